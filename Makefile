@@ -1,0 +1,36 @@
+# Two commands: `make study` runs Glimpse from nothing to a survey in the browser, `make test` runs every check.
+# Both set up .venv first, from pyproject.toml (what is needed) and constraints.txt (exactly which versions).
+PYTHON ?= python3
+BIN := .venv/bin
+WORKSPACE ?= workspace
+export GLIMPSE_WORKSPACE := $(WORKSPACE)
+
+.PHONY: study test setup lint help
+
+help:
+	@echo "make study   prepare, train, publish and serve the survey at http://127.0.0.1:5000"
+	@echo "make test    run all tests and checks"
+
+setup: .venv/installed
+
+.venv/installed: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Glimpse needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,postgres,test,dev]'
+	touch $@
+
+study: .venv/installed
+	$(BIN)/gan_core prepare phantom --scale demo
+	$(BIN)/gan_core train --preset demo
+	$(BIN)/gan_core publish --all
+	$(BIN)/study_app load --all
+	$(BIN)/study_app serve
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: lint
+	$(BIN)/python -m pytest

@@ -1,0 +1,1 @@
+"""Everything from photos to published stimulus sets: preparing image sets, training generators, sampling."""

@@ -1,0 +1,36 @@
+"""The command line of gan_core: the composition root, where commands meet what they call.
+
+Nothing heavy is imported before a command runs, so `--help` answers at once; torch is loaded by `train`, `sample` and
+`translate` alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from gan_core.prepare import cli as prepare_cli
+from gan_core.workspace import Workspace, run_command
+
+
+def build_parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--workspace", metavar="DIR", help="where everything is kept (default: $GLIMPSE_WORKSPACE, else ./workspace)"
+    )
+    parser = argparse.ArgumentParser(
+        prog="gan_core", description="From photos to published stimulus sets: prepare, train, sample, publish."
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    prepare_cli.add_commands(commands, common)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: args.run(args, Workspace.at(args.workspace)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

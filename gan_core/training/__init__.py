@@ -1,0 +1,1 @@
+"""Training: one engine, three ways (unconditional, targeted, cyclic)."""

@@ -1,0 +1,27 @@
+"""What all tests share: a workspace of their own, and the real photos where they are."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from gan_core.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """An empty workspace, which every command of this test finds by itself."""
+    monkeypatch.setenv("GLIMPSE_WORKSPACE", str(tmp_path / "workspace"))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    return Workspace.at()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real photos and survey data that `$GLIMPSE_REAL_DATA` names; skips where it is unset."""
+    folder = os.environ.get("GLIMPSE_REAL_DATA")
+    if not folder:
+        pytest.skip("set GLIMPSE_REAL_DATA to the folder of real photos to run the tests on real data")
+    return Path(folder)
