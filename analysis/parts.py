@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -49,6 +49,10 @@ class Context:
     weights: Path | None = None
     device: str = "auto"
     progress: bool = True
+    positive: Literal["generated", "real"] = "generated"  # the class that F1 is of
+    bound: float = 0.05  # 'cannot tell' means an accuracy within 0.5 plus or minus this
+    unanswered: Mapping[str, int] = field(default_factory=dict)  # trials without an answer, by set
+    cache: Path | None = None  # where computed parts are kept (default: report/cache of the workspace)
 
     def cached(
         self, name: str, inputs: Mapping[str, Any], compute: Callable[[], dict[str, Any]], version: int = 1
@@ -57,10 +61,10 @@ class Context:
 
         `inputs`: JSON values that determine the result (hashes of images, options, the seed); `version` is raised when
         the computation changes. The result: a dict of JSON values, arrays and DataFrames, kept in
-        report/cache/NAME-HASH.npz without pickles. A file that cannot be read is computed again.
+        NAME-HASH.npz of the cache folder without pickles. A file that cannot be read is computed again.
         """
         key = sha256_json({"name": name, "version": version, "inputs": dict(inputs)})[:24]
-        path = self.workspace.report / "cache" / f"{name}-{key}.npz"
+        path = (self.cache or self.workspace.report / "cache") / f"{name}-{key}.npz"
         if path.is_file():
             try:
                 return _unpack(path)

@@ -1,0 +1,101 @@
+"""Figures of the answers: Figure 10 of the paper with everybody as a dot, and what people's answers depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from analysis.figures.style import INK, PALETTE, new_figure, styled
+
+Floats = NDArray[np.float64]
+MEAN = PALETTE[5]
+MOST_DOTS = 400  # of a set; beyond, a seeded sample of the participants is drawn, and the caption says so
+
+
+@dataclass(frozen=True)
+class Column:
+    """One set in Figure 10."""
+
+    name: str
+    f1: Floats  # (P,) of every participant, without NaN
+    null_values: Floats  # F1 of people who answer as often, but at random: values, ascending ...
+    null_weights: Floats  # ... and their probabilities
+    paper_mean: float | None = None  # where the set bears a name of the paper's
+
+
+def figure_ten(columns: Sequence[Column], positive: str = "generated", seed: int = 0) -> Figure:
+    """F1 by set: quartiles as a box, every participant as a dot, pure guessing behind, the paper's mean beside."""
+    with styled():
+        figure, axes = new_figure(max(4.2, 1.6 + 1.25 * len(columns)), 3.9)
+        random = np.random.default_rng(seed)
+        for x, column in enumerate(columns):
+            colour = PALETTE[x % len(PALETTE)]
+            _null(axes, x, column)
+            dots = column.f1
+            if len(dots) > MOST_DOTS:
+                dots = random.choice(dots, MOST_DOTS, replace=False)
+            axes.scatter(x + _swarm(dots), dots, s=11, color=colour, alpha=0.75, linewidths=0, zorder=3)
+            axes.boxplot(
+                column.f1, positions=[x], widths=0.34, showfliers=False, manage_ticks=False, zorder=4,
+                medianprops={"color": INK, "linewidth": 2.2}, boxprops={"color": INK, "linewidth": 1.2},
+                whiskerprops={"color": INK}, capprops={"color": INK},
+            )  # fmt: skip
+            axes.scatter(
+                x, column.f1.mean(), marker="_", s=90, color=MEAN, linewidths=2, zorder=6,
+                label="mean" if x == 0 else None,
+            )  # fmt: skip
+            if column.paper_mean is not None:
+                axes.scatter(
+                    x + 0.36, column.paper_mean, marker="D", s=26, facecolor="none", edgecolor=MEAN, zorder=6,
+                    linewidths=1.4,
+                )  # fmt: skip
+        axes.axhline(2 / 3, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
+        axes.set_xticks(range(len(columns)), [f"{c.name}\nn = {len(c.f1)}" for c in columns])
+        axes.set_xlim(-0.6, len(columns) - 0.4)
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_ylabel(f"F1 of '{positive}', one dot a participant")
+        _legend(axes, any(c.paper_mean is not None for c in columns), positive)
+    return figure
+
+
+def _null(axes: object, x: int, column: Column) -> None:
+    """The distribution of F1 under guessing, as a grey shape on both sides of the column (smoothed for the eye)."""
+    if not len(column.null_values):
+        return
+    grid = np.linspace(0, 1, 201)
+    kernel = np.exp(-0.5 * ((grid[:, None] - column.null_values[None, :]) / 0.03) ** 2)
+    density = kernel @ column.null_weights
+    width = 0.46 * density / density.max()
+    shown = density > 0.01 * density.max()
+    axes.fill_betweenx(grid, x - width, x + width, where=shown, color="#9a9a9a", alpha=0.3, linewidth=0, zorder=0)  # type: ignore[attr-defined]
+
+
+def _swarm(values: Floats, step: float = 0.02, widest: float = 0.4) -> Floats:
+    """Sideways offsets so that equal values lie beside one another: (P,), at most `widest` from the middle."""
+    offsets = np.zeros(len(values))
+    bins = np.round(values / 0.0125).astype(int)
+    for b in np.unique(bins):
+        members = np.flatnonzero(bins == b)
+        spread = np.arange(len(members)) - (len(members) - 1) / 2
+        offsets[members] = spread * min(step * 1.7, 2 * widest / max(len(members) - 1, 1))
+    return offsets
+
+
+def _legend(axes: object, paper: bool, positive: str) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+
+    handles: list[object] = [
+        Patch(color="#9a9a9a", alpha=0.3, linewidth=0, label="guessing, with the same number of answers"),
+        Line2D([], [], color=MEAN, linewidth=2, label="mean"),
+        Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (1, 2)), label=f"always says '{positive}'"),
+    ]
+    if paper:
+        handles.append(
+            Line2D([], [], marker="D", color=MEAN, markerfacecolor="none", linestyle="none", label="mean in the paper")
+        )
+    axes.figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)  # type: ignore[attr-defined]

@@ -1,0 +1,166 @@
+"""The report as files: one self-contained page, figures (SVG, PNG, PDF), tables (CSV) and scores.json.
+
+Nothing here computes: it takes the finished parts and writes them. The page asks for nothing from anywhere, and its
+own content security policy forbids it to.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
+from matplotlib.figure import Figure
+
+from analysis.figures.style import INK, styled
+from analysis.parts import Part
+
+SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
+OPEN_ROWS = 12  # a longer table is folded
+PNG_DPI = 200
+# Verdana has the widths of DejaVu Sans, so a page without it looks as drawn.
+FONTS = "'DejaVu Sans', 'Bitstream Vera Sans', Verdana, sans-serif"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything around the sections."""
+
+    title: str
+    subtitle: str
+    verdicts: Sequence[dict[str, Any]]  # one a set: name, verdict, sentence, facts (label, value)
+    warnings: Sequence[str]  # shown on top, in a box, on every printed page
+    methods: Sequence[str]
+    limits: Sequence[str]
+    citation: Sequence[str]
+    provenance: dict[str, Any]
+    left_out: Sequence[str]  # parts that could not be had, a sentence each
+
+
+def write(folder: Path, page: Page, parts: Sequence[Part], tick: Callable[[str], None]) -> None:
+    """Write index.html, figures/ and tables/ of the report into an empty folder; `tick` is told after each figure."""
+    (folder / "figures").mkdir()
+    (folder / "tables").mkdir()
+    sections = []
+    for part in parts:
+        figures = []
+        for name, draw in part.figures.items():
+            svg = write_figure(draw, folder / "figures", name, part.captions.get(name, part.title))
+            figures.append({"name": name, "svg": Markup(svg), "caption": part.captions.get(name, "")})
+            tick(name)
+        tables = [
+            _table(folder / "tables", name, frame, part.captions.get(name, "")) for name, frame in part.tables.items()
+        ]
+        sections.append({"part": part, "figures": figures, "tables": tables})
+    environment = Environment(loader=PackageLoader("analysis"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["number"] = number
+    html = environment.get_template("report.html").render(page=page, sections=sections)
+    (folder / "index.html").write_text(html, "utf-8")
+
+
+# ------------------------------------------------------------------------------------------------ figures
+
+
+def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str) -> str:
+    """Draw once, save as SVG, PNG and PDF, and return the SVG to put into the page."""
+    with styled():
+        figure = draw()
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, not once a format
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "Glimpse"})
+        svg = buffer.getvalue()
+        (folder / f"{name}.svg").write_text(svg, "utf-8")
+        figure.savefig(
+            folder / f"{name}.png", dpi=PNG_DPI, transparent=False, facecolor="white", metadata={"Software": None}
+        )
+        figure.savefig(folder / f"{name}.pdf", transparent=False, facecolor="white", metadata={"CreationDate": None})
+    return inline(svg, name, label)
+
+
+def inline(svg: str, name: str, label: str) -> str:
+    """An SVG file as part of a page: no prolog, IDs of its own, ink in the page's colour, scaled to its column."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
+    svg = svg.replace(INK, "currentColor").replace("'DejaVu Sans'", FONTS)
+    width = re.search(r'width="([\d.]+)pt"', svg)
+    points = float(width.group(1)) if width else 432.0
+    return re.sub(
+        r'<svg [^>]*?(viewBox="[^"]*")[^>]*>',
+        lambda m: (
+            f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {m.group(1)} '
+            f'role="img" aria-label="{Markup.escape(label)}" style="width:{points / 72 * 1.25:.2f}in">'
+        ),
+        svg, count=1,
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ tables and numbers
+
+
+def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[str, Any]:
+    frame = frame.reset_index(drop=True)
+    frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    shown = frame.head(SHOWN_ROWS)
+    cells = [
+        [{"text": number(v), "sort": v if _is_number(v) else None} for v in row]
+        for row in shown.itertuples(index=False, name=None)
+    ]
+    heads = [
+        {"text": str(c).replace("_", " "), "numeric": pd.api.types.is_numeric_dtype(frame[c])} for c in frame.columns
+    ]
+    return {
+        "name": name, "caption": caption, "heads": heads, "rows": cells, "total": len(frame),
+        "open": len(frame) <= OPEN_ROWS,
+    }  # fmt: skip
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def number(value: Any) -> str:
+    """A value as a reader wants it: 3 decimals below 10, fewer above, an en dash for what cannot be had."""
+    if value is None or value is pd.NaT or (isinstance(value, (float, np.floating)) and math.isnan(value)):
+        return "–"
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return f"{int(value):,}".replace(",", "\u202f") if abs(int(value)) >= 10_000 else str(int(value))
+    if isinstance(value, (float, np.floating)):
+        size = abs(float(value))
+        if size and (size < 0.001 or size >= 1e6):
+            return f"{value:.2g}".replace("-", "−")
+        return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}".replace("-", "−")
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(_is_number(v) for v in value):
+        return f"{number(value[0])} to {number(value[1])}"
+    return str(value)
+
+
+def plain(value: Any) -> Any:
+    """`value` as strict JSON: NumPy's numbers as Python's, NaN and infinity as None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, pd.DataFrame):
+        return plain(value.to_dict("records"))
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, int)) else str(value)

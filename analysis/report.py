@@ -1,0 +1,165 @@
+"""`python -m analysis.report`: everything that a workspace, or anybody's answers, can say, as a page and as numbers.
+
+The composition root of `analysis`: reads the answers, asks each part for its section, and writes report/ in one step.
+A part that needs torch is left out, with a sentence, where torch is not installed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from analysis.parts import AnalysisError, Context, Part
+from gan_core.workspace import GlimpseError, Workspace, atomic_folder, read_json, run_command, write_json
+
+# The sections in the order of the page: Figure 10, Figure 6, Figure 7, Table 3, samples, then what goes beyond.
+PARTS = {
+    "survey": "analysis.survey",
+    "overfitting": "analysis.overfitting",
+    "neighbours": "analysis.neighbours",
+    "truncation": "analysis.truncation",
+    "samples": "analysis.samples",
+    "quality": "analysis.distances",
+    "memorisation": "analysis.memorisation",
+    "machine_observer": "analysis.machine_observer",
+    "utility": "analysis.utility",
+    "joined": "analysis.joined",
+}
+OURS = {"index.html", "scores.json", "figures", "tables"}  # what a report folder holds
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.report",
+        description="Write the report: what people could tell, how good the images are, and what both say together.",
+    )
+    add = parser.add_argument
+    add("--workspace", metavar="DIR", help="where everything is kept (default: $GLIMPSE_WORKSPACE, else ./workspace)")
+    add("--responses", metavar="FILE.csv", type=Path,
+        help="anybody's answers: columns participant,image,truth,answer and optionally set,response_time_s; without "
+        "--workspace or $GLIMPSE_WORKSPACE the report is about these answers alone")  # fmt: skip
+    add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep only these rows; repeatable")
+    add("--out", metavar="DIR", type=Path, help="where the report goes (default: report/ in the workspace)")
+    add("--positive", choices=("generated", "real"), default="generated", help="the class that F1 is of")
+    add("--bound", metavar="D", type=float, default=0.05,
+        help="'cannot tell' means an accuracy within 0.5 ± D (default 0.05); state it before you look")  # fmt: skip
+    add("--include-simulated", action="store_true", help="count simulated participants too; the report then says so")
+    add("--skip", metavar="PART", action="append", default=[], help=f"leave a part out: {', '.join(PARTS)}; repeatable")
+    add("--seed", type=int, default=0, help="of all resampling (default 0)")
+    add("--extractor", default="auto", help="features for distances: auto, inception, random, dinov2, clip")
+    add("--weights", metavar="FILE", type=Path, help="the extractor's weights, where they cannot be downloaded")
+    add("--device", default="auto", choices=("auto", "cpu", "cuda"))
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: run(args), "Stopped; the report is as it was before.")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Read, compute, write. Raises GlimpseError with a sentence for whatever is wrong with the input."""
+    from analysis import page as pages
+    from analysis import responses as answers_of
+    from analysis import words
+
+    unknown = [name for name in args.skip if name not in PARTS]
+    if unknown:
+        raise AnalysisError(f"--skip {unknown[0]}: there is no such part; choose from: {', '.join(PARTS)}.")
+    if not 0 < args.bound < 0.5:
+        raise AnalysisError(f"--bound {args.bound}: it must lie between 0 and 0.5, as 0.05 does.")
+    workspace = Workspace.at(args.workspace)
+    named = bool(args.workspace or os.environ.get("GLIMPSE_WORKSPACE"))
+    if args.workspace and not workspace.root.is_dir() and args.responses is None:
+        raise AnalysisError(f"There is no workspace at {workspace.root}: check --workspace.")
+    out = args.out or workspace.report
+    _refuse_to_replace(out, asked=args.out is not None)
+
+    simulated = args.include_simulated
+    answers: answers_of.Responses | None
+    if args.responses is not None:
+        answers = answers_of.read_csv(args.responses, args.where, include_simulated=simulated)
+    else:
+        answers = answers_of.read_database(workspace, args.where, include_simulated=simulated)
+        if answers is None and args.where:
+            raise AnalysisError("--where has nothing to choose from: the survey's database holds no answers yet.")
+    context = Context(
+        workspace=workspace, seed=args.seed, responses=None if answers is None else answers.trials,
+        extractor=args.extractor, weights=args.weights, device=args.device, positive=args.positive, bound=args.bound,
+        unanswered={} if answers is None else answers.unanswered,
+        cache=None if args.responses is None or named else out / "cache",
+    )  # fmt: skip
+    wanted = [name for name in PARTS if name not in args.skip]
+    if args.responses is not None and not named:
+        wanted = [name for name in wanted if name == "survey"]
+    parts, left_out = compute(context, wanted)
+    if not parts:
+        raise AnalysisError(
+            f"There is nothing to report yet: {workspace.root} holds no answers, runs or image sets. Make them with "
+            "`make study`, or give answers with --responses FILE.csv."
+        )
+    page = words.page(context, answers, parts, left_out, vars(args))
+    with atomic_folder(out) as building:
+        total = sum(len(part.figures) for part in parts)
+        with tqdm(total=total, desc="drawing", unit="figure", disable=None, leave=False) as bar:
+            pages.write(building, page, parts, lambda name: bar.update())
+        scores = {part.name: part.scores for part in parts}
+        write_json(building / "scores.json", pages.plain({**scores, "provenance": page.provenance}))
+        for kept in out.iterdir() if out.is_dir() else ():
+            if kept.name not in OURS:  # the cache, and whatever else somebody put beside the report
+                os.rename(kept, building / kept.name)
+    for verdict in page.verdicts:
+        print(f"{verdict['set']}: {verdict['sentence']}")
+    print(f"The report is written: {out / 'index.html'} (open it in a browser); every number: {out / 'scores.json'}.")
+    return 0
+
+
+def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Part], list[str]]:
+    """The parts that can be had, in the page's order, and a sentence for each that cannot."""
+    parts: list[Part] = []
+    left_out: list[str] = []
+    with tqdm(wanted, desc="computing", unit="part", disable=None, leave=False) as bar:
+        for name in bar:
+            bar.set_postfix_str(name)
+            try:
+                module = importlib.import_module(PARTS[name])
+                given: tuple[Any, ...] = ({p.name: p for p in parts},) if name == "joined" else ()
+                part = module.compute(context, *given)
+            except ImportError as error:
+                left_out.append(f"{name}: needs {error.name}, which is not installed (pip install 'glimpse[train]').")
+                continue
+            except GlimpseError as error:
+                if name == "survey":
+                    raise
+                raise AnalysisError(f"{error} (The rest of the report is written with `--skip {name}`.)") from error
+            if part is not None:
+                parts.append(part)
+            if not sys.stderr.isatty():
+                print(f"{name}: {'done' if part else 'nothing in this workspace'}", file=sys.stderr)
+    return parts, left_out
+
+
+def _refuse_to_replace(out: Path, *, asked: bool) -> None:
+    """Raises AnalysisError rather than put a report in the place of a folder that holds something else."""
+    if out.is_file():
+        raise AnalysisError(f"{out} is a file: name a folder with --out.")
+    if not asked or not out.is_dir():
+        return
+    theirs = [p.name for p in out.iterdir() if p.name not in (*OURS, "cache") and not p.name.startswith(".")]
+    with suppress(GlimpseError):
+        read_json(out / "scores.json")
+        return
+    if theirs:
+        raise AnalysisError(f"{out} is not empty ({theirs[0]}, ...) and holds no report: choose another --out.")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
