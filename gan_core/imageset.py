@@ -10,10 +10,11 @@ is on both sides of the split.
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import pandas as pd
@@ -86,7 +87,10 @@ class ImageSet:
 
 
 class ImageSetWriter:
-    """Streams images straight into the .npy files of a folder (one being built by `workspace.atomic_folder`)."""
+    """Streams images straight into the .npy files of a folder (one being built by `workspace.atomic_folder`).
+
+    Used as a context manager it closes its files also when something goes wrong.
+    """
 
     def __init__(self, folder: Path, height: int, width: int, *, masks: bool = False, truth: bool = False) -> None:
         self.folder = folder
@@ -95,14 +99,24 @@ class ImageSetWriter:
             self._shapes["masks"] = (height, width)
         if truth:
             self._shapes["truth"] = (height, width, 3)
-        self._files: dict[str, BinaryIO] = {name: open(folder / f"{name}.npy", "wb+") for name in self._shapes}  # noqa: SIM115 (closed by finish)
+        self._files: dict[str, BinaryIO] = {name: open(folder / f"{name}.npy", "wb+") for name in self._shapes}  # noqa: SIM115
         for name, file in self._files.items():
             _write_header(file, (0, *self._shapes[name]))
         self._index = open(folder / "index.csv", "w", newline="", encoding="utf-8")  # noqa: SIM115
         self._rows = csv.writer(self._index, lineterminator="\n")
         self._rows.writerow(INDEX_COLUMNS)
-        self.count = 0
-        self._splits: dict[str, str] = {}
+        self.splits: Counter[str] = Counter()  # images on each side
+        self.group_splits: dict[str, str] = {}  # the side of each group
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def count(self) -> int:
+        return self.splits.total()
 
     def add(
         self,
@@ -113,7 +127,9 @@ class ImageSetWriter:
     ) -> None:
         """Append one image (H, W, 3) with its index row; raises ImageSetError if its group is on the other side."""
         group, split = str(row["group"]), row["split"]
-        if self._splits.setdefault(group, split) != split:
+        if split not in ("train", "test"):
+            raise ImageSetError(f"Image '{row['image_id']}' is in split '{split}': it must be 'train' or 'test'.")
+        if self.group_splits.setdefault(group, split) != split:
             raise ImageSetError(f"Group '{group}' would be both in training and in test: split by group.")
         for name, array in (("images", image), ("masks", mask), ("truth", truth)):
             if (array is None) != (name not in self._shapes) or (
@@ -123,15 +139,20 @@ class ImageSetWriter:
             if array is not None:
                 self._files[name].write(np.ascontiguousarray(array).data)
         self._rows.writerow(["" if row.get(column) is None else row[column] for column in INDEX_COLUMNS])
-        self.count += 1
+        self.splits[split] += 1
 
-    def finish(self, name: str, **manifest: Any) -> None:
-        """Complete the arrays and write the manifest: `options`, `counts`, `licence`, ... and the hash of each file."""
+    def close(self) -> None:
+        """Complete the arrays and the index, so that they can be read."""
         self._index.close()
         for array, file in self._files.items():
-            file.seek(0)
-            _write_header(file, (self.count, *self._shapes[array]))
-            file.close()
+            if not file.closed:
+                file.seek(0)
+                _write_header(file, (self.count, *self._shapes[array]))
+                file.close()
+
+    def finish(self, name: str, **manifest: Any) -> None:
+        """Complete the set with its manifest: `options`, `counts`, `licence`, ... and the hash of each file."""
+        self.close()
         files = sorted(p.name for p in self.folder.iterdir() if p.suffix in (".npy", ".csv", ".png"))
         height, width, _ = self._shapes["images"]
         write_json(

@@ -1,0 +1,135 @@
+"""From the bytes of a photo or a mask to pixels: every colour mode to 8-bit sRGB, upright, resampled by area."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps
+
+from gan_core.imageset import ImageSetError
+from gan_core.prepare.sources import BrokenPhotoError
+
+
+def decode_photo(data: bytes, name: str) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 sRGB, turned as its EXIF orientation says.
+
+    Transparent pixels become white, 16-bit values are scaled, an embedded colour profile (CMYK, Display P3, ...) is
+    applied. Raises BrokenPhotoError naming the file.
+    """
+    with _opened(data, name) as image:
+        return np.array(_to_rgb(ImageOps.exif_transpose(image), name))
+
+
+def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
+    """(H, W) bool, True inside: the brighter of its two colours; a mask of one colour is empty if that is black.
+
+    Raises ImageSetError for more than two values: a JPEG, or an anti-aliased edge, has no sharp outline to go by.
+    """
+    with _opened(data, name) as image:
+        mask = ImageOps.exif_transpose(image)
+        if mask.mode == "1":
+            return np.array(mask)
+        if mask.mode == "P" or "A" in mask.mode:
+            mask = mask.convert("RGB")
+        if mask.mode in ("RGB", "L"):
+            colours = mask.getcolors(2)
+            values = None if colours is None else [colour for _, colour in colours]
+            grey = np.array(mask)
+        else:  # 16 and 32 bits
+            grey = np.array(mask)
+            values = list(np.unique(grey)) if grey.ndim == 2 else None
+        if values is None or len(values) > 2:
+            raise ImageSetError(f"{name} has more than two values: save masks as PNG with one value in, one out.")
+        inside = max(values)
+        if not np.any(inside):
+            return np.zeros(grey.shape[:2], bool)
+        equal = grey == np.asarray(inside, grey.dtype)
+        return equal if grey.ndim == 2 else equal.all(axis=2)
+
+
+@contextlib.contextmanager
+def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
+    """The image with its pixels loaded; whatever Pillow raises becomes a BrokenPhotoError."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd EXIF tags and very large photos are not the user's business here
+        try:
+            with Image.open(io.BytesIO(data)) as image:
+                image.load()
+                yield image
+        except ImageSetError:
+            raise
+        except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+            reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+            raise BrokenPhotoError(name, reason) from None
+
+
+def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+    if image.mode.startswith(("I", "F")):
+        values = np.array(image).astype(np.float64)
+        top = 65535.0 if image.mode.startswith("I") else 1.0
+        if values.size and (values.min() < 0 or values.max() > top or not np.isfinite(values).all()):
+            raise BrokenPhotoError(name, f"its values go beyond 0 to {top:g}")
+        return Image.fromarray((values / top * 255 + 0.5).astype(np.uint8)).convert("RGB")
+    if image.mode == "P" or "transparency" in image.info:
+        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+    if image.mode in ("LA", "La", "PA", "RGBa", "RGBA"):
+        over = Image.new("RGBA", image.size, "white")
+        return Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
+    return _managed(image) or image.convert("RGB")
+
+
+def _managed(image: Image.Image) -> Image.Image | None:
+    """The image in sRGB by its embedded profile; None where it has none, is sRGB already, or the profile is unfit."""
+    profile = image.info.get("icc_profile")
+    if not profile or image.mode not in ("RGB", "CMYK"):
+        return None
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+        if "srgb" in ImageCms.getProfileDescription(source).lower():
+            return None
+        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None
+
+
+# ------------------------------------------------------------------------------------------------ geometry
+
+
+def crop_to_ratio(photo: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:
+    """The largest centred part of (H, W, 3) with the ratio width:height."""
+    rows, columns = photo.shape[:2]
+    wanted_columns = min(columns, round(rows * width / height))
+    wanted_rows = min(rows, round(columns * height / width))
+    top, left = (rows - wanted_rows) // 2, (columns - wanted_columns) // 2
+    return photo[top : top + wanted_rows, left : left + wanted_columns]
+
+
+def shrink(photo: NDArray[np.uint8], width: int, height: int, name: str) -> NDArray[np.uint8]:
+    """(H, W, 3) to (height, width, 3); each pixel the mean of exactly the area it covers, so nothing aliases.
+
+    Raises ImageSetError for a photo smaller than that: enlarging would invent what is not in it.
+    """
+    rows, columns = photo.shape[:2]
+    if rows < height or columns < width:
+        raise ImageSetError(
+            f"{name} is {columns}x{rows}, smaller than {width}x{height}: choose a smaller --size, or leave it out."
+        )
+    if (rows, columns) == (height, width):
+        return photo
+    return (_area_means(_area_means(photo, height).swapaxes(0, 1), width).swapaxes(0, 1) + 0.5).astype(np.uint8)
+
+
+def _area_means(values: NDArray[np.generic], length: int) -> NDArray[np.float64]:
+    """Over `length` equal stretches of the first axis the mean, fractions of a pixel included (differences of the integral)."""
+    total = np.zeros((values.shape[0] + 1, *values.shape[1:]))
+    np.cumsum(values, axis=0, out=total[1:])
+    edges = np.linspace(0, values.shape[0], length + 1)
+    whole = np.minimum(edges.astype(int), values.shape[0] - 1)
+    part = (edges - whole).reshape(-1, *[1] * (values.ndim - 1))
+    at_edges = total[whole] * (1 - part) + total[whole + 1] * part
+    return np.diff(at_edges, axis=0) * (length / values.shape[0])
