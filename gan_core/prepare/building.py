@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
 from gan_core.imageset import ImageSet, ImageSetError, ImageSetWriter
-from gan_core.prepare.duplicates import NEAR_BITS, Lookalikes
+from gan_core.prepare.duplicates import NEAR_BITS, Fingerprint, Lookalikes, fingerprint
 from gan_core.prepare.preview import write_preview
-from gan_core.prepare.sources import BrokenPhotoError, SourceFile
+from gan_core.prepare.sources import BrokenPhotoError, SourceFile, in_order
 from gan_core.workspace import GlimpseError, Workspace
 
 VERSION = 1  # raised whenever the same photos and options give other images than before
@@ -99,6 +103,31 @@ def drop_copies(photos: dict[str, SourceFile], digests: dict[str, str], findings
         else:
             findings.lookalikes.duplicates.append((photo.name, other.name))
     return kept
+
+
+Made = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # the image (h, w, 3) and the whole photo (H, W, 3) it is from
+
+
+def each_image(
+    photos: Mapping[str, SourceFile], make: Callable[[SourceFile, bytes], Made], title: str, skip_broken: bool,
+    findings: Findings, threads: int,
+) -> Iterator[tuple[str, NDArray[np.uint8], Fingerprint]]:  # fmt: skip
+    """The image that `make` gives for each photo, and the photo's fingerprint; read on threads, in order."""
+
+    def work(key: str) -> tuple[str, NDArray[np.uint8], Fingerprint] | BrokenPhotoError:
+        try:
+            image, photo = make(photos[key], photos[key].read())
+        except BrokenPhotoError as error:
+            return error
+        return key, image, fingerprint(photo)
+
+    for result in tqdm(in_order(work, photos, threads), title, len(photos), unit="photo", disable=None):
+        if not isinstance(result, BrokenPhotoError):
+            yield result
+        elif skip_broken:
+            findings.broken(result)
+        else:
+            raise result
 
 
 def already_there(workspace: Workspace, name: str, recipe: Recipe) -> Prepared | None:

@@ -25,7 +25,81 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     photos.add_argument("--licence", default="", metavar="TEXT", help="licence of the photos, kept in the manifest")
     photos.add_argument("--skip-broken", action="store_true", help="leave out what cannot be read, and count it")
     photos.add_argument("--threads", type=int, metavar="N", help="photos read at once (default: one a processor)")
+    _add_hands(kinds, photos)
+    _add_patches(kinds, photos)
     _add_isic(kinds, photos)
+    _add_phantom(kinds, common)
+
+
+def _add_hands(kinds: Any, photos: argparse.ArgumentParser) -> None:
+    hands = kinds.add_parser(
+        "hands",
+        parents=[photos],
+        help="photos of pairs of hands",
+        description="Make one image set from photos of hands of any size, cropped to 4:3 and split by person.",
+    )
+    hands.add_argument("source", nargs="+", type=Path, metavar="SRC", help="folders or zips")
+    hands.add_argument("--name", default="hands", help="of the image set (default: %(default)s)")
+    hands.add_argument("--size", type=width_and_height, default=(640, 480), metavar="WxH", help="default: 640x480")
+    hands.add_argument("--people", type=Path, metavar="CSV", help="table with the file names and a column of persons")
+    hands.add_argument("--person-column", default="person", metavar="NAME", help="of that table (default: %(default)s)")
+    hands.add_argument(
+        "--person-pattern",
+        metavar="REGEX",
+        help="finds the person in the path, group 1 if it has one (default: the path without front, back, ...)",
+    )
+    hands.add_argument("--test-share", type=share, default=0.2, metavar="S", help="0 to 1 (default: %(default)s)")
+    hands.set_defaults(run=_run_hands)
+
+
+def _add_patches(kinds: Any, photos: argparse.ArgumentParser) -> None:
+    patches = kinds.add_parser(
+        "patches",
+        parents=[photos],
+        help="healthy and eczema patches of skin",
+        description="Cut every window that is skin alone from photos with lesion masks: those without a lesion pixel "
+        "become one image set, those with a share of lesion within --coverage the other.",
+    )
+    places = {"nargs": "+", "type": Path, "metavar": "PLACE"}
+    patches.add_argument("--photos", required=True, **places, help="folders or zips of photos, any size")
+    patches.add_argument(
+        "--lesion-masks", required=True, **places, help="their lesions: two-coloured images, same stem"
+    )
+    patches.add_argument("--skin-masks", **places, help="their skin (default: all but a plain backdrop at the border)")
+    patches.add_argument("--truth", **places, help="twins of the photos without lesions, where such exist")
+    patches.add_argument("--names", nargs=2, default=("healthy", "eczema"), metavar="NAME", help="of the image sets")
+    patches.add_argument("--size", type=positive, default=128, metavar="N", help="of a window (default: %(default)s)")
+    patches.add_argument("--stride", type=positive, default=64, metavar="N", help="default: %(default)s")
+    patches.add_argument(
+        "--coverage", nargs=2, type=float, default=(0.1, 0.8), metavar=("FROM", "TO"), help="default: 0.1 0.8"
+    )
+    patches.add_argument(
+        "--test-photos",
+        type=count_share_or_list,
+        default=0.4,
+        metavar="N|SHARE|FILE",
+        help="photos for the test side: how many, what share, or a list of them (default: %(default)s)",
+    )
+    patches.add_argument(
+        "--metadata", type=Path, metavar="CSV", help="table with the file names and a column of groups"
+    )
+    patches.add_argument(
+        "--group-column", default="lesion_id", metavar="NAME", help="photos that share it stay together (default: "
+        "%(default)s)",
+    )  # fmt: skip
+    patches.set_defaults(run=_run_patches)
+
+
+def _add_phantom(kinds: Any, common: argparse.ArgumentParser) -> None:
+    phantom = kinds.add_parser(
+        "phantom",
+        parents=[common],
+        help="drawn stand-ins for all of it",
+        description="Draw photos of hands, eczema and lesions, and prepare them as if they were photos.",
+    )
+    phantom.add_argument("--scale", choices=("demo", "paper"), default="demo", help="default: %(default)s")
+    phantom.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    phantom.set_defaults(run=_run_phantom)
 
 
 def _add_isic(kinds: Any, photos: argparse.ArgumentParser) -> None:
@@ -60,6 +134,59 @@ def share(text: str) -> float:
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a share: it must be at least 0 and less than 1")
     return value
+
+
+def positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def width_and_height(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    return positive(width), positive(height)
+
+
+def count_share_or_list(text: str) -> int | float | Path:
+    """`52`, `0.4` or a file that lists photos."""
+    try:
+        return int(text) if text.isdigit() else share(text)
+    except ValueError:
+        return Path(text)
+
+
+def _run_hands(args: argparse.Namespace, workspace: Workspace) -> None:
+    from gan_core.prepare.hands import prepare_hands
+
+    tell(
+        [
+            prepare_hands(
+                workspace, args.source, name=args.name, size=args.size, people=args.people,
+                person_column=args.person_column, person_pattern=args.person_pattern, test_share=args.test_share,
+                seed=args.seed, skip_broken=args.skip_broken, licence=args.licence, threads=args.threads,
+            )
+        ]
+    )  # fmt: skip
+
+
+def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
+    from gan_core.prepare.patches import prepare_patches
+
+    tell(
+        prepare_patches(
+            workspace, args.photos, args.lesion_masks, args.skin_masks, args.truth, size=args.size, stride=args.stride,
+            coverage=tuple(args.coverage), test_photos=args.test_photos, metadata=args.metadata,
+            group_column=args.group_column, names=tuple(args.names), seed=args.seed, skip_broken=args.skip_broken,
+            licence=args.licence, threads=args.threads,
+        )
+    )  # fmt: skip
+
+
+def _run_phantom(args: argparse.Namespace, workspace: Workspace) -> None:
+    from gan_core.prepare.phantom import prepare_phantom
+
+    tell(prepare_phantom(workspace, args.scale, args.seed))
 
 
 def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:

@@ -6,19 +6,14 @@ it does not matter what they are called. One lesion can have several photos: the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-from tqdm import tqdm
-
 from gan_core.imageset import ImageSetError, ImageSetWriter
 from gan_core.prepare import building, pixels, sources
 from gan_core.prepare.building import Findings, Prepared, Recipe
-from gan_core.prepare.duplicates import Fingerprint, fingerprint
 from gan_core.prepare.hair import hairiness
 from gan_core.prepare.sources import BrokenPhotoError, SourceFile
 from gan_core.prepare.split import groups_for_testing
@@ -140,35 +135,19 @@ def _prepare_label(
     testing = groups_for_testing([lesions[stem] for stem in mine], options["test"], options["seed"], "photos")
     size = options["size"]
     with atomic_folder(workspace.new("images", name)) as folder, ImageSetWriter(folder, size, size) as writer:
-        for stem, image, found in _images(mine, options, findings, threads, name):
+
+        def make(file: SourceFile, data: bytes) -> building.Made:
+            photo = pixels.decode_photo(data, file.name)
+            cut = pixels.crop_to_ratio(photo, 1, 1) if options["crop_square"] else photo
+            return pixels.shrink(cut, size, size, file.name), photo
+
+        for stem, image, found in building.each_image(mine, make, name, options["skip_broken"], findings, threads):
             split = "test" if lesions[stem] in testing else "train"
             if not findings.lookalikes.is_duplicate(mine[stem].name, split, found):
                 row = {"image_id": stem, "source": mine[stem].name, "group": lesions[stem], "split": split}
                 writer.add(image, {**row, "label": label})
         building.finish(writer, name, recipe, {"photos": len(photos), "missing": len(missing)}, findings)
     return Prepared(building.load(workspace, name), made=True, notes=findings.notes())
-
-
-def _images(
-    photos: dict[str, SourceFile], options: dict[str, Any], findings: Findings, threads: int, name: str
-) -> Iterator[tuple[str, NDArray[np.uint8], Fingerprint]]:
-    """Each photo's square image and the fingerprint of the whole photo, read on threads."""
-
-    def work(stem: str) -> tuple[str, NDArray[np.uint8], Fingerprint] | BrokenPhotoError:
-        try:
-            photo = pixels.decode_photo(photos[stem].read(), photos[stem].name)
-        except BrokenPhotoError as error:
-            return error
-        cut = pixels.crop_to_ratio(photo, 1, 1) if options["crop_square"] else photo
-        return stem, pixels.shrink(cut, options["size"], options["size"], photos[stem].name), fingerprint(photo)
-
-    for result in tqdm(sources.in_order(work, photos, threads), name, len(photos), unit="photo", disable=None):
-        if not isinstance(result, BrokenPhotoError):
-            yield result
-        elif options["skip_broken"]:
-            findings.broken(result)
-        else:
-            raise result
 
 
 def _without_hairy(

@@ -125,7 +125,7 @@ def shrink(photo: NDArray[np.uint8], width: int, height: int, name: str) -> NDAr
 
 
 def _area_means(values: NDArray[np.generic], length: int) -> NDArray[np.float64]:
-    """Over `length` equal stretches of the first axis the mean, fractions of a pixel included (differences of the integral)."""
+    """The mean of each of `length` equal stretches of the first axis, by differences of its integral."""
     total = np.zeros((values.shape[0] + 1, *values.shape[1:]))
     np.cumsum(values, axis=0, out=total[1:])
     edges = np.linspace(0, values.shape[0], length + 1)

@@ -1,0 +1,52 @@
+"""What of a photo is surely not skin, where nobody drew a mask: backdrop, black corners, overexposed rims.
+
+A pixel is background when its colour is one that skin never has and it hangs together with the photo's border. Neither
+texture nor variance decides: healthy skin is itself nearly uniform, and a rule of variance would throw much of it away.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+NEAR_BLACK = 45  # brightest channel at most: the corners of a dermoscope, shadow without detail
+NEAR_WHITE = 240  # darkest channel at least: paper, overexposed rims
+SATURATED = 40  # levels that green or blue exceed red: in skin of any tone red is the brightest channel
+
+RULES = ("near_black", "near_white", "saturated_green", "saturated_blue")
+
+
+def skin_of(photo: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    """The skin (H, W) of an RGB photo (H, W, 3), and how many pixels each rule took from it."""
+    red, green, blue = (np.ascontiguousarray(photo[..., channel]) for channel in range(3))
+    cold = np.maximum(green, blue)
+    brightest, darkest = np.maximum(red, cold), np.minimum(red, np.minimum(green, blue))
+    saturated = cold >= np.minimum(red, 255 - SATURATED) + np.uint8(SATURATED)
+    saturated &= cold > red
+    rules = {
+        "near_black": brightest <= NEAR_BLACK,
+        "near_white": darkest >= NEAR_WHITE,
+        "saturated_green": saturated & (green >= blue) & (brightest > NEAR_BLACK),
+        "saturated_blue": saturated & (green < blue) & (brightest > NEAR_BLACK),
+    }
+    skin = np.ones(photo.shape[:2], bool)
+    removed = {}
+    for rule, mask in rules.items():
+        region = touching_border(mask)
+        removed[rule] = 0 if region is None else int(region.sum())
+        if region is not None:
+            skin &= ~region
+    return skin, removed
+
+
+def touching_border(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """The connected parts of a mask (H, W) that touch its border; None where there are none."""
+    if not (mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()):
+        return None
+    labels, count = ndimage.label(mask)
+    kept = np.zeros(count + 1, bool)
+    for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
+        kept[edge] = True
+    kept[0] = False
+    return kept[labels]

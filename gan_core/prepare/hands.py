@@ -1,0 +1,103 @@
+"""Photos of pairs of hands (section 3.1): cropped to 4:3, resampled by area, split by person."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from gan_core.imageset import ImageSetError, ImageSetWriter
+from gan_core.prepare import building, pixels, sources
+from gan_core.prepare.building import Findings, Prepared, Recipe
+from gan_core.prepare.sources import SourceFile
+from gan_core.prepare.split import groups_for_testing
+from gan_core.workspace import Workspace, atomic_folder, sha256_json
+
+# What tells the two photos of one pair of hands apart, at the end of their names.
+SIDE = re.compile(
+    r"(?:[ _./-]*(?:front|back|dorsal|dorsum|palmar|palm|volar|vorne|hinten)|[ _.-][fbdpv])$", re.IGNORECASE
+)
+
+
+def prepare_hands(
+    workspace: Workspace,
+    photos: Path | Sequence[Path],
+    *,
+    name: str = "hands",
+    size: tuple[int, int] = (640, 480),
+    people: Path | None = None,
+    person_column: str = "person",
+    person_pattern: str | None = None,
+    test_share: float = 0.2,
+    seed: int = 0,
+    licence: str = "",
+    skip_broken: bool = False,
+    made_from: Mapping[str, Any] | None = None,
+    threads: int | None = None,
+) -> Prepared:
+    """One image set of `size` (width, height), the centre of each photo without distortion.
+
+    The person is what `person_pattern` finds in the path (its group 1 where it has one), or `person_column` of the CSV
+    `people`; by default the path without its ending and without a final front, back, palmar, ... Raises ImageSetError.
+    """
+    threads = threads or building.cores()
+    findings = Findings()
+    files = {file.name: file for file in sources.find_photos([photos] if isinstance(photos, Path) else photos)}
+    digests = sources.hash_files(list(files.values()), threads)
+    persons = _persons(files, people, person_column, person_pattern)
+    options = {"size": list(size), "test": test_share, "seed": seed, "skip_broken": skip_broken}
+    recipe = Recipe(
+        "hands", options,
+        {"photos": sources.hash_of_all(digests), "people": sha256_json(persons), **(made_from or {})}, licence,
+    )  # fmt: skip
+    if there := building.already_there(workspace, name, recipe):
+        return there
+
+    files = building.drop_copies(files, digests, findings)
+    if len({persons[file] for file in files}) == len(files) and not people:
+        findings.sentences.append(
+            "Every photo has a person of its own, so the split is by photo and may leak: name the people with "
+            "--person-pattern or --people."
+        )
+    testing = groups_for_testing([persons[file] for file in files], test_share, seed, "photos")
+    width, height = size
+    with atomic_folder(workspace.new("images", name)) as folder, ImageSetWriter(folder, height, width) as writer:
+
+        def make(file: SourceFile, data: bytes) -> building.Made:
+            photo = pixels.decode_photo(data, file.name)
+            return pixels.shrink(pixels.crop_to_ratio(photo, width, height), width, height, file.name), photo
+
+        for file, image, found in building.each_image(files, make, name, skip_broken, findings, threads):
+            person = persons[file]
+            split = "test" if person in testing else "train"
+            if not findings.lookalikes.is_duplicate(file, split, found):
+                stem = PurePosixPath(file).with_suffix("").as_posix()
+                writer.add(image, {"image_id": stem, "source": file, "group": person, "split": split, "label": "hands"})
+        building.finish(writer, name, recipe, {"photos": len(files)}, findings)
+    return Prepared(building.load(workspace, name), made=True, notes=findings.notes())
+
+
+def _persons(files: Mapping[str, SourceFile], people: Path | None, column: str, pattern: str | None) -> dict[str, str]:
+    """The person of each photo, by its path."""
+    if people:
+        found = sources.column_by_photo(SourceFile(people.name, people), column, {f.stem for f in files.values()})
+        nobody = sorted(name for name, file in files.items() if file.stem not in found)
+        if nobody:
+            raise ImageSetError(f"{people.name} names no person for {nobody[0]} ({len(nobody)} in all).")
+        return {name: found[file.stem] for name, file in files.items()}
+    return {name: person_of(name, pattern) for name in files}
+
+
+def person_of(name: str, pattern: str | None = None) -> str:
+    """The person in the path of a photo. Raises ImageSetError for a bad pattern, or one that finds nothing."""
+    path = PurePosixPath(name).with_suffix("").as_posix()
+    if pattern is None:
+        return SIDE.sub("", path) or path
+    try:
+        match = re.search(pattern, path)
+    except re.error as error:
+        raise ImageSetError(f"--person-pattern {pattern!r} is not a regular expression: {error}.") from None
+    if not match:
+        raise ImageSetError(f"--person-pattern {pattern!r} finds nobody in {name}.")
+    return str(match[1] if match.re.groups else match[0])

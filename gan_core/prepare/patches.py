@@ -1,0 +1,307 @@
+"""Patches of skin, healthy and with eczema, cut from photos of any size with their lesion masks (section 3.1).
+
+One pass over the photos makes both image sets: photos are read on threads, patches go straight into the .npy files, so
+memory does not grow with the number of photos.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from gan_core.imageset import ImageSetError, ImageSetWriter
+from gan_core.prepare import background, building, pixels, sources
+from gan_core.prepare.building import Findings, Prepared, Recipe
+from gan_core.prepare.duplicates import Fingerprint, fingerprint
+from gan_core.prepare.sources import BrokenPhotoError, SourceFile
+from gan_core.prepare.split import groups_for_testing, named_groups
+from gan_core.prepare.windows import Windows, cut, find_windows
+from gan_core.workspace import Workspace, atomic_folder, sha256_json
+
+NAMES = ("healthy", "eczema")
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A photo and what belongs to it."""
+
+    stem: str
+    group: str
+    split: str
+    photo: SourceFile
+    lesion: SourceFile
+    skin: SourceFile | None
+    truth: SourceFile | None
+
+
+@dataclass(frozen=True)
+class Patches:
+    """What one photo yields."""
+
+    pair: Pair
+    found: Fingerprint
+    windows: Windows
+    removed: Mapping[str, int]  # pixels that each background rule took away; empty with a skin mask
+    healthy: NDArray[np.uint8]  # (K, size, size, 3)
+    eczema: NDArray[np.uint8]  # (M, size, size, 3)
+    masks: NDArray[np.uint8]  # (M, size, size) in {0, 1}
+    truth: NDArray[np.uint8] | None  # (M, size, size, 3)
+
+
+class _EmptyError(Exception):
+    """Leaves an image set unmade that would have no image."""
+
+
+def prepare_patches(
+    workspace: Workspace,
+    photos: Path | Sequence[Path],
+    lesion_masks: Path | Sequence[Path],
+    skin_masks: Path | Sequence[Path] | None = None,
+    truth: Path | Sequence[Path] | None = None,
+    *,
+    size: int = 128,
+    stride: int = 64,
+    coverage: tuple[float, float] = (0.1, 0.8),
+    test_photos: int | float | Path = 0.4,
+    metadata: Path | None = None,
+    group_column: str = "lesion_id",
+    seed: int = 0,
+    licence: str = "",
+    skip_broken: bool = False,
+    names: tuple[str, str] = NAMES,
+    made_from: Mapping[str, Any] | None = None,
+    threads: int | None = None,
+) -> list[Prepared]:
+    """The image sets `healthy` and `eczema` (or other `names`) from every window that is wholly on skin.
+
+    Places are folders or zips, files are matched by stem. `truth` holds a twin of each photo, the same skin without its
+    lesions: the twins of the eczema patches become truth.npy. `test_photos` is a count, a share (< 1) or a file that
+    lists photos; `metadata` with `group_column` keeps photos of one lesion or person together. `made_from` goes into
+    the manifest. A set that would be empty is not made and named in the notes. Raises ImageSetError.
+    """
+    threads = threads or building.cores()
+    findings = Findings()
+    pairs = _match(_places(photos), _places(lesion_masks), _places(skin_masks), _places(truth), findings)
+    files = {
+        role: [file for pair in pairs if (file := getattr(pair, role))] for role in ("photo", "lesion", "skin", "truth")
+    }
+    digests = {role: sources.hash_files(some, threads) for role, some in files.items()}
+    groups = {pair.stem: pair.stem for pair in pairs}
+    if metadata:
+        table = sources.SourceFile(metadata.name, metadata)
+        found = sources.column_by_photo(table, group_column, groups)
+        findings.note("ungrouped", sorted(groups.keys() - found.keys()), f"{{}} photos have no {group_column}")
+        groups |= found
+    kept = building.drop_copies({p.stem: p.photo for p in pairs}, digests["photo"], findings)
+    groups = {stem: group for stem, group in groups.items() if stem in kept}
+    if isinstance(test_photos, Path):
+        listed = test_photos.read_text("utf-8").splitlines()
+        testing = named_groups(groups, listed, test_photos.name)
+        test: Any = sorted(stem for stem, group in groups.items() if group in testing)
+    else:
+        testing = groups_for_testing(list(groups.values()), test_photos, seed, "photos")
+        test = test_photos
+    options = {
+        "size": size, "stride": stride, "coverage": list(coverage), "test": test, "seed": seed,
+        "skip_broken": skip_broken,
+    }  # fmt: skip
+    hashes = {f"{role}s": sources.hash_of_all(some) for role, some in digests.items() if some}
+    recipe = Recipe("patches", options, {**hashes, "groups": sha256_json(groups), **(made_from or {})}, licence)
+    there = [building.already_there(workspace, name, recipe) for name in names]
+    done = [one for one in there if one]
+    # One pass makes both, so one that is there and says that the other is empty is all there is to have.
+    if len(done) == 2 or (done and done[0].images.manifest["counts"]["other_set_is_empty"]):
+        return done
+    pairs = [
+        Pair(
+            p.stem, groups[p.stem], "test" if groups[p.stem] in testing else "train", p.photo, p.lesion, p.skin, p.truth
+        )
+        for p in pairs
+        if p.stem in kept
+    ]
+    made = _build(workspace, names, pairs, recipe, findings, threads)
+    notes = findings.notes()
+    return [Prepared(building.load(workspace, name), True, notes if name == made[-1] else ()) for name in made]
+
+
+def _places(places: Path | Sequence[Path] | None) -> list[Path]:
+    return [places] if isinstance(places, Path) else list(places or ())
+
+
+def _match(
+    photos: list[Path], lesions: list[Path], skins: list[Path], truths: list[Path], findings: Findings
+) -> list[Pair]:
+    """Each photo with its masks, by stem; those without are noted. Raises ImageSetError when none has all of its."""
+    of_photo = sources.without_masks(sources.by_stem(sources.find_photos(photos)))
+    matched = {}
+    for role, places in (("lesion", lesions), ("skin", skins), ("truth", truths)):
+        if places or role == "lesion":
+            masks = sources.find_photos(places)
+            matched[role] = sources.match_masks(of_photo, masks)
+            alone = sorted({m.name for m in masks} - {m.name for m in matched[role].values()} - _names(of_photo))
+            findings.note(f"{role}_without_photo", alone, f"{{}} files in {places[0]} belong to no photo")
+            missing = sorted(of_photo[stem].name for stem in of_photo.keys() - matched[role].keys())
+            findings.note(f"without_{role}", missing, f"{{}} photos have no partner in {places[0]} and were left out")
+    complete = [stem for stem in sorted(of_photo) if all(stem in partners for partners in matched.values())]
+    if not complete:
+        raise ImageSetError(
+            f"None of the {len(of_photo)} photos in {photos[0]} has all its masks: a mask has its photo's name, with "
+            "or without an ending like _segmentation or _mask."
+        )
+    return [
+        Pair(
+            stem, stem, "train", of_photo[stem], matched["lesion"][stem],
+            matched["skin"][stem] if "skin" in matched else None,
+            matched["truth"][stem] if "truth" in matched else None,
+        )
+        for stem in complete
+    ]  # fmt: skip
+
+
+def _names(files: Mapping[str, SourceFile]) -> set[str]:
+    return {file.name for file in files.values()}
+
+
+# ------------------------------------------------------------------------------------------------ one photo
+
+
+def read_patches(pair: Pair, size: int, stride: int, coverage: tuple[float, float]) -> Patches:
+    """Decode a photo and its masks and cut its windows. Raises ImageSetError naming the file that does not fit."""
+    photo = pixels.decode_photo(pair.photo.read(), pair.photo.name)
+    if min(photo.shape[:2]) < size:
+        raise ImageSetError(
+            f"{pair.photo.name} is {photo.shape[1]}x{photo.shape[0]}, smaller than a window of {size}: choose a "
+            "smaller --size, or leave it out."
+        )
+    lesion = _mask(pair.lesion, pair.photo, photo)
+    removed: Mapping[str, int] = {}
+    if pair.skin:
+        skin = _mask(pair.skin, pair.photo, photo)
+    else:
+        skin, removed = background.skin_of(photo)
+    windows = find_windows(skin, lesion, size, stride, coverage)
+    truth = None
+    if pair.truth:
+        twin = pixels.decode_photo(pair.truth.read(), pair.truth.name)
+        _same_size(pair.truth, twin, pair.photo, photo)
+        truth = cut(twin, windows.eczema, size)
+    return Patches(
+        pair, fingerprint(photo), windows, removed,
+        cut(photo, windows.healthy, size), cut(photo, windows.eczema, size),
+        cut(lesion.view(np.uint8), windows.eczema, size), truth,
+    )  # fmt: skip
+
+
+def _mask(file: SourceFile, photo_file: SourceFile, photo: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    mask = pixels.decode_mask(file.read(), file.name)
+    _same_size(file, mask, photo_file, photo)
+    return mask
+
+
+def _same_size(file: SourceFile, array: NDArray[Any], photo_file: SourceFile, photo: NDArray[np.uint8]) -> None:
+    if array.shape[:2] != photo.shape[:2]:
+        raise ImageSetError(
+            f"{file.name} is {array.shape[1]}x{array.shape[0]}, but its photo {photo_file.name} is "
+            f"{photo.shape[1]}x{photo.shape[0]}: a mask must be drawn on the photo at its full size, upright."
+        )
+
+
+def _stream(pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: int) -> Iterator[Patches]:
+    """The patches of each photo in turn, without duplicates."""
+    options = recipe.options
+
+    def work(pair: Pair) -> Patches | BrokenPhotoError:
+        try:
+            return read_patches(pair, options["size"], options["stride"], tuple(options["coverage"]))
+        except BrokenPhotoError as error:
+            return error
+
+    for result in tqdm(sources.in_order(work, pairs, threads), "patches", len(pairs), unit="photo", disable=None):
+        if isinstance(result, BrokenPhotoError):
+            if not options["skip_broken"]:
+                raise result
+            findings.broken(result)
+        elif not findings.lookalikes.is_duplicate(result.pair.photo.name, result.pair.split, result.found):
+            yield result
+
+
+# ------------------------------------------------------------------------------------------------ both sets
+
+
+def _build(
+    workspace: Workspace, names: tuple[str, str], pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: int
+) -> list[str]:  # fmt: skip
+    """Write both image sets and return the names of those that have images."""
+    size = recipe.options["size"]
+    has_truth = pairs[0].truth is not None
+    healthy_folder, eczema_folder = (workspace.new("images", name) for name in names)
+    counts: Counter[str] = Counter()
+    barren: list[str] = []
+    with contextlib.suppress(_EmptyError), atomic_folder(healthy_folder) as a:
+        with contextlib.suppress(_EmptyError), atomic_folder(eczema_folder) as b:
+            with (
+                ImageSetWriter(a, size, size) as healthy,
+                ImageSetWriter(b, size, size, masks=True, truth=has_truth) as eczema,
+            ):
+                for patches in _stream(pairs, recipe, findings, threads):
+                    _write(patches, healthy, eczema, names)
+                    _count(patches, counts)
+                    if not len(patches.healthy) + len(patches.eczema):
+                        barren.append(patches.pair.photo.name)
+            if not healthy.count + eczema.count:
+                raise ImageSetError(_no_window(counts, size))
+            findings.note("no_window", barren, "{} photos have no window that is skin alone and fits either set")
+            made = [name for name, writer in zip(names, (healthy, eczema), strict=True) if writer.count]
+            for name in set(names) - set(made):
+                findings.sentences.append(f"No window fits '{name}', so that image set was not made.")
+            tallies = {**dict(sorted(counts.items())), "other_set_is_empty": len(made) < 2}
+            if healthy.count:
+                building.finish(healthy, names[0], recipe, tallies, findings)
+            if not eczema.count:
+                raise _EmptyError
+            building.finish(eczema, names[1], recipe, tallies, findings)
+        if not healthy.count:
+            raise _EmptyError
+    return made
+
+
+def _write(patches: Patches, healthy: ImageSetWriter, eczema: ImageSetWriter, names: tuple[str, str]) -> None:
+    pair, windows = patches.pair, patches.windows
+
+    def row(y: int, x: int, label: str, coverage: float) -> dict[str, Any]:
+        return {
+            "image_id": f"{pair.stem}-{y}-{x}", "source": pair.photo.name, "group": pair.group, "split": pair.split,
+            "label": label, "x": x, "y": y, "coverage": f"{coverage:.6g}",
+        }  # fmt: skip
+
+    for (y, x), image in zip(windows.healthy.tolist(), patches.healthy, strict=True):
+        healthy.add(image, row(y, x, names[0], 0.0))
+    for i, ((y, x), image) in enumerate(zip(windows.eczema.tolist(), patches.eczema, strict=True)):
+        truth = None if patches.truth is None else patches.truth[i]
+        eczema.add(image, row(y, x, names[1], float(windows.coverage[i])), patches.masks[i], truth)
+
+
+def _count(patches: Patches, counts: Counter[str]) -> None:
+    windows = patches.windows
+    counts["photos"] += 1
+    counts[f"photos_{patches.pair.split}"] += 1
+    for key in ("off_skin", "too_little", "too_much"):
+        counts[f"windows_{key}"] += getattr(windows, key)
+    for rule, removed in patches.removed.items():
+        counts[f"pixels_{rule}"] += removed
+
+
+def _no_window(counts: Counter[str], size: int) -> str:
+    return (
+        f"Not one window of {size}x{size} is skin alone and fits the coverage, in {counts['photos']} photos: "
+        f"{counts['windows_off_skin']:,} reach beyond the skin, {counts['windows_too_little']:,} show too little "
+        f"lesion, {counts['windows_too_much']:,} too much. Choose a smaller --size, another --coverage, or check the masks."
+    )
