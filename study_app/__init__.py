@@ -1,1 +1,38 @@
 """The survey: participants tell real from generated images in timed trials; experimenters run and watch the study."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from flask import Flask
+
+
+def create_app(config: Mapping[str, Any] | None = None) -> Flask:
+    """The WSGI application.
+
+    `config`: WORKSPACE (a Workspace; default: that of the environment), DATABASE_URL, ENTER_PER_MINUTE,
+    TRUSTED_PROXIES, and whatever else Flask knows. The database is created and migrated if need be.
+    """
+    from flask import Flask
+
+    from gan_core.workspace import Workspace
+    from study_app import database, i18n, pages, security, trials
+
+    app = Flask(__name__)
+    app.config.update(
+        WORKSPACE=Workspace.at(), ENTER_PER_MINUTE=300, TRUSTED_PROXIES=0, MAX_CONTENT_LENGTH=64 * 1024,
+        MAX_FORM_MEMORY_SIZE=64 * 1024, MAX_FORM_PARTS=100,
+    )  # fmt: skip
+    app.config.update(config or {})
+    workspace: Workspace = app.config["WORKSPACE"]
+    app.config.setdefault("DATABASE_URL", workspace.database_url)
+    database.upgrade(app.config["DATABASE_URL"])
+    app.extensions["glimpse"] = database.Database(app.config["DATABASE_URL"])
+    security.init_app(app)
+    i18n.init_app(app)
+    app.register_blueprint(pages.blueprint)
+    app.register_blueprint(trials.blueprint)
+    return app

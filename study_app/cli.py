@@ -1,0 +1,38 @@
+"""The command line of study_app. Each part of it adds its own commands; nothing heavy is imported before one runs."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from collections.abc import Sequence
+
+from gan_core.workspace import Workspace, run_command
+
+# Modules with a function `add_commands(subparsers, common_parent)`, in the order in which --help shows them.
+COMMANDS = ("study_app.load", "study_app.serve", "study_app.db")
+
+
+def build_parser() -> argparse.ArgumentParser:
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument(
+        "--workspace", metavar="DIR", help="where everything is kept (default: $GLIMPSE_WORKSPACE, else ./workspace)"
+    )
+    parser = argparse.ArgumentParser(
+        prog="study_app",
+        description="The survey: load stimulus sets into a study, serve it, watch it, take the answers out.",
+        epilog="The database is $DATABASE_URL, else study.db in the workspace; commands create and migrate it.",
+    )
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        importlib.import_module(module).add_commands(commands, common)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: args.run(args, Workspace.at(args.workspace)))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

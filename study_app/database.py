@@ -1,0 +1,148 @@
+"""Where answers are kept: SQLite with a write-ahead log and full synchronisation, or PostgreSQL by `DATABASE_URL`.
+
+`Database.write()` is one transaction that is on disk when it returns; on SQLite it takes the write lock at its start
+(BEGIN IMMEDIATE), so that it never has to give up half-way. `Database.read()` sees one moment and blocks nobody.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
+from sqlalchemy.orm import Session
+
+from gan_core.workspace import GlimpseError
+
+BUSY_MS = 30_000  # how long a writer waits for another one before it reports an error
+MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+class SurveyError(GlimpseError):
+    """The survey cannot do what was asked: a sentence that names what and the remedy."""
+
+
+def make_engine(url: str) -> Engine:
+    """The engine for a database URL. Raises SurveyError for a URL or a folder that cannot be used."""
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "postgresql" and parsed.drivername in ("postgresql", "postgres"):
+            parsed = parsed.set(drivername="postgresql+psycopg")
+        if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, pool_size=16, max_overflow=32, pool_pre_ping=parsed.drivername != "sqlite")
+    except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
+        raise SurveyError(
+            f"DATABASE_URL cannot be used ({error}): give sqlite:///FILE or postgresql://USER@HOST/NAME "
+            "(for PostgreSQL: pip install 'glimpse[postgres]')."
+        ) from None
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
+    connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin_sqlite` does
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get("glimpse_write")
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+class Database:
+    """The two ways to a database: `read()` and `write()`, each a session for a `with` statement."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = make_engine(url)
+        self._writing = self.engine.execution_options(glimpse_write=True)
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with Session(self.engine) as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """Commits when the block ends, rolls back when it raises."""
+        with Session(self._writing) as session, session.begin():
+            yield session
+
+
+# ------------------------------------------------------------------------------------------------ migrations
+
+
+def alembic_config(url: str) -> Any:
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.attributes["database_url"] = url
+    return config
+
+
+def current(url: str) -> str | None:
+    """The revision that the database is at; None for an empty one. Raises SurveyError where it cannot be reached."""
+    from alembic.runtime.migration import MigrationContext
+
+    engine = make_engine(url)
+    try:
+        with engine.connect() as connection:
+            return MigrationContext.configure(connection).get_current_revision()
+    except exc.DBAPIError as error:
+        raise SurveyError(f"The database {_shown(url)} cannot be opened: {_reason(error)}.") from None
+    finally:
+        engine.dispose()
+
+
+def head() -> str:
+    from alembic.script import ScriptDirectory
+
+    return str(ScriptDirectory.from_config(alembic_config("")).get_current_head())
+
+
+def upgrade(url: str) -> tuple[str | None, str]:
+    """Bring the database to this version's schema; returns the revisions before and after.
+
+    Raises SurveyError for a database of a newer schema, or one that cannot be opened or written.
+    """
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
+    before, after = current(url), head()
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config(url)).walk_revisions()}
+    if before is not None and before not in known:
+        raise SurveyError(
+            f"The database {_shown(url)} has schema {before}, newer than this version of Glimpse knows "
+            f"(up to {after}): use the newer version, or another database."
+        )
+    if before != after:
+        try:
+            command.upgrade(alembic_config(url), "head")
+        except exc.DBAPIError as error:
+            raise SurveyError(f"The database {_shown(url)} cannot be migrated: {_reason(error)}.") from None
+    return before, after
+
+
+def check_writable(database: Database) -> None:
+    """Raises SurveyError unless a transaction can be written (a read-only file, a full disk)."""
+    try:
+        with database.write() as session:
+            session.execute(text("UPDATE study SET state = state WHERE id = -1"))
+    except exc.DBAPIError as error:
+        raise SurveyError(f"The database {_shown(database.url)} cannot be written: {_reason(error)}.") from None
+
+
+def _shown(url: str) -> str:
+    return make_url(url).render_as_string(hide_password=True)
+
+
+def _reason(error: exc.DBAPIError) -> str:
+    return " ".join(str(error.orig).split()).rstrip(".")

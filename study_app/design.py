@@ -1,0 +1,104 @@
+"""The design of the experiment, pure: who sees which set, which images in which order, and for how long.
+
+Every function takes plain values and a `numpy.random.Generator`; none knows a database, a clock or a browser.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+ACTIVE_MINUTES = 30  # a participant counts for the balance of sets while they were seen this recently
+
+
+@dataclass(frozen=True)
+class PlannedTrial:
+    """One trial before it is given: the class, which image of that class, and the exposure (ms, whole)."""
+
+    kind: str  # scored | catch
+    truth: str  # real | generated
+    index: int  # into the images of this kind and truth
+    exposure_ms: float | None
+
+
+def choose_set(taken: Sequence[int], quotas: Sequence[int | None], rng: Generator) -> int | None:
+    """The index of the set with the fewest finished and recently active participants, ties at random.
+
+    A set that has reached its quota is left out; None when all have.
+    """
+    open_sets = [i for i, (n, quota) in enumerate(zip(taken, quotas, strict=True)) if quota is None or n < quota]
+    if not open_sets:
+        return None
+    fewest = min(taken[i] for i in open_sets)
+    return int(rng.choice([i for i in open_sets if taken[i] == fewest]))
+
+
+def draw_images(shown: Sequence[int], count: int, rng: Generator) -> list[int]:
+    """`count` different images, those shown least often first and ties at random, so that counts differ by at most one.
+
+    Raises ValueError when there are fewer than `count` images.
+    """
+    if count > len(shown):
+        raise ValueError(f"{count} images are asked for, there are {len(shown)}")
+    order = np.lexsort((rng.random(len(shown)), np.asarray(shown)))
+    return [int(i) for i in order[:count]]
+
+
+def exposures(count: int, low_ms: int, high_ms: int, rng: Generator) -> list[int]:
+    """`count` exposures uniform over the whole milliseconds of [low_ms, high_ms]."""
+    return [int(ms) for ms in rng.integers(low_ms, high_ms + 1, count)]
+
+
+def plan(
+    *, count: int, real_share: float, shown_real: Sequence[int], shown_generated: Sequence[int],
+    exposure_ms: tuple[int, int] | None, rng: Generator, catch: int = 0, catch_truths: Sequence[str] = (),
+) -> list[PlannedTrial]:  # fmt: skip
+    """The trials of one participant in random order.
+
+    `shown_real[i]`, `shown_generated[i]`: how often each image was shown to others. `exposure_ms` None leaves the
+    exposures open. `catch` attention trials, drawn from images of the truths `catch_truths`, are spread over the
+    sequence at random.
+    """
+    real = round(count * real_share)
+    drawn = [("scored", "real", i) for i in draw_images(shown_real, real, rng)]
+    drawn += [("scored", "generated", i) for i in draw_images(shown_generated, count - real, rng)]
+    drawn += [("catch", catch_truths[i], i) for i in draw_images([0] * len(catch_truths), catch, rng)]
+    times: Sequence[float | None] = (
+        [None] * len(drawn) if exposure_ms is None else exposures(len(drawn), *exposure_ms, rng)
+    )
+    return [
+        PlannedTrial(drawn[i][0], drawn[i][1], drawn[i][2], time)
+        for i, time in zip(rng.permutation(len(drawn)), times, strict=True)
+    ]
+
+
+FRAME_MS = 1000 / 60  # assumed where a browser did not measure its own
+HASTY_MS, SLOW_MS = 150, 60_000  # a response this soon after the image, or this late, is hardly an answer to it
+
+
+def trial_flags(
+    *, planned_ms: float | None, actual_ms: float, response_ms: float, dropped_frames: int, focus_lost: bool,
+    frame_ms: float, begun: int,
+) -> set[str]:  # fmt: skip
+    """What is to be said about a trial; flagged trials are kept, and whoever analyses decides.
+
+    Against the planned exposure rounded to whole frames: `frame-off` by a frame or more, `exposure-wrong` by more than
+    two, or where the page was hidden. `begun`: how often a page started this trial.
+    """
+    flags = set()
+    if planned_ms is not None:
+        off = abs(actual_ms - max(1, round(planned_ms / frame_ms)) * frame_ms)
+        flags |= {"frame-off"} if off > 0.75 * frame_ms else set()
+        flags |= {"exposure-wrong"} if off > 2 * frame_ms else set()
+    if dropped_frames:
+        flags.add("dropped-frames")
+    if focus_lost:
+        flags |= {"focus-lost", "exposure-wrong"}
+    if response_ms < HASTY_MS or response_ms > SLOW_MS or actual_ms > SLOW_MS:
+        flags.add("implausible-time")
+    if begun > 1:
+        flags.add("shown-again")
+    return flags

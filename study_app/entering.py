@@ -1,0 +1,170 @@
+"""A person enters a study: they get a place, a set, a token, and their trials, in one transaction."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from gan_core.workspace import sha256_json
+from study_app import design, models
+from study_app.study import StudyFile
+
+# How crowd platforms name the person, and what else they tell (kept apart from the answers).
+PLATFORMS = {
+    "prolific": ("PROLIFIC_PID", ("STUDY_ID", "SESSION_ID")),
+    "mturk": ("workerId", ("assignmentId", "hitId")),
+    "link": ("id", ()),
+}
+PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"  # MTurk's assignmentId while somebody only looks
+
+
+def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
+    """(platform, person, other IDs) of a query string; None for somebody who came by the plain address."""
+    for platform, (person, others) in PLATFORMS.items():
+        if query.get(person):
+            return platform, query[person][:128], {key: query[key][:128] for key in others if query.get(key)}
+    return None
+
+
+def find(session: Session, study: models.Study, who: tuple[str, str, dict[str, str]]) -> models.Participant | None:
+    """The participant whom a platform has sent before."""
+    external = models.ExternalIdentity
+    return session.scalar(
+        select(models.Participant)
+        .join(external)
+        .where(external.study_id == study.id, external.platform == who[0], external.person == who[1])
+    )
+
+
+def taken(session: Session, version: models.StudyVersion, at: datetime) -> list[int]:
+    """How many finished and recently active participants each set of the study has; simulated ones never count."""
+    person = models.Participant
+    recently = at - timedelta(minutes=design.ACTIVE_MINUTES)
+    counts: dict[int | None, int] = dict(
+        session.execute(
+            select(person.set_id, func.count())
+            .where(
+                person.study_id == version.study_id,
+                person.simulated.is_(False),
+                or_(person.state == "finished", and_(person.state == "working", person.last_seen_at >= recently)),
+            )
+            .group_by(person.set_id)
+        ).tuples()
+    )
+    return [counts.get(entry.set_id, 0) for entry in version.sets]
+
+
+def enter(
+    session: Session, study: models.Study, *, language: str, consent: dict[str, Any],
+    who: tuple[str, str, dict[str, str]] | None, simulated: bool = False, at: datetime | None = None,
+) -> models.Participant | None:  # fmt: skip
+    """A new participant with all trials drawn; None when every set has reached its quota.
+
+    Called in a write transaction. The row of the study is locked, so that entries come one after the other and sets
+    stay in balance however many people enter at once.
+    """
+    at = at or models.now()
+    session.execute(select(models.Study.id).where(models.Study.id == study.id).with_for_update())
+    version = study.current
+    seed = secrets.randbits(31)
+    rng = np.random.default_rng(seed)
+    counts = [0 for _ in version.sets] if simulated else taken(session, version, at)
+    if simulated:
+        counts = simulated_taken(session, version)
+    place = design.choose_set(counts, [None if simulated else entry.quota for entry in version.sets], rng)
+    if place is None:
+        return None
+    person = new_participant(study, language=language, simulated=simulated, at=at)
+    person.set = version.sets[place].set
+    person.seed = seed
+    person.consent_version = sha256_json(consent)
+    session.add(person)
+    session.flush()
+    if who is not None:
+        add_identity(session, person, who)
+    draw_trials(session, person, StudyFile.from_dict(version.definition), rng)
+    return person
+
+
+def simulated_taken(session: Session, version: models.StudyVersion) -> list[int]:
+    """Simulated participants are balanced among themselves."""
+    person = models.Participant
+    counts: dict[int | None, int] = dict(
+        session.execute(
+            select(person.set_id, func.count())
+            .where(person.study_id == version.study_id, person.simulated.is_(True))
+            .group_by(person.set_id)
+        ).tuples()
+    )
+    return [counts.get(entry.set_id, 0) for entry in version.sets]
+
+
+def new_participant(
+    study: models.Study, *, language: str, at: datetime, simulated: bool = False, state: str = "working"
+) -> models.Participant:
+    return models.Participant(
+        public_id="p" + secrets.token_hex(6),
+        token=secrets.token_urlsafe(18), withdrawal_token=secrets.token_urlsafe(18),
+        study=study, version=study.current, language=language, simulated=simulated, state=state,
+        entered_at=at, last_seen_at=at,
+    )  # fmt: skip
+
+
+def add_identity(session: Session, person: models.Participant, who: tuple[str, str, dict[str, str]]) -> None:
+    platform, name, details = who
+    session.add(
+        models.ExternalIdentity(
+            participant_id=person.id, study_id=person.study_id, platform=platform, person=name, details=details
+        )
+    )
+
+
+def draw_trials(session: Session, person: models.Participant, study: StudyFile, rng: np.random.Generator) -> None:
+    """The participant's trials: which images, in which order, for how long (design.plan), each with its nonce."""
+    images: dict[tuple[str, str], list[int]] = {}
+    for stimulus_id, kind, truth in session.execute(
+        select(models.Stimulus.id, models.Stimulus.kind, models.Stimulus.truth)
+        .where(models.Stimulus.set_id == person.set_id, models.Stimulus.kind != "practice")
+        .order_by(models.Stimulus.id)
+    ):
+        images.setdefault((kind, truth), []).append(stimulus_id)
+    shown = times_shown(session, person)
+    real, generated = images.get(("scored", "real"), []), images.get(("scored", "generated"), [])
+    catches = [(truth, i) for (kind, truth), ids in images.items() if kind == "catch" for i in ids]
+    planned = design.plan(
+        count=study.trials.count,
+        real_share=study.trials.real_share,
+        shown_real=[shown.get(i, 0) for i in real],
+        shown_generated=[shown.get(i, 0) for i in generated],
+        exposure_ms=study.exposure_ms if study.mode == "fixed" else None,
+        rng=rng,
+        catch=min(study.trials.catch, len(catches)),
+        catch_truths=[truth for truth, _ in catches],
+    )
+    ids = {"real": real, "generated": generated}
+    for position, trial in enumerate(planned, 1):
+        session.add(
+            models.Trial(
+                participant_id=person.id, position=position, kind=trial.kind,
+                stimulus_id=catches[trial.index][1] if trial.kind == "catch" else ids[trial.truth][trial.index],
+                nonce=secrets.token_urlsafe(12), exposure_ms_planned=trial.exposure_ms,
+            )
+        )  # fmt: skip
+    session.flush()
+
+
+def times_shown(session: Session, person: models.Participant) -> dict[int, int]:
+    """How many other participants of the same kind (people, or bots) have each image of the set among their trials."""
+    trial, other = models.Trial, models.Participant
+    rows = session.execute(
+        select(trial.stimulus_id, func.count())
+        .join(other, other.id == trial.participant_id)
+        .where(other.set_id == person.set_id, other.simulated == person.simulated, other.state != "returned")
+        .group_by(trial.stimulus_id)
+    )
+    return dict(rows.tuples())

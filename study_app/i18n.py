@@ -1,0 +1,48 @@
+"""Which language a page speaks: the one chosen, else the best that browser and study have in common."""
+
+from __future__ import annotations
+
+from urllib.parse import urlencode
+
+from flask import Flask, g, request
+from flask_babel import Babel, gettext
+
+from study_app.study import LANGUAGES, StudyFile, Text, say
+
+NAMES = {"en": "English", "de": "Deutsch", "fr": "Français"}
+
+
+def init_app(app: Flask) -> None:
+    Babel(app, locale_selector=language, default_domain="messages")
+    app.jinja_env.globals.update(
+        language=language, language_names=NAMES, shown=shown, language_link=language_link, minutes=minutes
+    )
+
+
+def offer(languages: tuple[str, ...], chosen: str | None = None) -> None:
+    """From here on, this request speaks one of `languages`: `chosen`, or ?lang=..., or what the browser asks for."""
+    wish = request.args.get("lang") or chosen
+    g.languages = languages
+    g.language = wish if wish in languages else request.accept_languages.best_match(languages, languages[0])
+
+
+def language() -> str:
+    if "language" not in g:
+        offer(LANGUAGES)
+    return str(g.language)
+
+
+def shown(text: Text) -> str:
+    """A text of the study file in the language of this request."""
+    return say(text, language(), gettext)
+
+
+def language_link(code: str) -> str:
+    """This page in another language, with its query string as it is otherwise."""
+    return "?" + urlencode([*((k, v) for k, v in request.args.items(multi=True) if k != "lang"), ("lang", code)])
+
+
+def minutes(study: StudyFile) -> int:
+    """About how long the trials take: fixation, image, mask, and a second and a half to answer and go on."""
+    image_ms = sum(study.exposure_ms) / 2 + study.fixation_ms + (study.mask_ms if study.mask else 0) + 1500
+    return max(1, round((study.trials.count * image_ms + 60_000) / 60_000))

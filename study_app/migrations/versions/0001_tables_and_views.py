@@ -1,0 +1,231 @@
+"""The tables of the survey, and the views `responses` and `participants` that the analysis reads."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+MOMENT = sa.String(24)
+
+# One row per answered trial that counts. Catch trials are left out: `participants` sums them up. Booleans are 0 and 1
+# in every database. `replaced` is 1 where a spare trial was answered in the place of one whose exposure went wrong.
+RESPONSES = """
+CREATE VIEW responses AS
+SELECT p.public_id AS participant,
+       s.name AS "set",
+       s.sha256 AS set_sha256,
+       i.public_id AS stimulus,
+       i.truth AS truth,
+       t.answer AS answer,
+       t.position AS position,
+       t.exposure_ms_planned AS exposure_ms_planned,
+       t.exposure_ms_actual AS exposure_ms_actual,
+       t.dropped_frames AS dropped_frames,
+       CASE WHEN t.focus_lost THEN 1 ELSE 0 END AS focus_lost,
+       t.response_time_ms AS response_time_ms,
+       t.answered_at AS answered_at,
+       t.flags AS flags,
+       CASE WHEN p.simulated THEN 1 ELSE 0 END AS simulated,
+       y.slug AS study,
+       v.mode AS mode,
+       p.state AS state,
+       t.kind AS kind,
+       CASE WHEN EXISTS (
+         SELECT 1 FROM trial r
+         WHERE r.participant_id = t.participant_id AND r.replaces = t.position AND r.answer IS NOT NULL
+       ) THEN 1 ELSE 0 END AS replaced
+FROM trial t
+JOIN participant p ON p.id = t.participant_id
+JOIN study y ON y.id = p.study_id
+JOIN study_version v ON v.id = p.version_id
+JOIN stimulus_set s ON s.id = p.set_id
+JOIN stimulus i ON i.id = t.stimulus_id
+WHERE t.answer IS NOT NULL AND t.kind <> 'catch'
+"""
+
+# One row per person, whatever became of them; `questionnaire` and `device` are JSON texts.
+PARTICIPANTS = """
+CREATE VIEW participants AS
+SELECT p.public_id AS participant,
+       y.slug AS study,
+       v.sha256 AS study_sha256,
+       v.mode AS mode,
+       s.name AS "set",
+       s.sha256 AS set_sha256,
+       p.state AS state,
+       CASE WHEN p.simulated THEN 1 ELSE 0 END AS simulated,
+       p.language AS language,
+       p.consent_version AS consent_version,
+       p.entered_at AS entered_at,
+       p.last_seen_at AS last_seen_at,
+       p.finished_at AS finished_at,
+       (SELECT COUNT(*) FROM trial t WHERE t.participant_id = p.id AND t.kind <> 'catch') AS trials,
+       (SELECT COUNT(*) FROM trial t
+         WHERE t.participant_id = p.id AND t.kind <> 'catch' AND t.answer IS NOT NULL) AS answered,
+       (SELECT COUNT(*) FROM trial t
+         WHERE t.participant_id = p.id AND t.kind = 'catch' AND t.answer IS NOT NULL) AS catch_trials,
+       (SELECT COUNT(*) FROM trial t JOIN stimulus i ON i.id = t.stimulus_id
+         WHERE t.participant_id = p.id AND t.kind = 'catch' AND t.answer = i.truth) AS catch_correct,
+       CAST(p.questionnaire AS TEXT) AS questionnaire,
+       CAST(p.device AS TEXT) AS device,
+       p.comment AS comment
+FROM participant p
+JOIN study y ON y.id = p.study_id
+JOIN study_version v ON v.id = p.version_id
+LEFT JOIN stimulus_set s ON s.id = p.set_id
+"""
+
+
+def upgrade() -> None:
+    op.create_table(
+        "stimulus_set",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("label", sa.Text(), nullable=False),
+        sa.Column("height", sa.Integer(), nullable=False),
+        sa.Column("width", sa.Integer(), nullable=False),
+        sa.Column("loaded_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_stimulus_set"),
+        sa.UniqueConstraint("sha256", name="uq_stimulus_set_sha256"),
+    )
+    op.create_table(
+        "stimulus",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("set_id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.String(64), nullable=False),
+        sa.Column("truth", sa.String(9), nullable=False),
+        sa.Column("kind", sa.String(8), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("origin", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["set_id"], ["stimulus_set.id"], name="fk_stimulus_set_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_stimulus"),
+        sa.UniqueConstraint("set_id", "public_id", name="uq_stimulus_set_id_public_id"),
+    )
+    op.create_index("ix_stimulus_set_id", "stimulus", ["set_id"])
+    op.create_table(
+        "stimulus_image",
+        sa.Column("stimulus_id", sa.Integer(), nullable=False),
+        sa.Column("png", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["stimulus_id"], ["stimulus.id"], name="fk_stimulus_image_stimulus_id"),
+        sa.PrimaryKeyConstraint("stimulus_id", name="pk_stimulus_image"),
+    )
+    op.create_table(
+        "study",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("slug", sa.String(64), nullable=False),
+        sa.Column("state", sa.String(8), nullable=False),
+        sa.Column("created_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_study"),
+        sa.UniqueConstraint("slug", name="uq_study_slug"),
+    )
+    op.create_table(
+        "study_version",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("study_id", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("mode", sa.String(9), nullable=False),
+        sa.Column("definition", sa.JSON(), nullable=False),
+        sa.Column("loaded_at", MOMENT, nullable=False),
+        sa.ForeignKeyConstraint(["study_id"], ["study.id"], name="fk_study_version_study_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_study_version"),
+    )
+    op.create_index("ix_study_version_study_id", "study_version", ["study_id"])
+    op.create_table(
+        "study_set",
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.Column("set_id", sa.Integer(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("quota", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(["version_id"], ["study_version.id"], name="fk_study_set_version_id"),
+        sa.ForeignKeyConstraint(["set_id"], ["stimulus_set.id"], name="fk_study_set_set_id"),
+        sa.PrimaryKeyConstraint("version_id", "set_id", name="pk_study_set"),
+    )
+    op.create_table(
+        "participant",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("public_id", sa.String(16), nullable=False),
+        sa.Column("token", sa.String(32), nullable=False),
+        sa.Column("withdrawal_token", sa.String(32), nullable=False),
+        sa.Column("study_id", sa.Integer(), nullable=False),
+        sa.Column("version_id", sa.Integer(), nullable=False),
+        sa.Column("set_id", sa.Integer(), nullable=True),
+        sa.Column("state", sa.String(12), nullable=False),
+        sa.Column("simulated", sa.Boolean(), nullable=False),
+        sa.Column("stage", sa.String(16), nullable=False),
+        sa.Column("seed", sa.Integer(), nullable=True),
+        sa.Column("language", sa.String(8), nullable=False),
+        sa.Column("consent_version", sa.String(64), nullable=True),
+        sa.Column("entered_at", MOMENT, nullable=False),
+        sa.Column("last_seen_at", MOMENT, nullable=False),
+        sa.Column("practised_at", MOMENT, nullable=True),
+        sa.Column("finished_at", MOMENT, nullable=True),
+        sa.Column("questionnaire", sa.JSON(), nullable=True),
+        sa.Column("device", sa.JSON(), nullable=True),
+        sa.Column("comment", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(["study_id"], ["study.id"], name="fk_participant_study_id"),
+        sa.ForeignKeyConstraint(["version_id"], ["study_version.id"], name="fk_participant_version_id"),
+        sa.ForeignKeyConstraint(["set_id"], ["stimulus_set.id"], name="fk_participant_set_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_participant"),
+        sa.UniqueConstraint("public_id", name="uq_participant_public_id"),
+        sa.UniqueConstraint("token", name="uq_participant_token"),
+        sa.UniqueConstraint("withdrawal_token", name="uq_participant_withdrawal_token"),
+    )
+    op.create_index(
+        "ix_participant_allocation", "participant", ["study_id", "simulated", "state", "last_seen_at", "set_id"]
+    )
+    op.create_table(
+        "external_identity",
+        sa.Column("participant_id", sa.Integer(), nullable=False),
+        sa.Column("study_id", sa.Integer(), nullable=False),
+        sa.Column("platform", sa.String(16), nullable=False),
+        sa.Column("person", sa.String(128), nullable=False),
+        sa.Column("details", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["participant_id"], ["participant.id"], name="fk_external_identity_participant_id"),
+        sa.ForeignKeyConstraint(["study_id"], ["study.id"], name="fk_external_identity_study_id"),
+        sa.PrimaryKeyConstraint("participant_id", name="pk_external_identity"),
+        sa.UniqueConstraint("study_id", "platform", "person", name="uq_external_identity_study_id_platform_person"),
+    )
+    op.create_table(
+        "trial",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("participant_id", sa.Integer(), nullable=False),
+        sa.Column("position", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(8), nullable=False),
+        sa.Column("replaces", sa.Integer(), nullable=True),
+        sa.Column("stimulus_id", sa.Integer(), nullable=False),
+        sa.Column("nonce", sa.String(24), nullable=False),
+        sa.Column("exposure_ms_planned", sa.Float(), nullable=True),
+        sa.Column("begun", sa.Integer(), nullable=False),
+        sa.Column("answer", sa.String(9), nullable=True),
+        sa.Column("exposure_ms_actual", sa.Float(), nullable=True),
+        sa.Column("response_time_ms", sa.Float(), nullable=True),
+        sa.Column("dropped_frames", sa.Integer(), nullable=True),
+        sa.Column("focus_lost", sa.Boolean(), nullable=True),
+        sa.Column("flags", sa.Text(), nullable=False),
+        sa.Column("details", sa.JSON(), nullable=True),
+        sa.Column("answered_at", MOMENT, nullable=True),
+        sa.ForeignKeyConstraint(["participant_id"], ["participant.id"], name="fk_trial_participant_id"),
+        sa.ForeignKeyConstraint(["stimulus_id"], ["stimulus.id"], name="fk_trial_stimulus_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_trial"),
+        sa.UniqueConstraint("nonce", name="uq_trial_nonce"),
+        sa.UniqueConstraint("participant_id", "position", name="uq_trial_participant_id_position"),
+    )
+    op.create_index("ix_trial_stimulus_id", "trial", ["stimulus_id"])
+    op.execute(RESPONSES)
+    op.execute(PARTICIPANTS)
+
+
+def downgrade() -> None:
+    op.execute("DROP VIEW participants")
+    op.execute("DROP VIEW responses")
+    for table in (
+        "trial", "external_identity", "participant", "study_set", "study_version", "study", "stimulus_image",
+        "stimulus", "stimulus_set",
+    ):  # fmt: skip
+        op.drop_table(table)

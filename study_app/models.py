@@ -1,0 +1,215 @@
+"""What the survey remembers, as tables. Nothing here identifies a person but `ExternalIdentity`, kept apart on purpose.
+
+A study has versions (its file may be amended in the open); a participant belongs to the version they consented to and
+keeps its SHA-256. Trials are drawn when a participant enters; an answer fills its trial's row once and is never
+changed. No IP address, user agent or fingerprint is stored anywhere.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    MetaData,
+    String,
+    Text,
+    UniqueConstraint,
+)  # fmt: skip
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
+from sqlalchemy.types import TypeDecorator
+
+STUDY_STATES = ("open", "paused", "closed")
+MODES = ("fixed", "staircase", "unlimited")
+# `working` until the last answer is saved. `returned` and `timed-out` free their place; `withdrawn` has no data left.
+# Whether a participant is simulated is a mark of its own (`Participant.simulated`): a bot can finish, too.
+PARTICIPANT_STATES = ("working", "finished", "returned", "timed-out", "screened-out", "no-consent", "withdrawn")
+TRIAL_KINDS = ("scored", "spare", "catch")
+
+
+class Moment(TypeDecorator[datetime]):
+    """A moment in UTC, stored as ISO 8601 text of fixed width: it sorts, and reads the same in every database."""
+
+    impl = String(24)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> str | None:
+        return None if value is None else iso(value)
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> datetime | None:
+        return None if value is None else datetime.fromisoformat(value)
+
+
+def iso(moment: datetime) -> str:
+    """`2026-01-31T09:30:00.000Z`, the form in which moments are stored, compared and exported."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Base(DeclarativeBase):
+    type_annotation_map: ClassVar = {
+        datetime: Moment,
+        dict[str, Any]: JSON(none_as_null=True),
+        bool: Boolean,
+        float: Float,
+    }
+    metadata = MetaData(  # every constraint has a name, so that a later migration can change it in any database
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+
+
+class StimulusSet(Base):
+    """A stimulus set as it was when it was loaded; publishing it again makes another row with another SHA-256."""
+
+    __tablename__ = "stimulus_set"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64), unique=True)
+    label: Mapped[str] = mapped_column(Text)
+    height: Mapped[int]
+    width: Mapped[int]
+    loaded_at: Mapped[datetime] = mapped_column(default=now)
+    stimuli: Mapped[list[Stimulus]] = relationship(back_populates="set", order_by="Stimulus.id")
+
+
+class Stimulus(Base):
+    __tablename__ = "stimulus"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    set_id: Mapped[int] = mapped_column(ForeignKey("stimulus_set.id"), index=True)
+    public_id: Mapped[str] = mapped_column(String(64))  # the manifest's opaque ID
+    truth: Mapped[str] = mapped_column(String(9))  # real | generated
+    kind: Mapped[str] = mapped_column(String(8))  # scored | practice | catch
+    sha256: Mapped[str] = mapped_column(String(64))
+    origin: Mapped[dict[str, Any]]
+    set: Mapped[StimulusSet] = relationship(back_populates="stimuli")
+    __table_args__ = (UniqueConstraint("set_id", "public_id"),)
+
+
+class StimulusImage(Base):
+    """The PNG itself, so that a running study needs nothing but its database, whatever is published meanwhile."""
+
+    __tablename__ = "stimulus_image"
+    stimulus_id: Mapped[int] = mapped_column(ForeignKey("stimulus.id"), primary_key=True)
+    png: Mapped[bytes] = mapped_column(LargeBinary)
+
+
+class Study(Base):
+    __tablename__ = "study"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(64), unique=True)
+    state: Mapped[str] = mapped_column(String(8), default="open")
+    created_at: Mapped[datetime] = mapped_column(default=now)
+    versions: Mapped[list[StudyVersion]] = relationship(back_populates="study", order_by="StudyVersion.id")
+
+    @property
+    def current(self) -> StudyVersion:
+        return self.versions[-1]
+
+
+class StudyVersion(Base):
+    """A study file as loaded: `definition` is `study.StudyFile.as_dict()`, complete with all defaults."""
+
+    __tablename__ = "study_version"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
+    sha256: Mapped[str] = mapped_column(String(64))
+    mode: Mapped[str] = mapped_column(String(9), default="fixed")
+    definition: Mapped[dict[str, Any]]
+    loaded_at: Mapped[datetime] = mapped_column(default=now)
+    study: Mapped[Study] = relationship(back_populates="versions")
+    sets: Mapped[list[StudySet]] = relationship(order_by="StudySet.place")
+
+
+class StudySet(Base):
+    """Which stimulus sets a version of a study allots people to, and how many people at most."""
+
+    __tablename__ = "study_set"
+    version_id: Mapped[int] = mapped_column(ForeignKey("study_version.id"), primary_key=True)
+    set_id: Mapped[int] = mapped_column(ForeignKey("stimulus_set.id"), primary_key=True)
+    place: Mapped[int]
+    quota: Mapped[int | None]
+    set: Mapped[StimulusSet] = relationship()
+
+
+class Participant(Base):
+    __tablename__ = "participant"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    public_id: Mapped[str] = mapped_column(String(16), unique=True)  # in views and exports; opens nothing
+    token: Mapped[str] = mapped_column(String(32), unique=True)  # the credential in /p/TOKEN/
+    withdrawal_token: Mapped[str] = mapped_column(String(32), unique=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    version_id: Mapped[int] = mapped_column(ForeignKey("study_version.id"))
+    set_id: Mapped[int | None] = mapped_column(ForeignKey("stimulus_set.id"))  # none before consent
+    state: Mapped[str] = mapped_column(String(12), default="working")
+    simulated: Mapped[bool] = mapped_column(default=False)
+    stage: Mapped[str] = mapped_column(String(16), default="questions")  # questions, device, trials, comment, end
+    seed: Mapped[int | None]  # below 2**31, of the draw of images, order and exposures
+    language: Mapped[str] = mapped_column(String(8))
+    consent_version: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of the text consented to
+    entered_at: Mapped[datetime] = mapped_column(default=now)
+    last_seen_at: Mapped[datetime] = mapped_column(default=now)
+    practised_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    questionnaire: Mapped[dict[str, Any] | None]
+    device: Mapped[dict[str, Any] | None]  # frame_ms, viewport, pointer: measured on the device page
+    comment: Mapped[str | None] = mapped_column(Text)
+    study: Mapped[Study] = relationship()
+    version: Mapped[StudyVersion] = relationship()
+    set: Mapped[StimulusSet | None] = relationship()
+    external: Mapped[ExternalIdentity | None] = relationship(back_populates="participant")
+    trials: Mapped[list[Trial]] = relationship(back_populates="participant", order_by="Trial.position")
+    __table_args__ = (Index("ix_participant_allocation", "study_id", "simulated", "state", "last_seen_at", "set_id"),)
+
+
+class ExternalIdentity(Base):
+    """Who sent a participant: the only table with an identifier from outside, never joined by the views."""
+
+    __tablename__ = "external_identity"
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"), primary_key=True)
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
+    platform: Mapped[str] = mapped_column(String(16))  # prolific | mturk | link
+    person: Mapped[str] = mapped_column(String(128))
+    details: Mapped[dict[str, Any]]  # the platform's other IDs: study, session, assignment, hit
+    participant: Mapped[Participant] = relationship(back_populates="external")
+    __table_args__ = (UniqueConstraint("study_id", "platform", "person"),)
+
+
+class Trial(Base):
+    """One image for one participant; unanswered while `answer` is null. Practice is not stored."""
+
+    __tablename__ = "trial"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"))
+    position: Mapped[int]  # 1, 2, ...
+    kind: Mapped[str] = mapped_column(String(8), default="scored")
+    replaces: Mapped[int | None]  # of a spare trial: the position of the trial whose exposure went wrong
+    stimulus_id: Mapped[int] = mapped_column(ForeignKey("stimulus.id"), index=True)
+    nonce: Mapped[str] = mapped_column(String(24), unique=True)  # the image's name in its URL
+    exposure_ms_planned: Mapped[float | None]  # none: until answered (unlimited), or not yet decided (staircase)
+    begun: Mapped[int] = mapped_column(default=0)  # how often a page announced that it starts this trial
+    answer: Mapped[str | None] = mapped_column(String(9))  # real | generated
+    exposure_ms_actual: Mapped[float | None]
+    response_time_ms: Mapped[float | None]
+    dropped_frames: Mapped[int | None]
+    focus_lost: Mapped[bool | None]
+    flags: Mapped[str] = mapped_column(Text, default="")  # sorted words, separated by spaces
+    details: Mapped[dict[str, Any] | None]  # how answered (key, mouse, touch), early presses, frame period
+    answered_at: Mapped[datetime | None]
+    participant: Mapped[Participant] = relationship(back_populates="trials")
+    stimulus: Mapped[Stimulus] = relationship()
+    __table_args__ = (UniqueConstraint("participant_id", "position"),)

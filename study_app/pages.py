@@ -1,0 +1,269 @@
+"""The pages a participant reads: consent, questions, device check, the trials' page, debrief.
+
+Where a participant is, the server knows (`Participant.stage`): whatever is reloaded, gone back to or opened elsewhere,
+/p/TOKEN/ shows the one right page. No page holds the truth of an image before the last answer is saved.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from study_app import entering, i18n, models, security
+from study_app.database import Database
+from study_app.study import StudyFile
+
+blueprint = Blueprint("pages", __name__)
+CLOSED = ("withdrawn", "no-consent", "screened-out")
+
+
+def database() -> Database:
+    found: Database = current_app.extensions["glimpse"]
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ before entering
+
+
+@blueprint.get("/")
+def index() -> Any:
+    with database().read() as session:
+        studies = session.scalars(select(models.Study).where(models.Study.state == "open").order_by(models.Study.id))
+        offered = [(study.slug, StudyFile.from_dict(study.current.definition)) for study in studies]
+    if len(offered) == 1:
+        return redirect(_with_query(url_for("pages.study", slug=offered[0][0])), 303)
+    return render_template("index.html", studies=offered, query=request.query_string.decode("ascii", "ignore"))
+
+
+def _with_query(path: str) -> str:
+    query = request.query_string.decode("ascii", "ignore")
+    return f"{path}?{query}" if query else path
+
+
+def _study(session: Session, slug: str) -> tuple[models.Study, StudyFile]:
+    row = session.scalar(select(models.Study).where(models.Study.slug == slug))
+    if row is None:
+        abort(404)
+    file = StudyFile.from_dict(row.current.definition)
+    i18n.offer(file.languages)
+    return row, file
+
+
+def _consent(file: StudyFile) -> dict[str, Any]:
+    """What the participant agrees to, in the words they read: its hash is stored with their consent."""
+    return {"about": i18n.shown(file.about), "consent": i18n.shown(file.consent), "language": i18n.language()}
+
+
+@blueprint.get("/study/<slug>/")
+def study(slug: str) -> Any:
+    with database().read() as session:
+        row, file = _study(session, slug)
+        who = entering.identity(request.args)
+        known = entering.find(session, row, who) if who else None
+        if known is not None and known.state not in CLOSED:
+            return redirect(url_for("pages.participant", token=known.token), 303)
+        if known is not None:
+            return closed(known, file)
+        if row.state != "open":
+            return render_template("closed.html", study=file, why=row.state), 403
+    preview = request.args.get("assignmentId") == entering.PREVIEW
+    return render_template("consent.html", study=file, slug=slug, preview=preview, action=_with_query("enter"))
+
+
+@blueprint.post("/study/<slug>/enter")
+def enter(slug: str) -> Any:
+    security.limit_entries()
+    choices = request.form.getlist("consent")
+    with database().write() as session:
+        row, file = _study(session, slug)
+        i18n.offer(file.languages, request.form.get("lang"))
+        if request.args.get("assignmentId") == entering.PREVIEW:
+            abort(403)
+        who = entering.identity(request.args)
+        known = entering.find(session, row, who) if who else None
+        if known is not None and known.state not in CLOSED:
+            return redirect(url_for("pages.participant", token=known.token), 303)
+        if known is not None:
+            return closed(known, file)
+        if row.state != "open":
+            return render_template("closed.html", study=file, why=row.state), 403
+        if "no" in choices:
+            person = entering.new_participant(row, language=i18n.language(), at=models.now(), state="no-consent")
+            session.add(person)
+            return closed(person, file)
+        if "yes" not in choices:
+            page = render_template(
+                "consent.html", study=file, slug=slug, preview=False, action=_with_query("enter"), missing=True
+            )
+            return page, 422
+        entered = entering.enter(session, row, language=i18n.language(), consent=_consent(file), who=who)
+        if entered is None:
+            return render_template("closed.html", study=file, why="full"), 403
+        token = entered.token
+    return redirect(url_for("pages.participant", token=token), 303)
+
+
+def closed(person: models.Participant, file: StudyFile) -> Any:
+    """What somebody sees for whom the study ended early, with the platform's code for that if there is one."""
+    codes = {"no-consent": file.completion.no_consent_code, "screened-out": file.completion.screened_out_code}
+    code = codes.get(person.state, "")
+    return render_template("closed.html", study=file, why=person.state, code=code, url=_completion_url(file, code))
+
+
+def _completion_url(file: StudyFile, code: str) -> str:
+    return file.completion.url.replace("{code}", code) if code or "{code}" not in file.completion.url else ""
+
+
+# ------------------------------------------------------------------------------------------------ /p/TOKEN/
+
+
+def find(session: Session, token: str, *, write: bool = False) -> tuple[models.Participant, StudyFile]:
+    """The participant of a token, with the study they agreed to; 404 for a token that nobody has.
+
+    In a write transaction the row is locked, so that two pages of one participant come one after the other.
+    """
+    query = select(models.Participant).where(models.Participant.token == token)
+    person = session.scalar(query.with_for_update() if write else query)
+    if person is None:
+        abort(404)
+    file = StudyFile.from_dict(person.version.definition)
+    i18n.offer(file.languages, person.language)
+    if write:
+        person.last_seen_at = models.now()
+    return person, file
+
+
+@blueprint.get("/p/<token>/")
+def participant(token: str) -> Any:
+    if "lang" in request.args:
+        return _change_language(token)
+    with database().read() as session:
+        person, file = find(session, token)
+        if person.state in CLOSED:
+            return closed(person, file)
+        if person.state == "finished":
+            return _debrief(session, person, file)
+        answered = (
+            session.scalar(
+                select(func.count(models.Trial.id)).where(
+                    models.Trial.participant_id == person.id, models.Trial.answer.is_not(None)
+                )
+            )
+            or 0
+        )
+        stage = "trials" if answered else person.stage
+        if stage == "questions" and not file.questions:
+            stage = "device"
+        total = session.scalar(select(func.count(models.Trial.id)).where(models.Trial.participant_id == person.id)) or 0
+        setup = {
+            "base": f"/p/{token}/",
+            "practice": 0 if person.practised_at or answered else file.practice,
+            "fixation": file.fixation_ms,
+            "mask": file.mask_ms if file.mask else 0,
+            "result": _result(session, person),
+        }
+        template = {"questions": "questions.html", "device": "device.html"}.get(stage, "trials.html")
+        return render_template(
+            template, study=file, person=person, set=person.set, answered=answered, total=total, setup=json.dumps(setup)
+        )
+
+
+def _change_language(token: str) -> Response:
+    with database().write() as session:
+        person, file = find(session, token, write=True)
+        if request.args["lang"] in file.languages:
+            person.language = request.args["lang"]
+    return redirect(url_for("pages.participant", token=token), 303)
+
+
+@blueprint.post("/p/<token>/questions")
+def questions(token: str) -> Any:
+    with database().write() as session:
+        person, file = find(session, token, write=True)
+        if person.state == "working" and person.stage == "questions":
+            answers: dict[str, Any] = {}
+            for question in file.questions:
+                given = request.form.get(question.key, "").replace("\0", "").strip()[:500]
+                if question.options:
+                    if given.isascii() and given.isdigit() and len(given) < 4 and int(given) < len(question.options):
+                        answers[question.key] = int(given)
+                        if int(given) in question.screen_out:
+                            person.state = "screened-out"
+                elif given:
+                    answers[question.key] = given
+            person.questionnaire = {
+                question.key: _option(question.options[answers[question.key]])
+                if question.options
+                else answers[question.key]
+                for question in file.questions
+                if question.key in answers
+            }
+            person.stage = "device"
+    return redirect(url_for("pages.participant", token=token), 303)
+
+
+def _option(option: Any) -> str:
+    """How an option is stored: in the study's first language, whatever the participant's."""
+    return next(iter(option.values())) if isinstance(option, dict) else str(option)
+
+
+@blueprint.post("/p/<token>/device")
+def device(token: str) -> Any:
+    with database().write() as session:
+        person, _ = find(session, token, write=True)
+        if person.state == "working" and person.stage in ("questions", "device"):
+            person.device = {
+                key: value
+                for key in ("frame_ms", "width", "height", "pixel_ratio", "touch")
+                if (value := _number(request.form.get(key, ""))) is not None
+            }
+            person.stage = "trials"
+    return redirect(url_for("pages.participant", token=token), 303)
+
+
+def _number(text: str) -> float | None:
+    try:
+        value = float(text[:20])
+    except ValueError:
+        return None
+    return round(value, 3) if math.isfinite(value) and 0 <= value <= 100_000 else None
+
+
+@blueprint.post("/p/<token>/comment")
+def comment(token: str) -> Any:
+    with database().write() as session:
+        person, file = find(session, token, write=True)
+        given = request.form.get("comment", "").replace("\0", "").strip()[:5000]
+        if file.comment and given and person.state == "finished":
+            person.comment = given
+    return redirect(url_for("pages.participant", token=token), 303)
+
+
+def _debrief(session: Session, person: models.Participant, file: StudyFile) -> str:
+    counted = session.execute(
+        select(models.Trial.answer, models.Stimulus.truth)
+        .join(models.Stimulus)
+        .where(models.Trial.participant_id == person.id, models.Trial.kind != "catch")
+    ).all()
+    code = file.completion.code
+    return render_template(
+        "debrief.html", study=file, person=person, set=person.set, of=len(counted),
+        right=sum(answer == truth for answer, truth in counted),
+        code=code, url=_completion_url(file, code), result=json.dumps(_result(session, person)),
+    )  # fmt: skip
+
+
+def _result(session: Session, person: models.Participant) -> list[dict[str, float | None]]:
+    """The trials answered so far, for `window.__result`."""
+    rows = session.execute(
+        select(models.Trial.exposure_ms_actual, models.Trial.response_time_ms)
+        .where(models.Trial.participant_id == person.id, models.Trial.answer.is_not(None))
+        .order_by(models.Trial.position)
+    )
+    return [{"exposure": exposure, "rt": response} for exposure, response in rows.tuples()]

@@ -1,0 +1,173 @@
+// The trials: practice, then one image after the other, each answer saved before the next image is shown.
+import { post, request, loadImage } from "./net.js";
+import { FramePeriod, expose, wait } from "./timing.js";
+
+const $ = (id) => document.getElementById(id);
+const setup = JSON.parse($("setup").textContent);
+const prompt = $("prompt");
+const buttons = { real: $("answer-real"), generated: $("answer-generated") };
+const KEYS = { f: "real", j: "generated" };
+const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload
+const period = new FramePeriod();
+
+window.__done = false;
+window.__result = setup.result;
+
+const phase = (name) => { document.body.dataset.phase = name; };
+const say = (key, extra = "") => { prompt.textContent = key ? prompt.dataset[key] + extra : ""; };
+const trouble = () => { prompt.classList.add("trouble"); say("offline"); };
+
+// ------------------------------------------------------------------------------------------------ answering
+
+let early = 0; // presses before an answer is asked for: recorded, not taken
+let take = null; // set while an answer is asked for
+
+function pressed(answer, by, stamp) {
+  if (take) take({ answer, by, stamp });
+  else early += 1;
+}
+
+addEventListener("keydown", (event) => {
+  const answer = KEYS[event.key.toLowerCase()];
+  if (!answer || event.repeat || event.ctrlKey || event.altKey || event.metaKey || $("trial").hidden) return;
+  event.preventDefault();
+  pressed(answer, "key", event.timeStamp);
+});
+
+// A press is taken when it is released over the button (so that it can be taken back), with the time it began.
+for (const [answer, button] of Object.entries(buttons)) {
+  let down = null;
+  button.addEventListener("pointerdown", (event) => {
+    down = { by: event.pointerType, stamp: event.timeStamp, early: !take };
+    if (!take) early += 1;
+  });
+  button.addEventListener("pointercancel", () => { down = null; });
+  button.addEventListener("click", (event) => {
+    const press = event.detail === 0 ? null : down; // no pointer: the keyboard or a screen reader pressed it
+    down = null;
+    if (press?.early) return;
+    pressed(answer, press ? press.by : "other", press ? press.stamp : event.timeStamp);
+  });
+}
+
+function asked() {
+  for (const button of Object.values(buttons)) button.setAttribute("aria-disabled", "false");
+  say("ask");
+  return new Promise((resolve) => { take = resolve; }).finally(() => {
+    take = null;
+    for (const button of Object.values(buttons)) button.setAttribute("aria-disabled", "true");
+  });
+}
+
+// ------------------------------------------------------------------------------------------------ one trial
+
+function place(image) {
+  image.id = "stimulus";
+  image.alt = $("stimulus").alt;
+  URL.revokeObjectURL($("stimulus").src);
+  $("stimulus").replaceWith(image);
+}
+
+async function present(trial, image) {
+  place(image);
+  early = 0;
+  say("look");
+  phase("fixation");
+  $("cross").hidden = false;
+  await wait(setup.fixation, period);
+  const open = trial.exposure_ms === null;
+  const free = open ? asked() : null; // no limit: the image stays until the answer
+  const shown = await expose(image, trial.exposure_ms, period, free, () => {
+    $("cross").hidden = true;
+    if (!open) say("");
+    phase("stimulus");
+  });
+  if (setup.mask) {
+    drawMask(image);
+    phase("mask");
+    await wait(setup.mask, period);
+  }
+  phase("answer");
+  const answer = await (free ?? asked());
+  return {
+    trial: trial.trial, answer: answer.answer, exposure_ms: shown.exposure, dropped_frames: shown.dropped,
+    focus_lost: shown.lost, response_time_ms: Math.max(0, answer.stamp - shown.onset), by: answer.by,
+    early_presses: early, frame_ms: shown.frame,
+  };
+}
+
+function drawMask(image) {
+  const canvas = $("mask");
+  const context = canvas.getContext("2d");
+  canvas.width = canvas.height = 64;
+  const noise = context.createImageData(64, 64);
+  for (let i = 0; i < noise.data.length; i++) noise.data[i] = i % 4 === 3 ? 255 : Math.random() * 256;
+  context.putImageData(noise, 0, 0);
+}
+
+// ------------------------------------------------------------------------------------------------ the run
+
+async function practise() {
+  const trials = await (await request(`${setup.base}practice/`, {}, trouble)).json();
+  document.body.dataset.practice = "true";
+  for (const trial of trials) {
+    const image = await loadImage(trial.image, trouble);
+    await present(trial, image);
+  }
+  delete document.body.dataset.practice;
+  phase("ready");
+  post(`${setup.base}practice/done`, {});
+  say("count");
+  await wait(1200, period);
+}
+
+const announce = (trial) => post(`${setup.base}begin`, { trial: trial.trial });
+
+async function save(answer) {
+  localStorage.setItem(unsent, JSON.stringify(answer));
+  say("wait");
+  const response = await post(`${setup.base}answer`, answer, trouble);
+  localStorage.removeItem(unsent);
+  prompt.classList.remove("trouble");
+  return response;
+}
+
+async function position() {
+  const response = await request(`${setup.base}next`, {}, trouble);
+  if (!response.ok) throw new Error(`next: ${response.status}`);
+  return response.json();
+}
+
+async function run() {
+  $("instructions").hidden = true;
+  $("trial").hidden = false;
+  const left = localStorage.getItem(unsent);
+  if (left) await save(JSON.parse(left));
+  if (setup.practice) await practise();
+  const images = new Map();
+  const load = (url) => {
+    if (!images.has(url)) images.set(url, loadImage(url, trouble));
+    return images.get(url);
+  };
+  let trial = await position();
+  while (!trial.done) {
+    const image = await load(trial.image);
+    images.delete(trial.image);
+    if (trial.prefetch) load(trial.prefetch).catch(() => {});
+    announce(trial);
+    const answer = await present(trial, image);
+    const response = await save(answer);
+    if (response.ok) {
+      window.__result.push({ exposure: answer.exposure_ms, rt: answer.response_time_ms });
+    } else if (response.status !== 409) throw new Error(`answer: ${response.status}`);
+    trial = (await response.json()).next;
+    $("progress").value += 1;
+  }
+  $("trial").hidden = true;
+  $("thanks").hidden = false;
+  $("thanks").querySelector("h1").focus();
+  phase("done");
+  window.__done = true;
+}
+
+$("begin").addEventListener("click", () => run().catch((error) => { console.error(error); say("gone"); }));

@@ -1,0 +1,340 @@
+"""The study file: `study.toml` to a checked `StudyFile`, with a sentence that names the key for everything wrong.
+
+A text is a string, or a table of strings by language (`{en = "...", de = "..."}`). A string that Glimpse brings itself
+is translated; one of yours is shown as it is.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from gan_core.workspace import NAME, nearest, sha256_json
+from study_app import staircase
+from study_app.database import SurveyError
+from study_app.models import MODES
+
+LANGUAGES = ("en", "de", "fr")
+Text = str | dict[str, str]
+
+
+@dataclass(frozen=True)
+class SetEntry:
+    name: str
+    label: Text = ""  # none: the stimulus set's own
+    quota: int | None = None
+    sha256: str = ""  # filled in when the study is loaded
+
+
+@dataclass(frozen=True)
+class Question:
+    key: str
+    text: Text
+    options: tuple[Text, ...] = ()  # none: a line of free text
+    screen_out: tuple[int, ...] = ()  # indices of the options that end the study for this person
+
+
+@dataclass(frozen=True)
+class Trials:
+    count: int = 20
+    real_share: float = 0.5
+    catch: int = 0  # attention trials with an unmistakable image
+    catch_wrong: int = 0  # who gets more of them wrong is excluded from the results: stated here, before anybody comes
+    spare: int = 0  # at most so many trials whose exposure went wrong are replaced at the end
+    block: int = 0  # a pause after each so many trials
+
+
+@dataclass(frozen=True)
+class Completion:
+    """What a crowd platform wants to see: codes, and where to send people (`{code}` in `url` is replaced)."""
+
+    url: str = ""
+    code: str = ""
+    screened_out_code: str = ""
+    no_consent_code: str = ""
+
+
+def _(text: str) -> str:  # marks a text for the translators; it is translated where it is shown
+    return text
+
+
+TITLE = _("Real or generated?")
+YES_NO = (_("No"), _("Yes"))
+QUESTIONS = (
+    Question("age", _("How old are you?"), (_("Under 18"), "18–29", "30–44", "45–59", "60–74", _("75 or older"))),
+    Question(
+        "medicine",
+        _("Have you been trained in medicine?"),
+        (_("No"), _("Student or nurse"), _("Physician"), _("Dermatologist")),
+    ),
+    Question("machine_learning", _("Have you worked with machine learning or computer-generated images?"), YES_NO),
+    Question(
+        "vision",
+        _("How well do you see the screen right now, with glasses or lenses if you wear them?"),
+        (_("Well"), _("Not so well"), _("I do not see colours as most people do")),
+    ),
+)
+
+
+@dataclass(frozen=True)
+class StudyFile:
+    """A study, complete: what is not in the file has its default here."""
+
+    slug: str
+    sets: tuple[SetEntry, ...]
+    title: Text = TITLE
+    about: Text = ""  # shown above the consent, in the place of our own words
+    consent: Text = ""  # the sentence consented to; none: ours
+    contact: str = ""  # whom participants may write to
+    debrief: Text = ""  # none: ours
+    languages: tuple[str, ...] = LANGUAGES
+    mode: str = "fixed"
+    exposure_ms: tuple[int, int] = (2000, 3000)
+    fixation_ms: int = 500
+    mask: bool = False
+    mask_ms: int = 300
+    practice: int = 2
+    comment: bool = True
+    retention_days: int = 180  # after this, nothing is kept that leads from the answers to the person
+    trials: Trials = field(default_factory=Trials)
+    questions: tuple[Question, ...] = QUESTIONS
+    completion: Completion = field(default_factory=Completion)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def sha256(self) -> str:
+        return sha256_json(self.as_dict())
+
+    @property
+    def screens(self) -> bool:
+        return any(question.screen_out for question in self.questions)
+
+    @classmethod
+    def from_dict(cls, value: dict[str, Any]) -> StudyFile:
+        """What `as_dict` gave (lists where JSON has them)."""
+        return cls(
+            **{
+                **value,
+                "sets": tuple(SetEntry(**entry) for entry in value["sets"]),
+                "languages": tuple(value["languages"]),
+                "exposure_ms": tuple(value["exposure_ms"]),
+                "trials": Trials(**value["trials"]),
+                "questions": tuple(
+                    Question(q["key"], q["text"], tuple(q["options"]), tuple(q["screen_out"]))
+                    for q in value["questions"]
+                ),
+                "completion": Completion(**value["completion"]),
+            }
+        )
+
+
+def say(text: Text, language: str, translate: Callable[[str], str] = str) -> str:
+    """A text in a language: its own version, else its first one; a plain string through `translate`."""
+    if isinstance(text, dict):
+        return text.get(language) or next(iter(text.values()))
+    return translate(text) if text else ""
+
+
+# ------------------------------------------------------------------------------------------------ reading the file
+
+
+class _Table:
+    """A TOML table that is read key by key; every complaint names the file and the key."""
+
+    def __init__(self, value: Any, where: str, path: str = "") -> None:
+        self.where, self.path = where, path
+        if not isinstance(value, dict):
+            raise SurveyError(f"{where}: `{path.rstrip('.')}` must be a table.")
+        self.value = dict(value)
+        self.read: list[str] = []
+
+    def wrong(self, key: str, must: str) -> SurveyError:
+        return SurveyError(f"{self.where}: `{self.path}{key}` must be {must}, not {self.value.get(key)!r}.")
+
+    def get(self, key: str, default: Any, must: str, good: Callable[[Any], Any]) -> Any:
+        self.read.append(key)
+        if key not in self.value:
+            return default
+        if not good(self.value[key]):
+            raise self.wrong(key, must)
+        return self.value[key]
+
+    def whole(self, key: str, default: int, low: int, high: int) -> int:
+        return int(
+            self.get(key, default, f"a whole number from {low} to {high}", lambda v: _whole(v) and low <= v <= high)
+        )
+
+    def flag(self, key: str, default: bool) -> bool:
+        return bool(self.get(key, default, "true or false", lambda v: isinstance(v, bool)))
+
+    def line(self, key: str, default: str) -> str:
+        return str(self.get(key, default, "a text", lambda v: isinstance(v, str)))
+
+    def text(self, key: str, default: Text) -> Text:
+        must = 'a text, or texts by language such as {en = "...", de = "..."}'
+        value: Text = self.get(key, default, must, _is_text)
+        return value
+
+    def tables(self, key: str) -> list[_Table]:
+        values = self.get(key, [], "a list of tables", lambda v: isinstance(v, list))
+        return [_Table(value, self.where, f"{self.path}{key}[{i}].") for i, value in enumerate(values, 1)]
+
+    def table(self, key: str) -> _Table:
+        return _Table(self.get(key, {}, "a table", lambda v: isinstance(v, dict)), self.where, f"{self.path}{key}.")
+
+    def done(self) -> None:
+        for key in self.value:
+            if key not in self.read:
+                raise SurveyError(f"{self.where}: unknown key `{self.path}{key}`; {nearest(key, self.read)}")
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    if isinstance(value, dict):
+        return bool(value) and all(k in LANGUAGES and isinstance(v, str) and v.strip() for k, v in value.items())
+    return isinstance(value, str)
+
+
+def read_study(path: Path) -> StudyFile:
+    """The study in a TOML file. Raises SurveyError naming the file and the key for everything that is wrong."""
+    try:
+        value = tomllib.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise SurveyError(f"There is no study file {path}: check the path.") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise SurveyError(f"{path} is not readable as TOML ({error}).") from None
+    return parse_study(value, str(path))
+
+
+def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
+    table = _Table(value, where)
+    default = StudyFile(slug="", sets=())
+    if value.get("mode") == "staircase":
+        default = replace(default, exposure_ms=(int(staircase.SHORTEST_MS), int(staircase.LONGEST_MS)))
+    sets = _sets(table)
+    slug = table.get("slug", None, "lower-case letters, digits, '-' and '_' (at most 64)", _is_slug)
+    if slug is None:
+        raise SurveyError(f"{where}: `slug` is missing: the study's name in its address, such as 'lesions-2026'.")
+    languages = table.get(
+        "languages", list(LANGUAGES), f"a list of {', '.join(LANGUAGES)}, the preferred one first",
+        lambda v: isinstance(v, list) and v and all(entry in LANGUAGES for entry in v) and len(set(v)) == len(v),
+    )  # fmt: skip
+    exposure = table.get(
+        "exposure_ms", list(default.exposure_ms), "two whole numbers [shortest, longest] from 10 to 60000",
+        lambda v: isinstance(v, list) and len(v) == 2 and all(map(_whole, v)) and 10 <= v[0] <= v[1] <= 60_000,
+    )  # fmt: skip
+    mode = table.get("mode", default.mode, f"one of {', '.join(MODES)}", lambda v: v in MODES)
+    study = StudyFile(
+        slug=slug,
+        sets=sets,
+        title=table.text("title", default.title),
+        about=table.text("about", ""),
+        consent=table.text("consent", ""),
+        contact=table.line("contact", ""),
+        debrief=table.text("debrief", ""),
+        languages=tuple(languages),
+        mode=mode,
+        exposure_ms=(exposure[0], exposure[1]),
+        fixation_ms=table.whole("fixation_ms", default.fixation_ms, 100, 5000),
+        mask=table.flag("mask", mode == "staircase"),
+        mask_ms=table.whole("mask_ms", default.mask_ms, 20, 5000),
+        practice=table.whole("practice", default.practice, 0, 10),
+        comment=table.flag("comment", True),
+        retention_days=table.whole("retention_days", default.retention_days, 1, 3650),
+        trials=_trials(table.table("trials"), mode),
+        questions=_questions(table) if "questions" in value else QUESTIONS,
+        completion=_completion(table.table("completion")),
+    )
+    table.read.append("questions")
+    table.done()
+    return study
+
+
+def _is_slug(value: Any) -> bool:
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
+
+
+def _sets(table: _Table) -> tuple[SetEntry, ...]:
+    entries: list[SetEntry] = []
+    for entry in table.tables("sets"):
+        name = entry.get("name", None, "the name of a stimulus set", _is_slug)
+        if name is None:
+            raise SurveyError(f"{table.where}: `{entry.path}name` is missing: the name of a stimulus set.")
+        if name in [other.name for other in entries]:
+            raise SurveyError(f"{table.where}: `{entry.path}name` is '{name}', which is there already.")
+        quota = entry.get("quota", None, "a whole number of at least 1", lambda v: _whole(v) and v >= 1)
+        entries.append(SetEntry(name, entry.text("label", ""), quota))
+        entry.done()
+    if not entries:
+        raise SurveyError(f"{table.where}: `sets` is missing: give one [[sets]] with a `name` for each stimulus set.")
+    return tuple(entries)
+
+
+def _trials(table: _Table, mode: str) -> Trials:
+    default = Trials(staircase.TRIALS, block=staircase.BLOCK) if mode == "staircase" else Trials()
+    count = table.whole("count", default.count, 2, 1000)
+    share = table.get(
+        "real_share", default.real_share, "a number above 0 and below 1 that leaves both classes at least one trial",
+        lambda v: isinstance(v, float) and 0 < v < 1 and 1 <= round(v * count) <= count - 1,
+    )  # fmt: skip
+    trials = Trials(
+        count, float(share), table.whole("catch", 0, 0, 20), table.whole("catch_wrong", 0, 0, 20),
+        table.whole("spare", 0, 0, 20), table.whole("block", default.block, 0, 1000),
+    )  # fmt: skip
+    table.done()
+    return trials
+
+
+def _questions(table: _Table) -> tuple[Question, ...]:
+    questions: list[Question] = []
+    for entry in table.tables("questions"):
+        key = entry.get("key", None, "a short name in lower-case letters, digits, '-' and '_'", _is_slug)
+        text = entry.text("text", "")
+        options = entry.get(
+            "options", [], "a list of at least two texts",
+            lambda v: isinstance(v, list) and len(v) > 1 and all(_is_text(option) and option for option in v),
+        )  # fmt: skip
+        if key is None or not text:
+            raise SurveyError(f"{table.where}: `{entry.path}{'text' if key else 'key'}` is missing.")
+        if key in [question.key for question in questions]:
+            raise SurveyError(f"{table.where}: `{entry.path}key` is '{key}', which is there already.")
+        screen_out = entry.get(
+            "screen_out", [], "a list of some of the `options`",
+            partial(_are_among, options),
+        )  # fmt: skip
+        questions.append(Question(key, text, tuple(options), tuple(options.index(option) for option in screen_out)))
+        entry.done()
+    return tuple(questions)
+
+
+def _are_among(options: list[Text], value: Any) -> bool:
+    return isinstance(value, list) and all(option in options for option in value)
+
+
+def _completion(table: _Table) -> Completion:
+    codes = {key: table.line(key, "") for key in ("code", "screened_out_code", "no_consent_code")}
+    url = table.get("url", "", "an address that begins with https://", _is_address)
+    table.done()
+    return Completion(url=url, **codes)
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and value.startswith(("https://", "http://")) and not set(value) & set(" \"'<>")
+
+
+def default_study(names: Sequence[str], slug: str | None = None) -> StudyFile:
+    """A sensible study of these stimulus sets: that of the paper, 20 trials of 2-3 s, 10 real and 10 generated."""
+    joined = "-".join(names)
+    return StudyFile(
+        slug=slug or (joined if len(joined) <= 40 else f"{names[0][:32]}-and-{len(names) - 1}-more"),
+        sets=tuple(SetEntry(name) for name in names),
+    )
