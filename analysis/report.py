@@ -70,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     from analysis import page as pages
     from analysis import responses as answers_of
     from analysis import words
+    from analysis.tidying import Responses
 
     unknown = [name for name in args.skip if name not in PARTS]
     if unknown:
@@ -84,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     _refuse_to_replace(out, asked=args.out is not None)
 
     simulated = args.include_simulated
-    answers: answers_of.Responses | None
+    answers: Responses | None
     if args.responses is not None:
         answers = answers_of.read_csv(args.responses, args.where, include_simulated=simulated)
     else:

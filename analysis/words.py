@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.page import Page
 from analysis.parts import Context, Part
-from analysis.responses import RULES, Responses
+from analysis.tidying import RULES, Responses
 
 PACKAGES = ("glimpse", "numpy", "scipy", "pandas", "statsmodels", "matplotlib", "torch", "torch-fidelity")
 

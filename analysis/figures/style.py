@@ -14,13 +14,31 @@ from matplotlib.figure import Figure
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 REAL, GENERATED = PALETTE[0], PALETTE[1]
-INK = "#4d4d4d"  # reads on white and on the report's dark ground is inverted by its style sheet
+INK = "#333333"  # text and lines; in the page it becomes the page's own ink, light or dark
+GREY = "#8c8c8c"  # shapes behind the data; reads on white and on the dark page
 
+COLOURED = ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
 RC: dict[str, Any] = {
     "figure.constrained_layout.use": True,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 9,
+    "axes.labelsize": 9,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 8.5,
+    "legend.title_fontsize": 8.5,
+    "legend.frameon": False,
+    "axes.linewidth": 0.8,
+    "xtick.major.width": 0.8,
+    "ytick.major.width": 0.8,
+    "xtick.major.size": 4,
+    "ytick.major.size": 4,
+    "lines.linewidth": 1.6,
+    **dict.fromkeys(COLOURED, INK),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "savefig.transparent": True,
@@ -34,7 +52,7 @@ RC: dict[str, Any] = {
 def styled() -> Iterator[None]:
     """Everything drawn inside has the project's look."""
     with mpl.rc_context():
-        sns.set_theme(style="ticks", palette=list(PALETTE), rc=RC)
+        sns.set_theme(context="paper", style="ticks", palette=list(PALETTE), rc=RC)
         yield
 
 

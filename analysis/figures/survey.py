@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.figures.style import INK, PALETTE, new_figure, styled
+from analysis.figures.style import GREY, INK, PALETTE, new_figure, styled
 
 Floats = NDArray[np.float64]
 MEAN = PALETTE[5]
@@ -30,7 +31,7 @@ class Column:
 def figure_ten(columns: Sequence[Column], positive: str = "generated", seed: int = 0) -> Figure:
     """F1 by set: quartiles as a box, every participant as a dot, pure guessing behind, the paper's mean beside."""
     with styled():
-        figure, axes = new_figure(max(4.2, 1.6 + 1.25 * len(columns)), 3.9)
+        figure, axes = new_figure(max(6.2, 1.6 + 1.25 * len(columns)), 4.2)
         random = np.random.default_rng(seed)
         for x, column in enumerate(columns):
             colour = PALETTE[x % len(PALETTE)]
@@ -57,7 +58,7 @@ def figure_ten(columns: Sequence[Column], positive: str = "generated", seed: int
         axes.set_xticks(range(len(columns)), [f"{c.name}\nn = {len(c.f1)}" for c in columns])
         axes.set_xlim(-0.6, len(columns) - 0.4)
         axes.set_ylim(-0.02, 1.02)
-        axes.set_ylabel(f"F1 of '{positive}', one dot a participant")
+        axes.set_ylabel(f"F1 (positive: {positive})")
         _legend(axes, any(c.paper_mean is not None for c in columns), positive)
     return figure
 
@@ -71,7 +72,7 @@ def _null(axes: object, x: int, column: Column) -> None:
     density = kernel @ column.null_weights
     width = 0.46 * density / density.max()
     shown = density > 0.01 * density.max()
-    axes.fill_betweenx(grid, x - width, x + width, where=shown, color="#9a9a9a", alpha=0.3, linewidth=0, zorder=0)  # type: ignore[attr-defined]
+    axes.fill_betweenx(grid, x - width, x + width, where=shown, color=GREY, alpha=0.3, linewidth=0, zorder=0)  # type: ignore[attr-defined]
 
 
 def _swarm(values: Floats, step: float = 0.02, widest: float = 0.4) -> Floats:
@@ -90,7 +91,7 @@ def _legend(axes: object, paper: bool, positive: str) -> None:
     from matplotlib.patches import Patch
 
     handles: list[object] = [
-        Patch(color="#9a9a9a", alpha=0.3, linewidth=0, label="guessing, with the same number of answers"),
+        Patch(color=GREY, alpha=0.3, linewidth=0, label="guessing, with the same number of answers"),
         Line2D([], [], color=MEAN, linewidth=2, label="mean"),
         Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (1, 2)), label=f"always says '{positive}'"),
     ]
@@ -99,3 +100,83 @@ def _legend(axes: object, paper: bool, positive: str) -> None:
             Line2D([], [], marker="D", color=MEAN, markerfacecolor="none", linestyle="none", label="mean in the paper")
         )
     axes.figure.legend(handles=handles, loc="outside lower center", ncols=2, frameon=False, fontsize=8)  # type: ignore[attr-defined]
+
+
+# ------------------------------------------------------------------------------------------------ what it rests on
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One row of the plot of intervals."""
+
+    name: str
+    mean: float
+    ci95: tuple[float, float]
+    ci90: tuple[float, float] | None  # what the equivalence test looks at
+    verdict: str  # detectable | equivalent | undecided
+
+
+def accuracy_intervals(estimates: Sequence[Estimate], bound: float) -> Figure:
+    """Accuracy by set: the mean, its 90 % interval (thick) and 95 % interval (thin) against 'cannot tell' (band)."""
+    with styled():
+        figure, axes = new_figure(6.2, 1.25 + 0.42 * len(estimates))
+        axes.axvspan(0.5 - bound, 0.5 + bound, color=GREY, alpha=0.25, linewidth=0)
+        axes.axvline(0.5, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
+        for y, e in enumerate(estimates):
+            colour, marker = VERDICT[e.verdict]
+            axes.plot(e.ci95, (y, y), color=colour, linewidth=1.2, solid_capstyle="butt")
+            if e.ci90 is not None:
+                axes.plot(e.ci90, (y, y), color=colour, linewidth=4, solid_capstyle="butt")
+            axes.scatter(e.mean, y, s=46, marker=marker, color=colour, edgecolor="white", linewidth=0.8, zorder=3)
+        axes.set_yticks(range(len(estimates)), [e.name for e in estimates])
+        axes.set_ylim(len(estimates) - 0.5, -0.5)
+        low = min([0.5 - bound, *(e.ci95[0] for e in estimates)]) - 0.02
+        high = max([0.5 + bound, *(e.ci95[1] for e in estimates)]) + 0.02
+        axes.set_xlim(max(0.0, low), min(1.0, high))
+        axes.set_xlabel(f"accuracy (band: 0.5 ± {bound:g}, 'cannot tell')")
+    return figure
+
+
+VERDICT = {"detectable": (PALETTE[5], "D"), "equivalent": (PALETTE[2], "o"), "undecided": (PALETTE[0], "s")}
+
+
+def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> Figure:
+    """Hit rate against false-alarm rate of everybody, set by set: up and left is telling, along the curves is habit."""
+    grid = np.linspace(1e-4, 1 - 1e-4, 400)
+    normal = NormalDist()
+    z = np.array([normal.inv_cdf(p) for p in grid])
+    random = np.random.default_rng(seed)
+    columns = min(4, len(sets))
+    lines = -(-len(sets) // columns)
+    with styled():
+        figure, axes = new_figure(
+            max(3.4, 1.85 * columns), 2.3 * lines + 0.2, nrows=lines, ncols=columns, squeeze=False, sharex=True,
+            sharey=True,
+        )  # fmt: skip
+        for i, ax in enumerate(axes.flat):
+            if i >= len(sets):
+                ax.set_axis_off()
+                continue
+            name, hit, false_alarm = sets[i]
+            for d_prime, style in ((0, (0, (1, 2))), (1, "-"), (2, "-")):
+                ax.plot(grid, [normal.cdf(v + d_prime) for v in z], color=GREY, linewidth=0.8, linestyle=style)
+                corner = 0.5 - 0.19 * d_prime
+                ax.annotate(f"d′ {d_prime}", (corner, normal.cdf(normal.inv_cdf(corner) + d_prime)), fontsize=7,
+                            color=GREY, xytext=(2, -7), textcoords="offset points")  # fmt: skip
+            keep = np.flatnonzero(~np.isnan(hit) & ~np.isnan(false_alarm))
+            if len(keep) > MOST_DOTS:
+                keep = random.choice(keep, MOST_DOTS, replace=False)
+            shake = random.uniform(-0.012, 0.012, (2, len(keep)))  # equal rates would hide one another
+            ax.scatter(
+                false_alarm[keep] + shake[0], hit[keep] + shake[1], s=10, alpha=0.6, linewidths=0,
+                color=PALETTE[i % len(PALETTE)],
+            )  # fmt: skip
+            ax.set_title(name)
+            ax.set_aspect("equal")
+            ax.set_xlim(-0.03, 1.03)
+            ax.set_ylim(-0.03, 1.03)
+            ax.set_xticks([0, 0.5, 1])
+            ax.set_yticks([0, 0.5, 1])
+        figure.supxlabel("real images called generated", fontsize=9)
+        figure.supylabel("generated images called generated", fontsize=9)
+    return figure

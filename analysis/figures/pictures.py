@@ -1,0 +1,83 @@
+"""Figures made of images: samples above real ones, translation sheets, the gallery of what fooled people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from analysis.figures.style import new_figure, styled
+
+Image = NDArray[np.uint8]  # (H, W, 3)
+WIDTH = 7.4  # inches: the whole column of the page
+GAP = 3  # pixels between tiles
+
+
+def picture(image: Image) -> Figure:
+    """One picture at the full width of the page, pixels as they are."""
+    height, width = image.shape[:2]
+    figure, axes = new_figure(WIDTH, max(0.4, WIDTH * height / width))
+    _show(axes, image)
+    return figure
+
+
+def picture_rows(blocks: Sequence[tuple[str, Sequence[Sequence[Image]]]]) -> Figure:
+    """Blocks of rows of equally large images, each block with its name beside it."""
+    mosaics = [_mosaic(rows) for _, rows in blocks]
+    width = max(m.shape[1] for m in mosaics)
+    heights = [m.shape[0] for m in mosaics]
+    with styled():
+        figure, axes = new_figure(
+            WIDTH, (WIDTH - 0.3) * sum(heights) / width + 0.1 * len(blocks), nrows=len(blocks), squeeze=False,
+            height_ratios=heights,
+        )  # fmt: skip
+        for ax, (name, _), mosaic in zip(axes[:, 0], blocks, mosaics, strict=True):
+            shown = np.full((mosaic.shape[0], width, 4), 0, np.uint8)
+            shown[:, : mosaic.shape[1]] = mosaic
+            _show(ax, shown)
+            ax.set_ylabel(name, rotation=90)
+    return figure
+
+
+def gallery(rows: Sequence[tuple[str, Sequence[tuple[Image, str]]]]) -> Figure:
+    """Rows of images, each image with a short text below it; every row has its title."""
+    columns = max(len(images) for _, images in rows)
+    first = rows[0][1][0][0]
+    tile = WIDTH / columns
+    with styled():
+        figure, axes = new_figure(
+            WIDTH, len(rows) * (tile * first.shape[0] / first.shape[1] + 0.52), nrows=len(rows), ncols=columns,
+            squeeze=False,
+        )  # fmt: skip
+        for line, (title, images) in zip(axes, rows, strict=True):
+            for ax in line[len(images) :]:
+                ax.set_axis_off()
+            for ax, (image, text) in zip(line, images, strict=False):
+                _show(ax, image)
+                ax.set_xlabel(text, fontsize=8, labelpad=2)
+            line[0].set_title(title, fontsize=9, loc="left")
+    return figure
+
+
+def _mosaic(rows: Sequence[Sequence[Image]]) -> NDArray[np.uint8]:
+    """(rows, columns) of (H, W, 3) to one (.., .., 4) picture with see-through gaps."""
+    height, width = rows[0][0].shape[:2]
+    columns = max(len(row) for row in rows)
+    canvas = np.zeros((len(rows) * (height + GAP) - GAP, columns * (width + GAP) - GAP, 4), np.uint8)
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            y, x = i * (height + GAP), j * (width + GAP)
+            canvas[y : y + height, x : x + width, :3] = image[:height, :width]
+            canvas[y : y + height, x : x + width, 3] = 255
+    return canvas
+
+
+def _show(axes: Any, image: NDArray[np.uint8]) -> None:
+    axes.imshow(image, interpolation="none", aspect="equal")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,75 @@
+"""What people's answers depend on: the image, the place in the sequence, the exposure, the time taken."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures.style import GENERATED, GREY, INK, MARKERS, PALETTE, REAL, new_figure, styled
+
+MOST_POINTS = 2_000  # of one curve of images
+
+
+def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
+    """How often each image was called generated, images in order, set by set.
+
+    Each frame has the columns truth, rate, low, high: the shrunken rate of being called generated, and its interval.
+    """
+    columns = min(3, len(sets))
+    lines = -(-len(sets) // columns)
+    with styled():
+        figure, axes = new_figure(
+            max(4.2, 2.5 * columns), 2.2 * lines + 0.4, nrows=lines, ncols=columns, squeeze=False, sharey=True
+        )
+        for i, ax in enumerate(axes.flat):
+            if i >= len(sets):
+                ax.set_axis_off()
+                continue
+            name, frame = sets[i]
+            for truth, colour, marker in (("generated", GENERATED, "s"), ("real", REAL, "o")):
+                rows = frame[frame["truth"] == truth].sort_values("rate").reset_index(drop=True)
+                if rows.empty:
+                    continue
+                rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_POINTS)).astype(int))]
+                x = (rows.index.to_numpy() + 0.5) / (rows.index[-1] + 1)
+                ax.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.25, linewidth=0)
+                ax.plot(x, rows["rate"], color=colour, marker=marker, markersize=2.4, linewidth=0.8, label=truth)
+            ax.axhline(0.5, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
+            ax.set_title(name)
+            ax.set_xticks([])
+            ax.set_ylim(0, 1)
+        axes[0, 0].legend(loc="upper left", title="image is", handlelength=1.4)
+        figure.supylabel("called generated", fontsize=9)
+        figure.supxlabel("images, from least to most", fontsize=9)
+    return figure
+
+
+def trends(panels: Sequence[tuple[str, str, pd.DataFrame]]) -> Figure:
+    """Accuracy against what it may depend on: one panel each, one line a set.
+
+    Each panel: the axis's label, the name of the x column, and a frame with set, that column, accuracy, low, high.
+    """
+    with styled():
+        figure, axes = new_figure(max(3.6, 2.75 * len(panels)), 3.1, ncols=len(panels), squeeze=False, sharey=True)
+        names = list(dict.fromkeys(name for *_, frame in panels for name in frame["set"]))
+        for ax, (label, column, frame) in zip(axes[0], panels, strict=True):
+            for name, rows in frame.groupby("set", sort=False):
+                i = names.index(name)
+                colour = PALETTE[i % len(PALETTE)]
+                ax.fill_between(rows[column], rows["low"], rows["high"], color=colour, alpha=0.18, linewidth=0)
+                ax.plot(
+                    rows[column], rows["accuracy"], color=colour, marker=MARKERS[i % len(MARKERS)], markersize=4,
+                    linewidth=1.2, label=name,
+                )  # fmt: skip
+            ax.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
+            ax.set_xlabel(label)
+        axes[0, 0].set_ylabel("accuracy")
+        low = min(float(frame["low"].min()) for *_, frame in panels)
+        axes[0, 0].set_ylim(max(0.0, min(0.45, low - 0.02)), 1.0 if low > 0.5 else None)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        if len(names) > 1:
+            figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(names)))
+    return figure
