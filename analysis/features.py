@@ -1,0 +1,162 @@
+"""Features of images: computed once, streamed in bounded memory, kept in the workspace under what they depend on.
+
+A cached array is found by the hash of the extractor (weights, layers, input size) and the hash of the images, so
+new weights or new images can never meet old features. torch is imported when a network is needed, not before.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from analysis.parts import AnalysisError, Context
+from gan_core.workspace import GlimpseError, atomic_file, read_json, sha256_bytes, sha256_file, sha256_json, write_json
+
+if TYPE_CHECKING:
+    from analysis.extractors import Extractor
+
+FORMAT = 1  # of the cache; raised when its files or the networks' numbers change
+BATCH = 64
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an extractor made of n images."""
+
+    values: NDArray[np.float32]  # (n, d)
+    logits: NDArray[np.float32] | None = None  # (n, classes): for the Inception score
+    blocks: int = 1  # independent networks side by side in the d columns
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: NDArray[np.intp]) -> Features:
+        return Features(self.values[rows], None if self.logits is None else self.logits[rows], self.blocks)
+
+    def parts(self) -> list[NDArray[np.float32]]:
+        """The columns of each independent network, (n, d / blocks)."""
+        return np.split(self.values, self.blocks, axis=1)
+
+
+def checked(values: NDArray[Any], what: str = "The features") -> NDArray[Any]:
+    """`values` (n, d) if a distance can be computed from them; raises AnalysisError for n < 2 and NaN."""
+    if values.ndim != 2 or len(values) < 2:
+        raise AnalysisError(f"{what} are of fewer than two images: a distribution needs at least two.")
+    broken = int((~np.isfinite(values)).any(axis=1).sum())
+    if broken:
+        raise AnalysisError(
+            f"{what} of {broken} of {len(values)} images are not finite: the network that made the images or the "
+            "weights of the extractor are broken; train or download again."
+        )
+    return values
+
+
+def batches(images: NDArray[np.uint8], rows: NDArray[np.intp] | None = None) -> Iterator[NDArray[np.uint8]]:
+    """The images (N, H, W, 3), or those at `rows`, a batch at a time; from a mapped file only these are read."""
+    rows = np.arange(len(images)) if rows is None else rows
+    for start in range(0, len(rows), BATCH):
+        yield np.asarray(images[rows[start : start + BATCH]])
+
+
+def extract(
+    extractor: Extractor,
+    images: Iterable[NDArray[np.uint8]],
+    count: int,
+    *,
+    source: str | None = None,
+    folder: Path | None = None,
+    label: str = "features",
+    progress: bool = True,
+) -> Features:
+    """Features of `count` images that come in batches (b, H, W, 3) of any size, each square-resized by the extractor.
+
+    `source` names the images (a hash of their pixels, or of a generator with its seed and count): with it and a
+    `folder` the features are read from the cache if they are there, without touching `images`.
+    """
+    width = extractor.dims + extractor.classes
+    path = None
+    if folder is not None and source is not None:
+        path = folder / f"{extractor.name}-{sha256_json([FORMAT, extractor.key, source, count])[:32]}.npy"
+        found = _cached(path, (count, width))
+        if found is not None:
+            return _split(found, extractor)
+    bar = tqdm(total=count, desc=label, unit="image", disable=None if progress else True, leave=False, file=sys.stderr)
+    with bar:
+        if path is None:
+            values = np.empty((count, width), np.float32)
+            _fill(values, extractor, images, bar)
+            return _split(values, extractor)
+        with atomic_file(path) as temporary:
+            mapped = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(count, width))
+            _fill(mapped, extractor, images, bar)
+            mapped.flush()
+            del mapped
+            description = {
+                "format": FORMAT, "extractor": extractor.name, "extractor_key": extractor.key, "source": source,
+                "shape": [count, width], "sha256": sha256_file(temporary),
+            }  # fmt: skip
+        write_json(path.with_suffix(".json"), description)
+    return _split(np.load(path, mmap_mode="r"), extractor)
+
+
+def _fill(values: NDArray[np.float32], extractor: Extractor, images: Iterable[NDArray[np.uint8]], bar: Any) -> None:
+    done = 0
+    for batch in images:
+        for start in range(0, len(batch), BATCH):
+            piece = batch[start : start + BATCH]
+            values[done : done + len(piece)] = extractor.forward(piece)
+            done += len(piece)
+            bar.update(len(piece))
+    if done != len(values):
+        raise AnalysisError(f"{len(values)} images were promised and {done} came: the image set or run is damaged.")
+
+
+def _cached(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    """The cached array; None where there is none, or one of an older schema or damaged, which is computed again."""
+    try:
+        described = read_json(path.with_suffix(".json"))
+        if described["format"] != FORMAT or described["sha256"] != sha256_file(path):
+            raise ValueError
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        return values if values.shape == shape and values.dtype == np.float32 else None
+    except (OSError, ValueError, KeyError, GlimpseError):
+        if path.exists():
+            print(f"{path.name} is damaged or of another version: computed again.", file=sys.stderr)
+        return None
+
+
+def _split(values: NDArray[np.float32], extractor: Extractor) -> Features:
+    logits = values[:, extractor.dims :] if extractor.classes else None
+    return Features(values[:, : extractor.dims], logits, extractor.blocks)
+
+
+def source_of(images: NDArray[np.uint8]) -> str:
+    """The identity of images in memory."""
+    return sha256_bytes(f"{images.shape}".encode() + np.ascontiguousarray(images).tobytes())
+
+
+def extractor_for(context: Context, calibration: NDArray[np.uint8]) -> Extractor:
+    """The extractor that the context asks for; `auto` is Inception where its weights are at hand, else random."""
+    from analysis import extractors
+
+    name = context.extractor
+    if name == "auto":
+        at_hand = context.weights is not None or extractors.official_weights("inception").is_file()
+        name = "inception" if at_hand else "random"
+    return extractors.load(name, calibration=calibration, weights=context.weights, device=device_of(context.device))
+
+
+def device_of(name: str) -> str:
+    """`auto` is the GPU where there is one."""
+    if name != "auto":
+        return name
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
