@@ -6,7 +6,7 @@ it does not matter what they are called. One lesion can have several photos: the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,12 +69,14 @@ def prepare_isic(
     drop_hairy: float = 0.0,
     skip_broken: bool = False,
     licence: str = "",
+    made_from: Mapping[str, Any] | None = None,
     threads: int | None = None,
 ) -> list[Prepared]:
     """One image set for each label, called by the label in lower case or by `name`.
 
     `crop_square` cuts the largest centred square before resizing (else the whole photo is squeezed to a square, as in
-    the paper); `drop_hairy` is the share of a label's photos to set aside, the hairiest first. Raises ImageSetError.
+    the paper); `drop_hairy` is the share of a label's photos to set aside, the hairiest first;
+    `made_from` goes into the manifest. Raises ImageSetError.
     """
     wanted = [_known(label) for label in labels]
     if name and len(wanted) > 1:
@@ -94,7 +96,9 @@ def prepare_isic(
     }  # fmt: skip
     threads = threads or building.cores()
     return [
-        _prepare_label(workspace, name or label.lower(), label, photos, diagnoses, options, licence, threads)
+        _prepare_label(
+            workspace, name or label.lower(), label, photos, diagnoses, options, made_from or {}, licence, threads
+        )
         for label in wanted
     ]
 
@@ -107,7 +111,7 @@ def _known(label: str) -> str:
 
 def _prepare_label(
     workspace: Workspace, name: str, label: str, photos: dict[str, SourceFile], diagnoses: Diagnoses,
-    options: dict[str, Any], licence: str, threads: int,
+    options: dict[str, Any], made_from: Mapping[str, Any], licence: str, threads: int,
 ) -> Prepared:  # fmt: skip
     findings = Findings()
     mine = {stem: photos[stem] for stem in sorted(photos) if diagnoses.label[stem] == label}
@@ -119,7 +123,7 @@ def _prepare_label(
     lesions = {stem: diagnoses.lesion.get(stem, stem) for stem in mine}
     recipe = Recipe(
         "isic", {**options, "label": label},
-        {"photos": sources.hash_of_all(digests), "lesions": sha256_json(lesions)}, licence,
+        {"photos": sources.hash_of_all(digests), "lesions": sha256_json(lesions), **made_from}, licence,
     )  # fmt: skip
     if there := building.already_there(workspace, name, recipe):
         return there

@@ -1,0 +1,14 @@
+"""Phantoms: drawn photos that stand in for all the data of the paper, so that everybody can have them.
+
+person    who is photographed: tone, build, age          skin     optical density: melanin, blood, horn → light
+hand      anatomy: outline, form, joints, creases        photo    hands on green cloth, with and without eczema
+eczema    the disease, as changes of the skin's layers    lesion   dermatofibroma and melanoma under a dermatoscope
+camera    from linear light to a file                    fields   random fields and strokes, the paint of all of it
+studio    draws all photos of a scale on all processors and prepares them like anybody's photos
+
+Nothing here is a photo of anybody, and everything follows from one seed.
+"""
+
+from gan_core.prepare.phantom.studio import SCALES, prepare_phantom
+
+__all__ = ["SCALES", "prepare_phantom"]

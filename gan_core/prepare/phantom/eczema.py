@@ -1,0 +1,111 @@
+"""Eczema of the hands: confluent soft-edged redness, papules, scale, scratches, fissures, thickened relief.
+
+`spread` says where it is and how bad (0-1, and exactly 0 off the lesion); `inflame` changes the skin's layers there
+and nowhere else, which is what makes a photo and its clean twin equal outside the mask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_fill_holes, label
+
+from gan_core.prepare.phantom.fields import Field, Line, cloud, dots, furrows, sample_tile, smoothstep, strokes
+from gan_core.prepare.phantom.hand import Hand
+from gan_core.prepare.phantom.layers import Skin
+
+# Where it likes to be: x, y (mm in the hand's frame), spread about it, how often; knuckles, webs, finger sides, wrist.
+BACK = ((-25, 90, 7, 3), (-4, 94, 7, 3), (15, 90, 7, 3), (31, 80, 6, 2), (-12, 104, 4, 3), (7, 104, 4, 2),
+        (24, 98, 4, 2), (-34, 62, 7, 2), (0, 60, 20, 3), (0, -6, 14, 4), (-22, 22, 10, 2), (24, 30, 8, 2),
+        (0, -40, 15, 2))  # fmt: skip
+PALM = ((-22, 30, 9, 3), (20, 30, 9, 3), (4, 84, 16, 3), (0, 55, 12, 3), (0, -8, 10, 2))
+
+
+def spread(rng: np.random.Generator, hands: list[Hand], shape: tuple[int, int], small: tuple[int, int]) -> Field:
+    """Where the skin is inflamed: (H, W) of `small`, above 0 on the lesions, about the sites it prefers."""
+    ratio = small[0] / shape[0]
+    grid = hands[0].px_per_mm * ratio
+    x, y = np.meshgrid(np.arange(small[1], dtype=np.float32), np.arange(small[0], dtype=np.float32))
+    field = np.full(small, -1.0, np.float32)
+    burden = rng.gamma(2.0, 1.3) + 0.7
+    for hand in hands:
+        sites = np.array(PALM if hand.palm else BACK, float)
+        finger = [one for one in hand.fingers if rng.random() < 0.12 * burden]
+        centres = [(*one.axis[int(rng.integers(2, 11))], 6.0) for one in finger]
+        chosen = rng.choice(
+            len(sites), min(len(sites), int(rng.poisson(burden))), replace=False, p=sites[:, 3] / sites[:, 3].sum()
+        )
+        for sx, sy, stray, _ in sites[chosen]:
+            reach = rng.uniform(4.5, 11)
+            for _ in range(int(rng.integers(2, 6))):
+                centres.append((sx + rng.normal(0, stray), sy + rng.normal(0, stray), reach * rng.uniform(0.6, 1.2)))
+        for cx, cy, radius in centres:
+            (px, py), stretch = hand.pixels(np.array([[cx, cy]]))[0] * ratio, rng.uniform(0.7, 1.4)
+            distance = np.hypot((x - px) * np.float32(stretch), (y - py) / np.float32(stretch)) / np.float32(grid)
+            field = np.maximum(field, 1 - distance / np.float32(radius))
+    return field + np.float32(0.30) * cloud(rng, small, 6 * grid, 4) * (field > -1)
+
+
+def severity(field: Field, skin: Field) -> tuple[Field, NDArray[np.uint8]]:
+    """From the field at full size to severity 0-1 and the mask that a careful annotator would draw around it."""
+    inside = binary_fill_holes((field > 0) & (skin > 0.5))
+    parts, count = label(inside)
+    if count:
+        sizes = np.bincount(parts.ravel())
+        inside &= (sizes > 0.0004 * sizes.sum() ** 1.0 * 0.05)[parts]
+    mask = inside.astype(np.uint8)
+    return smoothstep(-0.02, 0.55, field) * mask * skin, mask
+
+
+def inflame(skin: Skin, severe: Field, rng: np.random.Generator, px_per_mm: float, x: Field, y: Field) -> Skin:
+    """The same skin with eczema; `x`, `y` in mm lay the thickened relief over it."""
+    shape = severe.shape
+    patchy = cloud(rng, shape, 2.2 * px_per_mm, 4)
+    worse = severe * np.clip(0.75 + 0.25 * patchy, 0.2, 1.5)
+    strength = rng.uniform(0.35, 0.75)
+    blood = skin.blood + np.float32(strength) * worse
+    melanin = skin.melanin * (1 + np.float32(rng.uniform(0.10, 0.25)) * worse)
+    points = _scatter(rng, severe, per_mm2=rng.uniform(0.02, 0.14), px_per_mm=px_per_mm)
+    size = rng.uniform(0.5, 1.0, len(points)) * px_per_mm
+    papule = dots(shape, points, size, rng.uniform(0.4, 1.0, len(points))) * smoothstep(0.0, 0.4, severe)
+    blood += np.float32(0.35) * papule
+    thick = rng.uniform(0, 1)
+    coarse = sample_tile(
+        furrows(rng, px_per_mm, int(40 * px_per_mm), 1.7), x * np.float32(px_per_mm), y * np.float32(px_per_mm)
+    )
+    relief = skin.relief * (1 + np.float32(1.2 * thick) * severe) - np.float32(0.10 * thick) * coarse * severe
+    relief += np.float32(0.16) * papule
+    marks = strokes(shape, list(_scratches(rng, severe, px_per_mm)), 0.10 * px_per_mm) * smoothstep(0.05, 0.5, severe)
+    blood += np.float32(1.1) * marks
+    melanin += np.float32(0.35) * marks
+    relief -= np.float32(0.05) * marks
+    dry = smoothstep(0.2, 1.3, cloud(rng, shape, 3.0 * px_per_mm, 3) + np.float32(rng.uniform(-0.3, 0.7)))
+    flake = np.clip(0.55 + 0.5 * cloud(rng, shape, 0.5 * px_per_mm, 2), 0, 1) * (1 - 0.8 * np.clip(coarse, 0, 1))
+    scale = np.float32(rng.uniform(0.15, 0.5)) * dry * flake * smoothstep(0.15, 0.7, severe)
+    return replace(skin, melanin=melanin, blood=blood, relief=relief + np.float32(0.05) * scale, scale=scale)
+
+
+def _scatter(rng: np.random.Generator, severe: Field, per_mm2: float, px_per_mm: float) -> NDArray[np.float64]:
+    """Points x, y on the lesion, thicker where it is worse."""
+    total = float(severe.sum()) / px_per_mm**2 * per_mm2
+    places = np.flatnonzero(severe > 0.1)
+    if not len(places):
+        return np.zeros((0, 2))
+    tries = rng.choice(places, max(1, int(total * 2)))
+    tries = tries[rng.random(len(tries)) < severe.ravel()[tries]]
+    return np.stack([tries % severe.shape[1], tries // severe.shape[1]], -1).astype(float)
+
+
+def _scratches(rng: np.random.Generator, severe: Field, px_per_mm: float) -> list[Line]:
+    lines: list[Line] = []
+    for px, py in _scatter(rng, severe, rng.uniform(0.0, 0.012), px_per_mm):
+        turn, long = rng.uniform(0, np.pi), rng.uniform(2, 8) * px_per_mm
+        along = np.array([np.cos(turn), np.sin(turn)])
+        for k in range(int(rng.integers(1, 4))):
+            start = np.array([px, py]) + k * 1.3 * px_per_mm * along[::-1] * (1, -1) + rng.normal(0, 0.8 * px_per_mm, 2)
+            t = np.linspace(0, 1, 7)[:, None]
+            points = start + along * t * long * rng.uniform(0.5, 1) + rng.normal(0, 0.08 * px_per_mm, (7, 2))
+            lines.append((points, rng.uniform(0.15, 0.4) * px_per_mm, rng.uniform(0.4, 1.0)))
+    return lines

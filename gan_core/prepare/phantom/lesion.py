@@ -1,0 +1,313 @@
+"""Dermatofibroma and melanoma through a dermatoscope.
+
+A lesion is a set of layers on a square canvas (`draw_lesion`); each photo of it turns, shifts and magnifies that canvas
+and puts hair, gel, ruler marks, a vignette and a camera before it (`shoot`), so that several photos can show one
+lesion, as they do in HAM10000.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import affine_transform, gaussian_filter
+
+from gan_core.prepare.phantom.camera import Light, Pixels, draw_camera
+from gan_core.prepare.phantom.fields import Field, Line, cloud, curve, dots, furrows, sample_tile, smoothstep, strokes
+from gan_core.prepare.phantom.person import Person
+from gan_core.prepare.phantom.skin import reflect
+
+FIELD_MM = 15.0  # width of what a photo shows
+CANVAS = 1.3  # side of the canvas, in widths of a photo
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """Layers of the canvas, each (S, S): optical densities, and the weight 0-1 of white and of the blue veil."""
+
+    melanin: Field
+    blood: Field
+    deep: Field  # melanin far down, which scatters to blue-grey
+    white: Field  # scar, regression
+
+
+def draw_lesion(seed: int, label: str, person: Person, width: int) -> Lesion:
+    """`label` is DF or MEL; `width` (px) of the photos to come."""
+    rng = np.random.default_rng([seed, 3])
+    side = int(width * CANVAS)
+    mm = width / FIELD_MM
+    melanin, blood = _ground(rng, person, side, mm)
+    layers = _dermatofibroma if label == "DF" else _melanoma
+    return layers(rng, melanin, blood, mm)
+
+
+def _ground(rng: np.random.Generator, person: Person, side: int, mm: float) -> tuple[Field, Field]:
+    """The skin around it: finely mottled, with a faint net of furrows, sometimes freckles and small vessels."""
+    shape = (side, side)
+    y, x = np.mgrid[:side, :side].astype(np.float32)
+    net = sample_tile(furrows(rng, mm, int(10 * mm), rng.uniform(0.7, 1.1)), x, y)
+    melanin = person.melanin * (
+        1 + 0.06 * cloud(rng, shape, 2.5 * mm, 4) + 0.03 * cloud(rng, shape, 0.35 * mm, 2) - 0.05 * net
+    )
+    if rng.random() < 0.25 + 0.5 * person.freckles:
+        count = int(rng.integers(5, 40))
+        melanin += dots(shape, rng.uniform(0, side, (count, 2)), rng.uniform(0.3, 1.1, count) * mm,
+                        rng.uniform(0.05, 0.25, count)) * np.clip(1 + 0.4 * cloud(rng, shape, 0.4 * mm, 2), 0, 2)  # fmt: skip
+    blood = (
+        person.blood
+        * rng.uniform(0.8, 2.0)
+        * (1 + 0.16 * cloud(rng, shape, 1.5 * mm, 4) + 0.10 * cloud(rng, shape, 0.25 * mm))
+    )
+    if rng.random() < 0.3:  # small vessels that branch as they wander
+        blood += 0.25 * _vessels(rng, shape, mm, int(rng.integers(15, 70)))
+    return np.asarray(melanin, np.float32), np.asarray(blood, np.float32)
+
+
+def _vessels(rng: np.random.Generator, shape: tuple[int, int], mm: float, count: int) -> Field:
+    lines: list[Line] = []
+    for _ in range(count):
+        points = rng.uniform(0, shape[0], 2) + np.cumsum(
+            rng.normal(0, 0.35 * mm, (6, 2)) + rng.normal(0, 0.25 * mm, 2), 0
+        )
+        lines.append((curve(points, 16), rng.uniform(0.05, 0.14) * mm, rng.uniform(0.3, 1.0)))
+    return strokes(shape, lines, 0.06 * mm)
+
+
+def _blob(
+    rng: np.random.Generator, shape: tuple[int, int], mm: float, radius: float, lobes: int, rough: float
+) -> Field:
+    """A shape: 1 in its heart, 0 on its border, negative off it; of several lobes, roughened."""
+    y, x = (np.mgrid[: shape[0], : shape[1]].astype(np.float32) - np.float32(shape[0] / 2)) / np.float32(mm)
+    field = np.full(shape, -9.0, np.float32)
+    for k in range(lobes):
+        off = np.zeros(2) if k == 0 else rng.normal(0, 0.55 * radius, 2)
+        r, turn, flat = (
+            radius * (1.0 if k == 0 else rng.uniform(0.4, 0.85)),
+            rng.uniform(0, np.pi),
+            rng.uniform(0.65, 1.0),
+        )
+        u = (x - off[0]) * np.cos(turn) + (y - off[1]) * np.sin(turn)
+        v = (y - off[1]) * np.cos(turn) - (x - off[0]) * np.sin(turn)
+        lobe = (1 - np.hypot(u, v / flat) / r) * (r / radius)
+        field = np.maximum(field, lobe) + 0.12 * np.exp(-np.square((field - lobe) / 0.15))
+    edge = cloud(rng, shape, radius * 0.7 * mm, 2) + 0.6 * cloud(rng, shape, radius * 0.2 * mm, 3)
+    return np.asarray(field + rough * edge, np.float32)
+
+
+def _network(rng: np.random.Generator, shape: tuple[int, int], mm: float, pitch: float) -> Field:
+    """A pigment network: 1 on the lines, 0 in the holes; spacing and width of the lines vary."""
+    tile = furrows(rng, mm, int(9 * mm), pitch, stretch=1.1)
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    bend = np.float32(0.35 * mm)
+    net = sample_tile(tile, x + bend * cloud(rng, shape, 1.2 * mm), y + bend * cloud(rng, shape, 1.2 * mm))
+    return gaussian_filter(net, 0.03 * mm) * np.clip(1 + 0.45 * cloud(rng, shape, 1.0 * mm, 2), 0.1, 2)
+
+
+def _dermatofibroma(rng: np.random.Generator, melanin: Field, blood: Field, mm: float) -> Lesion:
+    shape = melanin.shape
+    radius = rng.uniform(2.4, 5.0)
+    field = _blob(rng, shape, mm, radius, 1, rng.uniform(0.07, 0.16))
+    whole = smoothstep(-0.15, rng.uniform(0.35, 0.6), field)
+    heart = rng.uniform(0.50, 0.68)
+    scar = smoothstep(heart - 0.12, heart + 0.22, field + 0.10 * cloud(rng, shape, 0.7 * mm, 3))
+    ring = whole * (1 - scar)
+    net = _network(rng, shape, mm, rng.uniform(0.32, 0.48))
+    brown = rng.choice([rng.uniform(0.15, 0.4), rng.uniform(0.5, 0.9)])
+    melanin = melanin + np.float32(brown) * ring * (0.45 + 0.75 * net) * np.clip(
+        1 + 0.3 * cloud(rng, shape, mm, 3), 0.2, 2
+    )
+    pink = rng.uniform(0.05, 0.65)
+    blood = blood + np.float32(pink) * (0.8 * ring + 0.5 * scar) * np.clip(
+        1 + 0.35 * cloud(rng, shape, 1.2 * mm, 3), 0, 2
+    )
+    halo = np.exp(-np.square((field + 0.10) / 0.25))
+    blood += np.float32(rng.uniform(0, 0.2)) * halo
+    fibres: list[Line] = []
+    for _ in range(int(rng.integers(8, 50))):
+        turn, at = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.28 * radius, 2) * mm + shape[0] / 2
+        t = np.linspace(-0.5, 0.5, 5)[:, None] * rng.uniform(0.4, 1.6) * mm
+        fibres.append(
+            (
+                at + t * [np.cos(turn), np.sin(turn)] + rng.normal(0, 0.05 * mm, (5, 2)),
+                rng.uniform(0.04, 0.1) * mm,
+                rng.uniform(0.3, 1),
+            )
+        )
+    shine = strokes(shape, fibres, 0.05 * mm) * whole
+    white = rng.uniform(0.25, 0.6) * scar * np.clip(0.8 + 0.3 * cloud(rng, shape, 0.4 * mm, 3), 0, 1.3) + 0.35 * shine
+    return Lesion(melanin, blood, np.zeros(shape, np.float32), np.clip(white, 0, 0.8).astype(np.float32))
+
+
+def _melanoma(rng: np.random.Generator, melanin: Field, blood: Field, mm: float) -> Lesion:
+    shape = melanin.shape
+    radius = rng.uniform(2.0, 4.2)
+    field = _blob(rng, shape, mm, radius, int(rng.integers(2, 6)), rng.uniform(0.12, 0.26))
+    abrupt = 0.08 + 0.35 * smoothstep(-0.8, 0.8, cloud(rng, shape, 3 * mm))  # sharp here, fading there
+    whole = np.clip((field + 0.02) / abrupt, 0, 1)
+    whole = whole * whole * (3 - 2 * whole)
+    patch = lambda size, low, high: smoothstep(low, high, cloud(rng, shape, size * mm, 3) + 0.5 * field)  # noqa: E731
+    net = _network(rng, shape, mm, rng.uniform(0.28, 0.42))
+    tone = rng.uniform(0.45, 1.15)
+    grain = np.clip(1 + 0.28 * cloud(rng, shape, 0.5 * mm, 3), 0.2, 2)
+    brown = tone * (0.55 + rng.uniform(0.2, 0.9) * net * patch(2.5, -0.6, 0.6)) * grain
+    dark = rng.uniform(0.5, 2.4) * patch(2.6, rng.uniform(-0.3, 0.6), rng.uniform(0.7, 1.2)) * grain
+    light = patch(2.2, 0.4, 0.9) * rng.uniform(0, 0.5)
+    melanin = melanin + np.float32(1) * whole * np.clip(brown + dark - light, 0, None)
+    count = int(rng.integers(0, 140))
+    near = _inside(rng, field, -0.03, count)
+    melanin += dots(shape, near, rng.uniform(0.08, 0.32, len(near)) * mm, rng.uniform(0.3, 1.4, len(near)))
+    if rng.random() < 0.45:
+        melanin += _streaks(rng, field, mm) * (0.5 + tone)
+    blood = (
+        blood
+        + np.float32(rng.uniform(0, 0.7)) * whole * patch(2.0, 0.0, 0.9)
+        + np.float32(0.12) * smoothstep(-0.4, 0.1, field)
+    )
+    deep = np.float32(rng.uniform(0.0, 1.1)) * whole * patch(2.4, 0.2, 1.0)
+    white = np.float32(rng.uniform(0, 0.75) * (rng.random() < 0.6)) * whole * patch(1.8, 0.6, 1.2)
+    white *= np.clip(0.8 + 0.35 * cloud(rng, shape, 0.3 * mm, 2), 0, 1.2)
+    keep = 1 - 0.85 * np.clip(white / 0.7, 0, 1)
+    ground = np.float32(np.median(melanin[field < -0.3])) if (field < -0.3).any() else melanin.min()
+    return Lesion(
+        (ground + (melanin - ground) * keep).astype(np.float32), blood, (deep * keep).astype(np.float32), white
+    )
+
+
+def _inside(rng: np.random.Generator, field: Field, level: float, count: int) -> np.ndarray:
+    places = np.flatnonzero(field > level)
+    if not len(places) or not count:
+        return np.zeros((0, 2))
+    chosen = rng.choice(places, count)
+    return np.stack([chosen % field.shape[1], chosen // field.shape[1]], -1).astype(float)
+
+
+def _streaks(rng: np.random.Generator, field: Field, mm: float) -> Field:
+    """Finger-like projections at one side of the border, pointing outwards."""
+    gy, gx = np.gradient(gaussian_filter(field, 0.4 * mm))
+    rim = np.flatnonzero(np.abs(field - 0.06) < 0.05)
+    lines: list[Line] = []
+    if len(rim):
+        side = rng.uniform(0, 2 * np.pi)
+        for place in rng.choice(rim, 140):
+            r, c = divmod(int(place), field.shape[1])
+            out = -np.array([gx[r, c], gy[r, c]])
+            out /= np.linalg.norm(out) + 1e-6
+            if out @ [np.cos(side), np.sin(side)] > 0.25:
+                t = np.linspace(-0.3, 1, 5)[:, None] * rng.uniform(0.3, 0.8) * mm
+                lines.append(
+                    (
+                        np.array([c, r]) + t * out + rng.normal(0, 0.04 * mm, (5, 2)),
+                        rng.uniform(0.07, 0.16) * mm,
+                        rng.uniform(0.4, 1),
+                    )
+                )
+    return strokes(field.shape, lines, 0.05 * mm)
+
+
+def shoot(seed: int, lesion: Lesion, person: Person, width: int, height: int) -> Pixels:
+    """One photo of the lesion."""
+    rng = np.random.default_rng([seed, 4])
+    mm = width / FIELD_MM
+    turn, zoom = rng.uniform(0, 2 * np.pi), rng.uniform(0.72, 1.15)
+    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) / zoom
+    if rng.random() < 0.5:
+        matrix = matrix[:, ::-1]
+    centre = np.array([height / 2, width / 2]) + rng.normal(0, 0.05 * width, 2)
+    side = lesion.melanin.shape[0]
+    offset = np.array([side / 2, side / 2]) - matrix @ centre
+
+    def seen(layer: Field) -> Field:
+        return affine_transform(layer, matrix, offset, (height, width), np.float32, order=1, mode="reflect")
+
+    melanin, blood, deep, white = (seen(a) for a in (lesion.melanin, lesion.blood, lesion.deep, lesion.white))
+    light = reflect(melanin, blood, deep)
+    light += np.clip(white, 0, 1)[..., None] * (np.array([0.82, 0.70, 0.70], np.float32) - light)
+    light *= np.float32(rng.uniform(0.95, 1.3))
+    light *= (1 + 0.05 * cloud(rng, (height, width), 0.6 * width))[..., None]
+    _add_hair(rng, light, person, mm)
+    _add_gel(rng, light, mm)
+    _add_ruler(rng, light, mm)
+    _add_vignette(rng, light)
+    camera = draw_camera(rng, noise=0.012, blur=0.55)
+    light *= (1 + rng.normal(0, [0.05, 0.02, 0.07])).astype(np.float32)
+    return camera.develop(light, camera.grain((height, width)))
+
+
+def _add_hair(rng: np.random.Generator, light: Light, person: Person, mm: float) -> None:
+    height, width = light.shape[:2]
+    count = int(_count(rng, 6, 40, none=0.45, many=0.2))
+    comb, long = rng.uniform(0, 2 * np.pi), rng.uniform(2, 14) * mm
+    lines: list[Line] = []
+    for _ in range(count):
+        heading, bend = comb + rng.normal(0, 0.6), rng.normal(0, 0.12)
+        t = np.linspace(0, 1, 14)
+        angles = heading + bend * 6 * t
+        steps = np.stack([np.cos(angles), np.sin(angles)], -1) * long * rng.uniform(0.5, 1.2) / 14
+        lines.append(
+            (
+                rng.uniform((0, 0), (width, height)) + np.cumsum(steps, 0),
+                rng.uniform(0.06, 0.11) * mm,
+                rng.uniform(0.55, 1),
+            )
+        )
+    if lines:
+        hair = strokes((height, width), lines)[..., None]
+        shadow = gaussian_filter(hair[..., 0], 0.12 * mm)[..., None]
+        colour = np.array(
+            [0.03, 0.02, 0.015] if person.ita < 45 or rng.random() < 0.6 else [0.20, 0.12, 0.06], np.float32
+        )
+        light *= 1 - 0.25 * shadow
+        light += 0.9 * hair * (colour - light)
+
+
+def _count(rng: np.random.Generator, few: int, most: int, *, none: float, many: float) -> int:
+    """0, some below `few`, or with chance `many` up to `most`."""
+    chance = rng.random()
+    return 0 if chance < none else int(rng.integers(few, most) if chance > 1 - many else rng.integers(1, few))
+
+
+def _add_gel(rng: np.random.Generator, light: Light, mm: float) -> None:
+    """Bubbles in the contact gel: a dark rim and a spot of light; and small glints."""
+    height, width = light.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    for _ in range(int(_count(rng, 4, 14, none=0.65, many=0.1))):
+        cx, cy, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0.12, 0.7) * mm * rng.uniform(0.5, 1)
+        distance = np.hypot(x - cx, y - cy)
+        rim = np.exp(-np.square((distance - r) / (0.06 * mm + 0.5)))
+        glint = np.exp(-(np.square(x - cx + 0.4 * r) + np.square(y - cy + 0.4 * r)) / np.square(0.22 * r + 0.5))
+        light *= (1 - 0.22 * rim)[..., None]
+        light += (0.5 * glint + 0.12 * np.roll(rim, 1, 0) * (y < cy))[..., None]
+    if rng.random() < 0.3:
+        middle, count = rng.uniform((0, 0), (width, height)), int(rng.integers(5, 40))
+        spots = dots(
+            (height, width),
+            middle + rng.normal(0, 1.5 * mm, (count, 2)),
+            rng.uniform(0.05, 0.14, count) * mm + 0.6,
+            rng.uniform(0.2, 0.9, count),
+        )
+        light += spots[..., None] * (0.95 - light)
+
+
+def _add_ruler(rng: np.random.Generator, light: Light, mm: float) -> None:
+    """Millimetre ticks of the dermatoscope's scale, at an edge."""
+    if rng.random() > 0.14:
+        return
+    height, width = light.shape[:2]
+    start, turn = np.array([width * rng.uniform(0.7, 0.95), height * rng.uniform(0.0, 0.1)]), rng.uniform(-0.5, 0.9)
+    lines: list[Line] = []
+    for k in range(int(rng.integers(3, 9))):
+        at = start + np.array([k * np.cos(turn), k * np.sin(turn)]) * mm * 0.9
+        lines.append(
+            (at + np.array([[0, 0], [-np.sin(turn), np.cos(turn)]]) * mm * (1.0 if k % 5 else 1.5), 0.08 * mm, 0.85)
+        )
+    light *= 1 - 0.85 * strokes((height, width), lines, 0.3)[..., None]
+
+
+def _add_vignette(rng: np.random.Generator, light: Light) -> None:
+    height, width = light.shape[:2]
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    distance = np.hypot(x - width * rng.uniform(0.46, 0.54), y - height * rng.uniform(0.46, 0.54)) / width
+    light *= (1 - np.float32(rng.uniform(0.1, 0.8)) * np.square(distance))[..., None]
+    if rng.random() < 0.3:
+        edge = rng.uniform(0.46, 0.60)
+        light *= (0.006 + 0.994 * smoothstep(edge + 0.02, edge - rng.uniform(0.01, 0.05), distance))[..., None]
