@@ -1,7 +1,8 @@
 """The command line of gan_core: the composition root, where commands meet what they call.
 
-Nothing heavy is imported before a command runs, so `--help` answers at once; torch is loaded by `train`, `sample` and
-`translate` alone.
+Nothing heavy is imported before a command runs, so `--help` answers at once; torch is loaded by `train`, `sample`,
+`translate` and `publish` alone. It is also the only place of gan_core that knows of analysis: a generator is scored
+while it trains by what is handed in from here.
 """
 
 from __future__ import annotations
@@ -9,9 +10,19 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
+from gan_core import using
 from gan_core.prepare import cli as prepare_cli
+from gan_core.training import command as training_command
 from gan_core.workspace import Workspace, run_command
+
+
+def training_scorer(real: Any, seed: int, workspace: Workspace, device: str) -> Any:
+    """KID and FID against `real` (n, H, W, 3) uint8, by Inception where its weights are at hand."""
+    from analysis.distances import training_scorer
+
+    return training_scorer(real, seed=seed, features_dir=workspace.features, device=device)
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -24,6 +35,8 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     prepare_cli.add_commands(commands, common)
+    training_command.add_commands(commands, common, training_scorer)
+    using.add_commands(commands, common)
     return parser
 
 

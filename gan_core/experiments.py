@@ -1,0 +1,210 @@
+"""What is trained and how: the paper's Tables 1 and 2 as data, the presets, and the rule that turns a size into stages.
+
+Everything that may be chosen for a run is a field of `Settings`; a preset is a short list of what it changes; `--set
+name=value` changes one more. Plain Python: no torch, so that `--help` can list it all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from gan_core.workspace import GlimpseError, nearest
+
+
+class TrainingError(GlimpseError):
+    """A run cannot be started or go on as asked."""
+
+
+def setting(default: Any, meaning: str, low: float | None = None, among: tuple[str, ...] = ()) -> Any:
+    """A field of `Settings` with what it means and which values it takes."""
+    return field(default=default, metadata={"meaning": meaning, "low": low, "among": among})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything that may be chosen for a run; the defaults are what the paper says or DESIGN section 5 decides."""
+
+    images: int = setting(600_000, "how long: real images shown in all", 1)
+    epochs: int = setting(0, "how long instead in passes over the training images (0: by `images`)", 0)
+    batch: int = setting(64, "images in a step, over all GPUs", 2)
+    lr: float = setting(5e-5, "Adam's learning rate", 0)
+    beta1: float = setting(0.9, "Adam's decay of the first moment", 0)
+    beta2: float = setting(0.999, "Adam's decay of the second moment", 0)
+    g_features: int = setting(1024, "Table 2: feature maps of the generator's first deconvolution", 4)
+    d_features: int = setting(128, "Table 2: feature maps of the discriminator's first convolution", 1)
+    z_dim: int = setting(100, "length of the latent vector", 1)
+    refine: bool = setting(False, "a 3x3 convolution after each deconvolution (hands, section 3.2.1)")
+    relevancy: float = setting(10.0, "weight of equation 2 (targeted)", 0)
+    cycle: float = setting(10.0, "weight of equation 3 (cyclic)", 0)
+    d_norm: str = setting("batch", "the discriminator's normalisation", among=("batch", "spectral"))
+    ema_images: int = setting(0, "half-life of the generator's running average, in images (0: none)", 0)
+    diffaugment: bool = setting(False, "translation and cutout of real and generated alike (Zhao et al. 2020)")
+    flips: bool = setting(False, "the flips and quarter turns that keep the shape, real and generated alike")
+    r1: float = setting(0.0, "weight gamma of the gradient penalty on real images (Mescheder et al. 2018)", 0)
+    r1_every: int = setting(16, "steps between two gradient penalties", 1)
+    tick_images: int = setting(6_000, "images between two log lines, grids and checkpoints", 1)
+    score_images: int = setting(5_000, "generated images (and at most as many real ones) for KID and FID (0: none)", 0)
+    score_ticks: int = setting(5, "ticks between two scores", 1)
+    observe_batches: int = setting(8, "batches in which the discriminator is watched at a tick", 1)
+    bf16: bool = setting(True, "mixed precision on CUDA")
+    compile: bool = setting(True, "torch.compile on CUDA")
+    seed: int = setting(0, "of initial weights, data order and latents", 0)
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row of the paper's experiments: how it is trained, on which image sets, and its width (Table 2).
+
+    `source` and `target` are the domains a translator goes between, each the name of the image set that holds it;
+    an unconditional experiment has only a target. `masked`: the domain whose masks say where.
+    """
+
+    way: str  # "unconditional", "targeted" or "cyclic"
+    target: str
+    g_features: int
+    d_features: int
+    source: str | None = None
+    masked: str | None = None
+    more: Mapping[str, Any] = field(default_factory=dict)  # settings of its own
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return (self.target,) if self.source is None else (self.source, self.target)
+
+
+# Table 2 (initial features), with batch and duration of DESIGN section 5. Table 1 follows from `grid_and_stages`.
+EXPERIMENTS: dict[str, Experiment] = {
+    "hands": Experiment("unconditional", "hands", 512, 32, more={"batch": 16, "refine": True}),
+    "healthy": Experiment("unconditional", "healthy", 1024, 128, more={"epochs": 20}),
+    "eczema": Experiment("unconditional", "eczema", 1024, 256, more={"epochs": 200}),
+    "df": Experiment("unconditional", "df", 512, 64, more={"batch": 32}),
+    "mel": Experiment("unconditional", "mel", 512, 64, more={"batch": 32}),
+    "add-eczema": Experiment("targeted", "eczema", 1024, 256, "healthy", "eczema", {"batch": 16}),
+    "remove-eczema": Experiment("targeted", "healthy", 1024, 256, "eczema", "eczema", {"batch": 16}),
+    "cycle-eczema": Experiment("cyclic", "eczema", 1024, 256, "healthy", more={"batch": 16}),
+}
+
+
+@dataclass(frozen=True)
+class Preset:
+    """What a preset changes: the features of Table 2 by a factor, settings for all, and settings for one way."""
+
+    meaning: str
+    width: float = 1.0
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    by_way: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+MODERN = {"d_norm": "spectral", "ema_images": 10_000, "r1": 1.0, "beta1": 0.0, "beta2": 0.99, "lr": 2e-4}
+PRESETS: dict[str, Preset] = {
+    "paper": Preset("the paper's networks, losses and optimiser, faithfully"),
+    "modern": Preset(
+        "for small sets: averaged generator, spectrally normalised discriminator, DiffAugment, flips, lazy R1",
+        changes=MODERN,
+        by_way={"unconditional": {"diffaugment": True, "flips": True}},  # translators gain little from augmentation
+    ),
+    "demo": Preset(
+        "for two CPU cores: narrow networks, minutes instead of days",
+        width=1 / 16,
+        changes={
+            "epochs": 0,
+            "batch": 16,
+            "lr": 2e-4,
+            "beta1": 0.5,
+            "ema_images": 500,
+            "score_images": 256,
+            "score_ticks": 4,
+            "observe_batches": 2,
+        },  # fmt: skip
+        by_way={
+            "unconditional": {"images": 12_000, "tick_images": 600},
+            "targeted": {"images": 6_000, "tick_images": 300},
+            "cyclic": {"images": 3_000, "tick_images": 150},
+        },
+    ),
+}
+
+
+def settings_for(experiment: str, preset: str, chosen: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of a run: the paper's, changed by the preset, changed by what was chosen.
+
+    Raises TrainingError for an experiment or preset there is not.
+    """
+    if experiment not in EXPERIMENTS:
+        raise TrainingError(f"There is no experiment '{experiment}': {nearest(experiment, list(EXPERIMENTS))}")
+    if preset not in PRESETS:
+        raise TrainingError(f"There is no preset '{preset}': {nearest(preset, list(PRESETS))}")
+    row, recipe = EXPERIMENTS[experiment], PRESETS[preset]
+    result = replace(
+        Settings(),
+        g_features=max(8, round(row.g_features * recipe.width)),
+        d_features=max(4, round(row.d_features * recipe.width)),
+        **row.more,
+    )
+    result = replace(result, **{**recipe.changes, **recipe.by_way.get(row.way, {})})
+    if chosen and "images" in chosen and "epochs" not in chosen:
+        chosen = {**chosen, "epochs": 0}
+    return replace(result, **(chosen or {}))
+
+
+def parse_settings(words: Sequence[str]) -> dict[str, Any]:
+    """`name=value` words to settings of the right type. Raises TrainingError naming the nearest right one."""
+    known = {f.name: f for f in fields(Settings)}
+    defaults = asdict(Settings())
+    chosen: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise TrainingError(f"--set takes name=value, not '{word}': for example --set batch=32.")
+        if name not in known:
+            raise TrainingError(f"There is no setting '{name}': {nearest(name, list(known))}")
+        chosen[name] = _value(name, text, type(defaults[name]), known[name].metadata)
+    return chosen
+
+
+def _value(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> Any:
+    value: Any = None
+    if kind is bool:
+        value = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower())
+    elif kind is str:
+        if text not in metadata["among"]:
+            raise TrainingError(f"--set {name} takes {' or '.join(metadata['among'])}, not '{text}'.")
+        value = text
+    else:
+        try:
+            number = float(text)
+            value = number if kind is float else int(number) if number == int(number) else None
+        except (ValueError, OverflowError):
+            value = None
+    if value is None or (kind is float and not abs(value) < float("inf")):
+        noun = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
+        raise TrainingError(f"--set {name} takes {noun}, not '{text}': {metadata['meaning']}.")
+    if metadata["low"] is not None and value < metadata["low"]:
+        raise TrainingError(f"--set {name} must be at least {metadata['low']}, not {text}: {metadata['meaning']}.")
+    return value
+
+
+def describe_settings() -> str:
+    """One line a setting, for `gan_core train --help`."""
+    defaults = asdict(Settings())
+    return "\n".join(f"  {f.name:<16}{f.metadata['meaning']} (paper: {defaults[f.name]})" for f in fields(Settings))
+
+
+def grid_and_stages(height: int, width: int) -> tuple[int, int, int]:
+    """The dense grid (rows, columns) and the number of stages for an image size; gives the paper's Table 1 exactly.
+
+    Height and width are halved while both are even and the shorter half is at least 8.
+    Raises TrainingError for a size with fewer than two stages.
+    """
+    rows, columns, stages = height, width, 0
+    while rows % 2 == 0 and columns % 2 == 0 and min(rows, columns) // 2 >= 8:
+        rows, columns, stages = rows // 2, columns // 2, stages + 1
+    if stages < 2:
+        raise TrainingError(
+            f"Images of {height} x {width} pixels (height x width) can be halved only {stages} time(s) down to at "
+            "least 8 pixels, and two halvings are needed: prepare them at a size that divides by 4, "
+            "at least 32 pixels, such as 64, 128 or 256."
+        )
+    return rows, columns, stages

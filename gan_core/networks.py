@@ -1,0 +1,162 @@
+"""The networks of section 3.2: generator, image translator, two-scale discriminator.
+
+Where the paper is silent the choices are those of DESIGN section 5 (docs/method.md). All are fully convolutional but
+for one dense layer, take any size of `experiments.grid_and_stages`, also non-square, and work on images in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+from gan_core.experiments import grid_and_stages
+
+DENSE_FEATURES = 64  # Table 1
+SLOPE = 0.2  # of LeakyReLU, as in DCGAN
+
+
+def _act() -> nn.Module:
+    return nn.LeakyReLU(SLOPE, inplace=True)
+
+
+def _up(inputs: int, outputs: int) -> list[nn.Module]:
+    """Twice the size. Kernel 4 divides by stride 2: every output pixel sees as many inputs, so no checkerboard."""
+    return [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False), nn.BatchNorm2d(outputs), _act()]
+
+
+class Generator(nn.Module):
+    """Latents (b, z_dim) to images (b, 3, H, W) in [-1, 1]: section 3.2.1, Table 1.
+
+    `features`: maps of the first deconvolution's output (Table 2), halved at each stage.
+    `refine`: an unstrided convolution after each deconvolution, for hands.
+    """
+
+    def __init__(self, height: int, width: int, features: int, z_dim: int = 100, refine: bool = False) -> None:
+        super().__init__()
+        self.rows, self.columns, stages = grid_and_stages(height, width)
+        self.z_dim = z_dim
+        self.dense = nn.Linear(z_dim, self.rows * self.columns * DENSE_FEATURES, bias=False)
+        self.dense_norm = nn.Sequential(nn.BatchNorm2d(DENSE_FEATURES), _act())
+        layers: list[nn.Module] = []
+        inputs = DENSE_FEATURES
+        for stage in range(stages):
+            outputs = max(1, features >> stage)
+            layers += _up(inputs, outputs)
+            if refine:
+                layers += [nn.Conv2d(outputs, outputs, 3, 1, 1, bias=False), nn.BatchNorm2d(outputs), _act()]
+            inputs = outputs
+        self.stages = nn.Sequential(*layers)
+        self.to_rgb = nn.Conv2d(inputs, 3, 3, 1, 1)
+
+    def forward(self, z: Tensor) -> Tensor:
+        x = self.dense(z).view(-1, DENSE_FEATURES, self.rows, self.columns)  # (b, 64, h, w)
+        return torch.tanh(self.to_rgb(self.stages(self.dense_norm(x))))
+
+
+class Residual(nn.Module):
+    """He et al. 2015, two 3x3 convolutions."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.Conv2d(features, features, 3, 1, 1, bias=False), nn.BatchNorm2d(features), _act(),
+            nn.Conv2d(features, features, 3, 1, 1, bias=False), nn.BatchNorm2d(features),
+        )  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.body(x)
+
+
+class Translator(nn.Module):
+    """An image, with its mask if there is one, (b, 3 or 4, H, W) to image (b, 3, H, W): section 3.2.2.
+
+    A U-Net with skip concatenation that makes a residual; `features` are those of the bottleneck at a quarter of the
+    size, where four residual blocks work. It starts as the identity. The output is not clamped: x + tanh(r).
+    """
+
+    def __init__(self, channels: int, features: int) -> None:
+        super().__init__()
+        self.channels = channels
+        half, quarter = features // 2, features // 4
+        self.stem = nn.Sequential(nn.Conv2d(channels, quarter, 3, 1, 1, bias=False), nn.BatchNorm2d(quarter), _act())
+        self.down1 = nn.Sequential(nn.Conv2d(quarter, half, 4, 2, 1, bias=False), nn.BatchNorm2d(half), _act())
+        self.down2 = nn.Sequential(nn.Conv2d(half, features, 4, 2, 1, bias=False), nn.BatchNorm2d(features), _act())
+        self.blocks = nn.Sequential(*(Residual(features) for _ in range(4)))
+        self.up1 = nn.Sequential(*_up(features, half))
+        self.up2 = nn.Sequential(*_up(2 * half, quarter))
+        self.to_residual = nn.Conv2d(2 * quarter, 3, 3, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        full = self.stem(x)  # (b, F/4, H, W)
+        middle = self.down1(full)  # (b, F/2, H/2, W/2)
+        y = self.blocks(self.down2(middle))  # (b, F, H/4, W/4)
+        y = self.up2(torch.cat([self.up1(y), middle], 1))
+        return x[:, :3] + torch.tanh(self.to_residual(torch.cat([y, full], 1)))
+
+
+class Discriminator(nn.Module):
+    """Images (b, 3, H, W) to logits (b,): two unshared scales, averaged (Wang et al. 2017; section 3.2.3)."""
+
+    def __init__(self, height: int, width: int, features: int, norm: str = "batch") -> None:
+        super().__init__()
+        stages = grid_and_stages(height, width)[2]
+        self.whole = _scale(height, width, features, stages, norm)
+        self.halved = _scale((height + 1) // 2, (width + 1) // 2, features, stages, norm)
+
+    def forward(self, images: Tensor) -> Tensor:
+        half_size = F.avg_pool2d(images, 3, 2, 1, count_include_pad=False)
+        return (self.whole(images) + self.halved(half_size)).squeeze(1) / 2
+
+
+def _scale(height: int, width: int, features: int, stages: int, norm: str) -> nn.Sequential:
+    """`stages` strided convolutions, features doubled at each, then one neuron. Batch norm not on the first."""
+    layers: list[nn.Module] = []
+    inputs = 3
+    for stage in range(stages):
+        outputs = features << stage
+        normed = norm == "batch" and stage > 0
+        layers.append(nn.Conv2d(inputs, outputs, 4, 2, 1, bias=not normed))
+        layers += [nn.BatchNorm2d(outputs), _act()] if normed else [_act()]
+        inputs, height, width = outputs, height // 2, width // 2
+    layers += [nn.Flatten(), nn.Linear(inputs * height * width, 1)]
+    return nn.Sequential(*layers)
+
+
+def initialise(network: nn.Module, rng: torch.Generator, norm: str = "batch") -> None:
+    """Weights from N(0, 0.02), biases 0, a translator's last convolution 0; then spectral norm where asked for."""
+    weighted = [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.ConvTranspose2d | nn.Linear)]
+    for module in weighted:
+        nn.init.normal_(module.weight, 0.0, 0.02, generator=rng)
+        if module.bias is not None:
+            nn.init.zeros_(module.bias)
+    if isinstance(network, Translator):
+        nn.init.zeros_(network.to_residual.weight)
+    if norm == "spectral":
+        for module in weighted:
+            spectral_norm(module)
+
+
+def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    return [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+
+
+@torch.no_grad()
+def with_statistics(network: nn.Module, inputs: Iterable[Tensor]) -> nn.Module:
+    """A copy for use, whose batch norms hold the plain average of the statistics over these batches of inputs."""
+    network = copy.deepcopy(network).train()
+    norms = batch_norms(network)
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain average over the batches
+    for batch in inputs:
+        network(batch)
+    return network.eval()
+
+
+def count_parameters(network: nn.Module) -> int:
+    return sum(p.numel() for p in network.parameters())

@@ -1,0 +1,123 @@
+"""What a run trains on: images resident on the device as uint8, and every random draw, whose state can be saved.
+
+51,023 patches of 128 x 128 are 2.5 GB: they stay on the GPU, and picking, scaling and augmenting happen there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from gan_core.experiments import TrainingError
+from gan_core.imageset import ImageSet
+from gan_core.training.ranks import Ranks
+
+
+def to_signed(images: Tensor) -> Tensor:
+    """(b, H, W, 3) uint8 to (b, 3, H, W) float32 in [-1, 1], channels last in memory."""
+    return images.permute(0, 3, 1, 2).float().div_(127.5).sub_(1.0)
+
+
+def to_pixels(images: Tensor) -> NDArray[np.uint8]:
+    """(b, 3, H, W) in [-1, 1], clamped, to (b, H, W, 3) uint8 on the host."""
+    levels = images.float().clamp(-1, 1).add(1.0).mul(127.5).round().to(torch.uint8)
+    return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
+
+
+def downsample(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """(H, W, 3) or (H, W) uint8 by area averaging; a mask stays in {0, 1}."""
+    if image.shape[:2] == (height, width):
+        return np.asarray(image)
+    method = Image.Resampling.BOX if image.ndim == 3 else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(image).resize((width, height), method))
+
+
+def size_at(images: ImageSet, resolution: int | None) -> tuple[int, int]:
+    """Height and width at `--resolution N` (the height). Raises TrainingError where the set is smaller."""
+    if resolution is None:
+        return images.height, images.width
+    if not 1 <= resolution <= images.height:
+        raise TrainingError(
+            f"--resolution {resolution} cannot be had: the images of '{images.name}' are {images.height} pixels high, "
+            "and they are only ever made smaller."
+        )
+    return resolution, round(images.width * resolution / images.height)
+
+
+@dataclass(frozen=True)
+class Domain:
+    """One image set in memory: its training and test images (n, H, W, 3) uint8, and their masks (n, H, W)."""
+
+    name: str
+    train: Tensor
+    test: Tensor
+    train_masks: Tensor | None
+    test_masks: Tensor | None
+
+    @classmethod
+    def load(cls, name: str, images: ImageSet, height: int, width: int, device: torch.device) -> Domain:
+        def resident(array: NDArray[np.uint8] | None, side: str) -> Tensor | None:
+            if array is None:
+                return None
+            rows = images.where(side)
+            resized = np.empty((len(rows), height, width, *array.shape[3:]), np.uint8)
+            for target, row in enumerate(rows):
+                resized[target] = downsample(array[row], height, width)
+            return torch.from_numpy(resized).to(device)
+
+        train, test = resident(images.images, "train"), resident(images.images, "test")
+        assert train is not None
+        assert test is not None
+        return cls(name, train, test, resident(images.masks, "train"), resident(images.masks, "test"))
+
+
+class Draws:
+    """Every random number of a run, from one generator on the device; each draw is for the whole batch."""
+
+    def __init__(self, seed: int, device: torch.device, ranks: Ranks) -> None:
+        self.rng = torch.Generator(device)
+        self.rng.manual_seed(seed)
+        self.device, self.ranks = device, ranks
+
+    def normal(self, batch: int, size: int) -> Tensor:
+        return self.ranks.share(torch.randn(batch, size, generator=self.rng, device=self.device))
+
+    def uniform(self, batch: int, size: int) -> Tensor:
+        return self.ranks.share(torch.rand(batch, size, generator=self.rng, device=self.device))
+
+    def below(self, batch: int, count: int) -> Tensor:
+        return self.ranks.share(torch.randint(count, (batch,), generator=self.rng, device=self.device))
+
+    def order(self, count: int) -> Tensor:
+        return torch.randperm(count, generator=self.rng, device=self.device)
+
+
+class Shuffle:
+    """Positions 0..count-1 in random order without end, each once a pass."""
+
+    def __init__(self, count: int, draws: Draws) -> None:
+        self.count, self.draws = count, draws
+        self.order, self.position = draws.order(count), 0
+
+    def next(self, batch: int) -> Tensor:
+        """This rank's share of the next `batch` positions; a batch may reach into the next pass."""
+        parts = []
+        while batch:
+            if self.position == self.count:
+                self.order, self.position = self.draws.order(self.count), 0
+            taken = min(batch, self.count - self.position)
+            parts.append(self.order[self.position : self.position + taken])
+            self.position, batch = self.position + taken, batch - taken
+        return self.draws.ranks.share(torch.cat(parts))
+
+    def state(self) -> dict[str, Any]:
+        return {"order": self.order.clone(), "position": self.position}
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.order, self.position = state["order"].to(self.draws.device), state["position"]

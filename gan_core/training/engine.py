@@ -1,0 +1,206 @@
+"""One training step, the same for all three ways, on CPU, CUDA and many GPUs; and the state that makes it repeatable.
+
+A step shows the discriminators real and generated images (equation 1), then lets the generators use the discriminators'
+new gradient on the same generated images. Nothing in it waits for the device: losses gather there until the tick.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
+
+from gan_core.augment import flip, translate_and_cut
+from gan_core.losses import discriminator_loss, generator_loss, gradient_penalty
+from gan_core.training.way import Way
+
+GATHERED = ("loss_d", "loss_g", "loss_pairing", "grad_norm_d", "grad_norm_g")
+Look = Callable[[str, Tensor], None]
+
+
+class Engine:
+    """The networks of a run with their optimisers, and `step`."""
+
+    def __init__(self, way: Way) -> None:
+        self.way, self.settings, self.device = way, way.run.settings, way.device
+        s = self.settings
+        cuda = self.device.type == "cuda"
+        self.generators, self.discriminators = way.generators, way.discriminators
+        for networks in (self.generators, self.discriminators):
+            networks.to(self.device)
+            networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            if way.ranks.world > 1 and cuda:  # on CPU it raises; there each rank keeps its own statistics
+                for name in list(networks):
+                    networks[name] = nn.SyncBatchNorm.convert_sync_batchnorm(networks[name])
+        self.averaged = copy.deepcopy(self.generators).requires_grad_(False) if s.ema_images else None
+        self.g_parameters, self.d_parameters = (
+            list(self.generators.parameters()),
+            list(self.discriminators.parameters()),
+        )
+        betas = (s.beta1, s.beta2)
+        self.g_optimiser = torch.optim.Adam(self.g_parameters, lr=s.lr, betas=betas, fused=True)
+        self.d_optimiser = torch.optim.Adam(self.d_parameters, lr=s.lr, betas=betas, fused=True)
+        self.bf16 = s.bf16 and cuda
+        if s.compile and cuda:
+            for network in [*self.generators.values(), *self.discriminators.values()]:
+                network.compile()
+        self.steps = 0
+        self.tick_steps = 0
+        self.sums = torch.zeros(len(GATHERED), dtype=torch.float64, device=self.device)
+        self.look: Look | None = None  # set when a run that went wrong is replayed
+
+    @property
+    def images(self) -> int:
+        """Real images shown so far."""
+        return self.steps * self.settings.batch
+
+    def autocast(self) -> AbstractContextManager[None]:
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
+
+    def augment(self, images: Tensor) -> Tensor:
+        s, draws = self.settings, self.way.draws
+        if s.flips:
+            images = flip(images, draws.uniform(s.batch, 3))
+        if s.diffaugment:
+            images = translate_and_cut(images, draws.uniform(s.batch, 4))
+        return images
+
+    def step(self) -> None:
+        batch = self.way.draw()
+        with self.autocast():
+            generated = self.way.generate(self.generators, batch.inputs)
+        self._seen("the generated images of", generated.items())
+        loss_d, norm_d = self._teach_discriminators(batch.reals, generated)
+        loss_g, pairing, norm_g = self._teach_generators(batch.inputs, generated)
+        self.steps += 1
+        self.tick_steps += 1
+        if self.averaged is not None:
+            self._average()
+        self.sums += torch.stack([loss_d, loss_g, pairing, norm_d, norm_g]).double()
+
+    def _teach_discriminators(self, reals: dict[str, Tensor], generated: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+        s = self.settings
+        self.discriminators.requires_grad_(True)
+        self.d_optimiser.zero_grad(set_to_none=True)
+        penalise = s.r1 > 0 and self.steps % s.r1_every == 0
+        losses = []
+        for name, discriminator in self.discriminators.items():
+            real, fake = self.augment(reals[name]), self.augment(generated[name].detach())
+            with self.autocast():
+                on_real, on_fake = discriminator(real), discriminator(fake)
+            self._seen("the discriminator's logits of", ((name, on_real), (name, on_fake)))
+            losses.append(discriminator_loss(on_real, on_fake))
+            if (
+                penalise
+            ):  # its double backward cannot be compiled (torch 2.13), so `forward` is called past the compiler
+                real = real.detach().requires_grad_(True)
+                penalty = gradient_penalty(real, discriminator.forward(real))
+                losses.append(s.r1 * s.r1_every * penalty)
+        loss = torch.stack(losses).sum()
+        self._seen("the loss of", (("the discriminator", loss),))
+        loss.backward()
+        norm = self._apply(self.d_optimiser, self.d_parameters, "discriminators")
+        return loss.detach(), norm
+
+    def _teach_generators(
+        self, inputs: dict[str, Tensor], generated: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        self.discriminators.requires_grad_(False)
+        self.g_optimiser.zero_grad(set_to_none=True)
+        losses = []
+        for name, discriminator in self.discriminators.items():
+            shown = self.augment(generated[name])
+            with self.autocast():
+                logits = discriminator(shown)
+            losses.append(generator_loss(logits))
+        with self.autocast():
+            pairing = self.way.pairing_loss(inputs, generated)
+        loss = torch.stack(losses).sum()
+        self._seen("the loss of", (("the generator", loss), ("the pairing", pairing)))
+        (loss + pairing).backward()
+        norm = self._apply(self.g_optimiser, self.g_parameters, "generators")
+        return loss.detach(), pairing.detach(), norm
+
+    def _apply(self, optimiser: torch.optim.Adam, parameters: list[nn.Parameter], networks: str) -> Tensor:
+        """Average the gradients over ranks, measure their norm, and take Adam's step."""
+        self.way.ranks.average_gradients(parameters)
+        norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
+        if self.look:
+            named = list(getattr(self, networks).named_parameters(prefix=networks))
+            self._seen("the gradient of", ((n, p.grad) for n, p in named if p.grad is not None))
+        optimiser.step()
+        if self.look:
+            self._seen("after Adam's step, the weights", ((n, p.detach()) for n, p in named))
+        return norm.detach()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        """The running average of the generators' weights; its half-life grows with the run until `ema_images`."""
+        assert self.averaged is not None
+        half_life = min(self.settings.ema_images, 0.05 * self.images)
+        decay = 0.5 ** (self.settings.batch / half_life)
+        get_ema_multi_avg_fn(decay)(list(self.averaged.parameters()), self.g_parameters, None)
+
+    def _seen(self, what: str, tensors: Any) -> None:
+        if self.look:
+            for name, tensor in tensors:
+                self.look(f"{what} {name}", tensor)
+
+    def best_generators(self) -> nn.ModuleDict:
+        """Those that are sampled from: the averaged ones where there are any."""
+        return self.averaged if self.averaged is not None else self.generators
+
+    def gathered(self) -> dict[str, float]:
+        """The means since the last tick, over all ranks; this waits for the device. NaN or infinity if any step was."""
+        sums = self.way.ranks.sum(self.sums.clone()) / self.way.ranks.world
+        return dict(zip(GATHERED, (sums / max(1, self.tick_steps)).tolist(), strict=True))
+
+    def new_tick(self) -> None:
+        self.sums.zero_()
+        self.tick_steps = 0
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on, and the sums of this tick; tensors are live, not copied."""
+        return {
+            "steps": self.steps, "tick_steps": self.tick_steps, "sums": self.sums, "way": self.way.state(),
+            "generators": self.generators.state_dict(), "discriminators": self.discriminators.state_dict(),
+            "averaged": self.averaged.state_dict() if self.averaged is not None else None,
+            "g_optimiser": self.g_optimiser.state_dict(), "d_optimiser": self.d_optimiser.state_dict(),
+        }  # fmt: skip
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.generators.load_state_dict(state["generators"])
+        self.discriminators.load_state_dict(state["discriminators"])
+        if self.averaged is not None:
+            self.averaged.load_state_dict(state["averaged"])
+        for optimiser, name in ((self.g_optimiser, "g_optimiser"), (self.d_optimiser, "d_optimiser")):
+            groups = optimiser.state_dict()["param_groups"]  # ours: a resumed run may have another learning rate
+            optimiser.load_state_dict({"state": state[name]["state"], "param_groups": groups})
+        self.way.load(state["way"])
+        self.steps, self.tick_steps = state["steps"], state["tick_steps"]
+        self.sums = state["sums"].to(self.device)
+
+
+def tensors_of(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of a nested state with its path."""
+    if isinstance(value, Tensor):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from tensors_of(inner, f"{name}.{key}" if name else str(key))
+
+
+def copied(value: Any) -> Any:
+    """A nested state with its tensors copied to the host, so that training can go on while it is written."""
+    if isinstance(value, Tensor):
+        return value.detach().to("cpu", copy=True)
+    if isinstance(value, dict):
+        return {key: copied(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [copied(inner) for inner in value]
+    return value

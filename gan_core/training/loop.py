@@ -1,0 +1,316 @@
+"""A run from its first image to its last: ticks, stopping, resuming, and what to do when a number is not finite."""
+
+from __future__ import annotations
+
+import math
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gan_core.experiments import TrainingError
+from gan_core.networks import with_statistics
+from gan_core.training.checkpoint import BEST, CHECKPOINT, LAST, Saver, load_checkpoint
+from gan_core.training.cyclic import Cyclic
+from gan_core.training.data import Domain, to_pixels
+from gan_core.training.engine import Engine
+from gan_core.training.observe import observe
+from gan_core.training.ranks import Ranks
+from gan_core.training.record import Record, duration, grid_of
+from gan_core.training.run import Run
+from gan_core.training.targeted import Targeted
+from gan_core.training.unconditional import Unconditional
+from gan_core.training.way import Way
+
+WAYS: dict[str, Callable[..., Way]] = {"unconditional": Unconditional, "targeted": Targeted, "cyclic": Cyclic}
+STATISTICS_IMAGES = 512  # shown to a generator to set its batch statistics for use
+Pixels = NDArray[np.uint8]
+Scorer = Callable[[Pixels], Mapping[str, Any]]
+
+
+class Training:
+    """One run under way. `make_scorer` is given real training images (n, H, W, 3) uint8 and returns their scorer."""
+
+    def __init__(
+        self,
+        run: Run,
+        domains: Mapping[str, Domain],
+        folder: Path,
+        device: torch.device,
+        ranks: Ranks | None = None,
+        make_scorer: Callable[[Pixels], Scorer] | None = None,
+        tensorboard: bool = True,
+    ) -> None:
+        self.run, self.domains, self.folder, self.device = run, domains, folder, device
+        self.ranks = ranks or Ranks()
+        self.make_scorer, self.tensorboard = make_scorer, tensorboard
+        self.engine = self._fresh_engine()
+        self.seconds = self.logged_seconds = 0.0  # of training, in all and at the last log line
+        self.log_bytes = 0
+        self.best: dict[str, Any] = {}
+        self.stop = False
+
+    def _fresh_engine(self) -> Engine:
+        return Engine(WAYS[self.run.experiment.way](self.run, self.domains, self.device, self.ranks))
+
+    # ------------------------------------------------------------------------------------------ state
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "experiment": self.run.experiment_name, "size": [self.run.height, self.run.width],
+            "engine": self.engine.state(), "discriminators": self.engine.discriminators.state_dict(),
+            "seconds": self.seconds, "logged_seconds": self.logged_seconds, "log_bytes": self.log_bytes,
+            "best": self.best,
+        }  # fmt: skip
+
+    def resume(self) -> None:
+        """Go on from the checkpoint, if there is one yet."""
+        path = self.folder / CHECKPOINT
+        if path.is_file():
+            state = load_checkpoint(path, self.run)
+            self.engine.load(state["engine"])
+            self.seconds, self.logged_seconds = state["seconds"], state["logged_seconds"]
+            self.log_bytes, self.best = state["log_bytes"], state["best"]
+
+    # ------------------------------------------------------------------------------------------ before
+
+    def estimate(self) -> float:
+        """Seconds that the rest will take, from a few steps whose effects are undone.
+
+        On a slow device a step is timed with few images. Raises TrainingError, naming a batch that fits, when the
+        device's memory is too small.
+        """
+        left = math.ceil((self.run.settings.images - self.engine.images) / self.run.settings.batch)
+        small = 2 * self.ranks.world
+        try:
+            with self._rehearsal(small) as engine:
+                seconds = self._time_step(engine) * self.run.settings.batch / small
+            if seconds < 10 or self.device.type == "cuda":
+                with self._rehearsal(self.run.settings.batch) as engine:
+                    for _ in range(3 if self.device.type == "cuda" else 1):  # compiling, autotuning
+                        engine.step()
+                    seconds = min(self._time_step(engine) for _ in range(2))
+        except torch.OutOfMemoryError:
+            raise TrainingError(
+                f"{self.run.name}: a batch of {self.run.settings.batch} does not fit into the memory of the "
+                f"{self.device.type.upper()} device: {self._fitting_batch()}"
+            ) from None
+        return seconds * left
+
+    def _fitting_batch(self) -> str:
+        batch = self.run.settings.batch // 2
+        while batch >= 2 * self.ranks.world:
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+            try:
+                with self._rehearsal(batch) as engine:
+                    engine.step()
+                return f"try --set batch={batch}."
+            except torch.OutOfMemoryError:
+                batch //= 2
+        return "not even two images at a time would: choose a smaller --resolution or narrower networks."
+
+    @contextmanager
+    def _rehearsal(self, batch: int) -> Iterator[Engine]:
+        """A throw-away engine with this batch, so that what is timed leaves no trace."""
+        settings = replace(self.run.settings, batch=batch)
+        way = WAYS[self.run.experiment.way](replace(self.run, settings=settings), self.domains, self.device, self.ranks)
+        yield Engine(way)
+
+    def _time_step(self, engine: Engine) -> float:
+        began = time.perf_counter()
+        engine.step()
+        engine.gathered()
+        return time.perf_counter() - began
+
+    # ------------------------------------------------------------------------------------------ during
+
+    def go(self) -> bool:
+        """Train to the end; False when it was interrupted (all saved). Raises TrainingError on NaN or infinity."""
+        settings, engine = self.run.settings, self.engine
+        self.scorer = self._scorer() if self.ranks.first else None
+        saver = Saver()
+        record = None
+        if self.ranks.first:
+            record = Record(
+                self.folder, self.run.name, engine.images, settings.images, self.log_bytes, self.tensorboard
+            )
+        began = time.perf_counter()
+        ticks = engine.images // settings.tick_images
+        try:
+            with self._interruptible():
+                while engine.images < settings.images and not self.stop:
+                    engine.step()
+                    if record:
+                        record.advance(settings.batch)
+                    done = engine.images >= settings.images
+                    if done or engine.images // settings.tick_images > ticks:
+                        ticks = engine.images // settings.tick_images
+                        self._tick(record, saver, began, scored=done or ticks % settings.score_ticks == 0)
+                        began = time.perf_counter()
+                if self.stop and engine.images < settings.images:
+                    self.seconds += time.perf_counter() - began
+                    self._save(saver, [LAST], wait=True)
+            saver.wait()
+        finally:
+            saver.close()
+            if record:
+                record.close()
+        return engine.images >= settings.images
+
+    def _tick(self, record: Record | None, saver: Saver, began: float, scored: bool) -> None:
+        """Read what gathered on the device, look at the networks, write it all down."""
+        settings, engine = self.run.settings, self.engine
+        means = engine.gathered()  # waits for the device, so that the clock is right
+        self.seconds += time.perf_counter() - began
+        if not all(math.isfinite(value) for value in means.values()):
+            saver.wait()
+            raise TrainingError(self._what_went_wrong())
+        rate = engine.tick_steps * settings.batch / max(self.seconds - self.logged_seconds, 1e-9)
+        self.logged_seconds = self.seconds
+        engine.new_tick()
+        observed = observe(engine)
+        usable = self.usable_generators()
+        if self.ranks.world > 1:
+            self.stop = bool(self.ranks.sum(torch.tensor(float(self.stop), device=self.device)).item())
+        if record is None:
+            return
+        line: dict[str, Any] = {
+            "images": engine.images, "seconds": round(self.seconds, 3), "images_per_second": round(rate, 3),
+            **means, **observed, "peak_memory_mb": self._peak_memory_mb(),
+        }  # fmt: skip
+        files = [LAST]
+        if self.scorer and scored:
+            line |= (scores := self._score(usable))
+            if scores["kid"] < self.best.get("kid", math.inf):
+                self.best = {"kid": scores["kid"], "images": engine.images}
+                files.append(BEST)
+        elif not self.scorer:
+            files.append(BEST)
+        record.tick(line, grid_of(engine.way.rows(usable)))
+        self.log_bytes = record.bytes
+        final = engine.images >= settings.images
+        if final or BEST in files or not saver.busy:
+            self._save(saver, files, wait=final, generators=usable)
+
+    def _save(self, saver: Saver, files: list[str], wait: bool, generators: Any = None) -> None:
+        if not self.ranks.first:
+            return
+        generators = generators if generators is not None else self.usable_generators()
+        saver.save(
+            self.folder / CHECKPOINT, self.state(), generators.state_dict(), self.run,
+            files=files, images=self.engine.images, best=self.best,
+        )  # fmt: skip
+        if wait:
+            saver.wait()
+
+    def usable_generators(self) -> torch.nn.ModuleDict:
+        """A copy of the generators as they are used: averaged where asked for, batch statistics estimated afresh."""
+        way, settings = self.engine.way, self.run.settings
+        batches = max(1, STATISTICS_IMAGES // settings.batch)
+        inputs = list(way.free_inputs(settings.seed + 20_000, batches))
+        return torch.nn.ModuleDict(
+            {
+                name: with_statistics(generator, (given[name] for given in inputs))
+                for name, generator in self.engine.best_generators().items()
+            }
+        )
+
+    # ------------------------------------------------------------------------------------------ scores
+
+    def _scorer(self) -> Scorer | None:
+        """Against at most `score_images` training images; translation is not scored (section 3.2.4 of the paper)."""
+        wanted = self.run.settings.score_images
+        if self.make_scorer is None or not wanted or self.run.experiment.way != "unconditional":
+            return None
+        train = self.domains[self.run.experiment.target].train
+        rng = torch.Generator().manual_seed(self.run.settings.seed)
+        chosen = torch.randperm(len(train), generator=rng)[:wanted].sort().values
+        return self.make_scorer(train[chosen.to(train.device)].cpu().numpy())
+
+    @torch.no_grad()
+    def _score(self, generators: torch.nn.ModuleDict) -> dict[str, Any]:
+        """With latents of the run's own seed, the same at every tick."""
+        assert self.scorer is not None
+        settings, target = self.run.settings, self.run.experiment.target
+        rng = torch.Generator().manual_seed(settings.seed + 30_000)
+        pixels = []
+        for begin in range(0, settings.score_images, settings.batch):
+            count = min(settings.batch, settings.score_images - begin)
+            latents = torch.randn(count, settings.z_dim, generator=rng).to(self.device)
+            pixels.append(to_pixels(generators[target](latents)))
+        return dict(self.scorer(np.concatenate(pixels)))
+
+    def _peak_memory_mb(self) -> float:
+        if self.device.type == "cuda":
+            return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+        scale = 1 if sys.platform == "darwin" else 1024
+        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20, 1)
+
+    # ------------------------------------------------------------------------------------------ trouble
+
+    def _what_went_wrong(self) -> str:
+        """Replay from the last good checkpoint, looking at every tensor, and say where the first bad one arose."""
+        reached = self.engine.steps
+        self.engine = self._fresh_engine()
+        self.resume()
+        kept, engine = self.engine.images, self.engine
+        go_on = (
+            f"What was saved at image {kept:,} is kept: go on from there with `gan_core train "
+            f"{self.run.experiment_name} --resume --set lr={self.run.settings.lr / 2:g}`."
+            if kept
+            else f"Nothing was saved yet: begin again with --overwrite and, say, --set lr={self.run.settings.lr / 2:g}."
+        )
+
+        def look(what: str, tensor: Tensor) -> None:
+            bad = int((~torch.isfinite(tensor)).sum())
+            if bad:
+                raise TrainingError(
+                    f"{self.run.name} stopped: at step {engine.steps + 1:,} (image {engine.images:,}) {what} "
+                    f"became NaN or infinite ({bad} of {tensor.numel()} values). {go_on}"
+                )
+
+        engine.look = look
+        while engine.steps < reached:
+            engine.step()
+        return (
+            f"{self.run.name} stopped: a value became NaN or infinite before step {reached:,}, but not when the steps "
+            f"since image {kept:,} were repeated. {go_on}"
+        )
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """The first Ctrl-C (or SIGTERM) finishes the step and saves; the second ends at once."""
+
+        def on_signal(number: int, frame: object) -> None:
+            if self.stop:
+                raise KeyboardInterrupt
+            self.stop = True
+
+        try:
+            before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        except ValueError:  # not in the main thread: nobody's Ctrl-C reaches us
+            yield
+            return
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def longer_than_an_hour(seconds: float, run: Run, device: torch.device) -> str | None:
+    """What to tell somebody who starts something endless on a CPU."""
+    if device.type == "cuda" or seconds <= 3600 or run.preset == "demo":
+        return None
+    return f"That is {duration(seconds)} on this CPU; `--preset demo` takes minutes, and a GPU does it in hours."

@@ -1,0 +1,73 @@
+"""What a run is: its experiment, size, settings and image sets; the `config.json` of its folder says it all."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from gan_core.experiments import EXPERIMENTS, Experiment, Settings, TrainingError
+from gan_core.workspace import read_json, sha256_json, write_json
+
+# What a resumed run may change: how long, how fast it learns, how often it reports. Anything else is another run.
+CHANGEABLE = ("images", "lr", "tick_images", "score_images", "score_ticks", "observe_batches")
+
+
+@dataclass(frozen=True)
+class Run:
+    """The configuration of one run: what it takes to build its networks and to repeat it."""
+
+    name: str
+    experiment_name: str
+    preset: str
+    height: int
+    width: int
+    settings: Settings
+    image_sets: Mapping[str, Mapping[str, Any]]  # domain -> {"name", "sha256", "train", "test"}
+
+    @property
+    def experiment(self) -> Experiment:
+        return EXPERIMENTS[self.experiment_name]
+
+    @property
+    def identity(self) -> str:
+        """The hash of everything that determines the result."""
+        return sha256_json({key: value for key, value in self.to_json().items() if key not in ("name", "preset")})
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "name": self.name, "experiment": self.experiment_name, "way": self.experiment.way, "preset": self.preset,
+            "height": self.height, "width": self.width, "image_sets": {k: dict(v) for k, v in self.image_sets.items()},
+            "settings": asdict(self.settings),
+        }  # fmt: skip
+
+    @classmethod
+    def from_json(cls, config: Mapping[str, Any], origin: str) -> Run:
+        """Raises TrainingError, naming `origin`, for a configuration that this version does not know."""
+        try:
+            return cls(
+                config["name"], config["experiment"], config["preset"], config["height"], config["width"],
+                Settings(**config["settings"]), config["image_sets"],
+            )  # fmt: skip
+        except (KeyError, TypeError) as error:
+            raise TrainingError(
+                f"{origin} holds a configuration that this version does not know ({error}): train it again."
+            ) from None
+
+    @classmethod
+    def of(cls, folder: Path) -> Run:
+        return cls.from_json(read_json(folder / "config.json"), str(folder / "config.json"))
+
+    def differences(self, other: Run) -> list[str]:
+        """What differs from `other`, as `name: theirs, ours`, for a sentence."""
+        ours, theirs = self._flat(), other._flat()
+        return [f"{key}: {theirs.get(key)} there, {ours.get(key)} here" for key in ours if ours[key] != theirs.get(key)]
+
+    def _flat(self) -> dict[str, Any]:
+        flat = {"experiment": self.experiment_name, "height": self.height, "width": self.width}
+        flat |= {f"images of '{domain}'": facts["sha256"][:12] for domain, facts in self.image_sets.items()}
+        return flat | asdict(self.settings)
+
+    def write(self, folder: Path, **more: Any) -> None:
+        write_json(folder / "config.json", {**self.to_json(), **more})

@@ -1,0 +1,151 @@
+"""From the command line's words to runs that can begin: which experiments, which image sets, new or gone on with."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gan_core.experiments import EXPERIMENTS, Experiment, TrainingError, grid_and_stages, settings_for
+from gan_core.imageset import ImageSet
+from gan_core.training.data import Domain, size_at
+from gan_core.training.run import CHANGEABLE, Run
+from gan_core.workspace import Workspace, nearest, read_json
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What the user asked for, for every experiment alike."""
+
+    preset: str | None = None
+    chosen: Mapping[str, Any] | None = None
+    resolution: int | None = None
+    image_sets: Mapping[str, str] | None = None  # domain -> image set, where it is not the one of the same name
+    resume: bool = False
+    overwrite: bool = False
+
+
+def experiments_with_images(workspace: Workspace, image_sets: Mapping[str, str]) -> list[str]:
+    """The experiments whose image sets are there, with the masks they need. Raises TrainingError if there is none."""
+    there = set(workspace.names("images"))
+
+    def ready(experiment: Experiment) -> bool:
+        if not {image_sets.get(domain, domain) for domain in experiment.domains} <= there:
+            return False
+        if experiment.masked is None:
+            return True
+        manifest = workspace.existing("images", image_sets.get(experiment.masked, experiment.masked)) / "manifest.json"
+        return "masks.npy" in read_json(manifest)["files"]
+
+    names = [name for name, experiment in EXPERIMENTS.items() if ready(experiment)]
+    if not names:
+        raise TrainingError(
+            f"There is no image set in {workspace.root / 'images'} that an experiment trains on: make some with "
+            "`gan_core prepare phantom`."
+        )
+    return names
+
+
+def check_name(name: str) -> str:
+    if name not in EXPERIMENTS:
+        raise TrainingError(f"There is no experiment '{name}': {nearest(name, list(EXPERIMENTS))}")
+    return name
+
+
+def describe_run(name: str, experiment: str, image_sets: Mapping[str, ImageSet], wish: Wish, world: int = 1) -> Run:
+    """The run that is wished for, checked against its image sets (by domain)."""
+    preset = wish.preset or "paper"
+    settings = settings_for(experiment, preset, wish.chosen)
+    facts = EXPERIMENTS[experiment]
+    sizes = {size_at(images, wish.resolution) for images in image_sets.values()}
+    if len(sizes) > 1:
+        found = " and ".join(f"'{i.name}' is {i.height} x {i.width}" for i in image_sets.values())
+        raise TrainingError(f"{experiment} needs image sets of one size, but {found}: prepare them alike.")
+    (height, width) = sizes.pop()
+    try:
+        grid_and_stages(height, width)
+    except TrainingError as error:
+        names = " and ".join(f"'{images.name}'" for images in image_sets.values())
+        raise TrainingError(f"{experiment} cannot be trained on {names}. {error}") from None
+    if facts.masked and image_sets[facts.masked].masks is None:
+        raise TrainingError(
+            f"{experiment} needs to know where the eczema is, but the image set '{image_sets[facts.masked].name}' has "
+            "no masks: make it with `gan_core prepare patches --lesion-masks`."
+        )
+    for images in image_sets.values():
+        if (count := len(images.where("train"))) < settings.batch:
+            raise TrainingError(
+                f"{experiment}: the image set '{images.name}' has {count} training images, fewer than a batch of "
+                f"{settings.batch}: try --set batch={max(2, count // 2)}."
+            )
+    if settings.batch % world or settings.batch // world < 2:
+        raise TrainingError(
+            f"A batch of {settings.batch} cannot be shared by {world} processes: choose --set batch={2 * world * 8}."
+        )
+    if settings.epochs:
+        settings = replace(settings, images=settings.epochs * len(image_sets[facts.target].where("train")))
+    sets = {
+        domain: {"name": i.name, "sha256": i.sha256, "train": len(i.where("train")), "test": len(i.where("test"))}
+        for domain, i in image_sets.items()
+    }
+    return Run(name, experiment, preset, height, width, settings, sets)
+
+
+def open_images(workspace: Workspace, experiment: str, wish: Wish) -> dict[str, ImageSet]:
+    names = wish.image_sets or {}
+    return {
+        domain: ImageSet.load(workspace.existing("images", names.get(domain, domain)))
+        for domain in EXPERIMENTS[experiment].domains
+    }
+
+
+def into_memory(run: Run, image_sets: Mapping[str, ImageSet], device: torch.device) -> dict[str, Domain]:
+    return {domain: Domain.load(domain, images, run.height, run.width, device) for domain, images in image_sets.items()}
+
+
+def settle(workspace: Workspace, name: str, wished: Run, wish: Wish) -> tuple[Run, str]:
+    """The run to train and what it is: `new`, `unfinished` or `finished`.
+
+    The same configuration is gone on with; another one is refused unless `--resume` changes only what a run may
+    change on its way, or `--overwrite` begins anew.
+    """
+    folder = workspace.new("runs", name)
+    if wish.overwrite or not (folder / "config.json").is_file():
+        if wish.resume and not wish.overwrite:
+            raise TrainingError(f"There is no run '{name}' to resume: leave out --resume to begin it.")
+        return wished, "new"
+    there = Run.of(folder)
+    finished = read_json(folder / "config.json").get("finished")
+    changed = {k: v for k, v in (wish.chosen or {}).items() if getattr(there.settings, k) != v}
+    asked = wished
+    if wish.resume:  # what was not asked for is as it was begun
+        asked = replace(
+            wished, preset=wish.preset or there.preset, settings=replace(there.settings, **(wish.chosen or {})),
+            height=wished.height if wish.resolution else there.height,
+            width=wished.width if wish.resolution else there.width,
+        )  # fmt: skip
+        if wish.preset not in (None, there.preset):
+            raise TrainingError(f"Run '{name}' was begun with --preset {there.preset}: resume it without --preset.")
+    differences = asked.differences(there)
+    allowed = wish.resume and set(changed) <= set(CHANGEABLE) and len(differences) == len(changed)
+    if differences and not allowed:
+        raise TrainingError(
+            f"There is a run '{name}' of another configuration ({'; '.join(differences[:3])}): give this one its own "
+            "--name, or begin it again with --overwrite."
+            + (f" --resume may change {', '.join(CHANGEABLE)} only." if wish.resume else "")
+        )
+    if finished and asked.settings.images <= finished["images"]:
+        return there, "finished"
+    return asked, "unfinished"
+
+
+def begin(folder: Path, run: Run, subset: Sequence[int] | None, anew: bool) -> None:
+    """Make the run's folder with its `config.json`, or write down what a resumed run changed."""
+    if anew and folder.exists():
+        shutil.rmtree(folder)
+    more = {"subset": list(subset)} if subset is not None else {}
+    run.write(folder, **more)

@@ -1,0 +1,109 @@
+"""What the three ways of training have in common; each way says what goes into its generators and what pairs them.
+
+Everything is keyed by domain: the generator that makes images of a domain, the discriminator that judges them, the real
+images of it. The engine (loop.py) does the rest alike for all: equation 1, its optimisers, watching, saving.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from gan_core.networks import Discriminator, initialise
+from gan_core.training.data import Domain, Draws, Shuffle, to_signed
+from gan_core.training.ranks import Ranks
+from gan_core.training.run import Run
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One step's share of this rank: what each domain's generator is given, and real images of each domain."""
+
+    inputs: dict[str, Tensor]
+    reals: dict[str, Tensor]
+
+
+class Way(ABC):
+    """Networks, data order and losses of one run."""
+
+    def __init__(self, run: Run, domains: Mapping[str, Domain], device: torch.device, ranks: Ranks) -> None:
+        self.run, self.domains, self.device, self.ranks = run, domains, device, ranks
+        self.batch = run.settings.batch
+        rng = torch.Generator().manual_seed(run.settings.seed)
+        self.generators = nn.ModuleDict(build_generators(run))
+        self.discriminators = nn.ModuleDict(
+            {domain: build_discriminator(run) for domain in sorted(self.generators.keys())}
+        )
+        for generator in self.generators.values():
+            initialise(generator, rng)
+        for discriminator in self.discriminators.values():
+            initialise(discriminator, rng, run.settings.d_norm)
+        self.draws = Draws(run.settings.seed + 1, device, ranks)
+        self.shuffles = {name: Shuffle(len(domains[name].train), self.draws) for name in self.generators}
+
+    @abstractmethod
+    def inputs(self, draws: Draws, batch: int, shuffled: bool) -> dict[str, Tensor]:
+        """What each generator is given: in the order of the run, or (for statistics and looks) freely drawn."""
+
+    def pairing_loss(self, inputs: Mapping[str, Tensor], generated: Mapping[str, Tensor]) -> Tensor:
+        """What ties a translation to its input, already weighted; nothing for unconditional generation."""
+        return torch.zeros((), device=self.device)
+
+    @abstractmethod
+    def rows(self, generators: nn.ModuleDict) -> list[NDArray[np.uint8]]:
+        """The sample grid as rows (n, H, W, 3) of pictures, always of the same latents or images."""
+
+    def draw(self) -> Batch:
+        """The next step's randomness, all of it but the augmentation's."""
+        inputs = self.inputs(self.draws, self.batch, shuffled=True)
+        reals = {
+            name: to_signed(self.domains[name].train[shuffle.next(self.batch)])
+            for name, shuffle in self.shuffles.items()
+            if name in self.generators
+        }
+        return Batch(inputs, reals)
+
+    def generate(self, generators: nn.ModuleDict, inputs: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: generators[name](given) for name, given in inputs.items()}
+
+    def free_inputs(self, seed: int, batches: int) -> Iterator[dict[str, Tensor]]:
+        """Batches of inputs that leave the run's own randomness untouched."""
+        draws = Draws(seed, self.device, Ranks())
+        for _ in range(batches):
+            yield self.inputs(draws, self.batch, shuffled=False)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "rng": self.draws.rng.get_state(),
+            "shuffles": {name: shuffle.state() for name, shuffle in self.shuffles.items()},
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        self.draws.rng.set_state(state["rng"].cpu())
+        for name, shuffle in self.shuffles.items():
+            shuffle.load(state["shuffles"][name])
+
+
+def build_generators(run: Run) -> dict[str, nn.Module]:
+    """The generators of a run by the domain that they make, weights not yet set."""
+    from gan_core.networks import Generator, Translator
+
+    settings, experiment = run.settings, run.experiment
+    if experiment.way == "unconditional":
+        return {
+            experiment.target: Generator(run.height, run.width, settings.g_features, settings.z_dim, settings.refine)
+        }
+    if experiment.way == "targeted":
+        return {experiment.target: Translator(4, settings.g_features)}
+    return {domain: Translator(3, settings.g_features) for domain in sorted(experiment.domains)}
+
+
+def build_discriminator(run: Run) -> Discriminator:
+    return Discriminator(run.height, run.width, run.settings.d_features, run.settings.d_norm)
