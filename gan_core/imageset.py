@@ -136,6 +136,9 @@ class ImageSetWriter:
                 array is not None and (array.shape != self._shapes[name] or array.dtype != np.uint8)
             ):
                 raise ImageSetError(f"Image '{row['image_id']}' does not fit {name}.npy.")
+        if mask is not None and mask.size and mask.max() > 1:
+            raise ImageSetError(f"The mask of image '{row['image_id']}' has values other than 0 and 1.")
+        for name, array in (("images", image), ("masks", mask), ("truth", truth)):
             if array is not None:
                 self._files[name].write(np.ascontiguousarray(array).data)
         self._rows.writerow(["" if row.get(column) is None else row[column] for column in INDEX_COLUMNS])

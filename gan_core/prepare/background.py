@@ -17,13 +17,17 @@ SATURATED = 40  # levels that green or blue exceed red: in skin of any tone red 
 RULES = ("near_black", "near_white", "saturated_green", "saturated_blue")
 
 
-def skin_of(photo: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """The skin (H, W) of an RGB photo (H, W, 3), and how many pixels each rule took from it."""
+def skin_of(
+    photo: NDArray[np.uint8], lesion: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.bool_], dict[str, int]]:
+    """The skin (H, W) of an RGB photo (H, W, 3), and how many pixels each rule took from it.
+
+    What somebody marked as `lesion` (H, W) is skin whatever its colour: melanomas can be black and touch the border.
+    """
     red, green, blue = (np.ascontiguousarray(photo[..., channel]) for channel in range(3))
     cold = np.maximum(green, blue)
     brightest, darkest = np.maximum(red, cold), np.minimum(red, np.minimum(green, blue))
-    saturated = cold >= np.minimum(red, 255 - SATURATED) + np.uint8(SATURATED)
-    saturated &= cold > red
+    saturated = (red <= 255 - SATURATED) & (cold >= np.minimum(red, 255 - SATURATED) + np.uint8(SATURATED))
     rules = {
         "near_black": brightest <= NEAR_BLACK,
         "near_white": darkest >= NEAR_WHITE,
@@ -33,7 +37,7 @@ def skin_of(photo: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], dict[str, int]
     skin = np.ones(photo.shape[:2], bool)
     removed = {}
     for rule, mask in rules.items():
-        region = touching_border(mask)
+        region = touching_border(mask if lesion is None else mask & ~lesion)
         removed[rule] = 0 if region is None else int(region.sum())
         if region is not None:
             skin &= ~region

@@ -163,7 +163,7 @@ def finish(writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, 
         },
         **findings.entries(),
     }  # fmt: skip
-    write_preview(writer.folder, name)
+    write_preview(writer.folder, name, entries["counts"])
     writer.finish(name, **entries)
 
 

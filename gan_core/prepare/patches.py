@@ -186,7 +186,7 @@ def read_patches(pair: Pair, size: int, stride: int, coverage: tuple[float, floa
     if pair.skin:
         skin = _mask(pair.skin, pair.photo, photo)
     else:
-        skin, removed = background.skin_of(photo)
+        skin, removed = background.skin_of(photo, lesion)
     windows = find_windows(skin, lesion, size, stride, coverage)
     truth = None
     if pair.truth:
@@ -237,7 +237,8 @@ def _stream(pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: 
 
 
 def _build(
-    workspace: Workspace, names: tuple[str, str], pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: int
+    workspace: Workspace, names: tuple[str, str], pairs: Sequence[Pair], recipe: Recipe, findings: Findings,
+    threads: int,
 ) -> list[str]:  # fmt: skip
     """Write both image sets and return the names of those that have images."""
     size = recipe.options["size"]
@@ -303,5 +304,6 @@ def _no_window(counts: Counter[str], size: int) -> str:
     return (
         f"Not one window of {size}x{size} is skin alone and fits the coverage, in {counts['photos']} photos: "
         f"{counts['windows_off_skin']:,} reach beyond the skin, {counts['windows_too_little']:,} show too little "
-        f"lesion, {counts['windows_too_much']:,} too much. Choose a smaller --size, another --coverage, or check the masks."
+        f"lesion, {counts['windows_too_much']:,} too much. "
+        "Choose a smaller --size, another --coverage, or check the masks."
     )

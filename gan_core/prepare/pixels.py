@@ -33,7 +33,7 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
     with _opened(data, name) as image:
         mask = ImageOps.exif_transpose(image)
         if mask.mode == "1":
-            return np.array(mask)
+            return np.asarray(mask.convert("L")) > 0  # Pillow's own bool array has bytes of 255 in it
         if mask.mode == "P" or "A" in mask.mode:
             mask = mask.convert("RGB")
         if mask.mode in ("RGB", "L"):

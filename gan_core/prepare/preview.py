@@ -2,32 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFilter, ImageFont
+
+TILE_HEIGHT = 144  # pixels of an image on the sheet; 128-pixel patches are shown a little enlarged
+SHEET_WIDTH = 1240
+ROWS = {"train": 3, "test": 2}
+GAP, MARGIN = 6, 36
+PAPER, INK, FAINT, LINE = (250, 250, 247), (33, 33, 36), (120, 120, 124), (64, 240, 224)
+HEADINGS = {"train": "training", "test": "held out for testing"}
 
 
-def write_preview(folder: Path, name: str) -> None:
-    """Write preview.png beside the finished arrays of an image set."""
-    images = np.load(folder / "images.npy", mmap_mode="r")
+def write_preview(folder: Path, name: str, counts: Mapping[str, Any]) -> None:
+    """Write preview.png beside the finished arrays of an image set; `counts` are those of its manifest."""
+    arrays = {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
     index = pd.read_csv(folder / "index.csv", dtype=str, keep_default_na=False)
-    chosen = spread(index["group"].to_numpy(), 24)
-    columns = min(6, len(chosen))
-    rows = -(-len(chosen) // columns)
-    height, width = images.shape[1:3]
-    sheet = np.full((rows * (height + 4) + 4, columns * (width + 4) + 4, 3), 255, np.uint8)
-    for place, i in enumerate(chosen):
-        y, x = 4 + place // columns * (height + 4), 4 + place % columns * (width + 4)
-        sheet[y : y + height, x : x + width] = images[i]
-    Image.fromarray(sheet).save(folder / "preview.png")
+    height, width = arrays["images"].shape[1:3]
+    tile_width = max(1, round(width * TILE_HEIGHT / height))
+    columns = max(1, (SHEET_WIDTH - 2 * MARGIN + GAP) // (tile_width + GAP))
+
+    sections = []
+    for side, rows in ROWS.items():
+        positions = np.flatnonzero(index["split"] == side)
+        if len(positions):
+            chosen = positions[spread(index["group"].to_numpy()[positions], rows * columns)]
+            tiles = [_tile(arrays, i, tile_width) for i in chosen.tolist()]
+            sections.append((HEADINGS[side], _grid(tiles, columns)))
+
+    notes = [f"{len(index):,} images of {width}x{height}", f"{counts['groups']:,} groups"]
+    notes.append(f"{counts['train']:,} to train, {counts['test']:,} to test")
+    if "truth" in arrays:
+        notes.append("below each image the same skin without its lesion")
+    _sheet(name, "   ·   ".join(notes), sections).save(folder / "preview.png")
 
 
-def spread(groups: NDArray[np.object_], count: int) -> list[int]:
-    """Positions of at most `count` images, one a group while groups last, evenly through the set."""
-    first = pd.Series(groups).groupby(groups, sort=False).cumcount().to_numpy()
-    order = np.lexsort((np.arange(len(groups)), first))
-    layer = order[: max(count, int((first == 0).sum()))]
-    return sorted(layer[np.linspace(0, len(layer) - 1, min(count, len(layer))).astype(int)].tolist())
+def spread(groups: NDArray[np.object_], count: int) -> NDArray[np.intp]:
+    """Positions of at most `count` images, evenly through the set: one a group, more of each only where groups end."""
+    shuffled = np.random.default_rng(0).permutation(len(groups))  # else each photo would show its upper left corner
+    turn = pd.Series(groups[shuffled]).groupby(groups[shuffled], sort=False).cumcount().to_numpy()
+    pool = shuffled[np.argsort(turn, kind="stable")][: max(count, int((turn == 0).sum()))]
+    pool.sort()
+    return pool[np.linspace(0, len(pool) - 1, min(count, len(pool))).astype(int)]
+
+
+def _tile(arrays: Mapping[str, NDArray[np.uint8]], i: int, width: int) -> Image.Image:
+    """One image at the sheet's size, its lesion outlined, its twin without lesion beneath."""
+    size = (width, TILE_HEIGHT)
+    image = Image.fromarray(arrays["images"][i]).resize(size, Image.Resampling.LANCZOS)
+    if "masks" in arrays:
+        image.paste(LINE, mask=_contour(arrays["masks"][i], size))
+    if "truth" not in arrays:
+        return image
+    both = Image.new("RGB", (width, 2 * TILE_HEIGHT + 2), PAPER)
+    both.paste(image, (0, 0))
+    both.paste(Image.fromarray(arrays["truth"][i]).resize(size, Image.Resampling.LANCZOS), (0, TILE_HEIGHT + 2))
+    return both
+
+
+def _contour(mask: NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
+    """The outline of a mask (H, W) in {0, 1}: a smooth line, as opacity."""
+    fine = (size[0] * 4, size[1] * 4)  # drawn large and shrunk, so that the line is smooth
+    inside = Image.fromarray(mask * np.uint8(255)).resize(fine, Image.Resampling.BICUBIC)
+    inside = inside.filter(ImageFilter.GaussianBlur(4)).point(lambda value: 255 if value > 127 else 0)
+    edge = np.asarray(inside.filter(ImageFilter.MaxFilter(7))) ^ np.asarray(inside)
+    return Image.fromarray(edge).resize(size, Image.Resampling.BOX)
+
+
+def _grid(tiles: list[Image.Image], columns: int) -> Image.Image:
+    width, height = tiles[0].size
+    rows = -(-len(tiles) // columns)
+    columns = min(columns, len(tiles))
+    grid = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), PAPER)
+    for place, tile in enumerate(tiles):
+        grid.paste(tile, (place % columns * (width + GAP), place // columns * (height + GAP)))
+    return grid
+
+
+def _sheet(title: str, subtitle: str, sections: list[tuple[str, Image.Image]]) -> Image.Image:
+    """Title, what is in the set, and a headed grid for each side of the split."""
+    large, small = ImageFont.load_default(32), ImageFont.load_default(16)
+    width = max([grid.width for _, grid in sections] + [int(small.getlength(subtitle)), int(large.getlength(title))])
+    height = 112 + sum(grid.height + 60 for _, grid in sections)
+    sheet = Image.new("RGB", (width + 2 * MARGIN, height), PAPER)
+    draw = ImageDraw.Draw(sheet)
+    draw.text((MARGIN, 28), title, INK, large)
+    draw.text((MARGIN, 72), subtitle, FAINT, small)
+    top = 112
+    for heading, grid in sections:
+        draw.text((MARGIN, top), heading, INK, small)
+        sheet.paste(grid, (MARGIN, top + 26))
+        top += grid.height + 60
+    return sheet
