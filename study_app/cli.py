@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from gan_core.workspace import Workspace, run_command
 
 # Modules with a function `add_commands(subparsers, common_parent)`, in the order in which --help shows them.
-COMMANDS = ("study_app.load", "study_app.serve", "study_app.db")
+COMMANDS = (
+    "study_app.load", "study_app.serve", "study_app.status_command", "study_app.simulate", "study_app.export",
+    "study_app.forget", "study_app.backup", "study_app.db",
+)  # fmt: skip
 
 
 def build_parser() -> argparse.ArgumentParser:

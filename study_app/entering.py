@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from gan_core.workspace import sha256_json
-from study_app import design, models
+from study_app import design, models, staircase
 from study_app.study import StudyFile
 
 # How crowd platforms name the person, and what else they tell (kept apart from the answers).
@@ -151,6 +152,9 @@ def draw_trials(session: Session, person: models.Participant, study: StudyFile, 
         catch_truths=[truth for truth, _ in catches],
     )
     ids = {"real": real, "generated": generated}
+    if study.mode == "staircase":  # the first step; each answer decides the next one
+        first = study.exposure_ms[1] if planned[0].kind == "catch" else staircase.next_exposure([], *study.exposure_ms)
+        planned[0] = replace(planned[0], exposure_ms=first)
     for position, trial in enumerate(planned, 1):
         session.add(
             models.Trial(

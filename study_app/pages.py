@@ -102,7 +102,10 @@ def enter(slug: str) -> Any:
                 "consent.html", study=file, slug=slug, preview=False, action=_with_query("enter"), missing=True
             )
             return page, 422
-        entered = entering.enter(session, row, language=i18n.language(), consent=_consent(file), who=who)
+        entered = entering.enter(
+            session, row, language=i18n.language(), consent=_consent(file), who=who,
+            simulated="simulated" in request.args,
+        )  # fmt: skip
         if entered is None:
             return render_template("closed.html", study=file, why="full"), 403
         token = entered.token

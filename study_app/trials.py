@@ -14,7 +14,7 @@ from flask import Blueprint, Response, abort, jsonify, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study_app import design, models
+from study_app import design, models, staircase
 from study_app.pages import CLOSED, database, find
 from study_app.study import StudyFile
 
@@ -127,10 +127,27 @@ def answer(token: str) -> Any:
         if current is None or position != current + 1:
             return jsonify(error="out of order", next=_describe(token, trials, file)), 409
         _store(trials[current], given, body)
+        if file.mode == "staircase" and current + 1 < len(trials):
+            trials[current + 1].exposure_ms_planned = _climb(session, person, trials[current + 1], file)
         if current + 1 == len(trials):
             person.state, person.stage, person.finished_at = "finished", "end", models.now()
         described = _describe(token, trials, file)
     return jsonify(next=described)
+
+
+def _climb(session: Session, person: models.Participant, trial: models.Trial, file: StudyFile) -> float:
+    """The exposure of the next trial of a staircase, from the stored answers; an attention trial is easily seen."""
+    if trial.kind == "catch":
+        return float(file.exposure_ms[1])
+    answers = session.execute(
+        select(models.Trial.answer == models.Stimulus.truth)
+        .join(models.Stimulus)
+        .where(
+            models.Trial.participant_id == person.id, models.Trial.answer.is_not(None), models.Trial.kind == "scored"
+        )
+        .order_by(models.Trial.position)
+    ).scalars()
+    return staircase.next_exposure(answers, *file.exposure_ms)
 
 
 def _body() -> dict[str, Any]:
