@@ -117,7 +117,7 @@ PRESETS: dict[str, Preset] = {
             "score_images": 256,
             "score_ticks": 4,
             "observe_batches": 2,
-        },  # fmt: skip
+        },
         by_way={
             "unconditional": {"images": 12_000, "tick_images": 600},
             "targeted": {"images": 6_000, "tick_images": 300},

@@ -34,7 +34,9 @@ class Options:
     seed: int = 0
     truncation: float | None = None
     jpeg_quality: int | None = None
+    device: str = "cpu"
     overwrite: bool = False
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def publish(workspace: Workspace, name: str, options: Options) -> list[Published
     Raises StimulusError, naming the largest count that works, where a class has too few images.
     """
     folder = workspace.existing("runs", name)
-    run = Run.of(folder)
+    run, name = Run.of(folder), options.name or name
     experiment = run.experiment
     if experiment.source is None:
         return [_publish(workspace, folder, run, name, experiment.target, None, options)]
@@ -170,7 +172,7 @@ def _generated(
     from gan_core.sampling import generate
 
     index = 0
-    for batch in generate(folder, count, options.seed, options.truncation):
+    for batch in generate(folder, count, options.seed, options.truncation, options.device):
         for pixels in batch:
             yield pixels, {"run": run.name, "seed": options.seed, "index": index, "truncation": options.truncation}
             index += 1
@@ -182,7 +184,7 @@ def _translated(
 ) -> Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]:  # fmt: skip
     from gan_core.translating import load_translator, random_masks, translate
 
-    translator = load_translator(folder, target)
+    translator = load_translator(folder, target, options.device)
     own = inputs.masks
     masks: NDArray[np.uint8] | None = None
     if translator.needs_mask and run.experiment.masked != run.experiment.source:

@@ -81,6 +81,31 @@ def generate(
 
 
 @torch.no_grad()
+def interpolate(
+    run: Path, rows: int, steps: int, seed: int = 0, truncation: float | None = None, device: str = "cpu"
+) -> NDArray[np.uint8]:
+    """(rows, steps, H, W, 3) uint8: along each row from one latent to the next row's, the last back to the first.
+
+    On the great circle between them, so that every latent on the way is as long as latents are (Shoemake 1985).
+    """
+    generator, metadata = load_generator(run)
+    if not isinstance(generator, Generator):
+        raise TrainingError(f"The run '{metadata['name']}' translates images and has no latents to walk between.")
+    generator = prepared(generator, truncation, device)
+    ends = latents(rows, _latent_size(generator), torch.Generator().manual_seed(seed), truncation)
+    way = torch.arange(steps, dtype=torch.float32)[:, None] / steps
+    pictures = [to_pixels(generator(_arc(a, b, way).to(device))) for a, b in zip(ends, ends.roll(-1, 0), strict=True)]
+    return np.stack(pictures)
+
+
+def _arc(a: Tensor, b: Tensor, way: Tensor) -> Tensor:
+    """Points (steps, z) at `way` (steps, 1) in [0, 1) between two latents."""
+    cosine = torch.dot(a, b) / (a.norm() * b.norm())
+    angle = torch.acos(cosine.clamp(-1, 1)).clamp(min=1e-4)
+    return (torch.sin((1 - way) * angle) * a + torch.sin(way * angle) * b) / torch.sin(angle)
+
+
+@torch.no_grad()
 def _generate(
     generator: nn.Module, count: int, seed: int, truncation: float | None, device: str, batch: int
 ) -> Iterator[NDArray[np.uint8]]:
