@@ -19,7 +19,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from flask import Flask
 
     from gan_core.workspace import Workspace
-    from study_app import database, i18n, pages, people, security, trials
+    from study_app import admin, database, i18n, pages, people, security, trials
 
     app = Flask(__name__)
     app.config.update(
@@ -36,4 +36,5 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(trials.blueprint)
     app.register_blueprint(people.blueprint)
+    admin.init_app(app)
     return app

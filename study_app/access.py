@@ -1,0 +1,114 @@
+"""Who may see /admin/: one password, kept as its scrypt hash; signed sessions of some hours; a token in every form."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+import secrets
+import time
+from typing import Any
+
+from flask import Blueprint, Flask, Request, abort, current_app, redirect, render_template, request, session, url_for
+from flask.sessions import SecureCookieSessionInterface
+from werkzeug.wrappers import Response
+
+from study_app.security import Limit
+
+SESSION_HOURS = 12
+TRIES_PER_MINUTE, ALL_TRIES_PER_MINUTE = 5, 30  # from one address, and from all together
+blueprint = Blueprint("access", __name__, url_prefix="/admin")
+
+
+class AdminSessions(SecureCookieSessionInterface):
+    """The cookie goes to /admin/ alone, and over HTTPS alone where that is spoken."""
+
+    def get_cookie_path(self, app: Flask) -> str:
+        return "/admin"
+
+    def get_cookie_secure(self, app: Flask) -> bool:
+        return request.is_secure
+
+
+def init_app(app: Flask) -> bool:
+    """Open /admin/ if there is a password (ADMIN_PASSWORD of the config, or $GLIMPSE_ADMIN_PASSWORD); says whether."""
+    password = app.config.pop("ADMIN_PASSWORD", None) or os.environ.get("GLIMPSE_ADMIN_PASSWORD")
+    if not password:
+        return False
+    app.extensions["glimpse_admin"] = _hash(app, password)  # the password itself is kept nowhere
+    app.extensions["glimpse_tries"] = (Limit(TRIES_PER_MINUTE), Limit(ALL_TRIES_PER_MINUTE))
+    app.session_interface = AdminSessions()
+    app.register_blueprint(blueprint)
+    return True
+
+
+def _hash(app: Flask, password: str) -> bytes:
+    """scrypt with the survey's secret key in the salt: each worker process gets the same hash, no other survey does."""
+    key = app.secret_key.encode() if isinstance(app.secret_key, str) else app.secret_key
+    return hashlib.scrypt(password.encode(), salt=b"glimpse admin" + (key or b""), n=2**14, r=8, p=1)
+
+
+def _seal() -> str:
+    """What a session holds to be one: another password makes it another one, and ends all sessions."""
+    return hmac.new(current_app.extensions["glimpse_admin"], b"session", hashlib.sha256).hexdigest()
+
+
+def is_admitted() -> bool:
+    sealed, since = str(session.get("seal", "")), session.get("since", 0)
+    return hmac.compare_digest(sealed, _seal()) and time.time() - since < SESSION_HOURS * 3600
+
+
+def guard() -> Response | None:
+    """Before each request to the dashboard: a login for whoever is not admitted, and no form without its token."""
+    if not is_admitted():
+        if request.method != "GET" or request.headers.get("X-Requested-With") == "live":
+            abort(401)
+        return redirect(url_for("access.login", next=request.full_path.rstrip("?")), 303)
+    if request.method == "POST":
+        check_token(request)
+    return None
+
+
+def form_token() -> str:
+    """The token that the forms of this session carry."""
+    if "token" not in session:
+        session["token"] = secrets.token_urlsafe(24)
+    return str(session["token"])
+
+
+def check_token(incoming: Request) -> None:
+    given, kept = incoming.form.get("token", ""), session.get("token", "")
+    if not kept or not hmac.compare_digest(given.encode(), kept.encode()):
+        abort(400, "The form is out of date: go back, reload the page and try again.")
+
+
+@blueprint.route("/login", methods=["GET", "POST"])
+def login() -> Any:
+    onward = request.values.get("next", "")
+    if not onward.startswith("/admin/") or "\\" in onward or set(onward) & {"\r", "\n"}:
+        onward = url_for("admin.overview")
+    if request.method == "GET":
+        if is_admitted():
+            return redirect(onward, 303)
+        return render_template("admin/login.html", token=form_token(), onward=onward)
+    by_address, by_all = current_app.extensions["glimpse_tries"]
+    if not by_address.allows(request.remote_addr or "") or not by_all.allows(""):
+        page = render_template(
+            "admin/login.html", token=form_token(), onward=onward, wrong="Too many tries. Wait a minute."
+        )
+        return page, 429, {"Retry-After": "60"}
+    check_token(request)
+    password = request.form.get("password", "")[:1000]
+    if not hmac.compare_digest(_hash(current_app, password), current_app.extensions["glimpse_admin"]):
+        page = render_template("admin/login.html", token=form_token(), onward=onward, wrong="This is not the password.")
+        return page, 403
+    session.clear()  # nothing of the session before the login stays
+    session.update(seal=_seal(), since=time.time())
+    return redirect(onward, 303)
+
+
+@blueprint.post("/logout")
+def logout() -> Any:
+    check_token(request)
+    session.clear()
+    return redirect(url_for("access.login"), 303)
