@@ -55,7 +55,8 @@ def _study(session: Session, slug: str) -> models.Study:
 def _page(session: Session, template: str, study: models.Study | None, **values: Any) -> str:
     studies = list(session.scalars(select(models.Study).order_by(models.Study.id.desc())))
     return render_template(
-        f"admin/{template}", studies=studies, study=study, simulated=_simulated(), endpoint=request.endpoint, **values
+        f"admin/{template}",
+        **{"studies": studies, "study": study, "simulated": _simulated(), "endpoint": request.endpoint, **values},
     )
 
 
@@ -113,9 +114,7 @@ def _finished_by_hour(session: Session, study: models.Study) -> list[int]:
             select(hour, func.count())
             .where(person.study_id == study.id, person.simulated.is_(_simulated()), person.finished_at >= since)
             .group_by(hour)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     return [found.get(models.iso(since + timedelta(hours=i))[:13], 0) for i in range(HOURS)]
 
@@ -206,9 +205,7 @@ def participants(slug: str) -> Any:
                 select(trial.participant_id, func.count(case((trial.answer.is_not(None), 1))))
                 .where(trial.participant_id.in_([one.id for one in found]))
                 .group_by(trial.participant_id)
-            )
-            .tuples()
-            .all()
+            ).all()
         )
         return _page(
             session, "participants.html", study, people=found, answered=answered, page=page,
@@ -244,7 +241,15 @@ def participant(public_id: str) -> Any:
             "chance": float(observers.f1_chance(counts)[0]), "d'": float(observers.d_prime(counts)[0]),
             "criterion": float(observers.criterion(counts)[0]),
         }  # fmt: skip
-        return _page(session, "participant.html", person.study, person=person, trials=rows, scores=scores)
+        return _page(
+            session,
+            "participant.html",
+            person.study,
+            simulated=person.simulated,
+            person=person,
+            trials=rows,
+            scores=scores,
+        )
 
 
 @blueprint.get("/participant/<public_id>/data.json")

@@ -91,18 +91,17 @@ def take_part(
     http(f"{home}questions", form={})
     http(f"{home}device", form={"frame_ms": f"{FRAME_MS:.3f}", "width": "1280", "height": "800", "touch": "0"})
     trial = http(f"{home}next").json()
-    answered = 0
+    answered, fetched = 0, dict[str, bytes]()  # the next image is fetched while the current one is judged, as pages do
     while not trial.get("done"):
-        image = http(trial["image"])
-        truth = truths.get(sha256_bytes(image.body))
+        image = fetched.get(trial["image"]) or http(trial["image"]).body
+        truth = truths.get(sha256_bytes(image))
         if truth is None:
             raise SurveyError(
                 "The server shows an image that this workspace does not hold: run `simulate` with the workspace (or "
                 "the DATABASE_URL) that the study was loaded from."
             )
         result = _judge(trial, truth, observer, rng)
-        if trial.get("prefetch"):
-            http(trial["prefetch"])
+        fetched = {trial["prefetch"]: http(trial["prefetch"]).body} if trial.get("prefetch") else {}
         http(f"{home}begin", data={"trial": trial["trial"]})
         paced(500 + result["response_time_ms"])
         trial = _answer(http, f"{home}answer", result, wait)

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -63,6 +64,7 @@ class Database:
         self.url = url
         self.engine = make_engine(url)
         self._writing = self.engine.execution_options(glimpse_write=True)
+        weakref.finalize(self, self.engine.dispose)  # its connections close with it
 
     @contextmanager
     def read(self) -> Iterator[Session]:

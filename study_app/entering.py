@@ -55,9 +55,7 @@ def taken(session: Session, version: models.StudyVersion, at: datetime) -> list[
                 or_(person.state == "finished", and_(person.state == "working", person.last_seen_at >= recently)),
             )
             .group_by(person.set_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     return [counts.get(entry.set_id, 0) for entry in version.sets]
 
@@ -102,9 +100,7 @@ def simulated_taken(session: Session, version: models.StudyVersion) -> list[int]
             select(person.set_id, func.count())
             .where(person.study_id == version.study_id, person.simulated.is_(True))
             .group_by(person.set_id)
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     return [counts.get(entry.set_id, 0) for entry in version.sets]
 
@@ -175,4 +171,4 @@ def times_shown(session: Session, person: models.Participant) -> dict[int, int]:
         .where(other.set_id == person.set_id, other.simulated == person.simulated, other.state != "returned")
         .group_by(trial.stimulus_id)
     )
-    return dict(rows.tuples().all())
+    return dict(rows.all())

@@ -95,7 +95,7 @@ def truths(workspace: Workspace) -> dict[str, str]:
         manifest = read_json(workspace.existing("stimuli", name) / "manifest.json")
         found |= {image["sha256"]: image["truth"] for image in manifest["stimuli"]}
     with Database(workspace.database_url).read() as session:
-        found |= dict(session.execute(select(Stimulus.sha256, Stimulus.truth)).tuples().all())
+        found |= dict(session.execute(select(Stimulus.sha256, Stimulus.truth)).all())
     return found
 
 

@@ -98,6 +98,13 @@ class ImageStatus:
         said = self.said_generated / self.answers
         return said if self.truth == "real" else 1 - said
 
+    @property
+    def surely_wrong(self) -> float:
+        """The lower 95 % limit of `wrong` (Wilson 1927): 3 of 3 is less than 18 of 20."""
+        n, share, z = self.answers, self.wrong, 1.96
+        half = z * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
+        return float((share + z**2 / (2 * n) - half) / (1 + z**2 / n))
+
 
 class Tally:
     """The sums of a study's finished participants, brought up to date by `update`."""
@@ -297,7 +304,7 @@ def timing(sums: dict[str, Any]) -> Timing:
 
 
 def image_status(session: Session, tally: Tally, least: int = 3) -> list[ImageStatus]:
-    """Every image that at least `least` finished participants judged, the most misjudged first."""
+    """Every image that at least `least` finished participants judged, the most surely misjudged first."""
     stimulus, stimulus_set = models.Stimulus, models.StimulusSet
     judged = {key: counts for key, counts in tally.images.items() if counts[0] >= least}
     found = []
@@ -306,4 +313,4 @@ def image_status(session: Session, tally: Tally, least: int = 3) -> list[ImageSt
             select(stimulus.id, stimulus_set.name, stimulus.truth).join(stimulus_set).where(stimulus.id.in_(chunk))
         )
         found += [ImageStatus(key, name, truth, *judged[key]) for key, name, truth in rows]
-    return sorted(found, key=lambda image: (-image.wrong, -image.answers, image.stimulus_id))
+    return sorted(found, key=lambda image: (-image.surely_wrong, image.stimulus_id))

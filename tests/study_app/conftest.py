@@ -1,0 +1,89 @@
+"""What the survey's tests share: small stimulus sets, a study of them, and each of the two databases."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from gan_core.stimuli import Source, StimulusSet, write_stimulus_set
+from gan_core.workspace import Workspace
+from study_app import cli, create_app
+from tests.study_app.cluster import Cluster, binaries, private_cluster
+
+
+def publish(workspace: Workspace, name: str, *, count: int = 12, practice: int = 2, size: int = 16) -> StimulusSet:
+    """A stimulus set of `count` real (dark) and `count` generated (bright) images of noise, and some for practice."""
+    rng = np.random.default_rng([*name.encode()])
+
+    def sources() -> Iterator[Source]:
+        for i in range(count + practice):
+            for truth, level in (("real", 60), ("generated", 190)):
+                pixels = rng.integers(level - 50, level + 50, (size, size, 3), dtype=np.uint8)
+                yield Source(pixels, truth, {"number": i}, practice=i >= count)
+
+    made_from = {"run": name, "image set": name, "hashes": {}}
+    return write_stimulus_set(
+        workspace.root / "stimuli" / name, label=name.title(), sources=sources(), made_from=made_from
+    )
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A PostgreSQL cluster for this run; without one the tests that need it are skipped, or fail if they are required."""
+    if binaries() is None and os.environ.get("GLIMPSE_REQUIRE_POSTGRES") != "1":
+        pytest.skip("no PostgreSQL here: install Debian's package postgresql to run these tests against it, too")
+    with private_cluster() as cluster:
+        yield cluster
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An empty database of each kind, which every command of this test finds by itself."""
+    if request.param == "postgresql":
+        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("postgres").new_database())
+    return workspace.database_url
+
+
+@pytest.fixture
+def study(workspace: Workspace, database_url: str) -> str:
+    """The slug of an open study of two sets, six real and six generated images a person."""
+    for name in ("alpha", "beta"):
+        publish(workspace, name)
+    return load(workspace, "pilot", 'sets = [{ name = "alpha" }, { name = "beta" }]\n[trials]\ncount = 12\n')
+
+
+def load(workspace: Workspace, slug: str, toml: str) -> str:
+    """Load a study file of this text; returns its slug."""
+    path = workspace.root / f"{slug}.toml"
+    path.write_text(f'slug = "{slug}"\n{toml}')
+    assert cli.main(["load", str(path)]) == 0
+    return slug
+
+
+@pytest.fixture
+def make_app(workspace: Workspace) -> Iterator[Callable[..., Flask]]:
+    """Makes applications of this workspace, and closes their databases in the end."""
+    made = []
+
+    def make(**config: object) -> Flask:
+        made.append(create_app({"WORKSPACE": workspace, "TESTING": True, **config}))
+        return made[-1]
+
+    yield make
+    for app in made:
+        app.extensions["glimpse"].engine.dispose()
+
+
+@pytest.fixture
+def app(study: str, make_app: Callable[..., Flask]) -> Flask:
+    return make_app(ADMIN_PASSWORD="open sesame")
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()

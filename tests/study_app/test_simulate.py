@@ -1,0 +1,74 @@
+"""Simulated participants go the way that people go, judge as they are told to, and are marked wherever they appear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from gan_core.workspace import Workspace
+from study_app import bots, cli
+from study_app.database import Database
+from tests.study_app.conftest import load, publish
+
+
+def test_they_answer_everything_and_are_marked(workspace: Workspace, study: str) -> None:
+    assert cli.main(["simulate", "--participants", "5", "--seed", "3"]) == 0
+    with Database(workspace.database_url).read() as session:
+        rows = session.execute(text("SELECT participant, simulated, answer, exposure_ms_actual FROM responses")).all()
+    assert len(rows) == 5 * 12
+    assert {row.simulated for row in rows} == {1}
+    assert {row.answer for row in rows} == {"real", "generated"}
+    assert all(1900 < row.exposure_ms_actual < 3100 for row in rows)
+
+
+def test_they_take_no_place_of_people(workspace: Workspace, database_url: str, make_app: object) -> None:
+    publish(workspace, "alpha")
+    load(workspace, "small", 'sets = [{ name = "alpha", quota = 1 }]\n[trials]\ncount = 4\n')
+    assert cli.main(["simulate", "--participants", "3"]) == 0
+    client = make_app().test_client()  # type: ignore[operator]
+    assert client.post("/study/small/enter", data={"consent": "yes"}).status_code == 303
+    assert client.post("/study/small/enter", data={"consent": "yes"}).status_code == 403
+
+
+@pytest.mark.parametrize(("sensitivity", "bias"), [(0.0, 0.0), (1.5, 0.4), (2.5, -0.5)])
+def test_a_bot_has_the_sensitivity_and_bias_it_was_given(sensitivity: float, bias: float) -> None:
+    from analysis import observers
+
+    rng, observer = np.random.default_rng(5), bots.Observer(sensitivity, bias, lapses=0.0)
+    truth = ["generated", "real"] * 4000
+    said = [observer.answer(kind, 2500, rng) == "generated" for kind in truth]
+    counts = observers.count(said, [kind == "generated" for kind in truth], np.zeros(len(said), int))
+    assert observers.d_prime(counts)[0] == pytest.approx(sensitivity, abs=0.1)
+    assert observers.criterion(counts)[0] == pytest.approx(bias, abs=0.06)
+
+
+def test_a_bot_that_lapses_answers_at_random() -> None:
+    rng = np.random.default_rng(6)
+    said = [bots.Observer(9.0, lapses=1.0).answer("generated", 2500, rng) for _ in range(2000)]
+    assert said.count("real") == pytest.approx(1000, abs=100)
+
+
+def test_an_image_that_nobody_knows_is_a_sentence(
+    workspace: Workspace, study: str, client: FlaskClient, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def http(path: str, form: object = None, data: object = None) -> bots.Answered:
+        method = "POST" if form is not None or data is not None else "GET"
+        reply = client.open(path, method=method, data=form, json=data)
+        return bots.Answered(reply.status_code, reply.headers.get("Location", ""), reply.data)
+
+    with pytest.raises(bots.SurveyError, match="this workspace does not hold"):
+        bots.take_part(http, study, bots.Observer(), {}, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("wrong", [["--participants", "0"], ["--lapses", "2"], ["--url", "nowhere"], ["nosuch"]])
+def test_what_is_wrong_is_one_sentence(
+    workspace: Workspace, tmp_path: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    publish(workspace, "alpha")
+    load(workspace, "pilot", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\n')
+    assert cli.main(["simulate", *wrong]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
