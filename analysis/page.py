@@ -26,6 +26,7 @@ from analysis.parts import Part
 SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
 OPEN_ROWS = 12  # a longer table is folded
 PNG_DPI = 200
+IN_THE_DARK = {"#0072b2": "#3f93e2", "#56b4e9": "#9ad8ff", "#000000": "#ffffff"}  # too dark for a dark page
 # Verdana has the widths of DejaVu Sans, so a page without it looks as drawn.
 FONTS = "'DejaVu Sans', 'Bitstream Vera Sans', Verdana, sans-serif"
 
@@ -41,6 +42,7 @@ class Page:
     methods: Sequence[str]
     limits: Sequence[str]
     citation: Sequence[str]
+    bibtex: str
     provenance: dict[str, Any]
     left_out: Sequence[str]  # parts that could not be had, a sentence each
 
@@ -93,6 +95,8 @@ def inline(svg: str, name: str, label: str) -> str:
     svg = re.sub(r'\bid="', f'id="{name}-', svg)
     svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
     svg = svg.replace(INK, "currentColor").replace("'DejaVu Sans'", FONTS)
+    for colour, brighter in IN_THE_DARK.items():
+        svg = svg.replace(colour, f"light-dark({colour}, {brighter})")
     width = re.search(r'width="([\d.]+)pt"', svg)
     points = float(width.group(1)) if width else 432.0
     return re.sub(
@@ -113,7 +117,13 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
     frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     shown = frame.head(SHOWN_ROWS)
     cells = [
-        [{"text": number(v), "sort": v if _is_number(v) else None} for v in row]
+        [
+            {
+                "text": number(v).replace(" ", "\u00a0") if len(str(v)) < 40 else str(v),
+                "sort": v if _is_number(v) else None,
+            }
+            for v in row
+        ]
         for row in shown.itertuples(index=False, name=None)
     ]
     heads = [

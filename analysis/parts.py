@@ -34,7 +34,9 @@ class Part:
     sentences: list[str] = field(default_factory=list)  # what was found, for the top of the section
     methods: list[str] = field(default_factory=list)  # how, in words generated from what was really done
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    figures: dict[str, Callable[[], Figure]] = field(default_factory=dict)  # drawn by `analysis.figures`, by file name
+    figures: Mapping[str, Callable[[], Figure]] = field(
+        default_factory=dict
+    )  # drawn by `analysis.figures`, by file name
     captions: dict[str, str] = field(default_factory=dict)  # of tables and figures, by the same names
 
 

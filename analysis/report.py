@@ -23,14 +23,7 @@ from gan_core.workspace import GlimpseError, Workspace, atomic_folder, read_json
 # The sections in the order of the page: Figure 10, Figure 6, Figure 7, Table 3, samples, then what goes beyond.
 PARTS = {
     "survey": "analysis.survey",
-    "overfitting": "analysis.overfitting",
-    "neighbours": "analysis.neighbours",
-    "truncation": "analysis.truncation",
     "samples": "analysis.samples",
-    "quality": "analysis.distances",
-    "memorisation": "analysis.memorisation",
-    "machine_observer": "analysis.machine_observer",
-    "utility": "analysis.utility",
     "joined": "analysis.joined",
 }
 OURS = {"index.html", "scores.json", "figures", "tables"}  # what a report folder holds

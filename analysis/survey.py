@@ -1,29 +1,69 @@
-"""What the answers say, set by set: the first section of the report, and `survey` in scores.json."""
+"""What the answers say, set by set: the first section of the report, and `survey` in scores.json.
+
+`observers` and `inference` compute; this part asks them for each set, and puts the verdict into words.
+"""
 
 from __future__ import annotations
 
-from functools import partial
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
-from analysis import observers
-from analysis.figures import survey as figures
+from analysis import dependence, images, inference, observers, survey_figures, verdicts
+from analysis.dependence import stacked
 from analysis.parts import Context, Part
+from analysis.trials import Trials, trials
+from analysis.verdicts import PAPER_F1
 
-# Mean F1 in Section 4.1.3 of Furger et al. 2020; DF is printed before MEL in the text.
-PAPER_F1 = {"healthy": 0.58, "eczema": 0.53, "df": 0.65, "mel": 0.71}
+
+def compute(context: Context) -> Part | None:
+    """The part `survey`; None without answers. Sets that bear the paper's names come first, in its order."""
+    if context.responses is None:
+        return None
+    frame = context.responses[context.responses["mode"] != "staircase"]
+    if frame.empty:
+        return None
+    names = sorted(frame["set"].unique(), key=lambda n: (list(PAPER_F1).index(n) if n in PAPER_F1 else 99, n))
+    frame = frame.sort_values(["set", "participant", "position"], kind="stable").reset_index(drop=True)
+    coded = trials(frame["said_generated"], frame["is_generated"], frame["participant"], frame["image"])
+    rows = {name: frame[frame["set"] == name] for name in names}
+    answers = {name: coded.where((frame["set"] == name).to_numpy()) for name in names}
+
+    people = {n: participants_of(rows[n], answers[n].counts(), context.positive) for n in names}
+    scores = {n: scores_of(answers[n], people[n], context, context.unanswered.get(n, 0)) for n in names}
+    for name in names:
+        scores[name]["verdict"] = verdicts.verdict_in_words(name, scores[name])
+    by_image = {n: images.rates(rows[n]) for n in names}
+    tables = {
+        "scores": summary(scores),
+        "comparisons": comparisons(inference.compare_sets(answers)),
+        "exclusions": stacked({n: dependence.sensitivity(rows[n], answers[n], context.bound) for n in names}),
+        "trends": stacked({n: slopes(rows[n], answers[n]) for n in names}),
+        "participants": pd.concat(people.values(), ignore_index=True),
+        "images": stacked(by_image),
+    }
+    drawn, captions = survey_figures.all_of(context, people, answers, scores, by_image, rows)
+    return Part(
+        name="survey", title="What people could tell", scores=scores, figures=drawn,
+        tables={name: table for name, table in tables.items() if len(table)},
+        captions={**verdicts.CAPTIONS, **captions},
+        sentences=verdicts.sentences(scores, tables), methods=verdicts.methods(context),
+    )  # fmt: skip
 
 
-def participants_of(trials: pd.DataFrame, positive: observers.Positive) -> tuple[pd.DataFrame, observers.Counts]:
-    """One row a participant of one set, and their confusion counts."""
-    codes, names = pd.factorize(trials["participant"])
-    counts = observers.count(trials["said_generated"], trials["is_generated"], codes)
-    seconds = trials["response_time_s"].groupby(codes)
-    table = pd.DataFrame(
+# ------------------------------------------------------------------------------------------------ one set
+
+
+def participants_of(rows: pd.DataFrame, counts: observers.Counts, positive: observers.Positive) -> pd.DataFrame:
+    """One row a participant of one set; `counts` are theirs, in the order of their names."""
+    seconds = rows.groupby("participant", sort=True)["response_time_s"].median()
+    return pd.DataFrame(
         {
-            "participant": names,
+            "set": rows["set"].iloc[0],
+            "participant": seconds.index,
             "trials": counts.trials,
             "hits": counts.hits,
             "misses": counts.misses,
@@ -38,42 +78,135 @@ def participants_of(trials: pd.DataFrame, positive: observers.Positive) -> tuple
             "false_alarm_rate": observers.false_alarm_rate(counts),
             "d_prime": observers.d_prime(counts),
             "criterion": observers.criterion(counts),
-            "median_response_time_s": seconds.median().to_numpy(),
+            "median_response_time_s": seconds.to_numpy(),
         }
     )
-    return table, counts
 
 
-def quartiles(values: Any) -> dict[str, Any]:
-    """Mean and quartiles of the defined values (linear interpolation), None with the reason where there are none."""
+def quartiles(values: Any, what: str = "undefined for every participant") -> dict[str, Any]:
+    """Quartiles of the defined values (linear interpolation); None, with the reason, where there are none."""
     defined = np.asarray(values, float)
-    defined = defined[~np.isnan(defined)]
+    defined = defined[np.isfinite(defined)]
     if not len(defined):
-        return {"n": 0, "mean": None, "q1": None, "median": None, "q3": None, "note": "undefined for everybody"}
+        return {"n": 0, "q1": None, "median": None, "q3": None, "note": what}
     q1, median, q3 = (float(q) for q in np.quantile(defined, [0.25, 0.5, 0.75]))
-    return {"n": len(defined), "mean": float(defined.mean()), "q1": q1, "median": median, "q3": q3}
+    return {"n": len(defined), "q1": q1, "median": median, "q3": q3}
 
 
-def compute(context: Context, positive: observers.Positive = "generated") -> Part | None:
-    """The part `survey`; None without answers."""
-    if context.responses is None:
+def scores_of(answers: Trials, people: pd.DataFrame, context: Context, unanswered: int) -> dict[str, Any]:
+    """Everything that scores.json says of one set."""
+    f1 = {**inference.mean_f1(answers, context.positive).scores("mean"), **quartiles(people["f1"])}
+    chance = people["f1_chance"].to_numpy(float)
+    f1 |= {
+        "chance_mean": float(np.nanmean(chance)) if np.isfinite(chance).any() else None,
+        "positive": context.positive,
+        "undefined": int(people["f1"].isna().sum()),
+    }
+    balanced = inference.balanced_accuracy(answers)
+    verdict = inference.verdict(balanced, len(people), context.bound)
+    hit, false_alarm = inference.rate(answers, 1, 0), inference.false_alarm_rate(answers)
+    truth_of = dict(zip(answers.image, answers.is_generated, strict=True))
+    random = np.random.default_rng(context.seed)
+    return {
+        "participants": len(people),
+        "trials": len(answers),
+        "missing_answers": unanswered,
+        "images": {"real": sum(not g for g in truth_of.values()), "generated": int(sum(truth_of.values()))},
+        "f1": f1,
+        "accuracy": {**inference.accuracy(answers).scores("mean"), "n": len(answers)},
+        "balanced_accuracy": balanced.scores("mean"),
+        "hit_rate": hit.value,
+        "false_alarm_rate": false_alarm.value,
+        "rates": {"hit": hit.scores(), "false_alarm": false_alarm.scores()},
+        "d_prime": inference.mean_d_prime(answers).scores("mean"),
+        "criterion": inference.mean_criterion(answers).scores("mean"),
+        "equivalence": {
+            "bound": verdict.bound, "p": verdict.p_equivalence, "ci90": ci90(balanced),
+            "verdict": verdict.code, "words": verdict.words,
+            "p_chance": verdict.p_chance, "more_participants": verdict.more_participants,
+            "method": "two one-sided t tests of balanced accuracy against 0.5 ± bound, " + inference.METHOD,
+            **({"note": verdict.note} if verdict.note else {}),
+        },
+        "permutation": {
+            "p_these_images": observers.group_permutation_p(answers.counts()),
+            "p_new_images": inference.image_permutation_p(answers, random),
+        },
+        "response_time_s": quartiles(people["median_response_time_s"], "no response times were given"),
+    }  # fmt: skip
+
+
+def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:
+    """The interval that lies within 0.5 ± bound exactly when the two one-sided tests pass at 5 %."""
+    if estimate.value is None or not estimate.se or estimate.df is None:
         return None
-    scores: dict[str, Any] = {}
-    tables: dict[str, pd.DataFrame] = {}
-    columns, people = [], []
-    for name, trials in context.responses.groupby("set", sort=True):
-        table, counts = participants_of(trials, positive)
-        f1 = table["f1"].to_numpy()
-        values, weights = observers.f1_null(counts, positive)
-        columns.append(figures.Column(str(name), f1[~np.isnan(f1)], values, weights, PAPER_F1.get(str(name))))
-        people.append(table.assign(set=name))
-        scores[str(name)] = {
-            "participants": len(table), "trials": len(trials),
-            "f1": {**quartiles(f1), "chance_mean": float(np.nanmean(table["f1_chance"]))},
-        }  # fmt: skip
-    tables["participants"] = pd.concat(people, ignore_index=True)
-    return Part(
-        name="survey", title="What people could tell", scores=scores, tables=tables,
-        figures={"figure-10": partial(figures.figure_ten, columns, positive, context.seed)},
-        captions={"figure-10": "F1 by set", "participants": "Every participant"},
-    )  # fmt: skip
+    half = float(stats.t.ppf(0.95, estimate.df)) * estimate.se
+    return estimate.value - half, estimate.value + half
+
+
+# ------------------------------------------------------------------------------------------------ tables
+
+
+def comparisons(pairs: Sequence[inference.Comparison]) -> pd.DataFrame:
+    """One row a pair of sets."""
+    rows = []
+    for pair in pairs:
+        low, high = pair.difference.ci95 or (None, None)
+        rows.append(
+            {
+                "first": pair.first, "second": pair.second, "difference": pair.difference.value, "low": low,
+                "high": high, "p": pair.p, "p_holm": pair.p_holm,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
+    """How accuracy changes with the place in the sequence, the exposure and the time taken."""
+    lines = []
+    for trend in dependence.TRENDS:
+        found = dependence.slope(np.asarray(trend.scale(trend.of(rows)), float), answers)
+        if found.value is not None:
+            low, high = found.ci95 or (None, None)
+            lines.append(
+                {
+                    "with": trend.label,
+                    "change_in_accuracy_per": trend.unit,
+                    "change": found.value,
+                    "low": low,
+                    "high": high,
+                }
+            )
+    return pd.DataFrame(lines)
+
+
+def summary(scores: dict[str, Any]) -> pd.DataFrame:
+    """One row a set: the numbers that a paper would print."""
+    rows = []
+    for name, one in scores.items():
+        low, high = one["accuracy"]["ci95"] or (None, None)
+        rows.append(
+            {
+                "set": name,
+                "verdict": one["equivalence"]["verdict"],
+                "participants": one["participants"],
+                "trials": one["trials"],
+                "f1_mean": one["f1"]["mean"],
+                "f1_q1": one["f1"]["q1"],
+                "f1_median": one["f1"]["median"],
+                "f1_q3": one["f1"]["q3"],
+                "f1_chance": one["f1"]["chance_mean"],
+                "f1_in_the_paper": PAPER_F1.get(name),
+                "accuracy": one["accuracy"]["mean"],
+                "accuracy_low": low,
+                "accuracy_high": high,
+                "balanced_accuracy": one["balanced_accuracy"]["mean"],
+                "hit_rate": one["hit_rate"],
+                "false_alarm_rate": one["false_alarm_rate"],
+                "d_prime": one["d_prime"].get("population"),
+                "d_prime_mean": one["d_prime"]["mean"],
+                "criterion_mean": one["criterion"]["mean"],
+                "p_equivalence": one["equivalence"]["p"],
+                "p_chance": one["equivalence"]["p_chance"],
+            }
+        )
+    return pd.DataFrame(rows).dropna(axis=1, how="all")

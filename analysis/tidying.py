@@ -35,7 +35,7 @@ class Responses:
     """Scored trials, and what was left out on the way to them.
 
     `trials` has one row a trial and the columns participant, set, image, mode, flags (text; flags "" for none), truth
-    and answer ("real" or "generated"), is_generated and said_generated (bool), position (1, 2, ...),
+    and answer ("real" or "generated"), is_generated and said_generated (bool), position,
     exposure_ms_planned, exposure_ms_actual, dropped_frames, response_time_s (numbers, NaN where unknown), focus_lost,
     simulated, finished and failed_catch (bool; the last two tell of the participant).
     """
@@ -109,9 +109,6 @@ def tidy(
         raise AnalysisError(f"{name} holds no answered trial that counts: see that the column answer is filled in.")
     trials = trials[keep].reset_index(drop=True)
 
-    if trials["position"].isna().any():  # the order of the rows is the best guess, and said to be one
-        counts["position_from_row_order"] = len(trials)
-        trials["position"] = trials.groupby(["set", "participant"], sort=False).cumcount() + 1.0
     trials["is_generated"] = (trials["truth"] == "generated").to_numpy(bool)
     trials["said_generated"] = (trials["answer"] == "generated").to_numpy(bool)
     counts["flagged_trials"] = int((trials["flags"] != "").sum())

@@ -11,8 +11,29 @@ from typing import Any
 from analysis.page import Page
 from analysis.parts import Context, Part
 from analysis.tidying import RULES, Responses
+from gan_core.workspace import GlimpseError, Workspace, read_json, sha256_file
 
-PACKAGES = ("glimpse", "numpy", "scipy", "pandas", "statsmodels", "matplotlib", "torch", "torch-fidelity")
+PACKAGES = (
+    "glimpse",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "statsmodels",
+    "matplotlib",
+    "torch",
+    "torch-fidelity",
+)
+FEW_IMAGES = 30  # of a class: below, the interval for new images is mostly the images'
+
+LEFT_OUT = {  # counts of what was left out on the way, in words
+    "filtered_out": ("row that --where did not ask for", "rows that --where did not ask for"),
+    "simulated_participants": ("simulated participant", "simulated participants"),
+    "screened_out_participants": ("participant screened out", "participants screened out"),
+    "catch_trials": ("attention trial", "attention trials"),
+    "replaced_trials": ("trial made good by a spare one", "trials made good by spare ones"),
+    "missing_answers": ("trial without an answer", "trials without an answer"),
+}
 
 
 def page(
@@ -23,49 +44,185 @@ def page(
     options: Mapping[str, Any],
 ) -> Page:
     """Everything around the sections, in words."""
+    scores = {part.name: part.scores for part in parts}
     warnings = []
     if answers is not None and answers.simulated:
-        warnings.append(f"Includes {answers.simulated} simulated participants: these are not people's answers.")
+        warnings.append(
+            f"Not people's answers: {answers.simulated} of the {answers.trials['participant'].nunique()} participants "
+            "in this report are simulated."
+        )
+    survey = scores.get("survey", {})
     return Page(
-        title="Can people tell which images are real?",
-        subtitle=_subtitle(answers),
-        verdicts=[],
+        title="Can people tell which images are real?" if answers is not None else "How good are the generated images?",
+        subtitle=_subtitle(context, answers),
+        verdicts=[{"set": name, **one["verdict"]} for name, one in survey.items() if "verdict" in one],
         warnings=warnings,
         methods=_methods(context, answers),
-        limits=[],
-        citation=[],
+        limits=_limits(context, answers, survey),
+        citation=CITATION,
+        bibtex=BIBTEX.format(version=_version("glimpse") or "unknown"),
         provenance=_provenance(context, answers, options),
         left_out=left_out,
     )
 
 
-def _subtitle(answers: Responses | None) -> str:
+def _subtitle(context: Context, answers: Responses | None) -> str:
     if answers is None:
-        return "No answers yet: how good the images are by every other measure."
+        return "Nobody has answered yet: this report holds what can be said of the images alone."
     people, sets = answers.trials["participant"].nunique(), answers.trials["set"].nunique()
-    return f"{people} participants, {len(answers.trials)} answers, {sets} set{'s' * (sets != 1)} of images."
+    return f"{_count(people, 'participant')}, {_count(len(answers.trials), 'answer')}, {_count(sets, 'set')} of images."
+
+
+def _count(n: int, noun: str, plural: str | None = None) -> str:
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}".replace(",", "\u202f")
+
+
+# ------------------------------------------------------------------------------------------------ methods
 
 
 def _methods(context: Context, answers: Responses | None) -> list[str]:
     if answers is None:
         return []
-    return [f"The answers come from {answers.source}.", *RULES]
+    trials, counts = answers.trials, answers.counts
+    said = [
+        f"{_count(counts['rows'], 'row')} of {answers.source} were read"
+        + (f", filtered by {' and '.join(answers.filters)}" if answers.filters else "")
+        + f"; {_count(counts['trials'], 'scored trial')} remained, of "
+        f"{_count(trials['participant'].nunique(), 'participant')} and {_count(trials['image'].nunique(), 'image')}."
+    ]
+    gone = [_count(counts[k], *words) for k, words in LEFT_OUT.items() if counts.get(k)]
+    said.append(f"Left out: {_listed(gone)}." if gone else "Nothing was left out.")
+    kept = [
+        _count(counts[key], *words)
+        for key, words in {
+            "flagged_trials": ("flagged trial", "flagged trials"),
+            "unfinished_participants": ("participant who stopped early", "participants who stopped early"),
+            "repeated_judgements": (
+                "repeated judgement of an image by a person",
+                "repeated judgements of an image by a person",
+            ),
+        }.items()
+        if counts.get(key)
+    ]
+    if kept:
+        said.append(f"Kept: {_listed(kept)}.")
+    said.append("The rules, fixed beforehand: " + " ".join(RULES))
+    exposure = trials["exposure_ms_actual"].dropna()
+    if len(exposure):
+        planned = (trials["exposure_ms_actual"] - trials["exposure_ms_planned"]).dropna()
+        error = f"; it missed the plan by {planned.abs().median():.1f} ms (median)" if len(planned) else ""
+        said.append(
+            f"Images were shown for {exposure.quantile(0.05):.0f} to {exposure.quantile(0.95):.0f} ms (5 % to 95 % of "
+            f"the exposures measured){error}."
+        )
+    return said
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+# ------------------------------------------------------------------------------------------------ limits
+
+
+def _limits(context: Context, answers: Responses | None, survey: Mapping[str, Any]) -> list[str]:
+    said = []
+    if answers is not None:
+        trials = answers.trials
+        if answers.simulated:
+            said.append("Some participants are simulated: nothing here may be quoted as a result about people.")
+        images = trials.drop_duplicates(["set", "image"]).groupby(["set", "truth"]).size()
+        table = images.reset_index(name="n").to_dict("records")
+        few = [f"{row['set']}: {row['n']} {row['truth']}" for row in table if row["n"] < FEW_IMAGES]
+        if few:
+            said.append(
+                f"Few images ({'; '.join(few)}): what can be said of other images by these generators is limited by "
+                "their number, however many people answer."
+            )
+        said.append(
+            "F1 rewards a habit: on as many real as generated images whoever always says 'generated' gets 0.667. Read "
+            "it beside its chance level, and read d' or balanced accuracy to compare sets."
+        )
+        if trials["exposure_ms_actual"].isna().all():
+            said.append("The answers do not say how long the images were shown, so no claim about a glimpse follows.")
+        pooled = [name for name, versions in answers.set_versions.items() if len(versions) > 1]
+        if pooled:
+            said.append(
+                f"Answers to several editions of {_listed(pooled)} are pooled; --where set_sha256=... takes one."
+            )
+        said.append(
+            "The intervals are for new participants like these and new images like these; what people of another "
+            "training, with more time or on other screens can tell, they do not say."
+        )
+    demo = [n for n in context.workspace.names("runs") if _preset(context.workspace, n) == "demo"]
+    if demo:
+        said.append(
+            f"Trained at demo scale (narrow networks, minutes on a CPU): {_listed(demo)}. These show that everything "
+            "works, not how good such generators can be."
+        )
+    return said
+
+
+def _preset(workspace: Workspace, run: str) -> str:
+    try:
+        return str(read_json(workspace.existing("runs", run) / "config.json").get("preset"))
+    except GlimpseError:
+        return ""
+
+
+# ------------------------------------------------------------------------------------------------ citation
+
+
+CITATION = (
+    "Say which version made the report, and give scores.json beside it: it holds every number with its n, interval and "
+    "method, and the hashes of the answers and images behind them.",
+    "The study is that of F. Furger, L. Amruthalingam, A. A. Navarini and M. Pouly: Applications of Generative "
+    "Adversarial Networks to Dermatologic Imaging. Technical Report 5/2020, Lucerne University of Applied Sciences and "
+    "Arts, doi:10.5281/zenodo.3873159.",
+)
+BIBTEX = """@software{{glimpse,
+  title   = {{Glimpse: can people tell, in a glimpse, which medical images are real?}},
+  author  = {{{{The Glimpse authors}}}},
+  version = {{{version}}},
+  license = {{MIT}}
+}}
+@techreport{{furger2020,
+  title       = {{Applications of Generative Adversarial Networks to Dermatologic Imaging}},
+  author      = {{Furger, Fabian and Amruthalingam, Ludovic and Navarini, Alexander A. and Pouly, Marc}},
+  institution = {{Lucerne University of Applied Sciences and Arts}},
+  number      = {{5/2020}},
+  doi         = {{10.5281/zenodo.3873159}}
+}}"""
+
+
+# ------------------------------------------------------------------------------------------------ provenance
 
 
 def _provenance(context: Context, answers: Responses | None, options: Mapping[str, Any]) -> dict[str, Any]:
-    packages = {}
-    for package in PACKAGES:
-        try:
-            packages[package] = version(package)
-        except PackageNotFoundError:
-            continue
+    given = {
+        key: " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        for key, value in options.items()
+        if value not in (None, [], False) and key not in ("workspace", "out")
+    }
     found: dict[str, Any] = {
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "python": platform.python_version(),
-        "packages": packages,
-        "options": {k: str(v) for k, v in options.items() if v not in (None, [], False)},
-        "seed": context.seed,
+        "packages": {name: v for name in PACKAGES if (v := _version(name))},
+        "options": given,
     }
     if answers is not None:
         found["answers"] = {"source": answers.source, "sha256": answers.sha256, **answers.counts}
+        if answers.set_versions:
+            found["stimulus_sets_answered"] = {k: ", ".join(v) for k, v in answers.set_versions.items()}
+    for kind, marker in (("images", "manifest.json"), ("runs", "config.json"), ("stimuli", "manifest.json")):
+        names = context.workspace.names(kind)
+        if names:
+            found[kind] = {name: sha256_file(context.workspace.existing(kind, name) / marker) for name in names}
     return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

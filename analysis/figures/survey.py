@@ -56,7 +56,8 @@ def figure_ten(columns: Sequence[Column], positive: str = "generated", seed: int
                 )  # fmt: skip
         axes.axhline(2 / 3, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
         axes.set_xticks(range(len(columns)), [f"{c.name}\nn = {len(c.f1)}" for c in columns])
-        axes.set_xlim(-0.6, len(columns) - 0.4)
+        margin = 0.6 if len(columns) > 1 else 1.3
+        axes.set_xlim(-margin, len(columns) - 1 + margin)
         axes.set_ylim(-0.02, 1.02)
         axes.set_ylabel(f"F1 (positive: {positive})")
         _legend(axes, any(c.paper_mean is not None for c in columns), positive)
@@ -148,9 +149,10 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
     random = np.random.default_rng(seed)
     columns = min(4, len(sets))
     lines = -(-len(sets) // columns)
+    height = 3.4 if len(sets) == 1 else 1.75 * lines + 0.6
     with styled():
         figure, axes = new_figure(
-            max(3.4, 1.85 * columns), 2.3 * lines + 0.2, nrows=lines, ncols=columns, squeeze=False, sharex=True,
+            max(3.4, 1.85 * columns), height, nrows=lines, ncols=columns, squeeze=False, sharex=True,
             sharey=True,
         )  # fmt: skip
         for i, ax in enumerate(axes.flat):
@@ -160,9 +162,10 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
             name, hit, false_alarm = sets[i]
             for d_prime, style in ((0, (0, (1, 2))), (1, "-"), (2, "-")):
                 ax.plot(grid, [normal.cdf(v + d_prime) for v in z], color=GREY, linewidth=0.8, linestyle=style)
-                corner = 0.5 - 0.19 * d_prime
-                ax.annotate(f"d′ {d_prime}", (corner, normal.cdf(normal.inv_cdf(corner) + d_prime)), fontsize=7,
-                            color=GREY, xytext=(2, -7), textcoords="offset points")  # fmt: skip
+                ax.annotate(
+                    f"d′ {d_prime}", (0.06, normal.cdf(normal.inv_cdf(0.06) + d_prime)), fontsize=7, color=GREY,
+                    xytext=(4, -4), textcoords="offset points",
+                )  # fmt: skip
             keep = np.flatnonzero(~np.isnan(hit) & ~np.isnan(false_alarm))
             if len(keep) > MOST_DOTS:
                 keep = random.choice(keep, MOST_DOTS, replace=False)
@@ -177,6 +180,6 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
             ax.set_ylim(-0.03, 1.03)
             ax.set_xticks([0, 0.5, 1])
             ax.set_yticks([0, 0.5, 1])
-        figure.supxlabel("real images called generated", fontsize=9)
-        figure.supylabel("generated images called generated", fontsize=9)
+        figure.supxlabel("false alarms: real called generated", fontsize=9)
+        figure.supylabel("hits: generated called so", fontsize=9)
     return figure

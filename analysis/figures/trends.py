@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -22,7 +22,7 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
     lines = -(-len(sets) // columns)
     with styled():
         figure, axes = new_figure(
-            max(4.2, 2.5 * columns), 2.2 * lines + 0.4, nrows=lines, ncols=columns, squeeze=False, sharey=True
+            max(4.2, 2.5 * columns), 2.2 * lines + 0.6, nrows=lines, ncols=columns, squeeze=False, sharey=True
         )
         for i, ax in enumerate(axes.flat):
             if i >= len(sets):
@@ -41,9 +41,12 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
             ax.set_title(name)
             ax.set_xticks([])
             ax.set_ylim(0, 1)
-        axes[0, 0].legend(loc="upper left", title="image is", handlelength=1.4)
-        figure.supylabel("called generated", fontsize=9)
-        figure.supxlabel("images, from least to most", fontsize=9)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=2, handlelength=1.4)
+        for row in axes:
+            row[0].set_ylabel("called generated")
+        for ax in axes.flat[: len(sets)]:
+            ax.set_xlabel("images, from least to most")
     return figure
 
 
@@ -72,4 +75,24 @@ def trends(panels: Sequence[tuple[str, str, pd.DataFrame]]) -> Figure:
         handles, labels = axes[0, 0].get_legend_handles_labels()
         if len(names) > 1:
             figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(names)))
+    return figure
+
+
+def scatter(by_image: pd.DataFrame, measures: Mapping[str, str]) -> Figure:
+    """Every generated image: how often it was called generated, against each measure; one colour and shape a set."""
+    rows = by_image[by_image["truth"] == "generated"]
+    shown = {m: label for m, label in measures.items() if m in rows and rows[m].notna().any()}
+    with styled():
+        figure, axes = new_figure(max(3.6, 2.5 * len(shown)), 2.9, ncols=len(shown), squeeze=False, sharey=True)
+        for ax, (measure, label) in zip(axes[0], shown.items(), strict=True):
+            for i, (name, images) in enumerate(rows.groupby("set", sort=True)):
+                ax.scatter(
+                    images[measure], images["rate"], s=13, alpha=0.65, linewidths=0, color=PALETTE[i % len(PALETTE)],
+                    marker=MARKERS[i % len(MARKERS)], label=name,
+                )  # fmt: skip
+            ax.set_xlabel(label)
+        axes[0, 0].set_ylabel("called generated")
+        handles, names = axes[0, 0].get_legend_handles_labels()
+        if len(names) > 1:
+            figure.legend(handles, names, loc="outside lower center", ncols=min(6, len(names)))
     return figure

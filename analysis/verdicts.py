@@ -1,0 +1,126 @@
+"""The survey in words: the verdict on each set, what the tables say, how it was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from analysis import images
+from analysis.parts import Context
+
+# Mean F1 in section 4.1.3 of Furger et al. 2020, in the order of Figure 10.
+PAPER_F1 = {"healthy": 0.58, "eczema": 0.53, "df": 0.65, "mel": 0.71}
+KINDS = {"detectable": "detectable", "cannot tell": "equivalent", "undecided": "undecided"}  # classes of the page
+
+CAPTIONS = {
+    "scores": "Every set",
+    "participants": "Every participant",
+    "comparisons": "Every pair of sets: difference in balanced accuracy",
+    "exclusions": "The verdict without the trials or people that one might exclude",
+    "trends": "How accuracy changes within participants",
+    "accuracy": "Balanced accuracy with its 95 % interval (thin) and 90 % interval (thick) for new participants and "
+    "new images. A 90 % interval inside the band is what the equivalence test calls 'cannot tell'.",
+    "answers": "Every participant's answers. Up and to the left they can tell; along a curve they can tell equally "
+    "well and differ in how readily they say 'generated'.",
+    "images": "Every image",
+    "dependence": "Accuracy along the sequence, by exposure and by the time taken, with 95 % intervals; where there "
+    "are many values, by fifths of the trials.",
+    "image-rates": "Every image: how often it was called generated, shrunk towards its class, with 95 % intervals. "
+    "Where the two curves lie on one another people cannot tell.",
+}
+
+
+def verdict_in_words(name: str, one: dict[str, Any]) -> dict[str, Any]:
+    """What the page's first lines say of a set: the verdict, a sentence, and the facts beside it."""
+    code, bound = one["equivalence"]["verdict"], one["equivalence"]["bound"]
+    accuracy, interval = one["accuracy"]["mean"], one["accuracy"]["ci95"]
+    right = f"{percent(accuracy)} of the answers were right"
+    if interval:
+        right += f" (95 % interval for new people and new images: {percent(interval[0])} to {percent(interval[1])})"
+    band = f"{percent(0.5 - bound)} to {percent(0.5 + bound)}"
+    if code == "detectable":
+        wrong_way = one["balanced_accuracy"]["mean"] < 0.5
+        head = "People tell them apart, the wrong way round" if wrong_way else "People can tell"
+        tail = "generated images pass for real more often than real ones" if wrong_way else "guessing would give 50 %"
+        sentence = f"{right}; {tail}."
+    elif code == "cannot tell":
+        head = f"People cannot tell, within ±{100 * bound:g} percentage points"
+        sentence = f"{right}, which lies within {band} (equivalence test, p = {p_value(one['equivalence']['p'])})."
+    else:
+        head = "Undecided"
+        more = one["equivalence"]["more_participants"]
+        need = (
+            f"about {more} more participants would decide it" if more
+            else one["equivalence"].get("note") or "more images are needed, more participants alone will not decide it"
+        )  # fmt: skip
+        sentence = f"{right}, neither clearly off 50 % nor clearly within {band}: {need}."
+    f1 = one["f1"]
+    facts = [
+        ("participants", str(one["participants"])),
+        ("real + generated images", f"{one['images']['real']} + {one['images']['generated']}"),
+        ("d′", _with_interval(one["d_prime"].get("population", one["d_prime"]["mean"]), one["d_prime"]["ci95"])),
+        ("F1, mean (chance)", f"{decimal(f1['mean'])} ({decimal(f1['chance_mean'])})"),
+        ("F1, quartiles", " / ".join(decimal(f1[q]) for q in ("q1", "median", "q3"))),
+        ("hits / false alarms", f"{percent(one['hit_rate'])} / {percent(one['false_alarm_rate'])}"),
+    ]
+    return {"verdict": head, "kind": KINDS[code], "sentence": sentence, "facts": facts, "set": name}
+
+
+def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """What the tables say, for the top of the section."""
+    said = []
+    pairs = tables["comparisons"]
+    if len(pairs):
+        apart = [f"{p['first']} and {p['second']}" for p in pairs.to_dict("records") if (p["p_holm"] or 1.0) < 0.05]
+        said.append(
+            f"Of {len(pairs)} pairs of sets {len(apart)} differ in how well people can tell (Holm-corrected, 5 %)"
+            + (f": {', '.join(apart)}." if apart else ".")
+        )
+    changed = [
+        str(name)
+        for name, rows in tables["exclusions"].groupby("set", sort=False)
+        if rows["verdict"].dropna().nunique() > 1
+    ]
+    tried = len(tables["exclusions"]) > len(scores)
+    if tried and changed:
+        said.append(f"The verdict depends on what is excluded for {', '.join(changed)}: see the table of exclusions.")
+    elif tried:
+        said.append("No exclusion that was tried changes a verdict.")
+    return said
+
+
+def methods(context: Context) -> list[str]:
+    """How, in words, with the options that were used."""
+    return [
+        f"Each participant's F1 has '{context.positive}' as its positive class. Its chance level is the mean over all "
+        "ways to deal out that participant's own answers over the images they saw, which is exact (hypergeometric).",
+        "d′ = z(H) − z(F) and c = −(z(H) + z(F))/2 with the log-linear correction (Hautus 1995), by participant. "
+        "Means of these are biased towards zero with few trials.",
+        "Every interval is for new participants and new images: the variance is clustered by participants and by "
+        "images and counts the noise of trials once, participants + images − trials (Cameron, Gelbach and Miller 2011, "
+        "eq. 2.11), with Satterthwaite's degrees of freedom; shares have Wilson's interval for the effective "
+        "sample size.",
+        f"'Cannot tell' is an equivalence test: two one-sided tests of balanced accuracy against 0.5 ± "
+        f"{context.bound:g} at 5 % each. 'Can tell' is a two-sided test against 0.5 at 5 %. If neither passes, the "
+        "verdict is undecided.",
+        f"Rates of single images: {images.METHOD}.",
+        "Trends are least-squares slopes within participants with the same two-way clustered intervals.",
+    ]
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}\u202f%"
+
+
+def decimal(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def p_value(value: float | None) -> str:
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _with_interval(value: float | None, interval: Any) -> str:
+    return decimal(value) + (f" ({decimal(interval[0])} to {decimal(interval[1])})" if interval else "")
