@@ -1,19 +1,38 @@
-"""`study_app serve`: the survey behind waitress, a server for production."""
+"""`study_app serve`: the survey behind a server for production: waitress for SQLite, gunicorn's workers for PostgreSQL.
+
+SQLite has one writer at a time, so one process with threads is as fast as it gets; PostgreSQL takes several processes.
+On SIGTERM or Ctrl-C both stop taking requests, finish those at hand, and go. No access log is written: no IP address
+is stored anywhere.
+"""
 
 from __future__ import annotations
 
 import argparse
+import signal
 import socket
-from typing import Any
+import threading
+from typing import TYPE_CHECKING, Any
 
 from gan_core.workspace import Workspace
 
+if TYPE_CHECKING:
+    from flask import Flask
+
+DAY_S = 24 * 3600
+
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
-    parser = commands.add_parser("serve", parents=[common], help="serve the survey to participants")
+    parser = commands.add_parser(
+        "serve", parents=[common], help="serve the survey to participants",
+        description="Serve the survey, and the dashboard at /admin/ if GLIMPSE_ADMIN_PASSWORD is set. With PostgreSQL "
+        "(DATABASE_URL) several worker processes share the load.",
+    )  # fmt: skip
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=5000, help="port to listen on (default: %(default)s)")
-    parser.add_argument("--threads", type=int, default=8, help="requests answered at once (default: %(default)s)")
+    parser.add_argument(
+        "--threads", type=int, default=8, help="requests a process answers at once (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=int, help="processes (default: 4 with PostgreSQL; SQLite has one)")
     parser.add_argument(
         "--trusted-proxies", type=int, default=0, metavar="N",
         help="how many proxies before this server add to X-Forwarded-For (default: %(default)s)",
@@ -22,17 +41,78 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def serve(args: argparse.Namespace, workspace: Workspace) -> None:
-    from waitress import create_server
+    from sqlalchemy import make_url
 
     from study_app import create_app
-    from study_app.database import upgrade
+    from study_app.database import SurveyError
 
+    many = make_url(workspace.database_url).get_backend_name() != "sqlite"
+    workers = args.workers if args.workers is not None else (4 if many else 1)
+    if workers < 1 or args.threads < 1 or args.trusted_proxies < 0:
+        raise SurveyError("--workers and --threads must be at least 1, --trusted-proxies at least 0.")
+    if workers > 1 and not many:
+        raise SurveyError("SQLite is served by one process: leave --workers out, or give DATABASE_URL for PostgreSQL.")
     check_port(args.host, args.port)
-    upgrade(workspace.database_url)
     app = create_app({"WORKSPACE": workspace, "TRUSTED_PROXIES": args.trusted_proxies})
-    server = create_server(app, host=args.host, port=args.port, threads=args.threads)
     print(f"The survey is at http://{args.host}:{args.port} - Ctrl-C stops it; no answer is lost.", flush=True)
+    if many:
+        _gunicorn(app, args, workers)
+    else:
+        _waitress(app, args)
+
+
+def _waitress(app: Flask, args: argparse.Namespace) -> None:
+    from waitress import create_server
+
+    server = create_server(
+        app, host=args.host, port=args.port, threads=args.threads, ident=None,
+        clear_untrusted_proxy_headers=args.trusted_proxies == 0,  # else ProxyFix judges them
+    )  # fmt: skip
+
+    def stop(*_: Any) -> None:
+        raise SystemExit  # waitress then lets its threads finish what they have begun
+
+    signal.signal(signal.SIGTERM, stop)
+    _forget_daily(app)
     server.run()
+    server.close()
+
+
+def _gunicorn(app: Flask, args: argparse.Namespace, workers: int) -> None:
+    from gunicorn.app.base import BaseApplication
+
+    def start(arbiter: Any, worker: Any) -> None:
+        app.extensions["glimpse"].engine.dispose(close=False)  # connections are not shared between processes
+        _forget_daily(app)
+
+    class Survey(BaseApplication):
+        def load_config(self) -> None:
+            address = f"[{args.host}]" if ":" in args.host else args.host
+            for name, value in {
+                "bind": f"{address}:{args.port}", "workers": workers, "worker_class": "gthread",
+                "threads": args.threads, "keepalive": 75, "graceful_timeout": 10, "loglevel": "warning",
+                "forwarded_allow_ips": "", "secure_scheme_headers": {},  # ProxyFix judges what proxies say
+                "control_socket_disable": True, "preload_app": True, "post_fork": start,
+            }.items():  # fmt: skip
+                self.cfg.set(name, value)
+
+        def load(self) -> Flask:
+            return app
+
+    Survey().run()
+
+
+def _forget_daily(app: Flask) -> None:
+    """From now on, once a day, erase what has outlived its retention period; several processes may do so at once."""
+    from study_app import models, people
+
+    def daily() -> None:
+        while True:
+            with app.extensions["glimpse"].write() as session:
+                people.forget(session, models.now())
+            threading.Event().wait(DAY_S)
+
+    threading.Thread(target=daily, daemon=True).start()
 
 
 def check_port(host: str, port: int) -> None:

@@ -39,7 +39,7 @@ class Cluster:
 
 @contextlib.contextmanager
 def private_cluster(*, durable: bool = False) -> Iterator[Cluster]:
-    """Start a cluster; `durable` keeps fsync on (for measurements). PostgreSQL refuses root: it runs as another user."""
+    """Start a cluster; `durable` keeps fsync on. PostgreSQL refuses root, so it runs as another user."""
     found = binaries()
     if found is None:
         raise FileNotFoundError("PostgreSQL is not installed (Debian: apt install postgresql)")

@@ -34,7 +34,7 @@ def publish(workspace: Workspace, name: str, *, count: int = 12, practice: int =
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
-    """A PostgreSQL cluster for this run; without one the tests that need it are skipped, or fail if they are required."""
+    """A PostgreSQL cluster for this run; without one, its tests are skipped, or fail if it is required."""
     if binaries() is None and os.environ.get("GLIMPSE_REQUIRE_POSTGRES") != "1":
         pytest.skip("no PostgreSQL here: install Debian's package postgresql to run these tests against it, too")
     with private_cluster() as cluster:

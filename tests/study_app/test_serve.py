@@ -1,0 +1,121 @@
+"""The server for production: it serves several at once, ends gracefully, and starts again where it was."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+
+import pytest
+from sqlalchemy import text
+
+from gan_core.workspace import Workspace
+from study_app import cli
+from study_app.database import Database
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def served(workspace: Workspace, port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """`study_app serve` in a process of its own, ready when the block begins and gone when it ends."""
+    command = [sys.executable, "-m", "study_app.cli", "serve", "--port", str(port), "--workspace", str(workspace.root)]
+    server = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(300):
+            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                try:
+                    connection.request("GET", "/")
+                    connection.getresponse().read()
+                    break
+                except OSError:
+                    assert server.poll() is None, server.communicate()[1]
+                    time.sleep(0.1)
+        yield server
+    finally:
+        if server.poll() is None:
+            server.kill()
+        server.communicate()
+
+
+def answers(workspace: Workspace) -> int:
+    with Database(workspace.database_url).read() as session:
+        return int(session.execute(text("SELECT COUNT(*) FROM responses")).scalar_one())
+
+
+def test_bots_take_the_survey_from_a_server_and_sigterm_ends_it(
+    workspace: Workspace, database_url: str, study: str
+) -> None:
+    port = free_port()
+    workers = [] if database_url.startswith("sqlite") else ["--workers", "2"]
+    with served(workspace, port, "--threads", "4", *workers) as server:
+        url = ["--url", f"http://127.0.0.1:{port}", "--participants", "2", "--at-once", "2"]
+        assert cli.main(["simulate", study, *url]) == 0
+        assert answers(workspace) == 2 * 12
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(15) == 0
+    with served(workspace, port) as server:  # at once, on the same port
+        assert cli.main(["simulate", study, *url]) == 0
+    assert answers(workspace) == 4 * 12
+
+
+def test_sigterm_under_load_loses_no_answer_that_was_acknowledged(workspace: Workspace, study: str) -> None:
+    from study_app import bots
+    from study_app.simulate import _remote, truths
+
+    port, known, acknowledged = free_port(), truths(workspace), []
+
+    def one(seed: int) -> None:
+        import numpy as np
+
+        with _remote(f"http://127.0.0.1:{port}")() as browser:
+
+            def http_(path: str, form: object = None, data: object = None) -> bots.Answered:
+                reply: bots.Answered = browser(path, form=form, data=data)
+                if path.endswith("/answer") and reply.status == 200:
+                    acknowledged.append(path)
+                return reply
+
+            with suppress(bots.SurveyError):  # until the server is gone
+                while True:
+                    bots.take_part(http_, study, bots.Observer(), known, np.random.default_rng(seed))
+
+    with served(workspace, port) as server:
+        threads = [threading.Thread(target=one, args=(seed,)) for seed in range(3)]
+        for thread in threads:
+            thread.start()
+        while len(acknowledged) < 30:
+            time.sleep(0.02)
+        server.send_signal(signal.SIGTERM)
+        assert server.wait(20) == 0
+        for thread in threads:
+            thread.join()
+    assert len(acknowledged) <= answers(workspace) <= len(acknowledged) + len(threads)
+
+
+@pytest.mark.parametrize(("options", "said"), [(["--workers", "3"], "SQLite"), (["--threads", "0"], "--threads")])
+def test_what_cannot_be_served_is_one_sentence(
+    workspace: Workspace, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["serve", *options]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_port_in_use_is_one_sentence(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        assert cli.main(["serve", "--port", str(taken.getsockname()[1])]) == 2
+    assert "Choose another port" in capsys.readouterr().err
+    assert not os.path.exists(workspace.root / "study.db")
