@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from gan_core.imageset import ImageSet, ImageSetError, ImageSetWriter
-from gan_core.prepare.duplicates import NEAR_BITS, Fingerprint, Lookalikes, fingerprint
+from gan_core.prepare.duplicates import Fingerprint, Lookalikes, fingerprint
 from gan_core.prepare.preview import write_preview
 from gan_core.prepare.sources import BrokenPhotoError, SourceFile, in_order
 from gan_core.workspace import GlimpseError, Workspace
@@ -79,10 +79,10 @@ class Findings:
             pairs = [f"{dropped} (same as {kept})" for dropped, kept in repeats]
             notes.append(f"{len(repeats)} exact duplicates were dropped: {some(pairs)}.")
         if near := self.lookalikes.across_the_split():
-            pairs = [f"{train} and {test}" for train, test, _ in near]
+            pairs = [f"{train} and {test}" for train, test in near]
             notes.append(
-                f"{len(near)} pairs of a training and a test photo look alike (at most {NEAR_BITS} of 64 bits of their "
-                f"perceptual hash differ): {some(pairs)}. If they show the same skin, give them a common group."
+                f"{len(near)} pairs of a training and a test photo look alike: {some(pairs)}. "
+                "If they show the same skin, give them a common group."
             )
         return tuple(notes)
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_core.workspace import Workspace
+from gan_core.workspace import GlimpseError, Workspace
 
 if TYPE_CHECKING:
     from gan_core.prepare.building import Prepared
@@ -111,13 +111,13 @@ def _add_isic(kinds: Any, photos: argparse.ArgumentParser) -> None:
         "lesion.",
     )
     isic.add_argument(
-        "source", nargs="+", type=Path, metavar="SRC", help="folders or zips, with the table of diagnoses"
+        "source", nargs="*", type=Path, metavar="SRC", help="folders or zips, with the table of diagnoses"
     )
     isic.add_argument(
         "--label", nargs="+", required=True, metavar="LABEL", help="MEL, NV, BCC, AKIEC, BKL, DF, VASC; one set each"
     )
     isic.add_argument("--name", help="of the image set (default: the label in lower case)")
-    isic.add_argument("--size", type=int, default=256, metavar="N", help="pixels a side (default: %(default)s)")
+    isic.add_argument("--size", type=positive, default=256, metavar="N", help="pixels a side (default: %(default)s)")
     isic.add_argument("--test-share", type=share, default=0.2, metavar="S", help="0 to 1 (default: %(default)s)")
     isic.add_argument(
         "--crop-square", action="store_true", help="cut the centred square instead of squeezing the photo"
@@ -145,7 +145,9 @@ def positive(text: str) -> int:
 
 def width_and_height(text: str) -> tuple[int, int]:
     width, _, height = text.lower().partition("x")
-    return positive(width), positive(height)
+    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
+        raise argparse.ArgumentTypeError(f"{text} is not a size like 640x480")
+    return int(width), int(height)
 
 
 def count_share_or_list(text: str) -> int | float | Path:
@@ -173,6 +175,8 @@ def _run_hands(args: argparse.Namespace, workspace: Workspace) -> None:
 def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
     from gan_core.prepare.patches import prepare_patches
 
+    if not 0 <= args.coverage[0] <= args.coverage[1] <= 1:
+        raise GlimpseError("--coverage takes the least and the largest share of lesion pixels, 0 to 1: 0.1 0.8.")
     tell(
         prepare_patches(
             workspace, args.photos, args.lesion_masks, args.skin_masks, args.truth, size=args.size, stride=args.stride,
@@ -192,9 +196,14 @@ def _run_phantom(args: argparse.Namespace, workspace: Workspace) -> None:
 def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:
     from gan_core.prepare.isic import prepare_isic
 
+    # `--label DF FOLDER`: with several labels allowed, argparse takes a folder behind them for one more.
+    labels = [word for word in args.label if not Path(word).exists()]
+    places = [*args.source, *(Path(word) for word in args.label if word not in labels)]
+    if not places:
+        raise GlimpseError("Name the folder or zip with the photos: gan_core prepare isic SRC --label DF.")
     tell(
         prepare_isic(
-            workspace, args.source, args.label, name=args.name, size=args.size, test_share=args.test_share,
+            workspace, places, labels, name=args.name, size=args.size, test_share=args.test_share,
             seed=args.seed, crop_square=args.crop_square, drop_hairy=args.drop_hairy, skip_broken=args.skip_broken,
             licence=args.licence, threads=args.threads,
         )

@@ -43,7 +43,8 @@ def prepare_hands(
     """
     threads = threads or building.cores()
     findings = Findings()
-    files = {file.name: file for file in sources.find_photos([photos] if isinstance(photos, Path) else photos)}
+    found = sources.find_photos([photos] if isinstance(photos, Path) else photos, workspace)
+    files = {file.name: file for file in found}
     digests = sources.hash_files(list(files.values()), threads)
     persons = _persons(files, people, person_column, person_pattern)
     options = {"size": list(size), "test": test_share, "seed": seed, "skip_broken": skip_broken}
@@ -68,10 +69,10 @@ def prepare_hands(
             photo = pixels.decode_photo(data, file.name)
             return pixels.shrink(pixels.crop_to_ratio(photo, width, height), width, height, file.name), photo
 
-        for file, image, found in building.each_image(files, make, name, skip_broken, findings, threads):
+        for file, image, mark in building.each_image(files, make, name, skip_broken, findings, threads):
             person = persons[file]
             split = "test" if person in testing else "train"
-            if not findings.lookalikes.is_duplicate(file, split, found):
+            if not findings.lookalikes.is_duplicate(file, split, mark):
                 stem = PurePosixPath(file).with_suffix("").as_posix()
                 writer.add(image, {"image_id": stem, "source": file, "group": person, "split": split, "label": "hands"})
         building.finish(writer, name, recipe, {"photos": len(files)}, findings)

@@ -83,7 +83,7 @@ def prepare_isic(
         raise ImageSetError("--name goes with one --label; several labels name their sets themselves.")
     files = sources.find_files(places)
     diagnoses = read_diagnoses(files)
-    named = [p for p in sources.find_photos(places) if p.stem in diagnoses.label]
+    named = [p for p in sources.find_photos(places, workspace) if p.stem in diagnoses.label]
     if not named:
         raise ImageSetError(
             f"None of the photos in {', '.join(map(str, places))} is in the table of diagnoses: they should be named "

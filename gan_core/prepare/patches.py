@@ -89,7 +89,7 @@ def prepare_patches(
     """
     threads = threads or building.cores()
     findings = Findings()
-    pairs = _match(_places(photos), _places(lesion_masks), _places(skin_masks), _places(truth), findings)
+    pairs = _match(_places(photos), _places(lesion_masks), _places(skin_masks), _places(truth), workspace, findings)
     files = {
         role: [file for pair in pairs if (file := getattr(pair, role))] for role in ("photo", "lesion", "skin", "truth")
     }
@@ -137,14 +137,19 @@ def _places(places: Path | Sequence[Path] | None) -> list[Path]:
 
 
 def _match(
-    photos: list[Path], lesions: list[Path], skins: list[Path], truths: list[Path], findings: Findings
+    photos: list[Path],
+    lesions: list[Path],
+    skins: list[Path],
+    truths: list[Path],
+    workspace: Workspace,
+    findings: Findings,
 ) -> list[Pair]:
     """Each photo with its masks, by stem; those without are noted. Raises ImageSetError when none has all of its."""
-    of_photo = sources.without_masks(sources.by_stem(sources.find_photos(photos)))
+    of_photo = sources.without_masks(sources.by_stem(sources.find_photos(photos, workspace)))
     matched = {}
     for role, places in (("lesion", lesions), ("skin", skins), ("truth", truths)):
         if places or role == "lesion":
-            masks = sources.find_photos(places)
+            masks = sources.find_photos(places, workspace)
             matched[role] = sources.match_masks(of_photo, masks)
             alone = sorted({m.name for m in masks} - {m.name for m in matched[role].values()} - _names(of_photo))
             findings.note(f"{role}_without_photo", alone, f"{{}} files in {places[0]} belong to no photo")

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from typing import TypeVar
 
 from gan_core.imageset import ImageSetError
-from gan_core.workspace import sha256_bytes, sha256_json
+from gan_core.workspace import KINDS, Workspace, sha256_bytes, sha256_json
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 TABLE_SUFFIXES = frozenset({".csv", ".tab", ".tsv"})
@@ -76,10 +76,11 @@ def find_files(places: Iterable[Path]) -> list[SourceFile]:
     return sorted((f for f in files if not _hidden(f.name)), key=lambda f: (f.name, str(f.place)))
 
 
-def find_photos(places: Iterable[Path]) -> list[SourceFile]:
-    """The photos in these places; raises ImageSetError when there are none."""
+def find_photos(places: Iterable[Path], workspace: Workspace) -> list[SourceFile]:
+    """The photos in these places, but for what Glimpse itself made there; raises ImageSetError when there are none."""
     places = list(places)
-    files = find_files(places)
+    ours = {(workspace.root / kind / name).resolve() for kind in KINDS for name in workspace.names(kind)}
+    files = [f for f in find_files(places) if not ours & set(f.place.resolve().parents)]
     photos = [file for file in files if file.suffix in PHOTO_SUFFIXES]
     if not photos:
         where = ", ".join(map(str, places))
@@ -136,8 +137,15 @@ def without_masks(photos: Mapping[str, SourceFile]) -> dict[str, SourceFile]:
 
 
 def hash_files(files: Sequence[SourceFile], threads: int) -> dict[str, str]:
-    """SHA-256 of each file's content, by name."""
-    digests = in_order(lambda file: sha256_bytes(file.read()), files, threads)
+    """SHA-256 of each file's content, by name; a file that cannot be read is told apart, and met again on decoding."""
+
+    def digest(file: SourceFile) -> str:
+        try:
+            return sha256_bytes(file.read())
+        except BrokenPhotoError:
+            return f"unreadable {file.name}"
+
+    digests = in_order(digest, files, threads)
     return {file.name: digest for file, digest in zip(files, digests, strict=True)}
 
 

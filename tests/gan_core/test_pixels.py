@@ -1,0 +1,173 @@
+"""Pixels: whatever the file's colour mode, orientation or size, the right RGB comes out."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from gan_core.imageset import ImageSetError
+from gan_core.prepare.pixels import crop_to_ratio, decode_mask, decode_photo, shrink
+from gan_core.prepare.sources import BrokenPhotoError
+from tests.gan_core.photos import disc, skin_photo
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)
+GREY_AS_RGB = np.repeat(GREY[..., None], 3, axis=2)
+
+
+def test_grey_stays_grey() -> None:
+    np.testing.assert_array_equal(decode_photo(encoded(Image.fromarray(GREY)), "a.png"), GREY_AS_RGB)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bits_are_scaled_not_cut_off(kind: str) -> None:
+    image = Image.fromarray(GREY.astype(np.uint16) * np.uint16(257))
+    np.testing.assert_array_equal(decode_photo(encoded(image, kind), "a"), GREY_AS_RGB)
+
+
+def test_a_palette_is_looked_up() -> None:
+    photo = np.asarray(Image.fromarray(skin_photo(0)).quantize(64).convert("RGB"))
+    data = encoded(Image.fromarray(skin_photo(0)).quantize(64))
+    np.testing.assert_array_equal(decode_photo(data, "a.png"), photo)
+
+
+def test_what_is_transparent_becomes_white() -> None:
+    rgba = np.dstack([skin_photo(0), disc() * np.uint8(255)])
+    decoded = decode_photo(encoded(Image.fromarray(rgba)), "a.png")
+    np.testing.assert_array_equal(decoded[disc()], skin_photo(0)[disc()])
+    assert (decoded[~disc()] == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
+def test_a_transparent_colour_becomes_white_too(mode: str) -> None:
+    image = Image.new(mode, (4, 4), 0 if mode != "RGB" else (0, 0, 0))
+    data = encoded(image, transparency=0 if mode != "RGB" else (0, 0, 0))
+    assert (decode_photo(data, "a.png") == 255).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_has_the_colours_it_was_made_from(kind: str) -> None:
+    photo = skin_photo(0)
+    data = encoded(Image.fromarray(photo).convert("CMYK"), kind)
+    difference = decode_photo(data, "a").astype(int) - photo
+    assert np.abs(difference).mean() < 4
+    assert abs(difference.mean()) < 2
+
+
+def test_an_embedded_profile_is_applied() -> None:
+    lab_free = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ"))
+    photo = Image.fromarray(skin_photo(0))
+    assert (decode_photo(encoded(photo, icc_profile=ImageCms.ImageCmsProfile(
+        ImageCms.createProfile("sRGB")).tobytes()), "a.png") == skin_photo(0)).all()  # fmt: skip
+    # A profile that does not fit the image is left aside instead of failing.
+    assert (decode_photo(encoded(photo, icc_profile=lab_free.tobytes()), "a.png") == skin_photo(0)).all()
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_photo_stands_upright(orientation: int) -> None:
+    upright = np.zeros((6, 4, 3), np.uint8)
+    upright[0, 0], upright[0, -1], upright[-1, 0] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    turns = {  # how the camera stored it: the inverse of what the orientation asks for (EXIF 2.3, tag 0x0112)
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.swapaxes(0, 1),
+        6: np.rot90(upright), 7: np.rot90(upright, 2).swapaxes(0, 1), 8: np.rot90(upright, -1),
+    }  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(Image.fromarray(np.ascontiguousarray(turns[orientation])), exif=exif)
+    np.testing.assert_array_equal(decode_photo(data, "a.png"), upright)
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[: len(d) // 2], lambda d: b"no image", lambda d: b""])
+def test_a_broken_photo_is_named(damage: object) -> None:
+    data = encoded(Image.fromarray(skin_photo(0)), "JPEG")
+    with pytest.raises(BrokenPhotoError, match=r"hand\.jpg cannot be read .*--skip-broken"):
+        decode_photo(damage(data), "hand.jpg")  # type: ignore[operator]
+
+
+# ------------------------------------------------------------------------------------------------ masks
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.fromarray(disc()),  # 1 bit
+        Image.fromarray(disc() * np.uint8(255)),
+        Image.fromarray(disc() * np.uint8(1)),
+        Image.fromarray(disc() * np.uint8(100) + np.uint8(7)),
+        Image.fromarray(disc() * np.uint16(65535)),
+        Image.fromarray(disc() * np.uint8(255)).convert("RGB"),
+        Image.fromarray(disc() * np.uint8(255)).convert("RGBA"),
+        Image.fromarray(disc() * np.uint8(255)).convert("P"),
+    ],
+    ids=["1", "L255", "L1", "L107", "16", "RGB", "RGBA", "P"],
+)
+def test_a_mask_is_the_brighter_of_two_colours(image: Image.Image) -> None:
+    mask = decode_mask(encoded(image), "m.png")
+    np.testing.assert_array_equal(mask, disc())
+    assert set(np.unique(mask.view(np.uint8))) == {0, 1}  # bytes, too: they become masks.npy
+
+
+@pytest.mark.parametrize(("value", "inside"), [(0, False), (1, True), (255, True)])
+def test_a_mask_of_one_colour_is_empty_if_that_is_black(value: int, inside: bool) -> None:
+    mask = decode_mask(encoded(Image.fromarray(np.full((4, 5), value, np.uint8))), "m.png")
+    assert mask.shape == (4, 5)
+    assert (mask == inside).all()
+
+
+@pytest.mark.parametrize("image", [Image.fromarray(GREY), Image.fromarray(GREY_AS_RGB), Image.fromarray(GREY * 257.0)])
+def test_a_mask_with_more_than_two_values_is_named(image: Image.Image) -> None:
+    with pytest.raises(ImageSetError, match=r"m\.tiff has more than two values: save masks as PNG"):
+        decode_mask(encoded(image, "TIFF"), "m.tiff")
+
+
+# ------------------------------------------------------------------------------------------------ geometry
+
+
+def area_mean(photo: NDArray[np.uint8], y: int, x: int, height: int, width: int) -> NDArray[np.float64]:
+    """The mean over the area of one pixel of a (height, width) picture, by weights of the pixels it overlaps."""
+
+    def overlap(index: int, parts: int, length: int) -> NDArray[np.float64]:
+        starts = np.arange(length)
+        low, high = index * length / parts, (index + 1) * length / parts
+        return np.clip(np.minimum(starts + 1, high) - np.maximum(starts, low), 0, None)
+
+    weights = np.outer(overlap(y, height, photo.shape[0]), overlap(x, width, photo.shape[1]))
+    return (photo * weights[..., None]).sum((0, 1)) / weights.sum()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 9), st.integers(0, 9), st.integers(0, 2**32 - 1))
+def test_each_small_pixel_is_the_mean_of_the_area_it_covers(h: int, w: int, dh: int, dw: int, seed: int) -> None:
+    photo = np.random.default_rng(seed).integers(0, 256, (h + dh, w + dw, 3), dtype=np.uint8)
+    small = shrink(photo, w, h, "a.png")
+    expected = [[area_mean(photo, y, x, h, w) for x in range(w)] for y in range(h)]
+    assert small.shape == (h, w, 3)
+    assert np.abs(small - np.array(expected)).max() <= 0.5 + 1e-6
+
+
+def test_a_photo_is_never_enlarged() -> None:
+    with pytest.raises(ImageSetError, match=r"a\.jpg is 64x48, smaller than 128x48: choose a smaller --size"):
+        shrink(skin_photo(0), 128, 48, "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("shape", "cut"), [((48, 64), (48, 64)), ((48, 100), (48, 64)), ((100, 64), (48, 64)), ((2304, 3456), (2304, 3072))]
+)
+def test_the_centre_is_cropped_to_four_by_three(shape: tuple[int, int], cut: tuple[int, int]) -> None:
+    photo = np.zeros((*shape, 3), np.uint8)
+    photo[shape[0] // 2, shape[1] // 2] = 1
+    part = crop_to_ratio(photo, 4, 3)
+    assert part.shape[:2] == cut
+    assert part[cut[0] // 2, cut[1] // 2].tolist() == [1, 1, 1]

@@ -1,0 +1,169 @@
+"""Sources: photos in folders and zips, matched to their masks, read ahead but never all at once."""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from gan_core.imageset import ImageSetError
+from gan_core.prepare.sources import (
+    BrokenPhotoError,
+    SourceFile,
+    by_stem,
+    column_by_photo,
+    find_files,
+    find_photos,
+    hash_files,
+    hash_of_all,
+    in_order,
+    match_masks,
+    without_masks,
+)
+from gan_core.workspace import Workspace
+
+ELSEWHERE = Workspace.at("elsewhere")
+
+
+def files(*names: str) -> list[SourceFile]:
+    return [SourceFile(name, Path(name)) for name in names]
+
+
+def test_a_folder_and_a_zip_of_it_hold_the_same_photos(tmp_path: Path) -> None:
+    (tmp_path / "folder" / "deep").mkdir(parents=True)
+    for name in ("b.JPG", "a.png", "deep/c.tif", "notes.txt", ".hidden.png"):
+        (tmp_path / "folder" / name).write_bytes(name.encode())
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        for path in (tmp_path / "folder").rglob("*.*"):
+            archive.write(path, path.relative_to(tmp_path / "folder"))
+        archive.writestr("__MACOSX/._a.png", b"")
+    in_folder, in_zip = find_photos([tmp_path / "folder"], ELSEWHERE), find_photos([tmp_path / "photos.zip"], ELSEWHERE)
+    assert [f.name for f in in_folder] == [f.name for f in in_zip] == ["a.png", "b.JPG", "deep/c.tif"]
+    assert [f.read() for f in in_folder] == [f.read() for f in in_zip]
+    assert hash_of_all(hash_files(in_folder, 1)) == hash_of_all(hash_files(in_zip, 2))
+
+
+def test_zips_lying_in_a_folder_are_looked_into(tmp_path: Path) -> None:
+    for part in (1, 2):
+        with zipfile.ZipFile(tmp_path / f"part_{part}.zip", "w") as archive:
+            archive.writestr(f"P{part}.jpg", b"")
+    assert [f.name for f in find_files([tmp_path])] == ["P1.jpg", "P2.jpg"]
+
+
+def test_what_we_made_ourselves_is_no_photo(tmp_path: Path) -> None:
+    workspace = Workspace.at(tmp_path / "workspace")
+    for folder in ("images", "images/healthy", "stimuli/healthy"):
+        (workspace.root / folder).mkdir(parents=True, exist_ok=True)
+        (workspace.root / folder / "a.png").write_bytes(b"")
+    assert len(find_photos([tmp_path], workspace)) == 3
+    for folder in ("images/healthy", "stimuli/healthy"):
+        (workspace.root / folder / "manifest.json").write_text("{}")
+    assert [photo.name for photo in find_photos([tmp_path], workspace)] == ["workspace/images/a.png"]
+
+
+def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("")
+    with pytest.raises(ImageSetError, match=f"There is no photo in {tmp_path}"):
+        find_photos([tmp_path], ELSEWHERE)
+
+
+def test_a_zip_in_a_zip_is_pointed_out(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "dataverse_files.zip", "w") as archive:
+        archive.writestr("HAM10000_images_part_1.zip", b"")
+    with pytest.raises(ImageSetError, match=r"holds the zip HAM10000_images_part_1\.zip: unpack that first"):
+        find_photos([tmp_path], ELSEWHERE)
+
+
+@pytest.mark.parametrize("content", [b"", b"half a zip"])
+def test_a_damaged_zip_is_named(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "photos.zip").write_bytes(content)
+    with pytest.raises(ImageSetError, match=r"photos\.zip cannot be read as a zip"):
+        find_photos([tmp_path], ELSEWHERE)
+
+
+def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ImageSetError, match="nowhere does not exist"):
+        find_photos([tmp_path / "nowhere"], ELSEWHERE)
+
+
+def test_a_damaged_file_in_a_zip_is_named(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("a.jpg", b"the pixels")
+    data = (tmp_path / "photos.zip").read_bytes()
+    (tmp_path / "photos.zip").write_bytes(data.replace(b"the pixels", b"the pixies"))
+    with pytest.raises(BrokenPhotoError, match=r"a\.jpg cannot be read"):
+        find_photos([tmp_path / "photos.zip"], ELSEWHERE)[0].read()
+
+
+def test_two_photos_of_one_name_are_refused() -> None:
+    with pytest.raises(ImageSetError, match=r"x/a\.jpg and y/a\.png have the same name"):
+        by_stem(files("x/a.jpg", "y/a.png"))
+
+
+@pytest.mark.parametrize("mask", ["P1.png", "P1_segmentation.png", "P1_mask.bmp", "P1-lesion-mask.png", "P1_Mask.png"])
+def test_a_mask_is_known_by_its_photos_name(mask: str) -> None:
+    photos = by_stem(files("P1.jpg", "P10.jpg"))
+    assert {stem: m.name for stem, m in match_masks(photos, files(mask)).items()} == {"P1": mask}
+
+
+def test_photos_and_masks_may_lie_in_one_folder() -> None:
+    together = files("P1.jpg", "P1_mask.png", "P2.jpg", "P2_mask.png", "left_hand.jpg")
+    photos = without_masks(by_stem(together))
+    assert sorted(photos) == ["P1", "P2", "left_hand"]
+    assert match_masks(photos, together)["P1"].name == "P1_mask.png"
+
+
+def test_two_masks_of_one_photo_are_refused() -> None:
+    with pytest.raises(ImageSetError, match=r"P1\.jpg has two masks, P1_mask\.png and P1_seg\.png"):
+        match_masks(by_stem(files("P1.jpg")), files("P1_mask.png", "P1_seg.png"))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_results_keep_their_order_and_no_more_than_two_a_thread_are_under_way(threads: int) -> None:
+    started, most_ahead, taken, lock = 0, 0, 0, threading.Lock()
+
+    def work(item: int) -> int:
+        nonlocal started, most_ahead
+        with lock:
+            started += 1
+            most_ahead = max(most_ahead, started - taken)
+        return item * item
+
+    results = []
+    for result in in_order(work, iter(range(50)), threads):
+        taken += 1
+        results.append(result)
+    assert results == [item * item for item in range(50)]
+    assert most_ahead <= 2 * threads + 1
+
+
+def test_an_error_of_one_item_ends_the_work() -> None:
+    def work(item: int) -> int:
+        if item == 3:
+            raise BrokenPhotoError("three.jpg", "no")
+        return item
+
+    with pytest.raises(BrokenPhotoError, match=r"three\.jpg"):
+        list(in_order(work, range(1000), 2))
+
+
+@pytest.mark.parametrize("text", ["photo,lesion_id\nP1.jpg,L1\nP2.jpg,\n", "lesion_id\tphoto\nL1\tsub/P1\n"])
+def test_a_column_is_read_by_photo(tmp_path: Path, text: str) -> None:
+    (tmp_path / "table.csv").write_text(text)
+    table = SourceFile("table.csv", tmp_path / "table.csv")
+    assert column_by_photo(table, "lesion_id", ["P1", "P2", "P3"]) == {"P1": "L1"}
+
+
+@pytest.mark.parametrize(
+    ("column", "stems", "sentence"),
+    [
+        ("patient", ["P1"], r"table\.csv has no column 'patient' \(it has: photo, lesion_id\)"),
+        ("lesion_id", ["Q1"], r"No column of table\.csv names the photos"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_named(tmp_path: Path, column: str, stems: list[str], sentence: str) -> None:
+    (tmp_path / "table.csv").write_text("photo,lesion_id\nP1,L1\n")
+    with pytest.raises(ImageSetError, match=sentence):
+        column_by_photo(SourceFile("table.csv", tmp_path / "table.csv"), column, stems)
