@@ -47,6 +47,8 @@ def load(args: argparse.Namespace, workspace: Workspace) -> None:
     database.upgrade(workspace.database_url)
     with database.Database(workspace.database_url).write() as session:
         rows = [store_set(session, one) for one in published]
+        for stored in rows:
+            store_catches(session, stored, study.trials.catch)
         study = replace(
             study,
             sets=tuple(replace(entry, sha256=row.sha256) for entry, row in zip(study.sets, rows, strict=True)),
@@ -127,6 +129,31 @@ def store_set(session: Session, one: PublishedSet) -> StimulusSet:
         session.add(models.StimulusImage(stimulus_id=image.id, png=png))
     session.flush()
     return row
+
+
+def store_catches(session: Session, row: StimulusSet, count: int) -> None:
+    """Give the set its first `count` images for attention trials; those that are there already stay."""
+    import secrets
+
+    import numpy as np
+    from sqlalchemy import func, select
+
+    from gan_core.stimuli import encode_png
+    from gan_core.workspace import sha256_bytes
+    from study_app import models
+    from study_app.catch import catch_image
+
+    there = session.scalar(select(func.count(models.Stimulus.id)).filter_by(set_id=row.id, kind="catch")) or 0
+    for number in range(there, count):
+        png = encode_png(catch_image(row.height, row.width, np.random.default_rng([int(row.sha256[:15], 16), number])))
+        image = models.Stimulus(
+            set=row, public_id=secrets.token_hex(12), truth="generated", kind="catch", sha256=sha256_bytes(png),
+            origin={"catch": number},
+        )  # fmt: skip
+        session.add(image)
+        session.flush()
+        session.add(models.StimulusImage(stimulus_id=image.id, png=png))
+    session.flush()
 
 
 def store_study(session: Session, study: StudyFile, sets: list[StimulusSet], *, amend: bool) -> str:
