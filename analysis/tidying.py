@@ -80,7 +80,9 @@ def tidy(
     trials = _columns(raw, name)
     people = trials["participant"]
     catch, simulated = _yes(raw, "catch"), trials["simulated"]
-    if "catch_trials" in raw and "catch_correct" in raw:
+    if "excluded" in raw:  # by the study's own rule, stated in its file before anybody came
+        trials["failed_catch"] = _yes(raw, "excluded")
+    elif "catch_trials" in raw and "catch_correct" in raw:
         trials["failed_catch"] = _numbers(raw["catch_correct"]) < _numbers(raw["catch_trials"])
     else:
         failed = people[catch & trials["answer"].notna() & (trials["truth"] != trials["answer"])].unique()
