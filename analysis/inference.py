@@ -81,19 +81,19 @@ def _spread(sums: Floats, groups: int) -> float:
     return float(sums @ sums * len(sums) / max(len(sums) - groups, 1))
 
 
-def _estimate(
+def estimate(
     value: float, influence: Floats, trials: Trials, *, share: bool = False, strata: Any = None,
-    participant_influence: Floats | None = None,
+    participant_influence: Floats | None = None, method: str = METHOD,
 ) -> Estimate:  # fmt: skip
     """`value` with its interval; `share`: it lies in [0, 1], and so shall its interval."""
     if not np.isfinite(value):
         return Estimate(None, note="undefined for these answers")
     people, images = len(np.unique(trials.participant)), len(np.unique(trials.image))
     if people < 2:
-        return Estimate(value, note="one participant: no interval for new participants")
+        return Estimate(float(value), note="one participant: no interval for new participants")
     variance, df, by_people = two_way(influence, trials, strata, participant_influence)
     if variance <= 0 and not share:
-        return Estimate(value, note="all answers alike: no interval")
+        return Estimate(float(value), note="all answers alike: no interval")
     se, t = float(np.sqrt(variance)), float(stats.t.ppf(0.975, df))
     low, high = value - t * se, value + t * se
     if share:
@@ -104,7 +104,7 @@ def _estimate(
             centre = (value + t**2 / (2 * size)) / (1 + t**2 / size)
             half = t / (1 + t**2 / size) * np.sqrt(value * (1 - value) / size + t**2 / (4 * size**2))
             low, high = centre - half, centre + half
-    return Estimate(value, se, df, (float(low), float(high)), by_people)
+    return Estimate(float(value), se, df, (float(low), float(high)), by_people, method)
 
 
 # ------------------------------------------------------------------------------------------------ scores of a set
@@ -128,7 +128,7 @@ def rate(trials: Trials, generated: float, real: float, *, share: bool = True) -
         influence[rows] = weight * (trials.correct[rows] - mean) / rows.sum()
     used = influence if generated and real else influence[trials.is_generated == bool(generated)]
     mine = trials if generated and real else trials.where(trials.is_generated == bool(generated))
-    return _estimate(value, used, mine, share=share)
+    return estimate(value, used, mine, share=share)
 
 
 def accuracy(trials: Trials) -> Estimate:
@@ -209,7 +209,7 @@ def _mean_of(scores: Floats, slope: Floats, trials: Trials, who: Any) -> Estimat
         expected[same] = mine.said_generated[same].mean() if same.any() else 0.0
     influence = slope[rows] * (mine.said_generated - expected) / people
     mean = float(scores[defined].mean())
-    found = _estimate(mean, influence, mine, participant_influence=(scores[defined] - mean) / people)
+    found = estimate(mean, influence, mine, participant_influence=(scores[defined] - mean) / people)
     gone = len(scores) - people
     return replace(found, note=f"{gone} undefined and left out") if gone and not found.note else found
 
@@ -335,7 +335,7 @@ def _difference(first: str, second: str, one: Trials, other: Trials) -> Comparis
         mean = float(both.correct[rows].mean())
         value += weight * mean
         influence[rows] = weight * (both.correct[rows] - mean) / rows.sum()
-    found = _estimate(value, influence, both, strata=stratum)
+    found = estimate(value, influence, both, strata=stratum)
     if found.se is None or found.df is None:
         return Comparison(first, second, found, None)
     return Comparison(first, second, found, float(2 * stats.t.sf(abs(value) / found.se, found.df)))
