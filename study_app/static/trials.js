@@ -1,6 +1,6 @@
 // The trials: practice, then one image after the other, each answer saved before the next image is shown.
 import { post, request, loadImage } from "./net.js";
-import { FramePeriod, expose, wait } from "./timing.js";
+import { FramePeriod, present, wait } from "./timing.js";
 
 const $ = (id) => document.getElementById(id);
 const setup = JSON.parse($("setup").textContent);
@@ -9,6 +9,7 @@ const buttons = { real: $("answer-real"), generated: $("answer-generated") };
 const KEYS = { f: "real", j: "generated" };
 const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload
 const period = new FramePeriod();
+const measured = wait(1500, period); // while the instructions are read
 
 window.__done = false;
 window.__result = setup.result;
@@ -61,34 +62,36 @@ function asked() {
 
 // ------------------------------------------------------------------------------------------------ one trial
 
+// The image takes its place twice: as #stimulus, and as the twin that the compositor shows and hides (timing.js).
 function place(image) {
-  image.id = "stimulus";
-  image.alt = $("stimulus").alt;
-  URL.revokeObjectURL($("stimulus").src);
+  const twin = image.cloneNode();
+  Object.assign(twin, { id: "twin", alt: "" });
+  Object.assign(image, { id: "stimulus", alt: $("stimulus").alt });
+  const old = $("stimulus").src;
+  $("twin").replaceWith(twin);
   $("stimulus").replaceWith(image);
+  URL.revokeObjectURL(old);
+  return { cross: $("cross"), image, twin, mask: $("mask") };
 }
 
-async function present(trial, image) {
-  place(image);
+async function give(trial, image) {
+  const screen = place(image);
+  if (setup.mask) drawNoise(screen.mask);
   early = 0;
-  say("look");
-  phase("fixation");
-  $("cross").hidden = false;
-  await wait(setup.fixation, period);
-  const open = trial.exposure_ms === null;
-  const free = open ? asked() : null; // no limit: the image stays until the answer
-  const shown = await expose(image, trial.exposure_ms, period, free, () => {
-    $("cross").hidden = true;
-    if (!open) say("");
-    phase("stimulus");
+  const open = trial.exposure_ms === null; // no limit: the image stays until the answer
+  let until = null;
+  const shown = await present(screen, {
+    fixation: setup.fixation, planned: trial.exposure_ms, mask: setup.mask, period,
+    until: () => until,
+    phase(name) {
+      phase(name);
+      if (name === "fixation") say("look");
+      else if (name === "stimulus" && open) until = asked();
+      else say("");
+    },
   });
-  if (setup.mask) {
-    drawMask(image);
-    phase("mask");
-    await wait(setup.mask, period);
-  }
   phase("answer");
-  const answer = await (free ?? asked());
+  const answer = await (until ?? asked());
   return {
     trial: trial.trial, answer: answer.answer, exposure_ms: shown.exposure, dropped_frames: shown.dropped,
     focus_lost: shown.lost, response_time_ms: Math.max(0, answer.stamp - shown.onset), by: answer.by,
@@ -96,8 +99,7 @@ async function present(trial, image) {
   };
 }
 
-function drawMask(image) {
-  const canvas = $("mask");
+function drawNoise(canvas) {
   const context = canvas.getContext("2d");
   canvas.width = canvas.height = 64;
   const noise = context.createImageData(64, 64);
@@ -112,7 +114,7 @@ async function practise() {
   document.body.dataset.practice = "true";
   for (const trial of trials) {
     const image = await loadImage(trial.image, trouble);
-    await present(trial, image);
+    await give(trial, image);
   }
   delete document.body.dataset.practice;
   phase("ready");
@@ -141,8 +143,10 @@ async function position() {
 async function run() {
   $("instructions").hidden = true;
   $("trial").hidden = false;
+  document.body.classList.add("running");
   const left = localStorage.getItem(unsent);
   if (left) await save(JSON.parse(left));
+  await measured;
   if (setup.practice) await practise();
   const images = new Map();
   const load = (url) => {
@@ -155,7 +159,7 @@ async function run() {
     images.delete(trial.image);
     if (trial.prefetch) load(trial.prefetch).catch(() => {});
     announce(trial);
-    const answer = await present(trial, image);
+    const answer = await give(trial, image);
     const response = await save(answer);
     if (response.ok) {
       window.__result.push({ exposure: answer.exposure_ms, rt: answer.response_time_ms });
@@ -164,6 +168,7 @@ async function run() {
     $("progress").value += 1;
   }
   $("trial").hidden = true;
+  document.body.classList.remove("running");
   $("thanks").hidden = false;
   $("thanks").querySelector("h1").focus();
   phase("done");
