@@ -38,14 +38,14 @@ def spread(rng: np.random.Generator, hands: list[Hand], shape: tuple[int, int], 
             len(sites), min(len(sites), int(rng.poisson(burden))), replace=False, p=sites[:, 3] / sites[:, 3].sum()
         )
         for sx, sy, stray, _ in sites[chosen]:
-            reach = rng.uniform(4.5, 11)
+            reach = rng.uniform(6, 15)
             for _ in range(int(rng.integers(2, 6))):
                 centres.append((sx + rng.normal(0, stray), sy + rng.normal(0, stray), reach * rng.uniform(0.6, 1.2)))
         for cx, cy, radius in centres:
             (px, py), stretch = hand.pixels(np.array([[cx, cy]]))[0] * ratio, rng.uniform(0.7, 1.4)
             distance = np.hypot((x - px) * np.float32(stretch), (y - py) / np.float32(stretch)) / np.float32(grid)
             field = np.maximum(field, 1 - distance / np.float32(radius))
-    return field + np.float32(0.30) * cloud(rng, small, 6 * grid, 4) * (field > -1)
+    return field + np.float32(0.24) * cloud(rng, small, 8 * grid, 4) * (field > -1)
 
 
 def severity(field: Field, skin: Field) -> tuple[Field, NDArray[np.uint8]]:
@@ -56,35 +56,35 @@ def severity(field: Field, skin: Field) -> tuple[Field, NDArray[np.uint8]]:
         sizes = np.bincount(parts.ravel())
         inside &= (sizes > 0.0004 * sizes.sum() ** 1.0 * 0.05)[parts]
     mask = inside.astype(np.uint8)
-    return smoothstep(-0.02, 0.55, field) * mask * skin, mask
+    return smoothstep(-0.02, 0.8, field) * mask * skin, mask
 
 
 def inflame(skin: Skin, severe: Field, rng: np.random.Generator, px_per_mm: float, x: Field, y: Field) -> Skin:
     """The same skin with eczema; `x`, `y` in mm lay the thickened relief over it."""
     shape = severe.shape
-    patchy = cloud(rng, shape, 2.2 * px_per_mm, 4)
-    worse = severe * np.clip(0.75 + 0.25 * patchy, 0.2, 1.5)
-    strength = rng.uniform(0.35, 0.75)
-    blood = skin.blood + np.float32(strength) * worse
-    melanin = skin.melanin * (1 + np.float32(rng.uniform(0.10, 0.25)) * worse)
-    points = _scatter(rng, severe, per_mm2=rng.uniform(0.02, 0.14), px_per_mm=px_per_mm)
+    chronic = rng.uniform(0, 1)  # from fresh, red and papular to old, thick, brownish and dry
+    patchy = cloud(rng, shape, 2.5 * px_per_mm, 4)
+    worse = severe * np.clip(0.8 + 0.25 * patchy, 0.2, 1.5)
+    blood = skin.blood + np.float32(rng.uniform(0.35, 0.75) * (1 - 0.35 * chronic)) * worse
+    darker = rng.uniform(0.02, 0.08) + 0.10 * chronic + 0.05 * min(float(skin.melanin.max()), 2.0)
+    melanin = skin.melanin + np.float32(darker) * worse
+    points = _scatter(rng, severe, per_mm2=rng.uniform(0.02, 0.16) * (1.2 - chronic), px_per_mm=px_per_mm)
     size = rng.uniform(0.5, 1.0, len(points)) * px_per_mm
     papule = dots(shape, points, size, rng.uniform(0.4, 1.0, len(points))) * smoothstep(0.0, 0.4, severe)
-    blood += np.float32(0.35) * papule
-    thick = rng.uniform(0, 1)
-    coarse = sample_tile(
-        furrows(rng, px_per_mm, int(40 * px_per_mm), 1.7), x * np.float32(px_per_mm), y * np.float32(px_per_mm)
-    )
-    relief = skin.relief * (1 + np.float32(1.2 * thick) * severe) - np.float32(0.10 * thick) * coarse * severe
-    relief += np.float32(0.16) * papule
-    marks = strokes(shape, list(_scratches(rng, severe, px_per_mm)), 0.10 * px_per_mm) * smoothstep(0.05, 0.5, severe)
-    blood += np.float32(1.1) * marks
-    melanin += np.float32(0.35) * marks
-    relief -= np.float32(0.05) * marks
-    dry = smoothstep(0.2, 1.3, cloud(rng, shape, 3.0 * px_per_mm, 3) + np.float32(rng.uniform(-0.3, 0.7)))
-    flake = np.clip(0.55 + 0.5 * cloud(rng, shape, 0.5 * px_per_mm, 2), 0, 1) * (1 - 0.8 * np.clip(coarse, 0, 1))
-    scale = np.float32(rng.uniform(0.15, 0.5)) * dry * flake * smoothstep(0.15, 0.7, severe)
-    return replace(skin, melanin=melanin, blood=blood, relief=relief + np.float32(0.05) * scale, scale=scale)
+    blood += np.float32(0.28) * papule
+    tile, on, coarse = furrows(rng, px_per_mm, int(30 * px_per_mm), 1.6), severe > 0, np.zeros(shape, np.float32)
+    coarse[on] = sample_tile(tile, x[on] * np.float32(px_per_mm), y[on] * np.float32(px_per_mm))
+    relief = skin.relief * (1 + np.float32(0.9 * chronic) * severe) - np.float32(0.05 * chronic) * coarse * severe
+    relief += np.float32(0.12) * papule
+    marks = strokes(shape, _scratches(rng, severe, px_per_mm), 0.10 * px_per_mm) * smoothstep(0.05, 0.5, severe)
+    blood += np.float32(0.9) * marks
+    melanin += np.float32(0.25) * marks
+    relief -= np.float32(0.03) * marks
+    dry = smoothstep(0.1, 1.4, cloud(rng, shape, 4.0 * px_per_mm, 3) + np.float32(rng.uniform(-0.6, 0.6)))
+    flake = smoothstep(-0.3, 0.7, cloud(rng, shape, 0.9 * px_per_mm, 3)) * (1 - 0.7 * np.clip(coarse, 0, 1))
+    scale = np.float32(rng.uniform(0.05, 0.34)) * dry * flake * smoothstep(0.2, 0.8, severe)
+    relief += np.float32(0.03) * scale
+    return replace(skin, melanin=melanin, blood=blood, relief=relief, horn=np.maximum(skin.horn, scale))
 
 
 def _scatter(rng: np.random.Generator, severe: Field, per_mm2: float, px_per_mm: float) -> NDArray[np.float64]:

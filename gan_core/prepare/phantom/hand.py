@@ -17,13 +17,13 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from gan_core.prepare.phantom.fields import Field, Line, curve, smoothstep
 from gan_core.prepare.phantom.person import Person
 
-# knuckle x, y; direction in degrees from y towards +x; bones; diameters at web, mid-bone, joint, mid, joint, pad
+# knuckle x, y; direction in degrees from y towards +x; bones (the last to the pad's middle); diameters at web, mid-bone, joint, mid, joint, pad
 FINGERS = {
-    "thumb": ((-44.0, 50.0), -38.0, (35.0, 30.0), (25.0, 21.5, 23.0, 21.5, 20.5, 17.0)),
-    "index": ((-25.0, 88.0), -6.0, (43.0, 25.0, 22.0), (20.5, 19.3, 20.2, 17.6, 17.8, 15.2)),
-    "middle": ((-4.0, 92.0), 0.5, (47.0, 29.0, 23.0), (20.8, 19.6, 20.6, 18.0, 18.2, 15.6)),
-    "ring": ((15.5, 88.0), 6.5, (43.0, 27.0, 22.5), (19.8, 18.4, 19.2, 16.8, 17.0, 14.6)),
-    "little": ((32.0, 79.0), 15.0, (33.0, 19.0, 20.0), (17.6, 16.2, 16.8, 14.8, 15.0, 12.8)),
+    "thumb": ((-44.0, 50.0), -38.0, (36.0, 23.0), (25.0, 21.5, 23.0, 21.5, 20.5, 17.0)),
+    "index": ((-25.0, 88.0), -6.0, (44.0, 25.5, 17.5), (20.5, 19.3, 20.2, 17.6, 17.8, 15.2)),
+    "middle": ((-4.0, 92.0), 0.5, (48.5, 29.0, 18.0), (20.8, 19.6, 20.6, 18.0, 18.2, 15.6)),
+    "ring": ((15.5, 88.0), 6.5, (44.5, 27.5, 18.0), (19.8, 18.4, 19.2, 16.8, 17.0, 14.6)),
+    "little": ((32.0, 79.0), 15.0, (34.0, 20.0, 15.5), (17.6, 16.2, 16.8, 14.8, 15.0, 12.8)),
 }
 # ends of the bones and webs that fill the body of the hand: x, y, radius at either end; the softness of their union
 BODY = (
@@ -67,6 +67,15 @@ class Finger:
             free = forward if k in (0, len(self.axis) - 2) else inside
             along[closer], across[closer] = free[closer] + np.float32(self.arc[k]), side[closer]
         return along, across, radius, best
+
+
+    def from_tip(self, x: Field, y: Field) -> tuple[Field, Field]:
+        """Per point: mm along the last bone, drawn out straight, counted as in `local`; mm across it."""
+        (ax, ay), (bx, by) = self.axis[-4], self.axis[-1]
+        length = np.hypot(bx - ax, by - ay)
+        ux, uy = np.float32((bx - ax) / length), np.float32((by - ay) / length)
+        dx, dy = x - np.float32(bx), y - np.float32(by)
+        return dx * ux + dy * uy + np.float32(self.arc[-1]), dx * uy - dy * ux
 
 
 @dataclass(frozen=True)
@@ -119,12 +128,12 @@ class Hand:
 def pose(person: Person, rng: np.random.Generator, *, right: bool, palm: bool, origin: tuple[float, float],
          angle: float, px_per_mm: float) -> Hand:  # fmt: skip
     """A hand of this person laid down flat: fingers spread by chance, each a little bent to a side."""
-    spread = rng.uniform(0.55, 1.45)
+    spread = rng.uniform(0.8, 1.5)
     fingers = []
     for name, ((x, y), direction, bones, diameters) in FINGERS.items():
         thumb = name == "thumb"
-        turn = direction * (rng.uniform(0.7, 1.25) if thumb else spread) + rng.normal(0, 1.2)
-        bend = rng.normal(-14 if thumb else (0 if name == "middle" else -np.sign(direction) * 2.0), 2.0)
+        turn = direction * (rng.uniform(0.7, 1.25) if thumb else spread) + rng.normal(0, 0.9)
+        bend = rng.normal(-14 if thumb else (0 if name == "middle" else -np.sign(direction) * 2.0), 1.2)
         if thumb:
             bend = -bend
         # A finger that is not quite flat looks shorter from above.
@@ -135,7 +144,6 @@ def pose(person: Person, rng: np.random.Generator, *, right: bool, palm: bool, o
             heading += np.radians(bend)
         stations = np.concatenate([[0], np.cumsum(lengths)])
         radii = np.array(diameters) / 1.9 * person.finger_width
-        stations[-1] -= radii[-1]  # the pad rounds off the last bone
         s = [0, lengths[0] * 0.55, stations[1], stations[1] + (stations[2] - stations[1]) * 0.5]
         if thumb:
             marks, widths = [*s, stations[2] - 3, stations[2]], [*radii[:4], radii[4], radii[5] * 1.04]
@@ -183,13 +191,13 @@ def surface(hand: Hand, x: Field, y: Field) -> Surface:
     else:
         for one in hand.fingers[1:]:
             kx, ky = one.axis[0]
-            height += 2.4 * np.exp(-(np.square((u - kx) / 7.5) + np.square((v - ky) / 8.5)))
+            height += (1.6 + 1.8 * hand.person.lean) * np.exp(-(np.square((u - kx) / 6.5) + np.square((v - ky) / 7.5)))
             if hand.person.lean > 0.2:  # tendons from the knuckles to the wrist
                 t = np.clip((v - 8) / (ky - 8), 0, 1)
                 ridge = np.exp(-np.square((u - kx * t * 1.0 + 3 * (1 - t)) / 2.4)) * smoothstep(0.12, 0.45, t)
                 height += hand.person.lean * 1.1 * ridge * smoothstep(1.02, 0.85, t)
         height += 1.6 * np.exp(-(np.square((u - 21) / 7) + np.square((v + 12) / 9)))  # head of the ulna
-    return Surface(u, v, outside, gaussian_filter(height, min(2.5, 0.9 / grid)), joint, tip, finger)
+    return Surface(u, v, outside, gaussian_filter(height, min(3.5, 1.3 / grid)), joint, tip, finger)
 
 
 def veins(hand: Hand, rng: np.random.Generator) -> list[Line]:
@@ -220,17 +228,18 @@ def palm_creases(hand: Hand, rng: np.random.Generator) -> list[Line]:
         [(-24, 1), (-6, -2 + j(0.7)), (10, -2 + j(0.7)), (25, 1)],
         [(-23, -6), (-4, -8 + j(0.7)), (12, -8 + j(0.7)), (24, -5)],
     ]
-    lines: list[Line] = [(_ordered(np.array(p, float)), rng.uniform(0.7, 1.1), rng.uniform(0.75, 1.0)) for p in main]
+    lines: list[Line] = []
+    for k, points in enumerate(main):
+        path, deep = curve(points, 40), rng.uniform(0.75, 1.0) if k < 3 else rng.uniform(0.3, 0.6)
+        for i in range(0, 39, 3):  # deepest in the middle, lost at the ends
+            much = deep * np.sin(np.pi * (i + 4) / 46) ** 0.7 * rng.uniform(0.75, 1.0)
+            lines.append((path[i : i + 4], (0.55 + 0.5 * much) * rng.uniform(0.9, 1.1), float(much)))
     for _ in range(int(rng.integers(10, 26))):
         x, y = rng.uniform(-32, 32), rng.uniform(8, 88)
         turn, long = rng.uniform(-1.2, 1.2), rng.uniform(6, 20)
         ends = np.array([[x, y], [x + long * np.cos(turn), y + long * np.sin(turn)]])
         lines.append((_wander(rng, tuple(ends[0]), tuple(ends[1]), 1.0), rng.uniform(0.3, 0.5), rng.uniform(0.2, 0.5)))
     return lines
-
-
-def _ordered(points: NDArray[np.float64]) -> NDArray[np.float64]:
-    return curve(points, 40)
 
 
 def _wander(

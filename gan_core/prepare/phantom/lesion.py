@@ -220,7 +220,7 @@ def shoot(seed: int, lesion: Lesion, person: Person, width: int, height: int) ->
         return affine_transform(layer, matrix, offset, (height, width), np.float32, order=1, mode="reflect")
 
     melanin, blood, deep, white = (seen(a) for a in (lesion.melanin, lesion.blood, lesion.deep, lesion.white))
-    light = reflect(melanin, blood, deep)
+    light = reflect(melanin, blood, deep, np.zeros_like(deep))
     light += np.clip(white, 0, 1)[..., None] * (np.array([0.82, 0.70, 0.70], np.float32) - light)
     light *= np.float32(rng.uniform(0.95, 1.3))
     light *= (1 + 0.05 * cloud(rng, (height, width), 0.6 * width))[..., None]

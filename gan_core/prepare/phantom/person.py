@@ -25,6 +25,7 @@ class Person:
     freckles: float  # 0-1
     sleeve: tuple[float, float, float] | None  # linear colour of the cloth
     cuff: float  # mm below the wrist
+    nail: float  # length
 
 
 def draw_person(seed: int) -> Person:
@@ -46,5 +47,5 @@ def draw_person(seed: int) -> Person:
         lean=float(rng.beta(2, 2)), age=float(rng.beta(1.8, 2)), hair=float(rng.beta(1, 2)),
         freckles=float(rng.beta(0.8, 3)) * float(ita > 25),
         sleeve=cloth if rng.random() < 0.35 else None,
-        cuff=float(rng.uniform(22, 48)),
+        cuff=float(rng.uniform(8, 32)), nail=float(rng.uniform(0.92, 1.18)),
     )  # fmt: skip

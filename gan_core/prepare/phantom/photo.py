@@ -6,27 +6,17 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, shift
 
 from gan_core.prepare.phantom import eczema as disease
-from gan_core.prepare.phantom.camera import Pixels, draw_camera, vignette
-from gan_core.prepare.phantom.fields import (
-    Field,
-    Line,
-    cloud,
-    enlarge,
-    furrows,
-    sample_tile,
-    smoothstep,
-    strokes,
-)
-from gan_core.prepare.phantom.hand import Hand, Surface, pose, surface, veins
-from gan_core.prepare.phantom.layers import Skin
+from gan_core.prepare.phantom.camera import Light, Pixels, draw_camera, vignette
+from gan_core.prepare.phantom.details import add_details, add_freckles, add_hair
+from gan_core.prepare.phantom.fields import Field, Line, cloud, enlarge, furrows, sample_tile, smoothstep, strokes
+from gan_core.prepare.phantom.hand import Hand, pose, surface, veins
+from gan_core.prepare.phantom.layers import Skin, shade
 from gan_core.prepare.phantom.person import Person
-from gan_core.prepare.phantom.skin import reflect
 
-LAMP = np.array([-0.35, -0.45, 0.82], np.float32)  # x right, y down, z towards the camera; one large soft light
-FILL = np.array([0.6, 0.35, 0.72], np.float32)
+FIELD_MM = 386.0  # width of what the photo shows
 
 
 @dataclass(frozen=True)
@@ -39,45 +29,154 @@ class HandPhoto:
     eczema: NDArray[np.uint8]
 
 
+@dataclass(frozen=True)
+class Ground:
+    """The slowly varying fields of both hands, on a coarse grid; at each point those of the nearer hand."""
+
+    x: Field  # mm in the hand's frame
+    y: Field
+    outside: Field
+    height: Field
+    joint: Field
+    tip: Field
+    finger: Field
+    per_mm: float  # points of the grid to a mm
+
+
 def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int, eczema: bool) -> HandPhoto:
-    """Both hands of a person, in a frame about 400 mm wide."""
+    """Both hands of a person, from the back or the front."""
     rng = np.random.default_rng([seed, int(palm), 2])
-    px_per_mm = width / 388
+    px_per_mm = width / FIELD_MM
     hands = []
     for right in (False, True):
         side = 1 if right else -1
-        origin = (width / 2 + side * (94 + rng.normal(0, 4)) * px_per_mm * (1 if not palm else 0.86),
-                  height - (58 + rng.normal(0, 6)) * px_per_mm)  # fmt: skip
+        away = 92 + rng.normal(0, 4) if not palm else 80 + rng.normal(0, 4)
+        up = 47 + rng.normal(0, 4) + (height / px_per_mm - 257) * 0.35
+        origin = (width / 2 + side * away * px_per_mm, height - up * px_per_mm)
         angle = side * rng.normal(0.05 if not palm else -0.04, 0.05)
         hands.append(pose(person, rng, right=right, palm=palm, origin=origin, angle=angle, px_per_mm=px_per_mm))
     shape = (height, width)
-    coarse = max(1, round(px_per_mm / 2))
-    small = (height // coarse, width // coarse)
-    x, y = np.meshgrid(
-        (np.arange(small[1], dtype=np.float32) + 0.5) * (width / small[1]) - 0.5,
-        (np.arange(small[0], dtype=np.float32) + 0.5) * (height / small[0]) - 0.5,
-    )
-    surfaces = [surface(hand, x, y) for hand in hands]
-    skin = _lay_skin(rng, person, hands, surfaces, shape, px_per_mm)
-    backdrop = _backdrop(rng, shape, surfaces, px_per_mm)
+    ground = _survey(hands, shape, px_per_mm)
+    skin = _lay_skin(rng, person, hands, ground, shape, px_per_mm)
+    for hand in hands:
+        add_details(rng, hand, skin)
+        if not palm:
+            add_freckles(rng, hand, skin)
+            add_hair(rng, hand, skin)
+    backdrop = _backdrop(rng, shape, ground)
+    if person.sleeve:
+        _pull_on_sleeves(rng, person, ground, skin, backdrop)
     camera = draw_camera(rng)
-    fall = vignette(shape, rng.uniform(0.05, 0.16))
+    backdrop *= np.float32(rng.uniform(0.9, 1.15))
+    fall = vignette(shape, rng.uniform(0.05, 0.16))[..., None]
+    hair_colour = _hair_colour(rng, person)
     grain = camera.grain(shape)
-    clean = camera.develop(_expose(skin, backdrop, fall), grain)
+
+    def expose(skin: Skin, box: tuple[slice, slice]) -> Pixels:
+        return camera.develop(skin.on(backdrop[box], px_per_mm, hair_colour) * fall[box], grain[box])
+
+    picture = clean = expose(skin, (slice(None), slice(None)))
     cover = (skin.cover > 0.5).astype(np.uint8)
-    mask, picture = np.zeros_like(cover), clean
+    mask = np.zeros_like(cover)
     if eczema:
-        severe, mask = disease.severity(enlarge(disease.spread(rng, hands, shape, small), shape), skin.cover)
+        severe, mask = disease.severity(enlarge(disease.spread(rng, hands, shape, ground.x.shape), shape), skin.cover)
         box = _box(mask, margin=int(2 * px_per_mm) + 16)
-        x, y = (
-            enlarge(np.where(surfaces[0].outside < surfaces[1].outside, a, b), shape)[box]
-            for a, b in ((surfaces[0].x, surfaces[1].x), (surfaces[0].y, surfaces[1].y))
-        )
+        x, y = enlarge(ground.x, shape)[box], enlarge(ground.y, shape)[box]
         ill = disease.inflame(skin.crop(box), severe[box], rng, px_per_mm, x, y)
         picture = clean.copy()
-        seen = camera.develop(_expose(ill, backdrop[box], fall[box]), grain[box])
-        picture[box] = np.where(mask[box][..., None] > 0, seen, clean[box])
+        picture[box] = np.where(mask[box][..., None] > 0, expose(ill, box), clean[box])
     return HandPhoto(picture, clean, cover, mask)
+
+
+def _survey(hands: list[Hand], shape: tuple[int, int], px_per_mm: float) -> Ground:
+    coarse = max(1, round(px_per_mm / 2))
+    small = (shape[0] // coarse, shape[1] // coarse)
+    x, y = np.meshgrid(
+        (np.arange(small[1], dtype=np.float32) + 0.5) * np.float32(shape[1] / small[1]) - np.float32(0.5),
+        (np.arange(small[0], dtype=np.float32) + 0.5) * np.float32(shape[0] / small[0]) - np.float32(0.5),
+    )
+    one, other = (surface(hand, x, y) for hand in hands)
+    nearer = one.outside < other.outside
+    names = ("x", "y", "outside", "height", "joint", "tip", "finger")
+    fields = {name: np.where(nearer, getattr(one, name), getattr(other, name)) for name in names}
+    return Ground(**fields, per_mm=px_per_mm * small[0] / shape[0])
+
+
+def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], ground: Ground, shape: tuple[int, int],
+              px_per_mm: float) -> Skin:  # fmt: skip
+    """The layers of both hands, but for what `details` adds."""
+    palm, small, mm = hands[0].palm, ground.x.shape, ground.per_mm
+    vein = np.zeros(small, np.float32)
+    if not palm:
+        ratio, lines = small[0] / shape[0], list[Line]()
+        for hand in hands:
+            lines += [(points * ratio, width * ratio, much) for points, width, much in hand.lines(veins(hand, rng))]
+        vein = strokes(small, lines, 0.8 * mm) * (1 - ground.finger)
+    height = ground.height + np.float32(0.9 * person.lean) * vein
+    form, sheen = shade(height, mm)
+    slow = cloud(rng, small, 35 * mm, 3)
+    melanin = person.melanin * (1 + 0.05 * slow + (0.20 if not palm else 0.0) * ground.joint)
+    blood = person.blood * (1 + 0.14 * cloud(rng, small, 26 * mm, 3) + 0.45 * ground.joint + 0.55 * ground.tip)
+    if palm:  # pale but for the wrist
+        melanin += smoothstep(-22, 12, ground.y) * (0.10 + 0.17 * melanin - melanin)
+        blood = blood * 1.3 + 0.10 * np.exp(-np.square((ground.y - 84) / 9)) * (1 - ground.finger)
+    melanin, blood = enlarge(melanin.astype(np.float32), shape), enlarge(blood.astype(np.float32), shape)
+    fine = cloud(rng, shape, 3.2 * px_per_mm, 5)
+    melanin *= 1 + np.float32(0.035) * fine
+    blood *= 1 + np.float32(0.10) * cloud(rng, shape, 2.0 * px_per_mm, 4) - np.float32(0.05) * fine
+    cover = smoothstep(0.7, -0.7, enlarge(ground.outside, shape) * np.float32(px_per_mm))
+    warp = cloud(rng, small, 12 * mm)
+    x, y = (enlarge(v.astype(np.float32), shape) for v in (ground.x + 1.5 * warp, ground.y - 1.2 * warp))
+    tile, on, depth = furrows(rng, px_per_mm, int(45 * px_per_mm), rng.uniform(0.75, 1.05)), cover > 0, np.zeros(shape, np.float32)
+    depth[on] = sample_tile(tile, x[on] * np.float32(px_per_mm), y[on] * np.float32(px_per_mm))
+    uneven = enlarge((1 + 0.35 * cloud(rng, small, 10 * mm, 2)) * (1 + 0.7 * ground.joint) * (1 - 0.35 * ground.finger), shape)
+    relief = -depth * np.clip(uneven, 0.2, 2.5) * np.float32((0.016 + 0.026 * person.age) * (0.4 if palm else 1.0))
+    relief += np.float32(0.006) * cloud(rng, shape, 0.5 * px_per_mm, 2)
+    oil = 0.035 * rng.uniform(0.3, 1.2) * (1 + 0.5 * cloud(rng, small, 8 * mm, 3))
+    return Skin(
+        melanin, blood, enlarge(vein, shape) * np.float32(0.26 * person.lean / (1 + person.melanin)), relief,
+        enlarge(form, shape), enlarge(np.clip(oil, 0, 1) * sheen, shape),
+        np.zeros(shape, np.float32), np.zeros(shape, np.float32),
+        cover,
+    )  # fmt: skip
+
+
+def _backdrop(rng: np.random.Generator, shape: tuple[int, int], ground: Ground) -> Light:
+    """Green cloth under even light, with the hands' soft shadow."""
+    mm, small = ground.per_mm, ground.x.shape
+    on = smoothstep(1, -1, ground.outside)
+    shadow = 0.35 * gaussian_filter(on, 1.6 * mm) + 0.4 * gaussian_filter(on, 7 * mm)
+    shadow = shift(shadow, (4 * mm, 3 * mm), order=1, mode="nearest")
+    light = (1 - 0.8 * shadow) * (1 + 0.04 * cloud(rng, small, 80 * mm, 2) + 0.02 * cloud(rng, small, 12 * mm, 3))
+    weave = 1 + 0.045 * cloud(rng, shape, 0.45 * mm * shape[0] / small[0], 2)
+    green = np.array([0.030, 0.215, 0.085], np.float32) * rng.uniform(0.9, 1.1, 3).astype(np.float32)
+    return np.asarray((enlarge(light.astype(np.float32), shape) * weave)[..., None] * green, np.float32)
+
+
+def _pull_on_sleeves(rng: np.random.Generator, person: Person, ground: Ground, skin: Skin, backdrop: Light) -> None:
+    """Cloth over the forearms below the cuff: it takes skin away and lies on the backdrop."""
+    shape, mm, small = skin.cover.shape, ground.per_mm, ground.x.shape
+    full = mm * shape[0] / small[0]
+    edge = ground.y + person.cuff + 5 * np.square(ground.x / 34) + 0.7 * cloud(rng, small, 15 * mm)
+    half = 34.5 * person.breadth + 0.055 * np.clip(-ground.y, 0, 200) + 1.2 * cloud(rng, small, 20 * mm)
+    outside = np.maximum(edge, np.abs(ground.x) - half)
+    cloth = smoothstep(0.6, -0.6, enlarge(outside.astype(np.float32), shape) * np.float32(full))
+    dome = 20 * np.sqrt(np.clip(1 - np.square(ground.x / (half + 1)), 0, 1)) + 1.1 * cloud(rng, small, 16 * mm, 3)
+    form = enlarge(shade(gaussian_filter(dome, mm), mm)[0], shape)
+    x, y = enlarge(ground.x, shape), enlarge(ground.y, shape)
+    ribs = np.where(y > -person.cuff - 26, 0.16 * np.sin(x * np.float32(2 * np.pi / 2.6)), 0.0)
+    knit = 1 + ribs + 0.10 * cloud(rng, shape, 0.5 * full, 2)
+    colour = np.array(person.sleeve, np.float32)
+    fabric = (form * knit)[..., None] * colour
+    backdrop += cloth[..., None] * (fabric - backdrop)
+    shadow = smoothstep(2.5, 0.0, enlarge(edge.astype(np.float32), shape)) * (1 - cloth)
+    skin.form[:] *= 1 - np.float32(0.45) * shadow
+    skin.cover[:] *= 1 - cloth
+
+
+def _hair_colour(rng: np.random.Generator, person: Person) -> NDArray[np.float32]:
+    fair = person.ita > 40 and rng.random() < 0.5
+    return np.array([0.33, 0.21, 0.10] if fair else [0.035, 0.022, 0.015], np.float32)
 
 
 def _box(mask: NDArray[np.uint8], margin: int) -> tuple[slice, slice]:
@@ -88,68 +187,3 @@ def _box(mask: NDArray[np.uint8], margin: int) -> tuple[slice, slice]:
         low, high = (int(there[0]), int(there[-1]) + 1) if len(there) else (0, 8)
         box.append(slice(max(0, low - margin) // 8 * 8, min(size, -(-(high + margin) // 8) * 8)))
     return box[0], box[1]
-
-
-def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], surfaces: list[Surface],
-              shape: tuple[int, int], px_per_mm: float) -> Skin:  # fmt: skip
-    palm = hands[0].palm
-    first = surfaces[0].outside < surfaces[1].outside
-    pick = lambda name: np.where(first, getattr(surfaces[0], name), getattr(surfaces[1], name))  # noqa: E731
-    outside, joint, tip = (pick(n) for n in ("outside", "joint", "tip"))
-    small = outside.shape
-    grid = px_per_mm * small[0] / shape[0]  # px of the coarse grid per mm
-    form = _shade(pick("height"), grid)
-    mottle, mottle2 = cloud(rng, small, 14 * grid, 4), cloud(rng, small, 5 * grid, 3)
-    melanin = person.melanin * (
-        1 + 0.07 * mottle + (0.22 if not palm else 0.05) * joint * (0.6 if person.ita > 40 else 1.0)
-    )
-    blood = person.blood * (1 + 0.22 * mottle2 + 0.12 * cloud(rng, small, 30 * grid, 2) + 0.55 * joint + 0.5 * tip)
-    if palm:
-        melanin = 0.10 + 0.20 * melanin
-        blood = blood * 1.25 + 0.05
-    vein = np.zeros(small, np.float32)
-    if not palm:
-        lines: list[Line] = []
-        for hand in hands:
-            lines += [(p * small[0] / shape[0], w * small[0] / shape[0], s) for p, w, s in hand.lines(veins(hand, rng))]
-        vein = strokes(small, lines, 0.9 * grid)
-    melanin, blood = enlarge(melanin.astype(np.float32), shape), enlarge(blood.astype(np.float32), shape)
-    x, y = enlarge(pick("x"), shape), enlarge(pick("y"), shape)
-    tile = furrows(rng, px_per_mm, int(60 * px_per_mm), 0.95)
-    warp = enlarge(cloud(rng, small, 9 * grid), shape)
-    depth = sample_tile(tile, (x + warp) * px_per_mm, (y + warp) * px_per_mm)
-    cover = smoothstep(0.6, -0.6, enlarge(outside, shape) * px_per_mm)
-    return Skin(melanin, blood, enlarge(vein, shape) * np.float32(0.12 * person.lean), np.float32(-0.035) * depth,
-                enlarge(form, shape), cover)  # fmt: skip
-
-
-def _shade(height: Field, per_mm: float) -> Field:
-    """Light on the large form, 0-1.2."""
-    gy, gx = np.gradient(height * np.float32(per_mm))
-    norm = 1 / np.sqrt(1 + gx * gx + gy * gy)
-    total = np.zeros(height.shape, np.float32)
-    for lamp, power in ((LAMP, 0.62), (FILL, 0.22)):
-        towards = (-gx * lamp[0] - gy * lamp[1] + lamp[2]) * norm / np.float32(np.linalg.norm(lamp))
-        total += np.float32(power) * np.clip((towards + 0.25) / 1.25, 0, 1)
-    return total + np.float32(0.22) * norm
-
-
-def _backdrop(
-    rng: np.random.Generator, shape: tuple[int, int], surfaces: list[Surface], px_per_mm: float
-) -> NDArray[np.float32]:
-    outside = np.minimum(surfaces[0].outside, surfaces[1].outside)
-    small = outside.shape
-    grid = px_per_mm * small[0] / shape[0]
-    shadow = gaussian_filter(smoothstep(1, -1, outside), (3 * grid, 3 * grid))
-    shadow = np.roll(shadow, (int(3 * grid), int(2 * grid)), (0, 1))
-    light = (1 - 0.55 * shadow) * (1 + 0.05 * cloud(rng, small, 60 * grid, 2))
-    cloth = enlarge(light.astype(np.float32), shape) * (1 + 0.05 * cloud(rng, shape, 0.6 * px_per_mm, 2))
-    return cloth[..., None] * np.array([0.035, 0.24, 0.085], np.float32) * np.float32(rng.uniform(0.85, 1.2))
-
-
-def _expose(skin: Skin, backdrop: NDArray[np.float32], fall: Field) -> NDArray[np.float32]:
-    slope = np.zeros_like(skin.relief)
-    slope[1:, 1:] = skin.relief[1:, 1:] - skin.relief[:-1, :-1]
-    light = reflect(skin.melanin, skin.blood, skin.vein, skin.scale)
-    light *= (skin.light * (1 - 3.0 * slope + 2.2 * skin.relief))[..., None]
-    return (backdrop + skin.cover[..., None] * (light - backdrop)) * fall[..., None]

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from gan_core.prepare.phantom.fields import Field
 
-DERMIS = np.array([0.18, 0.36, 0.56], np.float32)  # R, G, B optical density (natural log) of bloodless, white dermis
+DERMIS = np.array([0.18, 0.36, 0.60], np.float32)  # R, G, B optical density (natural log) of bloodless, white dermis
 MELANIN = np.array([0.74, 1.00, 1.18], np.float32)
 BLOOD = np.array([0.10, 1.00, 0.75], np.float32)
 VEIN = np.array([1.00, 0.45, 0.20], np.float32)  # deep blood seen through scattering dermis: bluish
@@ -27,20 +27,14 @@ _DENSITY = np.array([3.0, 2.4, 1.8, 1.4, 1.0, 0.7, 0.4, 0.2, 0.1, 0.0])
 def melanin_for(ita: float) -> float:
     """Melanin density of skin with individual typology angle `ita` in degrees."""
     return float(np.interp(ita, _ITA, _DENSITY))
+HORN = np.array([0.86, 0.80, 0.68], np.float32)  # dry scale: white with a touch of yellow
 
 
-def reflect(melanin: Field, blood: Field, vein: Field | float = 0.0, scale: Field | float = 0.0) -> NDArray[np.float32]:
-    """(H, W, 3) linear reflectance of skin with these densities; `scale` 0-1 covers it with whitish horn."""
+def reflect(melanin: Field, blood: Field, vein: Field, horn: Field) -> NDArray[np.float32]:
+    """(..., 3) linear reflectance of skin with these densities, covered by `horn` (0-1)."""
     light = np.empty((*melanin.shape, 3), np.float32)
     for c in range(3):
-        density = melanin * MELANIN[c] + blood * BLOOD[c] + DERMIS[c]
-        if not np.isscalar(vein):
-            density += vein * VEIN[c]
+        density = melanin * MELANIN[c] + blood * BLOOD[c] + vein * VEIN[c] + DERMIS[c]
         channel = np.exp(-density) * np.float32(1 - SURFACE) + np.float32(SURFACE)
-        if not np.isscalar(scale):
-            channel += scale * (HORN[c] - channel)
-        light[..., c] = channel
+        light[..., c] = channel + horn * (HORN[c] - channel)
     return light
-
-
-HORN = np.array([0.86, 0.80, 0.68], np.float32)  # dry scale: white with a touch of yellow

@@ -34,7 +34,7 @@ class Scale:
 
     pairs: int  # of hands; each is photographed from the back and from the front
     hands: tuple[int, int]  # of the image set
-    hands_drawn: int  # times as large before
+    hands_size: tuple[int, int]  # of the photos, as drawn
     eczema_photos: int  # drawn with and without
     eczema_size: tuple[int, int]
     test_photos: int
@@ -47,13 +47,13 @@ class Scale:
 
 SCALES = {
     # Small enough to train all eight generators in ten minutes on two cores, and 102 real images or more in each set.
-    "demo": Scale(pairs=60, hands=(96, 72), hands_drawn=3, eczema_photos=20, eczema_size=(1152, 768), test_photos=6,
+    "demo": Scale(pairs=60, hands=(96, 72), hands_size=(288, 216), eczema_photos=20, eczema_size=(1152, 768), test_photos=6,
                   patch=64, stride=32, lesions={"DF": (115, 73), "MEL": (160, 100)}, lesion_size=(160, 120),
                   lesion_set=64),
     # The numbers of section 3.1; HAM10000's 115 and 1113 photos show 73 and 614 lesions.
-    "paper": Scale(pairs=246, hands=(640, 480), hands_drawn=2, eczema_photos=131, eczema_size=(3456, 2304),
+    "paper": Scale(pairs=246, hands=(640, 480), hands_size=(960, 720), eczema_photos=131, eczema_size=(3456, 2304),
                    test_photos=52, patch=128, stride=64, lesions={"DF": (115, 73), "MEL": (1113, 614)},
-                   lesion_size=(400, 300), lesion_set=256),
+                   lesion_size=(352, 264), lesion_set=256),
 }  # fmt: skip
 
 
@@ -99,7 +99,6 @@ def jobs(what: Scale, folder: Path, seed: int) -> list[Job]:
         Job("eczema", i, 10_000 + i, False, folder / "eczema", f"eczema_{i:04d}", what.eczema_size, seed)
         for i in range(what.eczema_photos)
     ]
-    large = (what.hands[0] * what.hands_drawn, what.hands[1] * what.hands_drawn)
     found += [
         Job(
             "hands",
@@ -108,7 +107,7 @@ def jobs(what: Scale, folder: Path, seed: int) -> list[Job]:
             bool(i % 2),
             folder / "hands",
             f"pair_{i // 2:04d}_{('back', 'front')[i % 2]}",
-            large,
+            what.hands_size,
             seed,
         )
         for i in range(2 * what.pairs)
