@@ -15,6 +15,7 @@ the fit do not: with thousands of participants gpboost 1.8's are wrong or missin
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import Any
 
@@ -105,6 +106,8 @@ def _spreads(trials: Trials) -> tuple[float, float, float]:
     """The variances of the participants' criteria, of their d', and of the images."""
     import gpboost
 
+    # What it says of its optimiser goes to a logger, not to the screen: it stops at the same optimum with a looser end.
+    gpboost.register_logger(logging.getLogger("gpboost"))
     side = trials.is_generated - 0.5
     model = gpboost.GPModel(
         group_data=np.column_stack([trials.participant, trials.image]),
@@ -113,6 +116,7 @@ def _spreads(trials: Trials) -> tuple[float, float, float]:
         likelihood="bernoulli_probit",
         num_parallel_threads=1,
     )
-    model.fit(y=trials.said_generated.astype(float), X=np.column_stack([np.ones(len(side)), side]))
+    fixed = np.column_stack([np.ones(len(side)), side])
+    model.fit(y=trials.said_generated.astype(float), X=fixed, params={"delta_rel_conv": 1e-5})
     people, images, slopes = (float(v) for v in np.asarray(model.get_cov_pars(), float).ravel()[:3])
     return people, slopes, images

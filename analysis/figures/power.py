@@ -1,0 +1,28 @@
+"""The curve of power: how often a survey of each size comes to which verdict."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures.style import INK, MARKERS, PALETTE, new_figure
+
+LABELS = {"cannot_tell": "cannot tell", "detectable": "detectable", "undecided": "undecided"}
+
+
+def power_curve(table: pd.DataFrame, claim: str, target: float) -> Figure:
+    """`table` as of `analysis.power.power_table`; the claim in full, the other verdicts dashed."""
+    figure, axes = new_figure(5.4, 3.4)
+    for i, (column, label) in enumerate(LABELS.items()):
+        mine = label == claim
+        axes.plot(
+            table["participants"], table[column], color=PALETTE[i], marker=MARKERS[i], markersize=5,
+            linestyle="-" if mine else "--", linewidth=2 if mine else 1, label=label, clip_on=False,
+        )  # fmt: skip
+        if mine:
+            axes.fill_between(table["participants"], table["low"], table["high"], color=PALETTE[i], alpha=0.2, lw=0)
+    axes.axhline(target, color=INK, linewidth=0.8, linestyle=":")
+    axes.annotate(f"{target:.0%}", (1, target), xycoords=("axes fraction", "data"), va="bottom", ha="right", color=INK)
+    axes.set(xlabel="participants", ylabel="share of surveys", ylim=(0, 1), xlim=(0, None))
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1, 1), title="verdict")
+    return figure

@@ -1,0 +1,203 @@
+"""`python -m analysis.power`: how many people a claim will take, by simulating the whole survey and its verdict.
+
+Each simulated survey draws people and images anew and is judged by the very estimator of the report, so the answer
+holds for new participants and new images. From a pilot it takes the spreads of people and images, and, unless
+`--accuracy` says otherwise, the accuracy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gan_core.workspace import Workspace, atomic_file, run_command
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.simulation import Design, Truth
+
+PARTICIPANTS = (25, 50, 75, 100, 150, 200, 300, 400)
+CODES = ("cannot tell", "detectable", "undecided")
+
+
+def power(truth: Truth, design: Design, simulations: int, bound: float, rng: np.random.Generator) -> dict[str, float]:
+    """The share of simulated surveys with each verdict."""
+    from analysis import inference
+    from analysis.simulation import simulate
+
+    found = dict.fromkeys(CODES, 0)
+    for _ in range(simulations):
+        accuracy = inference.balanced_accuracy(simulate(truth, design, rng))
+        found[inference.verdict(accuracy, design.participants, bound).code] += 1
+    return {code: n / simulations for code, n in found.items()}
+
+
+def power_table(
+    truth: Truth, design: Design, participants: Sequence[int], simulations: int, bound: float, seed: int = 0
+) -> pd.DataFrame:
+    """One row for each number of participants: how often each verdict falls, with 95 % Wilson intervals of the claim.
+
+    The claim is 'cannot tell' where the true accuracy lies within the bounds, else 'detectable'.
+    """
+    import pandas as pd
+    from statsmodels.stats.proportion import proportion_confint
+    from tqdm import tqdm
+
+    rows = []
+    for n in tqdm(sorted(set(participants)), desc="simulating", unit="size", disable=None, leave=False):
+        shares = power(truth, replace(design, participants=n), simulations, bound, np.random.default_rng([seed, n]))
+        hits = round(shares[claim(truth, bound)] * simulations)
+        low, high = proportion_confint(hits, simulations, method="wilson")
+        rows.append({"participants": n, **{c.replace(" ", "_"): shares[c] for c in CODES}, "low": low, "high": high})
+    return pd.DataFrame(rows)
+
+
+def claim(truth: Truth, bound: float) -> str:
+    """What one hopes to be able to say."""
+    return "cannot tell" if abs(truth.accuracy - 0.5) < bound else "detectable"
+
+
+def needed(table: pd.DataFrame, column: str, target: float) -> int | None:
+    """The participants at which the curve first reaches the target (interpolated), None where it does not."""
+    curve = np.maximum.accumulate(table[column].to_numpy(float))
+    n = table["participants"].to_numpy(float)
+    if curve[-1] < target:
+        return None
+    if curve[0] >= target:
+        return int(n[0])
+    after = int(np.argmax(curve >= target))
+    share = (target - curve[after - 1]) / (curve[after] - curve[after - 1])
+    return int(np.ceil(n[after - 1] + share * (n[after] - n[after - 1]) - 1e-9))
+
+
+# ------------------------------------------------------------------------------------------------ command
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m analysis.power",
+        description="How many participants will it take? Simulates the survey and its verdict.",
+    )
+    add = parser.add_argument
+    add("--accuracy", type=float, metavar="A", help="the true accuracy to plan for (default 0.5, or the pilot's)")
+    add("--bound", type=float, default=0.05, metavar="D", help="'cannot tell' means within 0.5 ± D (default 0.05)")
+    add("--images", type=int, default=100, metavar="N", help="images of each class to draw from (default 100)")
+    add("--trials", type=int, default=10, metavar="N", help="images of each class a participant sees (default 10)")
+    add("--participants", type=int, nargs="+", default=PARTICIPANTS, metavar="N", help="the sizes to try")
+    add("--target", type=float, default=0.8, metavar="P", help="the power wanted (default 0.8)")
+    add("--simulations", type=int, default=400, metavar="N", help="surveys simulated for each size (default 400)")
+    add("--pilot", nargs="?", const="workspace", metavar="FILE.csv",
+        help="take the spreads of people and images from these answers (without FILE: the workspace's)")  # fmt: skip
+    add("--set", metavar="NAME", help="the pilot's stimulus set, where it has several")
+    add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep only these rows of the pilot")
+    add("--workspace", metavar="DIR", help="where the pilot's answers are (default: $GLIMPSE_WORKSPACE, ./workspace)")
+    add("--out", metavar="DIR", type=Path, help="write the table (power.csv) and the curve (power.svg, .png) there")
+    add("--seed", type=int, default=0)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    from analysis.simulation import Design
+
+    _check(args)
+    truth, source = _truth(args)
+    design = Design(images=args.images, trials=args.trials)
+    table = power_table(truth, design, args.participants, args.simulations, args.bound, args.seed)
+    wanted = claim(truth, args.bound)
+    print(
+        f"True accuracy {truth.accuracy:.3f}, {args.images} images a class, {args.trials} + {args.trials} trials each; "
+        f"spreads {source}: SD of d' {truth.sd_d_prime:.2f}, of the criterion {truth.sd_criterion:.2f}, "
+        f"of the images {truth.sd_image:.2f}. {args.simulations} simulated surveys a row."
+    )
+    print("\nparticipants  cannot tell  detectable  undecided")
+    for row in table.itertuples():
+        print(f"{row.participants:>12}  {row.cannot_tell:>11.3f}  {row.detectable:>10.3f}  {row.undecided:>9.3f}")
+    enough = needed(table, wanted.replace(" ", "_"), args.target)
+    words = f"'cannot tell within ±{args.bound:g}'" if wanted == "cannot tell" else "'detectable'"
+    if enough is None:
+        print(f"\nNone of these sizes says {words} with {args.target:.0%} power: use more images or more trials each.")
+    else:
+        about = "At most" if enough == min(args.participants) else "About"
+        print(f"\n{about} {enough} participants say {words} with {args.target:.0%} power.")
+    if args.out:
+        _write(args.out, table, wanted, args)
+        print(f"Written: {args.out / 'power.csv'}, {args.out / 'power.svg'} and .png.")
+    return 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    from analysis.parts import AnalysisError
+
+    for name, value, good in (
+        ("--accuracy", args.accuracy, args.accuracy is None or 0.01 <= args.accuracy <= 0.99),
+        ("--bound", args.bound, 0 < args.bound < 0.5),
+        ("--target", args.target, 0 < args.target < 1),
+    ):
+        if not good:
+            raise AnalysisError(f"{name} {value} is no share between 0 and 1 that makes sense here: see --help.")
+    for name, value in (("--images", args.images), ("--trials", args.trials), ("--simulations", args.simulations)):
+        if value < 1:
+            raise AnalysisError(f"{name} {value}: at least 1 is needed.")
+    if args.trials > args.images:
+        raise AnalysisError(f"--trials {args.trials}: a class has only {args.images} images; raise --images.")
+    if min(args.participants) < 2:
+        raise AnalysisError("--participants: at least 2 are needed to speak of new ones.")
+
+
+def _truth(args: argparse.Namespace) -> tuple[Truth, str]:
+    """The population to simulate, and where its spreads come from."""
+    from analysis.simulation import Truth
+
+    if args.pilot is None:
+        assumed = Truth().with_accuracy(0.5 if args.accuracy is None else args.accuracy)
+        return assumed, "as in Stein et al. 2023"
+    from analysis import mixed
+    from analysis.parts import AnalysisError
+    from analysis.responses import read_csv, read_database
+    from analysis.trials import trials
+
+    if args.pilot == "workspace":
+        answers = read_database(Workspace.at(args.workspace), args.where)
+        if answers is None:
+            raise AnalysisError("--pilot: the workspace holds no answers yet; name a file, or leave --pilot out.")
+    else:
+        answers = read_csv(Path(args.pilot), args.where)
+    frame = answers.trials
+    sets = sorted(frame["set"].unique())
+    if (len(sets) > 1) if args.set is None else (args.set not in sets):
+        raise AnalysisError(f"--set: choose one of the pilot's sets: {', '.join(sets)}.")
+    frame = frame if args.set is None else frame[frame["set"] == args.set]
+    model = mixed.fit(trials(frame["said_generated"], frame["is_generated"], frame["participant"], frame["image"]))
+    truth = model.truth()
+    if truth is None:
+        raise AnalysisError(f"The pilot cannot be modelled ({model.d_prime.note}): leave --pilot out.")
+    if args.accuracy is not None:
+        truth = truth.with_accuracy(args.accuracy)
+    return truth, f"from {frame['participant'].nunique()} participants of the pilot"
+
+
+def _write(out: Path, table: pd.DataFrame, wanted: str, args: argparse.Namespace) -> None:
+    from analysis.figures.power import power_curve
+
+    with atomic_file(out / "power.csv") as temporary:
+        table.to_csv(temporary, index=False)
+    figure = power_curve(table, wanted, args.target)
+    for suffix in ("svg", "png"):
+        with atomic_file(out / f"power.{suffix}") as temporary:
+            figure.savefig(temporary, format=suffix, dpi=200, metadata={"Date": None} if suffix == "svg" else None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
