@@ -137,8 +137,11 @@ def initialise(network: nn.Module, rng: torch.Generator, norm: str = "batch") ->
     if isinstance(network, Translator):
         nn.init.zeros_(network.to_residual.weight)
     if norm == "spectral":
-        for module in weighted:
-            spectral_norm(module)
+        seed = int(torch.randint(2**31, (), generator=rng))
+        with torch.random.fork_rng(devices=[]):  # its power iteration starts from the global random numbers
+            torch.manual_seed(seed)
+            for module in weighted:
+                spectral_norm(module)
 
 
 def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:

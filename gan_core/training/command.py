@@ -80,15 +80,18 @@ def _train_one(
 
     from gan_core.training.loop import Training, longer_than_an_hour
     from gan_core.training.record import duration
-    from gan_core.training.start import begin, describe_run, into_memory, open_images, settle
+    from gan_core.training.start import as_begun, begin, describe_run, into_memory, open_images, settle
 
     def say(sentence: str) -> None:
         if ranks.first:
             print(sentence, flush=True)
 
-    images = open_images(workspace, experiment, wish)
-    run, state = settle(workspace, name, describe_run(name, experiment, images, wish, ranks.world), wish)
     folder = workspace.new("runs", name)
+    if wish.resume:
+        wish = as_begun(folder, name, wish)
+    images = open_images(workspace, experiment, wish)
+    run = describe_run(name, experiment, images, wish, ranks.world)
+    state = settle(folder, run, wish)
     if state == "finished":
         say(f"{name}: already trained ({run.settings.images:,} images); --overwrite would begin again.")
         return True

@@ -17,6 +17,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gan_core.augment import flip, translate_and_cut
 from gan_core.losses import discriminator_loss, generator_loss, gradient_penalty
+from gan_core.training.data import Draws
 from gan_core.training.way import Way
 
 GATHERED = ("loss_d", "loss_g", "loss_pairing", "grad_norm_d", "grad_norm_g")
@@ -62,12 +63,13 @@ class Engine:
     def autocast(self) -> AbstractContextManager[None]:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
-    def augment(self, images: Tensor) -> Tensor:
-        s, draws = self.settings, self.way.draws
-        if s.flips:
-            images = flip(images, draws.uniform(s.batch, 3))
-        if s.diffaugment:
-            images = translate_and_cut(images, draws.uniform(s.batch, 4))
+    def augment(self, images: Tensor, draws: Draws) -> Tensor:
+        """What the discriminator gets to see of images (b, 3, H, W)."""
+        whole = len(images) * draws.ranks.world
+        if self.settings.flips:
+            images = flip(images, draws.uniform(whole, 3))
+        if self.settings.diffaugment:
+            images = translate_and_cut(images, draws.uniform(whole, 4))
         return images
 
     def step(self) -> None:
@@ -90,7 +92,8 @@ class Engine:
         penalise = s.r1 > 0 and self.steps % s.r1_every == 0
         losses = []
         for name, discriminator in self.discriminators.items():
-            real, fake = self.augment(reals[name]), self.augment(generated[name].detach())
+            draws = self.way.draws
+            real, fake = self.augment(reals[name], draws), self.augment(generated[name].detach(), draws)
             with self.autocast():
                 on_real, on_fake = discriminator(real), discriminator(fake)
             self._seen("the discriminator's logits of", ((name, on_real), (name, on_fake)))
@@ -114,7 +117,7 @@ class Engine:
         self.g_optimiser.zero_grad(set_to_none=True)
         losses = []
         for name, discriminator in self.discriminators.items():
-            shown = self.augment(generated[name])
+            shown = self.augment(generated[name], self.way.draws)
             with self.autocast():
                 logits = discriminator(shown)
             losses.append(generator_loss(logits))

@@ -33,7 +33,7 @@ from gan_core.training.unconditional import Unconditional
 from gan_core.training.way import Way
 
 WAYS: dict[str, Callable[..., Way]] = {"unconditional": Unconditional, "targeted": Targeted, "cyclic": Cyclic}
-STATISTICS_IMAGES = 512  # shown to a generator to set its batch statistics for use
+STATISTICS_BATCHES = 16  # shown to a generator to set its batch statistics for use
 Pixels = NDArray[np.uint8]
 Scorer = Callable[[Pixels], Mapping[str, Any]]
 
@@ -217,8 +217,7 @@ class Training:
     def usable_generators(self) -> torch.nn.ModuleDict:
         """A copy of the generators as they are used: averaged where asked for, batch statistics estimated afresh."""
         way, settings = self.engine.way, self.run.settings
-        batches = max(1, STATISTICS_IMAGES // settings.batch)
-        inputs = list(way.free_inputs(settings.seed + 20_000, batches))
+        inputs = list(way.free_inputs(settings.seed + 20_000, STATISTICS_BATCHES))
         return torch.nn.ModuleDict(
             {
                 name: with_statistics(generator, (given[name] for given in inputs))

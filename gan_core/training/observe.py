@@ -35,7 +35,8 @@ def on_batch_statistics(network: nn.Module) -> Iterator[None]:
 def observe(engine: Engine) -> dict[str, float | None]:
     """Mean and SD of the outputs (sigmoid and logit) on each kind of image, and the accuracy on training images.
 
-    Equal batches of min(batch, test images) on all sides, `observe_batches` seeded draws of them averaged. With two
+    Equal batches of min(batch, test images) on all sides, augmented as in training where it is, `observe_batches` seeded
+    draws of them averaged. With two
     discriminators each has its fields with its domain's name, and the plain fields are their means.
     """
     way, settings = engine.way, engine.settings
@@ -48,11 +49,12 @@ def observe(engine: Engine) -> dict[str, float | None]:
         with on_batch_statistics(discriminator), on_batch_statistics(engine.generators):
             for _ in range(settings.observe_batches):
                 given = way.inputs(draws, max(size, 2), shuffled=False)[domain]
-                logits["generated"].append(discriminator(engine.generators[domain](given)[:size]))
+                made = engine.generators[domain](given)[:size]
+                logits["generated"].append(discriminator(engine.augment(made, draws)))
                 for kind, real in (("real_train", images.train), ("real_test", images.test)):
                     if len(real):
                         chosen = draws.order(len(real))[:size]
-                        logits[kind].append(discriminator(to_signed(real[chosen])))
+                        logits[kind].append(discriminator(engine.augment(to_signed(real[chosen]), draws)))
         found = {k: v for kind, values in logits.items() for k, v in _moments(kind, values).items()}
         right_real = torch.cat(logits["real_train"]) > 0
         right = torch.cat([right_real, torch.cat(logits["generated"]) < 0])

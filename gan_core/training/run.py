@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.experiments import EXPERIMENTS, Experiment, Settings, TrainingError
-from gan_core.workspace import read_json, sha256_json, write_json
+from gan_core.workspace import read_json, write_json
 
 # What a resumed run may change: how long, how fast it learns, how often it reports. Anything else is another run.
-CHANGEABLE = ("images", "lr", "tick_images", "score_images", "score_ticks", "observe_batches")
+CHANGEABLE = ("images", "epochs", "lr", "tick_images", "score_images", "score_ticks", "observe_batches")
 
 
 @dataclass(frozen=True)
@@ -29,11 +29,6 @@ class Run:
     @property
     def experiment(self) -> Experiment:
         return EXPERIMENTS[self.experiment_name]
-
-    @property
-    def identity(self) -> str:
-        """The hash of everything that determines the result."""
-        return sha256_json({key: value for key, value in self.to_json().items() if key not in ("name", "preset")})
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -59,10 +54,14 @@ class Run:
     def of(cls, folder: Path) -> Run:
         return cls.from_json(read_json(folder / "config.json"), str(folder / "config.json"))
 
-    def differences(self, other: Run) -> list[str]:
-        """What differs from `other`, as `name: theirs, ours`, for a sentence."""
+    def differences(self, other: Run) -> dict[str, str]:
+        """What differs from `other`: by name, a sentence's part with both values."""
         ours, theirs = self._flat(), other._flat()
-        return [f"{key}: {theirs.get(key)} there, {ours.get(key)} here" for key in ours if ours[key] != theirs.get(key)]
+        return {
+            key: f"{key}: {theirs.get(key)} there, {value} here"
+            for key, value in ours.items()
+            if value != theirs.get(key)
+        }
 
     def _flat(self) -> dict[str, Any]:
         flat = {"experiment": self.experiment_name, "height": self.height, "width": self.width}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -107,40 +107,45 @@ def into_memory(run: Run, image_sets: Mapping[str, ImageSet], device: torch.devi
     return {domain: Domain.load(domain, images, run.height, run.width, device) for domain, images in image_sets.items()}
 
 
-def settle(workspace: Workspace, name: str, wished: Run, wish: Wish) -> tuple[Run, str]:
-    """The run to train and what it is: `new`, `unfinished` or `finished`.
-
-    The same configuration is gone on with; another one is refused unless `--resume` changes only what a run may
-    change on its way, or `--overwrite` begins anew.
-    """
-    folder = workspace.new("runs", name)
-    if wish.overwrite or not (folder / "config.json").is_file():
-        if wish.resume and not wish.overwrite:
-            raise TrainingError(f"There is no run '{name}' to resume: leave out --resume to begin it.")
-        return wished, "new"
+def as_begun(folder: Path, name: str, wish: Wish) -> Wish:
+    """With `--resume`: the wish filled up with what the run was begun with. Raises TrainingError without a run."""
+    if not (folder / "config.json").is_file():
+        raise TrainingError(f"There is no run '{name}' to resume: leave out --resume to begin it.")
     there = Run.of(folder)
-    finished = read_json(folder / "config.json").get("finished")
-    changed = {k: v for k, v in (wish.chosen or {}).items() if getattr(there.settings, k) != v}
-    asked = wished
-    if wish.resume:  # what was not asked for is as it was begun
-        asked = replace(
-            wished, preset=wish.preset or there.preset, settings=replace(there.settings, **(wish.chosen or {})),
-            height=wished.height if wish.resolution else there.height,
-            width=wished.width if wish.resolution else there.width,
-        )  # fmt: skip
-        if wish.preset not in (None, there.preset):
-            raise TrainingError(f"Run '{name}' was begun with --preset {there.preset}: resume it without --preset.")
-    differences = asked.differences(there)
-    allowed = wish.resume and set(changed) <= set(CHANGEABLE) and len(differences) == len(changed)
-    if differences and not allowed:
+    if wish.preset not in (None, there.preset):
+        raise TrainingError(f"Run '{name}' was begun with --preset {there.preset}: resume it without --preset.")
+    chosen = dict(wish.chosen or {})
+    if "images" in chosen:
+        chosen.setdefault("epochs", 0)
+    return replace(
+        wish, preset=there.preset, chosen={**asdict(there.settings), **chosen},
+        resolution=wish.resolution or there.height,
+        image_sets={**{d: facts["name"] for d, facts in there.image_sets.items()}, **(wish.image_sets or {})},
+    )  # fmt: skip
+
+
+def settle(folder: Path, wished: Run, wish: Wish) -> str:
+    """What the wished run is: `new`, `unfinished` (and gone on with) or `finished`.
+
+    Raises TrainingError where a run of that name has another configuration, unless `--resume` changes only what a run
+    may change on its way, or `--overwrite` begins anew.
+    """
+    if wish.overwrite or not (folder / "config.json").is_file():
+        return "new"
+    there = Run.of(folder)
+    differences = wished.differences(there)
+    if not wish.resume:
+        changed = list(differences.values())
+        remedy = "give this one its own --name, or begin it again with --overwrite."
+    else:
+        changed = [sentence for key, sentence in differences.items() if key not in CHANGEABLE]
+        remedy = f"--resume may change {', '.join(CHANGEABLE)}; give another run its own --name."
+    if changed:
         raise TrainingError(
-            f"There is a run '{name}' of another configuration ({'; '.join(differences[:3])}): give this one its own "
-            "--name, or begin it again with --overwrite."
-            + (f" --resume may change {', '.join(CHANGEABLE)} only." if wish.resume else "")
+            f"There is a run '{wished.name}' of another configuration ({'; '.join(changed[:3])}): {remedy}"
         )
-    if finished and asked.settings.images <= finished["images"]:
-        return there, "finished"
-    return asked, "unfinished"
+    finished = read_json(folder / "config.json").get("finished")
+    return "finished" if finished and wished.settings.images <= finished["images"] else "unfinished"
 
 
 def begin(folder: Path, run: Run, subset: Sequence[int] | None, anew: bool) -> None:

@@ -1,0 +1,86 @@
+"""Many processes train as one: two ranks with half the batch each against one with the whole."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from gan_core.training.engine import tensors_of
+from gan_core.training.ranks import Ranks
+from gan_core.workspace import Workspace
+from tests.gan_core.tiny import TINY, make_set, tiny_training
+
+# Batch norm sees only its rank's half of the batch (SyncBatchNorm is for CUDA), so the two are compared without it.
+TWO_RANKS = """
+import os, sys
+from gan_core.workspace import Workspace
+from tests.gan_core.test_ranks import train_without_batch_norm
+
+os.environ |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": sys.argv[2]}
+child = os.fork()
+os.environ["RANK"] = os.environ["LOCAL_RANK"] = "1" if child == 0 else "0"
+train_without_batch_norm(Workspace.at(), sys.argv[1])
+assert child == 0 or os.waitpid(child, 0)[1] == 0
+"""
+
+
+def train_without_batch_norm(workspace: Workspace, out: str) -> None:
+    torch.set_num_threads(1)
+    ranks = Ranks.join("cpu")
+    training = tiny_training(workspace, "df", name=f"run-{ranks.rank}-{ranks.world}", preset="modern", batch=8)
+    training.ranks = training.engine.way.ranks = training.engine.way.draws.ranks = ranks
+    for network in [*training.engine.generators.values()]:
+        remove_batch_norm(network)
+    training.engine.__init__(training.engine.way)  # type: ignore[misc]
+    for _ in range(20):
+        training.engine.step()
+    found = {**dict(tensors_of(training.engine.state())), "loss": torch.tensor(training.engine.gathered()["loss_g"])}
+    torch.save(found, f"{out}-{ranks.rank}-{ranks.world}.pt")
+    ranks.leave()
+
+
+def remove_batch_norm(network: nn.Module) -> None:
+    for name, child in network.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(network, name, nn.Identity())
+        else:
+            remove_batch_norm(child)
+
+
+def test_two_ranks_with_half_the_batch_train_as_one_with_the_whole(workspace: Workspace, tmp_path: Path) -> None:
+    make_set(workspace, "df")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-c", TWO_RANKS, str(tmp_path / "rank"), str(port)]
+    workers = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    train_without_batch_norm(workspace, str(tmp_path / "rank"))
+    assert workers.wait(timeout=120) == 0
+    alone, first, second = (torch.load(tmp_path / f"rank-{name}.pt") for name in ("0-1", "0-2", "1-2"))
+    assert first.keys() == alone.keys()
+    for name, tensor in first.items():
+        if not name.startswith(("sums", "way.rng")):
+            assert torch.equal(tensor, second[name]), f"{name} is the same on both ranks"
+            assert torch.allclose(tensor.double(), alone[name].double(), rtol=1e-3, atol=2e-5), name
+    start_weights = tiny_training(workspace, "df", name="fresh", preset="modern", batch=8).engine.generators
+    moved = (start_weights["df"].to_rgb.weight - alone["generators.df.to_rgb.weight"]).abs().max().item()
+    assert moved > 100 * 2e-5, "they learned something"
+
+
+def test_torchrun_trains_with_two_processes(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    settings = [part for name, value in {**TINY, "batch": 8}.items() for part in ("--set", f"{name}={value}")]
+    command = [
+        sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "gan_core",
+        "train", "df", "--device", "cpu", *settings,
+    ]  # fmt: skip
+    done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("trained 32 images") == 1, "one process speaks"
+    assert (workspace.root / "runs/df/generator.safetensors").is_file()
