@@ -18,6 +18,10 @@ from gan_core.prepare.phantom.person import Person
 from gan_core.prepare.phantom.skin import reflect
 
 FIELD_MM = 15.0  # width of what a photo shows
+# Gel and crossed polarisers take the gloss away: browns are warmer than to the naked eye.
+POLARISED = np.array([0.56, 1.00, 1.34], np.float32)
+# The dermatoscope's lamp is bluish and rarely balanced: in HAM10000 plain skin has a median b* of 1 (SD 8).
+LAMP, LAMP_SD = np.array([0.90, 0.98, 1.52]), np.array([0.06, 0.03, 0.15])
 CANVAS = 1.3  # side of the canvas, in widths of a photo
 
 
@@ -104,73 +108,63 @@ def _network(rng: np.random.Generator, shape: tuple[int, int], mm: float, pitch:
 
 
 def _dermatofibroma(rng: np.random.Generator, melanin: Field, blood: Field, mm: float) -> Lesion:
+    """A pale scar-like heart, about a third of the width, in a ring of delicate network that fades outwards."""
     shape = melanin.shape
     radius = rng.uniform(2.4, 5.0)
-    field = _blob(rng, shape, mm, radius, 1, rng.uniform(0.07, 0.16))
-    whole = smoothstep(-0.15, rng.uniform(0.35, 0.6), field)
-    heart = rng.uniform(0.50, 0.68)
-    scar = smoothstep(heart - 0.12, heart + 0.22, field + 0.10 * cloud(rng, shape, 0.7 * mm, 3))
-    ring = whole * (1 - scar)
-    net = _network(rng, shape, mm, rng.uniform(0.32, 0.48))
-    brown = rng.choice([rng.uniform(0.15, 0.4), rng.uniform(0.5, 0.9)])
-    melanin = melanin + np.float32(brown) * ring * (0.45 + 0.75 * net) * np.clip(
-        1 + 0.3 * cloud(rng, shape, mm, 3), 0.2, 2
-    )
-    pink = rng.uniform(0.05, 0.65)
-    blood = blood + np.float32(pink) * (0.8 * ring + 0.5 * scar) * np.clip(
-        1 + 0.35 * cloud(rng, shape, 1.2 * mm, 3), 0, 2
-    )
-    halo = np.exp(-np.square((field + 0.10) / 0.25))
-    blood += np.float32(rng.uniform(0, 0.2)) * halo
+    field = _blob(rng, shape, mm, radius, 1, rng.uniform(0.05, 0.12))
+    whole = smoothstep(-0.20, rng.uniform(0.35, 0.7), field)
+    heart = rng.uniform(0.48, 0.72)
+    scar = smoothstep(heart - 0.25, heart + 0.25, field + 0.09 * cloud(rng, shape, 0.9 * mm, 3))
+    ring = whole * (1 - 0.85 * scar)
+    uneven = np.clip(1 + 0.30 * cloud(rng, shape, 1.4 * mm, 4), 0.2, 2)
+    brown = rng.uniform(0.15, 0.40) if rng.random() < 0.5 else rng.uniform(0.5, 1.0)
+    net = _network(rng, shape, mm, rng.uniform(0.32, 0.48)) * smoothstep(-0.3, 0.4, field)
+    melanin = melanin + np.float32(brown) * ring * (0.6 + 0.55 * net) * uneven
+    pink = rng.uniform(0.25, 0.95) * (1.1 - brown)
+    blood = blood + np.float32(pink) * (0.75 * ring + 0.45 * scar * whole) * np.clip(1 + 0.3 * cloud(rng, shape, mm, 4), 0, 2)
+    blood += np.float32(rng.uniform(0, 0.15)) * np.exp(-np.square((field + 0.15) / 0.3))
     fibres: list[Line] = []
-    for _ in range(int(rng.integers(8, 50))):
-        turn, at = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.28 * radius, 2) * mm + shape[0] / 2
-        t = np.linspace(-0.5, 0.5, 5)[:, None] * rng.uniform(0.4, 1.6) * mm
-        fibres.append(
-            (
-                at + t * [np.cos(turn), np.sin(turn)] + rng.normal(0, 0.05 * mm, (5, 2)),
-                rng.uniform(0.04, 0.1) * mm,
-                rng.uniform(0.3, 1),
-            )
-        )
-    shine = strokes(shape, fibres, 0.05 * mm) * whole
-    white = rng.uniform(0.25, 0.6) * scar * np.clip(0.8 + 0.3 * cloud(rng, shape, 0.4 * mm, 3), 0, 1.3) + 0.35 * shine
-    return Lesion(melanin, blood, np.zeros(shape, np.float32), np.clip(white, 0, 0.8).astype(np.float32))
+    for _ in range(int(rng.integers(10, 60))):
+        turn, at = rng.uniform(0, 2 * np.pi), rng.normal(0, 0.24 * radius, 2) * mm + shape[0] / 2
+        t = np.linspace(-0.5, 0.5, 5)[:, None] * rng.uniform(0.3, 1.3) * mm
+        points = at + t * [np.cos(turn), np.sin(turn)] + rng.normal(0, 0.04 * mm, (5, 2))
+        fibres.append((points, rng.uniform(0.03, 0.08) * mm, rng.uniform(0.2, 0.9)))
+    shine = strokes(shape, fibres, 0.05 * mm) * scar
+    white = rng.uniform(0.05, 0.28) * scar * np.clip(0.85 + 0.2 * cloud(rng, shape, 0.5 * mm, 3), 0, 1.3) + 0.22 * shine
+    return Lesion(melanin, blood, np.zeros(shape, np.float32), np.clip(white, 0, 0.7).astype(np.float32))
 
 
 def _melanoma(rng: np.random.Generator, melanin: Field, blood: Field, mm: float) -> Lesion:
+    """Several lobes and colours: brown network, black blotches, red, a blue veil, white regression, dots, streaks."""
     shape = melanin.shape
-    radius = rng.uniform(2.0, 4.2)
-    field = _blob(rng, shape, mm, radius, int(rng.integers(2, 6)), rng.uniform(0.12, 0.26))
-    abrupt = 0.08 + 0.35 * smoothstep(-0.8, 0.8, cloud(rng, shape, 3 * mm))  # sharp here, fading there
+    radius = rng.uniform(2.2, 5.2)
+    field = _blob(rng, shape, mm, radius, int(rng.integers(2, 6)), rng.uniform(0.07, 0.17))
+    abrupt = 0.06 + rng.uniform(0.1, 0.5) * smoothstep(-0.8, 0.8, cloud(rng, shape, 3 * mm))  # sharp here, fading there
     whole = np.clip((field + 0.02) / abrupt, 0, 1)
     whole = whole * whole * (3 - 2 * whole)
-    patch = lambda size, low, high: smoothstep(low, high, cloud(rng, shape, size * mm, 3) + 0.5 * field)  # noqa: E731
-    net = _network(rng, shape, mm, rng.uniform(0.28, 0.42))
-    tone = rng.uniform(0.45, 1.15)
-    grain = np.clip(1 + 0.28 * cloud(rng, shape, 0.5 * mm, 3), 0.2, 2)
-    brown = tone * (0.55 + rng.uniform(0.2, 0.9) * net * patch(2.5, -0.6, 0.6)) * grain
-    dark = rng.uniform(0.5, 2.4) * patch(2.6, rng.uniform(-0.3, 0.6), rng.uniform(0.7, 1.2)) * grain
-    light = patch(2.2, 0.4, 0.9) * rng.uniform(0, 0.5)
-    melanin = melanin + np.float32(1) * whole * np.clip(brown + dark - light, 0, None)
-    count = int(rng.integers(0, 140))
-    near = _inside(rng, field, -0.03, count)
-    melanin += dots(shape, near, rng.uniform(0.08, 0.32, len(near)) * mm, rng.uniform(0.3, 1.4, len(near)))
-    if rng.random() < 0.45:
-        melanin += _streaks(rng, field, mm) * (0.5 + tone)
-    blood = (
-        blood
-        + np.float32(rng.uniform(0, 0.7)) * whole * patch(2.0, 0.0, 0.9)
-        + np.float32(0.12) * smoothstep(-0.4, 0.1, field)
-    )
-    deep = np.float32(rng.uniform(0.0, 1.1)) * whole * patch(2.4, 0.2, 1.0)
-    white = np.float32(rng.uniform(0, 0.75) * (rng.random() < 0.6)) * whole * patch(1.8, 0.6, 1.2)
-    white *= np.clip(0.8 + 0.35 * cloud(rng, shape, 0.3 * mm, 2), 0, 1.2)
-    keep = 1 - 0.85 * np.clip(white / 0.7, 0, 1)
-    ground = np.float32(np.median(melanin[field < -0.3])) if (field < -0.3).any() else melanin.min()
-    return Lesion(
-        (ground + (melanin - ground) * keep).astype(np.float32), blood, (deep * keep).astype(np.float32), white
-    )
+
+    def patch(size: float, low: float, high: float, inwards: float = 0.5) -> Field:
+        return smoothstep(low, high, cloud(rng, shape, size * mm, 4) + np.float32(inwards) * field)
+
+    grain = np.clip(1 + 0.28 * cloud(rng, shape, 0.45 * mm, 4), 0.2, 2)
+    net = _network(rng, shape, mm, rng.uniform(0.26, 0.42))
+    brown = rng.uniform(0.5, 1.4) * (0.6 + rng.uniform(0.1, 0.9) * net * patch(2.5, -0.8, 0.6)) * (0.6 + 0.8 * patch(2.5, -0.8, 0.9))
+    dark = rng.uniform(0.3, 2.6) * patch(2.4, rng.uniform(-0.4, 0.7), rng.uniform(0.9, 1.5), 0.9)
+    pigment = whole * (brown + dark) * grain
+    globules = _inside(rng, field, -0.02, int(rng.integers(0, 90)))
+    size = rng.uniform(0.08, 0.26, len(globules)) * mm
+    pigment += dots(shape, globules, size, rng.uniform(0.2, 0.8, len(globules))) * smoothstep(-0.05, 0.1, field)
+    if rng.random() < 0.4:
+        pigment += _streaks(rng, field, mm) * rng.uniform(0.4, 1.0)
+    blood = blood + whole * (np.float32(rng.uniform(0.0, 0.35)) + np.float32(rng.uniform(0, 0.7)) * patch(2.0, 0.0, 0.9))
+    blood += np.float32(rng.uniform(0, 0.15)) * smoothstep(-0.5, 0.1, field)
+    deep = np.float32(rng.uniform(0.2, 1.2) * (rng.random() < 0.6)) * whole * patch(2.4, 0.1, 1.2, 0.9)
+    regress = whole * patch(2.2, 0.6, 1.7) * np.float32(rng.uniform(0.3, 0.9) * (rng.random() < 0.45))
+    white = 0.35 * regress * np.clip(0.8 + 0.3 * cloud(rng, shape, 0.5 * mm, 3), 0, 1.2)
+    if rng.random() < 0.5:
+        blood += 0.3 * regress * _vessels(rng, shape, mm, 60)
+    keep = 1 - 0.9 * regress
+    return Lesion(melanin + pigment * keep, np.asarray(blood, np.float32), deep * keep, white)
 
 
 def _inside(rng: np.random.Generator, field: Field, level: float, count: int) -> np.ndarray:
@@ -220,16 +214,16 @@ def shoot(seed: int, lesion: Lesion, person: Person, width: int, height: int) ->
         return affine_transform(layer, matrix, offset, (height, width), np.float32, order=1, mode="reflect")
 
     melanin, blood, deep, white = (seen(a) for a in (lesion.melanin, lesion.blood, lesion.deep, lesion.white))
-    light = reflect(melanin, blood, deep, np.zeros_like(deep))
-    light += np.clip(white, 0, 1)[..., None] * (np.array([0.82, 0.70, 0.70], np.float32) - light)
-    light *= np.float32(rng.uniform(0.95, 1.3))
+    light = reflect(melanin, blood, deep, np.zeros_like(deep), POLARISED)
+    light += np.clip(white, 0, 1)[..., None] * (np.array([0.80, 0.66, 0.67], np.float32) - light)
+    light *= np.float32(rng.uniform(0.62, 0.98) * (1 + 0.45 * min(person.melanin, 1.5)))  # set for the skin at hand
     light *= (1 + 0.05 * cloud(rng, (height, width), 0.6 * width))[..., None]
     _add_hair(rng, light, person, mm)
     _add_gel(rng, light, mm)
     _add_ruler(rng, light, mm)
     _add_vignette(rng, light)
-    camera = draw_camera(rng, noise=0.012, blur=0.55)
-    light *= (1 + rng.normal(0, [0.05, 0.02, 0.07])).astype(np.float32)
+    camera = draw_camera(rng, noise=0.018, blur=0.5)
+    light *= (LAMP * np.exp(rng.normal(0, LAMP_SD))).astype(np.float32)
     return camera.develop(light, camera.grain((height, width)))
 
 

@@ -118,7 +118,7 @@ def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], groun
     melanin = person.melanin * (1 + 0.05 * slow + (0.20 if not palm else 0.0) * ground.joint)
     blood = person.blood * (1 + 0.14 * cloud(rng, small, 26 * mm, 3) + 0.45 * ground.joint + 0.55 * ground.tip)
     if palm:  # pale but for the wrist
-        melanin += smoothstep(-22, 12, ground.y) * (0.10 + 0.17 * melanin - melanin)
+        melanin += smoothstep(-45, 22, ground.y) * (0.10 + 0.17 * melanin - melanin)
         blood = blood * 1.3 + 0.10 * np.exp(-np.square((ground.y - 84) / 9)) * (1 - ground.finger)
     melanin, blood = enlarge(melanin.astype(np.float32), shape), enlarge(blood.astype(np.float32), shape)
     fine = cloud(rng, shape, 3.2 * px_per_mm, 5)

@@ -30,11 +30,16 @@ def melanin_for(ita: float) -> float:
 HORN = np.array([0.86, 0.80, 0.68], np.float32)  # dry scale: white with a touch of yellow
 
 
-def reflect(melanin: Field, blood: Field, vein: Field, horn: Field) -> NDArray[np.float32]:
-    """(..., 3) linear reflectance of skin with these densities, covered by `horn` (0-1)."""
+def reflect(
+    melanin: Field, blood: Field, vein: Field, horn: Field, absorption: NDArray[np.float32] = MELANIN
+) -> NDArray[np.float32]:
+    """(..., 3) linear reflectance of skin with these densities, covered by `horn` (0-1).
+
+    `absorption` is melanin's, by channel.
+    """
     light = np.empty((*melanin.shape, 3), np.float32)
     for c in range(3):
-        density = melanin * MELANIN[c] + blood * BLOOD[c] + vein * VEIN[c] + DERMIS[c]
+        density = melanin * absorption[c] + blood * BLOOD[c] + vein * VEIN[c] + DERMIS[c]
         channel = np.exp(-density) * np.float32(1 - SURFACE) + np.float32(SURFACE)
         light[..., c] = channel + horn * (HORN[c] - channel)
     return light
