@@ -1,8 +1,8 @@
 """Joined up: people beside the metrics. Set by set in one table; image by image as rank correlations.
 
 Does a distance, a discriminator or a classifier see what people see? For each answered stimulus set the human scores
-stand beside KID, Fréchet distance, memorisation and the machine observer; for each image the rate at which it was called
-generated beside its realism, its distance to the nearest training image, and the discriminator's output.
+stand beside KID, Fréchet distance, memorisation and the machine observer; for each image the rate at which it
+was called generated beside its realism, its distance to the nearest training image, and the discriminator's output.
 """
 
 from __future__ import annotations
@@ -120,8 +120,8 @@ METHODS = [
     f"Images: realism is the score of Kynkäänniemi et al. 2019 (k = {NEIGHBOURS}) and the nearest neighbour is sought "
     f"among the training images (at most {MOST_REAL}, drawn by the seed), both in the extractor's features; the "
     "discriminator is that of the run's last checkpoint. Correlations are Spearman's, with intervals over images by "
-    "Fisher's z with the standard error of Bonett and Wright 2000. Rates of images that few people saw are noisy, which "
-    "draws every correlation towards zero.",
+    "Fisher's z with the standard error of Bonett and Wright 2000. Rates of images that few people saw are noisy, "
+    "which draws every correlation towards zero.",
 ]
 
 

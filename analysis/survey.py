@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis import dependence, images, inference, observers, survey_figures, verdicts
+from analysis import dependence, images, inference, mixed, observers, survey_figures, verdicts
 from analysis.dependence import stacked
 from analysis.parts import Context, Part
 from analysis.trials import Trials, trials
@@ -94,45 +94,74 @@ def quartiles(values: Any, what: str = "undefined for every participant") -> dic
 
 
 def scores_of(answers: Trials, people: pd.DataFrame, context: Context, unanswered: int) -> dict[str, Any]:
-    """Everything that scores.json says of one set."""
-    f1 = {**inference.mean_f1(answers, context.positive).scores("mean"), **quartiles(people["f1"])}
+    """Everything that scores.json says of one set. A number that cannot be had is None, with its reason in `note`."""
     chance = people["f1_chance"].to_numpy(float)
-    f1 |= {
-        "chance_mean": float(np.nanmean(chance)) if np.isfinite(chance).any() else None,
-        "positive": context.positive,
-        "undefined": int(people["f1"].isna().sum()),
-    }
-    balanced = inference.balanced_accuracy(answers)
-    verdict = inference.verdict(balanced, len(people), context.bound)
+    balanced, found = inference.balanced_accuracy(answers), inference.accuracy(answers)
     hit, false_alarm = inference.rate(answers, 1, 0), inference.false_alarm_rate(answers)
-    truth_of = dict(zip(answers.image, answers.is_generated, strict=True))
-    random = np.random.default_rng(context.seed)
+    generated = pd.Series(answers.is_generated).groupby(answers.image).first()
     return {
         "participants": len(people),
         "trials": len(answers),
         "missing_answers": unanswered,
-        "images": {"real": sum(not g for g in truth_of.values()), "generated": int(sum(truth_of.values()))},
-        "f1": f1,
-        "accuracy": {**inference.accuracy(answers).scores("mean"), "n": len(answers)},
-        "balanced_accuracy": balanced.scores("mean"),
+        "images": {"real": int((~generated).sum()), "generated": int(generated.sum())},
+        "f1": {
+            **quartiles(people["f1"]),
+            **inference.mean_f1(answers, context.positive).scores("mean"),
+            "chance_mean": float(np.nanmean(chance)) if np.isfinite(chance).any() else None,
+            "positive": context.positive,
+            "undefined": int(people["f1"].isna().sum()),
+        },
+        "accuracy": {**found.scores("mean"), "n": len(answers)},
+        "balanced_accuracy": {**balanced.scores("mean"), "n": len(answers)},
         "hit_rate": hit.value,
         "false_alarm_rate": false_alarm.value,
         "rates": {"hit": hit.scores(), "false_alarm": false_alarm.scores()},
-        "d_prime": inference.mean_d_prime(answers).scores("mean"),
-        "criterion": inference.mean_criterion(answers).scores("mean"),
-        "equivalence": {
-            "bound": verdict.bound, "p": verdict.p_equivalence, "ci90": ci90(balanced),
-            "verdict": verdict.code, "words": verdict.words,
-            "p_chance": verdict.p_chance, "more_participants": verdict.more_participants,
-            "method": "two one-sided t tests of balanced accuracy against 0.5 ± bound, " + inference.METHOD,
-            **({"note": verdict.note} if verdict.note else {}),
-        },
-        "permutation": {
-            "p_these_images": observers.group_permutation_p(answers.counts()),
-            "p_new_images": inference.image_permutation_p(answers, random),
-        },
+        **_sensitivity_and_criterion(answers, context.seed),
+        "equivalence": _equivalence(balanced, len(people), context.bound),
+        "permutation": _noted(
+            {
+                "p_these_images": observers.group_permutation_p(answers.counts()),
+                "p_new_images": inference.image_permutation_p(answers, np.random.default_rng(context.seed)),
+            },
+            "images of one class only",
+        ),
         "response_time_s": quartiles(people["median_response_time_s"], "no response times were given"),
+        **({} if hit.value is not None and false_alarm.value is not None else {"note": hit.note or false_alarm.note}),
+    }
+
+
+def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
+    """The population's d' and criterion, and beside them the means of the participants' own."""
+    found = {}
+    model = mixed.fit(answers, seed)
+    for name, population, own in (
+        ("d_prime", model.d_prime, inference.mean_d_prime(answers)),
+        ("criterion", model.criterion, inference.mean_criterion(answers)),
+    ):
+        found[name] = {
+            "mean": own.value, "mean_ci95": own.ci95, "mean_method": own.method, **population.scores("population"),
+            **({"note": population.note or own.note} if population.note or own.note else {}),
+        }  # fmt: skip
+    spreads = {"participants_d_prime": model.sd_d_prime, "participants_criterion": model.sd_criterion}
+    found["spread"] = _noted({**spreads, "images": model.sd_image}, model.d_prime.note)
+    return found
+
+
+def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dict[str, Any]:
+    verdict = inference.verdict(balanced, people, bound)
+    found = {
+        "bound": verdict.bound, "p": verdict.p_equivalence, "ci90": ci90(balanced), "verdict": verdict.code,
+        "words": verdict.words, "p_chance": verdict.p_chance,
+        "method": "two one-sided t tests of balanced accuracy against 0.5 ± bound, " + inference.METHOD,
     }  # fmt: skip
+    if verdict.code == "undecided":
+        found["more_participants"] = verdict.more_participants
+    return _noted(found, verdict.note or balanced.note or "more participants alone will not decide it")
+
+
+def _noted(found: dict[str, Any], reason: str) -> dict[str, Any]:
+    """With the reason beside it, where something is None."""
+    return {**found, "note": reason} if None in found.values() else found
 
 
 def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:
@@ -202,7 +231,7 @@ def summary(scores: dict[str, Any]) -> pd.DataFrame:
                 "balanced_accuracy": one["balanced_accuracy"]["mean"],
                 "hit_rate": one["hit_rate"],
                 "false_alarm_rate": one["false_alarm_rate"],
-                "d_prime": one["d_prime"].get("population"),
+                "d_prime": one["d_prime"]["population"],
                 "d_prime_mean": one["d_prime"]["mean"],
                 "criterion_mean": one["criterion"]["mean"],
                 "p_equivalence": one["equivalence"]["p"],

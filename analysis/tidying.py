@@ -25,8 +25,9 @@ RULES = (
     "Attention (catch) trials are never scored. A trial whose exposure went wrong and which was made good by a spare "
     "trial gives way to the spare. Other flagged trials (exposure off, focus lost, ...) are scored as they were "
     "answered, and the table of exclusions shows the verdict without them.",
-    "People who stopped early count with the trials they answered; people screened out, and simulated participants, "
-    "do not count. Several answers of one person to one image are several trials of that image.",
+    "People who stopped early count with the trials they answered; people screened out, people whom the study's own "
+    "rule excludes (stated in its file before anybody came), and simulated participants do not count. Several answers "
+    "of one person to one image are several trials of that image.",
 )
 
 
@@ -80,9 +81,7 @@ def tidy(
     trials = _columns(raw, name)
     people = trials["participant"]
     catch, simulated = _yes(raw, "catch"), trials["simulated"]
-    if "excluded" in raw:  # by the study's own rule, stated in its file before anybody came
-        trials["failed_catch"] = _yes(raw, "excluded")
-    elif "catch_trials" in raw and "catch_correct" in raw:
+    if "catch_trials" in raw and "catch_correct" in raw:
         trials["failed_catch"] = _numbers(raw["catch_correct"]) < _numbers(raw["catch_trials"])
     else:
         failed = people[catch & trials["answer"].notna() & (trials["truth"] != trials["answer"])].unique()
@@ -90,6 +89,7 @@ def tidy(
 
     left_out = {
         "simulated_participants": simulated & (not include_simulated),
+        "excluded_participants": _yes(raw, "excluded"),
         "screened_out_participants": _text(raw, "state", "") == "screened-out",
         "catch_trials": catch,
         "replaced_trials": _yes(raw, "replaced"),

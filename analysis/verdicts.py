@@ -50,7 +50,7 @@ def verdict_in_words(name: str, one: dict[str, Any]) -> dict[str, Any]:
         sentence = f"{right}, which lies within {band} (equivalence test, p = {p_value(one['equivalence']['p'])})."
     else:
         head = "Undecided"
-        more = one["equivalence"]["more_participants"]
+        more = one["equivalence"].get("more_participants")
         need = (
             f"about {more} more participants would decide it" if more
             else one["equivalence"].get("note") or "more images are needed, more participants alone will not decide it"
@@ -60,7 +60,7 @@ def verdict_in_words(name: str, one: dict[str, Any]) -> dict[str, Any]:
     facts = [
         ("participants", str(one["participants"])),
         ("real + generated images", f"{one['images']['real']} + {one['images']['generated']}"),
-        ("d′", _with_interval(one["d_prime"].get("population", one["d_prime"]["mean"]), one["d_prime"]["ci95"])),
+        ("d′", _with_interval(one["d_prime"]["population"], one["d_prime"]["ci95"])),
         ("F1, mean (chance)", f"{decimal(f1['mean'])} ({decimal(f1['chance_mean'])})"),
         ("F1, quartiles", " / ".join(decimal(f1[q]) for q in ("q1", "median", "q3"))),
         ("hits / false alarms", f"{percent(one['hit_rate'])} / {percent(one['false_alarm_rate'])}"),
@@ -97,7 +97,8 @@ def methods(context: Context) -> list[str]:
         f"Each participant's F1 has '{context.positive}' as its positive class. Its chance level is the mean over all "
         "ways to deal out that participant's own answers over the images they saw, which is exact (hypergeometric).",
         "d′ = z(H) − z(F) and c = −(z(H) + z(F))/2 with the log-linear correction (Hautus 1995), by participant. "
-        "Means of these are biased towards zero with few trials.",
+        "Means of these are biased towards zero with few trials, so the population's d′ and criterion are those of a "
+        "probit model with participants and images crossed, d′ varying between participants (spreads by gpboost).",
         "Every interval is for new participants and new images: the variance is clustered by participants and by "
         "images and counts the noise of trials once, participants + images − trials (Cameron, Gelbach and Miller 2011, "
         "eq. 2.11), with Satterthwaite's degrees of freedom; shares have Wilson's interval for the effective "

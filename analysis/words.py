@@ -29,6 +29,10 @@ FEW_IMAGES = 30  # of a class: below, the interval for new images is mostly the 
 LEFT_OUT = {  # counts of what was left out on the way, in words
     "filtered_out": ("row that --where did not ask for", "rows that --where did not ask for"),
     "simulated_participants": ("simulated participant", "simulated participants"),
+    "excluded_participants": (
+        "participant excluded by the study's own rule",
+        "participants excluded by the study's own rule",
+    ),
     "screened_out_participants": ("participant screened out", "participants screened out"),
     "catch_trials": ("attention trial", "attention trials"),
     "replaced_trials": ("trial made good by a spare one", "trials made good by spare ones"),
@@ -211,6 +215,7 @@ def _provenance(context: Context, answers: Responses | None, options: Mapping[st
         "options": given,
     }
     if answers is not None:
+        found["simulated_participants"] = answers.simulated
         found["answers"] = {"source": answers.source, "sha256": answers.sha256, **answers.counts}
         if answers.set_versions:
             found["stimulus_sets_answered"] = {k: ", ".join(v) for k, v in answers.set_versions.items()}
