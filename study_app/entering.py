@@ -172,3 +172,50 @@ def times_shown(session: Session, person: models.Participant) -> dict[int, int]:
         .group_by(trial.stimulus_id)
     )
     return dict(rows.all())
+
+
+def draw_spares(
+    session: Session, person: models.Participant, trials: list[models.Trial], study: StudyFile
+) -> list[models.Trial]:
+    """New trials at the end, for those whose exposure went wrong, as far as the study has spare ones.
+
+    Each shows an image of the same class that this participant has not seen; the trial that went wrong is kept.
+    """
+    left = study.trials.spare - sum(trial.kind == "spare" for trial in trials)
+    replaced = {trial.replaces for trial in trials}
+    wrong = [
+        trial
+        for trial in trials
+        if "exposure-wrong" in trial.flags.split() and trial.kind != "catch" and trial.position not in replaced
+    ]
+    if study.mode != "fixed" or left <= 0 or not wrong:
+        return []
+    truths = dict(
+        session.execute(
+            select(models.Stimulus.id, models.Stimulus.truth).where(
+                models.Stimulus.set_id == person.set_id, models.Stimulus.kind == "scored"
+            )
+        )
+        .tuples()
+        .all()
+    )
+    shown = times_shown(session, person)
+    rng = np.random.default_rng([person.seed or 0, len(trials)])
+    seen = {trial.stimulus_id for trial in trials}
+    spares: list[models.Trial] = []
+    for trial in wrong[:left]:
+        fresh = sorted(i for i, truth in truths.items() if truth == truths[trial.stimulus_id] and i not in seen)
+        if not fresh:
+            break
+        stimulus_id = fresh[design.draw_images([shown.get(i, 0) for i in fresh], 1, rng)[0]]
+        seen.add(stimulus_id)
+        spares.append(
+            models.Trial(
+                participant_id=person.id, position=len(trials) + len(spares) + 1, kind="spare",
+                replaces=trial.position, stimulus_id=stimulus_id, nonce=secrets.token_urlsafe(12),
+                exposure_ms_planned=design.exposures(1, *study.exposure_ms, rng)[0],
+            )
+        )  # fmt: skip
+    session.add_all(spares)
+    session.flush()
+    return spares

@@ -269,4 +269,4 @@ def _result(session: Session, person: models.Participant) -> list[dict[str, floa
         .where(models.Trial.participant_id == person.id, models.Trial.answer.is_not(None))
         .order_by(models.Trial.position)
     )
-    return [{"exposure": exposure, "rt": response} for exposure, response in rows.tuples()]
+    return [{"exposure": exposure, "rt": response} for exposure, response in rows]

@@ -14,7 +14,7 @@ from flask import Blueprint, Response, abort, jsonify, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study_app import design, models, staircase
+from study_app import design, entering, models, staircase
 from study_app.pages import CLOSED, database, find
 from study_app.study import StudyFile
 
@@ -129,6 +129,8 @@ def answer(token: str) -> Any:
         _store(trials[current], given, body)
         if file.mode == "staircase" and current + 1 < len(trials):
             trials[current + 1].exposure_ms_planned = _climb(session, person, trials[current + 1], file)
+        if current + 1 == len(trials):
+            trials += entering.draw_spares(session, person, trials, file)
         if current + 1 == len(trials):
             person.state, person.stage, person.finished_at = "finished", "end", models.now()
         described = _describe(token, trials, file)

@@ -165,6 +165,7 @@ async function run() {
       window.__result.push({ exposure: answer.exposure_ms, rt: answer.response_time_ms });
     } else if (response.status !== 409) throw new Error(`answer: ${response.status}`);
     trial = (await response.json()).next;
+    $("progress").max = trial.of ?? $("progress").max;
     $("progress").value += 1;
   }
   $("trial").hidden = true;

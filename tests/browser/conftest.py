@@ -1,0 +1,125 @@
+"""A real Chromium, a real server, and a participant who goes through the pages as the contract describes them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from gan_core.workspace import Workspace
+from study_app import cli
+from tests.study_app.conftest import publish
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+QUICK = "exposure_ms = [50, 80]\nfixation_ms = 100\n"  # for what is not about timing
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None and os.environ.get("GLIMPSE_REQUIRE_BROWSER") != "1":
+        pytest.skip("no browser here: install Debian's package chromium to run the browser tests")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page in English whose scripts may not fail."""
+    context = browser.new_context(locale="en-GB", viewport={"width": 1000, "height": 760})
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    yield page
+    context.close()
+    assert wrong == []
+
+
+class Server:
+    """`study_app serve` as a process of its own, which can be killed and started again on the same port."""
+
+    def __init__(self, workspace: Workspace) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.workspace = workspace
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.log = workspace.root / "serve.log"
+        self.start()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "study_app.cli", "serve", "--port", str(self.port)]
+        environment = {**os.environ, "GLIMPSE_WORKSPACE": str(self.workspace.root)}
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+
+    def wait(self) -> None:
+        for _ in range(200):
+            with contextlib.suppress(OSError):
+                urllib.request.urlopen(self.url, timeout=5).close()
+                return
+            time.sleep(0.05)
+        raise AssertionError(f"the server does not answer: {self.log.read_text()}")
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+
+
+@pytest.fixture
+def serve(workspace: Workspace) -> Iterator[Callable[[str], Server]]:
+    """`serve(toml)` publishes two small sets, loads a study of them and serves it."""
+    servers = []
+
+    def serve(toml: str = "", *, count: int = 20) -> Server:
+        for name in ("alpha", "beta"):
+            publish(workspace, name, count=count, size=48)
+        path = workspace.root / "study.toml"
+        path.write_text(f'slug = "pilot"\nsets = [{{ name = "alpha" }}, {{ name = "beta" }}]\n{toml}')
+        assert cli.main(["load", str(path)]) == 0
+        servers.append(Server(workspace))
+        servers[-1].wait()
+        return servers[-1]
+
+    yield serve
+    for server in servers:
+        server.kill()
+
+
+def enter(page: Page, url: str) -> None:
+    """From the first page to the one with #begin, filling in nothing but the consent."""
+    page.goto(url)
+    page.check("#consent")
+    page.click("#continue")
+    page.wait_for_url("**/p/*/")
+    while page.query_selector("#begin") is None:
+        page.click("#continue")
+
+
+def answer_all(page: Page, choose: Callable[[int], str] = lambda i: "fj"[i % 2]) -> int:
+    """Answer by key whenever asked, until everything is saved; returns how often."""
+    count = 0
+    while True:
+        page.wait_for_selector("body[data-phase=answer], body[data-phase=done]")
+        if page.evaluate("document.body.dataset.phase") == "done":
+            return count
+        page.keyboard.press(choose(count))
+        count += 1
+        page.wait_for_selector("body:not([data-phase=answer])")
+
+
+def screenshots(name: str) -> Path | None:
+    """Where to keep a picture of a page, if `$GLIMPSE_SCREENSHOTS` names a folder for them."""
+    folder = os.environ.get("GLIMPSE_SCREENSHOTS")
+    return Path(folder) / f"{name}.png" if folder else None

@@ -1,0 +1,188 @@
+"""A participant takes the survey in a real browser, by keyboard, by touch, interrupted and offline."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, Page
+from sqlalchemy import text
+
+from study_app.database import Database
+from tests.browser.conftest import QUICK, Server, answer_all, enter
+
+pytestmark = pytest.mark.browser
+Serve = Callable[..., Server]
+
+
+def rows(server: Server, query: str = "SELECT * FROM responses ORDER BY position") -> list[dict[str, object]]:
+    database = Database(server.workspace.database_url)
+    try:
+        with database.read() as session:
+            return [dict(row) for row in session.execute(text(query)).mappings()]
+    finally:
+        database.engine.dispose()
+
+
+def test_every_answer_of_a_survey_is_in_the_database_with_its_times(page: Page, serve: Serve) -> None:
+    server = serve(QUICK + 'mask = true\nmask_ms = 50\n[completion]\ncode = "C0DE"\n')
+    enter(page, server.url)
+    page.click("#begin")
+    assert answer_all(page) == 22  # two for practice
+    result = page.evaluate("window.__result")
+    assert page.evaluate("window.__done") is True
+    stored = rows(server)
+    assert [row["position"] for row in stored] == list(range(1, 21))
+    assert [row["answer"] for row in stored] == ["real", "generated"] * 10
+    assert [(row["exposure_ms_actual"], row["response_time_ms"]) for row in stored] == [
+        (trial["exposure"], trial["rt"]) for trial in result
+    ]
+    for row in stored:
+        assert abs(row["exposure_ms_actual"] - row["exposure_ms_planned"]) < 60
+        assert row["response_time_ms"] >= row["exposure_ms_actual"]
+    page.fill("#comment", "The bright ones.")
+    page.click("#finish")
+    right = sum(row["answer"] == row["truth"] for row in stored)
+    assert f"{right} of 20" in page.inner_text("main")
+    assert page.inner_text("#code") == "C0DE"
+    assert page.evaluate("[window.__done, window.__result.length]") == [True, 20]
+    person = rows(server, "SELECT * FROM participants")[0]
+    assert (person["state"], person["comment"]) == ("finished", "The bright ones.")
+
+
+def test_an_answer_before_the_end_of_the_exposure_is_recorded_but_not_taken(page: Page, serve: Serve) -> None:
+    server = serve("exposure_ms = [600, 600]\nfixation_ms = 100\npractice = 0\n[trials]\ncount = 2\n")
+    enter(page, server.url)
+    page.click("#begin")
+    for i in range(2):
+        page.wait_for_selector("body[data-phase=stimulus]")
+        page.keyboard.press("j")
+        page.wait_for_selector("body[data-phase=answer]")
+        assert len(rows(server)) == i
+        page.keyboard.press("f")
+        page.wait_for_selector("body:not([data-phase=answer])")
+    page.wait_for_selector("body[data-phase=done]")
+    assert [row["answer"] for row in rows(server)] == ["real", "real"]
+    details = [row["details"] for row in rows(server, "SELECT details FROM trial WHERE answer IS NOT NULL")]
+    assert all('"early_presses": 1' in str(detail) for detail in details)
+
+
+def test_the_survey_can_be_taken_by_touch_on_a_phone(browser: Browser, serve: Serve) -> None:
+    server = serve(QUICK + "practice = 1\n[trials]\ncount = 4\n")
+    for viewport in ({"width": 390, "height": 760}, {"width": 760, "height": 360}):
+        context = browser.new_context(viewport=viewport, has_touch=True, is_mobile=True)
+        phone = context.new_page()
+        enter(phone, server.url)
+        phone.tap("#begin")
+        for i in range(5):
+            phone.wait_for_selector("body[data-phase=answer]")
+            phone.tap("#answer-generated" if i % 2 else "#answer-real")
+            phone.wait_for_selector("body:not([data-phase=answer])")
+        phone.wait_for_selector("body[data-phase=done]")
+        context.close()
+    details = rows(server, "SELECT details FROM trial WHERE answer IS NOT NULL")
+    assert len(details) == 8
+    assert all('"by": "touch"' in str(row["details"]) for row in details)
+
+
+def test_nothing_moves_when_the_image_comes(page: Page, serve: Serve) -> None:
+    """No layout shift, at 200 % zoom neither (which is a window of half the size)."""
+    server = serve("exposure_ms = [700, 700]\nfixation_ms = 700\npractice = 0\n[trials]\ncount = 4\n")
+    boxes = """() => ["frame", "stimulus", "prompt", "answer-real", "answer-generated", "progress"].map((id) => {
+      const box = document.getElementById(id).getBoundingClientRect();
+      return [box.x, box.y, box.width, box.height]; })"""
+    for size in ({"width": 1000, "height": 760}, {"width": 500, "height": 380}):
+        page.set_viewport_size(size)
+        enter(page, server.url)
+        page.click("#begin")
+        seen = []
+        for phase in ("fixation", "stimulus", "answer"):
+            page.wait_for_selector(f"body[data-phase={phase}]")
+            seen.append(page.evaluate(boxes))
+        assert seen[0] == seen[1] == seen[2]
+        left, top, width, height = seen[0][1]
+        assert min(left, top) >= 0
+        assert left + width <= size["width"]
+        assert top + height <= size["height"]
+        assert width >= 150
+
+
+def test_reload_back_and_a_second_window_go_on_at_the_same_trial(page: Page, serve: Serve) -> None:
+    server = serve(QUICK + "practice = 0\n[trials]\ncount = 6\n")
+    enter(page, server.url)
+    link = page.url
+    page.click("#begin")
+    for _ in range(2):
+        page.wait_for_selector("body[data-phase=answer]")
+        page.keyboard.press("f")
+        page.wait_for_selector("body:not([data-phase=answer])")
+    page.wait_for_selector("body[data-phase=answer]")
+    page.reload()  # the third image has been seen, and will be again
+    assert "2 of 6" in page.inner_text("main")
+    page.go_back()
+    page.goto(link)
+    second = page.context.new_page()
+    second.goto(link)
+    for window in (page, second):
+        window.click("#begin")
+    second.wait_for_selector("body[data-phase=answer]")
+    second.keyboard.press("j")
+    second.wait_for_selector("body:not([data-phase=answer])")
+    page.bring_to_front()
+    page.wait_for_selector("body[data-phase=answer]")
+    page.keyboard.press("f")  # another answer to the same trial: refused, and the window goes on where the study is
+    second.bring_to_front()
+    answer_all(second)
+    page.bring_to_front()
+    answer_all(page)
+    stored = rows(server)
+    assert [row["position"] for row in stored] == [1, 2, 3, 4, 5, 6]
+    assert stored[2]["answer"] == "generated"
+    assert "shown-again" in stored[2]["flags"]
+    assert stored[0]["flags"].split() in ([], ["dropped-frames"])
+
+
+def test_answers_survive_a_spell_offline(page: Page, serve: Serve) -> None:
+    server = serve(QUICK + "practice = 0\n[trials]\ncount = 4\n")
+    enter(page, server.url)
+    page.click("#begin")
+    page.wait_for_selector("body[data-phase=answer]")
+    page.context.set_offline(True)
+    page.keyboard.press("f")
+    page.wait_for_selector("#prompt.trouble")
+    assert rows(server) == []
+    page.context.set_offline(False)
+    assert answer_all(page, lambda _: "j") >= 3
+    assert [row["answer"] for row in rows(server)] == ["real", "generated", "generated", "generated"]
+
+
+def test_a_trial_whose_exposure_went_wrong_is_kept_and_a_spare_one_offered(page: Page, serve: Serve) -> None:
+    server = serve("exposure_ms = [300, 300]\nfixation_ms = 100\npractice = 0\n[trials]\ncount = 3\nspare = 2\n")
+    enter(page, server.url)
+    page.click("#begin")
+    page.wait_for_selector("body[data-phase=stimulus]")
+    page.evaluate("dispatchEvent(new Event('blur'))")
+    assert answer_all(page) == 4
+    stored = rows(server)
+    assert [(row["kind"], row["replaced"]) for row in stored] == [
+        ("scored", 1), ("scored", 0), ("scored", 0), ("spare", 0),
+    ]  # fmt: skip
+    assert "exposure-wrong" in stored[0]["flags"]
+    assert "focus-lost" in stored[0]["flags"]
+    assert stored[0]["truth"] == stored[3]["truth"]
+    assert stored[0]["stimulus"] != stored[3]["stimulus"]
+
+
+def test_without_a_limit_the_image_stays_until_the_answer(page: Page, serve: Serve) -> None:
+    server = serve('mode = "unlimited"\nfixation_ms = 100\npractice = 0\n[trials]\ncount = 2\n')
+    enter(page, server.url)
+    page.click("#begin")
+    for _ in range(2):
+        page.wait_for_selector("body[data-phase=stimulus]")
+        page.wait_for_selector("#answer-real[aria-disabled=false]")
+        page.wait_for_timeout(200)
+        assert page.is_visible("#stimulus")
+        page.keyboard.press("f")
+        page.wait_for_selector("body:not([data-phase=stimulus])")
+    page.wait_for_selector("body[data-phase=done]")
+    assert all(150 < row["exposure_ms_actual"] < 5000 for row in rows(server))
