@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,11 +14,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis import dependence, images, inference, mixed, observers, survey_figures, verdicts
+from analysis import dependence, images, inference, mixed, observers, sequential, survey_figures, verdicts
 from analysis.dependence import stacked
 from analysis.parts import Context, Part
 from analysis.trials import Trials, trials
 from analysis.verdicts import PAPER_F1
+from gan_core.workspace import sha256_json
 
 
 def compute(context: Context) -> Part | None:
@@ -33,15 +36,24 @@ def compute(context: Context) -> Part | None:
     answers = {name: coded.where((frame["set"] == name).to_numpy()) for name in names}
 
     people = {n: participants_of(rows[n], answers[n].counts(), context.positive) for n in names}
-    scores = {n: scores_of(answers[n], people[n], context, context.unanswered.get(n, 0)) for n in names}
+    scores = {n: _cached_scores(n, answers[n], people[n], context) for n in names}
     for name in names:
+        scores[name]["missing_answers"] = context.unanswered.get(name, 0)
+        scores[name]["sequential"] = sequential_of(rows[name], people[name], context.bound)
         scores[name]["verdict"] = verdicts.verdict_in_words(name, scores[name])
     by_image = {n: images.rates(rows[n]) for n in names}
+    pairs = comparisons(inference.compare_sets(answers))
+    exclusions = {n: dependence.sensitivity(rows[n], answers[n], context.bound) for n in names}
+    trends = {n: slopes(rows[n], answers[n]) for n in names}
+    for name in names:
+        scores[name]["exclusions"] = exclusions[name].to_dict("records")
+        scores[name]["trends"] = trends[name].to_dict("records")
+        scores[name]["compared_with"] = [p for p in pairs.to_dict("records") if name in (p["first"], p["second"])]
     tables = {
         "scores": summary(scores),
-        "comparisons": comparisons(inference.compare_sets(answers)),
-        "exclusions": stacked({n: dependence.sensitivity(rows[n], answers[n], context.bound) for n in names}),
-        "trends": stacked({n: slopes(rows[n], answers[n]) for n in names}),
+        "comparisons": pairs,
+        "exclusions": stacked(exclusions),
+        "trends": stacked(trends),
         "participants": pd.concat(people.values(), ignore_index=True),
         "images": stacked(by_image),
     }
@@ -93,7 +105,24 @@ def quartiles(values: Any, what: str = "undefined for every participant") -> dic
     return {"n": len(defined), "q1": q1, "median": median, "q3": q3}
 
 
-def scores_of(answers: Trials, people: pd.DataFrame, context: Context, unanswered: int) -> dict[str, Any]:
+CODE = (inference, mixed, observers)  # what the scores are computed by
+
+
+def _cached_scores(name: str, answers: Trials, people: pd.DataFrame, context: Context) -> dict[str, Any]:
+    """`scores_of`, or what it found before for the same answers, options and code."""
+    digest = hashlib.sha256()
+    for column in (answers.said_generated, answers.is_generated, answers.participant, answers.image):
+        digest.update(np.ascontiguousarray(column).tobytes())
+    for module in CODE:
+        digest.update(inspect.getsource(module).encode())
+    inputs = {
+        "set": name, "answers and code": digest.hexdigest(), "positive": context.positive, "bound": context.bound,
+        "seed": context.seed, "times": sha256_json(people["median_response_time_s"].fillna(-1).tolist()),
+    }  # fmt: skip
+    return context.cached("survey", inputs, lambda: scores_of(answers, people, context))
+
+
+def scores_of(answers: Trials, people: pd.DataFrame, context: Context) -> dict[str, Any]:
     """Everything that scores.json says of one set. A number that cannot be had is None, with its reason in `note`."""
     chance = people["f1_chance"].to_numpy(float)
     balanced, found = inference.balanced_accuracy(answers), inference.accuracy(answers)
@@ -102,7 +131,6 @@ def scores_of(answers: Trials, people: pd.DataFrame, context: Context, unanswere
     return {
         "participants": len(people),
         "trials": len(answers),
-        "missing_answers": unanswered,
         "images": {"real": int((~generated).sum()), "generated": int(generated.sum())},
         "f1": {
             **quartiles(people["f1"]),
@@ -145,6 +173,20 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
     spreads = {"participants_d_prime": model.sd_d_prime, "participants_criterion": model.sd_criterion}
     found["spread"] = _noted({**spreads, "images": model.sd_image}, model.d_prime.note)
     return found
+
+
+def sequential_of(rows: pd.DataFrame, people: pd.DataFrame, bound: float) -> dict[str, Any]:
+    """The verdict that might have been looked at after every participant, in the order in which they finished."""
+    finished = rows[rows["answered_at"] != ""].groupby("participant")["answered_at"].max()
+    if finished.empty:
+        return {"verdict": None, "p": None, "after": None, "note": "the answers do not say when they were given"}
+    each = people.set_index("participant")["balanced_accuracy"].reindex(finished.sort_values(kind="stable").index)
+    each = each.dropna()
+    if each.empty:
+        return {"verdict": None, "p": None, "after": None, "note": "nobody saw images of both classes"}
+    seen = sequential.monitor(each.to_numpy(float), bound)
+    found = {"verdict": seen.code, "p": seen.p, "after": seen.decided_at, "participants": len(each)}
+    return _noted(found, "not decided yet")
 
 
 def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dict[str, Any]:

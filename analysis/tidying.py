@@ -35,9 +35,9 @@ RULES = (
 class Responses:
     """Scored trials, and what was left out on the way to them.
 
-    `trials` has one row a trial and the columns participant, set, image, mode, flags (text; flags "" for none), truth
-    and answer ("real" or "generated"), is_generated and said_generated (bool), position,
-    exposure_ms_planned, exposure_ms_actual, dropped_frames, response_time_s (numbers, NaN where unknown), focus_lost,
+    `trials` has one row a trial and the columns participant, set, image, mode, flags, answered_at (text, "" for none),
+    truth and answer ("real" or "generated"), is_generated and said_generated (bool), position, exposure_ms_planned,
+    exposure_ms_actual, dropped_frames, response_time_s (numbers, NaN where unknown), focus_lost,
     simulated, finished and failed_catch (bool; the last two tell of the participant).
     """
 
@@ -145,6 +145,7 @@ def _columns(raw: pd.DataFrame, name: str) -> pd.DataFrame:
         trials["response_time_s"] = trials["response_time_s"] / 1000
     trials["focus_lost"], trials["simulated"] = _yes(raw, "focus_lost"), _yes(raw, "simulated")
     trials["finished"] = _text(raw, "state", "finished") == "finished"
+    trials["answered_at"] = _text(raw, "answered_at", "")
     trials["mode"] = _text(raw, "mode", "fixed")
     trials["flags"] = _by_value(raw["flags"], _flag_words).fillna("") if "flags" in raw else ""
     return trials

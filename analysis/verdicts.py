@@ -106,6 +106,9 @@ def methods(context: Context) -> list[str]:
         f"'Cannot tell' is an equivalence test: two one-sided tests of balanced accuracy against 0.5 ± "
         f"{context.bound:g} at 5 % each. 'Can tell' is a two-sided test against 0.5 at 5 %. If neither passes, the "
         "verdict is undecided.",
+        "Sequential: a confidence sequence by betting over participants in the order of finishing (Waudby-Smith and "
+        "Ramdas 2024), which may be looked at after everybody without raising the error rate; it is for new "
+        "participants and the images drawn from.",
         f"Rates of single images: {images.METHOD}.",
         "Trends are least-squares slopes within participants with the same two-way clustered intervals.",
     ]
