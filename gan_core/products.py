@@ -51,11 +51,12 @@ def sample_set(
     if already_made(folder, made_from, overwrite):
         return ImageSet.load(folder), False
     label = EXPERIMENTS[metadata["experiment"]].target
+    batches = generate(weights, count, seed, truncation, device)  # refuses before anything is written
     with atomic_folder(folder) as building:
         writer = ImageSetWriter(building, metadata["height"], metadata["width"])
         shown: list[Pixels] = []
         with tqdm(total=count, desc=name, unit="img", disable=None) as bar:
-            for batch in generate(weights, count, seed, truncation, device):
+            for batch in batches:
                 for image in batch:
                     identity = f"{run}-{seed}-{writer.count}"
                     facts = {"image_id": identity, "source": run, "group": identity, "split": "train", "label": label}
@@ -131,16 +132,24 @@ def translate_set(
 
 
 def translate_photos(
-    run: Path, photos: Path, masks: Path | None, lender: ImageSet | None, domain: str, out: Path, seed: int, device: str
+    workspace: Workspace,
+    run: str,
+    photos: Path,
+    masks: Path | None,
+    lender: ImageSet | None,
+    domain: str,
+    out: Path,
+    seed: int,
+    device: str,
 ) -> Translated:
     """Translate every photo of a folder (or zip), of any size, to PNG files of the same names in a new folder.
 
     Masks come from the files of the same stems (photos without one are refused), or from an image set's masks, tiled
     over the photo. Beside them lies `sheet.png`.
     """
-    translator = load_translator(run, domain, device)
-    found = without_masks(by_stem(find_photos([photos])))
-    files = match_masks(found, find_photos([masks])) if masks else {}
+    translator = load_translator(workspace.existing("runs", run), domain, device)
+    found = without_masks(by_stem(find_photos([photos], workspace)))
+    files = match_masks(found, find_photos([masks], workspace)) if masks else {}
     if masks and (missing := sorted(set(found) - set(files))):
         raise TrainingError(f"{found[missing[0]].name} has no mask in {masks}: add it, or take the photo away.")
     rng = np.random.default_rng(seed)

@@ -108,7 +108,7 @@ def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
         masks = Path(args.masks) if args.masks and Path(args.masks).exists() else None
         lender = None if masks else _lender(workspace, args.masks, run)
         out = workspace.root / "translated" / name
-        result = translate_photos(folder, Path(args.images), masks, lender, domain, out, args.seed, device)
+        result = translate_photos(workspace, args.of, Path(args.images), masks, lender, domain, out, args.seed, device)
     else:
         images = ImageSet.load(workspace.existing("images", args.images or str(run.image_sets[source]["name"])))
         rows = images.where("test") if not args.images and len(images.where("test")) else _every(images)

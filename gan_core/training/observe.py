@@ -35,7 +35,7 @@ def on_batch_statistics(network: nn.Module) -> Iterator[None]:
 def observe(engine: Engine) -> dict[str, float | None]:
     """Mean and SD of the outputs (sigmoid and logit) on each kind of image, and the accuracy on training images.
 
-    Equal batches of min(batch, test images) on all sides, augmented as in training where it is, `observe_batches` seeded
+    Equal batches of min(batch, test images) on all sides, augmented where training augments, `observe_batches` seeded
     draws of them averaged. With two
     discriminators each has its fields with its domain's name, and the plain fields are their means.
     """

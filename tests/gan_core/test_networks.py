@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -84,7 +86,7 @@ def test_weights_start_from_a_normal_of_two_hundredths() -> None:
 def test_no_bias_where_batch_norm_follows() -> None:
     for network in (Generator(64, 64, 16, refine=True), Discriminator(64, 64, 8), Translator(4, 16)):
         leaves = [m for m in network.modules() if not list(m.children())]
-        for layer, following in zip(leaves, leaves[1:], strict=False):
+        for layer, following in itertools.pairwise(leaves):
             if isinstance(following, nn.BatchNorm2d):
                 assert getattr(layer, "bias", None) is None
 

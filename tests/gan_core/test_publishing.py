@@ -1,0 +1,163 @@
+"""Stimulus sets: drawn by rule, real and generated alike in everything but the truth."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_core.cli import main
+from gan_core.publishing import spread
+from gan_core.sampling import generate
+from gan_core.stimuli import StimulusSet
+from gan_core.workspace import Workspace
+from tests.gan_core.tiny import make_domains, make_set, trained
+
+
+def pixels(stimuli: StimulusSet, truth: str, practice: bool = False) -> dict[str, np.ndarray]:
+    return {s.id: np.asarray(Image.open(stimuli.folder / s.file)) for s in stimuli.of(truth, practice=practice)}
+
+
+def published(workspace: Workspace, name: str) -> StimulusSet:
+    return StimulusSet.load(workspace.existing("stimuli", name))
+
+
+def test_real_images_come_from_test_first_and_from_as_many_groups_as_can_be(workspace: Workspace) -> None:
+    images = make_set(workspace, "df", train=16, test=12, per_group=4)  # 3 test groups, 4 training groups
+    order = spread(images, np.random.default_rng(0))
+    assert sorted(order) == list(range(28))
+    assert set(images.index["split"].iloc[order[:12]]) == {"test"}
+    groups = images.groups[order]
+    assert len(set(groups[:3])) == 3, "one a group while groups last"
+    assert len(set(groups[3:6])) == 3
+    assert len(set(groups[12:16])) == 4
+    other = spread(images, np.random.default_rng(1))
+    assert not np.array_equal(order, other)
+
+
+def test_a_stimulus_set_holds_as_many_of_each_and_two_of_each_for_practice(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    run = trained(workspace, "df", images=8)
+    assert main(["publish", "df", "--count", "10", "--seed", "5", "--label", "Lesions"]) == 0
+    stimuli = published(workspace, "df")
+    assert stimuli.label == "Lesions"
+    assert [len(stimuli.of(t, practice=p)) for t in ("real", "generated") for p in (False, True)] == [10, 2, 10, 2]
+    assert sum(s.origin["split"] == "test" for s in stimuli.of("real")) == 8, "all test images are used first"
+    origins = [s.origin for s in stimuli.stimuli if s.truth == "generated"]
+    assert sorted(o["index"] for o in origins) == list(range(12)), "consecutive latents: nothing was selected"
+    expected = np.concatenate(list(generate(run, 12, seed=5)))
+    made = {s.origin["index"]: np.asarray(Image.open(stimuli.folder / s.file)) for s in stimuli.of("generated")}
+    assert all(np.array_equal(made[i], expected[i]) for i in range(10))
+    assert stimuli.made_from["run"] == "df"
+
+
+def test_too_few_images_are_refused_with_the_largest_count_that_works(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "df", train=16, test=8)
+    trained(workspace, "df", images=8)
+    assert main(["publish", "df"]) == 2
+    assert "use --count 22." in capsys.readouterr().err
+    assert workspace.names("stimuli") == []
+    assert main(["publish", "df", "--count", "23"]) == 2
+    assert main(["publish", "df", "--count", "22"]) == 0
+
+
+def test_publishing_again_changes_nothing_and_other_options_need_a_word(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "df")
+    trained(workspace, "df", images=8)
+    assert main(["publish", "df", "--count", "4"]) == 0
+    before = published(workspace, "df").sha256
+    assert main(["publish", "df", "--count", "4"]) == 0
+    assert "already published" in capsys.readouterr().out
+    assert main(["publish", "df", "--count", "5"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert published(workspace, "df").sha256 == before
+    assert main(["publish", "df", "--count", "5", "--name", "df-five"]) == 0
+    assert main(["publish", "df", "--count", "5", "--overwrite"]) == 0
+    assert published(workspace, "df").sha256 != before
+
+
+@pytest.mark.parametrize(
+    ("experiment", "name", "target", "source"),
+    [
+        ("add-eczema", "add-eczema", "eczema", "healthy"),
+        ("remove-eczema", "remove-eczema", "healthy", "eczema"),
+        ("cycle-eczema", "cycle-eczema-add", "eczema", "healthy"),
+        ("cycle-eczema", "cycle-eczema-remove", "healthy", "eczema"),
+    ],
+)
+def test_a_translation_shows_translated_test_images_against_real_ones_of_the_target(
+    workspace: Workspace, experiment: str, name: str, target: str, source: str
+) -> None:
+    make_domains(workspace)
+    trained(workspace, experiment, images=4)
+    assert main(["publish", experiment, "--count", "6"]) == 0
+    stimuli = published(workspace, name)
+    assert {s.origin["image_set"] for s in stimuli.of("real")} == {target}
+    generated = [s for s in stimuli.stimuli if s.truth == "generated"]
+    assert {(s.origin["image_set"], s.origin["split"]) for s in generated} == {(source, "test")}
+    assert len({s.origin["image_id"] for s in generated}) == 8
+
+
+def test_a_translation_is_limited_by_its_test_images(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    make_domains(workspace)
+    trained(workspace, "remove-eczema", images=4)
+    assert main(["publish", "remove-eczema", "--count", "7"]) == 2
+    assert "8 test images in 'eczema' to translate: use --count 6." in capsys.readouterr().err
+
+
+def test_images_from_jpeg_are_warned_of_and_the_same_compression_helps(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "df", suffix=".jpg")
+    trained(workspace, "df", images=8)
+    assert main(["publish", "df", "--count", "4"]) == 0
+    assert "warning: df: 24 of 24 real images come from JPEG" in capsys.readouterr().err
+    assert main(["publish", "df", "--count", "4", "--jpeg-quality", "30", "--name", "both"]) == 0
+    assert "warning" not in capsys.readouterr().err
+    plain, both = published(workspace, "df"), published(workspace, "both")
+    for truth in ("real", "generated"):
+        assert roughness(both, truth) < 0.9 * roughness(plain, truth), "both classes went through it"
+
+
+def roughness(stimuli: StimulusSet, truth: str) -> float:
+    """The mean step between neighbours: strong compression smooths noise away."""
+    return float(np.mean([np.abs(np.diff(p.astype(int), axis=1)).mean() for p in pixels(stimuli, truth).values()]))
+
+
+def test_all_publishes_every_finished_run(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    make_set(workspace, "df")
+    make_set(workspace, "mel")
+    trained(workspace, "df", images=4)
+    begun = trained(workspace, "mel", images=4)
+    config = json.loads((begun / "config.json").read_text())
+    del config["finished"]
+    (begun / "config.json").write_text(json.dumps(config))
+    assert main(["publish", "--all", "--count", "4"]) == 0
+    assert "mel: not trained to its end" in capsys.readouterr().out
+    assert workspace.names("stimuli") == ["df"]
+
+
+def test_an_image_set_that_was_replaced_is_noticed(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    make_set(workspace, "df")
+    trained(workspace, "df", images=4)
+    make_set(workspace, "df", train=18)
+    assert main(["publish", "df", "--count", "4"]) == 2
+    assert "is not the one that 'df' was trained on" in capsys.readouterr().err
+
+
+def test_nothing_is_left_of_a_set_whose_run_cannot_be_read(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "df")
+    run = trained(workspace, "df", images=4)
+    (run / "generator.safetensors").write_bytes(b"half of a file")
+    assert main(["publish", "df", "--count", "4"]) == 2
+    assert "generator.safetensors cannot be read" in capsys.readouterr().err
+    assert not list(Path(workspace.root / "stimuli").glob("*"))

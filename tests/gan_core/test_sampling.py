@@ -1,0 +1,153 @@
+"""Images from a generator: the truncated law, seeds, statistics, and that the one file is enough."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import stats
+
+from gan_core.cli import main
+from gan_core.experiments import TrainingError
+from gan_core.imageset import ImageSet
+from gan_core.sampling import generate, interpolate, latents, load_generator, prepared
+from gan_core.workspace import Workspace
+from tests.gan_core.tiny import make_domains, make_set, trained
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("truncation", [0.1, 0.5, 1.0, 2.5])
+def test_truncated_latents_have_the_law_of_plain_resampling(truncation: float) -> None:
+    exact = latents(2000, 10, rng(), truncation).flatten().numpy()
+    resampled = np.random.default_rng(1).normal(size=400_000)
+    resampled = resampled[np.abs(resampled) < truncation][:20_000]
+    assert stats.ks_2samp(exact, resampled).pvalue > 0.001
+    assert np.abs(exact).max() <= truncation
+    known = stats.truncnorm(-truncation, truncation)
+    assert stats.kstest(exact, known.cdf).pvalue > 0.001
+    assert exact.std() == pytest.approx(known.std(), rel=0.02)
+
+
+def test_latents_without_truncation_are_standard_normal() -> None:
+    z = latents(2000, 10, rng()).flatten().numpy()
+    assert stats.kstest(z, "norm").pvalue > 0.001
+
+
+def test_a_longer_draw_begins_with_the_shorter_one(workspace: Workspace) -> None:
+    long, generator = latents(100, 7, rng(), 0.5), rng()
+    assert torch.equal(long, torch.cat([latents(n, 7, generator, 0.5) for n in (3, 64, 33)]))
+    make_set(workspace, "df")
+    run = trained(workspace, "df", images=8)
+    few, many = (np.concatenate(list(generate(run, n, seed=3, batch=b))) for n, b in ((5, 5), (12, 4)))
+    assert np.abs(few.astype(int) - many[:5]).max() <= 1
+
+
+def test_seeds_and_truncation_make_the_images(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    run = trained(workspace, "df", images=64, lr=5e-3)
+    one, again, other, calm = (
+        np.concatenate(list(generate(run, 8, seed, truncation)))
+        for seed, truncation in ((0, None), (0, None), (1, None), (0, 0.05))
+    )
+    assert one.shape == (8, 32, 32, 3)
+    assert one.dtype == np.uint8
+    assert np.array_equal(one, again)
+    assert not np.array_equal(one, other)
+    assert not np.array_equal(one, calm)
+
+
+def test_batch_statistics_are_those_of_the_truncated_latents(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    generator, _ = load_generator(trained(workspace, "df", images=8))
+    norm = prepared(generator, 0.1).dense_norm[0]  # type: ignore[union-attr,index]
+    maps = generator.dense(latents(4096, generator.z_dim, rng(5), 0.1)).view(4096, 64, -1)  # type: ignore[operator,arg-type]
+    expected = maps.transpose(0, 1).flatten(1).var(1)
+    assert torch.allclose(norm.running_var, expected, rtol=0.15)
+    assert (generator.dense_norm[0].running_var > 20 * expected).all()  # type: ignore[union-attr,index]
+
+
+def test_the_file_alone_is_enough(workspace: Workspace, tmp_path: Path) -> None:
+    make_set(workspace, "df")
+    run = trained(workspace, "df", images=8)
+    alone = shutil.copy(run / "generator.safetensors", tmp_path / "alone.safetensors")
+    expected = np.concatenate(list(generate(run, 4)))
+    shutil.rmtree(workspace.root)
+    assert np.array_equal(np.concatenate(list(generate(Path(alone), 4))), expected)
+
+
+def test_a_file_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    path = tmp_path / "other.safetensors"
+    save_file({"a": torch.zeros(2)}, path)
+    with pytest.raises(TrainingError, match="cannot be read as a generator"):
+        load_generator(path)
+    path.write_bytes(b"nonsense")
+    with pytest.raises(TrainingError, match="cannot be read as a generator"):
+        load_generator(path)
+
+
+def test_a_walk_begins_at_its_latents_and_moves_in_small_steps(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    run = trained(workspace, "df", images=64, lr=5e-3)
+    walk = interpolate(run, rows=3, steps=16, seed=4).astype(int)
+    ends = np.concatenate(list(generate(run, 3, seed=4))).astype(int)
+    assert np.abs(walk[:, 0] - ends).max() <= 1
+    steps = np.abs(np.diff(walk.reshape(48, -1), axis=0)).mean(1)
+    assert steps.max() < np.abs(ends[0] - ends[1]).mean()
+
+
+def test_sample_fills_an_image_set_once(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    make_set(workspace, "df")
+    run = trained(workspace, "df", images=8)
+    command = ["sample", "df", "--count", "70", "--seed", "2", "--truncation", "0.7"]
+    assert main(command) == 0
+    images = ImageSet.load(workspace.existing("images", "df-samples"))
+    assert np.array_equal(images.images, np.concatenate(list(generate(run, 70, 2, 0.7))))
+    assert len(set(images.groups)) == 70, "each generated image is its own group"
+    assert main(command) == 0
+    assert "already there" in capsys.readouterr().out
+    assert main([*command[:-1], "0.5"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+
+
+def test_a_walk_is_a_gif_or_a_grid(workspace: Workspace, tmp_path: Path) -> None:
+    make_set(workspace, "df")
+    trained(workspace, "df", images=8)
+    for name in ("walk.gif", "walk.png"):
+        assert main(["sample", "df", "--interpolate", str(tmp_path / name), "--rows", "3", "--steps", "4"]) == 0
+    with Image.open(tmp_path / "walk.gif") as gif:
+        assert gif.n_frames == 12  # type: ignore[attr-defined]
+    with Image.open(tmp_path / "walk.png") as grid:
+        assert grid.size == (4 * 34 + 2, 3 * 34 + 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["sample", "mel"], "There is no run 'mel'"),
+        (["sample", "df", "--truncation", "0"], "--truncation must be above 0"),
+        (["sample", "df", "--count", "0"], "--count must be at least 1"),
+        (["sample", "df", "--interpolate", "walk.mp4"], ".gif or a .png"),
+        (["sample", "add-eczema"], "use `gan_core translate`"),
+        (["translate", "df"], "use `gan_core sample df`"),
+    ],
+)
+def test_bad_input_gets_one_sentence(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    make_domains(workspace)
+    trained(workspace, "df", images=4)
+    trained(workspace, "add-eczema", images=4)
+    capsys.readouterr()
+    assert main(words) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1

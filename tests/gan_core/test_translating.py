@@ -1,0 +1,199 @@
+"""Translation of patches and of photos of any size, and its score against the true skin."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from torch import Tensor, nn
+
+from gan_core.cli import main
+from gan_core.imageset import ImageSet
+from gan_core.networks import Translator, initialise
+from gan_core.translating import LoadedTranslator, TruthScore, ssim_map, translate
+from gan_core.workspace import Workspace
+from tests.gan_core.tiny import make_domains, trained
+
+
+def pixels(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def untrained(channels: int = 3) -> LoadedTranslator:
+    network = Translator(channels, 8)
+    initialise(network, torch.Generator().manual_seed(0))
+    return LoadedTranslator(network.eval(), {"name": "run", "height": 32, "width": 32}, channels == 4, "cpu")
+
+
+@pytest.mark.parametrize("size", [(32, 32), (70, 101), (33, 32), (20, 50), (7, 5)])
+def test_the_identity_leaves_a_photo_of_any_size_as_it_was(size: tuple[int, int]) -> None:
+    photo = pixels(*size)
+    assert np.array_equal(translate(untrained(), photo), photo)
+
+
+def test_tiles_are_blended_without_a_seam() -> None:
+    class TileNumber(nn.Module):
+        """Each tile a brightness of its own: the worst case for seams."""
+
+        def forward(self, x: Tensor) -> Tensor:
+            return torch.linspace(-1, 1, len(x)).view(-1, 1, 1, 1).expand(-1, 3, *x.shape[2:])
+
+    translator = LoadedTranslator(TileNumber(), {"name": "run", "height": 32, "width": 32}, False, "cpu")
+    after = translate(translator, pixels(32, 128)).astype(int)
+    assert after.min() == 0
+    assert after.max() == 255
+    assert np.abs(np.diff(after, axis=1)).max() < 8, "a hard edge between these tiles would be 42 grey levels"
+
+
+def test_a_mask_reaches_the_network_at_its_place() -> None:
+    class ShowMask(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x[:, 3:].expand(-1, 3, -1, -1) * 2 - 1
+
+    translator = LoadedTranslator(ShowMask(), {"name": "run", "height": 32, "width": 32}, True, "cpu")
+    mask = (np.random.default_rng(0).random((80, 60)) < 0.5).astype(np.uint8)
+    assert np.array_equal(translate(translator, pixels(80, 60), mask)[..., 0], mask * 255)
+
+
+def test_results_are_clamped() -> None:
+    class TooBright(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x + 1.5
+
+    translator = LoadedTranslator(TooBright(), {"name": "run", "height": 32, "width": 32}, False, "cpu")
+    assert translate(translator, np.full((32, 32, 3), 200, np.uint8)).min() == 255
+
+
+def test_similarity_is_scikit_images() -> None:
+    one, other = pixels(40, 50, 1), pixels(40, 50, 2)
+    other = (0.7 * one + 0.3 * other).astype(np.uint8)
+    _, expected = structural_similarity(
+        one,
+        other,
+        channel_axis=2,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        data_range=255,
+        full=True,
+    )
+    assert np.allclose(ssim_map(one, other)[5:-5, 5:-5], expected.mean(2)[5:-5, 5:-5], atol=1e-6)
+
+
+def test_errors_are_counted_on_their_side_of_the_mask() -> None:
+    truth = pixels(32, 32)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[:, :16] = 1
+    image = truth.copy()
+    image[:, :16] = 255 - image[:, :16]
+    score = TruthScore()
+    score.add(image, truth, mask)
+    found = score.result()
+    assert found["psnr_outside"] is None, "no error there at all"
+    assert found["psnr_inside"] == pytest.approx(peak_signal_noise_ratio(truth[:, :16], image[:, :16], data_range=255))
+    inside, outside = found["ssim_inside"], found["ssim_outside"]
+    assert inside is not None
+    assert outside is not None
+    assert inside < 0.2 < 0.8 < outside
+
+
+# ------------------------------------------------------------------------------------------ the command
+
+
+def test_removal_is_scored_against_the_clean_twins(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    make_domains(workspace)
+    trained(workspace, "remove-eczema", images=4)
+    assert main(["translate", "remove-eczema"]) == 0
+    assert "against the true skin: psnr inside" in capsys.readouterr().out
+    folder = workspace.existing("images", "remove-eczema-translated")
+    images, eczema = ImageSet.load(folder), ImageSet.load(workspace.existing("images", "eczema"))
+    assert list(images.index["image_id"]) == list(eczema.index["image_id"][eczema.where("test")]), "the test images"
+    assert set(images.index["label"]) == {"healthy"}
+    scores = json.loads((folder / "manifest.json").read_text())["scores"]
+    assert scores["untouched"]["psnr_inside"] < 25
+    assert scores["untouched"]["psnr_outside"] is None, "twins are equal outside the mask"
+    sheet = np.asarray(Image.open(folder / "preview.png"))
+    assert sheet.shape == (4 * 34 + 2, 6 * 34 + 2, 3), "two of the eight test images a row: before, mask, after"
+    assert np.array_equal(sheet[2:34, 2:34], eczema.images[eczema.where("test")[0]])
+
+
+def test_adding_borrows_masks_by_seed(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    make_domains(workspace)
+    trained(workspace, "add-eczema", images=4)
+    for name, seed in (("one", "0"), ("two", "0"), ("three", "1")):
+        assert main(["translate", "add-eczema", "--name", name, "--seed", seed, "--count", "6"]) == 0
+    one, two, three = (ImageSet.load(workspace.existing("images", name)) for name in ("one", "two", "three"))
+    assert one.masks is not None
+    assert len(one) == 6
+    assert np.array_equal(one.images, two.images)
+    assert not np.array_equal(one.masks, three.masks)  # type: ignore[arg-type]
+    assert main(["translate", "add-eczema", "--name", "one", "--count", "6"]) == 0
+    assert "already translated" in capsys.readouterr().out
+
+
+def test_a_cyclic_run_goes_both_ways(workspace: Workspace) -> None:
+    make_domains(workspace)
+    trained(workspace, "cycle-eczema", images=4)
+    assert main(["translate", "cycle-eczema"]) == 0
+    assert main(["translate", "cycle-eczema", "--to", "healthy"]) == 0
+    added, removed = (
+        ImageSet.load(workspace.existing("images", f"cycle-eczema-translated{x}")) for x in ("", "-healthy")
+    )
+    assert added.index["image_id"][0].startswith("healthy-")
+    assert removed.index["image_id"][0].startswith("eczema-")
+
+
+def test_a_folder_of_photos_is_translated_file_by_file(workspace: Workspace, tmp_path: Path) -> None:
+    make_domains(workspace)
+    trained(workspace, "remove-eczema", images=4)
+    photos, masks = tmp_path / "photos", tmp_path / "masks"
+    for folder in (photos, masks):
+        folder.mkdir()
+    for stem, size in (("a", (50, 70)), ("b", (40, 33))):
+        Image.fromarray(pixels(*size)).save(photos / f"{stem}.png")
+        Image.fromarray((pixels(*size)[..., 0] > 128).astype(np.uint8) * 255).save(masks / f"{stem}_mask.png")
+    assert main(["translate", "remove-eczema", "--images", str(photos), "--masks", str(masks), "--name", "mine"]) == 0
+    out = workspace.root / "translated" / "mine"
+    assert sorted(p.name for p in out.iterdir()) == ["a.png", "b.png", "sheet.png"]
+    with Image.open(out / "a.png") as image:
+        assert image.size == (70, 50)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--images", "PHOTOS", "--masks", "EMPTY"], "There is no photo in"),
+        (["--images", "PHOTOS", "--masks", "OTHER"], "a.png has no mask"),
+        (["--images", "PHOTOS", "--masks", "WRONG"], "not as large as its photo"),
+        (["--images", "eczema", "--mask-from", "healthy"], "no masks to lend"),
+        (["--to", "eczema"], "makes healthy, not 'eczema'"),
+        (["--images", "nothing"], "There is no image set 'nothing'"),
+    ],
+)
+def test_bad_input_gets_one_sentence_and_leaves_nothing(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    make_domains(workspace)
+    trained(workspace, "remove-eczema", images=4)
+    files: dict[str, Any] = {"PHOTOS": "a.png", "EMPTY": None, "OTHER": "c.png", "WRONG": "a_mask.png"}
+    for name, file in files.items():
+        (tmp_path / name).mkdir()
+        if file:
+            Image.new("L" if "mask" in file else "RGB", (9, 9) if name == "WRONG" else (40, 40)).save(
+                tmp_path / name / file
+            )
+    before = workspace.names("images")
+    capsys.readouterr()
+    assert main(["translate", "remove-eczema", *(str(tmp_path / w) if w in files else w for w in words)]) == 2
+    error = capsys.readouterr().err
+    assert sentence in error
+    assert error.count("\n") == 1
+    assert workspace.names("images") == before
+    assert not list((workspace.root / "translated").glob("*"))
