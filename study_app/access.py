@@ -23,6 +23,9 @@ blueprint = Blueprint("access", __name__, url_prefix="/admin")
 class AdminSessions(SecureCookieSessionInterface):
     """The cookie goes to /admin/ alone, and over HTTPS alone where that is spoken."""
 
+    def get_cookie_name(self, app: Flask) -> str:
+        return "glimpse"
+
     def get_cookie_path(self, app: Flask) -> str:
         return "/admin"
 

@@ -22,12 +22,18 @@ from study_app.status import Tally, image_status, study_status
 from study_app.study import StudyFile, say
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
-blueprint.before_request(access.guard)
 HOURS = 48  # shown in the strip of finished participants
 PAGE = 100  # participants a page
 GALLERY = 60  # images of each kind on the page of images
 MOST_LINKS = 200  # personal links made at once
 UPLOAD = 4 * 1024 * 1024  # bytes of a platform's export
+
+
+@blueprint.before_request
+def _admit() -> Any:
+    if request.endpoint == "admin.recruiting":
+        request.max_content_length = request.max_form_memory_size = UPLOAD
+    return access.guard()
 
 
 def init_app(app: Flask) -> None:
@@ -277,7 +283,6 @@ def erase(public_id: str) -> Any:
 @blueprint.route("/study/<slug>/recruiting", methods=["GET", "POST"])
 def recruiting(slug: str) -> Any:
     """Addresses for the platforms, personal links with QR codes, and places that were given up."""
-    request.max_content_length = request.max_form_memory_size = UPLOAD
     base = request.url_root
     made: list[tuple[str, str, Markup]] = []
     freed = None

@@ -48,6 +48,7 @@ FREED = {
     "EXPIRED": "timed-out",
 }
 PERSON_COLUMNS = ("Participant id", "participant_id", "PROLIFIC_PID", "WorkerId", "workerId", "participant")
+LONGEST_LINE = 10_000  # characters
 STATUS_COLUMNS = ("Status", "status", "AssignmentStatus")
 
 
@@ -57,7 +58,7 @@ def freed_places(text: str) -> dict[str, str]:
     A list has one ID a line, and all of them are taken for returned. In an export those who finished are passed over.
     """
     lines = [line.strip() for line in text.lstrip("\ufeff").splitlines() if line.strip()]
-    if not lines:
+    if not lines or max(map(len, lines)) > LONGEST_LINE:  # nothing, or no table
         return {}
     header = next(csv.reader(lines[:1]))
     person = next((column for column in PERSON_COLUMNS if column in header), None)

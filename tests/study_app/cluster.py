@@ -10,7 +10,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 
 def binaries() -> Path | None:
@@ -26,11 +26,18 @@ class Cluster:
     def __init__(self, psql: Path, socket: Path, user: str) -> None:
         self.psql, self.socket, self.user, self.made = psql, socket, user, 0
 
-    def new_database(self) -> str:
+    def new_database(self, like: str = "") -> str:
+        """Empty, or a copy of the database with the URL `like`, to which nobody may be connected."""
         self.made += 1
-        name = f"glimpse_{os.getpid()}_{self.made}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE template0")
+        name = f"glimpse{self.made}"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {self._name(like) if like else 'template0'}")
         return f"postgresql://{self.user}@/{name}?host={quote(str(self.socket), safe='')}"
+
+    def drop(self, url: str) -> None:
+        self.run(f"DROP DATABASE {self._name(url)} WITH (FORCE)")
+
+    def _name(self, url: str) -> str:
+        return urlsplit(url).path.lstrip("/")
 
     def run(self, statement: str) -> None:
         command = [self.psql, "-qX", "-h", self.socket, "-U", self.user, "-d", "postgres", "-c", statement]
@@ -45,7 +52,8 @@ def private_cluster(*, durable: bool = False) -> Iterator[Cluster]:
         raise FileNotFoundError("PostgreSQL is not installed (Debian: apt install postgresql)")
     as_user = "postgres" if "postgres" in {entry.pw_name for entry in pwd.getpwall()} else "nobody"
     drop = ["runuser", "-u", as_user, "--"] if os.geteuid() == 0 else []
-    home = Path(tempfile.mkdtemp(prefix="glimpse-postgres-", dir="/tmp"))  # a socket's path must be short
+    memory = "/dev/shm" if not durable and os.access("/dev/shm", os.W_OK) else "/tmp"  # a socket's path must be short
+    home = Path(tempfile.mkdtemp(prefix="glimpse-postgres-", dir=memory))
     try:
         if drop:
             shutil.chown(home, as_user)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,19 +44,56 @@ def postgres() -> Iterator[Cluster]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> str:
-    """An empty database of each kind, which every command of this test finds by itself."""
-    if request.param == "postgresql":
-        monkeypatch.setenv("DATABASE_URL", request.getfixturevalue("postgres").new_database())
-    return workspace.database_url
+def kind(request: pytest.FixtureRequest) -> str:
+    """The two databases, one after the other."""
+    return str(request.param)
 
 
 @pytest.fixture
-def study(workspace: Workspace, database_url: str) -> str:
-    """The slug of an open study of two sets, six real and six generated images a person."""
-    for name in ("alpha", "beta"):
-        publish(workspace, name)
-    return load(workspace, "pilot", 'sets = [{ name = "alpha" }, { name = "beta" }]\n[trials]\ncount = 12\n')
+def database_url(
+    kind: str, request: pytest.FixtureRequest, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
+    """An empty database of each kind, which every command of this test finds by itself."""
+    yield from _database(kind, request, workspace, monkeypatch, like="")
+
+
+def _database(
+    kind: str, request: pytest.FixtureRequest, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, like: str
+) -> Iterator[str]:
+    if kind == "sqlite":
+        yield workspace.database_url
+        return
+    cluster = request.getfixturevalue("postgres")
+    monkeypatch.setenv("DATABASE_URL", cluster.new_database(like))
+    yield workspace.database_url
+    cluster.drop(workspace.database_url)
+
+
+@pytest.fixture(scope="session")
+def pilots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Of each kind of database, a folder with the study `pilot` as loaded: made once, copied for each test."""
+    return {kind: tmp_path_factory.mktemp(kind) / "workspace" for kind in ("sqlite", "postgresql")}
+
+
+@pytest.fixture
+def study(
+    kind: str, request: pytest.FixtureRequest, workspace: Workspace, pilots: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[str]:  # fmt: skip
+    """The slug of an open study of two sets, six real and six generated images a person, in each kind of database."""
+    template, note = Workspace.at(pilots[kind]), pilots[kind] / "database"
+    if not note.exists():
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("GLIMPSE_WORKSPACE", str(template.root))
+            if kind == "postgresql":
+                patch.setenv("DATABASE_URL", request.getfixturevalue("postgres").new_database())
+            for name in ("alpha", "beta"):
+                publish(template, name)
+            load(template, "pilot", 'sets = [{ name = "alpha" }, { name = "beta" }]\n[trials]\ncount = 12\n')
+            note.write_text(template.database_url)
+    shutil.copytree(template.root, workspace.root)
+    for _ in _database(kind, request, workspace, monkeypatch, like=note.read_text()):
+        yield "pilot"
 
 
 def load(workspace: Workspace, slug: str, toml: str) -> str:

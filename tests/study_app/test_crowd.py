@@ -1,0 +1,71 @@
+"""Crowd platforms: the way back by outcome, places given up, and links that can be typed from paper."""
+
+from __future__ import annotations
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from gan_core.workspace import Workspace
+from study_app import crowd
+from study_app.database import Database
+from study_app.study import Completion
+
+PROLIFIC = Completion("https://app.prolific.com/submissions/complete?cc={code}", "DONE", "SCREENED", "NO")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "completion", "url"),
+    [
+        ("finished", PROLIFIC, "https://app.prolific.com/submissions/complete?cc=DONE"),
+        ("screened-out", PROLIFIC, "https://app.prolific.com/submissions/complete?cc=SCREENED"),
+        ("no-consent", PROLIFIC, "https://app.prolific.com/submissions/complete?cc=NO"),
+        ("withdrawn", PROLIFIC, ""),
+        ("finished", Completion("https://x.org/?cc={code}"), ""),
+        ("finished", Completion("https://x.org/thanks"), "https://x.org/thanks"),
+        ("no-consent", Completion("https://x.org/thanks", "DONE"), ""),  # it would count as finished there
+        ("finished", Completion("https://x.org/{code}", "a b/&c"), "https://x.org/a%20b%2F%26c"),
+    ],
+)
+def test_each_outcome_has_its_own_way_back_or_none(outcome: str, completion: Completion, url: str) -> None:
+    assert crowd.way_back(outcome, completion) == url
+
+
+def test_an_export_or_a_list_says_who_gave_up() -> None:
+    prolific = '\ufeffSubmission id,Participant id,Status\n1,aa,APPROVED\n2,bb,RETURNED\n3,"cc",TIMED-OUT\n4,dd,\n'
+    assert crowd.freed_places(prolific) == {"bb": "returned", "cc": "timed-out"}
+    assert crowd.freed_places("WorkerId,AssignmentStatus\nW1,Submitted\nW2,Abandoned\n") == {"W2": "timed-out"}
+    assert crowd.freed_places("aa\n bb \n\n") == {"aa": "returned", "bb": "returned"}
+    assert crowd.freed_places("") == crowd.freed_places("x" * 300_000) == {}
+
+
+def test_codes_are_unmistakable_and_never_repeat() -> None:
+    codes = crowd.new_codes(500)
+    assert len(set(codes)) == 500
+    assert not set("".join(codes)) & set("01iloILO")
+    assert crowd.personal_link("https://x.org/", "pilot", "ab-cd") == "https://x.org/study/pilot/?id=ab-cd"
+
+
+def test_a_preview_on_mturk_is_no_start(client: FlaskClient, workspace: Workspace) -> None:
+    query = "workerId=W1&assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=H"
+    page = client.get(f"/study/pilot/?{query}")
+    assert page.status_code == 200
+    assert 'id="continue"' not in page.text
+    assert client.post(f"/study/pilot/enter?{query}", data={"consent": "yes"}).status_code == 403
+    with Database(workspace.database_url).read() as session:
+        assert session.execute(text("SELECT COUNT(*) FROM participant")).scalar() == 0
+
+
+@pytest.mark.parametrize(
+    "query", ["PROLIFIC_PID=aa&STUDY_ID=s&SESSION_ID=t", "workerId=aa&assignmentId=s&hitId=t", "id=aa"]
+)
+def test_a_person_enters_once_and_their_id_stays_apart_from_the_answers(
+    client: FlaskClient, workspace: Workspace, query: str
+) -> None:
+    homes = {client.post(f"/study/pilot/enter?{query}", data={"consent": "yes"}).headers["Location"] for _ in range(3)}
+    assert len(homes) == 1
+    with Database(workspace.database_url).read() as session:
+        assert session.execute(text("SELECT person FROM external_identity")).scalars().all() == ["aa"]
+        for view in ("responses", "participants"):
+            columns = session.execute(text(f"SELECT * FROM {view}")).keys()
+            assert not {"person", "platform", "details", "token"} & set(columns)

@@ -1,0 +1,75 @@
+"""Migrations keep the data, up and down, in both databases."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from sqlalchemy import inspect, text
+
+from gan_core.workspace import Workspace
+from study_app import cli, database
+from study_app.models import Base
+
+TABLES = sorted(Base.metadata.tables)
+
+
+def contents(url: str) -> dict[str, list[Any]]:
+    with database.Database(url).read() as session:
+        return {table: sorted(map(repr, session.execute(text(f"SELECT * FROM {table}")))) for table in TABLES}
+
+
+@pytest.fixture
+def filled(workspace: Workspace, study: str) -> str:
+    """The URL of a database with finished participants."""
+    assert cli.main(["simulate", "--participants", "2"]) == 0
+    return workspace.database_url
+
+
+def revisions() -> list[str]:
+    from alembic.script import ScriptDirectory
+
+    script = ScriptDirectory.from_config(database.alembic_config(""))
+    return [revision.revision for revision in script.walk_revisions()]  # the newest first
+
+
+def test_each_step_down_and_up_again_keeps_every_row(filled: str) -> None:
+    from alembic import command
+
+    before = contents(filled)
+    assert len(before["trial"]) == 24
+    for older in revisions()[1:]:
+        command.downgrade(database.alembic_config(filled), older)
+        assert database.current(filled) == older
+        assert contents(filled) == before
+        with database.Database(filled).read() as session:
+            assert session.execute(text("SELECT COUNT(*) FROM responses")).scalar() == 24
+    assert database.upgrade(filled)[1] == revisions()[0]
+    assert contents(filled) == before
+    with database.Database(filled).read() as session:
+        assert session.execute(text("SELECT excluded FROM participants")).scalars().all() == [0, 0]
+
+
+def test_all_the_way_down_leaves_nothing(filled: str) -> None:
+    from alembic import command
+
+    command.downgrade(database.alembic_config(filled), "base")
+    with database.Database(filled).read() as session:
+        left = inspect(session.connection())
+        assert (left.get_table_names(), left.get_view_names()) == (["alembic_version"], [])
+
+
+def test_the_migrations_make_what_the_models_say(filled: str) -> None:
+    from alembic.autogenerate import compare_metadata
+    from alembic.migration import MigrationContext
+
+    with database.Database(filled).read() as session:
+        context = MigrationContext.configure(session.connection(), opts={"compare_type": True})
+        assert compare_metadata(context, Base.metadata) == []
+
+
+def test_a_database_from_a_newer_version_is_left_alone(filled: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with database.Database(filled).write() as session:
+        session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert cli.main(["status"]) == 2
+    assert "newer" in capsys.readouterr().err

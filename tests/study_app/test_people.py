@@ -1,0 +1,119 @@
+"""People's rights: what is stored about them they can see, take away and have erased; and it does not stay for ever."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from flask.testing import FlaskClient
+from sqlalchemy import select, text
+
+from gan_core.workspace import Workspace
+from study_app import cli, models, people
+from study_app.database import Database
+
+# What a participant left in the tables, each time another word, so that none can hide.
+LEFT = {
+    "comment": "my-comment", "questionnaire": {"age": "my-age"}, "device": {"screen": "my-screen"},
+    "consent_version": "my-consent",
+}  # fmt: skip
+ANSWER = {"answer": "real", "exposure_ms": 2500, "response_time_ms": 3210.5, "dropped_frames": 0, "focus_lost": False}
+
+
+@pytest.fixture
+def person(client: FlaskClient, workspace: Workspace) -> models.Participant:
+    """Somebody from Prolific who has answered two trials and told everything that one can tell."""
+    home = client.post("/study/pilot/enter?PROLIFIC_PID=my-id&SESSION_ID=my-session", data={"consent": "yes"}).headers[
+        "Location"
+    ]
+    for trial in (1, 2):
+        client.get(f"{home}next")
+        assert client.post(f"{home}answer", json={"trial": trial, **ANSWER}).status_code == 200
+    with Database(workspace.database_url).write() as session:
+        found = session.scalars(select(models.Participant)).one()
+        for name, value in LEFT.items():
+            setattr(found, name, value)
+        session.flush()
+        session.refresh(found)
+        session.expunge(found)
+    return found
+
+
+def everything_stored(workspace: Workspace) -> str:
+    """All rows of the tables that are about people, as one text."""
+    with Database(workspace.database_url).read() as session:
+        rows = [
+            session.execute(text(f"SELECT * FROM {table}")).all()
+            for table in ("participant", "trial", "external_identity")
+        ]
+    return repr(rows)
+
+
+def words(person: models.Participant) -> list[str]:
+    told = ["my-comment", "my-age", "my-screen", "my-consent", "my-id", "my-session", "3210.5", person.public_id]
+    return [*told, str(person.seed), models.iso(person.entered_at)]
+
+
+def test_a_withdrawal_by_the_persons_own_link_erases_everything_and_is_counted(
+    client: FlaskClient, person: models.Participant, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert all(word in everything_stored(workspace) for word in words(person))
+    page = client.get(f"/withdraw/{person.withdrawal_token}")
+    assert page.status_code == 200
+    assert all(word in everything_stored(workspace) for word in words(person))  # a look erases nothing
+    assert client.post(f"/withdraw/{person.withdrawal_token}").status_code == 200
+    stored = everything_stored(workspace)
+    assert [word for word in words(person) if word in stored] == []
+    assert cli.main(["status"]) == 0
+    assert "1 withdrawn" in capsys.readouterr().out
+    assert client.post(f"/withdraw/{person.withdrawal_token}").status_code == 200  # once more changes nothing
+    assert client.get(f"/p/{person.token}/next").status_code == 410
+    assert client.get(f"/withdraw/{person.withdrawal_token}/data.json").status_code == 404
+
+
+def test_the_link_of_the_study_does_not_withdraw_and_no_guess_does(
+    client: FlaskClient, person: models.Participant
+) -> None:
+    for guess in (person.token, person.public_id, "x"):
+        assert client.post(f"/withdraw/{guess}").status_code == 404
+
+
+def test_a_person_takes_away_all_that_is_stored_about_them(client: FlaskClient, person: models.Participant) -> None:
+    reply = client.get(f"/withdraw/{person.withdrawal_token}/data.json")
+    assert reply.headers["Content-Disposition"].startswith("attachment")
+    assert [word for word in words(person)[:-2] if word not in reply.text] == []
+    assert person.token not in reply.text
+
+
+@pytest.mark.parametrize("how", ["code", "external"])
+def test_the_experimenter_shows_and_forgets_on_request(
+    person: models.Participant, workspace: Workspace, how: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    who = [person.public_id] if how == "code" else ["--external-id", "my-id"]
+    assert cli.main(["forget", *who, "--show"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["public_id"] == person.public_id
+    assert cli.main(["forget", *who]) == 0
+    stored = everything_stored(workspace)
+    assert [word for word in words(person) if word in stored] == []
+    assert cli.main(["forget", *who]) == 2
+
+
+def test_when_the_retention_period_is_over_the_answers_stay_and_are_nobodys(
+    client: FlaskClient, person: models.Participant, workspace: Workspace
+) -> None:
+    database = Database(workspace.database_url)
+    for days, forgotten in ((179, 0), (181, 1), (200, 0)):
+        with database.write() as session:
+            assert people.forget(session, person.last_seen_at + timedelta(days=days)) == forgotten
+    stored = everything_stored(workspace)
+    for word in ("my-comment", "my-id", "my-session", person.token, person.withdrawal_token):
+        assert word not in stored
+    assert "3210.5" in stored
+    assert client.get(f"/withdraw/{person.withdrawal_token}").status_code == 404
+
+
+@pytest.mark.parametrize("wrong", [[], ["p0", "--expired"], ["nobody"], ["--external-id", "nobody"]])
+def test_forgetting_nobody_is_one_sentence(study: str, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["forget", *wrong]) == 2
+    assert capsys.readouterr().err.count("\n") == 1
