@@ -91,18 +91,24 @@ def _png(session: Session, stimulus_id: int) -> Response:
 
 @blueprint.post("/begin")
 def begin(token: str) -> Any:
-    """A page announces that it starts a trial: so a trial that is shown twice, wherever, is known and flagged."""
+    """A page announces that it starts a trial: so a trial that is shown twice, wherever, is known and flagged.
+
+    {"trial", "view"}: `view` names the page; when it announces a trial again, the first time was not acknowledged.
+    """
     with database().write() as session:
         person, file = find(session, token, write=True)
         _open(person, file)
-        position = _whole(_body().get("trial"))
+        body = _body()
+        position, view = _whole(body.get("trial")), str(body.get("view", ""))[:16].replace("\0", "")
         trials = _trials(session, person)
         if position is None or not 1 <= position <= len(trials):
             abort(422)
         trial = trials[position - 1]
-        trial.begun = min(trial.begun + 1, 1000)
-        if trial.answer is not None:
-            _flag(trial, "shown-again")
+        if not view or (trial.details or {}).get("view") != view:
+            trial.begun = min(trial.begun + 1, 1000)
+            trial.details = {**(trial.details or {}), "view": view}
+            if trial.answer is not None:
+                _flag(trial, "shown-again")
         current = _current(trials)
         status = 200 if current is not None and current == position - 1 else 409
         return jsonify(next=_describe(token, trials, file)), status
@@ -204,6 +210,7 @@ def _store(trial: models.Trial, given: dict[str, Any], body: dict[str, Any]) -> 
     frame_ms = frame_ms if frame_ms and 2 <= frame_ms <= 100 else design.FRAME_MS
     early = _whole(body.get("early_presses")) or 0
     trial.details = {
+        **(trial.details or {}),
         "by": body["by"] if body.get("by") in ("key", "mouse", "touch", "pen", "other") else "other",
         "early_presses": max(0, min(early, 1000)),
         "frame_ms": round(frame_ms, 3),

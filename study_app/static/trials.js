@@ -123,7 +123,8 @@ async function practise() {
   await wait(1200, period);
 }
 
-const announce = (trial) => post(`${setup.base}begin`, { trial: trial.trial });
+const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
+const announce = (trial) => post(`${setup.base}begin`, { trial: trial.trial, view });
 
 async function save(answer) {
   localStorage.setItem(unsent, JSON.stringify(answer));
