@@ -40,7 +40,9 @@ def exclusions(rows: pd.DataFrame) -> dict[str, Bools]:
         "people who gave one answer throughout": _one_answer(rows),
     }
     found = {name: np.asarray(gone, bool) for name, gone in each.items()}
-    return {**found, "all of these": np.logical_or.reduce(list(found.values()))}
+    if sum(gone.any() for gone in found.values()) > 1:
+        found["all of these"] = np.logical_or.reduce(list(found.values()))
+    return found
 
 
 def _one_answer(rows: pd.DataFrame) -> Any:
@@ -81,22 +83,28 @@ class Trend:
     unit: str  # of the slope
     of: Callable[[pd.DataFrame], Any]  # the value of each trial, NaN where unknown
     scale: Callable[[Any], Any]  # to the scale on which the slope is taken
+    least: float = 0.0  # on that scale: with less between the 5 % and 95 % quantiles there is nothing to see
 
 
 TRENDS = (
     Trend("position", "place in the sequence", "10 trials", lambda r: r["position"], lambda x: x / 10),
-    Trend("exposure", "exposure, s", "second", lambda r: r["exposure_ms_actual"] / 1000, lambda x: x),
+    Trend("exposure", "exposure, s", "second", lambda r: r["exposure_ms_actual"] / 1000, lambda x: x, 0.1),
     Trend(
         "time", "time to answer, s", "doubling", lambda r: r["response_time_s"], lambda x: np.log2(x.clip(lower=0.01))
     ),
 )
 
 
+def varies(trend: Trend, rows: pd.DataFrame) -> bool:
+    """Whether the trials differ in it enough to say anything."""
+    x = np.asarray(trend.scale(trend.of(rows)), float)
+    x = x[np.isfinite(x)]
+    return len(x) > 2 and float(np.ptp(np.quantile(x, [0.05, 0.95]))) > trend.least
+
+
 def curve(x: Any, answers: Trials) -> pd.DataFrame:
     """Accuracy, low and high (95 %, new people and images) along `x`, (n,): each position, or fifths of the trials."""
     known = np.isfinite(x)
-    if not known.any():
-        return pd.DataFrame()
     values = np.unique(x[known])
     if len(values) > SINGLE_POSITIONS:
         edges = np.unique(np.quantile(x[known], np.linspace(0, 1, QUANTILES + 1)))

@@ -27,8 +27,8 @@ MOST_REAL = 2_000  # training images that stand for all
 FEWEST = 5  # images for a correlation
 MEASURES = {
     "realism": "realism score",
-    "nearest_training": "distance to the nearest training image",
-    "discriminator": "the discriminator's logit (higher: real)",
+    "nearest_training": "nearest training image",
+    "discriminator": "discriminator (up: real)",
 }
 
 Floats = NDArray[np.float64]
@@ -101,12 +101,12 @@ def compute(context: Context, parts: Mapping[str, Part]) -> Part | None:
     if not by_image.empty:
         correlations = correlate(by_image)
         scores["images"] = correlations.to_dict("records")
-        tables |= {"rank-correlations": correlations, "people-and-metrics-by-image": by_image}
-        drawn["people-and-metrics"] = partial(figures.scatter, by_image, MEASURES)
+        tables |= {"rank-correlations": correlations, "images-and-metrics": by_image}
+        drawn["metrics-by-image"] = partial(figures.scatter, by_image, MEASURES)
         captions |= {
             "rank-correlations": "Rank correlation of the rate 'called generated' with each measure of the image",
-            "people-and-metrics-by-image": "Every image: how often it was called generated, and what it measures",
-            "people-and-metrics": "Every generated image: how often people called it generated, against what it "
+            "images-and-metrics": "Every image: how often it was called generated, and what it measures",
+            "metrics-by-image": "Every generated image: how often people called it generated, against what it "
             "measures. A measure that sees what people see slopes down.",
         }
     return Part(

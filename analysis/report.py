@@ -23,6 +23,8 @@ from gan_core.workspace import GlimpseError, Workspace, atomic_folder, read_json
 # The sections in the order of the page: Figure 10, Figure 6, Figure 7, Table 3, samples, then what goes beyond.
 PARTS = {
     "survey": "analysis.survey",
+    "thresholds": "analysis.thresholds",
+    "neighbours": "analysis.neighbours",
     "samples": "analysis.samples",
     "joined": "analysis.joined",
 }
@@ -93,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
     )  # fmt: skip
     wanted = [name for name in PARTS if name not in args.skip]
     if args.responses is not None and not named:
-        wanted = [name for name in wanted if name == "survey"]
+        wanted = [name for name in wanted if name in ("survey", "thresholds")]
     parts, left_out = compute(context, wanted)
     if not parts:
         raise AnalysisError(

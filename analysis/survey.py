@@ -26,7 +26,7 @@ def compute(context: Context) -> Part | None:
     """The part `survey`; None without answers. Sets that bear the paper's names come first, in its order."""
     if context.responses is None:
         return None
-    frame = context.responses[context.responses["mode"] != "staircase"]
+    frame = _one_mode(context.responses)
     if frame.empty:
         return None
     names = sorted(frame["set"].unique(), key=lambda n: (list(PAPER_F1).index(n) if n in PAPER_F1 else 99, n))
@@ -64,6 +64,13 @@ def compute(context: Context) -> Part | None:
         captions={**verdicts.CAPTIONS, **captions},
         sentences=verdicts.sentences(scores, tables), methods=verdicts.methods(context),
     )  # fmt: skip
+
+
+def _one_mode(responses: pd.DataFrame) -> pd.DataFrame:
+    """The trials of the timed study; of a set shown only without a time limit, those. Staircases are `thresholds`."""
+    timed = responses["mode"] == "fixed"
+    free = (responses["mode"] == "unlimited") & ~responses["set"].isin(responses.loc[timed, "set"].unique())
+    return responses[timed | free]
 
 
 # ------------------------------------------------------------------------------------------------ one set
@@ -235,6 +242,8 @@ def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
     """How accuracy changes with the place in the sequence, the exposure and the time taken."""
     lines = []
     for trend in dependence.TRENDS:
+        if not dependence.varies(trend, rows):
+            continue
         found = dependence.slope(np.asarray(trend.scale(trend.of(rows)), float), answers)
         if found.value is not None:
             low, high = found.ci95 or (None, None)

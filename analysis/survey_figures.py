@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analysis import observers
-from analysis.dependence import TRENDS, curve, stacked
+from analysis.dependence import TRENDS, curve, stacked, varies
 from analysis.figures import pictures
 from analysis.figures import survey as draw
 from analysis.figures import trends as draw_trends
@@ -50,7 +50,7 @@ def all_of(
     drawn["image-rates"] = partial(draw_trends.image_rates, list(by_image.items()))
     panels = []
     for trend in TRENDS:
-        curves = {n: curve(np.asarray(trend.of(rows[n]), float), answers[n]) for n in rows}
+        curves = {n: curve(np.asarray(trend.of(rows[n]), float), answers[n]) for n in rows if varies(trend, rows[n])}
         points = stacked({n: c for n, c in curves.items() if len(c) > 1})
         if len(points):
             panels.append((trend.label, "x", points))
