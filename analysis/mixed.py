@@ -8,15 +8,16 @@ spreads sd(d'_p), sd(c_p), sd(u_i) (Laplace approximation). Given these the mode
 
     z(H) = (d'/2 - c) / s,   z(F) = (-d'/2 - c) / s,   s^2 = 1 + sd_c^2 + sd_d'^2 / 4 + sd_u^2,
 
-so d' and c follow from the pooled rates, with the two-way clustered variance of `analysis.inference` times s^2. That
-keeps every answer where the fit takes a sample of the participants, and its intervals hold where the standard errors of
-the fit do not: with thousands of participants gpboost 1.8's are wrong or missing (docs/statistics.md).
+so d' and c follow from the pooled rates, with the two-way clustered variance of `analysis.inference` times s^2 and what
+the doubt about s adds. That keeps every answer where the fit takes a sample of the participants, and its intervals hold
+where the standard errors of the fit do not: gpboost 1.8's are sometimes missing and, with thousands of participants,
+wrong (docs/statistics.md).
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,22 +56,44 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
     reason = _hindrance(trials)
     if reason:
         return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
-    spreads = _spreads(_sample(trials, seed))
-    sd_criterion, sd_d_prime, sd_image = (float(np.sqrt(max(v, 0.0))) for v in spreads)
-    scale = float(np.sqrt(1 + sd_criterion**2 + sd_d_prime**2 / 4 + sd_image**2))
+    sample = _sample(trials, seed)
+    spreads = _spreads(sample)
     total = trials.counts().total()
-    z_hit = observers.z(observers.hit_rate(total))[0]
-    z_false_alarm = observers.z(observers.false_alarm_rate(total))[0]
-    influence_hit = _influence(trials, True, z_hit)
-    influence_false_alarm = _influence(trials, False, z_false_alarm)
-    found = [
-        estimate(scale * value, scale * influence, trials, method=METHOD)
-        for value, influence in (
-            (z_hit - z_false_alarm, influence_hit - influence_false_alarm),
-            (-(z_hit + z_false_alarm) / 2, -(influence_hit + influence_false_alarm) / 2),
-        )
-    ]
-    return MixedModel(found[0], found[1], sd_d_prime, sd_criterion, sd_image)
+    z_hit = float(observers.z(observers.hit_rate(total))[0])
+    z_false_alarm = float(observers.z(observers.false_alarm_rate(total))[0])
+    scale = float(np.sqrt(1 + sum(spreads)))
+    doubt = _variance_of_scale(sample, spreads, scale, (z_hit, z_false_alarm))
+    hits, false_alarms = _influence(trials, True, z_hit), _influence(trials, False, z_false_alarm)
+    d_prime = _scaled(z_hit - z_false_alarm, hits - false_alarms, trials, scale, doubt)
+    criterion = _scaled(-(z_hit + z_false_alarm) / 2, -(hits + false_alarms) / 2, trials, scale, doubt)
+    sd_criterion, half_sd_d_prime, sd_image = (float(np.sqrt(v)) for v in spreads)
+    return MixedModel(d_prime, criterion, 2 * half_sd_d_prime, sd_criterion, sd_image)
+
+
+def _scaled(value: float, influence: Any, trials: Trials, scale: float, doubt: float) -> Estimate:
+    """`value` of the marginal law times the scale, with the variance of both."""
+    found = estimate(scale * value, scale * influence, trials, method=METHOD)
+    if found.se is None or found.df is None or found.value is None:
+        return found
+    se = float(np.sqrt(found.se**2 + value**2 * doubt))
+    half = float(stats.t.ppf(0.975, found.df)) * se
+    return replace(found, se=se, ci95=(found.value - half, found.value + half))
+
+
+def _variance_of_scale(
+    trials: Trials, spreads: tuple[float, float, float], scale: float, z: tuple[float, float]
+) -> float:
+    """How sure s is: each spread is known about as well as the variance of so many noisy normal numbers.
+
+    For G participants or images with n answers each that is 2 (spread + noise)^2 / (G - 1), where noise = s^2 / (n w)
+    and w = phi(z)^2 / (p (1 - p)) is what one answer tells of z.
+    """
+    rates = stats.norm.cdf(z)
+    noise = scale**2 / float(np.mean(stats.norm.pdf(z) ** 2 / (rates * (1 - rates))))
+    people, images = len(np.unique(trials.participant)), len(np.unique(trials.image))
+    groups = (people, people, max(images - 1, 2))
+    doubts = (2 * (v + noise * g / len(trials)) ** 2 / (g - 1) for v, g in zip(spreads, groups, strict=True))
+    return sum(doubts) / (4 * scale**2)
 
 
 def _hindrance(trials: Trials) -> str:
@@ -103,7 +126,7 @@ def _sample(trials: Trials, seed: int) -> Trials:
 
 
 def _spreads(trials: Trials) -> tuple[float, float, float]:
-    """The variances of the participants' criteria, of their d', and of the images."""
+    """The variances of the participants' criteria, of half their d', and of the images: together s^2 - 1."""
     import gpboost
 
     # What it says of its optimiser goes to a logger, not to the screen: it stops at the same optimum with a looser end.
@@ -119,4 +142,4 @@ def _spreads(trials: Trials) -> tuple[float, float, float]:
     fixed = np.column_stack([np.ones(len(side)), side])
     model.fit(y=trials.said_generated.astype(float), X=fixed, params={"delta_rel_conv": 1e-5})
     people, images, slopes = (float(v) for v in np.asarray(model.get_cov_pars(), float).ravel()[:3])
-    return people, slopes, images
+    return max(people, 0.0), max(slopes, 0.0) / 4, max(images, 0.0)
