@@ -63,9 +63,15 @@ def write(folder: Path, page: Page, parts: Sequence[Part], tick: Callable[[str],
         ]
         sections.append({"part": part, "figures": figures, "tables": tables})
     environment = Environment(loader=PackageLoader("analysis"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["number"] = number
+    environment.filters["css_string"] = css_string
     html = environment.get_template("report.html").render(page=page, sections=sections)
+    html = re.sub(r"(\d) %", "\\1\u202f%", html)  # a number and its per cent sign stay on one line
     (folder / "index.html").write_text(html, "utf-8")
+
+
+def css_string(text: str) -> Markup:
+    """`text` as a string of a style sheet, with every unusual character as its code."""
+    return Markup('"' + "".join(c if c.isalnum() or c == " " else f"\\{ord(c):x} " for c in text) + '"')
 
 
 # ------------------------------------------------------------------------------------------------ figures

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def compute(context: Context) -> Part | None:
         scores[name]["trends"] = trends[name].to_dict("records")
         scores[name]["compared_with"] = [p for p in pairs.to_dict("records") if name in (p["first"], p["second"])]
     tables = {
-        "scores": summary(scores),
+        **summary(scores),
         "comparisons": pairs,
         "exclusions": stacked(exclusions),
         "trends": stacked(trends),
@@ -259,34 +259,28 @@ def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
-def summary(scores: dict[str, Any]) -> pd.DataFrame:
-    """One row a set: the numbers that a paper would print."""
-    rows = []
+def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
+    """One row a set, in two tables: the numbers that a paper would print."""
+    told, detection = [], []
     for name, one in scores.items():
         low, high = one["accuracy"]["ci95"] or (None, None)
-        rows.append(
+        told.append(
             {
-                "set": name,
-                "verdict": one["equivalence"]["verdict"],
-                "participants": one["participants"],
-                "trials": one["trials"],
-                "f1_mean": one["f1"]["mean"],
-                "f1_q1": one["f1"]["q1"],
-                "f1_median": one["f1"]["median"],
-                "f1_q3": one["f1"]["q3"],
-                "f1_chance": one["f1"]["chance_mean"],
-                "f1_in_the_paper": PAPER_F1.get(name),
-                "accuracy": one["accuracy"]["mean"],
-                "accuracy_low": low,
-                "accuracy_high": high,
-                "balanced_accuracy": one["balanced_accuracy"]["mean"],
-                "hit_rate": one["hit_rate"],
-                "false_alarm_rate": one["false_alarm_rate"],
-                "d_prime": one["d_prime"]["population"],
-                "d_prime_mean": one["d_prime"]["mean"],
-                "criterion_mean": one["criterion"]["mean"],
-                "p_equivalence": one["equivalence"]["p"],
+                "set": name, "verdict": one["equivalence"]["verdict"], "participants": one["participants"],
+                "trials": one["trials"], "accuracy": one["accuracy"]["mean"], "low": low, "high": high,
+                "balanced_accuracy": one["balanced_accuracy"]["mean"], "hit_rate": one["hit_rate"],
+                "false_alarm_rate": one["false_alarm_rate"], "p_equivalence": one["equivalence"]["p"],
                 "p_chance": one["equivalence"]["p_chance"],
             }
-        )
-    return pd.DataFrame(rows).dropna(axis=1, how="all")
+        )  # fmt: skip
+        f1, (low, high) = one["f1"], one["d_prime"]["ci95"] or (None, None)
+        detection.append(
+            {
+                "set": name, "f1_mean": f1["mean"], "q1": f1["q1"], "median": f1["median"], "q3": f1["q3"],
+                "f1_by_chance": f1["chance_mean"], "f1_in_the_paper": PAPER_F1.get(name),
+                "d_prime": one["d_prime"]["population"], "low": low, "high": high,
+                "mean_d_prime": one["d_prime"]["mean"], "criterion": one["criterion"]["population"],
+            }
+        )  # fmt: skip
+    tables = {"scores": pd.DataFrame(told), "f1-and-d-prime": pd.DataFrame(detection)}
+    return {name: table.dropna(axis=1, how="all") for name, table in tables.items()}

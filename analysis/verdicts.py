@@ -15,7 +15,8 @@ PAPER_F1 = {"healthy": 0.58, "eczema": 0.53, "df": 0.65, "mel": 0.71}
 KINDS = {"detectable": "detectable", "cannot tell": "equivalent", "undecided": "undecided"}  # classes of the page
 
 CAPTIONS = {
-    "scores": "Every set",
+    "scores": "What people could tell, set by set",
+    "f1-and-d-prime": "F1 beside its chance level, d′ and criterion, set by set",
     "participants": "Every participant",
     "comparisons": "Every pair of sets: difference in balanced accuracy",
     "exclusions": "The verdict without the trials or people that one might exclude",
@@ -75,8 +76,12 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
     if len(pairs):
         apart = [f"{p['first']} and {p['second']}" for p in pairs.to_dict("records") if (p["p_holm"] or 1.0) < 0.05]
         said.append(
-            f"Of {len(pairs)} pairs of sets {len(apart)} differ in how well people can tell (Holm-corrected, 5 %)"
-            + (f": {', '.join(apart)}." if apart else ".")
+            (
+                f"People can tell some sets better than others: {'; '.join(apart)} differ"
+                if apart
+                else "No pair of sets differs"
+            )
+            + f" (balanced accuracy, {len(pairs)} pair{'s' * (len(pairs) > 1)}, Holm-corrected, 5 %)."
         )
     changed = [
         str(name)

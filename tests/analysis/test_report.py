@@ -213,6 +213,7 @@ def test_simulated_participants_count_only_when_asked_and_then_every_page_says_s
     assert scores["provenance"]["simulated_participants"] == 2
     page = (tmp_path / "all" / "index.html").read_text()
     assert "2 of the 6 participants in this report are simulated" in page
+    assert '@page { @top-center { content: "Not people' in page, "each printed page says so, too"
 
 
 # ------------------------------------------------------------------------------------------------ parts

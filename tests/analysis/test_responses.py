@@ -14,6 +14,7 @@ from sqlalchemy import create_engine, text
 from analysis.parts import AnalysisError
 from analysis.responses import read_csv, read_database
 from gan_core.workspace import Workspace
+from tests.study_app.cluster import binaries, private_cluster
 
 HEADER = "participant,image,truth,answer"
 ROWS = ["a,i1,real,real", "a,i2,generated,real", "b,i1,real,generated", "b,i2,generated,generated"]
@@ -137,7 +138,7 @@ def survey_database(url: str) -> None:
     """The survey's own migrations, run as a command, and one finished participant with two answers."""
     environment = {**os.environ, "DATABASE_URL": url}
     subprocess.run([sys.executable, "-m", "study_app.cli", "db", "upgrade"], check=True, env=environment)
-    engine = create_engine(url)
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     moment = "2026-01-31T09:30:00.000Z"
     statements = [
         f"INSERT INTO stimulus_set VALUES (1, 'df', 'ab', 'DF', 8, 8, '{moment}')",
@@ -163,10 +164,7 @@ def survey_database(url: str) -> None:
     engine.dispose()
 
 
-def test_the_views_of_the_survey_are_read_and_nothing_is_written(workspace: Workspace) -> None:
-    workspace.root.mkdir()
-    survey_database(workspace.database_url)
-    before = (workspace.root / "study.db").read_bytes()
+def assert_both_answers_are_read(workspace: Workspace) -> None:
     answers = read_database(workspace, ["study=skin", "medical=yes"])
     assert answers is not None
     assert answers.trials[["participant", "set", "image", "truth", "answer"]].to_numpy().tolist() == [
@@ -175,7 +173,23 @@ def test_the_views_of_the_survey_are_read_and_nothing_is_written(workspace: Work
     ]
     assert answers.trials["response_time_s"].tolist() == [0.9, 0.9]
     assert answers.set_versions == {"df": ["ab"]}
+
+
+def test_the_views_of_the_survey_are_read_and_nothing_is_written(workspace: Workspace) -> None:
+    workspace.root.mkdir()
+    survey_database(workspace.database_url)
+    before = (workspace.root / "study.db").read_bytes()
+    assert_both_answers_are_read(workspace)
     assert (workspace.root / "study.db").read_bytes() == before
+
+
+def test_postgresql_is_read_alike(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    if binaries() is None and os.environ.get("GLIMPSE_REQUIRE_POSTGRES") != "1":
+        pytest.skip("no PostgreSQL here: install Debian's package postgresql to run this test")
+    with private_cluster() as cluster:
+        monkeypatch.setenv("DATABASE_URL", cluster.new_database())
+        survey_database(os.environ["DATABASE_URL"])
+        assert_both_answers_are_read(workspace)
 
 
 def test_a_workspace_without_a_database_has_no_answers(workspace: Workspace) -> None:
