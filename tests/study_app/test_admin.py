@@ -146,7 +146,7 @@ def test_the_way_of_one_participant_is_shown_trial_by_trial(admin: FlaskClient) 
 
 
 def test_the_most_fooling_images_lead(admin: FlaskClient) -> None:
-    assert cli.main(["simulate", "--participants", "8", "--sensitivity", "1"]) == 0
+    assert cli.main(["simulate", "--participants", "12", "--sensitivity", "1"]) == 0
     page = admin.get("/admin/study/pilot/images?simulated=1").text
     shares = [int(share) for share in re.findall(r"<b>(\d+) %</b>", page)]
     assert len(shares) > 20
