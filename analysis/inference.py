@@ -5,9 +5,10 @@ the score moves with that answer), and its variance is that of the influences' s
 
     V = V(participants) + V(images) - V(trials)             (Cameron, Gelbach & Miller 2011, eq. 2.11)
 
-each with its small-sample factor G / (G - S), S the number of groups that are centred separately. Trial noise is in all
-three, so it counts once; the plain two-way bootstrap counts it three times (Owen 2007). `docs/statistics.md` holds the
-table of coverage that this choice rests on. Pure: arrays in, values out.
+each with its small-sample factor G / (G - S), S the number of groups that are centred separately; several answers of
+one participant to one image count as one trial. Trial noise is in all three, so it counts once; the plain two-way
+bootstrap counts it three times (Owen 2007). `docs/statistics.md` holds the table of coverage that this choice rests on.
+Pure: arrays in, values out.
 """
 
 from __future__ import annotations
@@ -59,13 +60,16 @@ def two_way(
     """
     strata = trials.is_generated if strata is None else strata
     groups = len(np.unique(strata))
-    people = _sums(influence, trials.participant) if participant_influence is None else participant_influence
-    images = _sums(influence, trials.image)
+    _, person = np.unique(trials.participant, return_inverse=True)
+    _, image = np.unique(trials.image, return_inverse=True)
+    people = _sums(influence, person) if participant_influence is None else participant_influence
+    images = _sums(influence, image)
+    pairs = _sums(influence, np.unique(person * len(images) + image, return_inverse=True)[1])
     by_people, by_images = _spread(people, 1), _spread(images, groups)
-    by_trials = _spread(influence, groups)
+    by_trials = _spread(pairs, groups)
     variance = max(by_people + by_images - by_trials, by_people, by_images)
     doubt = by_people**2 / (len(people) - 1) + max(
-        by_images**2 / max(len(images) - groups, 1) - by_trials**2 / max(len(influence) - groups, 1), 0.0
+        by_images**2 / max(len(images) - groups, 1) - by_trials**2 / max(len(pairs) - groups, 1), 0.0
     )
     df = variance**2 / doubt if doubt > 0 else float(len(people) - 1)
     return variance, min(df, float(len(influence))), by_people
@@ -73,8 +77,12 @@ def two_way(
 
 def _sums(values: Floats, codes: Any) -> Floats:
     """The sum of `values` in each cluster."""
-    _, cluster = np.unique(codes, return_inverse=True)
-    return np.bincount(cluster, values).astype(np.float64)
+    return np.bincount(codes, values).astype(np.float64)
+
+
+def _fewest_images(image: Any, strata: Any) -> int:
+    """How many different images the stratum with the fewest of them has."""
+    return min(len(np.unique(image[strata == stratum])) for stratum in np.unique(strata))
 
 
 def _spread(sums: Floats, groups: int) -> float:
@@ -91,6 +99,8 @@ def estimate(
     people, images = len(np.unique(trials.participant)), len(np.unique(trials.image))
     if people < 2:
         return Estimate(float(value), note="one participant: no interval for new participants")
+    if _fewest_images(trials.image, trials.is_generated if strata is None else strata) < 2:
+        return Estimate(float(value), note="one image of a class: no interval for new images")
     variance, df, by_people = two_way(influence, trials, strata, participant_influence)
     if variance <= 0 and not share:
         return Estimate(float(value), note="all answers alike: no interval")

@@ -183,6 +183,21 @@ def test_the_permutation_over_images_finds_what_is_there() -> None:
     assert p < 0.001
 
 
+def test_asking_the_same_people_about_the_same_images_again_makes_nobody_surer() -> None:
+    answers = simulate(Truth(0.5), Design(40, 60, 10), np.random.default_rng(11))
+    once, thrice = inference.accuracy(answers), inference.accuracy(join([answers] * 3))
+    assert once.se is not None
+    assert thrice.se == pytest.approx(once.se, rel=1e-6)
+
+
+def test_one_image_of_a_class_gives_no_interval_for_new_images() -> None:
+    answers = simulate(Truth(0.5), Design(40, 1, 1), np.random.default_rng(12))
+    found = inference.balanced_accuracy(answers)
+    assert found.value is not None
+    assert found.ci95 is None
+    assert "one image of a class" in found.note
+
+
 def test_joined_trials_keep_their_codes() -> None:
     answers = simulate(Truth(), Design(3, 12, 4), np.random.default_rng(10))
     twice = join([answers, answers])
