@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -44,11 +44,15 @@ class ImageSet:
     truth: NDArray[np.uint8] | None  # (N, H, W, 3): the same skin without its lesion
 
     @classmethod
-    def load(cls, folder: Path) -> ImageSet:
-        """Raises WorkspaceError, naming the file, for an unknown schema or a file that is not the manifest's."""
+    def load(cls, folder: Path, *, just_written: bool = False) -> ImageSet:
+        """Raises WorkspaceError, naming the file, for an unknown schema or a file that is not the manifest's.
+
+        `just_written` spares checking gigabytes against the hashes that were taken of them a moment ago.
+        """
         manifest = read_json(folder / "manifest.json")
         for file, sha256 in manifest["files"].items():
-            verify(folder / file, sha256)
+            if not just_written:
+                verify(folder / file, sha256)
         arrays = {
             name: np.load(folder / f"{name}.npy", mmap_mode="r") if f"{name}.npy" in manifest["files"] else None
             for name in ARRAYS
@@ -126,23 +130,40 @@ class ImageSetWriter:
         truth: NDArray[np.uint8] | None = None,
     ) -> None:
         """Append one image (H, W, 3) with its index row; raises ImageSetError if its group is on the other side."""
-        group, split = str(row["group"]), row["split"]
-        if split not in ("train", "test"):
-            raise ImageSetError(f"Image '{row['image_id']}' is in split '{split}': it must be 'train' or 'test'.")
-        if self.group_splits.setdefault(group, split) != split:
-            raise ImageSetError(f"Group '{group}' would be both in training and in test: split by group.")
-        for name, array in (("images", image), ("masks", mask), ("truth", truth)):
-            if (array is None) != (name not in self._shapes) or (
-                array is not None and (array.shape != self._shapes[name] or array.dtype != np.uint8)
-            ):
-                raise ImageSetError(f"Image '{row['image_id']}' does not fit {name}.npy.")
-        if mask is not None and mask.size and mask.max() > 1:
-            raise ImageSetError(f"The mask of image '{row['image_id']}' has values other than 0 and 1.")
-        for name, array in (("images", image), ("masks", mask), ("truth", truth)):
+        self.extend(image[None], [row], None if mask is None else mask[None], None if truth is None else truth[None])
+
+    def extend(
+        self,
+        images: NDArray[np.uint8],
+        rows: Sequence[Mapping[str, Any]],
+        masks: NDArray[np.uint8] | None = None,
+        truth: NDArray[np.uint8] | None = None,
+    ) -> None:
+        """Append several images (K, H, W, 3) at once, all or none: one write an array, which is what takes the time."""
+        sides = dict(self.group_splits)
+        for row in rows:
+            if row["split"] not in ("train", "test"):
+                raise ImageSetError(
+                    f"Image '{row['image_id']}' is in split '{row['split']}': it must be 'train' or 'test'."
+                )
+            if sides.setdefault(str(row["group"]), row["split"]) != row["split"]:
+                raise ImageSetError(f"Group '{row['group']}' would be both in training and in test: split by group.")
+        given = {"images": images, "masks": masks, "truth": truth}
+        for name, array in given.items():
+            shape = (len(rows), *self._shapes[name]) if name in self._shapes else None
+            if shape is None if array is not None else shape is not None:
+                raise ImageSetError(f"There must be {name} for all images of a set or for none.")
+            if array is not None and (array.shape != shape or array.dtype != np.uint8):
+                raise ImageSetError(f"Image '{rows[0]['image_id']}' does not fit {name}.npy.")
+        if masks is not None and masks.size and masks.max() > 1:
+            raise ImageSetError(f"A mask of '{rows[0]['source']}' has values other than 0 and 1.")
+        for name, array in given.items():
             if array is not None:
                 self._files[name].write(np.ascontiguousarray(array).data)
-        self._rows.writerow(["" if row.get(column) is None else row[column] for column in INDEX_COLUMNS])
-        self.splits[split] += 1
+        for row in rows:
+            self._rows.writerow(["" if row.get(column) is None else row[column] for column in INDEX_COLUMNS])
+        self.splits.update(row["split"] for row in rows)
+        self.group_splits = sides
 
     def close(self) -> None:
         """Complete the arrays and the index, so that they can be read."""

@@ -168,7 +168,7 @@ def finish(writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, 
 
 
 def load(workspace: Workspace, name: str) -> ImageSet:
-    return ImageSet.load(workspace.existing("images", name))
+    return ImageSet.load(workspace.existing("images", name), just_written=True)
 
 
 def cores() -> int:

@@ -1,8 +1,8 @@
-"""How much hair lies across a dermoscopic photo: dark, thin, long lines, found as DullRazor finds them.
+"""How much hair lies across a dermoscopic photo: dark, thin lines that stay straight for a while.
 
-Lee, Ng, Gallagher, Coldman, McLean 1997: the grey-level closing by line segments fills in what is dark and thinner
-than the segment across its own direction; what it filled is hair. The net of a mole's pigment is thin and dark too,
-but its meshes are short, so only connected pieces of some length count.
+A mole has dark lines too, its pigment net, vessels and edges, but none that is thin and long and even. So each pixel is
+asked, in 16 directions: is a short segment through it, and another before and behind it in line, darker than *both*
+parallel segments beside it? (Segments, as DullRazor finds hair: Lee et al. 1997.)
 """
 
 from __future__ import annotations
@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from scipy import ndimage
 
-SIDE = 192  # pixels of the longer side while measuring; a hair is then about 1 to 3 of them wide
-LINE = 9  # pixels of the closing segments: wider than a hair, shorter than a lesion
-DEPTH = 14  # grey levels that a hair is darker than the skin beside it
-LENGTH = 28  # pixels that a piece must extend to be hair: longer than the meshes of a pigment net
+SIDE = 192  # pixels of the longer side while measuring; a hair is then 1 to 3 of them wide
+SEGMENT = 9  # pixels; three in line are longer than the meshes of a pigment net and shorter than a hair's bend
+BESIDE = 3  # pixels from a hair's middle to the skin beside it
+DEPTH = 7.0  # grey levels that a hair is darker
+DIRECTIONS = 16
 
 
 def hairiness(photo: NDArray[np.uint8]) -> float:
@@ -24,21 +24,25 @@ def hairiness(photo: NDArray[np.uint8]) -> float:
     scale = SIDE / max(image.size)
     if scale < 1:
         image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BOX)
-    grey = np.asarray(image, np.int16)
-    closed = np.max([ndimage.grey_closing(grey, footprint=line) for line in _lines()], axis=0)
-    pieces, _ = ndimage.label(closed - grey > DEPTH, structure=np.ones((3, 3)))
-    area = 0
-    for number, box in enumerate(ndimage.find_objects(pieces), start=1):
-        height, width = (edge.stop - edge.start for edge in box)
-        pixels = int((pieces[box] == number).sum())
-        if np.hypot(height, width) >= LENGTH and pixels < 0.35 * height * width + 3 * LENGTH:
-            area += pixels
-    return area / grey.size
+    return float(np.mean(line_depth(np.asarray(image, np.float32)) > DEPTH))
 
 
-def _lines() -> list[NDArray[np.bool_]]:
-    """Segments of LINE pixels in four directions."""
-    row = np.zeros((LINE, LINE), bool)
-    row[LINE // 2] = True
-    diagonal = np.eye(LINE, dtype=bool)
-    return [row, row.T, diagonal, diagonal[::-1]]
+def line_depth(grey: NDArray[np.float32]) -> NDArray[np.float32]:
+    """(H, W): by how many levels the best line through each pixel is darker than both its sides; at least 0."""
+    depth = np.zeros_like(grey)
+    for angle in np.arange(DIRECTIONS) * np.pi / DIRECTIONS:
+        along, across = np.array((np.sin(angle), np.cos(angle))), np.array((np.cos(angle), -np.sin(angle)))
+        steps = np.arange(SEGMENT) - SEGMENT // 2
+        mean = np.mean([_moved(grey, step * along) for step in steps], axis=0)
+        short = np.minimum(_moved(mean, BESIDE * across), _moved(mean, -BESIDE * across)) - mean
+        in_line = np.minimum(_moved(short, SEGMENT * along), _moved(short, -SEGMENT * along))
+        np.maximum(depth, np.minimum(short, in_line), out=depth)
+    return depth
+
+
+def _moved(values: NDArray[np.float32], by: NDArray[np.float64]) -> NDArray[np.float32]:
+    """The values as seen `by` (y, x) pixels further, rounded; the border is repeated outwards."""
+    dy, dx = np.rint(by).astype(int)
+    rows = np.clip(np.arange(values.shape[0]) + dy, 0, values.shape[0] - 1)
+    columns = np.clip(np.arange(values.shape[1]) + dx, 0, values.shape[1] - 1)
+    return values[rows][:, columns]

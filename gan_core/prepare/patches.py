@@ -282,17 +282,17 @@ def _build(
 def _write(patches: Patches, healthy: ImageSetWriter, eczema: ImageSetWriter, names: tuple[str, str]) -> None:
     pair, windows = patches.pair, patches.windows
 
-    def row(y: int, x: int, label: str, coverage: float) -> dict[str, Any]:
-        return {
-            "image_id": f"{pair.stem}-{y}-{x}", "source": pair.photo.name, "group": pair.group, "split": pair.split,
-            "label": label, "x": x, "y": y, "coverage": f"{coverage:.6g}",
-        }  # fmt: skip
+    def rows(corners: NDArray[np.intp], label: str, coverage: NDArray[np.float64]) -> list[dict[str, Any]]:
+        return [
+            {
+                "image_id": f"{pair.stem}-{y}-{x}", "source": pair.photo.name, "group": pair.group,
+                "split": pair.split, "label": label, "x": x, "y": y, "coverage": f"{share:.6g}",
+            }
+            for (y, x), share in zip(corners.tolist(), coverage.tolist(), strict=True)
+        ]  # fmt: skip
 
-    for (y, x), image in zip(windows.healthy.tolist(), patches.healthy, strict=True):
-        healthy.add(image, row(y, x, names[0], 0.0))
-    for i, ((y, x), image) in enumerate(zip(windows.eczema.tolist(), patches.eczema, strict=True)):
-        truth = None if patches.truth is None else patches.truth[i]
-        eczema.add(image, row(y, x, names[1], float(windows.coverage[i])), patches.masks[i], truth)
+    healthy.extend(patches.healthy, rows(windows.healthy, names[0], np.zeros(len(windows.healthy))))
+    eczema.extend(patches.eczema, rows(windows.eczema, names[1], windows.coverage), patches.masks, patches.truth)
 
 
 def _count(patches: Patches, counts: Counter[str]) -> None:

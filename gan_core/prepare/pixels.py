@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from gan_core.imageset import ImageSetError
 from gan_core.prepare.sources import BrokenPhotoError
@@ -22,7 +22,7 @@ def decode_photo(data: bytes, name: str) -> NDArray[np.uint8]:
     applied. Raises BrokenPhotoError naming the file.
     """
     with _opened(data, name) as image:
-        return np.array(_to_rgb(ImageOps.exif_transpose(image), name))
+        return np.asarray(_to_rgb(_upright(image), name))
 
 
 def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
@@ -31,7 +31,7 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
     Raises ImageSetError for more than two values: a JPEG, or an anti-aliased edge, has no sharp outline to go by.
     """
     with _opened(data, name) as image:
-        mask = ImageOps.exif_transpose(image)
+        mask = _upright(image)
         if mask.mode == "1":
             return np.asarray(mask.convert("L")) > 0  # Pillow's own bool array has bytes of 255 in it
         if mask.mode == "P" or "A" in mask.mode:
@@ -68,6 +68,11 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
             raise BrokenPhotoError(name, reason) from None
 
 
+def _upright(image: Image.Image) -> Image.Image:
+    """The image as its EXIF orientation says; not copied where it is upright already."""
+    return image if image.getexif().get(ExifTags.Base.Orientation, 1) == 1 else ImageOps.exif_transpose(image)
+
+
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode.startswith(("I", "F")):
         values = np.array(image).astype(np.float64)
@@ -80,7 +85,7 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode in ("LA", "La", "PA", "RGBa", "RGBA"):
         over = Image.new("RGBA", image.size, "white")
         return Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
-    return _managed(image) or image.convert("RGB")
+    return _managed(image) or (image if image.mode == "RGB" else image.convert("RGB"))
 
 
 def _managed(image: Image.Image) -> Image.Image | None:

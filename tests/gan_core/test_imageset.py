@@ -65,22 +65,37 @@ def test_a_group_is_never_on_both_sides(tmp_path: Path) -> None:
             writer.add(pixels(4, 4, 3), row("b", group="lesion 7", split="test"))
 
 
+def test_of_several_images_all_are_written_or_none(tmp_path: Path) -> None:
+    with ImageSetWriter(tmp_path, 4, 4) as writer:
+        with pytest.raises(ImageSetError, match="both in training and in test"):
+            writer.extend(pixels(2, 4, 4, 3), [row("a"), row("b", split="test")])
+        writer.extend(pixels(2, 4, 4, 3), [row("a", split="test"), row("b", split="test")])
+        writer.finish("set")
+    assert len(ImageSet.load(tmp_path)) == 2
+
+
 def test_a_side_is_training_or_test(tmp_path: Path) -> None:
     with ImageSetWriter(tmp_path, 4, 4) as writer, pytest.raises(ImageSetError, match="'validation'"):
         writer.add(pixels(4, 4, 3), row("a", split="validation"))
 
 
 @pytest.mark.parametrize(
-    ("image", "mask"),
+    ("image", "mask", "sentence"),
     [
-        (pixels(4, 5, 3), np.zeros((4, 4), np.uint8)),
-        (pixels(4, 4, 3).astype(np.float32), np.zeros((4, 4), np.uint8)),
-        (pixels(4, 4, 3), None),
+        (pixels(4, 5, 3), np.zeros((4, 4), np.uint8), "'a' does not fit images"),
+        (pixels(4, 4, 3).astype(np.float32), np.zeros((4, 4), np.uint8), "'a' does not fit images"),
+        (pixels(4, 4, 3), np.zeros((4, 5), np.uint8), "'a' does not fit masks"),
+        (pixels(4, 4, 3), None, "masks for all images of a set or for none"),
+        (pixels(4, 4, 3), np.full((4, 4), 255, np.uint8), "values other than 0 and 1"),
     ],
 )
-def test_an_image_that_does_not_fit_is_refused(tmp_path: Path, image: NDArray[np.uint8], mask: object) -> None:
-    with ImageSetWriter(tmp_path, 4, 4, masks=True) as writer, pytest.raises(ImageSetError, match="'a' does not fit"):
-        writer.add(image, row("a"), mask)  # type: ignore[arg-type]
+def test_an_image_that_does_not_fit_is_refused(
+    tmp_path: Path, image: NDArray[np.uint8], mask: NDArray[np.uint8], sentence: str
+) -> None:
+    with ImageSetWriter(tmp_path, 4, 4, masks=True) as writer:
+        with pytest.raises(ImageSetError, match=sentence):
+            writer.add(image, row("a"), mask)
+        assert writer.count == 0
 
 
 @pytest.mark.parametrize("file", ["images.npy", "index.csv"])
