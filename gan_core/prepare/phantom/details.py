@@ -43,25 +43,26 @@ def _box_of(hand: Hand, finger: Finger, shape: tuple[int, int]) -> tuple[slice, 
 def _knuckle_folds(rng: np.random.Generator, hand: Hand, finger: Finger, skin: Skin, along: Field, across: Field,
                    radius: Field, on: Field) -> None:  # fmt: skip
     """Over the back of a joint the loose skin lies in lens-shaped transverse folds."""
-    side = np.clip(np.abs(across) / radius, 0, 1)
     mm = hand.px_per_mm
     wander = 0.35 * cloud(rng, along.shape, 2.2 * mm) + 0.18 * cloud(rng, along.shape, 0.7 * mm)
-    broken = np.clip(0.75 + 0.45 * cloud(rng, along.shape, 1.6 * mm, 2), 0, 1.3)
+    broken = np.clip(0.75 + 0.45 * cloud(rng, along.shape, 1.6 * mm, 2), 0, 1.3) * on
+    side = np.clip(np.abs(across) / radius, 0, 1)
     for k, joint in enumerate(finger.joints):
-        last = k == len(finger.joints) - 1
-        count, pitch = (4, 1.1) if last and finger.name != "thumb" else (8, 1.25)
-        strength = (0.55 + 0.6 * hand.person.age) * (0.7 if last and finger.name != "thumb" else 1.0)
-        folds = np.zeros_like(along)
+        small = k == len(finger.joints) - 1 and finger.name != "thumb"
+        count, pitch = (4, 1.1) if small else (8, 1.25)
+        strength = (0.55 + 0.6 * hand.person.age) * (0.7 if small else 1.0)
+        near = (np.abs(along - joint) < 8) & (side < 1)
+        ahead, beside = along[near] - np.float32(joint) - wander[near], side[near]
+        folds = np.zeros_like(ahead)
         for i in range(count):
             offset = (i - (count - 1) / 2) * pitch * rng.uniform(0.85, 1.15)
-            lens = offset * (1 - 0.55 * side**2)  # outer folds bow around the joint
+            lens = np.float32(offset) * (1 - np.float32(0.55) * beside**2)  # outer folds bow around the joint
             depth = strength * rng.uniform(0.5, 1.0) * (1 - 0.10 * abs(i - (count - 1) / 2))
-            width = rng.uniform(0.16, 0.30)
-            folds += depth * np.exp(-np.square((along - joint - lens - wander) / width)) * smoothstep(1.0, 0.55, side)
-        folds *= broken * on
-        skin.relief[:] -= 0.085 * folds
-        skin.blood[:] += 0.10 * folds * hand.person.blood
-        skin.melanin[:] += 0.10 * folds * hand.person.melanin
+            folds += np.float32(depth) * np.exp(-np.square((ahead - lens) / np.float32(rng.uniform(0.16, 0.30))))
+        folds *= broken[near] * smoothstep(1.0, 0.55, beside)
+        skin.relief[near] -= 0.085 * folds
+        skin.blood[near] += 0.10 * folds * hand.person.blood
+        skin.melanin[near] += 0.10 * folds * hand.person.melanin
 
 
 def _flexion(rng: np.random.Generator, hand: Hand, finger: Finger, skin: Skin, along: Field, across: Field,
@@ -83,7 +84,9 @@ def _flexion(rng: np.random.Generator, hand: Hand, finger: Finger, skin: Skin, a
     skin.melanin[:] += 0.10 * folds * hand.person.melanin
 
 
-def _nail(rng: np.random.Generator, hand: Hand, finger: Finger, skin: Skin, along: Field, across: Field, on: Field) -> None:
+def _nail(
+    rng: np.random.Generator, hand: Hand, finger: Finger, skin: Skin, along: Field, across: Field, on: Field
+) -> None:
     r = float(finger.radius[-1])
     half, length = r * 0.73, r * (1.55 if finger.name != "thumb" else 1.4) * hand.person.nail
     end = finger.length - 0.06 * r
@@ -95,7 +98,7 @@ def _nail(rng: np.random.Generator, hand: Hand, finger: Finger, skin: Skin, alon
     fold = np.exp(-np.square((edge - 0.15) / 0.45)) * smoothstep(end + 0.6, end - 1.4, along) * on
     free = smoothstep(end - r * 0.20, end - r * 0.10, along - 0.12 * np.square(across) / r) * plate
     moon = smoothstep(0.6, -0.6, np.hypot(along - start + 0.5, across * 0.8) - half * rng.uniform(0.2, 0.6)) * plate
-    bed = 0.05 + hand.person.melanin * 0.36
+    bed = 0.03 + hand.person.melanin * 0.46
     skin.melanin[:] += plate * (bed * (1 - 0.6 * free) - skin.melanin)
     skin.blood[:] += plate * ((0.24 + 0.55 * hand.person.blood) * (1 - 0.7 * free - 0.35 * moon) - skin.blood)
     skin.horn[:] = np.maximum(skin.horn * (1 - plate), plate * 0.05 + 0.30 * free + 0.10 * moon)
@@ -115,9 +118,9 @@ def add_hair(rng: np.random.Generator, hand: Hand, skin: Skin) -> None:
     """Fine hair: thick on the forearm, thin on the back of the hand and the first bones of the fingers."""
     person = hand.person
     lines: list[Line] = []
-    for count, (x, y), (sx, sy), long in (
-        (420, (4, -60), (22, 42), 9.0), (200, (14, 25), (15, 26), 5.5), *((14, tuple(f.axis[3]), (3, 5), 4.0) for f in hand.fingers[1:]),
-    ):  # fmt: skip
+    places = [(420, (4.0, -60.0), (22, 42), 9.0), (200, (14.0, 25.0), (15, 26), 5.5)]
+    places += [(14, (float(f.axis[3][0]), float(f.axis[3][1])), (3, 5), 4.0) for f in hand.fingers[1:]]
+    for count, (x, y), (sx, sy), long in places:
         for _ in range(rng.poisson(count * person.hair**1.5)):
             at = np.array([rng.normal(x, sx), rng.normal(y, sy)])
             heading, bend = rng.normal(0.75, 0.35), rng.normal(0, 0.5)

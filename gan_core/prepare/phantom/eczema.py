@@ -29,16 +29,15 @@ def spread(rng: np.random.Generator, hands: list[Hand], shape: tuple[int, int], 
     grid = hands[0].px_per_mm * ratio
     x, y = np.meshgrid(np.arange(small[1], dtype=np.float32), np.arange(small[0], dtype=np.float32))
     field = np.full(small, -1.0, np.float32)
-    burden = rng.gamma(2.0, 1.3) + 0.7
+    burden = rng.gamma(1.0, 0.55)
     for hand in hands:
         sites = np.array(PALM if hand.palm else BACK, float)
         finger = [one for one in hand.fingers if rng.random() < 0.12 * burden]
-        centres = [(*one.axis[int(rng.integers(2, 11))], 6.0) for one in finger]
-        chosen = rng.choice(
-            len(sites), min(len(sites), int(rng.poisson(burden))), replace=False, p=sites[:, 3] / sites[:, 3].sum()
-        )
+        centres = [(*one.axis[int(rng.integers(2, 8))], 6.0) for one in finger]
+        many = min(len(sites), max(int(hand is hands[0]), int(rng.poisson(burden))))
+        chosen = rng.choice(len(sites), many, replace=False, p=sites[:, 3] / sites[:, 3].sum())
         for sx, sy, stray, _ in sites[chosen]:
-            reach = rng.uniform(6, 15)
+            reach = rng.uniform(4, 12)
             for _ in range(int(rng.integers(2, 6))):
                 centres.append((sx + rng.normal(0, stray), sy + rng.normal(0, stray), reach * rng.uniform(0.6, 1.2)))
         for cx, cy, radius in centres:
@@ -65,7 +64,7 @@ def inflame(skin: Skin, severe: Field, rng: np.random.Generator, px_per_mm: floa
     chronic = rng.uniform(0, 1)  # from fresh, red and papular to old, thick, brownish and dry
     patchy = cloud(rng, shape, 2.5 * px_per_mm, 4)
     worse = severe * np.clip(0.8 + 0.25 * patchy, 0.2, 1.5)
-    blood = skin.blood + np.float32(rng.uniform(0.35, 0.75) * (1 - 0.35 * chronic)) * worse
+    blood = skin.blood + np.float32(rng.uniform(0.45, 0.95) * (1 - 0.35 * chronic)) * worse
     darker = rng.uniform(0.02, 0.08) + 0.10 * chronic + 0.05 * min(float(skin.melanin.max()), 2.0)
     melanin = skin.melanin + np.float32(darker) * worse
     points = _scatter(rng, severe, per_mm2=rng.uniform(0.02, 0.16) * (1.2 - chronic), px_per_mm=px_per_mm)

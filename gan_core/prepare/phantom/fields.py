@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,7 +11,7 @@ from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter, map_coordinates
 from scipy.spatial import cKDTree
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]  # float32 wherever there are many pixels
 Line = tuple[NDArray[np.float64], float, float]  # points (K, 2) as x, y; width; strength 0-1
 
 

@@ -17,7 +17,8 @@ from scipy.ndimage import distance_transform_edt, gaussian_filter
 from gan_core.prepare.phantom.fields import Field, Line, curve, smoothstep
 from gan_core.prepare.phantom.person import Person
 
-# knuckle x, y; direction in degrees from y towards +x; bones (the last to the pad's middle); diameters at web, mid-bone, joint, mid, joint, pad
+# knuckle x, y; direction in degrees from y towards +x; bones (the last to the middle of the pad); diameters at web,
+# mid-bone, joint, mid-bone, joint, pad
 FINGERS = {
     "thumb": ((-44.0, 50.0), -38.0, (36.0, 23.0), (25.0, 21.5, 23.0, 21.5, 20.5, 17.0)),
     "index": ((-25.0, 88.0), -6.0, (44.0, 25.5, 17.5), (20.5, 19.3, 20.2, 17.6, 17.8, 15.2)),
@@ -68,10 +69,9 @@ class Finger:
             along[closer], across[closer] = free[closer] + np.float32(self.arc[k]), side[closer]
         return along, across, radius, best
 
-
     def from_tip(self, x: Field, y: Field) -> tuple[Field, Field]:
         """Per point: mm along the last bone, drawn out straight, counted as in `local`; mm across it."""
-        (ax, ay), (bx, by) = self.axis[-4], self.axis[-1]
+        (ax, ay), (bx, by) = self.axis[-3], self.axis[-1]
         length = np.hypot(bx - ax, by - ay)
         ux, uy = np.float32((bx - ax) / length), np.float32((by - ay) / length)
         dx, dy = x - np.float32(bx), y - np.float32(by)
@@ -150,7 +150,7 @@ def pose(person: Person, rng: np.random.Generator, *, right: bool, palm: bool, o
         else:
             marks = [*s, stations[2], stations[2] + (stations[3] - stations[2]) * 0.6, stations[3]]
             widths = [*radii[:5], radii[4] * 0.93, radii[5]]
-        arc = np.linspace(0, stations[-1], 13)
+        arc = np.linspace(0, stations[-1], 10)
         along = np.clip(arc, 0, None)
         axis = np.stack([PchipInterpolator(stations, np.array(knots)[:, i])(along) for i in range(2)], -1)
         fingers.append(Finger(name, axis, arc, PchipInterpolator(marks, widths)(arc), tuple(stations[1:-1])))
@@ -221,7 +221,7 @@ def veins(hand: Hand, rng: np.random.Generator) -> list[Line]:
 def palm_creases(hand: Hand, rng: np.random.Generator) -> list[Line]:
     """Thenar, proximal and distal creases of the palm, the bracelets of the wrist, and lesser lines (mm)."""
     j = lambda s=2.0: rng.normal(0, s)  # noqa: E731
-    main = [
+    main: list[list[tuple[float, float]]] = [
         [(-34, 72 + j()), (-14 + j(), 66), (-3 + j(), 44), (-8 + j(), 16), (-9, 6)],
         [(-34, 73 + j()), (-8, 66 + j()), (14, 52 + j()), (27 + j(), 40 + j())],
         [(40, 66 + j()), (22, 66 + j()), (0, 74 + j()), (-8 + j(), 90)],

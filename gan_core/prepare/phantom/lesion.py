@@ -55,8 +55,9 @@ def _ground(rng: np.random.Generator, person: Person, side: int, mm: float) -> t
     )
     if rng.random() < 0.25 + 0.5 * person.freckles:
         count = int(rng.integers(5, 40))
-        melanin += dots(shape, rng.uniform(0, side, (count, 2)), rng.uniform(0.3, 1.1, count) * mm,
-                        rng.uniform(0.05, 0.25, count)) * np.clip(1 + 0.4 * cloud(rng, shape, 0.4 * mm, 2), 0, 2)  # fmt: skip
+        size, much = rng.uniform(0.3, 1.1, count) * mm, rng.uniform(0.05, 0.25, count)
+        freckles = dots(shape, rng.uniform(0, side, (count, 2)), size, much)
+        melanin += freckles * np.clip(1 + 0.4 * cloud(rng, shape, 0.4 * mm, 2), 0, 2)
     blood = (
         person.blood
         * rng.uniform(0.8, 2.0)
@@ -121,7 +122,9 @@ def _dermatofibroma(rng: np.random.Generator, melanin: Field, blood: Field, mm: 
     net = _network(rng, shape, mm, rng.uniform(0.32, 0.48)) * smoothstep(-0.3, 0.4, field)
     melanin = melanin + np.float32(brown) * ring * (0.6 + 0.55 * net) * uneven
     pink = rng.uniform(0.25, 0.95) * (1.1 - brown)
-    blood = blood + np.float32(pink) * (0.75 * ring + 0.45 * scar * whole) * np.clip(1 + 0.3 * cloud(rng, shape, mm, 4), 0, 2)
+    blood = blood + np.float32(pink) * (0.75 * ring + 0.45 * scar * whole) * np.clip(
+        1 + 0.3 * cloud(rng, shape, mm, 4), 0, 2
+    )
     blood += np.float32(rng.uniform(0, 0.15)) * np.exp(-np.square((field + 0.15) / 0.3))
     fibres: list[Line] = []
     for _ in range(int(rng.integers(10, 60))):
@@ -148,7 +151,11 @@ def _melanoma(rng: np.random.Generator, melanin: Field, blood: Field, mm: float)
 
     grain = np.clip(1 + 0.28 * cloud(rng, shape, 0.45 * mm, 4), 0.2, 2)
     net = _network(rng, shape, mm, rng.uniform(0.26, 0.42))
-    brown = rng.uniform(0.5, 1.4) * (0.6 + rng.uniform(0.1, 0.9) * net * patch(2.5, -0.8, 0.6)) * (0.6 + 0.8 * patch(2.5, -0.8, 0.9))
+    brown = (
+        rng.uniform(0.5, 1.4)
+        * (0.6 + rng.uniform(0.1, 0.9) * net * patch(2.5, -0.8, 0.6))
+        * (0.6 + 0.8 * patch(2.5, -0.8, 0.9))
+    )
     dark = rng.uniform(0.3, 2.6) * patch(2.4, rng.uniform(-0.4, 0.7), rng.uniform(0.9, 1.5), 0.9)
     pigment = whole * (brown + dark) * grain
     globules = _inside(rng, field, -0.02, int(rng.integers(0, 90)))
@@ -156,7 +163,9 @@ def _melanoma(rng: np.random.Generator, melanin: Field, blood: Field, mm: float)
     pigment += dots(shape, globules, size, rng.uniform(0.2, 0.8, len(globules))) * smoothstep(-0.05, 0.1, field)
     if rng.random() < 0.4:
         pigment += _streaks(rng, field, mm) * rng.uniform(0.4, 1.0)
-    blood = blood + whole * (np.float32(rng.uniform(0.0, 0.35)) + np.float32(rng.uniform(0, 0.7)) * patch(2.0, 0.0, 0.9))
+    blood = blood + whole * (
+        np.float32(rng.uniform(0.0, 0.35)) + np.float32(rng.uniform(0, 0.7)) * patch(2.0, 0.0, 0.9)
+    )
     blood += np.float32(rng.uniform(0, 0.15)) * smoothstep(-0.5, 0.1, field)
     deep = np.float32(rng.uniform(0.2, 1.2) * (rng.random() < 0.6)) * whole * patch(2.4, 0.1, 1.2, 0.9)
     regress = whole * patch(2.2, 0.6, 1.7) * np.float32(rng.uniform(0.3, 0.9) * (rng.random() < 0.45))

@@ -47,5 +47,5 @@ def draw_person(seed: int) -> Person:
         lean=float(rng.beta(2, 2)), age=float(rng.beta(1.8, 2)), hair=float(rng.beta(1, 2)),
         freckles=float(rng.beta(0.8, 3)) * float(ita > 25),
         sleeve=cloth if rng.random() < 0.35 else None,
-        cuff=float(rng.uniform(8, 32)), nail=float(rng.uniform(0.92, 1.18)),
+        cuff=float(rng.uniform(4, 24)), nail=float(rng.uniform(0.92, 1.18)),
     )  # fmt: skip

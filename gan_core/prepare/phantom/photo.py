@@ -16,7 +16,7 @@ from gan_core.prepare.phantom.hand import Hand, pose, surface, veins
 from gan_core.prepare.phantom.layers import Skin, shade
 from gan_core.prepare.phantom.person import Person
 
-FIELD_MM = 386.0  # width of what the photo shows
+FIELD_MM = 348.0  # width of what the photo shows
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
     hands = []
     for right in (False, True):
         side = 1 if right else -1
-        away = 92 + rng.normal(0, 4) if not palm else 80 + rng.normal(0, 4)
-        up = 47 + rng.normal(0, 4) + (height / px_per_mm - 257) * 0.35
+        away = (83 if not palm else 78) + rng.normal(0, 3)
+        up = 25 + rng.normal(0, 4) + (height / px_per_mm - 232) * 0.6
         origin = (width / 2 + side * away * px_per_mm, height - up * px_per_mm)
         angle = side * rng.normal(0.05 if not palm else -0.04, 0.05)
         hands.append(pose(person, rng, right=right, palm=palm, origin=origin, angle=angle, px_per_mm=px_per_mm))
@@ -89,7 +89,7 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
 
 
 def _survey(hands: list[Hand], shape: tuple[int, int], px_per_mm: float) -> Ground:
-    coarse = max(1, round(px_per_mm / 2))
+    coarse = max(1, round(px_per_mm / 1.6))
     small = (shape[0] // coarse, shape[1] // coarse)
     x, y = np.meshgrid(
         (np.arange(small[1], dtype=np.float32) + 0.5) * np.float32(shape[1] / small[1]) - np.float32(0.5),
@@ -106,7 +106,7 @@ def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], groun
               px_per_mm: float) -> Skin:  # fmt: skip
     """The layers of both hands, but for what `details` adds."""
     palm, small, mm = hands[0].palm, ground.x.shape, ground.per_mm
-    vein = np.zeros(small, np.float32)
+    vein: Field = np.zeros(small, np.float32)
     if not palm:
         ratio, lines = small[0] / shape[0], list[Line]()
         for hand in hands:
@@ -115,22 +115,27 @@ def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], groun
     height = ground.height + np.float32(0.9 * person.lean) * vein
     form, sheen = shade(height, mm)
     slow = cloud(rng, small, 35 * mm, 3)
-    melanin = person.melanin * (1 + 0.05 * slow + (0.20 if not palm else 0.0) * ground.joint)
-    blood = person.blood * (1 + 0.14 * cloud(rng, small, 26 * mm, 3) + 0.45 * ground.joint + 0.55 * ground.tip)
+    melanin: Field = person.melanin * (1 + 0.05 * slow + (0.20 if not palm else 0.0) * ground.joint)
+    blood: Field = person.blood * (1 + 0.14 * cloud(rng, small, 26 * mm, 3) + 0.45 * ground.joint + 0.55 * ground.tip)
     if palm:  # pale but for the wrist
         melanin += smoothstep(-45, 22, ground.y) * (0.10 + 0.17 * melanin - melanin)
         blood = blood * 1.3 + 0.10 * np.exp(-np.square((ground.y - 84) / 9)) * (1 - ground.finger)
     melanin, blood = enlarge(melanin.astype(np.float32), shape), enlarge(blood.astype(np.float32), shape)
-    fine = cloud(rng, shape, 3.2 * px_per_mm, 5)
+    fine = cloud(rng, shape, 2.8 * px_per_mm, 4)
     melanin *= 1 + np.float32(0.035) * fine
-    blood *= 1 + np.float32(0.10) * cloud(rng, shape, 2.0 * px_per_mm, 4) - np.float32(0.05) * fine
+    blood *= 1 + np.float32(0.10) * cloud(rng, shape, 1.6 * px_per_mm, 3) - np.float32(0.05) * fine
     cover = smoothstep(0.7, -0.7, enlarge(ground.outside, shape) * np.float32(px_per_mm))
     warp = cloud(rng, small, 12 * mm)
     x, y = (enlarge(v.astype(np.float32), shape) for v in (ground.x + 1.5 * warp, ground.y - 1.2 * warp))
-    tile, on, depth = furrows(rng, px_per_mm, int(45 * px_per_mm), rng.uniform(0.75, 1.05)), cover > 0, np.zeros(shape, np.float32)
+    tile = furrows(rng, px_per_mm, int(45 * px_per_mm), rng.uniform(0.75, 1.05))
+    on, depth = cover > 0, np.zeros(shape, np.float32)
     depth[on] = sample_tile(tile, x[on] * np.float32(px_per_mm), y[on] * np.float32(px_per_mm))
-    uneven = enlarge((1 + 0.35 * cloud(rng, small, 10 * mm, 2)) * (1 + 0.7 * ground.joint) * (1 - 0.35 * ground.finger), shape)
-    relief = -depth * np.clip(uneven, 0.2, 2.5) * np.float32((0.016 + 0.026 * person.age) * (0.4 if palm else 1.0))
+    uneven = (1 + 0.35 * cloud(rng, small, 10 * mm, 2)) * (1 + 0.7 * ground.joint) * (1 - 0.35 * ground.finger)
+    relief = (
+        -depth
+        * np.clip(enlarge(uneven, shape), 0.2, 2.5)
+        * np.float32((0.016 + 0.026 * person.age) * (0.4 if palm else 1.0))
+    )
     relief += np.float32(0.006) * cloud(rng, shape, 0.5 * px_per_mm, 2)
     oil = 0.035 * rng.uniform(0.3, 1.2) * (1 + 0.5 * cloud(rng, small, 8 * mm, 3))
     return Skin(

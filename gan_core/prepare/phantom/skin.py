@@ -27,6 +27,8 @@ _DENSITY = np.array([3.0, 2.4, 1.8, 1.4, 1.0, 0.7, 0.4, 0.2, 0.1, 0.0])
 def melanin_for(ita: float) -> float:
     """Melanin density of skin with individual typology angle `ita` in degrees."""
     return float(np.interp(ita, _ITA, _DENSITY))
+
+
 HORN = np.array([0.86, 0.80, 0.68], np.float32)  # dry scale: white with a touch of yellow
 
 

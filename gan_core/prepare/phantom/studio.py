@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import csv
 import multiprocessing
+import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from gan_core.prepare import building
-from gan_core.prepare.building import Prepared
-from gan_core.prepare.hands import prepare_hands
-from gan_core.prepare.isic import prepare_isic
-from gan_core.prepare.patches import prepare_patches
 from gan_core.workspace import GlimpseError, Workspace
+
+if TYPE_CHECKING:  # what prepares the photos is not loaded by the processes that draw them
+    from gan_core.prepare.building import Prepared
 
 DRAWING = 1  # raised whenever the same seed draws other pictures than before
 SETS = ("hands", "healthy", "eczema", "df", "mel")
@@ -47,9 +47,9 @@ class Scale:
 
 SCALES = {
     # Small enough to train all eight generators in ten minutes on two cores, and 102 real images or more in each set.
-    "demo": Scale(pairs=60, hands=(96, 72), hands_size=(288, 216), eczema_photos=20, eczema_size=(1152, 768), test_photos=6,
-                  patch=64, stride=32, lesions={"DF": (115, 73), "MEL": (160, 100)}, lesion_size=(160, 120),
-                  lesion_set=64),
+    "demo": Scale(pairs=60, hands=(96, 72), hands_size=(192, 144), eczema_photos=16, eczema_size=(1152, 768),
+                  test_photos=5, patch=64, stride=16, lesions={"DF": (115, 73), "MEL": (130, 80)},
+                  lesion_size=(128, 96), lesion_set=64),
     # The numbers of section 3.1; HAM10000's 115 and 1113 photos show 73 and 614 lesions.
     "paper": Scale(pairs=246, hands=(640, 480), hands_size=(960, 720), eczema_photos=131, eczema_size=(3456, 2304),
                    test_photos=52, patch=128, stride=64, lesions={"DF": (115, 73), "MEL": (1113, 614)},
@@ -87,7 +87,7 @@ def prepare_phantom(
     folder = workspace.root / ".phantom"
     shutil.rmtree(folder, ignore_errors=True)  # left by a command that was killed
     try:
-        draw_all(jobs(what, folder, seed), workers or building.cores())
+        draw_all(jobs(what, folder, seed), workers or _processors())
         return _prepare(workspace, what, folder, seed, {"phantom": _origin(scale, seed)})
     finally:
         shutil.rmtree(folder, ignore_errors=True)
@@ -184,6 +184,10 @@ def _run(work: Callable[[Job], None], todo: list[Job], workers: int) -> Iterator
         yield from pool.map(work, todo)
 
 
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _leave_interrupts_to_the_parent() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
@@ -191,6 +195,10 @@ def _leave_interrupts_to_the_parent() -> None:
 def _prepare(
     workspace: Workspace, what: Scale, folder: Path, seed: int, made_from: dict[str, object]
 ) -> list[Prepared]:
+    from gan_core.prepare.hands import prepare_hands
+    from gan_core.prepare.isic import prepare_isic
+    from gan_core.prepare.patches import prepare_patches
+
     eczema = folder / "eczema"
     return [
         prepare_hands(workspace, folder / "hands", size=what.hands, seed=seed, licence=LICENCE, made_from=made_from),
@@ -211,6 +219,9 @@ def _origin(scale: str, seed: int) -> dict[str, object]:
 
 def _already_there(workspace: Workspace, scale: str, seed: int) -> list[Prepared] | None:
     """All five sets, if this scale and seed made them and they are undamaged."""
+    from gan_core.prepare import building
+    from gan_core.prepare.building import Prepared
+
     found = []
     for name in SETS:
         if name not in workspace.names("images"):
