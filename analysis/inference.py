@@ -24,6 +24,7 @@ from analysis.observers import Floats
 from analysis.trials import Trials, join
 
 METHOD = "two-way clustered (participants + images - trials), t interval"
+METHOD_SHARE = "two-way clustered (participants + images - trials), Wilson interval with t"
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ def estimate(
         # Wilson's interval for as many independent answers as the variance amounts to: it stays within [0, 1] and is
         # not blind at its ends. Answers that are all right count as one a participant (or image, if they are fewer).
         size = value * (1 - value) / variance if variance > 0 else float(min(people, images))
+        method = METHOD_SHARE
         if size > 0:
             centre = (value + t**2 / (2 * size)) / (1 + t**2 / size)
             half = t / (1 + t**2 / size) * np.sqrt(value * (1 - value) / size + t**2 / (4 * size**2))
@@ -176,7 +178,8 @@ def mean_f1(trials: Trials, positive: observers.Positive = "generated") -> Estim
         )  # fmt: skip
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = answer * (2 * is_positive - scores[who]) / (shown + said)[who]
-    return _mean_of(scores, slope, trials, who)
+    found = _mean_of(scores, slope, trials, who)
+    return replace(found, ci95=(max(found.ci95[0], 0.0), min(found.ci95[1], 1.0))) if found.ci95 else found
 
 
 def mean_d_prime(trials: Trials) -> Estimate:
