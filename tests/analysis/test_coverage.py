@@ -1,0 +1,67 @@
+"""Each interval holds the truth as often as it says. Minutes of simulation are marked slow; docs hold their table."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis import coverage
+from analysis.coverage import CASES, Case, interval99, study
+from analysis.simulation import Design, Truth, simulate
+
+RIVALS = ("participants alone", "plain two-way bootstrap")
+
+
+def claims(found: dict[str, np.ndarray], start: str) -> dict[str, np.ndarray]:
+    return {k: v for k, v in found.items() if k.startswith(start) and not k.endswith(RIVALS)}
+
+
+def test_simulated_observers_answer_as_their_truth_says() -> None:
+    truth = Truth(1.2, 0.3, 0.6, 0.4, 0.5)
+    answers = simulate(truth, Design(4_000, images=2_000, trials=10), np.random.default_rng(0))
+    assert answers.said_generated[answers.is_generated].mean() == pytest.approx(truth.hit_rate, abs=0.02)
+    assert answers.said_generated[~answers.is_generated].mean() == pytest.approx(truth.false_alarm_rate, abs=0.02)
+    assert answers.correct.mean() == pytest.approx(truth.accuracy, abs=0.02)
+    assert truth.with_accuracy(0.6).accuracy == pytest.approx(0.6)
+    assert np.bincount(answers.participant).tolist() == [20] * 4_000
+    assert len(np.unique(answers.participant * 4_000 + answers.image)) == len(answers)  # no image twice
+
+
+def test_participants_alone_on_ten_images_call_detectable_sets_equivalent() -> None:
+    """The trap of the usual survey, and that the two-way estimator is out of it."""
+    found = study(CASES[6], 150)
+    assert found["equivalent, participants alone"].mean() > 0.15
+    assert found["equivalent"].mean() < 0.08
+
+
+def test_the_plain_two_way_bootstrap_wastes_answers() -> None:
+    found = study(CASES[1], 100)
+    assert found["covers: accuracy, plain two-way bootstrap"].mean() >= 0.97
+    assert found["equivalent"].mean() > found["equivalent, plain two-way bootstrap"].mean() + 0.2
+
+
+def test_the_99_percent_interval_is_scipys() -> None:
+    values = np.repeat([1.0, 0.0], [93, 7])
+    expected = stats.binomtest(93, 100).proportion_ci(0.99, method="exact")
+    assert interval99(values) == pytest.approx((expected.low, expected.high))
+    assert interval99(np.ones(5))[1] == 1.0
+
+
+def test_the_command_prints_a_row_a_claim(capsys: pytest.CaptureFixture[str]) -> None:
+    assert coverage.main(["--simulations", "3", "--case", "9"]) == 0
+    assert "| few people and images | covers: mean F1 |" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", [False, True], ids=["scores", "mixed model"])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+@pytest.mark.timeout(3_600)
+def test_intervals_hold_the_truth_and_the_bound_is_rarely_called_equivalent(case: Case, model: bool) -> None:
+    found = study(case, 2_000, model=model, rivals=False)
+    for claim, values in claims(found, "covers").items():
+        low, high = interval99(values)
+        assert low <= 0.97, (claim, values.mean())
+        assert high >= 0.93, (claim, values.mean())
+    if "bound" in case.name:
+        assert interval99(found["equivalent"])[0] <= 0.05
