@@ -153,6 +153,12 @@ class Units:
             return np.asarray(within - 2 * (sums_a * b).sum(-1) / (n * m))
 
 
+def kid_of_rows(x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None = None) -> float | None:
+    """Unbiased KID with pairs within a group of x left out; None where x holds a single group."""
+    units = Units.of(x, y, groups_x, None)
+    return float(units.kid(units.observed()[None])[0]) if min(units.groups) > 1 else None
+
+
 def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 999) -> float:
     """P-value of the KID under permutation of whole groups, both sides keeping their number of images.
 

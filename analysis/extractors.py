@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
+from analysis.features import spread
 from analysis.parts import AnalysisError
 from gan_core.workspace import sha256_file
 
@@ -86,11 +87,6 @@ def load(
     if name not in NETWORKS:
         raise AnalysisError(f"There is no feature extractor '{name}': choose from {', '.join(NAMES)}.")
     return _torch_fidelity(name, weights, device)
-
-
-def spread(images: NDArray[np.uint8], count: int) -> NDArray[np.uint8]:
-    """At most `count` of the images, evenly spread over the set."""
-    return np.asarray(images[np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))])
 
 
 # ------------------------------------------------------------------------------------------------ random features

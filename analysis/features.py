@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,17 @@ if TYPE_CHECKING:
 
 FORMAT = 1  # of the cache; raised when its files or the networks' numbers change
 BATCH = 64
+
+
+class Images(Protocol):
+    """Images (n, H, W, 3) uint8 that may be too many for memory: an array, a mapped file, or a view of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> NDArray[np.uint8]: ...
 
 
 @dataclass(frozen=True)
@@ -58,11 +69,16 @@ def checked(values: NDArray[Any], what: str = "The features") -> NDArray[Any]:
     return values
 
 
-def batches(images: NDArray[np.uint8], rows: NDArray[np.intp] | None = None) -> Iterator[NDArray[np.uint8]]:
+def batches(images: Images, rows: NDArray[np.intp] | None = None) -> Iterator[NDArray[np.uint8]]:
     """The images (N, H, W, 3), or those at `rows`, a batch at a time; from a mapped file only these are read."""
     rows = np.arange(len(images)) if rows is None else rows
     for start in range(0, len(rows), BATCH):
         yield np.asarray(images[rows[start : start + BATCH]])
+
+
+def spread(images: Any, count: int) -> NDArray[Any]:
+    """At most `count` of the images, evenly spread over the set."""
+    return np.asarray(images[np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))])
 
 
 def extract(

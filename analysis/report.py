@@ -24,8 +24,11 @@ from gan_core.workspace import GlimpseError, Workspace, atomic_folder, read_json
 PARTS = {
     "survey": "analysis.survey",
     "thresholds": "analysis.thresholds",
+    "overfitting": "analysis.overfitting",
     "neighbours": "analysis.neighbours",
     "samples": "analysis.samples",
+    "quality": "analysis.quality",
+    "memorisation": "analysis.memorisation",
     "joined": "analysis.joined",
 }
 OURS = {"index.html", "scores.json", "figures", "tables"}  # what a report folder holds

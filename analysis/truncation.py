@@ -1,0 +1,96 @@
+"""Table 3: what truncating the latents does to the distance from real images, and to diversity.
+
+The paper chose a threshold by FID alone; recall and coverage beside it show what that costs.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.distances import BIASED_BELOW, frechet_distance, kid_of_rows, precision_recall
+from analysis.features import Features
+from analysis.figures import quality as draw
+from analysis.material import Imitation, imitations
+from analysis.parts import Context, Part
+from analysis.quality import by_group
+
+THRESHOLDS: tuple[float | None, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, None)  # the paper's
+IMAGES = 500  # of each threshold
+
+
+def score(real: Features, groups: NDArray[Any], generated: Features) -> dict[str, float | None]:
+    """One cell's column of Table 3: Fréchet distance and KID, and precision, recall, density and coverage."""
+    found: dict[str, float | None] = {
+        "frechet": frechet_distance(real, generated), "kid": kid_of_rows(real.values, generated.values, groups),
+    }  # fmt: skip
+    if len(real) > 3 and len(set(groups.tolist())) > 4:
+        found |= precision_recall(real.values, generated.values, groups)
+    return found
+
+
+def compute(context: Context) -> Part | None:
+    """The table and curves of every unconditional run."""
+    found, notes = imitations(context)
+    if not found:
+        return None
+    rows: list[dict[str, Any]] = []
+    curves: dict[str, pd.DataFrame] = {}
+    scores: dict[str, Any] = {}
+    sentences, distance = [], ""
+    for run in found:
+        extractor = run.extractor(context)
+        distance = extractor.distance
+        result = context.cached(
+            "truncation", {**run.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
+            partial(_of_run, run, context),
+        )  # fmt: skip
+        table = result["table"]
+        curves[run.name] = table
+        cells = table.astype(object).where(table.notna(), None)
+        for row in cells.to_dict("records"):
+            rows.append({"run": run.name, **{str(k): v for k, v in row.items()}})
+        scores[run.name] = {"n": result["n"], "against": result["against"], "thresholds": cells.to_dict("records")}
+        best = table.loc[table["frechet"].idxmin()]
+        plain = table[table["threshold"].isna()].iloc[0]
+        threshold = "no truncation" if np.isnan(best["threshold"]) else f"a threshold of {best['threshold']:g}"
+        words = f"{run.name}: the {distance} is lowest with {threshold}"
+        words += f" ({best['frechet']:.4g}, without {plain['frechet']:.4g})"
+        if "coverage" in table:
+            words += f", where coverage is {best['coverage']:.2f} (without {plain['coverage']:.2f})"
+        sentences.append(words + ".")
+    frame = pd.DataFrame(rows)
+    frame["threshold"] = ["none" if t is None else t for t in frame["threshold"]]
+    return Part(
+        name="truncation", title="Truncation of the latents", scores=scores, sentences=sentences + notes,
+        tables={"truncation": frame}, figures={"truncation": partial(draw.truncation, curves, distance)},
+        captions={
+            "truncation": "Each threshold of the paper's Table 3: distance to held-out real images and diversity at "
+            f"equal numbers of images. `frechet` is the {distance}"
+            + (f", biased below {BIASED_BELOW} images." if any(s["n"] < BIASED_BELOW for s in scores.values()) else ".")
+        },
+        methods=[
+            "Truncation: every component of z is drawn from the normal distribution conditioned on |z| < t, batch "
+            f"statistics are estimated anew for each t; {IMAGES} images of a threshold at most, against real images of "
+            "the test split (of training where none were held out)."
+        ],
+    )  # fmt: skip
+
+
+def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
+    extractor = run.extractor(context)
+    against = "test" if len(run.rows("test")) >= 2 else "train"
+    rows = run.rows(against)
+    n = min(IMAGES, len(rows))
+    rows = rows[np.sort(by_group(run.groups(rows), n, np.random.default_rng(context.seed)))]
+    real = run.real_features(extractor, rows, context)
+    table = [
+        {"threshold": np.nan if t is None else t,
+         **score(real, run.groups(rows), run.generated_features(extractor, context, n, t))}
+        for t in THRESHOLDS
+    ]  # fmt: skip
+    return {"table": pd.DataFrame(table), "n": n, "against": against}

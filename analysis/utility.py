@@ -1,0 +1,152 @@
+"""What generated images are good for (the paper's reason for it all): do they help a classifier of lesions?
+
+A classifier of two kinds of images is trained on real images, on generated ones, and on both, over the share of real
+images it may use, and always tested on real images of held-out groups.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.features import extractor_for, spread
+from analysis.figures import quality as draw
+from analysis.material import Imitation, imitations
+from analysis.parts import Context, Part
+from analysis.quality import by_group
+
+TASKS = (("df", "mel"), ("healthy", "eczema"))  # by the runs' experiments
+SHARES = (0.1, 0.25, 0.5, 1.0)
+SEEDS = 5
+IMAGES = 1000  # of each class and kind at most
+MEASURES = ("balanced accuracy", "AUC")
+FloatArray = NDArray[np.floating[Any]]
+
+
+def trained_and_tested(
+    train: FloatArray, labels: NDArray[Any], test: FloatArray, test_labels: NDArray[Any], seed: int
+) -> tuple[float, float]:
+    """Balanced accuracy and AUC of a logistic regression on features (n, d) with labels in {0, 1}."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(
+        StandardScaler(), LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000, random_state=seed)
+    )
+    model.fit(train, labels)
+    probability = model.predict_proba(test)[:, 1]
+    return (
+        float(balanced_accuracy_score(test_labels, probability > 0.5)),
+        float(roc_auc_score(test_labels, probability)),
+    )
+
+
+def learning_curves(
+    real: tuple[FloatArray, FloatArray], groups: tuple[NDArray[Any], NDArray[Any]],
+    generated: tuple[FloatArray, FloatArray], test: tuple[FloatArray, FloatArray],
+    test_groups: tuple[NDArray[Any], NDArray[Any]], seed: int = 0,
+) -> pd.DataFrame:  # fmt: skip
+    """Both measures for training on real, generated and both, over the share of real images.
+
+    Each argument holds the two classes' features (n, d) or groups (n,). The interval is over seeds, each of which
+    draws other real groups to train on, other generated images, and other test groups (with repetition).
+    Returns training, share, measure, mean, low, high.
+    """
+    rows = []
+    for share in SHARES:
+        for repeat in range(SEEDS):
+            rng = np.random.default_rng([seed, repeat])
+            few = [x[by_group(g, max(2, round(share * len(g))), rng)] for x, g in zip(real, groups, strict=True)]
+            made = [x[rng.permutation(len(x))[: max(2, len(x) * 4 // 5)]] for x in generated]
+            asked = [x[_resampled(g, rng)] for x, g in zip(test, test_groups, strict=True)]
+            for training, sides in (
+                ("real", few), ("generated", made), ("both", [np.concatenate(p) for p in zip(few, made, strict=True)]),
+            ):  # fmt: skip
+                found = trained_and_tested(*_stacked(sides), *_stacked(asked), repeat)
+                for measure, value in zip(MEASURES, found, strict=True):
+                    rows.append({"training": training, "share": share, "measure": measure, "value": value})
+    table = pd.DataFrame(rows).groupby(["training", "share", "measure"], sort=False)["value"]
+    summary = table.agg(["mean", "std"]).reset_index()
+    half = 2.776 * summary["std"]  # Student's t with four degrees of freedom, for another draw of groups and images
+    summary["low"], summary["high"] = (summary["mean"] - half).clip(0, 1), (summary["mean"] + half).clip(0, 1)
+    return summary.drop(columns="std")
+
+
+def _stacked(sides: list[FloatArray]) -> tuple[FloatArray, NDArray[Any]]:
+    return np.concatenate(sides), np.repeat([0, 1], [len(side) for side in sides])
+
+
+def _resampled(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
+    """The rows of as many groups as there are, drawn with repetition."""
+    names = np.unique(groups)
+    return np.concatenate([np.flatnonzero(groups == name) for name in rng.choice(names, len(names))])
+
+
+def compute(context: Context) -> Part | None:
+    """The two tasks, as far as the workspace has a run of both classes with held-out images."""
+    found, _ = imitations(context)
+    scores: dict[str, Any] = {}
+    sentences, tables, figures, captions = [], {}, {}, {}
+    for classes in TASKS:
+        runs = [next((r for r in found if r.run.experiment_name == name), None) for name in classes]
+        first, second = runs
+        if first is None or second is None or first.size != second.size:
+            continue
+        if min(len(first.rows("test")), len(second.rows("test"))) < 2:
+            sentences.append(f"{' against '.join(classes)}: no held-out images to test a classifier on.")
+            continue
+        name = "-".join(classes)
+        task = f"{classes[0]} against {classes[1]}"
+        result = context.cached(
+            "utility",
+            {"runs": [first.inputs, second.inputs], "size": first.size, "seed": context.seed,
+             "extractor": context.extractor, "weights": None if context.weights is None else str(context.weights)},
+            partial(_of_task, first, second, context),
+        )  # fmt: skip
+        curves = result["curves"]
+        at = curves[(curves["measure"] == "AUC")].set_index(["training", "share"])["mean"]
+        scores[name] = {"runs": [first.name, second.name], "curves": curves.to_dict("records")}
+        sentences.append(
+            f"{task}: AUC on held-out real images {at['real', 1.0]:.2f} trained on all real images, "
+            f"{at['generated', 1.0]:.2f} on generated ones, {at['both', 1.0]:.2f} on both; with a tenth of the real "
+            f"images {at['real', 0.1]:.2f} without and {at['both', 0.1]:.2f} with generated ones."
+        )
+        tables[f"utility-{name}"] = curves
+        figures[f"utility-{name}"] = partial(draw.utility, curves, "on held-out real images")
+        captions[f"utility-{name}"] = (
+            f"{task}: a classifier trained on real, generated and both, tested on real images of held-out groups; "
+            f"95 % intervals over {SEEDS} seeds (other training groups, generated images and test groups each)."
+        )
+    if not scores and not sentences:
+        return None
+    return Part(
+        name="utility", title="Use for augmentation", scores=scores, sentences=sentences, tables=tables,
+        figures=figures, captions=captions,
+        methods=[
+            "Augmentation: logistic regression on the images' features, both classes weighted alike; the test images "
+            "are real, from groups that neither the generators nor the classifier saw."
+        ],
+    )  # fmt: skip
+
+
+def _of_task(first: Imitation, second: Imitation, context: Context) -> dict[str, Any]:
+    runs = (first, second)
+    trains = [r.rows("train")[spread(np.arange(len(r.rows("train"))), IMAGES)] for r in runs]
+    both = np.concatenate([spread(r.view(t), 256) for r, t in zip(runs, trains, strict=True)])
+    extractor = extractor_for(context, both)
+    real = [np.asarray(r.real_features(extractor, t, context).values) for r, t in zip(runs, trains, strict=True)]
+    test = [np.asarray(r.real_features(extractor, r.rows("test"), context).values) for r in runs]
+    made = [np.asarray(r.generated_features(extractor, context, IMAGES).values) for r in runs]
+    groups = [r.groups(t) for r, t in zip(runs, trains, strict=True)]
+    test_groups = [r.groups(r.rows("test")) for r in runs]
+    curves = learning_curves(
+        (real[0], real[1]), (groups[0], groups[1]), (made[0], made[1]), (test[0], test[1]),
+        (test_groups[0], test_groups[1]), context.seed,
+    )  # fmt: skip
+    return {"curves": curves}
