@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from study_app import entering, i18n, models, security
+from study_app import crowd, entering, i18n, models, security
 from study_app.database import Database
 from study_app.study import StudyFile
 
@@ -26,6 +26,14 @@ CLOSED = ("withdrawn", "no-consent", "screened-out")
 def database() -> Database:
     found: Database = current_app.extensions["glimpse"]
     return found
+
+
+def sorry(error: Any) -> Any:
+    """An error in words, for a person; a script gets the bare code."""
+    code = getattr(error, "code", None) or 500
+    if not request.accept_mimetypes.accept_html or request.path.startswith("/admin"):
+        return Response(status=code)
+    return render_template("error.html", code=code), code
 
 
 # ------------------------------------------------------------------------------------------------ before entering
@@ -114,13 +122,14 @@ def enter(slug: str) -> Any:
 
 def closed(person: models.Participant, file: StudyFile) -> Any:
     """What somebody sees for whom the study ended early, with the platform's code for that if there is one."""
-    codes = {"no-consent": file.completion.no_consent_code, "screened-out": file.completion.screened_out_code}
-    code = codes.get(person.state, "")
-    return render_template("closed.html", study=file, why=person.state, code=code, url=_completion_url(file, code))
+    return render_template("closed.html", study=file, why=person.state, **_way_back(person, file))
 
 
-def _completion_url(file: StudyFile, code: str) -> str:
-    return file.completion.url.replace("{code}", code) if code or "{code}" not in file.completion.url else ""
+def _way_back(person: models.Participant, file: StudyFile) -> dict[str, str]:
+    return {
+        "code": crowd.code_for(person.state, file.completion),
+        "url": crowd.way_back(person.state, file.completion),
+    }
 
 
 # ------------------------------------------------------------------------------------------------ /p/TOKEN/
@@ -173,8 +182,15 @@ def participant(token: str) -> Any:
         }
         template = {"questions": "questions.html", "device": "device.html"}.get(stage, "trials.html")
         return render_template(
-            template, study=file, person=person, set=person.set, answered=answered, total=total, setup=json.dumps(setup)
-        )
+            template, study=file, person=person, label=_label(person, file), answered=answered, total=total,
+            setup=json.dumps(setup),
+        )  # fmt: skip
+
+
+def _label(person: models.Participant, file: StudyFile) -> str:
+    """What the images of a participant's set show: as the study file says it, else the set's own label."""
+    own = next((entry.label for entry in file.sets if person.set and entry.name == person.set.name), "")
+    return i18n.shown(own) or (person.set.label if person.set else "")
 
 
 def _change_language(token: str) -> Response:
@@ -254,11 +270,10 @@ def _debrief(session: Session, person: models.Participant, file: StudyFile) -> s
         .join(models.Stimulus)
         .where(models.Trial.participant_id == person.id, models.Trial.kind != "catch")
     ).all()
-    code = file.completion.code
     return render_template(
-        "debrief.html", study=file, person=person, set=person.set, of=len(counted),
+        "debrief.html", study=file, person=person, of=len(counted),
         right=sum(answer == truth for answer, truth in counted),
-        code=code, url=_completion_url(file, code), result=json.dumps(_result(session, person)),
+        **_way_back(person, file), result=json.dumps(_result(session, person)),
     )  # fmt: skip
 
 

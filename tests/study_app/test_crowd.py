@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import text
 
@@ -10,7 +14,9 @@ from gan_core.workspace import Workspace
 from study_app import crowd
 from study_app.database import Database
 from study_app.study import Completion
+from tests.study_app.conftest import load, publish
 
+ANSWER = {"answer": "real", "exposure_ms": 2400, "response_time_ms": 900, "dropped_frames": 0, "focus_lost": False}
 PROLIFIC = Completion("https://app.prolific.com/submissions/complete?cc={code}", "DONE", "SCREENED", "NO")
 
 
@@ -69,3 +75,32 @@ def test_a_person_enters_once_and_their_id_stays_apart_from_the_answers(
         for view in ("responses", "participants"):
             columns = session.execute(text(f"SELECT * FROM {view}")).keys()
             assert not {"person", "platform", "details", "token"} & set(columns)
+
+
+def test_each_code_is_shown_for_its_outcome_alone_and_only_when_all_is_saved(
+    workspace: Workspace, database_url: str, make_app: Callable[..., Flask]
+) -> None:
+    publish(workspace, "alpha")
+    load(
+        workspace, "paid",
+        'sets = [{ name = "alpha" }]\ntrials = { count = 2 }\n'
+        '[completion]\nurl = "https://x.org/?cc={code}"\n'
+        'code = "DONE1"\nscreened_out_code = "OUT2"\nno_consent_code = "NO3"\n'
+        '[[questions]]\nkey = "age"\ntext = "How old?"\noptions = ["young", "old"]\nscreen_out = ["young"]\n',
+    )  # fmt: skip
+    client = make_app().test_client()
+
+    def codes(page: str) -> set[str]:
+        return set(re.findall(r"https://x\.org/\?cc=(\w+)", page))
+
+    assert codes(client.post("/study/paid/enter", data={"consent": "no"}).text) == {"NO3"}
+    home = client.post("/study/paid/enter", data={"consent": "yes"}).headers["Location"]
+    client.post(f"{home}questions", data={"age": "0"})
+    assert codes(client.get(home).text) == {"OUT2"}
+    home = client.post("/study/paid/enter", data={"consent": "yes"}).headers["Location"]
+    client.post(f"{home}questions", data={"age": "1"})
+    client.post(f"{home}device", data={})
+    for trial in (1, 2):
+        assert not {"DONE1", "OUT2", "NO3"} & set(re.findall(r"\w+", client.get(home).text))
+        client.post(f"{home}answer", json={"trial": trial, **ANSWER})
+    assert codes(client.get(home).text) == {"DONE1"}
