@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -18,7 +19,7 @@ from gan_core.workspace import Workspace
 
 
 def staircases(
-    true_ms: NDArray[np.float64], rng: np.random.Generator, trials: int = 150, width: float = 0.25, lapse: float = 0.02,
+    true_ms: NDArray[np.float64], rng: np.random.Generator, trials: int = 150, width: Any = 0.25, lapse: Any = 0.02,
     down: float = 10, up: float = 30,
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:  # fmt: skip
     """Simulated people with known 75 % thresholds under a weighted rule: exposures, answers, people, (P * trials,)."""
@@ -46,15 +47,17 @@ def test_the_weighted_rule_settles_at_75_percent_and_three_up_one_down_does_not(
 
 
 def test_thresholds_are_recovered_and_their_intervals_hold_the_truth() -> None:
-    rng = np.random.default_rng(1)
-    true = 10 ** rng.uniform(np.log10(120), np.log10(600), 400)
-    found = thresholds(*staircases(true, rng))
-    assert np.median(found.threshold_ms / true) == pytest.approx(1, abs=0.06)
-    assert np.median(abs(np.log(found.threshold_ms / true))) < 0.2
+    """2,000 people with thresholds, widths and lapse rates of their own."""
+    rng, people = np.random.default_rng(1), 2_000
+    true = 10 ** rng.uniform(np.log10(120), np.log10(600), people)
+    widths, lapses = 10 ** rng.uniform(np.log10(0.12), np.log10(0.6), people), rng.uniform(0.005, 0.05, people)
+    found = thresholds(*staircases(true, rng, width=widths, lapse=lapses))
+    assert np.median(found.threshold_ms / true) == pytest.approx(1, abs=0.03)
+    assert np.median(abs(np.log(found.threshold_ms / true))) < 0.25
     held = ((found.low <= true) & (true <= found.high)).mean()
-    low, high = stats.binom.interval(0.99, 400, held)
-    assert low / 400 <= 0.97
-    assert high / 400 >= 0.93
+    low, high = stats.binom.interval(0.99, people, held)
+    assert low / people <= 0.97
+    assert high / people >= 0.93
     curve = found.curves.mean(axis=0)
     assert np.all(np.diff(curve) >= 0)
     assert curve[0] < 0.6
