@@ -37,4 +37,6 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(trials.blueprint)
     app.register_blueprint(people.blueprint)
     admin.init_app(app)
+    for code in (403, 404, 405, 410, 413, 429, 500):
+        app.register_error_handler(code, pages.sorry)
     return app

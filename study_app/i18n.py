@@ -23,7 +23,8 @@ def offer(languages: tuple[str, ...], chosen: str | None = None) -> None:
     """From here on, this request speaks one of `languages`: `chosen`, or ?lang=..., or what the browser asks for."""
     wish = request.args.get("lang") or chosen
     g.languages = languages
-    g.language = wish if wish in languages else request.accept_languages.best_match(languages, languages[0])
+    wishes = [wish or "", *(value.partition("-")[0].lower() for value, _ in request.accept_languages)]
+    g.language = next((wish for wish in wishes if wish in languages), languages[0])
 
 
 def language() -> str:

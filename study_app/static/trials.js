@@ -15,7 +15,7 @@ window.__done = false;
 window.__result = setup.result;
 
 const phase = (name) => { document.body.dataset.phase = name; };
-const say = (key, extra = "") => { prompt.textContent = key ? prompt.dataset[key] + extra : ""; };
+const say = (key) => { prompt.textContent = key ? prompt.dataset[key] : ""; };
 const trouble = () => { prompt.classList.add("trouble"); say("offline"); };
 
 // ------------------------------------------------------------------------------------------------ answering
@@ -85,7 +85,7 @@ async function give(trial, image) {
     until: () => until,
     phase(name) {
       phase(name);
-      if (name === "fixation") say("look");
+      if (name === "fixation") say("practice" in document.body.dataset ? "practice" : "look");
       else if (name === "stimulus" && open) until = asked();
       else say("");
     },
@@ -123,6 +123,17 @@ async function practise() {
   await wait(1200, period);
 }
 
+// A pause between blocks, as long as the participant likes.
+function rest() {
+  phase("ready");
+  say("pause");
+  $("pause").hidden = false;
+  $("resume").focus();
+  return new Promise((resolve) => {
+    $("resume").addEventListener("click", () => { $("pause").hidden = true; resolve(); }, { once: true });
+  });
+}
+
 const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
 const announce = (trial) => post(`${setup.base}begin`, { trial: trial.trial, view });
 
@@ -156,6 +167,7 @@ async function run() {
   };
   let trial = await position();
   while (!trial.done) {
+    if (trial.pause) await rest();
     const image = await load(trial.image);
     images.delete(trial.image);
     if (trial.prefetch) load(trial.prefetch).catch(() => {});

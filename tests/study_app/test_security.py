@@ -1,0 +1,148 @@
+"""Closed to others: headers, limits, the secret key, nothing that identifies, and no input that brings it down."""
+
+from __future__ import annotations
+
+import stat
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import inspect, text
+
+from gan_core.workspace import Workspace
+from study_app import security
+from tests.study_app.test_survey import ANSWER, enter
+
+pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
+
+
+@pytest.mark.parametrize(
+    "path", ["/study/pilot/", "/p/{token}/", "/p/{token}/next", "/p/nobody/", "/static/survey.css"]
+)
+def test_every_response_has_a_strict_policy_and_no_cookie(client: FlaskClient, study: str, path: str) -> None:
+    response = client.get(path.format(token=enter(client, study).rsplit("/", 1)[1]))
+    policy = response.headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "http" not in policy.replace("https://", "")
+    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Set-Cookie" not in response.headers
+    response.close()
+
+
+def test_pages_hold_no_inline_script_or_style_and_nothing_of_others(client: FlaskClient, study: str) -> None:
+    base = enter(client, study)
+    for _ in range(3):
+        page = client.get(f"{base}/").get_data(as_text=True)
+        assert "style=" not in page
+        assert "<style" not in page
+        assert "http" not in page.replace("http://localhost", "")
+        assert page.count("<script") == page.count("<script src=") + page.count('<script type="application/json"')
+        client.post(f"{base}/questions")
+        client.post(f"{base}/device")
+
+
+def test_entering_is_limited_by_address_and_addresses_are_stored_nowhere(app: Flask, study: str) -> None:
+    app.extensions["glimpse_entries"] = security.Limit(3)
+    client = app.test_client()
+    codes = [client.post(f"/study/{study}/enter", data={"consent": "yes"}).status_code for _ in range(4)]
+    assert codes == [303, 303, 303, 429]
+    other = client.post(f"/study/{study}/enter", data={"consent": "yes"}, environ_base={"REMOTE_ADDR": "203.0.113.9"})
+    assert other.status_code == 303
+    with app.extensions["glimpse"].read() as session:
+        for table in inspect(session.get_bind()).get_table_names():
+            for row in session.execute(text(f"SELECT * FROM {table}")):
+                assert "203.0.113.9" not in str(row)
+
+
+def test_the_limit_is_over_a_minute(kind: str) -> None:
+    limit = security.Limit(2)
+    assert [limit.allows("a", at) for at in (0, 1, 2, 59, 60.5, 61.5, 62)] == [
+        True, True, False, False, True, True, False,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("proxies", "counted"), [(0, 1), (1, 2), (2, 1)])
+def test_forwarded_addresses_are_believed_as_far_as_proxies_are_trusted(
+    make_app: Any, study: str, proxies: int, counted: int
+) -> None:
+    """Two people behind one proxy; what they forge themselves, left of what the proxy adds, is not believed."""
+    app = make_app(TRUSTED_PROXIES=proxies)
+    client = app.test_client()
+    for address in ("198.51.100.1", "198.51.100.2"):
+        client.post(
+            f"/study/{study}/enter", data={"consent": "yes"}, headers={"X-Forwarded-For": f"10.9.9.9, {address}"}
+        )
+    assert len(app.extensions["glimpse_entries"]._events) == counted
+
+
+def test_the_secret_key_is_made_once_for_the_owner_alone(app: Flask, workspace: Workspace, make_app: Any) -> None:
+    path = workspace.root / "secret.key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert make_app().secret_key == app.secret_key == path.read_bytes()
+    assert len(path.read_bytes()) >= 32
+
+
+def test_a_body_beyond_the_limit_is_refused(client: FlaskClient, study: str) -> None:
+    base = enter(client, study)
+    assert client.post(f"{base}/answer", data=b" " * 100_000).status_code in (413, 422)
+    assert client.post(f"{base}/comment", data={"comment": "x" * 100_000}).status_code == 413
+
+
+# ------------------------------------------------------------------------------------------------ fuzzing
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+BODY = st.fixed_dictionaries({}, optional={key: st.just(value) | JSON for key, value in ANSWER.items()}) | JSON
+TEXT = st.text(max_size=30)
+FUZZ = settings(
+    max_examples=60, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)  # fmt: skip
+
+
+@FUZZ
+@given(path=st.sampled_from(["answer", "begin", "practice/done"]), body=BODY | st.binary(max_size=60))
+def test_no_json_brings_the_survey_down(client: FlaskClient, study: str, path: str, body: Any) -> None:
+    base = _participant(client, study)
+    sent = {"data": body} if isinstance(body, bytes) else {"json": body}
+    assert client.post(f"{base}/{path}", **sent).status_code in (200, 409, 413, 422)
+
+
+@FUZZ
+@given(
+    path=st.sampled_from(["questions", "device", "comment", "/study/pilot/enter", "/study/x/enter"]),
+    form=st.dictionaries(st.sampled_from(["consent", "age", "vision", "width", "comment", "lang"]) | TEXT, TEXT),
+    query=st.dictionaries(st.sampled_from(["lang", "PROLIFIC_PID", "workerId", "assignmentId", "id"]) | TEXT, TEXT),
+)  # fmt: skip
+def test_no_form_brings_the_survey_down(
+    client: FlaskClient, study: str, path: str, form: dict[str, str], query: dict[str, str]
+) -> None:
+    address = path if path.startswith("/") else f"{_participant(client, study)}/{path}"
+    assert client.post(address, data=form, query_string=query).status_code < 500
+    assert client.get("/study/pilot/", query_string=query).status_code < 500
+
+
+@FUZZ
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]),
+    parts=st.lists(st.sampled_from(["p", "study", "pilot", "TOKEN", "next", "image", "practice", "answer", ""]) | TEXT),
+)
+def test_no_address_brings_the_survey_down(client: FlaskClient, study: str, method: str, parts: list[str]) -> None:
+    token = _participant(client, study).rsplit("/", 1)[1]
+    path = "/" + "/".join(token if part == "TOKEN" else part for part in parts)
+    assert client.open(path.split("?")[0], method=method).status_code < 500
+
+
+def _participant(client: FlaskClient, study: str) -> str:
+    """One participant for all examples of a test: they are many, and entering is limited."""
+    if not hasattr(client, "glimpse_base"):
+        client.glimpse_base = enter(client, study)  # type: ignore[attr-defined]
+    return str(client.glimpse_base)  # type: ignore[attr-defined]

@@ -1,0 +1,207 @@
+"""The survey over HTTP, as the design's table has it: consent, tokens, trials, images, answers and their codes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from gan_core.workspace import Workspace
+from tests.study_app.conftest import load
+
+ANSWER = {
+    "trial": 1, "answer": "real", "exposure_ms": 2417.5, "response_time_ms": 2900.25, "dropped_frames": 0,
+    "focus_lost": False,
+}  # fmt: skip
+
+
+def enter(client: FlaskClient, study: str, query: str = "") -> str:
+    response = client.post(f"/study/{study}/enter{query}", data={"consent": "yes"})
+    assert response.status_code == 303
+    return str(response.headers["Location"].rstrip("/"))
+
+
+def stored(app: Flask, query: str = "SELECT * FROM responses ORDER BY position") -> list[dict[str, Any]]:
+    with app.extensions["glimpse"].read() as session:
+        return [dict(row) for row in session.execute(text(query)).mappings()]
+
+
+def test_the_first_page_leads_to_the_one_open_study_and_keeps_the_query(client: FlaskClient, study: str) -> None:
+    response = client.get("/?PROLIFIC_PID=abc&STUDY_ID=s")
+    assert (response.status_code, response.headers["Location"]) == (303, "/study/pilot/?PROLIFIC_PID=abc&STUDY_ID=s")
+
+
+def test_the_first_page_links_each_of_several_open_studies(
+    client: FlaskClient, study: str, workspace: Workspace
+) -> None:
+    load(workspace, "second", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\n')
+    page = client.get("/?PROLIFIC_PID=abc").get_data(as_text=True)
+    assert 'href="/study/pilot/?PROLIFIC_PID=abc"' in page
+    assert 'href="/study/second/?PROLIFIC_PID=abc"' in page
+
+
+def test_nobody_enters_without_consent(client: FlaskClient, app: Flask, study: str) -> None:
+    response = client.post(f"/study/{study}/enter", data={})
+    assert response.status_code == 422
+    assert 'id="consent"' in response.get_data(as_text=True)
+    assert client.post(f"/study/{study}/enter", data={"consent": "no"}).status_code == 200
+    assert [person["state"] for person in stored(app, "SELECT * FROM participants")] == ["no-consent"]
+    assert stored(app, "SELECT COUNT(*) AS n FROM trial") == [{"n": 0}]
+
+
+def test_the_words_consented_to_are_stored_by_their_hash(client: FlaskClient, app: Flask, study: str) -> None:
+    enter(client, study)
+    client.post(f"/study/{study}/enter", data={"consent": "yes", "lang": "de"})
+    versions = {person["consent_version"] for person in stored(app, "SELECT * FROM participants")}
+    assert len(versions) == 2
+
+
+def test_a_participant_goes_through_all_trials_and_each_answer_is_stored_once(
+    client: FlaskClient, app: Flask, study: str
+) -> None:
+    base = enter(client, study)
+    trial, seen = client.get(f"{base}/next").get_json(), []
+    while "done" not in trial:
+        assert set(trial) == {"trial", "of", "image", "exposure_ms", "prefetch"}
+        assert trial["of"] == 12
+        assert 2000 <= trial["exposure_ms"] <= 3000
+        for url in (trial["image"], trial["prefetch"]):
+            if url is not None:
+                image = client.get(url)
+                assert (image.status_code, image.mimetype, image.data[:4]) == (200, "image/png", b"\x89PNG")
+        assert client.post(f"{base}/answer", json={**ANSWER, "trial": trial["trial"]}).status_code == 200
+        if seen:
+            assert client.get(seen[-1]).status_code == 404  # what has been answered is not served any more
+        seen.append(trial["image"])
+        trial = client.get(f"{base}/next").get_json()
+    assert trial == {"done": True}
+    rows = stored(app)
+    assert [row["position"] for row in rows] == list(range(1, 13))
+    assert len({row["stimulus"] for row in rows}) == 12
+    assert sorted(row["truth"] for row in rows) == ["generated"] * 6 + ["real"] * 6
+    page = client.get(f"{base}/").get_data(as_text=True)
+    assert "6 of 12" in page
+
+
+def test_only_the_current_image_and_the_next_can_be_fetched(client: FlaskClient, app: Flask, study: str) -> None:
+    base = enter(client, study)
+    nonces = [row["nonce"] for row in stored(app, "SELECT nonce FROM trial ORDER BY position")]
+    codes = [client.get(f"{base}/image/{nonce}").status_code for nonce in nonces]
+    assert codes == [200, 200] + [404] * 10
+    other = enter(client, study)
+    assert client.get(f"{other}/image/{nonces[0]}").status_code == 404
+
+
+def test_the_same_answer_again_changes_nothing_another_one_conflicts(
+    client: FlaskClient, app: Flask, study: str
+) -> None:
+    base = enter(client, study)
+    assert client.post(f"{base}/answer", json=ANSWER).status_code == 200
+    assert client.post(f"{base}/answer", json={**ANSWER, "exposure_ms": 1.0}).status_code == 200
+    assert client.post(f"{base}/answer", json={**ANSWER, "answer": "generated"}).status_code == 409
+    assert client.post(f"{base}/answer", json={**ANSWER, "trial": 3}).status_code == 409
+    assert client.post(f"{base}/answer", json={**ANSWER, "trial": 99}).status_code == 409
+    assert [(row["answer"], row["exposure_ms_actual"]) for row in stored(app)] == [("real", 2417.5)]
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"trial": "1"}, {"trial": True}, {"trial": 0}, {"trial": None}, {"answer": "maybe"}, {"answer": ["real"]},
+        {"exposure_ms": -1}, {"exposure_ms": "2000"}, {"exposure_ms": float("inf")}, {"exposure_ms": float("nan")},
+        {"exposure_ms": 10**400}, {"response_time_ms": None}, {"response_time_ms": True}, {"dropped_frames": 1.5},
+        {"dropped_frames": -1}, {"focus_lost": 1}, {"focus_lost": None},
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_malformed_answer_is_refused(client: FlaskClient, app: Flask, study: str, wrong: dict[str, Any]) -> None:
+    base = enter(client, study)
+    assert client.post(f"{base}/answer", json={**ANSWER, **wrong}).status_code == 422
+    assert stored(app) == []
+
+
+def test_an_implausible_time_is_stored_and_flagged(client: FlaskClient, app: Flask, study: str) -> None:
+    base = enter(client, study)
+    odd = {**ANSWER, "exposure_ms": 1e12, "response_time_ms": 0, "dropped_frames": 10**12, "focus_lost": True}
+    assert client.post(f"{base}/answer", json=odd).status_code == 200
+    assert stored(app)[0]["flags"].split() == [
+        "dropped-frames", "exposure-wrong", "focus-lost", "frame-off", "implausible-time",
+    ]  # fmt: skip
+
+
+def test_an_unknown_token_is_not_found(client: FlaskClient) -> None:
+    for path in ("/p/nobody/", "/p/nobody/next", "/p/nobody/image/x", "/p/nobody/practice/", "/study/nothing/"):
+        assert client.get(path).status_code == 404
+    assert client.post("/p/nobody/answer", json=ANSWER).status_code == 404
+
+
+def test_practice_is_served_apart_and_never_scored(client: FlaskClient, app: Flask, study: str) -> None:
+    base = enter(client, study)
+    trials = client.get(f"{base}/practice/").get_json()
+    assert len(trials) == 2
+    images = [client.get(trial["image"]).data for trial in trials]
+    assert images == [client.get(trial["image"]).data for trial in trials]
+    with app.extensions["glimpse"].read() as session:
+        scored = session.execute(
+            text("SELECT png FROM stimulus_image JOIN stimulus ON id = stimulus_id WHERE kind = 'scored'")
+        )
+        assert not set(images) & {bytes(png) for (png,) in scored}
+    assert client.post(f"{base}/practice/done").status_code == 200
+    assert client.get(f"{base}/next").get_json()["trial"] == 1
+
+
+def test_screening_ends_the_study_for_whom_it_excludes(client: FlaskClient, app: Flask, workspace: Workspace) -> None:
+    question = 'key = "age"\ntext = "Age?"\noptions = ["under 18", "18 or more"]\nscreen_out = ["under 18"]\n'
+    slug = load(
+        workspace, "adults",
+        'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\n[completion]\nscreened_out_code = "OUT1"\n'
+        f"[[questions]]\n{question}",
+    )  # fmt: skip
+    young, old = enter(client, slug), enter(client, slug)
+    assert client.get(f"{young}/next").status_code == 403  # nobody has asked yet
+    client.post(f"{young}/questions", data={"age": "0"})
+    client.post(f"{old}/questions", data={"age": "1"})
+    assert client.get(f"{young}/next").status_code == 403
+    assert "OUT1" in client.get(f"{young}/").get_data(as_text=True)
+    assert client.get(f"{old}/next").status_code == 200
+    assert sorted(p["state"] for p in stored(app, "SELECT * FROM participants")) == ["screened-out", "working"]
+
+
+def test_people_are_spread_evenly_over_sets_and_images(client: FlaskClient, app: Flask, study: str) -> None:
+    for _ in range(9):
+        enter(client, study)
+    sets = [row["n"] for row in stored(app, 'SELECT COUNT(*) AS n FROM participants GROUP BY "set"')]
+    assert sorted(sets) == [4, 5]
+    shown = stored(
+        app,
+        "SELECT i.set_id, COUNT(t.id) AS n FROM stimulus i LEFT JOIN trial t ON t.stimulus_id = i.id "
+        "WHERE i.kind = 'scored' GROUP BY i.id, i.set_id",
+    )
+    for one in {row["set_id"] for row in shown}:
+        counts = [row["n"] for row in shown if row["set_id"] == one]
+        assert max(counts) - min(counts) <= 1
+
+
+def test_a_full_study_takes_nobody_more(client: FlaskClient, app: Flask, workspace: Workspace) -> None:
+    slug = load(workspace, "small", 'sets = [{ name = "alpha", quota = 2 }]\n[trials]\ncount = 4\n')
+    enter(client, slug)
+    enter(client, slug)
+    assert client.post(f"/study/{slug}/enter", data={"consent": "yes"}).status_code == 403
+    assert stored(app, "SELECT COUNT(*) AS n FROM participants") == [{"n": 2}]
+
+
+def test_pages_speak_the_language_chosen_or_the_browsers(client: FlaskClient, study: str) -> None:
+    def language(**request: Any) -> str:
+        return client.get(f"/study/{study}/", **request).get_data(as_text=True).split('<html lang="')[1][:2]
+
+    assert language(headers={"Accept-Language": "de-CH, en;q=0.5"}) == "de"
+    assert language(headers={"Accept-Language": "fr"}) == "fr"
+    assert language(headers={"Accept-Language": "it"}) == "en"
+    assert language(headers={"Accept-Language": "de"}, query_string={"lang": "fr"}) == "fr"
+    token = client.post(f"/study/{study}/enter", data={"consent": "yes", "lang": "de"}).headers["Location"]
+    assert '<html lang="de">' in client.get(token).get_data(as_text=True)
+    client.get(f"{token}?lang=fr")
+    assert '<html lang="fr">' in client.get(token).get_data(as_text=True)
