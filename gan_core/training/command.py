@@ -103,7 +103,7 @@ def _train_one(
         training.resume()
     if ranks.first:
         subset = getattr(training.engine.way, "subset", None)
-        begin(folder, run, subset.tolist() if subset is not None else None, anew=state == "new")
+        begin(folder, run, subset.tolist() if subset is not None else None, state == "new", device, ranks.world)
     done = training.engine.images
     say(
         f"{name}: {'going on at image ' + format(done, ',') if done else 'training'} "
@@ -118,9 +118,8 @@ def _train_one(
         return False
     if ranks.first:
         finished = {"images": training.engine.images, "seconds": round(training.seconds, 1), "best": training.best}
-        run.write(
-            folder, **{k: v for k, v in read_json(folder / "config.json").items() if k == "subset"}, finished=finished
-        )
+        config = read_json(folder / "config.json")
+        run.write(folder, **{k: config[k] for k in ("subset", "made_with") if k in config}, finished=finished)
     say(f"{name}: trained {training.engine.images:,} images in {duration(training.seconds)}: {folder}")
     return True
 

@@ -48,8 +48,9 @@ class Engine:
         self.d_optimiser = torch.optim.Adam(self.d_parameters, lr=s.lr, betas=betas, fused=True)
         self.bf16 = s.bf16 and cuda
         if s.compile and cuda:
+            torch._dynamo.config.recompile_limit = 64  # several networks, each with and without gradients
             for network in [*self.generators.values(), *self.discriminators.values()]:
-                network.compile()
+                network.compile(dynamic=False)
         self.steps = 0
         self.tick_steps = 0
         self.sums = torch.zeros(len(GATHERED), dtype=torch.float64, device=self.device)

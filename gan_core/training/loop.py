@@ -91,15 +91,16 @@ class Training:
         device's memory is too small.
         """
         left = math.ceil((self.run.settings.images - self.engine.images) / self.run.settings.batch)
-        small = 2 * self.ranks.world
+        batch, small, cuda = self.run.settings.batch, 2 * self.ranks.world, self.device.type == "cuda"
         try:
-            with self._rehearsal(small) as engine:
-                seconds = self._time_step(engine) * self.run.settings.batch / small
-            if seconds < 10 or self.device.type == "cuda":
-                with self._rehearsal(self.run.settings.batch) as engine:
-                    for _ in range(3 if self.device.type == "cuda" else 1):  # compiling, autotuning
-                        engine.step()
-                    seconds = min(self._time_step(engine) for _ in range(2))
+            seconds = 0.0
+            if not cuda:
+                seconds = self._time_step(self._rehearsal(small)) * batch / small
+            if seconds < 10:
+                engine = self._rehearsal(batch)
+                for _ in range(3 if cuda else 1):  # compiling, autotuning
+                    engine.step()
+                seconds = min(self._time_step(engine) for _ in range(2))
         except torch.OutOfMemoryError:
             raise TrainingError(
                 f"{self.run.name}: a batch of {self.run.settings.batch} does not fit into the memory of the "
@@ -113,19 +114,17 @@ class Training:
             if self.device.type == "cuda":
                 torch.cuda.empty_cache()
             try:
-                with self._rehearsal(batch) as engine:
-                    engine.step()
+                self._rehearsal(batch).step()
                 return f"try --set batch={batch}."
             except torch.OutOfMemoryError:
                 batch //= 2
         return "not even two images at a time would: choose a smaller --resolution or narrower networks."
 
-    @contextmanager
-    def _rehearsal(self, batch: int) -> Iterator[Engine]:
+    def _rehearsal(self, batch: int) -> Engine:
         """A throw-away engine with this batch, so that what is timed leaves no trace."""
         settings = replace(self.run.settings, batch=batch)
         way = WAYS[self.run.experiment.way](replace(self.run, settings=settings), self.domains, self.device, self.ranks)
-        yield Engine(way)
+        return Engine(way)
 
     def _time_step(self, engine: Engine) -> float:
         began = time.perf_counter()

@@ -37,7 +37,8 @@ def observe(engine: Engine) -> dict[str, float | None]:
 
     Equal batches of min(batch, test images) on all sides, augmented where training augments, `observe_batches` seeded
     draws of them averaged. With two
-    discriminators each has its fields with its domain's name, and the plain fields are their means.
+    discriminators each has its fields with its domain's name, and the plain fields are their means. `forward` is called
+    past the compiler, which would compile anew for this unusual mode.
     """
     way, settings = engine.way, engine.settings
     draws = Draws(settings.seed + 10_000 + engine.images, engine.device, Ranks())
@@ -49,12 +50,12 @@ def observe(engine: Engine) -> dict[str, float | None]:
         with on_batch_statistics(discriminator), on_batch_statistics(engine.generators):
             for _ in range(settings.observe_batches):
                 given = way.inputs(draws, max(size, 2), shuffled=False)[domain]
-                made = engine.generators[domain](given)[:size]
-                logits["generated"].append(discriminator(engine.augment(made, draws)))
+                made = engine.generators[domain].forward(given)[:size]
+                logits["generated"].append(discriminator.forward(engine.augment(made, draws)))
                 for kind, real in (("real_train", images.train), ("real_test", images.test)):
                     if len(real):
                         chosen = draws.order(len(real))[:size]
-                        logits[kind].append(discriminator(engine.augment(to_signed(real[chosen]), draws)))
+                        logits[kind].append(discriminator.forward(engine.augment(to_signed(real[chosen]), draws)))
         found = {k: v for kind, values in logits.items() for k, v in _moments(kind, values).items()}
         right_real = torch.cat(logits["real_train"]) > 0
         right = torch.cat([right_real, torch.cat(logits["generated"]) < 0])

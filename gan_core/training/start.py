@@ -148,9 +148,11 @@ def settle(folder: Path, wished: Run, wish: Wish) -> str:
     return "finished" if finished and wished.settings.images <= finished["images"] else "unfinished"
 
 
-def begin(folder: Path, run: Run, subset: Sequence[int] | None, anew: bool) -> None:
+def begin(
+    folder: Path, run: Run, subset: Sequence[int] | None, anew: bool, device: str = "cpu", world: int = 1
+) -> None:
     """Make the run's folder with its `config.json`, or write down what a resumed run changed."""
     if anew and folder.exists():
         shutil.rmtree(folder)
-    more = {"subset": list(subset)} if subset is not None else {}
-    run.write(folder, **more)
+    more: dict[str, Any] = {"subset": list(subset)} if subset is not None else {}
+    run.write(folder, **more, made_with={"torch": torch.__version__, "device": device, "processes": world})

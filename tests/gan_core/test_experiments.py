@@ -68,6 +68,8 @@ def test_images_that_were_chosen_win_over_the_papers_epochs() -> None:
 
 def test_only_unconditional_runs_are_augmented_in_the_modern_preset() -> None:
     assert settings_for("df", "modern").diffaugment
+    assert settings_for("df", "modern").flips
+    assert not settings_for("hands", "modern").flips, "hands have an upright"
     assert not settings_for("cycle-eczema", "modern").diffaugment
     assert settings_for("cycle-eczema", "modern").ema_images > 0
 
@@ -76,7 +78,7 @@ def test_settings_and_presets_cannot_be_changed_by_accident() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         Settings().lr = 1.0  # type: ignore[misc]
     with pytest.raises(dataclasses.FrozenInstanceError):
-        PRESETS["paper"].width = 2.0  # type: ignore[misc]
+        PRESETS["paper"].meaning = "other"  # type: ignore[misc]
 
 
 def test_settings_are_read_by_type() -> None:

@@ -18,7 +18,7 @@ from gan_core.cli import main
 from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.training.checkpoint import load_discriminator, load_generators
 from gan_core.training.engine import tensors_of
-from gan_core.training.loop import Training
+from gan_core.training.loop import Training, longer_than_an_hour
 from gan_core.training.observe import observe
 from gan_core.training.run import Run
 from gan_core.workspace import Workspace
@@ -91,14 +91,12 @@ def test_watching_the_discriminator_changes_nothing(workspace: Workspace) -> Non
         assert training.engine.discriminators.training
 
 
-def test_training_and_test_images_are_watched_in_equal_batches(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_training_and_test_images_are_watched_in_equal_batches(workspace: Workspace) -> None:
     make_set(workspace, "df", train=16, test=3)
     training = tiny_training(workspace, "df", batch=8)
     sizes = []
     discriminator = training.engine.discriminators["df"]
-    discriminator.register_forward_hook(lambda module, given, made: sizes.append(len(given[0])))
+    discriminator.whole.register_forward_hook(lambda module, given, made: sizes.append(len(given[0])))
     observe(training.engine)
     assert set(sizes) == {3}
 
@@ -220,6 +218,34 @@ def test_ctrl_c_saves_everything_and_the_run_can_go_on(workspace: Workspace) -> 
     assert (training.folder / "generator-last.safetensors").is_file()
 
 
+@pytest.mark.slow  # the compiler alone takes a quarter of a minute
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's tracing looks
+def test_compiled_networks_train_as_eager_ones_also_with_the_penalty(workspace: Workspace) -> None:
+    """What CUDA runs do, on the CPU with the compiler's front half: R1's double backward must go past it."""
+    make_set(workspace, "df")
+    eager, compiled = (tiny_training(workspace, "df", name=name, preset="modern") for name in ("eager", "compiled"))
+    for network in [*compiled.engine.generators.values(), *compiled.engine.discriminators.values()]:
+        network.compile(dynamic=False, backend="aot_eager")
+    for training in (eager, compiled):
+        for _ in range(2):
+            training.engine.step()
+    expected, found = eager.engine.gathered(), compiled.engine.gathered()
+    assert found == pytest.approx(expected, rel=1e-4)
+    torch._dynamo.reset()
+
+
+def test_mixed_precision_trains_much_as_single(workspace: Workspace) -> None:
+    make_domains(workspace)
+    for experiment in ("df", "cycle-eczema"):
+        single, mixed = (tiny_training(workspace, experiment, name=name) for name in ("single", "mixed"))
+        mixed.engine.bf16 = True
+        for training in (single, mixed):
+            for _ in range(4):
+                training.engine.step()
+        assert mixed.engine.gathered() == pytest.approx(single.engine.gathered(), rel=0.1)
+        assert all(p.dtype == torch.float32 for p in mixed.engine.g_parameters)
+
+
 # ------------------------------------------------------------------------------------------ the command
 
 
@@ -328,6 +354,17 @@ def test_too_little_memory_names_the_batch_that_would_fit(
     monkeypatch.setattr(Engine, "step", short_of_memory)
     with pytest.raises(TrainingError, match="try --set batch=4"):
         training.estimate()
+
+
+def test_somebody_who_starts_a_day_of_training_on_a_cpu_is_told_of_the_demo(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    run = tiny_training(workspace, "df").run
+    told = longer_than_an_hour(86400 * 2, run, torch.device("cpu"))
+    assert told is not None
+    assert "2.0 days" in told
+    assert "--preset demo" in told
+    assert longer_than_an_hour(3000, run, torch.device("cpu")) is None
+    assert longer_than_an_hour(86400, run, torch.device("cuda")) is None
 
 
 def test_estimating_leaves_no_trace(workspace: Workspace) -> None:
