@@ -7,9 +7,10 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +65,9 @@ class Database:
         self.url = url
         self.engine = make_engine(url)
         self._writing = self.engine.execution_options(glimpse_write=True)
+        # SQLite has one writer at a time, and those who wait for it sleep and look again: threads of this process queue
+        # instead, so that the next one starts the moment the last one ends.
+        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         weakref.finalize(self, self.engine.dispose)  # its connections close with it
 
     @contextmanager
@@ -74,7 +78,7 @@ class Database:
     @contextmanager
     def write(self) -> Iterator[Session]:
         """Commits when the block ends, rolls back when it raises."""
-        with Session(self._writing) as session, session.begin():
+        with self._turn, Session(self._writing) as session, session.begin():
             yield session
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 DAY_S = 24 * 3600
+CONNECTIONS = 4000  # open at once in one process
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -66,6 +67,7 @@ def _waitress(app: Flask, args: argparse.Namespace) -> None:
 
     server = create_server(
         app, host=args.host, port=args.port, threads=args.threads, ident=None,
+        connection_limit=CONNECTIONS, asyncore_use_poll=True,  # browsers keep theirs open; select() stops at 1024
         clear_untrusted_proxy_headers=args.trusted_proxies == 0,  # else ProxyFix judges them
     )  # fmt: skip
 
