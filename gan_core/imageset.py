@@ -160,8 +160,7 @@ class ImageSetWriter:
         for name, array in given.items():
             if array is not None:
                 self._files[name].write(np.ascontiguousarray(array).data)
-        for row in rows:
-            self._rows.writerow(["" if row.get(column) is None else row[column] for column in INDEX_COLUMNS])
+        self._rows.writerows([row.get(column) for column in INDEX_COLUMNS] for row in rows)  # None is an empty cell
         self.splits.update(row["split"] for row in rows)
         self.group_splits = sides
 

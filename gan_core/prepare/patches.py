@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -269,11 +270,17 @@ def _build(
             for name in set(names) - set(made):
                 findings.sentences.append(f"No window fits '{name}', so that image set was not made.")
             tallies = {**dict(sorted(counts.items())), "other_set_is_empty": len(made) < 2}
-            if healthy.count:
-                building.finish(healthy, names[0], recipe, tallies, findings)
+            # Both at once: what takes the time is hashing gigabytes, which leaves the interpreter to others.
+            with ThreadPoolExecutor(2) as pool:
+                finished = [
+                    pool.submit(building.finish, writer, name, recipe, tallies, findings)
+                    for name, writer in zip(names, (healthy, eczema), strict=True)
+                    if writer.count
+                ]
+            for one in finished:
+                one.result()
             if not eczema.count:
                 raise _EmptyError
-            building.finish(eczema, names[1], recipe, tallies, findings)
         if not healthy.count:
             raise _EmptyError
     return made
