@@ -1,0 +1,120 @@
+"""Each page for everybody: axe-core finds nothing on any of them, in any language, on a desktop or a phone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import Server, screenshots
+
+pytestmark = pytest.mark.browser
+
+STUDY = """
+exposure_ms = [600, 600]
+fixation_ms = 600
+practice = 1
+contact = "study@example.org"
+[trials]
+count = 2
+[completion]
+code = "C0DE2026"
+url = "https://example.org/complete?cc={code}"
+"""
+DESKTOP = {"viewport": {"width": 1280, "height": 800}}
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+ON_ITS_SIDE = {"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True}
+
+
+def inspect(page: Page, name: str) -> None:
+    if (picture := screenshots(name)) is not None:
+        page.screenshot(path=picture)
+    found = Axe().run(
+        page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+    )
+    assert found.violations_count == 0, f"{name}: {found.generate_report()}"
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), f"{name} is wider than its window"
+
+
+@pytest.mark.parametrize(
+    ("device", "language"),
+    [("desktop", "en"), ("phone", "de"), ("side", "fr")],
+)
+def test_axe_finds_nothing_on_any_page(
+    browser: Browser, serve: Callable[..., Server], device: str, language: str
+) -> None:
+    server = serve(STUDY)
+    options = {"desktop": DESKTOP, "phone": PHONE, "side": ON_ITS_SIDE}[device]
+    context = browser.new_context(**options, locale=language, reduced_motion="reduce")
+    page = context.new_page()
+    page.goto(server.url)
+    inspect(page, f"{device}-{language}-consent")
+    page.check("#consent")
+    for name in ("questions", "device", "instructions"):
+        page.click("#continue")
+        page.wait_for_selector(
+            {"questions": "fieldset", "device": "#check-frames.good, #check-frames.bad", "instructions": "#begin"}[name]
+        )
+        inspect(page, f"{device}-{language}-{name}")
+    page.click("#begin")
+    for i in range(3):
+        if i == 1:
+            page.wait_for_selector("body[data-phase=fixation]")
+            inspect(page, f"{device}-{language}-fixation")
+        page.wait_for_selector("body[data-phase=stimulus]")
+        if i == 2 and (picture := screenshots(f"{device}-{language}-stimulus")):
+            page.screenshot(path=picture)
+        page.wait_for_selector("body[data-phase=answer]")
+        if i == 1:
+            inspect(page, f"{device}-{language}-answer")
+        page.click("#answer-real")
+        page.wait_for_selector("body:not([data-phase=answer])")
+    page.wait_for_selector("body[data-phase=done]")
+    inspect(page, f"{device}-{language}-thanks")
+    page.click("#finish")
+    inspect(page, f"{device}-{language}-debrief")
+    page.click("#withdraw")
+    inspect(page, f"{device}-{language}-withdraw")
+    page.goto(f"{server.url}/nothing")
+    inspect(page, f"{device}-{language}-error")
+    page.goto(server.url)
+    page.click("button[value=no]")
+    inspect(page, f"{device}-{language}-no-consent")
+    context.close()
+
+
+def test_the_pages_can_be_used_by_keyboard_alone(page: Page, serve: Callable[..., Server]) -> None:
+    server = serve("questions = []\nexposure_ms = [50, 50]\nfixation_ms = 100\npractice = 0\n[trials]\ncount = 2\n")
+
+    def reach(selector: str) -> None:
+        for _ in range(20):
+            if page.evaluate("(selector) => document.activeElement?.matches(selector)", selector):
+                return
+            page.keyboard.press("Tab")
+        raise AssertionError(f"{selector} cannot be reached")
+
+    page.goto(server.url)
+    reach("#consent")
+    page.keyboard.press("Space")
+    reach("#continue")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/p/*/")
+    reach("#continue")  # the device check
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#begin")
+    reach("#begin")
+    page.keyboard.press("Enter")
+    for selector in ("#answer-real", "#answer-generated"):  # the buttons can be pressed, too
+        page.wait_for_selector("body[data-phase=answer]")
+        reach(selector)
+        page.keyboard.press("Enter")
+        page.wait_for_selector("body:not([data-phase=answer])")
+    page.wait_for_selector("body[data-phase=done]")
+    reach("#comment")
+    page.keyboard.type("fj")
+    assert page.input_value("#comment") == "fj"
+    reach("#finish")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".score")
