@@ -15,7 +15,9 @@ from typing import Any
 from gan_core import using
 from gan_core.prepare import cli as prepare_cli
 from gan_core.training import command as training_command
-from gan_core.workspace import Workspace, run_command
+from gan_core.workspace import GlimpseError, Workspace, run_command
+
+NEEDED_TO_TRAIN = ("torch", "safetensors", "tensorboard", "torch_fidelity")
 
 
 def training_scorer(real: Any, seed: int, workspace: Workspace, device: str) -> Any:
@@ -42,7 +44,18 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
-    return run_command(lambda: args.run(args, Workspace.at(args.workspace)))
+
+    def command() -> int | None:
+        try:
+            return args.run(args, Workspace.at(args.workspace))
+        except ModuleNotFoundError as error:
+            if error.name not in NEEDED_TO_TRAIN:
+                raise
+            raise GlimpseError(
+                f"This needs {error.name}, which is not installed: pip install 'glimpse[train]'."
+            ) from None
+
+    return run_command(command)
 
 
 if __name__ == "__main__":

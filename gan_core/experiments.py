@@ -117,11 +117,11 @@ PRESETS: dict[str, Preset] = {
             "score_images": 256, "observe_batches": 2,
         },
         {
-            "unconditional": {"images": 16_000, "tick_images": 800, "g_features": 128, "d_features": 16},
-            "hands": {"images": 12_000, "g_features": 64, "d_features": 8},
+            "unconditional": {"images": 12_000, "tick_images": 600, "g_features": 128, "d_features": 16},
+            "hands": {"g_features": 64, "d_features": 8},
             "eczema": {"d_features": 32},
-            "targeted": {"images": 8_000, "tick_images": 800, "g_features": 64, "d_features": 16},
-            "cyclic": {"images": 3_000, "tick_images": 300, "g_features": 64, "d_features": 16},
+            "targeted": {"images": 6_000, "tick_images": 600, "g_features": 64, "d_features": 16},
+            "cyclic": {"images": 2_400, "tick_images": 240, "g_features": 64, "d_features": 16},
         },
     ),
 }  # fmt: skip
