@@ -82,7 +82,7 @@ def prepare_hands(
 def _persons(files: Mapping[str, SourceFile], people: Path | None, column: str, pattern: str | None) -> dict[str, str]:
     """The person of each photo, by its path."""
     if people:
-        found = sources.column_by_photo(SourceFile(people.name, people), column, {f.stem for f in files.values()})
+        found = sources.column_by_photo(people, column, {f.stem for f in files.values()})
         nobody = sorted(name for name, file in files.items() if file.stem not in found)
         if nobody:
             raise ImageSetError(f"{people.name} names no person for {nobody[0]} ({len(nobody)} in all).")

@@ -81,9 +81,9 @@ def prepare_isic(
     wanted = [_known(label) for label in labels]
     if name and len(wanted) > 1:
         raise ImageSetError("--name goes with one --label; several labels name their sets themselves.")
-    files = sources.find_files(places)
-    diagnoses = read_diagnoses(files)
-    named = [p for p in sources.find_photos(places, workspace) if p.stem in diagnoses.label]
+    found = sources.find_photos(places, workspace)
+    diagnoses = read_diagnoses(sources.find_files(places))
+    named = [photo for photo in found if photo.stem in diagnoses.label]
     if not named:
         raise ImageSetError(
             f"None of the photos in {', '.join(map(str, places))} is in the table of diagnoses: they should be named "

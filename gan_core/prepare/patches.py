@@ -88,6 +88,8 @@ def prepare_patches(
     lists photos; `metadata` with `group_column` keeps photos of one lesion or person together. `made_from` goes into
     the manifest. A set that would be empty is not made and named in the notes. Raises ImageSetError.
     """
+    if names[0] == names[1]:
+        raise ImageSetError(f"Both image sets would be called '{names[0]}': give two names.")
     threads = threads or building.cores()
     findings = Findings()
     pairs = _match(_places(photos), _places(lesion_masks), _places(skin_masks), _places(truth), workspace, findings)
@@ -97,8 +99,7 @@ def prepare_patches(
     digests = {role: sources.hash_files(some, threads) for role, some in files.items()}
     groups = {pair.stem: pair.stem for pair in pairs}
     if metadata:
-        table = sources.SourceFile(metadata.name, metadata)
-        found = sources.column_by_photo(table, group_column, groups)
+        found = sources.column_by_photo(metadata, group_column, groups)
         findings.note("ungrouped", sorted(groups.keys() - found.keys()), f"{{}} photos have no {group_column}")
         groups |= found
     kept = building.drop_copies({p.stem: p.photo for p in pairs}, digests["photo"], findings)

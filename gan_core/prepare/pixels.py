@@ -122,7 +122,8 @@ def shrink(photo: NDArray[np.uint8], width: int, height: int, name: str) -> NDAr
     rows, columns = photo.shape[:2]
     if rows < height or columns < width:
         raise ImageSetError(
-            f"{name} is {columns}x{rows}, smaller than {width}x{height}: choose a smaller --size, or leave it out."
+            f"{name} gives {columns}x{rows} pixels, fewer than {width}x{height}: choose a smaller --size, or leave it "
+            "out."
         )
     if (rows, columns) == (height, width):
         return photo

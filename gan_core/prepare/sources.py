@@ -186,8 +186,11 @@ def read_table(file: SourceFile) -> list[dict[str, str]]:
     return [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in rows]
 
 
-def column_by_photo(table: SourceFile, column: str, stems: Iterable[str]) -> dict[str, str]:
+def column_by_photo(path: Path, column: str, stems: Iterable[str]) -> dict[str, str]:
     """The value of `column` for each photo; the column that names the photos is the one most of them are found in."""
+    if not path.is_file():
+        raise ImageSetError(f"{path} does not exist: give a CSV file with the photos' names and a column '{column}'.")
+    table = SourceFile(path.name, path)
     rows = read_table(table)
     columns = list(rows[0]) if rows else []
     if column not in columns:

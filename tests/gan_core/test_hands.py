@@ -96,6 +96,6 @@ def test_doing_it_again_leaves_the_set_alone(tmp_path: Path, workspace: Workspac
 
 
 def test_hands_of_the_papers_size_are_not_made_from_smaller_photos(tmp_path: Path, workspace: Workspace) -> None:
-    with pytest.raises(ImageSetError, match=r"000_back\.jpg is 128x96, smaller than 640x480"):
+    with pytest.raises(ImageSetError, match=r"000_back\.jpg gives 128x96 pixels, fewer than 640x480"):
         prepare_hands(workspace, pairs(tmp_path))
     assert workspace.names("images") == []

@@ -145,6 +145,11 @@ def test_broken_photos_are_named_or_skipped_and_counted(tmp_path: Path, workspac
     assert any(note.startswith("1 could not be read and were skipped") for note in df.notes)
 
 
+def test_all_lesions_can_stay_for_training(tmp_path: Path, workspace: Workspace) -> None:
+    (df,) = prepare_isic(workspace, [ham10000(tmp_path)], ["DF"], size=32, test_share=0)
+    assert set(df.images.index["split"]) == {"train"}
+
+
 def test_photos_of_the_table_that_are_not_there_are_listed(tmp_path: Path, workspace: Workspace) -> None:
     source = ham10000(tmp_path)
     (source / "HAM10000_images" / "ISIC_0000005.jpg").unlink()
@@ -158,7 +163,7 @@ def test_photos_of_the_table_that_are_not_there_are_listed(tmp_path: Path, works
         ({"labels": ["MELL"]}, r"MELL is none of ISIC's labels: did you mean 'MEL'\?"),
         ({"labels": ["VASC"]}, r"None of the 15 photos is labelled VASC"),
         ({"labels": ["DF", "MEL"], "name": "x"}, r"--name goes with one --label"),
-        ({"size": 64}, r"ISIC_0000000\.jpg is 64x48, smaller than 64x64"),
+        ({"size": 64}, r"ISIC_0000000\.jpg gives 64x48 pixels, fewer than 64x64"),
         ({"test_share": 0.01}, r"leave one side empty"),
     ],
 )

@@ -183,6 +183,7 @@ def test_doing_it_again_touches_nothing(tmp_path: Path, workspace: Workspace, mo
         ("", {"test_photos": 0.01}, r"leave one side empty"),
         ("", {"test_photos": 6}, r"leave one side empty"),
         ("one side", {"test_photos": 1}, r"'eczema' would have no image on its test side"),
+        ("", {"metadata": Path("nowhere.csv")}, r"nowhere\.csv does not exist: give a CSV file"),
         ("no partner", {}, r"None of the 6 photos in .* has all its masks"),
     ],
 )

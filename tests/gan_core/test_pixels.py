@@ -158,7 +158,7 @@ def test_each_small_pixel_is_the_mean_of_the_area_it_covers(h: int, w: int, dh: 
 
 
 def test_a_photo_is_never_enlarged() -> None:
-    with pytest.raises(ImageSetError, match=r"a\.jpg is 64x48, smaller than 128x48: choose a smaller --size"):
+    with pytest.raises(ImageSetError, match=r"a\.jpg gives 64x48 pixels, fewer than 128x48: choose a smaller --size"):
         shrink(skin_photo(0), 128, 48, "a.jpg")
 
 

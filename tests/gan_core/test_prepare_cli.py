@@ -51,6 +51,7 @@ def test_the_folder_may_stand_before_or_behind_the_labels(
         (["isic", "nowhere", "--label", "DF"], "nowhere does not exist"),
         (["isic", "--label", "DF"], "Name the folder or zip"),
         (["isic", ".", "--label", "XY"], "XY is none of ISIC's labels"),
+        (["isic", ".", "--label", "DF"], "There is no photo in ."),
         (["hands", "."], "There is no photo in ."),
         (["hands", ".", "--name", "My Hands"], "'My Hands' cannot be a name"),
         (["patches", "--photos", ".", "--lesion-masks", "."], "There is no photo in ."),
@@ -73,6 +74,10 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_2(
     ("arguments", "complaint"),
     [
         (["patches", "--photos", ".", "--lesion-masks", ".", "--coverage", "0.8", "0.1"], "--coverage"),
+        (
+            ["patches", "--photos", ".", "--lesion-masks", ".", "--names", "a", "a"],
+            "Both image sets would be called 'a'",
+        ),
         (["patches", "--photos", ".", "--lesion-masks", ".", "--stride", "0"], "0 is not a positive number"),
         (["isic", ".", "--label", "DF", "--test-share", "1"], "1 is not a share"),
         (["hands", ".", "--size", "640"], "640 is not a size"),

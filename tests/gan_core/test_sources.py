@@ -152,8 +152,7 @@ def test_an_error_of_one_item_ends_the_work() -> None:
 @pytest.mark.parametrize("text", ["photo,lesion_id\nP1.jpg,L1\nP2.jpg,\n", "lesion_id\tphoto\nL1\tsub/P1\n"])
 def test_a_column_is_read_by_photo(tmp_path: Path, text: str) -> None:
     (tmp_path / "table.csv").write_text(text)
-    table = SourceFile("table.csv", tmp_path / "table.csv")
-    assert column_by_photo(table, "lesion_id", ["P1", "P2", "P3"]) == {"P1": "L1"}
+    assert column_by_photo(tmp_path / "table.csv", "lesion_id", ["P1", "P2", "P3"]) == {"P1": "L1"}
 
 
 @pytest.mark.parametrize(
@@ -166,4 +165,4 @@ def test_a_column_is_read_by_photo(tmp_path: Path, text: str) -> None:
 def test_a_table_that_does_not_fit_is_named(tmp_path: Path, column: str, stems: list[str], sentence: str) -> None:
     (tmp_path / "table.csv").write_text("photo,lesion_id\nP1,L1\n")
     with pytest.raises(ImageSetError, match=sentence):
-        column_by_photo(SourceFile("table.csv", tmp_path / "table.csv"), column, stems)
+        column_by_photo(tmp_path / "table.csv", column, stems)
