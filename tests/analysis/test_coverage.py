@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import coverage
+from analysis import coverage, dependence, inference
 from analysis.coverage import CASES, Case, interval99, study
 from analysis.simulation import Design, Truth, simulate
 
@@ -39,6 +39,28 @@ def test_the_plain_two_way_bootstrap_wastes_answers() -> None:
     found = study(CASES[1], 100)
     assert found["covers: accuracy, plain two-way bootstrap"].mean() >= 0.97
     assert found["equivalent"].mean() > found["equivalent, plain two-way bootstrap"].mean() + 0.2
+
+
+def test_differences_between_sets_and_slopes_hold_the_truth_too() -> None:
+    """Two sets answered by the same able and unable people; and accuracy that does not change with the position."""
+    truth, rng, surveys = Truth(0.8, 0.1, sd_d_prime=1.0), np.random.default_rng(1), 400
+    difference, slope = [], []
+    position = np.tile(np.arange(20.0), 50)
+    for _ in range(surveys):
+        answers = simulate(truth, Design(50, images=80, trials=20), rng)
+        half = answers.image % 2 == 0
+        (pair,) = inference.compare_sets({"a": answers.where(half), "b": answers.where(~half)})
+        assert pair.difference.ci95 is not None
+        difference.append(pair.difference.ci95[0] <= 0 <= pair.difference.ci95[1])
+        some = simulate(truth, Design(50), rng)
+        order = rng.permuted(position.reshape(50, 20), axis=1).ravel()
+        trend = dependence.slope(order, some)
+        assert trend.ci95 is not None
+        slope.append(trend.ci95[0] <= 0 <= trend.ci95[1])
+    for held in (difference, slope):
+        low, high = interval99(np.array(held, float))
+        assert low <= 0.97
+        assert high >= 0.93
 
 
 def test_the_99_percent_interval_is_scipys() -> None:
