@@ -57,7 +57,11 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
     if reason:
         return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
     sample = _sample(trials, seed)
-    spreads = _spreads(sample)
+    try:
+        spreads = _spreads(sample)
+    except (ImportError, OSError) as error:  # no wheel for this machine, or no OpenMP library (Debian: libgomp1)
+        reason = f"gpboost cannot be loaded here ({str(error).splitlines()[0]})"
+        return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
     total = trials.counts().total()
     z_hit = float(observers.z(observers.hit_rate(total))[0])
     z_false_alarm = float(observers.z(observers.false_alarm_rate(total))[0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -62,3 +64,10 @@ def test_what_cannot_be_fitted_says_why(change: str, reason: str) -> None:
     assert model.d_prime.value is None
     assert reason in model.d_prime.note
     assert model.truth() is None
+
+
+def test_without_gpboost_the_report_says_so_instead_of_failing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "gpboost", None)
+    model = mixed.fit(simulate(Truth(1.0), Design(10, 20, 10), np.random.default_rng(4)))
+    assert model.d_prime.value is None
+    assert "gpboost cannot be loaded" in model.d_prime.note
