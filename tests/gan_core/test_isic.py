@@ -70,6 +70,7 @@ def test_both_namings_give_the_same_sets_split_by_lesion(tmp_path: Path, workspa
     assert df.index.groupby("group")["split"].nunique().max() == 1
     assert set(df.index["split"]) == {"train", "test"}
     assert set(df.index["label"]) == {"DF"}
+    assert "missing" not in df.manifest["left_out"]  # the test photos' table does not count
 
 
 def test_where_no_table_names_the_lesions_the_split_says_that_it_may_leak(tmp_path: Path, workspace: Workspace) -> None:
