@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from gan_core import using
@@ -20,11 +21,12 @@ from gan_core.workspace import GlimpseError, Workspace, run_command
 NEEDED_TO_TRAIN = ("torch", "safetensors", "tensorboard", "torch_fidelity")
 
 
-def training_scorer(real: Any, seed: int, workspace: Workspace, device: str) -> Any:
-    """KID and FID against `real` (n, H, W, 3) uint8, by Inception where its weights are at hand."""
+def training_scorer(real: Any, seed: int, workspace: Workspace, device: str, weights: Path | None) -> Any:
+    """KID and FID against `real` (n, H, W, 3) uint8: by Inception with its weights, else by random features."""
     from analysis.distances import training_scorer
 
-    return training_scorer(real, seed=seed, features_dir=workspace.features, device=device)
+    scorer = training_scorer(real, seed=seed, features_dir=workspace.features, weights=weights, device=device)
+    return lambda generated: {**scorer(generated), "extractor": scorer.extractor}
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from gan_core.experiments import EXPERIMENTS, PRESETS, TrainingError, describe_settings, parse_settings
 from gan_core.workspace import Workspace, read_json
 
-# Given an image set's training images, where features are cached and the device: what scores a generator.
-ScorerFactory = Callable[[Any, int, Workspace, str], Any]
+# Given training images, a seed, where features are cached, the device, Inception's weights: what scores a generator.
+ScorerFactory = Callable[[Any, int, Workspace, str, Path | None], Any]
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser, make_scorer: ScorerFactory | None) -> None:
@@ -39,6 +40,9 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, make_scorer: Sc
     )
     train.add_argument("--overwrite", action="store_true", help="begin again, forgetting the run of that name")
     train.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    train.add_argument(
+        "--weights", type=Path, metavar="FILE", help="Inception's weights, to score by (default: random features)"
+    )
     train.set_defaults(run=lambda args, workspace: train_command(args, workspace, make_scorer))
 
     runs = commands.add_parser("runs", parents=[common], help="list what was trained")
@@ -57,11 +61,14 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: S
     names = [check_name(n) for n in args.experiments] or experiments_with_images(workspace, image_sets)
     device = pick_device(args.device)
     ranks = Ranks.join(device)
+    scorer = None
+    if make_scorer is not None:
+        scorer = lambda real, seed: make_scorer(real, seed, workspace, device, args.weights)  # noqa: E731
     trained = []
     try:
         for name in names:
             run_name = args.name or name
-            if not _train_one(name, run_name, workspace, wish, device, ranks, make_scorer):
+            if not _train_one(name, run_name, workspace, wish, device, ranks, scorer):
                 return 130
             trained.append(run_name)
     finally:
@@ -73,7 +80,7 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: S
 
 def _train_one(
     experiment: str, name: str, workspace: Workspace, wish: Any, device: str, ranks: Any,
-    make_scorer: ScorerFactory | None,
+    make_scorer: Callable[[Any, int], Any] | None,
 ) -> bool:  # fmt: skip
     """True when it is trained to the end; False when it was interrupted."""
     import torch
@@ -97,7 +104,7 @@ def _train_one(
         return True
     place = torch.device(f"cuda:{ranks.local}" if device == "cuda" else device)
     domains = into_memory(run, images, place)
-    scorer = None if make_scorer is None else lambda real: make_scorer(real, run.settings.seed, workspace, device)
+    scorer = None if make_scorer is None else lambda real: make_scorer(real, run.settings.seed)
     training = Training(run, domains, folder, place, ranks, scorer)
     if state == "unfinished":
         training.resume()

@@ -194,7 +194,7 @@ class Training:
             if scores["kid"] < self.best.get("kid", math.inf):
                 self.best = {"kid": scores["kid"], "images": engine.images}
                 files.append(BEST)
-        elif not self.scorer:
+        if not self.best:  # where nothing is scored the last one is used
             files.append(BEST)
         record.tick(line, grid_of(engine.way.rows(usable)))
         self.log_bytes = record.bytes
