@@ -67,9 +67,13 @@ def accuracy(
     for side in (generated, ~generated):
         _, codes = np.unique(groups[side], return_inverse=True)
         count, hits = np.bincount(codes).astype(float), np.bincount(codes, right[side])
-        drawn = rng.integers(0, len(count), (RESAMPLES, len(count)))
         means.append(right[side].mean())
-        spread.append(hits[drawn].sum(1) / count[drawn].sum(1))
+        if 0 < hits.sum() < count.sum():
+            drawn = rng.integers(0, len(count), (RESAMPLES, len(count)))
+            spread.append(hits[drawn].sum(1) / count[drawn].sum(1))
+        else:  # all right (or wrong), where resampling would claim certainty: Jeffreys' interval on the groups
+            right_groups = len(count) * (hits.sum() > 0)
+            spread.append(rng.beta(right_groups + 0.5, len(count) - right_groups + 0.5, RESAMPLES))
     low, high = np.quantile(np.mean(spread, axis=0), [0.025, 0.975])
     auc = float(roc_auc_score(generated, probability))
     return {"accuracy": float(np.mean(means)), "low": float(low), "high": float(high), "auc": auc}

@@ -64,7 +64,7 @@ def compute(context: Context) -> Part | None:
             words += f", where coverage is {best['coverage']:.2f} (without {plain['coverage']:.2f})"
         sentences.append(words + ".")
     frame = pd.DataFrame(rows)
-    frame["threshold"] = ["none" if t is None else t for t in frame["threshold"]]
+    frame["threshold"] = ["none" if pd.isna(t) else t for t in frame["threshold"]]
     return Part(
         name="truncation", title="Truncation of the latents", scores=scores, sentences=sentences + notes,
         tables={"truncation": frame}, figures={"truncation": partial(draw.truncation, curves, distance)},

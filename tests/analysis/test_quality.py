@@ -1,0 +1,195 @@
+"""Claims about the parts of the report that judge generators, on runs trained for a few steps and on known features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from analysis import machine_observer, memorisation, neighbours, overfitting, quality, truncation, utility
+from analysis.features import Features
+from analysis.parts import AnalysisError, Context, Part
+from gan_core.cli import main as gan_core
+from gan_core.imageset import ImageSetWriter
+from gan_core.workspace import Workspace, atomic_folder
+from tests.analysis.pictures import textures
+
+
+def write_set(workspace: Workspace, name: str, seed: int, grain: float) -> None:
+    images = textures(60, seed=seed, grain=grain)
+    with atomic_folder(workspace.new("images", name)) as folder:
+        writer = ImageSetWriter(folder, 32, 32)
+        for i, image in enumerate(images):
+            split = "test" if i < 20 else "train"
+            writer.add(
+                image,
+                {"image_id": f"{name}{i}", "source": "drawn", "group": f"g{i // 2}", "split": split, "label": name},
+            )
+        writer.finish(name)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
+    """A workspace with two image sets, a run of each and a stimulus set."""
+    root = tmp_path_factory.mktemp("quality") / "workspace"
+    workspace = Workspace.at(root)
+    write_set(workspace, "df", 0, 0.8)
+    write_set(workspace, "mel", 1, 1.6)
+    settings = ["images=128", "tick_images=64", "batch=16", "score_images=0", "g_features=16", "d_features=4"]
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    assert gan_core(["train", "df", "mel", "--preset", "demo", "--workspace", str(root), *arguments]) == 0
+    assert gan_core(["publish", "df", "--count", "16", "--workspace", str(root)]) == 0
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (quality, memorisation):
+            patch.setattr(module, "GENERATED", 60)
+        yield Context(workspace, extractor="random", progress=False, device="cpu")
+
+
+def drawn(part: Part | None) -> Part:
+    """The part, after drawing every one of its figures and finding a caption for each."""
+    assert part is not None
+    for name, draw in part.figures.items():
+        assert isinstance(draw(), Figure)
+        assert part.captions[name]
+    return part
+
+
+def test_quality_stands_beside_real_against_real_and_says_biased(trained: Context) -> None:
+    part = drawn(quality.compute(trained))
+    for name in ("df", "mel"):
+        found = part.scores[name]
+        assert (found["n"], found["real_groups"], found["against"]) == (20, 10, "test")
+        assert found["kid"] > found["real_kid_high"]
+        assert found["kid_p"] < 0.05
+        assert found["frechet"] > found["real_frechet"]
+        assert found["distance"] == "random-feature Fréchet distance"
+    assert all("biased" in sentence for sentence in part.sentences)
+    assert "not FIDs" in part.methods[0]
+
+
+def test_a_part_is_computed_once_for_the_same_generator(trained: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = quality.compute(trained)
+    monkeypatch.setattr(quality, "compare", lambda *_, **__: pytest.fail("computed again"))
+    again = quality.compute(trained)
+    assert first is not None
+    assert again is not None
+    assert first.scores == again.scores
+
+
+def test_neighbours_come_from_the_training_split_alone(trained: Context) -> None:
+    part = drawn(neighbours.compute(trained))
+    places = part.tables["neighbours"]["training image"].str.extract(r"(\d+)")[0].astype(int)
+    assert (places >= 20).all()
+    assert part.scores["df"]["shortlist_recall"] == 1.0
+
+
+def test_memorisation_is_reported_with_interval_and_resolution(trained: Context) -> None:
+    part = drawn(memorisation.compute(trained))
+    found = part.scores["df"]
+    assert found["low"] <= found["share"] <= found["high"]
+    assert found["groups"] == 30
+    assert found["kid"]["gap"] is not None
+    assert "could not be seen at this sample size" in part.sentences[0]
+
+
+def test_truncation_has_the_thresholds_of_table_3(trained: Context, monkeypatch: pytest.MonkeyPatch) -> None:
+    part = drawn(truncation.compute(trained))
+    table = part.tables["truncation"]
+    assert table[table["run"] == "df"]["threshold"].tolist() == [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, "none"]
+    assert {"frechet", "kid", "recall", "coverage"} <= set(table)
+
+
+def test_overfitting_is_read_from_the_logs(trained: Context) -> None:
+    part = drawn(overfitting.compute(trained))
+    assert set(part.scores) == {"df", "mel"}
+    assert part.scores["df"]["training_images"] == 40
+
+
+def test_the_machine_observer_sees_untrained_generators(trained: Context) -> None:
+    part = drawn(machine_observer.compute(trained))
+    for found in part.scores["df"]["observers"].values():
+        assert found["accuracy"] > 0.9
+        assert found["low"] < 1
+    assert len(part.tables["machine-observer-images"]) == 32
+
+
+def test_utility_compares_the_three_ways_of_training(trained: Context) -> None:
+    part = drawn(utility.compute(trained))
+    table = part.tables["utility-df-mel"]
+    assert set(table["training"]) == {"real", "generated", "both"}
+    real = table[(table["training"] == "real") & (table["share"] == 1) & (table["measure"] == "AUC")]
+    assert real["mean"].item() > 0.9
+    assert (table["low"] <= table["mean"]).all()
+
+
+def test_an_empty_workspace_has_nothing_to_judge(workspace: Workspace) -> None:
+    for module in (quality, neighbours, memorisation, truncation, overfitting, machine_observer, utility):
+        assert module.compute(Context(workspace)) is None
+
+
+def test_a_run_whose_image_set_was_made_again_is_left_out_with_a_sentence(trained: Context, tmp_path: Path) -> None:
+    import shutil
+
+    copy = Workspace.at(tmp_path / "copy")
+    shutil.copytree(trained.workspace.root, copy.root)
+    write_set(copy, "df", 7, 0.8)
+    part = quality.compute(Context(copy, extractor="random", progress=False, device="cpu"))
+    assert part is not None
+    assert set(part.scores) == {"mel"}
+    assert any("'df' is left out" in sentence for sentence in part.sentences)
+
+
+# ------------------------------------------------------------------------------------------------ on known features
+
+
+def sample(n: int, seed: int, shift: float = 0.0) -> NDArray[np.float32]:
+    return (np.random.default_rng(seed).normal(size=(n, 8)) + shift).astype(np.float32)
+
+
+def test_equal_distributions_are_not_told_apart_and_others_are() -> None:
+    groups = np.arange(150)
+    real, pool = Features(sample(150, 0)), Features(np.concatenate([sample(150, 0), sample(200, 1)]))
+    for shift, differs in ((0.0, False), (0.5, True)):
+        found = quality.compare(real, groups, Features(sample(150, 2, shift)), pool, np.arange(350))
+        assert (found["kid_p"] < 0.05) is differs
+        assert (found["kid_low"] > 0) is differs
+        assert found["biased"]
+
+
+def test_real_against_real_shares_no_group() -> None:
+    groups = np.repeat(np.arange(12), [1, 9, 3, 3, 3, 4, 5, 2, 8, 2, 6, 4])
+    for seed in range(20):
+        first, second = quality.two_halves(groups, 20, np.random.default_rng(seed))
+        assert not set(groups[first]) & set(groups[second])
+        assert len(first) == 20
+
+
+def test_the_observer_finds_nothing_where_there_is_nothing_and_is_not_fooled_by_groups() -> None:
+    """Ten images a group, alike within it: whoever tests on groups that it trained on would find them all."""
+    rng = np.random.default_rng(0)
+    groups = np.arange(40).repeat(10)
+    x = rng.normal(size=(40, 30)).repeat(10, axis=0) + 0.1 * rng.normal(size=(400, 30))
+    generated = groups % 2 == 0
+    probability = machine_observer.cross_validated(x, generated, groups)
+    found = machine_observer.accuracy(probability, generated, groups)
+    assert found["low"] < 0.5 < found["high"]
+    with pytest.raises(AnalysisError, match="at least two groups"):
+        machine_observer.cross_validated(x, generated, (~generated).astype(int))
+
+
+def test_generated_images_help_where_real_ones_are_few_and_they_are_good() -> None:
+    def side(n: int, seed: int, shift: float) -> NDArray[np.float32]:
+        return np.random.default_rng(seed).normal(size=(n, 12)).astype(np.float32) + np.float32(shift)
+
+    curves = utility.learning_curves(
+        (side(40, 0, 0), side(40, 1, 0.5)), (np.arange(40), np.arange(40)), (side(400, 2, 0), side(400, 3, 0.5)),
+        (side(200, 4, 0), side(200, 5, 0.5)), (np.arange(200), np.arange(200)),
+    )  # fmt: skip
+    auc = curves[curves["measure"] == "AUC"].set_index(["training", "share"])["mean"]
+    assert auc["both", 0.1] > auc["real", 0.1] + 0.05
+    assert isinstance(curves, pd.DataFrame)
