@@ -16,7 +16,7 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from analysis import observers
-from study_app import access, charts, crowd, export, models, people
+from study_app import access, charts, crowd, entering, export, models, people
 from study_app.pages import database
 from study_app.status import Tally, image_status, study_status
 from study_app.study import StudyFile, say
@@ -326,5 +326,6 @@ def free_places(session: Session, study: models.Study, states: dict[str, str]) -
             .where(external.study_id == study.id, external.person == who, person.state == "working")
         ):
             found.state = state
+            entering.count_shown(session, found, -1)
             freed += 1
     return freed

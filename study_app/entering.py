@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from gan_core.workspace import sha256_json
@@ -160,18 +160,27 @@ def draw_trials(session: Session, person: models.Participant, study: StudyFile, 
             )
         )  # fmt: skip
     session.flush()
+    count_shown(session, person, 1)
 
 
 def times_shown(session: Session, person: models.Participant) -> dict[int, int]:
     """How many other participants of the same kind (people, or bots) have each image of the set among their trials."""
-    trial, other = models.Trial, models.Participant
-    rows = session.execute(
-        select(trial.stimulus_id, func.count())
-        .join(other, other.id == trial.participant_id)
-        .where(other.set_id == person.set_id, other.simulated == person.simulated, other.state != "returned")
-        .group_by(trial.stimulus_id)
+    stimulus = models.Stimulus
+    count = stimulus.shown_simulated if person.simulated else stimulus.shown
+    return dict(session.execute(select(stimulus.id, count).where(stimulus.set_id == person.set_id)).all())
+
+
+def count_shown(session: Session, person: models.Participant, by: int, after: int = 0) -> None:
+    """Count the images of the participant's trials (those after position `after`) once more, or (`by` -1) once less."""
+    trial, stimulus = models.Trial, models.Stimulus
+    mine = select(trial.stimulus_id).where(trial.participant_id == person.id, trial.position > after)
+    column = "shown_simulated" if person.simulated else "shown"
+    session.execute(
+        update(stimulus)
+        .where(stimulus.id.in_(mine))
+        .values({column: getattr(stimulus, column) + by})
+        .execution_options(synchronize_session=False)
     )
-    return dict(rows.all())
 
 
 def draw_spares(
@@ -195,9 +204,7 @@ def draw_spares(
             select(models.Stimulus.id, models.Stimulus.truth).where(
                 models.Stimulus.set_id == person.set_id, models.Stimulus.kind == "scored"
             )
-        )
-        .tuples()
-        .all()
+        ).all()
     )
     shown = times_shown(session, person)
     rng = np.random.default_rng([person.seed or 0, len(trials)])
@@ -218,4 +225,5 @@ def draw_spares(
         )  # fmt: skip
     session.add_all(spares)
     session.flush()
+    count_shown(session, person, 1, after=len(trials))
     return spares

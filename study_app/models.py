@@ -96,6 +96,8 @@ class Stimulus(Base):
     kind: Mapped[str] = mapped_column(String(8))  # scored | practice | catch
     sha256: Mapped[str] = mapped_column(String(64))
     origin: Mapped[dict[str, Any]]
+    shown: Mapped[int] = mapped_column(default=0, server_default="0")  # how many people have it among their trials
+    shown_simulated: Mapped[int] = mapped_column(default=0, server_default="0")  # and how many bots
     set: Mapped[StimulusSet] = relationship(back_populates="stimuli")
     __table_args__ = (UniqueConstraint("set_id", "public_id"),)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
 from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
 from study_app import crowd, entering, i18n, models, security
@@ -140,8 +140,9 @@ def find(session: Session, token: str, *, write: bool = False) -> tuple[models.P
 
     In a write transaction the row is locked, so that two pages of one participant come one after the other.
     """
-    query = select(models.Participant).where(models.Participant.token == token)
-    person = session.scalar(query.with_for_update() if write else query)
+    with_version = joinedload(models.Participant.version, innerjoin=True)
+    query = select(models.Participant).where(models.Participant.token == token).options(with_version)
+    person = session.scalar(query.with_for_update(of=models.Participant) if write else query)
     if person is None:
         abort(404)
     file = StudyFile.from_dict(person.version.definition)

@@ -16,7 +16,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
-from study_app import i18n, models
+from study_app import entering, i18n, models
 from study_app.pages import database
 from study_app.study import StudyFile
 
@@ -55,6 +55,7 @@ def data(token: str) -> Any:
 
 def erase(session: Session, person: models.Participant) -> None:
     """Erase a person's data for good; the row that stays says that somebody withdrew, on which day, from which set."""
+    entering.count_shown(session, person, -1)
     session.execute(delete(models.Trial).where(models.Trial.participant_id == person.id))
     session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
     person.state, person.stage = "withdrawn", "end"

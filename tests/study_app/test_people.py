@@ -86,6 +86,15 @@ def test_a_person_takes_away_all_that_is_stored_about_them(client: FlaskClient, 
     assert person.token not in reply.text
 
 
+def test_the_images_of_who_withdrew_are_free_for_others(
+    client: FlaskClient, person: models.Participant, workspace: Workspace
+) -> None:
+    for shown in (12, 0):
+        with Database(workspace.database_url).read() as session:
+            assert session.execute(text("SELECT SUM(shown) FROM stimulus")).scalar() == shown
+        client.post(f"/withdraw/{person.withdrawal_token}")
+
+
 @pytest.mark.parametrize("how", ["code", "external"])
 def test_the_experimenter_shows_and_forgets_on_request(
     person: models.Participant, workspace: Workspace, how: str, capsys: pytest.CaptureFixture[str]
