@@ -51,6 +51,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, make_scorer: Sc
 
 def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: ScorerFactory | None) -> int:
     from gan_core.training.ranks import Ranks
+    from gan_core.training.run import Run
     from gan_core.training.start import Wish, check_name, experiments_with_images
 
     chosen = parse_settings(args.settings)
@@ -58,7 +59,12 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: S
     wish = Wish(args.preset, chosen, args.resolution, image_sets, args.resume, args.overwrite)
     if args.name and len(args.experiments) != 1:
         raise TrainingError("--name is for one experiment: name that one.")
-    names = [check_name(n) for n in args.experiments] or experiments_with_images(workspace, image_sets)
+    if args.resume:  # by the names of runs, which may not be those of their experiments
+        chosen_runs = [args.name] if args.name else args.experiments or workspace.names("runs")
+        pairs = [(Run.of(workspace.existing("runs", name)).experiment_name, name) for name in chosen_runs]
+    else:
+        names = [check_name(n) for n in args.experiments] or experiments_with_images(workspace, image_sets)
+        pairs = [(name, args.name or name) for name in names]
     device = pick_device(args.device)
     ranks = Ranks.join(device)
     scorer = None
@@ -66,9 +72,8 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: S
         scorer = lambda real, seed: make_scorer(real, seed, workspace, device, args.weights)  # noqa: E731
     trained = []
     try:
-        for name in names:
-            run_name = args.name or name
-            if not _train_one(name, run_name, workspace, wish, device, ranks, scorer):
+        for experiment, run_name in pairs:
+            if not _train_one(experiment, run_name, workspace, wish, device, ranks, scorer):
                 return 130
             trained.append(run_name)
     finally:
@@ -109,8 +114,7 @@ def _train_one(
     if state == "unfinished":
         training.resume()
     if ranks.first:
-        subset = getattr(training.engine.way, "subset", None)
-        begin(folder, run, subset.tolist() if subset is not None else None, state == "new", device, ranks.world)
+        begin(folder, run, training.engine.way.drawn_subsets(), state == "new", device, ranks.world)
     done = training.engine.images
     say(
         f"{name}: {'going on at image ' + format(done, ',') if done else 'training'} "
@@ -126,7 +130,7 @@ def _train_one(
     if ranks.first:
         finished = {"images": training.engine.images, "seconds": round(training.seconds, 1), "best": training.best}
         config = read_json(folder / "config.json")
-        run.write(folder, **{k: config[k] for k in ("subset", "made_with") if k in config}, finished=finished)
+        run.write(folder, subsets=config["subsets"], made_with=config["made_with"], finished=finished)
     say(f"{name}: trained {training.engine.images:,} images in {duration(training.seconds)}: {folder}")
     return True
 

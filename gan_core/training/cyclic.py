@@ -35,6 +35,9 @@ class Cyclic(Way):
             domain = self.domains[other]
             self.shown[name] = to_signed((domain.test if len(domain.test) else domain.train)[:SHOWN])
 
+    def drawn_subsets(self) -> dict[str, list[int]]:
+        return {name: subset.tolist() for name, subset in self.subsets.items()}
+
     def inputs(self, draws: Draws, batch: int, shuffled: bool) -> dict[str, Tensor]:
         given = {}
         for name, other in self.other.items():

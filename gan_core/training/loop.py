@@ -265,7 +265,7 @@ class Training:
         kept, engine = self.engine.images, self.engine
         go_on = (
             f"What was saved at image {kept:,} is kept: go on from there with `gan_core train "
-            f"{self.run.experiment_name} --resume --set lr={self.run.settings.lr / 2:g}`."
+            f"{self.run.name} --resume --set lr={self.run.settings.lr / 2:g}`."
             if kept
             else f"Nothing was saved yet: begin again with --overwrite and, say, --set lr={self.run.settings.lr / 2:g}."
         )

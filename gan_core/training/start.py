@@ -108,9 +108,7 @@ def into_memory(run: Run, image_sets: Mapping[str, ImageSet], device: torch.devi
 
 
 def as_begun(folder: Path, name: str, wish: Wish) -> Wish:
-    """With `--resume`: the wish filled up with what the run was begun with. Raises TrainingError without a run."""
-    if not (folder / "config.json").is_file():
-        raise TrainingError(f"There is no run '{name}' to resume: leave out --resume to begin it.")
+    """With `--resume`: the wish filled up with what the run was begun with."""
     there = Run.of(folder)
     if wish.preset not in (None, there.preset):
         raise TrainingError(f"Run '{name}' was begun with --preset {there.preset}: resume it without --preset.")
@@ -149,10 +147,11 @@ def settle(folder: Path, wished: Run, wish: Wish) -> str:
 
 
 def begin(
-    folder: Path, run: Run, subset: Sequence[int] | None, anew: bool, device: str = "cpu", world: int = 1
+    folder: Path, run: Run, subsets: Mapping[str, Sequence[int]], anew: bool, device: str = "cpu", world: int = 1
 ) -> None:
     """Make the run's folder with its `config.json`, or write down what a resumed run changed."""
     if anew and folder.exists():
         shutil.rmtree(folder)
-    more: dict[str, Any] = {"subset": list(subset)} if subset is not None else {}
-    run.write(folder, **more, made_with={"torch": torch.__version__, "device": device, "processes": world})
+    run.write(
+        folder, subsets=dict(subsets), made_with={"torch": torch.__version__, "device": device, "processes": world}
+    )

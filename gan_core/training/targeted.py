@@ -42,6 +42,9 @@ class Targeted(Way):
         assert shown is not None
         self.shown = with_mask(to_signed(images), shown[torch.arange(len(images)) % len(shown)])
 
+    def drawn_subsets(self) -> dict[str, list[int]]:
+        return {self.source.name: self.subset.tolist()}
+
     def inputs(self, draws: Draws, batch: int, shuffled: bool) -> dict[str, Tensor]:
         places = self.shuffles["source"].next(batch) if shuffled else draws.below(batch, len(self.subset))
         rows = self.subset[places]

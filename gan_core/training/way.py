@@ -60,6 +60,10 @@ class Way(ABC):
     def rows(self, generators: nn.ModuleDict) -> list[NDArray[np.uint8]]:
         """The sample grid as rows (n, H, W, 3) of pictures, always of the same latents or images."""
 
+    def drawn_subsets(self) -> dict[str, list[int]]:
+        """Which training images of a domain are translated, where not all are: kept in `config.json`."""
+        return {}
+
     def draw(self) -> Batch:
         """The next step's randomness, all of it but the augmentation's."""
         inputs = self.inputs(self.draws, self.batch, shuffled=True)

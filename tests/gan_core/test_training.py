@@ -140,7 +140,8 @@ def test_removing_eczema_gives_each_patch_its_own_mask(workspace: Workspace) -> 
 def test_the_healthy_set_is_truncated_for_the_generator_but_not_for_the_discriminator(workspace: Workspace) -> None:
     make_domains(workspace)  # 24 healthy, 16 eczema
     adding = tiny_training(workspace, "add-eczema").engine.way
-    assert len(adding.subset) == len(set(adding.subset.tolist())) == 16  # type: ignore[attr-defined]
+    config = json.loads((workspace.root / "runs/add-eczema/config.json").read_text())
+    assert len(set(config["subsets"]["healthy"])) == len(config["subsets"]["healthy"]) == 16
     assert adding.shuffles["source"].count == 16
     removing = tiny_training(workspace, "remove-eczema").engine.way
     assert removing.shuffles["healthy"].count == 24
@@ -305,6 +306,16 @@ def test_resume_may_train_longer_and_slower_but_not_something_else(
     assert "may change images, epochs, lr" in capsys.readouterr().err
 
 
+def test_resume_takes_the_names_of_runs_and_without_one_all_of_them(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "df")
+    assert train("df", "--name", "mine") == 0
+    assert train("mine", "--resume", "--set", "images=40") == 0
+    assert train("--resume") == 0
+    assert "mine: already trained (40 images)" in capsys.readouterr().out
+
+
 def test_a_lower_resolution_is_trained_on_downsampled_images(workspace: Workspace) -> None:
     make_set(workspace, "hands", size=(64, 96))
     assert train("hands", "--resolution", "32") == 0
@@ -323,7 +334,7 @@ def test_a_lower_resolution_is_trained_on_downsampled_images(workspace: Workspac
         (["df", "--resolution", "16"], "can be halved only"),
         (["add-eczema"], "no masks"),
         (["df", "--set", "batchsize=2"], "did you mean 'batch'"),
-        (["df", "--resume"], "no run 'df' to resume"),
+        (["df", "--resume"], "There is no run 'df'"),
         (["df", "--device", "cuda"], "no CUDA device"),
         (["df", "--images", "eczema=df", "--name", "a", "--images", "df=nothing"], "There is no image set 'nothing'"),
     ],

@@ -76,7 +76,7 @@ def training_of(
     folder = workspace.new("runs", run.name)
     training = Training(run, into_memory(run, images, CPU), folder, CPU, make_scorer=scorer, tensorboard=False)
     if anew:
-        begin(folder, run, None, anew=True)
+        begin(folder, run, training.engine.way.drawn_subsets(), anew=True)
     return training
 
 
