@@ -1,4 +1,4 @@
-"""Eczema of the hands: confluent soft-edged redness, papules, scale, scratches, fissures, thickened relief.
+"""Eczema of the hands: confluent soft-edged redness, papules, scale, scratches, thickened relief.
 
 `spread` says where it is and how bad (0-1, and exactly 0 off the lesion); `inflame` changes the skin's layers there
 and nowhere else, which is what makes a photo and its clean twin equal outside the mask.
@@ -47,13 +47,12 @@ def spread(rng: np.random.Generator, hands: list[Hand], shape: tuple[int, int], 
     return field + np.float32(0.24) * cloud(rng, small, 8 * grid, 4) * (field > -1)
 
 
-def severity(field: Field, skin: Field) -> tuple[Field, NDArray[np.uint8]]:
+def severity(field: Field, skin: Field, px_per_mm: float) -> tuple[Field, NDArray[np.uint8]]:
     """From the field at full size to severity 0-1 and the mask that a careful annotator would draw around it."""
-    inside = binary_fill_holes((field > 0) & (skin > 0.5))
-    parts, count = label(inside)
-    if count:
-        sizes = np.bincount(parts.ravel())
-        inside &= (sizes > 0.0004 * sizes.sum() ** 1.0 * 0.05)[parts]
+    parts, _ = label(binary_fill_holes((field > 0) & (skin > 0.5)))
+    sizes = np.bincount(parts.ravel(), minlength=2)
+    sizes[0] = 0
+    inside = (sizes >= min(sizes.max(), 2 * px_per_mm**2))[parts] & (parts > 0)  # no specks below 2 mm²
     mask = inside.astype(np.uint8)
     return smoothstep(-0.02, 0.8, field) * mask * skin, mask
 

@@ -95,7 +95,7 @@ def _blob(
         v = (y - off[1]) * np.cos(turn) - (x - off[0]) * np.sin(turn)
         lobe = (1 - np.hypot(u, v / flat) / r) * (r / radius)
         field = np.maximum(field, lobe) + 0.12 * np.exp(-np.square((field - lobe) / 0.15))
-    edge = cloud(rng, shape, radius * 0.7 * mm, 2) + 0.6 * cloud(rng, shape, radius * 0.2 * mm, 3)
+    edge = cloud(rng, shape, radius * 0.7 * mm, 2) + 0.45 * cloud(rng, shape, radius * 0.2 * mm, 3)
     return np.asarray(field + rough * edge, np.float32)
 
 
@@ -103,8 +103,8 @@ def _network(rng: np.random.Generator, shape: tuple[int, int], mm: float, pitch:
     """A pigment network: 1 on the lines, 0 in the holes; spacing and width of the lines vary."""
     tile = furrows(rng, mm, int(9 * mm), pitch, stretch=1.1)
     y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
-    bend = np.float32(0.35 * mm)
-    net = sample_tile(tile, x + bend * cloud(rng, shape, 1.2 * mm), y + bend * cloud(rng, shape, 1.2 * mm))
+    bend = np.float32(0.16 * mm)
+    net = sample_tile(tile, x + bend * cloud(rng, shape, 1.5 * mm), y + bend * cloud(rng, shape, 1.5 * mm))
     return gaussian_filter(net, 0.03 * mm) * np.clip(1 + 0.45 * cloud(rng, shape, 1.0 * mm, 2), 0.1, 2)
 
 

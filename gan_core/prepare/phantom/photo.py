@@ -50,7 +50,7 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
     hands = []
     for right in (False, True):
         side = 1 if right else -1
-        away = (83 if not palm else 78) + rng.normal(0, 3)
+        away = (87 if not palm else 78) + rng.normal(0, 2)
         up = 25 + rng.normal(0, 4) + (height / px_per_mm - 232) * 0.6
         origin = (width / 2 + side * away * px_per_mm, height - up * px_per_mm)
         angle = side * rng.normal(0.05 if not palm else -0.04, 0.05)
@@ -79,7 +79,8 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
     cover = (skin.cover > 0.5).astype(np.uint8)
     mask = np.zeros_like(cover)
     if eczema:
-        severe, mask = disease.severity(enlarge(disease.spread(rng, hands, shape, ground.x.shape), shape), skin.cover)
+        field = enlarge(disease.spread(rng, hands, shape, ground.x.shape), shape)
+        severe, mask = disease.severity(field, skin.cover, px_per_mm)
         box = _box(mask, margin=int(2 * px_per_mm) + 16)
         x, y = enlarge(ground.x, shape)[box], enlarge(ground.y, shape)[box]
         ill = disease.inflame(skin.crop(box), severe[box], rng, px_per_mm, x, y)
