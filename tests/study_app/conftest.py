@@ -100,7 +100,7 @@ def load(workspace: Workspace, slug: str, toml: str) -> str:
     """Load a study file of this text; returns its slug."""
     path = workspace.root / f"{slug}.toml"
     path.write_text(f'slug = "{slug}"\n{toml}')
-    assert cli.main(["load", str(path)]) == 0
+    assert cli.main(["load", str(path), "--workspace", str(workspace.root)]) == 0
     return slug
 
 
