@@ -125,6 +125,8 @@ def check_port(host: str, port: int) -> None:
     """
     from study_app.database import SurveyError
 
+    if not 0 < port < 65536:
+        raise SurveyError(f"Cannot listen on {host}:{port}: give a port from 1 to 65535.")
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, socket.SOCK_STREAM) as probe:
