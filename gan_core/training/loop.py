@@ -58,7 +58,7 @@ class Training:
         self.seconds = self.logged_seconds = 0.0  # of training, in all and at the last log line
         self.log_bytes = 0
         self.best: dict[str, Any] = {}
-        self.stop = False
+        self.stop = self.asked_to_stop = False
 
     def _fresh_engine(self) -> Engine:
         return Engine(WAYS[self.run.experiment.way](self.run, self.domains, self.device, self.ranks))
@@ -159,7 +159,7 @@ class Training:
                         began = time.perf_counter()
                 if self.stop and engine.images < settings.images:
                     self.seconds += time.perf_counter() - began
-                    self._save(saver, [LAST], wait=True)
+                    self._save(saver, [LAST], self.usable_generators(), wait=True)
             saver.wait()
         finally:
             saver.close()
@@ -181,7 +181,8 @@ class Training:
         observed = observe(engine)
         usable = self.usable_generators()
         if self.ranks.world > 1:
-            self.stop = bool(self.ranks.sum(torch.tensor(float(self.stop), device=self.device)).item())
+            asked = torch.tensor(float(self.asked_to_stop), device=self.device)
+            self.stop = bool(self.ranks.sum(asked).item())
         if record is None:
             return
         line: dict[str, Any] = {
@@ -200,12 +201,11 @@ class Training:
         self.log_bytes = record.bytes
         final = engine.images >= settings.images
         if final or BEST in files or not saver.busy:
-            self._save(saver, files, wait=final, generators=usable)
+            self._save(saver, files, usable, wait=final)
 
-    def _save(self, saver: Saver, files: list[str], wait: bool, generators: Any = None) -> None:
+    def _save(self, saver: Saver, files: list[str], generators: torch.nn.ModuleDict, wait: bool) -> None:
         if not self.ranks.first:
             return
-        generators = generators if generators is not None else self.usable_generators()
         saver.save(
             self.folder / CHECKPOINT, self.state(), generators.state_dict(), self.run,
             files=files, images=self.engine.images, best=self.best,
@@ -214,7 +214,10 @@ class Training:
             saver.wait()
 
     def usable_generators(self) -> torch.nn.ModuleDict:
-        """A copy of the generators as they are used: averaged where asked for, batch statistics estimated afresh."""
+        """A copy of the generators as they are used: averaged where asked for, batch statistics estimated afresh.
+
+        Called on every rank, since batch norm may be synchronised.
+        """
         way, settings = self.engine.way, self.run.settings
         inputs = list(way.free_inputs(settings.seed + 20_000, STATISTICS_BATCHES))
         return torch.nn.ModuleDict(
@@ -291,9 +294,10 @@ class Training:
         """The first Ctrl-C (or SIGTERM) finishes the step and saves; the second ends at once."""
 
         def on_signal(number: int, frame: object) -> None:
-            if self.stop:
+            if self.asked_to_stop:
                 raise KeyboardInterrupt
-            self.stop = True
+            self.asked_to_stop = True
+            self.stop = self.ranks.world == 1  # many processes agree at the next tick
 
         try:
             before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
