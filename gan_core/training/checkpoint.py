@@ -115,7 +115,7 @@ def load_checkpoint(path: Path, run: Run) -> dict[str, Any]:
 def load_discriminator(folder: Path, domain: str | None = None) -> nn.Module:
     """The discriminator of a run from its checkpoint, in `eval` mode; `domain` where a run has two."""
     run = Run.of(folder)
-    state = load_checkpoint(folder / CHECKPOINT, run)["discriminators"]
+    state = load_checkpoint(folder / CHECKPOINT, run)["engine"]["discriminators"]
     domain = domain or run.experiment.target
     discriminator = build_discriminator(run)
     if run.settings.d_norm == "spectral":

@@ -124,13 +124,20 @@ def _train_one(
     say(f"{name}: about {duration(seconds)} to go")
     if warning := longer_than_an_hour(seconds, run, place):
         say(warning)
-    if not training.go():
+    try:
+        finished = training.go()
+    except torch.OutOfMemoryError:
+        raise TrainingError(
+            f"{name}: the memory ran out at image {training.engine.images:,}; what was saved is kept. Free some, go on "
+            f"with `gan_core train {name} --resume`, or begin again with a smaller batch and --overwrite."
+        ) from None
+    if not finished:
         say(f"{name}: stopped at image {training.engine.images:,}, all saved. Go on: gan_core train {name} --resume")
         return False
     if ranks.first:
-        finished = {"images": training.engine.images, "seconds": round(training.seconds, 1), "best": training.best}
+        facts = {"images": training.engine.images, "seconds": round(training.seconds, 1), "best": training.best}
         config = read_json(folder / "config.json")
-        run.write(folder, subsets=config["subsets"], made_with=config["made_with"], finished=finished)
+        run.write(folder, subsets=config["subsets"], made_with=config["made_with"], finished=facts)
     say(f"{name}: trained {training.engine.images:,} images in {duration(training.seconds)}: {folder}")
     return True
 

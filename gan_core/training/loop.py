@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import resource
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -68,9 +68,8 @@ class Training:
     def state(self) -> dict[str, Any]:
         return {
             "experiment": self.run.experiment_name, "size": [self.run.height, self.run.width],
-            "engine": self.engine.state(), "discriminators": self.engine.discriminators.state_dict(),
-            "seconds": self.seconds, "logged_seconds": self.logged_seconds, "log_bytes": self.log_bytes,
-            "best": self.best,
+            "engine": self.engine.state(), "seconds": self.seconds, "logged_seconds": self.logged_seconds,
+            "log_bytes": self.log_bytes, "best": self.best,
         }  # fmt: skip
 
     def resume(self) -> None:
@@ -91,22 +90,26 @@ class Training:
         device's memory is too small.
         """
         left = math.ceil((self.run.settings.images - self.engine.images) / self.run.settings.batch)
-        batch, small, cuda = self.run.settings.batch, 2 * self.ranks.world, self.device.type == "cuda"
-        try:
-            seconds = 0.0
-            if not cuda:
-                seconds = self._time_step(self._rehearsal(small)) * batch / small
-            if seconds < 10:
-                engine = self._rehearsal(batch)
-                for _ in range(3 if cuda else 1):  # compiling, autotuning
-                    engine.step()
-                seconds = min(self._time_step(engine) for _ in range(2))
-        except torch.OutOfMemoryError:
+        seconds = None
+        with contextlib.suppress(torch.OutOfMemoryError):
+            seconds = self._seconds_a_step()
+        if seconds is None:  # said here, where nothing holds the memory of what was tried any more
             raise TrainingError(
                 f"{self.run.name}: a batch of {self.run.settings.batch} does not fit into the memory of the "
                 f"{self.device.type.upper()} device: {self._fitting_batch()}"
-            ) from None
+            )
         return seconds * left
+
+    def _seconds_a_step(self) -> float:
+        batch, small, cuda = self.run.settings.batch, 2 * self.ranks.world, self.device.type == "cuda"
+        if not cuda:
+            slow = self._time_step(self._rehearsal(small)) * batch / small
+            if slow > 10:
+                return slow
+        engine = self._rehearsal(batch)
+        for _ in range(3 if cuda else 1):  # compiling, autotuning
+            engine.step()
+        return min(self._time_step(engine) for _ in range(2))
 
     def _fitting_batch(self) -> str:
         batch = self.run.settings.batch // 2
@@ -289,7 +292,7 @@ class Training:
             f"since image {kept:,} were repeated. {go_on}"
         )
 
-    @contextmanager
+    @contextlib.contextmanager
     def _interruptible(self) -> Iterator[None]:
         """The first Ctrl-C (or SIGTERM) finishes the step and saves; the second ends at once."""
 
