@@ -67,7 +67,7 @@ def compute(context: Context) -> Part | None:
     frame["threshold"] = ["none" if pd.isna(t) else t for t in frame["threshold"]]
     return Part(
         name="truncation", title="Truncation of the latents", scores=scores, sentences=sentences + notes,
-        tables={"truncation": frame}, figures={"truncation": partial(draw.truncation, curves, distance)},
+        tables={"truncation": frame}, figures={"truncation": partial(draw.truncation, curves)},
         captions={
             "truncation": "Each threshold of the paper's Table 3: distance to held-out real images and diversity at "
             f"equal numbers of images. `frechet` is the {distance}"

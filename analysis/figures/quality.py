@@ -80,12 +80,12 @@ def overfitting(curves: Mapping[str, pd.DataFrame]) -> Figure:
     return figure
 
 
-def truncation(curves: Mapping[str, pd.DataFrame], distance: str) -> Figure:
-    """Score and diversity against the truncation threshold (Table 3); `None` is the point on the right.
+def truncation(curves: Mapping[str, pd.DataFrame]) -> Figure:
+    """Score and diversity against the truncation threshold (Table 3); none at all is the point on the right.
 
     Each frame: threshold (NaN for none), frechet, kid, recall, coverage, with one row a threshold.
     """
-    panels = (("kid", "KID"), ("frechet", distance), ("coverage", "coverage"))
+    panels = (("kid", "KID"), ("frechet", "Fréchet distance"), ("coverage", "coverage"))
     with styled():
         figure, axes = new_figure(WIDTH, 2.9, ncols=len(panels))
         for ax, (column, label) in zip(axes, panels, strict=True):
@@ -131,6 +131,9 @@ def distances(frame: pd.DataFrame) -> Figure:
         ax.axvline(0, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
         ax.set_yticks(range(len(frame)), list(frame["run"]))
         ax.set_ylim(len(frame) - 0.4, -0.6)
+        edge = float(np.nanmax(np.abs(frame[["real_low", "real_high"]].to_numpy(float)), initial=0.01))
+        if float(frame["kid"].max()) > 20 * edge:
+            ax.set_xscale("symlog", linthresh=2 * edge)
         ax.set_xlabel("KID (unbiased; zero for equal distributions)")
         figure.legend(loc="outside lower center", ncols=2)
     return figure
@@ -142,7 +145,13 @@ def memorisation(ratios: Mapping[str, tuple[NDArray[np.float64], NDArray[np.floa
     lines = -(-len(ratios) // columns)
     with styled():
         figure, axes = new_figure(
-            max(4.2, 2.5 * columns), 2.3 * lines + 0.4, nrows=lines, ncols=columns, squeeze=False, sharey=True
+            max(4.2, 2.5 * columns),
+            2.3 * lines + 0.4,
+            nrows=lines,
+            ncols=columns,
+            squeeze=False,
+            sharex=True,
+            sharey=True,
         )
         for ax in axes.flat[len(ratios) :]:
             ax.set_axis_off()
@@ -156,8 +165,10 @@ def memorisation(ratios: Mapping[str, tuple[NDArray[np.float64], NDArray[np.floa
                 )  # fmt: skip
             ax.axvline(threshold, color=GREY, linewidth=0.8)
             ax.set_title(name)
-            ax.set_xlim(0, 1)
-            ax.yaxis.set_major_formatter(PercentFormatter(1))
+            ax.set_yscale("log")  # the lowest hundredth is what matters
+            ax.set_ylim(8e-4, 1.1)
+            ax.set_yticks([0.001, 0.01, 0.1, 1], ["0.1%", "1%", "10%", "100%"])
+        axes[0, 0].set_xlim(min(0.9, *(float(min(r.min(), g.min())) for r, g, _ in ratios.values())) - 0.03, 1.005)
         figure.supxlabel("distance to the nearest / to the second nearest training image", fontsize=9)
         figure.supylabel("images below", fontsize=9)
         handles, labels = axes[0, 0].get_legend_handles_labels()
@@ -218,17 +229,19 @@ def disturbance(frame: pd.DataFrame) -> Figure:
         figure, axes = new_figure(
             WIDTH, 1.9 * len(extractors) + 0.6, nrows=len(extractors), ncols=len(kinds), squeeze=False, sharey=True
         )
-        for line, extractor in zip(axes, extractors, strict=True):
+        for row, (line, extractor) in enumerate(zip(axes, extractors, strict=True)):
             for ax, kind in zip(line, kinds, strict=True):
                 rows = frame[(frame["extractor"] == extractor) & (frame["disturbance"] == kind)]
                 for i, (distance, curve) in enumerate(rows.groupby("distance", sort=False)):
+                    largest = curve["value"].abs().max() or 1.0
                     ax.plot(
-                        curve["level"], curve["value"] / curve["value"].abs().max(), color=PALETTE[i],
+                        curve["level"], curve["value"] / largest, color=PALETTE[i],
                         marker=MARKERS[i], markersize=4, label=distance,
                     )  # fmt: skip
-                ax.set_title(kind if ax in axes[0] else "")
-            line[0].set_ylabel(extractor)
-        figure.supxlabel("level of disturbance", fontsize=9)
+                ax.set_title(kind if row == 0 else "")
+                ax.set_xticks(sorted(set(rows["level"])))
+                ax.set_xlabel("level" if row == len(extractors) - 1 else "")
+            line[0].set_ylabel(f"{extractor},\nshare of the largest")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
     return figure

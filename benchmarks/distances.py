@@ -1,0 +1,141 @@
+"""Time and memory of evaluating generated images again and again against a fixed real set, beside torch-fidelity.
+
+    python -m benchmarks.distances [--real 96] [--generated 32] [--rounds 3]
+
+End to end on the same images with the same network (Inception's shape; its weights are random, which costs the same):
+FID and KID from pixels. torch-fidelity computes the real set's features each time unless it is given a name for them,
+so it is measured both ways; its cache knows the name alone and not the weights. One thread, a process each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from analysis import extractors
+from analysis.distances import Reference
+from analysis.features import batches, extract, source_of
+from tests.analysis.pictures import textures
+
+WAYS = ("Glimpse", "torch-fidelity", "torch-fidelity, named set")
+
+
+def make_weights(path: Path) -> None:
+    """He-initialised weights of Inception's shape."""
+    extractors.import_torch_fidelity()
+    from torch_fidelity import feature_extractor_inceptionv3 as inception
+
+    kind = inception.FeatureExtractorInceptionV3
+    download, load = inception.load_state_dict_from_url, kind.load_state_dict
+    inception.load_state_dict_from_url, kind.load_state_dict = (lambda *_, **__: {}), (lambda *_: None)
+    torch.manual_seed(0)
+    network = kind("inception-v3-compat", ["2048"])
+    inception.load_state_dict_from_url, kind.load_state_dict = download, load
+    for module in network.modules():
+        if isinstance(module, torch.nn.Conv2d):
+            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    torch.save(network.state_dict(), path)
+
+
+class Pictures(torch.utils.data.Dataset[torch.Tensor]):
+    def __init__(self, images: Any) -> None:
+        self.images = torch.from_numpy(images).permute(0, 3, 1, 2)
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        return self.images[index]
+
+
+def glimpse(folder: Path, real: Any) -> Callable[[Any], dict[str, float]]:
+    extractor = extractors.load("inception", weights=folder / "weights.pth")
+    features = extract(
+        extractor, batches(real), len(real), source=source_of(real), folder=folder / "features", progress=False
+    )
+    reference = Reference.of(features)
+
+    def evaluate(images: Any) -> dict[str, float]:
+        return reference.distances(extract(extractor, batches(images), len(images), progress=False))
+
+    return evaluate
+
+
+def torch_fidelity(folder: Path, real: Any, named: bool) -> Callable[[Any], dict[str, float]]:
+    library = extractors.import_torch_fidelity()
+
+    def evaluate(images: Any) -> dict[str, float]:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = library.calculate_metrics(
+                input1=Pictures(images), input2=Pictures(real), fid=True, kid=True, cuda=False, save_cpu_ram=True,
+                verbose=False, kid_subsets=1, kid_subset_size=len(images), feature_extractor="inception-v3-compat",
+                feature_extractor_weights_path=str(folder / "weights.pth"), cache=named,
+                cache_root=str(folder / "cache"), input2_cache_name="real" if named else None,
+            )  # fmt: skip
+        return {"fid": found["frechet_inception_distance"], "kid": found["kernel_inception_distance_mean"]}
+
+    return evaluate
+
+
+def one(way: str, folder: Path, real_count: int, count: int, rounds: int) -> None:
+    """In a process of its own: the seconds of each round, what it found, the most memory held."""
+    torch.set_num_threads(1)
+    real = textures(real_count, seed=0, size=128)
+    begin = time.perf_counter()
+    evaluate = glimpse(folder, real) if way == "Glimpse" else torch_fidelity(folder, real, way.endswith("named set"))
+    setup, seconds, found = time.perf_counter() - begin, [], {}
+    for i in range(rounds + 1):
+        images = textures(count, seed=i + 1, size=128, grain=1.2)
+        begin = time.perf_counter()
+        found = evaluate(images)
+        seconds.append(time.perf_counter() - begin)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    first = setup + seconds[0]
+    print(json.dumps({"first": first, "again": float(np.median(seconds[1:])), "memory": memory, **found}))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--real", type=int, default=96)
+    parser.add_argument("--generated", type=int, default=32)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.one:
+        one(args.one[0], Path(args.one[1]), args.real, args.generated, args.rounds)
+        return
+    results = {}
+    with tempfile.TemporaryDirectory() as folder:
+        make_weights(Path(folder) / "weights.pth")
+        for way in WAYS:
+            command = [
+                sys.executable, "-m", "benchmarks.distances", "--one", way, folder, "--real", str(args.real),
+                "--generated", str(args.generated), "--rounds", str(args.rounds),
+            ]  # fmt: skip
+            output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            results[way] = json.loads(output.splitlines()[-1])
+    print(f"{args.generated} generated against {args.real} real images of 128 x 128, one thread")
+    print(f"{'':<28}{'first, s':>10}{'again, s':>10}{'memory, MiB':>13}{'FID':>14}{'again, times':>14}")
+    for way, found in results.items():
+        ratio = found["again"] / results["Glimpse"]["again"]
+        print(f"{way:<28}{found['first']:>10.1f}{found['again']:>10.1f}{found['memory']:>13.0f}{found['fid']:>14.6f}"
+              f"{ratio:>14.2f}")  # fmt: skip
+    if results["torch-fidelity"]["again"] < 2 * results["Glimpse"]["again"]:
+        sys.exit("repeated evaluation is not twice as fast as torch-fidelity")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,113 @@
+"""Every distance under growing disturbance, like figure 3 of Heusel et al. 2017: a figure and a table.
+
+    python -m benchmarks.disturbances --workspace W --images mel --other df --out docs/images/disturbances.svg
+
+Half of the groups of `--images` stand for the real images; the other half is blurred, made noisy, swirled, or replaced
+in part by images of `--other`. `--extractors` takes any whose weights are at hand; only the phantoms' figure is kept in
+the documentation.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter, map_coordinates
+
+from analysis import extractors
+from analysis.distances import frechet_distance, kid, precision_recall
+from analysis.features import batches, extract, spread
+from analysis.figures.quality import disturbance as draw
+from gan_core.imageset import ImageSet
+from gan_core.workspace import Workspace
+
+Images = NDArray[np.uint8]
+LEVELS = (0, 1, 2, 3)
+IMAGES = 300
+
+
+def blurred(images: Images, level: int) -> Images:
+    return gaussian_filter(images.astype(np.float32), (0, level, level, 0)).round().astype(np.uint8)
+
+
+def noisy(images: Images, level: int) -> Images:
+    noise = np.random.default_rng(level).normal(0, 8 * level, images.shape)
+    return np.clip(images + noise, 0, 255).astype(np.uint8)
+
+
+def swirled(images: Images, level: int) -> Images:
+    """Turned about the centre by up to twice `level` radians, less towards the edge."""
+    height, width = images.shape[1:3]
+    y, x = np.mgrid[:height, :width].astype(float)
+    y, x = y - (height - 1) / 2, x - (width - 1) / 2
+    angle = 2 * level * np.exp(-np.hypot(y, x) / (0.35 * min(height, width)))
+    places = [
+        y * np.cos(angle) + x * np.sin(angle) + (height - 1) / 2,
+        x * np.cos(angle) - y * np.sin(angle) + (width - 1) / 2,
+    ]
+    turned = [[map_coordinates(image[..., c], places, order=1, mode="reflect") for c in range(3)] for image in images]
+    return np.moveaxis(np.asarray(turned, np.uint8), 1, 3)
+
+
+def contaminated(other: Images) -> Callable[[Images, int], Images]:
+    def replace(images: Images, level: int) -> Images:
+        count = min(len(other), len(images) * level // 4)
+        return np.concatenate([images[: len(images) - count], other[:count]])
+
+    return replace
+
+
+def curves(
+    real: Images, held_out: Images, other: Images, names: tuple[str, ...] = ("random",), weights: Path | None = None
+) -> pd.DataFrame:
+    """All distances between `real` and the disturbed `held_out`: disturbance, level, extractor, distance, value."""
+    kinds: dict[str, Callable[[Images, int], Images]] = {
+        "blur": blurred, "noise": noisy, "swirl": swirled, "another class": contaminated(other),
+    }  # fmt: skip
+    return pd.DataFrame(_rows(real, held_out, kinds, names, weights))
+
+
+def _rows(
+    real: Images, held_out: Images, kinds: dict[str, Callable[[Images, int], Images]], names: tuple[str, ...],
+    weights: Path | None,
+) -> Iterator[dict[str, object]]:  # fmt: skip
+    for name in names:
+        extractor = extractors.load(name, calibration=real, weights=weights)
+        x = extract(extractor, batches(real), len(real), progress=False)
+        for kind, disturb in kinds.items():
+            for level in LEVELS:
+                images = disturb(held_out, level) if level else held_out
+                y = extract(extractor, batches(images), len(images), progress=False)
+                values = {
+                    "Fréchet distance": frechet_distance(x, y), "KID": kid(x.values, y.values),
+                    "1 − coverage": 1 - precision_recall(x.values, y.values)["coverage"],
+                }  # fmt: skip
+                for distance, value in values.items():
+                    yield {"disturbance": kind, "level": level, "extractor": name, "distance": distance, "value": value}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workspace")
+    parser.add_argument("--images", default="mel")
+    parser.add_argument("--other", default="df")
+    parser.add_argument("--extractors", nargs="+", default=["random"])
+    parser.add_argument("--weights", type=Path, help="of the one extractor named")
+    parser.add_argument("--out", type=Path, required=True, help="the figure: .svg, .png or .pdf")
+    args = parser.parse_args()
+    workspace = Workspace.at(args.workspace)
+    images, other = (ImageSet.load(workspace.existing("images", name)) for name in (args.images, args.other))
+    groups = np.random.default_rng(0).permutation(np.unique(images.groups))
+    first = np.isin(images.groups, groups[: len(groups) // 2])
+    halves = [spread(images.images[side], IMAGES) for side in (first, ~first)]
+    frame = curves(*halves, spread(other.images, IMAGES), tuple(args.extractors), args.weights)
+    draw(frame).savefig(args.out, metadata={"Date": None} if args.out.suffix == ".svg" else None)
+    print(frame.pivot_table(index=["extractor", "distance", "disturbance"], columns="level", values="value").round(4))
+
+
+if __name__ == "__main__":
+    main()
