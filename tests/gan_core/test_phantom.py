@@ -11,8 +11,9 @@ from scipy.ndimage import label
 from skimage.color import rgb2lab
 
 from gan_core.prepare.phantom import SCALES, prepare_phantom, studio
+from gan_core.prepare.phantom.dermoscope import shoot
 from gan_core.prepare.phantom.hand import pose, surface
-from gan_core.prepare.phantom.lesion import draw_lesion, shoot
+from gan_core.prepare.phantom.lesion import draw_lesion
 from gan_core.prepare.phantom.person import draw_person
 from gan_core.prepare.phantom.photo import HandPhoto, draw_hands
 from gan_core.prepare.phantom.skin import melanin_for, reflect

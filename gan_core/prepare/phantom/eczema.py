@@ -63,7 +63,7 @@ def inflame(skin: Skin, severe: Field, rng: np.random.Generator, px_per_mm: floa
     chronic = rng.uniform(0, 1)  # from fresh, red and papular to old, thick, brownish and dry
     patchy = cloud(rng, shape, 2.5 * px_per_mm, 4)
     worse = severe * np.clip(0.8 + 0.25 * patchy, 0.2, 1.5)
-    blood = skin.blood + np.float32(rng.uniform(0.45, 0.95) * (1 - 0.35 * chronic)) * worse
+    blood = skin.blood + np.float32(rng.uniform(0.40, 0.85) * (1 - 0.35 * chronic)) * worse
     darker = rng.uniform(0.02, 0.08) + 0.10 * chronic + 0.05 * min(float(skin.melanin.max()), 2.0)
     melanin = skin.melanin + np.float32(darker) * worse
     points = _scatter(rng, severe, per_mm2=rng.uniform(0.02, 0.16) * (1.2 - chronic), px_per_mm=px_per_mm)

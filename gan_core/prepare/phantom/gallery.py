@@ -11,7 +11,8 @@ from PIL import Image
 from scipy.ndimage import uniform_filter
 
 from gan_core.prepare.phantom.camera import Pixels
-from gan_core.prepare.phantom.lesion import draw_lesion, shoot
+from gan_core.prepare.phantom.dermoscope import shoot
+from gan_core.prepare.phantom.lesion import draw_lesion
 from gan_core.prepare.phantom.person import draw_person
 from gan_core.prepare.phantom.photo import draw_hands
 

@@ -80,7 +80,7 @@ class Finger:
 
 @dataclass(frozen=True)
 class Surface:
-    """What is known of each point of a picture of one hand; every field (H, W), mm where it is a length."""
+    """What is known of each point of a picture of hands; every field (H, W), mm where it is a length."""
 
     x: Field  # place in the hand's frame
     y: Field
@@ -89,6 +89,7 @@ class Surface:
     joint: Field  # 0-1 over the knuckles: looser, darker, redder skin
     tip: Field  # 0-1 over the ends of the fingers, where blood shows
     finger: Field  # 0 over the body of the hand, 1 on the fingers
+    per_mm: float  # points to a mm
 
 
 @dataclass(frozen=True)
@@ -151,8 +152,7 @@ def pose(person: Person, rng: np.random.Generator, *, right: bool, palm: bool, o
             marks = [*s, stations[2], stations[2] + (stations[3] - stations[2]) * 0.6, stations[3]]
             widths = [*radii[:5], radii[4] * 0.93, radii[5]]
         arc = np.linspace(0, stations[-1], 10)
-        along = np.clip(arc, 0, None)
-        axis = np.stack([PchipInterpolator(stations, np.array(knots)[:, i])(along) for i in range(2)], -1)
+        axis = np.stack([PchipInterpolator(stations, np.array(knots)[:, i])(arc) for i in range(2)], -1)
         fingers.append(Finger(name, axis, arc, PchipInterpolator(marks, widths)(arc), tuple(stations[1:-1])))
     return Hand(person, palm, right == palm, origin, angle, px_per_mm, tuple(fingers))
 
@@ -187,17 +187,18 @@ def surface(hand: Hand, x: Field, y: Field) -> Surface:
     if hand.palm:
         for cx, cy, rx, ry, swell in ((-27, 34, 15, 26, 4.0), (20, 35, 12, 28, 3.0), (2, 86, 32, 9, 1.6)):
             height += swell * np.exp(-(np.square((u - cx) / rx) + np.square((v - cy) / ry)))
-        height -= 2.0 * np.exp(-(np.square((u - 0) / 14) + np.square((v - 52) / 22)))
+        height -= 2.0 * np.exp(-(np.square(u / 14) + np.square((v - 52) / 22)))
     else:
         for one in hand.fingers[1:]:
             kx, ky = one.axis[0]
             height += (1.6 + 1.8 * hand.person.lean) * np.exp(-(np.square((u - kx) / 6.5) + np.square((v - ky) / 7.5)))
             if hand.person.lean > 0.2:  # tendons from the knuckles to the wrist
                 t = np.clip((v - 8) / (ky - 8), 0, 1)
-                ridge = np.exp(-np.square((u - kx * t * 1.0 + 3 * (1 - t)) / 2.4)) * smoothstep(0.12, 0.45, t)
+                ridge = np.exp(-np.square((u - kx * t + 3 * (1 - t)) / 2.4)) * smoothstep(0.12, 0.45, t)
                 height += hand.person.lean * 1.1 * ridge * smoothstep(1.02, 0.85, t)
         height += 1.6 * np.exp(-(np.square((u - 21) / 7) + np.square((v + 12) / 9)))  # head of the ulna
-    return Surface(u, v, outside, gaussian_filter(height, min(3.5, 1.3 / grid)), joint, tip, finger)
+    height = gaussian_filter(height, min(3.5, 1.3 / grid))
+    return Surface(u, v, outside, height, joint, tip, finger, 1 / grid)
 
 
 def veins(hand: Hand, rng: np.random.Generator) -> list[Line]:

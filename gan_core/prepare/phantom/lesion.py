@@ -1,8 +1,6 @@
-"""Dermatofibroma and melanoma through a dermatoscope.
+"""Dermatofibroma and melanoma, as layers of optical density.
 
-A lesion is a set of layers on a square canvas (`draw_lesion`); each photo of it turns, shifts and magnifies that canvas
-and puts hair, gel, ruler marks, a vignette and a camera before it (`shoot`), so that several photos can show one
-lesion, as they do in HAM10000.
+A lesion is a set of layers on a square canvas, larger than a photo: `dermoscope` takes the photos of it.
 """
 
 from __future__ import annotations
@@ -10,18 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import affine_transform, gaussian_filter
+from scipy.ndimage import gaussian_filter
 
-from gan_core.prepare.phantom.camera import Light, Pixels, draw_camera
 from gan_core.prepare.phantom.fields import Field, Line, cloud, curve, dots, furrows, sample_tile, smoothstep, strokes
 from gan_core.prepare.phantom.person import Person
-from gan_core.prepare.phantom.skin import reflect
 
 FIELD_MM = 15.0  # width of what a photo shows
-# Gel and crossed polarisers take the gloss away: browns are warmer than to the naked eye.
-POLARISED = np.array([0.56, 1.00, 1.34], np.float32)
-# The dermatoscope's lamp is bluish and rarely balanced: in HAM10000 plain skin has a median b* of 1 (SD 8).
-LAMP, LAMP_SD = np.array([0.90, 0.98, 1.52]), np.array([0.06, 0.03, 0.15])
 CANVAS = 1.3  # side of the canvas, in widths of a photo
 
 
@@ -50,19 +42,15 @@ def _ground(rng: np.random.Generator, person: Person, side: int, mm: float) -> t
     shape = (side, side)
     y, x = np.mgrid[:side, :side].astype(np.float32)
     net = sample_tile(furrows(rng, mm, int(10 * mm), rng.uniform(0.7, 1.1)), x, y)
-    melanin = person.melanin * (
-        1 + 0.06 * cloud(rng, shape, 2.5 * mm, 4) + 0.03 * cloud(rng, shape, 0.35 * mm, 2) - 0.05 * net
-    )
+    mottle = 0.06 * cloud(rng, shape, 2.5 * mm, 4) + 0.03 * cloud(rng, shape, 0.35 * mm, 2)
+    melanin = person.melanin * (1 + mottle - 0.05 * net)
     if rng.random() < 0.25 + 0.5 * person.freckles:
         count = int(rng.integers(5, 40))
         size, much = rng.uniform(0.3, 1.1, count) * mm, rng.uniform(0.05, 0.25, count)
         freckles = dots(shape, rng.uniform(0, side, (count, 2)), size, much)
         melanin += freckles * np.clip(1 + 0.4 * cloud(rng, shape, 0.4 * mm, 2), 0, 2)
-    blood = (
-        person.blood
-        * rng.uniform(0.8, 2.0)
-        * (1 + 0.16 * cloud(rng, shape, 1.5 * mm, 4) + 0.10 * cloud(rng, shape, 0.25 * mm))
-    )
+    mottle = 0.16 * cloud(rng, shape, 1.5 * mm, 4) + 0.10 * cloud(rng, shape, 0.25 * mm)
+    blood = person.blood * rng.uniform(0.8, 2.0) * (1 + mottle)
     if rng.random() < 0.3:  # small vessels that branch as they wander
         blood += 0.25 * _vessels(rng, shape, mm, int(rng.integers(15, 70)))
     return np.asarray(melanin, np.float32), np.asarray(blood, np.float32)
@@ -71,10 +59,9 @@ def _ground(rng: np.random.Generator, person: Person, side: int, mm: float) -> t
 def _vessels(rng: np.random.Generator, shape: tuple[int, int], mm: float, count: int) -> Field:
     lines: list[Line] = []
     for _ in range(count):
-        points = rng.uniform(0, shape[0], 2) + np.cumsum(
-            rng.normal(0, 0.35 * mm, (6, 2)) + rng.normal(0, 0.25 * mm, 2), 0
-        )
-        lines.append((curve(points, 16), rng.uniform(0.05, 0.14) * mm, rng.uniform(0.3, 1.0)))
+        steps = rng.normal(0, 0.35 * mm, (6, 2)) + rng.normal(0, 0.25 * mm, 2)
+        points = curve(rng.uniform(0, shape[0], 2) + np.cumsum(steps, 0), 16)
+        lines.append((points, rng.uniform(0.05, 0.14) * mm, rng.uniform(0.3, 1.0)))
     return strokes(shape, lines, 0.06 * mm)
 
 
@@ -86,11 +73,8 @@ def _blob(
     field = np.full(shape, -9.0, np.float32)
     for k in range(lobes):
         off = np.zeros(2) if k == 0 else rng.normal(0, 0.55 * radius, 2)
-        r, turn, flat = (
-            radius * (1.0 if k == 0 else rng.uniform(0.4, 0.85)),
-            rng.uniform(0, np.pi),
-            rng.uniform(0.65, 1.0),
-        )
+        r = radius * (1.0 if k == 0 else rng.uniform(0.4, 0.85))
+        turn, flat = rng.uniform(0, np.pi), rng.uniform(0.65, 1.0)
         u = (x - off[0]) * np.cos(turn) + (y - off[1]) * np.sin(turn)
         v = (y - off[1]) * np.cos(turn) - (x - off[0]) * np.sin(turn)
         lobe = (1 - np.hypot(u, v / flat) / r) * (r / radius)
@@ -151,11 +135,8 @@ def _melanoma(rng: np.random.Generator, melanin: Field, blood: Field, mm: float)
 
     grain = np.clip(1 + 0.28 * cloud(rng, shape, 0.45 * mm, 4), 0.2, 2)
     net = _network(rng, shape, mm, rng.uniform(0.26, 0.42))
-    brown = (
-        rng.uniform(0.5, 1.4)
-        * (0.6 + rng.uniform(0.1, 0.9) * net * patch(2.5, -0.8, 0.6))
-        * (0.6 + 0.8 * patch(2.5, -0.8, 0.9))
-    )
+    brown = rng.uniform(0.5, 1.4) * (0.6 + rng.uniform(0.1, 0.9) * net * patch(2.5, -0.8, 0.6))
+    brown *= 0.6 + 0.8 * patch(2.5, -0.8, 0.9)
     dark = rng.uniform(0.3, 2.6) * patch(2.4, rng.uniform(-0.4, 0.7), rng.uniform(0.9, 1.5), 0.9)
     pigment = whole * (brown + dark) * grain
     globules = _inside(rng, field, -0.02, int(rng.integers(0, 90)))
@@ -163,9 +144,7 @@ def _melanoma(rng: np.random.Generator, melanin: Field, blood: Field, mm: float)
     pigment += dots(shape, globules, size, rng.uniform(0.2, 0.8, len(globules))) * smoothstep(-0.05, 0.1, field)
     if rng.random() < 0.4:
         pigment += _streaks(rng, field, mm) * rng.uniform(0.4, 1.0)
-    blood = blood + whole * (
-        np.float32(rng.uniform(0.0, 0.35)) + np.float32(rng.uniform(0, 0.7)) * patch(2.0, 0.0, 0.9)
-    )
+    blood = blood + whole * (rng.uniform(0.0, 0.35) + rng.uniform(0, 0.7) * patch(2.0, 0.0, 0.9))
     blood += np.float32(rng.uniform(0, 0.15)) * smoothstep(-0.5, 0.1, field)
     deep = np.float32(rng.uniform(0.2, 1.2) * (rng.random() < 0.6)) * whole * patch(2.4, 0.1, 1.2, 0.9)
     regress = whole * patch(2.2, 0.6, 1.7) * np.float32(rng.uniform(0.3, 0.9) * (rng.random() < 0.45))
@@ -197,120 +176,6 @@ def _streaks(rng: np.random.Generator, field: Field, mm: float) -> Field:
             out /= np.linalg.norm(out) + 1e-6
             if out @ [np.cos(side), np.sin(side)] > 0.25:
                 t = np.linspace(-0.3, 1, 5)[:, None] * rng.uniform(0.3, 0.8) * mm
-                lines.append(
-                    (
-                        np.array([c, r]) + t * out + rng.normal(0, 0.04 * mm, (5, 2)),
-                        rng.uniform(0.07, 0.16) * mm,
-                        rng.uniform(0.4, 1),
-                    )
-                )
+                points = np.array([c, r]) + t * out + rng.normal(0, 0.04 * mm, (5, 2))
+                lines.append((points, rng.uniform(0.07, 0.16) * mm, rng.uniform(0.4, 1)))
     return strokes(field.shape, lines, 0.05 * mm)
-
-
-def shoot(seed: int, lesion: Lesion, person: Person, width: int, height: int) -> Pixels:
-    """One photo of the lesion."""
-    rng = np.random.default_rng([seed, 4])
-    mm = width / FIELD_MM
-    turn, zoom = rng.uniform(0, 2 * np.pi), rng.uniform(0.72, 1.15)
-    matrix = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) / zoom
-    if rng.random() < 0.5:
-        matrix = matrix[:, ::-1]
-    centre = np.array([height / 2, width / 2]) + rng.normal(0, 0.05 * width, 2)
-    side = lesion.melanin.shape[0]
-    offset = np.array([side / 2, side / 2]) - matrix @ centre
-
-    def seen(layer: Field) -> Field:
-        return affine_transform(layer, matrix, offset, (height, width), np.float32, order=1, mode="reflect")
-
-    melanin, blood, deep, white = (seen(a) for a in (lesion.melanin, lesion.blood, lesion.deep, lesion.white))
-    light = reflect(melanin, blood, deep, np.zeros_like(deep), POLARISED)
-    light += np.clip(white, 0, 1)[..., None] * (np.array([0.80, 0.66, 0.67], np.float32) - light)
-    light *= np.float32(rng.uniform(0.62, 0.98) * (1 + 0.45 * min(person.melanin, 1.5)))  # set for the skin at hand
-    light *= (1 + 0.05 * cloud(rng, (height, width), 0.6 * width))[..., None]
-    _add_hair(rng, light, person, mm)
-    _add_gel(rng, light, mm)
-    _add_ruler(rng, light, mm)
-    _add_vignette(rng, light)
-    camera = draw_camera(rng, noise=0.018, blur=0.5)
-    light *= (LAMP * np.exp(rng.normal(0, LAMP_SD))).astype(np.float32)
-    return camera.develop(light, camera.grain((height, width)))
-
-
-def _add_hair(rng: np.random.Generator, light: Light, person: Person, mm: float) -> None:
-    height, width = light.shape[:2]
-    count = int(_count(rng, 6, 40, none=0.45, many=0.2))
-    comb, long = rng.uniform(0, 2 * np.pi), rng.uniform(2, 14) * mm
-    lines: list[Line] = []
-    for _ in range(count):
-        heading, bend = comb + rng.normal(0, 0.6), rng.normal(0, 0.12)
-        t = np.linspace(0, 1, 14)
-        angles = heading + bend * 6 * t
-        steps = np.stack([np.cos(angles), np.sin(angles)], -1) * long * rng.uniform(0.5, 1.2) / 14
-        lines.append(
-            (
-                rng.uniform((0, 0), (width, height)) + np.cumsum(steps, 0),
-                rng.uniform(0.06, 0.11) * mm,
-                rng.uniform(0.55, 1),
-            )
-        )
-    if lines:
-        hair = strokes((height, width), lines)[..., None]
-        shadow = gaussian_filter(hair[..., 0], 0.12 * mm)[..., None]
-        colour = np.array(
-            [0.03, 0.02, 0.015] if person.ita < 45 or rng.random() < 0.6 else [0.20, 0.12, 0.06], np.float32
-        )
-        light *= 1 - 0.25 * shadow
-        light += 0.9 * hair * (colour - light)
-
-
-def _count(rng: np.random.Generator, few: int, most: int, *, none: float, many: float) -> int:
-    """0, some below `few`, or with chance `many` up to `most`."""
-    chance = rng.random()
-    return 0 if chance < none else int(rng.integers(few, most) if chance > 1 - many else rng.integers(1, few))
-
-
-def _add_gel(rng: np.random.Generator, light: Light, mm: float) -> None:
-    """Bubbles in the contact gel: a dark rim and a spot of light; and small glints."""
-    height, width = light.shape[:2]
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    for _ in range(int(_count(rng, 4, 14, none=0.65, many=0.1))):
-        cx, cy, r = rng.uniform(0, width), rng.uniform(0, height), rng.uniform(0.12, 0.7) * mm * rng.uniform(0.5, 1)
-        distance = np.hypot(x - cx, y - cy)
-        rim = np.exp(-np.square((distance - r) / (0.06 * mm + 0.5)))
-        glint = np.exp(-(np.square(x - cx + 0.4 * r) + np.square(y - cy + 0.4 * r)) / np.square(0.22 * r + 0.5))
-        light *= (1 - 0.22 * rim)[..., None]
-        light += (0.5 * glint + 0.12 * np.roll(rim, 1, 0) * (y < cy))[..., None]
-    if rng.random() < 0.3:
-        middle, count = rng.uniform((0, 0), (width, height)), int(rng.integers(5, 40))
-        spots = dots(
-            (height, width),
-            middle + rng.normal(0, 1.5 * mm, (count, 2)),
-            rng.uniform(0.05, 0.14, count) * mm + 0.6,
-            rng.uniform(0.2, 0.9, count),
-        )
-        light += spots[..., None] * (0.95 - light)
-
-
-def _add_ruler(rng: np.random.Generator, light: Light, mm: float) -> None:
-    """Millimetre ticks of the dermatoscope's scale, at an edge."""
-    if rng.random() > 0.14:
-        return
-    height, width = light.shape[:2]
-    start, turn = np.array([width * rng.uniform(0.7, 0.95), height * rng.uniform(0.0, 0.1)]), rng.uniform(-0.5, 0.9)
-    lines: list[Line] = []
-    for k in range(int(rng.integers(3, 9))):
-        at = start + np.array([k * np.cos(turn), k * np.sin(turn)]) * mm * 0.9
-        lines.append(
-            (at + np.array([[0, 0], [-np.sin(turn), np.cos(turn)]]) * mm * (1.0 if k % 5 else 1.5), 0.08 * mm, 0.85)
-        )
-    light *= 1 - 0.85 * strokes((height, width), lines, 0.3)[..., None]
-
-
-def _add_vignette(rng: np.random.Generator, light: Light) -> None:
-    height, width = light.shape[:2]
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    distance = np.hypot(x - width * rng.uniform(0.46, 0.54), y - height * rng.uniform(0.46, 0.54)) / width
-    light *= (1 - np.float32(rng.uniform(0.1, 0.8)) * np.square(distance))[..., None]
-    if rng.random() < 0.3:
-        edge = rng.uniform(0.46, 0.60)
-        light *= (0.006 + 0.994 * smoothstep(edge + 0.02, edge - rng.uniform(0.01, 0.05), distance))[..., None]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from gan_core.prepare.phantom import eczema as disease
 from gan_core.prepare.phantom.camera import Light, Pixels, draw_camera, vignette
 from gan_core.prepare.phantom.details import add_details, add_freckles, add_hair
 from gan_core.prepare.phantom.fields import Field, Line, cloud, enlarge, furrows, sample_tile, smoothstep, strokes
-from gan_core.prepare.phantom.hand import Hand, pose, surface, veins
+from gan_core.prepare.phantom.hand import Hand, Surface, pose, surface, veins
 from gan_core.prepare.phantom.layers import Skin, shade
 from gan_core.prepare.phantom.person import Person
 
@@ -27,20 +27,6 @@ class HandPhoto:
     clean: Pixels  # the same hands without it: equal outside `eczema`
     skin: NDArray[np.uint8]  # (H, W) in {0, 1}
     eczema: NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Ground:
-    """The slowly varying fields of both hands, on a coarse grid; at each point those of the nearer hand."""
-
-    x: Field  # mm in the hand's frame
-    y: Field
-    outside: Field
-    height: Field
-    joint: Field
-    tip: Field
-    finger: Field
-    per_mm: float  # points of the grid to a mm
 
 
 def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int, eczema: bool) -> HandPhoto:
@@ -89,7 +75,8 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
     return HandPhoto(picture, clean, cover, mask)
 
 
-def _survey(hands: list[Hand], shape: tuple[int, int], px_per_mm: float) -> Ground:
+def _survey(hands: list[Hand], shape: tuple[int, int], px_per_mm: float) -> Surface:
+    """The slowly varying fields of both hands, on a coarse grid; at each point those of the nearer hand."""
     coarse = max(1, round(px_per_mm / 1.6))
     small = (shape[0] // coarse, shape[1] // coarse)
     x, y = np.meshgrid(
@@ -98,12 +85,11 @@ def _survey(hands: list[Hand], shape: tuple[int, int], px_per_mm: float) -> Grou
     )
     one, other = (surface(hand, x, y) for hand in hands)
     nearer = one.outside < other.outside
-    names = ("x", "y", "outside", "height", "joint", "tip", "finger")
-    fields = {name: np.where(nearer, getattr(one, name), getattr(other, name)) for name in names}
-    return Ground(**fields, per_mm=px_per_mm * small[0] / shape[0])
+    picked = {f.name: np.where(nearer, getattr(one, f.name), getattr(other, f.name)) for f in fields(Surface)[:-1]}
+    return Surface(**picked, per_mm=px_per_mm * small[0] / shape[0])
 
 
-def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], ground: Ground, shape: tuple[int, int],
+def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], ground: Surface, shape: tuple[int, int],
               px_per_mm: float) -> Skin:  # fmt: skip
     """The layers of both hands, but for what `details` adds."""
     palm, small, mm = hands[0].palm, ground.x.shape, ground.per_mm
@@ -147,7 +133,7 @@ def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], groun
     )  # fmt: skip
 
 
-def _backdrop(rng: np.random.Generator, shape: tuple[int, int], ground: Ground) -> Light:
+def _backdrop(rng: np.random.Generator, shape: tuple[int, int], ground: Surface) -> Light:
     """Green cloth under even light, with the hands' soft shadow."""
     mm, small = ground.per_mm, ground.x.shape
     on = smoothstep(1, -1, ground.outside)
@@ -159,7 +145,7 @@ def _backdrop(rng: np.random.Generator, shape: tuple[int, int], ground: Ground) 
     return np.asarray((enlarge(light.astype(np.float32), shape) * weave)[..., None] * green, np.float32)
 
 
-def _pull_on_sleeves(rng: np.random.Generator, person: Person, ground: Ground, skin: Skin, backdrop: Light) -> None:
+def _pull_on_sleeves(rng: np.random.Generator, person: Person, ground: Surface, skin: Skin, backdrop: Light) -> None:
     """Cloth over the forearms below the cuff: it takes skin away and lies on the backdrop."""
     shape, mm, small = skin.cover.shape, ground.per_mm, ground.x.shape
     full = mm * shape[0] / small[0]

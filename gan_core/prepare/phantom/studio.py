@@ -101,17 +101,9 @@ def jobs(what: Scale, folder: Path, seed: int) -> list[Job]:
         for i in range(what.eczema_photos)
     ]
     found += [
-        Job(
-            "hands",
-            i,
-            i // 2,
-            bool(i % 2),
-            folder / "hands",
-            f"pair_{i // 2:04d}_{('back', 'front')[i % 2]}",
-            what.hands_size,
-            seed,
-        )
-        for i in range(2 * what.pairs)
+        Job("hands", 2 * i + k, i, side == "front", folder / "hands", f"pair_{i:04d}_{side}", what.hands_size, seed)
+        for i in range(what.pairs)
+        for k, side in enumerate(("back", "front"))
     ]
     for label, (photos, lesions) in what.lesions.items():
         place = folder / "lesions"
@@ -137,7 +129,8 @@ def draw_all(todo: list[Job], workers: int) -> None:
 
 def draw(job: Job) -> None:
     """Draw one job into its folder."""
-    from gan_core.prepare.phantom.lesion import draw_lesion, shoot
+    from gan_core.prepare.phantom.dermoscope import shoot
+    from gan_core.prepare.phantom.lesion import draw_lesion
     from gan_core.prepare.phantom.person import draw_person
     from gan_core.prepare.phantom.photo import draw_hands
 
