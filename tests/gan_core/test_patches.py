@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -169,6 +170,21 @@ def test_doing_it_again_touches_nothing(tmp_path: Path, workspace: Workspace, mo
     monkeypatch.undo()
     (workspace.existing("images", "eczema") / "masks.npy").write_bytes(b"")  # a damaged set is made again
     assert [p.made for p in prepare_patches(workspace, photos, masks, **SMALL)] == [True, True]
+
+
+def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
+    peaks = []
+    for count in (6, 30):
+        for i in range(count):
+            save(tmp_path / f"{count}" / f"P{i}.png", skin_photo(i, 192, 256))
+            save(tmp_path / f"{count}" / f"P{i}_mask.png", disc(192, 256, 90, 120, 30))
+        place, workspace = tmp_path / f"{count}", Workspace.at(tmp_path / f"workspace {count}")
+        tracemalloc.start()
+        prepared = prepare_patches(workspace, place, place, size=32, stride=8, threads=2)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert sum(p.images.images.nbytes for p in prepared) > 2 * peaks[1]
+    assert peaks[1] < 1.3 * peaks[0]
 
 
 @pytest.mark.parametrize(
