@@ -73,6 +73,11 @@ class Experiment:
     def domains(self) -> tuple[str, ...]:
         return (self.target,) if self.source is None else (self.source, self.target)
 
+    @property
+    def makes(self) -> tuple[str, ...]:
+        """The domains that it has a generator and a discriminator of."""
+        return (self.target,) if self.way != "cyclic" else (self.target, str(self.source))
+
 
 # Table 2 (initial features), with batch and duration of DESIGN section 5. Table 1 follows from `grid_and_stages`.
 EXPERIMENTS: dict[str, Experiment] = {

@@ -102,7 +102,7 @@ def _publish(
     made_from: dict[str, Any] = {
         "run": run.name, "generator_sha256": sha256_file(weights), "seed": options.seed,
         "truncation": options.truncation, "jpeg_quality": options.jpeg_quality,
-        "image_set": real.name, "images_sha256": real.sha256, "count": options.count,
+        "domain": target, "image_set": real.name, "images_sha256": real.sha256, "count": options.count,
     }  # fmt: skip
     warnings = _warnings(name, real, options)
     what = f"real images in '{real.name}'"

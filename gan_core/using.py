@@ -98,9 +98,8 @@ def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
     if experiment.source is None:
         raise TrainingError(f"The run '{args.of}' makes images from nothing: use `gan_core sample {args.of}`.")
     domain = args.to or experiment.target
-    choices = experiment.domains if experiment.way == "cyclic" else (experiment.target,)
-    if domain not in choices:
-        raise TrainingError(f"The run '{args.of}' makes {' or '.join(choices)}, not '{domain}'.")
+    if domain not in experiment.makes:
+        raise TrainingError(f"The run '{args.of}' makes {' or '.join(experiment.makes)}, not '{domain}'.")
     source = next(d for d in experiment.domains if d != domain)
     device = pick_device(args.device)
     name = args.name or f"{args.of}-translated" + (f"-{domain}" if args.to else "")

@@ -117,6 +117,8 @@ def load_discriminator(folder: Path, domain: str | None = None) -> nn.Module:
     run = Run.of(folder)
     state = load_checkpoint(folder / CHECKPOINT, run)["engine"]["discriminators"]
     domain = domain or run.experiment.target
+    if domain not in run.experiment.makes:
+        raise TrainingError(f"The run '{run.name}' judges {' and '.join(run.experiment.makes)}, not '{domain}'.")
     discriminator = build_discriminator(run)
     if run.settings.d_norm == "spectral":
         from gan_core.networks import initialise

@@ -38,9 +38,7 @@ class Way(ABC):
         self.batch = run.settings.batch
         rng = torch.Generator().manual_seed(run.settings.seed)
         self.generators = nn.ModuleDict(build_generators(run))
-        self.discriminators = nn.ModuleDict(
-            {domain: build_discriminator(run) for domain in sorted(self.generators.keys())}
-        )
+        self.discriminators = nn.ModuleDict({domain: build_discriminator(run) for domain in run.experiment.makes})
         for generator in self.generators.values():
             initialise(generator, rng)
         for discriminator in self.discriminators.values():
@@ -106,7 +104,7 @@ def build_generators(run: Run) -> dict[str, nn.Module]:
         }
     if experiment.way == "targeted":
         return {experiment.target: Translator(4, settings.g_features)}
-    return {domain: Translator(3, settings.g_features) for domain in sorted(experiment.domains)}
+    return {domain: Translator(3, settings.g_features) for domain in experiment.makes}
 
 
 def build_discriminator(run: Run) -> Discriminator:
