@@ -68,7 +68,9 @@ def two_way(
     pairs = _sums(influence, np.unique(person * len(images) + image, return_inverse=True)[1])
     by_people, by_images = _spread(people, 1), _spread(images, groups)
     by_trials = _spread(pairs, groups)
-    variance = max(by_people + by_images - by_trials, by_people, by_images)
+    variance = max(by_people + by_images - by_trials, by_people)
+    if participant_influence is None:
+        variance = max(variance, by_images)
     doubt = by_people**2 / (len(people) - 1) + max(
         by_images**2 / max(len(images) - groups, 1) - by_trials**2 / max(len(pairs) - groups, 1), 0.0
     )
@@ -216,11 +218,13 @@ def _mean_of(scores: Floats, slope: Floats, trials: Trials, who: Any) -> Estimat
         return Estimate(None, note="undefined for every participant")
     rows = defined[who]
     mine, people = trials.where(rows), int(defined.sum())
-    expected = np.zeros(len(mine))
-    for truth in (True, False):
-        same = mine.is_generated == truth
-        expected[same] = mine.said_generated[same].mean() if same.any() else 0.0
-    influence = slope[rows] * (mine.said_generated - expected) / people
+    # Against the participant's own rate in that class: what is left is the images' part and noise. n / (n - 1) makes up
+    # for the rate having been taken from the same n answers; a person who sees one image of a class tells nothing here.
+    _, cell = np.unique(who[rows] * 2 + mine.is_generated, return_inverse=True)
+    seen = np.bincount(cell)
+    own = (np.bincount(cell, mine.said_generated) / seen)[cell]
+    made_up = np.divide(seen, seen - 1, out=np.zeros(len(seen)), where=seen > 1)[cell]
+    influence = slope[rows] * (mine.said_generated - own) * made_up / people
     mean = float(scores[defined].mean())
     found = estimate(mean, influence, mine, participant_influence=(scores[defined] - mean) / people)
     gone = len(scores) - people
