@@ -46,4 +46,4 @@ def language_link(code: str) -> str:
 def minutes(study: StudyFile) -> int:
     """About how long the trials take: fixation, image, mask, and a second and a half to answer and go on."""
     image_ms = sum(study.exposure_ms) / 2 + study.fixation_ms + (study.mask_ms if study.mask else 0) + 1500
-    return max(1, round((study.trials.count * image_ms + 60_000) / 60_000))
+    return max(2, round((study.trials.count * image_ms + 60_000) / 60_000))
