@@ -2,7 +2,8 @@
 
 Does a distance, a discriminator or a classifier see what people see? For each answered stimulus set the human scores
 stand beside KID, Fréchet distance, memorisation and the machine observer; for each image the rate at which it
-was called generated beside its realism, its distance to the nearest training image, and the discriminator's output.
+was called generated beside its realism, its distance to the nearest training image, the discriminator's output and
+the machine observer's probability.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ MEASURES = {
     "realism": "realism score",
     "nearest_training": "nearest training image",
     "discriminator": "discriminator (up: real)",
+    "machine": "machine: P(generated)",
 }
 
 Floats = NDArray[np.float64]
@@ -95,6 +97,8 @@ def compute(context: Context, parts: Mapping[str, Part]) -> Part | None:
         return None
     table = set_table(survey.scores, made, {name: part.scores for name, part in parts.items()})
     by_image, sentences = _images(context, survey.tables["images"], made)
+    if not by_image.empty and "machine_observer" in parts:
+        by_image = with_machine(by_image, parts["machine_observer"].tables)
     scores: dict[str, Any] = {"sets": table.to_dict("records")}
     tables = {"people-and-metrics": table}
     drawn, captions = {}, {"people-and-metrics": "People beside the metrics, set by set"}
@@ -119,9 +123,9 @@ METHODS = [
     "Sets: human scores stand beside the metrics of the run and image set that the stimuli were made from.",
     f"Images: realism is the score of Kynkäänniemi et al. 2019 (k = {NEIGHBOURS}) and the nearest neighbour is sought "
     f"among the training images (at most {MOST_REAL}, drawn by the seed), both in the extractor's features; the "
-    "discriminator is that of the run's last checkpoint. Correlations are Spearman's, with intervals over images by "
-    "Fisher's z with the standard error of Bonett and Wright 2000. Rates of images that few people saw are noisy, "
-    "which draws every correlation towards zero.",
+    "discriminator is that of the run's last checkpoint, the machine observer the cross-validated one. Correlations "
+    "are Spearman's, with intervals over images by Fisher's z with the standard error of Bonett and Wright 2000. Rates "
+    "of images that few people saw are noisy, which draws every correlation towards zero.",
 ]
 
 
@@ -134,6 +138,8 @@ def set_table(
         one = survey[name]
         row: dict[str, Any] = {"set": name, "run": origin.get("run")}
         row |= {"accuracy": one["accuracy"]["mean"], "d_prime": one["d_prime"]["population"], "f1": one["f1"]["mean"]}
+        machines = parts.get("machine_observer", {}).get(name, {}).get("observers", {})
+        row["machine_accuracy"] = max((one["accuracy"] for one in machines.values()), default=None)
         for label, part, path in COLUMNS:
             row[label] = _number_at(parts.get(part, {}), (name, str(origin.get("run"))), path)
         rows.append(row)
@@ -142,10 +148,9 @@ def set_table(
 
 
 COLUMNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("kid", "quality", ("kid", "value")),
-    ("frechet", "quality", ("fid", "value")),
+    ("kid", "quality", ("kid",)),
+    ("frechet", "quality", ("frechet",)),
     ("memorised_share", "memorisation", ("share",)),
-    ("machine_accuracy", "machine_observer", ("accuracy", "mean")),
 )
 
 
@@ -158,6 +163,17 @@ def _number_at(scores: Mapping[str, Any], names: tuple[str, ...], path: tuple[st
         if isinstance(found, (int, float)):
             return float(found)
     return None
+
+
+def with_machine(by_image: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """With the probability of 'generated' that a machine observer gives each image: on features, else on pixels."""
+    judged = tables.get("machine-observer-images", pd.DataFrame(columns=["set", "stimulus"]))
+    observers = [str(c) for c in judged if c not in ("set", "stimulus", "truth")]
+    if not observers:
+        return by_image
+    best = next((c for c in observers if c.endswith("features")), observers[0])
+    renamed = judged[["set", "stimulus", best]].rename(columns={"stimulus": "image", best: "machine"})
+    return by_image.merge(renamed, on=["set", "image"], how="left")
 
 
 def correlate(by_image: pd.DataFrame) -> pd.DataFrame:

@@ -123,13 +123,7 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
     frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     shown = frame.head(SHOWN_ROWS)
     cells = [
-        [
-            {
-                "text": number(v).replace(" ", "\u00a0") if len(str(v)) < 40 else str(v),
-                "sort": v if _is_number(v) else None,
-            }
-            for v in row
-        ]
+        [{"text": number(v), "sort": v if _is_number(v) else None, "short": len(str(v)) < 32} for v in row]
         for row in shown.itertuples(index=False, name=None)
     ]
     heads = [

@@ -26,9 +26,12 @@ PARTS = {
     "thresholds": "analysis.thresholds",
     "overfitting": "analysis.overfitting",
     "neighbours": "analysis.neighbours",
+    "truncation": "analysis.truncation",
     "samples": "analysis.samples",
     "quality": "analysis.quality",
     "memorisation": "analysis.memorisation",
+    "machine_observer": "analysis.machine_observer",
+    "utility": "analysis.utility",
     "joined": "analysis.joined",
 }
 OURS = {"index.html", "scores.json", "figures", "tables"}  # what a report folder holds
@@ -68,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     from analysis import page as pages
     from analysis import responses as answers_of
     from analysis import words
-    from analysis.tidying import Responses
+    from analysis.tidying import OnlySimulatedError, Responses
 
     unknown = [name for name in args.skip if name not in PARTS]
     if unknown:
@@ -82,12 +85,16 @@ def run(args: argparse.Namespace) -> int:
     out = args.out or workspace.report
     _refuse_to_replace(out, asked=args.out is not None)
 
-    simulated = args.include_simulated
+    simulated, notes = args.include_simulated, list[str]()
     answers: Responses | None
     if args.responses is not None:
         answers = answers_of.read_csv(args.responses, args.where, include_simulated=simulated)
     else:
-        answers = answers_of.read_database(workspace, args.where, include_simulated=simulated)
+        answers = None
+        try:
+            answers = answers_of.read_database(workspace, args.where, include_simulated=simulated)
+        except OnlySimulatedError as error:  # as good as nobody: the rest of the report does not wait for people
+            notes.append(str(error))
         if answers is None and args.where:
             raise AnalysisError("--where has nothing to choose from: the survey's database holds no answers yet.")
     context = Context(
@@ -105,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
             f"There is nothing to report yet: {workspace.root} holds no answers, runs or image sets. Make them with "
             "`make study`, or give answers with --responses FILE.csv."
         )
-    page = words.page(context, answers, parts, left_out, vars(args))
+    page = words.page(context, answers, parts, notes + left_out, vars(args))
     with atomic_folder(out) as building:
         total = sum(len(part.figures) for part in parts)
         with tqdm(total=total, desc="drawing", unit="figure", disable=None, leave=False) as bar:
@@ -115,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
         for kept in out.iterdir() if out.is_dir() else ():
             if kept.name not in OURS:  # the cache, and whatever else somebody put beside the report
                 os.rename(kept, building / kept.name)
+    for note in notes:
+        print(note)
     for verdict in page.verdicts:
         print(f"{verdict['set']}: {verdict['sentence']}")
     print(f"The report is written: {out / 'index.html'} (open it in a browser); every number: {out / 'scores.json'}.")

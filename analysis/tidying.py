@@ -31,6 +31,10 @@ RULES = (
 )
 
 
+class OnlySimulatedError(AnalysisError):
+    """Nobody but simulated participants has answered, and these were not asked for."""
+
+
 @dataclass(frozen=True)
 class Responses:
     """Scored trials, and what was left out on the way to them.
@@ -105,7 +109,7 @@ def tidy(
         keep &= ~rows
     if not keep.any():
         if counts["simulated_participants"]:
-            raise AnalysisError(
+            raise OnlySimulatedError(
                 f"{name} holds answers of simulated participants only: add --include-simulated to see their report."
             )
         raise AnalysisError(f"{name} holds no answered trial that counts: see that the column answer is filled in.")

@@ -83,7 +83,7 @@ def scatter(by_image: pd.DataFrame, measures: Mapping[str, str]) -> Figure:
     rows = by_image[by_image["truth"] == "generated"]
     shown = {m: label for m, label in measures.items() if m in rows and rows[m].notna().any()}
     with styled():
-        figure, axes = new_figure(max(3.6, 2.5 * len(shown)), 2.9, ncols=len(shown), squeeze=False, sharey=True)
+        figure, axes = new_figure(max(3.6, 2.05 * len(shown)), 2.7, ncols=len(shown), squeeze=False, sharey=True)
         for ax, (measure, label) in zip(axes[0], shown.items(), strict=True):
             for i, (name, images) in enumerate(rows.groupby("set", sort=True)):
                 ax.scatter(

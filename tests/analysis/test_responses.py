@@ -141,9 +141,12 @@ def survey_database(url: str) -> None:
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     moment = "2026-01-31T09:30:00.000Z"
     statements = [
-        f"INSERT INTO stimulus_set VALUES (1, 'df', 'ab', 'DF', 8, 8, '{moment}')",
-        "INSERT INTO stimulus VALUES (1, 1, 's1', 'real', 'scored', 'x', '{}')",
-        "INSERT INTO stimulus VALUES (2, 1, 's2', 'generated', 'scored', 'y', '{}')",
+        "INSERT INTO stimulus_set (id, name, sha256, label, height, width, loaded_at) "
+        f"VALUES (1, 'df', 'ab', 'DF', 8, 8, '{moment}')",
+        "INSERT INTO stimulus (id, set_id, public_id, truth, kind, sha256, origin) "
+        "VALUES (1, 1, 's1', 'real', 'scored', 'x', '{}')",
+        "INSERT INTO stimulus (id, set_id, public_id, truth, kind, sha256, origin) "
+        "VALUES (2, 1, 's2', 'generated', 'scored', 'y', '{}')",
         f"INSERT INTO study (id, slug, state, created_at) VALUES (1, 'skin', 'open', '{moment}')",
         "INSERT INTO study_version (id, study_id, sha256, mode, definition, loaded_at) "
         f"VALUES (1, 1, 'cd', 'fixed', '{{}}', '{moment}')",
