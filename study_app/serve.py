@@ -8,6 +8,7 @@ is stored anywhere.
 from __future__ import annotations
 
 import argparse
+import logging
 import signal
 import socket
 import threading
@@ -65,6 +66,7 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
 def _waitress(app: Flask, args: argparse.Namespace) -> None:
     from waitress import create_server
 
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for every request that waits a moment
     server = create_server(
         app, host=args.host, port=args.port, threads=args.threads, ident=None,
         connection_limit=CONNECTIONS, asyncore_use_poll=True,  # browsers keep theirs open; select() stops at 1024

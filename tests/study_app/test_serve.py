@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -31,7 +32,8 @@ def free_port() -> int:
 def served(workspace: Workspace, port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
     """`study_app serve` in a process of its own, ready when the block begins and gone when it ends."""
     command = [sys.executable, "-m", "study_app.cli", "serve", "--port", str(port), "--workspace", str(workspace.root)]
-    server = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    said = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would stop the server once it is full
+    server = subprocess.Popen([*command, *options], stdout=said, stderr=said, text=True)
     try:
         for _ in range(300):
             with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
@@ -40,13 +42,14 @@ def served(workspace: Workspace, port: int, *options: str) -> Iterator[subproces
                     connection.getresponse().read()
                     break
                 except OSError:
-                    assert server.poll() is None, server.communicate()[1]
+                    assert server.poll() is None, said.seek(0) or said.read()
                     time.sleep(0.1)
         yield server
     finally:
         if server.poll() is None:
             server.kill()
-        server.communicate()
+        server.wait()
+        said.close()
 
 
 def answers(workspace: Workspace) -> int:
