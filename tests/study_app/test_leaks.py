@@ -28,7 +28,7 @@ from gan_core.workspace import Workspace
 from study_app import models
 from tests.study_app.conftest import load, publish
 
-PEOPLE, TRIALS, PERMUTATIONS = 10, 20, 110
+PEOPLE, TRIALS, PERMUTATIONS = 10, 20, 104
 
 
 def received(name: str, response: TestResponse, seconds: float) -> dict[str, Any]:
@@ -135,8 +135,8 @@ def p_value(features: list[dict[str, Any]], generated: list[bool], seed: int = 0
     x, truth = matrix(features), np.array(generated)
 
     def score(labels: np.ndarray) -> float:
-        trees = GradientBoostingClassifier(n_estimators=12, max_depth=2, subsample=0.7, random_state=seed)
-        folds = StratifiedKFold(4, shuffle=True, random_state=seed)
+        trees = GradientBoostingClassifier(n_estimators=8, max_depth=2, subsample=0.7, random_state=seed)
+        folds = StratifiedKFold(3, shuffle=True, random_state=seed)
         return float(roc_auc_score(labels, cross_val_predict(trees, x, labels, cv=folds, method="predict_proba")[:, 1]))
 
     observed = score(truth)
@@ -157,7 +157,11 @@ def survey(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, make_app: Call
 def test_nothing_but_the_pixels_tells_real_from_generated(survey: tuple[Flask, str]) -> None:
     app, slug = survey
     client = app.test_client()
-    first = p_value(*collect(client, app, slug))
+    features, generated = collect(client, app, slug)
+    assert len({seen["image length"] for seen in features}) == 1  # all images of a set are equally long on the wire
+    assert len({seen["image header Content-Length"] for seen in features}) == 1
+    assert not any(re.search("encoding|etag|last-modified", key, re.IGNORECASE) for seen in features for key in seen)
+    first = p_value(features, generated)
     # One collection in a hundred has such a p-value by chance (times are never the same twice); a leak has it again.
     assert first > 0.01 or p_value(*collect(client, app, slug)) > 0.01
 
@@ -187,14 +191,6 @@ def test_one_byte_of_size_that_depends_on_the_truth_is_found(survey: tuple[Flask
         ):
             image.png += b"\0"
     assert p_value(*collect(app.test_client(), app, slug)) <= 0.01
-
-
-def test_all_images_of_a_set_are_equally_long_on_the_wire(survey: tuple[Flask, str]) -> None:
-    app, slug = survey
-    features, _ = collect(app.test_client(), app, slug)
-    assert len({seen["image length"] for seen in features}) == 1
-    assert len({seen["image header Content-Length"] for seen in features}) == 1
-    assert not any(re.search("encoding|etag|last-modified", key, re.IGNORECASE) for seen in features for key in seen)
 
 
 def test_no_page_or_answer_before_the_end_holds_a_truth(survey: tuple[Flask, str]) -> None:
