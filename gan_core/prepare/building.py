@@ -56,12 +56,12 @@ class Findings:
     lists: dict[str, list[str]] = field(default_factory=dict)  # manifest key → names
     sentences: list[str] = field(default_factory=list)
 
-    def note(self, key: str, names: Iterable[str], sentence: str) -> None:
-        """Record names under `key`; `sentence` says what they are, '{}' standing for their number."""
+    def note(self, key: str, names: Iterable[str], what: str) -> None:
+        """Record names under `key`; `what` says on the screen what they are."""
         names = list(names)
         if names:
             self.lists[key] = names
-            self.sentences.append(f"{sentence.format(len(names))}: {some(names)}.")
+            self.sentences.append(listed(what, names))
 
     def broken(self, error: BrokenPhotoError) -> None:
         self.lists.setdefault("broken", []).append(error.name)
@@ -74,22 +74,21 @@ class Findings:
     def notes(self) -> tuple[str, ...]:
         notes = list(self.sentences)
         if broken := self.lists.get("broken"):
-            notes.append(f"{len(broken)} could not be read and were skipped: {some(broken)}.")
+            notes.append(listed("Skipped, because they cannot be read", broken))
         if repeats := self.lookalikes.duplicates:
-            pairs = [f"{dropped} (same as {kept})" for dropped, kept in repeats]
-            notes.append(f"{len(repeats)} exact duplicates were dropped: {some(pairs)}.")
+            notes.append(listed("Exact duplicates, dropped", [f"{copy} (same as {kept})" for copy, kept in repeats]))
         if near := self.lookalikes.across_the_split():
-            pairs = [f"{train} and {test}" for train, test in near]
             notes.append(
-                f"{len(near)} pairs of a training and a test photo look alike: {some(pairs)}. "
-                "If they show the same skin, give them a common group."
+                listed("A training and a test photo look alike", [f"{train} and {test}" for train, test in near])
+                + " If they show the same skin, give them a common group."
             )
         return tuple(notes)
 
 
-def some(names: Sequence[str], most: int = 5) -> str:
-    more = f" and {len(names) - most} more (all are in manifest.json)" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+def listed(what: str, names: Sequence[str], most: int = 5) -> str:
+    """'what (7): a, b, c, d, e and 2 more, all in manifest.json.'"""
+    more = f" and {len(names) - most} more, all in manifest.json" if len(names) > most else ""
+    return f"{what} ({len(names)}): {', '.join(names[:most])}{more}."
 
 
 def drop_copies(photos: dict[str, SourceFile], digests: dict[str, str], findings: Findings) -> dict[str, SourceFile]:

@@ -118,7 +118,7 @@ def _prepare_label(
     if not mine:
         raise ImageSetError(f"None of the {len(photos)} photos is labelled {label}.")
     missing = sorted(stem for stem, of in diagnoses.label.items() if of == label and stem not in photos)
-    findings.note("missing", missing, f"{{}} photos labelled {label} are in the table but not among the files")
+    findings.note("missing", missing, f"Labelled {label} in the table, but not among the photos")
     digests = sources.hash_files(list(mine.values()), threads)
     lesions = {stem: diagnoses.lesion.get(stem, stem) for stem in mine}
     recipe = Recipe(
@@ -169,5 +169,5 @@ def _without_hairy(
 
     scores = dict(zip(photos, sources.in_order(score, photos, threads), strict=True))
     hairiest = sorted(photos, key=lambda stem: (-scores[stem], stem))[: round(share * len(photos))]
-    findings.note("hairy", sorted(photos[s].name for s in hairiest), "The {} hairiest photos were set aside")
+    findings.note("hairy", sorted(photos[s].name for s in hairiest), "Set aside as the hairiest")
     return {stem: photo for stem, photo in photos.items() if stem not in set(hairiest)}

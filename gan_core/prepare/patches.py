@@ -100,7 +100,9 @@ def prepare_patches(
     groups = {pair.stem: pair.stem for pair in pairs}
     if metadata:
         found = sources.column_by_photo(metadata, group_column, groups)
-        findings.note("ungrouped", sorted(groups.keys() - found.keys()), f"{{}} photos have no {group_column}")
+        findings.note(
+            "ungrouped", sorted(groups.keys() - found.keys()), f"Without {group_column}, so each its own group"
+        )
         groups |= found
     kept = building.drop_copies({p.stem: p.photo for p in pairs}, digests["photo"], findings)
     groups = {stem: group for stem, group in groups.items() if stem in kept}
@@ -154,9 +156,9 @@ def _match(
             masks = sources.find_photos(places, workspace)
             matched[role] = sources.match_masks(of_photo, masks)
             alone = sorted({m.name for m in masks} - {m.name for m in matched[role].values()} - _names(of_photo))
-            findings.note(f"{role}_without_photo", alone, f"{{}} files in {places[0]} belong to no photo")
+            findings.note(f"{role}_without_photo", alone, f"In {places[0]}, but of no photo")
             missing = sorted(of_photo[stem].name for stem in of_photo.keys() - matched[role].keys())
-            findings.note(f"without_{role}", missing, f"{{}} photos have no partner in {places[0]} and were left out")
+            findings.note(f"without_{role}", missing, f"Left out, because they have no partner in {places[0]}")
     complete = [stem for stem in sorted(of_photo) if all(stem in partners for partners in matched.values())]
     if not complete:
         raise ImageSetError(
@@ -266,7 +268,7 @@ def _build(
                         barren.append(patches.pair.photo.name)
             if not healthy.count + eczema.count:
                 raise ImageSetError(_no_window(counts, size))
-            findings.note("no_window", barren, "{} photos have no window that is skin alone and fits either set")
+            findings.note("no_window", barren, "Without any window that is skin alone and fits either set")
             made = [name for name, writer in zip(names, (healthy, eczema), strict=True) if writer.count]
             for name in set(names) - set(made):
                 findings.sentences.append(f"No window fits '{name}', so that image set was not made.")

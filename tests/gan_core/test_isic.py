@@ -128,9 +128,9 @@ def test_exact_duplicates_are_dropped_and_look_alikes_told(tmp_path: Path, works
         save(photos / f"ISIC_000000{i}.jpg", alike + np.uint8(i)) if i not in (6, 7) else None
     (df,) = prepare_isic(workspace, [source], ["DF"], size=32, test_share=0.4)
     assert len(df.images) == 8
-    duplicate = next(note for note in df.notes if "exact duplicate" in note)
+    duplicate = next(note for note in df.notes if "Exact duplicates" in note)
     assert "HAM10000_images/ISIC_0000007.jpg (same as HAM10000_images/ISIC_0000006.jpg)" in duplicate
-    assert any("pairs of a training and a test photo look alike" in note for note in df.notes)
+    assert any("A training and a test photo look alike" in note for note in df.notes)
     assert df.images.manifest["near_duplicates_across_the_split"]
 
 
@@ -143,7 +143,7 @@ def test_broken_photos_are_named_or_skipped_and_counted(tmp_path: Path, workspac
     assert workspace.names("images") == []
     (df,) = prepare_isic(workspace, [source], ["DF"], size=32, skip_broken=True)
     assert len(df.images) == 8
-    assert any(note.startswith("1 could not be read and were skipped") for note in df.notes)
+    assert any(note.startswith("Skipped, because they cannot be read (1): ") for note in df.notes)
 
 
 def test_all_lesions_can_stay_for_training(tmp_path: Path, workspace: Workspace) -> None:

@@ -238,4 +238,4 @@ def test_broken_files_are_skipped_and_counted_on_request(tmp_path: Path, workspa
     (folder / name).write_bytes((folder / name).read_bytes()[:60])
     healthy, eczema = prepare_patches(workspace, photos, masks, skip_broken=True, **SMALL)
     assert "P3" not in set(healthy.images.index["group"])
-    assert f"1 could not be read and were skipped: {name}." in eczema.notes
+    assert f"Skipped, because they cannot be read (1): {name}." in eczema.notes
