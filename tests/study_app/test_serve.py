@@ -32,24 +32,23 @@ def free_port() -> int:
 def served(workspace: Workspace, port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
     """`study_app serve` in a process of its own, ready when the block begins and gone when it ends."""
     command = [sys.executable, "-m", "study_app.cli", "serve", "--port", str(port), "--workspace", str(workspace.root)]
-    said = tempfile.TemporaryFile("w+")  # a pipe that nobody reads would stop the server once it is full
-    server = subprocess.Popen([*command, *options], stdout=said, stderr=said, text=True)
-    try:
-        for _ in range(300):
-            with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
-                try:
-                    connection.request("GET", "/")
-                    connection.getresponse().read()
-                    break
-                except OSError:
-                    assert server.poll() is None, said.seek(0) or said.read()
-                    time.sleep(0.1)
-        yield server
-    finally:
-        if server.poll() is None:
-            server.kill()
-        server.wait()
-        said.close()
+    with tempfile.TemporaryFile("w+") as said:  # a pipe that nobody reads would stop the server once it is full
+        server = subprocess.Popen([*command, *options], stdout=said, stderr=said, text=True)
+        try:
+            for _ in range(300):
+                with closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                    try:
+                        connection.request("GET", "/")
+                        connection.getresponse().read()
+                        break
+                    except OSError:
+                        assert server.poll() is None, said.seek(0) or said.read()
+                        time.sleep(0.1)
+            yield server
+        finally:
+            if server.poll() is None:
+                server.terminate()  # not killed: gunicorn's workers would outlive it for a moment
+            server.wait(30)
 
 
 def answers(workspace: Workspace) -> int:
