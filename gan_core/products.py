@@ -113,6 +113,7 @@ def translate_set(
     masks = _masks(translator, images, masks_from, rows, seed)
     scores = {"translated": TruthScore(), "untouched": TruthScore()} if _has_truth(images, domain, rows) else {}
     sheet: list[list[Pixels]] = []
+    shown = set(np.linspace(0, len(rows) - 1, min(len(rows), 2 * SHEET_ROWS)).astype(int).tolist())
     with atomic_folder(folder) as building:
         writer = ImageSetWriter(building, images.height, images.width, masks=masks is not None)
         for i, row in enumerate(tqdm(rows, desc=name, unit="img", disable=None)):
@@ -123,7 +124,7 @@ def translate_set(
             if scores and images.truth is not None and images.masks is not None:
                 for key, picture in (("translated", after), ("untouched", before)):
                     scores[key].add(picture, images.truth[row], images.masks[row])
-            if i < 2 * SHEET_ROWS:
+            if i in shown:
                 sheet.append([before, *([] if mask is None else [_shown(mask)]), after])
         preview(building, before_after(sheet))
         result = {key: score.result() for key, score in scores.items()}

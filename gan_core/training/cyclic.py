@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gan_core.losses import cycle_loss
 from gan_core.training.data import Draws, Shuffle, to_pixels, to_signed
-from gan_core.training.targeted import SHOWN, seeded_subset
+from gan_core.training.targeted import seeded_subset, spread_out
 from gan_core.training.way import Way
 
 
@@ -32,8 +32,8 @@ class Cyclic(Way):
             self.shuffles[f"into {name}"] = Shuffle(smallest, self.draws)
         self.shown = {}
         for name, other in self.other.items():
-            domain = self.domains[other]
-            self.shown[name] = to_signed((domain.test if len(domain.test) else domain.train)[:SHOWN])
+            images = self.domains[other].test if len(self.domains[other].test) else self.domains[other].train
+            self.shown[name] = to_signed(images[spread_out(len(images))])
 
     def drawn_subsets(self) -> dict[str, list[int]]:
         return {name: subset.tolist() for name, subset in self.subsets.items()}

@@ -37,10 +37,9 @@ class Targeted(Way):
         assert masks is not None
         self.masks = masks
         side, side_masks = (source.test, source.test_masks) if len(source.test) else (source.train, source.train_masks)
-        images = side[:SHOWN]
-        shown = side_masks if self.own_masks else masks
-        assert shown is not None
-        self.shown = with_mask(to_signed(images), shown[torch.arange(len(images)) % len(shown)])
+        places = spread_out(len(side))
+        shown = side_masks[places] if self.own_masks and side_masks is not None else masks[spread_out(len(masks))]
+        self.shown = with_mask(to_signed(side[places]), shown[torch.arange(len(places)) % len(shown)])
 
     def drawn_subsets(self) -> dict[str, list[int]]:
         return {self.source.name: self.subset.tolist()}
@@ -65,6 +64,11 @@ class Targeted(Way):
 def with_mask(images: Tensor, masks: Tensor) -> Tensor:
     """Images (b, 3, H, W) and masks (b, H, W) in {0, 1} to (b, 4, H, W)."""
     return torch.cat([images, masks[:, None].float()], 1)
+
+
+def spread_out(count: int) -> Tensor:
+    """The positions of the images that sample grids show: evenly through the set, so that they show several photos."""
+    return torch.linspace(0, count - 1, min(SHOWN, count)).long()
 
 
 def seeded_subset(count: int, wanted: int, seed: int) -> Tensor:
