@@ -83,13 +83,17 @@ def overfitting(curves: Mapping[str, pd.DataFrame]) -> Figure:
 def truncation(curves: Mapping[str, pd.DataFrame]) -> Figure:
     """Score and diversity against the truncation threshold (Table 3); none at all is the point on the right.
 
-    Each frame: threshold (NaN for none), frechet, kid, recall, coverage, with one row a threshold.
+    Each frame: threshold (NaN for none), frechet, kid, recall, coverage, with one row a threshold; what takes more
+    images than there are is missing.
     """
-    panels = (("kid", "KID"), ("frechet", "Fréchet distance"), ("coverage", "coverage"))
+    labels_of = {"kid": "KID", "frechet": "Fréchet distance", "coverage": "coverage"}
+    panels = [(c, label) for c, label in labels_of.items() if any(c in frame for frame in curves.values())]
     with styled():
-        figure, axes = new_figure(WIDTH, 2.9, ncols=len(panels))
-        for ax, (column, label) in zip(axes, panels, strict=True):
+        figure, axes = new_figure(WIDTH, 2.9, ncols=len(panels), squeeze=False)
+        for ax, (column, label) in zip(axes[0], panels, strict=True):
             for i, (name, frame) in enumerate(curves.items()):
+                if column not in frame:
+                    continue
                 place = np.arange(len(frame))
                 ax.plot(
                     place, frame[column], color=PALETTE[i % len(PALETTE)], marker=MARKERS[i % len(MARKERS)],
@@ -101,9 +105,9 @@ def truncation(curves: Mapping[str, pd.DataFrame]) -> Figure:
             ax.set_title(label)
             if column == "coverage":
                 ax.set_ylim(0, 1.02)
-            elif frame[column].min() > 0:
+            elif min(f[column].min() for f in curves.values() if column in f) > 0:
                 ax.set_ylim(bottom=0)
-        handles, labels = axes[0].get_legend_handles_labels()
+        handles, labels = axes[0, 0].get_legend_handles_labels()
         if len(labels) > 1:
             figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(labels)))
     return figure
