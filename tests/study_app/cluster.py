@@ -41,7 +41,8 @@ class Cluster:
 
     def run(self, statement: str) -> None:
         command = [self.psql, "-qX", "-h", self.socket, "-U", self.user, "-d", "postgres", "-c", statement]
-        subprocess.run(command, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
 
 
 @contextlib.contextmanager

@@ -64,9 +64,10 @@ def _database(
         yield workspace.database_url
         return
     cluster = request.getfixturevalue("postgres")
-    monkeypatch.setenv("DATABASE_URL", cluster.new_database(like))
-    yield workspace.database_url
-    cluster.drop(workspace.database_url)
+    url = cluster.new_database(like)
+    monkeypatch.setenv("DATABASE_URL", url)
+    yield url
+    cluster.drop(url)
 
 
 @pytest.fixture(scope="session")

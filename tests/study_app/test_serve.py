@@ -56,11 +56,9 @@ def answers(workspace: Workspace) -> int:
         return int(session.execute(text("SELECT COUNT(*) FROM responses")).scalar_one())
 
 
-def test_bots_take_the_survey_from_a_server_and_sigterm_ends_it(
-    workspace: Workspace, database_url: str, study: str
-) -> None:
+def test_bots_take_the_survey_from_a_server_and_sigterm_ends_it(workspace: Workspace, kind: str, study: str) -> None:
     port = free_port()
-    workers = [] if database_url.startswith("sqlite") else ["--workers", "2"]
+    workers = [] if kind == "sqlite" else ["--workers", "2"]
     with served(workspace, port, "--threads", "4", *workers) as server:
         url = ["--url", f"http://127.0.0.1:{port}", "--participants", "2", "--at-once", "2"]
         assert cli.main(["simulate", study, *url]) == 0
