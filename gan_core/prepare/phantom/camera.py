@@ -47,7 +47,7 @@ class Camera:
 
 
 def draw_camera(rng: np.random.Generator, *, noise: float = 0.02, blur: float = 0.75) -> Camera:
-    balance = 1 + rng.normal(0, 0.018, 3)
+    balance = 1 + rng.normal(0, 0.03, 3)
     return Camera(
         seed=int(rng.integers(2**31)), exposure=float(rng.uniform(1.2, 1.38)),
         balance=(float(balance[0]), 1.0, float(balance[2])), blur=blur * float(rng.uniform(0.9, 1.15)),

@@ -52,7 +52,7 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
     backdrop = _backdrop(rng, shape, ground)
     if person.sleeve:
         _pull_on_sleeves(rng, person, ground, skin, backdrop)
-    camera = draw_camera(rng)
+    camera = draw_camera(rng, noise=0.022, blur=0.65)
     backdrop *= np.float32(rng.uniform(0.9, 1.15))
     fall = vignette(shape, rng.uniform(0.05, 0.16))[..., None]
     hair_colour = _hair_colour(rng, person)
@@ -109,8 +109,8 @@ def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], groun
         blood = blood * 1.3 + 0.10 * np.exp(-np.square((ground.y - 84) / 9)) * (1 - ground.finger)
     melanin, blood = enlarge(melanin.astype(np.float32), shape), enlarge(blood.astype(np.float32), shape)
     fine = cloud(rng, shape, 2.8 * px_per_mm, 4)
-    melanin *= 1 + np.float32(0.035) * fine
-    blood *= 1 + np.float32(0.10) * cloud(rng, shape, 1.6 * px_per_mm, 3) - np.float32(0.05) * fine
+    melanin *= 1 + np.float32(0.05) * fine
+    blood *= 1 + np.float32(0.14) * cloud(rng, shape, 1.6 * px_per_mm, 3) - np.float32(0.05) * fine
     cover = smoothstep(0.7, -0.7, enlarge(ground.outside, shape) * np.float32(px_per_mm))
     warp = cloud(rng, small, 12 * mm)
     x, y = (enlarge(v.astype(np.float32), shape) for v in (ground.x + 1.5 * warp, ground.y - 1.2 * warp))
@@ -121,7 +121,7 @@ def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], groun
     relief = (
         -depth
         * np.clip(enlarge(uneven, shape), 0.2, 2.5)
-        * np.float32((0.016 + 0.026 * person.age) * (0.4 if palm else 1.0))
+        * np.float32((0.022 + 0.034 * person.age) * (0.4 if palm else 1.0))
     )
     relief += np.float32(0.006) * cloud(rng, shape, 0.5 * px_per_mm, 2)
     oil = 0.035 * rng.uniform(0.3, 1.2) * (1 + 0.5 * cloud(rng, small, 8 * mm, 3))
