@@ -55,6 +55,8 @@ def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get("glimpse_write")
+    if writes:
+        connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if writes == 'soon' else 'FULL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
@@ -65,6 +67,7 @@ class Database:
         self.url = url
         self.engine = make_engine(url)
         self._writing = self.engine.execution_options(glimpse_write=True)
+        self._writing_soon = self.engine.execution_options(glimpse_write="soon")
         # SQLite has one writer at a time, and those who wait for it sleep and look again: threads of this process queue
         # instead, so that the next one starts the moment the last one ends.
         self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
@@ -76,9 +79,15 @@ class Database:
             yield session
 
     @contextmanager
-    def write(self) -> Iterator[Session]:
-        """Commits when the block ends, rolls back when it raises."""
-        with self._turn, Session(self._writing) as session, session.begin():
+    def write(self, *, durable: bool = True) -> Iterator[Session]:
+        """Commits when the block ends, rolls back when it raises.
+
+        Not `durable`: on disk with the next transaction that is. It survives the death of this process, not that of
+        the machine, and keeps nobody waiting for the disk.
+        """
+        with self._turn, Session(self._writing if durable else self._writing_soon) as session, session.begin():
+            if not durable and self.engine.dialect.name == "postgresql":
+                session.execute(text("SET LOCAL synchronous_commit TO off"))
             yield session
 
 

@@ -95,7 +95,7 @@ def begin(token: str) -> Any:
 
     {"trial", "view"}: `view` names the page; when it announces a trial again, the first time was not acknowledged.
     """
-    with database().write() as session:
+    with database().write(durable=False) as session:
         person, file = find(session, token, write=True)
         _open(person, file)
         body = _body()
