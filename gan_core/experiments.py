@@ -126,7 +126,7 @@ PRESETS: dict[str, Preset] = {
             "hands": {"g_features": 64, "d_features": 8},
             "eczema": {"d_features": 32},
             "targeted": {"images": 6_000, "tick_images": 600, "g_features": 64, "d_features": 16},
-            "cyclic": {"images": 2_400, "tick_images": 240, "g_features": 64, "d_features": 16},
+            "cyclic": {"images": 6_000, "tick_images": 600, "g_features": 32, "d_features": 8, "lr": 1e-4},
         },
     ),
 }  # fmt: skip
