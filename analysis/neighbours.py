@@ -140,13 +140,16 @@ def _among(
 
 
 def _exhaustive(queries: NDArray[np.uint8], targets: Images, k: int, device: str, progress: bool) -> Neighbours:
-    from analysis.ssim import Prepared, one_to_all
+    import torch
+
+    from analysis.ssim import Prepared, chunks, ssim
 
     asked = [Prepared.of(queries[i : i + 1], device) for i in range(len(queries))]
 
     def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        prepared = Prepared.of(images, device)
-        return np.stack([one_to_all(query, prepared).cpu().numpy() for query in asked])
+        blocks = [Prepared.of(images[rows], device) for rows in chunks(len(images), 8)]
+        values = [[ssim(query, block) for query in asked] for block in blocks]  # a block stays in the cache for all
+        return np.concatenate([torch.stack(of_block).cpu().numpy() for of_block in values], axis=1)
 
     rows, values = _best_of_stream(scores, targets, len(queries), k, progress)
     return Neighbours(rows, values.astype(np.float64))

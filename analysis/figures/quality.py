@@ -138,6 +138,7 @@ def distances(frame: pd.DataFrame) -> Figure:
         edge = float(np.nanmax(np.abs(frame[["real_low", "real_high"]].to_numpy(float)), initial=0.01))
         if float(frame["kid"].max()) > 20 * edge:
             ax.set_xscale("symlog", linthresh=2 * edge)
+            ax.set_xlim(left=min(-1.5 * edge, 1.2 * float(np.nanmin(frame[["low", "kid"]].to_numpy(float)))))
         ax.set_xlabel("KID (unbiased; zero for equal distributions)")
         figure.legend(loc="outside lower center", ncols=2)
     return figure

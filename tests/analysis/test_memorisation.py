@@ -15,7 +15,7 @@ TRAIN = textures(300, seed=0, size=48)
 TEST = textures(150, seed=1, size=48)
 KINDS = {
     "plain": lambda x: x,
-    "brightened": lambda x: np.clip(x.astype(int) + 12, 0, 255).astype(np.uint8),
+    "brightened": lambda x: np.clip(x.astype(int) + 25, 0, 255).astype(np.uint8),
     "shifted": lambda x: np.roll(x, (1, 2), (1, 2)),
     "mirrored": lambda x: x[:, :, ::-1],
 }
