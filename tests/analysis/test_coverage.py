@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -10,6 +12,7 @@ from analysis import coverage, dependence, inference
 from analysis.coverage import CASES, Case, interval99, study
 from analysis.simulation import Design, Truth, simulate
 
+DOCS = Path(__file__).parents[2] / "docs" / "coverage.md"
 RIVALS = ("participants alone", "plain two-way bootstrap")
 
 
@@ -73,6 +76,19 @@ def test_the_99_percent_interval_is_scipys() -> None:
 def test_the_command_prints_a_row_a_claim(capsys: pytest.CaptureFixture[str]) -> None:
     assert coverage.main(["--simulations", "3", "--case", "9"]) == 0
     assert "| few people and images | covers: mean F1 |" in capsys.readouterr().out
+
+
+def test_the_committed_table_has_every_case_and_keeps_its_promises() -> None:
+    rows = [line.split("|")[1:-1] for line in DOCS.read_text("utf-8").splitlines() if line.startswith("| ")]
+    table = {(r[0].strip(), r[1].strip()): r[3].strip() for r in rows if len(r) == 4 and " to " in r[3]}
+    assert {case for case, _ in table} == {case.name for case in CASES}
+    for (case, claim), interval in table.items():
+        low, high = (float(end.rstrip("%")) / 100 for end in interval.split(" to "))
+        if claim.startswith("covers") and not claim.endswith(RIVALS):
+            assert low <= 0.97, (case, claim)
+            assert high >= 0.93, (case, claim)
+        if claim == "equivalent" and "bound" in case:
+            assert low <= 0.05, case
 
 
 @pytest.mark.slow
