@@ -29,7 +29,7 @@ def spread(rng: np.random.Generator, hands: list[Hand], shape: tuple[int, int], 
     grid = hands[0].px_per_mm * ratio
     x, y = np.meshgrid(np.arange(small[1], dtype=np.float32), np.arange(small[0], dtype=np.float32))
     field = np.full(small, -1.0, np.float32)
-    burden = rng.gamma(1.0, 0.55)
+    burden = rng.gamma(1.0, 0.36)
     for hand in hands:
         sites = np.array(PALM if hand.palm else BACK, float)
         finger = [one for one in hand.fingers if rng.random() < 0.12 * burden]
@@ -37,7 +37,7 @@ def spread(rng: np.random.Generator, hands: list[Hand], shape: tuple[int, int], 
         many = min(len(sites), max(int(hand is hands[0]), int(rng.poisson(burden))))
         chosen = rng.choice(len(sites), many, replace=False, p=sites[:, 3] / sites[:, 3].sum())
         for sx, sy, stray, _ in sites[chosen]:
-            reach = rng.uniform(4, 12)
+            reach = rng.uniform(3.5, 9.0)
             for _ in range(int(rng.integers(2, 6))):
                 centres.append((sx + rng.normal(0, stray), sy + rng.normal(0, stray), reach * rng.uniform(0.6, 1.2)))
         for cx, cy, radius in centres:

@@ -24,7 +24,7 @@ def tiles() -> Iterator[Pixels]:
     for seed, palm in ((2, False), (5, True)):
         photo = draw_hands(seed, draw_person(seed), palm=palm, width=960, height=720, eczema=False)
         yield photo.picture
-    photo = draw_hands(55, draw_person(55), palm=False, width=1728, height=1152, eczema=True)
+    photo = draw_hands(53, draw_person(53), palm=False, width=1728, height=1152, eczema=True)
     ill, skin = (uniform_filter(mask.astype(np.float32), HEIGHT) for mask in (photo.eczema, photo.skin))
     y, x = np.unravel_index((ill * (skin > 0.999)).argmax(), ill.shape)
     box = slice(y - HEIGHT // 2, y + HEIGHT // 2), slice(x - HEIGHT // 2, x + HEIGHT // 2)
