@@ -189,4 +189,5 @@ async function run() {
   window.__done = true;
 }
 
+$("begin").disabled = false; // a click before this would be lost: on a slow network the script comes after the page
 $("begin").addEventListener("click", () => run().catch((error) => { console.error(error); say("gone"); }));
