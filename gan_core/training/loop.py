@@ -103,7 +103,9 @@ class Training:
     def _seconds_a_step(self) -> float:
         batch, small, cuda = self.run.settings.batch, 2 * self.ranks.world, self.device.type == "cuda"
         if not cuda:
-            slow = self._time_step(self._rehearsal(small)) * batch / small
+            rehearsal = self._rehearsal(small)
+            rehearsal.step()  # the first step of a process also pays for what is set up once, seconds at any width
+            slow = self._time_step(rehearsal) * batch / small
             if slow > 10:
                 return slow
         engine = self._rehearsal(batch)
