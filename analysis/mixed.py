@@ -60,7 +60,7 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
     try:
         spreads = _spreads(sample)
     except (ImportError, OSError) as error:  # no wheel for this machine, or no OpenMP library (Debian: libgomp1)
-        reason = f"gpboost cannot be loaded here ({str(error).splitlines()[0]})"
+        reason = f"gpboost cannot be loaded here ({str(error).partition(chr(10))[0] or type(error).__name__})"
         return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
     total = trials.counts().total()
     z_hit = float(observers.z(observers.hit_rate(total))[0])
