@@ -99,7 +99,7 @@ def begin(token: str) -> Any:
         person, file = find(session, token, write=True)
         _open(person, file)
         body = _body()
-        position, view = _whole(body.get("trial")), str(body.get("view", ""))[:16].replace("\0", "")
+        position, view = _whole(body.get("trial")), _view(body)
         trials = _trials(session, person)
         if position is None or not 1 <= position <= len(trials):
             abort(422)
@@ -166,6 +166,11 @@ def _body() -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
+def _view(body: dict[str, Any]) -> str:
+    """The name that a page has given itself: tells one that tries again from another one."""
+    return str(body.get("view", ""))[:16].replace("\0", "")
+
+
 def _whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
@@ -210,7 +215,7 @@ def _store(trial: models.Trial, given: dict[str, Any], body: dict[str, Any]) -> 
     frame_ms = frame_ms if frame_ms and 2 <= frame_ms <= 100 else design.FRAME_MS
     early = _whole(body.get("early_presses")) or 0
     trial.details = {
-        **(trial.details or {}),
+        "view": _view(body) or (trial.details or {}).get("view", ""),
         "by": body["by"] if body.get("by") in ("key", "mouse", "touch", "pen", "other") else "other",
         "early_presses": max(0, min(early, 1000)),
         "frame_ms": round(frame_ms, 3),

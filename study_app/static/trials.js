@@ -8,6 +8,7 @@ const prompt = $("prompt");
 const buttons = { real: $("answer-real"), generated: $("answer-generated") };
 const KEYS = { f: "real", j: "generated" };
 const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload
+const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
 const period = new FramePeriod();
 const measured = wait(1500, period); // while the instructions are read
 
@@ -95,7 +96,7 @@ async function give(trial, image) {
   return {
     trial: trial.trial, answer: answer.answer, exposure_ms: shown.exposure, dropped_frames: shown.dropped,
     focus_lost: shown.lost, response_time_ms: Math.max(0, answer.stamp - shown.onset), by: answer.by,
-    early_presses: early, frame_ms: shown.frame,
+    early_presses: early, frame_ms: shown.frame, view,
   };
 }
 
@@ -134,7 +135,6 @@ function rest() {
   });
 }
 
-const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
 const announce = (trial) => post(`${setup.base}begin`, { trial: trial.trial, view });
 
 async function save(answer) {

@@ -107,6 +107,23 @@ def enter(page: Page, url: str) -> None:
         page.click("#continue")
 
 
+# Between two questions there may be a tenth of a second: a page that is asked now and then would miss it.
+LEAVES = """() => { window.left = new Promise((resolve) => new MutationObserver((_, observer) => {
+  if (document.body.dataset.phase === "answer") return;
+  observer.disconnect();
+  resolve();
+}).observe(document.body, { attributes: true })); }"""
+
+
+@contextlib.contextmanager
+def answering(page: Page) -> Iterator[None]:
+    """For the block that answers: waits for the question before it, and until the answer is taken after it."""
+    page.wait_for_selector("body[data-phase=answer]")
+    page.evaluate(LEAVES)
+    yield
+    page.evaluate("window.left")
+
+
 def answer_all(page: Page, choose: Callable[[int], str] = lambda i: "fj"[i % 2]) -> int:
     """Answer by key whenever asked, until everything is saved; returns how often."""
     count = 0
@@ -114,9 +131,9 @@ def answer_all(page: Page, choose: Callable[[int], str] = lambda i: "fj"[i % 2])
         page.wait_for_selector("body[data-phase=answer], body[data-phase=done]")
         if page.evaluate("document.body.dataset.phase") == "done":
             return count
-        page.keyboard.press(choose(count))
+        with answering(page):
+            page.keyboard.press(choose(count))
         count += 1
-        page.wait_for_selector("body:not([data-phase=answer])")
 
 
 def screenshots(name: str) -> Path | None:

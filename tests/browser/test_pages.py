@@ -8,13 +8,13 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import Server, screenshots
+from tests.browser.conftest import Server, answering, screenshots
 
 pytestmark = pytest.mark.browser
 
 STUDY = """
-exposure_ms = [600, 600]
-fixation_ms = 600
+exposure_ms = [1200, 1200]
+fixation_ms = 1200
 practice = 1
 contact = "study@example.org"
 [trials]
@@ -70,8 +70,8 @@ def test_axe_finds_nothing_on_any_page(
         page.wait_for_selector("body[data-phase=answer]")
         if i == 1:
             inspect(page, f"{device}-{language}-answer")
-        page.click("#answer-real")
-        page.wait_for_selector("body:not([data-phase=answer])")
+        with answering(page):
+            page.click("#answer-real")
     page.wait_for_selector("body[data-phase=done]")
     inspect(page, f"{device}-{language}-thanks")
     page.click("#finish")
@@ -110,8 +110,8 @@ def test_the_pages_can_be_used_by_keyboard_alone(page: Page, serve: Callable[...
     for selector in ("#answer-real", "#answer-generated"):  # the buttons can be pressed, too
         page.wait_for_selector("body[data-phase=answer]")
         reach(selector)
-        page.keyboard.press("Enter")
-        page.wait_for_selector("body:not([data-phase=answer])")
+        with answering(page):
+            page.keyboard.press("Enter")
     page.wait_for_selector("body[data-phase=done]")
     reach("#comment")
     page.keyboard.type("fj")

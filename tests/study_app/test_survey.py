@@ -205,3 +205,24 @@ def test_pages_speak_the_language_chosen_or_the_browsers(client: FlaskClient, st
     assert '<html lang="de">' in client.get(token).get_data(as_text=True)
     client.get(f"{token}?lang=fr")
     assert '<html lang="fr">' in client.get(token).get_data(as_text=True)
+
+
+def test_a_trial_begun_by_two_pages_is_flagged_one_that_is_only_announced_again_is_not(
+    client: FlaskClient, app: Flask, study: str
+) -> None:
+    base = enter(client, study)
+
+    def begin(trial: int, view: str) -> int:
+        return client.post(f"{base}/begin", json={"trial": trial, "view": view}).status_code
+
+    assert [begin(1, "a"), begin(1, "a")] == [200, 200]
+    client.post(f"{base}/answer", json={**ANSWER, "view": "a"})
+    assert begin(1, "a") == 409  # the announcement was delayed, and came after the answer
+    client.post(f"{base}/answer", json={**ANSWER, "trial": 2, "view": "a"})
+    begin(3, "a")
+    begin(3, "b")
+    client.post(f"{base}/answer", json={**ANSWER, "trial": 3, "view": "b"})
+    client.post(f"{base}/answer", json={**ANSWER, "trial": 4, "view": "b"})
+    begin(4, "a")  # a window that was left open shows an image that has been answered in another one
+    flagged = [row["position"] for row in stored(app) if "shown-again" in row["flags"]]
+    assert flagged == [3, 4]
