@@ -1,7 +1,8 @@
 """A simulated participant: it takes the survey over HTTP as a browser does, and judges by signal detection theory.
 
 A bot sees only what a browser sees. It recognises an image by the SHA-256 of the bytes it was sent, in a table of
-truths read from the local workspace: nothing that the server sends says what an image is.
+truths read from the local workspace: nothing that the server sends says what an image is. The image of an attention
+trial it knows when it sees it, as people do, whatever its sensitivity; only a lapse misses it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from urllib.parse import urlencode, urlsplit
 import numpy as np
 
 from gan_core.workspace import sha256_bytes
+from study_app.catch import is_catch
 from study_app.database import SurveyError
 
 FRAME_MS = 1000 / 60
@@ -57,9 +59,14 @@ class Observer:
         return float(self.sensitivity * -np.expm1(-exposure_ms / TIME_CONSTANT_MS))
 
     def answer(self, truth: str, exposure_ms: float, rng: np.random.Generator) -> str:
-        """Says 'generated' when the evidence, N(±d'/2, 1), is above the criterion."""
+        """Says 'generated' when the evidence, N(±d'/2, 1), is above the criterion; sees what a catch trial is.
+
+        `truth`: real, generated, or catch (an unmistakable image, generated).
+        """
         if rng.random() < self.lapses:
             return str(rng.choice(["real", "generated"]))
+        if truth == "catch":
+            return "generated"
         mean = self.d_prime(exposure_ms) / 2 * (1 if truth == "generated" else -1)
         return "generated" if rng.normal(mean) > self.bias else "real"
 
@@ -74,8 +81,9 @@ def take_part(
 ) -> int:  # fmt: skip
     """Go through the study from its address to the debrief; returns how many trials were answered.
 
-    `truths`: SHA-256 of an image's bytes to its truth. `wait` is called with the milliseconds that a person would take;
-    None goes on at once. Raises SurveyError when the study takes nobody, or shows an image that nobody knows.
+    `truths`: SHA-256 of an image's bytes to its truth (real, generated, catch). `wait` is called with the milliseconds
+    that a person would take; None goes on at once. Raises SurveyError when the study takes nobody, or shows an image
+    that nobody knows.
     """
     paced = wait or (lambda ms: None)
     address = f"/study/{slug}/"
@@ -94,7 +102,7 @@ def take_part(
     answered, fetched = 0, dict[str, bytes]()  # the next image is fetched while the current one is judged, as pages do
     while not trial.get("done"):
         image = fetched.get(trial["image"]) or http(trial["image"]).body
-        truth = truths.get(sha256_bytes(image))
+        truth = truths.get(sha256_bytes(image)) or ("catch" if is_catch(image) else None)
         if truth is None:
             raise SurveyError(
                 "The server shows an image that this workspace does not hold: run `simulate` with the workspace (or "

@@ -16,6 +16,17 @@ COLOURS = np.array(
 )  # fmt: skip
 
 
+def is_catch(png: bytes) -> bool:
+    """Whether these bytes are such an image, as anybody sees who looks: every pixel of a pure colour."""
+    import io
+
+    from PIL import Image
+
+    with Image.open(io.BytesIO(png)) as image:
+        pixels = np.asarray(image.convert("RGB"))
+    return bool(np.isin(pixels, (0, 255)).all())
+
+
 def catch_image(height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """(height, width, 3) uint8."""
     tile = max(1, min(height, width) // TILES)

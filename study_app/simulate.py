@@ -50,7 +50,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
     _check(args)
     with open_database(workspace).read() as session:
-        slug = args.study if args.url and args.study else the_study(session, args.study).slug
+        slug = _offered(args.url, args.study) if args.url else the_study(session, args.study).slug
     known = truths(workspace)
     wait: Callable[[float], None] | None = (lambda ms: time.sleep(ms / 1000)) if args.realtime else None
     browser = _remote(args.url) if args.url else _local(workspace)
@@ -74,17 +74,21 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _check(args: argparse.Namespace) -> None:
+    from math import isfinite
+
     from study_app.database import SurveyError
 
-    if args.participants < 1 or args.at_once < 1:
-        raise SurveyError("--participants and --at-once must be at least 1.")
+    if args.participants < 1 or args.at_once < 1 or args.seed < 0:
+        raise SurveyError("--participants and --at-once must be at least 1, --seed at least 0.")
+    if not all(map(isfinite, (args.sensitivity, args.bias, args.spread, args.response_ms))):
+        raise SurveyError("--sensitivity, --bias, --spread and --response-ms must be finite numbers.")
     if not 0 <= args.lapses <= 1 or args.spread < 0 or args.response_ms <= 0:
         raise SurveyError("--lapses is a share from 0 to 1, --spread is at least 0, --response-ms is above 0.")
 
 
 def truths(workspace: Workspace) -> dict[str, str]:
     """SHA-256 of each image's bytes to what it is, from the local database and the workspace's stimulus sets."""
-    from sqlalchemy import select
+    from sqlalchemy import case, select
 
     from gan_core.workspace import read_json
     from study_app.database import Database
@@ -95,11 +99,27 @@ def truths(workspace: Workspace) -> dict[str, str]:
         manifest = read_json(workspace.existing("stimuli", name) / "manifest.json")
         found |= {image["sha256"]: image["truth"] for image in manifest["stimuli"]}
     with Database(workspace.database_url).read() as session:
-        found |= dict(session.execute(select(Stimulus.sha256, Stimulus.truth)).all())
+        kind = case((Stimulus.kind == "catch", "catch"), else_=Stimulus.truth)
+        found |= dict(session.execute(select(Stimulus.sha256, kind)).all())
     return found
 
 
 # ------------------------------------------------------------------------------------------------ two ways to a server
+
+
+def _offered(url: str, slug: str | None) -> str:
+    """The study of that slug, or the only one that is open there: its address is where / leads."""
+    from urllib.parse import urlsplit
+
+    from study_app.database import SurveyError
+
+    if slug is not None:
+        return slug
+    with _remote(url)() as http:
+        parts = urlsplit(http("/").location).path.rstrip("/").split("/")
+    if len(parts) < 2 or parts[-2] != "study":
+        raise SurveyError(f"The survey at {url} has not exactly one open study: name one, such as `simulate pilot`.")
+    return parts[-1]
 
 
 def _local(workspace: Workspace) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,9 +11,20 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from gan_core.workspace import Workspace
-from study_app import bots, cli
+from study_app import bots, cli, simulate
 from study_app.database import Database
 from tests.study_app.conftest import load, publish
+
+
+def http_of(client: FlaskClient) -> Any:
+    """A bot's browser on a test client."""
+
+    def http(path: str, form: object = None, data: object = None) -> bots.Answered:
+        method = "POST" if form is not None or data is not None else "GET"
+        reply = client.open(path, method=method, data=form, json=data)
+        return bots.Answered(reply.status_code, reply.headers.get("Location", ""), reply.data)
+
+    return http
 
 
 def test_they_answer_everything_and_are_marked(workspace: Workspace, study: str) -> None:
@@ -52,19 +64,36 @@ def test_a_bot_that_lapses_answers_at_random() -> None:
     assert said.count("real") == pytest.approx(1000, abs=100)
 
 
+def test_a_bot_sees_what_a_catch_trial_is_and_misses_it_by_lapses_alone(workspace: Workspace) -> None:
+    publish(workspace, "alpha")
+    load(workspace, "awake", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\ncatch = 3\n')
+    assert cli.main(["simulate", "--participants", "6", "--sensitivity", "0", "--lapses", "0"]) == 0
+    with Database(workspace.database_url).read() as session:
+        rows = session.execute(text("SELECT catch_trials, catch_correct, excluded FROM participants")).all()
+    assert rows == [(3, 3, 0)] * 6
+
+
+def test_catch_trials_of_a_survey_elsewhere_are_known_by_their_looks(
+    workspace: Workspace, client: FlaskClient
+) -> None:  # fmt: skip
+    publish(workspace, "alpha")
+    load(workspace, "awake", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\ncatch = 3\n')
+    known = {key: truth for key, truth in simulate.truths(workspace).items() if truth != "catch"}
+    through = http_of(client)
+    assert bots.take_part(through, "awake", bots.Observer(lapses=0), known, np.random.default_rng(0)) == 7
+
+
 def test_an_image_that_nobody_knows_is_a_sentence(
     workspace: Workspace, study: str, client: FlaskClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def http(path: str, form: object = None, data: object = None) -> bots.Answered:
-        method = "POST" if form is not None or data is not None else "GET"
-        reply = client.open(path, method=method, data=form, json=data)
-        return bots.Answered(reply.status_code, reply.headers.get("Location", ""), reply.data)
-
     with pytest.raises(bots.SurveyError, match="this workspace does not hold"):
-        bots.take_part(http, study, bots.Observer(), {}, np.random.default_rng(0))
+        bots.take_part(http_of(client), study, bots.Observer(), {}, np.random.default_rng(0))
 
 
-@pytest.mark.parametrize("wrong", [["--participants", "0"], ["--lapses", "2"], ["--url", "nowhere"], ["nosuch"]])
+@pytest.mark.parametrize(
+    "wrong",
+    [["--participants", "0"], ["--lapses", "2"], ["--seed", "-1"], ["--bias", "nan"], ["--url", "nowhere"], ["nosuch"]],
+)
 def test_what_is_wrong_is_one_sentence(
     workspace: Workspace, tmp_path: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
