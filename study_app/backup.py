@@ -50,6 +50,8 @@ def copy(source: Path, target: Path) -> int:
     from gan_core.workspace import atomic_file
     from study_app.database import SurveyError
 
+    if target.is_dir():
+        raise SurveyError(f"{target} is a folder: name the file for the copy, such as {target / 'study.db'}.")
     if target.exists() and target.samefile(source):
         raise SurveyError(f"{target} is the database itself: name another file for the copy.")
     with (

@@ -53,7 +53,7 @@ class Timing:
 class SetStatus:
     name: str
     label: str
-    quota: int | None
+    quota: int | None  # none for simulated participants, who take no place
     started: int
     finished: int
     active: int  # working, and seen in the last 30 minutes
@@ -88,6 +88,7 @@ class ImageStatus:
     """How people answered one image."""
 
     stimulus_id: int
+    public_id: str  # its ID in the manifest
     set_name: str
     truth: str
     answers: int
@@ -202,7 +203,8 @@ def study_status(
     who = _finished_by_set(session, study, tally.simulated)
     sets = [
         _set_status(
-            entry.set.name, labels.get(entry.set.name) or entry.set.label, entry.quota, states.get(entry.set_id, {}),
+            entry.set.name, labels.get(entry.set.name) or entry.set.label,
+            None if tally.simulated else entry.quota, states.get(entry.set_id, {}),
             [tally.people[i] for i in who.get(entry.set_id, []) if i in tally.people], file.trials.catch_wrong,
         )
         for entry in _all_sets(study)
@@ -310,7 +312,9 @@ def image_status(session: Session, tally: Tally, least: int = 3) -> list[ImageSt
     found = []
     for chunk in _chunks(sorted(judged)):
         rows = session.execute(
-            select(stimulus.id, stimulus_set.name, stimulus.truth).join(stimulus_set).where(stimulus.id.in_(chunk))
+            select(stimulus.id, stimulus.public_id, stimulus_set.name, stimulus.truth)
+            .join(stimulus_set)
+            .where(stimulus.id.in_(chunk))
         )
-        found += [ImageStatus(key, name, truth, *judged[key]) for key, name, truth in rows]
+        found += [ImageStatus(key, public_id, name, truth, *judged[key]) for key, public_id, name, truth in rows]
     return sorted(found, key=lambda image: (-image.surely_wrong, image.stimulus_id))

@@ -2,13 +2,22 @@
 const live = document.getElementById("live");
 const EVERY_MS = 5000;
 
+// Puts the new numbers in the place of the old ones; tables stay scrolled, and focused, as they were.
+function show(html) {
+  const tables = () => [...live.querySelectorAll(".scroll")];
+  const before = tables().map((table) => table.scrollLeft), focused = tables().indexOf(document.activeElement);
+  live.innerHTML = html;
+  tables().forEach((table, i) => { table.scrollLeft = before[i] ?? 0; });
+  tables()[focused]?.focus({ preventScroll: true });
+}
+
 async function refresh() {
   if (!document.hidden) {
     let trouble = false;
     try {
       const reply = await fetch(live.dataset.url, { headers: { "X-Requested-With": "live" }, signal: AbortSignal.timeout(20000) });
       if (reply.status === 401) { location.reload(); return; }
-      if (reply.ok) live.innerHTML = await reply.text();
+      if (reply.ok) show(await reply.text());
       else trouble = true;
     } catch { trouble = true; }
     const note = document.getElementById("trouble");
