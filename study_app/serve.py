@@ -12,6 +12,7 @@ import logging
 import signal
 import socket
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from gan_core.workspace import Workspace
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from flask import Flask
 
 DAY_S = 24 * 3600
+DRAIN_S = 5.0  # for requests that were read before the server was told to stop
 CONNECTIONS = 4000  # open at once in one process
 
 
@@ -74,8 +76,18 @@ def _waitress(app: Flask, args: argparse.Namespace) -> None:
     )  # fmt: skip
 
     def stop(*_: Any) -> None:
-        raise SystemExit  # waitress then lets its threads finish what they have begun
+        raise SystemExit  # waitress then reads nothing more, and shuts its threads down
 
+    shut_down = server.task_dispatcher.shutdown
+
+    def answer_the_rest(*_: Any) -> Any:
+        """Waitress itself finishes what its threads are at, and drops the requests that wait for one."""
+        last = time.monotonic() + DRAIN_S
+        while server.task_dispatcher.queue and time.monotonic() < last:
+            time.sleep(0.01)
+        return shut_down()
+
+    server.task_dispatcher.shutdown = answer_the_rest
     signal.signal(signal.SIGTERM, stop)
     _forget_daily(app)
     server.run()

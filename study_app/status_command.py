@@ -57,8 +57,8 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
     header = ("set", "started", "finished", "active", "dropped out", "F1 [quartiles] (chance)", "accuracy")
     lines += _table([header, *(_row(one) for one in study.sets)])
     if any(one.timing.trials for one in study.sets):
-        header = ("set", "answers", "exposure error", "exposure wrong", "dropped frames", "focus lost")
-        lines += ["", *_table([header, *(_timing(one) for one in study.sets)])]
+        timing = ("set", "answers", "exposure error", "exposure wrong", "dropped frames", "focus lost")
+        lines += ["", *_table([timing, *(_timing(one) for one in study.sets)])]
     for truth, words in (("generated", "most fooling"), ("real", "most doubted")):
         worst = [image for image in images if image.truth == truth][:MOST]
         if worst:

@@ -104,6 +104,23 @@ def test_sigterm_under_load_loses_no_answer_that_was_acknowledged(workspace: Wor
     assert len(acknowledged) <= answers(workspace) <= len(acknowledged) + len(threads)
 
 
+def test_sigterm_answers_also_the_requests_that_wait_for_a_thread(workspace: Workspace, study: str) -> None:
+    port, statuses = free_port(), list[int]()
+    request = f"POST /study/{study}/enter HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    with served(workspace, port, "--threads", "1") as server:
+        waiting = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(30)]
+        for one in waiting:
+            one.sendall(f"{request}Content-Length: 11\r\n\r\nconsent=yes".encode())
+        statuses.append(int(waiting[0].recv(4096).split()[1]))  # it has begun; the others have been read, and wait
+        server.send_signal(signal.SIGTERM)
+        for one in waiting[1:]:
+            statuses.append(int((one.recv(4096).split() or [b"", b"0"])[1]))
+            one.close()
+        waiting[0].close()
+        assert server.wait(20) == 0
+    assert statuses == [303] * 30
+
+
 @pytest.mark.parametrize(("options", "said"), [(["--workers", "3"], "SQLite"), (["--threads", "0"], "--threads")])
 def test_what_cannot_be_served_is_one_sentence(
     workspace: Workspace, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
