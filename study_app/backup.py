@@ -23,12 +23,10 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, workspace: Workspace) -> None:
-    from sqlalchemy import make_url
-
-    from study_app.database import SurveyError
+    from study_app.database import SurveyError, parse_url
     from study_app.models import now
 
-    url = make_url(workspace.database_url)
+    url = parse_url(workspace.database_url)
     if url.get_backend_name() != "sqlite":
         raise SurveyError("This survey's database is not SQLite: back it up with the database's own tool, `pg_dump`.")
     source = Path(url.database or "")

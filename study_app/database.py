@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, text
 from sqlalchemy.orm import Session
 
 from gan_core.workspace import GlimpseError
@@ -27,20 +27,25 @@ class SurveyError(GlimpseError):
     """The survey cannot do what was asked: a sentence that names what and the remedy."""
 
 
+def parse_url(url: str) -> URL:
+    """Raises SurveyError for what is no database URL."""
+    try:
+        return make_url(url)
+    except (exc.ArgumentError, ValueError) as error:
+        raise _unusable(error) from None
+
+
 def make_engine(url: str) -> Engine:
     """The engine for a database URL. Raises SurveyError for a URL or a folder that cannot be used."""
+    parsed = parse_url(url)
     try:
-        parsed = make_url(url)
         if parsed.get_backend_name() == "postgresql" and parsed.drivername in ("postgresql", "postgres"):
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(parsed, pool_size=16, max_overflow=32, pool_pre_ping=parsed.drivername != "sqlite")
     except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
-        raise SurveyError(
-            f"DATABASE_URL cannot be used ({error}): give sqlite:///FILE or postgresql://USER@HOST/NAME "
-            "(for PostgreSQL: pip install 'glimpse[postgres]')."
-        ) from None
+        raise _unusable(error) from None
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -104,9 +109,15 @@ def alembic_config(url: str) -> Any:
 
 
 def current(url: str) -> str | None:
-    """The revision that the database is at; None for an empty one. Raises SurveyError where it cannot be reached."""
+    """The revision that the database is at; None for an empty one, or a file that is not there, which stays away.
+
+    Raises SurveyError where it cannot be reached.
+    """
     from alembic.runtime.migration import MigrationContext
 
+    file = parse_url(url)
+    if file.get_backend_name() == "sqlite" and file.database and not Path(file.database).exists():
+        return None
     engine = make_engine(url)
     try:
         with engine.connect() as connection:
@@ -123,21 +134,28 @@ def head() -> str:
     return str(ScriptDirectory.from_config(alembic_config("")).get_current_head())
 
 
+def current_if_known(url: str) -> str | None:
+    """`current`, of a database that this version can migrate. Raises SurveyError for one of a newer schema."""
+    from alembic.script import ScriptDirectory
+
+    found = current(url)
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config(url)).walk_revisions()}
+    if found is not None and found not in known:
+        raise SurveyError(
+            f"The database {_shown(url)} has schema {found}, newer than this version of Glimpse knows "
+            f"(up to {head()}): use the newer version, or another database."
+        )
+    return found
+
+
 def upgrade(url: str) -> tuple[str | None, str]:
     """Bring the database to this version's schema; returns the revisions before and after.
 
     Raises SurveyError for a database of a newer schema, or one that cannot be opened or written.
     """
     from alembic import command
-    from alembic.script import ScriptDirectory
 
-    before, after = current(url), head()
-    known = {script.revision for script in ScriptDirectory.from_config(alembic_config(url)).walk_revisions()}
-    if before is not None and before not in known:
-        raise SurveyError(
-            f"The database {_shown(url)} has schema {before}, newer than this version of Glimpse knows "
-            f"(up to {after}): use the newer version, or another database."
-        )
+    before, after = current_if_known(url), head()
     if before != after:
         try:
             command.upgrade(alembic_config(url), "head")
@@ -156,7 +174,14 @@ def check_writable(database: Database) -> None:
 
 
 def _shown(url: str) -> str:
-    return make_url(url).render_as_string(hide_password=True)
+    return parse_url(url).render_as_string(hide_password=True)
+
+
+def _unusable(error: Exception) -> SurveyError:
+    return SurveyError(
+        f"DATABASE_URL cannot be used ({error}): give sqlite:///FILE or postgresql://USER@HOST/NAME "
+        "(for PostgreSQL: pip install 'glimpse[postgres]')."
+    )
 
 
 def _reason(error: exc.DBAPIError) -> str:

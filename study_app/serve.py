@@ -45,12 +45,10 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def serve(args: argparse.Namespace, workspace: Workspace) -> None:
-    from sqlalchemy import make_url
-
     from study_app import create_app
-    from study_app.database import SurveyError
+    from study_app.database import SurveyError, parse_url
 
-    many = make_url(workspace.database_url).get_backend_name() != "sqlite"
+    many = parse_url(workspace.database_url).get_backend_name() != "sqlite"
     workers = args.workers if args.workers is not None else (4 if many else 1)
     if workers < 1 or args.threads < 1 or args.trusted_proxies < 0:
         raise SurveyError("--workers and --threads must be at least 1, --trusted-proxies at least 0.")

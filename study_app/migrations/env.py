@@ -1,16 +1,17 @@
-"""How Alembic finds the database: the one it is given, else that of the workspace."""
+"""How Alembic finds the database: the one it is given, else (on its own command line) that of the workspace."""
 
 from __future__ import annotations
 
+import sys
+
 from alembic import context
 
-from gan_core.workspace import Workspace
-from study_app.database import make_engine
+from gan_core.workspace import Workspace, run_command
+from study_app.database import current_if_known, make_engine
 from study_app.models import Base
 
 
-def run() -> None:
-    url = context.config.attributes.get("database_url") or Workspace.at().database_url
+def run(url: str) -> None:
     engine = make_engine(url).execution_options(glimpse_write=True)
     with engine.connect() as connection:
         context.configure(connection=connection, target_metadata=Base.metadata, render_as_batch=True)
@@ -19,4 +20,13 @@ def run() -> None:
     engine.dispose()
 
 
-run()
+def run_alone() -> None:
+    url = Workspace.at().database_url
+    current_if_known(url)
+    run(url)
+
+
+if given := context.config.attributes.get("database_url"):
+    run(given)
+elif code := run_command(run_alone):
+    sys.exit(code)

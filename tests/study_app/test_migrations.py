@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
+from alembic import config as alembic_cli
 from sqlalchemy import inspect, text
 
 from gan_core.workspace import Workspace
 from study_app import cli, database
 from study_app.models import Base
 
+ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
 TABLES = sorted(Base.metadata.tables)
 
 
@@ -87,3 +90,13 @@ def test_a_database_from_a_newer_version_is_left_alone(filled: str, capsys: pyte
         session.execute(text("UPDATE alembic_version SET version_num = '9999'"))
     assert cli.main(["status"]) == 2
     assert "newer" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:  # as `alembic upgrade head` does it in a checkout
+        alembic_cli.main(["-c", str(ALEMBIC_INI), "upgrade", "head"])
+    assert stopped.value.code == 2
+    assert "has schema 9999, newer than" in capsys.readouterr().err
+
+
+def test_asking_for_the_schema_makes_no_database(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["db", "current"]) == 0
+    assert "(none)" in capsys.readouterr().out
+    assert not workspace.root.exists()

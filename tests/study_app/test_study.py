@@ -141,7 +141,7 @@ def test_a_study_with_participants_is_not_changed_silently(
         (["load", "few"], "has 3 real images, a participant of this study needs 10"),
         (["load", "--all", "few"], "Say what to load"),
         (["serve", "--port", "99999"], "Cannot listen on 127.0.0.1:99999"),
-        (["db", "current", "--workspace", "/proc/nowhere"], "/proc/nowhere"),
+        (["db", "upgrade", "--workspace", "/proc/nowhere"], "/proc/nowhere"),
     ],
 )
 def test_what_cannot_be_done_is_said_in_one_sentence_with_code_2(
@@ -184,5 +184,6 @@ def test_a_port_in_use_and_a_file_that_is_no_database_are_refused(
     code, said = run(capsys, "db", "upgrade")
     assert (code, "file is not a database" in said) == (2, True)
     monkeypatch.setenv("DATABASE_URL", "nonsense")
-    code, said = run(capsys, "db", "upgrade")
-    assert (code, "DATABASE_URL cannot be used" in said) == (2, True)
+    for words in (["db", "upgrade"], ["db", "current"], ["serve"], ["backup"]):
+        code, said = run(capsys, *words)
+        assert (code, "DATABASE_URL cannot be used" in said) == (2, True)
