@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import zipfile
 import zlib
@@ -64,7 +65,7 @@ def find_files(places: Iterable[Path]) -> list[SourceFile]:
     files: list[SourceFile] = []
     for place in places:
         if place.is_dir():
-            for path in sorted(p for p in place.rglob("*") if p.is_file()):
+            for path in sorted(_all_files(place)):
                 name = path.relative_to(place).as_posix()
                 files += _in_zip(path) if path.suffix.lower() == ".zip" else [SourceFile(name, path)]
         elif place.suffix.lower() == ".zip" and place.is_file():
@@ -88,6 +89,15 @@ def find_photos(places: Iterable[Path], workspace: Workspace) -> list[SourceFile
         hint = f" It holds the zip {inner}: unpack that first." if inner else ""
         raise ImageSetError(f"There is no photo in {where} (looked for {', '.join(sorted(PHOTO_SUFFIXES))}).{hint}")
     return photos
+
+
+def _all_files(folder: Path) -> Iterator[Path]:
+    """The files below a folder and below the folders that links in it lead to, each folder once: links may go round."""
+    seen: set[str] = set()
+    for at, folders, files in os.walk(folder, followlinks=True):
+        folders[:] = sorted(f for f in folders if os.path.realpath(os.path.join(at, f)) not in seen)
+        seen |= {os.path.realpath(at), *(os.path.realpath(os.path.join(at, f)) for f in folders)}
+        yield from (path for name in files if (path := Path(at, name)).is_file())
 
 
 def _in_zip(path: Path) -> list[SourceFile]:

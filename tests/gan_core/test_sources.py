@@ -52,6 +52,15 @@ def test_zips_lying_in_a_folder_are_looked_into(tmp_path: Path) -> None:
     assert [f.name for f in find_files([tmp_path])] == ["P1.jpg", "P2.jpg"]
 
 
+def test_links_to_folders_are_followed_and_may_go_round(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.png").write_bytes(b"")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "photos")
+    assert [f.name for f in find_files([tmp_path / "photos"])] == ["link/a.png"]
+
+
 def test_what_we_made_ourselves_is_no_photo(tmp_path: Path) -> None:
     workspace = Workspace.at(tmp_path / "workspace")
     for folder in ("images", "images/healthy", "stimuli/healthy"):
