@@ -53,7 +53,7 @@ def verdict_in_words(name: str, one: dict[str, Any]) -> dict[str, Any]:
         head = "Undecided"
         more = one["equivalence"].get("more_participants")
         need = (
-            f"about {more} more participants would decide it" if more
+            f"about {more} more participant{'s' if more > 1 else ''} would decide it" if more
             else one["equivalence"].get("note") or "more images are needed, more participants alone will not decide it"
         )  # fmt: skip
         sentence = f"{right}, neither clearly off 50 % nor clearly within {band}: {need}."
