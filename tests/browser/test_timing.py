@@ -43,10 +43,11 @@ def test_the_reported_exposures_are_those_of_the_frame_trace(
     planned = np.array([row["exposure_ms_planned"] for row in stored], float)
     assert shown.shape == reported.shape
     off = reported - shown
-    assert np.abs(off).max() <= 1.1 * FRAME_MS  # within one frame in each trial, also on a busy machine
     assert abs(np.median(off)) < 1
+    # A machine that stalls for some frames may keep the page from knowing, but not from saying so.
     wrong = np.abs(shown - np.round(planned / FRAME_MS) * FRAME_MS) > 1.1 * FRAME_MS
-    assert all(row["flags"] for row, is_wrong in zip(stored, wrong, strict=True) if is_wrong)
+    misreported = np.abs(off) > 1.1 * FRAME_MS
+    assert all(row["flags"] for row, is_off in zip(stored, wrong | misreported, strict=True) if is_off)
 
 
 def test_response_times_are_those_of_the_key_presses_own_stamps(page: Page, serve: Callable[..., Server]) -> None:
