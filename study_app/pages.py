@@ -72,16 +72,24 @@ def _consent(file: StudyFile) -> dict[str, Any]:
 def study(slug: str) -> Any:
     with database().read() as session:
         row, file = _study(session, slug)
-        who = entering.identity(request.args)
-        known = entering.find(session, row, who) if who else None
-        if known is not None and known.state not in CLOSED:
-            return redirect(url_for("pages.participant", token=known.token), 303)
-        if known is not None:
-            return closed(known, file)
-        if row.state != "open":
-            return render_template("closed.html", study=file, why=row.state), 403
+        elsewhere = _elsewhere(session, row, file)
+        if elsewhere is not None:
+            return elsewhere
     preview = request.args.get("assignmentId") == entering.PREVIEW
     return render_template("consent.html", study=file, slug=slug, preview=preview, action=_with_query("enter"))
+
+
+def _elsewhere(session: Session, row: models.Study, file: StudyFile) -> Any:
+    """Where somebody goes who cannot enter: on with their own trials, to how these ended, or to why none begin now."""
+    who = entering.identity(request.args)
+    known = entering.find(session, row, who) if who else None
+    if known is not None and known.state not in CLOSED:
+        return redirect(url_for("pages.participant", token=known.token), 303)
+    if known is not None:
+        return closed(known, file)
+    if row.state != "open":
+        return render_template("closed.html", study=file, why=row.state), 403
+    return None
 
 
 @blueprint.post("/study/<slug>/enter")
@@ -93,14 +101,9 @@ def enter(slug: str) -> Any:
         i18n.offer(file.languages, request.form.get("lang"))
         if request.args.get("assignmentId") == entering.PREVIEW:
             abort(403)
-        who = entering.identity(request.args)
-        known = entering.find(session, row, who) if who else None
-        if known is not None and known.state not in CLOSED:
-            return redirect(url_for("pages.participant", token=known.token), 303)
-        if known is not None:
-            return closed(known, file)
-        if row.state != "open":
-            return render_template("closed.html", study=file, why=row.state), 403
+        elsewhere = _elsewhere(session, row, file)
+        if elsewhere is not None:
+            return elsewhere
         if "no" in choices:
             person = entering.new_participant(row, language=i18n.language(), at=models.now(), state="no-consent")
             session.add(person)
@@ -111,7 +114,8 @@ def enter(slug: str) -> Any:
             )
             return page, 422
         entered = entering.enter(
-            session, row, language=i18n.language(), consent=_consent(file), who=who,
+            session, row, language=i18n.language(), consent=_consent(file),
+            who=entering.identity(request.args),
             simulated="simulated" in request.args,
         )  # fmt: skip
         if entered is None:

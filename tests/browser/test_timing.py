@@ -44,9 +44,10 @@ def test_the_reported_exposures_are_those_of_the_frame_trace(
     assert shown.shape == reported.shape
     off = reported - shown
     assert abs(np.median(off)) < 1
-    # A machine that stalls for some frames may keep the page from knowing, but not from saying so.
+    # A machine that stalls for some frames may keep the page from knowing, once in twelve, but not from saying so.
     wrong = np.abs(shown - np.round(planned / FRAME_MS) * FRAME_MS) > 1.1 * FRAME_MS
     misreported = np.abs(off) > 1.1 * FRAME_MS
+    assert misreported.sum() <= 1
     assert all(row["flags"] for row, is_off in zip(stored, wrong | misreported, strict=True) if is_off)
 
 
