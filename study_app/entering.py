@@ -32,55 +32,67 @@ def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
     return None
 
 
-def find(session: Session, study: models.Study, who: tuple[str, str, dict[str, str]]) -> models.Participant | None:
-    """The participant whom a platform has sent before."""
-    external = models.ExternalIdentity
-    return session.scalar(
-        select(models.Participant)
+def find(session: Session, study: models.Study, query: dict[str, str], token: str) -> models.Participant | None:
+    """Who has entered before: whom a platform has sent with this query, or who entered by the page with this token."""
+    external, person = models.ExternalIdentity, models.Participant
+    who = identity(query)
+    sent = who and session.scalar(
+        select(person)
         .join(external)
         .where(external.study_id == study.id, external.platform == who[0], external.person == who[1])
     )
+    return sent or (session.scalar(select(person).where(person.token == token)) if token else None)
 
 
-def taken(session: Session, version: models.StudyVersion, at: datetime) -> list[int]:
-    """How many finished and recently active participants each set of the study has; simulated ones never count."""
+def new_token() -> str:
+    """What opens a participant's pages (or erases their data): 144 random bits."""
+    return secrets.token_urlsafe(18)
+
+
+def taken(session: Session, version: models.StudyVersion, at: datetime, *, simulated: bool) -> list[int]:
+    """How many finished and recently active participants each set of the study has.
+
+    Simulated ones never count, but among themselves: there all do.
+    """
     person = models.Participant
     recently = at - timedelta(minutes=design.ACTIVE_MINUTES)
-    counts: dict[int | None, int] = dict(
-        session.execute(
-            select(person.set_id, func.count())
-            .where(
-                person.study_id == version.study_id,
-                person.simulated.is_(False),
-                or_(person.state == "finished", and_(person.state == "working", person.last_seen_at >= recently)),
-            )
-            .group_by(person.set_id)
-        ).all()
+    query = select(person.set_id, func.count()).where(
+        person.study_id == version.study_id, person.simulated.is_(simulated)
     )
+    if not simulated:
+        active = and_(person.state == "working", person.last_seen_at >= recently)
+        query = query.where(or_(person.state == "finished", active))
+    counts: dict[int | None, int] = dict(session.execute(query.group_by(person.set_id)).all())
     return [counts.get(entry.set_id, 0) for entry in version.sets]
+
+
+def is_full(session: Session, study: models.Study) -> bool:
+    """Whether every set of the study has reached its quota."""
+    quotas = [entry.quota for entry in study.current.sets]
+    return None not in quotas and all(
+        n >= (quota or 0)
+        for n, quota in zip(taken(session, study.current, models.now(), simulated=False), quotas, strict=True)
+    )
 
 
 def enter(
     session: Session, study: models.Study, *, language: str, consent: dict[str, Any],
-    who: tuple[str, str, dict[str, str]] | None, simulated: bool = False, at: datetime | None = None,
+    who: tuple[str, str, dict[str, str]] | None, token: str, simulated: bool = False,
 ) -> models.Participant | None:  # fmt: skip
     """A new participant with all trials drawn; None when every set has reached its quota.
 
-    Called in a write transaction. The row of the study is locked, so that entries come one after the other and sets
-    stay in balance however many people enter at once.
+    Called in a write transaction that has locked the row of the study, so that entries come one after the other: sets
+    stay in balance however many people enter at once, and whoever clicks twice enters once.
     """
-    at = at or models.now()
-    session.execute(select(models.Study.id).where(models.Study.id == study.id).with_for_update())
+    at = models.now()
     version = study.current
     seed = secrets.randbits(31)
     rng = np.random.default_rng(seed)
-    counts = [0 for _ in version.sets] if simulated else taken(session, version, at)
-    if simulated:
-        counts = simulated_taken(session, version)
+    counts = taken(session, version, at, simulated=simulated)
     place = design.choose_set(counts, [None if simulated else entry.quota for entry in version.sets], rng)
     if place is None:
         return None
-    person = new_participant(study, language=language, simulated=simulated, at=at)
+    person = new_participant(study, language=language, token=token, simulated=simulated)
     person.set = version.sets[place].set
     person.seed = seed
     person.consent_version = sha256_json(consent)
@@ -92,25 +104,12 @@ def enter(
     return person
 
 
-def simulated_taken(session: Session, version: models.StudyVersion) -> list[int]:
-    """Simulated participants are balanced among themselves."""
-    person = models.Participant
-    counts: dict[int | None, int] = dict(
-        session.execute(
-            select(person.set_id, func.count())
-            .where(person.study_id == version.study_id, person.simulated.is_(True))
-            .group_by(person.set_id)
-        ).all()
-    )
-    return [counts.get(entry.set_id, 0) for entry in version.sets]
-
-
 def new_participant(
-    study: models.Study, *, language: str, at: datetime, simulated: bool = False, state: str = "working"
+    study: models.Study, *, language: str, token: str, simulated: bool = False, state: str = "working"
 ) -> models.Participant:
+    at = models.now()
     return models.Participant(
-        public_id="p" + secrets.token_hex(6),
-        token=secrets.token_urlsafe(18), withdrawal_token=secrets.token_urlsafe(18),
+        public_id="p" + secrets.token_hex(6), token=token, withdrawal_token=new_token(),
         study=study, version=study.current, language=language, simulated=simulated, state=state,
         entered_at=at, last_seen_at=at,
     )  # fmt: skip

@@ -14,9 +14,7 @@ NAMES = {"en": "English", "de": "Deutsch", "fr": "Français"}
 
 def init_app(app: Flask) -> None:
     Babel(app, locale_selector=language, default_domain="messages")
-    app.jinja_env.globals.update(
-        language=language, language_names=NAMES, shown=shown, language_link=language_link, minutes=minutes
-    )
+    app.jinja_env.globals.update(language=language, language_names=NAMES, shown=shown, language_link=language_link)
 
 
 def offer(languages: tuple[str, ...], chosen: str | None = None) -> None:
@@ -39,11 +37,12 @@ def shown(text: Text) -> str:
 
 
 def language_link(code: str) -> str:
-    """This page in another language, with its query string as it is otherwise."""
-    return "?" + urlencode([*((k, v) for k, v in request.args.items(multi=True) if k != "lang"), ("lang", code)])
+    """This page in another language, with its query string as it is otherwise; from what a form gave, the form."""
+    query = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
+    return f"{'./' if request.endpoint == 'pages.enter' else ''}?{urlencode([*query, ('lang', code)])}"
 
 
 def minutes(study: StudyFile) -> int:
     """About how long the trials take: fixation, image, mask, and a second and a half to answer and go on."""
     image_ms = sum(study.exposure_ms) / 2 + study.fixation_ms + (study.mask_ms if study.mask else 0) + 1500
-    return max(2, round((study.trials.count * image_ms + 60_000) / 60_000))
+    return max(2, round((study.trials.total * image_ms + 60_000) / 60_000))

@@ -92,7 +92,7 @@ def _published(workspace: Workspace, name: str) -> PublishedSet:
 
 
 def _check_enough(one: PublishedSet, study: StudyFile) -> None:
-    """Raises SurveyError unless the set has as many images of each class as a participant sees."""
+    """Raises SurveyError unless the set has as many images of each class, and for practice, as a participant sees."""
     from study_app.database import SurveyError
 
     real = round(study.trials.count * study.trials.real_share)
@@ -103,6 +103,12 @@ def _check_enough(one: PublishedSet, study: StudyFile) -> None:
                 f"The stimulus set '{one.name}' has {len(one.of(truth))} {truth} images, a participant of this study "
                 f"needs {needed}: publish more (`gan_core publish --count`), or lower `trials.count` in the study file."
             )
+    practice = len(one.of("real", practice=True) + one.of("generated", practice=True))
+    if practice < study.practice:
+        raise SurveyError(
+            f"The stimulus set '{one.name}' has {practice} images for practice, this study asks for {study.practice}: "
+            "lower `practice` in the study file."
+        )
 
 
 def store_set(session: Session, one: PublishedSet) -> StimulusSet:

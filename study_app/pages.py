@@ -8,19 +8,22 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from typing import Any
 
 from flask import Blueprint, abort, current_app, redirect, render_template, request, url_for
+from flask_babel import gettext as _
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
 from study_app import crowd, entering, i18n, models, security
 from study_app.database import Database
-from study_app.study import StudyFile
+from study_app.study import StudyFile, say
 
 blueprint = Blueprint("pages", __name__)
 CLOSED = ("withdrawn", "no-consent", "screened-out")
+TOKEN = re.compile("[A-Za-z0-9_-]{24}")
 
 
 def database() -> Database:
@@ -54,77 +57,110 @@ def _with_query(path: str) -> str:
     return f"{path}?{query}" if query else path
 
 
-def _study(session: Session, slug: str) -> tuple[models.Study, StudyFile]:
-    row = session.scalar(select(models.Study).where(models.Study.slug == slug))
+def _study(session: Session, slug: str, *, write: bool = False) -> tuple[models.Study, StudyFile]:
+    """The study of a slug; 404 where there is none. In a write transaction its row is locked."""
+    query = select(models.Study).where(models.Study.slug == slug)
+    row = session.scalar(query.with_for_update() if write else query)
     if row is None:
         abort(404)
     file = StudyFile.from_dict(row.current.definition)
-    i18n.offer(file.languages)
+    i18n.offer(file.languages, request.form.get("lang"))
     return row, file
 
 
 def _consent(file: StudyFile) -> dict[str, Any]:
-    """What the participant agrees to, in the words they read: its hash is stored with their consent."""
-    return {"about": i18n.shown(file.about), "consent": i18n.shown(file.consent), "language": i18n.language()}
+    """What the participant reads and agrees to, in their language: the page shows it, and its hash is stored."""
+    about = i18n.shown(file.about).split("\n\n")
+    if not file.about:
+        about = [
+            _(
+                "Some of the images that you will see are real medical photographs. Others were made by a computer. "
+                "Each is shown until you say which you think it is."
+            )
+            if file.mode == "unlimited"
+            else _(
+                "Some of the images that you will see are real medical photographs. Others were made by a computer. "
+                "Each is shown for a moment only; then you say which you think it was."
+            ),
+            _("We want to know how well people can tell them apart. You need no training of any kind."),
+        ]
+    facts = [
+        _("%(count)d images, about %(minutes)d minutes", count=file.trials.total, minutes=i18n.minutes(file)),
+        _("We keep your answers and how long they took; not your name, and no address of your computer."),
+        _("You may stop at any time, and have your answers deleted later by a link that you get at the end."),
+        _("Medical images may be unpleasant to look at."),
+    ]
+    if file.contact:
+        facts.append(_("Questions? Write to %(contact)s.", contact=file.contact))
+    agreed = i18n.shown(file.consent) or _(
+        "I am at least 18 years old, I have read this, and I take part of my own free will."
+    )
+    return {"about": about, "facts": facts, "agreed": agreed, "language": i18n.language()}
+
+
+def _is_preview() -> bool:
+    return request.args.get("assignmentId") == entering.PREVIEW
+
+
+def _ask(file: StudyFile, *, missing: bool = False) -> str:
+    """The consent page. The token in its form makes one participant of it, however often it is sent."""
+    return render_template(
+        "consent.html", study=file, consent=_consent(file), preview=_is_preview(), missing=missing,
+        token=entering.new_token(), action=_with_query("enter"),
+    )  # fmt: skip
 
 
 @blueprint.get("/study/<slug>/")
 def study(slug: str) -> Any:
     with database().read() as session:
         row, file = _study(session, slug)
-        elsewhere = _elsewhere(session, row, file)
-        if elsewhere is not None:
-            return elsewhere
-    preview = request.args.get("assignmentId") == entering.PREVIEW
-    return render_template("consent.html", study=file, slug=slug, preview=preview, action=_with_query("enter"))
+        return _elsewhere(session, row, file) or _ask(file)
 
 
-def _elsewhere(session: Session, row: models.Study, file: StudyFile) -> Any:
-    """Where somebody goes who cannot enter: on with their own trials, to how these ended, or to why none begin now."""
-    who = entering.identity(request.args)
-    known = entering.find(session, row, who) if who else None
-    if known is not None and known.state not in CLOSED:
-        return redirect(url_for("pages.participant", token=known.token), 303)
+def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str = "") -> Any:
+    """Where somebody goes who cannot enter: to their own page if they have one, or to why nobody begins now."""
+    known = entering.find(session, row, request.args, token)
     if known is not None:
-        return closed(known, file)
+        return redirect(url_for("pages.participant", token=known.token), 303)
     if row.state != "open":
-        return render_template("closed.html", study=file, why=row.state), 403
+        return _nobody(file, row.state)
+    if "simulated" not in request.args and entering.is_full(session, row):
+        return _nobody(file, "full")
     return None
+
+
+def _nobody(file: StudyFile, why: str) -> tuple[str, int]:
+    return render_template("closed.html", study=file, why=why), 403
 
 
 @blueprint.post("/study/<slug>/enter")
 def enter(slug: str) -> Any:
     security.limit_entries()
-    choices = request.form.getlist("consent")
+    choices, token = request.form.getlist("consent"), request.form.get("token", "")
+    if not TOKEN.fullmatch(token):
+        token = entering.new_token()
     with database().write() as session:
-        row, file = _study(session, slug)
-        i18n.offer(file.languages, request.form.get("lang"))
-        if request.args.get("assignmentId") == entering.PREVIEW:
+        row, file = _study(session, slug, write=True)
+        if _is_preview():
             abort(403)
-        elsewhere = _elsewhere(session, row, file)
+        elsewhere = _elsewhere(session, row, file, token)
         if elsewhere is not None:
             return elsewhere
         if "no" in choices:
-            person = entering.new_participant(row, language=i18n.language(), at=models.now(), state="no-consent")
+            person = entering.new_participant(row, language=i18n.language(), token=token, state="no-consent")
             session.add(person)
-            return closed(person, file)
+            return _closed(person, file)
         if "yes" not in choices:
-            page = render_template(
-                "consent.html", study=file, slug=slug, preview=False, action=_with_query("enter"), missing=True
-            )
-            return page, 422
-        entered = entering.enter(
-            session, row, language=i18n.language(), consent=_consent(file),
-            who=entering.identity(request.args),
-            simulated="simulated" in request.args,
-        )  # fmt: skip
-        if entered is None:
-            return render_template("closed.html", study=file, why="full"), 403
-        token = entered.token
+            return _ask(file, missing=True), 422
+        if not entering.enter(
+            session, row, language=i18n.language(), consent=_consent(file), who=entering.identity(request.args),
+            token=token, simulated="simulated" in request.args,
+        ):  # fmt: skip
+            return _nobody(file, "full")
     return redirect(url_for("pages.participant", token=token), 303)
 
 
-def closed(person: models.Participant, file: StudyFile) -> Any:
+def _closed(person: models.Participant, file: StudyFile) -> str:
     """What somebody sees for whom the study ended early, with the platform's code for that if there is one."""
     return render_template("closed.html", study=file, why=person.state, **_way_back(person, file))
 
@@ -163,21 +199,11 @@ def participant(token: str) -> Any:
     with database().read() as session:
         person, file = find(session, token)
         if person.state in CLOSED:
-            return closed(person, file)
+            return _closed(person, file)
         if person.state == "finished":
             return _debrief(session, person, file)
-        answered = (
-            session.scalar(
-                select(func.count(models.Trial.id)).where(
-                    models.Trial.participant_id == person.id, models.Trial.answer.is_not(None)
-                )
-            )
-            or 0
-        )
-        stage = "trials" if answered else person.stage
-        if stage == "questions" and not file.questions:
-            stage = "device"
-        total = session.scalar(select(func.count(models.Trial.id)).where(models.Trial.participant_id == person.id)) or 0
+        counts = select(func.count(), func.count(models.Trial.answer)).where(models.Trial.participant_id == person.id)
+        total, answered = session.execute(counts).one()
         setup = {
             "base": f"/p/{token}/",
             "practice": 0 if person.practised_at or answered else file.practice,
@@ -185,11 +211,16 @@ def participant(token: str) -> Any:
             "mask": file.mask_ms if file.mask else 0,
             "result": _result(session, person),
         }
+        stage = "trials" if answered else _stage(person, file)
         template = {"questions": "questions.html", "device": "device.html"}.get(stage, "trials.html")
         return render_template(
             template, study=file, person=person, label=_label(person, file), answered=answered, total=total,
             setup=json.dumps(setup),
         )  # fmt: skip
+
+
+def _stage(person: models.Participant, file: StudyFile) -> str:
+    return "device" if person.stage == "questions" and not file.questions else person.stage
 
 
 def _label(person: models.Participant, file: StudyFile) -> str:
@@ -211,37 +242,28 @@ def questions(token: str) -> Any:
     with database().write() as session:
         person, file = find(session, token, write=True)
         if person.state == "working" and person.stage == "questions":
-            answers: dict[str, Any] = {}
+            told: dict[str, str] = {}
             for question in file.questions:
                 given = request.form.get(question.key, "").replace("\0", "").strip()[:500]
-                if question.options:
-                    if given.isascii() and given.isdigit() and len(given) < 4 and int(given) < len(question.options):
-                        answers[question.key] = int(given)
-                        if int(given) in question.screen_out:
-                            person.state = "screened-out"
-                elif given:
-                    answers[question.key] = given
-            person.questionnaire = {
-                question.key: _option(question.options[answers[question.key]])
-                if question.options
-                else answers[question.key]
-                for question in file.questions
-                if question.key in answers
-            }
+                options = {str(i): option for i, option in enumerate(question.options)}
+                if given in options:  # stored in the study's first language, whatever the participant's
+                    told[question.key] = say(options[given], file.languages[0])
+                    if int(given) in question.screen_out:
+                        person.state = "screened-out"
+                elif given and not options:
+                    told[question.key] = given
+            person.questionnaire = told
             person.stage = "device"
+            if person.state == "screened-out":
+                entering.count_shown(session, person, -1)
     return redirect(url_for("pages.participant", token=token), 303)
-
-
-def _option(option: Any) -> str:
-    """How an option is stored: in the study's first language, whatever the participant's."""
-    return next(iter(option.values())) if isinstance(option, dict) else str(option)
 
 
 @blueprint.post("/p/<token>/device")
 def device(token: str) -> Any:
     with database().write() as session:
-        person, _ = find(session, token, write=True)
-        if person.state == "working" and person.stage in ("questions", "device"):
+        person, file = find(session, token, write=True)
+        if person.state == "working" and _stage(person, file) == "device":
             person.device = {
                 key: value
                 for key in ("frame_ms", "width", "height", "pixel_ratio", "touch")

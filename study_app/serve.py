@@ -66,10 +66,13 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
 def _waitress(app: Flask, args: argparse.Namespace) -> None:
     from waitress import create_server
 
+    from study_app.admin import UPLOAD
+
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for every request that waits a moment
     server = create_server(
         app, host=args.host, port=args.port, threads=args.threads, ident=None,
         connection_limit=CONNECTIONS, asyncore_use_poll=True,  # browsers keep theirs open; select() stops at 1024
+        max_request_body_size=2 * UPLOAD,  # else up to a gigabyte is taken in before the application can refuse it
         clear_untrusted_proxy_headers=args.trusted_proxies == 0,  # else ProxyFix judges them
     )  # fmt: skip
 

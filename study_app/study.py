@@ -47,6 +47,11 @@ class Trials:
     spare: int = 0  # at most so many trials whose exposure went wrong are replaced at the end
     block: int = 0  # a pause after each so many trials
 
+    @property
+    def total(self) -> int:
+        """How many images a participant sees, but for practice and spare ones."""
+        return self.count + self.catch
+
 
 @dataclass(frozen=True)
 class Completion:
@@ -201,7 +206,7 @@ def _whole(value: Any) -> bool:
 def _is_text(value: Any) -> bool:
     if isinstance(value, dict):
         return bool(value) and all(k in LANGUAGES and isinstance(v, str) and v.strip() for k, v in value.items())
-    return isinstance(value, str)
+    return isinstance(value, str) and bool(value.strip())
 
 
 def read_study(path: Path) -> StudyFile:
@@ -300,8 +305,8 @@ def _questions(table: _Table) -> tuple[Question, ...]:
         key = entry.get("key", None, "a short name in lower-case letters, digits, '-' and '_'", _is_slug)
         text = entry.text("text", "")
         options = entry.get(
-            "options", [], "a list of at least two texts",
-            lambda v: isinstance(v, list) and len(v) > 1 and all(_is_text(option) and option for option in v),
+            "options", [], "a list of at least two texts, all different",
+            lambda v: isinstance(v, list) and len(v) > 1 and all(map(_is_text, v)) and len(set(map(str, v))) == len(v),
         )  # fmt: skip
         if key is None or not text:
             raise SurveyError(f"{table.where}: `{entry.path}{'text' if key else 'key'}` is missing.")
@@ -322,7 +327,9 @@ def _are_among(options: list[Text], value: Any) -> bool:
 
 def _completion(table: _Table) -> Completion:
     codes = {key: table.line(key, "") for key in ("code", "screened_out_code", "no_consent_code")}
-    url = table.get("url", "", "an address that begins with https://", _is_address)
+    url = table.get("url", "", "an address that begins with https:// or http://", _is_address)
+    if "{code}" in url and not codes["code"]:
+        raise SurveyError(f"{table.where}: `completion.code` is missing: `completion.url` has a place for it.")
     table.done()
     return Completion(url=url, **codes)
 

@@ -7,6 +7,7 @@ and changes nothing; another one for the same trial, or one out of order, gets a
 from __future__ import annotations
 
 import math
+import string
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,8 @@ from study_app.pages import CLOSED, database, find
 from study_app.study import StudyFile
 
 blueprint = Blueprint("trials", __name__, url_prefix="/p/<token>")
+LONGEST_MS = 1e12
+WORD = string.ascii_letters + string.digits
 
 
 def _trials(session: Session, person: models.Participant) -> list[models.Trial]:
@@ -138,6 +141,8 @@ def answer(token: str) -> Any:
         if current + 1 == len(trials):
             trials += entering.draw_spares(session, person, trials, file)
         if current + 1 == len(trials):
+            if person.state in models.GAVE_BACK:  # somebody whose place was freed has come back and finished
+                entering.count_shown(session, person, 1)
             person.state, person.stage, person.finished_at = "finished", "end", models.now()
         described = _describe(token, trials, file)
     return jsonify(next=described)
@@ -167,8 +172,8 @@ def _body() -> dict[str, Any]:
 
 
 def _view(body: dict[str, Any]) -> str:
-    """The name that a page has given itself: tells one that tries again from another one."""
-    return str(body.get("view", ""))[:16].replace("\0", "")
+    """The name that a page has given itself, letters and digits: tells one that tries again from another one."""
+    return "".join(character for character in str(body.get("view", ""))[:16] if character in WORD)
 
 
 def _whole(value: Any) -> int | None:
@@ -176,14 +181,14 @@ def _whole(value: Any) -> int | None:
 
 
 def _time(value: Any) -> float | None:
-    """A finite number of milliseconds, at least 0."""
+    """A finite number of milliseconds, at least 0; LONGEST_MS for what is longer (sums of squares stay finite)."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
         number = float(value)
     except OverflowError:
         return None
-    return number if math.isfinite(number) and number >= 0 else None
+    return min(number, LONGEST_MS) if math.isfinite(number) and number >= 0 else None
 
 
 def _checked(body: dict[str, Any]) -> dict[str, Any] | None:
@@ -255,7 +260,7 @@ def practice(token: str) -> Any:
         return jsonify(
             [
                 {
-                    "trial": i + 1, "of": count, "exposure_ms": exposure,
+                    "trial": i + 1, "of": count, "exposure_ms": None if file.mode == "unlimited" else exposure,
                     "image": url_for("trials.practice_image", token=token, number=i + 1),
                 }
                 for i, exposure in enumerate(design.exposures(count, *file.exposure_ms, times))

@@ -8,6 +8,7 @@ const prompt = $("prompt");
 const buttons = { real: $("answer-real"), generated: $("answer-generated") };
 const KEYS = { f: "real", j: "generated" };
 const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload
+const keep = attempt(() => localStorage); // none where the browser forbids it: then only the reload loses it
 const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
 const period = new FramePeriod();
 const measured = wait(1500, period); // while the instructions are read
@@ -16,8 +17,17 @@ window.__done = false;
 window.__result = setup.result;
 
 const phase = (name) => { document.body.dataset.phase = name; };
-const say = (key) => { prompt.textContent = key ? prompt.dataset[key] : ""; };
-const trouble = () => { prompt.classList.add("trouble"); say("offline"); };
+function say(key) {
+  prompt.textContent = key ? prompt.dataset[key] : "";
+  prompt.classList.toggle("trouble", key === "offline");
+}
+let giving = false; // while a trial is given nothing else is said: its image may be on the screen
+const trouble = () => { if (!giving) say("offline"); };
+
+// What `action` returns; nothing where it throws, as a browser's storage may.
+function attempt(action) {
+  try { return action(); } catch { return null; }
+}
 
 // ------------------------------------------------------------------------------------------------ answering
 
@@ -30,7 +40,7 @@ function pressed(answer, by, stamp) {
 }
 
 addEventListener("keydown", (event) => {
-  const answer = KEYS[event.key.toLowerCase()];
+  const answer = KEYS[event.key?.toLowerCase()];
   if (!answer || event.repeat || event.ctrlKey || event.altKey || event.metaKey || $("trial").hidden) return;
   event.preventDefault();
   pressed(answer, "key", event.timeStamp);
@@ -76,6 +86,7 @@ function place(image) {
 }
 
 async function give(trial, image) {
+  giving = true;
   const screen = place(image);
   if (setup.mask) drawNoise(screen.mask);
   early = 0;
@@ -93,6 +104,7 @@ async function give(trial, image) {
   });
   phase("answer");
   const answer = await (until ?? asked());
+  giving = false;
   return {
     trial: trial.trial, answer: answer.answer, exposure_ms: shown.exposure, dropped_frames: shown.dropped,
     focus_lost: shown.lost, response_time_ms: Math.max(0, answer.stamp - shown.onset), by: answer.by,
@@ -138,11 +150,16 @@ function rest() {
 const announce = (trial) => post(`${setup.base}begin`, { trial: trial.trial, view });
 
 async function save(answer) {
-  localStorage.setItem(unsent, JSON.stringify(answer));
-  say("wait");
+  attempt(() => keep.setItem(unsent, JSON.stringify(answer)));
+  say("");
+  const late = setTimeout(() => { if (!prompt.textContent) say("wait"); }, 400);
   const response = await post(`${setup.base}answer`, answer, trouble);
-  localStorage.removeItem(unsent);
-  prompt.classList.remove("trouble");
+  clearTimeout(late);
+  say("");
+  attempt(() => keep.removeItem(unsent));
+  if (response.ok && answer.trial > window.__result.length) { // a repetition may be among them already
+    window.__result.push({ exposure: answer.exposure_ms, rt: answer.response_time_ms });
+  }
   return response;
 }
 
@@ -156,8 +173,8 @@ async function run() {
   $("instructions").hidden = true;
   $("trial").hidden = false;
   document.body.classList.add("running");
-  const left = localStorage.getItem(unsent);
-  if (left) await save(JSON.parse(left));
+  const left = attempt(() => JSON.parse(keep.getItem(unsent)));
+  if (left) await save(left);
   await measured;
   if (setup.practice) await practise();
   const images = new Map();
@@ -167,6 +184,8 @@ async function run() {
   };
   let trial = await position();
   while (!trial.done) {
+    $("progress").max = trial.of;
+    $("progress").value = trial.trial - 1;
     if (trial.pause) await rest();
     const image = await load(trial.image);
     images.delete(trial.image);
@@ -174,12 +193,8 @@ async function run() {
     announce(trial);
     const answer = await give(trial, image);
     const response = await save(answer);
-    if (response.ok) {
-      window.__result.push({ exposure: answer.exposure_ms, rt: answer.response_time_ms });
-    } else if (response.status !== 409) throw new Error(`answer: ${response.status}`);
+    if (!response.ok && response.status !== 409) throw new Error(`answer: ${response.status}`);
     trial = (await response.json()).next;
-    $("progress").max = trial.of ?? $("progress").max;
-    $("progress").value += 1;
   }
   $("trial").hidden = true;
   document.body.classList.remove("running");

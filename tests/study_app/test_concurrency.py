@@ -34,6 +34,22 @@ def test_sets_stay_within_one_however_many_enter_at_once(
     assert max(shown) - min(shown) <= 1
 
 
+def test_whoever_sends_the_consent_many_times_at_once_enters_once(
+    workspace: Workspace, study: str, make_app: Callable[..., Flask]
+) -> None:
+    apps = [make_app() for _ in range(2)]
+    for query, form in (("?PROLIFIC_PID=abc", {}), ("", {"token": "t" * 24})):
+
+        def enter(number: int, query: str = query, form: dict[str, str] = form) -> str:  # type: ignore[assignment]
+            client = apps[number % 2].test_client()
+            return client.post(f"/study/pilot/enter{query}", data={"consent": "yes", **form}).headers["Location"]
+
+        with ThreadPoolExecutor(8) as pool:
+            assert len(set(pool.map(enter, range(12)))) == 1
+    with Database(workspace.database_url).read() as session:
+        assert session.execute(text("SELECT COUNT(*) FROM participant")).scalar() == 2
+
+
 def test_of_opposite_answers_at_the_same_moment_one_is_stored(
     workspace: Workspace, study: str, make_app: Callable[..., Flask]
 ) -> None:

@@ -68,8 +68,11 @@ def test_without_a_limit_the_image_stays_until_it_is_answered(
     workspace: Workspace, known: Callable[[], dict[str, str]], make_app: Callable[..., Flask]
 ) -> None:
     load(workspace, "calm", 'mode = "unlimited"\nsets = [{ name = "alpha" }]\n[trials]\ncount = 6\n')
-    seen = take(make_app(), "calm", lambda trial, truth: truth, known())
+    app = make_app()
+    seen = take(app, "calm", lambda trial, truth: truth, known())
     assert [trial["exposure_ms"] for trial in seen] == [None] * 6
+    home = app.test_client().post("/study/calm/enter", data={"consent": "yes"}).headers["Location"]
+    assert [trial["exposure_ms"] for trial in app.test_client().get(f"{home}practice/").json] == [None, None]
     with Database(workspace.database_url).read() as session:
         assert set(session.execute(text("SELECT mode, exposure_ms_planned FROM responses")).all()) == {
             ("unlimited", None)

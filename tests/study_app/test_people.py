@@ -95,6 +95,28 @@ def test_the_images_of_who_withdrew_are_free_for_others(
         client.post(f"/withdraw/{person.withdrawal_token}")
 
 
+def test_the_images_of_who_gave_up_are_given_back_once_and_counted_again_if_they_finish(
+    client: FlaskClient, person: models.Participant, workspace: Workspace
+) -> None:
+    from study_app.admin import free_places
+
+    def shown() -> int | None:
+        with Database(workspace.database_url).read() as session:
+            return session.execute(text("SELECT SUM(shown) FROM stimulus")).scalar()
+
+    other = client.post("/study/pilot/enter?PROLIFIC_PID=b", data={"consent": "yes"}).headers["Location"]
+    assert shown() == 24
+    with Database(workspace.database_url).write() as session:
+        study = session.scalars(select(models.Study)).one()
+        assert free_places(session, study, {"my-id": "returned", "b": "timed-out"}) == 2
+    assert shown() == 0
+    for trial in range(1, 13):
+        client.post(f"{other}answer", json={"trial": trial, **ANSWER})
+    assert shown() == 12
+    client.post(f"/withdraw/{person.withdrawal_token}")
+    assert shown() == 12
+
+
 @pytest.mark.parametrize("how", ["code", "external"])
 def test_the_experimenter_shows_and_forgets_on_request(
     person: models.Participant, workspace: Workspace, how: str, capsys: pytest.CaptureFixture[str]

@@ -61,6 +61,15 @@ def test_a_study_survives_the_way_through_the_database_and_its_hash_is_of_its_co
         ('slug = "a"\ntitle = {it = "Vero?"}\n' + SETS, "`title` must be a text"),
         ('slug = "a"\nmode = "quick"\n' + SETS, "`mode` must be one of fixed, staircase, unlimited"),
         ('slug = "a"\n[completion]\nurl = "javascript:alert(1)"\n' + SETS, "`completion.url` must be an address"),
+        (
+            'slug = "a"\n[completion]\nurl = "https://x.org/?cc={code}"\n' + SETS,
+            "`completion.code` is missing: `completion.url` has a place for it",
+        ),
+        ('slug = "a"\ntitle = " "\n' + SETS, "`title` must be a text"),
+        (
+            'slug = "a"\n[[questions]]\nkey = "x"\ntext = "?"\noptions = ["a", "a"]\n' + SETS,
+            "`questions[1].options` must be a list of at least two texts, all different",
+        ),
         ('slug = "a"\n[[questions]]\nkey = "x"\n' + SETS, "`questions[1].text` is missing"),
         (
             'slug = "a"\n[[questions]]\nkey = "x"\ntext = "?"\noptions = ["a", "b"]\nscreen_out = ["c"]\n' + SETS,
@@ -139,6 +148,7 @@ def test_a_study_with_participants_is_not_changed_silently(
         (["load", "gamma"], "There is no stimulus set 'gamma'"),
         (["load", "nothing.toml"], "There is no study file nothing.toml"),
         (["load", "few"], "has 3 real images, a participant of this study needs 10"),
+        (["load", "untrained"], "has 0 images for practice, this study asks for 2: lower `practice`"),
         (["load", "--all", "few"], "Say what to load"),
         (["serve", "--port", "99999"], "Cannot listen on 127.0.0.1:99999"),
         (["db", "upgrade", "--workspace", "/proc/nowhere"], "/proc/nowhere"),
@@ -148,6 +158,7 @@ def test_what_cannot_be_done_is_said_in_one_sentence_with_code_2(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
     publish(workspace, "few", count=3)
+    publish(workspace, "untrained", practice=0)
     code, said = run(capsys, *words)
     assert code == 2
     assert sentence in said

@@ -52,11 +52,44 @@ def test_nobody_enters_without_consent(client: FlaskClient, app: Flask, study: s
     assert stored(app, "SELECT COUNT(*) AS n FROM trial") == [{"n": 0}]
 
 
-def test_the_words_consented_to_are_stored_by_their_hash(client: FlaskClient, app: Flask, study: str) -> None:
-    enter(client, study)
-    client.post(f"/study/{study}/enter", data={"consent": "yes", "lang": "de"})
-    versions = {person["consent_version"] for person in stored(app, "SELECT * FROM participants")}
-    assert len(versions) == 2
+def test_the_words_consented_to_are_stored_by_their_hash(
+    client: FlaskClient, app: Flask, study: str, workspace: Workspace
+) -> None:
+    sets = 'sets = [{ name = "alpha" }]\n'
+    trials = "[trials]\ncount = 12\n"
+    load(workspace, "same", sets + trials)
+    load(workspace, "longer", sets + "[trials]\ncount = 14\n")  # another fact, in words that are our own
+    for slug, language in ((study, "en"), (study, "de"), ("same", "en"), ("longer", "en")):
+        client.post(f"/study/{slug}/enter", data={"consent": "yes", "lang": language})
+    versions = [row["consent_version"] for row in stored(app, "SELECT * FROM participants ORDER BY entered_at")]
+    assert versions[0] == versions[2]
+    assert len(set(versions)) == 3
+
+
+@pytest.mark.parametrize("consent", ["yes", "no"])
+def test_a_consent_form_that_is_sent_twice_makes_one_participant(
+    client: FlaskClient, app: Flask, study: str, consent: str
+) -> None:
+    page = client.get(f"/study/{study}/").get_data(as_text=True)
+    token = page.split('name="token" value="')[1].split('"')[0]
+    form = {"consent": consent, "token": token}
+    replies = [client.post(f"/study/{study}/enter", data=form) for _ in range(2)]
+    assert replies[1].headers["Location"] == f"/p/{token}/"
+    assert stored(app, "SELECT COUNT(*) AS n FROM participant") == [{"n": 1}]
+    other = client.post(f"/study/{study}/enter", data={**form, "token": "../x"})  # no token of ours: one is drawn
+    assert "../x" not in other.headers.get("Location", "")
+    assert stored(app, "SELECT COUNT(*) AS n FROM participant") == [{"n": 2}]
+
+
+def test_the_other_languages_of_a_page_that_a_form_gave_can_be_chosen(client: FlaskClient, study: str) -> None:
+    from urllib.parse import urljoin
+
+    for form in ({}, {"consent": "no"}):
+        page = client.post(f"/study/{study}/enter?PROLIFIC_PID=a", data=form).get_data(as_text=True)
+        link = page.split('lang="fr"')[0].rsplit('href="', 1)[1].split('"')[0].replace("&amp;", "&")
+        reply = client.get(urljoin(f"/study/{study}/enter?PROLIFIC_PID=a", link))
+        assert (reply.status_code, '<html lang="fr">' in reply.get_data(as_text=True)) == (200, True)
+        assert "PROLIFIC_PID=a" in link
 
 
 def test_a_participant_goes_through_all_trials_and_each_answer_is_stored_once(
@@ -123,10 +156,14 @@ def test_a_malformed_answer_is_refused(client: FlaskClient, app: Flask, study: s
     assert stored(app) == []
 
 
-def test_an_implausible_time_is_stored_and_flagged(client: FlaskClient, app: Flask, study: str) -> None:
+@pytest.mark.parametrize("exposure", [1e12, 1e200])  # sums of squares of the latter would stop the dashboard
+def test_an_implausible_time_is_stored_and_flagged(
+    client: FlaskClient, app: Flask, study: str, exposure: float
+) -> None:
     base = enter(client, study)
-    odd = {**ANSWER, "exposure_ms": 1e12, "response_time_ms": 0, "dropped_frames": 10**12, "focus_lost": True}
+    odd = {**ANSWER, "exposure_ms": exposure, "response_time_ms": 0, "dropped_frames": 10**12, "focus_lost": True}
     assert client.post(f"{base}/answer", json=odd).status_code == 200
+    assert stored(app)[0]["exposure_ms_actual"] == 1e12
     assert stored(app)[0]["flags"].split() == [
         "dropped-frames", "exposure-wrong", "focus-lost", "frame-off", "implausible-time",
     ]  # fmt: skip
@@ -136,6 +173,22 @@ def test_an_unknown_token_is_not_found(client: FlaskClient) -> None:
     for path in ("/p/nobody/", "/p/nobody/next", "/p/nobody/image/x", "/p/nobody/practice/", "/study/nothing/"):
         assert client.get(path).status_code == 404
     assert client.post("/p/nobody/answer", json=ANSWER).status_code == 404
+
+
+def test_a_null_character_in_an_address_is_not_found(client: FlaskClient, study: str) -> None:
+    base = enter(client, study)
+    for path in ("/p/%00/", "/study/%00/", "/withdraw/%00", f"{base}/image/%00", f"/study/{study}/?PROLIFIC_PID=%00"):
+        assert client.get(path).status_code == 404
+    assert client.post(f"/study/{study}/enter?id=%00", data={"consent": "yes"}).status_code == 404
+
+
+def test_the_name_of_a_page_is_letters_and_digits(client: FlaskClient, app: Flask, study: str) -> None:
+    base = enter(client, study)
+    for trial, view in ((1, "\ud800"), (2, "a\0b"), (3, {"c": 1})):
+        assert client.post(f"{base}/answer", json={**ANSWER, "trial": trial, "view": view}).status_code == 200
+    token = stored(app, "SELECT withdrawal_token FROM participant")[0]["withdrawal_token"]
+    data = client.get(f"/withdraw/{token}/data.json").get_json()
+    assert [trial["details"]["view"] for trial in data["trials"][:3]] == ["", "ab", "c1"]
 
 
 def test_practice_is_served_apart_and_never_scored(client: FlaskClient, app: Flask, study: str) -> None:
@@ -161,6 +214,7 @@ def test_screening_ends_the_study_for_whom_it_excludes(client: FlaskClient, app:
         f"[[questions]]\n{question}",
     )  # fmt: skip
     young, old = enter(client, slug), enter(client, slug)
+    client.post(f"{young}/device")  # is not the way round the questions
     assert client.get(f"{young}/next").status_code == 403  # nobody has asked yet
     client.post(f"{young}/questions", data={"age": "0"})
     client.post(f"{old}/questions", data={"age": "1"})
@@ -168,6 +222,23 @@ def test_screening_ends_the_study_for_whom_it_excludes(client: FlaskClient, app:
     assert "OUT1" in client.get(f"{young}/").get_data(as_text=True)
     assert client.get(f"{old}/next").status_code == 200
     assert sorted(p["state"] for p in stored(app, "SELECT * FROM participants")) == ["screened-out", "working"]
+    assert stored(app, "SELECT SUM(shown) AS n FROM stimulus") == [{"n": 4}]  # who saw none leaves them to others
+
+
+def test_what_is_told_is_stored_in_the_studys_first_language_and_only_what_was_asked(
+    client: FlaskClient, app: Flask, workspace: Workspace
+) -> None:
+    slug = load(
+        workspace, "asks",
+        'sets = [{ name = "alpha" }]\nlanguages = ["en", "de"]\n[trials]\ncount = 4\n'
+        '[[questions]]\nkey = "age"\ntext = "Age?"\noptions = [{ de = "jung", en = "young" }, "old"]\n'
+        '[[questions]]\nkey = "why"\ntext = "Why?"\n[[questions]]\nkey = "sight"\ntext = "?"\noptions = ["a", "b"]\n',
+    )  # fmt: skip
+    base = enter(client, slug)
+    client.post(f"{base}/questions", data={"age": "0", "why": " so ", "sight": "2", "other": "x"})
+    client.post(f"{base}/questions", data={"age": "1"})  # sent once more: too late
+    told = client.get(f"{base}/").status_code, stored(app, "SELECT questionnaire AS q FROM participant")[0]["q"]
+    assert told[1] in ('{"age": "young", "why": "so"}', {"age": "young", "why": "so"})
 
 
 def test_people_are_spread_evenly_over_sets_and_images(client: FlaskClient, app: Flask, study: str) -> None:
@@ -190,6 +261,9 @@ def test_a_full_study_takes_nobody_more(client: FlaskClient, app: Flask, workspa
     enter(client, slug)
     enter(client, slug)
     assert client.post(f"/study/{slug}/enter", data={"consent": "yes"}).status_code == 403
+    page = client.get(f"/study/{slug}/")  # said before anybody reads and agrees
+    assert (page.status_code, 'id="consent"' in page.get_data(as_text=True)) == (403, False)
+    assert client.get(f"/study/{slug}/?simulated=1").status_code == 200
     assert stored(app, "SELECT COUNT(*) AS n FROM participants") == [{"n": 2}]
 
 
