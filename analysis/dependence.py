@@ -81,18 +81,20 @@ class Trend:
     name: str
     label: str  # of the axis
     unit: str  # of the slope
+    per: str  # the same in a sentence
     of: Callable[[pd.DataFrame], Any]  # the value of each trial, NaN where unknown
     scale: Callable[[Any], Any]  # to the scale on which the slope is taken
     least: float = 0.0  # on that scale: with less between the 5 % and 95 % quantiles there is nothing to see
 
 
 TRENDS = (
-    Trend("position", "place in the sequence", "10 trials", lambda r: r["position"], lambda x: x / 10),
-    Trend("exposure", "exposure, s", "second", lambda r: r["exposure_ms_actual"] / 1000, lambda x: x, 0.1),
-    Trend(
-        "time", "time to answer, s", "doubling", lambda r: r["response_time_s"], lambda x: np.log2(x.clip(lower=0.01))
-    ),
-)
+    Trend("position", "place in the sequence", "10 trials", "every 10 trials", lambda r: r["position"],
+          lambda x: x / 10),
+    Trend("exposure", "exposure, s", "second", "each second of exposure", lambda r: r["exposure_ms_actual"] / 1000,
+          lambda x: x, 0.1),
+    Trend("time", "time to answer, s", "doubling", "each doubling of the time to answer",
+          lambda r: r["response_time_s"], lambda x: np.log2(x.clip(lower=0.01))),
+)  # fmt: skip
 
 
 def varies(trend: Trend, rows: pd.DataFrame) -> bool:

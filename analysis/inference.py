@@ -283,7 +283,7 @@ def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: f
         return Verdict(bound, p_equivalence, p_chance, "detectable", words)
     more = participants_needed(estimate, participants, bound, level)
     words = (
-        f"undecided: about {more} more participants needed" if more is not None
+        f"undecided: about {more} more participant{'s' * (more > 1)} needed" if more is not None
         else "undecided: more participants alone will not decide it, more images are needed"
     )  # fmt: skip
     return Verdict(bound, p_equivalence, p_chance, "undecided", words, more)

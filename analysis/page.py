@@ -24,6 +24,8 @@ from analysis.figures.style import INK, styled
 from analysis.parts import Part
 
 SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
+P_VALUES = {"p", "p_holm", "p_equivalence", "p_chance", "p_permutation", "p_permuted_answers", "p_permuted_images",
+            "always_valid_p"}  # fmt: skip
 OPEN_ROWS = 12  # a longer table is folded
 PNG_DPI = 200
 IN_THE_DARK = {"#0072b2": "#3f93e2", "#56b4e9": "#9ad8ff", "#000000": "#ffffff"}  # too dark for a dark page
@@ -40,6 +42,7 @@ class Page:
     verdicts: Sequence[dict[str, Any]]  # one a set: name, verdict, sentence, facts (label, value)
     warnings: Sequence[str]  # shown on top, in a box, on every printed page
     methods: Sequence[str]
+    rules: Sequence[str]  # of what was missing or odd
     limits: Sequence[str]
     citation: Sequence[str]
     bibtex: str
@@ -104,12 +107,13 @@ def inline(svg: str, name: str, label: str) -> str:
     for colour, brighter in IN_THE_DARK.items():
         svg = svg.replace(colour, f"light-dark({colour}, {brighter})")
     width = re.search(r'width="([\d.]+)pt"', svg)
-    points = float(width.group(1)) if width else 432.0
+    inches = float(width.group(1)) / 72 if width else 6.0
     return re.sub(
         r'<svg [^>]*?(viewBox="[^"]*")[^>]*>',
         lambda m: (
             f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {m.group(1)} '
-            f'role="img" aria-label="{Markup.escape(label)}" style="width:{points / 72 * 1.25:.2f}in">'
+            f'role="img" aria-label="{Markup.escape(label)}" '
+            f'style="width:{inches * 1.25:.2f}in;--least:{inches * 0.75:.2f}in">'
         ),
         svg, count=1,
     )  # fmt: skip
@@ -123,16 +127,29 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
     frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     shown = frame.head(SHOWN_ROWS)
     cells = [
-        [{"text": number(v), "sort": v if _is_number(v) else None, "short": len(str(v)) < 32} for v in row]
+        [
+            {
+                "text": p_value(v) if c in P_VALUES and _is_number(v) else number(v),
+                "sort": v if _is_number(v) else None, "short": len(str(v)) < 32,
+            }
+            for c, v in zip(shown.columns, row, strict=True)
+        ]
         for row in shown.itertuples(index=False, name=None)
-    ]
-    heads = [
-        {"text": str(c).replace("_", " "), "numeric": pd.api.types.is_numeric_dtype(frame[c])} for c in frame.columns
-    ]
+    ]  # fmt: skip
+    heads = [{"text": head(str(c)), "numeric": pd.api.types.is_numeric_dtype(frame[c])} for c in frame.columns]
     return {
         "name": name, "caption": caption, "heads": heads, "rows": cells, "total": len(frame),
         "open": len(frame) <= OPEN_ROWS,
     }  # fmt: skip
+
+
+def head(column: str) -> str:
+    """The name of a column as a reader writes it."""
+    return column.replace("_", " ").replace("d prime", "d′").replace("f1", "F1")
+
+
+def p_value(value: float) -> str:
+    return number(value) if math.isnan(value) or value >= 0.001 else "< 0.001"
 
 
 def _is_number(value: Any) -> bool:

@@ -34,6 +34,7 @@ PARTS = {
     "utility": "analysis.utility",
     "joined": "analysis.joined",
 }
+NOTHING, SKIPPED = "nothing of the kind is here", "left out as asked"  # why a part may be absent
 OURS = {"index.html", "scores.json", "figures", "tables"}  # what a report folder holds
 
 
@@ -106,19 +107,24 @@ def run(args: argparse.Namespace) -> int:
     wanted = [name for name in PARTS if name not in args.skip]
     if args.responses is not None and not named:
         wanted = [name for name in wanted if name in ("survey", "thresholds")]
-    parts, left_out = compute(context, wanted)
+    parts, absent = compute(context, wanted)
     if not parts:
         raise AnalysisError(
             f"There is nothing to report yet: {workspace.root} holds no answers, runs or image sets. Make them with "
             "`make study`, or give answers with --responses FILE.csv."
         )
+    made = {part.name for part in parts}
+    absent = {n: SKIPPED if n in args.skip else absent.get(n, NOTHING) for n in PARTS if n not in made}
+    left_out = [f"{name}: {why}." for name, why in absent.items() if why != NOTHING]
     page = words.page(context, answers, parts, notes + left_out, vars(args))
     with atomic_folder(out) as building:
         total = sum(len(part.figures) for part in parts)
         with tqdm(total=total, desc="drawing", unit="figure", disable=None, leave=False) as bar:
             pages.write(building, page, parts, lambda name: bar.update())
-        scores = {part.name: part.scores for part in parts}
-        write_json(building / "scores.json", pages.plain({**scores, "provenance": page.provenance}))
+        scores: dict[str, Any] = dict.fromkeys(PARTS) | {part.name: part.scores for part in parts}
+        reasons = {why: ", ".join(n for n in absent if absent[n] == why) for why in absent.values()}
+        why_not = {"note": "; ".join(f"{names}: {why}" for why, names in reasons.items())} if absent else {}
+        write_json(building / "scores.json", pages.plain({**scores, "provenance": page.provenance, **why_not}))
         for kept in out.iterdir() if out.is_dir() else ():
             if kept.name not in OURS:  # the cache, and whatever else somebody put beside the report
                 os.rename(kept, building / kept.name)
@@ -130,10 +136,10 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Part], list[str]]:
-    """The parts that can be had, in the page's order, and a sentence for each that cannot."""
+def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Part], dict[str, str]]:
+    """The parts that can be had, in the page's order, and why each of the others cannot."""
     parts: list[Part] = []
-    left_out: list[str] = []
+    absent: dict[str, str] = {}
     with tqdm(wanted, desc="computing", unit="part", disable=None, leave=False) as bar:
         for name in bar:
             bar.set_postfix_str(name)
@@ -142,17 +148,19 @@ def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Part], list[s
                 given: tuple[Any, ...] = ({p.name: p for p in parts},) if name == "joined" else ()
                 part = module.compute(context, *given)
             except ImportError as error:
-                left_out.append(f"{name}: needs {error.name}, which is not installed (pip install 'glimpse[train]').")
+                absent[name] = f"needs {error.name}, which is not installed (pip install 'glimpse[train]')"
                 continue
             except GlimpseError as error:
                 if name == "survey":
                     raise
                 raise AnalysisError(f"{error} (The rest of the report is written with `--skip {name}`.)") from error
-            if part is not None:
+            if part is None:
+                absent[name] = NOTHING
+            else:
                 parts.append(part)
             if not sys.stderr.isatty():
-                print(f"{name}: {'done' if part else 'nothing in this workspace'}", file=sys.stderr)
-    return parts, left_out
+                print(f"{name}: {'done' if part else NOTHING}", file=sys.stderr)
+    return parts, absent
 
 
 def _refuse_to_replace(out: Path, *, asked: bool) -> None:

@@ -22,6 +22,7 @@ from analysis.tidying import Responses, tidy
 from gan_core.workspace import Workspace, sha256_file
 
 VIEWS = ("responses", "participants")
+NEWEST = "0003"  # the newest schema of the survey's database that this version reads
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
@@ -85,6 +86,8 @@ def _encoding(path: Path) -> tuple[str, str]:
         start = file.read(1 << 16)
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             encoding = "utf-16"
+        elif b"\0" in start[:2]:  # UTF-16 that does not say so
+            encoding = "utf-16-be" if start[0] == 0 else "utf-16-le"
         else:
             encoding, block, decoder = "utf-8-sig", start, codecs.getincrementaldecoder("utf-8")()
             try:
@@ -95,7 +98,7 @@ def _encoding(path: Path) -> tuple[str, str]:
                 # Windows-1252 leaves five bytes undefined; Latin-1 reads whatever there is.
                 rest = start + block
                 encoding = "latin-1" if set(rest) & {0x81, 0x8D, 0x8F, 0x90, 0x9D} else "cp1252"
-    lines = start.decode(encoding, errors="replace").splitlines()
+    lines = start.decode(encoding, errors="replace").lstrip("\r\n").splitlines()
     return encoding, lines[0] if lines else ""
 
 
@@ -104,7 +107,7 @@ def _encoding(path: Path) -> tuple[str, str]:
 
 def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both views as they stand at one moment, through a connection that cannot write."""
-    from sqlalchemy import create_engine, text
+    from sqlalchemy import create_engine, inspect, text
     from sqlalchemy.exc import OperationalError
     from sqlalchemy.pool import NullPool
 
@@ -131,6 +134,13 @@ def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
                         isolation_level="REPEATABLE READ", postgresql_readonly=True
                     )
                 # One transaction, so that the two views belong together.
+                if inspect(connection).has_table("alembic_version"):
+                    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+                    if found is not None and found > NEWEST:
+                        raise AnalysisError(
+                            f"The survey's database has schema {found}, newer than this version of Glimpse reads (up "
+                            f"to {NEWEST}): use the newer version, or another database."
+                        )
                 answers, people = (connection.execute(text(f"SELECT * FROM {view}")) for view in VIEWS)
                 return pd.DataFrame(answers.all(), columns=[*answers.keys()]), pd.DataFrame(
                     people.all(), columns=[*people.keys()]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,7 @@ def compute(context: Context) -> Part | None:
     tables = {
         **summary(scores),
         "comparisons": pairs,
-        "exclusions": stacked(exclusions),
+        "exclusions": stacked({n: table for n, table in exclusions.items() if len(table) > 1}),
         "trends": stacked(trends),
         "participants": pd.concat(people.values(), ignore_index=True),
         "images": stacked(by_image),
@@ -62,7 +63,7 @@ def compute(context: Context) -> Part | None:
         name="survey", title="What people could tell", scores=scores, figures=drawn,
         tables={name: table for name, table in tables.items() if len(table)},
         captions={**verdicts.CAPTIONS, **captions},
-        sentences=verdicts.sentences(scores, tables), methods=verdicts.methods(context),
+        sentences=verdicts.sentences(scores, tables), methods=verdicts.methods(context, scores, tables),
     )  # fmt: skip
 
 
@@ -112,7 +113,17 @@ def quartiles(values: Any, what: str = "undefined for every participant") -> dic
     return {"n": len(defined), "q1": q1, "median": median, "q3": q3}
 
 
-CODE = (inference, mixed, observers)  # what the scores are computed by
+CODE = (inference, mixed, observers, sys.modules[__name__])  # what the scores are computed by
+MEASURES = {  # of each participant, whose quartiles and means are told
+    "f1": "F1",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "hit_rate": "hit rate",
+    "false_alarm_rate": "false-alarm rate",
+    "d_prime": "own d′",
+    "criterion": "own criterion",
+    "median_response_time_s": "median response time, s",
+}
 
 
 def _cached_scores(name: str, answers: Trials, people: pd.DataFrame, context: Context) -> dict[str, Any]:
@@ -150,17 +161,22 @@ def scores_of(answers: Trials, people: pd.DataFrame, context: Context) -> dict[s
         "balanced_accuracy": {**balanced.scores("mean"), "n": len(answers)},
         "hit_rate": hit.value,
         "false_alarm_rate": false_alarm.value,
-        "rates": {"hit": hit.scores(), "false_alarm": false_alarm.scores()},
+        "rates": {
+            "hit": {**hit.scores(), "n": int(answers.is_generated.sum())},
+            "false_alarm": {**false_alarm.scores(), "n": int((~answers.is_generated).sum())},
+        },
         **_sensitivity_and_criterion(answers, context.seed),
         "equivalence": _equivalence(balanced, len(people), context.bound),
         "permutation": _noted(
             {
                 "p_these_images": observers.group_permutation_p(answers.counts()),
                 "p_new_images": inference.image_permutation_p(answers, np.random.default_rng(context.seed)),
+                "method": "answers dealt out within participants, exact (at least 1e-12); labels dealt out over images",
             },
             "images of one class only",
         ),
-        "response_time_s": quartiles(people["median_response_time_s"], "no response times were given"),
+        "response_time_s": _times(people["median_response_time_s"]),
+        "quartiles": {measure: quartiles(people[measure]) for measure in MEASURES},
         **({} if hit.value is not None and false_alarm.value is not None else {"note": hit.note or false_alarm.note}),
     }
 
@@ -174,12 +190,26 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
         ("criterion", model.criterion, inference.mean_criterion(answers)),
     ):
         found[name] = {
-            "mean": own.value, "mean_ci95": own.ci95, "mean_method": own.method, **population.scores("population"),
+            "n": answers.counts().trials.size, "mean": own.value, "mean_ci95": own.ci95, "mean_method": own.method,
+            **population.scores("population"),
             **({"note": population.note or own.note} if population.note or own.note else {}),
         }  # fmt: skip
     spreads = {"participants_d_prime": model.sd_d_prime, "participants_criterion": model.sd_criterion}
-    found["spread"] = _noted({**spreads, "images": model.sd_image}, model.d_prime.note)
+    found["spread"] = _noted({**spreads, "images": model.sd_image, "method": mixed.METHOD}, model.d_prime.note)
     return found
+
+
+def _times(medians: pd.Series) -> dict[str, Any]:
+    """Quartiles and mean of the participants' median times to answer; the interval is for new participants."""
+    known = medians.dropna()
+    found = {**quartiles(known, "no response times were given"), "mean": None, "ci95": None}
+    if len(known):
+        found["mean"] = float(known.mean())
+    if len(known) < 2:
+        return {"note": "one participant: no interval for new participants", **found}
+    half = float(stats.t.ppf(0.975, len(known) - 1) * known.std() / np.sqrt(len(known)))
+    interval = [found["mean"] - half, found["mean"] + half]
+    return {**found, "ci95": interval, "method": "participants' medians, t interval over participants"}
 
 
 def sequential_of(rows: pd.DataFrame, people: pd.DataFrame, bound: float) -> dict[str, Any]:
@@ -192,15 +222,18 @@ def sequential_of(rows: pd.DataFrame, people: pd.DataFrame, bound: float) -> dic
     if each.empty:
         return {"verdict": None, "p": None, "after": None, "note": "nobody saw images of both classes"}
     seen = sequential.monitor(each.to_numpy(float), bound)
-    found = {"verdict": seen.code, "p": seen.p, "after": seen.decided_at, "participants": len(each)}
+    found = {
+        "verdict": seen.code, "p": seen.p, "after": seen.decided_at, "participants": len(each),
+        "method": "confidence sequence by betting on participants, for these images",
+    }  # fmt: skip
     return _noted(found, "not decided yet")
 
 
 def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dict[str, Any]:
     verdict = inference.verdict(balanced, people, bound)
     found = {
-        "bound": verdict.bound, "p": verdict.p_equivalence, "ci90": ci90(balanced), "verdict": verdict.code,
-        "words": verdict.words, "p_chance": verdict.p_chance,
+        "n": people, "bound": verdict.bound, "p": verdict.p_equivalence, "ci90": ci90(balanced),
+        "verdict": verdict.code, "words": verdict.words, "p_chance": verdict.p_chance,
         "method": "two one-sided t tests of balanced accuracy against 0.5 ± bound, " + inference.METHOD,
     }  # fmt: skip
     if verdict.code == "undecided":
@@ -238,30 +271,54 @@ def comparisons(pairs: Sequence[inference.Comparison]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
+def _measures(name: str, one: Mapping[str, Any]) -> pd.DataFrame:
+    """One row a measure: its mean with the 95 % interval, and the quartiles over participants."""
+    hit, false_alarm = one["rates"]["hit"], one["rates"]["false_alarm"]
+    means = {
+        **{m: (one[m]["mean"], one[m]["ci95"]) for m in ("f1", "accuracy", "balanced_accuracy")},
+        "hit_rate": (hit["value"], hit["ci95"]), "false_alarm_rate": (false_alarm["value"], false_alarm["ci95"]),
+        **{m: (one[m]["mean"], one[m]["mean_ci95"]) for m in ("d_prime", "criterion")},
+        "median_response_time_s": (one["response_time_s"]["mean"], one["response_time_s"]["ci95"]),
+    }  # fmt: skip
+    rows = []
+    for measure, (mean, interval) in means.items():
+        low, high = interval or (None, None)
+        found = one["quartiles"][measure]
+        rows.append(
+            {
+                "set": name, "measure": MEASURES[measure], "participants": found["n"], "mean": mean, "low": low,
+                "high": high, **{q: found[q] for q in ("q1", "median", "q3")},
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
 def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
     """How accuracy changes with the place in the sequence, the exposure and the time taken."""
     lines = []
     for trend in dependence.TRENDS:
         if not dependence.varies(trend, rows):
             continue
-        found = dependence.slope(np.asarray(trend.scale(trend.of(rows)), float), answers)
+        x = np.asarray(trend.scale(trend.of(rows)), float)
+        found = dependence.slope(x, answers)
         if found.value is not None:
             low, high = found.ci95 or (None, None)
             lines.append(
                 {
                     "with": trend.label,
+                    "trials": int(np.isfinite(x).sum()),
                     "change_in_accuracy_per": trend.unit,
                     "change": found.value,
                     "low": low,
                     "high": high,
                 }
             )
-    return pd.DataFrame(lines)
+    return pd.DataFrame(lines).fillna({"low": np.nan, "high": np.nan}) if lines else pd.DataFrame()
 
 
 def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    """One row a set, in two tables: the numbers that a paper would print."""
-    told, detection = [], []
+    """One row a set, in three tables, and one row a measure: the numbers that a paper would print."""
+    told, tests, detection = [], [], []
     for name, one in scores.items():
         low, high = one["accuracy"]["ci95"] or (None, None)
         told.append(
@@ -269,8 +326,15 @@ def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
                 "set": name, "verdict": one["equivalence"]["verdict"], "participants": one["participants"],
                 "trials": one["trials"], "accuracy": one["accuracy"]["mean"], "low": low, "high": high,
                 "balanced_accuracy": one["balanced_accuracy"]["mean"], "hit_rate": one["hit_rate"],
-                "false_alarm_rate": one["false_alarm_rate"], "p_equivalence": one["equivalence"]["p"],
-                "p_chance": one["equivalence"]["p_chance"],
+                "false_alarm_rate": one["false_alarm_rate"],
+            }
+        )  # fmt: skip
+        equivalence, permutation, looks = one["equivalence"], one["permutation"], one["sequential"]
+        tests.append(
+            {
+                "set": name, "p_equivalence": equivalence["p"], "p_chance": equivalence["p_chance"],
+                "p_permuted_answers": permutation["p_these_images"], "p_permuted_images": permutation["p_new_images"],
+                "always_valid_p": looks["p"], "always_valid_verdict": looks["verdict"], "after": looks["after"],
             }
         )  # fmt: skip
         f1, (low, high) = one["f1"], one["d_prime"]["ci95"] or (None, None)
@@ -282,5 +346,8 @@ def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
                 "mean_d_prime": one["d_prime"]["mean"], "criterion": one["criterion"]["population"],
             }
         )  # fmt: skip
-    tables = {"scores": pd.DataFrame(told), "f1-and-d-prime": pd.DataFrame(detection)}
+    tables = {
+        "scores": pd.DataFrame(told), "tests": pd.DataFrame(tests), "f1-and-d-prime": pd.DataFrame(detection),
+        "measures": pd.concat([_measures(name, one) for name, one in scores.items()], ignore_index=True),
+    }  # fmt: skip
     return {name: table.dropna(axis=1, how="all") for name, table in tables.items()}

@@ -56,6 +56,10 @@ def all_of(
             panels.append((trend.label, "x", points))
     if panels:
         drawn["dependence"] = partial(draw_trends.trends, panels)
+        captions["dependence"] = (
+            f"Accuracy by {' and by '.join(label.partition(',')[0] for label, _, _ in panels)}, with 95 % intervals; "
+            "where there are many values, by fifths of the trials."
+        )
     for name in by_image:
         shown = gallery_of(context, name, by_image[name])
         if shown:

@@ -14,6 +14,7 @@ from gan_core.workspace import nearest
 
 WORDS = ("real", "generated")
 NEEDED = ("participant", "image", "truth", "answer")
+MODES = ("fixed", "staircase", "unlimited")  # how exposures are chosen
 NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_s")
 TRUE = ("true", "1", "yes", "t", "y", "1.0")
 
@@ -27,7 +28,8 @@ RULES = (
     "answered, and the table of exclusions shows the verdict without them.",
     "People who stopped early count with the trials they answered; people screened out, people whom the study's own "
     "rule excludes (stated in its file before anybody came), and simulated participants do not count. Several answers "
-    "of one person to one image are several trials of that image.",
+    "of one person to one image are several trials of that image. A name that stands for a real and for a generated "
+    "image of one set is taken for two images.",
 )
 
 
@@ -115,6 +117,7 @@ def tidy(
         raise AnalysisError(f"{name} holds no answered trial that counts: see that the column answer is filled in.")
     trials = trials[keep].reset_index(drop=True)
 
+    counts["names_of_two_images"] = _tell_apart(trials)
     trials["is_generated"] = (trials["truth"] == "generated").to_numpy(bool)
     trials["said_generated"] = (trials["answer"] == "generated").to_numpy(bool)
     counts["flagged_trials"] = int((trials["flags"] != "").sum())
@@ -150,9 +153,20 @@ def _columns(raw: pd.DataFrame, name: str) -> pd.DataFrame:
     trials["focus_lost"], trials["simulated"] = _yes(raw, "focus_lost"), _yes(raw, "simulated")
     trials["finished"] = _text(raw, "state", "finished") == "finished"
     trials["answered_at"] = _text(raw, "answered_at", "")
-    trials["mode"] = _text(raw, "mode", "fixed")
+    mode = _text(raw, "mode", "fixed")
+    trials["mode"] = mode.where(mode.isin(MODES), "fixed")  # a column of that name may mean something else
     trials["flags"] = _by_value(raw["flags"], _flag_words).fillna("") if "flags" in raw else ""
     return trials
+
+
+def _tell_apart(trials: pd.DataFrame) -> int:
+    """Images of one set that share a name though one is real and one generated get names of their own; how many."""
+    kinds = trials[["set", "image", "truth"]].drop_duplicates()
+    twice = kinds.loc[kinds.duplicated(["set", "image"]), ["set", "image"]]
+    if len(twice):
+        rows = pd.MultiIndex.from_frame(trials[["set", "image"]]).isin(pd.MultiIndex.from_frame(twice))
+        trials.loc[rows, "image"] += " (" + trials.loc[rows, "truth"] + ")"
+    return len(twice)
 
 
 def _by_value(values: Any, change: Callable[[Any], Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import images
+from analysis.dependence import TRENDS
 from analysis.parts import Context
 
 # Mean F1 in section 4.1.3 of Furger et al. 2020, in the order of Figure 10.
@@ -16,7 +17,9 @@ KINDS = {"detectable": "detectable", "cannot tell": "equivalent", "undecided": "
 
 CAPTIONS = {
     "scores": "What people could tell, set by set",
+    "tests": "The tests, set by set",
     "f1-and-d-prime": "F1 beside its chance level, d′ and criterion, set by set",
+    "measures": "Each measure: its mean with the 95 % interval, and the quartiles over participants",
     "participants": "Every participant",
     "comparisons": "Every pair of sets: difference in balanced accuracy",
     "exclusions": "The verdict without the trials or people that one might exclude",
@@ -26,8 +29,6 @@ CAPTIONS = {
     "answers": "Every participant's answers. Up and to the left they can tell; along a curve they can tell equally "
     "well and differ in how readily they say 'generated'.",
     "images": "Every image",
-    "dependence": "Accuracy along the sequence, by exposure and by the time taken, with 95 % intervals; where there "
-    "are many values, by fifths of the trials.",
     "image-rates": "Every image: how often it was called generated, shrunk towards its class, with 95 % intervals. "
     "Where the two curves lie on one another people cannot tell.",
 }
@@ -60,7 +61,7 @@ def verdict_in_words(name: str, one: dict[str, Any]) -> dict[str, Any]:
     f1 = one["f1"]
     facts = [
         ("participants", str(one["participants"])),
-        ("real + generated images", f"{one['images']['real']} + {one['images']['generated']}"),
+        ("real + generated", f"{one['images']['real']} + {one['images']['generated']} images"),
         ("d′", _with_interval(one["d_prime"]["population"], one["d_prime"]["ci95"])),
         ("F1, mean (chance)", f"{decimal(f1['mean'])} ({decimal(f1['chance_mean'])})"),
         ("F1, quartiles", " / ".join(decimal(f1[q]) for q in ("q1", "median", "q3"))),
@@ -83,40 +84,78 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
             )
             + f" (balanced accuracy, {len(pairs)} pair{'s' * (len(pairs) > 1)}, Holm-corrected, 5 %)."
         )
+    tried = tables["exclusions"]
     changed = [
         str(name)
-        for name, rows in tables["exclusions"].groupby("set", sort=False)
+        for name, rows in (tried.groupby("set", sort=False) if len(tried) else ())
         if rows["verdict"].dropna().nunique() > 1
     ]
-    tried = len(tables["exclusions"]) > len(scores)
-    if tried and changed:
+    if changed:
         said.append(f"The verdict depends on what is excluded for {', '.join(changed)}: see the table of exclusions.")
-    elif tried:
+    elif len(tried):
         said.append("No exclusion that was tried changes a verdict.")
+    else:
+        said.append("Nothing that the answers record gives a reason to exclude a trial or a person.")
+    slopes = tables["trends"]
+    if len(slopes):
+        several = len(scores) > 1
+        clear = [_slope(row, several) for row in slopes.to_dict("records") if row["low"] * row["high"] > 0]
+        said.append(
+            f"Within a person {'; '.join(clear)}." if clear
+            else "Within a person accuracy does not measurably change with what was recorded of the trials."
+        )  # fmt: skip
+    looks = [_looked(name, one["sequential"]) for name, one in scores.items() if one["sequential"]["verdict"]]
+    if looks:
+        said.append(f"Had one looked after every participant: {'; '.join(looks)} (always valid, for these images).")
     return said
 
 
-def methods(context: Context) -> list[str]:
-    """How, in words, with the options that were used."""
-    return [
+def _slope(row: Mapping[str, Any], several: bool) -> str:
+    per = next(trend.per for trend in TRENDS if trend.label == row["with"])
+    low, high = sorted(100 * abs(row[end]) for end in ("low", "high"))
+    way = "rises" if row["change"] > 0 else "falls"
+    points = f"{100 * abs(row['change']):.1f} percentage points"
+    where = f"in {row['set']} " if several else ""
+    return f"{where}accuracy {way} by {points} with {per} (95 % interval {low:.1f} to {high:.1f})"
+
+
+def _looked(name: str, looks: Mapping[str, Any]) -> str:
+    if looks["after"] is None:
+        return f"{name} not decided after {looks['participants']}"
+    return f"{name} '{looks['verdict']}' after {looks['after']} of {looks['participants']}"
+
+
+def methods(context: Context, scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[str]:
+    """How, in words, with the options that were used, of what was done."""
+    looked = any(one["sequential"]["verdict"] for one in scores.values())
+    timed = any(one["response_time_s"]["mean"] is not None for one in scores.values())
+    said = [
         f"Each participant's F1 has '{context.positive}' as its positive class. Its chance level is the mean over all "
         "ways to deal out that participant's own answers over the images they saw, which is exact (hypergeometric).",
         "d′ = z(H) − z(F) and c = −(z(H) + z(F))/2 with the log-linear correction (Hautus 1995), by participant. "
         "Means of these are biased towards zero with few trials, so the population's d′ and criterion are those of a "
         "probit model with participants and images crossed, d′ varying between participants (spreads by gpboost).",
-        "Every interval is for new participants and new images: the variance is clustered by participants and by "
+        "Intervals are for new participants and new images: the variance is clustered by participants and by "
         "images and counts the noise of trials once, participants + images − trials (Cameron, Gelbach and Miller 2011, "
         "eq. 2.11), with Satterthwaite's degrees of freedom; shares have Wilson's interval for the effective "
         "sample size.",
         f"'Cannot tell' is an equivalence test: two one-sided tests of balanced accuracy against 0.5 ± "
         f"{context.bound:g} at 5 % each. 'Can tell' is a two-sided test against 0.5 at 5 %. If neither passes, the "
         "verdict is undecided.",
-        "Sequential: a confidence sequence by betting over participants in the order of finishing (Waudby-Smith and "
+        "Against chance there are two permutation tests, one-sided: every participant's answers dealt out anew over "
+        "the images they saw (exact, for these images), and the labels dealt out anew over the images (for new ones).",
+        "Pairs of sets: the difference in balanced accuracy by the same two-way variance, people who answered in both "
+        "counted once, Holm's correction over all pairs." if len(tables["comparisons"]) else "",
+        "Response times: the mean of the participants' medians, with a t interval for new participants."
+        if timed else "",
+        "Always valid: a confidence sequence by betting over participants in the order of finishing (Waudby-Smith and "
         "Ramdas 2024), which may be looked at after everybody without raising the error rate; it is for new "
-        "participants and the images drawn from.",
+        "participants and the images drawn from." if looked else "",
         f"Rates of single images: {images.METHOD}.",
-        "Trends are least-squares slopes within participants with the same two-way clustered intervals.",
-    ]
+        "Trends are least-squares slopes within participants with the same two-way clustered intervals."
+        if len(tables["trends"]) else "",
+    ]  # fmt: skip
+    return [sentence for sentence in said if sentence]
 
 
 def percent(value: float | None) -> str:

@@ -21,6 +21,8 @@ PACKAGES = (
     "scikit-learn",
     "statsmodels",
     "matplotlib",
+    "gpboost",
+    "seaborn",
     "torch",
     "torch-fidelity",
 )
@@ -62,6 +64,7 @@ def page(
         verdicts=[{"set": name, **one["verdict"]} for name, one in survey.items() if "verdict" in one],
         warnings=warnings,
         methods=_methods(context, answers),
+        rules=RULES if answers is not None else (),
         limits=_limits(context, answers, survey),
         citation=CITATION,
         bibtex=BIBTEX.format(version=_version("glimpse") or "unknown"),
@@ -85,8 +88,12 @@ def _count(n: int, noun: str, plural: str | None = None) -> str:
 
 
 def _methods(context: Context, answers: Responses | None) -> list[str]:
+    made = (
+        f"Computed by Glimpse {_version('glimpse')} (Python {platform.python_version()}, NumPy {_version('numpy')}, "
+        f"SciPy {_version('scipy')}) with seed {context.seed} for all resampling"
+    )
     if answers is None:
-        return []
+        return [f"{made}; versions and hashes stand under Provenance."]
     trials, counts = answers.trials, answers.counts
     said = [
         f"{_count(counts['rows'], 'row')} of {answers.source} were read"
@@ -101,6 +108,10 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         for key, words in {
             "flagged_trials": ("flagged trial", "flagged trials"),
             "unfinished_participants": ("participant who stopped early", "participants who stopped early"),
+            "names_of_two_images": (
+                "name of a real and of a generated image",
+                "names each of a real and of a generated image",
+            ),
             "repeated_judgements": (
                 "repeated judgement of an image by a person",
                 "repeated judgements of an image by a person",
@@ -110,7 +121,6 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
     ]
     if kept:
         said.append(f"Kept: {_listed(kept)}.")
-    said.append("The rules, fixed beforehand: " + " ".join(RULES))
     exposure = trials["exposure_ms_actual"].dropna()
     if len(exposure):
         planned = (trials["exposure_ms_actual"] - trials["exposure_ms_planned"]).dropna()
@@ -119,6 +129,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
             f"Images were shown for {exposure.quantile(0.05):.0f} to {exposure.quantile(0.95):.0f} ms (5 % to 95 % of "
             f"the exposures measured){error}."
         )
+    said.append(f"{made}, from answers with the SHA-256 {answers.sha256[:12]}…; the rest stands under Provenance.")
     return said
 
 
@@ -204,9 +215,9 @@ BIBTEX = """@software{{glimpse,
 
 def _provenance(context: Context, answers: Responses | None, options: Mapping[str, Any]) -> dict[str, Any]:
     given = {
-        key: " ".join(map(str, value)) if isinstance(value, list) else str(value)
+        key: " ".join(map(str, value)) if isinstance(value, list) else getattr(value, "name", str(value))
         for key, value in options.items()
-        if value not in (None, [], False) and key not in ("workspace", "out")
+        if value is not False and value not in (None, []) and key not in ("workspace", "out")
     }
     found: dict[str, Any] = {
         "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

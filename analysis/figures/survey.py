@@ -149,7 +149,7 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
     random = np.random.default_rng(seed)
     columns = min(4, len(sets))
     lines = -(-len(sets) // columns)
-    height = 3.4 if len(sets) == 1 else 1.75 * lines + 0.6
+    height = 3.7 if len(sets) == 1 else 1.75 * lines + 0.9
     with styled():
         figure, axes = new_figure(
             max(3.4, 1.85 * columns), height, nrows=lines, ncols=columns, squeeze=False, sharex=True,
@@ -160,11 +160,10 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
                 ax.set_axis_off()
                 continue
             name, hit, false_alarm = sets[i]
-            for d_prime, style in ((0, (0, (1, 2))), (1, "-"), (2, "-")):
-                ax.plot(grid, [normal.cdf(v + d_prime) for v in z], color=GREY, linewidth=0.8, linestyle=style)
-                ax.annotate(
-                    f"d′ {d_prime}", (0.06, normal.cdf(normal.inv_cdf(0.06) + d_prime)), fontsize=7, color=GREY,
-                    xytext=(4, -4), textcoords="offset points",
+            for d_prime, style in ((0, (0, (1, 2))), (1, (0, (5, 2))), (2, "-")):
+                ax.plot(
+                    grid, [normal.cdf(v + d_prime) for v in z], color=GREY, linewidth=0.9, linestyle=style,
+                    label=f"d′ = {d_prime}",
                 )  # fmt: skip
             keep = np.flatnonzero(~np.isnan(hit) & ~np.isnan(false_alarm))
             if len(keep) > MOST_DOTS:
@@ -180,6 +179,7 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
             ax.set_ylim(-0.03, 1.03)
             ax.set_xticks([0, 0.5, 1])
             ax.set_yticks([0, 0.5, 1])
+        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
         figure.supxlabel("false alarms: real called generated", fontsize=9)
         figure.supylabel("hits: generated called so", fontsize=9)
     return figure

@@ -55,6 +55,9 @@ def four_sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 def test_scores_hold_every_number_that_is_promised(four_sets: tuple[Path, dict[str, Any], Path]) -> None:
     _, scores, _ = four_sets
     assert scores["schema"] == 1
+    for part in ("quality", "truncation", "overfitting", "neighbours", "memorisation"):
+        assert scores[part] is None
+        assert part in scores["note"]
     assert scores["provenance"]["answers"]["rows"] == 4 * 12 * 20
     for one in scores["survey"].values():
         assert (one["participants"], one["trials"]) == (12, 240)
@@ -64,6 +67,17 @@ def test_scores_hold_every_number_that_is_promised(four_sets: tuple[Path, dict[s
         assert {"mean", "population", "ci95"} <= one["d_prime"].keys()
         assert one["criterion"]["mean"] is not None
         assert {"bound", "p", "verdict"} <= one["equivalence"].keys()
+        estimates = (
+            *(one[key] for key in ("f1", "accuracy", "balanced_accuracy", "response_time_s")),
+            *one["rates"].values(),
+        )
+        assert all({"n", "ci95", "method"} <= estimate.keys() for estimate in estimates)
+        assert all(
+            {"n", "ci95", "method", "mean_ci95", "mean_method"} <= one[k].keys() for k in ("d_prime", "criterion")
+        )
+        for measure, found in one["quartiles"].items():
+            assert found["n"] == 12, measure
+            assert found["q1"] <= found["median"] <= found["q3"], measure
     assert scores["survey"]["mel"]["equivalence"]["verdict"] == "detectable"
 
 

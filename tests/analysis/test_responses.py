@@ -12,8 +12,9 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from analysis.parts import AnalysisError
-from analysis.responses import read_csv, read_database
+from analysis.responses import NEWEST, read_csv, read_database
 from gan_core.workspace import Workspace
+from study_app.database import head
 from tests.study_app.cluster import binaries, private_cluster
 
 HEADER = "participant,image,truth,answer"
@@ -33,7 +34,7 @@ def test_the_four_columns_suffice_and_the_set_is_then_called_all(tmp_path: Path)
     assert answers.trials["position"].isna().all(), "the order of the rows says nothing about that of the trials"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_odd_encodings_and_separators_are_read_alike(tmp_path: Path, encoding: str, separator: str) -> None:
     lines = [line.replace(",", separator) for line in [HEADER, "Zoë,Hände,Real ,GENERATED", "Zoë,Füße,generated,real"]]
@@ -95,6 +96,20 @@ def test_where_keeps_the_rows_asked_for(tmp_path: Path) -> None:
     answers = read_csv(path, ["passed=True", "truth=generated"])
     assert answers.trials["image"].tolist() == ["i2"]
     assert answers.counts["filtered_out"] == 3
+
+
+def test_a_name_of_a_real_and_of_a_generated_image_is_two_images(tmp_path: Path) -> None:
+    answers = read_csv(
+        written(tmp_path, [HEADER, "a,1,real,real", "a,1,generated,real", "b,1,real,real", "b,2,real,real"])
+    )
+    assert answers.trials["image"].tolist() == ["1 (real)", "1 (generated)", "1 (real)", "2"]
+    assert answers.counts["names_of_two_images"] == 1
+    assert answers.counts["repeated_judgements"] == 0
+
+
+def test_a_column_called_mode_may_mean_something_else(tmp_path: Path) -> None:
+    lines = ["", HEADER + ",mode", "a,i1,real,real,phone", "b,i1,real,real,staircase"]
+    assert read_csv(written(tmp_path, lines)).trials["mode"].tolist() == ["fixed", "staircase"]
 
 
 def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
@@ -207,6 +222,19 @@ def test_a_database_without_the_views_is_told_to_be_upgraded(workspace: Workspac
     engine.dispose()
     with pytest.raises(AnalysisError, match="study_app db upgrade"):
         read_database(workspace)
+
+
+def test_a_database_of_a_newer_schema_is_named_answered_or_not(workspace: Workspace) -> None:
+    assert head() == NEWEST, "a migration was added: see that its views are read, and say so in analysis.responses"
+    workspace.root.mkdir()
+    survey_database(workspace.database_url)
+    engine = create_engine(workspace.database_url)
+    for statement in ("UPDATE alembic_version SET version_num = '9999'", "DELETE FROM trial"):
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+        with pytest.raises(AnalysisError, match="schema 9999, newer than this version"):
+            read_database(workspace)
+    engine.dispose()
 
 
 def test_a_database_that_is_not_there_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

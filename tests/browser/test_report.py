@@ -42,7 +42,7 @@ def test_a_column_is_sorted_by_its_numbers_and_back(written: Path, page: Page) -
     page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
     table = page.locator("table.sortable", has=page.locator("th", has_text="median response time s")).first
     heads = table.locator("th").all_inner_texts()
-    column = heads.index("d prime")
+    column = heads.index("d′")
 
     def values() -> list[float]:
         cells = table.locator(f"tbody tr td:nth-child({column + 1})")
