@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -21,7 +22,7 @@ import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from gan_core.workspace import GlimpseError, read_json, sha256_file, verify, write_json
+from gan_core.workspace import GlimpseError, flush, read_json, sha256_file, verify, write_json
 
 INDEX_COLUMNS = ("image_id", "source", "group", "split", "label", "x", "y", "coverage")
 ARRAYS = ("images", "masks", "truth")
@@ -111,6 +112,7 @@ class ImageSetWriter:
         self._rows.writerow(INDEX_COLUMNS)
         self.splits: Counter[str] = Counter()  # images on each side
         self.group_splits: dict[str, str] = {}  # the side of each group
+        self._hashes: dict[str, str] | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -173,16 +175,28 @@ class ImageSetWriter:
                 _write_header(file, (self.count, *self._shapes[array]))
                 file.close()
 
+    def settle(self) -> dict[str, str]:
+        """Close the arrays and bring them to disk; meanwhile hash them (both take seconds a gigabyte)."""
+        self.close()
+        if self._hashes is None:
+            paths = {f"{name}.npy": self.folder / f"{name}.npy" for name in self._shapes}
+            with ThreadPoolExecutor(1) as pool:
+                flushed = pool.map(flush, paths.values())
+                self._hashes = {file: sha256_file(path) for file, path in paths.items()}
+                list(flushed)
+        return self._hashes
+
     def finish(self, name: str, **manifest: Any) -> None:
         """Complete the set with its manifest: `options`, `counts`, `licence`, ... and the hash of each file."""
-        self.close()
-        files = sorted(p.name for p in self.folder.iterdir() if p.suffix in (".npy", ".csv", ".png"))
+        hashes = self.settle()
+        others = (p.name for p in self.folder.iterdir() if p.suffix in (".csv", ".png"))
+        hashes = {**hashes, **{file: sha256_file(self.folder / file) for file in others}}
         height, width, _ = self._shapes["images"]
         write_json(
             self.folder / "manifest.json",
             {
                 "name": name, "count": self.count, "height": height, "width": width, **manifest,
-                "files": {file: sha256_file(self.folder / file) for file in files},
+                "files": dict(sorted(hashes.items())),
             },
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -152,7 +153,6 @@ def finish(writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, 
                 f"The image set '{name}' would have no image on its {side} side ({writer.count} in all): "
                 "choose another share for testing or another --seed, or give more photos."
             )
-    writer.close()
     entries = {
         **recipe.entries(),
         "counts": {
@@ -162,7 +162,11 @@ def finish(writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, 
         },
         **findings.entries(),
     }  # fmt: skip
-    write_preview(writer.folder, name, entries["counts"])
+    writer.close()
+    with ThreadPoolExecutor(1) as pool:
+        settling = pool.submit(writer.settle)  # hashing gigabytes leaves the interpreter to others
+        write_preview(writer.folder, name, entries["counts"])
+        settling.result()
     writer.finish(name, **entries)
 
 

@@ -273,7 +273,6 @@ def _build(
             for name in set(names) - set(made):
                 findings.sentences.append(f"No window fits '{name}', so that image set was not made.")
             tallies = {**dict(sorted(counts.items())), "other_set_is_empty": len(made) < 2}
-            # Both at once: what takes the time is hashing gigabytes, which leaves the interpreter to others.
             with ThreadPoolExecutor(2) as pool:
                 finished = [
                     pool.submit(building.finish, writer, name, recipe, tallies, findings)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageOps
 
@@ -22,7 +23,22 @@ def decode_photo(data: bytes, name: str) -> NDArray[np.uint8]:
     applied. Raises BrokenPhotoError naming the file.
     """
     with _opened(data, name) as image:
+        if (plain := _plain_jpeg(data, image)) is not None:
+            return plain
         return np.asarray(_to_rgb(_upright(image), name))
+
+
+def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
+    """(H, W, 3) of a JPEG that needs nothing but decoding, by the same libjpeg-turbo that Pillow has, but straight into
+    an array, which takes half the time of going through Pillow. None for all else, and for a damaged one: Pillow says
+    what is wrong with it."""
+    if image.format != "JPEG" or image.mode not in ("RGB", "L") or not _is_upright(image) or _foreign_profile(image):
+        return None
+    try:
+        plain: NDArray[np.uint8] = simplejpeg.decode_jpeg(data)
+        return plain
+    except ValueError:
+        return None
 
 
 def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
@@ -33,7 +49,7 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
     with _opened(data, name) as image:
         mask = _upright(image)
         if mask.mode == "1":
-            return np.asarray(mask.convert("L")) > 0  # Pillow's own bool array has bytes of 255 in it
+            return np.asarray(mask).view(np.uint8) > 0  # Pillow's own bool array has bytes of 255 in it
         if mask.mode == "P" or "A" in mask.mode:
             mask = mask.convert("RGB")
         if mask.mode in ("RGB", "L"):
@@ -54,12 +70,11 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
 
 @contextlib.contextmanager
 def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
-    """The image with its pixels loaded; whatever Pillow raises becomes a BrokenPhotoError."""
+    """The image, opened; whatever Pillow raises, also later on loading its pixels, becomes a BrokenPhotoError."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # odd EXIF tags and very large photos are not the user's business here
         try:
             with Image.open(io.BytesIO(data)) as image:
-                image.load()
                 yield image
         except ImageSetError:
             raise
@@ -70,7 +85,11 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
 
 def _upright(image: Image.Image) -> Image.Image:
     """The image as its EXIF orientation says; not copied where it is upright already."""
-    return image if image.getexif().get(ExifTags.Base.Orientation, 1) == 1 else ImageOps.exif_transpose(image)
+    return image if _is_upright(image) else ImageOps.exif_transpose(image)
+
+
+def _is_upright(image: Image.Image) -> bool:
+    return bool(image.getexif().get(ExifTags.Base.Orientation, 1) == 1)
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
@@ -90,14 +109,21 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
 
 def _managed(image: Image.Image) -> Image.Image | None:
     """The image in sRGB by its embedded profile; None where it has none, is sRGB already, or the profile is unfit."""
-    profile = image.info.get("icc_profile")
-    if not profile or image.mode not in ("RGB", "CMYK"):
+    source = _foreign_profile(image)
+    if source is None or image.mode not in ("RGB", "CMYK"):
         return None
     try:
-        source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-        if "srgb" in ImageCms.getProfileDescription(source).lower():
-            return None
         return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+    except (ImageCms.PyCMSError, OSError):
+        return None
+
+
+def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
+    """The embedded colour profile, unless it is sRGB or cannot be read."""
+    profile = image.info.get("icc_profile")
+    try:
+        source = ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else None
+        return None if source is None or "srgb" in ImageCms.getProfileDescription(source).lower() else source
     except (ImageCms.PyCMSError, OSError):
         return None
 

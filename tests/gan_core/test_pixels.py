@@ -37,6 +37,15 @@ def test_16_bits_are_scaled_not_cut_off(kind: str) -> None:
     np.testing.assert_array_equal(decode_photo(encoded(image, kind), "a"), GREY_AS_RGB)
 
 
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_plain_jpeg_has_pillows_pixels(mode: str, subsampling: int) -> None:
+    """They are decoded past Pillow, for speed."""
+    data = io.BytesIO()
+    Image.fromarray(skin_photo(3)).convert(mode).save(data, "jpeg", quality=90, subsampling=subsampling)
+    np.testing.assert_array_equal(decode_photo(data.getvalue(), "photo"), np.asarray(Image.open(data).convert("RGB")))
+
+
 def test_a_palette_is_looked_up() -> None:
     photo = np.asarray(Image.fromarray(skin_photo(0)).quantize(64).convert("RGB"))
     data = encoded(Image.fromarray(skin_photo(0)).quantize(64))
