@@ -16,7 +16,8 @@ def groups_for_testing(
     """The groups that go to the test side, so many that their photos come closest to a share (< 1) or a count.
 
     `groups`: the group of each photo. Groups are taken in a random order of the seed that depends on nothing but their
-    names; one that would overshoot more than it helps is passed over. Raises ImageSetError when a side would be empty.
+    names; one that would overshoot more than it helps is passed over, but both sides get one where there are two.
+    Raises ImageSetError when a side would be empty.
     """
     sizes = Counter(groups)
     wanted = share_or_count if isinstance(share_or_count, int) else round(share_or_count * len(groups))
@@ -30,7 +31,12 @@ def groups_for_testing(
         if abs(taken + sizes[name] - wanted) < abs(taken - wanted):
             chosen.add(name)
             taken += sizes[name]
-    if len(sizes) < 2 or not chosen or len(chosen) == len(sizes) or wanted >= len(groups):
+    smallest = min(names[order], key=lambda name: sizes[name])
+    if not chosen:
+        chosen = {smallest}
+    elif len(chosen) == len(sizes):
+        chosen.remove(smallest)
+    if len(sizes) < 2 or not 0 < wanted < len(groups):
         raise ImageSetError(
             f"Putting {share_or_count:g}{'' if isinstance(share_or_count, int) else ' (a share)'} of {len(groups)} "
             f"{what} in {len(sizes)} group{'s' * (len(sizes) != 1)} aside for testing would leave one side empty: "
