@@ -22,6 +22,7 @@ from gan_core.workspace import Workspace, sha256_file, sha256_json
 
 if TYPE_CHECKING:
     from analysis.extractors import Extractor
+    from gan_core.sampling import Statistics
 
 FRESH = 1_000_000  # added to the seed: latents that neither training nor publishing used
 GENERATED = 1000  # images of each run that the report looks at
@@ -89,11 +90,13 @@ class Imitation:
     def size(self) -> tuple[int, int]:
         return self.run.height, self.run.width
 
-    def generated(self, count: int = GENERATED, truncation: float | None = None) -> Iterator[NDArray[np.uint8]]:
+    def generated(
+        self, count: int = GENERATED, truncation: float | None = None, statistics: Statistics = "matched"
+    ) -> Iterator[NDArray[np.uint8]]:
         """Batches (b, H, W, 3) from fresh latents; the first of a longer draw are those of a shorter one."""
         from gan_core.sampling import generate
 
-        return generate(self.folder, count, FRESH + self.seed, truncation, self.device)
+        return generate(self.folder, count, FRESH + self.seed, truncation, self.device, statistics=statistics)
 
     def real_features(self, extractor: Extractor, rows: NDArray[np.intp], context: Context) -> Features:
         source = sha256_json([self.real.sha256, self.size, rows.tolist()])
@@ -103,12 +106,13 @@ class Imitation:
         )  # fmt: skip
 
     def generated_features(
-        self, extractor: Extractor, context: Context, count: int = GENERATED, truncation: float | None = None
-    ) -> Features:
-        source = sha256_json([self.generator_sha256, FRESH + self.seed, truncation])
+        self, extractor: Extractor, context: Context, count: int = GENERATED, truncation: float | None = None,
+        statistics: Statistics = "matched",
+    ) -> Features:  # fmt: skip
+        source = sha256_json([self.generator_sha256, FRESH + self.seed, truncation, statistics])
         return features.extract(
-            extractor, self.generated(count, truncation), count, source=source, folder=context.workspace.features,
-            label=f"features of images by {self.name}", progress=context.progress,
+            extractor, self.generated(count, truncation, statistics), count, source=source,
+            folder=context.workspace.features, label=f"features of images by {self.name}", progress=context.progress,
         )  # fmt: skip
 
     def extractor(self, context: Context) -> Extractor:

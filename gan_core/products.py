@@ -16,7 +16,7 @@ from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.imageset import ImageSet, ImageSetWriter
 from gan_core.prepare.pixels import decode_mask, decode_photo
 from gan_core.prepare.sources import by_stem, find_photos, match_masks, without_masks
-from gan_core.sampling import generate, generator_file, interpolate, load_generator
+from gan_core.sampling import Statistics, generate, generator_file, interpolate, load_generator
 from gan_core.training.record import grid_of
 from gan_core.translating import LoadedTranslator, TruthScore, load_translator, random_masks, translate
 from gan_core.workspace import Workspace, atomic_file, atomic_folder, read_json, sha256_file
@@ -39,7 +39,7 @@ def already_made(folder: Path, made_from: Mapping[str, Any], overwrite: bool) ->
 
 def sample_set(
     workspace: Workspace, run: str, name: str, count: int, seed: int, truncation: float | None, device: str,
-    overwrite: bool = False,
+    overwrite: bool = False, statistics: Statistics = "matched",
 ) -> tuple[ImageSet, bool]:  # fmt: skip
     """`count` images of a run straight into an image set; returns it and whether it had to be made."""
     weights = generator_file(workspace.existing("runs", run))
@@ -47,11 +47,13 @@ def sample_set(
     folder = workspace.new("images", name)
     made_from = {
         "run": run, "generator_sha256": sha256_file(weights), "count": count, "seed": seed, "truncation": truncation,
+        "statistics": statistics,
     }  # fmt: skip
     if already_made(folder, made_from, overwrite):
         return ImageSet.load(folder), False
     label = EXPERIMENTS[metadata["experiment"]].target
-    batches = generate(weights, count, seed, truncation, device)  # refuses before anything is written
+    # Refuses before anything is written.
+    batches = generate(weights, count, seed, truncation, device, statistics=statistics)
     with atomic_folder(folder) as building:
         writer = ImageSetWriter(building, metadata["height"], metadata["width"])
         shown: list[Pixels] = []
@@ -68,11 +70,14 @@ def sample_set(
     return ImageSet.load(folder), True
 
 
-def walk(run: Path, path: Path, rows: int, steps: int, seed: int, truncation: float | None, device: str) -> None:
+def walk(
+    run: Path, path: Path, rows: int, steps: int, seed: int, truncation: float | None, device: str,
+    statistics: Statistics = "matched",
+) -> None:  # fmt: skip
     """The latent interpolation as a GIF (one image that changes) or a PNG grid (a row from one latent to the next)."""
     if path.suffix.lower() not in (".gif", ".png"):
         raise TrainingError(f"--interpolate {path}: name a .gif or a .png file.")
-    pictures = interpolate(run, rows, steps, seed, truncation, device)
+    pictures = interpolate(run, rows, steps, seed, truncation, device, statistics)
     with atomic_file(path) as temporary:
         if path.suffix.lower() == ".png":
             Image.fromarray(grid_of(list(pictures))).save(temporary, "png")

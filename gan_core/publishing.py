@@ -10,7 +10,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,9 @@ from gan_core.training.data import downsample
 from gan_core.training.run import Run
 from gan_core.workspace import Workspace, sha256_file
 
+if TYPE_CHECKING:
+    from gan_core.sampling import Statistics
+
 PRACTICE = 2
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
@@ -33,6 +36,7 @@ class Options:
     label: str | None = None
     seed: int = 0
     truncation: float | None = None
+    statistics: Statistics = "matched"
     jpeg_quality: int | None = None
     device: str = "cpu"
     overwrite: bool = False
@@ -101,7 +105,7 @@ def _publish(
     most = len(real_rows)
     made_from: dict[str, Any] = {
         "run": run.name, "generator_sha256": sha256_file(weights), "seed": options.seed,
-        "truncation": options.truncation, "jpeg_quality": options.jpeg_quality,
+        "truncation": options.truncation, "statistics": options.statistics, "jpeg_quality": options.jpeg_quality,
         "domain": target, "image_set": real.name, "images_sha256": real.sha256, "count": options.count,
     }  # fmt: skip
     warnings = _warnings(name, real, options)
@@ -172,9 +176,11 @@ def _generated(
     from gan_core.sampling import generate
 
     index = 0
-    for batch in generate(folder, count, options.seed, options.truncation, options.device):
+    drawn = {"run": run.name, "seed": options.seed, "truncation": options.truncation, "statistics": options.statistics}
+    batches = generate(folder, count, options.seed, options.truncation, options.device, statistics=options.statistics)
+    for batch in batches:
         for pixels in batch:
-            yield pixels, {"run": run.name, "seed": options.seed, "index": index, "truncation": options.truncation}
+            yield pixels, {**drawn, "index": index}
             index += 1
 
 

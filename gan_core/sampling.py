@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from gan_core.networks import Generator, with_statistics
 from gan_core.training.checkpoint import BEST, load_generators
 from gan_core.training.data import to_pixels
 
+Statistics = Literal["matched", "full"]  # batch norm's: of the truncated latents, or of the full normal distribution
 STATISTICS_BATCHES, STATISTICS_SIZE = 8, 64  # latents from which batch statistics are estimated for a truncation
 
 
@@ -59,10 +60,18 @@ def latents(count: int, z_dim: int, rng: torch.Generator, truncation: float | No
     return z.clamp(-truncation, truncation).float()
 
 
-def prepared(generator: nn.Module, truncation: float | None, device: str = "cpu") -> nn.Module:
-    """The generator with the batch statistics that its latents have: re-estimated where they are truncated."""
+def prepared(
+    generator: nn.Module, truncation: float | None, device: str = "cpu", statistics: Statistics = "matched"
+) -> nn.Module:
+    """The generator with the batch statistics that its latents have: re-estimated where they are truncated.
+
+    The first batch norm follows the dense layer, which has no bias; with matched statistics it stretches short latents
+    to the length that all have, and truncation changes hardly more than the latents' direction. With `full` statistics,
+    those of the latents it was trained with, short latents give images near the mean one: the trade of diversity for
+    quality that the paper's Table 3 describes.
+    """
     generator = generator.to(device)
-    if truncation is None:
+    if truncation is None or statistics == "full":
         return generator
     rng = torch.Generator().manual_seed(0)
     z_dim = _latent_size(generator)
@@ -71,19 +80,21 @@ def prepared(generator: nn.Module, truncation: float | None, device: str = "cpu"
 
 
 def generate(
-    run: Path, count: int, seed: int = 0, truncation: float | None = None, device: str = "cpu", batch: int = 64
-) -> Iterator[NDArray[np.uint8]]:
+    run: Path, count: int, seed: int = 0, truncation: float | None = None, device: str = "cpu", batch: int = 64,
+    statistics: Statistics = "matched",
+) -> Iterator[NDArray[np.uint8]]:  # fmt: skip
     """`count` images by seed, as batches (b, H, W, 3) uint8. Raises TrainingError for a run that translates."""
     generator, metadata = load_generator(run)
     if not isinstance(generator, Generator):
         raise TrainingError(f"The run '{metadata['name']}' translates images: use `gan_core translate` for it.")
-    return _generate(prepared(generator, truncation, device), count, seed, truncation, device, batch)
+    return _generate(prepared(generator, truncation, device, statistics), count, seed, truncation, device, batch)
 
 
 @torch.no_grad()
 def interpolate(
-    run: Path, rows: int, steps: int, seed: int = 0, truncation: float | None = None, device: str = "cpu"
-) -> NDArray[np.uint8]:
+    run: Path, rows: int, steps: int, seed: int = 0, truncation: float | None = None, device: str = "cpu",
+    statistics: Statistics = "matched",
+) -> NDArray[np.uint8]:  # fmt: skip
     """(rows, steps, H, W, 3) uint8: along each row from one latent to the next row's, the last back to the first.
 
     On the great circle between them, so that every latent on the way is as long as latents are (Shoemake 1985).
@@ -91,7 +102,7 @@ def interpolate(
     generator, metadata = load_generator(run)
     if not isinstance(generator, Generator):
         raise TrainingError(f"The run '{metadata['name']}' translates images and has no latents to walk between.")
-    generator = prepared(generator, truncation, device)
+    generator = prepared(generator, truncation, device, statistics)
     ends = latents(rows, _latent_size(generator), torch.Generator().manual_seed(seed), truncation)
     way = torch.arange(steps, dtype=torch.float32)[:, None] / steps
     pictures = [to_pixels(generator(_arc(a, b, way).to(device))) for a, b in zip(ends, ends.roll(-1, 0), strict=True)]

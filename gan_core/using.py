@@ -61,6 +61,11 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 def _drawing(command: argparse.ArgumentParser) -> None:
     command.add_argument("--truncation", type=float, metavar="T", help="keep every component of the latents below T")
+    command.add_argument(
+        "--statistics", choices=("matched", "full"), default="matched", help="of batch norm: those of the truncated "
+        "latents, or of the full normal distribution, with which truncation trades diversity for quality as in the "
+        "paper's Table 3 (default: matched)",
+    )  # fmt: skip
     command.add_argument("--seed", type=int, default=0, metavar="S", help="of the latents (default: 0)")
     command.add_argument("--overwrite", action="store_true", help="replace a set of that name")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -74,13 +79,15 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.interpolate:
         walk(
             workspace.existing("runs", args.of), args.interpolate, at_least(args.rows, "--rows", 2),
-            at_least(args.steps, "--steps", 1), args.seed, args.truncation, device,
+            at_least(args.steps, "--steps", 1), args.seed, args.truncation, device, args.statistics,
         )  # fmt: skip
         print(f"{args.of}: a walk between {args.rows} latents: {args.interpolate}")
         return 0
     name = args.name or f"{args.of}-samples"
     count = at_least(args.count, "--count", 1)
-    images, new = sample_set(workspace, args.of, name, count, args.seed, args.truncation, device, args.overwrite)
+    images, new = sample_set(
+        workspace, args.of, name, count, args.seed, args.truncation, device, args.overwrite, args.statistics
+    )
     print(f"{name}: {'drew' if new else 'already there:'} {len(images):,} images of '{args.of}': {images.folder}")
     print(f"Look at {images.folder / 'preview.png'}. Next: gan_core publish {args.of}")
     return 0
@@ -160,8 +167,8 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
         raise StimulusError(f"--jpeg-quality goes from 1 to 100, not {args.jpeg_quality}.")
     options = Options(
-        at_least(args.count, "--count", 1), args.label, args.seed, args.truncation, args.jpeg_quality,
-        pick_device(args.device), args.overwrite, args.name,
+        at_least(args.count, "--count", 1), args.label, args.seed, args.truncation, args.statistics,
+        args.jpeg_quality, pick_device(args.device), args.overwrite, args.name,
     )  # fmt: skip
     published = []
     for name in names:

@@ -83,8 +83,8 @@ def overfitting(curves: Mapping[str, pd.DataFrame]) -> Figure:
 def truncation(curves: Mapping[str, pd.DataFrame]) -> Figure:
     """Score and diversity against the truncation threshold (Table 3); none at all is the point on the right.
 
-    Each frame: threshold (NaN for none), frechet, kid, recall, coverage, with one row a threshold; what takes more
-    images than there are is missing.
+    Each frame: statistics (full, or matched: dashed), threshold (NaN for none), frechet, kid, recall, coverage, with
+    one row a threshold; what takes more images than there are is missing.
     """
     labels_of = {"kid": "KID", "frechet": "Fréchet distance", "coverage": "coverage"}
     panels = [(c, label) for c, label in labels_of.items() if any(c in frame for frame in curves.values())]
@@ -94,13 +94,16 @@ def truncation(curves: Mapping[str, pd.DataFrame]) -> Figure:
             for i, (name, frame) in enumerate(curves.items()):
                 if column not in frame:
                     continue
-                place = np.arange(len(frame))
-                ax.plot(
-                    place, frame[column], color=PALETTE[i % len(PALETTE)], marker=MARKERS[i % len(MARKERS)],
-                    markersize=4, label=name,
-                )  # fmt: skip
-            words = [_threshold(t) for t in frame["threshold"].tolist()]
-            ax.set_xticks(place, words)
+                for kind, curve in frame.groupby("statistics"):
+                    dashed = kind == "matched"
+                    ax.plot(
+                        np.arange(len(curve)), curve[column], color=PALETTE[i % len(PALETTE)],
+                        marker=MARKERS[i % len(MARKERS)], markersize=3 if dashed else 4,
+                        linestyle="--" if dashed else "-", linewidth=0.9 if dashed else None,
+                        alpha=0.75 if dashed else None, label=None if dashed else name,
+                    )  # fmt: skip
+            thresholds = list(dict.fromkeys(_threshold(t) for t in frame["threshold"].tolist()))
+            ax.set_xticks(np.arange(len(thresholds)), thresholds)
             ax.set_xlabel("threshold")
             ax.set_title(label)
             if column == "coverage":

@@ -100,7 +100,9 @@ def test_memorisation_is_reported_with_interval_and_resolution(trained: Context)
 def test_truncation_has_the_thresholds_of_table_3(trained: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     part = drawn(truncation.compute(trained))
     table = part.tables["truncation"]
-    assert table[table["run"] == "df"]["threshold"].tolist() == [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, "none"]
+    for statistics in ("full", "matched"):
+        rows = table[(table["run"] == "df") & (table["statistics"] == statistics)]
+        assert rows["threshold"].tolist() == [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, "none"]
     assert {"frechet", "kid", "recall", "coverage"} <= set(table)
 
 

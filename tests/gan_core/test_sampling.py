@@ -63,6 +63,17 @@ def test_seeds_and_truncation_make_the_images(workspace: Workspace) -> None:
     assert not np.array_equal(one, calm)
 
 
+def test_truncation_draws_images_together_with_full_statistics_alone(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    run = trained(workspace, "df", images=64, lr=5e-3)
+    free, matched, full = (
+        np.concatenate(list(generate(run, 64, 0, truncation, statistics=statistics))).astype(float).std(0).mean()
+        for truncation, statistics in ((None, "matched"), (0.05, "matched"), (0.05, "full"))
+    )
+    assert full < 0.3 * free
+    assert matched > 0.8 * free
+
+
 def test_batch_statistics_are_those_of_the_truncated_latents(workspace: Workspace) -> None:
     make_set(workspace, "df")
     generator, _ = load_generator(trained(workspace, "df", images=8))
@@ -107,10 +118,10 @@ def test_a_walk_begins_at_its_latents_and_moves_in_small_steps(workspace: Worksp
 def test_sample_fills_an_image_set_once(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     make_set(workspace, "df")
     run = trained(workspace, "df", images=8)
-    command = ["sample", "df", "--count", "70", "--seed", "2", "--truncation", "0.7"]
+    command = ["sample", "df", "--count", "70", "--seed", "2", "--statistics", "full", "--truncation", "0.7"]
     assert main(command) == 0
     images = ImageSet.load(workspace.existing("images", "df-samples"))
-    assert np.array_equal(images.images, np.concatenate(list(generate(run, 70, 2, 0.7))))
+    assert np.array_equal(images.images, np.concatenate(list(generate(run, 70, 2, 0.7, statistics="full"))))
     assert len(set(images.groups)) == 70, "each generated image is its own group"
     assert main(command) == 0
     assert "already there" in capsys.readouterr().out
