@@ -70,21 +70,25 @@ def erase(session: Session, person: models.Participant) -> None:
 def forget(session: Session, at: datetime) -> int:
     """Erase, for all whose retention period is over, whatever leads from the answers to the person; returns how many.
 
-    That is: external IDs, comments, and the links (they open nothing any more). Counted from when they were last seen.
+    That is: external IDs, all free text (comments, and answers to questions without options), and the links (they open
+    nothing any more). Counted from when they were last seen.
     """
     forgotten = 0
     for version in session.scalars(select(models.StudyVersion)):
-        days = StudyFile.from_dict(version.definition).retention_days
+        file = StudyFile.from_dict(version.definition)
+        choices = {question.key for question in file.questions if question.options}
         people = session.scalars(
             select(models.Participant).where(
                 models.Participant.version_id == version.id,
-                models.Participant.last_seen_at < at - timedelta(days=days),
+                models.Participant.last_seen_at < at - timedelta(days=file.retention_days),
                 models.Participant.withdrawal_token.not_like("forgotten-%"),
             )
         )
         for person in people:
             session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
             person.comment = None
+            if person.questionnaire:
+                person.questionnaire = {key: said for key, said in person.questionnaire.items() if key in choices}
             person.token, person.withdrawal_token = (f"forgotten-{secrets.token_hex(10)}" for _ in range(2))
             forgotten += 1
     return forgotten

@@ -15,8 +15,8 @@ from study_app.database import Database
 
 # What a participant left in the tables, each time another word, so that none can hide.
 LEFT = {
-    "comment": "my-comment", "questionnaire": {"age": "my-age"}, "device": {"screen": "my-screen"},
-    "consent_version": "my-consent",
+    "comment": "my-comment", "questionnaire": {"age": "my-age", "asked-in-their-own-words": "my-words"},
+    "device": {"screen": "my-screen"}, "consent_version": "my-consent",
 }  # fmt: skip
 ANSWER = {"answer": "real", "exposure_ms": 2500, "response_time_ms": 3210.5, "dropped_frames": 0, "focus_lost": False}
 
@@ -51,7 +51,17 @@ def everything_stored(workspace: Workspace) -> str:
 
 
 def words(person: models.Participant) -> list[str]:
-    told = ["my-comment", "my-age", "my-screen", "my-consent", "my-id", "my-session", "3210.5", person.public_id]
+    told = [
+        "my-comment",
+        "my-age",
+        "my-words",
+        "my-screen",
+        "my-consent",
+        "my-id",
+        "my-session",
+        "3210.5",
+        person.public_id,
+    ]
     return [*told, str(person.seed), models.iso(person.entered_at)]
 
 
@@ -138,7 +148,8 @@ def test_when_the_retention_period_is_over_the_answers_stay_and_are_nobodys(
         with database.write() as session:
             assert people.forget(session, person.last_seen_at + timedelta(days=days)) == forgotten
     stored = everything_stored(workspace)
-    for word in ("my-comment", "my-id", "my-session", person.token, person.withdrawal_token):
+    assert "my-age" in stored
+    for word in ("my-comment", "my-words", "my-id", "my-session", person.token, person.withdrawal_token):
         assert word not in stored
     assert "3210.5" in stored
     assert client.get(f"/withdraw/{person.withdrawal_token}").status_code == 404
