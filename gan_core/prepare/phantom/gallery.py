@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import minimum_filter, uniform_filter
 
 from gan_core.prepare.phantom.camera import Pixels
 from gan_core.prepare.phantom.dermoscope import shoot
@@ -25,8 +25,9 @@ def tiles() -> Iterator[Pixels]:
         photo = draw_hands(seed, draw_person(seed), palm=palm, width=960, height=720, eczema=False)
         yield photo.picture
     photo = draw_hands(53, draw_person(53), palm=False, width=1728, height=1152, eczema=True)
-    ill, skin = (uniform_filter(mask.astype(np.float32), HEIGHT) for mask in (photo.eczema, photo.skin))
-    y, x = np.unravel_index((ill * (skin > 0.999)).argmax(), ill.shape)
+    ill = uniform_filter(photo.eczema.astype(np.float32), HEIGHT)
+    wholly_skin = minimum_filter(photo.skin, HEIGHT, mode="constant", cval=0)
+    y, x = np.unravel_index((ill * wholly_skin).argmax(), ill.shape)
     box = slice(y - HEIGHT // 2, y + HEIGHT // 2), slice(x - HEIGHT // 2, x + HEIGHT // 2)
     yield photo.picture[box]
     yield photo.clean[box]
