@@ -19,7 +19,7 @@ from werkzeug.wrappers import Response
 
 from study_app import crowd, entering, i18n, models, security
 from study_app.database import Database
-from study_app.study import StudyFile, say
+from study_app.study import LANGUAGES, StudyFile, say
 
 blueprint = Blueprint("pages", __name__)
 CLOSED = ("withdrawn", "no-consent", "screened-out")
@@ -49,7 +49,10 @@ def index() -> Any:
         offered = [(study.slug, StudyFile.from_dict(study.current.definition)) for study in studies]
     if len(offered) == 1:
         return redirect(_with_query(url_for("pages.study", slug=offered[0][0])), 303)
-    return render_template("index.html", studies=offered, query=request.query_string.decode("ascii", "ignore"))
+    page = {"title": "Glimpse", "languages": LANGUAGES}  # what stands above every page, here of no study
+    return render_template(
+        "index.html", study=page, offered=offered, query=request.query_string.decode("ascii", "ignore")
+    )
 
 
 def _with_query(path: str) -> str:

@@ -19,6 +19,7 @@ practice = 1
 contact = "study@example.org"
 [trials]
 count = 2
+block = 1
 [completion]
 code = "C0DE2026"
 url = "https://example.org/complete?cc={code}"
@@ -26,6 +27,10 @@ url = "https://example.org/complete?cc={code}"
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 ON_ITS_SIDE = {"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True}
+OVERLAP = """() => {
+  const [a, b] = ["resume", "prompt"].map((id) => document.getElementById(id).getBoundingClientRect());
+  return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
+}"""
 
 
 def inspect(page: Page, name: str) -> None:
@@ -61,6 +66,11 @@ def test_axe_finds_nothing_on_any_page(
         inspect(page, f"{device}-{language}-{name}")
     page.click("#begin")
     for i in range(3):
+        if i == 2:
+            page.wait_for_selector("#pause:not([hidden])")
+            inspect(page, f"{device}-{language}-pause")
+            assert not page.evaluate(OVERLAP)
+            page.click("#resume")
         if i == 1:
             page.wait_for_selector("body[data-phase=fixation]")
             inspect(page, f"{device}-{language}-fixation")
