@@ -16,7 +16,7 @@ from typing import Any
 from gan_core import using
 from gan_core.prepare import cli as prepare_cli
 from gan_core.training import command as training_command
-from gan_core.workspace import GlimpseError, Workspace, run_command
+from gan_core.workspace import GlimpseError, Workspace, command_line, run_command
 
 NEEDED_TO_TRAIN = ("torch", "safetensors", "tensorboard", "torch_fidelity")
 
@@ -30,12 +30,8 @@ def training_scorer(real: Any, seed: int, workspace: Workspace, device: str, wei
 
 
 def build_parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--workspace", metavar="DIR", help="where everything is kept (default: $GLIMPSE_WORKSPACE, else ./workspace)"
-    )
-    parser = argparse.ArgumentParser(
-        prog="gan_core", description="From photos to published stimulus sets: prepare, train, sample, publish."
+    parser, common = command_line(
+        "gan_core", description="From photos to published stimulus sets: prepare, train, sample, publish."
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     prepare_cli.add_commands(commands, common)

@@ -7,6 +7,7 @@ the survey host imports this module too.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import ctypes
 import errno
@@ -231,6 +232,18 @@ def _alive(pid: int) -> bool:
 
 
 # ------------------------------------------------------------------------------------------------ commands
+
+
+def command_line(prog: str, **about: str) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
+    """A parser for a program of several commands, and a parent for each command: `--workspace` goes before or after."""
+    words: dict[str, Any] = {
+        "metavar": "DIR", "help": "where everything is kept (default: $GLIMPSE_WORKSPACE, else ./workspace)",
+    }  # fmt: skip
+    parser = argparse.ArgumentParser(prog=prog, **about)  # type: ignore[arg-type]
+    parser.add_argument("--workspace", **words)
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--workspace", default=argparse.SUPPRESS, **words)
+    return parser, common
 
 
 def run_command(command: Callable[[], int | None], stopped: str = "Stopped; nothing was lost.") -> int:

@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from gan_core.workspace import Workspace, run_command
+from gan_core.workspace import Workspace, command_line, run_command
 
 # Modules with a function `add_commands(subparsers, common_parent)`, in the order in which --help shows them.
 COMMANDS = (
@@ -17,12 +17,8 @@ COMMANDS = (
 
 
 def build_parser() -> argparse.ArgumentParser:
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument(
-        "--workspace", metavar="DIR", help="where everything is kept (default: $GLIMPSE_WORKSPACE, else ./workspace)"
-    )
-    parser = argparse.ArgumentParser(
-        prog="study_app",
+    parser, common = command_line(
+        "study_app",
         description="The survey: load stimulus sets into a study, serve it, watch it, take the answers out.",
         epilog="The database is $DATABASE_URL, else study.db in the workspace; commands create and migrate it.",
     )

@@ -188,3 +188,16 @@ def test_help_answers_at_once_and_loads_no_torch(module: str) -> None:
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert result.stdout.splitlines()[-1] == "False"
     assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5  # seconds of processor time
+
+
+@pytest.mark.parametrize(
+    "words", [["--workspace", "W", "runs"], ["runs", "--workspace", "W"], ["--workspace=W", "runs"]]
+)
+def test_the_workspace_is_named_before_or_after_the_command(
+    words: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gan_core.cli import main
+
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 0
+    assert f"{Path('W', 'runs')}" in capsys.readouterr().out
