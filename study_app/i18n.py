@@ -37,9 +37,8 @@ def shown(text: Text) -> str:
 
 
 def language_link(code: str) -> str:
-    """This page in another language, with its query string as it is otherwise; from what a form gave, the form."""
-    query = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
-    return f"{'./' if request.endpoint == 'pages.enter' else ''}?{urlencode([*query, ('lang', code)])}"
+    """This page in another language, with its query string as it is otherwise."""
+    return "?" + urlencode([*((k, v) for k, v in request.args.items(multi=True) if k != "lang"), ("lang", code)])
 
 
 def minutes(study: StudyFile) -> int:

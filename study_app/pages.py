@@ -120,6 +120,12 @@ def study(slug: str) -> Any:
         return _elsewhere(session, row, file) or _ask(file)
 
 
+@blueprint.get("/study/<slug>/enter")
+def back(slug: str) -> Response:
+    """What the address of a form leads to that has been answered: whoever comes back to it begins again."""
+    return redirect(_with_query(url_for("pages.study", slug=slug)), 303)
+
+
 def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str = "") -> Any:
     """Where somebody goes who cannot enter: to their own page if they have one, or to why nobody begins now."""
     known = entering.find(session, row, request.args, token)

@@ -31,12 +31,13 @@ function attempt(action) {
 
 // ------------------------------------------------------------------------------------------------ answering
 
-let early = 0; // presses before an answer is asked for: recorded, not taken
+let early = []; // presses before an answer is asked for: recorded, not taken
 let take = null; // set while an answer is asked for
+let opens = 0; // from this moment on
 
 function pressed(answer, by, stamp) {
-  if (take) take({ answer, by, stamp });
-  else early += 1;
+  if (take && stamp >= opens) take({ answer, by, stamp });
+  else early.push({ answer, by, stamp });
 }
 
 addEventListener("keydown", (event) => {
@@ -50,22 +51,27 @@ addEventListener("keydown", (event) => {
 for (const [answer, button] of Object.entries(buttons)) {
   let down = null;
   button.addEventListener("pointerdown", (event) => {
-    down = { by: event.pointerType, stamp: event.timeStamp, early: !take };
-    if (!take) early += 1;
+    down = { by: event.pointerType, stamp: event.timeStamp };
   });
   button.addEventListener("pointercancel", () => { down = null; });
   button.addEventListener("click", (event) => {
     const press = event.detail === 0 ? null : down; // no pointer: the keyboard or a screen reader pressed it
     down = null;
-    if (press?.early) return;
     pressed(answer, press ? press.by : "other", press ? press.stamp : event.timeStamp);
   });
 }
 
-function asked() {
+// Asks for an answer: one given since `moment`, the end of the exposure, counts though this page sees the end a little
+// later than the participant.
+function asked(moment = performance.now()) {
+  opens = moment;
   for (const button of Object.values(buttons)) button.setAttribute("aria-disabled", "false");
   say("ask");
-  return new Promise((resolve) => { take = resolve; }).finally(() => {
+  return new Promise((resolve) => {
+    const given = early.findIndex((press) => press.stamp >= moment);
+    if (given >= 0) resolve(early.splice(given)[0]);
+    else take = resolve;
+  }).finally(() => {
     take = null;
     for (const button of Object.values(buttons)) button.setAttribute("aria-disabled", "true");
   });
@@ -89,7 +95,7 @@ async function give(trial, image) {
   giving = true;
   const screen = place(image);
   if (setup.mask) drawNoise(screen.mask);
-  early = 0;
+  early = [];
   const open = trial.exposure_ms === null; // no limit: the image stays until the answer
   let until = null;
   const shown = await present(screen, {
@@ -103,12 +109,12 @@ async function give(trial, image) {
     },
   });
   phase("answer");
-  const answer = await (until ?? asked());
+  const answer = await (until ?? asked(shown.onset + shown.exposure + setup.mask));
   giving = false;
   return {
     trial: trial.trial, answer: answer.answer, exposure_ms: shown.exposure, dropped_frames: shown.dropped,
     focus_lost: shown.lost, response_time_ms: Math.max(0, answer.stamp - shown.onset), by: answer.by,
-    early_presses: early, frame_ms: shown.frame, view,
+    early_presses: early.length, frame_ms: shown.frame, view,
   };
 }
 

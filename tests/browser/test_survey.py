@@ -67,6 +67,26 @@ def test_an_answer_before_the_end_of_the_exposure_is_recorded_but_not_taken(page
     assert all('"early_presses": 1' in str(detail) for detail in details)
 
 
+def test_an_answer_that_the_page_sees_before_it_sees_the_end_of_the_exposure_is_taken(page: Page, serve: Serve) -> None:
+    """The image is gone by then: the page's thread, which is kept busy here, only learns it later."""
+    server = serve("exposure_ms = [900, 900]\nfixation_ms = 100\npractice = 0\n[trials]\ncount = 2\n")
+    enter(page, server.url)
+    page.evaluate("""() => new MutationObserver(() => {
+      if (document.body.dataset.phase !== "stimulus") return;
+      setTimeout(() => {
+        const until = performance.now() + 200;
+        while (performance.now() < until);  // past the end of the exposure
+        dispatchEvent(new KeyboardEvent("keydown", { key: "j" }));
+      }, 780);
+    }).observe(document.body, { attributes: true, attributeFilter: ["data-phase"] })""")
+    page.click("#begin")
+    page.wait_for_selector("body[data-phase=done]")
+    assert [row["answer"] for row in rows(server)] == ["generated", "generated"]
+    assert all(row["response_time_ms"] >= row["exposure_ms_actual"] for row in rows(server))
+    details = [row["details"] for row in rows(server, "SELECT details FROM trial WHERE answer IS NOT NULL")]
+    assert all('"early_presses": 0' in str(detail) for detail in details)
+
+
 def test_the_survey_can_be_taken_by_touch_on_a_phone(browser: Browser, serve: Serve) -> None:
     server = serve(QUICK + "practice = 1\n[trials]\ncount = 4\n")
     for viewport in ({"width": 390, "height": 760}, {"width": 760, "height": 360}):

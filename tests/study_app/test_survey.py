@@ -87,7 +87,7 @@ def test_the_other_languages_of_a_page_that_a_form_gave_can_be_chosen(client: Fl
     for form in ({}, {"consent": "no"}):
         page = client.post(f"/study/{study}/enter?PROLIFIC_PID=a", data=form).get_data(as_text=True)
         link = page.split('lang="fr"')[0].rsplit('href="', 1)[1].split('"')[0].replace("&amp;", "&")
-        reply = client.get(urljoin(f"/study/{study}/enter?PROLIFIC_PID=a", link))
+        reply = client.get(urljoin(f"/study/{study}/enter?PROLIFIC_PID=a", link), follow_redirects=True)
         assert (reply.status_code, '<html lang="fr">' in reply.get_data(as_text=True)) == (200, True)
         assert "PROLIFIC_PID=a" in link
 
