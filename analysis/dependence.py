@@ -17,7 +17,7 @@ from analysis.trials import Trials
 Bools = NDArray[np.bool_]
 TOO_FAST_S = 0.2  # after the answer could be given: faster than people react to anything
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
-SINGLE_POSITIONS = 24  # up to so many positions each is a point of its own
+SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # up to so many positions each is a point of its own, given so many trials
 QUANTILES = 5
 
 
@@ -108,7 +108,7 @@ def curve(x: Any, answers: Trials) -> pd.DataFrame:
     """Accuracy, low and high (95 %, new people and images) along `x`, (n,): each position, or fifths of the trials."""
     known = np.isfinite(x)
     values = np.unique(x[known])
-    if len(values) > SINGLE_POSITIONS:
+    if len(values) > SINGLE_POSITIONS or known.sum() < SINGLE_TRIALS * len(values) > SINGLE_TRIALS * QUANTILES:
         edges = np.unique(np.quantile(x[known], np.linspace(0, 1, QUANTILES + 1)))
         bins = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, max(len(edges) - 2, 0))
     else:

@@ -41,7 +41,8 @@ class Estimate:
 
     def scores(self, key: str = "value") -> dict[str, Any]:
         """As JSON: the value under `key`, its interval, and the reason where something is None."""
-        found = {key: self.value, "ci95": list(self.ci95) if self.ci95 else None, "se": self.se, "method": self.method}
+        found = {key: self.value, "ci95": list(self.ci95) if self.ci95 else None, "method": self.method}
+        found |= {} if self.se is None else {"se": self.se}
         return {**found, "note": self.note} if self.note else found
 
 

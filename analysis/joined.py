@@ -99,11 +99,12 @@ def compute(context: Context, parts: Mapping[str, Part]) -> Part | None:
     by_image, sentences = _images(context, survey.tables["images"], made)
     if not by_image.empty and "machine_observer" in parts:
         by_image = with_machine(by_image, parts["machine_observer"].tables)
-    scores: dict[str, Any] = {"sets": table.to_dict("records")}
+    scores: dict[str, Any] = {"sets": [_noted(row) for row in table.to_dict("records")]}
     tables = {"people-and-metrics": table}
     drawn, captions = {}, {"people-and-metrics": "People beside the metrics, set by set"}
     if not by_image.empty:
         correlations = correlate(by_image)
+        sentences += in_words(correlations)
         scores["images"] = correlations.to_dict("records")
         tables |= {"rank-correlations": correlations, "images-and-metrics": by_image}
         drawn["metrics-by-image"] = partial(figures.scatter, by_image, MEASURES)
@@ -127,6 +128,25 @@ METHODS = [
     "are Spearman's, with intervals over images by Fisher's z with the standard error of Bonett and Wright 2000. Rates "
     "of images that few people saw are noisy, which draws every correlation towards zero.",
 ]
+
+
+def in_words(correlations: pd.DataFrame) -> list[str]:
+    """Which measures go with people's answers to the generated images."""
+    clear = correlations["low"].astype(float) * correlations["high"].astype(float) > 0
+    rows = correlations[(correlations["truth"] == "generated") & clear]
+    found = [
+        f"{MEASURES[row['measure']].partition(' (')[0]} in {row['set']} (ρ = {row['rho']:.2f}, 95 % interval "
+        f"{row['low']:.2f} to {row['high']:.2f})".replace("-", "−")
+        for row in rows.to_dict("records")
+    ]
+    if found:
+        return [f"How often a generated image was called generated goes with: {'; '.join(found)}."]
+    return ["No measure of the generated images goes with how often people called them generated."]
+
+
+def _noted(row: dict[Any, Any]) -> dict[Any, Any]:
+    lacking = [key for key, value in row.items() if value is None or value != value]
+    return {**row, "note": f"not computed for this set's run: {', '.join(lacking)}"} if lacking else row
 
 
 def set_table(

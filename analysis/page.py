@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from analysis.figures.style import INK, styled
@@ -61,15 +61,25 @@ def write(folder: Path, page: Page, parts: Sequence[Part], tick: Callable[[str],
             svg = write_figure(draw, folder / "figures", name, part.captions.get(name, part.title))
             figures.append({"name": name, "svg": Markup(svg), "caption": part.captions.get(name, "")})
             tick(name)
-        tables = [
-            _table(folder / "tables", name, frame, part.captions.get(name, "")) for name, frame in part.tables.items()
+        tables = [  # a table of a figure's name holds its numbers
+            _table(
+                folder / "tables", name, frame, "In numbers" if name in part.figures else part.captions.get(name, "")
+            )
+            for name, frame in part.tables.items()
         ]
         sections.append({"part": part, "figures": figures, "tables": tables})
     environment = Environment(loader=PackageLoader("analysis"), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["css_string"] = css_string
+    environment.filters |= {"css_string": css_string, "prose": prose}
     html = environment.get_template("report.html").render(page=page, sections=sections)
-    html = re.sub(r"(\d) %", "\\1\u202f%", html)  # a number and its per cent sign stay on one line
+    style, _, body = html.partition("</style>")
+    body = re.sub(r"(\d) ?%", "\\1\u202f%", body)  # a number and its per cent sign stay on one line
+    html = f"{style}</style>{body}"
     (folder / "index.html").write_text(html, "utf-8")
+
+
+def prose(text: str) -> Markup:
+    """`text` with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def css_string(text: str) -> Markup:

@@ -33,7 +33,7 @@ def compute(context: Context) -> Part | None:
     """Stimulus sets as generated above real, and the last pictures of each translation run."""
     scores: dict[str, Any] = {}
     drawn, captions = {}, {}
-    for name in context.workspace.names("stimuli"):
+    for name in sorted(context.workspace.names("stimuli"), key=_in_the_paper):
         stimuli = StimulusSet.load(context.workspace.existing("stimuli", name))
         generated, real = (stimuli.of(truth)[: 2 * TILES] for truth in ("generated", "real"))
         if not generated or not real:
@@ -46,7 +46,7 @@ def compute(context: Context) -> Part | None:
             f"IDs{_as_in_the_paper(name)}."
         )
         scores[name] = {"stimuli": len(stimuli.stimuli), "sha256": stimuli.sha256}
-    for name, experiment, images, picture in translations(context.workspace):
+    for name, experiment, images, picture in sorted(translations(context.workspace), key=lambda t: _in_the_paper(t[1])):
         key = f"translations-{name}"
         drawn[key] = partial(_draw_picture, picture)
         what = "image, mask, translation" if EXPERIMENTS[experiment].way == "targeted" else "image, translation, back"
@@ -73,6 +73,11 @@ def translations(workspace: Workspace) -> list[tuple[str, str, int, Path]]:
         if experiment in EXPERIMENTS and EXPERIMENTS[experiment].way != "unconditional" and pictures:
             found.append((name, experiment, int(pictures[-1].stem), pictures[-1]))
     return found
+
+
+def _in_the_paper(name: str) -> tuple[int, str]:
+    """In the order of the paper's figures, all others after them."""
+    return int(PAPER_FIGURE.get(name, 99)), name
 
 
 def _as_in_the_paper(name: str) -> str:

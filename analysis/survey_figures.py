@@ -57,7 +57,7 @@ def all_of(
     if panels:
         drawn["dependence"] = partial(draw_trends.trends, panels)
         captions["dependence"] = (
-            f"Accuracy by {' and by '.join(label.partition(',')[0] for label, _, _ in panels)}, with 95 % intervals; "
+            f"Accuracy along {', '.join(label.partition(',')[0] for label, _, _ in panels)}, with 95 % intervals; "
             "where there are many values, by fifths of the trials."
         )
     for name in by_image:

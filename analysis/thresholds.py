@@ -177,8 +177,8 @@ def _part(
         if "threshold_ms" in one:
             stairs = one["threshold_ms"]
             value, interval = stairs["median"], stairs["ci95"]
-            ends = f" (95 % interval {interval[0]:.0f} to {interval[1]:.0f} ms)" if interval else ""
-            said = f"half of the participants need {value:.0f} ms{ends}" if value else stairs["note"]
+            ends = f"95 % interval {interval[0]:.0f} to {interval[1]:.0f} ms" if interval else stairs.get("note")
+            said = f"half of the participants need {value:.0f} ms or less ({ends})" if value else stairs["note"]
             sentences.append(f"{name}: for {TARGET:.0%} right answers {said}.")
         if "error_rate" in one:
             rate = one["error_rate"]
@@ -194,6 +194,7 @@ def _part(
         tables={"thresholds": pd.concat(tables, ignore_index=True)} if tables else {},
         captions={
             "thresholds": "Accuracy against exposure: participants (thin), their mean (thick), and all answers binned "
-            "(squares; the staircase takes only able people to short exposures, so these lie higher there)"
+            "(squares; the staircase takes only able people to short exposures, so these lie higher there). Dotted: "
+            f"{TARGET:.0%} right, dashed: guessing."
         },
     )  # fmt: skip

@@ -110,7 +110,7 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
     return said
 
 
-def _slope(row: Mapping[str, Any], several: bool) -> str:
+def _slope(row: Mapping[Any, Any], several: bool) -> str:
     per = next(trend.per for trend in TRENDS if trend.label == row["with"])
     low, high = sorted(100 * abs(row[end]) for end in ("low", "high"))
     way = "rises" if row["change"] > 0 else "falls"

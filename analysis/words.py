@@ -124,7 +124,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
     exposure = trials["exposure_ms_actual"].dropna()
     if len(exposure):
         planned = (trials["exposure_ms_actual"] - trials["exposure_ms_planned"]).dropna()
-        error = f"; it missed the plan by {planned.abs().median():.1f} ms (median)" if len(planned) else ""
+        error = f"; they missed the plan by {planned.abs().median():.1f} ms (median)" if len(planned) else ""
         said.append(
             f"Images were shown for {exposure.quantile(0.05):.0f} to {exposure.quantile(0.95):.0f} ms (5 % to 95 % of "
             f"the exposures measured){error}."
@@ -145,7 +145,8 @@ def _limits(context: Context, answers: Responses | None, survey: Mapping[str, An
     if answers is not None:
         trials = answers.trials
         if answers.simulated:
-            said.append("Some participants are simulated: nothing here may be quoted as a result about people.")
+            who = "All" if answers.simulated == trials["participant"].nunique() else "Some"
+            said.append(f"{who} participants are simulated: nothing here may be quoted as a result about people.")
         images = trials.drop_duplicates(["set", "image"]).groupby(["set", "truth"]).size()
         table = images.reset_index(name="n").to_dict("records")
         few = [f"{row['set']}: {row['n']} {row['truth']}" for row in table if row["n"] < FEW_IMAGES]

@@ -57,7 +57,7 @@ def gallery(rows: Sequence[tuple[str, Sequence[tuple[Image, str]]]]) -> Figure:
                 ax.set_axis_off()
             for ax, (image, text) in zip(line, images, strict=False):
                 _show(ax, image)
-                ax.set_xlabel(text, fontsize=8, labelpad=2)
+                ax.set_xlabel(text, fontsize=min(8.0, tile * 72 / (0.72 * max(len(text), 1))), labelpad=2)
             line[0].set_title(title, fontsize=9, loc="left")
     return figure
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import dependence, images
+from analysis import dependence, images, joined
 from analysis.joined import nearest, rank_correlation, realism, set_table, with_machine
 from analysis.simulation import Design, Truth, simulate
 from analysis.trials import trials
@@ -137,3 +137,16 @@ def test_every_exclusion_leaves_out_what_it_names_and_nothing_else() -> None:
     assert found["people who gave one answer throughout"].tolist() == [True, True, False, False]
     assert not found["people who stopped early"].any()
     assert found["all of these"].all()
+
+
+def test_only_measures_whose_interval_leaves_out_nought_are_said_to_go_with_answers() -> None:
+    columns = ["set", "truth", "measure", "n", "rho", "p", "low", "high"]
+    rows = [
+        ("df", "generated", "realism", 50, -0.4, 0.01, -0.6, -0.2),
+        ("df", "generated", "machine", 50, 0.1, 0.4, -0.2, 0.4),
+        ("df", "real", "machine", 50, 0.5, 0.01, 0.3, 0.7),
+    ]
+    (said,) = joined.in_words(pd.DataFrame(rows, columns=columns))
+    assert "goes with: realism score in df (ρ = −0.40, 95 % interval −0.60 to −0.20)." in said
+    (said,) = joined.in_words(pd.DataFrame([(*rows[0][:4], None, None, None, None)], columns=columns))
+    assert said.startswith("No measure")
