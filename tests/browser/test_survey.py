@@ -176,8 +176,32 @@ def test_nothing_is_lost_or_late_where_every_request_takes_long(page: Page, serv
     assert all(abs(row["exposure_ms_actual"] - row["exposure_ms_planned"]) < 60 for row in stored)
 
 
-def test_answers_survive_a_spell_offline(page: Page, serve: Serve) -> None:
+def test_an_answer_that_was_not_saved_yet_survives_a_reload(page: Page, serve: Serve) -> None:
     server = serve(QUICK + "practice = 0\n[trials]\ncount = 4\n")
+    enter(page, server.url)
+    page.click("#begin")
+    page.wait_for_selector("body[data-phase=answer]")
+    page.route("**/answer", lambda route: route.abort())
+    page.keyboard.press("f")
+    page.wait_for_selector("#prompt.trouble")
+    page.unroute_all()
+    page.reload()
+    page.click("#begin")
+    assert answer_all(page, lambda _: "j") == 3
+    stored = rows(server)
+    assert [row["answer"] for row in stored] == ["real", "generated", "generated", "generated"]
+    result = page.evaluate("window.__result")
+    assert [trial["rt"] for trial in result] == [row["response_time_ms"] for row in stored]
+
+
+FORBID_STORAGE = """Object.defineProperty(window, "localStorage", {
+  get() { throw new DOMException("forbidden", "SecurityError"); } });"""
+
+
+@pytest.mark.parametrize("script", ["", FORBID_STORAGE], ids=["storage", "no storage"])
+def test_answers_survive_a_spell_offline(page: Page, serve: Serve, script: str) -> None:
+    server = serve(QUICK + "practice = 0\n[trials]\ncount = 4\n")
+    page.add_init_script(script)
     enter(page, server.url)
     page.click("#begin")
     page.wait_for_selector("body[data-phase=answer]")
