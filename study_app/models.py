@@ -31,7 +31,8 @@ MODES = ("fixed", "staircase", "unlimited")
 # `working` until the last answer is saved. `returned` and `timed-out` free their place; `withdrawn` has no data left.
 # Whether a participant is simulated is a mark of its own (`Participant.simulated`): a bot can finish, too.
 PARTICIPANT_STATES = ("working", "finished", "returned", "timed-out", "screened-out", "no-consent", "withdrawn")
-GAVE_BACK = ("returned", "timed-out", "screened-out")  # their images are not counted as shown (`Stimulus.shown`)
+FREED = ("returned", "timed-out")  # until they come back
+GAVE_BACK = (*FREED, "screened-out")  # their images are not counted as shown (`Stimulus.shown`)
 TRIAL_KINDS = ("scored", "spare", "catch")
 
 

@@ -187,7 +187,8 @@ def _way_back(person: models.Participant, file: StudyFile) -> dict[str, str]:
 def find(session: Session, token: str, *, write: bool = False) -> tuple[models.Participant, StudyFile]:
     """The participant of a token, with the study they agreed to; 404 for a token that nobody has.
 
-    In a write transaction the row is locked, so that two pages of one participant come one after the other.
+    In a write transaction the row is locked, so that two pages of one participant come one after the other, and the
+    participant counts as here.
     """
     with_version = joinedload(models.Participant.version, innerjoin=True)
     query = select(models.Participant).where(models.Participant.token == token).options(with_version)
@@ -198,6 +199,9 @@ def find(session: Session, token: str, *, write: bool = False) -> tuple[models.P
     i18n.offer(file.languages, person.language)
     if write:
         person.last_seen_at = models.now()
+        if person.state in models.FREED:  # somebody whose place was given to others has come back
+            person.state = "working"
+            entering.count_shown(session, person, 1)
     return person, file
 
 

@@ -38,7 +38,7 @@ def _open(person: models.Participant, file: StudyFile) -> None:
     """403 for somebody for whom the study has ended, or whom it has not admitted yet; 410 after a withdrawal."""
     if person.state == "withdrawn":
         abort(410)
-    if person.state in CLOSED or (file.screens and person.stage == "questions" and person.state == "working"):
+    if person.state in CLOSED or (file.screens and person.stage == "questions"):
         abort(403)
 
 
@@ -141,8 +141,6 @@ def answer(token: str) -> Any:
         if current + 1 == len(trials):
             trials += entering.draw_spares(session, person, trials, file)
         if current + 1 == len(trials):
-            if person.state in models.GAVE_BACK:  # somebody whose place was freed has come back and finished
-                entering.count_shown(session, person, 1)
             person.state, person.stage, person.finished_at = "finished", "end", models.now()
         described = _describe(token, trials, file)
     return jsonify(next=described)

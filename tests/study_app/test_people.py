@@ -105,7 +105,7 @@ def test_the_images_of_who_withdrew_are_free_for_others(
         client.post(f"/withdraw/{person.withdrawal_token}")
 
 
-def test_the_images_of_who_gave_up_are_given_back_once_and_counted_again_if_they_finish(
+def test_the_images_of_who_gave_up_are_given_back_once_and_counted_again_if_they_come_back(
     client: FlaskClient, person: models.Participant, workspace: Workspace
 ) -> None:
     from study_app.admin import free_places
@@ -120,6 +120,10 @@ def test_the_images_of_who_gave_up_are_given_back_once_and_counted_again_if_they
         study = session.scalars(select(models.Study)).one()
         assert free_places(session, study, {"my-id": "returned", "b": "timed-out"}) == 2
     assert shown() == 0
+    for page in ("questions", "device"):  # the way on is open to them
+        client.post(f"{other}{page}")
+    assert 'id="begin"' in client.get(other).text
+    assert shown() == 12
     for trial in range(1, 13):
         client.post(f"{other}answer", json={"trial": trial, **ANSWER})
     assert shown() == 12

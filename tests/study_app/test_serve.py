@@ -63,6 +63,9 @@ def test_bots_take_the_survey_from_a_server_and_sigterm_ends_it(workspace: Works
         url = ["--url", f"http://127.0.0.1:{port}", "--participants", "2", "--at-once", "2"]
         assert cli.main(["simulate", study, *url]) == 0
         assert answers(workspace) == 2 * 12
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as huge:  # refused before it is sent
+            huge.sendall(b"POST /p/x/answer HTTP/1.1\r\nHost: x\r\nContent-Length: 20000000\r\n\r\n")
+            assert huge.recv(4096).startswith(b"HTTP/1.1 413")
         server.send_signal(signal.SIGTERM)
         assert server.wait(15) == 0
     with served(workspace, port) as server:  # at once, on the same port
