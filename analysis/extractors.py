@@ -28,7 +28,7 @@ from analysis.features import spread
 from analysis.parts import AnalysisError
 from gan_core.workspace import sha256_file
 
-OFFICIAL_INCEPTION = "6726825d"  # how the SHA-256 of torch-fidelity's Inception weights begins
+OFFICIAL_INCEPTION, OFFICIAL_DINOV2 = "6726825d", "b938bf1b"  # how the SHA-256 of the published weights begins
 DINOV2_URL = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth"
 # torch-fidelity's name of the network, the layers asked for, and how many of the columns are class logits
 NETWORKS = {
@@ -201,23 +201,24 @@ def import_torch_fidelity() -> ModuleType:
 
 
 def official_weights(name: str) -> Path:
-    """Where torch's hub keeps (or will keep) the published weights of an extractor."""
-    from urllib.parse import urlparse
-
-    return Path(torch.hub.get_dir()) / "checkpoints" / Path(urlparse(_url(name)[0]).path).name
+    """Where torch's hub keeps (or will keep) the published weights of an extractor, as torch-fidelity names them."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / _published(name)[2]
 
 
-def _url(name: str) -> tuple[str, str | None]:
-    """The address of the published weights and how their SHA-256 begins, if that is published too."""
+def _published(name: str) -> tuple[str, str, str]:
+    """The address of the published weights, how their SHA-256 begins, and the name of their file."""
     import_torch_fidelity()
     from torch_fidelity import feature_extractor_clip as clip
     from torch_fidelity import feature_extractor_inceptionv3 as inception
 
-    if name == "inception":
-        return inception.URL_INCEPTION_V3, OFFICIAL_INCEPTION
     if name == "clip":
-        return clip.MODEL_URLS[NETWORKS["clip"][0]], clip.MODEL_METADATA[NETWORKS["clip"][0]]["hash"]
-    return DINOV2_URL, None
+        network = NETWORKS["clip"][0]
+        sha256 = clip.MODEL_METADATA[network]["hash"]
+        return clip.MODEL_URLS[network], sha256, f"{network}-{sha256}.pt"
+    url, sha256 = {
+        "inception": (inception.URL_INCEPTION_V3, OFFICIAL_INCEPTION), "dinov2": (DINOV2_URL, OFFICIAL_DINOV2),
+    }[name]  # fmt: skip
+    return url, sha256, url.rpartition("/")[2]
 
 
 def _torch_fidelity(name: str, weights: Path | None, device: str) -> Extractor:
@@ -275,7 +276,7 @@ def _dinov2(path: Path) -> nn.Module:
 
 def _checked_weights(name: str, given: Path | None) -> tuple[Path, str, bool]:
     """A file of weights that is whole and is what its name says: path, SHA-256, and whether it is the official one."""
-    url, prefix = _url(name)
+    url, prefix, _ = _published(name)
     path = given or official_weights(name)
     if given is None and not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -289,10 +290,11 @@ def _checked_weights(name: str, given: Path | None) -> tuple[Path, str, bool]:
     if not path.is_file():
         raise AnalysisError(f"There is no file of weights {path}: check --weights.")
     sha256 = sha256_file(path)
-    promised = re.search(r"-([0-9a-f]{8,64})\.", path.name)  # torch.hub's convention
-    if promised and not sha256.startswith(promised[1]):
+    named = re.search(r"-([0-9a-f]{8,64})\.", path.name)  # torch.hub's convention
+    promised = prefix if given is None else named[1] if named else ""
+    if not sha256.startswith(promised):
         raise AnalysisError(
-            f"{path} is not what its name promises: its SHA-256 begins with {sha256[:8]}, not {promised[1]}. "
+            f"{path} is not what its name promises: its SHA-256 begins with {sha256[:8]}, not {promised[:8]}. "
             "It may be truncated: download it again."
         )
     try:
@@ -304,10 +306,10 @@ def _checked_weights(name: str, given: Path | None) -> tuple[Path, str, bool]:
             torch.load(path, map_location="cpu", weights_only=True)
     except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
         raise AnalysisError(
-            f"{path} cannot be read as weights; it may be truncated: download it again"
-            + (f" (the SHA-256 of {name}'s begins with {prefix[:8]})." if prefix else ".")
+            f"{path} cannot be read as weights; it may be truncated: download it again (the SHA-256 of {name}'s begins "
+            f"with {prefix[:8]})."
         ) from None
-    return path, sha256, bool(prefix and sha256.startswith(prefix)) or given is None
+    return path, sha256, sha256.startswith(prefix)
 
 
 def to_tensor(images: NDArray[np.uint8], device: str) -> torch.Tensor:

@@ -64,14 +64,17 @@ class Pictures(torch.utils.data.Dataset[torch.Tensor]):
         return self.images[index]
 
 
-def calculate_metrics(one: NDArray[np.uint8], other: NDArray[np.uint8], weights: Path, **options: Any) -> Any:
+def calculate_metrics(
+    one: NDArray[np.uint8], other: NDArray[np.uint8], weights: Path | None, network: str = "inception-v3-compat",
+    **options: Any,
+) -> Any:  # fmt: skip
     torch_fidelity = extractors.import_torch_fidelity()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch_fidelity.calculate_metrics(
             input1=Pictures(one), input2=Pictures(other), cuda=False, cache=False, save_cpu_ram=True, verbose=False,
-            kid_subsets=1, kid_subset_size=len(one), feature_extractor="inception-v3-compat",
-            feature_extractor_weights_path=str(weights), **options,
+            kid_subsets=1, kid_subset_size=len(one), feature_extractor=network,
+            feature_extractor_weights_path=None if weights is None else str(weights), **options,
         )  # fmt: skip
 
 
@@ -110,6 +113,76 @@ def test_the_features_and_logits_are_those_of_torch_fidelity(inception_weights: 
     assert inception_score(x.logits) == pytest.approx(expected["inception_score_mean"], rel=1e-6)
 
 
+@pytest.fixture(scope="module")
+def clip_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file like CLIP's, a traced network with a text side, of a small vision transformer that this test made."""
+    extractors.import_torch_fidelity()
+    from torch_fidelity.feature_extractor_clip import CLIPVisual
+
+    path = tmp_path_factory.mktemp("weights") / "made-by-a-test.pt"
+    torch.manual_seed(0)
+    model = CLIPVisual(embed_dim=16, image_resolution=32, vision_layers=2, vision_width=64, vision_patch_size=8)
+    model.forward = lambda images: model.visual(images)
+    model.text_projection = torch.nn.Parameter(torch.zeros(8, 16))
+    model.logit_scale = torch.nn.Parameter(torch.ones([]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(model.eval(), torch.rand(1, 3, 32, 32)), str(path))
+    return path
+
+
+def test_clip_is_that_of_torch_fidelity(clip_weights: Path) -> None:
+    one, other = textures(30, seed=0), 255 - textures(30, seed=1, grain=2.0)
+    expected = calculate_metrics(one, other, clip_weights, "clip-vit-b-32", fid=True, kid=True)
+    extractor = extractors.load("clip", weights=clip_weights)
+    assert (extractor.dims, extractor.side) == (16, 32)
+    assert extractor.distance.startswith("Fréchet distance (clip with weights ")
+    x, y = extracted(extractor, one), extracted(extractor, other)
+    assert frechet_distance(x, y) == pytest.approx(expected["frechet_inception_distance"], rel=1e-6)
+    scale = kernel_mean(x.values, y.values)
+    assert kid(x.values, y.values) == pytest.approx(expected["kernel_inception_distance_mean"], abs=1e-6 * scale)
+
+
+class Small(torch.nn.Module):
+    """Stands for DINOv2's network, whose code comes from GitHub."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = torch.nn.Conv2d(3, 8, 14, stride=14)
+
+    def forward(self, images: torch.Tensor) -> Any:
+        return self.head(images).relu().mean((2, 3))
+
+
+def test_dinov2_is_that_of_torch_fidelity_with_the_weights_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch-fidelity itself takes no file of weights for it, so the hub gives its side a network that has them."""
+    torch.manual_seed(0)
+    published, path = Small(), tmp_path / "made-by-a-test.pth"
+    torch.save(published.state_dict(), path)
+
+    def hub(repository: str, model: str, *, pretrained: bool = True, **_: Any) -> torch.nn.Module:
+        assert (repository, model) == ("facebookresearch/dinov2", "dinov2_vits14")
+        return published if pretrained else Small()
+
+    monkeypatch.setattr(torch.hub, "load", hub)
+    one, other = textures(30, seed=0), textures(30, seed=1, grain=2.0)
+    expected = calculate_metrics(one, other, None, "dinov2-vit-s-14", fid=True)
+    extractor = extractors.load("dinov2", weights=path)
+    assert torch.hub.load is hub
+    assert (extractor.dims, extractor.side) == (8, 224)
+    x, y = extracted(extractor, one), extracted(extractor, other)
+    assert frechet_distance(x, y) == pytest.approx(expected["frechet_inception_distance"], rel=1e-6)
+
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "load", unreachable)
+    with pytest.raises(AnalysisError, match="code of DINOv2 cannot be downloaded"):
+        extractors.load("dinov2", weights=path)
+
+
 # ------------------------------------------------------------------------------------------------ weights
 
 
@@ -125,6 +198,28 @@ def test_a_file_that_is_not_what_its_name_promises_is_refused(tmp_path: Path) ->
     torch.save({"a": torch.zeros(2)}, path)
     with pytest.raises(AnalysisError, match=r"not what its name promises.*not 6726825d"):
         extractors.load("inception", weights=path)
+
+
+@pytest.mark.parametrize("name", ["inception", "dinov2", "clip"])
+def test_a_kept_download_that_is_not_the_published_file_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    path = extractors.official_weights(name)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"cut short")
+    with pytest.raises(AnalysisError, match="not what its name promises"):
+        extractors.load(name)
+
+
+def test_weights_that_cannot_be_downloaded_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: Any, **__: Any) -> None:
+        raise OSError("no network")
+
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
+    with pytest.raises(AnalysisError, match=r"cannot be downloaded from https:.*--weights, or use --extractor random"):
+        extractors.load("inception")
 
 
 def test_weights_of_another_network_and_files_that_hold_code_are_refused(tmp_path: Path) -> None:
