@@ -162,6 +162,26 @@ def test_reload_back_and_a_second_window_go_on_at_the_same_trial(page: Page, ser
     assert "shown-again" not in stored[0]["flags"]
 
 
+def test_who_goes_back_to_the_first_page_finds_the_way_on_and_a_double_click_enters_once(
+    page: Page, serve: Serve
+) -> None:
+    server = serve(QUICK + "[trials]\ncount = 4\n")
+    page.goto(server.url)
+    page.check("#consent")
+    page.dblclick("#continue")
+    page.wait_for_url("**/p/*/")
+    home = page.url
+    while "/study/" not in page.url:
+        page.go_back()
+    page.click("#begun a")
+    assert page.url == home
+    assert len(rows(server, "SELECT * FROM participants")) == 1
+    other = page.context.new_page()  # another tab, maybe another person
+    other.goto(server.url)
+    other.wait_for_load_state("networkidle")
+    assert not other.is_visible("#begun")
+
+
 def test_nothing_is_lost_or_late_where_every_request_takes_long(page: Page, serve: Serve) -> None:
     server = serve(QUICK + "practice = 1\n[trials]\ncount = 3\n")
     devtools = page.context.new_cdp_session(page)
