@@ -58,7 +58,9 @@ def sensitivity(rows: pd.DataFrame, answers: Trials, bound: float) -> pd.DataFra
             continue
         left = answers.where(~gone)
         line: dict[str, Any] = {"left out": name, "trials_left_out": int(gone.sum()), "trials": len(left)}
-        if len(left):
+        if not len(left):
+            line |= {"participants": 0, "note": "nobody is left"}
+        else:
             people = len(np.unique(left.participant))
             balanced = inference.balanced_accuracy(left)
             verdict = inference.verdict(balanced, people, bound)
@@ -67,6 +69,8 @@ def sensitivity(rows: pd.DataFrame, answers: Trials, bound: float) -> pd.DataFra
                 "participants": people, "balanced_accuracy": balanced.value, "low": low, "high": high,
                 "p_equivalence": verdict.p_equivalence, "p_chance": verdict.p_chance, "verdict": verdict.code,
             }  # fmt: skip
+            if verdict.p_equivalence is None:
+                line["note"] = verdict.note
         lines.append(line)
     return pd.DataFrame(lines)
 

@@ -270,9 +270,8 @@ def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: f
             words = f"detectable: every answer was {'right' if estimate.value > 0.5 else 'wrong'}{side}"
             if estimate.ci95[0] > 0.5 or estimate.ci95[1] < 0.5:
                 return Verdict(bound, None, None, "detectable", words, note="no variation between answers: no p-values")
-        return Verdict(
-            bound, None, None, "undecided", f"undecided: {estimate.note or 'no interval'}", note=estimate.note
-        )
+        note = estimate.note or "the answers do not vary as a test needs"
+        return Verdict(bound, None, None, "undecided", f"undecided: {note}", note=note)
     p_equivalence, p_chance = equivalence(estimate, bound)
     if p_equivalence < level:
         trace = ", though not quite chance either" if p_chance < level else ""

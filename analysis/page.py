@@ -140,7 +140,7 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
         [
             {
                 "text": p_value(v) if c in P_VALUES and _is_number(v) else number(v),
-                "sort": v if _is_number(v) else None, "short": len(str(v)) < 32,
+                "sort": v if _is_number(v) else None, "short": len(str(v)) < 48,
             }
             for c, v in zip(shown.columns, row, strict=True)
         ]

@@ -68,6 +68,8 @@ def _read_table(path: Path) -> pd.DataFrame:
     encoding, header = _encoding(path)
     if not header.strip():
         raise AnalysisError(f"{path} is empty: it needs the columns participant, image, truth and answer.")
+    if "\0" in header:
+        raise AnalysisError(f"{path} is no text: save it as CSV in UTF-8.")
     try:
         return pd.read_csv(
             path, sep=max(",;\t|", key=header.count), encoding=encoding, dtype="category", skipinitialspace=True,
@@ -84,7 +86,9 @@ def _encoding(path: Path) -> tuple[str, str]:
         raise AnalysisError(f"{path} is a folder: name the CSV file of the answers in it.")
     with open(path, "rb") as file:
         start = file.read(1 << 16)
-        if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
+            encoding = "utf-32"
+        elif start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             encoding = "utf-16"
         elif b"\0" in start[:2]:  # UTF-16 that does not say so
             encoding = "utf-16-be" if start[0] == 0 else "utf-16-le"

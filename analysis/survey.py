@@ -47,9 +47,9 @@ def compute(context: Context) -> Part | None:
     exclusions = {n: dependence.sensitivity(rows[n], answers[n], context.bound) for n in names}
     trends = {n: slopes(rows[n], answers[n]) for n in names}
     for name in names:
-        scores[name]["exclusions"] = exclusions[name].to_dict("records")
-        scores[name]["trends"] = trends[name].to_dict("records")
-        scores[name]["compared_with"] = [p for p in pairs.to_dict("records") if name in (p["first"], p["second"])]
+        scores[name]["exclusions"] = _records(exclusions[name])
+        scores[name]["trends"] = _records(trends[name])
+        scores[name]["compared_with"] = [p for p in _records(pairs) if name in (p["first"], p["second"])]
     tables = {
         **summary(scores),
         "comparisons": pairs,
@@ -246,6 +246,15 @@ def _noted(found: dict[str, Any], reason: str) -> dict[str, Any]:
     return {**found, "note": reason} if None in found.values() else found
 
 
+def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
+    """One dict a row; where something is None, with the reason that the column `note` gives."""
+    rows = []
+    for row in table.to_dict("records"):
+        found = {key: None if pd.isna(value) else value for key, value in row.items()}
+        rows.append(_noted(found, found.pop("note", None) or "no interval for these answers"))
+    return rows
+
+
 def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:
     """The interval that lies within 0.5 ± bound exactly when the two one-sided tests pass at 5 %."""
     if estimate.value is None or not estimate.se or estimate.df is None:
@@ -265,10 +274,11 @@ def comparisons(pairs: Sequence[inference.Comparison]) -> pd.DataFrame:
         rows.append(
             {
                 "first": pair.first, "second": pair.second, "difference": pair.difference.value, "low": low,
-                "high": high, "p": pair.p, "p_holm": pair.p_holm,
+                "high": high, "p": pair.p, "p_holm": pair.p_holm, "note": pair.difference.note or None,
             }
         )  # fmt: skip
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table if any(row["note"] for row in rows) else table.drop(columns="note", errors="ignore")
 
 
 def _measures(name: str, one: Mapping[str, Any]) -> pd.DataFrame:

@@ -31,27 +31,30 @@ def all_of(
 ) -> tuple[dict[str, Callable[[], Figure]], dict[str, str]]:  # fmt: skip
     drawn: dict[str, Callable[[], Figure]] = {}
     captions: dict[str, str] = {}
+    shown = {name: name.replace("$", r"\$") for name in people}  # a name is no formula
     columns = []
     for name, table in people.items():
         f1 = table["f1"].to_numpy(float)
         if np.isfinite(f1).any():
             values, weights = observers.f1_null(answers[name].counts(), context.positive)
-            columns.append(draw.Column(name, f1[np.isfinite(f1)], values, weights, PAPER_F1.get(name)))
+            columns.append(draw.Column(shown[name], f1[np.isfinite(f1)], values, weights, PAPER_F1.get(name)))
     if columns:
         drawn["figure-10"] = partial(draw.figure_ten, columns, context.positive, context.seed)
         captions["figure-10"] = caption_ten(columns, context.positive)
-    estimates = [e for name in scores for e in interval_of(name, scores[name])]
+    estimates = [e for name in scores for e in interval_of(shown[name], scores[name])]
     if estimates:
         drawn["accuracy"] = partial(draw.accuracy_intervals, estimates, context.bound)
-    space = [(n, t["hit_rate"].to_numpy(float), t["false_alarm_rate"].to_numpy(float)) for n, t in people.items()]
+    space = [
+        (shown[n], t["hit_rate"].to_numpy(float), t["false_alarm_rate"].to_numpy(float)) for n, t in people.items()
+    ]
     space = [one for one in space if np.isfinite(one[1] + one[2]).any()]
     if space:
         drawn["answers"] = partial(draw.answer_space, space, context.seed)
-    drawn["image-rates"] = partial(draw_trends.image_rates, list(by_image.items()))
+    drawn["image-rates"] = partial(draw_trends.image_rates, [(shown[n], table) for n, table in by_image.items()])
     panels = []
     for trend in TRENDS:
         curves = {n: curve(np.asarray(trend.of(rows[n]), float), answers[n]) for n in rows if varies(trend, rows[n])}
-        points = stacked({n: c for n, c in curves.items() if len(c) > 1})
+        points = stacked({shown[n]: c for n, c in curves.items() if len(c) > 1})
         if len(points):
             panels.append((trend.label, "x", points))
     if panels:
@@ -61,9 +64,9 @@ def all_of(
             "where there are many values, by fifths of the trials."
         )
     for name in by_image:
-        shown = gallery_of(context, name, by_image[name])
-        if shown:
-            drawn[f"gallery-{name}"] = partial(pictures.gallery, shown)
+        gallery = gallery_of(context, name, by_image[name])
+        if gallery:
+            drawn[f"gallery-{name}"] = partial(pictures.gallery, gallery)
             captions[f"gallery-{name}"] = (
                 f"{name}: the generated images that fooled most people, and the real ones most doubted."
             )

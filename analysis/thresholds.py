@@ -157,7 +157,7 @@ def compute(context: Context) -> Part | None:
                     }
                 )
             )  # fmt: skip
-            curves[str(name)] = (found, pd.DataFrame({"exposure_ms": shown, "correct": right}))
+            curves[str(name).replace("$", r"\$")] = (found, pd.DataFrame({"exposure_ms": shown, "correct": right}))
         free = frame[frame["mode"] == "unlimited"]
         if len(free):
             answers = trials(free["said_generated"], free["is_generated"], free["participant"], free["image"])

@@ -50,6 +50,8 @@ def verdict_in_words(name: str, one: dict[str, Any]) -> dict[str, Any]:
     elif code == "cannot tell":
         head = f"People cannot tell, within ±{100 * bound:g} percentage points"
         sentence = f"{right}, which lies within {band} (equivalence test, p = {p_value(one['equivalence']['p'])})."
+    elif one["equivalence"]["p"] is None:
+        head, sentence = "Undecided", f"{right}; no test is possible: {one['equivalence']['note']}."
     else:
         head = "Undecided"
         more = one["equivalence"].get("more_participants")

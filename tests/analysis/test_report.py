@@ -146,6 +146,7 @@ def test_the_same_answers_give_the_same_numbers_and_figures(
         (["a,i1,real,real"], "balanced_accuracy"),  # one answer
         (["a,i1,generated,real", "b,i1,generated,generated", "b,i2,generated,real"], "balanced_accuracy"),  # one class
         (["a,i1,real,real", "b,i1,real,real", "b,i2,real,generated"], "d_prime"),
+        (["a,i1,real,real", "a,i2,generated,real", "b,i1,real,real", "b,i2,generated,real"], "d_prime"),  # one answer
     ],
 )
 def test_what_cannot_be_had_is_null_with_its_reason(tmp_path: Path, rows: list[str], missing: str) -> None:
@@ -161,6 +162,9 @@ def test_what_cannot_be_had_is_null_with_its_reason(tmp_path: Path, rows: list[s
                 assert value.get("note"), f"{where} has a null without a note: {value}"
             for key, inner in value.items():
                 noted(inner, f"{where}.{key}")
+        elif isinstance(value, list):
+            for i, inner in enumerate(value):
+                noted(inner, f"{where}[{i}]")
 
     noted({k: v for k, v in one.items() if k != "verdict"}, "all")
 

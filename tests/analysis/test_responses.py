@@ -34,7 +34,9 @@ def test_the_four_columns_suffice_and_the_set_is_then_called_all(tmp_path: Path)
     assert answers.trials["position"].isna().all(), "the order of the rows says nothing about that of the trials"
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "cp1252", "latin-1"])
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1"]
+)
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
 def test_odd_encodings_and_separators_are_read_alike(tmp_path: Path, encoding: str, separator: str) -> None:
     lines = [line.replace(",", separator) for line in [HEADER, "Zoë,Hände,Real ,GENERATED", "Zoë,Füße,generated,real"]]
@@ -134,6 +136,7 @@ def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
         ([HEADER, *ROWS], ["passed"], "write COLUMN=VALUE"),
         ([HEADER, *ROWS], ["pasticipant=a"], "did you mean 'participant'"),
         ([HEADER, *ROWS], ["participant=c"], "is one of: a, b"),
+        (["\0\0a,b"], [], "is no text"),
         ([HEADER, "a,i1,real,real,x,y", "a,i1,real,real,x,y,z"], [], "cannot be read as a table"),
         ([HEADER + ",simulated", "a,i1,real,real,1"], [], "--include-simulated"),
     ],
