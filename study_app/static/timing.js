@@ -114,8 +114,6 @@ async function fixate(screen, { fixation, planned, mask, period, phase }, frame)
   }
 }
 
-const onTime = (t, due, frame) => (Math.abs(t - due) < frame / 2 ? t : due);
-
 // An animation of opacity alone, in steps: `changes` are [frame in which it changes, opacity]. Each step is half a frame
 // early, so that the frame that is due is the first one at or past it.
 function stepped(element, start, opacity, changes, frame) {
