@@ -205,8 +205,8 @@ def _whole(value: Any) -> bool:
 
 def _is_text(value: Any) -> bool:
     if isinstance(value, dict):
-        return bool(value) and all(k in LANGUAGES and isinstance(v, str) and v.strip() for k, v in value.items())
-    return isinstance(value, str) and bool(value.strip())
+        return bool(value) and all(k in LANGUAGES and isinstance(v, str) and _is_text(v) for k, v in value.items())
+    return isinstance(value, str) and "\0" not in value and any(c.isprintable() and not c.isspace() for c in value)
 
 
 def read_study(path: Path) -> StudyFile:

@@ -66,6 +66,7 @@ def test_a_study_survives_the_way_through_the_database_and_its_hash_is_of_its_co
             "`completion.code` is missing: `completion.url` has a place for it",
         ),
         ('slug = "a"\ntitle = " "\n' + SETS, "`title` must be a text"),
+        ('slug = "a"\ntitle = "a\\u0000"\n' + SETS, "`title` must be a text"),
         (
             'slug = "a"\n[[questions]]\nkey = "x"\ntext = "?"\noptions = ["a", "a"]\n' + SETS,
             "`questions[1].options` must be a list of at least two texts, all different",
