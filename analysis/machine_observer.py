@@ -8,17 +8,21 @@ is a statement about people.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from analysis import features
 from analysis.figures import pictures
 from analysis.figures import quality as draw
 from analysis.parts import AnalysisError, Context, Part
 from gan_core.stimuli import StimulusSet
+
+if TYPE_CHECKING:
+    from analysis.extractors import Extractor
 
 FOLDS = 5
 SIDE = 24  # of the small pixels
@@ -102,11 +106,12 @@ def compute(context: Context) -> Part | None:
         if min(generated.sum(), (~generated).sum()) < 4 or len(set(groups[~generated].tolist())) < 2:
             sentences.append(f"{name}: too few images for a machine observer.")
             continue
+        images = _pixels(stimuli, [s.file for s in shown])
+        extractor = _extractor(context, images[~generated])
         result = context.cached(
             "machine_observer",
-            {"stimuli": stimuli.sha256, "seed": context.seed, "extractor": context.extractor,
-             "weights": None if context.weights is None else str(context.weights)},
-            partial(_observe, context, stimuli, generated, groups),
+            {"stimuli": stimuli.sha256, "seed": context.seed, "extractor": extractor and extractor.key},
+            partial(_observe, context, extractor, images, generated, groups),
         )  # fmt: skip
         scores[name] = {"observers": result["observers"], "images": len(shown), "sha256": stimuli.sha256}
         for observer, found in result["observers"].items():
@@ -145,19 +150,22 @@ def compute(context: Context) -> Part | None:
     )  # fmt: skip
 
 
-def _observe(
-    context: Context, stimuli: StimulusSet, generated: NDArray[np.bool_], groups: NDArray[Any]
-) -> dict[str, Any]:
-    images = _pixels(stimuli, [s.file for s in stimuli.stimuli if not s.practice])
-    inputs = {"pixels": small_pixels(images)}
+def _extractor(context: Context, real: NDArray[np.uint8]) -> Extractor | None:
+    """None without torch, where the pixels alone speak."""
     try:
-        from analysis import features
+        return features.extractor_for(context, real)
+    except ImportError:
+        return None
 
-        extractor = features.extractor_for(context, images[~generated])
+
+def _observe(
+    context: Context, extractor: Extractor | None, images: NDArray[np.uint8], generated: NDArray[np.bool_],
+    groups: NDArray[Any],
+) -> dict[str, Any]:  # fmt: skip
+    inputs = {"pixels": small_pixels(images)}
+    if extractor is not None:
         found = features.extract(extractor, features.batches(images), len(images), progress=context.progress)
-        inputs[f"{extractor.name} features"] = np.asarray(found.values)
-    except ImportError:  # without torch the pixels alone speak
-        pass
+        inputs[f"{extractor.name} features"] = features.checked(found.values)
     result: dict[str, Any] = {"observers": {}}
     for name, x in inputs.items():
         probability = cross_validated(x, generated, groups, context.seed)

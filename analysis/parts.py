@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -70,7 +71,7 @@ class Context:
         if path.is_file():
             try:
                 return _unpack(path)
-            except (OSError, ValueError, KeyError):
+            except (OSError, EOFError, ValueError, KeyError, BadZipFile):
                 path.unlink()
         result = compute()
         with atomic_file(path) as temporary, open(temporary, "wb") as file:
@@ -95,7 +96,7 @@ def _pack(file: io.BufferedWriter, result: Mapping[str, Any]) -> None:
 
 
 def _unpack(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as stored:
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
         result: dict[str, Any] = json.loads(stored["values"].tobytes())
         for key in stored.files:
             kind, _, name = key.partition(":")

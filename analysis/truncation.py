@@ -53,7 +53,7 @@ def compute(context: Context) -> Part | None:
         distance = extractor.distance
         result = context.cached(
             "truncation", {**run.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
-            partial(_of_run, run, context),
+            partial(_of_run, run, context), version=2,
         )  # fmt: skip
         table = result["table"]
         curves[run.name] = table

@@ -7,17 +7,20 @@ images it may use, and always tested on real images of held-out groups.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.features import extractor_for, spread
+from analysis.features import checked, extractor_for, spread
 from analysis.figures import quality as draw
 from analysis.material import Imitation, imitations
 from analysis.parts import Context, Part
 from analysis.quality import by_group
+
+if TYPE_CHECKING:
+    from analysis.extractors import Extractor
 
 TASKS = (("df", "mel"), ("healthy", "eczema"))  # by the runs' experiments
 SHARES = (0.1, 0.25, 0.5, 1.0)
@@ -48,9 +51,8 @@ def trained_and_tested(
 
 
 def learning_curves(
-    real: tuple[FloatArray, FloatArray], groups: tuple[NDArray[Any], NDArray[Any]],
-    generated: tuple[FloatArray, FloatArray], test: tuple[FloatArray, FloatArray],
-    test_groups: tuple[NDArray[Any], NDArray[Any]], seed: int = 0,
+    real: tuple[FloatArray, ...], groups: tuple[NDArray[Any], ...], generated: tuple[FloatArray, ...],
+    test: tuple[FloatArray, ...], test_groups: tuple[NDArray[Any], ...], seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
     """Both measures for training on real, generated and both, over the share of real images.
 
@@ -96,18 +98,24 @@ def compute(context: Context) -> Part | None:
     for classes in TASKS:
         runs = [next((r for r in found if r.run.experiment_name == name), None) for name in classes]
         first, second = runs
-        if first is None or second is None or first.size != second.size:
+        if first is None or second is None:
+            continue
+        if first.size != second.size:
+            sentences.append(f"{' against '.join(classes)}: the two runs make images of different sizes.")
             continue
         if min(len(first.rows("test")), len(second.rows("test"))) < 2:
             sentences.append(f"{' against '.join(classes)}: no held-out images to test a classifier on.")
             continue
         name = "-".join(classes)
         task = f"{classes[0]} against {classes[1]}"
+        trains = tuple(r.rows("train")[spread(np.arange(len(r.rows("train"))), IMAGES)] for r in (first, second))
+        few = [spread(r.view(rows), 256) for r, rows in zip((first, second), trains, strict=True)]
+        extractor = extractor_for(context, np.concatenate(few))
         result = context.cached(
             "utility",
             {"runs": [first.inputs, second.inputs], "size": first.size, "seed": context.seed,
-             "extractor": context.extractor, "weights": None if context.weights is None else str(context.weights)},
-            partial(_of_task, first, second, context),
+             "extractor": extractor.key},
+            partial(_of_task, (first, second), trains, extractor, context),
         )  # fmt: skip
         curves = result["curves"]
         at = curves[(curves["measure"] == "AUC")].set_index(["training", "share"])["mean"]
@@ -135,18 +143,14 @@ def compute(context: Context) -> Part | None:
     )  # fmt: skip
 
 
-def _of_task(first: Imitation, second: Imitation, context: Context) -> dict[str, Any]:
-    runs = (first, second)
-    trains = [r.rows("train")[spread(np.arange(len(r.rows("train"))), IMAGES)] for r in runs]
-    both = np.concatenate([spread(r.view(t), 256) for r, t in zip(runs, trains, strict=True)])
-    extractor = extractor_for(context, both)
-    real = [np.asarray(r.real_features(extractor, t, context).values) for r, t in zip(runs, trains, strict=True)]
-    test = [np.asarray(r.real_features(extractor, r.rows("test"), context).values) for r in runs]
-    made = [np.asarray(r.generated_features(extractor, context, IMAGES).values) for r in runs]
-    groups = [r.groups(t) for r, t in zip(runs, trains, strict=True)]
-    test_groups = [r.groups(r.rows("test")) for r in runs]
-    curves = learning_curves(
-        (real[0], real[1]), (groups[0], groups[1]), (made[0], made[1]), (test[0], test[1]),
-        (test_groups[0], test_groups[1]), context.seed,
-    )  # fmt: skip
-    return {"curves": curves}
+def _of_task(
+    runs: tuple[Imitation, ...], trains: tuple[NDArray[np.intp], ...], extractor: Extractor, context: Context
+) -> dict[str, Any]:
+    def on(rows: NDArray[np.intp], run: Imitation) -> FloatArray:
+        return checked(run.real_features(extractor, rows, context).values)
+
+    real, real_groups = zip(*[(on(t, r), r.groups(t)) for r, t in zip(runs, trains, strict=True)], strict=True)
+    asked = [(r, r.rows("test")) for r in runs]
+    test, test_groups = zip(*[(on(t, r), r.groups(t)) for r, t in asked], strict=True)
+    made = tuple(checked(r.generated_features(extractor, context, IMAGES).values) for r in runs)
+    return {"curves": learning_curves(real, real_groups, made, test, test_groups, context.seed)}
