@@ -5,7 +5,7 @@ Reads configurations without torch; torch is loaded when images are generated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -109,7 +109,8 @@ class Imitation:
         self, extractor: Extractor, context: Context, count: int = GENERATED, truncation: float | None = None,
         statistics: Statistics = "matched",
     ) -> Features:  # fmt: skip
-        source = sha256_json([self.generator_sha256, FRESH + self.seed, truncation, statistics])
+        drawn = [truncation, statistics] if truncation is not None else []  # statistics matter to truncated latents
+        source = sha256_json([self.generator_sha256, FRESH + self.seed, *drawn])
         return features.extract(
             extractor, self.generated(count, truncation, statistics), count, source=source,
             folder=context.workspace.features, label=f"features of images by {self.name}", progress=context.progress,
@@ -139,8 +140,8 @@ def imitations(context: Context) -> tuple[list[Imitation], list[str]]:
         if not generator.is_file():
             left_out.append(f"The run '{name}' has no generator yet and is left out.")
             continue
-        real = _image_set(workspace, str(facts["name"]), sets)
-        if real is None or real.sha256 != facts["sha256"]:
+        real = image_set(workspace, facts, sets)
+        if real is None:
             left_out.append(f"The run '{name}' is left out: its image set '{facts['name']}' is gone or was made again.")
             continue
         device = features.device_of(context.device)
@@ -148,12 +149,16 @@ def imitations(context: Context) -> tuple[list[Imitation], list[str]]:
     return found, left_out
 
 
-def _image_set(workspace: Workspace, name: str, sets: dict[str, ImageSet]) -> ImageSet | None:
-    if name not in sets:
+def image_set(
+    workspace: Workspace, facts: Mapping[str, Any], loaded: dict[str, ImageSet] | None = None
+) -> ImageSet | None:
+    """The image set that a run was trained on, by what its configuration says of it; None if it is gone or another."""
+    name, loaded = str(facts["name"]), {} if loaded is None else loaded
+    if name not in loaded:
         if name not in workspace.names("images"):
             return None
-        sets[name] = ImageSet.load(workspace.existing("images", name))
-    return sets[name]
+        loaded[name] = ImageSet.load(workspace.existing("images", name))
+    return loaded[name] if loaded[name].sha256 == facts["sha256"] else None
 
 
 def gathered(batches: Iterator[NDArray[np.uint8]]) -> NDArray[np.uint8]:

@@ -22,10 +22,23 @@ from analysis.features import Features
 from analysis.figures import quality as draw
 from analysis.material import GENERATED, Imitation, imitations
 from analysis.parts import Context, Part
+from analysis.translation import Direction, directions, translate
 
 PERMUTATIONS = 999
 DRAWS = 20  # of real images against real images
 REAL_AT_MOST = 4000
+COLUMNS = (
+    "run", "against", "n", "real_groups", "kid", "kid_low", "kid_high", "kid_p", "real_kid", "frechet", "real_frechet",
+    "precision", "recall", "density", "coverage", "real_coverage", "inception_score", "inception_score_real",
+)  # fmt: skip
+TRANSLATION = ("run", "n", *(
+    f"{measure}{side}"
+    for measure, sides in (
+        ("kid", ("", "_untouched")), ("frechet", ("", "_untouched")),
+        *((f"{m}_{w}", ("_translated", "_untouched")) for w in ("inside", "outside") for m in ("psnr", "ssim")),
+    )
+    for side in sides
+))  # fmt: skip
 
 
 def by_group(groups: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
@@ -53,19 +66,21 @@ def compare(
     seed: int = 0,
     permutations: int = PERMUTATIONS,
     draws: int = DRAWS,
+    generated_groups: NDArray[Any] | None = None,
 ) -> dict[str, Any]:
     """All distances between `real` (of `groups`) and `generated`, at equal numbers of images on both sides.
 
-    `pool` holds all real images, from which real is compared with real at the same number, by group.
+    `pool` holds all real images, from which real is compared with real at the same number, by group. Generated images
+    are each their own group unless `generated_groups` says which photos they were translated from.
     Returns JSON values; what cannot be had is None.
     """
     rng = np.random.default_rng(seed)
     n = min(len(real), len(generated), len(pool) // 2, BIASED_BELOW)
     rows = by_group(groups, n, rng)
     x, x_groups, y = real.take(rows), groups[rows], generated.take(np.arange(n))
-    units = Units.of(x.values, y.values, x_groups, None)
+    units = Units.of(x.values, y.values, x_groups, None if generated_groups is None else generated_groups[:n])
     result: dict[str, Any] = {"n": n, "real_groups": units.groups[0], "biased": n < BIASED_BELOW}
-    several = units.groups[0] > 1
+    several = min(units.groups) > 1
     result["kid"] = float(units.kid(units.observed()[None])[0]) if several else None
     result["kid_p"] = permutation_p(units, rng, permutations) if several else None
     interval = subsampling_interval(units, rng)
@@ -96,45 +111,49 @@ def compare(
 
 
 def compute(context: Context) -> Part | None:
-    """Distances of every unconditional run to its test images (training images where none were held out)."""
-    found, notes = imitations(context)
+    """Distances of every run to real test images (training images where none were held out), translations too."""
+    imitating, notes = imitations(context)
+    found: list[Imitation | Direction] = [*imitating, *directions(context)]
     if not found:
         return Part("quality", "Distances to real images", {}, notes) if notes else None
     scores: dict[str, Any] = {}
     sentences, rows = [], []
     distance, sizes = "", set()
-    for run in found:
+    for one in found:
+        run = one if isinstance(one, Imitation) else one.target
         against = "test" if len(run.rows("test")) >= 2 else "train"
         extractor = run.extractor(context)
         distance = extractor.distance
         result = context.cached(
-            "quality", {**run.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
-            partial(_of_run, run, context, against),
+            "quality", {**one.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
+            partial(_of_run, run, context, against) if isinstance(one, Imitation) else
+            partial(_of_direction, one, context, against),
         )  # fmt: skip
-        scores[run.name] = {"extractor": extractor.name, "distance": distance, "against": against, **result}
-        rows.append({"run": run.name, "against": against, **result})
-        sentences.append(_sentence(run.name, against, distance, result))
-        if extractor.side not in run.size:
+        scores[one.name] = {"extractor": extractor.name, "distance": distance, "against": against, **result}
+        rows.append({"run": one.name, "against": against, **result})
+        sentences.append(_sentence(one.name, against, distance, result))
+        if run.size != (extractor.side, extractor.side):
             sizes.add(f"{run.size[0]} x {run.size[1]} images are resized to {extractor.side} x {extractor.side}")
     frame = pd.DataFrame(rows)
-    columns = [
-        "run", "against", "n", "real_groups", "kid", "kid_low", "kid_high", "kid_p", "real_kid", "frechet",
-        "real_frechet", "precision", "recall", "density", "coverage", "real_coverage", "inception_score",
-        "inception_score_real",
-    ]  # fmt: skip
+    translated = frame[frame["kid_untouched"].notna()] if "kid_untouched" in frame else frame[:0]
     drawn = pd.DataFrame(
         {"run": frame["run"], "kid": frame["kid"].astype(float), "low": frame["kid_low"].astype(float),
          "high": frame["kid_high"].astype(float), "real_low": frame.get("real_kid_low", np.nan),
-         "real_high": frame.get("real_kid_high", np.nan)}
+         "real_high": frame.get("real_kid_high", np.nan), "untouched": frame.get("kid_untouched", np.nan)}
     )  # fmt: skip
+    tables = {"quality": frame[[c for c in COLUMNS if c in frame]]}
+    if len(translated):
+        tables["translation"] = translated[[c for c in TRANSLATION if c in frame]].dropna(axis=1, how="all")
     return Part(
-        name="quality", title="Distances to real images", scores=scores, sentences=sentences + notes,
-        tables={"quality": frame[[c for c in columns if c in frame]]},
+        name="quality", title="Distances to real images", scores=scores, sentences=sentences + notes, tables=tables,
         figures={"quality": partial(draw.distances, drawn)},
         captions={
             "quality": "KID of generated against real images with its 95 % interval; the band is what real images of "
             f"other groups score against each other at the same number. `frechet` is the {distance}"
-            + (f", biased below {BIASED_BELOW} images." if frame["biased"].any() else ".")
+            + (f", biased below {BIASED_BELOW} images." if frame["biased"].any() else "."),
+            "translation": "Translated test images against real ones of the other domain, beside the same images "
+            "untouched: a translation that helps is nearer. PSNR (dB) and SSIM, where phantoms tell the truth, against "
+            "the same skin without its eczema, inside and outside the mask.",
         },
         methods=[
             f"Distances: {GENERATED:,} images of each run from fresh latents against its test images, at equal numbers "
@@ -142,6 +161,9 @@ def compute(context: Context) -> Part | None:
             f"half-samples of the groups; the {distance} and precision, recall, density and coverage beside real "
             "against real. The generator is the best by KID against the training images while training."
             + "".join(f" {size[0].upper() + size[1:]}." for size in sorted(sizes))
+            + (" Translations: test images of one domain, translated by the last generator, against test images of "
+               "the other, both by photo; as one photo can give images of both, the p-value errs towards no difference."
+               if len(translated) else "")
             + (" No published weights were at hand: these numbers are not FIDs and compare with nothing elsewhere."
                if distance.startswith("random") else "")
         ],
@@ -149,17 +171,32 @@ def compute(context: Context) -> Part | None:
 
 
 def _of_run(run: Imitation, context: Context, against: str) -> dict[str, Any]:
-    extractor = run.extractor(context)
+    real, groups, pool, pool_groups = _real(run, context, against)
+    generated = run.generated_features(run.extractor(context), context)
+    return compare(real, groups, generated, pool, pool_groups, context.seed)
+
+
+def _of_direction(direction: Direction, context: Context, against: str) -> dict[str, Any]:
+    real, groups, pool, pool_groups = _real(direction.target, context, against)
+    found = translate(direction, context)
+    both = partial(compare, real, groups, pool=pool, pool_groups=pool_groups, seed=context.seed,
+                   generated_groups=found.groups)  # fmt: skip
+    untouched = both(generated=found.untouched, permutations=0, draws=0)
+    beside = {f"{key}_untouched": untouched[key] for key in ("kid", "frechet")}
+    return {**both(generated=found.made), **beside, **found.truth}
+
+
+def _real(
+    run: Imitation, context: Context, against: str
+) -> tuple[Features, NDArray[Any], Features, NDArray[Any]]:  # fmt: skip
+    """Features and groups of the real images to compare with, then of all real ones, compared among themselves."""
     rng = np.random.default_rng(context.seed)
     test, train = run.rows("test"), run.rows("train")
     train = np.sort(rng.permutation(train)[: max(REAL_AT_MOST - len(test), BIASED_BELOW)])
-    pool_rows = np.concatenate([test, train])
-    pool = run.real_features(extractor, pool_rows, context)
-    side = np.arange(len(pool_rows)) < len(test) if against == "test" else np.arange(len(pool_rows)) >= len(test)
-    real_rows = np.flatnonzero(side)
-    groups = run.groups(pool_rows)
-    generated = run.generated_features(extractor, context)
-    return compare(pool.take(real_rows), groups[real_rows], generated, pool, groups, context.seed)
+    rows = np.concatenate([test, train])
+    pool, groups = run.real_features(run.extractor(context), rows, context), run.groups(rows)
+    side = np.flatnonzero((np.arange(len(rows)) < len(test)) == (against == "test"))
+    return pool.take(side), groups[side], pool, groups
 
 
 def _sentence(name: str, against: str, distance: str, found: dict[str, Any]) -> str:
@@ -174,4 +211,6 @@ def _sentence(name: str, against: str, distance: str, found: dict[str, Any]) -> 
             f"the generated images {verdict} {held_out} of {found['real_groups']} groups: "
             f"KID {found['kid']:.3g}{between}, p = {found['kid_p']:.3f}"
         )
+        if found.get("kid_untouched") is not None:
+            kid += f" (untouched, {found['kid_untouched']:.3g})"
     return f"{name}: {kid}; {distance} {found['frechet']:.4g}{biased}{real}."

@@ -123,7 +123,7 @@ def _threshold(value: Any) -> str:
 def distances(frame: pd.DataFrame) -> Figure:
     """KID of each run with its interval, over what real images score against real ones of the same number.
 
-    Columns: run, kid, low, high, real_low, real_high.
+    Columns: run, kid, low, high, real_low, real_high, untouched (of the images that were translated, else NaN).
     """
     with styled():
         figure, ax = new_figure(6.0, 0.9 + 0.36 * len(frame))
@@ -135,15 +135,17 @@ def distances(frame: pd.DataFrame) -> Figure:
             ax.plot([row["low"], row["high"]], [y, y], color=GENERATED, linewidth=2)  # nothing where they are NaN
             label = "generated against real" if y == 0 else None
             ax.plot(row["kid"], y, "s", color=GENERATED, markersize=5, label=label)
+        if frame["untouched"].notna().any():
+            ax.plot(frame["untouched"], range(len(frame)), "o", mfc="white", mec=GREY, label="the same untranslated")
         ax.axvline(0, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
         ax.set_yticks(range(len(frame)), list(frame["run"]))
         ax.set_ylim(len(frame) - 0.4, -0.6)
         edge = float(np.nanmax(np.abs(frame[["real_low", "real_high"]].to_numpy(float)), initial=0.01))
-        if float(frame["kid"].max()) > 20 * edge:
+        if float(np.nanmax(frame[["kid", "untouched"]].to_numpy(float))) > 20 * edge:
             ax.set_xscale("symlog", linthresh=2 * edge)
             ax.set_xlim(left=min(-1.5 * edge, 1.2 * float(np.nanmin(frame[["low", "kid"]].to_numpy(float)))))
         ax.set_xlabel("KID (unbiased; zero for equal distributions)")
-        figure.legend(loc="outside lower center", ncols=2)
+        figure.legend(loc="outside lower center", ncols=3)
     return figure
 
 

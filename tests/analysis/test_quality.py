@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -11,7 +13,17 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis import machine_observer, memorisation, neighbours, overfitting, quality, truncation, utility
+from analysis import (
+    extractors,
+    machine_observer,
+    memorisation,
+    neighbours,
+    overfitting,
+    quality,
+    translation,
+    truncation,
+    utility,
+)
 from analysis.features import Features
 from analysis.parts import AnalysisError, Context, Part
 from gan_core.cli import main as gan_core
@@ -48,6 +60,75 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
         for module in (quality, memorisation):
             patch.setattr(module, "GENERATED", 60)
         yield Context(workspace, extractor="random", progress=False, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def translating(tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """Healthy skin, the same with a dark square in a mask, and a run that removes it and one in cycles."""
+    root = tmp_path_factory.mktemp("translating") / "workspace"
+    workspace = Workspace.at(root)
+    mask = np.zeros((32, 32), np.uint8)
+    mask[8:24, 8:24] = 1
+    for name, seed in (("healthy", 0), ("eczema", 1)):
+        with atomic_folder(workspace.new("images", name)) as folder:
+            writer = ImageSetWriter(folder, 32, 32, masks=name == "eczema", truth=name == "eczema")
+            for i, skin in enumerate(textures(60, seed=seed)):
+                split = "test" if i < 20 else "train"
+                row = {"image_id": f"{name}{i}", "source": "drawn", "group": f"photo {i // 2}", "split": split,
+                       "label": name}  # fmt: skip
+                if name == "healthy":
+                    writer.add(skin, row)
+                else:
+                    writer.add(skin // (1 + mask[..., None]), row, mask, skin)
+            writer.finish(name)
+    settings = ["images=32", "tick_images=32", "batch=16", "g_features=8", "d_features=4"]
+    arguments = [word for setting in settings for word in ("--set", setting)]
+    names = ["add-eczema", "remove-eczema", "cycle-eczema"]
+    assert gan_core(["train", *names, "--preset", "demo", "--workspace", str(root), *arguments]) == 0
+    return Context(workspace, extractor="random", progress=False, device="cpu")
+
+
+def test_translations_stand_beside_the_same_images_untouched_and_the_truth(translating: Context) -> None:
+    part = drawn(quality.compute(translating))
+    assert set(part.scores) == {"add-eczema", "remove-eczema", "cycle-eczema-add", "cycle-eczema-remove"}
+    for found in part.scores.values():
+        assert (found["n"], found["real_groups"]) == (20, 10)
+        assert found["kid_untouched"] > found["real_kid_high"]
+        assert abs(found["kid"] - found["kid_untouched"]) < 0.5 * found["kid_untouched"]  # a translator starts as none
+    removed = part.scores["remove-eczema"]
+    assert removed["psnr_inside_untouched"] < 20
+    assert removed["psnr_outside_translated"] > removed["psnr_inside_untouched"]
+    assert "psnr_inside_translated" not in part.scores["add-eczema"]
+    assert part.tables["translation"]["run"].tolist() == list(part.scores)
+    assert all("untouched" in sentence for sentence in part.sentences)
+    assert "errs towards no difference" in part.methods[0]
+
+
+def test_a_perfect_translation_is_the_truth_and_not_told_from_real(
+    translating: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def perfect(direction: translation.Direction, rows: NDArray[np.intp], _: int) -> Iterator[NDArray[np.uint8]]:
+        real = direction.source.real
+        assert direction.domain != "healthy" or real.truth is not None
+        yield from (real.images if real.truth is None else real.truth)[rows]
+
+    monkeypatch.setattr(translation.Direction, "translated", perfect)
+    other = Context(translating.workspace, seed=1, extractor="random", progress=False, device="cpu")
+    part = quality.compute(other)
+    assert part is not None
+    removed = part.scores["remove-eczema"]
+    assert removed["ssim_inside_translated"] == pytest.approx(1)
+    assert removed["kid_p"] > 0.05
+    assert removed["kid"] < 0.1 * removed["kid_untouched"]
+    assert part.scores["add-eczema"]["kid"] == pytest.approx(part.scores["add-eczema"]["kid_untouched"])
+
+
+def test_masks_are_lent_where_eczema_is_added_and_its_own_where_it_is_removed(translating: Context) -> None:
+    found = {one.name: one for one in translation.directions(translating)}
+    assert found["add-eczema"].donors is not None
+    assert found["add-eczema"].donors.name == "eczema"
+    assert found["remove-eczema"].donors is None
+    assert (found["cycle-eczema-remove"].source.real.name, found["cycle-eczema-remove"].domain) == ("eczema", "healthy")
 
 
 def drawn(part: Part | None) -> Part:
@@ -118,6 +199,41 @@ def test_the_machine_observer_sees_untrained_generators(trained: Context) -> Non
         assert found["accuracy"] > 0.9
         assert found["low"] < 1
     assert len(part.tables["machine-observer-images"]) == 32
+
+
+def test_what_was_computed_with_other_weights_or_an_older_version_is_not_taken(
+    trained: Context, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever file `--weights` names, and whatever `auto` turns out to be: the key holds the weights themselves."""
+    keys = []
+    monkeypatch.setattr(Context, "cached", lambda _, name, inputs, *__, **___: keys.append((name, inputs)) or {})
+    for module in (machine_observer, utility, quality, truncation, memorisation):
+        with suppress(KeyError):  # of the result that is not there
+            module.compute(trained)
+    assert len(keys) == 5
+    assert all(len(inputs["extractor"]) == 64 for _, inputs in keys)
+
+
+@pytest.mark.parametrize("cut", [0, 10, 700, -5])
+def test_a_kept_part_that_is_cut_short_is_computed_again(trained: Context, tmp_path: Path, cut: int) -> None:
+    context = Context(trained.workspace, cache=tmp_path)
+    for _ in range(2):
+        found = context.cached("some", {}, lambda: {"values": np.arange(300), "n": 1})
+        assert found["values"].tolist() == list(range(300))
+        file = next(tmp_path.glob("some-*.npz"))
+        file.write_bytes(file.read_bytes()[:cut])
+
+
+@pytest.mark.parametrize("module", [machine_observer, utility, quality])
+def test_an_extractor_that_gives_no_numbers_is_told_in_a_sentence(
+    module: ModuleType, trained: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken = extractors.Extractor(
+        "inception", "0" * 64, 4, 1, 0, 32, False, lambda images: np.full((len(images), 4), np.nan, np.float32)
+    )
+    monkeypatch.setattr(extractors, "load", lambda *_, **__: broken)
+    with pytest.raises(AnalysisError, match="are not finite"):
+        module.compute(Context(trained.workspace, extractor="inception", cache=tmp_path, progress=False, device="cpu"))
 
 
 def test_utility_compares_the_three_ways_of_training(trained: Context) -> None:
