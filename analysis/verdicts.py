@@ -49,7 +49,7 @@ def verdict_in_words(name: str, one: dict[str, Any]) -> dict[str, Any]:
         sentence = f"{right}; {tail}."
     elif code == "cannot tell":
         head = f"People cannot tell, within ±{100 * bound:g} percentage points"
-        sentence = f"{right}, which lies within {band} (equivalence test, p = {p_value(one['equivalence']['p'])})."
+        sentence = f"{right}, which lies within {band} (equivalence test, p {p_value(one['equivalence']['p'])})."
     elif one["equivalence"]["p"] is None:
         head, sentence = "Undecided", f"{right}; no test is possible: {one['equivalence']['note']}."
     else:
@@ -169,7 +169,7 @@ def decimal(value: float | None) -> str:
 
 
 def p_value(value: float | None) -> str:
-    return "–" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+    return "–" if value is None else "< 0.001" if value < 0.001 else f"= {value:.3f}"
 
 
 def _with_interval(value: float | None, interval: Any) -> str:

@@ -1,0 +1,80 @@
+"""How long the report of many answers takes, all resampling included: target 30 s for 100,000.
+
+    python -m benchmarks.report [--answers 100000]
+
+Simulated answers to four sets (10 + 10 trials, 100 images a class, positions, times and exposures) are written as a
+Windows-1252 CSV and reported by the command itself, in a process of its own and with nothing cached.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.simulation import Design, Truth, simulate
+
+SETS = {"healthy": 0.1, "eczema": 0.3, "df": 1.0, "mel": 1.6}  # and their d'
+TRIALS = 10  # of each class and person
+
+
+def write(path: Path, answers: int, rng: np.random.Generator) -> None:
+    """Simulated answers as anybody's CSV."""
+    words, frames = np.array(["real", "generated"]), []
+    for name, d_prime in SETS.items():
+        t = simulate(Truth(d_prime), Design(answers // (len(SETS) * 2 * TRIALS), trials=TRIALS), rng)
+        planned = rng.uniform(2_000, 3_000, len(t)).round()
+        frames.append(
+            pd.DataFrame(
+                {
+                    "participant": [f"{name}-pé{p}" for p in t.participant],
+                    "image": [f"{name}-{i}" for i in t.image],
+                    "set": name,
+                    "truth": words[t.is_generated.astype(int)],
+                    "answer": words[t.said_generated.astype(int)],
+                    "position": np.tile(np.arange(2 * TRIALS) + 1, len(t) // (2 * TRIALS)),
+                    "response_time_s": rng.lognormal(0.9, 0.4, len(t)).round(3),
+                    "exposure_ms_planned": planned,
+                    "exposure_ms_actual": planned + rng.normal(0, 2, len(t)).round(1),
+                }
+            )
+        )
+    pd.concat(frames).to_csv(path, index=False, encoding="cp1252")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--answers", type=int, default=100_000, metavar="N")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "answers.csv"
+        write(path, args.answers, np.random.default_rng(0))
+        started = time.perf_counter()
+        command = [
+            sys.executable,
+            "-m",
+            "analysis.report",
+            "--responses",
+            str(path),
+            "--out",
+            str(Path(folder) / "out"),
+        ]
+        subprocess.run(command, check=True, capture_output=True)
+        wall = time.perf_counter() - started
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    print(
+        f"{args.answers:,} answers: {wall:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of processor time, "
+        f"{used.ru_maxrss / 1e6:.2f} GB of memory"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
