@@ -241,7 +241,7 @@ def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dic
     return _noted(found, verdict.note or balanced.note or "more participants alone will not decide it")
 
 
-def _noted(found: dict[str, Any], reason: str) -> dict[str, Any]:
+def _noted(found: dict[Any, Any], reason: str) -> dict[Any, Any]:
     """With the reason beside it, where something is None."""
     return {**found, "note": reason} if None in found.values() else found
 
