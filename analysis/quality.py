@@ -103,8 +103,8 @@ def compare(
         if n > 3 and min(both.groups) > 4:
             found |= precision_recall(a.values, b.values, pool_groups[first])
         among.append(found)
-    for key in among[0] if among else ():
-        values = [one[key] for one in among]
+    for key in {key: None for one in among for key in one}:  # some draws hold too few groups for precision and recall
+        values = [one[key] for one in among if key in one]
         result[f"real_{key}"] = float(np.mean(values))
         result[f"real_{key}_low"], result[f"real_{key}_high"] = (float(v) for v in np.quantile(values, [0.025, 0.975]))
     return result

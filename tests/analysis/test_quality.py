@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -205,13 +206,17 @@ def test_what_was_computed_with_other_weights_or_an_older_version_is_not_taken(
     trained: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever file `--weights` names, and whatever `auto` turns out to be: the key holds the weights themselves."""
-    keys = []
-    monkeypatch.setattr(Context, "cached", lambda _, name, inputs, *__, **___: keys.append((name, inputs)) or {})
+    asked = []
+
+    def cached(_: Context, name: str, inputs: dict[str, Any], *__: Any, **___: Any) -> dict[str, Any]:
+        asked.append(inputs["extractor"])
+        return {}
+
+    monkeypatch.setattr(Context, "cached", cached)
     for module in (machine_observer, utility, quality, truncation, memorisation):
         with suppress(KeyError):  # of the result that is not there
             module.compute(trained)
-    assert len(keys) == 5
-    assert all(len(inputs["extractor"]) == 64 for _, inputs in keys)
+    assert [len(extractor) for extractor in asked] == 5 * [64]
 
 
 @pytest.mark.parametrize("cut", [0, 10, 700, -5])
@@ -277,6 +282,14 @@ def test_equal_distributions_are_not_told_apart_and_others_are() -> None:
         assert (found["kid_p"] < 0.05) is differs
         assert (found["kid_low"] > 0) is differs
         assert found["biased"]
+
+
+def test_real_against_real_makes_do_with_draws_of_few_groups() -> None:
+    """One photo gave a quarter of the images: a side that holds it has too few groups for precision and recall."""
+    pool, groups = Features(sample(100, 0)), np.repeat(np.arange(16), [25, *[5] * 15])
+    found = quality.compare(pool.take(np.arange(25, 100)), groups[25:], Features(sample(40, 1)), pool, groups)
+    assert found["real_kid_low"] <= found["real_kid"] <= found["real_kid_high"]
+    assert 0 <= found["real_precision"] <= 1
 
 
 def test_real_against_real_shares_no_group() -> None:
