@@ -46,8 +46,7 @@ def figure_ten(columns: Sequence[Column], positive: str = "generated", seed: int
                 whiskerprops={"color": INK}, capprops={"color": INK},
             )  # fmt: skip
             axes.scatter(
-                x, column.f1.mean(), marker="_", s=90, color=MEAN, linewidths=2, zorder=6,
-                label="mean" if x == 0 else None,
+                x, column.f1.mean(), marker="x", s=46, color=MEAN, linewidths=2.2, zorder=6,
             )  # fmt: skip
             if column.paper_mean is not None:
                 axes.scatter(
@@ -93,7 +92,7 @@ def _legend(axes: object, paper: bool, positive: str) -> None:
 
     handles: list[object] = [
         Patch(color=GREY, alpha=0.3, linewidth=0, label="guessing, with the same number of answers"),
-        Line2D([], [], color=MEAN, linewidth=2, label="mean"),
+        Line2D([], [], color=MEAN, marker="x", markeredgewidth=2.2, linestyle="none", label="mean"),
         Line2D([], [], color=INK, linewidth=0.8, linestyle=(0, (1, 2)), label=f"always says '{positive}'"),
     ]
     if paper:
