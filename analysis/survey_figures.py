@@ -101,7 +101,8 @@ def caption_ten(columns: Sequence[draw.Column], positive: str) -> str:
     return (
         f"Figure 10. F1 of '{positive}' by set: the box is the three quartiles, the cross the mean, each dot a "
         "participant, the grey shape what these participants would get by guessing, with as many answers of "
-        "each kind as they gave." + (" The diamond is the mean that the paper reports." if any(c.paper_mean for c in columns) else "")
+        "each kind as they gave."
+        + (" The diamond is the mean that the paper reports." if any(c.paper_mean for c in columns) else "")
         + (f" Of {', '.join(crowded)} {draw.MOST_DOTS} participants are drawn, at random." if crowded else "")
     )
 
