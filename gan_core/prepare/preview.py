@@ -24,7 +24,7 @@ HEADINGS = {"train": "training", "test": "held out for testing"}
 def write_preview(folder: Path, name: str, counts: Mapping[str, Any]) -> None:
     """Write preview.png beside the finished arrays of an image set; `counts` are those of its manifest."""
     arrays = {path.stem: np.load(path, mmap_mode="r") for path in sorted(folder.glob("*.npy"))}
-    index = pd.read_csv(folder / "index.csv", dtype=str, keep_default_na=False)
+    index = pd.read_csv(folder / "index.csv", usecols=["group", "split"], dtype=str, keep_default_na=False)
     height, width = arrays["images"].shape[1:3]
     tile_width = max(1, round(width * TILE_HEIGHT / height))
     columns = max(1, (SHEET_WIDTH - 2 * MARGIN + GAP) // (tile_width + GAP))

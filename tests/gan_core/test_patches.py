@@ -173,7 +173,7 @@ def test_doing_it_again_touches_nothing(tmp_path: Path, workspace: Workspace, mo
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
-    peaks = []
+    peaks, sizes = [], []
     for count in (6, 30):
         for i in range(count):
             save(tmp_path / f"{count}" / f"P{i}.png", skin_photo(i, 192, 256))
@@ -183,8 +183,9 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
         prepared = prepare_patches(workspace, place, place, size=32, stride=8, threads=2)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-    assert sum(p.images.images.nbytes for p in prepared) > 2 * peaks[1]
-    assert peaks[1] < 2 * peaks[0], "five times as many photos; how many are in flight depends on the threads"
+        sizes.append(sum(p.images.images.nbytes for p in prepared))
+    assert sizes[1] > 5 * peaks[1]
+    assert peaks[1] - peaks[0] < 0.1 * (sizes[1] - sizes[0]), "an index grows, and more photos may be in flight"
 
 
 @pytest.mark.parametrize(
