@@ -80,7 +80,7 @@ def _candidates(
     asked = [Windows.of(queries[rows], device) for rows in chunks(len(queries))]
 
     def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        windows = Windows.of(images, device)
+        windows = Windows.of(images, device, second=True)
         return np.concatenate([coarse(part, windows).cpu().numpy() for part in asked])
 
     return _best_of_stream(scores, targets, len(queries), count, progress)[0]

@@ -130,39 +130,39 @@ def one_to_all(query: Prepared, targets: Prepared, at_once: int = 8) -> torch.Te
 class Windows:
     """A grid of windows of each image, so that one matrix product gives twice the covariance + C2 of every pair."""
 
-    left: torch.Tensor  # (windows * 3, n, 123): sqrt(2 weight) * pixel, then what takes off the means and adds C2
-    right: torch.Tensor  # the same for the other side of the product
+    weighted: torch.Tensor  # (windows * 3, n, 123): sqrt(2 weight) * pixel, then what takes off the means and adds C2
     bright: torch.Tensor  # (windows * 3, n): √2 times the mean
     luminance: torch.Tensor  # squared mean + C1 / 2
     variance: torch.Tensor  # variance + C2 / 2
 
     @classmethod
-    def of(cls, images: NDArray[np.uint8], device: str = "cpu") -> Windows:
+    def of(cls, images: NDArray[np.uint8], device: str = "cpu", *, second: bool = False) -> Windows:
+        """Of (n, H, W, 3) uint8, for the first or the second side of `coarse`."""
         pixels = to_tensor(images, device).float() - CENTRE
         height, width = pixels.shape[2] - TAPS + 1, pixels.shape[3] - TAPS + 1
         steps = [max(1, side // WINDOWS) for side in (height, width)]
         patches = pixels[:, :, (height - 1) % steps[0] // 2 :, (width - 1) % steps[1] // 2 :]
         patches = patches.unfold(2, TAPS, steps[0]).unfold(3, TAPS, steps[1])  # (n, 3, rows, columns, 11, 11)
-        patches = patches.permute(1, 2, 3, 0, 4, 5).reshape(-1, len(images), TAPS * TAPS)
-        weights = torch.outer(gaussian(), gaussian()).flatten().to(device)
-        mean = patches @ weights
-        left = patches.new_empty(*mean.shape, TAPS * TAPS + 2)
-        torch.mul(patches, (2 * weights).sqrt(), out=left[..., :-2])
-        variance = (left[..., :-2].square().sum(-1) / 2 - mean**2).clamp_min(0)
-        right = left.clone()
-        left[..., -2], left[..., -1] = -ROOT2 * mean, C2
-        right[..., -2], right[..., -1] = ROOT2 * mean, 1
+        patches = patches.permute(1, 2, 3, 0, 4, 5)
+        weights = torch.outer(gaussian(), gaussian()).to(device)
+        weighted = pixels.new_empty(patches.shape[:3].numel(), len(images), TAPS * TAPS + 2)
+        inner = weighted[..., :-2]
+        torch.mul(patches, (2 * weights).sqrt(), out=inner.view(patches.shape))
+        mean = inner @ (weights / 2).sqrt().flatten()
+        variance = (torch.linalg.vector_norm(inner, dim=-1).square() / 2 - mean**2).clamp_min(0)
+        weighted[..., -2] = mean * (ROOT2 if second else -ROOT2)
+        weighted[..., -1] = 1 if second else C2
         bright = mean + CENTRE
-        return cls(left, right, ROOT2 * bright, bright**2 + C1 / 2, variance + C2 / 2)
+        return cls(weighted, ROOT2 * bright, bright**2 + C1 / 2, variance + C2 / 2)
 
 
 def coarse(a: Windows, b: Windows, at_once: int = 24) -> torch.Tensor:
-    """(n, m) mean SSIM over the grid of windows: an estimate of SSIM at a thousandth of its cost."""
+    """(n, m) mean SSIM over the grid of windows: an estimate of SSIM at a hundredth of its cost. `b` is the second."""
     total = a.bright.new_zeros(a.bright.shape[1], b.bright.shape[1])
     c1 = a.bright.new_tensor(C1)
     for i in range(0, len(a.bright), at_once):
         rows = slice(i, i + at_once)
-        above = torch.bmm(a.left[rows], b.right[rows].transpose(1, 2))
+        above = torch.bmm(a.weighted[rows], b.weighted[rows].transpose(1, 2))
         above.mul_(torch.addcmul(c1, a.bright[rows, :, None], b.bright[rows, None, :]))
         below = a.luminance[rows, :, None] + b.luminance[rows, None, :]
         below.mul_(a.variance[rows, :, None] + b.variance[rows, None, :])
