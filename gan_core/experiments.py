@@ -127,13 +127,15 @@ PRESETS: dict[str, Preset] = {
             "score_images": 256, "observe_batches": 2,
         },
         {
-            "unconditional": {"images": 12_000, "tick_images": 600, "g_features": 128, "d_features": 16},
+            "unconditional": {
+                "images": 9_600, "tick_images": 600, "score_ticks": 8, "g_features": 128, "d_features": 16,
+            },
             "hands": {"g_features": 64, "d_features": 8},
             "eczema": {"d_features": 32},
             "targeted": {
-                "images": 8_000, "tick_images": 800, "g_features": 64, "d_features": 16, **STEADY, **AUGMENTED,
+                "images": 7_200, "tick_images": 720, "g_features": 64, "d_features": 16, **STEADY, **AUGMENTED,
             },
-            "cyclic": {"images": 6_000, "tick_images": 600, "g_features": 32, "d_features": 16, **STEADY, **AUGMENTED},
+            "cyclic": {"images": 4_200, "tick_images": 420, "g_features": 32, "d_features": 16, **STEADY, **AUGMENTED},
         },
     ),
 }  # fmt: skip
