@@ -184,6 +184,8 @@ def test_phantoms_make_all_five_sets_and_make_them_once(workspace: Workspace, ti
     assert not np.array_equal(eczema.images, eczema.truth)
     assert not any(one.made for one in prepare_phantom(workspace, "tiny", 5, workers=1))
     assert not (workspace.root / ".phantom").exists()
+    (workspace.existing("images", "mel") / "images.npy").write_bytes(b"")  # a damaged set is made again
+    assert [one.images.name for one in prepare_phantom(workspace, "tiny", 5, workers=1) if one.made] == ["mel"]
 
 
 def test_one_seed_gives_the_same_bytes_on_any_number_of_processors(

@@ -222,7 +222,7 @@ def _origin(scale: str, seed: int) -> dict[str, object]:
 
 def _already_there(workspace: Workspace, scale: str, seed: int) -> list[Prepared] | None:
     """All five sets, if this scale and seed made them and they are undamaged."""
-    from gan_core.prepare import building
+    from gan_core.imageset import ImageSet
     from gan_core.prepare.building import Prepared
 
     found = []
@@ -230,7 +230,7 @@ def _already_there(workspace: Workspace, scale: str, seed: int) -> list[Prepared
         if name not in workspace.names("images"):
             return None
         try:
-            images = building.load(workspace, name)
+            images = ImageSet.load(workspace.existing("images", name))
         except GlimpseError:
             return None
         if images.manifest.get("made_from", {}).get("phantom") != _origin(scale, seed):
