@@ -21,7 +21,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     prepare = commands.add_parser("prepare", help="make image sets from photos", description=__doc__)
     kinds = prepare.add_subparsers(title="sources", metavar="SOURCE", required=True)
     photos = argparse.ArgumentParser(add_help=False, parents=[common])
-    photos.add_argument("--seed", type=int, default=0, metavar="N", help="of the split (default: %(default)s)")
+    photos.add_argument("--seed", type=seed, default=0, metavar="N", help="of the split (default: %(default)s)")
     photos.add_argument("--licence", default="", metavar="TEXT", help="licence of the photos, kept in the manifest")
     photos.add_argument("--skip-broken", action="store_true", help="leave out what cannot be read, and count it")
     photos.add_argument("--threads", type=int, metavar="N", help="photos read at once (default: one a processor)")
@@ -98,7 +98,7 @@ def _add_phantom(kinds: Any, common: argparse.ArgumentParser) -> None:
         description="Draw photos of hands, eczema and lesions, and prepare them as if they were photos.",
     )
     phantom.add_argument("--scale", choices=("demo", "paper"), default="demo", help="default: %(default)s")
-    phantom.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    phantom.add_argument("--seed", type=seed, default=0, metavar="N", help="default: %(default)s")
     phantom.set_defaults(run=_run_phantom)
 
 
@@ -140,6 +140,13 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def seed(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative: a seed is 0 or more")
     return value
 
 

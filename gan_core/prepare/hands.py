@@ -44,7 +44,7 @@ def prepare_hands(
     threads = threads or building.cores()
     findings = Findings()
     found = sources.find_photos([photos] if isinstance(photos, Path) else photos, workspace)
-    files = {file.name: file for file in found}
+    files = {file.name: file for file in sources.by_stem(found, "stem" if people else "path").values()}
     digests = sources.hash_files(list(files.values()), threads)
     persons = _persons(files, people, person_column, person_pattern)
     options = {"size": list(size), "test": test_share, "seed": seed, "skip_broken": skip_broken}
@@ -73,8 +73,8 @@ def prepare_hands(
             person = persons[file]
             split = "test" if person in testing else "train"
             if not findings.lookalikes.is_duplicate(file, split, mark):
-                stem = PurePosixPath(file).with_suffix("").as_posix()
-                writer.add(image, {"image_id": stem, "source": file, "group": person, "split": split, "label": "hands"})
+                row = {"image_id": files[file].path, "source": file, "group": person, "split": split}
+                writer.add(image, {**row, "label": "hands"})
         building.finish(writer, name, recipe, {"photos": len(files)}, findings)
     return Prepared(building.load(workspace, name), made=True, notes=findings.notes())
 

@@ -45,7 +45,7 @@ def read_diagnoses(files: Sequence[SourceFile]) -> Diagnoses:
             if "dx" in row:
                 labels[image] = row["dx"].upper()
             elif set(LABELS) <= row.keys():
-                labels[image] = max(LABELS, key=lambda label: float(row[label] or 0))
+                labels[image] = max(LABELS, key=lambda label: _probability(row[label], table))
             if row.get("lesion_id"):
                 lesions[image] = row["lesion_id"]
     if not labels:
@@ -54,6 +54,13 @@ def read_diagnoses(files: Sequence[SourceFile]) -> Diagnoses:
             "the photos."
         )
     return Diagnoses(labels, lesions)
+
+
+def _probability(text: str, table: SourceFile) -> float:
+    try:
+        return float(text or 0)
+    except ValueError:
+        raise ImageSetError(f"{table.name} has {text!r} under a diagnosis, where 0 or 1 should stand.") from None
 
 
 def prepare_isic(
@@ -131,9 +138,12 @@ def _prepare_label(
     mine = building.drop_copies(mine, digests, findings)
     if options["drop_hairy"]:
         mine = _without_hairy(mine, options["drop_hairy"], options["skip_broken"], findings, threads)
-    if not diagnoses.lesion:
+    lonely = sorted(mine.keys() - diagnoses.lesion.keys())
+    if len(lonely) < len(mine):
+        findings.note("ungrouped", lonely, "Of no lesion in the tables, so each its own group")
+    else:
         findings.sentences.append(
-            "No table names the lesions, so the split is by photo and may leak: one lesion can have several photos. "
+            "No table names their lesions, so the split is by photo and may leak: one lesion can have several photos. "
             "ISIC2018_Task3_Training_LesionGroupings.csv or HAM10000_metadata.csv beside the photos mends that."
         )
     testing = groups_for_testing([lesions[stem] for stem in mine], options["test"], options["seed"], "photos")
@@ -168,6 +178,7 @@ def _without_hairy(
             raise
 
     scores = dict(zip(photos, sources.in_order(score, photos, threads), strict=True))
-    hairiest = sorted(photos, key=lambda stem: (-scores[stem], stem))[: round(share * len(photos))]
+    most = min(round(share * len(photos)), len(photos) - 1)  # one stays
+    hairiest = sorted(photos, key=lambda stem: (-scores[stem], stem))[:most]
     findings.note("hairy", sorted(photos[s].name for s in hairiest), "Set aside as the hairiest")
     return {stem: photo for stem, photo in photos.items() if stem not in set(hairiest)}

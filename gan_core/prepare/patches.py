@@ -106,7 +106,7 @@ def prepare_patches(
     kept = building.drop_copies({p.stem: p.photo for p in pairs}, digests["photo"], findings)
     groups = {stem: group for stem, group in groups.items() if stem in kept}
     if isinstance(test_photos, Path):
-        listed = test_photos.read_text("utf-8").splitlines()
+        listed = sources.as_text(test_photos.read_bytes(), test_photos.name).splitlines()
         testing = named_groups(groups, listed, test_photos.name)
         test: Any = sorted(stem for stem, group in groups.items() if group in testing)
     else:
@@ -233,8 +233,8 @@ def _mask(file: SourceFile, photo_file: SourceFile, photo: NDArray[np.uint8]) ->
 def _same_size(file: SourceFile, array: NDArray[Any], photo_file: SourceFile, photo: NDArray[np.uint8]) -> None:
     if array.shape[:2] != photo.shape[:2]:
         raise ImageSetError(
-            f"{file.name} is {array.shape[1]}x{array.shape[0]}, but its photo {photo_file.name} is "
-            f"{photo.shape[1]}x{photo.shape[0]}: a mask must be drawn on the photo at its full size, upright."
+            f"{file.where} is {array.shape[1]}x{array.shape[0]}, but its photo {photo_file.name} is "
+            f"{photo.shape[1]}x{photo.shape[0]}: it must have the photo's full size, upright."
         )
 
 
@@ -299,7 +299,9 @@ def _build(
             findings.note("no_window", barren, "Without any window that is skin alone and fits either set")
             made = [name for name, writer in zip(names, (healthy, eczema), strict=True) if writer.count]
             for name in set(names) - set(made):
-                findings.sentences.append(f"No window fits '{name}', so that image set was not made.")
+                there = name in workspace.names("images")
+                older = f" The '{name}' that is there is of an earlier run." if there else ""
+                findings.sentences.append(f"No window fits '{name}', so that image set was not made.{older}")
             tallies = {**dict(sorted(counts.items())), "other_set_is_empty": len(made) < 2}
             with ThreadPoolExecutor(2) as pool:
                 finished = [

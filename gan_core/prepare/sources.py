@@ -13,7 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 from gan_core.imageset import ImageSetError
 from gan_core.workspace import KINDS, Workspace, sha256_bytes, sha256_json
@@ -47,6 +47,14 @@ class SourceFile:
     @property
     def stem(self) -> str:
         return PurePosixPath(self.name).stem
+
+    @property
+    def path(self) -> str:
+        return PurePosixPath(self.name).with_suffix("").as_posix()
+
+    @property
+    def where(self) -> str:
+        return f"{self.name} in {self.place}" if self.archive else str(self.place)
 
     @property
     def suffix(self) -> str:
@@ -88,6 +96,9 @@ def find_photos(places: Iterable[Path], workspace: Workspace) -> list[SourceFile
         inner = next((f.name for f in files if f.suffix == ".zip"), None)
         hint = f" It holds the zip {inner}: unpack that first." if inner else ""
         raise ImageSetError(f"There is no photo in {where} (looked for {', '.join(sorted(PHOTO_SUFFIXES))}).{hint}")
+    unspeakable = [photo.name for photo in photos if photo.name.encode("utf-8", "ignore").decode() != photo.name]
+    if unspeakable:
+        raise ImageSetError(f"The file name {unspeakable[0]!a} is not UTF-8: rename it.")
     return photos
 
 
@@ -112,13 +123,18 @@ def _hidden(name: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
 
 
-def by_stem(files: Iterable[SourceFile]) -> dict[str, SourceFile]:
-    """The files under their names without folder and ending; raises ImageSetError when two share one."""
+def by_stem(files: Iterable[SourceFile], key: Literal["stem", "path"] = "stem") -> dict[str, SourceFile]:
+    """The files under their names without ending, and but for "path" without folder.
+
+    Raises ImageSetError when two share one.
+    """
     found: dict[str, SourceFile] = {}
     for file in files:
-        other = found.setdefault(file.stem, file)
+        other = found.setdefault(getattr(file, key), file)
         if other is not file:
-            raise ImageSetError(f"{other.name} and {file.name} have the same name without ending: rename one of them.")
+            raise ImageSetError(
+                f"{other.where} and {file.where} have the same name without ending: rename or remove one."
+            )
     return found
 
 
@@ -186,14 +202,22 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
 
 def read_table(file: SourceFile) -> list[dict[str, str]]:
     """The rows of a CSV (or tab-separated) file with a header."""
-    try:
-        text = file.read().decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise ImageSetError(f"{file.name} is not UTF-8 text: save it as CSV in UTF-8.") from None
+    text = as_text(file.read(), file.name)
     header = text.partition("\n")[0]
     delimiter = max(",;\t", key=header.count)
-    rows = csv.DictReader(io.StringIO(text), delimiter=delimiter)
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+    except csv.Error as error:
+        raise ImageSetError(f"{file.name} cannot be read as a table ({error}): save it as CSV in UTF-8.") from None
     return [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in rows]
+
+
+def as_text(data: bytes, name: str) -> str:
+    """UTF-8 with any system's line ends. Raises ImageSetError."""
+    try:
+        return io.StringIO(data.decode("utf-8-sig"), newline=None).read()
+    except UnicodeDecodeError:
+        raise ImageSetError(f"{name} is not UTF-8 text: save it in UTF-8.") from None
 
 
 def column_by_photo(path: Path, column: str, stems: Iterable[str]) -> dict[str, str]:
@@ -206,12 +230,13 @@ def column_by_photo(path: Path, column: str, stems: Iterable[str]) -> dict[str, 
     if column not in columns:
         raise ImageSetError(f"{table.name} has no column '{column}' (it has: {', '.join(columns) or 'no rows'}).")
     wanted = set(stems)
-    keyed = {
-        name: {PurePosixPath(row.get(name, "")).stem: row.get(column, "") for row in rows}
-        for name in columns
-        if name != column
-    }
-    best = max(keyed.values(), key=lambda values: len(wanted & values.keys()), default={})
-    if not wanted & best.keys():
+    keyed = [[PurePosixPath(row.get(name, "")).stem for row in rows] for name in columns if name != column]
+    best = max(keyed, key=lambda found: len(wanted & set(found)), default=[])
+    if not wanted & set(best):
         raise ImageSetError(f"No column of {table.name} names the photos: one must hold their file names.")
-    return {stem: best[stem] for stem in wanted & best.keys() if best[stem]}
+    values: dict[str, str] = {}
+    for stem, row in zip(best, rows, strict=True):
+        value = row.get(column)
+        if stem in wanted and value and values.setdefault(stem, value) != value:
+            raise ImageSetError(f"{table.name} gives {stem} two of '{column}', {values[stem]} and {value}: keep one.")
+    return values

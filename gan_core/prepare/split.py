@@ -23,6 +23,12 @@ def groups_for_testing(
     wanted = share_or_count if isinstance(share_or_count, int) else round(share_or_count * len(groups))
     if share_or_count == 0:
         return frozenset()
+    if len(sizes) < 2 or not 0 < wanted < len(groups):
+        raise ImageSetError(
+            f"Putting {share_or_count:g}{'' if isinstance(share_or_count, int) else ' (a share)'} of {len(groups)} "
+            f"{what} in {len(sizes)} group{'s' * (len(sizes) != 1)} aside for testing would leave one side empty: "
+            "choose another number, or 0 to keep all for training."
+        )
     names = np.array(sorted(sizes), dtype=object)
     order = np.random.default_rng(seed).permutation(len(names))
     chosen: set[str] = set()
@@ -36,12 +42,6 @@ def groups_for_testing(
         chosen = {smallest}
     elif len(chosen) == len(sizes):
         chosen.remove(smallest)
-    if len(sizes) < 2 or not 0 < wanted < len(groups):
-        raise ImageSetError(
-            f"Putting {share_or_count:g}{'' if isinstance(share_or_count, int) else ' (a share)'} of {len(groups)} "
-            f"{what} in {len(sizes)} group{'s' * (len(sizes) != 1)} aside for testing would leave one side empty: "
-            "choose another number, or 0 to keep all for training."
-        )
     return frozenset(chosen)
 
 
@@ -54,7 +54,10 @@ def named_groups(groups_of: dict[str, str], wanted: Iterable[str], list_name: st
     stems = {name.rsplit("/", 1)[-1].rsplit(".", 1)[0] if name not in groups_of else name for name in listed}
     unknown = sorted(stems - groups_of.keys())
     if unknown:
-        raise ImageSetError(f"{list_name} names {unknown[0]}, which is none of the photos.")
+        raise ImageSetError(
+            f"{list_name} names {unknown[0]}, which is none of the photos ({len(unknown)} such in all): it is not "
+            "there, lacks a mask, or was dropped as a copy of another."
+        )
     chosen = frozenset(groups_of[stem] for stem in stems)
     halved = sorted(stem for stem, group in groups_of.items() if group in chosen and stem not in stems)
     if halved:

@@ -66,6 +66,15 @@ def test_a_table_can_name_the_people(tmp_path: Path, workspace: Workspace) -> No
         prepare_hands(workspace, photos, size=SMALL, people=tmp_path / "people.csv")
 
 
+def test_photos_that_could_not_be_told_apart_are_refused(tmp_path: Path, workspace: Workspace) -> None:
+    one, other = (pairs(tmp_path / session, people=2) for session in ("monday", "tuesday"))
+    with pytest.raises(ImageSetError, match=r"monday.000_back\.jpg and .*tuesday.000_back\.jpg have the same name"):
+        prepare_hands(workspace, [one, other], size=SMALL)
+    (tmp_path / "people.csv").write_text("file,person\nmonday/000_back.jpg,anna\ntuesday/000_back.jpg,ben\n")
+    with pytest.raises(ImageSetError, match=r"monday.000_back\.jpg and .*tuesday.000_back\.jpg have the same name"):
+        prepare_hands(workspace, tmp_path, size=SMALL, people=tmp_path / "people.csv")
+
+
 def test_where_nobody_is_known_the_split_says_that_it_may_leak(tmp_path: Path, workspace: Workspace) -> None:
     for i in range(6):
         save(tmp_path / f"IMG_{i}.jpg", skin_photo(i))

@@ -181,6 +181,22 @@ def test_a_folder_without_a_table_of_diagnoses_is_refused(tmp_path: Path, worksp
     (ham10000(tmp_path) / "HAM10000_metadata.csv").unlink()
     with pytest.raises(ImageSetError, match=r"No table of diagnoses found: put HAM10000_metadata\.csv or"):
         prepare_isic(workspace, [tmp_path], ["DF"])
+    write_csv(tmp_path / "truth.csv", ["image", *LABELS], [["ISIC_0000000", "yes", *[0] * 6]])
+    with pytest.raises(ImageSetError, match=r"truth\.csv has 'yes' under a diagnosis, where 0 or 1 should stand"):
+        prepare_isic(workspace, [tmp_path], ["DF"])
+
+
+def test_photos_that_the_tables_give_no_lesion_are_listed(tmp_path: Path, workspace: Workspace) -> None:
+    source = challenge(tmp_path)
+    header, *rows = (source / "ISIC2018_Task3_Training_LesionGroupings.csv").read_text().splitlines()
+    known = [row for row in rows if "ISIC_0000002" not in row]
+    (source / "ISIC2018_Task3_Training_LesionGroupings.csv").write_text("\n".join([header, *known]))
+    (df,) = prepare_isic(workspace, [source], ["DF"], size=32)
+    assert df.images.manifest["left_out"]["ungrouped"] == ["ISIC_0000002"]
+    known = [row for row in rows if row < "ISIC_0000009"]  # those of DF; none of MEL
+    (source / "ISIC2018_Task3_Training_LesionGroupings.csv").write_text("\n".join([header, *known]))
+    (mel,) = prepare_isic(workspace, [source], ["MEL"], size=32)
+    assert any("the split is by photo and may leak" in note for note in mel.notes)
 
 
 # ------------------------------------------------------------------------------------------------ hair
@@ -217,6 +233,8 @@ def test_the_hairiest_share_is_set_aside_and_listed(tmp_path: Path, workspace: W
     (df,) = prepare_isic(workspace, [source], ["DF"], size=32, drop_hairy=0.25)
     assert df.images.manifest["left_out"]["hairy"] == [f"HAM10000_images/ISIC_000000{i}.jpg" for i in (2, 5)]
     assert len(df.images) == 7
+    with pytest.raises(ImageSetError, match="1 photos in 1 group aside for testing would leave one side empty"):
+        prepare_isic(workspace, [source], ["DF"], size=32, drop_hairy=0.99)
 
 
 # ------------------------------------------------------------------------------------------------ real photos

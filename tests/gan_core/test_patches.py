@@ -86,7 +86,7 @@ def test_the_clean_twin_of_each_eczema_patch_is_kept(tmp_path: Path, workspace: 
 
 def test_test_photos_are_a_count_a_share_or_a_list(tmp_path: Path, workspace: Workspace) -> None:
     photos, masks = lay_down(tmp_path)
-    (tmp_path / "held-out.txt").write_text("P1\nP4.png\n")
+    (tmp_path / "held-out.txt").write_bytes("\ufeffP1\r\nP4.png\r\n".encode())
     for test_photos, expected in ((1, 1), (0.5, 3), (0.4, 2), (tmp_path / "held-out.txt", 2)):
         healthy = prepare_patches(workspace, photos, masks, test_photos=test_photos, **SMALL)[0].images
         testing = set(healthy.index.query("split == 'test'")["group"])
@@ -137,6 +137,13 @@ def test_where_no_window_fits_one_set_the_other_is_made_alone(tmp_path: Path, wo
     assert workspace.names("images") == ["healthy"]
     (again,) = prepare_patches(workspace, photos, masks, **SMALL)
     assert not again.made
+
+
+def test_where_a_set_of_an_earlier_run_stays_it_is_said(tmp_path: Path, workspace: Workspace) -> None:
+    photos, masks = lay_down(tmp_path)
+    prepare_patches(workspace, photos, masks, **SMALL)
+    (healthy,) = prepare_patches(workspace, photos, masks, coverage=(0.999, 1.0), size=16, stride=16)
+    assert "The 'eczema' that is there is of an earlier run" in " ".join(healthy.notes)
 
 
 def test_an_exact_duplicate_never_reaches_the_split(tmp_path: Path, workspace: Workspace) -> None:
@@ -191,7 +198,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "options", "sentence"),
     [
-        ("size", {}, r"P3_segmentation\.png is 32x48, but its photo P3\.png is 64x48"),
+        ("size", {}, r"masks.P3_segmentation\.png is 32x48, but its photo P3\.png is 64x48: it must have the photo's"),
         ("values", {}, r"P3_segmentation\.png has more than two values"),
         ("broken", {}, r"P3\.png cannot be read .*--skip-broken"),
         ("broken mask", {}, r"P3_segmentation\.png cannot be read"),

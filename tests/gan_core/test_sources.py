@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import zipfile
 from pathlib import Path
@@ -92,6 +93,12 @@ def test_a_damaged_zip_is_named(tmp_path: Path, content: bytes) -> None:
         find_photos([tmp_path], ELSEWHERE)
 
 
+def test_a_file_name_that_is_no_text_is_named(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / os.fsdecode(b"h\xe4nd.jpg")).write_bytes(b"")
+    with pytest.raises(ImageSetError, match=r"The file name 'h\\udce4nd.jpg' is not UTF-8: rename it"):
+        find_photos([tmp_path], workspace)
+
+
 def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageSetError, match="nowhere does not exist"):
         find_photos([tmp_path / "nowhere"], ELSEWHERE)
@@ -158,20 +165,28 @@ def test_an_error_of_one_item_ends_the_work() -> None:
         list(in_order(work, range(1000), 2))
 
 
-@pytest.mark.parametrize("text", ["photo,lesion_id\nP1.jpg,L1\nP2.jpg,\n", "lesion_id\tphoto\nL1\tsub/P1\n"])
+@pytest.mark.parametrize("text", [
+    "photo,lesion_id\nP1.jpg,L1\nP2.jpg,\n", "lesion_id\tphoto\nL1\tsub/P1\n",
+    "\ufeffphoto;lesion_id\r\nP1;L1\r\nP1;L1\r\n", "photo,lesion_id\rP1,L1\r",
+])  # fmt: skip
 def test_a_column_is_read_by_photo(tmp_path: Path, text: str) -> None:
-    (tmp_path / "table.csv").write_text(text)
+    (tmp_path / "table.csv").write_bytes(text.encode())
     assert column_by_photo(tmp_path / "table.csv", "lesion_id", ["P1", "P2", "P3"]) == {"P1": "L1"}
 
 
 @pytest.mark.parametrize(
-    ("column", "stems", "sentence"),
+    ("column", "stems", "more", "sentence"),
     [
-        ("patient", ["P1"], r"table\.csv has no column 'patient' \(it has: photo, lesion_id\)"),
-        ("lesion_id", ["Q1"], r"No column of table\.csv names the photos"),
+        ("patient", ["P1"], b"", r"table\.csv has no column 'patient' \(it has: photo, lesion_id\)"),
+        ("lesion_id", ["Q1"], b"", r"No column of table\.csv names the photos"),
+        ("lesion_id", ["P1"], b"P1.jpg,L2\n", r"table\.csv gives P1 two of 'lesion_id', L1 and L2: keep one"),
+        ("lesion_id", ["P1"], b"P2," + 200_000 * b"x", r"table\.csv cannot be read as a table \(field larger"),
+        ("lesion_id", ["P1"], b"P2,\xe4\n", r"table\.csv is not UTF-8 text"),
     ],
 )
-def test_a_table_that_does_not_fit_is_named(tmp_path: Path, column: str, stems: list[str], sentence: str) -> None:
-    (tmp_path / "table.csv").write_text("photo,lesion_id\nP1,L1\n")
+def test_a_table_that_does_not_fit_is_named(
+    tmp_path: Path, column: str, stems: list[str], more: bytes, sentence: str
+) -> None:
+    (tmp_path / "table.csv").write_bytes(b"photo,lesion_id\nP1,L1\n" + more)
     with pytest.raises(ImageSetError, match=sentence):
         column_by_photo(tmp_path / "table.csv", column, stems)

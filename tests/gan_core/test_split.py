@@ -42,7 +42,8 @@ def test_nothing_is_set_aside_on_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("groups", "wanted"), [(["a", "a", "a"], 0.5), (["a", "b"], 2), (["a", "b"], 0.99), (["a", "b", "c"], 0.01)]
+    ("groups", "wanted"),
+    [([], 0.5), (["a", "a", "a"], 0.5), (["a", "b"], 2), (["a", "b"], 0.99), (["a", "b", "c"], 0.01)],
 )
 def test_a_split_that_leaves_one_side_empty_is_refused(groups: list[str], wanted: float) -> None:
     with pytest.raises(ImageSetError, match="leave one side empty"):
