@@ -43,6 +43,7 @@ def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
 
 def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
     """(H, W) bool, True inside: the brighter of its two colours; a mask of one colour is empty if that is black.
+    What is transparent is black.
 
     Raises ImageSetError for more than two values: a JPEG, or an anti-aliased edge, has no sharp outline to go by.
     """
@@ -51,7 +52,8 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
         if mask.mode == "1":
             return np.asarray(mask).view(np.uint8) > 0  # Pillow's own bool array has bytes of 255 in it
         if mask.mode == "P" or "A" in mask.mode:
-            mask = mask.convert("RGB")
+            black = Image.new("RGBA", mask.size, "black")
+            mask = Image.alpha_composite(black, mask.convert("RGBA")).convert("RGB")
         if mask.mode in ("RGB", "L"):
             colours = mask.getcolors(2)
             values = None if colours is None else [colour for _, colour in colours]

@@ -119,8 +119,9 @@ def test_a_broken_photo_is_named(damage: object) -> None:
         Image.fromarray(disc() * np.uint8(255)).convert("RGB"),
         Image.fromarray(disc() * np.uint8(255)).convert("RGBA"),
         Image.fromarray(disc() * np.uint8(255)).convert("P"),
+        Image.fromarray(np.stack([np.full(disc().shape, 255, np.uint8), disc() * np.uint8(255)], -1)),
     ],
-    ids=["1", "L255", "L1", "L107", "16", "RGB", "RGBA", "P"],
+    ids=["1", "L255", "L1", "L107", "16", "RGB", "RGBA", "P", "opaque"],
 )
 def test_a_mask_is_the_brighter_of_two_colours(image: Image.Image) -> None:
     mask = decode_mask(encoded(image), "m.png")
