@@ -10,11 +10,9 @@ is on both sides of the split.
 from __future__ import annotations
 
 import csv
-import hashlib
-import io
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -28,7 +26,6 @@ from gan_core.workspace import GlimpseError, flush, read_json, sha256_file, veri
 
 INDEX_COLUMNS = ("image_id", "source", "group", "split", "label", "x", "y", "coverage")
 ARRAYS = ("images", "masks", "truth")
-HASHED_BEHIND = 16  # pieces written but not hashed yet, at most
 
 
 class ImageSetError(GlimpseError):
@@ -97,14 +94,10 @@ class ImageSet:
 class ImageSetWriter:
     """Streams images straight into the .npy files of a folder (one being built by `workspace.atomic_folder`).
 
-    Used as a context manager it closes its files also when something goes wrong. Where the number of images is known
-    beforehand (`expected`), the arrays are hashed while they are written; they must then stay as they were given.
+    Used as a context manager it closes its files also when something goes wrong.
     """
 
-    def __init__(
-        self, folder: Path, height: int, width: int, *, masks: bool = False, truth: bool = False,
-        expected: int | None = None,
-    ) -> None:  # fmt: skip
+    def __init__(self, folder: Path, height: int, width: int, *, masks: bool = False, truth: bool = False) -> None:
         self.folder = folder
         self._shapes: dict[str, tuple[int, ...]] = {"images": (height, width, 3)}
         if masks:
@@ -112,15 +105,8 @@ class ImageSetWriter:
         if truth:
             self._shapes["truth"] = (height, width, 3)
         self._files: dict[str, BinaryIO] = {name: open(folder / f"{name}.npy", "wb+") for name in self._shapes}  # noqa: SIM115
-        self._expected = expected
-        self._digests: dict[str, Any] = {}
-        self._hashing = ThreadPoolExecutor(1)
-        self._to_hash: deque[Future[None]] = deque()
         for name, file in self._files.items():
-            header = _header((expected or 0, *self._shapes[name]))
-            file.write(header)
-            if expected is not None:
-                self._digests[name] = hashlib.sha256(header)
+            _write_header(file, (0, *self._shapes[name]))
         self._index = open(folder / "index.csv", "w", newline="", encoding="utf-8")  # noqa: SIM115
         self._rows = csv.writer(self._index, lineterminator="\n")
         self._rows.writerow(INDEX_COLUMNS)
@@ -175,12 +161,7 @@ class ImageSetWriter:
             raise ImageSetError(f"A mask of '{rows[0]['source']}' has values other than 0 and 1.")
         for name, array in given.items():
             if array is not None:
-                data = np.ascontiguousarray(array).data
-                self._files[name].write(data)
-                if name in self._digests:
-                    self._to_hash.append(self._hashing.submit(self._digests[name].update, data))
-        while len(self._to_hash) > HASHED_BEHIND:
-            self._to_hash.popleft().result()
+                self._files[name].write(np.ascontiguousarray(array).data)
         self._rows.writerows([row.get(column) for column in INDEX_COLUMNS] for row in rows)  # None is an empty cell
         self.splits.update(row["split"] for row in rows)
         self.group_splits = sides
@@ -188,13 +169,10 @@ class ImageSetWriter:
     def close(self) -> None:
         """Complete the arrays and the index, so that they can be read."""
         self._index.close()
-        self._hashing.shutdown()
-        if self.count != self._expected:
-            self._digests = {}
         for array, file in self._files.items():
             if not file.closed:
                 file.seek(0)
-                file.write(_header((self.count, *self._shapes[array])))
+                _write_header(file, (self.count, *self._shapes[array]))
                 file.close()
 
     def settle(self) -> dict[str, str]:
@@ -204,8 +182,7 @@ class ImageSetWriter:
             paths = {f"{name}.npy": self.folder / f"{name}.npy" for name in self._shapes}
             with ThreadPoolExecutor(1) as pool:
                 flushed = pool.map(flush, paths.values())
-                self._hashes = {f"{name}.npy": digest.hexdigest() for name, digest in self._digests.items()}
-                self._hashes |= {file: sha256_file(path) for file, path in paths.items() if file not in self._hashes}
+                self._hashes = {file: sha256_file(path) for file, path in paths.items()}
                 list(flushed)
         return self._hashes
 
@@ -224,8 +201,6 @@ class ImageSetWriter:
         )  # fmt: skip
 
 
-def _header(shape: tuple[int, ...]) -> bytes:
+def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
     """A .npy header; NumPy pads it so that the first axis may grow without moving the data."""
-    file = io.BytesIO()
     npy_format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-    return file.getvalue()

@@ -181,24 +181,7 @@ def _names(files: Mapping[str, SourceFile]) -> set[str]:
 # ------------------------------------------------------------------------------------------------ one photo
 
 
-Plan = tuple[Windows, tuple[int, ...]]  # the windows that a photo's masks leave, and the masks' shape
-
-
-def plan(pair: Pair, size: int, stride: int, coverage: tuple[float, float]) -> Plan | None:
-    """Where to cut, by the masks alone; None where that takes the photo, or where something is wrong."""
-    if pair.skin is None:
-        return None
-    try:
-        skin, lesion = (pixels.decode_mask(file.read(), file.name) for file in (pair.skin, pair.lesion))
-    except ImageSetError:
-        return None
-    same = skin.shape == lesion.shape and min(skin.shape) >= size
-    return (find_windows(skin, lesion, size, stride, coverage), skin.shape) if same else None
-
-
-def read_photo(
-    pair: Pair, size: int, stride: int, coverage: tuple[float, float], planned: Plan | None = None
-) -> Cuttable:
+def read_photo(pair: Pair, size: int, stride: int, coverage: tuple[float, float]) -> Cuttable:
     """Decode a photo and its masks and find its windows. Raises ImageSetError naming the file that does not fit."""
     photo = pixels.decode_photo(pair.photo.read(), pair.photo.name)
     if min(photo.shape[:2]) < size:
@@ -208,14 +191,11 @@ def read_photo(
         )
     lesion = _mask(pair.lesion, pair.photo, photo)
     removed: Mapping[str, int] = {}
-    if planned and planned[1] == photo.shape[:2]:
-        windows = planned[0]
+    if pair.skin:
+        skin = _mask(pair.skin, pair.photo, photo)
     else:
-        if pair.skin:
-            skin = _mask(pair.skin, pair.photo, photo)
-        else:
-            skin, removed = background.skin_of(photo, lesion)
-        windows = find_windows(skin, lesion, size, stride, coverage)
+        skin, removed = background.skin_of(photo, lesion)
+    windows = find_windows(skin, lesion, size, stride, coverage)
     truth = None
     if pair.truth:
         twin = pixels.decode_photo(pair.truth.read(), pair.truth.name)
@@ -238,24 +218,13 @@ def _same_size(file: SourceFile, array: NDArray[Any], photo_file: SourceFile, ph
         )
 
 
-def _plans(pairs: Sequence[Pair], recipe: Recipe, threads: int) -> dict[str, Plan]:
-    """What the masks alone say, by stem: then the sets' sizes are known before the photos are read."""
-    options = recipe.options
-    cutting = options["size"], options["stride"], tuple(options["coverage"])
-    found = sources.in_order(lambda pair: plan(pair, *cutting), pairs, threads)
-    return {pair.stem: one for pair, one in zip(pairs, found, strict=True) if one}
-
-
-def _stream(
-    pairs: Sequence[Pair], plans: Mapping[str, Plan], recipe: Recipe, findings: Findings, threads: int
-) -> Iterator[Cuttable]:
+def _stream(pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: int) -> Iterator[Cuttable]:
     """Each photo in turn, without duplicates."""
     options = recipe.options
-    cutting = options["size"], options["stride"], tuple(options["coverage"])
 
     def work(pair: Pair) -> Cuttable | BrokenPhotoError:
         try:
-            return read_photo(pair, *cutting, plans.get(pair.stem))
+            return read_photo(pair, options["size"], options["stride"], tuple(options["coverage"]))
         except BrokenPhotoError as error:
             return error
 
@@ -281,15 +250,13 @@ def _build(
     healthy_folder, eczema_folder = (workspace.new("images", name) for name in names)
     counts: Counter[str] = Counter()
     barren: list[str] = []
-    plans = _plans(pairs, recipe, threads)
-    expected = [sum(len(getattr(windows, kind)) for windows, _ in plans.values()) for kind in ("healthy", "eczema")]
     with contextlib.suppress(_EmptyError), atomic_folder(healthy_folder) as a:
         with contextlib.suppress(_EmptyError), atomic_folder(eczema_folder) as b:
             with (
-                ImageSetWriter(a, size, size, expected=expected[0] or None) as healthy,
-                ImageSetWriter(b, size, size, masks=True, truth=has_truth, expected=expected[1] or None) as eczema,
+                ImageSetWriter(a, size, size) as healthy,
+                ImageSetWriter(b, size, size, masks=True, truth=has_truth) as eczema,
             ):
-                for photo in _stream(pairs, plans, recipe, findings, threads):
+                for photo in _stream(pairs, recipe, findings, threads):
                     _cut(photo, size, healthy, eczema, names)
                     _count(photo, counts)
                     if not len(photo.windows.healthy) + len(photo.windows.eczema):
