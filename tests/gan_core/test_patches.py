@@ -168,10 +168,9 @@ def test_the_same_bytes_come_out_whatever_the_threads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("spoil", ["nothing", "duplicate", "broken photo", "broken skin", "sideways"])
-def test_what_is_hashed_while_it_is_written_is_what_was_written(
+def test_the_hashes_are_those_of_what_was_written_whatever_was_left_out(
     tmp_path: Path, workspace: Workspace, spoil: str
 ) -> None:
-    """With skin masks the number of patches is planned before the photos are read; not all plans come true."""
     photos, masks = lay_down(tmp_path)
     skin = tmp_path / "skin"
     for i in range(6):
