@@ -6,14 +6,23 @@ import contextlib
 import io
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms
 
 from gan_core.imageset import ImageSetError
 from gan_core.prepare.sources import BrokenPhotoError
+
+TURN = Image.Transpose
+# What shows a photo upright, by its EXIF orientation. ImageOps.exif_transpose would also write the EXIF data anew, and
+# fail on damaged ones of a photo that is whole.
+TURNS = {
+    2: TURN.FLIP_LEFT_RIGHT, 3: TURN.ROTATE_180, 4: TURN.FLIP_TOP_BOTTOM, 5: TURN.TRANSPOSE,
+    6: TURN.ROTATE_270, 7: TURN.TRANSVERSE, 8: TURN.ROTATE_90,
+}  # fmt: skip
 
 
 def decode_photo(data: bytes, name: str) -> NDArray[np.uint8]:
@@ -32,7 +41,12 @@ def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
     """(H, W, 3) of a JPEG that needs nothing but decoding, by the same libjpeg-turbo that Pillow has, but straight into
     an array, which takes half the time of going through Pillow. None for all else, and for a damaged one: Pillow says
     what is wrong with it."""
-    if image.format != "JPEG" or image.mode not in ("RGB", "L") or not _is_upright(image) or _foreign_profile(image):
+    if (
+        image.format != "JPEG"
+        or image.mode not in ("RGB", "L")
+        or _orientation(image) in TURNS
+        or _foreign_profile(image)
+    ):
         return None
     try:
         plain: NDArray[np.uint8] = simplejpeg.decode_jpeg(data)
@@ -87,11 +101,12 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
 
 def _upright(image: Image.Image) -> Image.Image:
     """The image as its EXIF orientation says; not copied where it is upright already."""
-    return image if _is_upright(image) else ImageOps.exif_transpose(image)
+    turn = TURNS.get(_orientation(image))
+    return image if turn is None else image.transpose(turn)
 
 
-def _is_upright(image: Image.Image) -> bool:
-    return bool(image.getexif().get(ExifTags.Base.Orientation, 1) == 1)
+def _orientation(image: Image.Image) -> Any:
+    return image.getexif().get(ExifTags.Base.Orientation, 1)
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:

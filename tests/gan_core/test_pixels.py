@@ -98,6 +98,15 @@ def test_the_photo_stands_upright(orientation: int) -> None:
     np.testing.assert_array_equal(decode_photo(data, "a.png"), upright)
 
 
+def test_damaged_exif_data_do_not_spoil_a_whole_photo() -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    data = encoded(Image.fromarray(skin_photo(0)), "JPEG", exif=exif)
+    damaged = data.replace(b"\x01\x0f\x00\x02", b"\x01\x00\x00\x02", 1)  # a text where a number belongs
+    assert damaged != data
+    np.testing.assert_array_equal(decode_photo(damaged, "a.jpg"), decode_photo(data, "a.jpg"))
+
+
 @pytest.mark.parametrize("damage", [lambda d: d[: len(d) // 2], lambda d: b"no image", lambda d: b""])
 def test_a_broken_photo_is_named(damage: object) -> None:
     data = encoded(Image.fromarray(skin_photo(0)), "JPEG")
