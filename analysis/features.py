@@ -158,15 +158,28 @@ def source_of(images: NDArray[np.uint8]) -> str:
     return sha256_bytes(f"{images.shape}".encode() + np.ascontiguousarray(images).tobytes())
 
 
+_loaded: dict[tuple[Any, ...], Extractor] = {}
+
+
 def extractor_for(context: Context, calibration: NDArray[np.uint8]) -> Extractor:
-    """The extractor that the context asks for; `auto` is Inception where its weights are at hand, else random."""
+    """The extractor that the context asks for, loaded once; `auto` is Inception where its weights are at hand."""
     from analysis import extractors
 
-    name = context.extractor
+    name, weights, device = context.extractor, context.weights, device_of(context.device)
     if name == "auto":
-        at_hand = context.weights is not None or extractors.official_weights("inception").is_file()
+        at_hand = weights is not None or extractors.official_weights("inception").is_file()
         name = "inception" if at_hand else "random"
-    return extractors.load(name, calibration=calibration, weights=context.weights, device=device_of(context.device))
+    file = weights.stat() if weights is not None and weights.is_file() else None
+    key = (
+        name,
+        device,
+        weights,
+        file and (file.st_mtime_ns, file.st_size),
+        name == "random" and source_of(calibration),
+    )
+    if key not in _loaded:
+        _loaded[key] = extractors.load(name, calibration=calibration, weights=weights, device=device)
+    return _loaded[key]
 
 
 def device_of(name: str) -> str:

@@ -175,7 +175,7 @@ def compute(context: Context) -> Part | None:
         extractor = run.extractor(context)
         result = context.cached(
             "memorisation", {**run.inputs, "seed": context.seed, "size": run.size, "extractor": extractor.key},
-            partial(_of_run, run, context),
+            partial(_of_run, run, context), version=2,
         )  # fmt: skip
         verdict = Verdict(**result["verdict"])
         scores[run.name] = {**result["verdict"], "alarm": verdict.alarm, "kid": result["kid"],
@@ -190,7 +190,9 @@ def compute(context: Context) -> Part | None:
              "KID to training": kid["train"], "KID to test": kid["test"], "gap": kid["gap"]}
         )  # fmt: skip
         name = f"memorisation-pairs-{run.name}"
-        figures[name] = partial(_draw_pairs, run, result["worst"], result["worst_ratio"], result["worst_nearest"])
+        figures[name] = partial(
+            _draw_pairs, run, result["worst_images"], result["worst_ratio"], result["worst_nearest"]
+        )
         captions[name] = (
             f"{run.name}: the {WORST} generated images with the lowest ratio of all {GENERATED:,} (above) and the "
             "training image that each is nearest to, mirrored or turned as it may be (below)."
@@ -230,7 +232,8 @@ def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
     train_rows, test_rows = run.rows("train"), run.rows("test")
     square = run.size[0] == run.size[1]
     train, test = descriptors(run.view(train_rows)), descriptors(run.view(test_rows))
-    generated = descriptors(gathered(run.generated()))
+    images = gathered(run.generated())
+    generated = descriptors(images)
     groups = run.groups(train_rows)
     of_generated = nearest_ratios(generated, train, groups, quarter_turns=square)
     of_test = nearest_ratios(test, train, groups, quarter_turns=square)
@@ -244,7 +247,7 @@ def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
     worst = np.argsort(of_generated.ratio, kind="stable")[:WORST]
     return {
         "verdict": verdict.__dict__, "held_out": held_out, "generated": of_generated.ratio, "c_t": c_t, "cells": cells,
-        "worst": worst, "worst_ratio": of_generated.ratio[worst],
+        "worst_images": images[worst], "worst_ratio": of_generated.ratio[worst],
         "worst_nearest": train_rows[of_generated.nearest[worst]], "kid": _kid_gap(run, context),
     }  # fmt: skip
 
@@ -266,8 +269,7 @@ def _kid_gap(run: Imitation, context: Context) -> dict[str, float | None]:
     return {**found, "gap": gap}
 
 
-def _draw_pairs(run: Imitation, worst: FloatArray, ratio: FloatArray, nearest: NDArray[np.intp]) -> Any:
-    generated = gathered(run.generated())[np.asarray(worst, int)]
+def _draw_pairs(run: Imitation, generated: NDArray[np.uint8], ratio: FloatArray, nearest: NDArray[np.intp]) -> Any:
     real = run.view(np.asarray(nearest, int))
     above = [(image, f"ratio {value:.2f}") for image, value in zip(generated, ratio, strict=True)]
     below = [(real[i], str(run.real.index["image_id"].iloc[int(row)])) for i, row in enumerate(nearest)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 import warnings
 from pathlib import Path
 from typing import Any
@@ -279,6 +280,18 @@ def test_features_are_computed_once_for_the_same_weights_and_images(tmp_path: Pa
 
     again = features.extract(extractor, unread(), 70, source="images a", folder=tmp_path, progress=False)
     np.testing.assert_array_equal(first.values, again.values)
+
+
+def test_images_stream_in_bounded_memory(tmp_path: Path) -> None:
+    extractor, drawn = random_extractor(), textures(64, seed=0, size=64)  # 0.75 MiB a batch
+    peaks = []
+    for count in (2, 30):
+        tracemalloc.start()
+        stream = (drawn + np.uint8(i) for i in range(count))
+        features.extract(extractor, stream, 64 * count, source=f"{count}", folder=tmp_path, progress=False)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.2 * peaks[0]
 
 
 def test_other_weights_or_images_never_meet_old_features(tmp_path: Path) -> None:
