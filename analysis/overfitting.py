@@ -133,7 +133,10 @@ def compute(context: Context) -> Part | None:
     }
     if len(table) > 1:
         tables["overfitting-grid"] = grid(table)
-        captions["overfitting-grid"] = "End gaps over the discriminator's width and the number of training images."
+        captions["overfitting-grid"] = (
+            "End gaps over the discriminator's width (down) and the number of training images (across), the one that "
+            "mattered in the paper."
+        )
     return Part(
         name="overfitting", title="Overfitting of the discriminator", scores=scores, sentences=sentences + notes,
         tables=tables, captions=captions, figures={"overfitting": partial(draw.overfitting, curves)},

@@ -25,6 +25,7 @@ from analysis.parts import Context, Part
 from analysis.translation import Direction, directions, translate
 
 PERMUTATIONS = 999
+TESTED_FROM = 4  # groups a side; two can never be told apart by permutation, three are too often
 DRAWS = 20  # of real images against real images
 REAL_AT_MOST = 4000
 COLUMNS = (
@@ -41,20 +42,24 @@ TRANSLATION = ("run", "n", *(
 ))  # fmt: skip
 
 
-def by_group(groups: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """`count` positions, whole groups in random order, the last one cut."""
-    order = rng.permutation(np.unique(groups))
-    rank = {group: i for i, group in enumerate(order.tolist())}
-    return np.argsort([rank[group] for group in groups.tolist()], kind="stable")[:count]
+def across_groups(groups: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """`count` positions, one of each group in turn, or few photos would stand for all."""
+    order = rng.permutation(len(groups))
+    turn = pd.Series(groups[order]).groupby(groups[order]).cumcount().to_numpy()
+    return order[np.argsort(turn, kind="stable")[:count]]
 
 
 def two_halves(groups: NDArray[Any], count: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Two samples of at most `count` images that share no group."""
-    order = by_group(groups, len(groups), rng)
-    edge = count
-    while edge < len(order) and groups[order[edge]] == groups[order[edge - 1]]:
-        edge += 1  # the group that the first sample cuts belongs to neither beyond it
-    return order[:count], order[edge : edge + count]
+    names, sizes = np.unique(groups, return_counts=True)
+    sides: tuple[list[Any], list[Any]] = [], []
+    held = [0, 0]
+    for i in rng.permutation(len(names)):
+        side = int(held[1] < held[0])
+        sides[side].append(names[i])
+        held[side] += sizes[i]
+    first, second = (np.flatnonzero(np.isin(groups, side)) for side in sides)
+    return tuple(rows[across_groups(groups[rows], count, rng)] for rows in (first, second))  # type: ignore[return-value]
 
 
 def compare(
@@ -76,13 +81,13 @@ def compare(
     """
     rng = np.random.default_rng(seed)
     n = min(len(real), len(generated), len(pool) // 2, BIASED_BELOW)
-    rows = by_group(groups, n, rng)
+    rows = across_groups(groups, n, rng)
     x, x_groups, y = real.take(rows), groups[rows], generated.take(np.arange(n))
     units = Units.of(x.values, y.values, x_groups, None if generated_groups is None else generated_groups[:n])
     result: dict[str, Any] = {"n": n, "real_groups": units.groups[0], "biased": n < BIASED_BELOW}
-    several = min(units.groups) > 1
-    result["kid"] = float(units.kid(units.observed()[None])[0]) if several else None
-    result["kid_p"] = permutation_p(units, rng, permutations) if several else None
+    fewest = min(units.groups)
+    result["kid"] = float(units.kid(units.observed()[None])[0]) if fewest > 1 else None
+    result["kid_p"] = permutation_p(units, rng, permutations) if fewest >= TESTED_FROM else None
     interval = subsampling_interval(units, rng)
     result["kid_low"], result["kid_high"] = interval if interval else (None, None)
     result["frechet"] = frechet_distance(x, y)
@@ -93,7 +98,7 @@ def compare(
     among: list[dict[str, float]] = []
     for _ in range(draws if n <= 500 else max(4, draws // 4)):
         first, second = two_halves(pool_groups, n, rng)
-        if len(second) < n:
+        if min(len(first), len(second)) < n:
             continue
         a, b = pool.take(first), pool.take(second)
         both = Units.of(a.values, b.values, pool_groups[first], pool_groups[second])
@@ -127,7 +132,7 @@ def compute(context: Context) -> Part | None:
         result = context.cached(
             "quality", {**one.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
             partial(_of_run, run, context, against) if isinstance(one, Imitation) else
-            partial(_of_direction, one, context, against),
+            partial(_of_direction, one, context, against), version=2,
         )  # fmt: skip
         scores[one.name] = {"extractor": extractor.name, "distance": distance, "against": against, **result}
         rows.append({"run": one.name, "against": against, **result})
@@ -156,10 +161,11 @@ def compute(context: Context) -> Part | None:
             "the same skin without its eczema, inside and outside the mask.",
         },
         methods=[
-            f"Distances: {GENERATED:,} images of each run from fresh latents against its test images, at equal numbers "
-            "and by group: KID without pairs of one group, its p-value from permuting whole groups, its interval from "
-            f"half-samples of the groups; the {distance} and precision, recall, density and coverage beside real "
-            "against real. The generator is the best by KID against the training images while training."
+            f"Distances: up to {BIASED_BELOW:,} images of each run from fresh latents against its test images, at "
+            "equal numbers and by group: KID without pairs of one group, its p-value from permuting whole groups, its "
+            f"interval from half-samples of the groups; the {distance} and precision, recall, density and coverage "
+            "beside real against real. The generator is the best by KID against the training images while training "
+            "(the last, where none was scored)."
             + "".join(f" {size[0].upper() + size[1:]}." for size in sorted(sizes))
             + (" Translations: test images of one domain, translated by the last generator, against test images of "
                "the other, both by photo; as one photo can give images of both, the p-value errs towards no difference."
@@ -172,7 +178,8 @@ def compute(context: Context) -> Part | None:
 
 def _of_run(run: Imitation, context: Context, against: str) -> dict[str, Any]:
     real, groups, pool, pool_groups = _real(run, context, against)
-    generated = run.generated_features(run.extractor(context), context)
+    count = min(max(GENERATED, len(real)), BIASED_BELOW)
+    generated = run.generated_features(run.extractor(context), context, count)
     return compare(real, groups, generated, pool, pool_groups, context.seed)
 
 
@@ -205,12 +212,16 @@ def _sentence(name: str, against: str, distance: str, found: dict[str, Any]) -> 
     real = f", real against real {found['real_frechet']:.4g}" if "real_frechet" in found else ""
     kid = "no KID, as all real images come from one group"
     if found["kid"] is not None:
-        between = "" if found["kid_low"] is None else f" ({found['kid_low']:.3g} to {found['kid_high']:.3g})"
-        verdict = "differ from" if found["kid_p"] < 0.05 else "are not told from"
-        kid = (
-            f"the generated images {verdict} {held_out} of {found['real_groups']} groups: "
-            f"KID {found['kid']:.3g}{between}, p = {found['kid_p']:.3f}"
-        )
+        value = f"KID {found['kid']:.3g}"
+        if found["kid_p"] is None:
+            kid = f"{value} to {held_out} of {found['real_groups']} groups, too few for a test"
+        else:
+            between = "" if found["kid_low"] is None else f" ({found['kid_low']:.3g} to {found['kid_high']:.3g})"
+            verdict = "differ from" if found["kid_p"] < 0.05 else "are not told from"
+            kid = (
+                f"the generated images {verdict} {held_out} of {found['real_groups']} groups: "
+                f"{value}{between}, p = {found['kid_p']:.3f}"
+            )
         if found.get("kid_untouched") is not None:
             kid += f" (untouched, {found['kid_untouched']:.3g})"
     return f"{name}: {kid}; {distance} {found['frechet']:.4g}{biased}{real}."

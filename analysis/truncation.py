@@ -19,7 +19,7 @@ from analysis.features import Features
 from analysis.figures import quality as draw
 from analysis.material import Imitation, imitations
 from analysis.parts import Context, Part
-from analysis.quality import by_group
+from analysis.quality import across_groups
 
 if TYPE_CHECKING:
     from gan_core.sampling import Statistics
@@ -53,7 +53,7 @@ def compute(context: Context) -> Part | None:
         distance = extractor.distance
         result = context.cached(
             "truncation", {**run.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
-            partial(_of_run, run, context), version=2,
+            partial(_of_run, run, context), version=3,
         )  # fmt: skip
         table = result["table"]
         curves[run.name] = table
@@ -95,7 +95,7 @@ def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
     against = "test" if len(run.rows("test")) >= 2 else "train"
     rows = run.rows(against)
     n = min(IMAGES, len(rows))
-    rows = rows[np.sort(by_group(run.groups(rows), n, np.random.default_rng(context.seed)))]
+    rows = rows[np.sort(across_groups(run.groups(rows), n, np.random.default_rng(context.seed)))]
     real = run.real_features(extractor, rows, context)
     table = [
         {"statistics": kind, "threshold": np.nan if t is None else t,

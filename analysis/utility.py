@@ -17,7 +17,6 @@ from analysis.features import checked, extractor_for, spread
 from analysis.figures import quality as draw
 from analysis.material import Imitation, imitations
 from analysis.parts import Context, Part
-from analysis.quality import by_group
 
 if TYPE_CHECKING:
     from analysis.extractors import Extractor
@@ -78,6 +77,13 @@ def learning_curves(
     half = 2.776 * summary["std"]  # Student's t with four degrees of freedom, for another draw of groups and images
     summary["low"], summary["high"] = (summary["mean"] - half).clip(0, 1), (summary["mean"] + half).clip(0, 1)
     return summary.drop(columns="std")
+
+
+def by_group(groups: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """`count` positions, whole groups in random order, the last one cut."""
+    order = rng.permutation(np.unique(groups))
+    rank = {group: i for i, group in enumerate(order.tolist())}
+    return np.argsort([rank[group] for group in groups.tolist()], kind="stable")[:count]
 
 
 def _stacked(sides: list[FloatArray]) -> tuple[FloatArray, NDArray[Any]]:

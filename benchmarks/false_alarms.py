@@ -18,6 +18,7 @@ CASES = {
     "20 photos of 10 patches": [10] * 20,
     "57 photos of 1, 5 or 20 patches": [1] * 40 + [5] * 12 + [20] * 5,
     "10 photos of 20 patches": [20] * 10,
+    "5 photos of 40 patches": [40] * 5,
 }
 
 

@@ -141,9 +141,11 @@ def distances(frame: pd.DataFrame) -> Figure:
         ax.set_yticks(range(len(frame)), list(frame["run"]))
         ax.set_ylim(len(frame) - 0.4, -0.6)
         edge = float(np.nanmax(np.abs(frame[["real_low", "real_high"]].to_numpy(float)), initial=0.01))
-        if float(np.nanmax(frame[["kid", "untouched"]].to_numpy(float))) > 20 * edge:
-            ax.set_xscale("symlog", linthresh=2 * edge)
-            ax.set_xlim(left=min(-1.5 * edge, 1.2 * float(np.nanmin(frame[["low", "kid"]].to_numpy(float)))))
+        shown = frame[["low", "kid", "high", "untouched"]].to_numpy(float)
+        if float(np.nanmax(shown, initial=0)) > 20 * edge:
+            linear = 10 ** np.ceil(np.log10(edge))  # a power of ten, or labels meet around zero
+            ax.set_xscale("symlog", linthresh=linear)
+            ax.set_xlim(min(-1.2 * linear, 1.5 * float(np.nanmin(shown))), 1.5 * float(np.nanmax(shown)))
         ax.set_xlabel("KID (unbiased; zero for equal distributions)")
         figure.legend(loc="outside lower center", ncols=3)
     return figure
@@ -165,6 +167,8 @@ def memorisation(ratios: Mapping[str, tuple[NDArray[np.float64], NDArray[np.floa
         )
         for ax in axes.flat[len(ratios) :]:
             ax.set_axis_off()
+        for ax in axes.flat[max(0, len(ratios) - columns) : len(ratios)]:  # the lowest of each column
+            ax.tick_params(labelbottom=True)
         for ax, (name, (real, generated, threshold)) in zip(axes.flat, ratios.items(), strict=False):
             for values, colour, style, label in (
                 (real, REAL, "-", "held-out real"), (generated, GENERATED, (0, (5, 1.5)), "generated"),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from analysis import (
     extractors,
+    features,
     machine_observer,
     memorisation,
     neighbours,
@@ -237,6 +238,7 @@ def test_an_extractor_that_gives_no_numbers_is_told_in_a_sentence(
         "inception", "0" * 64, 4, 1, 0, 32, False, lambda images: np.full((len(images), 4), np.nan, np.float32)
     )
     monkeypatch.setattr(extractors, "load", lambda *_, **__: broken)
+    monkeypatch.setattr(features, "_loaded", {})
     with pytest.raises(AnalysisError, match="are not finite"):
         module.compute(Context(trained.workspace, extractor="inception", cache=tmp_path, progress=False, device="cpu"))
 
@@ -286,8 +288,8 @@ def test_equal_distributions_are_not_told_apart_and_others_are() -> None:
 
 def test_real_against_real_makes_do_with_draws_of_few_groups() -> None:
     """One photo gave a quarter of the images: a side that holds it has too few groups for precision and recall."""
-    pool, groups = Features(sample(100, 0)), np.repeat(np.arange(16), [25, *[5] * 15])
-    found = quality.compare(pool.take(np.arange(25, 100)), groups[25:], Features(sample(40, 1)), pool, groups)
+    pool, groups = Features(sample(130, 0)), np.repeat(np.arange(11), [30, *[10] * 10])
+    found = quality.compare(pool.take(np.arange(30, 130)), groups[30:], Features(sample(60, 1)), pool, groups)
     assert found["real_kid_low"] <= found["real_kid"] <= found["real_kid_high"]
     assert 0 <= found["real_precision"] <= 1
 
@@ -298,6 +300,23 @@ def test_real_against_real_shares_no_group() -> None:
         first, second = quality.two_halves(groups, 20, np.random.default_rng(seed))
         assert not set(groups[first]) & set(groups[second])
         assert len(first) == 20
+
+
+def test_a_sample_of_few_images_holds_many_photos() -> None:
+    groups = np.repeat(np.arange(8), [200, 5, 3, 100, 7, 50, 1, 30])
+    rows = quality.across_groups(groups, 16, np.random.default_rng(0))
+    assert len(set(rows.tolist())) == 16
+    assert sorted(np.bincount(groups[rows]).tolist()) == [1, 2, 2, 2, 2, 2, 2, 3]
+
+
+def test_images_of_a_few_photos_are_measured_and_not_tested() -> None:
+    pool, groups = Features(sample(200, 0)), np.repeat(np.arange(10), 20)
+    for photos, tested in ((3, False), (5, True)):
+        n = 20 * photos
+        found = quality.compare(pool.take(np.arange(n)), groups[:n], Features(sample(n, 1, 3.0)), pool, groups)
+        assert found["real_groups"] == photos
+        assert (found["kid_p"] is not None) is (found["kid_low"] is not None) is tested
+        assert ("too few for a test" in quality._sentence("run", "test", "distance", found)) is not tested
 
 
 def test_the_observer_finds_nothing_where_there_is_nothing_and_is_not_fooled_by_groups() -> None:
