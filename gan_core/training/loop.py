@@ -132,9 +132,9 @@ class Training:
         return Engine(way)
 
     def _time_steps(self, engine: Engine) -> float:
-        """Seconds of the fastest of some steps, up to eight in about a second: others may be using the processor."""
+        """Seconds of the fastest of two to eight steps, in about a second: others may be using the processor."""
         taken: list[float] = []
-        while len(taken) < 8 and sum(taken) < 1:
+        while len(taken) < 2 or (len(taken) < 8 and sum(taken) < 1):
             began = time.perf_counter()
             engine.step()
             engine.gathered()
