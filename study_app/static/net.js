@@ -1,6 +1,7 @@
 // Requests that do not give up: whatever the network does, they are tried again until the server has answered.
 
 const WAITS = [300, 600, 1200, 2500, 5000, 10000];
+const CONFLICT = 409, TOO_MANY = 429;
 
 // Resolves when `ms` have passed or the browser is online again.
 const pause = (ms) => new Promise((resolve) => {
@@ -8,12 +9,18 @@ const pause = (ms) => new Promise((resolve) => {
   addEventListener("online", () => { clearTimeout(timer); resolve(); }, { once: true });
 });
 
-// A response that is final: anything but a failed connection, an overloaded or a failing server.
-export async function request(url, options, onTrouble) {
+const json = (response) => response.json();
+const pixels = (response) => response.blob();
+
+// The answer that is final, { ok, status, body }: anything but a failed connection, an overloaded or a failing server. A
+// body that breaks off half way, or that is not ours (a hotel's page in place of the server's), is a failed connection.
+export async function request(url, options, onTrouble, read = json) {
   for (let tries = 0; ; tries++) {
     try {
       const response = await fetch(url, { cache: "no-store", credentials: "omit", ...options });
-      if (response.status < 500 && response.status !== 429) return response;
+      const { ok, status } = response;
+      if (ok || status === CONFLICT) return { ok, status, body: await read(response) };
+      if (status < 500 && status !== TOO_MANY) return { ok, status, body: null };
     } catch { /* offline, or the connection broke: try again */ }
     onTrouble?.(true);
     await pause(WAITS[Math.min(tries, WAITS.length - 1)]);
@@ -28,11 +35,11 @@ export const post = (url, body, onTrouble) => request(
 // An image, fetched and decoded: only then may a trial with it begin.
 export async function loadImage(url, onTrouble) {
   for (let tries = 0; ; tries++) {
-    const response = await request(url, {}, onTrouble);
-    if (!response.ok) throw new Error(`image: ${response.status}`);
+    const { ok, status, body } = await request(url, {}, onTrouble, pixels);
+    if (!ok) throw new Error(`image: ${status}`);
     try {
       const image = new Image();
-      image.src = URL.createObjectURL(await response.blob());
+      image.src = URL.createObjectURL(body);
       await image.decode();
       return image;
     } catch (error) {

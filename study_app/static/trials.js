@@ -129,7 +129,8 @@ function drawNoise(canvas) {
 // ------------------------------------------------------------------------------------------------ the run
 
 async function practise() {
-  const trials = await (await request(`${setup.base}practice/`, {}, trouble)).json();
+  const { ok, status, body: trials } = await request(`${setup.base}practice/`, {}, trouble);
+  if (!ok) throw new Error(`practice: ${status}`);
   document.body.dataset.practice = "true";
   for (const trial of trials) {
     const image = await loadImage(trial.image, trouble);
@@ -170,9 +171,9 @@ async function save(answer) {
 }
 
 async function position() {
-  const response = await request(`${setup.base}next`, {}, trouble);
-  if (!response.ok) throw new Error(`next: ${response.status}`);
-  return response.json();
+  const { ok, status, body } = await request(`${setup.base}next`, {}, trouble);
+  if (!ok) throw new Error(`next: ${status}`);
+  return body;
 }
 
 async function run() {
@@ -185,7 +186,10 @@ async function run() {
   if (setup.practice) await practise();
   const images = new Map();
   const load = (url) => {
-    if (!images.has(url)) images.set(url, loadImage(url, trouble));
+    if (!images.has(url)) {
+      images.set(url, loadImage(url, trouble));
+      images.get(url).catch(() => images.delete(url)); // one that failed ahead of its trial is asked for again in it
+    }
     return images.get(url);
   };
   let trial = await position();
@@ -195,12 +199,12 @@ async function run() {
     if (trial.pause) await rest();
     const image = await load(trial.image);
     images.delete(trial.image);
-    if (trial.prefetch) load(trial.prefetch).catch(() => {});
+    if (trial.prefetch) load(trial.prefetch);
     announce(trial);
     const answer = await give(trial, image);
-    const response = await save(answer);
-    if (!response.ok && response.status !== 409) throw new Error(`answer: ${response.status}`);
-    trial = (await response.json()).next;
+    const { status, body } = await save(answer);
+    if (!body) throw new Error(`answer: ${status}`);
+    trial = body.next;
   }
   $("trial").hidden = true;
   document.body.classList.remove("running");
