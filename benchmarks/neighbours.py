@@ -1,9 +1,11 @@
 """SSIM of pairs of 128 x 128 images on one thread, against scikit-image and pytorch-msssim in the same run.
 
     python -m benchmarks.neighbours [--queries 256] [--targets 8000]
+    python -m benchmarks.neighbours --images healthy [--workspace W] [--queries 1000] [--targets 51023] [--checked 8]
 
 Claimed: the exact search is at least 10 times as fast as scikit-image, with the shortlist at least 200 times, and the
-shortlist loses no neighbour.
+shortlist loses no neighbour. With `--images`: how long the search takes at full size on all processors, images of a few
+test groups among those of all other groups, and what the shortlist loses of an exhaustive search for some of them.
 """
 
 from __future__ import annotations
@@ -17,7 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.neighbours import nearest, shortlist_recall
+from analysis.features import spread
+from analysis.material import View
+from analysis.neighbours import Neighbours, nearest, shortlist_recall
+from gan_core.imageset import ImageSet
+from gan_core.workspace import Workspace
 from tests.analysis.pictures import textures
 
 SIDE = 128
@@ -53,11 +59,45 @@ def pytorch_msssim(queries: NDArray[np.uint8], targets: NDArray[np.uint8]) -> No
         ssim(x, y, data_range=255, size_average=False)
 
 
+def at_full_size(workspace: Workspace, name: str, count: int, most: int | None, checked: int) -> None:
+    """`count` images of a few test groups of an image set among `most` images of all its other groups."""
+    images = ImageSet.load(workspace.existing("images", name))
+    asked = images.where("test")[np.argsort(images.groups[images.where("test")], kind="stable")]
+    last = images.groups[asked[min(count, len(asked)) - 1]]
+    asked = asked[images.groups[asked] <= last]
+    others = np.flatnonzero(~np.isin(images.groups, images.groups[asked]))
+    targets = View(images.images, spread(others, most or len(others)), images.height, images.width)
+    queries = images.images[spread(asked, count)]
+    begin = time.perf_counter()
+    nearest(queries, targets, k=3, progress=True)
+    seconds = time.perf_counter() - begin
+    pairs = len(queries) * len(targets)
+    print(f"{len(queries):,} queries among {len(targets):,} images of {images.width} x {images.height}: "
+          f"{seconds:,.0f} s ({1000 * seconds / pairs:.4f} ms a pair, {torch.get_num_threads()} threads)")  # fmt: skip
+    few = spread(queries, checked)
+    begin = time.perf_counter()
+    exact = nearest(few, targets, k=3, shortlist=None, progress=True)
+    print(f"{len(few)} of them compared with every image: {time.perf_counter() - begin:,.0f} s; the shortlist kept "
+          f"{shortlist_recall(nearest(few, targets, k=3), exact):.3f} of their 3 nearest, "
+          f"{shortlist_recall(nearest(few, targets, k=1), first(exact)):.3f} of their nearest")  # fmt: skip
+
+
+def first(found: Neighbours) -> Neighbours:
+    return Neighbours(found.indices[:, :1], found.scores[:, :1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--queries", type=int, default=256)
-    parser.add_argument("--targets", type=int, default=8000)
+    parser.add_argument("--queries", type=int, metavar="N", help="default: 256, or 1000 with --images")
+    parser.add_argument("--targets", type=int, metavar="N", help="default: 8000, or all with --images")
+    parser.add_argument("--images", metavar="SET", help="search this image set, at full size")
+    parser.add_argument("--workspace", metavar="DIR", help="where it is")
+    parser.add_argument("--checked", type=int, default=8, metavar="N", help="of its queries, also exhaustively")
     args = parser.parse_args()
+    if args.images:
+        at_full_size(Workspace.at(args.workspace), args.images, args.queries or 1000, args.targets, args.checked)
+        return
+    args.queries, args.targets = args.queries or 256, args.targets or 8000
     torch.set_num_threads(1)
     drawn = textures(-(-args.targets // 8), seed=0, size=SIDE)
     turned = [np.rot90(image, turn, (1, 2)) for turn in range(4) for image in (drawn, drawn[:, ::-1])]
