@@ -1,10 +1,9 @@
 """Every distance under growing disturbance, like figure 3 of Heusel et al. 2017: a figure and a table.
 
-    python -m benchmarks.disturbances --workspace W --images mel --other df --out docs/images/disturbances.svg
+    python -m benchmarks.disturbances --images healthy --other eczema --out docs/images/disturbances.svg
 
 Half of the groups of `--images` stand for the real images; the other half is blurred, made noisy, swirled, or replaced
-in part by images of `--other`. `--extractors` takes any whose weights are at hand; only the phantoms' figure is kept in
-the documentation.
+in part by images of `--other`. `--extractors` takes any whose weights are at hand.
 """
 
 from __future__ import annotations
@@ -93,8 +92,8 @@ def _rows(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workspace")
-    parser.add_argument("--images", default="mel")
-    parser.add_argument("--other", default="df")
+    parser.add_argument("--images", default="healthy")
+    parser.add_argument("--other", default="eczema")
     parser.add_argument("--extractors", nargs="+", default=["random"])
     parser.add_argument("--weights", type=Path, help="of the one extractor named")
     parser.add_argument("--out", type=Path, required=True, help="the figure: .svg, .png or .pdf")
