@@ -237,7 +237,11 @@ def participant(public_id: str) -> Any:
             .where(models.Trial.participant_id == person.id)
             .order_by(models.Trial.position)
         ).all()
-        judged = [(trial, image) for trial, image in rows if trial.answer is not None and trial.kind != "catch"]
+        answered = [(trial, image) for trial, image in rows if trial.answer is not None]
+        made_good = {trial.replaces for trial, _ in answered}  # their spare trials count in their place
+        judged = [
+            (trial, image) for trial, image in answered if trial.kind != "catch" and trial.position not in made_good
+        ]
         counts = observers.count(
             [trial.answer == "generated" for trial, _ in judged], [image.truth == "generated" for _, image in judged],
             [0] * len(judged), 1,
