@@ -55,6 +55,7 @@ def data(token: str) -> Any:
 
 def erase(session: Session, person: models.Participant) -> None:
     """Erase a person's data for good; the row that stays says that somebody withdrew, on which day, from which set."""
+    session.info["erased"] = True
     if person.state not in models.GAVE_BACK:
         entering.count_shown(session, person, -1)
     session.execute(delete(models.Trial).where(models.Trial.participant_id == person.id))
@@ -74,6 +75,7 @@ def forget(session: Session, at: datetime) -> int:
     nothing any more). Counted from when they were last seen.
     """
     forgotten = 0
+    session.info["erased"] = True
     for version in session.scalars(select(models.StudyVersion)):
         file = StudyFile.from_dict(version.definition)
         choices = {question.key for question in file.questions if question.options}

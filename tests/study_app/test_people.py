@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 
 import pytest
@@ -157,6 +158,40 @@ def test_when_the_retention_period_is_over_the_answers_stay_and_are_nobodys(
         assert word not in stored
     assert "3210.5" in stored
     assert client.get(f"/withdraw/{person.withdrawal_token}").status_code == 404
+
+
+@pytest.mark.parametrize("how", ["withdrawal", "forget", "retention"])
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+def test_what_is_erased_is_in_no_file_any_more(
+    client: FlaskClient, person: models.Participant, workspace: Workspace, how: str
+) -> None:
+    def bytes_kept() -> bytes:
+        return b"".join(path.read_bytes() for path in workspace.root.glob("study.db*"))
+
+    words = (b"my-comment", b"my-id", b"my-session")
+    assert all(word in bytes_kept() for word in words)
+    if how == "withdrawal":
+        assert client.post(f"/withdraw/{person.withdrawal_token}").status_code == 200
+    elif how == "forget":
+        assert cli.main(["forget", person.public_id]) == 0
+    else:
+        with Database(workspace.database_url).write() as session:
+            assert people.forget(session, person.last_seen_at + timedelta(days=181)) == 1
+    kept = bytes_kept()
+    assert [word for word in words if word in kept] == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+def test_an_erasure_does_not_wait_for_ever_for_who_reads(
+    client: FlaskClient, person: models.Participant, workspace: Workspace
+) -> None:
+    with Database(workspace.database_url).read() as session:
+        session.execute(text("SELECT COUNT(*) FROM participant"))
+        start = time.monotonic()
+        assert client.post(f"/withdraw/{person.withdrawal_token}").status_code == 200
+        assert time.monotonic() - start < 10
+    assert cli.main(["forget", "--expired"]) == 0
+    assert b"my-comment" not in b"".join(path.read_bytes() for path in workspace.root.glob("study.db*"))
 
 
 @pytest.mark.parametrize("wrong", [[], ["p0", "--expired"], ["nobody"], ["--external-id", "nobody"]])

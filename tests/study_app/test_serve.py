@@ -124,6 +124,28 @@ def test_sigterm_answers_also_the_requests_that_wait_for_a_thread(workspace: Wor
     assert statuses == [303] * 30
 
 
+def test_a_busy_database_puts_retention_off_and_does_not_end_it(
+    workspace: Workspace, study: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    from study_app import people
+    from study_app.serve import DAY_S, RETRY_S, forget_now
+
+    database = Database(workspace.database_url)
+
+    def busy(*_: object) -> int:
+        raise OperationalError("UPDATE participant", {}, Exception("database is locked"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(people, "forget", busy)
+        assert forget_now(database) == RETRY_S < DAY_S
+    (line,) = caplog.messages
+    assert "database is locked" in line
+    assert "\n" not in line
+    assert forget_now(database) == DAY_S
+
+
 @pytest.mark.parametrize(("options", "said"), [(["--workers", "3"], "SQLite"), (["--threads", "0"], "--threads")])
 def test_what_cannot_be_served_is_one_sentence(
     workspace: Workspace, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
