@@ -127,7 +127,7 @@ def _local(workspace: Workspace) -> Any:
     from study_app import create_app
     from study_app.bots import Answered
 
-    app = create_app({"WORKSPACE": workspace, "ENTER_PER_MINUTE": 10**9})
+    app = create_app({"WORKSPACE": workspace, "ENTER_PER_MINUTE": 10**6})
 
     @contextmanager
     def browser() -> Iterator[Http]:

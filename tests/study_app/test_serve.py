@@ -11,6 +11,9 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
@@ -122,6 +125,27 @@ def test_sigterm_answers_also_the_requests_that_wait_for_a_thread(workspace: Wor
         waiting[0].close()
         assert server.wait(20) == 0
     assert statuses == [303] * 30
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+def test_the_workers_count_together_how_often_the_password_is_tried(
+    workspace: Workspace, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLIMPSE_ADMIN_PASSWORD", "open sesame")
+    port, statuses = free_port(), list[int]()
+    with served(workspace, port, "--workers", "4"):
+        login = f"http://127.0.0.1:{port}/admin/login"
+        with urllib.request.urlopen(login) as page:
+            cookie = page.headers["Set-Cookie"].split(";")[0]
+            token = page.read().decode().split('name="token" value="')[1].split('"')[0]
+        form = urllib.parse.urlencode({"token": token, "password": "a guess"}).encode()
+        for _ in range(24):  # each on a connection of its own, so that every worker gets some
+            try:
+                urllib.request.urlopen(urllib.request.Request(login, form, {"Cookie": cookie}))
+            except urllib.error.HTTPError as refused:
+                statuses.append(refused.code)
+                refused.close()
+    assert statuses == [403] * 5 + [429] * 19
 
 
 def test_a_busy_database_puts_retention_off_and_does_not_end_it(
