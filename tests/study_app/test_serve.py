@@ -110,19 +110,32 @@ def test_sigterm_under_load_loses_no_answer_that_was_acknowledged(workspace: Wor
     assert len(acknowledged) <= answers(workspace) <= len(acknowledged) + len(threads)
 
 
-def test_sigterm_answers_also_the_requests_that_wait_for_a_thread(workspace: Workspace, study: str) -> None:
+@pytest.mark.parametrize("kept", [False, True])
+def test_sigterm_answers_also_the_requests_that_wait_for_a_thread(
+    workspace: Workspace, kind: str, study: str, kept: bool
+) -> None:
     port, statuses = free_port(), list[int]()
-    request = f"POST /study/{study}/enter HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-    with served(workspace, port, "--threads", "1") as server:
+    workers = [] if kind == "sqlite" else ["--workers", "2"]
+    form = b"Host: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\nconsent=yes"
+
+    def status(of: socket.socket) -> int:
+        with suppress(ConnectionResetError):
+            return int((of.recv(65536).split() or [b"", b"0"])[1])
+        return 0
+
+    with served(workspace, port, "--threads", "1", *workers) as server:
         waiting = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(30)]
+        if kept:  # connections that the browser keeps open have been answered once before
+            for one in waiting:
+                one.sendall(b"GET /p/x/next HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert status(one) == 404
         for one in waiting:
-            one.sendall(f"{request}Content-Length: 11\r\n\r\nconsent=yes".encode())
-        statuses.append(int(waiting[0].recv(4096).split()[1]))  # it has begun; the others have been read, and wait
+            one.sendall(f"POST /study/{study}/enter HTTP/1.1\r\n".encode() + form)
+        statuses.append(status(waiting[0]))  # it has begun; the others have arrived, and wait
         server.send_signal(signal.SIGTERM)
-        for one in waiting[1:]:
-            statuses.append(int((one.recv(4096).split() or [b"", b"0"])[1]))
+        statuses += [status(one) for one in waiting[1:]]
+        for one in waiting:
             one.close()
-        waiting[0].close()
         assert server.wait(20) == 0
     assert statuses == [303] * 30
 
