@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from sqlalchemy import select, text
 from gan_core.workspace import Workspace
 from study_app import cli, models, people
 from study_app.database import Database
+from tests.study_app.conftest import load
 
 # What a participant left in the tables, each time another word, so that none can hide.
 LEFT = {
@@ -81,6 +83,38 @@ def test_a_withdrawal_by_the_persons_own_link_erases_everything_and_is_counted(
     assert client.post(f"/withdraw/{person.withdrawal_token}").status_code == 200  # once more changes nothing
     assert client.get(f"/p/{person.token}/next").status_code == 410
     assert client.get(f"/withdraw/{person.withdrawal_token}/data.json").status_code == 404
+
+
+def test_every_page_after_the_consent_has_the_link_to_withdraw(
+    client: FlaskClient, study: str, workspace: Workspace
+) -> None:
+    load(
+        workspace, "adults",
+        'sets = [{ name = "alpha" }]\ntrials = { count = 2 }\n'
+        '[[questions]]\nkey = "age"\ntext = "How old?"\noptions = ["young", "old"]\nscreen_out = ["young"]\n',
+    )  # fmt: skip
+
+    def links() -> list[str]:
+        page = client.get(home).text
+        assert page.count('id="continue"') == ('action="questions"' in page) + ('action="device"' in page)
+        return re.findall(r'href="/withdraw/([^"]+)"', page)
+
+    assert "/withdraw/" not in client.get("/study/adults/").text
+    assert "/withdraw/" not in client.post("/study/adults/enter", data={"consent": "no"}).text
+    home = client.post("/study/adults/enter", data={"consent": "yes"}).headers["Location"]
+    (link,) = links()
+    client.post(f"{home}questions", data={"age": "1"})
+    assert links() == [link]
+    client.post(f"{home}device", data={})
+    for trial in (1, 2):
+        assert links() == [link]
+        client.post(f"{home}answer", json={"trial": trial, **ANSWER})
+    assert links() == [link]  # the debrief's
+    home = client.post("/study/adults/enter", data={"consent": "yes"}).headers["Location"]
+    client.post(f"{home}questions", data={"age": "0"})  # screened out
+    (link,) = links()
+    assert client.post(f"/withdraw/{link}").status_code == 200
+    assert links() == []
 
 
 def test_the_link_of_the_study_does_not_withdraw_and_no_guess_does(
