@@ -34,7 +34,7 @@ def database() -> Database:
 def sorry(error: Any) -> Any:
     """An error in words, for a person; a script gets the bare code."""
     code = getattr(error, "code", None) or 500
-    if not request.accept_mimetypes.accept_html or request.path.startswith("/admin"):
+    if not request.accept_mimetypes.accept_html:
         return Response(status=code)
     return render_template("error.html", code=code), code
 
