@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from gan_core.workspace import Workspace
-from study_app import crowd
+from study_app import crowd, entering
 from study_app.database import Database, SurveyError
 from study_app.study import Completion
 from tests.study_app.conftest import load, publish
@@ -82,6 +82,22 @@ def test_a_preview_on_mturk_is_no_start(client: FlaskClient, workspace: Workspac
     assert client.post(f"/study/pilot/enter?{query}", data={"consent": "yes"}).status_code == 403
     with Database(workspace.database_url).read() as session:
         assert session.execute(text("SELECT COUNT(*) FROM participant")).scalar() == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "who"),
+    [
+        ({"workerId": " W9 ", "hitId": "H\n"}, ("mturk", "W9", {"hitId": "H"})),
+        ({"PROLIFIC_PID": "{{%PROLIFIC_PID%}}", "STUDY_ID": "{{%STUDY_ID%}}"}, None),
+        ({"workerId": "${workerId}", "assignmentId": "${assignmentId}"}, None),
+        ({"PROLIFIC_PID": " "}, None),
+        ({"PROLIFIC_PID": "aa", "SESSION_ID": "{{%SESSION_ID%}}"}, ("prolific", "aa", {})),
+    ],
+)
+def test_an_id_is_what_the_platform_filled_in_without_blanks(
+    query: dict[str, str], who: tuple[str, str, dict[str, str]] | None
+) -> None:
+    assert entering.identity(query) == who
 
 
 @pytest.mark.parametrize(

@@ -124,11 +124,36 @@ def test_the_link_of_the_study_does_not_withdraw_and_no_guess_does(
         assert client.post(f"/withdraw/{guess}").status_code == 404
 
 
-def test_a_person_takes_away_all_that_is_stored_about_them(client: FlaskClient, person: models.Participant) -> None:
+def test_a_person_takes_away_all_that_is_stored_about_them(
+    client: FlaskClient, person: models.Participant, workspace: Workspace
+) -> None:
     reply = client.get(f"/withdraw/{person.withdrawal_token}/data.json")
     assert reply.headers["Content-Disposition"].startswith("attachment")
     assert [word for word in words(person)[:-2] if word not in reply.text] == []
     assert person.token not in reply.text
+    stored = reply.json
+    assert stored is not None
+    assert (stored["study_sha256"], stored["trials"][0]["begun"]) == (study_hash(workspace), 0)
+    assert stored["trials"][0]["replaces"] is None
+
+
+def study_hash(workspace: Workspace) -> str:
+    with Database(workspace.database_url).read() as session:
+        return str(session.execute(text("SELECT study_sha256 FROM participants")).scalar())
+
+
+def test_the_seed_that_tells_the_truths_is_given_when_all_is_answered(
+    client: FlaskClient, person: models.Participant
+) -> None:
+    def seed() -> int | None:
+        data = client.get(f"/withdraw/{person.withdrawal_token}/data.json").json
+        assert data is not None
+        return data["seed"]
+
+    assert seed() is None
+    for trial in range(3, 13):
+        client.post(f"/p/{person.token}/answer", json={"trial": trial, **ANSWER})
+    assert seed() == person.seed
 
 
 def test_the_images_of_who_withdrew_are_free_for_others(
