@@ -85,8 +85,9 @@ class Limit:
         moment = time.monotonic() if at is None else at
         with self._lock:
             row = self._moments[hash(key) % len(self._moments)]
-            oldest = row.argmin()
-            if row[oldest] > moment - 60:
+            seen = row.copy()  # another process may write into the row at any moment
+            oldest = seen.argmin()
+            if seen[oldest] > moment - 60:
                 return False
             row[oldest] = moment
             return True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from typing import Any
 
@@ -64,6 +65,17 @@ def test_the_limit_is_over_a_minute(kind: str) -> None:
     assert [limit.allows("a", at) for at in (0, 1, 2, 59, 60.5, 61.5, 62)] == [
         True, True, False, False, True, True, False,
     ]  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")  # what fork() says from Python 3.12 on
+def test_nobody_is_refused_because_two_processes_count_at_the_same_instant(kind: str) -> None:
+    limit = security.Limit(10**5)
+    children = []
+    for _ in range(2):
+        if (child := os.fork()) == 0:
+            os._exit(not all(limit.allows("a") for _ in range(400)))
+        children.append(child)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0, 0]
 
 
 @pytest.mark.parametrize(("proxies", "entered"), [(0, [303, 429]), (1, [303, 303]), (2, [303, 429])])

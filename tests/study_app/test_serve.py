@@ -124,9 +124,10 @@ def test_sigterm_answers_also_the_requests_that_wait_for_a_thread(
         return 0
 
     with served(workspace, port, "--threads", "1", *workers) as server:
-        waiting = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(30)]
-        if kept:  # connections that the browser keeps open have been answered once before
-            for one in waiting:
+        waiting = []
+        for _ in range(30):
+            waiting.append(one := socket.create_connection(("127.0.0.1", port), timeout=20))
+            if kept:  # as browsers keep them open: it has been answered once before
                 one.sendall(b"GET /p/x/next HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert status(one) == 404
         for one in waiting:
