@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -111,19 +112,23 @@ def _encoding(path: Path) -> tuple[str, str]:
 
 def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Both views as they stand at one moment, through a connection that cannot write."""
-    from sqlalchemy import create_engine, inspect, text
+    from sqlalchemy import URL, create_engine, inspect, make_url, text
     from sqlalchemy.exc import OperationalError
     from sqlalchemy.pool import NullPool
 
     if url.startswith("sqlite:///"):
-        path = Path(url.removeprefix("sqlite:///").split("?")[0]).resolve()
+        path = Path(make_url(url).database or "").resolve()
         if not path.is_file():
             raise AnalysisError(f"There is no database at {path}: check DATABASE_URL.")
-        urls = [f"sqlite:///file:{path}?mode=ro&uri=true"]
+
+        def opened(**how: str) -> URL:
+            return URL.create("sqlite", database=f"file:{quote(str(path))}", query={**how, "uri": "true"})
+
+        urls: list[str | URL] = [opened(mode="ro")]
         log = path.with_name(f"{path.name}-wal")
         if not (log.is_file() and log.stat().st_size):
             # A WAL database in a folder that may not be written opens only as immutable; that skips the log.
-            urls.append(f"sqlite:///file:{path}?immutable=1&uri=true")
+            urls.append(opened(immutable="1"))
     else:
         for plain in ("postgres://", "postgresql://"):
             if url.startswith(plain):

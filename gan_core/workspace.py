@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 SCHEMA = 1
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
@@ -63,8 +64,8 @@ class Workspace:
 
     @property
     def database_url(self) -> str:
-        """`$DATABASE_URL` if set, else the SQLite file of this workspace."""
-        return os.environ.get("DATABASE_URL") or f"sqlite:///{(self.root / 'study.db').resolve()}"
+        """`$DATABASE_URL` if set, else the SQLite file of this workspace, whatever characters its path has."""
+        return os.environ.get("DATABASE_URL") or f"sqlite:///{quote(str((self.root / 'study.db').resolve()))}"
 
     def names(self, kind: str) -> list[str]:
         """The finished things of a kind (`images`, `runs`, `stimuli`), sorted by name."""

@@ -20,6 +20,25 @@ TRIES_PER_MINUTE, ALL_TRIES_PER_MINUTE = 5, 30  # from one address, and from all
 blueprint = Blueprint("access", __name__, url_prefix="/admin")
 
 
+def sorry(error: Any) -> Any:
+    """An error on the dashboard, in a sentence."""
+    code = getattr(error, "code", None) or 500
+    sentence = {
+        404: "There is nothing at this address: no such study, participant or image (any more).",
+        413: f"This is too large: at most {(request.max_content_length or 0) / 2**20:g} MB are taken.",
+        500: "The server failed at this. Its output says why.",
+    }.get(code, getattr(error, "description", ""))
+    return render_template("admin/error.html", sentence=sentence), code
+
+
+def explain_errors(pages: Blueprint) -> None:
+    for code in (400, 404, 405, 413, 422, 429, 500):
+        pages.register_error_handler(code, sorry)
+
+
+explain_errors(blueprint)
+
+
 class AdminSessions(SecureCookieSessionInterface):
     """The cookie goes to /admin/ alone, and over HTTPS alone where that is spoken."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import threading
 import zipfile
 from datetime import timedelta
@@ -17,9 +18,10 @@ from sqlalchemy.orm import Session
 
 from analysis import observers
 from study_app import access, charts, crowd, entering, export, models, people
+from study_app.database import SurveyError
 from study_app.pages import database
 from study_app.status import Tally, image_status, study_status
-from study_app.study import StudyFile, say
+from study_app.study import LARGEST_QUOTA, StudyFile, say
 
 blueprint = Blueprint("admin", __name__, url_prefix="/admin")
 HOURS = 48  # shown in the strip of finished participants
@@ -27,6 +29,7 @@ PAGE = 100  # participants a page
 GALLERY = 60  # images of each kind on the page of images
 MOST_LINKS = 200  # personal links made at once
 UPLOAD = 4 * 1024 * 1024  # bytes of a platform's export
+access.explain_errors(blueprint)
 
 
 @blueprint.before_request
@@ -144,8 +147,8 @@ def set_quota(slug: str) -> Any:
             if given is None:
                 continue
             given = given.strip()
-            if given and not (given.isascii() and given.isdigit() and 0 < int(given[:9]) < 1_000_000):
-                abort(422, "A quota is a whole number of at least 1, or empty for none.")
+            if given and not (re.fullmatch("[0-9]{1,9}", given) and 0 < int(given) <= LARGEST_QUOTA):
+                abort(422, f"A quota is a whole number from 1 to {LARGEST_QUOTA}, or empty for none.")
             entry.quota = int(given) if given else None
     return redirect(url_for("admin.of_study", slug=slug), 303)
 
@@ -181,7 +184,7 @@ def images(slug: str) -> Any:
         return _page(session, "images.html", study, fooling=kinds["generated"], doubted=kinds["real"])
 
 
-@blueprint.get("/image/<int:number>.png")
+@blueprint.get("/image/<int(max=2147483647):number>.png")  # what PostgreSQL takes for an ID
 def image(number: int) -> Any:
     with database().read() as session:
         png = session.scalar(select(models.StimulusImage.png).where(models.StimulusImage.stimulus_id == number))
@@ -237,7 +240,11 @@ def participant(public_id: str) -> Any:
             .where(models.Trial.participant_id == person.id)
             .order_by(models.Trial.position)
         ).all()
-        judged = [(trial, image) for trial, image in rows if trial.answer is not None and trial.kind != "catch"]
+        answered = [(trial, image) for trial, image in rows if trial.answer is not None]
+        made_good = {trial.replaces for trial, _ in answered}  # their spare trials count in their place
+        judged = [
+            (trial, image) for trial, image in answered if trial.kind != "catch" and trial.position not in made_good
+        ]
         counts = observers.count(
             [trial.answer == "generated" for trial, _ in judged], [image.truth == "generated" for _, image in judged],
             [0] * len(judged), 1,
@@ -299,12 +306,11 @@ def recruiting(slug: str) -> Any:
                 )
         elif request.method == "POST":
             uploaded = request.files.get("file")
-            text = (
-                uploaded.read().decode("utf-8", "replace")
-                if uploaded and uploaded.filename
-                else request.form.get("ids", "")
-            )
-            freed = free_places(session, study, crowd.freed_places(text))
+            text = crowd.text_of(uploaded.read()) if uploaded and uploaded.filename else request.form.get("ids", "")
+            try:
+                freed = free_places(session, study, crowd.freed_places(text))
+            except SurveyError as error:
+                abort(422, str(error))
         file = StudyFile.from_dict(study.current.definition)
         return _page(
             session, "recruiting.html", study, base=base, completion=file.completion, made=made, freed=freed,
@@ -319,13 +325,12 @@ def free_places(session: Session, study: models.Study, states: dict[str, str]) -
     """
     freed = 0
     external, person = models.ExternalIdentity, models.Participant
-    for who, state in states.items():
-        for found in session.scalars(
-            select(person)
-            .join(external)
-            .where(external.study_id == study.id, external.person == who, person.state == "working")
-        ):
-            found.state = state
+    working = (
+        select(person, external.person).join(external).where(person.study_id == study.id, person.state == "working")
+    )
+    for found, who in session.execute(working).all():
+        if who in states:
+            found.state = states[who]
             entering.count_shown(session, found, -1)
             freed += 1
     return freed

@@ -40,10 +40,11 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 def copy(source: Path, target: Path) -> int:
     """Copy a live SQLite database as it is at one moment, check the copy, and put it in place; returns its answers.
 
-    Raises SurveyError when the copy is not sound; `target` is then as it was.
+    Raises SurveyError when the copy is not sound, or `target` holds something else; `target` is then as it was.
     """
     import sqlite3
     from contextlib import closing
+    from urllib.parse import quote
 
     from gan_core.workspace import atomic_file
     from study_app.database import SurveyError
@@ -52,16 +53,31 @@ def copy(source: Path, target: Path) -> int:
         raise SurveyError(f"{target} is a folder: name the file for the copy, such as {target / 'study.db'}.")
     if target.exists() and target.samefile(source):
         raise SurveyError(f"{target} is the database itself: name another file for the copy.")
-    with (
-        atomic_file(target) as temporary,
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as live,
-        closing(sqlite3.connect(temporary)) as new,
-    ):
-        live.backup(new)  # all pages in one step: one moment, also under writing
-        new.execute("PRAGMA journal_mode=DELETE")  # one file, whole in itself
-        problems = [row[0] for row in new.execute("PRAGMA integrity_check")]
-        if problems != ["ok"]:
-            raise SurveyError(f"The copy of {source} is not sound ({problems[0]}): check the disk.")
-        (answers,) = new.execute("SELECT COUNT(*) FROM trial WHERE answer IS NOT NULL").fetchone()
+    if target.exists() and not _is_sqlite(target):
+        raise SurveyError(f"{target} is there and is no earlier copy: name another file.")
+    try:
+        with (
+            atomic_file(target) as temporary,
+            closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True)) as live,
+            closing(sqlite3.connect(temporary)) as new,
+        ):
+            live.backup(new)  # all pages in one step: one moment, also under writing
+            new.execute("PRAGMA journal_mode=DELETE")  # one file, whole in itself
+            problems = [row[0] for row in new.execute("PRAGMA integrity_check")]
+            if problems != ["ok"]:
+                raise sqlite3.DatabaseError(problems[0])
+            (answers,) = new.execute("SELECT COUNT(*) FROM trial WHERE answer IS NOT NULL").fetchone()
+    except sqlite3.Error as error:
+        raise SurveyError(
+            f"No sound copy of {source} can be made ({' '.join(str(error).split())}): nothing was written. Check the "
+            "disk; if the database is damaged, go on from an earlier copy."
+        ) from None
     target.chmod(source.stat().st_mode & 0o777)  # whoever may not read the database may not read its copy
     return int(answers)
+
+
+def _is_sqlite(path: Path) -> bool:
+    if not path.is_file():  # a device, say
+        return False
+    with path.open("rb") as file:
+        return file.read(16) == b"SQLite format 3\0"

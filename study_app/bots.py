@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 
@@ -86,9 +86,11 @@ def take_part(
     that nobody knows.
     """
     paced = wait or (lambda ms: None)
-    address = f"/study/{slug}/"
+    address = f"/study/{quote(slug, safe='')}/"
     query = "?" + urlencode({"simulated": "1"})
     page = _patiently(http, address + query, paced=wait)
+    if page.status == 404:
+        raise SurveyError(f"There is no study '{slug}' at that address: check its name, and --url if you gave one.")
     if page.status != 200:
         raise SurveyError(f"The study '{slug}' takes nobody at the moment (it answered {page.status}): open it first.")
     entered = _patiently(http, f"{address}enter{query}", form={"consent": "yes"}, paced=wait)

@@ -7,11 +7,12 @@ platform, and freeing the place of somebody who gave up.
 
 from __future__ import annotations
 
+import codecs
 import csv
-import io
 import secrets
 from urllib.parse import quote
 
+from study_app.database import SurveyError
 from study_app.study import Completion
 
 # No letter or digit that can be taken for another when somebody types a link from paper.
@@ -48,28 +49,46 @@ FREED = {
     "EXPIRED": "timed-out",
 }
 PERSON_COLUMNS = ("Participant id", "participant_id", "PROLIFIC_PID", "WorkerId", "workerId", "participant")
-LONGEST_LINE = 10_000  # characters
 STATUS_COLUMNS = ("Status", "status", "AssignmentStatus")
+LONGEST_LINE = 10_000  # characters
+
+
+def text_of(data: bytes) -> str:
+    """An uploaded file as text: UTF-16 where its first bytes say so, else UTF-8; never with a null character."""
+    utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if utf16 else "utf-8", "replace").replace("\0", "")
 
 
 def freed_places(text: str) -> dict[str, str]:
     """Who gave up, by person: `returned` or `timed-out`, from a platform's CSV export or from a pasted list of IDs.
 
-    A list has one ID a line, and all of them are taken for returned. In an export those who finished are passed over.
+    A list has one ID a line, and all of them are taken for returned. In an export (comma, semicolon or tab) those who
+    finished are passed over. Raises SurveyError for what is neither.
     """
-    lines = [line.strip() for line in text.lstrip("\ufeff").splitlines() if line.strip()]
-    if not lines or max(map(len, lines)) > LONGEST_LINE:  # nothing, or no table
-        return {}
-    header = next(csv.reader(lines[:1]))
-    person = next((column for column in PERSON_COLUMNS if column in header), None)
-    status = next((column for column in STATUS_COLUMNS if column in header), None)
-    if person is None or status is None:
-        return {line: "returned" for line in lines if not set(line) & set(' ,;"')}
+    lines = [line.strip() for line in text.replace("\0", "").lstrip("\ufeff").splitlines() if line.strip()]
+    if max(map(len, lines), default=0) > LONGEST_LINE:
+        raise SurveyError("This is neither a platform's export (CSV) nor a list of IDs: its lines are too long.")
+    if not lines or not set(lines[0]) & set(",;\t"):
+        return {line: "returned" for line in lines if not set(line) & set(' ,;"\t')}
+    for delimiter in ",;\t":
+        header = [name.strip() for name in next(csv.reader(lines[:1], delimiter=delimiter))]
+        person = next((header.index(column) for column in PERSON_COLUMNS if column in header), None)
+        status = next((header.index(column) for column in STATUS_COLUMNS if column in header), None)
+        if person is not None and status is not None:
+            break
+    else:
+        raise SurveyError(
+            f"The first line names no column of IDs ({', '.join(PERSON_COLUMNS)}) beside one of states "
+            f"({', '.join(STATUS_COLUMNS)}): give the platform's export as it is, or one ID a line."
+        )
     found = {}
-    for row in csv.DictReader(io.StringIO("\n".join(lines))):
-        state = FREED.get((row[status] or "").strip().upper())
-        if state is not None and row[person]:
-            found[row[person].strip()] = state
+    try:
+        for row in csv.reader(lines[1:], delimiter=delimiter):
+            state = FREED.get(row[status].strip().upper()) if len(row) > max(person, status) else None
+            if state is not None and row[person].strip():
+                found[row[person].strip()] = state
+    except csv.Error as error:
+        raise SurveyError(f"The export cannot be read as a table ({error}): is a quotation mark left open?") from None
     return found
 
 

@@ -54,7 +54,8 @@ def make_engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin_sqlite` does
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+    pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", f"busy_timeout={BUSY_MS}")
+    for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -88,12 +89,28 @@ class Database:
         """Commits when the block ends, rolls back when it raises.
 
         Not `durable`: on disk with the next transaction that is. It survives the death of this process, not that of
-        the machine, and keeps nobody waiting for the disk.
+        the machine, and keeps nobody waiting for the disk. Where the block has set `session.info["erased"]`, what it
+        deleted is in no file of a SQLite database any more.
         """
-        with self._turn, Session(self._writing if durable else self._writing_soon) as session, session.begin():
-            if not durable and self.engine.dialect.name == "postgresql":
-                session.execute(text("SET LOCAL synchronous_commit TO off"))
-            yield session
+        with self._turn:
+            with Session(self._writing if durable else self._writing_soon) as session, session.begin():
+                if not durable and self.engine.dialect.name == "postgresql":
+                    session.execute(text("SET LOCAL synchronous_commit TO off"))
+                yield session
+            if session.info.get("erased") and self.engine.dialect.name == "sqlite":
+                self._empty_log()
+
+    def _empty_log(self) -> None:
+        """Deleted text is overwritten in the database (secure_delete), but its write-ahead log holds older pages.
+
+        Waits for whoever reads older pages still, writers with it, but not for long; then the next erasure does it.
+        """
+        connection = self.engine.raw_connection()
+        try:
+            for pragma in ("busy_timeout=2000", "wal_checkpoint(TRUNCATE)", f"busy_timeout={BUSY_MS}"):
+                connection.cursor().execute(f"PRAGMA {pragma}").fetchall()
+        finally:
+            connection.close()
 
 
 # ------------------------------------------------------------------------------------------------ migrations

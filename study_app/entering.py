@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -24,11 +25,15 @@ PLATFORMS = {
 PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"  # MTurk's assignmentId while somebody only looks
 
 
+UNFILLED = re.compile(r"\{\{.*\}\}|\$\{.*\}")  # {{%PROLIFIC_PID%}}, ${workerId}: the platform put no ID in its place
+
+
 def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
     """(platform, person, other IDs) of a query string; None for somebody who came by the plain address."""
+    given = {key: value.strip()[:128] for key, value in query.items() if not UNFILLED.fullmatch(value.strip())}
     for platform, (person, others) in PLATFORMS.items():
-        if query.get(person):
-            return platform, query[person][:128], {key: query[key][:128] for key in others if query.get(key)}
+        if given.get(person):
+            return platform, given[person], {key: given[key] for key in others if given.get(key)}
     return None
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DESCRIPTION = "dataset_description.json"
 # Where spreadsheets would take a text for a formula, a participant's words get a quote before them.
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
+FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -136,6 +136,8 @@ def _cell(value: Any, column: Column) -> Any:
         return ""
     if column.kind == "json" and value not in ("", "null"):
         return json.dumps(json.loads(value), sort_keys=True, ensure_ascii=False)
+    if isinstance(value, str):  # a lone carriage return ends a row for some readers, quoted or not
+        value = value.replace("\r\n", "\n").replace("\r", "\n")
     if column.origin in ("participant", "platform") and isinstance(value, str) and value.startswith(FORMULA):
         return "'" + value
     if isinstance(value, float) and value.is_integer():

@@ -66,7 +66,7 @@ def _found(session: Session, args: argparse.Namespace) -> list[Participant]:
         session.scalars(
             select(models.Participant)
             .join(models.ExternalIdentity)
-            .where(models.ExternalIdentity.person == args.external_id)
+            .where(models.ExternalIdentity.person == args.external_id.strip())
         )
     )
     if not found:

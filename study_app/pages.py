@@ -34,7 +34,7 @@ def database() -> Database:
 def sorry(error: Any) -> Any:
     """An error in words, for a person; a script gets the bare code."""
     code = getattr(error, "code", None) or 500
-    if not request.accept_mimetypes.accept_html or request.path.startswith("/admin"):
+    if not request.accept_mimetypes.accept_html:
         return Response(status=code)
     return render_template("error.html", code=code), code
 
@@ -90,7 +90,7 @@ def _consent(file: StudyFile) -> dict[str, Any]:
     facts = [
         _("%(count)d images, about %(minutes)d minutes", count=file.trials.total, minutes=i18n.minutes(file)),
         _("We keep your answers and how long they took; not your name, and no address of your computer."),
-        _("You may stop at any time, and have your answers deleted later by a link that you get at the end."),
+        _("You may stop at any time, and have your answers deleted by a link at the foot of the pages that follow."),
         _("Medical images may be unpleasant to look at."),
     ]
     if file.contact:
@@ -171,7 +171,7 @@ def enter(slug: str) -> Any:
 
 def _closed(person: models.Participant, file: StudyFile) -> str:
     """What somebody sees for whom the study ended early, with the platform's code for that if there is one."""
-    return render_template("closed.html", study=file, why=person.state, **_way_back(person, file))
+    return render_template("closed.html", study=file, person=person, why=person.state, **_way_back(person, file))
 
 
 def _way_back(person: models.Participant, file: StudyFile) -> dict[str, str]:

@@ -55,6 +55,7 @@ def data(token: str) -> Any:
 
 def erase(session: Session, person: models.Participant) -> None:
     """Erase a person's data for good; the row that stays says that somebody withdrew, on which day, from which set."""
+    session.info["erased"] = True
     if person.state not in models.GAVE_BACK:
         entering.count_shown(session, person, -1)
     session.execute(delete(models.Trial).where(models.Trial.participant_id == person.id))
@@ -74,6 +75,7 @@ def forget(session: Session, at: datetime) -> int:
     nothing any more). Counted from when they were last seen.
     """
     forgotten = 0
+    session.info["erased"] = True
     for version in session.scalars(select(models.StudyVersion)):
         file = StudyFile.from_dict(version.definition)
         choices = {question.key for question in file.questions if question.options}
@@ -95,7 +97,10 @@ def forget(session: Session, at: datetime) -> int:
 
 
 def everything(session: Session, person: models.Participant) -> dict[str, Any]:
-    """All that is stored about one person, the platform's ID included, as JSON values."""
+    """All that is stored about one person, the platform's ID included, as JSON values; no token.
+
+    The seed of the draw only when nothing is left to answer: it would tell which of the images are real.
+    """
     external = person.external
     trials = session.scalars(
         select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
@@ -114,13 +119,16 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
     )
     return {
         "study": person.study.slug,
+        "study_sha256": person.version.sha256,
         "set": person.set.name if person.set else None,
+        "seed": person.seed if person.state in ("finished", "screened-out") else None,
         **{name: getattr(person, name) for name in plain},
         **{name: models.iso(moment) if (moment := getattr(person, name)) else None for name in moments},
         "from": {"platform": external.platform, "id": external.person, **external.details} if external else None,
         "trials": [
             {
-                "position": trial.position, "kind": trial.kind, "image": trial.stimulus.public_id,
+                "position": trial.position, "kind": trial.kind, "replaces": trial.replaces,
+                "image": trial.stimulus.public_id, "begun": trial.begun,
                 "answer": trial.answer,
                 "exposure_ms_planned": trial.exposure_ms_planned, "exposure_ms_actual": trial.exposure_ms_actual,
                 "response_time_ms": trial.response_time_ms, "dropped_frames": trial.dropped_frames,

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 import secrets
 import threading
 import time
-from collections import defaultdict, deque
 from pathlib import Path
 
+import numpy as np
 from flask import Flask, Response, abort, current_app, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -69,26 +70,26 @@ def add_headers(response: Response) -> Response:
 
 
 class Limit:
-    """At most `per_minute` events a key in any minute, counted in this process."""
+    """At most `per_minute` events a key in any minute, counted in memory that worker processes share once they fork.
+
+    Each key has a row for the moments of its last events, found by a hash that only this server knows: no key is kept.
+    """
 
     def __init__(self, per_minute: int) -> None:
-        self.per_minute = per_minute
-        self._events: dict[str, deque[float]] = defaultdict(deque)
-        self._lock = threading.Lock()
+        shape = (max(1, 2**19 // per_minute), per_minute)  # 4 MB; two keys in one row are rare, and count together
+        self._moments = np.frombuffer(mmap.mmap(-1, 8 * shape[0] * shape[1])).reshape(shape)
+        self._moments[:] = -np.inf
+        self._lock = threading.Lock()  # in each process: two of them at the same instant may take one place
 
     def allows(self, key: str, at: float | None = None) -> bool:
         moment = time.monotonic() if at is None else at
         with self._lock:
-            if len(self._events) > 10_000:
-                self._events = defaultdict(
-                    deque, {k: events for k, events in self._events.items() if events[-1] > moment - 60}
-                )
-            events = self._events[key]
-            while events and events[0] <= moment - 60:
-                events.popleft()
-            if len(events) >= self.per_minute:
+            row = self._moments[hash(key) % len(self._moments)]
+            seen = row.copy()  # another process may write into the row at any moment
+            oldest = seen.argmin()
+            if seen[oldest] > moment - 60:
                 return False
-            events.append(moment)
+            row[oldest] = moment
             return True
 
 

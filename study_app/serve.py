@@ -20,7 +20,10 @@ from gan_core.workspace import Workspace
 if TYPE_CHECKING:
     from flask import Flask
 
-DAY_S = 24 * 3600
+    from study_app.database import Database
+
+DAY_S = 24 * 3600.0
+RETRY_S = 600.0
 DRAIN_S = 5.0  # for requests that were read before the server was told to stop
 CONNECTIONS = 4000  # open at once in one process
 
@@ -121,15 +124,26 @@ def _gunicorn(app: Flask, args: argparse.Namespace, workers: int) -> None:
 
 def _forget_daily(app: Flask) -> None:
     """From now on, once a day, erase what has outlived its retention period; several processes may do so at once."""
-    from study_app import models, people
 
     def daily() -> None:
         while True:
-            with app.extensions["glimpse"].write() as session:
-                people.forget(session, models.now())
-            threading.Event().wait(DAY_S)
+            time.sleep(forget_now(app.extensions["glimpse"]))
 
     threading.Thread(target=daily, daemon=True).start()
+
+
+def forget_now(database: Database) -> float:
+    """Erase what has outlived its retention period; returns in how many seconds to do so again, sooner if it failed."""
+    from study_app import models, people
+
+    try:
+        with database.write() as session:
+            people.forget(session, models.now())
+    except Exception as error:  # whatever it was (a busy database, a full disk): nobody else would keep the promise
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        logging.getLogger("glimpse").error("Retention: nothing was erased (%s); trying again in ten minutes.", said)
+        return RETRY_S
+    return DAY_S
 
 
 def check_port(host: str, port: int) -> None:

@@ -82,8 +82,10 @@ def _check(args: argparse.Namespace) -> None:
         raise SurveyError("--participants and --at-once must be at least 1, --seed at least 0.")
     if not all(map(isfinite, (args.sensitivity, args.bias, args.spread, args.response_ms))):
         raise SurveyError("--sensitivity, --bias, --spread and --response-ms must be finite numbers.")
-    if not 0 <= args.lapses <= 1 or args.spread < 0 or args.response_ms <= 0:
-        raise SurveyError("--lapses is a share from 0 to 1, --spread is at least 0, --response-ms is above 0.")
+    if not 0 <= args.lapses <= 1 or args.spread < 0 or not 0 < args.response_ms <= 60_000:
+        raise SurveyError(
+            "--lapses is a share from 0 to 1, --spread is at least 0, --response-ms from above 0 to 60000."
+        )
 
 
 def truths(workspace: Workspace) -> dict[str, str]:
@@ -116,7 +118,10 @@ def _offered(url: str, slug: str | None) -> str:
     if slug is not None:
         return slug
     with _remote(url)() as http:
-        parts = urlsplit(http("/").location).path.rstrip("/").split("/")
+        first = http("/")
+    if first.status >= 400:
+        raise SurveyError(f"There is no survey at {url} (it answered {first.status}): check the address.")
+    parts = urlsplit(first.location).path.rstrip("/").split("/")
     if len(parts) < 2 or parts[-2] != "study":
         raise SurveyError(f"The survey at {url} has not exactly one open study: name one, such as `simulate pilot`.")
     return parts[-1]
@@ -127,7 +132,7 @@ def _local(workspace: Workspace) -> Any:
     from study_app import create_app
     from study_app.bots import Answered
 
-    app = create_app({"WORKSPACE": workspace, "ENTER_PER_MINUTE": 10**9})
+    app = create_app({"WORKSPACE": workspace, "ENTER_PER_MINUTE": 10**6})
 
     @contextmanager
     def browser() -> Iterator[Http]:
@@ -149,16 +154,21 @@ def _remote(url: str) -> Any:
     """Browsers for a survey that is being served; each keeps one connection."""
     import http.client
     import json
-    from urllib.parse import urlencode, urlsplit
+    from urllib.parse import quote, urlencode, urlsplit
 
     from study_app.bots import Answered
     from study_app.database import SurveyError
 
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise SurveyError(f"--url {url}: give the survey's address, such as http://127.0.0.1:5000.")
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    base = parts.path.rstrip("/")
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    try:
+        parts = urlsplit(url)
+        kind = kinds[parts.scheme]
+        if not kind(parts.netloc).host:  # connects to nothing yet, but sees what is no host or port
+            raise ValueError
+        parts.netloc.encode("idna")
+    except (ValueError, KeyError, http.client.InvalidURL):
+        raise SurveyError(f"--url {url}: give the survey's address, such as http://127.0.0.1:5000.") from None
+    base = quote(parts.path.rstrip("/"), safe="/%")
 
     @contextmanager
     def browser() -> Iterator[Http]:

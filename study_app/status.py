@@ -7,23 +7,24 @@ finished since (a withdrawal makes it start over): the dashboard stays fast with
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import case, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy import and_, case, func, not_, or_, select, tuple_
+from sqlalchemy.orm import Session, aliased
 
 from analysis import observers
 from study_app import design, models
 from study_app.study import StudyFile, say
 
-CHUNK = 500  # participants whose sums are asked for at once: below every database's limit of parameters
-# The sums of one participant, in the order of a row of `Tally.people`.
+CHUNK = 400  # participants asked for at once: named twice in a query, below every database's limit of parameters (999)
+# The sums of one participant, in the order of a row of `Tally.people`. A trial that a spare one made good counts for
+# the timing alone, as in the report.
 SUMS = (
-    "hits", "misses", "false_alarms", "correct_rejections", "timed", "error_ms", "squared_error_ms",
+    "hits", "misses", "false_alarms", "correct_rejections", "trials", "timed", "error_ms", "squared_error_ms",
     "wrong_exposures", "dropped", "unfocused", "response_ms", "catch", "catch_wrong",
 )  # fmt: skip
 
@@ -113,7 +114,8 @@ class Tally:
     def __init__(self, study_id: int, simulated: bool) -> None:
         self.study_id, self.simulated = study_id, simulated
         self.people: dict[int, tuple[float, ...]] = {}
-        self.images: dict[int, list[int]] = {}  # stimulus: answers, of which 'generated'
+        self.excluded: set[int] = set()  # of the people: by the rule for attention trials of the version they agreed to
+        self.images: dict[int, list[int]] = {}  # stimulus: answers of the others, of which 'generated'
         self._lock = threading.Lock()
 
     def update(self, session: Session) -> None:
@@ -127,14 +129,25 @@ class Tally:
         )
         with self._lock:
             if not self.people.keys() <= finished:  # somebody withdrew
-                self.people, self.images = {}, {}
+                self.people, self.excluded, self.images = {}, set(), {}
             for chunk in _chunks(sorted(finished - self.people.keys())):
                 for row in session.execute(_sums_of(chunk)):
                     self.people[row[0]] = tuple(float(value or 0) for value in row[1:])
-                for stimulus, answers, said in session.execute(_images_of(chunk)):
+                self.excluded |= self._beyond_their_rule(session, chunk)
+                kept = [i for i in chunk if i not in self.excluded]
+                for stimulus, answers, said in session.execute(_images_of(kept)):
                     counted = self.images.setdefault(stimulus, [0, 0])
                     counted[0] += answers
                     counted[1] += int(said or 0)
+
+    def _beyond_their_rule(self, session: Session, people: list[int]) -> set[int]:
+        """Whom the view `participants` calls excluded: each is judged by their own version, whatever came later."""
+        person, version = models.Participant, models.StudyVersion
+        versions = session.execute(select(version.id, version.definition).where(version.study_id == self.study_id))
+        allowed = {key: StudyFile.from_dict(definition).trials.catch_wrong for key, definition in versions}
+        theirs = session.execute(select(person.id, person.version_id).where(person.id.in_(people)))
+        missed = SUMS.index("catch_wrong")
+        return {i for i, key in theirs if i in self.people and self.people[i][missed] > allowed[key]}
 
 
 def _chunks(ids: list[int]) -> Iterator[list[int]]:
@@ -144,17 +157,18 @@ def _chunks(ids: list[int]) -> Iterator[list[int]]:
 def _sums_of(people: list[int]) -> Any:
     trial, stimulus = models.Trial, models.Stimulus
     scored, generated = trial.kind != "catch", stimulus.truth == "generated"
-    said = trial.answer == "generated"
+    counts, said = and_(scored, not_(_replaced(people))), trial.answer == "generated"
     error = case((scored, trial.exposure_ms_actual - trial.exposure_ms_planned))
 
     def count(*conditions: Any) -> Any:
-        return func.sum(case(((conditions[0] if len(conditions) == 1 else _all(conditions)), 1), else_=0))
+        return func.sum(case((and_(*conditions), 1), else_=0))
 
     sums = {
-        "hits": count(scored, generated, said),
-        "misses": count(scored, generated, ~said),
-        "false_alarms": count(scored, ~generated, said),
-        "correct_rejections": count(scored, ~generated, ~said),
+        "hits": count(counts, generated, said),
+        "misses": count(counts, generated, ~said),
+        "false_alarms": count(counts, ~generated, said),
+        "correct_rejections": count(counts, ~generated, ~said),
+        "trials": count(scored),
         "timed": func.count(error),
         "error_ms": func.sum(error),
         "squared_error_ms": func.sum(error * error),
@@ -173,17 +187,22 @@ def _sums_of(people: list[int]) -> Any:
     )
 
 
-def _all(conditions: Iterable[Any]) -> Any:
-    from sqlalchemy import and_
-
-    return and_(*conditions)
+def _replaced(people: list[int]) -> Any:
+    """Whether a trial of these people was made good by a spare one; the spare ones are looked up once a query."""
+    spare = aliased(models.Trial)
+    made_good = select(spare.participant_id, spare.replaces).where(
+        spare.participant_id.in_(people), spare.replaces.is_not(None), spare.answer.is_not(None)
+    )
+    return tuple_(models.Trial.participant_id, models.Trial.position).in_(made_good)
 
 
 def _images_of(people: list[int]) -> Any:
     trial = models.Trial
     return (
         select(trial.stimulus_id, func.count(), func.sum(case((trial.answer == "generated", 1), else_=0)))
-        .where(trial.participant_id.in_(people), trial.answer.is_not(None), trial.kind != "catch")
+        .where(
+            trial.participant_id.in_(people), trial.answer.is_not(None), trial.kind != "catch", not_(_replaced(people))
+        )
         .group_by(trial.stimulus_id)
     )
 
@@ -205,7 +224,7 @@ def study_status(
         _set_status(
             entry.set.name, labels.get(entry.set.name) or entry.set.label,
             None if tally.simulated else entry.quota, states.get(entry.set_id, {}),
-            [tally.people[i] for i in who.get(entry.set_id, []) if i in tally.people], file.trials.catch_wrong,
+            [i for i in who.get(entry.set_id, []) if i in tally.people], tally,
         )
         for entry in _all_sets(study)
     ]  # fmt: skip
@@ -255,11 +274,11 @@ def _finished_by_set(session: Session, study: models.Study, simulated: bool) -> 
 
 
 def _set_status(
-    name: str, label: str, quota: int | None, states: dict[str, int], people: list[tuple[float, ...]], catch_wrong: int
+    name: str, label: str, quota: int | None, states: dict[str, int], people: list[int], tally: Tally
 ) -> SetStatus:
-    table = np.array(people, np.float64).reshape(-1, len(SUMS))
+    table = np.array([tally.people[i] for i in people], np.float64).reshape(-1, len(SUMS))
     sums = dict(zip(SUMS, table.T, strict=True))
-    kept = sums["catch_wrong"] <= catch_wrong
+    kept = np.array([i not in tally.excluded for i in people], bool)
     counts = observers.Counts(
         *(sums[key][kept].astype(np.int64) for key in ("hits", "misses", "false_alarms", "correct_rejections"))
     )
@@ -294,7 +313,7 @@ def mean_accuracy(accuracies: Any) -> Accuracy:
 def timing(sums: dict[str, Any]) -> Timing:
     """Over all trials of these participants; `sums` holds an array (P,) for each name of SUMS."""
     total = {name: float(values.sum()) for name, values in sums.items()}
-    trials = int(sum(total[key] for key in ("hits", "misses", "false_alarms", "correct_rejections")))
+    trials = int(total["trials"])
     if trials == 0:
         return Timing()
     timed = total["timed"]

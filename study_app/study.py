@@ -19,6 +19,7 @@ from study_app.database import SurveyError
 from study_app.models import MODES
 
 LANGUAGES = ("en", "de", "fr")
+LARGEST_QUOTA = 999_999
 Text = str | dict[str, str]
 
 
@@ -276,7 +277,9 @@ def _sets(table: _Table) -> tuple[SetEntry, ...]:
             raise SurveyError(f"{table.where}: `{entry.path}name` is missing: the name of a stimulus set.")
         if name in [other.name for other in entries]:
             raise SurveyError(f"{table.where}: `{entry.path}name` is '{name}', which is there already.")
-        quota = entry.get("quota", None, "a whole number of at least 1", lambda v: _whole(v) and v >= 1)
+        quota = entry.get(
+            "quota", None, f"a whole number from 1 to {LARGEST_QUOTA}", lambda v: _whole(v) and 1 <= v <= LARGEST_QUOTA
+        )
         entries.append(SetEntry(name, entry.text("label", ""), quota))
         entry.done()
     if not entries:

@@ -64,6 +64,7 @@ def test_axe_finds_nothing_on_any_page(
             {"questions": "fieldset", "device": "#check-frames.good, #check-frames.bad", "instructions": "#begin"}[name]
         )
         inspect(page, f"{device}-{language}-{name}")
+        assert page.is_visible("#leave")
     page.click("#begin")
     for i in range(3):
         if i == 2:
@@ -74,6 +75,7 @@ def test_axe_finds_nothing_on_any_page(
         if i == 1:
             page.wait_for_selector("body[data-phase=fixation]")
             inspect(page, f"{device}-{language}-fixation")
+            assert page.is_hidden("#leave")
         page.wait_for_selector("body[data-phase=stimulus]")
         if i == 2 and (picture := screenshots(f"{device}-{language}-stimulus")):
             page.screenshot(path=picture)
@@ -84,6 +86,7 @@ def test_axe_finds_nothing_on_any_page(
             page.click("#answer-real")
     page.wait_for_selector("body[data-phase=done]")
     inspect(page, f"{device}-{language}-thanks")
+    assert page.is_visible("#leave")
     page.click("#finish")
     inspect(page, f"{device}-{language}-debrief")
     page.click("#withdraw")

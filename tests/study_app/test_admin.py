@@ -20,6 +20,9 @@ PAGES = ("", "study/pilot/", "study/pilot/live", "study/pilot/images", "study/pi
 FORMS = ("study/pilot/state", "study/pilot/quota", "study/pilot/recruiting", "participant/p1/erase", "logout")
 
 
+FORM = "application/x-www-form-urlencoded"
+
+
 def token(client: FlaskClient, page: str = "/admin/login") -> str:
     found = re.search(r'name="token" value="([^"]+)"', client.get(page).text)
     assert found
@@ -171,7 +174,7 @@ def test_a_quota_holds_from_when_it_is_set(admin: FlaskClient) -> None:
     assert entered == [303, 303, 403]
     assert post(admin, "study/pilot/quota", **{"quota-alpha": ""}) == 303
     assert admin.post("/study/pilot/enter", data={"consent": "yes"}).status_code == 303
-    for wrong in ("0", "-1", "many", "1e3"):
+    for wrong in ("0", "-1", "many", "1e3", "1000000", "0000000019999999999", "9" * 5000, "١"):
         assert post(admin, "study/pilot/quota", **{"quota-alpha": wrong}) == 422
 
 
@@ -209,4 +212,43 @@ def test_who_returned_or_timed_out_frees_their_place(admin: FlaskClient) -> None
     assert "1 place freed" in reply.text
     assert admin.post("/study/pilot/enter?PROLIFIC_PID=cc", data={"consent": "yes"}).status_code == 303
     large = {"do": "free", "file": (io.BytesIO(b"x" * 300_000), "export.csv"), "token": token(admin, "/admin/")}
-    assert admin.post("/admin/study/pilot/recruiting", data=large).status_code == 200
+    assert admin.post("/admin/study/pilot/recruiting", data=large).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "Participant id;Status\naa;RETURNED\n".encode("utf-16"), b"Participant id\tStatus\r\na\0a\tRETURNED\r\n",
+        b"aa\n\0\xff\xfe\n",
+    ],
+)  # fmt: skip
+def test_an_export_in_any_encoding_frees_the_places_that_it_names(admin: FlaskClient, content: bytes) -> None:
+    admin.post("/study/pilot/enter?PROLIFIC_PID=aa", data={"consent": "yes"})
+    form = {"do": "free", "file": (io.BytesIO(content), "export.csv"), "token": token(admin, "/admin/")}
+    assert "1 place freed" in admin.post("/admin/study/pilot/recruiting", data=form).text
+
+
+def test_no_upload_brings_the_dashboard_down(admin: FlaskClient) -> None:
+    for content in (bytes(range(256)) * 40, b"\xff\xfe\0", b'Participant id,Status\n"' + b"a,RETURNED\n" * 20_000):
+        form = {"do": "free", "file": (io.BytesIO(content), "export.csv"), "token": token(admin, "/admin/")}
+        assert admin.post("/admin/study/pilot/recruiting", data=form).status_code in (200, 422)
+
+
+def test_an_error_is_a_sentence(admin: FlaskClient) -> None:
+    admin.environ_base["HTTP_ACCEPT"] = "text/html"
+    form = {"do": "free", "token": token(admin, "/admin/")}
+    large = b"ids=" + b"x" * (5 << 20)
+    for reply, code, said in (
+        (admin.get("/admin/study/nowhere/"), 404, "no such study"),
+        (admin.get("/admin/participant/nobody"), 404, "no such study, participant"),
+        (admin.get("/admin/nowhere"), 404, "There is nothing here"),
+        (admin.get("/admin/image/99999999999.png"), 404, ""),
+        (admin.get("/admin/image/99999999999999999999.png"), 404, ""),
+        (admin.get("/admin/image/99.png"), 404, "image"),
+        (admin.post("/admin/study/pilot/recruiting", data=large, content_type=FORM), 413, "at most 4 MB"),
+        (admin.post("/admin/study/pilot/recruiting", data={**form, "ids": "a,b\n1,2"}), 422, "column of IDs"),
+        (admin.post("/admin/study/pilot/state", data={"state": "open"}), 400, "The form is out of date"),
+    ):
+        assert reply.status_code == code
+        assert said in reply.text
+        assert "<h1>" in reply.text

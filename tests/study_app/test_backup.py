@@ -82,3 +82,55 @@ def test_what_cannot_be_backed_up_is_one_sentence(
 
 def test_the_database_is_not_copied_over_itself(workspace: Workspace, pilot: str) -> None:
     assert cli.main(["backup", str(workspace.root / "study.db")]) == 2
+
+
+def test_a_copy_replaces_an_earlier_copy_and_nothing_else(
+    workspace: Workspace, pilot: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    study, copied = tmp_path / "study.toml", tmp_path / "copy.db"
+    study.write_text('slug = "years-of-work"\n')
+    assert cli.main(["backup", str(study)]) == 2
+    assert "name another file" in capsys.readouterr().err
+    assert study.read_text() == 'slug = "years-of-work"\n'
+    assert [cli.main(["backup", str(copied)]) for _ in range(2)] == [0, 0]
+
+
+def torn(database: bytes) -> bytes:
+    """A database whose first table is overwritten in the middle."""
+    return database[:4096] + b"\xff" * 8192 + database[12288:]
+
+
+@pytest.mark.parametrize("damage", [lambda database: b"not a database " * 999, lambda database: database[:9000], torn])
+def test_a_damaged_database_is_one_sentence_and_leaves_nothing_behind(
+    workspace: Workspace, pilot: str, damage: Callable[[bytes], bytes], tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    copy(workspace.root / "study.db", tmp_path / "whole.db")
+    for path in workspace.root.glob("study.db*"):
+        path.unlink()
+    (workspace.root / "study.db").write_bytes(damage((tmp_path / "whole.db").read_bytes()))
+    capsys.readouterr()
+    assert cli.main(["backup", str(tmp_path / "copies" / "copy.db")]) == 2
+    said = capsys.readouterr().err
+    assert (said.count("\n"), "No sound copy" in said) == (1, True)
+    assert list((tmp_path / "copies").iterdir()) == []
+
+
+@pytest.mark.parametrize("name", ["a?b", "50% off#2", "a%3Fb", "with space"])
+def test_the_database_is_in_the_workspace_whatever_its_path_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from analysis.responses import read_database
+
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    workspace = Workspace.at(tmp_path / name)
+    publish(workspace, "alpha")
+    load(workspace, "pilot", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\n')
+    at = ["--workspace", str(workspace.root)]
+    assert cli.main(["simulate", "--participants", "1", *at]) == 0
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert cli.main(["backup", str(workspace.root / "copy.db"), *at]) == 0
+    assert "4 answers" in capsys.readouterr().out
+    answers = read_database(workspace, include_simulated=True)
+    assert answers is not None
+    assert len(answers.trials) == 4

@@ -11,8 +11,8 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from gan_core.workspace import Workspace
-from study_app import crowd
-from study_app.database import Database
+from study_app import crowd, entering
+from study_app.database import Database, SurveyError
 from study_app.study import Completion
 from tests.study_app.conftest import load, publish
 
@@ -42,7 +42,29 @@ def test_an_export_or_a_list_says_who_gave_up() -> None:
     assert crowd.freed_places(prolific) == {"bb": "returned", "cc": "timed-out"}
     assert crowd.freed_places("WorkerId,AssignmentStatus\nW1,Submitted\nW2,Abandoned\n") == {"W2": "timed-out"}
     assert crowd.freed_places("aa\n bb \n\n") == {"aa": "returned", "bb": "returned"}
-    assert crowd.freed_places("") == crowd.freed_places("x" * 300_000) == {}
+    assert crowd.freed_places("") == {}
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_an_export_is_read_as_spreadsheets_save_it(delimiter: str, encoding: str) -> None:
+    lines = ["Submission id,Participant id,Status", "1,aa,APPROVED", '2,"bb",RETURNED', "3,cc", ""]
+    data = "\r\n".join(lines).replace(",", delimiter).encode(encoding)
+    assert crowd.freed_places(crowd.text_of(data)) == {"bb": "returned"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Submission id,Participant id\n1,aa\n", "AssignmentStatus"),
+        ("Status;When\nRETURNED;now\n", "Participant id"),
+        ("x" * 300_000, "too long"),
+        ('Participant id,Status\n"aa,RETURNED\n' + "bb,RETURNED\n" * 20_000, "quotation mark"),
+    ],
+)
+def test_what_is_no_export_and_no_list_is_refused_with_the_reason(text: str, said: str) -> None:
+    with pytest.raises(SurveyError, match=said):
+        crowd.freed_places(text)
 
 
 def test_codes_are_unmistakable_and_never_repeat() -> None:
@@ -60,6 +82,22 @@ def test_a_preview_on_mturk_is_no_start(client: FlaskClient, workspace: Workspac
     assert client.post(f"/study/pilot/enter?{query}", data={"consent": "yes"}).status_code == 403
     with Database(workspace.database_url).read() as session:
         assert session.execute(text("SELECT COUNT(*) FROM participant")).scalar() == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "who"),
+    [
+        ({"workerId": " W9 ", "hitId": "H\n"}, ("mturk", "W9", {"hitId": "H"})),
+        ({"PROLIFIC_PID": "{{%PROLIFIC_PID%}}", "STUDY_ID": "{{%STUDY_ID%}}"}, None),
+        ({"workerId": "${workerId}", "assignmentId": "${assignmentId}"}, None),
+        ({"PROLIFIC_PID": " "}, None),
+        ({"PROLIFIC_PID": "aa", "SESSION_ID": "{{%SESSION_ID%}}"}, ("prolific", "aa", {})),
+    ],
+)
+def test_an_id_is_what_the_platform_filled_in_without_blanks(
+    query: dict[str, str], who: tuple[str, str, dict[str, str]] | None
+) -> None:
+    assert entering.identity(query) == who
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from gan_core.workspace import Workspace
@@ -97,6 +98,22 @@ def test_words_of_participants_are_no_formulas(
     assert cli.main(["export", "--out", str(tmp_path / "out")]) == 0
     (row,) = tables(tmp_path / "out")["study-pilot_table-participants_data.csv"]
     assert row["comment"].startswith("'=")
+
+
+def test_no_line_end_in_a_participants_words_makes_another_row(
+    workspace: Workspace, study: str, client: object, tmp_path: Path
+) -> None:
+    client.post("/study/pilot/enter?id=one%0Dtwo", data={"consent": "yes"})  # type: ignore[attr-defined]
+    with Database(workspace.database_url).write() as session:
+        from study_app.models import Participant
+
+        session.query(Participant).one().comment = "one\rtwo\r\nthree\nfour"
+    assert cli.main(["export", "--with-external-ids", "--out", str(tmp_path / "out")]) == 0
+    data = tmp_path / "out" / "data"
+    people = pd.read_csv(data / "study-pilot_table-participants_data.csv")
+    assert people["comment"].tolist() == ["one\ntwo\nthree\nfour"]
+    assert len(pd.read_csv(data / "study-pilot_table-externalids_data.csv")) == 1
+    assert all(b"\r" not in path.read_bytes() for path in data.iterdir())
 
 
 def test_a_folder_with_something_else_is_left_alone(

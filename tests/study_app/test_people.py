@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import time
 from datetime import timedelta
 
 import pytest
@@ -12,6 +14,7 @@ from sqlalchemy import select, text
 from gan_core.workspace import Workspace
 from study_app import cli, models, people
 from study_app.database import Database
+from tests.study_app.conftest import load
 
 # What a participant left in the tables, each time another word, so that none can hide.
 LEFT = {
@@ -82,6 +85,38 @@ def test_a_withdrawal_by_the_persons_own_link_erases_everything_and_is_counted(
     assert client.get(f"/withdraw/{person.withdrawal_token}/data.json").status_code == 404
 
 
+def test_every_page_after_the_consent_has_the_link_to_withdraw(
+    client: FlaskClient, study: str, workspace: Workspace
+) -> None:
+    load(
+        workspace, "adults",
+        'sets = [{ name = "alpha" }]\ntrials = { count = 2 }\n'
+        '[[questions]]\nkey = "age"\ntext = "How old?"\noptions = ["young", "old"]\nscreen_out = ["young"]\n',
+    )  # fmt: skip
+
+    def links() -> list[str]:
+        page = client.get(home).text
+        assert page.count('id="continue"') == ('action="questions"' in page) + ('action="device"' in page)
+        return re.findall(r'href="/withdraw/([^"]+)"', page)
+
+    assert "/withdraw/" not in client.get("/study/adults/").text
+    assert "/withdraw/" not in client.post("/study/adults/enter", data={"consent": "no"}).text
+    home = client.post("/study/adults/enter", data={"consent": "yes"}).headers["Location"]
+    (link,) = links()
+    client.post(f"{home}questions", data={"age": "1"})
+    assert links() == [link]
+    client.post(f"{home}device", data={})
+    for trial in (1, 2):
+        assert links() == [link]
+        client.post(f"{home}answer", json={"trial": trial, **ANSWER})
+    assert links() == [link]  # the debrief's
+    home = client.post("/study/adults/enter", data={"consent": "yes"}).headers["Location"]
+    client.post(f"{home}questions", data={"age": "0"})  # screened out
+    (link,) = links()
+    assert client.post(f"/withdraw/{link}").status_code == 200
+    assert links() == []
+
+
 def test_the_link_of_the_study_does_not_withdraw_and_no_guess_does(
     client: FlaskClient, person: models.Participant
 ) -> None:
@@ -89,11 +124,36 @@ def test_the_link_of_the_study_does_not_withdraw_and_no_guess_does(
         assert client.post(f"/withdraw/{guess}").status_code == 404
 
 
-def test_a_person_takes_away_all_that_is_stored_about_them(client: FlaskClient, person: models.Participant) -> None:
+def test_a_person_takes_away_all_that_is_stored_about_them(
+    client: FlaskClient, person: models.Participant, workspace: Workspace
+) -> None:
     reply = client.get(f"/withdraw/{person.withdrawal_token}/data.json")
     assert reply.headers["Content-Disposition"].startswith("attachment")
     assert [word for word in words(person)[:-2] if word not in reply.text] == []
     assert person.token not in reply.text
+    stored = reply.json
+    assert stored is not None
+    assert (stored["study_sha256"], stored["trials"][0]["begun"]) == (study_hash(workspace), 0)
+    assert stored["trials"][0]["replaces"] is None
+
+
+def study_hash(workspace: Workspace) -> str:
+    with Database(workspace.database_url).read() as session:
+        return str(session.execute(text("SELECT study_sha256 FROM participants")).scalar())
+
+
+def test_the_seed_that_tells_the_truths_is_given_when_all_is_answered(
+    client: FlaskClient, person: models.Participant
+) -> None:
+    def seed() -> int | None:
+        data = client.get(f"/withdraw/{person.withdrawal_token}/data.json").json
+        assert data is not None
+        return data["seed"]
+
+    assert seed() is None
+    for trial in range(3, 13):
+        client.post(f"/p/{person.token}/answer", json={"trial": trial, **ANSWER})
+    assert seed() == person.seed
 
 
 def test_the_images_of_who_withdrew_are_free_for_others(
@@ -157,6 +217,40 @@ def test_when_the_retention_period_is_over_the_answers_stay_and_are_nobodys(
         assert word not in stored
     assert "3210.5" in stored
     assert client.get(f"/withdraw/{person.withdrawal_token}").status_code == 404
+
+
+@pytest.mark.parametrize("how", ["withdrawal", "forget", "retention"])
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+def test_what_is_erased_is_in_no_file_any_more(
+    client: FlaskClient, person: models.Participant, workspace: Workspace, how: str
+) -> None:
+    def bytes_kept() -> bytes:
+        return b"".join(path.read_bytes() for path in workspace.root.glob("study.db*"))
+
+    words = (b"my-comment", b"my-id", b"my-session")
+    assert all(word in bytes_kept() for word in words)
+    if how == "withdrawal":
+        assert client.post(f"/withdraw/{person.withdrawal_token}").status_code == 200
+    elif how == "forget":
+        assert cli.main(["forget", person.public_id]) == 0
+    else:
+        with Database(workspace.database_url).write() as session:
+            assert people.forget(session, person.last_seen_at + timedelta(days=181)) == 1
+    kept = bytes_kept()
+    assert [word for word in words if word in kept] == []
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+def test_an_erasure_does_not_wait_for_ever_for_who_reads(
+    client: FlaskClient, person: models.Participant, workspace: Workspace
+) -> None:
+    with Database(workspace.database_url).read() as session:
+        session.execute(text("SELECT COUNT(*) FROM participant"))
+        start = time.monotonic()
+        assert client.post(f"/withdraw/{person.withdrawal_token}").status_code == 200
+        assert time.monotonic() - start < 10
+    assert cli.main(["forget", "--expired"]) == 0
+    assert b"my-comment" not in b"".join(path.read_bytes() for path in workspace.root.glob("study.db*"))
 
 
 @pytest.mark.parametrize("wrong", [[], ["p0", "--expired"], ["nobody"], ["--external-id", "nobody"]])

@@ -11,6 +11,9 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
+import urllib.parse
+import urllib.request
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
@@ -107,21 +110,78 @@ def test_sigterm_under_load_loses_no_answer_that_was_acknowledged(workspace: Wor
     assert len(acknowledged) <= answers(workspace) <= len(acknowledged) + len(threads)
 
 
-def test_sigterm_answers_also_the_requests_that_wait_for_a_thread(workspace: Workspace, study: str) -> None:
+@pytest.mark.parametrize("kept", [False, True])
+def test_sigterm_answers_also_the_requests_that_wait_for_a_thread(
+    workspace: Workspace, kind: str, study: str, kept: bool
+) -> None:
     port, statuses = free_port(), list[int]()
-    request = f"POST /study/{study}/enter HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-    with served(workspace, port, "--threads", "1") as server:
-        waiting = [socket.create_connection(("127.0.0.1", port), timeout=20) for _ in range(30)]
+    workers = [] if kind == "sqlite" else ["--workers", "2"]
+    form = b"Host: x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 11\r\n\r\nconsent=yes"
+
+    def status(of: socket.socket) -> int:
+        with suppress(ConnectionResetError):
+            return int((of.recv(65536).split() or [b"", b"0"])[1])
+        return 0
+
+    with served(workspace, port, "--threads", "1", *workers) as server:
+        waiting = []
+        for _ in range(30):
+            waiting.append(one := socket.create_connection(("127.0.0.1", port), timeout=20))
+            if kept:  # as browsers keep them open: it has been answered once before
+                one.sendall(b"GET /p/x/next HTTP/1.1\r\nHost: x\r\n\r\n")
+                assert status(one) == 404
         for one in waiting:
-            one.sendall(f"{request}Content-Length: 11\r\n\r\nconsent=yes".encode())
-        statuses.append(int(waiting[0].recv(4096).split()[1]))  # it has begun; the others have been read, and wait
+            one.sendall(f"POST /study/{study}/enter HTTP/1.1\r\n".encode() + form)
+        statuses.append(status(waiting[0]))  # it has begun; the others have arrived, and wait
         server.send_signal(signal.SIGTERM)
-        for one in waiting[1:]:
-            statuses.append(int((one.recv(4096).split() or [b"", b"0"])[1]))
+        statuses += [status(one) for one in waiting[1:]]
+        for one in waiting:
             one.close()
-        waiting[0].close()
         assert server.wait(20) == 0
     assert statuses == [303] * 30
+
+
+@pytest.mark.parametrize("kind", ["postgresql"], indirect=True)
+def test_the_workers_count_together_how_often_the_password_is_tried(
+    workspace: Workspace, study: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLIMPSE_ADMIN_PASSWORD", "open sesame")
+    port, statuses = free_port(), list[int]()
+    with served(workspace, port, "--workers", "4"):
+        login = f"http://127.0.0.1:{port}/admin/login"
+        with urllib.request.urlopen(login) as page:
+            cookie = page.headers["Set-Cookie"].split(";")[0]
+            token = page.read().decode().split('name="token" value="')[1].split('"')[0]
+        form = urllib.parse.urlencode({"token": token, "password": "a guess"}).encode()
+        for _ in range(24):  # each on a connection of its own, so that every worker gets some
+            try:
+                urllib.request.urlopen(urllib.request.Request(login, form, {"Cookie": cookie}))
+            except urllib.error.HTTPError as refused:
+                statuses.append(refused.code)
+                refused.close()
+    assert statuses == [403] * 5 + [429] * 19
+
+
+def test_a_busy_database_puts_retention_off_and_does_not_end_it(
+    workspace: Workspace, study: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    from sqlalchemy.exc import OperationalError
+
+    from study_app import people
+    from study_app.serve import DAY_S, RETRY_S, forget_now
+
+    database = Database(workspace.database_url)
+
+    def busy(*_: object) -> int:
+        raise OperationalError("UPDATE participant", {}, Exception("database is locked"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(people, "forget", busy)
+        assert forget_now(database) == RETRY_S < DAY_S
+    (line,) = caplog.messages
+    assert "database is locked" in line
+    assert "\n" not in line
+    assert forget_now(database) == DAY_S
 
 
 @pytest.mark.parametrize(("options", "said"), [(["--workers", "3"], "SQLite"), (["--threads", "0"], "--threads")])

@@ -14,6 +14,7 @@ from gan_core.workspace import Workspace
 from study_app import bots, cli, simulate
 from study_app.database import Database
 from tests.study_app.conftest import load, publish
+from tests.study_app.test_serve import free_port, served
 
 
 def http_of(client: FlaskClient) -> Any:
@@ -92,12 +93,38 @@ def test_an_image_that_nobody_knows_is_a_sentence(
 
 @pytest.mark.parametrize(
     "wrong",
-    [["--participants", "0"], ["--lapses", "2"], ["--seed", "-1"], ["--bias", "nan"], ["--url", "nowhere"], ["nosuch"]],
-)
+    [
+        ["--participants", "0"], ["--lapses", "2"], ["--seed", "-1"], ["--bias", "nan"], ["--response-ms", "1e308"],
+        ["nosuch"], ["ü/.."],
+        *(["--url", url] for url in ("nowhere", "http://", "http://[::1", "http://exa mple", "http://x:y", "http://..")),
+        ["pilot", "--url", "http://127.0.0.1:9/ü"],
+    ],
+)  # fmt: skip
 def test_what_is_wrong_is_one_sentence(
     workspace: Workspace, tmp_path: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish(workspace, "alpha")
     load(workspace, "pilot", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\n')
+    capsys.readouterr()
     assert cli.main(["simulate", *wrong]) == 2
-    assert capsys.readouterr().err.startswith("error: ")
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+def test_a_study_that_a_server_does_not_have_is_called_so(
+    workspace: Workspace, study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    port = free_port()
+    with served(workspace, port):
+        here = f"http://127.0.0.1:{port}"
+        for options, said in (
+            ([study, "--url", f"{here}/nothere"], f"There is no study '{study}'"),
+            (["--url", f"{here}/nothere"], "There is no survey at"),
+            (["other", "--url", here], "There is no study 'other'"),
+            (["ü/..", "--url", here], "There is no study 'ü/..'"),
+        ):
+            capsys.readouterr()
+            assert cli.main(["simulate", "--participants", "1", *options]) == 2
+            assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {said}")

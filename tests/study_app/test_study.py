@@ -48,7 +48,11 @@ def test_a_study_survives_the_way_through_the_database_and_its_hash_is_of_its_co
         ('slug = "UPPER"\n' + SETS, "`slug` must be lower-case letters"),
         ('slug = "a"\n[[sets]]\nquota = 3\n', "`sets[1].name` is missing"),
         ('slug = "a"\n' + SETS + SETS, "`sets[2].name` is 'alpha', which is there already"),
-        ('slug = "a"\n[[sets]]\nname = "alpha"\nquota = 0\n', "`sets[1].quota` must be a whole number of at least 1"),
+        ('slug = "a"\n[[sets]]\nname = "alpha"\nquota = 0\n', "`sets[1].quota` must be a whole number from 1 to"),
+        (
+            'slug = "a"\n[[sets]]\nname = "alpha"\nquota = 99999999999999999999\n',
+            "`sets[1].quota` must be a whole number from 1 to",
+        ),
         ('slug = "a"\ntrails = 3\n' + SETS, "unknown key `trails`; did you mean 'trials'?"),
         (
             'slug = "a"\n[trials]\ncount = "20"\n' + SETS,
