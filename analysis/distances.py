@@ -26,6 +26,16 @@ NEIGHBOURS = 3  # whose distance is the radius of an image, as in Kynkäänniemi
 BLOCK = 2048  # rows of a kernel matrix held at a time
 
 
+def checked_pair(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Both, if a distance between them can be computed. Raises AnalysisError for n < 2, NaN and different widths."""
+    x, y = checked(x), checked(y)
+    if x.shape[1] != y.shape[1]:
+        raise AnalysisError(
+            f"Features of {x.shape[1]} and of {y.shape[1]} columns cannot be compared: take one extractor for both."
+        )
+    return x, y
+
+
 # ------------------------------------------------------------------------------------------------ Fréchet distance
 
 
@@ -69,6 +79,7 @@ def frechet(a: Moments, b: Moments) -> float:
 
 def frechet_distance(x: Features, y: Features) -> float:
     """Mean over the extractor's independent networks (one, but for `random`)."""
+    checked_pair(x.values, y.values)
     return _mean_frechet(_moments(x), _moments(y))
 
 
@@ -100,7 +111,7 @@ def kernel_mean(x: FloatArray, y: FloatArray | None = None) -> float:
 
 def kid(x: FloatArray, y: FloatArray) -> float:
     """Unbiased squared MMD of (n, d) and (m, d) features whose rows are independent; may be below zero."""
-    x, y = checked(x), checked(y)
+    x, y = checked_pair(x, y)
     return kernel_mean(x) + kernel_mean(y) - 2 * kernel_mean(x, y)
 
 
@@ -121,7 +132,7 @@ class Units:
 
     @classmethod
     def of(cls, x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None, groups_y: NDArray[Any] | None) -> Units:
-        x, y = checked(x), checked(y)
+        x, y = checked_pair(x, y)
         (names, code_x), (names_y, code_y) = (
             (None, np.arange(len(v))) if g is None else np.unique(g, return_inverse=True)
             for v, g in ((x, groups_x), (y, groups_y))
@@ -258,7 +269,7 @@ def precision_recall(
     overlap, and the radius would be that of the overlap. Raises AnalysisError where an image has fewer than k others
     of its side outside its own group.
     """
-    real, generated = checked(real).astype(np.float64), checked(generated).astype(np.float64)
+    real, generated = (values.astype(np.float64) for values in checked_pair(real, generated))
     radii = []
     for values, names in ((real, groups), (generated, generated_groups)):
         within = _distances(values, values, names, names)

@@ -91,7 +91,7 @@ def compute(context: Context) -> Part | None:
 
 def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[str, float]) -> str:
     """Where the distance is lowest, unless that is within what real images differ among themselves."""
-    best: Any = table.loc[table["frechet"].idxmin()]
+    best: Any = table.iloc[int(np.argmin(table["frechet"]))]
     plain: Any = table[table["threshold"].isna()].iloc[0]
     drawn = ", batch statistics re-estimated" if best["statistics"] == "matched" else ""
     threshold = "no truncation" if np.isnan(best["threshold"]) else f"a threshold of {best['threshold']:g}{drawn}"

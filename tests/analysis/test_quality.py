@@ -173,6 +173,7 @@ def test_neighbours_come_from_the_training_split_alone(trained: Context) -> None
     places = part.tables["neighbours"]["training image"].str.extract(r"(\d+)")[0].astype(int)
     assert (places >= 20).all()
     assert part.scores["df"]["shortlist_recall"] == 1.0
+    assert "40 of 40 of df" in part.methods[0]
 
 
 def test_memorisation_is_reported_with_interval_and_resolution(trained: Context) -> None:
@@ -255,6 +256,22 @@ def test_a_kept_part_that_is_cut_short_is_computed_again(trained: Context, tmp_p
         assert found["values"].tolist() == list(range(300))
         file = next(tmp_path.glob("some-*.npz"))
         file.write_bytes(file.read_bytes()[:cut])
+
+
+def test_a_kept_part_that_is_something_else_is_computed_again(trained: Context, tmp_path: Path) -> None:
+    context = Context(trained.workspace, cache=tmp_path)
+    context.cached("some", {}, lambda: {"n": 1})
+    with next(tmp_path.glob("some-*.npz")).open("wb") as file:
+        np.save(file, np.arange(3))
+    assert context.cached("some", {}, lambda: {"n": 2}) == {"n": 2}
+
+
+def test_a_kept_number_is_the_number_that_was_computed(trained: Context, tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": np.random.default_rng(0).normal(size=200) / 3})
+    first, again = (
+        Context(trained.workspace, cache=tmp_path).cached("some", {}, lambda: {"table": table}) for _ in range(2)
+    )
+    pd.testing.assert_frame_equal(first["table"], again["table"], check_exact=True)
 
 
 @pytest.mark.parametrize("module", [machine_observer, utility, quality])
@@ -365,6 +382,8 @@ def test_the_observer_finds_nothing_where_there_is_nothing_and_is_not_fooled_by_
     probability = machine_observer.cross_validated(x, generated, groups)
     found = machine_observer.accuracy(probability, generated, groups)
     assert found["low"] < 0.5 < found["high"]
+    with pytest.raises(AnalysisError, match="not finite"):
+        machine_observer.cross_validated(np.where(x > 2, np.nan, x), generated, groups)
     with pytest.raises(AnalysisError, match="at least two groups"):
         machine_observer.cross_validated(x, generated, (~generated).astype(int))
 
