@@ -93,20 +93,24 @@ def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[
     """Where the distance is lowest, unless that is within what real images differ among themselves."""
     best: Any = table.iloc[int(np.argmin(table["frechet"]))]
     plain: Any = table[table["threshold"].isna()].iloc[0]
-    drawn = ", batch statistics re-estimated" if best["statistics"] == "matched" else ""
-    threshold = "no truncation" if np.isnan(best["threshold"]) else f"a threshold of {best['threshold']:g}{drawn}"
-    biased = f", biased at n = {n}" if n < BIASED_BELOW else ""
-    beside = ""
+    truncated = not np.isnan(best["threshold"])
+
+    def beside(column: str, digits: str) -> list[str]:
+        said = [f"without {plain[column]:{digits}}"] if truncated else []
+        return said + ([f"real against real {real[f'real_{column}']:{digits}}"] if f"real_{column}" in real else [])
+
+    threshold = f"a threshold of {best['threshold']:g}" if truncated else "no truncation"
+    threshold += ", batch statistics re-estimated" if best["statistics"] == "matched" else ""
+    words = f"{name}: the {distance} is lowest with {threshold}: {best['frechet']:.4g}"
+    words += f", biased at n = {n}" if n < BIASED_BELOW else ""
+    words += "".join(f"; {one}" for one in beside("frechet", ".4g"))
     if real:
         low, high = real["real_frechet_low"], real["real_frechet_high"]
-        beside = f"; real against real {real['real_frechet']:.4g}, {low:.4g} to {high:.4g}"
-        if not np.isnan(best["threshold"]) and plain["frechet"] - best["frechet"] < high - low:
-            beside += ", a wider range than the gain, which may be chance"
-    words = f"{name}: the {distance} is lowest with {threshold}"
-    words += f" ({best['frechet']:.4g}, without {plain['frechet']:.4g}{biased}{beside})"
+        words += f" ({low:.4g} to {high:.4g})"
+        if truncated and plain["frechet"] - best["frechet"] < high - low:
+            words += ", a wider range than the gain, which may be chance"
     if "coverage" in table:
-        words += f", where coverage is {best['coverage']:.2f} (without {plain['coverage']:.2f}"
-        words += f", real {real['real_coverage']:.2f})" if "real_coverage" in real else ")"
+        words += "; ".join([f". Coverage there: {best['coverage']:.2f}", *beside("coverage", ".2f")])
     return words + "."
 
 
