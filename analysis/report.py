@@ -17,7 +17,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from analysis.features import EXTRACTORS
+from analysis.features import EXTRACTORS, device_of
 from analysis.parts import AnalysisError, Context, Part
 from gan_core.workspace import GlimpseError, Workspace, atomic_folder, read_json, run_command, seed, write_json
 
@@ -80,6 +80,9 @@ def run(args: argparse.Namespace) -> int:
         raise AnalysisError(f"--skip {unknown[0]}: there is no such part; choose from: {', '.join(PARTS)}.")
     if not 0 < args.bound < 0.5:
         raise AnalysisError(f"--bound {args.bound}: it must lie between 0 and 0.5, as 0.05 does.")
+    if args.device == "cuda":
+        with suppress(ImportError):  # without torch the parts that need it are left out with a sentence
+            device_of(args.device)
     workspace = Workspace.at(args.workspace)
     named = bool(args.workspace or os.environ.get("GLIMPSE_WORKSPACE"))
     if args.workspace and not workspace.root.is_dir() and args.responses is None:

@@ -192,6 +192,14 @@ def test_an_option_that_cannot_be_is_refused_at_once(
     assert words in capsys.readouterr().err
 
 
+def test_a_gpu_that_is_not_there_is_missed_before_anything_is_computed(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert report.main(["--device", "cuda"]) == 2
+    assert "error: There is no CUDA device" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
