@@ -7,6 +7,7 @@ or permutes here (p-value, interval, real against real) does it by group, each g
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,19 @@ from analysis.parts import AnalysisError
 
 FloatArray = NDArray[np.floating[Any]]
 BIASED_BELOW = 2000  # images; the Fréchet distance of fewer measures mostly their number
+INTERVAL_FROM = 8  # groups a side; halves of fewer know too little of how the groups vary
+NEIGHBOURS = 3  # whose distance is the radius of an image, as in Kynkäänniemi et al. 2019
 BLOCK = 2048  # rows of a kernel matrix held at a time
+
+
+def checked_pair(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Both, if a distance between them can be computed. Raises AnalysisError for n < 2, NaN and different widths."""
+    x, y = checked(x), checked(y)
+    if x.shape[1] != y.shape[1]:
+        raise AnalysisError(
+            f"Features of {x.shape[1]} and of {y.shape[1]} columns cannot be compared: take one extractor for both."
+        )
+    return x, y
 
 
 # ------------------------------------------------------------------------------------------------ Fréchet distance
@@ -66,6 +79,7 @@ def frechet(a: Moments, b: Moments) -> float:
 
 def frechet_distance(x: Features, y: Features) -> float:
     """Mean over the extractor's independent networks (one, but for `random`)."""
+    checked_pair(x.values, y.values)
     return _mean_frechet(_moments(x), _moments(y))
 
 
@@ -97,7 +111,7 @@ def kernel_mean(x: FloatArray, y: FloatArray | None = None) -> float:
 
 def kid(x: FloatArray, y: FloatArray) -> float:
     """Unbiased squared MMD of (n, d) and (m, d) features whose rows are independent; may be below zero."""
-    x, y = checked(x), checked(y)
+    x, y = checked_pair(x, y)
     return kernel_mean(x) + kernel_mean(y) - 2 * kernel_mean(x, y)
 
 
@@ -105,23 +119,26 @@ def kid(x: FloatArray, y: FloatArray) -> float:
 class Units:
     """The kernel summed within and between the groups of two samples, all that a test by group has to know.
 
-    `sums` (U, U) with a zero diagonal: pairs of one group say nothing about the distribution, and leaving them out
-    keeps the estimate unbiased; `sizes` (U,) images; the first `first` units are the first sample's.
+    `sums` (U, U) with zeros for pairs of one group: they say nothing about the distribution, and leaving them out keeps
+    the estimate unbiased; `sizes` (U,) images; the first `first` units are the first sample's. A group of both samples
+    (a photo that one image was translated from and another taken of) is two units, `twin` (U,) of each other; every
+    other unit is its own twin.
     """
 
     sums: FloatArray
     sizes: FloatArray
     first: int
+    twin: NDArray[np.intp]
 
     @classmethod
     def of(cls, x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None, groups_y: NDArray[Any] | None) -> Units:
-        x, y = checked(x), checked(y)
-        codes = [
-            np.arange(len(v)) if g is None else np.unique(g, return_inverse=True)[1]
+        x, y = checked_pair(x, y)
+        (names, code_x), (names_y, code_y) = (
+            (None, np.arange(len(v))) if g is None else np.unique(g, return_inverse=True)
             for v, g in ((x, groups_x), (y, groups_y))
-        ]
-        first = int(codes[0].max()) + 1
-        code = np.concatenate([codes[0], codes[1] + first])
+        )
+        first = int(code_x.max()) + 1
+        code = np.concatenate([code_x, code_y + first])
         order = np.argsort(code, kind="stable")
         values = np.concatenate([x, y])[order]
         sizes = np.bincount(code)
@@ -130,27 +147,49 @@ class Units:
         for i in range(0, len(values), BLOCK):
             columns[i : i + BLOCK] = np.add.reduceat(kernel(values[i : i + BLOCK], values), starts, axis=1)
         sums = np.add.reduceat(columns, starts, axis=0)
-        np.fill_diagonal(sums, 0)
-        return cls(sums, sizes.astype(np.float64), first)
+        every = np.arange(len(sizes))
+        twin = every.copy()
+        if names is not None and names_y is not None:
+            _, mine, theirs = np.intersect1d(names, names_y, assume_unique=True, return_indices=True)
+            twin[mine], twin[theirs + first] = theirs + first, mine
+        sums[every, every] = sums[every, twin] = 0
+        return cls(sums, sizes.astype(np.float64), first, twin)
 
     @property
     def groups(self) -> tuple[int, int]:
         return self.first, len(self.sizes) - self.first
+
+    @property
+    def shared(self) -> NDArray[np.intp]:
+        """The first sample's units whose group the second sample has, too."""
+        return np.flatnonzero(self.twin[: self.first] >= self.first)
+
+    @property
+    def testable(self) -> bool:
+        """Are there enough arrangements for the most extreme, which stands beside its mirror image, to have p < 0.05?
+
+        Of groups of one sample alone four a side are asked for: two can never be told apart, three are too often.
+        """
+        both = len(self.shared)
+        n, m = (groups - both for groups in self.groups)
+        return min(self.groups) >= 4 and 2**both * math.comb(n + m, n) > 40
 
     def observed(self) -> NDArray[np.bool_]:
         """(U,): which units are the first sample's."""
         return np.arange(len(self.sizes)) < self.first
 
     def kid(self, first: NDArray[np.bool_], second: NDArray[np.bool_] | None = None) -> FloatArray:
-        """Unbiased KID between two disjoint choices of units, (B, U) each (the rest is the second): (B,)."""
+        """Unbiased KID between two choices of units, (B, U) each (the rest is the second), that share none and hold no
+        unit beside its twin: (B,)."""
         a = first.astype(np.float64)
         b = 1 - a if second is None else second.astype(np.float64)
         sums_a, sums_b = a @ self.sums, b @ self.sums
         n, m = a @ self.sizes, b @ self.sizes
         pairs_a, pairs_b = n**2 - a @ self.sizes**2, m**2 - b @ self.sizes**2
+        pairs = n * m - (a * b[..., self.twin]) @ (self.sizes * self.sizes[self.twin])
         with np.errstate(divide="ignore", invalid="ignore"):
             within = (sums_a * a).sum(-1) / pairs_a + (sums_b * b).sum(-1) / pairs_b
-            return np.asarray(within - 2 * (sums_a * b).sum(-1) / (n * m))
+            return np.asarray(within - 2 * (sums_a * b).sum(-1) / pairs)
 
 
 def kid_of_rows(x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None = None) -> float | None:
@@ -163,81 +202,102 @@ def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 99
     """P-value of the KID under permutation of whole groups, both sides keeping their number of images.
 
     Valid for groups of unequal sizes when both sides hold equally many images: then every relabelling gives the
-    difference of the two mean embeddings the same variance (the sum over units of size² / n²).
+    difference of the two mean embeddings the same variance (the sum over units of size² / n²). The two sides of a group
+    that both samples have are exchanged for each other.
     """
-    limit = units.sizes[: units.first].sum()
-    order = rng.permuted(np.tile(np.arange(len(units.sizes)), (permutations, 1)), axis=1)
-    chosen = np.zeros(order.shape, bool)
+    shared = units.shared
+    alone = np.setdiff1d(np.arange(len(units.sizes)), [shared, units.twin[shared]])
+    limit = units.sizes[alone[alone < units.first]].sum()
+    chosen = np.zeros((permutations, len(units.sizes)), bool)
     filled = np.zeros(permutations)
     rows = np.arange(permutations)
-    for unit in order.T:  # each unit in turn joins the first side where it still fits
+    for unit in rng.permuted(np.tile(alone, (permutations, 1)), axis=1).T:  # each joins the first side where it fits
         fits = filled + units.sizes[unit] <= limit
         chosen[rows, unit] = fits
         filled += fits * units.sizes[unit]
+    chosen[:, shared] = rng.random((permutations, len(shared))) < 0.5
+    chosen[:, units.twin[shared]] = ~chosen[:, shared]
     statistics = units.kid(chosen)
     observed = units.kid(units.observed()[None])[0]
-    return float((1 + np.sum(statistics >= observed - 1e-12)) / (1 + permutations))
+    rounding = 1e-10 * np.abs(units.sums).sum() / units.sizes.sum() ** 2  # an arrangement may be the observed one
+    return float((1 + np.sum(statistics >= observed - rounding)) / (1 + permutations))
 
 
 def subsampling_interval(
     units: Units, rng: np.random.Generator, draws: int = 999, level: float = 0.95
 ) -> tuple[float, float] | None:
-    """Interval for the KID from half-samples of the groups (Politis & Romano 1994); None with under 4 groups a side.
+    """Interval for the KID from half-samples of the groups (Politis & Romano 1994); None with under 8 groups a side.
 
     A half drawn without replacement varies around the whole as the whole varies around the truth, so the deviations
-    need no scaling; and the halves, unlike a bootstrap, hold no image twice, so the estimate stays unbiased.
+    need no scaling; and the halves, unlike a bootstrap, hold no image twice, so the estimate stays unbiased. Of b of n
+    groups the variance is (n - b) / b times the whole's: where n is odd, the lower and the upper half are drawn as
+    often as makes that one on average. A group of both samples is in both halves or in neither.
     """
-    if min(units.groups) < 4:
-        return None
     n, m = units.groups
-    halves = []
-    for size, count in ((n, n // 2), (m, m // 2)):
-        ranks = rng.permuted(np.tile(np.arange(size), (draws, 1)), axis=1)
-        halves.append(ranks < count)
-    a = np.concatenate([halves[0], np.zeros((draws, m), bool)], axis=1)
-    b = np.concatenate([np.zeros((draws, n), bool), halves[1]], axis=1)
+    if min(n, m) < INTERVAL_FROM:
+        return None
+    a, b = _halves(n, draws, rng), _halves(m, draws, rng)
+    b[:, units.twin[units.shared] - n] = a[:, units.shared]
+    neither = np.zeros((draws, n + m), bool)
+    a, b = (np.concatenate(sides, axis=1) for sides in ((a, neither[:, n:]), (neither[:, :n], b)))
     whole = units.kid(units.observed()[None])[0]
     deviations = units.kid(a, b) - whole
     low, high = np.quantile(deviations, [(1 - level) / 2, (1 + level) / 2])
     return float(whole - high), float(whole - low)
 
 
+def _halves(size: int, draws: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(draws, size): half of the places each; of an odd number the upper half with probability upper / size."""
+    upper = (size + 1) // 2
+    count = upper - (rng.random(draws) * size >= upper) if size % 2 else np.full(draws, upper)
+    return rng.permuted(np.tile(np.arange(size), (draws, 1)), axis=1) < count[:, None]
+
+
 # ------------------------------------------------------------------------------------------------ manifolds
 
 
 def precision_recall(
-    real: FloatArray, generated: FloatArray, groups: NDArray[Any] | None = None, k: int = 3
+    real: FloatArray,
+    generated: FloatArray,
+    groups: NDArray[Any] | None = None,
+    generated_groups: NDArray[Any] | None = None,
+    k: int = NEIGHBOURS,
 ) -> dict[str, float]:
     """Precision and recall (Kynkäänniemi et al. 2019, k = 3), density and coverage (Naeem et al. 2020).
 
-    With `groups` the k nearest neighbours of a real image are sought outside its own group: windows of one photo
-    overlap, and the radius would be that of the overlap.
+    Images of one group are never neighbours of each other, on either side or between the sides: windows of one photo
+    overlap, and the radius would be that of the overlap. Raises AnalysisError where an image has fewer than k others
+    of its side outside its own group.
     """
-    real, generated = checked(real).astype(np.float64), checked(generated).astype(np.float64)
-    if min(len(real), len(generated)) <= k:
-        raise AnalysisError(f"Precision and recall with k = {k} need more than {k} images a side.")
-    within = _distances(real, real)
-    if groups is not None:
-        same = groups[:, None] == groups[None, :]
-        within[same] = np.inf
-    np.fill_diagonal(within, np.inf)
-    real_radii = np.partition(within, k - 1, axis=1)[:, k - 1]
-    within = _distances(generated, generated)
-    np.fill_diagonal(within, np.inf)
-    generated_radii = np.partition(within, k - 1, axis=1)[:, k - 1]
-    between = _distances(real, generated)  # (real, generated)
-    inside_real = between <= real_radii[:, None]
+    real, generated = (values.astype(np.float64) for values in checked_pair(real, generated))
+    radii = []
+    for values, names in ((real, groups), (generated, generated_groups)):
+        within = _distances(values, values, names, names)
+        np.fill_diagonal(within, np.inf)
+        if len(values) <= k or np.isfinite(within).sum(1).min() < k:
+            raise AnalysisError(
+                f"Precision and recall with k = {k} need at least {k} other images outside the group of each: "
+                f"{len(values)} images of {len(values if names is None else set(names.tolist()))} groups are too few."
+            )
+        radii.append(np.partition(within, k - 1, axis=1)[:, k - 1])
+    between = _distances(real, generated, groups, generated_groups)  # (real, generated)
+    inside_real = between <= radii[0][:, None]
     return {
         "precision": float(inside_real.any(axis=0).mean()),
-        "recall": float((between <= generated_radii[None, :]).any(axis=1).mean()),
+        "recall": float((between <= radii[1][None, :]).any(axis=1).mean()),
         "density": float(inside_real.sum(axis=0).mean() / k),
         "coverage": float(inside_real.any(axis=1).mean()),
     }
 
 
-def _distances(x: FloatArray, y: FloatArray) -> FloatArray:
-    squared = (x**2).sum(1)[:, None] + (y**2).sum(1)[None, :] - 2 * x @ y.T
-    return np.sqrt(squared.clip(0))
+def _distances(
+    x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None, groups_y: NDArray[Any] | None
+) -> FloatArray:
+    """(n, m) Euclidean distances, infinite between images of one group."""
+    found = np.sqrt(((x**2).sum(1)[:, None] + (y**2).sum(1)[None, :] - 2 * x @ y.T).clip(0))
+    if groups_x is not None and groups_y is not None:
+        found[groups_x[:, None] == groups_y[None, :]] = np.inf
+    return found
 
 
 def inception_score(logits: FloatArray) -> float:

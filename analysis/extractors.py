@@ -8,7 +8,6 @@ CPU-only torch its import of torchvision fails (`import_torch_fidelity`), and it
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
 import warnings
 from collections.abc import Callable
@@ -24,7 +23,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from analysis.features import spread
+from analysis.features import EXTRACTORS, spread
 from analysis.parts import AnalysisError
 from gan_core.workspace import sha256_file
 
@@ -36,7 +35,6 @@ NETWORKS = {
     "dinov2": ("dinov2-vit-s-14", ("dinov2",), 0),
     "clip": ("clip-vit-b-32", ("clip",), 0),
 }
-NAMES = (*NETWORKS, "random")
 
 RANDOM_WIDTHS = (16, 32, 64, 128, 256)
 RANDOM_SIDE = 128
@@ -77,15 +75,17 @@ def load(
 ) -> Extractor:
     """The extractor `name`; `calibration` (n, H, W, 3), the training images, is needed by `random` alone.
 
-    Raises AnalysisError for an unknown name and for weights that cannot be had, are damaged, or are not what the hash
-    in their file name promises.
+    Raises AnalysisError for an unknown name and for weights that cannot be had, are damaged, are not what the hash in
+    their file name promises, or are given to the random one, which has none.
     """
     if name == "random":
+        if weights is not None:
+            raise AnalysisError(f"The random extractor takes no weights: leave out --weights {weights} or --extractor.")
         if calibration is None or len(calibration) < 2:
             raise AnalysisError("The random extractor is calibrated on training images: it needs at least two.")
         return _random(spread(calibration, CALIBRATION), seeds, device)
     if name not in NETWORKS:
-        raise AnalysisError(f"There is no feature extractor '{name}': choose from {', '.join(NAMES)}.")
+        raise AnalysisError(f"There is no feature extractor '{name}': choose from {', '.join(EXTRACTORS)}.")
     return _torch_fidelity(name, weights, device)
 
 
@@ -235,8 +235,8 @@ def _torch_fidelity(name: str, weights: Path | None, device: str) -> Extractor:
                 network = _dinov2(path)
             else:
                 network = create_feature_extractor(network_name, list(layers), cuda=False, verbose=False, **arguments)
-    except (RuntimeError, KeyError, ValueError) as error:
-        reason = str(error).splitlines()[0].rstrip(":.")
+    except (RuntimeError, KeyError, ValueError, AttributeError, TypeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":.")
         raise AnalysisError(
             f"{path} does not hold the weights of {network_name} ({reason}): give the published file with --weights."
         ) from None
@@ -256,19 +256,23 @@ def _dinov2(path: Path) -> nn.Module:
     """torch-fidelity's DINOv2, which takes no file of weights: the same network from torch's hub, with the file's."""
     from torch_fidelity.feature_extractor_dinov2 import FeatureExtractorDinoV2
 
-    untrained = torch.hub.load
+    hub: Any = torch.hub
+    load = hub.load
+
+    def untrained(repo: Any, model: Any, *_: Any, **__: Any) -> Any:
+        try:
+            return load(repo, model, pretrained=False, trust_repo=True, verbose=False)
+        except (OSError, RuntimeError) as error:  # the hub says RuntimeError when it finds no network
+            raise AnalysisError(
+                f"The code of DINOv2 cannot be downloaded from github.com/facebookresearch/dinov2 ({error}): "
+                f"put it into {torch.hub.get_dir()} or choose another extractor."
+            ) from None
+
+    hub.load = untrained
     try:
-        torch.hub.load = lambda repo, model, **_: untrained(
-            repo, model, pretrained=False, trust_repo=True, verbose=False
-        )
         network: nn.Module = FeatureExtractorDinoV2(NETWORKS["dinov2"][0], ["dinov2"])
-    except OSError as error:
-        raise AnalysisError(
-            f"The code of DINOv2 cannot be downloaded from github.com/facebookresearch/dinov2 ({error}): "
-            f"put it into {torch.hub.get_dir()} or choose another extractor."
-        ) from None
     finally:
-        torch.hub.load = untrained
+        hub.load = load
     model: Any = network.model
     model.load_state_dict(torch.load(path, map_location="cpu", weights_only=True))
     return network
@@ -291,7 +295,7 @@ def _checked_weights(name: str, given: Path | None) -> tuple[Path, str, bool]:
         raise AnalysisError(f"There is no file of weights {path}: check --weights.")
     sha256 = sha256_file(path)
     named = re.search(r"-([0-9a-f]{8,64})\.", path.name)  # torch.hub's convention
-    promised = prefix if given is None else named[1] if named else ""
+    promised = prefix if given is None else named[1] if named and not named[1].isdigit() else ""  # digits: a date
     if not sha256.startswith(promised):
         raise AnalysisError(
             f"{path} is not what its name promises: its SHA-256 begins with {sha256[:8]}, not {promised[:8]}. "
@@ -303,8 +307,10 @@ def _checked_weights(name: str, given: Path | None) -> tuple[Path, str, bool]:
                 warnings.simplefilter("ignore")
                 torch.jit.load(str(path), map_location="cpu")
         else:
-            torch.load(path, map_location="cpu", weights_only=True)
-    except (RuntimeError, EOFError, ValueError, pickle.UnpicklingError):
+            state = torch.load(path, map_location="cpu", weights_only=True)
+            if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
+                raise TypeError
+    except Exception:  # torch raises many kinds for what is no file of named tensors
         raise AnalysisError(
             f"{path} cannot be read as weights; it may be truncated: download it again (the SHA-256 of {name}'s begins "
             f"with {prefix[:8]})."

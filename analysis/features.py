@@ -22,6 +22,7 @@ from gan_core.workspace import GlimpseError, atomic_file, read_json, sha256_byte
 if TYPE_CHECKING:
     from analysis.extractors import Extractor
 
+EXTRACTORS = ("inception", "dinov2", "clip", "random")
 FORMAT = 1  # of the cache; raised when its files or the networks' numbers change
 BATCH = 64
 
@@ -69,6 +70,16 @@ def checked(values: NDArray[Any], what: str = "The features") -> NDArray[Any]:
     return values
 
 
+def checked_images(images: Any, what: str = "The images") -> Any:
+    """`images` if they are (n, H, W, 3) uint8; raises AnalysisError for none, grey ones, and fractions of one."""
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or not images.size:
+        raise AnalysisError(
+            f"{what} must be (n, H, W, 3) of type uint8, at least one: these are {images.shape} of {images.dtype}. "
+            "Give colour images with levels from 0 to 255."
+        )
+    return images
+
+
 def batches(images: Images, rows: NDArray[np.intp] | None = None) -> Iterator[NDArray[np.uint8]]:
     """The images (N, H, W, 3), or those at `rows`, a batch at a time; from a mapped file only these are read."""
     rows = np.arange(len(images)) if rows is None else rows
@@ -93,6 +104,7 @@ def extract(
 ) -> Features:
     """Features of `count` images that come in batches (b, H, W, 3) of any size, each square-resized by the extractor.
 
+    Raises AnalysisError when the images are not as they should be, or not as many as promised.
     `source` names the images (a hash of their pixels, or of a generator with its seed and count): with it and a
     `folder` the features are read from the cache if they are there, without touching `images`.
     """
@@ -125,6 +137,9 @@ def extract(
 def _fill(values: NDArray[np.float32], extractor: Extractor, images: Iterable[NDArray[np.uint8]], bar: Any) -> None:
     done = 0
     for batch in images:
+        checked_images(batch)
+        if done + len(batch) > len(values):
+            raise AnalysisError(f"{len(values)} images were promised and more came: count them again.")
         for start in range(0, len(batch), BATCH):
             piece = batch[start : start + BATCH]
             values[done : done + len(piece)] = extractor.forward(piece)
@@ -183,9 +198,13 @@ def extractor_for(context: Context, calibration: NDArray[np.uint8]) -> Extractor
 
 
 def device_of(name: str) -> str:
-    """`auto` is the GPU where there is one."""
-    if name != "auto":
+    """`auto` is the GPU where there is one. Raises AnalysisError where it is asked for and there is none."""
+    if name == "cpu":
         return name
     import torch
 
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise AnalysisError("There is no CUDA device that this PyTorch can use: leave out --device, or take cpu.")
+    return "cpu"

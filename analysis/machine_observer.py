@@ -34,7 +34,7 @@ FloatArray = NDArray[np.floating[Any]]
 def cross_validated(x: FloatArray, generated: NDArray[np.bool_], groups: NDArray[Any], seed: int = 0) -> FloatArray:
     """Probability of being generated for each of n images (n, d), from classifiers that never saw its group: (n,).
 
-    Raises AnalysisError with fewer than two groups of either kind.
+    Raises AnalysisError with fewer than two groups of either kind, and for features that are not finite.
     """
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
@@ -42,6 +42,7 @@ def cross_validated(x: FloatArray, generated: NDArray[np.bool_], groups: NDArray
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
+    features.checked(x)
     few = min(len(set(groups[generated].tolist())), len(set(groups[~generated].tolist())))
     if few < 2:
         raise AnalysisError("The machine observer needs at least two groups of real and two generated images.")
@@ -165,7 +166,7 @@ def _observe(
     inputs = {"pixels": small_pixels(images)}
     if extractor is not None:
         found = features.extract(extractor, features.batches(images), len(images), progress=context.progress)
-        inputs[f"{extractor.name} features"] = features.checked(found.values)
+        inputs[f"{extractor.name} features"] = found.values
     result: dict[str, Any] = {"observers": {}}
     for name, x in inputs.items():
         probability = cross_validated(x, generated, groups, context.seed)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from gan_core.sampling import Statistics
 
 FRESH = 1_000_000  # added to the seed: latents that neither training nor publishing used
+FEWEST = 4  # real images: two against two
 GENERATED = 1000  # images of each run that the report looks at
 
 
@@ -143,6 +144,12 @@ def imitations(context: Context) -> tuple[list[Imitation], list[str]]:
         real = image_set(workspace, facts, sets)
         if real is None:
             left_out.append(f"The run '{name}' is left out: its image set '{facts['name']}' is gone or was made again.")
+            continue
+        if len(real) < FEWEST:
+            left_out.append(
+                f"The run '{name}' is left out: its image set '{real.name}' holds {len(real)} images, and to compare "
+                f"real ones with each other takes {FEWEST}."
+            )
             continue
         device = features.device_of(context.device)
         found.append(Imitation(run, folder, sha256_file(generator), real, device, context.seed))

@@ -114,7 +114,16 @@ class Verdict:
 
 
 def judge(held_out: FloatArray, generated: FloatArray, groups: int) -> Verdict:
-    """Compare the ratios (n,) of held-out real images, of `groups` groups, with those (m,) of generated ones."""
+    """Compare the ratios (n,) of held-out real images, of `groups` groups, with those (m,) of generated ones.
+
+    Raises AnalysisError where there are none, or they are not finite.
+    """
+    for ratios, whose in ((held_out, "held-out real"), (generated, "generated")):
+        if not len(ratios) or not np.isfinite(ratios).all():
+            raise AnalysisError(
+                f"The distance ratios of the {whose} images are missing or not finite: the images or their descriptors "
+                "are broken; make them again."
+            )
     threshold = float(np.quantile(held_out, QUANTILE))
     count, n = int((generated < threshold).sum()), len(generated)
     interval = stats.binomtest(count, n).proportion_ci(0.95, "exact")
@@ -253,7 +262,8 @@ def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
 
 
 def _kid_gap(run: Imitation, context: Context) -> dict[str, float | None]:
-    """KID to the test images less KID to as many training images: above zero where training is imitated too well."""
+    """KID of the generated images to training and to test images, and the latter less the former: above zero where
+    training is imitated too well. At most 2,000 of either are drawn; KID is unbiased whatever their number."""
     train, test = run.rows("train"), run.rows("test")
     n = min(len(test), len(train), GENERATED)
     if n < 2:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.figures import quality as draw
-from analysis.parts import Context, Part
+from analysis.parts import AnalysisError, Context, Part
 from gan_core.training.run import Run
 
 END = 0.1  # of the training, over which the end gap is averaged
@@ -28,11 +28,11 @@ def gaps(lines: Sequence[dict[str, Any]], train: int, test: int, observed: int, 
 
     `lines` of log.jsonl; `train`, `test`: the images there are; `observed`: those shown at a tick, of which no more
     than there are count as independent. `suffix`: `_DOMAIN` for a run with two discriminators.
-    Returns progress, images, gap, low, high, logit_gap; empty where nothing was held out.
+    Returns progress, images, gap, low, high, logit_gap; empty where nothing was held out or shown yet.
     """
     rows = []
     total = max((line["images"] for line in lines), default=0)
-    for line in lines:
+    for line in lines if total else ():
 
         def of(what: str, line: dict[str, Any] = line) -> list[float]:
             found = [line.get(f"d_real_{side}{what}{suffix}") for side in ("train", "test")]
@@ -70,13 +70,24 @@ def grid(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log.jsonl; a last line that a killed run left unfinished is left out."""
-    lines = []
-    for text in path.read_text("utf-8").splitlines() if path.is_file() else []:
+    """The lines of a log.jsonl; a last line that a killed run left unfinished is left out.
+
+    Raises AnalysisError for a line that no training wrote.
+    """
+    lines: list[dict[str, Any]] = []
+    texts = path.read_bytes().splitlines() if path.is_file() else []
+    for number, text in enumerate(texts, 1):
         try:
-            lines.append(json.loads(text))
-        except json.JSONDecodeError:
-            break
+            line = json.loads(text)
+            if not isinstance(line["images"], int):
+                raise TypeError
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(texts) and isinstance(error, ValueError):
+                break
+            raise AnalysisError(
+                f"{path}, line {number}, is no line of a training log: take it out, or train the run again."
+            ) from None
+        lines.append(line)
     return lines
 
 

@@ -71,12 +71,11 @@ class Context:
         if path.is_file():
             try:
                 return _unpack(path)
-            except (OSError, EOFError, ValueError, KeyError, BadZipFile):
+            except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile):
                 path.unlink()
-        result = compute()
         with atomic_file(path) as temporary, open(temporary, "wb") as file:
-            _pack(file, result)
-        return result
+            _pack(file, compute())
+        return _unpack(path)  # the very numbers that the next run will read
 
 
 def _pack(file: io.BufferedWriter, result: Mapping[str, Any]) -> None:

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 from analysis.distances import (
     BIASED_BELOW,
+    INTERVAL_FROM,
+    NEIGHBOURS,
     Units,
     frechet_distance,
     inception_score,
@@ -21,16 +23,16 @@ from analysis.distances import (
 from analysis.features import Features
 from analysis.figures import quality as draw
 from analysis.material import GENERATED, Imitation, imitations
-from analysis.parts import Context, Part
+from analysis.parts import AnalysisError, Context, Part
 from analysis.translation import Direction, directions, translate
 
 PERMUTATIONS = 999
-TESTED_FROM = 4  # groups a side; two can never be told apart by permutation, three are too often
 DRAWS = 20  # of real images against real images
 REAL_AT_MOST = 4000
 COLUMNS = (
     "run", "against", "n", "real_groups", "kid", "kid_low", "kid_high", "kid_p", "real_kid", "frechet", "real_frechet",
-    "precision", "recall", "density", "coverage", "real_coverage", "inception_score", "inception_score_real",
+    *(f"{side}{measure}" for measure in ("precision", "recall", "density", "coverage") for side in ("", "real_")),
+    "inception_score", "inception_score_real",
 )  # fmt: skip
 TRANSLATION = ("run", "n", *(
     f"{measure}{side}"
@@ -49,13 +51,18 @@ def across_groups(groups: NDArray[Any], count: int, rng: np.random.Generator) ->
     return order[np.argsort(turn, kind="stable")[:count]]
 
 
-def two_halves(groups: NDArray[Any], count: int, rng: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Two samples of at most `count` images that share no group."""
+def two_samples(
+    groups: NDArray[Any], count: int, rng: np.random.Generator, most: tuple[int, int]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Two samples of at most `count` images that share no group, of `most` groups a side where these hold as many."""
     names, sizes = np.unique(groups, return_counts=True)
     sides: tuple[list[Any], list[Any]] = [], []
     held = [0, 0]
     for i in rng.permutation(len(names)):
-        side = int(held[1] < held[0])
+        wanting = [side for side in (0, 1) if held[side] < count or len(sides[side]) < most[side]]
+        if not wanting:
+            break
+        side = min(wanting, key=lambda which: held[which])
         sides[side].append(names[i])
         held[side] += sizes[i]
     first, second = (np.flatnonzero(np.isin(groups, side)) for side in sides)
@@ -77,37 +84,60 @@ def compare(
 
     `pool` holds all real images, from which real is compared with real at the same number, by group. Generated images
     are each their own group unless `generated_groups` says which photos they were translated from.
-    Returns JSON values; what cannot be had is None.
+    Returns JSON values; what cannot be had is None, and `note` says why. Raises AnalysisError for fewer than two images
+    a side.
     """
     rng = np.random.default_rng(seed)
     n = min(len(real), len(generated), len(pool) // 2, BIASED_BELOW)
+    if n < 2:
+        raise AnalysisError(
+            f"{len(real)} real images to compare with (of {len(pool)}) and {len(generated)} generated ones are too "
+            "few: each side needs two, and real against real as many again."
+        )
     rows = across_groups(groups, n, rng)
     x, x_groups, y = real.take(rows), groups[rows], generated.take(np.arange(n))
-    units = Units.of(x.values, y.values, x_groups, None if generated_groups is None else generated_groups[:n])
+    y_groups = None if generated_groups is None else generated_groups[:n]
+    units = Units.of(x.values, y.values, x_groups, y_groups)
     result: dict[str, Any] = {"n": n, "real_groups": units.groups[0], "biased": n < BIASED_BELOW}
     fewest = min(units.groups)
     result["kid"] = float(units.kid(units.observed()[None])[0]) if fewest > 1 else None
-    result["kid_p"] = permutation_p(units, rng, permutations) if fewest >= TESTED_FROM else None
+    result["kid_p"] = permutation_p(units, rng, permutations) if units.testable else None
     interval = subsampling_interval(units, rng)
     result["kid_low"], result["kid_high"] = interval if interval else (None, None)
     result["frechet"] = frechet_distance(x, y)
-    result |= precision_recall(x.values, y.values, x_groups) if n > 3 and units.groups[0] > 4 else {}
+    result |= precision_recall(x.values, y.values, x_groups, y_groups) if fewest > NEIGHBOURS else {}
     if y.logits is not None and x.logits is not None:
         result["inception_score"] = inception_score(y.logits)
         result["inception_score_real"] = inception_score(x.logits)
+    reasons = [] if fewest > 1 else ["no KID, as all real images come from one group"]
+    reasons += [] if units.testable else [f"no p-value, as {fewest} groups a side are too few"]
+    reasons += [] if interval else [f"no interval, as {fewest} groups a side are fewer than {INTERVAL_FROM}"]
+    note = {"note": "; ".join(reasons)} if reasons else {}
+    return {**result, **real_against_real(pool, pool_groups, n, units.groups, rng, draws), **note}
+
+
+def real_against_real(
+    pool: Features, groups: NDArray[Any], n: int, most: tuple[int, int], rng: np.random.Generator, draws: int = DRAWS
+) -> dict[str, float]:
+    """Mean and 95 % range of each distance between n and n real images of other groups: `real_kid`, `real_kid_low`, ...
+
+    A side has as many groups as the comparison that it stands beside (`most`), or so many more that they hold n images.
+    Empty where no two such samples can be had.
+    """
     among: list[dict[str, float]] = []
-    for _ in range(draws if n <= 500 else max(4, draws // 4)):
-        first, second = two_halves(pool_groups, n, rng)
+    for _ in range(draws if n <= 500 else draws // 4):
+        first, second = two_samples(groups, n, rng, most)
         if min(len(first), len(second)) < n:
             continue
         a, b = pool.take(first), pool.take(second)
-        both = Units.of(a.values, b.values, pool_groups[first], pool_groups[second])
+        both = Units.of(a.values, b.values, groups[first], groups[second])
         if min(both.groups) < 2:
             continue
         found = {"kid": float(both.kid(both.observed()[None])[0]), "frechet": frechet_distance(a, b)}
-        if n > 3 and min(both.groups) > 4:
-            found |= precision_recall(a.values, b.values, pool_groups[first])
+        if min(both.groups) > NEIGHBOURS:
+            found |= precision_recall(a.values, b.values, groups[first], groups[second])
         among.append(found)
+    result = {}
     for key in {key: None for one in among for key in one}:  # some draws hold too few groups for precision and recall
         values = [one[key] for one in among if key in one]
         result[f"real_{key}"] = float(np.mean(values))
@@ -132,7 +162,7 @@ def compute(context: Context) -> Part | None:
         result = context.cached(
             "quality", {**one.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
             partial(_of_run, run, context, against) if isinstance(one, Imitation) else
-            partial(_of_direction, one, context, against), version=2,
+            partial(_of_direction, one, context, against), version=3,
         )  # fmt: skip
         scores[one.name] = {"extractor": extractor.name, "distance": distance, "against": against, **result}
         rows.append({"run": one.name, "against": against, **result})
@@ -163,12 +193,15 @@ def compute(context: Context) -> Part | None:
         methods=[
             f"Distances: up to {BIASED_BELOW:,} images of each run from fresh latents against its test images, at "
             "equal numbers and by group: KID without pairs of one group, its p-value from permuting whole groups, its "
-            f"interval from half-samples of the groups; the {distance} and precision, recall, density and coverage "
-            "beside real against real. The generator is the best by KID against the training images while training "
-            "(the last, where none was scored)."
+            f"interval from half-samples of the groups, of at least {INTERVAL_FROM} a side (near zero it is wider than "
+            f"it need be: the p-value is the test); the {distance} and precision, recall, density and coverage, no "
+            "image being the neighbour of another of its group. Real against real has as many groups a side, or so "
+            "many more that they hold as many images. The generator is the best by KID against the training images "
+            "while training (the last, where none was scored)."
             + "".join(f" {size[0].upper() + size[1:]}." for size in sorted(sizes))
             + (" Translations: test images of one domain, translated by the last generator, against test images of "
-               "the other, both by photo; as one photo can give images of both, the p-value errs towards no difference."
+               "the other, both by photo. Where a photo gives images of both, these are not compared with each other; "
+               "the permutation exchanges the two, and a half-sample holds both or neither."
                if len(translated) else "")
             + (" No published weights were at hand: these numbers are not FIDs and compare with nothing elsewhere."
                if distance.startswith("random") else "")
@@ -177,25 +210,30 @@ def compute(context: Context) -> Part | None:
 
 
 def _of_run(run: Imitation, context: Context, against: str) -> dict[str, Any]:
-    real, groups, pool, pool_groups = _real(run, context, against)
+    real, groups, pool, pool_groups = real_images(run, context, against)
     count = min(max(GENERATED, len(real)), BIASED_BELOW)
     generated = run.generated_features(run.extractor(context), context, count)
     return compare(real, groups, generated, pool, pool_groups, context.seed)
 
 
 def _of_direction(direction: Direction, context: Context, against: str) -> dict[str, Any]:
-    real, groups, pool, pool_groups = _real(direction.target, context, against)
+    real, groups, pool, pool_groups = real_images(direction.target, context, against)
     found = translate(direction, context)
     both = partial(compare, real, groups, pool=pool, pool_groups=pool_groups, seed=context.seed,
                    generated_groups=found.groups)  # fmt: skip
     untouched = both(generated=found.untouched, permutations=0, draws=0)
     beside = {f"{key}_untouched": untouched[key] for key in ("kid", "frechet")}
-    return {**both(generated=found.made), **beside, **found.truth}
+    result = {**both(generated=found.made), **beside, **found.truth}
+    absent = [key for key, value in found.truth.items() if value is None]
+    if absent:
+        why = f"no {' or '.join(absent)}, as there is no such pixel or no error in any"
+        result["note"] = "; ".join(filter(None, [result.get("note"), why]))
+    return result
 
 
-def _real(
+def real_images(
     run: Imitation, context: Context, against: str
-) -> tuple[Features, NDArray[Any], Features, NDArray[Any]]:  # fmt: skip
+) -> tuple[Features, NDArray[Any], Features, NDArray[Any]]:
     """Features and groups of the real images to compare with, then of all real ones, compared among themselves."""
     rng = np.random.default_rng(context.seed)
     test, train = run.rows("test"), run.rows("train")
@@ -216,7 +254,9 @@ def _sentence(name: str, against: str, distance: str, found: dict[str, Any]) -> 
         if found["kid_p"] is None:
             kid = f"{value} to {held_out} of {found['real_groups']} groups, too few for a test"
         else:
-            between = "" if found["kid_low"] is None else f" ({found['kid_low']:.3g} to {found['kid_high']:.3g})"
+            between = " (too few groups for an interval)"
+            if found["kid_low"] is not None:
+                between = f" ({found['kid_low']:.3g} to {found['kid_high']:.3g})"
             verdict = "differ from" if found["kid_p"] < 0.05 else "are not told from"
             kid = (
                 f"the generated images {verdict} {held_out} of {found['real_groups']} groups: "

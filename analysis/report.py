@@ -17,8 +17,9 @@ from typing import Any
 
 from tqdm import tqdm
 
+from analysis.features import EXTRACTORS, device_of
 from analysis.parts import AnalysisError, Context, Part
-from gan_core.workspace import GlimpseError, Workspace, atomic_folder, read_json, run_command, write_json
+from gan_core.workspace import GlimpseError, Workspace, atomic_folder, read_json, run_command, seed, write_json
 
 # The sections in the order of the page: Figure 10, Figure 6, Figure 7, Table 3, samples, then what goes beyond.
 PARTS = {
@@ -55,8 +56,8 @@ def build_parser() -> argparse.ArgumentParser:
         help="'cannot tell' means an accuracy within 0.5 ± D (default 0.05); state it before you look")  # fmt: skip
     add("--include-simulated", action="store_true", help="count simulated participants too; the report then says so")
     add("--skip", metavar="PART", action="append", default=[], help=f"leave a part out: {', '.join(PARTS)}; repeatable")
-    add("--seed", type=int, default=0, help="of all resampling (default 0)")
-    add("--extractor", default="auto", help="features for distances: auto, inception, random, dinov2, clip")
+    add("--seed", type=seed, default=0, help="of all resampling (default 0)")
+    add("--extractor", default="auto", choices=("auto", *EXTRACTORS), help="features for distances (default auto)")
     add("--weights", metavar="FILE", type=Path, help="the extractor's weights, where they cannot be downloaded")
     add("--device", default="auto", choices=("auto", "cpu", "cuda"))
     return parser
@@ -79,6 +80,9 @@ def run(args: argparse.Namespace) -> int:
         raise AnalysisError(f"--skip {unknown[0]}: there is no such part; choose from: {', '.join(PARTS)}.")
     if not 0 < args.bound < 0.5:
         raise AnalysisError(f"--bound {args.bound}: it must lie between 0 and 0.5, as 0.05 does.")
+    if args.device == "cuda":
+        with suppress(ImportError):  # without torch the parts that need it are left out with a sentence
+            device_of(args.device)
     workspace = Workspace.at(args.workspace)
     named = bool(args.workspace or os.environ.get("GLIMPSE_WORKSPACE"))
     if args.workspace and not workspace.root.is_dir() and args.responses is None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis import features
 from analysis.features import Features, source_of
-from analysis.material import Imitation, image_set
+from analysis.material import FEWEST, Imitation, image_set
 from analysis.parts import Context
 from gan_core.imageset import ImageSet
 from gan_core.training.run import Run
@@ -76,7 +76,7 @@ def directions(context: Context) -> list[Direction]:
         if experiment.source is None or not generator.is_file():
             continue
         sets = {domain: image_set(workspace, facts) for domain, facts in run.image_sets.items()}
-        if None in sets.values():
+        if any(s is None or len(s) < FEWEST for s in sets.values()):
             continue
         device, sha256 = features.device_of(context.device), sha256_file(generator)
         beside = {d: Imitation(run, folder, sha256, s, device, context.seed) for d, s in sets.items() if s is not None}

@@ -14,12 +14,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.distances import BIASED_BELOW, frechet_distance, kid_of_rows, precision_recall
+from analysis.distances import BIASED_BELOW, NEIGHBOURS, frechet_distance, kid_of_rows, precision_recall
 from analysis.features import Features
 from analysis.figures import quality as draw
 from analysis.material import Imitation, imitations
 from analysis.parts import Context, Part
-from analysis.quality import across_groups
+from analysis.quality import across_groups, real_against_real, real_images
 
 if TYPE_CHECKING:
     from gan_core.sampling import Statistics
@@ -34,7 +34,7 @@ def score(real: Features, groups: NDArray[Any], generated: Features) -> dict[str
     found: dict[str, float | None] = {
         "frechet": frechet_distance(real, generated), "kid": kid_of_rows(real.values, generated.values, groups),
     }  # fmt: skip
-    if len(real) > 3 and len(set(groups.tolist())) > 4:
+    if len(set(groups.tolist())) > NEIGHBOURS:
         found |= precision_recall(real.values, generated.values, groups)
     return found
 
@@ -53,31 +53,29 @@ def compute(context: Context) -> Part | None:
         distance = extractor.distance
         result = context.cached(
             "truncation", {**run.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
-            partial(_of_run, run, context), version=3,
+            partial(_of_run, run, context), version=4,
         )  # fmt: skip
         table = result["table"]
         curves[run.name] = table
         cells = table.astype(object).where(table.notna(), None)
         for row in cells.to_dict("records"):
             rows.append({"run": run.name, **{str(k): v for k, v in row.items()}})
-        scores[run.name] = {"n": result["n"], "against": result["against"], "thresholds": cells.to_dict("records")}
-        best = table.loc[table["frechet"].idxmin()]
-        plain = table[table["threshold"].isna()].iloc[0]
-        drawn = ", batch statistics re-estimated" if best["statistics"] == "matched" else ""
-        threshold = "no truncation" if np.isnan(best["threshold"]) else f"a threshold of {best['threshold']:g}{drawn}"
-        words = f"{run.name}: the {distance} is lowest with {threshold}"
-        words += f" ({best['frechet']:.4g}, without {plain['frechet']:.4g})"
-        if "coverage" in table:
-            words += f", where coverage is {best['coverage']:.2f} (without {plain['coverage']:.2f})"
-        sentences.append(words + ".")
+        real = result["real"]
+        beside = {c: real[f"real_{c}"] for c in map(str, table) if f"real_{c}" in real}
+        rows.append({"run": run.name, "statistics": "real against real", "threshold": np.nan, **beside})
+        scores[run.name] = {
+            "n": result["n"], "against": result["against"], **real, "thresholds": cells.to_dict("records")
+        }  # fmt: skip
+        sentences.append(_sentence(run.name, distance, table, result["n"], real))
     frame = pd.DataFrame(rows)
     frame["threshold"] = ["none" if pd.isna(t) else t for t in frame["threshold"]]
     return Part(
         name="truncation", title="Truncation of the latents", scores=scores, sentences=sentences + notes,
-        tables={"truncation": frame}, figures={"truncation": partial(draw.truncation, curves)},
+        tables={"truncation": frame}, figures={"truncation": partial(draw.truncation, curves, scores)},
         captions={
             "truncation": "Each threshold of the paper's Table 3: distance to held-out real images and diversity at "
-            "equal numbers of images. Dashed (`matched`): with batch statistics re-estimated for the threshold, which "
+            "equal numbers of images; grey, and last in the table, real images against real ones of other groups (mean "
+            "and 95 % range). Dashed (`matched`): with batch statistics re-estimated for the threshold, which "
             f"stretch the truncated latents again, so that little changes. `frechet` is the {distance}"
             + (f", biased below {BIASED_BELOW} images." if any(s["n"] < BIASED_BELOW for s in scores.values()) else ".")
         },
@@ -85,21 +83,49 @@ def compute(context: Context) -> Part | None:
             "Truncation: every component of z is drawn from the normal distribution conditioned on |z| < t; batch "
             "norm uses the statistics of the full distribution or, `matched`, those estimated anew for each t; "
             f"{IMAGES} images of a threshold at most, against real images of the test split (of training where none "
-            "were held out)."
+            "were held out); real against real at the same number. A gain smaller than the range of the latter is not "
+            "told from chance."
         ],
     )  # fmt: skip
+
+
+def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[str, float]) -> str:
+    """Where the distance is lowest, unless that is within what real images differ among themselves."""
+    best: Any = table.iloc[int(np.argmin(table["frechet"]))]
+    plain: Any = table[table["threshold"].isna()].iloc[0]
+    truncated = not np.isnan(best["threshold"])
+
+    def beside(column: str, digits: str) -> list[str]:
+        said = [f"without {plain[column]:{digits}}"] if truncated else []
+        return said + ([f"real against real {real[f'real_{column}']:{digits}}"] if f"real_{column}" in real else [])
+
+    threshold = f"a threshold of {best['threshold']:g}" if truncated else "no truncation"
+    threshold += ", batch statistics re-estimated" if best["statistics"] == "matched" else ""
+    words = f"{name}: the {distance} is lowest with {threshold}: {best['frechet']:.4g}"
+    words += f", biased at n = {n}" if n < BIASED_BELOW else ""
+    words += "".join(f"; {one}" for one in beside("frechet", ".4g"))
+    if real:
+        low, high = real["real_frechet_low"], real["real_frechet_high"]
+        words += f" ({low:.4g} to {high:.4g})"
+        if truncated and plain["frechet"] - best["frechet"] < high - low:
+            words += ", a wider range than the gain, which may be chance"
+    if "coverage" in table:
+        words += "; ".join([f". Coverage there: {best['coverage']:.2f}", *beside("coverage", ".2f")])
+    return words + "."
 
 
 def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
     extractor = run.extractor(context)
     against = "test" if len(run.rows("test")) >= 2 else "train"
-    rows = run.rows(against)
-    n = min(IMAGES, len(rows))
-    rows = rows[np.sort(across_groups(run.groups(rows), n, np.random.default_rng(context.seed)))]
-    real = run.real_features(extractor, rows, context)
+    real, groups, pool, pool_groups = real_images(run, context, against)
+    n = min(IMAGES, len(real), len(pool) // 2)
+    rng = np.random.default_rng(context.seed)
+    rows = np.sort(across_groups(groups, n, rng))
+    real, groups = real.take(rows), groups[rows]
     table = [
         {"statistics": kind, "threshold": np.nan if t is None else t,
-         **score(real, run.groups(rows), run.generated_features(extractor, context, n, t, kind))}
+         **score(real, groups, run.generated_features(extractor, context, n, t, kind))}
         for kind in STATISTICS for t in THRESHOLDS
     ]  # fmt: skip
-    return {"table": pd.DataFrame(table), "n": n, "against": against}
+    among = real_against_real(pool, pool_groups, n, (len(set(groups.tolist())), n), rng)
+    return {"table": pd.DataFrame(table), "n": n, "against": against, "real": among}

@@ -35,12 +35,22 @@ def generator_file(run: Path) -> Path:
 def load_generator(run: Path, domain: str | None = None) -> tuple[nn.Module, dict[str, Any]]:
     """The generator (`eval` mode) in a run's folder or a .safetensors file, and its metadata.
 
-    `domain`: which of the two of a cyclic run, by what it makes. Raises TrainingError for a file not of ours.
+    `domain`: which of the two of a cyclic run, by what it makes. Raises TrainingError for a file not of ours, and where
+    the generator is used, if what it makes is not finite: as uint8 that would pass for an image.
     """
     generators, metadata = load_generators(generator_file(run))
     domain = domain or next(iter(generators))
     if domain not in generators:
         raise TrainingError(f"The run '{metadata['name']}' makes {' and '.join(generators)}, not '{domain}'.")
+
+    def refuse_broken(_: nn.Module, __: tuple[Any, ...], made: Tensor) -> None:
+        if not torch.isfinite(made).all():
+            raise TrainingError(
+                f"The generator of the run '{metadata['name']}' makes values that are not finite: it diverged while it "
+                f"was trained. Train it again with --overwrite and a lower learning rate, --set lr=..."
+            )
+
+    generators[domain].register_forward_hook(refuse_broken)
     return generators[domain], metadata
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.experiments import TrainingError
-from gan_core.workspace import GlimpseError, Workspace, read_json
+from gan_core.workspace import GlimpseError, Workspace, read_json, seed
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
@@ -39,7 +39,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     translate.add_argument("--to", metavar="DOMAIN", help="what to make, for a cyclic run: eczema (default) or healthy")
     translate.add_argument("--count", type=int, metavar="N", help="only the first N images")
     translate.add_argument("--name", metavar="SET", help="the result's name (default: RUN-translated)")
-    translate.add_argument("--seed", type=int, default=0, metavar="S", help="of lent masks")
+    translate.add_argument("--seed", type=seed, default=0, metavar="S", help="of lent masks")
     translate.add_argument("--overwrite", action="store_true", help="replace a result of that name")
     translate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     translate.set_defaults(run=translate_command)
@@ -66,7 +66,7 @@ def _drawing(command: argparse.ArgumentParser) -> None:
         "latents, or of the full normal distribution, with which truncation trades diversity for quality as in the "
         "paper's Table 3 (default: matched)",
     )  # fmt: skip
-    command.add_argument("--seed", type=int, default=0, metavar="S", help="of the latents (default: 0)")
+    command.add_argument("--seed", type=seed, default=0, metavar="S", help="of the latents (default: 0)")
     command.add_argument("--overwrite", action="store_true", help="replace a set of that name")
     command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
 

@@ -282,6 +282,14 @@ _REMEDIES = {
 }
 
 
+def seed(text: str) -> int:
+    """The type of every `--seed`: what NumPy, torch and scikit-learn all take."""
+    value = int(text)
+    if not 0 <= value < 2**32:
+        raise argparse.ArgumentTypeError(f"{text} is no seed: it must be 0 or more and below {2**32}")
+    return value
+
+
 def nearest(word: str, words: Sequence[str]) -> str:
     """', did you mean X?' for the closest of `words`, or the list of them."""
     import difflib

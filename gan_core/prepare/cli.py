@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gan_core.workspace import GlimpseError, Workspace
+from gan_core.workspace import GlimpseError, Workspace, seed
 
 if TYPE_CHECKING:
     from gan_core.prepare.building import Prepared
@@ -140,13 +140,6 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
-
-
-def seed(text: str) -> int:
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is negative: a seed is 0 or more")
     return value
 
 

@@ -101,3 +101,100 @@ def test_grouped_images_of_one_distribution_raise_false_alarms_at_the_nominal_ra
             alarms[name] += p <= 0.05
     assert alarms["by group"] <= 14  # 5 % of 150 is 7.5; 14 is its 98 % quantile
     assert alarms["by image"] > 75
+
+
+def windows(means: np.ndarray, each: int, seed: int, spread: float = 0.5) -> tuple[np.ndarray, np.ndarray]:
+    """`each` images around every mean (photos, d), and the photo that each is of."""
+    noise = np.random.default_rng(seed).normal(size=(len(means) * each, means.shape[1]))
+    return (means.repeat(each, axis=0) + spread * noise).astype(np.float32), np.arange(len(means)).repeat(each)
+
+
+@pytest.mark.parametrize("same_photos", [True, False])
+def test_kid_is_unbiased_whether_both_sides_show_the_same_photos_or_others(same_photos: bool) -> None:
+    values = []
+    for seed in range(100):
+        one, other = normal(5, 8, seed), normal(5, 8, seed + 1000)
+        (x, photos), (y, theirs) = windows(one, 33, seed), windows(one if same_photos else other, 33, seed + 2000)
+        units = Units.of(x, y, photos, theirs if same_photos else theirs + 5)
+        values.append(units.kid(units.observed()[None])[0])
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(len(values))
+
+
+@pytest.mark.parametrize("most", [10, 15])
+def test_photos_of_both_sides_raise_false_alarms_at_the_nominal_rate_and_differences_are_seen(most: int) -> None:
+    alarms = {0.0: 0, 0.3: 0}
+    for seed in range(150):
+        rng = np.random.default_rng(seed)
+        for shift in alarms:
+            means = rng.normal(size=(10, 8))
+            (x, photos), (y, theirs) = windows(means, 15, seed), windows(means + shift, 15, seed + 1000)
+            kept_x, kept_y = (np.flatnonzero(rng.random(150) < most / 15) for _ in range(2))
+            units = Units.of(x[kept_x], y[kept_y], photos[kept_x], theirs[kept_y])
+            alarms[shift] += permutation_p(units, rng, 99) <= 0.05
+    assert alarms[0.0] <= 14
+    assert alarms[0.3] > 140
+
+
+def test_a_p_value_takes_enough_ways_to_arrange_the_groups() -> None:
+    def testable(photos: np.ndarray, theirs: np.ndarray) -> bool:
+        return Units.of(normal(len(photos), 4, 0), normal(len(theirs), 4, 1), photos, theirs).testable
+
+    assert testable(np.arange(4), np.arange(4) + 10)  # 70 ways
+    assert not testable(np.arange(5), np.arange(5))  # 32 ways to exchange the sides, each beside its mirror image
+    assert testable(np.arange(6), np.arange(6))
+    assert not testable(np.arange(3), np.arange(100) + 10)
+
+
+@pytest.mark.parametrize(("photos", "shift"), [(8, 0.6), (9, 0.6), (9, 0.0)])
+def test_the_interval_of_the_kid_holds_the_truth_as_often_as_it_says(photos: int, shift: float) -> None:
+    truth = np.mean([kid(normal(2000, 8, s, scale=1.118), normal(2000, 8, s + 50, shift, 1.118)) for s in range(3)])
+    held = 0
+    for seed in range(200):
+        rng = np.random.default_rng(seed)
+        x, groups = windows(rng.normal(size=(photos, 8)), 20, seed)
+        y = normal(len(x), 8, seed + 1000, shift, 1.118)
+        interval = subsampling_interval(Units.of(x, y, groups, None), rng, 199)
+        assert interval is not None
+        held += interval[0] <= truth <= interval[1]
+    assert held >= 180  # 95 % of 200 is 190, less three standard errors
+
+
+def test_halves_of_an_odd_number_of_groups_vary_as_the_whole_does() -> None:
+    """Of b of n groups the mean varies (n - b) / b times as much around the whole as the whole around the truth."""
+    x, groups = windows(10 + normal(9, 1, 0), 30, 1, spread=0.01)
+    units = Units.of(x, normal(500, 1, 2, scale=0.01), groups, None)
+    interval = subsampling_interval(units, np.random.default_rng(0), 4000)
+    assert interval is not None
+    whole = Units.kid(units, units.observed()[None])[0]
+    leave_one = np.array([
+        units.kid((units.observed() & (np.arange(509) != i))[None], ~units.observed()[None])[0] for i in range(9)
+    ])  # fmt: skip
+    error = np.sqrt(8 / 9 * ((leave_one - leave_one.mean()) ** 2).sum())
+    assert interval[0] < whole < interval[1]
+    assert (interval[1] - interval[0]) / (2 * 1.96 * error) == pytest.approx(1, abs=0.12)
+
+
+def test_there_is_no_interval_from_few_groups() -> None:
+    x, groups = windows(normal(7, 8, 0), 20, 0)
+    assert subsampling_interval(Units.of(x, normal(140, 8, 1), groups, None), np.random.default_rng(0)) is None
+
+
+def test_recall_does_not_take_overlapping_windows_for_neighbours_on_either_side() -> None:
+    """Ten all but equal windows a photo: among themselves their radii are nothing, and nothing is recalled."""
+    (real, photos), (other, theirs) = (windows(normal(40, 8, seed), 10, seed, spread=0.01) for seed in (0, 1))
+    found = precision_recall(real, other, photos, theirs + 40)
+    assert found["recall"] > 0.4
+    assert found["recall"] == pytest.approx(found["precision"], abs=0.25)
+    assert precision_recall(real, other, photos)["recall"] < 0.1
+
+
+def test_a_photo_of_both_sides_is_no_neighbour_of_itself() -> None:
+    """Else whatever resembles its own photo, as every translation does, would be called precise."""
+    (real, photos) = windows(normal(40, 8, 0) * 100, 10, 0, spread=0.01)
+    assert precision_recall(real, real + 0.001, photos, photos)["density"] == pytest.approx(1, abs=0.15)
+    assert precision_recall(real, real + 0.001, photos)["density"] > 3
+
+
+def test_a_radius_that_no_image_gives_is_refused() -> None:
+    with pytest.raises(AnalysisError, match="at least 3 other images outside the group of each: 6 images of 2 groups"):
+        precision_recall(normal(6, 4, 0), normal(20, 4, 1), np.array([0, 0, 0, 0, 1, 1]))

@@ -13,8 +13,8 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from analysis import extractors, features
-from analysis.distances import frechet_distance, inception_score, kernel_mean, kid, precision_recall
+from analysis import extractors, features, neighbours
+from analysis.distances import Units, frechet_distance, inception_score, kernel_mean, kid, precision_recall
 from analysis.parts import AnalysisError, Context
 from gan_core.workspace import Workspace, sha256_file
 from tests.analysis.pictures import textures
@@ -176,12 +176,14 @@ def test_dinov2_is_that_of_torch_fidelity_with_the_weights_of_a_file(
     x, y = extracted(extractor, one), extracted(extractor, other)
     assert frechet_distance(x, y) == pytest.approx(expected["frechet_inception_distance"], rel=1e-6)
 
-    def unreachable(*_: Any, **__: Any) -> None:
-        raise OSError("no network")
+    for error in (OSError("no network"), RuntimeError("the repo could not be found in the cache")):
 
-    monkeypatch.setattr(torch.hub, "load", unreachable)
-    with pytest.raises(AnalysisError, match="code of DINOv2 cannot be downloaded"):
-        extractors.load("dinov2", weights=path)
+        def unreachable(*_: Any, error: Exception = error, **__: Any) -> None:
+            raise error
+
+        monkeypatch.setattr(torch.hub, "load", unreachable)
+        with pytest.raises(AnalysisError, match="code of DINOv2 cannot be downloaded"):
+            extractors.load("dinov2", weights=path)
 
 
 # ------------------------------------------------------------------------------------------------ weights
@@ -234,6 +236,35 @@ def test_weights_of_another_network_and_files_that_hold_code_are_refused(tmp_pat
         extractors.load("inception", weights=code)
     with pytest.raises(AnalysisError, match="There is no file of weights"):
         extractors.load("clip", weights=tmp_path / "none.pt")
+
+
+@pytest.mark.parametrize("held", [[1, 2, 3], torch.zeros(3), {0: torch.zeros(2)}, {"a": 1.0}, "hello world"])
+def test_a_file_that_holds_no_named_tensors_is_refused(held: Any, tmp_path: Path) -> None:
+    path = tmp_path / "list.pth"
+    if isinstance(held, str):
+        path.write_text(held)
+    else:
+        torch.save(held, path)
+    with pytest.raises(AnalysisError, match=r"list\.pth cannot be read as weights"):
+        extractors.load("inception", weights=path)
+
+
+def test_a_date_in_the_name_of_a_file_of_weights_is_no_hash(inception_weights: Path, tmp_path: Path) -> None:
+    dated = tmp_path / "inception-20241101.pth"
+    dated.write_bytes(inception_weights.read_bytes())
+    assert extractors.load("inception", weights=dated).name == "inception"
+
+
+def test_weights_for_the_random_extractor_are_not_silently_left_unread(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisError, match=r"takes no weights: leave out --weights .*w\.pth"):
+        random_extractor(weights=tmp_path / "w.pth")
+
+
+def test_a_gpu_that_is_not_there_is_missed_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert features.device_of("auto") == features.device_of("cpu") == "cpu"
+    with pytest.raises(AnalysisError, match="no CUDA device"):
+        features.device_of("cuda")
 
 
 def test_an_unknown_extractor_is_refused_with_the_known_ones() -> None:
@@ -332,6 +363,35 @@ def test_a_source_that_ends_early_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match="20 images were promised and 10 came"):
         features.extract(random_extractor(), [images], 20, source="a", folder=tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_more_images_than_promised_are_refused() -> None:
+    with pytest.raises(AnalysisError, match="8 images were promised and more came"):
+        features.extract(random_extractor(), [textures(10, seed=0)], 8, progress=False)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [textures(3, seed=0) / 255, textures(3, seed=0)[..., 0], textures(3, seed=0)[..., :1], textures(3, seed=0)[:0]],
+    ids=["fractions", "grey", "one channel", "none"],
+)
+def test_what_is_no_colour_image_is_refused_wherever_images_are_taken(images: NDArray[Any]) -> None:
+    good = textures(5, seed=0)
+    with pytest.raises(AnalysisError, match=r"must be \(n, H, W, 3\) of type uint8"):
+        features.extract(random_extractor(), [images], len(images), progress=False)
+    for queries, targets in ((images, good), (good, images)):
+        with pytest.raises(AnalysisError, match=r"must be \(n, H, W, 3\) of type uint8"):
+            neighbours.nearest(queries, targets)
+
+
+def test_features_of_two_extractors_are_not_compared() -> None:
+    x, y = np.zeros((9, 4), np.float32), np.ones((9, 6), np.float32)
+    for distance in (
+        lambda: kid(x, y), lambda: Units.of(x, y, None, None), lambda: precision_recall(x, y),
+        lambda: frechet_distance(features.Features(x), features.Features(y)),
+    ):  # fmt: skip
+        with pytest.raises(AnalysisError, match="of 4 and of 6 columns"):
+            distance()
 
 
 @pytest.mark.parametrize(("rows", "message"), [(1, "at least two"), (4, "not finite")])

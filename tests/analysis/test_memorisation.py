@@ -67,6 +67,13 @@ def test_the_verdict_says_how_few_copies_so_few_groups_can_reveal() -> None:
     assert many.resolution < 0.02
 
 
+def test_ratios_that_are_no_numbers_are_not_called_innocent() -> None:
+    fine = np.linspace(0, 1, 50)
+    for held_out, generated in ((fine, np.full(50, np.nan)), (np.full(50, np.nan), fine), (fine, fine[:0])):
+        with pytest.raises(AnalysisError, match="missing or not finite"):
+            judge(held_out, generated, groups=50)
+
+
 def test_windows_of_one_photo_do_not_pass_for_copies() -> None:
     """Overlapping windows are each other's nearest; the second nearest must come from another photo."""
     photos = textures(30, seed=5, size=96)

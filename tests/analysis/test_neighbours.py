@@ -63,5 +63,7 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence() -> None:
         nearest(textures(2, seed=0, size=32), textures(2, seed=0, size=48))
     with pytest.raises(AnalysisError, match="at least 11 x 11"):
         nearest(textures(2, seed=0, size=8), textures(80, seed=0, size=8))
+    with pytest.raises(AnalysisError, match="no measure 'foo'"):
+        nearest(textures(2, seed=0), textures(2, seed=1), by="foo")
     with pytest.raises(AnalysisError, match="to choose 3 nearest from"):
         nearest(textures(2, seed=0), textures(2, seed=1), k=3)

@@ -8,6 +8,7 @@ import pytest
 
 from analysis.figures.quality import overfitting as draw
 from analysis.overfitting import end_gap, gaps, grid, read_log
+from analysis.parts import AnalysisError
 
 
 def lines(train: list[float], test: list[float | None], sd: float = 0.2) -> list[dict[str, object]]:
@@ -57,6 +58,17 @@ def test_a_log_cut_short_by_a_kill_is_read_up_to_there(tmp_path) -> None:  # typ
     (tmp_path / "log.jsonl").write_text('{"images": 1}\n{"images": 2}\n{"ima')
     assert [line["images"] for line in read_log(tmp_path / "log.jsonl")] == [1, 2]
     assert read_log(tmp_path / "none.jsonl") == []
+
+
+@pytest.mark.parametrize("line", [b"5", b'{"seconds": 1}', b'{"images": "many"}', b"\xff\xfe", b"[]"])
+def test_a_line_that_no_training_wrote_is_named(line: bytes, tmp_path) -> None:  # type: ignore[no-untyped-def]
+    (tmp_path / "log.jsonl").write_bytes(b'{"images": 1}\n' + line + b'\n{"images": 3}\n')
+    with pytest.raises(AnalysisError, match=r"log\.jsonl, line 2, is no line of a training log"):
+        read_log(tmp_path / "log.jsonl")
+
+
+def test_before_the_first_image_there_is_no_curve() -> None:
+    assert gaps([{**lines([0.5], [0.5])[0], "images": 0}], train=100, test=50, observed=16).empty
 
 
 def test_several_runs_are_drawn_in_one_plot() -> None:

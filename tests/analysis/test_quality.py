@@ -18,6 +18,7 @@ from analysis import (
     extractors,
     features,
     machine_observer,
+    material,
     memorisation,
     neighbours,
     overfitting,
@@ -103,7 +104,8 @@ def test_translations_stand_beside_the_same_images_untouched_and_the_truth(trans
     assert "psnr_inside_translated" not in part.scores["add-eczema"]
     assert part.tables["translation"]["run"].tolist() == list(part.scores)
     assert all("untouched" in sentence for sentence in part.sentences)
-    assert "errs towards no difference" in part.methods[0]
+    assert "these are not compared with each other" in part.methods[0]
+    assert "psnr_outside_untouched" in removed["note"]  # nothing but the mask's inside differs from the truth
 
 
 def test_a_perfect_translation_is_the_truth_and_not_told_from_real(
@@ -151,6 +153,8 @@ def test_quality_stands_beside_real_against_real_and_says_biased(trained: Contex
         assert found["kid_p"] < 0.05
         assert found["frechet"] > found["real_frechet"]
         assert found["distance"] == "random-feature Fréchet distance"
+    measures = {"precision", "recall", "density", "coverage"}
+    assert measures | {f"real_{measure}" for measure in measures} <= set(part.tables["quality"])
     assert all("biased" in sentence for sentence in part.sentences)
     assert "not FIDs" in part.methods[0]
 
@@ -169,6 +173,7 @@ def test_neighbours_come_from_the_training_split_alone(trained: Context) -> None
     places = part.tables["neighbours"]["training image"].str.extract(r"(\d+)")[0].astype(int)
     assert (places >= 20).all()
     assert part.scores["df"]["shortlist_recall"] == 1.0
+    assert "40 of 40 of df" in part.methods[0]
 
 
 def test_memorisation_is_reported_with_interval_and_resolution(trained: Context) -> None:
@@ -183,10 +188,34 @@ def test_memorisation_is_reported_with_interval_and_resolution(trained: Context)
 def test_truncation_has_the_thresholds_of_table_3(trained: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     part = drawn(truncation.compute(trained))
     table = part.tables["truncation"]
+    assert "real against real" in table["statistics"].tolist()
+    for run, said in zip(part.scores, part.sentences, strict=True):
+        assert f"biased at n = {part.scores[run]['n']}" in said
+        assert "real against real" in said
     for statistics in ("full", "matched"):
         rows = table[(table["run"] == "df") & (table["statistics"] == statistics)]
         assert rows["threshold"].tolist() == [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, "none"]
     assert {"frechet", "kid", "recall", "coverage"} <= set(table)
+
+
+def test_a_gain_by_truncation_within_what_real_images_differ_is_not_called_one() -> None:
+    table = pd.DataFrame({"statistics": "full", "threshold": [0.5, np.nan], "frechet": [5.5, 6.0]})
+    for high, chance in ((6.5, True), (5.2, False)):
+        real = {"real_frechet": 5.0, "real_frechet_low": 4.9, "real_frechet_high": high}
+        assert ("which may be chance" in truncation._sentence("df", "distance", table, 23, real)) is chance
+
+
+def test_a_set_too_small_to_compare_with_itself_is_left_out_by_name(trained: Context, tmp_path: Path) -> None:
+    import shutil
+
+    copy = Workspace.at(tmp_path / "copy")
+    shutil.copytree(trained.workspace.root, copy.root)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(material, "FEWEST", 61)
+        part = quality.compute(Context(copy, extractor="random", progress=False, device="cpu"))
+    assert part is not None
+    assert part.scores == {}
+    assert "The run 'df' is left out: its image set 'df' holds 60 images" in part.sentences[0]
 
 
 def test_overfitting_is_read_from_the_logs(trained: Context) -> None:
@@ -228,6 +257,22 @@ def test_a_kept_part_that_is_cut_short_is_computed_again(trained: Context, tmp_p
         assert found["values"].tolist() == list(range(300))
         file = next(tmp_path.glob("some-*.npz"))
         file.write_bytes(file.read_bytes()[:cut])
+
+
+def test_a_kept_part_that_is_something_else_is_computed_again(trained: Context, tmp_path: Path) -> None:
+    context = Context(trained.workspace, cache=tmp_path)
+    context.cached("some", {}, lambda: {"n": 1})
+    with next(tmp_path.glob("some-*.npz")).open("wb") as file:
+        np.save(file, np.arange(3))
+    assert context.cached("some", {}, lambda: {"n": 2}) == {"n": 2}
+
+
+def test_a_kept_number_is_the_number_that_was_computed(trained: Context, tmp_path: Path) -> None:
+    table = pd.DataFrame({"x": np.random.default_rng(0).normal(size=200) / 3})
+    first, again = (
+        Context(trained.workspace, cache=tmp_path).cached("some", {}, lambda: {"table": table}) for _ in range(2)
+    )
+    pd.testing.assert_frame_equal(first["table"], again["table"], check_exact=True)
 
 
 @pytest.mark.parametrize("module", [machine_observer, utility, quality])
@@ -297,9 +342,17 @@ def test_real_against_real_makes_do_with_draws_of_few_groups() -> None:
 def test_real_against_real_shares_no_group() -> None:
     groups = np.repeat(np.arange(12), [1, 9, 3, 3, 3, 4, 5, 2, 8, 2, 6, 4])
     for seed in range(20):
-        first, second = quality.two_halves(groups, 20, np.random.default_rng(seed))
+        first, second = quality.two_samples(groups, 20, np.random.default_rng(seed), (12, 12))
         assert not set(groups[first]) & set(groups[second])
         assert len(first) == 20
+
+
+def test_real_against_real_has_as_many_groups_as_what_it_stands_beside() -> None:
+    groups = np.arange(20).repeat(10)
+    for count, held in ((50, 5), (80, 8)):  # five photos, or as many as it takes for 80 images
+        first, second = quality.two_samples(groups, count, np.random.default_rng(0), (5, 200))
+        assert (len(set(groups[first])), len(set(groups[second]))) == (held, 20 - held)
+        assert len(first) == len(second) == count
 
 
 def test_a_sample_of_few_images_holds_many_photos() -> None:
@@ -311,11 +364,13 @@ def test_a_sample_of_few_images_holds_many_photos() -> None:
 
 def test_images_of_a_few_photos_are_measured_and_not_tested() -> None:
     pool, groups = Features(sample(200, 0)), np.repeat(np.arange(10), 20)
-    for photos, tested in ((3, False), (5, True)):
+    for photos, tested, ranged in ((3, False, False), (5, True, False), (9, True, True)):
         n = 20 * photos
         found = quality.compare(pool.take(np.arange(n)), groups[:n], Features(sample(n, 1, 3.0)), pool, groups)
         assert found["real_groups"] == photos
-        assert (found["kid_p"] is not None) is (found["kid_low"] is not None) is tested
+        assert (found["kid_p"] is not None) is tested
+        assert (found["kid_low"] is not None) is ranged
+        assert ("fewer than 8" in found.get("note", "")) is not ranged
         assert ("too few for a test" in quality._sentence("run", "test", "distance", found)) is not tested
 
 
@@ -328,6 +383,8 @@ def test_the_observer_finds_nothing_where_there_is_nothing_and_is_not_fooled_by_
     probability = machine_observer.cross_validated(x, generated, groups)
     found = machine_observer.accuracy(probability, generated, groups)
     assert found["low"] < 0.5 < found["high"]
+    with pytest.raises(AnalysisError, match="not finite"):
+        machine_observer.cross_validated(np.where(x > 2, np.nan, x), generated, groups)
     with pytest.raises(AnalysisError, match="at least two groups"):
         machine_observer.cross_validated(x, generated, (~generated).astype(int))
 

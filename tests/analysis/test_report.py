@@ -177,6 +177,30 @@ def test_a_workspace_without_answers_or_anything_else_says_what_to_do(
 
 
 @pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--seed", "-1"], "-1 is no seed"), (["--seed", "9" * 23], "is no seed"),
+        (["--extractor", "bogus"], "choose from"),
+    ],
+)  # fmt: skip
+def test_an_option_that_cannot_be_is_refused_at_once(
+    option: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        report.main(option)
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_gpu_that_is_not_there_is_missed_before_anything_is_computed(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert report.main(["--device", "cuda"]) == 2
+    assert "error: There is no CUDA device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
     ("text", "words"),
     [
         ("participant,image,answer\na,i,real\n", "lacks the column truth"),

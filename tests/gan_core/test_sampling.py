@@ -9,12 +9,16 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 from scipy import stats
 
 from gan_core.cli import main
 from gan_core.experiments import TrainingError
 from gan_core.imageset import ImageSet
+from gan_core.publishing import Options, publish
 from gan_core.sampling import generate, interpolate, latents, load_generator, prepared
+from gan_core.translating import load_translator, translate
 from gan_core.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained
 
@@ -103,6 +107,26 @@ def test_a_file_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
     path.write_bytes(b"nonsense")
     with pytest.raises(TrainingError, match="cannot be read as a generator"):
         load_generator(path)
+
+
+def test_a_generator_that_diverged_makes_no_images(workspace: Workspace, tmp_path: Path) -> None:
+    """As uint8 its NaN would be a picture like any other, and would be scored, shown and published as one."""
+    make_set(workspace, "df")
+    make_domains(workspace)
+    run, translating = (trained(workspace, name, images=16) for name in ("df", "remove-eczema"))
+    for folder in (run, translating):
+        with safe_open(folder / "generator.safetensors", "pt") as file:
+            metadata = file.metadata()
+            broken = {name: file.get_tensor(name) * float("nan") for name in file.keys()}  # noqa: SIM118 (not a dict)
+        save_file(broken, folder / "generator.safetensors", metadata)
+    image = np.zeros((32, 32, 3), np.uint8)
+    for name, use in (
+        ("df", lambda: next(generate(run, 4))), ("df", lambda: next(generate(run, 4, truncation=0.5))),
+        ("df", lambda: interpolate(run, 2, 2)), ("df", lambda: publish(workspace, "df", Options(4))),
+        ("remove-eczema", lambda: translate(load_translator(translating), image, image[..., 0])),
+    ):  # fmt: skip
+        with pytest.raises(TrainingError, match=f"generator of the run '{name}' makes values that are not finite"):
+            use()
 
 
 def test_a_walk_begins_at_its_latents_and_moves_in_small_steps(workspace: Workspace) -> None:
