@@ -17,8 +17,10 @@ from scipy import stats
 
 from analysis import inference, mixed, observers
 from analysis.observers import Floats
+from analysis.parts import AnalysisError
 from analysis.simulation import Design, Truth, simulate
 from analysis.trials import Trials
+from gan_core.workspace import run_command
 
 BOUND = 0.05
 SPREADS = Truth(criterion=0.1)
@@ -161,6 +163,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--model", action="store_true", help="the mixed model too, which takes ten times as long")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    return run_command(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.seed < 0 or args.simulations < 1:
+        raise AnalysisError(f"--seed {args.seed}, --simulations {args.simulations}: from 0 and from 1 on, please.")
     print("| truth and design | claim | share | its 99 % interval |\n| --- | --- | --- | --- |")
     for case in CASES if args.case is None else [CASES[args.case]]:
         for key, values in study(case, args.simulations, args.seed, args.model, rivals=not args.model).items():

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from scipy import stats
 
-from analysis import coverage, dependence, inference
+from analysis import coverage, dependence, inference, power
 from analysis.coverage import CASES, Case, interval99, study
 from analysis.simulation import Design, Truth, simulate
 
@@ -76,6 +77,14 @@ def test_the_99_percent_interval_is_scipys() -> None:
 def test_the_command_prints_a_row_a_claim(capsys: pytest.CaptureFixture[str]) -> None:
     assert coverage.main(["--simulations", "3", "--case", "9"]) == 0
     assert "| few people and images | covers: mean F1 |" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", [coverage.main, power.main])
+def test_a_negative_seed_is_refused_in_one_sentence(command: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(["--seed", "-1"]) == 2
+    said = capsys.readouterr().err
+    assert "--seed -1" in said
+    assert said.count("\n") == 1
 
 
 def test_the_committed_table_has_every_case_and_keeps_its_promises() -> None:
