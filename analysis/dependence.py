@@ -152,6 +152,13 @@ def slope(x: Any, answers: Trials) -> inference.Estimate:
     return inference.Estimate(value, float(np.sqrt(variance)), df, (value - half, value + half))
 
 
+def slope_p(found: inference.Estimate) -> float:
+    """Two-sided p-value of 'does not change'; 1 where there is no standard error to judge by."""
+    if found.value is None or not found.se or found.df is None:
+        return 1.0
+    return float(2 * stats.t.sf(abs(found.value) / found.se, found.df))
+
+
 def stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     """One table with the set as its first column."""
     labelled = [table.assign(set=name)[["set", *table.columns]] for name, table in tables.items() if len(table)]

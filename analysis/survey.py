@@ -45,7 +45,7 @@ def compute(context: Context) -> Part | None:
     by_image = {n: images.rates(rows[n]) for n in names}
     pairs = comparisons(inference.compare_sets(answers))
     exclusions = {n: dependence.sensitivity(rows[n], answers[n], context.bound) for n in names}
-    trends = {n: slopes(rows[n], answers[n]) for n in names}
+    trends = corrected({n: slopes(rows[n], answers[n]) for n in names})
     for name in names:
         scores[name]["exclusions"] = _records(exclusions[name])
         scores[name]["trends"] = _records(trends[name])
@@ -175,7 +175,7 @@ def scores_of(answers: Trials, people: pd.DataFrame, context: Context) -> dict[s
             },
             "images of one class only",
         ),
-        "response_time_s": _times(people["median_response_time_s"]),
+        "response_time_s": times(people["median_response_time_s"]),
         "quartiles": {measure: quartiles(people[measure]) for measure in MEASURES},
         **({} if hit.value is not None and false_alarm.value is not None else {"note": hit.note or false_alarm.note}),
     }
@@ -199,7 +199,7 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
     return found
 
 
-def _times(medians: pd.Series) -> dict[str, Any]:
+def times(medians: pd.Series) -> dict[str, Any]:
     """Quartiles and mean of the participants' median times to answer; the interval is for new participants."""
     known = medians.dropna()
     found = {**quartiles(known, "no response times were given"), "mean": None, "ci95": None}
@@ -321,9 +321,16 @@ def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
                     "change": found.value,
                     "low": low,
                     "high": high,
+                    "p": dependence.slope_p(found),
                 }
             )
     return pd.DataFrame(lines).fillna({"low": np.nan, "high": np.nan}) if lines else pd.DataFrame()
+
+
+def corrected(trends: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """With `p_holm`: Holm's correction over the trends of all sets, since the report looks at every one of them."""
+    holm = iter(inference.holm([p for table in trends.values() if len(table) for p in table["p"]]))
+    return {n: t.assign(p_holm=[next(holm) for _ in range(len(t))]) if len(t) else t for n, t in trends.items()}
 
 
 def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
@@ -351,7 +358,7 @@ def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
         detection.append(
             {
                 "set": name, "f1_mean": f1["mean"], "q1": f1["q1"], "median": f1["median"], "q3": f1["q3"],
-                "f1_by_chance": f1["chance_mean"], "f1_in_the_paper": PAPER_F1.get(name),
+                "f1_by_chance": f1["chance_mean"], "f1_in_the_paper": verdicts.paper_f1(name, f1["positive"]),
                 "d_prime": one["d_prime"]["population"], "low": low, "high": high,
                 "mean_d_prime": one["d_prime"]["mean"], "criterion": one["criterion"]["population"],
             }
