@@ -19,6 +19,7 @@ TOO_FAST_S = 0.2  # after the answer could be given: faster than people react to
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
 SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # up to so many positions each is a point of its own, given so many trials
 QUANTILES = 5
+SLOPE_METHOD = f"least squares within participants, {inference.METHOD}; p_holm over all trends of the report"
 
 
 # ------------------------------------------------------------------------------------------------ exclusions

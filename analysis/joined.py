@@ -27,6 +27,7 @@ from gan_core.workspace import GlimpseError, read_json, sha256_file
 
 NEIGHBOURS = 3  # k of the realism score, as in Kynkäänniemi et al. 2019
 MOST_REAL = 2_000  # training images that stand for all
+CORRELATION = "Spearman's rho, Fisher z with Bonett and Wright's standard error, over images; p_holm over all of them"
 FEWEST = 5  # images for a correlation
 MEASURES = {
     "realism": "realism score",
@@ -107,7 +108,7 @@ def compute(context: Context, parts: Mapping[str, Part]) -> Part | None:
     if not by_image.empty:
         correlations = correlate(by_image)
         sentences += in_words(correlations)
-        scores["images"] = correlations.to_dict("records")
+        scores["images"] = [{**row, "method": CORRELATION} for row in correlations.to_dict("records")]
         tables |= {"rank-correlations": correlations, "images-and-metrics": by_image}
         drawn["metrics-by-image"] = partial(figures.scatter, by_image, MEASURES)
         captions |= {

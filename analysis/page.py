@@ -111,8 +111,9 @@ def inline(svg: str, name: str, label: str) -> str:
     """An SVG file as part of a page: no prolog, IDs of its own, ink in the page's colour, scaled to its column."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
+    svg = re.sub(r'(<image\b[^>]*?) id="[^"]*"', r"\1", svg)  # one picture drawn twice has one ID; nothing refers to it
+    svg = re.sub(r'\bid="', f'id="figure-{name}--', svg)
+    svg = svg.replace("url(#", f"url(#figure-{name}--").replace('href="#', f'href="#figure-{name}--')
     svg = svg.replace(INK, "currentColor").replace("'DejaVu Sans'", FONTS)
     for colour, brighter in IN_THE_DARK.items():
         svg = svg.replace(colour, f"light-dark({colour}, {brighter})")

@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -47,9 +48,10 @@ def compute(context: Context) -> Part | None:
     exclusions = {n: dependence.sensitivity(rows[n], answers[n], context.bound) for n in names}
     trends = corrected({n: slopes(rows[n], answers[n]) for n in names})
     for name in names:
-        scores[name]["exclusions"] = _records(exclusions[name])
-        scores[name]["trends"] = _records(trends[name])
-        scores[name]["compared_with"] = [p for p in _records(pairs) if name in (p["first"], p["second"])]
+        scores[name]["exclusions"] = _records(exclusions[name], BALANCED_METHOD)
+        scores[name]["trends"] = _records(trends[name], dependence.SLOPE_METHOD)
+        compared = [p for p in _records(pairs, PAIR_METHOD) if name in (p["first"], p["second"])]
+        scores[name]["compared_with"] = compared
     tables = {
         **summary(scores),
         "comparisons": pairs,
@@ -114,6 +116,8 @@ def quartiles(values: Any, what: str = "undefined for every participant") -> dic
 
 
 CODE = (inference, mixed, observers, sys.modules[__name__])  # what the scores are computed by
+BALANCED_METHOD = f"balanced accuracy, {inference.METHOD_SHARE}; tests as under equivalence"
+PAIR_METHOD = f"difference in balanced accuracy, {inference.METHOD}; p_holm over all pairs"
 MEASURES = {  # of each participant, whose quartiles and means are told
     "f1": "F1",
     "accuracy": "accuracy",
@@ -214,19 +218,34 @@ def times(medians: pd.Series) -> dict[str, Any]:
 
 def sequential_of(rows: pd.DataFrame, people: pd.DataFrame, bound: float) -> dict[str, Any]:
     """The verdict that might have been looked at after every participant, in the order in which they finished."""
-    finished = rows[rows["answered_at"] != ""].groupby("participant")["answered_at"].max()
-    if finished.empty:
-        return {"verdict": None, "p": None, "after": None, "note": "the answers do not say when they were given"}
+    nothing = {"verdict": None, "p": None, "after": None, "ci95": None}
+    said = rows[rows["answered_at"] != ""]
+    if said.empty:
+        return {**nothing, "note": "the answers do not say when they were given"}
+    when = times_of(said["answered_at"])
+    if when is None:
+        return {**nothing, "note": "answered_at holds neither ISO 8601 times nor times of day: the order is unknown"}
+    finished = when.groupby(said["participant"]).max()
     each = people.set_index("participant")["balanced_accuracy"].reindex(finished.sort_values(kind="stable").index)
     each = each.dropna()
     if each.empty:
-        return {"verdict": None, "p": None, "after": None, "note": "nobody saw images of both classes"}
+        return {**nothing, "note": "nobody saw images of both classes"}
     seen = sequential.monitor(each.to_numpy(float), bound)
     found = {
         "verdict": seen.code, "p": seen.p, "after": seen.decided_at, "participants": len(each),
-        "method": "confidence sequence by betting on participants, for these images",
+        "ci95": [float(seen.low[-1]), float(seen.high[-1])],
+        "method": "confidence sequence by betting on participants' balanced accuracy, for these images; valid at all "
+        "looks together",
     }  # fmt: skip
     return _noted(found, "not decided yet")
+
+
+def times_of(said: pd.Series) -> pd.Series | None:
+    """Texts as times that can be ordered; None where one is neither ISO 8601 nor a time of day (3/4 may be March)."""
+    for form in ("ISO8601", "%H:%M", "%H:%M:%S"):
+        with suppress(ValueError):
+            return pd.to_datetime(said, format=form, utc=True)
+    return None
 
 
 def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dict[str, Any]:
@@ -246,11 +265,11 @@ def _noted(found: dict[Any, Any], reason: str) -> dict[Any, Any]:
     return {**found, "note": reason} if None in found.values() else found
 
 
-def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
-    """One dict a row; where something is None, with the reason that the column `note` gives."""
+def _records(table: pd.DataFrame, method: str) -> list[dict[Any, Any]]:
+    """One dict a row, with its method; where something is None, with the reason that the column `note` gives."""
     rows = []
     for row in table.to_dict("records"):
-        found = {key: None if pd.isna(value) else value for key, value in row.items()}
+        found = {key: None if pd.isna(value) else value for key, value in row.items()} | {"method": method}
         rows.append(_noted(found, found.pop("note", None) or "no interval for these answers"))
     return rows
 

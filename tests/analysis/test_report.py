@@ -16,6 +16,7 @@ from matplotlib.collections import LineCollection
 from sklearn.metrics import f1_score
 
 from analysis import report, survey, verdicts
+from analysis.page import inline
 from analysis.parts import Context
 from analysis.responses import read_csv
 from analysis.simulation import Design, Truth, simulate
@@ -81,6 +82,8 @@ def test_scores_hold_every_number_that_is_promised(four_sets: tuple[Path, dict[s
         for measure, found in one["quartiles"].items():
             assert found["n"] == 12, measure
             assert found["q1"] <= found["median"] <= found["q3"], measure
+        for kind in ("trends", "exclusions", "compared_with"):
+            assert all(row["method"] for row in one[kind]), kind
     assert scores["survey"]["mel"]["equivalence"]["verdict"] == "detectable"
 
 
@@ -146,6 +149,13 @@ def test_figure_ten_draws_the_constant_answer_where_that_sets_classes_put_it(tmp
         assert dotted.get_segments()[0][:, 1] == pytest.approx(level)
         assert ("diamond" in part.captions["figure-10"]) == bool(diamonds)
         assert ("f1_in_the_paper" in part.tables["f1-and-d-prime"]) == bool(diamonds)
+
+
+def test_the_same_picture_twice_in_a_figure_and_figures_whose_names_begin_alike_share_no_id() -> None:
+    svg = '<svg viewBox="0 0 1 1"><g id="a-b"/><image id="i1" width="1"/><image id="i1" width="1"/></svg>'
+    other = svg.replace("a-b", "b")
+    ids = re.findall(r'\bid="([^"]+)"', inline(svg, "n", "") + inline(other, "n-a", ""))
+    assert len(ids) == len(set(ids)) == 2
 
 
 def test_every_figure_and_table_is_a_file_too(four_sets: tuple[Path, dict[str, Any], Path]) -> None:
