@@ -128,8 +128,8 @@ METHODS = [
     f"Images: realism is the score of Kynkäänniemi et al. 2019 (k = {NEIGHBOURS}) and the nearest neighbour is sought "
     f"among the training images (at most {MOST_REAL}, drawn by the seed), both in the extractor's features; the "
     "discriminator is that of the run's last checkpoint, the machine observer the cross-validated one. Correlations "
-    "are Spearman's, with intervals over images by Fisher's z with the standard error of Bonett and Wright 2000; what is "
-    "said of them in words is held to 5 % over all of them (Holm's correction). Rates "
+    "are Spearman's, with intervals over images by Fisher's z with the standard error of Bonett and Wright 2000; what "
+    "is said of them in words is held to 5 % over all of them (Holm's correction). Rates "
     "of images that few people saw are noisy, which draws every correlation towards zero.",
 ]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,8 @@ def css_string(text: str) -> Markup:
 
 def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str) -> str:
     """Draw once, save as SVG, PNG and PDF, and return the SVG to put into the page."""
-    with styled():
+    with styled(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # the report says so, once
         figure = draw()
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, not once a format

@@ -17,6 +17,7 @@ from analysis.dependence import TRENDS, curve, stacked, varies
 from analysis.figures import pictures
 from analysis.figures import survey as draw
 from analysis.figures import trends as draw_trends
+from analysis.figures.style import labels
 from analysis.parts import Context
 from analysis.trials import Trials
 from analysis.verdicts import KINDS
@@ -31,7 +32,7 @@ def all_of(
 ) -> tuple[dict[str, Callable[[], Figure]], dict[str, str]]:  # fmt: skip
     drawn: dict[str, Callable[[], Figure]] = {}
     captions: dict[str, str] = {}
-    shown = {name: name.replace("$", r"\$") for name in people}  # a name is no formula
+    shown = labels(people)
     columns = []
     for name, table in people.items():
         f1 = table["f1"].to_numpy(float)
@@ -65,6 +66,7 @@ def all_of(
         captions["dependence"] = (
             f"Accuracy along {', '.join(label.partition(',')[0] for label, _, _ in panels)}, with 95 % intervals; "
             "where there are many values, by fifths of the trials."
+            + (" Each panel is a set, the others thin and grey behind it." if len(rows) > 1 else "")
         )
     for name in by_image:
         gallery = gallery_of(context, name, by_image[name])

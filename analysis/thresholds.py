@@ -108,7 +108,8 @@ def median_threshold(found: Thresholds) -> Estimate:
     if not np.isfinite(middle).all():
         sides = ((int(found.above.sum()), "longer"), (int(found.below.sum()), "shorter"))
         gone = " and ".join(f"{count} are {side}" for count, side in sides if count)
-        return Estimate(None, method=method, note=f"there is no middle: of {n} thresholds {gone} than any exposure shown")
+        note = f"there is no middle: of {n} thresholds {gone} than any exposure shown"
+        return Estimate(None, method=method, note=note)
     below = int(stats.binom.ppf(0.025, n, 0.5))  # the interval from the below-th to the (n + 1 - below)-th value
     if below < 1:
         return Estimate(float(middle.mean()), method=method, note=f"{n} participants are too few for an interval")
@@ -179,7 +180,8 @@ def _part(
             stairs = one["threshold_ms"]
             value, interval = stairs["median"], stairs["ci95"]
             ends = f"95 % interval {interval[0]:.0f} to {interval[1]:.0f} ms" if interval else stairs.get("note")
-            said = f"half of the participants need {value:.0f} ms or less ({ends})" if value is not None else stairs["note"]
+            half = f"half of the participants need {value or 0:.0f} ms or less ({ends})"
+            said = stairs["note"] if value is None else half
             sentences.append(f"{name}: for {TARGET:.0%} right answers {said}.")
         if "error_rate" in one:
             rate = one["error_rate"]

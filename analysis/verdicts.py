@@ -163,8 +163,8 @@ def methods(context: Context, scores: Mapping[str, Any], tables: Mapping[str, pd
         "Ramdas 2024), which may be looked at after everybody without raising the error rate; it is for new "
         "participants and the images drawn from." if looked else "",
         f"Rates of single images: {images.METHOD}.",
-        "Trends are least-squares slopes within participants with the same two-way clustered intervals; what is said of "
-        "them in words is held to 5 % over all trends of the report (Holm's correction)."
+        "Trends are least-squares slopes within participants with the same two-way clustered intervals; what is said "
+        "of them in words is held to 5 % over all trends of the report (Holm's correction)."
         if len(tables["trends"]) else "",
     ]  # fmt: skip
     return [sentence for sentence in said if sentence]

@@ -16,6 +16,8 @@ from matplotlib.collections import LineCollection
 from sklearn.metrics import f1_score
 
 from analysis import report, survey, verdicts
+from analysis.figures.style import labels, lacking
+from analysis.figures.trends import trends
 from analysis.page import inline
 from analysis.parts import Context
 from analysis.responses import read_csv
@@ -156,6 +158,25 @@ def test_the_same_picture_twice_in_a_figure_and_figures_whose_names_begin_alike_
     other = svg.replace("a-b", "b")
     ids = re.findall(r'\bid="([^"]+)"', inline(svg, "n", "") + inline(other, "n-a", ""))
     assert len(ids) == len(set(ids)) == 2
+
+
+def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_and_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Warnings are errors in these tests. Two names of 300 letters that differ in the middle stay two."""
+    odd, long = "\U00012000\U00012001", "a" * 150
+    path = answers(tmp_path / "a.csv", dict.fromkeys((odd, f"{long}x{long}", f"{long}y{long}"), Truth()))
+    written("--responses", path, "--out", tmp_path / "out")
+    assert capsys.readouterr().out.count("No font here has every letter of") == 1
+    assert len(set(labels([f"{long}x{long}", f"{long}y{long}", "df"]).values())) == 3
+    assert not lacking("healthy")
+
+
+def test_nine_sets_have_a_panel_each() -> None:
+    frame = pd.DataFrame({"x": [0.0, 1.0], "accuracy": 0.6, "low": 0.5, "high": 0.7})
+    frame = pd.concat([frame.assign(set=name) for name in "abcdefghi"])
+    drawn = trends([("place", "x", frame), ("time", "x", frame)])
+    assert [ax.get_title(loc="left") for ax in drawn.axes if ax.axison] == 2 * list("abcdefghi")
 
 
 def test_every_figure_and_table_is_a_file_too(four_sets: tuple[Path, dict[str, Any], Path]) -> None:

@@ -7,8 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pandas as pd
 import numpy as np
+import pandas as pd
 import pytest
 from sqlalchemy import create_engine, text
 
