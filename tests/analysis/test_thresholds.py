@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 
 from analysis import inference
 from analysis.parts import Context
-from analysis.simulation import Design, Truth, simulate
-from analysis.thresholds import TARGET, Thresholds, compute, error_rate, median_threshold, thresholds
+from analysis.simulation import Design, Truth, simulate, staircases
+from analysis.thresholds import Thresholds, compute, error_rate, median_threshold, thresholds
 from gan_core.workspace import Workspace
-
-
-def staircases(
-    true_ms: NDArray[np.float64], rng: np.random.Generator, trials: int = 150, width: Any = 0.25, lapse: Any = 0.02,
-    down: float = 10, up: float = 30,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:  # fmt: skip
-    """Simulated people with known 75 % thresholds under a weighted rule: exposures, answers, people, (P * trials,)."""
-    now = np.full(len(true_ms), 500.0)
-    at_target = stats.norm.ppf((TARGET - 0.5) / (0.5 - lapse))
-    exposures, answers = [], []
-    for _ in range(trials):
-        chance = 0.5 + (0.5 - lapse) * stats.norm.cdf(np.log10(now / true_ms) / width + at_target)
-        right = rng.random(len(now)) < chance
-        exposures.append(now)
-        answers.append(right)
-        now = np.clip(now + np.where(right, -down, up), 50, 1000)
-    people = np.tile(np.arange(len(true_ms)), trials)
-    return np.concatenate(exposures), np.concatenate(answers), people
 
 
 def test_the_weighted_rule_settles_at_75_percent_and_three_up_one_down_does_not() -> None:
