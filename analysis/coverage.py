@@ -10,18 +10,23 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-from analysis import inference, mixed, observers
+from analysis import dependence, images, inference, joined, mixed, observers, sequential, survey, thresholds
 from analysis.observers import Floats
-from analysis.simulation import Design, Truth, simulate
+from analysis.parts import AnalysisError
+from analysis.simulation import Design, Truth, simulate, staircases
 from analysis.trials import Trials
+from gan_core.workspace import run_command
 
 BOUND = 0.05
 SPREADS = Truth(criterion=0.1)
+PEOPLE = Truth(sd_d_prime=1.0, sd_criterion=0.5, sd_image=0.0).with_accuracy(0.7)  # a sequence is for given images
 RARE = 200  # bootstrap draws a survey
 
 
@@ -141,6 +146,60 @@ def rival_errors(answers: Trials, rng: np.random.Generator) -> dict[str, tuple[f
     }
 
 
+# ------------------------------------------------------------------------------------------------ the other intervals
+
+
+def others(simulations: int, seed: int = 0) -> dict[tuple[str, str], Floats]:
+    """For each further interval of the report, by truth and claim, whether it held the truth in each simulation."""
+    held: dict[tuple[str, str], list[bool]] = {}
+
+    def note(case: str, claim: str, interval: Any, truth: float) -> None:
+        low, high = interval or (np.nan, np.nan)
+        held.setdefault((case, f"covers: {claim}"), []).append(bool(low <= truth <= high))
+
+    rng = np.random.default_rng([seed, 1])
+    truth, position = Truth(0.8, 0.1, sd_d_prime=1.0), np.tile(np.arange(20.0), (50, 1))
+    able, correlated = truth.accuracy - 0.5, 6 / np.pi * np.arcsin(0.5 / 2)  # Spearman's rho of normals that go by 0.5
+    for _ in range(simulations):
+        answers = simulate(truth, Design(50, images=80, trials=20), rng)
+        half = answers.image % 2 == 0
+        for case, dulled, gap in (("the same people, sets alike", 0.0, 0.0), ("one set half as plain", 0.5, able / 2)):
+            given = guessing_at(answers, dulled * ~half, rng)
+            (pair,) = inference.compare_sets({"a": given.where(half), "b": given.where(~half)})
+            note(case, "difference of two sets", pair.difference.ci95, gap)
+        answers, order = simulate(truth, Design(50), rng), rng.permuted(position, axis=1).ravel()
+        for case, tired in (("nothing changes", 0.0), ("from able to guessing in 20 trials", 1 / 19)):
+            trend = dependence.slope(order, guessing_at(answers, tired * order, rng))
+            note(case, "slope over positions", trend.ci95, -able * tired)
+        for case, sway in (("images alike", 0.05), ("images differ", 0.8)):
+            rate = stats.norm.cdf(rng.normal(-0.5, sway, 60))
+            _, low, high = images.shrunken(rng.binomial(20, rate), np.full(60, 20))
+            note(f"{case}, 60 of 20 answers", "rate of an image", (low[0], high[0]), rate[0])
+        x, y = rng.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], 60).T
+        note("normal, 60 images", "rank correlation", joined.rank_correlation(x, y)["ci95"], correlated)
+        times = pd.Series(rng.lognormal(0.5, 0.4, 50))
+        note("lognormal, 50 people", "mean response time", survey.times(times)["ci95"], float(np.exp(0.5 + 0.4**2 / 2)))
+        balanced = observers.balanced_accuracy(simulate(PEOPLE, Design(150, 50), rng).counts())
+        seen = sequential.monitor(balanced, BOUND)
+        note("150 people", "confidence sequence, at the end", (seen.low[-1], seen.high[-1]), PEOPLE.accuracy)
+        note("150 people", "confidence sequence, at all times", (seen.low.max(), seen.high.min()), PEOPLE.accuracy)
+        people = 10 ** rng.normal(np.log10(250), 0.15, 25)
+        found = thresholds.thresholds(*staircases(people, rng))
+        note("25 people, 150 trials", "threshold of a person", (found.low[0], found.high[0]), float(people[0]))
+        note("25 people, 150 trials", "median threshold", thresholds.median_threshold(found).ci95, 250)
+    return {key: np.array(values, float) for key, values in held.items()}
+
+
+def guessing_at(answers: Trials, chance: Floats, rng: np.random.Generator) -> Trials:
+    """The answers, each with probability `chance`, (n,), a coin's: accuracy falls by that share towards 0.5."""
+    coin = rng.random(len(answers)) < 0.5
+    said = np.where(rng.random(len(answers)) < chance, coin, answers.said_generated)
+    return replace(answers, said_generated=said)
+
+
+# ------------------------------------------------------------------------------------------------ the table
+
+
 def interval99(values: Floats) -> tuple[float, float]:
     """The 99 % binomial interval (Clopper & Pearson) of a share, from its truth values."""
     n, k = len(values), int(values.sum())
@@ -149,9 +208,9 @@ def interval99(values: Floats) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def row(case: Case, key: str, values: Floats) -> str:
+def row(case: str, key: str, values: Floats) -> str:
     low, high = interval99(values)
-    return f"| {case.name} | {key} | {values.mean():.1%} | {low:.1%} to {high:.1%} |"
+    return f"| {case} | {key} | {values.mean():.1%} | {low:.1%} to {high:.1%} |"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -159,12 +218,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--simulations", type=int, default=2_000, metavar="N", help="surveys a case (default 2,000)")
     parser.add_argument("--case", type=int, choices=range(len(CASES)), help="only this case")
     parser.add_argument("--model", action="store_true", help="the mixed model too, which takes ten times as long")
+    parser.add_argument("--others", action="store_true", help="instead: differences, slopes, single images, thresholds")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args(argv)
+    return run_command(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.seed < 0 or args.simulations < 1:
+        raise AnalysisError(f"--seed {args.seed}, --simulations {args.simulations}: from 0 and from 1 on, please.")
     print("| truth and design | claim | share | its 99 % interval |\n| --- | --- | --- | --- |")
+    if args.others:
+        for (name, key), values in others(args.simulations, args.seed).items():
+            print(row(name, key, values))
+        return 0
     for case in CASES if args.case is None else [CASES[args.case]]:
         for key, values in study(case, args.simulations, args.seed, args.model, rivals=not args.model).items():
-            print(row(case, key, values), flush=True)
+            print(row(case.name, key, values), flush=True)
     return 0
 
 

@@ -19,6 +19,7 @@ TOO_FAST_S = 0.2  # after the answer could be given: faster than people react to
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
 SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # up to so many positions each is a point of its own, given so many trials
 QUANTILES = 5
+SLOPE_METHOD = f"least squares within participants, {inference.METHOD}; p_holm over all trends of the report"
 
 
 # ------------------------------------------------------------------------------------------------ exclusions
@@ -150,6 +151,13 @@ def slope(x: Any, answers: Trials) -> inference.Estimate:
         return inference.Estimate(value, note="all answers alike: no interval")
     half = float(stats.t.ppf(0.975, df) * np.sqrt(variance))
     return inference.Estimate(value, float(np.sqrt(variance)), df, (value - half, value + half))
+
+
+def slope_p(found: inference.Estimate) -> float:
+    """Two-sided p-value of 'does not change'; 1 where there is no standard error to judge by."""
+    if found.value is None or not found.se or found.df is None:
+        return 1.0
+    return float(2 * stats.t.sf(abs(found.value) / found.se, found.df))
 
 
 def stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -270,6 +270,10 @@ def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: f
             words = f"detectable: every answer was {'right' if estimate.value > 0.5 else 'wrong'}{side}"
             if estimate.ci95[0] > 0.5 or estimate.ci95[1] < 0.5:
                 return Verdict(bound, None, None, "detectable", words, note="no variation between answers: no p-values")
+            enough = next(n for n in range(2, 99) if n > stats.t.ppf(1 - level / 2, n - 1) ** 2)  # Wilson's end at 0.5
+            note = f"{words.partition(': ')[2]}, but fewer than {enough} people or images say too little of new ones"
+            more = max(enough - participants, 0) or None
+            return Verdict(bound, None, None, "undecided", f"undecided: {note}", more, note)
         note = estimate.note or "the answers do not vary as a test needs"
         return Verdict(bound, None, None, "undecided", f"undecided: {note}", note=note)
     p_equivalence, p_chance = equivalence(estimate, bound)

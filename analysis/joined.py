@@ -19,12 +19,15 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis import inference
 from analysis.figures import trends as figures
 from analysis.parts import AnalysisError, Context, Part
+from analysis.verdicts import LEVEL
 from gan_core.workspace import GlimpseError, read_json, sha256_file
 
 NEIGHBOURS = 3  # k of the realism score, as in Kynkäänniemi et al. 2019
 MOST_REAL = 2_000  # training images that stand for all
+CORRELATION = "Spearman's rho, Fisher z with Bonett and Wright's standard error, over images; p_holm over all of them"
 FEWEST = 5  # images for a correlation
 MEASURES = {
     "realism": "realism score",
@@ -105,7 +108,7 @@ def compute(context: Context, parts: Mapping[str, Part]) -> Part | None:
     if not by_image.empty:
         correlations = correlate(by_image)
         sentences += in_words(correlations)
-        scores["images"] = correlations.to_dict("records")
+        scores["images"] = [{**row, "method": CORRELATION} for row in correlations.to_dict("records")]
         tables |= {"rank-correlations": correlations, "images-and-metrics": by_image}
         drawn["metrics-by-image"] = partial(figures.scatter, by_image, MEASURES)
         captions |= {
@@ -125,22 +128,23 @@ METHODS = [
     f"Images: realism is the score of Kynkäänniemi et al. 2019 (k = {NEIGHBOURS}) and the nearest neighbour is sought "
     f"among the training images (at most {MOST_REAL}, drawn by the seed), both in the extractor's features; the "
     "discriminator is that of the run's last checkpoint, the machine observer the cross-validated one. Correlations "
-    "are Spearman's, with intervals over images by Fisher's z with the standard error of Bonett and Wright 2000. Rates "
+    "are Spearman's, with intervals over images by Fisher's z with the standard error of Bonett and Wright 2000; what "
+    "is said of them in words is held to 5 % over all of them (Holm's correction). Rates "
     "of images that few people saw are noisy, which draws every correlation towards zero.",
 ]
 
 
 def in_words(correlations: pd.DataFrame) -> list[str]:
     """Which measures go with people's answers to the generated images."""
-    clear = correlations["low"].astype(float) * correlations["high"].astype(float) > 0
-    rows = correlations[(correlations["truth"] == "generated") & clear]
+    rows = correlations[(correlations["truth"] == "generated") & (correlations["p_holm"].astype(float) < LEVEL)]
     found = [
         f"{MEASURES[row['measure']].partition(' (')[0]} in {row['set']} (ρ = {row['rho']:.2f}, 95 % interval "
         f"{row['low']:.2f} to {row['high']:.2f})".replace("-", "−")
         for row in rows.to_dict("records")
     ]
     if found:
-        return [f"How often a generated image was called generated goes with: {'; '.join(found)}."]
+        corrected = f"Holm-corrected over {len(correlations)} correlations, 5 %"
+        return [f"How often a generated image was called generated goes with: {'; '.join(found)}; {corrected}."]
     return ["No measure of the generated images goes with how often people called them generated."]
 
 
@@ -197,7 +201,10 @@ def with_machine(by_image: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> 
 
 
 def correlate(by_image: pd.DataFrame) -> pd.DataFrame:
-    """One row a set, class and measure: the rank correlation of the rate 'called generated' with the measure."""
+    """One row a set, class and measure: the rank correlation of the rate 'called generated' with the measure.
+
+    `p_holm` is corrected over all rows, since the report looks at every one of them.
+    """
     rows = []
     for (name, truth), images in by_image.groupby(["set", "truth"], sort=True):
         for measure in MEASURES:
@@ -205,7 +212,9 @@ def correlate(by_image: pd.DataFrame) -> pd.DataFrame:
                 found = rank_correlation(images["rate"], images[measure])
                 low, high = found.pop("ci95") or (None, None)
                 rows.append({"set": name, "truth": truth, "measure": measure, **found, "low": low, "high": high})
-    return pd.DataFrame(rows)
+    tested = [row["p"] for row in rows if row["p"] is not None]
+    holm = iter(inference.holm(tested))
+    return pd.DataFrame([{**row, "p_holm": None if row["p"] is None else next(holm)} for row in rows])
 
 
 # ------------------------------------------------------------------------------------------------ reading

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,8 @@ def css_string(text: str) -> Markup:
 
 def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str) -> str:
     """Draw once, save as SVG, PNG and PDF, and return the SVG to put into the page."""
-    with styled():
+    with styled(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # the report says so, once
         figure = draw()
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, not once a format
@@ -111,8 +113,9 @@ def inline(svg: str, name: str, label: str) -> str:
     """An SVG file as part of a page: no prolog, IDs of its own, ink in the page's colour, scaled to its column."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = svg.replace("url(#", f"url(#{name}-").replace('href="#', f'href="#{name}-')
+    svg = re.sub(r'(<image\b[^>]*?) id="[^"]*"', r"\1", svg)  # one picture drawn twice has one ID; nothing refers to it
+    svg = re.sub(r'\bid="', f'id="figure-{name}--', svg)
+    svg = svg.replace("url(#", f"url(#figure-{name}--").replace('href="#', f'href="#figure-{name}--')
     svg = svg.replace(INK, "currentColor").replace("'DejaVu Sans'", FONTS)
     for colour, brighter in IN_THE_DARK.items():
         svg = svg.replace(colour, f"light-dark({colour}, {brighter})")

@@ -150,6 +150,8 @@ def _check(args: argparse.Namespace) -> None:
     for name, value in (("--images", args.images), ("--trials", args.trials), ("--simulations", args.simulations)):
         if value < 1:
             raise AnalysisError(f"{name} {value}: at least 1 is needed.")
+    if args.seed < 0:
+        raise AnalysisError(f"--seed {args.seed}: a whole number from 0 on is needed.")
     if args.trials > args.images:
         raise AnalysisError(f"--trials {args.trials}: a class has only {args.images} images; raise --images.")
     if min(args.participants) < 2:

@@ -73,6 +73,7 @@ def run(args: argparse.Namespace) -> int:
     from analysis import page as pages
     from analysis import responses as answers_of
     from analysis import words
+    from analysis.figures.style import lacking
     from analysis.tidying import OnlySimulatedError, Responses
 
     unknown = [name for name in args.skip if name not in PARTS]
@@ -120,6 +121,9 @@ def run(args: argparse.Namespace) -> int:
     made = {part.name for part in parts}
     absent = {n: SKIPPED if n in args.skip else absent.get(n, NOTHING) for n in PARTS if n not in made}
     left_out = [f"{name}: {why}." for name, why in absent.items() if why != NOTHING]
+    boxed = [] if answers is None else [name for name in sorted(set(answers.trials["set"])) if lacking(name)]
+    if boxed:
+        notes.append(f"No font here has every letter of {', '.join(boxed)}: figures saved as PNG or PDF show boxes.")
     page = words.page(context, answers, parts, notes + left_out, vars(args))
     with atomic_folder(out) as building:
         total = sum(len(part.figures) for part in parts)

@@ -12,12 +12,16 @@ The default spreads are those of people and images in Stein et al. 2023 (41 mode
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import optimize, stats
 
 from analysis.observers import Floats, Integers
 from analysis.trials import Trials
+
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -81,6 +85,23 @@ def simulate(truth: Truth, design: Design, rng: np.random.Generator) -> Trials:
     evidence = d_prime[participant] * (generated - 0.5) - criterion[participant] + sway[image]
     said = rng.random(len(image)) < _normal_cdf(evidence)
     return Trials(said, generated, participant, image)
+
+
+def staircases(
+    true_ms: Floats, rng: np.random.Generator, trials: int = 150, width: Any = 0.25, lapse: Any = 0.02,
+    down: float = 10, up: float = 30,
+) -> tuple[Floats, Bools, Integers]:  # fmt: skip
+    """People with known 75 % thresholds, (P,), under a weighted rule: exposures in ms, right or not, people."""
+    now = np.full(len(true_ms), 500.0)
+    at_target = stats.norm.ppf((0.75 - 0.5) / (0.5 - lapse))
+    exposures, answers = [], []
+    for _ in range(trials):
+        chance = 0.5 + (0.5 - lapse) * _normal_cdf(np.log10(now / true_ms) / width + at_target)
+        right = rng.random(len(now)) < chance
+        exposures.append(now)
+        answers.append(right)
+        now = np.clip(now + np.where(right, -down, up), 50, 1000)
+    return np.concatenate(exposures), np.concatenate(answers), np.tile(np.arange(len(true_ms)), trials)
 
 
 def _draw(design: Design, rng: np.random.Generator) -> Integers:

@@ -9,6 +9,7 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -45,11 +46,12 @@ def compute(context: Context) -> Part | None:
     by_image = {n: images.rates(rows[n]) for n in names}
     pairs = comparisons(inference.compare_sets(answers))
     exclusions = {n: dependence.sensitivity(rows[n], answers[n], context.bound) for n in names}
-    trends = {n: slopes(rows[n], answers[n]) for n in names}
+    trends = corrected({n: slopes(rows[n], answers[n]) for n in names})
     for name in names:
-        scores[name]["exclusions"] = _records(exclusions[name])
-        scores[name]["trends"] = _records(trends[name])
-        scores[name]["compared_with"] = [p for p in _records(pairs) if name in (p["first"], p["second"])]
+        scores[name]["exclusions"] = _records(exclusions[name], BALANCED_METHOD)
+        scores[name]["trends"] = _records(trends[name], dependence.SLOPE_METHOD)
+        compared = [p for p in _records(pairs, PAIR_METHOD) if name in (p["first"], p["second"])]
+        scores[name]["compared_with"] = compared
     tables = {
         **summary(scores),
         "comparisons": pairs,
@@ -114,6 +116,8 @@ def quartiles(values: Any, what: str = "undefined for every participant") -> dic
 
 
 CODE = (inference, mixed, observers, sys.modules[__name__])  # what the scores are computed by
+BALANCED_METHOD = f"balanced accuracy, {inference.METHOD_SHARE}; tests as under equivalence"
+PAIR_METHOD = f"difference in balanced accuracy, {inference.METHOD}; p_holm over all pairs"
 MEASURES = {  # of each participant, whose quartiles and means are told
     "f1": "F1",
     "accuracy": "accuracy",
@@ -175,7 +179,7 @@ def scores_of(answers: Trials, people: pd.DataFrame, context: Context) -> dict[s
             },
             "images of one class only",
         ),
-        "response_time_s": _times(people["median_response_time_s"]),
+        "response_time_s": times(people["median_response_time_s"]),
         "quartiles": {measure: quartiles(people[measure]) for measure in MEASURES},
         **({} if hit.value is not None and false_alarm.value is not None else {"note": hit.note or false_alarm.note}),
     }
@@ -199,7 +203,7 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
     return found
 
 
-def _times(medians: pd.Series) -> dict[str, Any]:
+def times(medians: pd.Series) -> dict[str, Any]:
     """Quartiles and mean of the participants' median times to answer; the interval is for new participants."""
     known = medians.dropna()
     found = {**quartiles(known, "no response times were given"), "mean": None, "ci95": None}
@@ -214,19 +218,34 @@ def _times(medians: pd.Series) -> dict[str, Any]:
 
 def sequential_of(rows: pd.DataFrame, people: pd.DataFrame, bound: float) -> dict[str, Any]:
     """The verdict that might have been looked at after every participant, in the order in which they finished."""
-    finished = rows[rows["answered_at"] != ""].groupby("participant")["answered_at"].max()
-    if finished.empty:
-        return {"verdict": None, "p": None, "after": None, "note": "the answers do not say when they were given"}
+    nothing = {"verdict": None, "p": None, "after": None, "ci95": None}
+    said = rows[rows["answered_at"] != ""]
+    if said.empty:
+        return {**nothing, "note": "the answers do not say when they were given"}
+    when = times_of(said["answered_at"])
+    if when is None:
+        return {**nothing, "note": "answered_at holds neither ISO 8601 times nor times of day: the order is unknown"}
+    finished = when.groupby(said["participant"]).max()
     each = people.set_index("participant")["balanced_accuracy"].reindex(finished.sort_values(kind="stable").index)
     each = each.dropna()
     if each.empty:
-        return {"verdict": None, "p": None, "after": None, "note": "nobody saw images of both classes"}
+        return {**nothing, "note": "nobody saw images of both classes"}
     seen = sequential.monitor(each.to_numpy(float), bound)
     found = {
         "verdict": seen.code, "p": seen.p, "after": seen.decided_at, "participants": len(each),
-        "method": "confidence sequence by betting on participants, for these images",
+        "ci95": [float(seen.low[-1]), float(seen.high[-1])],
+        "method": "confidence sequence by betting on participants' balanced accuracy, for these images; valid at all "
+        "looks together",
     }  # fmt: skip
     return _noted(found, "not decided yet")
+
+
+def times_of(said: pd.Series) -> pd.Series | None:
+    """Texts as times that can be ordered; None where one is neither ISO 8601 nor a time of day (3/4 may be March)."""
+    for form in ("ISO8601", "%H:%M", "%H:%M:%S"):
+        with suppress(ValueError):
+            return pd.to_datetime(said, format=form, utc=True)
+    return None
 
 
 def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dict[str, Any]:
@@ -246,11 +265,11 @@ def _noted(found: dict[Any, Any], reason: str) -> dict[Any, Any]:
     return {**found, "note": reason} if None in found.values() else found
 
 
-def _records(table: pd.DataFrame) -> list[dict[Any, Any]]:
-    """One dict a row; where something is None, with the reason that the column `note` gives."""
+def _records(table: pd.DataFrame, method: str) -> list[dict[Any, Any]]:
+    """One dict a row, with its method; where something is None, with the reason that the column `note` gives."""
     rows = []
     for row in table.to_dict("records"):
-        found = {key: None if pd.isna(value) else value for key, value in row.items()}
+        found = {key: None if pd.isna(value) else value for key, value in row.items()} | {"method": method}
         rows.append(_noted(found, found.pop("note", None) or "no interval for these answers"))
     return rows
 
@@ -321,9 +340,16 @@ def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
                     "change": found.value,
                     "low": low,
                     "high": high,
+                    "p": dependence.slope_p(found),
                 }
             )
     return pd.DataFrame(lines).fillna({"low": np.nan, "high": np.nan}) if lines else pd.DataFrame()
+
+
+def corrected(trends: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """With `p_holm`: Holm's correction over the trends of all sets, since the report looks at every one of them."""
+    holm = iter(inference.holm([p for table in trends.values() if len(table) for p in table["p"]]))
+    return {n: t.assign(p_holm=[next(holm) for _ in range(len(t))]) if len(t) else t for n, t in trends.items()}
 
 
 def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
@@ -351,7 +377,7 @@ def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
         detection.append(
             {
                 "set": name, "f1_mean": f1["mean"], "q1": f1["q1"], "median": f1["median"], "q3": f1["q3"],
-                "f1_by_chance": f1["chance_mean"], "f1_in_the_paper": PAPER_F1.get(name),
+                "f1_by_chance": f1["chance_mean"], "f1_in_the_paper": verdicts.paper_f1(name, f1["positive"]),
                 "d_prime": one["d_prime"]["population"], "low": low, "high": high,
                 "mean_d_prime": one["d_prime"]["mean"], "criterion": one["criterion"]["population"],
             }

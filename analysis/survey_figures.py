@@ -12,14 +12,15 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from analysis import observers
+from analysis import observers, verdicts
 from analysis.dependence import TRENDS, curve, stacked, varies
 from analysis.figures import pictures
 from analysis.figures import survey as draw
 from analysis.figures import trends as draw_trends
+from analysis.figures.style import labels
 from analysis.parts import Context
 from analysis.trials import Trials
-from analysis.verdicts import KINDS, PAPER_F1
+from analysis.verdicts import KINDS
 from gan_core.workspace import read_json
 
 GALLERY, GALLERY_PIXELS = 6, 160  # images of each class and set in the gallery, and their size
@@ -31,13 +32,16 @@ def all_of(
 ) -> tuple[dict[str, Callable[[], Figure]], dict[str, str]]:  # fmt: skip
     drawn: dict[str, Callable[[], Figure]] = {}
     captions: dict[str, str] = {}
-    shown = {name: name.replace("$", r"\$") for name in people}  # a name is no formula
+    shown = labels(people)
     columns = []
     for name, table in people.items():
         f1 = table["f1"].to_numpy(float)
         if np.isfinite(f1).any():
             values, weights = observers.f1_null(answers[name].counts(), context.positive)
-            columns.append(draw.Column(shown[name], f1[np.isfinite(f1)], values, weights, PAPER_F1.get(name)))
+            positive = answers[name].is_generated == (context.positive == "generated")
+            always = 2 * float(positive.mean()) / (1 + float(positive.mean()))
+            paper = verdicts.paper_f1(name, context.positive)
+            columns.append(draw.Column(shown[name], f1[np.isfinite(f1)], values, weights, always, paper))
     if columns:
         drawn["figure-10"] = partial(draw.figure_ten, columns, context.positive, context.seed)
         captions["figure-10"] = caption_ten(columns, context.positive)
@@ -62,6 +66,7 @@ def all_of(
         captions["dependence"] = (
             f"Accuracy along {', '.join(label.partition(',')[0] for label, _, _ in panels)}, with 95 % intervals; "
             "where there are many values, by fifths of the trials."
+            + (" Each panel is a set, the others thin and grey behind it." if len(rows) > 1 else "")
         )
     for name in by_image:
         gallery = gallery_of(context, name, by_image[name])

@@ -43,7 +43,8 @@ class Thresholds:
     threshold_ms: Floats  # (P,) posterior median
     low: Floats  # (P,) 95 % interval
     high: Floats  # (P,)
-    beyond: Any  # (P,) bool: the median lies above the longest (or below the shortest) exposure shown to them
+    above: Any  # (P,) bool: the median lies above the longest exposure shown to them
+    below: Any  # (P,) bool: ... below the shortest
     curves: Floats  # (P, len(CURVE_MS)) posterior mean of psi
 
 
@@ -71,7 +72,7 @@ def thresholds(exposure_ms: Any, correct: Any, participant: Any) -> Thresholds:
     longest, shortest = np.full(len(people), -np.inf), np.full(len(people), np.inf)
     np.maximum.at(longest, who, exposure)
     np.minimum.at(shortest, who, exposure)
-    return Thresholds(median, low, high, (median > longest) | (median < shortest), curves)
+    return Thresholds(median, low, high, median > longest, median < shortest, curves)
 
 
 def _psi(log_ms: Floats) -> Floats:
@@ -99,23 +100,23 @@ def median_threshold(found: Thresholds) -> Estimate:
     by order statistics, which assumes nothing. A median or an end that is itself beyond the exposures is None.
     """
     method = "median over participants, distribution-free interval by order statistics"
-    values = np.where(found.beyond & (found.threshold_ms > 500), np.inf, found.threshold_ms)
-    values = np.sort(np.where(found.beyond & (found.threshold_ms <= 500), 0.0, values))
+    values = np.sort(np.select([found.above, found.below], [np.inf, -np.inf], found.threshold_ms))
     n = len(values)
     if n == 0:
         return Estimate(None, method=method, note="no staircase")
-    with np.errstate(invalid="ignore"):
-        middle = float((values[(n - 1) // 2] + values[n // 2]) / 2)
-    if not np.isfinite(middle) or middle == 0:
-        side = "longer" if middle else "shorter"
-        return Estimate(None, method=method, note=f"most thresholds are {side} than any exposure shown")
+    middle = values[[(n - 1) // 2, n // 2]]
+    if not np.isfinite(middle).all():
+        sides = ((int(found.above.sum()), "longer"), (int(found.below.sum()), "shorter"))
+        gone = " and ".join(f"{count} are {side}" for count, side in sides if count)
+        note = f"there is no middle: of {n} thresholds {gone} than any exposure shown"
+        return Estimate(None, method=method, note=note)
     below = int(stats.binom.ppf(0.025, n, 0.5))  # the interval from the below-th to the (n + 1 - below)-th value
     if below < 1:
-        return Estimate(middle, method=method, note=f"{n} participants are too few for an interval")
+        return Estimate(float(middle.mean()), method=method, note=f"{n} participants are too few for an interval")
     low, high = float(values[below - 1]), float(values[n - below])
-    if not np.isfinite(high) or low == 0:
-        return Estimate(middle, method=method, note="the interval ends beyond the exposures shown")
-    return Estimate(middle, ci95=(low, high), method=method)
+    if not np.isfinite([low, high]).all():
+        return Estimate(float(middle.mean()), method=method, note="the interval ends beyond the exposures shown")
+    return Estimate(float(middle.mean()), ci95=(low, high), method=method)
 
 
 def error_rate(answers: Trials) -> Estimate:
@@ -147,13 +148,14 @@ def compute(context: Context) -> Part | None:
             shown = exposure[stairs.index].to_numpy(float)
             found = thresholds(shown, right, codes)
             one["threshold_ms"] = median_threshold(found).scores("median") | {
-                "participants": len(people), "trials": len(stairs), "beyond": int(found.beyond.sum()), "target": TARGET,
+                "participants": len(people), "trials": len(stairs), "longer": int(found.above.sum()),
+                "shorter": int(found.below.sum()), "target": TARGET,
             }  # fmt: skip
             tables.append(
                 pd.DataFrame(
                     {
                         "set": name, "participant": people, "threshold_ms": found.threshold_ms, "low": found.low,
-                        "high": found.high, "beyond_exposures": found.beyond,
+                        "high": found.high, "longer_than_shown": found.above, "shorter_than_shown": found.below,
                     }
                 )
             )  # fmt: skip
@@ -178,7 +180,8 @@ def _part(
             stairs = one["threshold_ms"]
             value, interval = stairs["median"], stairs["ci95"]
             ends = f"95 % interval {interval[0]:.0f} to {interval[1]:.0f} ms" if interval else stairs.get("note")
-            said = f"half of the participants need {value:.0f} ms or less ({ends})" if value else stairs["note"]
+            half = f"half of the participants need {value or 0:.0f} ms or less ({ends})"
+            said = stairs["note"] if value is None else half
             sentences.append(f"{name}: for {TARGET:.0%} right answers {said}.")
         if "error_rate" in one:
             rate = one["error_rate"]

@@ -28,7 +28,8 @@ RULES = (
     "answered, and the table of exclusions shows the verdict without them.",
     "People who stopped early count with the trials they answered; people screened out, people whom the study's own "
     "rule excludes (stated in its file before anybody came), and simulated participants do not count. Several answers "
-    "of one person to one image are several trials of that image. A name that stands for a real and for a generated "
+    "of one person to one image are several trials of that image. A negative time to answer is taken for unknown and "
+    "counted; the answer stands. A name that stands for a real and for a generated "
     "image of one set is taken for two images.",
 )
 
@@ -120,6 +121,9 @@ def tidy(
     counts["names_of_two_images"] = _tell_apart(trials)
     trials["is_generated"] = (trials["truth"] == "generated").to_numpy(bool)
     trials["said_generated"] = (trials["answer"] == "generated").to_numpy(bool)
+    backwards = trials["response_time_s"] < 0
+    counts["negative_response_times"] = int(backwards.sum())
+    trials.loc[backwards, "response_time_s"] = np.nan
     counts["flagged_trials"] = int((trials["flags"] != "").sum())
     counts["unfinished_participants"] = int(trials.loc[~trials["finished"], "participant"].nunique())
     counts["repeated_judgements"] = int(trials.duplicated(["set", "participant", "image"]).sum())

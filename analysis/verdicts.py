@@ -13,6 +13,7 @@ from analysis.parts import Context
 
 # Mean F1 in section 4.1.3 of Furger et al. 2020, in the order of Figure 10.
 PAPER_F1 = {"healthy": 0.58, "eczema": 0.53, "df": 0.65, "mel": 0.71}
+LEVEL = 0.05  # of every test that a sentence rests on, over all tests of its kind together
 KINDS = {"detectable": "detectable", "cannot tell": "equivalent", "undecided": "undecided"}  # classes of the page
 
 CAPTIONS = {
@@ -34,6 +35,11 @@ CAPTIONS = {
 }
 
 
+def paper_f1(name: str, positive: str) -> float | None:
+    """The paper's mean F1 of a set of that name; its positive class is 'generated', so None beside any other."""
+    return PAPER_F1.get(name) if positive == "generated" else None
+
+
 def verdict_in_words(name: str, one: dict[str, Any]) -> dict[str, Any]:
     """What the page's first lines say of a set: the verdict, a sentence, and the facts beside it."""
     code, bound = one["equivalence"]["verdict"], one["equivalence"]["bound"]
@@ -49,7 +55,10 @@ def verdict_in_words(name: str, one: dict[str, Any]) -> dict[str, Any]:
         sentence = f"{right}; {tail}."
     elif code == "cannot tell":
         head = f"People cannot tell, within ±{100 * bound:g} percentage points"
-        sentence = f"{right}, which lies within {band} (equivalence test, p {p_value(one['equivalence']['p'])})."
+        sentence = f"{right}, which lies within {band} (equivalence test, p {p_value(one['equivalence']['p'])})"
+        chance = one["equivalence"]["p_chance"]
+        trace = chance is not None and chance < LEVEL
+        sentence += f", though not quite chance either (p {p_value(chance)})." if trace else "."
     elif one["equivalence"]["p"] is None:
         head, sentence = "Undecided", f"{right}; no test is possible: {one['equivalence']['note']}."
     else:
@@ -77,7 +86,7 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
     said = []
     pairs = tables["comparisons"]
     if len(pairs):
-        apart = [f"{p['first']} and {p['second']}" for p in pairs.to_dict("records") if (p["p_holm"] or 1.0) < 0.05]
+        apart = [f"{p['first']} and {p['second']}" for p in pairs.to_dict("records") if (p["p_holm"] or 1.0) < LEVEL]
         said.append(
             (
                 f"People can tell some sets better than others: {'; '.join(apart)} differ"
@@ -101,9 +110,9 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
     slopes = tables["trends"]
     if len(slopes):
         several = len(scores) > 1
-        clear = [_slope(row, several) for row in slopes.to_dict("records") if row["low"] * row["high"] > 0]
+        clear = [_slope(row, several) for row in slopes.to_dict("records") if row["p_holm"] < LEVEL]
         said.append(
-            f"Within a person {'; '.join(clear)}." if clear
+            f"Within a person {'; '.join(clear)}; Holm-corrected over {len(slopes)} trends, 5 %." if clear
             else "Within a person accuracy does not measurably change with what was recorded of the trials."
         )  # fmt: skip
     looks = [_looked(name, one["sequential"]) for name, one in scores.items() if one["sequential"]["verdict"]]
@@ -153,8 +162,10 @@ def methods(context: Context, scores: Mapping[str, Any], tables: Mapping[str, pd
         "Always valid: a confidence sequence by betting over participants in the order of finishing (Waudby-Smith and "
         "Ramdas 2024), which may be looked at after everybody without raising the error rate; it is for new "
         "participants and the images drawn from." if looked else "",
-        f"Rates of single images: {images.METHOD}.",
-        "Trends are least-squares slopes within participants with the same two-way clustered intervals."
+        f"Rates of single images: {images.METHOD}. They stand in tables/images.csv and what single participants did in "
+        "tables/participants.csv; scores.json holds the numbers of the sets.",
+        "Trends are least-squares slopes within participants with the same two-way clustered intervals; what is said "
+        "of them in words is held to 5 % over all trends of the report (Holm's correction)."
         if len(tables["trends"]) else "",
     ]  # fmt: skip
     return [sentence for sentence in said if sentence]

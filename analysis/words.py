@@ -39,6 +39,7 @@ LEFT_OUT = {  # counts of what was left out on the way, in words
     "catch_trials": ("attention trial", "attention trials"),
     "replaced_trials": ("trial made good by a spare one", "trials made good by spare ones"),
     "missing_answers": ("trial without an answer", "trials without an answer"),
+    "negative_response_times": ("negative time to answer", "negative times to answer"),
 }
 
 

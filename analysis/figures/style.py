@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
 from matplotlib.figure import Figure
+from matplotlib.font_manager import fontManager, get_font
 
 # Okabe & Ito 2008, ordered so that neighbours differ in lightness as well as in hue.
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#000000")
@@ -17,11 +18,14 @@ REAL, GENERATED = PALETTE[0], PALETTE[1]
 INK = "#333333"  # text and lines; in the page it becomes the page's own ink, light or dark
 GREY = "#8c8c8c"  # shapes behind the data; reads on white and on the dark page
 
+LONGEST = 24  # letters of a set's name
+FALLBACKS = ("Noto Sans CJK JP", "Noto Sans CJK SC", "WenQuanYi Zen Hei", "Noto Sans Arabic", "Noto Sans Devanagari")
+
 COLOURED = ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
 RC: dict[str, Any] = {
     "figure.constrained_layout.use": True,
     "font.family": "sans-serif",
-    "font.sans-serif": ["DejaVu Sans"],
+    "font.sans-serif": ["DejaVu Sans", *(font for font in FALLBACKS if font in fontManager.get_font_names())],
     "font.size": 9,
     "axes.labelsize": 9,
     "axes.titlesize": 9.5,
@@ -46,6 +50,22 @@ RC: dict[str, Any] = {
     "svg.hashsalt": "glimpse",  # the same figure gives the same bytes
     "pdf.fonttype": 42,
 }
+
+
+def labels(names: Iterable[str]) -> dict[str, str]:
+    """Each name as a figure shows it: no formula, no longer than fits, and no two alike."""
+    found: dict[str, str] = {}
+    for name in names:
+        text = name if len(name) <= LONGEST else f"{name[: LONGEST - 10]}…{name[-9:]}"
+        text = text.replace("$", r"\$")
+        found[name] = f"{text} ({len(found) + 1})" if text in found.values() else text
+    return found
+
+
+def lacking(text: str) -> bool:
+    """Whether none of the figures' fonts has some letter of `text`, so that PNG and PDF show a box for it."""
+    found = [get_font(fontManager.findfont(name)).get_charmap() for name in RC["font.sans-serif"]]
+    return any(not any(ord(letter) in letters for letters in found) for letter in text if letter.isprintable())
 
 
 @contextmanager

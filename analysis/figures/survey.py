@@ -25,6 +25,7 @@ class Column:
     f1: Floats  # (P,) of every participant, without NaN
     null_values: Floats  # F1 of people who answer as often, but at random: values, ascending ...
     null_weights: Floats  # ... and their probabilities
+    always: float = 2 / 3  # F1 of who always gives the positive answer: 2 n / (n + all) for n positive images of all
     paper_mean: float | None = None  # where the set bears a name of the paper's
 
 
@@ -53,7 +54,7 @@ def figure_ten(columns: Sequence[Column], positive: str = "generated", seed: int
                     x + 0.36, column.paper_mean, marker="D", s=26, facecolor="none", edgecolor=MEAN, zorder=6,
                     linewidths=1.4,
                 )  # fmt: skip
-        axes.axhline(2 / 3, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
+            axes.hlines(column.always, x - 0.5, x + 0.5, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
         axes.set_xticks(range(len(columns)), [f"{c.name}\nn = {len(c.f1)}" for c in columns])
         margin = 0.6 if len(columns) > 1 else 1.3
         axes.set_xlim(-margin, len(columns) - 1 + margin)

@@ -51,30 +51,41 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
 
 def trends(panels: Sequence[tuple[str, str, pd.DataFrame]]) -> Figure:
-    """Accuracy against what it may depend on: one panel each, one line a set.
+    """Accuracy against what it may depend on: a row of panels for each, one panel a set, all others in grey behind.
 
-    Each panel: the axis's label, the name of the x column, and a frame with set, that column, accuracy, low, high.
+    Each of `panels`: the axis's label, the name of the x column, a frame with set, that column, accuracy, low, high.
     """
+    names = list(dict.fromkeys(name for *_, frame in panels for name in frame["set"]))
+    columns = min(4, len(names))
+    lines = -(-len(names) // columns)
+    low = min(float(frame["low"].min()) for *_, frame in panels)
     with styled():
-        figure, axes = new_figure(max(3.6, 2.75 * len(panels)), 3.1, ncols=len(panels), squeeze=False, sharey=True)
-        names = list(dict.fromkeys(name for *_, frame in panels for name in frame["set"]))
-        for ax, (label, column, frame) in zip(axes[0], panels, strict=True):
-            for name, rows in frame.groupby("set", sort=False):
-                i = names.index(name)
-                colour = PALETTE[i % len(PALETTE)]
-                ax.fill_between(rows[column], rows["low"], rows["high"], color=colour, alpha=0.18, linewidth=0)
-                ax.plot(
-                    rows[column], rows["accuracy"], color=colour, marker=MARKERS[i % len(MARKERS)], markersize=4,
-                    linewidth=1.2, label=name,
-                )  # fmt: skip
-            ax.axhline(0.5, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
-            ax.set_xlabel(label)
-        axes[0, 0].set_ylabel("accuracy")
-        low = min(float(frame["low"].min()) for *_, frame in panels)
-        axes[0, 0].set_ylim(max(0.0, min(0.45, low - 0.02)), 1.0 if low > 0.5 else None)
-        handles, labels = axes[0, 0].get_legend_handles_labels()
-        if len(names) > 1:
-            figure.legend(handles, labels, loc="outside lower center", ncols=min(6, len(names)))
+        if len(names) == 1:  # the panels stand side by side
+            figure, grid = new_figure(max(3.6, 2.75 * len(panels)), 3.1, ncols=len(panels), squeeze=False, sharey=True)
+            blocks = [grid[:, i : i + 1] for i in range(len(panels))]
+        else:
+            figure, grid = new_figure(
+                max(3.6, 2.0 * columns), 1.9 * lines * len(panels), nrows=lines * len(panels), ncols=columns,
+                squeeze=False, sharey=True,
+            )  # fmt: skip
+            blocks = [grid[i * lines : (i + 1) * lines] for i in range(len(panels))]
+        for block, (label, column, frame) in zip(blocks, panels, strict=True):
+            for i, ax in enumerate(block.flat):
+                if i >= len(names):
+                    ax.set_axis_off()
+                    continue
+                for name, rows in frame.groupby("set", sort=False):
+                    if name != names[i]:
+                        ax.plot(rows[column], rows["accuracy"], color=GREY, linewidth=0.5, alpha=0.5, zorder=0)
+                        continue
+                    ax.fill_between(rows[column], rows["low"], rows["high"], color=REAL, alpha=0.22, linewidth=0)
+                    ax.plot(rows[column], rows["accuracy"], color=REAL, marker="o", markersize=3.5, linewidth=1.2)
+                ax.axhline(0.5, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
+                ax.set_title(names[i] if len(names) > 1 else "")
+                ax.set_xlabel(label)
+        for row in grid:
+            row[0].set_ylabel("accuracy")
+        grid[0, 0].set_ylim(max(0.0, min(0.45, low - 0.02)), 1.0 if low > 0.5 else None)
     return figure
 
 
@@ -88,7 +99,7 @@ def scatter(by_image: pd.DataFrame, measures: Mapping[str, str]) -> Figure:
             for i, (name, images) in enumerate(rows.groupby("set", sort=True)):
                 ax.scatter(
                     images[measure], images["rate"], s=13, alpha=0.65, linewidths=0, color=PALETTE[i % len(PALETTE)],
-                    marker=MARKERS[i % len(MARKERS)], label=name,
+                    marker=MARKERS[(i + i // len(PALETTE)) % len(MARKERS)], label=name,
                 )  # fmt: skip
             ax.set_xlabel(label)
         axes[0, 0].set_ylabel("called generated")

@@ -203,3 +203,16 @@ def test_joined_trials_keep_their_codes() -> None:
     twice = join([answers, answers])
     assert len(twice) == 2 * len(answers)
     assert inference.accuracy(twice).value == pytest.approx(inference.accuracy(answers).value)
+
+
+def test_all_right_from_a_few_people_says_how_many_it_takes_and_from_enough_is_detectable() -> None:
+    for people, code in ((5, "undecided"), (7, "detectable")):
+        image = np.tile(np.arange(20), people)
+        generated = image % 2 == 0
+        answers = Trials(generated, generated, np.repeat(np.arange(people), 20), image)
+        found = inference.verdict(inference.balanced_accuracy(answers), people)
+        assert found.code == code
+    assert "every answer was right" in found.words
+    few = inference.verdict(inference.Estimate(1.0, 0.0, 4.0, (0.39, 1.0)), 5)
+    assert few.more_participants == 2
+    assert "fewer than 7 people or images say too little of new ones" in few.words

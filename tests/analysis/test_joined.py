@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis import dependence, images, joined
+from analysis import dependence, images, inference, joined, survey, verdicts
 from analysis.joined import nearest, rank_correlation, realism, set_table, with_machine
 from analysis.simulation import Design, Truth, simulate
 from analysis.trials import trials
@@ -139,14 +139,45 @@ def test_every_exclusion_leaves_out_what_it_names_and_nothing_else() -> None:
     assert found["all of these"].all()
 
 
-def test_only_measures_whose_interval_leaves_out_nought_are_said_to_go_with_answers() -> None:
-    columns = ["set", "truth", "measure", "n", "rho", "p", "low", "high"]
+def test_where_nothing_has_an_effect_one_report_in_twenty_says_that_something_has() -> None:
+    """Nine sets, two trends each; the intervals, one by one, would let two reports in three say something false."""
+    rng, reports, sets, people = np.random.default_rng(3), 150, 9, 30
+    naive, told = 0, 0
+    for _ in range(reports):
+        trends = {}
+        for name in map(str, range(sets)):
+            t = simulate(Truth(0.8), Design(people, images=40), rng)
+            rows = pd.DataFrame({"position": rng.permuted(np.tile(np.arange(1.0, 21), (people, 1)), axis=1).ravel()})
+            rows = rows.assign(exposure_ms_actual=np.nan, response_time_s=rng.lognormal(0.5, 0.4, len(rows)))
+            trends[name] = survey.slopes(rows, t)
+        table = dependence.stacked(survey.corrected(trends))
+        naive += bool((table["low"] * table["high"] > 0).any())
+        blank = pd.DataFrame()
+        said = verdicts.sentences({}, {"comparisons": blank, "exclusions": blank, "trends": table})
+        told += not any("does not measurably change" in sentence for sentence in said)
+    assert naive / reports > 0.4
+    assert stats.binom.interval(0.99, reports, 0.05)[1] >= told
+
+
+def test_correlations_are_corrected_over_all_that_are_looked_at() -> None:
+    rng = np.random.default_rng(4)
+    frame = pd.DataFrame({"set": np.repeat(list("abcd"), 60), "truth": "generated", "rate": rng.random(240)})
+    found = joined.correlate(frame.assign(realism=rng.random(240), machine=frame["rate"] + rng.random(240)))
+    assert found["p_holm"].tolist() == inference.holm(found["p"].tolist())
+    (said,) = joined.in_words(found)
+    assert said.count("machine") == 4
+    assert "Holm-corrected over 8 correlations" in said
+    assert "realism" not in said
+
+
+def test_only_measures_whose_corrected_test_passes_are_said_to_go_with_answers() -> None:
+    columns = ["set", "truth", "measure", "n", "rho", "p_holm", "low", "high"]
     rows = [
         ("df", "generated", "realism", 50, -0.4, 0.01, -0.6, -0.2),
         ("df", "generated", "machine", 50, 0.1, 0.4, -0.2, 0.4),
         ("df", "real", "machine", 50, 0.5, 0.01, 0.3, 0.7),
     ]
     (said,) = joined.in_words(pd.DataFrame(rows, columns=columns))
-    assert "goes with: realism score in df (ρ = −0.40, 95 % interval −0.60 to −0.20)." in said
+    assert "goes with: realism score in df (ρ = −0.40, 95 % interval −0.60 to −0.20); Holm" in said
     (said,) = joined.in_words(pd.DataFrame([(*rows[0][:4], None, None, None, None)], columns=columns))
     assert said.startswith("No measure")

@@ -12,9 +12,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.collections import LineCollection
 from sklearn.metrics import f1_score
 
-from analysis import report
+from analysis import report, survey, verdicts
+from analysis.figures.style import labels, lacking
+from analysis.figures.trends import trends
+from analysis.page import inline
+from analysis.parts import Context
+from analysis.responses import read_csv
 from analysis.simulation import Design, Truth, simulate
 from gan_core.workspace import Workspace, write_json
 
@@ -78,6 +84,8 @@ def test_scores_hold_every_number_that_is_promised(four_sets: tuple[Path, dict[s
         for measure, found in one["quartiles"].items():
             assert found["n"] == 12, measure
             assert found["q1"] <= found["median"] <= found["q3"], measure
+        for kind in ("trends", "exclusions", "compared_with"):
+            assert all(row["method"] for row in one[kind]), kind
     assert scores["survey"]["mel"]["equivalence"]["verdict"] == "detectable"
 
 
@@ -111,6 +119,64 @@ def test_the_page_is_self_contained_and_opens_with_the_verdicts(four_sets: tuple
     assert len(ids) == len(set(ids)), "figures drawn apart must not share IDs in one page"
     order = [page.index(f"<h3>{name}</h3>") for name in ("healthy", "eczema", "df", "mel")]
     assert order == sorted(order), "the paper's sets stand in the paper's order"
+
+
+def test_a_trace_within_the_bounds_is_mentioned_on_the_page() -> None:
+    tests = {"verdict": "cannot tell", "bound": 0.05, "p": 1e-9}
+    one: dict[str, Any] = {
+        "accuracy": {"mean": 0.548, "ci95": [0.547, 0.549]}, "participants": 9, "images": {"real": 1, "generated": 1},
+        "d_prime": {"population": 0.2, "ci95": None}, "hit_rate": 0.5, "false_alarm_rate": 0.5,
+        "f1": dict.fromkeys(("mean", "chance_mean", "q1", "median", "q3")),
+    }  # fmt: skip
+    for p_chance, mentioned in ((4e-113, True), (0.3, False)):
+        said = verdicts.verdict_in_words("df", {**one, "equivalence": {**tests, "p_chance": p_chance}})["sentence"]
+        assert ("though not quite chance either (p < 0.001)" in said) == mentioned
+
+
+def test_figure_ten_draws_the_constant_answer_where_that_sets_classes_put_it(tmp_path: Path) -> None:
+    """16 real, 4 generated: always 'real' has F1 = 2 * 16 / (16 + 20); the paper's F1 is of 'generated' only."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"participant": np.repeat(np.arange(6), 20), "image": np.tile(np.arange(20), 6), "set": "mel"})
+    frame["truth"] = np.where(frame["image"] < 16, "real", "generated")
+    frame["answer"] = rng.choice(["real", "generated"], len(frame))
+    frame.to_csv(tmp_path / "answers.csv", index=False)
+    for positive, level, diamonds in (("real", 32 / 36, 0), ("generated", 8 / 24, 1)):
+        context = Context(
+            Workspace(tmp_path / "ws"), responses=read_csv(tmp_path / "answers.csv").trials, positive=positive
+        )  # fmt: skip
+        part = survey.compute(context)
+        assert part is not None
+        (axes,) = part.figures["figure-10"]().axes
+        (dotted,) = [c for c in axes.collections if isinstance(c, LineCollection)]
+        assert dotted.get_segments()[0][:, 1] == pytest.approx(level)
+        assert ("diamond" in part.captions["figure-10"]) == bool(diamonds)
+        assert ("f1_in_the_paper" in part.tables["f1-and-d-prime"]) == bool(diamonds)
+
+
+def test_the_same_picture_twice_in_a_figure_and_figures_whose_names_begin_alike_share_no_id() -> None:
+    svg = '<svg viewBox="0 0 1 1"><g id="a-b"/><image id="i1" width="1"/><image id="i1" width="1"/></svg>'
+    other = svg.replace("a-b", "b")
+    ids = re.findall(r'\bid="([^"]+)"', inline(svg, "n", "") + inline(other, "n-a", ""))
+    assert len(ids) == len(set(ids)) == 2
+
+
+def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_and_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Warnings are errors in these tests. Two names of 300 letters that differ in the middle stay two."""
+    odd, long = "\U00012000\U00012001", "a" * 150
+    path = answers(tmp_path / "a.csv", dict.fromkeys((odd, f"{long}x{long}", f"{long}y{long}"), Truth()))
+    written("--responses", path, "--out", tmp_path / "out")
+    assert capsys.readouterr().out.count("No font here has every letter of") == 1
+    assert len(set(labels([f"{long}x{long}", f"{long}y{long}", "df"]).values())) == 3
+    assert not lacking("healthy")
+
+
+def test_nine_sets_have_a_panel_each() -> None:
+    frame = pd.DataFrame({"x": [0.0, 1.0], "accuracy": 0.6, "low": 0.5, "high": 0.7})
+    frame = pd.concat([frame.assign(set=name) for name in "abcdefghi"])
+    drawn = trends([("place", "x", frame), ("time", "x", frame)])
+    assert [ax.get_title(loc="left") for ax in drawn.axes if ax.axison] == 2 * list("abcdefghi")
 
 
 def test_every_figure_and_table_is_a_file_too(four_sets: tuple[Path, dict[str, Any], Path]) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from sqlalchemy import create_engine, text
@@ -91,6 +92,13 @@ def test_missing_answers_and_catch_trials_are_left_out_and_counted(tmp_path: Pat
     assert (answers.counts["missing_answers"], answers.counts["catch_trials"], len(answers.trials)) == (1, 1, 2)
     assert answers.unanswered == {"all": 1}
     assert answers.trials["failed_catch"].tolist() == [True, False]
+
+
+def test_a_negative_time_to_answer_is_unknown_and_counted(tmp_path: Path) -> None:
+    lines = [HEADER + ",response_time_s", "a,i1,real,real,-3", "a,i2,generated,real,2"]
+    answers = read_csv(written(tmp_path, lines))
+    assert answers.counts["negative_response_times"] == 1
+    assert answers.trials["response_time_s"].tolist() == pytest.approx([np.nan, 2], nan_ok=True)
 
 
 def test_where_keeps_the_rows_asked_for(tmp_path: Path) -> None:

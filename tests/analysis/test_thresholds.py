@@ -3,37 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 
 from analysis import inference
 from analysis.parts import Context
-from analysis.simulation import Design, Truth, simulate
-from analysis.thresholds import TARGET, Thresholds, compute, error_rate, median_threshold, thresholds
+from analysis.simulation import Design, Truth, simulate, staircases
+from analysis.thresholds import Thresholds, compute, error_rate, median_threshold, thresholds
 from gan_core.workspace import Workspace
-
-
-def staircases(
-    true_ms: NDArray[np.float64], rng: np.random.Generator, trials: int = 150, width: Any = 0.25, lapse: Any = 0.02,
-    down: float = 10, up: float = 30,
-) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.int64]]:  # fmt: skip
-    """Simulated people with known 75 % thresholds under a weighted rule: exposures, answers, people, (P * trials,)."""
-    now = np.full(len(true_ms), 500.0)
-    at_target = stats.norm.ppf((TARGET - 0.5) / (0.5 - lapse))
-    exposures, answers = [], []
-    for _ in range(trials):
-        chance = 0.5 + (0.5 - lapse) * stats.norm.cdf(np.log10(now / true_ms) / width + at_target)
-        right = rng.random(len(now)) < chance
-        exposures.append(now)
-        answers.append(right)
-        now = np.clip(now + np.where(right, -down, up), 50, 1000)
-    people = np.tile(np.arange(len(true_ms)), trials)
-    return np.concatenate(exposures), np.concatenate(answers), people
 
 
 def test_the_weighted_rule_settles_at_75_percent_and_three_up_one_down_does_not() -> None:
@@ -67,10 +47,38 @@ def test_thresholds_are_recovered_and_their_intervals_hold_the_truth() -> None:
 def test_who_cannot_tell_at_any_exposure_has_no_threshold_in_ms() -> None:
     rng = np.random.default_rng(2)
     found = thresholds(*staircases(np.full(20, 1e6), rng))
-    assert found.beyond.mean() > 0.8
+    assert found.above.mean() > 0.8
+    assert not found.below.any()
     group = median_threshold(found)
     assert group.value is None
     assert "longer than any exposure" in group.note
+
+
+def group_of(values: list[float], above: int = 0, below: int = 0) -> Thresholds:
+    """Thresholds of people, the first `below` of them under and the last `above` over what they were shown."""
+    ms, place = np.array(values), np.arange(len(values))
+    return Thresholds(ms, ms, ms, place >= len(ms) - above, place < below, np.zeros((len(ms), 1)))
+
+
+def test_beyond_is_judged_by_what_each_person_saw_not_by_a_fixed_time() -> None:
+    """Everybody's longest exposure is 400 ms; three of six cannot tell even then."""
+    exposure, right = np.tile([100.0, 200, 300, 400], 30), np.repeat([[True], [False]] * 15, 4)
+    found = thresholds(exposure, right, np.zeros(120))
+    assert found.above.all()
+    assert not found.below.any()
+    half = median_threshold(group_of([200, 220, 240, 443.9, 450, 460], above=3))
+    assert half.value is None
+    assert "of 6 thresholds 3 are longer than any exposure" in half.note
+
+
+def test_a_middle_between_a_number_and_beyond_is_no_number() -> None:
+    straddling = median_threshold(group_of([20.0] * 5 + [300.0] * 5, below=5))
+    assert straddling.value is None
+    assert "of 10 thresholds 5 are shorter than any exposure" in straddling.note
+    both = median_threshold(group_of([20.0, 900.0], above=1, below=1))
+    assert both.value is None
+    assert "1 are longer and 1 are shorter" in both.note
+    assert median_threshold(group_of([20.0] + [300.0] * 8 + [900.0], above=1, below=1)).value == 300
 
 
 def test_the_group_is_told_by_its_median_with_an_interval_for_new_participants() -> None:

@@ -33,6 +33,8 @@ def test_the_page_asks_for_nothing_but_itself_and_fits_every_screen(written: Pat
             page.set_viewport_size({"width": width, "height": 800})
             page.goto(written.as_uri())
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            edges = page.evaluate("[...document.querySelectorAll('.canvas')].map(c => c.getBoundingClientRect().right)")
+            assert max(edges) <= width, "a figure too wide for a phone scrolls within its own box"
     assert set(asked) == {written.as_uri()}
     assert said == [], "nothing is refused by the page's own policy"
 
