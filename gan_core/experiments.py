@@ -10,16 +10,18 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from gan_core.workspace import GlimpseError, nearest
+from gan_core.workspace import MAX_SEED, GlimpseError, nearest
 
 
 class TrainingError(GlimpseError):
     """A run cannot be started or go on as asked."""
 
 
-def setting(default: Any, meaning: str, low: float | None = None, among: tuple[str, ...] = ()) -> Any:
-    """A field of `Settings` with what it means and which values it takes."""
-    return field(default=default, metadata={"meaning": meaning, "low": low, "among": among})
+def setting(
+    default: Any, meaning: str, low: float | None = None, among: tuple[str, ...] = (), high: float | None = None
+) -> Any:
+    """A field of `Settings` with what it means and which values it takes, both ends included."""
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "among": among})
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Settings:
     epochs: int = setting(0, "how long instead in passes over the training images (0: by `images`)", 0)
     batch: int = setting(64, "images in a step, over all GPUs", 2)
     lr: float = setting(5e-5, "Adam's learning rate", 0)
-    beta1: float = setting(0.9, "Adam's decay of the first moment", 0)
-    beta2: float = setting(0.999, "Adam's decay of the second moment", 0)
+    beta1: float = setting(0.9, "Adam's decay of the first moment", 0, high=0.9999999)
+    beta2: float = setting(0.999, "Adam's decay of the second moment", 0, high=0.9999999)
     g_features: int = setting(1024, "Table 2: feature maps of the generator's first deconvolution", 4)
     d_features: int = setting(128, "Table 2: feature maps of the discriminator's first convolution", 1)
     z_dim: int = setting(100, "length of the latent vector", 1)
@@ -50,7 +52,7 @@ class Settings:
     observe_batches: int = setting(8, "batches in which the discriminator is watched at a tick", 1)
     bf16: bool = setting(True, "mixed precision on CUDA")
     compile: bool = setting(True, "torch.compile on CUDA")
-    seed: int = setting(0, "of initial weights, data order and latents", 0)
+    seed: int = setting(0, "of initial weights, data order and latents", 0, high=MAX_SEED)
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,8 @@ def _value(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> Any
         raise TrainingError(f"--set {name} takes {noun}, not '{text}': {metadata['meaning']}.")
     if metadata["low"] is not None and value < metadata["low"]:
         raise TrainingError(f"--set {name} must be at least {metadata['low']}, not {text}: {metadata['meaning']}.")
+    if metadata["high"] is not None and value > metadata["high"]:
+        raise TrainingError(f"--set {name} must be at most {metadata['high']}, not {text}: {metadata['meaning']}.")
     return value
 
 

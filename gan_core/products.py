@@ -16,7 +16,8 @@ from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.imageset import ImageSet, ImageSetWriter
 from gan_core.prepare.pixels import decode_mask, decode_photo
 from gan_core.prepare.sources import by_stem, find_photos, match_masks, without_masks
-from gan_core.sampling import Statistics, generate, generator_file, interpolate, load_generator
+from gan_core.sampling import Statistics, generate, interpolate, load_generator
+from gan_core.training.data import downsample, size_at
 from gan_core.training.record import grid_of
 from gan_core.translating import LoadedTranslator, TruthScore, load_translator, random_masks, translate
 from gan_core.workspace import Workspace, atomic_file, atomic_folder, read_json, sha256_file
@@ -38,12 +39,12 @@ def already_made(folder: Path, made_from: Mapping[str, Any], overwrite: bool) ->
 
 
 def sample_set(
-    workspace: Workspace, run: str, name: str, count: int, seed: int, truncation: float | None, device: str,
+    workspace: Workspace, weights: Path, name: str, count: int, seed: int, truncation: float | None, device: str,
     overwrite: bool = False, statistics: Statistics = "matched",
 ) -> tuple[ImageSet, bool]:  # fmt: skip
-    """`count` images of a run straight into an image set; returns it and whether it had to be made."""
-    weights = generator_file(workspace.existing("runs", run))
+    """`count` images of a generator straight into an image set; returns it and whether it had to be made."""
     _, metadata = load_generator(weights)
+    run = metadata["name"]
     folder = workspace.new("images", name)
     made_from = {
         "run": run, "generator_sha256": sha256_file(weights), "count": count, "seed": seed, "truncation": truncation,
@@ -71,13 +72,13 @@ def sample_set(
 
 
 def walk(
-    run: Path, path: Path, rows: int, steps: int, seed: int, truncation: float | None, device: str,
+    weights: Path, path: Path, rows: int, steps: int, seed: int, truncation: float | None, device: str,
     statistics: Statistics = "matched",
 ) -> None:  # fmt: skip
     """The latent interpolation as a GIF (one image that changes) or a PNG grid (a row from one latent to the next)."""
     if path.suffix.lower() not in (".gif", ".png"):
         raise TrainingError(f"--interpolate {path}: name a .gif or a .png file.")
-    pictures = interpolate(run, rows, steps, seed, truncation, device, statistics)
+    pictures = interpolate(weights, rows, steps, seed, truncation, device, statistics)
     with atomic_file(path) as temporary:
         if path.suffix.lower() == ".png":
             Image.fromarray(grid_of(list(pictures))).save(temporary, "png")
@@ -97,38 +98,40 @@ class Translated:
 
 
 def translate_set(
-    workspace: Workspace, run: str, images: ImageSet, name: str, domain: str, masks_from: ImageSet | None,
+    workspace: Workspace, weights: Path, images: ImageSet, name: str, domain: str, masks_from: ImageSet | None,
     rows: NDArray[np.intp], seed: int, device: str, overwrite: bool = False,
 ) -> Translated:  # fmt: skip
     """Translate these rows of an image set into a new one, with a before/mask/after sheet as its preview.
 
-    Where the set has its own masks and no other lender is named, each image keeps its own.
+    Where no lender is named, each image keeps its own mask. Images, masks and truth are read at the run's height,
+    as they were for its training; smaller ones are left as they are.
     """
-    weights = generator_file(workspace.existing("runs", run))
     translator = load_translator(weights, domain, device)
+    height, width = size_at(images, min(translator.height, images.height))
     folder = workspace.new("images", name)
     made_from: dict[str, Any] = {
-        "run": run, "generator_sha256": sha256_file(weights), "domain": domain, "image_set": images.name,
-        "images_sha256": images.sha256, "masks_from": masks_from.name if masks_from else None, "count": len(rows),
-        "seed": seed,
+        "run": translator.metadata["name"], "generator_sha256": sha256_file(weights), "domain": domain,
+        "image_set": images.name, "images_sha256": images.sha256, "masks_from": masks_from.name if masks_from else None,
+        "count": len(rows), "seed": seed,
     }  # fmt: skip
     if already_made(folder, made_from, overwrite):
         manifest = read_json(folder / "manifest.json")
         return Translated(folder, manifest["count"], False, manifest["scores"])
-    masks = _masks(translator, images, masks_from, rows, seed)
+    masks = _masks(translator, images, masks_from, rows, seed, height, width)
     scores = {"translated": TruthScore(), "untouched": TruthScore()} if _has_truth(images, domain, rows) else {}
     sheet: list[list[Pixels]] = []
     shown = set(np.linspace(0, len(rows) - 1, min(len(rows), 2 * SHEET_ROWS)).astype(int).tolist())
     with atomic_folder(folder) as building:
-        writer = ImageSetWriter(building, images.height, images.width, masks=masks is not None)
+        writer = ImageSetWriter(building, height, width, masks=masks is not None)
         for i, row in enumerate(tqdm(rows, desc=name, unit="img", disable=None)):
-            before, mask = np.array(images.images[row]), masks[i] if masks is not None else None
+            before, mask = downsample(images.images[row], height, width), masks[i] if masks is not None else None
             after = translate(translator, before, mask)
             facts = dict(images.index.iloc[int(row)])
             writer.add(after, {**facts, "label": domain}, mask)
             if scores and images.truth is not None and images.masks is not None:
-                for key, picture in (("translated", after), ("untouched", before)):
-                    scores[key].add(picture, images.truth[row], images.masks[row])
+                truth, inside = (downsample(array[row], height, width) for array in (images.truth, images.masks))
+                scores["translated"].add(after, truth, inside)
+                scores["untouched"].add(before, truth, inside)
             if i in shown:
                 sheet.append([before, *([] if mask is None else [_shown(mask)]), after])
         preview(building, before_after(sheet))
@@ -138,23 +141,21 @@ def translate_set(
 
 
 def translate_photos(
-    workspace: Workspace,
-    run: str,
-    photos: Path,
-    masks: Path | None,
-    lender: ImageSet | None,
-    domain: str,
-    out: Path,
-    seed: int,
-    device: str,
-) -> Translated:
-    """Translate every photo of a folder (or zip), of any size, to PNG files of the same names in a new folder.
+    workspace: Workspace, weights: Path, photos: Path, masks: Path | None, lender: ImageSet | None, domain: str,
+    name: str, seed: int, device: str, count: int | None = None, overwrite: bool = False,
+) -> Translated:  # fmt: skip
+    """Translate the (first `count`) photos of a folder or zip, of any size, to PNG files of the same names.
 
-    Masks come from the files of the same stems (photos without one are refused), or from an image set's masks, tiled
-    over the photo. Beside them lies `sheet.png`.
+    Masks come from the files of the same stems (photos without one are refused), or from an image set's masks,
+    enlarged to the photo. They lie in `translated/NAME`, and `sheet/sheet.png` there, apart from any photo's name.
+    Raises TrainingError where that folder is there already, unless it may be overwritten.
     """
-    translator = load_translator(workspace.existing("runs", run), domain, device)
-    found = without_masks(by_stem(find_photos([photos], workspace)))
+    out = workspace.new("translated", name)
+    if out.exists() and not overwrite:
+        raise TrainingError(f"{out} is there already: give this result its own --name, or replace with --overwrite.")
+    translator = load_translator(weights, domain, device)
+    every = without_masks(by_stem(find_photos([photos], workspace)))
+    found = dict(list(every.items())[:count])
     files = match_masks(found, find_photos([masks], workspace)) if masks else {}
     if masks and (missing := sorted(set(found) - set(files))):
         raise TrainingError(f"{found[missing[0]].name} has no mask in {masks}: add it, or take the photo away.")
@@ -174,21 +175,23 @@ def translate_photos(
             Image.fromarray(after).save(building / f"{stem}.png")
             if len(sheet) < 2 * SHEET_ROWS:
                 sheet.append([_small(p) for p in (before, *([] if mask is None else [_shown(mask)]), after)])
-        preview(building, before_after(sheet), "sheet.png")
+        (building / "sheet").mkdir()
+        preview(building / "sheet", before_after(sheet), "sheet.png")
     return Translated(out, len(found), True, {})
 
 
 def _masks(
-    translator: LoadedTranslator, images: ImageSet, lender: ImageSet | None, rows: NDArray[np.intp], seed: int
-) -> Pixels | None:
+    translator: LoadedTranslator, images: ImageSet, lender: ImageSet | None, rows: NDArray[np.intp], seed: int,
+    height: int, width: int,
+) -> Pixels | None:  # fmt: skip
     if not translator.needs_mask:
         return None
     if lender is not None:
         masks = random_masks(lender, len(rows), np.random.default_rng(seed))
-        return np.stack([_enlarged(mask, images.height, images.width) for mask in masks])
+        return np.stack([_enlarged(mask, height, width) for mask in masks])
     if images.masks is None:
         raise TrainingError(f"The image set '{images.name}' has no masks: lend it some with --mask-from SET.")
-    return np.stack([images.masks[row] for row in rows])
+    return np.stack([downsample(images.masks[row], height, width) for row in rows])
 
 
 def _has_truth(images: ImageSet, domain: str, rows: NDArray[np.intp]) -> bool:

@@ -25,9 +25,9 @@ STATISTICS_BATCHES, STATISTICS_SIZE = 8, 64  # latents from which batch statisti
 
 
 def generator_file(run: Path) -> Path:
-    """A run's folder or a file of its own. Raises TrainingError where there is no generator yet."""
-    path = run / BEST if run.is_dir() else run
-    if not path.is_file():
+    """Of a run's folder, or a .safetensors file itself. Raises TrainingError where there is no generator yet."""
+    path = run if run.suffix == ".safetensors" else run / BEST
+    if path != run and not path.is_file():
         raise TrainingError(f"There is no generator in {run} yet: go on with `gan_core train {run.name} --resume`.")
     return path
 

@@ -14,9 +14,10 @@ from gan_core.workspace import GlimpseError, Workspace, read_json, seed
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     sample = commands.add_parser(
         "sample", parents=[common], help="draw images from a trained generator",
-        description="Draw images by seed, straight into an image set; or a walk between latents as a picture.",
+        description="Draw images by seed, straight into an image set; or a walk between latents as a picture. "
+        "What a FILE makes is named after its experiment.",
     )  # fmt: skip
-    sample.add_argument("of", metavar="RUN")
+    sample.add_argument("of", metavar="RUN|FILE", help="a run, or a generator.safetensors by itself")
     sample.add_argument("--count", type=int, default=100, metavar="N", help="how many (default: 100)")
     _drawing(sample)
     sample.add_argument("--name", metavar="SET", help="the image set's name (default: RUN-samples)")
@@ -30,11 +31,12 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
         description="Translate an image set (by default the test images the run did not see) into a new one, or a "
         "folder of photos of any size into PNG files; with a sheet of before, mask and after.",
     )  # fmt: skip
-    translate.add_argument("of", metavar="RUN")
+    translate.add_argument("of", metavar="RUN|FILE", help="a run, or a generator.safetensors by itself")
     translate.add_argument("--images", metavar="SET|FOLDER", help="what to translate (default: the run's test images)")
     translate.add_argument(
         "--masks", "--mask-from", metavar="SET|FOLDER", help="where masks come from: an image set that lends its "
-        "own at random, or a folder of files named like the photos (default: the images' own, else the eczema set)",
+        "own at random, or for a folder of photos a folder of files named like them (default: to add eczema, the "
+        "eczema set; to remove it, the images' own)",
     )  # fmt: skip
     translate.add_argument("--to", metavar="DOMAIN", help="what to make, for a cyclic run: eczema (default) or healthy")
     translate.add_argument("--count", type=int, metavar="N", help="only the first N images")
@@ -75,21 +77,23 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
     from gan_core.products import sample_set, walk
     from gan_core.training.command import pick_device
 
+    weights, of, _ = _trained(workspace, args.of)
+    check_drawing(args)
     device = pick_device(args.device)
     if args.interpolate:
         walk(
-            workspace.existing("runs", args.of), args.interpolate, at_least(args.rows, "--rows", 2),
+            weights, args.interpolate, at_least(args.rows, "--rows", 2),
             at_least(args.steps, "--steps", 1), args.seed, args.truncation, device, args.statistics,
         )  # fmt: skip
-        print(f"{args.of}: a walk between {args.rows} latents: {args.interpolate}")
+        print(f"{of}: a walk between {args.rows} latents: {args.interpolate}")
         return 0
-    name = args.name or f"{args.of}-samples"
+    name = args.name or f"{of}-samples"
     count = at_least(args.count, "--count", 1)
     images, new = sample_set(
-        workspace, args.of, name, count, args.seed, args.truncation, device, args.overwrite, args.statistics
+        workspace, weights, name, count, args.seed, args.truncation, device, args.overwrite, args.statistics
     )
-    print(f"{name}: {'drew' if new else 'already there:'} {len(images):,} images of '{args.of}': {images.folder}")
-    print(f"Look at {images.folder / 'preview.png'}. Next: gan_core publish {args.of}")
+    print(f"{name}: {'drew' if new else 'already there:'} {len(images):,} images of '{of}': {images.folder}")
+    print(f"Look at {images.folder / 'preview.png'}." + (f" Next: gan_core publish {of}" if of == args.of else ""))
     return 0
 
 
@@ -97,32 +101,37 @@ def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
     from gan_core.imageset import ImageSet
     from gan_core.products import translate_photos, translate_set
     from gan_core.training.command import pick_device
-    from gan_core.training.run import Run
 
-    folder = workspace.existing("runs", args.of)
-    run = Run.of(folder)
+    weights, of, run = _trained(workspace, args.of)
+    check_drawing(args)
     experiment = run.experiment
     if experiment.source is None:
-        raise TrainingError(f"The run '{args.of}' makes images from nothing: use `gan_core sample {args.of}`.")
+        raise TrainingError(f"The run '{of}' makes images from nothing: use `gan_core sample {args.of}`.")
     domain = args.to or experiment.target
     if domain not in experiment.makes:
-        raise TrainingError(f"The run '{args.of}' makes {' or '.join(experiment.makes)}, not '{domain}'.")
+        raise TrainingError(f"The run '{of}' makes {' or '.join(experiment.makes)}, not '{domain}'.")
     source = next(d for d in experiment.domains if d != domain)
     device = pick_device(args.device)
-    name = args.name or f"{args.of}-translated" + (f"-{domain}" if args.to else "")
-    if args.images and Path(args.images).exists() and args.images not in workspace.names("images"):
-        masks = Path(args.masks) if args.masks and Path(args.masks).exists() else None
-        lender = None if masks else _lender(workspace, args.masks, run)
-        out = workspace.root / "translated" / name
-        result = translate_photos(workspace, args.of, Path(args.images), masks, lender, domain, out, args.seed, device)
+    name = args.name or f"{of}-translated" + (f"-{domain}" if args.to else "")
+    if args.count is not None:
+        at_least(args.count, "--count", 1)
+    photos, masks = _place(workspace, args.images), _place(workspace, args.masks)
+    if photos:
+        result = translate_photos(
+            workspace, weights, photos, masks, None if masks else _lender(workspace, args.masks, run, domain), domain,
+            name, args.seed, device, args.count, args.overwrite,
+        )  # fmt: skip
     else:
+        if masks:
+            raise TrainingError(
+                f"--masks {args.masks}: a folder of masks goes with a folder of photos (--images FOLDER); an image set "
+                "has its own, or borrows those of another: --mask-from SET."
+            )
         images = ImageSet.load(workspace.existing("images", args.images or str(run.image_sets[source]["name"])))
         rows = images.where("test") if not args.images and len(images.where("test")) else _every(images)
-        rows = rows[: at_least(args.count, "--count", 1)] if args.count is not None else rows
-        own = args.masks is None and images.masks is not None and experiment.masked != domain
-        lender = None if own or experiment.masked is None else _lender(workspace, args.masks, run)
         result = translate_set(
-            workspace, args.of, images, name, domain, lender, rows, args.seed, device, args.overwrite
+            workspace, weights, images, name, domain, _lender(workspace, args.masks, run, domain), rows[: args.count],
+            args.seed, device, args.overwrite,
         )  # fmt: skip
     print(f"{name}: {'translated' if result.new else 'already translated:'} {result.count:,} images: {result.folder}")
     for kind, scores in result.scores.items():
@@ -139,11 +148,31 @@ def _every(images: Any) -> Any:
     return np.arange(len(images))
 
 
-def _lender(workspace: Workspace, name: str | None, run: Any) -> Any:
-    """The image set that lends masks: the one named, else the run's own; None where the run needs none."""
+def _trained(workspace: Workspace, word: str) -> tuple[Path, str, Any]:
+    """The generator's file that a run's name or a path stands for, what its results are named after, and its run."""
+    from gan_core.sampling import generator_file
+    from gan_core.training.checkpoint import load_generators
+    from gan_core.training.run import Run
+
+    alone = word.endswith(".safetensors")
+    weights = Path(word) if alone else generator_file(workspace.existing("runs", word))
+    run = Run.from_json(load_generators(weights)[1], word)
+    return weights, run.experiment_name if alone else word, run
+
+
+def _place(workspace: Workspace, word: str | None) -> Path | None:
+    """The folder (or zip) that a word names; an image set of the name goes before one."""
+    return Path(word) if word and word not in workspace.names("images") and Path(word).exists() else None
+
+
+def _lender(workspace: Workspace, name: str | None, run: Any, domain: str) -> Any:
+    """The image set that lends masks: the one named; else, where they say what to add, the run's own.
+
+    What is to be removed lies where it lies: nobody's mask is borrowed for it unasked.
+    """
     from gan_core.imageset import ImageSet
 
-    if run.experiment.masked is None:
+    if run.experiment.masked is None or (name is None and run.experiment.masked != domain):
         return None
     return ImageSet.load(workspace.existing("images", name or run.image_sets[run.experiment.masked]["name"]))
 
@@ -166,6 +195,7 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
         raise GlimpseError("--name is for one run: name that one.")
     if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
         raise StimulusError(f"--jpeg-quality goes from 1 to 100, not {args.jpeg_quality}.")
+    check_drawing(args)
     options = Options(
         at_least(args.count, "--count", 1), args.label, args.seed, args.truncation, args.statistics,
         args.jpeg_quality, pick_device(args.device), args.overwrite, args.name,
@@ -183,6 +213,13 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
             published.append(result.stimuli.name)
     print(f"Next: study_app load {'--all' if args.all else ' '.join(published)}")
     return 0
+
+
+def check_drawing(args: argparse.Namespace) -> None:
+    """Refuse what no latent can be drawn with, before anything is written."""
+    truncation = getattr(args, "truncation", None)
+    if truncation is not None and not 0 < truncation < float("inf"):
+        raise GlimpseError(f"--truncation must be above 0 and finite, not {truncation}: for example 0.5.")
 
 
 def at_least(value: int, option: str, least: int) -> int:

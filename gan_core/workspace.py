@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+MAX_SEED = 2**32 - 1  # what NumPy, torch and scikit-learn all take
 SCHEMA = 1
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
@@ -283,10 +284,10 @@ _REMEDIES = {
 
 
 def seed(text: str) -> int:
-    """The type of every `--seed`: what NumPy, torch and scikit-learn all take."""
+    """The type of every `--seed`."""
     value = int(text)
-    if not 0 <= value < 2**32:
-        raise argparse.ArgumentTypeError(f"{text} is no seed: it must be 0 or more and below {2**32}")
+    if not 0 <= value <= MAX_SEED:
+        raise argparse.ArgumentTypeError(f"{text} is no seed: it must be from 0 to {MAX_SEED}")
     return value
 
 

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ from torch import Tensor, nn
 
 from gan_core.experiments import TrainingError
 from gan_core.training.engine import copied
-from gan_core.training.run import Run
+from gan_core.training.run import CHANGEABLE, Run
 from gan_core.training.way import build_discriminator, build_generators
 from gan_core.workspace import SCHEMA, atomic_file
 
@@ -78,9 +80,10 @@ def load_generators(path: Path) -> tuple[nn.ModuleDict, dict[str, Any]]:
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {})["glimpse"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)
-        if metadata.get("schema") != SCHEMA:
+        schema = metadata.get("schema") if isinstance(metadata, dict) else None
+        if schema != SCHEMA:
             raise TrainingError(
-                f"{path} has schema {metadata.get('schema')!r}, this version of Glimpse reads schema {SCHEMA}: "
+                f"{path} has schema {schema!r}, this version of Glimpse reads schema {SCHEMA}: "
                 "use the version that wrote it, or train it again."
             )
         generators = nn.ModuleDict(build_generators(Run.from_json(metadata, str(path))))
@@ -94,8 +97,11 @@ def load_generators(path: Path) -> tuple[nn.ModuleDict, dict[str, Any]]:
 
 
 def load_checkpoint(path: Path, run: Run) -> dict[str, Any]:
-    """Raises TrainingError for a damaged file, another schema, or a checkpoint of another experiment."""
+    """Raises TrainingError for a damaged file, another schema, or a checkpoint of another experiment or networks."""
     try:
+        with zipfile.ZipFile(path) as archive:  # torch writes a checksum of each tensor, and never compares it
+            if damaged := archive.testzip():
+                raise TrainingError(f"its part {damaged} has another checksum than when it was written")
         state = torch.load(path, map_location="cpu", weights_only=True)
         found = (state["schema"], state["experiment"], state["size"])
     except Exception as error:  # torch raises many kinds for a damaged file
@@ -108,6 +114,13 @@ def load_checkpoint(path: Path, run: Run) -> dict[str, Any]:
         raise TrainingError(
             f"{path} is a checkpoint of another run (schema, experiment, size: {found}; needed: {wanted}): "
             "resume that one, or begin again with --overwrite."
+        )
+    theirs = {**asdict(run.settings), **state.get("settings", {})}  # a checkpoint of an earlier version states none
+    ours = asdict(run.settings)
+    if changed := [f"{k}={theirs[k]}" for k in ours if k not in CHANGEABLE and theirs[k] != ours[k]]:
+        raise TrainingError(
+            f"{path} is a checkpoint of another run ({', '.join(changed)}): resume that one, or begin again with "
+            "--overwrite."
         )
     return dict(state)
 

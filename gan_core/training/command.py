@@ -55,6 +55,8 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: S
     from gan_core.training.start import Wish, check_name, experiments_with_images
 
     chosen = parse_settings(args.settings)
+    if args.name:
+        workspace.new("runs", args.name)
     image_sets = _image_sets(args.images, args.experiments)
     wish = Wish(args.preset, chosen, args.resolution, image_sets, args.resume, args.overwrite)
     if args.name and len(args.experiments) != 1:
@@ -87,7 +89,33 @@ def _train_one(
     experiment: str, name: str, workspace: Workspace, wish: Any, device: str, ranks: Any,
     make_scorer: Callable[[Any, int], Any] | None,
 ) -> bool:  # fmt: skip
-    """True when it is trained to the end; False when it was interrupted."""
+    """True when it is trained to the end; False when it was interrupted. However it ends, one whole run is there."""
+    from gan_core.training.loop import out_of_memory
+    from gan_core.training.start import give_way
+
+    folder = workspace.new("runs", name)
+    if ranks.first:
+        give_way(folder)
+    ranks.wait()
+    try:
+        return _train(experiment, name, folder, workspace, wish, device, ranks, make_scorer)
+    except (RuntimeError, MemoryError) as error:
+        if not out_of_memory(error):
+            raise
+    finally:
+        if ranks.first:
+            give_way(folder)
+    again = f"go on with `gan_core train {name} --resume`, or " if (folder / "checkpoint.pt").is_file() else ""
+    raise TrainingError(
+        f"{name}: the memory of the {device.upper()} device ran out; what was saved is kept. Free some, {again}"
+        "begin with a smaller batch, narrower networks (--set g_features=..., z_dim=...) or a lower --resolution."
+    )
+
+
+def _train(
+    experiment: str, name: str, folder: Path, workspace: Workspace, wish: Any, device: str, ranks: Any,
+    make_scorer: Callable[[Any, int], Any] | None,
+) -> bool:  # fmt: skip
     import torch
 
     from gan_core.training.loop import Training, longer_than_an_hour
@@ -98,7 +126,6 @@ def _train_one(
         if ranks.first:
             print(sentence, flush=True)
 
-    folder = workspace.new("runs", name)
     if wish.resume:
         wish = as_begun(folder, name, wish)
     images = open_images(workspace, experiment, wish)
@@ -113,8 +140,6 @@ def _train_one(
     training = Training(run, domains, folder, place, ranks, scorer)
     if state == "unfinished":
         training.resume()
-    if ranks.first:
-        begin(folder, run, training.engine.way.drawn_subsets(), state == "new", device, ranks.world)
     done = training.engine.images
     say(
         f"{name}: {'going on at image ' + format(done, ',') if done else 'training'} "
@@ -124,13 +149,21 @@ def _train_one(
     say(f"{name}: about {duration(seconds)} to go")
     if warning := longer_than_an_hour(seconds, run, place):
         say(warning)
+    if ranks.first:
+        _ = training.scorer  # it too may be refused; what could not start leaves no trace
+        begin(folder, run, training.engine.way.drawn_subsets(), state == "new", device, ranks.world)
     try:
         finished = training.go()
-    except torch.OutOfMemoryError:
-        raise TrainingError(
-            f"{name}: the memory ran out at image {training.engine.images:,}; what was saved is kept. Free some, go on "
-            f"with `gan_core train {name} --resume`, or begin again with a smaller batch and --overwrite."
-        ) from None
+    except KeyboardInterrupt:
+        say(
+            f"{name}: stopped at once. "
+            + (
+                f"It is kept as it was at image {training.kept:,}. Go on: gan_core train {name} --resume"
+                if training.kept
+                else "Nothing of it had been saved yet."
+            )
+        )
+        return False
     if not finished:
         say(f"{name}: stopped at image {training.engine.images:,}, all saved. Go on: gan_core train {name} --resume")
         return False
@@ -176,7 +209,8 @@ def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
         folder = workspace.existing("runs", name)
         config = read_json(folder / "config.json")
         log = folder / "log.jsonl"
-        lines = log.read_text("utf-8").splitlines() if log.is_file() else []
+        written = log.read_text("utf-8", "replace").splitlines(keepends=True) if log.is_file() else []
+        lines = [line for line in written if line.endswith("\n")]  # the last may be half written: now, or by a kill
         last = json.loads(lines[-1]) if lines else {"images": 0, "seconds": 0.0}
         kids = [line["kid"] for line in map(json.loads, lines) if line.get("kid") is not None]
         rows.append(

@@ -20,7 +20,7 @@ from gan_core.losses import discriminator_loss, generator_loss, gradient_penalty
 from gan_core.training.data import Draws
 from gan_core.training.way import Way
 
-GATHERED = ("loss_d", "loss_g", "loss_pairing", "grad_norm_d", "grad_norm_g")
+GATHERED = ("loss_d", "loss_g", "loss_pairing", "grad_norm_d", "grad_norm_g", "loss_r1")
 Look = Callable[[str, Tensor], None]
 
 
@@ -78,20 +78,22 @@ class Engine:
         with self.autocast():
             generated = self.way.generate(self.generators, batch.inputs)
         self._seen("the generated images of", generated.items())
-        loss_d, norm_d = self._teach_discriminators(batch.reals, generated)
+        loss_d, loss_r1, norm_d = self._teach_discriminators(batch.reals, generated)
         loss_g, pairing, norm_g = self._teach_generators(batch.inputs, generated)
         self.steps += 1
         self.tick_steps += 1
         if self.averaged is not None:
             self._average()
-        self.sums += torch.stack([loss_d, loss_g, pairing, norm_d, norm_g]).double()
+        self.sums += torch.stack([loss_d, loss_g, pairing, norm_d, norm_g, loss_r1]).double()
 
-    def _teach_discriminators(self, reals: dict[str, Tensor], generated: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
+    def _teach_discriminators(
+        self, reals: dict[str, Tensor], generated: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         s = self.settings
         self.discriminators.requires_grad_(True)
         self.d_optimiser.zero_grad(set_to_none=True)
         penalise = s.r1 > 0 and self.steps % s.r1_every == 0
-        losses = []
+        losses, penalties = [], [torch.zeros((), device=self.device)]
         for name, discriminator in self.discriminators.items():
             draws = self.way.draws
             real, fake = self.augment(reals[name], draws), self.augment(generated[name].detach(), draws)
@@ -104,12 +106,12 @@ class Engine:
             ):  # its double backward cannot be compiled (torch 2.13), so `forward` is called past the compiler
                 real = real.detach().requires_grad_(True)
                 penalty = gradient_penalty(real, discriminator.forward(real))
-                losses.append(s.r1 * s.r1_every * penalty)
-        loss = torch.stack(losses).sum()
-        self._seen("the loss of", (("the discriminator", loss),))
-        loss.backward()
+                penalties.append(s.r1 * s.r1_every * penalty)
+        loss, loss_r1 = torch.stack(losses).sum(), torch.stack(penalties).sum()
+        self._seen("the loss of", (("the discriminator", loss), ("the gradient penalty", loss_r1)))
+        (loss + loss_r1).backward()
         norm = self._apply(self.d_optimiser, self.d_parameters, "discriminators")
-        return loss.detach(), norm
+        return loss.detach(), loss_r1.detach(), norm
 
     def _teach_generators(
         self, inputs: dict[str, Tensor], generated: dict[str, Tensor]
@@ -186,8 +188,10 @@ class Engine:
             groups = optimiser.state_dict()["param_groups"]  # ours: a resumed run may have another learning rate
             optimiser.load_state_dict({"state": state[name]["state"], "param_groups": groups})
         self.way.load(state["way"])
-        self.steps, self.tick_steps = state["steps"], state["tick_steps"]
-        self.sums = state["sums"].to(self.device)
+        self.steps = state["steps"]
+        self.new_tick()
+        self.tick_steps = state["tick_steps"]
+        self.sums[: len(state["sums"])] = state["sums"].to(self.device)  # a field that came since then is the last
 
 
 def tensors_of(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import resource
 import signal
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,7 @@ from gan_core.training.way import Way
 
 WAYS: dict[str, Callable[..., Way]] = {"unconditional": Unconditional, "targeted": Targeted, "cyclic": Cyclic}
 STATISTICS_BATCHES = 16  # shown to a generator to set its batch statistics for use
+AGREE_SECONDS = 2  # torchrun kills what has not ended 30 s after Ctrl-C
 Pixels = NDArray[np.uint8]
 Scorer = Callable[[Pixels], Mapping[str, Any]]
 
@@ -58,7 +60,9 @@ class Training:
         self.seconds = self.logged_seconds = 0.0  # of training, in all and at the last log line
         self.log_bytes = 0
         self.best: dict[str, Any] = {}
+        self.kept = 0  # images at the last checkpoint
         self.stop = self.asked_to_stop = False
+        self.agree_every = 1  # steps after which many processes agree whether to stop
 
     def _fresh_engine(self) -> Engine:
         return Engine(WAYS[self.run.experiment.way](self.run, self.domains, self.device, self.ranks))
@@ -68,6 +72,7 @@ class Training:
     def state(self) -> dict[str, Any]:
         return {
             "experiment": self.run.experiment_name, "size": [self.run.height, self.run.width],
+            "settings": asdict(self.run.settings),
             "engine": self.engine.state(), "seconds": self.seconds, "logged_seconds": self.logged_seconds,
             "log_bytes": self.log_bytes, "best": self.best,
         }  # fmt: skip
@@ -80,6 +85,7 @@ class Training:
             self.engine.load(state["engine"])
             self.seconds, self.logged_seconds = state["seconds"], state["logged_seconds"]
             self.log_bytes, self.best = state["log_bytes"], state["best"]
+            self.kept = self.engine.images
 
     # ------------------------------------------------------------------------------------------ before
 
@@ -91,13 +97,20 @@ class Training:
         """
         left = math.ceil((self.run.settings.images - self.engine.images) / self.run.settings.batch)
         seconds = None
-        with contextlib.suppress(torch.OutOfMemoryError):
+        try:
             seconds = self._seconds_a_step()
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
         if seconds is None:  # said here, where nothing holds the memory of what was tried any more
             raise TrainingError(
                 f"{self.run.name}: a batch of {self.run.settings.batch} does not fit into the memory of the "
                 f"{self.device.type.upper()} device: {self._fitting_batch()}"
             )
+        if self.device.type == "cuda":  # what was tried is not what the run takes
+            torch.cuda.empty_cache()
+            torch.cuda.reset_peak_memory_stats()
+        self.agree_every = max(1, round(AGREE_SECONDS / seconds))
         return seconds * left
 
     def _seconds_a_step(self) -> float:
@@ -121,7 +134,9 @@ class Training:
             try:
                 self._rehearsal(batch).step()
                 return f"try --set batch={batch}."
-            except torch.OutOfMemoryError:
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
                 batch //= 2
         return "not even two images at a time would: choose a smaller --resolution or narrower networks."
 
@@ -132,13 +147,17 @@ class Training:
         return Engine(way)
 
     def _time_steps(self, engine: Engine) -> float:
-        """Seconds of the fastest of two to eight steps, in about a second: others may be using the processor."""
+        """Seconds of the fastest of two to eight steps, in about a second: others may be using the processor.
+
+        Many processes go by the mean of their clocks: all must take as many steps, since steps wait for each other.
+        """
         taken: list[float] = []
         while len(taken) < 2 or (len(taken) < 8 and sum(taken) < 1):
             began = time.perf_counter()
             engine.step()
             engine.gathered()
-            taken.append(time.perf_counter() - began)
+            own = torch.tensor(time.perf_counter() - began, device=self.device)
+            taken.append(self.ranks.sum(own).item() / self.ranks.world)
         return min(taken)
 
     # ------------------------------------------------------------------------------------------ during
@@ -146,7 +165,6 @@ class Training:
     def go(self) -> bool:
         """Train to the end; False when it was interrupted (all saved). Raises TrainingError on NaN or infinity."""
         settings, engine = self.run.settings, self.engine
-        self.scorer = self._scorer() if self.ranks.first else None
         saver = Saver()
         record = None
         if self.ranks.first:
@@ -159,6 +177,9 @@ class Training:
             with self._interruptible():
                 while engine.images < settings.images and not self.stop:
                     engine.step()
+                    if self.ranks.world > 1 and engine.steps % self.agree_every == 0:
+                        asked = torch.tensor(float(self.asked_to_stop), device=self.device)
+                        self.stop = bool(self.ranks.sum(asked).item())
                     if record:
                         record.advance(settings.batch)
                     done = engine.images >= settings.images
@@ -168,7 +189,8 @@ class Training:
                         began = time.perf_counter()
                 if self.stop and engine.images < settings.images:
                     self.seconds += time.perf_counter() - began
-                    self._save(saver, [LAST], self.usable_generators(), wait=True)
+                    files = [LAST] if self.best else [LAST, BEST]
+                    self._save(saver, files, self.usable_generators(), wait=True)
             saver.wait()
         finally:
             saver.close()
@@ -183,15 +205,13 @@ class Training:
         self.seconds += time.perf_counter() - began
         if not all(math.isfinite(value) for value in means.values()):
             saver.wait()
+            self.ranks.wait()  # for the first one's saver: all replay from the same checkpoint
             raise TrainingError(self._what_went_wrong())
         rate = engine.tick_steps * settings.batch / max(self.seconds - self.logged_seconds, 1e-9)
         self.logged_seconds = self.seconds
         engine.new_tick()
         observed = observe(engine)
         usable = self.usable_generators()
-        if self.ranks.world > 1:
-            asked = torch.tensor(float(self.asked_to_stop), device=self.device)
-            self.stop = bool(self.ranks.sum(asked).item())
         if record is None:
             return
         line: dict[str, Any] = {
@@ -213,6 +233,7 @@ class Training:
             self._save(saver, files, usable, wait=final)
 
     def _save(self, saver: Saver, files: list[str], generators: torch.nn.ModuleDict, wait: bool) -> None:
+        self.kept = self.engine.images
         if not self.ranks.first:
             return
         saver.save(
@@ -238,10 +259,11 @@ class Training:
 
     # ------------------------------------------------------------------------------------------ scores
 
-    def _scorer(self) -> Scorer | None:
+    @functools.cached_property
+    def scorer(self) -> Scorer | None:
         """Against at most `score_images` training images; translation is not scored (section 3.2.4 of the paper)."""
         wanted = self.run.settings.score_images
-        if self.make_scorer is None or not wanted or self.run.experiment.way != "unconditional":
+        if not self.ranks.first or self.make_scorer is None or not wanted or self.run.experiment.way != "unconditional":
             return None
         train = self.domains[self.run.experiment.target].train
         rng = torch.Generator().manual_seed(self.run.settings.seed)
@@ -306,7 +328,7 @@ class Training:
             if self.asked_to_stop:
                 raise KeyboardInterrupt
             self.asked_to_stop = True
-            self.stop = self.ranks.world == 1  # many processes agree at the next tick
+            self.stop = self.ranks.world == 1  # many processes agree every few steps
 
         try:
             before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -318,6 +340,16 @@ class Training:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a device, or on the CPU the allocator, had too little: PyTorch has no type of its own for the latter."""
+    sentence = str(error)
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or "DefaultCPUAllocator" in sentence
+        or "Storage size calculation overflowed" in sentence
+    )
 
 
 def longer_than_an_hour(seconds: float, run: Run, device: torch.device) -> str | None:

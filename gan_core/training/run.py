@@ -24,7 +24,7 @@ class Run:
     height: int
     width: int
     settings: Settings
-    image_sets: Mapping[str, Mapping[str, Any]]  # domain -> {"name", "sha256", "train", "test"}
+    image_sets: Mapping[str, Mapping[str, Any]]  # domain -> {"name", "sha256", "files", "train", "test"}
 
     @property
     def experiment(self) -> Experiment:
@@ -55,17 +55,19 @@ class Run:
         return cls.from_json(read_json(folder / "config.json"), str(folder / "config.json"))
 
     def differences(self, other: Run) -> dict[str, str]:
-        """What differs from `other`: by name, a sentence's part with both values."""
+        """What differs from `other`: by name, a sentence's part with both values. What it does not state does not."""
         ours, theirs = self._flat(), other._flat()
         return {
             key: f"{key}: {theirs.get(key)} there, {value} here"
             for key, value in ours.items()
-            if value != theirs.get(key)
+            if value != theirs.get(key, value)
         }
 
     def _flat(self) -> dict[str, Any]:
         flat = {"experiment": self.experiment_name, "height": self.height, "width": self.width}
-        flat |= {f"images of '{domain}'": facts["sha256"][:12] for domain, facts in self.image_sets.items()}
+        for domain, facts in self.image_sets.items():
+            flat[f"images of '{domain}'"] = facts["sha256"][:12]
+            flat |= {f"{file} of '{domain}'": sha256[:12] for file, sha256 in facts.get("files", {}).items()}
         return flat | asdict(self.settings)
 
     def write(self, folder: Path, **more: Any) -> None:

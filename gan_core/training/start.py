@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,9 +13,12 @@ import torch
 
 from gan_core.experiments import EXPERIMENTS, Experiment, TrainingError, grid_and_stages, settings_for
 from gan_core.imageset import ImageSet
+from gan_core.training.checkpoint import BEST, CHECKPOINT
 from gan_core.training.data import Domain, size_at
 from gan_core.training.run import CHANGEABLE, Run
 from gan_core.workspace import Workspace, nearest, read_json
+
+IDENTITY = ("index.csv", "masks.npy")  # of an image set, beside its pixels: the split, and what the masks show
 
 
 @dataclass(frozen=True)
@@ -89,9 +93,12 @@ def describe_run(name: str, experiment: str, image_sets: Mapping[str, ImageSet],
     if settings.epochs:
         settings = replace(settings, images=settings.epochs * len(image_sets[facts.target].where("train")))
     sets = {
-        domain: {"name": i.name, "sha256": i.sha256, "train": len(i.where("train")), "test": len(i.where("test"))}
+        domain: {
+            "name": i.name, "sha256": i.sha256, "train": len(i.where("train")), "test": len(i.where("test")),
+            "files": {file: i.manifest["files"][file] for file in IDENTITY if file in i.manifest["files"]},
+        }
         for domain, i in image_sets.items()
-    }
+    }  # fmt: skip
     return Run(name, experiment, preset, height, width, settings, sets)
 
 
@@ -130,6 +137,8 @@ def settle(folder: Path, wished: Run, wish: Wish) -> str:
     """
     if wish.overwrite or not (folder / "config.json").is_file():
         return "new"
+    if not wish.resume and not any((folder / file).is_file() for file in (CHECKPOINT, BEST)):
+        return "new"  # it ended before its first checkpoint: nothing is lost
     there = Run.of(folder)
     differences = wished.differences(there)
     if not wish.resume:
@@ -149,9 +158,30 @@ def settle(folder: Path, wished: Run, wish: Wish) -> str:
 def begin(
     folder: Path, run: Run, subsets: Mapping[str, Sequence[int]], anew: bool, device: str = "cpu", world: int = 1
 ) -> None:
-    """Make the run's folder with its `config.json`, or write down what a resumed run changed."""
+    """Make the run's folder with its `config.json`, or write down what a resumed run changed.
+
+    A run that was there before stands aside until this one has a checkpoint: see `give_way`.
+    """
     if anew and folder.exists():
-        shutil.rmtree(folder)
+        give_way(folder)
+        os.rename(folder, _aside(folder))
     run.write(
         folder, subsets=dict(subsets), made_with={"torch": torch.__version__, "device": device, "processes": world}
     )
+
+
+def give_way(folder: Path) -> None:
+    """Settle which run stays: one begun anew that has a checkpoint, else the one that it replaces, if any.
+
+    Asked when a run ends, however it does, and before the next one starts, for what a SIGKILL left.
+    """
+    aside = _aside(folder)
+    if (folder / CHECKPOINT).is_file():
+        shutil.rmtree(aside, ignore_errors=True)
+    elif aside.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(aside, folder)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.aside")

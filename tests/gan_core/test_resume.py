@@ -218,6 +218,29 @@ def test_a_damaged_checkpoint_is_refused_by_name(workspace: Workspace) -> None:
         training.resume()
 
 
+def test_a_flipped_bit_in_a_checkpoint_is_noticed(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    training = tiny_training(workspace, "df", images=4)
+    training.go()
+    path = training.folder / CHECKPOINT
+    weight = training.engine.generators["df"].to_rgb.weight.detach().permute(0, 2, 3, 1).contiguous().numpy().tobytes()
+    whole = path.read_bytes()
+    at = whole.index(weight)
+    path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+    with pytest.raises(TrainingError, match=r"checkpoint\.pt cannot be read.*checksum"):
+        training.resume()
+
+
+@pytest.mark.parametrize("changed", [{"g_features": 16}, {"d_norm": "spectral"}])
+def test_a_checkpoint_of_other_networks_is_refused(workspace: Workspace, changed: dict[str, Any]) -> None:
+    make_set(workspace, "df")
+    one, other = (tiny_training(workspace, "df", name=n, images=4, **c) for n, c in (("one", {}), ("other", changed)))
+    one.go()
+    (other.folder / CHECKPOINT).write_bytes((one.folder / CHECKPOINT).read_bytes())
+    with pytest.raises(TrainingError, match="checkpoint of another run"):
+        other.resume()
+
+
 class Malice:
     def __reduce__(self) -> tuple[Any, ...]:
         return os.system, ("touch pwned",)

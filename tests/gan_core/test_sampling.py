@@ -97,12 +97,28 @@ def test_the_file_alone_is_enough(workspace: Workspace, tmp_path: Path) -> None:
     assert np.array_equal(np.concatenate(list(generate(Path(alone), 4))), expected)
 
 
+def test_the_commands_take_the_file_in_place_of_a_run(workspace: Workspace, tmp_path: Path) -> None:
+    make_domains(workspace)
+    for experiment in ("df", "add-eczema"):
+        run = trained(workspace, experiment, name=f"my-{experiment}", images=8)
+        shutil.copy(run / "generator.safetensors", tmp_path / f"{experiment}.safetensors")
+    expected = np.concatenate(list(generate(workspace.existing("runs", "my-df"), 4)))
+    shutil.rmtree(workspace.root / "runs")
+    assert main(["sample", str(tmp_path / "df.safetensors"), "--count", "4"]) == 0
+    assert np.array_equal(ImageSet.load(workspace.existing("images", "df-samples")).images, expected)
+    assert main(["translate", str(tmp_path / "add-eczema.safetensors"), "--name", "mine"]) == 0
+    assert len(ImageSet.load(workspace.existing("images", "mine"))) == 8
+
+
 def test_a_file_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     path = tmp_path / "other.safetensors"
     save_file({"a": torch.zeros(2)}, path)
     with pytest.raises(TrainingError, match="cannot be read as a generator"):
+        load_generator(path)
+    save_file({"a": torch.zeros(2)}, path, {"glimpse": "[1]"})
+    with pytest.raises(TrainingError, match="schema None"):
         load_generator(path)
     path.write_bytes(b"nonsense")
     with pytest.raises(TrainingError, match="cannot be read as a generator"):
@@ -169,6 +185,10 @@ def test_a_walk_is_a_gif_or_a_grid(workspace: Workspace, tmp_path: Path) -> None
     [
         (["sample", "mel"], "There is no run 'mel'"),
         (["sample", "df", "--truncation", "0"], "--truncation must be above 0"),
+        (["sample", "df", "--truncation", "inf"], "--truncation must be above 0"),
+        (["sample", "df", "--truncation", "nan"], "--truncation must be above 0"),
+        (["sample", "df", "--seed", "99999999999999999999"], "is no seed"),
+        (["sample", "missing.safetensors"], "it is not there"),
         (["sample", "df", "--count", "0"], "--count must be at least 1"),
         (["sample", "df", "--interpolate", "walk.mp4"], ".gif or a .png"),
         (["sample", "add-eczema"], "use `gan_core translate`"),

@@ -25,9 +25,9 @@ from gan_core.workspace import Workspace
 from tests.gan_core.tiny import TINY, make_domains, make_set, tiny_training, trained
 
 LOGGED = {
-    "images", "seconds", "images_per_second", "loss_g", "loss_d", "loss_pairing", "grad_norm_g", "grad_norm_d",
-    "d_real_train", "d_real_test", "d_generated", "d_real_train_sd", "d_real_test_logit", "d_generated_logit_sd",
-    "d_accuracy", "peak_memory_mb",
+    "images", "seconds", "images_per_second", "loss_g", "loss_d", "loss_r1", "loss_pairing", "grad_norm_g",
+    "grad_norm_d", "d_real_train", "d_real_test", "d_generated", "d_real_train_sd", "d_real_test_logit",
+    "d_generated_logit_sd", "d_accuracy", "peak_memory_mb",
 }  # fmt: skip
 
 
@@ -37,7 +37,7 @@ def log_of(folder: Path) -> list[dict[str, Any]]:
 
 def train(*words: str) -> int:
     settings = [part for name, value in TINY.items() for part in ("--set", f"{name}={value}")]
-    return main(["train", *words, "--device", "cpu", *([] if "--resume" in words else settings)])
+    return main(["train", "--device", "cpu", *([] if "--resume" in words else settings), *words])
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -109,6 +109,18 @@ def test_the_generators_step_leaves_the_discriminator_alone(workspace: Workspace
     gradients = [p.grad for p in engine.d_parameters]
     assert all(g is not None for g in gradients), "the discriminator's gradients are those of its own step"
     assert not any(p.requires_grad for p in engine.d_parameters), "it was frozen while the generator learned"
+
+
+def test_the_discriminators_loss_is_equation_1_without_the_penalty(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    plain, penalised = (
+        tiny_training(workspace, "df", name=f"r1-{r1:.0f}", preset="modern", r1=r1, r1_every=1) for r1 in (0.0, 1.0)
+    )
+    for training in (plain, penalised):
+        training.engine.step()
+    without, found = plain.engine.gathered(), penalised.engine.gathered()
+    assert found["loss_d"] == without["loss_d"]
+    assert without["loss_r1"] == 0 < found["loss_r1"]
 
 
 def test_adding_eczema_gives_one_mask_to_many_patches(workspace: Workspace) -> None:
@@ -219,6 +231,50 @@ def test_ctrl_c_saves_everything_and_the_run_can_go_on(workspace: Workspace) -> 
     assert (training.folder / "generator-last.safetensors").is_file()
 
 
+def test_a_stopped_translation_keeps_the_generator_of_its_last_step(workspace: Workspace) -> None:
+    make_domains(workspace)
+    training = tiny_training(workspace, "add-eczema", images=400, tick_images=8)
+    step = training.engine.step
+
+    def step_and_stop() -> None:
+        step()
+        training.stop = training.engine.steps == 3  # after the first tick, in the middle of the second
+
+    training.engine.step = step_and_stop  # type: ignore[method-assign]
+    assert training.go() is False
+    for name in ("generator", "generator-last"):
+        assert load_generators(training.folder / f"{name}.safetensors")[1]["images"] == 12
+
+
+def test_a_second_ctrl_c_says_what_is_kept(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    make_set(workspace, "df")
+
+    def interrupt_twice() -> None:
+        while not (workspace.root / "runs/df/checkpoint.pt").is_file():
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    from gan_core.training.engine import Engine
+
+    step = Engine.step
+
+    def slow_step(engine: Engine) -> None:
+        step(engine)
+        time.sleep(0.05)
+
+    thread = threading.Thread(target=interrupt_twice)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Engine, "step", slow_step)
+        thread.start()
+        code = train("df", "--set", "images=400000")
+        thread.join()
+    out, err = capsys.readouterr()
+    assert code == 130
+    assert "nothing was lost" not in err
+    assert "all saved" in out or "kept as it was at image" in out
+
+
 @pytest.mark.slow  # the compiler alone takes a quarter of a minute
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's tracing looks
 def test_compiled_networks_train_as_eager_ones_also_with_the_penalty(workspace: Workspace) -> None:
@@ -294,6 +350,85 @@ def test_another_configuration_of_the_same_name_is_refused_with_the_remedy(
     assert Run.of(workspace.root / "runs/df").preset == "demo"
 
 
+def test_a_finished_run_stays_until_the_one_that_replaces_it_has_saved_something(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "df")
+    assert train("df") == 0
+    folder = workspace.root / "runs" / "df"
+
+    def files() -> dict[str, bytes]:
+        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+
+    before = files()
+    assert train("df", "--overwrite", "--weights", "nowhere.pth") == 2
+    assert (
+        train("df", "--overwrite", "--set", "lr=1e30", "--set", "tick_images=32") == 2
+    )  # not finite at its first tick
+    assert "became NaN" in capsys.readouterr().err
+    assert files() == before
+
+    def killed(self: Training) -> bool:
+        raise SystemExit  # as far as SIGKILL goes: nothing is put in order behind it
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "go", killed)
+        patch.setattr("gan_core.training.start.give_way", lambda folder: None)
+        with pytest.raises(SystemExit):
+            train("df", "--overwrite")
+    assert files() != before
+    assert train("df") == 0
+    assert "already trained" in capsys.readouterr().out
+    assert files() == before
+    assert train("df", "--overwrite", "--set", "seed=1") == 0
+    assert Run.of(folder).settings.seed == 1
+    assert [p.name for p in folder.parent.iterdir()] == ["df"]
+
+
+def test_after_memory_ran_out_the_advice_can_be_typed(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gan_core.training.data import Domain
+    from gan_core.training.engine import Engine
+
+    make_set(workspace, "df")
+
+    def short_of_memory(*given: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    for owner, method in ((Domain, "load"), (Engine, "__init__"), (Engine, "step"), (Training, "go")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, method, short_of_memory)
+            assert train("df", "--set", "batch=8") == 2
+        error = capsys.readouterr().err
+        assert "memory" in error
+        assert error.count("\n") == 1
+    assert train("df", "--set", "batch=4") == 0
+
+
+def test_the_table_of_runs_overlooks_a_line_half_written(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "df")
+    folder = trained(workspace, "df")
+    with open(folder / "log.jsonl", "a") as log:
+        log.write('{"images": 48, "sec')
+    assert main(["runs"]) == 0
+    assert "32/32" in capsys.readouterr().out
+
+
+def test_a_set_prepared_again_with_another_split_is_another_set(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "df", train=16, test=8)
+    assert train("df") == 0
+    make_set(workspace, "df", train=18, test=6)
+    assert train("df", "--resume", "--set", "images=48") == 2
+    error = capsys.readouterr().err
+    assert "index.csv of 'df'" in error
+    assert "images of 'df'" not in error, "the pixels are the same"
+
+
 def test_resume_may_train_longer_and_slower_but_not_something_else(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -333,6 +468,13 @@ def test_a_lower_resolution_is_trained_on_downsampled_images(workspace: Workspac
         (["df", "--resolution", "64"], "only ever made smaller"),
         (["df", "--resolution", "16"], "can be halved only"),
         (["add-eczema"], "no masks"),
+        (["df", "--name", "../df"], "cannot be a name"),
+        (["df", "--set", "beta1=1"], "beta1 must be at most"),
+        (["df", "--set", "beta2=1.5"], "beta2 must be at most"),
+        (["df", "--set", "seed=99999999999999999999"], "seed must be at most"),
+        (["df", "--set", "g_features=1000000"], "memory of the CPU device ran out"),
+        (["df", "--set", "z_dim=1e12"], "memory of the CPU device ran out"),
+        (["df", "--weights", "nowhere.pth"], "nowhere.pth"),
         (["df", "--set", "batchsize=2"], "did you mean 'batch'"),
         (["df", "--resume"], "There is no run 'df'"),
         (["df", "--device", "cuda"], "no CUDA device"),

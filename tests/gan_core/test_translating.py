@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from gan_core.cli import main
 from gan_core.imageset import ImageSet
 from gan_core.networks import Translator, initialise
+from gan_core.training.data import downsample
 from gan_core.translating import LoadedTranslator, TruthScore, ssim_map, translate
 from gan_core.workspace import Workspace
-from tests.gan_core.tiny import make_domains, trained
+from tests.gan_core.tiny import TINY, make_domains, make_set, trained
 
 
 def pixels(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
@@ -161,14 +162,90 @@ def test_a_folder_of_photos_is_translated_file_by_file(workspace: Workspace, tmp
         Image.fromarray((pixels(*size)[..., 0] > 128).astype(np.uint8) * 255).save(masks / f"{stem}_mask.png")
     assert main(["translate", "remove-eczema", "--images", str(photos), "--masks", str(masks), "--name", "mine"]) == 0
     out = workspace.root / "translated" / "mine"
-    assert sorted(p.name for p in out.iterdir()) == ["a.png", "b.png", "sheet.png"]
+    assert sorted(p.name for p in out.iterdir()) == ["a.png", "b.png", "sheet"]
     with Image.open(out / "a.png") as image:
         assert image.size == (70, 50)
+
+
+def photos_in(folder: Path, *stems: str) -> Path:
+    folder.mkdir()
+    for stem in stems:
+        Image.fromarray(pixels(40, 40)).save(folder / f"{stem}.png")
+    return folder
+
+
+def test_a_result_of_photos_keeps_to_its_place_and_is_replaced_only_when_asked(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_domains(workspace)
+    trained(workspace, "add-eczema", images=4)
+    command = ["translate", "add-eczema", "--images", str(photos_in(tmp_path / "photos", "a"))]
+    for name in ("../images/eczema", "../../escaped"):
+        assert main([*command, "--name", name]) == 2
+        assert "cannot be a name" in capsys.readouterr().err
+    ImageSet.load(workspace.existing("images", "eczema"))
+    assert main([*command, "--name", "mine"]) == 0
+    kept = (workspace.root / "translated/mine/a.png").stat().st_mtime_ns
+    assert main([*command, "--name", "mine", "--seed", "1"]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert (workspace.root / "translated/mine/a.png").stat().st_mtime_ns == kept
+    assert main([*command, "--name", "mine", "--overwrite"]) == 0
+
+
+def test_a_photo_named_sheet_keeps_its_result_and_count_takes_the_first(workspace: Workspace, tmp_path: Path) -> None:
+    make_domains(workspace)
+    trained(workspace, "add-eczema", images=4)
+    photos = photos_in(tmp_path / "photos", "sheet", "z")
+    assert main(["translate", "add-eczema", "--images", str(photos), "--name", "one", "--count", "1"]) == 0
+    out = workspace.root / "translated" / "one"
+    assert sorted(p.name for p in out.iterdir()) == ["sheet", "sheet.png"]
+    with Image.open(out / "sheet.png") as result:
+        assert result.size == (40, 40)
+
+
+def test_an_image_set_goes_before_a_folder_of_its_name(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_domains(workspace)
+    trained(workspace, "add-eczema", images=4)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "eczema").mkdir()
+    photos = photos_in(tmp_path / "photos", "a")
+    assert main(["translate", "add-eczema", "--images", str(photos), "--mask-from", "eczema"]) == 0
+
+
+def test_masks_for_removal_are_borrowed_only_when_asked(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_domains(workspace)
+    trained(workspace, "remove-eczema", images=4)
+    for images in (str(photos_in(tmp_path / "photos", "a")), "df"):  # neither has masks of its own
+        assert main(["translate", "remove-eczema", "--images", images]) == 2
+        assert "--mask-from" in capsys.readouterr().err
+        assert main(["translate", "remove-eczema", "--images", images, "--mask-from", "eczema"]) == 0
+
+
+def test_a_set_is_translated_and_scored_at_the_size_the_run_was_trained_at(workspace: Workspace) -> None:
+    make_set(workspace, "healthy", size=(64, 64))
+    eczema = make_set(workspace, "eczema", size=(64, 64), lesion=True)
+    command = ["train", "remove-eczema", "--resolution", "32", "--device", "cpu"]
+    assert main([*command, *(w for k, v in {**TINY, "images": 4}.items() for w in ("--set", f"{k}={v}"))]) == 0
+    assert main(["translate", "remove-eczema"]) == 0
+    after = ImageSet.load(workspace.existing("images", "remove-eczema-translated"))
+    assert after.images.shape[1:] == (32, 32, 3)
+    assert after.masks is not None
+    row = eczema.where("test")[0]
+    assert np.array_equal(after.masks[0], downsample(eczema.masks[row], 32, 32))  # type: ignore[index]
+    sheet = np.asarray(Image.open(after.folder / "preview.png"))
+    assert np.array_equal(sheet[2:34, 2:34], downsample(eczema.images[row], 32, 32))
+    assert after.manifest["scores"]["untouched"]["psnr_outside"] > 35, "the twin lies pixel on pixel"
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
+        (["--masks", "OTHER"], "goes with a folder of photos"),
+        (["--seed", "-1"], "is no seed"),
         (["--images", "PHOTOS", "--masks", "EMPTY"], "There is no photo in"),
         (["--images", "PHOTOS", "--masks", "OTHER"], "a.png has no mask"),
         (["--images", "PHOTOS", "--masks", "WRONG"], "not as large as its photo"),
