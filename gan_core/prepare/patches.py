@@ -148,16 +148,18 @@ def _match(
     findings: Findings,
 ) -> list[Pair]:
     """Each photo with its masks, by stem; those without are noted. Raises ImageSetError when none has all of its."""
-    of_photo = sources.without_masks(sources.by_stem(sources.find_photos(photos, workspace)))
-    matched = {}
-    for role, places in (("lesion", lesions), ("skin", skins), ("truth", truths)):
-        if places or role == "lesion":
-            masks = sources.find_photos(places, workspace)
-            matched[role] = sources.match_masks(of_photo, masks)
-            alone = sorted({m.name for m in masks} - {m.name for m in matched[role].values()} - _names(of_photo))
-            findings.note(f"{role}_without_photo", alone, f"In {places[0]}, but of no photo")
-            missing = sorted(of_photo[stem].name for stem in of_photo.keys() - matched[role].keys())
-            findings.note(f"without_{role}", missing, f"Left out, because they have no partner in {places[0]}")
+    roles: list[tuple[sources.Role, list[Path]]] = [("lesion", lesions), ("skin", skins), ("truth", truths)]
+    places = {role: where for role, where in roles if where or role == "lesion"}
+    masks = {role: sources.find_photos(where, workspace) for role, where in places.items()}
+    found = sources.by_stem(sources.find_photos(photos, workspace))
+    of_photo = sources.without_masks(found, [mask for some in masks.values() for mask in some])
+    matched = {role: sources.match_masks(of_photo, some, role) for role, some in masks.items()}
+    used = {file.spot for some in (of_photo, *matched.values()) for file in some.values()}
+    for role, where in places.items():
+        alone = sorted(mask.name for mask in masks[role] if mask.spot not in used)
+        findings.note(f"{role}_without_photo", alone, f"In {where[0]}, but used for no photo")
+        missing = sorted(of_photo[stem].name for stem in of_photo.keys() - matched[role].keys())
+        findings.note(f"without_{role}", missing, f"Left out, because they have no partner in {where[0]}")
     complete = [stem for stem in sorted(of_photo) if all(stem in partners for partners in matched.values())]
     if not complete:
         raise ImageSetError(
@@ -174,16 +176,12 @@ def _match(
     ]  # fmt: skip
 
 
-def _names(files: Mapping[str, SourceFile]) -> set[str]:
-    return {file.name for file in files.values()}
-
-
 # ------------------------------------------------------------------------------------------------ one photo
 
 
 def read_photo(pair: Pair, size: int, stride: int, coverage: tuple[float, float]) -> Cuttable:
     """Decode a photo and its masks and find its windows. Raises ImageSetError naming the file that does not fit."""
-    photo = pixels.decode_photo(pair.photo.read(), pair.photo.name)
+    photo = pair.photo.decoded(pixels.decode_photo)
     if min(photo.shape[:2]) < size:
         raise ImageSetError(
             f"{pair.photo.name} is {photo.shape[1]}x{photo.shape[0]}, smaller than a window of {size}: choose a "
@@ -198,14 +196,13 @@ def read_photo(pair: Pair, size: int, stride: int, coverage: tuple[float, float]
     windows = find_windows(skin, lesion, size, stride, coverage)
     truth = None
     if pair.truth:
-        twin = pixels.decode_photo(pair.truth.read(), pair.truth.name)
-        _same_size(pair.truth, twin, pair.photo, photo)
-        truth = twin
+        truth = pair.truth.decoded(pixels.decode_photo)
+        _same_size(pair.truth, truth, pair.photo, photo)
     return Cuttable(pair, fingerprint(photo), windows, removed, photo, lesion, truth)
 
 
 def _mask(file: SourceFile, photo_file: SourceFile, photo: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    mask = pixels.decode_mask(file.read(), file.name)
+    mask = file.decoded(pixels.decode_mask)
     _same_size(file, mask, photo_file, photo)
     return mask
 

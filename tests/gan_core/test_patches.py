@@ -122,6 +122,32 @@ def test_what_has_no_partner_is_listed(tmp_path: Path, workspace: Workspace) -> 
     assert [note.split(":")[1].split(".png")[0].strip() for note in eczema.notes[:2]] == ["Q9_segmentation", "P2"]
 
 
+def test_whatever_lies_in_one_folder_is_used_by_its_word_or_listed(tmp_path: Path, workspace: Workspace) -> None:
+    for i in range(4):
+        save(tmp_path / "all" / f"I{i}.png", skin_photo(i))
+        save(tmp_path / "all" / f"I{i}_lesion.png", disc())
+        save(tmp_path / "all" / f"I{i}_skin.png", np.ones((48, 64), bool))
+    save(tmp_path / "all" / "I0_mask.png", disc())
+    folder = tmp_path / "all"
+    healthy, eczema = (p.images for p in prepare_patches(workspace, folder, folder, folder, **SMALL))
+    assert set(healthy.index["source"]) == {f"I{i}.png" for i in range(4)}
+    assert eczema.manifest["left_out"]["lesion_without_photo"] == ["I0_mask.png"]
+    assert "without_skin" not in eczema.manifest["left_out"]
+
+
+def test_a_photo_called_like_the_mask_of_another_is_cut_with_its_own(tmp_path: Path, workspace: Workspace) -> None:
+    for i in range(4):
+        for j, name in enumerate((f"pat{i}", f"pat{i}_lesion")):
+            save(tmp_path / "photos" / f"{name}.jpg", skin_photo(2 * i + j))
+            save(tmp_path / "masks" / f"{name}.png", disc(x=24 + 16 * j))
+    _, eczema = (p.images for p in prepare_patches(workspace, tmp_path / "photos", tmp_path / "masks", **SMALL))
+    assert eczema.index["group"].nunique() == 8
+    assert eczema.masks is not None
+    for i, row in enumerate(eczema.index.itertuples()):
+        window = np.s_[int(row.y) : int(row.y) + 16, int(row.x) : int(row.x) + 16]
+        np.testing.assert_array_equal(eczema.masks[i], disc(x=24 + 16 * row.group.endswith("_lesion"))[window])
+
+
 def test_a_single_photo_without_a_window_is_only_listed(tmp_path: Path, workspace: Workspace) -> None:
     photos, masks = lay_down(tmp_path)
     save(masks / "P3_segmentation.png", np.ones((48, 64), bool))
@@ -230,9 +256,9 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
     ("spoil", "options", "sentence"),
     [
         ("size", {}, r"masks.P3_segmentation\.png is 32x48, but its photo P3\.png is 64x48: it must have the photo's"),
-        ("values", {}, r"P3_segmentation\.png has more than two values"),
+        ("values", {}, r"masks.P3_segmentation\.png has more than two values"),
         ("broken", {}, r"P3\.png cannot be read .*--skip-broken"),
-        ("broken mask", {}, r"P3_segmentation\.png cannot be read"),
+        ("broken mask", {}, r"masks.P3_segmentation\.png cannot be read"),
         ("", {"size": 49}, r"P0\.png is 64x48, smaller than a window of 49"),
         ("", {"coverage": (0.999, 1.0), "size": 48, "test_photos": 2}, r"Not one window of 48x48 .* too little lesion"),
         ("", {"test_photos": 0.01}, r"leave one side empty"),
