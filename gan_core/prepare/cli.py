@@ -201,10 +201,10 @@ def _run_phantom(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:
-    from gan_core.prepare.isic import prepare_isic
+    from gan_core.prepare.isic import LABELS, prepare_isic
 
     # `--label DF FOLDER`: with several labels allowed, argparse takes a folder behind them for one more.
-    labels = [word for word in args.label if not Path(word).exists()]
+    labels = [word for word in args.label if word.upper() in LABELS or not Path(word).exists()]
     places = [*args.source, *(Path(word) for word in args.label if word not in labels)]
     if not places:
         raise GlimpseError("Name the folder or zip with the photos: gan_core prepare isic SRC --label DF.")

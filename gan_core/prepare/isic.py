@@ -40,6 +40,9 @@ def read_diagnoses(files: Sequence[SourceFile]) -> Diagnoses:
     labels: dict[str, str] = {}
     lesions: dict[str, str] = {}
     for table in of_training or tables:
+        columns = set(sources.columns_of(table))
+        if not (columns & {"dx", "lesion_id"} or set(LABELS) <= columns):
+            continue  # of something else, like the pixels that Kaggle adds to HAM10000
         for row in sources.read_table(table):
             image = row.get("image_id") or row.get("image") or ""
             if "dx" in row:
@@ -85,18 +88,22 @@ def prepare_isic(
     the paper); `drop_hairy` is the share of a label's photos to set aside, the hairiest first;
     `made_from` goes into the manifest. Raises ImageSetError.
     """
+    if not labels:
+        raise ImageSetError(f"Name at least one --label: {', '.join(LABELS)}.")
     wanted = [_known(label) for label in labels]
     if name and len(wanted) > 1:
         raise ImageSetError("--name goes with one --label; several labels name their sets themselves.")
-    found = sources.find_photos(places, workspace)
-    diagnoses = read_diagnoses(sources.find_files(places))
+    files = sources.find_files(places)
+    found = sources.photos_among(files, places, workspace)
+    diagnoses = read_diagnoses(files)
     named = [photo for photo in found if photo.stem in diagnoses.label]
     if not named:
         raise ImageSetError(
             f"None of the photos in {', '.join(map(str, places))} is in the table of diagnoses: they should be named "
             "like ISIC_0024306.jpg."
         )
-    photos = sources.by_stem(named)
+    copies: list[tuple[str, str]] = []
+    photos = sources.by_stem(named, copies=copies)
     options = {
         "size": size, "test": test_share, "seed": seed, "crop_square": crop_square, "drop_hairy": drop_hairy,
         "skip_broken": skip_broken,
@@ -104,10 +111,11 @@ def prepare_isic(
     threads = threads or building.cores()
     return [
         _prepare_label(
-            workspace, name or label.lower(), label, photos, diagnoses, options, made_from or {}, licence, threads
+            workspace, name or label.lower(), label, photos, copies, diagnoses, options, made_from or {}, licence,
+            threads,
         )
         for label in wanted
-    ]
+    ]  # fmt: skip
 
 
 def _known(label: str) -> str:
@@ -117,13 +125,15 @@ def _known(label: str) -> str:
 
 
 def _prepare_label(
-    workspace: Workspace, name: str, label: str, photos: dict[str, SourceFile], diagnoses: Diagnoses,
-    options: dict[str, Any], made_from: Mapping[str, Any], licence: str, threads: int,
+    workspace: Workspace, name: str, label: str, photos: dict[str, SourceFile], copies: list[tuple[str, str]],
+    diagnoses: Diagnoses, options: dict[str, Any], made_from: Mapping[str, Any], licence: str, threads: int,
 ) -> Prepared:  # fmt: skip
     findings = Findings()
     mine = {stem: photos[stem] for stem in sorted(photos) if diagnoses.label[stem] == label}
     if not mine:
         raise ImageSetError(f"None of the {len(photos)} photos is labelled {label}.")
+    names = {photo.name for photo in mine.values()}
+    findings.lookalikes.duplicates += [(copy, kept) for copy, kept in copies if kept in names]
     missing = sorted(stem for stem, of in diagnoses.label.items() if of == label and stem not in photos)
     findings.note("missing", missing, f"Labelled {label} in the table, but not among the photos")
     digests = sources.hash_files(list(mine.values()), threads)

@@ -37,9 +37,11 @@ def test_patches_from_the_command_line(
     [["SRC", "--label", "DF", "MEL"], ["--label", "DF", "MEL", "SRC"], ["--label", "df", "mel", "--", "SRC"]],
 )
 def test_the_folder_may_stand_before_or_behind_the_labels(
-    tmp_path: Path, workspace: Workspace, arguments: list[str]
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     ham10000(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "DF").mkdir()  # a folder that is called like a label does not make it a place
     command = [str(tmp_path) if argument == "SRC" else argument for argument in arguments]
     assert main(["prepare", "isic", "--size", "32", *command]) == 0
     assert workspace.names("images") == ["df", "mel"]
@@ -50,6 +52,7 @@ def test_the_folder_may_stand_before_or_behind_the_labels(
     [
         (["isic", "nowhere", "--label", "DF"], "nowhere does not exist"),
         (["isic", "--label", "DF"], "Name the folder or zip"),
+        (["isic", "--label", "."], "Name at least one --label: MEL, NV"),
         (["isic", ".", "--label", "XY"], "XY is none of ISIC's labels"),
         (["isic", ".", "--label", "DF"], "There is no photo in ."),
         (["hands", "."], "There is no photo in ."),
