@@ -20,7 +20,7 @@ from gan_core.prepare.preview import write_preview
 from gan_core.prepare.sources import BrokenPhotoError, SourceFile, in_order
 from gan_core.workspace import GlimpseError, Workspace
 
-VERSION = 2  # raised whenever the same photos and options give other images than before
+VERSION = 3  # raised whenever the same photos and options give other images than before
 
 
 @dataclass(frozen=True)
