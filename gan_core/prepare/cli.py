@@ -46,7 +46,7 @@ def _add_hands(kinds: Any, photos: argparse.ArgumentParser) -> None:
     hands.add_argument(
         "--person-pattern",
         metavar="REGEX",
-        help="finds the person in the path, group 1 if it has one (default: the path without front, back, ...)",
+        help="in the path finds the person, by its first group that takes part (default: without front, back, ...)",
     )
     hands.add_argument("--test-share", type=share, default=0.2, metavar="S", help="0 to 1 (default: %(default)s)")
     hands.set_defaults(run=_run_hands)

@@ -10,7 +10,7 @@ from typing import Any
 from gan_core.imageset import ImageSetError, ImageSetWriter
 from gan_core.prepare import building, pixels, sources
 from gan_core.prepare.building import Findings, Prepared, Recipe
-from gan_core.prepare.sources import SourceFile
+from gan_core.prepare.sources import SourceFile, composed
 from gan_core.prepare.split import groups_for_testing
 from gan_core.workspace import Workspace, atomic_folder, sha256_json
 
@@ -38,8 +38,9 @@ def prepare_hands(
 ) -> Prepared:
     """One image set of `size` (width, height), the centre of each photo without distortion.
 
-    The person is what `person_pattern` finds in the path (its group 1 where it has one), or `person_column` of the CSV
-    `people`; by default the path without its ending and without a final front, back, palmar, ... Raises ImageSetError.
+    The person is what `person_pattern` finds in the path (the first of its groups that takes part, if it has any), or
+    `person_column` of the CSV `people`; by default the path without its ending and without a final front, back,
+    palmar, ... Raises ImageSetError.
     """
     threads = threads or building.cores()
     findings = Findings()
@@ -92,13 +93,15 @@ def _persons(files: Mapping[str, SourceFile], people: Path | None, column: str, 
 
 def person_of(name: str, pattern: str | None = None) -> str:
     """The person in the path of a photo. Raises ImageSetError for a bad pattern, or one that finds nothing."""
-    path = PurePosixPath(name).with_suffix("").as_posix()
+    path = composed(PurePosixPath(name).with_suffix("").as_posix())
     if pattern is None:
         return SIDE.sub("", path) or path
     try:
         match = re.search(pattern, path)
     except re.error as error:
         raise ImageSetError(f"--person-pattern {pattern!r} is not a regular expression: {error}.") from None
-    if not match:
+    groups = (match.groups() or (match[0],)) if match else ()
+    person = next((group for group in groups if group), None)
+    if not person:
         raise ImageSetError(f"--person-pattern {pattern!r} finds nobody in {name}.")
-    return str(match[1] if match.re.groups else match[0])
+    return str(person)

@@ -35,13 +35,29 @@ def test_the_person_is_the_name_without_the_side(name: str, person: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("pattern", "person"), [(r"S(\d+)", "07"), (r"S\d+", "S07"), (r"(?P<who>\d+)-x", "12"), ("^[^_]+", "S07")]
+    ("pattern", "person"),
+    [
+        (r"S(\d+)", "07"),
+        (r"S\d+", "S07"),
+        (r"(?P<who>\d+)-x", "12"),
+        ("^[^_]+", "S07"),
+        ("^(P)?(S)", "S"),
+        ("^P(.+)|S(..)", "07"),
+    ],
 )
 def test_a_pattern_finds_the_person(pattern: str, person: str) -> None:
     assert person_of("S07_12-x.jpg", pattern) == person
 
 
-@pytest.mark.parametrize(("pattern", "sentence"), [("(", "not a regular expression"), ("Q", "finds nobody in a.jpg")])
+@pytest.mark.parametrize(
+    ("pattern", "sentence"),
+    [
+        ("(", "not a regular expression"),
+        ("Q", "finds nobody in a.jpg"),
+        ("^(P)?", "finds nobody"),
+        ("P*", "finds nobody"),
+    ],
+)
 def test_a_pattern_that_finds_nobody_is_refused(pattern: str, sentence: str) -> None:
     with pytest.raises(ImageSetError, match=sentence):
         person_of("a.jpg", pattern)
