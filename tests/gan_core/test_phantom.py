@@ -177,6 +177,7 @@ def test_phantoms_make_all_five_sets_and_make_them_once(workspace: Workspace, ti
     for images in sets.values():
         sides = images.index.groupby("group")["split"].nunique()
         assert (sides == 1).all()
+        assert images.manifest["licence"] == studio.LICENCE
     eczema = sets["eczema"]
     assert eczema.masks is not None
     assert eczema.truth is not None
