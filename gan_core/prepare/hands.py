@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gan_core.imageset import ImageSetError, ImageSetWriter
 from gan_core.prepare import building, pixels, sources
 from gan_core.prepare.building import Findings, Prepared, Recipe
@@ -57,6 +60,8 @@ def prepare_hands(
         return there
 
     files = building.drop_copies(files, digests, findings)
+    if skip_broken:
+        files = building.without_broken(files, lambda file: file.decoded(pixels.decode_photo), findings, threads)
     if len({persons[file] for file in files}) == len(files) and not people:
         findings.sentences.append(
             "Every photo has a person of its own, so the split is by photo and may leak: name the people with "
@@ -66,11 +71,10 @@ def prepare_hands(
     width, height = size
     with atomic_folder(workspace.new("images", name)) as folder, ImageSetWriter(folder, height, width) as writer:
 
-        def make(file: SourceFile, data: bytes) -> building.Made:
-            photo = pixels.decode_photo(data, file.name)
-            return pixels.shrink(pixels.crop_to_ratio(photo, width, height), width, height, file.name), photo
+        def make(photo: NDArray[np.uint8], file: str) -> NDArray[np.uint8]:
+            return pixels.shrink(pixels.crop_to_ratio(photo, width, height), width, height, file)
 
-        for file, image, mark in building.each_image(files, make, name, skip_broken, findings, threads):
+        for file, image, mark in building.each_image(files, make, name, threads):
             person = persons[file]
             split = "test" if person in testing else "train"
             if not findings.lookalikes.is_duplicate(file, split, mark):

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gan_core.imageset import ImageSetError, ImageSetWriter
 from gan_core.prepare import building, pixels, sources
 from gan_core.prepare.building import Findings, Prepared, Recipe
 from gan_core.prepare.hair import hairiness
-from gan_core.prepare.sources import BrokenPhotoError, SourceFile
+from gan_core.prepare.sources import SourceFile
 from gan_core.prepare.split import groups_for_testing
 from gan_core.workspace import Workspace, atomic_folder, nearest, sha256_json
 
@@ -146,8 +149,10 @@ def _prepare_label(
         return there
 
     mine = building.drop_copies(mine, digests, findings)
+    if options["skip_broken"]:
+        mine = building.without_broken(mine, lambda file: file.decoded(pixels.decode_photo), findings, threads)
     if options["drop_hairy"]:
-        mine = _without_hairy(mine, options["drop_hairy"], options["skip_broken"], findings, threads)
+        mine = _without_hairy(mine, options["drop_hairy"], findings, threads)
     lonely = sorted(mine.keys() - diagnoses.lesion.keys())
     if len(lonely) < len(mine):
         findings.note("ungrouped", lonely, "Of no lesion in the tables, so each its own group")
@@ -160,12 +165,12 @@ def _prepare_label(
     size = options["size"]
     with atomic_folder(workspace.new("images", name)) as folder, ImageSetWriter(folder, size, size) as writer:
 
-        def make(file: SourceFile, data: bytes) -> building.Made:
-            photo = pixels.decode_photo(data, file.name)
-            cut = pixels.crop_to_ratio(photo, 1, 1) if options["crop_square"] else photo
-            return pixels.shrink(cut, size, size, file.name), photo
+        def make(photo: NDArray[np.uint8], file: str) -> NDArray[np.uint8]:
+            return pixels.shrink(
+                pixels.crop_to_ratio(photo, 1, 1) if options["crop_square"] else photo, size, size, file
+            )
 
-        for stem, image, found in building.each_image(mine, make, name, options["skip_broken"], findings, threads):
+        for stem, image, found in building.each_image(mine, make, name, threads):
             split = "test" if lesions[stem] in testing else "train"
             if not findings.lookalikes.is_duplicate(mine[stem].name, split, found):
                 row = {"image_id": stem, "source": mine[stem].name, "group": lesions[stem], "split": split}
@@ -175,17 +180,12 @@ def _prepare_label(
 
 
 def _without_hairy(
-    photos: dict[str, SourceFile], share: float, skip_broken: bool, findings: Findings, threads: int
+    photos: dict[str, SourceFile], share: float, findings: Findings, threads: int
 ) -> dict[str, SourceFile]:
     """Set aside the hairiest share of the photos."""
 
     def score(stem: str) -> float:
-        try:
-            return hairiness(pixels.decode_photo(photos[stem].read(), photos[stem].name))
-        except BrokenPhotoError:
-            if skip_broken:
-                return 0.0  # left out and counted when the images are made
-            raise
+        return hairiness(photos[stem].decoded(pixels.decode_photo))
 
     scores = dict(zip(photos, sources.in_order(score, photos, threads), strict=True))
     most = min(round(share * len(photos)), len(photos) - 1)  # one stays

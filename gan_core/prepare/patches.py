@@ -10,7 +10,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from gan_core.imageset import ImageSetError, ImageSetWriter
 from gan_core.prepare import background, building, pixels, sources
 from gan_core.prepare.building import Findings, Prepared, Recipe
 from gan_core.prepare.duplicates import Fingerprint, fingerprint
-from gan_core.prepare.sources import BrokenPhotoError, SourceFile
+from gan_core.prepare.sources import SourceFile
 from gan_core.prepare.split import groups_for_testing, named_groups
 from gan_core.prepare.windows import Windows, cut, find_windows
 from gan_core.workspace import Workspace, atomic_folder, sha256_json
@@ -105,13 +105,11 @@ def prepare_patches(
         groups |= found
     kept = building.drop_copies({p.stem: p.photo for p in pairs}, digests["photo"], findings)
     groups = {stem: group for stem, group in groups.items() if stem in kept}
+    test: Any = test_photos
     if isinstance(test_photos, Path):
         listed = sources.as_text(test_photos.read_bytes(), test_photos.name).splitlines()
         testing = named_groups(groups, listed, test_photos.name)
-        test: Any = sorted(stem for stem, group in groups.items() if group in testing)
-    else:
-        testing = groups_for_testing(list(groups.values()), test_photos, seed, "photos")
-        test = test_photos
+        test = sorted(stem for stem, group in groups.items() if group in testing)
     options = {
         "size": size, "stride": stride, "coverage": list(coverage), "test": test, "seed": seed,
         "skip_broken": skip_broken,
@@ -123,12 +121,14 @@ def prepare_patches(
     # One pass makes both, so one that is there and says that the other is empty is all there is to have.
     if len(done) == 2 or (done and done[0].images.manifest["counts"]["other_set_is_empty"]):
         return done
+    left = {p.stem: p for p in pairs if p.stem in kept}
+    if skip_broken:
+        left = building.without_broken(left, lambda pair: read_photo(pair, size, stride, coverage), findings, threads)
+    if not isinstance(test_photos, Path):
+        testing = groups_for_testing([groups[stem] for stem in left], test_photos, seed, "photos")
     pairs = [
-        Pair(
-            p.stem, groups[p.stem], "test" if groups[p.stem] in testing else "train", p.photo, p.lesion, p.skin, p.truth
-        )
-        for p in pairs
-        if p.stem in kept
+        replace(pair, group=groups[stem], split="test" if groups[stem] in testing else "train")
+        for stem, pair in left.items()
     ]
     made = _build(workspace, names, pairs, recipe, findings, threads)
     notes = findings.notes()
@@ -219,18 +219,11 @@ def _stream(pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: 
     """Each photo in turn, without duplicates."""
     options = recipe.options
 
-    def work(pair: Pair) -> Cuttable | BrokenPhotoError:
-        try:
-            return read_photo(pair, options["size"], options["stride"], tuple(options["coverage"]))
-        except BrokenPhotoError as error:
-            return error
+    def work(pair: Pair) -> Cuttable:
+        return read_photo(pair, options["size"], options["stride"], tuple(options["coverage"]))
 
     for result in tqdm(sources.in_order(work, pairs, threads), "patches", len(pairs), unit="photo", disable=None):
-        if isinstance(result, BrokenPhotoError):
-            if not options["skip_broken"]:
-                raise result
-            findings.broken(result)
-        elif not findings.lookalikes.is_duplicate(result.pair.photo.name, result.pair.split, result.found):
+        if not findings.lookalikes.is_duplicate(result.pair.photo.name, result.pair.split, result.found):
             yield result
 
 

@@ -98,6 +98,16 @@ def test_where_nobody_is_known_the_split_says_that_it_may_leak(tmp_path: Path, w
     assert any("may leak: name the people with --person-pattern or --people" in note for note in prepared.notes)
 
 
+def test_the_split_counts_the_photos_that_can_be_read(tmp_path: Path, workspace: Workspace) -> None:
+    pairs(tmp_path)
+    for broken in (f"00{person}_{side}.jpg" for person in (1, 2, 3) for side in ("front", "back")):
+        (tmp_path / broken).write_bytes((tmp_path / broken).read_bytes()[:400] + broken.encode())
+    for seed in range(6):
+        hands = prepare_hands(workspace, tmp_path, size=SMALL, skip_broken=True, seed=seed, test_share=0.4).images
+        assert set(hands.index["split"]) == {"train", "test"}
+        assert len(hands.manifest["left_out"]["broken"]) == 6
+
+
 def test_the_centre_is_kept_upright_and_undistorted(tmp_path: Path, workspace: Workspace) -> None:
     for i in range(4):
         # A sideways photo of 96x192; upright it is 192x96. The square in its middle stays a square in the middle.

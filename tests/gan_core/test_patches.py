@@ -296,6 +296,19 @@ def test_what_cannot_be_done_is_said_and_what_was_there_stays(
     assert {p: p.read_bytes() for p in workspace.root.rglob("*") if p.is_file()} == before
 
 
+def test_the_split_counts_the_photos_that_can_be_read(tmp_path: Path, workspace: Workspace) -> None:
+    photos, masks = lay_down(tmp_path)
+    for name in ("P1", "P3", "P4"):
+        (photos / f"{name}.png").write_bytes((photos / f"{name}.png").read_bytes()[:500])
+    for seed in range(6):
+        index = prepare_patches(workspace, photos, masks, skip_broken=True, seed=seed, **SMALL)[0].images.index
+        assert index.groupby("split")["group"].nunique().to_dict() == {"test": 1, "train": 2}
+    for name in ("P0", "P2", "P5"):
+        (photos / f"{name}.png").write_bytes(name.encode())
+    with pytest.raises(ImageSetError, match=r"Not one of the 6 photos can be read"):
+        prepare_patches(workspace, photos, masks, skip_broken=True, **SMALL)
+
+
 @pytest.mark.parametrize("name", ["P3.png", "P3_segmentation.png"])
 def test_broken_files_are_skipped_and_counted_on_request(tmp_path: Path, workspace: Workspace, name: str) -> None:
     photos, masks = lay_down(tmp_path)
