@@ -105,7 +105,7 @@ def prepare_isic(
             f"None of the photos in {', '.join(map(str, places))} is in the table of diagnoses: they should be named "
             "like ISIC_0024306.jpg."
         )
-    copies: list[tuple[str, str]] = []
+    copies: list[tuple[SourceFile, SourceFile]] = []
     photos = sources.by_stem(named, copies=copies)
     options = {
         "size": size, "test": test_share, "seed": seed, "crop_square": crop_square, "drop_hairy": drop_hairy,
@@ -128,15 +128,19 @@ def _known(label: str) -> str:
 
 
 def _prepare_label(
-    workspace: Workspace, name: str, label: str, photos: dict[str, SourceFile], copies: list[tuple[str, str]],
-    diagnoses: Diagnoses, options: dict[str, Any], made_from: Mapping[str, Any], licence: str, threads: int,
+    workspace: Workspace, name: str, label: str, photos: dict[str, SourceFile],
+    copies: list[tuple[SourceFile, SourceFile]], diagnoses: Diagnoses, options: dict[str, Any],
+    made_from: Mapping[str, Any], licence: str, threads: int,
 ) -> Prepared:  # fmt: skip
     findings = Findings()
     mine = {stem: photos[stem] for stem in sorted(photos) if diagnoses.label[stem] == label}
     if not mine:
         raise ImageSetError(f"None of the {len(photos)} photos is labelled {label}.")
-    names = {photo.name for photo in mine.values()}
-    findings.lookalikes.duplicates += [(copy, kept) for copy, kept in copies if kept in names]
+    findings.lookalikes.duplicates += [
+        (copy.name, kept.name) if copy.name != kept.name else (copy.where, kept.where)
+        for copy, kept in copies
+        if kept.stem in mine
+    ]
     missing = sorted(stem for stem, of in diagnoses.label.items() if of == label and stem not in photos)
     findings.note("missing", missing, f"Labelled {label} in the table, but not among the photos")
     digests = sources.hash_files(list(mine.values()), threads)

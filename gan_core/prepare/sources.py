@@ -171,12 +171,14 @@ def _hidden(name: str) -> bool:
 
 
 def by_stem(
-    files: Iterable[SourceFile], key: Literal["stem", "path"] = "stem", copies: list[tuple[str, str]] | None = None
+    files: Iterable[SourceFile],
+    key: Literal["stem", "path"] = "stem",
+    copies: list[tuple[SourceFile, SourceFile]] | None = None,
 ) -> dict[str, SourceFile]:
     """The files under their names without ending, and but for "path" without folder.
 
-    Raises ImageSetError when two share one, but for copies where a list is given to take their names: a file of the
-    same name and bytes as an earlier one (Kaggle's HAM10000 holds each folder twice) goes there with that one's.
+    Raises ImageSetError when two share one, but for copies where a list is given to take them: a file of the same
+    name and bytes as an earlier one (Kaggle's HAM10000 holds each folder twice) goes there with that one.
     """
     found: dict[str, SourceFile] = {}
     for file in files:
@@ -187,7 +189,7 @@ def by_stem(
             raise ImageSetError(
                 f"{other.where} and {file.where} have the same name without ending: rename or remove one."
             )
-        copies.append((file.name, other.name))
+        copies.append((file, other))
     return found
 
 

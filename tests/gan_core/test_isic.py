@@ -151,6 +151,9 @@ def test_kaggles_download_is_read_though_it_holds_everything_twice(
     assert df.images.manifest["left_out"]["duplicates"][0] == [
         "ham10000_images/ISIC_0000000.jpg", "HAM10000_images/ISIC_0000000.jpg"
     ]  # fmt: skip
+    one, other = challenge(tmp_path / "one"), challenge(tmp_path / "two")
+    (df,) = prepare_isic(workspace, [one, other], ["DF"], size=24)  # one zip in two places: which, says the message
+    assert "Input.zip (same as ISIC2018_Task3" in next(note for note in df.notes if "Exact duplicates" in note)
     save(source / "ham10000_images" / "ISIC_0000003.jpg", skin_photo(99))
     with pytest.raises(ImageSetError, match=r"ISIC_0000003\.jpg have the same name without ending: rename or remove"):
         prepare_isic(workspace, [source], ["DF"], size=32)
