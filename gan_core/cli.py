@@ -42,10 +42,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
+    workspace = Workspace.at(args.workspace)
 
     def command() -> int | None:
         try:
-            return args.run(args, Workspace.at(args.workspace))
+            return args.run(args, workspace)
         except ModuleNotFoundError as error:
             if error.name not in NEEDED_TO_TRAIN:
                 raise
@@ -53,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 f"This needs {error.name}, which is not installed: pip install 'glimpse[train]'."
             ) from None
 
-    return run_command(command)
+    return run_command(command, workspace=workspace)
 
 
 if __name__ == "__main__":

@@ -154,21 +154,22 @@ def translate_photos(
     if out.exists() and not overwrite:
         raise TrainingError(f"{out} is there already: give this result its own --name, or replace with --overwrite.")
     translator = load_translator(weights, domain, device)
-    every = without_masks(by_stem(find_photos([photos], workspace)))
+    lent = find_photos([masks], workspace) if masks else []
+    every = without_masks(by_stem(find_photos([photos], workspace)), lent)
     found = dict(list(every.items())[:count])
-    files = match_masks(found, find_photos([masks], workspace)) if masks else {}
+    files = match_masks(found, lent)
     if masks and (missing := sorted(set(found) - set(files))):
         raise TrainingError(f"{found[missing[0]].name} has no mask in {masks}: add it, or take the photo away.")
     rng = np.random.default_rng(seed)
     sheet: list[list[Pixels]] = []
     with atomic_folder(out) as building:
         for stem, file in tqdm(found.items(), desc=out.name, unit="img", disable=None):
-            before = decode_photo(file.read(), file.name)
+            before = file.decoded(decode_photo)
             mask = None
             if stem in files:
-                mask = decode_mask(files[stem].read(), files[stem].name).astype(np.uint8)
+                mask = files[stem].decoded(decode_mask).astype(np.uint8)
                 if mask.shape != before.shape[:2]:
-                    raise TrainingError(f"{files[stem].name} is not as large as its photo {file.name}.")
+                    raise TrainingError(f"{files[stem].where} is not as large as its photo {file.name}.")
             elif lender is not None and translator.needs_mask:
                 mask = _enlarged(random_masks(lender, 1, rng)[0], before.shape[0], before.shape[1])
             after = translate(translator, before, mask)

@@ -170,8 +170,8 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`; on success it takes the place of `path` in one step, else it is removed."""
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that no other process uses; it is removed in the end."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in path.parent.glob(f".{path.name}.*.building"):  # left by a command that was killed
         if not _alive(int(stale.name.split(".")[-2])):
@@ -181,6 +181,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     temporary.mkdir()
     try:
         yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; on success it takes the place of `path` in one step, else it is removed."""
+    with scratch_folder(path) as temporary:
+        yield temporary
         for file in temporary.rglob("*"):
             flush(file)
         if path.exists():
@@ -188,8 +197,6 @@ def atomic_folder(path: Path) -> Iterator[Path]:
         else:
             os.rename(temporary, path)
         flush(path.parent)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _exchange(one: Path, other: Path) -> None:
@@ -248,8 +255,13 @@ def command_line(prog: str, **about: str) -> tuple[argparse.ArgumentParser, argp
     return parser, common
 
 
-def run_command(command: Callable[[], int | None], stopped: str = "Stopped; nothing was lost.") -> int:
-    """Run a command and turn what can go wrong into one sentence on stderr and an exit code (2; 130 for Ctrl-C)."""
+def run_command(
+    command: Callable[[], int | None], stopped: str = "Stopped; nothing was lost.", workspace: Workspace | None = None
+) -> int:
+    """Run a command and turn what can go wrong into one sentence on stderr and an exit code (2; 130 for Ctrl-C).
+
+    What the system says of no file by name, as of a full disk, is said of the `workspace`.
+    """
     try:
         return command() or 0
     except GlimpseError as error:
@@ -264,7 +276,8 @@ def run_command(command: Callable[[], int | None], stopped: str = "Stopped; noth
         remedy = _REMEDIES.get(error.errno or 0)
         if remedy is None:
             raise
-        sentence = f"{error.filename or 'A file'}: {error.strerror}. {remedy}"
+        where = f"A file in the workspace {workspace.root}" if workspace else "A file"
+        sentence = f"{error.filename or where}: {error.strerror}. {remedy}"
     print(f"error: {sentence}", file=sys.stderr)
     return 2
 
@@ -272,6 +285,9 @@ def run_command(command: Callable[[], int | None], stopped: str = "Stopped; noth
 _REMEDIES = {
     errno.ENOSPC: "Free some space or choose another --workspace; what was there before is untouched.",
     errno.EDQUOT: "Free some space or choose another --workspace; what was there before is untouched.",
+    errno.EFBIG: "Raise the limit of file sizes (ulimit -f) or choose a --workspace on another file system.",
+    errno.EMFILE: "Raise the limit of open files, for example with ulimit -n 4096.",
+    errno.EIO: "The disk or the network behind it fails: check it, or choose another --workspace.",
     errno.EACCES: "Choose a place that you may read and write, for example with --workspace.",
     errno.EPERM: "Choose a place that you may read and write, for example with --workspace.",
     errno.EROFS: "Choose a place that you may write, for example with --workspace.",

@@ -30,7 +30,8 @@ def build_parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
-    return run_command(lambda: args.run(args, Workspace.at(args.workspace)))
+    workspace = Workspace.at(args.workspace)
+    return run_command(lambda: args.run(args, workspace), workspace=workspace)
 
 
 if __name__ == "__main__":

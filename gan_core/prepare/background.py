@@ -1,7 +1,8 @@
 """What of a photo is surely not skin, where nobody drew a mask: backdrop, black corners, overexposed rims.
 
-A pixel is background when its colour is one that skin never has and it hangs together with the photo's border. Neither
-texture nor variance decides: healthy skin is itself nearly uniform, and a rule of variance would throw much of it away.
+A pixel is background when its colour is one that skin never has and pixels of such colours link it with the photo's
+border: a black thing that lies on the green cloth is no skin either. Neither texture nor variance decides: healthy skin
+is itself nearly uniform, and a rule of variance would throw much of it away.
 """
 
 from __future__ import annotations
@@ -34,14 +35,11 @@ def skin_of(
         "saturated_green": saturated & (green >= blue) & (brightest > NEAR_BLACK),
         "saturated_blue": saturated & (green < blue) & (brightest > NEAR_BLACK),
     }
-    skin = np.ones(photo.shape[:2], bool)
-    removed = {}
-    for rule, mask in rules.items():
-        region = touching_border(mask if lesion is None else mask & ~lesion)
-        removed[rule] = 0 if region is None else int(region.sum())
-        if region is not None:
-            skin &= ~region
-    return skin, removed
+    odd = np.logical_or.reduce(list(rules.values()))
+    region = touching_border(odd if lesion is None else odd & ~lesion)
+    if region is None:
+        return np.ones(photo.shape[:2], bool), dict.fromkeys(RULES, 0)
+    return ~region, {rule: int(np.count_nonzero(mask & region)) for rule, mask in rules.items()}
 
 
 def touching_border(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

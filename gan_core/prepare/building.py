@@ -16,11 +16,12 @@ from tqdm import tqdm
 
 from gan_core.imageset import ImageSet, ImageSetError, ImageSetWriter
 from gan_core.prepare.duplicates import Fingerprint, Lookalikes, fingerprint
+from gan_core.prepare.pixels import decode_photo
 from gan_core.prepare.preview import write_preview
-from gan_core.prepare.sources import BrokenPhotoError, SourceFile, in_order
+from gan_core.prepare.sources import BrokenPhotoError, Item, SourceFile, in_order
 from gan_core.workspace import GlimpseError, Workspace
 
-VERSION = 2  # raised whenever the same photos and options give other images than before
+VERSION = 3  # raised whenever the same photos and options give other images than before
 
 
 @dataclass(frozen=True)
@@ -105,29 +106,44 @@ def drop_copies(photos: dict[str, SourceFile], digests: dict[str, str], findings
     return kept
 
 
-Made = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # the image (h, w, 3) and the whole photo (H, W, 3) it is from
+def without_broken(
+    photos: Mapping[str, Item], read: Callable[[Item], object], findings: Findings, threads: int
+) -> dict[str, Item]:
+    """What `--skip-broken` leaves, before the split counts it: photos that `read` reads, each now and once more later.
+
+    Raises ImageSetError when none can be read.
+    """
+
+    def trouble(key: str) -> BrokenPhotoError | None:
+        try:
+            read(photos[key])
+        except BrokenPhotoError as error:
+            return error
+        return None
+
+    kept = {}
+    tried = tqdm(in_order(trouble, photos, threads), "reading", len(photos), unit="photo", disable=None)
+    for key, error in zip(photos, tried, strict=True):
+        if error:
+            findings.broken(error)
+        else:
+            kept[key] = photos[key]
+    if not kept:
+        raise ImageSetError(f"Not one of the {len(photos)} photos can be read, {next(iter(photos))} and all others.")
+    return kept
 
 
 def each_image(
-    photos: Mapping[str, SourceFile], make: Callable[[SourceFile, bytes], Made], title: str, skip_broken: bool,
-    findings: Findings, threads: int,
+    photos: Mapping[str, SourceFile], make: Callable[[NDArray[np.uint8], str], NDArray[np.uint8]], title: str,
+    threads: int,
 ) -> Iterator[tuple[str, NDArray[np.uint8], Fingerprint]]:  # fmt: skip
-    """The image that `make` gives for each photo, and the photo's fingerprint; read on threads, in order."""
+    """The image that `make` gives for each photo and its name, and its fingerprint; read on threads, in order."""
 
-    def work(key: str) -> tuple[str, NDArray[np.uint8], Fingerprint] | BrokenPhotoError:
-        try:
-            image, photo = make(photos[key], photos[key].read())
-        except BrokenPhotoError as error:
-            return error
-        return key, image, fingerprint(photo)
+    def work(key: str) -> tuple[str, NDArray[np.uint8], Fingerprint]:
+        photo = photos[key].decoded(decode_photo)
+        return key, make(photo, photos[key].name), fingerprint(photo)
 
-    for result in tqdm(in_order(work, photos, threads), title, len(photos), unit="photo", disable=None):
-        if not isinstance(result, BrokenPhotoError):
-            yield result
-        elif skip_broken:
-            findings.broken(result)
-        else:
-            raise result
+    yield from tqdm(in_order(work, photos, threads), title, len(photos), unit="photo", disable=None)
 
 
 def already_there(workspace: Workspace, name: str, recipe: Recipe) -> Prepared | None:

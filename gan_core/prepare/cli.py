@@ -46,7 +46,7 @@ def _add_hands(kinds: Any, photos: argparse.ArgumentParser) -> None:
     hands.add_argument(
         "--person-pattern",
         metavar="REGEX",
-        help="finds the person in the path, group 1 if it has one (default: the path without front, back, ...)",
+        help="in the path finds the person, by its first group that takes part (default: without front, back, ...)",
     )
     hands.add_argument("--test-share", type=share, default=0.2, metavar="S", help="0 to 1 (default: %(default)s)")
     hands.set_defaults(run=_run_hands)
@@ -194,10 +194,10 @@ def _run_phantom(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:
-    from gan_core.prepare.isic import prepare_isic
+    from gan_core.prepare.isic import LABELS, prepare_isic
 
     # `--label DF FOLDER`: with several labels allowed, argparse takes a folder behind them for one more.
-    labels = [word for word in args.label if not Path(word).exists()]
+    labels = [word for word in args.label if word.upper() in LABELS or not Path(word).exists()]
     places = [*args.source, *(Path(word) for word in args.label if word not in labels)]
     if not places:
         raise GlimpseError("Name the folder or zip with the photos: gan_core prepare isic SRC --label DF.")

@@ -7,10 +7,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gan_core.imageset import ImageSetError, ImageSetWriter
 from gan_core.prepare import building, pixels, sources
 from gan_core.prepare.building import Findings, Prepared, Recipe
-from gan_core.prepare.sources import SourceFile
+from gan_core.prepare.sources import SourceFile, composed
 from gan_core.prepare.split import groups_for_testing
 from gan_core.workspace import Workspace, atomic_folder, sha256_json
 
@@ -38,8 +41,9 @@ def prepare_hands(
 ) -> Prepared:
     """One image set of `size` (width, height), the centre of each photo without distortion.
 
-    The person is what `person_pattern` finds in the path (its group 1 where it has one), or `person_column` of the CSV
-    `people`; by default the path without its ending and without a final front, back, palmar, ... Raises ImageSetError.
+    The person is what `person_pattern` finds in the path (the first of its groups that takes part, if it has any), or
+    `person_column` of the CSV `people`; by default the path without its ending and without a final front, back,
+    palmar, ... Raises ImageSetError.
     """
     threads = threads or building.cores()
     findings = Findings()
@@ -56,6 +60,8 @@ def prepare_hands(
         return there
 
     files = building.drop_copies(files, digests, findings)
+    if skip_broken:
+        files = building.without_broken(files, lambda file: file.decoded(pixels.decode_photo), findings, threads)
     if len({persons[file] for file in files}) == len(files) and not people:
         findings.sentences.append(
             "Every photo has a person of its own, so the split is by photo and may leak: name the people with "
@@ -65,11 +71,10 @@ def prepare_hands(
     width, height = size
     with atomic_folder(workspace.new("images", name)) as folder, ImageSetWriter(folder, height, width) as writer:
 
-        def make(file: SourceFile, data: bytes) -> building.Made:
-            photo = pixels.decode_photo(data, file.name)
-            return pixels.shrink(pixels.crop_to_ratio(photo, width, height), width, height, file.name), photo
+        def make(photo: NDArray[np.uint8], file: str) -> NDArray[np.uint8]:
+            return pixels.shrink(pixels.crop_to_ratio(photo, width, height), width, height, file)
 
-        for file, image, mark in building.each_image(files, make, name, skip_broken, findings, threads):
+        for file, image, mark in building.each_image(files, make, name, threads):
             person = persons[file]
             split = "test" if person in testing else "train"
             if not findings.lookalikes.is_duplicate(file, split, mark):
@@ -92,13 +97,15 @@ def _persons(files: Mapping[str, SourceFile], people: Path | None, column: str, 
 
 def person_of(name: str, pattern: str | None = None) -> str:
     """The person in the path of a photo. Raises ImageSetError for a bad pattern, or one that finds nothing."""
-    path = PurePosixPath(name).with_suffix("").as_posix()
+    path = composed(PurePosixPath(name).with_suffix("").as_posix())
     if pattern is None:
         return SIDE.sub("", path) or path
     try:
         match = re.search(pattern, path)
     except re.error as error:
         raise ImageSetError(f"--person-pattern {pattern!r} is not a regular expression: {error}.") from None
-    if not match:
+    groups = (match.groups() or (match[0],)) if match else ()
+    person = next((group for group in groups if group), None)
+    if not person:
         raise ImageSetError(f"--person-pattern {pattern!r} finds nobody in {name}.")
-    return str(match[1] if match.re.groups else match[0])
+    return str(person)

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gan_core.imageset import ImageSetError, ImageSetWriter
 from gan_core.prepare import building, pixels, sources
 from gan_core.prepare.building import Findings, Prepared, Recipe
 from gan_core.prepare.hair import hairiness
-from gan_core.prepare.sources import BrokenPhotoError, SourceFile
+from gan_core.prepare.sources import SourceFile
 from gan_core.prepare.split import groups_for_testing
 from gan_core.workspace import Workspace, atomic_folder, nearest, sha256_json
 
@@ -40,6 +43,9 @@ def read_diagnoses(files: Sequence[SourceFile]) -> Diagnoses:
     labels: dict[str, str] = {}
     lesions: dict[str, str] = {}
     for table in of_training or tables:
+        columns = set(sources.columns_of(table))
+        if not (columns & {"dx", "lesion_id"} or set(LABELS) <= columns):
+            continue  # of something else, like the pixels that Kaggle adds to HAM10000
         for row in sources.read_table(table):
             image = row.get("image_id") or row.get("image") or ""
             if "dx" in row:
@@ -85,18 +91,22 @@ def prepare_isic(
     the paper); `drop_hairy` is the share of a label's photos to set aside, the hairiest first;
     `made_from` goes into the manifest. Raises ImageSetError.
     """
+    if not labels:
+        raise ImageSetError(f"Name at least one --label: {', '.join(LABELS)}.")
     wanted = [_known(label) for label in labels]
     if name and len(wanted) > 1:
         raise ImageSetError("--name goes with one --label; several labels name their sets themselves.")
-    found = sources.find_photos(places, workspace)
-    diagnoses = read_diagnoses(sources.find_files(places))
+    files = sources.find_files(places)
+    found = sources.photos_among(files, places, workspace)
+    diagnoses = read_diagnoses(files)
     named = [photo for photo in found if photo.stem in diagnoses.label]
     if not named:
         raise ImageSetError(
             f"None of the photos in {', '.join(map(str, places))} is in the table of diagnoses: they should be named "
             "like ISIC_0024306.jpg."
         )
-    photos = sources.by_stem(named)
+    copies: list[tuple[SourceFile, SourceFile]] = []
+    photos = sources.by_stem(named, copies=copies)
     options = {
         "size": size, "test": test_share, "seed": seed, "crop_square": crop_square, "drop_hairy": drop_hairy,
         "skip_broken": skip_broken,
@@ -104,10 +114,11 @@ def prepare_isic(
     threads = threads or building.cores()
     return [
         _prepare_label(
-            workspace, name or label.lower(), label, photos, diagnoses, options, made_from or {}, licence, threads
+            workspace, name or label.lower(), label, photos, copies, diagnoses, options, made_from or {}, licence,
+            threads,
         )
         for label in wanted
-    ]
+    ]  # fmt: skip
 
 
 def _known(label: str) -> str:
@@ -117,13 +128,19 @@ def _known(label: str) -> str:
 
 
 def _prepare_label(
-    workspace: Workspace, name: str, label: str, photos: dict[str, SourceFile], diagnoses: Diagnoses,
-    options: dict[str, Any], made_from: Mapping[str, Any], licence: str, threads: int,
+    workspace: Workspace, name: str, label: str, photos: dict[str, SourceFile],
+    copies: list[tuple[SourceFile, SourceFile]], diagnoses: Diagnoses, options: dict[str, Any],
+    made_from: Mapping[str, Any], licence: str, threads: int,
 ) -> Prepared:  # fmt: skip
     findings = Findings()
     mine = {stem: photos[stem] for stem in sorted(photos) if diagnoses.label[stem] == label}
     if not mine:
         raise ImageSetError(f"None of the {len(photos)} photos is labelled {label}.")
+    findings.lookalikes.duplicates += [
+        (copy.name, kept.name) if copy.name != kept.name else (copy.where, kept.where)
+        for copy, kept in copies
+        if kept.stem in mine
+    ]
     missing = sorted(stem for stem, of in diagnoses.label.items() if of == label and stem not in photos)
     findings.note("missing", missing, f"Labelled {label} in the table, but not among the photos")
     digests = sources.hash_files(list(mine.values()), threads)
@@ -136,8 +153,10 @@ def _prepare_label(
         return there
 
     mine = building.drop_copies(mine, digests, findings)
+    if options["skip_broken"]:
+        mine = building.without_broken(mine, lambda file: file.decoded(pixels.decode_photo), findings, threads)
     if options["drop_hairy"]:
-        mine = _without_hairy(mine, options["drop_hairy"], options["skip_broken"], findings, threads)
+        mine = _without_hairy(mine, options["drop_hairy"], findings, threads)
     lonely = sorted(mine.keys() - diagnoses.lesion.keys())
     if len(lonely) < len(mine):
         findings.note("ungrouped", lonely, "Of no lesion in the tables, so each its own group")
@@ -150,12 +169,12 @@ def _prepare_label(
     size = options["size"]
     with atomic_folder(workspace.new("images", name)) as folder, ImageSetWriter(folder, size, size) as writer:
 
-        def make(file: SourceFile, data: bytes) -> building.Made:
-            photo = pixels.decode_photo(data, file.name)
-            cut = pixels.crop_to_ratio(photo, 1, 1) if options["crop_square"] else photo
-            return pixels.shrink(cut, size, size, file.name), photo
+        def make(photo: NDArray[np.uint8], file: str) -> NDArray[np.uint8]:
+            return pixels.shrink(
+                pixels.crop_to_ratio(photo, 1, 1) if options["crop_square"] else photo, size, size, file
+            )
 
-        for stem, image, found in building.each_image(mine, make, name, options["skip_broken"], findings, threads):
+        for stem, image, found in building.each_image(mine, make, name, threads):
             split = "test" if lesions[stem] in testing else "train"
             if not findings.lookalikes.is_duplicate(mine[stem].name, split, found):
                 row = {"image_id": stem, "source": mine[stem].name, "group": lesions[stem], "split": split}
@@ -165,17 +184,12 @@ def _prepare_label(
 
 
 def _without_hairy(
-    photos: dict[str, SourceFile], share: float, skip_broken: bool, findings: Findings, threads: int
+    photos: dict[str, SourceFile], share: float, findings: Findings, threads: int
 ) -> dict[str, SourceFile]:
     """Set aside the hairiest share of the photos."""
 
     def score(stem: str) -> float:
-        try:
-            return hairiness(pixels.decode_photo(photos[stem].read(), photos[stem].name))
-        except BrokenPhotoError:
-            if skip_broken:
-                return 0.0  # left out and counted when the images are made
-            raise
+        return hairiness(photos[stem].decoded(pixels.decode_photo))
 
     scores = dict(zip(photos, sources.in_order(score, photos, threads), strict=True))
     most = min(round(share * len(photos)), len(photos) - 1)  # one stays

@@ -10,7 +10,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from gan_core.imageset import ImageSetError, ImageSetWriter
 from gan_core.prepare import background, building, pixels, sources
 from gan_core.prepare.building import Findings, Prepared, Recipe
 from gan_core.prepare.duplicates import Fingerprint, fingerprint
-from gan_core.prepare.sources import BrokenPhotoError, SourceFile
+from gan_core.prepare.sources import SourceFile
 from gan_core.prepare.split import groups_for_testing, named_groups
 from gan_core.prepare.windows import Windows, cut, find_windows
 from gan_core.workspace import Workspace, atomic_folder, sha256_json
@@ -105,13 +105,11 @@ def prepare_patches(
         groups |= found
     kept = building.drop_copies({p.stem: p.photo for p in pairs}, digests["photo"], findings)
     groups = {stem: group for stem, group in groups.items() if stem in kept}
+    test: Any = test_photos
     if isinstance(test_photos, Path):
         listed = sources.as_text(test_photos.read_bytes(), test_photos.name).splitlines()
         testing = named_groups(groups, listed, test_photos.name)
-        test: Any = sorted(stem for stem, group in groups.items() if group in testing)
-    else:
-        testing = groups_for_testing(list(groups.values()), test_photos, seed, "photos")
-        test = test_photos
+        test = sorted(stem for stem, group in groups.items() if group in testing)
     options = {
         "size": size, "stride": stride, "coverage": list(coverage), "test": test, "seed": seed,
         "skip_broken": skip_broken,
@@ -123,12 +121,14 @@ def prepare_patches(
     # One pass makes both, so one that is there and says that the other is empty is all there is to have.
     if len(done) == 2 or (done and done[0].images.manifest["counts"]["other_set_is_empty"]):
         return done
+    left = {p.stem: p for p in pairs if p.stem in kept}
+    if skip_broken:
+        left = building.without_broken(left, lambda pair: read_photo(pair, size, stride, coverage), findings, threads)
+    if not isinstance(test_photos, Path):
+        testing = groups_for_testing([groups[stem] for stem in left], test_photos, seed, "photos")
     pairs = [
-        Pair(
-            p.stem, groups[p.stem], "test" if groups[p.stem] in testing else "train", p.photo, p.lesion, p.skin, p.truth
-        )
-        for p in pairs
-        if p.stem in kept
+        replace(pair, group=groups[stem], split="test" if groups[stem] in testing else "train")
+        for stem, pair in left.items()
     ]
     made = _build(workspace, names, pairs, recipe, findings, threads)
     notes = findings.notes()
@@ -148,16 +148,18 @@ def _match(
     findings: Findings,
 ) -> list[Pair]:
     """Each photo with its masks, by stem; those without are noted. Raises ImageSetError when none has all of its."""
-    of_photo = sources.without_masks(sources.by_stem(sources.find_photos(photos, workspace)))
-    matched = {}
-    for role, places in (("lesion", lesions), ("skin", skins), ("truth", truths)):
-        if places or role == "lesion":
-            masks = sources.find_photos(places, workspace)
-            matched[role] = sources.match_masks(of_photo, masks)
-            alone = sorted({m.name for m in masks} - {m.name for m in matched[role].values()} - _names(of_photo))
-            findings.note(f"{role}_without_photo", alone, f"In {places[0]}, but of no photo")
-            missing = sorted(of_photo[stem].name for stem in of_photo.keys() - matched[role].keys())
-            findings.note(f"without_{role}", missing, f"Left out, because they have no partner in {places[0]}")
+    roles: list[tuple[sources.Role, list[Path]]] = [("lesion", lesions), ("skin", skins), ("truth", truths)]
+    places = {role: where for role, where in roles if where or role == "lesion"}
+    masks = {role: sources.find_photos(where, workspace) for role, where in places.items()}
+    found = sources.by_stem(sources.find_photos(photos, workspace))
+    of_photo = sources.without_masks(found, [mask for some in masks.values() for mask in some])
+    matched = {role: sources.match_masks(of_photo, some, role) for role, some in masks.items()}
+    used = {file.spot for some in (of_photo, *matched.values()) for file in some.values()}
+    for role, where in places.items():
+        alone = sorted(mask.name for mask in masks[role] if mask.spot not in used)
+        findings.note(f"{role}_without_photo", alone, f"In {where[0]}, but used for no photo")
+        missing = sorted(of_photo[stem].name for stem in of_photo.keys() - matched[role].keys())
+        findings.note(f"without_{role}", missing, f"Left out, because they have no partner in {where[0]}")
     complete = [stem for stem in sorted(of_photo) if all(stem in partners for partners in matched.values())]
     if not complete:
         raise ImageSetError(
@@ -174,16 +176,12 @@ def _match(
     ]  # fmt: skip
 
 
-def _names(files: Mapping[str, SourceFile]) -> set[str]:
-    return {file.name for file in files.values()}
-
-
 # ------------------------------------------------------------------------------------------------ one photo
 
 
 def read_photo(pair: Pair, size: int, stride: int, coverage: tuple[float, float]) -> Cuttable:
     """Decode a photo and its masks and find its windows. Raises ImageSetError naming the file that does not fit."""
-    photo = pixels.decode_photo(pair.photo.read(), pair.photo.name)
+    photo = pair.photo.decoded(pixels.decode_photo)
     if min(photo.shape[:2]) < size:
         raise ImageSetError(
             f"{pair.photo.name} is {photo.shape[1]}x{photo.shape[0]}, smaller than a window of {size}: choose a "
@@ -198,14 +196,13 @@ def read_photo(pair: Pair, size: int, stride: int, coverage: tuple[float, float]
     windows = find_windows(skin, lesion, size, stride, coverage)
     truth = None
     if pair.truth:
-        twin = pixels.decode_photo(pair.truth.read(), pair.truth.name)
-        _same_size(pair.truth, twin, pair.photo, photo)
-        truth = twin
+        truth = pair.truth.decoded(pixels.decode_photo)
+        _same_size(pair.truth, truth, pair.photo, photo)
     return Cuttable(pair, fingerprint(photo), windows, removed, photo, lesion, truth)
 
 
 def _mask(file: SourceFile, photo_file: SourceFile, photo: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    mask = pixels.decode_mask(file.read(), file.name)
+    mask = file.decoded(pixels.decode_mask)
     _same_size(file, mask, photo_file, photo)
     return mask
 
@@ -222,18 +219,11 @@ def _stream(pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: 
     """Each photo in turn, without duplicates."""
     options = recipe.options
 
-    def work(pair: Pair) -> Cuttable | BrokenPhotoError:
-        try:
-            return read_photo(pair, options["size"], options["stride"], tuple(options["coverage"]))
-        except BrokenPhotoError as error:
-            return error
+    def work(pair: Pair) -> Cuttable:
+        return read_photo(pair, options["size"], options["stride"], tuple(options["coverage"]))
 
     for result in tqdm(sources.in_order(work, pairs, threads), "patches", len(pairs), unit="photo", disable=None):
-        if isinstance(result, BrokenPhotoError):
-            if not options["skip_broken"]:
-                raise result
-            findings.broken(result)
-        elif not findings.lookalikes.is_duplicate(result.pair.photo.name, result.pair.split, result.found):
+        if not findings.lookalikes.is_duplicate(result.pair.photo.name, result.pair.split, result.found):
             yield result
 
 

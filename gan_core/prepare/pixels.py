@@ -77,11 +77,16 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
             values = list(np.unique(grey)) if grey.ndim == 2 else None
         if values is None or len(values) > 2:
             raise ImageSetError(f"{name} has more than two values: save masks as PNG with one value in, one out.")
-        inside = max(values)
+        inside = max(values, key=_brightness)
         if not np.any(inside):
             return np.zeros(grey.shape[:2], bool)
         equal = grey == np.asarray(inside, grey.dtype)
         return equal if grey.ndim == 2 else equal.all(axis=2)
+
+
+def _brightness(colour: Any) -> float:
+    """Of grey, or of (red, green, blue) as Pillow makes them grey (ITU-R 601-2 luma)."""
+    return float(np.dot(colour, (0.299, 0.587, 0.114)) if isinstance(colour, tuple) else colour)
 
 
 @contextlib.contextmanager
@@ -110,29 +115,33 @@ def _orientation(image: Image.Image) -> Any:
 
 
 def _to_rgb(image: Image.Image, name: str) -> Image.Image:
+    profile = _foreign_profile(image)
     if image.mode.startswith(("I", "F")):
         values = np.array(image).astype(np.float64)
         top = 65535.0 if image.mode.startswith("I") else 1.0
         if values.size and (values.min() < 0 or values.max() > top or not np.isfinite(values).all()):
             raise BrokenPhotoError(name, f"its values go beyond 0 to {top:g}")
-        return Image.fromarray((values / top * 255 + 0.5).astype(np.uint8)).convert("RGB")
-    if image.mode == "P" or "transparency" in image.info:
-        image = image.convert("RGBA" if "transparency" in image.info else "RGB")
+        return _managed(Image.fromarray((values / top * 255 + 0.5).astype(np.uint8)), profile)
+    if "transparency" in image.info:
+        image = image.convert("LA" if image.mode == "L" else "RGBA")
+    elif image.mode == "P":
+        image = image.convert("RGB")
     if image.mode in ("LA", "La", "PA", "RGBa", "RGBA"):
-        over = Image.new("RGBA", image.size, "white")
-        return Image.alpha_composite(over, image.convert("RGBA")).convert("RGB")
-    return _managed(image) or (image if image.mode == "RGB" else image.convert("RGB"))
+        straight = image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
+        colours = _managed(straight.convert("L" if straight.mode == "LA" else "RGB"), profile)
+        colours.putalpha(straight.getchannel("A"))
+        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours).convert("RGB")
+    return _managed(image, profile)
 
 
-def _managed(image: Image.Image) -> Image.Image | None:
-    """The image in sRGB by its embedded profile; None where it has none, is sRGB already, or the profile is unfit."""
-    source = _foreign_profile(image)
-    if source is None or image.mode not in ("RGB", "CMYK"):
-        return None
-    try:
-        return ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except (ImageCms.PyCMSError, OSError):
-        return None
+def _managed(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
+    """The image, without alpha, in sRGB: by its profile where it has one that fits, else as it is."""
+    if profile is not None and image.mode in ("L", "RGB", "CMYK"):
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):
+            managed = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            if managed is not None:
+                return managed
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from gan_core.imageset import ImageSetError
+from gan_core.prepare.sources import stem_in
 
 
 def groups_for_testing(
@@ -51,7 +52,7 @@ def named_groups(groups_of: dict[str, str], wanted: Iterable[str], list_name: st
     Raises ImageSetError for a name that is no photo, and for a group of which only some photos are listed.
     """
     listed = {line.strip() for line in wanted if line.strip() and not line.startswith("#")}
-    stems = {name.rsplit("/", 1)[-1].rsplit(".", 1)[0] if name not in groups_of else name for name in listed}
+    stems = {stem_in(groups_of, name) for name in listed}
     unknown = sorted(stems - groups_of.keys())
     if unknown:
         raise ImageSetError(

@@ -27,6 +27,18 @@ def test_a_backdrop_is_taken_away_and_counted_by_its_rule(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
+def test_what_lies_on_a_backdrop_is_no_skin_either(rule: str) -> None:
+    photo = skin_photo(0)
+    photo[:, :30] = BACKDROPS["saturated_green" if rule != "saturated_green" else "near_white"]
+    photo[10:30, 8:24] = BACKDROPS[rule]
+    skin, removed = skin_of(photo)
+    assert not skin[:, :30].any()
+    assert skin[:, 30:].all()
+    assert removed[rule] == 20 * 16
+    assert sum(removed.values()) == 48 * 30
+
+
+@pytest.mark.parametrize("rule", RULES)
 def test_the_same_colour_within_the_skin_stays(rule: str) -> None:
     photo = skin_photo(0)
     photo[10:30, 10:30] = BACKDROPS[rule]

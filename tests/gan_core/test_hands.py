@@ -35,13 +35,29 @@ def test_the_person_is_the_name_without_the_side(name: str, person: str) -> None
 
 
 @pytest.mark.parametrize(
-    ("pattern", "person"), [(r"S(\d+)", "07"), (r"S\d+", "S07"), (r"(?P<who>\d+)-x", "12"), ("^[^_]+", "S07")]
+    ("pattern", "person"),
+    [
+        (r"S(\d+)", "07"),
+        (r"S\d+", "S07"),
+        (r"(?P<who>\d+)-x", "12"),
+        ("^[^_]+", "S07"),
+        ("^(P)?(S)", "S"),
+        ("^P(.+)|S(..)", "07"),
+    ],
 )
 def test_a_pattern_finds_the_person(pattern: str, person: str) -> None:
     assert person_of("S07_12-x.jpg", pattern) == person
 
 
-@pytest.mark.parametrize(("pattern", "sentence"), [("(", "not a regular expression"), ("Q", "finds nobody in a.jpg")])
+@pytest.mark.parametrize(
+    ("pattern", "sentence"),
+    [
+        ("(", "not a regular expression"),
+        ("Q", "finds nobody in a.jpg"),
+        ("^(P)?", "finds nobody"),
+        ("P*", "finds nobody"),
+    ],
+)
 def test_a_pattern_that_finds_nobody_is_refused(pattern: str, sentence: str) -> None:
     with pytest.raises(ImageSetError, match=sentence):
         person_of("a.jpg", pattern)
@@ -80,6 +96,16 @@ def test_where_nobody_is_known_the_split_says_that_it_may_leak(tmp_path: Path, w
         save(tmp_path / f"IMG_{i}.jpg", skin_photo(i))
     prepared = prepare_hands(workspace, tmp_path, size=SMALL)
     assert any("may leak: name the people with --person-pattern or --people" in note for note in prepared.notes)
+
+
+def test_the_split_counts_the_photos_that_can_be_read(tmp_path: Path, workspace: Workspace) -> None:
+    pairs(tmp_path)
+    for broken in (f"00{person}_{side}.jpg" for person in (1, 2, 3) for side in ("front", "back")):
+        (tmp_path / broken).write_bytes((tmp_path / broken).read_bytes()[:400] + broken.encode())
+    for seed in range(6):
+        hands = prepare_hands(workspace, tmp_path, size=SMALL, skip_broken=True, seed=seed, test_share=0.4).images
+        assert set(hands.index["split"]) == {"train", "test"}
+        assert len(hands.manifest["left_out"]["broken"]) == 6
 
 
 def test_the_centre_is_kept_upright_and_undistorted(tmp_path: Path, workspace: Workspace) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 
 from gan_core.imageset import ImageSetError
+from gan_core.prepare import sources
 from gan_core.prepare.hair import hairiness
 from gan_core.prepare.isic import LABELS, prepare_isic
 from gan_core.workspace import Workspace
@@ -132,6 +134,29 @@ def test_exact_duplicates_are_dropped_and_look_alikes_told(tmp_path: Path, works
     assert "HAM10000_images/ISIC_0000007.jpg (same as HAM10000_images/ISIC_0000006.jpg)" in duplicate
     assert any("A training and a test photo look alike" in note for note in df.notes)
     assert df.images.manifest["near_duplicates_across_the_split"]
+
+
+def test_kaggles_download_is_read_though_it_holds_everything_twice(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = ham10000(tmp_path)
+    shutil.copytree(source / "HAM10000_images", source / "ham10000_images")
+    pixels = source / "hmnist_28_28_RGB.csv"
+    write_csv(pixels, [f"pixel{i:04}" for i in range(2352)] + ["label"], [[0] * 2353])
+    read_table = sources.read_table
+    monkeypatch.setattr(sources, "read_table", lambda file: read_table(file) if file.place != pixels else 1 / 0)
+    df, mel = prepare_isic(workspace, [source], ["DF", "MEL"], size=32)
+    assert (len(df.images), len(mel.images)) == (9, 6)
+    assert len(df.images.manifest["left_out"]["duplicates"]) == 9
+    assert df.images.manifest["left_out"]["duplicates"][0] == [
+        "ham10000_images/ISIC_0000000.jpg", "HAM10000_images/ISIC_0000000.jpg"
+    ]  # fmt: skip
+    one, other = challenge(tmp_path / "one"), challenge(tmp_path / "two")
+    (df,) = prepare_isic(workspace, [one, other], ["DF"], size=24)  # one zip in two places: which, says the message
+    assert "Input.zip (same as ISIC2018_Task3" in next(note for note in df.notes if "Exact duplicates" in note)
+    save(source / "ham10000_images" / "ISIC_0000003.jpg", skin_photo(99))
+    with pytest.raises(ImageSetError, match=r"ISIC_0000003\.jpg have the same name without ending: rename or remove"):
+        prepare_isic(workspace, [source], ["DF"], size=32)
 
 
 def test_broken_photos_are_named_or_skipped_and_counted(tmp_path: Path, workspace: Workspace) -> None:

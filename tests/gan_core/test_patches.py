@@ -122,6 +122,32 @@ def test_what_has_no_partner_is_listed(tmp_path: Path, workspace: Workspace) -> 
     assert [note.split(":")[1].split(".png")[0].strip() for note in eczema.notes[:2]] == ["Q9_segmentation", "P2"]
 
 
+def test_whatever_lies_in_one_folder_is_used_by_its_word_or_listed(tmp_path: Path, workspace: Workspace) -> None:
+    for i in range(4):
+        save(tmp_path / "all" / f"I{i}.png", skin_photo(i))
+        save(tmp_path / "all" / f"I{i}_lesion.png", disc())
+        save(tmp_path / "all" / f"I{i}_skin.png", np.ones((48, 64), bool))
+    save(tmp_path / "all" / "I0_mask.png", disc())
+    folder = tmp_path / "all"
+    healthy, eczema = (p.images for p in prepare_patches(workspace, folder, folder, folder, **SMALL))
+    assert set(healthy.index["source"]) == {f"I{i}.png" for i in range(4)}
+    assert eczema.manifest["left_out"]["lesion_without_photo"] == ["I0_mask.png"]
+    assert "without_skin" not in eczema.manifest["left_out"]
+
+
+def test_a_photo_called_like_the_mask_of_another_is_cut_with_its_own(tmp_path: Path, workspace: Workspace) -> None:
+    for i in range(4):
+        for j, name in enumerate((f"pat{i}", f"pat{i}_lesion")):
+            save(tmp_path / "photos" / f"{name}.jpg", skin_photo(2 * i + j))
+            save(tmp_path / "masks" / f"{name}.png", disc(x=24 + 16 * j))
+    _, eczema = (p.images for p in prepare_patches(workspace, tmp_path / "photos", tmp_path / "masks", **SMALL))
+    assert eczema.index["group"].nunique() == 8
+    assert eczema.masks is not None
+    for i, row in enumerate(eczema.index.itertuples()):
+        window = np.s_[int(row.y) : int(row.y) + 16, int(row.x) : int(row.x) + 16]
+        np.testing.assert_array_equal(eczema.masks[i], disc(x=24 + 16 * row.group.endswith("_lesion"))[window])
+
+
 def test_a_single_photo_without_a_window_is_only_listed(tmp_path: Path, workspace: Workspace) -> None:
     photos, masks = lay_down(tmp_path)
     save(masks / "P3_segmentation.png", np.ones((48, 64), bool))
@@ -230,9 +256,9 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
     ("spoil", "options", "sentence"),
     [
         ("size", {}, r"masks.P3_segmentation\.png is 32x48, but its photo P3\.png is 64x48: it must have the photo's"),
-        ("values", {}, r"P3_segmentation\.png has more than two values"),
+        ("values", {}, r"masks.P3_segmentation\.png has more than two values"),
         ("broken", {}, r"P3\.png cannot be read .*--skip-broken"),
-        ("broken mask", {}, r"P3_segmentation\.png cannot be read"),
+        ("broken mask", {}, r"masks.P3_segmentation\.png cannot be read"),
         ("", {"size": 49}, r"P0\.png is 64x48, smaller than a window of 49"),
         ("", {"coverage": (0.999, 1.0), "size": 48, "test_photos": 2}, r"Not one window of 48x48 .* too little lesion"),
         ("", {"test_photos": 0.01}, r"leave one side empty"),
@@ -268,6 +294,19 @@ def test_what_cannot_be_done_is_said_and_what_was_there_stays(
     with pytest.raises(ImageSetError, match=sentence):
         prepare_patches(workspace, photos, masks, **arguments)  # type: ignore[arg-type]
     assert {p: p.read_bytes() for p in workspace.root.rglob("*") if p.is_file()} == before
+
+
+def test_the_split_counts_the_photos_that_can_be_read(tmp_path: Path, workspace: Workspace) -> None:
+    photos, masks = lay_down(tmp_path)
+    for name in ("P1", "P3", "P4"):
+        (photos / f"{name}.png").write_bytes((photos / f"{name}.png").read_bytes()[:500])
+    for seed in range(6):
+        index = prepare_patches(workspace, photos, masks, skip_broken=True, seed=seed, **SMALL)[0].images.index
+        assert index.groupby("split")["group"].nunique().to_dict() == {"test": 1, "train": 2}
+    for name in ("P0", "P2", "P5"):
+        (photos / f"{name}.png").write_bytes(name.encode())
+    with pytest.raises(ImageSetError, match=r"Not one of the 6 photos can be read"):
+        prepare_patches(workspace, photos, masks, skip_broken=True, **SMALL)
 
 
 @pytest.mark.parametrize("name", ["P3.png", "P3_segmentation.png"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -176,6 +177,7 @@ def test_phantoms_make_all_five_sets_and_make_them_once(workspace: Workspace, ti
     for images in sets.values():
         sides = images.index.groupby("group")["split"].nunique()
         assert (sides == 1).all()
+        assert images.manifest["licence"] == studio.LICENCE
     eczema = sets["eczema"]
     assert eczema.masks is not None
     assert eczema.truth is not None
@@ -183,7 +185,7 @@ def test_phantoms_make_all_five_sets_and_make_them_once(workspace: Workspace, ti
     assert np.array_equal(eczema.images[outside], eczema.truth[outside])
     assert not np.array_equal(eczema.images, eczema.truth)
     assert not any(one.made for one in prepare_phantom(workspace, "tiny", 5, workers=1))
-    assert not (workspace.root / ".phantom").exists()
+    assert not list(workspace.root.glob(".phantom*"))
     (workspace.existing("images", "mel") / "images.npy").write_bytes(b"")  # a damaged set is made again
     assert [one.images.name for one in prepare_phantom(workspace, "tiny", 5, workers=1) if one.made] == ["mel"]
 
@@ -221,6 +223,20 @@ def test_an_interrupted_drawing_leaves_nothing(
         prepare_phantom(workspace, "tiny", workers=1)
     assert workspace.names("images") == []
     assert not list(workspace.root.glob(".phantom*"))
+
+
+def test_a_second_drawing_leaves_the_first_its_folder(
+    workspace: Workspace, tiny: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what a killed command left goes; here another process, which sleeps, draws into the same workspace."""
+    with subprocess.Popen(["sleep", "60"]) as other:
+        theirs, dead = (workspace.root / f".phantom.{pid}.building" for pid in (other.pid, 2**22 + 1))
+        for folder in (theirs, dead):
+            folder.mkdir(parents=True)
+        monkeypatch.setattr(studio, "_prepare", lambda *_: [])
+        prepare_phantom(workspace, "tiny", workers=1)
+        other.kill()
+    assert list(workspace.root.glob(".phantom*")) == [theirs]
 
 
 def test_the_paper_scale_has_the_papers_numbers(tmp_path: Path) -> None:

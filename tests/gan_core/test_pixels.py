@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -84,6 +85,62 @@ def test_an_embedded_profile_is_applied() -> None:
     assert (decode_photo(encoded(photo, icc_profile=lab_free.tobytes()), "a.png") == skin_photo(0)).all()
 
 
+def profile(space: bytes, gamma: float = 1.8) -> bytes:
+    """An ICC profile, version 2, of wide primaries (ProPhoto's), or of grey ("RGB " or "GRAY")."""
+
+    def fixed(*values: float) -> bytes:
+        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+    white = (0.9642, 1, 0.8249)
+    curve = b"curv" + struct.pack(">IIHH", 0, 1, round(gamma * 256), 0)
+    tags = {
+        b"desc": b"desc" + struct.pack(">II", 0, 5) + b"Wide\0" + bytes(79),
+        b"wtpt": b"XYZ \0\0\0\0" + fixed(*white),
+    }
+    if space == b"RGB ":
+        primaries = ((0.7977, 0.2880, 0), (0.1352, 0.7119, 0), (0.0313, 0.0001, 0.8249))
+        for letter, xyz in zip((b"r", b"g", b"b"), primaries, strict=True):
+            tags |= {letter + b"XYZ": b"XYZ \0\0\0\0" + fixed(*xyz), letter + b"TRC": curve}
+    else:
+        tags[b"kTRC"] = curve
+    table, body = struct.pack(">I", len(tags)), b""
+    for tag, data in tags.items():
+        table += tag + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(data))
+        body += data
+    head = struct.pack(">I4sI4s4s4s", 128 + len(table + body), b"lcms", 0x02100000, b"mntr", space, b"XYZ ")
+    head += struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + fixed(*white)
+    return head.ljust(128, b"\0") + table + body
+
+
+def in_srgb(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """ProPhoto's primaries with gamma 1.8 in sRGB, by the formulas: both matrices, then sRGB's curve."""
+    wide = np.array([[0.7977, 0.1352, 0.0313], [0.2880, 0.7119, 0.0001], [0, 0, 0.8249]])
+    from_d50 = np.array(
+        [[3.1339, -1.6169, -0.4906], [-0.9788, 1.9161, 0.0335], [0.0719, -0.2290, 1.4052]]
+    )  # Lindbloom, sRGB adapted to D50
+    linear = ((photo / 255) ** 1.8 @ (from_d50 @ wide).T).clip(0, 1)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "I;16", "RGB key", "L key"])
+def test_an_embedded_profile_is_applied_in_every_mode(mode: str) -> None:
+    mode, _, key = mode.partition(" ")
+    rgb = Image.fromarray(skin_photo(0))
+    options: dict[str, object] = {"transparency": (0, 255, 0) if mode == "RGB" else 1} if key else {}
+    if mode in ("L", "LA", "I;16"):
+        grey = np.asarray(rgb.convert("L"))
+        plain = np.repeat(grey[..., None], 3, 2)
+        image = Image.fromarray(grey.astype(np.uint16) * np.uint16(257) if mode == "I;16" else grey)
+        image = image.convert(mode) if mode == "LA" else image
+        icc = profile(b"GRAY")
+    else:
+        image, icc = rgb.quantize(64) if mode == "P" else rgb.convert(mode), profile(b"RGB ")
+        plain = np.asarray(image.convert("RGB"))
+    decoded = decode_photo(encoded(image, icc_profile=icc, **options), "a.png").astype(float)
+    assert np.abs(decoded - in_srgb(plain)).mean() < 1
+    assert np.abs(decoded - plain).mean() > 5  # levels by which the colours were off
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_the_photo_stands_upright(orientation: int) -> None:
     upright = np.zeros((6, 4, 3), np.uint8)
@@ -136,6 +193,21 @@ def test_a_mask_is_the_brighter_of_two_colours(image: Image.Image) -> None:
     mask = decode_mask(encoded(image), "m.png")
     np.testing.assert_array_equal(mask, disc())
     assert set(np.unique(mask.view(np.uint8))) == {0, 1}  # bytes, too: they become masks.npy
+
+
+@pytest.mark.parametrize(
+    ("outside", "inside"),
+    [((68, 1, 84), (33, 255, 255)), ((255, 0, 0), (0, 255, 0)), ((0, 0, 255), (200, 0, 0)), ((9, 9, 9), (10, 10, 10))],
+)
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA"])
+def test_of_two_colours_the_brighter_is_not_the_redder(
+    outside: tuple[int, ...], inside: tuple[int, ...], mode: str
+) -> None:
+    for lesion in (disc(), disc(y=0, x=0)):  # whichever colour comes first
+        image = Image.fromarray(lesion.astype(np.uint8), "P")
+        image.putpalette([*outside, *inside])
+        mask = decode_mask(encoded(image if mode == "P" else image.convert(mode)), "m.png")
+        np.testing.assert_array_equal(mask, lesion)
 
 
 @pytest.mark.parametrize(("value", "inside"), [(0, False), (1, True), (255, True)])

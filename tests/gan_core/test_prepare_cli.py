@@ -11,6 +11,8 @@ import pytest
 from PIL import Image
 
 from gan_core.cli import main
+from gan_core.imageset import ImageSet
+from gan_core.prepare.preview import LINE
 from gan_core.workspace import Workspace
 from tests.gan_core.photos import lay_down
 from tests.gan_core.test_isic import ham10000
@@ -28,8 +30,13 @@ def test_patches_from_the_command_line(
     assert "eczema/preview.png" in said
     assert main(command) == 0
     assert capsys.readouterr().out.count("already there, unchanged") == 2
-    with Image.open(workspace.existing("images", "eczema") / "preview.png") as preview:
-        assert preview.width > 300
+    for name, outlined in (("healthy", False), ("eczema", True)):
+        images = ImageSet.load(workspace.existing("images", name))
+        assert images.manifest["licence"] == "CC0"
+        with Image.open(images.folder / "preview.png") as preview:
+            assert preview.width > 300
+            line = (np.abs(np.asarray(preview).astype(int) - LINE).max(axis=-1) < 20).sum()
+        assert line > 40 * len(images) if outlined else line == 0, "lesions are outlined, in a colour of no skin"
 
 
 @pytest.mark.parametrize(
@@ -37,12 +44,22 @@ def test_patches_from_the_command_line(
     [["SRC", "--label", "DF", "MEL"], ["--label", "DF", "MEL", "SRC"], ["--label", "df", "mel", "--", "SRC"]],
 )
 def test_the_folder_may_stand_before_or_behind_the_labels(
-    tmp_path: Path, workspace: Workspace, arguments: list[str]
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     ham10000(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "DF").mkdir()  # a folder that is called like a label does not make it a place
     command = [str(tmp_path) if argument == "SRC" else argument for argument in arguments]
     assert main(["prepare", "isic", "--size", "32", *command]) == 0
     assert workspace.names("images") == ["df", "mel"]
+
+
+def test_the_licence_of_hands_and_lesions_is_kept_too(tmp_path: Path, workspace: Workspace) -> None:
+    ham10000(tmp_path)
+    for command in (["isic", "--label", "DF", "--size", "32"], ["hands", "--size", "32x32"]):
+        assert main(["prepare", *command, str(tmp_path), "--licence", "CC BY-NC 4.0"]) == 0
+    for name in ("df", "hands"):
+        assert ImageSet.load(workspace.existing("images", name)).manifest["licence"] == "CC BY-NC 4.0"
 
 
 @pytest.mark.parametrize(
@@ -50,6 +67,7 @@ def test_the_folder_may_stand_before_or_behind_the_labels(
     [
         (["isic", "nowhere", "--label", "DF"], "nowhere does not exist"),
         (["isic", "--label", "DF"], "Name the folder or zip"),
+        (["isic", "--label", "."], "Name at least one --label: MEL, NV"),
         (["isic", ".", "--label", "XY"], "XY is none of ISIC's labels"),
         (["isic", ".", "--label", "DF"], "There is no photo in ."),
         (["hands", "."], "There is no photo in ."),

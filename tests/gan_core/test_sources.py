@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
+import shutil
+import subprocess
+import sys
 import threading
+import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -23,6 +28,7 @@ from gan_core.prepare.sources import (
     match_masks,
     without_masks,
 )
+from gan_core.prepare.split import named_groups
 from gan_core.workspace import Workspace
 
 ELSEWHERE = Workspace.at("elsewhere")
@@ -93,6 +99,48 @@ def test_a_damaged_zip_is_named(tmp_path: Path, content: bytes) -> None:
         find_photos([tmp_path], ELSEWHERE)
 
 
+def test_a_folder_of_more_zips_than_files_may_be_open_is_read(tmp_path: Path) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    for i in range(200):
+        with zipfile.ZipFile(tmp_path / f"person_{i:03}.zip", "w") as archive:
+            archive.writestr(f"P{i}.jpg", str(i))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (len(os.listdir("/proc/self/fd")) + 60, hard))
+    try:
+        photos = find_photos([tmp_path], ELSEWHERE)
+        assert list(in_order(SourceFile.read, photos, 4)) == [photo.stem[1:].encode() for photo in photos]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.skipif(not shutil.which("setpriv"), reason="root may read everything, unless setpriv takes that away")
+@pytest.mark.parametrize(("shut", "sentence"), [
+    ("photos/inner", "photos/inner cannot be read (Permission denied): make it readable"),
+    ("photos/part.zip", "photos/part.zip cannot be read (Permission denied): make it readable"),
+])  # fmt: skip
+def test_a_place_that_may_not_be_read_is_named(tmp_path: Path, shut: str, sentence: str) -> None:
+    (tmp_path / "photos" / "inner").mkdir(parents=True)
+    (tmp_path / "photos" / "a.png").write_bytes(b"")
+    with zipfile.ZipFile(tmp_path / "photos" / "part.zip", "w") as archive:
+        archive.writestr("b.jpg", b"")
+    (tmp_path / shut).chmod(0)
+    rights = ["-dac_override,-dac_read_search"]
+    powerless = ["setpriv", f"--bounding-set={rights[0]}", f"--inh-caps={rights[0]}"] if os.geteuid() == 0 else []
+    command = [*powerless, sys.executable, "-m", "gan_core", "prepare", "hands", "photos"]
+    try:
+        said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    finally:
+        (tmp_path / shut).chmod(0o700)
+    assert (said.returncode, said.stderr.count("\n")) == (2, 1)
+    assert sentence in said.stderr
+
+
+def test_what_is_hidden_is_not_looked_into(tmp_path: Path) -> None:
+    (tmp_path / ".trash").mkdir()
+    for name in ("a.png", ".trash/b.png", ".trash/old.zip", "._part.zip"):
+        (tmp_path / name).write_bytes(b"no zip")
+    assert [f.name for f in find_files([tmp_path])] == ["a.png"]
+
+
 def test_a_file_name_that_is_no_text_is_named(tmp_path: Path, workspace: Workspace) -> None:
     (tmp_path / os.fsdecode(b"h\xe4nd.jpg")).write_bytes(b"")
     with pytest.raises(ImageSetError, match=r"The file name 'h\\udce4nd.jpg' is not UTF-8: rename it"):
@@ -109,7 +157,7 @@ def test_a_damaged_file_in_a_zip_is_named(tmp_path: Path) -> None:
         archive.writestr("a.jpg", b"the pixels")
     data = (tmp_path / "photos.zip").read_bytes()
     (tmp_path / "photos.zip").write_bytes(data.replace(b"the pixels", b"the pixies"))
-    with pytest.raises(BrokenPhotoError, match=r"a\.jpg cannot be read"):
+    with pytest.raises(BrokenPhotoError, match=r"a\.jpg in .*photos\.zip cannot be read"):
         find_photos([tmp_path / "photos.zip"], ELSEWHERE)[0].read()
 
 
@@ -125,10 +173,39 @@ def test_a_mask_is_known_by_its_photos_name(mask: str) -> None:
 
 
 def test_photos_and_masks_may_lie_in_one_folder() -> None:
-    together = files("P1.jpg", "P1_mask.png", "P2.jpg", "P2_mask.png", "left_hand.jpg")
-    photos = without_masks(by_stem(together))
+    together = files("P1.jpg", "P1_mask.png", "P2.jpg", "P2_mask.png", "left_hand.jpg", "left_hand_lesion.png")
+    photos = without_masks(by_stem(together), together)
     assert sorted(photos) == ["P1", "P2", "left_hand"]
-    assert match_masks(photos, together)["P1"].name == "P1_mask.png"
+    matched = match_masks(photos, together)
+    assert [matched[stem].name for stem in photos] == ["P1_mask.png", "P2_mask.png", "left_hand_lesion.png"]
+
+
+def test_a_mask_of_exactly_the_photos_name_goes_first() -> None:
+    """A photo may be called like the mask of another."""
+    photos = by_stem(files("photos/pat0.jpg", "photos/pat0_lesion.jpg"))
+    masks = files("masks/pat0_lesion.png", "masks/pat0.png")
+    assert without_masks(photos, masks) == photos
+    assert {stem: mask.name for stem, mask in match_masks(photos, masks).items()} == {
+        "pat0": "masks/pat0.png", "pat0_lesion": "masks/pat0_lesion.png"
+    }  # fmt: skip
+    assert match_masks(by_stem(files("photos/pat0.jpg")), masks)["pat0"].name == "masks/pat0.png"
+
+
+def test_each_role_takes_the_mask_that_bears_its_word() -> None:
+    photos = by_stem(files("I0.jpg", "I1.jpg"))
+    masks = files("I0_lesion.png", "I0_skin_mask.png", "I0_mask.png", "I1_Hand.png")
+    taken = [{s: m.name for s, m in match_masks(photos, masks, role).items()} for role in ("lesion", "skin", "truth")]
+    assert taken == [
+        {"I0": "I0_lesion.png"}, {"I0": "I0_skin_mask.png", "I1": "I1_Hand.png"}, {"I0": "I0_mask.png"}
+    ]  # fmt: skip
+
+
+def test_names_match_however_their_accents_are_written(tmp_path: Path) -> None:
+    apart, one = unicodedata.normalize("NFD", "Händé"), unicodedata.normalize("NFC", "Händé")
+    photos = by_stem(files(f"{apart}.jpg"))
+    assert list(match_masks(photos, files(f"{one}_mask.png"))) == list(photos) == [one]
+    (tmp_path / "table.csv").write_text(f"photo,lesion_id\n{apart}.jpg,L1\n", "utf-8")
+    assert column_by_photo(tmp_path / "table.csv", "lesion_id", photos) == {one: "L1"}
 
 
 def test_two_masks_of_one_photo_are_refused() -> None:
@@ -172,6 +249,14 @@ def test_an_error_of_one_item_ends_the_work() -> None:
 def test_a_column_is_read_by_photo(tmp_path: Path, text: str) -> None:
     (tmp_path / "table.csv").write_bytes(text.encode())
     assert column_by_photo(tmp_path / "table.csv", "lesion_id", ["P1", "P2", "P3"]) == {"P1": "L1"}
+
+
+def test_dots_in_a_photos_name_are_no_ending(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("photo,lesion_id\n2020.01.0,L1\na/2020.01.1,L2\n2020.01.2.jpg,L3\n")
+    stems = [f"2020.01.{i}" for i in range(3)]
+    found = column_by_photo(tmp_path / "table.csv", "lesion_id", stems)
+    assert found == dict(zip(stems, ["L1", "L2", "L3"], strict=True))
+    assert named_groups(found, ["a/2020.01.1", "2020.01.2.jpg"], "list.txt") == {"L2", "L3"}
 
 
 @pytest.mark.parametrize(

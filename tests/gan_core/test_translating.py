@@ -245,7 +245,6 @@ def test_a_set_is_translated_and_scored_at_the_size_the_run_was_trained_at(works
     ("words", "sentence"),
     [
         (["--masks", "OTHER"], "goes with a folder of photos"),
-        (["--seed", "-1"], "is no seed"),
         (["--images", "PHOTOS", "--masks", "EMPTY"], "There is no photo in"),
         (["--images", "PHOTOS", "--masks", "OTHER"], "a.png has no mask"),
         (["--images", "PHOTOS", "--masks", "WRONG"], "not as large as its photo"),

@@ -155,6 +155,10 @@ def _raise(error: BaseException) -> int:
             2,
             "error: images.npy: No space left on device. Free",
         ),
+        (OSError(errno.ENOSPC, "No space left on device"), 2, "error: A file in the workspace W: No space left"),
+        (OSError(errno.EFBIG, "File too large"), 2, "error: A file in the workspace W: File too large. Raise"),
+        (OSError(errno.EMFILE, "Too many open files", "a"), 2, "error: a: Too many open files. Raise the limit"),
+        (OSError(errno.EIO, "Input/output error", "a"), 2, "error: a: Input/output error. The disk"),
         (PermissionError(errno.EACCES, "Permission denied", "/root/x"), 2, "error: /root/x: Permission denied. Choose"),
         (KeyboardInterrupt(), 130, "Stopped"),
     ],
@@ -162,7 +166,7 @@ def _raise(error: BaseException) -> int:
 def test_what_goes_wrong_becomes_one_sentence_and_an_exit_code(
     error: BaseException, code: int, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run_command(lambda: _raise(error)) == code
+    assert run_command(lambda: _raise(error), workspace=Workspace(Path("W"))) == code
     message = capsys.readouterr().err.strip()
     assert message.startswith(sentence)
     assert "\n" not in message

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import multiprocessing
 import os
-import shutil
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from gan_core.workspace import GlimpseError, Workspace
+from gan_core.workspace import GlimpseError, Workspace, scratch_folder
 
 if TYPE_CHECKING:  # what prepares the photos is not loaded by the processes that draw them
     from gan_core.prepare.building import Prepared
@@ -85,13 +84,9 @@ def prepare_phantom(
     if there := _already_there(workspace, scale, seed):
         return there
     what = SCALES[scale]
-    folder = workspace.root / ".phantom"
-    shutil.rmtree(folder, ignore_errors=True)  # left by a command that was killed
-    try:
+    with scratch_folder(workspace.root / "phantom") as folder:
         draw_all(jobs(what, folder, seed), workers or _processors())
         return _prepare(workspace, what, folder, seed, {"phantom": _origin(scale, seed)})
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 def jobs(what: Scale, folder: Path, seed: int) -> list[Job]:
