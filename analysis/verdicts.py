@@ -110,9 +110,10 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
     slopes = tables["trends"]
     if len(slopes):
         several = len(scores) > 1
+        corrected = f"; Holm-corrected over {len(slopes)} trends, 5 %" if len(slopes) > 1 else ""
         clear = [_slope(row, several) for row in slopes.to_dict("records") if row["p_holm"] < LEVEL]
         said.append(
-            f"Within a person {'; '.join(clear)}; Holm-corrected over {len(slopes)} trends, 5 %." if clear
+            f"Within a person {'; '.join(clear)}{corrected}." if clear
             else "Within a person accuracy does not measurably change with what was recorded of the trials."
         )  # fmt: skip
     looks = [_looked(name, one["sequential"]) for name, one in scores.items() if one["sequential"]["verdict"]]
