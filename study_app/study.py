@@ -333,6 +333,9 @@ def _completion(table: _Table) -> Completion:
     url = table.get("url", "", "an address that begins with https:// or http://", _is_address)
     if "{code}" in url and not codes["code"]:
         raise SurveyError(f"{table.where}: `completion.code` is missing: `completion.url` has a place for it.")
+    for key in ("screened_out_code", "no_consent_code"):
+        if codes[key] and url and "{code}" not in url:  # the platform could not tell these people from the finished
+            raise SurveyError(f"{table.where}: `completion.{key}` needs a place for it, {{code}}, in `completion.url`.")
     table.done()
     return Completion(url=url, **codes)
 

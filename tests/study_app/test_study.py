@@ -69,6 +69,10 @@ def test_a_study_survives_the_way_through_the_database_and_its_hash_is_of_its_co
             'slug = "a"\n[completion]\nurl = "https://x.org/?cc={code}"\n' + SETS,
             "`completion.code` is missing: `completion.url` has a place for it",
         ),
+        (
+            'slug = "a"\n[completion]\nurl = "https://x.org/?cc=X"\nno_consent_code = "N"\n' + SETS,
+            "`completion.no_consent_code` needs a place for it, {code}, in `completion.url`",
+        ),
         ('slug = "a"\ntitle = " "\n' + SETS, "`title` must be a text"),
         ('slug = "a"\ntitle = "a\\u0000"\n' + SETS, "`title` must be a text"),
         (
