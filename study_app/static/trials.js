@@ -128,12 +128,18 @@ function drawNoise(canvas) {
 
 // ------------------------------------------------------------------------------------------------ the run
 
+// What `promise` brings; while it takes long, the page says what it waits for.
+function waiting(key, promise) {
+  const late = setTimeout(() => { if (!prompt.textContent) say(key); }, 400);
+  return promise.finally(() => { clearTimeout(late); say(""); });
+}
+
 async function practise() {
-  const { ok, status, body: trials } = await request(`${setup.base}practice/`, {}, trouble);
+  const { ok, status, body: trials } = await waiting("load", request(`${setup.base}practice/`, {}, trouble));
   if (!ok) throw new Error(`practice: ${status}`);
   document.body.dataset.practice = "true";
   for (const trial of trials) {
-    const image = await loadImage(trial.image, trouble);
+    const image = await waiting("load", loadImage(trial.image, trouble));
     await give(trial, image);
   }
   delete document.body.dataset.practice;
@@ -159,10 +165,7 @@ const announce = (trial) => post(`${setup.base}begin`, { trial: trial.trial, vie
 async function save(answer) {
   attempt(() => keep.setItem(unsent, JSON.stringify(answer)));
   say("");
-  const late = setTimeout(() => { if (!prompt.textContent) say("wait"); }, 400);
-  const response = await post(`${setup.base}answer`, answer, trouble);
-  clearTimeout(late);
-  say("");
+  const response = await waiting("wait", post(`${setup.base}answer`, answer, trouble));
   attempt(() => keep.removeItem(unsent));
   if (response.ok && answer.trial > window.__result.length) { // a repetition may be among them already
     window.__result.push({ exposure: answer.exposure_ms, rt: answer.response_time_ms });
@@ -171,7 +174,7 @@ async function save(answer) {
 }
 
 async function position() {
-  const { ok, status, body } = await request(`${setup.base}next`, {}, trouble);
+  const { ok, status, body } = await waiting("load", request(`${setup.base}next`, {}, trouble));
   if (!ok) throw new Error(`next: ${status}`);
   return body;
 }
@@ -182,7 +185,7 @@ async function run() {
   document.body.classList.add("running");
   const left = attempt(() => JSON.parse(keep.getItem(unsent)));
   if (left) await save(left);
-  await measured;
+  await waiting("load", measured);
   if (setup.practice) await practise();
   const images = new Map();
   const load = (url) => {
@@ -197,7 +200,7 @@ async function run() {
     $("progress").max = trial.of;
     $("progress").value = trial.trial - 1;
     if (trial.pause) await rest();
-    const image = await load(trial.image);
+    const image = await waiting("load", load(trial.image));
     images.delete(trial.image);
     if (trial.prefetch) load(trial.prefetch);
     announce(trial);
