@@ -99,11 +99,15 @@ def forget(session: Session, at: datetime) -> int:
 def everything(session: Session, person: models.Participant) -> dict[str, Any]:
     """All that is stored about one person, the platform's ID included, as JSON values; no token.
 
-    The seed of the draw only when nothing is left to answer: it would tell which of the images are real.
+    What would tell which of the images are real only when nothing is left to answer: the seed of the draw, the trials to
+    come, an image's ID (the stimulus sets may be published), and a trial's kind (attention trials are all `generated`).
     """
     external = person.external
+    over = person.state in ("finished", "screened-out")
     trials = session.scalars(
-        select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
+        select(models.Trial)
+        .where(models.Trial.participant_id == person.id, over or models.Trial.answer.is_not(None))
+        .order_by(models.Trial.position)
     )
     moments = ("entered_at", "last_seen_at", "practised_at", "finished_at")
     plain = (
@@ -121,14 +125,14 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
         "study": person.study.slug,
         "study_sha256": person.version.sha256,
         "set": person.set.name if person.set else None,
-        "seed": person.seed if person.state in ("finished", "screened-out") else None,
+        "seed": person.seed if over else None,
         **{name: getattr(person, name) for name in plain},
         **{name: models.iso(moment) if (moment := getattr(person, name)) else None for name in moments},
         "from": {"platform": external.platform, "id": external.person, **external.details} if external else None,
         "trials": [
             {
-                "position": trial.position, "kind": trial.kind, "replaces": trial.replaces,
-                "image": trial.stimulus.public_id, "begun": trial.begun,
+                "position": trial.position, "replaces": trial.replaces, "begun": trial.begun,
+                **({"kind": trial.kind, "image": trial.stimulus.public_id} if over else {}),
                 "answer": trial.answer,
                 "exposure_ms_planned": trial.exposure_ms_planned, "exposure_ms_actual": trial.exposure_ms_actual,
                 "response_time_ms": trial.response_time_ms, "dropped_frames": trial.dropped_frames,

@@ -229,14 +229,19 @@ def test_no_page_or_answer_before_the_end_holds_a_truth(survey: tuple[Flask, str
     client = app.test_client()
     token = client.post(f"/study/{slug}/enter", data={"consent": "yes"}).headers["Location"].split("/")[2]
     with app.extensions["glimpse"].read() as session:
+        mine = session.scalar(select(models.Participant.withdrawal_token))
         secrets = [
             *session.scalars(select(models.Stimulus.public_id)),
             *session.scalars(select(models.Stimulus.sha256)),
         ]
     texts = []
     for i in range(1, 20):
-        for path in ("", "next", "practice/"):
-            texts.append(client.get(f"/p/{token}/{path}").get_data(as_text=True))
+        for path in (f"p/{token}/", f"p/{token}/next", f"p/{token}/practice/", f"withdraw/{mine}"):
+            texts.append(client.get(f"/{path}").get_data(as_text=True))
+        data = client.get(f"/withdraw/{mine}/data.json")
+        texts.append(data.text)
+        assert [trial["position"] for trial in data.get_json()["trials"]] == list(range(1, i))
+        assert not any("kind" in trial for trial in data.get_json()["trials"])  # attention trials are all generated
         answer = {
             "trial": i, "answer": "real", "exposure_ms": 1, "response_time_ms": 1, "dropped_frames": 0,
             "focus_lost": False,
