@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import stat
 from typing import Any
@@ -11,10 +12,11 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from gan_core.workspace import Workspace
-from study_app import security
+from study_app import models, security
+from tests.study_app.test_admin import log_in, token
 from tests.study_app.test_survey import ANSWER, enter
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
@@ -152,6 +154,57 @@ def test_no_address_brings_the_survey_down(client: FlaskClient, study: str, meth
     token = _participant(client, study).rsplit("/", 1)[1]
     path = "/" + "/".join(token if part == "TOKEN" else part for part in parts)
     assert client.open(path.split("?")[0], method=method).status_code < 500
+
+
+NUMBER = st.integers().map(str) | st.sampled_from(["9" * 5000, "1e999", "nan", "-0", "½", "٣"])
+ADMIN = (
+    "", "study/pilot/", "study/pilot/live", "study/pilot/state", "study/pilot/quota", "study/pilot/download.zip",
+    "study/pilot/images", "study/pilot/participants", "study/pilot/recruiting", "image/1.png", "participant/WHO",
+    "participant/WHO/data.json", "participant/nobody/erase", "login",
+)  # fmt: skip
+ASKED = ("page", "simulated", "external_ids", "next", "state", "quota", "set", "do", "count", "ids", "password")
+SAID = st.sampled_from(["open", "links", "1", "pilot", "alpha", "/admin/\\x", "Participant id,Status"])
+FIELDS = st.fixed_dictionaries({}, optional={key: NUMBER | TEXT | SAID for key in ASKED})
+
+
+@FUZZ
+@given(
+    parts=st.lists(st.sampled_from(["study", "pilot", "image", "participant"]) | TEXT | NUMBER, max_size=4),
+    fields=FIELDS, file=st.none() | st.binary(max_size=60),
+)  # fmt: skip
+def test_nothing_brings_the_dashboard_down(
+    app: Flask, client: FlaskClient, study: str, parts: list[str], fields: dict[str, str], file: bytes | None
+) -> None:
+    """For whoever is admitted, and for whoever is not."""
+    app.extensions["glimpse_tries"] = (security.Limit(10**5), security.Limit(10**5))
+    if not hasattr(client, "glimpse_form"):
+        assert log_in(client) == 303
+        client.glimpse_form = {"token": token(client, "/admin/")}  # type: ignore[attr-defined]
+    person = _participant(client, study)
+    with app.extensions["glimpse"].read() as session:
+        who = session.scalar(select(models.Participant.public_id).where(models.Participant.token == person[3:]))
+    for asker in (client, app.test_client()):
+        for path in (*ADMIN, "/".join(parts).split("?")[0]):
+            address = f"/admin/{path.replace('WHO', str(who))}"
+            uploaded = {} if file is None else {"file": (io.BytesIO(file), "export.csv")}
+            form = {**fields, **uploaded, **client.glimpse_form}  # type: ignore[attr-defined]
+            assert asker.get(address, query_string=fields).status_code < 500
+            assert asker.post(address, query_string=fields, data=form).status_code < 500
+
+
+@FUZZ
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD"]), query=FIELDS,
+    parts=st.lists(st.sampled_from(["MINE", "data.json", ""]) | TEXT, max_size=3),
+)  # fmt: skip
+def test_nothing_brings_the_withdrawal_down(
+    app: Flask, client: FlaskClient, study: str, method: str, query: dict[str, str], parts: list[str]
+) -> None:
+    person = _participant(client, study)
+    with app.extensions["glimpse"].read() as session:
+        mine = session.scalar(select(models.Participant.withdrawal_token).where(models.Participant.token == person[3:]))
+    path = "/".join(str(mine) if part == "MINE" else part for part in parts).split("?")[0]
+    assert client.open(f"/withdraw/{path}", method=method, query_string=query, data=query).status_code < 500
 
 
 def _participant(client: FlaskClient, study: str) -> str:
