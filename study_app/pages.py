@@ -199,9 +199,7 @@ def find(session: Session, token: str, *, write: bool = False) -> tuple[models.P
     i18n.offer(file.languages, person.language)
     if write:
         person.last_seen_at = models.now()
-        if person.state in models.FREED:  # somebody whose place was given to others has come back
-            person.state = "working"
-            entering.count_shown(session, person, 1)
+        entering.count_again(session, person)
     return person, file
 
 
@@ -268,7 +266,7 @@ def questions(token: str) -> Any:
             person.questionnaire = told
             person.stage = "device"
             if person.state == "screened-out":
-                entering.count_shown(session, person, -1)
+                entering.give_back(session, person)
     return redirect(url_for("pages.participant", token=token), 303)
 
 

@@ -57,7 +57,7 @@ def erase(session: Session, person: models.Participant) -> None:
     """Erase a person's data for good; the row that stays says that somebody withdrew, on which day, from which set."""
     session.info["erased"] = True
     if person.state not in models.GAVE_BACK:
-        entering.count_shown(session, person, -1)
+        entering.give_back(session, person)
     session.execute(delete(models.Trial).where(models.Trial.participant_id == person.id))
     session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
     person.state, person.stage = "withdrawn", "end"
