@@ -34,9 +34,10 @@ def database() -> Database:
 def sorry(error: Any) -> Any:
     """An error in words, for a person; a script gets the bare code."""
     code = getattr(error, "code", None) or 500
+    headers = {"Retry-After": "60"} if code == 429 else {}
     if not request.accept_mimetypes.accept_html:
-        return Response(status=code)
-    return render_template("error.html", code=code), code
+        return Response(status=code, headers=headers)
+    return render_template("error.html", code=code), code, headers
 
 
 # ------------------------------------------------------------------------------------------------ before entering

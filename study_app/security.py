@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import secrets
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flask import Flask, Response, abort, current_app, request
@@ -25,10 +27,23 @@ def init_app(app: Flask) -> None:
     app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Strict")
     if app.config["TRUSTED_PROXIES"]:
         n = app.config["TRUSTED_PROXIES"]
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+        # No X-Forwarded-Host: a proxy that does not set it passes on what the browser sends. Proxies keep the Host.
+        app.wsgi_app = ProxyFix(_Scheme(app.wsgi_app), x_for=n, x_proto=n, x_host=0)  # type: ignore[method-assign]
     app.extensions["glimpse_entries"] = Limit(app.config["ENTER_PER_MINUTE"])
     app.before_request(refuse_null)
     app.after_request(add_headers)
+
+
+class _Scheme:
+    """What X-Forwarded-Proto says is http or https, or it is not believed: addresses are made of it."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["wsgi.url_scheme"] not in ("http", "https"):
+            environ["wsgi.url_scheme"] = "http"
+        return self.app(environ, start_response)
 
 
 def secret_key(path: Path) -> bytes:
@@ -93,8 +108,15 @@ class Limit:
             return True
 
 
+def address() -> str:
+    """Where the request comes from, without the port that some proxies put behind it. It is stored nowhere."""
+    given = request.remote_addr or ""
+    with_port = re.fullmatch(r"\[(.*)\](?::\d+)?|([^:]*):\d+", given)
+    return (with_port[1] or with_port[2] or "") if with_port else given
+
+
 def limit_entries() -> None:
-    """429 when this address enters too often. The address is used here and stored nowhere."""
+    """429 when this address enters too often."""
     limit: Limit = current_app.extensions["glimpse_entries"]
-    if not limit.allows(request.remote_addr or ""):
+    if not limit.allows(address()):
         abort(429)

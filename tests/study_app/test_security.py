@@ -54,6 +54,8 @@ def test_entering_is_limited_by_address_and_addresses_are_stored_nowhere(app: Fl
     client = app.test_client()
     codes = [client.post(f"/study/{study}/enter", data={"consent": "yes"}).status_code for _ in range(4)]
     assert codes == [303, 303, 303, 429]
+    refused = client.post(f"/study/{study}/enter", data={"consent": "yes"})
+    assert refused.headers["Retry-After"] == "60"
     other = client.post(f"/study/{study}/enter", data={"consent": "yes"}, environ_base={"REMOTE_ADDR": "203.0.113.9"})
     assert other.status_code == 303
     with app.extensions["glimpse"].read() as session:
@@ -93,6 +95,28 @@ def test_forwarded_addresses_are_believed_as_far_as_proxies_are_trusted(
         for address in ("198.51.100.1", "198.51.100.2")
     ]
     assert statuses == entered
+
+
+@pytest.mark.parametrize("ports", [("203.0.113.7:41", "203.0.113.7:42"), ("[2001:db8::1]:41", "2001:db8::1")])
+def test_a_port_behind_a_forwarded_address_makes_no_other_address_of_it(
+    make_app: Any, study: str, ports: tuple[str, str]
+) -> None:
+    client = make_app(TRUSTED_PROXIES=1, ENTER_PER_MINUTE=1).test_client()
+    statuses = [
+        client.post(f"/study/{study}/enter", data={"consent": "yes"}, headers={"X-Forwarded-For": one}).status_code
+        for one in (*ports, "2001:db8::2")
+    ]
+    assert statuses == [303, 429, 303]
+
+
+def test_neither_host_nor_scheme_of_our_addresses_can_be_forged_past_a_proxy(make_app: Any, study: str) -> None:
+    client = make_app(TRUSTED_PROXIES=1, ADMIN_PASSWORD="open sesame").test_client()
+    assert log_in(client) == 303
+    forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "javascript"}
+    page = client.get("/admin/study/pilot/recruiting", headers=forged).text
+    assert "http://localhost/study/pilot/" in page
+    assert "evil" not in page
+    assert "javascript:" not in page
 
 
 def test_the_secret_key_is_made_once_for_the_owner_alone(app: Flask, workspace: Workspace, make_app: Any) -> None:
