@@ -309,8 +309,17 @@ def _debrief(session: Session, person: models.Participant, file: StudyFile) -> s
         .join(models.Stimulus)
         .where(models.Trial.participant_id == person.id, models.Trial.kind != "catch")
     ).all()
+    generated = session.scalar(
+        select(models.Stimulus.origin)
+        .where(
+            models.Stimulus.set_id == person.set_id, models.Stimulus.truth == "generated",
+            models.Stimulus.kind == "scored",
+        )
+        .limit(1)
+    )  # fmt: skip
     return render_template(
         "debrief.html", study=file, person=person, of=len(counted),
+        altered="image_id" in (generated or {}),  # a translated image names the photograph that it was made of
         right=sum(answer == truth for answer, truth in counted),
         **_way_back(person, file), result=json.dumps(_result(session, person)),
     )  # fmt: skip
