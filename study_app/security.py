@@ -15,10 +15,13 @@ import numpy as np
 from flask import Flask, Response, abort, current_app, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from study_app.database import SurveyError
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "form-action 'self'{form_action}; frame-ancestors 'none'; base-uri 'none'"
 )
+KEY_BYTES = 32
 
 
 def init_app(app: Flask) -> None:
@@ -47,19 +50,31 @@ class _Scheme:
 
 
 def secret_key(path: Path) -> bytes:
-    """The key in `path`, made on first start with mode 0600; two servers that start together agree on one."""
+    """The key in `path`, made on first start; mode 0600 whoever made it. Two servers that start together agree on one.
+
+    Raises SurveyError for a key that is too short to keep anything secret.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         for _ in range(50):  # another process may have made it a moment ago, and not yet filled it
             if key := path.read_bytes():
-                return key
+                break
             time.sleep(0.02)
-        path.unlink()
-        return secret_key(path)
+        else:
+            path.unlink()
+            return secret_key(path)
+        if len(key) < KEY_BYTES:
+            raise SurveyError(
+                f"The secret key in {path} has {len(key)} bytes, at least {KEY_BYTES} are needed: remove the file, and "
+                "the next start makes one."
+            ) from None
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        return key
     with os.fdopen(descriptor, "wb") as file:
-        file.write(key := secrets.token_hex(32).encode())
+        file.write(key := secrets.token_hex(KEY_BYTES).encode())
     return key
 
 

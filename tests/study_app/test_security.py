@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 from typing import Any
@@ -16,6 +17,7 @@ from sqlalchemy import inspect, select, text
 
 from gan_core.workspace import Workspace
 from study_app import models, security
+from study_app.database import Database, SurveyError
 from tests.study_app.test_admin import log_in, token
 from tests.study_app.test_survey import ANSWER, enter
 
@@ -126,9 +128,33 @@ def test_the_secret_key_is_made_once_for_the_owner_alone(app: Flask, workspace: 
     assert len(path.read_bytes()) >= 32
 
 
+def test_a_key_that_others_can_read_is_closed_and_a_short_one_refused(
+    app: Flask, workspace: Workspace, make_app: Any
+) -> None:
+    path = workspace.root / "secret.key"
+    path.chmod(0o644)
+    assert make_app().secret_key == app.secret_key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_bytes(b"x" * 31)
+    with pytest.raises(SurveyError, match="has 31 bytes, at least 32 are needed: remove the file"):
+        make_app()
+
+
+def test_a_new_database_is_for_its_owner_alone(kind: str, workspace: Workspace) -> None:
+    database = Database(workspace.database_url)
+    with database.write() as session:
+        session.execute(text("CREATE TABLE a (b INTEGER)"))
+        for path in workspace.root.glob("study.db*"):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+        assert len(list(workspace.root.glob("study.db*"))) == 3  # with its log, and the log's index
+    database.engine.dispose()
+
+
 def test_a_body_beyond_the_limit_is_refused(client: FlaskClient, study: str) -> None:
     base = enter(client, study)
-    assert client.post(f"{base}/answer", data=b" " * 100_000).status_code in (413, 422)
+    sent = json.dumps({**ANSWER, "view": "x" * 60_000})
+    assert client.post(f"{base}/answer", data=sent + " " * 10_000).status_code == 413
+    assert client.post(f"{base}/answer", data=sent).status_code == 200  # the same, but for its length
     assert client.post(f"{base}/comment", data={"comment": "x" * 100_000}).status_code == 413
 
 
