@@ -7,7 +7,8 @@ const setup = JSON.parse($("setup").textContent);
 const prompt = $("prompt");
 const buttons = { real: $("answer-real"), generated: $("answer-generated") };
 const KEYS = { f: "real", j: "generated" };
-const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload
+const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload,
+const begun = `glimpse begun ${setup.base}`; // and the start of a trial that the server does not know of yet
 const keep = attempt(() => localStorage); // none where the browser forbids it: then only the reload loses it
 const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
 const period = new FramePeriod();
@@ -160,7 +161,13 @@ function rest() {
   });
 }
 
-const announce = (trial) => post(`${setup.base}begin`, { trial: trial.trial, view });
+// Tells the server that a trial starts: { trial, view }. Should it be shown again, by whatever page, it is flagged.
+async function announce(start) {
+  const text = JSON.stringify(start);
+  attempt(() => keep.setItem(begun, text));
+  await post(`${setup.base}begin`, start);
+  attempt(() => { if (keep.getItem(begun) === text) keep.removeItem(begun); });
+}
 
 async function save(answer) {
   attempt(() => keep.setItem(unsent, JSON.stringify(answer)));
@@ -183,6 +190,8 @@ async function run() {
   $("instructions").hidden = true;
   $("trial").hidden = false;
   document.body.classList.add("running");
+  const start = attempt(() => JSON.parse(keep.getItem(begun)));
+  if (start) await waiting("load", announce(start));
   const left = attempt(() => JSON.parse(keep.getItem(unsent)));
   if (left) await save(left);
   await waiting("load", measured);
@@ -203,7 +212,7 @@ async function run() {
     const image = await waiting("load", load(trial.image));
     images.delete(trial.image);
     if (trial.prefetch) load(trial.prefetch);
-    announce(trial);
+    announce({ trial: trial.trial, view });
     const answer = await give(trial, image);
     const { status, body } = await save(answer);
     if (!body) throw new Error(`answer: ${status}`);

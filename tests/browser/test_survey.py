@@ -214,6 +214,19 @@ def test_an_answer_that_was_not_saved_yet_survives_a_reload(page: Page, serve: S
     assert [trial["rt"] for trial in result] == [row["response_time_ms"] for row in stored]
 
 
+def test_a_trial_whose_start_the_server_did_not_learn_of_is_flagged_after_a_reload(page: Page, serve: Serve) -> None:
+    server = serve(QUICK + "practice = 0\n[trials]\ncount = 3\n")
+    enter(page, server.url)
+    page.route("**/begin", lambda route: route.abort())
+    page.click("#begin")
+    page.wait_for_selector("body[data-phase=answer]")
+    page.unroute_all()
+    page.reload()
+    page.click("#begin")
+    assert answer_all(page) == 3
+    assert ["shown-again" in str(row["flags"]) for row in rows(server)] == [True, False, False]
+
+
 IMPATIENT = """const timeout = AbortSignal.timeout.bind(AbortSignal);
   AbortSignal.timeout = (ms) => timeout(ms / 20);"""
 
