@@ -99,16 +99,13 @@ def forget(session: Session, at: datetime) -> int:
 def everything(session: Session, person: models.Participant) -> dict[str, Any]:
     """All that is stored about one person, the platform's ID included, as JSON values; no token.
 
-    What would tell which of the images are real only when nothing is left to answer: the seed of the draw, the trials to
-    come, an image's ID (the stimulus sets may be published), and a trial's kind (attention trials are all `generated`).
+    What would tell which of the images are real only when nothing is left to answer: the seed of the draw, the trials
+    to come, an image's ID (stimulus sets may be published), and a trial's kind (attention trials are all `generated`).
     """
     external = person.external
     over = person.state in ("finished", "screened-out")
-    trials = session.scalars(
-        select(models.Trial)
-        .where(models.Trial.participant_id == person.id, over or models.Trial.answer.is_not(None))
-        .order_by(models.Trial.position)
-    )
+    told = select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
+    trials = session.scalars(told if over else told.where(models.Trial.answer.is_not(None)))
     moments = ("entered_at", "last_seen_at", "practised_at", "finished_at")
     plain = (
         "public_id",

@@ -1,13 +1,12 @@
 """Nothing but the pixels tells real from generated: a classifier that sees everything else learns nothing.
 
 Everything that a participant's browser receives for 200 trials becomes features; boosted trees, cross-validated, try to
-tell the truth from them, and a permutation test judges their success. The same test finds a header, one byte of size, or
-a field of an answer, that depends on the truth.
+tell the truth from them, and a permutation test judges their success. The same test finds a header, one byte of size,
+or a field of an answer, that depends on the truth.
 """
 
 from __future__ import annotations
 
-import json
 import re
 import struct
 import time

@@ -214,7 +214,7 @@ ADMIN = (
 )  # fmt: skip
 ASKED = ("page", "simulated", "external_ids", "next", "state", "quota", "set", "do", "count", "ids", "password")
 SAID = st.sampled_from(["open", "links", "1", "pilot", "alpha", "/admin/\\x", "Participant id,Status"])
-FIELDS = st.fixed_dictionaries({}, optional={key: NUMBER | TEXT | SAID for key in ASKED})
+FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(ASKED, NUMBER | TEXT | SAID))
 
 
 @FUZZ
