@@ -23,7 +23,7 @@ from analysis.tidying import Responses, tidy
 from gan_core.workspace import Workspace, sha256_file
 
 VIEWS = ("responses", "participants")
-NEWEST = "0003"  # the newest schema of the survey's database that this version reads
+NEWEST = "0004"  # the newest schema of the survey's database that this version reads
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 

@@ -13,7 +13,7 @@ from flask import Blueprint, Flask, Request, abort, current_app, redirect, rende
 from flask.sessions import SecureCookieSessionInterface
 from werkzeug.wrappers import Response
 
-from study_app.security import Limit
+from study_app.security import Limit, address
 
 SESSION_HOURS = 12
 TRIES_PER_MINUTE, ALL_TRIES_PER_MINUTE = 5, 30  # from one address, and from all together
@@ -114,7 +114,7 @@ def login() -> Any:
             return redirect(onward, 303)
         return render_template("admin/login.html", token=form_token(), onward=onward)
     by_address, by_all = current_app.extensions["glimpse_tries"]
-    if not by_address.allows(request.remote_addr or "") or not by_all.allows(""):
+    if not by_address.allows(address()) or not by_all.allows(""):
         page = render_template(
             "admin/login.html", token=form_token(), onward=onward, wrong="Too many tries. Wait a minute."
         )

@@ -331,6 +331,6 @@ def free_places(session: Session, study: models.Study, states: dict[str, str]) -
     for found, who in session.execute(working).all():
         if who in states:
             found.state = states[who]
-            entering.count_shown(session, found, -1)
+            entering.give_back(session, found)
             freed += 1
     return freed

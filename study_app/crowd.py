@@ -32,10 +32,11 @@ def code_for(outcome: str, completion: Completion) -> str:
 def way_back(outcome: str, completion: Completion) -> str:
     """Where to send somebody with this outcome: the study's address with `{code}` filled in; "" for nowhere.
 
-    Without a code for it nobody who did not finish is sent anywhere: the platform would take them for finished.
+    Who did not finish is sent nowhere by an address that has no place for a code, or without a code for it: the
+    platform would take them for finished.
     """
-    code = code_for(outcome, completion)
-    if not completion.url or (not code and (outcome != "finished" or "{code}" in completion.url)):
+    code, coded = code_for(outcome, completion), "{code}" in completion.url
+    if (coded and not code) or (not coded and outcome != "finished"):
         return ""
     return completion.url.replace("{code}", quote(code, safe=""))
 

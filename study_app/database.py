@@ -6,11 +6,12 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,8 @@ def make_engine(url: str) -> Engine:
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            with suppress(OSError):  # there already; or SQLite says better what is wrong
+                os.close(os.open(parsed.database, os.O_CREAT | os.O_EXCL, 0o600))  # for the owner alone, as its log
         engine = create_engine(parsed, pool_size=16, max_overflow=32, pool_pre_ping=parsed.drivername != "sqlite")
     except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         raise _unusable(error) from None

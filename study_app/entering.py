@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from gan_core.workspace import sha256_json
@@ -138,6 +138,7 @@ def draw_trials(session: Session, person: models.Participant, study: StudyFile, 
         .order_by(models.Stimulus.id)
     ):
         images.setdefault((kind, truth), []).append(stimulus_id)
+    give_back_left(session, person)
     shown = times_shown(session, person)
     real, generated = images.get(("scored", "real"), []), images.get(("scored", "generated"), [])
     catches = [(truth, i) for (kind, truth), ids in images.items() if kind == "catch" for i in ids]
@@ -168,16 +169,19 @@ def draw_trials(session: Session, person: models.Participant, study: StudyFile, 
 
 
 def times_shown(session: Session, person: models.Participant) -> dict[int, int]:
-    """How many other participants of the same kind (people, or bots) have each image of the set among their trials."""
+    """How many other participants of the same kind (people, or bots) have seen each image of the set, or soon will."""
     stimulus = models.Stimulus
     count = stimulus.shown_simulated if person.simulated else stimulus.shown
     return dict(session.execute(select(stimulus.id, count).where(stimulus.set_id == person.set_id)).all())
 
 
-def count_shown(session: Session, person: models.Participant, by: int, after: int = 0) -> None:
-    """Count the images of the participant's trials (those after position `after`) once more, or (`by` -1) once less."""
+def count_shown(session: Session, person: models.Participant, by: int, *which: ColumnElement[bool]) -> None:
+    """Count the images of the participant's trials (of those that are `which`) once more, or (`by` -1) once less."""
     trial, stimulus = models.Trial, models.Stimulus
-    mine = select(trial.stimulus_id).where(trial.participant_id == person.id, trial.position > after)
+    # One after the other: two transactions that each update many rows could wait for each other.
+    kept = select(models.StimulusSet.id).where(models.StimulusSet.id == person.set_id)
+    session.execute(kept.with_for_update(key_share=True))
+    mine = select(trial.stimulus_id).where(trial.participant_id == person.id, *which)
     column = "shown_simulated" if person.simulated else "shown"
     session.execute(
         update(stimulus)
@@ -185,6 +189,43 @@ def count_shown(session: Session, person: models.Participant, by: int, after: in
         .values({column: getattr(stimulus, column) + by})
         .execution_options(synchronize_session=False)
     )
+
+
+def give_back(session: Session, person: models.Participant) -> None:
+    """The images of somebody who has given up their place are free for others."""
+    count_shown(session, person, -1, *([models.Trial.answer.is_not(None)] if person.away else []))
+    person.away = False
+
+
+def give_back_left(session: Session, person: models.Participant) -> None:
+    """What people of the same set who left (unseen for 30 minutes) would still have seen is free for others.
+
+    What they answered counts on. At most so many at each entry that nobody waits for them.
+    """
+    other = models.Participant
+    left = session.scalars(
+        select(other)
+        .where(
+            other.study_id == person.study_id, other.simulated.is_(False), other.state == "working",
+            other.last_seen_at < models.now() - timedelta(minutes=design.ACTIVE_MINUTES),
+            other.set_id == person.set_id, other.away.is_(False),
+        )
+        .limit(10)
+        .with_for_update(skip_locked=True)  # who is locked is just coming back
+    ).all()  # fmt: skip
+    for one in left:
+        count_shown(session, one, -1, models.Trial.answer.is_(None))
+        one.away = True
+
+
+def count_again(session: Session, person: models.Participant) -> None:
+    """Somebody is here who had left, or whose place was given to others: their images count again."""
+    if person.state in models.FREED:
+        person.state = "working"
+        count_shown(session, person, 1)
+    elif person.away:
+        count_shown(session, person, 1, models.Trial.answer.is_(None))
+    person.away = False
 
 
 def draw_spares(
@@ -229,5 +270,5 @@ def draw_spares(
         )  # fmt: skip
     session.add_all(spares)
     session.flush()
-    count_shown(session, person, 1, after=len(trials))
+    count_shown(session, person, 1, models.Trial.position > len(trials))
     return spares

@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
 )  # fmt: skip
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
@@ -98,7 +99,7 @@ class Stimulus(Base):
     kind: Mapped[str] = mapped_column(String(8))  # scored | practice | catch
     sha256: Mapped[str] = mapped_column(String(64))
     origin: Mapped[dict[str, Any]]
-    shown: Mapped[int] = mapped_column(default=0, server_default="0")  # how many people have it among their trials
+    shown: Mapped[int] = mapped_column(default=0, server_default="0")  # how many people have seen it, or soon will
     shown_simulated: Mapped[int] = mapped_column(default=0, server_default="0")  # and how many bots
     set: Mapped[StimulusSet] = relationship(back_populates="stimuli")
     __table_args__ = (UniqueConstraint("set_id", "public_id"),)
@@ -161,6 +162,7 @@ class Participant(Base):
     set_id: Mapped[int | None] = mapped_column(ForeignKey("stimulus_set.id"))  # none before consent
     state: Mapped[str] = mapped_column(String(12), default="working")
     simulated: Mapped[bool] = mapped_column(default=False)
+    away: Mapped[bool] = mapped_column(default=False, server_default=false())  # left: see `entering.give_back_left`
     stage: Mapped[str] = mapped_column(String(16), default="questions")  # questions, device, trials, comment, end
     seed: Mapped[int | None]  # below 2**31, of the draw of images, order and exposures
     language: Mapped[str] = mapped_column(String(8))

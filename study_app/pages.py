@@ -34,9 +34,10 @@ def database() -> Database:
 def sorry(error: Any) -> Any:
     """An error in words, for a person; a script gets the bare code."""
     code = getattr(error, "code", None) or 500
+    headers = {"Retry-After": "60"} if code == 429 else {}
     if not request.accept_mimetypes.accept_html:
-        return Response(status=code)
-    return render_template("error.html", code=code), code
+        return Response(status=code, headers=headers)
+    return render_template("error.html", code=code), code, headers
 
 
 # ------------------------------------------------------------------------------------------------ before entering
@@ -199,9 +200,7 @@ def find(session: Session, token: str, *, write: bool = False) -> tuple[models.P
     i18n.offer(file.languages, person.language)
     if write:
         person.last_seen_at = models.now()
-        if person.state in models.FREED:  # somebody whose place was given to others has come back
-            person.state = "working"
-            entering.count_shown(session, person, 1)
+        entering.count_again(session, person)
     return person, file
 
 
@@ -268,7 +267,7 @@ def questions(token: str) -> Any:
             person.questionnaire = told
             person.stage = "device"
             if person.state == "screened-out":
-                entering.count_shown(session, person, -1)
+                entering.give_back(session, person)
     return redirect(url_for("pages.participant", token=token), 303)
 
 
@@ -310,8 +309,17 @@ def _debrief(session: Session, person: models.Participant, file: StudyFile) -> s
         .join(models.Stimulus)
         .where(models.Trial.participant_id == person.id, models.Trial.kind != "catch")
     ).all()
+    generated = session.scalar(
+        select(models.Stimulus.origin)
+        .where(
+            models.Stimulus.set_id == person.set_id, models.Stimulus.truth == "generated",
+            models.Stimulus.kind == "scored",
+        )
+        .limit(1)
+    )  # fmt: skip
     return render_template(
         "debrief.html", study=file, person=person, of=len(counted),
+        altered="image_id" in (generated or {}),  # a translated image names the photograph that it was made of
         right=sum(answer == truth for answer, truth in counted),
         **_way_back(person, file), result=json.dumps(_result(session, person)),
     )  # fmt: skip

@@ -57,7 +57,7 @@ def erase(session: Session, person: models.Participant) -> None:
     """Erase a person's data for good; the row that stays says that somebody withdrew, on which day, from which set."""
     session.info["erased"] = True
     if person.state not in models.GAVE_BACK:
-        entering.count_shown(session, person, -1)
+        entering.give_back(session, person)
     session.execute(delete(models.Trial).where(models.Trial.participant_id == person.id))
     session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
     person.state, person.stage = "withdrawn", "end"
@@ -99,12 +99,13 @@ def forget(session: Session, at: datetime) -> int:
 def everything(session: Session, person: models.Participant) -> dict[str, Any]:
     """All that is stored about one person, the platform's ID included, as JSON values; no token.
 
-    The seed of the draw only when nothing is left to answer: it would tell which of the images are real.
+    What would tell which of the images are real only when nothing is left to answer: the seed of the draw, the trials
+    to come, an image's ID (stimulus sets may be published), and a trial's kind (attention trials are all `generated`).
     """
     external = person.external
-    trials = session.scalars(
-        select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
-    )
+    over = person.state in ("finished", "screened-out")
+    told = select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
+    trials = session.scalars(told if over else told.where(models.Trial.answer.is_not(None)))
     moments = ("entered_at", "last_seen_at", "practised_at", "finished_at")
     plain = (
         "public_id",
@@ -121,14 +122,14 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
         "study": person.study.slug,
         "study_sha256": person.version.sha256,
         "set": person.set.name if person.set else None,
-        "seed": person.seed if person.state in ("finished", "screened-out") else None,
+        "seed": person.seed if over else None,
         **{name: getattr(person, name) for name in plain},
         **{name: models.iso(moment) if (moment := getattr(person, name)) else None for name in moments},
         "from": {"platform": external.platform, "id": external.person, **external.details} if external else None,
         "trials": [
             {
-                "position": trial.position, "kind": trial.kind, "replaces": trial.replaces,
-                "image": trial.stimulus.public_id, "begun": trial.begun,
+                "position": trial.position, "replaces": trial.replaces, "begun": trial.begun,
+                **({"kind": trial.kind, "image": trial.stimulus.public_id} if over else {}),
                 "answer": trial.answer,
                 "exposure_ms_planned": trial.exposure_ms_planned, "exposure_ms_actual": trial.exposure_ms_actual,
                 "response_time_ms": trial.response_time_ms, "dropped_frames": trial.dropped_frames,

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import mmap
 import os
+import re
 import secrets
 import threading
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from flask import Flask, Response, abort, current_app, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from study_app.database import SurveyError
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "form-action 'self'{form_action}; frame-ancestors 'none'; base-uri 'none'"
 )
+KEY_BYTES = 32
 
 
 def init_app(app: Flask) -> None:
@@ -25,26 +30,51 @@ def init_app(app: Flask) -> None:
     app.config.update(SESSION_COOKIE_HTTPONLY=True, SESSION_COOKIE_SAMESITE="Strict")
     if app.config["TRUSTED_PROXIES"]:
         n = app.config["TRUSTED_PROXIES"]
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=n, x_proto=n, x_host=n)  # type: ignore[method-assign]
+        # No X-Forwarded-Host: a proxy that does not set it passes on what the browser sends. Proxies keep the Host.
+        app.wsgi_app = ProxyFix(_Scheme(app.wsgi_app), x_for=n, x_proto=n, x_host=0)  # type: ignore[method-assign]
     app.extensions["glimpse_entries"] = Limit(app.config["ENTER_PER_MINUTE"])
     app.before_request(refuse_null)
     app.after_request(add_headers)
 
 
+class _Scheme:
+    """What X-Forwarded-Proto says is http or https, or it is not believed: addresses are made of it."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        if environ["wsgi.url_scheme"] not in ("http", "https"):
+            environ["wsgi.url_scheme"] = "http"
+        return self.app(environ, start_response)
+
+
 def secret_key(path: Path) -> bytes:
-    """The key in `path`, made on first start with mode 0600; two servers that start together agree on one."""
+    """The key in `path`, made on first start; mode 0600 whoever made it. Two servers that start together agree on one.
+
+    Raises SurveyError for a key that is too short to keep anything secret.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         for _ in range(50):  # another process may have made it a moment ago, and not yet filled it
             if key := path.read_bytes():
-                return key
+                break
             time.sleep(0.02)
-        path.unlink()
-        return secret_key(path)
+        else:
+            path.unlink()
+            return secret_key(path)
+        if len(key) < KEY_BYTES:
+            raise SurveyError(
+                f"The secret key in {path} has {len(key)} bytes, at least {KEY_BYTES} are needed: remove the file, and "
+                "the next start makes one."
+            ) from None
+        if path.stat().st_mode & 0o077:
+            path.chmod(0o600)
+        return key
     with os.fdopen(descriptor, "wb") as file:
-        file.write(key := secrets.token_hex(32).encode())
+        file.write(key := secrets.token_hex(KEY_BYTES).encode())
     return key
 
 
@@ -93,8 +123,15 @@ class Limit:
             return True
 
 
+def address() -> str:
+    """Where the request comes from, without the port that some proxies put behind it. It is stored nowhere."""
+    given = request.remote_addr or ""
+    with_port = re.fullmatch(r"\[(.*)\](?::\d+)?|([^:]*):\d+", given)
+    return (with_port[1] or with_port[2] or "") if with_port else given
+
+
 def limit_entries() -> None:
-    """429 when this address enters too often. The address is used here and stored nowhere."""
+    """429 when this address enters too often."""
     limit: Limit = current_app.extensions["glimpse_entries"]
-    if not limit.allows(request.remote_addr or ""):
+    if not limit.allows(address()):
         abort(429)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DAY_S = 24 * 3600.0
 RETRY_S = 600.0
 DRAIN_S = 5.0  # for requests that were read before the server was told to stop
+MOST_ENTER = 10_000  # far more than one server takes in a minute
 CONNECTIONS = 4000  # open at once in one process
 
 
@@ -42,7 +43,11 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, help="processes (default: 4 with PostgreSQL; SQLite has one)")
     parser.add_argument(
         "--trusted-proxies", type=int, default=0, metavar="N",
-        help="how many proxies before this server add to X-Forwarded-For (default: %(default)s)",
+        help="how many proxies before this server add to X-Forwarded-For; they keep the Host (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--enter-per-minute", type=int, default=300, metavar="N",
+        help="how many may enter from one address in a minute (default: %(default)s)",
     )  # fmt: skip
     parser.set_defaults(run=serve)
 
@@ -55,10 +60,17 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
     workers = args.workers if args.workers is not None else (4 if many else 1)
     if workers < 1 or args.threads < 1 or args.trusted_proxies < 0:
         raise SurveyError("--workers and --threads must be at least 1, --trusted-proxies at least 0.")
+    if not 1 <= args.enter_per_minute <= MOST_ENTER:
+        raise SurveyError(f"--enter-per-minute must be from 1 to {MOST_ENTER}.")
     if workers > 1 and not many:
         raise SurveyError("SQLite is served by one process: leave --workers out, or give DATABASE_URL for PostgreSQL.")
     check_port(args.host, args.port)
-    app = create_app({"WORKSPACE": workspace, "TRUSTED_PROXIES": args.trusted_proxies})
+    app = create_app(
+        {
+            "WORKSPACE": workspace, "TRUSTED_PROXIES": args.trusted_proxies,
+            "ENTER_PER_MINUTE": args.enter_per_minute,
+        }
+    )  # fmt: skip
     print(f"The survey is at http://{args.host}:{args.port} - Ctrl-C stops it; no answer is lost.", flush=True)
     if many:
         _gunicorn(app, args, workers)

@@ -6,6 +6,7 @@ is translated; one of yours is shown as it is.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -213,12 +214,11 @@ def _is_text(value: Any) -> bool:
 def read_study(path: Path) -> StudyFile:
     """The study in a TOML file. Raises SurveyError naming the file and the key for everything that is wrong."""
     try:
-        value = tomllib.loads(path.read_text("utf-8"))
+        return parse_study(tomllib.loads(path.read_text("utf-8-sig")), str(path))
     except FileNotFoundError:
         raise SurveyError(f"There is no study file {path}: check the path.") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML; numbers or nesting beyond all measure
         raise SurveyError(f"{path} is not readable as TOML ({error}).") from None
-    return parse_study(value, str(path))
 
 
 def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
@@ -262,7 +262,25 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
     )
     table.read.append("questions")
     table.done()
+    _refuse_idle(table, study)
     return study
+
+
+def _refuse_idle(table: _Table, study: StudyFile) -> None:
+    """Raises SurveyError for a key that does nothing in this study: whoever wrote it expects that it does."""
+    trials, free = study.trials, study.mode == "unlimited"
+    for key, idle, why in (
+        ("exposure_ms", free and "exposure_ms" in table.value, 'with `mode = "unlimited"`'),
+        ("mask", free and study.mask, 'with `mode = "unlimited"`'),
+        ("trials.spare", trials.spare and study.mode != "fixed", f'with `mode = "{study.mode}"`'),
+        ("trials.catch_wrong", trials.catch_wrong > trials.catch, "above `trials.catch`: nobody can miss so many"),
+        (
+            "completion.screened_out_code", study.completion.screened_out_code and not study.screens,
+            "where no question has a `screen_out`",
+        ),
+    ):  # fmt: skip
+        if idle:
+            raise SurveyError(f"{table.where}: `{key}` does nothing {why}. Leave it out, or change the other.")
 
 
 def _is_slug(value: Any) -> bool:
@@ -330,15 +348,18 @@ def _are_among(options: list[Text], value: Any) -> bool:
 
 def _completion(table: _Table) -> Completion:
     codes = {key: table.line(key, "") for key in ("code", "screened_out_code", "no_consent_code")}
-    url = table.get("url", "", "an address that begins with https:// or http://", _is_address)
+    url = table.get("url", "", "an address that begins with https:// or http:// and a host", _is_address)
     if "{code}" in url and not codes["code"]:
         raise SurveyError(f"{table.where}: `completion.code` is missing: `completion.url` has a place for it.")
+    for key in ("screened_out_code", "no_consent_code"):
+        if codes[key] and url and "{code}" not in url:  # the platform could not tell these people from the finished
+            raise SurveyError(f"{table.where}: `completion.{key}` needs a place for it, {{code}}, in `completion.url`.")
     table.done()
     return Completion(url=url, **codes)
 
 
 def _is_address(value: Any) -> bool:
-    return isinstance(value, str) and value.startswith(("https://", "http://")) and not set(value) & set(" \"'<>")
+    return isinstance(value, str) and re.fullmatch(r"https?://[^/?#\s\"'<>{}]+([/?#][^\s\"'<>]*)?", value) is not None
 
 
 def default_study(names: Sequence[str], slug: str | None = None) -> StudyFile:

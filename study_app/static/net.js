@@ -2,6 +2,7 @@
 
 const WAITS = [300, 600, 1200, 2500, 5000, 10000];
 const CONFLICT = 409, TOO_MANY = 429;
+const PATIENCE = 15000, PIXELS_PATIENCE = 30000; // ms until a try counts as failed
 
 // Resolves when `ms` have passed or the browser is online again.
 const pause = (ms) => new Promise((resolve) => {
@@ -13,15 +14,19 @@ const json = (response) => response.json();
 const pixels = (response) => response.blob();
 
 // The answer that is final, { ok, status, body }: anything but a failed connection, an overloaded or a failing server. A
-// body that breaks off half way, or that is not ours (a hotel's page in place of the server's), is a failed connection.
+// body that breaks off half way, or that is not ours (a hotel's page in place of the server's), is a failed connection,
+// and so is silence: a phone that changes networks leaves requests behind that nobody ever answers. Each try may take
+// longer than the last one, so that an image comes through even where that takes minutes.
 export async function request(url, options, onTrouble, read = json) {
+  const patience = read === pixels ? PIXELS_PATIENCE : PATIENCE;
   for (let tries = 0; ; tries++) {
     try {
-      const response = await fetch(url, { cache: "no-store", credentials: "omit", ...options });
+      const signal = AbortSignal.timeout?.(patience * Math.min(tries + 1, 4)); // none in browsers of before 2023
+      const response = await fetch(url, { cache: "no-store", credentials: "omit", signal, ...options });
       const { ok, status } = response;
       if (ok || status === CONFLICT) return { ok, status, body: await read(response) };
       if (status < 500 && status !== TOO_MANY) return { ok, status, body: null };
-    } catch { /* offline, or the connection broke: try again */ }
+    } catch { /* offline, or the connection broke or hangs: try again */ }
     onTrouble?.(true);
     await pause(WAITS[Math.min(tries, WAITS.length - 1)]);
   }

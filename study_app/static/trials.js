@@ -7,7 +7,8 @@ const setup = JSON.parse($("setup").textContent);
 const prompt = $("prompt");
 const buttons = { real: $("answer-real"), generated: $("answer-generated") };
 const KEYS = { f: "real", j: "generated" };
-const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload
+const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload,
+const begun = `glimpse begun ${setup.base}`; // and the start of a trial that the server does not know of yet
 const keep = attempt(() => localStorage); // none where the browser forbids it: then only the reload loses it
 const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
 const period = new FramePeriod();
@@ -128,12 +129,18 @@ function drawNoise(canvas) {
 
 // ------------------------------------------------------------------------------------------------ the run
 
+// What `promise` brings; while it takes long, the page says what it waits for.
+function waiting(key, promise) {
+  const late = setTimeout(() => { if (!prompt.textContent) say(key); }, 400);
+  return promise.finally(() => { clearTimeout(late); say(""); });
+}
+
 async function practise() {
-  const { ok, status, body: trials } = await request(`${setup.base}practice/`, {}, trouble);
+  const { ok, status, body: trials } = await waiting("load", request(`${setup.base}practice/`, {}, trouble));
   if (!ok) throw new Error(`practice: ${status}`);
   document.body.dataset.practice = "true";
   for (const trial of trials) {
-    const image = await loadImage(trial.image, trouble);
+    const image = await waiting("load", loadImage(trial.image, trouble));
     await give(trial, image);
   }
   delete document.body.dataset.practice;
@@ -154,15 +161,18 @@ function rest() {
   });
 }
 
-const announce = (trial) => post(`${setup.base}begin`, { trial: trial.trial, view });
+// Tells the server that a trial starts: { trial, view }. Should it be shown again, by whatever page, it is flagged.
+async function announce(start) {
+  const text = JSON.stringify(start);
+  attempt(() => keep.setItem(begun, text));
+  await post(`${setup.base}begin`, start);
+  attempt(() => { if (keep.getItem(begun) === text) keep.removeItem(begun); });
+}
 
 async function save(answer) {
   attempt(() => keep.setItem(unsent, JSON.stringify(answer)));
   say("");
-  const late = setTimeout(() => { if (!prompt.textContent) say("wait"); }, 400);
-  const response = await post(`${setup.base}answer`, answer, trouble);
-  clearTimeout(late);
-  say("");
+  const response = await waiting("wait", post(`${setup.base}answer`, answer, trouble));
   attempt(() => keep.removeItem(unsent));
   if (response.ok && answer.trial > window.__result.length) { // a repetition may be among them already
     window.__result.push({ exposure: answer.exposure_ms, rt: answer.response_time_ms });
@@ -171,7 +181,7 @@ async function save(answer) {
 }
 
 async function position() {
-  const { ok, status, body } = await request(`${setup.base}next`, {}, trouble);
+  const { ok, status, body } = await waiting("load", request(`${setup.base}next`, {}, trouble));
   if (!ok) throw new Error(`next: ${status}`);
   return body;
 }
@@ -180,9 +190,11 @@ async function run() {
   $("instructions").hidden = true;
   $("trial").hidden = false;
   document.body.classList.add("running");
+  const start = attempt(() => JSON.parse(keep.getItem(begun)));
+  if (start) await waiting("load", announce(start));
   const left = attempt(() => JSON.parse(keep.getItem(unsent)));
   if (left) await save(left);
-  await measured;
+  await waiting("load", measured);
   if (setup.practice) await practise();
   const images = new Map();
   const load = (url) => {
@@ -197,10 +209,10 @@ async function run() {
     $("progress").max = trial.of;
     $("progress").value = trial.trial - 1;
     if (trial.pause) await rest();
-    const image = await load(trial.image);
+    const image = await waiting("load", load(trial.image));
     images.delete(trial.image);
     if (trial.prefetch) load(trial.prefetch);
-    announce(trial);
+    announce({ trial: trial.trial, view });
     const answer = await give(trial, image);
     const { status, body } = await save(answer);
     if (!body) throw new Error(`answer: ${status}`);

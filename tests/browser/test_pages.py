@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import Server, answering, screenshots
+from tests.browser.conftest import Server, answering, enter, screenshots
 
 pytestmark = pytest.mark.browser
 
@@ -26,7 +26,9 @@ url = "https://example.org/complete?cc={code}"
 """
 DESKTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+ZOOMED = {"viewport": {"width": 320, "height": 256}}  # 400 % of 1280 x 1024, as WCAG 1.4.10 has it
 ON_ITS_SIDE = {"viewport": {"width": 844, "height": 390}, "has_touch": True, "is_mobile": True}
+SMALL = [(320, 256), (480, 470), (400, 400), (360, 330), (300, 260), (568, 320), (640, 479), (844, 390), (320, 480)]
 OVERLAP = """() => {
   const [a, b] = ["resume", "prompt"].map((id) => document.getElementById(id).getBoundingClientRect());
   return a.left < b.right && b.left < a.right && a.top < b.bottom && b.top < a.bottom;
@@ -46,13 +48,13 @@ def inspect(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("device", "language"),
-    [("desktop", "en"), ("phone", "de"), ("side", "fr")],
+    [("desktop", "en"), ("phone", "de"), ("side", "fr"), ("zoomed", "de")],
 )
 def test_axe_finds_nothing_on_any_page(
     browser: Browser, serve: Callable[..., Server], device: str, language: str
 ) -> None:
     server = serve(STUDY)
-    options = {"desktop": DESKTOP, "phone": PHONE, "side": ON_ITS_SIDE}[device]
+    options = {"desktop": DESKTOP, "phone": PHONE, "side": ON_ITS_SIDE, "zoomed": ZOOMED}[device]
     context = browser.new_context(**options, locale=language, reduced_motion="reduce")
     page = context.new_page()
     page.goto(server.url)
@@ -96,6 +98,37 @@ def test_axe_finds_nothing_on_any_page(
     page.goto(server.url)
     page.click("button[value=no]")
     inspect(page, f"{device}-{language}-no-consent")
+    context.close()
+
+
+PARTS = """() => ["frame", "prompt", "answer-real", "answer-generated", "progress"].map((id) => {
+  const part = document.getElementById(id), box = part.getBoundingClientRect();
+  return [id, box.left, box.top, box.right, box.bottom, part.scrollWidth - part.clientWidth]; })"""
+
+
+@pytest.mark.parametrize("language", ["en", "de", "fr"])
+def test_a_trial_fits_into_every_window_with_nothing_over_anything(
+    browser: Browser, serve: Callable[..., Server], language: str
+) -> None:
+    server = serve('mode = "unlimited"\nquestions = []\npractice = 1\n[trials]\ncount = 2\n')
+    context = browser.new_context(locale=language)
+    page = context.new_page()
+    enter(page, server.url)
+    page.click("#begin")
+    page.wait_for_selector("body[data-phase=stimulus]")
+    for width, height in SMALL:
+        page.set_viewport_size({"width": width, "height": height})
+        if (picture := screenshots(f"small-{width}-{height}-{language}")) is not None:
+            page.screenshot(path=picture)
+        parts = page.evaluate(PARTS)
+        for name, left, top, right, bottom, hidden in parts:
+            assert left >= 0 and top >= 0 and right <= width and bottom <= height, (name, width, height)  # noqa: PT018
+            assert hidden <= 0, (name, width, height)
+        for i, (one, left, top, right, bottom, _) in enumerate(parts):
+            for other, left2, top2, right2, bottom2, _ in parts[i + 1 :]:
+                apart = right <= left2 or right2 <= left or bottom <= top2 or bottom2 <= top
+                assert apart, (one, other, width, height)
+        assert parts[0][3] - parts[0][1] >= min(width, height) / 2.2, (width, height)  # the image is not tiny
     context.close()
 
 

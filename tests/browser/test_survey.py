@@ -214,6 +214,41 @@ def test_an_answer_that_was_not_saved_yet_survives_a_reload(page: Page, serve: S
     assert [trial["rt"] for trial in result] == [row["response_time_ms"] for row in stored]
 
 
+def test_a_trial_whose_start_the_server_did_not_learn_of_is_flagged_after_a_reload(page: Page, serve: Serve) -> None:
+    server = serve(QUICK + "practice = 0\n[trials]\ncount = 3\n")
+    enter(page, server.url)
+    page.route("**/begin", lambda route: route.abort())
+    page.click("#begin")
+    page.wait_for_selector("body[data-phase=answer]")
+    page.unroute_all()
+    page.reload()
+    page.click("#begin")
+    assert answer_all(page) == 3
+    assert ["shown-again" in str(row["flags"]) for row in rows(server)] == [True, False, False]
+
+
+IMPATIENT = """const timeout = AbortSignal.timeout.bind(AbortSignal);
+  AbortSignal.timeout = (ms) => timeout(ms / 20);"""
+
+
+@pytest.mark.parametrize("hangs", ["next", "image/*", "answer"])
+def test_a_request_that_nobody_answers_is_said_and_made_again(page: Page, serve: Serve, hangs: str) -> None:
+    server = serve(QUICK + "practice = 1\n[trials]\ncount = 2\n")
+    page.add_init_script(IMPATIENT)
+    enter(page, server.url)
+    said = page.evaluate_handle("""() => { const said = []; new MutationObserver(() => {
+      said.push(document.getElementById("prompt").textContent);
+    }).observe(document.getElementById("prompt"), { childList: true }); return said; }""")
+    left: list[str] = []
+    page.route(f"**/p/*/{hangs}", lambda route: route.fallback() if left else left.append(route.request.url))
+    page.click("#begin")
+    assert answer_all(page) == 3
+    assert len(left) == 1
+    assert ("Saving …" if hangs == "answer" else "Loading …") in said.json_value()
+    assert any("The connection is lost" in text for text in said.json_value())
+    assert len(rows(server)) == 2
+
+
 FORBID_STORAGE = """Object.defineProperty(window, "localStorage", {
   get() { throw new DOMException("forbidden", "SecurityError"); } });"""
 

@@ -30,6 +30,8 @@ PROLIFIC = Completion("https://app.prolific.com/submissions/complete?cc={code}",
         ("finished", Completion("https://x.org/?cc={code}"), ""),
         ("finished", Completion("https://x.org/thanks"), "https://x.org/thanks"),
         ("no-consent", Completion("https://x.org/thanks", "DONE"), ""),  # it would count as finished there
+        ("screened-out", Completion("https://x.org/thanks?cc=DONE", "DONE", "OUT", "NO"), ""),
+        ("no-consent", Completion("https://x.org/thanks?cc=DONE", "DONE", "OUT", "NO"), ""),
         ("finished", Completion("https://x.org/{code}", "a b/&c"), "https://x.org/a%20b%2F%26c"),
     ],
 )

@@ -1,8 +1,8 @@
 """Nothing but the pixels tells real from generated: a classifier that sees everything else learns nothing.
 
 Everything that a participant's browser receives for 200 trials becomes features; boosted trees, cross-validated, try to
-tell the truth from them, and a permutation test judges their success. The same test finds a header, or one byte of
-size, that depends on the truth.
+tell the truth from them, and a permutation test judges their success. The same test finds a header, one byte of size,
+or a field of an answer, that depends on the truth.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from gan_core.workspace import Workspace
-from study_app import models
+from study_app import models, trials
+from study_app.study import StudyFile
 from tests.study_app.conftest import load, publish
 
 PEOPLE, TRIALS, PERMUTATIONS = 10, 20, 104
@@ -41,7 +42,17 @@ def received(name: str, response: TestResponse, seconds: float) -> dict[str, Any
     }
     for key, value in response.headers:
         features[f"{name} header {key}"] = value
-    return features
+    return features | (fields(name, response.get_json()) if response.is_json else {})
+
+
+def fields(name: str, value: Any) -> dict[str, Any]:
+    """Every key and value of a JSON body, however deep; of a text, which may be an address with a nonce, its words."""
+    if isinstance(value, dict):
+        inner = {f"{name} keys": " ".join(value)}  # and their order
+        return inner | {k: v for key in value for k, v in fields(f"{name} {key}", value[key]).items()}
+    if isinstance(value, list):
+        return {k: v for i, entry in enumerate(value) for k, v in fields(f"{name} {i}", entry).items()}
+    return {name: value} | (words(name, value.rsplit("/", 1)[-1]) if isinstance(value, str) else {})
 
 
 def png_structure(png: bytes) -> dict[str, Any]:
@@ -68,8 +79,9 @@ def png_structure(png: bytes) -> dict[str, Any]:
 def words(name: str, text: str) -> dict[str, Any]:
     """What there is to see in an opaque name: its length and its characters."""
     codes = [ord(character) for character in text]
+    ends = codes or [-1]
     return {
-        f"{name} length": len(text), f"{name} first": codes[0], f"{name} last": codes[-1], f"{name} sum": sum(codes),
+        f"{name} length": len(text), f"{name} first": ends[0], f"{name} last": ends[-1], f"{name} sum": sum(codes),
         f"{name} digits": sum(map(str.isdigit, text)), f"{name} capitals": sum(map(str.isupper, text)),
     }  # fmt: skip
 
@@ -88,13 +100,15 @@ def collect(client: FlaskClient, app: Flask, slug: str) -> tuple[list[dict[str, 
         token = entered.headers["Location"].split("/")[2]
         tokens.append(token)
         base = f"/p/{token}"
+        practice = fields("practice", client.get(f"{base}/practice/").get_json())
         next_response, next_seconds = timed(lambda base=base: client.get(f"{base}/next"))
         trial = next_response.get_json()
         for _ in range(TRIALS):
             image, seconds = timed(lambda trial=trial: client.get(trial["image"]))
-            seen = {"position": trial["trial"], "exposure": trial["exposure_ms"]}
-            seen |= received("next", next_response, next_seconds) | received("image", image, seconds)
-            seen |= words("nonce", trial["image"].rsplit("/", 1)[1]) | png_structure(image.data)
+            seen = practice | fields("trial", trial) | received("image", image, seconds) | png_structure(image.data)
+            seen |= received("before", next_response, next_seconds)
+            begun = {"trial": trial["trial"], "view": "test"}
+            seen |= received("begin", *timed(lambda base=base, begun=begun: client.post(f"{base}/begin", json=begun)))
             answer = {
                 "trial": trial["trial"], "answer": "real", "exposure_ms": 2500, "response_time_ms": 2900,
                 "dropped_frames": 0, "focus_lost": False,
@@ -193,20 +207,40 @@ def test_one_byte_of_size_that_depends_on_the_truth_is_found(survey: tuple[Flask
     assert p_value(*collect(app.test_client(), app, slug)) <= 0.01
 
 
+def test_a_field_of_an_answer_that_depends_on_the_truth_is_found(
+    survey: tuple[Flask, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app, slug = survey
+    describe = trials._describe
+
+    def leak(token: str, drawn: list[models.Trial], file: StudyFile) -> dict[str, Any]:
+        current = trials._current(drawn)
+        hint = {} if current is None else {"hint": ["ab", "ba"][drawn[current].stimulus.truth == "real"]}
+        return describe(token, drawn, file) | hint
+
+    monkeypatch.setattr(trials, "_describe", leak)
+    assert p_value(*collect(app.test_client(), app, slug)) <= 0.01
+
+
 def test_no_page_or_answer_before_the_end_holds_a_truth(survey: tuple[Flask, str]) -> None:
     """Nor an ID, name or hash of a stimulus, which a copy of the stimulus set would give away."""
     app, slug = survey
     client = app.test_client()
     token = client.post(f"/study/{slug}/enter", data={"consent": "yes"}).headers["Location"].split("/")[2]
     with app.extensions["glimpse"].read() as session:
+        mine = session.scalar(select(models.Participant.withdrawal_token))
         secrets = [
             *session.scalars(select(models.Stimulus.public_id)),
             *session.scalars(select(models.Stimulus.sha256)),
         ]
     texts = []
     for i in range(1, 20):
-        for path in ("", "next", "practice/"):
-            texts.append(client.get(f"/p/{token}/{path}").get_data(as_text=True))
+        for path in (f"p/{token}/", f"p/{token}/next", f"p/{token}/practice/", f"withdraw/{mine}"):
+            texts.append(client.get(f"/{path}").get_data(as_text=True))
+        data = client.get(f"/withdraw/{mine}/data.json")
+        texts.append(data.text)
+        assert [trial["position"] for trial in data.get_json()["trials"]] == list(range(1, i))
+        assert not any("kind" in trial for trial in data.get_json()["trials"])  # attention trials are all generated
         answer = {
             "trial": i, "answer": "real", "exposure_ms": 1, "response_time_ms": 1, "dropped_frames": 0,
             "focus_lost": False,

@@ -191,6 +191,36 @@ def test_the_images_of_who_gave_up_are_given_back_once_and_counted_again_if_they
     assert shown() == 12
 
 
+def test_what_people_who_left_did_not_see_is_given_back_once_and_counted_again_if_they_come_back(
+    client: FlaskClient, person: models.Participant, workspace: Workspace
+) -> None:
+    """`person` has answered two of twelve trials; each who enters has twelve more."""
+
+    def shown() -> int | None:
+        with Database(workspace.database_url).read() as session:
+            return session.execute(text("SELECT SUM(shown) FROM stimulus")).scalar()
+
+    def four_more() -> None:  # so that each set gets one at least
+        for _ in range(4):
+            assert client.post("/study/pilot/enter", data={"consent": "yes"}).status_code == 303
+
+    def leave() -> None:
+        with Database(workspace.database_url).write() as session:
+            session.get_one(models.Participant, person.id).last_seen_at -= timedelta(minutes=31)
+
+    leave()
+    four_more()
+    four_more()
+    assert shown() == 12 * 8 + 2
+    client.post(f"/p/{person.token}/answer", json={"trial": 3, **ANSWER})
+    assert shown() == 12 * 8 + 12
+    leave()
+    four_more()
+    assert shown() == 12 * 12 + 3
+    client.post(f"/withdraw/{person.withdrawal_token}")
+    assert shown() == 12 * 12
+
+
 @pytest.mark.parametrize("how", ["code", "external"])
 def test_the_experimenter_shows_and_forgets_on_request(
     person: models.Participant, workspace: Workspace, how: str, capsys: pytest.CaptureFixture[str]

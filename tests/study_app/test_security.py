@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import stat
 from typing import Any
@@ -11,10 +13,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import inspect, text
+from sqlalchemy import inspect, select, text
 
 from gan_core.workspace import Workspace
-from study_app import security
+from study_app import models, security
+from study_app.database import Database, SurveyError
+from tests.study_app.test_admin import log_in, token
 from tests.study_app.test_survey import ANSWER, enter
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
@@ -52,6 +56,8 @@ def test_entering_is_limited_by_address_and_addresses_are_stored_nowhere(app: Fl
     client = app.test_client()
     codes = [client.post(f"/study/{study}/enter", data={"consent": "yes"}).status_code for _ in range(4)]
     assert codes == [303, 303, 303, 429]
+    refused = client.post(f"/study/{study}/enter", data={"consent": "yes"})
+    assert refused.headers["Retry-After"] == "60"
     other = client.post(f"/study/{study}/enter", data={"consent": "yes"}, environ_base={"REMOTE_ADDR": "203.0.113.9"})
     assert other.status_code == 303
     with app.extensions["glimpse"].read() as session:
@@ -93,6 +99,28 @@ def test_forwarded_addresses_are_believed_as_far_as_proxies_are_trusted(
     assert statuses == entered
 
 
+@pytest.mark.parametrize("ports", [("203.0.113.7:41", "203.0.113.7:42"), ("[2001:db8::1]:41", "2001:db8::1")])
+def test_a_port_behind_a_forwarded_address_makes_no_other_address_of_it(
+    make_app: Any, study: str, ports: tuple[str, str]
+) -> None:
+    client = make_app(TRUSTED_PROXIES=1, ENTER_PER_MINUTE=1).test_client()
+    statuses = [
+        client.post(f"/study/{study}/enter", data={"consent": "yes"}, headers={"X-Forwarded-For": one}).status_code
+        for one in (*ports, "2001:db8::2")
+    ]
+    assert statuses == [303, 429, 303]
+
+
+def test_neither_host_nor_scheme_of_our_addresses_can_be_forged_past_a_proxy(make_app: Any, study: str) -> None:
+    client = make_app(TRUSTED_PROXIES=1, ADMIN_PASSWORD="open sesame").test_client()
+    assert log_in(client) == 303
+    forged = {"X-Forwarded-Host": "evil.example", "X-Forwarded-Proto": "javascript"}
+    page = client.get("/admin/study/pilot/recruiting", headers=forged).text
+    assert "http://localhost/study/pilot/" in page
+    assert "evil" not in page
+    assert "javascript:" not in page
+
+
 def test_the_secret_key_is_made_once_for_the_owner_alone(app: Flask, workspace: Workspace, make_app: Any) -> None:
     path = workspace.root / "secret.key"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
@@ -100,9 +128,33 @@ def test_the_secret_key_is_made_once_for_the_owner_alone(app: Flask, workspace: 
     assert len(path.read_bytes()) >= 32
 
 
+def test_a_key_that_others_can_read_is_closed_and_a_short_one_refused(
+    app: Flask, workspace: Workspace, make_app: Any
+) -> None:
+    path = workspace.root / "secret.key"
+    path.chmod(0o644)
+    assert make_app().secret_key == app.secret_key
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    path.write_bytes(b"x" * 31)
+    with pytest.raises(SurveyError, match="has 31 bytes, at least 32 are needed: remove the file"):
+        make_app()
+
+
+def test_a_new_database_is_for_its_owner_alone(kind: str, workspace: Workspace) -> None:
+    database = Database(workspace.database_url)
+    with database.write() as session:
+        session.execute(text("CREATE TABLE a (b INTEGER)"))
+        for path in workspace.root.glob("study.db*"):
+            assert stat.S_IMODE(path.stat().st_mode) == 0o600, path
+        assert len(list(workspace.root.glob("study.db*"))) == 3  # with its log, and the log's index
+    database.engine.dispose()
+
+
 def test_a_body_beyond_the_limit_is_refused(client: FlaskClient, study: str) -> None:
     base = enter(client, study)
-    assert client.post(f"{base}/answer", data=b" " * 100_000).status_code in (413, 422)
+    sent = json.dumps({**ANSWER, "view": "x" * 60_000})
+    assert client.post(f"{base}/answer", data=sent + " " * 10_000).status_code == 413
+    assert client.post(f"{base}/answer", data=sent).status_code == 200  # the same, but for its length
     assert client.post(f"{base}/comment", data={"comment": "x" * 100_000}).status_code == 413
 
 
@@ -152,6 +204,57 @@ def test_no_address_brings_the_survey_down(client: FlaskClient, study: str, meth
     token = _participant(client, study).rsplit("/", 1)[1]
     path = "/" + "/".join(token if part == "TOKEN" else part for part in parts)
     assert client.open(path.split("?")[0], method=method).status_code < 500
+
+
+NUMBER = st.integers().map(str) | st.sampled_from(["9" * 5000, "1e999", "nan", "-0", "½", "٣"])
+ADMIN = (
+    "", "study/pilot/", "study/pilot/live", "study/pilot/state", "study/pilot/quota", "study/pilot/download.zip",
+    "study/pilot/images", "study/pilot/participants", "study/pilot/recruiting", "image/1.png", "participant/WHO",
+    "participant/WHO/data.json", "participant/nobody/erase", "login",
+)  # fmt: skip
+ASKED = ("page", "simulated", "external_ids", "next", "state", "quota", "set", "do", "count", "ids", "password")
+SAID = st.sampled_from(["open", "links", "1", "pilot", "alpha", "/admin/\\x", "Participant id,Status"])
+FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(ASKED, NUMBER | TEXT | SAID))
+
+
+@FUZZ
+@given(
+    parts=st.lists(st.sampled_from(["study", "pilot", "image", "participant"]) | TEXT | NUMBER, max_size=4),
+    fields=FIELDS, file=st.none() | st.binary(max_size=60),
+)  # fmt: skip
+def test_nothing_brings_the_dashboard_down(
+    app: Flask, client: FlaskClient, study: str, parts: list[str], fields: dict[str, str], file: bytes | None
+) -> None:
+    """For whoever is admitted, and for whoever is not."""
+    app.extensions["glimpse_tries"] = (security.Limit(10**5), security.Limit(10**5))
+    if not hasattr(client, "glimpse_form"):
+        assert log_in(client) == 303
+        client.glimpse_form = {"token": token(client, "/admin/")}  # type: ignore[attr-defined]
+    person = _participant(client, study)
+    with app.extensions["glimpse"].read() as session:
+        who = session.scalar(select(models.Participant.public_id).where(models.Participant.token == person[3:]))
+    for asker in (client, app.test_client()):
+        for path in (*ADMIN, "/".join(parts).split("?")[0]):
+            address = f"/admin/{path.replace('WHO', str(who))}"
+            uploaded = {} if file is None else {"file": (io.BytesIO(file), "export.csv")}
+            form = {**fields, **uploaded, **client.glimpse_form}  # type: ignore[attr-defined]
+            assert asker.get(address, query_string=fields).status_code < 500
+            assert asker.post(address, query_string=fields, data=form).status_code < 500
+
+
+@FUZZ
+@given(
+    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD"]), query=FIELDS,
+    parts=st.lists(st.sampled_from(["MINE", "data.json", ""]) | TEXT, max_size=3),
+)  # fmt: skip
+def test_nothing_brings_the_withdrawal_down(
+    app: Flask, client: FlaskClient, study: str, method: str, query: dict[str, str], parts: list[str]
+) -> None:
+    person = _participant(client, study)
+    with app.extensions["glimpse"].read() as session:
+        mine = session.scalar(select(models.Participant.withdrawal_token).where(models.Participant.token == person[3:]))
+    path = "/".join(str(mine) if part == "MINE" else part for part in parts).split("?")[0]
+    assert client.open(f"/withdraw/{path}", method=method, query_string=query, data=query).status_code < 500
 
 
 def _participant(client: FlaskClient, study: str) -> str:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 
 import pytest
+from flask import Flask
 from sqlalchemy import text
 
 from gan_core.workspace import Workspace
@@ -184,7 +185,28 @@ def test_a_busy_database_puts_retention_off_and_does_not_end_it(
     assert forget_now(database) == DAY_S
 
 
-@pytest.mark.parametrize(("options", "said"), [(["--workers", "3"], "SQLite"), (["--threads", "0"], "--threads")])
+def test_how_many_may_enter_in_a_minute_is_said_on_the_command_line(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def enter(app: Flask, _: object) -> None:
+        limit = app.extensions["glimpse_entries"]
+        assert [limit.allows("a") for _ in range(3)] == [True, True, False]
+        app.extensions["glimpse"].engine.dispose()
+        raise SystemExit("was served")
+
+    monkeypatch.setattr("study_app.serve._waitress", enter)
+    with pytest.raises(SystemExit, match="was served"):
+        cli.main(["serve", "--enter-per-minute", "2", "--port", str(free_port())])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--workers", "3"], "SQLite"),
+        (["--threads", "0"], "--threads"),
+        (["--enter-per-minute", "0"], "from 1 to 10000"),
+    ],
+)
 def test_what_cannot_be_served_is_one_sentence(
     workspace: Workspace, options: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -69,6 +69,20 @@ def test_a_study_survives_the_way_through_the_database_and_its_hash_is_of_its_co
             'slug = "a"\n[completion]\nurl = "https://x.org/?cc={code}"\n' + SETS,
             "`completion.code` is missing: `completion.url` has a place for it",
         ),
+        (
+            'slug = "a"\n[completion]\nurl = "https://x.org/?cc=X"\nno_consent_code = "N"\n' + SETS,
+            "`completion.no_consent_code` needs a place for it, {code}, in `completion.url`",
+        ),
+        ('slug = "a"\n[completion]\nurl = "https://"\n' + SETS, "`completion.url` must be an address"),
+        ('slug = "a"\n[completion]\nurl = "https://?cc=X"\n' + SETS, "`completion.url` must be an address"),
+        ('slug = "a"\nmode = "unlimited"\nexposure_ms = [20, 30]\n' + SETS, "`exposure_ms` does nothing with `mode ="),
+        ('slug = "a"\nmode = "unlimited"\nmask = true\n' + SETS, "`mask` does nothing with `mode ="),
+        ('slug = "a"\nmode = "staircase"\n[trials]\nspare = 1\n' + SETS, "`trials.spare` does nothing with `mode ="),
+        ('slug = "a"\n[trials]\ncatch_wrong = 1\n' + SETS, "`trials.catch_wrong` does nothing above `trials.catch`"),
+        (
+            'slug = "a"\n[completion]\nscreened_out_code = "X"\n' + SETS,
+            "`completion.screened_out_code` does nothing where no question has a `screen_out`",
+        ),
         ('slug = "a"\ntitle = " "\n' + SETS, "`title` must be a text"),
         ('slug = "a"\ntitle = "a\\u0000"\n' + SETS, "`title` must be a text"),
         (
@@ -90,9 +104,15 @@ def test_whatever_is_wrong_is_named_by_its_key(toml: str, sentence: str) -> None
 def test_a_file_that_is_none_or_no_toml_is_named(tmp_path: Path) -> None:
     with pytest.raises(SurveyError, match=r"There is no study file .*none\.toml"):
         read_study(tmp_path / "none.toml")
-    (tmp_path / "bad.toml").write_text("slug = ")
-    with pytest.raises(SurveyError, match=r"bad\.toml is not readable as TOML"):
-        read_study(tmp_path / "bad.toml")
+    for slug in (b"", b"'\xff'", b"[" * 9999, b"9" * 5000, b"0x" + b"f" * 5000):
+        (tmp_path / "bad.toml").write_bytes(b"slug = " + slug + b"\n" + SETS.encode())
+        with pytest.raises(SurveyError, match=r"bad\.toml is not readable as TOML"):
+            read_study(tmp_path / "bad.toml")
+
+
+def test_a_file_that_begins_with_a_byte_order_mark_is_read(tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text('slug = "a"\n' + SETS, "utf-8-sig")
+    assert read_study(tmp_path / "study.toml").slug == "a"
 
 
 def test_a_study_is_made_from_the_names_of_sets() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from sqlalchemy import text
+from sqlalchemy import text, update
 
 from gan_core.workspace import Workspace
+from study_app import models
 from tests.study_app.conftest import load
 
 ANSWER = {
@@ -79,6 +80,28 @@ def test_a_consent_form_that_is_sent_twice_makes_one_participant(
     other = client.post(f"/study/{study}/enter", data={**form, "token": "../x"})  # no token of ours: one is drawn
     assert "../x" not in other.headers.get("Location", "")
     assert stored(app, "SELECT COUNT(*) AS n FROM participant") == [{"n": 2}]
+
+
+@pytest.mark.parametrize(
+    ("toml", "origin", "said"),
+    [
+        ("", {"run": "df", "seed": 0}, {"They show nobody"}),
+        ("", {"run": "add-eczema", "image_id": "a"}, {"that a neural network has altered"}),
+        ('debrief = "We tell you ourselves."\n', {"run": "df"}, {"We tell you ourselves"}),
+    ],
+)
+def test_the_debrief_says_how_the_images_were_made_unless_the_study_does(
+    workspace: Workspace, client: FlaskClient, app: Flask, toml: str, origin: dict[str, Any], said: set[str]
+) -> None:
+    load(workspace, "told", toml + 'sets = [{ name = "alpha" }]\n[trials]\ncount = 2\n')
+    with app.extensions["glimpse"].write() as session:
+        session.execute(update(models.Stimulus).where(models.Stimulus.truth == "generated").values(origin=origin))
+    home = client.post("/study/told/enter", data={"consent": "yes"}).headers["Location"]
+    for trial in (1, 2):
+        client.post(f"{home}answer", json={**ANSWER, "trial": trial})
+    page = client.get(home).text
+    assert {words for words in ("They show nobody", "that a neural network has altered", "We tell you ourselves")
+            if words in page} == said  # fmt: skip
 
 
 def test_the_other_languages_of_a_page_that_a_form_gave_can_be_chosen(client: FlaskClient, study: str) -> None:
