@@ -52,6 +52,7 @@ def compute(context: Context) -> Part | None:
         scores[name]["trends"] = _records(trends[name], dependence.SLOPE_METHOD)
         compared = [p for p in _records(pairs, PAIR_METHOD) if name in (p["first"], p["second"])]
         scores[name]["compared_with"] = compared
+        scores[name]["images"] = _records(by_image[name], images.METHOD)
     tables = {
         **summary(scores),
         "comparisons": pairs,
@@ -199,7 +200,10 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
             **({"note": population.note or own.note} if population.note or own.note else {}),
         }  # fmt: skip
     spreads = {"participants_d_prime": model.sd_d_prime, "participants_criterion": model.sd_criterion}
-    found["spread"] = _noted({**spreads, "images": model.sd_image, "method": mixed.METHOD}, model.d_prime.note)
+    found["spread"] = _noted(
+        {**spreads, "images": model.sd_image, "n": len(answers), "ci95": None, "method": mixed.METHOD},
+        model.d_prime.note or "no interval of their own: those of d' and criterion hold the doubt about them",
+    )
     return found
 
 

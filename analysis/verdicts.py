@@ -163,8 +163,8 @@ def methods(context: Context, scores: Mapping[str, Any], tables: Mapping[str, pd
         "Always valid: a confidence sequence by betting over participants in the order of finishing (Waudby-Smith and "
         "Ramdas 2024), which may be looked at after everybody without raising the error rate; it is for new "
         "participants and the images drawn from." if looked else "",
-        f"Rates of single images: {images.METHOD}. They stand in tables/images.csv and what single participants did in "
-        "tables/participants.csv; scores.json holds the numbers of the sets.",
+        f"Rates of single images: {images.METHOD}. What single participants did stands in tables/participants.csv; "
+        "scores.json holds the numbers of the sets and of their images.",
         "Trends are least-squares slopes within participants with the same two-way clustered intervals; what is said "
         "of them in words is held to 5 % over all trends of the report (Holm's correction)."
         if len(tables["trends"]) else "",

@@ -84,8 +84,10 @@ def test_scores_hold_every_number_that_is_promised(four_sets: tuple[Path, dict[s
         for measure, found in one["quartiles"].items():
             assert found["n"] == 12, measure
             assert found["q1"] <= found["median"] <= found["q3"], measure
-        for kind in ("trends", "exclusions", "compared_with"):
+        for kind in ("images", "trends", "exclusions", "compared_with"):
             assert all(row["method"] for row in one[kind]), kind
+        assert {"n", "ci95", "method", "note"} <= one["spread"].keys()
+        assert all(image["low"] <= image["rate"] <= image["high"] and image["seen"] for image in one["images"])
     assert scores["survey"]["mel"]["equivalence"]["verdict"] == "detectable"
 
 
