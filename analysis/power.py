@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gan_core.workspace import Workspace, atomic_file, run_command
+from glimpse.workspace import Workspace, atomic_file, run_command
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.simulation import Design, Truth
+    from analysis.people.simulation import Design, Truth
 
 PARTICIPANTS = (25, 50, 75, 100, 150, 200, 300, 400)
 CODES = ("cannot tell", "detectable", "undecided")
@@ -29,8 +29,8 @@ CODES = ("cannot tell", "detectable", "undecided")
 
 def power(truth: Truth, design: Design, simulations: int, bound: float, rng: np.random.Generator) -> dict[str, float]:
     """The share of simulated surveys with each verdict."""
-    from analysis import inference
-    from analysis.simulation import simulate
+    from analysis.people import inference
+    from analysis.people.simulation import simulate
 
     found = dict.fromkeys(CODES, 0)
     for _ in range(simulations):
@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    from analysis.simulation import Design
+    from analysis.people.simulation import Design
 
     _check(args)
     truth, source = _truth(args)
@@ -138,7 +138,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _check(args: argparse.Namespace) -> None:
-    from analysis.parts import AnalysisError
+    from analysis.section import AnalysisError
 
     for name, value, good in (
         ("--accuracy", args.accuracy, args.accuracy is None or 0.01 <= args.accuracy <= 0.99),
@@ -160,15 +160,15 @@ def _check(args: argparse.Namespace) -> None:
 
 def _truth(args: argparse.Namespace) -> tuple[Truth, str]:
     """The population to simulate, and where its spreads come from."""
-    from analysis.simulation import Truth
+    from analysis.people.simulation import Truth
 
     if args.pilot is None:
         assumed = Truth().with_accuracy(0.5 if args.accuracy is None else args.accuracy)
         return assumed, "as in Stein et al. 2023"
-    from analysis import mixed
-    from analysis.parts import AnalysisError
-    from analysis.responses import read_csv, read_database
-    from analysis.trials import trials
+    from analysis.answers.read import read_csv, read_database
+    from analysis.people import mixed
+    from analysis.people.trials import trials
+    from analysis.section import AnalysisError
 
     if args.pilot == "workspace":
         answers = read_database(Workspace.at(args.workspace), args.where)

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import insert, select
 
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from study_app import create_app, models
 from study_app.database import Database
 from tests.study_app.conftest import load, publish

@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from analysis import extractors
-from analysis.distances import Reference
-from analysis.features import batches, extract, source_of
+from analysis.images import extractors
+from analysis.images.distances import Reference
+from analysis.images.features import batches, extract, source_of
 from tests.analysis.pictures import textures
 
 WAYS = ("Glimpse", "torch-fidelity", "torch-fidelity, named set")

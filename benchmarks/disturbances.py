@@ -17,12 +17,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from analysis import extractors
-from analysis.distances import frechet_distance, kid, precision_recall
-from analysis.features import batches, extract, spread
 from analysis.figures.quality import disturbance as draw
-from gan_core.imageset import ImageSet
-from gan_core.workspace import Workspace
+from analysis.images import extractors
+from analysis.images.distances import frechet_distance, kid, precision_recall
+from analysis.images.features import batches, extract, spread
+from glimpse.imageset import ImageSet
+from glimpse.workspace import Workspace
 
 Images = NDArray[np.uint8]
 LEVELS = (0, 1, 2, 3)

@@ -12,7 +12,7 @@ import argparse
 
 import numpy as np
 
-from analysis.distances import Units, permutation_p
+from analysis.images.distances import Units, permutation_p
 
 CASES = {
     "20 photos of 10 patches": [10] * 20,

@@ -1,4 +1,4 @@
-"""The population's d', three ways, on the same simulated surveys: analysis.mixed, gpboost alone, statsmodels.
+"""The population's d', three ways, on the same simulated surveys: analysis.people.mixed, gpboost alone, statsmodels.
 
     python benchmarks/mixed.py [--surveys 12] [--participants 100]
 
@@ -21,9 +21,9 @@ import numpy as np
 from scipy import sparse
 from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM
 
-from analysis import mixed
-from analysis.simulation import Design, Truth, simulate
-from analysis.trials import Trials
+from analysis.people import mixed
+from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.trials import Trials
 
 TRUTH = Truth(0.5, 0.1)
 
@@ -69,7 +69,10 @@ def main() -> None:
     parser.add_argument("--participants", type=int, default=100)
     args = parser.parse_args()
     gpboost.register_logger(logging.getLogger("gpboost"))
-    rivals: dict[str, Callable[[Trials], tuple[float, float]]] = {"analysis.mixed": glimpse, "gpboost": gpboost_alone}
+    rivals: dict[str, Callable[[Trials], tuple[float, float]]] = {
+        "analysis.people.mixed": glimpse,
+        "gpboost": gpboost_alone,
+    }
     if args.participants <= 200:  # its fit takes minutes with more
         rivals["statsmodels"] = statsmodels
     surveys = [simulate(TRUTH, Design(args.participants), np.random.default_rng(i)) for i in range(args.surveys)]

@@ -19,11 +19,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.features import spread
-from analysis.material import View
-from analysis.neighbours import Neighbours, nearest, shortlist_recall
-from gan_core.imageset import ImageSet
-from gan_core.workspace import Workspace
+from analysis.images.features import spread
+from analysis.images.runs import View
+from analysis.sections.neighbours import Neighbours, nearest, shortlist_recall
+from glimpse.imageset import ImageSet
+from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures
 
 SIDE = 128

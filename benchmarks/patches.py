@@ -28,8 +28,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from gan_core.prepare.patches import prepare_patches
-from gan_core.workspace import Workspace
+from glimpse.prepare.patches import prepare_patches
+from glimpse.workspace import Workspace
 
 WIDTH, HEIGHT, SIZE, STRIDE = 3456, 2304, 128, 64
 CLAIM = 1.3

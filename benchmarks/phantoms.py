@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from skimage.color import rgb2lab
 
 from analysis.figures.style import GENERATED, REAL, new_figure, styled
-from gan_core.imageset import ImageSet
-from gan_core.workspace import Workspace
+from glimpse.imageset import ImageSet
+from glimpse.workspace import Workspace
 
 
 class Looks(NamedTuple):

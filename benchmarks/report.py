@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.simulation import Design, Truth, simulate
+from analysis.people.simulation import Design, Truth, simulate
 
 SETS = {"healthy": 0.1, "eczema": 0.3, "df": 1.0, "mel": 1.6}  # and their d'
 TRIALS = 10  # of each class and person

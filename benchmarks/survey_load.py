@@ -26,12 +26,12 @@ from urllib.parse import urlsplit
 import numpy as np
 from sqlalchemy import text
 
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
 from tests.study_app.cluster import private_cluster
+from tests.study_app.commands.test_serve import served
 from tests.study_app.conftest import publish
-from tests.study_app.test_serve import served
 
 SETS = ("hands", "healthy", "eczema", "df", "mel")
 ENTER_WITHIN_S = 60.0

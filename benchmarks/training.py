@@ -32,15 +32,15 @@ from torch.utils.data import DataLoader, Dataset
 from torch.utils.flop_counter import FlopCounterMode
 
 from gan_core.experiments import EXPERIMENTS
-from gan_core.imageset import ImageSetWriter
 from gan_core.losses import cycle_loss, relevancy_loss
+from gan_core.training.begin import Wish, describe_run, into_memory, open_images
 from gan_core.training.engine import Engine
 from gan_core.training.loop import WAYS
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
-from gan_core.training.start import Wish, describe_run, into_memory, open_images
-from gan_core.training.way import build_discriminator, build_generators
-from gan_core.workspace import Workspace, atomic_folder
+from gan_core.training.schemes import build_discriminator, build_generators
+from glimpse.imageset import ImageSetWriter
+from glimpse.workspace import Workspace, atomic_folder
 
 PAPER_SIZES = {"hands": (480, 640), "df": (256, 256), "mel": (256, 256)}  # else 128 x 128
 DEMO_SIZES = {"hands": (72, 96)}  # else 64 x 64

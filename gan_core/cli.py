@@ -13,17 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_core import using
-from gan_core.prepare import cli as prepare_cli
-from gan_core.training import command as training_command
-from gan_core.workspace import GlimpseError, Workspace, command_line, run_command
+from gan_core.commands import train as training_command
+from gan_core.commands import use
+from glimpse.prepare import commands as prepare_cli
+from glimpse.workspace import GlimpseError, Workspace, command_line, run_command
 
 NEEDED_TO_TRAIN = ("torch", "safetensors", "tensorboard", "torch_fidelity")
 
 
 def training_scorer(real: Any, seed: int, workspace: Workspace, device: str, weights: Path | None) -> Any:
     """KID and FID against `real` (n, H, W, 3) uint8: by Inception with its weights, else by random features."""
-    from analysis.distances import training_scorer
+    from analysis.images.distances import training_scorer
 
     scorer = training_scorer(real, seed=seed, features_dir=workspace.features, weights=weights, device=device)
     return lambda generated: {**scorer(generated), "extractor": scorer.extractor}
@@ -36,7 +36,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     prepare_cli.add_commands(commands, common)
     training_command.add_commands(commands, common, training_scorer)
-    using.add_commands(commands, common)
+    use.add_commands(commands, common)
     return parser
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from gan_core.workspace import MAX_SEED, GlimpseError, nearest
+from glimpse.workspace import MAX_SEED, GlimpseError, nearest
 
 
 class TrainingError(GlimpseError):

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gan_core.experiments import TrainingError
-from gan_core.imageset import ImageSet
-from gan_core.stimuli import Source, StimulusError, StimulusSet, write_stimulus_set
 from gan_core.training.data import downsample
 from gan_core.training.run import Run
-from gan_core.workspace import Workspace, sha256_file
+from glimpse.imageset import ImageSet
+from glimpse.stimuli import Source, StimulusError, StimulusSet, write_stimulus_set
+from glimpse.workspace import Workspace, sha256_file
 
 if TYPE_CHECKING:
     from gan_core.sampling import Statistics

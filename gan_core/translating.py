@@ -17,10 +17,10 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor, nn
 
 from gan_core.experiments import TrainingError
-from gan_core.imageset import ImageSet
 from gan_core.networks import Translator
 from gan_core.sampling import load_generator
 from gan_core.training.data import to_pixels, to_signed
+from glimpse.imageset import ImageSet
 
 Pixels = NDArray[np.uint8]
 TILES_AT_ONCE = 16

@@ -18,8 +18,10 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """
     from flask import Flask
 
-    from gan_core.workspace import Workspace
-    from study_app import admin, database, i18n, pages, people, security, trials
+    from glimpse.workspace import Workspace
+    from study_app import database, i18n, security
+    from study_app.experimenter import admin
+    from study_app.participant import pages, trials, withdrawal
 
     app = Flask(__name__)
     app.config.update(
@@ -35,7 +37,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     i18n.init_app(app)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(trials.blueprint)
-    app.register_blueprint(people.blueprint)
+    app.register_blueprint(withdrawal.blueprint)
     admin.init_app(app)
     for code in (403, 404, 405, 410, 413, 429, 500):
         app.register_error_handler(code, pages.sorry)

@@ -7,12 +7,12 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from gan_core.workspace import Workspace, command_line, run_command
+from glimpse.workspace import Workspace, command_line, run_command
 
 # Modules with a function `add_commands(subparsers, common_parent)`, in the order in which --help shows them.
 COMMANDS = (
-    "study_app.load", "study_app.serve", "study_app.status_command", "study_app.simulate", "study_app.export",
-    "study_app.forget", "study_app.backup", "study_app.db",
+    "commands.load", "commands.serve", "commands.status", "commands.simulate", "experimenter.export",
+    "commands.forget", "commands.backup", "commands.db",
 )  # fmt: skip
 
 
@@ -24,7 +24,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in COMMANDS:
-        importlib.import_module(module).add_commands(commands, common)
+        importlib.import_module(f"study_app.{module}").add_commands(commands, common)
     return parser
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from gan_core.workspace import Workspace, nearest
+from glimpse.workspace import Workspace, nearest
 from study_app import database, models
 
 

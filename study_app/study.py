@@ -14,10 +14,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gan_core.workspace import NAME, nearest, sha256_json
-from study_app import staircase
+from glimpse.workspace import NAME, nearest, sha256_json
 from study_app.database import SurveyError
 from study_app.models import MODES
+from study_app.participant import staircase
 
 LANGUAGES = ("en", "de", "fr")
 LARGEST_QUOTA = 999_999

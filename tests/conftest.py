@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 
 
 @pytest.fixture

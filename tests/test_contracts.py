@@ -24,7 +24,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 
 TRIALS = 20
 

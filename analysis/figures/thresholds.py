@@ -10,10 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
 from analysis.figures.style import INK, MARKERS, PALETTE, new_figure, styled
-from analysis.observers import Floats
+from glimpse.observers import Floats
 
 if TYPE_CHECKING:
-    from analysis.thresholds import Thresholds
+    from analysis.sections.thresholds import Thresholds
 
 BINS_MS = np.geomspace(50, 1_000, 9)
 MOST_LINES = 60  # participants drawn one by one

@@ -35,7 +35,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from gan_core.stimuli import Source, encode_png, write_stimulus_set
+from glimpse.stimuli import Source, encode_png, write_stimulus_set
 
 HERE = Path(__file__).parent
 FRAME_MS = 1000 / 60

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from gan_core.losses import cycle_loss
 from gan_core.training.data import Draws, Shuffle, to_pixels, to_signed
+from gan_core.training.schemes import Way
 from gan_core.training.targeted import seeded_subset, spread_out
-from gan_core.training.way import Way
 
 
 class Cyclic(Way):

@@ -15,8 +15,8 @@ from PIL import Image
 from torch import Tensor
 
 from gan_core.experiments import TrainingError
-from gan_core.imageset import ImageSet
 from gan_core.training.ranks import Ranks
+from glimpse.imageset import ImageSet
 
 
 def to_signed(images: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from gan_core.augment import flip, translate_and_cut
 from gan_core.losses import discriminator_loss, generator_loss, gradient_penalty
 from gan_core.training.data import Draws
-from gan_core.training.way import Way
+from gan_core.training.schemes import Way
 
 GATHERED = ("loss_d", "loss_g", "loss_pairing", "grad_norm_d", "grad_norm_g", "loss_r1")
 Look = Callable[[str, Tensor], None]

@@ -25,13 +25,13 @@ from gan_core.training.checkpoint import BEST, CHECKPOINT, LAST, Saver, load_che
 from gan_core.training.cyclic import Cyclic
 from gan_core.training.data import Domain, to_pixels
 from gan_core.training.engine import Engine
+from gan_core.training.log import Record, duration, grid_of
 from gan_core.training.observe import observe
 from gan_core.training.ranks import Ranks
-from gan_core.training.record import Record, duration, grid_of
 from gan_core.training.run import Run
+from gan_core.training.schemes import Way
 from gan_core.training.targeted import Targeted
 from gan_core.training.unconditional import Unconditional
-from gan_core.training.way import Way
 
 WAYS: dict[str, Callable[..., Way]] = {"unconditional": Unconditional, "targeted": Targeted, "cyclic": Cyclic}
 STATISTICS_BATCHES = 16  # shown to a generator to set its batch statistics for use

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from gan_core.losses import relevancy_loss
 from gan_core.training.data import Draws, Shuffle, to_pixels, to_signed
-from gan_core.training.way import Way
+from gan_core.training.schemes import Way
 
 SHOWN = 8
 

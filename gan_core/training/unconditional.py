@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gan_core.training.data import Draws, to_pixels
-from gan_core.training.way import Way
+from gan_core.training.schemes import Way
 
 GRID_ROWS, GRID_COLUMNS = 4, 8
 

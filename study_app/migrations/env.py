@@ -6,7 +6,7 @@ import sys
 
 from alembic import context
 
-from gan_core.workspace import Workspace, run_command
+from glimpse.workspace import Workspace, run_command
 from study_app.database import current_if_known, make_engine
 from study_app.models import Base
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from analysis import power
-from analysis.simulation import Design, Truth, simulate
+from analysis.people.simulation import Design, Truth, simulate
 
 QUICK = ["--simulations", "20", "--participants", "20", "150"]
 

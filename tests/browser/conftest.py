@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from study_app import cli
 from tests.study_app.conftest import publish
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from analysis import report
-from analysis.simulation import Truth
-from tests.analysis.test_report import answers
+from analysis.people.simulation import Truth
+from analysis.report import __main__ as report
+from tests.analysis.report.test_report import answers
 
 pytestmark = pytest.mark.browser
 

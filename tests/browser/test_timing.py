@@ -19,7 +19,7 @@ STUDY = "exposure_ms = [250, 500]\nfixation_ms = 200\npractice = 0\n[trials]\nco
 @pytest.fixture
 def vivid(monkeypatch: pytest.MonkeyPatch) -> None:
     """Images that the trace's pictures show clearly: orange ones."""
-    from gan_core import stimuli
+    from glimpse import stimuli
 
     original = stimuli.encode_png
 

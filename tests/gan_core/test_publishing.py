@@ -12,8 +12,8 @@ from PIL import Image
 from gan_core.cli import main
 from gan_core.publishing import spread
 from gan_core.sampling import generate
-from gan_core.stimuli import StimulusSet
-from gan_core.workspace import Workspace
+from glimpse.stimuli import StimulusSet
+from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained
 
 

@@ -13,13 +13,13 @@ from torch import nn
 
 from gan_core.training.engine import tensors_of
 from gan_core.training.ranks import Ranks
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from tests.gan_core.tiny import TINY, make_set, tiny_training
 
 # Batch norm sees only its rank's half of the batch (SyncBatchNorm is for CUDA), so the two are compared without it.
 TWO_RANKS = """
 import os, sys
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from tests.gan_core.test_ranks import train_without_batch_norm
 
 os.environ |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": sys.argv[2]}

@@ -16,7 +16,7 @@ from gan_core.experiments import TrainingError
 from gan_core.training.checkpoint import CHECKPOINT, load_checkpoint
 from gan_core.training.engine import Engine, tensors_of
 from gan_core.training.run import Run
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, tiny_training, training_of
 
 TIMES = ("seconds", "images_per_second", "peak_memory_mb")
@@ -75,14 +75,14 @@ def test_two_halves_are_one_whole_bit_for_bit(workspace: Workspace, experiment: 
 
 
 def images_of(workspace: Workspace, run: Run) -> Any:
-    from gan_core.training.start import Wish, open_images
+    from gan_core.training.begin import Wish, open_images
 
     return open_images(workspace, run.experiment_name, Wish())
 
 
 KILLED = """
 import os, random, signal, time, torch
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from tests.gan_core.tiny import tiny_training, training_of
 from tests.gan_core.test_resume import images_of
 

@@ -15,11 +15,11 @@ from scipy import stats
 
 from gan_core.cli import main
 from gan_core.experiments import TrainingError
-from gan_core.imageset import ImageSet
 from gan_core.publishing import Options, publish
 from gan_core.sampling import generate, interpolate, latents, load_generator, prepared
 from gan_core.translating import load_translator, translate
-from gan_core.workspace import Workspace
+from glimpse.imageset import ImageSet
+from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained
 
 

@@ -21,7 +21,7 @@ from gan_core.training.engine import tensors_of
 from gan_core.training.loop import Training, longer_than_an_hour
 from gan_core.training.observe import observe
 from gan_core.training.run import Run
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from tests.gan_core.tiny import TINY, make_domains, make_set, tiny_training, trained
 
 LOGGED = {
@@ -373,7 +373,7 @@ def test_a_finished_run_stays_until_the_one_that_replaces_it_has_saved_something
 
     with monkeypatch.context() as patch:
         patch.setattr(Training, "go", killed)
-        patch.setattr("gan_core.training.start.give_way", lambda folder: None)
+        patch.setattr("gan_core.training.begin.give_way", lambda folder: None)
         with pytest.raises(SystemExit):
             train("df", "--overwrite")
     assert files() != before

@@ -15,11 +15,11 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor, nn
 
 from gan_core.cli import main
-from gan_core.imageset import ImageSet
 from gan_core.networks import Translator, initialise
 from gan_core.training.data import downsample
 from gan_core.translating import LoadedTranslator, TruthScore, ssim_map, translate
-from gan_core.workspace import Workspace
+from glimpse.imageset import ImageSet
+from glimpse.workspace import Workspace
 from tests.gan_core.tiny import TINY, make_domains, make_set, trained
 
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_core.imageset import ImageSet, ImageSetWriter
+from gan_core.training.begin import Wish, begin, describe_run, into_memory, open_images
 from gan_core.training.loop import Training
 from gan_core.training.run import Run
-from gan_core.training.start import Wish, begin, describe_run, into_memory, open_images
-from gan_core.workspace import Workspace, atomic_folder
+from glimpse.imageset import ImageSet, ImageSetWriter
+from glimpse.workspace import Workspace, atomic_folder
 
 CPU = torch.device("cpu")
 TINY: dict[str, Any] = {

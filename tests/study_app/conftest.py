@@ -12,8 +12,8 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from gan_core.stimuli import Source, StimulusSet, write_stimulus_set
-from gan_core.workspace import Workspace
+from glimpse.stimuli import Source, StimulusSet, write_stimulus_set
+from glimpse.workspace import Workspace
 from study_app import cli, create_app
 from tests.study_app.cluster import Cluster, binaries, private_cluster
 

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from flask import Flask
 from sqlalchemy import text
 
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from study_app.database import Database
 
 ANSWER = {"trial": 1, "exposure_ms": 2400, "response_time_ms": 900, "dropped_frames": 0, "focus_lost": False}

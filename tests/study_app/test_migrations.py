@@ -9,7 +9,7 @@ import pytest
 from alembic import config as alembic_cli
 from sqlalchemy import inspect, text
 
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from study_app import cli, database
 from study_app.models import Base
 

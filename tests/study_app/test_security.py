@@ -15,11 +15,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import inspect, select, text
 
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from study_app import models, security
 from study_app.database import Database, SurveyError
-from tests.study_app.test_admin import log_in, token
-from tests.study_app.test_survey import ANSWER, enter
+from tests.study_app.experimenter.test_admin import log_in, token
+from tests.study_app.participant.test_survey import ANSWER, enter
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
 

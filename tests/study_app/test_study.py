@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from gan_core.workspace import Workspace
+from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database, SurveyError
 from study_app.study import StudyFile, default_study, parse_study, read_study

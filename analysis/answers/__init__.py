@@ -1,0 +1,1 @@
+"""Answers: read from a database or a file, and tidied."""

@@ -1,0 +1,248 @@
+"""From a table as it comes to scored trials: columns found, words checked, and what is left out counted by rule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.section import AnalysisError
+from glimpse.workspace import nearest
+
+WORDS = ("real", "generated")
+NEEDED = ("participant", "image", "truth", "answer")
+MODES = ("fixed", "staircase", "unlimited")  # how exposures are chosen
+NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_s")
+TRUE = ("true", "1", "yes", "t", "y", "1.0")
+
+RULES = (
+    "A trial without an answer is left out of every score and counted; it is never taken for a wrong answer.",
+    "F1 is 2 TP / (2 TP + FP + FN). Somebody who never gave the positive answer has F1 = 0 as long as the positive "
+    "class was shown to them (then precision is 0/0, but F1 is not); with nothing positive shown or said, F1 is "
+    "undefined, left out of the F1 figures and counted.",
+    "Attention (catch) trials are never scored. A trial whose exposure went wrong and which was made good by a spare "
+    "trial gives way to the spare. Other flagged trials (exposure off, focus lost, ...) are scored as they were "
+    "answered, and the table of exclusions shows the verdict without them.",
+    "People who stopped early count with the trials they answered; people screened out, people whom the study's own "
+    "rule excludes (stated in its file before anybody came), and simulated participants do not count. Several answers "
+    "of one person to one image are several trials of that image. A negative time to answer is taken for unknown and "
+    "counted; the answer stands. A name that stands for a real and for a generated "
+    "image of one set is taken for two images.",
+)
+
+
+class OnlySimulatedError(AnalysisError):
+    """Nobody but simulated participants has answered, and these were not asked for."""
+
+
+@dataclass(frozen=True)
+class Responses:
+    """Scored trials, and what was left out on the way to them.
+
+    `trials` has one row a trial and the columns participant, set, image, mode, flags, answered_at (text, "" for none),
+    truth and answer ("real" or "generated"), is_generated and said_generated (bool), position, exposure_ms_planned,
+    exposure_ms_actual, dropped_frames, response_time_s (numbers, NaN where unknown), focus_lost,
+    simulated, finished and failed_catch (bool; the last two tell of the participant).
+    """
+
+    trials: pd.DataFrame
+    source: str  # in words, for the methods
+    sha256: str  # of the file, or of the rows that the database gave
+    counts: dict[str, int] = field(default_factory=dict)  # rows read, filtered out, missing answers, ...
+    filters: tuple[str, ...] = ()
+    unanswered: dict[str, int] = field(default_factory=dict)  # by set
+    set_versions: dict[str, list[str]] = field(default_factory=dict)  # SHA-256 of the stimulus sets answered, by set
+
+    @property
+    def simulated(self) -> int:
+        """How many simulated participants the trials hold (0 unless they were asked for)."""
+        return int(self.trials.loc[self.trials["simulated"], "participant"].nunique())
+
+
+def tidy(
+    raw: pd.DataFrame, name: str, sha256: str, where: Sequence[str] = (), *, include_simulated: bool = False
+) -> Responses:
+    """Raises AnalysisError, naming column and line, for what is no table of answers; `name` says which table it is."""
+    raw = raw.rename(columns={c: str(c).strip().lower() for c in raw.columns})
+    if "image" not in raw and "stimulus" in raw:
+        raw = raw.rename(columns={"stimulus": "image"})
+    missing = [c for c in NEEDED if c not in raw]
+    if missing:
+        raise AnalysisError(
+            f"{name} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)} (it has: "
+            f"{', '.join(map(str, raw.columns))}); needed are participant, image (or stimulus), truth and answer."
+        )
+    raw = raw.loc[:, ~raw.columns.duplicated()].reset_index(drop=True)
+    if raw.empty:
+        raise AnalysisError(f"{name} holds no answers, only column names: a row for each judgement is needed.")
+    counts = {"rows": len(raw)}
+    for condition in where:
+        raw = raw[_matches(raw, condition, name)]
+        if raw.empty:
+            raise AnalysisError(f"Not one row of {name} is left with --where {condition}.")
+    counts["filtered_out"] = counts["rows"] - len(raw)
+
+    trials = _columns(raw, name)
+    people = trials["participant"]
+    catch, simulated = _yes(raw, "catch"), trials["simulated"]
+    if "catch_trials" in raw and "catch_correct" in raw:
+        trials["failed_catch"] = _numbers(raw["catch_correct"]) < _numbers(raw["catch_trials"])
+    else:
+        failed = people[catch & trials["answer"].notna() & (trials["truth"] != trials["answer"])].unique()
+        trials["failed_catch"] = people.isin(failed)
+
+    left_out = {
+        "simulated_participants": simulated & (not include_simulated),
+        "excluded_participants": _yes(raw, "excluded"),
+        "screened_out_participants": _text(raw, "state", "") == "screened-out",
+        "catch_trials": catch,
+        "replaced_trials": _yes(raw, "replaced"),
+        "missing_answers": trials["answer"].isna(),
+    }
+    keep = pd.Series(True, index=trials.index)
+    unanswered: dict[str, int] = {}
+    for reason, rows in left_out.items():
+        gone = keep & rows
+        counts[reason] = int(people[gone].nunique() if reason.endswith("participants") else gone.sum())
+        if reason == "missing_answers":
+            unanswered = {str(k): int(n) for k, n in trials.loc[gone, "set"].value_counts().items()}
+        keep &= ~rows
+    if not keep.any():
+        if counts["simulated_participants"]:
+            raise OnlySimulatedError(
+                f"{name} holds answers of simulated participants only: add --include-simulated to see their report."
+            )
+        raise AnalysisError(f"{name} holds no answered trial that counts: see that the column answer is filled in.")
+    trials = trials[keep].reset_index(drop=True)
+
+    counts["names_of_two_images"] = _tell_apart(trials)
+    trials["is_generated"] = (trials["truth"] == "generated").to_numpy(bool)
+    trials["said_generated"] = (trials["answer"] == "generated").to_numpy(bool)
+    backwards = trials["response_time_s"] < 0
+    counts["negative_response_times"] = int(backwards.sum())
+    trials.loc[backwards, "response_time_s"] = np.nan
+    counts["flagged_trials"] = int((trials["flags"] != "").sum())
+    counts["unfinished_participants"] = int(trials.loc[~trials["finished"], "participant"].nunique())
+    counts["repeated_judgements"] = int(trials.duplicated(["set", "participant", "image"]).sum())
+    counts["trials"] = len(trials)
+    versions: dict[str, list[str]] = {}
+    if "set_sha256" in raw:
+        known = pd.DataFrame({"set": _text(raw, "set", "all"), "sha256": raw["set_sha256"].astype(str)})[
+            keep.to_numpy()
+        ]
+        versions = {str(k): sorted(set(v)) for k, v in known.drop_duplicates().groupby("set")["sha256"]}
+    return Responses(trials, name, sha256, counts, tuple(where), unanswered, versions)
+
+
+# ------------------------------------------------------------------------------------------------ columns
+
+
+def _columns(raw: pd.DataFrame, name: str) -> pd.DataFrame:
+    trials = pd.DataFrame({"truth": _words(raw, "truth", name), "answer": _words(raw, "answer", name)})
+    trials["set"] = _text(raw, "set", "all")
+    for column in ("participant", "image"):
+        trials[column] = _text(raw, column, None)
+    for column in ("truth", "participant", "image"):
+        if trials[column].isna().any():
+            raise AnalysisError(f"{name}, {_line(trials[column].isna())}: the column {column} is empty; fill it in.")
+    milliseconds = "response_time_ms" in raw and "response_time_s" not in raw
+    for column in NUMBERS:
+        given = "response_time_ms" if column == "response_time_s" and milliseconds else column
+        trials[column] = _numbers(raw[given]) if given in raw else np.nan
+    if milliseconds:
+        trials["response_time_s"] = trials["response_time_s"] / 1000
+    trials["focus_lost"], trials["simulated"] = _yes(raw, "focus_lost"), _yes(raw, "simulated")
+    trials["finished"] = _text(raw, "state", "finished") == "finished"
+    trials["answered_at"] = _text(raw, "answered_at", "")
+    mode = _text(raw, "mode", "fixed")
+    trials["mode"] = mode.where(mode.isin(MODES), "fixed")  # a column of that name may mean something else
+    trials["flags"] = _by_value(raw["flags"], _flag_words).fillna("") if "flags" in raw else ""
+    return trials
+
+
+def _tell_apart(trials: pd.DataFrame) -> int:
+    """Images of one set that share a name though one is real and one generated get names of their own; how many."""
+    kinds = trials[["set", "image", "truth"]].drop_duplicates()
+    twice = kinds.loc[kinds.duplicated(["set", "image"]), ["set", "image"]]
+    if len(twice):
+        rows = pd.MultiIndex.from_frame(trials[["set", "image"]]).isin(pd.MultiIndex.from_frame(twice))
+        trials.loc[rows, "image"] += " (" + trials.loc[rows, "truth"] + ")"
+    return len(twice)
+
+
+def _by_value(values: Any, change: Callable[[Any], Any]) -> Any:
+    """`change` of each value, computed once for each distinct one (10^6 rows have few); missing stays missing."""
+    codes, distinct = pd.factorize(values)
+    changed = np.array([*(change(v) for v in distinct), None], dtype=object)
+    return pd.Series(changed[codes], index=values.index, dtype=object)
+
+
+def _text(raw: pd.DataFrame, column: str, default: str | None) -> Any:
+    """The column without spaces around; `default` where it is missing or empty."""
+    if column not in raw:
+        return pd.Series(default, index=raw.index, dtype=object)
+    return _by_value(raw[column], lambda v: str(v).strip() or None).fillna(np.nan if default is None else default)
+
+
+def _words(raw: pd.DataFrame, column: str, name: str) -> Any:
+    words = _by_value(raw[column], lambda v: str(v).strip().lower() or None)
+    wrong = words.notna() & ~words.isin(WORDS)
+    if wrong.any():
+        said = str(raw.loc[wrong, column].iloc[0])
+        raise AnalysisError(f"{name}, {_line(wrong)}: {column} says {said!r}; the only words are real and generated.")
+    return words
+
+
+def _line(wrong: Any) -> str:
+    """Where the first bad row stands, counted as an editor does: the header is line 1."""
+    return f"line {int(wrong.index[np.argmax(wrong.to_numpy(bool))]) + 2}"
+
+
+def _yes(raw: pd.DataFrame, column: str) -> Any:
+    if column not in raw:
+        return pd.Series(False, index=raw.index)
+    return _by_value(raw[column], lambda v: str(v).strip().lower() in TRUE).fillna(False).astype(bool)
+
+
+def _flag_words(value: Any) -> str:
+    """Flags as sorted words with a space between, from "a b", "a,b" or a JSON list; "" for none."""
+    return " ".join(sorted(str(value).replace(",", " ").translate(str.maketrans("", "", "[]{}\"'")).split()))
+
+
+def _numbers(values: Any) -> Any:
+    """Numbers; a decimal comma is read as a point, and what is no finite number is NaN."""
+
+    def number(value: Any) -> float:
+        try:
+            parsed = float(str(value).strip().replace(",", "."))
+        except ValueError:
+            return float("nan")
+        return parsed if np.isfinite(parsed) else float("nan")
+
+    return _by_value(values, number).astype(float)
+
+
+def _matches(raw: pd.DataFrame, condition: str, name: str) -> Any:
+    """The rows that `COLUMN=VALUE` keeps, whatever the case of the value."""
+    column, equals, value = (word.strip() for word in condition.partition("="))
+    column, value = column.lower(), value.casefold()
+    if not equals:
+        raise AnalysisError(f"--where {condition}: write COLUMN=VALUE, as in --where passed_attention_check=True.")
+    if column == "stimulus" and column not in raw:
+        column = "image"
+    if column not in raw:
+        raise AnalysisError(f"--where {condition}: {name} has no column {column}; {nearest(column, list(raw.columns))}")
+    values = _by_value(raw[column], lambda v: str(v).strip().casefold())
+    if value in ("true", "false"):  # databases without a boolean type say 1 and 0
+        values = values.replace({"1": "true", "0": "false", "1.0": "true", "0.0": "false"})
+    found = values == value
+    if not found.any():
+        there = sorted(map(str, values.dropna().unique()))
+        raise AnalysisError(
+            f"--where {condition}: no row of {name} has that value; {column} is one of: {', '.join(there[:8])}"
+            f"{', ...' if len(there) > 8 else '.'}"
+        )
+    return found

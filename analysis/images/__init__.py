@@ -1,0 +1,1 @@
+"""Measures of images: features, distances, SSIM."""

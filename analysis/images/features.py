@@ -1,0 +1,210 @@
+"""Features of images: computed once, streamed in bounded memory, kept in the workspace under what they depend on.
+
+A cached array is found by the hash of the extractor (weights, layers, input size) and the hash of the images, so
+new weights or new images can never meet old features. torch is imported when a network is needed, not before.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from analysis.section import AnalysisError, Context
+from glimpse.workspace import GlimpseError, atomic_file, read_json, sha256_bytes, sha256_file, sha256_json, write_json
+
+if TYPE_CHECKING:
+    from analysis.images.extractors import Extractor
+
+EXTRACTORS = ("inception", "dinov2", "clip", "random")
+FORMAT = 1  # of the cache; raised when its files or the networks' numbers change
+BATCH = 64
+
+
+class Images(Protocol):
+    """Images (n, H, W, 3) uint8 that may be too many for memory: an array, a mapped file, or a view of one."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, index: Any, /) -> NDArray[np.uint8]: ...
+
+
+@dataclass(frozen=True)
+class Features:
+    """What an extractor made of n images."""
+
+    values: NDArray[np.float32]  # (n, d)
+    logits: NDArray[np.float32] | None = None  # (n, classes): for the Inception score
+    blocks: int = 1  # independent networks side by side in the d columns
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: NDArray[np.intp]) -> Features:
+        return Features(self.values[rows], None if self.logits is None else self.logits[rows], self.blocks)
+
+    def parts(self) -> list[NDArray[np.float32]]:
+        """The columns of each independent network, (n, d / blocks)."""
+        return np.split(self.values, self.blocks, axis=1)
+
+
+def checked(values: NDArray[Any], what: str = "The features") -> NDArray[Any]:
+    """`values` (n, d) if a distance can be computed from them; raises AnalysisError for n < 2 and NaN."""
+    if values.ndim != 2 or len(values) < 2:
+        raise AnalysisError(f"{what} are of fewer than two images: a distribution needs at least two.")
+    broken = int((~np.isfinite(values)).any(axis=1).sum())
+    if broken:
+        raise AnalysisError(
+            f"{what} of {broken} of {len(values)} images are not finite: the network that made the images or the "
+            "weights of the extractor are broken; train or download again."
+        )
+    return values
+
+
+def checked_images(images: Any, what: str = "The images") -> Any:
+    """`images` if they are (n, H, W, 3) uint8; raises AnalysisError for none, grey ones, and fractions of one."""
+    if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or not images.size:
+        raise AnalysisError(
+            f"{what} must be (n, H, W, 3) of type uint8, at least one: these are {images.shape} of {images.dtype}. "
+            "Give colour images with levels from 0 to 255."
+        )
+    return images
+
+
+def batches(images: Images, rows: NDArray[np.intp] | None = None) -> Iterator[NDArray[np.uint8]]:
+    """The images (N, H, W, 3), or those at `rows`, a batch at a time; from a mapped file only these are read."""
+    rows = np.arange(len(images)) if rows is None else rows
+    for start in range(0, len(rows), BATCH):
+        yield np.asarray(images[rows[start : start + BATCH]])
+
+
+def spread(images: Any, count: int) -> NDArray[Any]:
+    """At most `count` of the images, evenly spread over the set."""
+    return np.asarray(images[np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))])
+
+
+def extract(
+    extractor: Extractor,
+    images: Iterable[NDArray[np.uint8]],
+    count: int,
+    *,
+    source: str | None = None,
+    folder: Path | None = None,
+    label: str = "features",
+    progress: bool = True,
+) -> Features:
+    """Features of `count` images that come in batches (b, H, W, 3) of any size, each square-resized by the extractor.
+
+    Raises AnalysisError when the images are not as they should be, or not as many as promised.
+    `source` names the images (a hash of their pixels, or of a generator with its seed and count): with it and a
+    `folder` the features are read from the cache if they are there, without touching `images`.
+    """
+    width = extractor.dims + extractor.classes
+    path = None
+    if folder is not None and source is not None:
+        path = folder / f"{extractor.name}-{sha256_json([FORMAT, extractor.key, source, count])[:32]}.npy"
+        found = _cached(path, (count, width))
+        if found is not None:
+            return _split(found, extractor)
+    bar = tqdm(total=count, desc=label, unit="image", disable=None if progress else True, leave=False, file=sys.stderr)
+    with bar:
+        if path is None:
+            values = np.empty((count, width), np.float32)
+            _fill(values, extractor, images, bar)
+            return _split(values, extractor)
+        with atomic_file(path) as temporary:
+            mapped = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.float32, shape=(count, width))
+            _fill(mapped, extractor, images, bar)
+            mapped.flush()
+            del mapped
+            description = {
+                "format": FORMAT, "extractor": extractor.name, "extractor_key": extractor.key, "source": source,
+                "shape": [count, width], "sha256": sha256_file(temporary),
+            }  # fmt: skip
+        write_json(path.with_suffix(".json"), description)
+    return _split(np.load(path, mmap_mode="r"), extractor)
+
+
+def _fill(values: NDArray[np.float32], extractor: Extractor, images: Iterable[NDArray[np.uint8]], bar: Any) -> None:
+    done = 0
+    for batch in images:
+        checked_images(batch)
+        if done + len(batch) > len(values):
+            raise AnalysisError(f"{len(values)} images were promised and more came: count them again.")
+        for start in range(0, len(batch), BATCH):
+            piece = batch[start : start + BATCH]
+            values[done : done + len(piece)] = extractor.forward(piece)
+            done += len(piece)
+            bar.update(len(piece))
+    if done != len(values):
+        raise AnalysisError(f"{len(values)} images were promised and {done} came: the image set or run is damaged.")
+
+
+def _cached(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
+    """The cached array; None where there is none, or one of an older schema or damaged, which is computed again."""
+    try:
+        described = read_json(path.with_suffix(".json"))
+        if described["format"] != FORMAT or described["sha256"] != sha256_file(path):
+            raise ValueError
+        values = np.load(path, mmap_mode="r", allow_pickle=False)
+        return values if values.shape == shape and values.dtype == np.float32 else None
+    except (OSError, ValueError, KeyError, GlimpseError):
+        if path.exists():
+            print(f"{path.name} is damaged or of another version: computed again.", file=sys.stderr)
+        return None
+
+
+def _split(values: NDArray[np.float32], extractor: Extractor) -> Features:
+    logits = values[:, extractor.dims :] if extractor.classes else None
+    return Features(values[:, : extractor.dims], logits, extractor.blocks)
+
+
+def source_of(images: NDArray[np.uint8]) -> str:
+    """The identity of images in memory."""
+    return sha256_bytes(f"{images.shape}".encode() + np.ascontiguousarray(images).tobytes())
+
+
+_loaded: dict[tuple[Any, ...], Extractor] = {}
+
+
+def extractor_for(context: Context, calibration: NDArray[np.uint8]) -> Extractor:
+    """The extractor that the context asks for, loaded once; `auto` is Inception where its weights are at hand."""
+    from analysis.images import extractors
+
+    name, weights, device = context.extractor, context.weights, device_of(context.device)
+    if name == "auto":
+        at_hand = weights is not None or extractors.official_weights("inception").is_file()
+        name = "inception" if at_hand else "random"
+    file = weights.stat() if weights is not None and weights.is_file() else None
+    key = (
+        name,
+        device,
+        weights,
+        file and (file.st_mtime_ns, file.st_size),
+        name == "random" and source_of(calibration),
+    )
+    if key not in _loaded:
+        _loaded[key] = extractors.load(name, calibration=calibration, weights=weights, device=device)
+    return _loaded[key]
+
+
+def device_of(name: str) -> str:
+    """`auto` is the GPU where there is one. Raises AnalysisError where it is asked for and there is none."""
+    if name == "cpu":
+        return name
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda"
+    if name == "cuda":
+        raise AnalysisError("There is no CUDA device that this PyTorch can use: leave out --device, or take cpu.")
+    return "cpu"

@@ -1,0 +1,173 @@
+"""What the workspace holds to be judged: each run that makes images from nothing, beside the image set it imitates.
+
+Reads configurations without torch; torch is loaded when images are generated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.images import features
+from analysis.images.features import Features, spread
+from analysis.section import Context
+from gan_core.training.run import Run
+from glimpse.imageset import ImageSet
+from glimpse.workspace import Workspace, sha256_file, sha256_json
+
+if TYPE_CHECKING:
+    from analysis.images.extractors import Extractor
+    from gan_core.sampling import Statistics
+
+FRESH = 1_000_000  # added to the seed: latents that neither training nor publishing used
+FEWEST = 4  # real images: two against two
+GENERATED = 1000  # images of each run that the report looks at
+
+
+@dataclass(frozen=True)
+class View:
+    """Some images of a mapped set at another size, read when indexed."""
+
+    images: NDArray[np.uint8]
+    rows: NDArray[np.intp]
+    height: int
+    width: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return len(self.rows), self.height, self.width, 3
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, index: Any) -> NDArray[np.uint8]:
+        """One image for a number, (n, H, W, 3) for a slice or positions."""
+        chosen = np.asarray(self.images[self.rows[index]])
+        if chosen.shape[-3:-1] == (self.height, self.width):
+            return chosen
+        from gan_core.training.data import downsample
+
+        if chosen.ndim == 3:
+            return downsample(chosen, self.height, self.width)
+        return np.stack([downsample(image, self.height, self.width) for image in chosen])
+
+
+@dataclass(frozen=True)
+class Imitation:
+    """One unconditional run, its generator chosen while training, and the real images it was trained on."""
+
+    run: Run
+    folder: Path
+    generator_sha256: str
+    real: ImageSet
+    device: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return self.run.name
+
+    @property
+    def inputs(self) -> dict[str, str]:
+        """What all results of this run depend on, for caching them."""
+        return {"generator": self.generator_sha256, "images": self.real.sha256, "index": self._index_sha256()}
+
+    def rows(self, split: str) -> NDArray[np.intp]:
+        return self.real.where(split)
+
+    def groups(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
+        return self.real.groups[rows]
+
+    def view(self, rows: NDArray[np.intp]) -> View:
+        """The real images at these rows, at the run's size, read when asked for."""
+        return View(self.real.images, rows, *self.size)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.run.height, self.run.width
+
+    def generated(
+        self, count: int = GENERATED, truncation: float | None = None, statistics: Statistics = "matched"
+    ) -> Iterator[NDArray[np.uint8]]:
+        """Batches (b, H, W, 3) from fresh latents; the first of a longer draw are those of a shorter one."""
+        from gan_core.sampling import generate
+
+        return generate(self.folder, count, FRESH + self.seed, truncation, self.device, statistics=statistics)
+
+    def real_features(self, extractor: Extractor, rows: NDArray[np.intp], context: Context) -> Features:
+        source = sha256_json([self.real.sha256, self.size, rows.tolist()])
+        return features.extract(
+            extractor, features.batches(self.view(rows)), len(rows), source=source, folder=context.workspace.features,
+            label=f"features of {self.real.name}", progress=context.progress,
+        )  # fmt: skip
+
+    def generated_features(
+        self, extractor: Extractor, context: Context, count: int = GENERATED, truncation: float | None = None,
+        statistics: Statistics = "matched",
+    ) -> Features:  # fmt: skip
+        drawn = [truncation, statistics] if truncation is not None else []  # statistics matter to truncated latents
+        source = sha256_json([self.generator_sha256, FRESH + self.seed, *drawn])
+        return features.extract(
+            extractor, self.generated(count, truncation, statistics), count, source=source,
+            folder=context.workspace.features, label=f"features of images by {self.name}", progress=context.progress,
+        )  # fmt: skip
+
+    def extractor(self, context: Context) -> Extractor:
+        """The context's extractor, calibrated on this run's training images where it is the random one."""
+        rows = self.rows("train")
+        return features.extractor_for(context, spread(self.view(rows), 512))
+
+    def _index_sha256(self) -> str:
+        return str(self.real.manifest["files"]["index.csv"])
+
+
+def imitations(context: Context) -> tuple[list[Imitation], list[str]]:
+    """The unconditional runs whose generator and image set are there, and a sentence for each that is left out."""
+    found, left_out = [], []
+    workspace = context.workspace
+    sets: dict[str, ImageSet] = {}
+    for name in workspace.names("runs"):
+        folder = workspace.existing("runs", name)
+        run = Run.of(folder)
+        if run.experiment.way != "unconditional":
+            continue
+        facts = run.image_sets[run.experiment.target]
+        generator = folder / "generator.safetensors"
+        if not generator.is_file():
+            left_out.append(f"The run '{name}' has no generator yet and is left out.")
+            continue
+        real = image_set(workspace, facts, sets)
+        if real is None:
+            left_out.append(f"The run '{name}' is left out: its image set '{facts['name']}' is gone or was made again.")
+            continue
+        if len(real) < FEWEST:
+            left_out.append(
+                f"The run '{name}' is left out: its image set '{real.name}' holds {len(real)} images, and to compare "
+                f"real ones with each other takes {FEWEST}."
+            )
+            continue
+        device = features.device_of(context.device)
+        found.append(Imitation(run, folder, sha256_file(generator), real, device, context.seed))
+    return found, left_out
+
+
+def image_set(
+    workspace: Workspace, facts: Mapping[str, Any], loaded: dict[str, ImageSet] | None = None
+) -> ImageSet | None:
+    """The image set that a run was trained on, by what its configuration says of it; None if it is gone or another."""
+    name, loaded = str(facts["name"]), {} if loaded is None else loaded
+    if name not in loaded:
+        if name not in workspace.names("images"):
+            return None
+        loaded[name] = ImageSet.load(workspace.existing("images", name))
+    return loaded[name] if loaded[name].sha256 == facts["sha256"] else None
+
+
+def gathered(batches: Iterator[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """All batches as one array (n, H, W, 3)."""
+    return np.concatenate(list(batches))

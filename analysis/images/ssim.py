@@ -1,0 +1,182 @@
+"""Structural similarity of many pairs of images: exact, and a coarse pass that finds where to look.
+
+SSIM of Wang et al. 2004: Gaussian windows of 11 taps, sigma 1.5, the window's own covariance, range 255, mean over
+all windows that lie within the image and over the channels: the numbers of scikit-image with `gaussian_weights=True,
+sigma=1.5, use_sample_covariance=False, data_range=255`. What depends on one image alone (means, variances) is computed
+once; only the blur of the product is left for each pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.images.extractors import to_tensor
+from analysis.section import AnalysisError
+
+TAPS, SIGMA = 11, 1.5
+C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+CENTRE, ROOT2 = 128.0, 2**0.5
+TILE = 24  # outputs of one dense block of the banded blur
+WINDOWS = 15  # windows a side in the coarse pass
+CHUNK = 64  # images a side in the coarse pass
+
+
+def gaussian() -> torch.Tensor:
+    """(11,) weights that sum to one."""
+    x = torch.arange(TAPS, dtype=torch.float64) - TAPS // 2
+    weights = torch.exp(-0.5 * (x / SIGMA) ** 2)
+    return (weights / weights.sum()).float()
+
+
+def blur(x: torch.Tensor) -> torch.Tensor:
+    """(n, c, H, W) to the weighted means of all windows within the image, (n, c, H - 10, W - 10).
+
+    A blur by matrix products: the Toeplitz band is cut into equal dense blocks, which costs a third of the whole
+    matrix, runs at the speed of BLAS and writes in place.
+    """
+    n, c, height, width = x.shape
+    across = x.new_empty(n * c * height, width - TAPS + 1)
+    flat = x.reshape(-1, width)
+    for start, size in _tiles(width):
+        torch.mm(flat[:, start : start + size + TAPS - 1], _band(size, x.device), out=across[:, start : start + size])
+    across = across.view(n * c, height, -1)
+    out = x.new_empty(n * c, height - TAPS + 1, across.shape[2])
+    for start, size in _tiles(height):
+        band = _band(size, x.device).T.expand(n * c, -1, -1)
+        torch.bmm(band, across[:, start : start + size + TAPS - 1], out=out[:, start : start + size])
+    return out.view(n, c, *out.shape[1:])
+
+
+def _tiles(side: int) -> list[tuple[int, int]]:
+    return [(start, min(TILE, side - TAPS + 1 - start)) for start in range(0, side - TAPS + 1, TILE)]
+
+
+_bands: dict[tuple[int, torch.device], torch.Tensor] = {}
+
+
+def _band(size: int, device: torch.device) -> torch.Tensor:
+    """(size + 10, size): column j holds the weights in rows j to j + 10."""
+    if (size, device) not in _bands:
+        band, weights = torch.zeros(size + TAPS - 1, size), gaussian()
+        for j in range(size):
+            band[j : j + TAPS, j] = weights
+        _bands[size, device] = band.to(device)
+    return _bands[size, device]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Images with everything that SSIM needs of each alone, scaled so that a pair costs few passes over memory."""
+
+    pixels: torch.Tensor  # (n, 3, H, W): √2 times p, centred, or float32 would lose the variance of smooth skin
+    mean: torch.Tensor  # (n, 3, H - 10, W - 10): its blur
+    bright: torch.Tensor  # √2 times the mean of the pixels
+    luminance: torch.Tensor  # squared mean of the pixels + C1 / 2
+    variance: torch.Tensor  # variance + C2 / 2
+
+    @classmethod
+    def of(cls, images: NDArray[np.uint8], device: str = "cpu") -> Prepared:
+        """Of (n, H, W, 3) uint8; raises AnalysisError for images smaller than a window."""
+        check_size(images)
+        pixels = to_tensor(images, device).float() * ROOT2
+        centre = pixels.mean((2, 3), keepdim=True).round()
+        pixels -= centre
+        mean = blur(pixels)
+        bright = mean + centre
+        variance = (blur(pixels * pixels) - mean * mean).clamp_min_(0)
+        return cls(pixels, mean, bright, bright**2 / 2 + C1 / 2, variance / 2 + C2 / 2)
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def take(self, rows: torch.Tensor | slice) -> Prepared:
+        fields = (self.pixels, self.mean, self.bright, self.luminance, self.variance)
+        return Prepared(*(field[rows] for field in fields))
+
+
+def check_size(images: NDArray[np.uint8]) -> None:
+    if min(images.shape[1:3]) < TAPS:
+        raise AnalysisError(
+            f"The images are {images.shape[1]} x {images.shape[2]} pixels; SSIM needs at least {TAPS} x {TAPS}."
+        )
+
+
+def ssim(a: Prepared, b: Prepared) -> torch.Tensor:
+    """(n,) SSIM of a[i] with b[i]; a single image on one side is compared with all of the other.
+
+    (2 μa μb + C1)(2 σab + C2) / ((μa² + μb² + C1)(σa² + σb² + C2)), equation 13 of the paper.
+    """
+    c1, c2 = a.mean.new_tensor(C1), a.mean.new_tensor(C2)
+    above = blur(torch.addcmul(c2, a.pixels, b.pixels)).addcmul_(a.mean, b.mean, value=-1)
+    above.mul_(torch.addcmul(c1, a.bright, b.bright))
+    below = (a.luminance + b.luminance).mul_(a.variance + b.variance)
+    return above.div_(below).mean((1, 2, 3))
+
+
+def one_to_all(query: Prepared, targets: Prepared, at_once: int = 8) -> torch.Tensor:
+    """(n,) SSIM of one image with each of n, a few at a time so that the work stays in the processor's cache."""
+    return torch.cat([ssim(query, targets.take(slice(i, i + at_once))) for i in range(0, len(targets), at_once)])
+
+
+# ------------------------------------------------------------------------------------------------ the coarse pass
+
+
+@dataclass(frozen=True)
+class Windows:
+    """A grid of windows of each image, so that one matrix product gives twice the covariance + C2 of every pair."""
+
+    weighted: torch.Tensor  # (windows * 3, n, 123): sqrt(2 weight) * pixel, then what takes off the means and adds C2
+    bright: torch.Tensor  # (windows * 3, n): √2 times the mean
+    luminance: torch.Tensor  # squared mean + C1 / 2
+    variance: torch.Tensor  # variance + C2 / 2
+
+    @classmethod
+    def of(cls, images: NDArray[np.uint8], device: str = "cpu", *, second: bool = False) -> Windows:
+        """Of (n, H, W, 3) uint8, for the first or the second side of `coarse`."""
+        pixels = to_tensor(images, device).float() - CENTRE
+        height, width = pixels.shape[2] - TAPS + 1, pixels.shape[3] - TAPS + 1
+        steps = [max(1, side // WINDOWS) for side in (height, width)]
+        patches = pixels[:, :, (height - 1) % steps[0] // 2 :, (width - 1) % steps[1] // 2 :]
+        patches = patches.unfold(2, TAPS, steps[0]).unfold(3, TAPS, steps[1])  # (n, 3, rows, columns, 11, 11)
+        patches = patches.permute(1, 2, 3, 0, 4, 5)
+        weights = torch.outer(gaussian(), gaussian()).to(device)
+        weighted = pixels.new_empty(patches.shape[:3].numel(), len(images), TAPS * TAPS + 2)
+        inner = weighted[..., :-2]
+        torch.mul(patches, (2 * weights).sqrt(), out=inner.view(patches.shape))
+        mean = inner @ (weights / 2).sqrt().flatten()
+        variance = (torch.linalg.vector_norm(inner, dim=-1).square() / 2 - mean**2).clamp_min(0)
+        weighted[..., -2] = mean * (ROOT2 if second else -ROOT2)
+        weighted[..., -1] = 1 if second else C2
+        bright = mean + CENTRE
+        return cls(weighted, ROOT2 * bright, bright**2 + C1 / 2, variance + C2 / 2)
+
+
+def coarse(a: Windows, b: Windows, at_once: int = 24) -> torch.Tensor:
+    """(n, m) mean SSIM over the grid of windows: an estimate of SSIM at a hundredth of its cost. `b` is the second."""
+    total = a.bright.new_zeros(a.bright.shape[1], b.bright.shape[1])
+    c1 = a.bright.new_tensor(C1)
+    for i in range(0, len(a.bright), at_once):
+        rows = slice(i, i + at_once)
+        above = torch.bmm(a.weighted[rows], b.weighted[rows].transpose(1, 2))
+        above.mul_(torch.addcmul(c1, a.bright[rows, :, None], b.bright[rows, None, :]))
+        below = a.luminance[rows, :, None] + b.luminance[rows, None, :]
+        below.mul_(a.variance[rows, :, None] + b.variance[rows, None, :])
+        total += above.div_(below).sum(0)
+    return total / len(a.bright)
+
+
+def squared_errors(a: NDArray[np.uint8], b: NDArray[np.uint8], device: str = "cpu") -> torch.Tensor:
+    """(n, m) mean squared errors of (n, H, W, 3) and (m, H, W, 3) uint8, by one matrix product."""
+    x, y = ((to_tensor(v, device).float() - CENTRE).flatten(1) for v in (a, b))
+    squares = (x * x).sum(1)[:, None] + (y * y).sum(1)[None, :] - 2 * x @ y.T
+    return squares.clamp_min(0) / x.shape[1]
+
+
+def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:
+    for start in range(0, count, size):
+        yield slice(start, min(start + size, count))

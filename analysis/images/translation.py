@@ -1,0 +1,124 @@
+"""How close translated images come to real ones of the other domain: eczema added and removed, targeted or in cycles.
+
+The test images of one domain, translated, against the real test images of the other. Most of an image stays what it
+was, so a distance says little alone (the paper found that FID 'applies poorly' here): beside it stands that of the same
+images untouched. Phantoms know the same skin without its lesion; there the removal is held against that truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.images import features
+from analysis.images.features import Features, source_of
+from analysis.images.runs import FEWEST, Imitation, image_set
+from analysis.section import Context
+from gan_core.training.run import Run
+from glimpse.imageset import ImageSet
+from glimpse.workspace import sha256_file
+
+IMAGES = 500  # translated in each direction at most
+
+
+@dataclass(frozen=True)
+class Direction:
+    """One way in which a run translates, between the image sets of its two domains."""
+
+    name: str  # as `publish` calls the stimulus set
+    domain: str  # what it makes
+    source: Imitation  # the run beside the images that it translates
+    target: Imitation  # and beside those that they should look like
+    donors: ImageSet | None  # lends masks; None where the images' own say where, or none is needed
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What all results depend on, for caching them."""
+        return {
+            "domain": self.domain, "source": self.source.inputs, "target": self.target.inputs,
+            "donors": None if self.donors is None else self.donors.manifest["files"],
+        }  # fmt: skip
+
+    def rows(self, seed: int) -> NDArray[np.intp]:
+        """Which images of the source are translated: of the test split, or of training where nothing was held out."""
+        test = self.source.rows("test")
+        return np.random.default_rng(seed).permutation(test if len(test) >= 2 else self.source.rows("train"))[:IMAGES]
+
+    def translated(self, rows: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.uint8]]:
+        """Each of these images (H, W, 3), translated."""
+        from gan_core.training.data import downsample
+        from gan_core.translating import load_translator, random_masks, translate
+
+        translator = load_translator(self.target.folder, self.domain, self.target.device)
+        masks = self.source.real.masks
+        lent = None if self.donors is None else random_masks(self.donors, len(rows), np.random.default_rng(seed))
+        for i, image in enumerate(self.source.view(rows)[:]):
+            mask = None
+            if translator.needs_mask:
+                given = lent[i] if lent is not None else None if masks is None else np.asarray(masks[rows[i]])
+                mask = None if given is None else downsample(given, *self.target.size)
+            yield translate(translator, image, mask)
+
+
+def directions(context: Context) -> list[Direction]:
+    """Each way of each translation run whose generator and image sets are as they were."""
+    found = []
+    workspace = context.workspace
+    for name in workspace.names("runs"):
+        folder = workspace.existing("runs", name)
+        run = Run.of(folder)
+        experiment = run.experiment
+        generator = folder / "generator.safetensors"
+        if experiment.source is None or not generator.is_file():
+            continue
+        sets = {domain: image_set(workspace, facts) for domain, facts in run.image_sets.items()}
+        if any(s is None or len(s) < FEWEST for s in sets.values()):
+            continue
+        device, sha256 = features.device_of(context.device), sha256_file(generator)
+        beside = {d: Imitation(run, folder, sha256, s, device, context.seed) for d, s in sets.items() if s is not None}
+        ways = {name: (experiment.source, experiment.target)}
+        if experiment.way == "cyclic":
+            ways = {f"{name}-add": ways[name], f"{name}-remove": ways[name][::-1]}
+        for label, (source, target) in ways.items():
+            donors = None if experiment.masked in (None, source) else sets[str(experiment.masked)]
+            found.append(Direction(label, target, beside[source], beside[target], donors))
+    return found
+
+
+@dataclass(frozen=True)
+class Translated:
+    """What a direction made of some images, and the same images untouched."""
+
+    made: Features
+    untouched: Features
+    groups: NDArray[np.str_]
+    truth: dict[str, float | None]  # PSNR and SSIM against the true skin, by 'translated' or 'untouched'; or empty
+
+
+def translate(direction: Direction, context: Context) -> Translated:
+    """Features of the translated images; where the source knows the same skin without its lesion, the truth, too."""
+    from gan_core.training.data import downsample
+    from gan_core.translating import TruthScore
+
+    source, rows = direction.source, direction.rows(context.seed)
+    made = np.stack(list(direction.translated(rows, context.seed)))
+    extractor = direction.target.extractor(context)
+    found = features.extract(
+        extractor, features.batches(made), len(made), source=source_of(made), folder=context.workspace.features,
+        label=f"features of images by {direction.name}", progress=context.progress,
+    )  # fmt: skip
+    truth: dict[str, float | None] = {}
+    real = source.real
+    if real.truth is not None and real.masks is not None and direction.domain == "healthy":
+        for kind, images in (("translated", made), ("untouched", source.view(rows))):
+            score = TruthScore()
+            for i, row in enumerate(rows):
+                score.add(
+                    images[i], downsample(real.truth[row], *source.size), downsample(real.masks[row], *source.size)
+                )
+            truth |= {f"{name}_{kind}": value for name, value in score.result().items()}
+    return Translated(found, source.real_features(extractor, rows, context), source.groups(rows), truth)

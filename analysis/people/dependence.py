@@ -1,0 +1,166 @@
+"""What the verdict and the answers depend on: exclusions, the place in the sequence, the exposure, the time taken."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis.people import inference
+from analysis.people.trials import Trials
+
+Bools = NDArray[np.bool_]
+TOO_FAST_S = 0.2  # after the answer could be given: faster than people react to anything
+EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
+SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # up to so many positions each is a point of its own, given so many trials
+QUANTILES = 5
+SLOPE_METHOD = f"least squares within participants, {inference.METHOD}; p_holm over all trends of the report"
+
+
+# ------------------------------------------------------------------------------------------------ exclusions
+
+
+def exclusions(rows: pd.DataFrame) -> dict[str, Bools]:
+    """What one might leave out, by name: (n,) true where a trial goes."""
+    off = (rows["exposure_ms_actual"] - rows["exposure_ms_planned"]).abs() > EXPOSURE_OFF_MS
+    shown, taken = rows["exposure_ms_actual"].fillna(0.0) / 1000, rows["response_time_s"]
+    from_onset = taken.median() > shown.median()  # as our survey measures; others may begin at the end of the exposure
+    too_fast = taken - (shown if from_onset else 0.0) < TOO_FAST_S
+    each = {
+        "focus lost": rows["focus_lost"],
+        "exposure off by more than 50 ms": off,
+        "any flag": rows["flags"] != "",
+        "answered within 200 ms": too_fast,
+        "people who failed an attention trial": rows["failed_catch"],
+        "people who stopped early": ~rows["finished"],
+        "people who gave one answer throughout": _one_answer(rows),
+    }
+    found = {name: np.asarray(gone, bool) for name, gone in each.items()}
+    if sum(gone.any() for gone in found.values()) > 1:
+        found["all of these"] = np.logical_or.reduce(list(found.values()))
+    return found
+
+
+def _one_answer(rows: pd.DataFrame) -> Any:
+    said = rows.groupby("participant")["said_generated"].transform("mean")
+    return (said == 0) | (said == 1)
+
+
+def sensitivity(rows: pd.DataFrame, answers: Trials, bound: float) -> pd.DataFrame:
+    """The verdict with each exclusion that leaves something out, and with none."""
+    lines = []
+    for name, gone in {"none": np.zeros(len(rows), bool), **exclusions(rows)}.items():
+        if name != "none" and not gone.any():
+            continue
+        left = answers.where(~gone)
+        line: dict[str, Any] = {"left out": name, "trials_left_out": int(gone.sum()), "trials": len(left)}
+        if not len(left):
+            line |= {"participants": 0, "note": "nobody is left"}
+        else:
+            people = len(np.unique(left.participant))
+            balanced = inference.balanced_accuracy(left)
+            verdict = inference.verdict(balanced, people, bound)
+            low, high = balanced.ci95 or (None, None)
+            line |= {
+                "participants": people, "balanced_accuracy": balanced.value, "low": low, "high": high,
+                "p_equivalence": verdict.p_equivalence, "p_chance": verdict.p_chance, "verdict": verdict.code,
+            }  # fmt: skip
+            if verdict.p_equivalence is None:
+                line["note"] = verdict.note
+        lines.append(line)
+    return pd.DataFrame(lines)
+
+
+# ------------------------------------------------------------------------------------------------ trends
+
+
+@dataclass(frozen=True)
+class Trend:
+    """One thing that accuracy may depend on."""
+
+    name: str
+    label: str  # of the axis
+    unit: str  # of the slope
+    per: str  # the same in a sentence
+    of: Callable[[pd.DataFrame], Any]  # the value of each trial, NaN where unknown
+    scale: Callable[[Any], Any]  # to the scale on which the slope is taken
+    least: float = 0.0  # on that scale: with less between the 5 % and 95 % quantiles there is nothing to see
+
+
+TRENDS = (
+    Trend("position", "place in the sequence", "10 trials", "every 10 trials", lambda r: r["position"],
+          lambda x: x / 10),
+    Trend("exposure", "exposure, s", "second", "each second of exposure", lambda r: r["exposure_ms_actual"] / 1000,
+          lambda x: x, 0.1),
+    Trend("time", "time to answer, s", "doubling", "each doubling of the time to answer",
+          lambda r: r["response_time_s"], lambda x: np.log2(x.clip(lower=0.01))),
+)  # fmt: skip
+
+
+def varies(trend: Trend, rows: pd.DataFrame) -> bool:
+    """Whether the trials differ in it enough to say anything."""
+    x = np.asarray(trend.scale(trend.of(rows)), float)
+    x = x[np.isfinite(x)]
+    return len(x) > 2 and float(np.ptp(np.quantile(x, [0.05, 0.95]))) > trend.least
+
+
+def curve(x: Any, answers: Trials) -> pd.DataFrame:
+    """Accuracy, low and high (95 %, new people and images) along `x`, (n,): each position, or fifths of the trials."""
+    known = np.isfinite(x)
+    values = np.unique(x[known])
+    if len(values) > SINGLE_POSITIONS or known.sum() < SINGLE_TRIALS * len(values) > SINGLE_TRIALS * QUANTILES:
+        edges = np.unique(np.quantile(x[known], np.linspace(0, 1, QUANTILES + 1)))
+        bins = np.clip(np.searchsorted(edges, x, side="right") - 1, 0, max(len(edges) - 2, 0))
+    else:
+        bins = np.searchsorted(values, x)
+    points = []
+    for b in np.unique(bins[known]):
+        here = known & (bins == b)
+        found = inference.accuracy(answers.where(here))
+        low, high = found.ci95 or (found.value, found.value)
+        points.append(
+            {"x": float(x[here].mean()), "accuracy": found.value, "low": low, "high": high, "n": int(here.sum())}
+        )
+    return pd.DataFrame(points)
+
+
+def slope(x: Any, answers: Trials) -> inference.Estimate:
+    """How accuracy changes with `x`, (n,), within participants: least squares, two-way clustered interval.
+
+    Each participant is compared with themselves only, so that able people who are slow do not make slowness look able.
+    """
+    known = np.isfinite(x)
+    mine, x = answers.where(known), x[known]
+    if len(x) < 3:
+        return inference.Estimate(None, note="not recorded")
+    _, who = np.unique(mine.participant, return_inverse=True)
+    count = np.bincount(who)
+    away = x - (np.bincount(who, x) / count)[who]
+    right = mine.correct - (np.bincount(who, mine.correct) / count)[who]
+    spread = float(away @ away)
+    if spread < 1e-9 * len(x) or len(count) < 2:
+        return inference.Estimate(None, note="does not vary within participants")
+    value = float(away @ right) / spread
+    variance, df, _ = inference.two_way(away * (right - value * away) / spread, mine)
+    if variance <= 0:
+        return inference.Estimate(value, note="all answers alike: no interval")
+    half = float(stats.t.ppf(0.975, df) * np.sqrt(variance))
+    return inference.Estimate(value, float(np.sqrt(variance)), df, (value - half, value + half))
+
+
+def slope_p(found: inference.Estimate) -> float:
+    """Two-sided p-value of 'does not change'; 1 where there is no standard error to judge by."""
+    if found.value is None or not found.se or found.df is None:
+        return 1.0
+    return float(2 * stats.t.sf(abs(found.value) / found.se, found.df))
+
+
+def stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One table with the set as its first column."""
+    labelled = [table.assign(set=name)[["set", *table.columns]] for name, table in tables.items() if len(table)]
+    return pd.concat(labelled, ignore_index=True) if labelled else pd.DataFrame()

@@ -1,0 +1,208 @@
+"""The report as files: one self-contained page, figures (SVG, PNG, PDF), tables (CSV) and scores.json.
+
+Nothing here computes: it takes the finished parts and writes them. The page asks for nothing from anywhere, and its
+own content security policy forbids it to.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import re
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup, escape
+from matplotlib.figure import Figure
+
+from analysis.figures.style import INK, styled
+from analysis.section import Part
+
+SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
+P_VALUES = {"p", "p_holm", "p_equivalence", "p_chance", "p_permutation", "p_permuted_answers", "p_permuted_images",
+            "always_valid_p"}  # fmt: skip
+OPEN_ROWS = 12  # a longer table is folded
+PNG_DPI = 200
+IN_THE_DARK = {"#0072b2": "#3f93e2", "#56b4e9": "#9ad8ff", "#000000": "#ffffff"}  # too dark for a dark page
+# Verdana has the widths of DejaVu Sans, so a page without it looks as drawn.
+FONTS = "'DejaVu Sans', 'Bitstream Vera Sans', Verdana, sans-serif"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Everything around the sections."""
+
+    title: str
+    subtitle: str
+    verdicts: Sequence[dict[str, Any]]  # one a set: name, verdict, sentence, facts (label, value)
+    warnings: Sequence[str]  # shown on top, in a box, on every printed page
+    methods: Sequence[str]
+    rules: Sequence[str]  # of what was missing or odd
+    limits: Sequence[str]
+    citation: Sequence[str]
+    bibtex: str
+    provenance: dict[str, Any]
+    left_out: Sequence[str]  # parts that could not be had, a sentence each
+
+
+def write(folder: Path, page: Page, parts: Sequence[Part], tick: Callable[[str], None]) -> None:
+    """Write index.html, figures/ and tables/ of the report into an empty folder; `tick` is told after each figure."""
+    (folder / "figures").mkdir()
+    (folder / "tables").mkdir()
+    sections = []
+    for part in parts:
+        figures = []
+        for name, draw in part.figures.items():
+            svg = write_figure(draw, folder / "figures", name, part.captions.get(name, part.title))
+            figures.append({"name": name, "svg": Markup(svg), "caption": part.captions.get(name, "")})
+            tick(name)
+        tables = [  # a table of a figure's name holds its numbers
+            _table(
+                folder / "tables", name, frame, "In numbers" if name in part.figures else part.captions.get(name, "")
+            )
+            for name, frame in part.tables.items()
+        ]
+        sections.append({"part": part, "figures": figures, "tables": tables})
+    environment = Environment(
+        loader=PackageLoader("analysis.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters |= {"css_string": css_string, "prose": prose}
+    html = environment.get_template("report.html").render(page=page, sections=sections)
+    style, _, body = html.partition("</style>")
+    body = re.sub(r"(\d) ?%", "\\1\u202f%", body)  # a number and its per cent sign stay on one line
+    html = f"{style}</style>{body}"
+    (folder / "index.html").write_text(html, "utf-8")
+
+
+def prose(text: str) -> Markup:
+    """`text` with what stands between backticks as code."""
+    return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
+
+
+def css_string(text: str) -> Markup:
+    """`text` as a string of a style sheet, with every unusual character as its code."""
+    return Markup('"' + "".join(c if c.isalnum() or c == " " else f"\\{ord(c):x} " for c in text) + '"')
+
+
+# ------------------------------------------------------------------------------------------------ figures
+
+
+def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str) -> str:
+    """Draw once, save as SVG, PNG and PDF, and return the SVG to put into the page."""
+    with styled(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # the report says so, once
+        figure = draw()
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")  # laid out once, not once a format
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "Glimpse"})
+        svg = buffer.getvalue()
+        (folder / f"{name}.svg").write_text(svg, "utf-8")
+        figure.savefig(
+            folder / f"{name}.png", dpi=PNG_DPI, transparent=False, facecolor="white", metadata={"Software": None}
+        )
+        figure.savefig(folder / f"{name}.pdf", transparent=False, facecolor="white", metadata={"CreationDate": None})
+    return inline(svg, name, label)
+
+
+def inline(svg: str, name: str, label: str) -> str:
+    """An SVG file as part of a page: no prolog, IDs of its own, ink in the page's colour, scaled to its column."""
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    svg = re.sub(r'(<image\b[^>]*?) id="[^"]*"', r"\1", svg)  # one picture drawn twice has one ID; nothing refers to it
+    svg = re.sub(r'\bid="', f'id="figure-{name}--', svg)
+    svg = svg.replace("url(#", f"url(#figure-{name}--").replace('href="#', f'href="#figure-{name}--')
+    svg = svg.replace(INK, "currentColor").replace("'DejaVu Sans'", FONTS)
+    for colour, brighter in IN_THE_DARK.items():
+        svg = svg.replace(colour, f"light-dark({colour}, {brighter})")
+    width = re.search(r'width="([\d.]+)pt"', svg)
+    inches = float(width.group(1)) / 72 if width else 6.0
+    return re.sub(
+        r'<svg [^>]*?(viewBox="[^"]*")[^>]*>',
+        lambda m: (
+            f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" {m.group(1)} '
+            f'role="img" aria-label="{Markup.escape(label)}" '
+            f'style="width:{inches * 1.25:.2f}in;--least:{inches * 0.75:.2f}in">'
+        ),
+        svg, count=1,
+    )  # fmt: skip
+
+
+# ------------------------------------------------------------------------------------------------ tables and numbers
+
+
+def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[str, Any]:
+    frame = frame.reset_index(drop=True)
+    frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    shown = frame.head(SHOWN_ROWS)
+    cells = [
+        [
+            {
+                "text": p_value(v) if c in P_VALUES and _is_number(v) else number(v),
+                "sort": v if _is_number(v) else None, "short": len(str(v)) < 48,
+            }
+            for c, v in zip(shown.columns, row, strict=True)
+        ]
+        for row in shown.itertuples(index=False, name=None)
+    ]  # fmt: skip
+    heads = [{"text": head(str(c)), "numeric": pd.api.types.is_numeric_dtype(frame[c])} for c in frame.columns]
+    return {
+        "name": name, "caption": caption, "heads": heads, "rows": cells, "total": len(frame),
+        "open": len(frame) <= OPEN_ROWS,
+    }  # fmt: skip
+
+
+def head(column: str) -> str:
+    """The name of a column as a reader writes it."""
+    return column.replace("_", " ").replace("d prime", "d′").replace("f1", "F1")
+
+
+def p_value(value: float) -> str:
+    return number(value) if math.isnan(value) or value >= 0.001 else "< 0.001"
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def number(value: Any) -> str:
+    """A value as a reader wants it: 3 decimals below 10, fewer above, an en dash for what cannot be had."""
+    if value is None or value is pd.NaT or (isinstance(value, (float, np.floating)) and math.isnan(value)):
+        return "–"
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return f"{int(value):,}".replace(",", "\u202f") if abs(int(value)) >= 10_000 else str(int(value))
+    if isinstance(value, (float, np.floating)):
+        size = abs(float(value))
+        if size and (size < 0.001 or size >= 1e6):
+            return f"{value:.2g}".replace("-", "−")
+        return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}".replace("-", "−")
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(_is_number(v) for v in value):
+        return f"{number(value[0])} to {number(value[1])}"
+    return str(value)
+
+
+def plain(value: Any) -> Any:
+    """`value` as strict JSON: NumPy's numbers as Python's, NaN and infinity as None."""
+    if isinstance(value, dict):
+        return {str(k): plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(v) for v in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, pd.DataFrame):
+        return plain(value.to_dict("records"))
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return float(value) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, int)) else str(value)

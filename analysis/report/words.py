@@ -1,0 +1,246 @@
+"""What the report says around its sections: verdicts, methods, limits, citation and provenance, from what was done."""
+
+from __future__ import annotations
+
+import datetime
+import platform
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from analysis.answers.tidy import RULES, Responses
+from analysis.report.page import Page
+from analysis.section import Context, Part
+from glimpse.workspace import GlimpseError, Workspace, read_json, sha256_file
+
+PACKAGES = (
+    "glimpse",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-learn",
+    "statsmodels",
+    "matplotlib",
+    "gpboost",
+    "seaborn",
+    "torch",
+    "torch-fidelity",
+)
+FEW_IMAGES = 30  # of a class: below, the interval for new images is mostly the images'
+
+LEFT_OUT = {  # counts of what was left out on the way, in words
+    "filtered_out": ("row that --where did not ask for", "rows that --where did not ask for"),
+    "simulated_participants": ("simulated participant", "simulated participants"),
+    "excluded_participants": (
+        "participant excluded by the study's own rule",
+        "participants excluded by the study's own rule",
+    ),
+    "screened_out_participants": ("participant screened out", "participants screened out"),
+    "catch_trials": ("attention trial", "attention trials"),
+    "replaced_trials": ("trial made good by a spare one", "trials made good by spare ones"),
+    "missing_answers": ("trial without an answer", "trials without an answer"),
+    "negative_response_times": ("negative time to answer", "negative times to answer"),
+}
+
+
+def page(
+    context: Context,
+    answers: Responses | None,
+    parts: Sequence[Part],
+    left_out: Sequence[str],
+    options: Mapping[str, Any],
+) -> Page:
+    """Everything around the sections, in words."""
+    scores = {part.name: part.scores for part in parts}
+    warnings = []
+    if answers is not None and answers.simulated:
+        warnings.append(
+            f"Not people's answers: {answers.simulated} of the {answers.trials['participant'].nunique()} participants "
+            "in this report are simulated."
+        )
+    survey = scores.get("survey", {})
+    return Page(
+        title="Can people tell which images are real?" if answers is not None else "How good are the generated images?",
+        subtitle=_subtitle(context, answers),
+        verdicts=[{"set": name, **one["verdict"]} for name, one in survey.items() if "verdict" in one],
+        warnings=warnings,
+        methods=_methods(context, answers),
+        rules=RULES if answers is not None else (),
+        limits=_limits(context, answers, survey),
+        citation=CITATION,
+        bibtex=BIBTEX.format(version=_version("glimpse") or "unknown"),
+        provenance=_provenance(context, answers, options),
+        left_out=left_out,
+    )
+
+
+def _subtitle(context: Context, answers: Responses | None) -> str:
+    if answers is None:
+        return "Nobody has answered yet: this report holds what can be said of the images alone."
+    people, sets = answers.trials["participant"].nunique(), answers.trials["set"].nunique()
+    return f"{_count(people, 'participant')}, {_count(len(answers.trials), 'answer')}, {_count(sets, 'set')} of images."
+
+
+def _count(n: int, noun: str, plural: str | None = None) -> str:
+    return f"{n:,} {noun if n == 1 else plural or noun + 's'}".replace(",", "\u202f")
+
+
+# ------------------------------------------------------------------------------------------------ methods
+
+
+def _methods(context: Context, answers: Responses | None) -> list[str]:
+    made = (
+        f"Computed by Glimpse {_version('glimpse')} (Python {platform.python_version()}, NumPy {_version('numpy')}, "
+        f"SciPy {_version('scipy')}) with seed {context.seed} for all resampling"
+    )
+    if answers is None:
+        return [f"{made}; versions and hashes stand under Provenance."]
+    trials, counts = answers.trials, answers.counts
+    said = [
+        f"{_count(counts['rows'], 'row')} of {answers.source} were read"
+        + (f", filtered by {' and '.join(answers.filters)}" if answers.filters else "")
+        + f"; {_count(counts['trials'], 'scored trial')} remained, of "
+        f"{_count(trials['participant'].nunique(), 'participant')} and {_count(trials['image'].nunique(), 'image')}."
+    ]
+    gone = [_count(counts[k], *words) for k, words in LEFT_OUT.items() if counts.get(k)]
+    said.append(f"Left out: {_listed(gone)}." if gone else "Nothing was left out.")
+    kept = [
+        _count(counts[key], *words)
+        for key, words in {
+            "flagged_trials": ("flagged trial", "flagged trials"),
+            "unfinished_participants": ("participant who stopped early", "participants who stopped early"),
+            "names_of_two_images": (
+                "name of a real and of a generated image",
+                "names each of a real and of a generated image",
+            ),
+            "repeated_judgements": (
+                "repeated judgement of an image by a person",
+                "repeated judgements of an image by a person",
+            ),
+        }.items()
+        if counts.get(key)
+    ]
+    if kept:
+        said.append(f"Kept: {_listed(kept)}.")
+    exposure = trials["exposure_ms_actual"].dropna()
+    if len(exposure):
+        planned = (trials["exposure_ms_actual"] - trials["exposure_ms_planned"]).dropna()
+        error = f"; they missed the plan by {planned.abs().median():.1f} ms (median)" if len(planned) else ""
+        said.append(
+            f"Images were shown for {exposure.quantile(0.05):.0f} to {exposure.quantile(0.95):.0f} ms (5 % to 95 % of "
+            f"the exposures measured){error}."
+        )
+    said.append(f"{made}, from answers with the SHA-256 {answers.sha256[:12]}…; the rest stands under Provenance.")
+    return said
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+# ------------------------------------------------------------------------------------------------ limits
+
+
+def _limits(context: Context, answers: Responses | None, survey: Mapping[str, Any]) -> list[str]:
+    said = []
+    if answers is not None:
+        trials = answers.trials
+        if answers.simulated:
+            who = "All" if answers.simulated == trials["participant"].nunique() else "Some"
+            said.append(f"{who} participants are simulated: nothing here may be quoted as a result about people.")
+        images = trials.drop_duplicates(["set", "image"]).groupby(["set", "truth"]).size()
+        table = images.reset_index(name="n").to_dict("records")
+        few = [f"{row['set']}: {row['n']} {row['truth']}" for row in table if row["n"] < FEW_IMAGES]
+        if few:
+            said.append(
+                f"Few images ({'; '.join(few)}): what can be said of other images by these generators is limited by "
+                "their number, however many people answer."
+            )
+        said.append(
+            "F1 rewards a habit: on as many real as generated images whoever always says 'generated' gets 0.667. Read "
+            "it beside its chance level, and read d' or balanced accuracy to compare sets."
+        )
+        if trials["exposure_ms_actual"].isna().all():
+            said.append("The answers do not say how long the images were shown, so no claim about a glimpse follows.")
+        pooled = [name for name, versions in answers.set_versions.items() if len(versions) > 1]
+        if pooled:
+            said.append(
+                f"Answers to several editions of {_listed(pooled)} are pooled; --where set_sha256=... takes one."
+            )
+        said.append(
+            "The intervals are for new participants like these and new images like these; what people of another "
+            "training, with more time or on other screens can tell, they do not say."
+        )
+    demo = [n for n in context.workspace.names("runs") if _preset(context.workspace, n) == "demo"]
+    if demo:
+        said.append(
+            f"Trained at demo scale (narrow networks, minutes on a CPU): {_listed(demo)}. These show that everything "
+            "works, not how good such generators can be."
+        )
+    return said
+
+
+def _preset(workspace: Workspace, run: str) -> str:
+    try:
+        return str(read_json(workspace.existing("runs", run) / "config.json").get("preset"))
+    except GlimpseError:
+        return ""
+
+
+# ------------------------------------------------------------------------------------------------ citation
+
+
+CITATION = (
+    "Say which version made the report, and give scores.json beside it: it holds every number with its n, interval and "
+    "method, and the hashes of the answers and images behind them.",
+    "The study is that of F. Furger, L. Amruthalingam, A. A. Navarini and M. Pouly: Applications of Generative "
+    "Adversarial Networks to Dermatologic Imaging. Technical Report 5/2020, Lucerne University of Applied Sciences and "
+    "Arts, doi:10.5281/zenodo.3873159.",
+)
+BIBTEX = """@software{{glimpse,
+  title   = {{Glimpse: can people tell, in a glimpse, which medical images are real?}},
+  author  = {{{{The Glimpse authors}}}},
+  version = {{{version}}},
+  license = {{MIT}}
+}}
+@techreport{{furger2020,
+  title       = {{Applications of Generative Adversarial Networks to Dermatologic Imaging}},
+  author      = {{Furger, Fabian and Amruthalingam, Ludovic and Navarini, Alexander A. and Pouly, Marc}},
+  institution = {{Lucerne University of Applied Sciences and Arts}},
+  number      = {{5/2020}},
+  doi         = {{10.5281/zenodo.3873159}}
+}}"""
+
+
+# ------------------------------------------------------------------------------------------------ provenance
+
+
+def _provenance(context: Context, answers: Responses | None, options: Mapping[str, Any]) -> dict[str, Any]:
+    given = {
+        key: " ".join(map(str, value)) if isinstance(value, list) else getattr(value, "name", str(value))
+        for key, value in options.items()
+        if value is not False and value not in (None, []) and key not in ("workspace", "out")
+    }
+    found: dict[str, Any] = {
+        "written": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "python": platform.python_version(),
+        "packages": {name: v for name in PACKAGES if (v := _version(name))},
+        "options": given,
+    }
+    if answers is not None:
+        found["simulated_participants"] = answers.simulated
+        found["answers"] = {"source": answers.source, "sha256": answers.sha256, **answers.counts}
+        if answers.set_versions:
+            found["stimulus_sets_answered"] = {k: ", ".join(v) for k, v in answers.set_versions.items()}
+    for kind, marker in (("images", "manifest.json"), ("runs", "config.json"), ("stimuli", "manifest.json")):
+        names = context.workspace.names(kind)
+        if names:
+            found[kind] = {name: sha256_file(context.workspace.existing(kind, name) / marker) for name in names}
+    return found
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,286 @@
+"""Did the generator copy its training images? A calibrated test, because looking at nearest neighbours cannot tell.
+
+A copy is much nearer to one training image than to any other. So for each image the distance to the nearest training
+image is divided by that to the nearest of another group (neighbouring windows of one photo overlap), and the share of
+generated images whose ratio lies below the 1 % quantile of held-out real images is compared with that 1 %. Distances
+alone are fooled by low diversity and by copies hidden in too much spread; the ratio by neither.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import stats
+
+from analysis.figures import pictures, quality
+from analysis.images.distances import kid_of_rows
+from analysis.images.features import Images, batches, spread
+from analysis.images.runs import GENERATED, Imitation, gathered, imitations
+from analysis.section import AnalysisError, Context, Part
+
+SIDE = 16  # pixels of the descriptor
+QUANTILE = 0.01
+CALIBRATED_ON = 2000  # held-out images at most
+WORST = 6
+FloatArray = NDArray[np.floating[Any]]
+
+
+def descriptors(images: Images) -> NDArray[np.float32]:
+    """(n, H, W, 3) uint8 to (n, 768): 16 x 16 pixels without their mean colour, so that a brightened copy is a copy."""
+    small = np.empty((len(images), SIDE, SIDE, 3), np.float32)
+    done = 0
+    for batch in batches(images):
+        for image in batch:
+            small[done] = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX))
+            done += 1
+    small -= small.mean((1, 2), keepdims=True)
+    return small.reshape(len(small), -1)
+
+
+def turned(flat: NDArray[np.float32], quarter_turns: bool) -> Iterator[NDArray[np.float32]]:
+    """The descriptors of the mirrored and (of square images) turned images: (n, 768) each, themselves first."""
+    x = flat.reshape(-1, SIDE, SIDE, 3)
+    for turn in (0, 1, 2, 3) if quarter_turns else (0, 2):
+        for image in (x, x[:, :, ::-1]):
+            yield np.ascontiguousarray(np.rot90(image, turn, (1, 2))).reshape(flat.shape)
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Per query: the ratio of the two distances, the distance to the nearest, and which training image that is."""
+
+    ratio: NDArray[np.float64]  # (n,)
+    distance: NDArray[np.float64]  # (n,)
+    nearest: NDArray[np.intp]  # (n,)
+
+
+def nearest_ratios(
+    queries: NDArray[np.float32],
+    train: NDArray[np.float32],
+    groups: NDArray[Any],
+    own: NDArray[Any] | None = None,
+    quarter_turns: bool = True,
+) -> Ratios:
+    """NN1/NN2 of descriptors (n, d) among (N, d) of `groups` (N,), the second from another group than the first.
+
+    `own` (n,): each query's own group, which is then no candidate (to calibrate on the training images themselves).
+    Raises AnalysisError where too few groups are left.
+    """
+    if len(set(groups.tolist())) < (2 if own is None else 3):
+        raise AnalysisError("The memorisation test needs training images of at least three photos, people or lesions.")
+    squares = (train.astype(np.float64) ** 2).sum(1)
+    ratio, distance, nearest = np.empty(len(queries)), np.empty(len(queries)), np.empty(len(queries), np.intp)
+    for start in range(0, len(queries), 64):
+        rows = slice(start, start + 64)
+        asked = queries[rows]
+        products = np.full((len(asked), len(train)), -np.inf, np.float32)
+        for variant in turned(asked, quarter_turns):
+            np.maximum(products, variant @ train.T, out=products)
+        squared = (asked.astype(np.float64) ** 2).sum(1)[:, None] + squares[None, :] - 2 * products.astype(np.float64)
+        found = np.sqrt(squared.clip(0))
+        if own is not None:
+            found[own[rows][:, None] == groups[None, :]] = np.inf
+        first = found.argmin(1)
+        distance[rows] = found[np.arange(len(found)), first]
+        found[groups[first][:, None] == groups[None, :]] = np.inf
+        second = found.min(1)
+        nearest[rows] = first
+        ratio[rows] = distance[rows] / np.maximum(second, 1e-12)
+    return Ratios(ratio, distance, nearest)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The share of generated images nearer to one training image than held-out real images ever are."""
+
+    threshold: float  # the 1 % quantile of the held-out ratios
+    share: float
+    low: float  # 95 % Clopper-Pearson
+    high: float
+    p: float  # Fisher's exact test against the held-out images, counted by group
+    resolution: float  # the smallest share of copies that this many images would reveal four times in five
+    groups: int  # held-out groups
+
+    @property
+    def alarm(self) -> bool:
+        return self.p < 0.05
+
+
+def judge(held_out: FloatArray, generated: FloatArray, groups: int) -> Verdict:
+    """Compare the ratios (n,) of held-out real images, of `groups` groups, with those (m,) of generated ones.
+
+    Raises AnalysisError where there are none, or they are not finite.
+    """
+    for ratios, whose in ((held_out, "held-out real"), (generated, "generated")):
+        if not len(ratios) or not np.isfinite(ratios).all():
+            raise AnalysisError(
+                f"The distance ratios of the {whose} images are missing or not finite: the images or their descriptors "
+                "are broken; make them again."
+            )
+    threshold = float(np.quantile(held_out, QUANTILE))
+    count, n = int((generated < threshold).sum()), len(generated)
+    interval = stats.binomtest(count, n).proportion_ci(0.95, "exact")
+    expected = int(np.ceil(QUANTILE * groups))  # at least one: a quantile is no better known than the groups allow
+    critical = next(k for k in range(n + 2) if k > n or _fisher(k, n, expected, groups) < 0.05)
+    shares = np.linspace(0, 1, 1001)
+    power = stats.binom.sf(critical - 1, n, QUANTILE + (1 - QUANTILE) * shares)
+    reached = shares[power >= 0.8]
+    resolution = float(reached[0]) if len(reached) else 1.0
+    p = _fisher(count, n, expected, groups)
+    return Verdict(threshold, count / n, float(interval.low), float(interval.high), p, resolution, groups)
+
+
+def _fisher(count: int, n: int, expected: int, groups: int) -> float:
+    return float(stats.fisher_exact([[count, n - count], [expected, groups - expected]], "greater")[1])
+
+
+def data_copying(
+    train: FloatArray, test: FloatArray, test_distance: FloatArray, generated: FloatArray, distance: FloatArray,
+    seed: int,
+) -> tuple[float, pd.DataFrame]:  # fmt: skip
+    """C_T of Meehan, Chaudhuri & Dasgupta 2020 and its cells: far below zero means nearer to training than test is.
+
+    Descriptors (n, d) choose the cell (k-means on the training images), distances to the nearest training image (n,)
+    are compared in each by the Mann-Whitney U, as z; the mean is weighted by the test images of the cell.
+    """
+    from sklearn.cluster import KMeans
+
+    cells = KMeans(max(1, min(5, len(test) // 20)), n_init=4, random_state=seed).fit(train)
+    of_test, of_generated = cells.predict(test), cells.predict(generated)
+    rows = []
+    for cell in range(cells.n_clusters):
+        a, b = distance[of_generated == cell], test_distance[of_test == cell]
+        if len(a) < 2 or len(b) < 2:
+            continue
+        u = stats.mannwhitneyu(a, b).statistic
+        z = (u - len(a) * len(b) / 2) / np.sqrt(len(a) * len(b) * (len(a) + len(b) + 1) / 12)
+        rows.append({"cell": cell, "generated": len(a), "test": len(b), "z": float(z)})
+    frame = pd.DataFrame(rows, columns=["cell", "generated", "test", "z"])
+    return float(np.average(frame["z"], weights=frame["test"])) if rows else float("nan"), frame
+
+
+# ------------------------------------------------------------------------------------------------ the report's part
+
+
+def compute(context: Context) -> Part | None:
+    """The test for each run, with C_T and the KID gap beside it and the worst pairs to look at."""
+    found, notes = imitations(context)
+    scores: dict[str, Any] = {}
+    sentences: list[str] = []
+    figures: dict[str, Any] = {}
+    captions: dict[str, str] = {}
+    curves, cells, summary = {}, [], []
+    for run in found:
+        if len(set(run.groups(run.rows("train")).tolist())) < 3:
+            notes.append(f"{run.name} was trained on fewer than three groups: memorisation cannot be tested.")
+            continue
+        extractor = run.extractor(context)
+        result = context.cached(
+            "memorisation", {**run.inputs, "seed": context.seed, "size": run.size, "extractor": extractor.key},
+            partial(_of_run, run, context), version=2,
+        )  # fmt: skip
+        verdict = Verdict(**result["verdict"])
+        scores[run.name] = {**result["verdict"], "alarm": verdict.alarm, "kid": result["kid"],
+                            "c_t": result["c_t"] if np.isfinite(result["c_t"]) else None}  # fmt: skip
+        sentences.append(_sentence(run.name, verdict))
+        curves[run.name] = (result["held_out"], result["generated"], verdict.threshold)
+        cells.append(result["cells"].assign(run=run.name))
+        kid = result["kid"]
+        summary.append(
+            {"run": run.name, "below": verdict.share, "low": verdict.low, "high": verdict.high, "p": verdict.p,
+             "resolution": verdict.resolution, "held-out groups": verdict.groups, "C_T": result["c_t"],
+             "KID to training": kid["train"], "KID to test": kid["test"], "gap": kid["gap"]}
+        )  # fmt: skip
+        name = f"memorisation-pairs-{run.name}"
+        figures[name] = partial(
+            _draw_pairs, run, result["worst_images"], result["worst_ratio"], result["worst_nearest"]
+        )
+        captions[name] = (
+            f"{run.name}: the {WORST} generated images with the lowest ratio of all {GENERATED:,} (above) and the "
+            "training image that each is nearest to, mirrored or turned as it may be (below)."
+        )
+    if not scores:
+        return Part("memorisation", "Memorisation", {}, notes) if notes else None
+    figures = {"memorisation": partial(quality.memorisation, curves), **figures}
+    captions["memorisation"] = (
+        "Share of images below each ratio: copies would lift the generated images' curve at the far left, "
+        "left of the line at the held-out images' 1 % quantile."
+    )
+    captions["memorisation-summary"] = "The test, and beside it C_T (z; below about -2 is suspect) and the KID gap."
+    captions["memorisation-cells"] = "C_T by cell: z of the distances to training, generated against test images."
+    return Part(
+        name="memorisation", title="Memorisation", scores=scores, sentences=sentences + notes, figures=figures,
+        captions=captions,
+        tables={"memorisation-summary": pd.DataFrame(summary), "memorisation-cells": pd.concat(cells)},
+        methods=[
+            f"Memorisation: {GENERATED:,} images of each run from fresh latents; distance between images of 16 x 16 "
+            "pixels without their mean colour, the smallest over mirrored and turned versions; the second nearest "
+            "training image comes from another group than the first. Held-out ratios are those of the test images, and "
+            "of training images each against the other groups."
+        ],
+    )  # fmt: skip
+
+
+def _sentence(name: str, verdict: Verdict) -> str:
+    found = (
+        f"{name}: {verdict.share:.1%} of the generated images ({verdict.low:.1%} to {verdict.high:.1%}) are nearer to "
+        f"one training image than 99 % of held-out real images are (1 % expected)"
+    )
+    resolution = f"copies below about {verdict.resolution:.1%} of the images could not be seen at this sample size"
+    return f"{found}: {'a sign of copying' if verdict.alarm else 'no sign of copying'}; {resolution}."
+
+
+def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
+    train_rows, test_rows = run.rows("train"), run.rows("test")
+    square = run.size[0] == run.size[1]
+    train, test = descriptors(run.view(train_rows)), descriptors(run.view(test_rows))
+    images = gathered(run.generated())
+    generated = descriptors(images)
+    groups = run.groups(train_rows)
+    of_generated = nearest_ratios(generated, train, groups, quarter_turns=square)
+    of_test = nearest_ratios(test, train, groups, quarter_turns=square)
+    few = spread(np.arange(len(train)), CALIBRATED_ON)
+    of_train = nearest_ratios(train[few], train, groups, own=groups[few], quarter_turns=square)
+    held_out = np.concatenate([of_test.ratio, of_train.ratio])
+    verdict = judge(held_out, of_generated.ratio, len(set(run.groups(test_rows)) | set(groups[few])))
+    c_t, cells = float("nan"), pd.DataFrame(columns=["cell", "generated", "test", "z"])
+    if len(test) >= 2:
+        c_t, cells = data_copying(train, test, of_test.distance, generated, of_generated.distance, context.seed)
+    worst = np.argsort(of_generated.ratio, kind="stable")[:WORST]
+    return {
+        "verdict": verdict.__dict__, "held_out": held_out, "generated": of_generated.ratio, "c_t": c_t, "cells": cells,
+        "worst_images": images[worst], "worst_ratio": of_generated.ratio[worst],
+        "worst_nearest": train_rows[of_generated.nearest[worst]], "kid": _kid_gap(run, context),
+    }  # fmt: skip
+
+
+def _kid_gap(run: Imitation, context: Context) -> dict[str, float | None]:
+    """KID of the generated images to training and to test images, and the latter less the former: above zero where
+    training is imitated too well. At most 2,000 of either are drawn; KID is unbiased whatever their number."""
+    train, test = run.rows("train"), run.rows("test")
+    n = min(len(test), len(train), GENERATED)
+    if n < 2:
+        return {"train": None, "test": None, "gap": None}
+    extractor = run.extractor(context)
+    rng = np.random.default_rng(context.seed)
+    generated = run.generated_features(extractor, context).values
+    found = {}
+    for side, rows in (("train", train), ("test", test)):
+        rows = np.sort(rng.permutation(rows)[: max(n, min(len(rows), 2000))])
+        found[side] = kid_of_rows(run.real_features(extractor, rows, context).values, generated, run.groups(rows))
+    gap = None if None in found.values() else float(found["test"] - found["train"])  # type: ignore[operator]
+    return {**found, "gap": gap}
+
+
+def _draw_pairs(run: Imitation, generated: NDArray[np.uint8], ratio: FloatArray, nearest: NDArray[np.intp]) -> Any:
+    real = run.view(np.asarray(nearest, int))
+    above = [(image, f"ratio {value:.2f}") for image, value in zip(generated, ratio, strict=True)]
+    below = [(real[i], str(run.real.index["image_id"].iloc[int(row)])) for i, row in enumerate(nearest)]
+    return pictures.gallery([("generated", above), ("nearest training image", below)])

@@ -1,0 +1,242 @@
+"""Figure 7: generated images beside their nearest training images, by SSIM and by mean squared error.
+
+Looking at neighbours proves nothing (that is `memorisation`); the pictures are the paper's, and a reader
+wants to see them. The search is exact among the candidates of a coarse pass, and the report says how often the coarse
+pass loses what an exhaustive search finds.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from analysis.figures import quality as draw
+from analysis.images.features import Images, checked_images, spread
+from analysis.images.runs import Imitation, gathered, imitations
+from analysis.section import AnalysisError, Context, Part
+
+SHORTLIST = 64
+QUERIES, NEIGHBOURS, DRAWN = 8, 3, 4
+CHECKED_QUERIES, CHECKED_TARGETS = 4, 5000
+CHECKED_PIXELS = CHECKED_TARGETS * 128 * 128  # fewer of larger images, so that it takes about ten seconds on one core
+
+
+@dataclass(frozen=True)
+class Neighbours:
+    """The k nearest of some images for each query, nearest first."""
+
+    indices: NDArray[np.intp]  # (queries, k)
+    scores: NDArray[np.float64]  # (queries, k): SSIM, or mean squared error
+
+
+def nearest(
+    queries: NDArray[np.uint8],
+    targets: Images,
+    k: int = 1,
+    by: str = "ssim",
+    *,
+    shortlist: int | None = SHORTLIST,
+    device: str = "cpu",
+    progress: bool = False,
+) -> Neighbours:
+    """The k nearest of `targets` (n, H, W, 3) for each of `queries` (q, H, W, 3); memory does not grow with n.
+
+    `by="ssim"`: exact among the `shortlist` best of a coarse pass, or among all with `shortlist=None`;
+    `by="mse"`: exact. Raises AnalysisError when the images are not uint8 in colour, differ in size, or are fewer than
+    k, and for another `by`.
+    """
+    if by not in ("ssim", "mse"):
+        raise AnalysisError(f"There is no measure '{by}' of images: choose ssim or mse.")
+    checked_images(queries, "The queries")
+    checked_images(targets[:1], "The images to search")
+    if queries.shape[1:] != targets.shape[1:]:
+        raise AnalysisError(
+            f"Images of {queries.shape[1:3]} and {targets.shape[1:3]} pixels cannot be compared: resize one side."
+        )
+    if not 1 <= k <= len(targets):
+        raise AnalysisError(f"There are {len(targets)} images to choose {k} nearest from.")
+    if by == "mse":
+        return _by_mse(queries, targets, k, device, progress)
+    if shortlist is None or shortlist >= len(targets):
+        return _exhaustive(queries, targets, k, device, progress)
+    candidates = _candidates(queries, targets, max(k, shortlist), device, progress)
+    return _among(queries, targets, candidates, k, device)
+
+
+def shortlist_recall(found: Neighbours, exact: Neighbours) -> float:
+    """The share of the true k nearest that the shortlist kept."""
+    kept = [len(set(a) & set(b)) / len(b) for a, b in zip(found.indices, exact.indices, strict=True)]
+    return float(np.mean(kept))
+
+
+def _candidates(
+    queries: NDArray[np.uint8], targets: Images, count: int, device: str, progress: bool
+) -> NDArray[np.intp]:
+    """(q, count): the best by SSIM on a grid of windows, best first."""
+    from analysis.images.ssim import Windows, check_size, chunks, coarse
+
+    check_size(queries)
+    asked = [Windows.of(queries[rows], device) for rows in chunks(len(queries))]
+
+    def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        windows = Windows.of(images, device, second=True)
+        return np.concatenate([coarse(part, windows).cpu().numpy() for part in asked])
+
+    return _best_of_stream(scores, targets, len(queries), count, progress)[0]
+
+
+def _by_mse(queries: NDArray[np.uint8], targets: Images, k: int, device: str, progress: bool) -> Neighbours:
+    from analysis.images.ssim import squared_errors
+
+    def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        return -squared_errors(queries, images, device).cpu().numpy()
+
+    candidates, _ = _best_of_stream(scores, targets, len(queries), min(len(targets), k + 4), progress)
+    indices = np.empty((len(queries), k), np.intp)
+    values = np.empty((len(queries), k))
+    for i, rows in enumerate(candidates):  # again in float64: the matrix product rounds where images are alike
+        errors = ((np.asarray(targets[np.sort(rows)], np.float64) - queries[i]) ** 2).mean((1, 2, 3))
+        order = np.argsort(errors, kind="stable")[:k]
+        indices[i], values[i] = np.sort(rows)[order], errors[order]
+    return Neighbours(indices, values)
+
+
+def _best_of_stream(
+    scores: Any, targets: Images, queries: int, count: int, progress: bool
+) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """The `count` highest scores over chunks of targets: (q, count) positions and values, highest first."""
+    from analysis.images.ssim import chunks
+
+    best = np.full((queries, count), -np.inf, np.float32)
+    rows = np.zeros((queries, count), np.intp)
+    bar = tqdm(total=len(targets), desc="comparing", unit="image", disable=None if progress else True, leave=False,
+               file=sys.stderr)  # fmt: skip
+    with bar:
+        for chunk in chunks(len(targets)):
+            found = scores(np.asarray(targets[chunk]))
+            values = np.concatenate([best, found], axis=1)
+            places = np.concatenate([rows, np.broadcast_to(np.arange(chunk.start, chunk.stop), found.shape)], axis=1)
+            top = np.argpartition(-values, count - 1, axis=1)[:, :count]
+            best, rows = np.take_along_axis(values, top, 1), np.take_along_axis(places, top, 1)
+            bar.update(chunk.stop - chunk.start)
+    order = np.argsort(-best, axis=1, kind="stable")
+    return np.take_along_axis(rows, order, 1), np.take_along_axis(best, order, 1)
+
+
+def _among(
+    queries: NDArray[np.uint8], targets: Images, candidates: NDArray[np.intp], k: int, device: str
+) -> Neighbours:
+    """The k best by exact SSIM among each query's candidates (q, c)."""
+    from analysis.images.ssim import Prepared, one_to_all
+
+    indices, values = np.empty((len(queries), k), np.intp), np.empty((len(queries), k))
+    for i, rows in enumerate(candidates):
+        prepared = Prepared.of(np.asarray(targets[np.sort(rows)]), device)
+        exact = one_to_all(Prepared.of(queries[i : i + 1], device), prepared).cpu().numpy()
+        order = np.argsort(-exact, kind="stable")[:k]
+        indices[i], values[i] = np.sort(rows)[order], exact[order]
+    return Neighbours(indices, values)
+
+
+def _exhaustive(queries: NDArray[np.uint8], targets: Images, k: int, device: str, progress: bool) -> Neighbours:
+    import torch
+
+    from analysis.images.ssim import Prepared, chunks, ssim
+
+    asked = [Prepared.of(queries[i : i + 1], device) for i in range(len(queries))]
+
+    def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        blocks = [Prepared.of(images[rows], device) for rows in chunks(len(images), 8)]
+        values = [[ssim(query, block) for query in asked] for block in blocks]  # a block stays in the cache for all
+        return np.concatenate([torch.stack(of_block).cpu().numpy() for of_block in values], axis=1)
+
+    rows, values = _best_of_stream(scores, targets, len(queries), k, progress)
+    return Neighbours(rows, values.astype(np.float64))
+
+
+# ------------------------------------------------------------------------------------------------ the report's part
+
+
+def compute(context: Context) -> Part | None:
+    """The first generated images of each run with their nearest training images under SSIM and MSE."""
+    found, notes = imitations(context)
+    if not found:
+        return None
+    rows, scores = [], {}
+    figures, captions = {}, {}
+    for run in found:
+        train = run.rows("train")
+        result = context.cached(
+            "neighbours", {**run.inputs, "seed": context.seed, "size": run.size},
+            partial(_of_run, run, train, context.progress), version=2,
+        )  # fmt: skip
+        queries = gathered(run.generated(QUERIES))
+        ids = run.real.index["image_id"].to_numpy(dtype=str)
+        for by in ("ssim", "mse"):
+            for i in range(len(queries)):
+                for rank, (place, score) in enumerate(zip(result[f"{by}_rows"][i], result[f"{by}_scores"][i])):  # noqa: B905
+                    rows.append(
+                        {"run": run.name, "generated": i, "by": by.upper(), "rank": rank + 1,
+                         "training image": ids[int(place)], "score": float(score)}
+                    )  # fmt: skip
+        scores[run.name] = {
+            "shortlist": SHORTLIST, "shortlist_recall": result["recall"], "shortlist_recall_among": result["among"],
+            "training_images": len(train),
+            "mean_ssim_of_nearest": float(np.mean(result["ssim_scores"][:, 0])),
+        }  # fmt: skip
+        name = f"neighbours-{run.name}"
+        figures[name] = partial(_draw, run, result)
+        captions[name] = (
+            f"{run.name}: generated images (first of each group) and the {NEIGHBOURS} most similar of "
+            f"{len(train):,} training images, by SSIM above and by mean squared error below (Figure 7 of the paper)."
+        )
+    searched = [f"{s['shortlist_recall_among']:,} of {s['training_images']:,} of {n}" for n, s in scores.items()]
+    return Part(
+        name="neighbours", title="Nearest training images", scores=scores, sentences=notes, figures=figures,
+        captions={**captions, "neighbours": "The pairs of the figures; SSIM is 1 and MSE 0 for equal images."},
+        tables={"neighbours": pd.DataFrame(rows)},
+        methods=[
+            "Nearest training images are sought with the structural similarity index (Wang et al. 2004; Gaussian "
+            f"windows of 11 pixels): exactly among the {SHORTLIST} best of a coarse pass over every training image. "
+            f"In every run it kept at least {min(s['shortlist_recall'] for s in scores.values()):.0%} of the "
+            f"{NEIGHBOURS} nearest that an exhaustive search finds for the first {CHECKED_QUERIES} generated images, "
+            f"among training images spread evenly over all ({', '.join(searched)}). "
+            "Such pictures cannot show that nothing was copied; the memorisation test below asks that."
+        ],
+    )  # fmt: skip
+
+
+def _of_run(run: Imitation, train: NDArray[np.intp], progress: bool) -> dict[str, Any]:
+    queries = gathered(run.generated(QUERIES))
+    targets = run.view(train)
+    result: dict[str, Any] = {}
+    k = min(NEIGHBOURS, len(train))
+    for by in ("ssim", "mse"):
+        neighbours = nearest(queries, targets, k, by, device=run.device, progress=progress)
+        result[f"{by}_rows"], result[f"{by}_scores"] = train[neighbours.indices], neighbours.scores
+    few = run.view(spread(train, min(CHECKED_TARGETS, CHECKED_PIXELS // (run.size[0] * run.size[1]))))
+    asked = queries[:CHECKED_QUERIES]
+    exact = nearest(asked, few, k, shortlist=None, device=run.device)
+    result["recall"] = shortlist_recall(nearest(asked, few, k, device=run.device), exact)
+    result["among"] = len(few)
+    return result
+
+
+def _draw(run: Imitation, result: dict[str, Any]) -> Any:
+    queries = gathered(run.generated(QUERIES))
+    blocks = []
+    for by, name in (("ssim", "SSIM"), ("mse", "MSE")):
+        pairs = [
+            (queries[i], [(run.view(np.array([row]))[0], float(score))
+                          for row, score in zip(result[f"{by}_rows"][i], result[f"{by}_scores"][i], strict=True)])
+            for i in range(min(DRAWN, len(queries)))
+        ]  # fmt: skip
+        blocks.append((name, pairs))
+    return draw.neighbour_pairs(blocks)

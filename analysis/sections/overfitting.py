@@ -1,0 +1,159 @@
+"""Figure 6: how much better the discriminator knows its training images than test images, over the training.
+
+Reads the log of each run; needs no torch. The end gaps over discriminator width and number of training images test
+the paper's finding that overfitting follows the size of the data set rather than the capacity.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.figures import quality as draw
+from analysis.section import AnalysisError, Context, Part
+from gan_core.training.run import Run
+
+END = 0.1  # of the training, over which the end gap is averaged
+Z = 1.959964  # of a 95 % interval
+
+
+def gaps(lines: Sequence[dict[str, Any]], train: int, test: int, observed: int, suffix: str = "") -> pd.DataFrame:
+    """Mean D(train) - mean D(test) of the sigmoid outputs at every tick, with a 95 % interval over images.
+
+    `lines` of log.jsonl; `train`, `test`: the images there are; `observed`: those shown at a tick, of which no more
+    than there are count as independent. `suffix`: `_DOMAIN` for a run with two discriminators.
+    Returns progress, images, gap, low, high, logit_gap; empty where nothing was held out or shown yet.
+    """
+    rows = []
+    total = max((line["images"] for line in lines), default=0)
+    for line in lines if total else ():
+
+        def of(what: str, line: dict[str, Any] = line) -> list[float]:
+            found = [line.get(f"d_real_{side}{what}{suffix}") for side in ("train", "test")]
+            return [np.nan if value is None else float(value) for value in found]
+
+        means, logits, sds = of(""), of("_logit"), of("_sd")
+        gap = means[0] - means[1]
+        if np.isnan(gap):
+            continue
+        error = np.sqrt(sum(sd**2 / max(1, min(observed, n)) for sd, n in zip(sds, (train, test), strict=True)))
+        rows.append(
+            {"progress": line["images"] / total, "images": line["images"], "gap": gap, "low": gap - Z * error,
+             "high": gap + Z * error, "logit_gap": logits[0] - logits[1]}
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=["progress", "images", "gap", "low", "high", "logit_gap"])
+
+
+def end_gap(curve: pd.DataFrame) -> tuple[float, float, float]:
+    """The gap over the last tenth of the training: mean, low, high.
+
+    The ticks show the same images to nearly the same network, so the interval is that of one tick, not of their mean.
+    """
+    last = curve[curve["progress"] >= 1 - END]
+    return float(last["gap"].mean()), float(last["low"].mean()), float(last["high"].mean())
+
+
+def grid(runs: pd.DataFrame) -> pd.DataFrame:
+    """End gaps with a row for each discriminator width and a column for each number of training images.
+
+    `runs`: run, d_features, training_images, gap; several runs of one cell are averaged.
+    """
+    table = runs.pivot_table(index="d_features", columns="training_images", values="gap", aggfunc="mean")
+    table.columns = [f"{int(n):,} images" for n in table.columns]
+    return table.reset_index().rename(columns={"d_features": "discriminator features"})
+
+
+def read_log(path: Path) -> list[dict[str, Any]]:
+    """The lines of a log.jsonl; a last line that a killed run left unfinished is left out.
+
+    Raises AnalysisError for a line that no training wrote.
+    """
+    lines: list[dict[str, Any]] = []
+    texts = path.read_bytes().splitlines() if path.is_file() else []
+    for number, text in enumerate(texts, 1):
+        try:
+            line = json.loads(text)
+            if not isinstance(line["images"], int):
+                raise TypeError
+        except (ValueError, TypeError, KeyError) as error:
+            if number == len(texts) and isinstance(error, ValueError):
+                break
+            raise AnalysisError(
+                f"{path}, line {number}, is no line of a training log: take it out, or train the run again."
+            ) from None
+        lines.append(line)
+    return lines
+
+
+def compute(context: Context) -> Part | None:
+    """All runs' curves in one plot, and the grid of their end gaps."""
+    workspace = context.workspace
+    curves: dict[str, pd.DataFrame] = {}
+    rows: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for name in workspace.names("runs"):
+        folder = workspace.existing("runs", name)
+        run = Run.of(folder)
+        lines = read_log(folder / "log.jsonl")
+        if not lines:
+            continue
+        domains = [run.experiment.target] if run.experiment.way != "cyclic" else list(run.experiment.domains)
+        for domain in domains:
+            facts = run.image_sets[domain]
+            label = name if len(domains) == 1 else f"{name} ({domain})"
+            if not facts["test"]:
+                notes.append(f"{label}: no held-out images, so overfitting cannot be seen (`--test-share` above 0).")
+                continue
+            size = min(run.settings.batch, int(facts["test"]))
+            curve = gaps(
+                lines, int(facts["train"]), int(facts["test"]), size * run.settings.observe_batches,
+                f"_{domain}" if len(domains) > 1 else "",
+            )  # fmt: skip
+            if curve.empty:
+                continue
+            gap, low, high = end_gap(curve)
+            curves[label] = curve
+            rows.append(
+                {"run": label, "d_features": run.settings.d_features, "training_images": int(facts["train"]),
+                 "test_images": int(facts["test"]), "gap": gap, "low": low, "high": high,
+                 "logit_gap": float(curve["logit_gap"].iloc[-1])}
+            )  # fmt: skip
+    if not rows:
+        return Part("overfitting", "Overfitting of the discriminator", {}, notes) if notes else None
+    table = pd.DataFrame(rows)
+    worst = max(rows, key=lambda row: row["gap"])
+    sentences = [
+        f"At the end of training the discriminator rates training images above test images by {worst['gap']:.2f} "
+        f"({worst['low']:.2f} to {worst['high']:.2f}) in {worst['run']}, which has {worst['training_images']:,} "
+        "training images" + (" — the largest gap of all runs." if len(table) > 1 else ".")
+    ]
+    scores = {
+        str(row["run"]): {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()}
+        for row in rows
+    }
+    tables = {"overfitting": table}
+    captions = {
+        "overfitting": "Difference of the discriminator's mean outputs on training and test images (Figure 6 of the "
+        "paper), mean of the last tenth of the training, with a 95 % interval over images.",
+    }
+    if len(table) > 1:
+        tables["overfitting-grid"] = grid(table)
+        captions["overfitting-grid"] = (
+            "End gaps over the discriminator's width (down) and the number of training images (across), the one that "
+            "mattered in the paper."
+        )
+    return Part(
+        name="overfitting", title="Overfitting of the discriminator", scores=scores, sentences=sentences + notes,
+        tables=tables, captions=captions, figures={"overfitting": partial(draw.overfitting, curves)},
+        methods=[
+            "Overfitting: mean sigmoid output on training images minus that on test images at every tick, from equal "
+            "batches on both sides normalised by their own statistics, averaged over several seeded draws; the band is "
+            "a 95 % interval over the images shown."
+        ],
+    )  # fmt: skip

@@ -1,0 +1,316 @@
+"""Joined up: people beside the metrics. Set by set in one table; image by image as rank correlations.
+
+Does a distance, a discriminator or a classifier see what people see? For each answered stimulus set the human scores
+stand beside KID, Fréchet distance, memorisation and the machine observer; for each image the rate at which it
+was called generated beside its realism, its distance to the nearest training image, the discriminator's output and
+the machine observer's probability.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis.figures import trends as figures
+from analysis.people import inference
+from analysis.section import AnalysisError, Context, Part
+from analysis.sections.verdicts import LEVEL
+from glimpse.workspace import GlimpseError, read_json, sha256_file
+
+NEIGHBOURS = 3  # k of the realism score, as in Kynkäänniemi et al. 2019
+MOST_REAL = 2_000  # training images that stand for all
+CORRELATION = "Spearman's rho, Fisher z with Bonett and Wright's standard error, over images; p_holm over all of them"
+FEWEST = 5  # images for a correlation
+MEASURES = {
+    "realism": "realism score",
+    "nearest_training": "nearest training image",
+    "discriminator": "discriminator (up: real)",
+    "machine": "machine: P(generated)",
+}
+
+Floats = NDArray[np.float64]
+
+
+# ------------------------------------------------------------------------------------------------ pure
+
+
+def rank_correlation(x: Any, y: Any) -> dict[str, Any]:
+    """Spearman's rho with its 95 % interval (Fisher z; standard error of Bonett & Wright 2000).
+
+    Pairs with a NaN are left out. None with the reason where fewer than five are left or one side is constant.
+    """
+    x, y = np.asarray(x, float), np.asarray(y, float)
+    both = np.isfinite(x) & np.isfinite(y)
+    x, y, n = x[both], y[both], int(both.sum())
+    nothing = {"n": n, "rho": None, "ci95": None, "p": None}
+    if n < FEWEST:
+        return {**nothing, "note": f"fewer than {FEWEST} images"}
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return {**nothing, "note": "one side does not vary"}
+    found = stats.spearmanr(x, y)
+    rho = float(found.statistic)
+    inside = float(np.clip(rho, -0.999999, 0.999999))
+    half = 1.959964 * np.sqrt((1 + inside**2 / 2) / (n - 3))
+    low, high = np.tanh([np.arctanh(inside) - half, np.arctanh(inside) + half])
+    return {"n": n, "rho": rho, "ci95": [float(low), float(high)], "p": float(found.pvalue)}
+
+
+def realism(real: Floats, generated: Floats, k: int = NEIGHBOURS) -> Floats:
+    """max over real images r of radius(r) / distance(g, r), (n,): above 1 lies inside the manifold of the real ones.
+
+    Kynkäänniemi et al. 2019, eq. 2. `real` (m, d), `generated` (n, d) features. The half of the real images with the
+    larger radii is not used, as there: they lie where real images are rare.
+    """
+    between = _distances(real, real)
+    np.fill_diagonal(between, np.inf)
+    radii = np.partition(between, k - 1, axis=1)[:, k - 1]
+    dense = radii <= np.median(radii)
+    away = _distances(generated, real[dense])
+    return np.asarray((radii[dense][None, :] / np.maximum(away, 1e-12)).max(axis=1))
+
+
+def nearest(reference: Floats, images: Floats) -> Floats:
+    """Distance of each of `images` (n, d) to the nearest of `reference` (m, d)."""
+    return np.asarray(_distances(images, reference).min(axis=1))
+
+
+def _distances(x: Floats, y: Floats) -> Floats:
+    squared = (x**2).sum(1)[:, None] + (y**2).sum(1)[None, :] - 2 * x @ y.T
+    return np.sqrt(squared.clip(0))
+
+
+# ------------------------------------------------------------------------------------------------ the part
+
+
+def compute(context: Context, parts: Mapping[str, Part]) -> Part | None:
+    """None where no answered set is among the workspace's stimulus sets."""
+    survey = parts.get("survey")
+    if survey is None:
+        return None
+    made = {name: _made_from(context, name) for name in survey.scores if name in context.workspace.names("stimuli")}
+    if not made:
+        return None
+    table = set_table(survey.scores, made, {name: part.scores for name, part in parts.items()})
+    by_image, sentences = _images(context, survey.tables["images"], made)
+    if not by_image.empty and "machine_observer" in parts:
+        by_image = with_machine(by_image, parts["machine_observer"].tables)
+    scores: dict[str, Any] = {"sets": [_noted(row) for row in table.to_dict("records")]}
+    tables = {"people-and-metrics": table}
+    drawn, captions = {}, {"people-and-metrics": "People beside the metrics, set by set"}
+    if not by_image.empty:
+        correlations = correlate(by_image)
+        sentences += in_words(correlations)
+        scores["images"] = [{**row, "method": CORRELATION} for row in correlations.to_dict("records")]
+        tables |= {"rank-correlations": correlations, "images-and-metrics": by_image}
+        drawn["metrics-by-image"] = partial(figures.scatter, by_image, MEASURES)
+        captions |= {
+            "rank-correlations": "Rank correlation of the rate 'called generated' with each measure of the image",
+            "images-and-metrics": "Every image: how often it was called generated, and what it measures",
+            "metrics-by-image": "Every generated image: how often people called it generated, against what it "
+            "measures. A measure that sees what people see slopes down.",
+        }
+    return Part(
+        name="joined", title="People and metrics", scores=scores, sentences=sentences, tables=tables, figures=drawn,
+        captions=captions, methods=METHODS if not by_image.empty else METHODS[:1],
+    )  # fmt: skip
+
+
+METHODS = [
+    "Sets: human scores stand beside the metrics of the run and image set that the stimuli were made from.",
+    f"Images: realism is the score of Kynkäänniemi et al. 2019 (k = {NEIGHBOURS}) and the nearest neighbour is sought "
+    f"among the training images (at most {MOST_REAL}, drawn by the seed), both in the extractor's features; the "
+    "discriminator is that of the run's last checkpoint, the machine observer the cross-validated one. Correlations "
+    "are Spearman's, with intervals over images by Fisher's z with the standard error of Bonett and Wright 2000; what "
+    "is said of them in words is held to 5 % over all of them (Holm's correction). Rates "
+    "of images that few people saw are noisy, which draws every correlation towards zero.",
+]
+
+
+def in_words(correlations: pd.DataFrame) -> list[str]:
+    """Which measures go with people's answers to the generated images."""
+    rows = correlations[(correlations["truth"] == "generated") & (correlations["p_holm"].astype(float) < LEVEL)]
+    found = [
+        f"{MEASURES[row['measure']].partition(' (')[0]} in {row['set']} (ρ = {row['rho']:.2f}, 95 % interval "
+        f"{row['low']:.2f} to {row['high']:.2f})".replace("-", "−")
+        for row in rows.to_dict("records")
+    ]
+    if found:
+        corrected = f"Holm-corrected over {len(correlations)} correlations, 5 %"
+        return [f"How often a generated image was called generated goes with: {'; '.join(found)}; {corrected}."]
+    return ["No measure of the generated images goes with how often people called them generated."]
+
+
+def _noted(row: dict[Any, Any]) -> dict[Any, Any]:
+    lacking = [key for key, value in row.items() if value is None or value != value]
+    return {**row, "note": f"not computed for this set's run: {', '.join(lacking)}"} if lacking else row
+
+
+def set_table(
+    survey: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Mapping[str, Any]]
+) -> pd.DataFrame:
+    """One row a set: what people could tell, and what the metrics say of the run behind it."""
+    rows = []
+    for name, origin in made.items():
+        one = survey[name]
+        row: dict[str, Any] = {"set": name, "run": origin.get("run")}
+        row |= {"accuracy": one["accuracy"]["mean"], "d_prime": one["d_prime"]["population"], "f1": one["f1"]["mean"]}
+        machines = parts.get("machine_observer", {}).get(name, {}).get("observers", {})
+        row["machine_accuracy"] = max((one["accuracy"] for one in machines.values()), default=None)
+        for label, part, path in COLUMNS:
+            row[label] = _number_at(parts.get(part, {}), (name, str(origin.get("run"))), path)
+        rows.append(row)
+    table = pd.DataFrame(rows)
+    return table.dropna(axis=1, how="all")
+
+
+COLUMNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("kid", "quality", ("kid",)),
+    ("frechet", "quality", ("frechet",)),
+    ("memorised_share", "memorisation", ("share",)),
+)
+
+
+def _number_at(scores: Mapping[str, Any], names: tuple[str, ...], path: tuple[str, ...]) -> float | None:
+    """The number under the first of `names` that the part knows; None where it has none."""
+    for name in names:
+        found: Any = scores.get(name)
+        for key in path:
+            found = found.get(key) if isinstance(found, Mapping) else None
+        if isinstance(found, (int, float)):
+            return float(found)
+    return None
+
+
+def with_machine(by_image: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """With the probability of 'generated' that a machine observer gives each image: on features, else on pixels."""
+    judged = tables.get("machine-observer-images", pd.DataFrame(columns=["set", "stimulus"]))
+    observers = [str(c) for c in judged if c not in ("set", "stimulus", "truth")]
+    if not observers:
+        return by_image
+    best = next((c for c in observers if c.endswith("features")), observers[0])
+    renamed = judged[["set", "stimulus", best]].rename(columns={"stimulus": "image", best: "machine"})
+    return by_image.merge(renamed, on=["set", "image"], how="left")
+
+
+def correlate(by_image: pd.DataFrame) -> pd.DataFrame:
+    """One row a set, class and measure: the rank correlation of the rate 'called generated' with the measure.
+
+    `p_holm` is corrected over all rows, since the report looks at every one of them.
+    """
+    rows = []
+    for (name, truth), images in by_image.groupby(["set", "truth"], sort=True):
+        for measure in MEASURES:
+            if measure in images and images[measure].notna().any():
+                found = rank_correlation(images["rate"], images[measure])
+                low, high = found.pop("ci95") or (None, None)
+                rows.append({"set": name, "truth": truth, "measure": measure, **found, "low": low, "high": high})
+    tested = [row["p"] for row in rows if row["p"] is not None]
+    holm = iter(inference.holm(tested))
+    return pd.DataFrame([{**row, "p_holm": None if row["p"] is None else next(holm)} for row in rows])
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def _made_from(context: Context, name: str) -> dict[str, Any]:
+    made: dict[str, Any] = read_json(context.workspace.existing("stimuli", name) / "manifest.json")["made_from"]
+    return made
+
+
+def _images(
+    context: Context, rates: pd.DataFrame, made: Mapping[str, Mapping[str, Any]]
+) -> tuple[pd.DataFrame, list[str]]:
+    """The measures of each answered image, and a sentence for what is missing."""
+    found, missing = [], []
+    for name, origin in made.items():
+        try:
+            measures = _measured(context, name, origin)
+        except (ImportError, GlimpseError) as error:
+            reason = f"needs {error.name}" if isinstance(error, ImportError) else str(error)
+            missing.append(f"{name}: no measures image by image ({reason}).")
+            continue
+        mine = rates[rates["set"] == name]
+        found.append(mine.merge(measures, on="image", how="inner"))
+    return (pd.concat(found, ignore_index=True) if found else pd.DataFrame()), missing
+
+
+def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.DataFrame:
+    """Realism, nearest training image and discriminator output of each scored stimulus of a set; cached."""
+    folder = context.workspace.existing("stimuli", name)
+    images = context.workspace.existing("images", str(origin.get("image_set")))
+    run = context.workspace.root / "runs" / str(origin.get("run"))
+    checkpoint = run / "checkpoint.pt"
+    inputs = {
+        "stimuli": sha256_file(folder / "manifest.json"), "images": sha256_file(images / "manifest.json"),
+        "checkpoint": sha256_file(checkpoint) if checkpoint.is_file() else None, "seed": context.seed,
+        "extractor": context.extractor, "weights": str(context.weights),
+    }  # fmt: skip
+    found = context.cached("joined", inputs, lambda: {"json": _measure(context, folder, images, run)})
+    return pd.DataFrame(json.loads(found["json"]))
+
+
+def _measure(context: Context, folder: Path, images: Path, run: Path) -> str:
+    from PIL import Image
+
+    from analysis.images.features import batches, extract, extractor_for, source_of
+    from glimpse.imageset import ImageSet
+    from glimpse.stimuli import StimulusSet
+
+    stimuli, real = StimulusSet.load(folder), ImageSet.load(images)
+    scored = [s for s in stimuli.stimuli if not s.practice]
+    pixels = np.stack([np.asarray(Image.open(folder / s.file).convert("RGB")) for s in scored])
+    generated = np.array([s.truth == "generated" for s in scored])
+    shown = {s.origin.get("image_id") for s in scored if s.truth == "real"}
+    rows = np.array([i for i in real.where("train") if real.index["image_id"].iloc[i] not in shown], np.intp)
+    if len(rows) <= NEIGHBOURS:
+        raise AnalysisError("too few training images besides those shown")
+    if len(rows) > MOST_REAL:
+        rows = np.sort(np.random.default_rng(context.seed).choice(rows, MOST_REAL, replace=False))
+    reference = np.stack([_sized(real.images[i], pixels.shape[1], pixels.shape[2]) for i in rows])
+    extractor = extractor_for(context, reference)
+    x, y = (
+        np.asarray(
+            extract(
+                extractor, batches(some), len(some), source=source_of(some), folder=context.workspace.features,
+                progress=context.progress, label=stimuli.name,
+            ).values, np.float64,
+        )
+        for some in (reference, pixels)
+    )  # fmt: skip
+    frame = pd.DataFrame({"image": [s.id for s in scored], "nearest_training": nearest(x, y)})
+    frame["realism"] = np.where(generated, realism(x, y), np.nan)
+    if (run / "checkpoint.pt").is_file():
+        frame["discriminator"] = _judged(run, stimuli.made_from["image_set"], pixels)
+    text: str = frame.to_json(orient="records", double_precision=15)
+    return text
+
+
+def _sized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    from gan_core.training.data import downsample
+
+    return np.asarray(downsample(image, height, width))
+
+
+def _judged(run: Path, domain: str, pixels: NDArray[np.uint8]) -> Floats:
+    """The discriminator's logits, (n,), of images (n, H, W, 3)."""
+    import torch
+
+    from gan_core.training.checkpoint import load_discriminator
+    from gan_core.training.data import to_signed
+
+    domains = read_json(run / "config.json")["image_sets"]
+    named = next((d for d, facts in domains.items() if facts["name"] == domain), None)
+    discriminator = load_discriminator(run, named)
+    with torch.no_grad():
+        logits = [
+            discriminator(to_signed(torch.from_numpy(pixels[i : i + 64].copy()))) for i in range(0, len(pixels), 64)
+        ]
+    return torch.cat(logits).double().reshape(len(pixels), -1).mean(dim=1).numpy()

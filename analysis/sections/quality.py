@@ -1,0 +1,267 @@
+"""How far each generator's images are from real ones it never saw, beside what real images score among themselves."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.figures import quality as draw
+from analysis.images.distances import (
+    BIASED_BELOW,
+    INTERVAL_FROM,
+    NEIGHBOURS,
+    Units,
+    frechet_distance,
+    inception_score,
+    permutation_p,
+    precision_recall,
+    subsampling_interval,
+)
+from analysis.images.features import Features
+from analysis.images.runs import GENERATED, Imitation, imitations
+from analysis.images.translation import Direction, directions, translate
+from analysis.section import AnalysisError, Context, Part
+
+PERMUTATIONS = 999
+DRAWS = 20  # of real images against real images
+REAL_AT_MOST = 4000
+COLUMNS = (
+    "run", "against", "n", "real_groups", "kid", "kid_low", "kid_high", "kid_p", "real_kid", "frechet", "real_frechet",
+    *(f"{side}{measure}" for measure in ("precision", "recall", "density", "coverage") for side in ("", "real_")),
+    "inception_score", "inception_score_real",
+)  # fmt: skip
+TRANSLATION = ("run", "n", *(
+    f"{measure}{side}"
+    for measure, sides in (
+        ("kid", ("", "_untouched")), ("frechet", ("", "_untouched")),
+        *((f"{m}_{w}", ("_translated", "_untouched")) for w in ("inside", "outside") for m in ("psnr", "ssim")),
+    )
+    for side in sides
+))  # fmt: skip
+
+
+def across_groups(groups: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """`count` positions, one of each group in turn, or few photos would stand for all."""
+    order = rng.permutation(len(groups))
+    turn = pd.Series(groups[order]).groupby(groups[order]).cumcount().to_numpy()
+    return order[np.argsort(turn, kind="stable")[:count]]
+
+
+def two_samples(
+    groups: NDArray[Any], count: int, rng: np.random.Generator, most: tuple[int, int]
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Two samples of at most `count` images that share no group, of `most` groups a side where these hold as many."""
+    names, sizes = np.unique(groups, return_counts=True)
+    sides: tuple[list[Any], list[Any]] = [], []
+    held = [0, 0]
+    for i in rng.permutation(len(names)):
+        wanting = [side for side in (0, 1) if held[side] < count or len(sides[side]) < most[side]]
+        if not wanting:
+            break
+        side = min(wanting, key=lambda which: held[which])
+        sides[side].append(names[i])
+        held[side] += sizes[i]
+    first, second = (np.flatnonzero(np.isin(groups, side)) for side in sides)
+    return tuple(rows[across_groups(groups[rows], count, rng)] for rows in (first, second))  # type: ignore[return-value]
+
+
+def compare(
+    real: Features,
+    groups: NDArray[Any],
+    generated: Features,
+    pool: Features,
+    pool_groups: NDArray[Any],
+    seed: int = 0,
+    permutations: int = PERMUTATIONS,
+    draws: int = DRAWS,
+    generated_groups: NDArray[Any] | None = None,
+) -> dict[str, Any]:
+    """All distances between `real` (of `groups`) and `generated`, at equal numbers of images on both sides.
+
+    `pool` holds all real images, from which real is compared with real at the same number, by group. Generated images
+    are each their own group unless `generated_groups` says which photos they were translated from.
+    Returns JSON values; what cannot be had is None, and `note` says why. Raises AnalysisError for fewer than two images
+    a side.
+    """
+    rng = np.random.default_rng(seed)
+    n = min(len(real), len(generated), len(pool) // 2, BIASED_BELOW)
+    if n < 2:
+        raise AnalysisError(
+            f"{len(real)} real images to compare with (of {len(pool)}) and {len(generated)} generated ones are too "
+            "few: each side needs two, and real against real as many again."
+        )
+    rows = across_groups(groups, n, rng)
+    x, x_groups, y = real.take(rows), groups[rows], generated.take(np.arange(n))
+    y_groups = None if generated_groups is None else generated_groups[:n]
+    units = Units.of(x.values, y.values, x_groups, y_groups)
+    result: dict[str, Any] = {"n": n, "real_groups": units.groups[0], "biased": n < BIASED_BELOW}
+    fewest = min(units.groups)
+    result["kid"] = float(units.kid(units.observed()[None])[0]) if fewest > 1 else None
+    result["kid_p"] = permutation_p(units, rng, permutations) if units.testable else None
+    interval = subsampling_interval(units, rng)
+    result["kid_low"], result["kid_high"] = interval if interval else (None, None)
+    result["frechet"] = frechet_distance(x, y)
+    result |= precision_recall(x.values, y.values, x_groups, y_groups) if fewest > NEIGHBOURS else {}
+    if y.logits is not None and x.logits is not None:
+        result["inception_score"] = inception_score(y.logits)
+        result["inception_score_real"] = inception_score(x.logits)
+    reasons = [] if fewest > 1 else ["no KID, as all real images come from one group"]
+    reasons += [] if units.testable else [f"no p-value, as {fewest} groups a side are too few"]
+    reasons += [] if interval else [f"no interval, as {fewest} groups a side are fewer than {INTERVAL_FROM}"]
+    note = {"note": "; ".join(reasons)} if reasons else {}
+    return {**result, **real_against_real(pool, pool_groups, n, units.groups, rng, draws), **note}
+
+
+def real_against_real(
+    pool: Features, groups: NDArray[Any], n: int, most: tuple[int, int], rng: np.random.Generator, draws: int = DRAWS
+) -> dict[str, float]:
+    """Mean and 95 % range of each distance between n and n real images of other groups: `real_kid`, `real_kid_low`, ...
+
+    A side has as many groups as the comparison that it stands beside (`most`), or so many more that they hold n images.
+    Empty where no two such samples can be had.
+    """
+    among: list[dict[str, float]] = []
+    for _ in range(draws if n <= 500 else draws // 4):
+        first, second = two_samples(groups, n, rng, most)
+        if min(len(first), len(second)) < n:
+            continue
+        a, b = pool.take(first), pool.take(second)
+        both = Units.of(a.values, b.values, groups[first], groups[second])
+        if min(both.groups) < 2:
+            continue
+        found = {"kid": float(both.kid(both.observed()[None])[0]), "frechet": frechet_distance(a, b)}
+        if min(both.groups) > NEIGHBOURS:
+            found |= precision_recall(a.values, b.values, groups[first], groups[second])
+        among.append(found)
+    result = {}
+    for key in {key: None for one in among for key in one}:  # some draws hold too few groups for precision and recall
+        values = [one[key] for one in among if key in one]
+        result[f"real_{key}"] = float(np.mean(values))
+        result[f"real_{key}_low"], result[f"real_{key}_high"] = (float(v) for v in np.quantile(values, [0.025, 0.975]))
+    return result
+
+
+def compute(context: Context) -> Part | None:
+    """Distances of every run to real test images (training images where none were held out), translations too."""
+    imitating, notes = imitations(context)
+    found: list[Imitation | Direction] = [*imitating, *directions(context)]
+    if not found:
+        return Part("quality", "Distances to real images", {}, notes) if notes else None
+    scores: dict[str, Any] = {}
+    sentences, rows = [], []
+    distance, sizes = "", set()
+    for one in found:
+        run = one if isinstance(one, Imitation) else one.target
+        against = "test" if len(run.rows("test")) >= 2 else "train"
+        extractor = run.extractor(context)
+        distance = extractor.distance
+        result = context.cached(
+            "quality", {**one.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
+            partial(_of_run, run, context, against) if isinstance(one, Imitation) else
+            partial(_of_direction, one, context, against), version=3,
+        )  # fmt: skip
+        scores[one.name] = {"extractor": extractor.name, "distance": distance, "against": against, **result}
+        rows.append({"run": one.name, "against": against, **result})
+        sentences.append(_sentence(one.name, against, distance, result))
+        if run.size != (extractor.side, extractor.side):
+            sizes.add(f"{run.size[0]} x {run.size[1]} images are resized to {extractor.side} x {extractor.side}")
+    frame = pd.DataFrame(rows)
+    translated = frame[frame["kid_untouched"].notna()] if "kid_untouched" in frame else frame[:0]
+    drawn = pd.DataFrame(
+        {"run": frame["run"], "kid": frame["kid"].astype(float), "low": frame["kid_low"].astype(float),
+         "high": frame["kid_high"].astype(float), "real_low": frame.get("real_kid_low", np.nan),
+         "real_high": frame.get("real_kid_high", np.nan), "untouched": frame.get("kid_untouched", np.nan)}
+    )  # fmt: skip
+    tables = {"quality": frame[[c for c in COLUMNS if c in frame]]}
+    if len(translated):
+        tables["translation"] = translated[[c for c in TRANSLATION if c in frame]].dropna(axis=1, how="all")
+    return Part(
+        name="quality", title="Distances to real images", scores=scores, sentences=sentences + notes, tables=tables,
+        figures={"quality": partial(draw.distances, drawn)},
+        captions={
+            "quality": "KID of generated against real images with its 95 % interval; the band is what real images of "
+            f"other groups score against each other at the same number. `frechet` is the {distance}"
+            + (f", biased below {BIASED_BELOW} images." if frame["biased"].any() else "."),
+            "translation": "Translated test images against real ones of the other domain, beside the same images "
+            "untouched: a translation that helps is nearer. PSNR (dB) and SSIM, where phantoms tell the truth, against "
+            "the same skin without its eczema, inside and outside the mask.",
+        },
+        methods=[
+            f"Distances: up to {BIASED_BELOW:,} images of each run from fresh latents against its test images, at "
+            "equal numbers and by group: KID without pairs of one group, its p-value from permuting whole groups, its "
+            f"interval from half-samples of the groups, of at least {INTERVAL_FROM} a side (near zero it is wider than "
+            f"it need be: the p-value is the test); the {distance} and precision, recall, density and coverage, no "
+            "image being the neighbour of another of its group. Real against real has as many groups a side, or so "
+            "many more that they hold as many images. The generator is the best by KID against the training images "
+            "while training (the last, where none was scored)."
+            + "".join(f" {size[0].upper() + size[1:]}." for size in sorted(sizes))
+            + (" Translations: test images of one domain, translated by the last generator, against test images of "
+               "the other, both by photo. Where a photo gives images of both, these are not compared with each other; "
+               "the permutation exchanges the two, and a half-sample holds both or neither."
+               if len(translated) else "")
+            + (" No published weights were at hand: these numbers are not FIDs and compare with nothing elsewhere."
+               if distance.startswith("random") else "")
+        ],
+    )  # fmt: skip
+
+
+def _of_run(run: Imitation, context: Context, against: str) -> dict[str, Any]:
+    real, groups, pool, pool_groups = real_images(run, context, against)
+    count = min(max(GENERATED, len(real)), BIASED_BELOW)
+    generated = run.generated_features(run.extractor(context), context, count)
+    return compare(real, groups, generated, pool, pool_groups, context.seed)
+
+
+def _of_direction(direction: Direction, context: Context, against: str) -> dict[str, Any]:
+    real, groups, pool, pool_groups = real_images(direction.target, context, against)
+    found = translate(direction, context)
+    both = partial(compare, real, groups, pool=pool, pool_groups=pool_groups, seed=context.seed,
+                   generated_groups=found.groups)  # fmt: skip
+    untouched = both(generated=found.untouched, permutations=0, draws=0)
+    beside = {f"{key}_untouched": untouched[key] for key in ("kid", "frechet")}
+    result = {**both(generated=found.made), **beside, **found.truth}
+    absent = [key for key, value in found.truth.items() if value is None]
+    if absent:
+        why = f"no {' or '.join(absent)}, as there is no such pixel or no error in any"
+        result["note"] = "; ".join(filter(None, [result.get("note"), why]))
+    return result
+
+
+def real_images(
+    run: Imitation, context: Context, against: str
+) -> tuple[Features, NDArray[Any], Features, NDArray[Any]]:
+    """Features and groups of the real images to compare with, then of all real ones, compared among themselves."""
+    rng = np.random.default_rng(context.seed)
+    test, train = run.rows("test"), run.rows("train")
+    train = np.sort(rng.permutation(train)[: max(REAL_AT_MOST - len(test), BIASED_BELOW)])
+    rows = np.concatenate([test, train])
+    pool, groups = run.real_features(run.extractor(context), rows, context), run.groups(rows)
+    side = np.flatnonzero((np.arange(len(rows)) < len(test)) == (against == "test"))
+    return pool.take(side), groups[side], pool, groups
+
+
+def _sentence(name: str, against: str, distance: str, found: dict[str, Any]) -> str:
+    held_out = "test images" if against == "test" else "its training images (none were held out)"
+    biased = f", biased at n = {found['n']}" if found["biased"] else ""
+    real = f", real against real {found['real_frechet']:.4g}" if "real_frechet" in found else ""
+    kid = "no KID, as all real images come from one group"
+    if found["kid"] is not None:
+        value = f"KID {found['kid']:.3g}"
+        if found["kid_p"] is None:
+            kid = f"{value} to {held_out} of {found['real_groups']} groups, too few for a test"
+        else:
+            between = " (too few groups for an interval)"
+            if found["kid_low"] is not None:
+                between = f" ({found['kid_low']:.3g} to {found['kid_high']:.3g})"
+            verdict = "differ from" if found["kid_p"] < 0.05 else "are not told from"
+            kid = (
+                f"the generated images {verdict} {held_out} of {found['real_groups']} groups: "
+                f"{value}{between}, p = {found['kid_p']:.3f}"
+            )
+        if found.get("kid_untouched") is not None:
+            kid += f" (untouched, {found['kid_untouched']:.3g})"
+    return f"{name}: {kid}; {distance} {found['frechet']:.4g}{biased}{real}."

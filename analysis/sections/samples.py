@@ -1,0 +1,104 @@
+"""What the generators make, to look at: Figures 3-5, 8 and 9 (samples) and 11-13 (translations) of the paper.
+
+Nothing is selected by looks: the stimuli come in the order of their random IDs, a run's pictures from the latents or
+photos that it showed at every tick.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from analysis.figures import pictures
+from analysis.section import Context, Part
+from gan_core.experiments import EXPERIMENTS
+from glimpse.stimuli import StimulusSet
+from glimpse.workspace import Workspace, read_json, sha256_file
+
+PAPER_FIGURE = {
+    "hands": "3", "healthy": "4", "eczema": "5", "df": "8", "mel": "9", "remove-eczema": "11", "add-eczema": "12",
+    "cycle-eczema": "13",
+}  # fmt: skip
+TILES = 8  # images a row
+TALLEST = 128  # pixels; larger images are reduced for the page
+WIDEST = 1400
+
+
+def compute(context: Context) -> Part | None:
+    """Stimulus sets as generated above real, and the last pictures of each translation run."""
+    scores: dict[str, Any] = {}
+    drawn, captions = {}, {}
+    for name in sorted(context.workspace.names("stimuli"), key=_in_the_paper):
+        stimuli = StimulusSet.load(context.workspace.existing("stimuli", name))
+        generated, real = (stimuli.of(truth)[: 2 * TILES] for truth in ("generated", "real"))
+        if not generated or not real:
+            continue
+        key = f"samples-{name}"
+        rows = [s.file for s in generated], [s.file for s in real]
+        drawn[key] = partial(_draw_stimuli, stimuli.folder, *rows)
+        captions[key] = (
+            f"{stimuli.label}: generated above, real below, the first {len(generated)} and {len(real)} by their random "
+            f"IDs{_as_in_the_paper(name)}."
+        )
+        scores[name] = {"stimuli": len(stimuli.stimuli), "sha256": stimuli.sha256}
+    for name, experiment, images, picture in sorted(translations(context.workspace), key=lambda t: _in_the_paper(t[1])):
+        key = f"translations-{name}"
+        drawn[key] = partial(_draw_picture, picture)
+        what = "image, mask, translation" if EXPERIMENTS[experiment].way == "targeted" else "image, translation, back"
+        captions[key] = f"{name}: {what}, after {images:,} images{_as_in_the_paper(experiment)}."
+        scores[name] = {"images": images, "picture_sha256": sha256_file(picture)}
+    if not drawn:
+        return None
+    return Part(
+        name="samples", title="What the generators make", scores=scores, figures=drawn, captions=captions,
+        methods=[
+            "No image was selected by its looks: stimuli are shown in the order of their random IDs, translations from "
+            "the photos that the run showed at every tick."
+        ],
+    )  # fmt: skip
+
+
+def translations(workspace: Workspace) -> list[tuple[str, str, int, Path]]:
+    """Each translation run with its experiment, the images it had seen, and its last picture."""
+    found = []
+    for name in workspace.names("runs"):
+        folder = workspace.existing("runs", name)
+        experiment = str(read_json(folder / "config.json").get("experiment"))
+        pictures = sorted((folder / "samples").glob("[0-9]*.png"))
+        if experiment in EXPERIMENTS and EXPERIMENTS[experiment].way != "unconditional" and pictures:
+            found.append((name, experiment, int(pictures[-1].stem), pictures[-1]))
+    return found
+
+
+def _in_the_paper(name: str) -> tuple[int, str]:
+    """In the order of the paper's figures, all others after them."""
+    return int(PAPER_FIGURE.get(name, 99)), name
+
+
+def _as_in_the_paper(name: str) -> str:
+    return f" (Figure {PAPER_FIGURE[name]} of the paper)" if name in PAPER_FIGURE else ""
+
+
+def _draw_stimuli(folder: Path, generated: list[str], real: list[str]) -> Any:
+    rows = []
+    for files in (generated, real):
+        images = [_reduced(folder / file) for file in files]
+        rows.append([images[i : i + TILES] for i in range(0, len(images), TILES)])
+    return pictures.picture_rows([("generated", rows[0]), ("real", rows[1])])
+
+
+def _reduced(path: Path) -> NDArray[np.uint8]:
+    with Image.open(path) as image:
+        image.thumbnail((TALLEST * 4 // 3, TALLEST), Image.Resampling.BOX)
+        return np.asarray(image.convert("RGB"))
+
+
+def _draw_picture(path: Path) -> Any:
+    with Image.open(path) as image:
+        image.thumbnail((WIDEST, WIDEST), Image.Resampling.BOX)
+        return pictures.picture(np.asarray(image.convert("RGB")))

@@ -1,0 +1,137 @@
+"""Table 3: what truncating the latents does to the distance from real images, and to diversity.
+
+The paper chose a threshold by FID alone; recall and coverage beside it show what that costs. Both kinds of batch
+statistics are shown: those of the full normal distribution, with which short latents give images near the mean one (the
+paper's Table 3 shows that trade), and those re-estimated for the truncated latents, which undo it (gan_core.sampling).
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.figures import quality as draw
+from analysis.images.distances import (
+    BIASED_BELOW,
+    NEIGHBOURS,
+    frechet_distance,
+    kid_of_rows,
+    precision_recall,
+)
+from analysis.images.features import Features
+from analysis.images.runs import Imitation, imitations
+from analysis.section import Context, Part
+from analysis.sections.quality import across_groups, real_against_real, real_images
+
+if TYPE_CHECKING:
+    from gan_core.sampling import Statistics
+
+THRESHOLDS: tuple[float | None, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, None)  # the paper's
+IMAGES = 500  # of each threshold
+STATISTICS: tuple[Statistics, ...] = ("full", "matched")
+
+
+def score(real: Features, groups: NDArray[Any], generated: Features) -> dict[str, float | None]:
+    """One cell's column of Table 3: Fréchet distance and KID, and precision, recall, density and coverage."""
+    found: dict[str, float | None] = {
+        "frechet": frechet_distance(real, generated), "kid": kid_of_rows(real.values, generated.values, groups),
+    }  # fmt: skip
+    if len(set(groups.tolist())) > NEIGHBOURS:
+        found |= precision_recall(real.values, generated.values, groups)
+    return found
+
+
+def compute(context: Context) -> Part | None:
+    """The table and curves of every unconditional run."""
+    found, notes = imitations(context)
+    if not found:
+        return None
+    rows: list[dict[str, Any]] = []
+    curves: dict[str, pd.DataFrame] = {}
+    scores: dict[str, Any] = {}
+    sentences, distance = [], ""
+    for run in found:
+        extractor = run.extractor(context)
+        distance = extractor.distance
+        result = context.cached(
+            "truncation", {**run.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
+            partial(_of_run, run, context), version=4,
+        )  # fmt: skip
+        table = result["table"]
+        curves[run.name] = table
+        cells = table.astype(object).where(table.notna(), None)
+        for row in cells.to_dict("records"):
+            rows.append({"run": run.name, **{str(k): v for k, v in row.items()}})
+        real = result["real"]
+        beside = {c: real[f"real_{c}"] for c in map(str, table) if f"real_{c}" in real}
+        rows.append({"run": run.name, "statistics": "real against real", "threshold": np.nan, **beside})
+        scores[run.name] = {
+            "n": result["n"], "against": result["against"], **real, "thresholds": cells.to_dict("records")
+        }  # fmt: skip
+        sentences.append(_sentence(run.name, distance, table, result["n"], real))
+    frame = pd.DataFrame(rows)
+    frame["threshold"] = ["none" if pd.isna(t) else t for t in frame["threshold"]]
+    return Part(
+        name="truncation", title="Truncation of the latents", scores=scores, sentences=sentences + notes,
+        tables={"truncation": frame}, figures={"truncation": partial(draw.truncation, curves, scores)},
+        captions={
+            "truncation": "Each threshold of the paper's Table 3: distance to held-out real images and diversity at "
+            "equal numbers of images; grey, and last in the table, real images against real ones of other groups (mean "
+            "and 95 % range). Dashed (`matched`): with batch statistics re-estimated for the threshold, which "
+            f"stretch the truncated latents again, so that little changes. `frechet` is the {distance}"
+            + (f", biased below {BIASED_BELOW} images." if any(s["n"] < BIASED_BELOW for s in scores.values()) else ".")
+        },
+        methods=[
+            "Truncation: every component of z is drawn from the normal distribution conditioned on |z| < t; batch "
+            "norm uses the statistics of the full distribution or, `matched`, those estimated anew for each t; "
+            f"{IMAGES} images of a threshold at most, against real images of the test split (of training where none "
+            "were held out); real against real at the same number. A gain smaller than the range of the latter is not "
+            "told from chance."
+        ],
+    )  # fmt: skip
+
+
+def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[str, float]) -> str:
+    """Where the distance is lowest, unless that is within what real images differ among themselves."""
+    best: Any = table.iloc[int(np.argmin(table["frechet"]))]
+    plain: Any = table[table["threshold"].isna()].iloc[0]
+    truncated = not np.isnan(best["threshold"])
+
+    def beside(column: str, digits: str) -> list[str]:
+        said = [f"without {plain[column]:{digits}}"] if truncated else []
+        return said + ([f"real against real {real[f'real_{column}']:{digits}}"] if f"real_{column}" in real else [])
+
+    threshold = f"a threshold of {best['threshold']:g}" if truncated else "no truncation"
+    threshold += ", batch statistics re-estimated" if best["statistics"] == "matched" else ""
+    words = f"{name}: the {distance} is lowest with {threshold}: {best['frechet']:.4g}"
+    words += f", biased at n = {n}" if n < BIASED_BELOW else ""
+    words += "".join(f"; {one}" for one in beside("frechet", ".4g"))
+    if real:
+        low, high = real["real_frechet_low"], real["real_frechet_high"]
+        words += f" ({low:.4g} to {high:.4g})"
+        if truncated and plain["frechet"] - best["frechet"] < high - low:
+            words += ", a wider range than the gain, which may be chance"
+    if "coverage" in table:
+        words += "; ".join([f". Coverage there: {best['coverage']:.2f}", *beside("coverage", ".2f")])
+    return words + "."
+
+
+def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
+    extractor = run.extractor(context)
+    against = "test" if len(run.rows("test")) >= 2 else "train"
+    real, groups, pool, pool_groups = real_images(run, context, against)
+    n = min(IMAGES, len(real), len(pool) // 2)
+    rng = np.random.default_rng(context.seed)
+    rows = np.sort(across_groups(groups, n, rng))
+    real, groups = real.take(rows), groups[rows]
+    table = [
+        {"statistics": kind, "threshold": np.nan if t is None else t,
+         **score(real, groups, run.generated_features(extractor, context, n, t, kind))}
+        for kind in STATISTICS for t in THRESHOLDS
+    ]  # fmt: skip
+    among = real_against_real(pool, pool_groups, n, (len(set(groups.tolist())), n), rng)
+    return {"table": pd.DataFrame(table), "n": n, "against": against, "real": among}

@@ -1,0 +1,228 @@
+"""The commands that use a trained run: `sample`, `translate`, `publish`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+from gan_core.experiments import TrainingError
+from glimpse.workspace import GlimpseError, Workspace, read_json, seed
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    sample = commands.add_parser(
+        "sample", parents=[common], help="draw images from a trained generator",
+        description="Draw images by seed, straight into an image set; or a walk between latents as a picture. "
+        "What a FILE makes is named after its experiment.",
+    )  # fmt: skip
+    sample.add_argument("of", metavar="RUN|FILE", help="a run, or a generator.safetensors by itself")
+    sample.add_argument("--count", type=int, default=100, metavar="N", help="how many (default: 100)")
+    _drawing(sample)
+    sample.add_argument("--name", metavar="SET", help="the image set's name (default: RUN-samples)")
+    sample.add_argument("--interpolate", type=Path, metavar="FILE", help="instead: a walk, as .gif or as .png grid")
+    sample.add_argument("--rows", type=int, default=6, metavar="N", help="latents that the walk visits (default: 6)")
+    sample.add_argument("--steps", type=int, default=12, metavar="N", help="steps between two of them (default: 12)")
+    sample.set_defaults(run=sample_command)
+
+    translate = commands.add_parser(
+        "translate", parents=[common], help="add or remove eczema with a trained translator",
+        description="Translate an image set (by default the test images the run did not see) into a new one, or a "
+        "folder of photos of any size into PNG files; with a sheet of before, mask and after.",
+    )  # fmt: skip
+    translate.add_argument("of", metavar="RUN|FILE", help="a run, or a generator.safetensors by itself")
+    translate.add_argument("--images", metavar="SET|FOLDER", help="what to translate (default: the run's test images)")
+    translate.add_argument(
+        "--masks", "--mask-from", metavar="SET|FOLDER", help="where masks come from: an image set that lends its "
+        "own at random, or for a folder of photos a folder of files named like them (default: to add eczema, the "
+        "eczema set; to remove it, the images' own)",
+    )  # fmt: skip
+    translate.add_argument("--to", metavar="DOMAIN", help="what to make, for a cyclic run: eczema (default) or healthy")
+    translate.add_argument("--count", type=int, metavar="N", help="only the first N images")
+    translate.add_argument("--name", metavar="SET", help="the result's name (default: RUN-translated)")
+    translate.add_argument("--seed", type=seed, default=0, metavar="S", help="of lent masks")
+    translate.add_argument("--overwrite", action="store_true", help="replace a result of that name")
+    translate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    translate.set_defaults(run=translate_command)
+
+    publish = commands.add_parser(
+        "publish", parents=[common], help="make stimulus sets for the survey",
+        description="Put real and generated images of a run into a stimulus set: real ones from the test split first, "
+        "spread over groups, generated ones by seed, never selected; two more of each for practice.",
+    )  # fmt: skip
+    publish.add_argument("runs", nargs="*", metavar="RUN")
+    publish.add_argument("--all", action="store_true", help="every finished run")
+    publish.add_argument("--count", type=int, default=100, metavar="N", help="images of each class (default: 100)")
+    publish.add_argument("--label", metavar="TEXT", help="what experimenters call the set (default: its name)")
+    publish.add_argument("--name", metavar="SET", help="the stimulus set's name (default: the run's)")
+    publish.add_argument("--jpeg-quality", type=int, metavar="Q", help="compress both classes alike before publishing")
+    _drawing(publish)
+    publish.set_defaults(run=publish_command)
+
+
+def _drawing(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--truncation", type=float, metavar="T", help="keep every component of the latents below T")
+    command.add_argument(
+        "--statistics", choices=("matched", "full"), default="matched", help="of batch norm: those of the truncated "
+        "latents, or of the full normal distribution, with which truncation trades diversity for quality as in the "
+        "paper's Table 3 (default: matched)",
+    )  # fmt: skip
+    command.add_argument("--seed", type=seed, default=0, metavar="S", help="of the latents (default: 0)")
+    command.add_argument("--overwrite", action="store_true", help="replace a set of that name")
+    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+
+
+def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
+    from gan_core.commands.train import pick_device
+    from gan_core.products import sample_set, walk
+
+    weights, of, _ = _trained(workspace, args.of)
+    check_drawing(args)
+    device = pick_device(args.device)
+    if args.interpolate:
+        walk(
+            weights, args.interpolate, at_least(args.rows, "--rows", 2),
+            at_least(args.steps, "--steps", 1), args.seed, args.truncation, device, args.statistics,
+        )  # fmt: skip
+        print(f"{of}: a walk between {args.rows} latents: {args.interpolate}")
+        return 0
+    name = args.name or f"{of}-samples"
+    count = at_least(args.count, "--count", 1)
+    images, new = sample_set(
+        workspace, weights, name, count, args.seed, args.truncation, device, args.overwrite, args.statistics
+    )
+    print(f"{name}: {'drew' if new else 'already there:'} {len(images):,} images of '{of}': {images.folder}")
+    print(f"Look at {images.folder / 'preview.png'}." + (f" Next: gan_core publish {of}" if of == args.of else ""))
+    return 0
+
+
+def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
+    from gan_core.commands.train import pick_device
+    from gan_core.products import translate_photos, translate_set
+    from glimpse.imageset import ImageSet
+
+    weights, of, run = _trained(workspace, args.of)
+    check_drawing(args)
+    experiment = run.experiment
+    if experiment.source is None:
+        raise TrainingError(f"The run '{of}' makes images from nothing: use `gan_core sample {args.of}`.")
+    domain = args.to or experiment.target
+    if domain not in experiment.makes:
+        raise TrainingError(f"The run '{of}' makes {' or '.join(experiment.makes)}, not '{domain}'.")
+    source = next(d for d in experiment.domains if d != domain)
+    device = pick_device(args.device)
+    name = args.name or f"{of}-translated" + (f"-{domain}" if args.to else "")
+    if args.count is not None:
+        at_least(args.count, "--count", 1)
+    photos, masks = _place(workspace, args.images), _place(workspace, args.masks)
+    if photos:
+        result = translate_photos(
+            workspace, weights, photos, masks, None if masks else _lender(workspace, args.masks, run, domain), domain,
+            name, args.seed, device, args.count, args.overwrite,
+        )  # fmt: skip
+    else:
+        if masks:
+            raise TrainingError(
+                f"--masks {args.masks}: a folder of masks goes with a folder of photos (--images FOLDER); an image set "
+                "has its own, or borrows those of another: --mask-from SET."
+            )
+        images = ImageSet.load(workspace.existing("images", args.images or str(run.image_sets[source]["name"])))
+        rows = images.where("test") if not args.images and len(images.where("test")) else _every(images)
+        result = translate_set(
+            workspace, weights, images, name, domain, _lender(workspace, args.masks, run, domain), rows[: args.count],
+            args.seed, device, args.overwrite,
+        )  # fmt: skip
+    print(f"{name}: {'translated' if result.new else 'already translated:'} {result.count:,} images: {result.folder}")
+    for kind, scores in result.scores.items():
+        numbers = ", ".join(
+            f"{key.replace('_', ' ')} {value:.4g}" for key, value in scores.items() if value is not None
+        )
+        print(f"  {kind}, against the true skin: {numbers}")
+    return 0
+
+
+def _every(images: Any) -> Any:
+    import numpy as np
+
+    return np.arange(len(images))
+
+
+def _trained(workspace: Workspace, word: str) -> tuple[Path, str, Any]:
+    """The generator's file that a run's name or a path stands for, what its results are named after, and its run."""
+    from gan_core.sampling import generator_file
+    from gan_core.training.checkpoint import load_generators
+    from gan_core.training.run import Run
+
+    alone = word.endswith(".safetensors")
+    weights = Path(word) if alone else generator_file(workspace.existing("runs", word))
+    run = Run.from_json(load_generators(weights)[1], word)
+    return weights, run.experiment_name if alone else word, run
+
+
+def _place(workspace: Workspace, word: str | None) -> Path | None:
+    """The folder (or zip) that a word names; an image set of the name goes before one."""
+    return Path(word) if word and word not in workspace.names("images") and Path(word).exists() else None
+
+
+def _lender(workspace: Workspace, name: str | None, run: Any, domain: str) -> Any:
+    """The image set that lends masks: the one named; else, where they say what to add, the run's own.
+
+    What is to be removed lies where it lies: nobody's mask is borrowed for it unasked.
+    """
+    from glimpse.imageset import ImageSet
+
+    if run.experiment.masked is None or (name is None and run.experiment.masked != domain):
+        return None
+    return ImageSet.load(workspace.existing("images", name or run.image_sets[run.experiment.masked]["name"]))
+
+
+def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
+    from gan_core.commands.train import pick_device
+    from gan_core.publishing import Options, publish
+    from glimpse.stimuli import StimulusError
+
+    names = list(args.runs)
+    if args.all:
+        every = workspace.names("runs")
+        finished = [n for n in every if read_json(workspace.existing("runs", n) / "config.json").get("finished")]
+        for name in sorted(set(every) - set(finished)):
+            print(f"{name}: not trained to its end, left out (`gan_core train {name} --resume` goes on with it).")
+        names += [name for name in finished if name not in names]
+    if not names:
+        raise GlimpseError("Name the runs to publish, or take --all; `gan_core runs` lists them.")
+    if args.name and len(names) != 1:
+        raise GlimpseError("--name is for one run: name that one.")
+    if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
+        raise StimulusError(f"--jpeg-quality goes from 1 to 100, not {args.jpeg_quality}.")
+    check_drawing(args)
+    options = Options(
+        at_least(args.count, "--count", 1), args.label, args.seed, args.truncation, args.statistics,
+        args.jpeg_quality, pick_device(args.device), args.overwrite, args.name,
+    )  # fmt: skip
+    published = []
+    for name in names:
+        for result in publish(workspace, name, options):
+            verb = "published" if result.new else "already published"
+            print(
+                f"{result.stimuli.name}: {verb} {len(result.stimuli.of('real'))} real and "
+                f"{len(result.stimuli.of('generated'))} generated images: {result.stimuli.folder}"
+            )
+            for warning in result.warnings:
+                print(f"warning: {warning}", file=sys.stderr)
+            published.append(result.stimuli.name)
+    print(f"Next: study_app load {'--all' if args.all else ' '.join(published)}")
+    return 0
+
+
+def check_drawing(args: argparse.Namespace) -> None:
+    """Refuse what no latent can be drawn with, before anything is written."""
+    truncation = getattr(args, "truncation", None)
+    if truncation is not None and not 0 < truncation < float("inf"):
+        raise GlimpseError(f"--truncation must be above 0 and finite, not {truncation}: for example 0.5.")
+
+
+def at_least(value: int, option: str, least: int) -> int:
+    if value < least:
+        raise GlimpseError(f"{option} must be at least {least}, not {value}.")
+    return value

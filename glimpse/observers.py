@@ -1,0 +1,232 @@
+"""What each participant's answers say: F1 and its chance level, accuracy, d' and criterion, from four counts a person.
+
+NumPy only, since the survey's dashboard imports it too. Everything is vectorised over participants: arrays of shape
+(P,), NaN where a number cannot be had. The 'signal' is a generated image, so a hit is a generated image called
+generated and a false alarm a real image called generated.
+
+Rules, the same wherever Glimpse shows a number:
+- a trial without an answer, or one excluded by a flag, is left out before counting (and counted by the caller);
+- whoever never says 'generated' has an F1 of 0 while generated images were shown (no true positives); F1 is undefined
+  (NaN) only where none was shown either, as in scikit-learn's `zero_division=nan`;
+- a rate over no image is NaN, and so is what is made from it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import NormalDist
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Positive = Literal["generated", "real"]
+Floats = npt.NDArray[np.float64]
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """The confusion counts of P participants, each (P,) int64."""
+
+    hits: Integers  # generated, called generated
+    misses: Integers  # generated, called real
+    false_alarms: Integers  # real, called generated
+    correct_rejections: Integers  # real, called real
+
+    @property
+    def generated(self) -> Integers:
+        return self.hits + self.misses
+
+    @property
+    def real(self) -> Integers:
+        return self.false_alarms + self.correct_rejections
+
+    @property
+    def trials(self) -> Integers:
+        return self.generated + self.real
+
+    @property
+    def correct(self) -> Integers:
+        return self.hits + self.correct_rejections
+
+    def total(self) -> Counts:
+        """Everybody's answers as one participant's: counts of shape (1,)."""
+        return Counts(*(np.atleast_1d(c.sum()) for c in self._columns()))
+
+    def answered(self) -> Counts:
+        """Only the participants who have at least one trial."""
+        return Counts(*(c[self.trials > 0] for c in self._columns()))
+
+    def _columns(self) -> tuple[Integers, Integers, Integers, Integers]:
+        return self.hits, self.misses, self.false_alarms, self.correct_rejections
+
+
+def count(said_generated: Any, is_generated: Any, participant: Any, participants: int | None = None) -> Counts:
+    """The counts of each participant.
+
+    `said_generated`, `is_generated`: (n,) bool; `participant`: (n,) int codes from 0. `participants`: how many there
+    are (default: the highest code + 1); those without a trial get zeros.
+    """
+    codes = np.asarray(participant, np.int64)
+    size = (int(codes.max()) + 1 if codes.size else 0) if participants is None else participants
+    cell = codes * 4 + np.asarray(is_generated, bool) * 2 + np.asarray(said_generated, bool)
+    table = np.bincount(cell, minlength=4 * size).reshape(size, 2, 2).astype(np.int64)
+    return Counts(table[:, 1, 1], table[:, 1, 0], table[:, 0, 1], table[:, 0, 0])
+
+
+def _ratio(numerator: Any, denominator: Any) -> Floats:
+    top, bottom = np.broadcast_arrays(np.asarray(numerator, np.float64), np.asarray(denominator, np.float64))
+    return np.divide(top, bottom, out=np.full(top.shape, np.nan), where=bottom > 0)
+
+
+# ------------------------------------------------------------------------------------------------ F1 and its chance
+
+
+def _positives(counts: Counts, positive: Positive) -> tuple[Integers, Integers, Integers]:
+    """True positives, images of the positive class, answers of the positive class."""
+    if positive == "generated":
+        return counts.hits, counts.generated, counts.hits + counts.false_alarms
+    return counts.correct_rejections, counts.real, counts.correct_rejections + counts.misses
+
+
+def f1(counts: Counts, positive: Positive = "generated") -> Floats:
+    """F1 = 2 TP / (2 TP + FP + FN) of each participant, (P,)."""
+    true_positives, shown, said = _positives(counts, positive)
+    return _ratio(2 * true_positives, shown + said)
+
+
+def f1_chance(counts: Counts, positive: Positive = "generated") -> Floats:
+    """The F1 each participant would have got, on average, with the same answers dealt out at random, (P,).
+
+    With k images shown of the positive class among n, and m such answers, the permutation distribution of the true
+    positives is hypergeometric, so the mean over all permutations is exactly 2 (m k / n) / (k + m).
+    """
+    _, shown, said = _positives(counts, positive)
+    return _ratio(2 * _ratio(said * shown, counts.trials), shown + said)
+
+
+def f1_null(counts: Counts, positive: Positive = "generated") -> tuple[Floats, Floats]:
+    """The distribution of F1 over people who answer as often as these, but at random: values and their probabilities.
+
+    The mixture of every participant's exact permutation distribution; values ascend, probabilities add up to one.
+    """
+    values: dict[float, float] = {}
+    for n, shown, said, people in _kinds(counts, positive):
+        if shown + said == 0:
+            continue
+        support, probability = hypergeometric(n, shown, said)
+        for x, p in zip(2 * support / (shown + said), probability * people, strict=True):
+            values[float(x)] = values.get(float(x), 0.0) + float(p)
+    ordered = np.array(sorted(values.items()), np.float64).reshape(-1, 2)
+    return ordered[:, 0], ordered[:, 1] / ordered[:, 1].sum() if len(ordered) else ordered[:, 1]
+
+
+def permutation_p(counts: Counts) -> Floats:
+    """Each participant's exact permutation p-value: how often answers dealt out at random are at least as right, (P,).
+
+    One-sided; the same for F1 of either class, accuracy and d', which all rise with the hits when the answers are
+    given. NaN without a trial. This is Fisher's exact test.
+    """
+    table = np.stack([counts.trials, counts.generated, counts.hits + counts.false_alarms, counts.hits], axis=1)
+    kinds, which = np.unique(table, axis=0, return_inverse=True)
+    tail = np.full(len(kinds), np.nan)
+    for i, (n, shown, said, hits) in enumerate(kinds):
+        if n > 0:
+            support, probability = hypergeometric(n, shown, said)
+            tail[i] = min(1.0, probability[hits - support[0] :].sum())
+    return tail[which.reshape(-1)]
+
+
+def group_permutation_p(counts: Counts) -> float:
+    """The exact p-value of all correct answers together, each participant's answers dealt out anew among their images.
+
+    One-sided: the chance of as many correct answers or more. The law of a sum of independent hypergeometric counts,
+    from its characteristic function on a circle 24 standard deviations round; good to about 1e-12, the least that it
+    says. It holds for these images; for new ones see `analysis.people.inference`.
+    """
+    kinds = _kinds(counts, "generated")
+    laws = [hypergeometric(n, shown, said) for n, shown, said, _ in kinds]
+    means = [float(support @ p) for support, p in laws]
+    variances = [float((support - m) ** 2 @ p) for (support, p), m in zip(laws, means, strict=True)]
+    people = np.array([kind[3] for kind in kinds])
+    mean, sd = people @ means, np.sqrt(people @ variances)
+    circle = 1 << int(24 * sd + max((support[-1] for support, _ in laws), default=0) + 8).bit_length()
+    spectrum = np.ones(circle // 2 + 1, np.complex128)
+    for (support, probability), number in zip(laws, people, strict=True):
+        law = np.zeros(circle)
+        law[support] = probability
+        spectrum *= np.fft.rfft(law) ** number
+    law = np.fft.irfft(spectrum, circle)
+    least = max(int(counts.hits.sum()), int(mean) - circle // 2 + 1)
+    tail = np.arange(least, int(mean) + circle // 2 + 1) % circle
+    return float(np.clip(law[tail].sum(), 1e-12, 1.0))
+
+
+def _kinds(counts: Counts, positive: Positive) -> list[tuple[int, int, int, int]]:
+    """(trials, shown, said, how many participants) of each kind of participant with at least one trial."""
+    _, shown, said = _positives(counts, positive)
+    table = np.stack([counts.trials, shown, said], axis=1)[counts.trials > 0]
+    kinds, people = np.unique(table, axis=0, return_counts=True)
+    return [(int(n), int(k), int(m), int(p)) for (n, k, m), p in zip(kinds, people, strict=True)]
+
+
+def hypergeometric(n: int, shown: int, said: int) -> tuple[Integers, Floats]:
+    """How many of `said` answers fall on the `shown` among `n` images by chance: the counts and their probabilities."""
+    support = np.arange(max(0, shown + said - n), min(shown, said) + 1)
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])  # log factorials
+
+    def choose(a: Any, b: Any) -> Any:
+        return logs[a] - logs[b] - logs[a - b]
+
+    weight = np.exp(choose(shown, support) + choose(n - shown, said - support) - choose(n, said))
+    return support, weight / weight.sum()
+
+
+# ------------------------------------------------------------------------------------------------ rates, d', criterion
+
+
+def accuracy(counts: Counts) -> Floats:
+    """Share of correct answers, (P,)."""
+    return _ratio(counts.correct, counts.trials)
+
+
+def hit_rate(counts: Counts) -> Floats:
+    """Share of the generated images called generated, (P,)."""
+    return _ratio(counts.hits, counts.generated)
+
+
+def false_alarm_rate(counts: Counts) -> Floats:
+    """Share of the real images called generated, (P,)."""
+    return _ratio(counts.false_alarms, counts.real)
+
+
+def balanced_accuracy(counts: Counts) -> Floats:
+    """Mean of the shares of correct answers in the two classes, (P,): one half for any habit of answering."""
+    return (hit_rate(counts) + 1 - false_alarm_rate(counts)) / 2
+
+
+def d_prime(counts: Counts) -> Floats:
+    """Sensitivity d' = z(H) - z(F) of each participant, (P,), with the log-linear correction (Hautus 1995)."""
+    hit, false_alarm = _corrected_z(counts)
+    return hit - false_alarm
+
+
+def criterion(counts: Counts) -> Floats:
+    """Criterion c = -(z(H) + z(F)) / 2, (P,): above zero leans towards 'real'. Log-linear correction (Hautus 1995)."""
+    hit, false_alarm = _corrected_z(counts)
+    return -(hit + false_alarm) / 2
+
+
+def _corrected_z(counts: Counts) -> tuple[Floats, Floats]:
+    """z of the two rates, half an answer added to each count of answers and one to each count of images."""
+    hit = np.where(counts.generated > 0, (counts.hits + 0.5) / (counts.generated + 1.0), np.nan)
+    false_alarm = np.where(counts.real > 0, (counts.false_alarms + 0.5) / (counts.real + 1.0), np.nan)
+    return z(hit), z(false_alarm)
+
+
+def z(rate: Any) -> Floats:
+    """The standard normal quantile of rates strictly between 0 and 1 (any shape), NaN of NaN."""
+    rates, where = np.unique(np.asarray(rate, np.float64), return_inverse=True)
+    quantile = NormalDist().inv_cdf
+    return np.array([np.nan if np.isnan(r) else quantile(r) for r in rates], np.float64)[where].reshape(np.shape(rate))

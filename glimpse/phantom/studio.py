@@ -1,0 +1,234 @@
+"""Draw all the photos of a scale, on all processors, and prepare them exactly as anybody's photos are prepared."""
+
+from __future__ import annotations
+
+import csv
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from glimpse.workspace import GlimpseError, Workspace, scratch_folder
+
+if TYPE_CHECKING:  # what prepares the photos is not loaded by the processes that draw them
+    from glimpse.prepare.pipeline import Prepared
+
+DRAWING = 1  # raised whenever the same seed draws other pictures than before
+SETS = ("hands", "healthy", "eczema", "df", "mel")
+LICENCE = "Drawn by Glimpse (MIT licence): phantoms, no photo of anybody."
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How many photos of what size (width, height), and what becomes of them."""
+
+    pairs: int  # of hands; each is photographed from the back and from the front
+    hands: tuple[int, int]  # of the image set
+    hands_size: tuple[int, int]  # of the photos, as drawn
+    eczema_photos: int  # drawn with and without
+    eczema_size: tuple[int, int]
+    test_photos: int
+    patch: int
+    stride: int
+    lesions: dict[str, tuple[int, int]]  # label: photos, lesions that they show
+    lesion_size: tuple[int, int]
+    lesion_set: int
+
+
+SCALES = {
+    # Small enough to train all eight generators in ten minutes on two cores, and 102 real images or more in each set.
+    "demo": Scale(pairs=60, hands=(96, 72), hands_size=(192, 144), eczema_photos=16, eczema_size=(1152, 768),
+                  test_photos=5, patch=64, stride=16, lesions={"DF": (115, 73), "MEL": (130, 80)},
+                  lesion_size=(128, 96), lesion_set=64),
+    # The numbers of section 3.1; HAM10000's 115 and 1113 photos show 73 and 614 lesions.
+    "paper": Scale(pairs=246, hands=(640, 480), hands_size=(960, 720), eczema_photos=131, eczema_size=(3456, 2304),
+                   test_photos=52, patch=128, stride=64, lesions={"DF": (115, 73), "MEL": (1113, 614)},
+                   lesion_size=(352, 264), lesion_set=256),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """One picture (or pair of twins) to draw: what, which, and where to put it. Drawn alike on whatever processor."""
+
+    kind: str  # "hands", "eczema", "DF", "MEL"
+    number: int
+    subject: int  # the person, or the lesion
+    palm: bool
+    folder: Path
+    name: str
+    size: tuple[int, int]
+    seed: int
+
+
+def prepare_phantom(
+    workspace: Workspace, scale: str = "demo", seed: int = 0, *, workers: int | None = None
+) -> list[Prepared]:
+    """The image sets hands, healthy, eczema (with masks and truth), df and mel, drawn from `seed`.
+
+    The same scale and seed give the same bytes on any number of `workers` (default: all processors); sets that they
+    made before are left as they are. Raises GlimpseError for a scale that there is not.
+    """
+    if scale not in SCALES:
+        raise GlimpseError(f"There is no scale '{scale}': choose from {', '.join(SCALES)}.")
+    if there := _already_there(workspace, scale, seed):
+        return there
+    what = SCALES[scale]
+    with scratch_folder(workspace.root / "phantom") as folder:
+        draw_all(jobs(what, folder, seed), workers or _processors())
+        return _prepare(workspace, what, folder, seed, {"phantom": _origin(scale, seed)})
+
+
+def jobs(what: Scale, folder: Path, seed: int) -> list[Job]:
+    """Everything there is to draw, the longest work first."""
+    found = [
+        Job("eczema", i, 10_000 + i, False, folder / "eczema", f"eczema_{i:04d}", what.eczema_size, seed)
+        for i in range(what.eczema_photos)
+    ]
+    found += [
+        Job("hands", 2 * i + k, i, side == "front", folder / "hands", f"pair_{i:04d}_{side}", what.hands_size, seed)
+        for i in range(what.pairs)
+        for k, side in enumerate(("back", "front"))
+    ]
+    for label, (photos, lesions) in what.lesions.items():
+        place = folder / "lesions"
+        found += [
+            Job(label, i, i % lesions, False, place, f"PHANTOM_{label}_{i:05d}", what.lesion_size, seed)
+            for i in range(photos)
+        ]
+    return found
+
+
+def draw_all(todo: list[Job], workers: int) -> None:
+    for job in todo:
+        for place in _places(job.folder):
+            place.mkdir(parents=True, exist_ok=True)
+    for _ in tqdm(_run(draw, todo, workers), "drawing", len(todo), unit="photo", disable=None):
+        pass
+    for folder in {job.folder for job in todo if job.kind in ("DF", "MEL")}:
+        with open(folder / "metadata.csv", "w", newline="", encoding="utf-8") as file:
+            table = csv.writer(file, lineterminator="\n")
+            table.writerow(["lesion_id", "image_id", "dx"])
+            table.writerows([f"{j.kind}_{j.subject:04d}", j.name, j.kind.lower()] for j in todo if j.folder == folder)
+
+
+def draw(job: Job) -> None:
+    """Draw one job into its folder."""
+    from glimpse.phantom.dermoscope import shoot
+    from glimpse.phantom.lesion import draw_lesion
+    from glimpse.phantom.person import draw_person
+    from glimpse.phantom.photo import draw_hands
+
+    width, height = job.size
+    kind = ("hands", "eczema", "DF", "MEL").index(job.kind)
+    numbers = np.random.SeedSequence([job.seed, kind, job.number]).generate_state(1)
+    shot, subject = int(numbers[0]), int(np.random.SeedSequence([job.seed, kind, job.subject, 7]).generate_state(1)[0])
+    person = draw_person(subject)
+    if job.kind in ("DF", "MEL"):
+        lesion = draw_lesion(subject, job.kind, person, width)
+        _save(shoot(shot, lesion, person, width, height), job.folder / f"{job.name}.jpg")
+    elif job.kind == "hands":
+        ill = bool(np.random.default_rng(subject).random() < 0.35)
+        photo = draw_hands(shot, person, palm=job.palm, width=width, height=height, eczema=ill)
+        _save(photo.picture, job.folder / f"{job.name}.jpg")
+    else:
+        photo = draw_hands(shot, person, palm=False, width=width, height=height, eczema=True)
+        pictures = (photo.picture, photo.clean, photo.skin * 255, photo.eczema * 255)
+        for place, picture in zip(_places(job.folder), pictures, strict=True):
+            _save(picture, place / f"{job.name}.png")
+
+
+def _places(folder: Path) -> list[Path]:
+    """Where a job's files go: for eczema the photo, its clean twin, and the masks of skin and lesion."""
+    if folder.name != "eczema":
+        return [folder]
+    return [folder / part for part in ("photos", "clean", "skin", "lesions")]
+
+
+def _save(picture: NDArray[np.uint8], path: Path) -> None:
+    image = Image.fromarray(picture)
+    if path.suffix == ".jpg":
+        image.save(path, quality=95, subsampling=0)
+    else:
+        image.save(path, compress_level=1)
+
+
+def _run(work: Callable[[Job], None], todo: list[Job], workers: int) -> Iterator[None]:
+    """In this process, or on several, which start anew (no thread of ours is forked)."""
+    if workers == 1:
+        yield from map(work, todo)
+        return
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(workers, context, initializer=_follow_the_parent) as pool:
+        yield from pool.map(work, todo)
+
+
+def _processors() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _follow_the_parent() -> None:
+    """Leave Ctrl-C to the parent, and end when it ends, however it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def wait() -> None:
+        parent = multiprocessing.parent_process()
+        if parent:
+            parent.join()
+        os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _prepare(
+    workspace: Workspace, what: Scale, folder: Path, seed: int, made_from: dict[str, object]
+) -> list[Prepared]:
+    from glimpse.prepare.hands import prepare_hands
+    from glimpse.prepare.isic import prepare_isic
+    from glimpse.prepare.patches import prepare_patches
+
+    eczema = folder / "eczema"
+    return [
+        prepare_hands(workspace, folder / "hands", size=what.hands, seed=seed, licence=LICENCE, made_from=made_from),
+        *prepare_patches(
+            workspace, eczema / "photos", eczema / "lesions", eczema / "skin", eczema / "clean", size=what.patch,
+            stride=what.stride, test_photos=what.test_photos, seed=seed, licence=LICENCE, made_from=made_from,
+        ),
+        *prepare_isic(
+            workspace, [folder / "lesions"], sorted(what.lesions), size=what.lesion_set, seed=seed, licence=LICENCE,
+            made_from=made_from,
+        ),
+    ]  # fmt: skip
+
+
+def _origin(scale: str, seed: int) -> dict[str, object]:
+    return {"scale": scale, "seed": seed, "drawing": DRAWING}
+
+
+def _already_there(workspace: Workspace, scale: str, seed: int) -> list[Prepared] | None:
+    """All five sets, if this scale and seed made them and they are undamaged."""
+    from glimpse.imageset import ImageSet
+    from glimpse.prepare.pipeline import Prepared
+
+    found = []
+    for name in SETS:
+        if name not in workspace.names("images"):
+            return None
+        try:
+            images = ImageSet.load(workspace.existing("images", name))
+        except GlimpseError:
+            return None
+        if images.manifest.get("made_from", {}).get("phantom") != _origin(scale, seed):
+            return None
+        found.append(Prepared(images, made=False))
+    return found

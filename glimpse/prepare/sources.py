@@ -1,0 +1,339 @@
+"""Where photos come from: folders, zips as downloaded, or folders of zips; found, named and matched to their masks."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+import unicodedata
+import zipfile
+import zlib
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path, PurePosixPath
+from typing import Literal, NoReturn, TypeVar
+
+from glimpse.imageset import ImageSetError
+from glimpse.workspace import KINDS, Workspace, sha256_bytes, sha256_json
+
+PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+TABLE_SUFFIXES = frozenset({".csv", ".tab", ".tsv"})
+# What data sets append to a photo's name to name its mask: IMG_1_segmentation, IMG_1-lesion-mask, IMG_1_hand ...
+# Some words say of what it is a mask.
+Role = Literal["lesion", "skin", "truth"]
+ROLE_WORDS: dict[Role, str] = {"lesion": "lesions?|eczema", "skin": "skin|hands?"}
+MASK_WORDS = "|".join(["segmentations?|seg|masks?|gt|label|groundtruth|ground_truth", *ROLE_WORDS.values()])
+LAST_WORD = re.compile(rf"[ _.-](?:{MASK_WORDS})$", re.IGNORECASE)
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class BrokenPhotoError(ImageSetError):
+    """One file cannot be read; `--skip-broken` leaves it out."""
+
+    def __init__(self, name: str, reason: str, where: str = "") -> None:
+        super().__init__(f"{where or name} cannot be read ({reason}): repair or remove it, or give --skip-broken.")
+        self.name = name
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file in a folder or in a zip."""
+
+    name: str  # its path inside the folder or the zip, parts joined by "/"
+    place: Path = field(compare=False)  # the file itself, or the zip that holds it
+    zipped: bool = field(default=False, compare=False)
+
+    @property
+    def stem(self) -> str:
+        return composed(PurePosixPath(self.name).stem)
+
+    @property
+    def path(self) -> str:
+        return composed(PurePosixPath(self.name).with_suffix("").as_posix())
+
+    @property
+    def where(self) -> str:
+        return f"{self.name} in {self.place}" if self.zipped else str(self.place)
+
+    @property
+    def spot(self) -> tuple[str, str]:
+        """Equal for one file found twice, by way of whatever folder or link."""
+        return os.path.realpath(self.place), self.name if self.zipped else ""
+
+    @property
+    def suffix(self) -> str:
+        return PurePosixPath(self.name).suffix.lower()
+
+    def read(self, most: int = -1) -> bytes:
+        """The content, or its first `most` bytes. Raises BrokenPhotoError when the file or its zip is damaged. Safe
+        from several threads."""
+        try:
+            with _archive(self.place).open(self.name) if self.zipped else open(self.place, "rb") as file:
+                return file.read(most)
+        except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            raise BrokenPhotoError(self.name, str(error), self.where) from None
+
+    def decoded(self, decode: Callable[[bytes, str], Result]) -> Result:
+        """What `decode` makes of the content and of where the file lies, which its errors are to tell."""
+        try:
+            return decode(self.read(), self.where)
+        except BrokenPhotoError as error:
+            error.name = self.name
+            raise
+
+
+def composed(text: str) -> str:
+    """Each accented letter as one character: macOS writes file names as letter and accent, all others as one."""
+    return unicodedata.normalize("NFC", text)
+
+
+def find_files(places: Iterable[Path]) -> list[SourceFile]:
+    """Every visible file in these folders, zips, and folders of zips, by name."""
+    files: list[SourceFile] = []
+    for place in places:
+        if place.is_dir():
+            for path in sorted(_all_files(place)):
+                name = path.relative_to(place).as_posix()
+                files += _in_zip(path) if path.suffix.lower() == ".zip" else [SourceFile(name, path)]
+        elif place.suffix.lower() == ".zip" and place.is_file():
+            files += _in_zip(place)
+        elif place.is_file():
+            files.append(SourceFile(place.name, place))
+        else:
+            raise ImageSetError(f"{place} does not exist: give a folder of photos or a zip.")
+    return sorted((f for f in files if not _hidden(f.name)), key=lambda f: (f.name, str(f.place)))
+
+
+def find_photos(places: Iterable[Path], workspace: Workspace) -> list[SourceFile]:
+    """The photos in these places, but for what Glimpse itself made there; raises ImageSetError when there are none."""
+    places = list(places)
+    return photos_among(find_files(places), places, workspace)
+
+
+def photos_among(files: Iterable[SourceFile], places: Sequence[Path], workspace: Workspace) -> list[SourceFile]:
+    """`find_photos` where the files in the places are found already."""
+    ours = {(workspace.root / kind / name).resolve() for kind in KINDS for name in workspace.names(kind)}
+    files = [f for f in files if not ours & set(f.place.resolve().parents)]
+    photos = [file for file in files if file.suffix in PHOTO_SUFFIXES]
+    if not photos:
+        where = ", ".join(map(str, places))
+        inner = next((f.name for f in files if f.suffix == ".zip"), None)
+        hint = f" It holds the zip {inner}: unpack that first." if inner else ""
+        raise ImageSetError(f"There is no photo in {where} (looked for {', '.join(sorted(PHOTO_SUFFIXES))}).{hint}")
+    unspeakable = [photo.name for photo in photos if photo.name.encode("utf-8", "ignore").decode() != photo.name]
+    if unspeakable:
+        raise ImageSetError(f"The file name {unspeakable[0]!a} is not UTF-8: rename it.")
+    return photos
+
+
+def _all_files(folder: Path) -> Iterator[Path]:
+    """The files below a folder and below the folders that links in it lead to, each folder once: links may go round."""
+    seen: set[str] = set()
+    for at, folders, files in os.walk(folder, onerror=_unreadable, followlinks=True):
+        folders[:] = sorted(f for f in folders if not _hidden(f) and os.path.realpath(os.path.join(at, f)) not in seen)
+        seen |= {os.path.realpath(at), *(os.path.realpath(os.path.join(at, f)) for f in folders)}
+        yield from (path for name in files if not _hidden(name) and (path := Path(at, name)).is_file())
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise ImageSetError(
+        f"{error.filename} cannot be read ({error.strerror}): make it readable, or take it out of the way."
+    ) from None
+
+
+def _in_zip(path: Path) -> list[SourceFile]:
+    try:
+        return [SourceFile(info.filename, path, True) for info in _archive(path).infolist() if not info.is_dir()]
+    except zipfile.BadZipFile as error:
+        raise ImageSetError(f"{path} cannot be read as a zip ({error}): download it again.") from None
+    except OSError as error:
+        _unreadable(error)
+
+
+def _archive(path: Path) -> zipfile.ZipFile:
+    status = path.stat()
+    return _open_archive(path, status.st_mtime_ns, status.st_size)
+
+
+@lru_cache(maxsize=16)  # few enough for any limit of open files; one that falls out closes when its last reader ends
+def _open_archive(path: Path, *_version: int) -> zipfile.ZipFile:
+    return zipfile.ZipFile(path)
+
+
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+
+
+def by_stem(
+    files: Iterable[SourceFile],
+    key: Literal["stem", "path"] = "stem",
+    copies: list[tuple[SourceFile, SourceFile]] | None = None,
+) -> dict[str, SourceFile]:
+    """The files under their names without ending, and but for "path" without folder.
+
+    Raises ImageSetError when two share one, but for copies where a list is given to take them: a file of the same
+    name and bytes as an earlier one (Kaggle's HAM10000 holds each folder twice) goes there with that one.
+    """
+    found: dict[str, SourceFile] = {}
+    for file in files:
+        other = found.setdefault(getattr(file, key), file)
+        if other is file:
+            continue
+        if copies is None or file.suffix != other.suffix or file.read() != other.read():
+            raise ImageSetError(
+                f"{other.where} and {file.where} have the same name without ending: rename or remove one."
+            )
+        copies.append((file, other))
+    return found
+
+
+def match_masks(
+    photos: Mapping[str, SourceFile], masks: Iterable[SourceFile], role: Role = "lesion"
+) -> dict[str, SourceFile]:
+    """The mask of each photo: the one of its own name; else one whose suffix has a word of the role, like `_lesion`;
+    else one with a suffix that says nothing of roles, like `_segmentation`. One of another role is none.
+
+    Photos and masks may lie in one folder: a photo is not its own mask, nor is what bears the whole name of another
+    photo. Raises ImageSetError when a photo has two masks of one rank.
+    """
+    themselves = {photo.spot for photo in photos.values()}
+    found: dict[str, tuple[int, SourceFile]] = {}
+    for mask in masks:
+        stem = next((name for name in _shortened(mask.stem) if name in photos), None)
+        if stem is None or mask.spot in themselves or (rank := _rank(mask.stem[len(stem) :], role)) is None:
+            continue
+        best, other = found.setdefault(stem, (rank, mask))
+        if rank == best and other is not mask:
+            raise ImageSetError(f"{photos[stem].name} has two masks, {other.name} and {mask.name}: keep one of them.")
+        if rank < best:
+            found[stem] = rank, mask
+    return {stem: mask for stem, (_, mask) in found.items()}
+
+
+def without_masks(photos: Mapping[str, SourceFile], masks: Iterable[SourceFile]) -> dict[str, SourceFile]:
+    """Leave out what lies among the masks too and is by its name the mask of another of these photos."""
+    among = {mask.spot for mask in masks}
+    return {
+        stem: photo
+        for stem, photo in photos.items()
+        if photo.spot not in among or not any(name in photos for name in _shortened(stem)[1:])
+    }
+
+
+def _shortened(stem: str) -> list[str]:
+    """The name of a mask, then the same with one word less at a time: the first that is a photo's is its photo."""
+    names = [stem]
+    while (shorter := LAST_WORD.sub("", names[-1])) != names[-1]:
+        names.append(shorter)
+    return names
+
+
+def _rank(suffix: str, role: Role) -> int | None:
+    """How well a mask's suffix fits a role, 0 the best; None when it is of another role."""
+    words = re.split("[ _.-]", suffix.lower())
+    named = {other for other, its in ROLE_WORDS.items() if any(re.fullmatch(its, word) for word in words)}
+    return 0 if not suffix else 1 if role in named else None if named else 2
+
+
+# ------------------------------------------------------------------------------------------------ hashes and order
+
+
+def hash_files(files: Sequence[SourceFile], threads: int) -> dict[str, str]:
+    """SHA-256 of each file's content, by name; a file that cannot be read is told apart, and met again on decoding."""
+
+    def digest(file: SourceFile) -> str:
+        try:
+            return sha256_bytes(file.read())
+        except BrokenPhotoError:
+            return f"unreadable {file.name}"
+
+    digests = in_order(digest, files, threads)
+    return {file.name: digest for file, digest in zip(files, digests, strict=True)}
+
+
+def hash_of_all(digests: Mapping[str, str]) -> str:
+    """One hash for many files: their names without folders, and their contents; not where they lie."""
+    return sha256_json(sorted((PurePosixPath(name).name, digest) for name, digest in digests.items()))
+
+
+def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int) -> Iterator[Result]:
+    """`map` on threads, in order, working at most two items a thread ahead: memory does not grow with the items."""
+    if threads < 2:
+        yield from map(work, items)
+        return
+    remaining = iter(items)
+    with ThreadPoolExecutor(threads) as pool:
+        pending: list[Future[Result]] = [pool.submit(work, item) for item in islice(remaining, 2 * threads)]
+        try:
+            while pending:
+                yield pending.pop(0).result()
+                pending += [pool.submit(work, item) for item in islice(remaining, 1)]
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+# ------------------------------------------------------------------------------------------------ tables
+
+
+def columns_of(file: SourceFile) -> list[str]:
+    """The header of a table, or its beginning; the other lines, gigabytes perhaps, are left unread."""
+    header = next(iter(file.read(1 << 16).decode("utf-8-sig", "ignore").splitlines()), "")
+    return [column.strip() for column in next(csv.reader([header], delimiter=_delimiter(header)), [])]
+
+
+def _delimiter(header: str) -> str:
+    return max(",;\t", key=header.count)
+
+
+def read_table(file: SourceFile) -> list[dict[str, str]]:
+    """The rows of a CSV (or tab-separated) file with a header."""
+    text = as_text(file.read(), file.name)
+    try:
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=_delimiter(text.partition("\n")[0])))
+    except csv.Error as error:
+        raise ImageSetError(f"{file.name} cannot be read as a table ({error}): save it as CSV in UTF-8.") from None
+    return [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in rows]
+
+
+def as_text(data: bytes, name: str) -> str:
+    """UTF-8 with any system's line ends and accents. Raises ImageSetError."""
+    try:
+        return composed(io.StringIO(data.decode("utf-8-sig"), newline=None).read())
+    except UnicodeDecodeError:
+        raise ImageSetError(f"{name} is not UTF-8 text: save it in UTF-8.") from None
+
+
+def stem_in(stems: Container[str], name: str) -> str:
+    """What of a file name in a list, with folders and ending or without, is the photo's stem; dots are no ending where
+    the photos have them too."""
+    last = PurePosixPath(name).name
+    return last if last in stems else PurePosixPath(name).stem
+
+
+def column_by_photo(path: Path, column: str, stems: Iterable[str]) -> dict[str, str]:
+    """The value of `column` for each photo; the column that names the photos is the one most of them are found in."""
+    if not path.is_file():
+        raise ImageSetError(f"{path} does not exist: give a CSV file with the photos' names and a column '{column}'.")
+    table = SourceFile(path.name, path)
+    rows = read_table(table)
+    columns = list(rows[0]) if rows else []
+    if column not in columns:
+        raise ImageSetError(f"{table.name} has no column '{column}' (it has: {', '.join(columns) or 'no rows'}).")
+    wanted = set(stems)
+    keyed = [[stem_in(wanted, row.get(name, "")) for row in rows] for name in columns if name != column]
+    best = max(keyed, key=lambda found: len(wanted & set(found)), default=[])
+    if not wanted & set(best):
+        raise ImageSetError(f"No column of {table.name} names the photos: one must hold their file names.")
+    values: dict[str, str] = {}
+    for stem, row in zip(best, rows, strict=True):
+        value = row.get(column)
+        if stem in wanted and value and values.setdefault(stem, value) != value:
+            raise ImageSetError(f"{table.name} gives {stem} two of '{column}', {values[stem]} and {value}: keep one.")
+    return values

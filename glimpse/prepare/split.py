@@ -1,0 +1,71 @@
+"""Training and test: whole groups (a photo, a person, a lesion) go to one side, so that nothing leaks."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from glimpse.imageset import ImageSetError
+from glimpse.prepare.sources import stem_in
+
+
+def groups_for_testing(
+    groups: Sequence[str], share_or_count: float | int, seed: int, what: str = "photos"
+) -> frozenset[str]:
+    """The groups that go to the test side, so many that their photos come closest to a share (< 1) or a count.
+
+    `groups`: the group of each photo. Groups are taken in a random order of the seed that depends on nothing but their
+    names; one that would overshoot more than it helps is passed over, but both sides get one where there are two.
+    Raises ImageSetError when a side would be empty.
+    """
+    sizes = Counter(groups)
+    wanted = share_or_count if isinstance(share_or_count, int) else round(share_or_count * len(groups))
+    if share_or_count == 0:
+        return frozenset()
+    if len(sizes) < 2 or not 0 < wanted < len(groups):
+        raise ImageSetError(
+            f"Putting {share_or_count:g}{'' if isinstance(share_or_count, int) else ' (a share)'} of {len(groups)} "
+            f"{what} in {len(sizes)} group{'s' * (len(sizes) != 1)} aside for testing would leave one side empty: "
+            "choose another number, or 0 to keep all for training."
+        )
+    names = np.array(sorted(sizes), dtype=object)
+    order = np.random.default_rng(seed).permutation(len(names))
+    chosen: set[str] = set()
+    taken = 0
+    for name in names[order]:
+        if abs(taken + sizes[name] - wanted) < abs(taken - wanted):
+            chosen.add(name)
+            taken += sizes[name]
+    smallest = min(names[order], key=lambda name: sizes[name])
+    if not chosen:
+        chosen = {smallest}
+    elif len(chosen) == len(sizes):
+        chosen.remove(smallest)
+    return frozenset(chosen)
+
+
+def named_groups(groups_of: dict[str, str], wanted: Iterable[str], list_name: str) -> frozenset[str]:
+    """The groups of the photos that a list names (with or without ending).
+
+    Raises ImageSetError for a name that is no photo, and for a group of which only some photos are listed.
+    """
+    listed = {line.strip() for line in wanted if line.strip() and not line.startswith("#")}
+    stems = {stem_in(groups_of, name) for name in listed}
+    unknown = sorted(stems - groups_of.keys())
+    if unknown:
+        raise ImageSetError(
+            f"{list_name} names {unknown[0]}, which is none of the photos ({len(unknown)} such in all): it is not "
+            "there, lacks a mask, or was dropped as a copy of another."
+        )
+    chosen = frozenset(groups_of[stem] for stem in stems)
+    halved = sorted(stem for stem, group in groups_of.items() if group in chosen and stem not in stems)
+    if halved:
+        raise ImageSetError(
+            f"{list_name} leaves out {halved[0]}, though other photos of its group '{groups_of[halved[0]]}' are in it: "
+            "list all photos of a group or none."
+        )
+    if not chosen or len(chosen) == len(set(groups_of.values())):
+        raise ImageSetError(f"{list_name} would leave one side of the split empty: list some of the photos, not all.")
+    return chosen

@@ -1,0 +1,132 @@
+"""Stimulus sets: what `publish` makes and the survey shows; opaque PNG files that tell nothing but their pixels.
+
+One encoder writes real and generated images alike: 8-bit RGB, no filter, stored (uncompressed) deflate blocks, three
+chunks and no metadata. So every image of a set has the same number of bytes, on disk and on the wire, and the file
+says no more about its origin than the pixels do.
+"""
+
+from __future__ import annotations
+
+import secrets
+import struct
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glimpse.workspace import GlimpseError, atomic_folder, read_json, sha256_bytes, sha256_json, verify, write_json
+
+TRUTHS = ("real", "generated")
+
+
+class StimulusError(GlimpseError):
+    """A stimulus set cannot be made or used as it is."""
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """One image of a stimulus set, as its manifest has it."""
+
+    id: str
+    file: str
+    truth: str  # "real" or "generated"
+    practice: bool
+    sha256: str
+    origin: dict[str, Any]  # source image, its split and group; or run, seed and truncation
+
+
+@dataclass(frozen=True)
+class StimulusSet:
+    name: str
+    label: str
+    folder: Path
+    height: int
+    width: int
+    stimuli: tuple[Stimulus, ...]
+    made_from: dict[str, Any]
+    sha256: str  # of the manifest's content: the identity that answers refer to
+
+    @classmethod
+    def load(cls, folder: Path) -> StimulusSet:
+        """Raises WorkspaceError, naming the file, for an unknown schema or an image that is not the manifest's."""
+        manifest = read_json(folder / "manifest.json")
+        for stimulus in manifest["stimuli"]:
+            verify(folder / stimulus["file"], stimulus["sha256"])
+        return cls(
+            name=manifest["name"],
+            label=manifest["label"],
+            folder=folder,
+            height=manifest["height"],
+            width=manifest["width"],
+            stimuli=tuple(Stimulus(**stimulus) for stimulus in manifest["stimuli"]),
+            made_from=manifest["made_from"],
+            sha256=sha256_json(manifest),
+        )
+
+    def of(self, truth: str, *, practice: bool = False) -> list[Stimulus]:
+        return [s for s in self.stimuli if s.truth == truth and s.practice == practice]
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image on its way into a stimulus set: pixels (H, W, 3) uint8 and where they come from."""
+
+    pixels: NDArray[np.uint8]
+    truth: str
+    origin: dict[str, Any]
+    practice: bool = False
+
+
+def write_stimulus_set(
+    folder: Path, *, label: str, sources: Iterable[Source], made_from: dict[str, Any], **extra: Any
+) -> StimulusSet:
+    """Write a stimulus set in one step and return it as read back.
+
+    IDs are drawn at random and the manifest is sorted by them, so neither name nor order tells the truth.
+    Raises StimulusError when the images differ in size.
+    """
+    with atomic_folder(folder) as building:
+        stimuli, shape = [], None
+        for source in sources:
+            shape = shape or source.pixels.shape
+            if source.pixels.shape != shape:
+                raise StimulusError(
+                    f"The images for '{folder.name}' differ in size: {shape} and {source.pixels.shape}."
+                )
+            png = encode_png(source.pixels)
+            identity = secrets.token_hex(12)
+            (building / f"{identity}.png").write_bytes(png)
+            stimuli.append(
+                {
+                    "id": identity, "file": f"{identity}.png", "truth": source.truth, "practice": source.practice,
+                    "sha256": sha256_bytes(png), "origin": source.origin,
+                }
+            )  # fmt: skip
+        if shape is None:
+            raise StimulusError(f"There is not one image for the stimulus set '{folder.name}'.")
+        write_json(
+            building / "manifest.json",
+            {
+                "name": folder.name, "label": label, "height": shape[0], "width": shape[1], "made_from": made_from,
+                **extra, "stimuli": sorted(stimuli, key=lambda s: str(s["id"])),
+            },
+        )  # fmt: skip
+    return StimulusSet.load(folder)
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """(H, W, 3) uint8 to a PNG whose length depends on the size alone (RFC 2083; deflate blocks stored, filter 0)."""
+    height, width, _ = pixels.shape
+    rows = np.zeros((height, 1 + width * 3), np.uint8)
+    rows[:, 1:] = pixels.reshape(height, width * 3)
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    stored = zlib.compress(rows.tobytes(), level=0)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", stored) + chunk(b"IEND", b"")

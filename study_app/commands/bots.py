@@ -1,0 +1,158 @@
+"""A simulated participant: it takes the survey over HTTP as a browser does, and judges by signal detection theory.
+
+A bot sees only what a browser sees. It recognises an image by the SHA-256 of the bytes it was sent, in a table of
+truths read from the local workspace: nothing that the server sends says what an image is. The image of an attention
+trial it knows when it sees it, as people do, whatever its sensitivity; only a lapse misses it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+from urllib.parse import quote, urlencode, urlsplit
+
+import numpy as np
+
+from glimpse.workspace import sha256_bytes
+from study_app.database import SurveyError
+from study_app.participant.attention import is_catch
+
+FRAME_MS = 1000 / 60
+TIME_CONSTANT_MS = 300.0  # how fast a bot's sensitivity grows with the exposure: 63 % of it in this time, 99.9 % in 2 s
+PATIENCE = 24  # waits of 5 s for a server that is busy or limits entries
+
+
+@dataclass(frozen=True)
+class Answered:
+    """What came back for a request."""
+
+    status: int
+    location: str
+    body: bytes
+
+    def json(self) -> dict[str, Any]:
+        value = json.loads(self.body)
+        assert isinstance(value, dict)
+        return value
+
+
+class Http(Protocol):
+    """One participant's browser: sends a request, follows nothing. `form` and `data` (JSON) make it a POST."""
+
+    def __call__(
+        self, path: str, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None
+    ) -> Answered: ...
+
+
+@dataclass(frozen=True)
+class Observer:
+    """How a bot judges. `sensitivity`: d' at long exposures; `bias`: criterion c, above 0 leans towards 'real'."""
+
+    sensitivity: float = 1.0
+    bias: float = 0.0
+    lapses: float = 0.02  # share of trials answered without looking
+    response_ms: float = 900.0  # median response time after the image is gone
+
+    def d_prime(self, exposure_ms: float) -> float:
+        return float(self.sensitivity * -np.expm1(-exposure_ms / TIME_CONSTANT_MS))
+
+    def answer(self, truth: str, exposure_ms: float, rng: np.random.Generator) -> str:
+        """Says 'generated' when the evidence, N(±d'/2, 1), is above the criterion; sees what a catch trial is.
+
+        `truth`: real, generated, or catch (an unmistakable image, generated).
+        """
+        if rng.random() < self.lapses:
+            return str(rng.choice(["real", "generated"]))
+        if truth == "catch":
+            return "generated"
+        mean = self.d_prime(exposure_ms) / 2 * (1 if truth == "generated" else -1)
+        return "generated" if rng.normal(mean) > self.bias else "real"
+
+    def response_time(self, rng: np.random.Generator) -> float:
+        """ms after the image is gone: log-normal round the median, a quarter of it at the least."""
+        return float(max(self.response_ms / 4, self.response_ms * np.exp(rng.normal(0, 0.35))))
+
+
+def take_part(
+    http: Http, slug: str, observer: Observer, truths: Mapping[str, str], rng: np.random.Generator,
+    wait: Callable[[float], None] | None = None,
+) -> int:  # fmt: skip
+    """Go through the study from its address to the debrief; returns how many trials were answered.
+
+    `truths`: SHA-256 of an image's bytes to its truth (real, generated, catch). `wait` is called with the milliseconds
+    that a person would take; None goes on at once. Raises SurveyError when the study takes nobody, or shows an image
+    that nobody knows.
+    """
+    paced = wait or (lambda ms: None)
+    address = f"/study/{quote(slug, safe='')}/"
+    query = "?" + urlencode({"simulated": "1"})
+    page = _patiently(http, address + query, paced=wait)
+    if page.status == 404:
+        raise SurveyError(f"There is no study '{slug}' at that address: check its name, and --url if you gave one.")
+    if page.status != 200:
+        raise SurveyError(f"The study '{slug}' takes nobody at the moment (it answered {page.status}): open it first.")
+    entered = _patiently(http, f"{address}enter{query}", form={"consent": "yes"}, paced=wait)
+    if entered.status != 303:
+        raise SurveyError(f"The study '{slug}' does not let anybody in (it answered {entered.status}).")
+    home = urlsplit(entered.location).path
+    http(home)
+    http(f"{home}questions", form={})
+    http(f"{home}device", form={"frame_ms": f"{FRAME_MS:.3f}", "width": "1280", "height": "800", "touch": "0"})
+    trial = http(f"{home}next").json()
+    answered, fetched = 0, dict[str, bytes]()  # the next image is fetched while the current one is judged, as pages do
+    while not trial.get("done"):
+        image = fetched.get(trial["image"]) or http(trial["image"]).body
+        truth = truths.get(sha256_bytes(image)) or ("catch" if is_catch(image) else None)
+        if truth is None:
+            raise SurveyError(
+                "The server shows an image that this workspace does not hold: run `simulate` with the workspace (or "
+                "the DATABASE_URL) that the study was loaded from."
+            )
+        result = _judge(trial, truth, observer, rng)
+        fetched = {trial["prefetch"]: http(trial["prefetch"]).body} if trial.get("prefetch") else {}
+        http(f"{home}begin", data={"trial": trial["trial"]})
+        paced(500 + result["response_time_ms"])
+        trial = _answer(http, f"{home}answer", result, wait)
+        answered += 1
+    http(home)
+    return answered
+
+
+def _judge(trial: Mapping[str, Any], truth: str, observer: Observer, rng: np.random.Generator) -> dict[str, Any]:
+    pondered = observer.response_time(rng)
+    exposure = trial["exposure_ms"]
+    if exposure is None:  # until answered
+        seen, response = pondered, pondered
+    else:
+        seen = max(1, round(exposure / FRAME_MS)) * FRAME_MS
+        response = seen + pondered
+    return {
+        "trial": trial["trial"], "answer": observer.answer(truth, seen, rng), "exposure_ms": round(seen, 2),
+        "response_time_ms": round(response, 2), "dropped_frames": 0, "focus_lost": False,
+        "frame_ms": round(FRAME_MS, 3), "by": "other",
+    }  # fmt: skip
+
+
+def _answer(http: Http, path: str, result: Mapping[str, Any], wait: Callable[[float], None] | None) -> dict[str, Any]:
+    reply = _patiently(http, path, data=result, paced=wait)
+    if reply.status != 200:
+        raise SurveyError(f"An answer was refused ({reply.status}: {reply.body[:200].decode(errors='replace')}).")
+    following: dict[str, Any] = reply.json()["next"]
+    return following
+
+
+def _patiently(
+    http: Http, path: str, *, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None,
+    paced: Callable[[float], None] | None,
+) -> Answered:  # fmt: skip
+    """The same request again while the server limits entries or is busy; what it answers in the end."""
+    import time
+
+    for _ in range(PATIENCE):
+        reply = http(path, form=form, data=data)
+        if reply.status not in (429, 502, 503):
+            return reply
+        (paced or (lambda ms: time.sleep(ms / 1000)))(5000)
+    return reply

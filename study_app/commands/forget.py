@@ -1,0 +1,77 @@
+"""`study_app forget`: erase one person's data on request, or what has outlived the studies' retention periods."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from glimpse.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from study_app.models import Participant
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "forget", parents=[common], help="erase a participant's data, or what has outlived its retention period",
+        description="Erase a participant's data on their request; or, with --expired, for all whose study's "
+        "retention period is over, whatever leads from the answers to the person (served surveys do so by themselves).",
+    )  # fmt: skip
+    parser.add_argument(
+        "participant", nargs="?", metavar="PARTICIPANT", help="the code in exports, such as p1a2b3c4d5e6f"
+    )
+    parser.add_argument("--external-id", metavar="ID", help="the ID that a crowd platform or a personal link gave")
+    parser.add_argument("--expired", action="store_true", help="all whose retention period is over")
+    parser.add_argument(
+        "--show", action="store_true", help="print what is stored about the person (JSON); erase nothing"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, workspace: Workspace) -> None:
+    import json
+
+    from study_app import models
+    from study_app.database import SurveyError
+    from study_app.find import open_database
+    from study_app.participant import withdrawal
+
+    if sum((args.participant is not None, args.external_id is not None, args.expired)) != 1:
+        raise SurveyError("Say whom to forget: PARTICIPANT, --external-id ID, or --expired.")
+    with open_database(workspace).write() as session:
+        if args.expired:
+            count = withdrawal.forget(session, models.now())
+            print(f"{count} participants have outlived the retention period of their study: links and IDs erased.")
+            return
+        found = _found(session, args)
+        if args.show:
+            print(
+                json.dumps([withdrawal.everything(session, person) for person in found], indent=1, ensure_ascii=False)
+            )
+            return
+        for person in found:
+            withdrawal.erase(session, person)
+        print(f"{len(found)} participant{'s' * (len(found) != 1)} erased; the study counts them as withdrawn.")
+
+
+def _found(session: Session, args: argparse.Namespace) -> list[Participant]:
+    from sqlalchemy import select
+
+    from study_app import models
+    from study_app.database import SurveyError
+    from study_app.find import the_participant
+
+    if args.participant is not None:
+        return [the_participant(session, args.participant)]
+    found = list(
+        session.scalars(
+            select(models.Participant)
+            .join(models.ExternalIdentity)
+            .where(models.ExternalIdentity.person == args.external_id.strip())
+        )
+    )
+    if not found:
+        raise SurveyError(f"Nobody came with the ID '{args.external_id}', or they were forgotten before.")
+    return found

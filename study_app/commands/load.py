@@ -1,0 +1,200 @@
+"""`study_app load`: take stimulus sets into the database and open a study of them.
+
+A study that has participants is never changed silently: `--amend` adds a version for those who come from now on, and
+those who came before keep theirs.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glimpse.workspace import Workspace
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from glimpse.stimuli import StimulusSet as PublishedSet
+    from study_app.models import StimulusSet, Study
+    from study_app.study import StudyFile
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "load", parents=[common], help="take stimulus sets, and a study file if there is one, into the survey",
+        description="Take stimulus sets into the survey and open a study of them: the one that STUDY.toml describes, "
+        "else 20 trials of 2-3 s, 10 real and 10 generated, as in the paper.",
+    )  # fmt: skip
+    parser.add_argument(
+        "stimuli", nargs="*", metavar="STIMULI", help="names of stimulus sets, or a study file that names them (.toml)"
+    )
+    parser.add_argument("--all", action="store_true", help="all stimulus sets of the workspace, as the study 'glimpse'")
+    parser.add_argument(
+        "--amend", action="store_true", help="change a study that has participants, for those who come from now on"
+    )
+    parser.set_defaults(run=load)
+
+
+def load(args: argparse.Namespace, workspace: Workspace) -> None:
+    from study_app import database
+
+    study = _requested(args, workspace)
+    published = [_published(workspace, entry.name) for entry in study.sets]
+    for one in published:
+        _check_enough(one, study)
+    database.upgrade(workspace.database_url)
+    with database.Database(workspace.database_url).write() as session:
+        rows = [store_set(session, one) for one in published]
+        for stored in rows:
+            store_catches(session, stored, study.trials.catch)
+        study = replace(
+            study,
+            sets=tuple(replace(entry, sha256=row.sha256) for entry, row in zip(study.sets, rows, strict=True)),
+        )
+        said = store_study(session, study, rows, amend=args.amend)
+    for row in published:
+        print(f"{row.name}: {len(row.of('real'))} real and {len(row.of('generated'))} generated images.")
+    print(f"{said} Next: study_app serve")
+
+
+def _requested(args: argparse.Namespace, workspace: Workspace) -> StudyFile:
+    from study_app.database import SurveyError
+    from study_app.study import default_study, read_study
+
+    files = [name for name in args.stimuli if name.endswith(".toml")]
+    names = list(dict.fromkeys(name for name in args.stimuli if not name.endswith(".toml")))
+    if args.all and not args.stimuli:
+        names = workspace.names("stimuli")
+        if not names:
+            raise SurveyError(
+                f"There is no stimulus set in {workspace.root / 'stimuli'}: make one with `gan_core publish`."
+            )
+        return default_study(names, slug="glimpse")
+    if len(files) == 1 and not args.all:
+        study = read_study(Path(files[0]))
+        missing = [name for name in names if name not in [entry.name for entry in study.sets]]
+        if missing:
+            raise SurveyError(
+                f"{files[0]} has no set '{missing[0]}': name it there under [[sets]], or leave it out here."
+            )
+        return study
+    if names and not files and not args.all:
+        return default_study(names)
+    raise SurveyError("Say what to load: names of stimulus sets, one study file (STUDY.toml), or --all.")
+
+
+def _published(workspace: Workspace, name: str) -> PublishedSet:
+    from glimpse.stimuli import StimulusSet
+
+    return StimulusSet.load(workspace.existing("stimuli", name))
+
+
+def _check_enough(one: PublishedSet, study: StudyFile) -> None:
+    """Raises SurveyError unless the set has as many images of each class, and for practice, as a participant sees."""
+    from study_app.database import SurveyError
+
+    real = round(study.trials.count * study.trials.real_share)
+    for truth, needed in (("real", real), ("generated", study.trials.count - real)):
+        needed += study.trials.spare
+        if len(one.of(truth)) < needed:
+            raise SurveyError(
+                f"The stimulus set '{one.name}' has {len(one.of(truth))} {truth} images, a participant of this study "
+                f"needs {needed}: publish more (`gan_core publish --count`), or lower `trials.count` in the study file."
+            )
+    practice = len(one.of("real", practice=True) + one.of("generated", practice=True))
+    if practice < study.practice:
+        raise SurveyError(
+            f"The stimulus set '{one.name}' has {practice} images for practice, this study asks for {study.practice}: "
+            "lower `practice` in the study file."
+        )
+
+
+def store_set(session: Session, one: PublishedSet) -> StimulusSet:
+    """The row of a published set, with its images; the one that is there already where the hash is the same."""
+    from sqlalchemy import select
+
+    from study_app import models
+
+    row = session.scalar(select(models.StimulusSet).where(models.StimulusSet.sha256 == one.sha256))
+    if row is not None:
+        return row
+    row = models.StimulusSet(
+        name=one.name, sha256=one.sha256, label=one.label, height=one.height, width=one.width
+    )  # fmt: skip
+    session.add(row)
+    for stimulus in one.stimuli:  # the manifest is sorted by its random IDs: the order of rows says nothing
+        image = models.Stimulus(
+            set=row, public_id=stimulus.id, truth=stimulus.truth, kind="practice" if stimulus.practice else "scored",
+            sha256=stimulus.sha256, origin=stimulus.origin,
+        )  # fmt: skip
+        session.add(image)
+        session.flush()
+        png = (one.folder / stimulus.file).read_bytes()
+        session.add(models.StimulusImage(stimulus_id=image.id, png=png))
+    session.flush()
+    return row
+
+
+def store_catches(session: Session, row: StimulusSet, count: int) -> None:
+    """Give the set its first `count` images for attention trials; those that are there already stay."""
+    import secrets
+
+    import numpy as np
+    from sqlalchemy import func, select
+
+    from glimpse.stimuli import encode_png
+    from glimpse.workspace import sha256_bytes
+    from study_app import models
+    from study_app.participant.attention import catch_image
+
+    there = session.scalar(select(func.count(models.Stimulus.id)).filter_by(set_id=row.id, kind="catch")) or 0
+    for number in range(there, count):
+        png = encode_png(catch_image(row.height, row.width, np.random.default_rng([int(row.sha256[:15], 16), number])))
+        image = models.Stimulus(
+            set=row, public_id=secrets.token_hex(12), truth="generated", kind="catch", sha256=sha256_bytes(png),
+            origin={"catch": number},
+        )  # fmt: skip
+        session.add(image)
+        session.flush()
+        session.add(models.StimulusImage(stimulus_id=image.id, png=png))
+    session.flush()
+
+
+def store_study(session: Session, study: StudyFile, sets: list[StimulusSet], *, amend: bool) -> str:
+    """Open the study, or a new version of it; returns what was done, as a sentence.
+
+    Raises SurveyError when the study has participants and would change, unless `amend`.
+    """
+    from sqlalchemy import func, select
+
+    from study_app import models
+    from study_app.database import SurveyError
+
+    row: Study | None = session.scalar(select(models.Study).where(models.Study.slug == study.slug))
+    address = f"/study/{study.slug}/"
+    if row is not None and row.versions and row.current.sha256 == study.sha256:
+        return f"The study '{study.slug}' is there already, unchanged ({row.state}, {address})."
+    people = 0
+    if row is not None:
+        people = session.scalar(select(func.count(models.Participant.id)).filter_by(study_id=row.id)) or 0
+        if people and not amend:
+            raise SurveyError(
+                f"The study '{study.slug}' has {people} participants and would change: give the changed study another "
+                "`slug`, or add --amend to change it for those who come from now on."
+            )
+    new = row is None
+    if row is None:
+        row = models.Study(slug=study.slug)
+        session.add(row)
+    version = models.StudyVersion(study=row, sha256=study.sha256, mode=study.mode, definition=study.as_dict())
+    session.add(version)
+    session.flush()
+    for place, (entry, one) in enumerate(zip(study.sets, sets, strict=True)):
+        session.add(models.StudySet(version_id=version.id, set_id=one.id, place=place, quota=entry.quota))
+    session.flush()
+    if new:
+        return f"The study '{study.slug}' is open at {address}."
+    kept = f"; its {people} participants keep the version they agreed to" if people else ""
+    return f"The study '{study.slug}' has a new version{kept} ({row.state}, {address})."

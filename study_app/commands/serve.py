@@ -1,0 +1,182 @@
+"""`study_app serve`: the survey behind a server for production: waitress for SQLite, gunicorn's workers for PostgreSQL.
+
+SQLite has one writer at a time, so one process with threads is as fast as it gets; PostgreSQL takes several processes.
+On SIGTERM or Ctrl-C both stop taking requests, finish those at hand, and go. No access log is written: no IP address
+is stored anywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import signal
+import socket
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from glimpse.workspace import Workspace
+
+if TYPE_CHECKING:
+    from flask import Flask
+
+    from study_app.database import Database
+
+DAY_S = 24 * 3600.0
+RETRY_S = 600.0
+DRAIN_S = 5.0  # for requests that were read before the server was told to stop
+MOST_ENTER = 10_000  # far more than one server takes in a minute
+CONNECTIONS = 4000  # open at once in one process
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "serve", parents=[common], help="serve the survey to participants",
+        description="Serve the survey, and the dashboard at /admin/ if GLIMPSE_ADMIN_PASSWORD is set. With PostgreSQL "
+        "(DATABASE_URL) several worker processes share the load.",
+    )  # fmt: skip
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=5000, help="port to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--threads", type=int, default=8, help="requests a process answers at once (default: %(default)s)"
+    )
+    parser.add_argument("--workers", type=int, help="processes (default: 4 with PostgreSQL; SQLite has one)")
+    parser.add_argument(
+        "--trusted-proxies", type=int, default=0, metavar="N",
+        help="how many proxies before this server add to X-Forwarded-For; they keep the Host (default: %(default)s)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--enter-per-minute", type=int, default=300, metavar="N",
+        help="how many may enter from one address in a minute (default: %(default)s)",
+    )  # fmt: skip
+    parser.set_defaults(run=serve)
+
+
+def serve(args: argparse.Namespace, workspace: Workspace) -> None:
+    from study_app import create_app
+    from study_app.database import SurveyError, parse_url
+
+    many = parse_url(workspace.database_url).get_backend_name() != "sqlite"
+    workers = args.workers if args.workers is not None else (4 if many else 1)
+    if workers < 1 or args.threads < 1 or args.trusted_proxies < 0:
+        raise SurveyError("--workers and --threads must be at least 1, --trusted-proxies at least 0.")
+    if not 1 <= args.enter_per_minute <= MOST_ENTER:
+        raise SurveyError(f"--enter-per-minute must be from 1 to {MOST_ENTER}.")
+    if workers > 1 and not many:
+        raise SurveyError("SQLite is served by one process: leave --workers out, or give DATABASE_URL for PostgreSQL.")
+    check_port(args.host, args.port)
+    app = create_app(
+        {
+            "WORKSPACE": workspace, "TRUSTED_PROXIES": args.trusted_proxies,
+            "ENTER_PER_MINUTE": args.enter_per_minute,
+        }
+    )  # fmt: skip
+    print(f"The survey is at http://{args.host}:{args.port} - Ctrl-C stops it; no answer is lost.", flush=True)
+    if many:
+        _gunicorn(app, args, workers)
+    else:
+        _waitress(app, args)
+
+
+def _waitress(app: Flask, args: argparse.Namespace) -> None:
+    from waitress import create_server
+
+    from study_app.experimenter.admin import UPLOAD
+
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for every request that waits a moment
+    server = create_server(
+        app, host=args.host, port=args.port, threads=args.threads, ident=None,
+        connection_limit=CONNECTIONS, asyncore_use_poll=True,  # browsers keep theirs open; select() stops at 1024
+        max_request_body_size=2 * UPLOAD,  # else up to a gigabyte is taken in before the application can refuse it
+        clear_untrusted_proxy_headers=args.trusted_proxies == 0,  # else ProxyFix judges them
+    )  # fmt: skip
+
+    def stop(*_: Any) -> None:
+        raise SystemExit  # waitress then reads nothing more, and shuts its threads down
+
+    shut_down = server.task_dispatcher.shutdown
+
+    def answer_the_rest(*_: Any) -> Any:
+        """Waitress itself finishes what its threads are at, and drops the requests that wait for one."""
+        last = time.monotonic() + DRAIN_S
+        while server.task_dispatcher.queue and time.monotonic() < last:
+            time.sleep(0.01)
+        return shut_down()
+
+    server.task_dispatcher.shutdown = answer_the_rest
+    signal.signal(signal.SIGTERM, stop)
+    _forget_daily(app)
+    server.run()
+    server.close()
+
+
+def _gunicorn(app: Flask, args: argparse.Namespace, workers: int) -> None:
+    from gunicorn.app.base import BaseApplication
+
+    def start(arbiter: Any, worker: Any) -> None:
+        app.extensions["glimpse"].engine.dispose(close=False)  # connections are not shared between processes
+        _forget_daily(app)
+
+    class Survey(BaseApplication):
+        def load_config(self) -> None:
+            address = f"[{args.host}]" if ":" in args.host else args.host
+            for name, value in {
+                "bind": f"{address}:{args.port}", "workers": workers, "worker_class": "gthread",
+                "threads": args.threads, "keepalive": 75, "graceful_timeout": 10, "loglevel": "warning",
+                "forwarded_allow_ips": "", "secure_scheme_headers": {},  # ProxyFix judges what proxies say
+                "control_socket_disable": True, "preload_app": True, "post_fork": start,
+            }.items():  # fmt: skip
+                self.cfg.set(name, value)
+
+        def load(self) -> Flask:
+            return app
+
+    Survey().run()
+
+
+def _forget_daily(app: Flask) -> None:
+    """From now on, once a day, erase what has outlived its retention period; several processes may do so at once."""
+
+    def daily() -> None:
+        while True:
+            time.sleep(forget_now(app.extensions["glimpse"]))
+
+    threading.Thread(target=daily, daemon=True).start()
+
+
+def forget_now(database: Database) -> float:
+    """Erase what has outlived its retention period; returns in how many seconds to do so again, sooner if it failed."""
+    from study_app import models
+    from study_app.participant import withdrawal
+
+    try:
+        with database.write() as session:
+            withdrawal.forget(session, models.now())
+    except Exception as error:  # whatever it was (a busy database, a full disk): nobody else would keep the promise
+        said = next(iter(str(error).splitlines()), type(error).__name__)
+        logging.getLogger("glimpse").error("Retention: nothing was erased (%s); trying again in ten minutes.", said)
+        return RETRY_S
+    return DAY_S
+
+
+def check_port(host: str, port: int) -> None:
+    """Raises SurveyError unless the address can be listened on.
+
+    Binds with SO_REUSEADDR, as the server itself does: a server that was killed can be started again at once, though
+    connections of its predecessor linger in TIME_WAIT.
+    """
+    from study_app.database import SurveyError
+
+    if not 0 < port < 65536:
+        raise SurveyError(f"Cannot listen on {host}:{port}: give a port from 1 to 65535.")
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen()
+    except (OSError, OverflowError) as error:
+        raise SurveyError(
+            f"Cannot listen on {host}:{port} ({getattr(error, 'strerror', None) or error}): "
+            f"is another survey running? Choose another port, for example --port {min(port, 65534) + 1}."
+        ) from None

@@ -1,0 +1,198 @@
+"""`study_app simulate`: bots take the survey over HTTP, for trying out a study and for load. They are always marked."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from glimpse.workspace import Workspace
+
+if TYPE_CHECKING:
+    from study_app.commands.bots import Answered, Http
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "simulate", parents=[common], help="let simulated participants take the survey",
+        description="Let simulated participants take the survey over HTTP, with a given sensitivity and bias. They are "
+        "marked wherever they appear, and are in no result unless it is asked for (--include-simulated).",
+    )  # fmt: skip
+    parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (not needed if there is one only)")
+    parser.add_argument("--participants", type=int, default=20, metavar="N", help="how many (default: %(default)s)")
+    parser.add_argument("--sensitivity", type=float, default=1.0, metavar="D", help="mean d' (default: %(default)s)")
+    parser.add_argument(
+        "--bias", type=float, default=0.0, metavar="C", help="mean criterion c, above 0 leans towards 'real'"
+    )
+    parser.add_argument("--spread", type=float, default=0.2, metavar="SD",
+                        help="how much people differ: the SD of their d' and c (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--lapses", type=float, default=0.02, metavar="SHARE",
+                        help="share of trials answered without looking (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--response-ms", type=float, default=900.0, metavar="MS",
+                        help="median time from the image's end to the answer (default: %(default)s)")  # fmt: skip
+    parser.add_argument("--seed", type=int, default=0, help="of what the bots are and answer (default: %(default)s)")
+    parser.add_argument("--url", help="a survey that is being served (default: this workspace's, in this process)")
+    parser.add_argument("--at-once", type=int, default=8, metavar="N", help="bots at the same time, with --url")
+    parser.add_argument("--realtime", action="store_true", help="take the time that people take")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, workspace: Workspace) -> None:
+    import time
+    from concurrent.futures import ThreadPoolExecutor
+
+    import numpy as np
+    from tqdm import tqdm
+
+    from study_app.commands import bots
+    from study_app.find import open_database, the_study
+
+    _check(args)
+    with open_database(workspace).read() as session:
+        slug = _offered(args.url, args.study) if args.url else the_study(session, args.study).slug
+    known = truths(workspace)
+    wait: Callable[[float], None] | None = (lambda ms: time.sleep(ms / 1000)) if args.realtime else None
+    browser = _remote(args.url) if args.url else _local(workspace)
+
+    def one(seed: np.random.SeedSequence) -> int:
+        rng = np.random.default_rng(seed)
+        observer = bots.Observer(
+            sensitivity=rng.normal(args.sensitivity, args.spread), bias=rng.normal(args.bias, args.spread),
+            lapses=args.lapses, response_ms=args.response_ms,
+        )  # fmt: skip
+        with browser() as http:
+            return bots.take_part(http, slug, observer, known, rng, wait)
+
+    seeds = np.random.SeedSequence(args.seed).spawn(args.participants)
+    with ThreadPoolExecutor(args.at_once if args.url or args.realtime else 1) as pool:
+        answers = list(tqdm(pool.map(one, seeds), total=len(seeds), unit="bot", disable=None, mininterval=1))
+    print(
+        f"{len(answers)} simulated participants gave {sum(answers)} answers in the study '{slug}'. "
+        "Next: study_app status --simulated, or python -m analysis.report --include-simulated"
+    )
+
+
+def _check(args: argparse.Namespace) -> None:
+    from math import isfinite
+
+    from study_app.database import SurveyError
+
+    if args.participants < 1 or args.at_once < 1 or args.seed < 0:
+        raise SurveyError("--participants and --at-once must be at least 1, --seed at least 0.")
+    if not all(map(isfinite, (args.sensitivity, args.bias, args.spread, args.response_ms))):
+        raise SurveyError("--sensitivity, --bias, --spread and --response-ms must be finite numbers.")
+    if not 0 <= args.lapses <= 1 or args.spread < 0 or not 0 < args.response_ms <= 60_000:
+        raise SurveyError(
+            "--lapses is a share from 0 to 1, --spread is at least 0, --response-ms from above 0 to 60000."
+        )
+
+
+def truths(workspace: Workspace) -> dict[str, str]:
+    """SHA-256 of each image's bytes to what it is, from the local database and the workspace's stimulus sets."""
+    from sqlalchemy import case, select
+
+    from glimpse.workspace import read_json
+    from study_app.database import Database
+    from study_app.models import Stimulus
+
+    found: dict[str, str] = {}
+    for name in workspace.names("stimuli"):
+        manifest = read_json(workspace.existing("stimuli", name) / "manifest.json")
+        found |= {image["sha256"]: image["truth"] for image in manifest["stimuli"]}
+    with Database(workspace.database_url).read() as session:
+        kind = case((Stimulus.kind == "catch", "catch"), else_=Stimulus.truth)
+        found |= dict(session.execute(select(Stimulus.sha256, kind)).all())
+    return found
+
+
+# ------------------------------------------------------------------------------------------------ two ways to a server
+
+
+def _offered(url: str, slug: str | None) -> str:
+    """The study of that slug, or the only one that is open there: its address is where / leads."""
+    from urllib.parse import urlsplit
+
+    from study_app.database import SurveyError
+
+    if slug is not None:
+        return slug
+    with _remote(url)() as http:
+        first = http("/")
+    if first.status >= 400:
+        raise SurveyError(f"There is no survey at {url} (it answered {first.status}): check the address.")
+    parts = urlsplit(first.location).path.rstrip("/").split("/")
+    if len(parts) < 2 or parts[-2] != "study":
+        raise SurveyError(f"The survey at {url} has not exactly one open study: name one, such as `simulate pilot`.")
+    return parts[-1]
+
+
+def _local(workspace: Workspace) -> Any:
+    """Browsers for the survey in this process, through its real HTTP interface but no network."""
+    from study_app import create_app
+    from study_app.commands.bots import Answered
+
+    app = create_app({"WORKSPACE": workspace, "ENTER_PER_MINUTE": 10**6})
+
+    @contextmanager
+    def browser() -> Iterator[Http]:
+        client = app.test_client()
+
+        def http(
+            path: str, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None
+        ) -> Answered:  # fmt: skip
+            post = form is not None or data is not None
+            reply = client.open(path, method="POST" if post else "GET", data=form, json=data)
+            return Answered(reply.status_code, reply.headers.get("Location", ""), reply.data)
+
+        yield http
+
+    return browser
+
+
+def _remote(url: str) -> Any:
+    """Browsers for a survey that is being served; each keeps one connection."""
+    import http.client
+    import json
+    from urllib.parse import quote, urlencode, urlsplit
+
+    from study_app.commands.bots import Answered
+    from study_app.database import SurveyError
+
+    kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
+    try:
+        parts = urlsplit(url)
+        kind = kinds[parts.scheme]
+        if not kind(parts.netloc).host:  # connects to nothing yet, but sees what is no host or port
+            raise ValueError
+        parts.netloc.encode("idna")
+    except (ValueError, KeyError, http.client.InvalidURL):
+        raise SurveyError(f"--url {url}: give the survey's address, such as http://127.0.0.1:5000.") from None
+    base = quote(parts.path.rstrip("/"), safe="/%")
+
+    @contextmanager
+    def browser() -> Iterator[Http]:
+        connection = kind(parts.netloc, timeout=60)
+
+        def request(
+            path: str, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None
+        ) -> Answered:  # fmt: skip
+            post = form is not None or data is not None
+            headers = {"Content-Type": "application/json" if data is not None else "application/x-www-form-urlencoded"}
+            body = json.dumps(data) if data is not None else urlencode(form or {})
+            try:
+                if post:
+                    connection.request("POST", base + path, body.encode(), headers)
+                else:
+                    connection.request("GET", base + path)
+                reply = connection.getresponse()
+                return Answered(reply.status, reply.headers.get("Location", ""), reply.read())
+            except (OSError, http.client.HTTPException) as error:
+                raise SurveyError(f"The survey at {url} does not answer ({error}): is it being served?") from None
+
+        try:
+            yield request
+        finally:
+            connection.close()
+
+    return browser

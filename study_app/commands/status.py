@@ -1,0 +1,109 @@
+"""`study_app status`: how the studies stand, in the terminal; the same numbers as the dashboard's."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from glimpse.workspace import Workspace
+
+if TYPE_CHECKING:
+    from study_app.experimenter.status import ImageStatus, SetStatus, StudyStatus
+
+MOST = 3  # images of each kind
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser("status", parents=[common], help="who came, how far they got, F1, accuracy, timing")
+    parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (default: all studies)")
+    parser.add_argument("--simulated", action="store_true", help="the simulated participants in the place of people")
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, workspace: Workspace) -> None:
+    import json
+    from dataclasses import asdict
+
+    from sqlalchemy import select
+
+    from study_app import models
+    from study_app.experimenter.status import Tally, image_status, study_status
+    from study_app.find import open_database, the_study
+
+    with open_database(workspace).read() as session:
+        if args.study:
+            studies = [the_study(session, args.study)]
+        else:
+            studies = list(session.scalars(select(models.Study).order_by(models.Study.id)))
+        found = []
+        for study in studies:
+            tally = Tally(study.id, args.simulated)
+            found.append((study_status(session, study, tally, models.now()), image_status(session, tally)))
+    if args.json:
+        values = [{**asdict(one), "images": [asdict(image) for image in images]} for one, images in found]
+        print(json.dumps(values, indent=1, ensure_ascii=False))
+    elif not found:
+        print("There is no study yet. Next: study_app load STIMULI")
+    else:
+        print("\n\n".join(describe(one, images) for one, images in found))
+
+
+def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
+    """A study as tables for the terminal: the people, the timing, and the most misjudged images."""
+    who = "simulated participants" if study.simulated else "participants"
+    lines = [f"{study.slug}: {study.title} ({study.state}, {study.mode}; {who})"]
+    header = ("set", "started", "finished", "active", "dropped out", "F1 [quartiles] (chance)", "accuracy")
+    lines += _table([header, *(_row(one) for one in study.sets)])
+    if any(one.timing.trials for one in study.sets):
+        timing = ("set", "answers", "exposure error", "exposure wrong", "dropped frames", "focus lost")
+        lines += ["", *_table([timing, *(_timing(one) for one in study.sets)])]
+    for truth, words in (("generated", "most fooling"), ("real", "most doubted")):
+        worst = [image for image in images if image.truth == truth][:MOST]
+        if worst:
+            shown = (f"{one.public_id} ({one.set_name}) {one.wrong:.0%} of {one.answers}" for one in worst)
+            lines.append(f"  {words}: {', '.join(shown)}")
+    extra = {
+        "said no": study.no_consent,
+        "screened out": sum(one.screened_out for one in study.sets),
+        "withdrawn": sum(one.withdrawn for one in study.sets),
+        "excluded by attention trials": sum(one.excluded for one in study.sets),
+    }
+    said = ", ".join(f"{count} {words}" for words, count in extra.items() if count)
+    return "\n".join([*lines, f"  {said}"] if said else lines)
+
+
+def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Lines with columns as wide as they must be; the first one is left-aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  " + "  ".join(
+            cell.ljust(width) if i == 0 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]  # fmt: skip
+
+
+def _row(one: SetStatus) -> tuple[str, ...]:
+    from study_app.experimenter.charts import quartiles
+
+    finished = f"{one.finished}/{one.quota}" if one.quota else str(one.finished)
+    f1 = "-"
+    if one.f1:
+        _, low, middle, high, _ = quartiles(one.f1)
+        f1 = f"{middle:.2f} [{low:.2f}, {high:.2f}] ({quartiles(one.chance)[2]:.2f})"
+    accuracy = "-" if one.accuracy.mean is None else f"{one.accuracy.mean:.2f}"
+    if one.accuracy.low is not None:
+        accuracy += f" [{one.accuracy.low:.2f}, {one.accuracy.high:.2f}]"
+    return one.name, str(one.started), finished, str(one.active), str(one.dropped_out), f1, accuracy
+
+
+def _timing(one: SetStatus) -> tuple[str, ...]:
+    time = one.timing
+    error = "-"
+    if time.mean_error_ms is not None:
+        error = f"{time.mean_error_ms:+.1f} ± {time.sd_error_ms:.1f} ms"
+    shares = (f"{share:.1%}" if time.trials else "-" for share in (time.wrong, time.dropped, time.unfocused))
+    return one.name, str(time.trials), error, *shares

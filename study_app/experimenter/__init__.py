@@ -1,0 +1,1 @@
+"""What experimenters meet: dashboard, status, export."""

@@ -1,0 +1,174 @@
+"""`study_app export`: a study as a Psych-DS data set, the same bytes whenever the answers are the same.
+
+Psych-DS (psych-ds.github.io): `dataset_description.json` holds a schema.org description whose `variableMeasured` tells
+every column; data files are `data/KEY-VALUE_..._data.csv`, values in letters and digits alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from glimpse.workspace import Workspace
+from study_app.experimenter.dictionary import EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from study_app.models import Study
+
+DESCRIPTION = "dataset_description.json"
+# Where spreadsheets would take a text for a formula, a participant's words get a quote before them.
+FORMULA = ("=", "+", "-", "@", "\t", "\n")
+
+
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+    parser = commands.add_parser(
+        "export", parents=[common], help="write a study's answers as a Psych-DS data set",
+        description="Write a study's answers as a Psych-DS data set: two CSV tables and a description of every column.",
+    )  # fmt: skip
+    parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (not needed if there is one only)")
+    parser.add_argument("--out", metavar="DIR", help="where to (default: export/STUDY in the workspace)")
+    parser.add_argument("--include-simulated", action="store_true", help="with the answers of simulated participants")
+    parser.add_argument("--with-external-ids", action="store_true", help="with the crowd platforms' IDs: personal data")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace, workspace: Workspace) -> None:
+    from glimpse.workspace import atomic_folder
+    from study_app.find import open_database, the_study
+
+    with open_database(workspace).read() as session:
+        study = the_study(session, args.study)
+        files = export(session, study, simulated=args.include_simulated, external_ids=args.with_external_ids)
+        slug = study.slug
+    out = Path(args.out) if args.out else workspace.root / "export" / slug
+    _refuse_foreign(out)
+    with atomic_folder(out) as folder:
+        for name, content in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_bytes(content)
+    rows = {name: content.count(b"\n") - 1 for name, content in files.items() if name.endswith(".csv")}
+    answers = next((path for path in rows if "_table-responses_" in path), "")
+    print(
+        f"{out}: {len(rows)} tables, {rows[answers]} answers. "
+        f"Next: python -m analysis.report --responses {out / answers}"
+    )
+
+
+def _refuse_foreign(out: Path) -> None:
+    """Raises SurveyError for a folder that holds something else than an earlier export: it would be replaced."""
+    from study_app.database import SurveyError
+
+    if out.exists() and not (out / DESCRIPTION).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise SurveyError(f"{out} is there and is no earlier export: name another folder with --out.")
+
+
+def slug_value(slug: str) -> str:
+    """A slug as a value in a Psych-DS file name: its letters and digits."""
+    return re.sub(r"[^A-Za-z0-9]", "", slug) or "study"
+
+
+def export(
+    session: Session, study: Study, *, simulated: bool = False, external_ids: bool = False
+) -> dict[str, bytes]:  # fmt: skip
+    """The data set's files by their paths. Sorted, without a clock: the same answers always give the same bytes."""
+    prefix = f"data/study-{slug_value(study.slug)}_table-"
+    tables: dict[str, tuple[Sequence[Column], Iterable[Any]]] = {
+        "responses": (
+            RESPONSES,
+            _view(session, "responses", RESPONSES, study.slug, simulated, "participant, position"),
+        ),
+        "participants": (
+            PARTICIPANTS,
+            _view(session, "participants", PARTICIPANTS, study.slug, simulated, "participant"),
+        ),
+    }
+    if external_ids:
+        tables["externalids"] = (EXTERNAL_IDS, _external_ids(session, study, simulated))
+    files = {f"{prefix}{name}_data.csv": _csv(columns, rows) for name, (columns, rows) in tables.items()}
+    columns = {column.name: column for columns, _ in tables.values() for column in columns}
+    description = json.dumps(_description(session, study, list(columns.values())), indent=1, ensure_ascii=False)
+    return {DESCRIPTION: (description + "\n").encode(), **files}
+
+
+def _view(
+    session: Session, view: str, columns: Sequence[Column], slug: str, simulated: bool, order: str
+) -> Iterable[Any]:  # fmt: skip
+    from sqlalchemy import text
+
+    names = ", ".join(f'"{column.name}"' for column in columns)
+    condition = "study = :slug" + ("" if simulated else " AND simulated = 0")
+    return session.execute(text(f"SELECT {names} FROM {view} WHERE {condition} ORDER BY {order}"), {"slug": slug})
+
+
+def _external_ids(session: Session, study: Study, simulated: bool) -> list[tuple[str, ...]]:
+    from sqlalchemy import select
+
+    from study_app.models import ExternalIdentity, Participant
+
+    query = select(Participant, ExternalIdentity).join(ExternalIdentity).where(Participant.study_id == study.id)
+    if not simulated:
+        query = query.where(Participant.simulated.is_(False))
+    return [
+        (person.public_id, external.platform, external.person, json.dumps(external.details, sort_keys=True))
+        for person, external in session.execute(query.order_by(Participant.public_id))
+    ]
+
+
+def _csv(columns: Sequence[Column], rows: Iterable[Any]) -> bytes:
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([column.name for column in columns])
+    for row in rows:
+        writer.writerow([_cell(value, column) for value, column in zip(row, columns, strict=True)])
+    return out.getvalue().encode()
+
+
+def _cell(value: Any, column: Column) -> Any:
+    if value is None:
+        return ""
+    if column.kind == "json" and value not in ("", "null"):
+        return json.dumps(json.loads(value), sort_keys=True, ensure_ascii=False)
+    if isinstance(value, str):  # a lone carriage return ends a row for some readers, quoted or not
+        value = value.replace("\r\n", "\n").replace("\r", "\n")
+    if column.origin in ("participant", "platform") and isinstance(value, str) and value.startswith(FORMULA):
+        return "'" + value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return "" if value == "null" and column.kind == "json" else value
+
+
+def _description(session: Session, study: Study, columns: Sequence[Column]) -> dict[str, Any]:
+    from importlib.metadata import version
+
+    from study_app.study import StudyFile, say
+
+    file = StudyFile.from_dict(study.current.definition)
+    return {
+        "@context": "https://schema.org/",
+        "@type": "Dataset",
+        "name": say(file.title, file.languages[0]),
+        "identifier": study.slug,
+        "description": "Participants saw real and generated images for a moment each and said which were real. "
+        "One row a scored trial in table-responses, one row a participant in table-participants.",
+        "schemaVersion": "Psych-DS 1.0.0",
+        "creator": {"@type": "SoftwareApplication", "name": "Glimpse", "softwareVersion": version("glimpse")},
+        "isBasedOn": [
+            {"@type": "CreativeWork", "name": f"study file of {study.slug}", "identifier": f"sha256:{one.sha256}"}
+            for one in study.versions
+        ],
+        "variableMeasured": [
+            {
+                "@type": "PropertyValue", "name": column.name, "description": column.description,
+                "dataType": column.kind, "unitText": column.unit, "origin": column.origin,
+            }
+            for column in columns
+        ],
+    }  # fmt: skip

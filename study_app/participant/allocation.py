@@ -1,0 +1,275 @@
+"""A person enters a study: they get a place, a set, a token, and their trials, in one transaction."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import numpy as np
+from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy.orm import Session
+
+from glimpse.workspace import sha256_json
+from study_app import models
+from study_app.participant import design, staircase
+from study_app.study import StudyFile
+
+# How crowd platforms name the person, and what else they tell (kept apart from the answers).
+PLATFORMS = {
+    "prolific": ("PROLIFIC_PID", ("STUDY_ID", "SESSION_ID")),
+    "mturk": ("workerId", ("assignmentId", "hitId")),
+    "link": ("id", ()),
+}
+PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"  # MTurk's assignmentId while somebody only looks
+
+
+UNFILLED = re.compile(r"\{\{.*\}\}|\$\{.*\}")  # {{%PROLIFIC_PID%}}, ${workerId}: the platform put no ID in its place
+
+
+def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
+    """(platform, person, other IDs) of a query string; None for somebody who came by the plain address."""
+    given = {key: value.strip()[:128] for key, value in query.items() if not UNFILLED.fullmatch(value.strip())}
+    for platform, (person, others) in PLATFORMS.items():
+        if given.get(person):
+            return platform, given[person], {key: given[key] for key in others if given.get(key)}
+    return None
+
+
+def find(session: Session, study: models.Study, query: dict[str, str], token: str) -> models.Participant | None:
+    """Who has entered before: whom a platform has sent with this query, or who entered by the page with this token."""
+    external, person = models.ExternalIdentity, models.Participant
+    who = identity(query)
+    sent = who and session.scalar(
+        select(person)
+        .join(external)
+        .where(external.study_id == study.id, external.platform == who[0], external.person == who[1])
+    )
+    return sent or (session.scalar(select(person).where(person.token == token)) if token else None)
+
+
+def new_token() -> str:
+    """What opens a participant's pages (or erases their data): 144 random bits."""
+    return secrets.token_urlsafe(18)
+
+
+def taken(session: Session, version: models.StudyVersion, at: datetime, *, simulated: bool) -> list[int]:
+    """How many finished and recently active participants each set of the study has.
+
+    Simulated ones never count, but among themselves: there all do.
+    """
+    person = models.Participant
+    recently = at - timedelta(minutes=design.ACTIVE_MINUTES)
+    query = select(person.set_id, func.count()).where(
+        person.study_id == version.study_id, person.simulated.is_(simulated)
+    )
+    if not simulated:
+        active = and_(person.state == "working", person.last_seen_at >= recently)
+        query = query.where(or_(person.state == "finished", active))
+    counts: dict[int | None, int] = dict(session.execute(query.group_by(person.set_id)).all())
+    return [counts.get(entry.set_id, 0) for entry in version.sets]
+
+
+def is_full(session: Session, study: models.Study) -> bool:
+    """Whether every set of the study has reached its quota."""
+    quotas = [entry.quota for entry in study.current.sets]
+    return None not in quotas and all(
+        n >= (quota or 0)
+        for n, quota in zip(taken(session, study.current, models.now(), simulated=False), quotas, strict=True)
+    )
+
+
+def enter(
+    session: Session, study: models.Study, *, language: str, consent: dict[str, Any],
+    who: tuple[str, str, dict[str, str]] | None, token: str, simulated: bool = False,
+) -> models.Participant | None:  # fmt: skip
+    """A new participant with all trials drawn; None when every set has reached its quota.
+
+    Called in a write transaction that has locked the row of the study, so that entries come one after the other: sets
+    stay in balance however many people enter at once, and whoever clicks twice enters once.
+    """
+    at = models.now()
+    version = study.current
+    seed = secrets.randbits(31)
+    rng = np.random.default_rng(seed)
+    counts = taken(session, version, at, simulated=simulated)
+    place = design.choose_set(counts, [None if simulated else entry.quota for entry in version.sets], rng)
+    if place is None:
+        return None
+    person = new_participant(study, language=language, token=token, simulated=simulated)
+    person.set = version.sets[place].set
+    person.seed = seed
+    person.consent_version = sha256_json(consent)
+    session.add(person)
+    session.flush()
+    if who is not None:
+        add_identity(session, person, who)
+    draw_trials(session, person, StudyFile.from_dict(version.definition), rng)
+    return person
+
+
+def new_participant(
+    study: models.Study, *, language: str, token: str, simulated: bool = False, state: str = "working"
+) -> models.Participant:
+    at = models.now()
+    return models.Participant(
+        public_id="p" + secrets.token_hex(6), token=token, withdrawal_token=new_token(),
+        study=study, version=study.current, language=language, simulated=simulated, state=state,
+        entered_at=at, last_seen_at=at,
+    )  # fmt: skip
+
+
+def add_identity(session: Session, person: models.Participant, who: tuple[str, str, dict[str, str]]) -> None:
+    platform, name, details = who
+    session.add(
+        models.ExternalIdentity(
+            participant_id=person.id, study_id=person.study_id, platform=platform, person=name, details=details
+        )
+    )
+
+
+def draw_trials(session: Session, person: models.Participant, study: StudyFile, rng: np.random.Generator) -> None:
+    """The participant's trials: which images, in which order, for how long (design.plan), each with its nonce."""
+    images: dict[tuple[str, str], list[int]] = {}
+    for stimulus_id, kind, truth in session.execute(
+        select(models.Stimulus.id, models.Stimulus.kind, models.Stimulus.truth)
+        .where(models.Stimulus.set_id == person.set_id, models.Stimulus.kind != "practice")
+        .order_by(models.Stimulus.id)
+    ):
+        images.setdefault((kind, truth), []).append(stimulus_id)
+    give_back_left(session, person)
+    shown = times_shown(session, person)
+    real, generated = images.get(("scored", "real"), []), images.get(("scored", "generated"), [])
+    catches = [(truth, i) for (kind, truth), ids in images.items() if kind == "catch" for i in ids]
+    planned = design.plan(
+        count=study.trials.count,
+        real_share=study.trials.real_share,
+        shown_real=[shown.get(i, 0) for i in real],
+        shown_generated=[shown.get(i, 0) for i in generated],
+        exposure_ms=study.exposure_ms if study.mode == "fixed" else None,
+        rng=rng,
+        catch=min(study.trials.catch, len(catches)),
+        catch_truths=[truth for truth, _ in catches],
+    )
+    ids = {"real": real, "generated": generated}
+    if study.mode == "staircase":  # the first step; each answer decides the next one
+        first = study.exposure_ms[1] if planned[0].kind == "catch" else staircase.next_exposure([], *study.exposure_ms)
+        planned[0] = replace(planned[0], exposure_ms=first)
+    for position, trial in enumerate(planned, 1):
+        session.add(
+            models.Trial(
+                participant_id=person.id, position=position, kind=trial.kind,
+                stimulus_id=catches[trial.index][1] if trial.kind == "catch" else ids[trial.truth][trial.index],
+                nonce=secrets.token_urlsafe(12), exposure_ms_planned=trial.exposure_ms,
+            )
+        )  # fmt: skip
+    session.flush()
+    count_shown(session, person, 1)
+
+
+def times_shown(session: Session, person: models.Participant) -> dict[int, int]:
+    """How many other participants of the same kind (people, or bots) have seen each image of the set, or soon will."""
+    stimulus = models.Stimulus
+    count = stimulus.shown_simulated if person.simulated else stimulus.shown
+    return dict(session.execute(select(stimulus.id, count).where(stimulus.set_id == person.set_id)).all())
+
+
+def count_shown(session: Session, person: models.Participant, by: int, *which: ColumnElement[bool]) -> None:
+    """Count the images of the participant's trials (of those that are `which`) once more, or (`by` -1) once less."""
+    trial, stimulus = models.Trial, models.Stimulus
+    # One after the other: two transactions that each update many rows could wait for each other.
+    kept = select(models.StimulusSet.id).where(models.StimulusSet.id == person.set_id)
+    session.execute(kept.with_for_update(key_share=True))
+    mine = select(trial.stimulus_id).where(trial.participant_id == person.id, *which)
+    column = "shown_simulated" if person.simulated else "shown"
+    session.execute(
+        update(stimulus)
+        .where(stimulus.id.in_(mine))
+        .values({column: getattr(stimulus, column) + by})
+        .execution_options(synchronize_session=False)
+    )
+
+
+def give_back(session: Session, person: models.Participant) -> None:
+    """The images of somebody who has given up their place are free for others."""
+    count_shown(session, person, -1, *([models.Trial.answer.is_not(None)] if person.away else []))
+    person.away = False
+
+
+def give_back_left(session: Session, person: models.Participant) -> None:
+    """What people of the same set who left (unseen for 30 minutes) would still have seen is free for others.
+
+    What they answered counts on. At most so many at each entry that nobody waits for them.
+    """
+    other = models.Participant
+    left = session.scalars(
+        select(other)
+        .where(
+            other.study_id == person.study_id, other.simulated.is_(False), other.state == "working",
+            other.last_seen_at < models.now() - timedelta(minutes=design.ACTIVE_MINUTES),
+            other.set_id == person.set_id, other.away.is_(False),
+        )
+        .limit(10)
+        .with_for_update(skip_locked=True)  # who is locked is just coming back
+    ).all()  # fmt: skip
+    for one in left:
+        count_shown(session, one, -1, models.Trial.answer.is_(None))
+        one.away = True
+
+
+def count_again(session: Session, person: models.Participant) -> None:
+    """Somebody is here who had left, or whose place was given to others: their images count again."""
+    if person.state in models.FREED:
+        person.state = "working"
+        count_shown(session, person, 1)
+    elif person.away:
+        count_shown(session, person, 1, models.Trial.answer.is_(None))
+    person.away = False
+
+
+def draw_spares(
+    session: Session, person: models.Participant, trials: list[models.Trial], study: StudyFile
+) -> list[models.Trial]:
+    """New trials at the end, for those whose exposure went wrong, as far as the study has spare ones.
+
+    Each shows an image of the same class that this participant has not seen; the trial that went wrong is kept.
+    """
+    left = study.trials.spare - sum(trial.kind == "spare" for trial in trials)
+    replaced = {trial.replaces for trial in trials}
+    wrong = [
+        trial
+        for trial in trials
+        if "exposure-wrong" in trial.flags.split() and trial.kind != "catch" and trial.position not in replaced
+    ]
+    if study.mode != "fixed" or left <= 0 or not wrong:
+        return []
+    truths = dict(
+        session.execute(
+            select(models.Stimulus.id, models.Stimulus.truth).where(
+                models.Stimulus.set_id == person.set_id, models.Stimulus.kind == "scored"
+            )
+        ).all()
+    )
+    shown = times_shown(session, person)
+    rng = np.random.default_rng([person.seed or 0, len(trials)])
+    seen = {trial.stimulus_id for trial in trials}
+    spares: list[models.Trial] = []
+    for trial in wrong[:left]:
+        fresh = sorted(i for i, truth in truths.items() if truth == truths[trial.stimulus_id] and i not in seen)
+        if not fresh:
+            break
+        stimulus_id = fresh[design.draw_images([shown.get(i, 0) for i in fresh], 1, rng)[0]]
+        seen.add(stimulus_id)
+        spares.append(
+            models.Trial(
+                participant_id=person.id, position=len(trials) + len(spares) + 1, kind="spare",
+                replaces=trial.position, stimulus_id=stimulus_id, nonce=secrets.token_urlsafe(12),
+                exposure_ms_planned=design.exposures(1, *study.exposure_ms, rng)[0],
+            )
+        )  # fmt: skip
+    session.add_all(spares)
+    session.flush()
+    count_shown(session, person, 1, models.Trial.position > len(trials))
+    return spares

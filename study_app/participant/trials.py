@@ -1,0 +1,287 @@
+"""The trials over HTTP: the next image, its pixels, the answer. See the table in docs/survey.md.
+
+The token in the address is the only credential. An answer is on disk before its 200; the same answer again gets a 200
+and changes nothing; another one for the same trial, or one out of order, gets a 409.
+"""
+
+from __future__ import annotations
+
+import math
+import string
+from typing import Any
+
+import numpy as np
+from flask import Blueprint, Response, abort, jsonify, request, url_for
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from study_app import models
+from study_app.participant import allocation, design, staircase
+from study_app.participant.pages import CLOSED, database, find
+from study_app.study import StudyFile
+
+blueprint = Blueprint("trials", __name__, url_prefix="/p/<token>")
+LONGEST_MS = 1e12
+WORD = string.ascii_letters + string.digits
+
+
+def _trials(session: Session, person: models.Participant) -> list[models.Trial]:
+    query = select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
+    return list(session.scalars(query))
+
+
+def _current(trials: list[models.Trial]) -> int | None:
+    """The index of the first trial without an answer; None when all have one."""
+    return next((i for i, trial in enumerate(trials) if trial.answer is None), None)
+
+
+def _open(person: models.Participant, file: StudyFile) -> None:
+    """403 for somebody for whom the study has ended, or whom it has not admitted yet; 410 after a withdrawal."""
+    if person.state == "withdrawn":
+        abort(410)
+    if person.state in CLOSED or (file.screens and person.stage == "questions"):
+        abort(403)
+
+
+def _describe(token: str, trials: list[models.Trial], file: StudyFile) -> dict[str, Any]:
+    index = _current(trials)
+    if index is None:
+        return {"done": True}
+    trial = trials[index]
+    following = trials[index + 1] if index + 1 < len(trials) else None
+    described = {
+        "trial": trial.position,
+        "of": len(trials),
+        "image": _image_url(token, trial),
+        "exposure_ms": trial.exposure_ms_planned,
+        "prefetch": _image_url(token, following) if following else None,
+    }
+    if file.trials.block and index and index % file.trials.block == 0:
+        described["pause"] = True
+    return described
+
+
+def _image_url(token: str, trial: models.Trial) -> str:
+    return url_for("trials.image", token=token, nonce=trial.nonce)
+
+
+@blueprint.get("/next")
+def next_trial(token: str) -> Any:
+    with database().read() as session:
+        person, file = find(session, token)
+        _open(person, file)
+        return jsonify(_describe(token, _trials(session, person), file))
+
+
+@blueprint.get("/image/<nonce>")
+def image(token: str, nonce: str) -> Any:
+    """The pixels of the current trial or the next one; 404 for all others."""
+    with database().read() as session:
+        person, file = find(session, token)
+        _open(person, file)
+        trials = _trials(session, person)
+        index = _current(trials)
+        servable = [] if index is None else trials[index : index + 2]
+        wanted = next((trial for trial in servable if trial.nonce == nonce), None)
+        if wanted is None:
+            abort(404)
+        return _png(session, wanted.stimulus_id)
+
+
+def _png(session: Session, stimulus_id: int) -> Response:
+    png = session.scalar(select(models.StimulusImage.png).where(models.StimulusImage.stimulus_id == stimulus_id))
+    return Response(png, mimetype="image/png")
+
+
+@blueprint.post("/begin")
+def begin(token: str) -> Any:
+    """A page announces that it starts a trial: so a trial that is shown twice, wherever, is known and flagged.
+
+    {"trial", "view"}: `view` names the page; when it announces a trial again, the first time was not acknowledged.
+    """
+    with database().write(durable=False) as session:
+        person, file = find(session, token, write=True)
+        _open(person, file)
+        body = _body()
+        position, view = _whole(body.get("trial")), _view(body)
+        trials = _trials(session, person)
+        if position is None or not 1 <= position <= len(trials):
+            abort(422)
+        trial = trials[position - 1]
+        if not view or (trial.details or {}).get("view") != view:
+            trial.begun = min(trial.begun + 1, 1000)
+            trial.details = {**(trial.details or {}), "view": view}
+            if trial.answer is not None:
+                _flag(trial, "shown-again")
+        current = _current(trials)
+        status = 200 if current is not None and current == position - 1 else 409
+        return jsonify(next=_describe(token, trials, file)), status
+
+
+@blueprint.post("/answer")
+def answer(token: str) -> Any:
+    body = _body()
+    given = _checked(body)
+    if given is None:
+        return jsonify(error="malformed: see docs/survey.md"), 422
+    with database().write() as session:
+        person, file = find(session, token, write=True)
+        _open(person, file)
+        trials = _trials(session, person)
+        current = _current(trials)
+        position = given["trial"]
+        earlier = trials[position - 1] if position <= len(trials) else None
+        if earlier is not None and earlier.answer is not None:
+            status = 200 if earlier.answer == given["answer"] else 409
+            return jsonify(next=_describe(token, trials, file)), status
+        if current is None or position != current + 1:
+            return jsonify(error="out of order", next=_describe(token, trials, file)), 409
+        _store(trials[current], given, body)
+        if file.mode == "staircase" and current + 1 < len(trials):
+            trials[current + 1].exposure_ms_planned = _climb(session, person, trials[current + 1], file)
+        if current + 1 == len(trials):
+            trials += allocation.draw_spares(session, person, trials, file)
+        if current + 1 == len(trials):
+            person.state, person.stage, person.finished_at = "finished", "end", models.now()
+        described = _describe(token, trials, file)
+    return jsonify(next=described)
+
+
+def _climb(session: Session, person: models.Participant, trial: models.Trial, file: StudyFile) -> float:
+    """The exposure of the next trial of a staircase, from the stored answers; an attention trial is easily seen."""
+    if trial.kind == "catch":
+        return float(file.exposure_ms[1])
+    answers = session.execute(
+        select(models.Trial.answer == models.Stimulus.truth)
+        .join(models.Stimulus)
+        .where(
+            models.Trial.participant_id == person.id, models.Trial.answer.is_not(None), models.Trial.kind == "scored"
+        )
+        .order_by(models.Trial.position)
+    ).scalars()
+    return staircase.next_exposure(answers, *file.exposure_ms)
+
+
+def _body() -> dict[str, Any]:
+    try:
+        body = request.get_json(force=True, silent=True)
+    except RecursionError:
+        body = None
+    return body if isinstance(body, dict) else {}
+
+
+def _view(body: dict[str, Any]) -> str:
+    """The name that a page has given itself, letters and digits: tells one that tries again from another one."""
+    return "".join(character for character in str(body.get("view", ""))[:16] if character in WORD)
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _time(value: Any) -> float | None:
+    """A finite number of milliseconds, at least 0; LONGEST_MS for what is longer (sums of squares stay finite)."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return min(number, LONGEST_MS) if math.isfinite(number) and number >= 0 else None
+
+
+def _checked(body: dict[str, Any]) -> dict[str, Any] | None:
+    """The contract's fields, or None where one is missing or of a wrong type. Plausibility is not checked here."""
+    trial, dropped = _whole(body.get("trial")), _whole(body.get("dropped_frames"))
+    exposure, response = _time(body.get("exposure_ms")), _time(body.get("response_time_ms"))
+    if (
+        trial is None or trial < 1
+        or body.get("answer") not in ("real", "generated")
+        or exposure is None or response is None
+        or dropped is None or dropped < 0
+        or not isinstance(body.get("focus_lost"), bool)
+    ):  # fmt: skip
+        return None
+    return {
+        "trial": trial, "answer": body["answer"], "exposure_ms": exposure, "response_time_ms": response,
+        "dropped_frames": min(dropped, 2**31 - 1), "focus_lost": body["focus_lost"],
+    }  # fmt: skip
+
+
+def _store(trial: models.Trial, given: dict[str, Any], body: dict[str, Any]) -> None:
+    trial.answer = given["answer"]
+    trial.exposure_ms_actual = given["exposure_ms"]
+    trial.response_time_ms = given["response_time_ms"]
+    trial.dropped_frames = given["dropped_frames"]
+    trial.focus_lost = given["focus_lost"]
+    trial.answered_at = models.now()
+    frame_ms = _time(body.get("frame_ms"))
+    frame_ms = frame_ms if frame_ms and 2 <= frame_ms <= 100 else design.FRAME_MS
+    early = _whole(body.get("early_presses")) or 0
+    trial.details = {
+        "view": _view(body) or (trial.details or {}).get("view", ""),
+        "by": body["by"] if body.get("by") in ("key", "mouse", "touch", "pen", "other") else "other",
+        "early_presses": max(0, min(early, 1000)),
+        "frame_ms": round(frame_ms, 3),
+    }
+    for flag in design.trial_flags(
+        planned_ms=trial.exposure_ms_planned, actual_ms=given["exposure_ms"], response_ms=given["response_time_ms"],
+        dropped_frames=given["dropped_frames"], focus_lost=given["focus_lost"], frame_ms=frame_ms, begun=trial.begun,
+    ):  # fmt: skip
+        _flag(trial, flag)
+
+
+def _flag(trial: models.Trial, flag: str) -> None:
+    trial.flags = " ".join(sorted({*trial.flags.split(), flag}))
+
+
+# ------------------------------------------------------------------------------------------------ practice
+
+
+def _practice(session: Session, person: models.Participant, file: StudyFile) -> list[int]:
+    """The practice images of a participant: always the same ones, in an order that says nothing."""
+    ids = session.scalars(
+        select(models.Stimulus.id)
+        .where(models.Stimulus.set_id == person.set_id, models.Stimulus.kind == "practice")
+        .order_by(models.Stimulus.id)
+    ).all()
+    order = np.random.default_rng([person.seed or 0, 1]).permutation(len(ids))
+    return [ids[i] for i in order[: file.practice]]
+
+
+@blueprint.get("/practice/")
+def practice(token: str) -> Any:
+    with database().read() as session:
+        person, file = find(session, token)
+        _open(person, file)
+        count = len(_practice(session, person, file))
+        times = np.random.default_rng([person.seed or 0, 2])
+        return jsonify(
+            [
+                {
+                    "trial": i + 1, "of": count, "exposure_ms": None if file.mode == "unlimited" else exposure,
+                    "image": url_for("trials.practice_image", token=token, number=i + 1),
+                }
+                for i, exposure in enumerate(design.exposures(count, *file.exposure_ms, times))
+            ]
+        )  # fmt: skip
+
+
+@blueprint.get("/practice/image/<int:number>")
+def practice_image(token: str, number: int) -> Any:
+    with database().read() as session:
+        person, file = find(session, token)
+        _open(person, file)
+        images = _practice(session, person, file)
+        if not 1 <= number <= len(images):
+            abort(404)
+        return _png(session, images[number - 1])
+
+
+@blueprint.post("/practice/done")
+def practice_done(token: str) -> Any:
+    with database().write() as session:
+        person, file = find(session, token, write=True)
+        _open(person, file)
+        person.practised_at = person.practised_at or models.now()
+        return jsonify(done=True)

@@ -1,0 +1,142 @@
+"""What a participant may ask for: withdrawal by their own link, an export of what is stored about them, forgetting.
+
+A withdrawal erases the answers and everything the person told or that their platform told; what stays is that one
+person of this study and set withdrew. After the study's retention period what leads from the answers to the person is
+erased for everybody; the answers stay, and are nobody's.
+"""
+
+from __future__ import annotations
+
+import secrets
+from datetime import datetime, timedelta
+from typing import Any
+
+from flask import Blueprint, abort, render_template, request
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+from werkzeug.wrappers import Response
+
+from study_app import i18n, models
+from study_app.participant import allocation
+from study_app.participant.pages import database
+from study_app.study import StudyFile
+
+blueprint = Blueprint("people", __name__, url_prefix="/withdraw")
+
+
+@blueprint.route("/<token>", methods=["GET", "POST"])
+def withdraw(token: str) -> Any:
+    """The link that a participant keeps: a GET explains and shows what is stored, a POST erases it."""
+    with database().write() if request.method == "POST" else database().read() as session:
+        person = session.scalar(select(models.Participant).where(models.Participant.withdrawal_token == token))
+        if person is None:
+            abort(404)
+        file = StudyFile.from_dict(person.version.definition)
+        i18n.offer(file.languages, person.language)
+        if request.method == "POST" and person.state != "withdrawn":
+            erase(session, person)
+        stored = {} if person.state == "withdrawn" else everything(session, person)
+        return render_template("withdraw.html", study=file, person=person, stored=stored, token=token)
+
+
+@blueprint.get("/<token>/data.json")
+def data(token: str) -> Any:
+    """Everything that is stored about this person, as a file (GDPR, articles 15 and 20)."""
+    import json
+
+    with database().read() as session:
+        person = session.scalar(select(models.Participant).where(models.Participant.withdrawal_token == token))
+        if person is None or person.state == "withdrawn":
+            abort(404)
+        content = json.dumps(everything(session, person), indent=1, ensure_ascii=False)
+    return Response(
+        content, mimetype="application/json", headers={"Content-Disposition": "attachment; filename=data.json"}
+    )
+
+
+def erase(session: Session, person: models.Participant) -> None:
+    """Erase a person's data for good; the row that stays says that somebody withdrew, on which day, from which set."""
+    session.info["erased"] = True
+    if person.state not in models.GAVE_BACK:
+        allocation.give_back(session, person)
+    session.execute(delete(models.Trial).where(models.Trial.participant_id == person.id))
+    session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
+    person.state, person.stage = "withdrawn", "end"
+    person.seed = person.consent_version = person.questionnaire = person.device = person.comment = None
+    person.practised_at = person.finished_at = None
+    person.public_id = "w" + secrets.token_hex(6)  # the code of earlier exports leads nowhere
+    day = models.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    person.entered_at = person.last_seen_at = day
+
+
+def forget(session: Session, at: datetime) -> int:
+    """Erase, for all whose retention period is over, whatever leads from the answers to the person; returns how many.
+
+    That is: external IDs, all free text (comments, and answers to questions without options), and the links (they open
+    nothing any more). Counted from when they were last seen.
+    """
+    forgotten = 0
+    session.info["erased"] = True
+    for version in session.scalars(select(models.StudyVersion)):
+        file = StudyFile.from_dict(version.definition)
+        choices = {question.key for question in file.questions if question.options}
+        people = session.scalars(
+            select(models.Participant).where(
+                models.Participant.version_id == version.id,
+                models.Participant.last_seen_at < at - timedelta(days=file.retention_days),
+                models.Participant.withdrawal_token.not_like("forgotten-%"),
+            )
+        )
+        for person in people:
+            session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
+            person.comment = None
+            if person.questionnaire:
+                person.questionnaire = {key: said for key, said in person.questionnaire.items() if key in choices}
+            person.token, person.withdrawal_token = (f"forgotten-{secrets.token_hex(10)}" for _ in range(2))
+            forgotten += 1
+    return forgotten
+
+
+def everything(session: Session, person: models.Participant) -> dict[str, Any]:
+    """All that is stored about one person, the platform's ID included, as JSON values; no token.
+
+    What would tell which of the images are real only when nothing is left to answer: the seed of the draw, the trials
+    to come, an image's ID (stimulus sets may be published), and a trial's kind (attention trials are all `generated`).
+    """
+    external = person.external
+    over = person.state in ("finished", "screened-out")
+    told = select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
+    trials = session.scalars(told if over else told.where(models.Trial.answer.is_not(None)))
+    moments = ("entered_at", "last_seen_at", "practised_at", "finished_at")
+    plain = (
+        "public_id",
+        "state",
+        "stage",
+        "simulated",
+        "language",
+        "consent_version",
+        "questionnaire",
+        "device",
+        "comment",
+    )
+    return {
+        "study": person.study.slug,
+        "study_sha256": person.version.sha256,
+        "set": person.set.name if person.set else None,
+        "seed": person.seed if over else None,
+        **{name: getattr(person, name) for name in plain},
+        **{name: models.iso(moment) if (moment := getattr(person, name)) else None for name in moments},
+        "from": {"platform": external.platform, "id": external.person, **external.details} if external else None,
+        "trials": [
+            {
+                "position": trial.position, "replaces": trial.replaces, "begun": trial.begun,
+                **({"kind": trial.kind, "image": trial.stimulus.public_id} if over else {}),
+                "answer": trial.answer,
+                "exposure_ms_planned": trial.exposure_ms_planned, "exposure_ms_actual": trial.exposure_ms_actual,
+                "response_time_ms": trial.response_time_ms, "dropped_frames": trial.dropped_frames,
+                "focus_lost": trial.focus_lost, "flags": trial.flags, "details": trial.details,
+                "answered_at": models.iso(trial.answered_at) if trial.answered_at else None,
+            }
+            for trial in trials
+        ],
+    }  # fmt: skip

@@ -1,0 +1,254 @@
+"""Anybody's answers are read as they are, or refused in one sentence that says where they are wrong."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sqlalchemy import create_engine, text
+
+from analysis.answers.read import NEWEST, read_csv, read_database
+from analysis.section import AnalysisError
+from glimpse.workspace import Workspace
+from study_app.database import head
+from tests.study_app.cluster import binaries, private_cluster
+
+HEADER = "participant,image,truth,answer"
+ROWS = ["a,i1,real,real", "a,i2,generated,real", "b,i1,real,generated", "b,i2,generated,generated"]
+
+
+def written(folder: Path, lines: list[str], encoding: str = "utf-8", name: str = "answers.csv") -> Path:
+    path = folder / name
+    path.write_bytes("\n".join(lines).encode(encoding))
+    return path
+
+
+def test_the_four_columns_suffice_and_the_set_is_then_called_all(tmp_path: Path) -> None:
+    answers = read_csv(written(tmp_path, [HEADER, *ROWS]))
+    assert list(answers.trials["set"].unique()) == ["all"]
+    assert (answers.trials["is_generated"] == answers.trials["said_generated"]).tolist() == [True, False, False, True]
+    assert answers.trials["position"].isna().all(), "the order of the rows says nothing about that of the trials"
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1"]
+)
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_odd_encodings_and_separators_are_read_alike(tmp_path: Path, encoding: str, separator: str) -> None:
+    lines = [line.replace(",", separator) for line in [HEADER, "Zoë,Hände,Real ,GENERATED", "Zoë,Füße,generated,real"]]
+    trials = read_csv(written(tmp_path, lines, encoding)).trials
+    assert trials["participant"].tolist() == ["Zoë", "Zoë"]
+    assert trials["image"].tolist() == ["Hände", "Füße"]
+    assert trials["answer"].tolist() == ["generated", "real"]
+
+
+def test_an_accent_late_in_a_long_file_does_not_change_the_encoding(tmp_path: Path) -> None:
+    lines = [HEADER, *(f"p{i},i1,real,real" for i in range(20_000)), "Zoë,i1,real,real"]
+    assert read_csv(written(tmp_path, lines, "cp1252")).trials["participant"].iloc[-1] == "Zoë"
+
+
+def test_our_own_export_is_read_with_its_names_and_milliseconds(tmp_path: Path) -> None:
+    header = (
+        "participant,set,set_sha256,stimulus,truth,answer,position,exposure_ms_planned,exposure_ms_actual,"
+        "dropped_frames,focus_lost,response_time_ms,answered_at,flags,simulated,study,mode,state,kind,replaced"
+    )
+    rows = [
+        "p1,df,ab,s1,real,real,2,2400,2400.1,0,0,650.5,2026-01-31T09:30:00.000Z,,0,skin,fixed,finished,scored,0",
+        "p1,df,ab,s2,generated,real,1,2100,2900,9,1,800,2026-01-31T09:30:05.000Z,focus,0,skin,fixed,finished,scored,1",
+        "p1,df,ab,s3,generated,real,3,2100,2100,0,0,800,2026-01-31T09:30:09.000Z,,0,skin,fixed,finished,spare,0",
+        "p2,df,ab,s1,real,real,1,2400,2400.1,0,0,650.5,2026-01-31T09:30:00.000Z,,1,skin,fixed,finished,scored,0",
+        "p3,df,ab,s1,real,real,1,2400,2400.1,0,0,650.5,2026-01-31T09:30:00.000Z,,0,skin,fixed,screened-out,scored,0",
+    ]
+    name = "study-skin_table-responses_data.csv"
+    people = ["participant,catch_trials,catch_correct,questionnaire", 'p1,2,1,"{""medical"": ""yes""}"', "p2,2,2,"]
+    written(tmp_path, people, name="study-skin_table-participants_data.csv")
+    answers = read_csv(written(tmp_path, [header, *rows], name=name))
+    assert answers.trials["image"].tolist() == ["s1", "s3"], "the spare trial takes the place of the flagged one"
+    assert answers.trials["response_time_s"].tolist() == [0.6505, 0.8]
+    assert answers.trials["failed_catch"].all()
+    assert answers.counts["replaced_trials"] == 1
+    assert answers.counts["simulated_participants"] == 1
+    assert answers.counts["screened_out_participants"] == 1
+    assert answers.set_versions == {"df": ["ab"]}
+    everybody = read_csv(tmp_path / name, include_simulated=True)
+    assert everybody.simulated == 1
+    assert len(read_csv(tmp_path / name, ["medical=YES"]).trials) == 2, "the questionnaire's answers are columns"
+
+
+def test_missing_answers_and_catch_trials_are_left_out_and_counted(tmp_path: Path) -> None:
+    lines = [
+        HEADER + ",catch",
+        "a,i1,real,real,no",
+        "a,i2,generated,,no",
+        "a,c1,generated,real,yes",
+        "b,i1,real,real,no",
+    ]
+    answers = read_csv(written(tmp_path, lines))
+    assert (answers.counts["missing_answers"], answers.counts["catch_trials"], len(answers.trials)) == (1, 1, 2)
+    assert answers.unanswered == {"all": 1}
+    assert answers.trials["failed_catch"].tolist() == [True, False]
+
+
+def test_a_negative_time_to_answer_is_unknown_and_counted(tmp_path: Path) -> None:
+    lines = [HEADER + ",response_time_s", "a,i1,real,real,-3", "a,i2,generated,real,2"]
+    answers = read_csv(written(tmp_path, lines))
+    assert answers.counts["negative_response_times"] == 1
+    assert answers.trials["response_time_s"].tolist() == pytest.approx([np.nan, 2], nan_ok=True)
+
+
+def test_where_keeps_the_rows_asked_for(tmp_path: Path) -> None:
+    path = written(tmp_path, [HEADER + ",passed", *(f"{row},{row[0] == 'a'}" for row in ROWS)])
+    answers = read_csv(path, ["passed=True", "truth=generated"])
+    assert answers.trials["image"].tolist() == ["i2"]
+    assert answers.counts["filtered_out"] == 3
+
+
+def test_a_name_of_a_real_and_of_a_generated_image_is_two_images(tmp_path: Path) -> None:
+    answers = read_csv(
+        written(tmp_path, [HEADER, "a,1,real,real", "a,1,generated,real", "b,1,real,real", "b,2,real,real"])
+    )
+    assert answers.trials["image"].tolist() == ["1 (real)", "1 (generated)", "1 (real)", "2"]
+    assert answers.counts["names_of_two_images"] == 1
+    assert answers.counts["repeated_judgements"] == 0
+
+
+def test_a_column_called_mode_may_mean_something_else(tmp_path: Path) -> None:
+    lines = ["", HEADER + ",mode", "a,i1,real,real,phone", "b,i1,real,real,staircase"]
+    assert read_csv(written(tmp_path, lines)).trials["mode"].tolist() == ["fixed", "staircase"]
+
+
+def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
+    lines = ["participant;image;truth;answer;response_time_s", "a;i1;real;real;1,25", "a;i2;real;real;soon"]
+    times = read_csv(written(tmp_path, lines)).trials["response_time_s"]
+    assert times[0] == 1.25
+    assert pd.isna(times[1])
+
+
+@pytest.mark.parametrize(
+    ("lines", "where", "sentence"),
+    [
+        (["participant,image,answer", "a,i,real"], [], "lacks the column truth"),
+        (["x"], [], "lacks the columns participant and image and truth and answer"),
+        ([HEADER], [], "holds no answers"),
+        ([], [], "is empty"),
+        ([HEADER, "a,i1,real,real", "a,i2,fake,real"], [], "line 3: truth says 'fake'"),
+        ([HEADER, "a,i1,real,maybe"], [], "line 2: answer says 'maybe'"),
+        ([HEADER, "a,i1,,real"], [], "line 2: the column truth is empty"),
+        ([HEADER, ",i1,real,real"], [], "line 2: the column participant is empty"),
+        ([HEADER, "a,i1,real,", "b,i1,real,"], [], "no answered trial"),
+        ([HEADER, *ROWS], ["passed"], "write COLUMN=VALUE"),
+        ([HEADER, *ROWS], ["pasticipant=a"], "did you mean 'participant'"),
+        ([HEADER, *ROWS], ["participant=c"], "is one of: a, b"),
+        (["\0\0a,b"], [], "is no text"),
+        ([HEADER, "a,i1,real,real,x,y", "a,i1,real,real,x,y,z"], [], "cannot be read as a table"),
+        ([HEADER + ",simulated", "a,i1,real,real,1"], [], "--include-simulated"),
+    ],
+)
+def test_what_is_no_table_of_answers_is_refused_in_a_sentence(
+    tmp_path: Path, lines: list[str], where: list[str], sentence: str
+) -> None:
+    with pytest.raises(AnalysisError, match=sentence) as error:
+        read_csv(written(tmp_path, lines), where)
+    assert "\n" not in str(error.value)
+
+
+# ------------------------------------------------------------------------------------------------ the database
+
+
+def survey_database(url: str) -> None:
+    """The survey's own migrations, run as a command, and one finished participant with two answers."""
+    environment = {**os.environ, "DATABASE_URL": url}
+    subprocess.run([sys.executable, "-m", "study_app.cli", "db", "upgrade"], check=True, env=environment)
+    engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    moment = "2026-01-31T09:30:00.000Z"
+    statements = [
+        "INSERT INTO stimulus_set (id, name, sha256, label, height, width, loaded_at) "
+        f"VALUES (1, 'df', 'ab', 'DF', 8, 8, '{moment}')",
+        "INSERT INTO stimulus (id, set_id, public_id, truth, kind, sha256, origin) "
+        "VALUES (1, 1, 's1', 'real', 'scored', 'x', '{}')",
+        "INSERT INTO stimulus (id, set_id, public_id, truth, kind, sha256, origin) "
+        "VALUES (2, 1, 's2', 'generated', 'scored', 'y', '{}')",
+        f"INSERT INTO study (id, slug, state, created_at) VALUES (1, 'skin', 'open', '{moment}')",
+        "INSERT INTO study_version (id, study_id, sha256, mode, definition, loaded_at) "
+        f"VALUES (1, 1, 'cd', 'fixed', '{{}}', '{moment}')",
+        "INSERT INTO participant (id, public_id, token, withdrawal_token, study_id, version_id, set_id, state, "
+        "simulated, stage, seed, language, entered_at, last_seen_at, questionnaire) "
+        f"VALUES (1, 'p1', 't', 'w', 1, 1, 1, 'finished', false, 'end', 1, 'en', '{moment}', '{moment}', "
+        """'{"medical": "yes"}')""",
+        *(
+            "INSERT INTO trial (id, participant_id, position, kind, stimulus_id, nonce, exposure_ms_planned, begun, "
+            "answer, exposure_ms_actual, response_time_ms, dropped_frames, focus_lost, flags, answered_at) "
+            f"VALUES ({i}, 1, {i}, 'scored', {i}, 'n{i}', 2500, 1, 'real', 2500.1, 900, 0, false, '', '{moment}')"
+            for i in (1, 2)
+        ),
+    ]
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement.replace(":", r"\:")))
+    engine.dispose()
+
+
+def assert_both_answers_are_read(workspace: Workspace) -> None:
+    answers = read_database(workspace, ["study=skin", "medical=yes"])
+    assert answers is not None
+    assert answers.trials[["participant", "set", "image", "truth", "answer"]].to_numpy().tolist() == [
+        ["p1", "df", "s1", "real", "real"],
+        ["p1", "df", "s2", "generated", "real"],
+    ]
+    assert answers.trials["response_time_s"].tolist() == [0.9, 0.9]
+    assert answers.set_versions == {"df": ["ab"]}
+
+
+def test_the_views_of_the_survey_are_read_and_nothing_is_written(workspace: Workspace) -> None:
+    workspace.root.mkdir()
+    survey_database(workspace.database_url)
+    before = (workspace.root / "study.db").read_bytes()
+    assert_both_answers_are_read(workspace)
+    assert (workspace.root / "study.db").read_bytes() == before
+
+
+def test_postgresql_is_read_alike(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    if binaries() is None and os.environ.get("GLIMPSE_REQUIRE_POSTGRES") != "1":
+        pytest.skip("no PostgreSQL here: install Debian's package postgresql to run this test")
+    with private_cluster() as cluster:
+        monkeypatch.setenv("DATABASE_URL", cluster.new_database())
+        survey_database(os.environ["DATABASE_URL"])
+        assert_both_answers_are_read(workspace)
+
+
+def test_a_workspace_without_a_database_has_no_answers(workspace: Workspace) -> None:
+    assert read_database(workspace) is None
+
+
+def test_a_database_without_the_views_is_told_to_be_upgraded(workspace: Workspace) -> None:
+    workspace.root.mkdir()
+    engine = create_engine(workspace.database_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE something (a INTEGER)"))
+    engine.dispose()
+    with pytest.raises(AnalysisError, match="study_app db upgrade"):
+        read_database(workspace)
+
+
+def test_a_database_of_a_newer_schema_is_named_answered_or_not(workspace: Workspace) -> None:
+    assert head() == NEWEST, "a migration was added: see that its views are read, and say so in analysis.answers.read"
+    workspace.root.mkdir()
+    survey_database(workspace.database_url)
+    engine = create_engine(workspace.database_url)
+    for statement in ("UPDATE alembic_version SET version_num = '9999'", "DELETE FROM trial"):
+        with engine.begin() as connection:
+            connection.execute(text(statement))
+        with pytest.raises(AnalysisError, match="schema 9999, newer than this version"):
+            read_database(workspace)
+    engine.dispose()
+
+
+def test_a_database_that_is_not_there_is_named(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{workspace.root / 'elsewhere.db'}")
+    with pytest.raises(AnalysisError, match=r"elsewhere\.db"):
+        read_database(workspace)

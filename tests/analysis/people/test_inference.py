@@ -1,0 +1,219 @@
+"""Intervals, equivalence and verdicts: against statsmodels where both apply, and against simulated truth."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sklearn.metrics import balanced_accuracy_score
+from statsmodels.stats.multitest import multipletests
+from statsmodels.stats.weightstats import DescrStatsW
+
+from analysis.people import inference
+from analysis.people.inference import Estimate
+from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.trials import Trials, join, trials
+from glimpse import observers
+
+
+def own_images(seed: int, people: int = 40, accuracy: float = 0.5) -> Trials:
+    """Everybody answers images that nobody else sees: then the images add nothing to what the participants say."""
+    rng = np.random.default_rng(seed)
+    generated = np.tile(np.arange(20) < 10, people)
+    able = np.repeat(np.clip(rng.normal(accuracy, 0.2, people), 0, 1), 20)
+    said = np.where(rng.random(len(generated)) < able, generated, ~generated)
+    return trials(said, generated, np.repeat(np.arange(people), 20), np.arange(20 * people))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_with_an_image_for_every_trial_the_equivalence_test_is_statsmodels_on_participants(seed: int) -> None:
+    answers = own_images(seed)
+    estimate = inference.balanced_accuracy(answers)
+    people = DescrStatsW(observers.accuracy(answers.counts()))
+    assert estimate.value == pytest.approx(people.mean)
+    p, _, _ = people.ttost_mean(0.45, 0.55)
+    ours, chance = inference.equivalence(estimate, 0.05)
+    assert estimate.df == pytest.approx(39)
+    assert ours == pytest.approx(p, rel=1e-6)
+    assert chance == pytest.approx(people.ttest_mean(0.5)[1], rel=1e-6)
+
+
+def test_scores_are_the_plain_shares() -> None:
+    answers = simulate(Truth(0.8, 0.2), Design(30, 20, 8), np.random.default_rng(0))
+    answers = answers.where(np.random.default_rng(1).random(len(answers)) < 0.7)
+    said, truth = answers.said_generated, answers.is_generated
+    assert inference.accuracy(answers).value == pytest.approx((said == truth).mean())
+    assert inference.balanced_accuracy(answers).value == pytest.approx(balanced_accuracy_score(truth, said))
+    assert inference.rate(answers, 1, 0).value == pytest.approx(said[truth].mean())
+    assert inference.false_alarm_rate(answers).value == pytest.approx(said[~truth].mean())
+    counts = answers.counts()
+    for estimate, scores in (
+        (inference.mean_f1(answers), observers.f1(counts)),
+        (inference.mean_f1(answers, "real"), observers.f1(counts, "real")),
+        (inference.mean_d_prime(answers), observers.d_prime(counts)),
+        (inference.mean_criterion(answers), observers.criterion(counts)),
+    ):
+        assert estimate.value == pytest.approx(np.nanmean(scores))
+
+
+def test_many_people_on_few_images_are_not_sure_of_new_images() -> None:
+    """The trap of ten images: the people's part of the error vanishes with their number, the images' part stays."""
+    rng = np.random.default_rng(2)
+    many = inference.accuracy(simulate(Truth(), Design(2_000, 10, 10), rng))
+    assert many.se is not None
+    assert many.se > 0.02
+    assert many.variance_participants < 0.2 * many.se**2
+
+
+def test_everybody_right_still_has_an_interval_that_ends_at_one() -> None:
+    answers = simulate(Truth(40.0), Design(12, 30, 10), np.random.default_rng(3))
+    estimate = inference.accuracy(answers)
+    assert estimate.value == 1
+    assert estimate.ci95 is not None
+    assert 0.6 < estimate.ci95[0] < 0.9
+    assert estimate.ci95[1] == pytest.approx(1)
+    assert inference.verdict(estimate, 12).code == "detectable"
+
+
+def test_one_participant_or_one_class_gives_reasons_not_numbers() -> None:
+    answers = simulate(Truth(1.0), Design(5, 20, 10), np.random.default_rng(4))
+    alone = answers.where(answers.participant == 0)
+    assert inference.accuracy(alone).ci95 is None
+    assert "one participant" in inference.accuracy(alone).note
+    assert "one participant" in inference.verdict(inference.balanced_accuracy(alone), 1).words
+    generated = answers.where(answers.is_generated)
+    assert inference.balanced_accuracy(generated).value is None
+    assert "no real image" in inference.balanced_accuracy(generated).note
+    assert inference.rate(generated, 1, 0).ci95 is not None
+    assert inference.accuracy(generated).ci95 is not None
+    assert inference.mean_d_prime(generated).value is None
+
+
+@pytest.mark.parametrize(
+    ("value", "se", "code", "words"),
+    [
+        (0.5, 0.01, "cannot tell", "cannot tell within ±0.05"),
+        (0.525, 0.01, "cannot tell", "though not quite chance"),
+        (0.6, 0.02, "detectable", "detectable"),
+        (0.4, 0.02, "detectable", "the wrong way round"),
+        (0.51, 0.04, "undecided", "more participants needed"),
+    ],
+)
+def test_the_verdict_says_what_the_two_tests_say(value: float, se: float, code: str, words: str) -> None:
+    verdict = inference.verdict(Estimate(value, se, 80.0, (value - 2 * se, value + 2 * se), se**2), 50)
+    assert verdict.code == code
+    assert words in verdict.words
+
+
+def test_an_error_that_is_all_in_the_images_cannot_be_mended_by_participants() -> None:
+    stuck = inference.verdict(Estimate(0.51, 0.04, 80.0, (0.43, 0.59), 0.0001**2), 50)
+    assert stuck.more_participants is None
+    assert "more images" in stuck.words
+
+
+def test_the_participants_asked_for_do_decide_it() -> None:
+    """Of 80 surveys with the number of people that an undecided pilot asked for, about 80 % decide."""
+    truth, rng = Truth(), np.random.default_rng(5)
+    pilot = simulate(truth, Design(40), rng)
+    estimate = replace(inference.balanced_accuracy(pilot), value=0.5)
+    more = inference.participants_needed(estimate, 40)
+    assert more is not None
+    decided = 0
+    for _ in range(80):
+        answers = simulate(truth, Design(40 + more), rng)
+        decided += inference.verdict(inference.balanced_accuracy(answers), 40 + more).code == "cannot tell"
+    assert 0.6 < decided / 80 < 0.97
+
+
+def test_sets_answered_by_the_same_people_are_compared_within_people() -> None:
+    """Able people are able on both sets, so their difference is surer than that of two separate groups."""
+    truth, rng = Truth(sd_d_prime=2.0, sd_image=0.1), np.random.default_rng(6)
+    both = simulate(truth, Design(60, 200, 20), rng)
+    half = both.image % 2 == 0
+    one, other = both.where(half), both.where(~half)
+    (within,) = inference.compare_sets({"a": one, "b": other})
+    strangers = Trials(other.said_generated, other.is_generated, other.participant + 60, other.image)
+    (between,) = inference.compare_sets({"a": one, "b": strangers})
+    assert within.difference.value == pytest.approx(between.difference.value)
+    assert within.difference.se is not None
+    assert between.difference.se is not None
+    assert within.difference.se < 0.7 * between.difference.se
+
+
+def test_holm_is_that_of_statsmodels() -> None:
+    p = [0.04, 0.001, 0.02, 0.9, 0.02]
+    assert inference.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+
+
+def test_pairs_are_corrected_over_all_pairs() -> None:
+    rng = np.random.default_rng(7)
+    sets = {}
+    for i, d_prime in enumerate((0.0, 0.2, 1.5)):
+        answers = simulate(Truth(d_prime), Design(60), rng)
+        sets[str(i)] = Trials(
+            answers.said_generated, answers.is_generated, answers.participant + 60 * i, answers.image + 200 * i
+        )
+    found = {(c.first, c.second): c for c in inference.compare_sets(sets)}
+    assert len(found) == 3
+    p, corrected = found["0", "2"].p, found["0", "2"].p_holm
+    assert p is not None
+    assert corrected is not None
+    assert p <= corrected < 0.01
+
+
+@pytest.mark.parametrize("images", [30, 600])
+def test_the_permutation_over_images_keeps_its_level_where_that_over_answers_does_not(images: int) -> None:
+    """Nobody can tell, but images sway people: dealing out answers calls that detection, labels not."""
+    rng, alarms, naive, repeats = np.random.default_rng(8), 0, 0, 150
+    for _ in range(repeats):
+        answers = simulate(Truth(sd_image=0.8), Design(60, images, 10), rng)
+        p = inference.image_permutation_p(answers, rng, 399)
+        assert p is not None
+        alarms += p < 0.05
+        naive += observers.group_permutation_p(answers.counts()) < 0.05
+    assert alarms / repeats < 0.11  # 99 % of 150 draws at 5 % stay below
+    if images == 30:
+        assert naive / repeats > 0.15
+
+
+def test_the_permutation_over_images_finds_what_is_there() -> None:
+    answers = simulate(Truth(1.0), Design(60), np.random.default_rng(9))
+    p = inference.image_permutation_p(answers, np.random.default_rng(0))
+    assert p is not None
+    assert p < 0.001
+
+
+def test_asking_the_same_people_about_the_same_images_again_makes_nobody_surer() -> None:
+    answers = simulate(Truth(0.5), Design(40, 60, 10), np.random.default_rng(11))
+    once, thrice = inference.accuracy(answers), inference.accuracy(join([answers] * 3))
+    assert once.se is not None
+    assert thrice.se == pytest.approx(once.se, rel=1e-6)
+
+
+def test_one_image_of_a_class_gives_no_interval_for_new_images() -> None:
+    answers = simulate(Truth(0.5), Design(40, 1, 1), np.random.default_rng(12))
+    found = inference.balanced_accuracy(answers)
+    assert found.value is not None
+    assert found.ci95 is None
+    assert "one image of a class" in found.note
+
+
+def test_joined_trials_keep_their_codes() -> None:
+    answers = simulate(Truth(), Design(3, 12, 4), np.random.default_rng(10))
+    twice = join([answers, answers])
+    assert len(twice) == 2 * len(answers)
+    assert inference.accuracy(twice).value == pytest.approx(inference.accuracy(answers).value)
+
+
+def test_all_right_from_a_few_people_says_how_many_it_takes_and_from_enough_is_detectable() -> None:
+    for people, code in ((5, "undecided"), (7, "detectable")):
+        image = np.tile(np.arange(20), people)
+        generated = image % 2 == 0
+        answers = Trials(generated, generated, np.repeat(np.arange(people), 20), image)
+        found = inference.verdict(inference.balanced_accuracy(answers), people)
+        assert found.code == code
+    assert "every answer was right" in found.words
+    few = inference.verdict(inference.Estimate(1.0, 0.0, 4.0, (0.39, 1.0)), 5)
+    assert few.more_participants == 2
+    assert "fewer than 7 people or images say too little of new ones" in few.words

@@ -1,0 +1,113 @@
+"""Stopping early keeps its error over all looks together; by simulation, with answers clustered by participant."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.people import inference, sequential
+from analysis.people.simulation import Design, Truth, simulate
+from analysis.sections import survey
+from glimpse import observers
+
+REPEATS = 200
+LIMIT = stats.binom.ppf(0.995, REPEATS, 0.05) / REPEATS  # above this the 99 % interval leaves out 5 %
+# People differ much and images not: what the monitor sees are participants, whatever the noise within them.
+PEOPLE = Truth(sd_d_prime=1.0, sd_criterion=0.5, sd_image=0.0)
+
+
+def balanced(truth: Truth, participants: int, rng: np.random.Generator) -> np.ndarray:
+    return observers.balanced_accuracy(simulate(truth, Design(participants, 50, 10), rng).counts())
+
+
+def test_looking_after_every_participant_rarely_finds_what_is_not_there() -> None:
+    rng = np.random.default_rng(0)
+    ever, naive = 0, 0
+    for _ in range(REPEATS):
+        scores = balanced(PEOPLE, 200, rng)
+        ever += sequential.monitor(scores).code == "detectable"
+        n = np.arange(10, 201)
+        mean = np.cumsum(scores)[9:] / n
+        sd = np.sqrt(np.maximum(np.cumsum(scores**2)[9:] / n - mean**2, 1e-9) * n / (n - 1))
+        naive += bool(np.any(2 * stats.t.sf(abs(mean - 0.5) / (sd / np.sqrt(n)), n - 1) < 0.05))
+    assert ever / REPEATS <= LIMIT
+    assert naive / REPEATS > 0.2  # testing again and again at 5 % does
+
+
+def test_looking_after_every_participant_rarely_calls_the_bound_itself_equivalent() -> None:
+    rng = np.random.default_rng(1)
+    truth = PEOPLE.with_accuracy(0.55)
+    wrong = sum(sequential.monitor(balanced(truth, 300, rng)).code == "cannot tell" for _ in range(REPEATS))
+    assert wrong / REPEATS <= LIMIT
+
+
+def test_the_confidence_sequence_covers_the_truth_at_all_times() -> None:
+    rng = np.random.default_rng(2)
+    truth = PEOPLE.with_accuracy(0.7)
+    missed = 0
+    for _ in range(REPEATS):
+        seen = sequential.monitor(balanced(truth, 150, rng))
+        missed += bool(np.any((seen.low > truth.accuracy) | (seen.high < truth.accuracy)))
+    assert missed / REPEATS <= LIMIT
+
+
+def test_it_stops_early_where_the_answer_is_plain() -> None:
+    rng = np.random.default_rng(3)
+    plain = sequential.monitor(balanced(Truth().with_accuracy(0.8), 200, rng))
+    assert plain.code == "detectable"
+    assert plain.decided_at is not None
+    assert plain.decided_at < 15
+    assert plain.p < 0.001
+    chance = sequential.monitor(balanced(Truth(sd_image=0.0), 600, rng))
+    assert chance.code == "cannot tell"
+    assert chance.decided_at is not None
+    assert chance.decided_at < 400
+
+
+def test_people_stand_in_the_order_in_which_they_finished_not_in_that_of_text() -> None:
+    """'8:00' comes before '15:19'; three who are right then three who are wrong is not what the text's order says."""
+    people = pd.DataFrame({"participant": list("abcdef"), "balanced_accuracy": [1.0, 1, 1, 0, 0, 0]})
+    rows = people.assign(answered_at=["8:00", "8:10", "9:00", "10:00", "15:19", "23:00"])
+    found = survey.sequential_of(rows, people, 0.05)
+    seen = sequential.monitor(people["balanced_accuracy"])
+    assert found["ci95"] == [seen.low[-1], seen.high[-1]]
+    assert found["p"] == seen.p
+    dated = rows.assign(answered_at=[f"2026-01-0{d}T10:00:00+00:00" for d in range(1, 7)])
+    assert survey.sequential_of(dated, people, 0.05)["p"] == seen.p
+    unknown = survey.sequential_of(rows.assign(answered_at="3/4/2026"), people, 0.05)
+    assert unknown["verdict"] is None
+    assert "ISO 8601" in unknown["note"]
+
+
+def test_nothing_is_decided_by_nobody() -> None:
+    nobody = sequential.monitor(np.empty(0))
+    assert (nobody.code, nobody.decided_at, nobody.p) == ("undecided", None, 1.0)
+
+
+@pytest.mark.parametrize("truth", [Truth(sd_image=0.8), Truth(sd_image=0.8).with_accuracy(0.55)])
+def test_planned_looks_keep_the_error_for_new_images_too(truth: Truth) -> None:
+    """Four looks at the same growing survey: false 'detectable' at chance, false 'cannot tell' on the bound."""
+    rng, people = np.random.default_rng(4), (60, 120, 180, 240)
+    levels = sequential.look_levels([n / people[-1] for n in people])
+    wrong = "detectable" if truth.d_prime == 0 else "cannot tell"
+    stopped = 0
+    for _ in range(REPEATS):
+        answers = simulate(truth, Design(people[-1], 100, 10), rng)
+        for n, level in zip(people, levels, strict=True):
+            so_far = answers.where(answers.participant < n)
+            code = inference.verdict(inference.balanced_accuracy(so_far), n, level=level).code
+            if code != "undecided":
+                stopped += code == wrong
+                break
+    assert stopped / REPEATS <= LIMIT
+
+
+def test_the_level_is_spent_late_and_spent_whole() -> None:
+    levels = sequential.look_levels([0.25, 0.5, 0.75, 1])
+    assert sum(levels) == pytest.approx(0.05)
+    assert levels == sorted(levels)
+    assert levels[0] < 0.0001
+    with pytest.raises(ValueError, match="ascend"):
+        sequential.look_levels([0.5, 0.5, 1])

@@ -1,0 +1,375 @@
+"""The report says first what was found, shows it, and holds every number; and it is written whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.collections import LineCollection
+from sklearn.metrics import f1_score
+
+from analysis.answers.read import read_csv
+from analysis.figures.style import labels, lacking
+from analysis.figures.trends import trends
+from analysis.people.simulation import Design, Truth, simulate
+from analysis.report import __main__ as report
+from analysis.report.page import inline
+from analysis.section import Context
+from analysis.sections import survey, verdicts
+from glimpse.workspace import Workspace, write_json
+
+
+def answers(path: Path, sets: dict[str, Truth], people: int = 12, images: int = 20, **columns: Any) -> Path:
+    """Simulated answers to each set, written as anybody's CSV."""
+    rng = np.random.default_rng(0)
+    frames = []
+    for name, truth in sets.items():
+        t = simulate(truth, Design(participants=people, images=images), rng)
+        words = np.array(["real", "generated"])
+        frame = pd.DataFrame({"participant": t.participant, "image": t.image, "set": name})
+        frame["truth"], frame["answer"] = words[t.is_generated.astype(int)], words[t.said_generated.astype(int)]
+        frames.append(frame.assign(participant=name + frame["participant"].astype(str)))
+    frame = pd.concat(frames)
+    frame["response_time_s"] = rng.lognormal(0.5, 0.4, len(frame))
+    frame.assign(**columns).to_csv(path, index=False)
+    return path
+
+
+def written(*words: str | Path) -> dict[str, Any]:
+    """Run the report and return its scores."""
+    assert report.main([str(w) for w in words]) == 0
+    out = Path(words[list(words).index("--out") + 1])
+    scores: dict[str, Any] = json.loads((out / "scores.json").read_text())
+    return scores
+
+
+@pytest.fixture(scope="module")
+def four_sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], Path]:
+    """A report of four sets that bear the paper's names: where it is, its scores, and the answers behind it."""
+    folder = tmp_path_factory.mktemp("four")
+    truths = {"mel": Truth(d_prime=3.0), "df": Truth(d_prime=1.0), "healthy": Truth(), "eczema": Truth()}
+    path = answers(folder / "answers.csv", truths)
+    return folder / "out", written("--responses", path, "--out", folder / "out"), path
+
+
+def test_scores_hold_every_number_that_is_promised(four_sets: tuple[Path, dict[str, Any], Path]) -> None:
+    _, scores, _ = four_sets
+    assert scores["schema"] == 1
+    for part in ("quality", "truncation", "overfitting", "neighbours", "memorisation"):
+        assert scores[part] is None
+        assert part in scores["note"]
+    assert scores["provenance"]["answers"]["rows"] == 4 * 12 * 20
+    for one in scores["survey"].values():
+        assert (one["participants"], one["trials"]) == (12, 240)
+        assert {"mean", "q1", "median", "q3", "chance_mean"} <= one["f1"].keys()
+        assert one["accuracy"]["ci95"][0] <= one["accuracy"]["mean"] <= one["accuracy"]["ci95"][1]
+        assert 0 <= one["hit_rate"] <= 1 >= one["false_alarm_rate"] >= 0
+        assert {"mean", "population", "ci95"} <= one["d_prime"].keys()
+        assert one["criterion"]["mean"] is not None
+        assert {"bound", "p", "verdict"} <= one["equivalence"].keys()
+        estimates = (
+            *(one[key] for key in ("f1", "accuracy", "balanced_accuracy", "response_time_s")),
+            *one["rates"].values(),
+        )
+        assert all({"n", "ci95", "method"} <= estimate.keys() for estimate in estimates)
+        assert all(
+            {"n", "ci95", "method", "mean_ci95", "mean_method"} <= one[k].keys() for k in ("d_prime", "criterion")
+        )
+        for measure, found in one["quartiles"].items():
+            assert found["n"] == 12, measure
+            assert found["q1"] <= found["median"] <= found["q3"], measure
+        for kind in ("images", "trends", "exclusions", "compared_with"):
+            assert all(row["method"] for row in one[kind]), kind
+        assert {"n", "ci95", "method", "note"} <= one["spread"].keys()
+        assert all(image["low"] <= image["rate"] <= image["high"] and image["seen"] for image in one["images"])
+    assert scores["survey"]["mel"]["equivalence"]["verdict"] == "detectable"
+
+
+def test_f1_and_accuracy_are_those_of_scikit_learn_participant_by_participant(
+    four_sets: tuple[Path, dict[str, Any], Path], tmp_path: Path
+) -> None:
+    _, scores, path = four_sets
+    for positive in ("generated", "real"):
+        if positive == "real":
+            scores = written("--responses", path, "--positive", "real", "--out", tmp_path / "out")
+        for name, rows in pd.read_csv(path).groupby("set"):
+            each = [
+                f1_score(mine["truth"], mine["answer"], pos_label=positive) for _, mine in rows.groupby("participant")
+            ]
+            found = scores["survey"][name]["f1"]
+            assert found["mean"] == pytest.approx(np.mean(each))
+            assert [found["q1"], found["median"], found["q3"]] == pytest.approx(np.quantile(each, [0.25, 0.5, 0.75]))
+            assert scores["survey"][name]["accuracy"]["mean"] == pytest.approx((rows["truth"] == rows["answer"]).mean())
+
+
+def test_the_page_is_self_contained_and_opens_with_the_verdicts(four_sets: tuple[Path, dict[str, Any], Path]) -> None:
+    out, scores, _ = four_sets
+    page = (out / "index.html").read_text("utf-8")
+    assert not re.search(r"""(src|href)=["'](https?:)?//""", page)
+    assert "default-src 'none'" in page
+    assert page.index('id="verdict"') < page.index("figure-of-figure-10") < page.index('id="methods"')
+    for name, one in scores["survey"].items():
+        assert f"<h3>{name}</h3>" in page
+        assert one["verdict"]["sentence"].split("'")[0].replace(" %", "\u202f%") in page
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    assert len(ids) == len(set(ids)), "figures drawn apart must not share IDs in one page"
+    order = [page.index(f"<h3>{name}</h3>") for name in ("healthy", "eczema", "df", "mel")]
+    assert order == sorted(order), "the paper's sets stand in the paper's order"
+
+
+def test_a_trace_within_the_bounds_is_mentioned_on_the_page() -> None:
+    tests = {"verdict": "cannot tell", "bound": 0.05, "p": 1e-9}
+    one: dict[str, Any] = {
+        "accuracy": {"mean": 0.548, "ci95": [0.547, 0.549]}, "participants": 9, "images": {"real": 1, "generated": 1},
+        "d_prime": {"population": 0.2, "ci95": None}, "hit_rate": 0.5, "false_alarm_rate": 0.5,
+        "f1": dict.fromkeys(("mean", "chance_mean", "q1", "median", "q3")),
+    }  # fmt: skip
+    for p_chance, mentioned in ((4e-113, True), (0.3, False)):
+        said = verdicts.verdict_in_words("df", {**one, "equivalence": {**tests, "p_chance": p_chance}})["sentence"]
+        assert ("though not quite chance either (p < 0.001)" in said) == mentioned
+
+
+def test_figure_ten_draws_the_constant_answer_where_that_sets_classes_put_it(tmp_path: Path) -> None:
+    """16 real, 4 generated: always 'real' has F1 = 2 * 16 / (16 + 20); the paper's F1 is of 'generated' only."""
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"participant": np.repeat(np.arange(6), 20), "image": np.tile(np.arange(20), 6), "set": "mel"})
+    frame["truth"] = np.where(frame["image"] < 16, "real", "generated")
+    frame["answer"] = rng.choice(["real", "generated"], len(frame))
+    frame.to_csv(tmp_path / "answers.csv", index=False)
+    for positive, level, diamonds in (("real", 32 / 36, 0), ("generated", 8 / 24, 1)):
+        context = Context(
+            Workspace(tmp_path / "ws"), responses=read_csv(tmp_path / "answers.csv").trials, positive=positive
+        )  # fmt: skip
+        part = survey.compute(context)
+        assert part is not None
+        (axes,) = part.figures["figure-10"]().axes
+        (dotted,) = [c for c in axes.collections if isinstance(c, LineCollection)]
+        assert dotted.get_segments()[0][:, 1] == pytest.approx(level)
+        assert ("diamond" in part.captions["figure-10"]) == bool(diamonds)
+        assert ("f1_in_the_paper" in part.tables["f1-and-d-prime"]) == bool(diamonds)
+
+
+def test_the_same_picture_twice_in_a_figure_and_figures_whose_names_begin_alike_share_no_id() -> None:
+    svg = '<svg viewBox="0 0 1 1"><g id="a-b"/><image id="i1" width="1"/><image id="i1" width="1"/></svg>'
+    other = svg.replace("a-b", "b")
+    ids = re.findall(r'\bid="([^"]+)"', inline(svg, "n", "") + inline(other, "n-a", ""))
+    assert len(ids) == len(set(ids)) == 2
+
+
+def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_and_told_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Warnings are errors in these tests. Two names of 300 letters that differ in the middle stay two."""
+    odd, long = "\U00012000\U00012001", "a" * 150
+    path = answers(tmp_path / "a.csv", dict.fromkeys((odd, f"{long}x{long}", f"{long}y{long}"), Truth()))
+    written("--responses", path, "--out", tmp_path / "out")
+    assert capsys.readouterr().out.count("No font here has every letter of") == 1
+    assert len(set(labels([f"{long}x{long}", f"{long}y{long}", "df"]).values())) == 3
+    assert not lacking("healthy")
+
+
+def test_nine_sets_have_a_panel_each() -> None:
+    frame = pd.DataFrame({"x": [0.0, 1.0], "accuracy": 0.6, "low": 0.5, "high": 0.7})
+    frame = pd.concat([frame.assign(set=name) for name in "abcdefghi"])
+    drawn = trends([("place", "x", frame), ("time", "x", frame)])
+    assert [ax.get_title(loc="left") for ax in drawn.axes if ax.axison] == 2 * list("abcdefghi")
+
+
+def test_every_figure_and_table_is_a_file_too(four_sets: tuple[Path, dict[str, Any], Path]) -> None:
+    out, _, _ = four_sets
+    page = (out / "index.html").read_text("utf-8")
+    names = re.findall(r'id="figure-of-([^"]+)"', page)
+    assert "figure-10" in names
+    for name in names:
+        for suffix in (".svg", ".png", ".pdf"):
+            assert (out / "figures" / f"{name}{suffix}").stat().st_size > 500
+    people = pd.read_csv(out / "tables" / "participants.csv")
+    assert len(people) == 48
+    assert {"f1", "f1_chance", "d_prime", "criterion", "balanced_accuracy"} <= set(people.columns)
+
+
+def test_the_same_answers_give_the_same_numbers_and_figures(
+    four_sets: tuple[Path, dict[str, Any], Path], tmp_path: Path
+) -> None:
+    out, scores, path = four_sets
+    again = written("--responses", path, "--out", tmp_path / "again")
+    assert again["survey"] == scores["survey"]
+    for figure in (out / "figures").glob("*.svg"):
+        assert figure.read_bytes() == (tmp_path / "again" / "figures" / figure.name).read_bytes()
+
+
+# ------------------------------------------------------------------------------------------------ little data
+
+
+@pytest.mark.parametrize(
+    ("rows", "missing"),
+    [
+        (["a,i1,real,real", "a,i2,generated,generated"], "accuracy"),  # one participant
+        (["a,i1,real,real"], "balanced_accuracy"),  # one answer
+        (["a,i1,generated,real", "b,i1,generated,generated", "b,i2,generated,real"], "balanced_accuracy"),  # one class
+        (["a,i1,real,real", "b,i1,real,real", "b,i2,real,generated"], "d_prime"),
+        (["a,i1,real,real", "a,i2,generated,real", "b,i1,real,real", "b,i2,generated,real"], "d_prime"),  # one answer
+    ],
+)
+def test_what_cannot_be_had_is_null_with_its_reason(tmp_path: Path, rows: list[str], missing: str) -> None:
+    (tmp_path / "few.csv").write_text("\n".join(["participant,image,truth,answer", *rows]))
+    scores = written("--responses", tmp_path / "few.csv", "--out", tmp_path / "out")
+    one = scores["survey"]["all"]
+    assert one[missing]["ci95"] is None
+    assert one[missing]["note"]
+
+    def noted(value: Any, where: str) -> None:
+        if isinstance(value, dict):
+            if None in value.values():
+                assert value.get("note"), f"{where} has a null without a note: {value}"
+            for key, inner in value.items():
+                noted(inner, f"{where}.{key}")
+        elif isinstance(value, list):
+            for i, inner in enumerate(value):
+                noted(inner, f"{where}[{i}]")
+
+    noted({k: v for k, v in one.items() if k != "verdict"}, "all")
+
+
+def test_a_workspace_without_answers_or_anything_else_says_what_to_do(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report.main([]) == 2
+    assert "nothing to report yet" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [
+        (["--seed", "-1"], "-1 is no seed"), (["--seed", "9" * 23], "is no seed"),
+        (["--extractor", "bogus"], "choose from"),
+    ],
+)  # fmt: skip
+def test_an_option_that_cannot_be_is_refused_at_once(
+    option: list[str], words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        report.main(option)
+    assert stopped.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_a_gpu_that_is_not_there_is_missed_before_anything_is_computed(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    assert report.main(["--device", "cuda"]) == 2
+    assert "error: There is no CUDA device" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("participant,image,answer\na,i,real\n", "lacks the column truth"),
+        ("participant,image,truth,answer\na,i,real,fake\n", "'fake'"),
+        ("participant,image,truth,answer\n", "holds no answers"),
+    ],
+)
+def test_bad_answers_are_refused_in_one_sentence_and_leave_the_old_report(
+    four_sets: tuple[Path, dict[str, Any], Path], tmp_path: Path, text: str, words: str,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    out, _, _ = four_sets
+    before = (out / "index.html").read_bytes()
+    (tmp_path / "bad.csv").write_text(text)
+    capsys.readouterr()
+    assert report.main(["--responses", str(tmp_path / "bad.csv"), "--out", str(out)]) == 2
+    said = capsys.readouterr().err.strip()
+    assert said.startswith("error: ")
+    assert words in said
+    assert "\n" not in said
+    assert (out / "index.html").read_bytes() == before
+
+
+def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = answers(tmp_path / "answers.csv", {"df": Truth()}, people=3)
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("years of work")
+    assert report.main(["--responses", str(path), "--out", str(precious)]) == 2
+    assert "choose another --out" in capsys.readouterr().err
+    out = tmp_path / "out"
+    (out / "figures").mkdir(parents=True)
+    write_json(out / "scores.json", {"survey": {}})
+    (out / "notes.txt").write_text("mine")
+    written("--responses", path, "--out", out)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
+# ------------------------------------------------------------------------------------------------ simulated people
+
+
+def test_simulated_participants_count_only_when_asked_and_then_every_page_says_so(tmp_path: Path) -> None:
+    path = answers(tmp_path / "answers.csv", {"df": Truth()}, people=6)
+    frame = pd.read_csv(path)
+    frame["simulated"] = frame["participant"].isin(["df4", "df5"]).astype(int)
+    frame.to_csv(path, index=False)
+    scores = written("--responses", path, "--out", tmp_path / "people")
+    assert scores["survey"]["df"]["participants"] == 4
+    assert 'class="banner"' not in (tmp_path / "people" / "index.html").read_text()
+    scores = written("--responses", path, "--include-simulated", "--out", tmp_path / "all")
+    assert scores["survey"]["df"]["participants"] == 6
+    assert scores["provenance"]["simulated_participants"] == 2
+    page = (tmp_path / "all" / "index.html").read_text()
+    assert "2 of the 6 participants in this report are simulated" in page
+    assert '@page { @top-center { content: "Not people' in page, "each printed page says so, too"
+
+
+# ------------------------------------------------------------------------------------------------ parts
+
+
+def test_parts_can_be_skipped_and_unknown_ones_are_refused(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = answers(tmp_path / "answers.csv", {"df": Truth()}, people=3)
+    assert report.main(["--responses", str(path), "--skip", "surveys"]) == 2
+    assert "choose from: survey" in capsys.readouterr().err
+
+
+def test_answers_alone_are_reported_without_torch(tmp_path: Path) -> None:
+    path = answers(tmp_path / "answers.csv", {"df": Truth()}, people=3)
+    code = (
+        "import sys\n"
+        "class Without:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] in ('torch', 'torchvision', 'torch_fidelity', 'safetensors'):\n"
+        "            raise ModuleNotFoundError(name=name)\n"
+        "sys.meta_path.insert(0, Without())\n"
+        "from analysis import report\n"
+        f"sys.exit(report.main(['--responses', {str(path)!r}, '--out', {str(tmp_path / 'out')!r}]))"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+
+
+def test_a_report_of_another_schema_is_not_taken_for_ours(tmp_path: Path) -> None:
+    write_json(tmp_path / "scores.json", {"survey": {}})
+    report._refuse_to_replace(tmp_path, asked=True)
+    (tmp_path / "scores.json").write_text('{"schema": 99}')
+    (tmp_path / "other.txt").write_text("x")
+    with pytest.raises(report.AnalysisError, match="choose another"):
+        report._refuse_to_replace(tmp_path, asked=True)
+
+
+# ------------------------------------------------------------------------------------------------ real answers
+
+
+def test_the_published_accuracy_of_a_real_survey_is_found(real_data: Path, tmp_path: Path) -> None:
+    """Lüdemann, Schulz and Kuhl 2024: 87.0 % for the 112 people who passed the attention check."""
+    path = real_data / "human" / "gengap2024" / "responses.csv"
+    scores = written("--responses", path, "--where", "passed_attention_check=True", "--out", tmp_path / "out")
+    one = scores["survey"]["all"]
+    assert one["participants"] == 112
+    assert round(one["accuracy"]["mean"], 3) == 0.870
+    assert "87.0" in (tmp_path / "out" / "index.html").read_text()

@@ -1,0 +1,264 @@
+"""Pixels: whatever the file's colour mode, orientation or size, the right RGB comes out."""
+
+from __future__ import annotations
+
+import io
+import struct
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from glimpse.imageset import ImageSetError
+from glimpse.prepare.pixels import crop_to_ratio, decode_mask, decode_photo, shrink
+from glimpse.prepare.sources import BrokenPhotoError
+from tests.glimpse.prepare.photos import disc, skin_photo
+
+
+def encoded(image: Image.Image, kind: str = "PNG", **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+GREY = np.arange(256, dtype=np.uint8).reshape(16, 16)
+GREY_AS_RGB = np.repeat(GREY[..., None], 3, axis=2)
+
+
+def test_grey_stays_grey() -> None:
+    np.testing.assert_array_equal(decode_photo(encoded(Image.fromarray(GREY)), "a.png"), GREY_AS_RGB)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bits_are_scaled_not_cut_off(kind: str) -> None:
+    image = Image.fromarray(GREY.astype(np.uint16) * np.uint16(257))
+    np.testing.assert_array_equal(decode_photo(encoded(image, kind), "a"), GREY_AS_RGB)
+
+
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_a_plain_jpeg_has_pillows_pixels(mode: str, subsampling: int) -> None:
+    """They are decoded past Pillow, for speed."""
+    data = io.BytesIO()
+    Image.fromarray(skin_photo(3)).convert(mode).save(data, "jpeg", quality=90, subsampling=subsampling)
+    np.testing.assert_array_equal(decode_photo(data.getvalue(), "photo"), np.asarray(Image.open(data).convert("RGB")))
+
+
+def test_a_palette_is_looked_up() -> None:
+    photo = np.asarray(Image.fromarray(skin_photo(0)).quantize(64).convert("RGB"))
+    data = encoded(Image.fromarray(skin_photo(0)).quantize(64))
+    np.testing.assert_array_equal(decode_photo(data, "a.png"), photo)
+
+
+def test_what_is_transparent_becomes_white() -> None:
+    rgba = np.dstack([skin_photo(0), disc() * np.uint8(255)])
+    decoded = decode_photo(encoded(Image.fromarray(rgba)), "a.png")
+    np.testing.assert_array_equal(decoded[disc()], skin_photo(0)[disc()])
+    assert (decoded[~disc()] == 255).all()
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "P"])
+def test_a_transparent_colour_becomes_white_too(mode: str) -> None:
+    image = Image.new(mode, (4, 4), 0 if mode != "RGB" else (0, 0, 0))
+    data = encoded(image, transparency=0 if mode != "RGB" else (0, 0, 0))
+    assert (decode_photo(data, "a.png") == 255).all()
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "TIFF"])
+def test_cmyk_has_the_colours_it_was_made_from(kind: str) -> None:
+    photo = skin_photo(0)
+    data = encoded(Image.fromarray(photo).convert("CMYK"), kind)
+    difference = decode_photo(data, "a").astype(int) - photo
+    assert np.abs(difference).mean() < 4
+    assert abs(difference.mean()) < 2
+
+
+def test_an_embedded_profile_is_applied() -> None:
+    lab_free = ImageCms.ImageCmsProfile(ImageCms.createProfile("XYZ"))
+    photo = Image.fromarray(skin_photo(0))
+    assert (decode_photo(encoded(photo, icc_profile=ImageCms.ImageCmsProfile(
+        ImageCms.createProfile("sRGB")).tobytes()), "a.png") == skin_photo(0)).all()  # fmt: skip
+    # A profile that does not fit the image is left aside instead of failing.
+    assert (decode_photo(encoded(photo, icc_profile=lab_free.tobytes()), "a.png") == skin_photo(0)).all()
+
+
+def profile(space: bytes, gamma: float = 1.8) -> bytes:
+    """An ICC profile, version 2, of wide primaries (ProPhoto's), or of grey ("RGB " or "GRAY")."""
+
+    def fixed(*values: float) -> bytes:
+        return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
+
+    white = (0.9642, 1, 0.8249)
+    curve = b"curv" + struct.pack(">IIHH", 0, 1, round(gamma * 256), 0)
+    tags = {
+        b"desc": b"desc" + struct.pack(">II", 0, 5) + b"Wide\0" + bytes(79),
+        b"wtpt": b"XYZ \0\0\0\0" + fixed(*white),
+    }
+    if space == b"RGB ":
+        primaries = ((0.7977, 0.2880, 0), (0.1352, 0.7119, 0), (0.0313, 0.0001, 0.8249))
+        for letter, xyz in zip((b"r", b"g", b"b"), primaries, strict=True):
+            tags |= {letter + b"XYZ": b"XYZ \0\0\0\0" + fixed(*xyz), letter + b"TRC": curve}
+    else:
+        tags[b"kTRC"] = curve
+    table, body = struct.pack(">I", len(tags)), b""
+    for tag, data in tags.items():
+        table += tag + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(data))
+        body += data
+    head = struct.pack(">I4sI4s4s4s", 128 + len(table + body), b"lcms", 0x02100000, b"mntr", space, b"XYZ ")
+    head += struct.pack(">6H", 2020, 1, 1, 0, 0, 0) + b"acsp" + bytes(28) + fixed(*white)
+    return head.ljust(128, b"\0") + table + body
+
+
+def in_srgb(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """ProPhoto's primaries with gamma 1.8 in sRGB, by the formulas: both matrices, then sRGB's curve."""
+    wide = np.array([[0.7977, 0.1352, 0.0313], [0.2880, 0.7119, 0.0001], [0, 0, 0.8249]])
+    from_d50 = np.array(
+        [[3.1339, -1.6169, -0.4906], [-0.9788, 1.9161, 0.0335], [0.0719, -0.2290, 1.4052]]
+    )  # Lindbloom, sRGB adapted to D50
+    linear = ((photo / 255) ** 1.8 @ (from_d50 @ wide).T).clip(0, 1)
+    return 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "LA", "I;16", "RGB key", "L key"])
+def test_an_embedded_profile_is_applied_in_every_mode(mode: str) -> None:
+    mode, _, key = mode.partition(" ")
+    rgb = Image.fromarray(skin_photo(0))
+    options: dict[str, object] = {"transparency": (0, 255, 0) if mode == "RGB" else 1} if key else {}
+    if mode in ("L", "LA", "I;16"):
+        grey = np.asarray(rgb.convert("L"))
+        plain = np.repeat(grey[..., None], 3, 2)
+        image = Image.fromarray(grey.astype(np.uint16) * np.uint16(257) if mode == "I;16" else grey)
+        image = image.convert(mode) if mode == "LA" else image
+        icc = profile(b"GRAY")
+    else:
+        image, icc = rgb.quantize(64) if mode == "P" else rgb.convert(mode), profile(b"RGB ")
+        plain = np.asarray(image.convert("RGB"))
+    decoded = decode_photo(encoded(image, icc_profile=icc, **options), "a.png").astype(float)
+    assert np.abs(decoded - in_srgb(plain)).mean() < 1
+    assert np.abs(decoded - plain).mean() > 5  # levels by which the colours were off
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_photo_stands_upright(orientation: int) -> None:
+    upright = np.zeros((6, 4, 3), np.uint8)
+    upright[0, 0], upright[0, -1], upright[-1, 0] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
+    turns = {  # how the camera stored it: the inverse of what the orientation asks for (EXIF 2.3, tag 0x0112)
+        1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.swapaxes(0, 1),
+        6: np.rot90(upright), 7: np.rot90(upright, 2).swapaxes(0, 1), 8: np.rot90(upright, -1),
+    }  # fmt: skip
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(Image.fromarray(np.ascontiguousarray(turns[orientation])), exif=exif)
+    np.testing.assert_array_equal(decode_photo(data, "a.png"), upright)
+
+
+def test_damaged_exif_data_do_not_spoil_a_whole_photo() -> None:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "maker"
+    data = encoded(Image.fromarray(skin_photo(0)), "JPEG", exif=exif)
+    damaged = data.replace(b"\x01\x0f\x00\x02", b"\x01\x00\x00\x02", 1)  # a text where a number belongs
+    assert damaged != data
+    np.testing.assert_array_equal(decode_photo(damaged, "a.jpg"), decode_photo(data, "a.jpg"))
+
+
+@pytest.mark.parametrize("damage", [lambda d: d[: len(d) // 2], lambda d: b"no image", lambda d: b""])
+def test_a_broken_photo_is_named(damage: object) -> None:
+    data = encoded(Image.fromarray(skin_photo(0)), "JPEG")
+    with pytest.raises(BrokenPhotoError, match=r"hand\.jpg cannot be read .*--skip-broken"):
+        decode_photo(damage(data), "hand.jpg")  # type: ignore[operator]
+
+
+# ------------------------------------------------------------------------------------------------ masks
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        Image.fromarray(disc()),  # 1 bit
+        Image.fromarray(disc() * np.uint8(255)),
+        Image.fromarray(disc() * np.uint8(1)),
+        Image.fromarray(disc() * np.uint8(100) + np.uint8(7)),
+        Image.fromarray(disc() * np.uint16(65535)),
+        Image.fromarray(disc() * np.uint8(255)).convert("RGB"),
+        Image.fromarray(disc() * np.uint8(255)).convert("RGBA"),
+        Image.fromarray(disc() * np.uint8(255)).convert("P"),
+        Image.fromarray(np.stack([np.full(disc().shape, 255, np.uint8), disc() * np.uint8(255)], -1)),
+    ],
+    ids=["1", "L255", "L1", "L107", "16", "RGB", "RGBA", "P", "opaque"],
+)
+def test_a_mask_is_the_brighter_of_two_colours(image: Image.Image) -> None:
+    mask = decode_mask(encoded(image), "m.png")
+    np.testing.assert_array_equal(mask, disc())
+    assert set(np.unique(mask.view(np.uint8))) == {0, 1}  # bytes, too: they become masks.npy
+
+
+@pytest.mark.parametrize(
+    ("outside", "inside"),
+    [((68, 1, 84), (33, 255, 255)), ((255, 0, 0), (0, 255, 0)), ((0, 0, 255), (200, 0, 0)), ((9, 9, 9), (10, 10, 10))],
+)
+@pytest.mark.parametrize("mode", ["RGB", "P", "RGBA"])
+def test_of_two_colours_the_brighter_is_not_the_redder(
+    outside: tuple[int, ...], inside: tuple[int, ...], mode: str
+) -> None:
+    for lesion in (disc(), disc(y=0, x=0)):  # whichever colour comes first
+        image = Image.fromarray(lesion.astype(np.uint8), "P")
+        image.putpalette([*outside, *inside])
+        mask = decode_mask(encoded(image if mode == "P" else image.convert(mode)), "m.png")
+        np.testing.assert_array_equal(mask, lesion)
+
+
+@pytest.mark.parametrize(("value", "inside"), [(0, False), (1, True), (255, True)])
+def test_a_mask_of_one_colour_is_empty_if_that_is_black(value: int, inside: bool) -> None:
+    mask = decode_mask(encoded(Image.fromarray(np.full((4, 5), value, np.uint8))), "m.png")
+    assert mask.shape == (4, 5)
+    assert (mask == inside).all()
+
+
+@pytest.mark.parametrize("image", [Image.fromarray(GREY), Image.fromarray(GREY_AS_RGB), Image.fromarray(GREY * 257.0)])
+def test_a_mask_with_more_than_two_values_is_named(image: Image.Image) -> None:
+    with pytest.raises(ImageSetError, match=r"m\.tiff has more than two values: save masks as PNG"):
+        decode_mask(encoded(image, "TIFF"), "m.tiff")
+
+
+# ------------------------------------------------------------------------------------------------ geometry
+
+
+def area_mean(photo: NDArray[np.uint8], y: int, x: int, height: int, width: int) -> NDArray[np.float64]:
+    """The mean over the area of one pixel of a (height, width) picture, by weights of the pixels it overlaps."""
+
+    def overlap(index: int, parts: int, length: int) -> NDArray[np.float64]:
+        starts = np.arange(length)
+        low, high = index * length / parts, (index + 1) * length / parts
+        return np.clip(np.minimum(starts + 1, high) - np.maximum(starts, low), 0, None)
+
+    weights = np.outer(overlap(y, height, photo.shape[0]), overlap(x, width, photo.shape[1]))
+    return (photo * weights[..., None]).sum((0, 1)) / weights.sum()
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 9), st.integers(0, 9), st.integers(0, 2**32 - 1))
+def test_each_small_pixel_is_the_mean_of_the_area_it_covers(h: int, w: int, dh: int, dw: int, seed: int) -> None:
+    photo = np.random.default_rng(seed).integers(0, 256, (h + dh, w + dw, 3), dtype=np.uint8)
+    small = shrink(photo, w, h, "a.png")
+    expected = [[area_mean(photo, y, x, h, w) for x in range(w)] for y in range(h)]
+    assert small.shape == (h, w, 3)
+    assert np.abs(small - np.array(expected)).max() <= 0.5 + 1e-6
+
+
+def test_a_photo_is_never_enlarged() -> None:
+    with pytest.raises(ImageSetError, match=r"a\.jpg gives 64x48 pixels, fewer than 128x48: choose a smaller --size"):
+        shrink(skin_photo(0), 128, 48, "a.jpg")
+
+
+@pytest.mark.parametrize(
+    ("shape", "cut"), [((48, 64), (48, 64)), ((48, 100), (48, 64)), ((100, 64), (48, 64)), ((2304, 3456), (2304, 3072))]
+)
+def test_the_centre_is_cropped_to_four_by_three(shape: tuple[int, int], cut: tuple[int, int]) -> None:
+    photo = np.zeros((*shape, 3), np.uint8)
+    photo[shape[0] // 2, shape[1] // 2] = 1
+    part = crop_to_ratio(photo, 4, 3)
+    assert part.shape[:2] == cut
+    assert part[cut[0] // 2, cut[1] // 2].tolist() == [1, 1, 1]

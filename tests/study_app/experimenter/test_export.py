@@ -1,0 +1,134 @@
+"""The export: a Psych-DS data set whose columns and description agree, the same bytes for the same answers."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from glimpse.workspace import Workspace
+from study_app import cli
+from study_app.database import Database
+from study_app.experimenter import export
+from tests.study_app.conftest import load
+
+FILE_NAME = re.compile(r"([a-z]+-[a-zA-Z0-9]+)(_[a-z]+-[a-zA-Z0-9]+)*_data\.csv")  # of the Psych-DS schema
+
+
+@pytest.fixture
+def answered(workspace: Workspace, study: str) -> Path:
+    assert cli.main(["simulate", "--participants", "3"]) == 0
+    assert cli.main(["export", "--include-simulated"]) == 0
+    return workspace.root / "export" / "pilot"
+
+
+def tables(folder: Path) -> dict[str, list[dict[str, str]]]:
+    paths = sorted((folder / "data").iterdir())
+    return {path.name: list(csv.DictReader(path.read_text().splitlines())) for path in paths}
+
+
+def test_file_names_columns_and_description_agree(answered: Path) -> None:
+    description = json.loads((answered / "dataset_description.json").read_text())
+    assert (description["@context"], description["@type"]) == ("https://schema.org/", "Dataset")
+    assert description["name"]
+    assert description["description"]
+    found = tables(answered)
+    assert list(found) == ["study-pilot_table-participants_data.csv", "study-pilot_table-responses_data.csv"]
+    assert all(FILE_NAME.fullmatch(name) for name in found)
+    described = [variable["name"] for variable in description["variableMeasured"]]
+    assert len(set(described)) == len(described)
+    assert set(described) == {column for rows in found.values() for column in rows[0]}
+    for variable in description["variableMeasured"]:
+        assert variable["@type"] == "PropertyValue"
+        assert all(variable[key] for key in ("description", "dataType", "origin"))
+        assert (variable["unitText"] == "ms") == ("_ms" in variable["name"])
+
+
+def test_the_contracts_columns_come_first(answered: Path) -> None:
+    header = (answered / "data" / "study-pilot_table-responses_data.csv").read_text().split("\n", 1)[0]
+    assert header.startswith(
+        "participant,set,set_sha256,stimulus,truth,answer,position,exposure_ms_planned,exposure_ms_actual,dropped_frames,"
+        "focus_lost,response_time_ms,answered_at,flags,simulated"
+    )
+
+
+def test_the_same_answers_give_the_same_bytes(answered: Path, workspace: Workspace) -> None:
+    before = {path: path.read_bytes() for path in answered.rglob("*") if path.is_file()}
+    assert cli.main(["export", "--include-simulated"]) == 0
+    assert before == {path: path.read_bytes() for path in answered.rglob("*") if path.is_file()}
+
+
+def test_simulated_participants_and_external_ids_are_there_only_if_asked_for(
+    answered: Path, workspace: Workspace, client: object, tmp_path: Path
+) -> None:
+    client.post("/study/pilot/enter?PROLIFIC_PID=secret-id", data={"consent": "yes"})  # type: ignore[attr-defined]
+    for options, simulated, secret in (
+        ([], 0, False),
+        (["--include-simulated"], 3, False),
+        (["--with-external-ids"], 0, True),
+    ):
+        out = tmp_path / f"out{len(options)}{secret}"
+        assert cli.main(["export", "--out", str(out), *options]) == 0
+        people = tables(out)["study-pilot_table-participants_data.csv"]
+        assert sum(row["simulated"] == "1" for row in people) == simulated
+        text = "".join(path.read_text() for path in out.rglob("*") if path.is_file())
+        assert ("secret-id" in text) == secret
+
+
+def test_the_analysis_reads_it_back(answered: Path) -> None:
+    from analysis.answers.read import read_csv
+
+    path = answered / "data" / "study-pilot_table-responses_data.csv"
+    trials = read_csv(path, include_simulated=True).trials
+    assert len(trials) == 3 * 12
+    assert set(trials["set"]) == {"alpha", "beta"}
+
+
+def test_words_of_participants_are_no_formulas(
+    workspace: Workspace, study: str, client: object, tmp_path: Path
+) -> None:
+    client.post("/study/pilot/enter", data={"consent": "yes"})  # type: ignore[attr-defined]
+    with Database(workspace.database_url).write() as session:
+        from study_app.models import Participant
+
+        session.query(Participant).one().comment = '=HYPERLINK("http://x.org")'
+    assert cli.main(["export", "--out", str(tmp_path / "out")]) == 0
+    (row,) = tables(tmp_path / "out")["study-pilot_table-participants_data.csv"]
+    assert row["comment"].startswith("'=")
+
+
+def test_no_line_end_in_a_participants_words_makes_another_row(
+    workspace: Workspace, study: str, client: object, tmp_path: Path
+) -> None:
+    client.post("/study/pilot/enter?id=one%0Dtwo", data={"consent": "yes"})  # type: ignore[attr-defined]
+    with Database(workspace.database_url).write() as session:
+        from study_app.models import Participant
+
+        session.query(Participant).one().comment = "one\rtwo\r\nthree\nfour"
+    assert cli.main(["export", "--with-external-ids", "--out", str(tmp_path / "out")]) == 0
+    data = tmp_path / "out" / "data"
+    people = pd.read_csv(data / "study-pilot_table-participants_data.csv")
+    assert people["comment"].tolist() == ["one\ntwo\nthree\nfour"]
+    assert len(pd.read_csv(data / "study-pilot_table-externalids_data.csv")) == 1
+    assert all(b"\r" not in path.read_bytes() for path in data.iterdir())
+
+
+def test_a_folder_with_something_else_is_left_alone(
+    workspace: Workspace, study: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "thesis.txt").write_text("years of work")
+    assert cli.main(["export", "--out", str(tmp_path)]) == 2
+    assert "name another folder" in capsys.readouterr().err
+    assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_a_slug_becomes_letters_and_digits_in_file_names(workspace: Workspace, study: str) -> None:
+    load(workspace, "lesions_2026-b", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\n')
+    assert cli.main(["export", "lesions_2026-b"]) == 0
+    names = [path.name for path in (workspace.root / "export" / "lesions_2026-b" / "data").iterdir()]
+    assert all(name.startswith("study-lesions2026b_table-") and FILE_NAME.fullmatch(name) for name in names)
+    assert export.slug_value("---") == "study"

@@ -1,0 +1,99 @@
+"""The numbers of `study_app status` and the dashboard are those of the report: the same people, the same trials."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+from flask import Flask
+from sqlalchemy import text
+
+from glimpse.workspace import Workspace, read_json, sha256_bytes
+from study_app import cli
+from study_app.database import Database
+from tests.study_app.conftest import load, publish
+from tests.study_app.experimenter.test_admin import log_in
+
+
+@pytest.fixture
+def alpha(workspace: Workspace, database_url: str) -> Mapping[str, str]:
+    """A set of few images, so that several people see the same; what each image is, by its SHA-256."""
+    publish(workspace, "alpha", count=4)
+    manifest = read_json(workspace.root / "stimuli" / "alpha" / "manifest.json")
+    return {image["sha256"]: image["truth"] for image in manifest["stimuli"]}
+
+
+def take(app: Flask, slug: str, judge: Callable[[str, int], dict[str, Any]], truth: Mapping[str, str]) -> None:
+    """Go through the study; `judge(truth, trial)` gives what an answer has beside the usual."""
+    client = app.test_client()
+    home: str = client.post(f"/study/{slug}/enter", data={"consent": "yes"}).headers["Location"]
+    trial = client.get(f"{home}next").json
+    while not trial.get("done"):
+        shown = truth.get(sha256_bytes(client.get(trial["image"]).data), "catch")
+        given = {
+            "trial": trial["trial"], "answer": "generated" if shown == "catch" else shown, "response_time_ms": 3200,
+            "exposure_ms": trial["exposure_ms"], "dropped_frames": 0, "focus_lost": False,
+            **judge(shown, trial["trial"]),
+        }  # fmt: skip
+        trial = client.post(f"{home}answer", json=given).json["next"]
+
+
+def status(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    capsys.readouterr()
+    assert cli.main(["status", "--json"]) == 0
+    (study,) = json.loads(capsys.readouterr().out)
+    return {**study["sets"][0], "images": study["images"]}
+
+
+def test_everybody_is_judged_by_the_rule_for_attention_trials_that_they_came_under(
+    workspace: Workspace, alpha: Mapping[str, str], make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
+) -> None:
+    study = 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\ncatch = 2\n'
+    load(workspace, "awake", study)
+    app = make_app()
+
+    def missing_both(shown: str, trial: int) -> dict[str, Any]:
+        return {"answer": "real"} if shown == "catch" else {}
+
+    for _ in range(3):
+        take(app, "awake", missing_both, alpha)
+    rule = workspace.root / "awake.toml"
+    rule.write_text(f'slug = "awake"\n{study}catch_wrong = 2\n')
+    assert cli.main(["load", str(rule), "--amend"]) == 0
+    for _ in range(2):
+        take(app, "awake", missing_both, alpha)
+    with Database(workspace.database_url).read() as session:
+        assert session.execute(text("SELECT SUM(excluded) FROM participants")).scalar() == 3
+    found = status(capsys)
+    assert (found["excluded"], len(found["f1"])) == (3, 2)
+    assert sum(image["answers"] for image in found["images"]) == 0  # no image has been judged by three who count
+
+
+def test_a_trial_that_a_spare_one_made_good_counts_for_the_timing_alone(
+    workspace: Workspace, alpha: Mapping[str, str], make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
+) -> None:
+    load(workspace, "spared", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 6\nspare = 1\n')
+    app = make_app(ADMIN_PASSWORD="open sesame")
+    for _ in range(4):  # all is right but the first answer, whose image stood too long
+        take(
+            app, "spared",
+            lambda shown, trial: {} if trial > 1 else {
+                "answer": "real" if shown == "generated" else "generated", "exposure_ms": 5000.0,
+            }, alpha,
+        )  # fmt: skip
+    found = status(capsys)
+    assert found["accuracy"]["mean"] == 1
+    assert found["timing"]["trials"] == 4 * 7
+    assert found["timing"]["wrong"] == 1 / 7
+    with Database(workspace.database_url).read() as session:
+        rows = session.execute(text("SELECT stimulus, COUNT(*) FROM responses WHERE replaced = 0 GROUP BY stimulus"))
+        judged = {stimulus: count for stimulus, count in rows if count >= 3}
+    assert {image["public_id"]: image["answers"] for image in found["images"]} == judged
+    client = app.test_client()
+    log_in(client)
+    code = re.search(r"/admin/participant/(p\w+)", client.get("/admin/study/spared/participants").text)
+    assert code
+    assert "6<small> of 6</small>" in client.get(f"/admin/participant/{code[1]}").text

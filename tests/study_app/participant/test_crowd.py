@@ -1,0 +1,146 @@
+"""Crowd platforms: the way back by outcome, places given up, and links that can be typed from paper."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from sqlalchemy import text
+
+from glimpse.workspace import Workspace
+from study_app.database import Database, SurveyError
+from study_app.participant import allocation, crowd
+from study_app.study import Completion
+from tests.study_app.conftest import load, publish
+
+ANSWER = {"answer": "real", "exposure_ms": 2400, "response_time_ms": 900, "dropped_frames": 0, "focus_lost": False}
+PROLIFIC = Completion("https://app.prolific.com/submissions/complete?cc={code}", "DONE", "SCREENED", "NO")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "completion", "url"),
+    [
+        ("finished", PROLIFIC, "https://app.prolific.com/submissions/complete?cc=DONE"),
+        ("screened-out", PROLIFIC, "https://app.prolific.com/submissions/complete?cc=SCREENED"),
+        ("no-consent", PROLIFIC, "https://app.prolific.com/submissions/complete?cc=NO"),
+        ("withdrawn", PROLIFIC, ""),
+        ("finished", Completion("https://x.org/?cc={code}"), ""),
+        ("finished", Completion("https://x.org/thanks"), "https://x.org/thanks"),
+        ("no-consent", Completion("https://x.org/thanks", "DONE"), ""),  # it would count as finished there
+        ("screened-out", Completion("https://x.org/thanks?cc=DONE", "DONE", "OUT", "NO"), ""),
+        ("no-consent", Completion("https://x.org/thanks?cc=DONE", "DONE", "OUT", "NO"), ""),
+        ("finished", Completion("https://x.org/{code}", "a b/&c"), "https://x.org/a%20b%2F%26c"),
+    ],
+)
+def test_each_outcome_has_its_own_way_back_or_none(outcome: str, completion: Completion, url: str) -> None:
+    assert crowd.way_back(outcome, completion) == url
+
+
+def test_an_export_or_a_list_says_who_gave_up() -> None:
+    prolific = '\ufeffSubmission id,Participant id,Status\n1,aa,APPROVED\n2,bb,RETURNED\n3,"cc",TIMED-OUT\n4,dd,\n'
+    assert crowd.freed_places(prolific) == {"bb": "returned", "cc": "timed-out"}
+    assert crowd.freed_places("WorkerId,AssignmentStatus\nW1,Submitted\nW2,Abandoned\n") == {"W2": "timed-out"}
+    assert crowd.freed_places("aa\n bb \n\n") == {"aa": "returned", "bb": "returned"}
+    assert crowd.freed_places("") == {}
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_an_export_is_read_as_spreadsheets_save_it(delimiter: str, encoding: str) -> None:
+    lines = ["Submission id,Participant id,Status", "1,aa,APPROVED", '2,"bb",RETURNED', "3,cc", ""]
+    data = "\r\n".join(lines).replace(",", delimiter).encode(encoding)
+    assert crowd.freed_places(crowd.text_of(data)) == {"bb": "returned"}
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("Submission id,Participant id\n1,aa\n", "AssignmentStatus"),
+        ("Status;When\nRETURNED;now\n", "Participant id"),
+        ("x" * 300_000, "too long"),
+        ('Participant id,Status\n"aa,RETURNED\n' + "bb,RETURNED\n" * 20_000, "quotation mark"),
+    ],
+)
+def test_what_is_no_export_and_no_list_is_refused_with_the_reason(text: str, said: str) -> None:
+    with pytest.raises(SurveyError, match=said):
+        crowd.freed_places(text)
+
+
+def test_codes_are_unmistakable_and_never_repeat() -> None:
+    codes = crowd.new_codes(500)
+    assert len(set(codes)) == 500
+    assert not set("".join(codes)) & set("01iloILO")
+    assert crowd.personal_link("https://x.org/", "pilot", "ab-cd") == "https://x.org/study/pilot/?id=ab-cd"
+
+
+def test_a_preview_on_mturk_is_no_start(client: FlaskClient, workspace: Workspace) -> None:
+    query = "workerId=W1&assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=H"
+    page = client.get(f"/study/pilot/?{query}")
+    assert page.status_code == 200
+    assert 'id="continue"' not in page.text
+    assert client.post(f"/study/pilot/enter?{query}", data={"consent": "yes"}).status_code == 403
+    with Database(workspace.database_url).read() as session:
+        assert session.execute(text("SELECT COUNT(*) FROM participant")).scalar() == 0
+
+
+@pytest.mark.parametrize(
+    ("query", "who"),
+    [
+        ({"workerId": " W9 ", "hitId": "H\n"}, ("mturk", "W9", {"hitId": "H"})),
+        ({"PROLIFIC_PID": "{{%PROLIFIC_PID%}}", "STUDY_ID": "{{%STUDY_ID%}}"}, None),
+        ({"workerId": "${workerId}", "assignmentId": "${assignmentId}"}, None),
+        ({"PROLIFIC_PID": " "}, None),
+        ({"PROLIFIC_PID": "aa", "SESSION_ID": "{{%SESSION_ID%}}"}, ("prolific", "aa", {})),
+    ],
+)
+def test_an_id_is_what_the_platform_filled_in_without_blanks(
+    query: dict[str, str], who: tuple[str, str, dict[str, str]] | None
+) -> None:
+    assert allocation.identity(query) == who
+
+
+@pytest.mark.parametrize(
+    "query", ["PROLIFIC_PID=aa&STUDY_ID=s&SESSION_ID=t", "workerId=aa&assignmentId=s&hitId=t", "id=aa"]
+)
+def test_a_person_enters_once_and_their_id_stays_apart_from_the_answers(
+    client: FlaskClient, workspace: Workspace, query: str
+) -> None:
+    homes = {client.post(f"/study/pilot/enter?{query}", data={"consent": "yes"}).headers["Location"] for _ in range(3)}
+    assert len(homes) == 1
+    with Database(workspace.database_url).read() as session:
+        assert session.execute(text("SELECT person FROM external_identity")).scalars().all() == ["aa"]
+        for view in ("responses", "participants"):
+            columns = session.execute(text(f"SELECT * FROM {view}")).keys()
+            assert not {"person", "platform", "details", "token"} & set(columns)
+
+
+def test_each_code_is_shown_for_its_outcome_alone_and_only_when_all_is_saved(
+    workspace: Workspace, database_url: str, make_app: Callable[..., Flask]
+) -> None:
+    publish(workspace, "alpha")
+    load(
+        workspace, "paid",
+        'sets = [{ name = "alpha" }]\ntrials = { count = 2 }\n'
+        '[completion]\nurl = "https://x.org/?cc={code}"\n'
+        'code = "DONE1"\nscreened_out_code = "OUT2"\nno_consent_code = "NO3"\n'
+        '[[questions]]\nkey = "age"\ntext = "How old?"\noptions = ["young", "old"]\nscreen_out = ["young"]\n',
+    )  # fmt: skip
+    client = make_app().test_client()
+
+    def codes(page: str) -> set[str]:
+        return set(re.findall(r"https://x\.org/\?cc=(\w+)", page))
+
+    assert codes(client.post("/study/paid/enter", data={"consent": "no"}).text) == {"NO3"}
+    home = client.post("/study/paid/enter", data={"consent": "yes"}).headers["Location"]
+    client.post(f"{home}questions", data={"age": "0"})
+    assert codes(client.get(home).text) == {"OUT2"}
+    home = client.post("/study/paid/enter", data={"consent": "yes"}).headers["Location"]
+    client.post(f"{home}questions", data={"age": "1"})
+    client.post(f"{home}device", data={})
+    for trial in (1, 2):
+        assert not {"DONE1", "OUT2", "NO3"} & set(re.findall(r"\w+", client.get(home).text))
+        client.post(f"{home}answer", json={"trial": trial, **ANSWER})
+    assert codes(client.get(home).text) == {"DONE1"}

@@ -1,0 +1,102 @@
+"""The design of the experiment: balance of sets and images, exposures, order, and what is flagged."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from study_app.participant import design
+
+
+def test_the_set_with_the_fewest_people_is_chosen_ties_at_random() -> None:
+    rng = np.random.default_rng(0)
+    assert {design.choose_set([3, 1, 2], [None] * 3, rng) for _ in range(20)} == {1}
+    assert Counter(design.choose_set([1, 1, 2], [None] * 3, rng) for _ in range(400))[0] == pytest.approx(200, abs=50)
+
+
+def test_a_full_set_is_left_out_and_when_all_are_full_nobody_enters() -> None:
+    rng = np.random.default_rng(0)
+    assert design.choose_set([1, 5], [1, None], rng) == 1
+    assert design.choose_set([1, 5], [1, 5], rng) is None
+
+
+@given(images=st.integers(10, 40), people=st.integers(1, 30), seed=st.integers(0, 2**31))
+def test_every_image_is_shown_equally_often_to_within_one(images: int, people: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shown = [0] * images
+    for _ in range(people):
+        drawn = design.draw_images(shown, 10, rng)
+        assert len(set(drawn)) == 10
+        for i in drawn:
+            shown[i] += 1
+    assert max(shown) - min(shown) <= 1
+
+
+def test_more_images_than_there_are_cannot_be_drawn() -> None:
+    with pytest.raises(ValueError, match="11 images are asked for, there are 10"):
+        design.draw_images([0] * 10, 11, np.random.default_rng(0))
+
+
+def test_exposures_are_uniform_over_the_range_with_both_ends() -> None:
+    drawn = design.exposures(20_000, 2000, 3000, np.random.default_rng(0))
+    assert (min(drawn), max(drawn)) == (2000, 3000)
+    assert stats.kstest(drawn, "uniform", (2000, 1000)).pvalue > 0.01
+
+
+def plan(seed: int, **options: object) -> list[design.PlannedTrial]:
+    return design.plan(
+        **{
+            "count": 20, "real_share": 0.5, "shown_real": [0] * 30, "shown_generated": [0] * 30,
+            "exposure_ms": (2000, 3000), "rng": np.random.default_rng(seed), **options,
+        }  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def test_a_participant_sees_ten_of_each_class_in_random_order() -> None:
+    first = Counter()
+    for seed in range(400):
+        trials = plan(seed)
+        assert Counter(trial.truth for trial in trials) == {"real": 10, "generated": 10}
+        assert len({(trial.truth, trial.index) for trial in trials}) == 20
+        first[trials[0].truth] += 1
+    assert first["real"] == pytest.approx(200, abs=50)
+
+
+def test_the_share_of_real_images_and_attention_trials_are_as_asked() -> None:
+    trials = plan(0, real_share=0.25, catch=2, catch_truths=["generated", "generated", "real"])
+    assert Counter((trial.kind, trial.truth) for trial in trials if trial.kind == "scored") == {
+        ("scored", "real"): 5, ("scored", "generated"): 15,
+    }  # fmt: skip
+    assert sum(trial.kind == "catch" for trial in trials) == 2
+    assert all(trial.exposure_ms is None for trial in plan(0, exposure_ms=None))
+
+
+FRAME = 1000 / 60
+
+
+@pytest.mark.parametrize(
+    ("changed", "flags"),
+    [
+        ({}, set()),
+        ({"actual_ms": 2506.0}, set()),  # rounded to frames
+        ({"actual_ms": 2500 + FRAME}, {"frame-off"}),
+        ({"actual_ms": 2500 - 2.5 * FRAME}, {"frame-off", "exposure-wrong"}),
+        ({"focus_lost": True}, {"focus-lost", "exposure-wrong"}),
+        ({"dropped_frames": 1}, {"dropped-frames"}),
+        ({"response_ms": 80.0}, {"implausible-time"}),
+        ({"response_ms": 90_000.0}, {"implausible-time"}),
+        ({"begun": 2}, {"shown-again"}),
+        ({"planned_ms": None, "actual_ms": 9000.0}, set()),  # no limit was planned
+    ],
+)
+def test_what_went_wrong_in_a_trial_is_flagged(changed: dict[str, object], flags: set[str]) -> None:
+    usual = {
+        "planned_ms": 2500.0, "actual_ms": 2500.0, "response_ms": 3000.0, "dropped_frames": 0, "focus_lost": False,
+        "frame_ms": FRAME, "begun": 1,
+    }  # fmt: skip
+    assert design.trial_flags(**{**usual, **changed}) == flags  # type: ignore[arg-type]
