@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from glimpse.workspace import Workspace, atomic_file, run_command
+from glimpse.command_line import run_command
+from glimpse.files import atomic_file
+from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
     import pandas as pd

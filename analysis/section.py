@@ -18,7 +18,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from glimpse.workspace import GlimpseError, Workspace, atomic_file, sha256_json
+from glimpse.files import GlimpseError, atomic_file, sha256_json
+from glimpse.workspace import Workspace
 
 
 class AnalysisError(GlimpseError):

@@ -24,8 +24,8 @@ from analysis.people.trials import Trials
 from analysis.section import AnalysisError
 from analysis.sections import people_and_metrics, survey, thresholds
 from glimpse import observers
+from glimpse.command_line import run_command
 from glimpse.observers import Floats
-from glimpse.workspace import run_command
 
 BOUND = 0.05
 SPREADS = Truth(criterion=0.1)

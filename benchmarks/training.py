@@ -39,8 +39,9 @@ from gan_core.training.loop import WAYS
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
 from gan_core.training.schemes import build_discriminator, build_generators
+from glimpse.files import atomic_folder
 from glimpse.imageset import ImageSetWriter
-from glimpse.workspace import Workspace, atomic_folder
+from glimpse.workspace import Workspace
 
 PAPER_SIZES = {"hands": (480, 640), "df": (256, 256), "mel": (256, 256)}  # else 128 x 128
 DEMO_SIZES = {"hands": (72, 96)}  # else 64 x 64

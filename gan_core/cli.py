@@ -15,8 +15,11 @@ from typing import Any
 
 from gan_core.commands import train as training_command
 from gan_core.commands import use
+from glimpse.command_line import command_line, run_command
+from glimpse.files import GlimpseError
+from glimpse.phantom import command as phantom_command
 from glimpse.prepare import commands as prepare_cli
-from glimpse.workspace import GlimpseError, Workspace, command_line, run_command
+from glimpse.workspace import Workspace
 
 NEEDED_TO_TRAIN = ("torch", "safetensors", "tensorboard", "torch_fidelity")
 
@@ -34,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
         "gan_core", description="From photos to published stimulus sets: prepare, train, sample, publish."
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    prepare_cli.add_commands(commands, common)
+    phantom_command.add_command(prepare_cli.add_commands(commands, common), common)
     training_command.add_commands(commands, common, training_scorer)
     use.add_commands(commands, common)
     return parser

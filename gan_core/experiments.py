@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from glimpse.workspace import MAX_SEED, GlimpseError, nearest
+from glimpse.command_line import MAX_SEED, nearest
+from glimpse.files import GlimpseError
 
 
 class TrainingError(GlimpseError):

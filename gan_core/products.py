@@ -17,10 +17,11 @@ from gan_core.sampling import Statistics, generate, interpolate, load_generator
 from gan_core.training.data import downsample, size_at
 from gan_core.training.log import grid_of
 from gan_core.translating import LoadedTranslator, TruthScore, load_translator, random_masks, translate
+from glimpse.files import atomic_file, atomic_folder, read_json, sha256_file
 from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.prepare.pixels import decode_mask, decode_photo
 from glimpse.prepare.sources import by_stem, find_photos, match_masks, without_masks
-from glimpse.workspace import Workspace, atomic_file, atomic_folder, read_json, sha256_file
+from glimpse.workspace import Workspace
 
 Pixels = NDArray[np.uint8]
 SHEET_ROWS = 12  # before, mask and after, twice in a row, as in Figures 11-13

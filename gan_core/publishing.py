@@ -19,9 +19,10 @@ from PIL import Image
 from gan_core.experiments import TrainingError
 from gan_core.training.data import downsample
 from gan_core.training.run import Run
+from glimpse.files import sha256_file
 from glimpse.imageset import ImageSet
 from glimpse.stimuli import Source, StimulusError, StimulusSet, write_stimulus_set
-from glimpse.workspace import Workspace, sha256_file
+from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
     from gan_core.sampling import Statistics

@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 
-from glimpse.workspace import GlimpseError, flush, read_json, sha256_file, verify, write_json
+from glimpse.files import GlimpseError, flush, read_json, sha256_file, verify, write_json
 
 INDEX_COLUMNS = ("image_id", "source", "group", "split", "label", "x", "y", "coverage")
 ARRAYS = ("images", "masks", "truth")

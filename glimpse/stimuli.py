@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse.workspace import GlimpseError, atomic_folder, read_json, sha256_bytes, sha256_json, verify, write_json
+from glimpse.files import GlimpseError, atomic_folder, read_json, sha256_bytes, sha256_json, verify, write_json
 
 TRUTHS = ("real", "generated")
 

@@ -7,7 +7,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from glimpse.workspace import Workspace, command_line, run_command
+from glimpse.command_line import command_line, run_command
+from glimpse.workspace import Workspace
 
 # Modules with a function `add_commands(subparsers, common_parent)`, in the order in which --help shows them.
 COMMANDS = (

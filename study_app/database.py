@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, text
 from sqlalchemy.orm import Session
 
-from glimpse.workspace import GlimpseError
+from glimpse.files import GlimpseError
 
 BUSY_MS = 30_000  # how long a writer waits for another one before it reports an error
 MIGRATIONS = Path(__file__).with_name("migrations")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from glimpse.workspace import Workspace, nearest
+from glimpse.command_line import nearest
+from glimpse.workspace import Workspace
 from study_app import database, models
 
 

@@ -14,7 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from glimpse.workspace import NAME, nearest, sha256_json
+from glimpse.command_line import nearest
+from glimpse.files import sha256_json
+from glimpse.workspace import NAME
 from study_app.database import SurveyError
 from study_app.models import MODES
 from study_app.participant import staircase

@@ -20,7 +20,8 @@ import pandas as pd
 
 from analysis.answers.tidy import Responses, tidy
 from analysis.section import AnalysisError
-from glimpse.workspace import Workspace, sha256_file
+from glimpse.files import sha256_file
+from glimpse.workspace import Workspace
 
 VIEWS = ("responses", "participants")
 NEWEST = "0004"  # the newest schema of the survey's database that this version reads

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.section import AnalysisError
-from glimpse.workspace import nearest
+from glimpse.command_line import nearest
 
 WORDS = ("real", "generated")
 NEEDED = ("participant", "image", "truth", "answer")

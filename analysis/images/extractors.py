@@ -25,7 +25,7 @@ from torch import nn
 
 from analysis.images.features import EXTRACTORS, spread
 from analysis.section import AnalysisError
-from glimpse.workspace import sha256_file
+from glimpse.files import sha256_file
 
 OFFICIAL_INCEPTION, OFFICIAL_DINOV2 = "6726825d", "b938bf1b"  # how the SHA-256 of the published weights begins
 DINOV2_URL = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth"

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from analysis.section import AnalysisError, Context
-from glimpse.workspace import GlimpseError, atomic_file, read_json, sha256_bytes, sha256_file, sha256_json, write_json
+from glimpse.files import GlimpseError, atomic_file, read_json, sha256_bytes, sha256_file, sha256_json, write_json
 
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor

@@ -17,8 +17,9 @@ from analysis.images import features
 from analysis.images.features import Features, spread
 from analysis.section import Context
 from gan_core.training.run import Run
+from glimpse.files import sha256_file, sha256_json
 from glimpse.imageset import ImageSet
-from glimpse.workspace import Workspace, sha256_file, sha256_json
+from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor

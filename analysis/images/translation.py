@@ -19,8 +19,8 @@ from analysis.images.features import Features, source_of
 from analysis.images.runs import FEWEST, Imitation, image_set
 from analysis.section import Context
 from gan_core.training.run import Run
+from glimpse.files import sha256_file
 from glimpse.imageset import ImageSet
-from glimpse.workspace import sha256_file
 
 IMAGES = 500  # translated in each direction at most
 

@@ -19,7 +19,9 @@ from tqdm import tqdm
 
 from analysis.images.features import EXTRACTORS, device_of
 from analysis.section import AnalysisError, Context, Part
-from glimpse.workspace import GlimpseError, Workspace, atomic_folder, read_json, run_command, seed, write_json
+from glimpse.command_line import run_command, seed
+from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
+from glimpse.workspace import Workspace
 
 # The sections in the order of the page: Figure 10, Figure 6, Figure 7, Table 3, samples, then what goes beyond.
 PARTS = {

@@ -11,7 +11,8 @@ from typing import Any
 from analysis.answers.tidy import RULES, Responses
 from analysis.report.page import Page
 from analysis.section import Context, Part
-from glimpse.workspace import GlimpseError, Workspace, read_json, sha256_file
+from glimpse.files import GlimpseError, read_json, sha256_file
+from glimpse.workspace import Workspace
 
 PACKAGES = (
     "glimpse",

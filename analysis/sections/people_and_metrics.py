@@ -23,7 +23,7 @@ from analysis.figures import trends as figures
 from analysis.people import inference
 from analysis.section import AnalysisError, Context, Part
 from analysis.sections.verdicts import LEVEL
-from glimpse.workspace import GlimpseError, read_json, sha256_file
+from glimpse.files import GlimpseError, read_json, sha256_file
 
 NEIGHBOURS = 3  # k of the realism score, as in Kynkäänniemi et al. 2019
 MOST_REAL = 2_000  # training images that stand for all

@@ -17,8 +17,9 @@ from PIL import Image
 from analysis.figures import pictures
 from analysis.section import Context, Part
 from gan_core.experiments import EXPERIMENTS
+from glimpse.files import read_json, sha256_file
 from glimpse.stimuli import StimulusSet
-from glimpse.workspace import Workspace, read_json, sha256_file
+from glimpse.workspace import Workspace
 
 PAPER_FIGURE = {
     "hands": "3", "healthy": "4", "eczema": "5", "df": "8", "mel": "9", "remove-eczema": "11", "add-eczema": "12",

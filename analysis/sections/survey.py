@@ -23,7 +23,7 @@ from analysis.section import Context, Part
 from analysis.sections import survey_figures, verdicts
 from analysis.sections.verdicts import PAPER_F1
 from glimpse import observers
-from glimpse.workspace import sha256_json
+from glimpse.files import sha256_json
 
 
 def compute(context: Context) -> Part | None:

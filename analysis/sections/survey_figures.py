@@ -22,7 +22,7 @@ from analysis.section import Context
 from analysis.sections import verdicts
 from analysis.sections.verdicts import KINDS
 from glimpse import observers
-from glimpse.workspace import read_json
+from glimpse.files import read_json
 
 GALLERY, GALLERY_PIXELS = 6, 160  # images of each class and set in the gallery, and their size
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.experiments import EXPERIMENTS, PRESETS, TrainingError, describe_settings, parse_settings
-from glimpse.workspace import Workspace, read_json
+from glimpse.files import read_json
+from glimpse.workspace import Workspace
 
 # Given training images, a seed, where features are cached, the device, Inception's weights: what scores a generator.
 ScorerFactory = Callable[[Any, int, Workspace, str, Path | None], Any]

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.experiments import TrainingError
-from glimpse.workspace import GlimpseError, Workspace, read_json, seed
+from glimpse.command_line import seed
+from glimpse.files import GlimpseError, read_json
+from glimpse.workspace import Workspace
 
 
 def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:

@@ -15,8 +15,10 @@ from gan_core.experiments import EXPERIMENTS, Experiment, TrainingError, grid_an
 from gan_core.training.checkpoint import BEST, CHECKPOINT
 from gan_core.training.data import Domain, size_at
 from gan_core.training.run import CHANGEABLE, Run
+from glimpse.command_line import nearest
+from glimpse.files import read_json
 from glimpse.imageset import ImageSet
-from glimpse.workspace import Workspace, nearest, read_json
+from glimpse.workspace import Workspace
 
 IDENTITY = ("index.csv", "masks.npy")  # of an image set, beside its pixels: the split, and what the masks show
 

@@ -22,7 +22,7 @@ from gan_core.experiments import TrainingError
 from gan_core.training.engine import copied
 from gan_core.training.run import CHANGEABLE, Run
 from gan_core.training.schemes import build_discriminator, build_generators
-from glimpse.workspace import SCHEMA, atomic_file
+from glimpse.files import SCHEMA, atomic_file
 
 CHECKPOINT, BEST, LAST = "checkpoint.pt", "generator.safetensors", "generator-last.safetensors"
 

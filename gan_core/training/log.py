@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from glimpse.workspace import atomic_file
+from glimpse.files import atomic_file
 
 SHOWN = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated", "kid", "fid")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.experiments import EXPERIMENTS, Experiment, Settings, TrainingError
-from glimpse.workspace import read_json, write_json
+from glimpse.files import read_json, write_json
 
 # What a resumed run may change: how long, how fast it learns, how often it reports. Anything else is another run.
 CHANGEABLE = ("images", "epochs", "lr", "tick_images", "score_images", "score_ticks", "observe_batches")

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from glimpse.workspace import GlimpseError, Workspace, scratch_folder
+from glimpse.files import GlimpseError, scratch_folder
+from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:  # what prepares the photos is not loaded by the processes that draw them
     from glimpse.prepare.pipeline import Prepared

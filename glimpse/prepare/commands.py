@@ -10,14 +10,16 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.workspace import GlimpseError, Workspace, seed
+from glimpse.command_line import seed
+from glimpse.files import GlimpseError
+from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
     from glimpse.prepare.pipeline import Prepared
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
-    """Add `prepare` and its kinds of source to gan_core's commands."""
+def add_commands(commands: Any, common: argparse.ArgumentParser) -> Any:
+    """Add `prepare` and its kinds of source to gan_core's commands; returns the parsers of the sources."""
     prepare = commands.add_parser("prepare", help="make image sets from photos", description=__doc__)
     kinds = prepare.add_subparsers(title="sources", metavar="SOURCE", required=True)
     photos = argparse.ArgumentParser(add_help=False, parents=[common])
@@ -28,7 +30,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
     _add_hands(kinds, photos)
     _add_patches(kinds, photos)
     _add_isic(kinds, photos)
-    _add_phantom(kinds, common)
+    return kinds
 
 
 def _add_hands(kinds: Any, photos: argparse.ArgumentParser) -> None:
@@ -88,18 +90,6 @@ def _add_patches(kinds: Any, photos: argparse.ArgumentParser) -> None:
         "%(default)s)",
     )  # fmt: skip
     patches.set_defaults(run=_run_patches)
-
-
-def _add_phantom(kinds: Any, common: argparse.ArgumentParser) -> None:
-    phantom = kinds.add_parser(
-        "phantom",
-        parents=[common],
-        help="drawn stand-ins for all of it",
-        description="Draw photos of hands, eczema and lesions, and prepare them as if they were photos.",
-    )
-    phantom.add_argument("--scale", choices=("demo", "paper"), default="demo", help="default: %(default)s")
-    phantom.add_argument("--seed", type=seed, default=0, metavar="N", help="default: %(default)s")
-    phantom.set_defaults(run=_run_phantom)
 
 
 def _add_isic(kinds: Any, photos: argparse.ArgumentParser) -> None:
@@ -185,12 +175,6 @@ def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
             licence=args.licence, threads=args.threads,
         )
     )  # fmt: skip
-
-
-def _run_phantom(args: argparse.Namespace, workspace: Workspace) -> None:
-    from glimpse.phantom import prepare_phantom
-
-    tell(prepare_phantom(workspace, args.scale, args.seed))
 
 
 def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glimpse.files import atomic_folder, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
 from glimpse.prepare import pipeline, pixels, sources
 from glimpse.prepare.pipeline import Findings, Prepared, Recipe
 from glimpse.prepare.sources import SourceFile, composed
 from glimpse.prepare.split import groups_for_testing
-from glimpse.workspace import Workspace, atomic_folder, sha256_json
+from glimpse.workspace import Workspace
 
 # What tells the two photos of one pair of hands apart, at the end of their names.
 SIDE = re.compile(

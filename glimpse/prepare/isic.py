@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glimpse.command_line import nearest
+from glimpse.files import atomic_folder, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
 from glimpse.prepare import pipeline, pixels, sources
 from glimpse.prepare.hair import hairiness
 from glimpse.prepare.pipeline import Findings, Prepared, Recipe
 from glimpse.prepare.sources import SourceFile
 from glimpse.prepare.split import groups_for_testing
-from glimpse.workspace import Workspace, atomic_folder, nearest, sha256_json
+from glimpse.workspace import Workspace
 
 LABELS = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
 

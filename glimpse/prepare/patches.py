@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from glimpse.files import atomic_folder, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
 from glimpse.prepare import background, pipeline, pixels, sources
 from glimpse.prepare.duplicates import Fingerprint, fingerprint
@@ -25,7 +26,7 @@ from glimpse.prepare.pipeline import Findings, Prepared, Recipe
 from glimpse.prepare.sources import SourceFile
 from glimpse.prepare.split import groups_for_testing, named_groups
 from glimpse.prepare.windows import Windows, cut, find_windows
-from glimpse.workspace import Workspace, atomic_folder, sha256_json
+from glimpse.workspace import Workspace
 
 NAMES = ("healthy", "eczema")
 

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from glimpse.files import GlimpseError
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare.duplicates import Fingerprint, Lookalikes, fingerprint
 from glimpse.prepare.pixels import decode_photo
 from glimpse.prepare.preview import write_preview
 from glimpse.prepare.sources import BrokenPhotoError, Item, SourceFile, in_order
-from glimpse.workspace import GlimpseError, Workspace
+from glimpse.workspace import Workspace
 
 VERSION = 3  # raised whenever the same photos and options give other images than before
 

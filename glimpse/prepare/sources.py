@@ -17,8 +17,9 @@ from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import Literal, NoReturn, TypeVar
 
+from glimpse.files import sha256_bytes, sha256_json
 from glimpse.imageset import ImageSetError
-from glimpse.workspace import KINDS, Workspace, sha256_bytes, sha256_json
+from glimpse.workspace import KINDS, Workspace
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
 TABLE_SUFFIXES = frozenset({".csv", ".tab", ".tsv"})

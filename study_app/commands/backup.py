@@ -46,7 +46,7 @@ def copy(source: Path, target: Path) -> int:
     from contextlib import closing
     from urllib.parse import quote
 
-    from glimpse.workspace import atomic_file
+    from glimpse.files import atomic_file
     from study_app.database import SurveyError
 
     if target.is_dir():

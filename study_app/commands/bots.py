@@ -15,7 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 
 import numpy as np
 
-from glimpse.workspace import sha256_bytes
+from glimpse.files import sha256_bytes
 from study_app.database import SurveyError
 from study_app.participant.attention import is_catch
 

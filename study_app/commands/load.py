@@ -144,8 +144,8 @@ def store_catches(session: Session, row: StimulusSet, count: int) -> None:
     import numpy as np
     from sqlalchemy import func, select
 
+    from glimpse.files import sha256_bytes
     from glimpse.stimuli import encode_png
-    from glimpse.workspace import sha256_bytes
     from study_app import models
     from study_app.participant.attention import catch_image
 

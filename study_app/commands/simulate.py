@@ -92,7 +92,7 @@ def truths(workspace: Workspace) -> dict[str, str]:
     """SHA-256 of each image's bytes to what it is, from the local database and the workspace's stimulus sets."""
     from sqlalchemy import case, select
 
-    from glimpse.workspace import read_json
+    from glimpse.files import read_json
     from study_app.database import Database
     from study_app.models import Stimulus
 

@@ -41,7 +41,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, workspace: Workspace) -> None:
-    from glimpse.workspace import atomic_folder
+    from glimpse.files import atomic_folder
     from study_app.find import open_database, the_study
 
     with open_database(workspace).read() as session:

@@ -6,7 +6,8 @@ import sys
 
 from alembic import context
 
-from glimpse.workspace import Workspace, run_command
+from glimpse.command_line import run_command
+from glimpse.workspace import Workspace
 from study_app.database import current_if_known, make_engine
 from study_app.models import Base
 

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
-from glimpse.workspace import sha256_json
+from glimpse.files import sha256_json
 from study_app import models
 from study_app.participant import design, staircase
 from study_app.study import StudyFile

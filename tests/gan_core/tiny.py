@@ -12,8 +12,9 @@ import torch
 from gan_core.training.begin import Wish, begin, describe_run, into_memory, open_images
 from gan_core.training.loop import Training
 from gan_core.training.run import Run
+from glimpse.files import atomic_folder
 from glimpse.imageset import ImageSet, ImageSetWriter
-from glimpse.workspace import Workspace, atomic_folder
+from glimpse.workspace import Workspace
 
 CPU = torch.device("cpu")
 TINY: dict[str, Any] = {

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from glimpse.files import WorkspaceError
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
-from glimpse.workspace import WorkspaceError
 
 
 def pixels(*shape: int) -> NDArray[np.uint8]:

@@ -13,20 +13,19 @@ from pathlib import Path
 
 import pytest
 
-from glimpse.workspace import (
+from glimpse.command_line import nearest, run_command
+from glimpse.files import (
     GlimpseError,
-    Workspace,
     WorkspaceError,
     atomic_file,
     atomic_folder,
-    nearest,
     read_json,
-    run_command,
     sha256_file,
     sha256_json,
     verify,
     write_json,
 )
+from glimpse.workspace import Workspace
 
 
 def test_a_workspace_is_the_option_else_the_variable_else_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,8 @@ from analysis.images.distances import (
 )
 from analysis.section import AnalysisError, Context
 from analysis.sections import neighbours
-from glimpse.workspace import Workspace, sha256_file
+from glimpse.files import sha256_file
+from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures
 
 

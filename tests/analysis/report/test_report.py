@@ -23,7 +23,8 @@ from analysis.report import __main__ as report
 from analysis.report.page import inline
 from analysis.section import Context
 from analysis.sections import survey, verdicts
-from glimpse.workspace import Workspace, write_json
+from glimpse.files import write_json
+from glimpse.workspace import Workspace
 
 
 def answers(path: Path, sets: dict[str, Truth], people: int = 12, images: int = 20, **columns: Any) -> Path:
@@ -347,7 +348,7 @@ def test_answers_alone_are_reported_without_torch(tmp_path: Path) -> None:
         "        if name.split('.')[0] in ('torch', 'torchvision', 'torch_fidelity', 'safetensors'):\n"
         "            raise ModuleNotFoundError(name=name)\n"
         "sys.meta_path.insert(0, Without())\n"
-        "from analysis import report\n"
+        "from analysis.report import __main__ as report\n"
         f"sys.exit(report.main(['--responses', {str(path)!r}, '--out', {str(tmp_path / 'out')!r}]))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

@@ -19,8 +19,9 @@ from analysis.images.features import Features
 from analysis.section import AnalysisError, Context, Part
 from analysis.sections import machine_observer, memorisation, neighbours, overfitting, quality, truncation, utility
 from gan_core.cli import main as gan_core
+from glimpse.files import atomic_folder
 from glimpse.imageset import ImageSetWriter
-from glimpse.workspace import Workspace, atomic_folder
+from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures
 
 

@@ -11,6 +11,7 @@ import pytest
 from scipy.ndimage import label
 from skimage.color import rgb2lab
 
+from glimpse.files import GlimpseError
 from glimpse.phantom import SCALES, prepare_phantom, studio
 from glimpse.phantom.dermoscope import shoot
 from glimpse.phantom.hand import pose, surface
@@ -18,7 +19,7 @@ from glimpse.phantom.lesion import draw_lesion
 from glimpse.phantom.person import draw_person
 from glimpse.phantom.photo import HandPhoto, draw_hands
 from glimpse.phantom.skin import melanin_for, reflect
-from glimpse.workspace import GlimpseError, Workspace
+from glimpse.workspace import Workspace
 
 SIZE = {"width": 480, "height": 320}
 TINY = studio.Scale(

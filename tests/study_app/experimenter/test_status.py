@@ -11,7 +11,8 @@ import pytest
 from flask import Flask
 from sqlalchemy import text
 
-from glimpse.workspace import Workspace, read_json, sha256_bytes
+from glimpse.files import read_json, sha256_bytes
+from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
 from tests.study_app.conftest import load, publish

@@ -23,7 +23,7 @@ def take(
     app: Flask, slug: str, answer: Callable[[dict[str, Any], str], str], truth: dict[str, str]
 ) -> list[dict[str, Any]]:
     """Go through the study answering `answer(trial, truth)`; returns the trials as the server described them."""
-    from glimpse.workspace import sha256_bytes
+    from glimpse.files import sha256_bytes
 
     client = app.test_client()
     home = client.post(f"/study/{slug}/enter", data={"consent": "yes"}).headers["Location"]

@@ -1,0 +1,169 @@
+"""Files: hashes, JSON with a schema, files and folders written all or nothing. Standard library only.
+
+Everything is written to a temporary name and renamed into place, so a killed command leaves the old version or the
+new one, never half of one; everything read is checked against its schema and its SHA-256.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+
+
+class GlimpseError(Exception):
+    """A sentence for the person at the keyboard: it names the offending thing and the remedy. Commands exit with 2."""
+
+
+class WorkspaceError(GlimpseError):
+    """A folder or file of the workspace is missing, unknown, damaged or cannot be written."""
+
+
+def sha256_bytes(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def sha256_file(path: Path) -> str:
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_json(value: Any) -> str:
+    """The hash of a JSON value, whatever the order of its keys."""
+    return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
+
+
+def verify(path: Path, sha256: str) -> None:
+    """Raises WorkspaceError unless the file is there and has this SHA-256."""
+    if not path.is_file():
+        raise WorkspaceError(f"{path} is missing, though the manifest beside it names it: make the set again.")
+    if sha256_file(path) != sha256:
+        raise WorkspaceError(
+            f"{path} is not the file that its manifest describes (SHA-256 differs): make the set again."
+        )
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object of the schema this version writes. Raises WorkspaceError naming the file otherwise."""
+    try:
+        value = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise WorkspaceError(f"{path} is missing.") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise WorkspaceError(f"{path} is not readable as JSON ({error}): make it again.") from None
+    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        found = value.get("schema") if isinstance(value, dict) else None
+        raise WorkspaceError(
+            f"{path} has schema {found!r}, this version of Glimpse reads schema {SCHEMA}: "
+            "use the version that wrote it, or make it again."
+        )
+    return value
+
+
+def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Write `value` with its schema, sorted and indented so that two versions can be compared by eye."""
+    with atomic_file(path) as temporary:
+        temporary.write_text(
+            json.dumps({"schema": SCHEMA, **value}, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
+        )
+
+
+# ------------------------------------------------------------------------------------------------ all or nothing
+
+
+@contextlib.contextmanager
+def atomic_file(path: Path) -> Iterator[Path]:
+    """Yield a temporary path beside `path`; on success it is flushed to disk and renamed to `path`, else removed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        yield temporary
+        flush(temporary)
+        temporary.chmod(0o666 & ~_umask())
+        os.replace(temporary, path)
+        flush(path.parent)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path` that no other process uses; it is removed in the end."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for stale in path.parent.glob(f".{path.name}.*.building"):  # left by a command that was killed
+        if not _alive(int(stale.name.split(".")[-2])):
+            shutil.rmtree(stale, ignore_errors=True)
+    temporary = path.parent / f".{path.name}.{os.getpid()}.building"
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir()
+    try:
+        yield temporary
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: Path) -> Iterator[Path]:
+    """Yield an empty folder beside `path`; on success it takes the place of `path` in one step, else it is removed."""
+    with scratch_folder(path) as temporary:
+        yield temporary
+        for file in temporary.rglob("*"):
+            flush(file)
+        if path.exists():
+            _exchange(temporary, path)
+        else:
+            os.rename(temporary, path)
+        flush(path.parent)
+
+
+def _exchange(one: Path, other: Path) -> None:
+    """Swap two folders: in one system call where Linux offers it, else by three renames."""
+    with contextlib.suppress(OSError, AttributeError):
+        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
+        at_cwd, exchange = -100, 2
+        if renameat2(at_cwd, os.fsencode(one.absolute()), at_cwd, os.fsencode(other.absolute()), exchange) == 0:
+            return
+    aside = other.with_name(f".{other.name}.{os.getpid()}.aside")
+    os.rename(other, aside)
+    os.rename(one, other)
+    os.rename(aside, one)
+
+
+def flush(path: Path) -> None:
+    """Return when a file, or the names in a folder, are on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.EBADF):  # a file system that cannot flush a folder
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def _umask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
