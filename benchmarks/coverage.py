@@ -17,12 +17,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.people import dependence, inference, mixed, sequential
+from analysis.people import dependence, inference, mixed, sequential, thresholds
 from analysis.people import image_rates as images
 from analysis.people.simulation import Design, Truth, simulate, staircases
 from analysis.people.trials import Trials
 from analysis.section import AnalysisError
-from analysis.sections import people_and_metrics, survey, thresholds
+from analysis.sections import people_and_metrics, survey
 from glimpse import observers
 from glimpse.command_line import run_command
 from glimpse.observers import Floats

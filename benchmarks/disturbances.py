@@ -20,7 +20,8 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from analysis.figures.quality import disturbance as draw
 from analysis.images import extractors
 from analysis.images.distances import frechet_distance, kid, precision_recall
-from analysis.images.features import batches, extract, spread
+from analysis.images.features import batches, extract
+from glimpse.images import evenly
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
@@ -102,8 +103,8 @@ def main() -> None:
     images, other = (ImageSet.load(workspace.existing("images", name)) for name in (args.images, args.other))
     groups = np.random.default_rng(0).permutation(np.unique(images.groups))
     first = np.isin(images.groups, groups[: len(groups) // 2])
-    halves = [spread(images.images[side], IMAGES) for side in (first, ~first)]
-    frame = curves(*halves, spread(other.images, IMAGES), tuple(args.extractors), args.weights)
+    halves = [evenly(images.images[side], IMAGES) for side in (first, ~first)]
+    frame = curves(*halves, evenly(other.images, IMAGES), tuple(args.extractors), args.weights)
     draw(frame).savefig(args.out, metadata={"Date": None} if args.out.suffix == ".svg" else None)
     print(frame.pivot_table(index=["extractor", "distance", "disturbance"], columns="level", values="value").round(4))
 

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.images.features import spread
 from analysis.images.runs import View
 from analysis.sections.neighbours import Neighbours, nearest, shortlist_recall
+from glimpse.images import evenly
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures
@@ -66,15 +66,15 @@ def at_full_size(workspace: Workspace, name: str, count: int, most: int | None, 
     last = images.groups[asked[min(count, len(asked)) - 1]]
     asked = asked[images.groups[asked] <= last]
     others = np.flatnonzero(~np.isin(images.groups, images.groups[asked]))
-    targets = View(images.images, spread(others, most or len(others)), images.height, images.width)
-    queries = images.images[spread(asked, count)]
+    targets = View(images.images, evenly(others, most or len(others)), images.height, images.width)
+    queries = images.images[evenly(asked, count)]
     begin = time.perf_counter()
     nearest(queries, targets, k=3, progress=True)
     seconds = time.perf_counter() - begin
     pairs = len(queries) * len(targets)
     print(f"{len(queries):,} queries among {len(targets):,} images of {images.width} x {images.height}: "
           f"{seconds:,.0f} s ({1000 * seconds / pairs:.4f} ms a pair, {torch.get_num_threads()} threads)")  # fmt: skip
-    few = spread(queries, checked)
+    few = evenly(queries, checked)
     begin = time.perf_counter()
     exact = nearest(few, targets, k=3, shortlist=None, progress=True)
     print(f"{len(few)} of them compared with every image: {time.perf_counter() - begin:,.0f} s; the shortlist kept "

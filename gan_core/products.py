@@ -14,10 +14,11 @@ from tqdm import tqdm
 
 from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.sampling import Statistics, generate, interpolate, load_generator
-from gan_core.training.data import downsample, size_at
+from gan_core.training.data import size_at
 from gan_core.training.log import grid_of
 from gan_core.translating import LoadedTranslator, TruthScore, load_translator, random_masks, translate
 from glimpse.files import atomic_file, atomic_folder, read_json, sha256_file
+from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.prepare.pixels import decode_mask, decode_photo
 from glimpse.prepare.sources import by_stem, find_photos, match_masks, without_masks
@@ -125,12 +126,12 @@ def translate_set(
     with atomic_folder(folder) as building:
         writer = ImageSetWriter(building, height, width, masks=masks is not None)
         for i, row in enumerate(tqdm(rows, desc=name, unit="img", disable=None)):
-            before, mask = downsample(images.images[row], height, width), masks[i] if masks is not None else None
+            before, mask = shrink(images.images[row], height, width), masks[i] if masks is not None else None
             after = translate(translator, before, mask)
             facts = dict(images.index.iloc[int(row)])
             writer.add(after, {**facts, "label": domain}, mask)
             if scores and images.truth is not None and images.masks is not None:
-                truth, inside = (downsample(array[row], height, width) for array in (images.truth, images.masks))
+                truth, inside = shrink(images.truth[row], height, width), shrink_mask(images.masks[row], height, width)
                 scores["translated"].add(after, truth, inside)
                 scores["untouched"].add(before, truth, inside)
             if i in shown:
@@ -193,7 +194,7 @@ def _masks(
         return np.stack([_enlarged(mask, height, width) for mask in masks])
     if images.masks is None:
         raise TrainingError(f"The image set '{images.name}' has no masks: lend it some with --mask-from SET.")
-    return np.stack([downsample(images.masks[row], height, width) for row in rows])
+    return np.stack([shrink_mask(images.masks[row], height, width) for row in rows])
 
 
 def _has_truth(images: ImageSet, domain: str, rows: NDArray[np.intp]) -> bool:

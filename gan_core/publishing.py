@@ -6,7 +6,6 @@ latents of a seed; translated ones from the source domain's test images. Two mor
 
 from __future__ import annotations
 
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from gan_core.experiments import TrainingError
-from gan_core.training.data import downsample
 from gan_core.training.run import Run
 from glimpse.files import sha256_file
+from glimpse.images import one_of_each, shrink, shrink_mask, through_jpeg
 from glimpse.imageset import ImageSet
 from glimpse.stimuli import Source, StimulusError, StimulusSet, write_stimulus_set
 from glimpse.workspace import Workspace
@@ -51,28 +49,12 @@ class Published:
     warnings: list[str]
 
 
-def spread(images: ImageSet, rng: np.random.Generator, splits: tuple[str, ...] = ("test", "train")) -> NDArray[np.intp]:
+def in_order_of_use(
+    images: ImageSet, rng: np.random.Generator, splits: tuple[str, ...] = ("test", "train")
+) -> NDArray[np.intp]:
     """The positions of a set in the order of use: split by split, in each one image a group while groups last."""
-    ordered = []
-    for split in splits:
-        rows = rng.permutation(images.where(split))
-        groups = images.groups[rows]
-        turn = np.zeros(len(rows), np.intp)  # how many of its group came before
-        seen: dict[str, int] = {}
-        for i, group in enumerate(groups):
-            turn[i] = seen.get(group, 0)
-            seen[group] = int(turn[i]) + 1
-        ordered.append(rows[np.argsort(turn, kind="stable")])
-    return np.concatenate(ordered)
-
-
-def through_jpeg(pixels: NDArray[np.uint8], quality: int | None) -> NDArray[np.uint8]:
-    """The same last compression for both classes; nothing where none is asked for."""
-    if quality is None:
-        return pixels
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "jpeg", quality=quality, subsampling=0)
-    return np.asarray(Image.open(buffer).convert("RGB"))
+    sides = [images.where(split) for split in splits]
+    return np.concatenate([rows[one_of_each(images.groups[rows], rng)] for rows in sides])
 
 
 def publish(workspace: Workspace, name: str, options: Options) -> list[Published]:
@@ -101,7 +83,7 @@ def _publish(
     weights = generator_file(folder)
     real = _images_of(workspace, run, target)
     rng = np.random.default_rng(options.seed)
-    real_rows = spread(real, rng)
+    real_rows = in_order_of_use(real, rng)
     wanted = options.count + PRACTICE
     most = len(real_rows)
     made_from: dict[str, Any] = {
@@ -115,7 +97,7 @@ def _publish(
     if source is not None:
         inputs = _images_of(workspace, run, source)
         made_from |= {"source_image_set": inputs.name, "source_images_sha256": inputs.sha256}
-        input_rows = spread(inputs, rng, ("test",))
+        input_rows = in_order_of_use(inputs, rng, ("test",))
         if len(input_rows) < most:
             most, what = len(input_rows), f"test images in '{inputs.name}' to translate"
     if wanted > most:
@@ -127,7 +109,7 @@ def _publish(
 
     def sources() -> Iterator[Source]:
         for i, row in enumerate(real_rows[:wanted]):
-            pixels = downsample(real.images[row], run.height, run.width)
+            pixels = shrink(real.images[row], run.height, run.width)
             yield Source(
                 through_jpeg(pixels, options.jpeg_quality), "real", origin(real, row), practice=i >= options.count
             )
@@ -199,12 +181,12 @@ def _translated(
         donors = _images_of(workspace, run, run.experiment.masked)
         masks = random_masks(donors, len(rows), np.random.default_rng(options.seed + 1))
     for i, row in enumerate(rows):
-        image = downsample(inputs.images[row], run.height, run.width)
+        image = shrink(inputs.images[row], run.height, run.width)
         mask = None
         if translator.needs_mask:
             given = masks[i] if masks is not None else own[row] if own is not None else None
             assert given is not None
-            mask = downsample(given, run.height, run.width)
+            mask = shrink_mask(given, run.height, run.width)
         yield translate(translator, image, mask), {"run": run.name, **origin(inputs, row)}
 
 

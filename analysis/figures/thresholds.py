@@ -13,7 +13,7 @@ from analysis.figures.style import INK, MARKERS, PALETTE, new_figure, styled
 from glimpse.observers import Floats
 
 if TYPE_CHECKING:
-    from analysis.sections.thresholds import Thresholds
+    from analysis.people.thresholds import Thresholds
 
 BINS_MS = np.geomspace(50, 1_000, 9)
 MOST_LINES = 60  # participants drawn one by one

@@ -23,9 +23,10 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from analysis.images.features import EXTRACTORS, spread
+from analysis.images.features import EXTRACTORS
 from analysis.section import AnalysisError
 from glimpse.files import sha256_file
+from glimpse.images import evenly
 
 OFFICIAL_INCEPTION, OFFICIAL_DINOV2 = "6726825d", "b938bf1b"  # how the SHA-256 of the published weights begins
 DINOV2_URL = "https://dl.fbaipublicfiles.com/dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth"
@@ -83,7 +84,7 @@ def load(
             raise AnalysisError(f"The random extractor takes no weights: leave out --weights {weights} or --extractor.")
         if calibration is None or len(calibration) < 2:
             raise AnalysisError("The random extractor is calibrated on training images: it needs at least two.")
-        return _random(spread(calibration, CALIBRATION), seeds, device)
+        return _random(evenly(calibration, CALIBRATION), seeds, device)
     if name not in NETWORKS:
         raise AnalysisError(f"There is no feature extractor '{name}': choose from {', '.join(EXTRACTORS)}.")
     return _torch_fidelity(name, weights, device)

@@ -87,11 +87,6 @@ def batches(images: Images, rows: NDArray[np.intp] | None = None) -> Iterator[ND
         yield np.asarray(images[rows[start : start + BATCH]])
 
 
-def spread(images: Any, count: int) -> NDArray[Any]:
-    """At most `count` of the images, evenly spread over the set."""
-    return np.asarray(images[np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))])
-
-
 def extract(
     extractor: Extractor,
     images: Iterable[NDArray[np.uint8]],

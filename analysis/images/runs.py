@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.images import features
-from analysis.images.features import Features, spread
+from analysis.images.features import Features
 from analysis.section import Context
 from gan_core.training.run import Run
 from glimpse.files import sha256_file, sha256_json
+from glimpse.images import evenly
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
@@ -51,11 +52,11 @@ class View:
         chosen = np.asarray(self.images[self.rows[index]])
         if chosen.shape[-3:-1] == (self.height, self.width):
             return chosen
-        from gan_core.training.data import downsample
+        from glimpse.images import shrink
 
         if chosen.ndim == 3:
-            return downsample(chosen, self.height, self.width)
-        return np.stack([downsample(image, self.height, self.width) for image in chosen])
+            return shrink(chosen, self.height, self.width)
+        return np.stack([shrink(image, self.height, self.width) for image in chosen])
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Imitation:
     def extractor(self, context: Context) -> Extractor:
         """The context's extractor, calibrated on this run's training images where it is the random one."""
         rows = self.rows("train")
-        return features.extractor_for(context, spread(self.view(rows), 512))
+        return features.extractor_for(context, evenly(self.view(rows), 512))
 
     def _index_sha256(self) -> str:
         return str(self.real.manifest["files"]["index.csv"])

@@ -50,8 +50,8 @@ class Direction:
 
     def translated(self, rows: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.uint8]]:
         """Each of these images (H, W, 3), translated."""
-        from gan_core.training.data import downsample
         from gan_core.translating import load_translator, random_masks, translate
+        from glimpse.images import shrink_mask
 
         translator = load_translator(self.target.folder, self.domain, self.target.device)
         masks = self.source.real.masks
@@ -60,7 +60,7 @@ class Direction:
             mask = None
             if translator.needs_mask:
                 given = lent[i] if lent is not None else None if masks is None else np.asarray(masks[rows[i]])
-                mask = None if given is None else downsample(given, *self.target.size)
+                mask = None if given is None else shrink_mask(given, *self.target.size)
             yield translate(translator, image, mask)
 
 
@@ -101,8 +101,8 @@ class Translated:
 
 def translate(direction: Direction, context: Context) -> Translated:
     """Features of the translated images; where the source knows the same skin without its lesion, the truth, too."""
-    from gan_core.training.data import downsample
     from gan_core.translating import TruthScore
+    from glimpse.images import shrink, shrink_mask
 
     source, rows = direction.source, direction.rows(context.seed)
     made = np.stack(list(direction.translated(rows, context.seed)))
@@ -117,8 +117,6 @@ def translate(direction: Direction, context: Context) -> Translated:
         for kind, images in (("translated", made), ("untouched", source.view(rows))):
             score = TruthScore()
             for i, row in enumerate(rows):
-                score.add(
-                    images[i], downsample(real.truth[row], *source.size), downsample(real.masks[row], *source.size)
-                )
+                score.add(images[i], shrink(real.truth[row], *source.size), shrink_mask(real.masks[row], *source.size))
             truth |= {f"{name}_{kind}": value for name, value in score.result().items()}
     return Translated(found, source.real_features(extractor, rows, context), source.groups(rows), truth)

@@ -21,9 +21,10 @@ from scipy import stats
 
 from analysis.figures import pictures, quality
 from analysis.images.distances import kid_of_rows
-from analysis.images.features import Images, batches, spread
+from analysis.images.features import Images, batches
 from analysis.images.runs import GENERATED, Imitation, gathered, imitations
 from analysis.section import AnalysisError, Context, Part
+from glimpse.images import evenly
 
 SIDE = 16  # pixels of the descriptor
 QUANTILE = 0.01
@@ -246,7 +247,7 @@ def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
     groups = run.groups(train_rows)
     of_generated = nearest_ratios(generated, train, groups, quarter_turns=square)
     of_test = nearest_ratios(test, train, groups, quarter_turns=square)
-    few = spread(np.arange(len(train)), CALIBRATED_ON)
+    few = evenly(np.arange(len(train)), CALIBRATED_ON)
     of_train = nearest_ratios(train[few], train, groups, own=groups[few], quarter_turns=square)
     held_out = np.concatenate([of_test.ratio, of_train.ratio])
     verdict = judge(held_out, of_generated.ratio, len(set(run.groups(test_rows)) | set(groups[few])))

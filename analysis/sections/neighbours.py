@@ -18,9 +18,10 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from analysis.figures import quality as draw
-from analysis.images.features import Images, checked_images, spread
+from analysis.images.features import Images, checked_images
 from analysis.images.runs import Imitation, gathered, imitations
 from analysis.section import AnalysisError, Context, Part
+from glimpse.images import evenly
 
 SHORTLIST = 64
 QUERIES, NEIGHBOURS, DRAWN = 8, 3, 4
@@ -221,7 +222,7 @@ def _of_run(run: Imitation, train: NDArray[np.intp], progress: bool) -> dict[str
     for by in ("ssim", "mse"):
         neighbours = nearest(queries, targets, k, by, device=run.device, progress=progress)
         result[f"{by}_rows"], result[f"{by}_scores"] = train[neighbours.indices], neighbours.scores
-    few = run.view(spread(train, min(CHECKED_TARGETS, CHECKED_PIXELS // (run.size[0] * run.size[1]))))
+    few = run.view(evenly(train, min(CHECKED_TARGETS, CHECKED_PIXELS // (run.size[0] * run.size[1]))))
     asked = queries[:CHECKED_QUERIES]
     exact = nearest(asked, few, k, shortlist=None, device=run.device)
     result["recall"] = shortlist_recall(nearest(asked, few, k, device=run.device), exact)

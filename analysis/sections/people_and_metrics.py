@@ -294,9 +294,9 @@ def _measure(context: Context, folder: Path, images: Path, run: Path) -> str:
 
 
 def _sized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    from gan_core.training.data import downsample
+    from glimpse.images import shrink
 
-    return np.asarray(downsample(image, height, width))
+    return np.asarray(shrink(image, height, width))
 
 
 def _judged(run: Path, domain: str, pixels: NDArray[np.uint8]) -> Floats:

@@ -25,6 +25,7 @@ from analysis.images.features import Features
 from analysis.images.runs import GENERATED, Imitation, imitations
 from analysis.images.translation import Direction, directions, translate
 from analysis.section import AnalysisError, Context, Part
+from glimpse.images import one_of_each
 
 PERMUTATIONS = 999
 DRAWS = 20  # of real images against real images
@@ -44,13 +45,6 @@ TRANSLATION = ("run", "n", *(
 ))  # fmt: skip
 
 
-def across_groups(groups: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """`count` positions, one of each group in turn, or few photos would stand for all."""
-    order = rng.permutation(len(groups))
-    turn = pd.Series(groups[order]).groupby(groups[order]).cumcount().to_numpy()
-    return order[np.argsort(turn, kind="stable")[:count]]
-
-
 def two_samples(
     groups: NDArray[Any], count: int, rng: np.random.Generator, most: tuple[int, int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
@@ -66,7 +60,7 @@ def two_samples(
         sides[side].append(names[i])
         held[side] += sizes[i]
     first, second = (np.flatnonzero(np.isin(groups, side)) for side in sides)
-    return tuple(rows[across_groups(groups[rows], count, rng)] for rows in (first, second))  # type: ignore[return-value]
+    return tuple(rows[one_of_each(groups[rows], rng)[:count]] for rows in (first, second))  # type: ignore[return-value]
 
 
 def compare(
@@ -94,7 +88,7 @@ def compare(
             f"{len(real)} real images to compare with (of {len(pool)}) and {len(generated)} generated ones are too "
             "few: each side needs two, and real against real as many again."
         )
-    rows = across_groups(groups, n, rng)
+    rows = one_of_each(groups, rng)[:n]
     x, x_groups, y = real.take(rows), groups[rows], generated.take(np.arange(n))
     y_groups = None if generated_groups is None else generated_groups[:n]
     units = Units.of(x.values, y.values, x_groups, y_groups)

@@ -25,7 +25,8 @@ from analysis.images.distances import (
 from analysis.images.features import Features
 from analysis.images.runs import Imitation, imitations
 from analysis.section import Context, Part
-from analysis.sections.quality import across_groups, real_against_real, real_images
+from analysis.sections.quality import real_against_real, real_images
+from glimpse.images import one_of_each
 
 if TYPE_CHECKING:
     from gan_core.sampling import Statistics
@@ -126,7 +127,7 @@ def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
     real, groups, pool, pool_groups = real_images(run, context, against)
     n = min(IMAGES, len(real), len(pool) // 2)
     rng = np.random.default_rng(context.seed)
-    rows = np.sort(across_groups(groups, n, rng))
+    rows = np.sort(one_of_each(groups, rng)[:n])
     real, groups = real.take(rows), groups[rows]
     table = [
         {"statistics": kind, "threshold": np.nan if t is None else t,

@@ -14,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.figures import quality as draw
-from analysis.images.features import checked, extractor_for, spread
+from analysis.images.features import checked, extractor_for
 from analysis.images.runs import Imitation, imitations
 from analysis.section import Context, Part
+from glimpse.images import evenly
 
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
@@ -114,8 +115,8 @@ def compute(context: Context) -> Part | None:
             continue
         name = "-".join(classes)
         task = f"{classes[0]} against {classes[1]}"
-        trains = tuple(r.rows("train")[spread(np.arange(len(r.rows("train"))), IMAGES)] for r in (first, second))
-        few = [spread(r.view(rows), 256) for r, rows in zip((first, second), trains, strict=True)]
+        trains = tuple(r.rows("train")[evenly(np.arange(len(r.rows("train"))), IMAGES)] for r in (first, second))
+        few = [evenly(r.view(rows), 256) for r, rows in zip((first, second), trains, strict=True)]
         extractor = extractor_for(context, np.concatenate(few))
         result = context.cached(
             "utility",

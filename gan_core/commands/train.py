@@ -27,7 +27,7 @@ def add_commands(commands: Any, common: argparse.ArgumentParser, make_scorer: Sc
     )  # fmt: skip
     train.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help=", ".join(EXPERIMENTS))
     train.add_argument("--preset", choices=list(PRESETS), help="how (default: paper)")
-    train.add_argument("--resolution", type=int, metavar="N", help="height to downsample to (default: the image set's)")
+    train.add_argument("--resolution", type=int, metavar="N", help="height to shrink to (default: the image set's)")
     train.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="change a setting (see below)"
     )

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from gan_core.losses import cycle_loss
 from gan_core.training.data import Draws, Shuffle, to_pixels, to_signed
 from gan_core.training.schemes import Way
-from gan_core.training.targeted import seeded_subset, spread_out
+from gan_core.training.targeted import evenly_through, seeded_subset
 
 
 class Cyclic(Way):
@@ -33,7 +33,7 @@ class Cyclic(Way):
         self.shown = {}
         for name, other in self.other.items():
             images = self.domains[other].test if len(self.domains[other].test) else self.domains[other].train
-            self.shown[name] = to_signed(images[spread_out(len(images))])
+            self.shown[name] = to_signed(images[evenly_through(len(images))])
 
     def drawn_subsets(self) -> dict[str, list[int]]:
         return {name: subset.tolist() for name, subset in self.subsets.items()}

@@ -11,11 +11,11 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from PIL import Image
 from torch import Tensor
 
 from gan_core.experiments import TrainingError
 from gan_core.training.ranks import Ranks
+from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet
 
 
@@ -28,14 +28,6 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
     """(b, 3, H, W) in [-1, 1], clamped, to (b, H, W, 3) uint8 on the host."""
     levels = images.float().clamp(-1, 1).add(1.0).mul(127.5).round().to(torch.uint8)
     return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
-
-
-def downsample(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """(H, W, 3) or (H, W) uint8 by area averaging; a mask stays in {0, 1}."""
-    if image.shape[:2] == (height, width):
-        return np.asarray(image)
-    method = Image.Resampling.BOX if image.ndim == 3 else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(image).resize((width, height), method))
 
 
 def size_at(images: ImageSet, resolution: int | None) -> tuple[int, int]:
@@ -68,7 +60,7 @@ class Domain:
             rows = images.where(side)
             resized = np.empty((len(rows), height, width, *array.shape[3:]), np.uint8)
             for target, row in enumerate(rows):
-                resized[target] = downsample(array[row], height, width)
+                resized[target] = (shrink if array.ndim == 4 else shrink_mask)(array[row], height, width)
             return torch.from_numpy(resized).to(device)
 
         train, test = resident(images.images, "train"), resident(images.images, "test")

@@ -37,8 +37,8 @@ class Targeted(Way):
         assert masks is not None
         self.masks = masks
         side, side_masks = (source.test, source.test_masks) if len(source.test) else (source.train, source.train_masks)
-        places = spread_out(len(side))
-        shown = side_masks[places] if self.own_masks and side_masks is not None else masks[spread_out(len(masks))]
+        places = evenly_through(len(side))
+        shown = side_masks[places] if self.own_masks and side_masks is not None else masks[evenly_through(len(masks))]
         self.shown = with_mask(to_signed(side[places]), shown[torch.arange(len(places)) % len(shown)])
 
     def drawn_subsets(self) -> dict[str, list[int]]:
@@ -66,7 +66,7 @@ def with_mask(images: Tensor, masks: Tensor) -> Tensor:
     return torch.cat([images, masks[:, None].float()], 1)
 
 
-def spread_out(count: int) -> Tensor:
+def evenly_through(count: int) -> Tensor:
     """The positions of the images that sample grids show: evenly through the set, so that they show several photos."""
     return torch.linspace(0, count - 1, min(SHOWN, count)).long()
 

@@ -10,7 +10,3 @@ studio    draws all photos of a scale on all processors and prepares them like a
 
 Nothing here is a photo of anybody, and everything follows from one seed.
 """
-
-from glimpse.phantom.studio import SCALES, prepare_phantom
-
-__all__ = ["SCALES", "prepare_phantom"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from scipy.ndimage import gaussian_filter
+
+from glimpse.images import through_jpeg
 
 Light = NDArray[np.float32]  # (H, W, 3) linear
 Pixels = NDArray[np.uint8]  # (H, W, 3)
@@ -43,7 +43,7 @@ class Camera:
             signal += np.float32(self.sharpen) * (signal - gaussian_filter(signal, self.blur * 2, truncate=2))
             index = np.clip(signal * np.float32(_LEVELS - 1), 0, _LEVELS - 1).astype(np.uint16)
             picture[..., c] = table[index]
-        return compress(picture, self.quality)
+        return through_jpeg(picture, self.quality)
 
 
 def draw_camera(rng: np.random.Generator, *, noise: float = 0.02, blur: float = 0.75) -> Camera:
@@ -54,13 +54,6 @@ def draw_camera(rng: np.random.Generator, *, noise: float = 0.02, blur: float = 
         sharpen=float(rng.uniform(0.25, 0.6)), noise=noise * float(rng.uniform(0.7, 1.3)),
         quality=int(rng.integers(90, 96)),
     )  # fmt: skip
-
-
-def compress(picture: Pixels, quality: int) -> Pixels:
-    """What is left of a picture after JPEG."""
-    file = io.BytesIO()
-    Image.fromarray(picture).save(file, "JPEG", quality=quality, subsampling=0)
-    return np.asarray(Image.open(file).convert("RGB"))
 
 
 def vignette(shape: tuple[int, int], strength: float) -> NDArray[np.float32]:

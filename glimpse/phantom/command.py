@@ -24,6 +24,6 @@ def add_command(kinds: Any, common: argparse.ArgumentParser) -> None:
 
 
 def _run(args: argparse.Namespace, workspace: Workspace) -> None:
-    from glimpse.phantom import prepare_phantom
+    from glimpse.phantom.studio import prepare_phantom
 
     tell(prepare_phantom(workspace, args.scale, args.seed))

@@ -13,6 +13,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
+from glimpse import images
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.sources import BrokenPhotoError
 
@@ -167,7 +168,7 @@ def crop_to_ratio(photo: NDArray[np.uint8], width: int, height: int) -> NDArray[
 
 
 def shrink(photo: NDArray[np.uint8], width: int, height: int, name: str) -> NDArray[np.uint8]:
-    """(H, W, 3) to (height, width, 3); each pixel the mean of exactly the area it covers, so nothing aliases.
+    """(H, W, 3) to (height, width, 3); exact area means.
 
     Raises ImageSetError for a photo smaller than that: enlarging would invent what is not in it.
     """
@@ -177,17 +178,4 @@ def shrink(photo: NDArray[np.uint8], width: int, height: int, name: str) -> NDAr
             f"{name} gives {columns}x{rows} pixels, fewer than {width}x{height}: choose a smaller --size, or leave it "
             "out."
         )
-    if (rows, columns) == (height, width):
-        return photo
-    return (_area_means(_area_means(photo, height).swapaxes(0, 1), width).swapaxes(0, 1) + 0.5).astype(np.uint8)
-
-
-def _area_means(values: NDArray[np.generic], length: int) -> NDArray[np.float64]:
-    """The mean of each of `length` equal stretches of the first axis, by differences of its integral."""
-    total = np.zeros((values.shape[0] + 1, *values.shape[1:]))
-    np.cumsum(values, axis=0, out=total[1:])
-    edges = np.linspace(0, values.shape[0], length + 1)
-    whole = np.minimum(edges.astype(int), values.shape[0] - 1)
-    part = (edges - whole).reshape(-1, *[1] * (values.ndim - 1))
-    at_edges = total[whole] * (1 - part) + total[whole + 1] * part
-    return np.diff(at_edges, axis=0) * (length / values.shape[0])
+    return images.shrink(photo, height, width)

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
+from glimpse.images import one_of_each
+
 TILE_HEIGHT = 144  # pixels of an image on the sheet; 128-pixel patches are shown a little enlarged
 SHEET_WIDTH = 1240
 ROWS = {"train": 3, "test": 2}
@@ -33,7 +35,7 @@ def write_preview(folder: Path, name: str, counts: Mapping[str, Any]) -> None:
     for side, rows in ROWS.items():
         positions = np.flatnonzero(index["split"] == side)
         if len(positions):
-            chosen = positions[spread(index["group"].to_numpy()[positions], rows * columns)]
+            chosen = positions[_shown(index["group"].to_numpy()[positions], rows * columns)]
             tiles = [_tile(arrays, i, tile_width) for i in chosen.tolist()]
             sections.append((HEADINGS[side], _grid(tiles, columns)))
 
@@ -44,11 +46,10 @@ def write_preview(folder: Path, name: str, counts: Mapping[str, Any]) -> None:
     _sheet(name, "   ·   ".join(notes), sections).save(folder / "preview.png", compress_level=4)
 
 
-def spread(groups: NDArray[np.object_], count: int) -> NDArray[np.intp]:
+def _shown(groups: NDArray[np.object_], count: int) -> NDArray[np.intp]:
     """Positions of at most `count` images, evenly through the set: one a group, more of each only where groups end."""
-    shuffled = np.random.default_rng(0).permutation(len(groups))  # else each photo would show its upper left corner
-    turn = pd.Series(groups[shuffled]).groupby(groups[shuffled], sort=False).cumcount().to_numpy()
-    pool = shuffled[np.argsort(turn, kind="stable")][: max(count, int((turn == 0).sum()))]
+    order = one_of_each(groups, np.random.default_rng(0))  # at random, else each photo would show its upper left corner
+    pool = order[: max(count, len(np.unique(groups)))]
     pool.sort()
     return pool[np.linspace(0, len(pool) - 1, min(count, len(pool))).astype(int)]
 

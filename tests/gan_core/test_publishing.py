@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_core.cli import main
-from gan_core.publishing import spread
+from gan_core.publishing import in_order_of_use
 from gan_core.sampling import generate
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import Workspace
@@ -27,14 +27,14 @@ def published(workspace: Workspace, name: str) -> StimulusSet:
 
 def test_real_images_come_from_test_first_and_from_as_many_groups_as_can_be(workspace: Workspace) -> None:
     images = make_set(workspace, "df", train=16, test=12, per_group=4)  # 3 test groups, 4 training groups
-    order = spread(images, np.random.default_rng(0))
+    order = in_order_of_use(images, np.random.default_rng(0))
     assert sorted(order) == list(range(28))
     assert set(images.index["split"].iloc[order[:12]]) == {"test"}
     groups = images.groups[order]
     assert len(set(groups[:3])) == 3, "one a group while groups last"
     assert len(set(groups[3:6])) == 3
     assert len(set(groups[12:16])) == 4
-    other = spread(images, np.random.default_rng(1))
+    other = in_order_of_use(images, np.random.default_rng(1))
     assert not np.array_equal(order, other)
 
 

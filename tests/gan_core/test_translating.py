@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from gan_core.cli import main
 from gan_core.networks import Translator, initialise
-from gan_core.training.data import downsample
 from gan_core.translating import LoadedTranslator, TruthScore, ssim_map, translate
+from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import TINY, make_domains, make_set, trained
@@ -235,9 +235,9 @@ def test_a_set_is_translated_and_scored_at_the_size_the_run_was_trained_at(works
     assert after.images.shape[1:] == (32, 32, 3)
     assert after.masks is not None
     row = eczema.where("test")[0]
-    assert np.array_equal(after.masks[0], downsample(eczema.masks[row], 32, 32))  # type: ignore[index]
+    assert np.array_equal(after.masks[0], shrink_mask(eczema.masks[row], 32, 32))  # type: ignore[index]
     sheet = np.asarray(Image.open(after.folder / "preview.png"))
-    assert np.array_equal(sheet[2:34, 2:34], downsample(eczema.images[row], 32, 32))
+    assert np.array_equal(sheet[2:34, 2:34], shrink(eczema.images[row], 32, 32))
     assert after.manifest["scores"]["untouched"]["psnr_outside"] > 35, "the twin lies pixel on pixel"
 
 

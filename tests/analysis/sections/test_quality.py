@@ -20,6 +20,7 @@ from analysis.section import AnalysisError, Context, Part
 from analysis.sections import machine_observer, memorisation, neighbours, overfitting, quality, truncation, utility
 from gan_core.cli import main as gan_core
 from glimpse.files import atomic_folder
+from glimpse.images import one_of_each
 from glimpse.imageset import ImageSetWriter
 from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures
@@ -347,7 +348,7 @@ def test_real_against_real_has_as_many_groups_as_what_it_stands_beside() -> None
 
 def test_a_sample_of_few_images_holds_many_photos() -> None:
     groups = np.repeat(np.arange(8), [200, 5, 3, 100, 7, 50, 1, 30])
-    rows = quality.across_groups(groups, 16, np.random.default_rng(0))
+    rows = one_of_each(groups, np.random.default_rng(0))[:16]
     assert len(set(rows.tolist())) == 16
     assert sorted(np.bincount(groups[rows]).tolist()) == [1, 2, 2, 2, 2, 2, 2, 3]
 

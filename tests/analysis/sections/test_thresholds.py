@@ -11,8 +11,9 @@ from scipy import stats
 
 from analysis.people import inference
 from analysis.people.simulation import Design, Truth, simulate, staircases
+from analysis.people.thresholds import Thresholds, error_rate, median_threshold, thresholds
 from analysis.section import Context
-from analysis.sections.thresholds import Thresholds, compute, error_rate, median_threshold, thresholds
+from analysis.sections.thresholds import compute
 from glimpse.workspace import Workspace
 
 

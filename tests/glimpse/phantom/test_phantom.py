@@ -12,13 +12,14 @@ from scipy.ndimage import label
 from skimage.color import rgb2lab
 
 from glimpse.files import GlimpseError
-from glimpse.phantom import SCALES, prepare_phantom, studio
+from glimpse.phantom import studio
 from glimpse.phantom.dermoscope import shoot
 from glimpse.phantom.hand import pose, surface
 from glimpse.phantom.lesion import draw_lesion
 from glimpse.phantom.person import draw_person
 from glimpse.phantom.photo import HandPhoto, draw_hands
 from glimpse.phantom.skin import melanin_for, reflect
+from glimpse.phantom.studio import SCALES, prepare_phantom
 from glimpse.workspace import Workspace
 
 SIZE = {"width": 480, "height": 320}

@@ -1,0 +1,95 @@
+"""Images as arrays: exact area shrinking, the JPEG round trip, orders that spread over a set or its groups."""
+
+from __future__ import annotations
+
+import io
+from math import gcd
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from glimpse.files import GlimpseError
+
+STRIP = 2**22  # values of the source shrunk at once: bounded memory whatever the photo's size
+
+
+def shrink(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """(H, W, 3) uint8 to (height, width, 3); each pixel the mean of exactly the area it covers, so nothing aliases.
+
+    Exact in integers, halves rounded up. Raises GlimpseError for an image smaller than that: enlarging would invent
+    what is not in it.
+
+    >>> shrink(np.array([[[0], [100], [200]]], np.uint8), 1, 2)[0, :, 0]  # 2/3 of 0 and 1/3 of 100, and its mirror
+    array([ 33, 167], dtype=uint8)
+    """
+    rows, columns = image.shape[:2]
+    if (rows, columns) == (height, width):
+        return image
+    total = _area_sums(image, height, width)
+    area = (rows // gcd(rows, height)) * (columns // gcd(columns, width))  # the sum of the weights of one pixel
+    return ((2 * total + area) // (2 * area)).astype(np.uint8)
+
+
+def shrink_mask(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """(H, W) in {0, 1} to (height, width) in {0, 1}: 1 where at least half of a pixel's area is inside."""
+    return shrink(mask[..., None], height, width)[..., 0]
+
+
+def _area_sums(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.int64]:
+    """The image's sums weighted by integer overlaps, (height, width, C): row by row, then column by column."""
+    rows, columns, channels = image.shape
+    if rows < height or columns < width:
+        raise GlimpseError(
+            f"An image of {columns}x{rows} pixels cannot be shrunk to {width}x{height}: choose a smaller size."
+        )
+    by_row, by_column = _overlaps(rows, height), _overlaps(columns, width)
+    sums = np.empty((height, width, channels), np.int64)
+    step = max(1, STRIP * height // (rows * columns * channels))
+    for top in range(0, height, step):
+        bottom = min(top + step, height)
+        first, last = top * rows // height, -(-bottom * rows // height)
+        strip = image[first:last].reshape(last - first, -1)
+        # Integers below 2**24 for photos of up to 65,792 rows: exact in float32.
+        narrow = np.float32 if rows <= 65_792 else np.float64
+        reduced = by_row[top:bottom, first:last].astype(narrow) @ strip.astype(narrow)
+        across = reduced.reshape(bottom - top, columns, channels).transpose(1, 0, 2).reshape(columns, -1)
+        sums[top:bottom] = (by_column @ across.astype(np.float64)).reshape(width, bottom - top, channels).swapaxes(0, 1)
+    return sums
+
+
+def _overlaps(length: int, cells: int) -> Any:
+    """(cells, length) sparse: how much of each cell each source pixel covers, in integers with the same row sum."""
+    from scipy import sparse
+
+    common = gcd(length, cells)
+    pixel, cell = cells // common, length // common  # the widths of a source pixel and of a cell in common units
+    edges = np.union1d(np.arange(length + 1) * pixel, np.arange(cells + 1) * cell)
+    starts = edges[:-1]
+    return sparse.csr_array((np.diff(edges).astype(np.float64), (starts // cell, starts // pixel)), (cells, length))
+
+
+def through_jpeg(pixels: NDArray[np.uint8], quality: int | None) -> NDArray[np.uint8]:
+    """(H, W, 3) compressed as JPEG without chroma subsampling and decoded again; unchanged for `quality` None."""
+    if quality is None:
+        return pixels
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "jpeg", quality=quality, subsampling=0)
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def evenly(images: Any, count: int) -> NDArray[Any]:
+    """At most `count` of the images, at even distances through the set."""
+    return np.asarray(images[np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))])
+
+
+def one_of_each(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
+    """All positions in a random order in which the first image of each group precedes any group's second, and so on."""
+    order = rng.permutation(len(groups))
+    _, codes = np.unique(groups[order], return_inverse=True)
+    by_group = np.argsort(codes, kind="stable")
+    counts = np.bincount(codes)
+    turn = np.empty(len(groups), np.intp)
+    turn[by_group] = np.arange(len(groups)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return order[np.argsort(turn, kind="stable")]
