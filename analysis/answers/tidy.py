@@ -15,7 +15,7 @@ from glimpse.command_line import nearest
 WORDS = ("real", "generated")
 NEEDED = ("participant", "image", "truth", "answer")
 MODES = ("fixed", "staircase", "unlimited")  # how exposures are chosen
-NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_s")
+NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_ms")
 TRUE = ("true", "1", "yes", "t", "y", "1.0")
 
 RULES = (
@@ -44,7 +44,7 @@ class Responses:
 
     `trials` has one row a trial and the columns participant, set, image, mode, flags, answered_at (text, "" for none),
     truth and answer ("real" or "generated"), is_generated and said_generated (bool), position, exposure_ms_planned,
-    exposure_ms_actual, dropped_frames, response_time_s (numbers, NaN where unknown), focus_lost,
+    exposure_ms_actual, dropped_frames, response_time_ms (numbers, NaN where unknown), focus_lost,
     simulated, finished and failed_catch (bool; the last two tell of the participant).
     """
 
@@ -121,9 +121,9 @@ def tidy(
     counts["names_of_two_images"] = _tell_apart(trials)
     trials["is_generated"] = (trials["truth"] == "generated").to_numpy(bool)
     trials["said_generated"] = (trials["answer"] == "generated").to_numpy(bool)
-    backwards = trials["response_time_s"] < 0
+    backwards = trials["response_time_ms"] < 0
     counts["negative_response_times"] = int(backwards.sum())
-    trials.loc[backwards, "response_time_s"] = np.nan
+    trials.loc[backwards, "response_time_ms"] = np.nan
     counts["flagged_trials"] = int((trials["flags"] != "").sum())
     counts["unfinished_participants"] = int(trials.loc[~trials["finished"], "participant"].nunique())
     counts["repeated_judgements"] = int(trials.duplicated(["set", "participant", "image"]).sum())
@@ -148,12 +148,10 @@ def _columns(raw: pd.DataFrame, name: str) -> pd.DataFrame:
     for column in ("truth", "participant", "image"):
         if trials[column].isna().any():
             raise AnalysisError(f"{name}, {_line(trials[column].isna())}: the column {column} is empty; fill it in.")
-    milliseconds = "response_time_ms" in raw and "response_time_s" not in raw
     for column in NUMBERS:
-        given = "response_time_ms" if column == "response_time_s" and milliseconds else column
-        trials[column] = _numbers(raw[given]) if given in raw else np.nan
-    if milliseconds:
-        trials["response_time_s"] = trials["response_time_s"] / 1000
+        trials[column] = _numbers(raw[column]) if column in raw else np.nan
+    if "response_time_s" in raw:
+        trials["response_time_ms"] = _numbers(raw["response_time_s"]) * 1000
     trials["focus_lost"], trials["simulated"] = _yes(raw, "focus_lost"), _yes(raw, "simulated")
     trials["finished"] = _text(raw, "state", "finished") == "finished"
     trials["answered_at"] = _text(raw, "answered_at", "")

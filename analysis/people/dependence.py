@@ -15,7 +15,7 @@ from analysis.people import inference
 from analysis.people.trials import Trials
 
 Bools = NDArray[np.bool_]
-TOO_FAST_S = 0.2  # after the answer could be given: faster than people react to anything
+TOO_FAST_MS = 200.0  # after the answer could be given: faster than people react to anything
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
 SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # up to so many positions each is a point of its own, given so many trials
 QUANTILES = 5
@@ -28,9 +28,9 @@ SLOPE_METHOD = f"least squares within participants, {inference.METHOD}; p_holm o
 def exclusions(rows: pd.DataFrame) -> dict[str, Bools]:
     """What one might leave out, by name: (n,) true where a trial goes."""
     off = (rows["exposure_ms_actual"] - rows["exposure_ms_planned"]).abs() > EXPOSURE_OFF_MS
-    shown, taken = rows["exposure_ms_actual"].fillna(0.0) / 1000, rows["response_time_s"]
+    shown, taken = rows["exposure_ms_actual"].fillna(0.0), rows["response_time_ms"]
     from_onset = taken.median() > shown.median()  # as our survey measures; others may begin at the end of the exposure
-    too_fast = taken - (shown if from_onset else 0.0) < TOO_FAST_S
+    too_fast = taken - (shown if from_onset else 0.0) < TOO_FAST_MS
     each = {
         "focus lost": rows["focus_lost"],
         "exposure off by more than 50 ms": off,
@@ -98,7 +98,7 @@ TRENDS = (
     Trend("exposure", "exposure, s", "second", "each second of exposure", lambda r: r["exposure_ms_actual"] / 1000,
           lambda x: x, 0.1),
     Trend("time", "time to answer, s", "doubling", "each doubling of the time to answer",
-          lambda r: r["response_time_s"], lambda x: np.log2(x.clip(lower=0.01))),
+          lambda r: r["response_time_ms"] / 1000, lambda x: np.log2(x.clip(lower=0.01))),
 )  # fmt: skip
 
 

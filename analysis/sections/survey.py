@@ -84,11 +84,11 @@ def _one_mode(responses: pd.DataFrame) -> pd.DataFrame:
 
 def participants_of(rows: pd.DataFrame, counts: observers.Counts, positive: observers.Positive) -> pd.DataFrame:
     """One row a participant of one set; `counts` are theirs, in the order of their names."""
-    seconds = rows.groupby("participant", sort=True)["response_time_s"].median()
+    times_ms = rows.groupby("participant", sort=True)["response_time_ms"].median()
     return pd.DataFrame(
         {
             "set": rows["set"].iloc[0],
-            "participant": seconds.index,
+            "participant": times_ms.index,
             "trials": counts.trials,
             "hits": counts.hits,
             "misses": counts.misses,
@@ -103,7 +103,7 @@ def participants_of(rows: pd.DataFrame, counts: observers.Counts, positive: obse
             "false_alarm_rate": observers.false_alarm_rate(counts),
             "d_prime": observers.d_prime(counts),
             "criterion": observers.criterion(counts),
-            "median_response_time_s": seconds.to_numpy(),
+            "median_response_time_s": times_ms.to_numpy() / 1000,
         }
     )
 

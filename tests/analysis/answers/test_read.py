@@ -69,7 +69,7 @@ def test_our_own_export_is_read_with_its_names_and_milliseconds(tmp_path: Path) 
     written(tmp_path, people, name="study-skin_table-participants_data.csv")
     answers = read_csv(written(tmp_path, [header, *rows], name=name))
     assert answers.trials["image"].tolist() == ["s1", "s3"], "the spare trial takes the place of the flagged one"
-    assert answers.trials["response_time_s"].tolist() == [0.6505, 0.8]
+    assert answers.trials["response_time_ms"].tolist() == [650.5, 800]
     assert answers.trials["failed_catch"].all()
     assert answers.counts["replaced_trials"] == 1
     assert answers.counts["simulated_participants"] == 1
@@ -98,7 +98,7 @@ def test_a_negative_time_to_answer_is_unknown_and_counted(tmp_path: Path) -> Non
     lines = [HEADER + ",response_time_s", "a,i1,real,real,-3", "a,i2,generated,real,2"]
     answers = read_csv(written(tmp_path, lines))
     assert answers.counts["negative_response_times"] == 1
-    assert answers.trials["response_time_s"].tolist() == pytest.approx([np.nan, 2], nan_ok=True)
+    assert answers.trials["response_time_ms"].tolist() == pytest.approx([np.nan, 2000], nan_ok=True)
 
 
 def test_where_keeps_the_rows_asked_for(tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ def test_a_column_called_mode_may_mean_something_else(tmp_path: Path) -> None:
 
 def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
     lines = ["participant;image;truth;answer;response_time_s", "a;i1;real;real;1,25", "a;i2;real;real;soon"]
-    times = read_csv(written(tmp_path, lines)).trials["response_time_s"]
-    assert times[0] == 1.25
+    times = read_csv(written(tmp_path, lines)).trials["response_time_ms"]
+    assert times[0] == 1250
     assert pd.isna(times[1])
 
 
@@ -200,7 +200,7 @@ def assert_both_answers_are_read(workspace: Workspace) -> None:
         ["p1", "df", "s1", "real", "real"],
         ["p1", "df", "s2", "generated", "real"],
     ]
-    assert answers.trials["response_time_s"].tolist() == [0.9, 0.9]
+    assert answers.trials["response_time_ms"].tolist() == [900, 900]
     assert answers.set_versions == {"df": ["ab"]}
 
 

@@ -125,7 +125,7 @@ def test_every_exclusion_leaves_out_what_it_names_and_nothing_else() -> None:
         {
             "participant": ["a", "a", "b", "b"], "said_generated": [True, True, True, False],
             "exposure_ms_planned": [2000.0, 2000, 2000, 2000], "exposure_ms_actual": [2000.0, 2100, 2000, 2000],
-            "response_time_s": [2.05, 2.9, 2.9, 2.9], "focus_lost": [False, False, True, False],
+            "response_time_ms": [2050.0, 2900, 2900, 2900], "focus_lost": [False, False, True, False],
             "flags": ["", "exposure", "", ""], "failed_catch": [False, False, True, True],
             "finished": [True, True, True, True],
         }
@@ -149,7 +149,7 @@ def test_where_nothing_has_an_effect_one_report_in_twenty_says_that_something_ha
         for name in map(str, range(sets)):
             t = simulate(Truth(0.8), Design(people, images=40), rng)
             rows = pd.DataFrame({"position": rng.permuted(np.tile(np.arange(1.0, 21), (people, 1)), axis=1).ravel()})
-            rows = rows.assign(exposure_ms_actual=np.nan, response_time_s=rng.lognormal(0.5, 0.4, len(rows)))
+            rows = rows.assign(exposure_ms_actual=np.nan, response_time_ms=1000 * rng.lognormal(0.5, 0.4, len(rows)))
             trends[name] = survey.slopes(rows, t)
         table = dependence.stacked(survey.corrected(trends))
         naive += bool((table["low"] * table["high"] > 0).any())
