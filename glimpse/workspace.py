@@ -12,6 +12,8 @@ from glimpse.files import WorkspaceError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
+SURVEY_SCHEMA = "0001"  # the newest revision of study.db: the survey migrates to it, the analysis reads up to it
+
 # What each kind of folder is called in a sentence, the file that makes it one, and the command that makes it.
 KINDS = {
     "images": ("image set", "manifest.json", "gan_core prepare"),

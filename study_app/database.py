@@ -19,6 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_
 from sqlalchemy.orm import Session
 
 from glimpse.files import GlimpseError
+from glimpse.workspace import SURVEY_SCHEMA
 
 BUSY_MS = 30_000  # how long a writer waits for another one before it reports an error
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -148,12 +149,6 @@ def current(url: str) -> str | None:
         engine.dispose()
 
 
-def head() -> str:
-    from alembic.script import ScriptDirectory
-
-    return str(ScriptDirectory.from_config(alembic_config("")).get_current_head())
-
-
 def current_if_known(url: str) -> str | None:
     """`current`, of a database that this version can migrate. Raises SurveyError for one of a newer schema."""
     from alembic.script import ScriptDirectory
@@ -163,7 +158,7 @@ def current_if_known(url: str) -> str | None:
     if found is not None and found not in known:
         raise SurveyError(
             f"The database {_shown(url)} has schema {found}, newer than this version of Glimpse knows "
-            f"(up to {head()}): use the newer version, or another database."
+            f"(up to {SURVEY_SCHEMA}): use the newer version, or another database."
         )
     return found
 
@@ -175,13 +170,13 @@ def upgrade(url: str) -> tuple[str | None, str]:
     """
     from alembic import command
 
-    before, after = current_if_known(url), head()
-    if before != after:
+    before = current_if_known(url)
+    if before != SURVEY_SCHEMA:
         try:
-            command.upgrade(alembic_config(url), "head")
+            command.upgrade(alembic_config(url), SURVEY_SCHEMA)
         except exc.DBAPIError as error:
             raise SurveyError(f"The database {_shown(url)} cannot be migrated: {_reason(error)}.") from None
-    return before, after
+    return before, SURVEY_SCHEMA
 
 
 def check_writable(database: Database) -> None:

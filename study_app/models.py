@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 from sqlalchemy import (
     JSON,
     Boolean,
+    CheckConstraint,
     Dialect,
     Float,
     ForeignKey,
@@ -70,10 +71,16 @@ class Base(DeclarativeBase):
         naming_convention={
             "ix": "ix_%(table_name)s_%(column_0_N_name)s",
             "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
             "fk": "fk_%(table_name)s_%(column_0_N_name)s",
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
+    """The column holds one of these words; the migrations state the same list."""
+    return CheckConstraint(f"{column} IN ({', '.join(map(repr, values))})", name=column)
 
 
 class StimulusSet(Base):
@@ -120,6 +127,7 @@ class Study(Base):
     state: Mapped[str] = mapped_column(String(8), default="open")
     created_at: Mapped[datetime] = mapped_column(default=now)
     versions: Mapped[list[StudyVersion]] = relationship(back_populates="study", order_by="StudyVersion.id")
+    __table_args__ = (one_of("state", STUDY_STATES),)
 
     @property
     def current(self) -> StudyVersion:
@@ -138,6 +146,7 @@ class StudyVersion(Base):
     loaded_at: Mapped[datetime] = mapped_column(default=now)
     study: Mapped[Study] = relationship(back_populates="versions")
     sets: Mapped[list[StudySet]] = relationship(order_by="StudySet.place")
+    __table_args__ = (one_of("mode", MODES),)
 
 
 class StudySet(Base):
@@ -179,7 +188,10 @@ class Participant(Base):
     set: Mapped[StimulusSet | None] = relationship()
     external: Mapped[ExternalIdentity | None] = relationship(back_populates="participant")
     trials: Mapped[list[Trial]] = relationship(back_populates="participant", order_by="Trial.position")
-    __table_args__ = (Index("ix_participant_allocation", "study_id", "simulated", "state", "last_seen_at", "set_id"),)
+    __table_args__ = (
+        Index("ix_participant_allocation", "study_id", "simulated", "state", "last_seen_at", "set_id"),
+        one_of("state", PARTICIPANT_STATES),
+    )
 
 
 class ExternalIdentity(Base):
@@ -218,4 +230,4 @@ class Trial(Base):
     answered_at: Mapped[datetime | None]
     participant: Mapped[Participant] = relationship(back_populates="trials")
     stimulus: Mapped[Stimulus] = relationship()
-    __table_args__ = (UniqueConstraint("participant_id", "position"),)
+    __table_args__ = (UniqueConstraint("participant_id", "position"), one_of("kind", TRIAL_KINDS))

@@ -21,10 +21,9 @@ import pandas as pd
 from analysis.answers.tidy import Responses, tidy
 from analysis.section import AnalysisError
 from glimpse.files import sha256_file
-from glimpse.workspace import Workspace
+from glimpse.workspace import SURVEY_SCHEMA, Workspace
 
 VIEWS = ("responses", "participants")
-NEWEST = "0004"  # the newest schema of the survey's database that this version reads
 MISSING = ["", "NA", "N/A", "NaN", "nan", "null", "NULL", "None"]
 
 
@@ -146,10 +145,10 @@ def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
                 # One transaction, so that the two views belong together.
                 if inspect(connection).has_table("alembic_version"):
                     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
-                    if found is not None and found > NEWEST:
+                    if found is not None and found > SURVEY_SCHEMA:
                         raise AnalysisError(
                             f"The survey's database has schema {found}, newer than this version of Glimpse reads (up "
-                            f"to {NEWEST}): use the newer version, or another database."
+                            f"to {SURVEY_SCHEMA}): use the newer version, or another database."
                         )
                 answers, people = (connection.execute(text(f"SELECT * FROM {view}")) for view in VIEWS)
                 return pd.DataFrame(answers.all(), columns=[*answers.keys()]), pd.DataFrame(

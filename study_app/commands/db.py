@@ -28,5 +28,6 @@ def upgrade(args: argparse.Namespace, workspace: Workspace) -> None:
 def current(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app import database
 
-    found, head = database.current(workspace.database_url), database.head()
-    print(f"{found or '(none)'}" + (" (head)" if found == head else f" (this version knows up to {head})"))
+    found = database.current(workspace.database_url)
+    newest = database.SURVEY_SCHEMA
+    print(f"{found or '(none)'}" + (" (head)" if found == newest else f" (this version knows up to {newest})"))

@@ -12,8 +12,8 @@ depends_on = None
 
 MOMENT = sa.String(24)
 
-# One row per answered trial that counts. Catch trials are left out: `participants` sums them up. Booleans are 0 and 1
-# in every database. `replaced` is 1 where a spare trial was answered in the place of one whose exposure went wrong.
+# One row per answered trial, attention trials (kind 'catch') left out: `participants` counts them. Booleans are 0 and 1
+# in every database. `replaced`: a spare trial was answered instead of this one, whose exposure went wrong.
 RESPONSES = """
 CREATE VIEW responses AS
 SELECT p.public_id AS participant,
@@ -48,7 +48,8 @@ JOIN stimulus i ON i.id = t.stimulus_id
 WHERE t.answer IS NOT NULL AND t.kind <> 'catch'
 """
 
-# One row per person, whatever became of them; `questionnaire` and `device` are JSON texts.
+# One row per participant in any state; `questionnaire` and `device` are JSON texts. `excluded`: more attention trials
+# were wrong than the study version they agreed to allows (`trials.catch_wrong`, none where it does not say).
 PARTICIPANTS = """
 CREATE VIEW participants AS
 SELECT p.public_id AS participant,
@@ -71,6 +72,9 @@ SELECT p.public_id AS participant,
          WHERE t.participant_id = p.id AND t.kind = 'catch' AND t.answer IS NOT NULL) AS catch_trials,
        (SELECT COUNT(*) FROM trial t JOIN stimulus i ON i.id = t.stimulus_id
          WHERE t.participant_id = p.id AND t.kind = 'catch' AND t.answer = i.truth) AS catch_correct,
+       CASE WHEN (SELECT COUNT(*) FROM trial t JOIN stimulus i ON i.id = t.stimulus_id
+         WHERE t.participant_id = p.id AND t.kind = 'catch' AND t.answer <> i.truth) > COALESCE({allowed}, 0)
+         THEN 1 ELSE 0 END AS excluded,
        CAST(p.questionnaire AS TEXT) AS questionnaire,
        CAST(p.device AS TEXT) AS device,
        p.comment AS comment
@@ -79,6 +83,10 @@ JOIN study y ON y.id = p.study_id
 JOIN study_version v ON v.id = p.version_id
 LEFT JOIN stimulus_set s ON s.id = p.set_id
 """
+ALLOWED = {
+    "sqlite": "json_extract(v.definition, '$.trials.catch_wrong')",
+    "postgresql": "CAST(v.definition -> 'trials' ->> 'catch_wrong' AS INTEGER)",
+}
 
 
 def upgrade() -> None:
@@ -103,6 +111,8 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(8), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("origin", sa.JSON(), nullable=False),
+        sa.Column("shown", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("shown_simulated", sa.Integer(), nullable=False, server_default="0"),
         sa.ForeignKeyConstraint(["set_id"], ["stimulus_set.id"], name="fk_stimulus_set_id"),
         sa.PrimaryKeyConstraint("id", name="pk_stimulus"),
         sa.UniqueConstraint("set_id", "public_id", name="uq_stimulus_set_id_public_id"),
@@ -123,6 +133,7 @@ def upgrade() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_study"),
         sa.UniqueConstraint("slug", name="uq_study_slug"),
+        sa.CheckConstraint("state IN ('open', 'paused', 'closed')", name="ck_study_state"),
     )
     op.create_table(
         "study_version",
@@ -134,6 +145,7 @@ def upgrade() -> None:
         sa.Column("loaded_at", MOMENT, nullable=False),
         sa.ForeignKeyConstraint(["study_id"], ["study.id"], name="fk_study_version_study_id"),
         sa.PrimaryKeyConstraint("id", name="pk_study_version"),
+        sa.CheckConstraint("mode IN ('fixed', 'staircase', 'unlimited')", name="ck_study_version_mode"),
     )
     op.create_index("ix_study_version_study_id", "study_version", ["study_id"])
     op.create_table(
@@ -157,6 +169,7 @@ def upgrade() -> None:
         sa.Column("set_id", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(12), nullable=False),
         sa.Column("simulated", sa.Boolean(), nullable=False),
+        sa.Column("away", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("stage", sa.String(16), nullable=False),
         sa.Column("seed", sa.Integer(), nullable=True),
         sa.Column("language", sa.String(8), nullable=False),
@@ -172,6 +185,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["version_id"], ["study_version.id"], name="fk_participant_version_id"),
         sa.ForeignKeyConstraint(["set_id"], ["stimulus_set.id"], name="fk_participant_set_id"),
         sa.PrimaryKeyConstraint("id", name="pk_participant"),
+        sa.CheckConstraint(
+            "state IN ('working', 'finished', 'returned', 'timed-out', 'screened-out', 'no-consent', 'withdrawn')",
+            name="ck_participant_state",
+        ),
         sa.UniqueConstraint("public_id", name="uq_participant_public_id"),
         sa.UniqueConstraint("token", name="uq_participant_token"),
         sa.UniqueConstraint("withdrawal_token", name="uq_participant_withdrawal_token"),
@@ -213,12 +230,13 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["participant_id"], ["participant.id"], name="fk_trial_participant_id"),
         sa.ForeignKeyConstraint(["stimulus_id"], ["stimulus.id"], name="fk_trial_stimulus_id"),
         sa.PrimaryKeyConstraint("id", name="pk_trial"),
+        sa.CheckConstraint("kind IN ('scored', 'spare', 'catch')", name="ck_trial_kind"),
         sa.UniqueConstraint("nonce", name="uq_trial_nonce"),
         sa.UniqueConstraint("participant_id", "position", name="uq_trial_participant_id_position"),
     )
     op.create_index("ix_trial_stimulus_id", "trial", ["stimulus_id"])
     op.execute(RESPONSES)
-    op.execute(PARTICIPANTS)
+    op.execute(PARTICIPANTS.format(allowed=ALLOWED[op.get_bind().dialect.name]))
 
 
 def downgrade() -> None:

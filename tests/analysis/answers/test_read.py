@@ -12,10 +12,9 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine, text
 
-from analysis.answers.read import NEWEST, read_csv, read_database
+from analysis.answers.read import read_csv, read_database
 from analysis.section import AnalysisError
 from glimpse.workspace import Workspace
-from study_app.database import head
 from tests.study_app.cluster import binaries, private_cluster
 
 HEADER = "participant,image,truth,answer"
@@ -236,7 +235,6 @@ def test_a_database_without_the_views_is_told_to_be_upgraded(workspace: Workspac
 
 
 def test_a_database_of_a_newer_schema_is_named_answered_or_not(workspace: Workspace) -> None:
-    assert head() == NEWEST, "a migration was added: see that its views are read, and say so in analysis.answers.read"
     workspace.root.mkdir()
     survey_database(workspace.database_url)
     engine = create_engine(workspace.database_url)
