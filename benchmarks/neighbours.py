@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.images.runs import View
+from analysis.images.runs import ResizedImages
 from analysis.sections.neighbours import Neighbours, nearest, shortlist_recall
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet
@@ -66,7 +66,7 @@ def at_full_size(workspace: Workspace, name: str, count: int, most: int | None, 
     last = images.groups[asked[min(count, len(asked)) - 1]]
     asked = asked[images.groups[asked] <= last]
     others = np.flatnonzero(~np.isin(images.groups, images.groups[asked]))
-    targets = View(images.images, evenly(others, most or len(others)), images.height, images.width)
+    targets = ResizedImages(images.images, evenly(others, most or len(others)), images.height, images.width)
     queries = images.images[evenly(asked, count)]
     begin = time.perf_counter()
     nearest(queries, targets, k=3, progress=True)

@@ -1,4 +1,4 @@
-"""What the workspace holds to be judged: each run that makes images from nothing, beside the image set it imitates.
+"""The runs to evaluate: each unconditional run of the workspace, beside the image set it was trained on.
 
 Reads configurations without torch; torch is loaded when images are generated.
 """
@@ -32,7 +32,7 @@ GENERATED = 1000  # images of each run that the report looks at
 
 
 @dataclass(frozen=True)
-class View:
+class ResizedImages:
     """Some images of a mapped set at another size, read when indexed."""
 
     images: NDArray[np.uint8]
@@ -60,7 +60,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Imitation:
+class EvaluatedRun:
     """One unconditional run, its generator chosen while training, and the real images it was trained on."""
 
     run: Run
@@ -85,9 +85,9 @@ class Imitation:
     def groups(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
         return self.real.groups[rows]
 
-    def view(self, rows: NDArray[np.intp]) -> View:
+    def real_images(self, rows: NDArray[np.intp]) -> ResizedImages:
         """The real images at these rows, at the run's size, read when asked for."""
-        return View(self.real.images, rows, *self.size)
+        return ResizedImages(self.real.images, rows, *self.size)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -104,8 +104,8 @@ class Imitation:
     def real_features(self, extractor: Extractor, rows: NDArray[np.intp], context: Context) -> Features:
         source = sha256_json([self.real.sha256, self.size, rows.tolist()])
         return features.extract(
-            extractor, features.batches(self.view(rows)), len(rows), source=source, folder=context.workspace.features,
-            label=f"features of {self.real.name}", progress=context.progress,
+            extractor, features.batches(self.real_images(rows)), len(rows), source=source,
+            folder=context.workspace.features, label=f"features of {self.real.name}", progress=context.progress,
         )  # fmt: skip
 
     def generated_features(
@@ -122,13 +122,13 @@ class Imitation:
     def extractor(self, context: Context) -> Extractor:
         """The context's extractor, calibrated on this run's training images where it is the random one."""
         rows = self.rows("train")
-        return features.extractor_for(context, evenly(self.view(rows), 512))
+        return features.extractor_for(context, evenly(self.real_images(rows), 512))
 
     def _index_sha256(self) -> str:
         return str(self.real.manifest["files"]["index.csv"])
 
 
-def imitations(context: Context) -> tuple[list[Imitation], list[str]]:
+def evaluated_runs(context: Context) -> tuple[list[EvaluatedRun], list[str]]:
     """The unconditional runs whose generator and image set are there, and a sentence for each that is left out."""
     found, left_out = [], []
     workspace = context.workspace
@@ -154,7 +154,7 @@ def imitations(context: Context) -> tuple[list[Imitation], list[str]]:
             )
             continue
         device = features.device_of(context.device)
-        found.append(Imitation(run, folder, sha256_file(generator), real, device, context.seed))
+        found.append(EvaluatedRun(run, folder, sha256_file(generator), real, device, context.seed))
     return found, left_out
 
 

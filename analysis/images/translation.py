@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.images import features
 from analysis.images.features import Features, source_of
-from analysis.images.runs import FEWEST, Imitation, image_set
+from analysis.images.runs import FEWEST, EvaluatedRun, image_set
 from analysis.section import Context
 from gan_core.training.run import Run
 from glimpse.files import sha256_file
@@ -31,8 +31,8 @@ class Direction:
 
     name: str  # as `publish` calls the stimulus set
     domain: str  # what it makes
-    source: Imitation  # the run beside the images that it translates
-    target: Imitation  # and beside those that they should look like
+    source: EvaluatedRun  # the run beside the images that it translates
+    target: EvaluatedRun  # and beside those that they should look like
     donors: ImageSet | None  # lends masks; None where the images' own say where, or none is needed
 
     @property
@@ -56,7 +56,7 @@ class Direction:
         translator = load_translator(self.target.folder, self.domain, self.target.device)
         masks = self.source.real.masks
         lent = None if self.donors is None else random_masks(self.donors, len(rows), np.random.default_rng(seed))
-        for i, image in enumerate(self.source.view(rows)[:]):
+        for i, image in enumerate(self.source.real_images(rows)[:]):
             mask = None
             if translator.needs_mask:
                 given = lent[i] if lent is not None else None if masks is None else np.asarray(masks[rows[i]])
@@ -79,7 +79,9 @@ def directions(context: Context) -> list[Direction]:
         if any(s is None or len(s) < FEWEST for s in sets.values()):
             continue
         device, sha256 = features.device_of(context.device), sha256_file(generator)
-        beside = {d: Imitation(run, folder, sha256, s, device, context.seed) for d, s in sets.items() if s is not None}
+        beside = {
+            d: EvaluatedRun(run, folder, sha256, s, device, context.seed) for d, s in sets.items() if s is not None
+        }
         ways = {name: (experiment.source, experiment.target)}
         if experiment.way == "cyclic":
             ways = {f"{name}-add": ways[name], f"{name}-remove": ways[name][::-1]}
@@ -114,7 +116,7 @@ def translate(direction: Direction, context: Context) -> Translated:
     truth: dict[str, float | None] = {}
     real = source.real
     if real.truth is not None and real.masks is not None and direction.domain == "healthy":
-        for kind, images in (("translated", made), ("untouched", source.view(rows))):
+        for kind, images in (("translated", made), ("untouched", source.real_images(rows))):
             score = TruthScore()
             for i, row in enumerate(rows):
                 score.add(images[i], shrink(real.truth[row], *source.size), shrink_mask(real.masks[row], *source.size))

@@ -22,7 +22,7 @@ from scipy import stats
 from analysis.figures import pictures, quality
 from analysis.images.distances import kid_of_rows
 from analysis.images.features import Images, batches
-from analysis.images.runs import GENERATED, Imitation, gathered, imitations
+from analysis.images.runs import GENERATED, EvaluatedRun, evaluated_runs, gathered
 from analysis.section import AnalysisError, Context, Part
 from glimpse.images import evenly
 
@@ -172,7 +172,7 @@ def data_copying(
 
 def compute(context: Context) -> Part | None:
     """The test for each run, with C_T and the KID gap beside it and the worst pairs to look at."""
-    found, notes = imitations(context)
+    found, notes = evaluated_runs(context)
     scores: dict[str, Any] = {}
     sentences: list[str] = []
     figures: dict[str, Any] = {}
@@ -238,10 +238,10 @@ def _sentence(name: str, verdict: Verdict) -> str:
     return f"{found}: {'a sign of copying' if verdict.alarm else 'no sign of copying'}; {resolution}."
 
 
-def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
+def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
     train_rows, test_rows = run.rows("train"), run.rows("test")
     square = run.size[0] == run.size[1]
-    train, test = descriptors(run.view(train_rows)), descriptors(run.view(test_rows))
+    train, test = descriptors(run.real_images(train_rows)), descriptors(run.real_images(test_rows))
     images = gathered(run.generated())
     generated = descriptors(images)
     groups = run.groups(train_rows)
@@ -262,7 +262,7 @@ def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _kid_gap(run: Imitation, context: Context) -> dict[str, float | None]:
+def _kid_gap(run: EvaluatedRun, context: Context) -> dict[str, float | None]:
     """KID of the generated images to training and to test images, and the latter less the former: above zero where
     training is imitated too well. At most 2,000 of either are drawn; KID is unbiased whatever their number."""
     train, test = run.rows("train"), run.rows("test")
@@ -280,8 +280,8 @@ def _kid_gap(run: Imitation, context: Context) -> dict[str, float | None]:
     return {**found, "gap": gap}
 
 
-def _draw_pairs(run: Imitation, generated: NDArray[np.uint8], ratio: FloatArray, nearest: NDArray[np.intp]) -> Any:
-    real = run.view(np.asarray(nearest, int))
+def _draw_pairs(run: EvaluatedRun, generated: NDArray[np.uint8], ratio: FloatArray, nearest: NDArray[np.intp]) -> Any:
+    real = run.real_images(np.asarray(nearest, int))
     above = [(image, f"ratio {value:.2f}") for image, value in zip(generated, ratio, strict=True)]
     below = [(real[i], str(run.real.index["image_id"].iloc[int(row)])) for i, row in enumerate(nearest)]
     return pictures.gallery([("generated", above), ("nearest training image", below)])

@@ -19,7 +19,7 @@ from tqdm import tqdm
 
 from analysis.figures import quality as draw
 from analysis.images.features import Images, checked_images
-from analysis.images.runs import Imitation, gathered, imitations
+from analysis.images.runs import EvaluatedRun, evaluated_runs, gathered
 from analysis.section import AnalysisError, Context, Part
 from glimpse.images import evenly
 
@@ -167,7 +167,7 @@ def _exhaustive(queries: NDArray[np.uint8], targets: Images, k: int, device: str
 
 def compute(context: Context) -> Part | None:
     """The first generated images of each run with their nearest training images under SSIM and MSE."""
-    found, notes = imitations(context)
+    found, notes = evaluated_runs(context)
     if not found:
         return None
     rows, scores = [], {}
@@ -214,15 +214,15 @@ def compute(context: Context) -> Part | None:
     )  # fmt: skip
 
 
-def _of_run(run: Imitation, train: NDArray[np.intp], progress: bool) -> dict[str, Any]:
+def _of_run(run: EvaluatedRun, train: NDArray[np.intp], progress: bool) -> dict[str, Any]:
     queries = gathered(run.generated(QUERIES))
-    targets = run.view(train)
+    targets = run.real_images(train)
     result: dict[str, Any] = {}
     k = min(NEIGHBOURS, len(train))
     for by in ("ssim", "mse"):
         neighbours = nearest(queries, targets, k, by, device=run.device, progress=progress)
         result[f"{by}_rows"], result[f"{by}_scores"] = train[neighbours.indices], neighbours.scores
-    few = run.view(evenly(train, min(CHECKED_TARGETS, CHECKED_PIXELS // (run.size[0] * run.size[1]))))
+    few = run.real_images(evenly(train, min(CHECKED_TARGETS, CHECKED_PIXELS // (run.size[0] * run.size[1]))))
     asked = queries[:CHECKED_QUERIES]
     exact = nearest(asked, few, k, shortlist=None, device=run.device)
     result["recall"] = shortlist_recall(nearest(asked, few, k, device=run.device), exact)
@@ -230,12 +230,12 @@ def _of_run(run: Imitation, train: NDArray[np.intp], progress: bool) -> dict[str
     return result
 
 
-def _draw(run: Imitation, result: dict[str, Any]) -> Any:
+def _draw(run: EvaluatedRun, result: dict[str, Any]) -> Any:
     queries = gathered(run.generated(QUERIES))
     blocks = []
     for by, name in (("ssim", "SSIM"), ("mse", "MSE")):
         pairs = [
-            (queries[i], [(run.view(np.array([row]))[0], float(score))
+            (queries[i], [(run.real_images(np.array([row]))[0], float(score))
                           for row, score in zip(result[f"{by}_rows"][i], result[f"{by}_scores"][i], strict=True)])
             for i in range(min(DRAWN, len(queries)))
         ]  # fmt: skip

@@ -22,7 +22,7 @@ from analysis.images.distances import (
     subsampling_interval,
 )
 from analysis.images.features import Features
-from analysis.images.runs import GENERATED, Imitation, imitations
+from analysis.images.runs import GENERATED, EvaluatedRun, evaluated_runs
 from analysis.images.translation import Direction, directions, translate
 from analysis.section import AnalysisError, Context, Part
 from glimpse.images import one_of_each
@@ -141,21 +141,21 @@ def real_against_real(
 
 def compute(context: Context) -> Part | None:
     """Distances of every run to real test images (training images where none were held out), translations too."""
-    imitating, notes = imitations(context)
-    found: list[Imitation | Direction] = [*imitating, *directions(context)]
+    unconditional, notes = evaluated_runs(context)
+    found: list[EvaluatedRun | Direction] = [*unconditional, *directions(context)]
     if not found:
         return Part("quality", "Distances to real images", {}, notes) if notes else None
     scores: dict[str, Any] = {}
     sentences, rows = [], []
     distance, sizes = "", set()
     for one in found:
-        run = one if isinstance(one, Imitation) else one.target
+        run = one if isinstance(one, EvaluatedRun) else one.target
         against = "test" if len(run.rows("test")) >= 2 else "train"
         extractor = run.extractor(context)
         distance = extractor.distance
         result = context.cached(
             "quality", {**one.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
-            partial(_of_run, run, context, against) if isinstance(one, Imitation) else
+            partial(_of_run, run, context, against) if isinstance(one, EvaluatedRun) else
             partial(_of_direction, one, context, against), version=3,
         )  # fmt: skip
         scores[one.name] = {"extractor": extractor.name, "distance": distance, "against": against, **result}
@@ -203,7 +203,7 @@ def compute(context: Context) -> Part | None:
     )  # fmt: skip
 
 
-def _of_run(run: Imitation, context: Context, against: str) -> dict[str, Any]:
+def _of_run(run: EvaluatedRun, context: Context, against: str) -> dict[str, Any]:
     real, groups, pool, pool_groups = real_images(run, context, against)
     count = min(max(GENERATED, len(real)), BIASED_BELOW)
     generated = run.generated_features(run.extractor(context), context, count)
@@ -226,7 +226,7 @@ def _of_direction(direction: Direction, context: Context, against: str) -> dict[
 
 
 def real_images(
-    run: Imitation, context: Context, against: str
+    run: EvaluatedRun, context: Context, against: str
 ) -> tuple[Features, NDArray[Any], Features, NDArray[Any]]:
     """Features and groups of the real images to compare with, then of all real ones, compared among themselves."""
     rng = np.random.default_rng(context.seed)

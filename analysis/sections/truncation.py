@@ -23,7 +23,7 @@ from analysis.images.distances import (
     precision_recall,
 )
 from analysis.images.features import Features
-from analysis.images.runs import Imitation, imitations
+from analysis.images.runs import EvaluatedRun, evaluated_runs
 from analysis.section import Context, Part
 from analysis.sections.quality import real_against_real, real_images
 from glimpse.images import one_of_each
@@ -48,7 +48,7 @@ def score(real: Features, groups: NDArray[Any], generated: Features) -> dict[str
 
 def compute(context: Context) -> Part | None:
     """The table and curves of every unconditional run."""
-    found, notes = imitations(context)
+    found, notes = evaluated_runs(context)
     if not found:
         return None
     rows: list[dict[str, Any]] = []
@@ -121,7 +121,7 @@ def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[
     return words + "."
 
 
-def _of_run(run: Imitation, context: Context) -> dict[str, Any]:
+def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
     extractor = run.extractor(context)
     against = "test" if len(run.rows("test")) >= 2 else "train"
     real, groups, pool, pool_groups = real_images(run, context, against)

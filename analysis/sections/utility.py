@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.figures import quality as draw
 from analysis.images.features import checked, extractor_for
-from analysis.images.runs import Imitation, imitations
+from analysis.images.runs import EvaluatedRun, evaluated_runs
 from analysis.section import Context, Part
 from glimpse.images import evenly
 
@@ -99,7 +99,7 @@ def _resampled(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int
 
 def compute(context: Context) -> Part | None:
     """The two tasks, as far as the workspace has a run of both classes with held-out images."""
-    found, _ = imitations(context)
+    found, _ = evaluated_runs(context)
     scores: dict[str, Any] = {}
     sentences, tables, figures, captions = [], {}, {}, {}
     for classes in TASKS:
@@ -116,7 +116,7 @@ def compute(context: Context) -> Part | None:
         name = "-".join(classes)
         task = f"{classes[0]} against {classes[1]}"
         trains = tuple(r.rows("train")[evenly(np.arange(len(r.rows("train"))), IMAGES)] for r in (first, second))
-        few = [evenly(r.view(rows), 256) for r, rows in zip((first, second), trains, strict=True)]
+        few = [evenly(r.real_images(rows), 256) for r, rows in zip((first, second), trains, strict=True)]
         extractor = extractor_for(context, np.concatenate(few))
         result = context.cached(
             "utility",
@@ -151,9 +151,9 @@ def compute(context: Context) -> Part | None:
 
 
 def _of_task(
-    runs: tuple[Imitation, ...], trains: tuple[NDArray[np.intp], ...], extractor: Extractor, context: Context
+    runs: tuple[EvaluatedRun, ...], trains: tuple[NDArray[np.intp], ...], extractor: Extractor, context: Context
 ) -> dict[str, Any]:
-    def on(rows: NDArray[np.intp], run: Imitation) -> FloatArray:
+    def on(rows: NDArray[np.intp], run: EvaluatedRun) -> FloatArray:
         return checked(run.real_features(extractor, rows, context).values)
 
     real, real_groups = zip(*[(on(t, r), r.groups(t)) for r, t in zip(runs, trains, strict=True)], strict=True)
