@@ -31,13 +31,13 @@ CODES = ("cannot tell", "detectable", "undecided")
 
 def power(truth: Truth, design: Design, simulations: int, bound: float, rng: np.random.Generator) -> dict[str, float]:
     """The share of simulated surveys with each verdict."""
-    from analysis.people import inference
+    from analysis.people import equivalence, inference
     from analysis.people.simulation import simulate
 
     found = dict.fromkeys(CODES, 0)
     for _ in range(simulations):
         accuracy = inference.balanced_accuracy(simulate(truth, design, rng))
-        found[inference.verdict(accuracy, design.participants, bound).code] += 1
+        found[equivalence.verdict(accuracy, design.participants, bound).code] += 1
     return {code: n / simulations for code, n in found.items()}
 
 
@@ -169,7 +169,7 @@ def _truth(args: argparse.Namespace) -> tuple[Truth, str]:
         return assumed, "as in Stein et al. 2023"
     from analysis.answers.read import read_csv, read_database
     from analysis.people import mixed
-    from analysis.people.trials import trials
+    from analysis.people.trials import Trials
     from analysis.section import AnalysisError
 
     if args.pilot == "workspace":
@@ -183,7 +183,7 @@ def _truth(args: argparse.Namespace) -> tuple[Truth, str]:
     if (len(sets) > 1) if args.set is None else (args.set not in sets):
         raise AnalysisError(f"--set: choose one of the pilot's sets: {', '.join(sets)}.")
     frame = frame if args.set is None else frame[frame["set"] == args.set]
-    model = mixed.fit(trials(frame["said_generated"], frame["is_generated"], frame["participant"], frame["image"]))
+    model = mixed.fit(Trials.from_table(frame))
     truth = model.truth()
     if truth is None:
         raise AnalysisError(f"The pilot cannot be modelled ({model.d_prime.note}): leave --pilot out.")

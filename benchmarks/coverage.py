@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.people import dependence, inference, mixed, sequential, thresholds
+from analysis.people import dependence, equivalence, inference, mixed, sequential, significance, thresholds
 from analysis.people import image_rates as images
 from analysis.people.simulation import Design, Truth, simulate, staircases
 from analysis.people.trials import Trials
@@ -114,7 +114,7 @@ def study(case: Case, simulations: int, seed: int = 0, model: bool = False, riva
         for name, estimate in estimates(answers, model).items():
             low, high = estimate.ci95 or (np.nan, np.nan)
             note(f"covers: {name}", low <= true[name] <= high)
-        equal, chance = inference.equivalence(inference.balanced_accuracy(answers), BOUND)
+        equal, chance = equivalence.equivalence(inference.balanced_accuracy(answers), BOUND)
         note("equivalent", equal < 0.05)
         note("detectable", chance < 0.05)
         if rivals:
@@ -168,7 +168,7 @@ def others(simulations: int, seed: int = 0) -> dict[tuple[str, str], Floats]:
         half = answers.image % 2 == 0
         for case, dulled, gap in (("the same people, sets alike", 0.0, 0.0), ("one set half as plain", 0.5, able / 2)):
             given = guessing_at(answers, dulled * ~half, rng)
-            (pair,) = inference.compare_sets({"a": given.where(half), "b": given.where(~half)})
+            (pair,) = significance.compare_sets({"a": given.where(half), "b": given.where(~half)})
             note(case, "difference of two sets", pair.difference.ci95, gap)
         answers, order = simulate(truth, Design(50), rng), rng.permuted(position, axis=1).ravel()
         for case, tired in (("nothing changes", 0.0), ("from able to guessing in 20 trials", 1 / 19)):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.people import inference
+from analysis.people.equivalence import verdict as verdict_of
 from analysis.people.trials import Trials
 
 Bools = NDArray[np.bool_]
@@ -64,7 +65,7 @@ def sensitivity(rows: pd.DataFrame, answers: Trials, bound: float) -> pd.DataFra
         else:
             people = len(np.unique(left.participant))
             balanced = inference.balanced_accuracy(left)
-            verdict = inference.verdict(balanced, people, bound)
+            verdict = verdict_of(balanced, people, bound)
             low, high = balanced.ci95 or (None, None)
             line |= {
                 "participants": people, "balanced_accuracy": balanced.value, "low": low, "high": high,

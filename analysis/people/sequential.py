@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from analysis.people.inference import Code
+from analysis.people.equivalence import Code
 from glimpse.observers import Floats
 
 GRID = np.linspace(0.0, 1.0, 201)  # the means that are tried; the interval is read off to this precision

@@ -13,7 +13,7 @@ so, never extrapolated. HYPE-time and HYPE-infinity: Zhou et al. 2019.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -118,8 +118,4 @@ def median_threshold(found: Thresholds) -> Estimate:
 
 def error_rate(answers: Trials) -> Estimate:
     """HYPE-infinity: the share of wrong answers with no time limit; 0.5 is perfect realism, above it 'hyper-real'."""
-    found = inference.accuracy(answers)
-    if found.value is None:
-        return found
-    interval = None if found.ci95 is None else (1 - found.ci95[1], 1 - found.ci95[0])
-    return replace(found, value=1 - found.value, ci95=interval)
+    return inference.accuracy(answers).complement()

@@ -1,4 +1,4 @@
-"""The answers as arrays: one entry a scored trial. What every statistic of the survey is computed from."""
+"""The answers as arrays, one entry per scored trial: the input of every statistic of the survey."""
 
 from __future__ import annotations
 
@@ -15,18 +15,41 @@ Bools = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Trials:
-    """n answers. Codes are any integers from 0; several sets may share participants and images by sharing codes."""
+    """n answers.
+
+    Participants and images are coded as integers from 0. Several sets share participants and images by sharing codes.
+
+    >>> answers = Trials.from_labels([1, 0, 1], [1, 1, 0], ["ann", "ann", "bob"], ["a.png", "b.png", "c.png"])
+    >>> answers.correct
+    array([ True, False, False])
+    >>> answers.counts()  # one entry per participant
+    Counts(hits=array([1, 0]), misses=array([1, 0]), false_alarms=array([0, 1]), correct_rejections=array([0, 0]))
+    """
 
     said_generated: Bools  # (n,)
     is_generated: Bools  # (n,)
     participant: Integers  # (n,) codes
     image: Integers  # (n,) codes
 
+    @staticmethod
+    def from_labels(said_generated: Any, is_generated: Any, participant: Any, image: Any) -> Trials:
+        """Trials from four columns, (n,) each: the first two as truth values, the others as any labels."""
+        codes = [
+            np.unique(np.asarray(labels), return_inverse=True)[1].astype(np.int64) for labels in (participant, image)
+        ]
+        return Trials(np.asarray(said_generated, bool), np.asarray(is_generated, bool), codes[0], codes[1])
+
+    @staticmethod
+    def from_table(rows: Any) -> Trials:
+        """Trials from a table of scored trials (`analysis.answers.tidy.Responses.trials`)."""
+        return Trials.from_labels(rows["said_generated"], rows["is_generated"], rows["participant"], rows["image"])
+
     def __len__(self) -> int:
         return len(self.said_generated)
 
     @property
     def correct(self) -> Bools:
+        """Whether each answer is right, (n,)."""
         return self.said_generated == self.is_generated
 
     def where(self, mask: Any) -> Trials:
@@ -39,17 +62,11 @@ class Trials:
         return count(self.said_generated, self.is_generated, codes, len(people))
 
 
-def trials(said_generated: Any, is_generated: Any, participant: Any, image: Any) -> Trials:
-    """Trials from columns of a table: the first two as truth values, the others as any labels."""
-    codes = [np.unique(np.asarray(column), return_inverse=True)[1].astype(np.int64) for column in (participant, image)]
-    return Trials(np.asarray(said_generated, bool), np.asarray(is_generated, bool), codes[0], codes[1])
-
-
-def join(parts: list[Trials]) -> Trials:
-    """Several lots of trials after each other."""
+def join(blocks: list[Trials]) -> Trials:
+    """Several blocks of trials, one after the other; equal codes mean the same participant or image."""
     return Trials(
-        np.concatenate([p.said_generated for p in parts]),
-        np.concatenate([p.is_generated for p in parts]),
-        np.concatenate([p.participant for p in parts]),
-        np.concatenate([p.image for p in parts]),
+        np.concatenate([b.said_generated for b in blocks]),
+        np.concatenate([b.is_generated for b in blocks]),
+        np.concatenate([b.participant for b in blocks]),
+        np.concatenate([b.image for b in blocks]),
     )

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.figures import trends as figures
-from analysis.people import inference
+from analysis.people import significance
 from analysis.section import AnalysisError, Context, Part
 from analysis.sections.verdicts import LEVEL
 from glimpse.files import GlimpseError, read_json, sha256_file
@@ -213,7 +213,7 @@ def correlate(by_image: pd.DataFrame) -> pd.DataFrame:
                 low, high = found.pop("ci95") or (None, None)
                 rows.append({"set": name, "truth": truth, "measure": measure, **found, "low": low, "high": high})
     tested = [row["p"] for row in rows if row["p"] is not None]
-    holm = iter(inference.holm(tested))
+    holm = iter(significance.holm(tested))
     return pd.DataFrame([{**row, "p_holm": None if row["p"] is None else next(holm)} for row in rows])
 
 

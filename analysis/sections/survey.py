@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.people import dependence, image_rates, inference, mixed, sequential
+from analysis.people import dependence, equivalence, image_rates, inference, mixed, sequential, significance
 from analysis.people.dependence import stacked
-from analysis.people.trials import Trials, trials
+from analysis.people.trials import Trials
 from analysis.section import Context, Part
 from analysis.sections import survey_figures, verdicts
 from analysis.sections.verdicts import PAPER_F1
@@ -35,7 +35,7 @@ def compute(context: Context) -> Part | None:
         return None
     names = sorted(frame["set"].unique(), key=lambda n: (list(PAPER_F1).index(n) if n in PAPER_F1 else 99, n))
     frame = frame.sort_values(["set", "participant", "position"], kind="stable").reset_index(drop=True)
-    coded = trials(frame["said_generated"], frame["is_generated"], frame["participant"], frame["image"])
+    coded = Trials.from_table(frame)
     rows = {name: frame[frame["set"] == name] for name in names}
     answers = {name: coded.where((frame["set"] == name).to_numpy()) for name in names}
 
@@ -46,7 +46,7 @@ def compute(context: Context) -> Part | None:
         scores[name]["sequential"] = sequential_of(rows[name], people[name], context.bound)
         scores[name]["verdict"] = verdicts.verdict_in_words(name, scores[name])
     by_image = {n: image_rates.rates(rows[n]) for n in names}
-    pairs = comparisons(inference.compare_sets(answers))
+    pairs = comparisons(significance.compare_sets(answers))
     exclusions = {n: dependence.sensitivity(rows[n], answers[n], context.bound) for n in names}
     trends = corrected({n: slopes(rows[n], answers[n]) for n in names})
     for name in names:
@@ -118,7 +118,14 @@ def quartiles(values: Any, what: str = "undefined for every participant") -> dic
     return {"n": len(defined), "q1": q1, "median": median, "q3": q3}
 
 
-CODE = (inference, mixed, observers, sys.modules[__name__])  # what the scores are computed by
+CODE = (
+    inference,
+    equivalence,
+    significance,
+    mixed,
+    observers,
+    sys.modules[__name__],
+)  # what the scores are computed by
 BALANCED_METHOD = f"balanced accuracy, {inference.METHOD_SHARE}; tests as under equivalence"
 PAIR_METHOD = f"difference in balanced accuracy, {inference.METHOD}; p_holm over all pairs"
 MEASURES = {  # of each participant, whose quartiles and means are told
@@ -177,7 +184,7 @@ def scores_of(answers: Trials, people: pd.DataFrame, context: Context) -> dict[s
         "permutation": _noted(
             {
                 "p_these_images": observers.group_permutation_p(answers.counts()),
-                "p_new_images": inference.image_permutation_p(answers, np.random.default_rng(context.seed)),
+                "p_new_images": significance.image_permutation_p(answers, np.random.default_rng(context.seed)),
                 "method": "answers dealt out within participants, exact (at least 1e-12); labels dealt out over images",
             },
             "images of one class only",
@@ -255,7 +262,7 @@ def times_of(said: pd.Series) -> pd.Series | None:
 
 
 def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dict[str, Any]:
-    verdict = inference.verdict(balanced, people, bound)
+    verdict = equivalence.verdict(balanced, people, bound)
     found = {
         "n": people, "bound": verdict.bound, "p": verdict.p_equivalence, "ci90": ci90(balanced),
         "verdict": verdict.code, "words": verdict.words, "p_chance": verdict.p_chance,
@@ -291,7 +298,7 @@ def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:
 # ------------------------------------------------------------------------------------------------ tables
 
 
-def comparisons(pairs: Sequence[inference.Comparison]) -> pd.DataFrame:
+def comparisons(pairs: Sequence[significance.Comparison]) -> pd.DataFrame:
     """One row a pair of sets."""
     rows = []
     for pair in pairs:
@@ -354,7 +361,7 @@ def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
 
 def corrected(trends: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     """With `p_holm`: Holm's correction over the trends of all sets, since the report looks at every one of them."""
-    holm = iter(inference.holm([p for table in trends.values() if len(table) for p in table["p"]]))
+    holm = iter(significance.holm([p for table in trends.values() if len(table) for p in table["p"]]))
     return {n: t.assign(p_holm=[next(holm) for _ in range(len(t))]) if len(t) else t for n, t in trends.items()}
 
 

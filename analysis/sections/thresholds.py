@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.people.thresholds import CURVE_MS, METHOD, TARGET, Thresholds, error_rate, median_threshold, thresholds
-from analysis.people.trials import trials
+from analysis.people.trials import Trials
 from analysis.section import Context, Part
 
 
@@ -43,7 +43,7 @@ def compute(context: Context) -> Part | None:
             curves[str(name).replace("$", r"\$")] = (found, pd.DataFrame({"exposure_ms": shown, "correct": right}))
         free = frame[frame["mode"] == "unlimited"]
         if len(free):
-            answers = trials(free["said_generated"], free["is_generated"], free["participant"], free["image"])
+            answers = Trials.from_table(free)
             one["error_rate"] = error_rate(answers).scores("value")
         if one:
             scores[str(name)] = one

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis import power
-from analysis.people import dependence, inference
+from analysis.people import dependence, significance
 from analysis.people.simulation import Design, Truth, simulate
 from benchmarks import coverage
 from benchmarks.coverage import CASES, Case, interval99, study
@@ -60,7 +60,7 @@ def test_differences_between_sets_and_slopes_hold_the_truth_too() -> None:
     for _ in range(surveys):
         answers = simulate(truth, Design(50, images=80, trials=20), rng)
         half = answers.image % 2 == 0
-        (pair,) = inference.compare_sets({"a": answers.where(half), "b": answers.where(~half)})
+        (pair,) = significance.compare_sets({"a": answers.where(half), "b": answers.where(~half)})
         assert pair.difference.ci95 is not None
         difference.append(pair.difference.ci95[0] <= 0 <= pair.difference.ci95[1])
         some = simulate(truth, Design(50), rng)

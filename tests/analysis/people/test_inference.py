@@ -10,10 +10,10 @@ from sklearn.metrics import balanced_accuracy_score
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
-from analysis.people import inference
+from analysis.people import equivalence, inference, significance
 from analysis.people.inference import Estimate
 from analysis.people.simulation import Design, Truth, simulate
-from analysis.people.trials import Trials, join, trials
+from analysis.people.trials import Trials, join
 from glimpse import observers
 
 
@@ -23,7 +23,7 @@ def own_images(seed: int, people: int = 40, accuracy: float = 0.5) -> Trials:
     generated = np.tile(np.arange(20) < 10, people)
     able = np.repeat(np.clip(rng.normal(accuracy, 0.2, people), 0, 1), 20)
     said = np.where(rng.random(len(generated)) < able, generated, ~generated)
-    return trials(said, generated, np.repeat(np.arange(people), 20), np.arange(20 * people))
+    return Trials.from_labels(said, generated, np.repeat(np.arange(people), 20), np.arange(20 * people))
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -33,7 +33,7 @@ def test_with_an_image_for_every_trial_the_equivalence_test_is_statsmodels_on_pa
     people = DescrStatsW(observers.accuracy(answers.counts()))
     assert estimate.value == pytest.approx(people.mean)
     p, _, _ = people.ttost_mean(0.45, 0.55)
-    ours, chance = inference.equivalence(estimate, 0.05)
+    ours, chance = equivalence.equivalence(estimate, 0.05)
     assert estimate.df == pytest.approx(39)
     assert ours == pytest.approx(p, rel=1e-6)
     assert chance == pytest.approx(people.ttest_mean(0.5)[1], rel=1e-6)
@@ -73,7 +73,7 @@ def test_everybody_right_still_has_an_interval_that_ends_at_one() -> None:
     assert estimate.ci95 is not None
     assert 0.6 < estimate.ci95[0] < 0.9
     assert estimate.ci95[1] == pytest.approx(1)
-    assert inference.verdict(estimate, 12).code == "detectable"
+    assert equivalence.verdict(estimate, 12).code == "detectable"
 
 
 def test_one_participant_or_one_class_gives_reasons_not_numbers() -> None:
@@ -81,7 +81,7 @@ def test_one_participant_or_one_class_gives_reasons_not_numbers() -> None:
     alone = answers.where(answers.participant == 0)
     assert inference.accuracy(alone).ci95 is None
     assert "one participant" in inference.accuracy(alone).note
-    assert "one participant" in inference.verdict(inference.balanced_accuracy(alone), 1).words
+    assert "one participant" in equivalence.verdict(inference.balanced_accuracy(alone), 1).words
     generated = answers.where(answers.is_generated)
     assert inference.balanced_accuracy(generated).value is None
     assert "no real image" in inference.balanced_accuracy(generated).note
@@ -96,18 +96,18 @@ def test_one_participant_or_one_class_gives_reasons_not_numbers() -> None:
         (0.5, 0.01, "cannot tell", "cannot tell within ±0.05"),
         (0.525, 0.01, "cannot tell", "though not quite chance"),
         (0.6, 0.02, "detectable", "detectable"),
-        (0.4, 0.02, "detectable", "the wrong way round"),
+        (0.4, 0.02, "detectable", "reversed"),
         (0.51, 0.04, "undecided", "more participants needed"),
     ],
 )
 def test_the_verdict_says_what_the_two_tests_say(value: float, se: float, code: str, words: str) -> None:
-    verdict = inference.verdict(Estimate(value, se, 80.0, (value - 2 * se, value + 2 * se), se**2), 50)
+    verdict = equivalence.verdict(Estimate(value, se, 80.0, (value - 2 * se, value + 2 * se), se**2), 50)
     assert verdict.code == code
     assert words in verdict.words
 
 
 def test_an_error_that_is_all_in_the_images_cannot_be_mended_by_participants() -> None:
-    stuck = inference.verdict(Estimate(0.51, 0.04, 80.0, (0.43, 0.59), 0.0001**2), 50)
+    stuck = equivalence.verdict(Estimate(0.51, 0.04, 80.0, (0.43, 0.59), 0.0001**2), 50)
     assert stuck.more_participants is None
     assert "more images" in stuck.words
 
@@ -117,12 +117,12 @@ def test_the_participants_asked_for_do_decide_it() -> None:
     truth, rng = Truth(), np.random.default_rng(5)
     pilot = simulate(truth, Design(40), rng)
     estimate = replace(inference.balanced_accuracy(pilot), value=0.5)
-    more = inference.participants_needed(estimate, 40)
+    more = equivalence.participants_needed(estimate, 40)
     assert more is not None
     decided = 0
     for _ in range(80):
         answers = simulate(truth, Design(40 + more), rng)
-        decided += inference.verdict(inference.balanced_accuracy(answers), 40 + more).code == "cannot tell"
+        decided += equivalence.verdict(inference.balanced_accuracy(answers), 40 + more).code == "cannot tell"
     assert 0.6 < decided / 80 < 0.97
 
 
@@ -132,9 +132,9 @@ def test_sets_answered_by_the_same_people_are_compared_within_people() -> None:
     both = simulate(truth, Design(60, 200, 20), rng)
     half = both.image % 2 == 0
     one, other = both.where(half), both.where(~half)
-    (within,) = inference.compare_sets({"a": one, "b": other})
+    (within,) = significance.compare_sets({"a": one, "b": other})
     strangers = Trials(other.said_generated, other.is_generated, other.participant + 60, other.image)
-    (between,) = inference.compare_sets({"a": one, "b": strangers})
+    (between,) = significance.compare_sets({"a": one, "b": strangers})
     assert within.difference.value == pytest.approx(between.difference.value)
     assert within.difference.se is not None
     assert between.difference.se is not None
@@ -143,7 +143,7 @@ def test_sets_answered_by_the_same_people_are_compared_within_people() -> None:
 
 def test_holm_is_that_of_statsmodels() -> None:
     p = [0.04, 0.001, 0.02, 0.9, 0.02]
-    assert inference.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
+    assert significance.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
 
 
 def test_pairs_are_corrected_over_all_pairs() -> None:
@@ -154,7 +154,7 @@ def test_pairs_are_corrected_over_all_pairs() -> None:
         sets[str(i)] = Trials(
             answers.said_generated, answers.is_generated, answers.participant + 60 * i, answers.image + 200 * i
         )
-    found = {(c.first, c.second): c for c in inference.compare_sets(sets)}
+    found = {(c.first, c.second): c for c in significance.compare_sets(sets)}
     assert len(found) == 3
     p, corrected = found["0", "2"].p, found["0", "2"].p_holm
     assert p is not None
@@ -168,7 +168,7 @@ def test_the_permutation_over_images_keeps_its_level_where_that_over_answers_doe
     rng, alarms, naive, repeats = np.random.default_rng(8), 0, 0, 150
     for _ in range(repeats):
         answers = simulate(Truth(sd_image=0.8), Design(60, images, 10), rng)
-        p = inference.image_permutation_p(answers, rng, 399)
+        p = significance.image_permutation_p(answers, rng, 399)
         assert p is not None
         alarms += p < 0.05
         naive += observers.group_permutation_p(answers.counts()) < 0.05
@@ -179,7 +179,7 @@ def test_the_permutation_over_images_keeps_its_level_where_that_over_answers_doe
 
 def test_the_permutation_over_images_finds_what_is_there() -> None:
     answers = simulate(Truth(1.0), Design(60), np.random.default_rng(9))
-    p = inference.image_permutation_p(answers, np.random.default_rng(0))
+    p = significance.image_permutation_p(answers, np.random.default_rng(0))
     assert p is not None
     assert p < 0.001
 
@@ -211,9 +211,9 @@ def test_all_right_from_a_few_people_says_how_many_it_takes_and_from_enough_is_d
         image = np.tile(np.arange(20), people)
         generated = image % 2 == 0
         answers = Trials(generated, generated, np.repeat(np.arange(people), 20), image)
-        found = inference.verdict(inference.balanced_accuracy(answers), people)
+        found = equivalence.verdict(inference.balanced_accuracy(answers), people)
         assert found.code == code
     assert "every answer was right" in found.words
-    few = inference.verdict(inference.Estimate(1.0, 0.0, 4.0, (0.39, 1.0)), 5)
+    few = equivalence.verdict(inference.Estimate(1.0, 0.0, 4.0, (0.39, 1.0)), 5)
     assert few.more_participants == 2
     assert "fewer than 7 people or images say too little of new ones" in few.words

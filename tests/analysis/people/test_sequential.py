@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.people import inference, sequential
+from analysis.people import equivalence, inference, sequential
 from analysis.people.simulation import Design, Truth, simulate
 from analysis.sections import survey
 from glimpse import observers
@@ -97,7 +97,7 @@ def test_planned_looks_keep_the_error_for_new_images_too(truth: Truth) -> None:
         answers = simulate(truth, Design(people[-1], 100, 10), rng)
         for n, level in zip(people, levels, strict=True):
             so_far = answers.where(answers.participant < n)
-            code = inference.verdict(inference.balanced_accuracy(so_far), n, level=level).code
+            code = equivalence.verdict(inference.balanced_accuracy(so_far), n, level=level).code
             if code != "undecided":
                 stopped += code == wrong
                 break

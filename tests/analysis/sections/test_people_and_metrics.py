@@ -9,7 +9,7 @@ from scipy import stats
 
 from analysis.people import dependence, image_rates, inference
 from analysis.people.simulation import Design, Truth, simulate
-from analysis.people.trials import trials
+from analysis.people.trials import Trials
 from analysis.sections import people_and_metrics, survey, verdicts
 from analysis.sections.people_and_metrics import nearest, rank_correlation, realism, set_table, with_machine
 
@@ -100,7 +100,9 @@ def test_learning_is_found_where_it_is_and_only_there() -> None:
     for truth in (0.01, 0.0):
         position, right = _answers(truth, rng)
         generated = rng.random(len(position)) < 0.5
-        t = trials(generated == right, generated, np.repeat(np.arange(200), 20), rng.integers(0, 100, len(position)))
+        t = Trials.from_labels(
+            generated == right, generated, np.repeat(np.arange(200), 20), rng.integers(0, 100, len(position))
+        )
         found = dependence.slope(position.astype(float), t)
         assert found.ci95 is not None
         assert found.ci95[0] <= truth <= found.ci95[1]
@@ -114,7 +116,7 @@ def test_able_people_who_are_slow_do_not_make_slowness_look_able() -> None:
     right = rng.random(len(who)) < np.where(able, 0.9, 0.5)
     seconds = np.where(able, 3.0, 1.0) + rng.normal(0, 0.2, len(who))
     generated = rng.random(len(who)) < 0.5
-    t = trials(generated == right, generated, who, rng.integers(0, 100, len(who)))
+    t = Trials.from_labels(generated == right, generated, who, rng.integers(0, 100, len(who)))
     found = dependence.slope(seconds, t)
     assert found.ci95 is not None
     assert found.ci95[0] <= 0 <= found.ci95[1]

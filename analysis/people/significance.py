@@ -1,0 +1,100 @@
+"""p-values: an image permutation test against chance, and comparisons between sets with Holm's correction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from analysis.people.inference import Estimate, estimate
+from analysis.people.trials import Trials, join
+
+MOST_PERMUTED = 1_000  # images; above this the permutation distribution is taken as normal
+
+
+def image_permutation_p(trials: Trials, rng: np.random.Generator, permutations: int = 9_999) -> float | None:
+    """One-sided p-value against chance for new images, by permuting the labels of the images.
+
+    The statistic is the sum, over the generated images, of the answers 'generated' in excess of each participant's own
+    mean. Above 1,000 images the permutation distribution is taken as normal, with its exact mean and variance. None if
+    all images are of one class.
+
+    >>> image = [0, 1, 2, 3, 4, 5, 6, 7]  # one participant, always right: the best of 8! / (4! 4!) = 70 labellings
+    >>> perfect = Trials.from_labels([0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1], [0] * 8, image)
+    >>> abs(image_permutation_p(perfect, np.random.default_rng(0)) - 1 / 70) < 0.005
+    True
+    """
+    counts, who = trials.counts(), np.unique(trials.participant, return_inverse=True)[1]
+    habit = (counts.hits + counts.false_alarms) / counts.trials
+    images, where = np.unique(trials.image, return_inverse=True)
+    excess = np.bincount(where, trials.said_generated - habit[who])
+    generated = np.zeros(len(images), bool)
+    generated[where] = trials.is_generated
+    k, n = int(generated.sum()), len(images)
+    if k in (0, n):
+        return None
+    observed = excess[generated].sum()
+    if n > MOST_PERMUTED:
+        variance = k * (n - k) / (n - 1) * excess.var()
+        return float(stats.norm.sf((observed - k * excess.mean()) / np.sqrt(variance))) if variance > 0 else 1.0
+    drawn = np.argpartition(rng.random((permutations, n)), k - 1, axis=1)[:, :k]
+    reached = (excess[drawn].sum(axis=1) >= observed - 1e-9).sum()
+    return float((reached + 1) / (permutations + 1))
+
+
+# ------------------------------------------------------------------------------------------------ between sets
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One pair of sets: how much more accurate people are on the first."""
+
+    first: str
+    second: str
+    difference: Estimate
+    p: float | None
+    p_holm: float | None = None
+
+
+def compare_sets(sets: dict[str, Trials]) -> list[Comparison]:
+    """The difference in balanced accuracy of each pair of sets, with Holm's correction over all pairs.
+
+    The sets share one coding of participants and images, so a participant of two sets is one cluster. Sets without both
+    classes are left out.
+
+    >>> one = Trials.from_labels([1, 0, 1, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 2, 3])
+    >>> other = Trials.from_labels([1, 1, 1, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 2, 3])
+    >>> [(c.first, c.second, c.difference.value) for c in compare_sets({"df": one, "mel": other})]
+    [('df', 'mel', 0.25)]
+    """
+    names = [n for n, t in sets.items() if t.is_generated.any() and not t.is_generated.all()]
+    found = [_difference(a, b, sets[a], sets[b]) for i, a in enumerate(names) for b in names[i + 1 :]]
+    corrected = iter(holm([c.p for c in found if c.p is not None]))
+    return [replace(c, p_holm=next(corrected)) if c.p is not None else c for c in found]
+
+
+def _difference(first: str, second: str, one: Trials, other: Trials) -> Comparison:
+    both = join([one, other])
+    stratum = both.is_generated + 2 * (np.arange(len(both)) >= len(one))
+    influence, value = np.zeros(len(both)), 0.0
+    for code, weight in ((0, 0.5), (1, 0.5), (2, -0.5), (3, -0.5)):
+        rows = stratum == code
+        mean = float(both.correct[rows].mean())
+        value += weight * mean
+        influence[rows] = weight * (both.correct[rows] - mean) / rows.sum()
+    found = estimate(value, influence, both, strata=stratum)
+    if found.se is None or found.df is None:
+        return Comparison(first, second, found, None)
+    return Comparison(first, second, found, float(2 * stats.t.sf(abs(value) / found.se, found.df)))
+
+
+def holm(p_values: list[float]) -> list[float]:
+    """Holm's step-down p-values, in the order given.
+
+    >>> holm([0.04, 0.01])
+    [0.04, 0.02]
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
