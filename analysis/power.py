@@ -3,6 +3,8 @@
 Each simulated survey draws people and images anew and is judged by the very estimator of the report, so the answer
 holds for new participants and new images. From a pilot it takes the spreads of people and images, and, unless
 `--accuracy` says otherwise, the accuracy.
+
+PYTHON_ARGCOMPLETE_OK
 """
 
 from __future__ import annotations
@@ -14,13 +16,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from glimpse.command_line import run_command
+from glimpse.command_line import Parser, program, run_command
 from glimpse.files import atomic_file
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from analysis.people.simulation import Design, Truth
@@ -48,6 +49,7 @@ def power_table(
 
     The claim is 'cannot tell' where the true accuracy lies within the bounds, else 'detectable'.
     """
+    import numpy as np
     import pandas as pd
     from statsmodels.stats.proportion import proportion_confint
     from tqdm import tqdm
@@ -68,6 +70,8 @@ def claim(truth: Truth, bound: float) -> str:
 
 def needed(table: pd.DataFrame, column: str, target: float) -> int | None:
     """The participants at which the curve first reaches the target (interpolated), None where it does not."""
+    import numpy as np
+
     curve = np.maximum.accumulate(table[column].to_numpy(float))
     n = table["participants"].to_numpy(float)
     if curve[-1] < target:
@@ -82,26 +86,28 @@ def needed(table: pd.DataFrame, column: str, target: float) -> int | None:
 # ------------------------------------------------------------------------------------------------ command
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.power",
-        description="How many participants will it take? Simulates the survey and its verdict.",
+def build_parser() -> Parser:
+    parser = program(
+        "python -m analysis.power",
+        "Estimate how many participants a claim takes, by simulating the survey and its verdict.",
     )
     add = parser.add_argument
-    add("--accuracy", type=float, metavar="A", help="the true accuracy to plan for (default 0.5, or the pilot's)")
-    add("--bound", type=float, default=0.05, metavar="D", help="'cannot tell' means within 0.5 ± D (default 0.05)")
-    add("--images", type=int, default=100, metavar="N", help="images of each class to draw from (default 100)")
-    add("--trials", type=int, default=10, metavar="N", help="images of each class a participant sees (default 10)")
-    add("--participants", type=int, nargs="+", default=PARTICIPANTS, metavar="N", help="the sizes to try")
-    add("--target", type=float, default=0.8, metavar="P", help="the power wanted (default 0.8)")
-    add("--simulations", type=int, default=400, metavar="N", help="surveys simulated for each size (default 400)")
+    add("--accuracy", type=float, metavar="A", help="the true accuracy to plan for (default: 0.5, or the pilot's)")
+    add("--bound", type=float, default=0.05, metavar="D", help="'cannot tell' means an accuracy within 0.5 ± D")
+    add("--images", type=int, default=100, metavar="N", help="images of each class in the stimulus set")
+    add("--trials", type=int, default=10, metavar="N", help="images of each class that a participant sees")
+    add("--participants", type=int, nargs="+", default=PARTICIPANTS, metavar="N",
+        help=f"numbers of participants to try (default: {' '.join(map(str, PARTICIPANTS))})")  # fmt: skip
+    add("--target", type=float, default=0.8, metavar="P", help="power to reach, 0 to 1")
+    add("--simulations", type=int, default=400, metavar="N", help="simulated surveys for each number of participants")
     add("--pilot", nargs="?", const="workspace", metavar="FILE.csv",
-        help="take the spreads of people and images from these answers (without FILE: the workspace's)")  # fmt: skip
-    add("--set", metavar="NAME", help="the pilot's stimulus set, where it has several")
-    add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep only these rows of the pilot")
-    add("--workspace", metavar="DIR", help="where the pilot's answers are (default: $GLIMPSE_WORKSPACE, ./workspace)")
-    add("--out", metavar="DIR", type=Path, help="write the table (power.csv) and the curve (power.svg, .png) there")
-    add("--seed", type=int, default=0)
+        help="take the differences between people and between images from these answers (without FILE.csv: from the "
+        "workspace's; default: from published values)")  # fmt: skip
+    add("--set", metavar="NAME", help="the pilot's stimulus set, if it has several")
+    add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep these rows of the pilot; repeatable")
+    add("--out", metavar="DIR", type=Path, help="write the table (power.csv) and the curve (power.svg, .png) to DIR")
+    parser.add_seed("the simulations")
+    parser.add_json()
     return parser
 
 

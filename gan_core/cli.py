@@ -3,11 +3,12 @@
 Nothing heavy is imported before a command runs, so `--help` answers at once; torch is loaded by `train`, `sample`,
 `translate` and `publish` alone. It is also the only place of gan_core that knows of analysis: a generator is scored
 while it trains by what is handed in from here.
+
+PYTHON_ARGCOMPLETE_OK
 """
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any
 
 from gan_core.commands import train as training_command
 from gan_core.commands import use
-from glimpse.command_line import command_line, run_command
+from glimpse.command_line import Parser, program, run_command
 from glimpse.files import GlimpseError
 from glimpse.phantom import command as phantom_command
 from glimpse.prepare import commands as prepare_cli
@@ -32,14 +33,12 @@ def training_scorer(real: Any, seed: int, workspace: Workspace, device: str, wei
     return lambda generated: {**scorer(generated), "extractor": scorer.extractor}
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser, common = command_line(
-        "gan_core", description="From photos to published stimulus sets: prepare, train, sample, publish."
-    )
+def build_parser() -> Parser:
+    parser = program("gan_core", "From photos to published stimulus sets: prepare, train, sample, publish.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    phantom_command.add_command(prepare_cli.add_commands(commands, common), common)
-    training_command.add_commands(commands, common, training_scorer)
-    use.add_commands(commands, common)
+    phantom_command.add_command(prepare_cli.add_commands(commands))
+    training_command.add_commands(commands, training_scorer)
+    use.add_commands(commands)
     return parser
 
 

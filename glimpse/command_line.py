@@ -1,30 +1,167 @@
-"""The common part of every command line: `--workspace`, seeds, one sentence and exit code 2 for what goes wrong."""
+"""The common part of every command line: one parser class, shared options and types, commands that can be pasted.
+
+Every program builds its parser here (`program`), so that all of them have `--version`, `--workspace` before or after
+the command, completion, the same style of help, and errors of one line with exit code 2.
+"""
 
 from __future__ import annotations
 
 import argparse
 import errno
 import os
+import re
+import shlex
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+import textwrap
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any, NoReturn, TypeAlias
 
 from glimpse.files import GlimpseError
 from glimpse.workspace import Workspace
 
 MAX_SEED = 2**32 - 1  # what NumPy, torch and scikit-learn all take
 
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
-def command_line(prog: str, **about: str) -> tuple[argparse.ArgumentParser, argparse.ArgumentParser]:
-    """A parser for a program of several commands, and a parent for each command: `--workspace` goes before or after."""
-    words: dict[str, Any] = {
-        "metavar": "DIR", "help": "where everything is kept (default: $GLIMPSE_WORKSPACE, else ./workspace)",
-    }  # fmt: skip
-    parser = argparse.ArgumentParser(prog=prog, **about)  # type: ignore[arg-type]
-    parser.add_argument("--workspace", **words)
-    common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--workspace", default=argparse.SUPPRESS, **words)
-    return parser, common
+
+def program(prog: str, description: str, epilog: str = "", *, workspace: bool = True) -> Parser:
+    """The parser of a program. Without `workspace` it has no `--workspace`: for benchmarks that read none."""
+    parser = Parser(prog=prog, description=description, epilog=epilog, workspace=workspace)
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    if workspace:
+        parser.set_defaults(workspace=None)  # subcommands set it only where it is given behind them
+    return parser
+
+
+class Help(argparse.HelpFormatter):
+    """Help in one style: a short usage line, defaults at the end, indented paragraphs kept as they are.
+
+    Usage and option names are formatted here, so that every version of Python prints the same.
+    """
+
+    def __init__(self, prog: str, **sizes: Any) -> None:
+        super().__init__(prog, **{"max_help_position": 30, **sizes})
+
+    def _format_usage(self, usage: Any, actions: Iterable[argparse.Action], groups: Any, prefix: str | None) -> str:
+        actions = [action for action in actions if action.help is not argparse.SUPPRESS]
+        words = [self._format_args(a, a.dest).removesuffix(" ...") for a in actions if not a.option_strings]
+        words += [f"{a.option_strings[0]} {self._value(a)}" for a in actions if a.option_strings and a.required]
+        if any(a.option_strings and not a.required for a in actions):
+            words.append("[options]")
+        line = " ".join([("usage: " if prefix is None else prefix) + self._prog, *words])
+        return "\n".join(textwrap.wrap(line, self._width, subsequent_indent="  ", break_on_hyphens=False)) + "\n\n"
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        if not action.option_strings:
+            return super()._format_action_invocation(action)
+        return " ".join(filter(None, [", ".join(action.option_strings), self._value(action)]))
+
+    def _value(self, action: argparse.Action) -> str:
+        return "" if action.nargs == 0 else self._format_args(action, action.dest.upper())
+
+    def _get_help_string(self, action: argparse.Action) -> str:
+        text = action.help or ""
+        stated = isinstance(action.default, str | int | float) and not isinstance(action.default, bool)
+        if stated and action.default not in ("", argparse.SUPPRESS) and "default" not in text:
+            return f"{text} (default: %(default)s)"
+        return text
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Wrap each paragraph; in one with indented lines (a table, an example) wrap each line by itself."""
+        paragraphs = text.strip("\n").split("\n\n")
+        return "\n\n".join(
+            "\n".join(map(self._row, p.splitlines())) if "\n  " in p else textwrap.fill(" ".join(p.split()), width)
+            for p in paragraphs
+        )
+
+    def _row(self, line: str) -> str:
+        """A line of a table, continued under its second column."""
+        column = re.match(r" +\S+ +|", line)
+        return textwrap.fill(line, self._width, subsequent_indent=" " * len(column[0] if column else ""))
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse with `--workspace`, `Help`, completion, and errors that suggest the nearest word.
+
+    Parsers of subcommands are of the same class, so each of them takes `--workspace` too.
+    """
+
+    def __init__(self, *args: Any, workspace: bool = True, **about: Any) -> None:
+        super().__init__(*args, **{"formatter_class": Help, **about})
+        if workspace:
+            self.add_argument(
+                "--workspace", metavar="DIR", default=argparse.SUPPRESS,
+                help="folder of all data (default: $GLIMPSE_WORKSPACE, else ./workspace)",
+            )  # fmt: skip
+
+    def add_argument(self, *flags: Any, names: str | Sequence[str] = (), **about: Any) -> argparse.Action:
+        """As argparse's; `names` completes the value: the workspace's `images`, `runs` or `stimuli`, or these words."""
+        action = super().add_argument(*flags, **about)
+        if names:
+            action.completer = lambda parsed_args, **_: (  # type: ignore[attr-defined]  # argcomplete reads it
+                Workspace.at(getattr(parsed_args, "workspace", None)).names(names) if isinstance(names, str) else names
+            )
+        return action
+
+    def add_device(self) -> None:
+        self.add_argument(
+            "--device", choices=("auto", "cpu", "cuda"), default="auto",
+            help="where to compute; auto takes a GPU if there is one (default: auto)",
+        )  # fmt: skip
+
+    def add_seed(self, of: str) -> None:
+        self.add_argument("--seed", type=seed, default=0, metavar="S", help=f"seed of {of}")
+
+    def add_json(self) -> None:
+        self.add_argument("--json", action="store_true", help="print JSON instead of text, for programs")
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        if "_ARGCOMPLETE" in os.environ:  # set by the shell on Tab only
+            import argcomplete
+
+            argcomplete.autocomplete(self)
+        return super().parse_args(args, namespace)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        found, unknown = super().parse_known_args(args, namespace)
+        if unknown and self._subparsers is None:
+            word = unknown[0].partition("=")[0]
+            options = [option for option in self._option_string_actions if option.startswith("--")]
+            remedy = f": {nearest(word, options)}" if word.startswith("-") else ""
+            self.error(f"unknown argument '{word}'{remedy}")
+        return found, unknown
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            remedy = nearest(str(value), [str(choice) for choice in action.choices])
+            raise argparse.ArgumentError(action, f"'{value}' is unknown: {remedy}")
+
+    def error(self, message: str) -> NoReturn:
+        stop = "" if message.endswith(("?", ".")) else "."
+        self.exit(2, f"error: {message}{stop} See `{self.prog} --help`.\n")
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
+        print(f"glimpse {version()}")
+        parser.exit()
+
+
+def version() -> str:
+    """The version in the package's metadata: pyproject.toml is the only place that states it."""
+    from importlib import metadata
+
+    try:
+        return metadata.version("glimpse")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"
+
+
+def pasteable(workspace: Workspace, *words: str | Path) -> str:
+    """A command to type next, quoted for the shell, with `--workspace` where the default would be another folder."""
+    elsewhere = workspace.root.resolve() != Workspace.at().root.resolve()
+    return shlex.join([*map(str, words), *(["--workspace", str(workspace.root)] if elsewhere else [])])
 
 
 def run_command(
@@ -75,7 +212,7 @@ def seed(text: str) -> int:
     """The type of every `--seed`."""
     value = int(text)
     if not 0 <= value <= MAX_SEED:
-        raise argparse.ArgumentTypeError(f"{text} is no seed: it must be from 0 to {MAX_SEED}")
+        raise argparse.ArgumentTypeError(f"{text} is not a valid seed: use 0 to {MAX_SEED}")
     return value
 
 

@@ -23,7 +23,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
-from analysis.images.features import EXTRACTORS
+from analysis import EXTRACTORS
 from analysis.section import AnalysisError
 from glimpse.files import sha256_file
 from glimpse.images import evenly

@@ -22,7 +22,6 @@ from glimpse.files import GlimpseError, atomic_file, read_json, sha256_bytes, sh
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
 
-EXTRACTORS = ("inception", "dinov2", "clip", "random")
 FORMAT = 1  # of the cache; raised when its files or the networks' numbers change
 BATCH = 64
 

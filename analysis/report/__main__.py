@@ -1,67 +1,43 @@
-"""`python -m analysis.report`: everything that a workspace, or anybody's answers, can say, as a page and as numbers.
+"""`python -m analysis.report`: everything that a workspace, or answers from any survey, can say.
 
-The composition root of `analysis`: reads the answers, asks each part for its section, and writes report/ in one step.
-A part that needs torch is left out, with a sentence, where torch is not installed.
+The command line; `compose` does the work and is imported only when it starts.
+
+PYTHON_ARGCOMPLETE_OK
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib
-import os
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from tqdm import tqdm
-
-from analysis.images.features import EXTRACTORS, device_of
-from analysis.section import AnalysisError, Context, Part
-from glimpse.command_line import run_command, seed
-from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
-from glimpse.workspace import Workspace
-
-# The sections in the order of the page: Figure 10, Figure 6, Figure 7, Table 3, samples, then what goes beyond.
-PARTS = {
-    "survey": "analysis.sections.survey",
-    "thresholds": "analysis.sections.thresholds",
-    "overfitting": "analysis.sections.overfitting",
-    "neighbours": "analysis.sections.neighbours",
-    "truncation": "analysis.sections.truncation",
-    "samples": "analysis.sections.samples",
-    "quality": "analysis.sections.quality",
-    "memorisation": "analysis.sections.memorisation",
-    "machine_observer": "analysis.sections.machine_observer",
-    "utility": "analysis.sections.utility",
-    "joined": "analysis.sections.people_and_metrics",
-}
-NOTHING, SKIPPED = "nothing of the kind is here", "left out as asked"  # why a part may be absent
-OURS = {"index.html", "scores.json", "figures", "tables"}  # what a report folder holds
+from analysis import EXTRACTORS
+from analysis.sections import SECTIONS
+from glimpse.command_line import Parser, program, run_command
 
 
-def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m analysis.report",
-        description="Write the report: what people could tell, how good the images are, and what both say together.",
+def build_parser() -> Parser:
+    parser = program(
+        "python -m analysis.report",
+        "Write the report: what people could tell, how good the images are, and what both say together.",
     )
     add = parser.add_argument
-    add("--workspace", metavar="DIR", help="where everything is kept (default: $GLIMPSE_WORKSPACE, else ./workspace)")
     add("--responses", metavar="FILE.csv", type=Path,
-        help="anybody's answers: columns participant,image,truth,answer and optionally set,response_time_s; without "
-        "--workspace or $GLIMPSE_WORKSPACE the report is about these answers alone")  # fmt: skip
-    add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep only these rows; repeatable")
-    add("--out", metavar="DIR", type=Path, help="where the report goes (default: report/ in the workspace)")
-    add("--positive", choices=("generated", "real"), default="generated", help="the class that F1 is of")
+        help="answers from any survey: columns participant,image,truth,answer and optionally set,response_time_s; "
+        "without --workspace or $GLIMPSE_WORKSPACE the report covers only these answers")  # fmt: skip
+    add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep these rows; repeatable")
+    add("--out", metavar="DIR", type=Path, help="output folder (default: report/ in the workspace)")
+    add("--positive", choices=("generated", "real"), default="generated", help="the positive class of F1")
     add("--bound", metavar="D", type=float, default=0.05,
-        help="'cannot tell' means an accuracy within 0.5 ± D (default 0.05); state it before you look")  # fmt: skip
-    add("--include-simulated", action="store_true", help="count simulated participants too; the report then says so")
-    add("--skip", metavar="PART", action="append", default=[], help=f"leave a part out: {', '.join(PARTS)}; repeatable")
-    add("--seed", type=seed, default=0, help="of all resampling (default 0)")
-    add("--extractor", default="auto", choices=("auto", *EXTRACTORS), help="features for distances (default auto)")
-    add("--weights", metavar="FILE", type=Path, help="the extractor's weights, where they cannot be downloaded")
-    add("--device", default="auto", choices=("auto", "cpu", "cuda"))
+        help="'cannot tell' means an accuracy within 0.5 ± D; fix it before looking at the data")  # fmt: skip
+    add("--include-simulated", action="store_true", help="include simulated participants; the report says so")
+    add("--skip", metavar="SECTION", action="append", default=[], names=list(SECTIONS),
+        help=f"leave out a section: {', '.join(SECTIONS)}; repeatable")  # fmt: skip
+    parser.add_seed("all resampling")
+    add("--extractor", default="auto", choices=("auto", *EXTRACTORS), help="features for distances")
+    add("--weights", metavar="FILE", type=Path, help="the extractor's weights, if they cannot be downloaded")
+    parser.add_device()
     return parser
 
 
@@ -71,120 +47,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Read, compute, write. Raises GlimpseError with a sentence for whatever is wrong with the input."""
-    from analysis.answers import read as answers_of
-    from analysis.answers.tidy import OnlySimulatedError, Responses
-    from analysis.figures.style import lacking
-    from analysis.report import page as pages
-    from analysis.report import words
+    from analysis.report.compose import write_report
 
-    unknown = [name for name in args.skip if name not in PARTS]
-    if unknown:
-        raise AnalysisError(f"--skip {unknown[0]}: there is no such part; choose from: {', '.join(PARTS)}.")
-    if not 0 < args.bound < 0.5:
-        raise AnalysisError(f"--bound {args.bound}: it must lie between 0 and 0.5, as 0.05 does.")
-    if args.device == "cuda":
-        with suppress(ImportError):  # without torch the parts that need it are left out with a sentence
-            device_of(args.device)
-    workspace = Workspace.at(args.workspace)
-    named = bool(args.workspace or os.environ.get("GLIMPSE_WORKSPACE"))
-    if args.workspace and not workspace.root.is_dir() and args.responses is None:
-        raise AnalysisError(f"There is no workspace at {workspace.root}: check --workspace.")
-    out = args.out or workspace.report
-    _refuse_to_replace(out, asked=args.out is not None)
-
-    simulated, notes = args.include_simulated, list[str]()
-    answers: Responses | None
-    if args.responses is not None:
-        answers = answers_of.read_csv(args.responses, args.where, include_simulated=simulated)
-    else:
-        answers = None
-        try:
-            answers = answers_of.read_database(workspace, args.where, include_simulated=simulated)
-        except OnlySimulatedError as error:  # as good as nobody: the rest of the report does not wait for people
-            notes.append(str(error))
-        if answers is None and args.where:
-            raise AnalysisError("--where has nothing to choose from: the survey's database holds no answers yet.")
-    context = Context(
-        workspace=workspace, seed=args.seed, responses=None if answers is None else answers.trials,
-        extractor=args.extractor, weights=args.weights, device=args.device, positive=args.positive, bound=args.bound,
-        unanswered={} if answers is None else answers.unanswered,
-        cache=None if args.responses is None or named else out / "cache",
-    )  # fmt: skip
-    wanted = [name for name in PARTS if name not in args.skip]
-    if args.responses is not None and not named:
-        wanted = [name for name in wanted if name in ("survey", "thresholds")]
-    parts, absent = compute(context, wanted)
-    if not parts:
-        raise AnalysisError(
-            f"There is nothing to report yet: {workspace.root} holds no answers, runs or image sets. Make them with "
-            "`make study`, or give answers with --responses FILE.csv."
-        )
-    made = {part.name for part in parts}
-    absent = {n: SKIPPED if n in args.skip else absent.get(n, NOTHING) for n in PARTS if n not in made}
-    left_out = [f"{name}: {why}." for name, why in absent.items() if why != NOTHING]
-    boxed = [] if answers is None else [name for name in sorted(set(answers.trials["set"])) if lacking(name)]
-    if boxed:
-        notes.append(f"No font here has every letter of {', '.join(boxed)}: figures saved as PNG or PDF show boxes.")
-    page = words.page(context, answers, parts, notes + left_out, vars(args))
-    with atomic_folder(out) as building:
-        total = sum(len(part.figures) for part in parts)
-        with tqdm(total=total, desc="drawing", unit="figure", disable=None, leave=False) as bar:
-            pages.write(building, page, parts, lambda name: bar.update())
-        scores: dict[str, Any] = dict.fromkeys(PARTS) | {part.name: part.scores for part in parts}
-        reasons = {why: ", ".join(n for n in absent if absent[n] == why) for why in absent.values()}
-        why_not = {"note": "; ".join(f"{names}: {why}" for why, names in reasons.items())} if absent else {}
-        write_json(building / "scores.json", pages.plain({**scores, "provenance": page.provenance, **why_not}))
-        for kept in out.iterdir() if out.is_dir() else ():
-            if kept.name not in OURS:  # the cache, and whatever else somebody put beside the report
-                os.rename(kept, building / kept.name)
-    for note in notes:
-        print(note)
-    for verdict in page.verdicts:
-        print(f"{verdict['set']}: {verdict['sentence']}")
-    print(f"The report is written: {out / 'index.html'} (open it in a browser); every number: {out / 'scores.json'}.")
-    return 0
-
-
-def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Part], dict[str, str]]:
-    """The parts that can be had, in the page's order, and why each of the others cannot."""
-    parts: list[Part] = []
-    absent: dict[str, str] = {}
-    with tqdm(wanted, desc="computing", unit="part", disable=None, leave=False) as bar:
-        for name in bar:
-            bar.set_postfix_str(name)
-            try:
-                module = importlib.import_module(PARTS[name])
-                given: tuple[Any, ...] = ({p.name: p for p in parts},) if name == "joined" else ()
-                part = module.compute(context, *given)
-            except ImportError as error:
-                absent[name] = f"needs {error.name}, which is not installed (pip install 'glimpse[train]')"
-                continue
-            except GlimpseError as error:
-                if name == "survey":
-                    raise
-                raise AnalysisError(f"{error} (The rest of the report is written with `--skip {name}`.)") from error
-            if part is None:
-                absent[name] = NOTHING
-            else:
-                parts.append(part)
-            if not sys.stderr.isatty():
-                print(f"{name}: {'done' if part else NOTHING}", file=sys.stderr)
-    return parts, absent
-
-
-def _refuse_to_replace(out: Path, *, asked: bool) -> None:
-    """Raises AnalysisError rather than put a report in the place of a folder that holds something else."""
-    if out.is_file():
-        raise AnalysisError(f"{out} is a file: name a folder with --out.")
-    if not asked or not out.is_dir():
-        return
-    theirs = [p.name for p in out.iterdir() if p.name not in (*OURS, "cache") and not p.name.startswith(".")]
-    with suppress(GlimpseError):
-        read_json(out / "scores.json")
-        return
-    if theirs:
-        raise AnalysisError(f"{out} is not empty ({theirs[0]}, ...) and holds no report: choose another --out.")
+    return write_report(args)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.experiments import EXPERIMENTS, PRESETS, TrainingError, describe_settings, parse_settings
+from glimpse.command_line import Commands
 from glimpse.files import read_json
 from glimpse.workspace import Workspace
 
@@ -16,37 +17,46 @@ from glimpse.workspace import Workspace
 ScorerFactory = Callable[[Any, int, Workspace, str, Path | None], Any]
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser, make_scorer: ScorerFactory | None) -> None:
+def add_commands(commands: Commands, make_scorer: ScorerFactory | None) -> None:
     train = commands.add_parser(
-        "train", parents=[common], help="train generators",
-        description="Train one or more experiments; without a name, every one whose image sets are there. "
-        "Doing it again goes on where it stopped, and says so where all is done.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        "train", help="train generators",
+        description="Train experiments; without a name, every experiment whose image sets exist. Running it again "
+        "resumes unfinished runs and skips finished ones.",
         epilog="presets:\n" + "\n".join(f"  {k:<16}{p.meaning}" for k, p in PRESETS.items())
-        + "\n\nsettings (--set name=value):\n" + describe_settings(),
+        + "\n\nsettings (--set NAME=VALUE):\n" + describe_settings(),
     )  # fmt: skip
-    train.add_argument("experiments", nargs="*", metavar="EXPERIMENT", help=", ".join(EXPERIMENTS))
-    train.add_argument("--preset", choices=list(PRESETS), help="how (default: paper)")
-    train.add_argument("--resolution", type=int, metavar="N", help="height to shrink to (default: the image set's)")
     train.add_argument(
-        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings", help="change a setting (see below)"
+        "experiments", nargs="*", metavar="EXPERIMENT", names=list(EXPERIMENTS), help=", ".join(EXPERIMENTS)
+    )
+    train.add_argument("--preset", choices=list(PRESETS), help="see the presets below (default: paper)")
+    train.add_argument(
+        "--resolution", type=int, metavar="N", help="height in pixels to shrink to (default: the image set's)"
     )
     train.add_argument(
-        "--images", action="append", default=[], metavar="[DOMAIN=]SET", help="train on another image set than the "
-        "one that bears the experiment's name; for translation say which domain: --images healthy=SET",
+        "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
+        help="change one of the settings below; repeatable",
     )  # fmt: skip
-    train.add_argument("--name", help="name of the run (default: the experiment's)")
     train.add_argument(
-        "--resume", action="store_true", help="go on with runs as they were begun; --set may change how long and lr"
-    )
-    train.add_argument("--overwrite", action="store_true", help="begin again, forgetting the run of that name")
-    train.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+        "--images", action="append", default=[], metavar="[DOMAIN=]SET", names="images",
+        help="train on this image set (default: the one named after the experiment); for translation name the domain, "
+        "as in --images healthy=SET; repeatable",
+    )  # fmt: skip
+    train.add_argument("--name", metavar="RUN", help="name of the run (default: the experiment's)")
     train.add_argument(
-        "--weights", type=Path, metavar="FILE", help="Inception's weights, to score by (default: random features)"
+        "--resume", action="store_true", help="resume runs with their own settings; --set may change images and lr"
     )
+    train.add_argument("--overwrite", action="store_true", help="train again from the start, replacing the run")
+    train.add_device()
+    train.add_argument(
+        "--weights", type=Path, metavar="FILE",
+        help="Inception weights for scoring during training (default: random features)",
+    )  # fmt: skip
     train.set_defaults(run=lambda args, workspace: train_command(args, workspace, make_scorer))
 
-    runs = commands.add_parser("runs", parents=[common], help="list what was trained")
+    runs = commands.add_parser(
+        "runs", help="list the trained runs", description="List the runs of the workspace, finished and unfinished."
+    )
+    runs.add_json()
     runs.set_defaults(run=runs_command)
 
 

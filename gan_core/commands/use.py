@@ -8,71 +8,79 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.experiments import TrainingError
-from glimpse.command_line import seed
+from glimpse.command_line import Commands, Parser
 from glimpse.files import GlimpseError, read_json
 from glimpse.workspace import Workspace
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+def add_commands(commands: Commands) -> None:
     sample = commands.add_parser(
-        "sample", parents=[common], help="draw images from a trained generator",
-        description="Draw images by seed, straight into an image set; or a walk between latents as a picture. "
-        "What a FILE makes is named after its experiment.",
+        "sample", help="draw images from a trained generator",
+        description="Draw images by seed into an image set, or draw a walk between latents as a picture. The results "
+        "of a FILE are named after its experiment.",
     )  # fmt: skip
-    sample.add_argument("of", metavar="RUN|FILE", help="a run, or a generator.safetensors by itself")
-    sample.add_argument("--count", type=int, default=100, metavar="N", help="how many (default: 100)")
+    sample.add_argument("of", metavar="RUN|FILE", names="runs", help="a run, or a generator.safetensors file")
+    sample.add_argument("--count", type=int, default=100, metavar="N", help="number of images")
     _drawing(sample)
-    sample.add_argument("--name", metavar="SET", help="the image set's name (default: RUN-samples)")
-    sample.add_argument("--interpolate", type=Path, metavar="FILE", help="instead: a walk, as .gif or as .png grid")
-    sample.add_argument("--rows", type=int, default=6, metavar="N", help="latents that the walk visits (default: 6)")
-    sample.add_argument("--steps", type=int, default=12, metavar="N", help="steps between two of them (default: 12)")
+    sample.add_argument("--name", metavar="SET", help="name of the image set (default: RUN-samples)")
+    sample.add_argument(
+        "--interpolate", type=Path, metavar="FILE", help="draw a walk instead, as an animation (.gif) or a grid (.png)"
+    )
+    sample.add_argument("--rows", type=int, default=6, metavar="N", help="latents that the walk visits")
+    sample.add_argument("--steps", type=int, default=12, metavar="N", help="steps between two latents")
     sample.set_defaults(run=sample_command)
 
     translate = commands.add_parser(
-        "translate", parents=[common], help="add or remove eczema with a trained translator",
-        description="Translate an image set (by default the test images the run did not see) into a new one, or a "
-        "folder of photos of any size into PNG files; with a sheet of before, mask and after.",
+        "translate", help="add or remove eczema with a trained translator",
+        description="Translate an image set (by default the run's test images) into a new image set, or a folder of "
+        "photos of any size into PNG files; a contact sheet shows before, mask and after.",
     )  # fmt: skip
-    translate.add_argument("of", metavar="RUN|FILE", help="a run, or a generator.safetensors by itself")
-    translate.add_argument("--images", metavar="SET|FOLDER", help="what to translate (default: the run's test images)")
+    translate.add_argument("of", metavar="RUN|FILE", names="runs", help="a run, or a generator.safetensors file")
     translate.add_argument(
-        "--masks", "--mask-from", metavar="SET|FOLDER", help="where masks come from: an image set that lends its "
-        "own at random, or for a folder of photos a folder of files named like them (default: to add eczema, the "
-        "eczema set; to remove it, the images' own)",
+        "--images", metavar="SET|FOLDER", names="images", help="images to translate (default: the run's test images)"
+    )
+    translate.add_argument(
+        "--masks", "--mask-from", metavar="SET|FOLDER", names="images",
+        help="masks to use: an image set whose masks are lent at random, or, for a folder of photos, a folder of files "
+        "with the same names (default: the eczema set's to add eczema, the images' own to remove it)",
     )  # fmt: skip
-    translate.add_argument("--to", metavar="DOMAIN", help="what to make, for a cyclic run: eczema (default) or healthy")
-    translate.add_argument("--count", type=int, metavar="N", help="only the first N images")
-    translate.add_argument("--name", metavar="SET", help="the result's name (default: RUN-translated)")
-    translate.add_argument("--seed", type=seed, default=0, metavar="S", help="of lent masks")
-    translate.add_argument("--overwrite", action="store_true", help="replace a result of that name")
-    translate.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    translate.add_argument("--to", metavar="DOMAIN", help="eczema or healthy, for a cyclic run (default: eczema)")
+    translate.add_argument("--count", type=int, metavar="N", help="translate the first N images (default: all)")
+    translate.add_argument("--name", metavar="SET", help="name of the result (default: RUN-translated)")
+    translate.add_seed("the choice of lent masks")
+    translate.add_argument("--overwrite", action="store_true", help="replace a result of the same name")
+    translate.add_device()
     translate.set_defaults(run=translate_command)
 
     publish = commands.add_parser(
-        "publish", parents=[common], help="make stimulus sets for the survey",
-        description="Put real and generated images of a run into a stimulus set: real ones from the test split first, "
-        "spread over groups, generated ones by seed, never selected; two more of each for practice.",
+        "publish", help="make stimulus sets for the survey",
+        description="Put real and generated images of a run into a stimulus set: real images from the test split "
+        "first, spread over groups; generated images by seed, never selected; two more of each class for practice.",
     )  # fmt: skip
-    publish.add_argument("runs", nargs="*", metavar="RUN")
-    publish.add_argument("--all", action="store_true", help="every finished run")
-    publish.add_argument("--count", type=int, default=100, metavar="N", help="images of each class (default: 100)")
-    publish.add_argument("--label", metavar="TEXT", help="what experimenters call the set (default: its name)")
-    publish.add_argument("--name", metavar="SET", help="the stimulus set's name (default: the run's)")
-    publish.add_argument("--jpeg-quality", type=int, metavar="Q", help="compress both classes alike before publishing")
+    publish.add_argument("runs", nargs="*", metavar="RUN", names="runs", help="runs to publish")
+    publish.add_argument("--all", action="store_true", help="publish every finished run")
+    publish.add_argument("--count", type=int, default=100, metavar="N", help="images per class")
+    publish.add_argument("--label", metavar="TEXT", help="title of the set for experimenters (default: its name)")
+    publish.add_argument("--name", metavar="SET", help="name of the stimulus set (default: the run's)")
+    publish.add_argument(
+        "--jpeg-quality", type=int, metavar="Q", help="JPEG quality, 1 to 100, applied to both classes (default: off)"
+    )
     _drawing(publish)
     publish.set_defaults(run=publish_command)
 
 
-def _drawing(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--truncation", type=float, metavar="T", help="keep every component of the latents below T")
+def _drawing(command: Parser) -> None:
     command.add_argument(
-        "--statistics", choices=("matched", "full"), default="matched", help="of batch norm: those of the truncated "
-        "latents, or of the full normal distribution, with which truncation trades diversity for quality as in the "
-        "paper's Table 3 (default: matched)",
+        "--truncation", type=float, metavar="T", help="draw every component of the latents from |z| < T (default: off)"
+    )
+    command.add_argument(
+        "--statistics", choices=("matched", "full"), default="matched",
+        help="batch-norm statistics: of the truncated latents (matched), or of the full normal distribution, as in the "
+        "paper's Table 3 (full)",
     )  # fmt: skip
-    command.add_argument("--seed", type=seed, default=0, metavar="S", help="of the latents (default: 0)")
-    command.add_argument("--overwrite", action="store_true", help="replace a set of that name")
-    command.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    command.add_seed("the latents")
+    command.add_argument("--overwrite", action="store_true", help="replace a set of the same name")
+    command.add_device()
 
 
 def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:

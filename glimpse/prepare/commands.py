@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import seed
+from glimpse.command_line import Commands, Parser
 from glimpse.files import GlimpseError
 from glimpse.workspace import Workspace
 
@@ -18,104 +18,110 @@ if TYPE_CHECKING:
     from glimpse.prepare.pipeline import Prepared
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> Any:
-    """Add `prepare` and its kinds of source to gan_core's commands; returns the parsers of the sources."""
+def add_commands(commands: Commands) -> Commands:
+    """Add `prepare` and its sources to gan_core's commands; returns the parsers of the sources."""
     prepare = commands.add_parser("prepare", help="make image sets from photos", description=__doc__)
-    kinds = prepare.add_subparsers(title="sources", metavar="SOURCE", required=True)
-    photos = argparse.ArgumentParser(add_help=False, parents=[common])
-    photos.add_argument("--seed", type=seed, default=0, metavar="N", help="of the split (default: %(default)s)")
-    photos.add_argument("--licence", default="", metavar="TEXT", help="licence of the photos, kept in the manifest")
-    photos.add_argument("--skip-broken", action="store_true", help="leave out what cannot be read, and count it")
-    photos.add_argument("--threads", type=int, metavar="N", help="photos read at once (default: one a processor)")
-    _add_hands(kinds, photos)
-    _add_patches(kinds, photos)
-    _add_isic(kinds, photos)
+    kinds: Commands = prepare.add_subparsers(title="sources", metavar="SOURCE", required=True)
+    for add in (_add_hands, _add_patches, _add_isic):
+        parser = add(kinds)
+        parser.add_seed("the split into training and test images")
+        parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the photos, for the manifest")
+        parser.add_argument("--skip-broken", action="store_true", help="skip and count unreadable photos")
+        parser.add_argument(
+            "--threads", type=int, metavar="N", help="photos read concurrently (default: one per processor)"
+        )
+        parser.add_json()
     return kinds
 
 
-def _add_hands(kinds: Any, photos: argparse.ArgumentParser) -> None:
+def _add_hands(kinds: Commands) -> Parser:
     hands = kinds.add_parser(
-        "hands",
-        parents=[photos],
-        help="photos of pairs of hands",
-        description="Make one image set from photos of hands of any size, cropped to 4:3 and split by person.",
-    )
-    hands.add_argument("source", nargs="+", type=Path, metavar="SRC", help="folders or zips")
-    hands.add_argument("--name", default="hands", help="of the image set (default: %(default)s)")
-    hands.add_argument("--size", type=width_and_height, default=(640, 480), metavar="WxH", help="default: 640x480")
-    hands.add_argument("--people", type=Path, metavar="CSV", help="table with the file names and a column of persons")
-    hands.add_argument("--person-column", default="person", metavar="NAME", help="of that table (default: %(default)s)")
+        "hands", help="photos of pairs of hands",
+        description="Make an image set from photos of hands of any size, cropped to 4:3 and split by person.",
+    )  # fmt: skip
+    hands.add_argument("source", nargs="+", type=Path, metavar="SRC", help="folders or zip files of photos")
+    hands.add_argument("--name", default="hands", metavar="SET", help="name of the image set")
     hands.add_argument(
-        "--person-pattern",
-        metavar="REGEX",
-        help="in the path finds the person, by its first group that takes part (default: without front, back, ...)",
+        "--size", type=width_and_height, default=(640, 480), metavar="WxH", help="size in pixels (default: 640x480)"
     )
-    hands.add_argument("--test-share", type=share, default=0.2, metavar="S", help="0 to 1 (default: %(default)s)")
+    hands.add_argument("--people", type=Path, metavar="CSV", help="table of file names and persons")
+    hands.add_argument("--person-column", default="person", metavar="NAME", help="column of persons in that table")
+    hands.add_argument(
+        "--person-pattern", metavar="REGEX",
+        help="pattern whose first matching group in the path is the person (default: the file name without front, "
+        "back, left, ...)",
+    )  # fmt: skip
+    hands.add_argument("--test-share", type=share, default=0.2, metavar="SHARE", help="share of test images, 0 to 1")
     hands.set_defaults(run=_run_hands)
+    return hands
 
 
-def _add_patches(kinds: Any, photos: argparse.ArgumentParser) -> None:
+def _add_patches(kinds: Commands) -> Parser:
     patches = kinds.add_parser(
-        "patches",
-        parents=[photos],
-        help="healthy and eczema patches of skin",
-        description="Cut every window that is skin alone from photos with lesion masks: those without a lesion pixel "
-        "become one image set, those with a share of lesion within --coverage the other.",
-    )
-    places = {"nargs": "+", "type": Path, "metavar": "PLACE"}
-    patches.add_argument("--photos", required=True, **places, help="folders or zips of photos, any size")
+        "patches", help="healthy and eczema patches of skin",
+        description="Cut windows that lie entirely on skin from photos with lesion masks. Windows without a lesion "
+        "pixel become one image set, windows with a share of lesion within --coverage the other.",
+    )  # fmt: skip
+    places: dict[str, Any] = {"nargs": "+", "type": Path, "metavar": "PATH"}
+    patches.add_argument("--photos", required=True, **places, help="folders or zip files of photos of any size")
     patches.add_argument(
-        "--lesion-masks", required=True, **places, help="their lesions: two-coloured images, same stem"
-    )
-    patches.add_argument("--skin-masks", **places, help="their skin (default: all but a plain backdrop at the border)")
-    patches.add_argument("--truth", **places, help="twins of the photos without lesions, where such exist")
-    patches.add_argument("--names", nargs=2, default=("healthy", "eczema"), metavar="NAME", help="of the image sets")
-    patches.add_argument("--size", type=positive, default=128, metavar="N", help="of a window (default: %(default)s)")
-    patches.add_argument("--stride", type=positive, default=64, metavar="N", help="default: %(default)s")
-    patches.add_argument(
-        "--coverage", nargs=2, type=float, default=(0.1, 0.8), metavar=("FROM", "TO"), help="default: 0.1 0.8"
+        "--lesion-masks", required=True, **places, help="their lesion masks: two-coloured images named like the photos"
     )
     patches.add_argument(
-        "--test-photos",
-        type=count_share_or_list,
-        default=0.4,
-        metavar="N|SHARE|FILE",
-        help="photos for the test side: how many, what share, or a list of them (default: %(default)s)",
+        "--skin-masks", **places, help="their skin masks (default: everything but a plain background at the border)"
     )
+    patches.add_argument("--truth", **places, help="the same photos without lesions, where they exist")
     patches.add_argument(
-        "--metadata", type=Path, metavar="CSV", help="table with the file names and a column of groups"
-    )
+        "--names", nargs=2, default=("healthy", "eczema"), metavar="SET",
+        help="names of the two image sets (default: healthy eczema)",
+    )  # fmt: skip
+    patches.add_argument("--size", type=positive, default=128, metavar="N", help="side of a window in pixels")
+    patches.add_argument("--stride", type=positive, default=64, metavar="N", help="distance of windows in pixels")
     patches.add_argument(
-        "--group-column", default="lesion_id", metavar="NAME", help="photos that share it stay together (default: "
-        "%(default)s)",
+        "--coverage", nargs=2, type=float, default=(0.1, 0.8), metavar=("FROM", "TO"),
+        help="share of lesion pixels in a lesion patch (default: 0.1 0.8)",
+    )  # fmt: skip
+    patches.add_argument(
+        "--test-photos", type=count_share_or_list, default=0.4, metavar="N|SHARE|FILE",
+        help="test photos: a number, a share, or a file that lists them",
+    )  # fmt: skip
+    patches.add_argument("--metadata", type=Path, metavar="CSV", help="table of file names and groups")
+    patches.add_argument(
+        "--group-column", default="lesion_id", metavar="NAME",
+        help="column of that table; photos of one group stay on one side of the split",
     )  # fmt: skip
     patches.set_defaults(run=_run_patches)
+    return patches
 
 
-def _add_isic(kinds: Any, photos: argparse.ArgumentParser) -> None:
+def _add_isic(kinds: Commands) -> Parser:
     isic = kinds.add_parser(
-        "isic",
-        parents=[photos],
-        help="dermoscopic lesions of ISIC 2018 / HAM10000",
-        description="Make one image set a label from the photos and tables of ISIC 2018 Task 3 or HAM10000, split by "
+        "isic", help="dermoscopic lesions of ISIC 2018 / HAM10000",
+        description="Make an image set per label from the photos and tables of ISIC 2018 Task 3 or HAM10000, split by "
         "lesion.",
+    )  # fmt: skip
+    isic.add_argument(
+        "source", nargs="*", type=Path, metavar="SRC", help="folders or zip files with photos and their diagnoses"
     )
     isic.add_argument(
-        "source", nargs="*", type=Path, metavar="SRC", help="folders or zips, with the table of diagnoses"
+        "--label", nargs="+", required=True, metavar="LABEL",
+        help="MEL, NV, BCC, AKIEC, BKL, DF, VASC; one image set for each",
+    )  # fmt: skip
+    isic.add_argument("--name", metavar="SET", help="name of the image set (default: the label in lower case)")
+    isic.add_argument("--size", type=positive, default=256, metavar="N", help="side of an image in pixels")
+    isic.add_argument("--test-share", type=share, default=0.2, metavar="SHARE", help="share of test images, 0 to 1")
+    isic.add_argument(
+        "--crop-square", action="store_true", help="crop to the central square (default: squeeze the whole photo)"
     )
     isic.add_argument(
-        "--label", nargs="+", required=True, metavar="LABEL", help="MEL, NV, BCC, AKIEC, BKL, DF, VASC; one set each"
-    )
-    isic.add_argument("--name", help="of the image set (default: the label in lower case)")
-    isic.add_argument("--size", type=positive, default=256, metavar="N", help="pixels a side (default: %(default)s)")
-    isic.add_argument("--test-share", type=share, default=0.2, metavar="S", help="0 to 1 (default: %(default)s)")
-    isic.add_argument(
-        "--crop-square", action="store_true", help="cut the centred square instead of squeezing the photo"
-    )
-    isic.add_argument(
-        "--drop-hairy", type=share, default=0.0, metavar="Q", help="set aside this share of the photos, hairiest first"
+        "--drop-hairy",
+        type=share,
+        default=0.0,
+        metavar="SHARE",
+        help="share of the photos to leave out, hairiest first",
     )
     isic.set_defaults(run=_run_isic)
+    return isic
 
 
 def share(text: str) -> float:

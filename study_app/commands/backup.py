@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
+from glimpse.command_line import Commands
 from glimpse.workspace import Workspace
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+def add_commands(commands: Commands) -> None:
     parser = commands.add_parser(
-        "backup", parents=[common], help="copy the database, also while the survey is being served",
-        description="Copy the SQLite database, also while the survey is being served. To restore: stop the server, put "
-        "the copy in the place of study.db (and remove study.db-wal and study.db-shm), start it again; participants "
-        "go on where the copy has them.",
+        "backup", help="copy the database, even while the survey is being served",
+        description="Copy the SQLite database, even while the survey is being served. To restore: stop the server, "
+        "replace study.db with the copy, remove study.db-wal and study.db-shm, and start the server; participants "
+        "continue from the state of the copy.",
     )  # fmt: skip
     parser.add_argument(
-        "file", nargs="?", metavar="FILE", help="where to (default: backups/study-TIME.db in the workspace)"
+        "file", nargs="?", metavar="FILE", help="the copy (default: backups/study-TIME.db in the workspace)"
     )
     parser.set_defaults(run=run)
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
+from glimpse.command_line import Commands
 from glimpse.workspace import Workspace
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
-    parser = commands.add_parser("db", help="bring the database to this version's schema, or say which it has")
+def add_commands(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "db", help="migrate the database, or print its schema revision", description="Look after the database's schema."
+    )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    actions.add_parser("upgrade", parents=[common], help="create or migrate the database").set_defaults(run=upgrade)
-    actions.add_parser("current", parents=[common], help="print the schema's revision").set_defaults(run=current)
+    for name, run, words in (
+        ("upgrade", upgrade, "create the database, or migrate it to the schema of this version"),
+        ("current", current, "print the revision of the database's schema"),
+    ):
+        actions.add_parser(name, help=words, description=f"{words.capitalize()}.").set_defaults(run=run)
 
 
 def upgrade(args: argparse.Namespace, workspace: Workspace) -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from glimpse.command_line import Commands
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -13,20 +14,18 @@ if TYPE_CHECKING:
     from study_app.models import Participant
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+def add_commands(commands: Commands) -> None:
     parser = commands.add_parser(
-        "forget", parents=[common], help="erase a participant's data, or what has outlived its retention period",
-        description="Erase a participant's data on their request; or, with --expired, for all whose study's "
-        "retention period is over, whatever leads from the answers to the person (served surveys do so by themselves).",
+        "forget", help="erase a participant's data, or all data past its retention period",
+        description="Erase a participant's data on request. With --expired, erase the personal data of every study "
+        "whose retention period is over; a running server does this by itself.",
     )  # fmt: skip
     parser.add_argument(
-        "participant", nargs="?", metavar="PARTICIPANT", help="the code in exports, such as p1a2b3c4d5e6f"
+        "participant", nargs="?", metavar="PARTICIPANT", help="the participant's code in exports, such as p1a2b3c4d5e6f"
     )
-    parser.add_argument("--external-id", metavar="ID", help="the ID that a crowd platform or a personal link gave")
-    parser.add_argument("--expired", action="store_true", help="all whose retention period is over")
-    parser.add_argument(
-        "--show", action="store_true", help="print what is stored about the person (JSON); erase nothing"
-    )
+    parser.add_argument("--external-id", metavar="ID", help="the ID given by a crowd platform or a personal link")
+    parser.add_argument("--expired", action="store_true", help="every participant past the retention period")
+    parser.add_argument("--show", action="store_true", help="print the stored data as JSON and erase nothing")
     parser.set_defaults(run=run)
 
 

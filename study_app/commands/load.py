@@ -9,8 +9,9 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from glimpse.command_line import Commands
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -21,18 +22,18 @@ if TYPE_CHECKING:
     from study_app.study import StudyFile
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+def add_commands(commands: Commands) -> None:
     parser = commands.add_parser(
-        "load", parents=[common], help="take stimulus sets, and a study file if there is one, into the survey",
-        description="Take stimulus sets into the survey and open a study of them: the one that STUDY.toml describes, "
+        "load", help="load stimulus sets into the survey and open a study",
+        description="Load stimulus sets into the survey and open a study of them: the study that STUDY.toml describes, "
         "else 20 trials of 2-3 s, 10 real and 10 generated, as in the paper.",
     )  # fmt: skip
     parser.add_argument(
-        "stimuli", nargs="*", metavar="STIMULI", help="names of stimulus sets, or a study file that names them (.toml)"
+        "stimuli", nargs="*", metavar="STIMULI", names="stimuli", help="names of stimulus sets, or a study file (.toml)"
     )
-    parser.add_argument("--all", action="store_true", help="all stimulus sets of the workspace, as the study 'glimpse'")
+    parser.add_argument("--all", action="store_true", help="load every stimulus set, as the study 'glimpse'")
     parser.add_argument(
-        "--amend", action="store_true", help="change a study that has participants, for those who come from now on"
+        "--amend", action="store_true", help="change a study that has participants, for those who enter from now on"
     )
     parser.set_defaults(run=load)
 

@@ -15,6 +15,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
+from glimpse.command_line import Commands
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,26 +30,25 @@ MOST_ENTER = 10_000  # far more than one server takes in a minute
 CONNECTIONS = 4000  # open at once in one process
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+def add_commands(commands: Commands) -> None:
     parser = commands.add_parser(
-        "serve", parents=[common], help="serve the survey to participants",
+        "serve", help="serve the survey to participants",
         description="Serve the survey, and the dashboard at /admin/ if GLIMPSE_ADMIN_PASSWORD is set. With PostgreSQL "
         "(DATABASE_URL) several worker processes share the load.",
     )  # fmt: skip
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=5000, help="port to listen on (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="address to listen on")
+    parser.add_argument("--port", type=int, default=5000, metavar="N", help="port to listen on")
+    parser.add_argument("--threads", type=int, default=8, metavar="N", help="concurrent requests per process")
     parser.add_argument(
-        "--threads", type=int, default=8, help="requests a process answers at once (default: %(default)s)"
+        "--workers", type=int, metavar="N", help="processes (default: 4 with PostgreSQL; SQLite is served by one)"
     )
-    parser.add_argument("--workers", type=int, help="processes (default: 4 with PostgreSQL; SQLite has one)")
     parser.add_argument(
         "--trusted-proxies", type=int, default=0, metavar="N",
-        help="how many proxies before this server add to X-Forwarded-For; they keep the Host (default: %(default)s)",
+        help="proxies in front of this server that add to X-Forwarded-For and keep the Host header",
     )  # fmt: skip
     parser.add_argument(
-        "--enter-per-minute", type=int, default=300, metavar="N",
-        help="how many may enter from one address in a minute (default: %(default)s)",
-    )  # fmt: skip
+        "--enter-per-minute", type=int, default=300, metavar="N", help="participants per minute from one address"
+    )
     parser.set_defaults(run=serve)
 
 

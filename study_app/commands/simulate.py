@@ -7,34 +7,39 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from glimpse.command_line import Commands
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
     from study_app.commands.bots import Answered, Http
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+def add_commands(commands: Commands) -> None:
     parser = commands.add_parser(
-        "simulate", parents=[common], help="let simulated participants take the survey",
+        "simulate", help="let simulated participants take the survey",
         description="Let simulated participants take the survey over HTTP, with a given sensitivity and bias. They are "
-        "marked wherever they appear, and are in no result unless it is asked for (--include-simulated).",
+        "marked as simulated everywhere, and results leave them out unless --include-simulated is given.",
     )  # fmt: skip
-    parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (not needed if there is one only)")
-    parser.add_argument("--participants", type=int, default=20, metavar="N", help="how many (default: %(default)s)")
-    parser.add_argument("--sensitivity", type=float, default=1.0, metavar="D", help="mean d' (default: %(default)s)")
+    parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (default: the only study)")
+    parser.add_argument("--participants", type=int, default=20, metavar="N", help="number of participants")
+    parser.add_argument("--sensitivity", type=float, default=1.0, metavar="D", help="mean d' of the participants")
     parser.add_argument(
-        "--bias", type=float, default=0.0, metavar="C", help="mean criterion c, above 0 leans towards 'real'"
+        "--bias", type=float, default=0.0, metavar="C", help="mean criterion c; above 0 favours the answer 'real'"
     )
-    parser.add_argument("--spread", type=float, default=0.2, metavar="SD",
-                        help="how much people differ: the SD of their d' and c (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--lapses", type=float, default=0.02, metavar="SHARE",
-                        help="share of trials answered without looking (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--response-ms", type=float, default=900.0, metavar="MS",
-                        help="median time from the image's end to the answer (default: %(default)s)")  # fmt: skip
-    parser.add_argument("--seed", type=int, default=0, help="of what the bots are and answer (default: %(default)s)")
-    parser.add_argument("--url", help="a survey that is being served (default: this workspace's, in this process)")
-    parser.add_argument("--at-once", type=int, default=8, metavar="N", help="bots at the same time, with --url")
-    parser.add_argument("--realtime", action="store_true", help="take the time that people take")
+    parser.add_argument(
+        "--spread", type=float, default=0.2, metavar="SD", help="standard deviation of d' and c across participants"
+    )
+    parser.add_argument(
+        "--lapses", type=float, default=0.02, metavar="SHARE", help="share of trials answered at random"
+    )
+    parser.add_argument(
+        "--response-ms", type=float, default=900.0, metavar="MS",
+        help="median time from the end of the exposure to the answer, in ms",
+    )  # fmt: skip
+    parser.add_seed("the participants and their answers")
+    parser.add_argument("--url", metavar="URL", help="a survey that is being served (default: one in this process)")
+    parser.add_argument("--at-once", type=int, default=8, metavar="N", help="concurrent participants, with --url")
+    parser.add_argument("--realtime", action="store_true", help="wait as long as people would")
     parser.set_defaults(run=run)
 
 

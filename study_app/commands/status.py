@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from glimpse.command_line import Commands
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -14,11 +15,15 @@ if TYPE_CHECKING:
 MOST = 3  # images of each kind
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
-    parser = commands.add_parser("status", parents=[common], help="who came, how far they got, F1, accuracy, timing")
+def add_commands(commands: Commands) -> None:
+    parser = commands.add_parser(
+        "status", help="show participants, progress, F1, accuracy and timing",
+        description="Show how the studies stand: participants, progress, F1, accuracy, timing and the most misjudged "
+        "images; the same numbers as the dashboard.",
+    )  # fmt: skip
     parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (default: all studies)")
-    parser.add_argument("--simulated", action="store_true", help="the simulated participants in the place of people")
-    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    parser.add_argument("--simulated", action="store_true", help="show simulated participants instead of people")
+    parser.add_json()
     parser.set_defaults(run=run)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from glimpse.command_line import Commands
 from glimpse.workspace import Workspace
 from study_app.experimenter.dictionary import EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
 
@@ -28,15 +29,17 @@ DESCRIPTION = "dataset_description.json"
 FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
-def add_commands(commands: Any, common: argparse.ArgumentParser) -> None:
+def add_commands(commands: Commands) -> None:
     parser = commands.add_parser(
-        "export", parents=[common], help="write a study's answers as a Psych-DS data set",
+        "export", help="write a study's answers as a Psych-DS data set",
         description="Write a study's answers as a Psych-DS data set: two CSV tables and a description of every column.",
     )  # fmt: skip
-    parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (not needed if there is one only)")
-    parser.add_argument("--out", metavar="DIR", help="where to (default: export/STUDY in the workspace)")
-    parser.add_argument("--include-simulated", action="store_true", help="with the answers of simulated participants")
-    parser.add_argument("--with-external-ids", action="store_true", help="with the crowd platforms' IDs: personal data")
+    parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (default: the only study)")
+    parser.add_argument("--out", metavar="DIR", help="output folder (default: export/STUDY in the workspace)")
+    parser.add_argument("--include-simulated", action="store_true", help="include simulated participants")
+    parser.add_argument(
+        "--with-external-ids", action="store_true", help="include the IDs of crowd platforms, which are personal data"
+    )
     parser.set_defaults(run=run)
 
 

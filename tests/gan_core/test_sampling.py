@@ -211,4 +211,4 @@ def test_bad_input_gets_one_sentence(
 def test_a_seed_that_torch_does_not_take_is_refused(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(words)
-    assert f"{words[-1]} is no seed" in capsys.readouterr().err
+    assert f"{words[-1]} is not a valid seed" in capsys.readouterr().err

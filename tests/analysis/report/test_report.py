@@ -20,6 +20,7 @@ from analysis.figures.style import labels, lacking
 from analysis.figures.trends import trends
 from analysis.people.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
+from analysis.report import compose
 from analysis.report.page import inline
 from analysis.section import Context
 from analysis.sections import survey, verdicts
@@ -249,7 +250,7 @@ def test_a_workspace_without_answers_or_anything_else_says_what_to_do(
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (["--seed", "-1"], "-1 is no seed"), (["--seed", "9" * 23], "is no seed"),
+        (["--seed", "-1"], "-1 is not a valid seed"), (["--seed", "9" * 23], "is not a valid seed"),
         (["--extractor", "bogus"], "choose from"),
     ],
 )  # fmt: skip
@@ -356,11 +357,11 @@ def test_answers_alone_are_reported_without_torch(tmp_path: Path) -> None:
 
 def test_a_report_of_another_schema_is_not_taken_for_ours(tmp_path: Path) -> None:
     write_json(tmp_path / "scores.json", {"survey": {}})
-    report._refuse_to_replace(tmp_path, asked=True)
+    compose._refuse_to_replace(tmp_path, asked=True)
     (tmp_path / "scores.json").write_text('{"schema": 99}')
     (tmp_path / "other.txt").write_text("x")
-    with pytest.raises(report.AnalysisError, match="choose another"):
-        report._refuse_to_replace(tmp_path, asked=True)
+    with pytest.raises(compose.AnalysisError, match="choose another"):
+        compose._refuse_to_replace(tmp_path, asked=True)
 
 
 # ------------------------------------------------------------------------------------------------ real answers

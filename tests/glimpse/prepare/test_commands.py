@@ -99,8 +99,8 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_2(
         (["patches", "--photos", ".", "--lesion-masks", ".", "--stride", "0"], "0 is not a positive number"),
         (["isic", ".", "--label", "DF", "--test-share", "1"], "1 is not a share"),
         (["hands", ".", "--size", "640"], "640 is not a size"),
-        (["hands", ".", "--seed", "-1"], "-1 is no seed: it must be from 0"),
-        (["phantom", "--seed", "-1"], "-1 is no seed"),
+        (["hands", ".", "--seed", "-1"], "-1 is not a valid seed: use 0 to"),
+        (["phantom", "--seed", "-1"], "-1 is not a valid seed"),
     ],
 )
 def test_an_impossible_option_is_refused(
