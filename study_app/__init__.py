@@ -21,7 +21,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from glimpse.workspace import Workspace
     from study_app import database, i18n, security
     from study_app.experimenter import admin
-    from study_app.participant import pages, trials, withdrawal
+    from study_app.participant import entry, pages, trials, withdrawal
 
     app = Flask(__name__)
     app.config.update(
@@ -35,6 +35,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.extensions["glimpse"] = database.Database(app.config["DATABASE_URL"])
     security.init_app(app)
     i18n.init_app(app)
+    app.register_blueprint(entry.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(trials.blueprint)
     app.register_blueprint(withdrawal.blueprint)

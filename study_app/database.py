@@ -117,6 +117,14 @@ class Database:
             connection.close()
 
 
+def app_database() -> Database:
+    """The database of the application that answers this request."""
+    from flask import current_app
+
+    found: Database = current_app.extensions["glimpse"]
+    return found
+
+
 # ------------------------------------------------------------------------------------------------ migrations
 
 

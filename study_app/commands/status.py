@@ -34,7 +34,8 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     from sqlalchemy import select
 
     from study_app import models
-    from study_app.experimenter.status import Tally, image_status, study_status
+    from study_app.experimenter.status import image_status, study_status
+    from study_app.experimenter.tally import Tally
     from study_app.find import open_database, the_study
 
     with open_database(workspace).read() as session:

@@ -16,8 +16,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from study_app import models
+from study_app.database import app_database
 from study_app.participant import allocation, design, staircase
-from study_app.participant.pages import CLOSED, database, find
+from study_app.participant.pages import CLOSED, find
 from study_app.study import StudyFile
 
 blueprint = Blueprint("trials", __name__, url_prefix="/p/<token>")
@@ -67,7 +68,7 @@ def _image_url(token: str, trial: models.Trial) -> str:
 
 @blueprint.get("/next")
 def next_trial(token: str) -> Any:
-    with database().read() as session:
+    with app_database().read() as session:
         person, file = find(session, token)
         _open(person, file)
         return jsonify(_describe(token, _trials(session, person), file))
@@ -76,7 +77,7 @@ def next_trial(token: str) -> Any:
 @blueprint.get("/image/<nonce>")
 def image(token: str, nonce: str) -> Any:
     """The pixels of the current trial or the next one; 404 for all others."""
-    with database().read() as session:
+    with app_database().read() as session:
         person, file = find(session, token)
         _open(person, file)
         trials = _trials(session, person)
@@ -99,7 +100,7 @@ def begin(token: str) -> Any:
 
     {"trial", "view"}: `view` names the page; when it announces a trial again, the first time was not acknowledged.
     """
-    with database().write(durable=False) as session:
+    with app_database().write(durable=False) as session:
         person, file = find(session, token, write=True)
         _open(person, file)
         body = _body()
@@ -124,7 +125,7 @@ def answer(token: str) -> Any:
     given = _checked(body)
     if given is None:
         return jsonify(error="malformed: see docs/survey.md"), 422
-    with database().write() as session:
+    with app_database().write() as session:
         person, file = find(session, token, write=True)
         _open(person, file)
         trials = _trials(session, person)
@@ -251,7 +252,7 @@ def _practice(session: Session, person: models.Participant, file: StudyFile) -> 
 
 @blueprint.get("/practice/")
 def practice(token: str) -> Any:
-    with database().read() as session:
+    with app_database().read() as session:
         person, file = find(session, token)
         _open(person, file)
         count = len(_practice(session, person, file))
@@ -269,7 +270,7 @@ def practice(token: str) -> Any:
 
 @blueprint.get("/practice/image/<int:number>")
 def practice_image(token: str, number: int) -> Any:
-    with database().read() as session:
+    with app_database().read() as session:
         person, file = find(session, token)
         _open(person, file)
         images = _practice(session, person, file)
@@ -280,7 +281,7 @@ def practice_image(token: str, number: int) -> Any:
 
 @blueprint.post("/practice/done")
 def practice_done(token: str) -> Any:
-    with database().write() as session:
+    with app_database().write() as session:
         person, file = find(session, token, write=True)
         _open(person, file)
         person.practised_at = person.practised_at or models.now()

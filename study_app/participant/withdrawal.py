@@ -17,17 +17,17 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from study_app import i18n, models
+from study_app.database import app_database
 from study_app.participant import allocation
-from study_app.participant.pages import database
 from study_app.study import StudyFile
 
-blueprint = Blueprint("people", __name__, url_prefix="/withdraw")
+blueprint = Blueprint("withdrawal", __name__, url_prefix="/withdraw")
 
 
 @blueprint.route("/<token>", methods=["GET", "POST"])
 def withdraw(token: str) -> Any:
     """The link that a participant keeps: a GET explains and shows what is stored, a POST erases it."""
-    with database().write() if request.method == "POST" else database().read() as session:
+    with app_database().write() if request.method == "POST" else app_database().read() as session:
         person = session.scalar(select(models.Participant).where(models.Participant.withdrawal_token == token))
         if person is None:
             abort(404)
@@ -44,7 +44,7 @@ def data(token: str) -> Any:
     """Everything that is stored about this person, as a file (GDPR, articles 15 and 20)."""
     import json
 
-    with database().read() as session:
+    with app_database().read() as session:
         person = session.scalar(select(models.Participant).where(models.Participant.withdrawal_token == token))
         if person is None or person.state == "withdrawn":
             abort(404)

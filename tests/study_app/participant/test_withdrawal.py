@@ -169,7 +169,7 @@ def test_the_images_of_who_withdrew_are_free_for_others(
 def test_the_images_of_who_gave_up_are_given_back_once_and_counted_again_if_they_come_back(
     client: FlaskClient, person: models.Participant, workspace: Workspace
 ) -> None:
-    from study_app.experimenter.admin import free_places
+    from study_app.experimenter.recruiting import free_places
 
     def shown() -> int | None:
         with Database(workspace.database_url).read() as session:

@@ -1,0 +1,109 @@
+"""The dashboard's list of participants, and the page of each: trials, answers, export, erasure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from flask import Response, abort, redirect, request, url_for
+from sqlalchemy import case, func, select, text
+from sqlalchemy.orm import Session
+
+from glimpse import observers
+from study_app import models
+from study_app.database import app_database
+from study_app.experimenter.admin import blueprint, is_simulated, render_page, study_of
+from study_app.participant import withdrawal
+
+PAGE = 100  # participants a page
+
+
+@blueprint.get("/study/<slug>/participants")
+def participants(slug: str) -> Any:
+    page = max(1, min(request.args.get("page", 1, int), 10**6))
+    person, trial = models.Participant, models.Trial
+    with app_database().read() as session:
+        study = study_of(session, slug)
+        mine = (person.study_id == study.id, person.simulated.is_(is_simulated()))
+        total = session.scalar(select(func.count(person.id)).where(*mine)) or 0
+        found = list(
+            session.scalars(
+                select(person).where(*mine).order_by(person.id.desc()).limit(PAGE).offset((page - 1) * PAGE)
+            )
+        )
+        answered = dict(
+            session.execute(
+                select(trial.participant_id, func.count(case((trial.answer.is_not(None), 1))))
+                .where(trial.participant_id.in_([one.id for one in found]))
+                .group_by(trial.participant_id)
+            ).all()
+        )
+        return render_page(
+            session, "participants.html", study, people=found, answered=answered, page=page,
+            pages=max(1, -(-total // PAGE)), total=total,
+        )  # fmt: skip
+
+
+def _participant(session: Session, public_id: str) -> models.Participant:
+    found = session.scalar(select(models.Participant).where(models.Participant.public_id == public_id))
+    if found is None:
+        abort(404)
+    return found
+
+
+@blueprint.get("/participant/<public_id>")
+def participant(public_id: str) -> Any:
+    """One participant: scores, trials in order, and what they told us."""
+    with app_database().read() as session:
+        person = _participant(session, public_id)
+        rows = session.execute(
+            select(models.Trial, models.Stimulus)
+            .join(models.Stimulus)
+            .where(models.Trial.participant_id == person.id)
+            .order_by(models.Trial.position)
+        ).all()
+        judged = session.execute(
+            text(
+                "SELECT answer = 'generated', truth = 'generated' FROM responses "
+                "WHERE participant = :code AND replaced = 0"
+            ),
+            {"code": public_id},
+        ).all()
+        said, truth = np.array(judged, bool).reshape(-1, 2).T
+        counts = observers.count(said, truth, np.zeros(len(judged), int), 1)
+        scores = {
+            "correct": int(counts.correct[0]), "of": len(judged), "F1": float(observers.f1(counts)[0]),
+            "chance": float(observers.f1_chance(counts)[0]), "d'": float(observers.d_prime(counts)[0]),
+            "criterion": float(observers.criterion(counts)[0]),
+        }  # fmt: skip
+        return render_page(
+            session,
+            "participant.html",
+            person.study,
+            simulated=person.simulated,
+            person=person,
+            trials=rows,
+            scores=scores,
+        )
+
+
+@blueprint.get("/participant/<public_id>/data.json")
+def participant_data(public_id: str) -> Any:
+    with app_database().read() as session:
+        content = json.dumps(
+            withdrawal.everything(session, _participant(session, public_id)), indent=1, ensure_ascii=False
+        )
+    return Response(
+        content, mimetype="application/json",
+        headers={"Content-Disposition": f"attachment; filename={public_id}.json"},
+    )  # fmt: skip
+
+
+@blueprint.post("/participant/<public_id>/erase")
+def erase(public_id: str) -> Any:
+    with app_database().write() as session:
+        person = _participant(session, public_id)
+        withdrawal.erase(session, person)
+        slug = person.study.slug
+    return redirect(url_for("admin.participants", slug=slug), 303)

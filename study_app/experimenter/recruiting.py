@@ -1,0 +1,68 @@
+"""The dashboard's page for recruiting: platform addresses, personal links with QR codes, freed places."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import segno
+from flask import abort, request
+from markupsafe import Markup
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from study_app import models
+from study_app.database import SurveyError, app_database
+from study_app.experimenter.admin import blueprint, render_page, study_of
+from study_app.participant import allocation, crowd
+from study_app.study import StudyFile, say
+
+MOST_LINKS = 200  # personal links made at once
+
+
+@blueprint.route("/study/<slug>/recruiting", methods=["GET", "POST"])
+def recruiting(slug: str) -> Any:
+    """Addresses for the platforms, personal links with QR codes, and places that were given up."""
+    base = request.url_root
+    made: list[tuple[str, str, Markup]] = []
+    freed = None
+    with app_database().write() if request.method == "POST" else app_database().read() as session:
+        study = study_of(session, slug)
+        if request.method == "POST" and request.form.get("do") == "links":
+            count = request.form.get("count", 0, int)
+            if not 0 < count <= MOST_LINKS:
+                abort(422, f"From 1 to {MOST_LINKS} links are made at once.")
+            for code in crowd.new_codes(count):
+                link = crowd.personal_link(base, slug, code)
+                made.append(
+                    (code, link, Markup(segno.make(link, error="m").svg_inline(scale=3, border=2, omitsize=True)))
+                )
+        elif request.method == "POST":
+            uploaded = request.files.get("file")
+            text = crowd.text_of(uploaded.read()) if uploaded and uploaded.filename else request.form.get("ids", "")
+            try:
+                freed = free_places(session, study, crowd.freed_places(text))
+            except SurveyError as error:
+                abort(422, str(error))
+        file = StudyFile.from_dict(study.current.definition)
+        return render_page(
+            session, "recruiting.html", study, base=base, completion=file.completion, made=made, freed=freed,
+            title=say(file.title, file.languages[0]),
+        )  # fmt: skip
+
+
+def free_places(session: Session, study: models.Study, states: dict[str, str]) -> int:
+    """Give the places of these people (platform ID: returned or timed-out) to others; returns how many were freed.
+
+    Those who have finished or withdrawn stay as they are.
+    """
+    freed = 0
+    external, person = models.ExternalIdentity, models.Participant
+    working = (
+        select(person, external.person).join(external).where(person.study_id == study.id, person.state == "working")
+    )
+    for found, who in session.execute(working).all():
+        if who in states:
+            found.state = states[who]
+            allocation.give_back(session, found)
+            freed += 1
+    return freed
