@@ -87,7 +87,7 @@ def _capital(x: Floats, means: Floats, level: float) -> Floats:
 def look_levels(fractions: Sequence[float], level: float = 0.05) -> list[float]:
     """The level of each planned look, given the share of all participants that it comes after (ascending to 1).
 
-    Their sum is `level`. Use each as the `level` of `inference.verdict` at that look.
+    Their sum is `level`. Use each as the `level` of `equivalence.verdict` at that look.
     """
     t = np.asarray(fractions, float)
     if len(t) == 0 or np.any(np.diff(t, prepend=0.0) <= 0) or t[-1] != 1:

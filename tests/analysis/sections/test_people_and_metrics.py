@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.people import dependence, image_rates, inference
+from analysis.people import dependence, image_rates, significance
 from analysis.people.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
 from analysis.sections import people_and_metrics, survey, verdicts
@@ -166,7 +166,7 @@ def test_correlations_are_corrected_over_all_that_are_looked_at() -> None:
     rng = np.random.default_rng(4)
     frame = pd.DataFrame({"set": np.repeat(list("abcd"), 60), "truth": "generated", "rate": rng.random(240)})
     found = people_and_metrics.correlate(frame.assign(realism=rng.random(240), machine=frame["rate"] + rng.random(240)))
-    assert found["p_holm"].tolist() == inference.holm(found["p"].tolist())
+    assert found["p_holm"].tolist() == significance.holm(found["p"].tolist())
     (said,) = people_and_metrics.in_words(found)
     assert said.count("machine") == 4
     assert "Holm-corrected over 8 correlations" in said
