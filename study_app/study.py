@@ -77,14 +77,14 @@ QUESTIONS = (
     Question("age", _("How old are you?"), (_("Under 18"), "18–29", "30–44", "45–59", "60–74", _("75 or older"))),
     Question(
         "medicine",
-        _("Have you been trained in medicine?"),
-        (_("No"), _("Student or nurse"), _("Physician"), _("Dermatologist")),
+        _("Do you have medical training?"),
+        (_("No"), _("Medical student or nurse"), _("Physician"), _("Dermatologist")),
     ),
     Question("machine_learning", _("Have you worked with machine learning or computer-generated images?"), YES_NO),
     Question(
         "vision",
-        _("How well do you see the screen right now, with glasses or lenses if you wear them?"),
-        (_("Well"), _("Not so well"), _("I do not see colours as most people do")),
+        _("How well can you see the screen right now (with glasses or contact lenses, if you wear them)?"),
+        (_("Well"), _("Not so well"), _("I have difficulty telling some colours apart")),
     ),
 )
 

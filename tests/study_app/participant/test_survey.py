@@ -85,7 +85,7 @@ def test_a_consent_form_that_is_sent_twice_makes_one_participant(
 @pytest.mark.parametrize(
     ("toml", "origin", "said"),
     [
-        ("", {"run": "df", "seed": 0}, {"They show nobody"}),
+        ("", {"run": "df", "seed": 0}, {"trained on real photographs"}),
         ("", {"run": "add-eczema", "image_id": "a"}, {"that a neural network has altered"}),
         ('debrief = "We tell you ourselves."\n', {"run": "df"}, {"We tell you ourselves"}),
     ],
@@ -100,7 +100,7 @@ def test_the_debrief_says_how_the_images_were_made_unless_the_study_does(
     for trial in (1, 2):
         client.post(f"{home}answer", json={**ANSWER, "trial": trial})
     page = client.get(home).text
-    assert {words for words in ("They show nobody", "that a neural network has altered", "We tell you ourselves")
+    assert {words for words in ("trained on real photographs", "that a neural network has altered", "We tell you ourselves")
             if words in page} == said  # fmt: skip
 
 
