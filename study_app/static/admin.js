@@ -1,8 +1,8 @@
-// The dashboard refreshes itself: every few seconds, only while somebody looks.
+// The dashboard refreshes itself: every few seconds, only while its tab is visible.
 const live = document.getElementById("live");
 const EVERY_MS = 5000;
 
-// Puts the new numbers in the place of the old ones; tables stay scrolled, and focused, as they were.
+// Replaces the old numbers with the new ones; tables keep their scroll position and focus.
 function show(html) {
   const tables = () => [...live.querySelectorAll(".scroll")];
   const before = tables().map((table) => table.scrollLeft), focused = tables().indexOf(document.activeElement);

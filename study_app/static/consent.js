@@ -1,4 +1,4 @@
-// Whoever comes back to this page after they have begun finds the way on: the tab remembers it until it is closed.
+// Offers participants who return to this page a link to continue: the tab remembers it until it is closed.
 const name = `glimpse ${location.pathname.replace(/enter$/, "")}`;
 const form = document.querySelector("form");
 

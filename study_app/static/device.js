@@ -1,4 +1,4 @@
-// Measures what the device page asks for: the window, whether an image loads, the frame period. Nothing identifying.
+// Measures the window's size and the frame period and tests whether an image loads. Nothing here identifies a person.
 const report = (id, good) => {
   const item = document.getElementById(id);
   item.textContent = good ? item.dataset.good : item.dataset.bad;

@@ -1,3 +1,3 @@
-// The end, also after a reload: the contract's two marks of a finished survey.
+// Marks the survey as finished, also after a reload, by the two values that the contract names.
 window.__result = JSON.parse(document.getElementById("result").textContent);
 window.__done = true;

@@ -1,4 +1,4 @@
-// Requests that do not give up: whatever the network does, they are tried again until the server has answered.
+// Requests that are repeated until the server has answered, whatever the network does.
 
 const WAITS = [300, 600, 1200, 2500, 5000, 10000];
 const CONFLICT = 409, TOO_MANY = 429;

@@ -241,7 +241,7 @@ def test_an_error_is_a_sentence(admin: FlaskClient) -> None:
     for reply, code, said in (
         (admin.get("/admin/study/nowhere/"), 404, "no such study"),
         (admin.get("/admin/participant/nobody"), 404, "no such study, participant"),
-        (admin.get("/admin/nowhere"), 404, "There is nothing here"),
+        (admin.get("/admin/nowhere"), 404, "Page not found"),
         (admin.get("/admin/image/99999999999.png"), 404, ""),
         (admin.get("/admin/image/99999999999999999999.png"), 404, ""),
         (admin.get("/admin/image/99.png"), 404, "image"),

@@ -100,8 +100,8 @@ def test_the_debrief_says_how_the_images_were_made_unless_the_study_does(
     for trial in (1, 2):
         client.post(f"{home}answer", json={**ANSWER, "trial": trial})
     page = client.get(home).text
-    assert {words for words in ("trained on real photographs", "that a neural network has altered", "We tell you ourselves")
-            if words in page} == said  # fmt: skip
+    told = ("trained on real photographs", "that a neural network has altered", "We tell you ourselves")
+    assert {words for words in told if words in page} == said
 
 
 def test_the_other_languages_of_a_page_that_a_form_gave_can_be_chosen(client: FlaskClient, study: str) -> None:
