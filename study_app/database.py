@@ -19,7 +19,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_
 from sqlalchemy.orm import Session
 
 from glimpse.files import GlimpseError
-from glimpse.workspace import SURVEY_SCHEMA
+from glimpse.workspace import SURVEY_SCHEMA, Workspace
 
 BUSY_MS = 30_000  # how long a writer waits for another one before it reports an error
 MIGRATIONS = Path(__file__).with_name("migrations")
@@ -115,6 +115,12 @@ class Database:
                 connection.cursor().execute(f"PRAGMA {pragma}").fetchall()
         finally:
             connection.close()
+
+
+def open_database(workspace: Workspace) -> Database:
+    """The workspace's database, migrated to this version's schema."""
+    upgrade(workspace.database_url)
+    return Database(workspace.database_url)
 
 
 def app_database() -> Database:

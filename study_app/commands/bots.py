@@ -25,8 +25,8 @@ PATIENCE = 24  # waits of 5 s for a server that is busy or limits entries
 
 
 @dataclass(frozen=True)
-class Answered:
-    """What came back for a request."""
+class Reply:
+    """The response to a request."""
 
     status: int
     location: str
@@ -43,7 +43,7 @@ class Http(Protocol):
 
     def __call__(
         self, path: str, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None
-    ) -> Answered: ...
+    ) -> Reply: ...
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def _answer(http: Http, path: str, result: Mapping[str, Any], wait: Callable[[fl
 def _patiently(
     http: Http, path: str, *, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None,
     paced: Callable[[float], None] | None,
-) -> Answered:  # fmt: skip
+) -> Reply:  # fmt: skip
     """The same request again while the server limits entries or is busy; what it answers in the end."""
     import time
 

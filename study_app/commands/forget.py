@@ -33,8 +33,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     import json
 
     from study_app import models
-    from study_app.database import SurveyError
-    from study_app.find import open_database
+    from study_app.database import SurveyError, open_database
     from study_app.participant import withdrawal
 
     if sum((args.participant is not None, args.external_id is not None, args.expired)) != 1:
@@ -56,21 +55,23 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _found(session: Session, args: argparse.Namespace) -> list[Participant]:
+    """Raises SurveyError where no participant has the given code or ID."""
     from sqlalchemy import select
 
-    from study_app import models
     from study_app.database import SurveyError
-    from study_app.find import the_participant
+    from study_app.models import ExternalIdentity, Participant
 
+    query = select(Participant)
     if args.participant is not None:
-        return [the_participant(session, args.participant)]
-    found = list(
-        session.scalars(
-            select(models.Participant)
-            .join(models.ExternalIdentity)
-            .where(models.ExternalIdentity.person == args.external_id.strip())
+        query = query.where(Participant.public_id == args.participant)
+        missing = (
+            f"There is no participant '{args.participant}': codes such as p1a2b3c4d5e6f are in exports and on the "
+            "dashboard."
         )
-    )
+    else:
+        query = query.join(ExternalIdentity).where(ExternalIdentity.person == args.external_id.strip())
+        missing = f"No stored participant has the ID '{args.external_id}': check it, or their IDs are already erased."
+    found = list(session.scalars(query))
     if not found:
-        raise SurveyError(f"Nobody came with the ID '{args.external_id}', or they were forgotten before.")
+        raise SurveyError(missing)
     return found

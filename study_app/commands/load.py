@@ -62,7 +62,8 @@ def load(args: argparse.Namespace, workspace: Workspace) -> None:
 
 def _requested(args: argparse.Namespace, workspace: Workspace) -> StudyFile:
     from study_app.database import SurveyError
-    from study_app.study import default_study, read_study
+    from study_app.study import default_study
+    from study_app.study_toml import read_study
 
     files = [name for name in args.stimuli if name.endswith(".toml")]
     names = list(dict.fromkeys(name for name in args.stimuli if not name.endswith(".toml")))

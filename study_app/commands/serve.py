@@ -80,12 +80,24 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
 
 def _waitress(app: Flask, args: argparse.Namespace) -> None:
     from waitress import create_server
+    from waitress.task import ThreadedTaskDispatcher
 
     from study_app.experimenter.admin import UPLOAD
 
+    class Threads(ThreadedTaskDispatcher):
+        """On shutdown waitress drops the requests that wait in the queue: answer these, too."""
+
+        def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
+            last = time.monotonic() + DRAIN_S
+            while self.queue and time.monotonic() < last:
+                time.sleep(0.01)
+            return bool(super().shutdown(cancel_pending, timeout))
+
+    threads = Threads()
+    threads.set_thread_count(args.threads)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for every request that waits a moment
     server = create_server(
-        app, host=args.host, port=args.port, threads=args.threads, ident=None,
+        app, host=args.host, port=args.port, ident=None, _dispatcher=threads,
         connection_limit=CONNECTIONS, asyncore_use_poll=True,  # browsers keep theirs open; select() stops at 1024
         max_request_body_size=2 * UPLOAD,  # else up to a gigabyte is taken in before the application can refuse it
         clear_untrusted_proxy_headers=args.trusted_proxies == 0,  # else ProxyFix judges them
@@ -94,16 +106,6 @@ def _waitress(app: Flask, args: argparse.Namespace) -> None:
     def stop(*_: Any) -> None:
         raise SystemExit  # waitress then reads nothing more, and shuts its threads down
 
-    shut_down = server.task_dispatcher.shutdown
-
-    def answer_the_rest(*_: Any) -> Any:
-        """Waitress itself finishes what its threads are at, and drops the requests that wait for one."""
-        last = time.monotonic() + DRAIN_S
-        while server.task_dispatcher.queue and time.monotonic() < last:
-            time.sleep(0.01)
-        return shut_down()
-
-    server.task_dispatcher.shutdown = answer_the_rest
     signal.signal(signal.SIGTERM, stop)
     _forget_daily(app)
     server.run()

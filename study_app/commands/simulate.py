@@ -11,7 +11,7 @@ from glimpse.command_line import Commands
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
-    from study_app.commands.bots import Answered, Http
+    from study_app.commands.bots import Http, Reply
 
 
 def add_commands(commands: Commands) -> None:
@@ -51,11 +51,12 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     from tqdm import tqdm
 
     from study_app.commands import bots
-    from study_app.find import open_database, the_study
+    from study_app.database import open_database
+    from study_app.studies import study_named
 
     _check(args)
     with open_database(workspace).read() as session:
-        slug = _offered(args.url, args.study) if args.url else the_study(session, args.study).slug
+        slug = _offered(args.url, args.study) if args.url else study_named(session, args.study).slug
     known = truths(workspace)
     wait: Callable[[float], None] | None = (lambda ms: time.sleep(ms / 1000)) if args.realtime else None
     browser = _remote(args.url) if args.url else _local(workspace)
@@ -135,7 +136,7 @@ def _offered(url: str, slug: str | None) -> str:
 def _local(workspace: Workspace) -> Any:
     """Browsers for the survey in this process, through its real HTTP interface but no network."""
     from study_app import create_app
-    from study_app.commands.bots import Answered
+    from study_app.commands.bots import Reply
 
     app = create_app({"WORKSPACE": workspace, "ENTER_PER_MINUTE": 10**6})
 
@@ -145,10 +146,10 @@ def _local(workspace: Workspace) -> Any:
 
         def http(
             path: str, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None
-        ) -> Answered:  # fmt: skip
+        ) -> Reply:  # fmt: skip
             post = form is not None or data is not None
             reply = client.open(path, method="POST" if post else "GET", data=form, json=data)
-            return Answered(reply.status_code, reply.headers.get("Location", ""), reply.data)
+            return Reply(reply.status_code, reply.headers.get("Location", ""), reply.data)
 
         yield http
 
@@ -161,7 +162,7 @@ def _remote(url: str) -> Any:
     import json
     from urllib.parse import quote, urlencode, urlsplit
 
-    from study_app.commands.bots import Answered
+    from study_app.commands.bots import Reply
     from study_app.database import SurveyError
 
     kinds = {"http": http.client.HTTPConnection, "https": http.client.HTTPSConnection}
@@ -181,7 +182,7 @@ def _remote(url: str) -> Any:
 
         def request(
             path: str, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None
-        ) -> Answered:  # fmt: skip
+        ) -> Reply:  # fmt: skip
             post = form is not None or data is not None
             headers = {"Content-Type": "application/json" if data is not None else "application/x-www-form-urlencoded"}
             body = json.dumps(data) if data is not None else urlencode(form or {})
@@ -191,7 +192,7 @@ def _remote(url: str) -> Any:
                 else:
                     connection.request("GET", base + path)
                 reply = connection.getresponse()
-                return Answered(reply.status, reply.headers.get("Location", ""), reply.read())
+                return Reply(reply.status, reply.headers.get("Location", ""), reply.read())
             except (OSError, http.client.HTTPException) as error:
                 raise SurveyError(f"The survey at {url} does not answer ({error}): is it being served?") from None
 

@@ -34,13 +34,14 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     from sqlalchemy import select
 
     from study_app import models
+    from study_app.database import open_database
     from study_app.experimenter.status import image_status, study_status
     from study_app.experimenter.tally import Tally
-    from study_app.find import open_database, the_study
+    from study_app.studies import study_named
 
     with open_database(workspace).read() as session:
         if args.study:
-            studies = [the_study(session, args.study)]
+            studies = [study_named(session, args.study)]
         else:
             studies = list(session.scalars(select(models.Study).order_by(models.Study.id)))
         found = []

@@ -45,10 +45,11 @@ def add_commands(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, workspace: Workspace) -> None:
     from glimpse.files import atomic_folder
-    from study_app.find import open_database, the_study
+    from study_app.database import open_database
+    from study_app.studies import study_named
 
     with open_database(workspace).read() as session:
-        study = the_study(session, args.study)
+        study = study_named(session, args.study)
         files = export(session, study, simulated=args.include_simulated, external_ids=args.with_external_ids)
         slug = study.slug
     out = Path(args.out) if args.out else workspace.root / "export" / slug

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
+from study_app.participant.answered import Answered
+
 ACTIVE_MINUTES = 30  # a participant counts for the balance of sets while they were seen this recently
 
 
@@ -75,29 +77,26 @@ def plan(
     ]
 
 
-FRAME_MS = 1000 / 60  # assumed where a browser did not measure its own
 HASTY_MS, SLOW_MS = 150, 60_000  # a response this soon after the image, or this late, is hardly an answer to it
 
 
-def trial_flags(
-    *, planned_ms: float | None, actual_ms: float, response_ms: float, dropped_frames: int, focus_lost: bool,
-    frame_ms: float, begun: int,
-) -> set[str]:  # fmt: skip
-    """What is to be said about a trial; flagged trials are kept, and whoever analyses decides.
+def trial_flags(answered: Answered, *, planned_ms: float | None, begun: int) -> set[str]:
+    """Quality flags of a trial. Flagged trials are kept; the analyst decides.
 
     Against the planned exposure rounded to whole frames: `frame-off` by a frame or more, `exposure-wrong` by more than
     two, or where the page was hidden. `begun`: how often a page started this trial.
     """
     flags = set()
     if planned_ms is not None:
-        off = abs(actual_ms - max(1, round(planned_ms / frame_ms)) * frame_ms)
-        flags |= {"frame-off"} if off > 0.75 * frame_ms else set()
-        flags |= {"exposure-wrong"} if off > 2 * frame_ms else set()
-    if dropped_frames:
+        frame_ms = answered.frame_ms
+        off_ms = abs(answered.exposure_ms - max(1, round(planned_ms / frame_ms)) * frame_ms)
+        flags |= {"frame-off"} if off_ms > 0.75 * frame_ms else set()
+        flags |= {"exposure-wrong"} if off_ms > 2 * frame_ms else set()
+    if answered.dropped_frames:
         flags.add("dropped-frames")
-    if focus_lost:
+    if answered.focus_lost:
         flags |= {"focus-lost", "exposure-wrong"}
-    if response_ms < HASTY_MS or response_ms > SLOW_MS or actual_ms > SLOW_MS:
+    if answered.response_time_ms < HASTY_MS or max(answered.response_time_ms, answered.exposure_ms) > SLOW_MS:
         flags.add("implausible-time")
     if begun > 1:
         flags.add("shown-again")

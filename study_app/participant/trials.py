@@ -6,8 +6,6 @@ and changes nothing; another one for the same trial, or one out of order, gets a
 
 from __future__ import annotations
 
-import math
-import string
 from typing import Any
 
 import numpy as np
@@ -18,12 +16,11 @@ from sqlalchemy.orm import Session
 from study_app import models
 from study_app.database import app_database
 from study_app.participant import allocation, design, staircase
+from study_app.participant.answered import Answered, view_of, whole
 from study_app.participant.pages import CLOSED, find
 from study_app.study import StudyFile
 
 blueprint = Blueprint("trials", __name__, url_prefix="/p/<token>")
-LONGEST_MS = 1e12
-WORD = string.ascii_letters + string.digits
 
 
 def _trials(session: Session, person: models.Participant) -> list[models.Trial]:
@@ -104,7 +101,7 @@ def begin(token: str) -> Any:
         person, file = find(session, token, write=True)
         _open(person, file)
         body = _body()
-        position, view = _whole(body.get("trial")), _view(body)
+        position, view = whole(body.get("trial")), view_of(body)
         trials = _trials(session, person)
         if position is None or not 1 <= position <= len(trials):
             abort(422)
@@ -121,23 +118,21 @@ def begin(token: str) -> Any:
 
 @blueprint.post("/answer")
 def answer(token: str) -> Any:
-    body = _body()
-    given = _checked(body)
-    if given is None:
+    answered = Answered.read(_body())
+    if answered is None:
         return jsonify(error="malformed: see docs/survey.md"), 422
     with app_database().write() as session:
         person, file = find(session, token, write=True)
         _open(person, file)
         trials = _trials(session, person)
         current = _current(trials)
-        position = given["trial"]
-        earlier = trials[position - 1] if position <= len(trials) else None
+        earlier = trials[answered.trial - 1] if answered.trial <= len(trials) else None
         if earlier is not None and earlier.answer is not None:
-            status = 200 if earlier.answer == given["answer"] else 409
+            status = 200 if earlier.answer == answered.answer else 409
             return jsonify(next=_describe(token, trials, file)), status
-        if current is None or position != current + 1:
+        if current is None or answered.trial != current + 1:
             return jsonify(error="out of order", next=_describe(token, trials, file)), 409
-        _store(trials[current], given, body)
+        _store(trials[current], answered)
         if file.mode == "staircase" and current + 1 < len(trials):
             trials[current + 1].exposure_ms_planned = _climb(session, person, trials[current + 1], file)
         if current + 1 == len(trials):
@@ -171,64 +166,18 @@ def _body() -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _view(body: dict[str, Any]) -> str:
-    """The name that a page has given itself, letters and digits: tells one that tries again from another one."""
-    return "".join(character for character in str(body.get("view", ""))[:16] if character in WORD)
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _time(value: Any) -> float | None:
-    """A finite number of milliseconds, at least 0; LONGEST_MS for what is longer (sums of squares stay finite)."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return min(number, LONGEST_MS) if math.isfinite(number) and number >= 0 else None
-
-
-def _checked(body: dict[str, Any]) -> dict[str, Any] | None:
-    """The contract's fields, or None where one is missing or of a wrong type. Plausibility is not checked here."""
-    trial, dropped = _whole(body.get("trial")), _whole(body.get("dropped_frames"))
-    exposure, response = _time(body.get("exposure_ms")), _time(body.get("response_time_ms"))
-    if (
-        trial is None or trial < 1
-        or body.get("answer") not in ("real", "generated")
-        or exposure is None or response is None
-        or dropped is None or dropped < 0
-        or not isinstance(body.get("focus_lost"), bool)
-    ):  # fmt: skip
-        return None
-    return {
-        "trial": trial, "answer": body["answer"], "exposure_ms": exposure, "response_time_ms": response,
-        "dropped_frames": min(dropped, 2**31 - 1), "focus_lost": body["focus_lost"],
-    }  # fmt: skip
-
-
-def _store(trial: models.Trial, given: dict[str, Any], body: dict[str, Any]) -> None:
-    trial.answer = given["answer"]
-    trial.exposure_ms_actual = given["exposure_ms"]
-    trial.response_time_ms = given["response_time_ms"]
-    trial.dropped_frames = given["dropped_frames"]
-    trial.focus_lost = given["focus_lost"]
+def _store(trial: models.Trial, answered: Answered) -> None:
+    trial.answer = answered.answer
+    trial.exposure_ms_actual = answered.exposure_ms
+    trial.response_time_ms = answered.response_time_ms
+    trial.dropped_frames = answered.dropped_frames
+    trial.focus_lost = answered.focus_lost
     trial.answered_at = models.now()
-    frame_ms = _time(body.get("frame_ms"))
-    frame_ms = frame_ms if frame_ms and 2 <= frame_ms <= 100 else design.FRAME_MS
-    early = _whole(body.get("early_presses")) or 0
     trial.details = {
-        "view": _view(body) or (trial.details or {}).get("view", ""),
-        "by": body["by"] if body.get("by") in ("key", "mouse", "touch", "pen", "other") else "other",
-        "early_presses": max(0, min(early, 1000)),
-        "frame_ms": round(frame_ms, 3),
-    }
-    for flag in design.trial_flags(
-        planned_ms=trial.exposure_ms_planned, actual_ms=given["exposure_ms"], response_ms=given["response_time_ms"],
-        dropped_frames=given["dropped_frames"], focus_lost=given["focus_lost"], frame_ms=frame_ms, begun=trial.begun,
-    ):  # fmt: skip
+        "view": answered.view or (trial.details or {}).get("view", ""), "by": answered.by,
+        "early_presses": answered.early_presses, "frame_ms": round(answered.frame_ms, 3),
+    }  # fmt: skip
+    for flag in design.trial_flags(answered, planned_ms=trial.exposure_ms_planned, begun=trial.begun):
         _flag(trial, flag)
 
 

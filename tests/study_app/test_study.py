@@ -12,7 +12,8 @@ from sqlalchemy import text
 from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database, SurveyError
-from study_app.study import StudyFile, default_study, parse_study, read_study
+from study_app.study import StudyFile, default_study
+from study_app.study_toml import parse_study, read_study
 from tests.study_app.conftest import publish
 
 SETS = '[[sets]]\nname = "alpha"\n'

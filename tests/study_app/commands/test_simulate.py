@@ -21,10 +21,10 @@ from tests.study_app.conftest import load, publish
 def http_of(client: FlaskClient) -> Any:
     """A bot's browser on a test client."""
 
-    def http(path: str, form: object = None, data: object = None) -> bots.Answered:
+    def http(path: str, form: object = None, data: object = None) -> bots.Reply:
         method = "POST" if form is not None or data is not None else "GET"
         reply = client.open(path, method=method, data=form, json=data)
-        return bots.Answered(reply.status_code, reply.headers.get("Location", ""), reply.data)
+        return bots.Reply(reply.status_code, reply.headers.get("Location", ""), reply.data)
 
     return http
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from study_app.participant import design
+from study_app.participant.answered import Answered
 
 
 def test_the_set_with_the_fewest_people_is_chosen_ties_at_random() -> None:
@@ -83,20 +85,22 @@ FRAME = 1000 / 60
     ("changed", "flags"),
     [
         ({}, set()),
-        ({"actual_ms": 2506.0}, set()),  # rounded to frames
-        ({"actual_ms": 2500 + FRAME}, {"frame-off"}),
-        ({"actual_ms": 2500 - 2.5 * FRAME}, {"frame-off", "exposure-wrong"}),
+        ({"exposure_ms": 2506.0}, set()),  # rounded to frames
+        ({"exposure_ms": 2500 + FRAME}, {"frame-off"}),
+        ({"exposure_ms": 2500 - 2.5 * FRAME}, {"frame-off", "exposure-wrong"}),
         ({"focus_lost": True}, {"focus-lost", "exposure-wrong"}),
         ({"dropped_frames": 1}, {"dropped-frames"}),
-        ({"response_ms": 80.0}, {"implausible-time"}),
-        ({"response_ms": 90_000.0}, {"implausible-time"}),
+        ({"response_time_ms": 80.0}, {"implausible-time"}),
+        ({"response_time_ms": 90_000.0}, {"implausible-time"}),
         ({"begun": 2}, {"shown-again"}),
-        ({"planned_ms": None, "actual_ms": 9000.0}, set()),  # no limit was planned
+        ({"planned_ms": None, "exposure_ms": 9000.0}, set()),  # no limit was planned
     ],
 )
 def test_what_went_wrong_in_a_trial_is_flagged(changed: dict[str, object], flags: set[str]) -> None:
-    usual = {
-        "planned_ms": 2500.0, "actual_ms": 2500.0, "response_ms": 3000.0, "dropped_frames": 0, "focus_lost": False,
-        "frame_ms": FRAME, "begun": 1,
-    }  # fmt: skip
-    assert design.trial_flags(**{**usual, **changed}) == flags  # type: ignore[arg-type]
+    shown = {"planned_ms": 2500.0, "begun": 1}
+    answered = Answered(
+        trial=1, answer="real", exposure_ms=2500.0, response_time_ms=3000.0, dropped_frames=0, focus_lost=False
+    )
+    shown |= {key: changed[key] for key in shown.keys() & changed}
+    answered = replace(answered, **{key: value for key, value in changed.items() if key not in shown})
+    assert design.trial_flags(answered, **shown) == flags

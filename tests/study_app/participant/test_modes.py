@@ -58,7 +58,7 @@ def test_in_a_staircase_each_answer_decides_the_next_exposure(
 
 
 def test_a_staircase_has_150_trials_in_blocks_behind_a_mask(workspace: Workspace) -> None:
-    from study_app.study import parse_study
+    from study_app.study_toml import parse_study
 
     study = parse_study({"slug": "climb", "mode": "staircase", "sets": [{"name": "alpha"}]})
     assert (study.trials.count, study.trials.block, study.mask, study.exposure_ms) == (150, 50, True, (50, 1000))

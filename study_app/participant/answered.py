@@ -1,0 +1,70 @@
+"""An answer to a trial, read from the JSON of POST /p/TOKEN/answer. Pure: values in, values out."""
+
+from __future__ import annotations
+
+import math
+import string
+from dataclasses import dataclass
+from typing import Any
+
+LONGEST_MS = 1e12  # longer times are stored as this, so that sums of squares stay finite
+FRAME_MS = 1000 / 60  # assumed where the browser did not measure its own frame period
+WORD = string.ascii_letters + string.digits
+
+
+@dataclass(frozen=True)
+class Answered:
+    """One answer as the page measured it; the fields are described in docs/survey.md."""
+
+    trial: int  # position, from 1
+    answer: str  # real | generated
+    exposure_ms: float
+    response_time_ms: float  # from the onset of the image
+    dropped_frames: int
+    focus_lost: bool
+    frame_ms: float = FRAME_MS
+    by: str = "other"  # key | mouse | touch | pen | other
+    early_presses: int = 0
+    view: str = ""  # the page that showed the trial
+
+    @classmethod
+    def read(cls, body: dict[str, Any]) -> Answered | None:
+        """None where a field of the contract is missing or has a wrong type. Implausible times are not refused."""
+        trial, dropped = whole(body.get("trial")), whole(body.get("dropped_frames"))
+        exposure, response = _time(body.get("exposure_ms")), _time(body.get("response_time_ms"))
+        if (
+            trial is None or trial < 1
+            or body.get("answer") not in ("real", "generated")
+            or exposure is None or response is None
+            or dropped is None or dropped < 0
+            or not isinstance(body.get("focus_lost"), bool)
+        ):  # fmt: skip
+            return None
+        frame_ms = _time(body.get("frame_ms"))
+        return cls(
+            trial=trial, answer=body["answer"], exposure_ms=exposure, response_time_ms=response,
+            dropped_frames=min(dropped, 2**31 - 1), focus_lost=body["focus_lost"],
+            frame_ms=frame_ms if frame_ms and 2 <= frame_ms <= 100 else FRAME_MS,
+            by=body["by"] if body.get("by") in ("key", "mouse", "touch", "pen", "other") else "other",
+            early_presses=max(0, min(whole(body.get("early_presses")) or 0, 1000)), view=view_of(body),
+        )  # fmt: skip
+
+
+def view_of(body: dict[str, Any]) -> str:
+    """The page's own random name, letters and digits: a repeated request of one page is told from another page's."""
+    return "".join(character for character in str(body.get("view", ""))[:16] if character in WORD)
+
+
+def whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _time(value: Any) -> float | None:
+    """A finite number of milliseconds, at least 0; at most LONGEST_MS."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return min(number, LONGEST_MS) if math.isfinite(number) and number >= 0 else None

@@ -1,0 +1,229 @@
+"""Reading a study file: `study.toml` to a checked `StudyFile`; every error names the file and the key."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from glimpse.command_line import nearest
+from glimpse.workspace import NAME
+from study_app.database import SurveyError
+from study_app.models import MODES
+from study_app.participant import staircase
+from study_app.study import LANGUAGES, LARGEST_QUOTA, QUESTIONS, Completion, Question, SetEntry, StudyFile, Text, Trials
+
+
+class _Table:
+    """A TOML table that is read key by key; every complaint names the file and the key."""
+
+    def __init__(self, value: Any, where: str, path: str = "") -> None:
+        self.where, self.path = where, path
+        if not isinstance(value, dict):
+            raise SurveyError(f"{where}: `{path.rstrip('.')}` must be a table.")
+        self.value = dict(value)
+        self.read: list[str] = []
+
+    def wrong(self, key: str, must: str) -> SurveyError:
+        return SurveyError(f"{self.where}: `{self.path}{key}` must be {must}, not {self.value.get(key)!r}.")
+
+    def get(self, key: str, default: Any, must: str, good: Callable[[Any], Any]) -> Any:
+        self.read.append(key)
+        if key not in self.value:
+            return default
+        if not good(self.value[key]):
+            raise self.wrong(key, must)
+        return self.value[key]
+
+    def whole(self, key: str, default: int, low: int, high: int) -> int:
+        return int(
+            self.get(key, default, f"a whole number from {low} to {high}", lambda v: _whole(v) and low <= v <= high)
+        )
+
+    def flag(self, key: str, default: bool) -> bool:
+        return bool(self.get(key, default, "true or false", lambda v: isinstance(v, bool)))
+
+    def line(self, key: str, default: str) -> str:
+        return str(self.get(key, default, "a text", lambda v: isinstance(v, str)))
+
+    def text(self, key: str, default: Text) -> Text:
+        must = 'a text, or texts by language such as {en = "...", de = "..."}'
+        value: Text = self.get(key, default, must, _is_text)
+        return value
+
+    def tables(self, key: str) -> list[_Table]:
+        values = self.get(key, [], "a list of tables", lambda v: isinstance(v, list))
+        return [_Table(value, self.where, f"{self.path}{key}[{i}].") for i, value in enumerate(values, 1)]
+
+    def table(self, key: str) -> _Table:
+        return _Table(self.get(key, {}, "a table", lambda v: isinstance(v, dict)), self.where, f"{self.path}{key}.")
+
+    def done(self) -> None:
+        for key in self.value:
+            if key not in self.read:
+                raise SurveyError(f"{self.where}: unknown key `{self.path}{key}`; {nearest(key, self.read)}")
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_text(value: Any) -> bool:
+    if isinstance(value, dict):
+        return bool(value) and all(k in LANGUAGES and isinstance(v, str) and _is_text(v) for k, v in value.items())
+    return isinstance(value, str) and "\0" not in value and any(c.isprintable() and not c.isspace() for c in value)
+
+
+def read_study(path: Path) -> StudyFile:
+    """The study in a TOML file. Raises SurveyError naming the file and the key for everything that is wrong."""
+    try:
+        return parse_study(tomllib.loads(path.read_text("utf-8-sig")), str(path))
+    except FileNotFoundError:
+        raise SurveyError(f"There is no study file {path}: check the path.") from None
+    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML; numbers or nesting beyond all measure
+        raise SurveyError(f"{path} is not readable as TOML ({error}).") from None
+
+
+def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
+    table = _Table(value, where)
+    default = StudyFile(slug="", sets=())
+    if value.get("mode") == "staircase":
+        default = replace(default, exposure_ms=(int(staircase.SHORTEST_MS), int(staircase.LONGEST_MS)))
+    sets = _sets(table)
+    slug = table.get("slug", None, "lower-case letters, digits, '-' and '_' (at most 64)", _is_slug)
+    if slug is None:
+        raise SurveyError(f"{where}: `slug` is missing: the study's name in its address, such as 'lesions-2026'.")
+    languages = table.get(
+        "languages", list(LANGUAGES), f"a list of {', '.join(LANGUAGES)}, the preferred one first",
+        lambda v: isinstance(v, list) and v and all(entry in LANGUAGES for entry in v) and len(set(v)) == len(v),
+    )  # fmt: skip
+    exposure = table.get(
+        "exposure_ms", list(default.exposure_ms), "two whole numbers [shortest, longest] from 10 to 60000",
+        lambda v: isinstance(v, list) and len(v) == 2 and all(map(_whole, v)) and 10 <= v[0] <= v[1] <= 60_000,
+    )  # fmt: skip
+    mode = table.get("mode", default.mode, f"one of {', '.join(MODES)}", lambda v: v in MODES)
+    study = StudyFile(
+        slug=slug,
+        sets=sets,
+        title=table.text("title", default.title),
+        about=table.text("about", ""),
+        consent=table.text("consent", ""),
+        contact=table.line("contact", ""),
+        debrief=table.text("debrief", ""),
+        languages=tuple(languages),
+        mode=mode,
+        exposure_ms=(exposure[0], exposure[1]),
+        fixation_ms=table.whole("fixation_ms", default.fixation_ms, 100, 5000),
+        mask=table.flag("mask", mode == "staircase"),
+        mask_ms=table.whole("mask_ms", default.mask_ms, 20, 5000),
+        practice=table.whole("practice", default.practice, 0, 10),
+        comment=table.flag("comment", True),
+        retention_days=table.whole("retention_days", default.retention_days, 1, 3650),
+        trials=_trials(table.table("trials"), mode),
+        questions=_questions(table) if "questions" in value else QUESTIONS,
+        completion=_completion(table.table("completion")),
+    )
+    table.read.append("questions")
+    table.done()
+    _refuse_idle(table, study)
+    return study
+
+
+def _refuse_idle(table: _Table, study: StudyFile) -> None:
+    """Raises SurveyError for a key that does nothing in this study: whoever wrote it expects that it does."""
+    trials, free = study.trials, study.mode == "unlimited"
+    for key, idle, why in (
+        ("exposure_ms", free and "exposure_ms" in table.value, 'with `mode = "unlimited"`'),
+        ("mask", free and study.mask, 'with `mode = "unlimited"`'),
+        ("trials.spare", trials.spare and study.mode != "fixed", f'with `mode = "{study.mode}"`'),
+        ("trials.catch_wrong", trials.catch_wrong > trials.catch, "above `trials.catch`: nobody can miss so many"),
+        (
+            "completion.screened_out_code", study.completion.screened_out_code and not study.screens,
+            "where no question has a `screen_out`",
+        ),
+    ):  # fmt: skip
+        if idle:
+            raise SurveyError(f"{table.where}: `{key}` does nothing {why}. Leave it out, or change the other.")
+
+
+def _is_slug(value: Any) -> bool:
+    return isinstance(value, str) and NAME.fullmatch(value) is not None
+
+
+def _sets(table: _Table) -> tuple[SetEntry, ...]:
+    entries: list[SetEntry] = []
+    for entry in table.tables("sets"):
+        name = entry.get("name", None, "the name of a stimulus set", _is_slug)
+        if name is None:
+            raise SurveyError(f"{table.where}: `{entry.path}name` is missing: the name of a stimulus set.")
+        if name in [other.name for other in entries]:
+            raise SurveyError(f"{table.where}: `{entry.path}name` is '{name}', which is there already.")
+        quota = entry.get(
+            "quota", None, f"a whole number from 1 to {LARGEST_QUOTA}", lambda v: _whole(v) and 1 <= v <= LARGEST_QUOTA
+        )
+        entries.append(SetEntry(name, entry.text("label", ""), quota))
+        entry.done()
+    if not entries:
+        raise SurveyError(f"{table.where}: `sets` is missing: give one [[sets]] with a `name` for each stimulus set.")
+    return tuple(entries)
+
+
+def _trials(table: _Table, mode: str) -> Trials:
+    default = Trials(staircase.TRIALS, block=staircase.BLOCK) if mode == "staircase" else Trials()
+    count = table.whole("count", default.count, 2, 1000)
+    share = table.get(
+        "real_share", default.real_share, "a number above 0 and below 1 that leaves both classes at least one trial",
+        lambda v: isinstance(v, float) and 0 < v < 1 and 1 <= round(v * count) <= count - 1,
+    )  # fmt: skip
+    trials = Trials(
+        count, float(share), table.whole("catch", 0, 0, 20), table.whole("catch_wrong", 0, 0, 20),
+        table.whole("spare", 0, 0, 20), table.whole("block", default.block, 0, 1000),
+    )  # fmt: skip
+    table.done()
+    return trials
+
+
+def _questions(table: _Table) -> tuple[Question, ...]:
+    questions: list[Question] = []
+    for entry in table.tables("questions"):
+        key = entry.get("key", None, "a short name in lower-case letters, digits, '-' and '_'", _is_slug)
+        text = entry.text("text", "")
+        options = entry.get(
+            "options", [], "a list of at least two texts, all different",
+            lambda v: isinstance(v, list) and len(v) > 1 and all(map(_is_text, v)) and len(set(map(str, v))) == len(v),
+        )  # fmt: skip
+        if key is None or not text:
+            raise SurveyError(f"{table.where}: `{entry.path}{'text' if key else 'key'}` is missing.")
+        if key in [question.key for question in questions]:
+            raise SurveyError(f"{table.where}: `{entry.path}key` is '{key}', which is there already.")
+        screen_out = entry.get(
+            "screen_out", [], "a list of some of the `options`",
+            partial(_are_among, options),
+        )  # fmt: skip
+        questions.append(Question(key, text, tuple(options), tuple(options.index(option) for option in screen_out)))
+        entry.done()
+    return tuple(questions)
+
+
+def _are_among(options: list[Text], value: Any) -> bool:
+    return isinstance(value, list) and all(option in options for option in value)
+
+
+def _completion(table: _Table) -> Completion:
+    codes = {key: table.line(key, "") for key in ("code", "screened_out_code", "no_consent_code")}
+    url = table.get("url", "", "an address that begins with https:// or http:// and a host", _is_address)
+    if "{code}" in url and not codes["code"]:
+        raise SurveyError(f"{table.where}: `completion.code` is missing: `completion.url` has a place for it.")
+    for key in ("screened_out_code", "no_consent_code"):
+        if codes[key] and url and "{code}" not in url:  # the platform could not tell these people from the finished
+            raise SurveyError(f"{table.where}: `completion.{key}` needs a place for it, {{code}}, in `completion.url`.")
+    table.done()
+    return Completion(url=url, **codes)
+
+
+def _is_address(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"https?://[^/?#\s\"'<>{}]+([/?#][^\s\"'<>]*)?", value) is not None
