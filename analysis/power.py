@@ -52,10 +52,11 @@ def power_table(
     import numpy as np
     import pandas as pd
     from statsmodels.stats.proportion import proportion_confint
-    from tqdm import tqdm
+
+    from glimpse.progress import progress
 
     rows = []
-    for n in tqdm(sorted(set(participants)), desc="simulating", unit="size", disable=None, leave=False):
+    for n in progress(sorted(set(participants)), title="simulating", unit="sizes"):
         shares = power(truth, replace(design, participants=n), simulations, bound, np.random.default_rng([seed, n]))
         hits = round(shares[claim(truth, bound)] * simulations)
         low, high = proportion_confint(hits, simulations, method="wilson")

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.sampling import Statistics, generate, interpolate, load_generator
@@ -22,6 +21,7 @@ from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.prepare.pixels import decode_mask, decode_photo
 from glimpse.prepare.sources import by_stem, find_photos, match_masks, without_masks
+from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 Pixels = NDArray[np.uint8]
@@ -60,7 +60,7 @@ def sample_set(
     with atomic_folder(folder) as building:
         writer = ImageSetWriter(building, metadata["height"], metadata["width"])
         shown: list[Pixels] = []
-        with tqdm(total=count, desc=name, unit="img", disable=None) as bar:
+        with progress(title=name, unit="images", total=count) as bar:
             for batch in batches:
                 for image in batch:
                     identity = f"{run}-{seed}-{writer.count}"
@@ -125,7 +125,7 @@ def translate_set(
     shown = set(np.linspace(0, len(rows) - 1, min(len(rows), 2 * SHEET_ROWS)).astype(int).tolist())
     with atomic_folder(folder) as building:
         writer = ImageSetWriter(building, height, width, masks=masks is not None)
-        for i, row in enumerate(tqdm(rows, desc=name, unit="img", disable=None)):
+        for i, row in enumerate(progress(rows, title=name, unit="images")):
             before, mask = shrink(images.images[row], height, width), masks[i] if masks is not None else None
             after = translate(translator, before, mask)
             facts = dict(images.index.iloc[int(row)])
@@ -165,7 +165,7 @@ def translate_photos(
     rng = np.random.default_rng(seed)
     sheet: list[list[Pixels]] = []
     with atomic_folder(out) as building:
-        for stem, file in tqdm(found.items(), desc=out.name, unit="img", disable=None):
+        for stem, file in progress(found.items(), title=out.name, unit="photos", total=len(found)):
             before = file.decoded(decode_photo)
             mask = None
             if stem in files:

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from analysis.section import AnalysisError, Context
 from glimpse.files import GlimpseError, atomic_file, read_json, sha256_bytes, sha256_file, sha256_json, write_json
+from glimpse.progress import progress as progress_bar
 
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
@@ -109,7 +109,7 @@ def extract(
         found = _cached(path, (count, width))
         if found is not None:
             return _split(found, extractor)
-    bar = tqdm(total=count, desc=label, unit="image", disable=None if progress else True, leave=False, file=sys.stderr)
+    bar = progress_bar(title=label, unit="images", total=count, shown=progress)
     with bar:
         if path is None:
             values = np.empty((count, width), np.float32)

@@ -14,8 +14,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 from analysis.answers import read as answers_of
 from analysis.answers.tidy import OnlySimulatedError, Responses
 from analysis.figures.style import lacking
@@ -25,6 +23,7 @@ from analysis.report import words
 from analysis.section import AnalysisError, Context, Part
 from analysis.sections import SECTIONS
 from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
+from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 NOTHING, SKIPPED = "nothing of the kind is here", "left out as asked"  # why a part may be absent
@@ -84,7 +83,7 @@ def write_report(args: argparse.Namespace) -> int:
     page = words.page(context, answers, parts, notes + left_out, vars(args))
     with atomic_folder(out) as building:
         total = sum(len(part.figures) for part in parts)
-        with tqdm(total=total, desc="drawing", unit="figure", disable=None, leave=False) as bar:
+        with progress(title="drawing", unit="figures", total=total) as bar:
             pages.write(building, page, parts, lambda name: bar.update())
         scores: dict[str, Any] = dict.fromkeys(SECTIONS) | {part.name: part.scores for part in parts}
         reasons = {why: ", ".join(n for n in absent if absent[n] == why) for why in absent.values()}
@@ -105,7 +104,7 @@ def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Part], dict[s
     """The parts that can be had, in the page's order, and why each of the others cannot."""
     parts: list[Part] = []
     absent: dict[str, str] = {}
-    with tqdm(wanted, desc="computing", unit="part", disable=None, leave=False) as bar:
+    with progress(wanted, title="computing", unit="sections") as bar:
         for name in bar:
             bar.set_postfix_str(name)
             try:

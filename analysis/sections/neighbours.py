@@ -7,7 +7,6 @@ pass loses what an exhaustive search finds.
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -15,13 +14,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from analysis.figures import quality as draw
 from analysis.images.features import Images, checked_images
 from analysis.images.runs import EvaluatedRun, evaluated_runs, gathered
 from analysis.section import AnalysisError, Context, Part
 from glimpse.images import evenly
+from glimpse.progress import progress as progress_bar
 
 SHORTLIST = 64
 QUERIES, NEIGHBOURS, DRAWN = 8, 3, 4
@@ -117,8 +116,7 @@ def _best_of_stream(
 
     best = np.full((queries, count), -np.inf, np.float32)
     rows = np.zeros((queries, count), np.intp)
-    bar = tqdm(total=len(targets), desc="comparing", unit="image", disable=None if progress else True, leave=False,
-               file=sys.stderr)  # fmt: skip
+    bar = progress_bar(title="comparing", unit="images", total=len(targets), shown=progress)
     with bar:
         for chunk in chunks(len(targets)):
             found = scores(np.asarray(targets[chunk]))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.experiments import EXPERIMENTS, PRESETS, TrainingError, describe_settings, parse_settings
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, pasteable
 from glimpse.files import read_json
 from glimpse.workspace import Workspace
 
@@ -92,7 +92,7 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: S
     finally:
         ranks.leave()
     if ranks.first:
-        print(f"Next: gan_core publish {' '.join(trained)}")
+        print(f"Next: {pasteable(workspace, 'gan_core', 'publish', *trained)}")
     return 0
 
 
@@ -116,7 +116,8 @@ def _train_one(
     finally:
         if ranks.first:
             give_way(folder)
-    again = f"go on with `gan_core train {name} --resume`, or " if (folder / "checkpoint.pt").is_file() else ""
+    resume = pasteable(workspace, "gan_core", "train", name, "--resume")
+    again = f"resume with `{resume}`, or " if (folder / "checkpoint.pt").is_file() else ""
     raise TrainingError(
         f"{name}: the memory of the {device.upper()} device ran out; what was saved is kept. Free some, {again}"
         "begin with a smaller batch, narrower networks (--set g_features=..., z_dim=...) or a lower --resolution."
@@ -163,20 +164,15 @@ def _train(
     if ranks.first:
         _ = training.scorer  # it too may be refused; what could not start leaves no trace
         begin(folder, run, training.engine.way.drawn_subsets(), state == "new", device, ranks.world)
+    again = pasteable(workspace, "gan_core", "train", name, "--resume")
     try:
         finished = training.go()
     except KeyboardInterrupt:
-        say(
-            f"{name}: stopped at once. "
-            + (
-                f"It is kept as it was at image {training.kept:,}. Go on: gan_core train {name} --resume"
-                if training.kept
-                else "Nothing of it had been saved yet."
-            )
-        )
+        kept = f"It is kept as it was at image {training.kept:,}. Next: {again}" if training.kept else ""
+        say(f"{name}: stopped at once. {kept or 'Nothing of it had been saved yet.'}")
         return False
     if not finished:
-        say(f"{name}: stopped at image {training.engine.images:,}, all saved. Go on: gan_core train {name} --resume")
+        say(f"{name}: stopped at image {training.engine.images:,}, all saved. Next: {again}")
         return False
     if ranks.first:
         facts = {"images": training.engine.images, "seconds": round(training.seconds, 1), "best": training.best}
@@ -232,7 +228,8 @@ def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
             )
         )  # fmt: skip
     if len(rows) == 1:
-        print(f"Nothing was trained yet in {workspace.root / 'runs'}. Next: gan_core train")
+        following = pasteable(workspace, "gan_core", "train")
+        print(f"There are no runs yet in {workspace.root / 'runs'}. Next: {following}")
         return 0
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
 
 from gan_core.experiments import TrainingError
-from glimpse.command_line import Commands, Parser
+from glimpse.command_line import Commands, Parser, pasteable
 from glimpse.files import GlimpseError, read_json
 from glimpse.workspace import Workspace
 
@@ -103,7 +104,8 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
         workspace, weights, name, count, args.seed, args.truncation, device, args.overwrite, args.statistics
     )
     print(f"{name}: {'drew' if new else 'already there:'} {len(images):,} images of '{of}': {images.folder}")
-    print(f"Look at {images.folder / 'preview.png'}." + (f" Next: gan_core publish {of}" if of == args.of else ""))
+    following = f" Next: {pasteable(workspace, 'gan_core', 'publish', of)}" if of == args.of else ""
+    print(f"Look at {shlex.quote(str(images.folder / 'preview.png'))}.{following}")
     return 0
 
 
@@ -197,7 +199,8 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
         every = workspace.names("runs")
         finished = [n for n in every if read_json(workspace.existing("runs", n) / "config.json").get("finished")]
         for name in sorted(set(every) - set(finished)):
-            print(f"{name}: not trained to its end, left out (`gan_core train {name} --resume` goes on with it).")
+            again = pasteable(workspace, "gan_core", "train", name, "--resume")
+            print(f"{name}: not trained to its end, left out; resume it with: {again}")
         names += [name for name in finished if name not in names]
     if not names:
         raise GlimpseError("Name the runs to publish, or take --all; `gan_core runs` lists them.")
@@ -221,7 +224,8 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
             for warning in result.warnings:
                 print(f"warning: {warning}", file=sys.stderr)
             published.append(result.stimuli.name)
-    print(f"Next: study_app load {'--all' if args.all else ' '.join(published)}")
+    sets = ["--all"] if args.all else published
+    print(f"Next: {pasteable(workspace, 'study_app', 'load', *sets)}")
     return 0
 
 

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from glimpse.files import atomic_file
+from glimpse.progress import progress
 
 SHOWN = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated", "kid", "fid")
 
@@ -34,7 +34,7 @@ class Record:
             from torch.utils.tensorboard import SummaryWriter
 
             self.board = SummaryWriter(str(folder / "tensorboard"), purge_step=images if images else None)
-        self.bar = tqdm(total=total, initial=images, desc=name, unit="img", unit_scale=True, disable=None, leave=False)
+        self.bar = progress(title=name, unit="images", total=total, done=images)
 
     def advance(self, images: int) -> None:
         self.bar.update(images)

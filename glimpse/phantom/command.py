@@ -24,4 +24,4 @@ def add_command(kinds: Commands) -> None:
 def _run(args: argparse.Namespace, workspace: Workspace) -> None:
     from glimpse.phantom.studio import prepare_phantom
 
-    tell(prepare_phantom(workspace, args.scale, args.seed))
+    tell(prepare_phantom(workspace, args.scale, args.seed), args, workspace)

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from tqdm import tqdm
 
 from glimpse.files import GlimpseError, scratch_folder
+from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:  # what prepares the photos is not loaded by the processes that draw them
@@ -114,7 +114,7 @@ def draw_all(todo: list[Job], workers: int) -> None:
     for job in todo:
         for place in _places(job.folder):
             place.mkdir(parents=True, exist_ok=True)
-    for _ in tqdm(_run(draw, todo, workers), "drawing", len(todo), unit="photo", disable=None):
+    for _ in progress(_run(draw, todo, workers), title="drawing", unit="photos", total=len(todo)):
         pass
     for folder in {job.folder for job in todo if job.kind in ("DF", "MEL")}:
         with open(folder / "metadata.csv", "w", newline="", encoding="utf-8") as file:

@@ -6,11 +6,13 @@ Each can be run again: an image set that the same photos and options made is lef
 from __future__ import annotations
 
 import argparse
+import json
+import shlex
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, Parser
+from glimpse.command_line import Commands, Parser, pasteable
 from glimpse.files import GlimpseError
 from glimpse.workspace import Workspace
 
@@ -164,7 +166,8 @@ def _run_hands(args: argparse.Namespace, workspace: Workspace) -> None:
                 person_column=args.person_column, person_pattern=args.person_pattern, test_share=args.test_share,
                 seed=args.seed, skip_broken=args.skip_broken, licence=args.licence, threads=args.threads,
             )
-        ]
+        ],
+        args, workspace,
     )  # fmt: skip
 
 
@@ -179,7 +182,8 @@ def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
             coverage=tuple(args.coverage), test_photos=args.test_photos, metadata=args.metadata,
             group_column=args.group_column, names=tuple(args.names), seed=args.seed, skip_broken=args.skip_broken,
             licence=args.licence, threads=args.threads,
-        )
+        ),
+        args, workspace,
     )  # fmt: skip
 
 
@@ -196,14 +200,18 @@ def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:
             workspace, places, labels, name=args.name, size=args.size, test_share=args.test_share,
             seed=args.seed, crop_square=args.crop_square, drop_hairy=args.drop_hairy, skip_broken=args.skip_broken,
             licence=args.licence, threads=args.threads,
-        )
+        ),
+        args, workspace,
     )  # fmt: skip
 
 
-def tell(prepared: Iterable[Prepared]) -> None:
-    """Say what was made, what stands out, and what to do next."""
-    names = []
-    for one in prepared:
+def tell(prepared: Iterable[Prepared], args: argparse.Namespace, workspace: Workspace) -> None:
+    """Say what was made, what stands out, and what to do next; with `--json` all of it as data."""
+    sets = list(prepared)
+    if args.json:
+        print(json.dumps([_described(one) for one in sets], indent=1, ensure_ascii=False))
+        return
+    for one in sets:
         images, counts = one.images, one.images.manifest["counts"]
         print(
             f"{images.name}: {len(images):,} images of {images.width}x{images.height}, {counts['train']:,} to train "
@@ -212,5 +220,13 @@ def tell(prepared: Iterable[Prepared]) -> None:
         )
         for note in one.notes:
             print(f"  {note}")
-        names.append(images.name)
-    print(f"Look at {' and '.join(f'{name}/preview.png' for name in names)}.")
+    previews = " and ".join(shlex.quote(str(one.images.folder / "preview.png")) for one in sets)
+    print(f"Look at {previews}. Next: {pasteable(workspace, 'gan_core', 'train')}")
+
+
+def _described(one: Prepared) -> dict[str, Any]:
+    images = one.images
+    return {
+        "name": images.name, "folder": str(images.folder), "new": one.made, "images": len(images),
+        "width": images.width, "height": images.height, "counts": images.manifest["counts"], "notes": list(one.notes),
+    }  # fmt: skip

@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from glimpse.files import atomic_folder, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
@@ -26,6 +25,7 @@ from glimpse.prepare.pipeline import Findings, Prepared, Recipe
 from glimpse.prepare.sources import SourceFile
 from glimpse.prepare.split import groups_for_testing, named_groups
 from glimpse.prepare.windows import Windows, cut, find_windows
+from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 NAMES = ("healthy", "eczema")
@@ -223,7 +223,7 @@ def _stream(pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: 
     def work(pair: Pair) -> Cuttable:
         return read_photo(pair, options["size"], options["stride"], tuple(options["coverage"]))
 
-    for result in tqdm(sources.in_order(work, pairs, threads), "patches", len(pairs), unit="photo", disable=None):
+    for result in progress(sources.in_order(work, pairs, threads), title="patches", unit="photos", total=len(pairs)):
         if not findings.lookalikes.is_duplicate(result.pair.photo.name, result.pair.split, result.found):
             yield result
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from glimpse.files import GlimpseError
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
@@ -20,6 +19,7 @@ from glimpse.prepare.duplicates import Fingerprint, Lookalikes, fingerprint
 from glimpse.prepare.pixels import decode_photo
 from glimpse.prepare.preview import write_preview
 from glimpse.prepare.sources import BrokenPhotoError, Item, SourceFile, in_order
+from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 VERSION = 3  # raised whenever the same photos and options give other images than before
@@ -123,7 +123,7 @@ def without_broken(
         return None
 
     kept = {}
-    tried = tqdm(in_order(trouble, photos, threads), "reading", len(photos), unit="photo", disable=None)
+    tried = progress(in_order(trouble, photos, threads), title="reading", unit="photos", total=len(photos))
     for key, error in zip(photos, tried, strict=True):
         if error:
             findings.broken(error)
@@ -144,7 +144,7 @@ def each_image(
         photo = photos[key].decoded(decode_photo)
         return key, make(photo, photos[key].name), fingerprint(photo)
 
-    yield from tqdm(in_order(work, photos, threads), title, len(photos), unit="photo", disable=None)
+    yield from progress(in_order(work, photos, threads), title=title, unit="photos", total=len(photos))
 
 
 def already_there(workspace: Workspace, name: str, recipe: Recipe) -> Prepared | None:

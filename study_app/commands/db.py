@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, pasteable
 from glimpse.workspace import Workspace
 
 
@@ -27,7 +27,8 @@ def upgrade(args: argparse.Namespace, workspace: Workspace) -> None:
     if before == after:
         print(f"The database is at schema {after} already.")
     else:
-        print(f"The database went from schema {before or '(none)'} to {after}. Next: study_app load STIMULI")
+        following = pasteable(workspace, "study_app", "load", "--all")
+        print(f"The database went from schema {before or '(none)'} to {after}. Next: {following}")
 
 
 def current(args: argparse.Namespace, workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, pasteable
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def load(args: argparse.Namespace, workspace: Workspace) -> None:
         said = store_study(session, study, rows, amend=args.amend)
     for row in published:
         print(f"{row.name}: {len(row.of('real'))} real and {len(row.of('generated'))} generated images.")
-    print(f"{said} Next: study_app serve")
+    print(f"{said} Next: {pasteable(workspace, 'study_app', 'serve')}")
 
 
 def _requested(args: argparse.Namespace, workspace: Workspace) -> StudyFile:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, pasteable
+from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -48,7 +49,6 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     import numpy as np
-    from tqdm import tqdm
 
     from study_app.commands import bots
     from study_app.database import open_database
@@ -72,10 +72,12 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
     seeds = np.random.SeedSequence(args.seed).spawn(args.participants)
     with ThreadPoolExecutor(args.at_once if args.url or args.realtime else 1) as pool:
-        answers = list(tqdm(pool.map(one, seeds), total=len(seeds), unit="bot", disable=None, mininterval=1))
+        taken = pool.map(one, seeds)
+        answers = list(progress(taken, title="taking part", unit="participants", total=len(seeds)))
     print(
         f"{len(answers)} simulated participants gave {sum(answers)} answers in the study '{slug}'. "
-        "Next: study_app status --simulated, or python -m analysis.report --include-simulated"
+        f"Next: {pasteable(workspace, 'study_app', 'status', '--simulated')}\n"
+        f"Or: {pasteable(workspace, 'python', '-m', 'analysis.report', '--include-simulated')}"
     )
 
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, pasteable
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         values = [{**asdict(one), "images": [asdict(image) for image in images]} for one, images in found]
         print(json.dumps(values, indent=1, ensure_ascii=False))
     elif not found:
-        print("There is no study yet. Next: study_app load STIMULI")
+        print(f"There is no study yet. Next: {pasteable(workspace, 'study_app', 'load', '--all')}")
     else:
         print("\n\n".join(describe(one, images) for one, images in found))
 

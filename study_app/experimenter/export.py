@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, pasteable
 from glimpse.workspace import Workspace
 from study_app.experimenter.dictionary import EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     answers = next((path for path in rows if "_table-responses_" in path), "")
     print(
         f"{out}: {len(rows)} tables, {rows[answers]} answers. "
-        f"Next: python -m analysis.report --responses {out / answers}"
+        f"Next: {pasteable(workspace, 'python', '-m', 'analysis.report', '--responses', out / answers)}"
     )
 
 
