@@ -24,7 +24,7 @@ from analysis.people.trials import Trials
 from analysis.section import AnalysisError
 from analysis.sections import people_and_metrics, survey
 from glimpse import observers
-from glimpse.command_line import run_command
+from glimpse.command_line import program, run_command
 from glimpse.observers import Floats
 
 BOUND = 0.05
@@ -217,12 +217,12 @@ def row(case: str, key: str, values: Floats) -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.coverage", description="Print the table of coverage.")
-    parser.add_argument("--simulations", type=int, default=2_000, metavar="N", help="surveys a case (default 2,000)")
+    parser = program("python -m benchmarks.coverage", __doc__ or "", workspace=False)
+    parser.add_argument("--simulations", type=int, default=2_000, metavar="N", help="simulated surveys per case")
     parser.add_argument("--case", type=int, choices=range(len(CASES)), help="only this case")
     parser.add_argument("--model", action="store_true", help="the mixed model too, which takes ten times as long")
     parser.add_argument("--others", action="store_true", help="instead: differences, slopes, single images, thresholds")
-    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of all random numbers")
     args = parser.parse_args(argv)
     return run_command(lambda: run(args))
 

@@ -8,7 +8,6 @@ part of /admin/ as a browser does every five seconds.
 
 from __future__ import annotations
 
-import argparse
 import re
 import tempfile
 import time
@@ -20,6 +19,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import insert, select
 
+from glimpse.command_line import program
 from glimpse.workspace import Workspace
 from study_app import create_app, models
 from study_app.database import Database
@@ -72,8 +72,8 @@ def report(what: str, times: int, ask: Callable[[], Any]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--participants", type=int, default=10_000)
+    parser = program("python -m benchmarks.dashboard", __doc__ or "", workspace=False)
+    parser.add_argument("--participants", type=int, default=10_000, metavar="N", help="participants in the database")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.at(Path(folder) / "workspace")

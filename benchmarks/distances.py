@@ -28,6 +28,7 @@ import torch
 from analysis.images import extractors
 from analysis.images.distances import Reference
 from analysis.images.features import batches, extract, source_of
+from glimpse.command_line import program
 from tests.analysis.pictures import textures
 
 WAYS = ("Glimpse", "torch-fidelity", "torch-fidelity, named set")
@@ -109,10 +110,10 @@ def one(way: str, folder: Path, real_count: int, count: int, rounds: int) -> Non
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--real", type=int, default=96)
-    parser.add_argument("--generated", type=int, default=32)
-    parser.add_argument("--rounds", type=int, default=2)
+    parser = program("python -m benchmarks.distances", __doc__ or "", workspace=False)
+    parser.add_argument("--real", type=int, default=96, metavar="N", help="real images")
+    parser.add_argument("--generated", type=int, default=32, metavar="N", help="generated images")
+    parser.add_argument("--rounds", type=int, default=2, metavar="N", help="evaluations of each kind")
     parser.add_argument("--one", nargs=2, help=argparse.SUPPRESS)
     args = parser.parse_args()
     if args.one:

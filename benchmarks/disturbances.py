@@ -8,7 +8,6 @@ in part by images of `--other`. `--extractors` takes any whose weights are at ha
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from analysis.figures.quality import disturbance as draw
 from analysis.images import extractors
 from analysis.images.distances import frechet_distance, kid, precision_recall
 from analysis.images.features import batches, extract
+from glimpse.command_line import program
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
@@ -91,13 +91,12 @@ def _rows(
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workspace")
-    parser.add_argument("--images", default="healthy")
-    parser.add_argument("--other", default="eczema")
-    parser.add_argument("--extractors", nargs="+", default=["random"])
-    parser.add_argument("--weights", type=Path, help="of the one extractor named")
-    parser.add_argument("--out", type=Path, required=True, help="the figure: .svg, .png or .pdf")
+    parser = program("python -m benchmarks.disturbances", __doc__ or "")
+    parser.add_argument("--images", default="healthy", metavar="SET", help="image set to disturb")
+    parser.add_argument("--other", default="eczema", metavar="SET", help="image set that replaces a part")
+    parser.add_argument("--extractors", nargs="+", default=["random"], metavar="NAME", help="default: random")
+    parser.add_argument("--weights", type=Path, metavar="FILE", help="weights of the one extractor named")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the figure: .svg, .png or .pdf")
     args = parser.parse_args()
     workspace = Workspace.at(args.workspace)
     images, other = (ImageSet.load(workspace.existing("images", name)) for name in (args.images, args.other))

@@ -8,7 +8,6 @@ claims are missing, and seconds a fit. statsmodels has the logistic link only: i
 
 from __future__ import annotations
 
-import argparse
 import logging
 import os
 import time
@@ -24,6 +23,7 @@ from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM
 from analysis.people import mixed
 from analysis.people.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
+from glimpse.command_line import program
 
 TRUTH = Truth(0.5, 0.1)
 
@@ -64,9 +64,9 @@ def statsmodels(answers: Trials) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="The population's d', three ways.")
-    parser.add_argument("--surveys", type=int, default=12)
-    parser.add_argument("--participants", type=int, default=100)
+    parser = program("python -m benchmarks.mixed", __doc__ or "", workspace=False)
+    parser.add_argument("--surveys", type=int, default=12, metavar="N", help="simulated surveys")
+    parser.add_argument("--participants", type=int, default=100, metavar="N", help="participants per survey")
     args = parser.parse_args()
     gpboost.register_logger(logging.getLogger("gpboost"))
     rivals: dict[str, Callable[[Trials], tuple[float, float]]] = {

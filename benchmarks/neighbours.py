@@ -10,7 +10,6 @@ test groups among those of all other groups, and what the shortlist loses of an 
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Callable
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from analysis.images.runs import ResizedImages
 from analysis.sections.neighbours import Neighbours, nearest, shortlist_recall
+from glimpse.command_line import program
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
@@ -87,11 +87,10 @@ def first(found: Neighbours) -> Neighbours:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = program("python -m benchmarks.neighbours", __doc__ or "")
     parser.add_argument("--queries", type=int, metavar="N", help="default: 256, or 1000 with --images")
     parser.add_argument("--targets", type=int, metavar="N", help="default: 8000, or all with --images")
     parser.add_argument("--images", metavar="SET", help="search this image set, at full size")
-    parser.add_argument("--workspace", metavar="DIR", help="where it is")
     parser.add_argument("--checked", type=int, default=8, metavar="N", help="of its queries, also exhaustively")
     args = parser.parse_args()
     if args.images:

@@ -15,7 +15,6 @@ The claim: `prepare` takes at most 1.3 times as long as `decode`.
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import shutil
@@ -28,6 +27,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
+from glimpse.command_line import program
 from glimpse.prepare.patches import prepare_patches
 from glimpse.workspace import Workspace
 
@@ -102,8 +102,8 @@ def timed(work: Callable[[], object]) -> tuple[float, float, object]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--photos", type=int, default=48, metavar="N")
+    parser = program("python -m benchmarks.patches", __doc__ or "", workspace=False)
+    parser.add_argument("--photos", type=int, default=48, metavar="N", help="photos to cut")
     parser.add_argument("--threads", type=int, metavar="N", help="of prepare (default: one a processor)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="in turn; the median counts")
     parser.add_argument("--folder", metavar="DIR", help="for the files (default: the system's temporary folder)")

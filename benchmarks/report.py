@@ -8,7 +8,6 @@ Windows-1252 CSV and reported by the command itself, in a process of its own and
 
 from __future__ import annotations
 
-import argparse
 import resource
 import subprocess
 import sys
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.people.simulation import Design, Truth, simulate
+from glimpse.command_line import program
 
 SETS = {"healthy": 0.1, "eczema": 0.3, "df": 1.0, "mel": 1.6}  # and their d'
 TRIALS = 10  # of each class and person
@@ -50,8 +50,8 @@ def write(path: Path, answers: int, rng: np.random.Generator) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--answers", type=int, default=100_000, metavar="N")
+    parser = program("python -m benchmarks.report", __doc__ or "", workspace=False)
+    parser.add_argument("--answers", type=int, default=100_000, metavar="N", help="answers in the report")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answers.csv"

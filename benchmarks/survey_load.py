@@ -9,7 +9,6 @@ processes of its own: waitress on SQLite, or gunicorn's workers on a private Pos
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -26,6 +25,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from sqlalchemy import text
 
+from glimpse.command_line import program
 from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
@@ -127,9 +127,9 @@ def check(workspace: Workspace, people: int, acknowledged: list[tuple[str, int]]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite")
-    parser.add_argument("--participants", type=int, default=200)
+    parser = program("python -m benchmarks.survey_load", __doc__ or "", workspace=False)
+    parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="database to load")
+    parser.add_argument("--participants", type=int, default=200, metavar="N", help="concurrent participants")
     args = parser.parse_args()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

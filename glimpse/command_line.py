@@ -69,10 +69,11 @@ class Help(argparse.HelpFormatter):
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
         """Wrap each paragraph; in one with indented lines (a table, an example) wrap each line by itself."""
-        paragraphs = text.strip("\n").split("\n\n")
         return "\n\n".join(
-            "\n".join(map(self._row, p.splitlines())) if "\n  " in p else textwrap.fill(" ".join(p.split()), width)
-            for p in paragraphs
+            "\n".join(map(self._row, paragraph.splitlines()))
+            if paragraph.startswith("  ") or "\n  " in paragraph
+            else textwrap.fill(" ".join(paragraph.split()), width)
+            for paragraph in text.strip("\n").split("\n\n")
         )
 
     def _row(self, line: str) -> str:

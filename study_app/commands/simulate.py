@@ -86,8 +86,8 @@ def _check(args: argparse.Namespace) -> None:
 
     from study_app.database import SurveyError
 
-    if args.participants < 1 or args.at_once < 1 or args.seed < 0:
-        raise SurveyError("--participants and --at-once must be at least 1, --seed at least 0.")
+    if args.participants < 1 or args.at_once < 1:
+        raise SurveyError("--participants and --at-once must be at least 1.")
     if not all(map(isfinite, (args.sensitivity, args.bias, args.spread, args.response_ms))):
         raise SurveyError("--sensitivity, --bias, --spread and --response-ms must be finite numbers.")
     if not 0 <= args.lapses <= 1 or args.spread < 0 or not 0 < args.response_ms <= 60_000:

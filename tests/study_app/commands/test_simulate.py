@@ -95,7 +95,7 @@ def test_an_image_that_nobody_knows_is_a_sentence(
 @pytest.mark.parametrize(
     "wrong",
     [
-        ["--participants", "0"], ["--lapses", "2"], ["--seed", "-1"], ["--bias", "nan"], ["--response-ms", "1e308"],
+        ["--participants", "0"], ["--lapses", "2"], ["--at-once", "0"], ["--bias", "nan"], ["--response-ms", "1e308"],
         ["nosuch"], ["ü/.."],
         *(["--url", url] for url in ("nowhere", "http://", "http://[::1", "http://exa mple", "http://x:y", "http://..")),
         ["pilot", "--url", "http://127.0.0.1:9/ü"],
@@ -110,6 +110,15 @@ def test_what_is_wrong_is_one_sentence(
     assert cli.main(["simulate", *wrong]) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ")
+    assert said.count("\n") == 1
+
+
+def test_a_seed_below_zero_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        cli.main(["simulate", "--seed", "-1"])
+    assert stop.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: argument --seed: -1 is not a valid seed")
     assert said.count("\n") == 1
 
 

@@ -1,0 +1,51 @@
+"""The documents are true: the help in docs/commands.md, and every path, module and link that any of them names."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from docs import commands
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PACKAGES = ("glimpse", "gan_core", "study_app", "analysis", "benchmarks", "tests", "docs")
+WORD = re.compile(r"(?<![\w:/.-])[\w][\w/.-]*")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+FILE = re.compile(rf"(?:{'|'.join(PACKAGES)})/[\w/.-]*")
+MODULE = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
+
+
+def test_the_help_of_every_command_is_in_the_docs() -> None:
+    assert commands.PAGE.read_text("utf-8") == commands.page(), "run `python -m docs.commands`"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text("utf-8")):
+        assert re.match(r"[a-z]+:", target) or (page.parent / target).exists(), target
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is a module, or something that a module holds."""
+    parts = name.split(".")
+    for end in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:end])
+        if path.is_dir() or path.with_suffix(".py").is_file():
+            source = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+            return end == len(parts) or bool(
+                source.is_file() and re.search(rf"\b{re.escape(parts[end])}\b", source.read_text("utf-8"))
+            )
+    return False
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_file_and_module_that_a_page_names_exists(page: Path) -> None:
+    words = {word.rstrip(".-") for word in WORD.findall(page.read_text("utf-8"))}
+    for word in words:
+        if FILE.fullmatch(word):
+            assert (ROOT / word).exists() or (page.parent / word).exists(), f"{page.name} names {word}"
+        elif MODULE.fullmatch(word) and not word.endswith((".md", ".py", ".db")):
+            assert exists(word), f"{page.name} names {word}"
