@@ -117,28 +117,64 @@ def scratch_folder(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path`; on success it takes the place of `path` in one step, else it is removed."""
+    _settle(path)
     with scratch_folder(path) as temporary:
         yield temporary
         for file in temporary.rglob("*"):
             flush(file)
-        if path.exists():
-            _exchange(temporary, path)
-        else:
+        if not path.exists():
             os.rename(temporary, path)
+        elif not _exchange(temporary, path):
+            stand_aside(path)
+            os.rename(temporary, path)
+            _settle(path)
         flush(path.parent)
 
 
-def _exchange(one: Path, other: Path) -> None:
-    """Swap two folders: in one system call where Linux offers it, else by three renames."""
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two folders in one system call; False where the system has none (it is Linux's)."""
     with contextlib.suppress(OSError, AttributeError):
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
         at_cwd, exchange = -100, 2
-        if renameat2(at_cwd, os.fsencode(one.absolute()), at_cwd, os.fsencode(other.absolute()), exchange) == 0:
-            return
-    aside = other.with_name(f".{other.name}.{os.getpid()}.aside")
-    os.rename(other, aside)
-    os.rename(one, other)
-    os.rename(aside, one)
+        return bool(
+            renameat2(at_cwd, os.fsencode(one.absolute()), at_cwd, os.fsencode(other.absolute()), exchange) == 0
+        )
+    return False
+
+
+@contextlib.contextmanager
+def replacing(folder: Path, *, until: str) -> Iterator[None]:
+    """For a folder that is used while it is written: after the block either the new folder is there or the old one.
+
+    Within the block `stand_aside(folder)` moves the old folder out of the way. The new one counts as soon as it holds
+    the file `until`; without that file the old one returns. This is decided at the end of the block, however it ends,
+    and at the start, for what a killed process left.
+    """
+    _settle(folder, until)
+    try:
+        yield
+    finally:
+        _settle(folder, until)
+
+
+def stand_aside(folder: Path) -> None:
+    """Move a folder, if it exists, to where `replacing` and `atomic_folder` find it should its replacement fail."""
+    if folder.exists():
+        os.rename(folder, _aside(folder))
+
+
+def _settle(folder: Path, until: str = "") -> None:
+    """Remove the folder that stands aside if its replacement (or a file in it) exists, else put it back."""
+    aside = _aside(folder)
+    if (folder / until).exists():
+        shutil.rmtree(aside, ignore_errors=True)
+    elif aside.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        os.rename(aside, folder)
+
+
+def _aside(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.aside")
 
 
 def flush(path: Path) -> None:

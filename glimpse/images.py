@@ -1,16 +1,19 @@
-"""Images as arrays: exact area shrinking, the JPEG round trip, orders that spread over a set or its groups."""
+"""Images as arrays: exact area shrinking, the JPEG round trip, contact sheets, orders that spread over a set."""
 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 from math import gcd
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from glimpse.files import GlimpseError
+
+Item = TypeVar("Item")
 
 STRIP = 2**22  # values of the source shrunk at once: bounded memory whatever the photo's size
 
@@ -77,6 +80,60 @@ def through_jpeg(pixels: NDArray[np.uint8], quality: int | None) -> NDArray[np.u
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "jpeg", quality=quality, subsampling=0)
     return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def sheet(
+    rows: Sequence[Sequence[NDArray[np.uint8]]],
+    *,
+    gap: int = 2,
+    margin: int = 0,
+    background: Sequence[int] = (255, 255, 255),
+    at_most: int | None = None,
+) -> NDArray[np.uint8]:
+    """Rows of images (H, W, 3) on one contact sheet: (height, width, 3), or 4 channels if `background` has four.
+
+    Every cell has the size of the largest image; a smaller one stands in its middle. Rows may differ in length (an
+    array (n, H, W, 3) is a row too; `in_rows` breaks a list into rows). `gap` lies between the images, `margin` around
+    the sheet, in pixels. `at_most` first shrinks images whose longer side exceeds it. A transparent `background` like
+    `(0, 0, 0, 0)` leaves the images opaque.
+
+    >>> black = np.zeros((1, 1, 3), np.uint8)
+    >>> sheet([[black, black], [black]], gap=1)[..., 0]
+    array([[  0, 255,   0],
+           [255, 255, 255],
+           [  0, 255, 255]], dtype=uint8)
+    """
+    if at_most is not None:
+        rows = [[_thumbnail(image, at_most) for image in row] for row in rows]
+    height = max(image.shape[0] for row in rows for image in row)
+    width = max(image.shape[1] for row in rows for image in row)
+    columns = max(len(row) for row in rows)
+    size = (len(rows) * (height + gap) - gap + 2 * margin, columns * (width + gap) - gap + 2 * margin)
+    canvas = np.full((*size, len(background)), background, np.uint8)
+    for i, row in enumerate(rows):
+        for j, image in enumerate(row):
+            y = margin + i * (height + gap) + (height - image.shape[0]) // 2
+            x = margin + j * (width + gap) + (width - image.shape[1]) // 2
+            cell = canvas[y : y + image.shape[0], x : x + image.shape[1]]
+            cell[..., :3] = image
+            cell[..., 3:] = 255
+    return canvas
+
+
+def in_rows(items: Sequence[Item], columns: int) -> list[Sequence[Item]]:
+    """A list broken into rows of `columns` items; the last may be shorter.
+
+    >>> in_rows([1, 2, 3], 2)
+    [[1, 2], [3]]
+    """
+    return [items[i : i + columns] for i in range(0, len(items), columns)]
+
+
+def _thumbnail(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
+    """The image with its longer side at most `longest`, its proportions kept."""
+    height, width = image.shape[:2]
+    scale = min(1.0, longest / max(height, width))
+    return shrink(image, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
 def evenly(images: Any, count: int) -> NDArray[Any]:

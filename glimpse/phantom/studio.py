@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from glimpse import made
 from glimpse.files import GlimpseError, scratch_folder
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
@@ -221,15 +222,9 @@ def _already_there(workspace: Workspace, scale: str, seed: int) -> list[Prepared
     from glimpse.imageset import ImageSet
     from glimpse.prepare.pipeline import Prepared
 
-    found = []
-    for name in SETS:
-        if name not in workspace.names("images"):
-            return None
-        try:
-            images = ImageSet.load(workspace.existing("images", name))
-        except GlimpseError:
-            return None
-        if images.manifest.get("made_from", {}).get("phantom") != _origin(scale, seed):
-            return None
-        found.append(Prepared(images, made=False))
-    return found
+    found = [
+        made.there(workspace.new("images", name), {"made_from.phantom": _origin(scale, seed)}, ImageSet.load)
+        for name in SETS
+    ]
+    sets = [Prepared(images, made=False) for images in found if images is not None]
+    return sets if len(sets) == len(SETS) else None

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse.files import GlimpseError
+from glimpse import made
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare.duplicates import Fingerprint, Lookalikes, fingerprint
 from glimpse.prepare.pixels import decode_photo
@@ -148,16 +148,9 @@ def each_image(
 
 
 def already_there(workspace: Workspace, name: str, recipe: Recipe) -> Prepared | None:
-    """The undamaged image set of this name if it was made by this very recipe."""
-    folder = workspace.new("images", name)
-    if not (folder / "manifest.json").is_file():
-        return None
-    try:
-        images = ImageSet.load(folder)
-    except GlimpseError:  # damaged or of another schema: it is made anew
-        return None
-    same = all(images.manifest.get(key) == value for key, value in recipe.entries().items())
-    return Prepared(images, made=False) if same else None
+    """The undamaged image set of this name if the same recipe made it."""
+    images = made.there(workspace.new("images", name), recipe.entries(), ImageSet.load)
+    return None if images is None else Prepared(images, made=False)
 
 
 def finish(writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, Any], findings: Findings) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from glimpse.images import one_of_each
+from glimpse.images import in_rows, one_of_each, sheet
 
 TILE_HEIGHT = 144  # pixels of an image on the sheet; 128-pixel patches are shown a little enlarged
 SHEET_WIDTH = 1240
@@ -36,14 +36,15 @@ def write_preview(folder: Path, name: str, counts: Mapping[str, Any]) -> None:
         positions = np.flatnonzero(index["split"] == side)
         if len(positions):
             chosen = positions[_shown(index["group"].to_numpy()[positions], rows * columns)]
-            tiles = [_tile(arrays, i, tile_width) for i in chosen.tolist()]
-            sections.append((HEADINGS[side], _grid(tiles, columns)))
+            tiles = [np.asarray(_tile(arrays, i, tile_width)) for i in chosen.tolist()]
+            grid = sheet(in_rows(tiles, columns), gap=GAP, background=PAPER)
+            sections.append((HEADINGS[side], Image.fromarray(grid)))
 
     notes = [f"{len(index):,} images of {width}x{height}", f"{counts['groups']:,} groups"]
     notes.append(f"{counts['train']:,} to train, {counts['test']:,} to test")
     if "truth" in arrays:
         notes.append("below each image the same skin without its lesion")
-    _sheet(name, "   ·   ".join(notes), sections).save(folder / "preview.png", compress_level=4)
+    _page(name, "   ·   ".join(notes), sections).save(folder / "preview.png", compress_level=4)
 
 
 def _shown(groups: NDArray[np.object_], count: int) -> NDArray[np.intp]:
@@ -55,7 +56,7 @@ def _shown(groups: NDArray[np.object_], count: int) -> NDArray[np.intp]:
 
 
 def _tile(arrays: Mapping[str, NDArray[np.uint8]], i: int, width: int) -> Image.Image:
-    """One image at the sheet's size, its lesion outlined, its twin without lesion beneath."""
+    """One image at the sheet's size, its lesion outlined, the same skin without lesion beneath."""
     size = (width, TILE_HEIGHT)
     image = Image.fromarray(arrays["images"][i]).resize(size, Image.Resampling.LANCZOS)
     if "masks" in arrays:
@@ -77,28 +78,18 @@ def _contour(mask: NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
     return Image.fromarray((np.clip(LINE_WIDTH / 2 + 0.5 - pixels_away, 0, 1) * 255).astype(np.uint8))
 
 
-def _grid(tiles: list[Image.Image], columns: int) -> Image.Image:
-    width, height = tiles[0].size
-    rows = -(-len(tiles) // columns)
-    columns = min(columns, len(tiles))
-    grid = Image.new("RGB", (columns * (width + GAP) - GAP, rows * (height + GAP) - GAP), PAPER)
-    for place, tile in enumerate(tiles):
-        grid.paste(tile, (place % columns * (width + GAP), place // columns * (height + GAP)))
-    return grid
-
-
-def _sheet(title: str, subtitle: str, sections: list[tuple[str, Image.Image]]) -> Image.Image:
+def _page(title: str, subtitle: str, sections: list[tuple[str, Image.Image]]) -> Image.Image:
     """Title, what is in the set, and a headed grid for each side of the split."""
     large, small = ImageFont.load_default(32), ImageFont.load_default(16)
     width = max([grid.width for _, grid in sections] + [int(small.getlength(subtitle)), int(large.getlength(title))])
     height = 112 + sum(grid.height + 60 for _, grid in sections)
-    sheet = Image.new("RGB", (width + 2 * MARGIN, height), PAPER)
-    draw = ImageDraw.Draw(sheet)
+    page = Image.new("RGB", (width + 2 * MARGIN, height), PAPER)
+    draw = ImageDraw.Draw(page)
     draw.text((MARGIN, 28), title, INK, large)
     draw.text((MARGIN, 72), subtitle, FAINT, small)
     top = 112
     for heading, grid in sections:
         draw.text((MARGIN, top), heading, INK, small)
-        sheet.paste(grid, (MARGIN, top + 26))
+        page.paste(grid, (MARGIN, top + 26))
         top += grid.height + 60
-    return sheet
+    return page

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glimpse import images
 from glimpse.files import GlimpseError
-from glimpse.images import evenly, one_of_each, shrink, shrink_mask
+from glimpse.images import evenly, in_rows, one_of_each, sheet, shrink, shrink_mask
 
 SIZES = st.tuples(
     st.integers(1, 12), st.integers(1, 12), st.integers(0, 30), st.integers(0, 30), st.integers(0, 2**32 - 1)
@@ -77,6 +77,22 @@ def test_a_mask_is_inside_where_half_of_the_area_is() -> None:
 def test_an_image_is_never_enlarged() -> None:
     with pytest.raises(GlimpseError, match="4x3 pixels cannot be shrunk to 5x3: choose a smaller size"):
         shrink(np.zeros((3, 4, 3), np.uint8), 3, 5)
+
+
+def test_a_sheet_has_its_images_in_their_cells() -> None:
+    large, small = np.full((4, 6, 3), 10, np.uint8), np.full((2, 2, 3), 20, np.uint8)
+    page = sheet([[large, small], [small]], gap=3, margin=1, background=(9, 8, 7, 0))
+    expected = np.zeros((1 + 4 + 3 + 4 + 1, 1 + 6 + 3 + 6 + 1, 4), np.uint8)
+    expected[...] = (9, 8, 7, 0)
+    expected[1:5, 1:7] = (10, 10, 10, 255)
+    expected[2:4, 12:14] = (20, 20, 20, 255)
+    expected[9:11, 3:5] = (20, 20, 20, 255)
+    np.testing.assert_array_equal(page, expected)
+
+
+def test_a_sheet_shrinks_only_what_is_too_large() -> None:
+    photo, tile = np.zeros((40, 80, 3), np.uint8), np.zeros((10, 10, 3), np.uint8)
+    assert sheet(in_rows([photo, tile, tile], 2), gap=0, at_most=20).shape == (20, 40, 3)
 
 
 def test_evenly_takes_the_first_the_last_and_what_lies_between() -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from glimpse import files
 from glimpse.command_line import nearest, run_command
 from glimpse.files import (
     GlimpseError,
@@ -20,8 +21,10 @@ from glimpse.files import (
     atomic_file,
     atomic_folder,
     read_json,
+    replacing,
     sha256_file,
     sha256_json,
+    stand_aside,
     verify,
     write_json,
 )
@@ -94,7 +97,7 @@ def test_a_killed_command_leaves_the_old_folder_and_the_next_one_clears_up(tmp_p
     script = f"""
 import time
 from pathlib import Path
-from glimpse.workspace import atomic_folder
+from glimpse.files import atomic_folder
 with atomic_folder(Path({str(target)!r})) as building:
     (building / "b").write_text("half")
     print("writing", flush=True)
@@ -102,13 +105,57 @@ with atomic_folder(Path({str(target)!r})) as building:
 """
     with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        process.stdout.readline()
+        assert process.stdout.readline() == b"writing\n"
         process.send_signal(signal.SIGKILL)
     assert [p.name for p in target.iterdir()] == ["a"]
     with atomic_folder(target) as building:
         (building / "c").write_text("new")
     assert os.listdir(tmp_path) == ["df"]
     assert [p.name for p in target.iterdir()] == ["c"]
+
+
+@pytest.mark.parametrize("exchange", [True, False])
+def test_a_folder_is_replaced_with_and_without_the_system_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exchange: bool
+) -> None:
+    if not exchange:
+        monkeypatch.setattr(files, "_exchange", lambda one, other: False)
+    for content in ("old", "new"):
+        with atomic_folder(tmp_path / "set") as folder:
+            (folder / "file").write_text(content)
+    assert (tmp_path / "set" / "file").read_text() == "new"
+    assert os.listdir(tmp_path) == ["set"]
+
+
+@pytest.mark.parametrize(("written", "stays"), [((), "old"), (("config",), "old"), (("config", "checkpoint"), "new")])
+def test_a_replacement_stays_once_it_has_its_marker(tmp_path: Path, written: tuple[str, ...], stays: str) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config").write_text("old")
+    (run / "checkpoint").write_text("old")
+
+    def fail_midway() -> None:
+        with replacing(run, until="checkpoint"):
+            stand_aside(run)
+            assert not run.exists()
+            for name in written:
+                run.mkdir(exist_ok=True)
+                (run / name).write_text("new")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_midway()
+    assert {(run / name).read_text() for name in ("config", "checkpoint")} == {stays}
+    assert os.listdir(tmp_path) == ["run"]
+
+
+def test_a_folder_left_aside_by_a_killed_process_returns(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "checkpoint").touch()
+    stand_aside(tmp_path / "run")
+    (tmp_path / "run").mkdir()
+    with replacing(tmp_path / "run", until="checkpoint"):
+        assert (tmp_path / "run" / "checkpoint").exists()
 
 
 def test_a_schema_of_the_future_is_refused_by_name(tmp_path: Path) -> None:

@@ -1,0 +1,54 @@
+"""Is it there already, made from the same inputs and options? One answer for everything that has a manifest."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+from glimpse.files import GlimpseError, read_json
+
+Made = TypeVar("Made")
+
+
+def there(
+    folder: Path,
+    made_from: Mapping[str, Any],
+    load: Callable[[Path], Made],
+    *,
+    record: str = "manifest.json",
+    refusal: GlimpseError | None = None,
+    overwrite: bool = False,
+) -> Made | None:
+    """`load(folder)` if the `record` in `folder` says that it was made from the same; None if it has to be made.
+
+    `made_from` holds the entries of the record to compare; a dotted key looks inside one (`"made_from.phantom"`).
+    Tuples count as lists, as in JSON. Two kinds of things use this:
+
+    - Without `refusal`: what was made from something else, or is damaged, is made again (image sets of `prepare`,
+      cached features).
+    - With `refusal`: what was made from something else is kept and `refusal` is raised, unless `overwrite`; so are the
+      errors of a damaged one (image sets and stimulus sets that other results may refer to).
+    """
+    if overwrite or not (folder / record).is_file():
+        return None
+    try:
+        found = read_json(folder / record)
+        wanted = json.loads(json.dumps(dict(made_from)))
+        if all(_entry(found, key) == value for key, value in wanted.items()):
+            return load(folder)
+    except GlimpseError:
+        if refusal is not None:
+            raise
+        return None
+    if refusal is not None:
+        raise refusal
+    return None
+
+
+def _entry(record: Any, key: str) -> Any:
+    """The entry at a dotted key; None if there is none."""
+    for part in key.split("."):
+        record = record.get(part) if isinstance(record, dict) else None
+    return record
