@@ -20,7 +20,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
     from glimpse.workspace import Workspace
     from study_app import database, i18n, security
-    from study_app.experimenter import admin
+    from study_app.experimenter import admin, overview, participants, recruiting  # noqa: F401  (each adds its pages)
     from study_app.participant import entry, pages, trials, withdrawal
 
     app = Flask(__name__)

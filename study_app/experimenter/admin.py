@@ -27,8 +27,6 @@ def _admit() -> Any:
 
 def init_app(app: Flask) -> None:
     """Open /admin/; without a password it does not exist (404)."""
-    from study_app.experimenter import overview, participants, recruiting  # noqa: F401  (each adds its pages)
-
     if access.init_app(app):
         app.extensions["glimpse_tallies"] = ({}, threading.Lock())
         app.jinja_env.globals.update(form_token=access.form_token, box_row=charts.box_row, axis=charts.axis)
