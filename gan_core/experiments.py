@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
-from glimpse.command_line import MAX_SEED, nearest
+from glimpse.command_line import MAX_SEED, did_you_mean
 from glimpse.files import GlimpseError
 
 
@@ -153,9 +153,9 @@ def settings_for(experiment: str, preset: str, chosen: Mapping[str, Any] | None 
     Raises TrainingError for an experiment or preset there is not.
     """
     if experiment not in EXPERIMENTS:
-        raise TrainingError(f"There is no experiment '{experiment}': {nearest(experiment, list(EXPERIMENTS))}")
+        raise TrainingError(f"There is no experiment '{experiment}': {did_you_mean(experiment, list(EXPERIMENTS))}")
     if preset not in PRESETS:
-        raise TrainingError(f"There is no preset '{preset}': {nearest(preset, list(PRESETS))}")
+        raise TrainingError(f"There is no preset '{preset}': {did_you_mean(preset, list(PRESETS))}")
     row = EXPERIMENTS[experiment]
     result = replace(Settings(), g_features=row.g_features, d_features=row.d_features, **row.more)
     result = replace(result, **PRESETS[preset].for_experiment(experiment))
@@ -174,7 +174,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise TrainingError(f"--set takes name=value, not '{word}': for example --set batch=32.")
         if name not in known:
-            raise TrainingError(f"There is no setting '{name}': {nearest(name, list(known))}")
+            raise TrainingError(f"There is no setting '{name}': {did_you_mean(name, list(known))}")
         chosen[name] = _value(name, text, type(defaults[name]), known[name].metadata)
     return chosen
 

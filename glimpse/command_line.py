@@ -129,13 +129,13 @@ class Parser(argparse.ArgumentParser):
         if unknown and self._subparsers is None:
             word = unknown[0].partition("=")[0]
             options = [option for option in self._option_string_actions if option.startswith("--")]
-            remedy = f": {nearest(word, options)}" if word.startswith("-") else ""
+            remedy = f": {did_you_mean(word, options)}" if word.startswith("-") else ""
             self.error(f"unknown argument '{word}'{remedy}")
         return found, unknown
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
-            remedy = nearest(str(value), [str(choice) for choice in action.choices])
+            remedy = did_you_mean(str(value), [str(choice) for choice in action.choices])
             raise argparse.ArgumentError(action, f"'{value}' is unknown: {remedy}")
 
     def error(self, message: str) -> NoReturn:
@@ -217,8 +217,8 @@ def seed(text: str) -> int:
     return value
 
 
-def nearest(word: str, words: Sequence[str]) -> str:
-    """', did you mean X?' for the closest of `words`, or the list of them."""
+def did_you_mean(word: str, words: Sequence[str]) -> str:
+    """ "did you mean 'X'?" for the closest of `words`, or "choose from: " and all of them."""
     import difflib
 
     close = difflib.get_close_matches(word, words, n=1)

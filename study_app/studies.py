@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from glimpse.command_line import nearest
+from glimpse.command_line import did_you_mean
 from study_app import models
 from study_app.database import SurveyError
 
@@ -21,5 +21,5 @@ def study_named(session: Session, slug: str | None) -> models.Study:
     if slug is None:
         raise SurveyError(f"There are several studies; name one of: {', '.join(slugs)}.")
     if slug not in slugs:
-        raise SurveyError(f"There is no study '{slug}'; {nearest(slug, slugs)}")
+        raise SurveyError(f"There is no study '{slug}'; {did_you_mean(slug, slugs)}")
     return studies[slugs.index(slug)]

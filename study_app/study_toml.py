@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from glimpse.command_line import nearest
+from glimpse.command_line import did_you_mean
 from glimpse.workspace import NAME
 from study_app.database import SurveyError
 from study_app.models import MODES
@@ -65,7 +65,7 @@ class _Table:
     def done(self) -> None:
         for key in self.value:
             if key not in self.read:
-                raise SurveyError(f"{self.where}: unknown key `{self.path}{key}`; {nearest(key, self.read)}")
+                raise SurveyError(f"{self.where}: unknown key `{self.path}{key}`; {did_you_mean(key, self.read)}")
 
 
 def _whole(value: Any) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.section import AnalysisError
-from glimpse.command_line import nearest
+from glimpse.command_line import did_you_mean
 
 WORDS = ("real", "generated")
 NEEDED = ("participant", "image", "truth", "answer")
@@ -232,7 +232,9 @@ def _matches(raw: pd.DataFrame, condition: str, name: str) -> Any:
     if column == "stimulus" and column not in raw:
         column = "image"
     if column not in raw:
-        raise AnalysisError(f"--where {condition}: {name} has no column {column}; {nearest(column, list(raw.columns))}")
+        raise AnalysisError(
+            f"--where {condition}: {name} has no column {column}; {did_you_mean(column, list(raw.columns))}"
+        )
     values = _by_value(raw[column], lambda v: str(v).strip().casefold())
     if value in ("true", "false"):  # databases without a boolean type say 1 and 0
         values = values.replace({"1": "true", "0": "false", "1.0": "true", "0.0": "false"})

@@ -15,7 +15,7 @@ from gan_core.experiments import EXPERIMENTS, Experiment, TrainingError, grid_an
 from gan_core.training.checkpoint import BEST, CHECKPOINT
 from gan_core.training.data import Domain, size_at
 from gan_core.training.run import CHANGEABLE, Run
-from glimpse.command_line import nearest
+from glimpse.command_line import did_you_mean
 from glimpse.files import read_json
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
@@ -58,7 +58,7 @@ def experiments_with_images(workspace: Workspace, image_sets: Mapping[str, str])
 
 def check_name(name: str) -> str:
     if name not in EXPERIMENTS:
-        raise TrainingError(f"There is no experiment '{name}': {nearest(name, list(EXPERIMENTS))}")
+        raise TrainingError(f"There is no experiment '{name}': {did_you_mean(name, list(EXPERIMENTS))}")
     return name
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse.command_line import nearest
+from glimpse.command_line import did_you_mean
 from glimpse.files import atomic_folder, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
 from glimpse.prepare import pipeline, pixels, sources
@@ -125,7 +125,7 @@ def prepare_isic(
 
 def _known(label: str) -> str:
     if label.upper() not in LABELS:
-        raise ImageSetError(f"{label} is none of ISIC's labels: {nearest(label.upper(), LABELS)}")
+        raise ImageSetError(f"{label} is none of ISIC's labels: {did_you_mean(label.upper(), LABELS)}")
     return label.upper()
 
 

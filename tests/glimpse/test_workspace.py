@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from glimpse import files
-from glimpse.command_line import nearest, run_command
+from glimpse.command_line import did_you_mean, run_command
 from glimpse.files import (
     GlimpseError,
     WorkspaceError,
@@ -224,8 +224,8 @@ def test_a_bug_is_not_hidden_behind_a_sentence() -> None:
 
 
 def test_a_misspelt_word_gets_the_nearest_right_one() -> None:
-    assert nearest("learning_rate", ["lr", "learning-rate", "seed"]) == "did you mean 'learning-rate'?"
-    assert nearest("zzz", ["lr", "seed"]) == "choose from: lr, seed."
+    assert did_you_mean("learning_rate", ["lr", "learning-rate", "seed"]) == "did you mean 'learning-rate'?"
+    assert did_you_mean("zzz", ["lr", "seed"]) == "choose from: lr, seed."
 
 
 @pytest.mark.parametrize("module", ["gan_core.cli", "study_app.cli"])
