@@ -1,109 +1,155 @@
-"""What a part of the report is, and what every part is given. A part computes; `figures` draws; `report` writes.
+"""Sections of the report, and what each of them is given. A section computes; `figures` draws; `report` writes.
 
-A part module (overfitting, memorisation, ...) offers `compute(context) -> Part | None`; None means that the workspace
-holds nothing for it.
+The module of a section (overfitting, memorisation, ...) offers `compute(context) -> Section | None`, with None where
+the workspace holds nothing for it. Its title, captions and methods stand in report/templates/sections/NAME.md.
 """
 
 from __future__ import annotations
 
-import io
-import json
-from collections.abc import Callable, Mapping
+import functools
+import re
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
-from zipfile import BadZipFile
+from typing import Any, Literal, Protocol, TypeVar
 
+import jinja2
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from tqdm import tqdm
 
-from glimpse.files import GlimpseError, atomic_file, sha256_json
+from analysis.cache import kept
+from glimpse.files import GlimpseError
 from glimpse.workspace import Workspace
 
 
 class AnalysisError(GlimpseError):
-    """The data cannot be analysed as they are: a sentence that names what and the remedy."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """One section of the report."""
-
-    name: str  # its key in scores.json and its anchor in the page
-    title: str
-    scores: dict[str, Any]  # JSON values; a number that cannot be had is None with its reason in a sibling `note`
-    sentences: list[str] = field(default_factory=list)  # what was found, for the top of the section
-    methods: list[str] = field(default_factory=list)  # how, in words generated from what was really done
-    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
-    figures: Mapping[str, Callable[[], Figure]] = field(
-        default_factory=dict
-    )  # drawn by `analysis.figures`, by file name
-    captions: dict[str, str] = field(default_factory=dict)  # of tables and figures, by the same names
+    """The data cannot be analysed as they are: a sentence that names the data and the remedy."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """What every part is given: the workspace and how to look at it."""
+    """The workspace, the answers and the options: the same for every section."""
 
     workspace: Workspace
     seed: int = 0
     responses: pd.DataFrame | None = None  # one row a scored trial, see analysis.answers.read; None without any
-    extractor: str = "auto"  # inception where its weights are at hand, else random
+    extractor: str = "auto"  # see analysis.images.features.extractor_for
     weights: Path | None = None
     device: str = "auto"
     progress: bool = True
     positive: Literal["generated", "real"] = "generated"  # the class that F1 is of
     bound: float = 0.05  # 'cannot tell' means an accuracy within 0.5 plus or minus this
     unanswered: Mapping[str, int] = field(default_factory=dict)  # trials without an answer, by set
-    cache: Path | None = None  # where computed parts are kept (default: report/cache of the workspace)
+    cache: Path | None = None  # where results are kept (default: report/cache of the workspace)
 
-    def cached(
-        self, name: str, inputs: Mapping[str, Any], compute: Callable[[], dict[str, Any]], version: int = 1
-    ) -> dict[str, Any]:
-        """`compute()`, or what it returned for the same inputs before.
-
-        `inputs`: JSON values that determine the result (hashes of images, options, the seed); `version` is raised when
-        the computation changes. The result: a dict of JSON values, arrays and DataFrames, kept in
-        NAME-HASH.npz of the cache folder without pickles. A file that cannot be read is computed again.
-        """
-        key = sha256_json({"name": name, "version": version, "inputs": dict(inputs)})[:24]
-        path = (self.cache or self.workspace.report / "cache") / f"{name}-{key}.npz"
-        if path.is_file():
-            try:
-                return _unpack(path)
-            except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile):
-                path.unlink()
-        with atomic_file(path) as temporary, open(temporary, "wb") as file:
-            _pack(file, compute())
-        return _unpack(path)  # the very numbers that the next run will read
+    def cached(self, name: str, inputs: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
+        """`compute()`, or what it returned before for the same inputs (JSON values) and code: see analysis.cache."""
+        return kept(self.cache or self.workspace.report / "cache", name, inputs, compute)
 
 
-def _pack(file: io.BufferedWriter, result: Mapping[str, Any]) -> None:
-    arrays: dict[str, Any] = {}
-    values: dict[str, Any] = {}
-    for key, value in result.items():
-        if isinstance(value, np.ndarray):
-            arrays[f"array:{key}"] = value
-        elif isinstance(value, pd.DataFrame):
-            arrays[f"frame:{key}"] = np.frombuffer(
-                value.to_json(orient="table", double_precision=15).encode(), np.uint8
-            )
-        else:
-            values[key] = value
-    arrays["values"] = np.frombuffer(json.dumps(values, allow_nan=True).encode(), np.uint8)
-    np.savez(file, allow_pickle=False, **arrays)
+# ------------------------------------------------------------------------------------------------ a section
 
 
-def _unpack(path: Path) -> dict[str, Any]:
-    with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
-        result: dict[str, Any] = json.loads(stored["values"].tobytes())
-        for key in stored.files:
-            kind, _, name = key.partition(":")
-            if kind == "array":
-                result[name] = stored[key]
-            elif kind == "frame":
-                result[name] = pd.read_json(
-                    io.StringIO(stored[key].tobytes().decode()), orient="table", precise_float=True
-                )
-    return result
+@dataclass
+class Section:
+    """One section of the report."""
+
+    name: str  # its key in scores.json, its anchor in the page, and its template
+    scores: dict[str, Any] = field(default_factory=dict)  # JSON values; a missing number is None, with a `note` beside
+    sentences: list[str] = field(default_factory=list)  # findings, for the top of the section
+    methods: list[str] = field(default_factory=list)  # paragraphs
+    tables: dict[str, pd.DataFrame] = field(default_factory=dict)
+    figures: dict[str, Callable[[], Figure]] = field(default_factory=dict)  # drawn by `analysis.figures`, by file name
+    captions: dict[str, str] = field(default_factory=dict)  # of tables and figures, by the same names
+
+    @property
+    def title(self) -> str:
+        return template(self.name).title
+
+    def figure(self, name: str, draw: Callable[[], Figure], text: str = "", **facts: Any) -> None:
+        """Add a figure; its caption is the template's text `text` (default: `name`), filled in with `facts`."""
+        self.figures[name] = draw
+        self.captions[name] = self._rendered(text or name, facts)[0]
+
+    def table(self, name: str, frame: pd.DataFrame, text: str = "", **facts: Any) -> None:
+        """Add a table unless it is empty; its caption as that of a figure. A table of a figure's name shares its
+        caption."""
+        if len(frame):
+            self.tables[name] = frame
+            if name not in self.captions:
+                self.captions[name] = self._rendered(text or name, facts)[0]
+
+    def explain(self, **facts: Any) -> None:
+        """Add the template's methods, filled in with `facts`."""
+        self.methods += self._rendered("methods", facts)
+
+    def _rendered(self, text: str, facts: Mapping[str, Any]) -> list[str]:
+        return paragraphs(template(self.name).texts[text].render(facts))
+
+
+@dataclass(frozen=True)
+class Template:
+    """The words of a section that a writer may edit."""
+
+    title: str
+    texts: dict[str, jinja2.Template]  # by the headings below the title
+
+
+@functools.cache
+def template(section: str) -> Template:
+    """The words in report/templates/sections/SECTION.md: `# Title`, then texts (Jinja) under `## name` headings."""
+    path = Path(__file__).parent / "report" / "templates" / "sections" / f"{section}.md"
+    title, *texts = re.split(r"^## ", path.read_text("utf-8"), flags=re.MULTILINE)
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True)
+    named = (text.partition("\n")[::2] for text in texts)
+    return Template(title.strip("# \n"), {name.strip(): environment.from_string(text) for name, text in named})
+
+
+def paragraphs(text: str) -> list[str]:
+    """Text as paragraphs: lines are joined, empty lines separate."""
+    return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
+
+
+# ------------------------------------------------------------------------------------------------ the driver
+
+
+class Subject(Protocol):
+    """What a section judges: a run, a direction of translation, two runs, a stimulus set."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def inputs(self) -> Mapping[str, Any]:
+        """JSON values that determine every result of it."""
+
+
+S = TypeVar("S", bound=Subject)
+
+
+def results(
+    section: Section,
+    context: Context,
+    subjects: Iterable[S],
+    compute: Callable[[S], Mapping[str, Any]],
+    extractor: str | None,
+) -> Iterator[tuple[S, dict[str, Any]]]:
+    """Each subject with what `compute` found for it, from an earlier report where nothing it depends on has changed.
+
+    `extractor`: the identity of the extractor used (analysis.images.features.identity); None where none is.
+    """
+    subjects = list(subjects)
+    bar = tqdm(subjects, desc=section.name, leave=False, disable=None if context.progress else True, file=sys.stderr)
+    for one in bar:
+        bar.set_postfix_str(one.name)
+        inputs = {**one.inputs, "seed": context.seed, "extractor": extractor}
+        yield one, context.cached(section.name, inputs, functools.partial(compute, one))
+
+
+def noted(found: dict[Any, Any], reason: str) -> dict[Any, Any]:
+    """`found`, with the reason in `note` where a value is missing (None or NaN)."""
+    missing = any(value is None or (isinstance(value, float) and np.isnan(value)) for value in found.values())
+    return {**found, "note": reason} if missing else found

@@ -19,10 +19,11 @@ from scipy import stats
 
 from analysis.people import dependence, equivalence, inference, mixed, sequential, significance, thresholds
 from analysis.people import image_rates as images
+from analysis.people.scores import times as response_times
 from analysis.people.simulation import Design, Truth, simulate, staircases
 from analysis.people.trials import Trials
 from analysis.section import AnalysisError
-from analysis.sections import people_and_metrics, survey
+from analysis.sections import people_and_metrics
 from glimpse import observers
 from glimpse.command_line import program, run_command
 from glimpse.observers import Floats
@@ -181,7 +182,8 @@ def others(simulations: int, seed: int = 0) -> dict[tuple[str, str], Floats]:
         x, y = rng.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], 60).T
         note("normal, 60 images", "rank correlation", people_and_metrics.rank_correlation(x, y)["ci95"], correlated)
         times = pd.Series(rng.lognormal(0.5, 0.4, 50))
-        note("lognormal, 50 people", "mean response time", survey.times(times)["ci95"], float(np.exp(0.5 + 0.4**2 / 2)))
+        interval = response_times(times)["ci95"]
+        note("lognormal, 50 people", "mean response time", interval, float(np.exp(0.5 + 0.4**2 / 2)))
         balanced = observers.balanced_accuracy(simulate(PEOPLE, Design(150, 50), rng).counts())
         seen = sequential.monitor(balanced, BOUND)
         note("150 people", "confidence sequence, at the end", (seen.low[-1], seen.high[-1]), PEOPLE.accuracy)

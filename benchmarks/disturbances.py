@@ -13,10 +13,12 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from analysis.figures.quality import disturbance as draw
+from analysis.figures.pictures import WIDTH
+from analysis.figures.style import MARKERS, PALETTE, new_figure, styled
 from analysis.images import extractors
 from analysis.images.distances import frechet_distance, kid, precision_recall
 from analysis.images.features import batches, extract
@@ -88,6 +90,35 @@ def _rows(
                 }  # fmt: skip
                 for distance, value in values.items():
                     yield {"disturbance": kind, "level": level, "extractor": name, "distance": distance, "value": value}
+
+
+def draw(frame: pd.DataFrame) -> Figure:
+    """Every distance under growing disturbance, each divided by its own largest value (Heusel et al. 2017, figure 3).
+
+    Columns: disturbance, level, extractor, distance, value.
+    """
+    kinds = list(dict.fromkeys(frame["disturbance"]))
+    extractors = list(dict.fromkeys(frame["extractor"]))
+    with styled():
+        figure, axes = new_figure(
+            WIDTH, 1.9 * len(extractors) + 0.6, nrows=len(extractors), ncols=len(kinds), squeeze=False, sharey=True
+        )
+        for row, (line, extractor) in enumerate(zip(axes, extractors, strict=True)):
+            for ax, kind in zip(line, kinds, strict=True):
+                rows = frame[(frame["extractor"] == extractor) & (frame["disturbance"] == kind)]
+                for i, (distance, curve) in enumerate(rows.groupby("distance", sort=False)):
+                    largest = curve["value"].abs().max() or 1.0
+                    ax.plot(
+                        curve["level"], curve["value"] / largest, color=PALETTE[i],
+                        marker=MARKERS[i], markersize=4, label=distance,
+                    )  # fmt: skip
+                ax.set_title(kind if row == 0 else "")
+                ax.set_xticks(sorted(set(rows["level"])))
+                ax.set_xlabel("level" if row == len(extractors) - 1 else "")
+            line[0].set_ylabel(f"{extractor},\nshare of the largest")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    return figure
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Figures made of images: samples above real ones, translation sheets, the gallery of what fooled people."""
+"""Figures made of images: samples above real ones, nearest neighbours, translation sheets, galleries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.figures.style import new_figure, styled
+from analysis.figures.style import GENERATED, REAL, new_figure, styled
 
 Image = NDArray[np.uint8]  # (H, W, 3)
 WIDTH = 7.4  # inches: the whole column of the page
@@ -62,6 +62,28 @@ def gallery(rows: Sequence[tuple[str, Sequence[tuple[Image, str]]]]) -> Figure:
     return figure
 
 
+def neighbour_pairs(blocks: Sequence[tuple[str, Sequence[tuple[Image, Sequence[tuple[Image, float]]]]]]) -> Figure:
+    """For each measure a row of groups: a generated image, then its nearest real ones with their scores (Figure 7)."""
+    per_row = max(1, 8 // (1 + len(blocks[0][1][0][1])))
+    lines = [(name, pairs[i : i + per_row]) for name, pairs in blocks for i in range(0, len(pairs), per_row)]
+    columns = per_row * (1 + len(blocks[0][1][0][1]))
+    height, width = blocks[0][1][0][0].shape[:2]
+    tile = WIDTH / columns
+    with styled():
+        figure, axes = new_figure(
+            WIDTH, len(lines) * (tile * height / width + 0.22), nrows=len(lines), ncols=columns, squeeze=False
+        )
+        for line, (name, pairs) in zip(axes, lines, strict=True):
+            for ax in line:
+                ax.set_axis_off()
+            places = iter(line)
+            for generated, real in pairs:
+                _framed(next(places), generated, "generated", GENERATED)
+                for image, score in real:
+                    _framed(next(places), image, f"{name} {score:.2f}" if score < 10 else f"{name} {score:.0f}", REAL)
+    return figure
+
+
 def _mosaic(rows: Sequence[Sequence[Image]]) -> NDArray[np.uint8]:
     """(rows, columns) of (H, W, 3) to one (.., .., 4) picture with see-through gaps."""
     height, width = rows[0][0].shape[:2]
@@ -81,3 +103,12 @@ def _show(axes: Any, image: NDArray[np.uint8]) -> None:
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_visible(False)
+
+
+def _framed(axes: Any, image: Image, text: str, colour: str) -> None:
+    """An image with its text below and a thin frame in the colour of its kind."""
+    axes.set_axis_on()
+    _show(axes, image)
+    axes.set_xlabel(text, fontsize=7, labelpad=2)
+    for spine in axes.spines.values():
+        spine.set(visible=True, edgecolor=colour, linewidth=1.4)

@@ -107,7 +107,7 @@ def _legend(axes: object, paper: bool, positive: str) -> None:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Interval:
     """One row of the plot of intervals."""
 
     name: str
@@ -117,7 +117,7 @@ class Estimate:
     verdict: str  # detectable | equivalent | undecided
 
 
-def accuracy_intervals(estimates: Sequence[Estimate], bound: float) -> Figure:
+def accuracy_intervals(estimates: Sequence[Interval], bound: float) -> Figure:
     """Accuracy by set: the mean, its 90 % interval (thick) and 95 % interval (thin) against 'cannot tell' (band)."""
     with styled():
         figure, axes = new_figure(6.2, 1.25 + 0.42 * len(estimates))

@@ -6,6 +6,7 @@ new weights or new images can never meet old features. torch is imported when a 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.cache import computed_by, key_of
 from analysis.section import AnalysisError, Context
 from glimpse.files import GlimpseError, atomic_file, read_json, sha256_bytes, sha256_file, sha256_json, write_json
 from glimpse.progress import progress as progress_bar
@@ -22,7 +24,6 @@ from glimpse.progress import progress as progress_bar
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
 
-FORMAT = 1  # of the cache; raised when its files or the networks' numbers change
 BATCH = 64
 
 
@@ -105,7 +106,8 @@ def extract(
     width = extractor.dims + extractor.classes
     path = None
     if folder is not None and source is not None:
-        path = folder / f"{extractor.name}-{sha256_json([FORMAT, extractor.key, source, count])[:32]}.npy"
+        key = key_of("features", {"extractor": extractor.key, "source": source, "count": count})
+        path = folder / f"{extractor.name}-{key}.npy"
         found = _cached(path, (count, width))
         if found is not None:
             return _split(found, extractor)
@@ -121,8 +123,8 @@ def extract(
             mapped.flush()
             del mapped
             description = {
-                "format": FORMAT, "extractor": extractor.name, "extractor_key": extractor.key, "source": source,
-                "shape": [count, width], "sha256": sha256_file(temporary),
+                "format": computed_by()["code"], "extractor": extractor.name, "extractor_key": extractor.key,
+                "source": source, "shape": [count, width], "sha256": sha256_file(temporary),
             }  # fmt: skip
         write_json(path.with_suffix(".json"), description)
     return _split(np.load(path, mmap_mode="r"), extractor)
@@ -147,7 +149,7 @@ def _cached(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
     """The cached array; None where there is none, or one of an older schema or damaged, which is computed again."""
     try:
         described = read_json(path.with_suffix(".json"))
-        if described["format"] != FORMAT or described["sha256"] != sha256_file(path):
+        if described["format"] != computed_by()["code"] or described["sha256"] != sha256_file(path):
             raise ValueError
         values = np.load(path, mmap_mode="r", allow_pickle=False)
         return values if values.shape == shape and values.dtype == np.float32 else None
@@ -165,6 +167,19 @@ def _split(values: NDArray[np.float32], extractor: Extractor) -> Features:
 def source_of(images: NDArray[np.uint8]) -> str:
     """The identity of images in memory."""
     return sha256_bytes(f"{images.shape}".encode() + np.ascontiguousarray(images).tobytes())
+
+
+def identity(context: Context) -> str:
+    """Hash of what decides which extractor the context gets, without loading torch: part of the key of every result.
+
+    That is the name asked for, the content of `--weights`, and the files of weights that torch has downloaded.
+    """
+    weights = context.weights
+    given = sha256_file(weights) if weights is not None and weights.is_file() else str(weights)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
+    folder = Path(os.environ.get("TORCH_HOME") or cache).expanduser() / "hub" / "checkpoints"
+    files = sorted((path.name, path.stat().st_size) for path in folder.glob("*") if path.is_file())
+    return sha256_json([context.extractor, given, files])
 
 
 _loaded: dict[tuple[Any, ...], Extractor] = {}

@@ -67,7 +67,7 @@ class EvaluatedRun:
     folder: Path
     generator_sha256: str
     real: ImageSet
-    device: str
+    device_name: str  # as asked for: auto, cpu or cuda
     seed: int
 
     @property
@@ -75,9 +75,17 @@ class EvaluatedRun:
         return self.run.name
 
     @property
-    def inputs(self) -> dict[str, str]:
+    def inputs(self) -> dict[str, Any]:
         """What all results of this run depend on, for caching them."""
-        return {"generator": self.generator_sha256, "images": self.real.sha256, "index": self._index_sha256()}
+        return {
+            "generator": self.generator_sha256, "images": self.real.sha256, "index": self._index_sha256(),
+            "size": list(self.size),
+        }  # fmt: skip
+
+    @property
+    def device(self) -> str:
+        """Loads torch, unless the CPU was asked for."""
+        return features.device_of(self.device_name)
 
     def rows(self, split: str) -> NDArray[np.intp]:
         return self.real.where(split)
@@ -153,8 +161,7 @@ def evaluated_runs(context: Context) -> tuple[list[EvaluatedRun], list[str]]:
                 f"real ones with each other takes {FEWEST}."
             )
             continue
-        device = features.device_of(context.device)
-        found.append(EvaluatedRun(run, folder, sha256_file(generator), real, device, context.seed))
+        found.append(EvaluatedRun(run, folder, sha256_file(generator), real, context.device, context.seed))
     return found, left_out
 
 

@@ -36,6 +36,10 @@ class Direction:
     donors: ImageSet | None  # lends masks; None where the images' own say where, or none is needed
 
     @property
+    def size(self) -> tuple[int, int]:
+        return self.target.size
+
+    @property
     def inputs(self) -> dict[str, Any]:
         """What all results depend on, for caching them."""
         return {
@@ -78,7 +82,7 @@ def directions(context: Context) -> list[Direction]:
         sets = {domain: image_set(workspace, facts) for domain, facts in run.image_sets.items()}
         if any(s is None or len(s) < FEWEST for s in sets.values()):
             continue
-        device, sha256 = features.device_of(context.device), sha256_file(generator)
+        sha256, device = sha256_file(generator), context.device
         beside = {
             d: EvaluatedRun(run, folder, sha256, s, device, context.seed) for d, s in sets.items() if s is not None
         }

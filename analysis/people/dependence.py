@@ -13,6 +13,7 @@ from scipy import stats
 
 from analysis.people import inference
 from analysis.people.equivalence import verdict as verdict_of
+from analysis.people.significance import holm as holm_corrected
 from analysis.people.trials import Trials
 
 Bools = NDArray[np.bool_]
@@ -159,6 +160,36 @@ def slope_p(found: inference.Estimate) -> float:
     if found.value is None or not found.se or found.df is None:
         return 1.0
     return float(2 * stats.t.sf(abs(found.value) / found.se, found.df))
+
+
+def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
+    """The slope of accuracy changes with the place in the sequence, the exposure and the time taken."""
+    lines = []
+    for trend in TRENDS:
+        if not varies(trend, rows):
+            continue
+        x = np.asarray(trend.scale(trend.of(rows)), float)
+        found = slope(x, answers)
+        if found.value is not None:
+            low, high = found.ci95 or (None, None)
+            lines.append(
+                {
+                    "with": trend.label,
+                    "trials": int(np.isfinite(x).sum()),
+                    "change_in_accuracy_per": trend.unit,
+                    "change": found.value,
+                    "low": low,
+                    "high": high,
+                    "p": slope_p(found),
+                }
+            )
+    return pd.DataFrame(lines).fillna({"low": np.nan, "high": np.nan}) if lines else pd.DataFrame()
+
+
+def corrected(trends: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """With `p_holm`: Holm's correction over the trends of all sets, since the report looks at every one of them."""
+    holm = iter(holm_corrected([p for table in trends.values() if len(table) for p in table["p"]]))
+    return {n: t.assign(p_holm=[next(holm) for _ in range(len(t))]) if len(t) else t for n, t in trends.items()}
 
 
 def stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from analysis.figures.style import lacking
 from analysis.images.features import device_of
 from analysis.report import page as pages
 from analysis.report import words
-from analysis.section import AnalysisError, Context, Part
+from analysis.section import AnalysisError, Context, Section
 from analysis.sections import SECTIONS
 from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
 from glimpse.progress import progress
@@ -100,9 +100,9 @@ def write_report(args: argparse.Namespace) -> int:
     return 0
 
 
-def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Part], dict[str, str]]:
+def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Section], dict[str, str]]:
     """The parts that can be had, in the page's order, and why each of the others cannot."""
-    parts: list[Part] = []
+    parts: list[Section] = []
     absent: dict[str, str] = {}
     with progress(wanted, title="computing", unit="sections") as bar:
         for name in bar:

@@ -22,7 +22,8 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 
 from analysis.figures.style import INK, styled
-from analysis.section import Part
+from analysis.numbers import is_number, number, p_value
+from analysis.section import Section
 
 SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
 P_VALUES = {"p", "p_holm", "p_equivalence", "p_chance", "p_permutation", "p_permuted_answers", "p_permuted_images",
@@ -51,7 +52,7 @@ class Page:
     left_out: Sequence[str]  # parts that could not be had, a sentence each
 
 
-def write(folder: Path, page: Page, parts: Sequence[Part], tick: Callable[[str], None]) -> None:
+def write(folder: Path, page: Page, parts: Sequence[Section], tick: Callable[[str], None]) -> None:
     """Write index.html, figures/ and tables/ of the report into an empty folder; `tick` is told after each figure."""
     (folder / "figures").mkdir()
     (folder / "tables").mkdir()
@@ -144,8 +145,8 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
     cells = [
         [
             {
-                "text": p_value(v) if c in P_VALUES and _is_number(v) else number(v),
-                "sort": v if _is_number(v) else None, "short": len(str(v)) < 48,
+                "text": p_value(v, "") if c in P_VALUES and is_number(v) else number(v),
+                "sort": v if is_number(v) else None, "short": len(str(v)) < 48,
             }
             for c, v in zip(shown.columns, row, strict=True)
         ]
@@ -161,32 +162,6 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
 def head(column: str) -> str:
     """The name of a column as a reader writes it."""
     return column.replace("_", " ").replace("d prime", "d′").replace("f1", "F1")
-
-
-def p_value(value: float) -> str:
-    return number(value) if math.isnan(value) or value >= 0.001 else "< 0.001"
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
-
-
-def number(value: Any) -> str:
-    """A value as a reader wants it: 3 decimals below 10, fewer above, an en dash for what cannot be had."""
-    if value is None or value is pd.NaT or (isinstance(value, (float, np.floating)) and math.isnan(value)):
-        return "–"
-    if isinstance(value, (bool, np.bool_)):
-        return "yes" if value else "no"
-    if isinstance(value, (int, np.integer)):
-        return f"{int(value):,}".replace(",", "\u202f") if abs(int(value)) >= 10_000 else str(int(value))
-    if isinstance(value, (float, np.floating)):
-        size = abs(float(value))
-        if size and (size < 0.001 or size >= 1e6):
-            return f"{value:.2g}".replace("-", "−")
-        return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}".replace("-", "−")
-    if isinstance(value, (list, tuple)) and len(value) == 2 and all(_is_number(v) for v in value):
-        return f"{number(value[0])} to {number(value[1])}"
-    return str(value)
 
 
 def plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from typing import Any
 
 from analysis.answers.tidy import RULES, Responses
 from analysis.report.page import Page
-from analysis.section import Context, Part
+from analysis.section import Context, Section
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.workspace import Workspace
 
@@ -47,7 +47,7 @@ LEFT_OUT = {  # counts of what was left out on the way, in words
 def page(
     context: Context,
     answers: Responses | None,
-    parts: Sequence[Part],
+    parts: Sequence[Section],
     left_out: Sequence[str],
     options: Mapping[str, Any],
 ) -> Page:

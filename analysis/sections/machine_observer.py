@@ -1,28 +1,28 @@
-"""The machine observer: how much is there to see in a stimulus set, for whoever can look at every pixel?
+"""The machine observer: how well a classifier distinguishes the real and generated images that people were shown.
 
-A classifier learns to tell the real from the generated images that people were shown, cross-validated by group, on
-features and on small pixels. Where it fails, people are not to be blamed; where it succeeds, 'people cannot tell'
-is a statement about people.
+It is cross-validated by group, on features and on small pixels. If it fails, the images may hold nothing to see; if it
+succeeds, 'people cannot tell' is a statement about people.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from importlib.util import find_spec
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from analysis.figures import machine_observer as draw
 from analysis.figures import pictures
-from analysis.figures import quality as draw
 from analysis.images import features
-from analysis.section import AnalysisError, Context, Part
-from glimpse.stimuli import StimulusSet
-
-if TYPE_CHECKING:
-    from analysis.images.extractors import Extractor
+from analysis.images.features import identity
+from analysis.section import AnalysisError, Context, Section, results
+from glimpse.stimuli import Stimulus, StimulusSet
 
 FOLDS = 5
 SIDE = 24  # of the small pixels
@@ -34,7 +34,7 @@ FloatArray = NDArray[np.floating[Any]]
 def cross_validated(x: FloatArray, generated: NDArray[np.bool_], groups: NDArray[Any], seed: int = 0) -> FloatArray:
     """Probability of being generated for each of n images (n, d), from classifiers that never saw its group: (n,).
 
-    Raises AnalysisError with fewer than two groups of either kind, and for features that are not finite.
+    Raises AnalysisError for fewer than two groups of a class and for features that are not finite.
     """
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
@@ -92,79 +92,84 @@ def small_pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate([np.asarray(small, np.float32), *grain], axis=1)
 
 
-def compute(context: Context) -> Part | None:
+@dataclass(frozen=True)
+class Shown:
+    """The scored stimuli of a set."""
+
+    stimuli: StimulusSet
+
+    @property
+    def name(self) -> str:
+        return self.stimuli.name
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        return {"stimuli": self.stimuli.sha256}
+
+    @property
+    def scored(self) -> list[Stimulus]:
+        return [s for s in self.stimuli.stimuli if not s.practice]
+
+    @property
+    def generated(self) -> NDArray[np.bool_]:
+        return np.array([s.truth == "generated" for s in self.scored])
+
+    @property
+    def groups(self) -> NDArray[np.str_]:
+        return np.array([str(s.origin.get("group") or f"image {s.id}") for s in self.scored])
+
+    @property
+    def few(self) -> bool:
+        """Too few images of a class, or groups of real ones, to cross-validate."""
+        fewest = min(self.generated.sum(), (~self.generated).sum())
+        return bool(fewest < 4 or len(set(self.groups[~self.generated].tolist())) < 2)
+
+    def pixels(self) -> NDArray[np.uint8]:
+        return _pixels(self.stimuli, [s.file for s in self.scored])
+
+
+def compute(context: Context) -> Section | None:
     """The observer on every stimulus set, on pixels and (where torch is installed) on features."""
-    rows: list[dict[str, Any]] = []
-    per_image, sentences = [], []
-    scores: dict[str, Any] = {}
-    figures: dict[str, Any] = {}
-    captions: dict[str, str] = {}
-    for name in context.workspace.names("stimuli"):
-        stimuli = StimulusSet.load(context.workspace.existing("stimuli", name))
-        shown = [s for s in stimuli.stimuli if not s.practice]
-        generated = np.array([s.truth == "generated" for s in shown])
-        groups = np.array([str(s.origin.get("group") or f"image {s.id}") for s in shown])
-        if min(generated.sum(), (~generated).sum()) < 4 or len(set(groups[~generated].tolist())) < 2:
-            sentences.append(f"{name}: too few images for a machine observer.")
-            continue
-        images = _pixels(stimuli, [s.file for s in shown])
-        extractor = _extractor(context, images[~generated])
-        result = context.cached(
-            "machine_observer",
-            {"stimuli": stimuli.sha256, "seed": context.seed, "extractor": extractor and extractor.key},
-            partial(_observe, context, extractor, images, generated, groups),
-        )  # fmt: skip
-        scores[name] = {"observers": result["observers"], "images": len(shown), "sha256": stimuli.sha256}
-        for observer, found in result["observers"].items():
-            rows.append({"set": name, "observer": observer, **found})
-        best = max(result["observers"], key=lambda key: result["observers"][key]["auc"])
-        found = result["observers"][best]
-        sentences.append(
-            f"{name}: a classifier on {best} tells generated from real images in {found['accuracy']:.0%} of cases "
-            f"(95 % interval {found['low']:.0%} to {found['high']:.0%}, chance 50 %)."
+    section = Section("machine_observer")
+    workspace = context.workspace
+    sets = [Shown(StimulusSet.load(workspace.existing("stimuli", name))) for name in workspace.names("stimuli")]
+    section.sentences += [f"{one.name}: too few images for a machine observer." for one in sets if one.few]
+    rows, per_image, easiest = [], [], []
+    key = identity(context) if find_spec("torch") else None
+    enough = [one for one in sets if not one.few]
+    for one, result in results(section, context, enough, partial(_observe, context=context), key):
+        observers: dict[str, Any] = result["observers"]
+        name, shown = one.name, one.scored
+        section.scores[name] = {"observers": observers, "images": len(shown), "sha256": one.stimuli.sha256}
+        rows += [{"set": name, "observer": observer, **found} for observer, found in observers.items()]
+        best = max(observers, key=lambda observer: observers[observer]["auc"])
+        found = observers[best]
+        section.sentences.append(
+            f"{name}: a classifier on {best} distinguishes generated from real images with {found['accuracy']:.0%} "
+            f"accuracy (95 % interval {found['low']:.0%} to {found['high']:.0%}, chance 50 %)."
         )
         frame = pd.DataFrame({"set": name, "stimulus": [s.id for s in shown], "truth": [s.truth for s in shown]})
-        for observer in result["observers"]:
+        for observer in observers:
             frame[f"generated by {observer}"] = result[f"p_{observer}"]
         per_image.append(frame)
-        key = f"machine-observer-easiest-{name}"
-        figures[key] = partial(_draw_easiest, stimuli, frame, f"generated by {best}")
-        captions[key] = (
-            f"{name}: the images that the classifier on {best} finds easiest, with its probability of the truth."
-        )
+        easiest.append((one, best, partial(_draw_easiest, one.stimuli, frame, f"generated by {best}")))
     if not rows:
-        return Part("machine_observer", "The machine observer", {}, sentences) if sentences else None
+        return section if section.sentences else None
     frame = pd.DataFrame(rows)
-    captions |= {
-        "machine-observer": "Balanced accuracy of the machine observers with 95 % intervals over groups.",
-        "machine-observer-images": "Probability of being generated that each observer gives each stimulus.",
-    }
-    return Part(
-        name="machine_observer", title="The machine observer", scores=scores, sentences=sentences,
-        tables={"machine-observer": frame, "machine-observer-images": pd.concat(per_image)},
-        figures={"machine-observer": partial(draw.intervals, frame, "balanced accuracy"), **figures}, captions=captions,
-        methods=[
-            "Machine observer: logistic regression on the principal components of the images' features, or of "
-            f"{SIDE} x {SIDE} pixels with the mean gradient of each channel; cross-validated so that no photo, person "
-            "or lesion is on both sides; interval by resampling groups."
-        ],
-    )  # fmt: skip
+    section.figure("machine-observer", partial(draw.intervals, frame, "balanced accuracy"))
+    for one, best, draw_easiest in easiest:
+        section.figure(f"machine-observer-easiest-{one.name}", draw_easiest, "easiest", set=one.name, observer=best)
+    section.table("machine-observer", frame)
+    section.table("machine-observer-images", pd.concat(per_image, ignore_index=True))
+    section.explain(side=SIDE)
+    return section
 
 
-def _extractor(context: Context, real: NDArray[np.uint8]) -> Extractor | None:
-    """None without torch, where the pixels alone speak."""
-    try:
-        return features.extractor_for(context, real)
-    except ImportError:
-        return None
-
-
-def _observe(
-    context: Context, extractor: Extractor | None, images: NDArray[np.uint8], generated: NDArray[np.bool_],
-    groups: NDArray[Any],
-) -> dict[str, Any]:  # fmt: skip
+def _observe(one: Shown, context: Context) -> dict[str, Any]:
+    images, generated, groups = one.pixels(), one.generated, one.groups
     inputs = {"pixels": small_pixels(images)}
-    if extractor is not None:
+    with suppress(ImportError):  # without torch there are the pixels alone
+        extractor = features.extractor_for(context, images[~generated])
         found = features.extract(extractor, features.batches(images), len(images), progress=context.progress)
         inputs[f"{extractor.name} features"] = found.values
     result: dict[str, Any] = {"observers": {}}

@@ -1,9 +1,9 @@
-"""Did the generator copy its training images? A calibrated test, because looking at nearest neighbours cannot tell.
+"""Memorisation: a calibrated test of whether the generator copied training images, which neighbours cannot show.
 
 A copy is much nearer to one training image than to any other. So for each image the distance to the nearest training
 image is divided by that to the nearest of another group (neighbouring windows of one photo overlap), and the share of
-generated images whose ratio lies below the 1 % quantile of held-out real images is compared with that 1 %. Distances
-alone are fooled by low diversity and by copies hidden in too much spread; the ratio by neither.
+generated images whose ratio lies below the 1 % quantile of held-out real images is compared with that 1 %. Low
+diversity, and copies hidden among very diverse images, mislead distances alone but not the ratio.
 """
 
 from __future__ import annotations
@@ -19,11 +19,12 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import stats
 
-from analysis.figures import pictures, quality
+from analysis.figures import memorisation as draw
+from analysis.figures import pictures
 from analysis.images.distances import kid_of_rows
-from analysis.images.features import Images, batches
+from analysis.images.features import Images, batches, identity
 from analysis.images.runs import GENERATED, EvaluatedRun, evaluated_runs, gathered
-from analysis.section import AnalysisError, Context, Part
+from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import evenly
 
 SIDE = 16  # pixels of the descriptor
@@ -167,66 +168,46 @@ def data_copying(
     return float(np.average(frame["z"], weights=frame["test"])) if rows else float("nan"), frame
 
 
-# ------------------------------------------------------------------------------------------------ the report's part
+# ------------------------------------------------------------------------------------------------ the section
 
 
-def compute(context: Context) -> Part | None:
+def compute(context: Context) -> Section | None:
     """The test for each run, with C_T and the KID gap beside it and the worst pairs to look at."""
     found, notes = evaluated_runs(context)
-    scores: dict[str, Any] = {}
-    sentences: list[str] = []
-    figures: dict[str, Any] = {}
-    captions: dict[str, str] = {}
-    curves, cells, summary = {}, [], []
-    for run in found:
-        if len(set(run.groups(run.rows("train")).tolist())) < 3:
-            notes.append(f"{run.name} was trained on fewer than three groups: memorisation cannot be tested.")
-            continue
-        extractor = run.extractor(context)
-        result = context.cached(
-            "memorisation", {**run.inputs, "seed": context.seed, "size": run.size, "extractor": extractor.key},
-            partial(_of_run, run, context), version=2,
-        )  # fmt: skip
-        verdict = Verdict(**result["verdict"])
-        scores[run.name] = {**result["verdict"], "alarm": verdict.alarm, "kid": result["kid"],
-                            "c_t": result["c_t"] if np.isfinite(result["c_t"]) else None}  # fmt: skip
-        sentences.append(_sentence(run.name, verdict))
+    section = Section("memorisation")
+    curves, cells, summary, pairs = {}, [], [], []
+    tested = [run for run in found if len(set(run.groups(run.rows("train")).tolist())) >= 3]
+    notes += [
+        f"{run.name} was trained on fewer than three groups: memorisation cannot be tested."
+        for run in found if run not in tested
+    ]  # fmt: skip
+    for run, result in results(section, context, tested, partial(_of_run, context=context), identity(context)):
+        verdict, kid, c_t = Verdict(**result["verdict"]), result["kid"], result["c_t"]
+        section.scores[run.name] = {
+            **result["verdict"], "alarm": verdict.alarm, "kid": kid, "c_t": c_t if np.isfinite(c_t) else None
+        }  # fmt: skip
+        section.sentences.append(_sentence(run.name, verdict))
         curves[run.name] = (result["held_out"], result["generated"], verdict.threshold)
         cells.append(result["cells"].assign(run=run.name))
-        kid = result["kid"]
         summary.append(
             {"run": run.name, "below": verdict.share, "low": verdict.low, "high": verdict.high, "p": verdict.p,
-             "resolution": verdict.resolution, "held-out groups": verdict.groups, "C_T": result["c_t"],
+             "resolution": verdict.resolution, "held-out groups": verdict.groups, "C_T": c_t,
              "KID to training": kid["train"], "KID to test": kid["test"], "gap": kid["gap"]}
         )  # fmt: skip
-        name = f"memorisation-pairs-{run.name}"
-        figures[name] = partial(
-            _draw_pairs, run, result["worst_images"], result["worst_ratio"], result["worst_nearest"]
-        )
-        captions[name] = (
-            f"{run.name}: the {WORST} generated images with the lowest ratio of all {GENERATED:,} (above) and the "
-            "training image that each is nearest to, mirrored or turned as it may be (below)."
-        )
-    if not scores:
-        return Part("memorisation", "Memorisation", {}, notes) if notes else None
-    figures = {"memorisation": partial(quality.memorisation, curves), **figures}
-    captions["memorisation"] = (
-        "Share of images below each ratio: copies would lift the generated images' curve at the far left, "
-        "left of the line at the held-out images' 1 % quantile."
-    )
-    captions["memorisation-summary"] = "The test, and beside it C_T (z; below about -2 is suspect) and the KID gap."
-    captions["memorisation-cells"] = "C_T by cell: z of the distances to training, generated against test images."
-    return Part(
-        name="memorisation", title="Memorisation", scores=scores, sentences=sentences + notes, figures=figures,
-        captions=captions,
-        tables={"memorisation-summary": pd.DataFrame(summary), "memorisation-cells": pd.concat(cells)},
-        methods=[
-            f"Memorisation: {GENERATED:,} images of each run from fresh latents; distance between images of 16 x 16 "
-            "pixels without their mean colour, the smallest over mirrored and turned versions; the second nearest "
-            "training image comes from another group than the first. Held-out ratios are those of the test images, and "
-            "of training images each against the other groups."
-        ],
-    )  # fmt: skip
+        worst = result["worst_images"], result["worst_ratio"], result["worst_nearest"]
+        pairs.append((run.name, partial(_draw_pairs, run, *worst)))
+    section.sentences += notes
+    if not section.scores:
+        return section if notes else None
+    section.figure("memorisation", partial(draw.memorisation, curves))
+    for name, draw_pairs in pairs:
+        section.figure(
+            f"memorisation-pairs-{name}", draw_pairs, "pairs", run=name, worst=WORST, images=GENERATED
+        )  # fmt: skip
+    section.table("memorisation-summary", pd.DataFrame(summary))
+    section.table("memorisation-cells", pd.concat(cells, ignore_index=True))
+    section.explain(images=GENERATED, side=SIDE)
+    return section
 
 
 def _sentence(name: str, verdict: Verdict) -> str:

@@ -1,8 +1,7 @@
 """Figure 7: generated images beside their nearest training images, by SSIM and by mean squared error.
 
-Looking at neighbours proves nothing (that is `memorisation`); the pictures are the paper's, and a reader
-wants to see them. The search is exact among the candidates of a coarse pass, and the report says how often the coarse
-pass loses what an exhaustive search finds.
+The pictures are the paper's; the test for copies is `memorisation`. The search is exact among the candidates of a
+coarse pass, and the report says how often the coarse pass misses what an exhaustive search finds.
 """
 
 from __future__ import annotations
@@ -15,10 +14,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.figures import quality as draw
+from analysis.figures.pictures import neighbour_pairs
 from analysis.images.features import Images, checked_images
 from analysis.images.runs import EvaluatedRun, evaluated_runs, gathered
-from analysis.section import AnalysisError, Context, Part
+from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import evenly
 from glimpse.progress import progress as progress_bar
 
@@ -160,62 +159,46 @@ def _exhaustive(queries: NDArray[np.uint8], targets: Images, k: int, device: str
     return Neighbours(rows, values.astype(np.float64))
 
 
-# ------------------------------------------------------------------------------------------------ the report's part
+# ------------------------------------------------------------------------------------------------ the section
 
 
-def compute(context: Context) -> Part | None:
+def compute(context: Context) -> Section | None:
     """The first generated images of each run with their nearest training images under SSIM and MSE."""
     found, notes = evaluated_runs(context)
-    if not found:
-        return None
-    rows, scores = [], {}
-    figures, captions = {}, {}
-    for run in found:
-        train = run.rows("train")
-        result = context.cached(
-            "neighbours", {**run.inputs, "seed": context.seed, "size": run.size},
-            partial(_of_run, run, train, context.progress), version=2,
-        )  # fmt: skip
-        queries = gathered(run.generated(QUERIES))
+    section = Section("neighbours", sentences=notes)
+    rows = []
+    for run, result in results(section, context, found, partial(_of_run, progress=context.progress), None):
         ids = run.real.index["image_id"].to_numpy(dtype=str)
+        training = len(run.rows("train"))
         for by in ("ssim", "mse"):
-            for i in range(len(queries)):
-                for rank, (place, score) in enumerate(zip(result[f"{by}_rows"][i], result[f"{by}_scores"][i])):  # noqa: B905
-                    rows.append(
-                        {"run": run.name, "generated": i, "by": by.upper(), "rank": rank + 1,
-                         "training image": ids[int(place)], "score": float(score)}
-                    )  # fmt: skip
-        scores[run.name] = {
+            for (i, rank), place in np.ndenumerate(result[f"{by}_rows"]):
+                rows.append(
+                    {"run": run.name, "generated": i, "by": by.upper(), "rank": rank + 1,
+                     "training image": ids[place], "score": float(result[f"{by}_scores"][i, rank])}
+                )  # fmt: skip
+        section.scores[run.name] = {
             "shortlist": SHORTLIST, "shortlist_recall": result["recall"], "shortlist_recall_among": result["among"],
-            "training_images": len(train),
-            "mean_ssim_of_nearest": float(np.mean(result["ssim_scores"][:, 0])),
+            "training_images": training, "mean_ssim_of_nearest": float(np.mean(result["ssim_scores"][:, 0])),
         }  # fmt: skip
-        name = f"neighbours-{run.name}"
-        figures[name] = partial(_draw, run, result)
-        captions[name] = (
-            f"{run.name}: generated images (first of each group) and the {NEIGHBOURS} most similar of "
-            f"{len(train):,} training images, by SSIM above and by mean squared error below (Figure 7 of the paper)."
-        )
-    searched = [f"{s['shortlist_recall_among']:,} of {s['training_images']:,} of {n}" for n, s in scores.items()]
-    return Part(
-        name="neighbours", title="Nearest training images", scores=scores, sentences=notes, figures=figures,
-        captions={**captions, "neighbours": "The pairs of the figures; SSIM is 1 and MSE 0 for equal images."},
-        tables={"neighbours": pd.DataFrame(rows)},
-        methods=[
-            "Nearest training images are sought with the structural similarity index (Wang et al. 2004; Gaussian "
-            f"windows of 11 pixels): exactly among the {SHORTLIST} best of a coarse pass over every training image. "
-            f"In every run it kept at least {min(s['shortlist_recall'] for s in scores.values()):.0%} of the "
-            f"{NEIGHBOURS} nearest that an exhaustive search finds for the first {CHECKED_QUERIES} generated images, "
-            f"among training images spread evenly over all ({', '.join(searched)}). "
-            "Such pictures cannot show that nothing was copied; the memorisation test below asks that."
-        ],
+        section.figure(
+            f"neighbours-{run.name}", partial(_draw, run, result), "pairs", run=run.name, training=training,
+            neighbours=NEIGHBOURS,
+        )  # fmt: skip
+    if not section.scores:
+        return None
+    section.table("neighbours", pd.DataFrame(rows))
+    section.explain(
+        scores=section.scores, shortlist=SHORTLIST, neighbours=NEIGHBOURS, checked=CHECKED_QUERIES,
+        recall=min(one["shortlist_recall"] for one in section.scores.values()),
     )  # fmt: skip
+    return section
 
 
-def _of_run(run: EvaluatedRun, train: NDArray[np.intp], progress: bool) -> dict[str, Any]:
-    queries = gathered(run.generated(QUERIES))
+def _of_run(run: EvaluatedRun, progress: bool) -> dict[str, Any]:
+    """The generated images, rows and scores of the nearest training images, and how often the shortlist has them."""
+    queries, train = gathered(run.generated(QUERIES)), run.rows("train")
     targets = run.real_images(train)
-    result: dict[str, Any] = {}
+    result: dict[str, Any] = {"queries": queries}
     k = min(NEIGHBOURS, len(train))
     for by in ("ssim", "mse"):
         neighbours = nearest(queries, targets, k, by, device=run.device, progress=progress)
@@ -229,8 +212,7 @@ def _of_run(run: EvaluatedRun, train: NDArray[np.intp], progress: bool) -> dict[
 
 
 def _draw(run: EvaluatedRun, result: dict[str, Any]) -> Any:
-    queries = gathered(run.generated(QUERIES))
-    blocks = []
+    queries, blocks = result["queries"], []
     for by, name in (("ssim", "SSIM"), ("mse", "MSE")):
         pairs = [
             (queries[i], [(run.real_images(np.array([row]))[0], float(score))
@@ -238,4 +220,4 @@ def _draw(run: EvaluatedRun, result: dict[str, Any]) -> Any:
             for i in range(min(DRAWN, len(queries)))
         ]  # fmt: skip
         blocks.append((name, pairs))
-    return draw.neighbour_pairs(blocks)
+    return neighbour_pairs(blocks)

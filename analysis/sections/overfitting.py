@@ -1,4 +1,4 @@
-"""Figure 6: how much better the discriminator knows its training images than test images, over the training.
+"""Figure 6: the gap between the discriminator's outputs on training and on test images, over the training.
 
 Reads the log of each run; needs no torch. The end gaps over discriminator width and number of training images test
 the paper's finding that overfitting follows the size of the data set rather than the capacity.
@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.figures import quality as draw
-from analysis.section import AnalysisError, Context, Part
+from analysis.figures import overfitting as draw
+from analysis.section import AnalysisError, Context, Section
 from gan_core.training.run import Run
 
 END = 0.1  # of the training, over which the end gap is averaged
@@ -70,9 +70,9 @@ def grid(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log.jsonl; a last line that a killed run left unfinished is left out.
+    """The lines of a log.jsonl; an incomplete last line, left by a killed run, is ignored.
 
-    Raises AnalysisError for a line that no training wrote.
+    Raises AnalysisError for any other malformed line.
     """
     lines: list[dict[str, Any]] = []
     texts = path.read_bytes().splitlines() if path.is_file() else []
@@ -85,15 +85,15 @@ def read_log(path: Path) -> list[dict[str, Any]]:
             if number == len(texts) and isinstance(error, ValueError):
                 break
             raise AnalysisError(
-                f"{path}, line {number}, is no line of a training log: take it out, or train the run again."
+                f"{path}, line {number}, is not a line of a training log: delete it, or train the run again."
             ) from None
         lines.append(line)
     return lines
 
 
-def compute(context: Context) -> Part | None:
+def compute(context: Context) -> Section | None:
     """All runs' curves in one plot, and the grid of their end gaps."""
-    workspace = context.workspace
+    workspace, section = context.workspace, Section("overfitting")
     curves: dict[str, pd.DataFrame] = {}
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
@@ -124,36 +124,24 @@ def compute(context: Context) -> Part | None:
                  "test_images": int(facts["test"]), "gap": gap, "low": low, "high": high,
                  "logit_gap": float(curve["logit_gap"].iloc[-1])}
             )  # fmt: skip
+    section.sentences += notes
     if not rows:
-        return Part("overfitting", "Overfitting of the discriminator", {}, notes) if notes else None
+        return section if notes else None
     table = pd.DataFrame(rows)
     worst = max(rows, key=lambda row: row["gap"])
-    sentences = [
+    section.sentences.insert(
+        0,
         f"At the end of training the discriminator rates training images above test images by {worst['gap']:.2f} "
         f"({worst['low']:.2f} to {worst['high']:.2f}) in {worst['run']}, which has {worst['training_images']:,} "
-        "training images" + (" — the largest gap of all runs." if len(table) > 1 else ".")
-    ]
-    scores = {
+        "training images" + (" — the largest gap of all runs." if len(table) > 1 else "."),
+    )
+    section.scores |= {
         str(row["run"]): {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()}
         for row in rows
     }
-    tables = {"overfitting": table}
-    captions = {
-        "overfitting": "Difference of the discriminator's mean outputs on training and test images (Figure 6 of the "
-        "paper), mean of the last tenth of the training, with a 95 % interval over images.",
-    }
+    section.figure("overfitting", partial(draw.overfitting, curves))
+    section.table("overfitting", table)
     if len(table) > 1:
-        tables["overfitting-grid"] = grid(table)
-        captions["overfitting-grid"] = (
-            "End gaps over the discriminator's width (down) and the number of training images (across), the one that "
-            "mattered in the paper."
-        )
-    return Part(
-        name="overfitting", title="Overfitting of the discriminator", scores=scores, sentences=sentences + notes,
-        tables=tables, captions=captions, figures={"overfitting": partial(draw.overfitting, curves)},
-        methods=[
-            "Overfitting: mean sigmoid output on training images minus that on test images at every tick, from equal "
-            "batches on both sides normalised by their own statistics, averaged over several seeded draws; the band is "
-            "a 95 % interval over the images shown."
-        ],
-    )  # fmt: skip
+        section.table("overfitting-grid", grid(table))
+    section.explain()
+    return section

@@ -1,14 +1,13 @@
-"""Joined up: people beside the metrics. Set by set in one table; image by image as rank correlations.
+"""The section `joined`: people and metrics side by side, set by set in one table, image by image as rank correlations.
 
-Does a distance, a discriminator or a classifier see what people see? For each answered stimulus set the human scores
-stand beside KID, Fréchet distance, memorisation and the machine observer; for each image the rate at which it
-was called generated beside its realism, its distance to the nearest training image, the discriminator's output and
+It asks whether a distance, a discriminator or a classifier sees what people see. For each answered stimulus set the
+human scores stand beside KID, Fréchet distance, memorisation and the machine observer; for each image the rate at which
+it was called generated beside its realism, its distance to the nearest training image, the discriminator's output and
 the machine observer's probability.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -20,10 +19,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.figures import trends as figures
+from analysis.images.features import identity
 from analysis.people import significance
-from analysis.section import AnalysisError, Context, Part
-from analysis.sections.verdicts import LEVEL
+from analysis.section import AnalysisError, Context, Section, noted
+from analysis.sections.survey_in_words import LEVEL
 from glimpse.files import GlimpseError, read_json, sha256_file
+from glimpse.images import shrink
 
 NEIGHBOURS = 3  # k of the realism score, as in Kynkäänniemi et al. 2019
 MOST_REAL = 2_000  # training images that stand for all
@@ -87,51 +88,32 @@ def _distances(x: Floats, y: Floats) -> Floats:
     return np.sqrt(squared.clip(0))
 
 
-# ------------------------------------------------------------------------------------------------ the part
+# ------------------------------------------------------------------------------------------------ the section
 
 
-def compute(context: Context, parts: Mapping[str, Part]) -> Part | None:
+def compute(context: Context, sections: Mapping[str, Section]) -> Section | None:
     """None where no answered set is among the workspace's stimulus sets."""
-    survey = parts.get("survey")
+    survey = sections.get("survey")
     if survey is None:
         return None
     made = {name: _made_from(context, name) for name in survey.scores if name in context.workspace.names("stimuli")}
     if not made:
         return None
-    table = set_table(survey.scores, made, {name: part.scores for name, part in parts.items()})
-    by_image, sentences = _images(context, survey.tables["images"], made)
-    if not by_image.empty and "machine_observer" in parts:
-        by_image = with_machine(by_image, parts["machine_observer"].tables)
-    scores: dict[str, Any] = {"sets": [_noted(row) for row in table.to_dict("records")]}
-    tables = {"people-and-metrics": table}
-    drawn, captions = {}, {"people-and-metrics": "People beside the metrics, set by set"}
+    table = set_table(survey.scores, made, {name: one.scores for name, one in sections.items()})
+    section = Section("joined", {"sets": [_noted(row) for row in table.to_dict("records")]})
+    section.table("people-and-metrics", table)
+    by_image, section.sentences = _images(context, survey.tables["images"], made)
     if not by_image.empty:
+        if "machine_observer" in sections:
+            by_image = with_machine(by_image, sections["machine_observer"].tables)
         correlations = correlate(by_image)
-        sentences += in_words(correlations)
-        scores["images"] = [{**row, "method": CORRELATION} for row in correlations.to_dict("records")]
-        tables |= {"rank-correlations": correlations, "images-and-metrics": by_image}
-        drawn["metrics-by-image"] = partial(figures.scatter, by_image, MEASURES)
-        captions |= {
-            "rank-correlations": "Rank correlation of the rate 'called generated' with each measure of the image",
-            "images-and-metrics": "Every image: how often it was called generated, and what it measures",
-            "metrics-by-image": "Every generated image: how often people called it generated, against what it "
-            "measures. A measure that sees what people see slopes down.",
-        }
-    return Part(
-        name="joined", title="People and metrics", scores=scores, sentences=sentences, tables=tables, figures=drawn,
-        captions=captions, methods=METHODS if not by_image.empty else METHODS[:1],
-    )  # fmt: skip
-
-
-METHODS = [
-    "Sets: human scores stand beside the metrics of the run and image set that the stimuli were made from.",
-    f"Images: realism is the score of Kynkäänniemi et al. 2019 (k = {NEIGHBOURS}) and the nearest neighbour is sought "
-    f"among the training images (at most {MOST_REAL}, drawn by the seed), both in the extractor's features; the "
-    "discriminator is that of the run's last checkpoint, the machine observer the cross-validated one. Correlations "
-    "are Spearman's, with intervals over images by Fisher's z with the standard error of Bonett and Wright 2000; what "
-    "is said of them in words is held to 5 % over all of them (Holm's correction). Rates "
-    "of images that few people saw are noisy, which draws every correlation towards zero.",
-]
+        section.sentences += in_words(correlations)
+        section.scores["images"] = [{**row, "method": CORRELATION} for row in correlations.to_dict("records")]
+        section.figure("metrics-by-image", partial(figures.scatter, by_image, MEASURES))
+        section.table("rank-correlations", correlations)
+        section.table("images-and-metrics", by_image)
+    section.explain(by_image=not by_image.empty, neighbours=NEIGHBOURS, most=MOST_REAL)
+    return section
 
 
 def in_words(correlations: pd.DataFrame) -> list[str]:
@@ -149,8 +131,8 @@ def in_words(correlations: pd.DataFrame) -> list[str]:
 
 
 def _noted(row: dict[Any, Any]) -> dict[Any, Any]:
-    lacking = [key for key, value in row.items() if value is None or value != value]
-    return {**row, "note": f"not computed for this set's run: {', '.join(lacking)}"} if lacking else row
+    missing = [str(key) for key, value in row.items() if value is None or value != value]
+    return noted(row, f"not computed for this set's run: {', '.join(missing)}")
 
 
 def set_table(
@@ -251,13 +233,15 @@ def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.Data
     inputs = {
         "stimuli": sha256_file(folder / "manifest.json"), "images": sha256_file(images / "manifest.json"),
         "checkpoint": sha256_file(checkpoint) if checkpoint.is_file() else None, "seed": context.seed,
-        "extractor": context.extractor, "weights": str(context.weights),
+        "extractor": identity(context),
     }  # fmt: skip
-    found = context.cached("joined", inputs, lambda: {"json": _measure(context, folder, images, run)})
-    return pd.DataFrame(json.loads(found["json"]))
+    measures: pd.DataFrame = context.cached(
+        "joined", inputs, lambda: {"table": _measure(context, folder, images, run)}
+    )["table"]
+    return measures
 
 
-def _measure(context: Context, folder: Path, images: Path, run: Path) -> str:
+def _measure(context: Context, folder: Path, images: Path, run: Path) -> pd.DataFrame:
     from PIL import Image
 
     from analysis.images.features import batches, extract, extractor_for, source_of
@@ -274,7 +258,7 @@ def _measure(context: Context, folder: Path, images: Path, run: Path) -> str:
         raise AnalysisError("too few training images besides those shown")
     if len(rows) > MOST_REAL:
         rows = np.sort(np.random.default_rng(context.seed).choice(rows, MOST_REAL, replace=False))
-    reference = np.stack([_sized(real.images[i], pixels.shape[1], pixels.shape[2]) for i in rows])
+    reference = np.stack([shrink(np.asarray(real.images[i]), *pixels.shape[1:3]) for i in rows])
     extractor = extractor_for(context, reference)
     x, y = (
         np.asarray(
@@ -289,14 +273,7 @@ def _measure(context: Context, folder: Path, images: Path, run: Path) -> str:
     frame["realism"] = np.where(generated, realism(x, y), np.nan)
     if (run / "checkpoint.pt").is_file():
         frame["discriminator"] = _judged(run, stimuli.made_from["image_set"], pixels)
-    text: str = frame.to_json(orient="records", double_precision=15)
-    return text
-
-
-def _sized(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    from glimpse.images import shrink
-
-    return np.asarray(shrink(image, height, width))
+    return frame
 
 
 def _judged(run: Path, domain: str, pixels: NDArray[np.uint8]) -> Floats:

@@ -21,10 +21,10 @@ from analysis.images.distances import (
     precision_recall,
     subsampling_interval,
 )
-from analysis.images.features import Features
+from analysis.images.features import Features, identity
 from analysis.images.runs import GENERATED, EvaluatedRun, evaluated_runs
 from analysis.images.translation import Direction, directions, translate
-from analysis.section import AnalysisError, Context, Part
+from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import one_of_each
 
 PERMUTATIONS = 999
@@ -139,30 +139,26 @@ def real_against_real(
     return result
 
 
-def compute(context: Context) -> Part | None:
+def compute(context: Context) -> Section | None:
     """Distances of every run to real test images (training images where none were held out), translations too."""
-    unconditional, notes = evaluated_runs(context)
-    found: list[EvaluatedRun | Direction] = [*unconditional, *directions(context)]
-    if not found:
-        return Part("quality", "Distances to real images", {}, notes) if notes else None
-    scores: dict[str, Any] = {}
-    sentences, rows = [], []
-    distance, sizes = "", set()
-    for one in found:
-        run = one if isinstance(one, EvaluatedRun) else one.target
-        against = "test" if len(run.rows("test")) >= 2 else "train"
-        extractor = run.extractor(context)
-        distance = extractor.distance
-        result = context.cached(
-            "quality", {**one.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
-            partial(_of_run, run, context, against) if isinstance(one, EvaluatedRun) else
-            partial(_of_direction, one, context, against), version=3,
-        )  # fmt: skip
-        scores[one.name] = {"extractor": extractor.name, "distance": distance, "against": against, **result}
-        rows.append({"run": one.name, "against": against, **result})
-        sentences.append(_sentence(one.name, against, distance, result))
-        if run.size != (extractor.side, extractor.side):
-            sizes.add(f"{run.size[0]} x {run.size[1]} images are resized to {extractor.side} x {extractor.side}")
+    imitating, notes = evaluated_runs(context)
+    section = Section("quality")
+    rows: list[dict[str, Any]] = []
+    sizes: set[str] = set()
+    distance = ""
+    found: list[EvaluatedRun | Direction] = [*imitating, *directions(context)]
+    for one, result in results(section, context, found, partial(_of, context=context), identity(context)):
+        side, measured = result["side"], result["measured"]
+        height, width = one.size
+        distance, against = measured["distance"], measured["against"]
+        section.scores[one.name] = measured
+        rows.append({"run": one.name, **measured})
+        section.sentences.append(_sentence(one.name, against, distance, measured))
+        if (height, width) != (side, side):
+            sizes.add(f"{height} x {width} images are resized to {side} x {side}.")
+    section.sentences += notes
+    if not rows:
+        return section if notes else None
     frame = pd.DataFrame(rows)
     translated = frame[frame["kid_untouched"].notna()] if "kid_untouched" in frame else frame[:0]
     drawn = pd.DataFrame(
@@ -170,37 +166,25 @@ def compute(context: Context) -> Part | None:
          "high": frame["kid_high"].astype(float), "real_low": frame.get("real_kid_low", np.nan),
          "real_high": frame.get("real_kid_high", np.nan), "untouched": frame.get("kid_untouched", np.nan)}
     )  # fmt: skip
-    tables = {"quality": frame[[c for c in COLUMNS if c in frame]]}
-    if len(translated):
-        tables["translation"] = translated[[c for c in TRANSLATION if c in frame]].dropna(axis=1, how="all")
-    return Part(
-        name="quality", title="Distances to real images", scores=scores, sentences=sentences + notes, tables=tables,
-        figures={"quality": partial(draw.distances, drawn)},
-        captions={
-            "quality": "KID of generated against real images with its 95 % interval; the band is what real images of "
-            f"other groups score against each other at the same number. `frechet` is the {distance}"
-            + (f", biased below {BIASED_BELOW} images." if frame["biased"].any() else "."),
-            "translation": "Translated test images against real ones of the other domain, beside the same images "
-            "untouched: a translation that helps is nearer. PSNR (dB) and SSIM, where phantoms tell the truth, against "
-            "the same skin without its eczema, inside and outside the mask.",
-        },
-        methods=[
-            f"Distances: up to {BIASED_BELOW:,} images of each run from fresh latents against its test images, at "
-            "equal numbers and by group: KID without pairs of one group, its p-value from permuting whole groups, its "
-            f"interval from half-samples of the groups, of at least {INTERVAL_FROM} a side (near zero it is wider than "
-            f"it need be: the p-value is the test); the {distance} and precision, recall, density and coverage, no "
-            "image being the neighbour of another of its group. Real against real has as many groups a side, or so "
-            "many more that they hold as many images. The generator is the best by KID against the training images "
-            "while training (the last, where none was scored)."
-            + "".join(f" {size[0].upper() + size[1:]}." for size in sorted(sizes))
-            + (" Translations: test images of one domain, translated by the last generator, against test images of "
-               "the other, both by photo. Where a photo gives images of both, these are not compared with each other; "
-               "the permutation exchanges the two, and a half-sample holds both or neither."
-               if len(translated) else "")
-            + (" No published weights were at hand: these numbers are not FIDs and compare with nothing elsewhere."
-               if distance.startswith("random") else "")
-        ],
+    facts: Any = {"distance": distance, "biased_below": BIASED_BELOW}
+    section.figure("quality", partial(draw.distances, drawn), biased=bool(frame["biased"].any()), **facts)
+    section.table("quality", frame[[c for c in COLUMNS if c in frame]])
+    section.table("translation", translated[[c for c in TRANSLATION if c in frame]].dropna(axis=1, how="all"))
+    section.explain(
+        interval_from=INTERVAL_FROM, sizes=sorted(sizes), translated=len(translated) > 0,
+        random=distance.startswith("random"), **facts,
     )  # fmt: skip
+    return section
+
+
+def _of(one: EvaluatedRun | Direction, context: Context) -> dict[str, Any]:
+    """What is `measured`, and the side to which the extractor resizes images."""
+    run = one if isinstance(one, EvaluatedRun) else one.target
+    against = "test" if len(run.rows("test")) >= 2 else "train"
+    extractor = run.extractor(context)
+    found = _of_run(one, context, against) if isinstance(one, EvaluatedRun) else _of_direction(one, context, against)
+    named = {"extractor": extractor.name, "distance": extractor.distance, "against": against}
+    return {"measured": {**named, **found}, "side": extractor.side}
 
 
 def _of_run(run: EvaluatedRun, context: Context, against: str) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What the generators make, to look at: Figures 3-5, 8 and 9 (samples) and 11-13 (translations) of the paper.
+"""Pictures of what the generators make: Figures 3-5, 8 and 9 (samples) and 11-13 (translations) of the paper.
 
 Nothing is selected by looks: the stimuli come in the order of their random IDs, a run's pictures from the latents or
 photos that it showed at every tick.
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analysis.figures import pictures
-from analysis.section import Context, Part
+from analysis.section import Context, Section
 from gan_core.experiments import EXPERIMENTS
 from glimpse.files import read_json, sha256_file
 from glimpse.stimuli import StimulusSet
@@ -30,38 +30,29 @@ TALLEST = 128  # pixels; larger images are reduced for the page
 WIDEST = 1400
 
 
-def compute(context: Context) -> Part | None:
+def compute(context: Context) -> Section | None:
     """Stimulus sets as generated above real, and the last pictures of each translation run."""
-    scores: dict[str, Any] = {}
-    drawn, captions = {}, {}
+    section = Section("samples")
     for name in sorted(context.workspace.names("stimuli"), key=_in_the_paper):
         stimuli = StimulusSet.load(context.workspace.existing("stimuli", name))
-        generated, real = (stimuli.of(truth)[: 2 * TILES] for truth in ("generated", "real"))
+        generated, real = ([s.file for s in stimuli.of(truth)[: 2 * TILES]] for truth in ("generated", "real"))
         if not generated or not real:
             continue
-        key = f"samples-{name}"
-        rows = [s.file for s in generated], [s.file for s in real]
-        drawn[key] = partial(_draw_stimuli, stimuli.folder, *rows)
-        captions[key] = (
-            f"{stimuli.label}: generated above, real below, the first {len(generated)} and {len(real)} by their random "
-            f"IDs{_as_in_the_paper(name)}."
-        )
-        scores[name] = {"stimuli": len(stimuli.stimuli), "sha256": stimuli.sha256}
+        section.figure(
+            f"samples-{name}", partial(_draw_stimuli, stimuli.folder, generated, real), "stimuli", label=stimuli.label,
+            generated=len(generated), real=len(real), figure=PAPER_FIGURE.get(name),
+        )  # fmt: skip
+        section.scores[name] = {"stimuli": len(stimuli.stimuli), "sha256": stimuli.sha256}
     for name, experiment, images, picture in sorted(translations(context.workspace), key=lambda t: _in_the_paper(t[1])):
-        key = f"translations-{name}"
-        drawn[key] = partial(_draw_picture, picture)
-        what = "image, mask, translation" if EXPERIMENTS[experiment].way == "targeted" else "image, translation, back"
-        captions[key] = f"{name}: {what}, after {images:,} images{_as_in_the_paper(experiment)}."
-        scores[name] = {"images": images, "picture_sha256": sha256_file(picture)}
-    if not drawn:
+        section.figure(
+            f"translations-{name}", partial(_draw_picture, picture), "translations", run=name, images=images,
+            masked=EXPERIMENTS[experiment].way == "targeted", figure=PAPER_FIGURE.get(experiment),
+        )  # fmt: skip
+        section.scores[name] = {"images": images, "picture_sha256": sha256_file(picture)}
+    if not section.figures:
         return None
-    return Part(
-        name="samples", title="What the generators make", scores=scores, figures=drawn, captions=captions,
-        methods=[
-            "No image was selected by its looks: stimuli are shown in the order of their random IDs, translations from "
-            "the photos that the run showed at every tick."
-        ],
-    )  # fmt: skip
+    section.explain()
+    return section
 
 
 def translations(workspace: Workspace) -> list[tuple[str, str, int, Path]]:
@@ -79,10 +70,6 @@ def translations(workspace: Workspace) -> list[tuple[str, str, int, Path]]:
 def _in_the_paper(name: str) -> tuple[int, str]:
     """In the order of the paper's figures, all others after them."""
     return int(PAPER_FIGURE.get(name, 99)), name
-
-
-def _as_in_the_paper(name: str) -> str:
-    return f" (Figure {PAPER_FIGURE[name]} of the paper)" if name in PAPER_FIGURE else ""
 
 
 def _draw_stimuli(folder: Path, generated: list[str], real: list[str]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -9,11 +10,11 @@ import pandas as pd
 
 from analysis.people.thresholds import CURVE_MS, METHOD, TARGET, Thresholds, error_rate, median_threshold, thresholds
 from analysis.people.trials import Trials
-from analysis.section import Context, Part
+from analysis.section import Context, Section
 
 
-def compute(context: Context) -> Part | None:
-    """The part `thresholds`: staircases and studies without a time limit; None where there are none."""
+def compute(context: Context) -> Section | None:
+    """The section `thresholds`: staircases and studies without a time limit; None where there are none."""
     if context.responses is None or "mode" not in context.responses:
         return None
     scores: dict[str, Any] = {}
@@ -49,36 +50,26 @@ def compute(context: Context) -> Part | None:
             scores[str(name)] = one
     if not scores:
         return None
-    return _part(scores, tables, curves)
-
-
-def _part(
-    scores: dict[str, Any], tables: list[pd.DataFrame], curves: dict[str, tuple[Thresholds, pd.DataFrame]]
-) -> Part:
-    sentences = []
-    for name, one in scores.items():
-        if "threshold_ms" in one:
-            stairs = one["threshold_ms"]
-            value, interval = stairs["median"], stairs["ci95"]
-            ends = f"95 % interval {interval[0]:.0f} to {interval[1]:.0f} ms" if interval else stairs.get("note")
-            half = f"half of the participants need {value or 0:.0f} ms or less ({ends})"
-            said = stairs["note"] if value is None else half
-            sentences.append(f"{name}: for {TARGET:.0%} right answers {said}.")
-        if "error_rate" in one:
-            rate = one["error_rate"]
-            sentences.append(f"{name}: with no time limit {rate['value']:.1%} of the answers were wrong.")
-    drawn = {}
+    section = Section("thresholds", scores, [sentence for name, one in scores.items() for sentence in _said(name, one)])
     if curves:
         from analysis.figures.thresholds import psychometric_curves
 
-        drawn = {"thresholds": partial(psychometric_curves, curves, CURVE_MS, TARGET)}
-    return Part(
-        name="thresholds", title="How long people must look", scores=scores, sentences=sentences, figures=drawn,
-        methods=[f"Thresholds: {METHOD} (after Schütt et al. 2016)."] if curves else [],
-        tables={"thresholds": pd.concat(tables, ignore_index=True)} if tables else {},
-        captions={
-            "thresholds": "Accuracy against exposure: participants (thin), their mean (thick), and all answers binned "
-            "(squares; the staircase takes only able people to short exposures, so these lie higher there). Dotted: "
-            f"{TARGET:.0%} right, dashed: guessing."
-        },
-    )  # fmt: skip
+        section.figure("thresholds", partial(psychometric_curves, curves, CURVE_MS, TARGET), target=TARGET)
+        section.table("thresholds", pd.concat(tables, ignore_index=True))
+        section.explain(method=METHOD)
+    return section
+
+
+def _said(name: str, one: Mapping[str, Any]) -> list[str]:
+    said = []
+    if "threshold_ms" in one:
+        stairs = one["threshold_ms"]
+        value, interval = stairs["median"], stairs["ci95"]
+        words = stairs.get("note")
+        if value is not None:
+            ends = f"95 % interval {interval[0]:.0f} to {interval[1]:.0f} ms" if interval else words
+            words = f"half of the participants need {value:.0f} ms or less ({ends})"
+        said.append(f"{name}: for {TARGET:.0%} right answers {words}.")
+    if "error_rate" in one:
+        said.append(f"{name}: with no time limit {one['error_rate']['value']:.1%} of the answers were wrong.")
+    return said

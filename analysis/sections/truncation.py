@@ -1,4 +1,4 @@
-"""Table 3: what truncating the latents does to the distance from real images, and to diversity.
+"""Table 3: truncation of the latents against the distance from real images and the diversity.
 
 The paper chose a threshold by FID alone; recall and coverage beside it show what that costs. Both kinds of batch
 statistics are shown: those of the full normal distribution, with which short latents give images near the mean one (the
@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.figures import quality as draw
+from analysis.figures import truncation as draw
 from analysis.images.distances import (
     BIASED_BELOW,
     NEIGHBOURS,
@@ -22,9 +22,9 @@ from analysis.images.distances import (
     kid_of_rows,
     precision_recall,
 )
-from analysis.images.features import Features
+from analysis.images.features import Features, identity
 from analysis.images.runs import EvaluatedRun, evaluated_runs
-from analysis.section import Context, Part
+from analysis.section import Context, Section, results
 from analysis.sections.quality import real_against_real, real_images
 from glimpse.images import one_of_each
 
@@ -46,54 +46,38 @@ def score(real: Features, groups: NDArray[Any], generated: Features) -> dict[str
     return found
 
 
-def compute(context: Context) -> Part | None:
+def compute(context: Context) -> Section | None:
     """The table and curves of every unconditional run."""
     found, notes = evaluated_runs(context)
-    if not found:
-        return None
+    section = Section("truncation")
     rows: list[dict[str, Any]] = []
     curves: dict[str, pd.DataFrame] = {}
-    scores: dict[str, Any] = {}
-    sentences, distance = [], ""
-    for run in found:
-        extractor = run.extractor(context)
-        distance = extractor.distance
-        result = context.cached(
-            "truncation", {**run.inputs, "extractor": extractor.key, "size": run.size, "seed": context.seed},
-            partial(_of_run, run, context), version=4,
-        )  # fmt: skip
-        table = result["table"]
+    distance = ""
+    for run, result in results(section, context, found, partial(_of_run, context=context), identity(context)):
+        table, real, distance = result["table"], result["real"], result["distance"]
         curves[run.name] = table
         cells = table.astype(object).where(table.notna(), None)
         for row in cells.to_dict("records"):
             rows.append({"run": run.name, **{str(k): v for k, v in row.items()}})
-        real = result["real"]
         beside = {c: real[f"real_{c}"] for c in map(str, table) if f"real_{c}" in real}
         rows.append({"run": run.name, "statistics": "real against real", "threshold": np.nan, **beside})
-        scores[run.name] = {
+        section.scores[run.name] = {
             "n": result["n"], "against": result["against"], **real, "thresholds": cells.to_dict("records")
         }  # fmt: skip
-        sentences.append(_sentence(run.name, distance, table, result["n"], real))
+        section.sentences.append(_sentence(run.name, distance, table, result["n"], real))
+    if not rows:
+        return None
+    section.sentences += notes
     frame = pd.DataFrame(rows)
     frame["threshold"] = ["none" if pd.isna(t) else t for t in frame["threshold"]]
-    return Part(
-        name="truncation", title="Truncation of the latents", scores=scores, sentences=sentences + notes,
-        tables={"truncation": frame}, figures={"truncation": partial(draw.truncation, curves, scores)},
-        captions={
-            "truncation": "Each threshold of the paper's Table 3: distance to held-out real images and diversity at "
-            "equal numbers of images; grey, and last in the table, real images against real ones of other groups (mean "
-            "and 95 % range). Dashed (`matched`): with batch statistics re-estimated for the threshold, which "
-            f"stretch the truncated latents again, so that little changes. `frechet` is the {distance}"
-            + (f", biased below {BIASED_BELOW} images." if any(s["n"] < BIASED_BELOW for s in scores.values()) else ".")
-        },
-        methods=[
-            "Truncation: every component of z is drawn from the normal distribution conditioned on |z| < t; batch "
-            "norm uses the statistics of the full distribution or, `matched`, those estimated anew for each t; "
-            f"{IMAGES} images of a threshold at most, against real images of the test split (of training where none "
-            "were held out); real against real at the same number. A gain smaller than the range of the latter is not "
-            "told from chance."
-        ],
+    biased = any(one["n"] < BIASED_BELOW for one in section.scores.values())
+    section.figure(
+        "truncation", partial(draw.truncation, curves, section.scores), distance=distance, biased=biased,
+        biased_below=BIASED_BELOW,
     )  # fmt: skip
+    section.table("truncation", frame)
+    section.explain(images=IMAGES)
+    return section
 
 
 def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[str, float]) -> str:
@@ -135,4 +119,5 @@ def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
         for kind in STATISTICS for t in THRESHOLDS
     ]  # fmt: skip
     among = real_against_real(pool, pool_groups, n, (len(set(groups.tolist())), n), rng)
-    return {"table": pd.DataFrame(table), "n": n, "against": against, "real": among}
+    return {"table": pd.DataFrame(table), "n": n, "against": against, "real": among,
+            "distance": extractor.distance}  # fmt: skip

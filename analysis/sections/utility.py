@@ -1,4 +1,4 @@
-"""What generated images are good for (the paper's reason for it all): do they help a classifier of lesions?
+"""Use for augmentation, the paper's motivation: whether generated images help a classifier of lesions.
 
 A classifier of two kinds of images is trained on real images, on generated ones, and on both, over the share of real
 images it may use, and always tested on real images of held-out groups.
@@ -6,21 +6,19 @@ images it may use, and always tested on real images of held-out groups.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.figures import quality as draw
-from analysis.images.features import checked, extractor_for
+from analysis.figures import utility as draw
+from analysis.images.features import checked, extractor_for, identity
 from analysis.images.runs import EvaluatedRun, evaluated_runs
-from analysis.section import Context, Part
+from analysis.section import Context, Section, results
 from glimpse.images import evenly
-
-if TYPE_CHECKING:
-    from analysis.images.extractors import Extractor
 
 TASKS = (("df", "mel"), ("healthy", "eczema"))  # by the runs' experiments
 SHARES = (0.1, 0.25, 0.5, 1.0)
@@ -97,67 +95,74 @@ def _resampled(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.int
     return np.concatenate([np.flatnonzero(groups == name) for name in rng.choice(names, len(names))])
 
 
-def compute(context: Context) -> Part | None:
+@dataclass(frozen=True)
+class Task:
+    """Two runs whose classes a classifier is to tell apart."""
+
+    classes: tuple[str, str]
+    runs: tuple[EvaluatedRun, EvaluatedRun]
+
+    @property
+    def name(self) -> str:
+        return "-".join(self.classes)
+
+    @property
+    def title(self) -> str:
+        return f"{self.classes[0]} against {self.classes[1]}"
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        return {"runs": [run.inputs for run in self.runs]}
+
+
+def compute(context: Context) -> Section | None:
     """The two tasks, as far as the workspace has a run of both classes with held-out images."""
-    found, _ = evaluated_runs(context)
-    scores: dict[str, Any] = {}
-    sentences, tables, figures, captions = [], {}, {}, {}
-    for classes in TASKS:
-        runs = [next((r for r in found if r.run.experiment_name == name), None) for name in classes]
-        first, second = runs
-        if first is None or second is None:
-            continue
+    section = Section("utility")
+    tasks = []
+    for one in _tasks(evaluated_runs(context)[0]):
+        first, second = one.runs
         if first.size != second.size:
-            sentences.append(f"{' against '.join(classes)}: the two runs make images of different sizes.")
-            continue
-        if min(len(first.rows("test")), len(second.rows("test"))) < 2:
-            sentences.append(f"{' against '.join(classes)}: no held-out images to test a classifier on.")
-            continue
-        name = "-".join(classes)
-        task = f"{classes[0]} against {classes[1]}"
-        trains = tuple(r.rows("train")[evenly(np.arange(len(r.rows("train"))), IMAGES)] for r in (first, second))
-        few = [evenly(r.real_images(rows), 256) for r, rows in zip((first, second), trains, strict=True)]
-        extractor = extractor_for(context, np.concatenate(few))
-        result = context.cached(
-            "utility",
-            {"runs": [first.inputs, second.inputs], "size": first.size, "seed": context.seed,
-             "extractor": extractor.key},
-            partial(_of_task, (first, second), trains, extractor, context),
-        )  # fmt: skip
+            section.sentences.append(f"{one.title}: the two runs make images of different sizes.")
+        elif min(len(first.rows("test")), len(second.rows("test"))) < 2:
+            section.sentences.append(f"{one.title}: no held-out images to test a classifier on.")
+        else:
+            tasks.append(one)
+    for task, result in results(section, context, tasks, partial(_of_task, context=context), identity(context)):
         curves = result["curves"]
         at = curves[(curves["measure"] == "AUC")].set_index(["training", "share"])["mean"]
-        scores[name] = {"runs": [first.name, second.name], "curves": curves.to_dict("records")}
-        sentences.append(
-            f"{task}: AUC on held-out real images {at['real', 1.0]:.2f} trained on all real images, "
+        section.scores[task.name] = {
+            "runs": [run.name for run in task.runs], "curves": curves.to_dict("records")
+        }  # fmt: skip
+        section.sentences.append(
+            f"{task.title}: AUC on held-out real images {at['real', 1.0]:.2f} trained on all real images, "
             f"{at['generated', 1.0]:.2f} on generated ones, {at['both', 1.0]:.2f} on both; with a tenth of the real "
             f"images {at['real', 0.1]:.2f} without and {at['both', 0.1]:.2f} with generated ones."
         )
-        tables[f"utility-{name}"] = curves
-        figures[f"utility-{name}"] = partial(draw.utility, curves, "on held-out real images")
-        captions[f"utility-{name}"] = (
-            f"{task}: a classifier trained on real, generated and both, tested on real images of held-out groups; "
-            f"95 % intervals over {SEEDS} seeds (other training groups, generated images and test groups each)."
-        )
-    if not scores and not sentences:
+        name = f"utility-{task.name}"
+        section.figure(name, partial(draw.utility, curves, "on held-out real images"), "utility", task=task.title,
+                       seeds=SEEDS)  # fmt: skip
+        section.table(name, curves)
+    if not section.scores and not section.sentences:
         return None
-    return Part(
-        name="utility", title="Use for augmentation", scores=scores, sentences=sentences, tables=tables,
-        figures=figures, captions=captions,
-        methods=[
-            "Augmentation: logistic regression on the images' features, both classes weighted alike; the test images "
-            "are real, from groups that neither the generators nor the classifier saw."
-        ],
-    )  # fmt: skip
+    section.explain()
+    return section
 
 
-def _of_task(
-    runs: tuple[EvaluatedRun, ...], trains: tuple[NDArray[np.intp], ...], extractor: Extractor, context: Context
-) -> dict[str, Any]:
+def _tasks(found: list[EvaluatedRun]) -> list[Task]:
+    """Each task of which both classes have a run; the first of several."""
+    by_name = {run.run.experiment_name: run for run in reversed(found)}
+    return [Task((a, b), (by_name[a], by_name[b])) for a, b in TASKS if a in by_name and b in by_name]
+
+
+def _of_task(task: Task, context: Context) -> dict[str, Any]:
+    trains = [run.rows("train")[evenly(np.arange(len(run.rows("train"))), IMAGES)] for run in task.runs]
+    few = [evenly(run.real_images(rows), 256) for run, rows in zip(task.runs, trains, strict=True)]
+    extractor = extractor_for(context, np.concatenate(few))
+
     def on(rows: NDArray[np.intp], run: EvaluatedRun) -> FloatArray:
         return checked(run.real_features(extractor, rows, context).values)
 
-    real, real_groups = zip(*[(on(t, r), r.groups(t)) for r, t in zip(runs, trains, strict=True)], strict=True)
-    asked = [(r, r.rows("test")) for r in runs]
-    test, test_groups = zip(*[(on(t, r), r.groups(t)) for r, t in asked], strict=True)
-    made = tuple(checked(r.generated_features(extractor, context, IMAGES).values) for r in runs)
+    real, real_groups = zip(*[(on(t, r), r.groups(t)) for r, t in zip(task.runs, trains, strict=True)], strict=True)
+    test, test_groups = zip(*[(on(t, r), r.groups(t)) for r in task.runs for t in [r.rows("test")]], strict=True)
+    made = tuple(checked(run.generated_features(extractor, context, IMAGES).values) for run in task.runs)
     return {"curves": learning_curves(real, real_groups, made, test, test_groups, context.seed)}

@@ -13,8 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from analysis.figures.quality import disturbance as draw
-from benchmarks.disturbances import curves, swirled
+from benchmarks.disturbances import curves, draw, swirled
 from tests.analysis.pictures import textures
 
 

@@ -7,9 +7,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.people import equivalence, inference, sequential
+from analysis.people import equivalence, inference, scores, sequential
 from analysis.people.simulation import Design, Truth, simulate
-from analysis.sections import survey
 from glimpse import observers
 
 REPEATS = 200
@@ -70,13 +69,13 @@ def test_people_stand_in_the_order_in_which_they_finished_not_in_that_of_text() 
     """'8:00' comes before '15:19'; three who are right then three who are wrong is not what the text's order says."""
     people = pd.DataFrame({"participant": list("abcdef"), "balanced_accuracy": [1.0, 1, 1, 0, 0, 0]})
     rows = people.assign(answered_at=["8:00", "8:10", "9:00", "10:00", "15:19", "23:00"])
-    found = survey.sequential_of(rows, people, 0.05)
+    found = scores.sequential_of(rows, people, 0.05)
     seen = sequential.monitor(people["balanced_accuracy"])
     assert found["ci95"] == [seen.low[-1], seen.high[-1]]
     assert found["p"] == seen.p
     dated = rows.assign(answered_at=[f"2026-01-0{d}T10:00:00+00:00" for d in range(1, 7)])
-    assert survey.sequential_of(dated, people, 0.05)["p"] == seen.p
-    unknown = survey.sequential_of(rows.assign(answered_at="3/4/2026"), people, 0.05)
+    assert scores.sequential_of(dated, people, 0.05)["p"] == seen.p
+    unknown = scores.sequential_of(rows.assign(answered_at="3/4/2026"), people, 0.05)
     assert unknown["verdict"] is None
     assert "ISO 8601" in unknown["note"]
 

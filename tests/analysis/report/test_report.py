@@ -23,7 +23,7 @@ from analysis.report import __main__ as report
 from analysis.report import compose
 from analysis.report.page import inline
 from analysis.section import Context
-from analysis.sections import survey, verdicts
+from analysis.sections import survey, survey_in_words
 from glimpse.files import write_json
 from glimpse.workspace import Workspace
 
@@ -134,7 +134,7 @@ def test_a_trace_within_the_bounds_is_mentioned_on_the_page() -> None:
         "f1": dict.fromkeys(("mean", "chance_mean", "q1", "median", "q3")),
     }  # fmt: skip
     for p_chance, mentioned in ((4e-113, True), (0.3, False)):
-        said = verdicts.verdict_in_words("df", {**one, "equivalence": {**tests, "p_chance": p_chance}})["sentence"]
+        said = survey_in_words.verdict("df", {**one, "equivalence": {**tests, "p_chance": p_chance}})["sentence"]
         assert ("though not quite chance either (p < 0.001)" in said) == mentioned
 
 

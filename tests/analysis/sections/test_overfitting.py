@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.figures.quality import overfitting as draw
+from analysis.figures.overfitting import overfitting as draw
 from analysis.section import AnalysisError
 from analysis.sections.overfitting import end_gap, gaps, grid, read_log
 
@@ -63,7 +63,7 @@ def test_a_log_cut_short_by_a_kill_is_read_up_to_there(tmp_path) -> None:  # typ
 @pytest.mark.parametrize("line", [b"5", b'{"seconds": 1}', b'{"images": "many"}', b"\xff\xfe", b"[]"])
 def test_a_line_that_no_training_wrote_is_named(line: bytes, tmp_path) -> None:  # type: ignore[no-untyped-def]
     (tmp_path / "log.jsonl").write_bytes(b'{"images": 1}\n' + line + b'\n{"images": 3}\n')
-    with pytest.raises(AnalysisError, match=r"log\.jsonl, line 2, is no line of a training log"):
+    with pytest.raises(AnalysisError, match=r"log\.jsonl, line 2, is not a line of a training log"):
         read_log(tmp_path / "log.jsonl")
 
 

@@ -10,7 +10,7 @@ from scipy import stats
 from analysis.people import dependence, image_rates, significance
 from analysis.people.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
-from analysis.sections import people_and_metrics, survey, verdicts
+from analysis.sections import people_and_metrics, survey_in_words
 from analysis.sections.people_and_metrics import nearest, rank_correlation, realism, set_table, with_machine
 
 
@@ -152,11 +152,11 @@ def test_where_nothing_has_an_effect_one_report_in_twenty_says_that_something_ha
             t = simulate(Truth(0.8), Design(people, images=40), rng)
             rows = pd.DataFrame({"position": rng.permuted(np.tile(np.arange(1.0, 21), (people, 1)), axis=1).ravel()})
             rows = rows.assign(exposure_ms_actual=np.nan, response_time_ms=1000 * rng.lognormal(0.5, 0.4, len(rows)))
-            trends[name] = survey.slopes(rows, t)
-        table = dependence.stacked(survey.corrected(trends))
+            trends[name] = dependence.slopes(rows, t)
+        table = dependence.stacked(dependence.corrected(trends))
         naive += bool((table["low"] * table["high"] > 0).any())
         blank = pd.DataFrame()
-        said = verdicts.sentences({}, {"comparisons": blank, "exclusions": blank, "trends": table})
+        said = survey_in_words.sentences({}, {"comparisons": blank, "exclusions": blank, "trends": table})
         told += not any("does not measurably change" in sentence for sentence in said)
     assert naive / reports > 0.4
     assert stats.binom.interval(0.99, reports, 0.05)[1] >= told

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,7 +18,7 @@ from numpy.typing import NDArray
 
 from analysis.images import extractors, features, runs, translation
 from analysis.images.features import Features
-from analysis.section import AnalysisError, Context, Part
+from analysis.section import AnalysisError, Context, Section
 from analysis.sections import machine_observer, memorisation, neighbours, overfitting, quality, truncation, utility
 from gan_core.cli import main as gan_core
 from glimpse.files import atomic_folder
@@ -126,7 +128,7 @@ def test_masks_are_lent_where_eczema_is_added_and_its_own_where_it_is_removed(tr
     assert (found["cycle-eczema-remove"].source.real.name, found["cycle-eczema-remove"].domain) == ("eczema", "healthy")
 
 
-def drawn(part: Part | None) -> Part:
+def drawn(part: Section | None) -> Section:
     """The part, after drawing every one of its figures and finding a caption for each."""
     assert part is not None
     for name, draw in part.figures.items():
@@ -258,12 +260,24 @@ def test_a_kept_part_that_is_something_else_is_computed_again(trained: Context, 
     assert context.cached("some", {}, lambda: {"n": 2}) == {"n": 2}
 
 
-def test_a_kept_number_is_the_number_that_was_computed(trained: Context, tmp_path: Path) -> None:
-    table = pd.DataFrame({"x": np.random.default_rng(0).normal(size=200) / 3})
-    first, again = (
-        Context(trained.workspace, cache=tmp_path).cached("some", {}, lambda: {"table": table}) for _ in range(2)
-    )
-    pd.testing.assert_frame_equal(first["table"], again["table"], check_exact=True)
+SECOND = """
+import importlib, sys
+from pathlib import Path
+from analysis.section import Context
+from glimpse.workspace import Workspace
+context = Context(Workspace.at(Path(sys.argv[1])), extractor="random", progress=False, device="auto")
+for name in sys.argv[2:]:
+    importlib.import_module(name).compute(context)
+sys.exit("torch was loaded" if "torch" in sys.modules else 0)
+"""
+
+
+def test_an_unchanged_second_report_draws_no_image_and_loads_no_torch(trained: Context) -> None:
+    modules = (overfitting, neighbours, truncation, quality, memorisation, machine_observer, utility)
+    for module in modules:
+        module.compute(trained)
+    words = [str(trained.workspace.root), *(module.__name__ for module in modules)]
+    subprocess.run([sys.executable, "-c", SECOND, *words], check=True)
 
 
 @pytest.mark.parametrize("module", [machine_observer, utility, quality])

@@ -1,0 +1,136 @@
+"""Results kept between reports, under a key of everything that they depend on: inputs, our source code, libraries.
+
+A result is kept as NAME-KEY.npz, without pickles, and comes back with the bits that went in.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+import json
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import pandas as pd
+
+from glimpse.files import atomic_file, sha256_bytes, sha256_json
+
+SOURCES = ("analysis", "gan_core", "glimpse")  # the packages that compute ...
+DRAWING = (
+    "analysis/figures",
+    "analysis/report",
+    "glimpse/phantom",
+    "glimpse/prepare",
+)  # ... and what decides no result
+LIBRARIES = (
+    "numpy", "scipy", "pandas", "pillow", "scikit-learn", "statsmodels", "gpboost", "torch", "torch-fidelity",
+    "safetensors",
+)  # fmt: skip
+
+
+def code_sha256(root: Path) -> str:
+    """Hash of all Python source below `root` that a result can depend on."""
+    files = [path for package in SOURCES for path in (root / package).rglob("*.py")]
+    named = {path.relative_to(root).as_posix(): path for path in files}
+    kept = sorted(name for name in named if not name.startswith(tuple(f"{folder}/" for folder in DRAWING)))
+    return sha256_json({name: sha256_bytes(named[name].read_bytes()) for name in kept})
+
+
+def library_versions() -> dict[str, str]:
+    """The installed version of each library that computes."""
+    found = {}
+    for name in LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
+
+
+@functools.cache
+def computed_by() -> dict[str, Any]:
+    """Our code and the libraries: part of every key, so that a changed formula never meets an earlier result."""
+    return {"code": code_sha256(Path(__file__).resolve().parents[1]), "libraries": library_versions()}
+
+
+def key_of(name: str, inputs: Mapping[str, Any]) -> str:
+    """The key of the result `name` for these inputs (JSON values) as computed by this code."""
+    return sha256_json({"name": name, "inputs": dict(inputs), **computed_by()})[:24]
+
+
+def kept(
+    folder: Path, name: str, inputs: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]
+) -> dict[str, Any]:
+    """`compute()`, or what it returned before for the same inputs and code.
+
+    The result is a dict of JSON values, arrays and DataFrames. An unreadable file is deleted and computed again.
+    """
+    path = folder / f"{name}-{key_of(name, inputs)}.npz"
+    if path.is_file():
+        try:
+            return unpack(path)
+        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile):
+            path.unlink()
+    with atomic_file(path) as temporary, open(temporary, "wb") as file:
+        pack(file, compute())
+    return unpack(path)  # tuples are lists from the first report on
+
+
+def pack(file: io.BufferedWriter, result: Mapping[str, Any]) -> None:
+    """Write a result as npz: arrays as they are, a DataFrame column by column, all other values as JSON.
+
+    Raises ValueError for a DataFrame with an index of its own.
+    """
+    arrays: dict[str, Any] = {}
+    values: dict[str, Any] = {}
+    frames: dict[str, list[dict[str, Any]]] = {}
+    for key, value in result.items():
+        if isinstance(value, np.ndarray):
+            arrays[f"array:{key}"] = value
+        elif isinstance(value, pd.DataFrame):
+            if not value.index.equals(pd.RangeIndex(len(value))):
+                raise ValueError(f"The table '{key}' has an index: reset it, or keep it as a column.")
+            frames[key] = []
+            for i, name in enumerate(value.columns):
+                column = value.iloc[:, i]
+                described: dict[str, Any] = {"name": name, "dtype": str(column.dtype)}
+                if isinstance(column.dtype, np.dtype) and column.dtype != object:
+                    arrays[f"column:{key}:{i}"] = column.to_numpy()
+                else:  # texts, and values of several kinds: JSON gives floats back to the last bit
+                    described["values"] = [_plain(one) for one in column.tolist()]
+                frames[key].append(described)
+        else:
+            values[key] = value
+    stored = {"values": values, "frames": frames, "order": list(result)}
+    arrays["json"] = np.frombuffer(json.dumps(stored).encode(), np.uint8)
+    np.savez(file, allow_pickle=False, **arrays)
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def unpack(path: Path) -> dict[str, Any]:
+    """The result that `pack` wrote."""
+    with open(path, "rb") as file, np.load(file, allow_pickle=False) as stored:
+        described: dict[str, Any] = json.loads(stored["json"].tobytes())
+        result: dict[str, Any] = {}
+        for key in described["order"]:
+            if key in described["frames"]:
+                result[key] = _frame(key, described["frames"][key], stored)
+            else:
+                result[key] = described["values"][key] if key in described["values"] else stored[f"array:{key}"]
+        return result
+
+
+def _frame(key: str, columns: list[dict[str, Any]], stored: Any) -> pd.DataFrame:
+    found = [
+        pd.Series(one["values"] if "values" in one else stored[f"column:{key}:{i}"], dtype=one["dtype"])
+        for i, one in enumerate(columns)
+    ]
+    if not found:
+        return pd.DataFrame()
+    return pd.concat(found, axis=1).set_axis(pd.Index([one["name"] for one in columns]), axis=1)

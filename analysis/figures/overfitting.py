@@ -1,0 +1,35 @@
+"""Figure 6: the gap between outputs on training and on test images over the training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from analysis.figures.style import GREY, MARKERS, PALETTE, new_figure, styled
+
+
+def overfitting(curves: Mapping[str, pd.DataFrame]) -> Figure:
+    """Difference of the mean predictions on training and test images over training (Figure 6), with its interval.
+
+    Each frame: progress (0-1), gap, low, high.
+    """
+    with styled():
+        figure, ax = new_figure(6.0, 3.4)
+        ax.axhline(0, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)))
+        for i, (name, frame) in enumerate(curves.items()):
+            colour = PALETTE[i % len(PALETTE)]
+            ax.fill_between(frame["progress"], frame["low"], frame["high"], color=colour, alpha=0.18, linewidth=0)
+            ax.plot(
+                frame["progress"], frame["gap"], color=colour, label=name, marker=MARKERS[i % len(MARKERS)],
+                markevery=max(1, len(frame) // 8), markersize=4, linestyle="--" if i >= len(PALETTE) else "-",
+            )  # fmt: skip
+        ax.xaxis.set_major_formatter(PercentFormatter(1))
+        ax.set_xlim(0, 1)
+        ax.set_xlabel("training progress")
+        ax.set_ylabel("mean D(training) − mean D(test)")
+        if len(curves) > 1:
+            figure.legend(loc="outside lower center", ncols=min(4, len(curves)))
+    return figure

@@ -1,0 +1,64 @@
+"""Table 3 as curves: distances and diversity against the truncation threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from analysis.figures.pictures import WIDTH
+from analysis.figures.style import GREY, MARKERS, PALETTE, new_figure, styled
+
+
+def truncation(curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Score and diversity against the truncation threshold (Table 3), a line of panels for each run, or the run that is
+    furthest from its images would flatten all others; no threshold at all is the point on the right.
+
+    Each frame: statistics (full, or matched: dashed), threshold (NaN for none), frechet, kid, coverage, with one row a
+    threshold; what takes more images than there are is missing. `real`, by the same names: `real_kid`, `real_kid_low`,
+    `real_kid_high` and so on, of real images against real ones; missing where they are too few.
+    """
+    labels_of = {"kid": "KID", "frechet": "Fréchet distance", "coverage": "coverage"}
+    panels = [(c, label) for c, label in labels_of.items() if any(c in frame for frame in curves.values())]
+    with styled():
+        figure, axes = new_figure(
+            WIDTH, 0.7 + 1.7 * len(curves), nrows=len(curves), ncols=len(panels), squeeze=False, sharex=True
+        )
+        for i, (line, (name, frame)) in enumerate(zip(axes, curves.items(), strict=True)):
+            for ax, (column, label) in zip(line, panels, strict=True):
+                if i == 0:
+                    ax.set_title(label)
+                if column not in frame:
+                    ax.set_axis_off()
+                    continue
+                if f"real_{column}" in real[name]:
+                    mean, low, high = (real[name][f"real_{column}{end}"] for end in ("", "_low", "_high"))
+                    ax.axhspan(low, high, color=GREY, alpha=0.25, linewidth=0)
+                    ax.axhline(mean, color=GREY, linewidth=0.9, label="real against real")
+                for kind, curve in frame.groupby("statistics"):
+                    dashed = kind == "matched"
+                    ax.plot(
+                        np.arange(len(curve)), curve[column], color=PALETTE[i % len(PALETTE)],
+                        marker=MARKERS[i % len(MARKERS)], markersize=3 if dashed else 4,
+                        linestyle="--" if dashed else "-", linewidth=0.9 if dashed else None,
+                        alpha=0.75 if dashed else None, label=f"{kind} statistics",
+                    )  # fmt: skip
+                thresholds = list(dict.fromkeys(_threshold(t) for t in frame["threshold"].tolist()))
+                ax.set_xticks(np.arange(len(thresholds)), thresholds)
+                if i == len(curves) - 1:
+                    ax.set_xlabel("threshold")
+                if column == "coverage":
+                    ax.set_ylim(0, 1.02)
+                elif frame[column].min() > 0 and ax.get_ylim()[0] > 0:
+                    ax.set_ylim(bottom=0)
+            line[0].set_ylabel(name)
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _threshold(value: Any) -> str:
+    return f"{value:g}".removeprefix("0") if np.isfinite(value) else "none"

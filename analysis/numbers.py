@@ -1,0 +1,46 @@
+"""Numbers as text, the same everywhere in the report."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+
+def percent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}\u202f%"
+
+
+def decimal(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+
+
+def p_value(value: float | None, equals: str = "= ") -> str:
+    """A p-value after the letter p; with `equals=""` for a table."""
+    if value is None or math.isnan(value):
+        return "–"
+    return "< 0.001" if value < 0.001 else f"{equals}{value:.3f}"
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def number(value: Any) -> str:
+    """A value for readers: 3 decimals below 10, fewer above, an en dash for a missing one."""
+    if value is None or value is pd.NaT or (isinstance(value, (float, np.floating)) and math.isnan(value)):
+        return "–"
+    if isinstance(value, (bool, np.bool_)):
+        return "yes" if value else "no"
+    if isinstance(value, (int, np.integer)):
+        return f"{int(value):,}".replace(",", "\u202f") if abs(int(value)) >= 10_000 else str(int(value))
+    if isinstance(value, (float, np.floating)):
+        size = abs(float(value))
+        if size and (size < 0.001 or size >= 1e6):
+            return f"{value:.2g}".replace("-", "−")
+        return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}".replace("-", "−")
+    if isinstance(value, (list, tuple)) and len(value) == 2 and all(is_number(v) for v in value):
+        return f"{number(value[0])} to {number(value[1])}"
+    return str(value)

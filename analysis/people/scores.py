@@ -1,0 +1,191 @@
+"""The scores of one stimulus set: everything that scores.json says of it and its participants."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.people import equivalence, inference, mixed, sequential, significance
+from analysis.people.trials import Trials
+from analysis.section import noted
+from glimpse import observers
+
+MEASURES = {  # of each participant; the report gives their quartiles and means
+    "f1": "F1",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "hit_rate": "hit rate",
+    "false_alarm_rate": "false-alarm rate",
+    "d_prime": "own d′",
+    "criterion": "own criterion",
+    "median_response_time_s": "median response time, s",
+}
+
+
+def participants_of(rows: pd.DataFrame, counts: observers.Counts, positive: observers.Positive) -> pd.DataFrame:
+    """One row a participant of one set; `counts` are theirs, in the order of their names."""
+    times_ms = rows.groupby("participant", sort=True)["response_time_ms"].median()
+    return pd.DataFrame(
+        {
+            "set": rows["set"].iloc[0],
+            "participant": times_ms.index,
+            "trials": counts.trials,
+            "hits": counts.hits,
+            "misses": counts.misses,
+            "false_alarms": counts.false_alarms,
+            "correct_rejections": counts.correct_rejections,
+            "f1": observers.f1(counts, positive),
+            "f1_chance": observers.f1_chance(counts, positive),
+            "p_permutation": observers.permutation_p(counts),
+            "accuracy": observers.accuracy(counts),
+            "balanced_accuracy": observers.balanced_accuracy(counts),
+            "hit_rate": observers.hit_rate(counts),
+            "false_alarm_rate": observers.false_alarm_rate(counts),
+            "d_prime": observers.d_prime(counts),
+            "criterion": observers.criterion(counts),
+            "median_response_time_s": times_ms.to_numpy() / 1000,
+        }
+    )
+
+
+def quartiles(values: Any, what: str = "undefined for every participant") -> dict[str, Any]:
+    """Quartiles of the defined values (linear interpolation); None, with the reason, where there are none."""
+    defined = np.asarray(values, float)
+    defined = defined[np.isfinite(defined)]
+    if not len(defined):
+        return {"n": 0, "q1": None, "median": None, "q3": None, "note": what}
+    q1, median, q3 = (float(q) for q in np.quantile(defined, [0.25, 0.5, 0.75]))
+    return {"n": len(defined), "q1": q1, "median": median, "q3": q3}
+
+
+def scores_of(
+    answers: Trials, people: pd.DataFrame, positive: observers.Positive, bound: float, seed: int
+) -> dict[str, Any]:
+    """Everything that scores.json says of one set. A missing number is None, with its reason in `note`."""
+    chance = people["f1_chance"].to_numpy(float)
+    balanced, found = inference.balanced_accuracy(answers), inference.accuracy(answers)
+    hit, false_alarm = inference.rate(answers, 1, 0), inference.false_alarm_rate(answers)
+    generated = pd.Series(answers.is_generated).groupby(answers.image).first()
+    return {
+        "participants": len(people),
+        "trials": len(answers),
+        "images": {"real": int((~generated).sum()), "generated": int(generated.sum())},
+        "f1": {
+            **quartiles(people["f1"]),
+            **inference.mean_f1(answers, positive).scores("mean"),
+            "chance_mean": float(np.nanmean(chance)) if np.isfinite(chance).any() else None,
+            "positive": positive,
+            "undefined": int(people["f1"].isna().sum()),
+        },
+        "accuracy": {**found.scores("mean"), "n": len(answers)},
+        "balanced_accuracy": {**balanced.scores("mean"), "n": len(answers)},
+        "hit_rate": hit.value,
+        "false_alarm_rate": false_alarm.value,
+        "rates": {
+            "hit": {**hit.scores(), "n": int(answers.is_generated.sum())},
+            "false_alarm": {**false_alarm.scores(), "n": int((~answers.is_generated).sum())},
+        },
+        **_sensitivity_and_criterion(answers, seed),
+        "equivalence": _equivalence(balanced, len(people), bound),
+        "permutation": noted(
+            {
+                "p_these_images": observers.group_permutation_p(answers.counts()),
+                "p_new_images": significance.image_permutation_p(answers, np.random.default_rng(seed)),
+                "method": "answers permuted within participants, exact (at least 1e-12); labels permuted over images",
+            },
+            "images of one class only",
+        ),
+        "response_time_s": times(people["median_response_time_s"]),
+        "quartiles": {measure: quartiles(people[measure]) for measure in MEASURES},
+        **({} if hit.value is not None and false_alarm.value is not None else {"note": hit.note or false_alarm.note}),
+    }
+
+
+def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
+    """The population's d' and criterion, and beside them the means of the participants' own."""
+    found = {}
+    model = mixed.fit(answers, seed)
+    for name, population, own in (
+        ("d_prime", model.d_prime, inference.mean_d_prime(answers)),
+        ("criterion", model.criterion, inference.mean_criterion(answers)),
+    ):
+        found[name] = {
+            "n": answers.counts().trials.size, "mean": own.value, "mean_ci95": own.ci95, "mean_method": own.method,
+            **population.scores("population"),
+            **({"note": population.note or own.note} if population.note or own.note else {}),
+        }  # fmt: skip
+    spreads = {"participants_d_prime": model.sd_d_prime, "participants_criterion": model.sd_criterion}
+    found["spread"] = noted(
+        {**spreads, "images": model.sd_image, "n": len(answers), "ci95": None, "method": mixed.METHOD},
+        model.d_prime.note or "no intervals: those of d' and criterion include this uncertainty",
+    )
+    return found
+
+
+def times(medians: pd.Series) -> dict[str, Any]:
+    """Quartiles and mean of the participants' median times to answer; the interval is for new participants."""
+    known = medians.dropna()
+    found = {**quartiles(known, "no response times were given"), "mean": None, "ci95": None}
+    if len(known):
+        found["mean"] = float(known.mean())
+    if len(known) < 2:
+        return {"note": "one participant: no interval for new participants", **found}
+    half = float(stats.t.ppf(0.975, len(known) - 1) * known.std() / np.sqrt(len(known)))
+    interval = [found["mean"] - half, found["mean"] + half]
+    return {**found, "ci95": interval, "method": "participants' medians, t interval over participants"}
+
+
+def sequential_of(rows: pd.DataFrame, people: pd.DataFrame, bound: float) -> dict[str, Any]:
+    """The always-valid verdict over the participants in the order of finishing."""
+    nothing = {"verdict": None, "p": None, "after": None, "ci95": None}
+    said = rows[rows["answered_at"] != ""]
+    if said.empty:
+        return {**nothing, "note": "the answers do not say when they were given"}
+    when = times_of(said["answered_at"])
+    if when is None:
+        return {**nothing, "note": "answered_at holds neither ISO 8601 times nor times of day: the order is unknown"}
+    finished = when.groupby(said["participant"]).max()
+    each = people.set_index("participant")["balanced_accuracy"].reindex(finished.sort_values(kind="stable").index)
+    each = each.dropna()
+    if each.empty:
+        return {**nothing, "note": "no participant saw images of both classes"}
+    seen = sequential.monitor(each.to_numpy(float), bound)
+    found = {
+        "verdict": seen.code, "p": seen.p, "after": seen.decided_at, "participants": len(each),
+        "ci95": [float(seen.low[-1]), float(seen.high[-1])],
+        "method": "confidence sequence by betting on participants' balanced accuracy, for these images; valid at all "
+        "looks together",
+    }  # fmt: skip
+    return noted(found, "not decided yet")
+
+
+def times_of(said: pd.Series) -> pd.Series | None:
+    """Texts as times that can be ordered; None where one is neither ISO 8601 nor a time of day (3/4 may be March)."""
+    for form in ("ISO8601", "%H:%M", "%H:%M:%S"):
+        with suppress(ValueError):
+            return pd.to_datetime(said, format=form, utc=True)
+    return None
+
+
+def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dict[str, Any]:
+    verdict = equivalence.verdict(balanced, people, bound)
+    found = {
+        "n": people, "bound": verdict.bound, "p": verdict.p_equivalence, "ci90": ci90(balanced),
+        "verdict": verdict.code, "words": verdict.words, "p_chance": verdict.p_chance,
+        "method": "two one-sided t tests of balanced accuracy against 0.5 ± bound, " + inference.METHOD,
+    }  # fmt: skip
+    if verdict.code == "undecided":
+        found["more_participants"] = verdict.more_participants
+    return noted(found, verdict.note or balanced.note or "more participants alone will not decide it")
+
+
+def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:
+    """The interval that lies within 0.5 ± bound exactly when the two one-sided tests pass at 5 %."""
+    if estimate.value is None or not estimate.se or estimate.df is None:
+        return None
+    half = float(stats.t.ppf(0.95, estimate.df)) * estimate.se
+    return estimate.value - half, estimate.value + half

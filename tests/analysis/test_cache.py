@@ -1,0 +1,141 @@
+"""A kept result comes back bit for bit, and only to the code that computed it."""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis import cache
+from analysis.sections import SECTIONS
+
+ROOT = Path(cache.__file__).parents[1]
+
+
+def through(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
+    """`result` as a second report reads it, from the file."""
+    cache.kept(folder, "some", {}, lambda: result)
+    return cache.kept(folder, "some", {}, lambda: pytest.fail("computed again"))
+
+
+def test_a_table_comes_back_with_the_bits_that_went_in(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    floats = np.concatenate([rng.normal(size=196) / 3, [np.nan, -0.0, 5e-324, 1e-12 / 3]])
+    table = pd.DataFrame(
+        {
+            "float": floats, "single": floats.astype(np.float32), "int": np.arange(200) - 2**62,
+            "small": np.arange(200, dtype=np.uint8), "bool": np.arange(200) % 3 == 0,
+            "text": [f"mélanome {i}" for i in range(200)], "missing text": [None, "x"] * 100,
+            "mixed": pd.Series([None, 1 / 3, 7, "none", True] * 40, dtype=object),
+            "may be missing": pd.Series([None, 1 / 3, 1e-17, 0.1] * 50, dtype=object),
+        }
+    )  # fmt: skip
+    back = through(tmp_path, {"table": table.copy()})["table"]
+    pd.testing.assert_frame_equal(back, table, check_exact=True)
+    assert back["float"].to_numpy().tobytes() == table["float"].to_numpy().tobytes()
+    assert [type(v) for v in back["mixed"]] == [type(v) for v in table["mixed"]]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame(),
+        pd.DataFrame({"a": [], "b": pd.Series([], dtype=int), "c": pd.Series([], dtype=object)}),
+        pd.DataFrame({"one": ["a"], 2: [0.1]}),
+    ],
+    ids=["empty", "no rows", "a number as a name"],
+)
+def test_small_tables_come_back_as_they_were(table: pd.DataFrame, tmp_path: Path) -> None:
+    pd.testing.assert_frame_equal(through(tmp_path, {"table": table.copy()})["table"], table, check_exact=True)
+
+
+def test_values_and_arrays_come_back_beside_tables(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    result = {
+        "n": 3, "none": None, "p": 1e-12 / 3, "nan": float("nan"), "nested": {"low": [0.1, None]},
+        "image": rng.integers(0, 255, (2, 3, 3), np.uint8), "flags": np.array([True, False]), "names": np.array(["ä"]),
+    }  # fmt: skip
+    back = through(tmp_path, dict(result))
+    assert list(back) == list(result)
+    assert np.isnan(back.pop("nan"))
+    for key, value in back.items():
+        if isinstance(value, np.ndarray):
+            assert value.dtype == np.asarray(result[key]).dtype
+            np.testing.assert_array_equal(value, result[key])
+        else:
+            assert value == result[key]
+
+
+def test_a_table_with_an_index_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="has an index"):
+        cache.kept(tmp_path, "some", {}, lambda: {"table": pd.DataFrame({"x": [1]}, index=["a"])})
+
+
+KEYS = """
+import sys
+from pathlib import Path
+from analysis import cache
+root, *formulas = sys.argv[1:]
+assert Path(cache.__file__).is_relative_to(root)
+def keys():
+    cache.computed_by.cache_clear()
+    return [cache.key_of(name, {"seed": 0}) for name in %r]
+before = keys()
+for formula in formulas:
+    path = Path(root, formula)
+    source = path.read_bytes()
+    path.write_bytes(source.replace(b"+", b"-", 1) if b"+" in source else source + b"# changed")
+    print(formula, sum(a != b for a, b in zip(before, keys())), sep=":")
+    path.write_bytes(source)
+    assert keys() == before
+"""
+
+
+def test_a_changed_formula_changes_the_key_of_every_section(tmp_path: Path) -> None:
+    """On a copy of the packages: change one source file at a time, among them every section's and what sections use."""
+    for package in cache.SOURCES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    sections = [module.replace(".", "/") + ".py" for module in SECTIONS.values()]
+    computing = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("analysis/images", "analysis/people") for path in sorted((ROOT / folder).glob("*.py"))
+    ]  # fmt: skip
+    formulas = [*sections, *computing, "glimpse/observers.py", "glimpse/images.py", "gan_core/sampling.py"]
+    done = subprocess.run(
+        [sys.executable, "-c", KEYS % list(SECTIONS), str(tmp_path), *formulas], env={"PYTHONPATH": str(tmp_path)},
+        cwd=tmp_path, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.stdout.splitlines() == [f"{formula}:{len(SECTIONS)}" for formula in formulas]
+
+
+def test_a_changed_caption_or_figure_recomputes_nothing(tmp_path: Path) -> None:
+    for package in cache.SOURCES:
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    before = cache.code_sha256(tmp_path)
+    for drawn in ("analysis/figures/style.py", "analysis/report/page.py", "analysis/report/templates/report.css"):
+        (tmp_path / drawn).write_text("changed")
+    assert cache.code_sha256(tmp_path) == before
+
+
+def test_other_libraries_give_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = cache.key_of("quality", {})
+    other = {**cache.computed_by(), "libraries": {**cache.library_versions(), "numpy": "9"}}
+    monkeypatch.setattr(cache, "computed_by", lambda: other)
+    assert cache.key_of("quality", {}) != before
+
+
+def test_every_section_has_a_template_with_a_title_and_methods() -> None:
+    from analysis.section import template
+
+    for name, module in SECTIONS.items():
+        found = template(name)
+        assert found.title
+        assert "methods" in found.texts
+        assert callable(importlib.import_module(module).compute)
