@@ -76,7 +76,7 @@ async def person(port: int, seed: int, timed: Timed, acknowledged: list[tuple[st
     ) -> tuple[dict[str, str], bytes]:
         status, headers, content = await browse(kind, path, body, json_body)
         if status != code:
-            raise SystemExit(f"{kind} {path}: {status} in the place of {code}: {content[:200]!r}")
+            raise SystemExit(f"{kind} {path}: {status} instead of {code}: {content[:200]!r}")
         return headers, content
 
     await expect(200, "page", "/study/load/")

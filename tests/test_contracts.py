@@ -171,7 +171,7 @@ def test_the_whole_way_from_photos_to_the_report(workspace: Workspace, photos: P
     assert scores["schema"] == 1
     assert scores["survey"]["df"]["participants"] == 2
     assert scores["survey"]["df"]["trials"] == 2 * TRIALS
-    # Whoever always says 'generated' gets 2/3, whoever never does gets nothing: the habit that F1 rewards.
+    # Always saying 'generated' scores 2/3, never saying it scores 0: the habit that F1 rewards.
     assert scores["survey"]["df"]["accuracy"]["mean"] == pytest.approx(0.5)
     page = (workspace.report / "index.html").read_text()
     assert "<svg" in page

@@ -52,7 +52,7 @@ addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
 
 @contextmanager
 def restarter(server: Server) -> Iterator[Callable[[], int]]:
-    """Serves in the place of `server`, and again after each death; yields a function that tells the process of now."""
+    """Replaces `server` and restarts it after each kill; yields a function that tells the process of now."""
     server.kill()
     environment = {**os.environ, "GLIMPSE_WORKSPACE": str(server.workspace.root)}
     command = [sys.executable, "-c", RESTARTER, str(server.port)]

@@ -225,7 +225,7 @@ FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(ASKED, NUMBER | TEXT |
 def test_nothing_brings_the_dashboard_down(
     app: Flask, client: FlaskClient, study: str, parts: list[str], fields: dict[str, str], file: bytes | None
 ) -> None:
-    """For whoever is admitted, and for whoever is not."""
+    """With and without a login."""
     app.extensions["glimpse_tries"] = (security.Limit(10**5), security.Limit(10**5))
     if not hasattr(client, "glimpse_form"):
         assert log_in(client) == 303

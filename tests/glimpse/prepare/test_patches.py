@@ -226,7 +226,7 @@ def test_the_hashes_are_those_of_what_was_written_whatever_was_left_out(
 def test_doing_it_again_touches_nothing(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     photos, masks = lay_down(tmp_path)
     made = prepare_patches(workspace, photos, masks, **SMALL)
-    monkeypatch.setattr(pixels, "decode_photo", None)  # not one photo is decoded
+    monkeypatch.setattr(pixels, "decode_photo", None)  # no photo may be decoded
     again = prepare_patches(workspace, photos, masks, **SMALL)
     assert [(p.images.name, p.made) for p in made + again] == [
         ("healthy", True), ("eczema", True), ("healthy", False), ("eczema", False)

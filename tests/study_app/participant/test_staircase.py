@@ -1,4 +1,4 @@
-"""The staircase comes to rest where three of four answers are correct, whoever climbs it."""
+"""The staircase comes to rest where three of four answers are correct, for every kind of observer."""
 
 from __future__ import annotations
 
