@@ -1,4 +1,4 @@
 """The analysis: what answers, images and training curves say, and the report on them."""
 
 # Names of the feature extractors. They are here so that `--help` need not import NumPy.
-EXTRACTORS = ("inception", "dinov2", "clip", "random")
+EXTRACTORS = ("inception", "imagenet", "random")

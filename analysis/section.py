@@ -36,7 +36,7 @@ class Context:
     workspace: Workspace
     seed: int = 0
     responses: pd.DataFrame | None = None  # one row a scored trial, see analysis.answers.read; None without any
-    extractor: str = "auto"  # see analysis.images.features.extractor_for
+    extractor: str = "auto"  # see analysis.images.extractors.chosen
     weights: Path | None = None
     device: str = "auto"
     progress: bool = True

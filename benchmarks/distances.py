@@ -26,8 +26,9 @@ import numpy as np
 import torch
 
 from analysis.images import extractors
-from analysis.images.distances import Reference
+from analysis.images import inception as inception_weights
 from analysis.images.features import batches, extract, source_of
+from analysis.images.training_score import Reference
 from glimpse.command_line import program
 from tests.analysis.pictures import textures
 
@@ -36,7 +37,7 @@ WAYS = ("Glimpse", "torch-fidelity", "torch-fidelity, named set")
 
 def make_weights(path: Path) -> None:
     """He-initialised weights of Inception's shape."""
-    extractors.import_torch_fidelity()
+    inception_weights.import_torch_fidelity()
     from torch_fidelity import feature_extractor_inceptionv3 as inception
 
     kind = inception.FeatureExtractorInceptionV3
@@ -76,7 +77,7 @@ def glimpse(folder: Path, real: Any) -> Callable[[Any], dict[str, float]]:
 
 
 def torch_fidelity(folder: Path, real: Any, named: bool) -> Callable[[Any], dict[str, float]]:
-    library = extractors.import_torch_fidelity()
+    library = inception_weights.import_torch_fidelity()
 
     def evaluate(images: Any) -> dict[str, float]:
         with warnings.catch_warnings():
@@ -87,7 +88,7 @@ def torch_fidelity(folder: Path, real: Any, named: bool) -> Callable[[Any], dict
                 feature_extractor_weights_path=str(folder / "weights.pth"), cache=named,
                 cache_root=str(folder / "cache"), input2_cache_name="real" if named else None,
             )  # fmt: skip
-        return {"fid": found["frechet_inception_distance"], "kid": found["kernel_inception_distance_mean"]}
+        return {"frechet": found["frechet_inception_distance"], "kid": found["kernel_inception_distance_mean"]}
 
     return evaluate
 
@@ -133,7 +134,7 @@ def main() -> None:
     print(f"{'':<28}{'first, s':>10}{'again, s':>10}{'memory, MiB':>13}{'FID':>14}{'again, times':>14}")
     for way, found in results.items():
         ratio = found["again"] / results["Glimpse"]["again"]
-        print(f"{way:<28}{found['first']:>10.1f}{found['again']:>10.1f}{found['memory']:>13.0f}{found['fid']:>14.6f}"
+        print(f"{way:<28}{found['first']:>10.1f}{found['again']:>10.1f}{found['memory']:>13.0f}{found['frechet']:>14.6f}"
               f"{ratio:>14.2f}")  # fmt: skip
     if results["torch-fidelity"]["again"] < 2 * results["Glimpse"]["again"]:
         sys.exit("repeated evaluation is not twice as fast as torch-fidelity")

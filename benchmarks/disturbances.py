@@ -20,8 +20,9 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from analysis.figures.pictures import WIDTH
 from analysis.figures.style import MARKERS, PALETTE, new_figure, styled
 from analysis.images import extractors
-from analysis.images.distances import frechet_distance, kid, precision_recall
+from analysis.images.distances import frechet_distance, precision_recall
 from analysis.images.features import batches, extract
+from analysis.images.kid import kid
 from glimpse.command_line import program
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet

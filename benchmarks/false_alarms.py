@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from analysis.images.distances import Units, permutation_p
+from analysis.images.kid import Units, permutation_p
 from glimpse.command_line import program
 
 CASES = {

@@ -26,11 +26,11 @@ NEEDED_TO_TRAIN = ("torch", "safetensors", "tensorboard", "torch_fidelity")
 
 
 def training_scorer(real: Any, seed: int, workspace: Workspace, device: str, weights: Path | None) -> Any:
-    """KID and FID against `real` (n, H, W, 3) uint8: by Inception with its weights, else by random features."""
-    from analysis.images.distances import training_scorer
+    """KID and Fréchet distance to `real` (n, H, W, 3) uint8, on the features that the report uses by default."""
+    from analysis.images.training_score import training_scorer
 
     scorer = training_scorer(real, seed=seed, features_dir=workspace.features, weights=weights, device=device)
-    return lambda generated: {**scorer(generated), "extractor": scorer.extractor}
+    return lambda generated: {**scorer(generated), "extractor": scorer.extractor.name}
 
 
 def build_parser() -> Parser:

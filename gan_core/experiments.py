@@ -48,7 +48,9 @@ class Settings:
     r1: float = setting(0.0, "weight gamma of the gradient penalty on real images (Mescheder et al. 2018)", 0)
     r1_every: int = setting(16, "steps between two gradient penalties", 1)
     tick_images: int = setting(6_000, "images between two log lines, grids and checkpoints", 1)
-    score_images: int = setting(5_000, "generated images (and at most as many real ones) for KID and FID (0: none)", 0)
+    score_images: int = setting(
+        5_000, "generated images (and at most as many real ones) for KID and the Fréchet distance (0: none)", 0
+    )
     score_ticks: int = setting(5, "ticks between two scores", 1)
     observe_batches: int = setting(8, "batches in which the discriminator is watched at a tick", 1)
     bf16: bool = setting(True, "mixed precision on CUDA")

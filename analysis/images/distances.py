@@ -1,29 +1,23 @@
-"""How far the generated images are from the real ones: Fréchet distance, KID, precision and recall, Inception score.
+"""Distances between generated and real images: Fréchet distance, precision and recall, Inception score.
 
-Pure functions of features. The Fréchet distance on Inception features is the FID of Heusel et al. 2017; KID is the
-unbiased squared MMD of Binkowski et al. 2018. Images of one photo or lesion are not exchangeable, so whatever draws
-or permutes here (p-value, interval, real against real) does it by group, each generated image being its own group.
+Pure functions of features. The Fréchet distance on Inception features is the FID of Heusel et al. 2017.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.images.features import Features, batches, checked, extract, source_of
+from analysis.images.features import Features, checked
 from analysis.section import AnalysisError
 
 FloatArray = NDArray[np.floating[Any]]
 BIASED_BELOW = 2000  # images; the Fréchet distance of fewer measures mostly their number
-INTERVAL_FROM = 8  # groups a side; halves of fewer know too little of how the groups vary
 NEIGHBOURS = 3  # whose distance is the radius of an image, as in Kynkäänniemi et al. 2019
-BLOCK = 2048  # rows of a kernel matrix held at a time
+BLOCK = 2048  # rows held in float64 at a time
 
 
 def checked_pair(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -34,6 +28,37 @@ def checked_pair(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
             f"Features of {x.shape[1]} and of {y.shape[1]} columns cannot be compared: take one extractor for both."
         )
     return x, y
+
+
+def euclidean(
+    x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None = None, groups_y: NDArray[Any] | None = None
+) -> NDArray[np.float64]:
+    """(n, m) Euclidean distances between the rows of (n, d) and (m, d), infinite between rows of one group.
+
+    The matrix product is taken in the type of the arguments: pass float64 where rows may be nearly equal.
+
+    >>> euclidean(np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 4.0]]))
+    array([[4.],
+           [5.]])
+    """
+    squares_x, squares_y = (np.einsum("ij,ij->i", v, v, dtype=np.float64) for v in (x, y))
+    found: NDArray[np.float64] = np.sqrt((squares_x[:, None] + squares_y[None, :] - 2 * (x @ y.T)).clip(0))
+    if groups_x is not None and groups_y is not None:
+        found[groups_x[:, None] == groups_y[None, :]] = np.inf
+    return found
+
+
+def radius(values: FloatArray, k: int = NEIGHBOURS, groups: NDArray[Any] | None = None) -> NDArray[np.float64]:
+    """(n,) distance from each row of (n, d) to its k-th nearest other row, of another group if `groups` (n,) are given.
+
+    Infinite if there are fewer than k such rows.
+
+    >>> radius(np.array([[0.0], [1.0], [3.0], [6.0]]), k=2)
+    array([3., 2., 3., 5.])
+    """
+    within = euclidean(values, values, groups, groups)
+    np.fill_diagonal(within, np.inf)
+    return np.partition(within, k - 1, axis=1)[:, k - 1] if len(values) > k else np.full(len(values), np.inf)
 
 
 # ------------------------------------------------------------------------------------------------ Fréchet distance
@@ -80,177 +105,15 @@ def frechet(a: Moments, b: Moments) -> float:
 def frechet_distance(x: Features, y: Features) -> float:
     """Mean over the extractor's independent networks (one, but for `random`)."""
     checked_pair(x.values, y.values)
-    return _mean_frechet(_moments(x), _moments(y))
+    return mean_frechet(moments(x), moments(y))
 
 
-def _moments(x: Features) -> list[Moments]:
+def moments(x: Features) -> list[Moments]:
     return [Moments.of(part) for part in x.parts()]
 
 
-def _mean_frechet(a: list[Moments], b: list[Moments]) -> float:
+def mean_frechet(a: list[Moments], b: list[Moments]) -> float:
     return float(np.mean([frechet(*pair) for pair in zip(a, b, strict=True)]))
-
-
-# ------------------------------------------------------------------------------------------------ KID
-
-
-def kernel(x: FloatArray, y: FloatArray) -> FloatArray:
-    """(x·y / d + 1)³, the kernel of Binkowski et al. 2018: (n, d), (m, d) to (n, m), in float64."""
-    return (x.astype(np.float64) @ y.astype(np.float64).T / x.shape[1] + 1) ** 3
-
-
-def kernel_mean(x: FloatArray, y: FloatArray | None = None) -> float:
-    """Mean of the kernel over all pairs (x, y), or over the pairs of different rows of x; blockwise."""
-    other = x if y is None else y
-    total = sum(kernel(x[i : i + BLOCK], other).sum() for i in range(0, len(x), BLOCK))
-    if y is not None:
-        return float(total / (len(x) * len(y)))
-    itself = ((np.einsum("ij,ij->i", x, x, dtype=np.float64) / x.shape[1] + 1) ** 3).sum()
-    return float((total - itself) / (len(x) * (len(x) - 1)))
-
-
-def kid(x: FloatArray, y: FloatArray) -> float:
-    """Unbiased squared MMD of (n, d) and (m, d) features whose rows are independent; may be below zero."""
-    x, y = checked_pair(x, y)
-    return kernel_mean(x) + kernel_mean(y) - 2 * kernel_mean(x, y)
-
-
-@dataclass(frozen=True)
-class Units:
-    """The kernel summed within and between the groups of two samples, all that a test by group has to know.
-
-    `sums` (U, U) with zeros for pairs of one group: they say nothing about the distribution, and leaving them out keeps
-    the estimate unbiased; `sizes` (U,) images; the first `first` units are the first sample's. A group of both samples
-    (a photo that one image was translated from and another taken of) is two units, `twin` (U,) of each other; every
-    other unit is its own twin.
-    """
-
-    sums: FloatArray
-    sizes: FloatArray
-    first: int
-    twin: NDArray[np.intp]
-
-    @classmethod
-    def of(cls, x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None, groups_y: NDArray[Any] | None) -> Units:
-        x, y = checked_pair(x, y)
-        (names, code_x), (names_y, code_y) = (
-            (None, np.arange(len(v))) if g is None else np.unique(g, return_inverse=True)
-            for v, g in ((x, groups_x), (y, groups_y))
-        )
-        first = int(code_x.max()) + 1
-        code = np.concatenate([code_x, code_y + first])
-        order = np.argsort(code, kind="stable")
-        values = np.concatenate([x, y])[order]
-        sizes = np.bincount(code)
-        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-        columns = np.empty((len(values), len(sizes)))
-        for i in range(0, len(values), BLOCK):
-            columns[i : i + BLOCK] = np.add.reduceat(kernel(values[i : i + BLOCK], values), starts, axis=1)
-        sums = np.add.reduceat(columns, starts, axis=0)
-        every = np.arange(len(sizes))
-        twin = every.copy()
-        if names is not None and names_y is not None:
-            _, mine, theirs = np.intersect1d(names, names_y, assume_unique=True, return_indices=True)
-            twin[mine], twin[theirs + first] = theirs + first, mine
-        sums[every, every] = sums[every, twin] = 0
-        return cls(sums, sizes.astype(np.float64), first, twin)
-
-    @property
-    def groups(self) -> tuple[int, int]:
-        return self.first, len(self.sizes) - self.first
-
-    @property
-    def shared(self) -> NDArray[np.intp]:
-        """The first sample's units whose group the second sample has, too."""
-        return np.flatnonzero(self.twin[: self.first] >= self.first)
-
-    @property
-    def testable(self) -> bool:
-        """Are there enough arrangements for the most extreme, which stands beside its mirror image, to have p < 0.05?
-
-        Of groups of one sample alone four a side are asked for: two can never be told apart, three are too often.
-        """
-        both = len(self.shared)
-        n, m = (groups - both for groups in self.groups)
-        return min(self.groups) >= 4 and 2**both * math.comb(n + m, n) > 40
-
-    def observed(self) -> NDArray[np.bool_]:
-        """(U,): which units are the first sample's."""
-        return np.arange(len(self.sizes)) < self.first
-
-    def kid(self, first: NDArray[np.bool_], second: NDArray[np.bool_] | None = None) -> FloatArray:
-        """Unbiased KID between two choices of units, (B, U) each (the rest is the second), that share none and hold no
-        unit beside its twin: (B,)."""
-        a = first.astype(np.float64)
-        b = 1 - a if second is None else second.astype(np.float64)
-        sums_a, sums_b = a @ self.sums, b @ self.sums
-        n, m = a @ self.sizes, b @ self.sizes
-        pairs_a, pairs_b = n**2 - a @ self.sizes**2, m**2 - b @ self.sizes**2
-        pairs = n * m - (a * b[..., self.twin]) @ (self.sizes * self.sizes[self.twin])
-        with np.errstate(divide="ignore", invalid="ignore"):
-            within = (sums_a * a).sum(-1) / pairs_a + (sums_b * b).sum(-1) / pairs_b
-            return np.asarray(within - 2 * (sums_a * b).sum(-1) / pairs)
-
-
-def kid_of_rows(x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None = None) -> float | None:
-    """Unbiased KID with pairs within a group of x left out; None where x holds a single group."""
-    units = Units.of(x, y, groups_x, None)
-    return float(units.kid(units.observed()[None])[0]) if min(units.groups) > 1 else None
-
-
-def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 999) -> float:
-    """P-value of the KID under permutation of whole groups, both sides keeping their number of images.
-
-    Valid for groups of unequal sizes when both sides hold equally many images: then every relabelling gives the
-    difference of the two mean embeddings the same variance (the sum over units of size² / n²). The two sides of a group
-    that both samples have are exchanged for each other.
-    """
-    shared = units.shared
-    alone = np.setdiff1d(np.arange(len(units.sizes)), [shared, units.twin[shared]])
-    limit = units.sizes[alone[alone < units.first]].sum()
-    chosen = np.zeros((permutations, len(units.sizes)), bool)
-    filled = np.zeros(permutations)
-    rows = np.arange(permutations)
-    for unit in rng.permuted(np.tile(alone, (permutations, 1)), axis=1).T:  # each joins the first side where it fits
-        fits = filled + units.sizes[unit] <= limit
-        chosen[rows, unit] = fits
-        filled += fits * units.sizes[unit]
-    chosen[:, shared] = rng.random((permutations, len(shared))) < 0.5
-    chosen[:, units.twin[shared]] = ~chosen[:, shared]
-    statistics = units.kid(chosen)
-    observed = units.kid(units.observed()[None])[0]
-    rounding = 1e-10 * np.abs(units.sums).sum() / units.sizes.sum() ** 2  # an arrangement may be the observed one
-    return float((1 + np.sum(statistics >= observed - rounding)) / (1 + permutations))
-
-
-def subsampling_interval(
-    units: Units, rng: np.random.Generator, draws: int = 999, level: float = 0.95
-) -> tuple[float, float] | None:
-    """Interval for the KID from half-samples of the groups (Politis & Romano 1994); None with under 8 groups a side.
-
-    A half drawn without replacement varies around the whole as the whole varies around the truth, so the deviations
-    need no scaling; and the halves, unlike a bootstrap, hold no image twice, so the estimate stays unbiased. Of b of n
-    groups the variance is (n - b) / b times the whole's: where n is odd, the lower and the upper half are drawn as
-    often as makes that one on average. A group of both samples is in both halves or in neither.
-    """
-    n, m = units.groups
-    if min(n, m) < INTERVAL_FROM:
-        return None
-    a, b = _halves(n, draws, rng), _halves(m, draws, rng)
-    b[:, units.twin[units.shared] - n] = a[:, units.shared]
-    neither = np.zeros((draws, n + m), bool)
-    a, b = (np.concatenate(sides, axis=1) for sides in ((a, neither[:, n:]), (neither[:, :n], b)))
-    whole = units.kid(units.observed()[None])[0]
-    deviations = units.kid(a, b) - whole
-    low, high = np.quantile(deviations, [(1 - level) / 2, (1 + level) / 2])
-    return float(whole - high), float(whole - low)
-
-
-def _halves(size: int, draws: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(draws, size): half of the places each; of an odd number the upper half with probability upper / size."""
-    upper = (size + 1) // 2
-    count = upper - (rng.random(draws) * size >= upper) if size % 2 else np.full(draws, upper)
-    return rng.permuted(np.tile(np.arange(size), (draws, 1)), axis=1) < count[:, None]
 
 
 # ------------------------------------------------------------------------------------------------ manifolds
@@ -270,34 +133,21 @@ def precision_recall(
     of its side outside its own group.
     """
     real, generated = (values.astype(np.float64) for values in checked_pair(real, generated))
-    radii = []
-    for values, names in ((real, groups), (generated, generated_groups)):
-        within = _distances(values, values, names, names)
-        np.fill_diagonal(within, np.inf)
-        if len(values) <= k or np.isfinite(within).sum(1).min() < k:
+    real_radius, generated_radius = radius(real, k, groups), radius(generated, k, generated_groups)
+    for values, names, found in ((real, groups, real_radius), (generated, generated_groups, generated_radius)):
+        if not np.isfinite(found).all():
             raise AnalysisError(
                 f"Precision and recall with k = {k} need at least {k} other images outside the group of each: "
                 f"{len(values)} images of {len(values if names is None else set(names.tolist()))} groups are too few."
             )
-        radii.append(np.partition(within, k - 1, axis=1)[:, k - 1])
-    between = _distances(real, generated, groups, generated_groups)  # (real, generated)
-    inside_real = between <= radii[0][:, None]
+    between = euclidean(real, generated, groups, generated_groups)  # (real, generated)
+    inside_real = between <= real_radius[:, None]
     return {
         "precision": float(inside_real.any(axis=0).mean()),
-        "recall": float((between <= radii[1][None, :]).any(axis=1).mean()),
+        "recall": float((between <= generated_radius[None, :]).any(axis=1).mean()),
         "density": float(inside_real.sum(axis=0).mean() / k),
         "coverage": float(inside_real.any(axis=1).mean()),
     }
-
-
-def _distances(
-    x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None, groups_y: NDArray[Any] | None
-) -> FloatArray:
-    """(n, m) Euclidean distances, infinite between images of one group."""
-    found = np.sqrt(((x**2).sum(1)[:, None] + (y**2).sum(1)[None, :] - 2 * x @ y.T).clip(0))
-    if groups_x is not None and groups_y is not None:
-        found[groups_x[:, None] == groups_y[None, :]] = np.inf
-    return found
 
 
 def inception_score(logits: FloatArray) -> float:
@@ -309,72 +159,3 @@ def inception_score(logits: FloatArray) -> float:
     log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)
     p = np.exp(log_p)
     return float(np.exp((p * (log_p - np.log(p.mean(axis=0)))).sum(axis=1).mean()))
-
-
-# ------------------------------------------------------------------------------------------------ while training
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A fixed real set, with all that does not depend on what it is compared with computed once."""
-
-    features: Features
-    moments: list[Moments]
-    kernel_within: float
-
-    @classmethod
-    def of(cls, features: Features) -> Reference:
-        return cls(features, _moments(features), kernel_mean(checked(features.values)))
-
-    def distances(self, generated: Features) -> dict[str, float]:
-        y = checked(generated.values, "The features of the generated images")
-        return {
-            "kid": self.kernel_within + kernel_mean(y) - 2 * kernel_mean(y, self.features.values),
-            "fid": _mean_frechet(self.moments, _moments(generated)),
-        }
-
-
-@dataclass(frozen=True)
-class Scorer:
-    """Scores generated images (M, H, W, 3) uint8 against the training images: {"kid": ..., "fid": ...}."""
-
-    extractor: str
-    score: Callable[[NDArray[np.uint8]], dict[str, float]]
-
-    def __call__(self, images: NDArray[np.uint8]) -> dict[str, float]:
-        return self.score(images)
-
-
-def training_scorer(
-    images: NDArray[np.uint8],
-    *,
-    seed: int,
-    features_dir: Path | None,
-    weights: Path | None = None,
-    device: str = "cpu",
-) -> Scorer:
-    """What `train` scores its generator with: Inception where `weights` are given, else random features.
-
-    At most 2000 of the training images (N, H, W, 3), drawn by `seed`, stand for all: KID is unbiased, so more would
-    only narrow it.
-    """
-    from analysis.images import extractors
-
-    rows = np.arange(len(images))
-    if len(images) > BIASED_BELOW:
-        rows = np.sort(np.random.default_rng(seed).choice(len(images), BIASED_BELOW, replace=False))
-    reference_images = np.asarray(images[rows])
-    extractor = extractors.load(
-        "inception" if weights else "random", calibration=reference_images, weights=weights, device=device
-    )
-    features = extract(
-        extractor, batches(reference_images), len(rows), source=source_of(reference_images), folder=features_dir,
-        label="features of the training images",
-    )  # fmt: skip
-    reference = Reference.of(features)
-
-    def score(generated: NDArray[np.uint8]) -> dict[str, float]:
-        found = extract(extractor, batches(generated), len(generated), progress=False)
-        return reference.distances(found)
-
-    return Scorer(extractor.name, score)

@@ -107,7 +107,7 @@ def extract(
     path = None
     if folder is not None and source is not None:
         key = key_of("features", {"extractor": extractor.key, "source": source, "count": count})
-        path = folder / f"{extractor.name}-{key}.npy"
+        path = folder / f"{extractor.name.replace(':', '.')}-{key}.npy"
         found = _cached(path, (count, width))
         if found is not None:
             return _split(found, extractor)
@@ -186,21 +186,15 @@ _loaded: dict[tuple[Any, ...], Extractor] = {}
 
 
 def extractor_for(context: Context, calibration: NDArray[np.uint8]) -> Extractor:
-    """The extractor that the context asks for, loaded once; `auto` is Inception where its weights are at hand."""
+    """The extractor that the context asks for, loaded once."""
     from analysis.images import extractors
 
-    name, weights, device = context.extractor, context.weights, device_of(context.device)
-    if name == "auto":
-        at_hand = weights is not None or extractors.official_weights("inception").is_file()
-        name = "inception" if at_hand else "random"
+    weights, device = context.weights, device_of(context.device)
+    name = extractors.chosen(context.extractor, weights)
     file = weights.stat() if weights is not None and weights.is_file() else None
     key = (
-        name,
-        device,
-        weights,
-        file and (file.st_mtime_ns, file.st_size),
-        name == "random" and source_of(calibration),
-    )
+        name, device, weights, file and (file.st_mtime_ns, file.st_size), name == "random" and source_of(calibration),
+    )  # fmt: skip
     if key not in _loaded:
         _loaded[key] = extractors.load(name, calibration=calibration, weights=weights, device=device)
     return _loaded[key]

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from analysis.images.distances import euclidean
 from analysis.images.extractors import to_tensor
 from analysis.section import AnalysisError
 
@@ -170,11 +171,15 @@ def coarse(a: Windows, b: Windows, at_once: int = 24) -> torch.Tensor:
     return total / len(a.bright)
 
 
-def squared_errors(a: NDArray[np.uint8], b: NDArray[np.uint8], device: str = "cpu") -> torch.Tensor:
-    """(n, m) mean squared errors of (n, H, W, 3) and (m, H, W, 3) uint8, by one matrix product."""
-    x, y = ((to_tensor(v, device).float() - CENTRE).flatten(1) for v in (a, b))
-    squares = (x * x).sum(1)[:, None] + (y * y).sum(1)[None, :] - 2 * x @ y.T
-    return squares.clamp_min(0) / x.shape[1]
+def squared_errors(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """(n, m) mean squared errors of (n, H, W, 3) and (m, H, W, 3) uint8, by one matrix product.
+
+    >>> black, grey = np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 3, np.uint8)
+    >>> squared_errors(black, grey)
+    array([[9.]])
+    """
+    x, y = (v.reshape(len(v), -1).astype(np.float32) - np.float32(CENTRE) for v in (a, b))
+    return euclidean(x, y) ** 2 / x.shape[1]
 
 
 def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:

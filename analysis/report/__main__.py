@@ -35,8 +35,10 @@ def build_parser() -> Parser:
     add("--skip", metavar="SECTION", action="append", default=[], names=list(SECTIONS),
         help=f"leave out a section: {', '.join(SECTIONS)}; repeatable")  # fmt: skip
     parser.add_seed("all resampling")
-    add("--extractor", default="auto", choices=("auto", *EXTRACTORS), help="features for distances")
-    add("--weights", metavar="FILE", type=Path, help="the extractor's weights, if they cannot be downloaded")
+    add("--extractor", default="auto", metavar="NAME", names=("auto", *EXTRACTORS),
+        help=f"features for distances: {', '.join(EXTRACTORS)}, or your own function as module:function, from images "
+        "(N, H, W, 3) uint8 to features (N, d); auto takes the first of the three with weights")  # fmt: skip
+    add("--weights", metavar="FILE", type=Path, help="Inception's weights, if they cannot be downloaded")
     parser.add_device()
     return parser
 

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from analysis import EXTRACTORS
 from analysis.answers import read as answers_of
 from analysis.answers.tidy import OnlySimulatedError, Responses
 from analysis.figures.style import lacking
@@ -35,6 +36,11 @@ def write_report(args: argparse.Namespace) -> int:
     unknown = [name for name in args.skip if name not in SECTIONS]
     if unknown:
         raise AnalysisError(f"--skip {unknown[0]}: there is no such part; choose from: {', '.join(SECTIONS)}.")
+    if args.extractor not in ("auto", *EXTRACTORS):
+        with suppress(ImportError):  # without torch the parts that need it are left out with a sentence
+            from analysis.images.extractors import check_name
+
+            check_name(args.extractor)
     if not 0 < args.bound < 0.5:
         raise AnalysisError(f"--bound {args.bound}: it must lie between 0 and 0.5, as 0.05 does.")
     if args.device == "cuda":

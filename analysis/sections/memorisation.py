@@ -21,8 +21,9 @@ from scipy import stats
 
 from analysis.figures import memorisation as draw
 from analysis.figures import pictures
-from analysis.images.distances import kid_of_rows
+from analysis.images.distances import euclidean
 from analysis.images.features import Images, batches, identity
+from analysis.images.kid import kid_of_rows
 from analysis.images.runs import GENERATED, EvaluatedRun, evaluated_runs, gathered
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import evenly
@@ -77,16 +78,13 @@ def nearest_ratios(
     """
     if len(set(groups.tolist())) < (2 if own is None else 3):
         raise AnalysisError("The memorisation test needs training images of at least three photos, people or lesions.")
-    squares = (train.astype(np.float64) ** 2).sum(1)
     ratio, distance, nearest = np.empty(len(queries)), np.empty(len(queries)), np.empty(len(queries), np.intp)
     for start in range(0, len(queries), 64):
         rows = slice(start, start + 64)
         asked = queries[rows]
-        products = np.full((len(asked), len(train)), -np.inf, np.float32)
+        found = np.full((len(asked), len(train)), np.inf)
         for variant in turned(asked, quarter_turns):
-            np.maximum(products, variant @ train.T, out=products)
-        squared = (asked.astype(np.float64) ** 2).sum(1)[:, None] + squares[None, :] - 2 * products.astype(np.float64)
-        found = np.sqrt(squared.clip(0))
+            np.minimum(found, euclidean(variant, train), out=found)
         if own is not None:
             found[own[rows][:, None] == groups[None, :]] = np.inf
         first = found.argmin(1)

@@ -62,7 +62,7 @@ def nearest(
     if not 1 <= k <= len(targets):
         raise AnalysisError(f"There are {len(targets)} images to choose {k} nearest from.")
     if by == "mse":
-        return _by_mse(queries, targets, k, device, progress)
+        return _by_mse(queries, targets, k, progress)
     if shortlist is None or shortlist >= len(targets):
         return _exhaustive(queries, targets, k, device, progress)
     candidates = _candidates(queries, targets, max(k, shortlist), device, progress)
@@ -91,11 +91,11 @@ def _candidates(
     return _best_of_stream(scores, targets, len(queries), count, progress)[0]
 
 
-def _by_mse(queries: NDArray[np.uint8], targets: Images, k: int, device: str, progress: bool) -> Neighbours:
+def _by_mse(queries: NDArray[np.uint8], targets: Images, k: int, progress: bool) -> Neighbours:
     from analysis.images.ssim import squared_errors
 
     def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        return -squared_errors(queries, images, device).cpu().numpy()
+        return -squared_errors(queries, images).astype(np.float32)
 
     candidates, _ = _best_of_stream(scores, targets, len(queries), min(len(targets), k + 4), progress)
     indices = np.empty((len(queries), k), np.intp)

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.figures import trends as figures
+from analysis.images.distances import euclidean, radius
 from analysis.images.features import identity
 from analysis.people import significance
 from analysis.section import AnalysisError, Context, Section, noted
@@ -70,22 +71,15 @@ def realism(real: Floats, generated: Floats, k: int = NEIGHBOURS) -> Floats:
     Kynkäänniemi et al. 2019, eq. 2. `real` (m, d), `generated` (n, d) features. The half of the real images with the
     larger radii is not used, as there: they lie where real images are rare.
     """
-    between = _distances(real, real)
-    np.fill_diagonal(between, np.inf)
-    radii = np.partition(between, k - 1, axis=1)[:, k - 1]
+    radii = radius(real, k)
     dense = radii <= np.median(radii)
-    away = _distances(generated, real[dense])
+    away = euclidean(generated, real[dense])
     return np.asarray((radii[dense][None, :] / np.maximum(away, 1e-12)).max(axis=1))
 
 
 def nearest(reference: Floats, images: Floats) -> Floats:
     """Distance of each of `images` (n, d) to the nearest of `reference` (m, d)."""
-    return np.asarray(_distances(images, reference).min(axis=1))
-
-
-def _distances(x: Floats, y: Floats) -> Floats:
-    squared = (x**2).sum(1)[:, None] + (y**2).sum(1)[None, :] - 2 * x @ y.T
-    return np.sqrt(squared.clip(0))
+    return np.asarray(euclidean(images, reference).min(axis=1))
 
 
 # ------------------------------------------------------------------------------------------------ the section

@@ -10,18 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.figures import quality as draw
-from analysis.images.distances import (
-    BIASED_BELOW,
-    INTERVAL_FROM,
-    NEIGHBOURS,
-    Units,
-    frechet_distance,
-    inception_score,
-    permutation_p,
-    precision_recall,
-    subsampling_interval,
-)
+from analysis.images.distances import BIASED_BELOW, NEIGHBOURS, frechet_distance, inception_score, precision_recall
 from analysis.images.features import Features, identity
+from analysis.images.kid import INTERVAL_FROM, Units, permutation_p, subsampling_interval
 from analysis.images.runs import GENERATED, EvaluatedRun, evaluated_runs
 from analysis.images.translation import Direction, directions, translate
 from analysis.section import AnalysisError, Context, Section, results
@@ -154,7 +145,7 @@ def compute(context: Context) -> Section | None:
         section.scores[one.name] = measured
         rows.append({"run": one.name, **measured})
         section.sentences.append(_sentence(one.name, against, distance, measured))
-        if (height, width) != (side, side):
+        if side and (height, width) != (side, side):
             sizes.add(f"{height} x {width} images are resized to {side} x {side}.")
     section.sentences += notes
     if not rows:

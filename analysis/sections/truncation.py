@@ -15,14 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.figures import truncation as draw
-from analysis.images.distances import (
-    BIASED_BELOW,
-    NEIGHBOURS,
-    frechet_distance,
-    kid_of_rows,
-    precision_recall,
-)
+from analysis.images.distances import BIASED_BELOW, NEIGHBOURS, frechet_distance, precision_recall
 from analysis.images.features import Features, identity
+from analysis.images.kid import kid_of_rows
 from analysis.images.runs import EvaluatedRun, evaluated_runs
 from analysis.section import Context, Section, results
 from analysis.sections.quality import real_against_real, real_images

@@ -49,7 +49,7 @@ def add_commands(commands: Commands, make_scorer: ScorerFactory | None) -> None:
     train.add_device()
     train.add_argument(
         "--weights", type=Path, metavar="FILE",
-        help="Inception weights for scoring during training (default: random features)",
+        help="Inception's weights, to score by during training (default: as in the report)",
     )  # fmt: skip
     train.set_defaults(run=lambda args, workspace: train_command(args, workspace, make_scorer))
 
@@ -219,12 +219,16 @@ def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
         written = log.read_text("utf-8", "replace").splitlines(keepends=True) if log.is_file() else []
         lines = [line for line in written if line.endswith("\n")]  # the last may be half written: now, or by a kill
         last = json.loads(lines[-1]) if lines else {"images": 0, "seconds": 0.0}
-        kids = [line["kid"] for line in map(json.loads, lines) if line.get("kid") is not None]
+        kids = [
+            (line["kid"], line.get("extractor", "?")) for line in map(json.loads, lines) if line.get("kid") is not None
+        ]
+        kids = [found for found in kids if found[1] == kids[-1][1]]  # of the extractor that scored last
         rows.append(
             (
                 name, config["experiment"], config["preset"], f"{config['height']}x{config['width']}",
                 f"{last['images']:,}/{config['settings']['images']:,}", f"{last['seconds']:.0f} s",
-                f"{min(kids):.4g}" if kids else "-", "finished" if config.get("finished") else "unfinished",
+                "{:.4g} ({})".format(*min(kids)) if kids else "-",
+                "finished" if config.get("finished") else "unfinished",
             )
         )  # fmt: skip
     if len(rows) == 1:

@@ -16,7 +16,7 @@ from PIL import Image
 from glimpse.files import atomic_file
 from glimpse.progress import progress
 
-SHOWN = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated", "kid", "fid")
+SHOWN = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated", "kid", "fid", "frechet")
 
 
 class Record:
@@ -57,6 +57,8 @@ class Record:
                     self.board.add_scalar(key, value, images)
             self.board.add_image("samples", grid, images, dataformats="HWC")
         now = {key: f"{clean[key]:.3g}" for key in SHOWN if clean.get(key) is not None}
+        if "kid" in now and "extractor" in clean:
+            now["features"] = str(clean["extractor"])
         self.bar.set_postfix(now, refresh=False)
         if self.bar.disable:
             rate = line["images_per_second"]

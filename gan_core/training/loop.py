@@ -221,8 +221,9 @@ class Training:
         files = [LAST]
         if self.scorer and scored:
             line |= (scores := self._score(usable))
-            if scores["kid"] < self.best.get("kid", math.inf):
-                self.best = {"kid": scores["kid"], "images": engine.images}
+            extractor = scores.get("extractor")  # the KIDs of two extractors have no order
+            if extractor != self.best.get("extractor") or scores["kid"] < self.best.get("kid", math.inf):
+                self.best = {"kid": scores["kid"], "extractor": extractor, "images": engine.images}
                 files.append(BEST)
         if not self.best:  # where nothing is scored the last one is used
             files.append(BEST)

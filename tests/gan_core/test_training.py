@@ -320,8 +320,8 @@ def test_the_command_trains_once_and_says_so_the_second_time(
     assert (workspace.root / "runs/df/checkpoint.pt").stat().st_mtime_ns == before
     assert list((workspace.root / "runs/df/tensorboard").glob("events*"))
     scored = log_of(workspace.root / "runs/df")[-1]
-    assert scored["extractor"] == "random"
-    assert {"kid", "fid"} <= scored.keys()
+    assert scored["extractor"] == "imagenet"
+    assert {"kid", "frechet"} <= scored.keys()
     assert main(["runs"]) == 0
     assert "32/32" in capsys.readouterr().out
 

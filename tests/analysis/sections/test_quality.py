@@ -285,7 +285,7 @@ def test_an_extractor_that_gives_no_numbers_is_told_in_a_sentence(
     module: ModuleType, trained: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = extractors.Extractor(
-        "inception", "0" * 64, 4, 1, 0, 32, False, lambda images: np.full((len(images), 4), np.nan, np.float32)
+        "inception", "0" * 64, 4, lambda images: np.full((len(images), 4), np.nan, np.float32), 32
     )
     monkeypatch.setattr(extractors, "load", lambda *_, **__: broken)
     monkeypatch.setattr(features, "_loaded", {})

@@ -1,0 +1,119 @@
+"""torch-fidelity's Inception: its weights, checked, and the network.
+
+This is the only module that imports torch-fidelity, and so the only place that has to know two of its traps: beside a
+CPU-only torch its import of torchvision fails (`import_torch_fidelity`), and it unpickles whatever file it is given
+(`_checked_weights` reads the file as plain tensors first).
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import nn
+
+from analysis.section import AnalysisError
+from glimpse.files import sha256_file
+
+NETWORK, LAYERS, CLASSES = "inception-v3-compat", ("2048", "logits_unbiased"), 1008
+OFFICIAL = "6726825d"  # how the SHA-256 of the published weights begins
+
+_declared: list[Any] = []  # keeps the operator declarations below alive
+
+
+def import_torch_fidelity() -> ModuleType:
+    """torch-fidelity, also beside a CPU-only torch.
+
+    There `import torchvision`, which torch-fidelity does, dies with "operator torchvision::nms does not exist": its
+    compiled half belongs to the CUDA build (pytorch/vision#9085). Declaring the operators it misses is enough, as
+    nothing here calls them; that is done only after the import has failed.
+    """
+    for operator in ("nms", "qnms", None):
+        try:
+            import_module("torchvision")
+
+            break
+        except RuntimeError as error:
+            if operator is None or f"torchvision::{operator} " not in str(error):
+                raise
+            library = torch.library.Library("torchvision", "FRAGMENT")
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            _declared.append(library)
+    import torch_fidelity
+
+    return torch_fidelity
+
+
+def official_weights() -> Path:
+    """The file in which torch's hub keeps, or will keep, the published weights."""
+    return Path(torch.hub.get_dir()) / "checkpoints" / _url().rpartition("/")[2]
+
+
+def _url() -> str:
+    import_torch_fidelity()
+    from torch_fidelity.feature_extractor_inceptionv3 import URL_INCEPTION_V3
+
+    return str(URL_INCEPTION_V3)
+
+
+def load(weights: Path | None, device: str) -> tuple[nn.Module, str, bool]:
+    """torch-fidelity's network for uint8 (B, 3, H, W), the SHA-256 of its weights, and whether they are the official.
+
+    Without `weights` the published file is used, and downloaded if it is missing. Raises AnalysisError for weights that
+    are missing, damaged, or not Inception's.
+    """
+    import_torch_fidelity()
+    from torch_fidelity.utils import create_feature_extractor
+
+    path, sha256, official = _checked_weights(weights)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            network: nn.Module = create_feature_extractor(
+                NETWORK, list(LAYERS), cuda=False, verbose=False, feature_extractor_weights_path=str(path)
+            )
+    except (RuntimeError, KeyError, ValueError, AttributeError, TypeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":.")
+        raise AnalysisError(
+            f"{path} does not hold the weights of {NETWORK} ({reason}): give the published file with --weights."
+        ) from None
+    return network.to(device), sha256, official
+
+
+def _checked_weights(given: Path | None) -> tuple[Path, str, bool]:
+    """A readable file of weights that matches its name: path, SHA-256, and whether it is the official one."""
+    path = given or official_weights()
+    if given is None and not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(_url(), str(path), hash_prefix=OFFICIAL, progress=True)
+        except (OSError, RuntimeError) as error:
+            raise AnalysisError(
+                f"Inception's weights cannot be downloaded from {_url()} ({error}): download them elsewhere and give "
+                "the file with --weights, or use --extractor imagenet."
+            ) from None
+    if not path.is_file():
+        raise AnalysisError(f"The file of weights {path} does not exist: check --weights.")
+    sha256 = sha256_file(path)
+    named = re.search(r"-([0-9a-f]{8,64})\.", path.name)  # torch.hub's convention
+    promised = OFFICIAL if given is None else named[1] if named and not named[1].isdigit() else ""  # digits: a date
+    if not sha256.startswith(promised):
+        raise AnalysisError(
+            f"{path} does not match the hash in its name: its SHA-256 begins with {sha256[:8]}, not {promised[:8]}. "
+            "It may be truncated: download it again."
+        )
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
+            raise TypeError
+    except Exception:  # torch raises many kinds for a file without named tensors
+        raise AnalysisError(
+            f"{path} cannot be read as weights; it may be truncated: download it again (the SHA-256 of Inception's "
+            f"begins with {OFFICIAL})."
+        ) from None
+    return path, sha256, sha256.startswith(OFFICIAL)

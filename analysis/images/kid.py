@@ -1,0 +1,178 @@
+"""Kernel inception distance: the unbiased squared MMD of Binkowski et al. 2018, with its test and its interval.
+
+Pure functions of features. Images of one photo or lesion are not exchangeable, so the p-value and the interval draw and
+permute whole groups; each generated image is a group.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.images.distances import FloatArray, checked_pair
+
+INTERVAL_FROM = 8  # groups a side; halves of fewer say too little about how the groups vary
+BLOCK = 2048  # rows of a kernel matrix held at a time
+
+
+def kernel(x: FloatArray, y: FloatArray) -> FloatArray:
+    """(x·y / d + 1)³, the kernel of Binkowski et al. 2018: (n, d), (m, d) to (n, m), in float64."""
+    return (x.astype(np.float64) @ y.astype(np.float64).T / x.shape[1] + 1) ** 3
+
+
+def kernel_mean(x: FloatArray, y: FloatArray | None = None) -> float:
+    """Mean of the kernel over all pairs (x, y), or over the pairs of different rows of x; blockwise."""
+    other = x if y is None else y
+    total = sum(kernel(x[i : i + BLOCK], other).sum() for i in range(0, len(x), BLOCK))
+    if y is not None:
+        return float(total / (len(x) * len(y)))
+    itself = ((np.einsum("ij,ij->i", x, x, dtype=np.float64) / x.shape[1] + 1) ** 3).sum()
+    return float((total - itself) / (len(x) * (len(x) - 1)))
+
+
+def kid(x: FloatArray, y: FloatArray) -> float:
+    """Unbiased squared MMD of (n, d) and (m, d) features whose rows are independent; may be below zero."""
+    x, y = checked_pair(x, y)
+    return kernel_mean(x) + kernel_mean(y) - 2 * kernel_mean(x, y)
+
+
+@dataclass(frozen=True)
+class Units:
+    """The kernel summed within and between the groups of two samples, all that a test by group has to know.
+
+    `sums` (U, U) with zeros for pairs of one group: they say nothing about the distribution, and leaving them out keeps
+    the estimate unbiased; `sizes` (U,) images; the first `first` units are the first sample's. A group of both samples
+    (a photo that one image was translated from and another taken of) is two units, `twin` (U,) of each other; every
+    other unit is its own twin.
+    """
+
+    sums: FloatArray
+    sizes: FloatArray
+    first: int
+    twin: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None, groups_y: NDArray[Any] | None) -> Units:
+        x, y = checked_pair(x, y)
+        (names, code_x), (names_y, code_y) = (
+            (None, np.arange(len(v))) if g is None else np.unique(g, return_inverse=True)
+            for v, g in ((x, groups_x), (y, groups_y))
+        )
+        first = int(code_x.max()) + 1
+        code = np.concatenate([code_x, code_y + first])
+        order = np.argsort(code, kind="stable")
+        values = np.concatenate([x, y])[order]
+        sizes = np.bincount(code)
+        starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
+        columns = np.empty((len(values), len(sizes)))
+        for i in range(0, len(values), BLOCK):
+            columns[i : i + BLOCK] = np.add.reduceat(kernel(values[i : i + BLOCK], values), starts, axis=1)
+        sums = np.add.reduceat(columns, starts, axis=0)
+        every = np.arange(len(sizes))
+        twin = every.copy()
+        if names is not None and names_y is not None:
+            _, mine, theirs = np.intersect1d(names, names_y, assume_unique=True, return_indices=True)
+            twin[mine], twin[theirs + first] = theirs + first, mine
+        sums[every, every] = sums[every, twin] = 0
+        return cls(sums, sizes.astype(np.float64), first, twin)
+
+    @property
+    def groups(self) -> tuple[int, int]:
+        return self.first, len(self.sizes) - self.first
+
+    @property
+    def shared(self) -> NDArray[np.intp]:
+        """The first sample's units whose group the second sample has, too."""
+        return np.flatnonzero(self.twin[: self.first] >= self.first)
+
+    @property
+    def testable(self) -> bool:
+        """Are there enough arrangements for the most extreme, which stands beside its mirror image, to have p < 0.05?
+
+        Of groups of one sample alone four a side are asked for: two can never be told apart, three are too often.
+        """
+        both = len(self.shared)
+        n, m = (groups - both for groups in self.groups)
+        return min(self.groups) >= 4 and 2**both * math.comb(n + m, n) > 40
+
+    def observed(self) -> NDArray[np.bool_]:
+        """(U,): which units are the first sample's."""
+        return np.arange(len(self.sizes)) < self.first
+
+    def kid(self, first: NDArray[np.bool_], second: NDArray[np.bool_] | None = None) -> FloatArray:
+        """Unbiased KID between two choices of units, (B, U) each (the rest is the second), that share none and hold no
+        unit beside its twin: (B,)."""
+        a = first.astype(np.float64)
+        b = 1 - a if second is None else second.astype(np.float64)
+        sums_a, sums_b = a @ self.sums, b @ self.sums
+        n, m = a @ self.sizes, b @ self.sizes
+        pairs_a, pairs_b = n**2 - a @ self.sizes**2, m**2 - b @ self.sizes**2
+        pairs = n * m - (a * b[..., self.twin]) @ (self.sizes * self.sizes[self.twin])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            within = (sums_a * a).sum(-1) / pairs_a + (sums_b * b).sum(-1) / pairs_b
+            return np.asarray(within - 2 * (sums_a * b).sum(-1) / pairs)
+
+
+def kid_of_rows(x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None = None) -> float | None:
+    """Unbiased KID with pairs within a group of x left out; None where x holds a single group."""
+    units = Units.of(x, y, groups_x, None)
+    return float(units.kid(units.observed()[None])[0]) if min(units.groups) > 1 else None
+
+
+def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 999) -> float:
+    """P-value of the KID under permutation of whole groups, both sides keeping their number of images.
+
+    Valid for groups of unequal sizes when both sides hold equally many images: then every relabelling gives the
+    difference of the two mean embeddings the same variance (the sum over units of size² / n²). The two sides of a group
+    that both samples have are exchanged for each other.
+    """
+    shared = units.shared
+    alone = np.setdiff1d(np.arange(len(units.sizes)), [shared, units.twin[shared]])
+    limit = units.sizes[alone[alone < units.first]].sum()
+    chosen = np.zeros((permutations, len(units.sizes)), bool)
+    filled = np.zeros(permutations)
+    rows = np.arange(permutations)
+    for unit in rng.permuted(np.tile(alone, (permutations, 1)), axis=1).T:  # each joins the first side where it fits
+        fits = filled + units.sizes[unit] <= limit
+        chosen[rows, unit] = fits
+        filled += fits * units.sizes[unit]
+    chosen[:, shared] = rng.random((permutations, len(shared))) < 0.5
+    chosen[:, units.twin[shared]] = ~chosen[:, shared]
+    statistics = units.kid(chosen)
+    observed = units.kid(units.observed()[None])[0]
+    rounding = 1e-10 * np.abs(units.sums).sum() / units.sizes.sum() ** 2  # an arrangement may be the observed one
+    return float((1 + np.sum(statistics >= observed - rounding)) / (1 + permutations))
+
+
+def subsampling_interval(
+    units: Units, rng: np.random.Generator, draws: int = 999, level: float = 0.95
+) -> tuple[float, float] | None:
+    """Interval for the KID from half-samples of the groups (Politis & Romano 1994); None with under 8 groups a side.
+
+    A half drawn without replacement varies around the whole as the whole varies around the truth, so the deviations
+    need no scaling; and the halves, unlike a bootstrap, hold no image twice, so the estimate stays unbiased. Of b of n
+    groups the variance is (n - b) / b times the whole's: where n is odd, the lower and the upper half are drawn as
+    often as makes that one on average. A group of both samples is in both halves or in neither.
+    """
+    n, m = units.groups
+    if min(n, m) < INTERVAL_FROM:
+        return None
+    a, b = _halves(n, draws, rng), _halves(m, draws, rng)
+    b[:, units.twin[units.shared] - n] = a[:, units.shared]
+    neither = np.zeros((draws, n + m), bool)
+    a, b = (np.concatenate(sides, axis=1) for sides in ((a, neither[:, n:]), (neither[:, :n], b)))
+    whole = units.kid(units.observed()[None])[0]
+    deviations = units.kid(a, b) - whole
+    low, high = np.quantile(deviations, [(1 - level) / 2, (1 + level) / 2])
+    return float(whole - high), float(whole - low)
+
+
+def _halves(size: int, draws: int, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """(draws, size): half of the places each; of an odd number the upper half with probability upper / size."""
+    upper = (size + 1) // 2
+    count = upper - (rng.random(draws) * size >= upper) if size % 2 else np.full(draws, upper)
+    return rng.permuted(np.tile(np.arange(size), (draws, 1)), axis=1) < count[:, None]

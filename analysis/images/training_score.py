@@ -1,0 +1,79 @@
+"""Scores of a generator while it trains, against a fixed sample of its training images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.images.distances import BIASED_BELOW, Moments, mean_frechet, moments
+from analysis.images.features import Features, batches, checked, extract, source_of
+from analysis.images.kid import kernel_mean
+
+if TYPE_CHECKING:
+    from analysis.images.extractors import Extractor
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A fixed real set, with all that does not depend on what it is compared with computed once."""
+
+    features: Features
+    moments: list[Moments]
+    kernel_within: float
+
+    @classmethod
+    def of(cls, features: Features) -> Reference:
+        return cls(features, moments(features), kernel_mean(checked(features.values)))
+
+    def distances(self, generated: Features) -> dict[str, float]:
+        y = checked(generated.values, "The features of the generated images")
+        return {
+            "kid": self.kernel_within + kernel_mean(y) - 2 * kernel_mean(y, self.features.values),
+            "frechet": mean_frechet(self.moments, moments(generated)),
+        }
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """Scores generated images (M, H, W, 3) uint8 against the training images.
+
+    The result holds `kid` and, on the published Inception's features, `fid`; on any other, `frechet`.
+    """
+
+    extractor: Extractor
+    reference: Reference
+
+    def __call__(self, images: NDArray[np.uint8]) -> dict[str, float]:
+        found = self.reference.distances(extract(self.extractor, batches(images), len(images), progress=False))
+        return {"kid": found["kid"], "fid" if self.extractor.official else "frechet": found["frechet"]}
+
+
+def training_scorer(
+    images: NDArray[np.uint8],
+    *,
+    seed: int,
+    features_dir: Path | None,
+    weights: Path | None = None,
+    device: str = "cpu",
+) -> Scorer:
+    """The scorer of `train`, with the extractor that `auto` stands for.
+
+    At most 2,000 of the training images (N, H, W, 3), drawn by `seed`, are the reference: KID is unbiased, so more
+    would only narrow it.
+    """
+    from analysis.images import extractors
+
+    rows = np.arange(len(images))
+    if len(images) > BIASED_BELOW:
+        rows = np.sort(np.random.default_rng(seed).choice(len(images), BIASED_BELOW, replace=False))
+    reference_images = np.asarray(images[rows])
+    extractor = extractors.load("auto", calibration=reference_images, weights=weights, device=device)
+    features = extract(
+        extractor, batches(reference_images), len(rows), source=source_of(reference_images), folder=features_dir,
+        label="features of the training images",
+    )  # fmt: skip
+    return Scorer(extractor, Reference.of(features))
