@@ -14,7 +14,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The WSGI application.
 
     `config`: WORKSPACE (a Workspace; default: that of the environment), DATABASE_URL, ENTER_PER_MINUTE,
-    TRUSTED_PROXIES, and whatever else Flask knows. The database is created and migrated if need be.
+    TRUSTED_PROXIES, and any setting of Flask. The database is created and migrated as needed.
     """
     from flask import Flask
 

@@ -1,7 +1,7 @@
-"""Where answers are kept: SQLite with a write-ahead log and full synchronisation, or PostgreSQL by `DATABASE_URL`.
+"""The database: SQLite with a write-ahead log and full synchronisation, or PostgreSQL through `DATABASE_URL`.
 
 `Database.write()` is one transaction that is on disk when it returns; on SQLite it takes the write lock at its start
-(BEGIN IMMEDIATE), so that it never has to give up half-way. `Database.read()` sees one moment and blocks nobody.
+(BEGIN IMMEDIATE), so that it cannot fail half-way. `Database.read()` sees one snapshot and blocks no other session.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ from sqlalchemy.orm import Session
 from glimpse.files import GlimpseError
 from glimpse.workspace import SURVEY_SCHEMA, Workspace
 
-BUSY_MS = 30_000  # how long a writer waits for another one before it reports an error
+BUSY_MS = 30_000  # how long a writer waits for another before it reports an error
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class SurveyError(GlimpseError):
-    """The survey cannot do what was asked: a sentence that names what and the remedy."""
+    """An error of the survey: one sentence that names the cause and the remedy."""
 
 
 def parse_url(url: str) -> URL:
-    """Raises SurveyError for what is no database URL."""
+    """Raises SurveyError unless this is a database URL."""
     try:
         return make_url(url)
     except (exc.ArgumentError, ValueError) as error:
@@ -45,7 +45,7 @@ def make_engine(url: str) -> Engine:
             parsed = parsed.set(drivername="postgresql+psycopg")
         if parsed.get_backend_name() == "sqlite" and parsed.database and parsed.database != ":memory:":
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-            with suppress(OSError):  # there already; or SQLite says better what is wrong
+            with suppress(OSError):  # exists; or SQLite reports the reason
                 os.close(os.open(parsed.database, os.O_CREAT | os.O_EXCL, 0o600))  # for the owner alone, as its log
         engine = create_engine(parsed, pool_size=16, max_overflow=32, pool_pre_ping=parsed.drivername != "sqlite")
     except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
@@ -71,15 +71,15 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 class Database:
-    """The two ways to a database: `read()` and `write()`, each a session for a `with` statement."""
+    """A database with two kinds of session, `read()` and `write()`, each for a `with` statement."""
 
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = make_engine(url)
         self._writing = self.engine.execution_options(glimpse_write=True)
         self._writing_soon = self.engine.execution_options(glimpse_write="soon")
-        # SQLite has one writer at a time, and those who wait for it sleep and look again: threads of this process queue
-        # instead, so that the next one starts the moment the last one ends.
+        # SQLite has one writer at a time, and others poll for the lock: threads of this process queue instead, so that
+        # the next one starts as soon as the last one ends.
         self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
         weakref.finalize(self, self.engine.dispose)  # its connections close with it
 
@@ -92,9 +92,9 @@ class Database:
     def write(self, *, durable: bool = True) -> Iterator[Session]:
         """Commits when the block ends, rolls back when it raises.
 
-        Not `durable`: on disk with the next transaction that is. It survives the death of this process, not that of
-        the machine, and keeps nobody waiting for the disk. Where the block has set `session.info["erased"]`, what it
-        deleted is in no file of a SQLite database any more.
+        Not `durable`: on disk with the next durable transaction; it survives a crash of this process but not of the
+        machine, and does not wait for the disk. After a block that sets `session.info["erased"]`, the deleted data is
+        in no file of a SQLite database any more.
         """
         with self._turn:
             with Session(self._writing if durable else self._writing_soon) as session, session.begin():
@@ -107,7 +107,7 @@ class Database:
     def _empty_log(self) -> None:
         """Deleted text is overwritten in the database (secure_delete), but its write-ahead log holds older pages.
 
-        Waits for whoever reads older pages still, writers with it, but not for long; then the next erasure does it.
+        Waits at most 2 s for sessions that read older pages (writers wait, too), else leaves it to the next erasure.
         """
         connection = self.engine.raw_connection()
         try:
@@ -144,9 +144,9 @@ def alembic_config(url: str) -> Any:
 
 
 def current(url: str) -> str | None:
-    """The revision that the database is at; None for an empty one, or a file that is not there, which stays away.
+    """The database's schema revision; None for an empty database or a missing file, which is not created.
 
-    Raises SurveyError where it cannot be reached.
+    Raises SurveyError when it cannot be reached.
     """
     from alembic.runtime.migration import MigrationContext
 
@@ -164,7 +164,7 @@ def current(url: str) -> str | None:
 
 
 def current_if_known(url: str) -> str | None:
-    """`current`, of a database that this version can migrate. Raises SurveyError for one of a newer schema."""
+    """`current` of a database that this version can migrate. Raises SurveyError for a newer schema."""
     from alembic.script import ScriptDirectory
 
     found = current(url)
@@ -180,7 +180,7 @@ def current_if_known(url: str) -> str | None:
 def upgrade(url: str) -> tuple[str | None, str]:
     """Bring the database to this version's schema; returns the revisions before and after.
 
-    Raises SurveyError for a database of a newer schema, or one that cannot be opened or written.
+    Raises SurveyError for a newer schema, or a database that cannot be opened or written.
     """
     from alembic import command
 

@@ -1,4 +1,4 @@
-"""Which language a page speaks: the one chosen, else the best that browser and study have in common."""
+"""The language of a page: the one chosen, else the browser's first choice among the study's languages."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ def init_app(app: Flask) -> None:
 
 
 def offer(languages: tuple[str, ...], chosen: str | None = None) -> None:
-    """From here on, this request speaks one of `languages`: `chosen`, or ?lang=..., or what the browser asks for."""
-    wish = request.args.get("lang") or chosen
+    """Set the language of this request, one of `languages`: ?lang=..., else `chosen`, else the browser's choice."""
+    asked = request.args.get("lang") or chosen
     g.languages = languages
-    wishes = [wish or "", *(value.partition("-")[0].lower() for value, _ in request.accept_languages)]
-    g.language = next((wish for wish in wishes if wish in languages), languages[0])
+    preferred = [asked or "", *(value.partition("-")[0].lower() for value, _ in request.accept_languages)]
+    g.language = next((code for code in preferred if code in languages), languages[0])
 
 
 def language() -> str:
@@ -37,11 +37,11 @@ def shown(text: Text) -> str:
 
 
 def language_link(code: str) -> str:
-    """This page in another language, with its query string as it is otherwise."""
+    """This page in another language, with the rest of its query string."""
     return "?" + urlencode([*((k, v) for k, v in request.args.items(multi=True) if k != "lang"), ("lang", code)])
 
 
 def minutes(study: StudyFile) -> int:
-    """About how long the trials take: fixation, image, mask, and a second and a half to answer and go on."""
+    """The approximate duration of the trials: fixation, image, mask, and 1.5 s to answer and continue."""
     image_ms = sum(study.exposure_ms) / 2 + study.fixation_ms + (study.mask_ms if study.mask else 0) + 1500
     return max(2, round((study.trials.total * image_ms + 60_000) / 60_000))

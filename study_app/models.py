@@ -1,4 +1,4 @@
-"""What the survey remembers, as tables. Nothing here identifies a person but `ExternalIdentity`, kept apart on purpose.
+"""The tables of the survey. Only `ExternalIdentity` identifies a person; it is kept apart on purpose.
 
 A study has versions (its file may be amended in the open); a participant belongs to the version they consented to and
 keeps its SHA-256. Trials are drawn when a participant enters; an answer fills its trial's row once and is never
@@ -30,8 +30,8 @@ from sqlalchemy.types import TypeDecorator
 
 STUDY_STATES = ("open", "paused", "closed")
 MODES = ("fixed", "staircase", "unlimited")
-# `working` until the last answer is saved. `returned` and `timed-out` free their place; `withdrawn` has no data left.
-# Whether a participant is simulated is a mark of its own (`Participant.simulated`): a bot can finish, too.
+# `working` until the last answer is saved. `returned` and `timed-out` free their place; `withdrawn` data is erased.
+# `Participant.simulated` is independent of the state: simulated participants finish, too.
 PARTICIPANT_STATES = ("working", "finished", "returned", "timed-out", "screened-out", "no-consent", "withdrawn")
 FREED = ("returned", "timed-out")  # until they come back
 GAVE_BACK = (*FREED, "screened-out")  # their images are not counted as shown (`Stimulus.shown`)
@@ -39,7 +39,7 @@ TRIAL_KINDS = ("scored", "spare", "catch")
 
 
 class Moment(TypeDecorator[datetime]):
-    """A moment in UTC, stored as ISO 8601 text of fixed width: it sorts, and reads the same in every database."""
+    """A UTC time, stored as ISO 8601 text of fixed width: it sorts, and is the same in every database."""
 
     impl = String(24)
     cache_ok = True
@@ -84,7 +84,7 @@ def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
 
 
 class StimulusSet(Base):
-    """A stimulus set as it was when it was loaded; publishing it again makes another row with another SHA-256."""
+    """A stimulus set as loaded; a set published again has another SHA-256 and gets its own row."""
 
     __tablename__ = "stimulus_set"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -106,14 +106,14 @@ class Stimulus(Base):
     kind: Mapped[str] = mapped_column(String(8))  # scored | practice | catch
     sha256: Mapped[str] = mapped_column(String(64))
     origin: Mapped[dict[str, Any]]
-    shown: Mapped[int] = mapped_column(default=0, server_default="0")  # how many people have seen it, or soon will
-    shown_simulated: Mapped[int] = mapped_column(default=0, server_default="0")  # and how many bots
+    shown: Mapped[int] = mapped_column(default=0, server_default="0")  # participants who have seen it or are about to
+    shown_simulated: Mapped[int] = mapped_column(default=0, server_default="0")  # the same for simulated participants
     set: Mapped[StimulusSet] = relationship(back_populates="stimuli")
     __table_args__ = (UniqueConstraint("set_id", "public_id"),)
 
 
 class StimulusImage(Base):
-    """The PNG itself, so that a running study needs nothing but its database, whatever is published meanwhile."""
+    """The PNG itself: a running study needs only its database, whatever is published meanwhile."""
 
     __tablename__ = "stimulus_image"
     stimulus_id: Mapped[int] = mapped_column(ForeignKey("stimulus.id"), primary_key=True)
@@ -150,7 +150,7 @@ class StudyVersion(Base):
 
 
 class StudySet(Base):
-    """Which stimulus sets a version of a study allots people to, and how many people at most."""
+    """A stimulus set of a study version, and its quota of participants."""
 
     __tablename__ = "study_set"
     version_id: Mapped[int] = mapped_column(ForeignKey("study_version.id"), primary_key=True)
@@ -163,7 +163,7 @@ class StudySet(Base):
 class Participant(Base):
     __tablename__ = "participant"
     id: Mapped[int] = mapped_column(primary_key=True)
-    public_id: Mapped[str] = mapped_column(String(16), unique=True)  # in views and exports; opens nothing
+    public_id: Mapped[str] = mapped_column(String(16), unique=True)  # in views and exports; not a credential
     token: Mapped[str] = mapped_column(String(32), unique=True)  # the credential in /p/TOKEN/
     withdrawal_token: Mapped[str] = mapped_column(String(32), unique=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"))
@@ -171,7 +171,9 @@ class Participant(Base):
     set_id: Mapped[int | None] = mapped_column(ForeignKey("stimulus_set.id"))  # none before consent
     state: Mapped[str] = mapped_column(String(12), default="working")
     simulated: Mapped[bool] = mapped_column(default=False)
-    away: Mapped[bool] = mapped_column(default=False, server_default=false())  # left: see `entering.give_back_left`
+    away: Mapped[bool] = mapped_column(
+        default=False, server_default=false()
+    )  # inactive: see `allocation.give_back_left`
     stage: Mapped[str] = mapped_column(String(16), default="questions")  # questions, device, trials, comment, end
     seed: Mapped[int | None]  # below 2**31, of the draw of images, order and exposures
     language: Mapped[str] = mapped_column(String(8))
@@ -195,7 +197,7 @@ class Participant(Base):
 
 
 class ExternalIdentity(Base):
-    """Who sent a participant: the only table with an identifier from outside, never joined by the views."""
+    """The platform that sent a participant: the only table with an external identifier, never joined by the views."""
 
     __tablename__ = "external_identity"
     participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"), primary_key=True)
@@ -215,11 +217,11 @@ class Trial(Base):
     participant_id: Mapped[int] = mapped_column(ForeignKey("participant.id"))
     position: Mapped[int]  # 1, 2, ...
     kind: Mapped[str] = mapped_column(String(8), default="scored")
-    replaces: Mapped[int | None]  # of a spare trial: the position of the trial whose exposure went wrong
+    replaces: Mapped[int | None]  # of a spare trial: the position of the trial with the wrong exposure
     stimulus_id: Mapped[int] = mapped_column(ForeignKey("stimulus.id"), index=True)
     nonce: Mapped[str] = mapped_column(String(24), unique=True)  # the image's name in its URL
     exposure_ms_planned: Mapped[float | None]  # none: until answered (unlimited), or not yet decided (staircase)
-    begun: Mapped[int] = mapped_column(default=0)  # how often a page announced that it starts this trial
+    begun: Mapped[int] = mapped_column(default=0)  # how often a page announced the start of this trial
     answer: Mapped[str | None] = mapped_column(String(9))  # real | generated
     exposure_ms_actual: Mapped[float | None]
     response_time_ms: Mapped[float | None]

@@ -1,4 +1,4 @@
-"""What keeps the survey closed to others: headers, limits, and a secret key of its own."""
+"""Security: response headers, rate limits, and the secret key."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def init_app(app: Flask) -> None:
 
 
 class _Scheme:
-    """What X-Forwarded-Proto says is http or https, or it is not believed: addresses are made of it."""
+    """Accept only http and https from X-Forwarded-Proto: addresses are built from it."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -50,15 +50,15 @@ class _Scheme:
 
 
 def secret_key(path: Path) -> bytes:
-    """The key in `path`, made on first start; mode 0600 whoever made it. Two servers that start together agree on one.
+    """The key in `path`, made on first start, always with mode 0600. Two servers that start together use the same one.
 
-    Raises SurveyError for a key that is too short to keep anything secret.
+    Raises SurveyError for a key that is too short.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
-        for _ in range(50):  # another process may have made it a moment ago, and not yet filled it
+        for _ in range(50):  # another process may have just created it and not yet written it
             if key := path.read_bytes():
                 break
             time.sleep(0.02)
@@ -79,7 +79,7 @@ def secret_key(path: Path) -> bytes:
 
 
 def refuse_null() -> None:
-    """404 for a null character in an address: PostgreSQL takes none, and nothing here has one in its name."""
+    """404 for a null character in an address: PostgreSQL accepts none."""
     if "\0" in request.path or b"%00" in request.query_string:
         abort(404)
 
@@ -100,9 +100,9 @@ def add_headers(response: Response) -> Response:
 
 
 class Limit:
-    """At most `per_minute` events a key in any minute, counted in memory that worker processes share once they fork.
+    """At most `per_minute` events per key in any minute, counted in memory shared by forked worker processes.
 
-    Each key has a row for the moments of its last events, found by a hash that only this server knows: no key is kept.
+    Each key has a row with the times of its last events, found by a keyed hash: the key itself is not stored.
     """
 
     def __init__(self, per_minute: int) -> None:

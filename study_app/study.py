@@ -1,7 +1,7 @@
 """A study: its stimulus sets, trials, questions and texts, with the defaults of everything the file leaves out.
 
-A text is a string, or a table of strings by language (`{en = "...", de = "..."}`). A string that Glimpse brings itself
-is translated; one of yours is shown as it is.
+A text is a string, or a table of strings by language (`{en = "...", de = "..."}`). Built-in texts are translated; texts
+of the study file are shown as written.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ class Trials:
     count: int = 20
     real_share: float = 0.5
     catch: int = 0  # attention trials with an unmistakable image
-    catch_wrong: int = 0  # who gets more of them wrong is excluded from the results: stated here, before anybody comes
-    spare: int = 0  # at most so many trials whose exposure went wrong are replaced at the end
-    block: int = 0  # a pause after each so many trials
+    catch_wrong: int = 0  # participants with more of them wrong are excluded: fixed before the study starts
+    spare: int = 0  # at most this many trials with a wrong exposure are replaced at the end
+    block: int = 0  # a pause after every so many trials; 0: none
 
     @property
     def total(self) -> int:
-        """How many images a participant sees, but for practice and spare ones."""
+        """The number of images that a participant sees, without practice and spare trials."""
         return self.count + self.catch
 
 
 @dataclass(frozen=True)
 class Completion:
-    """What a crowd platform wants to see: codes, and where to send people (`{code}` in `url` is replaced)."""
+    """A crowd platform's completion codes, and the address participants return to (`{code}` in `url` is replaced)."""
 
     url: str = ""
     code: str = ""
@@ -58,7 +58,7 @@ class Completion:
     no_consent_code: str = ""
 
 
-def _(text: str) -> str:  # marks a text for the translators; it is translated where it is shown
+def _(text: str) -> str:  # marks a text for translation; it is translated where it is shown
     return text
 
 
@@ -82,15 +82,15 @@ QUESTIONS = (
 
 @dataclass(frozen=True)
 class StudyFile:
-    """A study, complete: what is not in the file has its default here."""
+    """A complete study: the study file's values, and the defaults for the others."""
 
     slug: str
     sets: tuple[SetEntry, ...]
     title: Text = TITLE
-    about: Text = ""  # shown above the consent, in the place of our own words
-    consent: Text = ""  # the sentence consented to; none: ours
-    contact: str = ""  # whom participants may write to
-    debrief: Text = ""  # none: ours
+    about: Text = ""  # shown above the consent; none: the built-in text
+    consent: Text = ""  # the sentence agreed to; none: the built-in one
+    contact: str = ""  # an address for participants' questions
+    debrief: Text = ""  # none: the built-in text
     languages: tuple[str, ...] = LANGUAGES
     mode: str = "fixed"
     exposure_ms: tuple[int, int] = (2000, 3000)
@@ -99,7 +99,7 @@ class StudyFile:
     mask_ms: int = 300
     practice: int = 2
     comment: bool = True
-    retention_days: int = 180  # after this, nothing is kept that leads from the answers to the person
+    retention_days: int = 180  # after this, links and IDs are erased: answers can no longer be traced to a person
     trials: Trials = field(default_factory=Trials)
     questions: tuple[Question, ...] = QUESTIONS
     completion: Completion = field(default_factory=Completion)
@@ -117,7 +117,7 @@ class StudyFile:
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> StudyFile:
-        """What `as_dict` gave (lists where JSON has them)."""
+        """The inverse of `as_dict`, also after a round trip through JSON."""
         return cls(
             **{
                 **value,
@@ -142,7 +142,7 @@ def say(text: Text, language: str, translate: Callable[[str], str] = str) -> str
 
 
 def default_study(names: Sequence[str], slug: str | None = None) -> StudyFile:
-    """A sensible study of these stimulus sets: that of the paper, 20 trials of 2-3 s, 10 real and 10 generated."""
+    """The paper's study with these stimulus sets: 20 trials of 2-3 s, 10 real and 10 generated."""
     joined = "-".join(names)
     return StudyFile(
         slug=slug or (joined if len(joined) <= 40 else f"{names[0][:32]}-and-{len(names) - 1}-more"),

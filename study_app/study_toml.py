@@ -19,7 +19,7 @@ from study_app.study import LANGUAGES, LARGEST_QUOTA, QUESTIONS, Completion, Que
 
 
 class _Table:
-    """A TOML table that is read key by key; every complaint names the file and the key."""
+    """A TOML table that is read key by key; every error names the file and the key."""
 
     def __init__(self, value: Any, where: str, path: str = "") -> None:
         self.where, self.path = where, path
@@ -79,12 +79,12 @@ def _is_text(value: Any) -> bool:
 
 
 def read_study(path: Path) -> StudyFile:
-    """The study in a TOML file. Raises SurveyError naming the file and the key for everything that is wrong."""
+    """The study in a TOML file. Raises SurveyError naming the file and the key that is wrong."""
     try:
         return parse_study(tomllib.loads(path.read_text("utf-8-sig")), str(path))
     except FileNotFoundError:
         raise SurveyError(f"There is no study file {path}: check the path.") from None
-    except (ValueError, RecursionError) as error:  # no UTF-8, no TOML; numbers or nesting beyond all measure
+    except (ValueError, RecursionError) as error:  # not UTF-8 or TOML; numbers or nesting out of range
         raise SurveyError(f"{path} is not readable as TOML ({error}).") from None
 
 
@@ -134,7 +134,7 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
 
 
 def _refuse_idle(table: _Table, study: StudyFile) -> None:
-    """Raises SurveyError for a key that does nothing in this study: whoever wrote it expects that it does."""
+    """Raises SurveyError for a key without effect in this study: its author expects one."""
     trials, free = study.trials, study.mode == "unlimited"
     for key, idle, why in (
         ("exposure_ms", free and "exposure_ms" in table.value, 'with `mode = "unlimited"`'),
@@ -147,7 +147,7 @@ def _refuse_idle(table: _Table, study: StudyFile) -> None:
         ),
     ):  # fmt: skip
         if idle:
-            raise SurveyError(f"{table.where}: `{key}` does nothing {why}. Leave it out, or change the other.")
+            raise SurveyError(f"{table.where}: `{key}` has no effect {why}: remove one of the two.")
 
 
 def _is_slug(value: Any) -> bool:
@@ -161,7 +161,7 @@ def _sets(table: _Table) -> tuple[SetEntry, ...]:
         if name is None:
             raise SurveyError(f"{table.where}: `{entry.path}name` is missing: the name of a stimulus set.")
         if name in [other.name for other in entries]:
-            raise SurveyError(f"{table.where}: `{entry.path}name` is '{name}', which is there already.")
+            raise SurveyError(f"{table.where}: `{entry.path}name` is '{name}', which is already used.")
         quota = entry.get(
             "quota", None, f"a whole number from 1 to {LARGEST_QUOTA}", lambda v: _whole(v) and 1 <= v <= LARGEST_QUOTA
         )
@@ -199,7 +199,7 @@ def _questions(table: _Table) -> tuple[Question, ...]:
         if key is None or not text:
             raise SurveyError(f"{table.where}: `{entry.path}{'text' if key else 'key'}` is missing.")
         if key in [question.key for question in questions]:
-            raise SurveyError(f"{table.where}: `{entry.path}key` is '{key}', which is there already.")
+            raise SurveyError(f"{table.where}: `{entry.path}key` is '{key}', which is already used.")
         screen_out = entry.get(
             "screen_out", [], "a list of some of the `options`",
             partial(_are_among, options),
@@ -219,7 +219,7 @@ def _completion(table: _Table) -> Completion:
     if "{code}" in url and not codes["code"]:
         raise SurveyError(f"{table.where}: `completion.code` is missing: `completion.url` has a place for it.")
     for key in ("screened_out_code", "no_consent_code"):
-        if codes[key] and url and "{code}" not in url:  # the platform could not tell these people from the finished
+        if codes[key] and url and "{code}" not in url:  # the platform would take these people for finished
             raise SurveyError(f"{table.where}: `completion.{key}` needs a place for it, {{code}}, in `completion.url`.")
     table.done()
     return Completion(url=url, **codes)

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 def copy(source: Path, target: Path) -> int:
     """Copy a live SQLite database as it is at one moment, check the copy, and put it in place; returns its answers.
 
-    Raises SurveyError when the copy is not sound, or `target` holds something else; `target` is then as it was.
+    Raises SurveyError when the copy is damaged, or `target` is another file; `target` is then unchanged.
     """
     import sqlite3
     from contextlib import closing
@@ -54,25 +54,25 @@ def copy(source: Path, target: Path) -> int:
     if target.exists() and target.samefile(source):
         raise SurveyError(f"{target} is the database itself: name another file for the copy.")
     if target.exists() and not _is_sqlite(target):
-        raise SurveyError(f"{target} is there and is no earlier copy: name another file.")
+        raise SurveyError(f"{target} exists and is not an earlier copy: name another file.")
     try:
         with (
             atomic_file(target) as temporary,
             closing(sqlite3.connect(f"file:{quote(str(source))}?mode=ro", uri=True)) as live,
             closing(sqlite3.connect(temporary)) as new,
         ):
-            live.backup(new)  # all pages in one step: one moment, also under writing
-            new.execute("PRAGMA journal_mode=DELETE")  # one file, whole in itself
+            live.backup(new)  # all pages in one step: a consistent snapshot, also while others write
+            new.execute("PRAGMA journal_mode=DELETE")  # a single file, without a log
             problems = [row[0] for row in new.execute("PRAGMA integrity_check")]
             if problems != ["ok"]:
                 raise sqlite3.DatabaseError(problems[0])
             (answers,) = new.execute("SELECT COUNT(*) FROM trial WHERE answer IS NOT NULL").fetchone()
     except sqlite3.Error as error:
         raise SurveyError(
-            f"No sound copy of {source} can be made ({' '.join(str(error).split())}): nothing was written. Check the "
-            "disk; if the database is damaged, go on from an earlier copy."
+            f"{source} cannot be copied ({' '.join(str(error).split())}): nothing was written. Check the "
+            "disk; if the database is damaged, restore an earlier copy."
         ) from None
-    target.chmod(source.stat().st_mode & 0o777)  # whoever may not read the database may not read its copy
+    target.chmod(source.stat().st_mode & 0o777)  # the copy is no more readable than the database
     return int(answers)
 
 

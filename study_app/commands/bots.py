@@ -1,8 +1,8 @@
 """A simulated participant: it takes the survey over HTTP as a browser does, and judges by signal detection theory.
 
-A bot sees only what a browser sees. It recognises an image by the SHA-256 of the bytes it was sent, in a table of
-truths read from the local workspace: nothing that the server sends says what an image is. The image of an attention
-trial it knows when it sees it, as people do, whatever its sensitivity; only a lapse misses it.
+A bot sees only what a browser sees. It looks up the SHA-256 of the received bytes in a table of truths read from the
+local workspace: the server never sends the truth. It recognises the image of an attention trial by its colours,
+whatever its sensitivity; only lapses miss it.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import numpy as np
 
 from glimpse.files import sha256_bytes
 from study_app.database import SurveyError
-from study_app.participant.attention import is_catch
+from study_app.participant.attention import is_attention_image
 
 FRAME_MS = 1000 / 60
-TIME_CONSTANT_MS = 300.0  # how fast a bot's sensitivity grows with the exposure: 63 % of it in this time, 99.9 % in 2 s
-PATIENCE = 24  # waits of 5 s for a server that is busy or limits entries
+TIME_CONSTANT_MS = 300.0  # a bot reaches 63 % of its sensitivity at this exposure, 99.9 % at 2 s
+PATIENCE = 24  # retries, 5 s apart, of a busy or rate-limited request
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Observer:
         return float(self.sensitivity * -np.expm1(-exposure_ms / TIME_CONSTANT_MS))
 
     def answer(self, truth: str, exposure_ms: float, rng: np.random.Generator) -> str:
-        """Says 'generated' when the evidence, N(±d'/2, 1), is above the criterion; sees what a catch trial is.
+        """Says 'generated' when the evidence, N(±d'/2, 1), is above the criterion; recognises attention trials.
 
         `truth`: real, generated, or catch (an unmistakable image, generated).
         """
@@ -82,8 +82,8 @@ def take_part(
     """Go through the study from its address to the debrief; returns how many trials were answered.
 
     `truths`: SHA-256 of an image's bytes to its truth (real, generated, catch). `wait` is called with the milliseconds
-    that a person would take; None goes on at once. Raises SurveyError when the study takes nobody, or shows an image
-    that nobody knows.
+    that a person would take; None goes on at once. Raises SurveyError when the study is not open, or shows an unknown
+    image.
     """
     paced = wait or (lambda ms: None)
     address = f"/study/{quote(slug, safe='')}/"
@@ -92,10 +92,12 @@ def take_part(
     if page.status == 404:
         raise SurveyError(f"There is no study '{slug}' at that address: check its name, and --url if you gave one.")
     if page.status != 200:
-        raise SurveyError(f"The study '{slug}' takes nobody at the moment (it answered {page.status}): open it first.")
+        raise SurveyError(f"The study '{slug}' is not open (it answered {page.status}): open it first.")
     entered = _patiently(http, f"{address}enter{query}", form={"consent": "yes"}, paced=wait)
     if entered.status != 303:
-        raise SurveyError(f"The study '{slug}' does not let anybody in (it answered {entered.status}).")
+        raise SurveyError(
+            f"The study '{slug}' admits no participants (it answered {entered.status}): check its state and quotas."
+        )
     home = urlsplit(entered.location).path
     http(home)
     http(f"{home}questions", form={})
@@ -104,7 +106,7 @@ def take_part(
     answered, fetched = 0, dict[str, bytes]()  # the next image is fetched while the current one is judged, as pages do
     while not trial.get("done"):
         image = fetched.get(trial["image"]) or http(trial["image"]).body
-        truth = truths.get(sha256_bytes(image)) or ("catch" if is_catch(image) else None)
+        truth = truths.get(sha256_bytes(image)) or ("catch" if is_attention_image(image) else None)
         if truth is None:
             raise SurveyError(
                 "The server shows an image that this workspace does not hold: run `simulate` with the workspace (or "
@@ -121,13 +123,13 @@ def take_part(
 
 
 def _judge(trial: Mapping[str, Any], truth: str, observer: Observer, rng: np.random.Generator) -> dict[str, Any]:
-    pondered = observer.response_time(rng)
+    thinking_ms = observer.response_time(rng)
     exposure = trial["exposure_ms"]
-    if exposure is None:  # until answered
-        seen, response = pondered, pondered
+    if exposure is None:  # shown until answered
+        seen, response = thinking_ms, thinking_ms
     else:
         seen = max(1, round(exposure / FRAME_MS)) * FRAME_MS
-        response = seen + pondered
+        response = seen + thinking_ms
     return {
         "trial": trial["trial"], "answer": observer.answer(truth, seen, rng), "exposure_ms": round(seen, 2),
         "response_time_ms": round(response, 2), "dropped_frames": 0, "focus_lost": False,
@@ -147,7 +149,7 @@ def _patiently(
     http: Http, path: str, *, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None,
     paced: Callable[[float], None] | None,
 ) -> Reply:  # fmt: skip
-    """The same request again while the server limits entries or is busy; what it answers in the end."""
+    """Repeat a request while the server is busy or limits the rate; returns the last reply."""
     import time
 
     for _ in range(PATIENCE):

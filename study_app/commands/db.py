@@ -1,4 +1,4 @@
-"""`study_app db upgrade | current`: the schema of the database, for those who want to move it by hand."""
+"""`study_app db upgrade | current`: migrate the database by hand, or print its schema."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`study_app forget`: erase one person's data on request, or what has outlived the studies' retention periods."""
+"""`study_app forget`: erase one person's data on request, or anonymise data past its retention period."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     with open_database(workspace).write() as session:
         if args.expired:
             count = withdrawal.forget(session, models.now())
-            print(f"{count} participants have outlived the retention period of their study: links and IDs erased.")
+            print(f"The retention period of {count} participants is over: their links and IDs are erased.")
             return
         found = _found(session, args)
         if args.show:

@@ -1,7 +1,7 @@
-"""`study_app load`: take stimulus sets into the database and open a study of them.
+"""`study_app load`: store stimulus sets in the database and open a study with them.
 
-A study that has participants is never changed silently: `--amend` adds a version for those who come from now on, and
-those who came before keep theirs.
+A study that has participants is never changed silently: `--amend` adds a version for new participants; earlier ones
+keep theirs.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def load(args: argparse.Namespace, workspace: Workspace) -> None:
     with database.Database(workspace.database_url).write() as session:
         rows = [store_set(session, one) for one in published]
         for stored in rows:
-            store_catches(session, stored, study.trials.catch)
+            store_attention_images(session, stored, study.trials.catch)
         study = replace(
             study,
             sets=tuple(replace(entry, sha256=row.sha256) for entry, row in zip(study.sets, rows, strict=True)),
@@ -94,7 +94,7 @@ def _published(workspace: Workspace, name: str) -> PublishedSet:
 
 
 def _check_enough(one: PublishedSet, study: StudyFile) -> None:
-    """Raises SurveyError unless the set has as many images of each class, and for practice, as a participant sees."""
+    """Raises SurveyError unless the set has enough images of each class, and for practice, for one participant."""
     from study_app.database import SurveyError
 
     real = round(study.trials.count * study.trials.real_share)
@@ -114,7 +114,7 @@ def _check_enough(one: PublishedSet, study: StudyFile) -> None:
 
 
 def store_set(session: Session, one: PublishedSet) -> StimulusSet:
-    """The row of a published set, with its images; the one that is there already where the hash is the same."""
+    """The row of a published set, stored with its images unless a set with this hash exists already."""
     from sqlalchemy import select
 
     from study_app import models
@@ -126,7 +126,7 @@ def store_set(session: Session, one: PublishedSet) -> StimulusSet:
         name=one.name, sha256=one.sha256, label=one.label, height=one.height, width=one.width
     )  # fmt: skip
     session.add(row)
-    for stimulus in one.stimuli:  # the manifest is sorted by its random IDs: the order of rows says nothing
+    for stimulus in one.stimuli:  # the manifest is sorted by random IDs: row order reveals nothing
         image = models.Stimulus(
             set=row, public_id=stimulus.id, truth=stimulus.truth, kind="practice" if stimulus.practice else "scored",
             sha256=stimulus.sha256, origin=stimulus.origin,
@@ -139,8 +139,8 @@ def store_set(session: Session, one: PublishedSet) -> StimulusSet:
     return row
 
 
-def store_catches(session: Session, row: StimulusSet, count: int) -> None:
-    """Give the set its first `count` images for attention trials; those that are there already stay."""
+def store_attention_images(session: Session, row: StimulusSet, count: int) -> None:
+    """Add images for attention trials to the set until it has `count`."""
     import secrets
 
     import numpy as np
@@ -149,11 +149,13 @@ def store_catches(session: Session, row: StimulusSet, count: int) -> None:
     from glimpse.files import sha256_bytes
     from glimpse.stimuli import encode_png
     from study_app import models
-    from study_app.participant.attention import catch_image
+    from study_app.participant.attention import attention_image
 
     there = session.scalar(select(func.count(models.Stimulus.id)).filter_by(set_id=row.id, kind="catch")) or 0
     for number in range(there, count):
-        png = encode_png(catch_image(row.height, row.width, np.random.default_rng([int(row.sha256[:15], 16), number])))
+        png = encode_png(
+            attention_image(row.height, row.width, np.random.default_rng([int(row.sha256[:15], 16), number]))
+        )
         image = models.Stimulus(
             set=row, public_id=secrets.token_hex(12), truth="generated", kind="catch", sha256=sha256_bytes(png),
             origin={"catch": number},
@@ -165,7 +167,7 @@ def store_catches(session: Session, row: StimulusSet, count: int) -> None:
 
 
 def store_study(session: Session, study: StudyFile, sets: list[StimulusSet], *, amend: bool) -> str:
-    """Open the study, or a new version of it; returns what was done, as a sentence.
+    """Open the study, or a new version of it; returns a sentence that says which.
 
     Raises SurveyError when the study has participants and would change, unless `amend`.
     """
@@ -184,7 +186,7 @@ def store_study(session: Session, study: StudyFile, sets: list[StimulusSet], *, 
         if people and not amend:
             raise SurveyError(
                 f"The study '{study.slug}' has {people} participants and would change: give the changed study another "
-                "`slug`, or add --amend to change it for those who come from now on."
+                "`slug`, or add --amend to change it for new participants."
             )
     new = row is None
     if row is None:

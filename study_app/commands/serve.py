@@ -1,8 +1,8 @@
-"""`study_app serve`: the survey behind a server for production: waitress for SQLite, gunicorn's workers for PostgreSQL.
+"""`study_app serve`: the survey on a production server: waitress for SQLite, gunicorn for PostgreSQL.
 
-SQLite has one writer at a time, so one process with threads is as fast as it gets; PostgreSQL takes several processes.
-On SIGTERM or Ctrl-C both stop taking requests, finish those at hand, and go. No access log is written: no IP address
-is stored anywhere.
+SQLite has one writer at a time, so one process with threads is fastest; PostgreSQL is used by several processes. On
+SIGTERM or Ctrl-C both stop accepting requests, answer those they have, and exit. There is no access log: no IP address
+is stored.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 DAY_S = 24 * 3600.0
 RETRY_S = 600.0
-DRAIN_S = 5.0  # for requests that were read before the server was told to stop
-MOST_ENTER = 10_000  # far more than one server takes in a minute
+DRAIN_S = 5.0  # for requests that were read before the server was stopped
+MOST_ENTER = 10_000  # far more than one server can handle in a minute
 CONNECTIONS = 4000  # open at once in one process
 
 
@@ -95,16 +95,16 @@ def _waitress(app: Flask, args: argparse.Namespace) -> None:
 
     threads = Threads()
     threads.set_thread_count(args.threads)
-    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # a line for every request that waits a moment
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it logs every request that waits
     server = create_server(
         app, host=args.host, port=args.port, ident=None, _dispatcher=threads,
-        connection_limit=CONNECTIONS, asyncore_use_poll=True,  # browsers keep theirs open; select() stops at 1024
-        max_request_body_size=2 * UPLOAD,  # else up to a gigabyte is taken in before the application can refuse it
+        connection_limit=CONNECTIONS, asyncore_use_poll=True,  # browsers keep theirs open; select() allows 1024
+        max_request_body_size=2 * UPLOAD,  # default: 1 GB
         clear_untrusted_proxy_headers=args.trusted_proxies == 0,  # else ProxyFix judges them
     )  # fmt: skip
 
     def stop(*_: Any) -> None:
-        raise SystemExit  # waitress then reads nothing more, and shuts its threads down
+        raise SystemExit  # waitress then stops reading and shuts its threads down
 
     signal.signal(signal.SIGTERM, stop)
     _forget_daily(app)
@@ -137,7 +137,7 @@ def _gunicorn(app: Flask, args: argparse.Namespace, workers: int) -> None:
 
 
 def _forget_daily(app: Flask) -> None:
-    """From now on, once a day, erase what has outlived its retention period; several processes may do so at once."""
+    """Anonymise participants past their retention period once a day; several processes may do so at once."""
 
     def daily() -> None:
         while True:
@@ -147,14 +147,14 @@ def _forget_daily(app: Flask) -> None:
 
 
 def forget_now(database: Database) -> float:
-    """Erase what has outlived its retention period; returns in how many seconds to do so again, sooner if it failed."""
+    """Anonymise participants past their retention period; returns the seconds until the next run."""
     from study_app import models
     from study_app.participant import withdrawal
 
     try:
         with database.write() as session:
             withdrawal.forget(session, models.now())
-    except Exception as error:  # whatever it was (a busy database, a full disk): nobody else would keep the promise
+    except Exception as error:  # any failure (a busy database, a full disk): the daily thread must go on
         said = next(iter(str(error).splitlines()), type(error).__name__)
         logging.getLogger("glimpse").error("Retention: nothing was erased (%s); trying again in ten minutes.", said)
         return RETRY_S
@@ -165,7 +165,7 @@ def check_port(host: str, port: int) -> None:
     """Raises SurveyError unless the address can be listened on.
 
     Binds with SO_REUSEADDR, as the server itself does: a server that was killed can be started again at once, though
-    connections of its predecessor linger in TIME_WAIT.
+    its old connections linger in TIME_WAIT.
     """
     from study_app.database import SurveyError
 

@@ -1,4 +1,4 @@
-"""`study_app simulate`: bots take the survey over HTTP, for trying out a study and for load. They are always marked."""
+"""`study_app simulate`: bots, always marked as such, take the survey over HTTP, to try out a study or for load."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def truths(workspace: Workspace) -> dict[str, str]:
-    """SHA-256 of each image's bytes to what it is, from the local database and the workspace's stimulus sets."""
+    """Truth by the SHA-256 of an image's bytes, from the local database and the workspace's stimulus sets."""
     from sqlalchemy import case, select
 
     from glimpse.files import read_json
@@ -118,7 +118,7 @@ def truths(workspace: Workspace) -> dict[str, str]:
 
 
 def _offered(url: str, slug: str | None) -> str:
-    """The study of that slug, or the only one that is open there: its address is where / leads."""
+    """The given slug, or that of the only open study, to which / redirects."""
     from urllib.parse import urlsplit
 
     from study_app.database import SurveyError
@@ -136,7 +136,7 @@ def _offered(url: str, slug: str | None) -> str:
 
 
 def _local(workspace: Workspace) -> Any:
-    """Browsers for the survey in this process, through its real HTTP interface but no network."""
+    """Browsers for the survey in this process, through its HTTP interface but without a network."""
     from study_app import create_app
     from study_app.commands.bots import Reply
 
@@ -159,7 +159,7 @@ def _local(workspace: Workspace) -> Any:
 
 
 def _remote(url: str) -> Any:
-    """Browsers for a survey that is being served; each keeps one connection."""
+    """Browsers for a running survey; each keeps one connection."""
     import http.client
     import json
     from urllib.parse import quote, urlencode, urlsplit
@@ -171,7 +171,7 @@ def _remote(url: str) -> Any:
     try:
         parts = urlsplit(url)
         kind = kinds[parts.scheme]
-        if not kind(parts.netloc).host:  # connects to nothing yet, but sees what is no host or port
+        if not kind(parts.netloc).host:  # does not connect yet, but rejects a bad host or port
             raise ValueError
         parts.netloc.encode("idna")
     except (ValueError, KeyError, http.client.InvalidURL):
@@ -196,7 +196,7 @@ def _remote(url: str) -> Any:
                 reply = connection.getresponse()
                 return Reply(reply.status, reply.headers.get("Location", ""), reply.read())
             except (OSError, http.client.HTTPException) as error:
-                raise SurveyError(f"The survey at {url} does not answer ({error}): is it being served?") from None
+                raise SurveyError(f"The survey at {url} does not answer ({error}): is it running?") from None
 
         try:
             yield request

@@ -1,4 +1,4 @@
-"""`study_app status`: how the studies stand, in the terminal; the same numbers as the dashboard's."""
+"""`study_app status`: the dashboard's numbers in the terminal."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
-    """A study as tables for the terminal: the people, the timing, and the most misjudged images."""
+    """A study as tables for the terminal: participants, timing, and the most misjudged images."""
     who = "simulated participants" if study.simulated else "participants"
     lines = [f"{study.slug}: {study.title} ({study.state}, {study.mode}; {who})"]
     header = ("set", "started", "finished", "active", "dropped out", "F1 [quartiles] (chance)", "accuracy")
@@ -82,7 +82,7 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
 
 
 def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Lines with columns as wide as they must be; the first one is left-aligned."""
+    """Aligned lines; the first column is left-aligned."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         "  " + "  ".join(

@@ -1,1 +1,1 @@
-"""What experimenters meet: dashboard, status, export."""
+"""The experimenters' side: dashboard, status, export."""

@@ -1,4 +1,4 @@
-"""Who may see /admin/: one password, kept as its scrypt hash; signed sessions of some hours; a token in every form."""
+"""Access to /admin/: one password, kept as a scrypt hash; signed sessions of 12 hours; a token in every form."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ blueprint = Blueprint("access", __name__, url_prefix="/admin")
 
 
 def sorry(error: Any) -> Any:
-    """An error on the dashboard, in a sentence."""
+    """An error page of the dashboard."""
     code = getattr(error, "code", None) or 500
     sentence = {
-        404: "There is nothing at this address: no such study, participant or image (any more).",
-        413: f"This is too large: at most {(request.max_content_length or 0) / 2**20:g} MB are taken.",
-        500: "The server failed at this. Its output says why.",
+        404: "This study, participant or image does not exist, or was removed.",
+        413: f"The upload is too large: at most {(request.max_content_length or 0) / 2**20:g} MB are accepted.",
+        500: "The server failed; its log gives the reason.",
     }.get(code, getattr(error, "description", ""))
     return render_template("admin/error.html", sentence=sentence), code
 
@@ -40,7 +40,7 @@ explain_errors(blueprint)
 
 
 class AdminSessions(SecureCookieSessionInterface):
-    """The cookie goes to /admin/ alone, and over HTTPS alone where that is spoken."""
+    """The cookie is sent to /admin/ only, and over HTTPS only where the dashboard uses it."""
 
     def get_cookie_name(self, app: Flask) -> str:
         return "glimpse"
@@ -53,11 +53,11 @@ class AdminSessions(SecureCookieSessionInterface):
 
 
 def init_app(app: Flask) -> bool:
-    """Open /admin/ if there is a password (ADMIN_PASSWORD of the config, or $GLIMPSE_ADMIN_PASSWORD); says whether."""
+    """Open /admin/ if a password is set (ADMIN_PASSWORD in the config, or $GLIMPSE_ADMIN_PASSWORD); returns whether."""
     password = app.config.pop("ADMIN_PASSWORD", None) or os.environ.get("GLIMPSE_ADMIN_PASSWORD")
     if not password:
         return False
-    app.extensions["glimpse_admin"] = _hash(app, password)  # the password itself is kept nowhere
+    app.extensions["glimpse_admin"] = _hash(app, password)  # the password itself is not stored
     app.extensions["glimpse_tries"] = (Limit(TRIES_PER_MINUTE), Limit(ALL_TRIES_PER_MINUTE))
     app.session_interface = AdminSessions()
     app.register_blueprint(blueprint)
@@ -65,13 +65,13 @@ def init_app(app: Flask) -> bool:
 
 
 def _hash(app: Flask, password: str) -> bytes:
-    """scrypt with the survey's secret key in the salt: each worker process gets the same hash, no other survey does."""
+    """scrypt with the survey's secret key in the salt: the same hash in all worker processes of this survey only."""
     key = app.secret_key.encode() if isinstance(app.secret_key, str) else app.secret_key
     return hashlib.scrypt(password.encode(), salt=b"glimpse admin" + (key or b""), n=2**14, r=8, p=1)
 
 
 def _seal() -> str:
-    """What a session holds to be one: another password makes it another one, and ends all sessions."""
+    """The value that marks an admitted session; a new password changes it and ends all sessions."""
     return hmac.new(current_app.extensions["glimpse_admin"], b"session", hashlib.sha256).hexdigest()
 
 
@@ -81,7 +81,7 @@ def is_admitted() -> bool:
 
 
 def guard() -> Response | None:
-    """Before each request to the dashboard: a login for whoever is not admitted, and no form without its token."""
+    """Before each request to the dashboard: require a login, and a valid token in each form."""
     if not is_admitted():
         if request.method != "GET" or request.headers.get("X-Requested-With") == "live":
             abort(401)
@@ -116,15 +116,15 @@ def login() -> Any:
     by_address, by_all = current_app.extensions["glimpse_tries"]
     if not by_address.allows(address()) or not by_all.allows(""):
         page = render_template(
-            "admin/login.html", token=form_token(), onward=onward, wrong="Too many tries. Wait a minute."
+            "admin/login.html", token=form_token(), onward=onward, wrong="Too many attempts. Wait a minute."
         )
         return page, 429, {"Retry-After": "60"}
     check_token(request)
     password = request.form.get("password", "")[:1000]
     if not hmac.compare_digest(_hash(current_app, password), current_app.extensions["glimpse_admin"]):
-        page = render_template("admin/login.html", token=form_token(), onward=onward, wrong="This is not the password.")
+        page = render_template("admin/login.html", token=form_token(), onward=onward, wrong="Wrong password.")
         return page, 403
-    session.clear()  # nothing of the session before the login stays
+    session.clear()  # nothing from before the login is kept
     session.update(seal=_seal(), since=time.time())
     return redirect(onward, 303)
 

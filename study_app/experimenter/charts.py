@@ -1,4 +1,4 @@
-"""The dashboard's drawings: SVG in which x is in per cent, so that they fill any width and their text keeps its size.
+"""The dashboard's charts: SVG with x in per cent, so that they fill any width while text keeps its size.
 
 Colours and widths are classes of static/admin.css: the page allows no inline style.
 """
@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 
-MOST_DOTS = 120  # participants drawn one by one; with more, the box says it all
+MOST_DOTS = 120  # above this, only outliers are drawn beside the box
 ROW = 46  # px
-LEFT, RIGHT = 2.0, 98.0  # per cent at which a score of 0 and of 1 stand
+LEFT, RIGHT = 2.0, 98.0  # per cent: positions of the scores 0 and 1
 
 
 def _x(score: float) -> str:
@@ -74,7 +74,7 @@ def axis() -> Markup:
 
 
 def bars(counts: Sequence[int], label: str) -> Markup:
-    """How many in each hour, the latest on the right."""
+    """A bar for each hour, the latest on the right."""
     most = max([*counts, 1])
     step = 100 / max(len(counts), 1)
     drawn = "".join(

@@ -1,4 +1,4 @@
-"""What every exported column means: its type, its unit, and where its value comes from. Read by `export`."""
+"""The data dictionary of the export: type, unit, origin and meaning of every column."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Column:
 RESPONSES = tuple(
     Column(*row)
     for row in (
-        ("participant", "string", "", "server", "Random code of the participant; it opens no link."),
-        ("set", "string", "", "study", "Name of the stimulus set that the participant was allotted to."),
+        ("participant", "string", "", "server", "Random code of the participant; not a credential."),
+        ("set", "string", "", "study", "Name of the participant's stimulus set."),
         ("set_sha256", "string", "", "stimulus set", "SHA-256 of that stimulus set's manifest: which images exactly."),
         ("stimulus", "string", "", "stimulus set", "ID of the image in the manifest."),
         ("truth", "string", "", "stimulus set", "What the image is: real or generated."),
-        ("answer", "string", "", "participant", "What the participant took it for: real or generated."),
+        ("answer", "string", "", "participant", "The participant's answer: real or generated."),
         ("position", "integer", "", "server", "Place of the trial in the participant's sequence, from 1."),
-        ("exposure_ms_planned", "number", "ms", "server", "Exposure that was asked for; empty: until answered."),
+        ("exposure_ms_planned", "number", "ms", "server", "Planned exposure; empty: shown until answered."),
         ("exposure_ms_actual", "number", "ms", "browser",
          "Exposure as shown: offset minus onset, both the timestamps of animation frames."),
         ("dropped_frames", "integer", "frames", "browser", "Frames that the screen skipped during the exposure."),
@@ -33,43 +33,43 @@ RESPONSES = tuple(
          "From the onset of the image (its frame's timestamp) to the answer (its input event's timestamp)."),
         ("answered_at", "datetime", "UTC", "server", "When the answer was stored."),
         ("flags", "string", "", "server",
-         "What is to be said about the trial, words separated by spaces: frame-off, exposure-wrong, dropped-frames, "
-         "focus-lost, implausible-time, shown-again. Empty for a sound one."),
+         "Quality flags of the trial, separated by spaces: frame-off, exposure-wrong, dropped-frames, "
+         "focus-lost, implausible-time, shown-again. Empty for none."),
         ("simulated", "boolean", "", "server", "1 for an answer of a simulated participant, never of a person."),
         ("study", "string", "", "study", "Short name of the study."),
         ("mode", "string", "", "study", "How exposures are chosen: fixed (drawn beforehand), staircase, unlimited."),
-        ("state", "string", "", "server", "How far the participant got: working, finished, returned, timed-out, ..."),
-        ("kind", "string", "", "server", "scored, or spare: a trial in the place of one whose exposure went wrong."),
-        ("replaced", "boolean", "", "server", "1 if a spare trial was answered in the place of this one."),
+        ("state", "string", "", "server", "State of the participant: working, finished, returned, timed-out, ..."),
+        ("kind", "string", "", "server", "scored, or spare: a trial that replaces one with a wrong exposure."),
+        ("replaced", "boolean", "", "server", "1 if a spare trial was answered instead of this one."),
     )
 )  # fmt: skip
 
 PARTICIPANTS = tuple(
     Column(*row)
     for row in (
-        ("participant", "string", "", "server", "Random code of the participant; it opens no link."),
+        ("participant", "string", "", "server", "Random code of the participant; not a credential."),
         ("study", "string", "", "study", "Short name of the study."),
         ("study_sha256", "string", "", "study", "SHA-256 of the study file that the participant agreed to."),
         ("mode", "string", "", "study", "How exposures are chosen: fixed (drawn beforehand), staircase, unlimited."),
-        ("set", "string", "", "study", "Name of the stimulus set that the participant was allotted to."),
+        ("set", "string", "", "study", "Name of the participant's stimulus set."),
         ("set_sha256", "string", "", "stimulus set", "SHA-256 of that stimulus set's manifest."),
         ("state", "string", "", "server",
          "working, finished, returned, timed-out, screened-out, no-consent or withdrawn (no data left)."),
         ("simulated", "boolean", "", "server", "1 for a simulated participant, never for a person."),
         ("language", "string", "", "browser", "Language in which the study was read."),
-        ("consent_version", "string", "", "server", "SHA-256 of the words that the participant agreed to."),
+        ("consent_version", "string", "", "server", "SHA-256 of the consent text that the participant agreed to."),
         ("entered_at", "datetime", "UTC", "server", "When the participant agreed to take part."),
-        ("last_seen_at", "datetime", "UTC", "server", "When the participant was last heard of."),
+        ("last_seen_at", "datetime", "UTC", "server", "When the participant's last request was received."),
         ("finished_at", "datetime", "UTC", "server", "When the last answer was stored."),
         ("trials", "integer", "", "server", "Trials planned, attention trials not counted."),
         ("answered", "integer", "", "server", "Trials answered, attention trials not counted."),
         ("catch_trials", "integer", "", "server", "Attention trials answered."),
-        ("catch_correct", "integer", "", "server", "Attention trials answered as they should be."),
+        ("catch_correct", "integer", "", "server", "Attention trials answered correctly."),
         ("excluded", "boolean", "", "server",
          "1 if more attention trials were wrong than the study file allows (`trials.catch_wrong`)."),
-        ("questionnaire", "json", "", "participant", "Answers to the study's questions, by key; those left out lack."),
+        ("questionnaire", "json", "", "participant", "Answers by question key; skipped questions are absent."),
         ("device", "json", "", "browser", "Measured before the trials: frame period (ms), window (CSS pixels), touch."),
-        ("comment", "string", "", "participant", "What the participant wanted to tell."),
+        ("comment", "string", "", "participant", "The participant's comment."),
     )
 )  # fmt: skip
 

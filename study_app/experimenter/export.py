@@ -1,4 +1,4 @@
-"""`study_app export`: a study as a Psych-DS data set, the same bytes whenever the answers are the same.
+"""`study_app export`: a study as a Psych-DS data set; the same answers give the same bytes.
 
 Psych-DS (psych-ds.github.io): `dataset_description.json` holds a schema.org description whose `variableMeasured` tells
 every column; data files are `data/KEY-VALUE_..._data.csv`, values in letters and digits alone.
@@ -67,11 +67,11 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _refuse_foreign(out: Path) -> None:
-    """Raises SurveyError for a folder that holds something else than an earlier export: it would be replaced."""
+    """Raises SurveyError for a path that is not an earlier export: it would be replaced."""
     from study_app.database import SurveyError
 
     if out.exists() and not (out / DESCRIPTION).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise SurveyError(f"{out} is there and is no earlier export: name another folder with --out.")
+        raise SurveyError(f"{out} exists and is not an earlier export: give another folder with --out.")
 
 
 def slug_value(slug: str) -> str:
@@ -82,7 +82,7 @@ def slug_value(slug: str) -> str:
 def export(
     session: Session, study: Study, *, simulated: bool = False, external_ids: bool = False
 ) -> dict[str, bytes]:  # fmt: skip
-    """The data set's files by their paths. Sorted, without a clock: the same answers always give the same bytes."""
+    """The data set's files by their paths. Sorted and without times: the same answers give the same bytes."""
     prefix = f"data/study-{slug_value(study.slug)}_table-"
     tables: dict[str, tuple[Sequence[Column], Iterable[Any]]] = {
         "responses": (
@@ -140,7 +140,7 @@ def _cell(value: Any, column: Column) -> Any:
         return ""
     if column.kind == "json" and value not in ("", "null"):
         return json.dumps(json.loads(value), sort_keys=True, ensure_ascii=False)
-    if isinstance(value, str):  # a lone carriage return ends a row for some readers, quoted or not
+    if isinstance(value, str):  # some readers end a row at a lone carriage return, even in quotes
         value = value.replace("\r\n", "\n").replace("\r", "\n")
     if column.origin in ("participant", "platform") and isinstance(value, str) and value.startswith(FORMULA):
         return "'" + value

@@ -25,7 +25,7 @@ GALLERY = 60  # images of each kind on the page of images
 
 @blueprint.get("/")
 def overview() -> Any:
-    """The study that was made last; the others are a click away."""
+    """The newest open study, else the newest one; the menu leads to the others."""
     with app_database().read() as session:
         study = session.scalar(
             select(models.Study).order_by((models.Study.state == "open").desc(), models.Study.id.desc())
@@ -42,7 +42,7 @@ def of_study(slug: str) -> Any:
 
 @blueprint.get("/study/<slug>/live")
 def live(slug: str) -> Any:
-    """The part of the page that refreshes itself."""
+    """The part of the page that is refreshed."""
     with app_database().read() as session:
         study = study_of(session, slug)
         return render_template("admin/_live.html", study=study, simulated=is_simulated(), **_live(session, study))
@@ -87,7 +87,7 @@ def set_state(slug: str) -> Any:
 
 @blueprint.post("/study/<slug>/quota")
 def set_quota(slug: str) -> Any:
-    """Quotas of the current version's sets, by set name; an empty one is none."""
+    """Set the quotas of the current version's sets; an empty field means no quota."""
     with app_database().write() as session:
         for entry in study_of(session, slug).current.sets:
             given = request.form.get(f"quota-{entry.set.name}")
@@ -102,7 +102,7 @@ def set_quota(slug: str) -> Any:
 
 @blueprint.get("/study/<slug>/download.zip")
 def download(slug: str) -> Any:
-    """The export, zipped without times: the same answers give the same bytes."""
+    """The export as a zip without times: the same answers give the same bytes."""
     with app_database().read() as session:
         files = export.export(
             session,
@@ -131,7 +131,7 @@ def images(slug: str) -> Any:
         return render_page(session, "images.html", study, fooling=kinds["generated"], doubted=kinds["real"])
 
 
-@blueprint.get("/image/<int(max=2147483647):number>.png")  # what PostgreSQL takes for an ID
+@blueprint.get("/image/<int(max=2147483647):number>.png")  # PostgreSQL's largest ID
 def image(number: int) -> Any:
     with app_database().read() as session:
         png = session.scalar(select(models.StimulusImage.png).where(models.StimulusImage.stimulus_id == number))

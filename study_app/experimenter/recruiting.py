@@ -21,7 +21,7 @@ MOST_LINKS = 200  # personal links made at once
 
 @blueprint.route("/study/<slug>/recruiting", methods=["GET", "POST"])
 def recruiting(slug: str) -> Any:
-    """Addresses for the platforms, personal links with QR codes, and places that were given up."""
+    """Addresses for platforms, personal links with QR codes, and freed places."""
     base = request.url_root
     made: list[tuple[str, str, Markup]] = []
     freed = None
@@ -30,7 +30,7 @@ def recruiting(slug: str) -> Any:
         if request.method == "POST" and request.form.get("do") == "links":
             count = request.form.get("count", 0, int)
             if not 0 < count <= MOST_LINKS:
-                abort(422, f"From 1 to {MOST_LINKS} links are made at once.")
+                abort(422, f"Ask for 1 to {MOST_LINKS} links at once.")
             for code in crowd.new_codes(count):
                 link = crowd.personal_link(base, slug, code)
                 made.append(
@@ -53,7 +53,7 @@ def recruiting(slug: str) -> Any:
 def free_places(session: Session, study: models.Study, states: dict[str, str]) -> int:
     """Give the places of these people (platform ID: returned or timed-out) to others; returns how many were freed.
 
-    Those who have finished or withdrawn stay as they are.
+    Participants who finished or withdrew are not changed.
     """
     freed = 0
     external, person = models.ExternalIdentity, models.Participant

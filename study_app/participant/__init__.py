@@ -1,1 +1,1 @@
-"""What participants meet: pages, trials, allocation, withdrawal."""
+"""The participants' side: entry, pages, trials, allocation, withdrawal."""

@@ -1,4 +1,4 @@
-"""A person enters a study: they get a place, a set, a token, and their trials, in one transaction."""
+"""Entering a study: a participant gets a place, a stimulus set, a token and all trials, in one transaction."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from study_app import models
 from study_app.participant import design, staircase
 from study_app.study import StudyFile
 
-# How crowd platforms name the person, and what else they tell (kept apart from the answers).
+# Query parameters of each crowd platform: the person's ID, and other IDs (stored apart from the answers).
 PLATFORMS = {
     "prolific": ("PROLIFIC_PID", ("STUDY_ID", "SESSION_ID")),
     "mturk": ("workerId", ("assignmentId", "hitId")),
     "link": ("id", ()),
 }
-PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"  # MTurk's assignmentId while somebody only looks
-
-
-UNFILLED = re.compile(r"\{\{.*\}\}|\$\{.*\}")  # {{%PROLIFIC_PID%}}, ${workerId}: the platform put no ID in its place
+PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"  # MTurk's assignmentId in a preview
+UNFILLED = re.compile(
+    r"\{\{.*\}\}|\$\{.*\}"
+)  # {{%PROLIFIC_PID%}}, ${workerId}: a placeholder the platform did not fill in
 
 
 def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
-    """(platform, person, other IDs) of a query string; None for somebody who came by the plain address."""
+    """(platform, person, other IDs) from a query string; None when it names no person."""
     given = {key: value.strip()[:128] for key, value in query.items() if not UNFILLED.fullmatch(value.strip())}
     for platform, (person, others) in PLATFORMS.items():
         if given.get(person):
@@ -39,7 +39,7 @@ def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
 
 
 def find(session: Session, study: models.Study, query: dict[str, str], token: str) -> models.Participant | None:
-    """Who has entered before: whom a platform has sent with this query, or who entered by the page with this token."""
+    """The participant who entered before with this query's external ID, or with this consent page's token."""
     external, person = models.ExternalIdentity, models.Participant
     who = identity(query)
     sent = who and session.scalar(
@@ -51,14 +51,14 @@ def find(session: Session, study: models.Study, query: dict[str, str], token: st
 
 
 def new_token() -> str:
-    """What opens a participant's pages (or erases their data): 144 random bits."""
+    """A credential, for a participant's pages or their withdrawal: 144 random bits."""
     return secrets.token_urlsafe(18)
 
 
 def taken(session: Session, version: models.StudyVersion, at: datetime, *, simulated: bool) -> list[int]:
-    """How many finished and recently active participants each set of the study has.
+    """The number of finished and recently active participants of each set of the study.
 
-    Simulated ones never count, but among themselves: there all do.
+    Simulated participants are counted among themselves only, in any state.
     """
     person = models.Participant
     recently = at - timedelta(minutes=design.ACTIVE_MINUTES)
@@ -87,8 +87,8 @@ def enter(
 ) -> models.Participant | None:  # fmt: skip
     """A new participant with all trials drawn; None when every set has reached its quota.
 
-    Called in a write transaction that has locked the row of the study, so that entries come one after the other: sets
-    stay in balance however many people enter at once, and whoever clicks twice enters once.
+    Called in a write transaction that has locked the study's row, so that entries are serialised: sets stay balanced
+    when many people enter at once, and a double click enters once.
     """
     at = models.now()
     version = study.current
@@ -131,7 +131,7 @@ def add_identity(session: Session, person: models.Participant, who: tuple[str, s
 
 
 def draw_trials(session: Session, person: models.Participant, study: StudyFile, rng: np.random.Generator) -> None:
-    """The participant's trials: which images, in which order, for how long (design.plan), each with its nonce."""
+    """Draw and store the participant's trials (`design.plan`): images, order, exposures, and a nonce for each."""
     images: dict[tuple[str, str], list[int]] = {}
     for stimulus_id, kind, truth in session.execute(
         select(models.Stimulus.id, models.Stimulus.kind, models.Stimulus.truth)
@@ -154,7 +154,7 @@ def draw_trials(session: Session, person: models.Participant, study: StudyFile, 
         catch_truths=[truth for truth, _ in catches],
     )
     ids = {"real": real, "generated": generated}
-    if study.mode == "staircase":  # the first step; each answer decides the next one
+    if study.mode == "staircase":  # the first step; each answer decides the next
         first = study.exposure_ms[1] if planned[0].kind == "catch" else staircase.next_exposure([], *study.exposure_ms)
         planned[0] = replace(planned[0], exposure_ms=first)
     for position, trial in enumerate(planned, 1):
@@ -170,16 +170,16 @@ def draw_trials(session: Session, person: models.Participant, study: StudyFile, 
 
 
 def times_shown(session: Session, person: models.Participant) -> dict[int, int]:
-    """How many other participants of the same kind (people, or bots) have seen each image of the set, or soon will."""
+    """How often each image of the set was allotted to participants of the same kind (people or simulated)."""
     stimulus = models.Stimulus
     count = stimulus.shown_simulated if person.simulated else stimulus.shown
     return dict(session.execute(select(stimulus.id, count).where(stimulus.set_id == person.set_id)).all())
 
 
 def count_shown(session: Session, person: models.Participant, by: int, *which: ColumnElement[bool]) -> None:
-    """Count the images of the participant's trials (of those that are `which`) once more, or (`by` -1) once less."""
+    """Add `by` (1 or -1) to the counts of the images in the participant's trials, or in those that fulfil `which`."""
     trial, stimulus = models.Trial, models.Stimulus
-    # One after the other: two transactions that each update many rows could wait for each other.
+    # Serialised: two transactions that each update many rows could deadlock.
     kept = select(models.StimulusSet.id).where(models.StimulusSet.id == person.set_id)
     session.execute(kept.with_for_update(key_share=True))
     mine = select(trial.stimulus_id).where(trial.participant_id == person.id, *which)
@@ -193,15 +193,15 @@ def count_shown(session: Session, person: models.Participant, by: int, *which: C
 
 
 def give_back(session: Session, person: models.Participant) -> None:
-    """The images of somebody who has given up their place are free for others."""
+    """Release the images of a participant who gave up their place."""
     count_shown(session, person, -1, *([models.Trial.answer.is_not(None)] if person.away else []))
     person.away = False
 
 
 def give_back_left(session: Session, person: models.Participant) -> None:
-    """What people of the same set who left (unseen for 30 minutes) would still have seen is free for others.
+    """Release the unanswered images of participants of the same set who have been inactive for 30 minutes.
 
-    What they answered counts on. At most so many at each entry that nobody waits for them.
+    Answered images still count. Bounded per entry, to keep entering fast.
     """
     other = models.Participant
     left = session.scalars(
@@ -212,7 +212,7 @@ def give_back_left(session: Session, person: models.Participant) -> None:
             other.set_id == person.set_id, other.away.is_(False),
         )
         .limit(10)
-        .with_for_update(skip_locked=True)  # who is locked is just coming back
+        .with_for_update(skip_locked=True)  # a locked one is just coming back
     ).all()  # fmt: skip
     for one in left:
         count_shown(session, one, -1, models.Trial.answer.is_(None))
@@ -220,7 +220,7 @@ def give_back_left(session: Session, person: models.Participant) -> None:
 
 
 def count_again(session: Session, person: models.Participant) -> None:
-    """Somebody is here who had left, or whose place was given to others: their images count again."""
+    """Count the images of a participant again who comes back after inactivity or after giving up their place."""
     if person.state in models.FREED:
         person.state = "working"
         count_shown(session, person, 1)
@@ -232,9 +232,9 @@ def count_again(session: Session, person: models.Participant) -> None:
 def draw_spares(
     session: Session, person: models.Participant, trials: list[models.Trial], study: StudyFile
 ) -> list[models.Trial]:
-    """New trials at the end, for those whose exposure went wrong, as far as the study has spare ones.
+    """New trials at the end that replace those with a wrong exposure, up to the study's number of spare trials.
 
-    Each shows an image of the same class that this participant has not seen; the trial that went wrong is kept.
+    Each shows an image of the same class that this participant has not seen; the replaced trial is kept.
     """
     left = study.trials.spare - sum(trial.kind == "spare" for trial in trials)
     replaced = {trial.replaces for trial in trials}

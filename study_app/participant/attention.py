@@ -1,7 +1,7 @@
-"""Attention trials: images that nobody who looks can take for a photograph. Pure.
+"""Attention trials: images that an attentive participant cannot take for a photograph. Pure.
 
-A mosaic of saturated tiles, another one each time, whose truth is `generated`. Which participants are excluded for
-missing how many of them is part of the study file (`trials.catch_wrong`), so it is fixed before anybody comes.
+A different mosaic of saturated tiles each time; its truth is `generated`. The study file states how many a participant
+may get wrong before they are excluded (`trials.catch_wrong`), so the rule is fixed before the study starts.
 """
 
 from __future__ import annotations
@@ -9,15 +9,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-TILES = 8  # along the shorter side: coarse enough to be seen in a glance, at any size
+TILES = 8  # along the shorter side: coarse enough to be recognised at a glance, at any size
 COLOURS = np.array(
     [[255, 0, 0], [0, 255, 0], [0, 0, 255], [255, 255, 0], [0, 255, 255], [255, 0, 255], [255, 255, 255], [0, 0, 0]],
     np.uint8,
 )  # fmt: skip
 
 
-def is_catch(png: bytes) -> bool:
-    """Whether these bytes are such an image, as anybody sees who looks: every pixel of a pure colour."""
+def is_attention_image(png: bytes) -> bool:
+    """Whether this PNG is such an image: every pixel has a pure colour."""
     import io
 
     from PIL import Image
@@ -27,7 +27,7 @@ def is_catch(png: bytes) -> bool:
     return bool(np.isin(pixels, (0, 255)).all())
 
 
-def catch_image(height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+def attention_image(height: int, width: int, rng: np.random.Generator) -> NDArray[np.uint8]:
     """(height, width, 3) uint8."""
     tile = max(1, min(height, width) // TILES)
     rows, columns = -(-height // tile), -(-width // tile)

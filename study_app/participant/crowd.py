@@ -1,8 +1,8 @@
-"""The way back to a crowd platform, places that were given up, and personal links. Pure: values in, values out.
+"""Crowd platforms: return addresses, places that were given up, and personal links. Pure: values in, values out.
 
-A platform's IDs come in the query of the study's address (`entering.identity`). They are kept in a table of their own,
-which neither the answers nor the export hold, and serve three ends alone: one entry a person, the way back to the
-platform, and freeing the place of somebody who gave up.
+A platform's IDs come in the query of the study's address (`allocation.identity`). They are stored in a separate
+table, apart from the answers and the default export, and serve three purposes: one entry per person, the return to the
+platform, and freeing the places of people who gave up.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from urllib.parse import quote
 from study_app.database import SurveyError
 from study_app.study import Completion
 
-# No letter or digit that can be taken for another when somebody types a link from paper.
+# Without letters and digits that are easily confused when a link is typed from paper.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -30,9 +30,9 @@ def code_for(outcome: str, completion: Completion) -> str:
 
 
 def way_back(outcome: str, completion: Completion) -> str:
-    """Where to send somebody with this outcome: the study's address with `{code}` filled in; "" for nowhere.
+    """The return address for this outcome: the study's with `{code}` filled in; "" for none.
 
-    Who did not finish is sent nowhere by an address that has no place for a code, or without a code for it: the
+    Participants who did not finish are not redirected unless the address takes a code and their outcome has one: the
     platform would take them for finished.
     """
     code, coded = code_for(outcome, completion), "{code}" in completion.url
@@ -41,7 +41,7 @@ def way_back(outcome: str, completion: Completion) -> str:
     return completion.url.replace("{code}", quote(code, safe=""))
 
 
-# The words of Prolific's export (column Status) and of MTurk's (AssignmentStatus) that mean: this place is free again.
+# States in Prolific's export (column Status) and MTurk's (AssignmentStatus) that free a place.
 FREED = {
     "RETURNED": "returned",
     "TIMED-OUT": "timed-out",
@@ -61,10 +61,10 @@ def text_of(data: bytes) -> str:
 
 
 def freed_places(text: str) -> dict[str, str]:
-    """Who gave up, by person: `returned` or `timed-out`, from a platform's CSV export or from a pasted list of IDs.
+    """The people who gave up: ID to `returned` or `timed-out`, from a platform's CSV export or a pasted list of IDs.
 
-    A list has one ID a line, and all of them are taken for returned. In an export (comma, semicolon or tab) those who
-    finished are passed over. Raises SurveyError for what is neither.
+    A list has one ID per line; all count as returned. In an export (comma, semicolon or tab) those who finished are
+    skipped. Raises SurveyError for any other text.
     """
     lines = [line.strip() for line in text.replace("\0", "").lstrip("\ufeff").splitlines() if line.strip()]
     if max(map(len, lines), default=0) > LONGEST_LINE:
@@ -94,7 +94,7 @@ def freed_places(text: str) -> dict[str, str]:
 
 
 def new_codes(count: int) -> list[str]:
-    """`count` codes for personal links: 12 unmistakable characters each (59 bits), in groups of four."""
+    """`count` codes for personal links: 12 easily read characters each (59 bits), in groups of four."""
     drawn = ["".join(secrets.choice(ALPHABET) for _ in range(12)) for _ in range(count)]
     return ["-".join((code[:4], code[4:8], code[8:])) for code in drawn]
 

@@ -1,6 +1,6 @@
-"""The design of the experiment, pure: who sees which set, which images in which order, and for how long.
+"""The design of the experiment: allotted set, images, order and exposures. Pure.
 
-Every function takes plain values and a `numpy.random.Generator`; none knows a database, a clock or a browser.
+Every function takes plain values and a `numpy.random.Generator`; there is no database, clock or browser.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.random import Generator
 
 from study_app.participant.answered import Answered
 
-ACTIVE_MINUTES = 30  # a participant counts for the balance of sets while they were seen this recently
+ACTIVE_MINUTES = 30  # a participant seen this recently counts as active
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def plan(
     ]
 
 
-HASTY_MS, SLOW_MS = 150, 60_000  # a response this soon after the image, or this late, is hardly an answer to it
+HASTY_MS, SLOW_MS = 150, 60_000  # responses outside this range are flagged as implausible
 
 
 def trial_flags(answered: Answered, *, planned_ms: float | None, begun: int) -> set[str]:

@@ -40,7 +40,7 @@ def _with_query(path: str) -> str:
 
 
 def _study(session: Session, slug: str, *, write: bool = False) -> tuple[models.Study, StudyFile]:
-    """The study of a slug; 404 where there is none. In a write transaction its row is locked."""
+    """The study with this slug, else 404. In a write transaction its row is locked."""
     query = select(models.Study).where(models.Study.slug == slug)
     row = session.scalar(query.with_for_update() if write else query)
     if row is None:
@@ -51,7 +51,7 @@ def _study(session: Session, slug: str, *, write: bool = False) -> tuple[models.
 
 
 def _consent(file: StudyFile) -> dict[str, Any]:
-    """What the participant reads and agrees to, in their language: the page shows it, and its hash is stored."""
+    """The text that the participant reads and agrees to, in their language; its hash is stored."""
     about = i18n.shown(file.about).split("\n\n")
     if not file.about:
         about = [
@@ -88,7 +88,7 @@ def _is_preview() -> bool:
 
 
 def _ask(file: StudyFile, *, missing: bool = False) -> str:
-    """The consent page. The token in its form makes one participant of it, however often it is sent."""
+    """The consent page. Its form carries a token, so that sending it twice makes one participant."""
     return render_template(
         "consent.html", study=file, consent=_consent(file), preview=_is_preview(), missing=missing,
         token=allocation.new_token(), action=_with_query("enter"),
@@ -104,23 +104,23 @@ def study(slug: str) -> Any:
 
 @blueprint.get("/study/<slug>/enter")
 def back(slug: str) -> Response:
-    """What the address of a form leads to that has been answered: whoever comes back to it begins again."""
+    """The form's address opened with GET (the back button): redirect to the study's first page."""
     return redirect(_with_query(url_for("entry.study", slug=slug)), 303)
 
 
 def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str = "") -> Any:
-    """Where somebody goes who cannot enter: to their own page if they have one, or to why nobody begins now."""
+    """The response to somebody who cannot enter: their own page if they have one, or the reason; else None."""
     known = allocation.find(session, row, request.args, token)
     if known is not None:
         return redirect(url_for("pages.participant", token=known.token), 303)
     if row.state != "open":
-        return _nobody(file, row.state)
+        return _refused(file, row.state)
     if "simulated" not in request.args and allocation.is_full(session, row):
-        return _nobody(file, "full")
+        return _refused(file, "full")
     return None
 
 
-def _nobody(file: StudyFile, why: str) -> tuple[str, int]:
+def _refused(file: StudyFile, why: str) -> tuple[str, int]:
     return render_template("closed.html", study=file, why=why), 403
 
 
@@ -147,5 +147,5 @@ def enter(slug: str) -> Any:
             session, row, language=i18n.language(), consent=_consent(file), who=allocation.identity(request.args),
             token=token, simulated="simulated" in request.args,
         ):  # fmt: skip
-            return _nobody(file, "full")
+            return _refused(file, "full")
     return redirect(url_for("pages.participant", token=token), 303)

@@ -1,7 +1,7 @@
 """The pages of a participant who has entered: questions, device check, the trials' page, debrief.
 
-Where a participant is, the server knows (`Participant.stage`): whatever is reloaded, gone back to or opened elsewhere,
-/p/TOKEN/ shows the one right page. No page holds the truth of an image before the last answer is saved.
+The server keeps each participant's stage (`Participant.stage`): after a reload, the back button or on another device,
+/p/TOKEN/ shows the right page. No page holds the truth of an image before the last answer is saved.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ CLOSED = ("withdrawn", "no-consent", "screened-out")
 
 
 def sorry(error: Any) -> Any:
-    """An error in words, for a person; a script gets the bare code."""
+    """An error page for people; scripts get the status code alone."""
     code = getattr(error, "code", None) or 500
     headers = {"Retry-After": "60"} if code == 429 else {}
     if not request.accept_mimetypes.accept_html:
@@ -46,10 +46,10 @@ def _way_back(person: models.Participant, file: StudyFile) -> dict[str, str]:
 
 
 def find(session: Session, token: str, *, write: bool = False) -> tuple[models.Participant, StudyFile]:
-    """The participant of a token, with the study they agreed to; 404 for a token that nobody has.
+    """The participant of a token, with the study they agreed to; 404 for an unknown token.
 
-    In a write transaction the row is locked, so that two pages of one participant come one after the other, and the
-    participant counts as here.
+    In a write transaction the row is locked, so that requests of one participant are serialised, and the participant
+    counts as active.
     """
     with_version = joinedload(models.Participant.version, innerjoin=True)
     query = select(models.Participant).where(models.Participant.token == token).options(with_version)
@@ -96,7 +96,7 @@ def _stage(person: models.Participant, file: StudyFile) -> str:
 
 
 def _label(person: models.Participant, file: StudyFile) -> str:
-    """What the images of a participant's set show: as the study file says it, else the set's own label."""
+    """A label for the images of a participant's set: the study file's, else the set's own."""
     own = next((entry.label for entry in file.sets if person.set and entry.name == person.set.name), "")
     return i18n.shown(own) or (person.set.label if person.set else "")
 
@@ -114,17 +114,17 @@ def questions(token: str) -> Any:
     with app_database().write() as session:
         person, file = find(session, token, write=True)
         if person.state == "working" and person.stage == "questions":
-            told: dict[str, str] = {}
+            answers: dict[str, str] = {}
             for question in file.questions:
                 given = request.form.get(question.key, "").replace("\0", "").strip()[:500]
                 options = {str(i): option for i, option in enumerate(question.options)}
                 if given in options:  # stored in the study's first language, whatever the participant's
-                    told[question.key] = say(options[given], file.languages[0])
+                    answers[question.key] = say(options[given], file.languages[0])
                     if int(given) in question.screen_out:
                         person.state = "screened-out"
                 elif given and not options:
-                    told[question.key] = given
-            person.questionnaire = told
+                    answers[question.key] = given
+            person.questionnaire = answers
             person.stage = "device"
             if person.state == "screened-out":
                 allocation.give_back(session, person)
@@ -179,7 +179,7 @@ def _debrief(session: Session, person: models.Participant, file: StudyFile) -> s
     )  # fmt: skip
     return render_template(
         "debrief.html", study=file, person=person, of=len(counted),
-        altered="image_id" in (generated or {}),  # a translated image names the photograph that it was made of
+        altered="image_id" in (generated or {}),  # a translated image names its source photograph
         right=sum(answer == truth for answer, truth in counted),
         **_way_back(person, file), result=json.dumps(_result(session, person)),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """The trials over HTTP: the next image, its pixels, the answer. See the table in docs/survey.md.
 
 The token in the address is the only credential. An answer is on disk before its 200; the same answer again gets a 200
-and changes nothing; another one for the same trial, or one out of order, gets a 409.
+and changes nothing; a different answer to the same trial, or one out of order, gets a 409.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def _current(trials: list[models.Trial]) -> int | None:
 
 
 def _open(person: models.Participant, file: StudyFile) -> None:
-    """403 for somebody for whom the study has ended, or whom it has not admitted yet; 410 after a withdrawal."""
+    """403 before screening or after the study ended for the participant; 410 after a withdrawal."""
     if person.state == "withdrawn":
         abort(410)
     if person.state in CLOSED or (file.screens and person.stage == "questions"):
@@ -93,9 +93,9 @@ def _png(session: Session, stimulus_id: int) -> Response:
 
 @blueprint.post("/begin")
 def begin(token: str) -> Any:
-    """A page announces that it starts a trial: so a trial that is shown twice, wherever, is known and flagged.
+    """A page announces that it starts a trial, so that a trial shown twice is flagged, on whichever page.
 
-    {"trial", "view"}: `view` names the page; when it announces a trial again, the first time was not acknowledged.
+    {"trial", "view"}: `view` names the page; the same page repeating it is a retry, not a second showing.
     """
     with app_database().write(durable=False) as session:
         person, file = find(session, token, write=True)
@@ -134,7 +134,7 @@ def answer(token: str) -> Any:
             return jsonify(error="out of order", next=_describe(token, trials, file)), 409
         _store(trials[current], answered)
         if file.mode == "staircase" and current + 1 < len(trials):
-            trials[current + 1].exposure_ms_planned = _climb(session, person, trials[current + 1], file)
+            trials[current + 1].exposure_ms_planned = _next_exposure(session, person, trials[current + 1], file)
         if current + 1 == len(trials):
             trials += allocation.draw_spares(session, person, trials, file)
         if current + 1 == len(trials):
@@ -143,8 +143,8 @@ def answer(token: str) -> Any:
     return jsonify(next=described)
 
 
-def _climb(session: Session, person: models.Participant, trial: models.Trial, file: StudyFile) -> float:
-    """The exposure of the next trial of a staircase, from the stored answers; an attention trial is easily seen."""
+def _next_exposure(session: Session, person: models.Participant, trial: models.Trial, file: StudyFile) -> float:
+    """The exposure of a staircase's next trial, from the stored answers; attention trials get the longest."""
     if trial.kind == "catch":
         return float(file.exposure_ms[1])
     answers = session.execute(
@@ -189,7 +189,7 @@ def _flag(trial: models.Trial, flag: str) -> None:
 
 
 def _practice(session: Session, person: models.Participant, file: StudyFile) -> list[int]:
-    """The practice images of a participant: always the same ones, in an order that says nothing."""
+    """The practice images of a participant: always the same ones, in random order."""
     ids = session.scalars(
         select(models.Stimulus.id)
         .where(models.Stimulus.set_id == person.set_id, models.Stimulus.kind == "practice")

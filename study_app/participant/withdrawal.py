@@ -1,8 +1,8 @@
-"""What a participant may ask for: withdrawal by their own link, an export of what is stored about them, forgetting.
+"""Participants' rights: withdrawal by a personal link, export of the stored data, erasure after the retention period.
 
-A withdrawal erases the answers and everything the person told or that their platform told; what stays is that one
-person of this study and set withdrew. After the study's retention period what leads from the answers to the person is
-erased for everybody; the answers stay, and are nobody's.
+A withdrawal erases the answers, the questionnaire and the external IDs; only the fact that one person of this study and
+set withdrew is kept. After the study's retention period, everything that leads from the answers to a person is erased;
+the answers are kept, anonymised.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ blueprint = Blueprint("withdrawal", __name__, url_prefix="/withdraw")
 
 @blueprint.route("/<token>", methods=["GET", "POST"])
 def withdraw(token: str) -> Any:
-    """The link that a participant keeps: a GET explains and shows what is stored, a POST erases it."""
+    """The participant's withdrawal link: GET shows the stored data, POST erases it."""
     with app_database().write() if request.method == "POST" else app_database().read() as session:
         person = session.scalar(select(models.Participant).where(models.Participant.withdrawal_token == token))
         if person is None:
@@ -41,7 +41,7 @@ def withdraw(token: str) -> Any:
 
 @blueprint.get("/<token>/data.json")
 def data(token: str) -> Any:
-    """Everything that is stored about this person, as a file (GDPR, articles 15 and 20)."""
+    """All data stored about this person, as a file (GDPR, articles 15 and 20)."""
     import json
 
     with app_database().read() as session:
@@ -55,7 +55,7 @@ def data(token: str) -> Any:
 
 
 def erase(session: Session, person: models.Participant) -> None:
-    """Erase a person's data for good; the row that stays says that somebody withdrew, on which day, from which set."""
+    """Erase a person's data; the remaining row says that somebody withdrew, from which set, and on which day."""
     session.info["erased"] = True
     if person.state not in models.GAVE_BACK:
         allocation.give_back(session, person)
@@ -64,16 +64,16 @@ def erase(session: Session, person: models.Participant) -> None:
     person.state, person.stage = "withdrawn", "end"
     person.seed = person.consent_version = person.questionnaire = person.device = person.comment = None
     person.practised_at = person.finished_at = None
-    person.public_id = "w" + secrets.token_hex(6)  # the code of earlier exports leads nowhere
+    person.public_id = "w" + secrets.token_hex(6)  # the code in earlier exports matches nothing
     day = models.now().replace(hour=0, minute=0, second=0, microsecond=0)
     person.entered_at = person.last_seen_at = day
 
 
 def forget(session: Session, at: datetime) -> int:
-    """Erase, for all whose retention period is over, whatever leads from the answers to the person; returns how many.
+    """Anonymise all participants whose retention period is over; returns how many.
 
-    That is: external IDs, all free text (comments, and answers to questions without options), and the links (they open
-    nothing any more). Counted from when they were last seen.
+    Erases external IDs, free text (comments, and answers to questions without options) and the links. The period
+    begins when the participant was last seen.
     """
     forgotten = 0
     session.info["erased"] = True
@@ -91,22 +91,22 @@ def forget(session: Session, at: datetime) -> int:
             session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
             person.comment = None
             if person.questionnaire:
-                person.questionnaire = {key: said for key, said in person.questionnaire.items() if key in choices}
+                person.questionnaire = {key: text for key, text in person.questionnaire.items() if key in choices}
             person.token, person.withdrawal_token = (f"forgotten-{secrets.token_hex(10)}" for _ in range(2))
             forgotten += 1
     return forgotten
 
 
 def everything(session: Session, person: models.Participant) -> dict[str, Any]:
-    """All that is stored about one person, the platform's ID included, as JSON values; no token.
+    """All data stored about one person, including the platform's ID but no token, as JSON values.
 
-    What would tell which of the images are real only when nothing is left to answer: the seed of the draw, the trials
-    to come, an image's ID (stimulus sets may be published), and a trial's kind (attention trials are all `generated`).
+    Values that could reveal which images are real are added only after the last answer: the seed, the trials to come,
+    image IDs (stimulus sets may be published), and trial kinds (attention trials are all `generated`).
     """
     external = person.external
     over = person.state in ("finished", "screened-out")
-    told = select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
-    trials = session.scalars(told if over else told.where(models.Trial.answer.is_not(None)))
+    rows = select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
+    trials = session.scalars(rows if over else rows.where(models.Trial.answer.is_not(None)))
     moments = ("entered_at", "last_seen_at", "practised_at", "finished_at")
     plain = (
         "public_id",

@@ -88,8 +88,8 @@ def test_sigterm_under_load_loses_no_answer_that_was_acknowledged(workspace: Wor
 
         with _remote(f"http://127.0.0.1:{port}")() as browser:
 
-            def http_(path: str, form: object = None, data: object = None) -> bots.Answered:
-                reply: bots.Answered = browser(path, form=form, data=data)
+            def http_(path: str, form: object = None, data: object = None) -> bots.Reply:
+                reply: bots.Reply = browser(path, form=form, data=data)
                 if path.endswith("/answer") and reply.status == 200:
                     acknowledged.append(path)
                 return reply

@@ -104,3 +104,37 @@ def test_what_went_wrong_in_a_trial_is_flagged(changed: dict[str, object], flags
     shown |= {key: changed[key] for key in shown.keys() & changed}
     answered = replace(answered, **{key: value for key, value in changed.items() if key not in shown})
     assert design.trial_flags(answered, **shown) == flags
+
+
+def test_images_shown_equally_often_are_drawn_at_random() -> None:
+    rng = np.random.default_rng(0)
+    drawn = Counter(design.draw_images([1, 0, 0, 0], 1, rng)[0] for _ in range(600))
+    assert drawn.keys() == {1, 2, 3}
+    assert min(drawn.values()) > 150
+
+
+@pytest.mark.parametrize(
+    ("planned_ms", "exposure_ms", "flags"),
+    [
+        (2500.0, 2500 + 0.7 * FRAME, set()),
+        (2500.0, 2500 + 0.8 * FRAME, {"frame-off"}),
+        (2500.0, 2500 + 1.9 * FRAME, {"frame-off"}),
+        (2500.0, 2500 + 2.1 * FRAME, {"frame-off", "exposure-wrong"}),
+        (5.0, FRAME, set()),  # at least one frame is shown
+        (None, 60_001.0, {"implausible-time"}),
+    ],
+)
+def test_an_exposure_is_flagged_from_three_quarters_of_a_frame_and_wrong_from_two(
+    planned_ms: float | None, exposure_ms: float, flags: set[str]
+) -> None:
+    answered = Answered(1, "real", exposure_ms, response_time_ms=3000.0, dropped_frames=0, focus_lost=False)
+    assert design.trial_flags(answered, planned_ms=planned_ms, begun=1) == flags
+
+
+@pytest.mark.parametrize(("measured", "used"), [(1.9, FRAME), (2, 2), (100, 100), (100.1, FRAME), (None, FRAME)])
+def test_an_impossible_frame_period_is_not_believed(measured: float | None, used: float) -> None:
+    body = {"trial": 1, "answer": "real", "exposure_ms": 1, "response_time_ms": 1, "dropped_frames": 0,
+            "focus_lost": False, "frame_ms": measured}  # fmt: skip
+    answered = Answered.read(body)
+    assert answered is not None
+    assert answered.frame_ms == used

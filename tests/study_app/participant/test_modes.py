@@ -14,7 +14,7 @@ from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.commands.simulate import truths
 from study_app.database import Database
-from study_app.participant.attention import COLOURS, catch_image
+from study_app.participant.attention import COLOURS, attention_image
 from study_app.participant.staircase import next_exposure
 from tests.study_app.conftest import load, publish
 
@@ -55,6 +55,18 @@ def test_in_a_staircase_each_answer_decides_the_next_exposure(
     assert {True, False} == set(history)
     assert [trial["exposure_ms"] for trial in seen] == [next_exposure(history[:i]) for i in range(30)]
     assert [trial["trial"] for trial in seen if trial.get("pause")] == [11, 21]
+
+
+def test_attention_trials_do_not_move_a_staircase(
+    workspace: Workspace, known: Callable[[], dict[str, str]], make_app: Callable[..., Flask]
+) -> None:
+    load(workspace, "climb", 'mode = "staircase"\nsets = [{ name = "alpha" }]\n[trials]\ncount = 10\ncatch = 3\n')
+    with Database(workspace.database_url).read() as session:
+        catches = set(session.execute(text("SELECT sha256 FROM stimulus WHERE kind = 'catch'")).scalars())
+    truth = {**known(), **dict.fromkeys(catches, "catch")}
+    seen = take(make_app(), "climb", lambda _, shown: "real" if shown == "catch" else shown, truth)
+    assert [trial["exposure_ms"] for trial in seen if trial["truth"] == "catch"] == [1000] * 3
+    assert [trial["exposure_ms"] for trial in seen if trial["truth"] != "catch"] == [500 - 10 * i for i in range(10)]
 
 
 def test_a_staircase_has_150_trials_in_blocks_behind_a_mask(workspace: Workspace) -> None:
@@ -104,7 +116,7 @@ def test_who_misses_more_attention_trials_than_the_study_file_allows_is_excluded
 
 
 def test_an_attention_image_is_a_mosaic_of_pure_colours_of_any_size() -> None:
-    image = catch_image(30, 45, np.random.default_rng(0))
+    image = attention_image(30, 45, np.random.default_rng(0))
     assert image.shape == (30, 45, 3)
     assert {tuple(pixel) for pixel in image.reshape(-1, 3)} <= {tuple(colour) for colour in COLOURS}
-    assert not np.array_equal(image, catch_image(30, 45, np.random.default_rng(1)))
+    assert not np.array_equal(image, attention_image(30, 45, np.random.default_rng(1)))
