@@ -24,7 +24,7 @@ def sorry(error: Any) -> Any:
     """An error page of the dashboard."""
     code = getattr(error, "code", None) or 500
     sentence = {
-        404: "This study, participant or image does not exist, or was removed.",
+        404: "Not found: no such study, participant or image.",
         413: f"The upload is too large: at most {(request.max_content_length or 0) / 2**20:g} MB are accepted.",
         500: "The server failed; its log gives the reason.",
     }.get(code, getattr(error, "description", ""))

@@ -224,3 +224,13 @@ def test_a_port_in_use_and_a_file_that_is_no_database_are_refused(
     for words in (["db", "upgrade"], ["db", "current"], ["serve"], ["backup"]):
         code, said = run(capsys, *words)
         assert (code, "DATABASE_URL cannot be used" in said) == (2, True)
+
+
+@pytest.mark.parametrize(("spare", "code"), [(1, 0), (2, 2)])
+def test_a_set_needs_images_for_spare_trials_too(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], spare: int, code: int
+) -> None:
+    publish(workspace, "alpha", count=5)
+    study = workspace.root / "study.toml"
+    study.write_text(f'slug = "a"\n[trials]\ncount = 8\nspare = {spare}\n' + SETS)
+    assert run(capsys, "load", str(study))[0] == code

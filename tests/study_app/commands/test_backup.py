@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -100,7 +102,18 @@ def torn(database: bytes) -> bytes:
     return database[:4096] + b"\xff" * 8192 + database[12288:]
 
 
-@pytest.mark.parametrize("damage", [lambda database: b"not a database " * 999, lambda database: database[:9000], torn])
+def emptied_index(database: bytes) -> bytes:
+    """A database whose tables can all be read, but one of its indices has lost its rows."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        connection.deserialize(database)
+        (page,) = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'ix_stimulus_set_id'").fetchone()
+    start = (page - 1) * 4096
+    return database[:start] + b"\x0a\0\0\0\0\x10\0\0".ljust(4096, b"\0") + database[start + 4096 :]
+
+
+@pytest.mark.parametrize(
+    "damage", [lambda database: b"not a database " * 999, lambda database: database[:9000], torn, emptied_index]
+)
 def test_a_damaged_database_is_one_sentence_and_leaves_nothing_behind(
     workspace: Workspace, pilot: str, damage: Callable[[bytes], bytes], tmp_path: Path,
     capsys: pytest.CaptureFixture[str],

@@ -188,6 +188,9 @@ def test_the_images_of_who_gave_up_are_given_back_once_and_counted_again_if_they
     for trial in range(1, 13):
         client.post(f"{other}answer", json={"trial": trial, **ANSWER})
     assert shown() == 12
+    with Database(workspace.database_url).write() as session:  # the place of somebody who has finished stays theirs
+        assert free_places(session, session.scalars(select(models.Study)).one(), {"b": "returned"}) == 0
+    assert shown() == 12
     client.post(f"/withdraw/{person.withdrawal_token}")
     assert shown() == 12
 
