@@ -10,9 +10,10 @@ PYTHON_ARGCOMPLETE_OK
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -125,6 +126,24 @@ def run(args: argparse.Namespace) -> int:
     design = Design(images=args.images, trials=args.trials)
     table = power_table(truth, design, args.participants, args.simulations, args.bound, args.seed)
     wanted = claim(truth, args.bound)
+    enough = needed(table, wanted.replace(" ", "_"), args.target)
+    if args.json:
+        found = {"claim": wanted, "bound": args.bound, "target": args.target, "participants_needed": enough}
+        rows = table.to_dict("records")
+        survey = {"images": args.images, "trials": args.trials, "simulations": args.simulations}
+        print(json.dumps({**found, **survey, "truth": asdict(truth), "rows": rows}, indent=1))
+    else:
+        _print(table, truth, source, wanted, enough, args)
+    if args.out:
+        _write(args.out, table, wanted, args)
+        if not args.json:
+            print(f"Written: {args.out / 'power.csv'}, {args.out / 'power.svg'} and .png.")
+    return 0
+
+
+def _print(
+    table: pd.DataFrame, truth: Truth, source: str, wanted: str, enough: int | None, args: argparse.Namespace
+) -> None:
     print(
         f"True accuracy {truth.accuracy:.3f}, {args.images} images a class, {args.trials} + {args.trials} trials each; "
         f"spreads {source}: SD of d' {truth.sd_d_prime:.2f}, of the criterion {truth.sd_criterion:.2f}, "
@@ -133,17 +152,12 @@ def run(args: argparse.Namespace) -> int:
     print("\nparticipants  cannot tell  detectable  undecided")
     for row in table.itertuples():
         print(f"{row.participants:>12}  {row.cannot_tell:>11.3f}  {row.detectable:>10.3f}  {row.undecided:>9.3f}")
-    enough = needed(table, wanted.replace(" ", "_"), args.target)
     words = f"'cannot tell within ±{args.bound:g}'" if wanted == "cannot tell" else "'detectable'"
     if enough is None:
         print(f"\nNone of these sizes says {words} with {args.target:.0%} power: use more images or more trials each.")
     else:
         about = "At most" if enough == min(args.participants) else "About"
         print(f"\n{about} {enough} participants say {words} with {args.target:.0%} power.")
-    if args.out:
-        _write(args.out, table, wanted, args)
-        print(f"Written: {args.out / 'power.csv'}, {args.out / 'power.svg'} and .png.")
-    return 0
 
 
 def _check(args: argparse.Namespace) -> None:

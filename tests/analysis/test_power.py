@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -80,3 +81,14 @@ def test_what_cannot_be_planned_gives_one_sentence(
     monkeypatch.delenv("GLIMPSE_WORKSPACE", raising=False)
     assert power.main(options) == 2
     assert sentence in capsys.readouterr().err
+
+
+def test_json_holds_what_the_table_says(capsys: pytest.CaptureFixture[str]) -> None:
+    assert power.main(QUICK) == 0
+    said = capsys.readouterr().out
+    assert power.main([*QUICK, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [row["participants"] for row in found["rows"]] == [20, 150]
+    assert f"{found['rows'][0]['undecided']:.3f}" in said
+    assert found["claim"] == "cannot tell"
+    assert found["participants_needed"] is None or f" {found['participants_needed']} participants" in said

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+import json
 from pathlib import Path
 
 import numpy as np
@@ -122,12 +121,12 @@ def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.Ca
     assert "choose another path, for example with --workspace" in capsys.readouterr().err
 
 
-def test_help_loads_nothing_heavy() -> None:
-    code = (
-        "import sys, gan_core.cli as c\n"
-        "try: c.main(['prepare', 'patches', '--help'])\n"
-        "except SystemExit: pass\n"
-        "print(sorted({'numpy', 'PIL', 'pandas', 'torch', 'scipy'} & sys.modules.keys()))"
-    )
-    output = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert output.endswith("[]\n")
+def test_json_describes_each_set_that_was_made_or_found(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos, masks = lay_down(tmp_path)
+    command = ["prepare", "patches", "--photos", str(photos), "--lesion-masks", str(masks), "--size", "16", "--json"]
+    command += ["--workspace", str(tmp_path / "w")]
+    for new in (True, False):
+        assert main(command) == 0
+        healthy, eczema = json.loads(capsys.readouterr().out)
+        assert (healthy["name"], eczema["name"], healthy["new"]) == ("healthy", "eczema", new)
+        assert healthy["images"] == healthy["counts"]["train"] + healthy["counts"]["test"]
