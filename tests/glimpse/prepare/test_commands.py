@@ -127,6 +127,9 @@ def test_json_describes_each_set_that_was_made_or_found(tmp_path: Path, capsys: 
     command += ["--workspace", str(tmp_path / "w")]
     for new in (True, False):
         assert main(command) == 0
-        healthy, eczema = json.loads(capsys.readouterr().out)
-        assert (healthy["name"], eczema["name"], healthy["new"]) == ("healthy", "eczema", new)
-        assert healthy["images"] == healthy["counts"]["train"] + healthy["counts"]["test"]
+        sets = json.loads(capsys.readouterr().out)
+        assert [one["name"] for one in sets] == Workspace.at(tmp_path / "w").names("images")[::-1]
+        assert all(
+            one["new"] is new and one["images"] == one["counts"]["train"] + one["counts"]["test"] for one in sets
+        )
+        assert all(one["images"] == one["counts"]["train"] + one["counts"]["test"] for one in sets)
