@@ -82,7 +82,7 @@ def kept(
 def pack(file: io.BufferedWriter, result: Mapping[str, Any]) -> None:
     """Write a result as npz: arrays as they are, a DataFrame column by column, all other values as JSON.
 
-    Raises ValueError for a DataFrame with an index of its own.
+    Raises ValueError for a DataFrame with an index other than 0, 1, ...
     """
     arrays: dict[str, Any] = {}
     values: dict[str, Any] = {}

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -18,10 +17,10 @@ import jinja2
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from tqdm import tqdm
 
 from analysis.cache import kept
 from glimpse.files import GlimpseError
+from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 
@@ -133,7 +132,7 @@ S = TypeVar("S", bound=Subject)
 def results(
     section: Section,
     context: Context,
-    subjects: Iterable[S],
+    subjects: Sequence[S],
     compute: Callable[[S], Mapping[str, Any]],
     extractor: str | None,
 ) -> Iterator[tuple[S, dict[str, Any]]]:
@@ -141,10 +140,7 @@ def results(
 
     `extractor`: the identity of the extractor used (analysis.images.features.identity); None where none is.
     """
-    subjects = list(subjects)
-    bar = tqdm(subjects, desc=section.name, leave=False, disable=None if context.progress else True, file=sys.stderr)
-    for one in bar:
-        bar.set_postfix_str(one.name)
+    for one in progress(subjects, title=section.name.replace("_", " "), unit="sets", shown=context.progress):
         inputs = {**one.inputs, "seed": context.seed, "extractor": extractor}
         yield one, context.cached(section.name, inputs, functools.partial(compute, one))
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.figures.style import GENERATED, REAL, new_figure, styled
+from glimpse.images import sheet
 
 Image = NDArray[np.uint8]  # (H, W, 3)
 WIDTH = 7.4  # inches: the whole column of the page
@@ -26,7 +27,7 @@ def picture(image: Image) -> Figure:
 
 def picture_rows(blocks: Sequence[tuple[str, Sequence[Sequence[Image]]]]) -> Figure:
     """Blocks of rows of equally large images, each block with its name beside it."""
-    mosaics = [_mosaic(rows) for _, rows in blocks]
+    mosaics = [sheet(rows, gap=GAP, background=(0, 0, 0, 0)) for _, rows in blocks]
     width = max(m.shape[1] for m in mosaics)
     heights = [m.shape[0] for m in mosaics]
     with styled():
@@ -82,19 +83,6 @@ def neighbour_pairs(blocks: Sequence[tuple[str, Sequence[tuple[Image, Sequence[t
                 for image, score in real:
                     _framed(next(places), image, f"{name} {score:.2f}" if score < 10 else f"{name} {score:.0f}", REAL)
     return figure
-
-
-def _mosaic(rows: Sequence[Sequence[Image]]) -> NDArray[np.uint8]:
-    """(rows, columns) of (H, W, 3) to one (.., .., 4) picture with see-through gaps."""
-    height, width = rows[0][0].shape[:2]
-    columns = max(len(row) for row in rows)
-    canvas = np.zeros((len(rows) * (height + GAP) - GAP, columns * (width + GAP) - GAP, 4), np.uint8)
-    for i, row in enumerate(rows):
-        for j, image in enumerate(row):
-            y, x = i * (height + GAP), j * (width + GAP)
-            canvas[y : y + height, x : x + width, :3] = image[:height, :width]
-            canvas[y : y + height, x : x + width, 3] = 255
-    return canvas
 
 
 def _show(axes: Any, image: NDArray[np.uint8]) -> None:

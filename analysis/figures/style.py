@@ -53,7 +53,7 @@ RC: dict[str, Any] = {
 
 
 def labels(names: Iterable[str]) -> dict[str, str]:
-    """Each name as a figure shows it: no formula, no longer than fits, and no two alike."""
+    """Each name as a figure shows it: no formula, no longer than fits, and all different."""
     found: dict[str, str] = {}
     for name in names:
         text = name if len(name) <= LONGEST else f"{name[: LONGEST - 10]}…{name[-9:]}"

@@ -1,4 +1,4 @@
-"""Write a report: read the answers, ask each section for its part, and put report/ in place in one step.
+"""Write a report: read the answers, compute each section, and put report/ in place in one step.
 
 A section that needs torch is left out, with a sentence, where torch is not installed.
 """
@@ -27,24 +27,24 @@ from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
-NOTHING, SKIPPED = "nothing of the kind is here", "left out as asked"  # why a part may be absent
+NOTHING, SKIPPED = "no data", "skipped as requested"  # why a section may be absent
 OURS = {"index.html", "scores.json", "figures", "tables"}  # what a report folder holds
 
 
 def write_report(args: argparse.Namespace) -> int:
-    """Read, compute, write. Raises GlimpseError with a sentence for whatever is wrong with the input."""
+    """Read, compute, write. Raises GlimpseError for invalid input."""
     unknown = [name for name in args.skip if name not in SECTIONS]
     if unknown:
-        raise AnalysisError(f"--skip {unknown[0]}: there is no such part; choose from: {', '.join(SECTIONS)}.")
+        raise AnalysisError(f"--skip {unknown[0]}: unknown section; choose from: {', '.join(SECTIONS)}.")
     if args.extractor not in ("auto", *EXTRACTORS):
-        with suppress(ImportError):  # without torch the parts that need it are left out with a sentence
+        with suppress(ImportError):  # without torch the sections that need it are left out, with a sentence
             from analysis.images.extractors import check_name
 
             check_name(args.extractor)
     if not 0 < args.bound < 0.5:
-        raise AnalysisError(f"--bound {args.bound}: it must lie between 0 and 0.5, as 0.05 does.")
+        raise AnalysisError(f"--bound {args.bound}: must be between 0 and 0.5, e.g. 0.05.")
     if args.device == "cuda":
-        with suppress(ImportError):  # without torch the parts that need it are left out with a sentence
+        with suppress(ImportError):  # without torch the sections that need it are left out, with a sentence
             device_of(args.device)
     workspace = Workspace.at(args.workspace)
     named = bool(args.workspace or os.environ.get("GLIMPSE_WORKSPACE"))
@@ -61,10 +61,10 @@ def write_report(args: argparse.Namespace) -> int:
         answers = None
         try:
             answers = answers_of.read_database(workspace, args.where, include_simulated=simulated)
-        except OnlySimulatedError as error:  # as good as nobody: the rest of the report does not wait for people
+        except OnlySimulatedError as error:  # treated as no answers, so that the other sections are still written
             notes.append(str(error))
         if answers is None and args.where:
-            raise AnalysisError("--where has nothing to choose from: the survey's database holds no answers yet.")
+            raise AnalysisError("--where: the survey's database holds no answers yet, so there is nothing to filter.")
     context = Context(
         workspace=workspace, seed=args.seed, responses=None if answers is None else answers.trials,
         extractor=args.extractor, weights=args.weights, device=args.device, positive=args.positive, bound=args.bound,
@@ -74,29 +74,29 @@ def write_report(args: argparse.Namespace) -> int:
     wanted = [name for name in SECTIONS if name not in args.skip]
     if args.responses is not None and not named:
         wanted = [name for name in wanted if name in ("survey", "thresholds")]
-    parts, absent = compute(context, wanted)
-    if not parts:
+    sections, absent = compute(context, wanted)
+    if not sections:
         raise AnalysisError(
             f"There is nothing to report yet: {workspace.root} holds no answers, runs or image sets. Make them with "
             "`make study`, or give answers with --responses FILE.csv."
         )
-    made = {part.name for part in parts}
+    made = {section.name for section in sections}
     absent = {n: SKIPPED if n in args.skip else absent.get(n, NOTHING) for n in SECTIONS if n not in made}
     left_out = [f"{name}: {why}." for name, why in absent.items() if why != NOTHING]
     boxed = [] if answers is None else [name for name in sorted(set(answers.trials["set"])) if lacking(name)]
     if boxed:
         notes.append(f"No font here has every letter of {', '.join(boxed)}: figures saved as PNG or PDF show boxes.")
-    page = words.page(context, answers, parts, notes + left_out, vars(args))
+    page = words.page(context, answers, sections, notes + left_out, vars(args))
     with atomic_folder(out) as building:
-        total = sum(len(part.figures) for part in parts)
+        total = sum(len(section.figures) for section in sections)
         with progress(title="drawing", unit="figures", total=total) as bar:
-            pages.write(building, page, parts, lambda name: bar.update())
-        scores: dict[str, Any] = dict.fromkeys(SECTIONS) | {part.name: part.scores for part in parts}
+            pages.write(building, page, sections, lambda name: bar.update())
+        scores: dict[str, Any] = dict.fromkeys(SECTIONS) | {section.name: section.scores for section in sections}
         reasons = {why: ", ".join(n for n in absent if absent[n] == why) for why in absent.values()}
         why_not = {"note": "; ".join(f"{names}: {why}" for why, names in reasons.items())} if absent else {}
         write_json(building / "scores.json", pages.plain({**scores, "provenance": page.provenance, **why_not}))
         for kept in out.iterdir() if out.is_dir() else ():
-            if kept.name not in OURS:  # the cache, and whatever else somebody put beside the report
+            if kept.name not in OURS:  # the cache, and any other file beside the report
                 os.rename(kept, building / kept.name)
     for note in notes:
         print(note)
@@ -107,16 +107,16 @@ def write_report(args: argparse.Namespace) -> int:
 
 
 def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Section], dict[str, str]]:
-    """The parts that can be had, in the page's order, and why each of the others cannot."""
-    parts: list[Section] = []
+    """The sections in the page's order, and for each absent one the reason."""
+    sections: list[Section] = []
     absent: dict[str, str] = {}
     with progress(wanted, title="computing", unit="sections") as bar:
         for name in bar:
             bar.set_postfix_str(name)
             try:
                 module = importlib.import_module(SECTIONS[name])
-                given: tuple[Any, ...] = ({p.name: p for p in parts},) if name == "joined" else ()
-                part = module.compute(context, *given)
+                given: tuple[Any, ...] = ({p.name: p for p in sections},) if name == "joined" else ()
+                section = module.compute(context, *given)
             except ImportError as error:
                 absent[name] = f"needs {error.name}, which is not installed (pip install 'glimpse[train]')"
                 continue
@@ -124,17 +124,17 @@ def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Section], dic
                 if name == "survey":
                     raise
                 raise AnalysisError(f"{error} (The rest of the report is written with `--skip {name}`.)") from error
-            if part is None:
+            if section is None:
                 absent[name] = NOTHING
             else:
-                parts.append(part)
+                sections.append(section)
             if not sys.stderr.isatty():
-                print(f"{name}: {'done' if part else NOTHING}", file=sys.stderr)
-    return parts, absent
+                print(f"{name}: {'done' if section else NOTHING}", file=sys.stderr)
+    return sections, absent
 
 
 def _refuse_to_replace(out: Path, *, asked: bool) -> None:
-    """Raises AnalysisError rather than put a report in the place of a folder that holds something else."""
+    """Raises AnalysisError instead of replacing a folder that holds something other than a report."""
     if out.is_file():
         raise AnalysisError(f"{out} is a file: name a folder with --out.")
     if not asked or not out.is_dir():
@@ -144,4 +144,4 @@ def _refuse_to_replace(out: Path, *, asked: bool) -> None:
         read_json(out / "scores.json")
         return
     if theirs:
-        raise AnalysisError(f"{out} is not empty ({theirs[0]}, ...) and holds no report: choose another --out.")
+        raise AnalysisError(f"{out} is not empty ({theirs[0]}, ...) and is not a report folder: choose another --out.")

@@ -1,6 +1,6 @@
 """The report as files: one self-contained page, figures (SVG, PNG, PDF), tables (CSV) and scores.json.
 
-Nothing here computes: it takes the finished parts and writes them. The page asks for nothing from anywhere, and its
+Nothing here computes: it takes the finished sections and writes them. The page asks for nothing from anywhere, and its
 own content security policy forbids it to.
 """
 
@@ -49,32 +49,35 @@ class Page:
     citation: Sequence[str]
     bibtex: str
     provenance: dict[str, Any]
-    left_out: Sequence[str]  # parts that could not be had, a sentence each
+    left_out: Sequence[str]  # absent sections and other notes, a sentence each
 
 
-def write(folder: Path, page: Page, parts: Sequence[Section], tick: Callable[[str], None]) -> None:
+def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[[str], None]) -> None:
     """Write index.html, figures/ and tables/ of the report into an empty folder; `tick` is told after each figure."""
     (folder / "figures").mkdir()
     (folder / "tables").mkdir()
-    sections = []
-    for part in parts:
+    written = []
+    for section in sections:
         figures = []
-        for name, draw in part.figures.items():
-            svg = write_figure(draw, folder / "figures", name, part.captions.get(name, part.title))
-            figures.append({"name": name, "svg": Markup(svg), "caption": part.captions.get(name, "")})
+        for name, draw in section.figures.items():
+            svg = write_figure(draw, folder / "figures", name, section.captions.get(name, section.title))
+            figures.append({"name": name, "svg": Markup(svg), "caption": section.captions.get(name, "")})
             tick(name)
         tables = [  # a table of a figure's name holds its numbers
             _table(
-                folder / "tables", name, frame, "In numbers" if name in part.figures else part.captions.get(name, "")
+                folder / "tables",
+                name,
+                frame,
+                "In numbers" if name in section.figures else section.captions.get(name, ""),
             )
-            for name, frame in part.tables.items()
+            for name, frame in section.tables.items()
         ]
-        sections.append({"part": part, "figures": figures, "tables": tables})
+        written.append({"section": section, "figures": figures, "tables": tables})
     environment = Environment(
         loader=PackageLoader("analysis.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"css_string": css_string, "prose": prose}
-    html = environment.get_template("report.html").render(page=page, sections=sections)
+    html = environment.get_template("report.html").render(page=page, sections=written)
     style, _, body = html.partition("</style>")
     body = re.sub(r"(\d) ?%", "\\1\u202f%", body)  # a number and its per cent sign stay on one line
     html = f"{style}</style>{body}"
@@ -113,7 +116,7 @@ def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str
 
 
 def inline(svg: str, name: str, label: str) -> str:
-    """An SVG file as part of a page: no prolog, IDs of its own, ink in the page's colour, scaled to its column."""
+    """An SVG file as section of a page: no prolog, unique IDs, ink in the page's colour, scaled to its column."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<image\b[^>]*?) id="[^"]*"', r"\1", svg)  # one picture drawn twice has one ID; nothing refers to it

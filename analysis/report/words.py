@@ -1,4 +1,4 @@
-"""What the report says around its sections: verdicts, methods, limits, citation and provenance, from what was done."""
+"""The report around its sections: verdicts, methods, limits, citation and provenance."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ PACKAGES = (
 )
 FEW_IMAGES = 30  # of a class: below, the interval for new images is mostly the images'
 
-LEFT_OUT = {  # counts of what was left out on the way, in words
-    "filtered_out": ("row that --where did not ask for", "rows that --where did not ask for"),
+LEFT_OUT = {  # counts of omitted rows, in words
+    "filtered_out": ("row excluded by --where", "rows excluded by --where"),
     "simulated_participants": ("simulated participant", "simulated participants"),
     "excluded_participants": (
         "participant excluded by the study's own rule",
@@ -38,7 +38,7 @@ LEFT_OUT = {  # counts of what was left out on the way, in words
     ),
     "screened_out_participants": ("participant screened out", "participants screened out"),
     "catch_trials": ("attention trial", "attention trials"),
-    "replaced_trials": ("trial made good by a spare one", "trials made good by spare ones"),
+    "replaced_trials": ("trial replaced by a spare trial", "trials replaced by spare trials"),
     "missing_answers": ("trial without an answer", "trials without an answer"),
     "negative_response_times": ("negative time to answer", "negative times to answer"),
 }
@@ -47,12 +47,12 @@ LEFT_OUT = {  # counts of what was left out on the way, in words
 def page(
     context: Context,
     answers: Responses | None,
-    parts: Sequence[Section],
+    sections: Sequence[Section],
     left_out: Sequence[str],
     options: Mapping[str, Any],
 ) -> Page:
     """Everything around the sections, in words."""
-    scores = {part.name: part.scores for part in parts}
+    scores = {section.name: section.scores for section in sections}
     warnings = []
     if answers is not None and answers.simulated:
         warnings.append(
@@ -77,7 +77,7 @@ def page(
 
 def _subtitle(context: Context, answers: Responses | None) -> str:
     if answers is None:
-        return "Nobody has answered yet: this report holds what can be said of the images alone."
+        return "No answers yet: this report covers the images alone."
     people, sets = answers.trials["participant"].nunique(), answers.trials["set"].nunique()
     return f"{_count(people, 'participant')}, {_count(len(answers.trials), 'answer')}, {_count(sets, 'set')} of images."
 
@@ -95,7 +95,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         f"SciPy {_version('scipy')}) with seed {context.seed} for all resampling"
     )
     if answers is None:
-        return [f"{made}; versions and hashes stand under Provenance."]
+        return [f"{made}; versions and hashes are under Provenance."]
     trials, counts = answers.trials, answers.counts
     said = [
         f"{_count(counts['rows'], 'row')} of {answers.source} were read"
@@ -111,8 +111,8 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
             "flagged_trials": ("flagged trial", "flagged trials"),
             "unfinished_participants": ("participant who stopped early", "participants who stopped early"),
             "names_of_two_images": (
-                "name of a real and of a generated image",
-                "names each of a real and of a generated image",
+                "ID shared by a real and a generated image",
+                "IDs shared by a real and a generated image",
             ),
             "repeated_judgements": (
                 "repeated judgement of an image by a person",
@@ -126,12 +126,12 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
     exposure = trials["exposure_ms_actual"].dropna()
     if len(exposure):
         planned = (trials["exposure_ms_actual"] - trials["exposure_ms_planned"]).dropna()
-        error = f"; they missed the plan by {planned.abs().median():.1f} ms (median)" if len(planned) else ""
+        error = f"; the median error of exposure was {planned.abs().median():.1f} ms" if len(planned) else ""
         said.append(
             f"Images were shown for {exposure.quantile(0.05):.0f} to {exposure.quantile(0.95):.0f} ms (5 % to 95 % of "
             f"the exposures measured){error}."
         )
-    said.append(f"{made}, from answers with the SHA-256 {answers.sha256[:12]}…; the rest stands under Provenance.")
+    said.append(f"{made}, from answers with the SHA-256 {answers.sha256[:12]}…; the rest is under Provenance.")
     return said
 
 
@@ -158,7 +158,7 @@ def _limits(context: Context, answers: Responses | None, survey: Mapping[str, An
                 "their number, however many people answer."
             )
         said.append(
-            "F1 rewards a habit: on as many real as generated images whoever always says 'generated' gets 0.667. Read "
+            "F1 rewards a habit: with as many real as generated images, always answering 'generated' gives 0.667. Read "
             "it beside its chance level, and read d' or balanced accuracy to compare sets."
         )
         if trials["exposure_ms_actual"].isna().all():
@@ -169,13 +169,13 @@ def _limits(context: Context, answers: Responses | None, survey: Mapping[str, An
                 f"Answers to several editions of {_listed(pooled)} are pooled; --where set_sha256=... takes one."
             )
         said.append(
-            "The intervals are for new participants like these and new images like these; what people of another "
-            "training, with more time or on other screens can tell, they do not say."
+            "The intervals are for new participants and images like these; they do not apply to people with other "
+            "training, more time or other screens."
         )
     demo = [n for n in context.workspace.names("runs") if _preset(context.workspace, n) == "demo"]
     if demo:
         said.append(
-            f"Trained at demo scale (narrow networks, minutes on a CPU): {_listed(demo)}. These show that everything "
+            f"Trained at demo scale (narrow networks, minutes on a CPU): {_listed(demo)}. These show that the pipeline "
             "works, not how good such generators can be."
         )
     return said
@@ -192,8 +192,8 @@ def _preset(workspace: Workspace, run: str) -> str:
 
 
 CITATION = (
-    "Say which version made the report, and give scores.json beside it: it holds every number with its n, interval and "
-    "method, and the hashes of the answers and images behind them.",
+    "State which version made the report and publish scores.json with it: it holds every number with its n, interval "
+    "and method, and the hashes of the answers and images.",
     "The study is that of F. Furger, L. Amruthalingam, A. A. Navarini and M. Pouly: Applications of Generative "
     "Adversarial Networks to Dermatologic Imaging. Technical Report 5/2020, Lucerne University of Applied Sciences and "
     "Arts, doi:10.5281/zenodo.3873159.",

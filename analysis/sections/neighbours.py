@@ -100,7 +100,7 @@ def _by_mse(queries: NDArray[np.uint8], targets: Images, k: int, progress: bool)
     candidates, _ = _best_of_stream(scores, targets, len(queries), min(len(targets), k + 4), progress)
     indices = np.empty((len(queries), k), np.intp)
     values = np.empty((len(queries), k))
-    for i, rows in enumerate(candidates):  # again in float64: the matrix product rounds where images are alike
+    for i, rows in enumerate(candidates):  # again in float64: the matrix product rounds where images are nearly equal
         errors = ((np.asarray(targets[np.sort(rows)], np.float64) - queries[i]) ** 2).mean((1, 2, 3))
         order = np.argsort(errors, kind="stable")[:k]
         indices[i], values[i] = np.sort(rows)[order], errors[order]

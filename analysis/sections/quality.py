@@ -1,4 +1,4 @@
-"""How far each generator's images are from real ones it never saw, beside what real images score among themselves."""
+"""Distances of generated images from held-out real ones, beside those of real images from each other."""
 
 from __future__ import annotations
 
@@ -69,8 +69,8 @@ def compare(
 
     `pool` holds all real images, from which real is compared with real at the same number, by group. Generated images
     are each their own group unless `generated_groups` says which photos they were translated from.
-    Returns JSON values; what cannot be had is None, and `note` says why. Raises AnalysisError for fewer than two images
-    a side.
+    Returns JSON values; a missing one is None, with the reason in `note`.
+    Raises AnalysisError for fewer than two images a side.
     """
     rng = np.random.default_rng(seed)
     n = min(len(real), len(generated), len(pool) // 2, BIASED_BELOW)
@@ -107,7 +107,7 @@ def real_against_real(
     """Mean and 95 % range of each distance between n and n real images of other groups: `real_kid`, `real_kid_low`, ...
 
     A side has as many groups as the comparison that it stands beside (`most`), or so many more that they hold n images.
-    Empty where no two such samples can be had.
+    Empty where no two such samples exist.
     """
     among: list[dict[str, float]] = []
     for _ in range(draws if n <= 500 else draws // 4):
@@ -226,7 +226,7 @@ def _sentence(name: str, against: str, distance: str, found: dict[str, Any]) -> 
             between = " (too few groups for an interval)"
             if found["kid_low"] is not None:
                 between = f" ({found['kid_low']:.3g} to {found['kid_high']:.3g})"
-            verdict = "differ from" if found["kid_p"] < 0.05 else "are not told from"
+            verdict = "differ from" if found["kid_p"] < 0.05 else "are not distinguishable from"
             kid = (
                 f"the generated images {verdict} {held_out} of {found['real_groups']} groups: "
                 f"{value}{between}, p = {found['kid_p']:.3f}"

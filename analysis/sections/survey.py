@@ -251,7 +251,7 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
 
 
 def _column(label: str, name: str, one: Set, positive: observers.Positive) -> draw.Column:
-    """A column of Figure 10; without dots where nobody's F1 is defined."""
+    """A column of Figure 10; without dots where no participant's F1 is defined."""
     f1 = one.people["f1"].to_numpy(float)
     f1 = f1[np.isfinite(f1)]
     values, weights = observers.f1_null(one.answers.counts(), positive) if len(f1) else (f1, f1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import stats
 
 from analysis.section import AnalysisError
 from analysis.sections.memorisation import data_copying, descriptors, judge, nearest_ratios
@@ -54,6 +55,37 @@ def test_low_diversity_without_copies_raises_no_alarm() -> None:
     assert verdict.share < 0.02
 
 
+def test_the_test_for_copies_is_fishers_with_at_least_one_expected_copy() -> None:
+    """With 50 groups half a copy is expected below the 1 % quantile; the test counts it as one."""
+    held_out, generated = np.arange(101) / 100, np.concatenate([np.zeros(7), np.ones(93)])
+    verdict = judge(held_out, generated, groups=50)
+    assert (verdict.threshold, verdict.share) == (0.01, 0.07)
+    assert verdict.p == pytest.approx(stats.fisher_exact([[7, 93], [1, 49]], "greater").pvalue, abs=1e-12)
+    exact = stats.binomtest(7, 100).proportion_ci(0.95, "exact")
+    assert (verdict.low, verdict.high) == pytest.approx((exact.low, exact.high), abs=1e-12)
+
+
+def test_the_resolution_is_the_least_share_of_copies_found_four_times_in_five() -> None:
+    """Copies add to the 1 % that honest images give: share c of copies puts 0.01 + 0.99 c below the threshold."""
+    verdict = judge(np.arange(101) / 100, np.ones(100), groups=50)
+    alarming = [k for k in range(101) if stats.fisher_exact([[k, 100 - k], [1, 49]], "greater").pvalue < 0.05]
+
+    def power(share: float) -> float:
+        return float(stats.binom.sf(alarming[0] - 1, 100, 0.01 + 0.99 * share))
+
+    assert power(verdict.resolution) >= 0.8 > power(verdict.resolution - 0.001)
+
+
+def test_the_z_of_a_cell_is_that_of_mann_and_whitney() -> None:
+    """Both generated images are nearer than all three test images: U = 0, mean 3, variance 2 * 3 * 6 / 12 = 3."""
+    one = np.zeros((1, 4), np.float32)
+    c_t, cells = data_copying(
+        one.repeat(9, 0), one.repeat(3, 0), np.array([3.0, 4.0, 5.0]), one.repeat(2, 0), np.array([1.0, 2.0]), 0
+    )
+    assert cells["z"].tolist() == pytest.approx([-np.sqrt(3)])
+    assert c_t == pytest.approx(-np.sqrt(3))
+
+
 def test_honest_images_raise_an_alarm_no_more_often_than_promised() -> None:
     rng = np.random.default_rng(0)
     alarms = [judge(rng.uniform(size=300), rng.uniform(size=400), groups=300).alarm for _ in range(300)]
@@ -98,3 +130,16 @@ def test_the_data_copying_statistic_is_negative_for_copies_and_near_zero_for_new
     assert list(cells) == ["cell", "generated", "test", "z"]
     score, _ = data_copying(train, test, of_test, new, nearest_ratios(new, train, groups).distance, 0)
     assert abs(score) < 2
+
+
+def test_c_t_weighs_the_cells_by_their_test_images() -> None:
+    """Two cells, 30 and 10 test images: generated images are nearer in the one, further in the other."""
+    left, right = np.zeros((1, 4)), np.full((1, 4), 100.0)
+    test = np.concatenate([left.repeat(30, 0), right.repeat(10, 0)])
+    generated = np.concatenate([left.repeat(2, 0), right.repeat(6, 0)])
+    c_t, cells = data_copying(
+        test, test, np.ones(40) + np.arange(40) / 100, generated, np.array([0.1, 0.2, 9.1, 9.2, 9.3, 9.4, 9.5, 9.6]), 0
+    )
+    z = cells.set_index("test")["z"]
+    assert z[30] < 0 < z[10]
+    assert c_t == pytest.approx((30 * z[30] + 10 * z[10]) / 40)

@@ -27,6 +27,16 @@ def test_a_rank_correlation_is_scipys_and_its_interval_holds_the_truth_as_often_
     assert 0.92 <= held / 400 <= 0.98
 
 
+def test_the_interval_of_a_rank_correlation_is_that_of_bonett_and_wright() -> None:
+    """30 ranks with blocks of 13, 8 and 2 reversed: the squared differences sum to 728 + 168 + 2 = 898."""
+    y = np.concatenate([np.arange(13)[::-1], np.arange(13, 21)[::-1], [22, 21], np.arange(23, 30)])
+    found = rank_correlation(np.arange(30), y)
+    rho = 1 - 6 * 898 / (30 * (30**2 - 1))
+    half = 1.959964 * np.sqrt((1 + rho**2 / 2) / (30 - 3))
+    assert found["rho"] == pytest.approx(rho, abs=1e-12)
+    assert found["ci95"] == pytest.approx([np.tanh(np.arctanh(rho) - half), np.tanh(np.arctanh(rho) + half)], abs=1e-9)
+
+
 def test_too_few_pairs_and_constant_sides_have_no_correlation_but_a_reason() -> None:
     assert "fewer than" in rank_correlation([1, 2, np.nan, 4, 5], [1, 2, 3, 4, np.nan])["note"]
     assert "does not vary" in rank_correlation(np.ones(9), np.arange(9))["note"]
