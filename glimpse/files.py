@@ -189,6 +189,11 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def cores() -> int:
+    """The number of processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _umask() -> int:
     mask = os.umask(0o022)
     os.umask(mask)

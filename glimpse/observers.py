@@ -51,12 +51,8 @@ class Counts:
         return self.hits + self.correct_rejections
 
     def total(self) -> Counts:
-        """Everybody's answers as one participant's: counts of shape (1,)."""
+        """The answers of all participants as if one had given them: counts of shape (1,)."""
         return Counts(*(np.atleast_1d(c.sum()) for c in self._columns()))
-
-    def answered(self) -> Counts:
-        """Only the participants who have at least one trial."""
-        return Counts(*(c[self.trials > 0] for c in self._columns()))
 
     def _columns(self) -> tuple[Integers, Integers, Integers, Integers]:
         return self.hits, self.misses, self.false_alarms, self.correct_rejections

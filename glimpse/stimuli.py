@@ -1,4 +1,4 @@
-"""Stimulus sets: what `publish` makes and the survey shows; opaque PNG files that tell nothing but their pixels.
+"""Stimulus sets: what `publish` makes and the survey shows; PNG files that reveal nothing but their pixels.
 
 One encoder writes real and generated images alike: 8-bit RGB, no filter, stored (uncompressed) deflate blocks, three
 chunks and no metadata. So every image of a set has the same number of bytes, on disk and on the wire, and the file
@@ -19,8 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glimpse.files import GlimpseError, atomic_folder, read_json, sha256_bytes, sha256_json, verify, write_json
-
-TRUTHS = ("real", "generated")
 
 
 class StimulusError(GlimpseError):
@@ -82,11 +80,11 @@ class Source:
 
 
 def write_stimulus_set(
-    folder: Path, *, label: str, sources: Iterable[Source], made_from: dict[str, Any], **extra: Any
+    folder: Path, *, label: str, sources: Iterable[Source], made_from: dict[str, Any]
 ) -> StimulusSet:
     """Write a stimulus set in one step and return it as read back.
 
-    IDs are drawn at random and the manifest is sorted by them, so neither name nor order tells the truth.
+    IDs are drawn at random and the manifest is sorted by them, so neither name nor order reveals the truth.
     Raises StimulusError when the images differ in size.
     """
     with atomic_folder(folder) as building:
@@ -107,12 +105,12 @@ def write_stimulus_set(
                 }
             )  # fmt: skip
         if shape is None:
-            raise StimulusError(f"There is not one image for the stimulus set '{folder.name}'.")
+            raise StimulusError(f"The stimulus set '{folder.name}' would be empty: give it images.")
         write_json(
             building / "manifest.json",
             {
                 "name": folder.name, "label": label, "height": shape[0], "width": shape[1], "made_from": made_from,
-                **extra, "stimuli": sorted(stimuli, key=lambda s: str(s["id"])),
+                "stimuli": sorted(stimuli, key=lambda s: str(s["id"])),
             },
         )  # fmt: skip
     return StimulusSet.load(folder)

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glimpse import made
-from glimpse.files import GlimpseError, scratch_folder
+from glimpse.files import GlimpseError, cores, scratch_folder
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
@@ -87,7 +87,7 @@ def prepare_phantom(
         return there
     what = SCALES[scale]
     with scratch_folder(workspace.root / "phantom") as folder:
-        draw_all(jobs(what, folder, seed), workers or _processors())
+        draw_all(jobs(what, folder, seed), workers or cores())
         return _prepare(workspace, what, folder, seed, {"phantom": _origin(scale, seed)})
 
 
@@ -173,10 +173,6 @@ def _run(work: Callable[[Job], None], todo: list[Job], workers: int) -> Iterator
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, context, initializer=_follow_the_parent) as pool:
         yield from pool.map(work, todo)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _follow_the_parent() -> None:

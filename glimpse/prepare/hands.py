@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse.files import atomic_folder, sha256_json
+from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
 from glimpse.prepare import pipeline, pixels, sources
 from glimpse.prepare.pipeline import Findings, Prepared, Recipe
@@ -46,7 +46,7 @@ def prepare_hands(
     `person_column` of the CSV `people`; by default the path without its ending and without a final front, back,
     palmar, ... Raises ImageSetError.
     """
-    threads = threads or pipeline.cores()
+    threads = threads or cores()
     findings = Findings()
     found = sources.find_photos([photos] if isinstance(photos, Path) else photos, workspace)
     files = {file.name: file for file in sources.by_stem(found, "stem" if people else "path").values()}

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glimpse.command_line import did_you_mean
-from glimpse.files import atomic_folder, sha256_json
+from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
 from glimpse.prepare import pipeline, pixels, sources
 from glimpse.prepare.hair import hairiness
@@ -113,7 +113,7 @@ def prepare_isic(
         "size": size, "test": test_share, "seed": seed, "crop_square": crop_square, "drop_hairy": drop_hairy,
         "skip_broken": skip_broken,
     }  # fmt: skip
-    threads = threads or pipeline.cores()
+    threads = threads or cores()
     return [
         _prepare_label(
             workspace, name or label.lower(), label, photos, copies, diagnoses, options, made_from or {}, licence,

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse.files import atomic_folder, sha256_json
+from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
 from glimpse.prepare import background, pipeline, pixels, sources
 from glimpse.prepare.duplicates import Fingerprint, fingerprint
@@ -90,7 +90,7 @@ def prepare_patches(
     """
     if names[0] == names[1]:
         raise ImageSetError(f"Both image sets would be called '{names[0]}': give two names.")
-    threads = threads or pipeline.cores()
+    threads = threads or cores()
     findings = Findings()
     pairs = _match(_places(photos), _places(lesion_masks), _places(skin_masks), _places(truth), workspace, findings)
     files = {

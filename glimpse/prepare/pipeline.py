@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -182,8 +181,3 @@ def finish(writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, 
 
 def load(workspace: Workspace, name: str) -> ImageSet:
     return ImageSet.load(workspace.existing("images", name), just_written=True)
-
-
-def cores() -> int:
-    """The processors this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

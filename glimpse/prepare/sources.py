@@ -127,9 +127,9 @@ def photos_among(files: Iterable[SourceFile], places: Sequence[Path], workspace:
         inner = next((f.name for f in files if f.suffix == ".zip"), None)
         hint = f" It holds the zip {inner}: unpack that first." if inner else ""
         raise ImageSetError(f"There is no photo in {where} (looked for {', '.join(sorted(PHOTO_SUFFIXES))}).{hint}")
-    unspeakable = [photo.name for photo in photos if photo.name.encode("utf-8", "ignore").decode() != photo.name]
-    if unspeakable:
-        raise ImageSetError(f"The file name {unspeakable[0]!a} is not UTF-8: rename it.")
+    undecodable = [photo.name for photo in photos if photo.name.encode("utf-8", "ignore").decode() != photo.name]
+    if undecodable:
+        raise ImageSetError(f"The file name {undecodable[0]!a} is not UTF-8: rename it.")
     return photos
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,3 +68,12 @@ def test_a_list_names_the_photos_for_testing() -> None:
 def test_a_list_that_cannot_be_followed_is_refused(lines: list[str], sentence: str) -> None:
     with pytest.raises(ImageSetError, match=sentence):
         named_groups({"a1": "a", "a2": "a", "b1": "b"}, lines, "list.txt")
+
+
+def test_a_group_that_overshoots_as_much_as_it_helps_is_passed_over() -> None:
+    """Two of four photos are wanted, so a pair and two single photos: after one single photo, the pair is a tie."""
+    for seed in range(20):
+        order = np.random.default_rng(seed).permutation(3)
+        chosen = groups_for_testing(["a", "b", "pair", "pair"], 2, seed)
+        first_is_pair = order[0] == 2
+        assert chosen == ({"pair"} if first_is_pair else {"a", "b"})

@@ -1,4 +1,4 @@
-"""The row of phantoms that the README shows: `python -m glimpse.phantom.gallery docs/images/phantoms.png`."""
+"""The row of phantoms that the README shows: `python docs/phantoms.py docs/images/phantoms.png`."""
 
 from __future__ import annotations
 
