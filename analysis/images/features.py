@@ -9,7 +9,9 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -172,14 +174,25 @@ def source_of(images: NDArray[np.uint8]) -> str:
 def identity(context: Context) -> str:
     """Hash of what decides which extractor the context gets, without loading torch: part of the key of every result.
 
-    That is the name asked for, the content of `--weights`, and the files of weights that torch has downloaded.
+    That is the name asked for, the content of `--weights`, the files of weights that torch has downloaded, and for
+    `module:function` the module's source.
     """
     weights = context.weights
     given = sha256_file(weights) if weights is not None and weights.is_file() else str(weights)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
     folder = Path(os.environ.get("TORCH_HOME") or cache).expanduser() / "hub" / "checkpoints"
     files = sorted((path.name, path.stat().st_size) for path in folder.glob("*") if path.is_file())
-    return sha256_json([context.extractor, given, files])
+    return sha256_json([context.extractor, given, files, _own_source(context.extractor)])
+
+
+def _own_source(extractor: str) -> str | None:
+    """The hash of the module of `module:function`; None for other extractors and for a module without a file."""
+    module, colon, _ = extractor.partition(":")
+    with suppress(ImportError, ValueError):  # loading the extractor says what is wrong
+        found = find_spec(module) if colon else None
+        if found is not None and found.origin and Path(found.origin).is_file():
+            return sha256_file(Path(found.origin))
+    return None
 
 
 _loaded: dict[tuple[Any, ...], Extractor] = {}

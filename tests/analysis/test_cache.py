@@ -14,7 +14,10 @@ import pandas as pd
 import pytest
 
 from analysis import cache
+from analysis.images.features import identity
+from analysis.section import Context
 from analysis.sections import SECTIONS
+from glimpse.workspace import Workspace
 
 ROOT = Path(cache.__file__).parents[1]
 
@@ -82,6 +85,8 @@ KEYS = """
 import sys
 from pathlib import Path
 from analysis import cache
+from analysis.images.features import identity
+from analysis.section import Context
 root, *formulas = sys.argv[1:]
 assert Path(cache.__file__).is_relative_to(root)
 def keys():
@@ -139,3 +144,23 @@ def test_every_section_has_a_template_with_a_title_and_methods() -> None:
         assert found.title
         assert "methods" in found.texts
         assert callable(importlib.import_module(module).compute)
+
+
+def test_another_source_of_the_users_own_extractor_is_another_extractor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(tmp_path)
+    context = Context(Workspace.at(tmp_path), extractor="mine_for_the_cache:features")
+    found = set()
+    for source in (
+        "def features(images): return images.mean((1, 2))",
+        "def features(images): return images.max((1, 2))",
+    ):
+        (tmp_path / "mine_for_the_cache.py").write_text(source)
+        found.add(identity(context))
+    assert len(found) == 2
+    weights = tmp_path / "weights.pt"
+    for content in (b"one", b"two"):
+        weights.write_bytes(content)
+        found.add(identity(Context(Workspace.at(tmp_path), weights=weights)))
+    assert len(found) == 4
