@@ -19,8 +19,9 @@ from gan_core.translating import LoadedTranslator, TruthScore, load_translator, 
 from glimpse.files import atomic_file, atomic_folder, read_json, sha256_file
 from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet, ImageSetWriter
+from glimpse.prepare.matching import by_stem, match_masks, without_masks
 from glimpse.prepare.pixels import decode_mask, decode_photo
-from glimpse.prepare.sources import by_stem, find_photos, match_masks, without_masks
+from glimpse.prepare.sources import find_photos
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 

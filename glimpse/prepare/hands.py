@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
-from glimpse.prepare import pipeline, pixels, sources
+from glimpse.prepare import matching, pipeline, pixels, sources, tables
 from glimpse.prepare.pipeline import Findings, Prepared, Recipe
 from glimpse.prepare.sources import SourceFile, composed
 from glimpse.prepare.split import groups_for_testing
@@ -49,7 +49,7 @@ def prepare_hands(
     threads = threads or cores()
     findings = Findings()
     found = sources.find_photos([photos] if isinstance(photos, Path) else photos, workspace)
-    files = {file.name: file for file in sources.by_stem(found, "stem" if people else "path").values()}
+    files = {file.name: file for file in matching.by_stem(found, "stem" if people else "path").values()}
     digests = sources.hash_files(list(files.values()), threads)
     persons = _persons(files, people, person_column, person_pattern)
     options = {"size": list(size), "test": test_share, "seed": seed, "skip_broken": skip_broken}
@@ -88,7 +88,7 @@ def prepare_hands(
 def _persons(files: Mapping[str, SourceFile], people: Path | None, column: str, pattern: str | None) -> dict[str, str]:
     """The person of each photo, by its path."""
     if people:
-        found = sources.column_by_photo(people, column, {f.stem for f in files.values()})
+        found = tables.column_by_photo(people, column, {f.stem for f in files.values()})
         nobody = sorted(name for name, file in files.items() if file.stem not in found)
         if nobody:
             raise ImageSetError(f"{people.name} names no person for {nobody[0]} ({len(nobody)} in all).")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from glimpse.command_line import did_you_mean
 from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
-from glimpse.prepare import pipeline, pixels, sources
+from glimpse.prepare import matching, pipeline, pixels, sources, tables
 from glimpse.prepare.hair import hairiness
 from glimpse.prepare.pipeline import Findings, Prepared, Recipe
 from glimpse.prepare.sources import SourceFile
@@ -40,15 +40,15 @@ def read_diagnoses(files: Sequence[SourceFile]) -> Diagnoses:
 
     Raises ImageSetError when none gives diagnoses.
     """
-    tables = [f for f in files if f.suffix in sources.TABLE_SUFFIXES or f.stem == "HAM10000_metadata"]
-    of_training = [t for t in tables if not {"test", "validation"} & set(t.stem.lower().split("_"))]
+    found = [f for f in files if f.suffix in tables.TABLE_SUFFIXES or f.stem == "HAM10000_metadata"]
+    of_training = [t for t in found if not {"test", "validation"} & set(t.stem.lower().split("_"))]
     labels: dict[str, str] = {}
     lesions: dict[str, str] = {}
-    for table in of_training or tables:
-        columns = set(sources.columns_of(table))
+    for table in of_training or found:
+        columns = set(tables.columns_of(table))
         if not (columns & {"dx", "lesion_id"} or set(LABELS) <= columns):
             continue  # of something else, like the pixels that Kaggle adds to HAM10000
-        for row in sources.read_table(table):
+        for row in tables.read_table(table):
             image = row.get("image_id") or row.get("image") or ""
             if "dx" in row:
                 labels[image] = row["dx"].upper()
@@ -108,7 +108,7 @@ def prepare_isic(
             "like ISIC_0024306.jpg."
         )
     copies: list[tuple[SourceFile, SourceFile]] = []
-    photos = sources.by_stem(named, copies=copies)
+    photos = matching.by_stem(named, copies=copies)
     options = {
         "size": size, "test": test_share, "seed": seed, "crop_square": crop_square, "drop_hairy": drop_hairy,
         "skip_broken": skip_broken,

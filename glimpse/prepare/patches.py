@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
-from glimpse.prepare import background, pipeline, pixels, sources
+from glimpse.prepare import background, matching, pipeline, pixels, sources, tables
 from glimpse.prepare.duplicates import Fingerprint, fingerprint
 from glimpse.prepare.pipeline import Findings, Prepared, Recipe
 from glimpse.prepare.sources import SourceFile
@@ -99,7 +99,7 @@ def prepare_patches(
     digests = {role: sources.hash_files(some, threads) for role, some in files.items()}
     groups = {pair.stem: pair.stem for pair in pairs}
     if metadata:
-        found = sources.column_by_photo(metadata, group_column, groups)
+        found = tables.column_by_photo(metadata, group_column, groups)
         findings.note(
             "ungrouped", sorted(groups.keys() - found.keys()), f"Without {group_column}, so each its own group"
         )
@@ -108,7 +108,7 @@ def prepare_patches(
     groups = {stem: group for stem, group in groups.items() if stem in kept}
     test: Any = test_photos
     if isinstance(test_photos, Path):
-        listed = sources.as_text(test_photos.read_bytes(), test_photos.name).splitlines()
+        listed = tables.as_text(test_photos.read_bytes(), test_photos.name).splitlines()
         testing = named_groups(groups, listed, test_photos.name)
         test = sorted(stem for stem, group in groups.items() if group in testing)
     options = {
@@ -149,12 +149,12 @@ def _match(
     findings: Findings,
 ) -> list[Pair]:
     """Each photo with its masks, by stem; those without are noted. Raises ImageSetError when none has all of its."""
-    roles: list[tuple[sources.Role, list[Path]]] = [("lesion", lesions), ("skin", skins), ("truth", truths)]
+    roles: list[tuple[matching.Role, list[Path]]] = [("lesion", lesions), ("skin", skins), ("truth", truths)]
     places = {role: where for role, where in roles if where or role == "lesion"}
     masks = {role: sources.find_photos(where, workspace) for role, where in places.items()}
-    found = sources.by_stem(sources.find_photos(photos, workspace))
-    of_photo = sources.without_masks(found, [mask for some in masks.values() for mask in some])
-    matched = {role: sources.match_masks(of_photo, some, role) for role, some in masks.items()}
+    found = matching.by_stem(sources.find_photos(photos, workspace))
+    of_photo = matching.without_masks(found, [mask for some in masks.values() for mask in some])
+    matched = {role: matching.match_masks(of_photo, some, role) for role, some in masks.items()}
     used = {file.spot for some in (of_photo, *matched.values()) for file in some.values()}
     for role, where in places.items():
         alone = sorted(mask.name for mask in masks[role] if mask.spot not in used)

@@ -1,34 +1,24 @@
-"""Where photos come from: folders, zips as downloaded, or folders of zips; found, named and matched to their masks."""
+"""Photo files in folders, in zips as downloaded, or in folders of zips: finding, reading and hashing them."""
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import re
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path, PurePosixPath
-from typing import Literal, NoReturn, TypeVar
+from typing import NoReturn, TypeVar
 
 from glimpse.files import sha256_bytes, sha256_json
 from glimpse.imageset import ImageSetError
 from glimpse.workspace import KINDS, Workspace
 
 PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
-TABLE_SUFFIXES = frozenset({".csv", ".tab", ".tsv"})
-# What data sets append to a photo's name to name its mask: IMG_1_segmentation, IMG_1-lesion-mask, IMG_1_hand ...
-# Some words say of what it is a mask.
-Role = Literal["lesion", "skin", "truth"]
-ROLE_WORDS: dict[Role, str] = {"lesion": "lesions?|eczema", "skin": "skin|hands?"}
-MASK_WORDS = "|".join(["segmentations?|seg|masks?|gt|label|groundtruth|ground_truth", *ROLE_WORDS.values()])
-LAST_WORD = re.compile(rf"[ _.-](?:{MASK_WORDS})$", re.IGNORECASE)
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -171,80 +161,6 @@ def _hidden(name: str) -> bool:
     return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
 
 
-def by_stem(
-    files: Iterable[SourceFile],
-    key: Literal["stem", "path"] = "stem",
-    copies: list[tuple[SourceFile, SourceFile]] | None = None,
-) -> dict[str, SourceFile]:
-    """The files under their names without ending, and but for "path" without folder.
-
-    Raises ImageSetError when two share one, but for copies where a list is given to take them: a file of the same
-    name and bytes as an earlier one (Kaggle's HAM10000 holds each folder twice) goes there with that one.
-    """
-    found: dict[str, SourceFile] = {}
-    for file in files:
-        other = found.setdefault(getattr(file, key), file)
-        if other is file:
-            continue
-        if copies is None or file.suffix != other.suffix or file.read() != other.read():
-            raise ImageSetError(
-                f"{other.where} and {file.where} have the same name without ending: rename or remove one."
-            )
-        copies.append((file, other))
-    return found
-
-
-def match_masks(
-    photos: Mapping[str, SourceFile], masks: Iterable[SourceFile], role: Role = "lesion"
-) -> dict[str, SourceFile]:
-    """The mask of each photo: the one of its own name; else one whose suffix has a word of the role, like `_lesion`;
-    else one with a suffix that says nothing of roles, like `_segmentation`. One of another role is none.
-
-    Photos and masks may lie in one folder: a photo is not its own mask, nor is what bears the whole name of another
-    photo. Raises ImageSetError when a photo has two masks of one rank.
-    """
-    themselves = {photo.spot for photo in photos.values()}
-    found: dict[str, tuple[int, SourceFile]] = {}
-    for mask in masks:
-        stem = next((name for name in _shortened(mask.stem) if name in photos), None)
-        if stem is None or mask.spot in themselves or (rank := _rank(mask.stem[len(stem) :], role)) is None:
-            continue
-        best, other = found.setdefault(stem, (rank, mask))
-        if rank == best and other is not mask:
-            raise ImageSetError(f"{photos[stem].name} has two masks, {other.name} and {mask.name}: keep one of them.")
-        if rank < best:
-            found[stem] = rank, mask
-    return {stem: mask for stem, (_, mask) in found.items()}
-
-
-def without_masks(photos: Mapping[str, SourceFile], masks: Iterable[SourceFile]) -> dict[str, SourceFile]:
-    """Leave out what lies among the masks too and is by its name the mask of another of these photos."""
-    among = {mask.spot for mask in masks}
-    return {
-        stem: photo
-        for stem, photo in photos.items()
-        if photo.spot not in among or not any(name in photos for name in _shortened(stem)[1:])
-    }
-
-
-def _shortened(stem: str) -> list[str]:
-    """The name of a mask, then the same with one word less at a time: the first that is a photo's is its photo."""
-    names = [stem]
-    while (shorter := LAST_WORD.sub("", names[-1])) != names[-1]:
-        names.append(shorter)
-    return names
-
-
-def _rank(suffix: str, role: Role) -> int | None:
-    """How well a mask's suffix fits a role, 0 the best; None when it is of another role."""
-    words = re.split("[ _.-]", suffix.lower())
-    named = {other for other, its in ROLE_WORDS.items() if any(re.fullmatch(its, word) for word in words)}
-    return 0 if not suffix else 1 if role in named else None if named else 2
-
-
-# ------------------------------------------------------------------------------------------------ hashes and order
-
-
 def hash_files(files: Sequence[SourceFile], threads: int) -> dict[str, str]:
     """SHA-256 of each file's content, by name; a file that cannot be read is told apart, and met again on decoding."""
 
@@ -278,63 +194,3 @@ def in_order(work: Callable[[Item], Result], items: Iterable[Item], threads: int
         finally:
             for future in pending:
                 future.cancel()
-
-
-# ------------------------------------------------------------------------------------------------ tables
-
-
-def columns_of(file: SourceFile) -> list[str]:
-    """The header of a table, or its beginning; the other lines, gigabytes perhaps, are left unread."""
-    header = next(iter(file.read(1 << 16).decode("utf-8-sig", "ignore").splitlines()), "")
-    return [column.strip() for column in next(csv.reader([header], delimiter=_delimiter(header)), [])]
-
-
-def _delimiter(header: str) -> str:
-    return max(",;\t", key=header.count)
-
-
-def read_table(file: SourceFile) -> list[dict[str, str]]:
-    """The rows of a CSV (or tab-separated) file with a header."""
-    text = as_text(file.read(), file.name)
-    try:
-        rows = list(csv.DictReader(io.StringIO(text), delimiter=_delimiter(text.partition("\n")[0])))
-    except csv.Error as error:
-        raise ImageSetError(f"{file.name} cannot be read as a table ({error}): save it as CSV in UTF-8.") from None
-    return [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in rows]
-
-
-def as_text(data: bytes, name: str) -> str:
-    """UTF-8 with any system's line ends and accents. Raises ImageSetError."""
-    try:
-        return composed(io.StringIO(data.decode("utf-8-sig"), newline=None).read())
-    except UnicodeDecodeError:
-        raise ImageSetError(f"{name} is not UTF-8 text: save it in UTF-8.") from None
-
-
-def stem_in(stems: Container[str], name: str) -> str:
-    """What of a file name in a list, with folders and ending or without, is the photo's stem; dots are no ending where
-    the photos have them too."""
-    last = PurePosixPath(name).name
-    return last if last in stems else PurePosixPath(name).stem
-
-
-def column_by_photo(path: Path, column: str, stems: Iterable[str]) -> dict[str, str]:
-    """The value of `column` for each photo; the column that names the photos is the one most of them are found in."""
-    if not path.is_file():
-        raise ImageSetError(f"{path} does not exist: give a CSV file with the photos' names and a column '{column}'.")
-    table = SourceFile(path.name, path)
-    rows = read_table(table)
-    columns = list(rows[0]) if rows else []
-    if column not in columns:
-        raise ImageSetError(f"{table.name} has no column '{column}' (it has: {', '.join(columns) or 'no rows'}).")
-    wanted = set(stems)
-    keyed = [[stem_in(wanted, row.get(name, "")) for row in rows] for name in columns if name != column]
-    best = max(keyed, key=lambda found: len(wanted & set(found)), default=[])
-    if not wanted & set(best):
-        raise ImageSetError(f"No column of {table.name} names the photos: one must hold their file names.")
-    values: dict[str, str] = {}
-    for stem, row in zip(best, rows, strict=True):
-        value = row.get(column)
-        if stem in wanted and value and values.setdefault(stem, value) != value:
-            raise ImageSetError(f"{table.name} gives {stem} two of '{column}', {values[stem]} and {value}: keep one.")
-    return values

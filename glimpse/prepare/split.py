@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from glimpse.imageset import ImageSetError
-from glimpse.prepare.sources import stem_in
+from glimpse.prepare.matching import stem_in
 
 
 def groups_for_testing(

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from glimpse.imageset import ImageSetError
-from glimpse.prepare import sources
+from glimpse.prepare import tables
 from glimpse.prepare.hair import hairiness
 from glimpse.prepare.isic import LABELS, prepare_isic
 from glimpse.workspace import Workspace
@@ -143,8 +143,8 @@ def test_kaggles_download_is_read_though_it_holds_everything_twice(
     shutil.copytree(source / "HAM10000_images", source / "ham10000_images")
     pixels = source / "hmnist_28_28_RGB.csv"
     write_csv(pixels, [f"pixel{i:04}" for i in range(2352)] + ["label"], [[0] * 2353])
-    read_table = sources.read_table
-    monkeypatch.setattr(sources, "read_table", lambda file: read_table(file) if file.place != pixels else 1 / 0)
+    read_table = tables.read_table
+    monkeypatch.setattr(tables, "read_table", lambda file: read_table(file) if file.place != pixels else 1 / 0)
     df, mel = prepare_isic(workspace, [source], ["DF", "MEL"], size=32)
     assert (len(df.images), len(mel.images)) == (9, 6)
     assert len(df.images.manifest["left_out"]["duplicates"]) == 9

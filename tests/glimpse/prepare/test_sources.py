@@ -1,4 +1,4 @@
-"""Sources: photos in folders and zips, matched to their masks, read ahead but never all at once."""
+"""Sources: photos in folders and zips, read ahead but never all at once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ import shutil
 import subprocess
 import sys
 import threading
-import unicodedata
 import zipfile
 from pathlib import Path
 
@@ -18,24 +17,15 @@ from glimpse.imageset import ImageSetError
 from glimpse.prepare.sources import (
     BrokenPhotoError,
     SourceFile,
-    by_stem,
-    column_by_photo,
     find_files,
     find_photos,
     hash_files,
     hash_of_all,
     in_order,
-    match_masks,
-    without_masks,
 )
-from glimpse.prepare.split import named_groups
 from glimpse.workspace import Workspace
 
 ELSEWHERE = Workspace.at("elsewhere")
-
-
-def files(*names: str) -> list[SourceFile]:
-    return [SourceFile(name, Path(name)) for name in names]
 
 
 def test_a_folder_and_a_zip_of_it_hold_the_same_photos(tmp_path: Path) -> None:
@@ -161,58 +151,6 @@ def test_a_damaged_file_in_a_zip_is_named(tmp_path: Path) -> None:
         find_photos([tmp_path / "photos.zip"], ELSEWHERE)[0].read()
 
 
-def test_two_photos_of_one_name_are_refused() -> None:
-    with pytest.raises(ImageSetError, match=r"x/a\.jpg and y/a\.png have the same name"):
-        by_stem(files("x/a.jpg", "y/a.png"))
-
-
-@pytest.mark.parametrize("mask", ["P1.png", "P1_segmentation.png", "P1_mask.bmp", "P1-lesion-mask.png", "P1_Mask.png"])
-def test_a_mask_is_known_by_its_photos_name(mask: str) -> None:
-    photos = by_stem(files("P1.jpg", "P10.jpg"))
-    assert {stem: m.name for stem, m in match_masks(photos, files(mask)).items()} == {"P1": mask}
-
-
-def test_photos_and_masks_may_lie_in_one_folder() -> None:
-    together = files("P1.jpg", "P1_mask.png", "P2.jpg", "P2_mask.png", "left_hand.jpg", "left_hand_lesion.png")
-    photos = without_masks(by_stem(together), together)
-    assert sorted(photos) == ["P1", "P2", "left_hand"]
-    matched = match_masks(photos, together)
-    assert [matched[stem].name for stem in photos] == ["P1_mask.png", "P2_mask.png", "left_hand_lesion.png"]
-
-
-def test_a_mask_of_exactly_the_photos_name_goes_first() -> None:
-    """A photo may be called like the mask of another."""
-    photos = by_stem(files("photos/pat0.jpg", "photos/pat0_lesion.jpg"))
-    masks = files("masks/pat0_lesion.png", "masks/pat0.png")
-    assert without_masks(photos, masks) == photos
-    assert {stem: mask.name for stem, mask in match_masks(photos, masks).items()} == {
-        "pat0": "masks/pat0.png", "pat0_lesion": "masks/pat0_lesion.png"
-    }  # fmt: skip
-    assert match_masks(by_stem(files("photos/pat0.jpg")), masks)["pat0"].name == "masks/pat0.png"
-
-
-def test_each_role_takes_the_mask_that_bears_its_word() -> None:
-    photos = by_stem(files("I0.jpg", "I1.jpg"))
-    masks = files("I0_lesion.png", "I0_skin_mask.png", "I0_mask.png", "I1_Hand.png")
-    taken = [{s: m.name for s, m in match_masks(photos, masks, role).items()} for role in ("lesion", "skin", "truth")]
-    assert taken == [
-        {"I0": "I0_lesion.png"}, {"I0": "I0_skin_mask.png", "I1": "I1_Hand.png"}, {"I0": "I0_mask.png"}
-    ]  # fmt: skip
-
-
-def test_names_match_however_their_accents_are_written(tmp_path: Path) -> None:
-    apart, one = unicodedata.normalize("NFD", "Händé"), unicodedata.normalize("NFC", "Händé")
-    photos = by_stem(files(f"{apart}.jpg"))
-    assert list(match_masks(photos, files(f"{one}_mask.png"))) == list(photos) == [one]
-    (tmp_path / "table.csv").write_text(f"photo,lesion_id\n{apart}.jpg,L1\n", "utf-8")
-    assert column_by_photo(tmp_path / "table.csv", "lesion_id", photos) == {one: "L1"}
-
-
-def test_two_masks_of_one_photo_are_refused() -> None:
-    with pytest.raises(ImageSetError, match=r"P1\.jpg has two masks, P1_mask\.png and P1_seg\.png"):
-        match_masks(by_stem(files("P1.jpg")), files("P1_mask.png", "P1_seg.png"))
-
-
 @pytest.mark.parametrize("threads", [1, 3])
 def test_results_keep_their_order_and_no_more_than_two_a_thread_are_under_way(threads: int) -> None:
     started, most_ahead, taken, lock = 0, 0, 0, threading.Lock()
@@ -240,38 +178,3 @@ def test_an_error_of_one_item_ends_the_work() -> None:
 
     with pytest.raises(BrokenPhotoError, match=r"three\.jpg"):
         list(in_order(work, range(1000), 2))
-
-
-@pytest.mark.parametrize("text", [
-    "photo,lesion_id\nP1.jpg,L1\nP2.jpg,\n", "lesion_id\tphoto\nL1\tsub/P1\n",
-    "\ufeffphoto;lesion_id\r\nP1;L1\r\nP1;L1\r\n", "photo,lesion_id\rP1,L1\r",
-])  # fmt: skip
-def test_a_column_is_read_by_photo(tmp_path: Path, text: str) -> None:
-    (tmp_path / "table.csv").write_bytes(text.encode())
-    assert column_by_photo(tmp_path / "table.csv", "lesion_id", ["P1", "P2", "P3"]) == {"P1": "L1"}
-
-
-def test_dots_in_a_photos_name_are_no_ending(tmp_path: Path) -> None:
-    (tmp_path / "table.csv").write_text("photo,lesion_id\n2020.01.0,L1\na/2020.01.1,L2\n2020.01.2.jpg,L3\n")
-    stems = [f"2020.01.{i}" for i in range(3)]
-    found = column_by_photo(tmp_path / "table.csv", "lesion_id", stems)
-    assert found == dict(zip(stems, ["L1", "L2", "L3"], strict=True))
-    assert named_groups(found, ["a/2020.01.1", "2020.01.2.jpg"], "list.txt") == {"L2", "L3"}
-
-
-@pytest.mark.parametrize(
-    ("column", "stems", "more", "sentence"),
-    [
-        ("patient", ["P1"], b"", r"table\.csv has no column 'patient' \(it has: photo, lesion_id\)"),
-        ("lesion_id", ["Q1"], b"", r"No column of table\.csv names the photos"),
-        ("lesion_id", ["P1"], b"P1.jpg,L2\n", r"table\.csv gives P1 two of 'lesion_id', L1 and L2: keep one"),
-        ("lesion_id", ["P1"], b"P2," + 200_000 * b"x", r"table\.csv cannot be read as a table \(field larger"),
-        ("lesion_id", ["P1"], b"P2,\xe4\n", r"table\.csv is not UTF-8 text"),
-    ],
-)
-def test_a_table_that_does_not_fit_is_named(
-    tmp_path: Path, column: str, stems: list[str], more: bytes, sentence: str
-) -> None:
-    (tmp_path / "table.csv").write_bytes(b"photo,lesion_id\nP1,L1\n" + more)
-    with pytest.raises(ImageSetError, match=sentence):
-        column_by_photo(tmp_path / "table.csv", column, stems)
