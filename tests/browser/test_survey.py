@@ -244,8 +244,8 @@ def test_a_request_that_nobody_answers_is_said_and_made_again(page: Page, serve:
     page.click("#begin")
     assert answer_all(page) == 3
     assert len(left) == 1
-    assert ("Saving …" if hangs == "answer" else "Loading …") in said.json_value()
-    assert any("The connection is lost" in text for text in said.json_value())
+    assert ("Saving…" if hangs == "answer" else "Loading…") in said.json_value()
+    assert any("Connection lost" in text for text in said.json_value())
     assert len(rows(server)) == 2
 
 
