@@ -1,0 +1,21 @@
+"""Examples in docstrings run, and print what they say."""
+
+import doctest
+import importlib
+import pkgutil
+
+import pytest
+
+import analysis.images
+import analysis.people
+
+ROOMS = (analysis.people, analysis.images)
+MODULES = ["glimpse.images", "glimpse.observers"] + [
+    f"{room.__name__}.{module.name}" for room in ROOMS for module in pkgutil.iter_modules(room.__path__)
+]
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_examples_of_a_module_print_what_they_say(name):
+    failed, _ = doctest.testmod(importlib.import_module(name))
+    assert failed == 0
