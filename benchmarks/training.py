@@ -32,9 +32,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gan_core.experiments import EXPERIMENTS
 from gan_core.losses import cycle_loss, relevancy_loss
-from gan_core.training.begin import Wish, describe_run, into_memory, open_images
+from gan_core.training.begin import Request, describe_run, into_memory, open_images
 from gan_core.training.engine import Engine
-from gan_core.training.loop import WAYS
+from gan_core.training.loop import SCHEMES
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
 from gan_core.training.schemes import build_discriminator, build_generators
@@ -102,13 +102,13 @@ def peer_step(run: Run, files: dict[str, Path], device: torch.device) -> Callabl
     d_optimiser = torch.optim.Adam(discriminators.parameters(), lr=s.lr, betas=betas)
     criterion = nn.BCEWithLogitsLoss()
     reals = {name: endless(files[name], s.batch, False, device) for name in generators}
-    masked = experiment.way == "targeted"
+    masked = experiment.scheme == "targeted"
     others = {name: next((d for d in experiment.domains if d != name), name) for name in generators}
     sources = {name: endless(files[other], s.batch, masked, device) for name, other in others.items()}
     ones, zeros = torch.ones(s.batch, device=device), torch.zeros(s.batch, device=device)
 
     def step() -> None:
-        if experiment.way == "unconditional":
+        if experiment.scheme == "unconditional":
             given = {name: torch.randn(s.batch, s.z_dim, device=device) for name in generators}
         else:
             given = {name: next(loader) for name, loader in sources.items()}
@@ -124,10 +124,10 @@ def peer_step(run: Run, files: dict[str, Path], device: torch.device) -> Callabl
         d_optimiser.step()
         g_optimiser.zero_grad()
         loss = sum(criterion(discriminators[name](generated[name]), ones) for name in generators)
-        if experiment.way == "targeted":
+        if experiment.scheme == "targeted":
             (name,) = generators
             loss = loss + s.relevancy * relevancy_loss(given[name][:, :3], generated[name], given[name][:, 3:])
-        elif experiment.way == "cyclic":
+        elif experiment.scheme == "cyclic":
             for name, other in others.items():
                 loss = loss + s.cycle * cycle_loss(given[name], generators[other](generated[name]))
         loss.backward()
@@ -153,16 +153,16 @@ def flops_an_image(run: Run) -> float:
     """Of one image's share of a step, counted on the networks themselves: 3 G + 8 D, or 12 G + 16 D for a pair."""
     with torch.device("meta"):
         generator, discriminator = next(iter(build_generators(run).values())), build_discriminator(run)
-        if run.experiment.way == "unconditional":
+        if run.experiment.scheme == "unconditional":
             given = torch.empty(2, run.settings.z_dim)
         else:
-            given = torch.empty(2, 4 if run.experiment.way == "targeted" else 3, run.height, run.width)
+            given = torch.empty(2, 4 if run.experiment.scheme == "targeted" else 3, run.height, run.width)
         with FlopCounterMode(display=False) as g_flops:
             images = generator(given)
         with FlopCounterMode(display=False) as d_flops:
             discriminator(images)
     g, d = g_flops.get_total_flops() / 2, d_flops.get_total_flops() / 2
-    return 12 * g + 16 * d if run.experiment.way == "cyclic" else 3 * g + 8 * d
+    return 12 * g + 16 * d if run.experiment.scheme == "cyclic" else 3 * g + 8 * d
 
 
 def measure(workspace: Workspace, name: str, preset: str, device: torch.device, seconds: float) -> dict[str, Any]:
@@ -172,7 +172,7 @@ def measure(workspace: Workspace, name: str, preset: str, device: torch.device, 
     for domain in EXPERIMENTS[name].domains:
         make_images(workspace, domain, size)
         files[domain] = workspace.root / "png" / f"{domain}-{size[0]}"
-    images = open_images(workspace, name, Wish())
+    images = open_images(workspace, name, Request())
     for domain, folder in files.items():
         folder.mkdir(parents=True, exist_ok=True)
         masks = images[domain].masks
@@ -180,8 +180,8 @@ def measure(workspace: Workspace, name: str, preset: str, device: torch.device, 
         for i in range(IMAGES):
             Image.fromarray(images[domain].images[i]).save(folder / f"image-{i:04d}.png")
             Image.fromarray(masks[i]).save(folder / f"mask-{i:04d}.png")
-    run = describe_run(name, name, images, Wish(preset, {"ema_images": 0}))  # the peer keeps no average either
-    engine = Engine(WAYS[run.experiment.way](run, into_memory(run, images, device), device, Ranks()))
+    run = describe_run(name, name, images, Request(preset, {"ema_images": 0}))  # the peer keeps no average either
+    engine = Engine(SCHEMES[run.experiment.scheme](run, into_memory(run, images, device), device, Ranks()))
     peer = peer_step(run, files, device)
     finish = torch.cuda.synchronize if device.type == "cuda" else lambda: None
     for step in (engine.step, peer):

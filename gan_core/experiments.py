@@ -1,7 +1,7 @@
-"""What is trained and how: the paper's Tables 1 and 2 as data, the presets, and the rule that turns a size into stages.
+"""Experiments, settings and presets: the paper's Tables 1 and 2 as data, and the stages for an image size.
 
-Everything that may be chosen for a run is a field of `Settings`; a preset is a short list of what it changes; `--set
-name=value` changes one more. Plain Python: no torch, so that `--help` can list it all.
+Every setting of a run is a field of `Settings`. A preset lists the settings it changes; `--set name=value` changes one
+more. No torch here, so that `--help` can list everything at once.
 """
 
 from __future__ import annotations
@@ -15,64 +15,64 @@ from glimpse.files import GlimpseError
 
 
 class TrainingError(GlimpseError):
-    """A run cannot be started or go on as asked."""
+    """A run cannot be started, resumed or used as requested."""
 
 
 def setting(
     default: Any, meaning: str, low: float | None = None, among: tuple[str, ...] = (), high: float | None = None
 ) -> Any:
-    """A field of `Settings` with what it means and which values it takes, both ends included."""
+    """A field of `Settings` with its meaning and its allowed values; `low` and `high` are included."""
     return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "among": among})
 
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that may be chosen for a run; the defaults are what the paper says or DESIGN section 5 decides."""
+    """All settings of a run. Defaults are those of the paper or, where it is silent, of DESIGN section 5."""
 
-    images: int = setting(600_000, "how long: real images shown in all", 1)
-    epochs: int = setting(0, "how long instead in passes over the training images (0: by `images`)", 0)
-    batch: int = setting(64, "images in a step, over all GPUs", 2)
+    images: int = setting(600_000, "length of training: real images shown in total", 1)
+    epochs: int = setting(0, "length in passes over the training images instead (0: use `images`)", 0)
+    batch: int = setting(64, "images per step, over all GPUs", 2)
     lr: float = setting(5e-5, "Adam's learning rate", 0)
     beta1: float = setting(0.9, "Adam's decay of the first moment", 0, high=0.9999999)
     beta2: float = setting(0.999, "Adam's decay of the second moment", 0, high=0.9999999)
     g_features: int = setting(1024, "Table 2: feature maps of the generator's first deconvolution", 4)
     d_features: int = setting(128, "Table 2: feature maps of the discriminator's first convolution", 1)
     z_dim: int = setting(100, "length of the latent vector", 1)
-    refine: bool = setting(False, "a 3x3 convolution after each deconvolution (hands, section 3.2.1)")
+    refine: bool = setting(False, "add a 3x3 convolution after each deconvolution (hands, section 3.2.1)")
     relevancy: float = setting(10.0, "weight of equation 2 (targeted)", 0)
     cycle: float = setting(10.0, "weight of equation 3 (cyclic)", 0)
     d_norm: str = setting("batch", "the discriminator's normalisation", among=("batch", "spectral"))
     ema_images: int = setting(0, "half-life of the generator's running average, in images (0: none)", 0)
-    diffaugment: bool = setting(False, "translation and cutout of real and generated alike (Zhao et al. 2020)")
-    flips: bool = setting(False, "the flips and quarter turns that keep the shape, real and generated alike")
+    diffaugment: bool = setting(False, "translate and cut out real and generated images alike (Zhao et al. 2020)")
+    flips: bool = setting(False, "flip and transpose real and generated images alike, where the shape allows")
     r1: float = setting(0.0, "weight gamma of the gradient penalty on real images (Mescheder et al. 2018)", 0)
-    r1_every: int = setting(16, "steps between two gradient penalties", 1)
-    tick_images: int = setting(6_000, "images between two log lines, grids and checkpoints", 1)
+    r1_every: int = setting(16, "steps from one gradient penalty to the next", 1)
+    tick_images: int = setting(6_000, "images from one log line, grid and checkpoint to the next", 1)
     score_images: int = setting(
         5_000, "generated images (and at most as many real ones) for KID and the Fréchet distance (0: none)", 0
     )
-    score_ticks: int = setting(5, "ticks between two scores", 1)
-    observe_batches: int = setting(8, "batches in which the discriminator is watched at a tick", 1)
+    score_ticks: int = setting(5, "ticks from one score to the next", 1)
+    observe_batches: int = setting(8, "batches on which the discriminator is evaluated at a tick", 1)
     bf16: bool = setting(True, "mixed precision on CUDA")
     compile: bool = setting(True, "torch.compile on CUDA")
-    seed: int = setting(0, "of initial weights, data order and latents", 0, high=MAX_SEED)
+    seed: int = setting(0, "seed of initial weights, data order and latents", 0, high=MAX_SEED)
 
 
 @dataclass(frozen=True)
 class Experiment:
-    """One row of the paper's experiments: how it is trained, on which image sets, and its width (Table 2).
+    """One experiment of the paper: its training scheme, image sets and widths (Table 2).
 
-    `source` and `target` are the domains a translator goes between, each the name of the image set that holds it;
-    an unconditional experiment has only a target. `masked`: the domain whose masks say where.
+    A translator goes from the `source` domain to the `target` domain; an unconditional experiment has only a target.
+    A domain has the name of its default image set. `masked` is the domain whose masks are used.
     """
 
-    way: str  # "unconditional", "targeted" or "cyclic"
+    scheme: str  # "unconditional", "targeted" or "cyclic"
     target: str
     g_features: int
     d_features: int
     source: str | None = None
     masked: str | None = None
-    more: Mapping[str, Any] = field(default_factory=dict)  # settings of its own
+    more: Mapping[str, Any] = field(default_factory=dict)  # other settings
 
     @property
     def domains(self) -> tuple[str, ...]:
@@ -80,8 +80,8 @@ class Experiment:
 
     @property
     def makes(self) -> tuple[str, ...]:
-        """The domains that it has a generator and a discriminator of."""
-        return (self.target,) if self.way != "cyclic" else (self.target, str(self.source))
+        """The domains with a generator and a discriminator."""
+        return (self.target,) if self.scheme != "cyclic" else (self.target, str(self.source))
 
 
 # Table 2 (initial features), with batch and duration of DESIGN section 5. Table 1 follows from `grid_and_stages`.
@@ -99,33 +99,33 @@ EXPERIMENTS: dict[str, Experiment] = {
 
 @dataclass(frozen=True)
 class Preset:
-    """What a preset changes: for all experiments, then by the way of training, then for single experiments."""
+    """Changes to the settings: for all experiments, then by training scheme, then for single experiments."""
 
     meaning: str
     changes: Mapping[str, Any] = field(default_factory=dict)
-    by: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # way or experiment -> changes
+    by: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # scheme or experiment -> changes
 
     def for_experiment(self, name: str) -> dict[str, Any]:
-        return {**self.changes, **self.by.get(EXPERIMENTS[name].way, {}), **self.by.get(name, {})}
+        return {**self.changes, **self.by.get(EXPERIMENTS[name].scheme, {}), **self.by.get(name, {})}
 
 
-# A discriminator that does not run ahead: spectral norm, lazy R1, Adam without a first moment.
+# A discriminator that stays in step with its generator: spectral norm, lazy R1, Adam without a first moment.
 STEADY = {"d_norm": "spectral", "r1": 1.0, "beta1": 0.0, "beta2": 0.99}
 AUGMENTED = {"diffaugment": True, "flips": True}
 SURER = {"r1": 0.1, "diffaugment": False, "flips": True}
 
 PRESETS: dict[str, Preset] = {
-    "paper": Preset("the paper's networks, losses and optimiser, faithfully"),
+    "paper": Preset("the networks, losses and optimiser of the paper"),
     "modern": Preset(
         "for small sets: averaged generator, spectrally normalised discriminator, DiffAugment, flips, lazy R1",
         {**STEADY, "ema_images": 10_000, "lr": 2e-4},
         {
-            "unconditional": AUGMENTED,  # translators gain little from augmentation where there is time to train
-            "hands": {"flips": False},  # what is always flipped is generated flipped, and hands have an upright
+            "unconditional": AUGMENTED,  # translators gain little from augmentation in a long training
+            "hands": {"flips": False},  # flips leak into the generated images, and the orientation of hands matters
         },
     ),
-    # Chosen by looking, for 64 x 64 pixels: the paper's losses and batch norm, an average, DCGAN's faster Adam. In so
-    # few steps translators learn dots that please a discriminator with batch norm: theirs is steadied.
+    # Tuned by eye at 64 x 64 pixels: the paper's losses and batch norm, averaged weights, DCGAN's faster Adam. In so
+    # few steps a translator learns to paint dots for a discriminator with batch norm, so translators get `STEADY`.
     "demo": Preset(
         "for two CPU cores: narrow networks, minutes instead of days",
         {
@@ -141,7 +141,7 @@ PRESETS: dict[str, Preset] = {
             "targeted": {
                 "images": 14_400, "tick_images": 1_440, "g_features": 64, "d_features": 16, **STEADY, **AUGMENTED,
             },
-            # What has to go is seen by a discriminator that may be surer of itself: it fades in half the time.
+            # With a weaker penalty the discriminator gets more confident, and lesions fade in half the time.
             "remove-eczema": {"images": 10_800, "tick_images": 1_080, **SURER},
             "cyclic": {"images": 6_000, "tick_images": 600, "g_features": 32, "d_features": 16, **STEADY, **SURER},
         },
@@ -149,16 +149,21 @@ PRESETS: dict[str, Preset] = {
 }  # fmt: skip
 
 
-def settings_for(experiment: str, preset: str, chosen: Mapping[str, Any] | None = None) -> Settings:
-    """The settings of a run: the paper's, changed by the preset, changed by what was chosen.
-
-    Raises TrainingError for an experiment or preset there is not.
-    """
+def check_name(experiment: str) -> str:
+    """The name itself. Raises TrainingError for an unknown experiment, suggesting the nearest name."""
     if experiment not in EXPERIMENTS:
-        raise TrainingError(f"There is no experiment '{experiment}': {did_you_mean(experiment, list(EXPERIMENTS))}")
+        raise TrainingError(f"Unknown experiment '{experiment}': {did_you_mean(experiment, list(EXPERIMENTS))}")
+    return experiment
+
+
+def settings_for(experiment: str, preset: str, chosen: Mapping[str, Any] | None = None) -> Settings:
+    """The settings of a run: the experiment's, overridden by the preset, overridden by the `chosen` ones.
+
+    Raises TrainingError for an unknown experiment or preset.
+    """
     if preset not in PRESETS:
-        raise TrainingError(f"There is no preset '{preset}': {did_you_mean(preset, list(PRESETS))}")
-    row = EXPERIMENTS[experiment]
+        raise TrainingError(f"Unknown preset '{preset}': {did_you_mean(preset, list(PRESETS))}")
+    row = EXPERIMENTS[check_name(experiment)]
     result = replace(Settings(), g_features=row.g_features, d_features=row.d_features, **row.more)
     result = replace(result, **PRESETS[preset].for_experiment(experiment))
     if chosen and "images" in chosen and "epochs" not in chosen:
@@ -167,7 +172,7 @@ def settings_for(experiment: str, preset: str, chosen: Mapping[str, Any] | None 
 
 
 def parse_settings(words: Sequence[str]) -> dict[str, Any]:
-    """`name=value` words to settings of the right type. Raises TrainingError naming the nearest right one."""
+    """Settings by name from `name=value` words. Raises TrainingError, suggesting the nearest name."""
     known = {f.name: f for f in fields(Settings)}
     defaults = asdict(Settings())
     chosen: dict[str, Any] = {}
@@ -176,7 +181,7 @@ def parse_settings(words: Sequence[str]) -> dict[str, Any]:
         if not equals:
             raise TrainingError(f"--set takes name=value, not '{word}': for example --set batch=32.")
         if name not in known:
-            raise TrainingError(f"There is no setting '{name}': {did_you_mean(name, list(known))}")
+            raise TrainingError(f"Unknown setting '{name}': {did_you_mean(name, list(known))}")
         chosen[name] = _value(name, text, type(defaults[name]), known[name].metadata)
     return chosen
 
@@ -206,13 +211,13 @@ def _value(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> Any
 
 
 def describe_settings() -> str:
-    """One line a setting, for `gan_core train --help`."""
+    """One line per setting, for `gan_core train --help`."""
     defaults = asdict(Settings())
     return "\n".join(f"  {f.name:<16}{f.metadata['meaning']} (paper: {defaults[f.name]})" for f in fields(Settings))
 
 
 def grid_and_stages(height: int, width: int) -> tuple[int, int, int]:
-    """The dense grid (rows, columns) and the number of stages for an image size; gives the paper's Table 1 exactly.
+    """Rows and columns of the dense grid and the number of stages for an image size, exactly as in the paper's Table 1.
 
     Height and width are halved while both are even and the shorter half is at least 8.
     Raises TrainingError for a size with fewer than two stages.
@@ -222,8 +227,8 @@ def grid_and_stages(height: int, width: int) -> tuple[int, int, int]:
         rows, columns, stages = rows // 2, columns // 2, stages + 1
     if stages < 2:
         raise TrainingError(
-            f"Images of {height} x {width} pixels (height x width) can be halved only {stages} time(s) down to at "
-            "least 8 pixels, and two halvings are needed: prepare them at a size that divides by 4, "
-            "at least 32 pixels, such as 64, 128 or 256."
+            f"Images of {height} x {width} pixels (height x width) can be halved only {stages} time(s) before a side "
+            "is odd or below 8 pixels, but two halvings are needed: prepare them at 64, 128 or 256 pixels, or at "
+            "another multiple of 4 from 32 on."
         )
     return rows, columns, stages

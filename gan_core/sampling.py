@@ -1,53 +1,60 @@
-"""Images from a trained generator: seeds, truncation drawn exactly, any count in bounded memory, interpolation.
+"""Images from a trained generator: seeds, exact truncation, any count in bounded memory, latent interpolation.
 
-A `generator.safetensors` is all it takes; a run's folder stands for the one in it.
+Needs a `generator.safetensors` only; the folder of a run stands for the one inside.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
-from gan_core.experiments import TrainingError
+from gan_core.draw import Draw
+from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.networks import Generator, with_statistics
 from gan_core.training.checkpoint import BEST, load_generators
 from gan_core.training.data import to_pixels
+from glimpse import made
+from glimpse.files import atomic_file, atomic_folder, sha256_file
+from glimpse.images import in_rows, sheet
+from glimpse.imageset import ImageSet, ImageSetWriter
+from glimpse.progress import progress
 
-Statistics = Literal["matched", "full"]  # batch norm's: of the truncated latents, or of the full normal distribution
 STATISTICS_BATCHES, STATISTICS_SIZE = 8, 64  # latents from which batch statistics are estimated for a truncation
+PREVIEW_ROWS, PREVIEW_COLUMNS = 8, 8
 
 
 def generator_file(run: Path) -> Path:
-    """Of a run's folder, or a .safetensors file itself. Raises TrainingError where there is no generator yet."""
+    """The generator of a run's folder, or the .safetensors file given. Raises TrainingError if a run has none yet."""
     path = run if run.suffix == ".safetensors" else run / BEST
     if path != run and not path.is_file():
-        raise TrainingError(f"There is no generator in {run} yet: go on with `gan_core train {run.name} --resume`.")
+        raise TrainingError(f"{run} has no generator yet: resume with `gan_core train {run.name} --resume`.")
     return path
 
 
 def load_generator(run: Path, domain: str | None = None) -> tuple[nn.Module, dict[str, Any]]:
-    """The generator (`eval` mode) in a run's folder or a .safetensors file, and its metadata.
+    """The generator (`eval` mode) of a run's folder or a .safetensors file, and its metadata.
 
-    `domain`: which of the two of a cyclic run, by what it makes. Raises TrainingError for a file not of ours, and where
-    the generator is used, if what it makes is not finite: as uint8 that would pass for an image.
+    `domain` selects one of the two generators of a cyclic run by what it makes. Raises TrainingError for a file that
+    Glimpse did not write; the generator raises it for output that is not finite, which uint8 would turn into an image.
     """
     generators, metadata = load_generators(generator_file(run))
     domain = domain or next(iter(generators))
     if domain not in generators:
         raise TrainingError(f"The run '{metadata['name']}' makes {' and '.join(generators)}, not '{domain}'.")
 
-    def refuse_broken(_: nn.Module, __: tuple[Any, ...], made: Tensor) -> None:
-        if not torch.isfinite(made).all():
+    def refuse_broken(_: nn.Module, __: tuple[Any, ...], images: Tensor) -> None:
+        if not torch.isfinite(images).all():
             raise TrainingError(
-                f"The generator of the run '{metadata['name']}' makes values that are not finite: it diverged while it "
-                f"was trained. Train it again with --overwrite and a lower learning rate, --set lr=..."
+                f"The generator of the run '{metadata['name']}' makes values that are not finite: its training "
+                f"diverged. Train it again with --overwrite and a lower learning rate, --set lr=..."
             )
 
     generators[domain].register_forward_hook(refuse_broken)
@@ -57,85 +64,138 @@ def load_generator(run: Path, domain: str | None = None) -> tuple[nn.Module, dic
 def latents(count: int, z_dim: int, rng: torch.Generator, truncation: float | None = None) -> Tensor:
     """(count, z_dim) float32 from the standard normal, each component conditioned on |z| < truncation.
 
-    By the inverse of the distribution function: the law of 'resample until it is below' without the hundreds of
-    rounds that would take at 0.01. The first latents of a longer draw are those of a shorter one.
+    Drawn by the inverse distribution function: the same distribution as rejection sampling, without the hundreds of
+    retries that rejection needs at 0.01. A longer draw starts with the latents of a shorter one.
     """
     uniform = torch.rand(count, z_dim, generator=rng, dtype=torch.float64)
     if truncation is None:
         return torch.special.ndtri(uniform.clamp(1e-16, 1 - 1e-16)).float()
-    if not truncation > 0:
-        raise TrainingError(f"--truncation must be above 0, not {truncation}: for example 0.5.")
     span = math.erf(truncation / math.sqrt(2))  # of erf on (-t, t)
     z = math.sqrt(2) * torch.special.erfinv((2 * uniform - 1) * span)
     return z.clamp(-truncation, truncation).float()
 
 
-def prepared(
-    generator: nn.Module, truncation: float | None, device: str = "cpu", statistics: Statistics = "matched"
-) -> nn.Module:
-    """The generator with the batch statistics that its latents have: re-estimated where they are truncated.
+def prepared(generator: nn.Module, draw: Draw, device: str = "cpu") -> nn.Module:
+    """The generator with the batch statistics for a draw: estimated again for truncated latents if `matched`.
 
-    The first batch norm follows the dense layer, which has no bias; with matched statistics it stretches short latents
-    to the length that all have, and truncation changes hardly more than the latents' direction. With `full` statistics,
-    those of the latents it was trained with, short latents give images near the mean one: the trade of diversity for
-    quality that the paper's Table 3 describes.
+    The first batch norm follows a dense layer without bias. With `matched` statistics it stretches short latents back
+    to the usual length, so that truncation changes little more than their direction. With the `full` statistics of the
+    training latents, short latents give images near the mean image: diversity is traded for quality, as in the paper's
+    Table 3.
     """
     generator = generator.to(device)
-    if truncation is None or statistics == "full":
+    if draw.truncation is None or draw.statistics == "full":
         return generator
     rng = torch.Generator().manual_seed(0)
     z_dim = _latent_size(generator)
-    batches = (latents(STATISTICS_SIZE, z_dim, rng, truncation).to(device) for _ in range(STATISTICS_BATCHES))
+    batches = (latents(STATISTICS_SIZE, z_dim, rng, draw.truncation).to(device) for _ in range(STATISTICS_BATCHES))
     return with_statistics(generator, batches)
 
 
 def generate(
-    run: Path, count: int, seed: int = 0, truncation: float | None = None, device: str = "cpu", batch: int = 64,
-    statistics: Statistics = "matched",
-) -> Iterator[NDArray[np.uint8]]:  # fmt: skip
-    """`count` images by seed, as batches (b, H, W, 3) uint8. Raises TrainingError for a run that translates."""
+    run: Path, count: int, draw: Draw | None = None, device: str = "cpu", batch: int = 64
+) -> Iterator[NDArray[np.uint8]]:
+    """`count` images as batches (b, H, W, 3) uint8. Raises TrainingError for a run that translates."""
+    draw = draw or Draw()
     generator, metadata = load_generator(run)
     if not isinstance(generator, Generator):
         raise TrainingError(f"The run '{metadata['name']}' translates images: use `gan_core translate` for it.")
-    return _generate(prepared(generator, truncation, device, statistics), count, seed, truncation, device, batch)
+    return _generate(prepared(generator, draw, device), count, draw, device, batch)
 
 
 @torch.no_grad()
-def interpolate(
-    run: Path, rows: int, steps: int, seed: int = 0, truncation: float | None = None, device: str = "cpu",
-    statistics: Statistics = "matched",
-) -> NDArray[np.uint8]:  # fmt: skip
-    """(rows, steps, H, W, 3) uint8: along each row from one latent to the next row's, the last back to the first.
+def _generate(generator: nn.Module, count: int, draw: Draw, device: str, batch: int) -> Iterator[NDArray[np.uint8]]:
+    rng = torch.Generator().manual_seed(draw.seed)
+    for begin in range(0, count, batch):
+        z = latents(min(batch, count - begin), _latent_size(generator), rng, draw.truncation)
+        yield to_pixels(generator(z.to(device)))
 
-    On the great circle between them, so that every latent on the way is as long as latents are (Shoemake 1985).
+
+@torch.no_grad()
+def interpolate(run: Path, rows: int, steps: int, draw: Draw | None = None, device: str = "cpu") -> NDArray[np.uint8]:
+    """(rows, steps, H, W, 3) uint8: each row leads from its latent to the next row's, the last row back to the first.
+
+    Along great circles, so that every latent in between has a typical length (Shoemake 1985).
     """
+    draw = draw or Draw()
     generator, metadata = load_generator(run)
     if not isinstance(generator, Generator):
-        raise TrainingError(f"The run '{metadata['name']}' translates images and has no latents to walk between.")
-    generator = prepared(generator, truncation, device, statistics)
-    ends = latents(rows, _latent_size(generator), torch.Generator().manual_seed(seed), truncation)
-    way = torch.arange(steps, dtype=torch.float32)[:, None] / steps
-    pictures = [to_pixels(generator(_arc(a, b, way).to(device))) for a, b in zip(ends, ends.roll(-1, 0), strict=True)]
+        raise TrainingError(f"The run '{metadata['name']}' translates images and has no latents to interpolate.")
+    generator = prepared(generator, draw, device)
+    ends = latents(rows, _latent_size(generator), torch.Generator().manual_seed(draw.seed), draw.truncation)
+    share = torch.arange(steps, dtype=torch.float32)[:, None] / steps
+    pictures = [to_pixels(generator(_arc(a, b, share).to(device))) for a, b in zip(ends, ends.roll(-1, 0), strict=True)]
     return np.stack(pictures)
 
 
-def _arc(a: Tensor, b: Tensor, way: Tensor) -> Tensor:
-    """Points (steps, z) at `way` (steps, 1) in [0, 1) between two latents."""
+def _arc(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
+    """Points (steps, z) between two latents, at `share` (steps, 1) in [0, 1) of the angle."""
     cosine = torch.dot(a, b) / (a.norm() * b.norm())
     angle = torch.acos(cosine.clamp(-1, 1)).clamp(min=1e-4)
-    return (torch.sin((1 - way) * angle) * a + torch.sin(way * angle) * b) / torch.sin(angle)
-
-
-@torch.no_grad()
-def _generate(
-    generator: nn.Module, count: int, seed: int, truncation: float | None, device: str, batch: int
-) -> Iterator[NDArray[np.uint8]]:
-    rng = torch.Generator().manual_seed(seed)
-    for begin in range(0, count, batch):
-        z = latents(min(batch, count - begin), _latent_size(generator), rng, truncation)
-        yield to_pixels(generator(z.to(device)))
+    return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
 
 
 def _latent_size(generator: nn.Module) -> int:
     assert isinstance(generator, Generator)
     return generator.z_dim
+
+
+# ------------------------------------------------------------------------------------------ results of `sample`
+
+
+def existing_set(folder: Path, made_from: Mapping[str, Any], overwrite: bool) -> ImageSet | None:
+    """The image set in `folder`, or None if there is none or it is to be replaced.
+
+    Raises TrainingError if it was made from something else.
+    """
+    refusal = TrainingError(
+        f"The image set '{folder.name}' exists and was made differently: give this one another --name, or replace it "
+        "with --overwrite."
+    )
+    return made.there(folder, {"made_from": dict(made_from)}, ImageSet.load, refusal=refusal, overwrite=overwrite)
+
+
+def sample_set(
+    folder: Path, weights: Path, count: int, draw: Draw, device: str = "cpu", overwrite: bool = False
+) -> tuple[ImageSet, bool]:
+    """`count` images as an image set in `folder`; returns it and whether it is new.
+
+    Raises GlimpseError if a different image set is there, unless `overwrite`.
+    """
+    _, metadata = load_generator(weights)
+    run = metadata["name"]
+    made_from = {
+        "run": run, "generator_sha256": sha256_file(weights), "count": count, "seed": draw.seed,
+        "truncation": draw.truncation, "statistics": draw.statistics,
+    }  # fmt: skip
+    if (existing := existing_set(folder, made_from, overwrite)) is not None:
+        return existing, False
+    label = EXPERIMENTS[metadata["experiment"]].target
+    batches = generate(weights, count, draw, device)  # refuses a translator before anything is written
+    with atomic_folder(folder) as building:
+        writer = ImageSetWriter(building, metadata["height"], metadata["width"])
+        shown: list[NDArray[np.uint8]] = []
+        with progress(title=folder.name, unit="images", total=count) as bar:
+            for batch in batches:
+                for image in batch:
+                    identity = f"{run}-{draw.seed}-{writer.count}"
+                    facts = {"image_id": identity, "source": run, "group": identity, "split": "train", "label": label}
+                    writer.add(image, facts)
+                shown += list(batch[: max(0, PREVIEW_ROWS * PREVIEW_COLUMNS - len(shown))])
+                bar.update(len(batch))
+        Image.fromarray(sheet(in_rows(shown, PREVIEW_COLUMNS), margin=2)).save(building / "preview.png")
+        writer.finish(folder.name, source="sample", made_from=made_from)
+    return ImageSet.load(folder), True
+
+
+def write_interpolation(weights: Path, path: Path, rows: int, steps: int, draw: Draw, device: str = "cpu") -> None:
+    """`interpolate` as an animated .gif, or as a .png grid with a row for each latent."""
+    if path.suffix.lower() not in (".gif", ".png"):
+        raise TrainingError(f"--interpolate {path}: name a .gif or a .png file.")
+    pictures = interpolate(weights, rows, steps, draw, device)
+    with atomic_file(path) as temporary:
+        if path.suffix.lower() == ".png":
+            Image.fromarray(sheet(list(pictures), margin=2)).save(temporary, "png")
+            return
+        frames = [Image.fromarray(picture) for picture in pictures.reshape(-1, *pictures.shape[2:])]
+        frames[0].save(temporary, "gif", save_all=True, append_images=frames[1:], duration=60, loop=0)

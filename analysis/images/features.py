@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from analysis.cache import computed_by, key_of
 from analysis.section import AnalysisError, Context
+from gan_core.device import pick_device
 from glimpse.files import GlimpseError, atomic_file, read_json, sha256_bytes, sha256_file, sha256_json, write_json
 from glimpse.progress import progress as progress_bar
 
@@ -202,7 +203,7 @@ def extractor_for(context: Context, calibration: NDArray[np.uint8]) -> Extractor
     """The extractor that the context asks for, loaded once."""
     from analysis.images import extractors
 
-    weights, device = context.weights, device_of(context.device)
+    weights, device = context.weights, pick_device(context.device)
     name = extractors.chosen(context.extractor, weights)
     file = weights.stat() if weights is not None and weights.is_file() else None
     key = (
@@ -211,16 +212,3 @@ def extractor_for(context: Context, calibration: NDArray[np.uint8]) -> Extractor
     if key not in _loaded:
         _loaded[key] = extractors.load(name, calibration=calibration, weights=weights, device=device)
     return _loaded[key]
-
-
-def device_of(name: str) -> str:
-    """`auto` is the GPU where there is one. Raises AnalysisError where it is asked for and there is none."""
-    if name == "cpu":
-        return name
-    import torch
-
-    if torch.cuda.is_available():
-        return "cuda"
-    if name == "cuda":
-        raise AnalysisError("There is no CUDA device that this PyTorch can use: leave out --device, or take cpu.")
-    return "cpu"

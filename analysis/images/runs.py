@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 from analysis.images import features
 from analysis.images.features import Features
 from analysis.section import Context
+from gan_core.device import pick_device
+from gan_core.draw import Draw, Statistics
 from gan_core.training.run import Run
 from glimpse.files import sha256_file, sha256_json
 from glimpse.images import evenly
@@ -24,7 +26,6 @@ from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
-    from gan_core.sampling import Statistics
 
 FRESH = 1_000_000  # added to the seed: latents that neither training nor publishing used
 FEWEST = 4  # real images: two against two
@@ -85,7 +86,7 @@ class EvaluatedRun:
     @property
     def device(self) -> str:
         """Loads torch, unless the CPU was asked for."""
-        return features.device_of(self.device_name)
+        return pick_device(self.device_name)
 
     def rows(self, split: str) -> NDArray[np.intp]:
         return self.real.where(split)
@@ -107,7 +108,7 @@ class EvaluatedRun:
         """Batches (b, H, W, 3) from fresh latents; the first of a longer draw are those of a shorter one."""
         from gan_core.sampling import generate
 
-        return generate(self.folder, count, FRESH + self.seed, truncation, self.device, statistics=statistics)
+        return generate(self.folder, count, Draw(FRESH + self.seed, truncation, statistics), self.device)
 
     def real_features(self, extractor: Extractor, rows: NDArray[np.intp], context: Context) -> Features:
         source = sha256_json([self.real.sha256, self.size, rows.tolist()])
@@ -144,7 +145,7 @@ def evaluated_runs(context: Context) -> tuple[list[EvaluatedRun], list[str]]:
     for name in workspace.names("runs"):
         folder = workspace.existing("runs", name)
         run = Run.of(folder)
-        if run.experiment.way != "unconditional":
+        if run.experiment.scheme != "unconditional":
             continue
         facts = run.image_sets[run.experiment.target]
         generator = folder / "generator.safetensors"

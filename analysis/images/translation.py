@@ -54,18 +54,12 @@ class Direction:
 
     def translated(self, rows: NDArray[np.intp], seed: int) -> Iterator[NDArray[np.uint8]]:
         """Each of these images (H, W, 3), translated."""
-        from gan_core.translating import load_translator, random_masks, translate
-        from glimpse.images import shrink_mask
+        from gan_core.translating import load_translator, translate_rows
 
         translator = load_translator(self.target.folder, self.domain, self.target.device)
-        masks = self.source.real.masks
-        lent = None if self.donors is None else random_masks(self.donors, len(rows), np.random.default_rng(seed))
-        for i, image in enumerate(self.source.real_images(rows)[:]):
-            mask = None
-            if translator.needs_mask:
-                given = lent[i] if lent is not None else None if masks is None else np.asarray(masks[rows[i]])
-                mask = None if given is None else shrink_mask(given, *self.target.size)
-            yield translate(translator, image, mask)
+        rng = np.random.default_rng(seed)
+        for _, _, after in translate_rows(translator, self.source.real, rows, self.donors, rng):
+            yield after
 
 
 def directions(context: Context) -> list[Direction]:
@@ -87,7 +81,7 @@ def directions(context: Context) -> list[Direction]:
             d: EvaluatedRun(run, folder, sha256, s, device, context.seed) for d, s in sets.items() if s is not None
         }
         ways = {name: (experiment.source, experiment.target)}
-        if experiment.way == "cyclic":
+        if experiment.scheme == "cyclic":
             ways = {f"{name}-add": ways[name], f"{name}-remove": ways[name][::-1]}
         for label, (source, target) in ways.items():
             donors = None if experiment.masked in (None, source) else sets[str(experiment.masked)]
@@ -107,7 +101,7 @@ class Translated:
 
 def translate(direction: Direction, context: Context) -> Translated:
     """Features of the translated images; where the source knows the same skin without its lesion, the truth, too."""
-    from gan_core.translating import TruthScore
+    from gan_core.truth import TruthScore
     from glimpse.images import shrink, shrink_mask
 
     source, rows = direction.source, direction.rows(context.seed)

@@ -18,11 +18,11 @@ from analysis import EXTRACTORS
 from analysis.answers import read as answers_of
 from analysis.answers.tidy import OnlySimulatedError, Responses
 from analysis.figures.style import lacking
-from analysis.images.features import device_of
 from analysis.report import page as pages
 from analysis.report import words
 from analysis.section import AnalysisError, Context, Section
 from analysis.sections import SECTIONS
+from gan_core.device import pick_device
 from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
@@ -45,7 +45,7 @@ def write_report(args: argparse.Namespace) -> int:
         raise AnalysisError(f"--bound {args.bound}: must be between 0 and 0.5, e.g. 0.05.")
     if args.device == "cuda":
         with suppress(ImportError):  # without torch the sections that need it are left out, with a sentence
-            device_of(args.device)
+            pick_device(args.device)
     workspace = Workspace.at(args.workspace)
     named = bool(args.workspace or os.environ.get("GLIMPSE_WORKSPACE"))
     if args.workspace and not workspace.root.is_dir() and args.responses is None:

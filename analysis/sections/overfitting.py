@@ -6,17 +6,16 @@ the paper's finding that overfitting follows the size of the data set rather tha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.figures import overfitting as draw
-from analysis.section import AnalysisError, Context, Section
+from analysis.section import Context, Section
+from gan_core.training.log import read_log
 from gan_core.training.run import Run
 
 END = 0.1  # of the training, over which the end gap is averaged
@@ -69,28 +68,6 @@ def grid(runs: pd.DataFrame) -> pd.DataFrame:
     return table.reset_index().rename(columns={"d_features": "discriminator features"})
 
 
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log.jsonl; an incomplete last line, left by a killed run, is ignored.
-
-    Raises AnalysisError for any other malformed line.
-    """
-    lines: list[dict[str, Any]] = []
-    texts = path.read_bytes().splitlines() if path.is_file() else []
-    for number, text in enumerate(texts, 1):
-        try:
-            line = json.loads(text)
-            if not isinstance(line["images"], int):
-                raise TypeError
-        except (ValueError, TypeError, KeyError) as error:
-            if number == len(texts) and isinstance(error, ValueError):
-                break
-            raise AnalysisError(
-                f"{path}, line {number}, is not a line of a training log: delete it, or train the run again."
-            ) from None
-        lines.append(line)
-    return lines
-
-
 def compute(context: Context) -> Section | None:
     """All runs' curves in one plot, and the grid of their end gaps."""
     workspace, section = context.workspace, Section("overfitting")
@@ -103,7 +80,7 @@ def compute(context: Context) -> Section | None:
         lines = read_log(folder / "log.jsonl")
         if not lines:
             continue
-        domains = [run.experiment.target] if run.experiment.way != "cyclic" else list(run.experiment.domains)
+        domains = [run.experiment.target] if run.experiment.scheme != "cyclic" else list(run.experiment.domains)
         for domain in domains:
             facts = run.image_sets[domain]
             label = name if len(domains) == 1 else f"{name} ({domain})"

@@ -46,7 +46,7 @@ def compute(context: Context) -> Section | None:
     for name, experiment, images, picture in sorted(translations(context.workspace), key=lambda t: _in_the_paper(t[1])):
         section.figure(
             f"translations-{name}", partial(_draw_picture, picture), "translations", run=name, images=images,
-            masked=EXPERIMENTS[experiment].way == "targeted", figure=PAPER_FIGURE.get(experiment),
+            masked=EXPERIMENTS[experiment].scheme == "targeted", figure=PAPER_FIGURE.get(experiment),
         )  # fmt: skip
         section.scores[name] = {"images": images, "picture_sha256": sha256_file(picture)}
     if not section.figures:
@@ -62,7 +62,7 @@ def translations(workspace: Workspace) -> list[tuple[str, str, int, Path]]:
         folder = workspace.existing("runs", name)
         experiment = str(read_json(folder / "config.json").get("experiment"))
         pictures = sorted((folder / "samples").glob("[0-9]*.png"))
-        if experiment in EXPERIMENTS and EXPERIMENTS[experiment].way != "unconditional" and pictures:
+        if experiment in EXPERIMENTS and EXPERIMENTS[experiment].scheme != "unconditional" and pictures:
             found.append((name, experiment, int(pictures[-1].stem), pictures[-1]))
     return found
 

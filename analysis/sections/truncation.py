@@ -24,7 +24,7 @@ from analysis.sections.quality import real_against_real, real_images
 from glimpse.images import one_of_each
 
 if TYPE_CHECKING:
-    from gan_core.sampling import Statistics
+    from gan_core.draw import Statistics
 
 THRESHOLDS: tuple[float | None, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, None)  # the paper's
 IMAGES = 500  # of each threshold

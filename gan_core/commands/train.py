@@ -1,4 +1,4 @@
-"""`gan_core train` and `gan_core runs`: options, and what they tell."""
+"""The commands `gan_core train` and `gan_core runs`."""
 
 from __future__ import annotations
 
@@ -8,12 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from gan_core.experiments import EXPERIMENTS, PRESETS, TrainingError, describe_settings, parse_settings
+from gan_core.device import fast_device
+from gan_core.experiments import (
+    EXPERIMENTS,
+    PRESETS,
+    TrainingError,
+    check_name,
+    describe_settings,
+    parse_settings,
+)
 from glimpse.command_line import Commands, pasteable
 from glimpse.files import read_json
 from glimpse.workspace import Workspace
 
-# Given training images, a seed, where features are cached, the device, Inception's weights: what scores a generator.
+# From training images, a seed, the workspace (for cached features), the device and Inception weights to a scorer.
 ScorerFactory = Callable[[Any, int, Workspace, str, Path | None], Any]
 
 
@@ -61,181 +69,91 @@ def add_commands(commands: Commands, make_scorer: ScorerFactory | None) -> None:
 
 
 def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: ScorerFactory | None) -> int:
-    from gan_core.training.begin import Wish, check_name, experiments_with_images
+    from gan_core.training.begin import Request, experiments_with_images
     from gan_core.training.ranks import Ranks
     from gan_core.training.run import Run
+    from gan_core.training.session import Session
 
     chosen = parse_settings(args.settings)
     if args.name:
         workspace.new("runs", args.name)
-    image_sets = _image_sets(args.images, args.experiments)
-    wish = Wish(args.preset, chosen, args.resolution, image_sets, args.resume, args.overwrite)
     if args.name and len(args.experiments) != 1:
-        raise TrainingError("--name is for one experiment: name that one.")
-    if args.resume:  # by the names of runs, which may not be those of their experiments
-        chosen_runs = [args.name] if args.name else args.experiments or workspace.names("runs")
-        pairs = [(Run.of(workspace.existing("runs", name)).experiment_name, name) for name in chosen_runs]
+        raise TrainingError("--name needs exactly one experiment: name it.")
+    image_sets = _image_sets(args.images, args.experiments)
+    if args.resume:  # runs are named here, not experiments
+        names = [args.name] if args.name else args.experiments or workspace.names("runs")
+        runs = {name: Run.of(workspace.existing("runs", name)).experiment_name for name in names}
     else:
-        names = [check_name(n) for n in args.experiments] or experiments_with_images(workspace, image_sets)
-        pairs = [(name, args.name or name) for name in names]
-    device = pick_device(args.device)
+        experiments = args.experiments or experiments_with_images(workspace, image_sets)
+        runs = {args.name or name: check_name(name) for name in experiments}
+    request = Request(args.preset, chosen, args.resolution, image_sets, args.resume, args.overwrite)
+    device = fast_device(args.device)
     ranks = Ranks.join(device)
     scorer = None
     if make_scorer is not None:
         scorer = lambda real, seed: make_scorer(real, seed, workspace, device, args.weights)  # noqa: E731
-    trained = []
+    session = Session(workspace, request, device, ranks, scorer)
     try:
-        for experiment, run_name in pairs:
-            if not _train_one(experiment, run_name, workspace, wish, device, ranks, scorer):
+        for name, experiment in runs.items():
+            if not session.train(experiment, name):
                 return 130
-            trained.append(run_name)
     finally:
         ranks.leave()
     if ranks.first:
-        print(f"Next: {pasteable(workspace, 'gan_core', 'publish', *trained)}")
+        print(f"Next: {pasteable(workspace, 'gan_core', 'publish', *runs)}")
     return 0
 
 
-def _train_one(
-    experiment: str, name: str, workspace: Workspace, wish: Any, device: str, ranks: Any,
-    make_scorer: Callable[[Any, int], Any] | None,
-) -> bool:  # fmt: skip
-    """True when it is trained to the end; False when it was interrupted. However it ends, one whole run is there."""
-    from gan_core.training.begin import give_way
-    from gan_core.training.loop import out_of_memory
-
-    folder = workspace.new("runs", name)
-    if ranks.first:
-        give_way(folder)
-    ranks.wait()
-    try:
-        return _train(experiment, name, folder, workspace, wish, device, ranks, make_scorer)
-    except (RuntimeError, MemoryError) as error:
-        if not out_of_memory(error):
-            raise
-    finally:
-        if ranks.first:
-            give_way(folder)
-    resume = pasteable(workspace, "gan_core", "train", name, "--resume")
-    again = f"resume with `{resume}`, or " if (folder / "checkpoint.pt").is_file() else ""
-    raise TrainingError(
-        f"{name}: the memory of the {device.upper()} device ran out; what was saved is kept. Free some, {again}"
-        "begin with a smaller batch, narrower networks (--set g_features=..., z_dim=...) or a lower --resolution."
-    )
-
-
-def _train(
-    experiment: str, name: str, folder: Path, workspace: Workspace, wish: Any, device: str, ranks: Any,
-    make_scorer: Callable[[Any, int], Any] | None,
-) -> bool:  # fmt: skip
-    import torch
-
-    from gan_core.training.begin import as_begun, begin, describe_run, into_memory, open_images, settle
-    from gan_core.training.log import duration
-    from gan_core.training.loop import Training, longer_than_an_hour
-
-    def say(sentence: str) -> None:
-        if ranks.first:
-            print(sentence, flush=True)
-
-    if wish.resume:
-        wish = as_begun(folder, name, wish)
-    images = open_images(workspace, experiment, wish)
-    run = describe_run(name, experiment, images, wish, ranks.world)
-    state = settle(folder, run, wish)
-    if state == "finished":
-        say(f"{name}: already trained ({run.settings.images:,} images); --overwrite would begin again.")
-        return True
-    place = torch.device(f"cuda:{ranks.local}" if device == "cuda" else device)
-    domains = into_memory(run, images, place)
-    scorer = None if make_scorer is None else lambda real: make_scorer(real, run.settings.seed)
-    training = Training(run, domains, folder, place, ranks, scorer)
-    if state == "unfinished":
-        training.resume()
-    done = training.engine.images
-    say(
-        f"{name}: {'going on at image ' + format(done, ',') if done else 'training'} "
-        f"({run.preset}, {run.height} x {run.width}, {run.settings.images:,} images, {device})"
-    )
-    seconds = training.estimate()
-    say(f"{name}: about {duration(seconds)} to go")
-    if warning := longer_than_an_hour(seconds, run, place):
-        say(warning)
-    if ranks.first:
-        _ = training.scorer  # it too may be refused; what could not start leaves no trace
-        begin(folder, run, training.engine.way.drawn_subsets(), state == "new", device, ranks.world)
-    again = pasteable(workspace, "gan_core", "train", name, "--resume")
-    try:
-        finished = training.go()
-    except KeyboardInterrupt:
-        kept = f"It is kept as it was at image {training.kept:,}. Next: {again}" if training.kept else ""
-        say(f"{name}: stopped at once. {kept or 'Nothing of it had been saved yet.'}")
-        return False
-    if not finished:
-        say(f"{name}: stopped at image {training.engine.images:,}, all saved. Next: {again}")
-        return False
-    if ranks.first:
-        facts = {"images": training.engine.images, "seconds": round(training.seconds, 1), "best": training.best}
-        config = read_json(folder / "config.json")
-        run.write(folder, subsets=config["subsets"], made_with=config["made_with"], finished=facts)
-    say(f"{name}: trained {training.engine.images:,} images in {duration(training.seconds)}: {folder}")
-    return True
-
-
 def _image_sets(words: list[str], experiments: list[str]) -> dict[str, str]:
-    """`--images SET` or `--images DOMAIN=SET` to sets by domain."""
+    """Image sets by domain, from `--images SET` or `--images DOMAIN=SET`."""
     sets = {}
     for word in words:
         domain, equals, name = word.rpartition("=")
         if not equals:
             if len(experiments) != 1 or EXPERIMENTS[experiments[0]].source:
-                raise TrainingError(f"--images {word}: say which domain it is for, such as --images healthy={word}.")
+                raise TrainingError(f"--images {word}: name its domain, as in --images healthy={word}.")
             domain = EXPERIMENTS[experiments[0]].target
         sets[domain] = name
     return sets
 
 
-def pick_device(wanted: str) -> str:
-    import torch
-
-    cuda = torch.cuda.is_available()
-    if wanted == "cuda" and not cuda:
-        raise TrainingError(
-            "There is no CUDA device that this PyTorch can use: leave out --device, or take --device cpu."
-        )
-    if cuda and wanted != "cpu":
-        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
-        return "cuda"
-    return "cpu"
-
-
 def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    """A table of what was trained."""
-    rows = [("run", "experiment", "preset", "size", "images", "time", "best KID", "state")]
-    for name in workspace.names("runs"):
-        folder = workspace.existing("runs", name)
-        config = read_json(folder / "config.json")
-        log = folder / "log.jsonl"
-        written = log.read_text("utf-8", "replace").splitlines(keepends=True) if log.is_file() else []
-        lines = [line for line in written if line.endswith("\n")]  # the last may be half written: now, or by a kill
-        last = json.loads(lines[-1]) if lines else {"images": 0, "seconds": 0.0}
-        kids = [
-            (line["kid"], line.get("extractor", "?")) for line in map(json.loads, lines) if line.get("kid") is not None
-        ]
-        kids = [found for found in kids if found[1] == kids[-1][1]]  # of the extractor that scored last
-        rows.append(
-            (
-                name, config["experiment"], config["preset"], f"{config['height']}x{config['width']}",
-                f"{last['images']:,}/{config['settings']['images']:,}", f"{last['seconds']:.0f} s",
-                "{:.4g} ({})".format(*min(kids)) if kids else "-",
-                "finished" if config.get("finished") else "unfinished",
-            )
-        )  # fmt: skip
-    if len(rows) == 1:
-        following = pasteable(workspace, "gan_core", "train")
-        print(f"There are no runs yet in {workspace.root / 'runs'}. Next: {following}")
+    """The runs as a table, or with --json as a list of objects; `kid` is the lowest by the last extractor."""
+    runs = [_facts_of(workspace.existing("runs", name)) for name in workspace.names("runs")]
+    if args.json:
+        print(json.dumps(runs, indent=1))
         return 0
+    if not runs:
+        train = pasteable(workspace, "gan_core", "train")
+        print(f"There are no runs yet in {workspace.root / 'runs'}. Next: {train}")
+        return 0
+    rows = [("run", "experiment", "preset", "size", "images", "time", "best KID", "state")]
+    rows += [
+        (
+            run["run"], run["experiment"], run["preset"], f"{run['height']}x{run['width']}",
+            f"{run['images']:,}/{run['images_wanted']:,}", f"{run['seconds']:.0f} s",
+            "-" if run["kid"] is None else f"{run['kid']:.4g} ({run['extractor']})",
+            "finished" if run["finished"] else "unfinished",
+        )
+        for run in runs
+    ]  # fmt: skip
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
     return 0
+
+
+def _facts_of(folder: Path) -> dict[str, Any]:
+    from gan_core.training.log import read_log
+
+    config, lines = read_json(folder / "config.json"), read_log(folder / "log.jsonl")
+    last = lines[-1] if lines else {"images": 0, "seconds": 0.0}
+    scored = [line for line in lines if line.get("kid") is not None]
+    extractor = scored[-1].get("extractor") if scored else None
+    kids = [line["kid"] for line in scored if line.get("extractor") == extractor]
+    return {
+        "run": folder.name, "experiment": config["experiment"], "preset": config["preset"], "height": config["height"],
+        "width": config["width"], "images": last["images"], "images_wanted": config["settings"]["images"],
+        "seconds": last["seconds"], "kid": min(kids, default=None), "extractor": extractor,
+        "finished": bool(config.get("finished")),
+    }  # fmt: skip

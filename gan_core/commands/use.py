@@ -8,7 +8,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from gan_core.device import fast_device
+from gan_core.draw import Draw
 from gan_core.experiments import TrainingError
+from gan_core.training.run import Run
 from glimpse.command_line import Commands, Parser, pasteable
 from glimpse.files import GlimpseError, read_json
 from glimpse.workspace import Workspace
@@ -85,86 +88,76 @@ def _drawing(command: Parser) -> None:
 
 
 def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    from gan_core.commands.train import pick_device
-    from gan_core.products import sample_set, walk
+    from gan_core.sampling import sample_set, write_interpolation
 
     weights, of, _ = _trained(workspace, args.of)
-    check_drawing(args)
-    device = pick_device(args.device)
+    draw, device = Draw(args.seed, args.truncation, args.statistics), fast_device(args.device)
     if args.interpolate:
-        walk(
-            weights, args.interpolate, at_least(args.rows, "--rows", 2),
-            at_least(args.steps, "--steps", 1), args.seed, args.truncation, device, args.statistics,
-        )  # fmt: skip
-        print(f"{of}: a walk between {args.rows} latents: {args.interpolate}")
+        rows, steps = at_least(args.rows, "--rows", 2), at_least(args.steps, "--steps", 1)
+        write_interpolation(weights, args.interpolate, rows, steps, draw, device)
+        print(f"{of}: a walk between {rows} latents: {args.interpolate}")
         return 0
-    name = args.name or f"{of}-samples"
+    folder = workspace.new("images", args.name or f"{of}-samples")
     count = at_least(args.count, "--count", 1)
-    images, new = sample_set(
-        workspace, weights, name, count, args.seed, args.truncation, device, args.overwrite, args.statistics
-    )
-    print(f"{name}: {'drew' if new else 'already there:'} {len(images):,} images of '{of}': {images.folder}")
+    images, new = sample_set(folder, weights, count, draw, device, args.overwrite)
+    print(f"{images.name}: {'drew' if new else 'already there:'} {len(images):,} images of '{of}': {images.folder}")
     following = f" Next: {pasteable(workspace, 'gan_core', 'publish', of)}" if of == args.of else ""
     print(f"Look at {shlex.quote(str(images.folder / 'preview.png'))}.{following}")
     return 0
 
 
 def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    from gan_core.commands.train import pick_device
-    from gan_core.products import translate_photos, translate_set
-    from glimpse.imageset import ImageSet
+    from gan_core.translated import Translation, photos_with_masks, translate_photos, translate_set
 
     weights, of, run = _trained(workspace, args.of)
-    check_drawing(args)
     experiment = run.experiment
     if experiment.source is None:
-        raise TrainingError(f"The run '{of}' makes images from nothing: use `gan_core sample {args.of}`.")
+        raise TrainingError(f"'{of}' is an unconditional run: use `gan_core sample {args.of}`.")
     domain = args.to or experiment.target
     if domain not in experiment.makes:
         raise TrainingError(f"The run '{of}' makes {' or '.join(experiment.makes)}, not '{domain}'.")
-    source = next(d for d in experiment.domains if d != domain)
-    device = pick_device(args.device)
     name = args.name or f"{of}-translated" + (f"-{domain}" if args.to else "")
     if args.count is not None:
         at_least(args.count, "--count", 1)
-    photos, masks = _place(workspace, args.images), _place(workspace, args.masks)
+    photos, masks = _folder(workspace, args.images), _folder(workspace, args.masks)
+    if masks and not photos:
+        raise TrainingError(
+            f"--masks {args.masks}: a folder of masks goes with a folder of photos (--images FOLDER); an image set has "
+            "its own masks or borrows another set's: --mask-from SET."
+        )
+    lender = None if masks else _lender(workspace, args.masks, run, domain)
+    translation = Translation(weights, domain, lender, args.seed, fast_device(args.device))
     if photos:
-        result = translate_photos(
-            workspace, weights, photos, masks, None if masks else _lender(workspace, args.masks, run, domain), domain,
-            name, args.seed, device, args.count, args.overwrite,
-        )  # fmt: skip
+        folder = workspace.new("translated", name)
+        found = photos_with_masks(workspace, photos, masks, args.count)
+        result = translate_photos(translation, found, folder, args.overwrite)
     else:
-        if masks:
-            raise TrainingError(
-                f"--masks {args.masks}: a folder of masks goes with a folder of photos (--images FOLDER); an image set "
-                "has its own, or borrows those of another: --mask-from SET."
-            )
-        images = ImageSet.load(workspace.existing("images", args.images or str(run.image_sets[source]["name"])))
-        rows = images.where("test") if not args.images and len(images.where("test")) else _every(images)
-        result = translate_set(
-            workspace, weights, images, name, domain, _lender(workspace, args.masks, run, domain), rows[: args.count],
-            args.seed, device, args.overwrite,
-        )  # fmt: skip
+        images, rows = _rows_to_translate(workspace, args.images, run, domain)
+        folder = workspace.new("images", name)
+        result = translate_set(translation, images, rows[: args.count], folder, args.overwrite)
     print(f"{name}: {'translated' if result.new else 'already translated:'} {result.count:,} images: {result.folder}")
     for kind, scores in result.scores.items():
-        numbers = ", ".join(
-            f"{key.replace('_', ' ')} {value:.4g}" for key, value in scores.items() if value is not None
-        )
-        print(f"  {kind}, against the true skin: {numbers}")
+        numbers = [f"{key.replace('_', ' ')} {value:.4g}" for key, value in scores.items() if value is not None]
+        print(f"  {kind}, against the true skin: {', '.join(numbers)}")
     return 0
 
 
-def _every(images: Any) -> Any:
+def _rows_to_translate(workspace: Workspace, name: str | None, run: Run, domain: str) -> tuple[Any, Any]:
+    """The image set `name` with all its rows; without a name, the run's own with its test images, if it has any."""
     import numpy as np
 
-    return np.arange(len(images))
+    from glimpse.imageset import ImageSet
+
+    source = next(d for d in run.experiment.domains if d != domain)
+    images = ImageSet.load(workspace.existing("images", name or str(run.image_sets[source]["name"])))
+    test = images.where("test")
+    return images, test if name is None and len(test) else np.arange(len(images))
 
 
-def _trained(workspace: Workspace, word: str) -> tuple[Path, str, Any]:
-    """The generator's file that a run's name or a path stands for, what its results are named after, and its run."""
+def _trained(workspace: Workspace, word: str) -> tuple[Path, str, Run]:
+    """The generator file for a run's name or a path, the name for its results, and its run."""
     from gan_core.sampling import generator_file
     from gan_core.training.checkpoint import load_generators
-    from gan_core.training.run import Run
 
     alone = word.endswith(".safetensors")
     weights = Path(word) if alone else generator_file(workspace.existing("runs", word))
@@ -172,15 +165,15 @@ def _trained(workspace: Workspace, word: str) -> tuple[Path, str, Any]:
     return weights, run.experiment_name if alone else word, run
 
 
-def _place(workspace: Workspace, word: str | None) -> Path | None:
-    """The folder (or zip) that a word names; an image set of the name goes before one."""
+def _folder(workspace: Workspace, word: str | None) -> Path | None:
+    """The folder or zip that a word names, or None; an image set of the same name takes precedence."""
     return Path(word) if word and word not in workspace.names("images") and Path(word).exists() else None
 
 
-def _lender(workspace: Workspace, name: str | None, run: Any, domain: str) -> Any:
-    """The image set that lends masks: the one named; else, where they say what to add, the run's own.
+def _lender(workspace: Workspace, name: str | None, run: Run, domain: str) -> Any:
+    """The image set that lends masks: `name`, or for adding eczema the run's own; None if the images have their own.
 
-    What is to be removed lies where it lies: nobody's mask is borrowed for it unasked.
+    Removal uses the image's own mask; masks are borrowed only on request.
     """
     from glimpse.imageset import ImageSet
 
@@ -190,7 +183,6 @@ def _lender(workspace: Workspace, name: str | None, run: Any, domain: str) -> An
 
 
 def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    from gan_core.commands.train import pick_device
     from gan_core.publishing import Options, publish
     from glimpse.stimuli import StimulusError
 
@@ -200,18 +192,17 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
         finished = [n for n in every if read_json(workspace.existing("runs", n) / "config.json").get("finished")]
         for name in sorted(set(every) - set(finished)):
             again = pasteable(workspace, "gan_core", "train", name, "--resume")
-            print(f"{name}: not trained to its end, left out; resume it with: {again}")
+            print(f"{name}: unfinished, left out; resume it with: {again}")
         names += [name for name in finished if name not in names]
     if not names:
-        raise GlimpseError("Name the runs to publish, or take --all; `gan_core runs` lists them.")
+        raise GlimpseError("Name the runs to publish, or use --all; `gan_core runs` lists them.")
     if args.name and len(names) != 1:
         raise GlimpseError("--name is for one run: name that one.")
     if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
-        raise StimulusError(f"--jpeg-quality goes from 1 to 100, not {args.jpeg_quality}.")
-    check_drawing(args)
+        raise StimulusError(f"--jpeg-quality must be from 1 to 100, not {args.jpeg_quality}.")
     options = Options(
-        at_least(args.count, "--count", 1), args.label, args.seed, args.truncation, args.statistics,
-        args.jpeg_quality, pick_device(args.device), args.overwrite, args.name,
+        at_least(args.count, "--count", 1), args.label, Draw(args.seed, args.truncation, args.statistics),
+        args.jpeg_quality, fast_device(args.device), args.overwrite, args.name,
     )  # fmt: skip
     published = []
     for name in names:
@@ -227,13 +218,6 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
     sets = ["--all"] if args.all else published
     print(f"Next: {pasteable(workspace, 'study_app', 'load', *sets)}")
     return 0
-
-
-def check_drawing(args: argparse.Namespace) -> None:
-    """Refuse what no latent can be drawn with, before anything is written."""
-    truncation = getattr(args, "truncation", None)
-    if truncation is not None and not 0 < truncation < float("inf"):
-        raise GlimpseError(f"--truncation must be above 0 and finite, not {truncation}: for example 0.5.")
 
 
 def at_least(value: int, option: str, least: int) -> int:

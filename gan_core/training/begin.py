@@ -1,13 +1,14 @@
-"""From the command line's words to runs that can begin: which experiments, which image sets, new or gone on with."""
+"""Before a run starts: its configuration from a request, checked against image sets and against an existing run.
+
+`describe_run` makes the configuration, `state_of` compares it with the run of the same name, `begin` makes the folder.
+"""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 
@@ -15,28 +16,27 @@ from gan_core.experiments import EXPERIMENTS, Experiment, TrainingError, grid_an
 from gan_core.training.checkpoint import BEST, CHECKPOINT
 from gan_core.training.data import Domain, size_at
 from gan_core.training.run import CHANGEABLE, Run
-from glimpse.command_line import did_you_mean
-from glimpse.files import read_json
+from glimpse.files import read_json, stand_aside
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
-IDENTITY = ("index.csv", "masks.npy")  # of an image set, beside its pixels: the split, and what the masks show
+IDENTITY = ("index.csv", "masks.npy")  # files whose hashes identify an image set, beside its pixels
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What the user asked for, for every experiment alike."""
+class Request:
+    """The options of `gan_core train` that hold for all its runs."""
 
     preset: str | None = None
     chosen: Mapping[str, Any] | None = None
     resolution: int | None = None
-    image_sets: Mapping[str, str] | None = None  # domain -> image set, where it is not the one of the same name
+    image_sets: Mapping[str, str] | None = None  # domain -> image set, if not the one of the same name
     resume: bool = False
     overwrite: bool = False
 
 
 def experiments_with_images(workspace: Workspace, image_sets: Mapping[str, str]) -> list[str]:
-    """The experiments whose image sets are there, with the masks they need. Raises TrainingError if there is none."""
+    """The experiments whose image sets, and the masks they need, exist. Raises TrainingError if there are none."""
     there = set(workspace.names("images"))
 
     def ready(experiment: Experiment) -> bool:
@@ -50,27 +50,23 @@ def experiments_with_images(workspace: Workspace, image_sets: Mapping[str, str])
     names = [name for name, experiment in EXPERIMENTS.items() if ready(experiment)]
     if not names:
         raise TrainingError(
-            f"There is no image set in {workspace.root / 'images'} that an experiment trains on: make some with "
+            f"No image set in {workspace.root / 'images'} belongs to an experiment: make some with "
             "`gan_core prepare phantom`."
         )
     return names
 
 
-def check_name(name: str) -> str:
-    if name not in EXPERIMENTS:
-        raise TrainingError(f"There is no experiment '{name}': {did_you_mean(name, list(EXPERIMENTS))}")
-    return name
-
-
-def describe_run(name: str, experiment: str, image_sets: Mapping[str, ImageSet], wish: Wish, world: int = 1) -> Run:
-    """The run that is wished for, checked against its image sets (by domain)."""
-    preset = wish.preset or "paper"
-    settings = settings_for(experiment, preset, wish.chosen)
+def describe_run(
+    name: str, experiment: str, image_sets: Mapping[str, ImageSet], request: Request, world: int = 1
+) -> Run:
+    """The configuration of a requested run. Raises TrainingError if its image sets (by domain) do not suit it."""
+    preset = request.preset or "paper"
+    settings = settings_for(experiment, preset, request.chosen)
     facts = EXPERIMENTS[experiment]
-    sizes = {size_at(images, wish.resolution) for images in image_sets.values()}
+    sizes = {size_at(images, request.resolution) for images in image_sets.values()}
     if len(sizes) > 1:
         found = " and ".join(f"'{i.name}' is {i.height} x {i.width}" for i in image_sets.values())
-        raise TrainingError(f"{experiment} needs image sets of one size, but {found}: prepare them alike.")
+        raise TrainingError(f"{experiment} needs image sets of one size, but {found}: prepare both at the same size.")
     (height, width) = sizes.pop()
     try:
         grid_and_stages(height, width)
@@ -79,8 +75,8 @@ def describe_run(name: str, experiment: str, image_sets: Mapping[str, ImageSet],
         raise TrainingError(f"{experiment} cannot be trained on {names}. {error}") from None
     if facts.masked and image_sets[facts.masked].masks is None:
         raise TrainingError(
-            f"{experiment} needs to know where the eczema is, but the image set '{image_sets[facts.masked].name}' has "
-            "no masks: make it with `gan_core prepare patches --lesion-masks`."
+            f"{experiment} needs masks of the eczema, but the image set '{image_sets[facts.masked].name}' has no "
+            "masks: make it with `gan_core prepare patches --lesion-masks`."
         )
     for images in image_sets.values():
         if (count := len(images.where("train"))) < settings.batch:
@@ -104,8 +100,8 @@ def describe_run(name: str, experiment: str, image_sets: Mapping[str, ImageSet],
     return Run(name, experiment, preset, height, width, settings, sets)
 
 
-def open_images(workspace: Workspace, experiment: str, wish: Wish) -> dict[str, ImageSet]:
-    names = wish.image_sets or {}
+def open_images(workspace: Workspace, experiment: str, request: Request) -> dict[str, ImageSet]:
+    names = request.image_sets or {}
     return {
         domain: ImageSet.load(workspace.existing("images", names.get(domain, domain)))
         for domain in EXPERIMENTS[experiment].domains
@@ -116,74 +112,53 @@ def into_memory(run: Run, image_sets: Mapping[str, ImageSet], device: torch.devi
     return {domain: Domain.load(domain, images, run.height, run.width, device) for domain, images in image_sets.items()}
 
 
-def as_begun(folder: Path, name: str, wish: Wish) -> Wish:
-    """With `--resume`: the wish filled up with what the run was begun with."""
-    there = Run.of(folder)
-    if wish.preset not in (None, there.preset):
-        raise TrainingError(f"Run '{name}' was begun with --preset {there.preset}: resume it without --preset.")
-    chosen = dict(wish.chosen or {})
+def resumed(folder: Path, name: str, request: Request) -> Request:
+    """A request with `--resume`, completed with the configuration of the run."""
+    run = Run.of(folder)
+    if request.preset not in (None, run.preset):
+        raise TrainingError(f"Run '{name}' has --preset {run.preset}: resume it without --preset.")
+    chosen = dict(request.chosen or {})
     if "images" in chosen:
         chosen.setdefault("epochs", 0)
     return replace(
-        wish, preset=there.preset, chosen={**asdict(there.settings), **chosen},
-        resolution=wish.resolution or there.height,
-        image_sets={**{d: facts["name"] for d, facts in there.image_sets.items()}, **(wish.image_sets or {})},
+        request, preset=run.preset, chosen={**asdict(run.settings), **chosen},
+        resolution=request.resolution or run.height,
+        image_sets={**{d: facts["name"] for d, facts in run.image_sets.items()}, **(request.image_sets or {})},
     )  # fmt: skip
 
 
-def settle(folder: Path, wished: Run, wish: Wish) -> str:
-    """What the wished run is: `new`, `unfinished` (and gone on with) or `finished`.
+def state_of(folder: Path, run: Run, request: Request) -> Literal["new", "unfinished", "finished"]:
+    """Whether the requested run is new, can be resumed, or is finished.
 
-    Raises TrainingError where a run of that name has another configuration, unless `--resume` changes only what a run
-    may change on its way, or `--overwrite` begins anew.
+    Raises TrainingError if the run of that name has another configuration, unless `--overwrite` replaces it or
+    `--resume` changes `CHANGEABLE` settings only.
     """
-    if wish.overwrite or not (folder / "config.json").is_file():
+    if request.overwrite or not (folder / "config.json").is_file():
         return "new"
-    if not wish.resume and not any((folder / file).is_file() for file in (CHECKPOINT, BEST)):
+    if not request.resume and not any((folder / file).is_file() for file in (CHECKPOINT, BEST)):
         return "new"  # it ended before its first checkpoint: nothing is lost
-    there = Run.of(folder)
-    differences = wished.differences(there)
-    if not wish.resume:
+    differences = run.differences(Run.of(folder))
+    if not request.resume:
         changed = list(differences.values())
-        remedy = "give this one its own --name, or begin it again with --overwrite."
+        remedy = "give this one another --name, or train it again with --overwrite."
     else:
         changed = [sentence for key, sentence in differences.items() if key not in CHANGEABLE]
         remedy = f"--resume may change {', '.join(CHANGEABLE)}; give another run its own --name."
     if changed:
-        raise TrainingError(
-            f"There is a run '{wished.name}' of another configuration ({'; '.join(changed[:3])}): {remedy}"
-        )
+        raise TrainingError(f"A run '{run.name}' exists with other settings ({'; '.join(changed[:3])}): {remedy}")
     finished = read_json(folder / "config.json").get("finished")
-    return "finished" if finished and wished.settings.images <= finished["images"] else "unfinished"
+    return "finished" if finished and run.settings.images <= finished["images"] else "unfinished"
 
 
 def begin(
-    folder: Path, run: Run, subsets: Mapping[str, Sequence[int]], anew: bool, device: str = "cpu", world: int = 1
+    folder: Path, run: Run, subsets: Mapping[str, Sequence[int]], new: bool, device: str = "cpu", world: int = 1
 ) -> None:
-    """Make the run's folder with its `config.json`, or write down what a resumed run changed.
+    """Make the run's folder with its `config.json`; for a resumed run write its changed settings.
 
-    A run that was there before stands aside until this one has a checkpoint: see `give_way`.
+    Called within `replacing(folder, until=CHECKPOINT)`: an old run of the same name stays until a new one has saved.
     """
-    if anew and folder.exists():
-        give_way(folder)
-        os.rename(folder, _aside(folder))
+    if new:
+        stand_aside(folder)
     run.write(
         folder, subsets=dict(subsets), made_with={"torch": torch.__version__, "device": device, "processes": world}
     )
-
-
-def give_way(folder: Path) -> None:
-    """Settle which run stays: one begun anew that has a checkpoint, else the one that it replaces, if any.
-
-    Asked when a run ends, however it does, and before the next one starts, for what a SIGKILL left.
-    """
-    aside = _aside(folder)
-    if (folder / CHECKPOINT).is_file():
-        shutil.rmtree(aside, ignore_errors=True)
-    elif aside.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        os.rename(aside, folder)
-
-
-def _aside(folder: Path) -> Path:
-    return folder.with_name(f".{folder.name}.aside")

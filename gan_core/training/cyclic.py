@@ -1,4 +1,4 @@
-"""Both translations at once, without masks, each undoing the other: cycle-eczema (section 4.3, CycleGAN)."""
+"""Two translations without masks, each the inverse of the other: cycle-eczema (section 4.3, CycleGAN)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,12 @@ from torch import Tensor, nn
 
 from gan_core.losses import cycle_loss
 from gan_core.training.data import Draws, Shuffle, to_pixels, to_signed
-from gan_core.training.schemes import Way
-from gan_core.training.targeted import evenly_through, seeded_subset
+from gan_core.training.schemes import Scheme
+from gan_core.training.targeted import SHOWN, seeded_subset
+from glimpse.images import evenly
 
 
-class Cyclic(Way):
+class Cyclic(Scheme):
     """Two translators, each given images of the other's domain; the larger domain's inputs are truncated as in 4.2."""
 
     def __init__(self, *args: Any) -> None:
@@ -33,7 +34,7 @@ class Cyclic(Way):
         self.shown = {}
         for name, other in self.other.items():
             images = self.domains[other].test if len(self.domains[other].test) else self.domains[other].train
-            self.shown[name] = to_signed(images[evenly_through(len(images))])
+            self.shown[name] = to_signed(images[evenly(np.arange(len(images)), SHOWN)])
 
     def drawn_subsets(self) -> dict[str, list[int]]:
         return {name: subset.tolist() for name, subset in self.subsets.items()}

@@ -1,7 +1,7 @@
-"""One training step, the same for all three ways, on CPU, CUDA and many GPUs; and the state that makes it repeatable.
+"""One training step, the same for all schemes, on CPU, CUDA and several GPUs; and the state that makes it repeatable.
 
-A step shows the discriminators real and generated images (equation 1), then lets the generators use the discriminators'
-new gradient on the same generated images. Nothing in it waits for the device: losses gather there until the tick.
+A step trains the discriminators on real and generated images (equation 1), then the generators on the gradient of the
+updated discriminators for the same generated images. Nothing waits for the device: losses add up there until the tick.
 """
 
 from __future__ import annotations
@@ -18,24 +18,24 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from gan_core.augment import flip, translate_and_cut
 from gan_core.losses import discriminator_loss, generator_loss, gradient_penalty
 from gan_core.training.data import Draws
-from gan_core.training.schemes import Way
+from gan_core.training.schemes import Scheme
 
 GATHERED = ("loss_d", "loss_g", "loss_pairing", "grad_norm_d", "grad_norm_g", "loss_r1")
-Look = Callable[[str, Tensor], None]
+Check = Callable[[str, Tensor], None]  # given a tensor's name and value
 
 
 class Engine:
     """The networks of a run with their optimisers, and `step`."""
 
-    def __init__(self, way: Way) -> None:
-        self.way, self.settings, self.device = way, way.run.settings, way.device
+    def __init__(self, scheme: Scheme) -> None:
+        self.scheme, self.settings, self.device = scheme, scheme.run.settings, scheme.device
         s = self.settings
         cuda = self.device.type == "cuda"
-        self.generators, self.discriminators = way.generators, way.discriminators
+        self.generators, self.discriminators = scheme.generators, scheme.discriminators
         for networks in (self.generators, self.discriminators):
             networks.to(self.device)
             networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            if way.ranks.world > 1 and cuda:  # on CPU it raises; there each rank keeps its own statistics
+            if scheme.ranks.world > 1 and cuda:  # it raises on a CPU, where each rank keeps its own statistics
                 for name in list(networks):
                     networks[name] = nn.SyncBatchNorm.convert_sync_batchnorm(networks[name])
         self.averaged = copy.deepcopy(self.generators).requires_grad_(False) if s.ema_images else None
@@ -54,7 +54,7 @@ class Engine:
         self.steps = 0
         self.tick_steps = 0
         self.sums = torch.zeros(len(GATHERED), dtype=torch.float64, device=self.device)
-        self.look: Look | None = None  # set when a run that went wrong is replayed
+        self.check: Check | None = None  # set for the replay after a value that is not finite
 
     @property
     def images(self) -> int:
@@ -65,7 +65,7 @@ class Engine:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16)
 
     def augment(self, images: Tensor, draws: Draws) -> Tensor:
-        """What the discriminator gets to see of images (b, 3, H, W)."""
+        """Images (b, 3, H, W) as the discriminator sees them."""
         whole = len(images) * draws.ranks.world
         if self.settings.flips:
             images = flip(images, draws.uniform(whole, 3))
@@ -74,10 +74,10 @@ class Engine:
         return images
 
     def step(self) -> None:
-        batch = self.way.draw()
+        batch = self.scheme.draw()
         with self.autocast():
-            generated = self.way.generate(self.generators, batch.inputs)
-        self._seen("the generated images of", generated.items())
+            generated = self.scheme.generate(self.generators, batch.inputs)
+        self._checked("the generated images of", generated.items())
         loss_d, loss_r1, norm_d = self._teach_discriminators(batch.reals, generated)
         loss_g, pairing, norm_g = self._teach_generators(batch.inputs, generated)
         self.steps += 1
@@ -95,20 +95,19 @@ class Engine:
         penalise = s.r1 > 0 and self.steps % s.r1_every == 0
         losses, penalties = [], [torch.zeros((), device=self.device)]
         for name, discriminator in self.discriminators.items():
-            draws = self.way.draws
+            draws = self.scheme.draws
             real, fake = self.augment(reals[name], draws), self.augment(generated[name].detach(), draws)
             with self.autocast():
                 on_real, on_fake = discriminator(real), discriminator(fake)
-            self._seen("the discriminator's logits of", ((name, on_real), (name, on_fake)))
+            self._checked("the discriminator's logits of", ((name, on_real), (name, on_fake)))
             losses.append(discriminator_loss(on_real, on_fake))
-            if (
-                penalise
-            ):  # its double backward cannot be compiled (torch 2.13), so `forward` is called past the compiler
+            if penalise:
+                # Its double backward cannot be compiled (torch 2.13): `forward` bypasses the compiler.
                 real = real.detach().requires_grad_(True)
                 penalty = gradient_penalty(real, discriminator.forward(real))
                 penalties.append(s.r1 * s.r1_every * penalty)
         loss, loss_r1 = torch.stack(losses).sum(), torch.stack(penalties).sum()
-        self._seen("the loss of", (("the discriminator", loss), ("the gradient penalty", loss_r1)))
+        self._checked("the loss of", (("the discriminator", loss), ("the gradient penalty", loss_r1)))
         (loss + loss_r1).backward()
         norm = self._apply(self.d_optimiser, self.d_parameters, "discriminators")
         return loss.detach(), loss_r1.detach(), norm
@@ -120,50 +119,50 @@ class Engine:
         self.g_optimiser.zero_grad(set_to_none=True)
         losses = []
         for name, discriminator in self.discriminators.items():
-            shown = self.augment(generated[name], self.way.draws)
+            shown = self.augment(generated[name], self.scheme.draws)
             with self.autocast():
                 logits = discriminator(shown)
             losses.append(generator_loss(logits))
         with self.autocast():
-            pairing = self.way.pairing_loss(inputs, generated)
+            pairing = self.scheme.pairing_loss(inputs, generated)
         loss = torch.stack(losses).sum()
-        self._seen("the loss of", (("the generator", loss), ("the pairing", pairing)))
+        self._checked("the loss of", (("the generator", loss), ("the pairing", pairing)))
         (loss + pairing).backward()
         norm = self._apply(self.g_optimiser, self.g_parameters, "generators")
         return loss.detach(), pairing.detach(), norm
 
     def _apply(self, optimiser: torch.optim.Adam, parameters: list[nn.Parameter], networks: str) -> Tensor:
         """Average the gradients over ranks, measure their norm, and take Adam's step."""
-        self.way.ranks.average_gradients(parameters)
+        self.scheme.ranks.average_gradients(parameters)
         norm = nn.utils.get_total_norm([p.grad for p in parameters if p.grad is not None])
-        if self.look:
+        if self.check:
             named = list(getattr(self, networks).named_parameters(prefix=networks))
-            self._seen("the gradient of", ((n, p.grad) for n, p in named if p.grad is not None))
+            self._checked("the gradient of", ((n, p.grad) for n, p in named if p.grad is not None))
         optimiser.step()
-        if self.look:
-            self._seen("after Adam's step, the weights", ((n, p.detach()) for n, p in named))
+        if self.check:
+            self._checked("after Adam's step, the weights", ((n, p.detach()) for n, p in named))
         return norm.detach()
 
     @torch.no_grad()
     def _average(self) -> None:
-        """The running average of the generators' weights; its half-life grows with the run until `ema_images`."""
+        """Update the average of the weights; its half-life is 5 % of the images so far, at most `ema_images`."""
         assert self.averaged is not None
         half_life = min(self.settings.ema_images, 0.05 * self.images)
         decay = 0.5 ** (self.settings.batch / half_life)
         get_ema_multi_avg_fn(decay)(list(self.averaged.parameters()), self.g_parameters, None)
 
-    def _seen(self, what: str, tensors: Any) -> None:
-        if self.look:
+    def _checked(self, what: str, tensors: Any) -> None:
+        if self.check:
             for name, tensor in tensors:
-                self.look(f"{what} {name}", tensor)
+                self.check(f"{what} {name}", tensor)
 
     def best_generators(self) -> nn.ModuleDict:
-        """Those that are sampled from: the averaged ones where there are any."""
+        """The generators to sample from: the averaged ones, if the run averages."""
         return self.averaged if self.averaged is not None else self.generators
 
     def gathered(self) -> dict[str, float]:
-        """The means since the last tick, over all ranks; this waits for the device. NaN or infinity if any step was."""
-        sums = self.way.ranks.sum(self.sums.clone()) / self.way.ranks.world
+        """Means since the last tick, over all ranks; waits for the device. One NaN or infinity shows in its mean."""
+        sums = self.scheme.ranks.sum(self.sums.clone()) / self.scheme.ranks.world
         return dict(zip(GATHERED, (sums / max(1, self.tick_steps)).tolist(), strict=True))
 
     def new_tick(self) -> None:
@@ -171,9 +170,9 @@ class Engine:
         self.tick_steps = 0
 
     def state(self) -> dict[str, Any]:
-        """Everything that the next step depends on, and the sums of this tick; tensors are live, not copied."""
+        """Everything that the next step depends on, and the sums of this tick; tensors are not copied."""
         return {
-            "steps": self.steps, "tick_steps": self.tick_steps, "sums": self.sums, "way": self.way.state(),
+            "steps": self.steps, "tick_steps": self.tick_steps, "sums": self.sums, "scheme": self.scheme.state(),
             "generators": self.generators.state_dict(), "discriminators": self.discriminators.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged is not None else None,
             "g_optimiser": self.g_optimiser.state_dict(), "d_optimiser": self.d_optimiser.state_dict(),
@@ -185,13 +184,13 @@ class Engine:
         if self.averaged is not None:
             self.averaged.load_state_dict(state["averaged"])
         for optimiser, name in ((self.g_optimiser, "g_optimiser"), (self.d_optimiser, "d_optimiser")):
-            groups = optimiser.state_dict()["param_groups"]  # ours: a resumed run may have another learning rate
+            groups = optimiser.state_dict()["param_groups"]  # keep ours: a resumed run may have another learning rate
             optimiser.load_state_dict({"state": state[name]["state"], "param_groups": groups})
-        self.way.load(state["way"])
+        self.scheme.load(state["scheme"])
         self.steps = state["steps"]
         self.new_tick()
         self.tick_steps = state["tick_steps"]
-        self.sums[: len(state["sums"])] = state["sums"].to(self.device)  # a field that came since then is the last
+        self.sums.copy_(state["sums"])
 
 
 def tensors_of(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
@@ -204,7 +203,7 @@ def tensors_of(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
 
 
 def copied(value: Any) -> Any:
-    """A nested state with its tensors copied to the host, so that training can go on while it is written."""
+    """A nested state with its tensors copied to the host, so that training continues while it is written."""
     if isinstance(value, Tensor):
         return value.detach().to("cpu", copy=True)
     if isinstance(value, dict):

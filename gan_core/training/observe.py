@@ -40,16 +40,16 @@ def observe(engine: Engine) -> dict[str, float | None]:
     discriminators each has its fields with its domain's name, and the plain fields are their means. `forward` is called
     past the compiler, which would compile anew for this unusual mode.
     """
-    way, settings = engine.way, engine.settings
+    scheme, settings = engine.scheme, engine.settings
     draws = Draws(settings.seed + 10_000 + engine.images, engine.device, Ranks())
     fields: dict[str, list[float | None]] = {}
     for domain, discriminator in engine.discriminators.items():
-        images = way.domains[domain]
+        images = scheme.domains[domain]
         size = min(settings.batch, len(images.test)) if len(images.test) else settings.batch
         logits: dict[str, list[Tensor]] = {"real_train": [], "real_test": [], "generated": []}
         with on_batch_statistics(discriminator), on_batch_statistics(engine.generators):
             for _ in range(settings.observe_batches):
-                given = way.inputs(draws, max(size, 2), shuffled=False)[domain]
+                given = scheme.inputs(draws, max(size, 2), shuffled=False)[domain]
                 made = engine.generators[domain].forward(given)[:size]
                 logits["generated"].append(discriminator.forward(engine.augment(made, draws)))
                 for kind, real in (("real_train", images.train), ("real_test", images.test)):

@@ -1,4 +1,4 @@
-"""What a run is: its experiment, size, settings and image sets; the `config.json` of its folder says it all."""
+"""The configuration of a run: experiment, size, settings and image sets, as in the `config.json` of its folder."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from gan_core.experiments import EXPERIMENTS, Experiment, Settings, TrainingError
 from glimpse.files import read_json, write_json
 
-# What a resumed run may change: how long, how fast it learns, how often it reports. Anything else is another run.
+# What --resume may change: length, learning rate, logging and scoring. Any other change makes another run.
 CHANGEABLE = ("images", "epochs", "lr", "tick_images", "score_images", "score_ticks", "observe_batches")
 
 
 @dataclass(frozen=True)
 class Run:
-    """The configuration of one run: what it takes to build its networks and to repeat it."""
+    """The configuration of one run: enough to build its networks and to repeat it."""
 
     name: str
     experiment_name: str
@@ -32,14 +32,15 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         return {
-            "name": self.name, "experiment": self.experiment_name, "way": self.experiment.way, "preset": self.preset,
+            "name": self.name, "experiment": self.experiment_name, "scheme": self.experiment.scheme,
+            "preset": self.preset,
             "height": self.height, "width": self.width, "image_sets": {k: dict(v) for k, v in self.image_sets.items()},
             "settings": asdict(self.settings),
         }  # fmt: skip
 
     @classmethod
     def from_json(cls, config: Mapping[str, Any], origin: str) -> Run:
-        """Raises TrainingError, naming `origin`, for a configuration that this version does not know."""
+        """The run of a `config.json` or generator file. Raises TrainingError, naming `origin`, if it cannot be read."""
         try:
             return cls(
                 config["name"], config["experiment"], config["preset"], config["height"], config["width"],
@@ -55,7 +56,7 @@ class Run:
         return cls.from_json(read_json(folder / "config.json"), str(folder / "config.json"))
 
     def differences(self, other: Run) -> dict[str, str]:
-        """What differs from `other`: by name, a sentence's part with both values. What it does not state does not."""
+        """The differences from `other`, by name: a phrase with both values. What `other` does not state is equal."""
         ours, theirs = self._flat(), other._flat()
         return {
             key: f"{key}: {theirs.get(key)} there, {value} here"

@@ -1,7 +1,7 @@
-"""What the three ways of training have in common; each way says what goes into its generators and what pairs them.
+"""The base of the three training schemes. A scheme defines the generators' inputs and the loss that ties both together.
 
-Everything is keyed by domain: the generator that makes images of a domain, the discriminator that judges them, the real
-images of it. The engine (loop.py) does the rest alike for all: equation 1, its optimisers, watching, saving.
+Everything is keyed by domain: the generator that makes images of a domain, their discriminator, the real images. The
+rest is the same for all schemes: equation 1 and the optimisers (engine.py), ticks and checkpoints (loop.py).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from gan_core.networks import Discriminator, initialise
+from gan_core.networks import Discriminator, Generator, Translator, initialise
 from gan_core.training.data import Domain, Draws, Shuffle, to_signed
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
@@ -24,13 +24,13 @@ from gan_core.training.run import Run
 
 @dataclass(frozen=True)
 class Batch:
-    """One step's share of this rank: what each domain's generator is given, and real images of each domain."""
+    """This rank's share of a step: the inputs of each domain's generator, and real images of each domain."""
 
     inputs: dict[str, Tensor]
     reals: dict[str, Tensor]
 
 
-class Way(ABC):
+class Scheme(ABC):
     """Networks, data order and losses of one run."""
 
     def __init__(self, run: Run, domains: Mapping[str, Domain], device: torch.device, ranks: Ranks) -> None:
@@ -48,22 +48,22 @@ class Way(ABC):
 
     @abstractmethod
     def inputs(self, draws: Draws, batch: int, shuffled: bool) -> dict[str, Tensor]:
-        """What each generator is given: in the order of the run, or (for statistics and looks) freely drawn."""
+        """Inputs of each generator: the next ones of the run if `shuffled`, else drawn independently of its order."""
 
     def pairing_loss(self, inputs: Mapping[str, Tensor], generated: Mapping[str, Tensor]) -> Tensor:
-        """What ties a translation to its input, already weighted; nothing for unconditional generation."""
+        """The weighted loss that ties a translation to its input; zero for unconditional generation."""
         return torch.zeros((), device=self.device)
 
     @abstractmethod
     def rows(self, generators: nn.ModuleDict) -> list[NDArray[np.uint8]]:
-        """The sample grid as rows (n, H, W, 3) of pictures, always of the same latents or images."""
+        """The rows (n, H, W, 3) of the sample grid, always from the same latents or images."""
 
     def drawn_subsets(self) -> dict[str, list[int]]:
-        """Which training images of a domain are translated, where not all are: kept in `config.json`."""
+        """The training images of a domain that are translated, if not all are; kept in `config.json`."""
         return {}
 
     def draw(self) -> Batch:
-        """The next step's randomness, all of it but the augmentation's."""
+        """The next batch: all random numbers of a step except for augmentation."""
         inputs = self.inputs(self.draws, self.batch, shuffled=True)
         reals = {
             name: to_signed(self.domains[name].train[shuffle.next(self.batch)])
@@ -76,7 +76,7 @@ class Way(ABC):
         return {name: generators[name](given) for name, given in inputs.items()}
 
     def free_inputs(self, seed: int, batches: int) -> Iterator[dict[str, Tensor]]:
-        """Batches of inputs that leave the run's own randomness untouched."""
+        """Batches of inputs from another generator of random numbers: the run's own state does not change."""
         draws = Draws(seed, self.device, Ranks())
         for _ in range(batches):
             yield self.inputs(draws, self.batch, shuffled=False)
@@ -94,15 +94,13 @@ class Way(ABC):
 
 
 def build_generators(run: Run) -> dict[str, nn.Module]:
-    """The generators of a run by the domain that they make, weights not yet set."""
-    from gan_core.networks import Generator, Translator
-
+    """The generators of a run by the domain they make, before `initialise`."""
     settings, experiment = run.settings, run.experiment
-    if experiment.way == "unconditional":
+    if experiment.scheme == "unconditional":
         return {
             experiment.target: Generator(run.height, run.width, settings.g_features, settings.z_dim, settings.refine)
         }
-    if experiment.way == "targeted":
+    if experiment.scheme == "targeted":
         return {experiment.target: Translator(4, settings.g_features)}
     return {domain: Translator(3, settings.g_features) for domain in experiment.makes}
 

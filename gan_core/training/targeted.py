@@ -1,4 +1,4 @@
-"""Eczema added or removed where a mask says, everything else kept: add-eczema, remove-eczema (section 4.2)."""
+"""Eczema added or removed inside a mask, the rest unchanged: add-eczema, remove-eczema (section 4.2)."""
 
 from __future__ import annotations
 
@@ -12,16 +12,18 @@ from torch import Tensor, nn
 
 from gan_core.losses import relevancy_loss
 from gan_core.training.data import Draws, Shuffle, to_pixels, to_signed
-from gan_core.training.schemes import Way
+from gan_core.training.schemes import Scheme
+from glimpse.images import evenly
 
-SHOWN = 8
+SHOWN = 8  # images of a sample grid, from all through the set
 
 
-class Targeted(Way):
+class Targeted(Scheme):
     """One translator from the source domain to the target; its input is the image with the mask as fourth channel.
 
-    Adding: each healthy patch meets a random eczema mask, so one mask serves many patches; as many healthy patches as
-    there are eczema patches. Removing: each eczema patch with its own mask; the discriminator sees all healthy patches.
+    Adding: each healthy patch gets a random eczema mask, so that one mask serves many patches; healthy patches are
+    limited to the number of eczema patches. Removing: each eczema patch has its own mask; the discriminator sees all
+    healthy patches.
     """
 
     def __init__(self, *args: Any) -> None:
@@ -37,9 +39,11 @@ class Targeted(Way):
         assert masks is not None
         self.masks = masks
         side, side_masks = (source.test, source.test_masks) if len(source.test) else (source.train, source.train_masks)
-        places = evenly_through(len(side))
-        shown = side_masks[places] if self.own_masks and side_masks is not None else masks[evenly_through(len(masks))]
-        self.shown = with_mask(to_signed(side[places]), shown[torch.arange(len(places)) % len(shown)])
+        rows = evenly(np.arange(len(side)), SHOWN)
+        shown = masks[evenly(np.arange(len(masks)), SHOWN)]
+        if self.own_masks and side_masks is not None:
+            shown = side_masks[rows]
+        self.shown = with_mask(to_signed(side[rows]), shown[torch.arange(len(rows)) % len(shown)])
 
     def drawn_subsets(self) -> dict[str, list[int]]:
         return {self.source.name: self.subset.tolist()}
@@ -64,11 +68,6 @@ class Targeted(Way):
 def with_mask(images: Tensor, masks: Tensor) -> Tensor:
     """Images (b, 3, H, W) and masks (b, H, W) in {0, 1} to (b, 4, H, W)."""
     return torch.cat([images, masks[:, None].float()], 1)
-
-
-def evenly_through(count: int) -> Tensor:
-    """The positions of the images that sample grids show: evenly through the set, so that they show several photos."""
-    return torch.linspace(0, count - 1, min(SHOWN, count)).long()
 
 
 def seeded_subset(count: int, wanted: int, seed: int) -> Tensor:

@@ -1,4 +1,4 @@
-"""Images from nothing but latents: hands, healthy, eczema, df, mel (section 4.1)."""
+"""Unconditional generation, from latents alone: hands, healthy, eczema, df, mel (section 4.1)."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gan_core.training.data import Draws, to_pixels
-from gan_core.training.schemes import Way
+from gan_core.training.schemes import Scheme
 
 GRID_ROWS, GRID_COLUMNS = 4, 8
 
 
-class Unconditional(Way):
+class Unconditional(Scheme):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         rng = torch.Generator().manual_seed(self.run.settings.seed + 2)

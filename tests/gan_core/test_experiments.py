@@ -94,7 +94,7 @@ def test_settings_are_read_by_type() -> None:
     ("word", "sentence"),
     [
         ("batchsize=4", "did you mean 'batch'"),
-        ("learning=4", "There is no setting 'learning'"),
+        ("learning=4", "Unknown setting 'learning'"),
         ("batch", "name=value"),
         ("batch=3.5", "a whole number, not '3.5'"),
         ("batch=many", "a whole number, not 'many'"),

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from gan_core.cli import main
+from gan_core.draw import Draw
 from gan_core.publishing import in_order_of_use
 from gan_core.sampling import generate
 from glimpse.stimuli import StimulusSet
@@ -48,7 +49,7 @@ def test_a_stimulus_set_holds_as_many_of_each_and_two_of_each_for_practice(works
     assert sum(s.origin["split"] == "test" for s in stimuli.of("real")) == 8, "all test images are used first"
     origins = [s.origin for s in stimuli.stimuli if s.truth == "generated"]
     assert sorted(o["index"] for o in origins) == list(range(12)), "consecutive latents: nothing was selected"
-    expected = np.concatenate(list(generate(run, 12, seed=5)))
+    expected = np.concatenate(list(generate(run, 12, Draw(5))))
     made = {s.origin["index"]: np.asarray(Image.open(stimuli.folder / s.file)) for s in stimuli.of("generated")}
     assert all(np.array_equal(made[i], expected[i]) for i in range(10))
     assert stimuli.made_from["run"] == "df"
@@ -140,7 +141,7 @@ def test_all_publishes_every_finished_run(workspace: Workspace, capsys: pytest.C
     del config["finished"]
     (begun / "config.json").write_text(json.dumps(config))
     assert main(["publish", "--all", "--count", "4"]) == 0
-    assert "mel: not trained to its end" in capsys.readouterr().out
+    assert "mel: unfinished, left out" in capsys.readouterr().out
     assert workspace.names("stimuli") == ["df"]
 
 

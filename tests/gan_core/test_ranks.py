@@ -34,10 +34,10 @@ def train_without_batch_norm(workspace: Workspace, out: str) -> None:
     torch.set_num_threads(1)
     ranks = Ranks.join("cpu")
     training = tiny_training(workspace, "df", name=f"run-{ranks.rank}-{ranks.world}", preset="modern", batch=8)
-    training.ranks = training.engine.way.ranks = training.engine.way.draws.ranks = ranks
+    training.ranks = training.engine.scheme.ranks = training.engine.scheme.draws.ranks = ranks
     for network in [*training.engine.generators.values()]:
         remove_batch_norm(network)
-    training.engine.__init__(training.engine.way)  # type: ignore[misc]
+    training.engine.__init__(training.engine.scheme)  # type: ignore[misc]
     for _ in range(20):
         training.engine.step()
     found = {**dict(tensors_of(training.engine.state())), "loss": torch.tensor(training.engine.gathered()["loss_g"])}
@@ -65,7 +65,7 @@ def test_two_ranks_with_half_the_batch_train_as_one_with_the_whole(workspace: Wo
     alone, first, second = (torch.load(tmp_path / f"rank-{name}.pt") for name in ("0-1", "0-2", "1-2"))
     assert first.keys() == alone.keys()
     for name, tensor in first.items():
-        if not name.startswith(("sums", "way.rng")):
+        if not name.startswith(("sums", "scheme.rng")):
             assert torch.equal(tensor, second[name]), f"{name} is the same on both ranks"
             assert torch.allclose(tensor.double(), alone[name].double(), rtol=1e-3, atol=2e-5), name
     start_weights = tiny_training(workspace, "df", name="fresh", preset="modern", batch=8).engine.generators

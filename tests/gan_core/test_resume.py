@@ -75,9 +75,9 @@ def test_two_halves_are_one_whole_bit_for_bit(workspace: Workspace, experiment: 
 
 
 def images_of(workspace: Workspace, run: Run) -> Any:
-    from gan_core.training.begin import Wish, open_images
+    from gan_core.training.begin import Request, open_images
 
-    return open_images(workspace, run.experiment_name, Wish())
+    return open_images(workspace, run.experiment_name, Request())
 
 
 KILLED = """
@@ -161,11 +161,11 @@ def test_infinity_stops_the_run_and_names_the_step_and_the_tensor(workspace: Wor
 
 def _poison(training: Any, at_step: int) -> None:
     """From a given step on one weight of the generator's input is infinite, in every engine of this run."""
-    fresh = training._fresh_engine
+    fresh = training.new_engine
 
     def poisoned() -> Engine:
         engine: Engine = fresh()
-        draw = engine.way.draw
+        draw = engine.scheme.draw
 
         def bad_draw() -> Any:
             batch = draw()
@@ -173,10 +173,10 @@ def _poison(training: Any, at_step: int) -> None:
                 batch.inputs["df"][0, 0] = float("inf")
             return batch
 
-        engine.way.draw = bad_draw  # type: ignore[method-assign]
+        engine.scheme.draw = bad_draw  # type: ignore[method-assign]
         return engine
 
-    training._fresh_engine = poisoned
+    training.new_engine = poisoned
     training.engine = poisoned()
 
 

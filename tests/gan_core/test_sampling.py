@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from scipy import stats
 
 from gan_core.cli import main
+from gan_core.draw import Draw
 from gan_core.experiments import TrainingError
 from gan_core.publishing import Options, publish
 from gan_core.sampling import generate, interpolate, latents, load_generator, prepared
@@ -49,7 +50,7 @@ def test_a_longer_draw_begins_with_the_shorter_one(workspace: Workspace) -> None
     assert torch.equal(long, torch.cat([latents(n, 7, generator, 0.5) for n in (3, 64, 33)]))
     make_set(workspace, "df")
     run = trained(workspace, "df", images=8)
-    few, many = (np.concatenate(list(generate(run, n, seed=3, batch=b))) for n, b in ((5, 5), (12, 4)))
+    few, many = (np.concatenate(list(generate(run, n, Draw(3), batch=b))) for n, b in ((5, 5), (12, 4)))
     assert np.abs(few.astype(int) - many[:5]).max() <= 1
 
 
@@ -57,7 +58,7 @@ def test_seeds_and_truncation_make_the_images(workspace: Workspace) -> None:
     make_set(workspace, "df")
     run = trained(workspace, "df", images=64, lr=5e-3)
     one, again, other, calm = (
-        np.concatenate(list(generate(run, 8, seed, truncation)))
+        np.concatenate(list(generate(run, 8, Draw(seed, truncation))))
         for seed, truncation in ((0, None), (0, None), (1, None), (0, 0.05))
     )
     assert one.shape == (8, 32, 32, 3)
@@ -71,7 +72,7 @@ def test_truncation_draws_images_together_with_full_statistics_alone(workspace: 
     make_set(workspace, "df")
     run = trained(workspace, "df", images=64, lr=5e-3)
     free, matched, full = (
-        np.concatenate(list(generate(run, 64, 0, truncation, statistics=statistics))).astype(float).std(0).mean()
+        np.concatenate(list(generate(run, 64, Draw(0, truncation, statistics)))).astype(float).std(0).mean()
         for truncation, statistics in ((None, "matched"), (0.05, "matched"), (0.05, "full"))
     )
     assert full < 0.3 * free
@@ -81,7 +82,7 @@ def test_truncation_draws_images_together_with_full_statistics_alone(workspace: 
 def test_batch_statistics_are_those_of_the_truncated_latents(workspace: Workspace) -> None:
     make_set(workspace, "df")
     generator, _ = load_generator(trained(workspace, "df", images=8))
-    norm = prepared(generator, 0.1).dense_norm[0]  # type: ignore[union-attr,index]
+    norm = prepared(generator, Draw(truncation=0.1)).dense_norm[0]  # type: ignore[union-attr,index]
     maps = generator.dense(latents(4096, generator.z_dim, rng(5), 0.1)).view(4096, 64, -1)  # type: ignore[operator,arg-type]
     expected = maps.transpose(0, 1).flatten(1).var(1)
     assert torch.allclose(norm.running_var, expected, rtol=0.15)
@@ -137,7 +138,7 @@ def test_a_generator_that_diverged_makes_no_images(workspace: Workspace, tmp_pat
         save_file(broken, folder / "generator.safetensors", metadata)
     image = np.zeros((32, 32, 3), np.uint8)
     for name, use in (
-        ("df", lambda: next(generate(run, 4))), ("df", lambda: next(generate(run, 4, truncation=0.5))),
+        ("df", lambda: next(generate(run, 4))), ("df", lambda: next(generate(run, 4, Draw(truncation=0.5)))),
         ("df", lambda: interpolate(run, 2, 2)), ("df", lambda: publish(workspace, "df", Options(4))),
         ("remove-eczema", lambda: translate(load_translator(translating), image, image[..., 0])),
     ):  # fmt: skip
@@ -148,8 +149,8 @@ def test_a_generator_that_diverged_makes_no_images(workspace: Workspace, tmp_pat
 def test_a_walk_begins_at_its_latents_and_moves_in_small_steps(workspace: Workspace) -> None:
     make_set(workspace, "df")
     run = trained(workspace, "df", images=64, lr=5e-3)
-    walk = interpolate(run, rows=3, steps=16, seed=4).astype(int)
-    ends = np.concatenate(list(generate(run, 3, seed=4))).astype(int)
+    walk = interpolate(run, 3, 16, Draw(4)).astype(int)
+    ends = np.concatenate(list(generate(run, 3, Draw(4)))).astype(int)
     assert np.abs(walk[:, 0] - ends).max() <= 1
     steps = np.abs(np.diff(walk.reshape(48, -1), axis=0)).mean(1)
     assert steps.max() < np.abs(ends[0] - ends[1]).mean()
@@ -161,7 +162,7 @@ def test_sample_fills_an_image_set_once(workspace: Workspace, capsys: pytest.Cap
     command = ["sample", "df", "--count", "70", "--seed", "2", "--statistics", "full", "--truncation", "0.7"]
     assert main(command) == 0
     images = ImageSet.load(workspace.existing("images", "df-samples"))
-    assert np.array_equal(images.images, np.concatenate(list(generate(run, 70, 2, 0.7, statistics="full"))))
+    assert np.array_equal(images.images, np.concatenate(list(generate(run, 70, Draw(2, 0.7, "full")))))
     assert len(set(images.groups)) == 70, "each generated image is its own group"
     assert main(command) == 0
     assert "already there" in capsys.readouterr().out

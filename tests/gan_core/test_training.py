@@ -7,6 +7,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from gan_core.cli import main
 from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.training.checkpoint import load_discriminator, load_generators
 from gan_core.training.engine import tensors_of
-from gan_core.training.loop import Training, longer_than_an_hour
+from gan_core.training.loop import Training
 from gan_core.training.observe import observe
 from gan_core.training.run import Run
+from gan_core.training.trouble import longer_than_an_hour
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import TINY, make_domains, make_set, tiny_training, trained
 
@@ -125,12 +127,12 @@ def test_the_discriminators_loss_is_equation_1_without_the_penalty(workspace: Wo
 
 def test_adding_eczema_gives_one_mask_to_many_patches(workspace: Workspace) -> None:
     make_domains(workspace)
-    way = tiny_training(workspace, "add-eczema").engine.way
-    masks = way.domains["eczema"].train_masks
+    scheme = tiny_training(workspace, "add-eczema").engine.scheme
+    masks = scheme.domains["eczema"].train_masks
     assert masks is not None
     met: dict[int, set[bytes]] = {}
     for _ in range(40):
-        for given in way.draw().inputs["eczema"]:
+        for given in scheme.draw().inputs["eczema"]:
             which = next(i for i, mask in enumerate(masks) if torch.equal(mask.float(), given[3]))
             met.setdefault(which, set()).add(given[:3].numpy().tobytes())
     assert max(len(patches) for patches in met.values()) > 3
@@ -138,33 +140,33 @@ def test_adding_eczema_gives_one_mask_to_many_patches(workspace: Workspace) -> N
 
 def test_removing_eczema_gives_each_patch_its_own_mask(workspace: Workspace) -> None:
     make_domains(workspace)
-    way = tiny_training(workspace, "remove-eczema").engine.way
-    domain = way.domains["eczema"]
+    scheme = tiny_training(workspace, "remove-eczema").engine.scheme
+    domain = scheme.domains["eczema"]
     pairs = {
         (image.numpy().tobytes(), mask.numpy().tobytes())
         for image, mask in zip(domain.train, domain.train_masks, strict=True)  # type: ignore[arg-type]
     }
-    for given in way.draw().inputs["healthy"]:
+    for given in scheme.draw().inputs["healthy"]:
         image = ((given[:3] + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous()
         assert (image.numpy().tobytes(), given[3].to(torch.uint8).numpy().tobytes()) in pairs
 
 
 def test_the_healthy_set_is_truncated_for_the_generator_but_not_for_the_discriminator(workspace: Workspace) -> None:
     make_domains(workspace)  # 24 healthy, 16 eczema
-    adding = tiny_training(workspace, "add-eczema").engine.way
+    adding = tiny_training(workspace, "add-eczema").engine.scheme
     config = json.loads((workspace.root / "runs/add-eczema/config.json").read_text())
     assert len(set(config["subsets"]["healthy"])) == len(config["subsets"]["healthy"]) == 16
     assert adding.shuffles["source"].count == 16
-    removing = tiny_training(workspace, "remove-eczema").engine.way
+    removing = tiny_training(workspace, "remove-eczema").engine.scheme
     assert removing.shuffles["healthy"].count == 24
-    cyclic = tiny_training(workspace, "cycle-eczema").engine.way
+    cyclic = tiny_training(workspace, "cycle-eczema").engine.scheme
     assert (cyclic.shuffles["into eczema"].count, cyclic.shuffles["healthy"].count) == (16, 24)
 
 
 def test_each_image_is_shown_once_a_pass(workspace: Workspace) -> None:
     make_set(workspace, "df", train=10)
-    way = tiny_training(workspace, "df").engine.way
-    shown = [p for _ in range(5) for p in way.shuffles["df"].next(4).tolist()]
+    scheme = tiny_training(workspace, "df").engine.scheme
+    shown = [p for _ in range(5) for p in scheme.shuffles["df"].next(4).tolist()]
     assert sorted(shown[:10]) == sorted(shown[10:]) == list(range(10))
 
 
@@ -225,7 +227,7 @@ def test_ctrl_c_saves_everything_and_the_run_can_go_on(workspace: Workspace) -> 
     assert training.go() is False
     thread.join()
     steps = training.engine.steps
-    again = Training(training.run, training.domains, training.folder, training.device, tensorboard=False)
+    again = Training(training.run, training.domains, training.folder, training.device)
     again.resume()
     assert again.engine.steps == steps >= 3
     assert (training.folder / "generator-last.safetensors").is_file()
@@ -373,7 +375,7 @@ def test_a_finished_run_stays_until_the_one_that_replaces_it_has_saved_something
 
     with monkeypatch.context() as patch:
         patch.setattr(Training, "go", killed)
-        patch.setattr("gan_core.training.begin.give_way", lambda folder: None)
+        patch.setattr("gan_core.training.session.replacing", lambda folder, until: nullcontext())
         with pytest.raises(SystemExit):
             train("df", "--overwrite")
     assert files() != before

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from gan_core.cli import main
 from gan_core.networks import Translator, initialise
-from gan_core.translating import LoadedTranslator, TruthScore, ssim_map, translate
+from gan_core.translating import LoadedTranslator, translate
+from gan_core.truth import TruthScore, ssim_map
 from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace

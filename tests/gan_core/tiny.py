@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_core.training.begin import Wish, begin, describe_run, into_memory, open_images
+from gan_core.training.begin import Request, begin, describe_run, into_memory, open_images
 from gan_core.training.loop import Training
 from gan_core.training.run import Run
+from gan_core.training.score import scorer_for
 from glimpse.files import atomic_folder
 from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.workspace import Workspace
@@ -65,9 +66,9 @@ def tiny_training(
     **chosen: Any,
 ) -> Training:  # fmt: skip
     """A run ready to go, its folder begun."""
-    wish = Wish(preset, {**TINY, **chosen})
-    images = open_images(workspace, experiment, wish)
-    run = describe_run(name or experiment, experiment, images, wish)
+    request = Request(preset, {**TINY, **chosen})
+    images = open_images(workspace, experiment, request)
+    run = describe_run(name or experiment, experiment, images, request)
     return training_of(workspace, run, images, scorer)
 
 
@@ -75,9 +76,10 @@ def training_of(
     workspace: Workspace, run: Run, images: Mapping[str, ImageSet], scorer: Any = None, anew: bool = True
 ) -> Training:
     folder = workspace.new("runs", run.name)
-    training = Training(run, into_memory(run, images, CPU), folder, CPU, make_scorer=scorer, tensorboard=False)
+    training = Training(run, into_memory(run, images, CPU), folder, CPU)
+    training.scorer = scorer_for(run, training.domains, scorer)
     if anew:
-        begin(folder, run, training.engine.way.drawn_subsets(), anew=True)
+        begin(folder, run, training.engine.scheme.drawn_subsets(), new=True)
     return training
 
 

@@ -195,13 +195,6 @@ def test_weights_for_the_random_extractor_are_not_silently_left_unread(tmp_path:
         random_extractor(weights=tmp_path / "w.pth")
 
 
-def test_a_gpu_that_is_not_there_is_missed_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
-    assert features.device_of("auto") == features.device_of("cpu") == "cpu"
-    with pytest.raises(AnalysisError, match="no CUDA device"):
-        features.device_of("cuda")
-
-
 def test_an_unknown_extractor_is_refused_with_the_known_ones() -> None:
     with pytest.raises(
         AnalysisError,

@@ -7,8 +7,7 @@ import pandas as pd
 import pytest
 
 from analysis.figures.overfitting import overfitting as draw
-from analysis.section import AnalysisError
-from analysis.sections.overfitting import end_gap, gaps, grid, read_log
+from analysis.sections.overfitting import end_gap, gaps, grid
 
 
 def lines(train: list[float], test: list[float | None], sd: float = 0.2) -> list[dict[str, object]]:
@@ -52,19 +51,6 @@ def test_the_grid_has_a_row_for_each_width_and_a_column_for_each_number_of_image
     table = grid(runs)
     assert list(table) == ["discriminator features", "115 images", "5,000 images"]
     assert table.to_numpy().tolist() == [[64, 0.5, 0.0], [128, 0.6, pytest.approx(0.2)]]
-
-
-def test_a_log_cut_short_by_a_kill_is_read_up_to_there(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    (tmp_path / "log.jsonl").write_text('{"images": 1}\n{"images": 2}\n{"ima')
-    assert [line["images"] for line in read_log(tmp_path / "log.jsonl")] == [1, 2]
-    assert read_log(tmp_path / "none.jsonl") == []
-
-
-@pytest.mark.parametrize("line", [b"5", b'{"seconds": 1}', b'{"images": "many"}', b"\xff\xfe", b"[]"])
-def test_a_line_that_no_training_wrote_is_named(line: bytes, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    (tmp_path / "log.jsonl").write_bytes(b'{"images": 1}\n' + line + b'\n{"images": 3}\n')
-    with pytest.raises(AnalysisError, match=r"log\.jsonl, line 2, is not a line of a training log"):
-        read_log(tmp_path / "log.jsonl")
 
 
 def test_before_the_first_image_there_is_no_curve() -> None:

@@ -1,0 +1,54 @@
+"""Translated images against the true skin: PSNR and SSIM, inside and outside the mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass
+class TruthScore:
+    """PSNR and SSIM of images against the true skin, inside and outside the mask, pooled over all pixels added."""
+
+    sums: dict[str, float] = field(default_factory=dict)
+
+    def add(self, image: Pixels, truth: Pixels, mask: Pixels) -> None:
+        """`image` and `truth` (H, W, 3) uint8, `mask` (H, W) in {0, 1}."""
+        error = (image.astype(np.float64) - truth) ** 2
+        similar = ssim_map(image, truth)
+        for where, chosen in (("inside", mask > 0), ("outside", mask == 0)):
+            found = {"pixels": chosen.sum(), "error": error[chosen].sum() / 3, "ssim": similar[chosen].sum()}
+            for name, value in found.items():
+                self.sums[f"{name}_{where}"] = self.sums.get(f"{name}_{where}", 0.0) + float(value)
+
+    def result(self) -> dict[str, float | None]:
+        """`psnr_inside` and `psnr_outside` in dB, `ssim_inside` and `ssim_outside`.
+
+        None where there are no such pixels, or for a PSNR without any error.
+        """
+        found: dict[str, float | None] = {}
+        for where in ("inside", "outside"):
+            pixels, error = self.sums.get(f"pixels_{where}", 0.0), self.sums.get(f"error_{where}", 0.0)
+            found[f"psnr_{where}"] = 10 * float(np.log10(255**2 * pixels / error)) if pixels and error else None
+            found[f"ssim_{where}"] = self.sums[f"ssim_{where}"] / pixels if pixels else None
+        return found
+
+
+def ssim_map(one: Pixels, other: Pixels) -> NDArray[np.float64]:
+    """(H, W) structural similarity (Wang et al. 2004, Gaussian window, sigma 1.5), mean of the colour channels."""
+    a, b = one.astype(np.float64), other.astype(np.float64)
+
+    def blur(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        blurred: NDArray[np.float64] = gaussian_filter(values, (1.5, 1.5, 0), truncate=3.5)
+        return blurred
+
+    mean_a, mean_b = blur(a), blur(b)
+    var_a, var_b, both = blur(a * a) - mean_a**2, blur(b * b) - mean_b**2, blur(a * b) - mean_a * mean_b
+    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+    similar = ((2 * mean_a * mean_b + c1) * (2 * both + c2)) / ((mean_a**2 + mean_b**2 + c1) * (var_a + var_b + c2))
+    return np.asarray(similar.mean(2))
