@@ -29,9 +29,9 @@ from glimpse.command_line import program, run_command
 from glimpse.observers import Floats
 
 BOUND = 0.05
-SPREADS = Truth(criterion=0.1)
+CROWD = Truth(criterion=0.1)
 PEOPLE = Truth(sd_d_prime=1.0, sd_criterion=0.5, sd_image=0.0).with_accuracy(0.7)  # a sequence is for given images
-RARE = 200  # bootstrap draws a survey
+BOOTSTRAP_DRAWS = 200  # per survey
 
 
 @dataclass(frozen=True)
@@ -44,13 +44,13 @@ class Case:
 
 
 CASES = (
-    Case("chance, independent answers", SPREADS.guessing(), Design(100)),
-    Case("chance, 50 people", SPREADS.with_accuracy(0.5), Design(50)),
-    Case("chance, 150 people", SPREADS.with_accuracy(0.5), Design(150)),
-    Case("on the upper bound", SPREADS.with_accuracy(0.5 + BOUND), Design(100)),
-    Case("on the upper bound, 300 people", SPREADS.with_accuracy(0.5 + BOUND), Design(300)),
-    Case("on the lower bound", SPREADS.with_accuracy(0.5 - BOUND), Design(100)),
-    Case("on the bound, 10 images a class", SPREADS.with_accuracy(0.5 + BOUND), Design(150, images=10)),
+    Case("chance, independent answers", CROWD.guessing(), Design(100)),
+    Case("chance, 50 people", CROWD.with_accuracy(0.5), Design(50)),
+    Case("chance, 150 people", CROWD.with_accuracy(0.5), Design(150)),
+    Case("on the upper bound", CROWD.with_accuracy(0.5 + BOUND), Design(100)),
+    Case("on the upper bound, 300 people", CROWD.with_accuracy(0.5 + BOUND), Design(300)),
+    Case("on the lower bound", CROWD.with_accuracy(0.5 - BOUND), Design(100)),
+    Case("on the bound, 10 images a class", CROWD.with_accuracy(0.5 + BOUND), Design(150, images=10)),
     Case("detectable, d' = 1.5", Truth(1.5, 0.1), Design(100)),
     Case("plain, d' = 2.5", Truth(2.5, 0.1), Design(100)),
     Case("few people and images", Truth(0.5, 0.1), Design(20, images=30)),
@@ -98,7 +98,9 @@ def expected_scores(truth: Truth, trials: int, draws: int = 1_000_000) -> tuple[
     return float(scores[0].mean()), float(scores[1].mean()), float(scores[2].mean())
 
 
-def study(case: Case, simulations: int, seed: int = 0, model: bool = False, rivals: bool = True) -> dict[str, Floats]:
+def study(
+    case: Case, simulations: int, seed: int = 0, model: bool = False, alternatives: bool = True
+) -> dict[str, Floats]:
     """For each claim an array of truth values, one for each simulated survey.
 
     'covers: NAME' for each interval; 'equivalent' and 'detectable' for the verdict's two tests at 5 %.
@@ -118,8 +120,8 @@ def study(case: Case, simulations: int, seed: int = 0, model: bool = False, riva
         equal, chance = equivalence.equivalence(inference.balanced_accuracy(answers), BOUND)
         note("equivalent", equal < 0.05)
         note("detectable", chance < 0.05)
-        if rivals:
-            for name, (centre, se, df) in rival_errors(answers, rng).items():
+        if alternatives:
+            for name, (centre, se, df) in alternative_errors(answers, rng).items():
                 t = stats.t.ppf(0.975, df)
                 note(f"covers: accuracy, {name}", abs(centre - case.truth.accuracy) <= t * se)
                 one_sided = stats.t.ppf(0.95, df) * se
@@ -127,7 +129,7 @@ def study(case: Case, simulations: int, seed: int = 0, model: bool = False, riva
     return {key: np.array(values, float) for key, values in held.items()}
 
 
-def rival_errors(answers: Trials, rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
+def alternative_errors(answers: Trials, rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
     """What was not chosen: (mean accuracy, standard error, degrees of freedom) of each."""
     scores = observers.accuracy(answers.counts())
     mean, people = float(scores.mean()), len(scores)
@@ -138,11 +140,11 @@ def rival_errors(answers: Trials, rng: np.random.Generator) -> dict[str, tuple[f
     np.add.at(shown, (person, image), 1.0)
     generated = np.zeros(len(images), bool)
     generated[image] = answers.is_generated
-    weight = rng.multinomial(people, np.full(people, 1 / people), RARE).astype(float)
-    drawn = np.zeros((RARE, len(images)))
+    weight = rng.multinomial(people, np.full(people, 1 / people), BOOTSTRAP_DRAWS).astype(float)
+    drawn = np.zeros((BOOTSTRAP_DRAWS, len(images)))
     for truth in (True, False):
         count = int((generated == truth).sum())
-        drawn[:, generated == truth] = rng.multinomial(count, np.full(count, 1 / count), RARE)
+        drawn[:, generated == truth] = rng.multinomial(count, np.full(count, 1 / count), BOOTSTRAP_DRAWS)
     resampled = ((weight @ right) * drawn).sum(axis=1) / ((weight @ shown) * drawn).sum(axis=1)
     return {
         "participants alone": (mean, float(scores.std(ddof=1) / np.sqrt(people)), people - 1),
@@ -238,7 +240,7 @@ def run(args: argparse.Namespace) -> int:
             print(row(name, key, values))
         return 0
     for case in CASES if args.case is None else [CASES[args.case]]:
-        for key, values in study(case, args.simulations, args.seed, args.model, rivals=not args.model).items():
+        for key, values in study(case, args.simulations, args.seed, args.model, alternatives=not args.model).items():
             print(row(case.name, key, values), flush=True)
     return 0
 

@@ -58,34 +58,34 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
         return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
     sample = _sample(trials, seed)
     try:
-        spreads = _spreads(sample)
+        variances = _variances(sample)
     except (ImportError, OSError) as error:  # no wheel for this machine, or no OpenMP library (Debian: libgomp1)
         reason = f"gpboost cannot be loaded here ({str(error).partition(chr(10))[0] or type(error).__name__})"
         return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
     total = trials.counts().total()
     z_hit = float(observers.z(observers.hit_rate(total))[0])
     z_false_alarm = float(observers.z(observers.false_alarm_rate(total))[0])
-    scale = float(np.sqrt(1 + sum(spreads)))
-    doubt = _variance_of_scale(sample, spreads, scale, (z_hit, z_false_alarm))
+    scale = float(np.sqrt(1 + sum(variances)))
+    uncertainty = _variance_of_scale(sample, variances, scale, (z_hit, z_false_alarm))
     hits, false_alarms = _influence(trials, True, z_hit), _influence(trials, False, z_false_alarm)
-    d_prime = _scaled(z_hit - z_false_alarm, hits - false_alarms, trials, scale, doubt)
-    criterion = _scaled(-(z_hit + z_false_alarm) / 2, -(hits + false_alarms) / 2, trials, scale, doubt)
-    sd_criterion, half_sd_d_prime, sd_image = (float(np.sqrt(v)) for v in spreads)
+    d_prime = _scaled(z_hit - z_false_alarm, hits - false_alarms, trials, scale, uncertainty)
+    criterion = _scaled(-(z_hit + z_false_alarm) / 2, -(hits + false_alarms) / 2, trials, scale, uncertainty)
+    sd_criterion, half_sd_d_prime, sd_image = (float(np.sqrt(v)) for v in variances)
     return MixedModel(d_prime, criterion, 2 * half_sd_d_prime, sd_criterion, sd_image)
 
 
-def _scaled(value: float, influence: Any, trials: Trials, scale: float, doubt: float) -> Estimate:
+def _scaled(value: float, influence: Any, trials: Trials, scale: float, uncertainty: float) -> Estimate:
     """`value` of the marginal law times the scale, with the variance of both."""
     found = estimate(scale * value, scale * influence, trials, method=METHOD)
     if found.se is None or found.df is None or found.value is None:
         return found
-    se = float(np.sqrt(found.se**2 + value**2 * doubt))
+    se = float(np.sqrt(found.se**2 + value**2 * uncertainty))
     half = float(stats.t.ppf(0.975, found.df)) * se
     return replace(found, se=se, ci95=(found.value - half, found.value + half))
 
 
 def _variance_of_scale(
-    trials: Trials, spreads: tuple[float, float, float], scale: float, z: tuple[float, float]
+    trials: Trials, variances: tuple[float, float, float], scale: float, z: tuple[float, float]
 ) -> float:
     """How sure s is: each spread is known about as well as the variance of so many noisy normal numbers.
 
@@ -96,8 +96,8 @@ def _variance_of_scale(
     noise = scale**2 / float(np.mean(stats.norm.pdf(z) ** 2 / (rates * (1 - rates))))
     people, images = len(np.unique(trials.participant)), len(np.unique(trials.image))
     groups = (people, people, max(images - 1, 2))
-    doubts = (2 * (v + noise * g / len(trials)) ** 2 / (g - 1) for v, g in zip(spreads, groups, strict=True))
-    return sum(doubts) / (4 * scale**2)
+    errors = (2 * (v + noise * g / len(trials)) ** 2 / (g - 1) for v, g in zip(variances, groups, strict=True))
+    return sum(errors) / (4 * scale**2)
 
 
 def _hindrance(trials: Trials) -> str:
@@ -129,7 +129,7 @@ def _sample(trials: Trials, seed: int) -> Trials:
     return trials.where(np.isin(trials.participant, chosen))
 
 
-def _spreads(trials: Trials) -> tuple[float, float, float]:
+def _variances(trials: Trials) -> tuple[float, float, float]:
     """The variances of the participants' criteria, of half their d', and of the images: together s^2 - 1."""
     import gpboost
 

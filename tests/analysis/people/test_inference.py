@@ -217,3 +217,62 @@ def test_all_right_from_a_few_people_says_how_many_it_takes_and_from_enough_is_d
     few = equivalence.verdict(inference.Estimate(1.0, 0.0, 4.0, (0.39, 1.0)), 5)
     assert few.more_participants == 2
     assert "fewer than 7 people or images say too little of new ones" in few.words
+
+
+# ------------------------------------------------------------------------------------------------ by hand
+
+
+def table(correct: list[list[int]]) -> Trials:
+    """Everybody sees the same generated images: rows are participants, columns images, 1 is a right answer."""
+    people, images = np.shape(correct)
+    person, image = np.divmod(np.arange(people * images), images)
+    return Trials(np.ravel(correct).astype(bool), np.ones(people * images, bool), person, image)
+
+
+def test_the_variance_and_the_degrees_of_freedom_of_a_balanced_table() -> None:
+    """Sums of squares over 16^2: rows and columns 5 each, cells 15/4. V(people) = V(images) = 5/192, V(trials) = 3/192.
+
+    df = V^2 / (V_p^2 / 3 + V_i^2 / 3 - V_t^2 / 15) = 49 / (25/3 + 25/3 - 9/15).
+    """
+    hit_rate = inference.rate(table([[1, 1, 1, 1], [1, 1, 1, 0], [1, 1, 0, 0], [1, 0, 0, 0]]), 1, 0)
+    assert hit_rate.value == 10 / 16
+    assert hit_rate.se == pytest.approx(np.sqrt(7 / 192))
+    assert hit_rate.df == pytest.approx(735 / 241)
+    assert hit_rate.variance_participants == pytest.approx(5 / 192)
+
+
+def test_participants_who_differ_less_than_their_answers_would_by_chance_make_no_variance_smaller() -> None:
+    """All have 2 of 3 right: V(people) = 0, V(images) = 1/27, V(trials) = 1/36, and their sum 1/108 is below V(images).
+
+    The participants' component V(people) - V(trials) is negative here, so it counts as zero, and V(images) is left.
+    """
+    hit_rate = inference.rate(table([[1, 1, 0], [1, 1, 0], [1, 0, 1]]), 1, 0)
+    assert hit_rate.se == pytest.approx(np.sqrt(1 / 27))
+    assert hit_rate.variance_participants == pytest.approx(0, abs=1e-12)
+
+
+@pytest.mark.parametrize(("single", "variance"), [(False, 16 * np.pi / 45), (True, 29 * np.pi / 144)])
+def test_a_rate_taken_from_two_answers_is_corrected_for_it(single: bool, variance: float) -> None:
+    """Three people call one image of each class generated and the other real; all criteria are 0, so V(people) = 0.
+
+    An answer moves a criterion by s = 0.5 / (3 phi(0)), and is 1/2 from its rate, times n / (n - 1) = 2. Image sums are
+    ±s and V = s^2 (4 * 4/2 - 12/9 * 12/10). A fourth who sees one image of each class adds nothing but dilutes:
+    V = s^2 (4 * 9/16 * 4/2 - 12/16 * 14/12).
+    """
+    said, generated, image = [1, 0, 1, 0] * 3, [1, 1, 0, 0] * 3, [0, 1, 2, 3] * 3
+    person = np.repeat(np.arange(3), 4).tolist()
+    if single:
+        said, generated, image, person = [*said, 1, 0], [*generated, 1, 0], [*image, 0, 2], [*person, 3, 3]
+    criterion = inference.mean_criterion(Trials.from_labels(said, generated, person, image))
+    assert criterion.value == pytest.approx(0, abs=1e-12)
+    assert criterion.se == pytest.approx(np.sqrt(variance))
+
+
+@pytest.mark.parametrize("copies", [1, 80])
+def test_opposite_habits_on_unequal_images_are_no_detection(copies: int) -> None:
+    """One always says 'generated' and mostly sees such images, the other 'real': nothing exceeds their own means."""
+    habit = np.repeat([True, False], 10 * copies)
+    generated = np.tile(np.repeat([True, False, True, False], [8, 2, 2, 8]), copies).reshape(copies, 2, 10)
+    generated = generated.swapaxes(0, 1).ravel()
+    answers = Trials(habit, generated, np.repeat([0, 1], 10 * copies), np.arange(20 * copies))
+    assert significance.image_permutation_p(answers, np.random.default_rng(0), 999) == 1

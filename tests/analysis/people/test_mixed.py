@@ -6,9 +6,11 @@ import sys
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from analysis.people import mixed
+from analysis.people import inference, mixed
 from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.trials import Trials
 from glimpse import observers
 
 
@@ -72,3 +74,32 @@ def test_without_gpboost_the_report_says_so_instead_of_failing(monkeypatch: pyte
     model = mixed.fit(simulate(Truth(1.0), Design(10, 20, 10), np.random.default_rng(4)))
     assert model.d_prime.value is None
     assert "gpboost cannot be loaded" in model.d_prime.note
+
+
+def test_the_standard_error_is_the_two_way_one_and_what_is_unknown_of_the_scale(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """20 people see 20 images, 4 in 5 answers of each class are right; the variances of the model are given.
+
+    Then z(H) = -z(F) = z, d' = 2 s z, each answer moves d' 2 / phi(z) times as far as balanced accuracy, and what one answer
+    tells of z is w = phi(z)^2 / (0.8 * 0.2). Each variance v of G = 20, 20, 20 - 1 clusters with n answers in all
+    is known up to 2 (v + s^2 G / (n w))^2 / (G - 1).
+    """
+    monkeypatch.setattr(mixed, "_variances", lambda _: (0.04, 0.01, 0.15))
+    rng = np.random.default_rng(5)
+    right = np.concatenate([rng.permutation(np.arange(200) < 160), rng.permutation(np.arange(200) < 160)])
+    generated, person = np.repeat([True, False], 200), np.tile(np.arange(20), 20)
+    answers = Trials(right == generated, generated, person, np.repeat(np.arange(20), 20))
+    balanced, d_prime = inference.balanced_accuracy(answers), mixed.fit(answers).d_prime
+    assert balanced.se is not None
+    z, squared_scale = stats.norm.ppf(0.8), 1.2
+    density = stats.norm.pdf(z)
+    noise = squared_scale / (density**2 / 0.16)
+    uncertainty = (
+        2 * (0.04 + noise * 20 / 400) ** 2 / 19 + 2 * (0.01 + noise * 20 / 400) ** 2 / 19
+        + 2 * (0.15 + noise * 19 / 400) ** 2 / 18
+    ) / (4 * squared_scale)  # fmt: skip
+    expected = squared_scale * (2 / density * balanced.se) ** 2 + (2 * z) ** 2 * uncertainty
+    assert d_prime.value == pytest.approx(2 * z * np.sqrt(squared_scale))
+    assert d_prime.se == pytest.approx(np.sqrt(expected))
+    assert d_prime.df == pytest.approx(balanced.df)

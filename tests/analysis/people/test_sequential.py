@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -110,3 +112,15 @@ def test_the_level_is_spent_late_and_spent_whole() -> None:
     assert levels[0] < 0.0001
     with pytest.raises(ValueError, match="ascend"):
         sequential.look_levels([0.5, 0.5, 1])
+
+
+@pytest.mark.parametrize("mean", [0.5, 0.7, 0.9])
+def test_under_the_mean_bet_against_the_evidence_has_mean_one_after_every_score(mean: float) -> None:
+    """Exactly, over all 2^10 runs of right and wrong: a stake that knew its score would gain, two whole bets be 2.
+
+    By Ville's inequality such evidence ever reaches 20 in at most 5 % of studies.
+    """
+    runs = np.array(list(itertools.product([0.0, 1.0], repeat=10)))
+    probability = np.prod(np.where(runs == 1, mean, 1 - mean), axis=1)
+    evidence = np.array([sequential.monitor(run, chance=mean).e_value for run in runs])
+    assert probability @ evidence == pytest.approx(np.ones(10), abs=1e-12)

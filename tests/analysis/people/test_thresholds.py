@@ -1,0 +1,24 @@
+"""Exact values of the thresholds' arithmetic; their coverage is tested with the section and in the benchmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.people import thresholds
+from analysis.people.thresholds import LOG_THRESHOLDS
+
+STEP = LOG_THRESHOLDS[1] - LOG_THRESHOLDS[0]
+
+
+def test_quantiles_of_a_single_cell_lie_around_its_centre() -> None:
+    """The mass of a cell is spread evenly over its width: 2.5 % of it lie below centre - 0.475 widths."""
+    single = np.eye(len(LOG_THRESHOLDS))
+    assert thresholds._quantile(single, 0.5) == pytest.approx(LOG_THRESHOLDS)
+    assert thresholds._quantile(single, 0.025) == pytest.approx(LOG_THRESHOLDS - 0.475 * STEP)
+    assert thresholds._quantile(single, 0.975) == pytest.approx(LOG_THRESHOLDS + 0.475 * STEP)
+
+
+def test_the_median_of_two_equal_cells_is_their_common_edge() -> None:
+    pairs = (np.eye(len(LOG_THRESHOLDS)) + np.eye(len(LOG_THRESHOLDS), k=1))[:-1] / 2
+    assert thresholds._quantile(pairs, 0.5) == pytest.approx(LOG_THRESHOLDS[:-1] + STEP / 2)
