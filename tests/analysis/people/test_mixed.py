@@ -81,7 +81,7 @@ def test_the_standard_error_is_the_two_way_one_and_what_is_unknown_of_the_scale(
 ) -> None:
     """20 people see 20 images, 4 in 5 answers of each class are right; the variances of the model are given.
 
-    Then z(H) = -z(F) = z, d' = 2 s z, each answer moves d' 2 / phi(z) times as far as balanced accuracy, and what one answer
+    Then z(H) = -z(F) = z, d' = 2 s z; an answer moves d' 2 / phi(z) times as far as balanced accuracy; what one answer
     tells of z is w = phi(z)^2 / (0.8 * 0.2). Each variance v of G = 20, 20, 20 - 1 clusters with n answers in all
     is known up to 2 (v + s^2 G / (n w))^2 / (G - 1).
     """
