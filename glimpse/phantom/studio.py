@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -191,20 +191,21 @@ def _follow_the_parent() -> None:
 def _prepare(
     workspace: Workspace, what: Scale, folder: Path, seed: int, made_from: dict[str, object]
 ) -> list[Prepared]:
-    from glimpse.prepare.hands import prepare_hands
-    from glimpse.prepare.isic import prepare_isic
+    from glimpse.prepare.hands import HandsOptions, prepare_hands
+    from glimpse.prepare.isic import IsicOptions, prepare_isic
     from glimpse.prepare.patches import prepare_patches
 
     eczema = folder / "eczema"
+    common: dict[str, Any] = {"seed": seed, "licence": LICENCE, "made_from": made_from}
     return [
-        prepare_hands(workspace, folder / "hands", size=what.hands, seed=seed, licence=LICENCE, made_from=made_from),
+        prepare_hands(workspace, HandsOptions(source=[folder / "hands"], size=what.hands, **common)),
         *prepare_patches(
             workspace, eczema / "photos", eczema / "lesions", eczema / "skin", eczema / "clean", size=what.patch,
             stride=what.stride, test_photos=what.test_photos, seed=seed, licence=LICENCE, made_from=made_from,
         ),
         *prepare_isic(
-            workspace, [folder / "lesions"], sorted(what.lesions), size=what.lesion_set, seed=seed, licence=LICENCE,
-            made_from=made_from,
+            workspace,
+            IsicOptions(source=[folder / "lesions"], label=sorted(what.lesions), size=what.lesion_set, **common),
         ),
     ]  # fmt: skip
 

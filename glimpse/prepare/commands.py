@@ -9,6 +9,7 @@ import argparse
 import json
 import shlex
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,7 +31,7 @@ def add_commands(commands: Commands) -> Commands:
         parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the photos, for the manifest")
         parser.add_argument("--skip-broken", action="store_true", help="skip and count unreadable photos")
         parser.add_argument(
-            "--threads", type=int, metavar="N", help="photos read concurrently (default: one per processor)"
+            "--threads", type=positive, metavar="N", help="photos read concurrently (default: one per processor)"
         )
         parser.add_json()
     return kinds
@@ -53,7 +54,9 @@ def _add_hands(kinds: Commands) -> Parser:
         help="pattern whose first matching group in the path is the person (default: the file name without front, "
         "back, left, ...)",
     )  # fmt: skip
-    hands.add_argument("--test-share", type=share, default=0.2, metavar="SHARE", help="share of test images, 0 to 1")
+    hands.add_argument(
+        "--test-share", dest="test", type=share, default=0.2, metavar="SHARE", help="share of test images, 0 to 1"
+    )
     hands.set_defaults(run=_run_hands)
     return hands
 
@@ -111,7 +114,9 @@ def _add_isic(kinds: Commands) -> Parser:
     )  # fmt: skip
     isic.add_argument("--name", metavar="SET", help="name of the image set (default: the label in lower case)")
     isic.add_argument("--size", type=positive, default=256, metavar="N", help="side of an image in pixels")
-    isic.add_argument("--test-share", type=share, default=0.2, metavar="SHARE", help="share of test images, 0 to 1")
+    isic.add_argument(
+        "--test-share", dest="test", type=share, default=0.2, metavar="SHARE", help="share of test images, 0 to 1"
+    )
     isic.add_argument(
         "--crop-square", action="store_true", help="crop to the central square (default: squeeze the whole photo)"
     )
@@ -157,18 +162,9 @@ def count_share_or_list(text: str) -> int | float | Path:
 
 
 def _run_hands(args: argparse.Namespace, workspace: Workspace) -> None:
-    from glimpse.prepare.hands import prepare_hands
+    from glimpse.prepare.hands import HandsOptions, prepare_hands
 
-    tell(
-        [
-            prepare_hands(
-                workspace, args.source, name=args.name, size=args.size, people=args.people,
-                person_column=args.person_column, person_pattern=args.person_pattern, test_share=args.test_share,
-                seed=args.seed, skip_broken=args.skip_broken, licence=args.licence, threads=args.threads,
-            )
-        ],
-        args, workspace,
-    )  # fmt: skip
+    tell([prepare_hands(workspace, HandsOptions.of(args))], args, workspace)
 
 
 def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
@@ -188,21 +184,15 @@ def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:
-    from glimpse.prepare.isic import LABELS, prepare_isic
+    from glimpse.prepare.isic import LABELS, IsicOptions, prepare_isic
 
-    # `--label DF FOLDER`: with several labels allowed, argparse takes a folder behind them for one more.
-    labels = [word for word in args.label if word.upper() in LABELS or not Path(word).exists()]
-    places = [*args.source, *(Path(word) for word in args.label if word not in labels)]
+    # argparse takes FOLDER in `--label DF FOLDER` for another label.
+    options = IsicOptions.of(args)
+    labels = [word for word in options.label if word.upper() in LABELS or not Path(word).exists()]
+    places = [*options.source, *(Path(word) for word in options.label if word not in labels)]
     if not places:
         raise GlimpseError("Name the folder or zip with the photos: gan_core prepare isic SRC --label DF.")
-    tell(
-        prepare_isic(
-            workspace, places, labels, name=args.name, size=args.size, test_share=args.test_share,
-            seed=args.seed, crop_square=args.crop_square, drop_hairy=args.drop_hairy, skip_broken=args.skip_broken,
-            licence=args.licence, threads=args.threads,
-        ),
-        args, workspace,
-    )  # fmt: skip
+    tell(prepare_isic(workspace, replace(options, source=places, label=labels)), args, workspace)
 
 
 def tell(prepared: Iterable[Prepared], args: argparse.Namespace, workspace: Workspace) -> None:

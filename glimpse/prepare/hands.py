@@ -3,97 +3,71 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from glimpse.files import atomic_folder, cores, sha256_json
-from glimpse.imageset import ImageSetError, ImageSetWriter
-from glimpse.prepare import matching, pipeline, pixels, sources, tables
-from glimpse.prepare.pipeline import Findings, Prepared, Recipe
+from glimpse.files import sha256_json
+from glimpse.imageset import ImageSetError
+from glimpse.prepare import matching, sources, tables
+from glimpse.prepare.pipeline import RECORDED, Findings, PhotoOptions, PhotoSet, Prepared, photos_to_set
 from glimpse.prepare.sources import SourceFile, composed
-from glimpse.prepare.split import groups_for_testing
 from glimpse.workspace import Workspace
 
-# What tells the two photos of one pair of hands apart, at the end of their names.
+# The end of a file name that tells the photos of one pair of hands apart.
 SIDE = re.compile(
     r"(?:[ _./-]*(?:front|back|dorsal|dorsum|palmar|palm|volar|vorne|hinten)|[ _.-][fbdpv])$", re.IGNORECASE
 )
 
 
-def prepare_hands(
-    workspace: Workspace,
-    photos: Path | Sequence[Path],
-    *,
-    name: str = "hands",
-    size: tuple[int, int] = (640, 480),
-    people: Path | None = None,
-    person_column: str = "person",
-    person_pattern: str | None = None,
-    test_share: float = 0.2,
-    seed: int = 0,
-    licence: str = "",
-    skip_broken: bool = False,
-    made_from: Mapping[str, Any] | None = None,
-    threads: int | None = None,
-) -> Prepared:
-    """One image set of `size` (width, height), the centre of each photo without distortion.
+@dataclass(frozen=True, kw_only=True)
+class HandsOptions(PhotoOptions):
+    """Options of `prepare hands`."""
 
-    The person is what `person_pattern` finds in the path (the first of its groups that takes part, if it has any), or
-    `person_column` of the CSV `people`; by default the path without its ending and without a final front, back,
+    name: str = "hands"
+    size: tuple[int, int] = field(default=(640, 480), metadata=RECORDED)  # width, height
+    people: Path | None = None  # CSV table of photos and persons
+    person_column: str = "person"  # of that table
+    person_pattern: str | None = None  # regular expression that finds the person in the path
+
+
+def prepare_hands(workspace: Workspace, options: HandsOptions) -> Prepared:
+    """One image set of photos cropped to the ratio of `size`, split by person.
+
+    The person is the first group of `person_pattern` that matches in the path (the whole match if it has no groups),
+    or stands in the table `people`; by default it is the path without its ending and without a final front, back,
     palmar, ... Raises ImageSetError.
     """
-    threads = threads or cores()
-    findings = Findings()
-    found = sources.find_photos([photos] if isinstance(photos, Path) else photos, workspace)
-    files = {file.name: file for file in matching.by_stem(found, "stem" if people else "path").values()}
-    digests = sources.hash_files(list(files.values()), threads)
-    persons = _persons(files, people, person_column, person_pattern)
-    options = {"size": list(size), "test": test_share, "seed": seed, "skip_broken": skip_broken}
-    recipe = Recipe(
-        "hands", options,
-        {"photos": sources.hash_of_all(digests), "people": sha256_json(persons), **(made_from or {})}, licence,
+    found = sources.find_photos(options.source, workspace)
+    files = matching.by_stem(found, "stem" if options.people else "path").values()
+    photos = {file.path: file for file in files}
+    persons = _persons(photos, options)
+
+    def select(kept: dict[str, SourceFile], findings: Findings) -> dict[str, SourceFile]:
+        if len({persons[path] for path in kept}) == len(kept) and not options.people:
+            findings.sentences.append(
+                "Every photo has a different person, so the split is by photo and may leak: name the people with "
+                "--person-pattern or --people."
+            )
+        return kept
+
+    wanted = PhotoSet(
+        source="hands", name=options.name, label="hands", photos=photos, groups=persons, size=options.size, crop=True,
+        options=options.recorded(),
+        made_from={"people": sha256_json({file.name: persons[path] for path, file in photos.items()})},
     )  # fmt: skip
-    if there := pipeline.already_there(workspace, name, recipe):
-        return there
-
-    files = pipeline.drop_copies(files, digests, findings)
-    if skip_broken:
-        files = pipeline.without_broken(files, lambda file: file.decoded(pixels.decode_photo), findings, threads)
-    if len({persons[file] for file in files}) == len(files) and not people:
-        findings.sentences.append(
-            "Every photo has a person of its own, so the split is by photo and may leak: name the people with "
-            "--person-pattern or --people."
-        )
-    testing = groups_for_testing([persons[file] for file in files], test_share, seed, "photos")
-    width, height = size
-    with atomic_folder(workspace.new("images", name)) as folder, ImageSetWriter(folder, height, width) as writer:
-
-        def make(photo: NDArray[np.uint8], file: str) -> NDArray[np.uint8]:
-            return pixels.shrink(pixels.crop_to_ratio(photo, width, height), width, height, file)
-
-        for file, image, mark in pipeline.each_image(files, make, name, threads):
-            person = persons[file]
-            split = "test" if person in testing else "train"
-            if not findings.lookalikes.is_duplicate(file, split, mark):
-                row = {"image_id": files[file].path, "source": file, "group": person, "split": split}
-                writer.add(image, {**row, "label": "hands"})
-        pipeline.finish(writer, name, recipe, {"photos": len(files)}, findings)
-    return Prepared(pipeline.load(workspace, name), made=True, notes=findings.notes())
+    return photos_to_set(workspace, wanted, options, Findings(), select)
 
 
-def _persons(files: Mapping[str, SourceFile], people: Path | None, column: str, pattern: str | None) -> dict[str, str]:
-    """The person of each photo, by its path."""
-    if people:
-        found = tables.column_by_photo(people, column, {f.stem for f in files.values()})
-        nobody = sorted(name for name, file in files.items() if file.stem not in found)
-        if nobody:
-            raise ImageSetError(f"{people.name} names no person for {nobody[0]} ({len(nobody)} in all).")
-        return {name: found[file.stem] for name, file in files.items()}
-    return {name: person_of(name, pattern) for name in files}
+def _persons(photos: Mapping[str, SourceFile], options: HandsOptions) -> dict[str, str]:
+    """The person of each photo, by its path without ending."""
+    if options.people is None:
+        return {path: person_of(file.name, options.person_pattern) for path, file in photos.items()}
+    found = tables.column_by_photo(options.people, options.person_column, {file.stem for file in photos.values()})
+    missing = sorted(file.name for file in photos.values() if file.stem not in found)
+    if missing:
+        raise ImageSetError(f"{options.people.name} names no person for {missing[0]} ({len(missing)} in all).")
+    return {path: found[file.stem] for path, file in photos.items()}
 
 
 def person_of(name: str, pattern: str | None = None) -> str:

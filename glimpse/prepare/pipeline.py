@@ -1,32 +1,82 @@
-"""What every kind of source does alike: know a set that is already there, collect what to tell, finish a set."""
+"""Steps shared by all sources: detect an existing image set, drop copies and broken photos, split, write, preview."""
 
 from __future__ import annotations
 
+import argparse
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from glimpse import made
+from glimpse.files import atomic_folder, cores
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
+from glimpse.prepare import pixels
 from glimpse.prepare.duplicates import Fingerprint, Lookalikes, fingerprint
-from glimpse.prepare.pixels import decode_photo
 from glimpse.prepare.preview import write_preview
-from glimpse.prepare.sources import BrokenPhotoError, Item, SourceFile, in_order
+from glimpse.prepare.sources import BrokenPhotoError, Item, SourceFile, hash_files, hash_of_all, in_order
+from glimpse.prepare.split import groups_for_testing
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 VERSION = 3  # raised whenever the same photos and options give other images than before
+RECORDED = {"recorded": True}  # metadata of an option that stands in the manifest, because it determines the images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """Options of every source. A subclass adds those of one source, under the names of its command line arguments."""
+
+    seed: int = field(default=0, metadata=RECORDED)  # of the split
+    skip_broken: bool = field(default=False, metadata=RECORDED)
+    licence: str = ""
+    threads: int = field(default_factory=cores)
+    made_from: Mapping[str, Any] = field(default_factory=dict)  # more entries of the manifest's `made_from`
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> Self:
+        """The options among parsed arguments; those left out (None) keep their defaults."""
+        given = {one.name: getattr(args, one.name, None) for one in fields(cls)}
+        return cls(**{name: value for name, value in given.items() if value is not None})
+
+    def recorded(self) -> dict[str, Any]:
+        """The options that determine the images."""
+        return {one.name: getattr(self, one.name) for one in fields(self) if one.metadata == RECORDED}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoOptions(Options):
+    """Options of the sources that make one image of each photo."""
+
+    source: Sequence[Path]  # folders and zip files
+    test: float = field(default=0.2, metadata=RECORDED)  # share of test images
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhotoSet:
+    """The photos that become one image set, one image each."""
+
+    source: str  # "isic", "hands"
+    name: str
+    label: str
+    photos: Mapping[str, SourceFile]  # by image_id
+    groups: Mapping[str, str]  # image_id → person, lesion, ...
+    size: tuple[int, int]  # width, height
+    crop: bool  # crop to the ratio of `size`; otherwise the whole photo is squeezed
+    options: Mapping[str, Any]  # for the manifest
+    made_from: Mapping[str, Any]  # for the manifest, beside the hash of the photos
+    counts: Mapping[str, int] = field(default_factory=dict)  # for the manifest
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """All that determines an image set; it stands in the manifest, and the same recipe is not cooked twice."""
+    """All that determines an image set. It is part of the manifest; a set with the same recipe is not rebuilt."""
 
     source: str  # "isic", "hands", "patches"
     options: dict[str, Any]
@@ -43,7 +93,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Prepared:
-    """An image set, whether it had to be made, and what its maker should know."""
+    """An image set, whether it was made now, and notes for the user."""
 
     images: ImageSet
     made: bool
@@ -52,14 +102,14 @@ class Prepared:
 
 @dataclass
 class Findings:
-    """What was left out or looks odd: short in the notes, whole in the manifest."""
+    """Photos left out and warnings: shortened in the notes, complete in the manifest."""
 
     lookalikes: Lookalikes = field(default_factory=Lookalikes)
     lists: dict[str, list[str]] = field(default_factory=dict)  # manifest key → names
     sentences: list[str] = field(default_factory=list)
 
     def note(self, key: str, names: Iterable[str], what: str) -> None:
-        """Record names under `key`; `what` says on the screen what they are."""
+        """Record names under `key` of the manifest, and a note that introduces them with `what`."""
         names = list(names)
         if names:
             self.lists[key] = names
@@ -93,8 +143,10 @@ def listed(what: str, names: Sequence[str], most: int = 5) -> str:
     return f"{what} ({len(names)}): {', '.join(names[:most])}{more}."
 
 
-def drop_copies(photos: dict[str, SourceFile], digests: dict[str, str], findings: Findings) -> dict[str, SourceFile]:
-    """Leave out files whose bytes are those of an earlier one, so that the split never sees them."""
+def drop_copies(
+    photos: Mapping[str, SourceFile], digests: Mapping[str, str], findings: Findings
+) -> dict[str, SourceFile]:
+    """Drop files whose bytes equal those of an earlier file, so that the split does not count them."""
     first: dict[str, SourceFile] = {}
     kept = {}
     for stem, photo in photos.items():
@@ -109,7 +161,7 @@ def drop_copies(photos: dict[str, SourceFile], digests: dict[str, str], findings
 def without_broken(
     photos: Mapping[str, Item], read: Callable[[Item], object], findings: Findings, threads: int
 ) -> dict[str, Item]:
-    """What `--skip-broken` leaves, before the split counts it: photos that `read` reads, each now and once more later.
+    """The photos that `read` can read, for `--skip-broken`: the split must count only these, so each is read twice.
 
     Raises ImageSetError when none can be read.
     """
@@ -129,21 +181,57 @@ def without_broken(
         else:
             kept[key] = photos[key]
     if not kept:
-        raise ImageSetError(f"Not one of the {len(photos)} photos can be read, {next(iter(photos))} and all others.")
+        raise ImageSetError(f"None of the {len(photos)} photos can be read (first: {next(iter(photos))}).")
     return kept
 
 
-def each_image(
-    photos: Mapping[str, SourceFile], make: Callable[[NDArray[np.uint8], str], NDArray[np.uint8]], title: str,
-    threads: int,
-) -> Iterator[tuple[str, NDArray[np.uint8], Fingerprint]]:  # fmt: skip
-    """The image that `make` gives for each photo and its name, and its fingerprint; read on threads, in order."""
+def photos_to_set(
+    workspace: Workspace,
+    wanted: PhotoSet,
+    options: PhotoOptions,
+    findings: Findings,
+    select: Callable[[dict[str, SourceFile], Findings], dict[str, SourceFile]],
+) -> Prepared:
+    """Make an image set, unless the same recipe made it before: one image of each photo, split by group.
+
+    `select` sees the photos that are left without copies and broken ones; it returns those to use and notes what the
+    user should know about them. Raises ImageSetError.
+    """
+    digests = hash_files(list(wanted.photos.values()), options.threads)
+    made_from = {"photos": hash_of_all(digests), **wanted.made_from, **options.made_from}
+    recipe = Recipe(wanted.source, dict(wanted.options), made_from, options.licence)
+    if there := already_there(workspace, wanted.name, recipe):
+        return there
+    photos = drop_copies(wanted.photos, digests, findings)
+    if options.skip_broken:
+        photos = without_broken(photos, lambda file: file.decoded(pixels.decode_photo), findings, options.threads)
+    photos = select(photos, findings)
+    testing = groups_for_testing([wanted.groups[key] for key in photos], options.test, options.seed, "photos")
+    width, height = wanted.size
+    folder = workspace.new("images", wanted.name)
+    with atomic_folder(folder) as temporary, ImageSetWriter(temporary, height, width) as writer:
+        for key, image, mark in _each_image(photos, wanted, options.threads):
+            file, group = photos[key].name, wanted.groups[key]
+            split = "test" if group in testing else "train"
+            if not findings.lookalikes.is_duplicate(file, split, mark):
+                row = {"image_id": key, "source": file, "group": group, "split": split, "label": wanted.label}
+                writer.add(image, row)
+        finish(writer, wanted.name, recipe, {"photos": len(photos), **wanted.counts}, findings)
+    return Prepared(load(workspace, wanted.name), made=True, notes=findings.notes())
+
+
+def _each_image(
+    photos: Mapping[str, SourceFile], wanted: PhotoSet, threads: int
+) -> Iterator[tuple[str, NDArray[np.uint8], Fingerprint]]:
+    """Each photo's key, image and fingerprint; read on threads, in order."""
+    width, height = wanted.size
 
     def work(key: str) -> tuple[str, NDArray[np.uint8], Fingerprint]:
-        photo = photos[key].decoded(decode_photo)
-        return key, make(photo, photos[key].name), fingerprint(photo)
+        photo = photos[key].decoded(pixels.decode_photo)
+        part = pixels.crop_to_ratio(photo, width, height) if wanted.crop else photo
+        return key, pixels.shrink(part, width, height, photos[key].name), fingerprint(photo)
 
-    yield from progress(in_order(work, photos, threads), title=title, unit="photos", total=len(photos))
+    yield from progress(in_order(work, photos, threads), title=wanted.name, unit="photos", total=len(photos))
 
 
 def already_there(workspace: Workspace, name: str, recipe: Recipe) -> Prepared | None:

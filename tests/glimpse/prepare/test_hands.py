@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from glimpse.imageset import ImageSetError
-from glimpse.prepare.hands import person_of, prepare_hands
+from glimpse.prepare.hands import HandsOptions, person_of, prepare_hands
+from glimpse.prepare.pipeline import Prepared
 from glimpse.workspace import Workspace
 from tests.glimpse.prepare.photos import save, skin_photo
 
 SMALL = (64, 48)
+
+
+def prepare(workspace: Workspace, *source: Path, **options: Any) -> Prepared:
+    return prepare_hands(workspace, HandsOptions(source=source, **options))
 
 
 def pairs(folder: Path, people: int = 5) -> Path:
@@ -64,7 +70,7 @@ def test_a_pattern_that_finds_nobody_is_refused(pattern: str, sentence: str) -> 
 
 
 def test_both_photos_of_a_person_stay_on_one_side(tmp_path: Path, workspace: Workspace) -> None:
-    hands = prepare_hands(workspace, pairs(tmp_path), size=SMALL, test_share=0.4).images
+    hands = prepare(workspace, pairs(tmp_path), size=SMALL, test=0.4).images
     assert hands.images.shape == (10, 48, 64, 3)
     assert hands.index.groupby("group")["split"].nunique().max() == 1
     assert hands.index["group"].value_counts().tolist() == [2] * 5
@@ -75,26 +81,26 @@ def test_a_table_can_name_the_people(tmp_path: Path, workspace: Workspace) -> No
     photos = pairs(tmp_path / "photos")
     rows = [f"{photo.name},{'anna' if photo.name < '003' else 'ben'}" for photo in photos.iterdir()]
     (tmp_path / "people.csv").write_text("file,person\n" + "\n".join(rows))
-    hands = prepare_hands(workspace, photos, size=SMALL, people=tmp_path / "people.csv", test_share=0.4).images
+    hands = prepare(workspace, photos, size=SMALL, people=tmp_path / "people.csv", test=0.4).images
     assert dict(hands.index["group"].value_counts()) == {"anna": 6, "ben": 4}
     (tmp_path / "people.csv").write_text("file,person\n" + "\n".join(rows[1:]))
     with pytest.raises(ImageSetError, match=r"people\.csv names no person for .*\(1 in all\)"):
-        prepare_hands(workspace, photos, size=SMALL, people=tmp_path / "people.csv")
+        prepare(workspace, photos, size=SMALL, people=tmp_path / "people.csv")
 
 
 def test_photos_that_could_not_be_told_apart_are_refused(tmp_path: Path, workspace: Workspace) -> None:
     one, other = (pairs(tmp_path / session, people=2) for session in ("monday", "tuesday"))
     with pytest.raises(ImageSetError, match=r"monday.000_back\.jpg and .*tuesday.000_back\.jpg have the same name"):
-        prepare_hands(workspace, [one, other], size=SMALL)
+        prepare(workspace, one, other, size=SMALL)
     (tmp_path / "people.csv").write_text("file,person\nmonday/000_back.jpg,anna\ntuesday/000_back.jpg,ben\n")
     with pytest.raises(ImageSetError, match=r"monday.000_back\.jpg and .*tuesday.000_back\.jpg have the same name"):
-        prepare_hands(workspace, tmp_path, size=SMALL, people=tmp_path / "people.csv")
+        prepare(workspace, tmp_path, size=SMALL, people=tmp_path / "people.csv")
 
 
 def test_where_nobody_is_known_the_split_says_that_it_may_leak(tmp_path: Path, workspace: Workspace) -> None:
     for i in range(6):
         save(tmp_path / f"IMG_{i}.jpg", skin_photo(i))
-    prepared = prepare_hands(workspace, tmp_path, size=SMALL)
+    prepared = prepare(workspace, tmp_path, size=SMALL)
     assert any("may leak: name the people with --person-pattern or --people" in note for note in prepared.notes)
 
 
@@ -103,7 +109,7 @@ def test_the_split_counts_the_photos_that_can_be_read(tmp_path: Path, workspace:
     for broken in (f"00{person}_{side}.jpg" for person in (1, 2, 3) for side in ("front", "back")):
         (tmp_path / broken).write_bytes((tmp_path / broken).read_bytes()[:400] + broken.encode())
     for seed in range(6):
-        hands = prepare_hands(workspace, tmp_path, size=SMALL, skip_broken=True, seed=seed, test_share=0.4).images
+        hands = prepare(workspace, tmp_path, size=SMALL, skip_broken=True, seed=seed, test=0.4).images
         assert set(hands.index["split"]) == {"train", "test"}
         assert len(hands.manifest["left_out"]["broken"]) == 6
 
@@ -118,7 +124,7 @@ def test_the_centre_is_kept_upright_and_undistorted(tmp_path: Path, workspace: W
         exif = Image.Exif()
         exif[0x0112] = 6  # turn by 90 degrees clockwise to show
         Image.fromarray(np.ascontiguousarray(np.rot90(upright))).save(tmp_path / f"{i}.png", exif=exif)
-    hands = prepare_hands(workspace, tmp_path, size=SMALL).images
+    hands = prepare(workspace, tmp_path, size=SMALL).images
     expected = np.full((48, 64, 3), 200, np.uint8)
     expected[18:30, 26:38] = (30, 60, 90)
     np.testing.assert_array_equal(hands.images[0], expected)
@@ -126,11 +132,11 @@ def test_the_centre_is_kept_upright_and_undistorted(tmp_path: Path, workspace: W
 
 def test_doing_it_again_leaves_the_set_alone(tmp_path: Path, workspace: Workspace) -> None:
     pairs(tmp_path)
-    made = [prepare_hands(workspace, tmp_path, size=SMALL, person_pattern=p).made for p in (None, None, r".+")]
+    made = [prepare(workspace, tmp_path, size=SMALL, person_pattern=p).made for p in (None, None, r".+")]
     assert made == [True, False, True]
 
 
 def test_hands_of_the_papers_size_are_not_made_from_smaller_photos(tmp_path: Path, workspace: Workspace) -> None:
     with pytest.raises(ImageSetError, match=r"000_back\.jpg gives 128x96 pixels, fewer than 640x480"):
-        prepare_hands(workspace, pairs(tmp_path))
+        prepare(workspace, pairs(tmp_path))
     assert workspace.names("images") == []

@@ -6,6 +6,7 @@ import csv
 import shutil
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ import pytest
 from glimpse.imageset import ImageSetError
 from glimpse.prepare import tables
 from glimpse.prepare.hair import hairiness
-from glimpse.prepare.isic import LABELS, prepare_isic
+from glimpse.prepare.isic import LABELS, IsicOptions, prepare_isic
+from glimpse.prepare.pipeline import Prepared
 from glimpse.workspace import Workspace
 from tests.glimpse.prepare.photos import save, skin_photo
 
@@ -21,6 +23,10 @@ from tests.glimpse.prepare.photos import save, skin_photo
 PHOTOS = {
     f"ISIC_{i:07}": (("DF" if i < 9 else "MEL"), lesion) for i, lesion in enumerate("aaabbcdefghijkl")
 }  # fmt: skip
+
+
+def prepare(workspace: Workspace, source: list[Path], label: list[str], **options: Any) -> list[Prepared]:
+    return prepare_isic(workspace, IsicOptions(source=source, label=label, **options))
 
 
 def write_csv(path: Path, header: list[str], rows: list[list[object]]) -> None:
@@ -64,7 +70,7 @@ def challenge(folder: Path, *, groupings: bool = True) -> Path:
 @pytest.mark.parametrize("layout", [ham10000, challenge])
 def test_both_namings_give_the_same_sets_split_by_lesion(tmp_path: Path, workspace: Workspace, layout: object) -> None:
     source = layout(tmp_path / "source")  # type: ignore[operator]
-    df, mel = (p.images for p in prepare_isic(workspace, [source], ["DF", "mel"], size=32, test_share=0.4))
+    df, mel = (p.images for p in prepare(workspace, [source], ["DF", "mel"], size=32, test=0.4))
     assert (df.name, len(df), mel.name, len(mel)) == ("df", 9, "mel", 6)
     assert df.images.shape == (9, 32, 32, 3)
     assert df.index["image_id"].tolist() == sorted(name for name, (label, _) in PHOTOS.items() if label == "DF")
@@ -76,7 +82,7 @@ def test_both_namings_give_the_same_sets_split_by_lesion(tmp_path: Path, workspa
 
 
 def test_where_no_table_names_the_lesions_the_split_says_that_it_may_leak(tmp_path: Path, workspace: Workspace) -> None:
-    (df,) = prepare_isic(workspace, [challenge(tmp_path, groupings=False)], ["DF"], size=32)
+    (df,) = prepare(workspace, [challenge(tmp_path, groupings=False)], ["DF"], size=32)
     assert df.images.index["group"].tolist() == df.images.index["image_id"].tolist()
     assert any("the split is by photo and may leak" in note for note in df.notes)
     assert any("ISIC2018_Task3_Training_LesionGroupings.csv" in note for note in df.notes)
@@ -87,8 +93,8 @@ def test_the_whole_photo_is_squeezed_or_its_square_is_cut(tmp_path: Path, worksp
     photo[:, :8] = photo[:, -8:] = (255, 0, 0)  # what the centred square leaves out
     source = ham10000(tmp_path)
     save(source / "HAM10000_images" / "ISIC_0000008.jpg", photo)
-    (whole,) = prepare_isic(workspace, [source], ["DF"], size=48, name="whole")
-    (square,) = prepare_isic(workspace, [source], ["DF"], size=48, name="square", crop_square=True)
+    (whole,) = prepare(workspace, [source], ["DF"], size=48, name="whole")
+    (square,) = prepare(workspace, [source], ["DF"], size=48, name="square", crop_square=True)
     red = [
         int((s.images.images[8, ..., 0].astype(int) - s.images.images[8, ..., 2] > 150).sum()) for s in (whole, square)
     ]
@@ -98,13 +104,13 @@ def test_the_whole_photo_is_squeezed_or_its_square_is_cut(tmp_path: Path, worksp
 
 def test_doing_it_again_leaves_the_set_alone_until_something_changes(tmp_path: Path, workspace: Workspace) -> None:
     source = ham10000(tmp_path)
-    (first,) = prepare_isic(workspace, [source], ["DF"], size=32)
-    (again,) = prepare_isic(workspace, [source], ["DF"], size=32)
+    (first,) = prepare(workspace, [source], ["DF"], size=32)
+    (again,) = prepare(workspace, [source], ["DF"], size=32)
     assert (first.made, again.made) == (True, False)
-    (sixteen,) = prepare_isic(workspace, [source], ["DF"], size=16)
+    (sixteen,) = prepare(workspace, [source], ["DF"], size=16)
     assert sixteen.made
     save(source / "HAM10000_images" / "ISIC_0000000.jpg", skin_photo(99))
-    (changed,) = prepare_isic(workspace, [source], ["DF"], size=16)
+    (changed,) = prepare(workspace, [source], ["DF"], size=16)
     assert changed.made
 
 
@@ -113,7 +119,7 @@ def test_the_same_photos_and_options_give_the_same_bytes(tmp_path: Path, workspa
     folders = []
     for threads in (1, 3):
         elsewhere = Workspace.at(tmp_path / f"workspace{threads}")
-        prepare_isic(elsewhere, [source], ["DF"], size=32, threads=threads, licence="CC BY-NC 4.0")
+        prepare(elsewhere, [source], ["DF"], size=32, threads=threads, licence="CC BY-NC 4.0")
         folders.append(elsewhere.existing("images", "df"))
     names = sorted(path.name for path in folders[0].iterdir())
     assert names == ["images.npy", "index.csv", "manifest.json", "preview.png"]
@@ -128,7 +134,7 @@ def test_exact_duplicates_are_dropped_and_look_alikes_told(tmp_path: Path, works
     alike = skin_photo(3)
     for i in range(9):  # all of one kind, so that some stand on either side
         save(photos / f"ISIC_000000{i}.jpg", alike + np.uint8(i)) if i not in (6, 7) else None
-    (df,) = prepare_isic(workspace, [source], ["DF"], size=32, test_share=0.4)
+    (df,) = prepare(workspace, [source], ["DF"], size=32, test=0.4)
     assert len(df.images) == 8
     duplicate = next(note for note in df.notes if "Exact duplicates" in note)
     assert "HAM10000_images/ISIC_0000007.jpg (same as HAM10000_images/ISIC_0000006.jpg)" in duplicate
@@ -145,18 +151,18 @@ def test_kaggles_download_is_read_though_it_holds_everything_twice(
     write_csv(pixels, [f"pixel{i:04}" for i in range(2352)] + ["label"], [[0] * 2353])
     read_table = tables.read_table
     monkeypatch.setattr(tables, "read_table", lambda file: read_table(file) if file.place != pixels else 1 / 0)
-    df, mel = prepare_isic(workspace, [source], ["DF", "MEL"], size=32)
+    df, mel = prepare(workspace, [source], ["DF", "MEL"], size=32)
     assert (len(df.images), len(mel.images)) == (9, 6)
     assert len(df.images.manifest["left_out"]["duplicates"]) == 9
     assert df.images.manifest["left_out"]["duplicates"][0] == [
         "ham10000_images/ISIC_0000000.jpg", "HAM10000_images/ISIC_0000000.jpg"
     ]  # fmt: skip
     one, other = challenge(tmp_path / "one"), challenge(tmp_path / "two")
-    (df,) = prepare_isic(workspace, [one, other], ["DF"], size=24)  # one zip in two places: which, says the message
+    (df,) = prepare(workspace, [one, other], ["DF"], size=24)  # one zip in two places: which, says the message
     assert "Input.zip (same as ISIC2018_Task3" in next(note for note in df.notes if "Exact duplicates" in note)
     save(source / "ham10000_images" / "ISIC_0000003.jpg", skin_photo(99))
     with pytest.raises(ImageSetError, match=r"ISIC_0000003\.jpg have the same name without ending: rename or remove"):
-        prepare_isic(workspace, [source], ["DF"], size=32)
+        prepare(workspace, [source], ["DF"], size=32)
 
 
 def test_broken_photos_are_named_or_skipped_and_counted(tmp_path: Path, workspace: Workspace) -> None:
@@ -164,51 +170,51 @@ def test_broken_photos_are_named_or_skipped_and_counted(tmp_path: Path, workspac
     broken = source / "HAM10000_images" / "ISIC_0000004.jpg"
     broken.write_bytes(broken.read_bytes()[:300])
     with pytest.raises(ImageSetError, match=r"ISIC_0000004\.jpg cannot be read"):
-        prepare_isic(workspace, [source], ["DF"], size=32)
+        prepare(workspace, [source], ["DF"], size=32)
     assert workspace.names("images") == []
-    (df,) = prepare_isic(workspace, [source], ["DF"], size=32, skip_broken=True)
+    (df,) = prepare(workspace, [source], ["DF"], size=32, skip_broken=True)
     assert len(df.images) == 8
     assert any(note.startswith("Skipped, because they cannot be read (1): ") for note in df.notes)
 
 
 def test_all_lesions_can_stay_for_training(tmp_path: Path, workspace: Workspace) -> None:
-    (df,) = prepare_isic(workspace, [ham10000(tmp_path)], ["DF"], size=32, test_share=0)
+    (df,) = prepare(workspace, [ham10000(tmp_path)], ["DF"], size=32, test=0)
     assert set(df.images.index["split"]) == {"train"}
 
 
 def test_photos_of_the_table_that_are_not_there_are_listed(tmp_path: Path, workspace: Workspace) -> None:
     source = ham10000(tmp_path)
     (source / "HAM10000_images" / "ISIC_0000005.jpg").unlink()
-    (df,) = prepare_isic(workspace, [source], ["DF"], size=32)
+    (df,) = prepare(workspace, [source], ["DF"], size=32)
     assert df.images.manifest["left_out"]["missing"] == ["ISIC_0000005"]
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"labels": ["MELL"]}, r"MELL is none of ISIC's labels: did you mean 'MEL'\?"),
-        ({"labels": ["VASC"]}, r"None of the 15 photos is labelled VASC"),
-        ({"labels": ["DF", "MEL"], "name": "x"}, r"--name goes with one --label"),
+        ({"label": ["MELL"]}, r"MELL is none of ISIC's labels: did you mean 'MEL'\?"),
+        ({"label": ["VASC"]}, r"None of the 15 photos is labelled VASC"),
+        ({"label": ["DF", "MEL"], "name": "x"}, r"--name goes with one --label"),
         ({"size": 64}, r"ISIC_0000000\.jpg gives 64x48 pixels, fewer than 64x64"),
-        ({"test_share": 0.01}, r"leave one side empty"),
+        ({"test": 0.01}, r"leave one side empty"),
     ],
 )
 def test_what_cannot_be_done_is_said(
     tmp_path: Path, workspace: Workspace, options: dict[str, object], sentence: str
 ) -> None:
-    arguments = {"labels": ["DF"], "size": 32, **options}
+    arguments = {"label": ["DF"], "size": 32, **options}
     with pytest.raises(ImageSetError, match=sentence):
-        prepare_isic(workspace, [ham10000(tmp_path)], **arguments)  # type: ignore[arg-type]
+        prepare(workspace, [ham10000(tmp_path)], **arguments)  # type: ignore[arg-type]
     assert workspace.names("images") == []
 
 
 def test_a_folder_without_a_table_of_diagnoses_is_refused(tmp_path: Path, workspace: Workspace) -> None:
     (ham10000(tmp_path) / "HAM10000_metadata.csv").unlink()
     with pytest.raises(ImageSetError, match=r"No table of diagnoses found: put HAM10000_metadata\.csv or"):
-        prepare_isic(workspace, [tmp_path], ["DF"])
+        prepare(workspace, [tmp_path], ["DF"])
     write_csv(tmp_path / "truth.csv", ["image", *LABELS], [["ISIC_0000000", "yes", *[0] * 6]])
     with pytest.raises(ImageSetError, match=r"truth\.csv has 'yes' under a diagnosis, where 0 or 1 should stand"):
-        prepare_isic(workspace, [tmp_path], ["DF"])
+        prepare(workspace, [tmp_path], ["DF"])
 
 
 def test_photos_that_the_tables_give_no_lesion_are_listed(tmp_path: Path, workspace: Workspace) -> None:
@@ -216,11 +222,11 @@ def test_photos_that_the_tables_give_no_lesion_are_listed(tmp_path: Path, worksp
     header, *rows = (source / "ISIC2018_Task3_Training_LesionGroupings.csv").read_text().splitlines()
     known = [row for row in rows if "ISIC_0000002" not in row]
     (source / "ISIC2018_Task3_Training_LesionGroupings.csv").write_text("\n".join([header, *known]))
-    (df,) = prepare_isic(workspace, [source], ["DF"], size=32)
+    (df,) = prepare(workspace, [source], ["DF"], size=32)
     assert df.images.manifest["left_out"]["ungrouped"] == ["ISIC_0000002"]
     known = [row for row in rows if row < "ISIC_0000009"]  # those of DF; none of MEL
     (source / "ISIC2018_Task3_Training_LesionGroupings.csv").write_text("\n".join([header, *known]))
-    (mel,) = prepare_isic(workspace, [source], ["MEL"], size=32)
+    (mel,) = prepare(workspace, [source], ["MEL"], size=32)
     assert any("the split is by photo and may leak" in note for note in mel.notes)
 
 
@@ -255,11 +261,11 @@ def test_the_hairiest_share_is_set_aside_and_listed(tmp_path: Path, workspace: W
     source = ham10000(tmp_path)
     for i in range(9):
         save(source / "HAM10000_images" / f"ISIC_000000{i}.jpg", hairy(i, 9 if i in (2, 5) else 0))
-    (df,) = prepare_isic(workspace, [source], ["DF"], size=32, drop_hairy=0.25)
+    (df,) = prepare(workspace, [source], ["DF"], size=32, drop_hairy=0.25)
     assert df.images.manifest["left_out"]["hairy"] == [f"HAM10000_images/ISIC_000000{i}.jpg" for i in (2, 5)]
     assert len(df.images) == 7
     with pytest.raises(ImageSetError, match="1 photos in 1 group aside for testing would leave one side empty"):
-        prepare_isic(workspace, [source], ["DF"], size=32, drop_hairy=0.99)
+        prepare(workspace, [source], ["DF"], size=32, drop_hairy=0.99)
 
 
 # ------------------------------------------------------------------------------------------------ real photos
@@ -267,6 +273,6 @@ def test_the_hairiest_share_is_set_aside_and_listed(tmp_path: Path, workspace: W
 
 @pytest.mark.parametrize(("label", "count"), [("DF", 115), ("MEL", 1113)])
 def test_the_papers_counts_of_real_lesions(real_data: Path, workspace: Workspace, label: str, count: int) -> None:
-    (prepared,) = prepare_isic(workspace, [real_data / "ham10000"], [label], size=64)
+    (prepared,) = prepare(workspace, [real_data / "ham10000"], [label], size=64)
     assert len(prepared.images) == count
     assert prepared.images.index.groupby("group")["split"].nunique().max() == 1

@@ -305,7 +305,7 @@ def test_the_split_counts_the_photos_that_can_be_read(tmp_path: Path, workspace:
         assert index.groupby("split")["group"].nunique().to_dict() == {"test": 1, "train": 2}
     for name in ("P0", "P2", "P5"):
         (photos / f"{name}.png").write_bytes(name.encode())
-    with pytest.raises(ImageSetError, match=r"Not one of the 6 photos can be read"):
+    with pytest.raises(ImageSetError, match=r"None of the 6 photos can be read"):
         prepare_patches(workspace, photos, masks, skip_broken=True, **SMALL)
 
 
