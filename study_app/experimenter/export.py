@@ -71,7 +71,7 @@ def _refuse_foreign(out: Path) -> None:
     from study_app.database import SurveyError
 
     if out.exists() and not (out / DESCRIPTION).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise SurveyError(f"{out} exists and is not an earlier export: give another folder with --out.")
+        raise SurveyError(f"{out} exists and is not an earlier export: name another folder with --out.")
 
 
 def slug_value(slug: str) -> str:
