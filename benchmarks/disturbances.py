@@ -2,8 +2,9 @@
 
     python -m benchmarks.disturbances --images healthy --other eczema --out docs/images/disturbances.svg
 
-Half of the groups of `--images` stand for the real images; the other half is blurred, made noisy, swirled, or replaced
-in part by images of `--other`. `--extractors` takes any whose weights are at hand.
+One image of each group of `--images` is used, at most 200 a side. One side stands for the real images; the other is
+disturbed: blurred, made noisy, saved as JPEG, swirled, erased in part, cropped, its tiles shuffled, or replaced in part
+by images of `--other`. The table gives the KID at each level and the first level that a permutation test detects.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from PIL import Image
 from scipy.ndimage import gaussian_filter, map_coordinates
 
 from analysis.figures.pictures import WIDTH
@@ -22,15 +24,15 @@ from analysis.figures.style import MARKERS, PALETTE, new_figure, styled
 from analysis.images import extractors
 from analysis.images.distances import frechet_distance, precision_recall
 from analysis.images.features import batches, extract
-from analysis.images.kid import kid
+from analysis.images.kid import Units, kid, permutation_p
 from glimpse.command_line import program
-from glimpse.images import evenly
+from glimpse.images import evenly, through_jpeg
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
 Images = NDArray[np.uint8]
 LEVELS = (0, 1, 2, 3)
-IMAGES = 300
+IMAGES = 200
 
 
 def blurred(images: Images, level: int) -> Images:
@@ -56,6 +58,43 @@ def swirled(images: Images, level: int) -> Images:
     return np.moveaxis(np.asarray(turned, np.uint8), 1, 3)
 
 
+def compressed(images: Images, level: int) -> Images:
+    """Through JPEG at quality 60, 30 or 10."""
+    return np.stack([through_jpeg(image, (60, 30, 10)[level - 1]) for image in images])
+
+
+def erased(images: Images, level: int) -> Images:
+    """A grey rectangle over 5 % of each image at level 1, 10 % and 15 % above it, anywhere."""
+    rng, done = np.random.default_rng(level), images.copy()
+    height, width = (round(side * np.sqrt(0.05 * level)) for side in images.shape[1:3])
+    for image in done:
+        top, left = (
+            rng.integers(0, whole - part + 1) for whole, part in zip(image.shape, (height, width), strict=False)
+        )
+        image[top : top + height, left : left + width] = 128
+    return done
+
+
+def shuffled(images: Images, level: int) -> Images:
+    """The tiles of a grid of 2, 4 or 8 a side in random order; sides that do not divide are cropped."""
+    rng, tiles = np.random.default_rng(level), 2**level
+    height, width = (side // tiles for side in images.shape[1:3])
+    done = images[:, : height * tiles, : width * tiles]
+    grid = (
+        done.reshape(len(done), tiles, height, tiles, width, 3).swapaxes(2, 3).reshape(len(done), -1, height, width, 3)
+    )
+    grid = np.stack([image[rng.permutation(tiles * tiles)] for image in grid])
+    return grid.reshape(len(done), tiles, tiles, height, width, 3).swapaxes(2, 3).reshape(done.shape)
+
+
+def cropped(images: Images, level: int) -> Images:
+    """The middle, of 85, 70 or 55 % of each side, enlarged to the old size."""
+    height, width = images.shape[1:3]
+    y, x = round(height * 0.075 * level), round(width * 0.075 * level)
+    middle = [Image.fromarray(image[y : height - y, x : width - x]) for image in images]
+    return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in middle])
+
+
 def contaminated(other: Images) -> Callable[[Images, int], Images]:
     def replace(images: Images, level: int) -> Images:
         count = min(len(other), len(images) * level // 4)
@@ -69,7 +108,8 @@ def curves(
 ) -> pd.DataFrame:
     """All distances between `real` and the disturbed `held_out`: disturbance, level, extractor, distance, value."""
     kinds: dict[str, Callable[[Images, int], Images]] = {
-        "blur": blurred, "noise": noisy, "swirl": swirled, "another class": contaminated(other),
+        "blur": blurred, "noise": noisy, "JPEG": compressed, "swirl": swirled, "erased": erased, "shuffled": shuffled,
+        "crop": cropped, "another class": contaminated(other),
     }  # fmt: skip
     return pd.DataFrame(_rows(real, held_out, kinds, names, weights))
 
@@ -81,13 +121,15 @@ def _rows(
     for name in names:
         extractor = extractors.load(name, calibration=real, weights=weights)
         x = extract(extractor, batches(real), len(real), progress=False)
+        untouched = extract(extractor, batches(held_out), len(held_out), progress=False)
         for kind, disturb in kinds.items():
             for level in LEVELS:
                 images = disturb(held_out, level) if level else held_out
-                y = extract(extractor, batches(images), len(images), progress=False)
+                y = extract(extractor, batches(images), len(images), progress=False) if level else untouched
                 values = {
                     "Fréchet distance": frechet_distance(x, y), "KID": kid(x.values, y.values),
                     "1 − coverage": 1 - precision_recall(x.values, y.values)["coverage"],
+                    "p": permutation_p(Units.of(x.values, y.values, None, None), np.random.default_rng(0), 199),
                 }  # fmt: skip
                 for distance, value in values.items():
                     yield {"disturbance": kind, "level": level, "extractor": name, "distance": distance, "value": value}
@@ -107,6 +149,7 @@ def draw(frame: pd.DataFrame) -> Figure:
         for row, (line, extractor) in enumerate(zip(axes, extractors, strict=True)):
             for ax, kind in zip(line, kinds, strict=True):
                 rows = frame[(frame["extractor"] == extractor) & (frame["disturbance"] == kind)]
+                rows = rows[rows["distance"] != "p"]
                 for i, (distance, curve) in enumerate(rows.groupby("distance", sort=False)):
                     largest = curve["value"].abs().max() or 1.0
                     ax.plot(
@@ -122,22 +165,38 @@ def draw(frame: pd.DataFrame) -> Figure:
     return figure
 
 
+def table(frame: pd.DataFrame) -> pd.DataFrame:
+    """For each extractor and disturbance: KID by level, whether it rises at every step, first level with p < 0.05."""
+    values = frame.pivot_table(
+        index=["extractor", "disturbance"], columns=["distance", "level"], values="value", sort=False
+    )
+    found = values["KID"].copy()
+    found["rises"] = (found.diff(axis=1).iloc[:, 1:] > 0).all(axis=1)
+    found["seen from"] = [
+        next((level for level in LEVELS[1:] if p[level] < 0.05), None) for _, p in values["p"].iterrows()
+    ]
+    return found
+
+
 def main() -> None:
     parser = program("python -m benchmarks.disturbances", __doc__ or "")
     parser.add_argument("--images", default="healthy", metavar="SET", help="image set to disturb")
     parser.add_argument("--other", default="eczema", metavar="SET", help="image set that replaces a part")
-    parser.add_argument("--extractors", nargs="+", default=["random"], metavar="NAME", help="default: random")
+    parser.add_argument(
+        "--extractors", nargs="+", default=["imagenet", "random"], metavar="NAME",
+        help="default: imagenet random",
+    )  # fmt: skip
     parser.add_argument("--weights", type=Path, metavar="FILE", help="weights of the one extractor named")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the figure: .svg, .png or .pdf")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="also draw a figure: .svg, .png or .pdf")
     args = parser.parse_args()
     workspace = Workspace.at(args.workspace)
     images, other = (ImageSet.load(workspace.existing("images", name)) for name in (args.images, args.other))
-    groups = np.random.default_rng(0).permutation(np.unique(images.groups))
-    first = np.isin(images.groups, groups[: len(groups) // 2])
-    halves = [evenly(images.images[side], IMAGES) for side in (first, ~first)]
+    rows = np.random.default_rng(0).permutation(np.unique(images.groups, return_index=True)[1])
+    halves = [np.asarray(images.images[np.sort(half)]) for half in (rows[0::2][:IMAGES], rows[1::2][:IMAGES])]
     frame = curves(*halves, evenly(other.images, IMAGES), tuple(args.extractors), args.weights)
-    draw(frame).savefig(args.out, metadata={"Date": None} if args.out.suffix == ".svg" else None)
-    print(frame.pivot_table(index=["extractor", "distance", "disturbance"], columns="level", values="value").round(4))
+    if args.out:
+        draw(frame).savefig(args.out, metadata={"Date": None} if args.out.suffix == ".svg" else None)
+    print(table(frame).to_string())
 
 
 if __name__ == "__main__":

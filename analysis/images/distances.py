@@ -91,6 +91,12 @@ def frechet(a: Moments, b: Moments) -> float:
     """|μ₁ - μ₂|² + Tr Σ₁ + Tr Σ₂ - 2 Tr (Σ₁ Σ₂)^½ (Dowson & Landau 1982), exact.
 
     Tr (Σ₁ Σ₂)^½ is the nuclear norm of F₁ F₂ᵀ, which has the size of the smaller sample, not of the features.
+
+    A shift changes the mean alone: the distance is its square.
+
+    >>> x = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 5.0]])
+    >>> round(frechet(Moments.of(x), Moments.of(x + [3.0, 4.0])), 9)
+    25.0
     """
     product = a.factor @ b.factor.T
     if min(product.shape) <= 1500:
@@ -131,6 +137,11 @@ def precision_recall(
     Images of one group are never neighbours of each other, on either side or between the sides: windows of one photo
     overlap, and the radius would be that of the overlap. Raises AnalysisError where an image has fewer than k others
     of its side outside its own group.
+
+    >>> real, generated = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([[1.0], [1.5], [2.0], [9.0]])
+    >>> found = precision_recall(real, generated, k=1)
+    >>> {name: round(value, 6) for name, value in found.items()}
+    {'precision': 0.75, 'recall': 0.75, 'density': 2.0, 'coverage': 1.0}
     """
     real, generated = (values.astype(np.float64) for values in checked_pair(real, generated))
     real_radius, generated_radius = radius(real, k, groups), radius(generated, k, generated_groups)
@@ -154,6 +165,11 @@ def inception_score(logits: FloatArray) -> float:
     """exp E KL(p(y|x) ‖ p(y)) of (n, classes) logits (Salimans et al. 2016), over all images at once.
 
     It means something where the classes do: ImageNet's say little about skin, so it stands beside that of real images.
+
+    >>> round(inception_score(np.array([[50.0, 0.0], [0.0, 50.0]])), 6)  # sure of two classes
+    2.0
+    >>> inception_score(np.zeros((3, 2)))  # sure of none
+    1.0
     """
     logits = checked(logits, "The logits").astype(np.float64)
     log_p = logits - np.logaddexp.reduce(logits, axis=1, keepdims=True)

@@ -61,7 +61,12 @@ class Features:
 
 
 def checked(values: NDArray[Any], what: str = "The features") -> NDArray[Any]:
-    """`values` (n, d) if a distance can be computed from them; raises AnalysisError for n < 2 and NaN."""
+    """`values` (n, d) if a distance can be computed from them; raises AnalysisError for n < 2 and NaN.
+
+    >>> checked(np.array([[1.0, 2.0]]))
+    Traceback (most recent call last):
+    analysis.section.AnalysisError: The features are of fewer than two images: a distribution needs at least two.
+    """
     if values.ndim != 2 or len(values) < 2:
         raise AnalysisError(f"{what} are of fewer than two images: a distribution needs at least two.")
     broken = int((~np.isfinite(values)).any(axis=1).sum())
@@ -168,7 +173,11 @@ def _split(values: NDArray[np.float32], extractor: Extractor) -> Features:
 
 
 def source_of(images: NDArray[np.uint8]) -> str:
-    """The identity of images in memory."""
+    """The hash of the shape and pixels of images in memory.
+
+    >>> source_of(np.zeros((1, 2, 2, 3), np.uint8)) == source_of(np.zeros((2, 1, 2, 3), np.uint8))
+    False
+    """
     return sha256_bytes(f"{images.shape}".encode() + np.ascontiguousarray(images).tobytes())
 
 

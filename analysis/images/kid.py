@@ -20,7 +20,11 @@ BLOCK = 2048  # rows of a kernel matrix held at a time
 
 
 def kernel(x: FloatArray, y: FloatArray) -> FloatArray:
-    """(x·y / d + 1)³, the kernel of Binkowski et al. 2018: (n, d), (m, d) to (n, m), in float64."""
+    """(x·y / d + 1)³, the kernel of Binkowski et al. 2018: (n, d), (m, d) to (n, m), in float64.
+
+    >>> kernel(np.array([[1.0, 1.0]]), np.array([[1.0, 1.0], [0.0, 0.0]]))
+    array([[8., 1.]])
+    """
     return (x.astype(np.float64) @ y.astype(np.float64).T / x.shape[1] + 1) ** 3
 
 
@@ -35,7 +39,11 @@ def kernel_mean(x: FloatArray, y: FloatArray | None = None) -> float:
 
 
 def kid(x: FloatArray, y: FloatArray) -> float:
-    """Unbiased squared MMD of (n, d) and (m, d) features whose rows are independent; may be below zero."""
+    """Unbiased squared MMD of (n, d) and (m, d) features whose rows are independent; may be below zero.
+
+    >>> kid(np.array([[0.0], [0.0]]), np.array([[1.0], [1.0]]))  # 1 + 8 - 2
+    7.0
+    """
     x, y = checked_pair(x, y)
     return kernel_mean(x) + kernel_mean(y) - 2 * kernel_mean(x, y)
 

@@ -28,7 +28,12 @@ CHUNK = 64  # images a side in the coarse pass
 
 
 def gaussian() -> torch.Tensor:
-    """(11,) weights that sum to one."""
+    """(11,) weights that sum to one.
+
+    >>> weights = gaussian()
+    >>> len(weights), round(weights.sum().item(), 6), round((weights[6] / weights[5]).item(), 4)  # exp(-1 / 4.5)
+    (11, 1.0, 0.8007)
+    """
     x = torch.arange(TAPS, dtype=torch.float64) - TAPS // 2
     weights = torch.exp(-0.5 * (x / SIGMA) ** 2)
     return (weights / weights.sum()).float()
@@ -111,6 +116,12 @@ def ssim(a: Prepared, b: Prepared) -> torch.Tensor:
     """(n,) SSIM of a[i] with b[i]; a single image on one side is compared with all of the other.
 
     (2 μa μb + C1)(2 σab + C2) / ((μa² + μb² + C1)(σa² + σb² + C2)), equation 13 of the paper.
+
+    Of two flat images only the luminance counts: (2 · 100 · 150 + C1) / (100² + 150² + C1).
+
+    >>> flat = [Prepared.of(np.full((1, 16, 16, 3), level, np.uint8)) for level in (100, 150)]
+    >>> round(ssim(*flat).item(), 5), round((2 * 100 * 150 + C1) / (100**2 + 150**2 + C1), 5)
+    (0.92309, 0.92309)
     """
     c1, c2 = a.mean.new_tensor(C1), a.mean.new_tensor(C2)
     above = blur(torch.addcmul(c2, a.pixels, b.pixels)).addcmul_(a.mean, b.mean, value=-1)

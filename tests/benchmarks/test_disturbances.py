@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.disturbances import curves, draw, swirled
+from benchmarks.disturbances import cropped, curves, draw, erased, shuffled, swirled, table
 from tests.analysis.pictures import textures
 
 
@@ -35,6 +35,9 @@ def test_distances_rise_with_every_disturbance_that_drawn_textures_have() -> Non
     frame = curves(textures(120, seed=0), textures(120, seed=1), textures(120, seed=2, grain=1.6))
     assert_rising(frame, ("blur", "noise", "another class"))
     assert isinstance(draw(frame), Figure)
+    found = table(frame).loc["random"]
+    assert found.loc[["blur", "noise"], "rises"].all()
+    assert found.loc["noise", "seen from"] == 1
 
 
 def test_distances_rise_with_every_disturbance_of_real_skin(real_data: Path) -> None:
@@ -63,3 +66,12 @@ def test_a_swirl_turns_the_middle_and_keeps_the_corner() -> None:
     assert turned[0, 0, 0].sum() == 0
     assert turned[0, 0, 64].min() == 200
     assert (turned[0, 26:39, 26:39] != image[0, 26:39, 26:39]).mean() > 0.3
+
+
+def test_shuffled_tiles_are_the_same_pixels_and_erased_ones_are_grey() -> None:
+    images = np.random.default_rng(0).integers(129, 256, (2, 32, 32, 3)).astype(np.uint8)
+    moved = shuffled(images, 2)
+    assert (moved != images).any()
+    np.testing.assert_array_equal(np.sort(moved.reshape(2, -1)), np.sort(images.reshape(2, -1)))
+    assert (erased(images, 3) == 128).all(-1).mean() == (round(32 * 0.15**0.5) / 32) ** 2
+    np.testing.assert_array_equal(cropped(np.full_like(images, 7), 1), np.full_like(images, 7))

@@ -190,3 +190,28 @@ def test_a_photo_of_both_sides_is_no_neighbour_of_itself() -> None:
 def test_a_radius_that_no_image_gives_is_refused() -> None:
     with pytest.raises(AnalysisError, match="at least 3 other images outside the group of each: 6 images of 2 groups"):
         precision_recall(normal(6, 4, 0), normal(20, 4, 1), np.array([0, 0, 0, 0, 1, 1]))
+
+
+def drawn_units(sums: np.ndarray) -> Units:
+    """Groups of one image each, half of them on either side, with these kernel sums (no group with itself)."""
+    sums = sums.astype(float)
+    np.fill_diagonal(sums, 0)
+    return Units(sums, np.ones(len(sums)), len(sums) // 2, np.arange(len(sums)))
+
+
+def test_the_interval_of_the_kid_mirrors_the_deviations_of_the_halves() -> None:
+    """One pair of 8 has a kernel of 84: the whole is 3; a half of 4 holds both in 3 cases of 14 and is 14, else 0.
+
+    The deviations are -3 and 11, so the interval is from 3 - 11 to 3 + 3; without the mirror it is from 0 to 14.
+    """
+    sums = np.zeros((16, 16))
+    sums[0, 1] = sums[1, 0] = 84
+    interval = subsampling_interval(drawn_units(sums), np.random.default_rng(0))
+    assert interval == pytest.approx((-8, 6))
+
+
+def test_arrangements_that_differ_by_rounding_alone_are_ties() -> None:
+    """With a kernel u + v the KID of every arrangement is zero, but for rounding: so the p-value is one."""
+    u = np.random.default_rng(0).normal(size=12)
+    units = drawn_units(u[:, None] + u[None, :])
+    assert permutation_p(units, np.random.default_rng(1)) == 1
