@@ -28,7 +28,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from glimpse.command_line import program
-from glimpse.prepare.patches import prepare_patches
+from glimpse.files import cores
+from glimpse.prepare.patches import PatchOptions, prepare_patches
 from glimpse.workspace import Workspace
 
 WIDTH, HEIGHT, SIZE, STRIDE = 3456, 2304, 128, 64
@@ -89,7 +90,15 @@ def loop(folder: Path) -> int:
 def prepare(folder: Path, threads: int | None) -> int:
     workspace = Workspace.at(folder / "workspace")
     sets = prepare_patches(
-        workspace, folder / "photos", folder / "lesions", folder / "skin", size=SIZE, stride=STRIDE, threads=threads
+        workspace,
+        PatchOptions(
+            photos=[folder / "photos"],
+            lesion_masks=[folder / "lesions"],
+            skin_masks=[folder / "skin"],
+            size=SIZE,
+            stride=STRIDE,
+            threads=threads or cores(),
+        ),
     )
     return sum(len(one.images) for one in sets)
 

@@ -120,6 +120,8 @@ def atomic_folder(path: Path) -> Iterator[Path]:
     _settle(path)
     with scratch_folder(path) as temporary:
         yield temporary
+        if not temporary.exists():  # the block removed it: `path` stays as it is
+            return
         for file in temporary.rglob("*"):
             flush(file)
         if not path.exists():

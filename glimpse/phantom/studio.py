@@ -193,15 +193,18 @@ def _prepare(
 ) -> list[Prepared]:
     from glimpse.prepare.hands import HandsOptions, prepare_hands
     from glimpse.prepare.isic import IsicOptions, prepare_isic
-    from glimpse.prepare.patches import prepare_patches
+    from glimpse.prepare.patches import PatchOptions, prepare_patches
 
     eczema = folder / "eczema"
     common: dict[str, Any] = {"seed": seed, "licence": LICENCE, "made_from": made_from}
     return [
         prepare_hands(workspace, HandsOptions(source=[folder / "hands"], size=what.hands, **common)),
         *prepare_patches(
-            workspace, eczema / "photos", eczema / "lesions", eczema / "skin", eczema / "clean", size=what.patch,
-            stride=what.stride, test_photos=what.test_photos, seed=seed, licence=LICENCE, made_from=made_from,
+            workspace,
+            PatchOptions(
+                photos=[eczema / "photos"], lesion_masks=[eczema / "lesions"], skin_masks=[eczema / "skin"],
+                truth=[eczema / "clean"], size=what.patch, stride=what.stride, test=what.test_photos, **common,
+            ),
         ),
         *prepare_isic(
             workspace,

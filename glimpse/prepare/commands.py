@@ -87,7 +87,7 @@ def _add_patches(kinds: Commands) -> Parser:
         help="share of lesion pixels in a lesion patch (default: 0.1 0.8)",
     )  # fmt: skip
     patches.add_argument(
-        "--test-photos", type=count_share_or_list, default=0.4, metavar="N|SHARE|FILE",
+        "--test-photos", dest="test", type=count_share_or_list, default=0.4, metavar="N|SHARE|FILE",
         help="test photos: a number, a share, or a file that lists them",
     )  # fmt: skip
     patches.add_argument("--metadata", type=Path, metavar="CSV", help="table of file names and groups")
@@ -168,19 +168,11 @@ def _run_hands(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
-    from glimpse.prepare.patches import prepare_patches
+    from glimpse.prepare.patches import PatchOptions, prepare_patches
 
     if not 0 <= args.coverage[0] <= args.coverage[1] <= 1:
         raise GlimpseError("--coverage takes the least and the largest share of lesion pixels, 0 to 1: 0.1 0.8.")
-    tell(
-        prepare_patches(
-            workspace, args.photos, args.lesion_masks, args.skin_masks, args.truth, size=args.size, stride=args.stride,
-            coverage=tuple(args.coverage), test_photos=args.test_photos, metadata=args.metadata,
-            group_column=args.group_column, names=tuple(args.names), seed=args.seed, skip_broken=args.skip_broken,
-            licence=args.licence, threads=args.threads,
-        ),
-        args, workspace,
-    )  # fmt: skip
+    tell(prepare_patches(workspace, PatchOptions.of(args)), args, workspace)
 
 
 def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:

@@ -6,29 +6,27 @@ memory does not grow with the number of photos.
 
 from __future__ import annotations
 
-import contextlib
+import shutil
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse.files import atomic_folder, cores, sha256_json
+from glimpse.files import atomic_folder, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
 from glimpse.prepare import background, matching, pipeline, pixels, sources, tables
 from glimpse.prepare.duplicates import Fingerprint, fingerprint
-from glimpse.prepare.pipeline import Findings, Prepared, Recipe
+from glimpse.prepare.pipeline import RECORDED, Findings, Options, Prepared, Recipe
 from glimpse.prepare.sources import SourceFile
 from glimpse.prepare.split import groups_for_testing, named_groups
 from glimpse.prepare.windows import Windows, cut, find_windows
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
-
-NAMES = ("healthy", "eczema")
 
 
 @dataclass(frozen=True)
@@ -57,102 +55,83 @@ class Cuttable:
     truth: NDArray[np.uint8] | None  # (H, W, 3)
 
 
-class _EmptyError(Exception):
-    """Leaves an image set unmade that would have no image."""
+@dataclass(frozen=True, kw_only=True)
+class PatchOptions(Options):
+    """Options of `prepare patches`. Places are folders or zip files; masks are matched to photos by file name."""
+
+    photos: Sequence[Path]
+    lesion_masks: Sequence[Path]
+    skin_masks: Sequence[Path] = ()  # by default, skin is everything but a plain background at the border
+    truth: Sequence[Path] = ()  # the same skin without its lesions; becomes truth.npy of the eczema patches
+    names: tuple[str, str] = ("healthy", "eczema")
+    size: int = field(default=128, metadata=RECORDED)  # side of a window
+    stride: int = field(default=64, metadata=RECORDED)
+    coverage: tuple[float, float] = field(default=(0.1, 0.8), metadata=RECORDED)  # lowest and highest share of lesion
+    test: int | float | Path = field(default=0.4, metadata=RECORDED)  # count, share (< 1) or file that lists photos
+    metadata: Path | None = None  # CSV table; photos of one group stay on one side of the split
+    group_column: str = "lesion_id"  # of that table
 
 
-def prepare_patches(
-    workspace: Workspace,
-    photos: Path | Sequence[Path],
-    lesion_masks: Path | Sequence[Path],
-    skin_masks: Path | Sequence[Path] | None = None,
-    truth: Path | Sequence[Path] | None = None,
-    *,
-    size: int = 128,
-    stride: int = 64,
-    coverage: tuple[float, float] = (0.1, 0.8),
-    test_photos: int | float | Path = 0.4,
-    metadata: Path | None = None,
-    group_column: str = "lesion_id",
-    seed: int = 0,
-    licence: str = "",
-    skip_broken: bool = False,
-    names: tuple[str, str] = NAMES,
-    made_from: Mapping[str, Any] | None = None,
-    threads: int | None = None,
-) -> list[Prepared]:
-    """The image sets `healthy` and `eczema` (or other `names`) from every window that is wholly on skin.
+def prepare_patches(workspace: Workspace, options: PatchOptions) -> list[Prepared]:
+    """The healthy and the eczema image set, from every window that lies entirely on skin.
 
-    Places are folders or zips, files are matched by stem. `truth` holds a twin of each photo, the same skin without its
-    lesions: the twins of the eczema patches become truth.npy. `test_photos` is a count, a share (< 1) or a file that
-    lists photos; `metadata` with `group_column` keeps photos of one lesion or person together. `made_from` goes into
-    the manifest. A set that would be empty is not made and named in the notes. Raises ImageSetError.
+    A set without images is not made; the notes name it. Raises ImageSetError.
     """
+    names, seed, threads = options.names, options.seed, options.threads
     if names[0] == names[1]:
         raise ImageSetError(f"Both image sets would be called '{names[0]}': give two names.")
-    threads = threads or cores()
     findings = Findings()
-    pairs = _match(_places(photos), _places(lesion_masks), _places(skin_masks), _places(truth), workspace, findings)
+    pairs = _match(options, workspace, findings)
     files = {
         role: [file for pair in pairs if (file := getattr(pair, role))] for role in ("photo", "lesion", "skin", "truth")
     }
     digests = {role: sources.hash_files(some, threads) for role, some in files.items()}
     groups = {pair.stem: pair.stem for pair in pairs}
-    if metadata:
-        found = tables.column_by_photo(metadata, group_column, groups)
+    if options.metadata:
+        found = tables.column_by_photo(options.metadata, options.group_column, groups)
         findings.note(
-            "ungrouped", sorted(groups.keys() - found.keys()), f"Without {group_column}, so each its own group"
+            "ungrouped",
+            sorted(groups.keys() - found.keys()),
+            f"Without {options.group_column}, so each is its own group",
         )
         groups |= found
     kept = pipeline.drop_copies({p.stem: p.photo for p in pairs}, digests["photo"], findings)
     groups = {stem: group for stem, group in groups.items() if stem in kept}
-    test: Any = test_photos
-    if isinstance(test_photos, Path):
-        listed = tables.as_text(test_photos.read_bytes(), test_photos.name).splitlines()
-        testing = named_groups(groups, listed, test_photos.name)
-        test = sorted(stem for stem, group in groups.items() if group in testing)
-    options = {
-        "size": size, "stride": stride, "coverage": list(coverage), "test": test, "seed": seed,
-        "skip_broken": skip_broken,
-    }  # fmt: skip
+    recorded = options.recorded()
+    if isinstance(options.test, Path):
+        listed = tables.as_text(options.test.read_bytes(), options.test.name).splitlines()
+        testing = named_groups(groups, listed, options.test.name)
+        recorded["test"] = sorted(stem for stem, group in groups.items() if group in testing)
     hashes = {f"{role}s": sources.hash_of_all(some) for role, some in digests.items() if some}
-    recipe = Recipe("patches", options, {**hashes, "groups": sha256_json(groups), **(made_from or {})}, licence)
+    made_from = {**hashes, "groups": sha256_json(groups), **options.made_from}
+    recipe = Recipe("patches", recorded, made_from, options.licence)
     there = [pipeline.already_there(workspace, name, recipe) for name in names]
     done = [one for one in there if one]
     # One pass makes both, so one that is there and says that the other is empty is all there is to have.
     if len(done) == 2 or (done and done[0].images.manifest["counts"]["other_set_is_empty"]):
         return done
     left = {p.stem: p for p in pairs if p.stem in kept}
-    if skip_broken:
-        left = pipeline.without_broken(left, lambda pair: read_photo(pair, size, stride, coverage), findings, threads)
-    if not isinstance(test_photos, Path):
-        testing = groups_for_testing([groups[stem] for stem in left], test_photos, seed, "photos")
+    if options.skip_broken:
+        left = pipeline.without_broken(left, lambda pair: read_photo(pair, options), findings, threads)
+    if not isinstance(options.test, Path):
+        testing = groups_for_testing([groups[stem] for stem in left], options.test, seed, "photos")
     pairs = [
         replace(pair, group=groups[stem], split="test" if groups[stem] in testing else "train")
         for stem, pair in left.items()
     ]
-    made = _build(workspace, names, pairs, recipe, findings, threads)
+    made = _build(workspace, pairs, recipe, options, findings)
     notes = findings.notes()
     return [Prepared(pipeline.load(workspace, name), True, notes if name == made[-1] else ()) for name in made]
 
 
-def _places(places: Path | Sequence[Path] | None) -> list[Path]:
-    return [places] if isinstance(places, Path) else list(places or ())
-
-
-def _match(
-    photos: list[Path],
-    lesions: list[Path],
-    skins: list[Path],
-    truths: list[Path],
-    workspace: Workspace,
-    findings: Findings,
-) -> list[Pair]:
+def _match(options: PatchOptions, workspace: Workspace, findings: Findings) -> list[Pair]:
     """Each photo with its masks, by stem; those without are noted. Raises ImageSetError when none has all of its."""
-    roles: list[tuple[matching.Role, list[Path]]] = [("lesion", lesions), ("skin", skins), ("truth", truths)]
+    roles: list[tuple[matching.Role, Sequence[Path]]] = [
+        ("lesion", options.lesion_masks), ("skin", options.skin_masks), ("truth", options.truth)
+    ]  # fmt: skip
     places = {role: where for role, where in roles if where or role == "lesion"}
     masks = {role: sources.find_photos(where, workspace) for role, where in places.items()}
-    found = matching.by_stem(sources.find_photos(photos, workspace))
+    found = matching.by_stem(sources.find_photos(options.photos, workspace))
     of_photo = matching.without_masks(found, [mask for some in masks.values() for mask in some])
     matched = {role: matching.match_masks(of_photo, some, role) for role, some in masks.items()}
     used = {file.spot for some in (of_photo, *matched.values()) for file in some.values()}
@@ -164,8 +143,8 @@ def _match(
     complete = [stem for stem in sorted(of_photo) if all(stem in partners for partners in matched.values())]
     if not complete:
         raise ImageSetError(
-            f"None of the {len(of_photo)} photos in {photos[0]} has all its masks: a mask has its photo's name, with "
-            "or without an ending like _segmentation or _mask."
+            f"None of the {len(of_photo)} photos in {options.photos[0]} has all its masks: a mask has its photo's "
+            "name, with or without an ending like _segmentation or _mask."
         )
     return [
         Pair(
@@ -180,13 +159,13 @@ def _match(
 # ------------------------------------------------------------------------------------------------ one photo
 
 
-def read_photo(pair: Pair, size: int, stride: int, coverage: tuple[float, float]) -> Cuttable:
+def read_photo(pair: Pair, options: PatchOptions) -> Cuttable:
     """Decode a photo and its masks and find its windows. Raises ImageSetError naming the file that does not fit."""
     photo = pair.photo.decoded(pixels.decode_photo)
-    if min(photo.shape[:2]) < size:
+    if min(photo.shape[:2]) < options.size:
         raise ImageSetError(
-            f"{pair.photo.name} is {photo.shape[1]}x{photo.shape[0]}, smaller than a window of {size}: choose a "
-            "smaller --size, or leave it out."
+            f"{pair.photo.name} is {photo.shape[1]}x{photo.shape[0]}, smaller than a window of {options.size}: choose "
+            "a smaller --size, or leave it out."
         )
     lesion = _mask(pair.lesion, pair.photo, photo)
     removed: Mapping[str, int] = {}
@@ -194,7 +173,7 @@ def read_photo(pair: Pair, size: int, stride: int, coverage: tuple[float, float]
         skin = _mask(pair.skin, pair.photo, photo)
     else:
         skin, removed = background.skin_of(photo, lesion)
-    windows = find_windows(skin, lesion, size, stride, coverage)
+    windows = find_windows(skin, lesion, options.size, options.stride, options.coverage)
     truth = None
     if pair.truth:
         truth = pair.truth.decoded(pixels.decode_photo)
@@ -216,14 +195,10 @@ def _same_size(file: SourceFile, array: NDArray[Any], photo_file: SourceFile, ph
         )
 
 
-def _stream(pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: int) -> Iterator[Cuttable]:
+def _stream(pairs: Sequence[Pair], options: PatchOptions, findings: Findings) -> Iterator[Cuttable]:
     """Each photo in turn, without duplicates."""
-    options = recipe.options
-
-    def work(pair: Pair) -> Cuttable:
-        return read_photo(pair, options["size"], options["stride"], tuple(options["coverage"]))
-
-    for result in progress(sources.in_order(work, pairs, threads), title="patches", unit="photos", total=len(pairs)):
+    read = sources.in_order(lambda pair: read_photo(pair, options), pairs, options.threads)
+    for result in progress(read, title="patches", unit="photos", total=len(pairs)):
         if not findings.lookalikes.is_duplicate(result.pair.photo.name, result.pair.split, result.found):
             yield result
 
@@ -232,47 +207,44 @@ def _stream(pairs: Sequence[Pair], recipe: Recipe, findings: Findings, threads: 
 
 
 def _build(
-    workspace: Workspace, names: tuple[str, str], pairs: Sequence[Pair], recipe: Recipe, findings: Findings,
-    threads: int,
-) -> list[str]:  # fmt: skip
+    workspace: Workspace, pairs: Sequence[Pair], recipe: Recipe, options: PatchOptions, findings: Findings
+) -> list[str]:
     """Write both image sets and return the names of those that have images."""
-    size = recipe.options["size"]
+    names, size = options.names, options.size
     has_truth = pairs[0].truth is not None
     healthy_folder, eczema_folder = (workspace.new("images", name) for name in names)
     counts: Counter[str] = Counter()
     barren: list[str] = []
-    with contextlib.suppress(_EmptyError), atomic_folder(healthy_folder) as a:
-        with contextlib.suppress(_EmptyError), atomic_folder(eczema_folder) as b:
-            with (
-                ImageSetWriter(a, size, size) as healthy,
-                ImageSetWriter(b, size, size, masks=True, truth=has_truth) as eczema,
-            ):
-                for photo in _stream(pairs, recipe, findings, threads):
-                    _cut(photo, size, healthy, eczema, names)
-                    _count(photo, counts)
-                    if not len(photo.windows.healthy) + len(photo.windows.eczema):
-                        barren.append(photo.pair.photo.name)
-            if not healthy.count + eczema.count:
-                raise ImageSetError(_no_window(counts, size))
-            findings.note("no_window", barren, "Without any window that is skin alone and fits either set")
-            made = [name for name, writer in zip(names, (healthy, eczema), strict=True) if writer.count]
-            for name in set(names) - set(made):
-                there = name in workspace.names("images")
-                older = f" The '{name}' that is there is of an earlier run." if there else ""
-                findings.sentences.append(f"No window fits '{name}', so that image set was not made.{older}")
-            tallies = {**dict(sorted(counts.items())), "other_set_is_empty": len(made) < 2}
-            with ThreadPoolExecutor(2) as pool:
-                finished = [
-                    pool.submit(pipeline.finish, writer, name, recipe, tallies, findings)
-                    for name, writer in zip(names, (healthy, eczema), strict=True)
-                    if writer.count
-                ]
-            for one in finished:
-                one.result()
-            if not eczema.count:
-                raise _EmptyError
-        if not healthy.count:
-            raise _EmptyError
+    with atomic_folder(healthy_folder) as a, atomic_folder(eczema_folder) as b:
+        with (
+            ImageSetWriter(a, size, size) as healthy,
+            ImageSetWriter(b, size, size, masks=True, truth=has_truth) as eczema,
+        ):
+            for photo in _stream(pairs, options, findings):
+                _cut(photo, size, healthy, eczema, names)
+                _count(photo, counts)
+                if not len(photo.windows.healthy) + len(photo.windows.eczema):
+                    barren.append(photo.pair.photo.name)
+        if not healthy.count + eczema.count:
+            raise ImageSetError(_no_window(counts, size))
+        findings.note("no_window", barren, "Without a window that fits either set")
+        made = [name for name, writer in zip(names, (healthy, eczema), strict=True) if writer.count]
+        for name in set(names) - set(made):
+            there = name in workspace.names("images")
+            older = f" The '{name}' that is there is of an earlier run." if there else ""
+            findings.sentences.append(f"No window fits '{name}', so that image set was not made.{older}")
+        tallies = {**dict(sorted(counts.items())), "other_set_is_empty": len(made) < 2}
+        with ThreadPoolExecutor(2) as pool:
+            finished = [
+                pool.submit(pipeline.finish, writer, name, recipe, tallies, findings)
+                for name, writer in zip(names, (healthy, eczema), strict=True)
+                if writer.count
+            ]
+        for one in finished:
+            one.result()
+        for writer in (healthy, eczema):
+            if not writer.count:
+                shutil.rmtree(writer.folder)  # so that nothing takes the place of an earlier set
     return made
 
 
@@ -316,7 +288,7 @@ def _count(one: Cuttable, counts: Counter[str]) -> None:
 
 def _no_window(counts: Counter[str], size: int) -> str:
     return (
-        f"Not one window of {size}x{size} is skin alone and fits the coverage, in {counts['photos']} photos: "
+        f"No {size}x{size} window lies entirely on skin with the requested coverage, in {counts['photos']} photos: "
         f"{counts['windows_off_skin']:,} reach beyond the skin, {counts['windows_too_little']:,} show too little "
         f"lesion, {counts['windows_too_much']:,} too much. "
         "Choose a smaller --size, another --coverage, or check the masks."

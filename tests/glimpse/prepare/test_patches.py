@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import tracemalloc
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,16 +16,23 @@ from PIL import Image
 
 from glimpse.imageset import ImageSet, ImageSetError
 from glimpse.prepare import pixels
-from glimpse.prepare.patches import prepare_patches
+from glimpse.prepare.patches import PatchOptions, prepare_patches
+from glimpse.prepare.pipeline import Prepared
 from glimpse.workspace import Workspace
 from tests.glimpse.prepare.photos import disc, lay_down, save, skin_photo
 
 SMALL = {"size": 16, "stride": 8}
 
 
+def prepare(workspace: Workspace, photos: Path, lesions: Path, *others: Path, **options: Any) -> list[Prepared]:
+    """`others` are the folders of skin masks and of truth."""
+    more: dict[str, Sequence[Path]] = {key: [at] for key, at in zip(("skin_masks", "truth"), others, strict=False)}
+    return prepare_patches(workspace, PatchOptions(photos=[photos], lesion_masks=[lesions], **more, **options))
+
+
 def test_each_patch_is_what_its_row_says(tmp_path: Path, workspace: Workspace) -> None:
     photos, masks = lay_down(tmp_path)
-    healthy, eczema = (p.images for p in prepare_patches(workspace, photos, masks, **SMALL))
+    healthy, eczema = (p.images for p in prepare(workspace, photos, masks, **SMALL))
     assert (healthy.name, eczema.name) == ("healthy", "eczema")
     assert healthy.masks is None
     assert eczema.masks is not None
@@ -51,7 +60,7 @@ def test_windows_reach_nowhere_beyond_the_skin_mask(tmp_path: Path, workspace: W
         skin = np.zeros((48, 64), bool)
         skin[4:40, 10:60] = True
         save(tmp_path / "skin" / f"P{i}_hand.png", skin)
-    for prepared in prepare_patches(workspace, photos, masks, tmp_path / "skin", **SMALL):
+    for prepared in prepare(workspace, photos, masks, tmp_path / "skin", **SMALL):
         index = prepared.images.index
         assert index["x"].between(10, 60 - 16).all()
         assert index["y"].between(4, 40 - 16).all()
@@ -63,7 +72,7 @@ def test_without_skin_masks_the_backdrop_is_left_out_and_counted(tmp_path: Path,
         photo = skin_photo(i)
         photo[:, 48:] = (25, 150, 60)
         save(photos / f"P{i}.png", photo)
-    healthy, _ = (p.images for p in prepare_patches(workspace, photos, masks, **SMALL))
+    healthy, _ = (p.images for p in prepare(workspace, photos, masks, **SMALL))
     assert (healthy.index["x"] <= 48 - 16).all()
     assert healthy.manifest["counts"]["pixels_saturated_green"] == 6 * 48 * 16
     assert healthy.manifest["counts"]["windows_off_skin"] == 6 * 5 * 2
@@ -76,7 +85,7 @@ def test_the_clean_twin_of_each_eczema_patch_is_kept(tmp_path: Path, workspace: 
         ill = skin_photo(i)
         ill[disc(y=16 + i, x=20 + 3 * i)] = (200, 60, 60)
         save(photos / f"P{i}.png", ill)
-    healthy, eczema = (p.images for p in prepare_patches(workspace, photos, masks, truth=tmp_path / "clean", **SMALL))
+    healthy, eczema = (p.images for p in prepare(workspace, photos, masks, truth=[tmp_path / "clean"], **SMALL))
     assert healthy.truth is None
     assert eczema.truth is not None
     assert eczema.masks is not None
@@ -89,7 +98,7 @@ def test_test_photos_are_a_count_a_share_or_a_list(tmp_path: Path, workspace: Wo
     photos, masks = lay_down(tmp_path)
     (tmp_path / "held-out.txt").write_bytes("\ufeffP1\r\nP4.png\r\n".encode())
     for test_photos, expected in ((1, 1), (0.5, 3), (0.4, 2), (tmp_path / "held-out.txt", 2)):
-        healthy = prepare_patches(workspace, photos, masks, test_photos=test_photos, **SMALL)[0].images
+        healthy = prepare(workspace, photos, masks, test=test_photos, **SMALL)[0].images
         testing = set(healthy.index.query("split == 'test'")["group"])
         assert len(testing) == expected
     assert testing == {"P1", "P4"}
@@ -105,7 +114,7 @@ def test_no_group_is_on_both_sides(
     table = folder / "metadata.csv"
     table.write_text("image_id,lesion_id\n" + "".join(f"P{i},{lesion}\n" for i, lesion in enumerate(lesions)))
     with contextlib.suppress(ImageSetError):  # where all photos show one lesion there is no split
-        prepare_patches(Workspace.at(folder), photos, masks, test_photos=share, metadata=table, seed=seed, **SMALL)
+        prepare(Workspace.at(folder), photos, masks, test=share, metadata=table, seed=seed, **SMALL)
     loaded = [ImageSet.load(made) for made in (folder / "images").glob("[a-z]*")]
     assert loaded or len(set(lesions)) == 1
     sides = {(row.group, row.split) for images in loaded for row in images.index.itertuples()}
@@ -116,7 +125,7 @@ def test_what_has_no_partner_is_listed(tmp_path: Path, workspace: Workspace) -> 
     photos, masks = lay_down(tmp_path)
     (masks / "P2_segmentation.png").unlink()
     save(masks / "Q9_segmentation.png", disc())
-    healthy, eczema = prepare_patches(workspace, photos, masks, **SMALL)
+    healthy, eczema = prepare(workspace, photos, masks, **SMALL)
     assert healthy.images.manifest["left_out"]["without_lesion"] == ["P2.png"]
     assert healthy.images.manifest["left_out"]["lesion_without_photo"] == ["Q9_segmentation.png"]
     assert [note.split(":")[1].split(".png")[0].strip() for note in eczema.notes[:2]] == ["Q9_segmentation", "P2"]
@@ -129,7 +138,7 @@ def test_whatever_lies_in_one_folder_is_used_by_its_word_or_listed(tmp_path: Pat
         save(tmp_path / "all" / f"I{i}_skin.png", np.ones((48, 64), bool))
     save(tmp_path / "all" / "I0_mask.png", disc())
     folder = tmp_path / "all"
-    healthy, eczema = (p.images for p in prepare_patches(workspace, folder, folder, folder, **SMALL))
+    healthy, eczema = (p.images for p in prepare(workspace, folder, folder, folder, **SMALL))
     assert set(healthy.index["source"]) == {f"I{i}.png" for i in range(4)}
     assert eczema.manifest["left_out"]["lesion_without_photo"] == ["I0_mask.png"]
     assert "without_skin" not in eczema.manifest["left_out"]
@@ -140,7 +149,7 @@ def test_a_photo_called_like_the_mask_of_another_is_cut_with_its_own(tmp_path: P
         for j, name in enumerate((f"pat{i}", f"pat{i}_lesion")):
             save(tmp_path / "photos" / f"{name}.jpg", skin_photo(2 * i + j))
             save(tmp_path / "masks" / f"{name}.png", disc(x=24 + 16 * j))
-    _, eczema = (p.images for p in prepare_patches(workspace, tmp_path / "photos", tmp_path / "masks", **SMALL))
+    _, eczema = (p.images for p in prepare(workspace, tmp_path / "photos", tmp_path / "masks", **SMALL))
     assert eczema.index["group"].nunique() == 8
     assert eczema.masks is not None
     for i, row in enumerate(eczema.index.itertuples()):
@@ -151,7 +160,7 @@ def test_a_photo_called_like_the_mask_of_another_is_cut_with_its_own(tmp_path: P
 def test_a_single_photo_without_a_window_is_only_listed(tmp_path: Path, workspace: Workspace) -> None:
     photos, masks = lay_down(tmp_path)
     save(masks / "P3_segmentation.png", np.ones((48, 64), bool))
-    healthy, _ = prepare_patches(workspace, photos, masks, **SMALL)
+    healthy, _ = prepare(workspace, photos, masks, **SMALL)
     assert healthy.images.manifest["left_out"]["no_window"] == ["P3.png"]
 
 
@@ -159,17 +168,17 @@ def test_where_no_window_fits_one_set_the_other_is_made_alone(tmp_path: Path, wo
     photos, masks = lay_down(tmp_path)
     for i in range(6):
         save(masks / f"P{i}_segmentation.png", np.zeros((48, 64), bool))
-    (healthy,) = prepare_patches(workspace, photos, masks, **SMALL)
+    (healthy,) = prepare(workspace, photos, masks, **SMALL)
     assert "No window fits 'eczema'" in " ".join(healthy.notes)
     assert workspace.names("images") == ["healthy"]
-    (again,) = prepare_patches(workspace, photos, masks, **SMALL)
+    (again,) = prepare(workspace, photos, masks, **SMALL)
     assert not again.made
 
 
 def test_where_a_set_of_an_earlier_run_stays_it_is_said(tmp_path: Path, workspace: Workspace) -> None:
     photos, masks = lay_down(tmp_path)
-    prepare_patches(workspace, photos, masks, **SMALL)
-    (healthy,) = prepare_patches(workspace, photos, masks, coverage=(0.999, 1.0), size=16, stride=16)
+    prepare(workspace, photos, masks, **SMALL)
+    (healthy,) = prepare(workspace, photos, masks, coverage=(0.999, 1.0), size=16, stride=16)
     assert "The 'eczema' that is there is of an earlier run" in " ".join(healthy.notes)
 
 
@@ -178,7 +187,7 @@ def test_an_exact_duplicate_never_reaches_the_split(tmp_path: Path, workspace: W
     (photos / "P1.png").write_bytes((photos / "P0.png").read_bytes())  # the same bytes
     save(photos / "P5.bmp", skin_photo(4))  # the same pixels in another file type
     (photos / "P5.png").unlink()
-    healthy, eczema = prepare_patches(workspace, photos, masks, **SMALL)
+    healthy, eczema = prepare(workspace, photos, masks, **SMALL)
     assert healthy.images.manifest["left_out"]["duplicates"] == [["P1.png", "P0.png"], ["P5.bmp", "P4.png"]]
     assert set(eczema.images.index["group"]) == {"P0", "P2", "P3", "P4"}
 
@@ -187,7 +196,7 @@ def test_the_same_bytes_come_out_whatever_the_threads(tmp_path: Path) -> None:
     photos, masks = lay_down(tmp_path)
     workspaces = [Workspace.at(tmp_path / f"with {threads}") for threads in (1, 4)]
     for threads, workspace in zip((1, 4), workspaces, strict=True):
-        prepare_patches(workspace, photos, masks, threads=threads, **SMALL)
+        prepare(workspace, photos, masks, threads=threads, **SMALL)
     for name in ("healthy", "eczema"):
         one, four = (workspace.existing("images", name) for workspace in workspaces)
         assert {p.name: p.read_bytes() for p in one.iterdir()} == {p.name: p.read_bytes() for p in four.iterdir()}
@@ -214,7 +223,7 @@ def test_the_hashes_are_those_of_what_was_written_whatever_was_left_out(
         exif = Image.Exif()
         exif[0x0112] = 6  # turn by 90 degrees clockwise to show
         Image.fromarray(np.ascontiguousarray(np.rot90(skin_photo(2)))).save(photos / "P2.png", exif=exif)
-    made = prepare_patches(workspace, photos, masks, skin, tmp_path / "clean", skip_broken=True, **SMALL)
+    made = prepare(workspace, photos, masks, skin, tmp_path / "clean", skip_broken=True, **SMALL)
     left = {"nothing": 6, "duplicate": 4, "sideways": 6}.get(spoil, 5)
     for images in (ImageSet.load(one.images.folder) for one in made):  # compares each file with its hash
         assert len(set(images.groups)) == left
@@ -225,15 +234,15 @@ def test_the_hashes_are_those_of_what_was_written_whatever_was_left_out(
 
 def test_doing_it_again_touches_nothing(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     photos, masks = lay_down(tmp_path)
-    made = prepare_patches(workspace, photos, masks, **SMALL)
+    made = prepare(workspace, photos, masks, **SMALL)
     monkeypatch.setattr(pixels, "decode_photo", None)  # no photo may be decoded
-    again = prepare_patches(workspace, photos, masks, **SMALL)
+    again = prepare(workspace, photos, masks, **SMALL)
     assert [(p.images.name, p.made) for p in made + again] == [
         ("healthy", True), ("eczema", True), ("healthy", False), ("eczema", False)
     ]  # fmt: skip
     monkeypatch.undo()
     (workspace.existing("images", "eczema") / "masks.npy").write_bytes(b"")  # a damaged set is made again
-    assert [p.made for p in prepare_patches(workspace, photos, masks, **SMALL)] == [True, True]
+    assert [p.made for p in prepare(workspace, photos, masks, **SMALL)] == [True, True]
 
 
 def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
@@ -244,7 +253,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
             save(tmp_path / f"{count}" / f"P{i}_mask.png", disc(192, 256, 90, 120, 30))
         place, workspace = tmp_path / f"{count}", Workspace.at(tmp_path / f"workspace {count}")
         tracemalloc.start()
-        prepared = prepare_patches(workspace, place, place, size=32, stride=8, threads=2)
+        prepared = prepare(workspace, place, place, size=32, stride=8, threads=2)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
         sizes.append(sum(p.images.images.nbytes for p in prepared))
@@ -260,10 +269,10 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
         ("broken", {}, r"P3\.png cannot be read .*--skip-broken"),
         ("broken mask", {}, r"masks.P3_segmentation\.png cannot be read"),
         ("", {"size": 49}, r"P0\.png is 64x48, smaller than a window of 49"),
-        ("", {"coverage": (0.999, 1.0), "size": 48, "test_photos": 2}, r"Not one window of 48x48 .* too little lesion"),
-        ("", {"test_photos": 0.01}, r"leave one side empty"),
-        ("", {"test_photos": 6}, r"leave one side empty"),
-        ("one side", {"test_photos": 1}, r"'eczema' would have no image on its test side"),
+        ("", {"coverage": (0.999, 1.0), "size": 48, "test": 2}, r"No 48x48 window .* too little lesion"),
+        ("", {"test": 0.01}, r"leave one side empty"),
+        ("", {"test": 6}, r"leave one side empty"),
+        ("one side", {"test": 1}, r"'eczema' would have no image on its test side"),
         ("", {"metadata": Path("nowhere.csv")}, r"nowhere\.csv does not exist: give a CSV file"),
         ("no partner", {}, r"None of the 6 photos in .* has all its masks"),
     ],
@@ -272,7 +281,7 @@ def test_what_cannot_be_done_is_said_and_what_was_there_stays(
     tmp_path: Path, workspace: Workspace, spoil: str, options: dict[str, object], sentence: str
 ) -> None:
     photos, masks = lay_down(tmp_path)
-    prepare_patches(workspace, photos, masks, **SMALL)
+    prepare(workspace, photos, masks, **SMALL)
     before = {p: p.read_bytes() for p in workspace.root.rglob("*") if p.is_file()}
     third = masks / "P3_segmentation.png"
     if spoil == "size":
@@ -292,7 +301,7 @@ def test_what_cannot_be_done_is_said_and_what_was_there_stays(
         save(masks / "Q1.png", disc())
     arguments = {**SMALL, "stride": 4, **options}
     with pytest.raises(ImageSetError, match=sentence):
-        prepare_patches(workspace, photos, masks, **arguments)  # type: ignore[arg-type]
+        prepare(workspace, photos, masks, **arguments)  # type: ignore[arg-type]
     assert {p: p.read_bytes() for p in workspace.root.rglob("*") if p.is_file()} == before
 
 
@@ -301,12 +310,12 @@ def test_the_split_counts_the_photos_that_can_be_read(tmp_path: Path, workspace:
     for name in ("P1", "P3", "P4"):
         (photos / f"{name}.png").write_bytes((photos / f"{name}.png").read_bytes()[:500])
     for seed in range(6):
-        index = prepare_patches(workspace, photos, masks, skip_broken=True, seed=seed, **SMALL)[0].images.index
+        index = prepare(workspace, photos, masks, skip_broken=True, seed=seed, **SMALL)[0].images.index
         assert index.groupby("split")["group"].nunique().to_dict() == {"test": 1, "train": 2}
     for name in ("P0", "P2", "P5"):
         (photos / f"{name}.png").write_bytes(name.encode())
     with pytest.raises(ImageSetError, match=r"None of the 6 photos can be read"):
-        prepare_patches(workspace, photos, masks, skip_broken=True, **SMALL)
+        prepare(workspace, photos, masks, skip_broken=True, **SMALL)
 
 
 @pytest.mark.parametrize("name", ["P3.png", "P3_segmentation.png"])
@@ -314,6 +323,6 @@ def test_broken_files_are_skipped_and_counted_on_request(tmp_path: Path, workspa
     photos, masks = lay_down(tmp_path)
     folder = masks if "seg" in name else photos
     (folder / name).write_bytes((folder / name).read_bytes()[:60])
-    healthy, eczema = prepare_patches(workspace, photos, masks, skip_broken=True, **SMALL)
+    healthy, eczema = prepare(workspace, photos, masks, skip_broken=True, **SMALL)
     assert "P3" not in set(healthy.images.index["group"])
     assert f"Skipped, because they cannot be read (1): {name}." in eczema.notes
