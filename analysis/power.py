@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.answers.form import Form, add_form_options
 from glimpse.command_line import Parser, program, run_command
 from glimpse.files import atomic_file
 from glimpse.workspace import Workspace
@@ -107,6 +108,7 @@ def build_parser() -> Parser:
         "workspace's; default: from published values)")  # fmt: skip
     add("--set", metavar="NAME", help="the pilot's stimulus set, if it has several")
     add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep these rows of the pilot; repeatable")
+    add_form_options(parser)
     add("--out", metavar="DIR", type=Path, help="write the table (power.csv) and the curve (power.svg, .png) to DIR")
     parser.add_seed("the simulations")
     parser.add_json()
@@ -198,7 +200,7 @@ def _truth(args: argparse.Namespace) -> tuple[Truth, str]:
         if answers is None:
             raise AnalysisError("--pilot: the workspace holds no answers yet; name a file, or leave --pilot out.")
     else:
-        answers = read_csv(Path(args.pilot), args.where)
+        answers = read_csv(Path(args.pilot), args.where, Form.of(args))
     frame = answers.trials
     sets = sorted(frame["set"].unique())
     if (len(sets) > 1) if args.set is None else (args.set not in sets):

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.answers.form import Form
+from analysis.answers.numbers import MISSING, read_numbers
+from analysis.answers.shared import share_real_images
+from analysis.answers.table import Table
+from analysis.answers.words import by_value, meanings, read_rating, read_words, split_doubts
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
 
-WORDS = ("real", "generated")
 NEEDED = ("participant", "image", "truth", "answer")
 MODES = ("fixed", "staircase", "unlimited")  # how exposures are chosen
 NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_ms")
@@ -42,10 +46,11 @@ class OnlySimulatedError(AnalysisError):
 class Responses:
     """Scored trials, and what was left out on the way to them.
 
-    `trials` has one row a trial and the columns participant, set, image, mode, flags, answered_at (text, "" for none),
+    `trials` has one row a trial and set (an answer to a real image that several sets share is a row of each, with one
+    number in `trial`) and the columns participant, set, image, mode, flags, answered_at (text, "" for none),
     truth and answer ("real" or "generated"), is_generated and said_generated (bool), position, exposure_ms_planned,
     exposure_ms_actual, dropped_frames, response_time_ms (numbers, NaN where unknown), focus_lost,
-    simulated, finished and failed_catch (bool; the last two tell of the participant).
+    rating (higher for generated), simulated, finished and failed_catch (bool; the last two tell of the participant).
     """
 
     trials: pd.DataFrame
@@ -55,6 +60,7 @@ class Responses:
     filters: tuple[str, ...] = ()
     unanswered: dict[str, int] = field(default_factory=dict)  # by set
     set_versions: dict[str, list[str]] = field(default_factory=dict)  # SHA-256 of the stimulus sets answered, by set
+    notes: tuple[str, ...] = ()  # sentences on how the rows were read
 
     @property
     def simulated(self) -> int:
@@ -63,33 +69,36 @@ class Responses:
 
 
 def tidy(
-    raw: pd.DataFrame, name: str, sha256: str, where: Sequence[str] = (), *, include_simulated: bool = False
+    table: Table, where: Sequence[str] = (), form: Form | None = None, *, include_simulated: bool = False
 ) -> Responses:
-    """Raises AnalysisError, naming column and line, for what is no table of answers; `name` says which table it is."""
-    raw = raw.rename(columns={c: str(c).strip().lower() for c in raw.columns})
+    """Raises AnalysisError, naming column and line, for a table that holds no answers."""
+    form, name = form or Form(), table.name
+    raw = table.frame.rename(columns={c: str(c).strip().lower() for c in table.frame.columns})
+    raw = raw.loc[:, ~raw.columns.duplicated()]
     if "image" not in raw and "stimulus" in raw:
         raw = raw.rename(columns={"stimulus": "image"})
-    missing = [c for c in NEEDED if c not in raw]
+    missing = [c for c in NEEDED if c not in raw and not (c == "answer" and form.rating)]
+    if raw.empty and not missing:
+        raise AnalysisError(f"{name} holds no answers, only column names: a row for each judgement is needed.")
     if missing:
         raise AnalysisError(
             f"{name} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)} (it has: "
-            f"{', '.join(map(str, raw.columns))}); needed are participant, image (or stimulus), truth and answer."
+            f"{', '.join(map(str, raw.columns))}); needed are participant, image (or stimulus), truth and answer. "
+            f"Name another column with --map {missing[0]}=COLUMN, or the program that wrote the file with --layout."
         )
-    raw = raw.loc[:, ~raw.columns.duplicated()].reset_index(drop=True)
-    if raw.empty:
-        raise AnalysisError(f"{name} holds no answers, only column names: a row for each judgement is needed.")
-    counts = {"rows": len(raw)}
+    counts = {"rows": table.rows, "blank_rows": table.blank}
     for condition in where:
         raw = raw[_matches(raw, condition, name)]
         if raw.empty:
-            raise AnalysisError(f"Not one row of {name} is left with --where {condition}.")
-    counts["filtered_out"] = counts["rows"] - len(raw)
+            raise AnalysisError(f"No row of {name} is left with --where {condition}.")
+    counts["filtered_out"] = len(table.frame) - len(raw)
 
-    trials = _columns(raw, name)
+    notes = list(table.notes)
+    trials = _columns(table.with_frame(raw), form, notes)
     people = trials["participant"]
     catch, simulated = _yes(raw, "catch"), trials["simulated"]
     if "catch_trials" in raw and "catch_correct" in raw:
-        trials["failed_catch"] = _numbers(raw["catch_correct"]) < _numbers(raw["catch_trials"])
+        trials["failed_catch"] = _count(raw, "catch_correct") < _count(raw, "catch_trials")
     else:
         failed = people[catch & trials["answer"].notna() & (trials["truth"] != trials["answer"])].unique()
         trials["failed_catch"] = people.isin(failed)
@@ -100,6 +109,7 @@ def tidy(
         "screened_out_participants": _text(raw, "state", "") == "screened-out",
         "catch_trials": catch,
         "replaced_trials": _yes(raw, "replaced"),
+        "unsure_answers": (trials["answer"] == "unsure") & (form.unsure == "out"),
         "missing_answers": trials["answer"].isna(),
     }
     keep = pd.Series(True, index=trials.index)
@@ -117,6 +127,12 @@ def tidy(
             )
         raise AnalysisError(f"{name} holds no answered trial that counts: see that the column answer is filled in.")
     trials = trials[keep].reset_index(drop=True)
+    doubts = int((trials["answer"] == "unsure").sum())
+    if doubts:
+        trials["answer"] = split_doubts(trials["answer"], trials["truth"], trials["participant"])
+        notes.append(f"{doubts} answers 'unsure' are counted as half right: every second one as 'real'.")
+    trials, shared = share_real_images(trials)
+    notes += [shared] if shared else []
 
     counts["names_of_two_images"] = _tell_apart(trials)
     trials["is_generated"] = (trials["truth"] == "generated").to_numpy(bool)
@@ -127,37 +143,52 @@ def tidy(
     counts["flagged_trials"] = int((trials["flags"] != "").sum())
     counts["unfinished_participants"] = int(trials.loc[~trials["finished"], "participant"].nunique())
     counts["repeated_judgements"] = int(trials.duplicated(["set", "participant", "image"]).sum())
-    counts["trials"] = len(trials)
+    counts["trials"] = int(trials["trial"].nunique())
     versions: dict[str, list[str]] = {}
     if "set_sha256" in raw:
         known = pd.DataFrame({"set": _text(raw, "set", "all"), "sha256": raw["set_sha256"].astype(str)})[
             keep.to_numpy()
         ]
         versions = {str(k): sorted(set(v)) for k, v in known.drop_duplicates().groupby("set")["sha256"]}
-    return Responses(trials, name, sha256, counts, tuple(where), unanswered, versions)
+    return Responses(trials, name, table.sha256, counts, tuple(where), unanswered, versions, tuple(notes))
 
 
 # ------------------------------------------------------------------------------------------------ columns
 
 
-def _columns(raw: pd.DataFrame, name: str) -> pd.DataFrame:
-    trials = pd.DataFrame({"truth": _words(raw, "truth", name), "answer": _words(raw, "answer", name)})
+def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
+    raw, words = table.frame, meanings(form.words)
+    trials = pd.DataFrame({"truth": read_words(table, "truth", words["truth"])})
+    trials["rating"] = np.nan
+    beside = form.rating is None or form.rating.partition(":")[0].strip().lower() != "answer"
+    answer = read_words(table, "answer", words["answer"]) if "answer" in raw and beside else None
+    if form.rating is not None:
+        trials["rating"], answer, said = read_rating(table, form.rating, answer)
+        notes.append(said)
+    trials["answer"] = answer
     trials["set"] = _text(raw, "set", "all")
+    if "source" in raw:
+        trials["source"] = _text(raw, "source", "")
     for column in ("participant", "image"):
         trials[column] = _text(raw, column, None)
     for column in ("truth", "participant", "image"):
-        if trials[column].isna().any():
-            raise AnalysisError(f"{name}, {_line(trials[column].isna())}: the column {column} is empty; fill it in.")
-    for column in NUMBERS:
-        trials[column] = _numbers(raw[column]) if column in raw else np.nan
-    if "response_time_s" in raw:
-        trials["response_time_ms"] = _numbers(raw["response_time_s"]) * 1000
+        gone = trials[column].isna().to_numpy(bool)
+        if gone.any():
+            raise AnalysisError(f"{table.place(raw.index[gone][0])}: the column {column} is empty; fill it in.")
+    for column in (*NUMBERS, "response_time_s"):
+        trials[column] = np.nan
+        if column in raw:
+            trials[column], unread = read_numbers(raw[column], column, table.place)
+            notes += [unread] if unread else []
+    seconds = trials.pop("response_time_s")
+    trials["response_time_ms"] = trials["response_time_ms"].fillna(seconds * 1000)
     trials["focus_lost"], trials["simulated"] = _yes(raw, "focus_lost"), _yes(raw, "simulated")
     trials["finished"] = _text(raw, "state", "finished") == "finished"
-    trials["answered_at"] = _text(raw, "answered_at", "")
+    answered_at = _text(raw, "answered_at", "")
+    trials["answered_at"] = answered_at.mask(answered_at.str.lower().isin(MISSING), "")
     mode = _text(raw, "mode", "fixed")
     trials["mode"] = mode.where(mode.isin(MODES), "fixed")  # a column of that name may mean something else
-    trials["flags"] = _by_value(raw["flags"], _flag_words).fillna("") if "flags" in raw else ""
+    trials["flags"] = by_value(raw["flags"], _flag_words).fillna("") if "flags" in raw else ""
     return trials
 
 
@@ -171,56 +202,26 @@ def _tell_apart(trials: pd.DataFrame) -> int:
     return len(twice)
 
 
-def _by_value(values: Any, change: Callable[[Any], Any]) -> Any:
-    """`change` of each value, computed once for each distinct one (10^6 rows have few); missing stays missing."""
-    codes, distinct = pd.factorize(values)
-    changed = np.array([*(change(v) for v in distinct), None], dtype=object)
-    return pd.Series(changed[codes], index=values.index, dtype=object)
-
-
 def _text(raw: pd.DataFrame, column: str, default: str | None) -> Any:
-    """The column without spaces around; `default` where it is missing or empty."""
+    """The column without spaces around; `default` where it is missing or empty. Names are names, NA and None too."""
     if column not in raw:
         return pd.Series(default, index=raw.index, dtype=object)
-    return _by_value(raw[column], lambda v: str(v).strip() or None).fillna(np.nan if default is None else default)
+    return by_value(raw[column], lambda v: str(v).strip() or None).fillna(np.nan if default is None else default)
 
 
-def _words(raw: pd.DataFrame, column: str, name: str) -> Any:
-    words = _by_value(raw[column], lambda v: str(v).strip().lower() or None)
-    wrong = words.notna() & ~words.isin(WORDS)
-    if wrong.any():
-        said = str(raw.loc[wrong, column].iloc[0])
-        raise AnalysisError(f"{name}, {_line(wrong)}: {column} says {said!r}; the only words are real and generated.")
-    return words
-
-
-def _line(wrong: Any) -> str:
-    """Where the first bad row stands, counted as an editor does: the header is line 1."""
-    return f"line {int(wrong.index[np.argmax(wrong.to_numpy(bool))]) + 2}"
+def _count(raw: pd.DataFrame, column: str) -> Any:
+    return pd.to_numeric(raw[column].astype(object), errors="coerce")
 
 
 def _yes(raw: pd.DataFrame, column: str) -> Any:
     if column not in raw:
         return pd.Series(False, index=raw.index)
-    return _by_value(raw[column], lambda v: str(v).strip().lower() in TRUE).fillna(False).astype(bool)
+    return by_value(raw[column], lambda v: str(v).strip().lower() in TRUE).fillna(False).astype(bool)
 
 
 def _flag_words(value: Any) -> str:
     """Flags as sorted words with a space between, from "a b", "a,b" or a JSON list; "" for none."""
     return " ".join(sorted(str(value).replace(",", " ").translate(str.maketrans("", "", "[]{}\"'")).split()))
-
-
-def _numbers(values: Any) -> Any:
-    """Numbers; a decimal comma is read as a point, and what is no finite number is NaN."""
-
-    def number(value: Any) -> float:
-        try:
-            parsed = float(str(value).strip().replace(",", "."))
-        except ValueError:
-            return float("nan")
-        return parsed if np.isfinite(parsed) else float("nan")
-
-    return _by_value(values, number).astype(float)
 
 
 def _matches(raw: pd.DataFrame, condition: str, name: str) -> Any:
@@ -235,7 +236,7 @@ def _matches(raw: pd.DataFrame, condition: str, name: str) -> Any:
         raise AnalysisError(
             f"--where {condition}: {name} has no column {column}; {did_you_mean(column, list(raw.columns))}"
         )
-    values = _by_value(raw[column], lambda v: str(v).strip().casefold())
+    values = by_value(raw[column], lambda v: str(v).strip().casefold())
     if value in ("true", "false"):  # databases without a boolean type say 1 and 0
         values = values.replace({"1": "true", "0": "false", "1.0": "true", "0.0": "false"})
     found = values == value

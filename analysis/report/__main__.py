@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from analysis import EXTRACTORS
+from analysis.answers.form import add_form_options
 from analysis.sections import SECTIONS
 from glimpse.command_line import Parser, program, run_command
 
@@ -23,9 +24,11 @@ def build_parser() -> Parser:
         "Write the report: what people could tell, how good the images are, and what both say together.",
     )
     add = parser.add_argument
-    add("--responses", metavar="FILE.csv", type=Path,
-        help="answers from any survey: columns participant,image,truth,answer and optionally set,response_time_s; "
-        "without --workspace or $GLIMPSE_WORKSPACE the report covers only these answers")  # fmt: skip
+    add("--responses", metavar="FILE", type=Path, nargs="+",
+        help="answers from any survey, as files, folders or patterns: columns participant,image,truth,answer and "
+        "optionally set,response_time_s; without --workspace or $GLIMPSE_WORKSPACE the report covers only these "
+        "answers")  # fmt: skip
+    add_form_options(parser)
     add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep these rows; repeatable")
     add("--out", metavar="DIR", type=Path, help="output folder (default: report/ in the workspace)")
     add("--positive", choices=("generated", "real"), default="generated", help="the positive class of F1")

@@ -16,6 +16,7 @@ from typing import Any
 
 from analysis import EXTRACTORS
 from analysis.answers import read as answers_of
+from analysis.answers.form import Form
 from analysis.answers.tidy import OnlySimulatedError, Responses
 from analysis.figures.style import lacking
 from analysis.report import page as pages
@@ -56,7 +57,8 @@ def write_report(args: argparse.Namespace) -> int:
     simulated, notes = args.include_simulated, list[str]()
     answers: Responses | None
     if args.responses is not None:
-        answers = answers_of.read_csv(args.responses, args.where, include_simulated=simulated)
+        answers = answers_of.read_csv(args.responses, args.where, Form.of(args), include_simulated=simulated)
+        notes += answers.notes
     else:
         answers = None
         try:

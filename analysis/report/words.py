@@ -30,6 +30,7 @@ PACKAGES = (
 FEW_IMAGES = 30  # of a class: below, the interval for new images is mostly the images'
 
 LEFT_OUT = {  # counts of omitted rows, in words
+    "blank_rows": ("blank row", "blank rows"),
     "filtered_out": ("row excluded by --where", "rows excluded by --where"),
     "simulated_participants": ("simulated participant", "simulated participants"),
     "excluded_participants": (
@@ -39,6 +40,7 @@ LEFT_OUT = {  # counts of omitted rows, in words
     "screened_out_participants": ("participant screened out", "participants screened out"),
     "catch_trials": ("attention trial", "attention trials"),
     "replaced_trials": ("trial replaced by a spare trial", "trials replaced by spare trials"),
+    "unsure_answers": ("answer 'unsure'", "answers 'unsure'"),
     "missing_answers": ("trial without an answer", "trials without an answer"),
     "negative_response_times": ("negative time to answer", "negative times to answer"),
 }
@@ -79,7 +81,8 @@ def _subtitle(context: Context, answers: Responses | None) -> str:
     if answers is None:
         return "No answers yet: this report covers the images alone."
     people, sets = answers.trials["participant"].nunique(), answers.trials["set"].nunique()
-    return f"{_count(people, 'participant')}, {_count(len(answers.trials), 'answer')}, {_count(sets, 'set')} of images."
+    told = _count(answers.counts["trials"], "answer")
+    return f"{_count(people, 'participant')}, {told}, {_count(sets, 'set')} of images."
 
 
 def _count(n: int, noun: str, plural: str | None = None) -> str:
@@ -123,6 +126,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
     ]
     if kept:
         said.append(f"Kept: {_listed(kept)}.")
+    said += [" ".join(answers.notes)] if answers.notes else []
     exposure = trials["exposure_ms_actual"].dropna()
     if len(exposure):
         planned = (trials["exposure_ms_actual"] - trials["exposure_ms_planned"]).dropna()
@@ -218,7 +222,9 @@ BIBTEX = """@software{{glimpse,
 
 def _provenance(context: Context, answers: Responses | None, options: Mapping[str, Any]) -> dict[str, Any]:
     given = {
-        key: " ".join(map(str, value)) if isinstance(value, list) else getattr(value, "name", str(value))
+        key: " ".join(getattr(v, "name", str(v)) for v in value)
+        if isinstance(value, list)
+        else getattr(value, "name", str(value))
         for key, value in options.items()
         if value is not False and value not in (None, []) and key not in ("workspace", "out")
     }

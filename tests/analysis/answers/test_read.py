@@ -143,7 +143,7 @@ def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
         ([HEADER, *ROWS], ["passed"], "write COLUMN=VALUE"),
         ([HEADER, *ROWS], ["pasticipant=a"], "did you mean 'participant'"),
         ([HEADER, *ROWS], ["participant=c"], "is one of: a, b"),
-        (["\0\0a,b"], [], "is no text"),
+        (["\0\0a,b"], [], "is not a text file"),
         ([HEADER, "a,i1,real,real,x,y", "a,i1,real,real,x,y,z"], [], "cannot be read as a table"),
         ([HEADER + ",simulated", "a,i1,real,real,1"], [], "--include-simulated"),
     ],

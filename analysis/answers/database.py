@@ -1,0 +1,131 @@
+"""The answers in the survey's database.
+
+It is read through its views `responses` and `participants` (made by the survey's migrations) and never written to; the
+survey's code is not needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.table import Table
+from analysis.answers.tidy import Responses, tidy
+from analysis.section import AnalysisError
+from glimpse.workspace import SURVEY_SCHEMA, Workspace
+
+VIEWS = ("responses", "participants")
+
+
+def read_database(
+    workspace: Workspace, where: Sequence[str] = (), *, include_simulated: bool = False
+) -> Responses | None:
+    """The views `responses` and `participants` of `$DATABASE_URL`, else of study.db; None where nobody has answered."""
+    if not os.environ.get("DATABASE_URL") and not (workspace.root / "study.db").is_file():
+        return None
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        raw, people = _read_views(workspace.database_url)
+    except (SQLAlchemyError, ImportError) as error:
+        reason = str(error.__cause__ or error).strip().splitlines()[0]
+        raise AnalysisError(
+            f"The answers cannot be read from the database ({reason}): check DATABASE_URL, and bring an older "
+            "database up to date with `study_app db upgrade`."
+        ) from None
+    if raw.empty:
+        return None
+    raw = with_people(raw, people)
+    name = "the database of DATABASE_URL" if os.environ.get("DATABASE_URL") else "study.db"
+    table = Table(raw, name, _hash(raw), rows=len(raw))
+    return tidy(table, where, include_simulated=include_simulated)
+
+
+def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both views as they stand at one moment, through a connection that cannot write."""
+    from sqlalchemy import URL, create_engine, inspect, make_url, text
+    from sqlalchemy.exc import OperationalError
+    from sqlalchemy.pool import NullPool
+
+    if url.startswith("sqlite:///"):
+        path = Path(make_url(url).database or "").resolve()
+        if not path.is_file():
+            raise AnalysisError(f"There is no database at {path}: check DATABASE_URL.")
+
+        def opened(**how: str) -> URL:
+            return URL.create("sqlite", database=f"file:{quote(str(path))}", query={**how, "uri": "true"})
+
+        urls: list[str | URL] = [opened(mode="ro")]
+        log = path.with_name(f"{path.name}-wal")
+        if not (log.is_file() and log.stat().st_size):
+            # A WAL database in a folder that may not be written opens only as immutable; that skips the log.
+            urls.append(opened(immutable="1"))
+    else:
+        for plain in ("postgres://", "postgresql://"):
+            if url.startswith(plain):
+                url = url.replace(plain, "postgresql+psycopg://", 1)
+        urls = [url]
+    for attempt in urls:
+        try:
+            engine = create_engine(attempt, poolclass=NullPool)
+            with engine.connect() as connection:
+                if engine.dialect.name == "postgresql":
+                    connection = connection.execution_options(
+                        isolation_level="REPEATABLE READ", postgresql_readonly=True
+                    )
+                # One transaction, so that the two views belong together.
+                if inspect(connection).has_table("alembic_version"):
+                    found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
+                    if found is not None and found > SURVEY_SCHEMA:
+                        raise AnalysisError(
+                            f"The survey's database has schema {found}, newer than this version of Glimpse reads (up "
+                            f"to {SURVEY_SCHEMA}): use the newer version, or another database."
+                        )
+                answers, people = (connection.execute(text(f"SELECT * FROM {view}")) for view in VIEWS)
+                return pd.DataFrame(answers.all(), columns=[*answers.keys()]), pd.DataFrame(
+                    people.all(), columns=[*people.keys()]
+                )
+        except OperationalError:
+            if attempt == urls[-1]:
+                raise
+    raise AssertionError("the last attempt returns or raises")
+
+
+def with_people(raw: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
+    """The answers with what is known of each participant beside, the questionnaire's answers as columns of their own.
+
+    A column that both tables have is the answers'.
+    """
+    if "participant" not in people or "participant" not in raw or people.empty:
+        return raw
+    people = people.drop_duplicates("participant").reset_index(drop=True)
+    if "questionnaire" in people:
+        asked = [_object(text) for text in people["questionnaire"]]
+        answered = pd.DataFrame(asked, index=people.index)
+        people = pd.concat([people, answered[[c for c in answered if c not in people]]], axis=1)
+    extra = [c for c in people.columns if c not in raw.columns]
+    people = people[["participant", *extra]].astype({"participant": str})
+    return raw.astype({"participant": str}).merge(people, on="participant", how="left")
+
+
+def _object(text: Any) -> dict[str, Any]:
+    try:
+        value = json.loads(text)
+    except (TypeError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _hash(frame: pd.DataFrame) -> str:
+    """One identity for the same rows, whatever their order."""
+    digest = hashlib.sha256(",".join(map(str, frame.columns)).encode())
+    digest.update(np.sort(pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy()).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,48 @@
+"""The form in which answers come: the options that say which column, word and file means what.
+
+Loaded by parsers, so it imports nothing heavy; `read` applies it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from glimpse.command_line import Parser
+
+LAYOUTS = ("jspsych", "psychopy", "qualtrics", "gorilla", "opensesame", "labjs", "wide")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How to read a file of answers; the default is our own columns and words."""
+
+    map: list[str] = field(default_factory=list)  # NAME=COLUMN
+    words: list[str] = field(default_factory=list)  # NAME=WORD,WORD
+    truth: Path | None = None  # a table image,truth
+    layout: str | None = None  # one of LAYOUTS
+    rating: str | None = None  # COLUMN[:LOW..HIGH]
+    unsure: str = "out"  # or "half"
+
+    @staticmethod
+    def of(args: argparse.Namespace) -> Form:
+        return Form(args.map, args.words, args.truth, args.layout, args.rating, args.unsure)
+
+
+def add_form_options(parser: Parser) -> None:
+    """The options that `Form.of` reads."""
+    add = parser.add_argument
+    add("--map", metavar="NAME=COLUMN", action="append", default=[],
+        help="take participant, image, truth, answer, set, source, ... from this column; repeatable")  # fmt: skip
+    add("--words", metavar="NAME=WORD,...", action="append", default=[],
+        help="words that mean real, generated or unsure: --words generated=fake,1; truth.real=1 applies to the truth "
+        "alone, answer.real=j to the answer; repeatable")  # fmt: skip
+    add("--truth", metavar="FILE.csv", type=Path, help="table of the images with their truth (and set or source)")
+    add("--layout", choices=LAYOUTS, help="the program whose export this is; wide: a row a participant, a column an "
+        "image, named by --truth")  # fmt: skip
+    add("--rating", metavar="COLUMN[:LOW..HIGH]",
+        help="a rating from LOW (surely real) to HIGH (surely generated; default: the range in the data) gives the "
+        "answer by its middle, which counts as unsure")  # fmt: skip
+    add("--unsure", choices=("out", "half"), default="out",
+        help="leave 'unsure' out, or count it as half right, half wrong")  # fmt: skip

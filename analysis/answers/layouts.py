@@ -1,0 +1,73 @@
+"""The exports of other programs: where each of our columns is in theirs, and which of their rows are no judgement.
+
+Names are in lower case, as the table's are; the first one that a table has is taken, and of several that a pattern
+matches the one with most values. Checked against the programs' documentation: jsPsych 7 and 8 (button, keyboard),
+PsychoPy 2023 to 2025 (trial-by-trial CSV, one file a participant), Qualtrics (CSV with three header rows), Gorilla Task
+Builder 1 and 2 (a row an event), OpenSesame 3 and 4, lab.js 20 and later.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from analysis.answers.numbers import MISSING
+
+PERSON = ("participant", "participant_id", "subject_id", "subject", "subject_nr", "prolific_pid", "pid", "workerid")
+PICTURE = ("image", "stimulus", "picture", "img", "image_file", "imagefile", "filename")
+TRUTH = ("truth", "ground_truth", "true_class")
+
+LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
+    "jspsych": {
+        "participant": (*PERSON, "run_id"), "image": PICTURE, "truth": TRUTH,
+        "answer": ("answer", "response", "button_pressed", "key_press"), "response_time_ms": ("rt",),
+        "position": ("trial_index",),
+    },
+    "psychopy": {
+        "participant": PERSON, "image": (*PICTURE, "stim", "stimfile"), "truth": TRUTH,
+        "answer": ("answer", "*.keys", "*.clicked_name", "*.response"),
+        "response_time_s": ("*.rt", "*.time"), "position": ("trials.thisn", "*.thisn"),
+    },
+    "qualtrics": {
+        "participant": ("participant", "prolific_pid", "responseid", "response id"), "image": PICTURE, "truth": TRUTH,
+        "answer": ("answer", "response"),
+    },
+    "gorilla": {
+        "participant": ("participant private id", "participant public id"),
+        "image": (*PICTURE, *(f"spreadsheet: {name}" for name in PICTURE)),
+        "truth": (*TRUTH, *(f"spreadsheet: {name}" for name in TRUTH)),
+        "answer": ("response",), "response_time_ms": ("reaction time",), "position": ("trial number",),
+    },
+    "opensesame": {
+        "participant": PERSON, "image": PICTURE, "truth": TRUTH, "answer": ("answer", "response"),
+        "response_time_ms": ("response_time",), "position": ("count_trial_sequence",),
+    },
+    "labjs": {
+        "participant": (*PERSON, "observation"), "image": PICTURE, "truth": TRUTH, "answer": ("answer", "response"),
+        "response_time_ms": ("duration",), "position": ("sender_id",),
+    },
+    "wide": {"participant": (*PERSON, "timestamp")},
+}  # fmt: skip
+
+
+def routine(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:
+    """The rows that may be judgements, and how many were dropped."""
+    keep = pd.Series(True, index=frame.index)
+
+    def values(column: str) -> pd.Series:
+        return frame[column].astype(str).str.strip().str.lower()
+
+    if layout == "gorilla":
+        if "event index" in frame:
+            keep &= values("event index") != "end of file"
+        if "zone type" in frame:
+            keep &= values("zone type").str.startswith("response")
+        elif "response type" in frame:
+            keep &= values("response type") == "response"
+    if layout == "qualtrics" and "status" in frame:
+        keep &= ~values("status").isin({"1", "8", "survey preview", "spam", "survey test"})
+    if layout == "jspsych" and "trial_type" in frame:
+        answered = [c for c in ("answer", "response", "button_pressed", "key_press") if c in frame]
+        silent = ~values("trial_type").str.contains("response|survey|slider|choice|button|keyboard")
+        if answered:
+            keep &= ~(silent & values(answered[0]).isin(MISSING))
+    return frame[keep], int((~keep).sum())

@@ -1,0 +1,180 @@
+"""From the columns of any survey to ours: --map, the layouts of other programs, and the truth from a second table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pandas as pd
+
+from analysis.answers.form import Form
+from analysis.answers.layouts import LAYOUTS, routine
+from analysis.answers.numbers import MISSING
+from analysis.answers.table import Table, read_tables
+from analysis.answers.words import by_value, meanings, plain
+from analysis.section import AnalysisError
+from glimpse.command_line import did_you_mean
+
+NAMES = (
+    "participant", "image", "truth", "answer", "set", "source", "response_time_ms", "response_time_s", "position",
+    "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "focus_lost", "answered_at", "catch", "flags",
+    "state",
+)  # fmt: skip
+FOLDERS = re.compile(r"[/\\]")
+
+
+def arranged(table: Table, form: Form) -> Table:
+    """The table with our column names; rows without an image, a truth and an answer are dropped and counted."""
+    frame = table.frame.rename(columns={c: str(c).strip().lower() for c in table.frame.columns})
+    frame = frame.loc[:, ~frame.columns.duplicated()]
+    truths = None
+    if form.truth is not None:
+        if not form.truth.is_file():
+            raise AnalysisError(f"--truth: there is no file {form.truth}: check the path.")
+        truths = read_tables([form.truth])
+        names = truths.frame.rename(columns={c: str(c).strip().lower() for c in truths.frame.columns})
+        truths = truths.with_frame(names)
+    chosen = _chosen(form.map)
+    for name, column in chosen.items():
+        if column not in frame and (truths is None or column not in truths.frame):
+            there = [*frame.columns, *(() if truths is None else truths.frame.columns)]
+            raise AnalysisError(
+                f"--map {name}={column}: {table.name} has no column {column}; {did_you_mean(column, there)}"
+            )
+    frame = _renamed(frame, chosen)
+    dropped = 0
+    if form.layout is not None:
+        frame, dropped = routine(frame, form.layout)
+        frame = _renamed(frame, _layout_columns(frame, form.layout, chosen))
+    if "participant" not in frame and "file" in frame and len(table.files) > 1:
+        frame = frame.rename(columns={"file": "participant"})  # one file a participant
+    if "image" not in frame and "stimulus" in frame:
+        frame = frame.rename(columns={"stimulus": "image"})
+    if "image" in frame and form.layout is not None:
+        frame["image"] = by_value(frame["image"], _image_name)
+    if truths is not None:
+        truths = truths.with_frame(_renamed(truths.frame, chosen))
+        frame = _with_truth(table.with_frame(frame), truths, form)
+    elif "truth" not in frame and "image" in frame:
+        frame = _truth_from_folders(frame, form)
+    given = [c for c in ("image", "truth", "answer") if c in frame]
+    if given and len(frame):
+        empty = pd.concat([frame[c].isna() for c in given], axis=1)
+        needed = [c for c in ("image", "truth") if c in given]
+        gone = empty[needed].any(axis=1) if form.layout and needed else empty.all(axis=1)
+        dropped += int(gone.sum()) if form.layout else 0
+        blank = 0 if form.layout else int(gone.sum())
+        table, frame = replace(table, blank=table.blank + blank), frame[~gone]
+    notes = list(table.notes)
+    if dropped:
+        notes.append(f"{dropped} rows that are no judgement of an image (instructions, fixation, ...) are left out.")
+    return replace(table, frame=frame, notes=notes)
+
+
+def _chosen(given: Sequence[str]) -> dict[str, str]:
+    chosen = {}
+    for option in given:
+        name, equals, column = (word.strip().lower() for word in option.partition("="))
+        if not equals or not column:
+            raise AnalysisError(f"--map {option}: write NAME=COLUMN, as in --map participant=subject_id.")
+        name = "image" if name == "stimulus" else name
+        if name not in NAMES:
+            raise AnalysisError(f"--map {option}: {name} is not a column of answers; {did_you_mean(name, NAMES)}")
+        chosen[name] = column
+    return chosen
+
+
+def _renamed(frame: pd.DataFrame, chosen: dict[str, str]) -> pd.DataFrame:
+    """A column that takes the name of another one replaces it; one column may serve for two names."""
+    taken = {name: frame[column] for name, column in chosen.items() if column in frame and name != column}
+    return frame.drop(columns=[name for name in taken if name in frame]).assign(**taken) if taken else frame
+
+
+def _layout_columns(frame: pd.DataFrame, layout: str, chosen: dict[str, str]) -> dict[str, str]:
+    """For each of our columns the first of the layout's that the table has; of several alike the fullest."""
+    found = {}
+    for name, patterns in LAYOUTS[layout].items():
+        if name in chosen or (name in frame and name not in patterns):
+            continue
+        for pattern in patterns:
+            matches = [c for c in frame.columns if fnmatchcase(c, pattern)]
+            if matches:
+                judged = frame[frame["image"].notna()] if "image" in frame else frame
+                found[name] = max(matches, key=lambda c: judged[c].notna().sum())
+                break
+    return found
+
+
+def _image_name(value: Any) -> str | None:
+    """The image of a stimulus: the source of an <img>; none of other HTML."""
+    text = str(value).strip()
+    source = re.search(r"""<img[^>]*\bsrc\s*=\s*["']?([^"'\s>]+)""", text, re.IGNORECASE)
+    if source:
+        return source[1]
+    return None if text.startswith("<") or text.lower() in MISSING else text
+
+
+def _with_truth(table: Table, truths: Table, form: Form) -> pd.DataFrame:
+    """The answers with what the table of images says of each, by image name, else by file name without folders."""
+    frame, images = table.frame, truths.frame
+    if "image" not in images and "stimulus" in images:
+        images = images.rename(columns={"stimulus": "image"})
+    lacking = [c for c in ("image", "truth") if c not in images]
+    if lacking:
+        raise AnalysisError(
+            f"--truth: {truths.name} lacks the column {lacking[0]} (it has: {', '.join(map(str, images.columns))}); "
+            f"name it with --map {lacking[0]}=COLUMN."
+        )
+    images = images[images["image"].notna()].astype({"image": str})
+    images["image"] = images["image"].str.strip()
+    doubled = images["image"].duplicated() & ~images.duplicated(["image", "truth"])
+    if doubled.any():
+        label = images.index[doubled][0]
+        raise AnalysisError(f"{truths.place(label)}: '{images.loc[label, 'image']}' has two truths; keep one.")
+    images = images.drop_duplicates("image").set_index("image")
+    if "image" not in frame:
+        frame = _long(frame, list(images.index), table.name, truths.name)
+    elif frame["image"].isna().all():
+        raise AnalysisError(f"{table.name}: the column image is empty; fill it in.")
+    short = {FOLDERS.split(name)[-1]: name for name in images.index}
+    known = set(images.index)
+
+    def match(value: Any) -> str | None:
+        name = str(value).strip()
+        return name if name in known else short.get(FOLDERS.split(name)[-1])
+
+    matched = by_value(frame["image"], match)
+    unknown = (matched.isna() & frame["image"].notna()).to_numpy(bool)
+    if unknown.any() and (form.layout is None or unknown.sum() == frame["image"].notna().sum()):
+        label = frame.index[unknown][0]
+        image = frame["image"][unknown].iloc[0]
+        raise AnalysisError(
+            f"{table.place(label)}: the image '{image}' is not in {truths.name} ({int(unknown.sum())} rows); add it."
+        )
+    extra = {c: by_value(matched, images[c].get) for c in images.columns if c == "truth" or c not in frame}
+    return frame.drop(columns=[c for c in extra if c in frame]).assign(image=matched, **extra)
+
+
+def _long(frame: pd.DataFrame, images: list[str], name: str, truths: str) -> pd.DataFrame:
+    """A row for each answer, from a row for each participant with a column for each image."""
+    by_name = {str(c).strip().lower(): c for c in frame.columns}
+    columns = {by_name[image.lower()]: image for image in images if image.lower() in by_name}
+    if not columns:
+        raise AnalysisError(f"{name} has neither a column image nor columns named after the images of {truths}.")
+    rest = frame.drop(columns=list(columns))
+    return pd.concat([rest.assign(image=image, answer=frame[column]) for column, image in columns.items()])
+
+
+def _truth_from_folders(frame: pd.DataFrame, form: Form) -> pd.DataFrame:
+    """The truth from the folder of each image, as in img/real/1.png, where the table does not say it."""
+    words = meanings(form.words)["truth"]
+
+    def truth(value: Any) -> str | None:
+        found = {words[plain(part)] for part in FOLDERS.split(str(value))[:-1] if plain(part) in words}
+        return found.pop() if len(found) == 1 else None
+
+    truths = by_value(frame["image"], truth)
+    return frame.assign(truth=truths) if truths.notna().any() else frame

@@ -1,0 +1,153 @@
+"""Numbers as people write them: the format is decided for a column as a whole, or the column is refused.
+
+'3,328' may be 3.328 or 3328. Values such as '1,25' or '1.234,5' in the same column decide; else what the column can
+hold does (a response time of 3 ms cannot be, one of 3 s can); else the column is refused with a line and a value.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.section import AnalysisError
+
+MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "undefined", "."})  # as values, never as names
+PLAUSIBLE = {  # medians that a column can have, in its unit; a column that is not here can have any
+    "response_time_s": (0.05, 100.0),
+    "response_time_ms": (20.0, 100_000.0),
+    "exposure_ms_planned": (5.0, 100_000.0),
+    "exposure_ms_actual": (5.0, 100_000.0),
+}
+WHOLE = ("position", "dropped_frames")  # columns of whole numbers, where a separator groups thousands
+SPACES = re.compile(r"[\s'’_]+")  # group thousands in French and Swiss numbers
+GROUPED = {",": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+"), ".": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")}
+DECIMAL_POINT = re.compile(r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+|\.\d+)$", re.MULTILINE)
+
+
+def read_numbers(values: pd.Series, column: str, place: Callable[[Any], str]) -> tuple[pd.Series, str]:
+    """The column as floats, NaN where it holds none, and a sentence on what could not be read ("" if all could).
+
+    `place` says where the row with an index label stands. Raises AnalysisError if the number format is ambiguous, or
+    the numbers cannot be in the column's unit.
+    """
+    codes, distinct = pd.factorize(values)
+    if pd.api.types.is_numeric_dtype(values.dtype) or all(isinstance(v, int | float) for v in distinct[:1000]):
+        found = pd.to_numeric(pd.Series(distinct), errors="coerce").to_numpy(float)
+        texts = [str(v) for v in distinct]
+    else:
+        texts = [str(v).strip() for v in distinct]
+
+        def first(text: str) -> str:
+            return place(values.index[int(np.argmax(codes == texts.index(text)))])
+
+        found = _parsed(texts, column, first)
+    found = np.where(np.isfinite(found), found, np.nan)
+    numbers = pd.Series(np.append(found, np.nan)[codes], index=values.index)
+    _check_unit(numbers, column, place)
+    bad = np.array([np.isnan(n) and t.lower() not in MISSING for n, t in zip(found, texts, strict=True)] + [False])
+    unread = bad[codes]
+    if not unread.any():
+        return numbers, ""
+    at = int(np.argmax(unread))
+    n = int(unread.sum())
+    return numbers, (
+        f"{n} value{'s' if n > 1 else ''} of {column} {'are' if n > 1 else 'is'} not a number and treated as missing, "
+        f"the first on {place(values.index[at])}: '{texts[codes[at]]}'."
+    )
+
+
+def _parsed(texts: list[str], column: str, first: Callable[[str], str]) -> Any:
+    everything = "\n".join(texts)
+    plain = "," not in everything and not SPACES.search(everything.replace("\n", ""))
+    if plain and ("." not in everything or DECIMAL_POINT.search(everything)):
+        return pd.to_numeric(pd.Series(texts, dtype=object), errors="coerce").to_numpy(float)
+    bare = [SPACES.sub("", text) for text in texts]
+    decimal = _decimal_marks(bare, texts, column, first)
+    return np.array([_number(text, decimal) for text in bare])
+
+
+def _number(text: str, decimal: set[str]) -> float:
+    for mark in ",.":
+        if mark not in decimal:
+            if mark in text and not GROUPED[mark].match(text):
+                return float("nan")
+            text = text.replace(mark, "")
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        return float("nan")
+
+
+def _decimal_marks(bare: list[str], texts: list[str], column: str, first: Callable[[str], str]) -> set[str]:
+    """Which of comma and point is a decimal mark in this column; the other groups thousands."""
+    role: dict[str, tuple[bool, str]] = {}  # of a mark: whether it is decimal, and the value that says so
+    unclear: dict[str, list[str]] = {",": [], ".": []}
+
+    def say(mark: str, is_decimal: bool, text: str) -> None:
+        if mark in role and role[mark][0] != is_decimal:
+            raise AnalysisError(
+                f"{first(text)}: '{text}' and '{role[mark][1]}' in the column {column} are in different number "
+                "formats; write all of its numbers alike."
+            )
+        role.setdefault(mark, (is_decimal, text))
+
+    for one, text in zip(bare, texts, strict=True):
+        if not re.fullmatch(r"[+-]?[\d.,]*\d[\d.,]*", one):
+            continue
+        marks = [mark for mark in ",." if mark in one]
+        if len(marks) == 2:
+            last = max(marks, key=one.rindex)
+            say(last, True, text)
+            say("," if last == "." else ".", False, text)
+        elif marks:
+            (mark,) = marks
+            if one.count(mark) > 1:
+                say(mark, False, text)
+            elif GROUPED[mark].fullmatch(one):
+                unclear[mark].append(text)
+            else:
+                say(mark, True, text)
+    for mark, values in unclear.items():
+        if values and mark not in role:
+            other = role.get("." if mark == "," else ",", (False, ""))
+            role[mark] = (_is_decimal(mark, values, column, first, other_is_decimal=other[0]), values[0])
+    return {mark for mark in ",." if role.get(mark, (True, ""))[0]}
+
+
+def _is_decimal(
+    mark: str, values: list[str], column: str, first: Callable[[str], str], *, other_is_decimal: bool
+) -> bool:
+    """Whether numbers such as 3,328 have decimals, by what the column can hold."""
+    low, high = PLAUSIBLE.get(column, (-np.inf, np.inf))
+    groups = float(np.median([abs(float(SPACES.sub("", v).replace(mark, ""))) for v in values]))
+    as_decimal = low <= groups / 1000 <= high and column not in WHOLE and not other_is_decimal
+    as_groups = low <= groups <= high
+    if as_decimal == as_groups:
+        text = values[0]
+        raise AnalysisError(
+            f"{first(text)}: '{text}' in the column {column} may be {text.replace(mark, '.')} or "
+            f"{text.replace(mark, '')}; write its numbers without groups of thousands and with a decimal point."
+        )
+    return as_decimal
+
+
+def _check_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) -> None:
+    """Milliseconds in a column of seconds, or the reverse, are refused: a factor of 1000 is no small error."""
+    if column not in PLAUSIBLE:
+        return
+    positive = numbers[numbers > 0]
+    if positive.empty:
+        return
+    (low, high), middle = PLAUSIBLE[column], float(positive.median())
+    unit, other = ("s", "ms") if column.endswith("_s") else ("ms", "s")
+    if (unit == "s" and middle > high) or (unit == "ms" and middle < low and column == "response_time_ms"):
+        name = column.removesuffix(f"_{unit}") + f"_{other}"
+        source = place(positive.index[0]).rpartition(", line")[0] or place(positive.index[0])
+        raise AnalysisError(
+            f"{source}: the median of {column} is {middle:.6g} {unit}, which looks like {other}: name the column "
+            f"{name}, or say --map {name}=COLUMN."
+        )

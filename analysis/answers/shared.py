@@ -1,0 +1,90 @@
+"""Real images that several sets share: a condition for each generator, with one pool of real images.
+
+Copies of one answer have one number in `trial`, so that an answer is counted once however many conditions it serves.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+SAME = ["participant", "image", "answer", "position", "response_time_ms", "exposure_ms_actual", "answered_at"]
+
+
+def share_real_images(trials: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """The trials with a `trial` number, the real ones repeated in each condition that they belong to; and a sentence.
+
+    A column `source` names the generator: each one of a set is a condition that has all real images of the set. Without
+    it, real images without a set belong to all, and so do those of sets without generated images if the other sets have
+    no real ones.
+    """
+    trials = trials.assign(trial=np.arange(len(trials)))
+    real = (trials["truth"] == "real").to_numpy(bool)
+    if "source" in trials:
+        trials, blocks = trials.drop(columns="source"), trials.pop("source")
+        found = [_by_source(trials[rows], blocks[rows], real[rows]) for rows in _groups(trials["set"])]
+        conditions = sum(n for _, n in found)
+        joined = pd.concat([frame for frame, _ in found], ignore_index=True)
+        return joined, _sentence(joined, conditions) if conditions > 1 else ""
+    classes = trials.groupby("set")["truth"].nunique()
+    only_real = set(trials["set"]) - set(trials.loc[~real, "set"])
+    only_generated = set(trials["set"]) - set(trials.loc[real, "set"])
+    pools = only_real if (classes == 1).all() and only_generated else only_real & {"all"}
+    others = sorted(set(trials["set"]) - pools)
+    if pools and len(others) and (len(others) > 1 or only_generated):
+        pool = trials[trials["set"].isin(pools)]
+        joined = _with_pool(trials[~trials["set"].isin(pools)], pool, others)
+        return joined, _sentence(joined, len(others))
+    return _copies(trials, real)
+
+
+def _groups(values: pd.Series) -> list[np.ndarray]:
+    return [(values == name).to_numpy(bool) for name in values.drop_duplicates()]
+
+
+def _by_source(trials: pd.DataFrame, source: pd.Series, real: np.ndarray) -> tuple[pd.DataFrame, int]:
+    """One set with a condition for each source of its generated images."""
+    name = trials["set"].iloc[0]
+    generators = sorted(set(source[~real]))
+    if not generators:
+        return trials, 1
+    label = {g: g if name == "all" and g else f"{name} {g}".strip() for g in generators}
+    generated = trials[~real].assign(set=source[~real].map(label))
+    return _with_pool(generated, trials[real], [label[g] for g in generators]), len(generators)
+
+
+def _with_pool(own: pd.DataFrame, pool: pd.DataFrame, conditions: list[str]) -> pd.DataFrame:
+    """The pool's answers in each condition in which their participant judged an image, or in all of them."""
+    seen = own.groupby("set")["participant"].unique()
+    anywhere = set(own["participant"])
+    frames = [own]
+    for name in conditions:
+        here = pool["participant"].isin(list(seen.get(name, []))) | ~pool["participant"].isin(anywhere)
+        frames.append(pool[here].assign(set=name))
+    return pd.concat(frames, ignore_index=True)
+
+
+def _sentence(trials: pd.DataFrame, conditions: int) -> str:
+    real = trials[trials["truth"] == "real"]
+    return (
+        f"{conditions} conditions share {real['image'].nunique()} real images: {real['trial'].nunique()} answers to "
+        "these are part of each condition that their participant judged, and are counted once."
+    )
+
+
+def _copies(trials: pd.DataFrame, real: np.ndarray) -> tuple[pd.DataFrame, str]:
+    """Answers to real images that a file repeats in several sets, alike in everything else, get one number."""
+    rows = trials[real]
+    pairs = rows.drop_duplicates(["set", "participant", "image"]).groupby(["participant", "image"], sort=False).ngroup()
+    if len(pairs) == pairs.nunique():  # no one judged a real image in two sets
+        return trials, ""
+    first = rows.groupby(SAME, sort=False, dropna=False)["trial"].transform("min")
+    within = rows.groupby([*SAME, "set"], sort=False, dropna=False).cumcount()
+    several = rows.groupby(["participant", "image"], sort=False)["set"].transform("nunique") > 1
+    alike = rows.groupby(SAME, sort=False, dropna=False)["set"].transform("nunique") > 1
+    if not (alike | ~several).all() or within.any():
+        return trials, ""
+    changed = trials["trial"].to_numpy().copy()
+    changed[real] = first
+    trials = trials.assign(trial=changed)
+    return trials, _sentence(trials, rows.loc[several, "set"].nunique())

@@ -1,0 +1,141 @@
+"""Words, ratings and doubts: from what people answered to 'real' or 'generated'."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.numbers import MISSING, read_numbers
+from analysis.answers.table import Table
+from analysis.section import AnalysisError
+
+KINDS = ("real", "generated", "unsure")
+AGREEMENT = 0.75  # of a rating with the answer beside it; below, the rating is about something else
+
+
+def meanings(given: Sequence[str]) -> dict[str, dict[str, str]]:
+    """For `truth` and for `answer`: what each word means. `given`: --words, as NAME=WORD,WORD."""
+    found = {column: {kind: kind for kind in KINDS} for column in ("truth", "answer")}
+    del found["truth"]["unsure"]
+    for option in given:
+        name, equals, words = option.partition("=")
+        column, dot, kind = name.strip().lower().rpartition(".")
+        if not equals or kind not in KINDS or (dot and column not in found) or (column == "truth" and kind == "unsure"):
+            raise AnalysisError(
+                f"--words {option}: write real=WORD,..., generated=WORD,... or unsure=WORD,... (with truth. or answer. "
+                "in front for one column), as in --words generated=fake,1."
+            )
+        for word in words.split(","):
+            for one in [column] if dot else ["truth", "answer"] if kind != "unsure" else ["answer"]:
+                before = found[one].setdefault(plain(word), kind)
+                if before != kind:
+                    raise AnalysisError(f"--words {option}: '{word.strip()}' already means {before}.")
+    return found
+
+
+def plain(value: Any) -> str:
+    """A word without case, spaces or wrapping: ' F', "['f']", '{"Q0":"F"}' and 'f' are one word; 1.0 is 1."""
+    text = str(value).strip()
+    if text[:1] in ("[", "{"):
+        try:
+            parsed = json.loads(text.replace("'", '"'))
+            parsed = list(parsed.values()) if isinstance(parsed, dict) else parsed
+            text = str(parsed[0]).strip() if len(parsed) == 1 else text
+        except (ValueError, TypeError):
+            pass
+    text = text.casefold()
+    return text[:-2] if re.fullmatch(r"-?\d+\.0", text) else text
+
+
+def by_value(values: Any, change: Callable[[Any], Any]) -> Any:
+    """`change` of each value, computed once for each distinct one (10^6 rows have few); missing stays missing."""
+    codes, distinct = pd.factorize(values)
+    changed = np.array([*(change(v) for v in distinct), None], dtype=object)
+    return pd.Series(changed[codes], index=values.index, dtype=object)
+
+
+def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
+    """The column in our words, missing where it is empty. Raises AnalysisError for a word without a meaning."""
+
+    def meaning(value: Any) -> str | None:
+        word = plain(value)
+        return words.get(word, None if word in MISSING else "?")
+
+    found = by_value(table.frame[column], meaning)
+    wrong = (found == "?").to_numpy(bool)
+    if wrong.any():
+        there = table.frame.loc[wrong, column].astype(str).str.strip()
+        others = list(dict.fromkeys(there))[:4]
+        raise AnalysisError(
+            f"{table.place(there.index[0])}: {column} says '{there.iloc[0]}'; the only words are "
+            f"{' and '.join(KINDS[:2])}. Say what others mean, as in --words real=WORD --words generated=WORD (here: "
+            f"{', '.join(others)}{', ...' if there.nunique() > 4 else ''})."
+        )
+    return found
+
+
+def read_rating(table: Table, option: str, answer: Any) -> tuple[Any, Any, str]:
+    """The ratings, higher for 'generated', the answers that they give by the middle of the scale, and a sentence.
+
+    `option`: COLUMN[:LOW..HIGH]; `answer`: the column of answers beside the ratings, None if there is none.
+    """
+    number = r"-?\d+(?:\.\d+)?"
+    parts = re.fullmatch(rf"(.+?)(?::({number})\.\.({number}))?", option.strip())
+    assert parts is not None
+    column = parts[1].lower()
+    if column not in table.frame:
+        raise AnalysisError(f"--rating {option}: {table.name} has no column {column}; write COLUMN or COLUMN:1..5.")
+    values, unread = read_numbers(table.frame[column], column, table.place)
+    levels = np.sort(values.dropna().unique())
+    if len(levels) == 0:
+        raise AnalysisError(f"--rating {option}: no value of the column {column} in {table.name} is a number.")
+    outside = 0
+    if parts[2] is None:
+        low, high = float(levels[0]), float(levels[-1])
+        gaps, stated = np.diff(levels), "the range in the data"
+        lopsided = low < 0 and not np.isclose(low, -high)
+        if lopsided or low == high or (len(levels) > 2 and gaps.max() > (high - low) / 2):
+            raise AnalysisError(
+                f"{table.name}: the ratings in {column} run from {low:g} to {high:g}, which may hold a code for no "
+                f"answer: state the scale, as in --rating {column}:1..{high:g}."
+            )
+    else:
+        low, high, stated = float(parts[2]), float(parts[3]), "as stated"
+        if low == high:
+            raise AnalysisError(f"--rating {option}: a scale needs two different ends.")
+        beyond = (values < min(low, high)) | (values > max(low, high))
+        outside, values = int(beyond.sum()), values.mask(beyond)
+    rating = values if low < high else low + high - values
+    middle = (low + high) / 2
+    said = np.select([rating > middle, rating < middle, rating == middle], ["generated", "real", "unsure"], "")
+    answers = pd.Series(said, index=values.index, dtype=object).replace("", None)
+    if answer is not None:
+        both = answers.isin(KINDS[:2]) & answer.isin(KINDS[:2])
+        agree = int((answers == answer)[both].sum())
+        if agree < AGREEMENT * both.sum():
+            raise AnalysisError(
+                f"{table.name}: the ratings in {column} agree with the column answer in {agree} of {int(both.sum())} "
+                "rows. If they say how sure people were rather than 'real' to 'generated', leave --rating out."
+            )
+    sentence = (
+        f"Ratings in {column} from {low:g} (real) to {high:g} (generated; {stated}) are answers by the middle, "
+        f"{middle:g}" + (f"; {outside} ratings off the scale are treated as missing" if outside else "") + "."
+    )
+    return rating, answers, " ".join(filter(None, [sentence, unread]))
+
+
+def split_doubts(answer: pd.Series, truth: pd.Series, participant: pd.Series) -> pd.Series:
+    """'unsure' as half right and half wrong: alternately 'real' and 'generated' within each class and participant."""
+    rows = answer == "unsure"
+    order = pd.DataFrame({"truth": truth[rows], "participant": participant[rows]}).reset_index(names="label")
+    order["at"] = np.flatnonzero(rows.to_numpy(bool))
+    order = order.sort_values(["truth", "participant", "at"], kind="stable")
+    turn = order.groupby("truth").cumcount().to_numpy() % 2
+    changed = answer.to_numpy(object).copy()
+    changed[order["at"]] = np.array(["real", "generated"], dtype=object)[turn]
+    return pd.Series(changed, index=answer.index)

@@ -1,0 +1,243 @@
+"""Answers as people have them: other columns, words, number formats, layouts and designs are read, or refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analysis.answers.form import Form
+from analysis.answers.read import read_csv
+from analysis.section import AnalysisError
+
+HEADER = "participant,image,truth,answer"
+ROWS = ["a,i1,real,real", "a,i2,generated,real", "b,i1,real,generated", "b,i2,generated,generated"]
+
+
+def written(folder: Path, lines: list[str], name: str = "answers.csv") -> Path:
+    path = folder / name
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def times(folder: Path, column: str, values: list[str]) -> list[float]:
+    lines = [f"participant;image;truth;answer;{column}", *(f"p;i{i};real;real;{v}" for i, v in enumerate(values))]
+    return [float(v) for v in read_csv(written(folder, lines)).trials["response_time_ms"]]
+
+
+def test_names_are_names(tmp_path: Path) -> None:
+    lines = [HEADER + ",set", "NA,None,real,real,None", "null,NaN,generated,real,NA", "007,1.0,real,real,"]
+    lines += ["NA,y,generated,real,None", "NA,z,real,real,NA", "NA,w,generated,real,"]
+    trials = read_csv(written(tmp_path, lines)).trials
+    assert trials["participant"].tolist() == ["NA", "null", "007", "NA", "NA", "NA"]
+    assert trials["image"].tolist() == ["None", "NaN", "1.0", "y", "z", "w"]
+    assert trials["set"].tolist() == ["None", "NA", "all"] * 2
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ("response_time_ms", ["3,328", "696"], [3328, 696]),
+        ("response_time_ms", ["3.328", "696"], [3328, 696]),
+        ("response_time_ms", ["1.234,5", "2.345"], [1234.5, 2345]),
+        ("response_time_ms", ["1'234", "2 345"], [1234, 2345]),
+        ("response_time_s", ["3,328", "2,284"], [3328, 2284]),
+        ("response_time_s", ["3.328", "2.284"], [3328, 2284]),
+        ("response_time_s", ["1,25", "3,328"], [1250, 3328]),
+    ],
+)
+def test_the_number_format_is_that_of_the_column(
+    tmp_path: Path, column: str, values: list[str], expected: list[float]
+) -> None:
+    assert times(tmp_path, column, values) == pytest.approx(expected)
+
+
+def test_an_ambiguous_number_is_refused_with_its_line_and_value(tmp_path: Path) -> None:
+    lines = [HEADER.replace(",", ";") + ";exposure_ms_actual", "a;i1;real;real;20,125"]
+    with pytest.raises(AnalysisError, match=r"answers.csv, line 2: '20,125' .* may be 20.125 or 20125"):
+        read_csv(written(tmp_path, lines))
+
+
+def test_milliseconds_in_a_column_of_seconds_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisError, match=r"response_time_s is 3064.1 s, which looks like ms"):
+        times(tmp_path, "response_time_s", ["3064.1"])
+
+
+def test_values_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
+    answers = read_csv(written(tmp_path, [HEADER + ",response_time_s", "a,i1,real,real,soon", "b,i1,real,real,2.5"]))
+    assert "1 value of response_time_s is not a number" in answers.notes[0]
+    assert "line 2: 'soon'" in answers.notes[0]
+
+
+def test_blank_rows_are_dropped_and_counted_and_lines_stay_right(tmp_path: Path) -> None:
+    answers = read_csv(written(tmp_path, ["sep=,", HEADER, ROWS[0], "", ",,,", *ROWS[1:], ",,,"]))
+    assert (len(answers.trials), answers.counts["blank_rows"]) == (4, 3)
+    with pytest.raises(AnalysisError, match="line 5: truth says 'x'"):
+        read_csv(written(tmp_path, ["sep=,", HEADER, ROWS[0], "", "a,i,x,real"]))
+
+
+def test_columns_and_words_of_another_survey_are_mapped(tmp_path: Path) -> None:
+    lines = ["subject_id,stim,kind,choice", "p,i1,0,human", "p,i2,1,J"]
+    form = Form(
+        map=["participant=subject_id", "image=stim", "truth=kind", "answer=choice"],
+        words=["real=0,human,F", "generated=1,fake,AI,J"],
+    )
+    trials = read_csv(written(tmp_path, lines), form=form).trials
+    assert trials[["participant", "image", "truth", "answer"]].to_numpy().tolist() == [
+        ["p", "i1", "real", "real"],
+        ["p", "i2", "generated", "generated"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("form", "sentence"),
+    [
+        (Form(map=["participant"]), "write NAME=COLUMN"),
+        (Form(map=["particpant=p"]), "did you mean 'participant'"),
+        (Form(map=["participant=nobody"]), "has no column nobody"),
+        (Form(words=["fake=1"]), "write real=WORD"),
+        (Form(words=["real=1", "generated=1"]), "'1' already means real"),
+        (Form(truth=Path("nowhere.csv")), "there is no file nowhere.csv"),
+        (Form(rating="sure"), "has no column sure"),
+    ],
+)
+def test_a_form_that_does_not_fit_is_refused(tmp_path: Path, form: Form, sentence: str) -> None:
+    with pytest.raises(AnalysisError, match=sentence):
+        read_csv(written(tmp_path, [HEADER, *ROWS]), form=form)
+
+
+def test_several_files_a_folder_and_a_pattern_are_one_table(tmp_path: Path) -> None:
+    one = written(tmp_path, [HEADER, *ROWS[:2]], "a.csv")
+    two = written(tmp_path, [HEADER, *ROWS[2:]], "b.csv")
+    for given in ([one, two], [tmp_path], [tmp_path / "*.csv"]):
+        assert len(read_csv(given).trials) == 4
+    written(tmp_path, [HEADER, *ROWS[:2]], "copy.csv")
+    answers = read_csv([tmp_path])
+    assert len(answers.trials) == 4, "a file with the same content is read once"
+    assert "copy.csv has the same content as a.csv" in answers.notes[0]
+    written(tmp_path, [HEADER, "c,i1,what,real"], "copy.csv")
+    with pytest.raises(AnalysisError, match=r"copy.csv, line 2: truth says 'what'"):
+        read_csv([tmp_path])
+
+
+def test_the_truth_comes_from_a_second_table(tmp_path: Path) -> None:
+    images = written(tmp_path, ["image,truth,set", "i1,real,x", "i2,generated,x"], "images.csv")
+    path = written(tmp_path, ["participant,image,answer", "a,pics/i1,real", "a,i2,generated"])
+    trials = read_csv(path, form=Form(truth=images)).trials
+    assert trials["truth"].tolist() == ["real", "generated"]
+    assert trials["set"].tolist() == ["x", "x"]
+    with pytest.raises(AnalysisError, match=r"answers.csv, line 2: the image 'i9' is not in images.csv"):
+        read_csv(written(tmp_path, ["participant,image,answer", "a,i9,real", "a,i2,real"]), form=Form(truth=images))
+
+
+def test_a_rating_gives_the_answer_by_its_middle(tmp_path: Path) -> None:
+    lines = ["participant,image,truth,likert", *(f"p,i{k},real,{k}" for k in range(1, 6)), "p,i9,real,-1"]
+    path = written(tmp_path, lines)
+    with pytest.raises(AnalysisError, match=r"state the scale, as in --rating likert:1..5"):
+        read_csv(path, form=Form(rating="likert"))
+    answers = read_csv(path, form=Form(rating="likert:1..5"))
+    assert answers.trials["answer"].tolist() == ["real", "real", "generated", "generated"]
+    assert answers.trials["rating"].tolist() == [1, 2, 4, 5]
+    assert (answers.counts["unsure_answers"], answers.counts["missing_answers"]) == (1, 1)
+    turned = read_csv(path, form=Form(rating="likert:5..1"))
+    assert turned.trials["rating"].tolist() == [5, 4, 2, 1]
+
+
+def test_unsure_is_left_out_or_half_right(tmp_path: Path) -> None:
+    path = written(tmp_path, [HEADER, *ROWS, *(f"c,u{i},{'real' if i % 2 else 'generated'},unsure" for i in range(8))])
+    out = read_csv(path)
+    assert (len(out.trials), out.counts["unsure_answers"]) == (4, 8)
+    half = read_csv(path, form=Form(unsure="half")).trials
+    doubts = half[half["participant"] == "c"]
+    assert (doubts["answer"] == doubts["truth"]).groupby(doubts["truth"]).sum().tolist() == [2, 2]
+
+
+# ------------------------------------------------------------------------------------------------ layouts
+
+
+def test_jspsych(tmp_path: Path) -> None:
+    lines = [
+        '"rt","stimulus","response","trial_type","trial_index","time_elapsed","subject_id"',
+        '"null","<p>Welcome</p>","null","html-button-response","0","900","s1"',
+        '"null","","null","preload","1","950","s1"',
+        '"812","img/real/1.png","0","image-button-response","2","2000","s1"',
+        '"640","<img src=""img/fake/2.png"">","1","html-button-response","3","3000","s1"',
+        '"null","img/fake/3.png","null","image-button-response","4","6000","s1"',
+    ]
+    form = Form(layout="jspsych", words=["real=0", "generated=1,fake"])
+    answers = read_csv(written(tmp_path, lines), form=form)
+    assert answers.trials[["participant", "truth", "answer", "response_time_ms"]].to_numpy().tolist() == [
+        ["s1", "real", "real", 812],
+        ["s1", "generated", "generated", 640],
+    ]
+    assert answers.counts["missing_answers"] == 1
+    assert "2 rows that are no judgement" in answers.notes[0]
+
+
+def test_psychopy_one_file_a_participant(tmp_path: Path) -> None:
+    header = "truth,image,trials.thisN,welcome.keys,key_resp.keys,key_resp.rt,participant,date"
+    for who in ("p1", "p2"):
+        lines = [header, f",,,space,,,{who},d", f"real,i1,0,,f,0.812,{who},d", f"generated,i2,1,,j,1.25,{who},d"]
+        written(tmp_path, lines, f"{who}_glance.csv")
+    form = Form(layout="psychopy", words=["real=f", "generated=j"])
+    trials = read_csv([tmp_path], form=form).trials
+    assert trials["participant"].tolist() == ["p1", "p1", "p2", "p2"]
+    assert trials["answer"].tolist() == ["real", "generated"] * 2
+    assert trials["response_time_ms"].tolist() == [812, 1250] * 2
+
+
+def test_qualtrics_with_a_column_for_each_image(tmp_path: Path) -> None:
+    lines = [
+        "Status,ResponseId,Q1,Q2",
+        'Response Type,Response ID,"Real, or not?","Real, or not?"',
+        '"{""ImportId"":""status""}","{""ImportId"":""_recordId""}","{""ImportId"":""QID1""}","{""ImportId"":""QID2""}"',
+        "Survey Preview,R_0,Real,Real",
+        "IP Address,R_1,Real,Generated",
+        "IP Address,R_2,Generated,",
+    ]
+    images = written(tmp_path, ["image,truth", "Q1,real", "Q2,generated"], "images.csv")
+    answers = read_csv(written(tmp_path, lines), form=Form(layout="qualtrics", truth=images))
+    assert sorted(map(tuple, answers.trials[["participant", "image", "answer"]].to_numpy())) == [
+        ("R_1", "Q1", "real"),
+        ("R_1", "Q2", "generated"),
+        ("R_2", "Q1", "generated"),
+    ]
+    assert answers.counts["missing_answers"] == 1
+
+
+def test_gorilla(tmp_path: Path) -> None:
+    lines = [
+        "Event Index,Participant Private ID,Trial Number,Zone Type,Reaction Time,Response,image,truth",
+        "1,77,1,fixation,500.0,,i1.png,real",
+        "2,77,1,response_button_text,812.5,Real,i1.png,real",
+        "3,77,2,response_button_text,700.5,Fake,i2.png,generated",
+        "END OF FILE,,,,,,,",
+    ]
+    answers = read_csv(written(tmp_path, lines), form=Form(layout="gorilla", words=["generated=fake"]))
+    assert answers.trials[["participant", "image", "answer", "position"]].to_numpy().tolist() == [
+        ["77", "i1.png", "real", 1],
+        ["77", "i2.png", "generated", 2],
+    ]
+
+
+# ------------------------------------------------------------------------------------------------ shared real images
+
+
+def test_generators_share_the_real_images_and_each_answer_counts_once(tmp_path: Path) -> None:
+    lines = [HEADER + ",source"]
+    for who in ("a", "b"):
+        lines += [f"{who},r1,real,real,photos", f"{who},g1,generated,real,ganA", f"{who},g2,generated,real,ganB"]
+    answers = read_csv(written(tmp_path, lines))
+    assert answers.trials.groupby("set").size().to_dict() == {"ganA": 4, "ganB": 4}
+    assert answers.counts["trials"] == 6
+    assert "2 conditions share 1 real images: 2 answers" in answers.notes[0]
+    by_set = read_csv(written(tmp_path, [lines[0].replace("source", "set"), *lines[1:]]))
+    assert by_set.trials.groupby("set").size().to_dict() == {"ganA": 4, "ganB": 4}
+
+
+def test_real_rows_copied_into_each_set_count_once(tmp_path: Path) -> None:
+    lines = [HEADER + ",set"]
+    for name in ("ganA", "ganB"):
+        lines += [f"a,r1,real,real,{name}", f"b,r1,real,generated,{name}", f"a,{name},generated,real,{name}"]
+    answers = read_csv(written(tmp_path, lines))
+    assert (len(answers.trials), answers.counts["trials"]) == (6, 4)
