@@ -67,12 +67,17 @@ def power_table(
 
 
 def claim(truth: Truth, bound: float) -> str:
-    """What one hopes to be able to say."""
+    """The verdict to hope for: 'cannot tell' if the true accuracy lies within the bounds, else 'detectable'."""
     return "cannot tell" if abs(truth.accuracy - 0.5) < bound else "detectable"
 
 
 def needed(table: pd.DataFrame, column: str, target: float) -> int | None:
-    """The participants at which the curve first reaches the target (interpolated), None where it does not."""
+    """The number of participants at which the curve first reaches the target, interpolated; None if it does not.
+
+    >>> import pandas as pd
+    >>> needed(pd.DataFrame({"participants": [50, 100], "cannot_tell": [0.7, 0.9]}), "cannot_tell", 0.8)
+    75
+    """
     import numpy as np
 
     curve = np.maximum.accumulate(table[column].to_numpy(float))
@@ -175,8 +180,6 @@ def _check(args: argparse.Namespace) -> None:
     for name, value in (("--images", args.images), ("--trials", args.trials), ("--simulations", args.simulations)):
         if value < 1:
             raise AnalysisError(f"{name} {value}: at least 1 is needed.")
-    if args.seed < 0:
-        raise AnalysisError(f"--seed {args.seed}: a whole number from 0 on is needed.")
     if args.trials > args.images:
         raise AnalysisError(f"--trials {args.trials}: a class has only {args.images} images; raise --images.")
     if min(args.participants) < 2:

@@ -226,14 +226,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--case", type=int, choices=range(len(CASES)), help="only this case")
     parser.add_argument("--model", action="store_true", help="the mixed model too, which takes ten times as long")
     parser.add_argument("--others", action="store_true", help="instead: differences, slopes, single images, thresholds")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of all random numbers")
+    parser.add_seed("the simulations")
     args = parser.parse_args(argv)
     return run_command(lambda: run(args))
 
 
 def run(args: argparse.Namespace) -> int:
-    if args.seed < 0 or args.simulations < 1:
-        raise AnalysisError(f"--seed {args.seed}, --simulations {args.simulations}: from 0 and from 1 on, please.")
+    if args.simulations < 1:
+        raise AnalysisError(f"--simulations {args.simulations}: at least 1 is needed.")
     print("| truth and design | claim | share | its 99 % interval |\n| --- | --- | --- | --- |")
     if args.others:
         for (name, key), values in others(args.simulations, args.seed).items():

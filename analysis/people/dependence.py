@@ -135,6 +135,11 @@ def slope(x: Any, answers: Trials) -> inference.Estimate:
     """How accuracy changes with `x`, (n,), within participants: least squares, two-way clustered interval.
 
     Each participant is compared with themselves only, so that able people who are slow do not make slowness look able.
+
+    >>> position, right = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 0, 1, 0, 1, 1])
+    >>> answers = Trials.from_labels(right, [1] * 6, [0, 0, 0, 1, 1, 1], [0, 1, 2, 1, 2, 0])
+    >>> slope(position, answers).value  # from 0 to 1 over two positions
+    0.5
     """
     known = np.isfinite(x)
     mine, x = answers.where(known), x[known]
@@ -144,11 +149,11 @@ def slope(x: Any, answers: Trials) -> inference.Estimate:
     count = np.bincount(who)
     away = x - (np.bincount(who, x) / count)[who]
     right = mine.correct - (np.bincount(who, mine.correct) / count)[who]
-    spread = float(away @ away)
-    if spread < 1e-9 * len(x) or len(count) < 2:
+    squares = float(away @ away)
+    if squares < 1e-9 * len(x) or len(count) < 2:
         return inference.Estimate(None, note="does not vary within participants")
-    value = float(away @ right) / spread
-    variance, df, _ = inference.two_way(away * (right - value * away) / spread, mine)
+    value = float(away @ right) / squares
+    variance, df, _ = inference.two_way(away * (right - value * away) / squares, mine)
     if variance <= 0:
         return inference.Estimate(value, note="all answers alike: no interval")
     half = float(stats.t.ppf(0.975, df) * np.sqrt(variance))

@@ -16,21 +16,25 @@ from numpy.typing import NDArray
 from scipy import special, stats
 
 METHOD = "beta-binomial empirical Bayes by class, its mean and spread averaged over: posterior mean and 95 % interval"
-SPREADS = np.linspace(0.02, 0.98, 33)  # of the images' rates, as shares of the largest SD that their mean allows
+RELATIVE_SDS = np.linspace(0.02, 0.98, 33)  # SD of the images' rates, as shares of the largest that their mean allows
 
 
 def shrunken(said: NDArray[Any], seen: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Posterior mean and the ends of the 95 % interval of each image's rate; `said` of `seen` answers, (n,) each.
 
     The class's mean and variance are summed over a grid, flat in both; each image's posterior, a mixture of betas, is
-    told by the beta with its mean and variance.
+    approximated by the beta with the same mean and variance.
+
+    >>> rate, low, high = shrunken(np.array([0, 5, 10]), np.array([10, 10, 10]))  # symmetric about one half
+    >>> round(float(rate[1]), 6), round(float(rate[0] + rate[2]), 6), bool(0 < low[0] < rate[0] < high[0])
+    (0.5, 1.0, True)
     """
     kinds, where, number = np.unique(np.stack([said, seen]), axis=1, return_inverse=True, return_counts=True)
     k, n = kinds[0], kinds[1]
     pooled = (said.sum() + 0.5) / (seen.sum() + 1.0)
     unsure = 4 * np.sqrt(pooled * (1 - pooled) / min(len(said), seen.sum()))
     means = np.linspace(max(pooled - unsure, 0.002), min(pooled + unsure, 0.998), 25)
-    mean, share = (grid.ravel() for grid in np.meshgrid(means, SPREADS, indexing="ij"))
+    mean, share = (grid.ravel() for grid in np.meshgrid(means, RELATIVE_SDS, indexing="ij"))
     size = 1 / share**2 - 1  # a + b of the beta whose SD is that share of sqrt(mean (1 - mean))
     a, b = mean * size, (1 - mean) * size
     log_likelihood = np.zeros(len(mean))

@@ -37,12 +37,12 @@ class Truth:
     @property
     def hit_rate(self) -> float:
         """How often a new participant calls a new generated image generated."""
-        return float(stats.norm.cdf((self.d_prime / 2 - self.criterion) / self._spread))
+        return float(stats.norm.cdf((self.d_prime / 2 - self.criterion) / self._latent_sd))
 
     @property
     def false_alarm_rate(self) -> float:
         """How often a new participant calls a new real image generated."""
-        return float(stats.norm.cdf((-self.d_prime / 2 - self.criterion) / self._spread))
+        return float(stats.norm.cdf((-self.d_prime / 2 - self.criterion) / self._latent_sd))
 
     @property
     def accuracy(self) -> float:
@@ -50,11 +50,15 @@ class Truth:
         return (self.hit_rate + 1 - self.false_alarm_rate) / 2
 
     @property
-    def _spread(self) -> float:
+    def _latent_sd(self) -> float:
         return float(np.sqrt(1 + self.sd_d_prime**2 / 4 + self.sd_criterion**2 + self.sd_image**2))
 
     def with_accuracy(self, accuracy: float) -> Truth:
-        """The same people and images, with the d' that gives this accuracy (strictly between 0 and 1)."""
+        """The same people and images, with the d' that gives this accuracy (strictly between 0 and 1).
+
+        >>> round(Truth().with_accuracy(0.75).accuracy, 6)
+        0.75
+        """
         d_prime = optimize.brentq(lambda d: replace(self, d_prime=d).accuracy - accuracy, -20, 20)
         return replace(self, d_prime=float(d_prime))
 
@@ -73,7 +77,12 @@ class Design:
 
 
 def simulate(truth: Truth, design: Design, rng: np.random.Generator) -> Trials:
-    """The answers of one simulated survey, `2 * trials * participants` of them. Images are coded real ones first."""
+    """The answers of one simulated survey, `2 * trials * participants` of them. Images are coded real ones first.
+
+    >>> answers = simulate(Truth(), Design(participants=3, images=5, trials=2), np.random.default_rng(0))
+    >>> len(answers), int(answers.is_generated.sum())
+    (12, 6)
+    """
     people, images = design.participants, design.images
     d_prime = rng.normal(truth.d_prime, truth.sd_d_prime, people)
     criterion = rng.normal(truth.criterion, truth.sd_criterion, people)

@@ -46,7 +46,13 @@ class Thresholds:
 
 
 def thresholds(exposure_ms: Any, correct: Any, participant: Any) -> Thresholds:
-    """Each participant's threshold. `exposure_ms` (n,) above 0, `correct` (n,) bool, `participant` (n,) codes."""
+    """Each participant's threshold. `exposure_ms` (n,) above 0, `correct` (n,) bool, `participant` (n,) codes.
+
+    >>> exposure_ms = np.tile([100, 200, 400, 800], 50)  # right whenever shown for 400 ms or more, else guessing
+    >>> found = thresholds(exposure_ms, (exposure_ms >= 400) | (np.arange(200) % 8 < 4), np.zeros(200))
+    >>> bool(200 < found.threshold_ms[0] < 400), bool(found.above[0]), bool(found.below[0])
+    (True, False, False)
+    """
     exposure = np.maximum(np.round(np.asarray(exposure_ms, float)), 1.0)
     people, who = np.unique(participant, return_inverse=True)
     levels, at = np.unique(exposure, return_inverse=True)

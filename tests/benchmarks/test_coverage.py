@@ -98,9 +98,11 @@ def test_the_command_prints_a_row_a_claim(capsys: pytest.CaptureFixture[str]) ->
 
 @pytest.mark.parametrize("command", [coverage.main, power.main])
 def test_a_negative_seed_is_refused_in_one_sentence(command: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    assert command(["--seed", "-1"]) == 2
+    with pytest.raises(SystemExit) as refused:
+        command(["--seed", "-1"])
+    assert refused.value.code == 2
     said = capsys.readouterr().err
-    assert "--seed -1" in said
+    assert "--seed: -1 is not a valid seed" in said
     assert said.count("\n") == 1
 
 
