@@ -116,7 +116,7 @@ def paragraphs(text: str) -> list[str]:
 
 
 class Subject(Protocol):
-    """What a section judges: a run, a direction of translation, two runs, a stimulus set."""
+    """The subject of a section: a run, a direction of translation, two runs, a stimulus set."""
 
     @property
     def name(self) -> str: ...

@@ -1,13 +1,13 @@
 """What each participant's answers say: F1 and its chance level, accuracy, d' and criterion, from four counts a person.
 
 NumPy only, since the survey's dashboard imports it too. Everything is vectorised over participants: arrays of shape
-(P,), NaN where a number cannot be had. The 'signal' is a generated image, so a hit is a generated image called
+(P,), NaN where a number is undefined. The 'signal' is a generated image, so a hit is a generated image called
 generated and a false alarm a real image called generated.
 
 Rules, the same wherever Glimpse shows a number:
 - a trial without an answer, or one excluded by a flag, is left out before counting (and counted by the caller);
-- whoever never says 'generated' has an F1 of 0 while generated images were shown (no true positives); F1 is undefined
-  (NaN) only where none was shown either, as in scikit-learn's `zero_division=nan`;
+- a participant who never says 'generated' has an F1 of 0 while generated images were shown (no true positives); F1 is
+  undefined (NaN) only where none was shown either, as in scikit-learn's `zero_division=nan`;
 - a rate over no image is NaN, and so is what is made from it.
 """
 
@@ -135,7 +135,7 @@ def permutation_p(counts: Counts) -> Floats:
 
 
 def group_permutation_p(counts: Counts) -> float:
-    """The exact p-value of all correct answers together, each participant's answers dealt out anew among their images.
+    """The exact p-value of all correct answers together, each participant's answers permuted among their images.
 
     One-sided: the chance of as many correct answers or more. The law of a sum of independent hypergeometric counts,
     from its characteristic function on a circle 24 standard deviations round; good to about 1e-12, the least that it

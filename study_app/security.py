@@ -124,7 +124,7 @@ class Limit:
 
 
 def address() -> str:
-    """Where the request comes from, without the port that some proxies put behind it. It is stored nowhere."""
+    """The client's address, without the port that some proxies append. It is never stored."""
     given = request.remote_addr or ""
     with_port = re.fullmatch(r"\[(.*)\](?::\d+)?|([^:]*):\d+", given)
     return (with_port[1] or with_port[2] or "") if with_port else given

@@ -1,9 +1,8 @@
 """The exports of other programs: where each of our columns is in theirs, and which of their rows are no judgement.
 
 Names are in lower case, as the table's are; the first one that a table has is taken, and of several that a pattern
-matches the one with most values. Checked against the programs' documentation: jsPsych 7 and 8 (button, keyboard),
-PsychoPy 2023 to 2025 (trial-by-trial CSV, one file a participant), Qualtrics (CSV with three header rows), Gorilla Task
-Builder 1 and 2 (a row an event), OpenSesame 3 and 4, lab.js 20 and later.
+matches the one with most values. The tests hold jsPsych (button, keyboard), PsychoPy (trial-by-trial CSV, one file a
+participant), Qualtrics (CSV with three header rows) and Gorilla's Task Builder (a row an event).
 """
 
 from __future__ import annotations

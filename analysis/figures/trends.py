@@ -1,4 +1,4 @@
-"""What people's answers depend on: the image, the place in the sequence, the exposure, the time taken."""
+"""Figures of people's answers by image, position in the sequence, exposure and time taken."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_POINTS = 2_000  # of one curve of images
 
 
 def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
-    """How often each image was called generated, images in order, set by set.
+    """Rate at which each image was called generated, images in order, set by set.
 
     Each frame has the columns truth, rate, low, high: the shrunken rate of being called generated, and its interval.
     """

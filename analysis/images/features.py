@@ -43,7 +43,7 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Features:
-    """What an extractor made of n images."""
+    """Features of n images, and the extractor's logits if it has any."""
 
     values: NDArray[np.float32]  # (n, d)
     logits: NDArray[np.float32] | None = None  # (n, classes): for the Inception score

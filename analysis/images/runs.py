@@ -77,7 +77,7 @@ class EvaluatedRun:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What all results of this run depend on, for caching them."""
+        """Everything that results of this run depend on, for the cache key."""
         return {
             "generator": self.generator_sha256, "images": self.real.sha256, "index": self._index_sha256(),
             "size": list(self.size),

@@ -1,4 +1,4 @@
-"""How close translated images come to real ones of the other domain: eczema added and removed, targeted or in cycles.
+"""Distance of translated images to real ones of the other domain: eczema added or removed, targeted or cyclic.
 
 The test images of one domain, translated, against the real test images of the other. Most of an image stays what it
 was, so a distance says little alone (the paper found that FID 'applies poorly' here): beside it stands that of the same
@@ -41,14 +41,14 @@ class Direction:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        """What all results depend on, for caching them."""
+        """Everything that the results depend on, for the cache key."""
         return {
             "domain": self.domain, "source": self.source.inputs, "target": self.target.inputs,
             "donors": None if self.donors is None else self.donors.manifest["files"],
         }  # fmt: skip
 
     def rows(self, seed: int) -> NDArray[np.intp]:
-        """Which images of the source are translated: of the test split, or of training where nothing was held out."""
+        """Indices of the source images to translate: of the test split, or of training if nothing was held out."""
         test = self.source.rows("test")
         return np.random.default_rng(seed).permutation(test if len(test) >= 2 else self.source.rows("train"))[:IMAGES]
 
@@ -91,7 +91,7 @@ def directions(context: Context) -> list[Direction]:
 
 @dataclass(frozen=True)
 class Translated:
-    """What a direction made of some images, and the same images untouched."""
+    """Features of translated images, and of the same images untouched."""
 
     made: Features
     untouched: Features

@@ -1,4 +1,4 @@
-"""What the verdict and the answers depend on: exclusions, the place in the sequence, the exposure, the time taken."""
+"""Dependence of verdict and answers on exclusions, position in the sequence, exposure and time taken."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SLOPE_METHOD = f"least squares within participants, {inference.METHOD}; p_holm o
 
 
 def exclusions(rows: pd.DataFrame) -> dict[str, Bools]:
-    """What one might leave out, by name: (n,) true where a trial goes."""
+    """Rules of exclusion, by name: (n,) true for each trial that the rule leaves out."""
     off = (rows["exposure_ms_actual"] - rows["exposure_ms_planned"]).abs() > EXPOSURE_OFF_MS
     shown, taken = rows["exposure_ms_actual"].fillna(0.0), rows["response_time_ms"]
     from_onset = taken.median() > shown.median()  # as our survey measures; others may begin at the end of the exposure
@@ -132,7 +132,7 @@ def curve(x: Any, answers: Trials) -> pd.DataFrame:
 
 
 def slope(x: Any, answers: Trials) -> inference.Estimate:
-    """How accuracy changes with `x`, (n,), within participants: least squares, two-way clustered interval.
+    """Slope of accuracy in `x`, (n,), within participants: least squares, two-way clustered interval.
 
     Each participant is compared with themselves only, so that able people who are slow do not make slowness look able.
 

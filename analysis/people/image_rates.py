@@ -1,4 +1,4 @@
-"""Which images fool people: each image's rate of being called generated, shrunk towards its class.
+"""Rates of single images: how often each is called generated, shrunk towards its class.
 
 An image that three people saw may have fooled all of them by luck. So its rate is the posterior mean under the beta
 distribution of its class, learnt from all images of the class at once (beta-binomial likelihood). How much the images
@@ -55,7 +55,7 @@ def shrunken(said: NDArray[Any], seen: NDArray[Any]) -> tuple[NDArray[Any], NDAr
 
 
 def rates(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row an image of a set: image, truth, seen, called_generated, rate (shrunk), low, high; most fooling first.
+    """One row an image of a set: image, truth, seen, called_generated, rate (shrunk), low, high; most convincing first.
 
     `fooled` is the shrunken rate of wrong answers: a generated image taken for real, a real one for generated.
     """

@@ -34,7 +34,7 @@ METHOD = "mixed probit model, participants and images crossed (spreads by gpboos
 
 @dataclass(frozen=True)
 class MixedModel:
-    """What the model says of the population; None where it cannot be had, with the reason in the notes."""
+    """The model's estimates for the population; missing ones are None, with the reason in the notes."""
 
     d_prime: Estimate
     criterion: Estimate
@@ -87,7 +87,7 @@ def _scaled(value: float, influence: Any, trials: Trials, scale: float, uncertai
 def _variance_of_scale(
     trials: Trials, variances: tuple[float, float, float], scale: float, z: tuple[float, float]
 ) -> float:
-    """How sure s is: each spread is known about as well as the variance of so many noisy normal numbers.
+    """Variance of the estimate of s: each variance is known about as well as that of as many noisy normal numbers.
 
     For G participants or images with n answers each that is 2 (spread + noise)^2 / (G - 1), where noise = s^2 / (n w)
     and w = phi(z)^2 / (p (1 - p)) is what one answer tells of z.
@@ -101,7 +101,7 @@ def _variance_of_scale(
 
 
 def _hindrance(trials: Trials) -> str:
-    """Why the model cannot be fitted, or nothing."""
+    """The reason why the model cannot be fitted, or an empty string."""
     generated = trials.is_generated
     if generated.all() or not generated.any():
         return f"no {'real' if generated.all() else 'generated'} image was shown"
@@ -115,7 +115,7 @@ def _hindrance(trials: Trials) -> str:
 
 
 def _influence(trials: Trials, truth: bool, z: float) -> Any:
-    """How much each answer moves z of its class's pooled rate, (n,)."""
+    """Influence of each answer on z of its class's pooled rate, (n,)."""
     rows = trials.is_generated == truth
     rate = stats.norm.cdf(z)
     return np.where(rows, (trials.said_generated - rate) / (rows.sum() * stats.norm.pdf(z)), 0.0)

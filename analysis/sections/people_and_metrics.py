@@ -111,7 +111,7 @@ def compute(context: Context, sections: Mapping[str, Section]) -> Section | None
 
 
 def in_words(correlations: pd.DataFrame) -> list[str]:
-    """Which measures go with people's answers to the generated images."""
+    """Sentences on the measures that correlate with people's answers to the generated images."""
     rows = correlations[(correlations["truth"] == "generated") & (correlations["p_holm"].astype(float) < LEVEL)]
     found = [
         f"{MEASURES[row['measure']].partition(' (')[0]} in {row['set']} (ρ = {row['rho']:.2f}, 95 % interval "

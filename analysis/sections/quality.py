@@ -169,7 +169,7 @@ def compute(context: Context) -> Section | None:
 
 
 def _of(one: EvaluatedRun | Direction, context: Context) -> dict[str, Any]:
-    """What is `measured`, and the side to which the extractor resizes images."""
+    """The cached result of `measured`, and the side to which the extractor resizes images."""
     run = one if isinstance(one, EvaluatedRun) else one.target
     against = "test" if len(run.rows("test")) >= 2 else "train"
     extractor = run.extractor(context)

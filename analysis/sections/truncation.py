@@ -76,7 +76,7 @@ def compute(context: Context) -> Section | None:
 
 
 def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[str, float]) -> str:
-    """Where the distance is lowest, unless that is within what real images differ among themselves."""
+    """A sentence on the threshold with the lowest distance, or that the gain is within the range of real images."""
     best: Any = table.iloc[int(np.argmin(table["frechet"]))]
     plain: Any = table[table["threshold"].isna()].iloc[0]
     truncated = not np.isnan(best["threshold"])

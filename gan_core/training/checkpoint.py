@@ -1,4 +1,4 @@
-"""What a run keeps on disk: `checkpoint.pt` to go on from, `generator*.safetensors` to use; no pickled code is run.
+"""Files of a run: `checkpoint.pt` to resume from, `generator*.safetensors` to use; no pickled code is run.
 
 Writing happens in one background thread, from copies, into a temporary name that is renamed into place.
 """

@@ -1,4 +1,4 @@
-"""What a run trains on: images resident on the device as uint8, and every random draw, whose state can be saved.
+"""Training data: images resident on the device as uint8, and every random draw, whose state can be saved.
 
 51,023 patches of 128 x 128 are 2.5 GB: they stay on the GPU, and picking, scaling and augmenting happen there.
 """
@@ -36,7 +36,7 @@ def size_at(images: ImageSet, resolution: int | None) -> tuple[int, int]:
         return images.height, images.width
     if not 1 <= resolution <= images.height:
         raise TrainingError(
-            f"--resolution {resolution} cannot be had: the images of '{images.name}' are {images.height} pixels high, "
+            f"--resolution {resolution} is too large: the images of '{images.name}' are {images.height} pixels high, "
             "and they are only ever made smaller."
         )
     return resolution, round(images.width * resolution / images.height)

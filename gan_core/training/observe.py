@@ -1,5 +1,5 @@
-"""What the discriminator says at a tick, on training, test and generated images: Figure 6, and section 3.2.4's
-'confidence and consistency'. Nothing here touches the run: not its random numbers, not its batch statistics."""
+"""The discriminator's outputs at a tick on training, test and generated images: Figure 6, and section 3.2.4's
+'confidence and consistency'. Nothing here changes the run's random numbers or batch statistics."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def observe(engine: Engine) -> dict[str, float | None]:
     Equal batches of min(batch, test images) on all sides, augmented where training augments, `observe_batches` seeded
     draws of them averaged. With two
     discriminators each has its fields with its domain's name, and the plain fields are their means. `forward` is called
-    past the compiler, which would compile anew for this unusual mode.
+    past the compiler, which would recompile for this unusual mode.
     """
     scheme, settings = engine.scheme, engine.settings
     draws = Draws(settings.seed + 10_000 + engine.images, engine.device, Ranks())

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Ranks:
-    """Which process this is, of how many."""
+    """This process's rank, and the number of processes."""
 
     rank: int = 0
     world: int = 1

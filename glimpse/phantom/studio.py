@@ -166,7 +166,7 @@ def _save(picture: NDArray[np.uint8], path: Path) -> None:
 
 
 def _run(work: Callable[[Job], None], todo: list[Job], workers: int) -> Iterator[None]:
-    """In this process, or on several, which start anew (no thread of ours is forked)."""
+    """Run the jobs in this process or in several, which are spawned so that no thread is forked."""
     if workers == 1:
         yield from map(work, todo)
         return

@@ -18,8 +18,8 @@ from glimpse.imageset import ImageSetError
 from glimpse.prepare.sources import BrokenPhotoError
 
 TURN = Image.Transpose
-# What shows a photo upright, by its EXIF orientation. ImageOps.exif_transpose would also write the EXIF data anew, and
-# fail on damaged ones of a photo that is whole.
+# What shows a photo upright, by its EXIF orientation. ImageOps.exif_transpose would also rewrite the EXIF data, and
+# fail where these are damaged but the photo is intact.
 TURNS = {
     2: TURN.FLIP_LEFT_RIGHT, 3: TURN.ROTATE_180, 4: TURN.FLIP_TOP_BOTTOM, 5: TURN.TRANSPOSE,
     6: TURN.ROTATE_270, 7: TURN.TRANSVERSE, 8: TURN.ROTATE_90,

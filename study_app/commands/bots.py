@@ -48,7 +48,7 @@ class Http(Protocol):
 
 @dataclass(frozen=True)
 class Observer:
-    """How a bot judges. `sensitivity`: d' at long exposures; `bias`: criterion c, above 0 leans towards 'real'."""
+    """A bot's judgement. `sensitivity`: d' at long exposures; `bias`: criterion c, above 0 leans towards 'real'."""
 
     sensitivity: float = 1.0
     bias: float = 0.0

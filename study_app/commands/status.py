@@ -66,7 +66,7 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
     if any(one.timing.trials for one in study.sets):
         timing = ("set", "answers", "exposure error", "exposure wrong", "dropped frames", "focus lost")
         lines += ["", *_table([timing, *(_timing(one) for one in study.sets)])]
-    for truth, words in (("generated", "most fooling"), ("real", "most doubted")):
+    for truth, words in (("generated", "most convincing"), ("real", "most doubted")):
         worst = [image for image in images if image.truth == truth][:MOST]
         if worst:
             shown = (f"{one.public_id} ({one.set_name}) {one.wrong:.0%} of {one.answers}" for one in worst)

@@ -31,7 +31,7 @@ class Accuracy:
 
 @dataclass(frozen=True)
 class Timing:
-    """How exactly exposures were kept, over all trials: errors in ms (None without a trial), shares from 0 to 1."""
+    """Accuracy of the exposures over all trials: errors in ms (None without a trial), shares from 0 to 1."""
 
     trials: int = 0
     mean_error_ms: float | None = None

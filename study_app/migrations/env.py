@@ -1,4 +1,4 @@
-"""How Alembic finds the database: the one it is given, else (on its own command line) that of the workspace."""
+"""Alembic's environment: migrates the database it is given, else (on its own command line) the workspace's."""
 
 from __future__ import annotations
 

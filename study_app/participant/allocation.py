@@ -170,7 +170,7 @@ def draw_trials(session: Session, person: models.Participant, study: StudyFile, 
 
 
 def times_shown(session: Session, person: models.Participant) -> dict[int, int]:
-    """How often each image of the set was allotted to participants of the same kind (people or simulated)."""
+    """Number of times each image of the set was allotted to participants of the same kind (people or simulated)."""
     stimulus = models.Stimulus
     count = stimulus.shown_simulated if person.simulated else stimulus.shown
     return dict(session.execute(select(stimulus.id, count).where(stimulus.set_id == person.set_id)).all())

@@ -43,7 +43,7 @@ def test_images_that_all_got_the_same_answer_still_have_intervals(said: float) -
     assert np.all((low >= 0) & (high <= 1) & (low < rate) & (rate < high))
 
 
-def test_the_most_fooling_images_come_first() -> None:
+def test_the_most_convincing_images_come_first() -> None:
     frame = pd.DataFrame(
         {
             "image": np.repeat(["r-doubted", "g-passes", "r-plain", "g-plain"], 20),

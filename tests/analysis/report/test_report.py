@@ -251,7 +251,6 @@ def test_a_workspace_without_answers_or_anything_else_says_what_to_do(
     ("option", "words"),
     [
         (["--seed", "-1"], "-1 is not a valid seed"), (["--seed", "9" * 23], "is not a valid seed"),
-        (["--extractor", "bogus"], "choose from"),
     ],
 )  # fmt: skip
 def test_an_option_that_cannot_be_is_refused_at_once(
@@ -263,12 +262,17 @@ def test_an_option_that_cannot_be_is_refused_at_once(
     assert words in capsys.readouterr().err
 
 
+def test_an_unknown_extractor_is_refused_with_the_names_of_the_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main(["--extractor", "bogus"]) == 2
+    assert "imagenet" in capsys.readouterr().err
+
+
 def test_a_gpu_that_is_not_there_is_missed_before_anything_is_computed(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert report.main(["--device", "cuda"]) == 2
-    assert "error: There is no CUDA device" in capsys.readouterr().err
+    assert "error: This PyTorch finds no CUDA device" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -148,7 +148,7 @@ def test_the_way_of_one_participant_is_shown_trial_by_trial(admin: FlaskClient) 
     assert admin.get("/admin/participant/nobody").status_code == 404
 
 
-def test_the_most_fooling_images_lead(admin: FlaskClient) -> None:
+def test_the_most_convincing_images_lead(admin: FlaskClient) -> None:
     assert cli.main(["simulate", "--participants", "12", "--sensitivity", "1"]) == 0
     page = admin.get("/admin/study/pilot/images?simulated=1").text
     shares = [int(share) for share in re.findall(r"<b>(\d+) %</b>", page)]
