@@ -1,1 +1,1 @@
-"""Everything from photos to published stimulus sets: preparing image sets, training generators, sampling."""
+"""The GAN: experiments, networks, training, sampling, translating, publishing."""

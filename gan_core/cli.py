@@ -1,8 +1,7 @@
 """The command line of gan_core: the composition root, where commands meet what they call.
 
-Nothing heavy is imported before a command runs, so `--help` answers at once; torch is loaded by `train`, `sample`,
-`translate` and `publish` alone. It is also the only place of gan_core that knows of analysis: a generator is scored
-while it trains by what is handed in from here.
+Nothing heavy is imported before a command runs, so that `--help` is fast; only `train`, `sample`, `translate` and
+`publish` load torch. This is also the only module of gan_core that imports analysis: it passes the scorer to training.
 
 PYTHON_ARGCOMPLETE_OK
 """

@@ -228,7 +228,7 @@ def grid_and_stages(height: int, width: int) -> tuple[int, int, int]:
     if stages < 2:
         raise TrainingError(
             f"Images of {height} x {width} pixels (height x width) can be halved only {stages} time(s) before a side "
-            "is odd or below 8 pixels, but two halvings are needed: prepare them at 64, 128 or 256 pixels, or at "
-            "another multiple of 4 from 32 on."
+            "is odd or below 8 pixels, but two halvings are needed: prepare them at a size that divides by 4, at least "
+            "32 pixels, such as 64, 128 or 256."
         )
     return rows, columns, stages

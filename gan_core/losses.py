@@ -23,7 +23,7 @@ def relevancy_loss(image: Tensor, translated: Tensor, mask: Tensor) -> Tensor:
 
 
 def cycle_loss(image: Tensor, reconstruction: Tensor) -> Tensor:
-    """Equation 3: mean squared error between an image and what comes back after both translations."""
+    """Equation 3: mean squared error between an image and its reconstruction by both translations."""
     return F.mse_loss(reconstruction.float(), image.float())
 
 

@@ -1,7 +1,7 @@
 """The networks of section 3.2: generator, image translator, two-scale discriminator.
 
-Where the paper is silent the choices are those of DESIGN section 5 (docs/method.md). All are fully convolutional but
-for one dense layer, take any size of `experiments.grid_and_stages`, also non-square, and work on images in [-1, 1].
+Where the paper is silent, the choices are those of DESIGN section 5 (docs/method.md). All but one dense layer are
+convolutional. They take any size of `experiments.grid_and_stages`, also non-square, and images in [-1, 1].
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Residual(nn.Module):
 
 
 class Translator(nn.Module):
-    """An image, with its mask if there is one, (b, 3 or 4, H, W) to image (b, 3, H, W): section 3.2.2.
+    """Images, with a mask as fourth channel if there is one, (b, 3 or 4, H, W) to images (b, 3, H, W): section 3.2.2.
 
     A U-Net with skip concatenation that makes a residual; `features` are those of the bottleneck at a quarter of the
     size, where four residual blocks work. It starts as the identity. The output is not clamped: x + tanh(r).
@@ -138,7 +138,7 @@ def initialise(network: nn.Module, rng: torch.Generator, norm: str = "batch") ->
         nn.init.zeros_(network.to_residual.weight)
     if norm == "spectral":
         seed = int(torch.randint(2**31, (), generator=rng))
-        with torch.random.fork_rng(devices=[]):  # its power iteration starts from the global random numbers
+        with torch.random.fork_rng(devices=[]):  # spectral norm draws from the global random numbers
             torch.manual_seed(seed)
             for module in weighted:
                 spectral_norm(module)
@@ -150,7 +150,7 @@ def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
 
 @torch.no_grad()
 def with_statistics(network: nn.Module, inputs: Iterable[Tensor]) -> nn.Module:
-    """A copy for use, whose batch norms hold the plain average of the statistics over these batches of inputs."""
+    """A copy in `eval` mode whose batch norms hold the average of the statistics over these batches of inputs."""
     network = copy.deepcopy(network).train()
     norms = batch_norms(network)
     for norm in norms:
@@ -159,7 +159,3 @@ def with_statistics(network: nn.Module, inputs: Iterable[Tensor]) -> nn.Module:
     for batch in inputs:
         network(batch)
     return network.eval()
-
-
-def count_parameters(network: nn.Module) -> int:
-    return sum(p.numel() for p in network.parameters())

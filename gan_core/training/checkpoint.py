@@ -1,6 +1,6 @@
-"""Files of a run: `checkpoint.pt` to resume from, `generator*.safetensors` to use; no pickled code is run.
+"""The files of a run: `checkpoint.pt` to resume from, `generator*.safetensors` for use. No pickled code is ever run.
 
-Writing happens in one background thread, from copies, into a temporary name that is renamed into place.
+A background thread writes copies of the state to a temporary name and renames it into place.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHECKPOINT, BEST, LAST = "checkpoint.pt", "generator.safetensors", "generator-la
 
 
 class Saver:
-    """Writes one thing at a time in the background; what went wrong there is raised at the next call."""
+    """Writes one checkpoint at a time in the background; an error there is raised by the next call."""
 
     def __init__(self) -> None:
         self.thread = ThreadPoolExecutor(1, "saver")
@@ -39,7 +39,7 @@ class Saver:
         return self.under_way is not None and not self.under_way.done()
 
     def save(self, path: Path, state: dict[str, Any], generators: dict[str, Tensor], run: Run, **facts: Any) -> None:
-        """The checkpoint, and the generators as `facts['files']` names them, from copies taken now."""
+        """Save the checkpoint, and the generators under the names in `facts['files']`, from copies taken now."""
         self.wait()
         state, generators = copied({"schema": SCHEMA, **state}), copied(generators)
         self.under_way = self.thread.submit(_write, path, state, generators, run, facts)
@@ -65,16 +65,16 @@ def _write(path: Path, state: dict[str, Any], generators: dict[str, Tensor], run
 
 
 def save_generators(path: Path, generators: dict[str, Tensor], run: Run, **facts: Any) -> None:
-    """Weights with the run's whole configuration in the metadata, so that the file alone is enough to use it."""
+    """Weights with the configuration of the run as metadata, so that the file can be used alone."""
     metadata = {"glimpse": json.dumps({"schema": SCHEMA, **run.to_json(), **facts})}
     with atomic_file(path) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in generators.items()}, temporary, metadata)
 
 
 def load_generators(path: Path) -> tuple[nn.ModuleDict, dict[str, Any]]:
-    """The generators in a file by the domain that they make, in `eval` mode, and the metadata.
+    """The generators in a file by the domain they make, in `eval` mode, and the metadata.
 
-    Raises TrainingError for a file that is not one of ours.
+    Raises TrainingError for a file that Glimpse did not write.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -89,7 +89,7 @@ def load_generators(path: Path) -> tuple[nn.ModuleDict, dict[str, Any]]:
         generators = nn.ModuleDict(build_generators(Run.from_json(metadata, str(path))))
         generators.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        reason = "it is not there" if not path.exists() else str(error).splitlines()[0]
+        reason = "it does not exist" if not path.exists() else str(error).splitlines()[0]
         raise TrainingError(
             f"{path} cannot be read as a generator of Glimpse ({reason}): train the run again."
         ) from None
@@ -97,36 +97,38 @@ def load_generators(path: Path) -> tuple[nn.ModuleDict, dict[str, Any]]:
 
 
 def load_checkpoint(path: Path, run: Run) -> dict[str, Any]:
-    """Raises TrainingError for a damaged file, another schema, or a checkpoint of another experiment or networks."""
+    """The state in a checkpoint of this run.
+
+    Raises TrainingError for a damaged file, another schema, or a checkpoint of another experiment or other networks.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:  # torch writes a checksum of each tensor, and never compares it
+        with zipfile.ZipFile(path) as archive:  # torch writes a checksum of each tensor but never compares it
             if damaged := archive.testzip():
-                raise TrainingError(f"its part {damaged} has another checksum than when it was written")
+                raise TrainingError(f"the checksum of its part {damaged} differs")
         state = torch.load(path, map_location="cpu", weights_only=True)
-        found = (state["schema"], state["experiment"], state["size"])
+        found, theirs = (state["schema"], state["experiment"], state["size"]), state["settings"]
     except Exception as error:  # torch raises many kinds for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise TrainingError(
-            f"{path} cannot be read as a checkpoint ({reason}): begin the run again with --overwrite."
+            f"{path} cannot be read as a checkpoint ({reason}): train the run again with --overwrite."
         ) from None
     wanted = (SCHEMA, run.experiment_name, [run.height, run.width])
     if found != wanted:
         raise TrainingError(
             f"{path} is a checkpoint of another run (schema, experiment, size: {found}; needed: {wanted}): "
-            "resume that one, or begin again with --overwrite."
+            "resume that run, or train again with --overwrite."
         )
-    theirs = {**asdict(run.settings), **state.get("settings", {})}  # a checkpoint of an earlier version states none
     ours = asdict(run.settings)
     if changed := [f"{k}={theirs[k]}" for k in ours if k not in CHANGEABLE and theirs[k] != ours[k]]:
         raise TrainingError(
-            f"{path} is a checkpoint of another run ({', '.join(changed)}): resume that one, or begin again with "
+            f"{path} is a checkpoint of another run ({', '.join(changed)}): resume that run, or train again with "
             "--overwrite."
         )
     return dict(state)
 
 
 def load_discriminator(folder: Path, domain: str | None = None) -> nn.Module:
-    """The discriminator of a run from its checkpoint, in `eval` mode; `domain` where a run has two."""
+    """The discriminator of a run from its checkpoint, in `eval` mode; `domain` selects one of two."""
     run = Run.of(folder)
     state = load_checkpoint(folder / CHECKPOINT, run)["engine"]["discriminators"]
     domain = domain or run.experiment.target

@@ -1,6 +1,6 @@
-"""Training data: images resident on the device as uint8, and every random draw, whose state can be saved.
+"""The training data of a run: images in device memory as uint8, and random draws whose state can be saved.
 
-51,023 patches of 128 x 128 are 2.5 GB: they stay on the GPU, and picking, scaling and augmenting happen there.
+51,023 patches of 128 x 128 take 2.5 GB: they stay on the GPU, where batches are picked, scaled and augmented.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
 
 
 def size_at(images: ImageSet, resolution: int | None) -> tuple[int, int]:
-    """Height and width at `--resolution N` (the height). Raises TrainingError where the set is smaller."""
+    """Height and width at `--resolution N` (the height). Raises TrainingError if the set is smaller."""
     if resolution is None:
         return images.height, images.width
     if not 1 <= resolution <= images.height:
         raise TrainingError(
-            f"--resolution {resolution} is too large: the images of '{images.name}' are {images.height} pixels high, "
-            "and they are only ever made smaller."
+            f"--resolution {resolution} is not possible: the images of '{images.name}' are {images.height} pixels high "
+            "and are never enlarged."
         )
     return resolution, round(images.width * resolution / images.height)
 
@@ -70,7 +70,7 @@ class Domain:
 
 
 class Draws:
-    """Every random number of a run, from one generator on the device; each draw is for the whole batch."""
+    """The random numbers of a run, from one generator on the device; each draw covers the batch of all ranks."""
 
     def __init__(self, seed: int, device: torch.device, ranks: Ranks) -> None:
         self.rng = torch.Generator(device)
@@ -91,7 +91,7 @@ class Draws:
 
 
 class Shuffle:
-    """Positions 0..count-1 in random order without end, each once a pass."""
+    """An endless random order of the positions 0 to count - 1: each comes once per pass."""
 
     def __init__(self, count: int, draws: Draws) -> None:
         self.count, self.draws = count, draws

@@ -1,8 +1,8 @@
-"""One process or many: which share of a batch is ours, and how gradients meet. Started by `torchrun`, or alone.
+"""One process, or several started by `torchrun`: the share of a batch, and the average of gradients.
 
-Every rank draws the same random numbers for the whole batch and takes its slice, and gradients are averaged by hand
-after each backward pass: so two ranks with half the batch each do what one does with the whole, and none of
-DistributedDataParallel's rules about forward passes and buffers apply.
+Every rank draws the random numbers of the whole batch and takes its slice; gradients are averaged after each backward
+pass. So two ranks with half the batch each compute what one computes with the whole, and the rules of
+DistributedDataParallel about forward passes and buffers do not apply.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Ranks:
-    """This process's rank, and the number of processes."""
+    """The number of this process, and how many there are."""
 
     rank: int = 0
     world: int = 1
@@ -26,7 +26,7 @@ class Ranks:
 
     @classmethod
     def join(cls, device: str) -> Ranks:
-        """Join the group that torchrun started, or be alone."""
+        """Join the processes that torchrun started; without torchrun, a single one."""
         world = int(os.environ.get("WORLD_SIZE", "1"))
         if world == 1:
             return cls()
@@ -42,7 +42,7 @@ class Ranks:
         return self.rank == 0
 
     def share(self, whole: Tensor) -> Tensor:
-        """This rank's rows of what was drawn for the whole batch."""
+        """This rank's rows of a draw for the whole batch."""
         each = len(whole) // self.world
         return whole[self.rank * each : (self.rank + 1) * each]
 
@@ -62,7 +62,7 @@ class Ranks:
         return values
 
     def wait(self) -> None:
-        """Until every rank is here."""
+        """Wait for all ranks."""
         if self.world > 1:
             dist.barrier()
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from gan_core.experiments import settings_for
-from gan_core.networks import Discriminator, Generator, Translator, count_parameters, initialise, with_statistics
+from gan_core.networks import Discriminator, Generator, Translator, initialise, with_statistics
 
 SIZES = {"hands": (480, 640), "healthy": (128, 128), "eczema": (128, 128), "df": (256, 256), "mel": (256, 256)}
 
@@ -41,7 +41,7 @@ def paper_networks(experiment: str) -> tuple[nn.Module, nn.Module]:
 def test_parameters_in_millions_are_those_of_the_design(
     experiment: str, generator: float, discriminator: float
 ) -> None:
-    counts = [round(count_parameters(network) / 1e6, 2) for network in paper_networks(experiment)]
+    counts = [round(sum(p.numel() for p in n.parameters()) / 1e6, 2) for n in paper_networks(experiment)]
     assert counts == [generator, discriminator]
 
 
@@ -81,6 +81,12 @@ def test_weights_start_from_a_normal_of_two_hundredths() -> None:
     ).detach()
     assert abs(weights.std().item() - 0.02) < 2e-4
     assert abs(weights.mean().item()) < 2e-4
+
+
+def test_every_activation_is_leaky_by_a_fifth() -> None:
+    for network in (Generator(64, 64, 16, refine=True), Discriminator(64, 64, 8), Translator(4, 16)):
+        slopes = {m.negative_slope for m in network.modules() if isinstance(m, nn.LeakyReLU)}
+        assert slopes == {0.2}
 
 
 def test_no_bias_where_batch_norm_follows() -> None:

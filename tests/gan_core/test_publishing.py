@@ -13,6 +13,8 @@ from gan_core.cli import main
 from gan_core.draw import Draw
 from gan_core.publishing import in_order_of_use
 from gan_core.sampling import generate
+from gan_core.translating import load_translator, translate_rows
+from glimpse.imageset import ImageSet
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained
@@ -104,6 +106,23 @@ def test_a_translation_shows_translated_test_images_against_real_ones_of_the_tar
     generated = [s for s in stimuli.stimuli if s.truth == "generated"]
     assert {(s.origin["image_set"], s.origin["split"]) for s in generated} == {(source, "test")}
     assert len({s.origin["image_id"] for s in generated}) == 8
+
+
+def test_masks_are_lent_by_the_seed_after_the_one_of_the_images(workspace: Workspace) -> None:
+    make_domains(workspace)
+    run = trained(workspace, "add-eczema", images=8)
+    assert main(["publish", "add-eczema", "--count", "4", "--seed", "6"]) == 0
+    healthy, eczema = (ImageSet.load(workspace.existing("images", name)) for name in ("healthy", "eczema"))
+    rng = np.random.default_rng(6)
+    in_order_of_use(eczema, rng)  # the real images are drawn first
+    rows = in_order_of_use(healthy, rng, ("test",))[:6]
+    triples = translate_rows(load_translator(run), healthy, rows, eczema, np.random.default_rng(7))
+    expected = {str(healthy.index["image_id"][row]): after for row, (_, _, after) in zip(rows, triples, strict=True)}
+    stimuli = published(workspace, "add-eczema").of("generated")
+    assert len(stimuli) == 4
+    for stimulus in stimuli:
+        shown = np.asarray(Image.open(workspace.existing("stimuli", "add-eczema") / stimulus.file))
+        assert np.array_equal(shown, expected[stimulus.origin["image_id"]])
 
 
 def test_a_translation_is_limited_by_its_test_images(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:

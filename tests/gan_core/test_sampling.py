@@ -17,7 +17,7 @@ from gan_core.cli import main
 from gan_core.draw import Draw
 from gan_core.experiments import TrainingError
 from gan_core.publishing import Options, publish
-from gan_core.sampling import generate, interpolate, latents, load_generator, prepared
+from gan_core.sampling import _arc, generate, interpolate, latents, load_generator, prepared
 from gan_core.translating import load_translator, translate
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
@@ -146,6 +146,13 @@ def test_a_generator_that_diverged_makes_no_images(workspace: Workspace, tmp_pat
             use()
 
 
+def test_a_walk_follows_the_great_circle() -> None:
+    share = torch.tensor([[0.0], [0.25], [0.5], [0.75]])
+    angles = share.double() * np.pi / 2
+    found = _arc(torch.tensor([2.0, 0.0]), torch.tensor([0.0, 2.0]), share)
+    assert torch.allclose(found.double(), 2 * torch.cat([angles.cos(), angles.sin()], 1), atol=1e-6)
+
+
 def test_a_walk_begins_at_its_latents_and_moves_in_small_steps(workspace: Workspace) -> None:
     make_set(workspace, "df")
     run = trained(workspace, "df", images=64, lr=5e-3)
@@ -188,7 +195,7 @@ def test_a_walk_is_a_gif_or_a_grid(workspace: Workspace, tmp_path: Path) -> None
         (["sample", "df", "--truncation", "0"], "--truncation must be above 0"),
         (["sample", "df", "--truncation", "inf"], "--truncation must be above 0"),
         (["sample", "df", "--truncation", "nan"], "--truncation must be above 0"),
-        (["sample", "missing.safetensors"], "it is not there"),
+        (["sample", "missing.safetensors"], "it does not exist"),
         (["sample", "df", "--count", "0"], "--count must be at least 1"),
         (["sample", "df", "--interpolate", "walk.mp4"], ".gif or a .png"),
         (["sample", "add-eczema"], "use `gan_core translate`"),

@@ -7,24 +7,20 @@ import os
 import signal
 import threading
 import time
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from gan_core.cli import main
-from gan_core.experiments import EXPERIMENTS, TrainingError
+from gan_core.experiments import EXPERIMENTS
 from gan_core.training.checkpoint import load_discriminator, load_generators
 from gan_core.training.engine import tensors_of
 from gan_core.training.loop import Training
-from gan_core.training.observe import observe
 from gan_core.training.run import Run
-from gan_core.training.trouble import longer_than_an_hour
+from gan_core.training.targeted import seeded_subset
 from glimpse.workspace import Workspace
-from tests.gan_core.tiny import TINY, make_domains, make_set, tiny_training, trained
+from tests.gan_core.tiny import make_domains, make_set, tiny_training, trained
 
 LOGGED = {
     "images", "seconds", "images_per_second", "loss_g", "loss_d", "loss_r1", "loss_pairing", "grad_norm_g",
@@ -35,11 +31,6 @@ LOGGED = {
 
 def log_of(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
-
-
-def train(*words: str) -> int:
-    settings = [part for name, value in TINY.items() for part in ("--set", f"{name}={value}")]
-    return main(["train", "--device", "cpu", *([] if "--resume" in words else settings), *words])
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
@@ -60,17 +51,6 @@ def test_every_experiment_trains_in_every_preset(workspace: Workspace, experimen
     assert load_discriminator(folder)(torch.zeros(2, 3, *size)).shape == (2,)
 
 
-def test_the_log_of_a_cyclic_run_tells_its_two_discriminators_apart(workspace: Workspace) -> None:
-    make_domains(workspace)
-    line = log_of(trained(workspace, "cycle-eczema", images=4))[0]
-    assert line["d_real_train"] == pytest.approx((line["d_real_train_healthy"] + line["d_real_train_eczema"]) / 2)
-
-
-def test_without_test_images_the_log_says_null(workspace: Workspace) -> None:
-    make_set(workspace, "df", test=0)
-    assert log_of(trained(workspace, "df", images=4))[0]["d_real_test"] is None
-
-
 def test_the_same_seed_gives_the_same_run_and_another_seed_another(workspace: Workspace) -> None:
     make_set(workspace, "df")
     runs = [tiny_training(workspace, "df", name=f"run-{i}", seed=seed) for i, seed in enumerate((0, 0, 1))]
@@ -81,26 +61,12 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(workspace: Wo
     assert any(not torch.equal(first[name], other[name]) for name in first if name.startswith("generators"))
 
 
-def test_watching_the_discriminator_changes_nothing(workspace: Workspace) -> None:
+def test_both_optimisers_have_the_settings_of_the_run(workspace: Workspace) -> None:
     make_set(workspace, "df")
-    for preset in ("paper", "modern"):
-        training = tiny_training(workspace, "df", preset=preset)
-        training.engine.step()
-        before = {name: tensor.clone() for name, tensor in tensors_of(training.state())}
-        observe(training.engine)
-        training.usable_generators()
-        assert all(torch.equal(tensor, before[name]) for name, tensor in tensors_of(training.state()))
-        assert training.engine.discriminators.training
-
-
-def test_training_and_test_images_are_watched_in_equal_batches(workspace: Workspace) -> None:
-    make_set(workspace, "df", train=16, test=3)
-    training = tiny_training(workspace, "df", batch=8)
-    sizes = []
-    discriminator = training.engine.discriminators["df"]
-    discriminator.whole.register_forward_hook(lambda module, given, made: sizes.append(len(given[0])))
-    observe(training.engine)
-    assert set(sizes) == {3}
+    engine = tiny_training(workspace, "df", lr=0.25, beta1=0.125, beta2=0.75).engine
+    for optimiser in (engine.g_optimiser, engine.d_optimiser):
+        assert optimiser.defaults["lr"] == 0.25
+        assert optimiser.defaults["betas"] == (0.125, 0.75)
 
 
 def test_the_generators_step_leaves_the_discriminator_alone(workspace: Workspace) -> None:
@@ -123,6 +89,47 @@ def test_the_discriminators_loss_is_equation_1_without_the_penalty(workspace: Wo
     without, found = plain.engine.gathered(), penalised.engine.gathered()
     assert found["loss_d"] == without["loss_d"]
     assert without["loss_r1"] == 0 < found["loss_r1"]
+
+
+def test_a_lazy_penalty_is_as_strong_as_one_at_every_step(workspace: Workspace) -> None:
+    """With `r1_every=2` it is twice as strong at step 0 and absent at step 1 (Karras et al. 2020, appendix B)."""
+    make_set(workspace, "df")
+    lost: dict[int, list[float]] = {}
+    for every in (1, 2):
+        engine = tiny_training(workspace, "df", name=f"r1-{every}", preset="modern", r1=3.0, r1_every=every).engine
+        for _ in range(2):
+            engine.step()
+            lost.setdefault(every, []).append(engine.gathered()["loss_r1"])
+            engine.new_tick()
+    assert lost[2] == [pytest.approx(2 * lost[1][0], rel=1e-6), 0]
+    assert min(lost[1]) > 0
+
+
+@pytest.mark.parametrize(
+    ("ema_images", "batch", "decays"),
+    [
+        (1000, 4, (0.5**20, 0.5**10)),  # half-lives of 5 % of 4 and of 8 images
+        (1, 16, (0.5**20, 0.5**16)),  # of 5 % of 16 images, then of 1 image, which is less than 5 % of 32
+    ],
+)
+def test_the_half_life_of_the_average_grows_with_the_run_up_to_its_setting(
+    workspace: Workspace, ema_images: int, batch: int, decays: tuple[float, float]
+) -> None:
+    make_set(workspace, "df")
+    engine = tiny_training(workspace, "df", ema_images=ema_images, batch=batch, lr=0.1).engine
+    assert engine.averaged is not None
+    average = engine.averaged["df"].to_rgb.weight
+    for decay in decays:
+        before = average.double().clone()
+        engine.step()
+        new = engine.generators["df"].to_rgb.weight.detach().double()
+        expected = decay * before + (1 - decay) * new
+        assert (new - before).abs().max() > 0.01
+        assert torch.allclose(average.double(), expected, rtol=0, atol=1e-7)
+        # What remains of the old weights: float32 can hold it to a tenth where the decay is 2**-10.
+        if decay == 0.5**10:
+            old = (average.double() - new) / (before - new)
+            assert old.median().item() == pytest.approx(decay, rel=0.1)
 
 
 def test_adding_eczema_gives_one_mask_to_many_patches(workspace: Workspace) -> None:
@@ -163,6 +170,22 @@ def test_the_healthy_set_is_truncated_for_the_generator_but_not_for_the_discrimi
     assert (cyclic.shuffles["into eczema"].count, cyclic.shuffles["healthy"].count) == (16, 24)
 
 
+def test_equations_2_and_3_are_weighted_as_set(workspace: Workspace) -> None:
+    """The generators add a grey level of their own, so that each loss follows from its equation."""
+    make_domains(workspace)
+    adding = tiny_training(workspace, "add-eczema", relevancy=7.0).engine.scheme
+    given = torch.zeros(2, 4, 32, 32)
+    given[:, 3, :8] = 1  # a quarter lies inside the mask
+    changed = {"eczema": torch.full((2, 3, 32, 32), 0.5)}
+    assert adding.pairing_loss({"eczema": given}, changed).item() == pytest.approx(7 * 0.75 * 0.5**2)
+    cyclic = tiny_training(workspace, "cycle-eczema", cycle=3.0).engine.scheme
+    for name, shift in (("healthy", 0.1), ("eczema", 0.3)):
+        cyclic.generators[name].forward = lambda x, shift=shift: x + shift  # type: ignore[method-assign]
+    inputs = {name: torch.zeros(2, 3, 32, 32) for name in ("healthy", "eczema")}
+    generated = {"healthy": torch.full((2, 3, 32, 32), 0.1), "eczema": torch.full((2, 3, 32, 32), 0.3)}
+    assert cyclic.pairing_loss(inputs, generated).item() == pytest.approx(3 * 2 * 0.4**2), "there and back: both shifts"
+
+
 def test_each_image_is_shown_once_a_pass(workspace: Workspace) -> None:
     make_set(workspace, "df", train=10)
     scheme = tiny_training(workspace, "df").engine.scheme
@@ -175,24 +198,13 @@ def test_epochs_become_images(workspace: Workspace) -> None:
     assert tiny_training(workspace, "df", epochs=3).run.settings.images == 30
 
 
-def test_the_best_generator_by_kid_is_kept_beside_the_last(workspace: Workspace) -> None:
-    make_set(workspace, "df")
-    kids = iter([3.0, 1.0, 2.0])
-
-    def make_scorer(real: np.ndarray) -> Any:
-        assert real.shape == (8, 32, 32, 3)
-        assert real.dtype == np.uint8
-
-        def score(generated: np.ndarray) -> dict[str, Any]:
-            assert generated.shape == (8, 32, 32, 3)
-            return {"kid": next(kids), "fid": 9.0, "extractor": "random"}
-
-        return score
-
-    folder = trained(workspace, "df", scorer=make_scorer, images=48, tick_images=16)
-    assert [line["kid"] for line in log_of(folder)] == [3.0, 1.0, 2.0]
-    assert load_generators(folder / "generator.safetensors")[1]["images"] == 32
-    assert load_generators(folder / "generator-last.safetensors")[1]["images"] == 48
+def test_the_subset_is_sorted_and_drawn_by_seed() -> None:
+    subset = seeded_subset(100, 10, seed=3).tolist()
+    assert len(set(subset)) == 10
+    assert subset == sorted(subset) == seeded_subset(100, 10, seed=3).tolist()
+    assert subset != seeded_subset(100, 10, seed=4).tolist()
+    assert max(subset) >= 10, "not the first ten"
+    assert seeded_subset(5, 10, seed=3).tolist() == [0, 1, 2, 3, 4]
 
 
 def test_a_translation_keeps_its_last_generator(workspace: Workspace) -> None:
@@ -248,35 +260,6 @@ def test_a_stopped_translation_keeps_the_generator_of_its_last_step(workspace: W
         assert load_generators(training.folder / f"{name}.safetensors")[1]["images"] == 12
 
 
-def test_a_second_ctrl_c_says_what_is_kept(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
-    make_set(workspace, "df")
-
-    def interrupt_twice() -> None:
-        while not (workspace.root / "runs/df/checkpoint.pt").is_file():
-            time.sleep(0.01)
-        os.kill(os.getpid(), signal.SIGINT)
-        os.kill(os.getpid(), signal.SIGINT)
-
-    from gan_core.training.engine import Engine
-
-    step = Engine.step
-
-    def slow_step(engine: Engine) -> None:
-        step(engine)
-        time.sleep(0.05)
-
-    thread = threading.Thread(target=interrupt_twice)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Engine, "step", slow_step)
-        thread.start()
-        code = train("df", "--set", "images=400000")
-        thread.join()
-    out, err = capsys.readouterr()
-    assert code == 130
-    assert "nothing was lost" not in err
-    assert "all saved" in out or "kept as it was at image" in out
-
-
 @pytest.mark.slow  # the compiler alone takes a quarter of a minute
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's tracing looks
 def test_compiled_networks_train_as_eager_ones_also_with_the_penalty(workspace: Workspace) -> None:
@@ -303,231 +286,3 @@ def test_mixed_precision_trains_much_as_single(workspace: Workspace) -> None:
                 training.engine.step()
         assert mixed.engine.gathered() == pytest.approx(single.engine.gathered(), rel=0.1)
         assert all(p.dtype == torch.float32 for p in mixed.engine.g_parameters)
-
-
-# ------------------------------------------------------------------------------------------ the command
-
-
-def test_the_command_trains_once_and_says_so_the_second_time(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_set(workspace, "df")
-    assert train("df") == 0
-    said = capsys.readouterr().out
-    assert "to go" in said
-    assert "Next: gan_core publish df" in said
-    before = (workspace.root / "runs/df/checkpoint.pt").stat().st_mtime_ns
-    assert train("df") == 0
-    assert "already trained" in capsys.readouterr().out
-    assert (workspace.root / "runs/df/checkpoint.pt").stat().st_mtime_ns == before
-    assert list((workspace.root / "runs/df/tensorboard").glob("events*"))
-    scored = log_of(workspace.root / "runs/df")[-1]
-    assert scored["extractor"] == "imagenet"
-    assert {"kid", "frechet"} <= scored.keys()
-    assert main(["runs"]) == 0
-    assert "32/32" in capsys.readouterr().out
-
-
-def test_without_a_name_everything_is_trained_whose_images_are_there(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_set(workspace, "df")
-    make_set(workspace, "healthy", train=16)
-    make_set(workspace, "eczema")  # without masks: nothing targeted
-    assert train() == 0
-    assert workspace.names("runs") == ["cycle-eczema", "df", "eczema", "healthy"]
-
-
-def test_another_configuration_of_the_same_name_is_refused_with_the_remedy(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_set(workspace, "df")
-    assert train("df") == 0
-    kept = (workspace.root / "runs/df/config.json").read_bytes()
-    assert train("df", "--preset", "demo") == 2
-    assert "--overwrite" in capsys.readouterr().err
-    assert (workspace.root / "runs/df/config.json").read_bytes() == kept
-    assert train("df", "--preset", "demo", "--name", "df-demo") == 0
-    assert train("df", "--preset", "demo", "--overwrite") == 0
-    assert Run.of(workspace.root / "runs/df").preset == "demo"
-
-
-def test_a_finished_run_stays_until_the_one_that_replaces_it_has_saved_something(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_set(workspace, "df")
-    assert train("df") == 0
-    folder = workspace.root / "runs" / "df"
-
-    def files() -> dict[str, bytes]:
-        return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
-
-    before = files()
-    assert train("df", "--overwrite", "--weights", "nowhere.pth") == 2
-    assert (
-        train("df", "--overwrite", "--set", "lr=1e30", "--set", "tick_images=32") == 2
-    )  # not finite at its first tick
-    assert "became NaN" in capsys.readouterr().err
-    assert files() == before
-
-    def killed(self: Training) -> bool:
-        raise SystemExit  # as far as SIGKILL goes: nothing is put in order behind it
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "go", killed)
-        patch.setattr("gan_core.training.session.replacing", lambda folder, until: nullcontext())
-        with pytest.raises(SystemExit):
-            train("df", "--overwrite")
-    assert files() != before
-    assert train("df") == 0
-    assert "already trained" in capsys.readouterr().out
-    assert files() == before
-    assert train("df", "--overwrite", "--set", "seed=1") == 0
-    assert Run.of(folder).settings.seed == 1
-    assert [p.name for p in folder.parent.iterdir()] == ["df"]
-
-
-def test_after_memory_ran_out_the_advice_can_be_typed(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from gan_core.training.data import Domain
-    from gan_core.training.engine import Engine
-
-    make_set(workspace, "df")
-
-    def short_of_memory(*given: Any) -> None:
-        raise torch.OutOfMemoryError("CUDA out of memory.")
-
-    for owner, method in ((Domain, "load"), (Engine, "__init__"), (Engine, "step"), (Training, "go")):
-        with monkeypatch.context() as patch:
-            patch.setattr(owner, method, short_of_memory)
-            assert train("df", "--set", "batch=8") == 2
-        error = capsys.readouterr().err
-        assert "memory" in error
-        assert error.count("\n") == 1
-    assert train("df", "--set", "batch=4") == 0
-
-
-def test_the_table_of_runs_overlooks_a_line_half_written(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_set(workspace, "df")
-    folder = trained(workspace, "df")
-    with open(folder / "log.jsonl", "a") as log:
-        log.write('{"images": 48, "sec')
-    assert main(["runs"]) == 0
-    assert "32/32" in capsys.readouterr().out
-
-
-def test_a_set_prepared_again_with_another_split_is_another_set(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_set(workspace, "df", train=16, test=8)
-    assert train("df") == 0
-    make_set(workspace, "df", train=18, test=6)
-    assert train("df", "--resume", "--set", "images=48") == 2
-    error = capsys.readouterr().err
-    assert "index.csv of 'df'" in error
-    assert "images of 'df'" not in error, "the pixels are the same"
-
-
-def test_resume_may_train_longer_and_slower_but_not_something_else(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_set(workspace, "df")
-    assert train("df") == 0
-    assert train("df", "--resume", "--set", "images=48", "--set", "lr=1e-4") == 0
-    assert log_of(workspace.root / "runs/df")[-1]["images"] == 48
-    assert Run.of(workspace.root / "runs/df").settings.lr == 1e-4
-    assert train("df", "--resume", "--set", "g_features=16") == 2
-    assert "may change images, epochs, lr" in capsys.readouterr().err
-
-
-def test_resume_takes_the_names_of_runs_and_without_one_all_of_them(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
-    make_set(workspace, "df")
-    assert train("df", "--name", "mine") == 0
-    assert train("mine", "--resume", "--set", "images=40") == 0
-    assert train("--resume") == 0
-    assert "mine: already trained (40 images)" in capsys.readouterr().out
-
-
-def test_a_lower_resolution_is_trained_on_downsampled_images(workspace: Workspace) -> None:
-    make_set(workspace, "hands", size=(64, 96))
-    assert train("hands", "--resolution", "32") == 0
-    generators, metadata = load_generators(workspace.root / "runs/hands/generator.safetensors")
-    assert (metadata["height"], metadata["width"]) == (32, 48)
-    assert generators["hands"](torch.zeros(2, TINY["z_dim"])).shape == (2, 3, 32, 48)
-
-
-@pytest.mark.parametrize(
-    ("words", "sentence"),
-    [
-        (["heathy"], "did you mean 'healthy'"),
-        (["mel"], "There is no image set 'mel'"),
-        (["df", "--set", "batch=400"], "fewer than a batch of 400"),
-        (["df", "--resolution", "64"], "only ever made smaller"),
-        (["df", "--resolution", "16"], "can be halved only"),
-        (["add-eczema"], "no masks"),
-        (["df", "--name", "../df"], "cannot be a name"),
-        (["df", "--set", "beta1=1"], "beta1 must be at most"),
-        (["df", "--set", "beta2=1.5"], "beta2 must be at most"),
-        (["df", "--set", "seed=99999999999999999999"], "seed must be at most"),
-        (["df", "--set", "g_features=1000000"], "memory of the CPU device ran out"),
-        (["df", "--set", "z_dim=1e12"], "memory of the CPU device ran out"),
-        (["df", "--weights", "nowhere.pth"], "nowhere.pth"),
-        (["df", "--set", "batchsize=2"], "did you mean 'batch'"),
-        (["df", "--resume"], "There is no run 'df'"),
-        (["df", "--device", "cuda"], "no CUDA device"),
-        (["df", "--images", "eczema=df", "--name", "a", "--images", "df=nothing"], "There is no image set 'nothing'"),
-    ],
-)
-def test_bad_input_gets_one_sentence(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
-) -> None:
-    for name in ("df", "healthy", "eczema"):
-        make_set(workspace, name)
-    assert main(["train", "--device", "cpu", "--set", "batch=4", *words]) == 2
-    error = capsys.readouterr().err
-    assert sentence in error
-    assert error.count("\n") == 1
-    assert workspace.names("runs") == []
-
-
-def test_too_little_memory_names_the_batch_that_would_fit(
-    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from gan_core.training.engine import Engine
-
-    make_set(workspace, "df")
-    training = tiny_training(workspace, "df", batch=16)
-    step = Engine.step
-
-    def short_of_memory(engine: Engine) -> None:
-        if engine.settings.batch > 4:
-            raise torch.OutOfMemoryError("CUDA out of memory.")
-        step(engine)
-
-    monkeypatch.setattr(Engine, "step", short_of_memory)
-    with pytest.raises(TrainingError, match="try --set batch=4"):
-        training.estimate()
-
-
-def test_somebody_who_starts_a_day_of_training_on_a_cpu_is_told_of_the_demo(workspace: Workspace) -> None:
-    make_set(workspace, "df")
-    run = tiny_training(workspace, "df").run
-    told = longer_than_an_hour(86400 * 2, run, torch.device("cpu"))
-    assert told is not None
-    assert "2.0 days" in told
-    assert "--preset demo" in told
-    assert longer_than_an_hour(3000, run, torch.device("cpu")) is None
-    assert longer_than_an_hour(86400, run, torch.device("cuda")) is None
-
-
-def test_estimating_leaves_no_trace(workspace: Workspace) -> None:
-    make_set(workspace, "df")
-    training = tiny_training(workspace, "df")
-    before = {name: tensor.clone() for name, tensor in tensors_of(training.state())}
-    assert training.estimate() > 0
-    assert all(torch.equal(tensor, before[name]) for name, tensor in tensors_of(training.state()))

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gan_core.cli import main
 from gan_core.networks import Translator, initialise
-from gan_core.translating import LoadedTranslator, translate
+from gan_core.translating import LoadedTranslator, random_masks, translate
 from gan_core.truth import TruthScore, ssim_map
 from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet
@@ -104,6 +104,16 @@ def test_errors_are_counted_on_their_side_of_the_mask() -> None:
     assert inside is not None
     assert outside is not None
     assert inside < 0.2 < 0.8 < outside
+
+
+def test_masks_are_lent_from_the_test_images_if_there_are_any(workspace: Workspace) -> None:
+    held_out = make_set(workspace, "eczema", lesion=True)
+    assert held_out.masks is not None
+    lent = random_masks(held_out, 40, np.random.default_rng(0))
+    known = {held_out.masks[row].tobytes() for row in held_out.where("test")}
+    assert {mask.tobytes() for mask in lent} == known, "eight test images, drawn forty times"
+    without = make_set(workspace, "other", test=0, lesion=True)
+    assert random_masks(without, 3, np.random.default_rng(0)).shape == (3, 32, 32)
 
 
 # ------------------------------------------------------------------------------------------ the command

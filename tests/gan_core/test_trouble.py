@@ -1,0 +1,91 @@
+"""Before a run and when memory runs out: the estimate, the batch that fits, the advice."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from gan_core.cli import main
+from gan_core.experiments import TrainingError
+from gan_core.training.engine import tensors_of
+from gan_core.training.loop import Training
+from gan_core.training.trouble import longer_than_an_hour
+from glimpse.workspace import Workspace
+from tests.gan_core.tiny import TINY, make_set, tiny_training
+
+
+def train(*words: str) -> int:
+    settings = [part for name, value in TINY.items() for part in ("--set", f"{name}={value}")]
+    return main(["train", "--device", "cpu", *([] if "--resume" in words else settings), *words])
+
+
+def test_after_memory_ran_out_the_advice_can_be_typed(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from gan_core.training.data import Domain
+    from gan_core.training.engine import Engine
+
+    make_set(workspace, "df")
+
+    def short_of_memory(*given: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    for owner, method in ((Domain, "load"), (Engine, "__init__"), (Engine, "step"), (Training, "go")):
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, method, short_of_memory)
+            assert train("df", "--set", "batch=8") == 2
+        error = capsys.readouterr().err
+        assert "memory" in error
+        assert error.count("\n") == 1
+    assert train("df", "--set", "batch=4") == 0
+
+
+def test_too_little_memory_names_the_batch_that_would_fit(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from gan_core.training.engine import Engine
+
+    make_set(workspace, "df")
+    training = tiny_training(workspace, "df", batch=16)
+    step = Engine.step
+
+    def short_of_memory(engine: Engine) -> None:
+        if engine.settings.batch > 4:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        step(engine)
+
+    monkeypatch.setattr(Engine, "step", short_of_memory)
+    with pytest.raises(TrainingError, match="try --set batch=4"):
+        training.estimate()
+
+
+def test_a_day_of_training_on_a_cpu_gets_a_hint_at_the_demo(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    run = tiny_training(workspace, "df").run
+    told = longer_than_an_hour(86400 * 2, run, torch.device("cpu"))
+    assert told is not None
+    assert "2.0 days" in told
+    assert "--preset demo" in told
+    assert longer_than_an_hour(3000, run, torch.device("cpu")) is None
+    assert longer_than_an_hour(86400, run, torch.device("cuda")) is None
+
+
+@pytest.mark.parametrize(("measured", "seconds"), [(8.0, 16.0), (4.0, 4.0)])
+def test_a_slow_step_is_estimated_from_two_images(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, measured: float, seconds: float
+) -> None:
+    """Two of four images take 8 s: a step takes 16 s and is not tried. At 4 s the whole batch is measured."""
+    make_set(workspace, "df")
+    training = tiny_training(workspace, "df", batch=4, images=32)
+    monkeypatch.setattr("gan_core.training.trouble._time_steps", lambda training, engine: measured)
+    assert training.estimate() == 8 * seconds
+
+
+def test_estimating_leaves_no_trace(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    training = tiny_training(workspace, "df")
+    before = {name: tensor.clone() for name, tensor in tensors_of(training.state())}
+    assert training.estimate() > 0
+    assert all(torch.equal(tensor, before[name]) for name, tensor in tensors_of(training.state()))
