@@ -196,6 +196,7 @@ def main() -> None:
     frame = curves(*halves, evenly(other.images, IMAGES), tuple(args.extractors), args.weights)
     if args.out:
         draw(frame).savefig(args.out, metadata={"Date": None} if args.out.suffix == ".svg" else None)
+    print(f"{images.folder}: {len(halves[0])} against {len(halves[1])} images, one of each group")
     print(table(frame).to_string())
 
 
