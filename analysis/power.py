@@ -1,8 +1,8 @@
-"""`python -m analysis.power`: how many people a claim will take, by simulating the whole survey and its verdict.
+"""`python -m analysis.power`: the number of participants that a claim needs, by simulating the whole survey.
 
-Each simulated survey draws people and images anew and is judged by the very estimator of the report, so the answer
-holds for new participants and new images. From a pilot it takes the spreads of people and images, and, unless
-`--accuracy` says otherwise, the accuracy.
+Each simulated survey draws new people and new images and is judged by the report's own estimator, so the answer holds
+for new participants and new images. A pilot gives the variation of people and images, and the accuracy unless
+`--accuracy` is given.
 
 PYTHON_ARGCOMPLETE_OK
 """

@@ -59,7 +59,7 @@ CASES = (
 
 
 def estimates(answers: Trials, model: bool) -> dict[str, inference.Estimate]:
-    """What the report estimates of a set; the mixed model only where asked for, since it takes ten times as long."""
+    """The report's estimates for a set; the mixed model only on request, since it takes ten times as long."""
     found = {
         "accuracy": inference.accuracy(answers),
         "hit rate": inference.rate(answers, 1, 0),
@@ -75,7 +75,7 @@ def estimates(answers: Trials, model: bool) -> dict[str, inference.Estimate]:
 
 
 def truths(case: Case) -> dict[str, float]:
-    """What each of them is after: its value for new participants on new images."""
+    """The true value of each estimate for new participants on new images."""
     truth = case.truth
     f1, d_prime, criterion = expected_scores(truth, case.design.trials)
     return {
@@ -86,7 +86,7 @@ def truths(case: Case) -> dict[str, float]:
 
 
 def expected_scores(truth: Truth, trials: int, draws: int = 1_000_000) -> tuple[float, float, float]:
-    """What new participants on new images score on average: F1, own d', own criterion (both log-linear)."""
+    """Mean scores of new participants on new images: F1, own d', own criterion (both log-linear)."""
     rng = np.random.default_rng(12345)
     d_prime = rng.normal(truth.d_prime, truth.sd_d_prime, draws)
     criterion = rng.normal(truth.criterion, truth.sd_criterion, draws)
@@ -130,7 +130,7 @@ def study(
 
 
 def alternative_errors(answers: Trials, rng: np.random.Generator) -> dict[str, tuple[float, float, float]]:
-    """What was not chosen: (mean accuracy, standard error, degrees of freedom) of each."""
+    """The estimators that were not chosen: (mean accuracy, standard error, degrees of freedom) of each."""
     scores = observers.accuracy(answers.counts())
     mean, people = float(scores.mean()), len(scores)
     _, person = np.unique(answers.participant, return_inverse=True)

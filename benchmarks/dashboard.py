@@ -1,4 +1,4 @@
-"""How fast the dashboard, entering and an answer are once ten thousand people have been there.
+"""Time of a dashboard refresh, an entry and an answer in a database of ten thousand participants.
 
 Writes 10,000 participants with 20 trials each (200,000 trials) straight into a SQLite database, then asks for the live
 part of /admin/ as a browser does every five seconds.

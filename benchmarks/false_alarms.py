@@ -1,4 +1,4 @@
-"""How often KID calls two samples of one distribution different, permuting groups and permuting images.
+"""False alarms of KID between two samples of one distribution, permuting groups and permuting images.
 
     python -m benchmarks.false_alarms [--runs 400]
 

@@ -1,4 +1,4 @@
-"""How long cutting patches takes, beside merely decoding the same files and beside a plain sliding-window loop.
+"""Time to cut patches, beside decoding the same files only and beside a plain sliding-window loop.
 
     python benchmarks/patches.py [--photos 48] [--threads N] [--folder DIR]
 
@@ -70,7 +70,7 @@ def decode(folder: Path) -> None:
 
 
 def loop(folder: Path) -> int:
-    """What one would write first; returns the number of patches."""
+    """The plain sliding-window loop; returns the number of patches."""
     healthy, eczema = [], []
     for photo_path, skin_path, lesion_path in triples(folder):
         photo, skin, lesion = (np.array(Image.open(path)) for path in (photo_path, skin_path, lesion_path))

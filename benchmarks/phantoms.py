@@ -1,4 +1,4 @@
-"""How near do the drawn photos come to real ones? Colour, power spectrum and gradients, side by side.
+"""Drawn photos beside real ones: colour, power spectrum and gradients.
 
     python -m benchmarks.phantoms --real WORKSPACE --phantom WORKSPACE [--figure docs/images/phantoms-statistics.png]
 

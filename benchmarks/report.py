@@ -1,4 +1,4 @@
-"""How long the report of many answers takes, all resampling included: target 30 s for 100,000.
+"""Time to write a report of many answers, all resampling included: target 30 s for 100,000.
 
     python -m benchmarks.report [--answers 100000]
 

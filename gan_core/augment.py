@@ -1,4 +1,4 @@
-"""Augmentation of the discriminator's images, real and generated alike, so that the generator does not learn it.
+"""Augmentations of the discriminator's input, real and generated, that do not leak into the generated images.
 
 DiffAugment (Zhao et al. 2020): translation by up to an eighth and a cutout of half the side; colour is left alone,
 since in skin it is diagnostic. Flips: the symmetries of the rectangle. The caller draws the random numbers.

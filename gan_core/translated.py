@@ -52,7 +52,7 @@ class Translation:
 
 @dataclass(frozen=True)
 class TranslationResult:
-    """Where the translated images are, and for phantoms how close they are to the true skin."""
+    """The folder of the translated images, and for phantoms their closeness to the true skin."""
 
     folder: Path
     count: int

@@ -6,8 +6,8 @@ generated and a false alarm a real image called generated.
 
 Rules, the same wherever Glimpse shows a number:
 - a trial without an answer, or one excluded by a flag, is left out before counting (and counted by the caller);
-- a participant who never says 'generated' has an F1 of 0 while generated images were shown (no true positives); F1 is
-  undefined (NaN) only where none was shown either, as in scikit-learn's `zero_division=nan`;
+- a participant who never says 'generated' has an F1 of 0 if generated images were shown (no true positives); F1 is
+  undefined (NaN) only if none was shown either, as in scikit-learn's `zero_division=nan`;
 - a rate over no image is NaN, and so is what is made from it.
 """
 

@@ -16,7 +16,7 @@ LAYOUTS = ("jspsych", "psychopy", "qualtrics", "gorilla", "opensesame", "labjs",
 
 @dataclass(frozen=True)
 class Form:
-    """How to read a file of answers; the default is our own columns and words."""
+    """The format of a file of answers; the default is our own columns and words."""
 
     map: list[str] = field(default_factory=list)  # NAME=COLUMN
     words: list[str] = field(default_factory=list)  # NAME=WORD,WORD

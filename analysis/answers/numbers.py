@@ -83,7 +83,7 @@ def _number(text: str, decimal: set[str]) -> float:
 
 
 def _decimal_marks(bare: list[str], texts: list[str], column: str, first: Callable[[str], str]) -> set[str]:
-    """Which of comma and point is a decimal mark in this column; the other groups thousands."""
+    """The decimal marks of this column, comma or point; the other groups thousands."""
     role: dict[str, tuple[bool, str]] = {}  # of a mark: whether it is decimal, and the value that says so
     unclear: dict[str, list[str]] = {",": [], ".": []}
 

@@ -36,7 +36,7 @@ class Table:
     notes: list[str] = field(default_factory=list)  # sentences on what was done with the rows
 
     def place(self, label: Any) -> str:
-        """Where a row stands, counted as an editor does."""
+        """The file and line of a row, counted as an editor does."""
         if not self.files:
             return f"{self.name}, row {int(label) + 1}"
         k = bisect_right(self.starts, int(label)) - 1

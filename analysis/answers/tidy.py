@@ -27,8 +27,8 @@ RULES = (
     "F1 is 2 TP / (2 TP + FP + FN). Somebody who never gave the positive answer has F1 = 0 as long as the positive "
     "class was shown to them (then precision is 0/0, but F1 is not); with nothing positive shown or said, F1 is "
     "undefined, left out of the F1 figures and counted.",
-    "Attention (catch) trials are never scored. A trial whose exposure went wrong and which was made good by a spare "
-    "trial gives way to the spare. Other flagged trials (exposure off, focus lost, ...) are scored as they were "
+    "Attention (catch) trials are never scored. A trial whose exposure went wrong and which was replaced by a spare "
+    "trial is not scored. Other flagged trials (exposure off, focus lost, ...) are scored as they were "
     "answered, and the table of exclusions shows the verdict without them.",
     "People who stopped early count with the trials they answered; people screened out, people whom the study's own "
     "rule excludes (stated in its file before anybody came), and simulated participants do not count. Several answers "
@@ -64,7 +64,7 @@ class Responses:
 
     @property
     def simulated(self) -> int:
-        """How many simulated participants the trials hold (0 unless they were asked for)."""
+        """Number of simulated participants in the trials (0 without `--include-simulated`)."""
         return int(self.trials.loc[self.trials["simulated"], "participant"].nunique())
 
 

@@ -26,7 +26,7 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Truth:
-    """Who looks at what: the population of participants and images."""
+    """The population of participants and images."""
 
     d_prime: float = 0.0
     criterion: float = 0.0
@@ -36,12 +36,12 @@ class Truth:
 
     @property
     def hit_rate(self) -> float:
-        """How often a new participant calls a new generated image generated."""
+        """Probability that a new participant calls a new generated image generated."""
         return float(stats.norm.cdf((self.d_prime / 2 - self.criterion) / self._latent_sd))
 
     @property
     def false_alarm_rate(self) -> float:
-        """How often a new participant calls a new real image generated."""
+        """Probability that a new participant calls a new real image generated."""
         return float(stats.norm.cdf((-self.d_prime / 2 - self.criterion) / self._latent_sd))
 
     @property
@@ -69,7 +69,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class Design:
-    """How many people see how many images."""
+    """Numbers of participants, images and trials."""
 
     participants: int = 100
     images: int = 100  # of each class, to draw from

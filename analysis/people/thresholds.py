@@ -1,4 +1,4 @@
-"""How long must people look? Thresholds and psychometric curves from staircases, and error rates without a time limit.
+"""Thresholds and psychometric curves from staircases, and error rates without a time limit.
 
 A participant's chance of being right at an exposure of t ms is modelled as
 
@@ -111,7 +111,7 @@ def median_threshold(found: Thresholds) -> Estimate:
     if not np.isfinite(middle).all():
         sides = ((int(found.above.sum()), "longer"), (int(found.below.sum()), "shorter"))
         gone = " and ".join(f"{count} are {side}" for count, side in sides if count)
-        note = f"there is no middle: of {n} thresholds {gone} than any exposure shown"
+        note = f"there is no median, since of {n} thresholds {gone} than any exposure shown"
         return Estimate(None, method=method, note=note)
     below = int(stats.binom.ppf(0.025, n, 0.5))  # the interval from the below-th to the (n + 1 - below)-th value
     if below < 1:

@@ -1,4 +1,4 @@
-"""How exactly images are shown: our page and jsPsych in the same Chromium, by Chromium's own trace of its frames.
+"""Accuracy of exposures: our page and jsPsych in the same Chromium, by Chromium's own trace of its frames.
 
     (cd benchmarks/exposure && npm install)
     python benchmarks/exposure/run.py [--exposures 100] [--only idle|stressed|network] [--page glimpse|jspsych]

@@ -1,4 +1,4 @@
-"""The files of a run: `checkpoint.pt` to resume from, `generator*.safetensors` for use. No pickled code is ever run.
+"""Files of a run: `checkpoint.pt` to resume from, `generator*.safetensors` to use; no pickled code is run.
 
 A background thread writes copies of the state to a temporary name and renames it into place.
 """

@@ -1,4 +1,4 @@
-"""The training data of a run: images in device memory as uint8, and random draws whose state can be saved.
+"""Training data: images resident on the device as uint8, and every random draw, whose state can be saved.
 
 51,023 patches of 128 x 128 take 2.5 GB: they stay on the GPU, where batches are picked, scaled and augmented.
 """
@@ -36,8 +36,8 @@ def size_at(images: ImageSet, resolution: int | None) -> tuple[int, int]:
         return images.height, images.width
     if not 1 <= resolution <= images.height:
         raise TrainingError(
-            f"--resolution {resolution} is not possible: the images of '{images.name}' are {images.height} pixels high "
-            "and are never enlarged."
+            f"--resolution {resolution} is too large: the images of '{images.name}' are {images.height} pixels high, "
+            "and they are only ever made smaller."
         )
     return resolution, round(images.width * resolution / images.height)
 

@@ -1,5 +1,5 @@
-"""The discriminator's outputs at a tick on training, test and generated images: Figure 6, and the 'confidence and
-consistency' of section 3.2.4. Random numbers and batch statistics of the run stay unchanged."""
+"""The discriminator's outputs at a tick on training, test and generated images: Figure 6, and section 3.2.4's
+'confidence and consistency'. Nothing here changes the run's random numbers or batch statistics."""
 
 from __future__ import annotations
 
@@ -35,9 +35,10 @@ def on_batch_statistics(network: nn.Module) -> Iterator[None]:
 def observe(engine: Engine) -> dict[str, float | None]:
     """Mean and SD of the outputs (sigmoid and logit) on each kind of image, and the accuracy on training images.
 
-    Averages of `observe_batches` seeded batches. Batches of all kinds have min(batch, test images) images, augmented as
-    in training. Two discriminators have fields with their domain's name; the plain fields are their means. `forward`
-    bypasses the compiler, which would compile again for this unusual mode.
+    Equal batches of min(batch, test images) on all sides, augmented where training augments, `observe_batches` seeded
+    draws of them averaged. With two
+    discriminators each has its fields with its domain's name, and the plain fields are their means. `forward` is called
+    past the compiler, which would recompile for this unusual mode.
     """
     scheme, settings = engine.scheme, engine.settings
     draws = Draws(settings.seed + 10_000 + engine.images, engine.device, Ranks())

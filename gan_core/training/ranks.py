@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 @dataclass(frozen=True)
 class Ranks:
-    """The number of this process, and how many there are."""
+    """This process's rank, and the number of processes."""
 
     rank: int = 0
     world: int = 1

@@ -68,7 +68,7 @@ def test_two_halves_are_one_whole_bit_for_bit(workspace: Workspace, experiment: 
     half.engine.step = step_and_stop  # type: ignore[method-assign]
     assert half.go() is False
     assert half.engine.steps == 6
-    other = training_of(workspace, half.run, images_of(workspace, half.run), anew=False)
+    other = training_of(workspace, half.run, images_of(workspace, half.run), fresh=False)
     other.resume()
     assert other.go()
     assert_equal_runs(whole.folder, half.folder)
@@ -95,7 +95,7 @@ for kill in (True, True, True, True, True, False):
     logged = log.read_bytes().count(b"\\n") if log.is_file() else 0
     child = os.fork()
     if child == 0:
-        training = training_of(workspace, begun.run, images_of(workspace, begun.run), anew=False)
+        training = training_of(workspace, begun.run, images_of(workspace, begun.run), fresh=False)
         training.resume()
         os._exit(0 if training.go() else 1)
     ended, status = 0, 0
@@ -136,7 +136,7 @@ def tiny_run_again(workspace: Workspace, run: Run, **changed: Any) -> Any:
     from dataclasses import replace
 
     run = replace(run, settings=replace(run.settings, **changed))
-    training = training_of(workspace, run, images_of(workspace, run), anew=False)
+    training = training_of(workspace, run, images_of(workspace, run), fresh=False)
     training.resume()
     return training
 

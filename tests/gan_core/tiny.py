@@ -73,12 +73,12 @@ def tiny_training(
 
 
 def training_of(
-    workspace: Workspace, run: Run, images: Mapping[str, ImageSet], scorer: Any = None, anew: bool = True
+    workspace: Workspace, run: Run, images: Mapping[str, ImageSet], scorer: Any = None, fresh: bool = True
 ) -> Training:
     folder = workspace.new("runs", run.name)
     training = Training(run, into_memory(run, images, CPU), folder, CPU)
     training.scorer = scorer_for(run, training.domains, scorer)
-    if anew:
+    if fresh:
         begin(folder, run, training.engine.scheme.drawn_subsets(), new=True)
     return training
 
