@@ -31,7 +31,9 @@ pytestmark = pytest.mark.browser
 RESTARTER = """
 import os, sys
 import alembic.command, alembic.script, waitress
-from study_app import admin, cli, pages, people, trials
+from study_app import cli
+from study_app.experimenter import admin
+from study_app.participant import pages, trials, withdrawal
 while True:
     child = os.fork()
     if child == 0:
