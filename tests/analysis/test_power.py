@@ -26,6 +26,11 @@ def test_more_people_give_more_power_and_ten_images_give_none_however_many() -> 
     assert ten["cannot tell"] < 0.15
 
 
+@pytest.mark.parametrize(("accuracy", "said"), [(0.451, "cannot tell"), (0.549, "cannot tell"), (0.551, "detectable")])
+def test_the_claim_is_equivalence_within_the_bounds_and_detection_beyond(accuracy: float, said: str) -> None:
+    assert power.claim(Truth().with_accuracy(accuracy), 0.05) == said
+
+
 def test_the_size_needed_lies_where_the_curve_crosses() -> None:
     table = pd.DataFrame({"participants": [50, 100, 200], "cannot_tell": [0.4, 0.7, 0.9]})
     assert power.needed(table, "cannot_tell", 0.8) == 150

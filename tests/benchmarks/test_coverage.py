@@ -49,6 +49,14 @@ def test_simulated_observers_answer_as_their_truth_says() -> None:
     assert len(np.unique(answers.participant * 4_000 + answers.image)) == len(answers)  # no image twice
 
 
+def test_the_rates_of_a_population_in_closed_form() -> None:
+    """The variance of the evidence is 1 + sd_d'^2 / 4 + sd_c^2 + sd_image^2 = 4, so z(H) = (2 / 2 - 0.5) / 2."""
+    truth = Truth(2.0, 0.5, sd_d_prime=2.0, sd_criterion=1.0, sd_image=1.0)
+    assert truth.hit_rate == pytest.approx(stats.norm.cdf(0.25))
+    assert truth.false_alarm_rate == pytest.approx(stats.norm.cdf(-0.75))
+    assert truth.accuracy == pytest.approx((stats.norm.cdf(0.25) + stats.norm.cdf(0.75)) / 2)
+
+
 def test_participants_alone_on_ten_images_call_detectable_sets_equivalent() -> None:
     """The trap of the usual survey, and that the two-way estimator is out of it."""
     found = study(CASES[6], 150)

@@ -54,3 +54,20 @@ def test_the_most_convincing_images_come_first() -> None:
     rates = image_rates.rates(frame)
     assert set(rates["image"].iloc[:2]) == {"r-doubted", "g-passes"}
     assert np.all(rates["fooled"].iloc[:2] > 0.5)
+
+
+def test_rate_and_interval_are_those_of_the_whole_mixture() -> None:
+    """Two images, 0 and 3 of 3 answers: 400,000 classes from the prior, weighted by how well they explain both."""
+    rng, n = np.random.default_rng(2), 400_000
+    mean = rng.choice(np.linspace(0.002, 0.998, 25), n)
+    share = rng.choice(image_rates.RELATIVE_SDS, n)
+    size = 1 / share**2 - 1
+    first, second = rng.beta(mean * size, (1 - mean) * size, (2, n))
+    weight = share * (1 - first) ** 3 * second**3
+    expected = np.average(first, weights=weight)
+    variance = np.average((first - expected) ** 2, weights=weight)
+    strength = expected * (1 - expected) / variance - 1
+    rate, low, high = image_rates.shrunken(np.array([0.0, 3.0]), np.array([3.0, 3.0]))
+    assert rate[0] == pytest.approx(expected, abs=0.005)
+    matched = stats.beta(expected * strength, (1 - expected) * strength)
+    assert (low[0], high[0]) == pytest.approx(matched.interval(0.95), abs=0.01)

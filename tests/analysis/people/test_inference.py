@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
@@ -276,3 +277,55 @@ def test_opposite_habits_on_unequal_images_are_no_detection(copies: int) -> None
     generated = generated.swapaxes(0, 1).ravel()
     answers = Trials(habit, generated, np.repeat([0, 1], 10 * copies), np.arange(20 * copies))
     assert significance.image_permutation_p(answers, np.random.default_rng(0), 999) == 1
+
+
+@pytest.mark.parametrize("positive", ["generated", "real"])
+def test_an_answer_moves_f1_by_its_derivative(positive: observers.Positive) -> None:
+    """Three people have one hit, one miss, one false alarm and one correct rejection, on the same images: F1 = 2 / 4.
+
+    An answer moves it by (2 - 1/2) / 4 on a positive image and by 1/2 / 4 on another, so image sums are ±3/8 and ±1/8:
+    V = 20/64 * 4/2 - 20/64 / 3 * 12/10.
+    """
+    said, generated, image = [1, 0, 1, 0] * 3, [1, 1, 0, 0] * 3, [0, 1, 2, 3] * 3
+    f1 = inference.mean_f1(Trials.from_labels(said, generated, np.repeat(np.arange(3), 4), image), positive)
+    assert f1.value == 0.5
+    assert f1.se == pytest.approx(np.sqrt(1 / 2))
+
+
+def test_the_degrees_of_freedom_are_never_more_than_the_answers() -> None:
+    """Noise that cancels in each row and column leaves almost no doubt about the variance: V = V(images) = 16/3."""
+    effect = np.array([1, 1, -1, -1]) / 4
+    checkerboard = np.array([[(-1.0) ** (i + j) for j in range(4)] for i in range(4)])
+    influence = (checkerboard + effect[None, :] + 0.1 * effect[:, None]).ravel()
+    variance, df, _ = inference.two_way(influence, table([[1] * 4] * 4))
+    assert variance == pytest.approx(16 / 3)
+    assert df == 16
+
+
+def test_labels_that_no_permutation_matches_are_counted_once_themselves() -> None:
+    generated = np.arange(200) < 100
+    perfect = Trials(generated, generated, np.zeros(200, int), np.arange(200))
+    assert significance.image_permutation_p(perfect, np.random.default_rng(0), 99) == 1 / 100
+
+
+def test_above_a_thousand_images_the_permutation_has_the_variance_of_the_hypergeometric() -> None:
+    """One person calls 500 of 1,002 images generated, 270 of the 501 generated ones among them."""
+    generated = np.arange(1_002) < 501
+    rng = np.random.default_rng(0)  # not used
+    said = (np.arange(1_002) % 501) < np.where(generated, 270, 230)
+    p = significance.image_permutation_p(Trials(said, generated, np.zeros(1_002, int), np.arange(1_002)), rng)
+    law = stats.hypergeom(1_002, 501, 500)
+    assert p == pytest.approx(stats.norm.sf((270 - law.mean()) / law.std()), rel=1e-9)
+
+
+def test_the_variance_of_a_difference_centres_both_classes_of_both_sets() -> None:
+    """Three people get one of two images right in each of the four: influences ±1/24, image sums ±1/8.
+
+    V(people) = 0, so V = V(images) = 8/64 * 8 / (8 - 4).
+    """
+    said, generated = np.tile([True, False], 12), np.tile([True, True, False, False], 6)
+    person, image = np.repeat(np.arange(3), 8), np.tile(np.arange(8), 3)
+    both = Trials(said, generated, person, image)
+    (pair,) = significance.compare_sets({"a": both.where(image < 4), "b": both.where(image >= 4)})
+    assert pair.difference.value == 0
+    assert pair.difference.se == pytest.approx(np.sqrt(1 / 4))

@@ -90,7 +90,9 @@ def test_the_standard_error_is_the_two_way_one_and_what_is_unknown_of_the_scale(
     right = np.concatenate([rng.permutation(np.arange(200) < 160), rng.permutation(np.arange(200) < 160)])
     generated, person = np.repeat([True, False], 200), np.tile(np.arange(20), 20)
     answers = Trials(right == generated, generated, person, np.repeat(np.arange(20), 20))
-    balanced, d_prime = inference.balanced_accuracy(answers), mixed.fit(answers).d_prime
+    model = mixed.fit(answers)
+    balanced, d_prime = inference.balanced_accuracy(answers), model.d_prime
+    assert (model.sd_criterion, model.sd_d_prime, model.sd_image) == pytest.approx((0.2, 0.2, np.sqrt(0.15)))
     assert balanced.se is not None
     z, squared_scale = stats.norm.ppf(0.8), 1.2
     density = stats.norm.pdf(z)

@@ -124,3 +124,12 @@ def test_under_the_mean_bet_against_the_evidence_has_mean_one_after_every_score(
     probability = np.prod(np.where(runs == 1, mean, 1 - mean), axis=1)
     evidence = np.array([sequential.monitor(run, chance=mean).e_value for run in runs])
     assert probability @ evidence == pytest.approx(np.ones(10), abs=1e-12)
+
+
+@pytest.mark.parametrize("score", [0.48, 0.5, 0.52])
+def test_when_equivalence_is_declared_both_bounds_have_been_rejected(score: float) -> None:
+    scores = np.full(3_000, score)
+    found = sequential.monitor(scores)
+    assert found.code == "cannot tell"
+    for bound in (0.45, 0.55):
+        assert sequential.monitor(scores[: found.decided_at], chance=bound).p <= 0.05
