@@ -37,7 +37,7 @@ def size_at(images: ImageSet, resolution: int | None) -> tuple[int, int]:
     if not 1 <= resolution <= images.height:
         raise TrainingError(
             f"--resolution {resolution} is too large: the images of '{images.name}' are {images.height} pixels high, "
-            "and they are only ever made smaller."
+            "and are never enlarged."
         )
     return resolution, round(images.width * resolution / images.height)
 
