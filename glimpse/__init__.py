@@ -1,1 +1,1 @@
-"""The ground floor: workspace, files, image sets, stimulus sets; nothing here imports torch."""
+"""Shared by all packages: workspace, files, image sets, stimulus sets, command lines. Nothing here imports torch."""

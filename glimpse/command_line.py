@@ -26,11 +26,11 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def program(prog: str, description: str, epilog: str = "", *, workspace: bool = True) -> Parser:
-    """The parser of a program. Without `workspace` it has no `--workspace`: for benchmarks that read none."""
+    """The parser of a program; `workspace=False` leaves out `--workspace`, for benchmarks that read none."""
     parser = Parser(prog=prog, description=description, epilog=epilog, workspace=workspace)
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     if workspace:
-        parser.set_defaults(workspace=None)  # subcommands set it only where it is given behind them
+        parser.set_defaults(workspace=None)  # subcommands set it only if it is given after them
     return parser
 
 
@@ -68,7 +68,7 @@ class Help(argparse.HelpFormatter):
         return text
 
     def _fill_text(self, text: str, width: int, indent: str) -> str:
-        """Wrap each paragraph; in one with indented lines (a table, an example) wrap each line by itself."""
+        """Wrap each paragraph; if it has indented lines (a table, an example), wrap each of its lines separately."""
         return "\n\n".join(
             "\n".join(map(self._row, paragraph.splitlines()))
             if paragraph.startswith("  ") or "\n  " in paragraph
@@ -77,7 +77,7 @@ class Help(argparse.HelpFormatter):
         )
 
     def _row(self, line: str) -> str:
-        """A line of a table, continued under its second column."""
+        """Wrap a line of a table under its second column."""
         column = re.match(r" +\S+ +|", line)
         return textwrap.fill(line, self._width, subsequent_indent=" " * len(column[0] if column else ""))
 
@@ -97,7 +97,7 @@ class Parser(argparse.ArgumentParser):
             )  # fmt: skip
 
     def add_argument(self, *flags: Any, names: str | Sequence[str] = (), **about: Any) -> argparse.Action:
-        """As argparse's; `names` completes the value: the workspace's `images`, `runs` or `stimuli`, or these words."""
+        """Add an argument as argparse does. `names` completes its value: `images`, `runs`, `stimuli`, or a list."""
         action = super().add_argument(*flags, **about)
         if names:
             action.completer = lambda parsed_args, **_: (  # type: ignore[attr-defined]  # argcomplete reads it
@@ -160,7 +160,7 @@ def version() -> str:
 
 
 def pasteable(workspace: Workspace, *words: str | Path) -> str:
-    """A command to type next, quoted for the shell, with `--workspace` where the default would be another folder."""
+    """A command to type next, quoted for the shell, with `--workspace` if the default is a different folder."""
     elsewhere = workspace.root.resolve() != Workspace.at().root.resolve()
     return shlex.join([*map(str, words), *(["--workspace", str(workspace.root)] if elsewhere else [])])
 
@@ -168,9 +168,9 @@ def pasteable(workspace: Workspace, *words: str | Path) -> str:
 def run_command(
     command: Callable[[], int | None], stopped: str = "Stopped; nothing was lost.", workspace: Workspace | None = None
 ) -> int:
-    """Run a command and turn what can go wrong into one sentence on stderr and an exit code (2; 130 for Ctrl-C).
+    """Run a command; turn an expected error into one sentence on stderr and exit code 2 (130 for Ctrl-C).
 
-    What the system says of no file by name, as of a full disk, is said of the `workspace`.
+    A system error that names no file, such as a full disk, is reported for the `workspace`.
     """
     try:
         return command() or 0
@@ -179,7 +179,7 @@ def run_command(
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output, say `head`, has gone
+    except BrokenPipeError:  # the reader of the output, such as `head`, has exited
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
@@ -197,14 +197,14 @@ _REMEDIES = {
     errno.EDQUOT: "Free some space or choose another --workspace; what was there before is untouched.",
     errno.EFBIG: "Raise the limit of file sizes (ulimit -f) or choose a --workspace on another file system.",
     errno.EMFILE: "Raise the limit of open files, for example with ulimit -n 4096.",
-    errno.EIO: "The disk or the network behind it fails: check it, or choose another --workspace.",
-    errno.EACCES: "Choose a place that you may read and write, for example with --workspace.",
-    errno.EPERM: "Choose a place that you may read and write, for example with --workspace.",
-    errno.EROFS: "Choose a place that you may write, for example with --workspace.",
-    errno.ENOTDIR: "A folder is needed where a file stands; choose another path, for example with --workspace.",
-    errno.EISDIR: "A file is needed where a folder stands.",
+    errno.EIO: "The disk or the network drive has failed: check it, or choose another --workspace.",
+    errno.EACCES: "Choose a folder that you may read and write, for example with --workspace.",
+    errno.EPERM: "Choose a folder that you may read and write, for example with --workspace.",
+    errno.EROFS: "Choose a folder that you may write, for example with --workspace.",
+    errno.ENOTDIR: "A file is in the way of a folder: choose another path, for example with --workspace.",
+    errno.EISDIR: "A folder is in the way of a file: choose another path.",
     errno.ENOENT: "Check the path.",
-    errno.EEXIST: "A file stands where a folder is needed; choose another path, for example with --workspace.",
+    errno.EEXIST: "A file is in the way of a folder: choose another path, for example with --workspace.",
     errno.ENAMETOOLONG: "Choose a shorter name.",
 }
 

@@ -1,7 +1,7 @@
 """Files: hashes, JSON with a schema, files and folders written all or nothing. Standard library only.
 
 Everything is written to a temporary name and renamed into place, so a killed command leaves the old version or the
-new one, never half of one; everything read is checked against its schema and its SHA-256.
+new one, never half of one. Readers check the schema of JSON files, and the SHA-256 of the files that a manifest lists.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SCHEMA = 1
 
 
 class GlimpseError(Exception):
-    """A sentence for the person at the keyboard: it names the offending thing and the remedy. Commands exit with 2."""
+    """An error in one sentence that names the offending thing and the remedy; commands print it and exit with 2."""
 
 
 class WorkspaceError(GlimpseError):
@@ -39,12 +39,12 @@ def sha256_file(path: Path) -> str:
 
 
 def sha256_json(value: Any) -> str:
-    """The hash of a JSON value, whatever the order of its keys."""
+    """The SHA-256 of a JSON value, independent of the order of its keys."""
     return sha256_bytes(json.dumps(value, sort_keys=True, separators=(",", ":")).encode())
 
 
 def verify(path: Path, sha256: str) -> None:
-    """Raises WorkspaceError unless the file is there and has this SHA-256."""
+    """Raise WorkspaceError unless the file exists and has this SHA-256."""
     if not path.is_file():
         raise WorkspaceError(f"{path} is missing, though the manifest beside it names it: make the set again.")
     if sha256_file(path) != sha256:
@@ -54,7 +54,7 @@ def verify(path: Path, sha256: str) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object of the schema this version writes. Raises WorkspaceError naming the file otherwise."""
+    """The JSON object in a file. Raises WorkspaceError if it is missing, damaged or has another schema than SCHEMA."""
     try:
         value = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -71,7 +71,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Write `value` with its schema, sorted and indented so that two versions can be compared by eye."""
+    """Write `value` with its schema, keys in their order, indented so that two versions can be compared by eye."""
     with atomic_file(path) as temporary:
         temporary.write_text(
             json.dumps({"schema": SCHEMA, **value}, indent=1, ensure_ascii=False, allow_nan=False) + "\n", "utf-8"
@@ -100,7 +100,7 @@ def atomic_file(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def scratch_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path` that no other process uses; it is removed in the end."""
+    """Yield an empty folder beside `path` that no other process uses; it is removed afterwards."""
     path.parent.mkdir(parents=True, exist_ok=True)
     for stale in path.parent.glob(f".{path.name}.*.building"):  # left by a command that was killed
         if not _alive(int(stale.name.split(".")[-2])):
@@ -116,7 +116,7 @@ def scratch_folder(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
-    """Yield an empty folder beside `path`; on success it takes the place of `path` in one step, else it is removed."""
+    """Yield an empty folder beside `path`; on success it replaces `path` in one step, else it is removed."""
     _settle(path)
     with scratch_folder(path) as temporary:
         yield temporary
@@ -134,7 +134,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 
 def _exchange(one: Path, other: Path) -> bool:
-    """Swap two folders in one system call; False where the system has none (it is Linux's)."""
+    """Swap two folders in one system call; False on systems without such a call (Linux has one)."""
     with contextlib.suppress(OSError, AttributeError):
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
         at_cwd, exchange = -100, 2
@@ -146,11 +146,11 @@ def _exchange(one: Path, other: Path) -> bool:
 
 @contextlib.contextmanager
 def replacing(folder: Path, *, until: str) -> Iterator[None]:
-    """For a folder that is used while it is written: after the block either the new folder is there or the old one.
+    """Replace a folder that is used while it is written: after the block, either the new or the old one exists.
 
-    Within the block `stand_aside(folder)` moves the old folder out of the way. The new one counts as soon as it holds
-    the file `until`; without that file the old one returns. This is decided at the end of the block, however it ends,
-    and at the start, for what a killed process left.
+    Within the block, `stand_aside(folder)` moves the old folder away. When the block ends, with or without an error,
+    the old folder is deleted if the new one holds the file `until`, else restored. The same happens on entry, to
+    clean up after a process that was killed.
     """
     _settle(folder, until)
     try:
@@ -160,13 +160,13 @@ def replacing(folder: Path, *, until: str) -> Iterator[None]:
 
 
 def stand_aside(folder: Path) -> None:
-    """Move a folder, if it exists, to where `replacing` and `atomic_folder` find it should its replacement fail."""
+    """Move a folder, if it exists, aside; `replacing` and `atomic_folder` restore it if its replacement fails."""
     if folder.exists():
         os.rename(folder, _aside(folder))
 
 
 def _settle(folder: Path, until: str = "") -> None:
-    """Remove the folder that stands aside if its replacement (or a file in it) exists, else put it back."""
+    """Delete the folder that stands aside if its replacement (with the file `until`) exists, else restore it."""
     aside = _aside(folder)
     if (folder / until).exists():
         shutil.rmtree(aside, ignore_errors=True)
@@ -180,7 +180,7 @@ def _aside(folder: Path) -> Path:
 
 
 def flush(path: Path) -> None:
-    """Return when a file, or the names in a folder, are on disk."""
+    """Write a file's content, or a folder's entries, through to the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)

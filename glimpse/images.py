@@ -1,4 +1,4 @@
-"""Images as arrays: exact area shrinking, the JPEG round trip, contact sheets, orders that spread over a set."""
+"""Images as arrays: exact area shrinking, the JPEG round trip, contact sheets, samples spread over a set."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from glimpse.files import GlimpseError
 
 Item = TypeVar("Item")
 
-STRIP = 2**22  # values of the source shrunk at once: bounded memory whatever the photo's size
+STRIP = 2**22  # source values shrunk at once: bounds the memory for photos of any size
 
 
 def shrink(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 to (height, width, 3); each pixel the mean of exactly the area it covers, so nothing aliases.
+    """Shrink (H, W, 3) uint8 to (height, width, 3): each pixel is the exact mean of the area it covers.
 
-    Exact in integers, halves rounded up. Raises GlimpseError for an image smaller than that: enlarging would invent
-    what is not in it.
+    Computed in integers, halves rounded up; nothing aliases. Raises GlimpseError for a smaller image: images are never
+    enlarged.
 
     >>> shrink(np.array([[[0], [100], [200]]], np.uint8), 1, 2)[0, :, 0]  # 2/3 of 0 and 1/3 of 100, and its mirror
     array([ 33, 167], dtype=uint8)
@@ -36,12 +36,16 @@ def shrink(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
 
 
 def shrink_mask(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
-    """(H, W) in {0, 1} to (height, width) in {0, 1}: 1 where at least half of a pixel's area is inside."""
+    """Shrink a mask (H, W) in {0, 1} to (height, width) in {0, 1}: 1 where at least half of a pixel's area is set.
+
+    >>> shrink_mask(np.array([[1, 0, 0], [1, 0, 0]], np.uint8), 1, 2)  # the halves are set to 2/3 and 0
+    array([[1, 0]], dtype=uint8)
+    """
     return shrink(mask[..., None], height, width)[..., 0]
 
 
 def _area_sums(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.int64]:
-    """The image's sums weighted by integer overlaps, (height, width, C): row by row, then column by column."""
+    """Sums of the image weighted by integer overlaps, (height, width, C): over rows, then over columns."""
     rows, columns, channels = image.shape
     if rows < height or columns < width:
         raise GlimpseError(
@@ -54,7 +58,7 @@ def _area_sums(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
         bottom = min(top + step, height)
         first, last = top * rows // height, -(-bottom * rows // height)
         strip = image[first:last].reshape(last - first, -1)
-        # Integers below 2**24 for photos of up to 65,792 rows: exact in float32.
+        # Integers below 2**24, exact in float32, for photos of up to 65,792 rows.
         narrow = np.float32 if rows <= 65_792 else np.float64
         reduced = by_row[top:bottom, first:last].astype(narrow) @ strip.astype(narrow)
         across = reduced.reshape(bottom - top, columns, channels).transpose(1, 0, 2).reshape(columns, -1)
@@ -63,7 +67,7 @@ def _area_sums(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
 
 
 def _overlaps(length: int, cells: int) -> Any:
-    """(cells, length) sparse: how much of each cell each source pixel covers, in integers with the same row sum."""
+    """(cells, length) sparse: the overlap of each cell with each source pixel, in integers; all rows sum alike."""
     from scipy import sparse
 
     common = gcd(length, cells)
@@ -74,7 +78,7 @@ def _overlaps(length: int, cells: int) -> Any:
 
 
 def through_jpeg(pixels: NDArray[np.uint8], quality: int | None) -> NDArray[np.uint8]:
-    """(H, W, 3) compressed as JPEG without chroma subsampling and decoded again; unchanged for `quality` None."""
+    """Compress (H, W, 3) as JPEG without chroma subsampling and decode it; `quality` None leaves it unchanged."""
     if quality is None:
         return pixels
     buffer = io.BytesIO()
@@ -92,10 +96,10 @@ def sheet(
 ) -> NDArray[np.uint8]:
     """Rows of images (H, W, 3) on one contact sheet: (height, width, 3), or 4 channels if `background` has four.
 
-    Every cell has the size of the largest image; a smaller one stands in its middle. Rows may differ in length (an
-    array (n, H, W, 3) is a row too; `in_rows` breaks a list into rows). `gap` lies between the images, `margin` around
-    the sheet, in pixels. `at_most` first shrinks images whose longer side exceeds it. A transparent `background` like
-    `(0, 0, 0, 0)` leaves the images opaque.
+    Every cell has the size of the largest image; smaller ones are centred. Rows may differ in length (an array
+    (n, H, W, 3) is a row too; `in_rows` breaks a list into rows). Images are `gap` pixels apart, with `margin` pixels
+    around the sheet. Images whose longer side exceeds `at_most` are shrunk to it first. On a transparent `background`
+    such as `(0, 0, 0, 0)` the images stay opaque.
 
     >>> black = np.zeros((1, 1, 3), np.uint8)
     >>> sheet([[black, black], [black]], gap=1)[..., 0]
@@ -121,7 +125,7 @@ def sheet(
 
 
 def in_rows(items: Sequence[Item], columns: int) -> list[Sequence[Item]]:
-    """A list broken into rows of `columns` items; the last may be shorter.
+    """Break a list into rows of `columns` items; the last row may be shorter.
 
     >>> in_rows([1, 2, 3], 2)
     [[1, 2], [3]]
@@ -130,19 +134,28 @@ def in_rows(items: Sequence[Item], columns: int) -> list[Sequence[Item]]:
 
 
 def _thumbnail(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """The image with its longer side at most `longest`, its proportions kept."""
+    """The image shrunk in proportion so that its longer side is at most `longest`."""
     height, width = image.shape[:2]
     scale = min(1.0, longest / max(height, width))
     return shrink(image, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
 def evenly(images: Any, count: int) -> NDArray[Any]:
-    """At most `count` of the images, at even distances through the set."""
+    """At most `count` of the images, evenly spaced through the set.
+
+    >>> evenly(np.arange(9), 3)
+    array([0, 4, 8])
+    """
     return np.asarray(images[np.unique(np.linspace(0, len(images) - 1, min(count, len(images))).astype(int))])
 
 
 def one_of_each(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
-    """All positions in a random order in which the first image of each group precedes any group's second, and so on."""
+    """All positions in a random order in which the first image of each group precedes any group's second, and so on.
+
+    >>> groups = np.array(["a", "a", "a", "b"])
+    >>> sorted(groups[one_of_each(groups, np.random.default_rng(0))[:2]].tolist())
+    ['a', 'b']
+    """
     order = rng.permutation(len(groups))
     _, codes = np.unique(groups[order], return_inverse=True)
     by_group = np.argsort(codes, kind="stable")

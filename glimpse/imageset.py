@@ -1,10 +1,9 @@
-"""Image sets: what `prepare` makes and everything else reads; a folder of arrays with an index and a manifest.
+"""Image sets, made by `prepare` and read by everything else: a folder of arrays with an index and a manifest.
 
     manifest.json  images.npy (uint8 N,H,W,3)  masks.npy (uint8 N,H,W in {0,1})  truth.npy (uint8 N,H,W,3)
     index.csv      preview.png
 
-`group` in the index is the photo, person or lesion that an image comes from, and no group
-is on both sides of the split.
+`group` in the index is the photo, person or lesion that an image comes from; no group is on both sides of the split.
 """
 
 from __future__ import annotations
@@ -29,12 +28,12 @@ ARRAYS = ("images", "masks", "truth")
 
 
 class ImageSetError(GlimpseError):
-    """An image set cannot be made from this source, or is not fit for this use."""
+    """An image set cannot be made from this source, or cannot be used for this purpose."""
 
 
 @dataclass(frozen=True)
 class ImageSet:
-    """One image set, its arrays mapped from disk (read-only, so that 51,023 patches cost no memory)."""
+    """An image set whose arrays are mapped from disk, read-only, so that 51,023 patches take no memory."""
 
     name: str
     folder: Path
@@ -46,9 +45,9 @@ class ImageSet:
 
     @classmethod
     def load(cls, folder: Path, *, just_written: bool = False) -> ImageSet:
-        """Raises WorkspaceError, naming the file, for an unknown schema or a file that is not the manifest's.
+        """Read a set. Raises WorkspaceError, naming the file, for an unknown schema or a hash that does not match.
 
-        `just_written` spares checking gigabytes against the hashes that were taken of them a moment ago.
+        `just_written` skips the check of gigabytes whose hashes were computed a moment ago.
         """
         manifest = read_json(folder / "manifest.json")
         for file, sha256 in manifest["files"].items():
@@ -92,9 +91,9 @@ class ImageSet:
 
 
 class ImageSetWriter:
-    """Streams images straight into the .npy files of a folder (one being built by `workspace.atomic_folder`).
+    """Streams images into the .npy files of a folder, such as one that `files.atomic_folder` yields.
 
-    Used as a context manager it closes its files also when something goes wrong.
+    As a context manager it also closes its files after an error.
     """
 
     def __init__(self, folder: Path, height: int, width: int, *, masks: bool = False, truth: bool = False) -> None:
@@ -141,7 +140,7 @@ class ImageSetWriter:
         masks: NDArray[np.uint8] | None = None,
         truth: NDArray[np.uint8] | None = None,
     ) -> None:
-        """Append several images (K, H, W, 3) at once, all or none: one write an array, which is what takes the time."""
+        """Append several images (K, H, W, 3), all or none, with one write per array: writing is slow."""
         sides = dict(self.group_splits)
         for row in rows:
             if row["split"] not in ("train", "test"):
@@ -154,7 +153,7 @@ class ImageSetWriter:
         for name, array in given.items():
             shape = (len(rows), *self._shapes[name]) if name in self._shapes else None
             if shape is None if array is not None else shape is not None:
-                raise ImageSetError(f"There must be {name} for all images of a set or for none.")
+                raise ImageSetError(f"Give {name} for all images of a set or for none.")
             if array is not None and (array.shape != shape or array.dtype != np.uint8):
                 raise ImageSetError(f"Image '{rows[0]['image_id']}' does not fit {name}.npy.")
         if masks is not None and masks.size and masks.max() > 1:
@@ -175,8 +174,8 @@ class ImageSetWriter:
                 _write_header(file, (self.count, *self._shapes[array]))
                 file.close()
 
-    def settle(self) -> dict[str, str]:
-        """Close the arrays and bring them to disk; meanwhile hash them (both take seconds a gigabyte)."""
+    def hash_arrays(self) -> dict[str, str]:
+        """Close the arrays, flush them to disk and hash them meanwhile (both take seconds per gigabyte)."""
         self.close()
         if self._hashes is None:
             paths = {f"{name}.npy": self.folder / f"{name}.npy" for name in self._shapes}
@@ -188,7 +187,7 @@ class ImageSetWriter:
 
     def finish(self, name: str, **manifest: Any) -> None:
         """Complete the set with its manifest: `options`, `counts`, `licence`, ... and the hash of each file."""
-        hashes = self.settle()
+        hashes = self.hash_arrays()
         others = (p.name for p in self.folder.iterdir() if p.suffix in (".csv", ".png"))
         hashes = {**hashes, **{file: sha256_file(self.folder / file) for file in others}}
         height, width, _ = self._shapes["images"]
@@ -202,5 +201,5 @@ class ImageSetWriter:
 
 
 def _write_header(file: BinaryIO, shape: tuple[int, ...]) -> None:
-    """A .npy header; NumPy pads it so that the first axis may grow without moving the data."""
+    """Write a .npy header; NumPy pads it so that the first axis can grow without moving the data."""
     npy_format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})

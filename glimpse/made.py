@@ -1,4 +1,4 @@
-"""Is it there already, made from the same inputs and options? One answer for everything that has a manifest."""
+"""Reuse of finished work: whether a folder with a manifest exists already, made from the same inputs and options."""
 
 from __future__ import annotations
 
@@ -21,15 +21,14 @@ def there(
     refusal: GlimpseError | None = None,
     overwrite: bool = False,
 ) -> Made | None:
-    """`load(folder)` if the `record` in `folder` says that it was made from the same; None if it has to be made.
+    """`load(folder)` if the `record` in `folder` states the same inputs; None if the folder has to be made.
 
     `made_from` holds the entries of the record to compare; a dotted key looks inside one (`"made_from.phantom"`).
-    Tuples count as lists, as in JSON. Two kinds of things use this:
+    Tuples equal lists, as in JSON. A folder that is damaged or was made from other inputs is
 
-    - Without `refusal`: what was made from something else, or is damaged, is made again (image sets of `prepare`,
-      cached features).
-    - With `refusal`: what was made from something else is kept and `refusal` is raised, unless `overwrite`; so are the
-      errors of a damaged one (image sets and stimulus sets that other results may refer to).
+    - made again without `refusal` (cached features; image sets of `prepare`);
+    - kept with `refusal`, which is raised for other inputs, while a damaged folder raises its own error (image sets and
+      stimulus sets that other results may refer to). `overwrite` makes the folder again.
     """
     if overwrite or not (folder / record).is_file():
         return None

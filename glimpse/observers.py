@@ -1,4 +1,4 @@
-"""What each participant's answers say: F1 and its chance level, accuracy, d' and criterion, from four counts a person.
+"""Scores of participants: F1 and its chance level, accuracy, d' and criterion, from four counts per participant.
 
 NumPy only, since the survey's dashboard imports it too. Everything is vectorised over participants: arrays of shape
 (P,), NaN where a number is undefined. The 'signal' is a generated image, so a hit is a generated image called
@@ -8,7 +8,7 @@ Rules, the same wherever Glimpse shows a number:
 - a trial without an answer, or one excluded by a flag, is left out before counting (and counted by the caller);
 - a participant who never says 'generated' has an F1 of 0 if generated images were shown (no true positives); F1 is
   undefined (NaN) only if none was shown either, as in scikit-learn's `zero_division=nan`;
-- a rate over no image is NaN, and so is what is made from it.
+- a rate over no image is NaN, and so is every score computed from it.
 """
 
 from __future__ import annotations
@@ -61,8 +61,8 @@ class Counts:
 def count(said_generated: Any, is_generated: Any, participant: Any, participants: int | None = None) -> Counts:
     """The counts of each participant.
 
-    `said_generated`, `is_generated`: (n,) bool; `participant`: (n,) int codes from 0. `participants`: how many there
-    are (default: the highest code + 1); those without a trial get zeros.
+    `said_generated`, `is_generated`: (n,) bool; `participant`: (n,) int codes from 0. `participants`: their number
+    (default: the highest code + 1); those without a trial get zeros.
     """
     codes = np.asarray(participant, np.int64)
     size = (int(codes.max()) + 1 if codes.size else 0) if participants is None else participants
@@ -93,7 +93,7 @@ def f1(counts: Counts, positive: Positive = "generated") -> Floats:
 
 
 def f1_chance(counts: Counts, positive: Positive = "generated") -> Floats:
-    """The F1 each participant would have got, on average, with the same answers dealt out at random, (P,).
+    """The expected F1 of each participant if the same answers were assigned to the images at random, (P,).
 
     With k images shown of the positive class among n, and m such answers, the permutation distribution of the true
     positives is hypergeometric, so the mean over all permutations is exactly 2 (m k / n) / (k + m).
@@ -103,9 +103,9 @@ def f1_chance(counts: Counts, positive: Positive = "generated") -> Floats:
 
 
 def f1_null(counts: Counts, positive: Positive = "generated") -> tuple[Floats, Floats]:
-    """The distribution of F1 over people who answer as often as these, but at random: values and their probabilities.
+    """The distribution of F1 if these participants' answers were assigned at random: values and probabilities.
 
-    The mixture of every participant's exact permutation distribution; values ascend, probabilities add up to one.
+    The mixture of every participant's exact permutation distribution; values ascend, probabilities sum to one.
     """
     values: dict[float, float] = {}
     for n, shown, said, people in _kinds(counts, positive):
@@ -119,10 +119,10 @@ def f1_null(counts: Counts, positive: Positive = "generated") -> tuple[Floats, F
 
 
 def permutation_p(counts: Counts) -> Floats:
-    """Each participant's exact permutation p-value: how often answers dealt out at random are at least as right, (P,).
+    """Each participant's exact permutation p-value: the probability of as many hits by random assignment, (P,).
 
-    One-sided; the same for F1 of either class, accuracy and d', which all rise with the hits when the answers are
-    given. NaN without a trial. This is Fisher's exact test.
+    One-sided (Fisher's exact test); NaN without a trial. It is the same for F1 of either class, accuracy and d', which
+    all increase with the hits when the number of 'generated' answers is fixed.
     """
     table = np.stack([counts.trials, counts.generated, counts.hits + counts.false_alarms, counts.hits], axis=1)
     kinds, which = np.unique(table, axis=0, return_inverse=True)
@@ -137,9 +137,10 @@ def permutation_p(counts: Counts) -> Floats:
 def group_permutation_p(counts: Counts) -> float:
     """The exact p-value of all correct answers together, each participant's answers permuted among their images.
 
-    One-sided: the chance of as many correct answers or more. The law of a sum of independent hypergeometric counts,
-    from its characteristic function on a circle 24 standard deviations round; good to about 1e-12, the least that it
-    says. It holds for these images; for new ones see `analysis.people.inference`.
+    One-sided: the probability of at least as many correct answers. The distribution of the sum of independent
+    hypergeometric counts comes from its characteristic function, on a circle of 24 standard deviations; it is accurate
+    to about 1e-12, the smallest value returned. It holds for these images; for new ones see
+    `analysis.people.inference`.
     """
     kinds = _kinds(counts, "generated")
     laws = [hypergeometric(n, shown, said) for n, shown, said, _ in kinds]
@@ -160,7 +161,7 @@ def group_permutation_p(counts: Counts) -> float:
 
 
 def _kinds(counts: Counts, positive: Positive) -> list[tuple[int, int, int, int]]:
-    """(trials, shown, said, how many participants) of each kind of participant with at least one trial."""
+    """(trials, shown, said, participants): the number of participants with each combination, if they have a trial."""
     _, shown, said = _positives(counts, positive)
     table = np.stack([counts.trials, shown, said], axis=1)[counts.trials > 0]
     kinds, people = np.unique(table, axis=0, return_counts=True)
@@ -168,7 +169,7 @@ def _kinds(counts: Counts, positive: Positive) -> list[tuple[int, int, int, int]
 
 
 def hypergeometric(n: int, shown: int, said: int) -> tuple[Integers, Floats]:
-    """How many of `said` answers fall on the `shown` among `n` images by chance: the counts and their probabilities."""
+    """The number of `said` answers that fall on the `shown` among `n` images by chance: counts and probabilities."""
     support = np.arange(max(0, shown + said - n), min(shown, said) + 1)
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])  # log factorials
 
@@ -198,7 +199,7 @@ def false_alarm_rate(counts: Counts) -> Floats:
 
 
 def balanced_accuracy(counts: Counts) -> Floats:
-    """Mean of the shares of correct answers in the two classes, (P,): one half for any habit of answering."""
+    """Mean of the shares of correct answers in the two classes, (P,): 0.5 for guessing with any bias."""
     return (hit_rate(counts) + 1 - false_alarm_rate(counts)) / 2
 
 
@@ -209,20 +210,20 @@ def d_prime(counts: Counts) -> Floats:
 
 
 def criterion(counts: Counts) -> Floats:
-    """Criterion c = -(z(H) + z(F)) / 2, (P,): above zero leans towards 'real'. Log-linear correction (Hautus 1995)."""
+    """Criterion c = -(z(H) + z(F)) / 2, (P,): positive for a bias to 'real'. Log-linear correction (Hautus 1995)."""
     hit, false_alarm = _corrected_z(counts)
     return -(hit + false_alarm) / 2
 
 
 def _corrected_z(counts: Counts) -> tuple[Floats, Floats]:
-    """z of the two rates, half an answer added to each count of answers and one to each count of images."""
+    """z of the two rates, with half an answer added to each count of answers and one to each count of images."""
     hit = np.where(counts.generated > 0, (counts.hits + 0.5) / (counts.generated + 1.0), np.nan)
     false_alarm = np.where(counts.real > 0, (counts.false_alarms + 0.5) / (counts.real + 1.0), np.nan)
     return z(hit), z(false_alarm)
 
 
 def z(rate: Any) -> Floats:
-    """The standard normal quantile of rates strictly between 0 and 1 (any shape), NaN of NaN."""
+    """The standard normal quantile of rates strictly between 0 and 1 (any shape); NaN stays NaN."""
     rates, where = np.unique(np.asarray(rate, np.float64), return_inverse=True)
     quantile = NormalDist().inv_cdf
     return np.array([np.nan if np.isnan(r) else quantile(r) for r in rates], np.float64)[where].reshape(np.shape(rate))

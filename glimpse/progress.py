@@ -13,9 +13,9 @@ def progress(
     items: Iterable[Any] | None = None, *, title: str, unit: str, total: int | None = None, done: int = 0,
     shown: bool = True,
 ) -> Any:  # fmt: skip
-    """A tqdm bar over `items`, or one to `update` by hand; `unit` in the plural, `done` of `total` from the start.
+    """A tqdm bar over `items`, or one to `update` by hand; `unit` is a plural, `done` items count from the start.
 
-    It disappears when it is full, so that what a command says at its end stands alone.
+    A full bar is removed, so that only a command's closing message remains.
     """
     from tqdm import tqdm
 

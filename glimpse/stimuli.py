@@ -1,8 +1,8 @@
-"""Stimulus sets: what `publish` makes and the survey shows; PNG files that reveal nothing but their pixels.
+"""Stimulus sets, made by `publish` and shown by the survey: PNG files that reveal nothing but their pixels.
 
-One encoder writes real and generated images alike: 8-bit RGB, no filter, stored (uncompressed) deflate blocks, three
-chunks and no metadata. So every image of a set has the same number of bytes, on disk and on the wire, and the file
-says no more about its origin than the pixels do.
+One encoder writes all images, real and generated: 8-bit RGB, no filter, stored (uncompressed) deflate blocks, three
+chunks and no metadata. Every image of a set therefore has the same number of bytes, on disk and on the wire, and a file
+says no more about its origin than its pixels do.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class StimulusError(GlimpseError):
 
 @dataclass(frozen=True)
 class Stimulus:
-    """One image of a stimulus set, as its manifest has it."""
+    """One image of a stimulus set, as recorded in its manifest."""
 
     id: str
     file: str
@@ -50,7 +50,7 @@ class StimulusSet:
 
     @classmethod
     def load(cls, folder: Path) -> StimulusSet:
-        """Raises WorkspaceError, naming the file, for an unknown schema or an image that is not the manifest's."""
+        """Read a set. Raises WorkspaceError, naming the file, for an unknown schema or a hash that does not match."""
         manifest = read_json(folder / "manifest.json")
         for stimulus in manifest["stimuli"]:
             verify(folder / stimulus["file"], stimulus["sha256"])
@@ -71,7 +71,7 @@ class StimulusSet:
 
 @dataclass(frozen=True)
 class Source:
-    """An image on its way into a stimulus set: pixels (H, W, 3) uint8 and where they come from."""
+    """An image to be written to a stimulus set: pixels (H, W, 3) uint8 and their origin."""
 
     pixels: NDArray[np.uint8]
     truth: str
@@ -82,7 +82,7 @@ class Source:
 def write_stimulus_set(
     folder: Path, *, label: str, sources: Iterable[Source], made_from: dict[str, Any]
 ) -> StimulusSet:
-    """Write a stimulus set in one step and return it as read back.
+    """Write a stimulus set, all or nothing, and return it as read back.
 
     IDs are drawn at random and the manifest is sorted by them, so neither name nor order reveals the truth.
     Raises StimulusError when the images differ in size.
@@ -117,7 +117,7 @@ def write_stimulus_set(
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """(H, W, 3) uint8 to a PNG whose length depends on the size alone (RFC 2083; deflate blocks stored, filter 0)."""
+    """Encode (H, W, 3) uint8 as a PNG whose length depends only on its size (RFC 2083; stored deflate, filter 0)."""
     height, width, _ = pixels.shape
     rows = np.zeros((height, 1 + width * 3), np.uint8)
     rows[:, 1:] = pixels.reshape(height, width * 3)

@@ -14,7 +14,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 SURVEY_SCHEMA = "0001"  # the newest revision of study.db: the survey migrates to it, the analysis reads up to it
 
-# What each kind of folder is called in a sentence, the file that makes it one, and the command that makes it.
+# Of each kind of folder: the noun for sentences, the file that marks it as finished, and the command that makes it.
 KINDS = {
     "images": ("image set", "manifest.json", "gan_core prepare"),
     "runs": ("run", "config.json", "gan_core train"),
@@ -42,18 +42,18 @@ class Workspace:
 
     @property
     def database_url(self) -> str:
-        """`$DATABASE_URL` if set, else the SQLite file of this workspace, whatever characters its path has."""
+        """`$DATABASE_URL` if set, else the URL of this workspace's SQLite file (its path may have any characters)."""
         return os.environ.get("DATABASE_URL") or f"sqlite:///{quote(str((self.root / 'study.db').resolve()))}"
 
     def names(self, kind: str) -> list[str]:
-        """The finished things of a kind (`images`, `runs`, `stimuli`), sorted by name."""
+        """The names of the finished folders of a kind (`images`, `runs`, `stimuli`), sorted."""
         marker = KINDS[kind][1]
         return sorted(
             p.parent.name for p in (self.root / kind).glob(f"*/{marker}") if not p.parent.name.startswith(".")
         )
 
     def new(self, kind: str, name: str) -> Path:
-        """The folder where `name` belongs, there or not. Raises WorkspaceError for a name that cannot be a folder."""
+        """The folder for `name`, existing or not. Raises WorkspaceError for a name that is not allowed."""
         if not NAME.fullmatch(name):
             raise WorkspaceError(
                 f"{name!r} cannot be a name: use lower-case letters, digits, '-' and '_', at most 64 of them."
@@ -61,7 +61,7 @@ class Workspace:
         return self.root / kind / name
 
     def existing(self, kind: str, name: str) -> Path:
-        """The folder of something that must be there. Raises WorkspaceError naming what there is and how to make it."""
+        """The folder of `name`, which must exist. Raises WorkspaceError with the names that exist and the command."""
         folder = self.new(kind, name)
         noun, marker, command = KINDS[kind]
         if not (folder / marker).is_file():

@@ -1,8 +1,8 @@
-"""What of a photo is surely not skin, where nobody drew a mask: backdrop, black corners, overexposed rims.
+"""The background of a photo that has no skin mask: backdrop, black corners, overexposed rims.
 
-A pixel is background when its colour is one that skin never has and pixels of such colours link it with the photo's
-border: a black thing that lies on the green cloth is no skin either. Neither texture nor variance decides: healthy skin
-is itself nearly uniform, and a rule of variance would throw much of it away.
+A pixel is background if its colour never occurs in skin and pixels of such colours connect it with the photo's border;
+so a black object on the green cloth is background too. Texture and variance are not used: healthy skin is itself nearly
+uniform, and a rule of variance would discard much of it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-NEAR_BLACK = 45  # brightest channel at most: the corners of a dermoscope, shadow without detail
+NEAR_BLACK = 45  # brightest channel at most: the corners of a dermatoscope's field, shadow without detail
 NEAR_WHITE = 240  # darkest channel at least: paper, overexposed rims
 SATURATED = 40  # levels that green or blue exceed red: in skin of any tone red is the brightest channel
 
@@ -21,9 +21,9 @@ RULES = ("near_black", "near_white", "saturated_green", "saturated_blue")
 def skin_of(
     photo: NDArray[np.uint8], lesion: NDArray[np.bool_] | None = None
 ) -> tuple[NDArray[np.bool_], dict[str, int]]:
-    """The skin (H, W) of an RGB photo (H, W, 3), and how many pixels each rule took from it.
+    """The skin (H, W) of an RGB photo (H, W, 3), and the number of pixels that each rule took from it.
 
-    What somebody marked as `lesion` (H, W) is skin whatever its colour: melanomas can be black and touch the border.
+    Pixels marked as `lesion` (H, W) are skin whatever their colour: melanomas can be black and touch the border.
     """
     red, green, blue = (np.ascontiguousarray(photo[..., channel]) for channel in range(3))
     cold = np.maximum(green, blue)
@@ -43,7 +43,7 @@ def skin_of(
 
 
 def touching_border(mask: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-    """The connected parts of a mask (H, W) that touch its border; None where there are none."""
+    """The connected parts of a mask (H, W) that touch its border; None if there are none."""
     if not (mask[0].any() or mask[-1].any() or mask[:, 0].any() or mask[:, -1].any()):
         return None
     labels, count = ndimage.label(mask)

@@ -1,4 +1,4 @@
-"""The same photo twice, and photos too alike to stand on both sides of the split."""
+"""Exact duplicates among photos, and near-duplicates that must not be on both sides of the split."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# On HAM10000 every copy that was saved again, resized, brightened, made noisy or cropped by 1 % was within both bounds,
-# and of the 50 million pairs of photos of different lesions 3 were. The hash alone, at 4 bits, lets through 322: pairs
-# that have nothing in common but one round spot in the middle.
+# On HAM10000 every copy that was saved again, resized, brightened, made noisy or cropped by 1 % is within both bounds,
+# and so are 3 of the 50 million pairs of photos of different lesions. The hash alone, at 4 bits, accepts 322 pairs that
+# have only a round spot in the middle in common.
 NEAR_BITS = 8  # of the 64 bits of the perceptual hash
-NEAR_CORRELATION = 0.98  # of 16x16 colour thumbnails, each channel's mean taken off
+NEAR_CORRELATION = 0.98  # of 16x16 colour thumbnails, each channel's mean subtracted
 THUMBNAIL = 16
 
 
@@ -26,14 +26,14 @@ class Fingerprint:
 
 
 def fingerprint(photo: NDArray[np.uint8]) -> Fingerprint:
-    """Of an RGB photo (H, W, 3) uint8."""
+    """The fingerprint of an RGB photo (H, W, 3) uint8."""
     rows, columns = photo.shape[:2]
-    step = max(1, min(rows, columns) // 256)  # of a large photo every step-th pixel: decoding it is slow enough
+    step = max(1, min(rows, columns) // 256)  # large photos are subsampled: decoding them is slow enough
     image = Image.fromarray(np.ascontiguousarray(photo[step // 2 :: step, step // 2 :: step]))
     image = image.reduce(max(1, min(image.size) // 128))
     bits = np.packbits(imagehash.phash(image).hash.ravel()).view(np.uint64)[0]
     small = np.asarray(image.resize((THUMBNAIL, THUMBNAIL), Image.Resampling.BOX), np.float32)
-    # Every pixel goes into the CRC; its 32 bits alone could agree by chance, with all the rest they cannot.
+    # The CRC covers every pixel; its 32 bits alone could agree by chance, but not together with all the rest.
     pixels = repr((rows, columns, zlib.crc32(np.ascontiguousarray(photo).data), int(bits))).encode() + small.tobytes()
     small = (small - small.mean(axis=(0, 1))).ravel()
     return Fingerprint(pixels, bits, small / max(float(np.linalg.norm(small)), 1e-6))
@@ -41,9 +41,9 @@ def fingerprint(photo: NDArray[np.uint8]) -> Fingerprint:
 
 @dataclass
 class Lookalikes:
-    """Photos seen so far; tells exact duplicates as they come and near-duplicates across the split at the end."""
+    """The photos seen so far: finds exact duplicates as they come, and near-duplicates across the split at the end."""
 
-    duplicates: list[tuple[str, str]] = field(default_factory=list)  # (dropped, the one that stays)
+    duplicates: list[tuple[str, str]] = field(default_factory=list)  # (dropped, kept)
     _first: dict[bytes, str] = field(default_factory=dict)
     _seen: dict[str, list[tuple[str, Fingerprint]]] = field(default_factory=lambda: {"train": [], "test": []})
 
@@ -56,7 +56,7 @@ class Lookalikes:
         return False
 
     def across_the_split(self) -> list[tuple[str, str]]:
-        """(training photo, test photo) of each pair that looks alike, by name."""
+        """(training photo, test photo) of each near-duplicate pair, sorted by name."""
         hashes = np.array([found.perceptual for _, found in self._seen["train"]], np.uint64)
         pairs = []
         for name, found in self._seen["test"]:

@@ -1,8 +1,8 @@
-"""How much hair lies across a dermoscopic photo: dark, thin lines that stay straight for a while.
+"""The amount of hair across a dermoscopic photo: dark, thin lines that stay straight for a while.
 
-A mole has dark lines too, its pigment net, vessels and edges, but none that is thin and long and even. So each pixel is
-asked, in 16 directions: is a short segment through it, and another before and behind it in line, darker than *both*
-parallel segments beside it? (Segments, as DullRazor finds hair: Lee et al. 1997.)
+A mole has dark lines too (pigment network, vessels, edges), but none that are thin, long and even. A pixel therefore
+counts as hair if, in one of 16 directions, three short segments in line, with the pixel in the middle one, are each
+darker than *both* parallel segments beside them (segments as in DullRazor: Lee et al. 1997).
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 SIDE = 192  # pixels of the longer side while measuring; a hair is then 1 to 3 of them wide
-SEGMENT = 9  # pixels; three in line are longer than the meshes of a pigment net and shorter than a hair's bend
+SEGMENT = 9  # pixels; three in line are longer than the meshes of a pigment network and shorter than a hair's bend
 BESIDE = 3  # pixels from a hair's middle to the skin beside it
-DEPTH = 7.0  # grey levels that a hair is darker
+DEPTH = 7.0  # grey levels by which a hair is darker
 DIRECTIONS = 16
 
 
@@ -28,7 +28,7 @@ def hairiness(photo: NDArray[np.uint8]) -> float:
 
 
 def line_depth(grey: NDArray[np.float32]) -> NDArray[np.float32]:
-    """(H, W): by how many levels the best line through each pixel is darker than both its sides; at least 0."""
+    """The depth (H, W) of the best line through each pixel: grey levels darker than both its sides, at least 0."""
     depth = np.zeros_like(grey)
     for angle in np.arange(DIRECTIONS) * np.pi / DIRECTIONS:
         along, across = np.array((np.sin(angle), np.cos(angle))), np.array((np.cos(angle), -np.sin(angle)))
@@ -41,7 +41,7 @@ def line_depth(grey: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _moved(values: NDArray[np.float32], by: NDArray[np.float64]) -> NDArray[np.float32]:
-    """The values as seen `by` (y, x) pixels further, rounded; the border is repeated outwards."""
+    """The values found `by` (y, x) pixels further on, rounded; the border is repeated outwards."""
     dy, dx = np.rint(by).astype(int)
     rows = np.clip(np.arange(values.shape[0]) + dy, 0, values.shape[0] - 1)
     columns = np.clip(np.arange(values.shape[1]) + dx, 0, values.shape[1] - 1)

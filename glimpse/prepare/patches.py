@@ -24,7 +24,7 @@ from glimpse.prepare.duplicates import Fingerprint, fingerprint
 from glimpse.prepare.pipeline import RECORDED, Findings, Options, Prepared, Recipe
 from glimpse.prepare.sources import SourceFile
 from glimpse.prepare.split import groups_for_testing, named_groups
-from glimpse.prepare.windows import Windows, cut, find_windows
+from glimpse.prepare.windows import PatchWindows, cut, find_windows
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
@@ -48,7 +48,7 @@ class Cuttable:
 
     pair: Pair
     found: Fingerprint
-    windows: Windows
+    windows: PatchWindows
     removed: Mapping[str, int]  # pixels that each background rule took away; empty with a skin mask
     photo: NDArray[np.uint8]  # (H, W, 3)
     lesion: NDArray[np.bool_]  # (H, W)

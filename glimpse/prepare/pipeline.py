@@ -261,9 +261,9 @@ def finish(writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, 
     }  # fmt: skip
     writer.close()
     with ThreadPoolExecutor(1) as pool:
-        settling = pool.submit(writer.settle)  # hashing gigabytes leaves the interpreter to others
+        hashing = pool.submit(writer.hash_arrays)  # hashing releases the interpreter lock
         write_preview(writer.folder, name, entries["counts"])
-        settling.result()
+        hashing.result()
     writer.finish(name, **entries)
 
 

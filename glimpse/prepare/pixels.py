@@ -1,4 +1,4 @@
-"""From the bytes of a photo or a mask to pixels: every colour mode to 8-bit sRGB, upright, resampled by area."""
+"""Decoding of photos and masks: every colour mode to 8-bit sRGB, upright, cropped and shrunk by area."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ TURNS = {
 
 
 def decode_photo(data: bytes, name: str) -> NDArray[np.uint8]:
-    """(H, W, 3) uint8 sRGB, turned as its EXIF orientation says.
+    """Decode a photo to (H, W, 3) uint8 sRGB, turned upright by its EXIF orientation.
 
-    Transparent pixels become white, 16-bit values are scaled, an embedded colour profile (CMYK, Display P3, ...) is
+    Transparent pixels become white, 16-bit values are scaled, and an embedded colour profile (CMYK, Display P3, ...) is
     applied. Raises BrokenPhotoError naming the file.
     """
     with _opened(data, name) as image:
@@ -39,9 +39,10 @@ def decode_photo(data: bytes, name: str) -> NDArray[np.uint8]:
 
 
 def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
-    """(H, W, 3) of a JPEG that needs nothing but decoding, by the same libjpeg-turbo that Pillow has, but straight into
-    an array, which takes half the time of going through Pillow. None for all else, and for a damaged one: Pillow says
-    what is wrong with it."""
+    """(H, W, 3) of a JPEG that only needs decoding: straight into an array, in half the time that Pillow takes.
+
+    Both use libjpeg-turbo, so the pixels are the same. None for other files, and for damaged ones: Pillow reports them.
+    """
     if (
         image.format != "JPEG"
         or image.mode not in ("RGB", "L")
@@ -57,10 +58,10 @@ def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
 
 
 def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
-    """(H, W) bool, True inside: the brighter of its two colours; a mask of one colour is empty if that is black.
-    What is transparent is black.
+    """Decode a mask to (H, W) bool, True where it has the brighter of its two colours.
 
-    Raises ImageSetError for more than two values: a JPEG, or an anti-aliased edge, has no sharp outline to go by.
+    A mask of one colour is empty if that is black, else full; transparent pixels are black. Raises ImageSetError for
+    more than two values: JPEG compression and anti-aliasing leave no sharp outline.
     """
     with _opened(data, name) as image:
         mask = _upright(image)
@@ -86,15 +87,15 @@ def decode_mask(data: bytes, name: str) -> NDArray[np.bool_]:
 
 
 def _brightness(colour: Any) -> float:
-    """Of grey, or of (red, green, blue) as Pillow makes them grey (ITU-R 601-2 luma)."""
+    """The brightness of a grey value or of (red, green, blue), as in Pillow (ITU-R 601-2 luma)."""
     return float(np.dot(colour, (0.299, 0.587, 0.114)) if isinstance(colour, tuple) else colour)
 
 
 @contextlib.contextmanager
 def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
-    """The image, opened; whatever Pillow raises, also later on loading its pixels, becomes a BrokenPhotoError."""
+    """Open an image; any error of Pillow, also one while its pixels are loaded, becomes a BrokenPhotoError."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd EXIF tags and very large photos are not the user's business here
+        warnings.simplefilter("ignore")  # users need no warning of odd EXIF tags and very large photos
         try:
             with Image.open(io.BytesIO(data)) as image:
                 yield image
@@ -106,7 +107,7 @@ def _opened(data: bytes, name: str) -> Iterator[Image.Image]:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    """The image as its EXIF orientation says; not copied where it is upright already."""
+    """The image turned upright by its EXIF orientation; not copied if it is upright already."""
     turn = TURNS.get(_orientation(image))
     return image if turn is None else image.transpose(turn)
 
@@ -136,7 +137,7 @@ def _to_rgb(image: Image.Image, name: str) -> Image.Image:
 
 
 def _managed(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
-    """The image, without alpha, in sRGB: by its profile where it has one that fits, else as it is."""
+    """An image without alpha in sRGB: converted by its `profile` if that fits its mode, else taken to be sRGB."""
     if profile is not None and image.mode in ("L", "RGB", "CMYK"):
         with contextlib.suppress(ImageCms.PyCMSError, OSError):
             managed = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
@@ -168,9 +169,9 @@ def crop_to_ratio(photo: NDArray[np.uint8], width: int, height: int) -> NDArray[
 
 
 def shrink(photo: NDArray[np.uint8], width: int, height: int, name: str) -> NDArray[np.uint8]:
-    """(H, W, 3) to (height, width, 3); exact area means.
+    """Shrink (H, W, 3) to (height, width, 3) by exact area means.
 
-    Raises ImageSetError for a photo smaller than that: enlarging would invent what is not in it.
+    Raises ImageSetError for a smaller photo: photos are never enlarged.
     """
     rows, columns = photo.shape[:2]
     if rows < height or columns < width:

@@ -1,4 +1,4 @@
-"""The contact sheet of an image set: a look at what is in it, with mask contours as in the paper's Figure 1."""
+"""The contact sheet of an image set, with mask contours as in the paper's Figure 1."""
 
 from __future__ import annotations
 
@@ -48,15 +48,15 @@ def write_preview(folder: Path, name: str, counts: Mapping[str, Any]) -> None:
 
 
 def _shown(groups: NDArray[np.object_], count: int) -> NDArray[np.intp]:
-    """Positions of at most `count` images, evenly through the set: one a group, more of each only where groups end."""
-    order = one_of_each(groups, np.random.default_rng(0))  # at random, else each photo would show its upper left corner
+    """Positions of at most `count` images, evenly through the set: one per group, more only if groups run out."""
+    order = one_of_each(groups, np.random.default_rng(0))  # random, or each photo would show its upper left corner
     pool = order[: max(count, len(np.unique(groups)))]
     pool.sort()
     return pool[np.linspace(0, len(pool) - 1, min(count, len(pool))).astype(int)]
 
 
 def _tile(arrays: Mapping[str, NDArray[np.uint8]], i: int, width: int) -> Image.Image:
-    """One image at the sheet's size, its lesion outlined, the same skin without lesion beneath."""
+    """One image at the sheet's size with its lesion outlined, and the same skin without its lesion below it."""
     size = (width, TILE_HEIGHT)
     image = Image.fromarray(arrays["images"][i]).resize(size, Image.Resampling.LANCZOS)
     if "masks" in arrays:
@@ -79,7 +79,7 @@ def _contour(mask: NDArray[np.uint8], size: tuple[int, int]) -> Image.Image:
 
 
 def _page(title: str, subtitle: str, sections: list[tuple[str, Image.Image]]) -> Image.Image:
-    """Title, what is in the set, and a headed grid for each side of the split."""
+    """The page: title, subtitle, and a grid with a heading for each side of the split."""
     large, small = ImageFont.load_default(32), ImageFont.load_default(16)
     width = max([grid.width for _, grid in sections] + [int(small.getlength(subtitle)), int(large.getlength(title))])
     height = 112 + sum(grid.height + 60 for _, grid in sections)

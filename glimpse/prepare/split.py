@@ -14,10 +14,10 @@ from glimpse.prepare.matching import stem_in
 def groups_for_testing(
     groups: Sequence[str], share_or_count: float | int, seed: int, what: str = "photos"
 ) -> frozenset[str]:
-    """The groups that go to the test side, so many that their photos come closest to a share (< 1) or a count.
+    """The groups of the test side, chosen so that their photos come close to a share (< 1) or a count.
 
-    `groups`: the group of each photo. Groups are taken in a random order of the seed that depends on nothing but their
-    names; one that would overshoot more than it helps is passed over, but both sides get one where there are two.
+    `groups`: the group of each photo. Groups are visited in a random order that depends only on the seed and their
+    names; a group is skipped unless it brings the count closer, but with two groups or more each side gets one.
     Raises ImageSetError when a side would be empty.
     """
     sizes = Counter(groups)
@@ -47,24 +47,24 @@ def groups_for_testing(
 
 
 def named_groups(groups_of: dict[str, str], wanted: Iterable[str], list_name: str) -> frozenset[str]:
-    """The groups of the photos that a list names (with or without ending).
+    """The groups of the photos that a list names, with or without file extension.
 
-    Raises ImageSetError for a name that is no photo, and for a group of which only some photos are listed.
+    Raises ImageSetError for an unknown name, and for a group of which only some photos are listed.
     """
     listed = {line.strip() for line in wanted if line.strip() and not line.startswith("#")}
     stems = {stem_in(groups_of, name) for name in listed}
     unknown = sorted(stems - groups_of.keys())
     if unknown:
         raise ImageSetError(
-            f"{list_name} names {unknown[0]}, which is none of the photos ({len(unknown)} such in all): it is not "
-            "there, lacks a mask, or was dropped as a copy of another."
+            f"{list_name} names {unknown[0]}, which is not among the photos ({len(unknown)} unknown names in total): "
+            "it is missing, has no mask, or was dropped as a copy of another; correct the list."
         )
     chosen = frozenset(groups_of[stem] for stem in stems)
     halved = sorted(stem for stem, group in groups_of.items() if group in chosen and stem not in stems)
     if halved:
         raise ImageSetError(
-            f"{list_name} leaves out {halved[0]}, though other photos of its group '{groups_of[halved[0]]}' are in it: "
-            "list all photos of a group or none."
+            f"{list_name} leaves out {halved[0]}, but names other photos of its group '{groups_of[halved[0]]}': list "
+            "all photos of a group or none."
         )
     if not chosen or len(chosen) == len(set(groups_of.values())):
         raise ImageSetError(f"{list_name} would leave one side of the split empty: list some of the photos, not all.")

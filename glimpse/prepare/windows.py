@@ -1,8 +1,8 @@
-"""Where a photo can be cut into patches: every window that is skin alone, by how much of it is lesion.
+"""The windows in which a photo can be cut into patches: those entirely on skin, classed by their share of lesion.
 
-Pixels are counted with integral images (Crow 1984), so a window costs four look-ups whatever its size. Windows start
-on multiples of the stride and their size is one of the greatest common divisor g of both too, so the integral is
-taken over sums of g x g cells: exact, and g² times smaller.
+Pixels are counted with integral images (Crow 1984), so a window costs four look-ups whatever its size. Size and stride
+are multiples of their greatest common divisor g, so the integral is taken over sums of g x g cells: exact, and g²
+times smaller.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
-class Windows:
-    """Upper left corners (K, 2) of windows as (y, x), row by row, and why the others were left out."""
+class PatchWindows:
+    """Upper left corners (K, 2) of windows as (y, x), row by row, and the numbers of windows left out, by reason."""
 
     healthy: NDArray[np.intp]  # no lesion pixel
-    eczema: NDArray[np.intp]  # a share of lesion pixels within the coverage asked for
+    eczema: NDArray[np.intp]  # a share of lesion pixels within the requested coverage
     coverage: NDArray[np.float64]  # that share, (len(eczema),)
     off_skin: int
-    too_little: int  # lesion pixels, but fewer than asked for
+    too_little: int  # lesion pixels, but fewer than requested
     too_much: int
 
 
 def count_in_windows(mask: NDArray[np.bool_], size: int, stride: int) -> NDArray[np.int64]:
-    """(rows, columns): how many pixels of `mask` (H, W) are set in each window; window [i, j] starts at stride·(i, j).
+    """The number of set pixels of `mask` (H, W) in each window, (rows, columns); [i, j] starts at stride·(i, j).
 
-    (0, 0) windows when the mask is smaller than one.
+    The shape is (0, 0) if the mask is smaller than a window.
     """
     if min(mask.shape) < size:
         return np.zeros((0, 0), np.int64)
@@ -47,14 +47,14 @@ def count_in_windows(mask: NDArray[np.bool_], size: int, stride: int) -> NDArray
 
 def find_windows(
     skin: NDArray[np.bool_], lesion: NDArray[np.bool_], size: int, stride: int, coverage: tuple[float, float]
-) -> Windows:
-    """Both kinds of window of one photo; `skin` and `lesion` are (H, W), `coverage` the least and the largest share."""
+) -> PatchWindows:
+    """The windows of one photo; `skin` and `lesion` are (H, W), `coverage` is the smallest and the largest share."""
     lesion_pixels = count_in_windows(lesion, size, stride)
     on_skin = count_in_windows(skin, size, stride) == size * size
     share = lesion_pixels / (size * size)
     healthy = on_skin & (lesion_pixels == 0)
     eczema = on_skin & (lesion_pixels > 0) & (share >= coverage[0]) & (share <= coverage[1])
-    return Windows(
+    return PatchWindows(
         healthy=np.argwhere(healthy) * stride,
         eczema=np.argwhere(eczema) * stride,
         coverage=share[eczema],

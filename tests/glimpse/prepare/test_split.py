@@ -59,8 +59,8 @@ def test_a_list_names_the_photos_for_testing() -> None:
 @pytest.mark.parametrize(
     ("lines", "sentence"),
     [
-        (["z9"], "list.txt names z9, which is none of the photos"),
-        (["a1"], "leaves out a2, though other photos of its group 'a' are in it"),
+        (["z9"], "list.txt names z9, which is not among the photos"),
+        (["a1"], "leaves out a2, but names other photos of its group 'a'"),
         (["a1", "a2", "b1"], "leave one side of the split empty"),
         ([], "leave one side of the split empty"),
     ],
