@@ -45,7 +45,7 @@ def fill(database: Database, people: int) -> None:
                 "id": i, "public_id": f"p{i}", "token": f"t{i}", "withdrawal_token": f"w{i}", "study_id": study.id,
                 "version_id": version.id, "set_id": set_id, "stage": "end",
                 "state": "finished" if finished else "working",
-                "simulated": False, "seed": 1, "language": "en", "entered_at": at, "last_seen_at": at,
+                "simulated": False, "language": "en", "entered_at": at, "last_seen_at": at,
                 "finished_at": at if finished else None,
             })  # fmt: skip
             for position, pick in enumerate(rng.choice(len(images[set_id]), 20, replace=False), 1):

@@ -175,7 +175,6 @@ class Participant(Base):
         default=False, server_default=false()
     )  # inactive: see `allocation.give_back_left`
     stage: Mapped[str] = mapped_column(String(16), default="questions")  # questions, device, trials, comment, end
-    seed: Mapped[int | None]  # below 2**31, of the draw of images, order and exposures
     language: Mapped[str] = mapped_column(String(8))
     consent_version: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of the text consented to
     entered_at: Mapped[datetime] = mapped_column(default=now)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import mmap
 import os
 import re
@@ -76,6 +77,17 @@ def secret_key(path: Path) -> bytes:
     with os.fdopen(descriptor, "wb") as file:
         file.write(key := secrets.token_hex(KEY_BYTES).encode())
     return key
+
+
+def derived(purpose: str) -> bytes:
+    """32 bytes for this purpose that only holders of the secret key can compute."""
+    key = current_app.secret_key
+    return hmac.digest(key.encode() if isinstance(key, str) else key or b"", purpose.encode(), "sha256")
+
+
+def derived_stream(purpose: str) -> np.random.Generator:
+    """A stream of random numbers that is the same each time, and tells nothing about those for other purposes."""
+    return np.random.default_rng(int.from_bytes(derived(purpose), "big"))
 
 
 def refuse_null() -> None:

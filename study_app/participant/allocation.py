@@ -8,7 +8,6 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import numpy as np
 from sqlalchemy import ColumnElement, and_, func, or_, select, update
 from sqlalchemy.orm import Session
 
@@ -92,21 +91,18 @@ def enter(
     """
     at = models.now()
     version = study.current
-    seed = secrets.randbits(31)
-    rng = np.random.default_rng(seed)
     counts = taken(session, version, at, simulated=simulated)
-    place = design.choose_set(counts, [None if simulated else entry.quota for entry in version.sets], rng)
+    place = design.choose_set(counts, [None if simulated else entry.quota for entry in version.sets], design.stream())
     if place is None:
         return None
     person = new_participant(study, language=language, token=token, simulated=simulated)
     person.set = version.sets[place].set
-    person.seed = seed
     person.consent_version = sha256_json(consent)
     session.add(person)
     session.flush()
     if who is not None:
         add_identity(session, person, who)
-    draw_trials(session, person, StudyFile.from_dict(version.definition), rng)
+    draw_trials(session, person, StudyFile.from_dict(version.definition))
     return person
 
 
@@ -130,7 +126,7 @@ def add_identity(session: Session, person: models.Participant, who: tuple[str, s
     )
 
 
-def draw_trials(session: Session, person: models.Participant, study: StudyFile, rng: np.random.Generator) -> None:
+def draw_trials(session: Session, person: models.Participant, study: StudyFile) -> None:
     """Draw and store the participant's trials (`design.plan`): images, order, exposures, and a nonce for each."""
     images: dict[tuple[str, str], list[int]] = {}
     for stimulus_id, kind, truth in session.execute(
@@ -149,7 +145,8 @@ def draw_trials(session: Session, person: models.Participant, study: StudyFile, 
         shown_real=[shown.get(i, 0) for i in real],
         shown_generated=[shown.get(i, 0) for i in generated],
         exposure_ms=study.exposure_ms if study.mode == "fixed" else None,
-        rng=rng,
+        rng=design.stream(),
+        times_rng=design.stream(),
         catch=min(study.trials.catch, len(catches)),
         catch_truths=[truth for truth, _ in catches],
     )
@@ -253,7 +250,7 @@ def draw_spares(
         ).all()
     )
     shown = times_shown(session, person)
-    rng = np.random.default_rng([person.seed or 0, len(trials)])
+    rng, times_rng = design.stream(), design.stream()
     seen = {trial.stimulus_id for trial in trials}
     spares: list[models.Trial] = []
     for trial in wrong[:left]:
@@ -266,7 +263,7 @@ def draw_spares(
             models.Trial(
                 participant_id=person.id, position=len(trials) + len(spares) + 1, kind="spare",
                 replaces=trial.position, stimulus_id=stimulus_id, nonce=secrets.token_urlsafe(12),
-                exposure_ms_planned=design.exposures(1, *study.exposure_ms, rng)[0],
+                exposure_ms_planned=design.exposures(1, *study.exposure_ms, times_rng)[0],
             )
         )  # fmt: skip
     session.add_all(spares)

@@ -1,6 +1,8 @@
 """The design of the experiment: allotted set, images, order and exposures. Pure.
 
-Every function takes plain values and a `numpy.random.Generator`; there is no database, clock or browser.
+Every function takes plain values and a `numpy.random.Generator`; there is no database, clock or browser. A participant
+sees the exposures but must not learn which images are real, so exposures come from another stream than images
+and order: computing one back from what the page is told reveals nothing about the other.
 """
 
 from __future__ import annotations
@@ -24,6 +26,11 @@ class PlannedTrial:
     truth: str  # real | generated
     index: int  # into the images of this kind and truth
     exposure_ms: float | None
+
+
+def stream() -> Generator:
+    """A new stream of random numbers, independent of all others: 128 bits from the operating system, stored nowhere."""
+    return np.random.default_rng()
 
 
 def choose_set(taken: Sequence[int], quotas: Sequence[int | None], rng: Generator) -> int | None:
@@ -56,20 +63,21 @@ def exposures(count: int, low_ms: int, high_ms: int, rng: Generator) -> list[int
 
 def plan(
     *, count: int, real_share: float, shown_real: Sequence[int], shown_generated: Sequence[int],
-    exposure_ms: tuple[int, int] | None, rng: Generator, catch: int = 0, catch_truths: Sequence[str] = (),
+    exposure_ms: tuple[int, int] | None, rng: Generator, times_rng: Generator,
+    catch: int = 0, catch_truths: Sequence[str] = (),
 ) -> list[PlannedTrial]:  # fmt: skip
     """The trials of one participant in random order.
 
     `shown_real[i]`, `shown_generated[i]`: how often each image was shown to others. `exposure_ms` None leaves the
     exposures open. `catch` attention trials, drawn from images of the truths `catch_truths`, are spread over the
-    sequence at random.
+    sequence at random. `rng` draws images and order, `times_rng` the exposures: two independent streams.
     """
     real = round(count * real_share)
     drawn = [("scored", "real", i) for i in draw_images(shown_real, real, rng)]
     drawn += [("scored", "generated", i) for i in draw_images(shown_generated, count - real, rng)]
     drawn += [("catch", catch_truths[i], i) for i in draw_images([0] * len(catch_truths), catch, rng)]
     times: Sequence[float | None] = (
-        [None] * len(drawn) if exposure_ms is None else exposures(len(drawn), *exposure_ms, rng)
+        [None] * len(drawn) if exposure_ms is None else exposures(len(drawn), *exposure_ms, times_rng)
     )
     return [
         PlannedTrial(drawn[i][0], drawn[i][1], drawn[i][2], time)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from flask import Blueprint, Response, abort, jsonify, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from study_app import models
+from study_app import models, security
 from study_app.database import app_database
 from study_app.participant import allocation, design, staircase
 from study_app.participant.answered import Answered, view_of, whole
@@ -195,7 +194,7 @@ def _practice(session: Session, person: models.Participant, file: StudyFile) -> 
         .where(models.Stimulus.set_id == person.set_id, models.Stimulus.kind == "practice")
         .order_by(models.Stimulus.id)
     ).all()
-    order = np.random.default_rng([person.seed or 0, 1]).permutation(len(ids))
+    order = security.derived_stream(f"practice images {person.public_id}").permutation(len(ids))
     return [ids[i] for i in order[: file.practice]]
 
 
@@ -205,7 +204,7 @@ def practice(token: str) -> Any:
         person, file = find(session, token)
         _open(person, file)
         count = len(_practice(session, person, file))
-        times = np.random.default_rng([person.seed or 0, 2])
+        times = security.derived_stream(f"practice exposures {person.public_id}")
         return jsonify(
             [
                 {

@@ -62,7 +62,7 @@ def erase(session: Session, person: models.Participant) -> None:
     session.execute(delete(models.Trial).where(models.Trial.participant_id == person.id))
     session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
     person.state, person.stage = "withdrawn", "end"
-    person.seed = person.consent_version = person.questionnaire = person.device = person.comment = None
+    person.consent_version = person.questionnaire = person.device = person.comment = None
     person.practised_at = person.finished_at = None
     person.public_id = "w" + secrets.token_hex(6)  # the code in earlier exports matches nothing
     day = models.now().replace(hour=0, minute=0, second=0, microsecond=0)
@@ -100,7 +100,7 @@ def forget(session: Session, at: datetime) -> int:
 def everything(session: Session, person: models.Participant) -> dict[str, Any]:
     """All data stored about one person, including the platform's ID but no token, as JSON values.
 
-    Values that could reveal which images are real are added only after the last answer: the seed, the trials to come,
+    Values that could reveal which images are real are added only after the last answer: the trials to come,
     image IDs (stimulus sets may be published), and trial kinds (attention trials are all `generated`).
     """
     external = person.external
@@ -123,7 +123,6 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
         "study": person.study.slug,
         "study_sha256": person.version.sha256,
         "set": person.set.name if person.set else None,
-        "seed": person.seed if over else None,
         **{name: getattr(person, name) for name in plain},
         **{name: models.iso(moment) if (moment := getattr(person, name)) else None for name in moments},
         "from": {"platform": external.platform, "id": external.person, **external.details} if external else None,

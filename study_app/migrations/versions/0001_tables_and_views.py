@@ -171,7 +171,6 @@ def upgrade() -> None:
         sa.Column("simulated", sa.Boolean(), nullable=False),
         sa.Column("away", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("stage", sa.String(16), nullable=False),
-        sa.Column("seed", sa.Integer(), nullable=True),
         sa.Column("language", sa.String(8), nullable=False),
         sa.Column("consent_version", sa.String(64), nullable=True),
         sa.Column("entered_at", MOMENT, nullable=False),

@@ -54,7 +54,8 @@ def plan(seed: int, **options: object) -> list[design.PlannedTrial]:
     return design.plan(
         **{
             "count": 20, "real_share": 0.5, "shown_real": [0] * 30, "shown_generated": [0] * 30,
-            "exposure_ms": (2000, 3000), "rng": np.random.default_rng(seed), **options,
+            "exposure_ms": (2000, 3000), "rng": np.random.default_rng(seed),
+            "times_rng": np.random.default_rng([seed, 1]), **options,
         }  # type: ignore[arg-type]
     )  # fmt: skip
 

@@ -21,12 +21,12 @@ from flask.testing import FlaskClient
 from sklearn.ensemble import GradientBoostingClassifier
 from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import StratifiedKFold, cross_val_predict
-from sqlalchemy import select
+from sqlalchemy import select, update
 from werkzeug.test import TestResponse
 
 from glimpse.workspace import Workspace
 from study_app import models
-from study_app.participant import trials
+from study_app.participant import design, trials
 from study_app.study import StudyFile
 from tests.study_app.conftest import load, publish
 
@@ -251,3 +251,65 @@ def test_no_page_or_answer_before_the_end_holds_a_truth(survey: tuple[Flask, str
     assert not any(secret in said for secret in secrets)
     assert "truth" not in said
     assert "You were right" not in said
+
+
+# ------------------------------------------------------------------------------------------------ seeds
+
+SEEDS = 2**10  # of a stream shrunken from 2**128, so that an attacker can try them all
+
+
+def computed_order(client: FlaskClient, slug: str) -> tuple[str, list[set[str]]]:
+    """A token, and for each trial the truths that an attacker computes, who tries all seeds against the exposures."""
+    home = client.post(f"/study/{slug}/enter", data={"consent": "yes"}).headers["Location"]
+    shown = []
+    trial = client.get(f"{home}next").get_json()
+    while "done" not in trial:
+        shown.append(trial["exposure_ms"])
+        answer = {"answer": "real", "exposure_ms": 1, "response_time_ms": 1, "dropped_frames": 0, "focus_lost": False}
+        trial = client.post(f"{home}answer", json={"trial": trial["trial"], **answer}).get_json()["next"]
+    fitting = []
+    for seed in range(SEEDS):
+        planned = design.plan(
+            count=TRIALS, real_share=0.5, shown_real=[0] * 40, shown_generated=[0] * 40, exposure_ms=(2000, 3000),
+            rng=np.random.default_rng(seed), times_rng=np.random.default_rng(seed),
+        )  # fmt: skip
+        if [one.exposure_ms for one in planned] == shown:
+            fitting.append([one.truth for one in planned])
+    return home.split("/")[2], [set(truths) for truths in zip(*fitting, strict=True)]
+
+
+@pytest.mark.parametrize("shared", [True, False])
+def test_whoever_computes_the_exposures_seed_knows_no_truth(
+    survey: tuple[Flask, str], monkeypatch: pytest.MonkeyPatch, shared: bool
+) -> None:
+    """The attack works where images and exposures share a seed (`shared`), and finds nothing in two streams."""
+    app, slug = survey
+    drawn = np.random.default_rng(0)
+
+    def shrunken() -> np.random.Generator:
+        return np.random.default_rng(seeds[-1] if shared else int(drawn.integers(SEEDS)))
+
+    monkeypatch.setattr(design, "stream", shrunken)
+    right = 0
+    for person in range(4):
+        seeds = [person]
+        token, truths = computed_order(app.test_client(), slug)
+        assert len(truths) == TRIALS  # the exposures' seed was found
+        with app.extensions["glimpse"].write() as session:
+            kept = session.scalars(
+                select(models.Stimulus.truth).join(models.Trial).join(models.Participant)
+                .where(models.Participant.token == token).order_by(models.Trial.position)
+            ).all()  # fmt: skip
+            session.execute(update(models.Stimulus).values(shown=0))  # as the attacker assumes
+        right += sum(computed == {truth} for computed, truth in zip(truths, kept, strict=True))
+    assert right == 4 * TRIALS if shared else 20 <= right <= 60
+
+
+def test_streams_have_128_bits_and_none_is_stored(survey: tuple[Flask, str]) -> None:
+    from sqlalchemy import inspect
+
+    entropies = {design.stream().bit_generator.seed_seq.entropy for _ in range(20)}  # type: ignore[attr-defined]
+    assert len(entropies) == 20
+    assert 2**120 < max(entropies) < 2**128
+    columns = inspect(survey[0].extensions["glimpse"].engine).get_columns("participant")
+    assert not [column["name"] for column in columns if re.search("seed|state_|rng|entropy", column["name"])]
