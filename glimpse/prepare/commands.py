@@ -25,7 +25,7 @@ def add_commands(commands: Commands) -> Commands:
     """Add `prepare` and its sources to gan_core's commands; returns the parsers of the sources."""
     prepare = commands.add_parser("prepare", help="make image sets from photos", description=__doc__)
     kinds: Commands = prepare.add_subparsers(title="sources", metavar="SOURCE", required=True)
-    for add in (_add_hands, _add_patches, _add_isic):
+    for add in (_add_folder, _add_hands, _add_patches, _add_isic):
         parser = add(kinds)
         parser.add_seed("the split into training and test images")
         parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the photos, for the manifest")
@@ -35,6 +35,43 @@ def add_commands(commands: Commands) -> Commands:
         )
         parser.add_json()
     return kinds
+
+
+def _add_folder(kinds: Commands) -> Parser:
+    folder = kinds.add_parser(
+        "folder", help="any images: photos, or those of another generator",
+        description="Make an image set from a folder or zip of images of any kind and size. A folder of class folders "
+        "makes one set a class.",
+    )  # fmt: skip
+    folder.add_argument("source", nargs="+", type=Path, metavar="SRC", help="folders or zip files of images")
+    folder.add_argument("--name", metavar="SET", help="make one image set of this name (default: the folder's)")
+    folder.add_argument(
+        "--size", type=side_or_height_and_width, metavar="N|HxW",
+        help="side in pixels, or height and width, as in 480x640 (default: the largest that no image must be enlarged "
+        "to, at most 640)",
+    )  # fmt: skip
+    add_fit(folder)
+    folder.add_argument("--label", metavar="TEXT", help="label of the images (default: the set's or class's name)")
+    folder.add_argument(
+        "--group-pattern", metavar="REGEX",
+        help="pattern whose first matching group in the path is the person, lesion, ... that stays on one side of the "
+        "split (default: each image is its own group)",
+    )  # fmt: skip
+    folder.add_argument("--metadata", type=Path, metavar="CSV", help="table of file names and groups")
+    folder.add_argument("--group-column", default="group", metavar="NAME", help="column of groups in that table")
+    folder.add_argument(
+        "--test-share", dest="test", type=share, default=0.2, metavar="SHARE", help="share of test images, 0 to 1"
+    )
+    folder.set_defaults(run=_run_folder)
+    return folder
+
+
+def add_fit(parser: Parser) -> None:
+    parser.add_argument(
+        "--fit", choices=("crop", "pad", "stretch"), default="crop",
+        help="how images of other proportions get the size: cropped around the centre, padded with black, or stretched "
+        "(default: crop)",
+    )  # fmt: skip
 
 
 def _add_hands(kinds: Commands) -> Parser:
@@ -153,12 +190,29 @@ def width_and_height(text: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
+def side_or_height_and_width(text: str) -> tuple[int, int]:
+    """`256` or `480x640` (height x width), as width and height."""
+    if text.isdigit() and int(text):
+        return int(text), int(text)
+    try:
+        height, width = width_and_height(text)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text} is not a size like 256 or 480x640 (height x width)") from None
+    return width, height
+
+
 def count_share_or_list(text: str) -> int | float | Path:
     """`52`, `0.4` or a file that lists photos."""
     try:
         return int(text) if text.isdigit() else share(text)
     except ValueError:
         return Path(text)
+
+
+def _run_folder(args: argparse.Namespace, workspace: Workspace) -> None:
+    from glimpse.prepare.folder import FolderOptions, prepare_folder
+
+    tell(prepare_folder(workspace, FolderOptions.of(args)), args, workspace)
 
 
 def _run_hands(args: argparse.Namespace, workspace: Workspace) -> None:

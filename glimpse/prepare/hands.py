@@ -12,6 +12,7 @@ from glimpse.imageset import ImageSetError
 from glimpse.prepare import matching, sources, tables
 from glimpse.prepare.pipeline import RECORDED, Findings, PhotoOptions, PhotoSet, Prepared, photos_to_set
 from glimpse.prepare.sources import SourceFile, composed
+from glimpse.prepare.split import group_in
 from glimpse.workspace import Workspace
 
 # The end of a file name that tells the photos of one pair of hands apart.
@@ -52,7 +53,7 @@ def prepare_hands(workspace: Workspace, options: HandsOptions) -> Prepared:
         return kept
 
     wanted = PhotoSet(
-        source="hands", name=options.name, label="hands", photos=photos, groups=persons, size=options.size, crop=True,
+        source="hands", name=options.name, label="hands", photos=photos, groups=persons, size=options.size, fit="crop",
         options=options.recorded(),
         made_from={"people": sha256_json({file.name: persons[path] for path, file in photos.items()})},
     )  # fmt: skip
@@ -72,15 +73,7 @@ def _persons(photos: Mapping[str, SourceFile], options: HandsOptions) -> dict[st
 
 def person_of(name: str, pattern: str | None = None) -> str:
     """The person in the path of a photo. Raises ImageSetError for a bad pattern, or one that finds nothing."""
+    if pattern is not None:
+        return group_in(name, pattern, "--person-pattern", "nobody")
     path = composed(PurePosixPath(name).with_suffix("").as_posix())
-    if pattern is None:
-        return SIDE.sub("", path) or path
-    try:
-        match = re.search(pattern, path)
-    except re.error as error:
-        raise ImageSetError(f"--person-pattern {pattern!r} is not a regular expression: {error}.") from None
-    groups = (match.groups() or (match[0],)) if match else ()
-    person = next((group for group in groups if group), None)
-    if not person:
-        raise ImageSetError(f"--person-pattern {pattern!r} finds nobody in {name}.")
-    return str(person)
+    return SIDE.sub("", path) or path

@@ -136,7 +136,8 @@ def _prepare_label(
 
     wanted = PhotoSet(
         source="isic", name=options.name or label.lower(), label=label, photos=labelled, groups=lesions,
-        size=(options.size, options.size), crop=options.crop_square, options={**options.recorded(), "label": label},
+        size=(options.size, options.size), fit="crop" if options.crop_square else "stretch",
+        options={**options.recorded(), "label": label},
         made_from={"lesions": sha256_json(lesions)}, counts={"photos": len(photos), "missing": len(missing)},
     )  # fmt: skip
     return photos_to_set(workspace, wanted, options, findings, select)

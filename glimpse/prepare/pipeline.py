@@ -62,16 +62,17 @@ class PhotoOptions(Options):
 class PhotoSet:
     """The photos that become one image set, one image each."""
 
-    source: str  # "isic", "hands"
+    source: str  # "isic", "hands", "folder"
     name: str
     label: str
     photos: Mapping[str, SourceFile]  # by image_id
     groups: Mapping[str, str]  # image_id → person, lesion, ...
     size: tuple[int, int]  # width, height
-    crop: bool  # crop to the ratio of `size`; otherwise the whole photo is squeezed
+    fit: pixels.Fit  # of the photo to the ratio of `size`
     options: Mapping[str, Any]  # for the manifest
     made_from: Mapping[str, Any]  # for the manifest, beside the hash of the photos
     counts: Mapping[str, int] = field(default_factory=dict)  # for the manifest
+    keep_copies: bool = False  # of generated images: that a generator repeats itself belongs to it
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def photos_to_set(
     recipe = Recipe(wanted.source, dict(wanted.options), made_from, options.licence)
     if there := already_there(workspace, wanted.name, recipe):
         return there
-    photos = drop_copies(wanted.photos, digests, findings)
+    photos = dict(wanted.photos) if wanted.keep_copies else drop_copies(wanted.photos, digests, findings)
     if options.skip_broken:
         photos = without_broken(photos, lambda file: file.decoded(pixels.decode_photo), findings, options.threads)
     photos = select(photos, findings)
@@ -213,7 +214,7 @@ def photos_to_set(
         for key, image, mark in _each_image(photos, wanted, options.threads):
             file, group = photos[key].name, wanted.groups[key]
             split = "test" if group in testing else "train"
-            if not findings.lookalikes.is_duplicate(file, split, mark):
+            if wanted.keep_copies or not findings.lookalikes.is_duplicate(file, split, mark):
                 row = {"image_id": key, "source": file, "group": group, "split": split, "label": wanted.label}
                 writer.add(image, row)
         finish(writer, wanted.name, recipe, {"photos": len(photos), **wanted.counts}, findings)
@@ -228,8 +229,7 @@ def _each_image(
 
     def work(key: str) -> tuple[str, NDArray[np.uint8], Fingerprint]:
         photo = photos[key].decoded(pixels.decode_photo)
-        part = pixels.crop_to_ratio(photo, width, height) if wanted.crop else photo
-        return key, pixels.shrink(part, width, height, photos[key].name), fingerprint(photo)
+        return key, pixels.fitted(photo, width, height, wanted.fit, photos[key].name), fingerprint(photo)
 
     yield from progress(in_order(work, photos, threads), title=wanted.name, unit="photos", total=len(photos))
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal
 
 import numpy as np
 import simplejpeg
@@ -17,6 +17,7 @@ from glimpse import images
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.sources import BrokenPhotoError
 
+Fit = Literal["crop", "pad", "stretch"]  # how an image gets another ratio
 TURN = Image.Transpose
 # What shows a photo upright, by its EXIF orientation. ImageOps.exif_transpose would also rewrite the EXIF data, and
 # fail where these are damaged but the photo is intact.
@@ -157,6 +158,47 @@ def _foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
 
 
 # ------------------------------------------------------------------------------------------------ geometry
+
+
+def size_of(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height of an image as it is shown, by its header. Raises BrokenPhotoError."""
+    with _opened(data, name) as image:
+        width, height = image.size
+        turned = image.format != "TIFF" and _orientation(image) in (5, 6, 7, 8)  # Pillow reports a TIFF as turned
+        return (height, width) if turned else (width, height)
+
+
+def common_size(sizes: Iterable[tuple[int, int]]) -> tuple[int, int]:
+    """The largest width and height that images of these sizes (width, height) can all be shrunk to.
+
+    Their proportions are kept where they agree (to 1 %); else it is a square.
+
+    >>> common_size([(600, 450), (400, 300)]), common_size([(600, 450), (256, 256)])
+    ((400, 300), (256, 256))
+    """
+    different = set(sizes)
+    width, height = (min(side) for side in zip(*different, strict=True))
+    ratios = [w / h for w, h in different]
+    return (width, height) if max(ratios) <= 1.01 * min(ratios) else (min(width, height), min(width, height))
+
+
+def fitted(photo: NDArray[np.uint8], width: int, height: int, fit: Fit, name: str) -> NDArray[np.uint8]:
+    """(H, W, 3) to (height, width, 3): its centre cut out, black bars added, or stretched to the ratio; then shrunk.
+
+    Raises ImageSetError for a photo smaller than that.
+    """
+    if fit == "crop":
+        photo = crop_to_ratio(photo, width, height)
+    if fit != "pad":
+        return shrink(photo, width, height, name)
+    rows, columns = photo.shape[:2]
+    scale = min(width / columns, height / rows)
+    inner_width, inner_height = max(1, round(columns * scale)), max(1, round(rows * scale))
+    inner = shrink(photo, inner_width, inner_height, name)
+    canvas = np.zeros((height, width, 3), np.uint8)
+    top, left = (height - inner_height) // 2, (width - inner_width) // 2
+    canvas[top : top + inner_height, left : left + inner_width] = inner
+    return canvas
 
 
 def crop_to_ratio(photo: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uint8]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import PurePosixPath
 
 import numpy as np
 
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.matching import stem_in
+from glimpse.prepare.sources import composed
 
 
 def groups_for_testing(
@@ -44,6 +47,23 @@ def groups_for_testing(
     elif len(chosen) == len(sizes):
         chosen.remove(smallest)
     return frozenset(chosen)
+
+
+def group_in(name: str, pattern: str, option: str = "--group-pattern", none: str = "nothing") -> str:
+    """The first group of a regular expression that matches in the path of a photo without ending, or the whole match.
+
+    Raises ImageSetError, naming the `option`, for a bad pattern, or one that finds nothing.
+    """
+    path = composed(PurePosixPath(name).with_suffix("").as_posix())
+    try:
+        match = re.search(pattern, path)
+    except re.error as error:
+        raise ImageSetError(f"{option} {pattern!r} is not a regular expression: {error}.") from None
+    groups = (match.groups() or (match[0],)) if match else ()
+    found = next((group for group in groups if group), None)
+    if not found:
+        raise ImageSetError(f"{option} {pattern!r} finds {none} in {name}.")
+    return str(found)
 
 
 def named_groups(groups_of: dict[str, str], wanted: Iterable[str], list_name: str) -> frozenset[str]:

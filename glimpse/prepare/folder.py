@@ -1,0 +1,179 @@
+"""Folders of any images: one image set of all, or one a class where each class has its own folder.
+
+Photos of any kind, or images of somebody else's generator, in the layouts that other tools read and write: a folder of
+files, a zip, or a folder with one subfolder a class.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from glimpse.files import cores, sha256_json
+from glimpse.imageset import ImageSetError
+from glimpse.prepare import matching, pixels, sources, split, tables
+from glimpse.prepare.pipeline import RECORDED, Findings, PhotoOptions, PhotoSet, Prepared, listed, photos_to_set
+from glimpse.prepare.sources import BrokenPhotoError, SourceFile
+from glimpse.workspace import NAME, Workspace
+
+LARGEST = 640  # pixels: the longer side of an image set by default, as large as the paper's hands
+
+
+@dataclass(frozen=True, kw_only=True)
+class FolderOptions(PhotoOptions):
+    """Options of `prepare folder`."""
+
+    name: str | None = None  # of the one image set; by default the folder's, or one set a class
+    size: tuple[int, int] | None = None  # width, height; by default the largest that no photo must be enlarged to
+    fit: pixels.Fit = field(default="crop", metadata=RECORDED)
+    label: str | None = None  # by default the name of the set or the class
+    group_pattern: str | None = None  # regular expression that finds the group in the path
+    metadata: Path | None = None  # CSV table of photos and groups
+    group_column: str = "group"  # of that table
+
+
+def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepared]:
+    """One image set, or one a class folder, cropped, padded or stretched to one size and split by group.
+
+    Raises ImageSetError.
+    """
+    if options.group_pattern and options.metadata:
+        raise ImageSetError("--group-pattern and --metadata both name the groups: give one of them.")
+    found = sources.find_photos(options.source, workspace)
+    photos = matching.by_stem(found, "path")
+    classes = {options.name: photos} if options.name else _classes(photos, options)
+    groups = _groups(photos, options)
+    sizes = sizes_of(list(photos.values()), options.threads, options.skip_broken)
+    size = options.size or default_size(sizes)
+    notes = _notes(photos, classes, groups, options, sizes, size)
+    return [
+        _prepare_class(workspace, label, some, groups, size, options, notes if number == 0 else [])
+        for number, (label, some) in enumerate(classes.items())
+    ]
+
+
+def _prepare_class(
+    workspace: Workspace, label: str, photos: dict[str, SourceFile], groups: Mapping[str, str], size: tuple[int, int],
+    options: FolderOptions, notes: Sequence[str],
+) -> Prepared:  # fmt: skip
+    label, name = options.label or label, label if options.name else named(label)
+    wanted = PhotoSet(
+        source="folder", name=name, label=label, photos=photos, groups=groups, size=size, fit=options.fit,
+        options={**options.recorded(), "size": size, "label": label},
+        made_from={"groups": sha256_json({file.name: groups[path] for path, file in photos.items()})},
+    )  # fmt: skip
+    return photos_to_set(workspace, wanted, options, Findings(sentences=list(notes)), lambda kept, _: kept)
+
+
+def _classes(photos: Mapping[str, SourceFile], options: FolderOptions) -> dict[str, dict[str, SourceFile]]:
+    """The photos of each class: those of each subfolder, where no photo lies outside of a subfolder.
+
+    A single subfolder, and one in a zip that holds all, is no class but a wrapping. Raises ImageSetError where two
+    classes would make sets of one name.
+    """
+    inner = {path: PurePosixPath(path) for path in photos}
+    while len({path.parts[0] for path in inner.values()}) == 1 and all(len(p.parts) > 1 for p in inner.values()):
+        inner = {key: PurePosixPath(*path.parts[1:]) for key, path in inner.items()}
+    classes: dict[str, dict[str, SourceFile]] = {}
+    if len(options.source) == 1 and all(len(path.parts) > 1 for path in inner.values()):
+        for key, path in inner.items():
+            classes.setdefault(path.parts[0], {})[key] = photos[key]
+    if not classes:
+        return {set_name(options.source[0]): dict(photos)}
+    names: dict[str, str] = {}
+    for label in classes:
+        if other := names.get(named(label)):
+            raise ImageSetError(
+                f"The folders {other} and {label} would both make the set '{named(label)}': rename one."
+            )
+        names[named(label)] = label
+    return classes
+
+
+def _groups(photos: Mapping[str, SourceFile], options: FolderOptions) -> dict[str, str]:
+    """The group of each photo: by the pattern, by the table, else each its own."""
+    if options.group_pattern:
+        return {path: split.group_in(file.name, options.group_pattern) for path, file in photos.items()}
+    if options.metadata is None:
+        return {path: path for path in photos}
+    stems = {file.stem for file in photos.values()}
+    found = tables.column_by_photo(options.metadata, options.group_column, stems)
+    return {path: found.get(file.stem, path) for path, file in photos.items()}
+
+
+def _notes(
+    photos: Mapping[str, SourceFile], classes: Mapping[str, object], groups: Mapping[str, str],
+    options: FolderOptions, sizes: Sequence[tuple[int, int]], size: tuple[int, int],
+) -> list[str]:  # fmt: skip
+    """Sentences on what was decided without being asked for."""
+    notes = []
+    if len(classes) > 1:
+        notes.append(f"Each of the {len(classes)} folders makes one set; --name NAME makes one set of all of them.")
+    if options.size is None and set(sizes) != {size}:
+        least = min(sizes, key=min)
+        notes.append(
+            f"Size {size[0]}x{size[1]}: at most {LARGEST} pixels, and no larger than the smallest photo "
+            f"({least[0]}x{least[1]}); --size sets another."
+        )
+    if options.metadata:
+        alone = sorted(file.name for path, file in photos.items() if groups[path] == path)
+        if alone:
+            notes.append(listed(f"Without a group in {options.metadata.name}, so each is its own group", alone))
+    elif len(set(groups.values())) == len(photos) and options.test:
+        notes.append(
+            "Every photo is its own group, so the split is by photo and may leak if several show one person or lesion: "
+            "name the groups with --group-pattern, or with --metadata and --group-column."
+        )
+    return notes
+
+
+def default_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
+    """The largest width and height that no photo must be enlarged to, and at most LARGEST.
+
+    >>> default_size([(4000, 3000)]), default_size([(300, 200), (512, 512)])
+    ((640, 480), (200, 200))
+    """
+    width, height = pixels.common_size(sizes)
+    scale = min(1.0, LARGEST / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def sizes_of(files: Sequence[SourceFile], threads: int = 0, skip_broken: bool = False) -> list[tuple[int, int]]:
+    """Width and height of each photo. Raises BrokenPhotoError, unless broken ones are skipped and others remain."""
+    errors: list[BrokenPhotoError] = []
+
+    def size(file: SourceFile) -> tuple[int, int] | None:
+        try:
+            try:
+                return pixels.size_of(file.read(1 << 16), file.where)
+            except BrokenPhotoError:  # the header may lie further on
+                return file.decoded(pixels.size_of)
+        except BrokenPhotoError as error:
+            errors.append(error)
+            return None
+
+    found = [one for one in sources.in_order(size, files, threads or cores()) if one]
+    if errors and not (skip_broken and found):
+        raise errors[0]
+    return found
+
+
+def set_name(place: Path) -> str:
+    """The name of the image set of a folder or zip: that of the folder, in the characters that a name may have."""
+    return named(place.resolve().stem if place.is_file() else place.resolve().name)
+
+
+def named(text: str) -> str:
+    """A name for a folder of the workspace.
+
+    >>> named("Basal cell carcinoma"), named("Nävus (2)")
+    ('basal-cell-carcinoma', 'navus-2')
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    name = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")[:64]
+    if not NAME.fullmatch(name):
+        raise ImageSetError(f"'{text}' gives no name for an image set: choose one with --name.")
+    return name

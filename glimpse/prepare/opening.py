@@ -1,0 +1,127 @@
+"""Images by one word, an image set's name or a folder of image files, opened as an image set; several at one size.
+
+A folder goes through the very steps of `prepare folder` (decoding, colour, size), so a pair differs by nothing that
+happens here. What was opened is kept in `.opened` of the workspace and found again while its files stay the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from glimpse import made
+from glimpse.files import atomic_folder, cores, sha256_json
+from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
+from glimpse.prepare import matching, pixels, sources
+from glimpse.prepare.folder import set_name, sizes_of
+from glimpse.prepare.pipeline import Findings, PhotoOptions, PhotoSet, photos_to_set
+from glimpse.prepare.sources import SourceFile
+from glimpse.progress import progress
+from glimpse.workspace import Workspace
+
+OPENED = ".opened"  # hidden, so that it is neither listed as image sets nor searched for photos
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder or zip of images, by path without ending, and their sizes (width, height)."""
+
+    place: Path
+    photos: dict[str, SourceFile]
+    sizes: list[tuple[int, int]]
+
+
+def open_images(
+    workspace: Workspace,
+    word: str,
+    size: tuple[int, int] | None = None,
+    fit: pixels.Fit = "crop",
+    skip_broken: bool = False,
+) -> ImageSet:
+    """The image set of the workspace with this name, else the folder or zip of image files at this path.
+
+    `size` (width, height) is by default the set's, or the largest that no file of the folder has to be enlarged to.
+    The images of a folder are all on the training side, each its own group, copies among them included.
+    Raises ImageSetError if there is neither, or for a file that cannot be read (left out with `skip_broken`).
+    """
+    return open_alike(workspace, [word], size, fit, skip_broken)[0]
+
+
+def open_alike(
+    workspace: Workspace,
+    words: Sequence[str],
+    size: tuple[int, int] | None = None,
+    fit: pixels.Fit = "crop",
+    skip_broken: bool = False,
+) -> list[ImageSet]:
+    """`open_images` of several words, all at one size: by default the largest that no image has to be enlarged to."""
+    found = [_found(workspace, word, skip_broken) for word in words]
+    if size is None:
+        sizes = [s for one in found for s in (one.sizes if isinstance(one, _Folder) else [(one.width, one.height)])]
+        size = pixels.common_size(sizes)
+    return [
+        _of_folder(workspace, one, size, fit, skip_broken)
+        if isinstance(one, _Folder)
+        else _of_set(workspace, one, size, fit)
+        for one in found
+    ]
+
+
+def _found(workspace: Workspace, word: str, skip_broken: bool) -> ImageSet | _Folder:
+    names = workspace.names("images")
+    if word in names:
+        return ImageSet.load(workspace.existing("images", word))
+    if not Path(word).exists():
+        there = f"there are: {', '.join(names)}" if names else "it has none"
+        raise ImageSetError(
+            f"{word} is neither an image set of {workspace.root} ({there}) nor a folder of images: check the name."
+        )
+    photos = matching.by_stem(sources.find_photos([Path(word)], workspace), "path")
+    return _Folder(Path(word), photos, sizes_of(list(photos.values()), cores(), skip_broken))
+
+
+def _of_folder(
+    workspace: Workspace, found: _Folder, size: tuple[int, int], fit: pixels.Fit, skip_broken: bool
+) -> ImageSet:
+    options = PhotoOptions(source=[found.place], test=0, skip_broken=skip_broken)
+    name = set_name(found.place)
+    wanted = PhotoSet(
+        source="folder", name=_key(name, str(found.place.resolve()), size, fit), label=name, photos=found.photos,
+        groups={path: path for path in found.photos}, size=size, fit=fit, keep_copies=True,
+        options={**options.recorded(), "size": size, "fit": fit}, made_from={},
+    )  # fmt: skip
+    prepared = photos_to_set(_kept(workspace), wanted, options, Findings(), lambda photos, _: photos)
+    return replace(prepared.images, name=name)
+
+
+def _of_set(workspace: Workspace, images: ImageSet, size: tuple[int, int], fit: pixels.Fit) -> ImageSet:
+    """The images of a set at another size, without masks."""
+    width, height = size
+    if (images.width, images.height) == size:
+        return images
+    folder = _kept(workspace).new("images", _key(images.name, images.sha256, size, fit))
+    made_from = {
+        "image_set": images.name,
+        "images_sha256": images.sha256,
+        "index": images.manifest["files"]["index.csv"],
+    }
+    made_from |= {"size": f"{width}x{height}", "fit": fit}
+    if (there := made.there(folder, {"made_from": made_from}, ImageSet.load)) is None:
+        rows = images.index.astype(object).where(images.index.notna(), None).to_dict("records")
+        with atomic_folder(folder) as building, ImageSetWriter(building, height, width) as writer:
+            pairs = zip(images.images, rows, strict=True)
+            for image, row in progress(pairs, title=images.name, unit="images", total=len(rows)):
+                writer.add(pixels.fitted(image, width, height, fit, f"{row['image_id']} of '{images.name}'"), row)
+            writer.finish(folder.name, made_from=made_from)
+        there = ImageSet.load(folder, just_written=True)
+    return replace(there, name=images.name)
+
+
+def _kept(workspace: Workspace) -> Workspace:
+    return Workspace(workspace.root / OPENED)
+
+
+def _key(name: str, origin: str, size: tuple[int, int], fit: pixels.Fit) -> str:
+    """The folder for what was opened: one for each origin, size and fit."""
+    return f"{name[:50]}-{sha256_json([origin, size, fit])[:12]}"

@@ -1,0 +1,156 @@
+"""Folders of any images: one set, or one a class; and any image set or folder opened by one word."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_core.cli import main
+from glimpse.imageset import ImageSet, ImageSetError
+from glimpse.prepare.folder import FolderOptions, prepare_folder
+from glimpse.prepare.opening import open_alike, open_images
+from glimpse.prepare.pipeline import Prepared
+from glimpse.workspace import Workspace
+from tests.glimpse.prepare.photos import save, skin_photo
+
+
+def prepare(workspace: Workspace, *source: Path, **options: Any) -> list[Prepared]:
+    return prepare_folder(workspace, FolderOptions(source=source, threads=1, **options))
+
+
+def lay(folder: Path, count: int = 5, height: int = 24, width: int = 32, first: int = 0) -> Path:
+    for i in range(first, first + count):
+        save(folder / f"{i:03}.png", skin_photo(i, height, width))
+    return folder
+
+
+def test_a_folder_of_images_makes_a_set_of_its_name_and_size(tmp_path: Path, workspace: Workspace) -> None:
+    (one,) = prepare(workspace, lay(tmp_path / "My photos"))
+    assert (one.images.name, one.images.images.shape) == ("my-photos", (5, 24, 32, 3))
+    assert np.array_equal(one.images.images[2], skin_photo(2, 24, 32))
+    assert one.images.manifest["counts"]["test"] == 1
+    assert "may leak" in one.notes[0]
+    assert not prepare(workspace, tmp_path / "My photos")[0].made
+
+
+def test_a_folder_of_class_folders_makes_one_set_a_class_of_one_size(tmp_path: Path, workspace: Workspace) -> None:
+    lay(tmp_path / "all" / "Basal cell", 4, 32, 32)
+    lay(tmp_path / "all" / "naevi", 6, 40, 48, first=10)
+    sets = {one.images.name: one.images for one in prepare(workspace, tmp_path / "all")}
+    assert {name: images.images.shape for name, images in sets.items()} == {
+        "basal-cell": (4, 32, 32, 3), "naevi": (6, 32, 32, 3),
+    }  # fmt: skip
+    assert set(sets["basal-cell"].index["label"]) == {"Basal cell"}
+    (one,) = prepare(workspace, tmp_path / "all", name="together", label="skin")
+    assert (len(one.images), set(one.images.index["label"])) == (10, {"skin"})
+
+
+def test_classes_whose_sets_would_have_one_name_are_refused(tmp_path: Path, workspace: Workspace) -> None:
+    lay(tmp_path / "all" / "a b", 2)
+    lay(tmp_path / "all" / "A-b", 2, first=5)
+    with pytest.raises(ImageSetError, match="both make the set 'a-b': rename one"):
+        prepare(workspace, tmp_path / "all")
+
+
+def test_groups_by_pattern_or_table_stay_on_one_side(tmp_path: Path, workspace: Workspace) -> None:
+    for i in range(12):
+        save(tmp_path / "photos" / f"p{i // 3}_{i}.png", skin_photo(i, 16, 16))
+    table = tmp_path / "people.csv"
+    table.write_text("file,who\n" + "".join(f"p{i // 3}_{i}.png,person {i // 3}\n" for i in range(12)), "utf-8")
+    for given in ({"group_pattern": r"(p\d)_"}, {"metadata": table, "group_column": "who"}):
+        (one,) = prepare(workspace, tmp_path / "photos", test=0.25, **given)
+        assert one.images.index.groupby("group")["split"].nunique().tolist() == [1] * 4
+        assert one.images.manifest["counts"]["test"] == 3
+        assert one.notes == ()
+    with pytest.raises(ImageSetError, match="give one of them"):
+        prepare(workspace, tmp_path / "photos", group_pattern="p", metadata=table)
+    with pytest.raises(ImageSetError, match=r"--group-pattern 'Q' finds nothing in p0_0\.png"):
+        prepare(workspace, tmp_path / "photos", group_pattern="Q")
+
+
+@pytest.mark.parametrize(
+    ("fit", "expected"),
+    [("crop", [[10, 20]]), ("stretch", [[5, 25]]), ("pad", [[0, 0], [5, 25], [0, 0]])],
+)
+def test_a_wide_image_is_cropped_padded_or_stretched(
+    tmp_path: Path, workspace: Workspace, fit: str, expected: list[list[int]]
+) -> None:
+    # Columns of 0, 10, 20, 30: the centre holds 10 and 20, halves average to 5 and 25.
+    wide = np.repeat(np.repeat(np.array([[0, 10, 20, 30]], np.uint8), 2, 0)[..., None], 3, 2)
+    save(tmp_path / "wide" / "a.png", wide)
+    height = {"crop": 1, "stretch": 1, "pad": 3}[fit]
+    size = (2, height) if fit != "crop" else (2, 2)
+    images = open_images(workspace, str(tmp_path / "wide"), size, fit).images[0, ..., 0]  # type: ignore[arg-type]
+    assert images[: len(expected)].tolist() == (expected if fit != "crop" else [[10, 20]])
+
+
+def test_nothing_is_enlarged_and_a_size_that_is_too_large_names_the_image(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay(tmp_path / "photos")
+    words = ["prepare", "folder", str(tmp_path / "photos")]
+    assert main([*words, "--size", "24x33"]) == 2
+    assert "000.png gives 32x23 pixels, fewer than 33x24" in capsys.readouterr().err
+    assert workspace.names("images") == []
+    assert main([*words, "--size", "16x20"]) == 0
+    assert "5 images of 20x16" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        main([*words, "--size", "big"])
+    assert "is not a size like 256 or 480x640 (height x width)" in capsys.readouterr().err
+
+
+# ------------------------------------------------------------------------------------------ SET|FOLDER
+
+
+def test_a_word_is_an_image_set_or_else_a_folder(tmp_path: Path, workspace: Workspace) -> None:
+    folder = lay(tmp_path / "photos")
+    prepare(workspace, folder, name="mine", size=(16, 12))
+    assert open_images(workspace, "mine").images.shape == (5, 12, 16, 3)
+    opened = open_images(workspace, str(folder))
+    assert (opened.name, opened.images.shape, set(opened.index["split"])) == ("photos", (5, 24, 32, 3), {"train"})
+    assert workspace.names("images") == ["mine"], "what is only opened is not listed"
+    with pytest.raises(ImageSetError, match=r"nothing is neither an image set of .* \(there are: mine\) nor a folder"):
+        open_images(workspace, "nothing")
+
+
+def test_a_set_and_folders_open_alike_at_the_size_that_none_is_enlarged_to(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    prepare(workspace, lay(tmp_path / "real", 6, 48, 64), name="real", test=0.5)
+    folder = lay(tmp_path / "generated", 4, 20, 20, first=10)
+    real, generated = open_alike(workspace, ["real", str(folder)])
+    assert (real.images.shape, generated.images.shape) == ((6, 20, 20, 3), (4, 20, 20, 3))
+    assert real.index.equals(ImageSet.load(workspace.existing("images", "real")).index)
+    again = open_alike(workspace, ["real", str(folder)])
+    assert [one.sha256 for one in again] == [real.sha256, generated.sha256]
+
+
+def test_copies_in_an_opened_folder_stay_and_changed_files_are_read_again(tmp_path: Path, workspace: Workspace) -> None:
+    folder = lay(tmp_path / "generated", 3)
+    save(folder / "copy.png", skin_photo(0, 24, 32))
+    before = open_images(workspace, str(folder))
+    assert len(before) == 4
+    save(folder / "copy.png", skin_photo(9, 24, 32))
+    after = open_images(workspace, str(folder))
+    assert np.array_equal(after.images[3], skin_photo(9, 24, 32))
+
+
+def test_a_broken_image_in_a_folder_is_named_or_skipped(tmp_path: Path, workspace: Workspace) -> None:
+    folder = lay(tmp_path / "generated", 3)
+    (folder / "bad.png").write_bytes(b"no image")
+    with pytest.raises(ImageSetError, match=r"bad\.png cannot be read"):
+        open_images(workspace, str(folder))
+    assert len(open_images(workspace, str(folder), skip_broken=True)) == 3
+
+
+def test_a_photo_that_exif_turns_counts_as_it_is_shown(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "photos").mkdir()
+    exif = Image.Exif()
+    exif[274] = 6
+    for name in ("a.jpg", "b.png"):
+        Image.fromarray(skin_photo(len(name), 24, 32)).save(tmp_path / "photos" / name, exif=exif)
+    assert open_images(workspace, str(tmp_path / "photos")).images.shape == (2, 32, 24, 3)
