@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.ndimage import minimum_filter, uniform_filter
 
 from glimpse.phantom.camera import Pixels
-from glimpse.phantom.dermoscope import shoot
+from glimpse.phantom.dermoscopy import shoot
 from glimpse.phantom.lesion import draw_lesion
 from glimpse.phantom.person import draw_person
 from glimpse.phantom.photo import draw_hands
@@ -20,7 +20,7 @@ HEIGHT = 240
 
 
 def tiles() -> Iterator[Pixels]:
-    """The backs and the fronts of two people's hands, a detail of eczema with its clean twin, DF, MEL."""
+    """The backs and the fronts of two people's hands, a detail of eczema with its clean version, DF, MEL."""
     for seed, palm in ((2, False), (5, True)):
         photo = draw_hands(seed, draw_person(seed), palm=palm, width=960, height=720, eczema=False)
         yield photo.picture

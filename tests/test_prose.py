@@ -28,7 +28,7 @@ PHRASES = [
 
 
 OPENINGS = re.compile(r"(What|How|Which|Where)\b")
-PACKAGES = ("analysis", "study_app", "gan_core", "benchmarks")
+PACKAGES = ("analysis", "study_app", "gan_core", "glimpse", "benchmarks")
 
 
 def texts() -> list[Path]:

@@ -18,22 +18,22 @@ _LEVELS = 8192
 
 @dataclass(frozen=True)
 class Camera:
-    """One shot's settings; the noise comes from `seed`, so two scenes shot by one Camera have the same noise."""
+    """The settings of one shot. `seed` determines the noise, so two scenes taken by one Camera have the same noise."""
 
     seed: int
     exposure: float
     balance: tuple[float, float, float]  # white balance, off by a few per cent
     blur: float  # px, SD
     sharpen: float
-    noise: float  # SD of a pixel at full signal, as a share of it; grows with the root of the signal
+    noise: float  # SD of a pixel at full signal, as a share of it; grows with the square root of the signal
     quality: int  # of the JPEG, which is written 4:4:4
 
     def grain(self, shape: tuple[int, int]) -> Light:
-        """The sensor's noise in this shot, (H, W, 3), SD 1."""
+        """The sensor noise of this shot, (H, W, 3), SD 1."""
         return np.random.default_rng(self.seed).standard_normal((*shape, 3), np.float32)
 
     def develop(self, light: Light, grain: Light) -> Pixels:
-        """(H, W, 3) linear light and its grain to sRGB bytes, as decoded from the camera's JPEG."""
+        """Turn (H, W, 3) linear light and its grain into sRGB bytes, as decoded from the camera's JPEG."""
         picture = np.empty(light.shape, np.uint8)
         table = _tone_curve()
         for c in range(3):
@@ -57,13 +57,13 @@ def draw_camera(rng: np.random.Generator, *, noise: float = 0.02, blur: float = 
 
 
 def vignette(shape: tuple[int, int], strength: float) -> NDArray[np.float32]:
-    """Light falls off towards the corners."""
+    """The falloff of light towards the corners, (H, W), 1 in the centre."""
     y, x = np.linspace(-1, 1, shape[0], dtype=np.float32)[:, None], np.linspace(-1, 1, shape[1], dtype=np.float32)[None]
     return np.asarray(1 - np.float32(strength) * (x * x + y * y) / 2, np.float32)
 
 
 def _tone_curve() -> NDArray[np.uint8]:
-    """sRGB with the gentle shoulder that cameras add, as a table over linear light."""
+    """The sRGB curve with the gentle shoulder that cameras add, as a table over linear light."""
     x = np.linspace(0, 1, _LEVELS)
     x = x * 1.06 / (1 + 0.06 * x * x)
     encoded = np.where(x <= 0.0031308, 12.92 * x, 1.055 * np.power(x, 1 / 2.4) - 0.055)

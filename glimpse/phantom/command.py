@@ -1,4 +1,4 @@
-"""`gan_core prepare phantom`: drawn photos, prepared like anybody's."""
+"""`gan_core prepare phantom`: drawn photos, prepared like real ones."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def add_command(kinds: Commands) -> None:
 
 
 def _run(args: argparse.Namespace, workspace: Workspace) -> None:
-    from glimpse.phantom.studio import prepare_phantom
+    from glimpse.phantom.drawing import prepare_phantom
 
     tell(prepare_phantom(workspace, args.scale, args.seed), args, workspace)

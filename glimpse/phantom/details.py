@@ -1,4 +1,4 @@
-"""What makes a hand a hand from near: nails, folds of the joints, hair, freckles; laid on at full resolution."""
+"""Details of a hand seen from close up: nails, folds of the joints, hair, freckles; added at full resolution."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from glimpse.phantom.layers import Skin
 
 
 def add_details(rng: np.random.Generator, hand: Hand, skin: Skin) -> None:
-    """Work the details of one hand into the layers, in place."""
+    """Add the details of one hand to the layers, in place."""
     for finger in hand.fingers:
         box = _box_of(hand, finger, skin.cover.shape)
         if box is None:
@@ -18,7 +18,7 @@ def add_details(rng: np.random.Generator, hand: Hand, skin: Skin) -> None:
         rows, columns = np.arange(box[0].start, box[0].stop), np.arange(box[1].start, box[1].stop)
         x, y = np.meshgrid(columns.astype(np.float32), rows.astype(np.float32))
         along, across, radius, outside = finger.local(*hand.place(x, y))
-        part = skin.crop(box)  # views: what is done to them is done to the picture
+        part = skin.crop(box)  # views: changing them changes the whole picture
         on = smoothstep(0.5, -0.5, outside)
         if hand.palm:
             _flexion(rng, hand, finger, part, along, across, radius, on)
@@ -42,7 +42,7 @@ def _box_of(hand: Hand, finger: Finger, shape: tuple[int, int]) -> tuple[slice, 
 
 def _knuckle_folds(rng: np.random.Generator, hand: Hand, finger: Finger, skin: Skin, along: Field, across: Field,
                    radius: Field, on: Field) -> None:  # fmt: skip
-    """Over the back of a joint the loose skin lies in lens-shaped transverse folds."""
+    """Add the lens-shaped transverse folds of loose skin over the back of each joint."""
     mm = hand.px_per_mm
     wander = 0.35 * cloud(rng, along.shape, 2.2 * mm) + 0.18 * cloud(rng, along.shape, 0.7 * mm)
     broken = np.clip(0.75 + 0.45 * cloud(rng, along.shape, 1.6 * mm, 2), 0, 1.3) * on
@@ -67,7 +67,7 @@ def _knuckle_folds(rng: np.random.Generator, hand: Hand, finger: Finger, skin: S
 
 def _flexion(rng: np.random.Generator, hand: Hand, finger: Finger, skin: Skin, along: Field, across: Field,
              radius: Field, on: Field) -> None:  # fmt: skip
-    """On the palmar side a joint folds along one or two lines that run right across."""
+    """Add the flexion creases of the palmar side: one or two lines across each joint."""
     side = across / radius
     wander = 0.3 * cloud(rng, along.shape, 4 * hand.px_per_mm)
     places = [(22.0, 1), (25.0, 1)] if finger.name != "thumb" else [(4.0, 1)]
@@ -107,7 +107,7 @@ def _nail(
     skin.relief[:] = skin.relief * (1 - plate) - 0.075 * fold + 0.004 * lengthwise * plate
     skin.melanin[:] += 0.10 * fold * (0.4 + hand.person.melanin)
     skin.blood[:] += 0.16 * fold
-    # The plate is a barrel vault: it mirrors the lamp in a long streak, off the middle on the lamp's side.
+    # The plate is curved like a barrel: it reflects the lamp as a long streak, off centre on the lamp's side.
     streak = np.exp(-np.square((across + (0.30 if not hand.mirrored else -0.30) * half) / (0.20 * half)))
     gloss = rng.uniform(0.05, 0.22)
     skin.sheen[:] = skin.sheen * (1 - plate) + gloss * plate * streak * smoothstep(start, start + 2, along)
@@ -115,7 +115,7 @@ def _nail(
 
 
 def add_hair(rng: np.random.Generator, hand: Hand, skin: Skin) -> None:
-    """Fine hair: thick on the forearm, thin on the back of the hand and the first bones of the fingers."""
+    """Add fine hair: dense on the forearm, sparse on the back of the hand and the first bones of the fingers."""
     person = hand.person
     lines: list[Line] = []
     places = [(420, (4.0, -60.0), (22, 42), 9.0), (200, (14.0, 25.0), (15, 26), 5.5)]
@@ -134,7 +134,7 @@ def add_hair(rng: np.random.Generator, hand: Hand, skin: Skin) -> None:
 
 
 def add_freckles(rng: np.random.Generator, hand: Hand, skin: Skin) -> None:
-    """Freckles in light skin, and the larger flat spots of age."""
+    """Add freckles to light skin, and the larger flat spots of age."""
     person, mm = hand.person, hand.px_per_mm
     small, large = rng.poisson(220 * person.freckles), rng.poisson(26 * max(0.0, person.age - 0.45) * (person.ita > 10))
     if small + large == 0:

@@ -1,7 +1,7 @@
 """Eczema of the hands: confluent soft-edged redness, papules, scale, scratches, thickened relief.
 
-`spread` says where it is and how bad (0-1, and exactly 0 off the lesion); `inflame` changes the skin's layers there
-and nowhere else, which is what makes a photo and its clean twin equal outside the mask.
+`extent` places the lesions and `severity` grades them (0-1, and exactly 0 off the lesions). `inflame` changes the
+skin's layers there and nowhere else, so that a photo and its clean version are equal outside the mask.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from glimpse.phantom.fields import Field, Line, cloud, dots, furrows, sample_til
 from glimpse.phantom.hand import Hand
 from glimpse.phantom.layers import Skin
 
-# Where it likes to be: x, y (mm in the hand's frame), spread about it, how often; knuckles, webs, finger sides, wrist.
+# Predilection sites: x, y (mm in the hand's frame), SD about them, weight; knuckles, webs, sides of fingers, wrist.
 BACK = ((-25, 90, 7, 3), (-4, 94, 7, 3), (15, 90, 7, 3), (31, 80, 6, 2), (-12, 104, 4, 3), (7, 104, 4, 2),
         (24, 98, 4, 2), (-34, 62, 7, 2), (0, 60, 20, 3), (0, -6, 14, 4), (-22, 22, 10, 2), (24, 30, 8, 2),
         (0, -40, 15, 2))  # fmt: skip
 PALM = ((-22, 30, 9, 3), (20, 30, 9, 3), (4, 84, 16, 3), (0, 55, 12, 3), (0, -8, 10, 2))
 
 
-def spread(rng: np.random.Generator, hands: list[Hand], shape: tuple[int, int], small: tuple[int, int]) -> Field:
-    """Where the skin is inflamed: (H, W) of `small`, above 0 on the lesions, about the sites it prefers."""
+def extent(rng: np.random.Generator, hands: list[Hand], shape: tuple[int, int], small: tuple[int, int]) -> Field:
+    """The extent of the lesions around the predilection sites: a field of shape `small`, above 0 on lesions."""
     ratio = small[0] / shape[0]
     grid = hands[0].px_per_mm * ratio
     x, y = np.meshgrid(np.arange(small[1], dtype=np.float32), np.arange(small[0], dtype=np.float32))
@@ -48,7 +48,7 @@ def spread(rng: np.random.Generator, hands: list[Hand], shape: tuple[int, int], 
 
 
 def severity(field: Field, skin: Field, px_per_mm: float) -> tuple[Field, NDArray[np.uint8]]:
-    """From the field at full size to severity 0-1 and the mask that a careful annotator would draw around it."""
+    """The severity (0-1) of the field at full size, and the mask that a careful annotator would draw around it."""
     parts, _ = label(binary_fill_holes((field > 0) & (skin > 0.5)))
     sizes = np.bincount(parts.ravel(), minlength=2)
     sizes[0] = 0
@@ -58,7 +58,7 @@ def severity(field: Field, skin: Field, px_per_mm: float) -> tuple[Field, NDArra
 
 
 def inflame(skin: Skin, severe: Field, rng: np.random.Generator, px_per_mm: float, x: Field, y: Field) -> Skin:
-    """The same skin with eczema; `x`, `y` in mm lay the thickened relief over it."""
+    """The same skin with eczema; `x`, `y` (mm) are the positions at which the thickened relief is sampled."""
     shape = severe.shape
     chronic = rng.uniform(0, 1)  # from fresh, red and papular to old, thick, brownish and dry
     patchy = cloud(rng, shape, 2.5 * px_per_mm, 4)
@@ -86,7 +86,7 @@ def inflame(skin: Skin, severe: Field, rng: np.random.Generator, px_per_mm: floa
 
 
 def _scatter(rng: np.random.Generator, severe: Field, per_mm2: float, px_per_mm: float) -> NDArray[np.float64]:
-    """Points x, y on the lesion, thicker where it is worse."""
+    """Points x, y on the lesion, denser where it is more severe."""
     total = float(severe.sum()) / px_per_mm**2 * per_mm2
     places = np.flatnonzero(severe > 0.1)
     if not len(places):

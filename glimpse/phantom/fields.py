@@ -1,4 +1,4 @@
-"""Random fields and strokes: the paint of every phantom. Arrays are (H, W) float32; positions in px unless said."""
+"""Random fields and strokes for all phantoms. Arrays are (H, W) float32; positions are in px unless stated."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Line = tuple[NDArray[np.float64], float, float]  # points (K, 2) as x, y; width;
 
 
 def enlarge(field: Field, shape: tuple[int, int]) -> Field:
-    """Resample a field to another shape, bicubic: what varies slowly is computed small and brought to full size."""
+    """Resample a field to another shape, bicubic; slowly varying fields are computed small and enlarged with it."""
     if field.shape == shape:
         return field
     image = Image.fromarray(np.asarray(field, np.float32))
@@ -33,7 +33,7 @@ def cloud(rng: np.random.Generator, shape: tuple[int, int], size: float, octaves
         if size < 1.5:
             total += weight * rng.standard_normal(shape, np.float32)
         else:
-            # Blobs as wide as one cell betray the grid as a plaid; cells of half the size, blurred, do not.
+            # Blobs as wide as one cell show the grid as a plaid; blurred cells of half the size do not.
             cell = size / 2 if size >= 6 else size
             grid = rng.standard_normal((int(shape[0] / cell) + 7, int(shape[1] / cell) + 7), np.float32)
             grid = gaussian_filter(grid, 1.0, mode="wrap") * 3.6 if size >= 6 else grid * 1.35  # SD 1 after bicubic
@@ -47,8 +47,11 @@ def cloud(rng: np.random.Generator, shape: tuple[int, int], size: float, octaves
 
 
 def furrows(rng: np.random.Generator, px_per_mm: float, size: int, spacing: float, stretch: float = 1.35) -> Field:
-    """A seamless square tile of skin relief, `size` px wide: depth 0-1 of the primary furrows, which cross and enclose
-    polygons `spacing` mm across, longer in x than in y by `stretch`, and of a finer secondary net within them."""
+    """A seamless square tile of skin relief, `size` px wide: the depth (0-1) of the furrows.
+
+    Primary furrows cross and enclose polygons `spacing` mm across, longer in x than in y by `stretch`; a finer net of
+    secondary furrows lies within them.
+    """
     tile = np.zeros((size, size), np.float32)
     x, y = np.meshgrid(np.arange(size, dtype=np.float32), np.arange(size, dtype=np.float32))
     width = size / px_per_mm
@@ -65,12 +68,12 @@ def furrows(rng: np.random.Generator, px_per_mm: float, size: int, spacing: floa
 
 
 def sample_tile(tile: Field, x: Field, y: Field) -> Field:
-    """The tile, repeated without a seam, at px positions x, y of any shape."""
+    """The values of the seamlessly repeated tile at px positions x, y of any shape."""
     return map_coordinates(tile, (y, x), order=1, mode="grid-wrap", output=np.float32)
 
 
 def strokes(shape: tuple[int, int], lines: Iterable[Line], blur: float = 0.0) -> Field:
-    """Anti-aliased lines, 0-1, the stronger on top; points and widths in px."""
+    """Anti-aliased lines, 0-1, stronger ones on top; points and widths in px."""
     fine = 2
     image = Image.new("L", (shape[1] * fine, shape[0] * fine))
     draw = ImageDraw.Draw(image)
@@ -95,7 +98,7 @@ def curve(points: Sequence[Sequence[float]] | NDArray[np.float64], count: int = 
 def dots(
     shape: tuple[int, int], centres: NDArray[np.float64], radii: NDArray[np.float64], heights: NDArray[np.float64]
 ) -> Field:
-    """Round bumps (Gaussian, SD half the radius) at x, y px; where two meet, the higher counts."""
+    """Round bumps (Gaussian, SD half the radius) at x, y px; where two overlap, the higher one counts."""
     field = np.zeros(shape, np.float32)
     for (x, y), radius, height in zip(centres, radii, heights, strict=True):
         reach = int(np.ceil(radius * 1.6)) + 1

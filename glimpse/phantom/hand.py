@@ -1,8 +1,8 @@
-"""The anatomy of a hand: where skin is, how high it stands, where joints, nails, creases, veins and tendons run.
+"""The anatomy of a hand: its outline and height, and the positions of joints, nails, creases, veins and tendons.
 
 A hand is drawn in its own frame: mm from the middle of the wrist, y towards the fingertips, the thumb at negative x as
-in a right hand seen from the back; a left hand, and a palm, is mirrored. Lengths and breadths are those of a hand
-191 mm long, scaled by the person's. A finger is a bent chain of three bones in a tube of varying radius.
+in a right hand seen from the back; left hands and palms are mirrored. Lengths and breadths are those of a hand
+191 mm long, scaled by the person's size. A finger is a bent chain of three bones in a tube of varying radius.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BODY = (
 
 @dataclass(frozen=True)
 class Finger:
-    """One finger in the hand's frame: its axis, its radius along it, and where its joints are (mm from the knuckle)."""
+    """One finger in the hand's frame: its axis, the radius along it, and its joints (mm from the knuckle)."""
 
     name: str
     axis: NDArray[np.float64]  # (K, 2)
@@ -47,7 +47,7 @@ class Finger:
 
     @property
     def length(self) -> float:
-        """From the knuckle to the tip."""
+        """The distance from the knuckle to the tip, mm."""
         return float(self.arc[-1] + self.radius[-1])
 
     def local(self, x: Field, y: Field) -> tuple[Field, Field, Field, Field]:
@@ -70,7 +70,7 @@ class Finger:
         return along, across, radius, best
 
     def from_tip(self, x: Field, y: Field) -> tuple[Field, Field]:
-        """Per point: mm along the last bone, drawn out straight, counted as in `local`; mm across it."""
+        """Per point: mm along the straight extension of the last bone, counted as in `local`; mm across it."""
         (ax, ay), (bx, by) = self.axis[-3], self.axis[-1]
         length = np.hypot(bx - ax, by - ay)
         ux, uy = np.float32((bx - ax) / length), np.float32((by - ay) / length)
@@ -80,7 +80,7 @@ class Finger:
 
 @dataclass(frozen=True)
 class Surface:
-    """What is known of each point of a picture of hands; every field (H, W), mm where it is a length."""
+    """The fields of a picture of hands, each (H, W); lengths in mm."""
 
     x: Field  # place in the hand's frame
     y: Field
@@ -89,12 +89,12 @@ class Surface:
     joint: Field  # 0-1 over the knuckles: looser, darker, redder skin
     tip: Field  # 0-1 over the ends of the fingers, where blood shows
     finger: Field  # 0 over the body of the hand, 1 on the fingers
-    per_mm: float  # points to a mm
+    per_mm: float  # points per mm
 
 
 @dataclass(frozen=True)
 class Hand:
-    """A hand in a pose, and where it lies in the picture."""
+    """A hand in a pose and its place in the picture."""
 
     person: Person
     palm: bool  # seen from the front
@@ -105,7 +105,7 @@ class Hand:
     fingers: tuple[Finger, ...]
 
     def place(self, x: Field, y: Field) -> tuple[Field, Field]:
-        """Pixels to the hand's frame."""
+        """Convert pixels to the hand's frame."""
         dx, dy = (x - np.float32(self.origin[0])), (np.float32(self.origin[1]) - y)
         cos, sin = np.float32(np.cos(self.angle)), np.float32(np.sin(self.angle))
         scale = np.float32(1 / (self.px_per_mm * self.person.size))
@@ -113,7 +113,7 @@ class Hand:
         return (-u if self.mirrored else u), v
 
     def pixels(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points of the hand's frame (K, 2) to pixels x, y."""
+        """Convert points of the hand's frame (K, 2) to pixels x, y."""
         u, v = points[:, 0] * (-1 if self.mirrored else 1), points[:, 1]
         cos, sin, scale = np.cos(self.angle), np.sin(self.angle), self.px_per_mm * self.person.size
         return np.stack([
@@ -121,14 +121,14 @@ class Hand:
         ], -1)  # fmt: skip
 
     def lines(self, lines: list[Line]) -> list[Line]:
-        """Strokes of the hand's frame (mm) to strokes of the picture (px)."""
+        """Convert strokes of the hand's frame (mm) to strokes of the picture (px)."""
         scale = self.px_per_mm * self.person.size
         return [(self.pixels(points), width * scale, strength) for points, width, strength in lines]
 
 
 def pose(person: Person, rng: np.random.Generator, *, right: bool, palm: bool, origin: tuple[float, float],
          angle: float, px_per_mm: float) -> Hand:  # fmt: skip
-    """A hand of this person laid down flat: fingers spread by chance, each a little bent to a side."""
+    """A hand of this person laid flat, the fingers spread at random, each slightly bent to one side."""
     spread = rng.uniform(0.8, 1.5)
     fingers = []
     for name, ((x, y), direction, bones, diameters) in FINGERS.items():
@@ -158,7 +158,7 @@ def pose(person: Person, rng: np.random.Generator, *, right: bool, palm: bool, o
 
 
 def surface(hand: Hand, x: Field, y: Field) -> Surface:
-    """The hand's fields at pixels x, y (one coarse grid is enough: all of them vary slowly)."""
+    """The hand's fields at pixels x, y (all vary slowly, so a coarse grid is enough)."""
     u, v = hand.place(x, y)
     grid = float(np.hypot(u[0, 1] - u[0, 0], v[0, 1] - v[0, 0]))  # mm from one point to the next
     body = np.full(u.shape, 1e3, np.float32)
@@ -202,7 +202,7 @@ def surface(hand: Hand, x: Field, y: Field) -> Surface:
 
 
 def veins(hand: Hand, rng: np.random.Generator) -> list[Line]:
-    """The dorsal venous network: from the webs towards the wrist, joining on the way (mm)."""
+    """The dorsal venous network, from the webs towards the wrist, with veins that join (mm)."""
     lines: list[Line] = []
     starts = [(-14, 98), (6, 101), (24, 95), (-28, 70)]
     meet = [(-18 + rng.normal(0, 4), 48 + rng.normal(0, 6)), (6 + rng.normal(0, 4), 52 + rng.normal(0, 6)),
@@ -220,7 +220,7 @@ def veins(hand: Hand, rng: np.random.Generator) -> list[Line]:
 
 
 def palm_creases(hand: Hand, rng: np.random.Generator) -> list[Line]:
-    """Thenar, proximal and distal creases of the palm, the bracelets of the wrist, and lesser lines (mm)."""
+    """Thenar, proximal and distal creases of the palm, the creases of the wrist, and minor lines (mm)."""
     j = lambda s=2.0: rng.normal(0, s)  # noqa: E731
     main: list[list[tuple[float, float]]] = [
         [(-34, 72 + j()), (-14 + j(), 66), (-3 + j(), 44), (-8 + j(), 16), (-9, 6)],
@@ -253,7 +253,7 @@ def _wander(
 
 
 def _capsule(x: Field, y: Field, a: tuple[float, float], b: tuple[float, float], ra: float, rb: float) -> Field:
-    """Signed distance to a tapered capsule."""
+    """The signed distance to a tapered capsule."""
     dx, dy = np.float32(b[0] - a[0]), np.float32(b[1] - a[1])
     t = np.clip(((x - np.float32(a[0])) * dx + (y - np.float32(a[1])) * dy) / (dx * dx + dy * dy), 0, 1)
     distance = np.hypot(x - np.float32(a[0]) - t * dx, y - np.float32(a[1]) - t * dy)
@@ -267,7 +267,7 @@ def _join(a: Field, b: Field, soft: float) -> Field:
 
 
 def _box(where: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The smallest rectangle around what is true."""
+    """The smallest rectangle that contains all true points."""
     rows, columns = np.flatnonzero(where.any(1)), np.flatnonzero(where.any(0))
     if not len(rows):
         return slice(0, 1), slice(0, 1)

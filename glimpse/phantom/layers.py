@@ -1,4 +1,4 @@
-"""The layers of all skin in one picture, and how light comes back from them."""
+"""The layers of all skin in one picture, and the light that they reflect."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Skin:
     vein: Field
     relief: Field  # fine height
     form: Field  # light on the hand's form
-    sheen: Field  # how much of the lamp the surface mirrors here
+    sheen: Field  # share of the lamp's light that the surface mirrors
     horn: Field  # nails, dry scale
     hair: Field
     cover: Field  # 1 on skin, 0 off it, soft over a pixel
@@ -33,7 +33,7 @@ class Skin:
         return replace(self, **{f.name: getattr(self, f.name)[box] for f in fields(self)})
 
     def on(self, backdrop: Light, px_per_mm: float, hair_colour: NDArray[np.float32]) -> Light:
-        """(H, W, 3) linear light from the skin before its backdrop; the lamp shines across the relief."""
+        """The linear light (H, W, 3) from the skin in front of its backdrop; the lamp shines across the relief."""
         light = backdrop.copy()
         facing = np.zeros_like(self.relief)  # slope towards the lamp
         facing[:-1, :-1] = (self.relief[:-1, :-1] - self.relief[:-1, 1:]) * LAMP[0]
@@ -55,7 +55,7 @@ class Skin:
 
 
 def shade(height: Field, per_mm: float) -> tuple[Field, Field]:
-    """Light on a form and its sheen, from its height in mm on a grid of `per_mm` points a mm."""
+    """The light on a form and its sheen, from its height in mm on a grid of `per_mm` points per mm."""
     gy, gx = np.gradient(height * np.float32(per_mm))
     norm = 1 / np.sqrt(1 + gx * gx + gy * gy)
     total = np.float32(0.24) * norm

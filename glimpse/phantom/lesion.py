@@ -1,6 +1,6 @@
 """Dermatofibroma and melanoma, as layers of optical density.
 
-A lesion is a set of layers on a square canvas, larger than a photo: `dermoscope` takes the photos of it.
+A lesion is a set of layers on a square canvas larger than a photo; `dermoscopy` takes photos of it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ CANVAS = 1.3  # side of the canvas, in widths of a photo
 
 @dataclass(frozen=True)
 class Lesion:
-    """Layers of the canvas, each (S, S): optical densities, and the weight 0-1 of white and of the blue veil."""
+    """The layers of the canvas, each (S, S): optical densities, and the weight 0-1 of white."""
 
     melanin: Field
     blood: Field
-    deep: Field  # melanin far down, which scatters to blue-grey
+    deep: Field  # melanin deep in the dermis, which looks blue-grey by scattering
     white: Field  # scar, regression
 
 
 def draw_lesion(seed: int, label: str, person: Person, width: int) -> Lesion:
-    """`label` is DF or MEL; `width` (px) of the photos to come."""
+    """Draw a lesion of `label` DF or MEL, for photos `width` px wide."""
     rng = np.random.default_rng([seed, 3])
     side = int(width * CANVAS)
     mm = width / FIELD_MM
@@ -38,7 +38,7 @@ def draw_lesion(seed: int, label: str, person: Person, width: int) -> Lesion:
 
 
 def _ground(rng: np.random.Generator, person: Person, side: int, mm: float) -> tuple[Field, Field]:
-    """The skin around it: finely mottled, with a faint net of furrows, sometimes freckles and small vessels."""
+    """The surrounding skin: finely mottled, with a faint net of furrows, sometimes freckles and small vessels."""
     shape = (side, side)
     y, x = np.mgrid[:side, :side].astype(np.float32)
     net = sample_tile(furrows(rng, mm, int(10 * mm), rng.uniform(0.7, 1.1)), x, y)
@@ -68,7 +68,7 @@ def _vessels(rng: np.random.Generator, shape: tuple[int, int], mm: float, count:
 def _blob(
     rng: np.random.Generator, shape: tuple[int, int], mm: float, radius: float, lobes: int, rough: float
 ) -> Field:
-    """A shape: 1 in its heart, 0 on its border, negative off it; of several lobes, roughened."""
+    """A rough shape of several lobes: 1 at its centre, 0 on its border, negative outside."""
     y, x = (np.mgrid[: shape[0], : shape[1]].astype(np.float32) - np.float32(shape[0] / 2)) / np.float32(mm)
     field = np.full(shape, -9.0, np.float32)
     for k in range(lobes):
@@ -93,7 +93,7 @@ def _network(rng: np.random.Generator, shape: tuple[int, int], mm: float, pitch:
 
 
 def _dermatofibroma(rng: np.random.Generator, melanin: Field, blood: Field, mm: float) -> Lesion:
-    """A pale scar-like heart, about a third of the width, in a ring of delicate network that fades outwards."""
+    """A pale scar-like centre, about a third of the width, in a ring of delicate network that fades outwards."""
     shape = melanin.shape
     radius = rng.uniform(2.4, 5.0)
     field = _blob(rng, shape, mm, radius, 1, rng.uniform(0.05, 0.12))

@@ -1,4 +1,4 @@
-"""Who is photographed: tone, build and age, drawn once a person and kept over all photos of that person."""
+"""The person in a photo: tone, build and age, drawn once per person and the same in all photos of that person."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from glimpse.phantom.skin import melanin_for
 
 @dataclass(frozen=True)
 class Person:
-    seed: int  # of what stays with the person: freckles, veins, creases
     ita: float  # individual typology angle, degrees
     melanin: float  # optical densities, see `skin`
     blood: float
@@ -29,7 +28,7 @@ class Person:
 
 
 def draw_person(seed: int) -> Person:
-    """The person of this seed. ITA is spread over the human range (Chardon 1991), not gathered at one tone."""
+    """Draw the person of this seed. ITA covers the human range (Chardon 1991) instead of clustering at one tone."""
     rng = np.random.default_rng([seed, 1])
     ita = float(
         np.clip(rng.choice([58, 47, 35, 20, -5, -40], p=[0.15, 0.2, 0.2, 0.17, 0.14, 0.14]) + rng.normal(0, 7), -60, 66)
@@ -40,7 +39,7 @@ def draw_person(seed: int) -> Person:
     )
     cloth = tuple(np.clip(np.asarray(colour) * rng.uniform(0.8, 1.25), 0, 0.8).tolist())
     return Person(
-        seed=seed, ita=ita, melanin=melanin_for(ita), blood=float(rng.uniform(0.13, 0.27)),
+        ita=ita, melanin=melanin_for(ita), blood=float(rng.uniform(0.13, 0.27)),
         size=float(np.clip(rng.normal(0.98, 0.05), 0.86, 1.08)), breadth=float(np.clip(breadth, 0.9, 1.1)),
         finger_length=float(np.clip(rng.normal(1, 0.03), 0.93, 1.06)),
         finger_width=float(np.clip(breadth * rng.normal(1, 0.035), 0.88, 1.12)),

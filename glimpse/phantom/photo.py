@@ -1,4 +1,4 @@
-"""A photograph of a pair of hands on green cloth, with and without eczema: same people, light, noise; pixel-aligned."""
+"""Photos of a pair of hands on green cloth, with and without eczema: same person, light and noise, pixel-aligned."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ FIELD_MM = 348.0  # width of what the photo shows
 
 @dataclass(frozen=True)
 class HandPhoto:
-    """What one press of the shutter leaves, and what is true of it."""
+    """One photo with its ground truth."""
 
-    picture: Pixels  # with the eczema, where there is any
+    picture: Pixels  # with eczema, if the hands have any
     clean: Pixels  # the same hands without it: equal outside `eczema`
     skin: NDArray[np.uint8]  # (H, W) in {0, 1}
     eczema: NDArray[np.uint8]
 
 
 def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int, eczema: bool) -> HandPhoto:
-    """Both hands of a person, from the back or the front."""
+    """Photograph both hands of a person, from the back or the front."""
     rng = np.random.default_rng([seed, int(palm), 2])
     px_per_mm = width / FIELD_MM
     hands = []
@@ -42,8 +42,8 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
         angle = side * rng.normal(0.05 if not palm else -0.04, 0.05)
         hands.append(pose(person, rng, right=right, palm=palm, origin=origin, angle=angle, px_per_mm=px_per_mm))
     shape = (height, width)
-    ground = _survey(hands, shape, px_per_mm)
-    skin = _lay_skin(rng, person, hands, ground, shape, px_per_mm)
+    ground = _surface_of_both(hands, shape, px_per_mm)
+    skin = _skin_layers(rng, person, hands, ground, shape, px_per_mm)
     for hand in hands:
         add_details(rng, hand, skin)
         if not palm:
@@ -51,7 +51,7 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
             add_hair(rng, hand, skin)
     backdrop = _backdrop(rng, shape, ground)
     if person.sleeve:
-        _pull_on_sleeves(rng, person, ground, skin, backdrop)
+        _add_sleeves(rng, person, ground, skin, backdrop)
     camera = draw_camera(rng, noise=0.022, blur=0.65)
     backdrop *= np.float32(rng.uniform(0.9, 1.15))
     fall = vignette(shape, rng.uniform(0.05, 0.16))[..., None]
@@ -65,7 +65,7 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
     cover = (skin.cover > 0.5).astype(np.uint8)
     mask = np.zeros_like(cover)
     if eczema:
-        field = enlarge(disease.spread(rng, hands, shape, ground.x.shape), shape)
+        field = enlarge(disease.extent(rng, hands, shape, ground.x.shape), shape)
         severe, mask = disease.severity(field, skin.cover, px_per_mm)
         box = _box(mask, margin=int(2 * px_per_mm) + 16)
         x, y = enlarge(ground.x, shape)[box], enlarge(ground.y, shape)[box]
@@ -75,8 +75,8 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
     return HandPhoto(picture, clean, cover, mask)
 
 
-def _survey(hands: list[Hand], shape: tuple[int, int], px_per_mm: float) -> Surface:
-    """The slowly varying fields of both hands, on a coarse grid; at each point those of the nearer hand."""
+def _surface_of_both(hands: list[Hand], shape: tuple[int, int], px_per_mm: float) -> Surface:
+    """The slowly varying fields of both hands on a coarse grid: at each point those of the nearer hand."""
     coarse = max(1, round(px_per_mm / 1.6))
     small = (shape[0] // coarse, shape[1] // coarse)
     x, y = np.meshgrid(
@@ -89,9 +89,9 @@ def _survey(hands: list[Hand], shape: tuple[int, int], px_per_mm: float) -> Surf
     return Surface(**picked, per_mm=px_per_mm * small[0] / shape[0])
 
 
-def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], ground: Surface, shape: tuple[int, int],
-              px_per_mm: float) -> Skin:  # fmt: skip
-    """The layers of both hands, but for what `details` adds."""
+def _skin_layers(rng: np.random.Generator, person: Person, hands: list[Hand], ground: Surface, shape: tuple[int, int],
+                 px_per_mm: float) -> Skin:  # fmt: skip
+    """The layers of both hands, without what `details` adds."""
     palm, small, mm = hands[0].palm, ground.x.shape, ground.per_mm
     vein: Field = np.zeros(small, np.float32)
     if not palm:
@@ -104,7 +104,7 @@ def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], groun
     slow = cloud(rng, small, 35 * mm, 3)
     melanin: Field = person.melanin * (1 + 0.05 * slow + (0.20 if not palm else 0.0) * ground.joint)
     blood: Field = person.blood * (1 + 0.14 * cloud(rng, small, 26 * mm, 3) + 0.45 * ground.joint + 0.55 * ground.tip)
-    if palm:  # pale but for the wrist
+    if palm:  # pale except at the wrist
         melanin += smoothstep(-45, 22, ground.y) * (0.10 + 0.17 * melanin - melanin)
         blood = blood * 1.3 + 0.10 * np.exp(-np.square((ground.y - 84) / 9)) * (1 - ground.finger)
     melanin, blood = enlarge(melanin.astype(np.float32), shape), enlarge(blood.astype(np.float32), shape)
@@ -134,7 +134,7 @@ def _lay_skin(rng: np.random.Generator, person: Person, hands: list[Hand], groun
 
 
 def _backdrop(rng: np.random.Generator, shape: tuple[int, int], ground: Surface) -> Light:
-    """Green cloth under even light, with the hands' soft shadow."""
+    """Green cloth in even light, with the soft shadow of the hands."""
     mm, small = ground.per_mm, ground.x.shape
     on = smoothstep(1, -1, ground.outside)
     shadow = 0.35 * gaussian_filter(on, 1.6 * mm) + 0.4 * gaussian_filter(on, 7 * mm)
@@ -145,8 +145,8 @@ def _backdrop(rng: np.random.Generator, shape: tuple[int, int], ground: Surface)
     return np.asarray((enlarge(light.astype(np.float32), shape) * weave)[..., None] * green, np.float32)
 
 
-def _pull_on_sleeves(rng: np.random.Generator, person: Person, ground: Surface, skin: Skin, backdrop: Light) -> None:
-    """Cloth over the forearms below the cuff: it takes skin away and lies on the backdrop."""
+def _add_sleeves(rng: np.random.Generator, person: Person, ground: Surface, skin: Skin, backdrop: Light) -> None:
+    """Cover the forearms below the cuff with cloth, in place: on the skin and on the backdrop."""
     shape, mm, small = skin.cover.shape, ground.per_mm, ground.x.shape
     full = mm * shape[0] / small[0]
     edge = ground.y + person.cuff + 5 * np.square(ground.x / 34) + 0.7 * cloud(rng, small, 15 * mm)
@@ -172,7 +172,7 @@ def _hair_colour(rng: np.random.Generator, person: Person) -> NDArray[np.float32
 
 
 def _box(mask: NDArray[np.uint8], margin: int) -> tuple[slice, slice]:
-    """The rectangle around a mask, on the borders of JPEG's 8 x 8 blocks, so that a part is written as in the whole."""
+    """The rectangle around a mask, aligned to JPEG's 8 x 8 blocks, so that it compresses as in the whole photo."""
     box = []
     for axis, size in ((1, mask.shape[0]), (0, mask.shape[1])):
         there = np.flatnonzero(mask.any(axis))

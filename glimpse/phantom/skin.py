@@ -1,9 +1,9 @@
-"""Skin as light meets it: layers of optical density over a bright dermis, relief shaded by lamps.
+"""The optics of skin: layers of optical density over a bright dermis.
 
-Light that comes back from skin has passed twice through melanin (epidermis) and haemoglobin (dermis); each layer
-darkens channel c by exp(-density * absorption[c]). Absorption of melanin falls with wavelength, that of
-haemoglobin peaks in green. The numbers below were chosen so that unaffected skin runs through CIELAB as people's does:
-L* 30-80, a* 8-14, b* 10-15 for typology angles (ITA) from +65 to -60 degrees.
+Light that is reflected by skin has passed twice through melanin (epidermis) and haemoglobin (dermis); each layer
+darkens channel c by exp(-density * absorption[c]). The absorption of melanin falls with wavelength, that of haemoglobin
+peaks in green. The numbers below were chosen so that unaffected skin has the CIELAB colours of people's skin: L* 30-80,
+a* 8-14, b* 10-15 for typology angles (ITA) from +65 to -60 degrees.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DERMIS = np.array([0.18, 0.36, 0.60], np.float32)  # R, G, B optical density (na
 MELANIN = np.array([0.74, 1.00, 1.18], np.float32)
 BLOOD = np.array([0.10, 1.00, 0.75], np.float32)
 VEIN = np.array([1.00, 0.45, 0.20], np.float32)  # deep blood seen through scattering dermis: bluish
-SURFACE = 0.022  # share of light that the surface itself sends back, colourless
+SURFACE = 0.022  # share of light that the surface itself reflects, colourless
 
 # Melanin density that gives an ITA (degrees), at a blood density of 0.18; measured on the model above.
 _ITA = np.array([-62.0, -46.0, -22.0, 2.0, 29.0, 46.5, 60.0, 66.5, 69.5, 72.5])
@@ -35,9 +35,9 @@ HORN = np.array([0.86, 0.80, 0.68], np.float32)  # dry scale: white with a touch
 def reflect(
     melanin: Field, blood: Field, vein: Field, horn: Field, absorption: NDArray[np.float32] = MELANIN
 ) -> NDArray[np.float32]:
-    """(..., 3) linear reflectance of skin with these densities, covered by `horn` (0-1).
+    """The linear reflectance (..., 3) of skin with these densities, covered by `horn` (0-1).
 
-    `absorption` is melanin's, by channel.
+    `absorption` is that of melanin, by channel.
     """
     light = np.empty((*melanin.shape, 3), np.float32)
     for c in range(3):

@@ -10,8 +10,8 @@ from typing import Literal
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.sources import SourceFile
 
-# What data sets append to a photo's name to name its mask: IMG_1_segmentation, IMG_1-lesion-mask, IMG_1_hand ...
-# Some words say of what it is a mask.
+# Data sets name a mask like its photo with words appended: IMG_1_segmentation, IMG_1-lesion-mask, IMG_1_hand ...
+# Some of the words tell what the mask shows.
 Role = Literal["lesion", "skin", "truth"]
 ROLE_WORDS: dict[Role, str] = {"lesion": "lesions?|eczema", "skin": "skin|hands?"}
 MASK_WORDS = "|".join(["segmentations?|seg|masks?|gt|label|groundtruth|ground_truth", *ROLE_WORDS.values()])
@@ -23,10 +23,10 @@ def by_stem(
     key: Literal["stem", "path"] = "stem",
     copies: list[tuple[SourceFile, SourceFile]] | None = None,
 ) -> dict[str, SourceFile]:
-    """The files under their names without ending, and but for "path" without folder.
+    """The files by their name without extension (`key="path"`: with folder).
 
-    Raises ImageSetError when two share one, but for copies where a list is given to take them: a file of the same
-    name and bytes as an earlier one (Kaggle's HAM10000 holds each folder twice) goes there with that one.
+    Raises ImageSetError if two share a name. If `copies` is given, a file with the name and bytes of an earlier one
+    (Kaggle's HAM10000 holds each folder twice) is appended to it, with that one, instead.
     """
     found: dict[str, SourceFile] = {}
     for file in files:
@@ -44,11 +44,12 @@ def by_stem(
 def match_masks(
     photos: Mapping[str, SourceFile], masks: Iterable[SourceFile], role: Role = "lesion"
 ) -> dict[str, SourceFile]:
-    """The mask of each photo: the one of its own name; else one whose suffix has a word of the role, like `_lesion`;
-    else one with a suffix that says nothing of roles, like `_segmentation`. One of another role is none.
+    """The mask of each photo, by file name.
 
-    Photos and masks may lie in one folder: a photo is not its own mask, nor is what bears the whole name of another
-    photo. Raises ImageSetError when a photo has two masks of one rank.
+    A mask with the photo's own name is preferred, then one whose suffix has a word of the role, like `_lesion`, then
+    one whose suffix has no word of any role, like `_segmentation`; masks of another role are ignored. Photos and masks
+    may be in one folder: neither the photo itself nor a file with the full name of another photo is its mask. Raises
+    ImageSetError if two masks of a photo rank equally.
     """
     themselves = {photo.spot for photo in photos.values()}
     found: dict[str, tuple[int, SourceFile]] = {}
@@ -65,7 +66,7 @@ def match_masks(
 
 
 def without_masks(photos: Mapping[str, SourceFile], masks: Iterable[SourceFile]) -> dict[str, SourceFile]:
-    """Leave out what lies among the masks too and is by its name the mask of another of these photos."""
+    """Drop photos that are also among the masks and are named like the mask of another photo."""
     among = {mask.spot for mask in masks}
     return {
         stem: photo
@@ -75,7 +76,7 @@ def without_masks(photos: Mapping[str, SourceFile], masks: Iterable[SourceFile])
 
 
 def _shortened(stem: str) -> list[str]:
-    """The name of a mask, then the same with one word less at a time: the first that is a photo's is its photo."""
+    """The name of a mask, then the same with one word less at a time; the first that names a photo is its photo's."""
     names = [stem]
     while (shorter := LAST_WORD.sub("", names[-1])) != names[-1]:
         names.append(shorter)
@@ -83,14 +84,13 @@ def _shortened(stem: str) -> list[str]:
 
 
 def _rank(suffix: str, role: Role) -> int | None:
-    """How well a mask's suffix fits a role, 0 the best; None when it is of another role."""
+    """The rank of a mask's suffix for a role, 0 for the best; None if it belongs to another role."""
     words = re.split("[ _.-]", suffix.lower())
     named = {other for other, its in ROLE_WORDS.items() if any(re.fullmatch(its, word) for word in words)}
     return 0 if not suffix else 1 if role in named else None if named else 2
 
 
 def stem_in(stems: Container[str], name: str) -> str:
-    """What of a file name in a list, with folders and ending or without, is the photo's stem; dots are no ending where
-    the photos have them too."""
+    """The stem of a photo that a list names with or without folder and extension; stems may contain dots."""
     last = PurePosixPath(name).name
     return last if last in stems else PurePosixPath(name).stem

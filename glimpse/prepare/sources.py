@@ -71,7 +71,7 @@ class SourceFile:
             raise BrokenPhotoError(self.name, str(error), self.where) from None
 
     def decoded(self, decode: Callable[[bytes, str], Result]) -> Result:
-        """What `decode` makes of the content and of where the file lies, which its errors are to tell."""
+        """The content decoded by `decode`, which also gets the file's place, for its errors."""
         try:
             return decode(self.read(), self.where)
         except BrokenPhotoError as error:

@@ -119,7 +119,7 @@ def test_masks_are_lent_from_the_test_images_if_there_are_any(workspace: Workspa
 # ------------------------------------------------------------------------------------------ the command
 
 
-def test_removal_is_scored_against_the_clean_twins(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+def test_removal_is_scored_against_the_clean_versions(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     make_domains(workspace)
     trained(workspace, "remove-eczema", images=4)
     assert main(["translate", "remove-eczema"]) == 0
@@ -130,7 +130,7 @@ def test_removal_is_scored_against_the_clean_twins(workspace: Workspace, capsys:
     assert set(images.index["label"]) == {"healthy"}
     scores = json.loads((folder / "manifest.json").read_text())["scores"]
     assert scores["untouched"]["psnr_inside"] < 25
-    assert scores["untouched"]["psnr_outside"] is None, "twins are equal outside the mask"
+    assert scores["untouched"]["psnr_outside"] is None, "equal outside the mask"
     sheet = np.asarray(Image.open(folder / "preview.png"))
     assert sheet.shape == (4 * 34 + 2, 6 * 34 + 2, 3), "two of the eight test images a row: before, mask, after"
     assert np.array_equal(sheet[2:34, 2:34], eczema.images[eczema.where("test")[0]])
@@ -249,7 +249,7 @@ def test_a_set_is_translated_and_scored_at_the_size_the_run_was_trained_at(works
     assert np.array_equal(after.masks[0], shrink_mask(eczema.masks[row], 32, 32))  # type: ignore[index]
     sheet = np.asarray(Image.open(after.folder / "preview.png"))
     assert np.array_equal(sheet[2:34, 2:34], shrink(eczema.images[row], 32, 32))
-    assert after.manifest["scores"]["untouched"]["psnr_outside"] > 35, "the twin lies pixel on pixel"
+    assert after.manifest["scores"]["untouched"]["psnr_outside"] > 35, "the clean version is pixel-aligned"
 
 
 @pytest.mark.parametrize(

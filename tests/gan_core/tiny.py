@@ -28,7 +28,7 @@ def make_set(
     workspace: Workspace, name: str, train: int = 16, test: int = 8, size: tuple[int, int] = (32, 32),
     lesion: bool = False, per_group: int = 2, suffix: str = ".png",
 ) -> ImageSet:  # fmt: skip
-    """Smooth skin-coloured images; with `lesion` a reddened disc with its mask and its clean twin."""
+    """Smooth skin-coloured images; with `lesion` a reddened disc with its mask and its clean version."""
     rng = np.random.default_rng(sum(map(ord, name)))
     height, width = size
     rows, columns = np.mgrid[:height, :width]

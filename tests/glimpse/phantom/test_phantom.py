@@ -1,4 +1,4 @@
-"""Phantoms: twins differ by the eczema alone, people have every tone, and one seed gives one set of bytes."""
+"""Phantoms: eczema changes nothing outside its mask, people have every tone, and one seed gives one set of bytes."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from scipy.ndimage import label
 from skimage.color import rgb2lab
 
 from glimpse.files import GlimpseError
-from glimpse.phantom import studio
-from glimpse.phantom.dermoscope import shoot
+from glimpse.phantom import drawing
+from glimpse.phantom.dermoscopy import shoot
+from glimpse.phantom.drawing import SCALES, prepare_phantom
 from glimpse.phantom.hand import pose, surface
 from glimpse.phantom.lesion import draw_lesion
 from glimpse.phantom.person import draw_person
 from glimpse.phantom.photo import HandPhoto, draw_hands
 from glimpse.phantom.skin import melanin_for, reflect
-from glimpse.phantom.studio import SCALES, prepare_phantom
 from glimpse.workspace import Workspace
 
 SIZE = {"width": 480, "height": 320}
-TINY = studio.Scale(
+TINY = drawing.Scale(
     pairs=5, hands=(32, 24), hands_size=(64, 48), eczema_photos=3, eczema_size=(384, 256), test_photos=1, patch=16,
     stride=12, lesions={"DF": (6, 5), "MEL": (6, 5)}, lesion_size=(48, 36), lesion_set=32,
 )  # fmt: skip
@@ -39,11 +39,11 @@ def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SCALES, "tiny", TINY)
 
 
-# ------------------------------------------------------------------------------------------------ twins
+# ------------------------------------------------------------------------------------------------ clean versions
 
 
 def change(photo: HandPhoto) -> np.ndarray:
-    """Grey levels by which the twins differ, the largest of the three channels."""
+    """Grey levels by which a photo and its clean version differ, the largest of the three channels."""
     return np.abs(photo.picture.astype(int) - photo.clean).max(-1)
 
 
@@ -54,7 +54,7 @@ def test_the_mask_covers_every_pixel_that_the_eczema_changes(photo: HandPhoto) -
 
 
 def test_the_mask_cuts_nothing_off() -> None:
-    """At its border the eczema has faded into the camera's noise, so no edge shows where twins are joined."""
+    """At its border the eczema has faded into the camera's noise, so no edge shows where the two are joined."""
     for seed in range(4):
         photo = draw_hands(seed, draw_person(seed), palm=False, eczema=True, **SIZE)
         mask = photo.eczema == 1
@@ -68,8 +68,8 @@ def test_the_mask_is_on_skin_and_leaves_healthy_skin(photo: HandPhoto) -> None:
     assert photo.eczema.sum() < 0.6 * photo.skin.sum()
 
 
-def test_twins_share_light_and_noise() -> None:
-    """Drawn without eczema, the same seed gives the clean twin to the byte: nothing of it depends on the eczema."""
+def test_a_photo_and_its_clean_version_share_light_and_noise() -> None:
+    """Drawn without eczema, the same seed gives the clean version to the byte: nothing of it depends on the eczema."""
     without = draw_hands(8, draw_person(8), palm=False, eczema=False, **SIZE)
     assert np.array_equal(without.picture, draw_hands(8, draw_person(8), palm=False, eczema=True, **SIZE).clean)
     assert not without.eczema.any()
@@ -172,14 +172,14 @@ def test_two_photos_of_a_lesion_differ_but_show_the_same_lesion() -> None:
 
 def test_phantoms_make_all_five_sets_and_make_them_once(workspace: Workspace, tiny: None) -> None:
     made = prepare_phantom(workspace, "tiny", 5, workers=1)
-    assert [one.images.name for one in made] == list(studio.SETS)
+    assert [one.images.name for one in made] == list(drawing.SETS)
     assert all(one.made for one in made)
     sets = {one.images.name: one.images for one in made}
     assert [len(sets[name]) for name in ("hands", "df", "mel")] == [10, 6, 6]
     for images in sets.values():
         sides = images.index.groupby("group")["split"].nunique()
         assert (sides == 1).all()
-        assert images.manifest["licence"] == studio.LICENCE
+        assert images.manifest["licence"] == drawing.LICENCE
     eczema = sets["eczema"]
     assert eczema.masks is not None
     assert eczema.truth is not None
@@ -196,8 +196,8 @@ def test_one_seed_gives_the_same_bytes_on_any_number_of_processors(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def pixels(folder: str, seed: int, workers: int) -> dict[str, bytes]:
-        todo = studio.jobs(TINY, tmp_path / folder, seed)
-        studio.draw_all(todo, workers)
+        todo = drawing.jobs(TINY, tmp_path / folder, seed)
+        drawing.draw_all(todo, workers)
         return {
             p.relative_to(tmp_path / folder).as_posix(): p.read_bytes()
             for p in sorted((tmp_path / folder).rglob("*")) if p.is_file()
@@ -215,12 +215,12 @@ def test_an_interrupted_drawing_leaves_nothing(
 ) -> None:
     drawn = []
 
-    def interrupt(job: studio.Job) -> None:
+    def interrupt(job: drawing.Job) -> None:
         drawn.append(job)
         if len(drawn) == 3:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(studio, "draw", interrupt)
+    monkeypatch.setattr(drawing, "draw", interrupt)
     with pytest.raises(KeyboardInterrupt):
         prepare_phantom(workspace, "tiny", workers=1)
     assert workspace.names("images") == []
@@ -235,14 +235,14 @@ def test_a_second_drawing_leaves_the_first_its_folder(
         theirs, dead = (workspace.root / f".phantom.{pid}.building" for pid in (other.pid, 2**22 + 1))
         for folder in (theirs, dead):
             folder.mkdir(parents=True)
-        monkeypatch.setattr(studio, "_prepare", lambda *_: [])
+        monkeypatch.setattr(drawing, "_prepare", lambda *_: [])
         prepare_phantom(workspace, "tiny", workers=1)
         other.kill()
     assert list(workspace.root.glob(".phantom*")) == [theirs]
 
 
 def test_the_paper_scale_has_the_papers_numbers(tmp_path: Path) -> None:
-    todo = studio.jobs(SCALES["paper"], tmp_path, 0)
+    todo = drawing.jobs(SCALES["paper"], tmp_path, 0)
     count = {kind: sum(job.kind == kind for job in todo) for kind in ("hands", "eczema", "DF", "MEL")}
     assert count == {"hands": 492, "eczema": 79 + 52, "DF": 115, "MEL": 1113}
     assert len({job.subject for job in todo if job.kind == "hands"}) == 246

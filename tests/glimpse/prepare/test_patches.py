@@ -78,7 +78,7 @@ def test_without_skin_masks_the_backdrop_is_left_out_and_counted(tmp_path: Path,
     assert healthy.manifest["counts"]["windows_off_skin"] == 6 * 5 * 2
 
 
-def test_the_clean_twin_of_each_eczema_patch_is_kept(tmp_path: Path, workspace: Workspace) -> None:
+def test_the_clean_version_of_each_eczema_patch_is_kept(tmp_path: Path, workspace: Workspace) -> None:
     photos, masks = lay_down(tmp_path)
     for i in range(6):
         save(tmp_path / "clean" / f"P{i}.png", skin_photo(i))

@@ -1,6 +1,6 @@
-"""Photos through a dermatoscope: a lesion turned, shifted and magnified, behind hair, gel bubbles and ruler marks.
+"""Dermoscopic photos: a lesion turned, shifted and magnified, with hair, gel bubbles and ruler marks in front.
 
-Several photos can show one lesion, as they do in HAM10000.
+Several photos can show one lesion, as in HAM10000.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from glimpse.phantom.lesion import FIELD_MM, Lesion
 from glimpse.phantom.person import Person
 from glimpse.phantom.skin import reflect
 
-# Gel and crossed polarisers take the gloss away: browns are warmer than to the naked eye.
+# Gel and crossed polarisers remove the gloss: browns look warmer than to the naked eye.
 POLARISED = np.array([0.56, 1.00, 1.34], np.float32)
 # The dermatoscope's lamp is bluish and rarely balanced: plain skin in HAM10000 has a median b* near 1, SD 8.
 LAMP, LAMP_SD = np.array([0.90, 0.98, 1.52]), np.array([0.06, 0.03, 0.15])
 
 
 def shoot(seed: int, lesion: Lesion, person: Person, width: int, height: int) -> Pixels:
-    """One photo of the lesion."""
+    """Take one photo of the lesion."""
     rng = np.random.default_rng([seed, 4])
     mm = width / FIELD_MM
     turn, zoom = rng.uniform(0, 2 * np.pi), rng.uniform(0.72, 1.15)
@@ -38,7 +38,7 @@ def shoot(seed: int, lesion: Lesion, person: Person, width: int, height: int) ->
     melanin, blood, deep, white = (seen(a) for a in (lesion.melanin, lesion.blood, lesion.deep, lesion.white))
     light = reflect(melanin, blood, deep, np.zeros_like(deep), POLARISED)
     light += np.clip(white, 0, 1)[..., None] * (np.array([0.80, 0.66, 0.67], np.float32) - light)
-    light *= np.float32(rng.uniform(0.62, 0.98) * (1 + 0.45 * min(person.melanin, 1.5)))  # set for the skin at hand
+    light *= np.float32(rng.uniform(0.62, 0.98) * (1 + 0.45 * min(person.melanin, 1.5)))  # exposure set for this skin
     light *= (1 + 0.05 * cloud(rng, (height, width), 0.6 * width))[..., None]
     _add_hair(rng, light, person, mm)
     _add_gel(rng, light, mm)
@@ -71,13 +71,13 @@ def _add_hair(rng: np.random.Generator, light: Light, person: Person, mm: float)
 
 
 def _count(rng: np.random.Generator, few: int, most: int, *, none: float, many: float) -> int:
-    """0, some below `few`, or with chance `many` up to `most`."""
+    """A random count: 0 with probability `none`, up to `most` with probability `many`, else below `few`."""
     chance = rng.random()
     return 0 if chance < none else int(rng.integers(few, most) if chance > 1 - many else rng.integers(1, few))
 
 
 def _add_gel(rng: np.random.Generator, light: Light, mm: float) -> None:
-    """Bubbles in the contact gel: a dark rim and a spot of light; and small glints."""
+    """Add bubbles in the contact gel, each a dark rim and a spot of light, and small glints."""
     height, width = light.shape[:2]
     y, x = np.mgrid[:height, :width].astype(np.float32)
     for _ in range(_count(rng, 4, 14, none=0.65, many=0.1)):
@@ -95,7 +95,7 @@ def _add_gel(rng: np.random.Generator, light: Light, mm: float) -> None:
 
 
 def _add_ruler(rng: np.random.Generator, light: Light, mm: float) -> None:
-    """Millimetre ticks of the dermatoscope's scale, at an edge."""
+    """Add the millimetre ticks of the dermatoscope's scale at an edge."""
     if rng.random() > 0.14:
         return
     height, width = light.shape[:2]

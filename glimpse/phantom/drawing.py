@@ -1,4 +1,4 @@
-"""Draw all the photos of a scale, on all processors, and prepare them exactly as anybody's photos are prepared."""
+"""Draw all the photos of a scale, on all processors, and prepare them exactly like real photos."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ if TYPE_CHECKING:  # what prepares the photos is not loaded by the processes tha
 
 DRAWING = 1  # raised whenever the same seed draws other pictures than before
 SETS = ("hands", "healthy", "eczema", "df", "mel")
-LICENCE = "Drawn by Glimpse (MIT licence): phantoms, no photo of anybody."
+LICENCE = "Drawn by Glimpse (MIT licence): phantoms, not photos of people."
 
 
 @dataclass(frozen=True)
 class Scale:
-    """How many photos of what size (width, height), and what becomes of them."""
+    """The number and size (width, height) of the photos, and of the image sets made from them."""
 
     pairs: int  # of hands; each is photographed from the back and from the front
     hands: tuple[int, int]  # of the image set
     hands_size: tuple[int, int]  # of the photos, as drawn
-    eczema_photos: int  # drawn with and without
+    eczema_photos: int  # each drawn with and without eczema
     eczema_size: tuple[int, int]
     test_photos: int
     patch: int
     stride: int
-    lesions: dict[str, tuple[int, int]]  # label: photos, lesions that they show
+    lesions: dict[str, tuple[int, int]]  # label: number of photos, number of lesions in them
     lesion_size: tuple[int, int]
     lesion_set: int
 
@@ -61,7 +61,7 @@ SCALES = {
 
 @dataclass(frozen=True)
 class Job:
-    """One picture (or pair of twins) to draw: what, which, and where to put it. Drawn alike on whatever processor."""
+    """One photo to draw (for eczema with its clean version and masks): the same on any processor."""
 
     kind: str  # "hands", "eczema", "DF", "MEL"
     number: int
@@ -78,8 +78,8 @@ def prepare_phantom(
 ) -> list[Prepared]:
     """The image sets hands, healthy, eczema (with masks and truth), df and mel, drawn from `seed`.
 
-    The same scale and seed give the same bytes on any number of `workers` (default: all processors); sets that they
-    made before are left as they are. Raises GlimpseError for a scale that there is not.
+    The same scale and seed give the same bytes on any number of `workers` (default: all processors); existing sets of
+    the same scale and seed are kept. Raises GlimpseError for an unknown scale.
     """
     if scale not in SCALES:
         raise GlimpseError(f"There is no scale '{scale}': choose from {', '.join(SCALES)}.")
@@ -92,7 +92,7 @@ def prepare_phantom(
 
 
 def jobs(what: Scale, folder: Path, seed: int) -> list[Job]:
-    """Everything there is to draw, the longest work first."""
+    """All photos to draw, the slowest first."""
     found = [
         Job("eczema", i, 10_000 + i, False, folder / "eczema", f"eczema_{i:04d}", what.eczema_size, seed)
         for i in range(what.eczema_photos)
@@ -126,7 +126,7 @@ def draw_all(todo: list[Job], workers: int) -> None:
 
 def draw(job: Job) -> None:
     """Draw one job into its folder."""
-    from glimpse.phantom.dermoscope import shoot
+    from glimpse.phantom.dermoscopy import shoot
     from glimpse.phantom.lesion import draw_lesion
     from glimpse.phantom.person import draw_person
     from glimpse.phantom.photo import draw_hands
@@ -151,7 +151,7 @@ def draw(job: Job) -> None:
 
 
 def _places(folder: Path) -> list[Path]:
-    """Where a job's files go: for eczema the photo, its clean twin, and the masks of skin and lesion."""
+    """The folders of a job's files: for eczema the photo, its clean version, and the masks of skin and lesion."""
     if folder.name != "eczema":
         return [folder]
     return [folder / part for part in ("photos", "clean", "skin", "lesions")]
@@ -176,7 +176,7 @@ def _run(work: Callable[[Job], None], todo: list[Job], workers: int) -> Iterator
 
 
 def _follow_the_parent() -> None:
-    """Leave Ctrl-C to the parent, and end when it ends, however it ends."""
+    """Leave Ctrl-C to the parent process, and exit when it exits for any reason."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def wait() -> None:
@@ -218,7 +218,7 @@ def _origin(scale: str, seed: int) -> dict[str, object]:
 
 
 def _already_there(workspace: Workspace, scale: str, seed: int) -> list[Prepared] | None:
-    """All five sets, if this scale and seed made them and they are undamaged."""
+    """All five sets, if they were made from this scale and seed and are undamaged."""
     from glimpse.imageset import ImageSet
     from glimpse.prepare.pipeline import Prepared
 
