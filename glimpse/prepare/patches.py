@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from glimpse.files import atomic_folder, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
-from glimpse.prepare import background, matching, pipeline, pixels, sources, tables
+from glimpse.prepare import background, masks, matching, pipeline, pixels, sources, tables
 from glimpse.prepare.duplicates import Fingerprint, fingerprint
 from glimpse.prepare.pipeline import RECORDED, Findings, Options, Prepared, Recipe
 from glimpse.prepare.sources import SourceFile
@@ -182,7 +182,7 @@ def read_photo(pair: Pair, options: PatchOptions) -> Cuttable:
 
 
 def _mask(file: SourceFile, photo_file: SourceFile, photo: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    mask = file.decoded(pixels.decode_mask)
+    mask = file.decoded(masks.decode_mask)
     _same_size(file, mask, photo_file, photo)
     return mask
 

@@ -25,7 +25,7 @@ from glimpse.prepare.split import groups_for_testing
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
-VERSION = 3  # raised whenever the same photos and options give other images than before
+VERSION = 4  # raised whenever the same photos and options give other images than before
 RECORDED = {"recorded": True}  # metadata of an option that stands in the manifest, because it determines the images
 
 

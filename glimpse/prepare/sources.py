@@ -18,18 +18,43 @@ from glimpse.files import sha256_bytes, sha256_json
 from glimpse.imageset import ImageSetError
 from glimpse.workspace import KINDS, Workspace
 
-PHOTO_SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".tif", ".tiff", ".bmp", ".webp"})
+PHOTO_SUFFIXES = frozenset({
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2", ".j2k", ".avif",
+    ".heic", ".heif", ".hif", ".dcm", ".dicom", ".pgm", ".ppm",
+})  # fmt: skip
+# Not read, but may hold photos: raw files, formats of microscopes and scanners, arrays, archives, films.
+OTHER_SUFFIXES = frozenset({
+    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".psd", ".svg", ".jxl", ".jxr", ".exr",
+    ".hdr", ".tga", ".ico", ".jpx", ".jpf", ".j2c", ".svs", ".ndpi", ".czi", ".lif", ".nd2", ".mrxs", ".nii", ".mha",
+    ".mhd", ".nrrd", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".tfrecord", ".parquet", ".zip", ".tar", ".gz", ".tgz",
+    ".bz2", ".xz", ".7z", ".rar", ".mp4", ".mov", ".avi", ".mkv",
+})  # fmt: skip
+MAGIC = (
+    b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"GIF8", b"BM", b"\0\0\0\x0cjP  ", b"8BPS",
+    b"\xff\x0a", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!",
+)  # fmt: skip
+MOST_BYTES = 2**30  # of one file
+MOST_UNPACKED = 2**28, 100  # bytes that a file in a zip may have if they are more than so many times its packed size
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 
-class BrokenPhotoError(ImageSetError):
-    """One file cannot be read; `--skip-broken` leaves it out."""
+class UnfitFileError(ImageSetError):
+    """One file does not fit; `--skip-broken` leaves it out and counts it by `kind` (a key of pipeline.UNFIT)."""
+
+    def __init__(self, name: str, kind: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.name = name
+        self.kind = kind
+
+
+class BrokenPhotoError(UnfitFileError):
+    """One file cannot be read."""
 
     def __init__(self, name: str, reason: str, where: str = "") -> None:
-        super().__init__(f"{where or name} cannot be read ({reason}): repair or remove it, or give --skip-broken.")
-        self.name = name
+        sentence = f"{where or name} cannot be read ({reason}): repair or remove it, or give --skip-broken."
+        super().__init__(name, "broken", sentence)
 
 
 @dataclass(frozen=True)
@@ -62,19 +87,35 @@ class SourceFile:
         return PurePosixPath(self.name).suffix.lower()
 
     def read(self, most: int = -1) -> bytes:
-        """The content, or its first `most` bytes. Raises BrokenPhotoError when the file or its zip is damaged. Safe
-        from several threads."""
+        """The content, or its first `most` bytes. Raises BrokenPhotoError when the file or its zip is damaged, or too
+        much would be unpacked. Safe from several threads."""
         try:
+            if most < 0:
+                self._limit()
             with _archive(self.place).open(self.name) if self.zipped else open(self.place, "rb") as file:
                 return file.read(most)
         except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise BrokenPhotoError(self.name, str(error), self.where) from None
 
+    def _limit(self) -> None:
+        """Raise BrokenPhotoError before a zip bomb, or a file that is no photo by its size, fills the memory."""
+        if not self.zipped:
+            size, packed = self.place.stat().st_size, 0
+        else:
+            info = _archive(self.place).getinfo(self.name)
+            size, packed = info.file_size, info.compress_size
+        bound, times = MOST_UNPACKED
+        if size > MOST_BYTES or (self.zipped and size > bound and size > times * packed):
+            reason = f"{size / 2**30:.1f} GB" + (
+                f", {size // max(packed, 1)} times what it is packed to" if packed else ""
+            )
+            raise BrokenPhotoError(self.name, f"{reason}, is too large for a photo or a table", self.where)
+
     def decoded(self, decode: Callable[[bytes, str], Result]) -> Result:
         """The content decoded by `decode`, which also gets the file's place, for its errors."""
         try:
             return decode(self.read(), self.where)
-        except BrokenPhotoError as error:
+        except UnfitFileError as error:
             error.name = self.name
             raise
 
@@ -109,8 +150,7 @@ def find_photos(places: Iterable[Path], workspace: Workspace) -> list[SourceFile
 
 def photos_among(files: Iterable[SourceFile], places: Sequence[Path], workspace: Workspace) -> list[SourceFile]:
     """`find_photos` where the files in the places are found already."""
-    ours = {(workspace.root / kind / name).resolve() for kind in KINDS for name in workspace.names(kind)}
-    files = [f for f in files if not ours & set(f.place.resolve().parents)]
+    files = _not_ours(files, workspace)
     photos = [file for file in files if file.suffix in PHOTO_SUFFIXES]
     if not photos:
         where = ", ".join(map(str, places))
@@ -121,6 +161,29 @@ def photos_among(files: Iterable[SourceFile], places: Sequence[Path], workspace:
     if undecodable:
         raise ImageSetError(f"The file name {undecodable[0]!a} is not UTF-8: rename it.")
     return photos
+
+
+def _not_ours(files: Iterable[SourceFile], workspace: Workspace) -> list[SourceFile]:
+    """The files but for those in the workspace's image sets, runs and stimulus sets."""
+    ours = {(workspace.root / kind / name).resolve() for kind in KINDS for name in workspace.names(kind)}
+    return [f for f in files if not ours & set(f.place.resolve().parents)]
+
+
+def unread_files(places: Iterable[Path], workspace: Workspace) -> list[SourceFile]:
+    """The files that look like images or archives, by their ending or their first bytes, but are not read."""
+    others = [f for f in _not_ours(find_files(places), workspace) if f.suffix not in PHOTO_SUFFIXES]
+    return [f for f in others if f.suffix in OTHER_SUFFIXES or _looks_like_an_image(f)]
+
+
+def _looks_like_an_image(file: SourceFile) -> bool:
+    if file.suffix in (".csv", ".tsv", ".txt", ".json", ".md", ".pdf", ".xlsx", ".docx", ".html"):
+        return False  # a spreadsheet is a zip by its first bytes
+    try:
+        head = file.read(132)
+    except BrokenPhotoError:
+        return False
+    riff = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    return head.startswith(MAGIC) or riff or head[4:8] == b"ftyp" or head[128:132] == b"DICM"
 
 
 def _all_files(folder: Path) -> Iterator[Path]:

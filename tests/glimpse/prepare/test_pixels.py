@@ -6,6 +6,7 @@ import io
 import struct
 
 import numpy as np
+import pillow_heif
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from glimpse.imageset import ImageSetError
-from glimpse.prepare.pixels import crop_to_ratio, decode_mask, decode_photo, shrink
+from glimpse.prepare.masks import decode_mask
+from glimpse.prepare.pixels import crop_to_ratio, decode_photo, read_photo, shrink
 from glimpse.prepare.sources import BrokenPhotoError
 from tests.glimpse.prepare.photos import disc, skin_photo
 
@@ -141,18 +143,41 @@ def test_an_embedded_profile_is_applied_in_every_mode(mode: str) -> None:
     assert np.abs(decoded - plain).mean() > 5  # levels by which the colours were off
 
 
-@pytest.mark.parametrize("orientation", range(1, 9))
-def test_the_photo_stands_upright(orientation: int) -> None:
-    upright = np.zeros((6, 4, 3), np.uint8)
-    upright[0, 0], upright[0, -1], upright[-1, 0] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
-    turns = {  # how the camera stored it: the inverse of what the orientation asks for (EXIF 2.3, tag 0x0112)
+def stored(upright: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
+    """The pixels as a camera stores them: the inverse of what the orientation asks for (EXIF 2.3, tag 0x0112)."""
+    turns = {
         1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.swapaxes(0, 1),
         6: np.rot90(upright), 7: np.rot90(upright, 2).swapaxes(0, 1), 8: np.rot90(upright, -1),
     }  # fmt: skip
+    return np.ascontiguousarray(turns[orientation])
+
+
+# Pillow turns a TIFF while it loads it, libheif a HEIC; the others are left to the reader.
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "TIFF", "TIFF LZW", "WEBP", "AVIF", "HEIF", "MPO"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_the_photo_stands_upright_in_every_format(kind: str, orientation: int) -> None:
+    pillow_heif.register_heif_opener()
+    upright = np.full((48, 32, 3), 128, np.uint8)
+    upright[:16, :16], upright[:16, 16:], upright[32:, :16] = (255, 0, 0), (0, 255, 0), (0, 0, 255)
     exif = Image.Exif()
     exif[0x0112] = orientation
-    data = encoded(Image.fromarray(np.ascontiguousarray(turns[orientation])), exif=exif)
-    np.testing.assert_array_equal(decode_photo(data, "a.png"), upright)
+    image = Image.fromarray(stored(upright, orientation))
+    kind, _, packed = kind.partition(" ")
+    options: dict[str, object] = {"compression": "tiff_lzw"} if packed else {} if kind == "TIFF" else {"quality": 95}
+    data = encoded(image, kind, exif=exif.tobytes() if kind == "HEIF" else exif, **options)
+    photo = read_photo(data, "a")
+    assert photo.pixels.shape == upright.shape
+    assert np.abs(photo.pixels.astype(int) - upright).mean() < 8
+    assert photo.orientation == orientation
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_mask_stands_upright_too(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(Image.fromarray(stored(disc() * np.uint8(255), orientation)), kind, exif=exif)
+    np.testing.assert_array_equal(decode_mask(data, "m"), disc())
 
 
 def test_damaged_exif_data_do_not_spoil_a_whole_photo() -> None:
