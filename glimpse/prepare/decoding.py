@@ -72,7 +72,7 @@ def upright(image: Image.Image) -> Image.Image:
     image.load()  # before its orientation is looked at: loading a TIFF turns it
     if orientation(image) == 1:
         return image
-    # With these entries exif_transpose would write the EXIF data anew, and fail where they are damaged.
+    # With these entries exif_transpose would rewrite the EXIF data, and fail where they are damaged.
     for key in ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"):
         image.info.pop(key, None)
     return ImageOps.exif_transpose(image)
