@@ -128,7 +128,7 @@ class _Publication:
         if images.sha256 != facts["sha256"]:
             raise TrainingError(
                 f"The image set '{images.name}' is not the one that '{self.run.name}' was trained on: prepare that one "
-                f"again, or train with `gan_core train {self.run.experiment_name} --overwrite`."
+                "again, or train the run again with --overwrite."
             )
         return images
 

@@ -22,10 +22,12 @@ from gan_core.networks import Generator, with_statistics
 from gan_core.training.checkpoint import BEST, load_generators
 from gan_core.training.data import to_pixels
 from glimpse import made
+from glimpse.command_line import pasteable
 from glimpse.files import atomic_file, atomic_folder, sha256_file
 from glimpse.images import in_rows, sheet
 from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.progress import progress
+from glimpse.workspace import Workspace
 
 STATISTICS_BATCHES, STATISTICS_SIZE = 8, 64  # latents from which batch statistics are estimated for a truncation
 PREVIEW_ROWS, PREVIEW_COLUMNS = 8, 8
@@ -35,7 +37,8 @@ def generator_file(run: Path) -> Path:
     """The generator of a run's folder, or the .safetensors file given. Raises TrainingError if a run has none yet."""
     path = run if run.suffix == ".safetensors" else run / BEST
     if path != run and not path.is_file():
-        raise TrainingError(f"{run} has no generator yet: resume with `gan_core train {run.name} --resume`.")
+        resume = pasteable(Workspace.around(run), "gan_core", "train", run.name, "--resume")
+        raise TrainingError(f"The run in {run} has no generator yet: resume it with `{resume}`.")
     return path
 
 
@@ -99,7 +102,7 @@ def generate(
     draw = draw or Draw()
     generator, metadata = load_generator(run)
     if not isinstance(generator, Generator):
-        raise TrainingError(f"The run '{metadata['name']}' translates images: use `gan_core translate` for it.")
+        raise TrainingError(f"The run '{metadata['name']}' translates images, so none can be drawn by seed.")
     return _generate(prepared(generator, draw, device), count, draw, device, batch)
 
 

@@ -53,7 +53,7 @@ def load_translator(run: Path, domain: str | None = None, device: str = "cpu") -
     """
     network, metadata = load_generator(run, domain)
     if not isinstance(network, Translator):
-        raise TrainingError(f"'{metadata['name']}' is an unconditional run: use `gan_core sample` for it.")
+        raise TrainingError(f"The run '{metadata['name']}' is unconditional, so it cannot translate images.")
     return LoadedTranslator(network.to(device), metadata, network.channels == 4, device)
 
 

@@ -32,6 +32,11 @@ class Workspace:
     def at(cls, folder: str | os.PathLike[str] | None = None) -> Workspace:
         return cls(Path(folder or os.environ.get("GLIMPSE_WORKSPACE") or "workspace"))
 
+    @classmethod
+    def around(cls, folder: Path) -> Workspace:
+        """The workspace of the folder of an image set, a run or a stimulus set."""
+        return cls(folder.parent.parent)
+
     @property
     def features(self) -> Path:
         return self.root / "features"

@@ -90,7 +90,10 @@ def _drawing(command: Parser) -> None:
 def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
     from gan_core.sampling import sample_set, write_interpolation
 
-    weights, of, _ = _trained(workspace, args.of)
+    weights, of, run = _trained(workspace, args.of)
+    if run.experiment.source is not None:
+        translate = pasteable(workspace, "gan_core", "translate", args.of)
+        raise TrainingError(f"The run '{of}' translates images: use `{translate}`.")
     draw, device = Draw(args.seed, args.truncation, args.statistics), fast_device(args.device)
     if args.interpolate:
         rows, steps = at_least(args.rows, "--rows", 2), at_least(args.steps, "--steps", 1)
@@ -112,7 +115,8 @@ def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
     weights, of, run = _trained(workspace, args.of)
     experiment = run.experiment
     if experiment.source is None:
-        raise TrainingError(f"'{of}' is an unconditional run: use `gan_core sample {args.of}`.")
+        sample = pasteable(workspace, "gan_core", "sample", args.of)
+        raise TrainingError(f"The run '{of}' is unconditional: use `{sample}`.")
     domain = args.to or experiment.target
     if domain not in experiment.makes:
         raise TrainingError(f"The run '{of}' makes {' or '.join(experiment.makes)}, not '{domain}'.")

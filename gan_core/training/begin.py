@@ -16,6 +16,7 @@ from gan_core.experiments import EXPERIMENTS, Experiment, TrainingError, grid_an
 from gan_core.training.checkpoint import BEST, CHECKPOINT
 from gan_core.training.data import Domain, size_at
 from gan_core.training.run import CHANGEABLE, Run
+from glimpse.command_line import pasteable
 from glimpse.files import read_json, stand_aside
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
@@ -51,7 +52,7 @@ def experiments_with_images(workspace: Workspace, image_sets: Mapping[str, str])
     if not names:
         raise TrainingError(
             f"No image set in {workspace.root / 'images'} belongs to an experiment: make some with "
-            "`gan_core prepare phantom`."
+            f"`{pasteable(workspace, 'gan_core', 'prepare', 'phantom')}`."
         )
     return names
 
@@ -76,7 +77,7 @@ def describe_run(
     if facts.masked and image_sets[facts.masked].masks is None:
         raise TrainingError(
             f"{experiment} needs masks of the eczema, but the image set '{image_sets[facts.masked].name}' has no "
-            "masks: make it with `gan_core prepare patches --lesion-masks`."
+            "masks: prepare it from photos with lesion masks (`gan_core prepare patches --help`)."
         )
     for images in image_sets.values():
         if (count := len(images.where("train"))) < settings.batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 from typing import Protocol
 
 import torch
@@ -13,6 +14,8 @@ from gan_core.training.engine import Engine
 from gan_core.training.log import duration
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
+from glimpse.command_line import pasteable
+from glimpse.workspace import Workspace
 
 SLOW_STEP = 10  # seconds; a slower step is estimated from one with two images
 
@@ -21,6 +24,7 @@ class Training(Protocol):
     """The part of `loop.Training` that is needed here."""
 
     run: Run
+    folder: Path
     device: torch.device
     ranks: Ranks
     engine: Engine
@@ -119,12 +123,13 @@ def not_finite(training: Training) -> str:
     reached = training.engine.steps
     engine = training.engine = training.new_engine()
     training.resume()
-    kept, lower = engine.images, f"--set lr={training.run.settings.lr / 2:g}"
+    kept, lower = engine.images, f"lr={training.run.settings.lr / 2:g}"
     name = training.run.name
+    resume = pasteable(Workspace.around(training.folder), "gan_core", "train", name, "--resume", "--set", lower)
     remedy = (
-        f"The checkpoint at image {kept:,} is kept: resume it with `gan_core train {name} --resume {lower}`."
+        f"The checkpoint at image {kept:,} is kept: resume it with `{resume}`."
         if kept
-        else f"Nothing was saved yet: start again with --overwrite and, say, {lower}."
+        else f"Nothing was saved yet: repeat the command with --overwrite --set {lower}."
     )
 
     def check(what: str, tensor: Tensor) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, pasteable
 from glimpse.workspace import Workspace
 
 
@@ -31,7 +31,8 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         raise SurveyError("This survey's database is not SQLite: back it up with the database's own tool, `pg_dump`.")
     source = Path(url.database or "")
     if not source.is_file():
-        raise SurveyError(f"There is no database at {source} yet: make one with `study_app load`.")
+        load = pasteable(workspace, "study_app", "load", "--all")
+        raise SurveyError(f"There is no database at {source} yet: make one with `{load}`.")
     target = Path(args.file) if args.file else workspace.root / "backups" / f"study-{now():%Y%m%d-%H%M%S}.db"
     answers = copy(source, target)
     print(f"{target}: {answers} answers.")

@@ -71,7 +71,8 @@ def _requested(args: argparse.Namespace, workspace: Workspace) -> StudyFile:
         names = workspace.names("stimuli")
         if not names:
             raise SurveyError(
-                f"There is no stimulus set in {workspace.root / 'stimuli'}: make one with `gan_core publish`."
+                f"There is no stimulus set in {workspace.root / 'stimuli'}: make one with "
+                f"`{pasteable(workspace, 'gan_core', 'publish', '--all')}`."
             )
         return default_study(names, slug="glimpse")
     if len(files) == 1 and not args.all:

@@ -16,6 +16,7 @@ from gan_core.experiments import TrainingError
 from gan_core.training.checkpoint import CHECKPOINT, load_checkpoint
 from gan_core.training.engine import Engine, tensors_of
 from gan_core.training.run import Run
+from glimpse.command_line import pasteable
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, tiny_training, training_of
 
@@ -82,6 +83,7 @@ def images_of(workspace: Workspace, run: Run) -> Any:
 
 KILLED = """
 import os, random, signal, time, torch
+from glimpse.command_line import pasteable
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import tiny_training, training_of
 from tests.gan_core.test_resume import images_of
@@ -153,7 +155,7 @@ def test_infinity_stops_the_run_and_names_the_step_and_the_tensor(workspace: Wor
     sentence = str(stopped.value)
     assert "at step 11 (image 40)" in sentence
     assert "the generated images of df" in sentence
-    assert "--resume" in sentence
+    assert f"`{pasteable(workspace, 'gan_core', 'train', 'df', '--resume', '--set', 'lr=0.0005')}`" in sentence
     kept = load_checkpoint(training.folder / CHECKPOINT, training.run)
     assert kept["engine"]["steps"] == 8, "the last good tick"
     assert all(torch.isfinite(t).all() for _, t in tensors_of(kept["engine"]) if t.is_floating_point())

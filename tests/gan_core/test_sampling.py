@@ -198,8 +198,8 @@ def test_a_walk_is_a_gif_or_a_grid(workspace: Workspace, tmp_path: Path) -> None
         (["sample", "missing.safetensors"], "it does not exist"),
         (["sample", "df", "--count", "0"], "--count must be at least 1"),
         (["sample", "df", "--interpolate", "walk.mp4"], ".gif or a .png"),
-        (["sample", "add-eczema"], "use `gan_core translate`"),
-        (["translate", "df"], "use `gan_core sample df`"),
+        (["sample", "add-eczema"], "use `gan_core translate add-eczema"),
+        (["translate", "df"], "use `gan_core sample df"),
     ],
 )
 def test_bad_input_gets_one_sentence(
