@@ -156,7 +156,7 @@ def draw(frame: pd.DataFrame) -> Figure:
                         curve["level"], curve["value"] / largest, color=PALETTE[i],
                         marker=MARKERS[i], markersize=4, label=distance,
                     )  # fmt: skip
-                ax.set_title(kind if row == 0 else "")
+                ax.set_title(kind.replace(" ", "\n") if row == 0 else "")
                 ax.set_xticks(sorted(set(rows["level"])))
                 ax.set_xlabel("level" if row == len(extractors) - 1 else "")
             line[0].set_ylabel(f"{extractor},\nshare of the largest")
