@@ -73,13 +73,12 @@ class Section:
         self.figures[name] = draw
         self.captions[name] = self._rendered(text or name, facts)[0]
 
-    def table(self, name: str, frame: pd.DataFrame, text: str = "", **facts: Any) -> None:
-        """Add a table unless it is empty; its caption as that of a figure. A table of a figure's name shares its
-        caption."""
+    def table(self, name: str, frame: pd.DataFrame, **facts: Any) -> None:
+        """Add a table unless it is empty; its caption is the template's text `name`, or that of the figure `name`."""
         if len(frame):
             self.tables[name] = frame
             if name not in self.captions:
-                self.captions[name] = self._rendered(text or name, facts)[0]
+                self.captions[name] = self._rendered(name, facts)[0]
 
     def explain(self, **facts: Any) -> None:
         """Add the template's methods, filled in with `facts`."""

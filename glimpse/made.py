@@ -17,23 +17,23 @@ def there(
     made_from: Mapping[str, Any],
     load: Callable[[Path], Made],
     *,
-    record: str = "manifest.json",
     refusal: GlimpseError | None = None,
     overwrite: bool = False,
 ) -> Made | None:
-    """`load(folder)` if the `record` in `folder` states the same inputs; None if the folder has to be made.
+    """`load(folder)` if the manifest in `folder` states the same inputs; None if the folder has to be made.
 
-    `made_from` holds the entries of the record to compare; a dotted key looks inside one (`"made_from.phantom"`).
+    `made_from` holds the entries of the manifest to compare; a dotted key looks inside one (`"made_from.phantom"`).
     Tuples equal lists, as in JSON. A folder that is damaged or was made from other inputs is
 
     - made again without `refusal` (cached features; image sets of `prepare`);
     - kept with `refusal`, which is raised for other inputs, while a damaged folder raises its own error (image sets and
       stimulus sets that other results may refer to). `overwrite` makes the folder again.
     """
-    if overwrite or not (folder / record).is_file():
+    manifest = folder / "manifest.json"
+    if overwrite or not manifest.is_file():
         return None
     try:
-        found = read_json(folder / record)
+        found = read_json(manifest)
         wanted = json.loads(json.dumps(dict(made_from)))
         if all(_entry(found, key) == value for key, value in wanted.items()):
             return load(folder)
@@ -46,8 +46,8 @@ def there(
     return None
 
 
-def _entry(record: Any, key: str) -> Any:
+def _entry(manifest: Any, key: str) -> Any:
     """The entry at a dotted key; None if there is none."""
     for part in key.split("."):
-        record = record.get(part) if isinstance(record, dict) else None
-    return record
+        manifest = manifest.get(part) if isinstance(manifest, dict) else None
+    return manifest

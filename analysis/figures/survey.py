@@ -76,14 +76,14 @@ def _null(axes: object, x: int, column: Column) -> None:
     axes.fill_betweenx(grid, x - width, x + width, where=shown, color=GREY, alpha=0.3, linewidth=0, zorder=0)  # type: ignore[attr-defined]
 
 
-def _swarm(values: Floats, step: float = 0.02, widest: float = 0.4) -> Floats:
-    """Sideways offsets so that equal values lie beside one another: (P,), at most `widest` from the middle."""
+def _swarm(values: Floats) -> Floats:
+    """Sideways offsets (P,), at most 0.4, so that equal values lie beside one another."""
     offsets = np.zeros(len(values))
     bins = np.round(values / 0.0125).astype(int)
     for b in np.unique(bins):
         members = np.flatnonzero(bins == b)
-        spread = np.arange(len(members)) - (len(members) - 1) / 2
-        offsets[members] = spread * min(step * 1.7, 2 * widest / max(len(members) - 1, 1))
+        places = np.arange(len(members)) - (len(members) - 1) / 2
+        offsets[members] = places * min(0.034, 0.8 / max(len(members) - 1, 1))
     return offsets
 
 

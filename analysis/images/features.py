@@ -88,11 +88,10 @@ def checked_images(images: Any, what: str = "The images") -> Any:
     return images
 
 
-def batches(images: Images, rows: NDArray[np.intp] | None = None) -> Iterator[NDArray[np.uint8]]:
-    """The images (N, H, W, 3), or those at `rows`, a batch at a time; from a mapped file only these are read."""
-    rows = np.arange(len(images)) if rows is None else rows
-    for start in range(0, len(rows), BATCH):
-        yield np.asarray(images[rows[start : start + BATCH]])
+def batches(images: Images) -> Iterator[NDArray[np.uint8]]:
+    """The images (N, H, W, 3), a batch at a time, so that a mapped file is never read whole."""
+    for start in range(0, len(images), BATCH):
+        yield np.asarray(images[np.arange(start, min(start + BATCH, len(images)))])
 
 
 def extract(

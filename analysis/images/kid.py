@@ -156,10 +156,8 @@ def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 99
     return float((1 + np.sum(statistics >= observed - rounding)) / (1 + permutations))
 
 
-def subsampling_interval(
-    units: Units, rng: np.random.Generator, draws: int = 999, level: float = 0.95
-) -> tuple[float, float] | None:
-    """Interval for the KID from half-samples of the groups (Politis & Romano 1994); None with under 8 groups a side.
+def subsampling_interval(units: Units, rng: np.random.Generator, draws: int = 999) -> tuple[float, float] | None:
+    """95 % interval for the KID from half-samples of groups (Politis & Romano 1994); None with under 8 groups a side.
 
     A half drawn without replacement varies around the whole as the whole varies around the truth, so the deviations
     need no scaling; and the halves, unlike a bootstrap, hold no image twice, so the estimate stays unbiased. Of b of n
@@ -175,7 +173,7 @@ def subsampling_interval(
     a, b = (np.concatenate(sides, axis=1) for sides in ((a, neither[:, n:]), (neither[:, :n], b)))
     whole = units.kid(units.observed()[None])[0]
     deviations = units.kid(a, b) - whole
-    low, high = np.quantile(deviations, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(deviations, [0.025, 0.975])
     return float(whole - high), float(whole - low)
 
 

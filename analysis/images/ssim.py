@@ -130,9 +130,14 @@ def ssim(a: Prepared, b: Prepared) -> torch.Tensor:
     return above.div_(below).mean((1, 2, 3))
 
 
-def one_to_all(query: Prepared, targets: Prepared, at_once: int = 8) -> torch.Tensor:
-    """(n,) SSIM of one image with each of n, a few at a time so that the work stays in the processor's cache."""
-    return torch.cat([ssim(query, targets.take(slice(i, i + at_once))) for i in range(0, len(targets), at_once)])
+def one_to_all(query: Prepared, targets: Prepared) -> torch.Tensor:
+    """(n,) SSIM of one image with each of n, eight at a time so that the work stays in the processor's cache.
+
+    >>> images = np.stack([np.full((16, 16, 3), level, np.uint8) for level in (100, 150)])
+    >>> [round(value, 5) for value in one_to_all(Prepared.of(images[:1]), Prepared.of(images)).tolist()]
+    [1.0, 0.92309]
+    """
+    return torch.cat([ssim(query, targets.take(rows)) for rows in chunks(len(targets), 8)])
 
 
 # ------------------------------------------------------------------------------------------------ the coarse pass
@@ -168,12 +173,11 @@ class Windows:
         return cls(weighted, ROOT2 * bright, bright**2 + C1 / 2, variance + C2 / 2)
 
 
-def coarse(a: Windows, b: Windows, at_once: int = 24) -> torch.Tensor:
+def coarse(a: Windows, b: Windows) -> torch.Tensor:
     """(n, m) mean SSIM over the grid of windows: an estimate of SSIM at a hundredth of its cost. `b` is the second."""
     total = a.bright.new_zeros(a.bright.shape[1], b.bright.shape[1])
     c1 = a.bright.new_tensor(C1)
-    for i in range(0, len(a.bright), at_once):
-        rows = slice(i, i + at_once)
+    for rows in chunks(len(a.bright), 24):
         above = torch.bmm(a.weighted[rows], b.weighted[rows].transpose(1, 2))
         above.mul_(torch.addcmul(c1, a.bright[rows, :, None], b.bright[rows, None, :]))
         below = a.luminance[rows, :, None] + b.luminance[rows, None, :]

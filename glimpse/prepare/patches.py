@@ -28,6 +28,8 @@ from glimpse.prepare.windows import PatchWindows, cut, find_windows
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
+AT_ONCE = 16  # patches cut and written at once
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -269,11 +271,10 @@ def _cut(one: Cuttable, size: int, healthy: ImageSetWriter, eczema: ImageSetWrit
         eczema.extend(cut(one.photo, corners, size), rows(corners, names[1], coverage), masks, truth)
 
 
-def _some(
-    corners: NDArray[np.intp], coverage: NDArray[Any], at_once: int = 16
-) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
-    for i in range(0, len(corners), at_once):
-        yield corners[i : i + at_once], coverage[i : i + at_once]
+def _some(corners: NDArray[np.intp], coverage: NDArray[Any]) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+    """The windows with their coverage, a few at a time, so that the patches of a large photo need little memory."""
+    for i in range(0, len(corners), AT_ONCE):
+        yield corners[i : i + AT_ONCE], coverage[i : i + AT_ONCE]
 
 
 def _count(one: Cuttable, counts: Counter[str]) -> None:

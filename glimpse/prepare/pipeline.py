@@ -138,10 +138,10 @@ class Findings:
         return tuple(notes)
 
 
-def listed(what: str, names: Sequence[str], most: int = 5) -> str:
+def listed(what: str, names: Sequence[str]) -> str:
     """'what (7): a, b, c, d, e and 2 more, all in manifest.json.'"""
-    more = f" and {len(names) - most} more, all in manifest.json" if len(names) > most else ""
-    return f"{what} ({len(names)}): {', '.join(names[:most])}{more}."
+    more = f" and {len(names) - 5} more, all in manifest.json" if len(names) > 5 else ""
+    return f"{what} ({len(names)}): {', '.join(names[:5])}{more}."
 
 
 def drop_copies(
