@@ -39,6 +39,7 @@ class Settings:
     d_features: int = setting(128, "Table 2: feature maps of the discriminator's first convolution", 1)
     z_dim: int = setting(100, "length of the latent vector", 1)
     refine: bool = setting(False, "add a 3x3 convolution after each deconvolution (hands, section 3.2.1)")
+    dense_norm: bool = setting(False, "batch norm and activation after the generator's dense layer, as in DCGAN")
     relevancy: float = setting(10.0, "weight of equation 2 (targeted)", 0)
     cycle: float = setting(10.0, "weight of equation 3 (cyclic)", 0)
     d_norm: str = setting("batch", "the discriminator's normalisation", among=("batch", "spectral"))
@@ -118,7 +119,7 @@ PRESETS: dict[str, Preset] = {
     "paper": Preset("the networks, losses and optimiser of the paper"),
     "modern": Preset(
         "for small sets: averaged generator, spectrally normalised discriminator, DiffAugment, flips, lazy R1",
-        {**STEADY, "ema_images": 10_000, "lr": 2e-4},
+        {**STEADY, "ema_images": 10_000, "lr": 2e-4, "dense_norm": True},
         {
             "unconditional": AUGMENTED,  # translators gain little from augmentation in a long training
             "hands": {"flips": False},  # flips leak into the generated images, and the orientation of hands matters
@@ -129,7 +130,7 @@ PRESETS: dict[str, Preset] = {
     "demo": Preset(
         "for two CPU cores: narrow networks, minutes instead of days",
         {
-            "epochs": 0, "batch": 16, "lr": 2e-4, "beta1": 0.5, "ema_images": 2_000,
+            "epochs": 0, "batch": 16, "lr": 2e-4, "beta1": 0.5, "ema_images": 2_000, "dense_norm": True,
             "score_images": 256, "observe_batches": 2,
         },
         {

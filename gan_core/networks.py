@@ -33,15 +33,18 @@ class Generator(nn.Module):
     """Latents (b, z_dim) to images (b, 3, H, W) in [-1, 1]: section 3.2.1, Table 1.
 
     `features`: maps of the first deconvolution's output (Table 2), halved at each stage.
-    `refine`: an unstrided convolution after each deconvolution, for hands.
+    `refine`: an unstrided convolution after each deconvolution, for hands. `dense_norm`: batch norm and LeakyReLU after
+    the dense layer; the paper has them after convolutions only, so that a short latent stays short (Table 3).
     """
 
-    def __init__(self, height: int, width: int, features: int, z_dim: int = 100, refine: bool = False) -> None:
+    def __init__(
+        self, height: int, width: int, features: int, z_dim: int = 100, refine: bool = False, dense_norm: bool = False
+    ) -> None:
         super().__init__()
         self.rows, self.columns, stages = grid_and_stages(height, width)
         self.z_dim = z_dim
-        self.dense = nn.Linear(z_dim, self.rows * self.columns * DENSE_FEATURES, bias=False)
-        self.dense_norm = nn.Sequential(nn.BatchNorm2d(DENSE_FEATURES), _act())
+        self.dense = nn.Linear(z_dim, self.rows * self.columns * DENSE_FEATURES, bias=not dense_norm)
+        self.dense_norm = nn.Sequential(nn.BatchNorm2d(DENSE_FEATURES), _act()) if dense_norm else nn.Identity()
         layers: list[nn.Module] = []
         inputs = DENSE_FEATURES
         for stage in range(stages):

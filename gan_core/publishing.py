@@ -99,7 +99,7 @@ class _Publication:
         self._check_count(name, real, rows, inputs, input_rows)
         made_from: dict[str, Any] = {
             "run": run.name, "generator_sha256": sha256_file(weights), "seed": draw.seed,
-            "truncation": draw.truncation, "statistics": draw.statistics, "jpeg_quality": options.jpeg_quality,
+            "truncation": draw.truncation, "jpeg_quality": options.jpeg_quality,
             "domain": self.target, "image_set": real.name, "images_sha256": real.sha256, "count": options.count,
         }  # fmt: skip
         if inputs is not None:

@@ -79,15 +79,13 @@ def latents(count: int, z_dim: int, rng: torch.Generator, truncation: float | No
 
 
 def prepared(generator: nn.Module, draw: Draw, device: str = "cpu") -> nn.Module:
-    """The generator with the batch statistics for a draw: estimated again for truncated latents if `matched`.
+    """The generator for a draw: for truncated latents its batch statistics are estimated again.
 
-    The first batch norm follows a dense layer without bias. With `matched` statistics it stretches short latents back
-    to the usual length, so that truncation changes little more than their direction. With the `full` statistics of the
-    training latents, short latents give images near the mean image: diversity is traded for quality, as in the paper's
-    Table 3.
+    Where batch norm follows the dense layer (setting `dense_norm`), it stretches short latents back to the usual
+    length, and truncation changes little more than their direction.
     """
     generator = generator.to(device)
-    if draw.truncation is None or draw.statistics == "full":
+    if draw.truncation is None:
         return generator
     rng = torch.Generator().manual_seed(0)
     z_dim = _latent_size(generator)
@@ -169,7 +167,7 @@ def sample_set(
     run = metadata["name"]
     made_from = {
         "run": run, "generator_sha256": sha256_file(weights), "count": count, "seed": draw.seed,
-        "truncation": draw.truncation, "statistics": draw.statistics,
+        "truncation": draw.truncation,
     }  # fmt: skip
     if (existing := existing_set(folder, made_from, overwrite)) is not None:
         return existing, False

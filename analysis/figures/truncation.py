@@ -17,8 +17,8 @@ def truncation(curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[st
     """Score and diversity against the truncation threshold (Table 3), a line of panels for each run, or the run that is
     furthest from its images would flatten all others; no threshold at all is the point on the right.
 
-    Each frame: statistics (full, or matched: dashed), threshold (NaN for none), frechet, kid, coverage, with one row a
-    threshold; what takes more images than there are is missing. `real`, by the same names: `real_kid`, `real_kid_low`,
+    Each frame: threshold (NaN for none), frechet, kid, coverage, with one row a threshold; what takes more images than
+    there are is missing. `real`, by the same names: `real_kid`, `real_kid_low`,
     `real_kid_high` and so on, of real images against real ones; missing where they are too few.
     """
     labels_of = {"kid": "KID", "frechet": "Fréchet distance", "coverage": "coverage"}
@@ -38,16 +38,9 @@ def truncation(curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[st
                     mean, low, high = (real[name][f"real_{column}{end}"] for end in ("", "_low", "_high"))
                     ax.axhspan(low, high, color=GREY, alpha=0.25, linewidth=0)
                     ax.axhline(mean, color=GREY, linewidth=0.9, label="real against real")
-                for kind, curve in frame.groupby("statistics"):
-                    dashed = kind == "matched"
-                    ax.plot(
-                        np.arange(len(curve)), curve[column], color=PALETTE[i % len(PALETTE)],
-                        marker=MARKERS[i % len(MARKERS)], markersize=3 if dashed else 4,
-                        linestyle="--" if dashed else "-", linewidth=0.9 if dashed else None,
-                        alpha=0.75 if dashed else None, label=f"{kind} statistics",
-                    )  # fmt: skip
-                thresholds = list(dict.fromkeys(_threshold(t) for t in frame["threshold"].tolist()))
-                ax.set_xticks(np.arange(len(thresholds)), thresholds)
+                colour, marker = PALETTE[i % len(PALETTE)], MARKERS[i % len(MARKERS)]
+                ax.plot(np.arange(len(frame)), frame[column], color=colour, marker=marker, markersize=4)
+                ax.set_xticks(np.arange(len(frame)), [_threshold(t) for t in frame["threshold"]])
                 if i == len(curves) - 1:
                     ax.set_xlabel("threshold")
                 if column == "coverage":

@@ -17,7 +17,7 @@ from analysis.images import features
 from analysis.images.features import Features
 from analysis.section import Context
 from gan_core.device import pick_device
-from gan_core.draw import Draw, Statistics
+from gan_core.draw import Draw
 from gan_core.training.run import Run
 from glimpse.files import sha256_file, sha256_json
 from glimpse.images import evenly
@@ -102,13 +102,11 @@ class EvaluatedRun:
     def size(self) -> tuple[int, int]:
         return self.run.height, self.run.width
 
-    def generated(
-        self, count: int = GENERATED, truncation: float | None = None, statistics: Statistics = "matched"
-    ) -> Iterator[NDArray[np.uint8]]:
+    def generated(self, count: int = GENERATED, truncation: float | None = None) -> Iterator[NDArray[np.uint8]]:
         """Batches (b, H, W, 3) from fresh latents; the first of a longer draw are those of a shorter one."""
         from gan_core.sampling import generate
 
-        return generate(self.folder, count, Draw(FRESH + self.seed, truncation, statistics), self.device)
+        return generate(self.folder, count, Draw(FRESH + self.seed, truncation), self.device)
 
     def real_features(self, extractor: Extractor, rows: NDArray[np.intp], context: Context) -> Features:
         source = sha256_json([self.real.sha256, self.size, rows.tolist()])
@@ -118,13 +116,12 @@ class EvaluatedRun:
         )  # fmt: skip
 
     def generated_features(
-        self, extractor: Extractor, context: Context, count: int = GENERATED, truncation: float | None = None,
-        statistics: Statistics = "matched",
-    ) -> Features:  # fmt: skip
-        drawn = [truncation, statistics] if truncation is not None else []  # statistics matter to truncated latents
+        self, extractor: Extractor, context: Context, count: int = GENERATED, truncation: float | None = None
+    ) -> Features:
+        drawn = [truncation] if truncation is not None else []
         source = sha256_json([self.generator_sha256, FRESH + self.seed, *drawn])
         return features.extract(
-            extractor, self.generated(count, truncation, statistics), count, source=source,
+            extractor, self.generated(count, truncation), count, source=source,
             folder=context.workspace.features, label=f"features of images by {self.name}", progress=context.progress,
         )  # fmt: skip
 

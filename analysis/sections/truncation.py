@@ -1,14 +1,12 @@
 """Table 3: truncation of the latents against the distance from real images and the diversity.
 
-The paper chose a threshold by FID alone; recall and coverage beside it show what that costs. Both kinds of batch
-statistics are shown: those of the full normal distribution, with which short latents give images near the mean one (the
-paper's Table 3 shows that trade), and those re-estimated for the truncated latents, which undo it (gan_core.sampling).
+The paper chose a threshold by FID alone; recall and coverage beside it show what that costs.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,12 +21,9 @@ from analysis.section import Context, Section, results
 from analysis.sections.quality import real_against_real, real_images
 from glimpse.images import one_of_each
 
-if TYPE_CHECKING:
-    from gan_core.draw import Statistics
-
 THRESHOLDS: tuple[float | None, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, None)  # the paper's
 IMAGES = 500  # of each threshold
-STATISTICS: tuple[Statistics, ...] = ("full", "matched")
+REAL_ROW = "real against real"  # the last row of a run's table
 
 
 def score(real: Features, groups: NDArray[Any], generated: Features) -> dict[str, float | None]:
@@ -55,7 +50,7 @@ def compute(context: Context) -> Section | None:
         for row in cells.to_dict("records"):
             rows.append({"run": run.name, **{str(k): v for k, v in row.items()}})
         beside = {c: real[f"real_{c}"] for c in map(str, table) if f"real_{c}" in real}
-        rows.append({"run": run.name, "statistics": "real against real", "threshold": np.nan, **beside})
+        rows.append({"run": run.name, "threshold": REAL_ROW, **beside})
         section.scores[run.name] = {
             "n": result["n"], "against": result["against"], **real, "thresholds": cells.to_dict("records")
         }  # fmt: skip
@@ -86,7 +81,6 @@ def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[
         return said + ([f"real against real {real[f'real_{column}']:{digits}}"] if f"real_{column}" in real else [])
 
     threshold = f"a threshold of {best['threshold']:g}" if truncated else "no truncation"
-    threshold += ", batch statistics re-estimated" if best["statistics"] == "matched" else ""
     words = f"{name}: the {distance} is lowest with {threshold}: {best['frechet']:.4g}"
     words += f", biased at n = {n}" if n < BIASED_BELOW else ""
     words += "".join(f"; {one}" for one in beside("frechet", ".4g"))
@@ -109,10 +103,12 @@ def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
     rows = np.sort(one_of_each(groups, rng)[:n])
     real, groups = real.take(rows), groups[rows]
     table = [
-        {"statistics": kind, "threshold": np.nan if t is None else t,
-         **score(real, groups, run.generated_features(extractor, context, n, t, kind))}
-        for kind in STATISTICS for t in THRESHOLDS
-    ]  # fmt: skip
+        {
+            "threshold": np.nan if t is None else t,
+            **score(real, groups, run.generated_features(extractor, context, n, t)),
+        }
+        for t in THRESHOLDS
+    ]
     among = real_against_real(pool, pool_groups, n, (len(set(groups.tolist())), n), rng)
     return {"table": pd.DataFrame(table), "n": n, "against": against, "real": among,
             "distance": extractor.distance}  # fmt: skip

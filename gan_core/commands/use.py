@@ -77,11 +77,6 @@ def _drawing(command: Parser) -> None:
     command.add_argument(
         "--truncation", type=float, metavar="T", help="draw every component of the latents from |z| < T (default: off)"
     )
-    command.add_argument(
-        "--statistics", choices=("matched", "full"), default="matched",
-        help="batch-norm statistics: of the truncated latents (matched), or of the full normal distribution, as in the "
-        "paper's Table 3 (full)",
-    )  # fmt: skip
     command.add_seed("the latents")
     command.add_argument("--overwrite", action="store_true", help="replace a set of the same name")
     command.add_device()
@@ -94,7 +89,7 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
     if run.experiment.source is not None:
         translate = pasteable(workspace, "gan_core", "translate", args.of)
         raise TrainingError(f"The run '{of}' translates images: use `{translate}`.")
-    draw, device = Draw(args.seed, args.truncation, args.statistics), fast_device(args.device)
+    draw, device = Draw(args.seed, args.truncation), fast_device(args.device)
     if args.interpolate:
         rows, steps = at_least(args.rows, "--rows", 2), at_least(args.steps, "--steps", 1)
         write_interpolation(weights, args.interpolate, rows, steps, draw, device)
@@ -205,7 +200,7 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
         raise StimulusError(f"--jpeg-quality must be from 1 to 100, not {args.jpeg_quality}.")
     options = Options(
-        at_least(args.count, "--count", 1), args.label, Draw(args.seed, args.truncation, args.statistics),
+        at_least(args.count, "--count", 1), args.label, Draw(args.seed, args.truncation),
         args.jpeg_quality, fast_device(args.device), args.overwrite, args.name,
     )  # fmt: skip
     published = []

@@ -98,7 +98,9 @@ def build_generators(run: Run) -> dict[str, nn.Module]:
     settings, experiment = run.settings, run.experiment
     if experiment.scheme == "unconditional":
         return {
-            experiment.target: Generator(run.height, run.width, settings.g_features, settings.z_dim, settings.refine)
+            experiment.target: Generator(
+                run.height, run.width, settings.g_features, settings.z_dim, settings.refine, settings.dense_norm
+            )
         }
     if experiment.scheme == "targeted":
         return {experiment.target: Translator(4, settings.g_features)}

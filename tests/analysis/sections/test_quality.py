@@ -181,18 +181,17 @@ def test_memorisation_is_reported_with_interval_and_resolution(trained: Context)
 def test_truncation_has_the_thresholds_of_table_3(trained: Context, monkeypatch: pytest.MonkeyPatch) -> None:
     part = drawn(truncation.compute(trained))
     table = part.tables["truncation"]
-    assert "real against real" in table["statistics"].tolist()
+    assert table["threshold"].tolist()[-1] == "real against real"
     for run, said in zip(part.scores, part.sentences, strict=True):
         assert f"biased at n = {part.scores[run]['n']}" in said
         assert "real against real" in said
-    for statistics in ("full", "matched"):
-        rows = table[(table["run"] == "df") & (table["statistics"] == statistics)]
-        assert rows["threshold"].tolist() == [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, "none"]
+    rows = table[table["run"] == "df"]
+    assert rows["threshold"].tolist() == [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, "none", "real against real"]
     assert {"frechet", "kid", "recall", "coverage"} <= set(table)
 
 
 def test_a_gain_by_truncation_within_what_real_images_differ_is_not_called_one() -> None:
-    table = pd.DataFrame({"statistics": "full", "threshold": [0.5, np.nan], "frechet": [5.5, 6.0]})
+    table = pd.DataFrame({"threshold": [0.5, np.nan], "frechet": [5.5, 6.0]})
     for high, chance in ((6.5, True), (5.2, False)):
         real = {"real_frechet": 5.0, "real_frechet_low": 4.9, "real_frechet_high": high}
         assert ("which may be chance" in truncation._sentence("df", "distance", table, 23, real)) is chance
