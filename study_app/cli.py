@@ -14,7 +14,7 @@ from glimpse.workspace import Workspace
 
 # Modules with a function `add_commands(commands)`, in the order in which --help shows them.
 COMMANDS = (
-    "commands.load", "commands.serve", "commands.status", "commands.simulate", "experimenter.export",
+    "commands.load", "commands.serve", "commands.link", "commands.status", "commands.simulate", "experimenter.export",
     "commands.forget", "commands.backup", "commands.db",
 )  # fmt: skip
 

@@ -79,10 +79,15 @@ def secret_key(path: Path) -> bytes:
     return key
 
 
-def derived(purpose: str) -> bytes:
-    """32 bytes for this purpose that only holders of the secret key can compute."""
-    key = current_app.secret_key
-    return hmac.digest(key.encode() if isinstance(key, str) else key or b"", purpose.encode(), "sha256")
+def derived(purpose: str, key: str | bytes | None = None) -> bytes:
+    """32 bytes for this purpose that only holders of the secret key (the application's) can compute."""
+    key = key or current_app.secret_key or b""
+    return hmac.digest(key.encode() if isinstance(key, str) else key, purpose.encode(), "sha256")
+
+
+def simulation_pass(slug: str, key: str | bytes | None = None) -> str:
+    """The value of `?simulated=` that lets simulated participants into this study."""
+    return derived(f"simulate {slug}", key).hex()[:32]
 
 
 def derived_stream(purpose: str) -> np.random.Generator:

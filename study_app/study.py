@@ -99,6 +99,7 @@ class StudyFile:
     mask_ms: int = 300
     practice: int = 2
     comment: bool = True
+    invited_only: bool = False  # whether a signed personal link is needed to enter
     retention_days: int = 180  # after this, links and IDs are erased: answers can no longer be traced to a person
     trials: Trials = field(default_factory=Trials)
     questions: tuple[Question, ...] = QUESTIONS

@@ -122,6 +122,7 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         mask_ms=table.whole("mask_ms", default.mask_ms, 20, 5000),
         practice=table.whole("practice", default.practice, 0, 10),
         comment=table.flag("comment", True),
+        invited_only=table.flag("invited_only", False),
         retention_days=table.whole("retention_days", default.retention_days, 1, 3650),
         trials=_trials(table.table("trials"), mode),
         questions=_questions(table) if "questions" in value else QUESTIONS,

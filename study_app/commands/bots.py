@@ -47,6 +47,14 @@ class Http(Protocol):
 
 
 @dataclass(frozen=True)
+class Offered:
+    """A study that simulated participants may enter."""
+
+    slug: str
+    simulated: str  # `security.simulation_pass`
+
+
+@dataclass(frozen=True)
 class Observer:
     """A bot's judgement. `sensitivity`: d' at long exposures; `bias`: criterion c, above 0 leans towards 'real'."""
 
@@ -76,7 +84,7 @@ class Observer:
 
 
 def take_part(
-    http: Http, slug: str, observer: Observer, truths: Mapping[str, str], rng: np.random.Generator,
+    http: Http, study: Offered, observer: Observer, truths: Mapping[str, str], rng: np.random.Generator,
     wait: Callable[[float], None] | None = None,
 ) -> int:  # fmt: skip
     """Go through the study from its address to the debrief; returns how many trials were answered.
@@ -85,14 +93,17 @@ def take_part(
     that a person would take; None goes on at once. Raises SurveyError when the study is not open, or shows an unknown
     image.
     """
-    paced = wait or (lambda ms: None)
+    paced, slug = wait or (lambda ms: None), study.slug
     address = f"/study/{quote(slug, safe='')}/"
-    query = "?" + urlencode({"simulated": "1"})
+    query = "?" + urlencode({"simulated": study.simulated})
     page = _patiently(http, address + query, paced=wait)
     if page.status == 404:
         raise SurveyError(f"There is no study '{slug}' at that address: check its name, and --url if you gave one.")
     if page.status != 200:
-        raise SurveyError(f"The study '{slug}' is not open (it answered {page.status}): open it first.")
+        raise SurveyError(
+            f"The study '{slug}' admits no simulated participants (it answered {page.status}): open it first; with "
+            "--url, the workspace needs a copy of that server's secret.key."
+        )
     entered = _patiently(http, f"{address}enter{query}", form={"consent": "yes"}, paced=wait)
     if entered.status != 303:
         raise SurveyError(

@@ -12,7 +12,7 @@ from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
-    from study_app.commands.bots import Http, Reply
+    from study_app.commands.bots import Http, Offered, Reply
 
 
 def add_commands(commands: Commands) -> None:
@@ -58,8 +58,9 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     with open_database(workspace).read() as session:
         slug = _offered(args.url, args.study) if args.url else study_named(session, args.study).slug
     known = truths(workspace)
-    wait: Callable[[float], None] | None = (lambda ms: time.sleep(ms / 1000)) if args.realtime else None
     browser = _remote(args.url) if args.url else _local(workspace)
+    offered = offered_by(workspace, slug)
+    wait: Callable[[float], None] | None = (lambda ms: time.sleep(ms / 1000)) if args.realtime else None
 
     def one(seed: np.random.SeedSequence) -> int:
         rng = np.random.default_rng(seed)
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
             lapses=args.lapses, response_ms=args.response_ms,
         )  # fmt: skip
         with browser() as http:
-            return bots.take_part(http, slug, observer, known, rng, wait)
+            return bots.take_part(http, offered, observer, known, rng, wait)
 
     seeds = np.random.SeedSequence(args.seed).spawn(args.participants)
     with ThreadPoolExecutor(args.at_once if args.url or args.realtime else 1) as pool:
@@ -94,6 +95,14 @@ def _check(args: argparse.Namespace) -> None:
         raise SurveyError(
             "--lapses is a share from 0 to 1, --spread is at least 0, --response-ms from above 0 to 60000."
         )
+
+
+def offered_by(workspace: Workspace, slug: str) -> Offered:
+    """The study, for simulated participants: with the pass that the workspace's secret key gives."""
+    from study_app.commands.bots import Offered
+    from study_app.security import secret_key, simulation_pass
+
+    return Offered(slug, simulation_pass(slug, secret_key(workspace.root / "secret.key")))
 
 
 def truths(workspace: Workspace) -> dict[str, str]:

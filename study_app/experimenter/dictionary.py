@@ -77,7 +77,13 @@ EXTERNAL_IDS = tuple(
     Column(*row)
     for row in (
         ("participant", "string", "", "server", "Random code of the participant."),
-        ("platform", "string", "", "platform", "prolific, mturk, or link (a personal link)."),
+        (
+            "platform",
+            "string",
+            "",
+            "platform",
+            "prolific, mturk, cloudresearch, link (a signed personal link), or id (an ID in the address).",
+        ),
         ("person", "string", "", "platform", "The platform's ID of the person: personal data."),
         ("details", "json", "", "platform", "The platform's other IDs."),
     )

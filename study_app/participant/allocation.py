@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from glimpse.files import sha256_json
@@ -20,33 +20,30 @@ from study_app.study import StudyFile
 PLATFORMS = {
     "prolific": ("PROLIFIC_PID", ("STUDY_ID", "SESSION_ID")),
     "mturk": ("workerId", ("assignmentId", "hitId")),
-    "link": ("id", ()),
+    "cloudresearch": ("participantId", ("assignmentId", "projectId")),
+    "id": ("id", ()),  # Sona's survey code, say; a personal link's code is one that is signed
 }
 PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"  # MTurk's assignmentId in a preview
-UNFILLED = re.compile(
-    r"\{\{.*\}\}|\$\{.*\}"
-)  # {{%PROLIFIC_PID%}}, ${workerId}: a placeholder the platform did not fill in
+UNFILLED = re.compile(r"[{}<>\[\]$]|^%.*%$")  # {{%PROLIFIC_PID%}}, ${workerId}, %SURVEY_CODE%: a placeholder left over
 
 
 def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
     """(platform, person, other IDs) from a query string; None when it names no person."""
-    given = {key: value.strip()[:128] for key, value in query.items() if not UNFILLED.fullmatch(value.strip())}
+    given = {key: value.strip()[:128] for key, value in query.items() if not UNFILLED.search(value.strip())}
     for platform, (person, others) in PLATFORMS.items():
         if given.get(person):
             return platform, given[person], {key: given[key] for key in others if given.get(key)}
     return None
 
 
-def find(session: Session, study: models.Study, query: dict[str, str], token: str) -> models.Participant | None:
-    """The participant who entered before with this query's external ID, or with this consent page's token."""
+def find(session: Session, study: models.Study, who: tuple[str, str, dict[str, str]]) -> models.Participant | None:
+    """The participant of the study who entered with this external ID."""
     external, person = models.ExternalIdentity, models.Participant
-    who = identity(query)
-    sent = who and session.scalar(
+    return session.scalar(
         select(person)
         .join(external)
         .where(external.study_id == study.id, external.platform == who[0], external.person == who[1])
     )
-    return sent or (session.scalar(select(person).where(person.token == token)) if token else None)
 
 
 def new_token() -> str:
@@ -57,15 +54,19 @@ def new_token() -> str:
 def taken(session: Session, version: models.StudyVersion, at: datetime, *, simulated: bool) -> list[int]:
     """The number of finished and recently active participants of each set of the study.
 
-    Simulated participants are counted among themselves only, in any state.
+    Those who have answered nothing keep their place for IDLE_MINUTES only. Simulated participants are counted among
+    themselves only, in any state.
     """
-    person = models.Participant
-    recently = at - timedelta(minutes=design.ACTIVE_MINUTES)
+    person, trial = models.Participant, models.Trial
+    recently, just = (at - timedelta(minutes=m) for m in (design.ACTIVE_MINUTES, design.IDLE_MINUTES))
+    began = exists().where(trial.participant_id == person.id, trial.answer.is_not(None))
     query = select(person.set_id, func.count()).where(
         person.study_id == version.study_id, person.simulated.is_(simulated)
     )
     if not simulated:
-        active = and_(person.state == "working", person.last_seen_at >= recently)
+        active = and_(
+            person.state == "working", person.last_seen_at >= recently, or_(person.last_seen_at >= just, began)
+        )
         query = query.where(or_(person.state == "finished", active))
     counts: dict[int | None, int] = dict(session.execute(query.group_by(person.set_id)).all())
     return [counts.get(entry.set_id, 0) for entry in version.sets]

@@ -9,10 +9,13 @@ from __future__ import annotations
 
 import codecs
 import csv
+import hmac
 import secrets
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from study_app.database import SurveyError
+from study_app.security import derived
 from study_app.study import Completion
 
 # Without letters and digits that are easily confused when a link is typed from paper.
@@ -95,10 +98,28 @@ def freed_places(text: str) -> dict[str, str]:
 
 def new_codes(count: int) -> list[str]:
     """`count` codes for personal links: 12 easily read characters each (59 bits), in groups of four."""
-    drawn = ["".join(secrets.choice(ALPHABET) for _ in range(12)) for _ in range(count)]
-    return ["-".join((code[:4], code[4:8], code[8:])) for code in drawn]
+    return [_grouped([secrets.randbelow(len(ALPHABET)) for _ in range(12)]) for _ in range(count)]
+
+
+def _grouped(drawn: Sequence[int]) -> str:
+    letters = "".join(ALPHABET[i % len(ALPHABET)] for i in drawn)
+    return "-".join((letters[:4], letters[4:8], letters[8:12]))
+
+
+def link_key(slug: str, secret_key: str | bytes | None = None) -> bytes:
+    """The key that signs the study's personal links; without `secret_key` by the application's."""
+    return derived(f"personal link {slug}", secret_key)
+
+
+def signed(code: str, key: bytes) -> str:
+    """The code with its signature by `key`, another 12 characters: a personal link that nobody else can make."""
+    return f"{code}-{_grouped(hmac.digest(key, code.encode(), 'sha256'))}"
+
+
+def is_signed(code: str, key: bytes) -> bool:
+    return hmac.compare_digest(signed(code[:14], key).encode(), code.encode())
 
 
 def personal_link(base: str, slug: str, code: str) -> str:
-    """The address for one person: `base` is the survey's own, such as https://survey.example.org/."""
+    """The address for one person (`code`: signed): `base` is the survey's own, such as https://survey.example.org/."""
     return f"{base.rstrip('/')}/study/{slug}/?id={quote(code, safe='')}"

@@ -16,6 +16,7 @@ from numpy.random import Generator
 from study_app.participant.answered import Answered
 
 ACTIVE_MINUTES = 30  # a participant seen this recently counts as active
+IDLE_MINUTES = 5  # a participant without an answer holds a place for so long: entering alone must not fill a study
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 import re
 from typing import Any
 
@@ -13,7 +14,7 @@ from werkzeug.wrappers import Response
 
 from study_app import i18n, models, security
 from study_app.database import app_database
-from study_app.participant import allocation
+from study_app.participant import allocation, crowd
 from study_app.participant.pages import closed
 from study_app.study import LANGUAGES, StudyFile
 
@@ -48,6 +49,22 @@ def _study(session: Session, slug: str, *, write: bool = False) -> tuple[models.
     file = StudyFile.from_dict(row.current.definition)
     i18n.offer(file.languages, request.form.get("lang"))
     return row, file
+
+
+def _who(slug: str) -> tuple[str, str, dict[str, str]] | None:
+    """The external ID in this request's address: its platform is `link` for the code of a signed personal link."""
+    who = allocation.identity(request.args)
+    if who is not None and who[0] == "id" and crowd.is_signed(who[1], crowd.link_key(slug)):
+        return ("link", *who[1:])
+    return who
+
+
+def _is_simulated(slug: str) -> bool:
+    """Whether this is a simulated participant; 403 for one without the pass that the server's key gives."""
+    given = request.args.get("simulated")
+    if given is not None and not hmac.compare_digest(given.encode(), security.simulation_pass(slug).encode()):
+        abort(403)
+    return given is not None
 
 
 def _consent(file: StudyFile) -> dict[str, Any]:
@@ -91,7 +108,7 @@ def _ask(file: StudyFile, *, missing: bool = False) -> str:
     """The consent page. Its form carries a token, so that sending it twice makes one participant."""
     return render_template(
         "consent.html", study=file, consent=_consent(file), preview=_is_preview(), missing=missing,
-        token=allocation.new_token(), action=_with_query("enter"),
+        token=allocation.new_token(), action=_with_query("enter"), who=_said(),
     )  # fmt: skip
 
 
@@ -109,19 +126,37 @@ def back(slug: str) -> Response:
 
 
 def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str = "") -> Any:
-    """The response to somebody who cannot enter: their own page if they have one, or the reason; else None."""
-    known = allocation.find(session, row, request.args, token)
+    """The response to somebody who cannot enter: their own page if they have shown a right to it, or the reason.
+
+    A signed personal link and the token of a consent form lead to the page of the participant who entered with them. A
+    platform's ID does not: others know it. It only keeps a person from entering twice, which is said only to those
+    who send the consent form; the browser that began finds its page by itself (consent.js). None: may enter.
+    """
+    who, simulated = _who(row.slug), _is_simulated(row.slug)
+    own = token and session.scalar(select(models.Participant).where(models.Participant.token == token))
+    known = allocation.find(session, row, who) if who and (token or who[0] == "link") else None
+    if known is not None and who is not None and who[0] == "link":
+        own = known
+    if own:
+        return redirect(url_for("pages.participant", token=own.token), 303)
     if known is not None:
-        return redirect(url_for("pages.participant", token=known.token), 303)
+        return _refused(file, "begun")
     if row.state != "open":
         return _refused(file, row.state)
-    if "simulated" not in request.args and allocation.is_full(session, row):
+    if file.invited_only and not simulated and (who is None or who[0] != "link"):
+        return _refused(file, "invited-only")
+    if not simulated and allocation.is_full(session, row):
         return _refused(file, "full")
     return None
 
 
+def _said() -> str:
+    """The external ID as the page's script knows it, to find this browser's own participant by."""
+    return " ".join((allocation.identity(request.args) or ("",))[:2])
+
+
 def _refused(file: StudyFile, why: str) -> tuple[str, int]:
-    return render_template("closed.html", study=file, why=why), 403
+    return render_template("closed.html", study=file, why=why, who=_said()), 403
 
 
 @blueprint.post("/study/<slug>/enter")
@@ -144,8 +179,8 @@ def enter(slug: str) -> Any:
         if "yes" not in choices:
             return _ask(file, missing=True), 422
         if not allocation.enter(
-            session, row, language=i18n.language(), consent=_consent(file), who=allocation.identity(request.args),
-            token=token, simulated="simulated" in request.args,
+            session, row, language=i18n.language(), consent=_consent(file), who=_who(slug), token=token,
+            simulated=_is_simulated(slug),
         ):  # fmt: skip
             return _refused(file, "full")
     return redirect(url_for("pages.participant", token=token), 303)

@@ -1,20 +1,34 @@
-// Offers participants who return to this page a link to continue: the tab remembers it until it is closed.
-const name = `glimpse ${location.pathname.replace(/enter$/, "")}`;
-const form = document.querySelector("form");
+// Leads participants who return to this page back to where they were. Their link is kept by this browser: for a person with
+// an ID under that ID until it is cleared, so that they may come back from their platform in a new tab; for others until
+// the tab is closed, so that the next person at a shared computer is not offered it.
+const begun = document.getElementById("begun");
+const who = begun.dataset.who;
+const name = `glimpse ${location.pathname.replace(/enter$/, "")} ${who}`;
+const MOST = 5; // links of one person: a form that was refused leaves a useless one
+const keep = () => (who ? localStorage : sessionStorage);
 
-form?.addEventListener("submit", (event) => {
-  if (event.submitter?.value !== "no") remember(form.elements.token.value);
+document.querySelector("form")?.addEventListener("submit", ({ submitter, target }) => {
+  if (submitter?.value !== "no") remember(target.elements.token.value);
 });
 
+function kept() {
+  try { return JSON.parse(keep().getItem(name)) ?? []; } catch { return []; }
+}
+
 function remember(token) {
-  try { sessionStorage.setItem(name, token); } catch { /* the browser forbids it: the link itself still works */ }
+  try {
+    keep().setItem(name, JSON.stringify([token, ...kept()].slice(0, MOST)));
+  } catch { /* the browser forbids it: the link itself still works */ }
 }
 
 async function recall() {
-  const token = sessionStorage.getItem(name);
-  if (!token || !(await fetch(`/p/${token}/next`)).ok) return;
-  const begun = document.getElementById("begun");
-  begun.querySelector("a").href = `/p/${token}/`;
-  begun.hidden = false;
+  for (const token of kept()) {
+    const { status } = await fetch(`/p/${token}/next`);
+    if (status === 404 || status === 410) continue; // never entered, or withdrawn
+    if (who) return location.replace(`/p/${token}/`);
+    begun.querySelector("a").href = `/p/${token}/`;
+    begun.hidden = false;
+    return;
+  }
 }
 recall().catch(() => {});

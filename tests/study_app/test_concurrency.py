@@ -38,7 +38,7 @@ def test_whoever_sends_the_consent_many_times_at_once_enters_once(
     workspace: Workspace, study: str, make_app: Callable[..., Flask]
 ) -> None:
     apps = [make_app() for _ in range(2)]
-    for query, form in (("?PROLIFIC_PID=abc", {}), ("", {"token": "t" * 24})):
+    for query, form in (("?PROLIFIC_PID=abc", {"token": "s" * 24}), ("", {"token": "t" * 24})):
 
         def enter(number: int, query: str = query, form: dict[str, str] = form) -> str:  # type: ignore[assignment]
             client = apps[number % 2].test_client()

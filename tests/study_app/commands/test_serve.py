@@ -79,9 +79,10 @@ def test_bots_take_the_survey_from_a_server_and_sigterm_ends_it(workspace: Works
 
 def test_sigterm_under_load_loses_no_answer_that_was_acknowledged(workspace: Workspace, study: str) -> None:
     from study_app.commands import bots
-    from study_app.commands.simulate import _remote, truths
+    from study_app.commands.simulate import _remote, offered_by, truths
 
     port, known, acknowledged = free_port(), truths(workspace), []
+    offered = offered_by(workspace, study)
 
     def one(seed: int) -> None:
         import numpy as np
@@ -96,7 +97,7 @@ def test_sigterm_under_load_loses_no_answer_that_was_acknowledged(workspace: Wor
 
             with suppress(bots.SurveyError):  # until the server is gone
                 while True:
-                    bots.take_part(http_, study, bots.Observer(), known, np.random.default_rng(seed))
+                    bots.take_part(http_, offered, bots.Observer(), known, np.random.default_rng(seed))
 
     with served(workspace, port) as server:
         threads = [threading.Thread(target=one, args=(seed,)) for seed in range(3)]

@@ -82,14 +82,21 @@ def test_catch_trials_of_a_survey_elsewhere_are_known_by_their_looks(
     load(workspace, "awake", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\ncatch = 3\n')
     known = {key: truth for key, truth in simulate.truths(workspace).items() if truth != "catch"}
     through = http_of(client)
-    assert bots.take_part(through, "awake", bots.Observer(lapses=0), known, np.random.default_rng(0)) == 7
+    assert (
+        bots.take_part(
+            through, simulate.offered_by(workspace, "awake"), bots.Observer(lapses=0), known, np.random.default_rng(0)
+        )
+        == 7
+    )
 
 
 def test_an_image_that_nobody_knows_is_a_sentence(
     workspace: Workspace, study: str, client: FlaskClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(bots.SurveyError, match="this workspace does not hold"):
-        bots.take_part(http_of(client), study, bots.Observer(), {}, np.random.default_rng(0))
+        bots.take_part(
+            http_of(client), simulate.offered_by(workspace, study), bots.Observer(), {}, np.random.default_rng(0)
+        )
 
 
 @pytest.mark.parametrize(

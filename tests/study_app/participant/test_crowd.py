@@ -73,6 +73,9 @@ def test_codes_are_unmistakable_and_never_repeat() -> None:
     codes = crowd.new_codes(500)
     assert len(set(codes)) == 500
     assert not set("".join(codes)) & set("01iloILO")
+    assert crowd.is_signed(crowd.signed(codes[0], b"key"), b"key")
+    for forged in (codes[0], crowd.signed(codes[0], b"other key"), codes[1] + crowd.signed(codes[0], b"key")[14:], ""):
+        assert not crowd.is_signed(forged, b"key")
     assert crowd.personal_link("https://x.org/", "pilot", "ab-cd") == "https://x.org/study/pilot/?id=ab-cd"
 
 
@@ -93,6 +96,9 @@ def test_a_preview_on_mturk_is_no_start(client: FlaskClient, workspace: Workspac
         ({"PROLIFIC_PID": "{{%PROLIFIC_PID%}}", "STUDY_ID": "{{%STUDY_ID%}}"}, None),
         ({"workerId": "${workerId}", "assignmentId": "${assignmentId}"}, None),
         ({"PROLIFIC_PID": " "}, None),
+        ({"id": "%SURVEY_CODE%"}, None),
+        ({"participantId": "[[participantId]]"}, None),
+        ({"id": "727"}, ("id", "727", {})),
         ({"PROLIFIC_PID": "aa", "SESSION_ID": "{{%SESSION_ID%}}"}, ("prolific", "aa", {})),
     ],
 )
@@ -103,18 +109,60 @@ def test_an_id_is_what_the_platform_filled_in_without_blanks(
 
 
 @pytest.mark.parametrize(
-    "query", ["PROLIFIC_PID=aa&STUDY_ID=s&SESSION_ID=t", "workerId=aa&assignmentId=s&hitId=t", "id=aa"]
+    "query",
+    [
+        "PROLIFIC_PID=aa&STUDY_ID=s&SESSION_ID=t",
+        "workerId=aa&assignmentId=s&hitId=t",
+        "id=aa",
+        "participantId=aa&projectId=t",
+    ],
 )
 def test_a_person_enters_once_and_their_id_stays_apart_from_the_answers(
     client: FlaskClient, workspace: Workspace, query: str
 ) -> None:
-    homes = {client.post(f"/study/pilot/enter?{query}", data={"consent": "yes"}).headers["Location"] for _ in range(3)}
-    assert len(homes) == 1
+    replies = [client.post(f"/study/pilot/enter?{query}", data={"consent": "yes"}) for _ in range(3)]
+    assert [reply.status_code for reply in replies] == [303, 403, 403]
     with Database(workspace.database_url).read() as session:
         assert session.execute(text("SELECT person FROM external_identity")).scalars().all() == ["aa"]
         for view in ("responses", "participants"):
             columns = session.execute(text(f"SELECT * FROM {view}")).keys()
             assert not {"person", "platform", "details", "token"} & set(columns)
+
+
+def test_an_id_is_no_password(client: FlaskClient, app: Flask, study: str) -> None:
+    """Whoever knows somebody's platform ID sees what a stranger sees, and reaches neither their page nor their data."""
+    victim = "PROLIFIC_PID=5f0victim"
+    home = client.post(f"/study/{study}/enter?{victim}", data={"consent": "yes"}).headers["Location"]
+    with app.extensions["glimpse"].read() as session:
+        secret = session.scalar(text("SELECT withdrawal_token FROM participant"))
+    for reply in (
+        client.get(f"/study/{study}/?{victim}"),
+        client.get(f"/?{victim}", follow_redirects=True),
+        client.post(f"/study/{study}/enter?{victim}", data={"consent": "yes"}),
+        client.post(f"/study/{study}/enter?{victim}", data={"consent": "yes", "token": "t" * 24}),
+    ):
+        assert "Location" not in reply.headers
+        assert home.split("/")[2] not in reply.text
+        assert str(secret) not in reply.text
+    pages = [client.get(f"/study/{study}/?PROLIFIC_PID={person}").text for person in ("5f0victim", "5f0nobody")]
+    known, unknown = (re.sub('name="token" value="[^"]*"|5f0\\w+', "", page) for page in pages)
+    assert known == unknown  # nor does the page say who takes part
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_only_signed_links_enter_by_invitation(workspace: Workspace, client: FlaskClient, app: Flask) -> None:
+    load(workspace, "few", 'invited_only = true\nsets = [{ name = "alpha" }]\n[trials]\ncount = 4\n')
+    with app.app_context():
+        keys = {slug: crowd.link_key(slug) for slug in ("few", "pilot")}
+    code = crowd.new_codes(1)[0]
+    good, other_study = crowd.signed(code, keys["few"]), crowd.signed(code, keys["pilot"])
+    for query in ("", "?id=foo", f"?id={code}", f"?id={other_study}", "?PROLIFIC_PID=a"):
+        assert client.get(f"/study/few/{query}").status_code == 403
+        assert client.post(f"/study/few/enter{query}", data={"consent": "yes"}).status_code == 403
+    home = client.post(f"/study/few/enter?id={good}", data={"consent": "yes"}).headers["Location"]
+    assert client.get(f"/study/few/?id={good}").headers["Location"] == home  # in any browser
+    with app.extensions["glimpse"].read() as session:
+        assert session.execute(text("SELECT platform, person FROM external_identity")).all() == [("link", good)]
 
 
 def test_each_code_is_shown_for_its_outcome_alone_and_only_when_all_is_saved(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -10,13 +11,15 @@ from flask.testing import FlaskClient
 from sqlalchemy import text, update
 
 from glimpse.workspace import Workspace
-from study_app import models
+from study_app import models, security
 from tests.study_app.conftest import load
 
 ANSWER = {
     "trial": 1, "answer": "real", "exposure_ms": 2417.5, "response_time_ms": 2900.25, "dropped_frames": 0,
     "focus_lost": False,
 }  # fmt: skip
+
+CONSENT = {"consent": "yes"}
 
 
 def enter(client: FlaskClient, study: str, query: str = "") -> str:
@@ -286,8 +289,22 @@ def test_a_full_study_takes_nobody_more(client: FlaskClient, app: Flask, workspa
     assert client.post(f"/study/{slug}/enter", data={"consent": "yes"}).status_code == 403
     page = client.get(f"/study/{slug}/")  # said before anybody reads and agrees
     assert (page.status_code, 'id="consent"' in page.get_data(as_text=True)) == (403, False)
-    assert client.get(f"/study/{slug}/?simulated=1").status_code == 200
-    assert stored(app, "SELECT COUNT(*) AS n FROM participants") == [{"n": 2}]
+    with app.app_context():
+        allowed = security.simulation_pass(slug)
+    for given, codes in ((allowed, (200, 303)), ("1", (403, 403)), ("", (403, 403))):
+        page = client.get(f"/study/{slug}/?simulated={given}").status_code
+        assert (page, client.post(f"/study/{slug}/enter?simulated={given}", data=CONSENT).status_code) == codes
+    assert stored(app, "SELECT COUNT(*) AS n FROM participants WHERE simulated = 0") == [{"n": 2}]
+
+
+def test_entering_alone_holds_no_place_for_long(client: FlaskClient, app: Flask, workspace: Workspace) -> None:
+    slug = load(workspace, "small", 'sets = [{ name = "alpha", quota = 2 }]\n[trials]\ncount = 4\n')
+    bases = [enter(client, slug) for _ in range(2)]
+    client.post(f"{bases[0]}/answer", json=ANSWER)
+    for minutes, codes in ((4, [403]), (6, [303, 403]), (31, [303, 303, 403])):
+        with app.extensions["glimpse"].write() as session:
+            session.execute(update(models.Participant).values(last_seen_at=models.now() - timedelta(minutes=minutes)))
+        assert [client.post(f"/study/{slug}/enter", data=CONSENT).status_code for _ in codes] == codes, minutes
 
 
 def test_pages_speak_the_language_chosen_or_the_browsers(client: FlaskClient, study: str) -> None:
