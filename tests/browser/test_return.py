@@ -24,14 +24,14 @@ def test_an_id_leads_on_in_the_browser_that_began_and_in_no_other(
     tab.goto(address)
     tab.wait_for_url(mine)
     tab.goto(f"{server.url}/study/pilot/?PROLIFIC_PID=bb")  # the next person at this computer
-    tab.wait_for_load_state("networkidle")
+    tab.wait_for_timeout(300)
     assert tab.is_visible("#consent")
     other = browser.new_context().new_page()
     other.goto(address)
     other.check("#consent")
     other.click("#continue")
     other.wait_for_selector("text=Someone has already started this study with this ID")
-    other.wait_for_load_state("networkidle")
+    other.wait_for_timeout(300)
     assert "/p/" not in other.url
     other.context.close()
 
@@ -39,7 +39,10 @@ def test_an_id_leads_on_in_the_browser_that_began_and_in_no_other(
 def test_a_personal_link_leads_on_in_any_browser(
     browser: Browser, page: Page, serve: Callable[..., Server], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    server = serve("invited_only = true\n[trials]\ncount = 2\n")
+    server = serve("[trials]\ncount = 2\n")
+    file = server.workspace.root / "study.toml"
+    file.write_text(f"invited_only = true\n{file.read_text()}")
+    assert cli.main(["load", str(file)]) == 0
     capsys.readouterr()
     assert cli.main(["link", "--url", server.url]) == 0
     address = capsys.readouterr().out.strip()
