@@ -24,17 +24,21 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     false,
+    true,
 )  # fmt: skip
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
 STUDY_STATES = ("open", "paused", "closed")
 MODES = ("fixed", "staircase", "unlimited")
-# `working` until the last answer is saved. `returned` and `timed-out` free their place; `withdrawn` data is erased.
+# `working` until the last answer is saved. `returned` and `timed-out` free their place; `rejected` keeps a person's
+# answers out of the results; `withdrawn` data is erased.
 # `Participant.simulated` is independent of the state: simulated participants finish, too.
-PARTICIPANT_STATES = ("working", "finished", "returned", "timed-out", "screened-out", "no-consent", "withdrawn")
-FREED = ("returned", "timed-out")  # until they come back
-GAVE_BACK = (*FREED, "screened-out")  # their images are not counted as shown (`Stimulus.shown`)
+PARTICIPANT_STATES = (
+    "working", "finished", "returned", "timed-out", "rejected", "screened-out", "no-consent", "withdrawn",
+)  # fmt: skip
+FREED = ("returned", "timed-out")  # until they come back, unless they had finished
+GAVE_BACK = (*FREED, "rejected", "screened-out")  # their images are not counted as shown (`Stimulus.shown`)
 TRIAL_KINDS = ("scored", "spare", "catch")
 
 
@@ -174,6 +178,9 @@ class Participant(Base):
     away: Mapped[bool] = mapped_column(
         default=False, server_default=false()
     )  # inactive: see `allocation.give_back_left`
+    counted: Mapped[bool] = mapped_column(
+        default=True, server_default=true()
+    )  # on finishing: not `excluded` in the view
     stage: Mapped[str] = mapped_column(String(16), default="questions")  # questions, device, trials, comment, end
     language: Mapped[str] = mapped_column(String(8))
     consent_version: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of the text consented to
@@ -220,6 +227,7 @@ class Trial(Base):
     stimulus_id: Mapped[int] = mapped_column(ForeignKey("stimulus.id"), index=True)
     nonce: Mapped[str] = mapped_column(String(24), unique=True)  # the image's name in its URL
     exposure_ms_planned: Mapped[float | None]  # none: until answered (unlimited), or not yet decided (staircase)
+    fetched_at: Mapped[datetime | None]  # when the image was first sent
     begun: Mapped[int] = mapped_column(default=0)  # how often a page announced the start of this trial
     answer: Mapped[str | None] = mapped_column(String(9))  # real | generated
     exposure_ms_actual: Mapped[float | None]

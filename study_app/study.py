@@ -39,6 +39,7 @@ class Trials:
     real_share: float = 0.5
     catch: int = 0  # attention trials with an unmistakable image
     catch_wrong: int = 0  # participants with more of them wrong are excluded: fixed before the study starts
+    implausible: int | None = None  # participants with more implausible trials are excluded; none: no such rule
     spare: int = 0  # at most this many trials with a wrong exposure are replaced at the end
     block: int = 0  # a pause after every so many trials; 0: none
 

@@ -180,8 +180,11 @@ def _trials(table: _Table, mode: str) -> Trials:
         "real_share", default.real_share, "a number above 0 and below 1 that leaves both classes at least one trial",
         lambda v: isinstance(v, float) and 0 < v < 1 and 1 <= round(v * count) <= count - 1,
     )  # fmt: skip
+    implausible = table.get(
+        "implausible", None, "a whole number from 0 to 1000", lambda v: _whole(v) and 0 <= v <= 1000
+    )
     trials = Trials(
-        count, float(share), table.whole("catch", 0, 0, 20), table.whole("catch_wrong", 0, 0, 20),
+        count, float(share), table.whole("catch", 0, 0, 20), table.whole("catch_wrong", 0, 0, 20), implausible,
         table.whole("spare", 0, 0, 20), table.whole("block", default.block, 0, 1000),
     )  # fmt: skip
     table.done()

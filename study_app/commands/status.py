@@ -64,7 +64,7 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
     header = ("set", "started", "finished", "active", "dropped out", "F1 [quartiles] (chance)", "accuracy")
     lines += _table([header, *(_row(one) for one in study.sets)])
     if any(one.timing.trials for one in study.sets):
-        timing = ("set", "answers", "exposure error", "exposure wrong", "dropped frames", "focus lost")
+        timing = ("set", "answers", "exposure error", "exposure wrong", "dropped frames", "focus lost", "implausible")
         lines += ["", *_table([timing, *(_timing(one) for one in study.sets)])]
     for truth, words in (("generated", "most convincing"), ("real", "most doubted")):
         worst = [image for image in images if image.truth == truth][:MOST]
@@ -75,7 +75,9 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
         "said no": study.no_consent,
         "screened out": sum(one.screened_out for one in study.sets),
         "withdrawn": sum(one.withdrawn for one in study.sets),
-        "excluded by attention trials": sum(one.excluded for one in study.sets),
+        "rejected": sum(one.rejected for one in study.sets),
+        "excluded by attention trials": sum(one.excluded_for.get("attention", 0) for one in study.sets),
+        "excluded for implausible trials": sum(one.excluded_for.get("implausible", 0) for one in study.sets),
     }
     said = ", ".join(f"{count} {words}" for words, count in extra.items() if count)
     return "\n".join([*lines, f"  {said}"] if said else lines)
@@ -112,5 +114,7 @@ def _timing(one: SetStatus) -> tuple[str, ...]:
     error = "-"
     if time.mean_error_ms is not None:
         error = f"{time.mean_error_ms:+.1f} ± {time.sd_error_ms:.1f} ms"
-    shares = (f"{share:.1%}" if time.trials else "-" for share in (time.wrong, time.dropped, time.unfocused))
+    shares = (
+        f"{share:.1%}" if time.trials else "-" for share in (time.wrong, time.dropped, time.unfocused, time.implausible)
+    )
     return one.name, str(time.trials), error, *shares

@@ -34,13 +34,15 @@ RESPONSES = tuple(
         ("answered_at", "datetime", "UTC", "server", "When the answer was stored."),
         ("flags", "string", "", "server",
          "Quality flags of the trial, separated by spaces: frame-off, exposure-wrong, dropped-frames, "
-         "focus-lost, implausible-time, shown-again. Empty for none."),
+         "focus-lost, implausible-time, shown-again, not-fetched, not-begun, too-fast. Empty for none."),
         ("simulated", "boolean", "", "server", "1 for an answer of a simulated participant, never of a person."),
         ("study", "string", "", "study", "Short name of the study."),
         ("mode", "string", "", "study", "How exposures are chosen: fixed (drawn beforehand), staircase, unlimited."),
         ("state", "string", "", "server", "State of the participant: working, finished, returned, timed-out, ..."),
         ("kind", "string", "", "server", "scored, or spare: a trial that replaces one with a wrong exposure."),
         ("replaced", "boolean", "", "server", "1 if a spare trial was answered instead of this one."),
+        ("implausible", "boolean", "", "server",
+         "1 if the trial contradicts what the server saw (flags not-fetched, not-begun, too-fast)."),
     )
 )  # fmt: skip
 
@@ -54,7 +56,7 @@ PARTICIPANTS = tuple(
         ("set", "string", "", "study", "Name of the participant's stimulus set."),
         ("set_sha256", "string", "", "stimulus set", "SHA-256 of that stimulus set's manifest."),
         ("state", "string", "", "server",
-         "working, finished, returned, timed-out, screened-out, no-consent or withdrawn (no data left)."),
+         "working, finished, returned, timed-out, rejected, screened-out, no-consent or withdrawn (no data left)."),
         ("simulated", "boolean", "", "server", "1 for a simulated participant, never for a person."),
         ("language", "string", "", "browser", "Language in which the study was read."),
         ("consent_version", "string", "", "server", "SHA-256 of the consent text that the participant agreed to."),
@@ -65,8 +67,12 @@ PARTICIPANTS = tuple(
         ("answered", "integer", "", "server", "Trials answered, attention trials not counted."),
         ("catch_trials", "integer", "", "server", "Attention trials answered."),
         ("catch_correct", "integer", "", "server", "Attention trials answered correctly."),
-        ("excluded", "boolean", "", "server",
-         "1 if more attention trials were wrong than the study file allows (`trials.catch_wrong`)."),
+        ("implausible", "integer", "", "server", "Answered trials that are implausible, attention trials included."),
+        ("excluded_for", "string", "", "server",
+         "Why the answers are not scored: rejected, returned (after finishing), attention (more attention trials wrong "
+         "than `trials.catch_wrong`), implausible (more implausible trials than `trials.implausible`, or more than "
+         "half of the images never fetched). Empty: they are scored."),
+        ("excluded", "boolean", "", "server", "1 if there is such a reason."),
         ("questionnaire", "json", "", "participant", "Answers by question key; skipped questions are absent."),
         ("device", "json", "", "browser", "Measured before the trials: frame period (ms), window (CSS pixels), touch."),
         ("comment", "string", "", "participant", "The participant's comment."),

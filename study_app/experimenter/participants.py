@@ -14,7 +14,7 @@ from glimpse import observers
 from study_app import models
 from study_app.database import app_database
 from study_app.experimenter.admin import blueprint, is_simulated, render_page, study_of
-from study_app.participant import withdrawal
+from study_app.participant import allocation, withdrawal
 
 PAGE = 100  # participants a page
 
@@ -77,15 +77,13 @@ def participant(public_id: str) -> Any:
             "chance": float(observers.f1_chance(counts)[0]), "d'": float(observers.d_prime(counts)[0]),
             "criterion": float(observers.criterion(counts)[0]),
         }  # fmt: skip
-        return render_page(
-            session,
-            "participant.html",
-            person.study,
-            simulated=person.simulated,
-            person=person,
-            trials=rows,
-            scores=scores,
+        why = session.scalar(
+            text("SELECT excluded_for FROM participants WHERE participant = :code"), {"code": public_id}
         )
+        return render_page(
+            session, "participant.html", person.study, simulated=person.simulated, person=person, trials=rows,
+            scores=scores, excluded_for=why,
+        )  # fmt: skip
 
 
 @blueprint.get("/participant/<public_id>/data.json")
@@ -98,6 +96,21 @@ def participant_data(public_id: str) -> Any:
         content, mimetype="application/json",
         headers={"Content-Disposition": f"attachment; filename={public_id}.json"},
     )  # fmt: skip
+
+
+@blueprint.post("/participant/<public_id>/reject")
+def reject(public_id: str) -> Any:
+    """Keep a participant's answers out of the results without erasing them, or (`undo`) count them again."""
+    with app_database().write() as session:
+        person = _participant(session, public_id)
+        if "undo" in request.form and person.state == "rejected":
+            person.state = "finished" if person.finished_at else "working"
+            allocation.count_shown(session, person, 1)
+        elif "undo" not in request.form and person.state not in ("rejected", "no-consent", "withdrawn"):
+            if person.state not in models.GAVE_BACK:
+                allocation.give_back(session, person)
+            person.state = "rejected"
+    return redirect(url_for("admin.participant", public_id=public_id), 303)
 
 
 @blueprint.post("/participant/<public_id>/erase")

@@ -51,18 +51,22 @@ def recruiting(slug: str) -> Any:
 
 
 def free_places(session: Session, study: models.Study, states: dict[str, str]) -> int:
-    """Give the places of these people (platform ID: returned or timed-out) to others; returns how many were freed.
+    """Give the places of these people (platform ID: state) to others; returns how many were freed.
 
-    Participants who finished or withdrew are not changed.
+    Their answers are kept, but those of people who had finished are not scored any more (view `participants`). Nothing
+    changes for people who withdrew, were screened out, or whose place is free already.
     """
     freed = 0
     external, person = models.ExternalIdentity, models.Participant
-    working = (
-        select(person, external.person).join(external).where(person.study_id == study.id, person.state == "working")
+    placed = (
+        select(person, external.person)
+        .join(external)
+        .where(person.study_id == study.id, person.state.in_(("working", "finished")))
     )
-    for found, who in session.execute(working).all():
-        if who in states:
-            found.state = states[who]
+    for found, who in session.execute(placed).all():
+        state = states.get(who)
+        if state is not None and not (state == "screened-out" and found.state == "finished"):
+            found.state = state
             allocation.give_back(session, found)
             freed += 1
     return freed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -39,6 +40,7 @@ class Timing:
     wrong: float = 0.0  # share of trials with an exposure off by more than two frames, or a hidden page
     dropped: float = 0.0  # share of trials with a dropped frame
     unfocused: float = 0.0  # share of trials during which the page lost the focus
+    implausible: float = 0.0  # share of trials that contradict what the server saw
 
 
 @dataclass(frozen=True)
@@ -52,7 +54,9 @@ class SetStatus:
     dropped_out: int  # working but inactive, returned, or timed out
     screened_out: int
     withdrawn: int
-    excluded: int  # finished, but excluded by the attention rule
+    rejected: int
+    excluded: int  # finished, but excluded by a rule of the study
+    excluded_for: dict[str, int]  # the same by the rule: attention, implausible
     f1: list[float] = field(default_factory=list)  # of each finished participant not excluded
     chance: list[float] = field(
         default_factory=list
@@ -165,7 +169,9 @@ def _set_status(
         finished=states.get("finished", 0), active=states.get("active", 0),
         dropped_out=sum(states.get(state, 0) for state in ("gone", "returned", "timed-out")),
         screened_out=states.get("screened-out", 0), withdrawn=states.get("withdrawn", 0),
-        excluded=len(people) - len(kept), f1=f1[defined].tolist(), chance=chance[defined].tolist(),
+        rejected=states.get("rejected", 0), excluded=len(people) - len(kept),
+        excluded_for=dict(Counter(tally.excluded[code] for code in people if code in tally.excluded)),
+        f1=f1[defined].tolist(), chance=chance[defined].tolist(),
         accuracy=mean_accuracy(observers.accuracy(counts)), timing=timing([tally.people[code] for code in people]),
     )  # fmt: skip
 
@@ -197,6 +203,7 @@ def timing(people: Sequence[Sums]) -> Timing:
     return Timing(
         trials, mean, sd, wrong=sum(one.wrong_exposures for one in people) / trials,
         dropped=sum(one.dropped for one in people) / trials, unfocused=sum(one.unfocused for one in people) / trials,
+        implausible=sum(one.implausible for one in people) / trials,
     )  # fmt: skip
 
 

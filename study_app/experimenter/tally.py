@@ -35,6 +35,7 @@ class Sums:
     wrong_exposures: int
     dropped: int
     unfocused: int
+    implausible: int = 0
 
 
 SUMS = text("""
@@ -50,10 +51,13 @@ SELECT participant,
          AS squared_error_ms2,
        COUNT(CASE WHEN flags LIKE '%exposure-wrong%' THEN 1 END) AS wrong_exposures,
        COUNT(CASE WHEN dropped_frames > 0 THEN 1 END) AS dropped,
-       COUNT(CASE WHEN focus_lost = 1 THEN 1 END) AS unfocused
+       COUNT(CASE WHEN focus_lost = 1 THEN 1 END) AS unfocused,
+       COUNT(CASE WHEN implausible = 1 THEN 1 END) AS implausible
 FROM responses WHERE participant IN :people GROUP BY participant
 """).bindparams(PEOPLE)
-EXCLUDED = text("SELECT participant FROM participants WHERE excluded = 1 AND participant IN :people").bindparams(PEOPLE)
+EXCLUDED = text(
+    "SELECT participant, excluded_for FROM participants WHERE excluded = 1 AND participant IN :people"
+).bindparams(PEOPLE)
 IMAGES = text("""
 SELECT set_sha256, stimulus, COUNT(*), COUNT(CASE WHEN answer = 'generated' THEN 1 END)
 FROM responses WHERE replaced = 0 AND participant IN :people GROUP BY set_sha256, stimulus
@@ -66,7 +70,7 @@ class Tally:
     def __init__(self, study_id: int, simulated: bool) -> None:
         self.study_id, self.simulated = study_id, simulated
         self.people: dict[str, Sums] = {}  # by the participant's public ID
-        self.excluded: set[str] = set()  # of the people: by the attention rule of the study version they agreed to
+        self.excluded: dict[str, str] = {}  # of the people: those not scored, and why (view `participants`)
         self.sets: dict[str, int | None] = {}  # the set of each of the people
         self.images: dict[ImageKey, list[int]] = {}  # answers of people not excluded: [all, 'generated']
         self._lock = threading.Lock()
@@ -79,11 +83,11 @@ class Tally:
         finished: dict[str, int | None] = dict(session.execute(query.order_by(person.id)).all())
         with self._lock:
             if not self.people.keys() <= finished.keys():  # a finished participant withdrew
-                self.people, self.excluded, self.images = {}, set(), {}
+                self.people, self.excluded, self.images = {}, {}, {}
             for people in chunks([code for code in finished if code not in self.people]):
                 for code, *sums in session.execute(SUMS, {"people": people}):
                     self.people[code] = Sums(*sums)
-                self.excluded |= set(session.execute(EXCLUDED, {"people": people}).scalars())
+                self.excluded |= dict(session.execute(EXCLUDED, {"people": people}).all())
                 kept = [code for code in people if code not in self.excluded]
                 for sha256, stimulus, answers, said_generated in session.execute(IMAGES, {"people": kept}):
                     counted = self.images.setdefault((sha256, stimulus), [0, 0])

@@ -54,6 +54,7 @@ def new_token() -> str:
 def taken(session: Session, version: models.StudyVersion, at: datetime, *, simulated: bool) -> list[int]:
     """The number of finished and recently active participants of each set of the study.
 
+    Those who finished count if their answers do: people whom the study's rules exclude leave their place to others.
     Those who have answered nothing keep their place for IDLE_MINUTES only. Simulated participants are counted among
     themselves only, in any state.
     """
@@ -67,7 +68,7 @@ def taken(session: Session, version: models.StudyVersion, at: datetime, *, simul
         active = and_(
             person.state == "working", person.last_seen_at >= recently, or_(person.last_seen_at >= just, began)
         )
-        query = query.where(or_(person.state == "finished", active))
+        query = query.where(or_(and_(person.state == "finished", person.counted), active))
     counts: dict[int | None, int] = dict(session.execute(query.group_by(person.set_id)).all())
     return [counts.get(entry.set_id, 0) for entry in version.sets]
 
@@ -219,7 +220,7 @@ def give_back_left(session: Session, person: models.Participant) -> None:
 
 def count_again(session: Session, person: models.Participant) -> None:
     """Count the images of a participant again who comes back after inactivity or after giving up their place."""
-    if person.state in models.FREED:
+    if person.state in models.FREED and person.finished_at is None:
         person.state = "working"
         count_shown(session, person, 1)
     elif person.away:

@@ -44,8 +44,12 @@ def way_back(outcome: str, completion: Completion) -> str:
     return completion.url.replace("{code}", quote(code, safe=""))
 
 
-# States in Prolific's export (column Status) and MTurk's (AssignmentStatus) that free a place.
+# States in Prolific's export (column Status) and MTurk's (AssignmentStatus) that free a place, and what they are here.
 FREED = {
+    "REJECTED": "rejected",
+    "SCREENED OUT": "screened-out",
+    "SCREENED-OUT": "screened-out",
+    "SCREENED_OUT": "screened-out",
     "RETURNED": "returned",
     "TIMED-OUT": "timed-out",
     "TIMED_OUT": "timed-out",
@@ -64,10 +68,10 @@ def text_of(data: bytes) -> str:
 
 
 def freed_places(text: str) -> dict[str, str]:
-    """The people who gave up: ID to `returned` or `timed-out`, from a platform's CSV export or a pasted list of IDs.
+    """The people who gave up or were turned down: ID to state, from a platform's CSV export or a pasted list of IDs.
 
-    A list has one ID per line; all count as returned. In an export (comma, semicolon or tab) those who finished are
-    skipped. Raises SurveyError for any other text.
+    A list has one ID per line; all count as returned. In an export (comma, semicolon or tab) all others are skipped.
+    Raises SurveyError for any other text.
     """
     lines = [line.strip() for line in text.replace("\0", "").lstrip("\ufeff").splitlines() if line.strip()]
     if max(map(len, lines), default=0) > LONGEST_LINE:

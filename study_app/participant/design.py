@@ -110,3 +110,33 @@ def trial_flags(answered: Answered, *, planned_ms: float | None, begun: int) -> 
     if begun > 1:
         flags.add("shown-again")
     return flags
+
+
+CLOCK_MS = 100  # by which the server's and the browser's measure of a trial may differ
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A trial as the server saw it, whatever the page says of it."""
+
+    fetched: bool  # its image was sent
+    begun: int  # how often a page announced its start
+    elapsed_ms: float | None  # from the answer before it, or its image's first sending if later; None: unknown
+
+
+def implausible_flags(
+    observed: Observed, answered: Answered, *, planned_ms: float | None, fixation_ms: float
+) -> set[str]:
+    """Flags of a trial that contradicts what the server saw: `not-fetched`, `not-begun`, `too-fast`.
+
+    `too-fast`: the answer came sooner than the fixation and the exposure, or the response time that it states, allow.
+    """
+    flags = set()
+    if not observed.fetched:
+        flags.add("not-fetched")
+    if not observed.begun:
+        flags.add("not-begun")
+    needed_ms = fixation_ms + max(planned_ms or 0, answered.response_time_ms) - CLOCK_MS
+    if observed.elapsed_ms is not None and 0 <= observed.elapsed_ms < needed_ms:  # below 0: the clock was set back
+        flags.add("too-fast")
+    return flags

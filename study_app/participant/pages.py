@@ -21,7 +21,7 @@ from study_app.participant import allocation, crowd
 from study_app.study import StudyFile, say
 
 blueprint = Blueprint("pages", __name__)
-CLOSED = ("withdrawn", "no-consent", "screened-out")
+CLOSED = ("withdrawn", "no-consent", "screened-out", "rejected")
 
 
 def sorry(error: Any) -> Any:
@@ -70,10 +70,10 @@ def participant(token: str) -> Any:
         return _change_language(token)
     with app_database().read() as session:
         person, file = find(session, token)
+        if person.finished_at is not None:
+            return _debrief(session, person, file)
         if person.state in CLOSED:
             return closed(person, file)
-        if person.state == "finished":
-            return _debrief(session, person, file)
         counts = select(func.count(), func.count(models.Trial.answer)).where(models.Trial.participant_id == person.id)
         total, answered = session.execute(counts).one()
         setup = {
@@ -158,7 +158,7 @@ def comment(token: str) -> Any:
     with app_database().write() as session:
         person, file = find(session, token, write=True)
         given = request.form.get("comment", "").replace("\0", "").strip()[:5000]
-        if file.comment and given and person.state == "finished":
+        if file.comment and given and person.finished_at is not None:
             person.comment = given
     return redirect(url_for("pages.participant", token=token), 303)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Response, abort, jsonify, request, url_for
-from sqlalchemy import select
+from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
 from study_app import models, security
@@ -82,7 +82,12 @@ def image(token: str, nonce: str) -> Any:
         wanted = next((trial for trial in servable if trial.nonce == nonce), None)
         if wanted is None:
             abort(404)
-        return _png(session, wanted.stimulus_id)
+        png, seen = _png(session, wanted.stimulus_id), wanted.fetched_at is not None
+    if not seen:
+        with app_database().write(durable=False) as session:
+            first = update(models.Trial).where(models.Trial.nonce == nonce, models.Trial.fetched_at.is_(None))
+            session.execute(first.values(fetched_at=models.now()))
+    return png
 
 
 def _png(session: Session, stimulus_id: int) -> Response:
@@ -110,6 +115,9 @@ def begin(token: str) -> Any:
             trial.details = {**(trial.details or {}), "view": view}
             if trial.answer is not None:
                 _flag(trial, "shown-again")
+        elif trial.begun == 0:  # the announcement came after the answer
+            trial.begun = 1
+            trial.flags = " ".join(flag for flag in trial.flags.split() if flag != "not-begun")
         current = _current(trials)
         status = 200 if current is not None and current == position - 1 else 409
         return jsonify(next=_describe(token, trials, file)), status
@@ -131,15 +139,34 @@ def answer(token: str) -> Any:
             return jsonify(next=_describe(token, trials, file)), status
         if current is None or answered.trial != current + 1:
             return jsonify(error="out of order", next=_describe(token, trials, file)), 409
-        _store(trials[current], answered)
+        _store(trials[current], answered, _elapsed_ms(person, trials[: current + 1]), file.fixation_ms)
         if file.mode == "staircase" and current + 1 < len(trials):
             trials[current + 1].exposure_ms_planned = _next_exposure(session, person, trials[current + 1], file)
         if current + 1 == len(trials):
             trials += allocation.draw_spares(session, person, trials, file)
         if current + 1 == len(trials):
             person.state, person.stage, person.finished_at = "finished", "end", models.now()
+            person.counted = not _is_excluded(session, person)
         described = _describe(token, trials, file)
     return jsonify(next=described)
+
+
+def _elapsed_ms(person: models.Participant, trials: list[models.Trial]) -> float | None:
+    """The time in which the last of `trials` was given: since the answer before it, or since its image was first sent.
+
+    None for simulated participants, who need not wait.
+    """
+    if person.simulated:
+        return None
+    before = trials[-2].answered_at if len(trials) > 1 else person.entered_at
+    began = max(moment for moment in (before, trials[-1].fetched_at) if moment is not None)
+    return (models.now() - began).total_seconds() * 1000
+
+
+def _is_excluded(session: Session, person: models.Participant) -> bool:
+    session.flush()
+    query = text("SELECT excluded FROM participants WHERE participant = :code")
+    return bool(session.scalar(query, {"code": person.public_id}))
 
 
 def _next_exposure(session: Session, person: models.Participant, trial: models.Trial, file: StudyFile) -> float:
@@ -165,7 +192,7 @@ def _body() -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _store(trial: models.Trial, answered: Answered) -> None:
+def _store(trial: models.Trial, answered: Answered, elapsed_ms: float | None, fixation_ms: float) -> None:
     trial.answer = answered.answer
     trial.exposure_ms_actual = answered.exposure_ms
     trial.response_time_ms = answered.response_time_ms
@@ -176,7 +203,10 @@ def _store(trial: models.Trial, answered: Answered) -> None:
         "view": answered.view or (trial.details or {}).get("view", ""), "by": answered.by,
         "early_presses": answered.early_presses, "frame_ms": round(answered.frame_ms, 3),
     }  # fmt: skip
-    for flag in design.trial_flags(answered, planned_ms=trial.exposure_ms_planned, begun=trial.begun):
+    planned_ms = trial.exposure_ms_planned
+    observed = design.Observed(trial.fetched_at is not None, trial.begun, elapsed_ms)
+    flags = design.trial_flags(answered, planned_ms=planned_ms, begun=trial.begun)
+    for flag in flags | design.implausible_flags(observed, answered, planned_ms=planned_ms, fixation_ms=fixation_ms):
         _flag(trial, flag)
 
 

@@ -104,7 +104,7 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
     image IDs (stimulus sets may be published), and trial kinds (attention trials are all `generated`).
     """
     external = person.external
-    over = person.state in ("finished", "screened-out")
+    over = person.finished_at is not None or person.state == "screened-out"
     rows = select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
     trials = session.scalars(rows if over else rows.where(models.Trial.answer.is_not(None)))
     moments = ("entered_at", "last_seen_at", "practised_at", "finished_at")
@@ -129,6 +129,7 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
         "trials": [
             {
                 "position": trial.position, "replaces": trial.replaces, "begun": trial.begun,
+                "fetched_at": models.iso(trial.fetched_at) if trial.fetched_at else None,
                 **({"kind": trial.kind, "image": trial.stimulus.public_id} if over else {}),
                 "answer": trial.answer,
                 "exposure_ms_planned": trial.exposure_ms_planned, "exposure_ms_actual": trial.exposure_ms_actual,

@@ -14,6 +14,7 @@ MOMENT = sa.String(24)
 
 # One row per answered trial, attention trials (kind 'catch') left out: `participants` counts them. Booleans are 0 and 1
 # in every database. `replaced`: a spare trial was answered instead of this one, whose exposure went wrong.
+# `implausible`: the trial contradicts what the server saw itself.
 RESPONSES = """
 CREATE VIEW responses AS
 SELECT p.public_id AS participant,
@@ -38,7 +39,8 @@ SELECT p.public_id AS participant,
        CASE WHEN EXISTS (
          SELECT 1 FROM trial r
          WHERE r.participant_id = t.participant_id AND r.replaces = t.position AND r.answer IS NOT NULL
-       ) THEN 1 ELSE 0 END AS replaced
+       ) THEN 1 ELSE 0 END AS replaced,
+       CASE WHEN {implausible} THEN 1 ELSE 0 END AS implausible
 FROM trial t
 JOIN participant p ON p.id = t.participant_id
 JOIN study y ON y.id = p.study_id
@@ -48,10 +50,28 @@ JOIN stimulus i ON i.id = t.stimulus_id
 WHERE t.answer IS NOT NULL AND t.kind <> 'catch'
 """
 
-# One row per participant in any state; `questionnaire` and `device` are JSON texts. `excluded`: more attention trials
-# were wrong than the study version they agreed to allows (`trials.catch_wrong`, none where it does not say).
+# One row per participant in any state; `questionnaire` and `device` are JSON texts. `excluded_for` is the reason why
+# the answers are not scored ('' if they are):
+#   rejected     by the experimenter, on the dashboard or by the platform's export
+#   returned     given back on the platform after finishing
+#   attention    more attention trials were wrong than `trials.catch_wrong` of the study version they agreed to
+#   implausible  more trials are implausible than its `trials.implausible` allows (no such rule where it says nothing),
+#                or more than half of the images that were answered had never been fetched
 PARTICIPANTS = """
 CREATE VIEW participants AS
+SELECT q.participant, q.study, q.study_sha256, q.mode, q."set", q.set_sha256, q.state, q.simulated, q.language,
+       q.consent_version, q.entered_at, q.last_seen_at, q.finished_at, q.trials, q.answered, q.catch_trials,
+       q.catch_correct, q.implausible, q.excluded_for, CASE WHEN q.excluded_for <> '' THEN 1 ELSE 0 END AS excluded,
+       q.questionnaire, q.device, q.comment
+FROM (
+SELECT c.*,
+       CASE WHEN c.state = 'rejected' THEN 'rejected'
+            WHEN c.state IN ('returned', 'timed-out') AND c.finished_at IS NOT NULL THEN 'returned'
+            WHEN c.catch_trials - c.catch_correct > c.catch_allowed THEN 'attention'
+            WHEN c.implausible > c.implausible_allowed OR 2 * c.not_fetched > c.answered + c.catch_trials
+            THEN 'implausible'
+            ELSE '' END AS excluded_for
+FROM (
 SELECT p.public_id AS participant,
        y.slug AS study,
        v.sha256 AS study_sha256,
@@ -72,9 +92,12 @@ SELECT p.public_id AS participant,
          WHERE t.participant_id = p.id AND t.kind = 'catch' AND t.answer IS NOT NULL) AS catch_trials,
        (SELECT COUNT(*) FROM trial t JOIN stimulus i ON i.id = t.stimulus_id
          WHERE t.participant_id = p.id AND t.kind = 'catch' AND t.answer = i.truth) AS catch_correct,
-       CASE WHEN (SELECT COUNT(*) FROM trial t JOIN stimulus i ON i.id = t.stimulus_id
-         WHERE t.participant_id = p.id AND t.kind = 'catch' AND t.answer <> i.truth) > COALESCE({allowed}, 0)
-         THEN 1 ELSE 0 END AS excluded,
+       COALESCE({catch_wrong}, 0) AS catch_allowed,
+       (SELECT COUNT(*) FROM trial t
+         WHERE t.participant_id = p.id AND t.answer IS NOT NULL AND ({is_implausible})) AS implausible,
+       {implausible} AS implausible_allowed,
+       (SELECT COUNT(*) FROM trial t
+         WHERE t.participant_id = p.id AND t.answer IS NOT NULL AND t.flags LIKE '%not-fetched%') AS not_fetched,
        CAST(p.questionnaire AS TEXT) AS questionnaire,
        CAST(p.device AS TEXT) AS device,
        p.comment AS comment
@@ -82,10 +105,12 @@ FROM participant p
 JOIN study y ON y.id = p.study_id
 JOIN study_version v ON v.id = p.version_id
 LEFT JOIN stimulus_set s ON s.id = p.set_id
+) c ) q
 """
+IMPLAUSIBLE = "t.flags LIKE '%not-fetched%' OR t.flags LIKE '%not-begun%' OR t.flags LIKE '%too-fast%'"
 ALLOWED = {
-    "sqlite": "json_extract(v.definition, '$.trials.catch_wrong')",
-    "postgresql": "CAST(v.definition -> 'trials' ->> 'catch_wrong' AS INTEGER)",
+    "sqlite": "json_extract(v.definition, '$.trials.{key}')",
+    "postgresql": "CAST(v.definition -> 'trials' ->> '{key}' AS INTEGER)",
 }
 
 
@@ -170,6 +195,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(12), nullable=False),
         sa.Column("simulated", sa.Boolean(), nullable=False),
         sa.Column("away", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("counted", sa.Boolean(), nullable=False, server_default=sa.true()),
         sa.Column("stage", sa.String(16), nullable=False),
         sa.Column("language", sa.String(8), nullable=False),
         sa.Column("consent_version", sa.String(64), nullable=True),
@@ -185,7 +211,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["set_id"], ["stimulus_set.id"], name="fk_participant_set_id"),
         sa.PrimaryKeyConstraint("id", name="pk_participant"),
         sa.CheckConstraint(
-            "state IN ('working', 'finished', 'returned', 'timed-out', 'screened-out', 'no-consent', 'withdrawn')",
+            "state IN ('working', 'finished', 'returned', 'timed-out', 'rejected', 'screened-out', 'no-consent', "
+            "'withdrawn')",
             name="ck_participant_state",
         ),
         sa.UniqueConstraint("public_id", name="uq_participant_public_id"),
@@ -217,6 +244,7 @@ def upgrade() -> None:
         sa.Column("stimulus_id", sa.Integer(), nullable=False),
         sa.Column("nonce", sa.String(24), nullable=False),
         sa.Column("exposure_ms_planned", sa.Float(), nullable=True),
+        sa.Column("fetched_at", MOMENT, nullable=True),
         sa.Column("begun", sa.Integer(), nullable=False),
         sa.Column("answer", sa.String(9), nullable=True),
         sa.Column("exposure_ms_actual", sa.Float(), nullable=True),
@@ -234,8 +262,10 @@ def upgrade() -> None:
         sa.UniqueConstraint("participant_id", "position", name="uq_trial_participant_id_position"),
     )
     op.create_index("ix_trial_stimulus_id", "trial", ["stimulus_id"])
-    op.execute(RESPONSES)
-    op.execute(PARTICIPANTS.format(allowed=ALLOWED[op.get_bind().dialect.name]))
+    allowed = ALLOWED[op.get_bind().dialect.name]
+    rules = {key: allowed.format(key=key) for key in ("catch_wrong", "implausible")}
+    op.execute(RESPONSES.format(implausible=IMPLAUSIBLE))
+    op.execute(PARTICIPANTS.format(**rules, is_implausible=IMPLAUSIBLE))
 
 
 def downgrade() -> None:

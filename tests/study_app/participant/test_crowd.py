@@ -43,6 +43,8 @@ def test_an_export_or_a_list_says_who_gave_up() -> None:
     prolific = '\ufeffSubmission id,Participant id,Status\n1,aa,APPROVED\n2,bb,RETURNED\n3,"cc",TIMED-OUT\n4,dd,\n'
     assert crowd.freed_places(prolific) == {"bb": "returned", "cc": "timed-out"}
     assert crowd.freed_places("WorkerId,AssignmentStatus\nW1,Submitted\nW2,Abandoned\n") == {"W2": "timed-out"}
+    states = "Participant id,Status\naa,REJECTED\nbb,SCREENED OUT\ncc,Approved\n"
+    assert crowd.freed_places(states) == {"aa": "rejected", "bb": "screened-out"}
     assert crowd.freed_places("aa\n bb \n\n") == {"aa": "returned", "bb": "returned"}
     assert crowd.freed_places("") == {}
 
@@ -130,7 +132,7 @@ def test_a_person_enters_once_and_their_id_stays_apart_from_the_answers(
 
 
 def test_an_id_is_no_password(client: FlaskClient, app: Flask, study: str) -> None:
-    """Whoever knows somebody's platform ID sees what a stranger sees, and reaches neither their page nor their data."""
+    """Somebody who knows another person's platform ID sees what a stranger sees, not their page or data."""
     victim = "PROLIFIC_PID=5f0victim"
     home = client.post(f"/study/{study}/enter?{victim}", data={"consent": "yes"}).headers["Location"]
     with app.extensions["glimpse"].read() as session:

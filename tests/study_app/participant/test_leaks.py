@@ -279,7 +279,7 @@ def computed_order(client: FlaskClient, slug: str) -> tuple[str, list[set[str]]]
 
 
 @pytest.mark.parametrize("shared", [True, False])
-def test_whoever_computes_the_exposures_seed_knows_no_truth(
+def test_the_exposures_seed_tells_no_truth(
     survey: tuple[Flask, str], monkeypatch: pytest.MonkeyPatch, shared: bool
 ) -> None:
     """The attack works where images and exposures share a seed (`shared`), and finds nothing in two streams."""

@@ -191,7 +191,8 @@ def test_an_implausible_time_is_stored_and_flagged(
     assert client.post(f"{base}/answer", json=odd).status_code == 200
     assert stored(app)[0]["exposure_ms_actual"] == 1e12
     assert stored(app)[0]["flags"].split() == [
-        "dropped-frames", "exposure-wrong", "focus-lost", "frame-off", "implausible-time",
+        "dropped-frames", "exposure-wrong", "focus-lost", "frame-off", "implausible-time", "not-begun", "not-fetched",
+        "too-fast",
     ]  # fmt: skip
 
 

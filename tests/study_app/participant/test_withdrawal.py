@@ -186,11 +186,12 @@ def test_the_images_of_who_gave_up_are_given_back_once_and_counted_again_if_they
     for trial in range(1, 13):
         client.post(f"{other}answer", json={"trial": trial, **ANSWER})
     assert shown() == 12
-    with Database(workspace.database_url).write() as session:  # the place of somebody who has finished stays theirs
-        assert free_places(session, session.scalars(select(models.Study)).one(), {"b": "returned"}) == 0
-    assert shown() == 12
+    with Database(workspace.database_url).write() as session:  # they finished, and then gave the task back
+        assert free_places(session, session.scalars(select(models.Study)).one(), {"b": "returned"}) == 1
+    assert shown() == 0
+    client.post(f"{other}comment", data={"comment": "still here"})  # is no return to the study
     client.post(f"/withdraw/{person.withdrawal_token}")
-    assert shown() == 12
+    assert shown() == 0
 
 
 def test_what_people_who_left_did_not_see_is_given_back_once_and_counted_again_if_they_come_back(
