@@ -90,6 +90,7 @@ class Parser(argparse.ArgumentParser):
 
     def __init__(self, *args: Any, workspace: bool = True, **about: Any) -> None:
         super().__init__(*args, **{"formatter_class": Help, **about})
+        self.alone: dict[str, str] = {}  # option of two values: the word that may stand for both
         if workspace:
             self.add_argument(
                 "--workspace", metavar="DIR", default=argparse.SUPPRESS,
@@ -125,6 +126,8 @@ class Parser(argparse.ArgumentParser):
         return super().parse_args(args, namespace)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        for option, word in self.alone.items():
+            args = _twice(option, word, sys.argv[1:] if args is None else args)
         found, unknown = super().parse_known_args(args, namespace)
         if unknown and self._subparsers is None:
             word = unknown[0].partition("=")[0]
@@ -141,6 +144,17 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         stop = "" if message.endswith(("?", ".")) else "."
         self.exit(2, f"error: {message}{stop} See `{self.prog} --help`.\n")
+
+
+def _twice(option: str, word: str, args: Sequence[str]) -> list[str]:
+    """The arguments with the word repeated where it follows the option, for argparse, which counts the values.
+
+    >>> _twice("--window", "auto", ["--window", "auto", "SRC"])
+    ['--window', 'auto', 'auto', 'SRC']
+    """
+    written = [part for arg in args for part in ([option, word] if arg == f"{option}={word}" else [arg])]
+    behind = [False, *(arg == option for arg in written[:-1])]
+    return [part for arg, after in zip(written, behind, strict=True) for part in [arg] * (1 + (after and arg == word))]
 
 
 class _Version(argparse.Action):

@@ -17,6 +17,7 @@ def add_command(kinds: Commands) -> None:
     )  # fmt: skip
     phantom.add_argument("--scale", choices=("demo", "paper"), default="demo", help="how many and how large")
     phantom.add_seed("the drawing")
+    phantom.add_argument("--overwrite", action="store_true", help="replace image sets of the same names")
     phantom.add_json()
     phantom.set_defaults(run=_run)
 
@@ -24,4 +25,4 @@ def add_command(kinds: Commands) -> None:
 def _run(args: argparse.Namespace, workspace: Workspace) -> None:
     from glimpse.phantom.drawing import prepare_phantom
 
-    tell(prepare_phantom(workspace, args.scale, args.seed), args, workspace)
+    tell(prepare_phantom(workspace, args.scale, args.seed, overwrite=args.overwrite), args, workspace)

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from glimpse import made
 from glimpse.files import GlimpseError, cores, scratch_folder
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
@@ -74,21 +73,22 @@ class Job:
 
 
 def prepare_phantom(
-    workspace: Workspace, scale: str = "demo", seed: int = 0, *, workers: int | None = None
+    workspace: Workspace, scale: str = "demo", seed: int = 0, *, workers: int | None = None, overwrite: bool = False
 ) -> list[Prepared]:
     """The image sets hands, healthy, eczema (with masks and truth), df and mel, drawn from `seed`.
 
     The same scale and seed give the same bytes on any number of `workers` (default: all processors); existing sets of
-    the same scale and seed are kept. Raises GlimpseError for an unknown scale.
+    the same scale and seed are kept. Raises GlimpseError for an unknown scale and, without `overwrite`, if a set of one
+    of these names was made from something else.
     """
     if scale not in SCALES:
         raise GlimpseError(f"There is no scale '{scale}': choose from {', '.join(SCALES)}.")
-    if there := _already_there(workspace, scale, seed):
+    if there := _already_there(workspace, scale, seed, overwrite):
         return there
     what = SCALES[scale]
     with scratch_folder(workspace.root / "phantom") as folder:
         draw_all(jobs(what, folder, seed), workers or cores())
-        return _prepare(workspace, what, folder, seed, {"phantom": _origin(scale, seed)})
+        return _prepare(workspace, what, folder, seed, {"phantom": _origin(scale, seed)}, overwrite)
 
 
 def jobs(what: Scale, folder: Path, seed: int) -> list[Job]:
@@ -189,14 +189,14 @@ def _follow_the_parent() -> None:
 
 
 def _prepare(
-    workspace: Workspace, what: Scale, folder: Path, seed: int, made_from: dict[str, object]
+    workspace: Workspace, what: Scale, folder: Path, seed: int, made_from: dict[str, object], overwrite: bool
 ) -> list[Prepared]:
     from glimpse.prepare.hands import HandsOptions, prepare_hands
     from glimpse.prepare.isic import IsicOptions, prepare_isic
     from glimpse.prepare.patches import PatchOptions, prepare_patches
 
     eczema = folder / "eczema"
-    common: dict[str, Any] = {"seed": seed, "licence": LICENCE, "made_from": made_from}
+    common: dict[str, Any] = {"seed": seed, "licence": LICENCE, "made_from": made_from, "overwrite": overwrite}
     return [
         prepare_hands(workspace, HandsOptions(source=[folder / "hands"], size=what.hands, **common)),
         *prepare_patches(
@@ -217,14 +217,14 @@ def _origin(scale: str, seed: int) -> dict[str, object]:
     return {"scale": scale, "seed": seed, "drawing": DRAWING}
 
 
-def _already_there(workspace: Workspace, scale: str, seed: int) -> list[Prepared] | None:
-    """All five sets, if they were made from this scale and seed and are undamaged."""
-    from glimpse.imageset import ImageSet
-    from glimpse.prepare.pipeline import Prepared
+def _already_there(workspace: Workspace, scale: str, seed: int, overwrite: bool) -> list[Prepared] | None:
+    """All five sets, if they were made from this scale and seed and are undamaged.
 
-    found = [
-        made.there(workspace.new("images", name), {"made_from.phantom": _origin(scale, seed)}, ImageSet.load)
-        for name in SETS
-    ]
+    Raises ImageSetError, before hours of drawing, where something else made one of them, unless `overwrite`.
+    """
+    from glimpse.prepare.pipeline import Prepared, made_before
+
+    origin = {"made_from.phantom": _origin(scale, seed)}
+    found = [made_before(workspace, name, origin, overwrite) for name in SETS]
     sets = [Prepared(images, made=False) for images in found if images is not None]
     return sets if len(sets) == len(SETS) else None

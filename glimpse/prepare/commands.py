@@ -15,6 +15,15 @@ from typing import TYPE_CHECKING, Any
 
 from glimpse.command_line import Commands, Parser, pasteable
 from glimpse.files import GlimpseError
+from glimpse.prepare.option_types import (
+    count_share_or_list,
+    level,
+    number_or_auto,
+    positive,
+    share,
+    side_or_height_and_width,
+    width_and_height,
+)
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -29,7 +38,21 @@ def add_commands(commands: Commands) -> Commands:
         parser = add(kinds)
         parser.add_seed("the split into training and test images")
         parser.add_argument("--licence", default="", metavar="TEXT", help="licence of the photos, for the manifest")
-        parser.add_argument("--skip-broken", action="store_true", help="skip and count unreadable photos")
+        parser.add_argument(
+            "--skip-broken",
+            action="store_true",
+            help="leave out files that are unreadable or do not fit, and count them",
+        )
+        parser.add_argument(
+            "--window", nargs=2, type=number_or_auto, metavar=("LOW", "HIGH|auto"),
+            help="values that become black and white, for photos of more than 8 bits; auto: the darkest and the "
+            "brightest of each (default: the full range, or a DICOM file's own window)",
+        )  # fmt: skip
+        parser.alone["--window"] = "auto"
+        parser.add_argument(
+            "--page", type=positive, metavar="N", help="page of TIFF stacks and animations (default: 1)"
+        )
+        parser.add_argument("--overwrite", action="store_true", help="replace an image set of the same name")
         parser.add_argument(
             "--threads", type=positive, metavar="N", help="photos read concurrently (default: one per processor)"
         )
@@ -114,6 +137,19 @@ def _add_patches(kinds: Commands) -> Parser:
     )
     patches.add_argument("--truth", **places, help="the same photos without lesions, where they exist")
     patches.add_argument(
+        "--mask-pattern", metavar="REGEX",
+        help="pattern in the names of lesion masks whose first group is in the photo's name too, or is all of it",
+    )  # fmt: skip
+    patches.add_argument(
+        "--mask-threshold", type=level, metavar="T",
+        help="for masks with soft edges: a pixel is inside from this level (1 to 255) or share of white (such as 0.5)",
+    )  # fmt: skip
+    patches.add_argument("--invert-masks", action="store_true", help="lesions are black in their masks")
+    patches.add_argument(
+        "--unturned-masks", action="store_true",
+        help="masks were drawn on photos as stored, before EXIF turns them (default: on upright photos)",
+    )  # fmt: skip
+    patches.add_argument(
         "--names", nargs=2, default=("healthy", "eczema"), metavar="SET",
         help="names of the two image sets (default: healthy eczema)",
     )  # fmt: skip
@@ -138,18 +174,25 @@ def _add_patches(kinds: Commands) -> Parser:
 
 def _add_isic(kinds: Commands) -> Parser:
     isic = kinds.add_parser(
-        "isic", help="dermoscopic lesions of ISIC 2018 / HAM10000",
-        description="Make an image set per label from the photos and tables of ISIC 2018 Task 3 or HAM10000, split by "
-        "lesion.",
+        "isic", help="photos with a table of diagnoses: ISIC, HAM10000, PAD-UFES-20, ...",
+        description="Make an image set per label from photos and their tables of diagnoses, split by lesion and "
+        "patient: ISIC 2016 to 2020, the ISIC Archive, HAM10000, PAD-UFES-20, or any table with image_id and dx.",
     )  # fmt: skip
     isic.add_argument(
         "source", nargs="*", type=Path, metavar="SRC", help="folders or zip files with photos and their diagnoses"
     )
     isic.add_argument(
         "--label", nargs="+", required=True, metavar="LABEL",
-        help="MEL, NV, BCC, AKIEC, BKL, DF, VASC; one image set for each",
+        help="MEL, NV, BCC, AKIEC, BKL, DF, VASC, or any other that the table has; one image set for each",
     )  # fmt: skip
-    isic.add_argument("--name", metavar="SET", help="name of the image set (default: the label in lower case)")
+    isic.add_argument(
+        "--labels-csv", type=Path, metavar="CSV",
+        help="table with the columns image_id, dx and perhaps lesion_id (default: the tables beside the photos)",
+    )  # fmt: skip
+    isic.add_argument(
+        "--name", metavar="SET",
+        help="name of the image set, with several labels its beginning (default: the label in lower case)",
+    )  # fmt: skip
     isic.add_argument("--size", type=positive, default=256, metavar="N", help="side of an image in pixels")
     isic.add_argument(
         "--test-share", dest="test", type=share, default=0.2, metavar="SHARE", help="share of test images, 0 to 1"
@@ -166,47 +209,6 @@ def _add_isic(kinds: Commands) -> Parser:
     )
     isic.set_defaults(run=_run_isic)
     return isic
-
-
-def share(text: str) -> float:
-    """A number from 0 to below 1, as an option's type."""
-    value = float(text)
-    if not 0 <= value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a share: it must be at least 0 and less than 1")
-    return value
-
-
-def positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
-    return value
-
-
-def width_and_height(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"{text} is not a size like 640x480")
-    return int(width), int(height)
-
-
-def side_or_height_and_width(text: str) -> tuple[int, int]:
-    """`256` or `480x640` (height x width), as width and height."""
-    if text.isdigit() and int(text):
-        return int(text), int(text)
-    try:
-        height, width = width_and_height(text)
-    except argparse.ArgumentTypeError:
-        raise argparse.ArgumentTypeError(f"{text} is not a size like 256 or 480x640 (height x width)") from None
-    return width, height
-
-
-def count_share_or_list(text: str) -> int | float | Path:
-    """`52`, `0.4` or a file that lists photos."""
-    try:
-        return int(text) if text.isdigit() else share(text)
-    except ValueError:
-        return Path(text)
 
 
 def _run_folder(args: argparse.Namespace, workspace: Workspace) -> None:
@@ -230,11 +232,13 @@ def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:
-    from glimpse.prepare.isic import LABELS, IsicOptions, prepare_isic
+    from glimpse.prepare.diagnoses import WORDS
+    from glimpse.prepare.isic import IsicOptions, prepare_isic
 
-    # argparse takes FOLDER in `--label DF FOLDER` for another label.
     options = IsicOptions.of(args)
-    labels = [word for word in options.label if word.upper() in LABELS or not Path(word).exists()]
+    labels = list(options.label)
+    if not options.source:  # argparse takes FOLDER in `--label DF FOLDER` for another label
+        labels = [word for word in labels if word.upper() in WORDS or not Path(word).exists()]
     places = [*options.source, *(Path(word) for word in options.label if word not in labels)]
     if not places:
         raise GlimpseError("Name the folder or zip with the photos: gan_core prepare isic SRC --label DF.")

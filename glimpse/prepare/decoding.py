@@ -7,7 +7,10 @@ import io
 import warnings
 from collections.abc import Iterator
 from functools import cache
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps
 
 from glimpse.imageset import ImageSetError
@@ -76,3 +79,23 @@ def upright(image: Image.Image) -> Image.Image:
     for key in ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"):
         image.info.pop(key, None)
     return ImageOps.exif_transpose(image)
+
+
+def orientation_of(data: bytes, name: str) -> int:
+    """The EXIF orientation of a file, 1 to 8. Raises BrokenPhotoError."""
+    with opened(data, name) as image:
+        return int(image.info.get("original_orientation") or orientation(image))
+
+
+def turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """An array (H, W, ...) as an EXIF orientation says.
+
+    >>> turned(np.array([[1, 2], [3, 4]]), 6)  # by 90 degrees clockwise
+    array([[3, 1],
+           [4, 2]])
+    """
+    upright = {
+        2: array[:, ::-1], 3: array[::-1, ::-1], 4: array[::-1], 5: array.swapaxes(0, 1), 6: np.rot90(array, -1),
+        7: np.rot90(array, 2).swapaxes(0, 1), 8: np.rot90(array),
+    }.get(orientation, array)  # fmt: skip
+    return np.ascontiguousarray(upright)

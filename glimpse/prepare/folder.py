@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from glimpse.files import cores, sha256_json
 from glimpse.imageset import ImageSetError
 from glimpse.prepare import matching, pixels, sources, split, tables
-from glimpse.prepare.pipeline import RECORDED, Findings, PhotoOptions, PhotoSet, Prepared, listed, photos_to_set
+from glimpse.prepare.findings import Findings, listed
+from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
 from glimpse.prepare.sources import BrokenPhotoError, SourceFile
 from glimpse.workspace import NAME, Workspace
 

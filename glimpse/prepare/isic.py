@@ -1,130 +1,110 @@
-"""Dermoscopic lesions of ISIC 2018 Task 3 (HAM10000; section 3.1 of the paper): one image set per diagnosis.
+"""Photos with a table of diagnoses (ISIC 2018 Task 3 and HAM10000 in section 3.1 of the paper): one set per diagnosis.
 
-Reads the official names and HAM10000's own, in folders or zips as downloaded. Tables are recognised by their columns,
-whatever their file names. One lesion can have several photos, so the split goes by lesion.
+Reads the tables of ISIC 2016 to 2020, the ISIC Archive, HAM10000 and PAD-UFES-20, in folders or zips as downloaded, and
+any table with the columns image_id and dx. Tables are recognised by their columns, whatever their file names. One
+lesion can have several photos, so the split goes by lesion, and by patient where the table has that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from glimpse.command_line import did_you_mean
 from glimpse.files import sha256_json
 from glimpse.imageset import ImageSetError
-from glimpse.prepare import matching, pixels, sources, tables
+from glimpse.prepare import matching, sources
+from glimpse.prepare.diagnoses import WORDS, Diagnoses, class_named, read_diagnoses
+from glimpse.prepare.findings import Findings
+from glimpse.prepare.folder import named
 from glimpse.prepare.hair import hairiness
-from glimpse.prepare.pipeline import RECORDED, Findings, PhotoOptions, PhotoSet, Prepared, photos_to_set
+from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
 from glimpse.prepare.sources import SourceFile
 from glimpse.workspace import Workspace
 
-LABELS = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")
-
-
-@dataclass(frozen=True)
-class Diagnoses:
-    """The diagnosis of each photo and, where known, its lesion."""
-
-    label: dict[str, str]  # image → one of LABELS
-    lesion: dict[str, str]  # image → lesion; empty without a table of lesions
-
-
-def read_diagnoses(files: Sequence[SourceFile]) -> Diagnoses:
-    """Read every table that has the columns of HAM10000_metadata, a GroundTruth or LesionGroupings.
-
-    Raises ImageSetError when none gives diagnoses.
-    """
-    found = [f for f in files if f.suffix in tables.TABLE_SUFFIXES or f.stem == "HAM10000_metadata"]
-    of_training = [t for t in found if not {"test", "validation"} & set(t.stem.lower().split("_"))]
-    labels: dict[str, str] = {}
-    lesions: dict[str, str] = {}
-    for table in of_training or found:
-        columns = set(tables.columns_of(table))
-        if not (columns & {"dx", "lesion_id"} or set(LABELS) <= columns):
-            continue  # another table, like the pixels that Kaggle adds to HAM10000
-        for row in tables.read_table(table):
-            image = row.get("image_id") or row.get("image") or ""
-            if "dx" in row:
-                labels[image] = row["dx"].upper()
-            elif set(LABELS) <= row.keys():
-                labels[image] = max(LABELS, key=lambda label: _probability(row[label], table))
-            if row.get("lesion_id"):
-                lesions[image] = row["lesion_id"]
-    if not labels:
-        raise ImageSetError(
-            "No table of diagnoses found: put HAM10000_metadata.csv or ISIC2018_Task3_Training_GroundTruth.csv beside "
-            "the photos."
-        )
-    return Diagnoses(labels, lesions)
-
-
-def _probability(text: str, table: SourceFile) -> float:
-    try:
-        return float(text or 0)
-    except ValueError:
-        raise ImageSetError(f"{table.name} has {text!r} under a diagnosis, where 0 or 1 should stand.") from None
+LABELS = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")  # of ISIC 2018
 
 
 @dataclass(frozen=True, kw_only=True)
 class IsicOptions(PhotoOptions):
     """Options of `prepare isic`."""
 
-    label: Sequence[str]  # of LABELS; one image set each
-    name: str | None = None  # of the image set; by default the label in lower case
+    label: Sequence[str]  # as the tables write them, or one of diagnoses.WORDS; one image set each
+    labels_csv: Path | None = None  # the table that holds the labels, instead of all that lie beside the photos
+    name: str | None = None  # of the image set, or with several labels its beginning; by default the label
     size: int = field(default=256, metadata=RECORDED)  # side of an image
     crop_square: bool = field(default=False, metadata=RECORDED)  # else the whole photo is squeezed, as in the paper
     drop_hairy: float = field(default=0.0, metadata=RECORDED)  # share of a label's photos to leave out
 
 
 def prepare_isic(workspace: Workspace, options: IsicOptions) -> list[Prepared]:
-    """One image set per label, split by lesion. Raises ImageSetError."""
+    """One image set per label, split by lesion and patient. Raises ImageSetError."""
     if not options.label:
-        raise ImageSetError(f"Name at least one --label: {', '.join(LABELS)}.")
-    labels = [_known(label) for label in options.label]
-    if options.name and len(labels) > 1:
-        raise ImageSetError("--name goes with one --label; several labels name their sets themselves.")
+        raise ImageSetError(f"Name at least one --label: {', '.join(LABELS)}, or another that the table has.")
+    labels = list(dict.fromkeys(class_named(label) for label in options.label))
     files = sources.find_files(options.source)
     found = sources.photos_among(files, options.source, workspace)
-    diagnoses = read_diagnoses(files)
-    named = [photo for photo in found if photo.stem in diagnoses.label]
-    if not named:
+    diagnoses = read_diagnoses(files, options.labels_csv)
+    known = [photo for photo in found if diagnoses.of(photo.stem) is not None]
+    if not known:
         raise ImageSetError(
-            f"None of the photos in {', '.join(map(str, options.source))} is in the table of diagnoses: they should "
-            "be named like ISIC_0024306.jpg."
+            f"None of the photos in {', '.join(map(str, options.source))} is in the table of diagnoses "
+            f"({', '.join(diagnoses.tables)}): they should be named like {next(iter(diagnoses.labels))}.jpg."
         )
     copies: list[tuple[SourceFile, SourceFile]] = []
-    photos = matching.by_stem(named, copies=copies)
-    return [_prepare_label(workspace, label, photos, copies, diagnoses, options) for label in labels]
+    photos = matching.by_stem(known, copies=copies)
+    for label in labels:
+        _refuse_unknown(label, photos, diagnoses)
+    unnamed = sorted(photo.name for photo in found if diagnoses.of(photo.stem) is None)
+    undiagnosed = sorted(photo.name for stem, photo in photos.items() if not diagnoses.of(stem))
+    prepared = []
+    for number, label in enumerate(labels):
+        findings = Findings()
+        findings.note("not_in_table", unnamed, "In no table of diagnoses")
+        findings.note("undiagnosed", undiagnosed, "Without a diagnosis in the table, so in no set")
+        if number:  # once is enough on the screen
+            findings.sentences.clear()
+        prepared.append(_prepare_label(workspace, label, photos, copies, diagnoses, options, findings))
+    return prepared
 
 
-def _known(label: str) -> str:
-    if label.upper() not in LABELS:
-        raise ImageSetError(f"{label} is none of ISIC's labels: {did_you_mean(label.upper(), LABELS)}")
-    return label.upper()
+def _refuse_unknown(label: str, photos: dict[str, SourceFile], diagnoses: Diagnoses) -> None:
+    """Raises ImageSetError, with the labels that there are, for one that no photo has."""
+    having = [stem for stem in photos if label in (diagnoses.of(stem) or ())]
+    if having:
+        return
+    there = diagnoses.counted(photos)
+    if label in WORDS or any(label in labels for labels in diagnoses.labels.values()):
+        raise ImageSetError(f"None of the {len(photos)} photos is labelled {label}: they are labelled {there}.")
+    close = did_you_mean(label, sorted({one for stem in photos for one in diagnoses.of(stem) or ()}))
+    remedy = f" {close}" if "did you mean" in close else ""
+    raise ImageSetError(
+        f"{label} is none of the labels in {', '.join(diagnoses.tables)}:{remedy or ' choose another.'} The photos are "
+        f"labelled {there}."
+    )
 
 
 def _prepare_label(
     workspace: Workspace, label: str, photos: dict[str, SourceFile], copies: list[tuple[SourceFile, SourceFile]],
-    diagnoses: Diagnoses, options: IsicOptions,
+    diagnoses: Diagnoses, options: IsicOptions, findings: Findings,
 ) -> Prepared:  # fmt: skip
     """The image set of one label; `copies` are the files left out of `photos`, each with the equal file that stays."""
-    findings = Findings()
-    labelled = {stem: photos[stem] for stem in sorted(photos) if diagnoses.label[stem] == label}
-    if not labelled:
-        raise ImageSetError(f"None of the {len(photos)} photos is labelled {label}.")
+    labelled = {stem: photos[stem] for stem in sorted(photos) if label in (diagnoses.of(stem) or ())}
     findings.lookalikes.duplicates += [
         (copy.name, kept.name) if copy.name != kept.name else (copy.where, kept.where)
         for copy, kept in copies
         if kept.stem in labelled
     ]
-    missing = sorted(stem for stem, of in diagnoses.label.items() if of == label and stem not in photos)
+    missing = sorted(stem for stem, of in diagnoses.labels.items() if label in of and stem not in photos)
     findings.note("missing", missing, f"Labelled {label} in the table, but not among the photos")
-    lesions = {stem: diagnoses.lesion.get(stem, stem) for stem in labelled}
+    grouped = diagnoses.groups(labelled)
+    groups = {stem: grouped.get(stem, stem) for stem in labelled}
 
     def select(kept: dict[str, SourceFile], findings: Findings) -> dict[str, SourceFile]:
         if options.drop_hairy:
-            kept = _without_hairy(kept, options.drop_hairy, findings, options.threads)
-        ungrouped = sorted(kept.keys() - diagnoses.lesion.keys())
+            kept = _without_hairy(kept, options.drop_hairy, findings, options)
+        ungrouped = sorted(kept.keys() - grouped.keys())
         if len(ungrouped) < len(kept):
             findings.note("ungrouped", ungrouped, "Without a lesion in the tables, so each is its own group")
         else:
@@ -135,23 +115,29 @@ def _prepare_label(
         return kept
 
     wanted = PhotoSet(
-        source="isic", name=options.name or label.lower(), label=label, photos=labelled, groups=lesions,
+        source="isic", name=_set_name(label, options), label=label, photos=labelled, groups=groups,
         size=(options.size, options.size), fit="crop" if options.crop_square else "stretch",
         options={**options.recorded(), "label": label},
-        made_from={"lesions": sha256_json(lesions)}, counts={"photos": len(photos), "missing": len(missing)},
+        made_from={"lesions": sha256_json(groups)}, counts={"photos": len(photos), "missing": len(missing)},
     )  # fmt: skip
     return photos_to_set(workspace, wanted, options, findings, select)
 
 
+def _set_name(label: str, options: IsicOptions) -> str:
+    if options.name is None:
+        return named(label)
+    return options.name if len(options.label) == 1 else f"{options.name}-{named(label)}"
+
+
 def _without_hairy(
-    photos: dict[str, SourceFile], share: float, findings: Findings, threads: int
+    photos: dict[str, SourceFile], share: float, findings: Findings, options: IsicOptions
 ) -> dict[str, SourceFile]:
     """Drop the hairiest share of the photos."""
 
     def score(stem: str) -> float:
-        return hairiness(photos[stem].decoded(pixels.decode_photo))
+        return hairiness(options.read(photos[stem]).pixels)
 
-    scores = dict(zip(photos, sources.in_order(score, photos, threads), strict=True))
+    scores = dict(zip(photos, sources.in_order(score, photos, options.threads), strict=True))
     most = min(round(share * len(photos)), len(photos) - 1)  # one stays
     hairiest = sorted(photos, key=lambda stem: (-scores[stem], stem))[:most]
     findings.note("hairy", sorted(photos[s].name for s in hairiest), "Set aside as the hairiest")

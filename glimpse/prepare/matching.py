@@ -42,20 +42,29 @@ def by_stem(
 
 
 def match_masks(
-    photos: Mapping[str, SourceFile], masks: Iterable[SourceFile], role: Role = "lesion"
+    photos: Mapping[str, SourceFile], masks: Iterable[SourceFile], role: Role = "lesion", pattern: str | None = None
 ) -> dict[str, SourceFile]:
     """The mask of each photo, by file name.
 
     A mask with the photo's own name is preferred, then one whose suffix has a word of the role, like `_lesion`, then
-    one whose suffix has no word of any role, like `_segmentation`; masks of another role are ignored. Photos and masks
-    may be in one folder: neither the photo itself nor a file with the full name of another photo is its mask. Raises
-    ImageSetError if two masks of a photo rank equally.
+    one whose suffix has no word of any role, like `_segmentation`; masks of another role are ignored. With a `pattern`,
+    the first group of its match is the same in both names, or is the photo's whole name. Photos and masks may be in one
+    folder: neither the photo itself nor a file with the full name of another photo is its mask. Raises ImageSetError if
+    two masks of a photo rank equally.
     """
     themselves = {photo.spot for photo in photos.values()}
     found: dict[str, tuple[int, SourceFile]] = {}
+    keys = _keys(photos, pattern) if pattern else {}
     for mask in masks:
-        stem = next((name for name in _shortened(mask.stem) if name in photos), None)
-        if stem is None or mask.spot in themselves or (rank := _rank(mask.stem[len(stem) :], role)) is None:
+        if mask.spot in themselves:
+            continue
+        rank: int | None = 0
+        if pattern:
+            stem = keys.get(_key(mask.stem, pattern) or "")
+        else:
+            stem = next((name for name in _shortened(mask.stem) if name in photos), None)
+            rank = None if stem is None else _rank(mask.stem[len(stem) :], role)
+        if stem is None or rank is None:
             continue
         best, other = found.setdefault(stem, (rank, mask))
         if rank == best and other is not mask:
@@ -65,14 +74,36 @@ def match_masks(
     return {stem: mask for stem, (_, mask) in found.items()}
 
 
-def without_masks(photos: Mapping[str, SourceFile], masks: Iterable[SourceFile]) -> dict[str, SourceFile]:
+def without_masks(
+    photos: Mapping[str, SourceFile], masks: Iterable[SourceFile], pattern: str | None = None
+) -> dict[str, SourceFile]:
     """Drop photos that are also among the masks and are named like the mask of another photo."""
     among = {mask.spot for mask in masks}
-    return {
-        stem: photo
-        for stem, photo in photos.items()
-        if photo.spot not in among or not any(name in photos for name in _shortened(stem)[1:])
-    }
+
+    def is_mask(stem: str) -> bool:
+        key = _key(stem, pattern) if pattern else None
+        return key not in (None, stem) or any(name in photos for name in _shortened(stem)[1:])
+
+    return {stem: photo for stem, photo in photos.items() if photo.spot not in among or not is_mask(stem)}
+
+
+def _keys(photos: Iterable[str], pattern: str) -> dict[str, str]:
+    """What a mask's name must share with each photo's → the photo. Raises ImageSetError when two photos have one."""
+    keys: dict[str, str] = {}
+    for stem in photos:
+        other = keys.setdefault(_key(stem, pattern) or stem, stem)
+        if other != stem:
+            raise ImageSetError(f"--mask-pattern {pattern!r} finds the same in {other} and {stem}: make it longer.")
+    return keys
+
+
+def _key(stem: str, pattern: str) -> str | None:
+    """The first group of a pattern (the whole match if it has none) in a name. Raises ImageSetError for a bad one."""
+    try:
+        match = re.search(pattern, stem)
+    except re.error as error:
+        raise ImageSetError(f"--mask-pattern {pattern!r} is not a regular expression: {error}.") from None
+    return next((group for group in (match.groups() or (match[0],)) if group), None) if match else None
 
 
 def _shortened(stem: str) -> list[str]:

@@ -14,8 +14,9 @@ from glimpse import made
 from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare import matching, pixels, sources
+from glimpse.prepare.findings import Findings
 from glimpse.prepare.folder import set_name, sizes_of
-from glimpse.prepare.pipeline import Findings, PhotoOptions, PhotoSet, photos_to_set
+from glimpse.prepare.pipeline import PhotoOptions, PhotoSet, photos_to_set
 from glimpse.prepare.sources import SourceFile
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
@@ -84,7 +85,7 @@ def _found(workspace: Workspace, word: str, skip_broken: bool) -> ImageSet | _Fo
 def _of_folder(
     workspace: Workspace, found: _Folder, size: tuple[int, int], fit: pixels.Fit, skip_broken: bool
 ) -> ImageSet:
-    options = PhotoOptions(source=[found.place], test=0, skip_broken=skip_broken)
+    options = PhotoOptions(source=[found.place], test=0, skip_broken=skip_broken, overwrite=True)
     name = set_name(found.place)
     wanted = PhotoSet(
         source="folder", name=_key(name, str(found.place.resolve()), size, fit), label=name, photos=found.photos,

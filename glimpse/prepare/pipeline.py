@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,12 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glimpse import made
-from glimpse.files import atomic_folder, cores
+from glimpse.files import GlimpseError, atomic_folder, cores
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare import pixels
-from glimpse.prepare.duplicates import Fingerprint, Lookalikes, fingerprint
+from glimpse.prepare.depth import Window
+from glimpse.prepare.duplicates import Fingerprint, fingerprint
+from glimpse.prepare.findings import Findings
 from glimpse.prepare.preview import write_preview
-from glimpse.prepare.sources import BrokenPhotoError, Item, SourceFile, hash_files, hash_of_all, in_order
+from glimpse.prepare.sources import Item, SourceFile, UnfitFileError, hash_files, hash_of_all, in_order
 from glimpse.prepare.split import groups_for_testing
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
@@ -35,6 +38,9 @@ class Options:
 
     seed: int = field(default=0, metadata=RECORDED)  # of the split
     skip_broken: bool = field(default=False, metadata=RECORDED)
+    window: Window | None = field(default=None, metadata=RECORDED)  # of values with more than 8 bits
+    page: int | None = field(default=None, metadata=RECORDED)  # of photos with several, from 1
+    overwrite: bool = False  # replace an image set of the same name that was made differently
     licence: str = ""
     threads: int = field(default_factory=cores)
     made_from: Mapping[str, Any] = field(default_factory=dict)  # more entries of the manifest's `made_from`
@@ -43,11 +49,27 @@ class Options:
     def of(cls, args: argparse.Namespace) -> Self:
         """The options among parsed arguments; those left out (None) keep their defaults."""
         given = {one.name: getattr(args, one.name, None) for one in fields(cls)}
+        if given["window"]:
+            given["window"] = window(given["window"])
         return cls(**{name: value for name, value in given.items() if value is not None})
+
+    def read(self, file: SourceFile) -> pixels.Photo:
+        """A photo, as these options want it read. Raises BrokenPhotoError."""
+        return file.decoded(partial(pixels.read_photo, how=pixels.Reading(self.window, self.page)))
 
     def recorded(self) -> dict[str, Any]:
         """The options that determine the images."""
         return {one.name: getattr(self, one.name) for one in fields(self) if one.metadata == RECORDED}
+
+
+def window(words: Sequence[float | str]) -> Window:
+    """The window of `--window LOW HIGH` or `--window auto`. Raises ImageSetError."""
+    if words[0] == "auto" == words[1]:
+        return "auto"
+    low, high = words
+    if isinstance(low, str) or isinstance(high, str) or not low < high:
+        raise ImageSetError("--window takes a lower and a higher value, as in --window 0 4095, or auto.")
+    return low, high
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,49 +123,6 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-@dataclass
-class Findings:
-    """Photos left out and warnings: shortened in the notes, complete in the manifest."""
-
-    lookalikes: Lookalikes = field(default_factory=Lookalikes)
-    lists: dict[str, list[str]] = field(default_factory=dict)  # manifest key → names
-    sentences: list[str] = field(default_factory=list)
-
-    def note(self, key: str, names: Iterable[str], what: str) -> None:
-        """Record names under `key` of the manifest, and a note that introduces them with `what`."""
-        names = list(names)
-        if names:
-            self.lists[key] = names
-            self.sentences.append(listed(what, names))
-
-    def broken(self, error: BrokenPhotoError) -> None:
-        self.lists.setdefault("broken", []).append(error.name)
-
-    def entries(self) -> dict[str, Any]:
-        near = [list(pair) for pair in self.lookalikes.across_the_split()]
-        duplicates = [list(pair) for pair in self.lookalikes.duplicates]
-        return {"left_out": {**self.lists, "duplicates": duplicates}, "near_duplicates_across_the_split": near}
-
-    def notes(self) -> tuple[str, ...]:
-        notes = list(self.sentences)
-        if broken := self.lists.get("broken"):
-            notes.append(listed("Skipped, because they cannot be read", broken))
-        if repeats := self.lookalikes.duplicates:
-            notes.append(listed("Exact duplicates, dropped", [f"{copy} (same as {kept})" for copy, kept in repeats]))
-        if near := self.lookalikes.across_the_split():
-            notes.append(
-                listed("A training and a test photo look alike", [f"{train} and {test}" for train, test in near])
-                + " If they show the same skin, give them a common group."
-            )
-        return tuple(notes)
-
-
-def listed(what: str, names: Sequence[str]) -> str:
-    """'what (7): a, b, c, d, e and 2 more, all in manifest.json.'"""
-    more = f" and {len(names) - 5} more, all in manifest.json" if len(names) > 5 else ""
-    return f"{what} ({len(names)}): {', '.join(names[:5])}{more}."
-
-
 def drop_copies(
     photos: Mapping[str, SourceFile], digests: Mapping[str, str], findings: Findings
 ) -> dict[str, SourceFile]:
@@ -167,10 +146,10 @@ def without_broken(
     Raises ImageSetError when none can be read.
     """
 
-    def trouble(key: str) -> BrokenPhotoError | None:
+    def trouble(key: str) -> UnfitFileError | None:
         try:
             read(photos[key])
-        except BrokenPhotoError as error:
+        except UnfitFileError as error:
             return error
         return None
 
@@ -178,7 +157,7 @@ def without_broken(
     tried = progress(in_order(trouble, photos, threads), title="reading", unit="photos", total=len(photos))
     for key, error in zip(photos, tried, strict=True):
         if error:
-            findings.broken(error)
+            findings.unfit(error)
         else:
             kept[key] = photos[key]
     if not kept:
@@ -201,18 +180,20 @@ def photos_to_set(
     digests = hash_files(list(wanted.photos.values()), options.threads)
     made_from = {"photos": hash_of_all(digests), **wanted.made_from, **options.made_from}
     recipe = Recipe(wanted.source, dict(wanted.options), made_from, options.licence)
-    if there := already_there(workspace, wanted.name, recipe):
+    if there := already_there(workspace, wanted.name, recipe, options.overwrite):
         return there
+    findings.unread(options.source, workspace)
     photos = dict(wanted.photos) if wanted.keep_copies else drop_copies(wanted.photos, digests, findings)
     if options.skip_broken:
-        photos = without_broken(photos, lambda file: file.decoded(pixels.decode_photo), findings, options.threads)
+        photos = without_broken(photos, lambda file: _image(file, wanted, options), findings, options.threads)
     photos = select(photos, findings)
     testing = groups_for_testing([wanted.groups[key] for key in photos], options.test, options.seed, "photos")
     width, height = wanted.size
     folder = workspace.new("images", wanted.name)
     with atomic_folder(folder) as temporary, ImageSetWriter(temporary, height, width) as writer:
-        for key, image, mark in _each_image(photos, wanted, options.threads):
+        for key, image, mark, remarks in _each_image(photos, wanted, options):
             file, group = photos[key].name, wanted.groups[key]
+            findings.remark(remarks, file)
             split = "test" if group in testing else "train"
             if wanted.keep_copies or not findings.lookalikes.is_duplicate(file, split, mark):
                 row = {"image_id": key, "source": file, "group": group, "split": split, "label": wanted.label}
@@ -221,23 +202,51 @@ def photos_to_set(
     return Prepared(load(workspace, wanted.name), made=True, notes=findings.notes())
 
 
-def _each_image(
-    photos: Mapping[str, SourceFile], wanted: PhotoSet, threads: int
-) -> Iterator[tuple[str, NDArray[np.uint8], Fingerprint]]:
-    """Each photo's key, image and fingerprint; read on threads, in order."""
+def _image(
+    file: SourceFile, wanted: PhotoSet, options: Options
+) -> tuple[NDArray[np.uint8], Fingerprint, frozenset[str]]:
+    """The image of the set that a photo becomes, its fingerprint and what was noticed. Raises UnfitFileError."""
+    photo = options.read(file)
     width, height = wanted.size
-
-    def work(key: str) -> tuple[str, NDArray[np.uint8], Fingerprint]:
-        photo = photos[key].decoded(pixels.decode_photo)
-        return key, pixels.fitted(photo, width, height, wanted.fit, photos[key].name), fingerprint(photo)
-
-    yield from progress(in_order(work, photos, threads), title=wanted.name, unit="photos", total=len(photos))
+    image = pixels.fitted(photo.pixels, width, height, wanted.fit, file.name)
+    return image, fingerprint(photo.pixels), photo.remarks
 
 
-def already_there(workspace: Workspace, name: str, recipe: Recipe) -> Prepared | None:
-    """The undamaged image set of this name if the same recipe made it."""
-    images = made.there(workspace.new("images", name), recipe.entries(), ImageSet.load)
+def _each_image(
+    photos: Mapping[str, SourceFile], wanted: PhotoSet, options: Options
+) -> Iterator[tuple[str, NDArray[np.uint8], Fingerprint, frozenset[str]]]:
+    """Each photo's key, image, fingerprint and remarks; read on threads, in order."""
+
+    def work(key: str) -> tuple[str, NDArray[np.uint8], Fingerprint, frozenset[str]]:
+        return key, *_image(photos[key], wanted, options)
+
+    yield from progress(in_order(work, photos, options.threads), title=wanted.name, unit="photos", total=len(photos))
+
+
+def already_there(workspace: Workspace, name: str, recipe: Recipe, overwrite: bool) -> Prepared | None:
+    """The undamaged image set of this name if the same recipe made it. Raises ImageSetError as `made_before`."""
+    images = made_before(workspace, name, recipe.entries(), overwrite)
     return None if images is None else Prepared(images, made=False)
+
+
+def made_before(workspace: Workspace, name: str, entries: Mapping[str, Any], overwrite: bool) -> ImageSet | None:
+    """The undamaged image set of this name with these entries in its manifest; None if it has to be made.
+
+    Raises ImageSetError if it has others, unless `overwrite`: runs that were trained on it would lose it.
+    """
+    refusal = ImageSetError(
+        f"The image set '{name}' exists and was made from other photos or with other options: give this one another "
+        "name, or replace it with --overwrite."
+    )
+    return made.there(workspace.new("images", name), entries, _undamaged, refusal=None if overwrite else refusal)
+
+
+def _undamaged(folder: Path) -> ImageSet | None:
+    """The image set in a folder; None for a damaged one, which its photos and options make again."""
+    try:
+        return ImageSet.load(folder)
+    except GlimpseError:
+        return None
 
 
 def finish(writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, Any], findings: Findings) -> None:

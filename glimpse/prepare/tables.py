@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from glimpse.imageset import ImageSetError
@@ -16,7 +17,8 @@ TABLE_SUFFIXES = frozenset({".csv", ".tab", ".tsv"})
 
 def columns_of(file: SourceFile) -> list[str]:
     """The header of a table, or its beginning; the other lines, gigabytes perhaps, are left unread."""
-    header = next(iter(file.read(1 << 16).decode("utf-8-sig", "ignore").splitlines()), "")
+    lines = _lines(_decoded(file.read(1 << 16), "replace") or "")
+    header = next(iter(lines), "")
     return [column.strip() for column in next(csv.reader([header], delimiter=_delimiter(header)), [])]
 
 
@@ -24,22 +26,40 @@ def _delimiter(header: str) -> str:
     return max(",;\t", key=header.count)
 
 
-def read_table(file: SourceFile) -> list[dict[str, str]]:
-    """The rows of a CSV (or tab-separated) file with a header."""
-    text = as_text(file.read(), file.name)
+def read_table(file: SourceFile, columns: Sequence[str] | None = None) -> list[dict[str, str]]:
+    """The rows of a CSV (or tab-separated) file with a header, or with these columns where it has none."""
+    lines = _lines(as_text(file.read(), file.name))
     try:
-        rows = list(csv.DictReader(io.StringIO(text), delimiter=_delimiter(text.partition("\n")[0])))
+        rows = list(csv.DictReader(lines, columns, delimiter=_delimiter(lines[0] if lines else "")))
     except csv.Error as error:
         raise ImageSetError(f"{file.name} cannot be read as a table ({error}): save it as CSV in UTF-8.") from None
     return [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in rows]
 
 
+def _lines(text: str) -> list[str]:
+    """The lines with their ends, without the line `sep=;` that Excel puts first."""
+    lines = io.StringIO(text, newline=None).readlines()
+    return lines[1:] if lines and lines[0].lower().startswith("sep=") else lines
+
+
 def as_text(data: bytes, name: str) -> str:
-    """UTF-8 with any system's line ends and accents. Raises ImageSetError."""
-    try:
-        return composed(io.StringIO(data.decode("utf-8-sig"), newline=None).read())
-    except UnicodeDecodeError:
-        raise ImageSetError(f"{name} is not UTF-8 text: save it in UTF-8.") from None
+    """Text with any system's line ends and accents, in UTF-8, UTF-16 or Windows-1252. Raises ImageSetError."""
+    text = _decoded(data)
+    if text is None:
+        raise ImageSetError(f"{name} is not text in UTF-8, UTF-16 or Windows-1252: save it in UTF-8.")
+    return composed(io.StringIO(text, newline=None).read())
+
+
+def _decoded(data: bytes, errors: str = "strict") -> str | None:
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", errors)
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            # A character may be cut off at the end of the beginning of a file.
+            return codecs.getincrementaldecoder(encoding)().decode(data, errors == "strict")
+        except UnicodeDecodeError:
+            continue
+    return None if errors == "strict" else data.decode("utf-8", errors)
 
 
 def column_by_photo(path: Path, column: str, stems: Iterable[str]) -> dict[str, str]:

@@ -67,7 +67,7 @@ def test_the_licence_of_hands_and_lesions_is_kept_too(tmp_path: Path, workspace:
         (["isic", "nowhere", "--label", "DF"], "nowhere does not exist"),
         (["isic", "--label", "DF"], "Name the folder or zip"),
         (["isic", "--label", "."], "Name at least one --label: MEL, NV"),
-        (["isic", ".", "--label", "XY"], "XY is none of ISIC's labels"),
+        (["isic", ".", "--label", "DF", "--labels-csv", "no.csv"], "There is no photo in ."),
         (["isic", ".", "--label", "DF"], "There is no photo in ."),
         (["hands", "."], "There is no photo in ."),
         (["hands", ".", "--name", "My Hands"], "'My Hands' cannot be a name"),

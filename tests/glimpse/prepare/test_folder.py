@@ -19,7 +19,7 @@ from tests.glimpse.prepare.photos import save, skin_photo
 
 
 def prepare(workspace: Workspace, *source: Path, **options: Any) -> list[Prepared]:
-    return prepare_folder(workspace, FolderOptions(source=source, threads=1, **options))
+    return prepare_folder(workspace, FolderOptions(source=source, threads=1, **{"overwrite": True, **options}))
 
 
 def lay(folder: Path, count: int = 5, height: int = 24, width: int = 32, first: int = 0) -> Path:

@@ -19,7 +19,7 @@ SMALL = (64, 48)
 
 
 def prepare(workspace: Workspace, *source: Path, **options: Any) -> Prepared:
-    return prepare_hands(workspace, HandsOptions(source=source, **options))
+    return prepare_hands(workspace, HandsOptions(source=source, **{"overwrite": True, **options}))
 
 
 def pairs(folder: Path, people: int = 5) -> Path:

@@ -26,7 +26,7 @@ PHOTOS = {
 
 
 def prepare(workspace: Workspace, source: list[Path], label: list[str], **options: Any) -> list[Prepared]:
-    return prepare_isic(workspace, IsicOptions(source=source, label=label, **options))
+    return prepare_isic(workspace, IsicOptions(source=source, label=label, **{"overwrite": True, **options}))
 
 
 def write_csv(path: Path, header: list[str], rows: list[list[object]]) -> None:
@@ -115,7 +115,7 @@ def test_doing_it_again_leaves_the_set_alone_until_something_changes(tmp_path: P
 
 
 def test_the_same_photos_and_options_give_the_same_bytes(tmp_path: Path, workspace: Workspace) -> None:
-    source = ham10000(tmp_path)
+    source = ham10000(tmp_path / "source")
     folders = []
     for threads in (1, 3):
         elsewhere = Workspace.at(tmp_path / f"workspace{threads}")
@@ -150,7 +150,9 @@ def test_kaggles_download_is_read_though_it_holds_everything_twice(
     pixels = source / "hmnist_28_28_RGB.csv"
     write_csv(pixels, [f"pixel{i:04}" for i in range(2352)] + ["label"], [[0] * 2353])
     read_table = tables.read_table
-    monkeypatch.setattr(tables, "read_table", lambda file: read_table(file) if file.place != pixels else 1 / 0)
+    monkeypatch.setattr(
+        tables, "read_table", lambda file, *more: read_table(file, *more) if file.place != pixels else 1 / 0
+    )
     df, mel = prepare(workspace, [source], ["DF", "MEL"], size=32)
     assert (len(df.images), len(mel.images)) == (9, 6)
     assert len(df.images.manifest["left_out"]["duplicates"]) == 9
@@ -192,9 +194,11 @@ def test_photos_of_the_table_that_are_not_there_are_listed(tmp_path: Path, works
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"label": ["MELL"]}, r"MELL is none of ISIC's labels: did you mean 'MEL'\?"),
-        ({"label": ["VASC"]}, r"None of the 15 photos is labelled VASC"),
-        ({"label": ["DF", "MEL"], "name": "x"}, r"--name goes with one --label"),
+        (
+            {"label": ["MELL"]},
+            r"MELL is none of the labels in HAM10.*: did you mean 'MEL'\? .* DF \(9\), MEL \(6\)",
+        ),
+        ({"label": ["VASC"]}, r"None of the 15 photos is labelled VASC: they are labelled DF \(9\), MEL \(6\)"),
         ({"size": 64}, r"ISIC_0000000\.jpg gives 64x48 pixels, fewer than 64x64"),
         ({"test": 0.01}, r"leave one side empty"),
     ],
@@ -228,6 +232,65 @@ def test_photos_that_the_tables_give_no_lesion_are_listed(tmp_path: Path, worksp
     (source / "ISIC2018_Task3_Training_LesionGroupings.csv").write_text("\n".join([header, *known]))
     (mel,) = prepare(workspace, [source], ["MEL"], size=32)
     assert any("the split is by photo and may leak" in note for note in mel.notes)
+
+
+# ------------------------------------------------------------------------------------------------ other tables
+
+
+def photos(folder: Path, *names: str) -> Path:
+    for i, name in enumerate(names):
+        save(folder / f"{name}.jpg", skin_photo(i))
+    return folder
+
+
+def labelled(workspace: Workspace, source: Path, label: str, **options: Any) -> list[str]:
+    """The photos of a label."""
+    (one,) = prepare(workspace, [source], [label], size=16, test=0, **options)
+    return one.images.index["image_id"].tolist()
+
+
+@pytest.mark.parametrize("blank", ["0", "", "nan"])
+def test_a_row_that_marks_no_class_has_no_diagnosis(tmp_path: Path, workspace: Workspace, blank: str) -> None:
+    """It was a melanoma once, the first of the columns."""
+    names = [f"ISIC_{i:07}" for i in range(5)]
+    rows = [[1, *"000000", "0"], [0, "1", *"00000", "0"], [blank] * 8, [*[blank] * 7, "1"], [1, 1, *"00000", "0"]]
+    write_csv(
+        tmp_path / "truth.csv", ["image", *LABELS, "XYZ"], [[n, *row] for n, row in zip(names, rows, strict=True)]
+    )
+    source = photos(tmp_path, *names)
+    assert labelled(workspace, source, "MEL") == names[:1]
+    (naevi,) = prepare(workspace, [source], ["NV"], size=16, test=0)
+    assert naevi.images.manifest["left_out"]["undiagnosed"] == [f"{name}.jpg" for name in names[2:]]
+    assert any(note.startswith("Without a diagnosis in the table, so in no set (3): ") for note in naevi.notes)
+
+
+def test_a_table_by_name_holds_the_labels_alone(tmp_path: Path, workspace: Workspace) -> None:
+    source = photos(tmp_path / "photos", "A", "B", "C", "D")
+    write_csv(source / "metadata.csv", ["image_id", "dx"], [[name, "nv"] for name in "ABCD"])
+    write_csv(tmp_path / "mine.csv", ["image_id", "dx", "lesion_id"], [["A", "psoriasis", 1], ["B", "scc", 2]])
+    assert labelled(workspace, source, "psoriasis", labels_csv=tmp_path / "mine.csv") == ["A"]
+    (scc,) = prepare(workspace, [source], ["SCC"], size=16, test=0, labels_csv=tmp_path / "mine.csv")
+    assert scc.images.manifest["left_out"]["not_in_table"] == ["C.jpg", "D.jpg"]
+    write_csv(source / "other.csv", ["image_id", "dx"], [["A", "mel"]])
+    with pytest.raises(ImageSetError, match=r"other\.csv gives A the diagnosis MEL, another table .*: .* --labels-csv"):
+        prepare(workspace, [source], ["NV"], size=16)
+
+
+def test_a_table_that_is_not_one_of_diagnoses_is_named_with_its_columns(tmp_path: Path, workspace: Workspace) -> None:
+    source = photos(tmp_path, "A", "B")
+    write_csv(tmp_path / "list.csv", ["picture", "what"], [["A", "mel"]])
+    with pytest.raises(ImageSetError, match=r"No table of diagnoses found: .* list\.csv has the columns picture, what"):
+        prepare(workspace, [source], ["MEL"])
+
+
+def test_several_sets_of_one_label_live_side_by_side(tmp_path: Path, workspace: Workspace) -> None:
+    ours = ham10000(tmp_path / "ours")
+    prepare(workspace, [ours], ["DF", "MEL"], size=16)
+    prepare(workspace, [ours], ["DF", "MEL"], size=24, name="large", overwrite=False)
+    assert workspace.names("images") == ["df", "large-df", "large-mel", "mel"]
+    with pytest.raises(ImageSetError, match=r"'df' exists and was made from other .* with --overwrite"):
+        prepare(workspace, [ours], ["DF"], size=24, overwrite=False)
+    assert prepare(workspace, [ours], ["DF"], size=16, overwrite=False)[0].made is False
 
 
 # ------------------------------------------------------------------------------------------------ hair

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import tracemalloc
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +25,10 @@ SMALL = {"size": 16, "stride": 8}
 
 def prepare(workspace: Workspace, photos: Path, lesions: Path, *others: Path, **options: Any) -> list[Prepared]:
     """`others` are the folders of skin masks and of truth."""
-    more: dict[str, Sequence[Path]] = {key: [at] for key, at in zip(("skin_masks", "truth"), others, strict=False)}
-    return prepare_patches(workspace, PatchOptions(photos=[photos], lesion_masks=[lesions], **more, **options))
+    more: dict[str, Any] = {key: [at] for key, at in zip(("skin_masks", "truth"), others, strict=False)}
+    return prepare_patches(
+        workspace, PatchOptions(photos=[photos], lesion_masks=[lesions], **more, **{"overwrite": True, **options})
+    )
 
 
 def test_each_patch_is_what_its_row_says(tmp_path: Path, workspace: Workspace) -> None:

@@ -13,11 +13,18 @@ from glimpse.prepare.tables import column_by_photo
 
 @pytest.mark.parametrize("text", [
     "photo,lesion_id\nP1.jpg,L1\nP2.jpg,\n", "lesion_id\tphoto\nL1\tsub/P1\n",
-    "\ufeffphoto;lesion_id\r\nP1;L1\r\nP1;L1\r\n", "photo,lesion_id\rP1,L1\r",
+    "\ufeffphoto;lesion_id\r\nP1;L1\r\nP1;L1\r\n", "photo,lesion_id\rP1,L1\r", "sep=;\nphoto;lesion_id\nP1;L1\n",
 ])  # fmt: skip
 def test_a_column_is_read_by_photo(tmp_path: Path, text: str) -> None:
     (tmp_path / "table.csv").write_bytes(text.encode())
     assert column_by_photo(tmp_path / "table.csv", "lesion_id", ["P1", "P2", "P3"]) == {"P1": "L1"}
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_is_read_in_the_encodings_of_spreadsheets(tmp_path: Path, encoding: str) -> None:
+    text = "Foto;Läsion\n" + "".join(f"Hände{i};Läsion {i}\n" for i in range(9))
+    (tmp_path / "table.csv").write_bytes(text.encode(encoding))
+    assert column_by_photo(tmp_path / "table.csv", "Läsion", ["Hände3"]) == {"Hände3": "Läsion 3"}
 
 
 def test_dots_in_a_photos_name_are_no_ending(tmp_path: Path) -> None:
@@ -35,7 +42,7 @@ def test_dots_in_a_photos_name_are_no_ending(tmp_path: Path) -> None:
         ("lesion_id", ["Q1"], b"", r"No column of table\.csv names the photos"),
         ("lesion_id", ["P1"], b"P1.jpg,L2\n", r"table\.csv gives P1 two of 'lesion_id', L1 and L2: keep one"),
         ("lesion_id", ["P1"], b"P2," + 200_000 * b"x", r"table\.csv cannot be read as a table \(field larger"),
-        ("lesion_id", ["P1"], b"P2,\xe4\n", r"table\.csv is not UTF-8 text"),
+        ("lesion_id", ["P1"], b"P2,\x81\n", r"table\.csv is not text in UTF-8, UTF-16 or Windows-1252"),
     ],
 )
 def test_a_table_that_does_not_fit_is_named(
