@@ -93,7 +93,7 @@ class Findings:
 
 
 def endings(names: Iterable[str]) -> Counter[str]:
-    """How many of these file names have each ending, in lower case; "" for none."""
+    """The number of these file names with each ending, in lower case; "" for none."""
     return Counter(PurePosixPath(name).suffix.lower() for name in sorted(names))
 
 
