@@ -88,7 +88,7 @@ def without_masks(
 
 
 def _keys(photos: Iterable[str], pattern: str) -> dict[str, str]:
-    """The part of its name that each photo shares with its mask → the photo. Raises ImageSetError when two photos have one."""
+    """The part of its name that each photo shares with its mask → the photo. Raises ImageSetError if two have the same."""
     keys: dict[str, str] = {}
     for stem in photos:
         other = keys.setdefault(_key(stem, pattern) or stem, stem)
