@@ -88,7 +88,7 @@ def without_masks(
 
 
 def _keys(photos: Iterable[str], pattern: str) -> dict[str, str]:
-    """The part of its name that each photo shares with its mask → the photo. Raises ImageSetError if two have the same."""
+    """The part of each name that photo and mask share → the photo. Raises ImageSetError if two photos share it."""
     keys: dict[str, str] = {}
     for stem in photos:
         other = keys.setdefault(_key(stem, pattern) or stem, stem)
