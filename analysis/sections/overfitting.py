@@ -7,6 +7,7 @@ the paper's finding that overfitting follows the size of the data set rather tha
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from functools import partial
 from typing import Any
 
@@ -15,6 +16,7 @@ import pandas as pd
 
 from analysis.figures import overfitting as draw
 from analysis.section import Context, Section
+from gan_core.confidence import chosen_when_saturated, confidence
 from gan_core.training.log import read_log
 from gan_core.training.run import Run
 
@@ -80,6 +82,12 @@ def compute(context: Context) -> Section | None:
         lines = read_log(folder / "log.jsonl")
         if not lines:
             continue
+        if (found := confidence(lines)) and found.state != "in balance":
+            notes.append(f"{name}: {found.sentence(asdict(run.settings))}")
+        if chosen_when_saturated(lines):
+            notes.append(
+                f"{name}: the generator with the lowest KID comes from a tick with an overconfident discriminator."
+            )
         domains = [run.experiment.target] if run.experiment.scheme != "cyclic" else list(run.experiment.domains)
         for domain in domains:
             facts = run.image_sets[domain]
@@ -97,7 +105,8 @@ def compute(context: Context) -> Section | None:
             gap, low, high = end_gap(curve)
             curves[label] = curve
             rows.append(
-                {"run": label, "d_features": run.settings.d_features, "training_images": int(facts["train"]),
+                {"run": label, "discriminator": found.state if found else None,
+                 "d_features": run.settings.d_features, "training_images": int(facts["train"]),
                  "test_images": int(facts["test"]), "gap": gap, "low": low, "high": high,
                  "logit_gap": float(curve["logit_gap"].iloc[-1])}
             )  # fmt: skip

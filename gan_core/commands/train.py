@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from gan_core.confidence import chosen_when_saturated, confidence
 from gan_core.device import fast_device
 from gan_core.experiments import (
     EXPERIMENTS,
@@ -127,13 +128,13 @@ def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
         train = pasteable(workspace, "gan_core", "train")
         print(f"There are no runs yet in {workspace.root / 'runs'}. Next: {train}")
         return 0
-    rows = [("run", "experiment", "preset", "size", "images", "time", "best KID", "state")]
+    rows = [("run", "experiment", "preset", "size", "images", "time", "best KID", "discriminator", "state")]
     rows += [
         (
             run["run"], run["experiment"], run["preset"], f"{run['height']}x{run['width']}",
             f"{run['images']:,}/{run['images_wanted']:,}", f"{run['seconds']:.0f} s",
             "-" if run["kid"] is None else f"{run['kid']:.4g} ({run['extractor']})",
-            "finished" if run["finished"] else "unfinished",
+            run["discriminator"] or "-", "finished" if run["finished"] else "unfinished",
         )
         for run in runs
     ]  # fmt: skip
@@ -150,10 +151,12 @@ def _facts_of(folder: Path) -> dict[str, Any]:
     last = lines[-1] if lines else {"images": 0, "seconds": 0.0}
     scored = [line for line in lines if line.get("kid") is not None]
     extractor = scored[-1].get("extractor") if scored else None
+    found = confidence(lines)
     kids = [line["kid"] for line in scored if line.get("extractor") == extractor]
     return {
         "run": folder.name, "experiment": config["experiment"], "preset": config["preset"], "height": config["height"],
         "width": config["width"], "images": last["images"], "images_wanted": config["settings"]["images"],
         "seconds": last["seconds"], "kid": min(kids, default=None), "extractor": extractor,
+        "discriminator": found.state if found else None, "saturated_at_best": chosen_when_saturated(lines),
         "finished": bool(config.get("finished")),
     }  # fmt: skip

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from gan_core.confidence import chosen_when_saturated, confidence
 from gan_core.experiments import TrainingError
 from gan_core.training.begin import (
     Request,
@@ -21,7 +22,7 @@ from gan_core.training.begin import (
     state_of,
 )
 from gan_core.training.checkpoint import CHECKPOINT
-from gan_core.training.log import duration
+from gan_core.training.log import duration, read_log
 from gan_core.training.loop import Training
 from gan_core.training.ranks import Ranks
 from gan_core.training.score import Scorer, scorer_for
@@ -112,6 +113,14 @@ class Session:
             config = read_json(folder / "config.json")
             run.write(folder, subsets=config["subsets"], made_with=config["made_with"], finished=facts)
         self._say(f"{run.name}: trained {training.engine.images:,} images in {duration(training.seconds)}: {folder}")
+        lines = read_log(folder / "log.jsonl") if self.ranks.first else []
+        if found := confidence(lines):
+            self._say(f"{run.name}: {found.sentence(asdict(run.settings))}")
+        if chosen_when_saturated(lines):
+            self._say(
+                f"{run.name}: when the generator with the lowest KID was saved (image {training.best['images']:,}), "
+                "the discriminator was overconfident: look at samples/ before you use it."
+            )
         return True
 
     def _resume(self, name: str) -> str:
