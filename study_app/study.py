@@ -34,7 +34,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Trials:
+class TrialPlan:
     count: int = 20
     real_share: float = 0.5
     catch: int = 0  # attention trials with an unmistakable image
@@ -102,7 +102,7 @@ class StudyFile:
     comment: bool = True
     invited_only: bool = False  # whether a signed personal link is needed to enter
     retention_days: int = 180  # after this, links and IDs are erased: answers can no longer be traced to a person
-    trials: Trials = field(default_factory=Trials)
+    trials: TrialPlan = field(default_factory=TrialPlan)
     questions: tuple[Question, ...] = QUESTIONS
     completion: Completion = field(default_factory=Completion)
 
@@ -126,7 +126,7 @@ class StudyFile:
                 "sets": tuple(SetEntry(**entry) for entry in value["sets"]),
                 "languages": tuple(value["languages"]),
                 "exposure_ms": tuple(value["exposure_ms"]),
-                "trials": Trials(**value["trials"]),
+                "trials": TrialPlan(**value["trials"]),
                 "questions": tuple(
                     Question(q["key"], q["text"], tuple(q["options"]), tuple(q["screen_out"]))
                     for q in value["questions"]

@@ -15,7 +15,17 @@ from glimpse.workspace import NAME
 from study_app.database import SurveyError
 from study_app.models import MODES
 from study_app.participant import staircase
-from study_app.study import LANGUAGES, LARGEST_QUOTA, QUESTIONS, Completion, Question, SetEntry, StudyFile, Text, Trials
+from study_app.study import (
+    LANGUAGES,
+    LARGEST_QUOTA,
+    QUESTIONS,
+    Completion,
+    Question,
+    SetEntry,
+    StudyFile,
+    Text,
+    TrialPlan,
+)
 
 
 class _Table:
@@ -173,8 +183,8 @@ def _sets(table: _Table) -> tuple[SetEntry, ...]:
     return tuple(entries)
 
 
-def _trials(table: _Table, mode: str) -> Trials:
-    default = Trials(staircase.TRIALS, block=staircase.BLOCK) if mode == "staircase" else Trials()
+def _trials(table: _Table, mode: str) -> TrialPlan:
+    default = TrialPlan(staircase.TRIALS, block=staircase.BLOCK) if mode == "staircase" else TrialPlan()
     count = table.whole("count", default.count, 2, 1000)
     share = table.get(
         "real_share", default.real_share, "a number above 0 and below 1 that leaves both classes at least one trial",
@@ -183,7 +193,7 @@ def _trials(table: _Table, mode: str) -> Trials:
     implausible = table.get(
         "implausible", None, "a whole number from 0 to 1000", lambda v: _whole(v) and 0 <= v <= 1000
     )
-    trials = Trials(
+    trials = TrialPlan(
         count, float(share), table.whole("catch", 0, 0, 20), table.whole("catch_wrong", 0, 0, 20), implausible,
         table.whole("spare", 0, 0, 20), table.whole("block", default.block, 0, 1000),
     )  # fmt: skip

@@ -18,7 +18,7 @@ MOST_DOTS = 400  # of a set; beyond, a seeded sample of the participants is draw
 
 
 @dataclass(frozen=True)
-class Column:
+class SetScores:
     """One set in Figure 10."""
 
     name: str
@@ -29,7 +29,7 @@ class Column:
     paper_mean: float | None = None  # where the set bears a name of the paper's
 
 
-def figure_ten(columns: Sequence[Column], positive: str = "generated", seed: int = 0) -> Figure:
+def figure_ten(columns: Sequence[SetScores], positive: str = "generated", seed: int = 0) -> Figure:
     """F1 by set: quartiles as a box, every participant as a dot, pure guessing behind, the paper's mean beside."""
     with styled():
         figure, axes = new_figure(max(6.2, 1.6 + 1.25 * len(columns)), 4.2)
@@ -64,7 +64,7 @@ def figure_ten(columns: Sequence[Column], positive: str = "generated", seed: int
     return figure
 
 
-def _null(axes: object, x: int, column: Column) -> None:
+def _null(axes: object, x: int, column: SetScores) -> None:
     """The distribution of F1 under guessing, as a grey shape on both sides of the column (smoothed for the eye)."""
     if not len(column.null_values):
         return

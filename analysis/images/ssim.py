@@ -76,7 +76,7 @@ def _band(size: int, device: torch.device) -> torch.Tensor:
 
 
 @dataclass(frozen=True)
-class Prepared:
+class SsimImages:
     """Images with everything that SSIM needs of each alone, scaled so that a pair costs few passes over memory."""
 
     pixels: torch.Tensor  # (n, 3, H, W): √2 times p, centred, or float32 would lose the variance of smooth skin
@@ -86,7 +86,7 @@ class Prepared:
     variance: torch.Tensor  # variance + C2 / 2
 
     @classmethod
-    def of(cls, images: NDArray[np.uint8], device: str = "cpu") -> Prepared:
+    def of(cls, images: NDArray[np.uint8], device: str = "cpu") -> SsimImages:
         """Of (n, H, W, 3) uint8; raises AnalysisError for images smaller than a window."""
         check_size(images)
         pixels = to_tensor(images, device).float() * ROOT2
@@ -100,9 +100,9 @@ class Prepared:
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def take(self, rows: torch.Tensor | slice) -> Prepared:
+    def take(self, rows: torch.Tensor | slice) -> SsimImages:
         fields = (self.pixels, self.mean, self.bright, self.luminance, self.variance)
-        return Prepared(*(field[rows] for field in fields))
+        return SsimImages(*(field[rows] for field in fields))
 
 
 def check_size(images: NDArray[np.uint8]) -> None:
@@ -112,14 +112,14 @@ def check_size(images: NDArray[np.uint8]) -> None:
         )
 
 
-def ssim(a: Prepared, b: Prepared) -> torch.Tensor:
+def ssim(a: SsimImages, b: SsimImages) -> torch.Tensor:
     """(n,) SSIM of a[i] with b[i]; a single image on one side is compared with all of the other.
 
     (2 μa μb + C1)(2 σab + C2) / ((μa² + μb² + C1)(σa² + σb² + C2)), equation 13 of the paper.
 
     Of two flat images only the luminance counts: (2 · 100 · 150 + C1) / (100² + 150² + C1).
 
-    >>> flat = [Prepared.of(np.full((1, 16, 16, 3), level, np.uint8)) for level in (100, 150)]
+    >>> flat = [SsimImages.of(np.full((1, 16, 16, 3), level, np.uint8)) for level in (100, 150)]
     >>> round(ssim(*flat).item(), 5), round((2 * 100 * 150 + C1) / (100**2 + 150**2 + C1), 5)
     (0.92309, 0.92309)
     """
@@ -130,11 +130,11 @@ def ssim(a: Prepared, b: Prepared) -> torch.Tensor:
     return above.div_(below).mean((1, 2, 3))
 
 
-def one_to_all(query: Prepared, targets: Prepared) -> torch.Tensor:
+def one_to_all(query: SsimImages, targets: SsimImages) -> torch.Tensor:
     """(n,) SSIM of one image with each of n, eight at a time so that the work stays in the processor's cache.
 
     >>> images = np.stack([np.full((16, 16, 3), level, np.uint8) for level in (100, 150)])
-    >>> [round(value, 5) for value in one_to_all(Prepared.of(images[:1]), Prepared.of(images)).tolist()]
+    >>> [round(value, 5) for value in one_to_all(SsimImages.of(images[:1]), SsimImages.of(images)).tolist()]
     [1.0, 0.92309]
     """
     return torch.cat([ssim(query, targets.take(rows)) for rows in chunks(len(targets), 8)])

@@ -97,7 +97,7 @@ def nearest_ratios(
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CopyTest:
     """The share of generated images nearer to one training image than held-out real images ever are."""
 
     threshold: float  # the 1 % quantile of the held-out ratios
@@ -113,7 +113,7 @@ class Verdict:
         return self.p < 0.05
 
 
-def judge(held_out: FloatArray, generated: FloatArray, groups: int) -> Verdict:
+def judge(held_out: FloatArray, generated: FloatArray, groups: int) -> CopyTest:
     """Compare the ratios (n,) of held-out real images, of `groups` groups, with those (m,) of generated ones.
 
     Raises AnalysisError where there are none, or they are not finite.
@@ -134,7 +134,7 @@ def judge(held_out: FloatArray, generated: FloatArray, groups: int) -> Verdict:
     reached = shares[power >= 0.8]
     resolution = float(reached[0]) if len(reached) else 1.0
     p = _fisher(count, n, expected, groups)
-    return Verdict(threshold, count / n, float(interval.low), float(interval.high), p, resolution, groups)
+    return CopyTest(threshold, count / n, float(interval.low), float(interval.high), p, resolution, groups)
 
 
 def _fisher(count: int, n: int, expected: int, groups: int) -> float:
@@ -180,7 +180,7 @@ def compute(context: Context) -> Section | None:
         for run in found if run not in tested
     ]  # fmt: skip
     for run, result in results(section, context, tested, partial(_of_run, context=context), identity(context)):
-        verdict, kid, c_t = Verdict(**result["verdict"]), result["kid"], result["c_t"]
+        verdict, kid, c_t = CopyTest(**result["verdict"]), result["kid"], result["c_t"]
         section.scores[run.name] = {
             **result["verdict"], "alarm": verdict.alarm, "kid": kid, "c_t": c_t if np.isfinite(c_t) else None
         }  # fmt: skip
@@ -208,7 +208,7 @@ def compute(context: Context) -> Section | None:
     return section
 
 
-def _sentence(name: str, verdict: Verdict) -> str:
+def _sentence(name: str, verdict: CopyTest) -> str:
     found = (
         f"{name}: {verdict.share:.1%} of the generated images ({verdict.low:.1%} to {verdict.high:.1%}) are nearer to "
         f"one training image than 99 % of held-out real images are (1 % expected)"

@@ -132,12 +132,12 @@ def _among(
     queries: NDArray[np.uint8], targets: Images, candidates: NDArray[np.intp], k: int, device: str
 ) -> Neighbours:
     """The k best by exact SSIM among each query's candidates (q, c)."""
-    from analysis.images.ssim import Prepared, one_to_all
+    from analysis.images.ssim import SsimImages, one_to_all
 
     indices, values = np.empty((len(queries), k), np.intp), np.empty((len(queries), k))
     for i, rows in enumerate(candidates):
-        prepared = Prepared.of(np.asarray(targets[np.sort(rows)]), device)
-        exact = one_to_all(Prepared.of(queries[i : i + 1], device), prepared).cpu().numpy()
+        prepared = SsimImages.of(np.asarray(targets[np.sort(rows)]), device)
+        exact = one_to_all(SsimImages.of(queries[i : i + 1], device), prepared).cpu().numpy()
         order = np.argsort(-exact, kind="stable")[:k]
         indices[i], values[i] = np.sort(rows)[order], exact[order]
     return Neighbours(indices, values)
@@ -146,12 +146,12 @@ def _among(
 def _exhaustive(queries: NDArray[np.uint8], targets: Images, k: int, device: str, progress: bool) -> Neighbours:
     import torch
 
-    from analysis.images.ssim import Prepared, chunks, ssim
+    from analysis.images.ssim import SsimImages, chunks, ssim
 
-    asked = [Prepared.of(queries[i : i + 1], device) for i in range(len(queries))]
+    asked = [SsimImages.of(queries[i : i + 1], device) for i in range(len(queries))]
 
     def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        blocks = [Prepared.of(images[rows], device) for rows in chunks(len(images), 8)]
+        blocks = [SsimImages.of(images[rows], device) for rows in chunks(len(images), 8)]
         values = [[ssim(query, block) for query in asked] for block in blocks]  # a block stays in the cache for all
         return np.concatenate([torch.stack(of_block).cpu().numpy() for of_block in values], axis=1)
 

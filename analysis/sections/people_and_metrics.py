@@ -77,7 +77,7 @@ def realism(real: Floats, generated: Floats, k: int = NEIGHBOURS) -> Floats:
     return np.asarray((radii[dense][None, :] / np.maximum(away, 1e-12)).max(axis=1))
 
 
-def nearest(reference: Floats, images: Floats) -> Floats:
+def nearest_distance(reference: Floats, images: Floats) -> Floats:
     """Distance of each of `images` (n, d) to the nearest of `reference` (m, d)."""
     return np.asarray(euclidean(images, reference).min(axis=1))
 
@@ -263,7 +263,7 @@ def _measure(context: Context, folder: Path, images: Path, run: Path) -> pd.Data
         )
         for some in (reference, pixels)
     )  # fmt: skip
-    frame = pd.DataFrame({"image": [s.id for s in scored], "nearest_training": nearest(x, y)})
+    frame = pd.DataFrame({"image": [s.id for s in scored], "nearest_training": nearest_distance(x, y)})
     frame["realism"] = np.where(generated, realism(x, y), np.nan)
     if (run / "checkpoint.pt").is_file():
         frame["discriminator"] = _judged(run, stimuli.made_from["image_set"], pixels)

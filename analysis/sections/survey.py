@@ -250,13 +250,13 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
             section.figure(f"gallery-{name}", partial(pictures.gallery, gallery), "gallery", set=name)
 
 
-def _column(label: str, name: str, one: Set, positive: observers.Positive) -> draw.Column:
+def _column(label: str, name: str, one: Set, positive: observers.Positive) -> draw.SetScores:
     """A column of Figure 10; without dots where no participant's F1 is defined."""
     f1 = one.people["f1"].to_numpy(float)
     f1 = f1[np.isfinite(f1)]
     values, weights = observers.f1_null(one.answers.counts(), positive) if len(f1) else (f1, f1)
     share = float((one.answers.is_generated == (positive == "generated")).mean())
-    return draw.Column(label, f1, values, weights, 2 * share / (1 + share), in_words.paper_f1(name, positive))
+    return draw.SetScores(label, f1, values, weights, 2 * share / (1 + share), in_words.paper_f1(name, positive))
 
 
 def _interval(label: str, one: dict[str, Any]) -> list[draw.Interval]:

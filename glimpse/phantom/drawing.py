@@ -24,7 +24,7 @@ from glimpse.workspace import Workspace
 if TYPE_CHECKING:  # what prepares the photos is not loaded by the processes that draw them
     from glimpse.prepare.pipeline import Prepared
 
-DRAWING = 1  # raised whenever the same seed draws other pictures than before
+VERSION = 1  # raised whenever the same seed draws other pictures than before
 SETS = ("hands", "healthy", "eczema", "df", "mel")
 LICENCE = "Drawn by Glimpse (MIT licence): phantoms, not photos of people."
 
@@ -214,7 +214,7 @@ def _prepare(
 
 
 def _origin(scale: str, seed: int) -> dict[str, object]:
-    return {"scale": scale, "seed": seed, "drawing": DRAWING}
+    return {"scale": scale, "seed": seed, "drawing": VERSION}
 
 
 def _already_there(workspace: Workspace, scale: str, seed: int, overwrite: bool) -> list[Prepared] | None:

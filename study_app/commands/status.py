@@ -96,13 +96,13 @@ def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 
 def _row(one: SetStatus) -> tuple[str, ...]:
-    from study_app.experimenter.charts import quartiles
+    from study_app.experimenter.charts import tukey_box
 
     finished = f"{one.finished}/{one.quota}" if one.quota else str(one.finished)
     f1 = "-"
     if one.f1:
-        _, low, middle, high, _ = quartiles(one.f1)
-        f1 = f"{middle:.2f} [{low:.2f}, {high:.2f}] ({quartiles(one.chance)[2]:.2f})"
+        _, low, middle, high, _ = tukey_box(one.f1)
+        f1 = f"{middle:.2f} [{low:.2f}, {high:.2f}] ({tukey_box(one.chance)[2]:.2f})"
     accuracy = "-" if one.accuracy.mean is None else f"{one.accuracy.mean:.2f}"
     if one.accuracy.low is not None:
         accuracy += f" [{one.accuracy.low:.2f}, {one.accuracy.high:.2f}]"

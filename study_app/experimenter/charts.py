@@ -27,7 +27,7 @@ def _line(x1: float, x2: float, y1: float, y2: float, kind: str) -> str:
     return f'<line class="{kind}" x1="{_x(x1)}" x2="{_x(x2)}" y1="{y1:g}" y2="{y2:g}"/>'
 
 
-def quartiles(scores: Sequence[float]) -> tuple[float, float, float, float, float]:
+def tukey_box(scores: Sequence[float]) -> tuple[float, float, float, float, float]:
     """Lower whisker, quartiles, upper whisker (Tukey: the last score within 1.5 interquartile ranges of the box)."""
     values = np.sort(np.asarray(scores, np.float64))
     low, middle, high = np.quantile(values, [0.25, 0.5, 0.75])
@@ -42,10 +42,10 @@ def box_row(scores: Sequence[float], chance: Sequence[float], label: str) -> Mar
         return Markup(
             f'<svg class="box" height="{ROW}" role="img" aria-label="{{}}: no scores yet">{grid}</svg>'
         ).format(label)
-    least, low, middle, high, most = quartiles(scores)
+    least, low, middle, high, most = tukey_box(scores)
     parts = [grid]
     if chance:
-        _, c_low, c_middle, c_high, _ = quartiles(chance)
+        _, c_low, c_middle, c_high, _ = tukey_box(chance)
         span = max(c_high - c_low, 0.004)
         parts.append(f'<rect class="chance" x="{_x(c_low)}" width="{_width(0, span)}" y="3" height="{ROW - 6}"/>')
         parts.append(_line(c_middle, c_middle, 3, ROW - 3, "chance-median"))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.images.ssim import TAPS, Prepared, Windows, coarse, one_to_all
+from analysis.images.ssim import TAPS, SsimImages, Windows, coarse, one_to_all
 from tests.analysis.pictures import textures
 
 
 def test_of_images_of_a_single_window_the_coarse_pass_is_exact() -> None:
     queries, targets = textures(2, seed=0, size=TAPS), textures(3, seed=1, size=TAPS, grain=1.6)
     targets[2] = 255 - queries[0]  # a negative covariance
-    exact = [one_to_all(Prepared.of(query[None]), Prepared.of(targets)).numpy() for query in queries]
+    exact = [one_to_all(SsimImages.of(query[None]), SsimImages.of(targets)).numpy() for query in queries]
     found = coarse(Windows.of(queries), Windows.of(targets, second=True)).numpy()
     assert found == pytest.approx(np.stack(exact), abs=1e-5)
     flat = np.full((1, TAPS, TAPS, 3), 90, np.uint8)  # only the constants are left beside the means

@@ -11,7 +11,7 @@ from analysis.people import dependence, image_rates, significance
 from analysis.people.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
 from analysis.sections import people_and_metrics, survey_in_words
-from analysis.sections.people_and_metrics import nearest, rank_correlation, realism, set_table, with_machine
+from analysis.sections.people_and_metrics import nearest_distance, rank_correlation, realism, set_table, with_machine
 
 
 def test_a_rank_correlation_is_scipys_and_its_interval_holds_the_truth_as_often_as_it_says() -> None:
@@ -57,7 +57,9 @@ def test_realism_is_above_one_among_real_images_and_falls_with_distance_from_the
 
 
 def test_the_nearest_image_is_the_nearest() -> None:
-    assert nearest(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[3.0, 0.0], [0.0, 0.1]])) == pytest.approx([3.0, 0.1])
+    assert nearest_distance(np.array([[0.0, 0.0], [3.0, 4.0]]), np.array([[3.0, 0.0], [0.0, 0.1]])) == pytest.approx(
+        [3.0, 0.1]
+    )
 
 
 def test_each_answered_set_stands_beside_the_metrics_of_the_run_behind_it() -> None:
