@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 
 from glimpse.command_line import Parser, program, run_command
+from glimpse.files import GlimpseError
 from glimpse.workspace import Workspace
 
 # Modules with a function `add_commands(commands)`, in the order in which --help shows them.
@@ -34,7 +35,20 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     workspace = Workspace.at(args.workspace)
-    return run_command(lambda: args.run(args, workspace), workspace=workspace)
+
+    def run() -> None:
+        try:
+            args.run(args, workspace)
+        except GlimpseError:
+            raise
+        except Exception as error:
+            from study_app.database import described
+
+            if (sentence := described(error, workspace.database_url)) is None:
+                raise
+            raise sentence from None
+
+    return run_command(run, workspace=workspace)
 
 
 if __name__ == "__main__":

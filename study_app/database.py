@@ -202,6 +202,18 @@ def check_writable(database: Database) -> None:
         raise SurveyError(f"The database {_shown(database.url)} cannot be written: {_reason(error)}.") from None
 
 
+def described(error: Exception, url: str) -> SurveyError | None:
+    """One sentence for an error of the database; None for any other error."""
+    if not isinstance(error, exc.DBAPIError):
+        return None
+    reason, shown = _reason(error), _shown(url)
+    if "malformed" in reason or "not a database" in reason:
+        return SurveyError(f"The database {shown} is damaged ({reason}): restore a copy made by `study_app backup`.")
+    if "locked" in reason:
+        return SurveyError(f"The database {shown} is locked by another program: stop that program, or try again later.")
+    return SurveyError(f"The database {shown} cannot be used: {reason}.")
+
+
 def _shown(url: str) -> str:
     return parse_url(url).render_as_string(hide_password=True)
 

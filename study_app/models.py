@@ -240,3 +240,19 @@ class Trial(Base):
     participant: Mapped[Participant] = relationship(back_populates="trials")
     stimulus: Mapped[Stimulus] = relationship()
     __table_args__ = (UniqueConstraint("participant_id", "position"), one_of("kind", TRIAL_KINDS))
+
+
+class AdminSession(Base):
+    """A login to the dashboard that has not ended; its cookie holds what `key` is the SHA-256 of."""
+
+    __tablename__ = "admin_session"
+    key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    since: Mapped[datetime]
+
+
+class Retention(Base):
+    """One row: when retention periods were last looked at, by which a leap of the clock is seen."""
+
+    __tablename__ = "retention"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    checked_at: Mapped[datetime]

@@ -25,6 +25,10 @@ def add_commands(commands: Commands) -> None:
     )
     parser.add_argument("--external-id", metavar="ID", help="the ID given by a crowd platform or a personal link")
     parser.add_argument("--expired", action="store_true", help="every participant past the retention period")
+    parser.add_argument(
+        "--clock-is-right", action="store_true",
+        help="with --expired: erase even if more than a week has passed since retention periods were last checked",
+    )  # fmt: skip
     parser.add_argument("--show", action="store_true", help="print the stored data as JSON and erase nothing")
     parser.set_defaults(run=run)
 
@@ -38,11 +42,12 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
     if sum((args.participant is not None, args.external_id is not None, args.expired)) != 1:
         raise SurveyError("Say whom to forget: PARTICIPANT, --external-id ID, or --expired.")
-    with open_database(workspace).write() as session:
-        if args.expired:
-            count = withdrawal.forget(session, models.now())
-            print(f"The retention period of {count} participants is over: their links and IDs are erased.")
-            return
+    database = open_database(workspace)
+    if args.expired:
+        count = withdrawal.forget_expired(database, models.now(), clock_is_right=args.clock_is_right)
+        print(f"The retention period of {count} participants is over: their links and IDs are erased.")
+        return
+    with database.write() as session:
         found = _found(session, args)
         if args.show:
             print(

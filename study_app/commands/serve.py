@@ -82,6 +82,7 @@ def _waitress(app: Flask, args: argparse.Namespace) -> None:
     from waitress import create_server
     from waitress.task import ThreadedTaskDispatcher
 
+    from study_app.commands import connections
     from study_app.experimenter.admin import UPLOAD
 
     class Threads(ThreadedTaskDispatcher):
@@ -102,6 +103,8 @@ def _waitress(app: Flask, args: argparse.Namespace) -> None:
         max_request_body_size=2 * UPLOAD,  # default: 1 GB
         clear_untrusted_proxy_headers=args.trusted_proxies == 0,  # else ProxyFix judges them
     )  # fmt: skip
+
+    connections.limit(server, proxied=args.trusted_proxies > 0)
 
     def stop(*_: Any) -> None:
         raise SystemExit  # waitress then stops reading and shuts its threads down
@@ -149,14 +152,20 @@ def _forget_daily(app: Flask) -> None:
 def forget_now(database: Database) -> float:
     """Anonymise participants past their retention period; returns the seconds until the next run."""
     from study_app import models
+    from study_app.database import SurveyError
     from study_app.participant import withdrawal
 
+    log = logging.getLogger("glimpse")
     try:
-        with database.write() as session:
-            withdrawal.forget(session, models.now())
+        count = withdrawal.forget_expired(database, models.now())
+        if count:
+            log.warning("Retention: the links, IDs and comments of %d participants were erased.", count)
+    except SurveyError as error:  # the clock has leapt
+        log.error("Retention: %s", error)
+        return DAY_S
     except Exception as error:  # any failure (a busy database, a full disk): the daily thread must go on
         said = next(iter(str(error).splitlines()), type(error).__name__)
-        logging.getLogger("glimpse").error("Retention: nothing was erased (%s); trying again in ten minutes.", said)
+        log.error("Retention: nothing was erased (%s); trying again in ten minutes.", said)
         return RETRY_S
     return DAY_S
 

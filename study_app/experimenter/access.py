@@ -1,4 +1,8 @@
-"""Access to /admin/: one password, kept as a scrypt hash; signed sessions of 12 hours; a token in every form."""
+"""Access to /admin/: one password, kept as a scrypt hash; sessions of 12 hours; a token in every form.
+
+Tries of the password are limited by address and in all. A browser that has logged in before carries a signed cookie and
+has a limit to itself, so that others who guess, even from the same address, do not lock its owner out.
+"""
 
 from __future__ import annotations
 
@@ -7,16 +11,22 @@ import hmac
 import os
 import secrets
 import time
+from datetime import timedelta
 from typing import Any
 
 from flask import Blueprint, Flask, Request, abort, current_app, redirect, render_template, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
+from sqlalchemy import delete
 from werkzeug.wrappers import Response
 
+from glimpse.files import sha256_bytes
+from study_app import models
+from study_app.database import app_database
 from study_app.security import Limit, address
 
 SESSION_HOURS = 12
-TRIES_PER_MINUTE, ALL_TRIES_PER_MINUTE = 5, 30  # from one address, and from all together
+TRIES_PER_MINUTE, ALL_TRIES_PER_MINUTE = 5, 30  # from one address or known browser, and from all addresses together
+BROWSER, BROWSER_DAYS = "glimpse-browser", 365
 blueprint = Blueprint("access", __name__, url_prefix="/admin")
 
 
@@ -76,8 +86,30 @@ def _seal() -> str:
 
 
 def is_admitted() -> bool:
+    """Whether this browser's session was begun with the present password, is not too old, and has not been ended."""
     sealed, since = str(session.get("seal", "")), session.get("since", 0)
-    return hmac.compare_digest(sealed, _seal()) and time.time() - since < SESSION_HOURS * 3600
+    if not hmac.compare_digest(sealed, _seal()) or time.time() - since >= SESSION_HOURS * 3600:
+        return False
+    with app_database().read() as database:
+        return database.get(models.AdminSession, _session_key()) is not None
+
+
+def _session_key() -> str:
+    return sha256_bytes(str(session.get("id", "")).encode())
+
+
+def _known_browser(name: str) -> str:
+    """The cookie of a browser with this random name that has logged in; a new password makes it worthless."""
+    return f"{name}.{hmac.new(current_app.extensions['glimpse_admin'], name.encode(), hashlib.sha256).hexdigest()}"
+
+
+def _may_try() -> bool:
+    by_address, by_all = current_app.extensions["glimpse_tries"]
+    given = request.cookies.get(BROWSER, "")
+    name = given.partition(".")[0]
+    if name and hmac.compare_digest(given.encode(), _known_browser(name).encode()):
+        return bool(by_address.allows(f"browser {name}"))
+    return bool(by_address.allows(address()) and by_all.allows(""))
 
 
 def guard() -> Response | None:
@@ -113,24 +145,34 @@ def login() -> Any:
         if is_admitted():
             return redirect(onward, 303)
         return render_template("admin/login.html", token=form_token(), onward=onward)
-    by_address, by_all = current_app.extensions["glimpse_tries"]
-    if not by_address.allows(address()) or not by_all.allows(""):
+    check_token(request)
+    if not _may_try():
         page = render_template(
             "admin/login.html", token=form_token(), onward=onward, wrong="Too many attempts. Wait a minute."
         )
         return page, 429, {"Retry-After": "60"}
-    check_token(request)
     password = request.form.get("password", "")[:1000]
     if not hmac.compare_digest(_hash(current_app, password), current_app.extensions["glimpse_admin"]):
         page = render_template("admin/login.html", token=form_token(), onward=onward, wrong="Wrong password.")
         return page, 403
     session.clear()  # nothing from before the login is kept
-    session.update(seal=_seal(), since=time.time())
-    return redirect(onward, 303)
+    session.update(seal=_seal(), since=time.time(), id=secrets.token_urlsafe(24))
+    with app_database().write() as database:
+        old = models.now() - timedelta(hours=SESSION_HOURS)
+        database.execute(delete(models.AdminSession).where(models.AdminSession.since < old))
+        database.add(models.AdminSession(key=_session_key(), since=models.now()))
+    response = redirect(onward, 303)
+    response.set_cookie(
+        BROWSER, _known_browser(secrets.token_hex(12)), max_age=BROWSER_DAYS * 86_400, path=url_for("access.login"),
+        secure=request.is_secure, httponly=True, samesite="Strict",
+    )  # fmt: skip
+    return response
 
 
 @blueprint.post("/logout")
 def logout() -> Any:
     check_token(request)
+    with app_database().write() as database:
+        database.execute(delete(models.AdminSession).where(models.AdminSession.key == _session_key()))
     session.clear()
     return redirect(url_for("access.login"), 303)

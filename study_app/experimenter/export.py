@@ -55,9 +55,13 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     out = Path(args.out) if args.out else workspace.root / "export" / slug
     _refuse_foreign(out)
     with atomic_folder(out) as folder:
+        if args.with_external_ids:  # personal data: for the owner alone
+            folder.chmod(0o700)
         for name, content in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(content)
+            if args.with_external_ids:
+                (folder / name).chmod(0o600)
     rows = {name: content.count(b"\n") - 1 for name, content in files.items() if name.endswith(".csv")}
     answers = next((path for path in rows if "_table-responses_" in path), "")
     print(

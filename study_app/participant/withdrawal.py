@@ -12,15 +12,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from study_app import i18n, models
-from study_app.database import app_database
+from study_app.database import Database, SurveyError, app_database
 from study_app.participant import allocation
 from study_app.study import StudyFile
 
+LEAP_DAYS = 7  # a server that runs looks daily
 blueprint = Blueprint("withdrawal", __name__, url_prefix="/withdraw")
 
 
@@ -95,6 +96,32 @@ def forget(session: Session, at: datetime) -> int:
             person.token, person.withdrawal_token = (f"forgotten-{secrets.token_hex(10)}" for _ in range(2))
             forgotten += 1
     return forgotten
+
+
+def forget_expired(database: Database, at: datetime, *, clock_is_right: bool = False) -> int:
+    """`forget`, unless the clock has leapt: anonymising cannot be undone. Returns how many were anonymised.
+
+    Raises SurveyError when `at` is more than LEAP_DAYS after the last time that this ran, or if it never did, after the
+    last moment stored in the database.
+    """
+    with database.write() as session:  # kept even if the clock has leapt: later requests store its wrong moments
+        row = session.get(models.Retention, 1)
+        if row is None:
+            moments = (models.Participant.last_seen_at, models.StudyVersion.loaded_at)
+            known = [moment for column in moments if (moment := session.scalar(select(func.max(column))))]
+            row = models.Retention(id=1, checked_at=max(known, default=at))
+            session.add(row)
+        last = row.checked_at
+    days = (at - last) / timedelta(days=1)
+    if days > LEAP_DAYS and not clock_is_right:
+        raise SurveyError(
+            f"The clock says {at:%Y-%m-%d}, {days:.0f} days after retention periods were last checked "
+            f"({last:%Y-%m-%d}), so nothing was erased: set the clock right, or if it is right, run "
+            "`study_app forget --expired --clock-is-right`."
+        )
+    with database.write() as session:
+        session.merge(models.Retention(id=1, checked_at=at))
+        return forget(session, at)
 
 
 def everything(session: Session, person: models.Participant) -> dict[str, Any]:

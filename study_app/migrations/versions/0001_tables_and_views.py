@@ -262,6 +262,18 @@ def upgrade() -> None:
         sa.UniqueConstraint("participant_id", "position", name="uq_trial_participant_id_position"),
     )
     op.create_index("ix_trial_stimulus_id", "trial", ["stimulus_id"])
+    op.create_table(
+        "admin_session",
+        sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("key", name="pk_admin_session"),
+    )
+    op.create_table(
+        "retention",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("checked_at", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_retention"),
+    )
     allowed = ALLOWED[op.get_bind().dialect.name]
     rules = {key: allowed.format(key=key) for key in ("catch_wrong", "implausible")}
     op.execute(RESPONSES.format(implausible=IMPLAUSIBLE))
@@ -272,7 +284,7 @@ def downgrade() -> None:
     op.execute("DROP VIEW participants")
     op.execute("DROP VIEW responses")
     for table in (
-        "trial", "external_identity", "participant", "study_set", "study_version", "study", "stimulus_image",
-        "stimulus", "stimulus_set",
+        "retention", "admin_session", "trial", "external_identity", "participant", "study_set", "study_version",
+        "study", "stimulus_image", "stimulus", "stimulus_set",
     ):  # fmt: skip
         op.drop_table(table)

@@ -147,3 +147,23 @@ def test_the_database_is_in_the_workspace_whatever_its_path_is_called(
     answers = read_database(workspace, include_simulated=True)
     assert answers is not None
     assert len(answers.trials) == 4
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize(
+    "command", ["status", "export", "simulate", "backup", "db current", "forget --expired", "link"]
+)
+def test_a_damaged_database_is_one_sentence(
+    workspace: Workspace, study: str, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    path = workspace.root / "study.db"
+    size = path.stat().st_size
+    with path.open("r+b") as file:
+        for page in range(4096, size, 4096):  # all but the first, which names the file as a database
+            file.seek(page)
+            file.write(b"\xa5" * 4096)
+    capsys.readouterr()
+    assert cli.main(command.split()) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("error: ")
+    assert said.count("\n") == 1

@@ -77,6 +77,29 @@ def test_passwords_cannot_be_tried_for_long(client: FlaskClient) -> None:
     assert log_in(client) == 429  # not even the right one
 
 
+def test_wrong_passwords_of_others_do_not_lock_the_owner_out(admin: FlaskClient, app: Flask) -> None:
+    """Not even from the same address, as behind a proxy: the owner's browser has logged in before."""
+    admin.post("/admin/logout", data={"token": token(admin, "/admin/")})
+    others = app.test_client()
+    for _ in range(40):  # forms without their token count for nothing
+        assert others.post("/admin/login", data={"password": "x"}).status_code == 400
+    assert [log_in(others, "guess") for _ in range(7)] == [403] * 4 + [429] * 3  # the owner's own was the first try
+    others.set_cookie("glimpse-browser", "0123456789abcdef.forged", path="/admin/login")
+    assert log_in(others) == 429
+    assert log_in(admin) == 303
+    assert admin.get("/admin/").status_code == 200
+
+
+def test_logging_out_ends_the_session_on_the_server(admin: FlaskClient, app: Flask) -> None:
+    cookie = admin.get_cookie("glimpse", path="/admin")
+    assert cookie is not None
+    thief = app.test_client()
+    thief.set_cookie("glimpse", cookie.value, path="/admin")
+    assert thief.get("/admin/").status_code == 200
+    admin.post("/admin/logout", data={"token": token(admin, "/admin/")})
+    assert thief.get("/admin/").status_code == 303
+
+
 def test_the_cookie_is_kept_from_scripts_and_from_other_sites(client: FlaskClient) -> None:
     cookie = client.get("/admin/login").headers["Set-Cookie"]
     assert "HttpOnly" in cookie

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+import stat
 from pathlib import Path
 
 import pandas as pd
@@ -132,3 +133,12 @@ def test_a_slug_becomes_letters_and_digits_in_file_names(workspace: Workspace, s
     names = [path.name for path in (workspace.root / "export" / "lesions_2026-b" / "data").iterdir()]
     assert all(name.startswith("study-lesions2026b_table-") and FILE_NAME.fullmatch(name) for name in names)
     assert export.slug_value("---") == "study"
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_an_export_with_external_ids_is_for_its_owner_alone(workspace: Workspace, study: str) -> None:
+    for options, modes in (([], {0o755, 0o644}), (["--with-external-ids"], {0o700, 0o600})):
+        assert cli.main(["export", *options]) == 0
+        out = workspace.root / "export" / study
+        found = {stat.S_IMODE(path.stat().st_mode) for path in (out, *out.rglob("*.csv"), *out.glob("*.json"))}
+        assert found == modes

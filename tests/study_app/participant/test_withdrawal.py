@@ -252,6 +252,36 @@ def test_when_the_retention_period_is_over_the_answers_stay_and_are_nobodys(
     assert client.get(f"/withdraw/{person.withdrawal_token}").status_code == 404
 
 
+def test_a_clock_that_leaps_erases_nothing_and_says_so(
+    client: FlaskClient, person: models.Participant, workspace: Workspace, caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    from study_app.commands.serve import forget_now
+
+    database, start = Database(workspace.database_url), models.now()
+
+    def at(days: float) -> list[str]:
+        """The log of the daily erasure on that day."""
+        caplog.clear()
+        monkeypatch.setattr(models, "now", lambda: start + timedelta(days=days))
+        forget_now(database)
+        return caplog.messages
+
+    for _ in range(2):
+        assert "200 days after retention periods were last checked" in at(200)[0]
+        client.post(f"/p/{person.token}/answer", json={"trial": 3, **ANSWER})  # stores a moment in the wrong future
+    assert "my-id" in everything_stored(workspace)
+    assert cli.main(["forget", "--expired"]) == 2
+    assert "--clock-is-right" in capsys.readouterr().err
+    with database.write() as session:
+        session.get_one(models.Participant, person.id).last_seen_at = start
+    assert [at(day) for day in range(0, 181, 6)] == [[]] * 31  # the server runs for months, without a visitor
+    assert at(181) == ["Retention: the links, IDs and comments of 1 participants were erased."]
+    assert "my-id" not in everything_stored(workspace)
+    monkeypatch.setattr(models, "now", lambda: start + timedelta(days=400))
+    assert cli.main(["forget", "--expired", "--clock-is-right"]) == 0
+
+
 @pytest.mark.parametrize("how", ["withdrawal", "forget", "retention"])
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
 def test_what_is_erased_is_in_no_file_any_more(
