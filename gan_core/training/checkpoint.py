@@ -22,6 +22,7 @@ from gan_core.experiments import TrainingError
 from gan_core.training.engine import copied
 from gan_core.training.run import CHANGEABLE, Run
 from gan_core.training.schemes import build_discriminator, build_generators
+from gan_core.weights import BLANK, KEY, seal, verify_seal
 from glimpse.files import SCHEMA, atomic_file
 
 CHECKPOINT, BEST, LAST = "checkpoint.pt", "generator.safetensors", "generator-last.safetensors"
@@ -66,17 +67,19 @@ def _write(path: Path, state: dict[str, Any], generators: dict[str, Tensor], run
 
 def save_generators(path: Path, generators: dict[str, Tensor], run: Run, **facts: Any) -> None:
     """Weights with the configuration of the run as metadata, so that the file can be used alone."""
-    metadata = {"glimpse": json.dumps({"schema": SCHEMA, **run.to_json(), **facts})}
+    metadata = {"glimpse": json.dumps({"schema": SCHEMA, KEY: BLANK, **run.to_json(), **facts})}
     with atomic_file(path) as temporary:
         save_file({name: tensor.contiguous() for name, tensor in generators.items()}, temporary, metadata)
+        seal(temporary)
 
 
 def load_generators(path: Path) -> tuple[nn.ModuleDict, dict[str, Any]]:
     """The generators in a file by the domain they make, in `eval` mode, and the metadata.
 
-    Raises TrainingError for a file that Glimpse did not write.
+    Raises TrainingError for a file that Glimpse did not write, or that is damaged.
     """
     try:
+        verify_seal(path)
         with safe_open(path, "pt") as file:
             metadata = json.loads((file.metadata() or {})["glimpse"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (not a dict)

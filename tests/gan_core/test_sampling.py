@@ -19,6 +19,7 @@ from gan_core.experiments import TrainingError
 from gan_core.publishing import Options, publish
 from gan_core.sampling import _arc, generate, interpolate, latents, load_generator, prepared
 from gan_core.translating import load_translator, translate
+from gan_core.weights import KEY
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained
@@ -128,6 +129,19 @@ def test_a_file_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
         load_generator(path)
 
 
+def test_a_byte_that_flipped_anywhere_in_a_generator_is_noticed(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    path = trained(workspace, "df", images=16) / "generator.safetensors"
+    whole = path.read_bytes()
+    load_generator(path)
+    for place in (9, len(whole) // 2, len(whole) - 1):  # in the header, and in the weights
+        damaged = bytearray(whole)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        with pytest.raises(TrainingError, match=r"is damaged|cannot be read"):
+            load_generator(path)
+
+
 def test_a_generator_that_diverged_makes_no_images(workspace: Workspace, tmp_path: Path) -> None:
     """As uint8 its NaN would be a picture like any other, and would be scored, shown and published as one."""
     make_set(workspace, "df")
@@ -135,9 +149,9 @@ def test_a_generator_that_diverged_makes_no_images(workspace: Workspace, tmp_pat
     run, translating = (trained(workspace, name, images=16) for name in ("df", "remove-eczema"))
     for folder in (run, translating):
         with safe_open(folder / "generator.safetensors", "pt") as file:
-            metadata = file.metadata()
+            unsealed = {"glimpse": file.metadata()["glimpse"].replace(KEY, "an older version's")}
             broken = {name: file.get_tensor(name) * float("nan") for name in file.keys()}  # noqa: SIM118 (not a dict)
-        save_file(broken, folder / "generator.safetensors", metadata)
+        save_file(broken, folder / "generator.safetensors", unsealed)
     image = np.zeros((32, 32, 3), np.uint8)
     for name, use in (
         ("df", lambda: next(generate(run, 4))), ("df", lambda: next(generate(run, 4, Draw(truncation=0.5)))),
