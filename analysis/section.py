@@ -23,9 +23,15 @@ from glimpse.files import GlimpseError
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
+T = TypeVar("T")
+
 
 class AnalysisError(GlimpseError):
     """The data cannot be analysed as they are: a sentence that names the data and the remedy."""
+
+
+class OptionError(AnalysisError):
+    """An option cannot be used: it ends the report, while damaged data are only left out of it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,19 @@ class Context:
     bound: float = 0.05  # 'cannot tell' means an accuracy within 0.5 plus or minus this
     unanswered: Mapping[str, int] = field(default_factory=dict)  # trials without an answer, by set
     cache: Path | None = None  # where results are kept (default: report/cache of the workspace)
+    notices: list[str] = field(default_factory=list)  # what was left out or is odd, a sentence each, for the top
+    _found: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def notice(self, sentence: str) -> None:
+        if sentence not in self.notices:
+            self.notices.append(sentence)
+
+    def once(self, name: str, find: Callable[[], T]) -> T:
+        """`find()`, or what it returned for this name earlier in the same report."""
+        if name not in self._found:
+            self._found[name] = find()
+        found: T = self._found[name]
+        return found
 
     def cached(self, name: str, inputs: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """`compute()`, or what it returned before for the same inputs (JSON values) and code: see analysis.cache."""
@@ -63,6 +82,7 @@ class Section:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     figures: dict[str, Callable[[], Figure]] = field(default_factory=dict)  # drawn by `analysis.figures`, by file name
     captions: dict[str, str] = field(default_factory=dict)  # of tables and figures, by the same names
+    series: dict[str, str] = field(default_factory=dict)  # the text of each figure's caption: one for each run or set
 
     @property
     def title(self) -> str:
@@ -71,6 +91,7 @@ class Section:
     def figure(self, name: str, draw: Callable[[], Figure], text: str = "", **facts: Any) -> None:
         """Add a figure; its caption is the template's text `text` (default: `name`), filled in with `facts`."""
         self.figures[name] = draw
+        self.series[name] = text or name
         self.captions[name] = self._rendered(text or name, facts)[0]
 
     def table(self, name: str, frame: pd.DataFrame, **facts: Any) -> None:
@@ -137,11 +158,19 @@ def results(
 ) -> Iterator[tuple[S, dict[str, Any]]]:
     """Each subject with what `compute` found for it, from an earlier report where nothing it depends on has changed.
 
+    A subject that cannot be computed is left out, with a sentence that names it.
     `extractor`: the identity of the extractor used (analysis.images.features.identity); None where none is.
     """
     for one in progress(subjects, title=section.name.replace("_", " "), unit="sets", shown=context.progress):
         inputs = {**one.inputs, "seed": context.seed, "extractor": extractor}
-        yield one, context.cached(section.name, inputs, functools.partial(compute, one))
+        try:
+            found = context.cached(section.name, inputs, functools.partial(compute, one))
+        except OptionError:
+            raise
+        except GlimpseError as error:
+            context.notice(f"{section.title}: '{one.name}' is left out: {error}")
+            continue
+        yield one, found
 
 
 def noted(found: dict[Any, Any], reason: str) -> dict[Any, Any]:

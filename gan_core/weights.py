@@ -1,6 +1,6 @@
 """The seal of a `generator.safetensors`: its own SHA-256 inside, so that a file used alone shows any damage.
 
-The hash is taken of the whole file with zeros in the place of the hash. No torch here.
+The hash is taken of the whole file where the hash itself counts as zeros. No torch here.
 """
 
 from __future__ import annotations

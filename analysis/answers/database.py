@@ -25,6 +25,10 @@ from glimpse.workspace import SURVEY_SCHEMA, Workspace
 VIEWS = ("responses", "participants")
 
 
+class UnreadableError(AnalysisError):
+    """The database is damaged, of an older schema or out of reach."""
+
+
 def read_database(
     workspace: Workspace, where: Sequence[str] = (), *, include_simulated: bool = False
 ) -> Responses | None:
@@ -37,7 +41,7 @@ def read_database(
         raw, people = _read_views(workspace.database_url)
     except (SQLAlchemyError, ImportError) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
-        raise AnalysisError(
+        raise UnreadableError(
             f"The answers cannot be read from the database ({reason}): check DATABASE_URL, and bring an older "
             "database up to date with `study_app db upgrade`."
         ) from None

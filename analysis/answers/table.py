@@ -73,7 +73,10 @@ def found_files(given: Sequence[Path]) -> list[Path]:
 
 
 def read_tables(files: Sequence[Path]) -> Table:
-    """All files as one table; a file with the same bytes as another is read once, and said to be."""
+    """All files as one table; a file with the same bytes as another is read once, and said to be.
+
+    One of several that cannot be read is left out, and said to be. Raises AnalysisError where none can be read.
+    """
     hashes: dict[str, Path] = {}
     notes = []
     for path in files:
@@ -83,8 +86,15 @@ def read_tables(files: Sequence[Path]) -> Table:
         else:
             hashes[digest] = path
     frames, starts, blank, rows, end = [], [], 0, 0, 0
-    for path in hashes.values():
-        frame, dropped, lines = _read(path)
+    for digest, path in list(hashes.items()):
+        try:
+            frame, dropped, lines = _read(path)
+        except AnalysisError as error:
+            if len(hashes) == 1:  # the only one, or the last of several
+                raise
+            notes.append(f"{path.name} is left out: {error}")
+            del hashes[digest]
+            continue
         if len(hashes) > 1 and "participant" not in map(_plain, frame.columns):
             frame["file"] = path.stem
         starts.append(end)

@@ -106,41 +106,6 @@ def _legend(axes: object, paper: bool, positive: str) -> None:
 # ------------------------------------------------------------------------------------------------ what it rests on
 
 
-@dataclass(frozen=True)
-class Interval:
-    """One row of the plot of intervals."""
-
-    name: str
-    mean: float
-    ci95: tuple[float, float]
-    ci90: tuple[float, float] | None  # what the equivalence test looks at
-    verdict: str  # detectable | equivalent | undecided
-
-
-def accuracy_intervals(estimates: Sequence[Interval], bound: float) -> Figure:
-    """Accuracy by set: the mean, its 90 % interval (thick) and 95 % interval (thin) against 'cannot tell' (band)."""
-    with styled():
-        figure, axes = new_figure(6.2, 1.25 + 0.42 * len(estimates))
-        axes.axvspan(0.5 - bound, 0.5 + bound, color=GREY, alpha=0.25, linewidth=0)
-        axes.axvline(0.5, color=INK, linewidth=0.8, linestyle=(0, (1, 2)))
-        for y, e in enumerate(estimates):
-            colour, marker = VERDICT[e.verdict]
-            axes.plot(e.ci95, (y, y), color=colour, linewidth=1.2, solid_capstyle="butt")
-            if e.ci90 is not None:
-                axes.plot(e.ci90, (y, y), color=colour, linewidth=4, solid_capstyle="butt")
-            axes.scatter(e.mean, y, s=46, marker=marker, color=colour, edgecolor="white", linewidth=0.8, zorder=3)
-        axes.set_yticks(range(len(estimates)), [e.name for e in estimates])
-        axes.set_ylim(len(estimates) - 0.5, -0.5)
-        low = min([0.5 - bound, *(e.ci95[0] for e in estimates)]) - 0.02
-        high = max([0.5 + bound, *(e.ci95[1] for e in estimates)]) + 0.02
-        axes.set_xlim(max(0.0, low), min(1.0, high))
-        axes.set_xlabel(f"accuracy (band: 0.5 ± {bound:g}, 'cannot tell')")
-    return figure
-
-
-VERDICT = {"detectable": (PALETTE[5], "D"), "equivalent": (PALETTE[2], "o"), "undecided": (PALETTE[0], "s")}
-
-
 def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> Figure:
     """Hit rate against false-alarm rate of everybody, set by set: up and left is telling, along the curves is habit."""
     grid = np.linspace(1e-4, 1 - 1e-4, 400)

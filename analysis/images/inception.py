@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from analysis.section import AnalysisError
+from analysis.section import OptionError
 from glimpse.files import sha256_file
 
 NETWORK, LAYERS, CLASSES = "inception-v3-compat", ("2048", "logits_unbiased"), 1008
@@ -64,7 +64,7 @@ def _url() -> str:
 def load(weights: Path | None, device: str) -> tuple[nn.Module, str, bool]:
     """torch-fidelity's network for uint8 (B, 3, H, W), the SHA-256 of its weights, and whether they are the official.
 
-    Without `weights` the published file is used, and downloaded if it is missing. Raises AnalysisError for weights that
+    Without `weights` the published file is used, and downloaded if it is missing. Raises OptionError for weights that
     are missing, damaged, or not Inception's.
     """
     import_torch_fidelity()
@@ -79,7 +79,7 @@ def load(weights: Path | None, device: str) -> tuple[nn.Module, str, bool]:
             )
     except (RuntimeError, KeyError, ValueError, AttributeError, TypeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(":.")
-        raise AnalysisError(
+        raise OptionError(
             f"{path} does not hold the weights of {NETWORK} ({reason}): give the published file with --weights."
         ) from None
     return network.to(device), sha256, official
@@ -93,17 +93,17 @@ def _checked_weights(given: Path | None) -> tuple[Path, str, bool]:
         try:
             torch.hub.download_url_to_file(_url(), str(path), hash_prefix=OFFICIAL, progress=True)
         except (OSError, RuntimeError) as error:
-            raise AnalysisError(
+            raise OptionError(
                 f"Inception's weights cannot be downloaded from {_url()} ({error}): download them elsewhere and give "
                 "the file with --weights, or use --extractor imagenet."
             ) from None
     if not path.is_file():
-        raise AnalysisError(f"The file of weights {path} does not exist: check --weights.")
+        raise OptionError(f"The file of weights {path} does not exist: check --weights.")
     sha256 = sha256_file(path)
     named = re.search(r"-([0-9a-f]{8,64})\.", path.name)  # torch.hub's convention
     promised = OFFICIAL if given is None else named[1] if named and not named[1].isdigit() else ""  # digits: a date
     if not sha256.startswith(promised):
-        raise AnalysisError(
+        raise OptionError(
             f"{path} does not match the hash in its name: its SHA-256 begins with {sha256[:8]}, not {promised[:8]}. "
             "It may be truncated: download it again."
         )
@@ -112,7 +112,7 @@ def _checked_weights(given: Path | None) -> tuple[Path, str, bool]:
         if not all(isinstance(k, str) and isinstance(v, torch.Tensor) for k, v in state.items()):
             raise TypeError
     except Exception:  # torch raises many kinds for a file without named tensors
-        raise AnalysisError(
+        raise OptionError(
             f"{path} cannot be read as weights; it may be truncated: download it again (the SHA-256 of Inception's "
             f"begins with {OFFICIAL})."
         ) from None

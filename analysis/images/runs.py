@@ -5,7 +5,7 @@ Reads configurations without torch; torch is loaded when images are generated.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis import inventory
 from analysis.images import features
 from analysis.images.features import Features
 from analysis.section import Context
 from gan_core.device import pick_device
 from gan_core.draw import Draw
 from gan_core.training.run import Run
-from glimpse.files import sha256_file, sha256_json
+from glimpse.files import sha256_json
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet
-from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
@@ -73,7 +73,8 @@ class EvaluatedRun:
 
     @property
     def name(self) -> str:
-        return self.run.name
+        """The name of its folder, whatever its configuration says."""
+        return self.folder.name
 
     @property
     def inputs(self) -> dict[str, Any]:
@@ -136,43 +137,35 @@ class EvaluatedRun:
 
 def evaluated_runs(context: Context) -> tuple[list[EvaluatedRun], list[str]]:
     """The unconditional runs whose generator and image set are there, and a sentence for each that is left out."""
+    return context.once("evaluated runs", lambda: _evaluated_runs(context))
+
+
+def _evaluated_runs(context: Context) -> tuple[list[EvaluatedRun], list[str]]:
     found, left_out = [], []
-    workspace = context.workspace
-    sets: dict[str, ImageSet] = {}
-    for name in workspace.names("runs"):
-        folder = workspace.existing("runs", name)
-        run = Run.of(folder)
-        if run.experiment.scheme != "unconditional":
+    for one in inventory.runs(context):
+        experiment = one.run.experiment
+        if experiment.scheme != "unconditional":
             continue
-        facts = run.image_sets[run.experiment.target]
-        generator = folder / "generator.safetensors"
-        if not generator.is_file():
-            left_out.append(f"The run '{name}' has no generator yet and is left out.")
+        facts = one.run.image_sets[experiment.target]
+        if one.generator_sha256 is None:
+            left_out.append(f"The run '{one.name}' has no generator yet and is left out.")
             continue
-        real = image_set(workspace, facts, sets)
+        real = inventory.trained_on(context, facts)
         if real is None:
-            left_out.append(f"The run '{name}' is left out: its image set '{facts['name']}' is gone or was made again.")
+            left_out.append(
+                f"The run '{one.name}' is left out: its image set '{facts['name']}' is gone, damaged or was made again."
+            )
             continue
         if len(real) < FEWEST:
             left_out.append(
-                f"The run '{name}' is left out: its image set '{real.name}' holds {len(real)} images, and to compare "
-                f"real ones with each other takes {FEWEST}."
+                f"The run '{one.name}' is left out: its image set '{real.name}' holds {len(real)} images, and to "
+                f"compare real ones with each other takes {FEWEST}."
             )
             continue
-        found.append(EvaluatedRun(run, folder, sha256_file(generator), real, context.device, context.seed))
+        found.append(EvaluatedRun(one.run, one.folder, one.generator_sha256, real, context.device, context.seed))
+    for sentence in left_out:
+        context.notice(sentence)
     return found, left_out
-
-
-def image_set(
-    workspace: Workspace, facts: Mapping[str, Any], loaded: dict[str, ImageSet] | None = None
-) -> ImageSet | None:
-    """The image set that a run was trained on, by what its configuration says of it; None if it is gone or another."""
-    name, loaded = str(facts["name"]), {} if loaded is None else loaded
-    if name not in loaded:
-        if name not in workspace.names("images"):
-            return None
-        loaded[name] = ImageSet.load(workspace.existing("images", name))
-    return loaded[name] if loaded[name].sha256 == facts["sha256"] else None
 
 
 def gathered(batches: Iterator[NDArray[np.uint8]]) -> NDArray[np.uint8]:

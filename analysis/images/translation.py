@@ -7,19 +7,18 @@ images untouched. Phantoms know the same skin without its lesion; there the remo
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis import inventory
 from analysis.images import features
 from analysis.images.features import Features, source_of
-from analysis.images.runs import FEWEST, EvaluatedRun, image_set
+from analysis.images.runs import FEWEST, EvaluatedRun
 from analysis.section import Context
-from gan_core.training.run import Run
-from glimpse.files import sha256_file
 from glimpse.imageset import ImageSet
 
 IMAGES = 500  # translated in each direction at most
@@ -65,28 +64,52 @@ class Direction:
 def directions(context: Context) -> list[Direction]:
     """Each way of each translation run whose generator and image sets are as they were."""
     found = []
-    workspace = context.workspace
-    for name in workspace.names("runs"):
-        folder = workspace.existing("runs", name)
-        run = Run.of(folder)
-        experiment = run.experiment
-        generator = folder / "generator.safetensors"
-        if experiment.source is None or not generator.is_file():
+    for one in inventory.runs(context):
+        run, experiment = one.run, one.run.experiment
+        if experiment.source is None or one.generator_sha256 is None:
             continue
-        sets = {domain: image_set(workspace, facts) for domain, facts in run.image_sets.items()}
-        if any(s is None or len(s) < FEWEST for s in sets.values()):
+        sets = {domain: inventory.trained_on(context, facts) for domain, facts in run.image_sets.items()}
+        lacking = [domain for domain, s in sets.items() if s is None or len(s) < FEWEST]
+        if lacking:
+            context.notice(
+                f"The run '{one.name}' is left out: its image set '{run.image_sets[lacking[0]]['name']}' is gone, "
+                f"damaged, was made again or holds fewer than {FEWEST} images."
+            )
             continue
-        sha256, device = sha256_file(generator), context.device
         beside = {
-            d: EvaluatedRun(run, folder, sha256, s, device, context.seed) for d, s in sets.items() if s is not None
-        }
-        ways = {name: (experiment.source, experiment.target)}
+            domain: EvaluatedRun(run, one.folder, one.generator_sha256, s, context.device, context.seed)
+            for domain, s in sets.items() if s is not None
+        }  # fmt: skip
+        ways = {one.name: (experiment.source, experiment.target)}
         if experiment.scheme == "cyclic":
-            ways = {f"{name}-add": ways[name], f"{name}-remove": ways[name][::-1]}
+            ways = {f"{one.name}-add": ways[one.name], f"{one.name}-remove": ways[one.name][::-1]}
         for label, (source, target) in ways.items():
             donors = None if experiment.masked in (None, source) else sets[str(experiment.masked)]
             found.append(Direction(label, target, beside[source], beside[target], donors))
     return found
+
+
+def published_from(context: Context, name: str, origin: Mapping[str, Any]) -> dict[str, Any]:
+    """`made_from` of a stimulus set, with `run` the folder that holds its very generator now, None where none does.
+
+    `direction` is the way in which a run that translates was used.
+    """
+    if "generator_sha256" not in origin:
+        return dict(origin)
+    sha256, named = origin["generator_sha256"], str(origin.get("run"))
+    holders = [one.name for one in inventory.runs(context) if one.generator_sha256 == sha256]
+    if not holders:
+        context.notice(
+            f"The stimulus set '{name}' was published from a generator of '{named}' that is no longer in the "
+            "workspace: no metrics of a run stand beside its answers."
+        )
+        return {**origin, "run": None}
+    run = named if named in holders else holders[0]
+    used = [
+        one.name for one in directions(context)
+        if one.target.name == run and one.domain == origin.get("domain")
+    ]  # fmt: skip
+    return {**origin, "run": run, "direction": next(iter(used), None)}
 
 
 @dataclass(frozen=True)

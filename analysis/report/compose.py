@@ -9,6 +9,7 @@ import argparse
 import importlib
 import os
 import sys
+import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -16,14 +17,16 @@ from typing import Any
 
 from analysis import EXTRACTORS
 from analysis.answers import read as answers_of
+from analysis.answers.database import UnreadableError
 from analysis.answers.form import Form
 from analysis.answers.tidy import OnlySimulatedError, Responses
 from analysis.figures.style import lacking
 from analysis.report import page as pages
 from analysis.report import words
-from analysis.section import AnalysisError, Context, Section
-from analysis.sections import SECTIONS
+from analysis.section import AnalysisError, Context, OptionError, Section
+from analysis.sections import LAST, SECTIONS
 from gan_core.device import pick_device
+from gan_core.training.log import duration
 from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
@@ -52,9 +55,11 @@ def write_report(args: argparse.Namespace) -> int:
     if args.workspace and not workspace.root.is_dir() and args.responses is None:
         raise AnalysisError(f"There is no workspace at {workspace.root}: check --workspace.")
     out = args.out or workspace.report
+    if args.responses is not None and not named:
+        workspace = Workspace(out)  # where there is none: only these answers count
     _refuse_to_replace(out, asked=args.out is not None)
 
-    simulated, notes = args.include_simulated, list[str]()
+    simulated, notes, unread = args.include_simulated, list[str](), list[str]()
     answers: Responses | None
     if args.responses is not None:
         answers = answers_of.read_csv(args.responses, args.where, Form.of(args), include_simulated=simulated)
@@ -63,28 +68,27 @@ def write_report(args: argparse.Namespace) -> int:
         answers = None
         try:
             answers = answers_of.read_database(workspace, args.where, include_simulated=simulated)
-        except OnlySimulatedError as error:  # treated as no answers, so that the other sections are still written
-            notes.append(str(error))
+        except (OnlySimulatedError, UnreadableError) as error:  # the other sections are still written
+            if isinstance(error, UnreadableError) and os.environ.get("DATABASE_URL"):
+                raise
+            unread.append(str(error))
         if answers is None and args.where:
             raise AnalysisError("--where: the survey's database holds no answers yet, so there is nothing to filter.")
     context = Context(
         workspace=workspace, seed=args.seed, responses=None if answers is None else answers.trials,
         extractor=args.extractor, weights=args.weights, device=args.device, positive=args.positive, bound=args.bound,
         unanswered={} if answers is None else answers.unanswered,
-        cache=None if args.responses is None or named else out / "cache",
+        cache=None if args.responses is None or named else out / "cache", notices=unread,
     )  # fmt: skip
     wanted = [name for name in SECTIONS if name not in args.skip]
     if args.responses is not None and not named:
-        wanted = [name for name in wanted if name in ("survey", "thresholds")]
+        wanted = [name for name in wanted if name in ("summary", "survey", "thresholds")]
     sections, absent = compute(context, wanted)
     if not sections:
-        raise AnalysisError(
-            f"There is nothing to report yet: {workspace.root} holds no answers, runs or image sets. Make them with "
-            "`make study`, or give answers with --responses FILE.csv."
-        )
+        raise AnalysisError(_nothing(context))
     made = {section.name for section in sections}
     absent = {n: SKIPPED if n in args.skip else absent.get(n, NOTHING) for n in SECTIONS if n not in made}
-    left_out = [f"{name}: {why}." for name, why in absent.items() if why != NOTHING]
+    left_out = [f"{name}: {why.rstrip('.')}." for name, why in absent.items() if why != NOTHING]
     boxed = [] if answers is None else [name for name in sorted(set(answers.trials["set"])) if lacking(name)]
     if boxed:
         notes.append(f"No font here has every letter of {', '.join(boxed)}: figures saved as PNG or PDF show boxes.")
@@ -100,7 +104,7 @@ def write_report(args: argparse.Namespace) -> int:
         for kept in out.iterdir() if out.is_dir() else ():
             if kept.name not in OURS:  # the cache, and any other file beside the report
                 os.rename(kept, building / kept.name)
-    for note in notes:
+    for note in [*notes, *context.notices]:
         print(note)
     for verdict in page.verdicts:
         print(f"{verdict['set']}: {verdict['sentence']}")
@@ -112,27 +116,49 @@ def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Section], dic
     """The sections in the page's order, and for each absent one the reason."""
     sections: list[Section] = []
     absent: dict[str, str] = {}
-    with progress(wanted, title="computing", unit="sections") as bar:
+    with progress(sorted(wanted, key=LAST.__contains__), title="computing", unit="sections") as bar:
         for name in bar:
             bar.set_postfix_str(name)
+            started = time.monotonic()
             try:
                 module = importlib.import_module(SECTIONS[name])
-                given: tuple[Any, ...] = ({p.name: p for p in sections},) if name == "joined" else ()
+                given: tuple[Any, ...] = ({p.name: p for p in sections},) if name in LAST else ()
                 section = module.compute(context, *given)
             except ImportError as error:
                 absent[name] = f"needs {error.name}, which is not installed (pip install 'glimpse[train]')"
                 continue
+            except OptionError:
+                raise
             except GlimpseError as error:
                 if name == "survey":
                     raise
-                raise AnalysisError(f"{error} (The rest of the report is written with `--skip {name}`.)") from error
+                context.notice(f"The section '{name}' is left out: {error}")
+                absent[name] = f"left out: {error}"
+                continue
             if section is None:
                 absent[name] = NOTHING
             else:
                 sections.append(section)
-            if not sys.stderr.isatty():
-                print(f"{name}: {'done' if section else NOTHING}", file=sys.stderr)
-    return sections, absent
+            if section is not None or not sys.stderr.isatty():
+                took = time.monotonic() - started
+                bar.write(f"{name}: {duration(took) if section else NOTHING}", file=sys.stderr)
+    return sorted(sections, key=lambda section: list(SECTIONS).index(section.name)), absent
+
+
+def _nothing(context: Context) -> str:
+    """The sentence for a workspace of which nothing can be reported."""
+    workspace, said = context.workspace, " ".join(context.notices)
+    sets = workspace.names("images")
+    if not sets:
+        there = "holds no answers, runs or image sets. Make them with `make study`"
+    else:
+        there = (
+            f"holds the image sets {', '.join(sets)}, but no trained run, stimulus set or answers that can be used. "
+            "Train a generator with `gan_core train`"
+        )
+    return f"There is nothing to report yet: {workspace.root} {there}, or give answers with --responses FILE.csv." + (
+        f" {said}" if said else ""
+    )
 
 
 def _refuse_to_replace(out: Path, *, asked: bool) -> None:

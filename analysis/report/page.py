@@ -10,6 +10,7 @@ import io
 import math
 import re
 import warnings
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,8 @@ SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
 P_VALUES = {"p", "p_holm", "p_equivalence", "p_chance", "p_permutation", "p_permuted_answers", "p_permuted_images",
             "always_valid_p"}  # fmt: skip
 OPEN_ROWS = 12  # a longer table is folded
+OPEN_SENTENCES = 8  # of a section; the others are folded
+OPEN_FIGURES = 4  # of a series with one for each run or set; the others are folded
 PNG_DPI = 200
 IN_THE_DARK = {"#0072b2": "#3f93e2", "#56b4e9": "#9ad8ff", "#000000": "#ffffff"}  # too dark for a dark page
 # Verdana has the widths of DejaVu Sans, so a page without it looks as drawn.
@@ -42,7 +45,9 @@ class Page:
     title: str
     subtitle: str
     verdicts: Sequence[dict[str, Any]]  # one a set: name, verdict, sentence, facts (label, value)
+    asked: bool  # whether people answered; else the cards are of generators
     warnings: Sequence[str]  # shown on top, in a box, on every printed page
+    notices: Sequence[str]  # what was left out of the data or is odd about them, a sentence each
     methods: Sequence[str]
     rules: Sequence[str]  # of what was missing or odd
     limits: Sequence[str]
@@ -57,11 +62,19 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
     (folder / "figures").mkdir()
     (folder / "tables").mkdir()
     written = []
+    count = 0
     for section in sections:
-        figures = []
+        figures: list[dict[str, Any]] = []
+        of_series: Counter[str] = Counter()
         for name, draw in section.figures.items():
+            count += 1
             svg = write_figure(draw, folder / "figures", name, section.captions.get(name, section.title))
-            figures.append({"name": name, "svg": Markup(svg), "caption": section.captions.get(name, "")})
+            series = section.series.get(name, name)
+            of_series[series] += 1
+            figures.append(
+                {"name": name, "number": count, "svg": Markup(svg), "caption": section.captions.get(name, ""),
+                 "folded": of_series[series] > OPEN_FIGURES}
+            )  # fmt: skip
             tick(name)
         tables = [  # a table of a figure's name holds its numbers
             _table(
@@ -77,7 +90,9 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
         loader=PackageLoader("analysis.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
     environment.filters |= {"css_string": css_string, "prose": prose}
-    html = environment.get_template("report.html").render(page=page, sections=written)
+    html = environment.get_template("report.html").render(
+        page=page, sections=written, open_sentences=OPEN_SENTENCES
+    )  # fmt: skip
     style, _, body = html.partition("</style>")
     body = re.sub(r"(\d) ?%", "\\1\u202f%", body)  # a number and its per cent sign stay on one line
     html = f"{style}</style>{body}"

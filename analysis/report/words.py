@@ -8,11 +8,14 @@ from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from analysis import inventory
 from analysis.answers.tidy import RULES, Responses
+from analysis.images import BLIND
+from analysis.numbers import number, p_value, percent
 from analysis.report.page import Page
 from analysis.section import Context, Section
-from glimpse.files import GlimpseError, read_json, sha256_file
-from glimpse.workspace import Workspace
+from analysis.sections.survey_in_words import LEVEL
+from glimpse.files import sha256_file
 
 PACKAGES = (
     "glimpse",
@@ -65,8 +68,11 @@ def page(
     return Page(
         title="Can people tell which images are real?" if answers is not None else "How good are the generated images?",
         subtitle=_subtitle(context, answers),
-        verdicts=[{"set": name, **one["verdict"]} for name, one in survey.items() if "verdict" in one],
+        verdicts=[{"set": name, **one["verdict"]} for name, one in survey.items() if "verdict" in one]
+        or of_generators(scores),
+        asked=bool(survey),
         warnings=warnings,
+        notices=context.notices,
         methods=_methods(context, answers),
         rules=RULES if answers is not None else (),
         limits=_limits(context, answers, survey),
@@ -75,6 +81,31 @@ def page(
         provenance=_provenance(context, answers, options),
         left_out=left_out,
     )
+
+
+def of_generators(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One card a run for a report without answers: what the metrics say, and what only people can."""
+    cards = []
+    for name, found in scores.get("quality", {}).items():
+        copies = scores.get("memorisation", {}).get(name)
+        told = found["kid_p"] is not None and found["kid_p"] < LEVEL
+        held_out = "test images" if found["against"] == "test" else "training images"
+        if found["kid_p"] is None:
+            sentence = f"Too few groups of {held_out} for a test."
+        else:
+            verb = "differ" if told else "do not measurably differ"
+            sentence = f"The images {verb} from {found['n']} {held_out} (KID, p {p_value(found['kid_p'])})."
+        if found["extractor"] == "random":
+            sentence += f" {BLIND[0].upper()}{BLIND[1:]}."
+        facts = [("KID", number(found["kid"])), (found["distance"], number(found["frechet"]))]
+        facts += [(f"{key}, real against real", number(found[f"real_{key}"])) for key in ("kid", "frechet")
+                  if f"real_{key}" in found]  # fmt: skip
+        if copies:
+            facts.append(("near copies (1 % expected)", percent(copies["share"])))
+        head = "Measurably different" if told else "Undecided"
+        kind = "detectable" if told else "undecided"
+        cards.append({"set": name, "verdict": head, "kind": kind, "sentence": sentence, "facts": facts})
+    return cards
 
 
 def _subtitle(context: Context, answers: Responses | None) -> str:
@@ -176,20 +207,13 @@ def _limits(context: Context, answers: Responses | None, survey: Mapping[str, An
             "The intervals are for new participants and images like these; they do not apply to people with other "
             "training, more time or other screens."
         )
-    demo = [n for n in context.workspace.names("runs") if _preset(context.workspace, n) == "demo"]
+    demo = [n for n in context.workspace.names("runs") if inventory.preset(context, n) == "demo"]
     if demo:
         said.append(
             f"Trained at demo scale (narrow networks, minutes on a CPU): {_listed(demo)}. These show that the pipeline "
             "works, not how good such generators can be."
         )
     return said
-
-
-def _preset(workspace: Workspace, run: str) -> str:
-    try:
-        return str(read_json(workspace.existing("runs", run) / "config.json").get("preset"))
-    except GlimpseError:
-        return ""
 
 
 # ------------------------------------------------------------------------------------------------ citation
@@ -242,7 +266,7 @@ def _provenance(context: Context, answers: Responses | None, options: Mapping[st
     for kind, marker in (("images", "manifest.json"), ("runs", "config.json"), ("stimuli", "manifest.json")):
         names = context.workspace.names(kind)
         if names:
-            found[kind] = {name: sha256_file(context.workspace.existing(kind, name) / marker) for name in names}
+            found[kind] = {name: sha256_file(context.workspace.root / kind / name / marker) for name in names}
     return found
 
 

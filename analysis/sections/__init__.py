@@ -1,16 +1,19 @@
 """The sections of the report: one file each, computed by `compute(context)`."""
 
-# The sections in the order of the page: Figure 10, Figure 6, Figure 7, Table 3, samples, then what goes beyond.
+# The sections in the order of the page: a summary, the images themselves, people beside metrics and alone (Figure 10),
+# then the paper's Figures 6 and 7 and Table 3, then what goes beyond.
 SECTIONS = {
+    "summary": "analysis.sections.summary",
+    "samples": "analysis.sections.samples",
+    "joined": "analysis.sections.people_and_metrics",
     "survey": "analysis.sections.survey",
     "thresholds": "analysis.sections.thresholds",
     "overfitting": "analysis.sections.overfitting",
     "neighbours": "analysis.sections.neighbours",
     "truncation": "analysis.sections.truncation",
-    "samples": "analysis.sections.samples",
     "quality": "analysis.sections.quality",
     "memorisation": "analysis.sections.memorisation",
     "machine_observer": "analysis.sections.machine_observer",
     "utility": "analysis.sections.utility",
-    "joined": "analysis.sections.people_and_metrics",
 }
+LAST = ("joined", "summary")  # computed after all others, from what these found

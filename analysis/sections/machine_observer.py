@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from analysis import inventory
 from analysis.figures import machine_observer as draw
 from analysis.figures import pictures
 from analysis.images import features
@@ -131,8 +132,7 @@ class Shown:
 def compute(context: Context) -> Section | None:
     """The observer on every stimulus set, on pixels and (where torch is installed) on features."""
     section = Section("machine_observer")
-    workspace = context.workspace
-    sets = [Shown(StimulusSet.load(workspace.existing("stimuli", name))) for name in workspace.names("stimuli")]
+    sets = [Shown(stimuli) for stimuli in inventory.stimulus_sets(context).values()]
     section.sentences += [f"{one.name}: too few images for a machine observer." for one in sets if one.few]
     rows, per_image, easiest = [], [], []
     key = identity(context) if find_spec("torch") else None

@@ -164,8 +164,8 @@ def _exhaustive(queries: NDArray[np.uint8], targets: Images, k: int, device: str
 
 def compute(context: Context) -> Section | None:
     """The first generated images of each run with their nearest training images under SSIM and MSE."""
-    found, notes = evaluated_runs(context)
-    section = Section("neighbours", sentences=notes)
+    found, _ = evaluated_runs(context)
+    section = Section("neighbours")
     rows = []
     for run, result in results(section, context, found, partial(_of_run, progress=context.progress), None):
         ids = run.real.index["image_id"].to_numpy(dtype=str)

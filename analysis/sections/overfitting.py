@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis import inventory
 from analysis.figures import overfitting as draw
 from analysis.section import Context, Section
 from gan_core.confidence import chosen_when_saturated, confidence
 from gan_core.training.log import read_log
-from gan_core.training.run import Run
+from glimpse.files import GlimpseError
 
 END = 0.1  # of the training, over which the end gap is averaged
 Z = 1.959964  # of a 95 % interval
@@ -72,14 +73,17 @@ def grid(runs: pd.DataFrame) -> pd.DataFrame:
 
 def compute(context: Context) -> Section | None:
     """All runs' curves in one plot, and the grid of their end gaps."""
-    workspace, section = context.workspace, Section("overfitting")
+    section = Section("overfitting")
     curves: dict[str, pd.DataFrame] = {}
     rows: list[dict[str, Any]] = []
     notes: list[str] = []
-    for name in workspace.names("runs"):
-        folder = workspace.existing("runs", name)
-        run = Run.of(folder)
-        lines = read_log(folder / "log.jsonl")
+    for one in inventory.runs(context):
+        name, run = one.name, one.run
+        try:
+            lines = read_log(one.folder / "log.jsonl")
+        except GlimpseError as error:
+            context.notice(inventory.left_out(f"{section.title}: '{name}'", error))
+            continue
         if not lines:
             continue
         if (found := confidence(lines)) and found.state != "in balance":

@@ -18,14 +18,18 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis import inventory
 from analysis.figures import trends as figures
 from analysis.images.distances import euclidean, radius
 from analysis.images.features import identity
+from analysis.images.translation import published_from
 from analysis.people import significance
-from analysis.section import AnalysisError, Context, Section, noted
+from analysis.section import AnalysisError, Context, OptionError, Section, noted
 from analysis.sections.survey_in_words import LEVEL
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.images import shrink
+from glimpse.imageset import ImageSet
+from glimpse.stimuli import StimulusSet
 
 NEIGHBOURS = 3  # k of the realism score, as in Kynkäänniemi et al. 2019
 MOST_REAL = 2_000  # training images that stand for all
@@ -90,7 +94,10 @@ def compute(context: Context, sections: Mapping[str, Section]) -> Section | None
     survey = sections.get("survey")
     if survey is None:
         return None
-    made = {name: _made_from(context, name) for name in survey.scores if name in context.workspace.names("stimuli")}
+    published = inventory.stimulus_sets(context)
+    made = {
+        name: published_from(context, name, published[name].made_from) for name in survey.scores if name in published
+    }
     if not made:
         return None
     table = set_table(survey.scores, made, {name: one.scores for name, one in sections.items()})
@@ -141,7 +148,7 @@ def set_table(
         machines = parts.get("machine_observer", {}).get(name, {}).get("observers", {})
         row["machine_accuracy"] = max((one["accuracy"] for one in machines.values()), default=None)
         for label, part, path in COLUMNS:
-            row[label] = _number_at(parts.get(part, {}), (name, str(origin.get("run"))), path)
+            row[label] = _number_at(parts.get(part, {}), (origin.get("direction"), origin.get("run")), path)
         rows.append(row)
     table = pd.DataFrame(rows)
     return table.dropna(axis=1, how="all")
@@ -154,9 +161,9 @@ COLUMNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 )
 
 
-def _number_at(scores: Mapping[str, Any], names: tuple[str, ...], path: tuple[str, ...]) -> float | None:
+def _number_at(scores: Mapping[str, Any], names: tuple[str | None, ...], path: tuple[str, ...]) -> float | None:
     """The number under the first of `names` that the part knows; None where it has none."""
-    for name in names:
+    for name in filter(None, names):
         found: Any = scores.get(name)
         for key in path:
             found = found.get(key) if isinstance(found, Mapping) else None
@@ -196,11 +203,6 @@ def correlate(by_image: pd.DataFrame) -> pd.DataFrame:
 # ------------------------------------------------------------------------------------------------ reading
 
 
-def _made_from(context: Context, name: str) -> dict[str, Any]:
-    made: dict[str, Any] = read_json(context.workspace.existing("stimuli", name) / "manifest.json")["made_from"]
-    return made
-
-
 def _images(
     context: Context, rates: pd.DataFrame, made: Mapping[str, Mapping[str, Any]]
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -209,6 +211,8 @@ def _images(
     for name, origin in made.items():
         try:
             measures = _measured(context, name, origin)
+        except OptionError:
+            raise
         except (ImportError, GlimpseError) as error:
             reason = f"needs {error.name}" if isinstance(error, ImportError) else str(error)
             missing.append(f"{name}: no measures image by image ({reason}).")
@@ -220,31 +224,32 @@ def _images(
 
 def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.DataFrame:
     """Realism, nearest training image and discriminator output of each scored stimulus of a set; cached."""
-    folder = context.workspace.existing("stimuli", name)
-    images = context.workspace.existing("images", str(origin.get("image_set")))
-    run = context.workspace.root / "runs" / str(origin.get("run"))
-    checkpoint = run / "checkpoint.pt"
+    stimuli = inventory.stimulus_sets(context)[name]
+    if "image_set" not in origin:
+        raise AnalysisError("it was not published from an image set of the workspace")
+    real = inventory.image_set(context, str(origin["image_set"]))
+    if real is None or real.sha256 != origin.get("images_sha256", real.sha256):
+        raise AnalysisError(f"its image set '{origin['image_set']}' is gone, damaged or was made again")
+    run = None if origin.get("run") is None else context.workspace.root / "runs" / str(origin["run"])
+    checkpoint = None if run is None else run / "checkpoint.pt"
     inputs = {
-        "stimuli": sha256_file(folder / "manifest.json"), "images": sha256_file(images / "manifest.json"),
-        "checkpoint": sha256_file(checkpoint) if checkpoint.is_file() else None, "seed": context.seed,
-        "extractor": identity(context),
+        "stimuli": stimuli.sha256, "images": real.manifest["files"],
+        "checkpoint": sha256_file(checkpoint) if checkpoint is not None and checkpoint.is_file() else None,
+        "seed": context.seed, "extractor": identity(context),
     }  # fmt: skip
-    measures: pd.DataFrame = context.cached(
-        "joined", inputs, lambda: {"table": _measure(context, folder, images, run)}
-    )["table"]
+    measures: pd.DataFrame = context.cached("joined", inputs, lambda: {"table": _measure(context, stimuli, real, run)})[
+        "table"
+    ]
     return measures
 
 
-def _measure(context: Context, folder: Path, images: Path, run: Path) -> pd.DataFrame:
+def _measure(context: Context, stimuli: StimulusSet, real: ImageSet, run: Path | None) -> pd.DataFrame:
     from PIL import Image
 
     from analysis.images.features import batches, extract, extractor_for, source_of
-    from glimpse.imageset import ImageSet
-    from glimpse.stimuli import StimulusSet
 
-    stimuli, real = StimulusSet.load(folder), ImageSet.load(images)
     scored = [s for s in stimuli.stimuli if not s.practice]
-    pixels = np.stack([np.asarray(Image.open(folder / s.file).convert("RGB")) for s in scored])
+    pixels = np.stack([np.asarray(Image.open(stimuli.folder / s.file).convert("RGB")) for s in scored])
     generated = np.array([s.truth == "generated" for s in scored])
     shown = {s.origin.get("image_id") for s in scored if s.truth == "real"}
     rows = np.array([i for i in real.where("train") if real.index["image_id"].iloc[i] not in shown], np.intp)
@@ -265,7 +270,7 @@ def _measure(context: Context, folder: Path, images: Path, run: Path) -> pd.Data
     )  # fmt: skip
     frame = pd.DataFrame({"image": [s.id for s in scored], "nearest_training": nearest_distance(x, y)})
     frame["realism"] = np.where(generated, realism(x, y), np.nan)
-    if (run / "checkpoint.pt").is_file():
+    if run is not None and (run / "checkpoint.pt").is_file():
         frame["discriminator"] = _judged(run, stimuli.made_from["image_set"], pixels)
     return frame
 

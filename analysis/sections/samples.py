@@ -14,12 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from analysis import inventory
 from analysis.figures import pictures
 from analysis.section import Context, Section
 from gan_core.experiments import EXPERIMENTS
-from glimpse.files import read_json, sha256_file
-from glimpse.stimuli import StimulusSet
-from glimpse.workspace import Workspace
+from glimpse.files import sha256_file
 
 PAPER_FIGURE = {
     "hands": "3", "healthy": "4", "eczema": "5", "df": "8", "mel": "9", "remove-eczema": "11", "add-eczema": "12",
@@ -33,8 +32,9 @@ WIDEST = 1400
 def compute(context: Context) -> Section | None:
     """Stimulus sets as generated above real, and the last pictures of each translation run."""
     section = Section("samples")
-    for name in sorted(context.workspace.names("stimuli"), key=_in_the_paper):
-        stimuli = StimulusSet.load(context.workspace.existing("stimuli", name))
+    sets = inventory.stimulus_sets(context)
+    for name in sorted(sets, key=_in_the_paper):
+        stimuli = sets[name]
         generated, real = ([s.file for s in stimuli.of(truth)[: 2 * TILES]] for truth in ("generated", "real"))
         if not generated or not real:
             continue
@@ -43,7 +43,7 @@ def compute(context: Context) -> Section | None:
             generated=len(generated), real=len(real), figure=PAPER_FIGURE.get(name),
         )  # fmt: skip
         section.scores[name] = {"stimuli": len(stimuli.stimuli), "sha256": stimuli.sha256}
-    for name, experiment, images, picture in sorted(translations(context.workspace), key=lambda t: _in_the_paper(t[1])):
+    for name, experiment, images, picture in sorted(translations(context), key=lambda t: _in_the_paper(t[1])):
         section.figure(
             f"translations-{name}", partial(_draw_picture, picture), "translations", run=name, images=images,
             masked=EXPERIMENTS[experiment].scheme == "targeted", figure=PAPER_FIGURE.get(experiment),
@@ -55,15 +55,19 @@ def compute(context: Context) -> Section | None:
     return section
 
 
-def translations(workspace: Workspace) -> list[tuple[str, str, int, Path]]:
+def translations(context: Context) -> list[tuple[str, str, int, Path]]:
     """Each translation run with its experiment, the images it had seen, and its last picture."""
     found = []
-    for name in workspace.names("runs"):
-        folder = workspace.existing("runs", name)
-        experiment = str(read_json(folder / "config.json").get("experiment"))
-        pictures = sorted((folder / "samples").glob("[0-9]*.png"))
-        if experiment in EXPERIMENTS and EXPERIMENTS[experiment].scheme != "unconditional" and pictures:
-            found.append((name, experiment, int(pictures[-1].stem), pictures[-1]))
+    for one in inventory.runs(context):
+        pictures = sorted((one.folder / "samples").glob("[0-9]*.png"))
+        if one.run.experiment.scheme != "unconditional" and pictures:
+            try:
+                with Image.open(pictures[-1]) as image:
+                    image.load()
+            except (OSError, SyntaxError, ValueError) as error:
+                context.notice(f"The picture {pictures[-1]} is left out: it cannot be read ({error}).")
+                continue
+            found.append((one.name, one.run.experiment_name, int(pictures[-1].stem), pictures[-1]))
     return found
 
 

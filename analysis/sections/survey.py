@@ -13,6 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from PIL import Image
 
+from analysis import inventory
 from analysis.figures import pictures
 from analysis.figures import survey as draw
 from analysis.figures import trends as draw_trends
@@ -24,7 +25,7 @@ from analysis.people.trials import Trials
 from analysis.section import Context, Section, noted
 from analysis.sections import survey_in_words as in_words
 from glimpse import observers
-from glimpse.files import read_json, sha256_json
+from glimpse.files import sha256_json
 
 GALLERY, GALLERY_PIXELS = 6, 160  # images of each class and set in the gallery, and their size
 BALANCED_METHOD = f"balanced accuracy, {inference.METHOD_SHARE}; tests as under equivalence"
@@ -222,9 +223,6 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
             paper=any(column.paper_mean for column in columns), most=draw.MOST_DOTS,
             crowded=[column.name for column in columns if len(column.f1) > draw.MOST_DOTS],
         )  # fmt: skip
-    intervals = [row for name, one in section.scores.items() for row in _interval(shown[name], one)]
-    if intervals:
-        section.figure("accuracy", partial(draw.accuracy_intervals, intervals, context.bound))
     rates = {shown[name]: (one.people["hit_rate"], one.people["false_alarm_rate"]) for name, one in sets.items()}
     space = [(name, hit.to_numpy(float), false.to_numpy(float)) for name, (hit, false) in rates.items()]
     space = [one for one in space if np.isfinite(one[1] + one[2]).any()]
@@ -259,30 +257,21 @@ def _column(label: str, name: str, one: Set, positive: observers.Positive) -> dr
     return draw.SetScores(label, f1, values, weights, 2 * share / (1 + share), in_words.paper_f1(name, positive))
 
 
-def _interval(label: str, one: dict[str, Any]) -> list[draw.Interval]:
-    """The row of the plot of intervals; none where there is no interval."""
-    balanced, tests = one["balanced_accuracy"], one["equivalence"]
-    if balanced["mean"] is None or balanced["ci95"] is None:
-        return []
-    kind = in_words.KINDS[tests["verdict"]]
-    return [draw.Interval(label, balanced["mean"], tuple(balanced["ci95"]), tests["ci90"], kind)]
-
-
 def gallery_of(
     context: Context, name: str, by_image: pd.DataFrame
 ) -> list[tuple[str, list[tuple[NDArray[np.uint8], str]]]]:
     """The images most often misjudged, generated and real, with counts; empty without the image files."""
-    folder = context.workspace.root / "stimuli" / name
-    if name not in context.workspace.names("stimuli"):
+    stimuli = inventory.stimulus_sets(context).get(name)
+    if stimuli is None:
         return []
-    files = {stimulus["id"]: stimulus["file"] for stimulus in read_json(folder / "manifest.json")["stimuli"]}
+    files = {stimulus.id: stimuli.folder / stimulus.file for stimulus in stimuli.stimuli}
     found = []
     for truth, title in (("generated", "generated, and taken for real"), ("real", "real, and taken for generated")):
         best = by_image[(by_image["truth"] == truth) & by_image["image"].isin(list(files))].head(GALLERY)
         shown = []
         for image in best.to_dict("records"):
             wrong = image["seen"] - image["called_generated"] if truth == "generated" else image["called_generated"]
-            with Image.open(folder / files[image["image"]]) as file:
+            with Image.open(files[image["image"]]) as file:
                 file.thumbnail((GALLERY_PIXELS, GALLERY_PIXELS), Image.Resampling.BOX)
                 shown.append((np.asarray(file.convert("RGB")), f"{wrong} of {image['seen']}"))
         if shown:

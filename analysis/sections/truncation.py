@@ -38,7 +38,7 @@ def score(real: Features, groups: NDArray[Any], generated: Features) -> dict[str
 
 def compute(context: Context) -> Section | None:
     """The table and curves of every unconditional run."""
-    found, notes = evaluated_runs(context)
+    found, _ = evaluated_runs(context)
     section = Section("truncation")
     rows: list[dict[str, Any]] = []
     curves: dict[str, pd.DataFrame] = {}
@@ -57,7 +57,6 @@ def compute(context: Context) -> Section | None:
         section.sentences.append(_sentence(run.name, distance, table, result["n"], real))
     if not rows:
         return None
-    section.sentences += notes
     frame = pd.DataFrame(rows)
     frame["threshold"] = ["none" if pd.isna(t) else t for t in frame["threshold"]]
     biased = any(one["n"] < BIASED_BELOW for one in section.scores.values())

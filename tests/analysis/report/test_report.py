@@ -341,7 +341,7 @@ def test_parts_can_be_skipped_and_unknown_ones_are_refused(
 ) -> None:
     path = answers(tmp_path / "answers.csv", {"df": Truth()}, people=3)
     assert report.main(["--responses", str(path), "--skip", "surveys"]) == 2
-    assert "choose from: survey" in capsys.readouterr().err
+    assert "choose from: summary" in capsys.readouterr().err
 
 
 def test_answers_alone_are_reported_without_torch(tmp_path: Path) -> None:

@@ -1,0 +1,139 @@
+"""The runs, image sets and stimulus sets of a workspace that a report can use; a damaged one is left out by name.
+
+A run or a set is known by its folder and the hashes of its files, never by the name written inside: people keep copies.
+Each is read and checked once a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from analysis.section import Context
+from gan_core.training.run import Run
+from gan_core.weights import verify_seal
+from glimpse.files import GlimpseError, read_json, sha256_file
+from glimpse.imageset import ImageSet
+from glimpse.stimuli import StimulusSet
+from glimpse.workspace import KINDS, NAME
+
+DAMAGE = (GlimpseError, OSError, ValueError, KeyError, TypeError, AttributeError)  # whatever a broken file leads to
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run whose configuration and generator are sound."""
+
+    name: str  # of its folder
+    folder: Path
+    run: Run
+    generator_sha256: str | None  # None before its first generator
+
+
+def runs(context: Context) -> list[FoundRun]:
+    """The runs of the workspace; notices name those that are left out, renamed or equal."""
+    return context.once("runs", lambda: _runs(context))
+
+
+def _runs(context: Context) -> list[FoundRun]:
+    found: list[FoundRun] = []
+    for folder in folders(context, "runs"):
+        try:
+            run = Run.of(folder)
+            _ = run.experiment, [(facts["name"], facts["sha256"], facts["test"]) for facts in run.image_sets.values()]
+            generator, sha256 = folder / "generator.safetensors", None
+            if generator.is_file():
+                verify_seal(generator)
+                sha256 = sha256_file(generator)
+        except DAMAGE as error:
+            context.notice(left_out(f"The run '{folder.name}'", error))
+            continue
+        if run.name != folder.name:
+            context.notice(
+                f"The run in the folder runs/{folder.name} calls itself '{run.name}' in its config.json: it is a copy, "
+                f"or was renamed. Here it is '{folder.name}'."
+            )
+        twins = [other.name for other in found if sha256 and other.generator_sha256 == sha256]
+        if twins:
+            context.notice(
+                f"The runs '{twins[0]}' and '{folder.name}' have the very same generator: they are one, not two."
+            )
+        found.append(FoundRun(folder.name, folder, run, sha256))
+    return found
+
+
+def image_set(context: Context, name: str) -> ImageSet | None:
+    """The image set of that folder, its files checked; None where there is none or it is damaged."""
+    return context.once(f"images/{name}", lambda: _image_set(context, name))
+
+
+def _image_set(context: Context, name: str) -> ImageSet | None:
+    folder = context.workspace.root / "images" / name
+    if not (folder / "manifest.json").is_file():
+        return None
+    try:
+        return ImageSet.load(folder)
+    except DAMAGE as error:
+        context.notice(left_out(f"The image set '{name}'", error))
+        return None
+
+
+def trained_on(context: Context, facts: Mapping[str, Any]) -> ImageSet | None:
+    """The image set that a run's configuration describes; None if it is gone, damaged or has other images."""
+    found = image_set(context, str(facts["name"]))
+    return found if found is not None and found.sha256 == facts["sha256"] else None
+
+
+def stimulus_sets(context: Context) -> dict[str, StimulusSet]:
+    """The stimulus sets by the name of their folder, every image checked."""
+    return context.once("stimuli", lambda: _stimulus_sets(context))
+
+
+def _stimulus_sets(context: Context) -> dict[str, StimulusSet]:
+    found = {}
+    for folder in folders(context, "stimuli"):
+        try:
+            stimuli = StimulusSet.load(folder)
+        except DAMAGE as error:
+            context.notice(left_out(f"The stimulus set '{folder.name}'", error))
+            continue
+        if stimuli.name != folder.name:
+            context.notice(
+                f"The stimulus set in the folder stimuli/{folder.name} calls itself '{stimuli.name}' in its "
+                f"manifest.json: it is a copy, or was renamed. Here it is '{folder.name}'."
+            )
+        found[folder.name] = replace(stimuli, name=folder.name)
+    return found
+
+
+def folders(context: Context, kind: str) -> list[Path]:
+    """The folders of a kind (`runs`, `stimuli`, `images`) that have its marker and a name that Glimpse can use."""
+    found = []
+    for name in context.workspace.names(kind):
+        if NAME.fullmatch(name):
+            found.append(context.workspace.root / kind / name)
+        else:
+            context.notice(
+                f"The folder {kind}/{name} is left out, as {KINDS[kind][0]}s are named with lower-case letters, "
+                "digits, '-' and '_': rename it to include it."
+            )
+    return found
+
+
+def preset(context: Context, name: str) -> str:
+    """The preset of a run, empty where its configuration cannot be read."""
+    try:
+        return str(read_json(context.workspace.root / "runs" / name / "config.json").get("preset"))
+    except GlimpseError:
+        return ""
+
+
+def left_out(what: str, error: BaseException) -> str:
+    """The sentence for something that is left out."""
+    if isinstance(error, GlimpseError):
+        reason = str(error)
+    else:
+        reason = f"its files are not as Glimpse writes them ({type(error).__name__}: {error})."
+    return f"{what} is left out: {reason}"
