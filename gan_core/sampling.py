@@ -189,6 +189,22 @@ def sample_set(
     return ImageSet.load(folder), True
 
 
+def write_pngs(images: ImageSet, folder: Path, overwrite: bool = False) -> None:
+    """Every image as a PNG file called by its image_id, for other programs.
+
+    Raises TrainingError if the folder holds anything, unless `overwrite` and these files are all that it holds.
+    """
+    names = [f"{image_id}.png" for image_id in images.index["image_id"]]
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if there and not overwrite:
+        raise TrainingError(f"--png {folder} is not empty: name another folder, or replace its files with --overwrite.")
+    if others := sorted(there - set(names)):
+        raise TrainingError(f"--png {folder} holds other files, like {others[0]}: name another folder.")
+    with atomic_folder(folder) as building:
+        for name, image in zip(names, images.images, strict=True):
+            Image.fromarray(image).save(building / name)
+
+
 def write_interpolation(weights: Path, path: Path, rows: int, steps: int, draw: Draw, device: str = "cpu") -> None:
     """`interpolate` as an animated .gif, or as a .png grid with a row for each latent."""
     if path.suffix.lower() not in (".gif", ".png"):

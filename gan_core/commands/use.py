@@ -28,6 +28,9 @@ def add_commands(commands: Commands) -> None:
     _drawing(sample)
     sample.add_argument("--name", metavar="SET", help="name of the image set (default: RUN-samples)")
     sample.add_argument(
+        "--png", type=Path, metavar="FOLDER", help="write the images as PNG files, too, for other programs"
+    )
+    sample.add_argument(
         "--interpolate", type=Path, metavar="FILE", help="draw a walk instead, as an animation (.gif) or a grid (.png)"
     )
     sample.add_argument("--rows", type=int, default=6, metavar="N", help="latents that the walk visits")
@@ -83,7 +86,7 @@ def _drawing(command: Parser) -> None:
 
 
 def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    from gan_core.sampling import sample_set, write_interpolation
+    from gan_core.sampling import sample_set, write_interpolation, write_pngs
 
     weights, of, run = _trained(workspace, args.of)
     if run.experiment.source is not None:
@@ -99,6 +102,9 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
     count = at_least(args.count, "--count", 1)
     images, new = sample_set(folder, weights, count, draw, device, args.overwrite)
     print(f"{images.name}: {'drew' if new else 'already there:'} {len(images):,} images of '{of}': {images.folder}")
+    if args.png:
+        write_pngs(images, args.png, args.overwrite)
+        print(f"Wrote {len(images):,} PNG files: {args.png}")
     following = f" Next: {pasteable(workspace, 'gan_core', 'publish', of)}" if of == args.of else ""
     print(f"Look at {shlex.quote(str(images.folder / 'preview.png'))}.{following}")
     return 0

@@ -183,9 +183,11 @@ def photos_to_set(
     if there := already_there(workspace, wanted.name, recipe, options.overwrite):
         return there
     findings.unread(options.source, workspace)
-    photos = dict(wanted.photos) if wanted.keep_copies else drop_copies(wanted.photos, digests, findings)
+    photos = dict(wanted.photos)
     if options.skip_broken:
         photos = without_broken(photos, lambda file: _image(file, wanted, options), findings, options.threads)
+    if not wanted.keep_copies:
+        photos = drop_copies(photos, digests, findings)
     photos = select(photos, findings)
     testing = groups_for_testing([wanted.groups[key] for key in photos], options.test, options.seed, "photos")
     width, height = wanted.size

@@ -106,10 +106,9 @@ class SourceFile:
             size, packed = info.file_size, info.compress_size
         bound, times = MOST_UNPACKED
         if size > MOST_BYTES or (self.zipped and size > bound and size > times * packed):
-            reason = f"{size / 2**30:.1f} GB" + (
-                f", {size // max(packed, 1)} times what it is packed to" if packed else ""
-            )
-            raise BrokenPhotoError(self.name, f"{reason}, is too large for a photo or a table", self.where)
+            packing = f", {size // max(packed, 1):,} times what it is packed to," if packed else ""
+            reason = f"its size, {size / 2**20:,.0f} MB{packing} is too large for a photo or a table"
+            raise BrokenPhotoError(self.name, reason, self.where)
 
     def decoded(self, decode: Callable[[bytes, str], Result]) -> Result:
         """The content decoded by `decode`, which also gets the file's place, for its errors."""

@@ -193,6 +193,22 @@ def test_sample_fills_an_image_set_once(workspace: Workspace, capsys: pytest.Cap
     assert "--overwrite" in capsys.readouterr().err
 
 
+def test_samples_are_written_as_png_files_for_others(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["sample", "df", "--count", "3", "--name", "three", "--png", str(tmp_path / "out")]
+    assert main(command) == 0
+    images = ImageSet.load(workspace.existing("images", "three"))
+    for identity, image in zip(images.index["image_id"], images.images, strict=True):
+        np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "out" / f"{identity}.png")), image)
+    assert main(command) == 2
+    assert "out is not empty: name another folder" in capsys.readouterr().err
+    assert main([*command, "--overwrite"]) == 0
+    (tmp_path / "out" / "thesis.txt").write_text("")
+    assert main([*command, "--overwrite"]) == 2
+    assert (tmp_path / "out" / "thesis.txt").exists()
+
+
 def test_a_walk_is_a_gif_or_a_grid(workspace: Workspace, tmp_path: Path) -> None:
     make_set(workspace, "df")
     trained(workspace, "df", images=8)

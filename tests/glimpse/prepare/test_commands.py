@@ -13,7 +13,7 @@ from gan_core.cli import main
 from glimpse.imageset import ImageSet
 from glimpse.prepare.preview import LINE
 from glimpse.workspace import Workspace
-from tests.glimpse.prepare.photos import lay_down
+from tests.glimpse.prepare.photos import lay_down, save
 from tests.glimpse.prepare.test_isic import ham10000
 
 
@@ -99,6 +99,15 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_2(
         (["isic", ".", "--label", "DF", "--test-share", "1"], "1 is not a share"),
         (["hands", ".", "--size", "640"], "640 is not a size"),
         (["hands", ".", "--seed", "-1"], "-1 is not a valid seed: use 0 to"),
+        (
+            ["hands", ".", "--window", "9", "3"],
+            "--window takes a lower and a higher value, as in --window 0 4095, or auto",
+        ),
+        (["hands", ".", "--window", "dark", "9"], "argument --window: invalid"),
+        (
+            ["patches", "--photos", ".", "--lesion-masks", ".", "--mask-threshold", "256"],
+            "256 is neither a level from 1",
+        ),
         (["phantom", "--seed", "-1"], "-1 is not a valid seed"),
     ],
 )
@@ -111,6 +120,20 @@ def test_an_impossible_option_is_refused(
         code = int(stop.code or 0)
     assert code == 2
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words", [["--window", "auto", "SRC"], ["SRC", "--window=auto"], ["--window", "0", "4095", "SRC"]]
+)
+def test_a_window_may_stand_before_or_behind_the_folder(tmp_path: Path, workspace: Workspace, words: list[str]) -> None:
+    values = np.linspace(0, 4095, 48 * 64).reshape(48, 64).astype(np.uint16)
+    for i in range(3):
+        save(tmp_path / "photos" / f"a{i}.png", np.roll(values, 5 * i, 0))
+    command = [str(tmp_path / "photos") if word == "SRC" else word for word in words]
+    assert main(["prepare", "folder", *command, "--name", "xray", "--size", "16", "--json"]) == 0
+    images = ImageSet.load(workspace.existing("images", "xray"))
+    assert images.images.max() > 240
+    assert images.manifest["options"]["window"] in ("auto", [0, 4095])
 
 
 def test_a_workspace_that_is_a_file_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

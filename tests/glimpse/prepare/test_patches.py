@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from PIL import Image
 
 from glimpse.imageset import ImageSet, ImageSetError
@@ -327,3 +328,124 @@ def test_broken_files_are_skipped_and_counted_on_request(tmp_path: Path, workspa
     healthy, eczema = prepare(workspace, photos, masks, skip_broken=True, **SMALL)
     assert "P3" not in set(healthy.images.index["group"])
     assert f"Skipped, because they cannot be read (1): {name}." in eczema.notes
+
+
+# ------------------------------------------------------------------------------------------------ all kinds of masks
+
+
+def soften(path: Path) -> None:
+    Image.open(path).resize((128, 96), Image.Resampling.BICUBIC).resize((64, 48), Image.Resampling.BICUBIC).save(path)
+
+
+def lesions_in(prepared: Prepared) -> NDArray[np.bool_]:
+    """Whether each pixel of the patches is dark, as the lesions of `marked` are."""
+    return np.asarray(prepared.images.images[..., 1] < 60)
+
+
+def marked(folder: Path, count: int = 4) -> tuple[Path, Path]:
+    """Photos whose lesions are dark, and their masks."""
+    photos, masks = lay_down(folder, count)
+    for i in range(count):
+        photo = skin_photo(i)
+        photo[disc(y=16 + i, x=20 + 3 * i)] = (90, 40, 40)
+        save(photos / f"P{i}.png", photo)
+    return photos, masks
+
+
+def test_whatever_is_unfit_is_left_out_and_counted_by_reason(tmp_path: Path, workspace: Workspace) -> None:
+    photos, masks = lay_down(tmp_path, 8)
+    soften(masks / "P1_segmentation.png")
+    save(masks / "P2_segmentation.png", disc(32, 32))
+    (photos / "P3.png").write_bytes(b"no photo")
+    save(photos / "P4.png", skin_photo(4, 12, 12))
+    (photos / "IMG_9.dng").write_bytes(b"raw")
+    eczema = prepare(workspace, photos, masks, skip_broken=True, **SMALL)[1]
+    left_out = eczema.images.manifest["left_out"]
+    assert (left_out["soft"], left_out["other_size"]) == (["P1_segmentation.png"], ["P2_segmentation.png"])
+    assert (left_out["broken"], left_out["too_small"]) == (["P3.png"], ["P4.png"])
+    assert eczema.images.manifest["not_read"] == {".dng": 1, ".png": 1}
+    assert set(eczema.images.groups) == {"P0", "P5", "P6", "P7"}
+    assert sum(note.startswith("Skipped, because") for note in eczema.notes) == 4
+    assert any(note.startswith("Not read, though they look like images") and "1 .dng" in note for note in eczema.notes)
+
+
+def test_soft_masks_are_read_by_a_threshold(tmp_path: Path, workspace: Workspace) -> None:
+    photos, masks = marked(tmp_path)
+    for mask in masks.iterdir():
+        soften(mask)
+    _, eczema = prepare(workspace, photos, masks, mask_threshold=128, **SMALL)
+    assert (lesions_in(eczema) == (eczema.images.masks == 1)).mean() > 0.97
+
+
+def test_inverted_masks_are_suspected_and_inverted_on_request(tmp_path: Path, workspace: Workspace) -> None:
+    photos, masks = marked(tmp_path)
+    for i, mask in enumerate(sorted(masks.iterdir())):
+        save(mask, ~disc(y=16 + i, x=20 + 3 * i))
+    note = "The lesion mask covers the rim of the photo, as of nearly every photo, and is probably inverted"
+    assert note in " ".join(prepare(workspace, photos, masks, **SMALL)[-1].notes)
+    healthy, eczema = prepare(workspace, photos, masks, invert_masks=True, **SMALL)
+    assert note not in " ".join(eczema.notes)
+    assert not lesions_in(healthy).any()
+    np.testing.assert_array_equal(lesions_in(eczema), eczema.images.masks == 1)
+
+
+@pytest.mark.parametrize("kind", ["jpg", "tiff"])
+@pytest.mark.parametrize("orientation", [3, 6])
+def test_masks_drawn_on_unturned_photos_are_told_and_turned_on_request(
+    tmp_path: Path, workspace: Workspace, orientation: int, kind: str
+) -> None:
+    photos, masks = marked(tmp_path)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    for path in sorted(photos.iterdir()):
+        image = Image.open(path)
+        image.save(
+            path.with_suffix(f".{kind}"), exif=exif, **({"quality": 95, "subsampling": 0} if kind == "jpg" else {})
+        )
+        path.unlink()
+    if orientation == 6:
+        with pytest.raises(
+            ImageSetError, match=r"is 64x48, but its photo .* is 48x64: .* --unturned-masks takes it so"
+        ):
+            prepare(workspace, photos, masks, **SMALL)
+    else:
+        assert "Turned by their EXIF orientation, unlike their masks" in " ".join(
+            prepare(workspace, photos, masks, **SMALL)[-1].notes
+        )
+    healthy, eczema = prepare(workspace, photos, masks, unturned_masks=True, **SMALL)
+    assert "Turned by their EXIF" not in " ".join(eczema.notes)
+    assert lesions_in(healthy).mean() < 0.001
+    assert (lesions_in(eczema) == (eczema.images.masks == 1)).mean() > 0.99
+
+
+def test_a_pattern_names_the_masks(tmp_path: Path, workspace: Workspace) -> None:
+    """As DRIVE's 21_training.tif and 21_manual1.gif, or CHASEDB1's Image_01L.jpg and Image_01L_1stHO.png."""
+    photos, masks = marked(tmp_path)
+    for i in range(4):
+        (photos / f"P{i}.png").rename(photos / f"2{i}_training.png")
+        Image.open(masks / f"P{i}_segmentation.png").save(masks / f"2{i}_manual1.gif")
+        (masks / f"P{i}_segmentation.png").unlink()
+    with pytest.raises(ImageSetError, match=r"None of the 4 photos .* or --mask-pattern says"):
+        prepare(workspace, photos, masks, **SMALL)
+    _, eczema = prepare(workspace, photos, masks, mask_pattern=r"^(\d+)_", **SMALL)
+    np.testing.assert_array_equal(lesions_in(eczema), eczema.images.masks == 1)
+    one = tmp_path / "one"
+    one.mkdir()
+    for i in range(4):  # in one folder, with the whole name of the photo
+        (photos / f"2{i}_training.png").rename(one / f"I_{i}L.png")
+        (masks / f"2{i}_manual1.gif").rename(one / f"I_{i}L_1stHO.gif")
+    _, eczema = prepare(workspace, one, one, mask_pattern=r"(.+)_1stHO", **SMALL)
+    np.testing.assert_array_equal(lesions_in(eczema), eczema.images.masks == 1)
+    with pytest.raises(ImageSetError, match=r"--mask-pattern '\(' is not a regular expression"):
+        prepare(workspace, one, one, mask_pattern="(", **SMALL)
+
+
+def test_a_set_made_from_other_photos_is_replaced_on_request_alone(tmp_path: Path, workspace: Workspace) -> None:
+    photos, masks = lay_down(tmp_path)
+    prepare(workspace, photos, masks, **SMALL)
+    before = {p: p.read_bytes() for p in workspace.root.rglob("*") if p.is_file()}
+    save(photos / "P0.png", skin_photo(99))
+    with pytest.raises(ImageSetError, match=r"The image set 'healthy' exists .* replace it with --overwrite"):
+        prepare(workspace, photos, masks, overwrite=False, **SMALL)
+    assert {p: p.read_bytes() for p in workspace.root.rglob("*") if p.is_file()} == before
+    assert all(one.made for one in prepare(workspace, photos, masks, **SMALL))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 
 import numpy as np
 import pillow_heif
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from glimpse.imageset import ImageSetError
-from glimpse.prepare.masks import decode_mask
-from glimpse.prepare.pixels import crop_to_ratio, decode_photo, read_photo, shrink
-from glimpse.prepare.sources import BrokenPhotoError
+from glimpse.prepare import depth
+from glimpse.prepare.masks import MaskReading, decode_mask
+from glimpse.prepare.pixels import Reading, crop_to_ratio, decode_photo, read_photo, shrink
+from glimpse.prepare.sources import BrokenPhotoError, UnfitFileError
 from tests.glimpse.prepare.photos import disc, skin_photo
 
 
@@ -189,6 +191,73 @@ def test_damaged_exif_data_do_not_spoil_a_whole_photo() -> None:
     np.testing.assert_array_equal(decode_photo(damaged, "a.jpg"), decode_photo(data, "a.jpg"))
 
 
+def test_adobe_rgb_is_known_by_its_exif_alone() -> None:
+    """As Canon's and Nikon's cameras write it (DCF 2.0): no profile, ColorSpace 65535, interoperability index R03."""
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0xA001] = 0xFFFF
+    exif.get_ifd(0x8769)[0xA005] = {1: "R03"}
+    photo = skin_photo(0)
+    decoded = decode_photo(encoded(Image.fromarray(photo), "PNG", exif=exif.tobytes()), "a.png").astype(float)
+    linear = (photo / 255) ** (563 / 256)  # Adobe RGB (1998), 4.3.5 and 4.3.4.1; sRGB's matrix is of IEC 61966-2-1
+    to_xyz = np.array([[0.57667, 0.18556, 0.18823], [0.29734, 0.62736, 0.07529], [0.02703, 0.07069, 0.99134]])
+    to_srgb = np.array([[3.24045, -1.53714, -0.49853], [-0.96927, 1.87601, 0.04156], [0.05564, -0.20403, 1.05723]])
+    srgb = (linear @ (to_srgb @ to_xyz).T).clip(0, 1)
+    expected = 255 * np.where(srgb <= 0.0031308, 12.92 * srgb, 1.055 * srgb ** (1 / 2.4) - 0.055)
+    assert np.abs(decoded - expected).mean() < 1
+    assert np.abs(photo - expected).mean() > 3
+
+
+@pytest.mark.parametrize(("gamma", "changes"), [(1.0, True), (0.45455, False), (1 / 1.8, True)])
+def test_the_gamma_of_a_png_is_applied(gamma: float, changes: bool) -> None:
+    data = encoded(Image.fromarray(GREY_AS_RGB))
+    chunk = b"gAMA" + struct.pack(">I", round(gamma * 100_000))
+    chunk = struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
+    decoded = decode_photo(data[:33] + chunk + data[33:], "a.png").astype(float)  # behind the header
+    linear = (GREY_AS_RGB / 255) ** (1 / gamma)
+    expected = 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.abs(decoded - (expected if changes else GREY_AS_RGB)).max() <= 1
+
+
+# ------------------------------------------------------------------------------------------------ more than 8 bits
+
+
+@pytest.mark.parametrize(
+    ("window", "levels", "remarks"),
+    [
+        (None, [0, 4, 8, 16], {"small_range"}),
+        ((0, 4095), [0, 64, 128, 255], set()),
+        ((1024, 2048), [0, 0, 255, 255], set()),
+        ("auto", [0, 64, 128, 255], set()),
+    ],
+)
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_12_bits_in_16_need_a_window(kind: str, window: depth.Window, levels: list[int], remarks: set[str]) -> None:
+    values = np.repeat(np.array([0, 1024, 2048, 4095], np.uint16), 64).reshape(16, 16)
+    photo = read_photo(encoded(Image.fromarray(values), kind), "a", Reading(window=window))
+    assert photo.pixels[::4, 0, 0].tolist() == levels
+    assert photo.remarks == remarks
+
+
+def test_a_hot_pixel_does_not_darken_an_automatic_window() -> None:
+    values = np.linspace(0, 4095, 10_000).round().astype(np.uint16).reshape(100, 100)
+    values[50, 50] = 65535
+    photo = read_photo(encoded(Image.fromarray(values)), "a", Reading(window="auto"))
+    assert abs(photo.pixels.mean() - 127.5) < 1
+
+
+def test_of_a_stack_the_first_page_is_used_and_said_or_another_by_number() -> None:
+    first, second = (Image.fromarray(skin_photo(seed)) for seed in (1, 2))
+    data = encoded(first, "TIFF", save_all=True, append_images=[second])
+    photo = read_photo(data, "a.tif")
+    np.testing.assert_array_equal(photo.pixels, skin_photo(1))
+    assert photo.remarks == {"stack"}
+    photo = read_photo(data, "a.tif", Reading(page=2))
+    np.testing.assert_array_equal(photo.pixels, skin_photo(2))
+    assert photo.remarks == set()
+    with pytest.raises(BrokenPhotoError, match=r"a\.tif cannot be read \(it has no page 3, only 2\)"):
+        read_photo(data, "a.tif", Reading(page=3))
+
+
 @pytest.mark.parametrize("damage", [lambda d: d[: len(d) // 2], lambda d: b"no image", lambda d: b""])
 def test_a_broken_photo_is_named(damage: object) -> None:
     data = encoded(Image.fromarray(skin_photo(0)), "JPEG")
@@ -240,6 +309,26 @@ def test_a_mask_of_one_colour_is_empty_if_that_is_black(value: int, inside: bool
     mask = decode_mask(encoded(Image.fromarray(np.full((4, 5), value, np.uint8))), "m.png")
     assert mask.shape == (4, 5)
     assert (mask == inside).all()
+
+
+@pytest.mark.parametrize("ink", [(0, 0, 0), (255, 255, 255)])
+def test_a_mask_may_be_drawn_in_its_alpha_channel_alone(ink: tuple[int, int, int]) -> None:
+    drawn = np.dstack([np.broadcast_to(np.array(ink, np.uint8), (*disc().shape, 3)), disc() * np.uint8(255)])
+    np.testing.assert_array_equal(decode_mask(encoded(Image.fromarray(drawn)), "m.png"), disc())
+
+
+@pytest.mark.parametrize(("kind", "options"), [("JPEG", {"quality": 50}), ("PNG", {})])
+def test_a_threshold_reads_masks_with_soft_edges(kind: str, options: dict[str, object]) -> None:
+    mask = disc(96, 128, 40, 48, 18)
+    image = Image.fromarray(mask * np.uint8(255))
+    soft = image if kind == "JPEG" else image.resize((256, 192)).resize((128, 96), Image.Resampling.BICUBIC)
+    data = encoded(soft, kind, **options)
+    with pytest.raises(UnfitFileError, match=r"more than two values: .* or give --mask-threshold"):
+        decode_mask(data, "m")
+    assert (decode_mask(data, "m", MaskReading(threshold=128)) != mask).mean() < 0.005
+    assert (decode_mask(data, "m", MaskReading(threshold=128, invert=True)) == mask).mean() < 0.005
+    few = encoded(Image.fromarray(disc() * np.uint8(1)))  # of two values the brighter is inside, whatever the threshold
+    np.testing.assert_array_equal(decode_mask(few, "m", MaskReading(threshold=128)), disc())
 
 
 @pytest.mark.parametrize("image", [Image.fromarray(GREY), Image.fromarray(GREY_AS_RGB), Image.fromarray(GREY * 257.0)])

@@ -8,12 +8,14 @@ import shutil
 import subprocess
 import sys
 import threading
+import tracemalloc
 import zipfile
 from pathlib import Path
 
 import pytest
 
 from glimpse.imageset import ImageSetError
+from glimpse.prepare import sources
 from glimpse.prepare.sources import (
     BrokenPhotoError,
     SourceFile,
@@ -22,6 +24,7 @@ from glimpse.prepare.sources import (
     hash_files,
     hash_of_all,
     in_order,
+    unread_files,
 )
 from glimpse.workspace import Workspace
 
@@ -122,6 +125,50 @@ def test_a_place_that_may_not_be_read_is_named(tmp_path: Path, shut: str, senten
         (tmp_path / shut).chmod(0o700)
     assert (said.returncode, said.stderr.count("\n")) == (2, 1)
     assert sentence in said.stderr
+
+
+def test_what_looks_like_an_image_or_an_archive_but_is_not_read_is_listed(tmp_path: Path) -> None:
+    for name in (
+        "a.jpg",
+        "b.HEIC",
+        "c.dcm",
+        "d.jfif",
+        "notes.txt",
+        "table.xlsx",
+        "labels.csv",
+        "IMG_2.dng",
+        "more.tar.gz",
+    ):
+        (tmp_path / name).write_bytes(b"PK\x03\x04")
+    (tmp_path / "IM-0001").write_bytes(bytes(128) + b"DICM")
+    (tmp_path / "no_ending").write_bytes(b"\xff\xd8\xff\xe0")
+    (tmp_path / "readme").write_bytes(b"plain text")
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.writestr("inner.zip", b"")
+    assert [file.name for file in unread_files([tmp_path], ELSEWHERE)] == [
+        "IM-0001", "IMG_2.dng", "inner.zip", "more.tar.gz", "no_ending"
+    ]  # fmt: skip
+
+
+def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sources, "MOST_UNPACKED", (2**20, 100))
+    monkeypatch.setattr(sources, "MOST_BYTES", 2**22)
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.png", bytes(2**21))
+        archive.writestr("dull.bmp", bytes(2**19))
+        archive.writestr("large.tif", os.urandom(2**20) * 5)
+    bomb, dull, large = find_photos([tmp_path], ELSEWHERE)
+    assert len(dull.read()) == 2**19
+    tracemalloc.start()
+    for file in (bomb, large):
+        with pytest.raises(BrokenPhotoError, match=r"(bomb\.png|large\.tif) in .* MB.* too large for a photo"):
+            file.read()
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+    (tmp_path / "huge.tif").write_bytes(b"")
+    os.truncate(tmp_path / "huge.tif", 2**23)
+    with pytest.raises(BrokenPhotoError, match=r"huge\.tif cannot be read"):
+        SourceFile("huge.tif", tmp_path / "huge.tif").read()
 
 
 def test_what_is_hidden_is_not_looked_into(tmp_path: Path) -> None:
