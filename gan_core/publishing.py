@@ -1,8 +1,10 @@
-"""Stimulus sets from a run: real and generated images, drawn by rule and by seed, never selected.
+"""Stimulus sets: real and generated images of a run or of a pair of image sets, drawn by rule and seed, never selected.
 
 Real images come from the test split first, then from training, spread over groups. Generated images come from
 consecutive latents of a seed, translated ones from the test images of the source domain. Two more per class are for
 practice.
+
+Publishing a pair needs no torch.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from glimpse.stimuli import Source, StimulusError, StimulusSet, write_stimulus_s
 from glimpse.workspace import Workspace
 
 Pixels = NDArray[np.uint8]
+Images = Iterator[tuple[Pixels, dict[str, Any]]]  # each with where it comes from
 PRACTICE = 2
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
@@ -104,22 +107,12 @@ class _Publication:
         }  # fmt: skip
         if inputs is not None:
             made_from |= {"source_image_set": inputs.name, "source_images_sha256": inputs.sha256}
-        folder, label = self.workspace.new("stimuli", name), options.label or name
-        warnings = _warnings(name, real, options)
-        if (folder / "manifest.json").is_file() and not options.overwrite:
-            existing = StimulusSet.load(folder)
-            if (existing.made_from, existing.label) != (made_from, label):
-                raise StimulusError(
-                    f"The stimulus set '{name}' exists, made from another run or with other options, and answers may "
-                    "refer to it: replace it with --overwrite."
-                )
-            return Published(existing, False, warnings)
         wanted = options.count + PRACTICE
         made = self._generated(wanted)
         if inputs is not None and input_rows is not None:
             made = self._translated(inputs, input_rows[:wanted])
-        sources = self._sources(self._real(real, rows[:wanted]), made)
-        return Published(write_stimulus_set(folder, label=label, sources=sources, made_from=made_from), True, warnings)
+        classes = self._real(real, rows[:wanted]), made
+        return publish_set(self.workspace, name, options, made_from, classes, _warnings(name, real, options))
 
     def _images(self, domain: str) -> ImageSet:
         """The image set of the run's training. Raises TrainingError if the set of that name is a different one."""
@@ -146,18 +139,11 @@ class _Publication:
                 f"{what}: " + (f"use --count {largest}." if largest > 0 else "prepare more images first.")
             )
 
-    def _sources(self, *classes: Iterator[tuple[Pixels, dict[str, Any]]]) -> Iterator[Source]:
-        """Real and then generated images, the last ones of each class for practice."""
-        for truth, images in zip(("real", "generated"), classes, strict=True):
-            for i, (pixels, facts) in enumerate(images):
-                compressed = through_jpeg(pixels, self.options.jpeg_quality)
-                yield Source(compressed, truth, facts, practice=i >= self.options.count)
-
-    def _real(self, images: ImageSet, rows: NDArray[np.intp]) -> Iterator[tuple[Pixels, dict[str, Any]]]:
+    def _real(self, images: ImageSet, rows: NDArray[np.intp]) -> Images:
         for row in rows:
             yield shrink(images.images[row], self.run.height, self.run.width), origin(images, row)
 
-    def _generated(self, count: int) -> Iterator[tuple[Pixels, dict[str, Any]]]:
+    def _generated(self, count: int) -> Images:
         from gan_core.sampling import generate
 
         facts = {"run": self.run.name, **asdict(self.options.draw)}
@@ -165,7 +151,7 @@ class _Publication:
         for index, pixels in enumerate(image for batch in batches for image in batch):
             yield pixels, {**facts, "index": index}
 
-    def _translated(self, inputs: ImageSet, rows: NDArray[np.intp]) -> Iterator[tuple[Pixels, dict[str, Any]]]:
+    def _translated(self, inputs: ImageSet, rows: NDArray[np.intp]) -> Images:
         from gan_core.translating import load_translator, translate_rows
 
         translator = load_translator(self.folder, self.target, self.options.device)
@@ -174,6 +160,31 @@ class _Publication:
         rng = np.random.default_rng(self.options.draw.seed + 1)
         for row, (_, _, after) in zip(rows, translate_rows(translator, inputs, rows, lender, rng), strict=True):
             yield after, {"run": self.run.name, **origin(inputs, row)}
+
+
+def publish_set(
+    workspace: Workspace, name: str, options: Options, made_from: dict[str, Any],
+    classes: tuple[Images, Images], warnings: list[str],
+) -> Published:  # fmt: skip
+    """Write a stimulus set of real and generated images, the last ones of each class for practice.
+
+    A set made from the same is left as it is; one made from something else raises StimulusError without `--overwrite`.
+    """
+    folder, label = workspace.new("stimuli", name), options.label or name
+    if (folder / "manifest.json").is_file() and not options.overwrite:
+        existing = StimulusSet.load(folder)
+        if (existing.made_from, existing.label) != (made_from, label):
+            raise StimulusError(
+                f"The stimulus set '{name}' exists, made from other images or with other options, and answers may "
+                "refer to it: replace it with --overwrite."
+            )
+        return Published(existing, False, warnings)
+    sources = (
+        Source(through_jpeg(pixels, options.jpeg_quality), truth, facts, practice=i >= options.count)
+        for truth, images in zip(("real", "generated"), classes, strict=True)
+        for i, (pixels, facts) in enumerate(images)
+    )
+    return Published(write_stimulus_set(folder, label=label, sources=sources, made_from=made_from), True, warnings)
 
 
 def origin(images: ImageSet, row: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from gan_core.experiments import TrainingError
 from gan_core.training.run import Run
 from glimpse.command_line import Commands, Parser, pasteable
 from glimpse.files import GlimpseError, read_json
+from glimpse.prepare.commands import add_fit, side_or_height_and_width
 from glimpse.workspace import Workspace
 
 
@@ -61,14 +62,33 @@ def add_commands(commands: Commands) -> None:
 
     publish = commands.add_parser(
         "publish", help="make stimulus sets for the survey",
-        description="Put real and generated images of a run into a stimulus set: real images from the test split "
-        "first, spread over groups; generated images by seed, never selected; two more of each class for practice.",
+        description="Put real and generated images of a run, or of any image sets or folders, into a stimulus set: "
+        "real images from the test split first, spread over groups; generated images by seed, never selected; two more "
+        "of each class for practice. Images of a pair go through the same steps to one size; a warning says where the "
+        "two sides still differ by something that is not content.",
     )  # fmt: skip
     publish.add_argument("runs", nargs="*", metavar="RUN", names="runs", help="runs to publish")
     publish.add_argument("--all", action="store_true", help="publish every finished run")
+    publish.add_argument("--real", metavar="SET|FOLDER", names="images", help="real images, in place of a run")
+    publish.add_argument(
+        "--generated", action="append", default=[], metavar="SET|FOLDER", names="images",
+        help="generated images, in place of a run; repeatable: several generators share the class evenly",
+    )  # fmt: skip
+    publish.add_argument(
+        "--size", type=side_or_height_and_width, metavar="N|HxW",
+        help="size of the images of --real and --generated (default: the largest that none must be enlarged to, at "
+        "most 640)",
+    )  # fmt: skip
+    add_fit(publish)
+    publish.add_argument("--skip-broken", action="store_true", help="skip unreadable files of folders")
+    publish.add_argument(
+        "--allow-copies", action="store_true", help="publish generated images that are exact copies of real ones too"
+    )
     publish.add_argument("--count", type=int, default=100, metavar="N", help="images per class")
     publish.add_argument("--label", metavar="TEXT", help="title of the set for experimenters (default: its name)")
-    publish.add_argument("--name", metavar="SET", help="name of the stimulus set (default: the run's)")
+    publish.add_argument(
+        "--name", metavar="SET", help="name of the stimulus set (default: the run's or the generated images')"
+    )
     publish.add_argument(
         "--jpeg-quality", type=int, metavar="Q", help="JPEG quality, 1 to 100, applied to both classes (default: off)"
     )
@@ -188,6 +208,7 @@ def _lender(workspace: Workspace, name: str | None, run: Run, domain: str) -> An
 
 
 def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
+    from gan_core.pairs import Pair, publish_pair
     from gan_core.publishing import Options, publish
     from glimpse.stimuli import StimulusError
 
@@ -199,27 +220,41 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
             again = pasteable(workspace, "gan_core", "train", name, "--resume")
             print(f"{name}: unfinished, left out; resume it with: {again}")
         names += [name for name in finished if name not in names]
-    if not names:
+    pair = args.real is not None or args.generated
+    if pair and (names or not args.real or not args.generated):
+        raise GlimpseError(
+            "Name runs to publish, or a pair of image sets or folders: `gan_core publish --real SET --generated SET`."
+        )
+    if pair and args.truncation is not None:
+        raise GlimpseError("--truncation is for images drawn from a run: leave it out.")
+    if not names and not pair:
         raise GlimpseError("Name the runs to publish, or use --all; `gan_core runs` lists them.")
-    if args.name and len(names) != 1:
+    if args.name and not pair and len(names) != 1:
         raise GlimpseError("--name is for one run: name that one.")
     if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
         raise StimulusError(f"--jpeg-quality must be from 1 to 100, not {args.jpeg_quality}.")
     options = Options(
         at_least(args.count, "--count", 1), args.label, Draw(args.seed, args.truncation),
-        args.jpeg_quality, fast_device(args.device), args.overwrite, args.name,
+        args.jpeg_quality, "cpu" if pair else fast_device(args.device), args.overwrite, args.name,
     )  # fmt: skip
+    if pair:
+        both = Pair(
+            real=args.real, generated=args.generated, size=args.size, fit=args.fit, skip_broken=args.skip_broken,
+            allow_copies=args.allow_copies, options=options,
+        )  # fmt: skip
+        results = iter([publish_pair(workspace, both)])
+    else:
+        results = (result for name in names for result in publish(workspace, name, options))
     published = []
-    for name in names:
-        for result in publish(workspace, name, options):
-            verb = "published" if result.new else "already published"
-            print(
-                f"{result.stimuli.name}: {verb} {len(result.stimuli.of('real'))} real and "
-                f"{len(result.stimuli.of('generated'))} generated images: {result.stimuli.folder}"
-            )
-            for warning in result.warnings:
-                print(f"warning: {warning}", file=sys.stderr)
-            published.append(result.stimuli.name)
+    for result in results:
+        verb = "published" if result.new else "already published"
+        print(
+            f"{result.stimuli.name}: {verb} {len(result.stimuli.of('real'))} real and "
+            f"{len(result.stimuli.of('generated'))} generated images: {result.stimuli.folder}"
+        )
+        for warning in result.warnings:
+            print(f"warning: {warning}", file=sys.stderr)
+        published.append(result.stimuli.name)
     sets = ["--all"] if args.all else published
     print(f"Next: {pasteable(workspace, 'study_app', 'load', *sets)}")
     return 0

@@ -102,7 +102,7 @@ def by_ending(names: Iterable[str]) -> str:
     return ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in endings(names).most_common())
 
 
-def listed(what: str, names: Sequence[str]) -> str:
+def listed(what: str, names: Sequence[str], rest: str = ", all in manifest.json") -> str:
     """'what (7): a, b, c, d, e and 2 more, all in manifest.json.'"""
-    more = f" and {len(names) - 5} more, all in manifest.json" if len(names) > 5 else ""
+    more = f" and {len(names) - 5} more{rest}" if len(names) > 5 else ""
     return f"{what} ({len(names)}): {', '.join(names[:5])}{more}."

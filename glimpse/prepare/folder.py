@@ -48,7 +48,7 @@ def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepare
     classes = {options.name: photos} if options.name else _classes(photos, options)
     groups = _groups(photos, options)
     sizes = sizes_of(list(photos.values()), options.threads, options.skip_broken)
-    size = options.size or default_size(sizes)
+    size = options.size or pixels.common_size(sizes, LARGEST)
     notes = _notes(photos, classes, groups, options, sizes, size)
     return [
         _prepare_class(workspace, label, some, groups, size, options, notes if number == 0 else [])
@@ -129,17 +129,6 @@ def _notes(
             "name the groups with --group-pattern, or with --metadata and --group-column."
         )
     return notes
-
-
-def default_size(sizes: Sequence[tuple[int, int]]) -> tuple[int, int]:
-    """The largest width and height that no photo must be enlarged to, and at most LARGEST.
-
-    >>> default_size([(4000, 3000)]), default_size([(300, 200), (512, 512)])
-    ((640, 480), (200, 200))
-    """
-    width, height = pixels.common_size(sizes)
-    scale = min(1.0, LARGEST / max(width, height))
-    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def sizes_of(files: Sequence[SourceFile], threads: int = 0, skip_broken: bool = False) -> list[tuple[int, int]]:

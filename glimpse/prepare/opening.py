@@ -55,12 +55,16 @@ def open_alike(
     size: tuple[int, int] | None = None,
     fit: pixels.Fit = "crop",
     skip_broken: bool = False,
+    at_most: int | None = None,
 ) -> list[ImageSet]:
-    """`open_images` of several words, all at one size: by default the largest that no image has to be enlarged to."""
+    """`open_images` of several words, all at one size.
+
+    By default that is the largest that no image has to be enlarged to, its longer side `at_most` pixels.
+    """
     found = [_found(workspace, word, skip_broken) for word in words]
     if size is None:
         sizes = [s for one in found for s in (one.sizes if isinstance(one, _Folder) else [(one.width, one.height)])]
-        size = pixels.common_size(sizes)
+        size = pixels.common_size(sizes, at_most)
     return [
         _of_folder(workspace, one, size, fit, skip_broken)
         if isinstance(one, _Folder)
@@ -114,7 +118,8 @@ def _of_set(workspace: Workspace, images: ImageSet, size: tuple[int, int], fit: 
             pairs = zip(images.images, rows, strict=True)
             for image, row in progress(pairs, title=images.name, unit="images", total=len(rows)):
                 writer.add(pixels.fitted(image, width, height, fit, f"{row['image_id']} of '{images.name}'"), row)
-            writer.finish(folder.name, made_from=made_from)
+            kept = {key: images.manifest[key] for key in ("traits",) if key in images.manifest}
+            writer.finish(folder.name, made_from=made_from, **kept)
         there = ImageSet.load(folder, just_written=True)
     return replace(there, name=images.name)
 

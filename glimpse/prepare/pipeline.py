@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from glimpse import made
 from glimpse.files import GlimpseError, atomic_folder, cores
+from glimpse.images import evenly
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare import pixels
 from glimpse.prepare.depth import Window
@@ -25,6 +26,7 @@ from glimpse.prepare.findings import Findings
 from glimpse.prepare.preview import write_preview
 from glimpse.prepare.sources import Item, SourceFile, UnfitFileError, hash_files, hash_of_all, in_order
 from glimpse.prepare.split import groups_for_testing
+from glimpse.prepare.traits import MEASURED, Traits, summary, traits_of
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
@@ -55,7 +57,11 @@ class Options:
 
     def read(self, file: SourceFile) -> pixels.Photo:
         """A photo, as these options want it read. Raises BrokenPhotoError."""
-        return file.decoded(partial(pixels.read_photo, how=pixels.Reading(self.window, self.page)))
+        return file.decoded(partial(pixels.read_photo, how=self.reading))
+
+    @property
+    def reading(self) -> pixels.Reading:
+        return pixels.Reading(self.window, self.page)
 
     def recorded(self) -> dict[str, Any]:
         """The options that determine the images."""
@@ -193,34 +199,43 @@ def photos_to_set(
     width, height = wanted.size
     folder = workspace.new("images", wanted.name)
     with atomic_folder(folder) as temporary, ImageSetWriter(temporary, height, width) as writer:
-        for key, image, mark, remarks in _each_image(photos, wanted, options):
+        traits: list[Traits] = []
+        for key, image, mark, remarks, of_file in _each_image(photos, wanted, options):
+            traits.append(of_file)
             file, group = photos[key].name, wanted.groups[key]
             findings.remark(remarks, file)
             split = "test" if group in testing else "train"
             if wanted.keep_copies or not findings.lookalikes.is_duplicate(file, split, mark):
                 row = {"image_id": key, "source": file, "group": group, "split": split, "label": wanted.label}
                 writer.add(image, row)
-        finish(writer, wanted.name, recipe, {"photos": len(photos), **wanted.counts}, findings)
+        counts = {"photos": len(photos), **wanted.counts}
+        finish(writer, wanted.name, recipe, counts, findings, traits=summary(traits))
     return Prepared(load(workspace, wanted.name), made=True, notes=findings.notes())
 
 
 def _image(
-    file: SourceFile, wanted: PhotoSet, options: Options
-) -> tuple[NDArray[np.uint8], Fingerprint, frozenset[str]]:
-    """The image of the set that a photo becomes, its fingerprint and what was noticed. Raises UnfitFileError."""
-    photo = options.read(file)
+    file: SourceFile, wanted: PhotoSet, options: Options, measure: bool = False
+) -> tuple[NDArray[np.uint8], Fingerprint, frozenset[str], Traits]:
+    """The image that a photo becomes, its fingerprint, remarks and the traits of its file. Raises UnfitFileError."""
+
+    def read(data: bytes, where: str) -> tuple[pixels.Photo, Traits]:
+        photo = pixels.read_photo(data, where, options.reading)
+        return photo, traits_of(data, where, photo.pixels, measure)
+
+    photo, traits = file.decoded(read)
     width, height = wanted.size
     image = pixels.fitted(photo.pixels, width, height, wanted.fit, file.name)
-    return image, fingerprint(photo.pixels), photo.remarks
+    return image, fingerprint(photo.pixels), photo.remarks, traits
 
 
 def _each_image(
     photos: Mapping[str, SourceFile], wanted: PhotoSet, options: Options
-) -> Iterator[tuple[str, NDArray[np.uint8], Fingerprint, frozenset[str]]]:
-    """Each photo's key, image, fingerprint and remarks; read on threads, in order."""
+) -> Iterator[tuple[str, NDArray[np.uint8], Fingerprint, frozenset[str], Traits]]:
+    """Each photo's key, image, fingerprint, remarks and traits; read on threads, in order."""
+    measured = set(evenly(np.array(list(photos)), MEASURED).tolist())
 
-    def work(key: str) -> tuple[str, NDArray[np.uint8], Fingerprint, frozenset[str]]:
-        return key, *_image(photos[key], wanted, options)
+    def work(key: str) -> tuple[str, NDArray[np.uint8], Fingerprint, frozenset[str], Traits]:
+        return key, *_image(photos[key], wanted, options, key in measured)
 
     yield from progress(in_order(work, photos, options.threads), title=wanted.name, unit="photos", total=len(photos))
 
@@ -251,7 +266,9 @@ def _undamaged(folder: Path) -> ImageSet | None:
         return None
 
 
-def finish(writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, Any], findings: Findings) -> None:
+def finish(
+    writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, Any], findings: Findings, **more: Any
+) -> None:
     """Complete an image set: its preview and its manifest. Raises ImageSetError when a side of its split is empty."""
     splits, groups = writer.splits, Counter(writer.group_splits.values())
     wants_test = recipe.options.get("test") not in (0, 0.0)
@@ -269,6 +286,7 @@ def finish(writer: ImageSetWriter, name: str, recipe: Recipe, counts: dict[str, 
             **counts,
         },
         **findings.entries(),
+        **more,
     }  # fmt: skip
     writer.close()
     with ThreadPoolExecutor(1) as pool:

@@ -122,8 +122,8 @@ def size_of(data: bytes, name: str) -> tuple[int, int]:
         return (height, width) if turned else (width, height)
 
 
-def common_size(sizes: Iterable[tuple[int, int]]) -> tuple[int, int]:
-    """The largest width and height that images of these sizes (width, height) can all be shrunk to.
+def common_size(sizes: Iterable[tuple[int, int]], at_most: int | None = None) -> tuple[int, int]:
+    """The largest width and height, neither above `at_most`, that images of these sizes can all be shrunk to.
 
     Their proportions are kept where they agree (to 1 %); else it is a square.
 
@@ -133,7 +133,10 @@ def common_size(sizes: Iterable[tuple[int, int]]) -> tuple[int, int]:
     different = set(sizes)
     width, height = (min(side) for side in zip(*different, strict=True))
     ratios = [w / h for w, h in different]
-    return (width, height) if max(ratios) <= 1.01 * min(ratios) else (min(width, height), min(width, height))
+    if max(ratios) > 1.01 * min(ratios):
+        width = height = min(width, height)
+    scale = min(1.0, (at_most or np.inf) / max(width, height))
+    return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def fitted(photo: NDArray[np.uint8], width: int, height: int, fit: Fit, name: str) -> NDArray[np.uint8]:

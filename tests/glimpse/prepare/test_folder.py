@@ -151,6 +151,6 @@ def test_a_photo_that_exif_turns_counts_as_it_is_shown(tmp_path: Path, workspace
     (tmp_path / "photos").mkdir()
     exif = Image.Exif()
     exif[274] = 6
-    for name in ("a.jpg", "b.png"):
+    for name in ("a.jpg", "b.png", "c.tif"):
         Image.fromarray(skin_photo(len(name), 24, 32)).save(tmp_path / "photos" / name, exif=exif)
-    assert open_images(workspace, str(tmp_path / "photos")).images.shape == (2, 32, 24, 3)
+    assert open_images(workspace, str(tmp_path / "photos")).images.shape == (3, 32, 24, 3)

@@ -1,0 +1,175 @@
+"""Stimulus sets of any two image sets or folders: the same steps for both, and no difference left unsaid."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gan_core.cli import main
+from glimpse.stimuli import StimulusSet
+from glimpse.workspace import Workspace
+from tests.gan_core.tiny import make_set
+from tests.glimpse.prepare.photos import skin_photo
+
+
+def lay(folder: Path, count: int = 8, first: int = 0, size: tuple[int, int] = (32, 32), **how: object) -> str:
+    """`count` different images of `size` (height, width), as PNG or as `suffix` says."""
+    folder.mkdir(parents=True, exist_ok=True)
+    suffix = how.pop("suffix", ".png")
+    for i in range(first, first + count):
+        Image.fromarray(skin_photo(i, *size)).save(folder / f"{i:03}{suffix}", **how)
+    return str(folder)
+
+
+def publish(real: str, *generated: str, more: tuple[str, ...] = ()) -> int:
+    words = [word for one in generated for word in ("--generated", one)]
+    return main(["publish", "--real", real, *words, "--name", "pair", "--count", "5", *more])
+
+
+def published(workspace: Workspace) -> StimulusSet:
+    return StimulusSet.load(workspace.existing("stimuli", "pair"))
+
+
+def test_two_folders_make_a_stimulus_set_whose_pixels_are_the_files(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, generated = lay(tmp_path / "real"), lay(tmp_path / "fake", first=20)
+    assert publish(real, generated) == 0
+    shown = capsys.readouterr()
+    assert shown.err == "", "nothing differs but the content"
+    assert "study_app load pair" in shown.out
+    stimuli = published(workspace)
+    assert [len(stimuli.of(t, practice=p)) for t in ("real", "generated") for p in (False, True)] == [5, 2, 5, 2]
+    for stimulus in stimuli.stimuli:
+        number = int(stimulus.origin["image_id"])
+        assert (stimulus.truth == "generated") == (number >= 20)
+        assert stimulus.origin["image_set"] == ("fake" if number >= 20 else "real")
+        assert np.array_equal(np.asarray(Image.open(stimuli.folder / stimulus.file)), skin_photo(number, 32, 32))
+    assert publish(real, generated) == 0
+    assert "already published" in capsys.readouterr().out
+    assert workspace.names("images") == []
+
+
+def test_a_set_of_the_workspace_and_a_folder_meet_at_one_size(tmp_path: Path, workspace: Workspace) -> None:
+    make_set(workspace, "df", train=6, test=4, size=(48, 48))
+    assert publish("df", lay(tmp_path / "fake")) == 0
+    stimuli = published(workspace)
+    assert (stimuli.height, stimuli.width) == (32, 32)
+    assert sum(s.origin["split"] == "test" for s in stimuli.of("real")) == 4, "test images come first"
+    assert publish("df", lay(tmp_path / "fake"), more=("--size", "16x24", "--overwrite")) == 0
+    assert (published(workspace).height, published(workspace).width) == (16, 24)
+
+
+def test_several_generators_share_the_class_evenly(tmp_path: Path, workspace: Workspace) -> None:
+    real, one, other = lay(tmp_path / "real"), lay(tmp_path / "one", 4, 20), lay(tmp_path / "other", 4, 40)
+    assert publish(real, one, other) == 0
+    sources = [s.origin["image_set"] for s in published(workspace).stimuli if s.truth == "generated"]
+    assert sorted(sources) == ["one"] * 4 + ["other"] * 3
+
+
+def test_too_few_images_name_the_largest_count(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert publish(lay(tmp_path / "real", 8), lay(tmp_path / "fake", 6, 20)) == 2
+    assert "the 6 generated images: use --count 4." in capsys.readouterr().err
+    assert workspace.names("stimuli") == []
+
+
+def test_exact_copies_are_refused_unless_allowed_and_near_copies_are_told(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, generated = lay(tmp_path / "real", size=(64, 64)), lay(tmp_path / "fake", 6, 20, size=(64, 64))
+    Image.fromarray(skin_photo(3, 64, 64)).save(tmp_path / "fake" / "stolen.bmp")
+    assert publish(real, generated) == 2
+    assert "exact copies of real ones (1): stolen.bmp is 003.png" in capsys.readouterr().err
+    assert workspace.names("stimuli") == []
+    assert publish(real, generated, more=("--allow-copies",)) == 0
+    assert "stolen.bmp is 003.png" in capsys.readouterr().err
+    near = skin_photo(3, 64, 64).astype(int) + 2
+    Image.fromarray(near.clip(0, 255).astype(np.uint8)).save(tmp_path / "fake" / "stolen.bmp")
+    assert publish(real, generated, more=("--overwrite",)) == 0
+    assert "look like a real one (1): stolen.bmp like 003.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("how", "sentence"),
+    [
+        ({"suffix": ".jpg", "quality": 50}, "file format: PNG 100% (real), JPEG 100% (generated)"),
+        ({"suffix": ".jpg", "quality": 50}, "compress both alike with --jpeg-quality 50 or less"),
+        (
+            {"size": (128, 128)},
+            "original size: 64x64, shrunk 1.00 times (real), 128x128, shrunk 2.00 times (generated)",
+        ),
+        ({"size": (64, 80)}, "proportions: 1.00:1 (real), 1.25:1 (generated)"),
+    ],
+)
+def test_a_difference_that_is_not_content_is_told_with_numbers(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str], how: dict[str, object], sentence: str
+) -> None:
+    real, generated = (
+        lay(tmp_path / "real", size=(64, 64)),
+        lay(tmp_path / "fake", first=20, **{"size": (64, 64), **how}),
+    )
+    assert publish(real, generated) == 0
+    assert sentence in capsys.readouterr().err
+    assert any(sentence in warning for warning in published(workspace).made_from["warnings"])
+
+
+def test_jpeg_history_inside_png_and_an_enlargement_are_found_on_the_pixels(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = lay(tmp_path / "real", size=(64, 64))
+    lay(tmp_path / "lossy", first=20, size=(64, 64), suffix=".jpg", quality=50)
+    (tmp_path / "png").mkdir()
+    (tmp_path / "large").mkdir()
+    for i in range(20, 28):
+        Image.open(tmp_path / "lossy" / f"{i:03}.jpg").save(tmp_path / "png" / f"{i:03}.png")
+        small = Image.fromarray(skin_photo(i, 32, 32))
+        small.resize((64, 64), Image.Resampling.BICUBIC).save(tmp_path / "large" / f"{i:03}.png")
+    assert publish(real, str(tmp_path / "png")) == 0
+    told = capsys.readouterr().err
+    assert "real and png differ in JPEG blocks" in told
+    assert "file format" not in told
+    assert publish(real, str(tmp_path / "large"), more=("--overwrite",)) == 0
+    assert "the generated images have" in capsys.readouterr().err
+
+
+def test_the_last_compression_is_the_same_for_both(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = lay(tmp_path / "real", suffix=".jpg", quality=95)
+    assert publish(real, lay(tmp_path / "fake", first=20), more=("--jpeg-quality", "60")) == 0
+    assert "file format" not in capsys.readouterr().err
+    stimulus = published(workspace).of("generated")[0]
+    pixels = np.asarray(Image.open(published(workspace).folder / stimulus.file))
+    assert not np.array_equal(pixels, skin_photo(int(stimulus.origin["image_id"]), 32, 32))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--real", "a"], "a pair of image sets or folders"),
+        (["--generated", "a"], "a pair of image sets or folders"),
+        (["run", "--real", "a", "--generated", "b"], "a pair of image sets or folders"),
+        (["--real", "a", "--generated", "b", "--truncation", "1"], "drawn from a run"),
+        (["--real", "nowhere", "--generated", "b"], "nowhere is neither an image set of"),
+    ],
+)
+def test_half_a_pair_or_a_wrong_word_is_refused(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
+) -> None:
+    assert main(["publish", *words]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_publishing_a_pair_loads_no_torch(tmp_path: Path, workspace: Workspace) -> None:
+    words = ["publish", "--real", lay(tmp_path / "a"), "--generated", lay(tmp_path / "b", first=20), "--count", "5"]
+    code = f"import sys; from gan_core.cli import main; main({json.dumps(words)}); sys.exit('torch' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    assert workspace.names("stimuli") == ["b"]
