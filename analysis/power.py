@@ -2,7 +2,7 @@
 
 Each simulated survey draws new people and new images and is judged by the report's own estimator, so the answer holds
 for new participants and new images. A pilot gives the variation of people and images, and the accuracy unless
-`--accuracy` is given.
+`--accuracy` is given; its own uncertainty is averaged over (assurance). `--difference` plans for two sets.
 
 PYTHON_ARGCOMPLETE_OK
 """
@@ -23,75 +23,13 @@ from glimpse.files import atomic_file
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
-    from analysis.people.simulation import Design, Truth
+    from analysis.people.mixed import MixedModel
+    from analysis.people.simulation import Truth
+    from analysis.planning import Plan
 
 PARTICIPANTS = (25, 50, 75, 100, 150, 200, 300, 400)
-CODES = ("cannot tell", "detectable", "undecided")
-
-
-def power(truth: Truth, design: Design, simulations: int, bound: float, rng: np.random.Generator) -> dict[str, float]:
-    """The share of simulated surveys with each verdict."""
-    from analysis.people import equivalence, inference
-    from analysis.people.simulation import simulate
-
-    found = dict.fromkeys(CODES, 0)
-    for _ in range(simulations):
-        accuracy = inference.balanced_accuracy(simulate(truth, design, rng))
-        found[equivalence.verdict(accuracy, design.participants, bound).code] += 1
-    return {code: n / simulations for code, n in found.items()}
-
-
-def power_table(
-    truth: Truth, design: Design, participants: Sequence[int], simulations: int, bound: float, seed: int = 0
-) -> pd.DataFrame:
-    """One row for each number of participants: how often each verdict falls, with 95 % Wilson intervals of the claim.
-
-    The claim is 'cannot tell' where the true accuracy lies within the bounds, else 'detectable'.
-    """
-    import numpy as np
-    import pandas as pd
-    from statsmodels.stats.proportion import proportion_confint
-
-    from glimpse.progress import progress
-
-    rows = []
-    for n in progress(sorted(set(participants)), title="simulating", unit="sizes"):
-        shares = power(truth, replace(design, participants=n), simulations, bound, np.random.default_rng([seed, n]))
-        hits = round(shares[claim(truth, bound)] * simulations)
-        low, high = proportion_confint(hits, simulations, method="wilson")
-        rows.append({"participants": n, **{c.replace(" ", "_"): shares[c] for c in CODES}, "low": low, "high": high})
-    return pd.DataFrame(rows)
-
-
-def claim(truth: Truth, bound: float) -> str:
-    """The verdict to hope for: 'cannot tell' if the true accuracy lies within the bounds, else 'detectable'."""
-    return "cannot tell" if abs(truth.accuracy - 0.5) < bound else "detectable"
-
-
-def needed(table: pd.DataFrame, column: str, target: float) -> int | None:
-    """The number of participants at which the curve first reaches the target, interpolated; None if it does not.
-
-    >>> import pandas as pd
-    >>> needed(pd.DataFrame({"participants": [50, 100], "cannot_tell": [0.7, 0.9]}), "cannot_tell", 0.8)
-    75
-    """
-    import numpy as np
-
-    curve = np.maximum.accumulate(table[column].to_numpy(float))
-    n = table["participants"].to_numpy(float)
-    if curve[-1] < target:
-        return None
-    if curve[0] >= target:
-        return int(n[0])
-    after = int(np.argmax(curve >= target))
-    share = (target - curve[after - 1]) / (curve[after] - curve[after - 1])
-    return int(np.ceil(n[after - 1] + share * (n[after] - n[after - 1]) - 1e-9))
-
-
-# ------------------------------------------------------------------------------------------------ command
 
 
 def build_parser() -> Parser:
@@ -101,9 +39,13 @@ def build_parser() -> Parser:
     )
     add = parser.add_argument
     add("--accuracy", type=float, metavar="A", help="the true accuracy to plan for (default: 0.5, or the pilot's)")
+    add("--difference", type=float, metavar="D",
+        help="plan for finding a difference of D between the accuracies of two sets, both answered by all")  # fmt: skip
     add("--bound", type=float, default=0.05, metavar="D", help="'cannot tell' means an accuracy within 0.5 ± D")
     add("--images", type=int, default=100, metavar="N", help="images of each class in the stimulus set")
     add("--trials", type=int, default=10, metavar="N", help="images of each class that a participant sees")
+    add("--real-images", type=int, metavar="N", help="real images, if there are more or fewer than --images")
+    add("--real-trials", type=int, metavar="N", help="real images that a participant sees, if not --trials")
     add("--participants", type=int, nargs="+", default=PARTICIPANTS, metavar="N",
         help=f"numbers of participants to try (default: {' '.join(map(str, PARTICIPANTS))})")  # fmt: skip
     add("--target", type=float, default=0.8, metavar="P", help="power to reach, 0 to 1")
@@ -126,21 +68,29 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
+    from analysis import planning
     from analysis.people.simulation import Design
 
     _check(args)
-    truth, source = _truth(args)
-    design = Design(images=args.images, trials=args.trials)
-    table = power_table(truth, design, args.participants, args.simulations, args.bound, args.seed)
-    wanted = claim(truth, args.bound)
-    enough = needed(table, wanted.replace(" ", "_"), args.target)
+    truth, pilot, source = _truth(args)
+    design = Design(100, args.images, args.trials, args.real_images, args.real_trials)
+    wanted = planning.claim(truth, args.bound) if args.difference is None else "different"
+    draw = planning.uncertain(pilot, args.accuracy) if pilot else planning.always(truth)
+    plan = planning.Plan(draw, design, wanted, args.bound, args.difference)
+    table = planning.power_table(plan, args.participants, args.simulations, args.seed, args.target)
+    enough = planning.needed(table, wanted, args.target)
     if args.json:
-        found = {"claim": wanted, "bound": args.bound, "target": args.target, "participants_needed": enough}
-        rows = table.to_dict("records")
+        found = {"claim": wanted, "bound": args.bound, "difference": args.difference, "target": args.target}
         survey = {"images": args.images, "trials": args.trials, "simulations": args.simulations}
-        print(json.dumps({**found, **survey, "truth": asdict(truth), "rows": rows}, indent=1))
+        survey |= {"real_images": design.by_class[0][0], "real_trials": design.by_class[0][1], "assurance": bool(pilot)}
+        rows = table.to_dict("records")
+        print(
+            json.dumps(
+                {**found, "participants_needed": enough, **survey, "truth": asdict(truth), "rows": rows}, indent=1
+            )
+        )
     else:
-        _print(table, truth, source, wanted, enough, args)
+        _print(table, truth, source, plan, enough, args)
     if args.out:
         _write(args.out, table, wanted, args)
         if not args.json:
@@ -149,50 +99,89 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(
-    table: pd.DataFrame, truth: Truth, source: str, wanted: str, enough: int | None, args: argparse.Namespace
+    table: pd.DataFrame, truth: Truth, source: str, plan: Plan, enough: int | None, args: argparse.Namespace
 ) -> None:
+    from analysis.planning import REFINEMENT
+
+    (real_images, real_trials), (images, trials) = plan.design.by_class
     print(
-        f"True accuracy {truth.accuracy:.3f}, {args.images} images a class, {args.trials} + {args.trials} trials each; "
-        f"spreads {source}: SD of d' {truth.sd_d_prime:.2f}, of the criterion {truth.sd_criterion:.2f}, "
-        f"of the images {truth.sd_image:.2f}. {args.simulations} simulated surveys a row."
+        f"True accuracy {truth.accuracy:.3f}, {real_images} real and {images} generated images, {real_trials} + "
+        f"{trials} trials each; spreads {source}: SD of d' {truth.sd_d_prime:.2f}, of the criterion "
+        f"{truth.sd_criterion:.2f}, of the images {truth.sd_image:.2f}. {args.simulations} simulated surveys a row"
+        f"{'' if enough is None else f', {REFINEMENT * args.simulations} at the number found'}."
     )
-    print("\nparticipants  cannot tell  detectable  undecided")
-    for row in table.itertuples():
-        print(f"{row.participants:>12}  {row.cannot_tell:>11.3f}  {row.detectable:>10.3f}  {row.undecided:>9.3f}")
-    words = f"'cannot tell within ±{args.bound:g}'" if wanted == "cannot tell" else "'detectable'"
+    print("\nparticipants  " + "  ".join(plan.codes))
+    for row in table.to_dict("records"):
+        shares = (f"{row[code.replace(' ', '_')]:>{len(code)}.3f}" for code in plan.codes)
+        print(f"{int(row['participants']):>12}  " + "  ".join(shares))
+    words = {"cannot tell": f"'cannot tell within ±{plan.bound:g}'", "different": f"a difference of {plan.difference}"}
+    said = words.get(plan.claim, f"'{plan.claim}'")
+    kind = "assurance (power averaged over what the pilot leaves open)" if args.pilot else "power"
     if enough is None:
-        print(f"\nNone of these sizes says {words} with {args.target:.0%} power: use more images or more trials each.")
-    else:
-        about = "At most" if enough == min(args.participants) else "About"
-        print(f"\n{about} {enough} participants say {words} with {args.target:.0%} power.")
+        print(f"\nNone of these sizes finds {said} with {args.target:.0%} {kind}: use more images or more trials each.")
+        return
+    about = "At most" if enough == min(args.participants) else "About"
+    print(f"\n{about} {enough} participants find {said} with {args.target:.0%} {kind}.")
+    print(_assumptions(plan, truth, enough, args))
+
+
+def _assumptions(plan: Plan, truth: Truth, enough: int, args: argparse.Namespace) -> str:
+    """The assumptions behind the number, and what it is worth where people and images vary less or more."""
+    import numpy as np
+
+    from analysis import planning
+
+    said = (
+        "Assumed: a true accuracy as above, d' and criterion normal over people, images normal within each class, "
+        "every participant sees other random images of the set, all answers are kept, and no lapses."
+    )
+    if args.pilot:
+        return said
+    shares = []
+    for other in (planning.MILD, planning.STRONG):
+        spread = replace(other, criterion=truth.criterion).with_accuracy(truth.accuracy)
+        found = planning.power(
+            replace(plan, draw=planning.always(spread)), enough, args.simulations, np.random.default_rng(args.seed)
+        )
+        shares.append(f"{found[plan.claim]:.0%}")
+    return (
+        f"{said} With the smallest spreads of published surveys (SD of d' {planning.MILD.sd_d_prime:g}, criterion "
+        f"{planning.MILD.sd_criterion:g}, images {planning.MILD.sd_image:g}) {enough} participants have {shares[0]} "
+        f"power, with the largest ({planning.STRONG.sd_d_prime:g}, {planning.STRONG.sd_criterion:g}, "
+        f"{planning.STRONG.sd_image:g}) {shares[1]}: run a pilot and give it with --pilot."
+    )
 
 
 def _check(args: argparse.Namespace) -> None:
+    from analysis.people.simulation import Design
     from analysis.section import AnalysisError
 
     for name, value, good in (
         ("--accuracy", args.accuracy, args.accuracy is None or 0.01 <= args.accuracy <= 0.99),
         ("--bound", args.bound, 0 < args.bound < 0.5),
         ("--target", args.target, 0 < args.target < 1),
+        ("--difference", args.difference, args.difference is None or 0 < abs(args.difference) < 0.5),
     ):
         if not good:
             raise AnalysisError(f"{name} {value} is no share between 0 and 1 that makes sense here: see --help.")
-    for name, value in (("--images", args.images), ("--trials", args.trials), ("--simulations", args.simulations)):
-        if value < 1:
-            raise AnalysisError(f"{name} {value}: at least 1 is needed.")
-    if args.trials > args.images:
-        raise AnalysisError(f"--trials {args.trials}: a class has only {args.images} images; raise --images.")
+    for name in ("images", "trials", "real_images", "real_trials", "simulations"):
+        value = getattr(args, name)
+        if value is not None and value < 1:
+            raise AnalysisError(f"--{name.replace('_', '-')} {value}: at least 1 is needed.")
+    for images, trials in Design(0, args.images, args.trials, args.real_images, args.real_trials).by_class:
+        if trials > images:
+            raise AnalysisError(f"--trials {trials}: a class has only {images} images; raise --images.")
     if min(args.participants) < 2:
         raise AnalysisError("--participants: at least 2 are needed to speak of new ones.")
 
 
-def _truth(args: argparse.Namespace) -> tuple[Truth, str]:
-    """The population to simulate, and where its spreads come from."""
-    from analysis.people.simulation import Truth
+def _truth(args: argparse.Namespace) -> tuple[Truth, MixedModel | None, str]:
+    """The population to simulate, the model of the pilot if there is one, and where the spreads come from."""
+    from analysis.planning import PUBLISHED
 
     if args.pilot is None:
-        assumed = Truth().with_accuracy(0.5 if args.accuracy is None else args.accuracy)
-        return assumed, "as in Stein et al. 2023"
+        assumed = PUBLISHED.with_accuracy(0.5 if args.accuracy is None else args.accuracy)
+        return assumed, None, "as in Stein et al. 2023"
     from analysis.answers.read import read_csv, read_database
     from analysis.people import mixed
     from analysis.people.trials import Trials
@@ -215,7 +204,7 @@ def _truth(args: argparse.Namespace) -> tuple[Truth, str]:
         raise AnalysisError(f"The pilot cannot be modelled ({model.d_prime.note}): leave --pilot out.")
     if args.accuracy is not None:
         truth = truth.with_accuracy(args.accuracy)
-    return truth, f"from {frame['participant'].nunique()} participants of the pilot"
+    return truth, model, f"from {frame['participant'].nunique()} participants of the pilot"
 
 
 def _write(out: Path, table: pd.DataFrame, wanted: str, args: argparse.Namespace) -> None:

@@ -7,13 +7,14 @@ from matplotlib.figure import Figure
 
 from analysis.figures.style import INK, MARKERS, PALETTE, new_figure
 
-LABELS = {"cannot_tell": "cannot tell", "detectable": "detectable", "undecided": "undecided"}
+LABELS = {"cannot_tell": "cannot tell", "detectable": "detectable", "different": "different", "undecided": "undecided"}
 
 
 def power_curve(table: pd.DataFrame, claim: str, target: float) -> Figure:
-    """`table` as of `analysis.power.power_table`; the claim in full, the other verdicts dashed."""
+    """`table` as of `analysis.planning.power_table`; the claim in full, the other verdicts dashed."""
     figure, axes = new_figure(5.4, 3.4)
-    for i, (column, label) in enumerate(LABELS.items()):
+    labels = {column: label for column, label in LABELS.items() if column in table}
+    for i, (column, label) in enumerate(labels.items()):
         mine = label == claim
         axes.plot(
             table["participants"], table[column], color=PALETTE[i], marker=MARKERS[i], markersize=5,

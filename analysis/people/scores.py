@@ -118,9 +118,8 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
             **population.scores("population"),
             **({"note": population.note or own.note} if population.note or own.note else {}),
         }  # fmt: skip
-    spreads = {"participants_d_prime": model.sd_d_prime, "participants_criterion": model.sd_criterion}
     found["spread"] = noted(
-        {**spreads, "images": model.sd_image, "n": len(answers), "ci95": None, "method": mixed.METHOD},
+        {**model.spreads_by_name(), "n": len(answers), "ci95": None, "method": mixed.METHOD},
         model.d_prime.note or "no intervals: those of d' and criterion include this uncertainty",
     )
     return found

@@ -97,4 +97,4 @@ def holm(p_values: list[float]) -> list[float]:
     """
     from statsmodels.stats.multitest import multipletests
 
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if p_values else []
+    return [float(p) for p in multipletests(p_values, method="holm")[1]] if len(p_values) > 1 else p_values

@@ -25,7 +25,6 @@ PACKAGES = (
     "scikit-learn",
     "statsmodels",
     "matplotlib",
-    "gpboost",
     "seaborn",
     "torch",
     "torch-fidelity",

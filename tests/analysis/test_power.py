@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import power
+from analysis import planning, power
+from analysis.people import mixed
 from analysis.people.simulation import Design, Truth, simulate
 
 QUICK = ["--simulations", "20", "--participants", "20", "150"]
@@ -17,25 +19,24 @@ QUICK = ["--simulations", "20", "--participants", "20", "150"]
 
 def test_more_people_give_more_power_and_ten_images_give_none_however_many() -> None:
     """DESIGN: with 10 images a class the power to say 'cannot tell' within ±.05 never rises above a trace."""
-    truth = Truth()
-    table = power.power_table(truth, Design(images=100), (25, 150), 60, 0.05)
-    few, many = table["cannot_tell"]
+    plan = planning.Plan(planning.always(Truth()), Design(images=100), "cannot tell")
+    few, many = planning.power_table(plan, (25, 150), 60)["cannot_tell"]
     assert few < 0.4
     assert many > 0.8
-    ten = power.power(truth, Design(600, images=10), 60, 0.05, np.random.default_rng(0))
+    ten = planning.power(replace(plan, design=Design(images=10)), 600, 60, np.random.default_rng(0))
     assert ten["cannot tell"] < 0.15
 
 
 @pytest.mark.parametrize(("accuracy", "said"), [(0.451, "cannot tell"), (0.549, "cannot tell"), (0.551, "detectable")])
 def test_the_claim_is_equivalence_within_the_bounds_and_detection_beyond(accuracy: float, said: str) -> None:
-    assert power.claim(Truth().with_accuracy(accuracy), 0.05) == said
+    assert planning.claim(Truth().with_accuracy(accuracy), 0.05) == said
 
 
 def test_the_size_needed_lies_where_the_curve_crosses() -> None:
     table = pd.DataFrame({"participants": [50, 100, 200], "cannot_tell": [0.4, 0.7, 0.9]})
-    assert power.needed(table, "cannot_tell", 0.8) == 150
-    assert power.needed(table, "cannot_tell", 0.3) == 50
-    assert power.needed(table, "cannot_tell", 0.95) is None
+    assert planning.needed(table, "cannot tell", 0.8) == 150
+    assert planning.needed(table, "cannot tell", 0.3) == 50
+    assert planning.needed(table, "cannot tell", 0.95) is None
 
 
 def test_the_command_prints_a_table_and_draws_the_curve(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,7 +44,7 @@ def test_the_command_prints_a_table_and_draws_the_curve(tmp_path: Path, capsys: 
     said = capsys.readouterr().out
     assert "participants  cannot tell" in said
     assert "power" in said
-    assert list(pd.read_csv(tmp_path / "plan" / "power.csv")["participants"]) == [20, 150]
+    assert list(pd.read_csv(tmp_path / "plan" / "power.csv")["participants"])[-1] == 150
     assert (tmp_path / "plan" / "power.svg").read_text("utf-8").lstrip().startswith("<?xml")
 
 
@@ -61,13 +62,51 @@ def test_a_pilot_gives_the_spreads_and_the_accuracy(tmp_path: Path, capsys: pyte
     said = capsys.readouterr().out
     assert "from 60 participants of the pilot" in said
     assert "'detectable'" in said
+    assert "assurance (power averaged over what the pilot leaves open)" in said
     assert power.main([*QUICK, "--pilot", str(tmp_path / "pilot.csv"), "--accuracy", "0.5"]) == 0
     assert "True accuracy 0.500" in capsys.readouterr().out
+
+
+def test_assurance_averages_over_what_a_small_pilot_leaves_open() -> None:
+    """Draws of the population scatter as widely as the pilot's standard errors, about its estimates."""
+    model = mixed.fit(simulate(Truth(1.0, 0.1), Design(20), np.random.default_rng(2)))
+    draw, rng = planning.uncertain(model), np.random.default_rng(3)
+    truths = [draw(rng) for _ in range(400)]
+    d_prime = np.array([truth.d_prime for truth in truths])
+    assert model.spreads is not None
+    assert d_prime.mean() == pytest.approx(model.d_prime.value, abs=0.05)
+    assert d_prime.std() == pytest.approx(model.d_prime.se, rel=0.15)
+    log_sd = np.log([truth.sd_criterion for truth in truths])
+    assert log_sd.std() == pytest.approx(np.sqrt(model.spreads.covariance[0, 0]), rel=0.15)
+    assert planning.uncertain(model, 0.6)(rng).accuracy == pytest.approx(0.6)
+
+
+def test_a_difference_between_two_sets_is_planned_for(capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["--simulations", "20", "--participants", "4", "40", "--accuracy", "0.55", "--difference", "0.2"]
+    assert power.main(few) == 0
+    said = capsys.readouterr().out
+    assert "participants  different  undecided" in said
+    assert "find a difference of 0.2 with 80% power" in said
+
+
+def test_the_assumptions_stand_beside_the_number(capsys: pytest.CaptureFixture[str]) -> None:
+    assert power.main(["--simulations", "10", "--participants", "40", "--accuracy", "0.7"]) == 0
+    said = capsys.readouterr().out
+    assert "At most 40 participants find 'detectable' with 80% power." in said
+    assert "no lapses" in said
+    assert "With the smallest spreads of published surveys" in said
+
+
+def test_the_luckiest_simulation_does_not_set_the_size() -> None:
+    table = pd.DataFrame({"participants": [50, 100, 150, 200], "cannot_tell": [0.5, 0.84, 0.7, 0.9]})
+    assert planning.needed(table, "cannot tell", 0.8) == 162  # 0.77 at 100 and 150, 0.9 at 200
 
 
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        (["--real-trials", "20", "--images", "10", "--trials", "5"], "a class has only 10 images"),
+        (["--difference", "0.7"], "--difference 0.7"),
         (["--accuracy", "1.2"], "--accuracy 1.2"),
         (["--trials", "20", "--images", "10"], "a class has only 10 images"),
         (["--participants", "1"], "at least 2"),
@@ -93,7 +132,7 @@ def test_json_holds_what_the_table_says(capsys: pytest.CaptureFixture[str]) -> N
     said = capsys.readouterr().out
     assert power.main([*QUICK, "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    assert [row["participants"] for row in found["rows"]] == [20, 150]
+    assert {20, 150} <= {row["participants"] for row in found["rows"]}
     assert f"{found['rows'][0]['undecided']:.3f}" in said
     assert found["claim"] == "cannot tell"
     assert found["participants_needed"] is None or f" {found['participants_needed']} participants" in said

@@ -1,0 +1,277 @@
+"""The spreads of the crossed probit model: how much participants and images differ, with weak priors.
+
+    P(p calls i 'generated') = Phi(eta),   eta = b_class + c_p +- h_p + u_i   (+ for generated, - for real images)
+
+with c_p ~ N(0, sd_criterion^2), h_p ~ N(0, sd_d_prime^2 / 4) and u_i ~ N(0, sd_real^2) or N(0, sd_generated^2). The
+random effects and the two class means, N(0, 5^2), are integrated out by Laplace's approximation, as in lme4. The
+logarithms of the spreads have normal priors, wide beside what published surveys show: they stop a spread from running
+away where nearly every answer is right or participants are few, and hardly matter elsewhere. Pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import linalg, special
+
+from analysis.people.trials import Trials
+from glimpse.observers import Floats, Integers
+
+PRIOR_MEDIAN = 0.4  # of sd_criterion, sd_d_prime / 2 and the images' spread; published surveys: 0.2 to 0.6
+PRIOR_WIDTH = 0.6  # SD of its logarithm: 95 % lie between 0.12 and 1.3
+PRIOR_RATIO = 0.5  # SD of the log ratio of the two classes' image spreads: 95 % lie within a factor of 2.7
+MEAN_PRECISION = 1 / 5**2  # of the prior of z(hit rate) and z(false-alarm rate) of a typical participant and image
+MOST_CELLS = 60_000  # participants x images of the sample that is fitted
+CLASSES = (0, 1)  # real, generated
+Effects = tuple[Floats, Floats, Floats]  # (2,) means, (2, P) observers, (I,) images
+
+
+@dataclass(frozen=True)
+class Spreads:
+    """The posterior mode of the spreads, with the covariance matrix of their logarithms."""
+
+    criterion: float
+    half_d_prime: float
+    real: float  # images
+    generated: float
+    covariance: Floats  # (4, 4) of log(criterion, half_d_prime, real, generated)
+
+    @property
+    def d_prime(self) -> float:
+        """SD of the participants' d'."""
+        return 2 * self.half_d_prime
+
+    @property
+    def images(self) -> float:
+        """Root mean square of the two classes' spreads of images."""
+        return float(np.sqrt((self.real**2 + self.generated**2) / 2))
+
+    def scale(self, generated: bool) -> float:
+        """SD of the evidence of a new participant on a new image of the class, trial noise (1) included."""
+        image = self.generated if generated else self.real
+        return float(np.sqrt(1 + self.criterion**2 + self.half_d_prime**2 + image**2))
+
+    def variance_of(self, generated: float, real: float) -> float:
+        """Variance of generated * scale(True) + real * scale(False) from the doubt about the spreads (delta method)."""
+        a, b = generated / self.scale(True), real / self.scale(False)
+        people = (a + b) * np.array([self.criterion, self.half_d_prime]) ** 2
+        gradient = np.array([*people, b * self.real**2, a * self.generated**2])
+        return float(gradient @ self.covariance @ gradient)
+
+
+def fit(trials: Trials, seed: int = 0) -> Spreads:
+    """The spreads, fitted to all participants, or to a seeded sample of them where there are too many."""
+    posterior = _Posterior(_sample(trials, np.random.default_rng(seed)))
+    mode, covariance = _mode(posterior, np.zeros(4))
+    criterion, half_d_prime, real, generated = (float(sd) for sd in _sds(mode))
+    return Spreads(criterion, half_d_prime, real, generated, LOG_SDS @ covariance @ LOG_SDS.T)
+
+
+# Four numbers are optimised: log sd_criterion, log sd_d_prime / 2, and the mean and the difference of the images' two
+# log spreads, the first three less log PRIOR_MEDIAN. Their priors are independent.
+LOG_SDS = np.array([[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, -0.5], [0, 0, 1, 0.5]])
+PRIOR = np.array([PRIOR_WIDTH, PRIOR_WIDTH, PRIOR_WIDTH, PRIOR_RATIO])
+
+
+def _sds(x: Floats) -> Floats:
+    """The four spreads, kept between 0.0003 and 55."""
+    return np.asarray(np.exp(np.clip(LOG_SDS @ x + np.log(PRIOR_MEDIAN), -8, 4)), np.float64)
+
+
+@dataclass(frozen=True)
+class _Prior:
+    """The precisions of the effects: [[alpha, gamma], [gamma, alpha]] of an observer's two, (I,) of the images."""
+
+    alpha: float
+    gamma: float
+    precision: Floats
+
+
+class _Posterior:
+    """Minus the log posterior of the four numbers, (4,) -> float.
+
+    The answers of a participant to an image, and the images, are sorted by class, real ones first. The mode of the
+    random effects is kept as the start for the next call.
+    """
+
+    def __init__(self, trials: Trials) -> None:
+        person = np.unique(trials.participant, return_inverse=True)[1]
+        label, image = np.unique(trials.image + trials.is_generated * (trials.image.max() + 1), return_inverse=True)
+        self.people, self.images = int(person.max()) + 1, len(label)
+        real = int((label <= trials.image.max()).sum())
+        cells, self.weight = np.unique(2 * (image * self.people + person) + trials.said_generated, return_counts=True)
+        self.image, self.person = np.divmod(cells // 2, self.people)
+        self.sign, self.kind = 2.0 * (cells % 2) - 1, (self.image >= real).astype(int)
+        self.by_class = slice(0, real), slice(real, self.images)
+        self.mean = np.zeros(2)
+        self.observer = np.zeros((2, self.people))  # c_p - h_p for real, c_p + h_p for generated images
+        self.sway = np.zeros(self.images)
+
+    def __call__(self, x: Floats) -> float:
+        criterion, half, real, generated = _sds(x) ** 2
+        precision = np.empty(self.images)
+        precision[self.by_class[0]], precision[self.by_class[1]] = 1 / real, 1 / generated
+        prior = _Prior((1 / criterion + 1 / half) / 4, (1 / criterion - 1 / half) / 4, precision)
+        joint, log_determinant = self._maximise(prior)
+        normal = -0.5 * self.people * np.log(criterion * half) + 0.5 * float(np.log(precision).sum())
+        return 0.5 * float(np.sum((x / PRIOR) ** 2)) - (joint + normal - 0.5 * log_determinant)
+
+    def _maximise(self, prior: _Prior) -> tuple[float, float]:
+        """The log density of answers and effects at its mode, and log |H|, H its negative second derivatives."""
+        before = self._joint(prior)
+        for _ in range(50):
+            step, log_determinant = self._newton(prior)
+            start, scale = (self.mean, self.observer, self.sway), 1.0
+            while True:
+                self.mean, self.observer, self.sway = (a + scale * b for a, b in zip(start, step, strict=True))
+                now = self._joint(prior)
+                if now >= before - 1e-9 or scale < 1e-3:
+                    break
+                scale /= 2
+            gain, before = now - before, now
+            if gain < 1e-7:
+                break
+        return before, log_determinant
+
+    def _eta(self) -> Floats:
+        return self.mean[self.kind] + self.observer[self.kind, self.person] + self.sway[self.image]
+
+    def _joint(self, prior: _Prior) -> float:
+        likelihood = float(self.weight @ special.log_ndtr(self.sign * self._eta()))
+        real, generated = self.observer
+        people = prior.alpha * (real @ real + generated @ generated) + 2 * prior.gamma * (real @ generated)
+        means = MEAN_PRECISION * (self.mean @ self.mean)
+        return likelihood - 0.5 * float(people + means + prior.precision @ self.sway**2)
+
+    def _newton(self, prior: _Prior) -> tuple[Effects, float]:
+        """Newton's step for the means, the observers and the images, and log |H|."""
+        people, images = self.people, self.images
+        t = self.sign * self._eta()
+        mills = np.exp(-0.5 * t**2 - special.log_ndtr(t)) / np.sqrt(2 * np.pi)
+        slope, curvature = self.weight * self.sign * mills, self.weight * mills * (mills + t)
+        crossed = _sums(self.person * images + self.image, curvature, (people, images))
+        cell = self.kind * people + self.person
+        slope_observer = _sums(cell, slope, (2, people))
+        slope_image = _sums(self.image, slope, (images,)) - prior.precision * self.sway
+        system = _System(
+            prior,
+            [crossed[:, of_class] for of_class in self.by_class],
+            _sums(cell, curvature, (2, people)),
+            [prior.precision[of_class] for of_class in self.by_class],
+            slope_observer.sum(axis=1) - MEAN_PRECISION * self.mean,
+            slope_observer - prior.alpha * self.observer - prior.gamma * self.observer[::-1],
+            [slope_image[of_class] for of_class in self.by_class],
+        )
+        return system.without_observers() if 2 * people >= images else system.without_images()
+
+
+@dataclass(frozen=True)
+class _System:
+    """The linear system of a Newton step: H is diagonal in the images and has 2 x 2 blocks in the observers.
+
+    Either can be eliminated (Schur complement), and one dense matrix is left. Lists have one entry for each class.
+    """
+
+    prior: _Prior
+    crossed: list[Floats]  # (P, I_k): curvature of the log likelihood in the answers of each observer to each image
+    observer: Floats  # (2, P): its sums over images
+    precision: list[Floats]  # (I_k,) of the images' prior
+    slope_mean: Floats  # (2,)
+    slope_observer: Floats  # (2, P)
+    slope_image: list[Floats]  # (I_k,)
+
+    def without_observers(self) -> tuple[Effects, float]:
+        """The step and log |H|, from a dense matrix of the images and both means."""
+        a, b = self.observer + self.prior.alpha
+        off = np.full(len(a), -self.prior.gamma)
+        determinant = a * b - off**2
+        inverse = np.array([[b, off], [off, a]]) / determinant
+        link = [np.column_stack([self.crossed[k], self.observer[k]]) for k in CLASSES]  # observers x images and mean
+        own = []
+        for k in CLASSES:
+            image = self.crossed[k].sum(axis=0)
+            own.append(_bordered(image + self.precision[k], image, self.observer[k].sum() + MEAN_PRECISION))
+        lost = [[link[j].T @ (inverse[j, k][:, None] * link[k]) for k in CLASSES] for j in CLASSES]
+        moved = np.einsum("jkp,kp->jp", inverse, self.slope_observer)
+        right = [np.append(self.slope_image[k], self.slope_mean[k]) - link[k].T @ moved[k] for k in CLASSES]
+        solved, log_determinant = _solve(linalg.block_diag(*own) - np.block(lost), np.concatenate(right))
+        halves = np.split(solved, [len(right[0])])
+        rest = np.array([self.slope_observer[k] - link[k] @ halves[k] for k in CLASSES])
+        observer = np.einsum("jkp,kp->jp", inverse, rest)
+        step = np.array([half[-1] for half in halves]), observer, np.concatenate([half[:-1] for half in halves])
+        return step, log_determinant + float(np.log(determinant).sum())
+
+    def without_images(self) -> tuple[Effects, float]:
+        """The step and log |H|, from a dense matrix of the observers and both means."""
+        people = self.observer.shape[1]
+        link = [np.vstack([c, c.sum(axis=0)]) for c in self.crossed]  # observers and mean x images
+        diagonal = [link[k][-1] + self.precision[k] for k in CLASSES]
+        blocks, right = [], []
+        for k in CLASSES:
+            own = _bordered(
+                self.observer[k] + self.prior.alpha, self.observer[k], self.observer[k].sum() + MEAN_PRECISION
+            )
+            blocks.append(own - (link[k] / diagonal[k]) @ link[k].T)
+            slope = np.append(self.slope_observer[k], self.slope_mean[k])
+            right.append(slope - link[k] @ (self.slope_image[k] / diagonal[k]))
+        dense, one = linalg.block_diag(*blocks), np.arange(people)
+        dense[one, people + 1 + one] = dense[people + 1 + one, one] = self.prior.gamma
+        solved, log_determinant = _solve(dense, np.concatenate(right))
+        halves = np.split(solved, 2)
+        sway = [(self.slope_image[k] - link[k].T @ halves[k]) / diagonal[k] for k in CLASSES]
+        step = np.array([half[-1] for half in halves]), np.array([half[:-1] for half in halves]), np.concatenate(sway)
+        return step, log_determinant + float(np.log(np.concatenate(diagonal)).sum())
+
+
+def _sums(codes: Integers, values: Floats, shape: tuple[int, ...]) -> Floats:
+    """The sum of the values of each code, in an array of this shape."""
+    return np.bincount(codes, values, int(np.prod(shape))).astype(np.float64).reshape(shape)
+
+
+def _bordered(diagonal: Floats, border: Floats, corner: float) -> Floats:
+    """A diagonal matrix with one more row and column."""
+    found = np.diag(np.append(diagonal, corner))
+    found[:-1, -1] = found[-1, :-1] = border
+    return found
+
+
+def _solve(matrix: Floats, right: Floats) -> tuple[Floats, float]:
+    """matrix^-1 right and log |matrix|, for a positive definite matrix."""
+    factor = linalg.cholesky(matrix, lower=True, check_finite=False)
+    solved = linalg.cho_solve((factor, True), right, check_finite=False)
+    return solved, 2 * float(np.log(np.diag(factor)).sum())
+
+
+def _mode(function: Callable[[Floats], float], x: Floats, h: float = 0.1) -> tuple[Floats, Floats]:
+    """The minimum of a smooth function by Newton's method on differences, and the inverse of its curvature."""
+    d, e = len(x), h * np.eye(len(x))
+    middle = function(x)
+    for _ in range(30):
+        ends = np.array([(function(x + e[i]), function(x - e[i])) for i in range(d)])
+        slope, curvature = (ends[:, 0] - ends[:, 1]) / (2 * h), np.diag(ends.sum(axis=1) - 2 * middle)
+        for i in range(d):
+            for j in range(i):
+                curvature[i, j] = curvature[j, i] = function(x + e[i] + e[j]) - ends[i, 0] - ends[j, 0] + middle
+        sizes, axes = np.linalg.eigh(curvature / h**2)
+        inverse = (axes / np.maximum(sizes, 0.5)) @ axes.T
+        step = np.clip(-inverse @ slope, -1.5, 1.5)
+        while (now := function(x + step)) > middle + 1e-6 and np.abs(step).max() > 1e-3:
+            step = step / 2
+        x, middle = x + step, now
+        if np.abs(step).max() < 0.05:
+            break
+    return x, inverse
+
+
+def _sample(trials: Trials, rng: np.random.Generator) -> Trials:
+    """The trials, or those of as many random participants (of 50: random images) as a fit takes in time."""
+    while True:
+        people, images = np.unique(trials.participant), np.unique(trials.image)
+        if len(people) * len(images) <= MOST_CELLS:
+            return trials
+        if len(people) > 50:
+            trials = trials.where(np.isin(trials.participant, rng.choice(people, len(people) * 3 // 4, replace=False)))
+        else:
+            trials = trials.where(np.isin(trials.image, rng.choice(images, len(images) * 3 // 4, replace=False)))

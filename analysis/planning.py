@@ -1,0 +1,142 @@
+"""The power of a survey, by simulating it whole: new people, new images, the report's own estimator. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from scipy import optimize
+from statsmodels.stats.proportion import proportion_confint
+
+from analysis.people import equivalence, inference, significance
+from analysis.people.mixed import MixedModel
+from analysis.people.simulation import Design, Truth, simulate, simulate_sets
+from glimpse.progress import progress
+
+CODES = ("cannot tell", "detectable", "undecided")
+# The spreads of Stein et al. 2023 (41 models, 100 + 100 images): at that study's accuracies they give its SDs of
+# accuracy, .073 between people and .15 to .17 between images.
+PUBLISHED = Truth(sd_d_prime=0.59, sd_criterion=0.20, sd_image=0.64)
+# The smallest and largest spreads that probit models give for published surveys.
+MILD = Truth(sd_d_prime=0.44, sd_criterion=0.20, sd_image=0.50)
+STRONG = Truth(sd_d_prime=0.92, sd_criterion=0.52, sd_image=0.64)
+REFINEMENT = 4  # times as many surveys at the number of participants that is found as at each other one
+
+Draw = Callable[[np.random.Generator], Truth]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A survey to plan: whose answers, and the verdict or the difference that it should establish."""
+
+    draw: Draw  # the population of each simulated survey
+    design: Design
+    claim: str  # 'cannot tell' or 'detectable'; or 'different'
+    bound: float = 0.05
+    difference: float | None = None  # between the accuracies of two sets that the same people answer
+
+    def outcome(self, rng: np.random.Generator) -> str:
+        """The verdict on one simulated survey."""
+        truth = self.draw(rng)
+        if self.difference is None:
+            accuracy = inference.balanced_accuracy(simulate(truth, self.design, rng))
+            return equivalence.verdict(accuracy, self.design.participants, self.bound).code
+        other = truth.with_accuracy(min(truth.accuracy + self.difference, 0.995))
+        one, two = simulate_sets([truth, other], self.design, rng)
+        (pair,) = significance.compare_sets({"one": one, "two": two})
+        return "different" if pair.p is not None and pair.p < 0.05 else "undecided"
+
+    @property
+    def codes(self) -> tuple[str, ...]:
+        """The verdicts there are."""
+        return CODES if self.difference is None else ("different", "undecided")
+
+
+def always(truth: Truth) -> Draw:
+    """The same population in every simulated survey.
+
+    >>> always(Truth(1.0))(np.random.default_rng(0)).d_prime
+    1.0
+    """
+    return lambda rng: truth
+
+
+def uncertain(model: MixedModel, accuracy: float | None = None) -> Draw:
+    """Populations as likely as a pilot leaves them: d', criterion and spreads drawn about their estimates.
+
+    With `accuracy`, d' is chosen to give it. Power over these draws is the assurance of the plan (O'Hagan et al. 2005).
+    """
+    spreads, centre = model.spreads, model.truth()
+    assert spreads is not None
+    assert centre is not None
+    mean = np.log([spreads.criterion, spreads.half_d_prime, spreads.real, spreads.generated])
+
+    def draw(rng: np.random.Generator) -> Truth:
+        criterion, half_d_prime, real, generated = np.exp(rng.multivariate_normal(mean, spreads.covariance))
+        truth = Truth(
+            float(rng.normal(centre.d_prime, model.d_prime.se or 0.0)),
+            float(rng.normal(centre.criterion, model.criterion.se or 0.0)),
+            float(2 * half_d_prime), float(criterion), float(generated), float(real),
+        )  # fmt: skip
+        return truth if accuracy is None else truth.with_accuracy(accuracy)
+
+    return draw
+
+
+def claim(truth: Truth, bound: float) -> str:
+    """The verdict to hope for: 'cannot tell' if the true accuracy lies within the bounds, else 'detectable'."""
+    return "cannot tell" if abs(truth.accuracy - 0.5) < bound else "detectable"
+
+
+def power(plan: Plan, participants: int, simulations: int, rng: np.random.Generator) -> dict[str, float]:
+    """The share of simulated surveys with each verdict."""
+    plan = replace(plan, design=replace(plan.design, participants=participants))
+    found = dict.fromkeys(plan.codes, 0)
+    for _ in range(simulations):
+        found[plan.outcome(rng)] += 1
+    return {code: n / simulations for code, n in found.items()}
+
+
+def power_table(
+    plan: Plan, participants: Sequence[int], simulations: int, seed: int = 0, target: float | None = None
+) -> pd.DataFrame:
+    """One row for each number of participants: how often each verdict falls, with 95 % Wilson intervals of the claim.
+
+    With `target`, the number at which the curve reaches it is simulated four times as often and joins the table.
+    """
+
+    def row(n: int, simulations: int) -> dict[str, float]:
+        shares = power(plan, n, simulations, np.random.default_rng([seed, n]))
+        low, high = proportion_confint(round(shares[plan.claim] * simulations), simulations, method="wilson")
+        named = {code.replace(" ", "_"): share for code, share in shares.items()}
+        return {"participants": n, **named, "low": low, "high": high, "simulations": simulations}
+
+    rows = [row(n, simulations) for n in progress(sorted(set(participants)), title="simulating", unit="sizes")]
+    if target is not None:
+        found = needed(pd.DataFrame(rows), plan.claim, target)
+        if found is not None:
+            rows = [old for old in rows if old["participants"] != found] + [row(found, REFINEMENT * simulations)]
+    return pd.DataFrame(rows).sort_values("participants", ignore_index=True)
+
+
+def needed(table: pd.DataFrame, claim: str, target: float) -> int | None:
+    """The number of participants at which the curve first reaches the target, interpolated; None if it does not.
+
+    The curve is the rising one that is nearest to the simulated shares (isotonic regression): the largest share so far
+    would promise too much, since it picks the luckiest simulations.
+
+    >>> needed(pd.DataFrame({"participants": [50, 100], "cannot_tell": [0.7, 0.9]}), "cannot tell", 0.8)
+    75
+    """
+    n = table["participants"].to_numpy(float)
+    weights = table["simulations"].to_numpy(float) if "simulations" in table else np.ones(len(n))
+    curve = optimize.isotonic_regression(table[claim.replace(" ", "_")].to_numpy(float), weights=weights).x
+    if curve[-1] < target:
+        return None
+    if curve[0] >= target:
+        return int(n[0])
+    after = int(np.argmax(curve >= target))
+    share = (target - curve[after - 1]) / (curve[after] - curve[after - 1])
+    return int(np.ceil(n[after - 1] + share * (n[after] - n[after - 1]) - 1e-9))
