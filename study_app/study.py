@@ -51,12 +51,19 @@ class TrialPlan:
 
 @dataclass(frozen=True)
 class Completion:
-    """A crowd platform's completion codes, and the address participants return to (`{code}` in `url` is replaced)."""
+    """A crowd platform's completion codes, and the address participants return to.
+
+    `{code}` and the platform's parameters, such as `{PROLIFIC_PID}`, are filled into `url`.
+    """
 
     url: str = ""
     code: str = ""
     screened_out_code: str = ""
     no_consent_code: str = ""
+    failed_attention_code: str = ""
+    full_code: str = ""
+    paused_code: str = ""
+    closed_code: str = ""
 
 
 def _(text: str) -> str:  # marks a text for translation; it is translated where it is shown

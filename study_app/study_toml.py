@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from glimpse.workspace import NAME
 from study_app.database import SurveyError
 from study_app.models import MODES
 from study_app.participant import staircase
+from study_app.participant.allocation import PLATFORMS
 from study_app.study import (
     LANGUAGES,
     LARGEST_QUOTA,
@@ -153,6 +154,10 @@ def _refuse_idle(table: _Table, study: StudyFile) -> None:
         ("trials.spare", trials.spare and study.mode != "fixed", f'with `mode = "{study.mode}"`'),
         ("trials.catch_wrong", trials.catch_wrong > trials.catch, "above `trials.catch`: nobody can miss so many"),
         (
+            "completion.failed_attention_code", study.completion.failed_attention_code and not trials.catch,
+            "without attention trials (`trials.catch`)",
+        ),
+        (
             "completion.screened_out_code", study.completion.screened_out_code and not study.screens,
             "where no question has a `screen_out`",
         ),
@@ -228,11 +233,18 @@ def _are_among(options: list[Text], value: Any) -> bool:
 
 
 def _completion(table: _Table) -> Completion:
-    codes = {key: table.line(key, "") for key in ("code", "screened_out_code", "no_consent_code")}
+    codes = {entry.name: table.line(entry.name, "") for entry in fields(Completion) if entry.name != "url"}
     url = table.get("url", "", "an address that begins with https:// or http:// and a host", _is_address)
     if "{code}" in url and not codes["code"]:
         raise SurveyError(f"{table.where}: `completion.code` is missing: `completion.url` has a place for it.")
-    for key in ("screened_out_code", "no_consent_code"):
+    placeholders = {"code", *(name for person, others in PLATFORMS.values() for name in (person, *others))}
+    for name in re.findall(r"\{[^{}]*\}|[{}]", url):
+        if name[1:-1] not in placeholders:
+            known = ", ".join(f"{{{one}}}" for one in sorted(placeholders))
+            raise SurveyError(
+                f"{table.where}: `completion.url` holds the unknown placeholder {name}; known are {known}."
+            )
+    for key in codes.keys() - {"code"}:
         if codes[key] and url and "{code}" not in url:  # the platform would take these people for finished
             raise SurveyError(f"{table.where}: `completion.{key}` needs a place for it, {{code}}, in `completion.url`.")
     table.done()

@@ -72,6 +72,8 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
         }
     )  # fmt: skip
     print(f"The survey is at http://{args.host}:{args.port} - Ctrl-C stops it; no answer is lost.", flush=True)
+    if many and not args.trusted_proxies:
+        print("Let only a proxy reach it (--trusted-proxies 1): worker processes wait for slow clients.", flush=True)
     if many:
         _gunicorn(app, args, workers)
     else:

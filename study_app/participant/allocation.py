@@ -36,6 +36,11 @@ def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
     return None
 
 
+def parameters(platform: str, person: str, details: dict[str, str]) -> dict[str, str]:
+    """The query parameters with which a person came: the inverse of `identity`."""
+    return {PLATFORMS["id" if platform == "link" else platform][0]: person, **details}
+
+
 def find(session: Session, study: models.Study, who: tuple[str, str, dict[str, str]]) -> models.Participant | None:
     """The participant of the study who entered with this external ID."""
     external, person = models.ExternalIdentity, models.Participant

@@ -10,8 +10,9 @@ from __future__ import annotations
 import codecs
 import csv
 import hmac
+import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from study_app.database import SurveyError
@@ -20,28 +21,36 @@ from study_app.study import Completion
 
 # Without letters and digits that are easily confused when a link is typed from paper.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
+PLACEHOLDER = re.compile(r"\{(\w+)\}")  # in the return address
 
 
 def code_for(outcome: str, completion: Completion) -> str:
-    """The study's code for an outcome (a participant's state); "" for none."""
+    """The study's code for an outcome: a participant's state, `attention`, or why nobody can enter; "" for none."""
     codes = {
         "finished": completion.code,
+        "attention": completion.failed_attention_code or completion.code,
         "screened-out": completion.screened_out_code,
         "no-consent": completion.no_consent_code,
+        "full": completion.full_code,
+        "paused": completion.paused_code,
+        "closed": completion.closed_code,
     }
     return codes.get(outcome, "")
 
 
-def way_back(outcome: str, completion: Completion) -> str:
-    """The return address for this outcome: the study's with `{code}` filled in; "" for none.
+def way_back(outcome: str, completion: Completion, known: Mapping[str, str] | None = None) -> str:
+    """The return address for this outcome: the study's with `{code}` and `known` parameters filled in; "" for none.
 
-    Participants who did not finish are not redirected unless the address takes a code and their outcome has one: the
-    platform would take them for finished.
+    There is none for a person who lacks a parameter that the address needs. Participants who did not finish are not
+    redirected unless the address takes a code and their outcome has one: the platform would take them for finished.
     """
     code, coded = code_for(outcome, completion), "{code}" in completion.url
-    if (coded and not code) or (not coded and outcome != "finished"):
+    if (coded and not code) or (not coded and outcome not in ("finished", "attention")):
         return ""
-    return completion.url.replace("{code}", quote(code, safe=""))
+    values = {"code": code, **(known or {})}
+    if any(not values.get(name) for name in PLACEHOLDER.findall(completion.url)):
+        return ""
+    return PLACEHOLDER.sub(lambda found: quote(values[found[1]], safe=""), completion.url)
 
 
 # States in Prolific's export (column Status) and MTurk's (AssignmentStatus) that free a place, and what they are here.

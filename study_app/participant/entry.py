@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from study_app import i18n, models, security
 from study_app.database import app_database
 from study_app.participant import allocation, crowd
-from study_app.participant.pages import closed
+from study_app.participant.pages import back, closed
 from study_app.study import LANGUAGES, StudyFile
 
 blueprint = Blueprint("entry", __name__)
@@ -120,7 +120,7 @@ def study(slug: str) -> Any:
 
 
 @blueprint.get("/study/<slug>/enter")
-def back(slug: str) -> Response:
+def returned(slug: str) -> Response:
     """The form's address opened with GET (the back button): redirect to the study's first page."""
     return redirect(_with_query(url_for("entry.study", slug=slug)), 303)
 
@@ -156,7 +156,8 @@ def _said() -> str:
 
 
 def _refused(file: StudyFile, why: str) -> tuple[str, int]:
-    return render_template("closed.html", study=file, why=why, who=_said()), 403
+    way = back(why, file, request.args.to_dict())
+    return render_template("closed.html", study=file, why=why, who=_said(), **way), 403
 
 
 @blueprint.post("/study/<slug>/enter")

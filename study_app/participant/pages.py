@@ -39,9 +39,19 @@ def closed(person: models.Participant, file: StudyFile) -> str:
 
 
 def _way_back(person: models.Participant, file: StudyFile) -> dict[str, str]:
+    external = person.external
+    known = allocation.parameters(external.platform, external.person, external.details) if external else {}
+    if person.state == "no-consent":  # nothing of theirs is stored: the address of this request says who they are
+        known = request.args.to_dict()
+    failed = person.state == "finished" and not person.counted
+    return back("attention" if failed else person.state, file, known)
+
+
+def back(outcome: str, file: StudyFile, known: dict[str, str]) -> dict[str, str]:
+    """The platform's code for this outcome, and the address that leads back to it with these parameters."""
     return {
-        "code": crowd.code_for(person.state, file.completion),
-        "url": crowd.way_back(person.state, file.completion),
+        "code": crowd.code_for(outcome, file.completion),
+        "url": crowd.way_back(outcome, file.completion, known),
     }
 
 

@@ -7,6 +7,7 @@ const setup = JSON.parse($("setup").textContent);
 const prompt = $("prompt");
 const buttons = { real: $("answer-real"), generated: $("answer-generated") };
 const KEYS = { f: "real", j: "generated" };
+const PLACES = { KeyF: "real", KeyJ: "generated" }; // the same keys where they type other letters: Cyrillic, Greek, ...
 const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload,
 const begun = `glimpse begun ${setup.base}`; // and the start of a trial that the server does not know of yet
 const keep = attempt(() => localStorage); // none where the browser forbids it: then only the reload loses it
@@ -42,7 +43,7 @@ function pressed(answer, by, stamp) {
 }
 
 addEventListener("keydown", (event) => {
-  const answer = KEYS[event.key?.toLowerCase()];
+  const answer = KEYS[event.key?.toLowerCase()] ?? PLACES[event.code];
   if (!answer || event.repeat || event.ctrlKey || event.altKey || event.metaKey || $("trial").hidden) return;
   event.preventDefault();
   pressed(answer, "key", event.timeStamp);

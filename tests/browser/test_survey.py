@@ -299,3 +299,15 @@ def test_without_a_limit_the_image_stays_until_the_answer(page: Page, serve: Ser
         page.wait_for_selector("body:not([data-phase=stimulus])")
     page.wait_for_selector("body[data-phase=done]")
     assert all(150 < row["exposure_ms_actual"] < 5000 for row in rows(server))
+
+
+def test_keys_answer_by_their_place_where_they_type_other_letters(page: Page, serve: Serve) -> None:
+    """F and J of a Russian keyboard."""
+    server = serve(QUICK + "practice = 0\n[trials]\ncount = 2\n")
+    enter(page, server.url)
+    page.click("#begin")
+    for letter, code in (("а", "KeyF"), ("о", "KeyJ")):
+        with answering(page):
+            page.evaluate("init => dispatchEvent(new KeyboardEvent('keydown', init))", {"key": letter, "code": code})
+    page.wait_for_selector("body[data-phase=done]")
+    assert [row["answer"] for row in rows(server)] == ["real", "generated"]

@@ -33,6 +33,15 @@ PROLIFIC = Completion("https://app.prolific.com/submissions/complete?cc={code}",
         ("screened-out", Completion("https://x.org/thanks?cc=DONE", "DONE", "OUT", "NO"), ""),
         ("no-consent", Completion("https://x.org/thanks?cc=DONE", "DONE", "OUT", "NO"), ""),
         ("finished", Completion("https://x.org/{code}", "a b/&c"), "https://x.org/a%20b%2F%26c"),
+        ("full", Completion("https://x.org/{code}", "DONE", full_code="FULL"), "https://x.org/FULL"),
+        ("paused", Completion("https://x.org/{code}", "DONE", full_code="FULL"), ""),
+        ("attention", Completion("https://x.org/{code}", "DONE", failed_attention_code="LATE"), "https://x.org/LATE"),
+        ("attention", Completion("https://x.org/{code}", "DONE"), "https://x.org/DONE"),
+        (
+            "finished",
+            Completion("https://x.org/?cc={code}&pid={PROLIFIC_PID}", "A"),
+            "",
+        ),  # they did not come from there
     ],
 )
 def test_each_outcome_has_its_own_way_back_or_none(outcome: str, completion: Completion, url: str) -> None:
@@ -194,3 +203,31 @@ def test_each_code_is_shown_for_its_outcome_alone_and_only_when_all_is_saved(
         assert not {"DONE1", "OUT2", "NO3"} & set(re.findall(r"\w+", client.get(home).text))
         client.post(f"{home}answer", json={"trial": trial, **ANSWER})
     assert codes(client.get(home).text) == {"DONE1"}
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_parameters_of_the_platform_are_filled_into_the_way_back(workspace: Workspace, client: FlaskClient) -> None:
+    load(
+        workspace, "sona",
+        'sets = [{ name = "alpha", quota = 1 }]\ntrials = { count = 2 }\n[completion]\nfull_code = "FULL"\n'
+        'code = "OK"\nno_consent_code = "NO"\nurl = "https://x.org/webstudy?experiment_id=727&survey_code={id}&cc={code}"\n',
+    )  # fmt: skip
+    query = "id=4%2F%C3%A4"
+    for form, code in (({"consent": "no"}, "NO"), ({"consent": "yes"}, "OK")):
+        page = client.post(f"/study/sona/enter?{query}", data=form)
+        if page.status_code == 303:
+            home = page.headers["Location"]
+            for trial in (1, 2):
+                client.get(client.get(f"{home}next").get_json()["image"])
+                client.post(f"{home}answer", json={"trial": trial, **ANSWER})
+            page = client.get(home)
+        assert f"survey_code=4%2F%C3%A4&amp;cc={code}" in page.text
+    assert "survey_code=5&amp;cc=FULL" in client.get("/study/sona/?id=5").text
+
+
+@pytest.mark.parametrize("url", ["https://x.org/?a={nope}", "https://x.org/?a={PROLIFIC_PID", "https://x.org/?a={}"])
+def test_an_unknown_placeholder_in_the_way_back_is_refused(url: str) -> None:
+    from study_app.study_toml import parse_study
+
+    with pytest.raises(SurveyError, match=r"`completion\.url` holds the unknown placeholder .*; known are .*{id}"):
+        parse_study({"slug": "x", "sets": [{"name": "a"}], "completion": {"url": url, "code": "A"}})
