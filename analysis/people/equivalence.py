@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import stats
 
-from analysis.people.inference import Estimate
+from analysis.people.inference import Estimate, Parts
 
+MOST_PARTICIPANTS = 1_000_000
+NOT_DECIDED = "more participants alone will not decide it, more images are needed"
+NOT_KNOWN = "these answers do not say how many more participants would decide it"
 Code = Literal["detectable", "cannot tell", "undecided"]
 
 
@@ -22,7 +25,7 @@ class Verdict:
     p_chance: float | None
     code: Code
     words: str
-    more_participants: int | None = None  # about how many decide it with 80 % power, if the estimate is the truth
+    more_participants: int | None = None  # after about so many the verdict falls with a probability of 80 %
     note: str = ""
 
 
@@ -33,13 +36,10 @@ def equivalence(estimate: Estimate, bound: float = 0.05, chance: float = 0.5) ->
     >>> round(p_equivalence, 4), p_chance  # 1 - Phi(0.05 / 0.025)
     (0.0228, 1.0)
     """
-    assert estimate.value is not None
-    assert estimate.se is not None
     assert estimate.df is not None
-    t = (estimate.value - chance) / estimate.se
-    shift = bound / estimate.se
     law = stats.t(estimate.df)
-    return float(max(law.sf(t + shift), law.cdf(t - shift))), float(2 * law.sf(abs(t)))
+    above, below = law.sf(estimate.distance(chance - bound)), law.cdf(estimate.distance(chance + bound))
+    return float(max(above, below)), float(2 * law.sf(abs(estimate.distance(chance))))
 
 
 def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: float = 0.05) -> Verdict:
@@ -62,11 +62,12 @@ def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: f
         side = "" if estimate.value > 0.5 else ", but reversed: generated images are taken for real"
         return Verdict(bound, p_equivalence, p_chance, "detectable", f"detectable{side}")
     more = participants_needed(estimate, participants, bound, level)
-    words = (
-        f"undecided: about {more} more participant{'s' * (more > 1)} needed" if more is not None
-        else "undecided: more participants alone will not decide it, more images are needed"
-    )  # fmt: skip
-    return Verdict(bound, p_equivalence, p_chance, "undecided", words, more)
+    if more is not None:
+        words = f"undecided: about {more} more participant{'s' * (more > 1)} needed"
+        return Verdict(bound, p_equivalence, p_chance, "undecided", words, more)
+    few = replace(estimate, parts=_parts_of(estimate, participants).with_least_images())
+    note = NOT_DECIDED if participants_needed(few, participants, bound, level) is None else NOT_KNOWN
+    return Verdict(bound, p_equivalence, p_chance, "undecided", f"undecided: {note}", note=note)
 
 
 def _without_test(estimate: Estimate, participants: int, bound: float, level: float) -> Verdict:
@@ -86,30 +87,41 @@ def _without_test(estimate: Estimate, participants: int, bound: float, level: fl
 def participants_needed(
     estimate: Estimate, participants: int, bound: float = 0.05, level: float = 0.05, power: float = 0.8
 ) -> int | None:
-    """The number of further participants that decides the verdict with this power, if the estimate is the truth.
+    """The number of further participants after whom the verdict falls with probability `power`.
 
-    They see the same images, and as many trials each. The participants' part of the variance shrinks with their number,
-    the images' part stays. None if no number of participants suffices.
+    They judge the same images, as many each, so the part of the variance that is due to images stays. The estimate is
+    expected to move by what is left to chance about participants and trials (a prediction with a flat prior), or as
+    much as that of a new survey of this size if that is more. None if no number of participants suffices.
 
     >>> participants_needed(Estimate(0.5, se=0.04, df=49.0, variance_participants=0.04**2), participants=50)
-    225
+    224
     """
     assert estimate.value is not None
+    parts = _parts_of(estimate, participants)
+    steps = np.geomspace(participants + 1, MOST_PARTICIPANTS, 800).astype(int)
+    people = np.unique(np.concatenate([np.arange(participants + 1, participants + 50), steps]))
+    reached = np.flatnonzero([_decided(estimate.value, parts, n / participants, bound, level) >= power for n in people])
+    return int(people[reached[0]]) - participants if len(reached) else None
+
+
+def _parts_of(estimate: Estimate, participants: int) -> Parts:
+    """The parts of the variance; of an estimate without them, those that follow from its other fields."""
     assert estimate.se is not None
-    away = abs(estimate.value - 0.5)
-    fixed = max(estimate.se**2 - estimate.variance_participants, 0.0)
+    assert estimate.df is not None
+    images = max(estimate.se**2 - estimate.variance_participants, 0.0)
+    return estimate.parts or Parts(
+        estimate.variance_participants, images, 0.0, participants - 1, estimate.df, estimate.df
+    )
 
-    def lacking(people: float) -> float:
-        """The power that is missing with so many participants."""
-        se = np.sqrt(estimate.variance_participants * participants / people + fixed)
-        detects = stats.norm.cdf(away / se - stats.norm.ppf(1 - level / 2))
-        critical = stats.norm.ppf(1 - level)
-        equals = stats.norm.cdf((bound - away) / se - critical) - stats.norm.cdf((-bound - away) / se + critical)
-        return float(power - max(detects, equals))
 
-    most = 1e6
-    if lacking(participants) <= 0:  # so close that the next few answers may decide
-        return 1
-    if lacking(most) > 0:
-        return None
-    return max(1, int(np.ceil(optimize.brentq(lacking, participants, most) - participants)))
+def _decided(value: float, parts: Parts, ratio: float, bound: float, level: float) -> float:
+    """The probability that one of the two tests rejects with `ratio` times as many participants."""
+    more = parts.with_people(ratio)
+    se, df = np.sqrt(more.variance), more.df
+    far, near = stats.t.ppf(1 - level / 2, df) * se, bound - stats.t.ppf(1 - level, df) * se
+    if near >= far:
+        return 1.0
+    left_to_chance = max(parts.variance - parts.images_add, 0.0) * (1 - 1 / ratio)
+    moves = float(np.sqrt(max(left_to_chance, more.variance)))
+    law = stats.norm(value - 0.5, max(moves, 1e-12))
+    return float(law.sf(far) + law.cdf(-far) + max(law.cdf(near) - law.cdf(-near), 0.0))

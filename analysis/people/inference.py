@@ -24,11 +24,62 @@ from glimpse.observers import Floats
 
 METHOD = "two-way clustered (participants + images - trials), t interval"
 METHOD_SHARE = "two-way clustered (participants + images - trials), Wilson interval with t"
+ROOM = 2.0  # a t interval this much wider must fit between 0 and 1; otherwise a share's interval is Wilson's
+
+
+@dataclass(frozen=True)
+class Parts:
+    """V(participants), V(images) and V(trials) of a score, and the degrees of freedom of each."""
+
+    people: float
+    images: float
+    trials: float
+    df_people: float
+    df_images: float
+    df_trials: float
+    crossed: bool = True  # whether the three are variances of sums of the same terms
+
+    @property
+    def images_add(self) -> float:
+        """The part that more participants on the same images do not shrink."""
+        return max(self.images - self.trials, 0.0)
+
+    @property
+    def variance(self) -> float:
+        """V(participants) + V(images) - V(trials); what participants or images add is at least 0."""
+        least = max(self.people, self.images) if self.crossed else self.people
+        return max(self.people + self.images - self.trials, least)
+
+    @property
+    def df(self) -> float:
+        """Satterthwaite's degrees of freedom of V(participants) + (V(images) - V(trials))."""
+        images = max(self.images**2 / max(self.df_images, 1) - self.trials**2 / max(self.df_trials, 1), 0.0)
+        doubt = self.people**2 / self.df_people + images
+        return self.variance**2 / doubt if doubt > 0 else float(self.df_people)
+
+    def with_people(self, ratio: float) -> Parts:
+        """The parts to expect from `ratio` times as many participants who judge as many of the same images each.
+
+        >>> Parts(4.0, 3.0, 1.0, 9, 18, 198).with_people(2.0)
+        Parts(people=2.0, images=2.5, trials=0.5, df_people=19.0, df_images=18, df_trials=396.0, crossed=True)
+        """
+        return Parts(
+            self.people / ratio, self.images_add + min(self.images, self.trials) / ratio, self.trials / ratio,
+            (self.df_people + 1) * ratio - 1, self.df_images, self.df_trials * ratio, self.crossed,
+        )  # fmt: skip
+
+    def with_least_images(self, level: float = 0.95) -> Parts:
+        """The same with V(images) at its lower confidence limit (chi-square), and no smaller than V(trials)."""
+        least = self.images * self.df_images / float(stats.chi2.ppf(level, self.df_images))
+        return replace(self, images=min(max(least, self.trials), self.images))
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """An estimate with its interval for new participants and new images, or the reason there is none."""
+    """An estimate with its interval for new participants and new images, or the reason there is none.
+
+    `distance` and `interval` are those of one test, so an interval leaves out exactly the values that it rejects.
+    """
 
     value: float | None
     se: float | None = None
@@ -37,6 +88,8 @@ class Estimate:
     variance_participants: float = 0.0  # the part of se^2 that shrinks with more participants
     method: str = METHOD
     note: str = ""
+    size: float | None = None  # if the interval is Wilson's: the number of independent answers with this variance
+    parts: Parts | None = None  # se^2 by its sources
 
     def scores(self, key: str = "value") -> dict[str, Any]:
         """The estimate as JSON: the value under `key`, its interval, and the reason if something is None.
@@ -46,7 +99,41 @@ class Estimate:
         """
         found = {key: self.value, "ci95": list(self.ci95) if self.ci95 else None, "method": self.method}
         found |= {} if self.se is None else {"se": self.se}
+        found[key] = None if self.value is None else without_noise(self.value)
         return {**found, "note": self.note} if self.note else found
+
+    @property
+    def testable(self) -> bool:
+        """Whether there is a standard error to test by."""
+        return self.value is not None and bool(self.se) and self.df is not None
+
+    def distance(self, null: float) -> float:
+        """How many standard errors the value lies above `null`; follows a t law with `df` degrees if that is true.
+
+        >>> Estimate(0.6, se=0.05, df=10.0).distance(0.5), Estimate(0.9, se=0.1, df=9.0, size=9.0).distance(0.5)
+        (2.0, 2.4)
+        """
+        assert self.value is not None
+        assert self.se is not None
+        se = self.se if self.size is None else float(np.sqrt(null * (1 - null) / self.size))
+        return round((self.value - null) / se, 12)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float] | None:
+        """The values that a two-sided test at 1 - level does not reject; None without a standard error.
+
+        >>> low, high = Estimate(0.9, se=0.1, df=1e9, size=9.0).interval()
+        >>> round(low, 3), round(high, 3)  # Wilson's interval of 8.1 of 9
+        (0.577, 0.983)
+        """
+        if self.value is None or self.se is None or self.df is None:
+            return None
+        t = float(stats.t.ppf((1 + level) / 2, self.df))
+        if self.size is None:
+            return self.value - t * self.se, self.value + t * self.se
+        centre = (self.value + t**2 / (2 * self.size)) / (1 + t**2 / self.size)
+        spread = self.value * (1 - self.value) / self.size + t**2 / (4 * self.size**2)
+        half = t / (1 + t**2 / self.size) * float(np.sqrt(spread))
+        return centre - half, centre + half
 
     def complement(self) -> Estimate:
         """The estimate of 1 - value, such as the error rate from the accuracy.
@@ -56,6 +143,11 @@ class Estimate:
         """
         value = None if self.value is None else 1 - self.value
         return replace(self, value=value, ci95=None if self.ci95 is None else (1 - self.ci95[1], 1 - self.ci95[0]))
+
+
+def without_noise(value: float) -> float:
+    """`value` to 12 decimals, so that a sum that cancels is 0 and not -5.6e-17."""
+    return round(float(value), 12) + 0.0
 
 
 # ------------------------------------------------------------------------------------------------ two-way variance
@@ -74,6 +166,11 @@ def two_way(
     the same terms.) The degrees of freedom are Satterthwaite's for V(participants) + (V(images) - V(trials)). If no
     image is seen twice, they are those of a t-test on participants.
     """
+    parts = _parts(influence, trials, strata, participant_influence)
+    return parts.variance, min(parts.df, float(len(influence))), parts.people
+
+
+def _parts(influence: Floats, trials: Trials, strata: Any = None, participant_influence: Floats | None = None) -> Parts:
     strata = trials.is_generated if strata is None else strata
     groups = len(np.unique(strata))
     _, person = np.unique(trials.participant, return_inverse=True)
@@ -81,16 +178,10 @@ def two_way(
     people = _sums(influence, person) if participant_influence is None else participant_influence
     images = _sums(influence, image)
     pairs = _sums(influence, np.unique(person * len(images) + image, return_inverse=True)[1])
-    by_people, by_images = _clustered(people, 1), _clustered(images, groups)
-    by_trials = _clustered(pairs, groups)
-    variance = max(by_people + by_images - by_trials, by_people)
-    if participant_influence is None:
-        variance = max(variance, by_images)
-    variance_of_variance = by_people**2 / (len(people) - 1) + max(
-        by_images**2 / max(len(images) - groups, 1) - by_trials**2 / max(len(pairs) - groups, 1), 0.0
-    )
-    df = variance**2 / variance_of_variance if variance_of_variance > 0 else float(len(people) - 1)
-    return variance, min(df, float(len(influence))), by_people
+    return Parts(
+        _clustered(people, 1), _clustered(images, groups), _clustered(pairs, groups),
+        len(people) - 1, len(images) - groups, len(pairs) - groups, participant_influence is None,
+    )  # fmt: skip
 
 
 def _sums(values: Floats, codes: Any) -> Floats:
@@ -120,22 +211,20 @@ def estimate(
         return Estimate(float(value), note="one participant: no interval for new participants")
     if _fewest_images(trials.image, trials.is_generated if strata is None else strata) < 2:
         return Estimate(float(value), note="one image of a class: no interval for new images")
-    variance, df, by_people = two_way(influence, trials, strata, participant_influence)
+    parts = _parts(influence, trials, strata, participant_influence)
+    variance, df = parts.variance, min(parts.df, float(len(influence)))
     if variance <= 0 and not share:
         return Estimate(float(value), note="the answers do not vary: no interval")
-    se, t = float(np.sqrt(variance)), float(stats.t.ppf(0.975, df))
-    low, high = value - t * se, value + t * se
-    if share:
+    se, size = float(np.sqrt(variance)), None
+    reach = ROOM * float(stats.t.ppf(0.975, df)) * se
+    if share and not (variance > 0 and reach <= value <= 1 - reach):
         # Wilson's interval for the number of independent answers that would have this variance: it stays within [0, 1]
         # and has a width even if all answers are right. These count as one answer per participant (or per image, if
         # there are fewer images).
         size = value * (1 - value) / variance if variance > 0 else float(min(people, images))
         method = METHOD_SHARE
-        if size > 0:
-            centre = (value + t**2 / (2 * size)) / (1 + t**2 / size)
-            half = t / (1 + t**2 / size) * np.sqrt(value * (1 - value) / size + t**2 / (4 * size**2))
-            low, high = centre - half, centre + half
-    return Estimate(float(value), se, df, (float(low), float(high)), by_people, method)
+    found = Estimate(float(value), se, df, None, parts.people, method, size=size, parts=parts)
+    return replace(found, ci95=found.interval())
 
 
 # ------------------------------------------------------------------------------------------------ scores of a set
@@ -144,12 +233,14 @@ def estimate(
 def rate(trials: Trials, generated: float, real: float, *, share: bool = True) -> Estimate:
     """generated * (share of generated images called generated) + real * (share of real images called real).
 
-    Weights (1, 0) give the hit rate, (0, 1) the rate of correct rejections, (1/2, 1/2) balanced accuracy, and the
-    classes' shares of the trials plain accuracy. A class with weight 0 may be absent.
+    Each share is the mean of the participants' own, so that each participant counts alike, however many images they
+    judged; an image counts as often as it was shown. Weights (1, 0) give the hit rate, (0, 1) the rate of correct
+    rejections, (1/2, 1/2) balanced accuracy, and the classes' shares of the trials plain accuracy. A class with weight
+    0 may be absent.
 
-    >>> answers = Trials.from_labels([1, 1, 0, 0, 1, 0], [1, 1, 0, 0, 1, 1], [0, 0, 0, 1, 1, 1], [0, 1, 2, 3, 1, 0])
-    >>> rate(answers, generated=1, real=0).value  # 3 of the 4 generated images were called generated
-    0.75
+    >>> answers = Trials.from_labels([1, 1, 1, 0], [1, 1, 1, 1], [0, 0, 0, 1], [0, 1, 2, 0])
+    >>> rate(answers, generated=1, real=0).value  # of one participant 3 of 3, of the other 0 of 1
+    0.5
     """
     value, influence = 0.0, np.zeros(len(trials))
     for weight, truth in ((generated, True), (real, False)):
@@ -158,13 +249,24 @@ def rate(trials: Trials, generated: float, real: float, *, share: bool = True) -
         rows = trials.is_generated == truth
         if not rows.any():
             return Estimate(None, note=f"no {'generated' if truth else 'real'} image was shown")
-        mean = float(trials.correct[rows].mean())
+        mean, moves = mean_of_people(trials.correct[rows], trials.participant[rows])
         value += weight * mean
-        influence[rows] = weight * (trials.correct[rows] - mean) / rows.sum()
+        influence[rows] = weight * moves
     if generated and real:
         return estimate(value, influence, trials, share=share)
     rows = trials.is_generated == bool(generated)
     return estimate(value, influence[rows], trials.where(rows), share=share)
+
+
+def mean_of_people(values: Any, participant: Any) -> tuple[float, Floats]:
+    """The mean of the participants' own means of `values`, (n,), and the influence of each value on it, (n,).
+
+    >>> mean_of_people([1, 0, 1], [0, 0, 1])[0]
+    0.75
+    """
+    _, who, answers = np.unique(participant, return_inverse=True, return_counts=True)
+    mean = float((np.bincount(who, values) / answers).mean())
+    return mean, (np.asarray(values) - mean) / (answers[who] * len(answers))
 
 
 def accuracy(trials: Trials) -> Estimate:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from analysis.people.inference import Estimate, estimate
+from analysis.people.inference import Estimate, estimate, mean_of_people
 from analysis.people.trials import Trials, join
 
 MOST_PERMUTED = 1_000  # images; above this the permutation distribution is taken as normal
@@ -80,9 +80,9 @@ def _difference(first: str, second: str, one: Trials, other: Trials) -> Comparis
     influence, value = np.zeros(len(both)), 0.0
     for code, weight in ((0, 0.5), (1, 0.5), (2, -0.5), (3, -0.5)):
         rows = stratum == code
-        mean = float(both.correct[rows].mean())
+        mean, moves = mean_of_people(both.correct[rows], both.participant[rows])
         value += weight * mean
-        influence[rows] = weight * (both.correct[rows] - mean) / rows.sum()
+        influence[rows] = weight * moves
     found = estimate(value, influence, both, strata=stratum)
     if found.se is None or found.df is None:
         return Comparison(first, second, found, None)

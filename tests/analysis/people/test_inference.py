@@ -40,15 +40,25 @@ def test_with_an_image_for_every_trial_the_equivalence_test_is_statsmodels_on_pa
     assert chance == pytest.approx(people.ttest_mean(0.5)[1], rel=1e-6)
 
 
-def test_scores_are_the_plain_shares() -> None:
+def test_scores_are_the_plain_shares_where_all_answered_equally_often() -> None:
     answers = simulate(Truth(0.8, 0.2), Design(30, 20, 8), np.random.default_rng(0))
-    answers = answers.where(np.random.default_rng(1).random(len(answers)) < 0.7)
     said, truth = answers.said_generated, answers.is_generated
     assert inference.accuracy(answers).value == pytest.approx((said == truth).mean())
     assert inference.balanced_accuracy(answers).value == pytest.approx(balanced_accuracy_score(truth, said))
     assert inference.rate(answers, 1, 0).value == pytest.approx(said[truth].mean())
     assert inference.false_alarm_rate(answers).value == pytest.approx(said[~truth].mean())
+
+
+def test_scores_are_the_means_of_the_participants_own() -> None:
+    answers = simulate(Truth(0.8, 0.2), Design(30, 20, 8), np.random.default_rng(0))
+    answers = answers.where(np.random.default_rng(1).random(len(answers)) < 0.7)
     counts = answers.counts()
+    hits, false_alarms = observers.hit_rate(counts).mean(), observers.false_alarm_rate(counts).mean()
+    generated = answers.is_generated.mean()
+    assert inference.accuracy(answers).value == pytest.approx(generated * hits + (1 - generated) * (1 - false_alarms))
+    assert inference.balanced_accuracy(answers).value == pytest.approx(observers.balanced_accuracy(counts).mean())
+    assert inference.rate(answers, 1, 0).value == pytest.approx(hits)
+    assert inference.false_alarm_rate(answers).value == pytest.approx(false_alarms)
     for estimate, scores in (
         (inference.mean_f1(answers), observers.f1(counts)),
         (inference.mean_f1(answers, "real"), observers.f1(counts, "real")),
