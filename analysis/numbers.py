@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 
-def percent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}\u202f%"
+def percent(value: float | None, digits: int = 1) -> str:
+    return "–" if value is None else f"{100 * value:.{digits}f}\u202f%"
+
+
+def telling_digits(values: Iterable[float], limits: Iterable[float], least: int) -> int:
+    """The number of decimals, at least `least`, with which each value rounds to the side of each limit it lies on.
+
+    >>> telling_digits([0.4996], [0.5], least=3), telling_digits([0.62], [0.5], least=1)
+    (4, 1)
+    """
+    pairs = [(value, limit) for value in values for limit in limits]
+    enough = (d for d in range(least, 9) if all((v < limit) == (round(v, d) < limit) for v, limit in pairs))
+    return next(enough, 9)
 
 
 def decimal(value: float | None) -> str:
@@ -18,10 +30,14 @@ def decimal(value: float | None) -> str:
 
 
 def p_value(value: float | None, equals: str = "= ") -> str:
-    """A p-value after the letter p; with `equals=""` for a table."""
+    """A p-value after the letter p; with `equals=""` for a table. It shows on which side of 0.05 the value lies.
+
+    >>> p_value(0.0496), p_value(0.2)
+    ('= 0.0496', '= 0.200')
+    """
     if value is None or math.isnan(value):
         return "–"
-    return "< 0.001" if value < 0.001 else f"{equals}{value:.3f}"
+    return "< 0.001" if value < 0.001 else f"{equals}{value:.{telling_digits([value], [0.05], 3)}f}"
 
 
 def is_number(value: Any) -> bool:

@@ -134,32 +134,6 @@ def permutation_p(counts: Counts) -> Floats:
     return tail[which.reshape(-1)]
 
 
-def group_permutation_p(counts: Counts) -> float:
-    """The exact p-value of all correct answers together, each participant's answers permuted among their images.
-
-    One-sided: the probability of at least as many correct answers. The distribution of the sum of independent
-    hypergeometric counts comes from its characteristic function, on a circle of 24 standard deviations; it is accurate
-    to about 1e-12, the smallest value returned. It holds for these images; for new ones see
-    `analysis.people.inference`.
-    """
-    kinds = _kinds(counts, "generated")
-    laws = [hypergeometric(n, shown, said) for n, shown, said, _ in kinds]
-    means = [float(support @ p) for support, p in laws]
-    variances = [float((support - m) ** 2 @ p) for (support, p), m in zip(laws, means, strict=True)]
-    people = np.array([kind[3] for kind in kinds])
-    mean, sd = people @ means, np.sqrt(people @ variances)
-    circle = 1 << int(24 * sd + max((support[-1] for support, _ in laws), default=0) + 8).bit_length()
-    spectrum = np.ones(circle // 2 + 1, np.complex128)
-    for (support, probability), number in zip(laws, people, strict=True):
-        law = np.zeros(circle)
-        law[support] = probability
-        spectrum *= np.fft.rfft(law) ** number
-    law = np.fft.irfft(spectrum, circle)
-    least = max(int(counts.hits.sum()), int(mean) - circle // 2 + 1)
-    tail = np.arange(least, int(mean) + circle // 2 + 1) % circle
-    return float(np.clip(law[tail].sum(), 1e-12, 1.0))
-
-
 def _kinds(counts: Counts, positive: Positive) -> list[tuple[int, int, int, int]]:
     """(trials, shown, said, participants): the number of participants with each combination, if they have a trial."""
     _, shown, said = _positives(counts, positive)

@@ -21,7 +21,10 @@ TOO_FAST_MS = 200.0  # after the answer could be given: faster than people react
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
 SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # up to so many positions each is a point of its own, given so many trials
 QUANTILES = 5
-SLOPE_METHOD = f"least squares within participants, {inference.METHOD}; p_holm over all trends of the report"
+SLOPE_METHOD = (
+    "balanced accuracy: mean of both classes' least-squares slopes within participants, "
+    f"{inference.METHOD}; p_holm over all trends of the report"
+)
 
 
 # ------------------------------------------------------------------------------------------------ exclusions
@@ -112,7 +115,10 @@ def varies(trend: Trend, rows: pd.DataFrame) -> bool:
 
 
 def curve(x: Any, answers: Trials) -> pd.DataFrame:
-    """Accuracy, low and high (95 %, new people and images) along `x`, (n,): each position, or fifths of the trials."""
+    """Balanced accuracy, low and high (95 %, new people and images) along `x`, (n,): by position, or fifths of trials.
+
+    Where only one class was shown it is the accuracy. Points that lack one of two classes are left out.
+    """
     known = np.isfinite(x)
     values = np.unique(x[known])
     if len(values) > SINGLE_POSITIONS or known.sum() < SINGLE_TRIALS * len(values) > SINGLE_TRIALS * QUANTILES:
@@ -121,9 +127,12 @@ def curve(x: Any, answers: Trials) -> pd.DataFrame:
     else:
         bins = np.searchsorted(values, x)
     points = []
+    score = inference.balanced_accuracy if len(np.unique(answers.is_generated)) > 1 else inference.accuracy
     for b in np.unique(bins[known]):
         here = known & (bins == b)
-        found = inference.accuracy(answers.where(here))
+        found = score(answers.where(here))
+        if found.value is None:
+            continue
         low, high = found.ci95 or (found.value, found.value)
         points.append(
             {"x": float(x[here].mean()), "accuracy": found.value, "low": low, "high": high, "n": int(here.sum())}
@@ -132,9 +141,11 @@ def curve(x: Any, answers: Trials) -> pd.DataFrame:
 
 
 def slope(x: Any, answers: Trials) -> inference.Estimate:
-    """Slope of accuracy in `x`, (n,), within participants: least squares, two-way clustered interval.
+    """Slope of balanced accuracy in `x`, (n,), within participants: least squares, two-way clustered interval.
 
-    Each participant is compared with themselves only, so that able people who are slow do not make slowness look able.
+    It is the mean of the slopes among real and among generated images (of one class, if only that was shown). Each
+    participant is compared with themselves only, so that able people who are slow do not make slowness look able. Each
+    class is compared with itself, so that what goes with the class or the answer does not look like ability.
 
     >>> position, right = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 0, 1, 0, 1, 1])
     >>> answers = Trials.from_labels(right, [1] * 6, [0, 0, 0, 1, 1, 1], [0, 1, 2, 1, 2, 0])
@@ -145,15 +156,20 @@ def slope(x: Any, answers: Trials) -> inference.Estimate:
     mine, x = answers.where(known), x[known]
     if len(x) < 3:
         return inference.Estimate(None, note="not recorded")
-    _, who = np.unique(mine.participant, return_inverse=True)
-    count = np.bincount(who)
-    away = x - (np.bincount(who, x) / count)[who]
-    right = mine.correct - (np.bincount(who, mine.correct) / count)[who]
-    squares = float(away @ away)
-    if squares < 1e-9 * len(x) or len(count) < 2:
-        return inference.Estimate(None, note="does not vary within participants")
-    value = float(away @ right) / squares
-    variance, df, _ = inference.two_way(away * (right - value * away) / squares, mine)
+    _, cell, count = np.unique(mine.participant * 2 + mine.is_generated, return_inverse=True, return_counts=True)
+    away = x - (np.bincount(cell, x) / count)[cell]
+    right = mine.correct - (np.bincount(cell, mine.correct) / count)[cell]
+    classes = np.unique(mine.is_generated)
+    value, influence = 0.0, np.zeros(len(x))
+    for truth in classes:
+        rows = mine.is_generated == truth
+        squares = float(away[rows] @ away[rows]) * len(classes)
+        if squares < 1e-9 * len(x) or len(np.unique(mine.participant)) < 2:
+            return inference.Estimate(None, note="does not vary within participants")
+        steep = float(away[rows] @ right[rows]) / squares
+        value += steep
+        influence[rows] = away[rows] * (right[rows] - steep * len(classes) * away[rows]) / squares
+    variance, df, _ = inference.two_way(influence, mine)
     if variance <= 0:
         return inference.Estimate(value, note="all answers alike: no interval")
     half = float(stats.t.ppf(0.975, df) * np.sqrt(variance))

@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.people.inference import Estimate, Parts
+from glimpse.observers import Floats
 
 MOST_PARTICIPANTS = 1_000_000
 NOT_DECIDED = "more participants alone will not decide it, more images are needed"
@@ -52,7 +53,7 @@ def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: f
     >>> verdict(Estimate(0.60, se=0.01, df=99.0), participants=100).words
     'detectable'
     """
-    if estimate.value is None or not estimate.se or estimate.df is None:
+    if estimate.value is None or not estimate.testable:
         return _without_test(estimate, participants, bound, level)
     p_equivalence, p_chance = equivalence(estimate, bound)
     if p_equivalence < level:
@@ -100,7 +101,7 @@ def participants_needed(
     parts = _parts_of(estimate, participants)
     steps = np.geomspace(participants + 1, MOST_PARTICIPANTS, 800).astype(int)
     people = np.unique(np.concatenate([np.arange(participants + 1, participants + 50), steps]))
-    reached = np.flatnonzero([_decided(estimate.value, parts, n / participants, bound, level) >= power for n in people])
+    reached = np.flatnonzero(_decided(estimate.value, parts, people / participants, bound, level) >= power)
     return int(people[reached[0]]) - participants if len(reached) else None
 
 
@@ -114,14 +115,15 @@ def _parts_of(estimate: Estimate, participants: int) -> Parts:
     )
 
 
-def _decided(value: float, parts: Parts, ratio: float, bound: float, level: float) -> float:
-    """The probability that one of the two tests rejects with `ratio` times as many participants."""
+def _decided(value: float, parts: Parts, ratio: Floats, bound: float, level: float) -> Floats:
+    """The probability that one of the two tests rejects with `ratio`, (n,), times as many participants."""
     more = parts.with_people(ratio)
-    se, df = np.sqrt(more.variance), more.df
-    far, near = stats.t.ppf(1 - level / 2, df) * se, bound - stats.t.ppf(1 - level, df) * se
-    if near >= far:
-        return 1.0
-    left_to_chance = max(parts.variance - parts.images_add, 0.0) * (1 - 1 / ratio)
-    moves = float(np.sqrt(max(left_to_chance, more.variance)))
-    law = stats.norm(value - 0.5, max(moves, 1e-12))
-    return float(law.sf(far) + law.cdf(-far) + max(law.cdf(near) - law.cdf(-near), 0.0))
+    se = np.sqrt(more.variance)
+    far, near = stats.t.ppf(1 - level / 2, more.df) * se, bound - stats.t.ppf(1 - level, more.df) * se
+    left_to_chance = np.maximum(parts.variance - parts.images_add, 0.0) * (1 - 1 / ratio)
+    moves = np.maximum(np.sqrt(np.maximum(left_to_chance, more.variance)), 1e-12)
+    away, near = value - 0.5, np.maximum(near, 0.0)
+    cdf = stats.norm.cdf
+    between = cdf((far - away) / moves) - cdf((near - away) / moves)
+    between += cdf((-near - away) / moves) - cdf((-far - away) / moves)
+    return np.where(near >= far, 1.0, 1.0 - between)

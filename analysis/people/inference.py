@@ -40,28 +40,30 @@ class Parts:
     crossed: bool = True  # whether the three are variances of sums of the same terms
 
     @property
-    def images_add(self) -> float:
+    def images_add(self) -> Any:
         """The part that more participants on the same images do not shrink."""
-        return max(self.images - self.trials, 0.0)
+        return np.maximum(self.images - self.trials, 0.0)
 
     @property
-    def variance(self) -> float:
+    def variance(self) -> Any:
         """V(participants) + V(images) - V(trials); what participants or images add is at least 0."""
-        least = max(self.people, self.images) if self.crossed else self.people
-        return max(self.people + self.images - self.trials, least)
+        least = np.maximum(self.people, self.images) if self.crossed else self.people
+        return np.maximum(self.people + self.images - self.trials, least)
 
     @property
-    def df(self) -> float:
+    def df(self) -> Any:
         """Satterthwaite's degrees of freedom of V(participants) + (V(images) - V(trials))."""
-        images = max(self.images**2 / max(self.df_images, 1) - self.trials**2 / max(self.df_trials, 1), 0.0)
-        doubt = self.people**2 / self.df_people + images
-        return self.variance**2 / doubt if doubt > 0 else float(self.df_people)
+        images = self.images**2 / max(self.df_images, 1) - self.trials**2 / np.maximum(self.df_trials, 1)
+        doubt = self.people**2 / self.df_people + np.maximum(images, 0.0)
+        return np.where(doubt > 0, self.variance**2 / np.where(doubt > 0, doubt, 1.0), self.df_people)
 
-    def with_people(self, ratio: float) -> Parts:
+    def with_people(self, ratio: Any) -> Parts:
         """The parts to expect from `ratio` times as many participants who judge as many of the same images each.
 
-        >>> Parts(4.0, 3.0, 1.0, 9, 18, 198).with_people(2.0)
-        Parts(people=2.0, images=2.5, trials=0.5, df_people=19.0, df_images=18, df_trials=396.0, crossed=True)
+        >>> Parts(4.0, 3.0, 1.0, 9, 18, 198).with_people(2.0).people
+        2.0
+        >>> float(Parts(4.0, 3.0, 1.0, 9, 18, 198).with_people(2.0).images)  # what images add, 2, and half the noise
+        2.5
         """
         return Parts(
             self.people / ratio, self.images_add + min(self.images, self.trials) / ratio, self.trials / ratio,
@@ -167,7 +169,7 @@ def two_way(
     image is seen twice, they are those of a t-test on participants.
     """
     parts = _parts(influence, trials, strata, participant_influence)
-    return parts.variance, min(parts.df, float(len(influence))), parts.people
+    return float(parts.variance), min(float(parts.df), float(len(influence))), parts.people
 
 
 def _parts(influence: Floats, trials: Trials, strata: Any = None, participant_influence: Floats | None = None) -> Parts:
@@ -212,7 +214,7 @@ def estimate(
     if _fewest_images(trials.image, trials.is_generated if strata is None else strata) < 2:
         return Estimate(float(value), note="one image of a class: no interval for new images")
     parts = _parts(influence, trials, strata, participant_influence)
-    variance, df = parts.variance, min(parts.df, float(len(influence)))
+    variance, df = float(parts.variance), min(float(parts.df), float(len(influence)))
     if variance <= 0 and not share:
         return Estimate(float(value), note="the answers do not vary: no interval")
     se, size = float(np.sqrt(variance)), None

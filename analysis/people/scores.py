@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.people import equivalence, inference, mixed, sequential, significance
+from analysis.people import equivalence, inference, mixed, sequential
 from analysis.people.trials import Trials
 from analysis.section import noted
 from glimpse import observers
@@ -45,8 +45,8 @@ def participants_of(rows: pd.DataFrame, counts: observers.Counts, positive: obse
             "balanced_accuracy": observers.balanced_accuracy(counts),
             "hit_rate": observers.hit_rate(counts),
             "false_alarm_rate": observers.false_alarm_rate(counts),
-            "d_prime": observers.d_prime(counts),
-            "criterion": observers.criterion(counts),
+            "d_prime": observers.d_prime(counts).round(12) + 0.0,
+            "criterion": observers.criterion(counts).round(12) + 0.0,
             "median_response_time_s": times_ms.to_numpy() / 1000,
         }
     )
@@ -69,11 +69,13 @@ def scores_of(
     chance = people["f1_chance"].to_numpy(float)
     balanced, found = inference.balanced_accuracy(answers), inference.accuracy(answers)
     hit, false_alarm = inference.rate(answers, 1, 0), inference.false_alarm_rate(answers)
-    generated = pd.Series(answers.is_generated).groupby(answers.image).first()
     return {
         "participants": len(people),
         "trials": len(answers),
-        "images": {"real": int((~generated).sum()), "generated": int(generated.sum())},
+        "image_counts": {
+            truth: len(np.unique(answers.image[answers.is_generated == (truth == "generated")]))
+            for truth in ("real", "generated")
+        },
         "f1": {
             **quartiles(people["f1"]),
             **inference.mean_f1(answers, positive).scores("mean"),
@@ -81,8 +83,8 @@ def scores_of(
             "positive": positive,
             "undefined": int(people["f1"].isna().sum()),
         },
-        "accuracy": {**found.scores("mean"), "n": len(answers)},
-        "balanced_accuracy": {**balanced.scores("mean"), "n": len(answers)},
+        "accuracy": {**found.scores("mean"), "n": len(answers), "chance": _chance(answers)},
+        "balanced_accuracy": {**balanced.scores("mean"), "n": len(answers), "weighted": _otherwise_weighted(answers)},
         "hit_rate": hit.value,
         "false_alarm_rate": false_alarm.value,
         "rates": {
@@ -91,17 +93,31 @@ def scores_of(
         },
         **_sensitivity_and_criterion(answers, seed),
         "equivalence": _equivalence(balanced, len(people), bound),
-        "permutation": noted(
-            {
-                "p_these_images": observers.group_permutation_p(answers.counts()),
-                "p_new_images": significance.image_permutation_p(answers, np.random.default_rng(seed)),
-                "method": "answers permuted within participants, exact (at least 1e-12); labels permuted over images",
-            },
-            "images of one class only",
-        ),
         "response_time_s": times(people["median_response_time_s"]),
         "quartiles": {measure: quartiles(people[measure]) for measure in MEASURES},
         **({} if hit.value is not None and false_alarm.value is not None else {"note": hit.note or false_alarm.note}),
+    }
+
+
+def _chance(answers: Trials) -> dict[str, float]:
+    """Shares of right answers without seeing anything: by the better constant answer, and by each one's own habit.
+
+    The second is the accuracy to expect if the participants' answers were dealt to the images at random.
+    """
+    generated = float(answers.is_generated.mean())
+    habit = inference.mean_of_people(answers.said_generated, answers.participant)[0]
+    by_habit = generated * habit + (1 - generated) * (1 - habit)
+    return {"one_answer": max(generated, 1 - generated), "habit": inference.without_noise(by_habit)}
+
+
+def _otherwise_weighted(answers: Trials) -> dict[str, Any]:
+    """Balanced accuracy with each answer, and with each image, counted alike instead of each participant."""
+    classes = [answers.where(answers.is_generated == truth) for truth in (False, True)]
+    if not all(len(one) for one in classes):
+        return {"by_answer": None, "by_image": None, "note": "images of one class only"}
+    return {
+        "by_answer": float(np.mean([one.correct.mean() for one in classes])),
+        "by_image": float(np.mean([inference.mean_of_people(one.correct, one.image)[0] for one in classes])),
     }
 
 
@@ -114,7 +130,8 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
         ("criterion", model.criterion, inference.mean_criterion(answers)),
     ):
         found[name] = {
-            "n": answers.counts().trials.size, "mean": own.value, "mean_ci95": own.ci95, "mean_method": own.method,
+            "n": answers.counts().trials.size, "mean": own.scores()["value"], "mean_ci95": own.ci95,
+            "mean_method": own.method,
             **population.scores("population"),
             **({"note": population.note or own.note} if population.note or own.note else {}),
         }  # fmt: skip
@@ -175,7 +192,7 @@ def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dic
     found = {
         "n": people, "bound": verdict.bound, "p": verdict.p_equivalence, "ci90": ci90(balanced),
         "verdict": verdict.code, "words": verdict.words, "p_chance": verdict.p_chance,
-        "method": "two one-sided t tests of balanced accuracy against 0.5 ± bound, " + inference.METHOD,
+        "method": f"two one-sided tests of balanced accuracy against 0.5 ± bound at 5 %, {balanced.method}",
     }  # fmt: skip
     if verdict.code == "undecided":
         found["more_participants"] = verdict.more_participants
@@ -184,7 +201,4 @@ def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dic
 
 def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:
     """The interval that lies within 0.5 ± bound exactly when the two one-sided tests pass at 5 %."""
-    if estimate.value is None or not estimate.se or estimate.df is None:
-        return None
-    half = float(stats.t.ppf(0.95, estimate.df)) * estimate.se
-    return estimate.value - half, estimate.value + half
+    return estimate.interval(0.9) if estimate.testable else None

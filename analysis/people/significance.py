@@ -1,4 +1,4 @@
-"""p-values: an image permutation test against chance, and comparisons between sets with Holm's correction."""
+"""Comparisons between sets with Holm's correction."""
 
 from __future__ import annotations
 
@@ -9,41 +9,6 @@ from scipy import stats
 
 from analysis.people.inference import Estimate, estimate, mean_of_people
 from analysis.people.trials import Trials, join
-
-MOST_PERMUTED = 1_000  # images; above this the permutation distribution is taken as normal
-
-
-def image_permutation_p(trials: Trials, rng: np.random.Generator, permutations: int = 9_999) -> float | None:
-    """One-sided p-value against chance for new images, by permuting the labels of the images.
-
-    The statistic is the sum, over the generated images, of the answers 'generated' in excess of each participant's own
-    mean. Above 1,000 images the permutation distribution is taken as normal, with its exact mean and variance. None if
-    all images are of one class.
-
-    >>> image = [0, 1, 2, 3, 4, 5, 6, 7]  # one participant, always right: the best of 8! / (4! 4!) = 70 labellings
-    >>> perfect = Trials.from_labels([0, 0, 0, 0, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1, 1, 1], [0] * 8, image)
-    >>> abs(image_permutation_p(perfect, np.random.default_rng(0)) - 1 / 70) < 0.005
-    True
-    """
-    counts, who = trials.counts(), np.unique(trials.participant, return_inverse=True)[1]
-    habit = (counts.hits + counts.false_alarms) / counts.trials
-    images, where = np.unique(trials.image, return_inverse=True)
-    excess = np.bincount(where, trials.said_generated - habit[who])
-    generated = np.zeros(len(images), bool)
-    generated[where] = trials.is_generated
-    k, n = int(generated.sum()), len(images)
-    if k in (0, n):
-        return None
-    observed = excess[generated].sum()
-    if n > MOST_PERMUTED:
-        variance = k * (n - k) / (n - 1) * excess.var()
-        return float(stats.norm.sf((observed - k * excess.mean()) / np.sqrt(variance))) if variance > 0 else 1.0
-    drawn = np.argpartition(rng.random((permutations, n)), k - 1, axis=1)[:, :k]
-    reached = (excess[drawn].sum(axis=1) >= observed - 1e-9).sum()
-    return float((reached + 1) / (permutations + 1))
-
-
-# ------------------------------------------------------------------------------------------------ between sets
 
 
 @dataclass(frozen=True)

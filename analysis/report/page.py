@@ -27,8 +27,7 @@ from analysis.numbers import is_number, number, p_value
 from analysis.section import Section
 
 SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
-P_VALUES = {"p", "p_holm", "p_equivalence", "p_chance", "p_permutation", "p_permuted_answers", "p_permuted_images",
-            "always_valid_p"}  # fmt: skip
+P_VALUES = {"p", "p_holm", "p_equivalence", "p_chance", "p_permutation", "p_over_sets", "always_valid_p"}
 OPEN_ROWS = 12  # a longer table is folded
 OPEN_SENTENCES = 8  # of a section; the others are folded
 OPEN_FIGURES = 4  # of a series with one for each run or set; the others are folded

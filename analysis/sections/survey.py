@@ -28,7 +28,7 @@ from glimpse import observers
 from glimpse.files import sha256_json
 
 GALLERY, GALLERY_PIXELS = 6, 160  # images of each class and set in the gallery, and their size
-BALANCED_METHOD = f"balanced accuracy, {inference.METHOD_SHARE}; tests as under equivalence"
+BALANCED_METHOD = f"balanced accuracy, {inference.METHOD} or Wilson's; tests as under equivalence"
 PAIR_METHOD = f"difference in balanced accuracy, {inference.METHOD}; p_holm over all pairs"
 
 
@@ -63,12 +63,14 @@ def compute(context: Context) -> Section | None:
         }
         scores[name] = {
             **found,
-            "verdict": in_words.verdict(name, found),
             "exclusions": _records(exclusions[name], BALANCED_METHOD),
             "trends": _records(trends[name], dependence.SLOPE_METHOD),
             "compared_with": [pair for pair in compared if name in (pair["first"], pair["second"])],
             "images": _records(one.image_rates, image_rates.METHOD),
         }
+    over_sets(scores)
+    for name, found in scores.items():
+        found["verdict"] = in_words.verdict(name, found)
     section = Section("survey", scores)
     add_figures(section, context, sets)
     tables = {
@@ -84,10 +86,26 @@ def compute(context: Context) -> Section | None:
     section.sentences += in_words.sentences(scores, tables)
     section.explain(
         positive=context.positive, bound=context.bound, rates=image_rates.METHOD, pairs=len(pairs) > 0,
+        sets=len(scores),
         timed=any(one["response_time_s"]["mean"] is not None for one in scores.values()),
         sequential=any(one["sequential"]["verdict"] for one in scores.values()), trends=len(tables["trends"]) > 0,
     )  # fmt: skip
     return section
+
+
+def over_sets(scores: Mapping[str, Any]) -> None:
+    """Add to each set's tests the p-value of its verdict over all sets together (Bonferroni); None if undecided.
+
+    Each set makes one claim, and one of the two null hypotheses behind the claims is false, so the number of sets is
+    the number of claims to correct for.
+    """
+    for one in scores.values():
+        tests = one["equivalence"]
+        p = {"cannot tell": tests["p"], "detectable": tests["p_chance"]}.get(tests["verdict"])
+        tests["sets"] = len(scores)
+        tests["p_over_sets"] = None if p is None else min(1.0, p * len(scores))
+        if p is None:
+            tests.setdefault("note", "undecided: no claim to correct for")
 
 
 def _by_set(frame: pd.DataFrame, positive: observers.Positive) -> dict[str, Set]:
@@ -176,20 +194,23 @@ def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     """One row a set, in three tables, and one row a measure: the numbers that a paper would print."""
     told, tests, detection = [], [], []
     for name, one in scores.items():
-        low, high = one["accuracy"]["ci95"] or (None, None)
+        low, high = one["balanced_accuracy"]["ci95"] or (None, None)
         told.append(
             {
                 "set": name, "verdict": one["equivalence"]["verdict"], "participants": one["participants"],
-                "trials": one["trials"], "accuracy": one["accuracy"]["mean"], "low": low, "high": high,
-                "balanced_accuracy": one["balanced_accuracy"]["mean"], "hit_rate": one["hit_rate"],
-                "false_alarm_rate": one["false_alarm_rate"],
+                "trials": one["trials"], "balanced_accuracy": one["balanced_accuracy"]["mean"], "low": low,
+                "high": high, "accuracy": one["accuracy"]["mean"],
+                "accuracy_by_habit": one["accuracy"]["chance"]["habit"],
+                "hit_rate": one["hit_rate"], "false_alarm_rate": one["false_alarm_rate"],
             }
         )  # fmt: skip
-        equivalence, permutation, looks = one["equivalence"], one["permutation"], one["sequential"]
+        equivalence, looks = one["equivalence"], one["sequential"]
+        low, high = equivalence["ci90"] or (None, None)
         tests.append(
             {
-                "set": name, "p_equivalence": equivalence["p"], "p_chance": equivalence["p_chance"],
-                "p_permuted_answers": permutation["p_these_images"], "p_permuted_images": permutation["p_new_images"],
+                "set": name, "p_equivalence": equivalence["p"], "low_90": low, "high_90": high,
+                "p_chance": equivalence["p_chance"],
+                "p_over_sets": equivalence["p_over_sets"] if len(scores) > 1 else None,
                 "always_valid_p": looks["p"], "always_valid_verdict": looks["verdict"], "after": looks["after"],
             }
         )  # fmt: skip

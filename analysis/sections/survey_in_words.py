@@ -7,12 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.numbers import decimal, p_value, percent
+from analysis.numbers import decimal, p_value, percent, telling_digits
 from analysis.people.dependence import TRENDS
 
 # Mean F1 in section 4.1.3 of Furger et al. 2020, in the order of Figure 10.
 PAPER_F1 = {"healthy": 0.58, "eczema": 0.53, "df": 0.65, "mel": 0.71}
+NOTABLE = 0.01  # a difference in balanced accuracy that is worth a sentence
 LEVEL = 0.05  # of every test behind a sentence, over all tests of its kind together
+OPPOSITE = {"detectable": "cannot tell", "cannot tell": "detectable"}
 KINDS = {"detectable": "detectable", "cannot tell": "equivalent", "undecided": "undecided"}  # classes of the page
 
 
@@ -21,49 +23,92 @@ def paper_f1(name: str, positive: str) -> float | None:
     return PAPER_F1.get(name) if positive == "generated" else None
 
 
-def verdict(name: str, one: dict[str, Any]) -> dict[str, Any]:
-    """The first lines of the page on a set: the verdict, a sentence, and key facts."""
-    code, bound = one["equivalence"]["verdict"], one["equivalence"]["bound"]
-    accuracy, interval = one["accuracy"]["mean"], one["accuracy"]["ci95"]
-    right = f"{percent(accuracy)} of the answers were right"
-    if interval:
-        right += f" (95 % interval for new people and new images: {percent(interval[0])} to {percent(interval[1])})"
-    band = f"{percent(0.5 - bound)} to {percent(0.5 + bound)}"
-    if code == "detectable":
-        wrong_way = one["balanced_accuracy"]["mean"] < 0.5
-        head = "People tell them apart, but reversed" if wrong_way else "People can tell"
-        tail = (
-            "generated images are taken for real more often than real ones are"
-            if wrong_way
-            else "guessing would give 50 %"
-        )
-        sentence = f"{right}; {tail}."
-    elif code == "cannot tell":
-        head = f"People cannot tell, within ±{100 * bound:g} percentage points"
-        sentence = f"{right}, which lies within {band} (equivalence test, p {p_value(one['equivalence']['p'])})"
-        chance = one["equivalence"]["p_chance"]
-        trace = chance is not None and chance < LEVEL
-        sentence += f", though not quite chance either (p {p_value(chance)})." if trace else "."
-    elif one["equivalence"]["p"] is None:
-        head, sentence = "Undecided", f"{right}; no test is possible: {one['equivalence']['note']}."
-    else:
-        head = "Undecided"
-        more = one["equivalence"].get("more_participants")
-        need = (
-            f"about {more} more participant{'s' if more > 1 else ''} would decide it" if more
-            else one["equivalence"].get("note") or "more images are needed, more participants alone will not decide it"
-        )  # fmt: skip
-        sentence = f"{right}, neither clearly off 50 % nor clearly within {band}: {need}."
-    f1 = one["f1"]
+def verdict(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
+    """The first lines of the page on a set: the verdict, sentences, and key facts.
+
+    The verdict is on balanced accuracy. Its sentence gives the interval of the test that decided: the 90 % interval for
+    'cannot tell', which both one-sided tests at 5 % put within the bounds, and the 95 % interval otherwise.
+    """
+    f1, counts = one["f1"], one["image_counts"]
     facts = [
         ("participants", str(one["participants"])),
-        ("real + generated", f"{one['images']['real']} + {one['images']['generated']} images"),
+        ("real + generated", f"{counts['real']} + {counts['generated']} images"),
         ("d′", _with_interval(one["d_prime"]["population"], one["d_prime"]["ci95"])),
         ("F1, mean (chance)", f"{decimal(f1['mean'])} ({decimal(f1['chance_mean'])})"),
         ("F1, quartiles", " / ".join(decimal(f1[q]) for q in ("q1", "median", "q3"))),
         ("hits / false alarms", f"{percent(one['hit_rate'])} / {percent(one['false_alarm_rate'])}"),
+        ("all answers right", _accuracy(one["accuracy"])),
     ]
-    return {"verdict": head, "kind": KINDS[code], "sentence": sentence, "facts": facts, "set": name}
+    head, said = _decision(one)
+    sentence = " ".join([said, *_weighting(one["balanced_accuracy"]), *_over_sets(one["equivalence"])])
+    return {
+        "verdict": head, "kind": KINDS[one["equivalence"]["verdict"]], "sentence": sentence, "facts": facts,
+        "set": name,
+    }  # fmt: skip
+
+
+def _decision(one: Mapping[str, Any]) -> tuple[str, str]:
+    """The verdict in a few words, and the sentence on the numbers that decided it."""
+    tests, value, ci95 = one["equivalence"], one["balanced_accuracy"]["mean"], one["balanced_accuracy"]["ci95"]
+    low, high = 0.5 - tests["bound"], 0.5 + tests["bound"]
+    if value is None:
+        return "Undecided", f"No test is possible: {tests['note']}."
+    if tests["verdict"] == "cannot tell":
+        head = f"People cannot tell, within ±{100 * tests['bound']:g} percentage points"
+        said = f"{_right(value, tests['ci90'], 90, (low, high))}, which lies within {percent(low)} to {percent(high)}"
+        said += f" (equivalence test, p {p_value(tests['p'])})"
+        trace = tests["p_chance"] is not None and tests["p_chance"] < LEVEL
+        return head, said + (f", though not quite chance either (p {p_value(tests['p_chance'])})." if trace else ".")
+    right = _right(value, ci95, 95, (0.5,))
+    if tests["verdict"] == "detectable":
+        p = "" if tests["p_chance"] is None else f" (p {p_value(tests['p_chance'])})"
+        if value < 0.5:
+            tail = "generated images are taken for real more often than real ones are"
+            return "People tell them apart, but reversed", f"{right}; guessing gives 50 %{p}: {tail}."
+        return "People can tell", f"{right}; guessing gives 50 %, whatever its preference for one answer{p}."
+    if tests["p"] is None:
+        return "Undecided", f"{right}; no test is possible: {tests['note']}."
+    more = tests.get("more_participants")
+    need = f"about {more} more participant{'s' * (more > 1)} would decide it" if more else tests["note"]
+    return (
+        "Undecided",
+        f"{right}, neither clearly off 50 % nor clearly within {percent(low)} to {percent(high)}: {need}.",
+    )
+
+
+def _right(value: float, interval: Any, level: int, limits: tuple[float, ...]) -> str:
+    """The balanced accuracy with its interval, with as many decimals as show on which side of the limits it lies."""
+    said = f"People were right about {percent(value)} of the images, real and generated ones weighted equally"
+    if not interval:
+        return said
+    digits = telling_digits(interval, limits, 3) - 2
+    ends = " to ".join(percent(end, digits) for end in interval)
+    return f"{said} ({level} % interval for new people and new images: {ends})"
+
+
+def _accuracy(accuracy: Mapping[str, Any]) -> str:
+    """The share of right answers beside what it would be by chance, for these classes and these habits."""
+    one_answer, habit = accuracy["chance"]["one_answer"], accuracy["chance"]["habit"]
+    constant = f"{percent(one_answer)} by one answer throughout, " if one_answer > 0.51 else ""
+    return f"{percent(accuracy['mean'])} ({constant}{percent(habit)} by the same answers at random)"
+
+
+def _weighting(balanced: Mapping[str, Any]) -> list[str]:
+    """A sentence where it matters that each participant counts alike."""
+    said = []
+    for by, unit in (("by_answer", "answer"), ("by_image", "image")):
+        other = balanced["weighted"][by]
+        if other is not None and abs(other - balanced["mean"]) >= max(NOTABLE, (balanced.get("se") or 0.0) / 2):
+            said.append(f"{percent(other)} with each {unit} counted alike")
+    return [f"Each participant counts alike here; it would be {' and '.join(said)}."] if said else []
+
+
+def _over_sets(tests: Mapping[str, Any]) -> list[str]:
+    """A sentence where a verdict would not hold if all sets of the report were tested at 5 % together."""
+    if tests.get("p_over_sets") is None or tests["p_over_sets"] < LEVEL:
+        return []
+    p = p_value(tests["p_over_sets"])
+    return [f"Over all {tests['sets']} sets together this is not significant (Bonferroni, p {p})."]
 
 
 def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -80,18 +125,7 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
             )
             + f" (balanced accuracy, {len(pairs)} pair{'s' * (len(pairs) > 1)}, Holm-corrected, 5 %)."
         )
-    tried = tables["exclusions"]
-    changed = [
-        str(name)
-        for name, rows in (tried.groupby("set", sort=False) if len(tried) else ())
-        if rows["verdict"].dropna().nunique() > 1
-    ]
-    if changed:
-        said.append(f"The verdict depends on what is excluded for {', '.join(changed)}: see the table of exclusions.")
-    elif len(tried):
-        said.append("No exclusion that was tried changes a verdict.")
-    else:
-        said.append("Nothing recorded with the answers gives a reason to exclude a trial or a participant.")
+    said += _exclusions(tables["exclusions"])
     slopes = tables["trends"]
     if len(slopes):
         several = len(scores) > 1
@@ -99,11 +133,34 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
         clear = [_slope(row, several) for row in slopes.to_dict("records") if row["p_holm"] < LEVEL]
         said.append(
             f"Within participants {'; '.join(clear)}{corrected}." if clear
-            else "Within participants accuracy does not measurably change with anything recorded about the trials."
+            else "Within participants balanced accuracy does not measurably change with anything recorded per trial."
         )  # fmt: skip
     looks = [_looked(name, one["sequential"]) for name, one in scores.items() if one["sequential"]["verdict"]]
     if looks:
         said.append(f"With continuous monitoring: {'; '.join(looks)} (always-valid, for these images).")
+    return said
+
+
+def _exclusions(tried: pd.DataFrame) -> list[str]:
+    """Sentences on the verdict with trials excluded; one that leaves less than half of them cannot contradict it."""
+    if not len(tried):
+        return ["Nothing recorded with the answers gives a reason to exclude a trial or a participant."]
+    changed: list[str] = []
+    few: list[str] = []
+    for name, rows in tried.groupby("set", sort=False):
+        whole = rows.iloc[0]
+        for row in rows.iloc[1:].to_dict("records"):
+            if row["verdict"] == whole["verdict"]:
+                continue
+            share, rule = row["trials"] / whole["trials"], f"{name}, {row['left out']}"
+            if share < 0.5 and row["verdict"] not in OPPOSITE.get(str(whole["verdict"]), ""):
+                few.append(f"{rule}: {percent(share)}")
+            else:
+                changed.append(f"{rule}: {row['verdict']} instead of {whole['verdict']}")
+    said = [f"The verdict depends on what is excluded ({'; '.join(changed)}): see the table of exclusions."]
+    said = said if changed else ["No exclusion that leaves half of the trials changes a verdict."]
+    if few:
+        said.append(f"Exclusions that leave too few trials for a verdict to be compared: {'; '.join(few)}.")
     return said
 
 
@@ -113,7 +170,7 @@ def _slope(row: Mapping[Any, Any], several: bool) -> str:
     way = "rises" if row["change"] > 0 else "falls"
     points = f"{100 * abs(row['change']):.1f} percentage points"
     where = f"in {row['set']} " if several else ""
-    return f"{where}accuracy {way} by {points} with {per} (95 % interval {low:.1f} to {high:.1f})"
+    return f"{where}balanced accuracy {way} by {points} with {per} (95 % interval {low:.1f} to {high:.1f})"
 
 
 def _looked(name: str, looks: Mapping[str, Any]) -> str:

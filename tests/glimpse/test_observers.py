@@ -52,7 +52,6 @@ def test_the_chance_level_of_f1_is_the_mean_over_all_permutations_of_the_answers
     assert probabilities == pytest.approx(shares)
     at_least = np.mean(observers.accuracy(everybody) >= observers.accuracy(mine))
     assert observers.permutation_p(mine) == pytest.approx(at_least)
-    assert observers.group_permutation_p(mine) == pytest.approx(at_least)
 
 
 def test_who_always_says_generated_gets_two_thirds_and_that_is_their_chance_level() -> None:
@@ -108,21 +107,12 @@ def test_a_participants_p_value_is_fishers_exact_test() -> None:
     assert ours == pytest.approx(theirs)
 
 
-def test_the_groups_p_value_is_that_of_many_random_deals() -> None:
-    rng = np.random.default_rng(5)
-    counts = Counts(*rng.integers(2, 9, (4, 12)))
-    said = counts.hits + counts.false_alarms
-    dealt = rng.hypergeometric(counts.generated, counts.real, said, (200_000, 12)).sum(axis=1)
-    assert observers.group_permutation_p(counts) == pytest.approx(np.mean(dealt >= counts.hits.sum()), abs=0.005)
-
-
 def test_a_million_answers_are_counted_in_a_moment() -> None:
     rng = np.random.default_rng(6)
     said, truth = rng.random((2, 1_000_000)) < 0.5
     counts = observers.count(said, truth, np.arange(1_000_000) // 20)
     assert counts.trials.sum() == 1_000_000
     assert np.all(np.isfinite(observers.f1(counts)) & (observers.permutation_p(counts) <= 1))
-    assert 0 < observers.group_permutation_p(counts) <= 1
 
 
 def test_participants_without_a_trial_have_no_scores_and_no_weight() -> None:

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
@@ -173,28 +172,6 @@ def test_pairs_are_corrected_over_all_pairs() -> None:
     assert p <= corrected < 0.01
 
 
-@pytest.mark.parametrize("images", [30, 600])
-def test_the_permutation_over_images_keeps_its_level_where_that_over_answers_does_not(images: int) -> None:
-    """Nobody can tell, but images sway people: dealing out answers calls that detection, labels not."""
-    rng, alarms, naive, repeats = np.random.default_rng(8), 0, 0, 150
-    for _ in range(repeats):
-        answers = simulate(Truth(sd_image=0.8), Design(60, images, 10), rng)
-        p = significance.image_permutation_p(answers, rng, 399)
-        assert p is not None
-        alarms += p < 0.05
-        naive += observers.group_permutation_p(answers.counts()) < 0.05
-    assert alarms / repeats < 0.11  # 99 % of 150 draws at 5 % stay below
-    if images == 30:
-        assert naive / repeats > 0.15
-
-
-def test_the_permutation_over_images_finds_what_is_there() -> None:
-    answers = simulate(Truth(1.0), Design(60), np.random.default_rng(9))
-    p = significance.image_permutation_p(answers, np.random.default_rng(0))
-    assert p is not None
-    assert p < 0.001
-
-
 def test_asking_the_same_people_about_the_same_images_again_makes_nobody_surer() -> None:
     answers = simulate(Truth(0.5), Design(40, 60, 10), np.random.default_rng(11))
     once, thrice = inference.accuracy(answers), inference.accuracy(join([answers] * 3))
@@ -279,16 +256,6 @@ def test_a_rate_taken_from_two_answers_is_corrected_for_it(single: bool, varianc
     assert criterion.se == pytest.approx(np.sqrt(variance))
 
 
-@pytest.mark.parametrize("copies", [1, 80])
-def test_opposite_habits_on_unequal_images_are_no_detection(copies: int) -> None:
-    """One always says 'generated' and mostly sees such images, the other 'real': nothing exceeds their own means."""
-    habit = np.repeat([True, False], 10 * copies)
-    generated = np.tile(np.repeat([True, False, True, False], [8, 2, 2, 8]), copies).reshape(copies, 2, 10)
-    generated = generated.swapaxes(0, 1).ravel()
-    answers = Trials(habit, generated, np.repeat([0, 1], 10 * copies), np.arange(20 * copies))
-    assert significance.image_permutation_p(answers, np.random.default_rng(0), 999) == 1
-
-
 @pytest.mark.parametrize("positive", ["generated", "real"])
 def test_an_answer_moves_f1_by_its_derivative(positive: observers.Positive) -> None:
     """Three people have one hit, one miss, one false alarm and one correct rejection, on the same images: F1 = 2 / 4.
@@ -310,22 +277,6 @@ def test_the_degrees_of_freedom_are_never_more_than_the_answers() -> None:
     variance, df, _ = inference.two_way(influence, table([[1] * 4] * 4))
     assert variance == pytest.approx(16 / 3)
     assert df == 16
-
-
-def test_labels_that_no_permutation_matches_are_counted_once_themselves() -> None:
-    generated = np.arange(200) < 100
-    perfect = Trials(generated, generated, np.zeros(200, int), np.arange(200))
-    assert significance.image_permutation_p(perfect, np.random.default_rng(0), 99) == 1 / 100
-
-
-def test_above_a_thousand_images_the_permutation_has_the_variance_of_the_hypergeometric() -> None:
-    """One person calls 500 of 1,002 images generated, 270 of the 501 generated ones among them."""
-    generated = np.arange(1_002) < 501
-    rng = np.random.default_rng(0)  # not used
-    said = (np.arange(1_002) % 501) < np.where(generated, 270, 230)
-    p = significance.image_permutation_p(Trials(said, generated, np.zeros(1_002, int), np.arange(1_002)), rng)
-    law = stats.hypergeom(1_002, 501, 500)
-    assert p == pytest.approx(stats.norm.sf((270 - law.mean()) / law.std()), rel=1e-9)
 
 
 def test_the_variance_of_a_difference_centres_both_classes_of_both_sets() -> None:

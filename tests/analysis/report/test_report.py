@@ -127,9 +127,11 @@ def test_the_page_is_self_contained_and_opens_with_the_verdicts(four_sets: tuple
 
 
 def test_a_trace_within_the_bounds_is_mentioned_on_the_page() -> None:
-    tests = {"verdict": "cannot tell", "bound": 0.05, "p": 1e-9}
+    tests = {"verdict": "cannot tell", "bound": 0.05, "p": 1e-9, "ci90": None}
     one: dict[str, Any] = {
-        "accuracy": {"mean": 0.548, "ci95": [0.547, 0.549]}, "participants": 9, "images": {"real": 1, "generated": 1},
+        "balanced_accuracy": {"mean": 0.548, "ci95": None, "weighted": {"by_answer": 0.548, "by_image": 0.548}},
+        "accuracy": {"mean": 0.548, "chance": {"one_answer": 0.5, "habit": 0.5}}, "participants": 9,
+        "image_counts": {"real": 1, "generated": 1},
         "d_prime": {"population": 0.2, "ci95": None}, "hit_rate": 0.5, "false_alarm_rate": 0.5,
         "f1": dict.fromkeys(("mean", "chance_mean", "q1", "median", "q3")),
     }  # fmt: skip

@@ -1,0 +1,166 @@
+"""`python -m benchmarks.small_surveys`: do tests and intervals hold where surveys are small or unequal?
+
+Simulates surveys with few people, unequal numbers of images, images that differ much, and able people who answer more,
+and prints the table of docs/coverage.md: the share of surveys in which each test at 5 % raises a false alarm, the share
+of 95 % intervals that hold the truth, and how often the number of further participants that the report names decides.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy import stats
+
+from analysis.people import dependence, equivalence, inference
+from analysis.people.simulation import Truth
+from analysis.people.trials import Trials
+from analysis.section import AnalysisError
+from benchmarks.coverage import row
+from glimpse.command_line import program, run_command
+from glimpse.observers import Floats
+
+CHANCE = Truth(sd_d_prime=0.33, sd_criterion=0.3, sd_image=0.4)
+BOUND = 0.05
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A truth and a design; the first number of a pair is of real, the second of generated images."""
+
+    name: str
+    people: int
+    truth: Truth = field(default=CHANCE)
+    images: tuple[int, int] = (100, 100)
+    trials: tuple[int, int] = (10, 10)
+    able_answer_more: bool = False  # participants above the mean d' judge four times as many images
+
+
+SURVEYS = (
+    Survey("8 people", 8),
+    Survey("15 people", 15),
+    Survey("8 people, 20 real and 200 generated images", 8, images=(20, 200)),
+    Survey("40 people, 20 real and 200 generated images", 40, images=(20, 200)),
+    Survey("40 people, 200 real and 20 generated images", 40, images=(200, 20)),
+    Survey("40 people, 10 images a class that differ much", 40, Truth(sd_image=1.5), (10, 10)),
+    Survey("30 people, 3 images a class that differ much", 30, Truth(sd_image=1.5), (3, 3), (3, 3)),
+    Survey("20 people, 15 real and 5 generated trials", 20, trials=(15, 5)),
+    Survey("20 people who mostly say 'real'", 20, Truth(criterion=1.5, sd_criterion=0.6)),
+    Survey("40 people, able ones answer more", 40, Truth(sd_d_prime=1.5, sd_image=0.4), able_answer_more=True),
+)
+ABLE = (
+    Survey("8 people, 95 % right", 8, Truth().with_accuracy(0.95)),
+    Survey("20 people, 98 % right", 20, Truth().with_accuracy(0.98)),
+    Survey("30 people, 3 images a class, 70 % right", 30, Truth().with_accuracy(0.7), (3, 3), (3, 3)),
+    Survey("40 people, 65 % right, able ones answer more", 40, Truth(sd_d_prime=1.5).with_accuracy(0.65),
+           able_answer_more=True),
+)  # fmt: skip
+PILOTS = (
+    Survey("pilot of 20 people, 57 % right", 20, Truth().with_accuracy(0.57)),
+    Survey("pilot of 30 people, chance", 30, Truth()),
+    Survey("pilot of 20 people, 2 images a class, 60 % right", 20, Truth().with_accuracy(0.6), (2, 2), (2, 2)),
+)
+MOST = 600  # participants of a pilot that goes on
+
+
+def answers_of(survey: Survey, rng: np.random.Generator, people: int | None = None) -> Trials:
+    """One simulated survey; with `people`, of so many participants instead."""
+    truth, people = survey.truth, people or survey.people
+    d_prime = rng.normal(truth.d_prime, truth.sd_d_prime, people)
+    criterion = rng.normal(truth.criterion, truth.sd_criterion, people)
+    sway = rng.normal(0, truth.sd_image, sum(survey.images))
+    who, image = [], []
+    for person in range(people):
+        times = 4 if survey.able_answer_more and d_prime[person] > truth.d_prime else 1
+        for first, of, shown in zip((0, survey.images[0]), survey.images, survey.trials, strict=True):
+            drawn = first + rng.permutation(of)[: shown * times]
+            image.append(drawn)
+            who.append(np.full(len(drawn), person))
+    person, shown_image = np.concatenate(who), np.concatenate(image)
+    generated = shown_image >= survey.images[0]
+    evidence = d_prime[person] * (generated - 0.5) - criterion[person] + sway[shown_image]
+    return Trials(rng.random(len(person)) < stats.norm.cdf(evidence), generated, person, shown_image)
+
+
+def held(survey: Survey, simulations: int, seed: int = 0) -> dict[str, Floats]:
+    """By claim, whether it was so in each simulated survey: false alarms, or whether the interval held the truth."""
+    rng = np.random.default_rng([seed, *survey.name.encode()])
+    seen: dict[str, list[bool]] = {}
+    for _ in range(simulations):
+        answers = answers_of(survey, rng)
+        found = inference.balanced_accuracy(answers)
+        low, high = found.ci95 or (np.nan, np.nan)
+        seen.setdefault("covers: balanced accuracy", []).append(bool(low <= survey.truth.accuracy <= high))
+        if survey.truth.accuracy == 0.5:
+            detected = found.testable and equivalence.equivalence(found, BOUND)[1] < 0.05
+            seen.setdefault("false alarm: differs from chance", []).append(detected)
+    return {claim: np.array(values, float) for claim, values in seen.items()}
+
+
+def trend_alarms(simulations: int, seed: int = 0) -> dict[tuple[str, str], Floats]:
+    """How often a trend with the time to answer is found where ability does not depend on it.
+
+    Either generated images take longer, or the answer 'real' does, with 15 + 5 or 10 + 10 images a person.
+    """
+    rng = np.random.default_rng([seed, 2])
+    held: dict[tuple[str, str], list[bool]] = {}
+    for trials in ((15, 5), (10, 10)):
+        survey = Survey("", 40, Truth(d_prime=0.8, criterion=0.4), trials=trials)
+        for _ in range(simulations):
+            answers = answers_of(survey, rng)
+            for name, slow in (("generated images", answers.is_generated), ("answers 'real'", ~answers.said_generated)):
+                time = rng.normal(0, 0.5, len(answers)) + 0.5 * slow
+                case = f"{trials[0]} real and {trials[1]} generated trials, {name} take longer"
+                p = dependence.slope_p(dependence.slope(time, answers))
+                held.setdefault((case, "false alarm: trend with time"), []).append(p < 0.05)
+    return {key: np.array(values, float) for key, values in held.items()}
+
+
+def more_people(survey: Survey, simulations: int, seed: int = 0) -> dict[str, Floats]:
+    """For undecided pilots: whether the number of further participants that they name decides, on the same images."""
+    rng = np.random.default_rng([seed, *survey.name.encode()])
+    named: list[bool] = []
+    decided: list[bool] = []
+    for _ in range(simulations):
+        everybody = answers_of(survey, rng, MOST)
+        found = inference.balanced_accuracy(everybody.where(everybody.participant < survey.people))
+        verdict = equivalence.verdict(found, survey.people, BOUND)
+        if verdict.code != "undecided":
+            continue
+        more = verdict.more_participants
+        named.append(more is not None)
+        if more is not None and survey.people + more <= MOST:
+            later = inference.balanced_accuracy(everybody.where(everybody.participant < survey.people + more))
+            decided.append(equivalence.verdict(later, survey.people + more, BOUND).code != "undecided")
+    shares = {"a number is named": named, "that number decides": decided}
+    return {claim: np.array(values, float) for claim, values in shares.items() if values}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = program("python -m benchmarks.small_surveys", __doc__ or "", workspace=False)
+    parser.add_argument("--simulations", type=int, default=1_000, metavar="N", help="simulated surveys per case")
+    parser.add_seed("the simulations")
+    args = parser.parse_args(argv)
+    return run_command(lambda: run(args))
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.simulations < 1:
+        raise AnalysisError(f"--simulations {args.simulations}: at least 1 is needed.")
+    print("| truth and design | claim | share | its 99 % interval |\n| --- | --- | --- | --- |")
+    for survey in SURVEYS + ABLE:
+        for claim, values in held(survey, args.simulations, args.seed).items():
+            print(row(survey.name, claim, values), flush=True)
+    for (case, claim), values in trend_alarms(args.simulations, args.seed).items():
+        print(row(case, claim, values), flush=True)
+    for survey in PILOTS:
+        for claim, values in more_people(survey, max(args.simulations // 10, 1), args.seed).items():
+            print(row(survey.name, claim, values), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
