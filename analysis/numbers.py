@@ -20,8 +20,12 @@ def telling_digits(values: Iterable[float], limits: Iterable[float], least: int)
     >>> telling_digits([0.4996], [0.5], least=3), telling_digits([0.62], [0.5], least=1)
     (4, 1)
     """
+
+    def side(value: float, limit: float) -> int:
+        return int(np.sign(value - limit))
+
     pairs = [(value, limit) for value in values for limit in limits]
-    enough = (d for d in range(least, 9) if all((v < limit) == (round(v, d) < limit) for v, limit in pairs))
+    enough = (d for d in range(least, 9) if all(side(v, limit) == side(round(v, d), limit) for v, limit in pairs))
     return next(enough, 9)
 
 

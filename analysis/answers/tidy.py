@@ -27,15 +27,20 @@ RULES = (
     "F1 is 2 TP / (2 TP + FP + FN). Somebody who never gave the positive answer has F1 = 0 as long as the positive "
     "class was shown to them (then precision is 0/0, but F1 is not); with nothing positive shown or said, F1 is "
     "undefined, left out of the F1 figures and counted.",
-    "Attention (catch) trials are never scored. A trial whose exposure went wrong and which was replaced by a spare "
-    "trial is not scored. Other flagged trials (exposure off, focus lost, ...) are scored as they were "
-    "answered, and the table of exclusions shows the verdict without them.",
-    "People who stopped early count with the trials they answered; people screened out, people whom the study's own "
-    "rule excludes (stated in its file before anybody came), and simulated participants do not count. Several answers "
-    "of one person to one image are several trials of that image. A negative time to answer is taken for unknown and "
-    "counted; the answer stands. A name that stands for a real and for a generated "
-    "image of one set is taken for two images.",
+    "Several answers of one person to one image are several trials of that image. A name that stands for a real and "
+    "for a generated image of one set is taken for two images.",
 )
+RULES_IF = {  # stated only if the count is not 0
+    "catch_trials": "Attention (catch) trials are never scored.",
+    "replaced_trials": "A trial whose exposure went wrong and which was replaced by a spare trial is not scored.",
+    "flagged_trials": "Other flagged trials (exposure off, focus lost, ...) are scored as they were answered; the "
+    "table of exclusions shows the verdict without them.",
+    "unfinished_participants": "People who stopped early count with the trials they answered.",
+    "screened_out_participants": "People who were screened out do not count.",
+    "excluded_participants": "People whom the answers mark as excluded by the study's own rule do not count.",
+    "simulated_participants": "Simulated participants do not count.",
+    "negative_response_times": "A negative time to answer is taken for unknown; the answer stands.",
+}
 
 
 class OnlySimulatedError(AnalysisError):

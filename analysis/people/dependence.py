@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.people import inference
+from analysis.people import estimate, inference
 from analysis.people.equivalence import verdict as verdict_of
 from analysis.people.significance import holm as holm_corrected
 from analysis.people.trials import Trials
@@ -23,7 +23,7 @@ SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # up to so many positions each is a po
 QUANTILES = 5
 SLOPE_METHOD = (
     "balanced accuracy: mean of both classes' least-squares slopes within participants, "
-    f"{inference.METHOD}; p_holm over all trends of the report"
+    f"{estimate.METHOD}; p_holm over all trends of the report"
 )
 
 
@@ -169,7 +169,7 @@ def slope(x: Any, answers: Trials) -> inference.Estimate:
         steep = float(away[rows] @ right[rows]) / squares
         value += steep
         influence[rows] = away[rows] * (right[rows] - steep * len(classes) * away[rows]) / squares
-    variance, df, _ = inference.two_way(influence, mine)
+    variance, df, _ = estimate.two_way(influence, mine)
     if variance <= 0:
         return inference.Estimate(value, note="all answers alike: no interval")
     half = float(stats.t.ppf(0.975, df) * np.sqrt(variance))

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
-from analysis.people.inference import Estimate, Parts
+from analysis.people.estimate import Estimate, Parts
 from glimpse.observers import Floats
 
 MOST_PARTICIPANTS = 1_000_000

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -10,6 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from analysis.people import equivalence, inference, mixed, sequential
+from analysis.people.estimate import without_noise
 from analysis.people.trials import Trials
 from analysis.section import noted
 from glimpse import observers
@@ -107,7 +109,7 @@ def _chance(answers: Trials) -> dict[str, float]:
     generated = float(answers.is_generated.mean())
     habit = inference.mean_of_people(answers.said_generated, answers.participant)[0]
     by_habit = generated * habit + (1 - generated) * (1 - habit)
-    return {"one_answer": max(generated, 1 - generated), "habit": inference.without_noise(by_habit)}
+    return {"one_answer": max(generated, 1 - generated), "habit": without_noise(by_habit)}
 
 
 def _otherwise_weighted(answers: Trials) -> dict[str, Any]:
@@ -202,3 +204,18 @@ def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dic
 def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:
     """The interval that lies within 0.5 ± bound exactly when the two one-sided tests pass at 5 %."""
     return estimate.interval(0.9) if estimate.testable else None
+
+
+def over_sets(scores: Mapping[str, Any]) -> None:
+    """Add to each set's tests the p-value of its verdict over all sets together (Bonferroni); None if undecided.
+
+    Each set makes one claim, and one of the two null hypotheses behind the claims is false, so the number of sets is
+    the number of claims to correct for.
+    """
+    for one in scores.values():
+        tests = one["equivalence"]
+        p = {"cannot tell": tests["p"], "detectable": tests["p_chance"]}.get(tests["verdict"])
+        tests["sets"] = len(scores)
+        tests["p_over_sets"] = None if p is None else min(1.0, p * len(scores))
+        if p is None:
+            tests.setdefault("note", "undecided: no claim to correct for")

@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from analysis import inventory
-from analysis.answers.tidy import RULES, Responses
+from analysis.answers.tidy import RULES, RULES_IF, Responses
 from analysis.images import BLIND
 from analysis.numbers import number, p_value, percent
 from analysis.report.page import Page
@@ -73,7 +73,7 @@ def page(
         warnings=warnings,
         notices=context.notices,
         methods=_methods(context, answers),
-        rules=RULES if answers is not None else (),
+        rules=() if answers is None else (*RULES, *(rule for key, rule in RULES_IF.items() if answers.counts.get(key))),
         limits=_limits(context, answers, survey),
         citation=CITATION,
         bibtex=BIBTEX.format(version=_version("glimpse") or "unknown"),
@@ -192,9 +192,16 @@ def _limits(context: Context, answers: Responses | None, survey: Mapping[str, An
                 "their number, however many people answer."
             )
         said.append(
-            "F1 rewards a habit: with as many real as generated images, always answering 'generated' gives 0.667. Read "
-            "it beside its chance level, and read d' or balanced accuracy to compare sets."
+            f"F1 rewards a habit: with as many real as generated images, always answering '{context.positive}' gives "
+            "0.667. Read it beside its chance level, and read d' or balanced accuracy to compare sets."
         )
+        repeated = answers.counts.get("repeated_judgements", 0)
+        if repeated:
+            said.append(
+                f"{_count(repeated, 'answer')} repeat a person's judgement of an image. The intervals count a "
+                "person and an image once; F1, d' and p-values of single participants take each answer for a new one. "
+                "If rows are doubled by mistake, remove them."
+            )
         if trials["exposure_ms_actual"].isna().all():
             said.append("The answers do not say how long the images were shown, so no claim about a glimpse follows.")
         pooled = [name for name, versions in answers.set_versions.items() if len(versions) > 1]
@@ -221,9 +228,9 @@ def _limits(context: Context, answers: Responses | None, survey: Mapping[str, An
 CITATION = (
     "State which version made the report and publish scores.json with it: it holds every number with its n, interval "
     "and method, and the hashes of the answers and images.",
-    "The study is that of F. Furger, L. Amruthalingam, A. A. Navarini and M. Pouly: Applications of Generative "
-    "Adversarial Networks to Dermatologic Imaging. Technical Report 5/2020, Lucerne University of Applied Sciences and "
-    "Arts, doi:10.5281/zenodo.3873159.",
+    "Glimpse follows and extends the study of F. Furger, L. Amruthalingam, A. A. Navarini and M. Pouly: Applications "
+    "of Generative Adversarial Networks to Dermatologic Imaging. Technical Report 5/2020, Lucerne University of "
+    "Applied Sciences and Arts, doi:10.5281/zenodo.3873159.",
 )
 BIBTEX = """@software{{glimpse,
   title   = {{Glimpse: can people tell, in a glimpse, which medical images are real?}},

@@ -18,9 +18,9 @@ from analysis.figures import pictures
 from analysis.figures import survey as draw
 from analysis.figures import trends as draw_trends
 from analysis.figures.style import labels
-from analysis.people import dependence, image_rates, inference, significance
+from analysis.people import dependence, estimate, image_rates, significance
 from analysis.people.dependence import stacked
-from analysis.people.scores import MEASURES, participants_of, scores_of, sequential_of
+from analysis.people.scores import MEASURES, over_sets, participants_of, scores_of, sequential_of
 from analysis.people.trials import Trials
 from analysis.section import Context, Section, noted
 from analysis.sections import survey_in_words as in_words
@@ -28,8 +28,8 @@ from glimpse import observers
 from glimpse.files import sha256_json
 
 GALLERY, GALLERY_PIXELS = 6, 160  # images of each class and set in the gallery, and their size
-BALANCED_METHOD = f"balanced accuracy, {inference.METHOD} or Wilson's; tests as under equivalence"
-PAIR_METHOD = f"difference in balanced accuracy, {inference.METHOD}; p_holm over all pairs"
+BALANCED_METHOD = f"balanced accuracy, {estimate.METHOD} or Wilson's; tests as under equivalence"
+PAIR_METHOD = f"difference in balanced accuracy, {estimate.METHOD}; p_holm over all pairs"
 
 
 @dataclass(frozen=True)
@@ -91,21 +91,6 @@ def compute(context: Context) -> Section | None:
         sequential=any(one["sequential"]["verdict"] for one in scores.values()), trends=len(tables["trends"]) > 0,
     )  # fmt: skip
     return section
-
-
-def over_sets(scores: Mapping[str, Any]) -> None:
-    """Add to each set's tests the p-value of its verdict over all sets together (Bonferroni); None if undecided.
-
-    Each set makes one claim, and one of the two null hypotheses behind the claims is false, so the number of sets is
-    the number of claims to correct for.
-    """
-    for one in scores.values():
-        tests = one["equivalence"]
-        p = {"cannot tell": tests["p"], "detectable": tests["p_chance"]}.get(tests["verdict"])
-        tests["sets"] = len(scores)
-        tests["p_over_sets"] = None if p is None else min(1.0, p * len(scores))
-        if p is None:
-            tests.setdefault("note", "undecided: no claim to correct for")
 
 
 def _by_set(frame: pd.DataFrame, positive: observers.Positive) -> dict[str, Set]:

@@ -11,6 +11,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from analysis.people import equivalence, inference, significance
+from analysis.people.estimate import two_way
 from analysis.people.inference import Estimate
 from analysis.people.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials, join
@@ -274,7 +275,7 @@ def test_the_degrees_of_freedom_are_never_more_than_the_answers() -> None:
     effect = np.array([1, 1, -1, -1]) / 4
     checkerboard = np.array([[(-1.0) ** (i + j) for j in range(4)] for i in range(4)])
     influence = (checkerboard + effect[None, :] + 0.1 * effect[:, None]).ravel()
-    variance, df, _ = inference.two_way(influence, table([[1] * 4] * 4))
+    variance, df, _ = two_way(influence, table([[1] * 4] * 4))
     assert variance == pytest.approx(16 / 3)
     assert df == 16
 

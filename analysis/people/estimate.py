@@ -1,0 +1,228 @@
+"""Estimates with intervals and tests that hold for new participants and for new images.
+
+Each score here is a smooth function of the answers, so each trial has an influence on it: how far the score moves with
+that answer. The variance of the score is the variance of the summed influences, clustered both ways,
+
+    V = V(participants) + V(images) - V(trials)             (Cameron, Gelbach & Miller 2011, eq. 2.11)
+
+each with its small-sample factor G / (G - S) for G clusters centred in S separate groups. Several answers of one
+participant to one image count as one trial. Trial noise is part of all three terms, so it counts once; the plain
+two-way bootstrap counts it three times (Owen 2007). `docs/coverage.md` shows how often these intervals hold the truth.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from analysis.people.trials import Trials
+from glimpse.observers import Floats
+
+METHOD = "two-way clustered (participants + images - trials), t interval"
+METHOD_SHARE = "two-way clustered (participants + images - trials), Wilson interval with t"
+ROOM = 2.0  # a t interval this much wider must fit between 0 and 1; otherwise a share's interval is Wilson's
+
+
+@dataclass(frozen=True)
+class Parts:
+    """V(participants), V(images) and V(trials) of a score, and the degrees of freedom of each."""
+
+    people: float
+    images: float
+    trials: float
+    df_people: float
+    df_images: float
+    df_trials: float
+    crossed: bool = True  # whether the three are variances of sums of the same terms
+
+    @property
+    def images_add(self) -> Any:
+        """The part that more participants on the same images do not shrink."""
+        return np.maximum(self.images - self.trials, 0.0)
+
+    @property
+    def variance(self) -> Any:
+        """V(participants) + V(images) - V(trials); what participants or images add is at least 0."""
+        least = np.maximum(self.people, self.images) if self.crossed else self.people
+        return np.maximum(self.people + self.images - self.trials, least)
+
+    @property
+    def df(self) -> Any:
+        """Satterthwaite's degrees of freedom of V(participants) + (V(images) - V(trials))."""
+        images = self.images**2 / max(self.df_images, 1) - self.trials**2 / np.maximum(self.df_trials, 1)
+        doubt = self.people**2 / self.df_people + np.maximum(images, 0.0)
+        return np.where(doubt > 0, self.variance**2 / np.where(doubt > 0, doubt, 1.0), self.df_people)
+
+    def with_people(self, ratio: Any) -> Parts:
+        """The parts to expect from `ratio` times as many participants who judge as many of the same images each.
+
+        >>> Parts(4.0, 3.0, 1.0, 9, 18, 198).with_people(2.0).people
+        2.0
+        >>> float(Parts(4.0, 3.0, 1.0, 9, 18, 198).with_people(2.0).images)  # what images add, 2, and half the noise
+        2.5
+        """
+        return Parts(
+            self.people / ratio, self.images_add + min(self.images, self.trials) / ratio, self.trials / ratio,
+            (self.df_people + 1) * ratio - 1, self.df_images, self.df_trials * ratio, self.crossed,
+        )  # fmt: skip
+
+    def with_least_images(self, level: float = 0.95) -> Parts:
+        """The same with V(images) at its lower confidence limit (chi-square), and no smaller than V(trials)."""
+        least = self.images * self.df_images / float(stats.chi2.ppf(level, self.df_images))
+        return replace(self, images=min(max(least, self.trials), self.images))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """An estimate with its interval for new participants and new images, or the reason there is none.
+
+    `distance` and `interval` are those of one test, so an interval leaves out exactly the values that it rejects.
+    """
+
+    value: float | None
+    se: float | None = None
+    df: float | None = None
+    ci95: tuple[float, float] | None = None
+    variance_participants: float = 0.0  # the part of se^2 that shrinks with more participants
+    method: str = METHOD
+    note: str = ""
+    size: float | None = None  # if the interval is Wilson's: the number of independent answers with this variance
+    parts: Parts | None = None  # se^2 by its sources
+
+    def scores(self, key: str = "value") -> dict[str, Any]:
+        """The estimate as JSON: the value under `key`, its interval, and the reason if something is None.
+
+        >>> Estimate(0.6, note="one participant").scores("mean")["note"]
+        'one participant'
+        """
+        found = {key: self.value, "ci95": list(self.ci95) if self.ci95 else None, "method": self.method}
+        found |= {} if self.se is None else {"se": self.se}
+        found[key] = None if self.value is None else without_noise(self.value)
+        return {**found, "note": self.note} if self.note else found
+
+    @property
+    def testable(self) -> bool:
+        """Whether there is a standard error to test by."""
+        return self.value is not None and bool(self.se) and self.df is not None
+
+    def distance(self, null: float) -> float:
+        """How many standard errors the value lies above `null`; follows a t law with `df` degrees if that is true.
+
+        >>> Estimate(0.6, se=0.05, df=10.0).distance(0.5), Estimate(0.9, se=0.1, df=9.0, size=9.0).distance(0.5)
+        (2.0, 2.4)
+        """
+        assert self.value is not None
+        assert self.se is not None
+        se = self.se if self.size is None else float(np.sqrt(null * (1 - null) / self.size))
+        return round((self.value - null) / se, 12)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float] | None:
+        """The values that a two-sided test at 1 - level does not reject; None without a standard error.
+
+        >>> low, high = Estimate(0.9, se=0.1, df=1e9, size=9.0).interval()
+        >>> round(low, 3), round(high, 3)  # Wilson's interval of 8.1 of 9
+        (0.577, 0.983)
+        """
+        if self.value is None or self.se is None or self.df is None:
+            return None
+        t = float(stats.t.ppf((1 + level) / 2, self.df))
+        if self.size is None:
+            return self.value - t * self.se, self.value + t * self.se
+        centre = (self.value + t**2 / (2 * self.size)) / (1 + t**2 / self.size)
+        spread = self.value * (1 - self.value) / self.size + t**2 / (4 * self.size**2)
+        half = t / (1 + t**2 / self.size) * float(np.sqrt(spread))
+        return centre - half, centre + half
+
+    def complement(self) -> Estimate:
+        """The estimate of 1 - value, such as the error rate from the accuracy.
+
+        >>> Estimate(0.75, ci95=(0.5, 0.875)).complement().ci95
+        (0.125, 0.5)
+        """
+        value = None if self.value is None else 1 - self.value
+        return replace(self, value=value, ci95=None if self.ci95 is None else (1 - self.ci95[1], 1 - self.ci95[0]))
+
+
+def without_noise(value: float) -> float:
+    """`value` to 12 decimals, so that a sum that cancels is 0 and not -5.6e-17."""
+    return round(float(value), 12) + 0.0
+
+
+# ------------------------------------------------------------------------------------------------ two-way variance
+
+
+def two_way(
+    influence: Floats, trials: Trials, strata: Any = None, participant_influence: Floats | None = None
+) -> tuple[float, float, float]:
+    """Variance of the sum of `influence`, (n,), its degrees of freedom, and the participants' part of the variance.
+
+    `strata`: (n,) codes of the groups of images that were centred separately (default: real and generated).
+    `participant_influence`: (P,), for a score that depends on a participant's answers other than through their sum.
+
+    V(images) - V(trials) estimates what the images add and V(participants) - V(trials) what the participants add. A
+    negative one counts as zero. (With `participant_influence` the second is not formed: the two are then not sums of
+    the same terms.) The degrees of freedom are Satterthwaite's for V(participants) + (V(images) - V(trials)). If no
+    image is seen twice, they are those of a t-test on participants.
+    """
+    parts = _parts(influence, trials, strata, participant_influence)
+    return float(parts.variance), min(float(parts.df), float(len(influence))), parts.people
+
+
+def _parts(influence: Floats, trials: Trials, strata: Any = None, participant_influence: Floats | None = None) -> Parts:
+    strata = trials.is_generated if strata is None else strata
+    groups = len(np.unique(strata))
+    _, person = np.unique(trials.participant, return_inverse=True)
+    _, image = np.unique(trials.image, return_inverse=True)
+    people = _sums(influence, person) if participant_influence is None else participant_influence
+    images = _sums(influence, image)
+    pairs = _sums(influence, np.unique(person * len(images) + image, return_inverse=True)[1])
+    return Parts(
+        _clustered(people, 1), _clustered(images, groups), _clustered(pairs, groups),
+        len(people) - 1, len(images) - groups, len(pairs) - groups, participant_influence is None,
+    )  # fmt: skip
+
+
+def _sums(values: Floats, codes: Any) -> Floats:
+    """The sum of `values` in each cluster."""
+    return np.bincount(codes, values).astype(np.float64)
+
+
+def _clustered(sums: Floats, groups: int) -> float:
+    """The variance of the total of independent cluster `sums`, (G,), that were centred in `groups` groups."""
+    return float(sums @ sums * len(sums) / max(len(sums) - groups, 1))
+
+
+def _fewest_images(image: Any, strata: Any) -> int:
+    """The number of different images in the stratum that has the fewest."""
+    return min(len(np.unique(image[strata == stratum])) for stratum in np.unique(strata))
+
+
+def estimate(
+    value: float, influence: Floats, trials: Trials, *, share: bool = False, strata: Any = None,
+    participant_influence: Floats | None = None, method: str = METHOD,
+) -> Estimate:  # fmt: skip
+    """`value` with its interval; with `share`, an interval within [0, 1]. The other arguments are as for `two_way`."""
+    if not np.isfinite(value):
+        return Estimate(None, note="undefined for these answers")
+    people, images = len(np.unique(trials.participant)), len(np.unique(trials.image))
+    if people < 2:
+        return Estimate(float(value), note="one participant: no interval for new participants")
+    if _fewest_images(trials.image, trials.is_generated if strata is None else strata) < 2:
+        return Estimate(float(value), note="one image of a class: no interval for new images")
+    parts = _parts(influence, trials, strata, participant_influence)
+    variance, df = float(parts.variance), min(float(parts.df), float(len(influence)))
+    if variance <= 0 and not share:
+        return Estimate(float(value), note="the answers do not vary: no interval")
+    se, size = float(np.sqrt(variance)), None
+    reach = ROOM * float(stats.t.ppf(0.975, df)) * se
+    if share and not (variance > 0 and reach <= value <= 1 - reach):
+        # Wilson's interval for the number of independent answers that would have this variance: it stays within [0, 1]
+        # and has a width even if all answers are right. These count as one answer per participant (or per image, if
+        # there are fewer images).
+        size = value * (1 - value) / variance if variance > 0 else float(min(people, images))
+        method = METHOD_SHARE
+    found = Estimate(float(value), se, df, None, parts.people, method, size=size, parts=parts)
+    return replace(found, ci95=found.interval())

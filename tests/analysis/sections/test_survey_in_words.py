@@ -1,0 +1,126 @@
+"""No sentence of the verdict contradicts the numbers that it quotes, whatever the answers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from analysis.people import mixed
+from analysis.people.estimate import Estimate
+from analysis.people.scores import over_sets, participants_of, scores_of
+from analysis.people.trials import Trials
+from analysis.sections import survey_in_words
+
+BOUND = 0.05
+QUOTED = re.compile(r"right about ([\d.]+).% of the images.*?\((\d+) % interval[^:]*: ([\d.]+).% to ([\d.]+).%\)")
+P = re.compile(r"\(p (?:= )?(?:< )?([\d.]+)\)")
+
+
+def random_answers(rng: np.random.Generator) -> Trials:
+    """A survey of any shape: class shares, sizes, ceilings, one-way answerers, images that differ, unequal people."""
+    real, generated = rng.choice([2, 5, 20, 100], 2)
+    people, truth = rng.choice([2, 5, 12, 40]), np.repeat([False, True], [real, generated])
+    d_prime = rng.normal(rng.choice([-2, -0.3, 0, 0, 0.3, 1, 6]), rng.choice([0, 0.4, 1.5]), people)
+    criterion = rng.normal(rng.choice([-3, 0, 0, 1, 3]), rng.choice([0, 0.3, 1]), people)
+    sway = rng.normal(0, rng.choice([0, 0.4, 1.5]), len(truth))
+    shown = [rng.permutation(len(truth))[: rng.integers(4, 41)] for _ in range(people)]
+    who, image = np.repeat(np.arange(people), [len(one) for one in shown]), np.concatenate(shown)
+    evidence = d_prime[who] * (truth[image] - 0.5) - criterion[who] + sway[image]
+    return Trials(rng.random(len(who)) < stats.norm.cdf(evidence), truth[image], who, image)
+
+
+def scores(answers: Trials) -> dict[str, Any]:
+    rows = pd.DataFrame({"participant": answers.participant, "set": "all", "response_time_ms": 900.0})
+    people = participants_of(rows, answers.counts(), "generated")
+    return scores_of(answers, people, "generated", BOUND, 0)
+
+
+@pytest.mark.parametrize("surveys", [40, pytest.param(2_000, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)])])
+def test_no_sentence_contradicts_the_numbers_beside_it(surveys: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    without = Estimate(None, note="not fitted in this test")
+    monkeypatch.setattr(mixed, "fit", lambda answers, seed: mixed.MixedModel(without, without))
+    rng, seen = np.random.default_rng(0), set()
+    for survey in range(surveys):
+        one = scores(random_answers(rng))
+        over_sets({"all": one})
+        sentence = survey_in_words.verdict("all", one)["sentence"]
+        code = one["equivalence"]["verdict"]
+        seen.add(code)
+        quoted = QUOTED.search(sentence)
+        if quoted is None:
+            assert code == "undecided", (survey, sentence)
+            continue
+        value, low, high = (float(quoted[i]) for i in (1, 3, 4))
+        assert value == pytest.approx(100 * one["balanced_accuracy"]["mean"], abs=0.051)
+        assert low - 0.1 <= value <= high + 0.1, sentence
+        within = low >= 45 and high <= 55
+        if code == "cannot tell":
+            assert quoted[2] == "90", sentence
+            assert within, sentence
+        elif code == "detectable":
+            assert quoted[2] == "95", sentence
+            assert not low <= 50 <= high, sentence
+            assert (high < 50) == ("taken for real more often" in sentence), sentence
+        else:
+            assert low <= 50 <= high, sentence
+            assert not within, sentence
+        p = P.search(sentence)
+        assert p is None or float(p[1]) < 0.05, sentence
+    assert seen == {"cannot tell", "detectable", "undecided"}
+
+
+def test_an_end_that_would_round_onto_its_limit_gets_more_decimals() -> None:
+    one = {
+        "balanced_accuracy": {"mean": 0.51, "ci95": (0.50004, 0.52), "weighted": {"by_answer": 0.51, "by_image": 0.51}},
+        "equivalence": {"verdict": "detectable", "bound": 0.005, "p": 0.9, "p_chance": 0.0496, "ci90": (0.502, 0.518)},
+    }
+    head, sentence = survey_in_words._decision(one)
+    assert head == "People can tell"
+    assert "50.004\u202f% to 52.000\u202f%" in sentence
+    assert "p = 0.0496" in sentence
+
+
+def test_where_able_people_answer_more_the_sentence_says_what_counting_answers_alike_would_give() -> None:
+    """One person is right on all of 40 images, three on half of 4 each: 62.5 % of people, 46 of 52 answers."""
+    generated = np.tile([True, False], 26)
+    right = np.concatenate([np.ones(40, bool), np.tile([True, True, False, False], 3)])
+    who, image = np.repeat([0, 1, 2, 3], [40, 4, 4, 4]), np.concatenate([np.arange(40), np.tile(np.arange(4), 3)])
+    one = scores(Trials(generated == right, generated, who, image))
+    assert one["balanced_accuracy"]["mean"] == pytest.approx(0.625)
+    assert one["balanced_accuracy"]["weighted"]["by_answer"] == pytest.approx(46 / 52)
+    over_sets({"all": one})
+    said = survey_in_words.verdict("all", one)["sentence"]
+    assert "Each participant counts alike here; it would be 88.5\u202f% with each answer counted alike" in said
+
+
+def test_the_chance_level_is_that_of_these_classes_and_habits() -> None:
+    """15 real and 5 generated images, all called real: 75 % right, by one answer throughout and by this habit."""
+    generated = np.tile(np.arange(20) < 5, 3)
+    one = scores(Trials(np.zeros(60, bool), generated, np.repeat([0, 1, 2], 20), np.tile(np.arange(20), 3)))
+    assert one["accuracy"]["mean"] == 0.75
+    assert one["accuracy"]["chance"] == {"one_answer": 0.75, "habit": 0.75}
+    assert one["balanced_accuracy"]["mean"] == 0.5
+
+
+def test_a_verdict_that_does_not_hold_over_all_sets_says_so() -> None:
+    tests = {"verdict": "detectable", "p": 0.9, "p_chance": 0.01, "note": ""}
+    sets = {str(i): {"equivalence": dict(tests)} for i in range(9)}
+    over_sets(sets)
+    assert sets["0"]["equivalence"]["p_over_sets"] == pytest.approx(0.09)
+    assert "Over all 9 sets together this is not significant" in survey_in_words._over_sets(sets["0"]["equivalence"])[0]
+
+
+def test_an_exclusion_that_leaves_a_fifth_of_the_trials_does_not_contradict_a_verdict() -> None:
+    rows = [("none", 1000, "cannot tell"), ("focus lost", 900, "undecided"), ("any flag", 200, "undecided")]
+    tried = pd.DataFrame(rows, columns=["left out", "trials", "verdict"]).assign(set="df")
+    depends, few = survey_in_words._exclusions(tried)
+    assert "df, focus lost: undecided instead of cannot tell" in depends
+    assert "any flag" not in depends
+    assert "df, any flag: 20.0\u202f%" in few
+    (told,) = survey_in_words._exclusions(tried.iloc[[0, 0]])
+    assert told == "No exclusion that leaves half of the trials changes a verdict."
