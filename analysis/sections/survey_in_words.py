@@ -153,7 +153,7 @@ def _exclusions(tried: pd.DataFrame) -> list[str]:
             if row["verdict"] == whole["verdict"]:
                 continue
             share, rule = row["trials"] / whole["trials"], f"{name}, {row['left out']}"
-            if share < 0.5 and row["verdict"] not in OPPOSITE.get(str(whole["verdict"]), ""):
+            if share < 0.5 and row["verdict"] != OPPOSITE.get(str(whole["verdict"])):
                 few.append(f"{rule}: {percent(share)}")
             else:
                 changed.append(f"{rule}: {row['verdict']} instead of {whole['verdict']}")

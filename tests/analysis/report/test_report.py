@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from markupsafe import escape
 from matplotlib.collections import LineCollection
 from sklearn.metrics import f1_score
 
@@ -119,7 +120,7 @@ def test_the_page_is_self_contained_and_opens_with_the_verdicts(four_sets: tuple
     assert page.index('id="verdict"') < page.index("figure-of-figure-10") < page.index('id="methods"')
     for name, one in scores["survey"].items():
         assert f"<h3>{name}</h3>" in page
-        assert one["verdict"]["sentence"].split("'")[0].replace(" %", "\u202f%") in page
+        assert str(escape(one["verdict"]["sentence"])).replace(" %", "\u202f%") in page
     ids = re.findall(r'\bid="([^"]+)"', page)
     assert len(ids) == len(set(ids)), "figures drawn apart must not share IDs in one page"
     order = [page.index(f"<h3>{name}</h3>") for name in ("healthy", "eczema", "df", "mel")]
