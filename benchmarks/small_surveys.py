@@ -114,7 +114,7 @@ def trend_alarms(simulations: int, seed: int = 0) -> dict[tuple[str, str], Float
             for name, slow in (("generated images", answers.is_generated), ("answers 'real'", ~answers.said_generated)):
                 time = rng.normal(0, 0.5, len(answers)) + 0.5 * slow
                 case = f"{trials[0]} real and {trials[1]} generated trials, {name} take longer"
-                p = dependence.slope_p(dependence.slope(time, answers))
+                p = dependence.slope_p(dependence.slope(time, answers, outcome=True))
                 held.setdefault((case, "false alarm: trend with time"), []).append(p < 0.05)
     return {key: np.array(values, float) for key, values in held.items()}
 

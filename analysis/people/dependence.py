@@ -94,6 +94,7 @@ class Trend:
     per: str  # the same in a sentence
     of: Callable[[pd.DataFrame], Any]  # the value of each trial, NaN where unknown
     scale: Callable[[Any], Any]  # to the scale on which the slope is taken
+    outcome: bool = False  # whether it may depend on the answer
     least: float = 0.0  # on that scale: with less between the 5 % and 95 % quantiles there is nothing to see
 
 
@@ -101,9 +102,9 @@ TRENDS = (
     Trend("position", "place in the sequence", "10 trials", "every 10 trials", lambda r: r["position"],
           lambda x: x / 10),
     Trend("exposure", "exposure, s", "second", "each second of exposure", lambda r: r["exposure_ms_actual"] / 1000,
-          lambda x: x, 0.1),
+          lambda x: x, least=0.1),
     Trend("time", "time to answer, s", "doubling", "each doubling of the time to answer",
-          lambda r: r["response_time_ms"] / 1000, lambda x: np.log2(x.clip(lower=0.01))),
+          lambda r: r["response_time_ms"] / 1000, lambda x: np.log2(x.clip(lower=0.01)), outcome=True),
 )  # fmt: skip
 
 
@@ -140,12 +141,14 @@ def curve(x: Any, answers: Trials) -> pd.DataFrame:
     return pd.DataFrame(points)
 
 
-def slope(x: Any, answers: Trials) -> inference.Estimate:
+def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estimate:
     """Slope of balanced accuracy in `x`, (n,), within participants: least squares, two-way clustered interval.
 
     It is the mean of the slopes among real and among generated images (of one class, if only that was shown). Each
     participant is compared with themselves only, so that able people who are slow do not make slowness look able. Each
-    class is compared with itself, so that what goes with the class or the answer does not look like ability.
+    class is compared with itself, so that what goes with the class does not look like ability. An `outcome` of a trial
+    may go with the answer too, as does the time to answer where one key is nearer: the slope is then that of one
+    regression on `x` and the answer.
 
     >>> position, right = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 0, 1, 0, 1, 1])
     >>> answers = Trials.from_labels(right, [1] * 6, [0, 0, 0, 1, 1, 1], [0, 1, 2, 1, 2, 0])
@@ -160,7 +163,17 @@ def slope(x: Any, answers: Trials) -> inference.Estimate:
     away = x - (np.bincount(cell, x) / count)[cell]
     right = mine.correct - (np.bincount(cell, mine.correct) / count)[cell]
     classes = np.unique(mine.is_generated)
+    said = mine.said_generated - (np.bincount(cell, mine.said_generated) / count)[cell]
     value, influence = 0.0, np.zeros(len(x))
+    if outcome and said @ said > 1e-9 * len(x):
+        away = away - said * (said @ away) / (said @ said)
+        right = right - said * (said @ right) / (said @ said)
+        classes = np.array([])
+        squares = float(away @ away)
+        if squares < 1e-9 * len(x) or len(np.unique(mine.participant)) < 2:
+            return inference.Estimate(None, note="does not vary within participants and answers")
+        value = float(away @ right) / squares
+        influence = away * (right - value * away) / squares
     for truth in classes:
         rows = mine.is_generated == truth
         squares = float(away[rows] @ away[rows]) * len(classes)
@@ -190,7 +203,7 @@ def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
         if not varies(trend, rows):
             continue
         x = np.asarray(trend.scale(trend.of(rows)), float)
-        found = slope(x, answers)
+        found = slope(x, answers, outcome=trend.outcome)
         if found.value is not None:
             low, high = found.ci95 or (None, None)
             lines.append(

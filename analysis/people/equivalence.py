@@ -63,11 +63,17 @@ def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: f
         side = "" if estimate.value > 0.5 else ", but reversed: generated images are taken for real"
         return Verdict(bound, p_equivalence, p_chance, "detectable", f"detectable{side}")
     more = participants_needed(estimate, participants, bound, level)
-    if more is not None:
+    parts = _parts_of(estimate, participants)
+
+    def known(images_at: float) -> bool:
+        """Whether a number of participants suffices too where images differ as little, or much, as they may."""
+        within = replace(estimate, parts=parts.with_images_at(images_at))
+        return participants_needed(within, participants, bound, level) is not None
+
+    if more is not None and known(0.9):
         words = f"undecided: about {more} more participant{'s' * (more > 1)} needed"
         return Verdict(bound, p_equivalence, p_chance, "undecided", words, more)
-    few = replace(estimate, parts=_parts_of(estimate, participants).with_least_images())
-    note = NOT_DECIDED if participants_needed(few, participants, bound, level) is None else NOT_KNOWN
+    note = NOT_KNOWN if more is not None or known(0.05) else NOT_DECIDED
     return Verdict(bound, p_equivalence, p_chance, "undecided", f"undecided: {note}", note=note)
 
 

@@ -69,10 +69,10 @@ class Parts:
             (self.df_people + 1) * ratio - 1, self.df_images, self.df_trials * ratio, self.crossed,
         )  # fmt: skip
 
-    def with_least_images(self, level: float = 0.95) -> Parts:
-        """The same with V(images) at its lower confidence limit (chi-square), and no smaller than V(trials)."""
-        least = self.images * self.df_images / float(stats.chi2.ppf(level, self.df_images))
-        return replace(self, images=min(max(least, self.trials), self.images))
+    def with_images_at(self, level: float) -> Parts:
+        """The same with V(images) at the end of its confidence interval (chi-square) below which it lies at `level`."""
+        end = self.images * self.df_images / float(stats.chi2.ppf(1 - level, max(self.df_images, 1)))
+        return replace(self, images=max(end, min(self.trials, self.images)))
 
 
 @dataclass(frozen=True)
