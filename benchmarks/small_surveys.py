@@ -101,7 +101,7 @@ def held(survey: Survey, simulations: int, seed: int = 0) -> dict[str, Floats]:
 
 
 def trend_alarms(simulations: int, seed: int = 0) -> dict[tuple[str, str], Floats]:
-    """How often a trend with the time to answer is found where ability does not depend on it.
+    """Whether a trend with the time to answer is found although ability does not depend on it.
 
     Either generated images take longer, or the answer 'real' does, with 15 + 5 or 10 + 10 images a person.
     """

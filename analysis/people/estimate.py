@@ -109,7 +109,7 @@ class Estimate:
         return self.value is not None and bool(self.se) and self.df is not None
 
     def distance(self, null: float) -> float:
-        """How many standard errors the value lies above `null`; follows a t law with `df` degrees if that is true.
+        """The distance of the value from `null` in standard errors; if `null` is true, t with `df` degrees of freedom.
 
         >>> Estimate(0.6, se=0.05, df=10.0).distance(0.5), Estimate(0.9, se=0.1, df=9.0, size=9.0).distance(0.5)
         (2.0, 2.4)

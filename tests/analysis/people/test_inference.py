@@ -6,12 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy import stats
 from sklearn.metrics import balanced_accuracy_score
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from analysis.people import equivalence, inference, significance
-from analysis.people.estimate import two_way
+from analysis.people.estimate import Parts, two_way
 from analysis.people.inference import Estimate
 from analysis.people.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials, join
@@ -291,3 +292,22 @@ def test_the_variance_of_a_difference_centres_both_classes_of_both_sets() -> Non
     (pair,) = significance.compare_sets({"a": both.where(image < 4), "b": both.where(image >= 4)})
     assert pair.difference.value == 0
     assert pair.difference.se == pytest.approx(np.sqrt(1 / 4))
+
+
+def test_a_number_of_further_participants_is_named_only_if_it_is_known_how_much_images_differ() -> None:
+    """Two images a class: V(images) has two degrees of freedom, so that it may be ten times as large as it seems."""
+    for df_images, known in ((2, False), (198, True)):
+        parts = Parts(0.03**2, 0.012**2, 0.01**2, 19, df_images, 398)
+        found = equivalence.verdict(Estimate(0.51, float(np.sqrt(parts.variance)), 20.0, parts=parts), 20)
+        assert found.code == "undecided"
+        assert (found.more_participants is not None) == known
+        assert (equivalence.NOT_KNOWN in found.words) != known
+
+
+def test_the_test_rejects_exactly_what_lies_outside_the_interval() -> None:
+    for found in (Estimate(0.56, 0.025, 12.0), Estimate(0.9, 0.1, 9.0, size=9.0), Estimate(0.55, 0.03, 60.0)):
+        for level in (0.9, 0.95):
+            low, high = found.interval(level) or (0.0, 0.0)
+            critical = stats.t.ppf((1 + level) / 2, found.df)
+            assert found.distance(low) == pytest.approx(critical)
+            assert found.distance(high) == pytest.approx(-critical)

@@ -21,7 +21,7 @@ from analysis.figures.style import labels, lacking
 from analysis.figures.trends import trends
 from analysis.people.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
-from analysis.report import compose
+from analysis.report import compose, words
 from analysis.report.page import inline
 from analysis.section import Context
 from analysis.sections import survey, survey_in_words
@@ -369,6 +369,15 @@ def test_a_report_of_another_schema_is_not_taken_for_ours(tmp_path: Path) -> Non
     (tmp_path / "other.txt").write_text("x")
     with pytest.raises(compose.AnalysisError, match="choose another"):
         compose._refuse_to_replace(tmp_path, asked=True)
+
+
+def test_the_page_states_no_rule_that_had_no_use_and_warns_of_repeated_rows(tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text("participant,image,truth,answer\n" + "a,i1,real,real\na,i2,generated,real\n" * 2)
+    answers = read_csv(tmp_path / "few.csv")
+    page = words.page(Context(Workspace(tmp_path), responses=answers.trials), answers, [], [], {})
+    assert not any("excluded" in rule or "Attention" in rule or "stopped early" in rule for rule in page.rules)
+    assert any(limit.startswith("2 answers repeat a person's judgement") for limit in page.limits)
+    assert not any("The study is that of" in line for line in page.citation)
 
 
 # ------------------------------------------------------------------------------------------------ real answers
