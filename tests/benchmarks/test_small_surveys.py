@@ -1,4 +1,4 @@
-"""Tests and intervals hold where surveys are small or unequal. Minutes of simulation are slow; docs hold their table."""
+"""Tests and intervals hold where surveys are small or unequal. Long simulations are slow; docs hold their table."""
 
 from __future__ import annotations
 
