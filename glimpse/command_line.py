@@ -186,6 +186,8 @@ def run_command(
 
     A system error that names no file, such as a full disk, is reported for the `workspace`.
     """
+    # Read when a library with OpenMP is loaded: threads that wait actively keep a shared core from those that work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return command() or 0
     except GlimpseError as error:

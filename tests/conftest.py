@@ -9,6 +9,8 @@ import pytest
 
 from glimpse.workspace import Workspace
 
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as every command sets it, before torch is loaded
+
 
 @pytest.fixture
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ class Record:
         self.bytes = log_bytes
         self.board: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=images if images else None)
         self.bar = progress(title=name, unit="images", total=total, done=images)
+        self.began, self.before = time.perf_counter(), images
 
     def advance(self, images: int) -> None:
         self.bar.update(images)
@@ -59,10 +61,11 @@ class Record:
             self.bar.set_postfix_str(f"KID {now['kid']}", refresh=False)
         if self.bar.disable:
             rate = line["images_per_second"]
-            left = (self.total - images) / rate if rate else 0.0
+            taken = (time.perf_counter() - self.began) / max(1, images - self.before)  # with evaluation and saving
+            left = duration((self.total - images) * taken)
             scores = "  ".join(f"{key} {value}" for key, value in now.items())
             print(
-                f"{self.name}: {images:,} of {self.total:,} images, {rate:.0f}/s, {duration(left)} left  {scores}",
+                f"{self.name}: {images:,} of {self.total:,} images, {rate:.0f}/s, {left} left  {scores}",
                 file=sys.stderr, flush=True,
             )  # fmt: skip
 

@@ -138,19 +138,19 @@ class Training:
             "images": engine.images, "seconds": round(self.seconds, 3), "images_per_second": round(rate, 3),
             **means, **observed, "peak_memory_mb": self._peak_memory_mb(),
         }  # fmt: skip
-        files = [LAST]
+        files, improved = [LAST], False
         if self.scorer and scored:
             line |= (scores := score(self.scorer, self.run, usable[self.run.experiment.target], self.device))
             extractor = scores.get("extractor")  # KIDs of different extractors cannot be compared
             if extractor != self.best.get("extractor") or scores["kid"] < self.best.get("kid", math.inf):
                 self.best = {"kid": scores["kid"], "extractor": extractor, "images": engine.images}
-                files.append(BEST)
+                files, improved = [LAST, BEST], True
         if not self.best:  # without scores the last generator is used
             files.append(BEST)
         record.tick(line, sheet([list(row) for row in engine.scheme.rows(usable)], margin=2))
         self.log_bytes = record.bytes
         final = engine.images >= settings.images
-        if final or BEST in files or not saver.busy:
+        if final or improved or not saver.busy:  # a disk that is slower than the ticks holds up no training
             self._save(saver, files, usable, wait=final)
 
     def _save(self, saver: Saver, files: list[str], generators: torch.nn.ModuleDict, wait: bool) -> None:

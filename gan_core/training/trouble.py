@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from statistics import median
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from gan_core.experiments import TrainingError
-from gan_core.training.engine import Engine
+from gan_core.training.engine import Engine, copied
 from gan_core.training.log import duration
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
@@ -35,7 +36,7 @@ class Training(Protocol):
 
 
 def seconds_per_step(training: Training) -> float:
-    """The time of one step, measured on a copy of the networks.
+    """The time of one step, measured on the run's own networks, which are put back as they were.
 
     Raises TrainingError, naming a batch that fits, if the memory of the device is too small.
     """
@@ -50,9 +51,6 @@ def seconds_per_step(training: Training) -> float:
             f"{training.run.name}: a batch of {training.run.settings.batch} does not fit into the memory of the "
             f"{training.device.type.upper()} device: {_fitting_batch(training)}"
         )
-    if training.device.type == "cuda":  # the copy counts neither as used nor as peak memory
-        torch.cuda.empty_cache()
-        torch.cuda.reset_peak_memory_stats()
     return seconds
 
 
@@ -64,25 +62,28 @@ def _measure(training: Training) -> float:
         seconds = _time_steps(training, engine) * batch / small
         if seconds > SLOW_STEP:
             return seconds
-    engine = training.new_engine(batch)
-    for _ in range(3 if cuda else 1):  # compilation, autotuning
-        engine.step()
-    return _time_steps(training, engine)
+    engine, before = training.engine, copied(training.engine.state())
+    try:
+        for _ in range(3 if cuda else 1):  # compilation, autotuning
+            engine.step()
+        return _time_steps(training, engine)
+    finally:
+        engine.load(before)
 
 
 def _time_steps(training: Training, engine: Engine) -> float:
-    """Seconds of the fastest of two to eight steps, in about a second: other programs may be busy.
+    """Seconds of the median of three to nine steps: where other programs are busy, a few steps wait for a core.
 
     Several processes use the mean of their clocks: steps wait for each other, so all must take equally many.
     """
     taken: list[float] = []
-    while len(taken) < 2 or (len(taken) < 8 and sum(taken) < 1):
+    while len(taken) < 3 or (len(taken) < 9 and sum(taken) < 2):
         began = time.perf_counter()
         engine.step()
         engine.gathered()
         own = torch.tensor(time.perf_counter() - began, device=training.device)
         taken.append(training.ranks.sum(own).item() / training.ranks.world)
-    return min(taken)
+    return median(taken)
 
 
 def _fitting_batch(training: Training) -> str:

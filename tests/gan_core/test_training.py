@@ -214,6 +214,36 @@ def test_a_translation_keeps_its_last_generator(workspace: Workspace) -> None:
     assert best[1]["images"] == last[1]["images"] == 8
 
 
+def test_a_slow_disk_holds_up_no_training_where_nothing_is_scored(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A write under way at a tick is left to end; the last one waits, and has the last weights."""
+    from gan_core.training import checkpoint
+
+    make_domains(workspace)
+    training, write, steps = tiny_training(workspace, "add-eczema", images=64, tick_images=8), checkpoint._write, []
+    last = threading.Event()
+
+    def slow(*given: Any) -> None:
+        steps.append(training.engine.steps)
+        if len(steps) == 1:
+            assert last.wait(30), "training waited for the first write"
+        write(*given)
+
+    step = training.engine.step
+
+    def counted() -> None:
+        step()
+        if training.engine.images == 64:
+            last.set()
+
+    training.engine.step = counted  # type: ignore[method-assign]
+    monkeypatch.setattr(checkpoint, "_write", slow)
+    assert training.go()
+    assert len(steps) == 2, "the first tick's, and the final one"
+    assert load_generators(training.folder / "generator.safetensors")[1]["images"] == 64
+
+
 def test_the_average_of_the_weights_is_what_is_kept(workspace: Workspace) -> None:
     make_set(workspace, "df")
     training = tiny_training(workspace, "df", ema_images=1000, lr=1e-2)

@@ -83,6 +83,19 @@ def test_a_slow_step_is_estimated_from_two_images(
     assert training.estimate() == 8 * seconds
 
 
+def test_a_step_that_waits_for_a_core_does_not_decide_the_estimate(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One step of three takes 90 times as long, as on a machine that others use."""
+    from gan_core.training import trouble
+
+    make_set(workspace, "df")
+    training = tiny_training(workspace, "df", batch=4, images=32)
+    clock = iter([second for taken in (0.1, 9.0, 0.1) for second in (0.0, taken)])
+    monkeypatch.setattr(trouble.time, "perf_counter", lambda: next(clock))
+    assert trouble._time_steps(training, training.engine) == pytest.approx(0.1)
+
+
 def test_estimating_leaves_no_trace(workspace: Workspace) -> None:
     make_set(workspace, "df")
     training = tiny_training(workspace, "df")
