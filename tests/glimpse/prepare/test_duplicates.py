@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from glimpse.prepare.duplicates import NEAR_BITS, Lookalikes, fingerprint
+from glimpse.prepare.duplicates import NEAR_BITS, Lookalikes, _hashes, fingerprint
 from tests.glimpse.prepare.photos import disc, skin_photo
 
 
@@ -33,13 +33,32 @@ def saved_again(image: Image.Image) -> Image.Image:
         lambda image: image.resize((150, 112), Image.Resampling.LANCZOS),
         lambda image: ImageEnhance.Brightness(image).enhance(1.1),
         lambda image: image.crop((2, 1, image.width - 2, image.height - 1)),
+        lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        lambda image: image.transpose(Image.Transpose.ROTATE_90),
+        lambda image: image.transpose(Image.Transpose.ROTATE_180),
+        lambda image: image.transpose(Image.Transpose.TRANSVERSE),
+        lambda image: image.crop((0, 0, round(0.9 * image.width), round(0.9 * image.height))),
+        lambda image: image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).crop((10, 7, 190, 142)),
     ],
-    ids=["saved as JPEG", "smaller", "brighter", "cropped"],
+    ids=[
+        "saved as JPEG",
+        "smaller",
+        "brighter",
+        "cropped",
+        "mirrored",
+        "turned",
+        "upside down",
+        "transverse",
+        "corner cut",
+        "mirrored and cropped",
+    ],
 )
 def test_copies_look_alike(copy: object) -> None:
     for seed in range(5):
         photo = skin_photo(seed, 150, 200)
-        assert alike(photo, np.asarray(copy(Image.fromarray(photo))))  # type: ignore[operator]
+        copied = np.asarray(copy(Image.fromarray(photo)))  # type: ignore[operator]
+        assert alike(photo, copied)
+        assert alike(copied, photo)  # whichever stands in training
 
 
 def test_different_photos_do_not() -> None:
@@ -47,12 +66,30 @@ def test_different_photos_do_not() -> None:
     assert not any(alike(a, b) for i, a in enumerate(photos) for b in photos[:i])
 
 
+def test_photos_of_one_kind_through_one_lens_are_not_alike() -> None:
+    """As retinas, whose layout and rim are the same on every photo."""
+    lens, disk = disc(150, 200, 75, 100, 70), disc(150, 200, 70, 130, 12)
+    columns = np.arange(200)
+    photos = []
+    for seed in range(8):
+        photo, rng = skin_photo(seed, 150, 200) // 2, np.random.default_rng(seed)
+        for bend, slope in zip(rng.normal(0, 0.005, 9), rng.normal(0, 0.6, 9), strict=True):  # vessels, from the disc
+            rows = (70 + slope * (columns - 130) + bend * (columns - 130) ** 2).clip(0, 147).astype(int)
+            for width in range(3):
+                photo[rows + width, columns] = (70, 20, 20)
+        photo[disk] = photo[disk] + 90
+        photo[~lens] = 0
+        photos.append(photo)
+    assert not any(alike(a, b) for i, a in enumerate(photos) for b in photos[:i])
+    assert all(alike(photo, photo[:, ::-1]) for photo in photos)
+
+
 def test_two_round_spots_are_not_alike_for_being_round() -> None:
     brown, ochre = np.empty((2, 150, 200, 3), np.uint8)
     brown[:] = ochre[:] = (220, 170, 150)
     brown[disc(150, 200, 75, 100, 32)] = (120, 60, 50)
     ochre[disc(150, 200, 75, 100, 32)] = (180, 110, 30)
-    hashes = [fingerprint(photo).perceptual for photo in (brown, ochre)]
+    hashes = [_hashes(fingerprint(photo).detail)[0] for photo in (brown, ochre)]
     assert np.bitwise_count(hashes[0] ^ hashes[1]) <= NEAR_BITS  # for the hash they are the same
     assert not alike(brown, ochre)
 
