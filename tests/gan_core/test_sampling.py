@@ -196,6 +196,8 @@ def test_sample_fills_an_image_set_once(workspace: Workspace, capsys: pytest.Cap
 def test_samples_are_written_as_png_files_for_others(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    make_set(workspace, "df")
+    trained(workspace, "df", images=8)
     command = ["sample", "df", "--count", "3", "--name", "three", "--png", str(tmp_path / "out")]
     assert main(command) == 0
     images = ImageSet.load(workspace.existing("images", "three"))
