@@ -225,6 +225,7 @@ def test_a_trial_whose_start_the_server_did_not_learn_of_is_flagged_after_a_relo
     page.click("#begin")
     assert answer_all(page) == 3
     assert ["shown-again" in str(row["flags"]) for row in rows(server)] == [True, False, False]
+    assert not any(row["implausible"] for row in rows(server))
 
 
 IMPATIENT = """const timeout = AbortSignal.timeout.bind(AbortSignal);
@@ -246,7 +247,7 @@ def test_a_request_that_nobody_answers_is_said_and_made_again(page: Page, serve:
     assert len(left) == 1
     assert ("Saving…" if hangs == "answer" else "Loading…") in said.json_value()
     assert any("Connection lost" in text for text in said.json_value())
-    assert len(rows(server)) == 2
+    assert [row["implausible"] for row in rows(server)] == [0, 0]
 
 
 FORBID_STORAGE = """Object.defineProperty(window, "localStorage", {
@@ -267,6 +268,7 @@ def test_answers_survive_a_spell_offline(page: Page, serve: Serve, script: str) 
     page.context.set_offline(False)
     assert answer_all(page, lambda _: "j") >= 3
     assert [row["answer"] for row in rows(server)] == ["real", "generated", "generated", "generated"]
+    assert not any(row["implausible"] for row in rows(server))
 
 
 def test_a_trial_whose_exposure_went_wrong_is_kept_and_a_spare_one_offered(page: Page, serve: Serve) -> None:
@@ -310,4 +312,4 @@ def test_keys_answer_by_their_place_where_they_type_other_letters(page: Page, se
         with answering(page):
             page.evaluate("init => dispatchEvent(new KeyboardEvent('keydown', init))", {"key": letter, "code": code})
     page.wait_for_selector("body[data-phase=done]")
-    assert [row["answer"] for row in rows(server)] == ["real", "generated"]
+    assert [(row["answer"], row["implausible"]) for row in rows(server)] == [("real", 0), ("generated", 0)]
