@@ -16,14 +16,18 @@ from tests.study_app.conftest import load, publish
 from tests.study_app.participant.test_survey import ANSWER
 
 
-@pytest.mark.parametrize(("minutes", "status"), [(29, 403), (31, 303)])
-def test_a_place_is_held_for_30_minutes(
-    workspace: Workspace, database_url: str, make_app: Callable[..., Flask], minutes: int, status: int
+@pytest.mark.parametrize(
+    ("answered", "minutes", "status"), [(True, 29, 403), (True, 31, 303), (False, 4, 403), (False, 6, 303)]
+)
+def test_a_place_is_held_for_30_minutes_and_for_5_before_the_first_answer(
+    workspace: Workspace, database_url: str, make_app: Callable[..., Flask], answered: bool, minutes: int, status: int
 ) -> None:
     publish(workspace, "alpha")
     load(workspace, "small", 'sets = [{ name = "alpha", quota = 1 }]\n[trials]\ncount = 4\n')
     client = make_app().test_client()
-    assert client.post("/study/small/enter", data={"consent": "yes"}).status_code == 303
+    home = client.post("/study/small/enter", data={"consent": "yes"}).headers["Location"]
+    if answered:
+        assert client.post(f"{home}answer", json=ANSWER).status_code == 200
     with Database(workspace.database_url).write() as session:
         session.execute(update(models.Participant).values(last_seen_at=models.now() - timedelta(minutes=minutes)))
     assert client.post("/study/small/enter", data={"consent": "yes"}).status_code == status

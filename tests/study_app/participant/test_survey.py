@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -296,16 +295,6 @@ def test_a_full_study_takes_nobody_more(client: FlaskClient, app: Flask, workspa
         page = client.get(f"/study/{slug}/?simulated={given}").status_code
         assert (page, client.post(f"/study/{slug}/enter?simulated={given}", data=CONSENT).status_code) == codes
     assert stored(app, "SELECT COUNT(*) AS n FROM participants WHERE simulated = 0") == [{"n": 2}]
-
-
-def test_entering_alone_holds_no_place_for_long(client: FlaskClient, app: Flask, workspace: Workspace) -> None:
-    slug = load(workspace, "small", 'sets = [{ name = "alpha", quota = 2 }]\n[trials]\ncount = 4\n')
-    bases = [enter(client, slug) for _ in range(2)]
-    client.post(f"{bases[0]}/answer", json=ANSWER)
-    for minutes, codes in ((4, [403]), (6, [303, 403]), (31, [303, 303, 403])):
-        with app.extensions["glimpse"].write() as session:
-            session.execute(update(models.Participant).values(last_seen_at=models.now() - timedelta(minutes=minutes)))
-        assert [client.post(f"/study/{slug}/enter", data=CONSENT).status_code for _ in codes] == codes, minutes
 
 
 def test_pages_speak_the_language_chosen_or_the_browsers(client: FlaskClient, study: str) -> None:
