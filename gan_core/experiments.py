@@ -6,6 +6,8 @@ more. No torch here, so that `--help` can list everything at once.
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
@@ -85,17 +87,58 @@ class Experiment:
         return (self.target,) if self.scheme != "cyclic" else (self.target, str(self.source))
 
 
+def lesions(target: str) -> Experiment:
+    """Images of any set by the recipe of the paper's lesions; `batch_for` scales its batch to other sizes."""
+    return Experiment("unconditional", target, 512, 64, more={"batch": 32})
+
+
+def translation(source: str, target: str, masked: str | None) -> Experiment:
+    """From one set to another: inside the masks of one of them, or in both directions without masks."""
+    return Experiment("targeted" if masked else "cyclic", target, 1024, 256, source, masked, {"batch": 16})
+
+
 # Table 2 (initial features), with batch and duration of DESIGN section 5. Table 1 follows from `grid_and_stages`.
 EXPERIMENTS: dict[str, Experiment] = {
     "hands": Experiment("unconditional", "hands", 512, 32, more={"batch": 16, "refine": True}),
     "healthy": Experiment("unconditional", "healthy", 1024, 128, more={"epochs": 20}),
     "eczema": Experiment("unconditional", "eczema", 1024, 256, more={"epochs": 200}),
-    "df": Experiment("unconditional", "df", 512, 64, more={"batch": 32}),
-    "mel": Experiment("unconditional", "mel", 512, 64, more={"batch": 32}),
-    "add-eczema": Experiment("targeted", "eczema", 1024, 256, "healthy", "eczema", {"batch": 16}),
-    "remove-eczema": Experiment("targeted", "healthy", 1024, 256, "eczema", "eczema", {"batch": 16}),
-    "cycle-eczema": Experiment("cyclic", "eczema", 1024, 256, "healthy", more={"batch": 16}),
+    "df": lesions("df"),
+    "mel": lesions("mel"),
+    "add-eczema": translation("healthy", "eczema", masked="eczema"),
+    "remove-eczema": translation("eczema", "healthy", masked="eczema"),
+    "cycle-eczema": translation("healthy", "eczema", masked=None),
 }
+
+TRANSLATION = re.compile(r"(\S+) to (\S+?)(?:, masks of (\S+))?")
+
+
+def translation_name(source: str, target: str, masked: str | None) -> str:
+    """The name of a translation between any two sets; `experiment_named` reads it."""
+    return f"{source} to {target}" + (f", masks of {masked}" if masked else "")
+
+
+def experiment_named(name: str) -> Experiment:
+    """The experiment of the paper with this name, else the same recipe for the image sets that the name tells.
+
+    >>> experiment_named("naevi").scheme, experiment_named("scc to naevi, masks of scc").scheme
+    ('unconditional', 'targeted')
+    """
+    if name in EXPERIMENTS:
+        return EXPERIMENTS[name]
+    found = TRANSLATION.fullmatch(name)
+    return translation(found[1], found[2], found[3]) if found else lesions(name)
+
+
+def batch_for(height: int, width: int, images: int) -> int:
+    """The batch of an image set of any size: the paper's 64 at 128x128, 32 at 256x256 and 16 at 640x480.
+
+    A power of two, inversely proportional to the side, from 2 to 64, and at most the number of training images.
+
+    >>> [batch_for(side, side, 1000) for side in (64, 128, 256, 512)], batch_for(480, 640, 1000), batch_for(64, 64, 20)
+    ([64, 64, 32, 16], 16, 16)
+    """
+    wanted = 32 * 256 / math.sqrt(height * width)
+    return next((batch for batch in (64, 32, 16, 8, 4) if batch <= min(images, math.sqrt(2) * wanted)), 2)
 
 
 @dataclass(frozen=True)
@@ -104,10 +147,11 @@ class Preset:
 
     meaning: str
     changes: Mapping[str, Any] = field(default_factory=dict)
-    by: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # scheme or experiment -> changes
+    by: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # scheme, experiment, "another set" -> changes
 
     def for_experiment(self, name: str) -> dict[str, Any]:
-        return {**self.changes, **self.by.get(EXPERIMENTS[name].scheme, {}), **self.by.get(name, {})}
+        known = name if name in EXPERIMENTS else "another set"
+        return {**self.changes, **self.by.get(experiment_named(name).scheme, {}), **self.by.get(known, {})}
 
 
 # A discriminator that stays in step with its generator: spectral norm, lazy R1, Adam without a first moment.
@@ -123,6 +167,7 @@ PRESETS: dict[str, Preset] = {
         {
             "unconditional": AUGMENTED,  # translators gain little from augmentation in a long training
             "hands": {"flips": False},  # flips leak into the generated images, and the orientation of hands matters
+            "another set": {"flips": False},  # whose orientation may matter
         },
     ),
     # Tuned by eye at 64 x 64 pixels: the paper's losses and batch norm, averaged weights, DCGAN's faster Adam. In so
@@ -150,23 +195,26 @@ PRESETS: dict[str, Preset] = {
 }  # fmt: skip
 
 
-def check_name(experiment: str) -> str:
-    """The name itself. Raises TrainingError for an unknown experiment, suggesting the nearest name."""
-    if experiment not in EXPERIMENTS:
-        raise TrainingError(f"Unknown experiment '{experiment}': {did_you_mean(experiment, list(EXPERIMENTS))}")
-    return experiment
+def check_name(name: str, image_sets: Sequence[str] = ()) -> str:
+    """The name itself. Raises TrainingError if it is no experiment and no image set, suggesting the nearest name."""
+    if name not in EXPERIMENTS and name not in image_sets:
+        remedy = did_you_mean(name, [*EXPERIMENTS, *image_sets])
+        raise TrainingError(f"'{name}' is neither an experiment nor an image set: {remedy}")
+    return name
 
 
-def settings_for(experiment: str, preset: str, chosen: Mapping[str, Any] | None = None) -> Settings:
+def settings_for(
+    name: str, preset: str, chosen: Mapping[str, Any] | None = None, experiment: Experiment | None = None
+) -> Settings:
     """The settings of a run: the experiment's, overridden by the preset, overridden by the `chosen` ones.
 
-    Raises TrainingError for an unknown experiment or preset.
+    `experiment` is needed for one that is none of the paper's. Raises TrainingError for an unknown name or preset.
     """
     if preset not in PRESETS:
         raise TrainingError(f"Unknown preset '{preset}': {did_you_mean(preset, list(PRESETS))}")
-    row = EXPERIMENTS[check_name(experiment)]
+    row = experiment or EXPERIMENTS[check_name(name)]
     result = replace(Settings(), g_features=row.g_features, d_features=row.d_features, **row.more)
-    result = replace(result, **PRESETS[preset].for_experiment(experiment))
+    result = replace(result, **PRESETS[preset].for_experiment(name))
     if chosen and "images" in chosen and "epochs" not in chosen:
         chosen = {**chosen, "epochs": 0}
     return replace(result, **(chosen or {}))

@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from gan_core.draw import Draw
-from gan_core.experiments import EXPERIMENTS, TrainingError
+from gan_core.experiments import TrainingError, experiment_named
 from gan_core.networks import Generator, with_statistics
 from gan_core.training.checkpoint import BEST, load_generators
 from gan_core.training.data import to_pixels
@@ -171,7 +171,7 @@ def sample_set(
     }  # fmt: skip
     if (existing := existing_set(folder, made_from, overwrite)) is not None:
         return existing, False
-    label = EXPERIMENTS[metadata["experiment"]].target
+    label = experiment_named(metadata["experiment"]).target
     batches = generate(weights, count, draw, device)  # refuses a translator before anything is written
     with atomic_folder(folder) as building:
         writer = ImageSetWriter(building, metadata["height"], metadata["width"])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gan_core.experiments import TrainingError
+from gan_core.experiments import TrainingError, experiment_named
 from gan_core.sampling import existing_set
 from gan_core.training.data import size_at
 from gan_core.translating import (
@@ -77,7 +77,8 @@ def translate_set(
     if (existing := existing_set(folder, made_from, overwrite)) is not None:
         return TranslationResult(folder, len(existing), False, existing.manifest["scores"])
     # The truth is the same skin without its lesion: it holds for removal only.
-    known = images.truth is not None and images.masks is not None and domain == "healthy" and len(rows) > 0
+    adds = domain in {experiment_named(translator.metadata["experiment"]).masked, *images.index["label"]}
+    known = images.truth is not None and images.masks is not None and not adds and len(rows) > 0
     scores = {"translated": TruthScore(), "untouched": TruthScore()} if known else {}
     shown: list[list[Pixels]] = []
     chosen = set(evenly(np.arange(len(rows)), SHEET_IMAGES).tolist())

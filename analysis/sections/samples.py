@@ -17,7 +17,7 @@ from PIL import Image
 from analysis import inventory
 from analysis.figures import pictures
 from analysis.section import Context, Section
-from gan_core.experiments import EXPERIMENTS
+from gan_core.experiments import experiment_named
 from glimpse.files import sha256_file
 
 PAPER_FIGURE = {
@@ -46,7 +46,7 @@ def compute(context: Context) -> Section | None:
     for name, experiment, images, picture in sorted(translations(context), key=lambda t: _in_the_paper(t[1])):
         section.figure(
             f"translations-{name}", partial(_draw_picture, picture), "translations", run=name, images=images,
-            masked=EXPERIMENTS[experiment].scheme == "targeted", figure=PAPER_FIGURE.get(experiment),
+            masked=experiment_named(experiment).scheme == "targeted", figure=PAPER_FIGURE.get(experiment),
         )  # fmt: skip
         section.scores[name] = {"images": images, "picture_sha256": sha256_file(picture)}
     if not section.figures:

@@ -16,7 +16,9 @@ from gan_core.experiments import (
     TrainingError,
     check_name,
     describe_settings,
+    experiment_named,
     parse_settings,
+    translation_name,
 )
 from glimpse.command_line import Commands, pasteable
 from glimpse.files import read_json
@@ -29,14 +31,22 @@ ScorerFactory = Callable[[Any, int, Workspace, str, Path | None], Any]
 def add_commands(commands: Commands, make_scorer: ScorerFactory | None) -> None:
     train = commands.add_parser(
         "train", help="train generators",
-        description="Train experiments; without a name, every experiment whose image sets exist. Running it again "
-        "resumes unfinished runs and skips finished ones.",
+        description="Train experiments; without a name, every experiment whose image sets exist. Any other image set "
+        "is trained by the recipe of the lesions, with a batch for its size. Running it again resumes unfinished runs "
+        "and skips finished ones.",
         epilog="presets:\n" + "\n".join(f"  {k:<16}{p.meaning}" for k, p in PRESETS.items())
         + "\n\nsettings (--set NAME=VALUE):\n" + describe_settings(),
     )  # fmt: skip
     train.add_argument(
-        "experiments", nargs="*", metavar="EXPERIMENT", names=list(EXPERIMENTS), help=", ".join(EXPERIMENTS)
-    )
+        "experiments", nargs="*", metavar="EXPERIMENT|SET", names=list(EXPERIMENTS),
+        help=", ".join(EXPERIMENTS) + ", or any image set",
+    )  # fmt: skip
+    train.add_argument(
+        "--from", metavar="SET", dest="source", names="images",
+        help="with --to: train a translator from this image set, inside masks where one of the two has masks (the "
+        "first if both), else in both directions",
+    )  # fmt: skip
+    train.add_argument("--to", metavar="SET", names="images", help="image set that --from is translated to")
     train.add_argument("--preset", choices=list(PRESETS), help="see the presets below (default: paper)")
     train.add_argument(
         "--resolution", type=int, metavar="N", help="height in pixels to shrink to (default: the image set's)"
@@ -50,7 +60,9 @@ def add_commands(commands: Commands, make_scorer: ScorerFactory | None) -> None:
         help="train on this image set (default: the one named after the experiment); for translation name the domain, "
         "as in --images healthy=SET; repeatable",
     )  # fmt: skip
-    train.add_argument("--name", metavar="RUN", help="name of the run (default: the experiment's)")
+    train.add_argument(
+        "--name", metavar="RUN", help="name of the run (default: the experiment's, the set's, or FROM-to-TO)"
+    )
     train.add_argument(
         "--resume", action="store_true", help="resume runs with their own settings; --set may change images and lr"
     )
@@ -78,15 +90,19 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: S
     chosen = parse_settings(args.settings)
     if args.name:
         workspace.new("runs", args.name)
-    if args.name and len(args.experiments) != 1:
+    translation = _translation(workspace, args)
+    run_name = args.name or (f"{args.source}-to-{args.to}" if translation else "")
+    if args.name and not translation and len(args.experiments) != 1:
         raise TrainingError("--name needs exactly one experiment: name it.")
     image_sets = _image_sets(args.images, args.experiments)
     if args.resume:  # runs are named here, not experiments
-        names = [args.name] if args.name else args.experiments or workspace.names("runs")
+        names = [run_name] if run_name else args.experiments or workspace.names("runs")
         runs = {name: Run.of(workspace.existing("runs", name)).experiment_name for name in names}
+    elif translation:
+        runs = {run_name: translation}
     else:
         experiments = args.experiments or experiments_with_images(workspace, image_sets)
-        runs = {args.name or name: check_name(name) for name in experiments}
+        runs = {args.name or name: check_name(name, workspace.names("images")) for name in experiments}
     request = Request(args.preset, chosen, args.resolution, image_sets, args.resume, args.overwrite)
     device = fast_device(args.device)
     ranks = Ranks.join(device)
@@ -105,15 +121,26 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: S
     return 0
 
 
+def _translation(workspace: Workspace, args: argparse.Namespace) -> str | None:
+    """The experiment of `--from` and `--to`, None without them. Raises GlimpseError unless both are image sets."""
+    if args.source is None and args.to is None:
+        return None
+    if not (args.source and args.to) or args.source == args.to or args.experiments or args.images:
+        raise TrainingError("--from and --to name two image sets, without an experiment or --images beside them.")
+    folders = {name: workspace.existing("images", name) for name in (args.source, args.to)}
+    masked = [name for name, folder in folders.items() if "masks.npy" in read_json(folder / "manifest.json")["files"]]
+    return translation_name(args.source, args.to, masked[0] if masked else None)
+
+
 def _image_sets(words: list[str], experiments: list[str]) -> dict[str, str]:
     """Image sets by domain, from `--images SET` or `--images DOMAIN=SET`."""
     sets = {}
     for word in words:
         domain, equals, name = word.rpartition("=")
         if not equals:
-            if len(experiments) != 1 or EXPERIMENTS[experiments[0]].source:
+            if len(experiments) != 1 or experiment_named(experiments[0]).source:
                 raise TrainingError(f"--images {word}: name its domain, as in --images healthy={word}.")
-            domain = EXPERIMENTS[experiments[0]].target
+            domain = experiment_named(experiments[0]).target
         sets[domain] = name
     return sets
 

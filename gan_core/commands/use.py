@@ -10,7 +10,7 @@ from typing import Any
 
 from gan_core.device import fast_device
 from gan_core.draw import Draw
-from gan_core.experiments import TrainingError
+from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.training.run import Run
 from glimpse.command_line import Commands, Parser, pasteable
 from glimpse.files import GlimpseError, read_json
@@ -39,7 +39,7 @@ def add_commands(commands: Commands) -> None:
     sample.set_defaults(run=sample_command)
 
     translate = commands.add_parser(
-        "translate", help="add or remove eczema with a trained translator",
+        "translate", help="translate images with a trained translator",
         description="Translate an image set (by default the run's test images) into a new image set, or a folder of "
         "photos of any size into PNG files; a contact sheet shows before, mask and after.",
     )  # fmt: skip
@@ -50,9 +50,9 @@ def add_commands(commands: Commands) -> None:
     translate.add_argument(
         "--masks", "--mask-from", metavar="SET|FOLDER", names="images",
         help="masks to use: an image set whose masks are lent at random, or, for a folder of photos, a folder of files "
-        "with the same names (default: the eczema set's to add eczema, the images' own to remove it)",
+        "with the same names (default: the target's where it has masks, as to add eczema, else the images' own)",
     )  # fmt: skip
-    translate.add_argument("--to", metavar="DOMAIN", help="eczema or healthy, for a cyclic run (default: eczema)")
+    translate.add_argument("--to", metavar="DOMAIN", help="domain to make, for a cyclic run (default: its target)")
     translate.add_argument("--count", type=int, metavar="N", help="translate the first N images (default: all)")
     translate.add_argument("--name", metavar="SET", help="name of the result (default: RUN-translated)")
     translate.add_seed("the choice of lent masks")
@@ -187,7 +187,8 @@ def _trained(workspace: Workspace, word: str) -> tuple[Path, str, Run]:
     alone = word.endswith(".safetensors")
     weights = Path(word) if alone else generator_file(workspace.existing("runs", word))
     run = Run.from_json(load_generators(weights)[1], word)
-    return weights, run.experiment_name if alone else word, run
+    named = run.experiment_name if run.experiment_name in EXPERIMENTS else run.name
+    return weights, named if alone else word, run
 
 
 def _folder(workspace: Workspace, word: str | None) -> Path | None:

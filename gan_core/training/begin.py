@@ -12,7 +12,15 @@ from typing import Any, Literal
 
 import torch
 
-from gan_core.experiments import EXPERIMENTS, Experiment, TrainingError, grid_and_stages, settings_for
+from gan_core.experiments import (
+    EXPERIMENTS,
+    Experiment,
+    TrainingError,
+    batch_for,
+    experiment_named,
+    grid_and_stages,
+    settings_for,
+)
 from gan_core.training.checkpoint import BEST, CHECKPOINT
 from gan_core.training.data import Domain, size_at
 from gan_core.training.run import CHANGEABLE, Run
@@ -62,8 +70,11 @@ def describe_run(
 ) -> Run:
     """The configuration of a requested run. Raises TrainingError if its image sets (by domain) do not suit it."""
     preset = request.preset or "paper"
-    settings = settings_for(experiment, preset, request.chosen)
-    facts = EXPERIMENTS[experiment]
+    facts = experiment_named(experiment)
+    if reserved := [domain for domain in facts.makes if hasattr(torch.nn.ModuleDict, domain)]:
+        raise TrainingError(
+            f"PyTorch cannot save a generator named '{reserved[0]}': prepare that image set again with another --name."
+        )
     sizes = {size_at(images, request.resolution) for images in image_sets.values()}
     if len(sizes) > 1:
         found = " and ".join(f"'{i.name}' is {i.height} x {i.width}" for i in image_sets.values())
@@ -74,10 +85,14 @@ def describe_run(
     except TrainingError as error:
         names = " and ".join(f"'{images.name}'" for images in image_sets.values())
         raise TrainingError(f"{experiment} cannot be trained on {names}. {error}") from None
+    if experiment not in EXPERIMENTS and facts.source is None:
+        batch = batch_for(height, width, len(image_sets[facts.target].where("train")))
+        facts = replace(facts, more={**facts.more, "batch": batch})
+    settings = settings_for(experiment, preset, request.chosen, facts)
     if facts.masked and image_sets[facts.masked].masks is None:
         raise TrainingError(
-            f"{experiment} needs masks of the eczema, but the image set '{image_sets[facts.masked].name}' has no "
-            "masks: prepare it from photos with lesion masks (`gan_core prepare patches --help`)."
+            f"{experiment} needs masks of the {facts.masked}, but the image set '{image_sets[facts.masked].name}' has "
+            "no masks: prepare it from photos with lesion masks (`gan_core prepare patches --help`)."
         )
     for images in image_sets.values():
         if (count := len(images.where("train"))) < settings.batch:
@@ -105,7 +120,7 @@ def open_images(workspace: Workspace, experiment: str, request: Request) -> dict
     names = request.image_sets or {}
     return {
         domain: ImageSet.load(workspace.existing("images", names.get(domain, domain)))
-        for domain in EXPERIMENTS[experiment].domains
+        for domain in experiment_named(experiment).domains
     }
 
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from gan_core.experiments import EXPERIMENTS, Experiment, Settings, TrainingError
+from gan_core.experiments import Experiment, Settings, TrainingError, experiment_named
 from glimpse.files import read_json, write_json
 
 # What --resume may change: length, learning rate, logging and scoring. Any other change makes another run.
@@ -28,7 +28,7 @@ class Run:
 
     @property
     def experiment(self) -> Experiment:
-        return EXPERIMENTS[self.experiment_name]
+        return experiment_named(self.experiment_name)
 
     def to_json(self) -> dict[str, Any]:
         return {
