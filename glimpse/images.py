@@ -78,7 +78,11 @@ def _overlaps(length: int, cells: int) -> Any:
 
 
 def through_jpeg(pixels: NDArray[np.uint8], quality: int | None) -> NDArray[np.uint8]:
-    """Compress (H, W, 3) as JPEG without chroma subsampling and decode it; `quality` None leaves it unchanged."""
+    """Compress (H, W, 3) as JPEG without chroma subsampling and decode it; `quality` None leaves it unchanged.
+
+    >>> through_jpeg(np.full((8, 8, 3), 200, np.uint8), 90).shape
+    (8, 8, 3)
+    """
     if quality is None:
         return pixels
     buffer = io.BytesIO()

@@ -27,7 +27,7 @@ Integers = npt.NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Counts:
-    """The confusion counts of P participants, each (P,) int64."""
+    """The confusion counts of P participants, each (P,) int64: `Counts(*table)` of a table (4, P)."""
 
     hits: Integers  # generated, called generated
     misses: Integers  # generated, called real
@@ -63,6 +63,9 @@ def count(said_generated: Any, is_generated: Any, participant: Any, participants
 
     `said_generated`, `is_generated`: (n,) bool; `participant`: (n,) int codes from 0. `participants`: their number
     (default: the highest code + 1); those without a trial get zeros.
+
+    >>> count([True, True, False], [True, False, True], [0, 0, 1]).hits  # one hit and one false alarm; one miss
+    array([1, 0])
     """
     codes = np.asarray(participant, np.int64)
     size = (int(codes.max()) + 1 if codes.size else 0) if participants is None else participants
@@ -87,7 +90,11 @@ def _positives(counts: Counts, positive: Positive) -> tuple[Integers, Integers, 
 
 
 def f1(counts: Counts, positive: Positive = "generated") -> Floats:
-    """F1 = 2 TP / (2 TP + FP + FN) of each participant, (P,)."""
+    """F1 = 2 TP / (2 TP + FP + FN) of each participant, (P,).
+
+    >>> f1(Counts(*np.array([[6], [4], [2], [8]]))).round(4)  # 12 / (12 + 2 + 4)
+    array([0.6667])
+    """
     true_positives, shown, said = _positives(counts, positive)
     return _ratio(2 * true_positives, shown + said)
 
@@ -97,6 +104,9 @@ def f1_chance(counts: Counts, positive: Positive = "generated") -> Floats:
 
     With k images shown of the positive class among n, and m such answers, the permutation distribution of the true
     positives is hypergeometric, so the mean over all permutations is exactly 2 (m k / n) / (k + m).
+
+    >>> f1_chance(Counts(*np.array([[6], [4], [2], [8]]))).round(4)  # 2 (8 · 10 / 20) / 18
+    array([0.4444])
     """
     _, shown, said = _positives(counts, positive)
     return _ratio(2 * _ratio(said * shown, counts.trials), shown + said)
@@ -106,6 +116,9 @@ def f1_null(counts: Counts, positive: Positive = "generated") -> tuple[Floats, F
     """The distribution of F1 if these participants' answers were assigned at random: values and probabilities.
 
     The mixture of every participant's exact permutation distribution; values ascend, probabilities sum to one.
+
+    >>> f1_null(Counts(*np.array([[1], [0], [0], [1]])))  # one 'generated' for two images
+    (array([0., 1.]), array([0.5, 0.5]))
     """
     values: dict[float, float] = {}
     for n, shown, said, people in _kinds(counts, positive):
@@ -123,6 +136,9 @@ def permutation_p(counts: Counts) -> Floats:
 
     One-sided (Fisher's exact test); NaN without a trial. It is the same for F1 of either class, accuracy and d', which
     all increase with the hits when the number of 'generated' answers is fixed.
+
+    >>> permutation_p(Counts(*np.array([[3], [0], [0], [3]])))  # 1 of the C(6, 3) ways
+    array([0.05])
     """
     table = np.stack([counts.trials, counts.generated, counts.hits + counts.false_alarms, counts.hits], axis=1)
     kinds, which = np.unique(table, axis=0, return_inverse=True)
@@ -143,7 +159,12 @@ def _kinds(counts: Counts, positive: Positive) -> list[tuple[int, int, int, int]
 
 
 def hypergeometric(n: int, shown: int, said: int) -> tuple[Integers, Floats]:
-    """The number of `said` answers that fall on the `shown` among `n` images by chance: counts and probabilities."""
+    """The number of `said` answers that fall on the `shown` among `n` images by chance: counts and probabilities.
+
+    >>> counts, probabilities = hypergeometric(4, 2, 2)
+    >>> counts, probabilities.round(4)  # 1, 4 and 1 of the 6 ways
+    (array([0, 1, 2]), array([0.1667, 0.6667, 0.1667]))
+    """
     support = np.arange(max(0, shown + said - n), min(shown, said) + 1)
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])  # log factorials
 
@@ -158,33 +179,57 @@ def hypergeometric(n: int, shown: int, said: int) -> tuple[Integers, Floats]:
 
 
 def accuracy(counts: Counts) -> Floats:
-    """Share of correct answers, (P,)."""
+    """Share of correct answers, (P,).
+
+    >>> accuracy(Counts(*np.array([[6], [4], [2], [8]])))
+    array([0.7])
+    """
     return _ratio(counts.correct, counts.trials)
 
 
 def hit_rate(counts: Counts) -> Floats:
-    """Share of the generated images called generated, (P,)."""
+    """Share of the generated images called generated, (P,).
+
+    >>> hit_rate(Counts(*np.array([[6], [4], [2], [8]])))
+    array([0.6])
+    """
     return _ratio(counts.hits, counts.generated)
 
 
 def false_alarm_rate(counts: Counts) -> Floats:
-    """Share of the real images called generated, (P,)."""
+    """Share of the real images called generated, (P,).
+
+    >>> false_alarm_rate(Counts(*np.array([[6], [4], [2], [8]])))
+    array([0.2])
+    """
     return _ratio(counts.false_alarms, counts.real)
 
 
 def balanced_accuracy(counts: Counts) -> Floats:
-    """Mean of the shares of correct answers in the two classes, (P,): 0.5 for guessing with any bias."""
+    """Mean of the shares of correct answers in the two classes, (P,): 0.5 for guessing with any bias.
+
+    >>> balanced_accuracy(Counts(*np.array([[9], [0], [1], [0]])))  # always 'generated'
+    array([0.5])
+    """
     return (hit_rate(counts) + 1 - false_alarm_rate(counts)) / 2
 
 
 def d_prime(counts: Counts) -> Floats:
-    """Sensitivity d' = z(H) - z(F) of each participant, (P,), with the log-linear correction (Hautus 1995)."""
+    """Sensitivity d' = z(H) - z(F) of each participant, (P,), with the log-linear correction (Hautus 1995).
+
+    >>> d_prime(Counts(*np.array([[6], [4], [2], [8]]))).round(4)  # z(6.5/11) - z(2.5/11)
+    array([0.9777])
+    """
     hit, false_alarm = _corrected_z(counts)
     return hit - false_alarm
 
 
 def criterion(counts: Counts) -> Floats:
-    """Criterion c = -(z(H) + z(F)) / 2, (P,): positive for a bias to 'real'. Log-linear correction (Hautus 1995)."""
+    """Criterion c = -(z(H) + z(F)) / 2, (P,): positive for a bias to 'real'. Log-linear correction (Hautus 1995).
+
+    >>> criterion(Counts(*np.array([[6], [4], [2], [8]]))).round(4)
+    array([0.259])
+    """
     hit, false_alarm = _corrected_z(counts)
     return -(hit + false_alarm) / 2
 
@@ -197,7 +242,11 @@ def _corrected_z(counts: Counts) -> tuple[Floats, Floats]:
 
 
 def z(rate: Any) -> Floats:
-    """The standard normal quantile of rates strictly between 0 and 1 (any shape); NaN stays NaN."""
+    """The standard normal quantile of rates strictly between 0 and 1 (any shape); NaN stays NaN.
+
+    >>> z([0.5, 0.975]).round(3)
+    array([0.  , 1.96])
+    """
     rates, where = np.unique(np.asarray(rate, np.float64), return_inverse=True)
     quantile = NormalDist().inv_cdf
     return np.array([np.nan if np.isnan(r) else quantile(r) for r in rates], np.float64)[where].reshape(np.shape(rate))
