@@ -109,16 +109,32 @@ def frechet(a: Moments, b: Moments) -> float:
 
 
 def frechet_distance(x: Features, y: Features) -> float:
-    """Mean over the extractor's independent networks (one, but for `random`)."""
+    """Mean over the extractor's independent networks (one, except for `random`).
+
+    >>> x = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 5.0]])
+    >>> round(frechet_distance(Features(x), Features(x + [3.0, 4.0])), 6)  # a shift by 5
+    25.0
+    """
     checked_pair(x.values, y.values)
     return mean_frechet(moments(x), moments(y))
 
 
 def moments(x: Features) -> list[Moments]:
+    """The moments of each independent network's features.
+
+    >>> [found.mean.tolist() for found in moments(Features(np.array([[0.0, 1.0], [2.0, 5.0]]), blocks=2))]
+    [[1.0], [3.0]]
+    """
     return [Moments.of(part) for part in x.parts()]
 
 
 def mean_frechet(a: list[Moments], b: list[Moments]) -> float:
+    """The mean of the Fréchet distances of pairs of moments.
+
+    >>> at = [Moments.of(np.array([[0.0], [2.0]]) + shift) for shift in (0, 1, 3)]
+    >>> round(mean_frechet([at[0], at[0]], [at[1], at[2]]), 6)  # (1 + 9) / 2
+    5.0
+    """
     return float(np.mean([frechet(*pair) for pair in zip(a, b, strict=True)]))
 
 

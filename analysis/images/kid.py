@@ -29,7 +29,11 @@ def kernel(x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def kernel_mean(x: FloatArray, y: FloatArray | None = None) -> float:
-    """Mean of the kernel over all pairs (x, y), or over the pairs of different rows of x; blockwise."""
+    """Mean of the kernel over all pairs (x, y), or over the pairs of different rows of x; blockwise.
+
+    >>> round(kernel_mean(np.array([[1.0], [1.0], [0.0]])), 6)  # (8 + 1 + 1) / 3
+    3.333333
+    """
     other = x if y is None else y
     total = sum(kernel(x[i : i + BLOCK], other).sum() for i in range(0, len(x), BLOCK))
     if y is not None:
@@ -54,14 +58,14 @@ class Units:
 
     `sums` (U, U) with zeros for pairs of one group: they say nothing about the distribution, and leaving them out keeps
     the estimate unbiased; `sizes` (U,) images; the first `first` units are the first sample's. A group of both samples
-    (a photo that one image was translated from and another taken of) is two units, `twin` (U,) of each other; every
-    other unit is its own twin.
+    (a photo that one image was translated from and another taken of) is two units, `partner` (U,) of each other; every
+    other unit is its own partner.
     """
 
     sums: FloatArray
     sizes: FloatArray
     first: int
-    twin: NDArray[np.intp]
+    partner: NDArray[np.intp]
 
     @classmethod
     def of(cls, x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None, groups_y: NDArray[Any] | None) -> Units:
@@ -81,12 +85,12 @@ class Units:
             columns[i : i + BLOCK] = np.add.reduceat(kernel(values[i : i + BLOCK], values), starts, axis=1)
         sums = np.add.reduceat(columns, starts, axis=0)
         every = np.arange(len(sizes))
-        twin = every.copy()
+        partner = every.copy()
         if names is not None and names_y is not None:
             _, mine, theirs = np.intersect1d(names, names_y, assume_unique=True, return_indices=True)
-            twin[mine], twin[theirs + first] = theirs + first, mine
-        sums[every, every] = sums[every, twin] = 0
-        return cls(sums, sizes.astype(np.float64), first, twin)
+            partner[mine], partner[theirs + first] = theirs + first, mine
+        sums[every, every] = sums[every, partner] = 0
+        return cls(sums, sizes.astype(np.float64), first, partner)
 
     @property
     def groups(self) -> tuple[int, int]:
@@ -95,7 +99,7 @@ class Units:
     @property
     def shared(self) -> NDArray[np.intp]:
         """The first sample's units whose group the second sample has, too."""
-        return np.flatnonzero(self.twin[: self.first] >= self.first)
+        return np.flatnonzero(self.partner[: self.first] >= self.first)
 
     @property
     def testable(self) -> bool:
@@ -113,20 +117,25 @@ class Units:
 
     def kid(self, first: NDArray[np.bool_], second: NDArray[np.bool_] | None = None) -> FloatArray:
         """Unbiased KID between two choices of units, (B, U) each (the rest is the second), that share none and hold no
-        unit beside its twin: (B,)."""
+        unit beside its partner: (B,)."""
         a = first.astype(np.float64)
         b = 1 - a if second is None else second.astype(np.float64)
         sums_a, sums_b = a @ self.sums, b @ self.sums
         n, m = a @ self.sizes, b @ self.sizes
         pairs_a, pairs_b = n**2 - a @ self.sizes**2, m**2 - b @ self.sizes**2
-        pairs = n * m - (a * b[..., self.twin]) @ (self.sizes * self.sizes[self.twin])
+        pairs = n * m - (a * b[..., self.partner]) @ (self.sizes * self.sizes[self.partner])
         with np.errstate(divide="ignore", invalid="ignore"):
             within = (sums_a * a).sum(-1) / pairs_a + (sums_b * b).sum(-1) / pairs_b
             return np.asarray(within - 2 * (sums_a * b).sum(-1) / pairs)
 
 
 def kid_of_rows(x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None = None) -> float | None:
-    """Unbiased KID with pairs within a group of x left out; None where x holds a single group."""
+    """Unbiased KID with pairs within a group of x left out; None where x holds a single group.
+
+    >>> zeros, ones = np.zeros((2, 1)), np.ones((2, 1))
+    >>> kid_of_rows(zeros, ones), kid_of_rows(zeros, ones, np.array(["a", "a"]))
+    (7.0, None)
+    """
     units = Units.of(x, y, groups_x, None)
     return float(units.kid(units.observed()[None])[0]) if min(units.groups) > 1 else None
 
@@ -137,9 +146,13 @@ def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 99
     Valid for groups of unequal sizes when both sides hold equally many images: then every relabelling gives the
     difference of the two mean embeddings the same variance (the sum over units of size² / n²). The two sides of a group
     that both samples have are exchanged for each other.
+
+    >>> alike = Units.of(np.ones((4, 1)), np.ones((4, 1)), None, None)  # every arrangement has the same KID
+    >>> permutation_p(alike, np.random.default_rng(0))
+    1.0
     """
     shared = units.shared
-    alone = np.setdiff1d(np.arange(len(units.sizes)), [shared, units.twin[shared]])
+    alone = np.setdiff1d(np.arange(len(units.sizes)), [shared, units.partner[shared]])
     limit = units.sizes[alone[alone < units.first]].sum()
     chosen = np.zeros((permutations, len(units.sizes)), bool)
     filled = np.zeros(permutations)
@@ -149,7 +162,7 @@ def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 99
         chosen[rows, unit] = fits
         filled += fits * units.sizes[unit]
     chosen[:, shared] = rng.random((permutations, len(shared))) < 0.5
-    chosen[:, units.twin[shared]] = ~chosen[:, shared]
+    chosen[:, units.partner[shared]] = ~chosen[:, shared]
     statistics = units.kid(chosen)
     observed = units.kid(units.observed()[None])[0]
     rounding = 1e-10 * np.abs(units.sums).sum() / units.sizes.sum() ** 2  # an arrangement may be the observed one
@@ -163,12 +176,16 @@ def subsampling_interval(units: Units, rng: np.random.Generator, draws: int = 99
     need no scaling; and the halves, unlike a bootstrap, hold no image twice, so the estimate stays unbiased. Of b of n
     groups the variance is (n - b) / b times the whole's: where n is odd, the lower and the upper half are drawn as
     often as makes that one on average. A group of both samples is in both halves or in neither.
+
+    >>> units = Units.of(np.zeros((8, 1)), np.ones((8, 1)), None, None)  # every half has the same KID
+    >>> subsampling_interval(units, np.random.default_rng(0))
+    (7.0, 7.0)
     """
     n, m = units.groups
     if min(n, m) < INTERVAL_FROM:
         return None
     a, b = _halves(n, draws, rng), _halves(m, draws, rng)
-    b[:, units.twin[units.shared] - n] = a[:, units.shared]
+    b[:, units.partner[units.shared] - n] = a[:, units.shared]
     neither = np.zeros((draws, n + m), bool)
     a, b = (np.concatenate(sides, axis=1) for sides in ((a, neither[:, n:]), (neither[:, :n], b)))
     whole = units.kid(units.observed()[None])[0]

@@ -44,6 +44,9 @@ def blur(x: torch.Tensor) -> torch.Tensor:
 
     A blur by matrix products: the Toeplitz band is cut into equal dense blocks, which costs a third of the whole
     matrix, runs at the speed of BLAS and writes in place.
+
+    >>> blur(torch.full((1, 1, 11, 12), 3.0)).round(decimals=4).tolist()
+    [[[[3.0, 3.0]]]]
     """
     n, c, height, width = x.shape
     across = x.new_empty(n * c * height, width - TAPS + 1)
@@ -174,7 +177,12 @@ class Windows:
 
 
 def coarse(a: Windows, b: Windows) -> torch.Tensor:
-    """(n, m) mean SSIM over the grid of windows: an estimate of SSIM at a hundredth of its cost. `b` is the second."""
+    """(n, m) mean SSIM over the grid of windows: an estimate of SSIM at a hundredth of its cost. `b` is the second.
+
+    >>> a, b = (np.full((1, 16, 16, 3), level, np.uint8) for level in (100, 150))
+    >>> round(coarse(Windows.of(a), Windows.of(b, second=True)).item(), 4)  # as in `ssim`
+    0.9231
+    """
     total = a.bright.new_zeros(a.bright.shape[1], b.bright.shape[1])
     c1 = a.bright.new_tensor(C1)
     for rows in chunks(len(a.bright), 24):

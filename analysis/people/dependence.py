@@ -109,7 +109,11 @@ TRENDS = (
 
 
 def varies(trend: Trend, rows: pd.DataFrame) -> bool:
-    """Whether the trials differ in it enough to say anything."""
+    """Whether the trials differ in it enough to say anything.
+
+    >>> varies(TRENDS[0], pd.DataFrame({"position": [1, 1, 1]})), varies(TRENDS[0], pd.DataFrame({"position": [1, 2, 3]}))
+    (False, True)
+    """
     x = np.asarray(trend.scale(trend.of(rows)), float)
     x = x[np.isfinite(x)]
     return len(x) > 2 and float(np.ptp(np.quantile(x, [0.05, 0.95]))) > trend.least
@@ -119,6 +123,10 @@ def curve(x: Any, answers: Trials) -> pd.DataFrame:
     """Balanced accuracy, low and high (95 %, new people and images) along `x`, (n,): by position, or fifths of trials.
 
     Where only one class was shown it is the accuracy. Points that lack one of two classes are left out.
+
+    >>> answers = Trials.from_labels([1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 1], [0, 1, 2, 3])
+    >>> curve(np.array([1, 1, 2, 2]), answers)[["x", "accuracy", "n"]].to_numpy().tolist()
+    [[1.0, 0.5, 2.0], [2.0, 1.0, 2.0]]
     """
     known = np.isfinite(x)
     values = np.unique(x[known])
@@ -221,7 +229,12 @@ def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
 
 
 def corrected(trends: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """With `p_holm`: Holm's correction over the trends of all sets, since the report looks at every one of them."""
+    """The tables with `p_holm`: Holm's correction over the trends of all sets, since the report tests all of them.
+
+    >>> found = corrected({"df": pd.DataFrame({"p": [0.01]}), "mel": pd.DataFrame({"p": [0.04]})})
+    >>> [table["p_holm"].tolist() for table in found.values()]
+    [[0.02], [0.04]]
+    """
     holm = iter(holm_corrected([p for table in trends.values() if len(table) for p in table["p"]]))
     return {n: t.assign(p_holm=[next(holm) for _ in range(len(t))]) if len(t) else t for n, t in trends.items()}
 

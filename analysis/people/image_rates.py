@@ -58,6 +58,10 @@ def rates(frame: pd.DataFrame) -> pd.DataFrame:
     """One row an image of a set: image, truth, seen, called_generated, rate (shrunk), low, high; most convincing first.
 
     `fooled` is the shrunken rate of wrong answers: a generated image taken for real, a real one for generated.
+
+    >>> answers = {"image": ["a", "a", "b", "b"], "is_generated": [1, 1, 1, 1], "said_generated": [1, 1, 0, 1]}
+    >>> rates(pd.DataFrame(answers))[["image", "seen", "called_generated"]].to_numpy().tolist()
+    [['b', 2, 1], ['a', 2, 2]]
     """
     by_image = frame.groupby(["image", "is_generated"], sort=True)["said_generated"].agg(["size", "sum"]).reset_index()
     parts = []

@@ -78,7 +78,11 @@ def balanced_accuracy(trials: Trials) -> Estimate:
 
 
 def false_alarm_rate(trials: Trials) -> Estimate:
-    """The share of real images called generated."""
+    """The share of real images called generated.
+
+    >>> false_alarm_rate(Trials.from_labels([1, 0, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 2, 3])).value
+    0.5
+    """
     return rate(trials, 0, 1).complement()
 
 
@@ -108,12 +112,22 @@ def mean_f1(trials: Trials, positive: observers.Positive = "generated") -> Estim
 
 
 def mean_d_prime(trials: Trials) -> Estimate:
-    """The mean of the participants' own d' (log-linear): biased towards 0 if trials are few, see `mixed`."""
+    """The mean of the participants' own d' (log-linear): biased towards 0 if trials are few, see `mixed`.
+
+    >>> always_generated = Trials.from_labels([1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 0, 1])
+    >>> mean_d_prime(always_generated).value
+    0.0
+    """
     return _mean_of_z(trials, observers.d_prime, (1.0, -1.0))
 
 
 def mean_criterion(trials: Trials) -> Estimate:
-    """The mean of the participants' own criteria (log-linear): above 0 they prefer the answer 'real'."""
+    """The mean of the participants' own criteria (log-linear): above 0 they prefer the answer 'real'.
+
+    >>> always_generated = Trials.from_labels([1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 0, 1])
+    >>> round(mean_criterion(always_generated).value, 4)  # -z(1.5 / 2)
+    -0.6745
+    """
     return _mean_of_z(trials, observers.criterion, (-0.5, -0.5))
 
 

@@ -55,7 +55,11 @@ def participants_of(rows: pd.DataFrame, counts: observers.Counts, positive: obse
 
 
 def quartiles(values: Any, what: str = "undefined for every participant") -> dict[str, Any]:
-    """Quartiles of the defined values (linear interpolation); None, with the reason, where there are none."""
+    """Quartiles of the defined values (linear interpolation); None, with the reason, where there are none.
+
+    >>> quartiles([1.0, None, 2.0, 4.0])
+    {'n': 3, 'q1': 1.5, 'median': 2.0, 'q3': 3.0}
+    """
     defined = np.asarray(values, float)
     defined = defined[np.isfinite(defined)]
     if not len(defined):
@@ -145,7 +149,11 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
 
 
 def times(medians: pd.Series) -> dict[str, Any]:
-    """Quartiles and mean of the participants' median times to answer; the interval is for new participants."""
+    """Quartiles and mean of the participants' median times to answer; the interval is for new participants.
+
+    >>> [round(end, 1) for end in times(pd.Series([900.0, 1000.0, 1100.0]))["ci95"]]  # ± 4.3027 · 100 / √3
+    [751.6, 1248.4]
+    """
     known = medians.dropna()
     found = {**quartiles(known, "no response times were given"), "mean": None, "ci95": None}
     if len(known):
@@ -202,7 +210,11 @@ def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dic
 
 
 def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:
-    """The interval that lies within 0.5 ± bound exactly when the two one-sided tests pass at 5 %."""
+    """The interval that lies within 0.5 ± bound exactly when the two one-sided tests pass at 5 %.
+
+    >>> [round(end, 4) for end in ci90(inference.Estimate(0.5, se=0.1, df=1e9))]  # ± 1.6449 · 0.1
+    [0.3355, 0.6645]
+    """
     return estimate.interval(0.9) if estimate.testable else None
 
 

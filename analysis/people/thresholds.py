@@ -101,6 +101,10 @@ def median_threshold(found: Thresholds) -> Estimate:
 
     A median, because a threshold beyond the exposures shown has a place in the order though no value; the interval is
     by order statistics, which assumes nothing. A median or an end that is itself beyond the exposures is None.
+
+    >>> ms, no = np.array([400.0, 100.0, 200.0]), np.zeros(3, bool)
+    >>> median_threshold(Thresholds(ms, ms, ms, above=no, below=no, curves=np.zeros((3, 61)))).value
+    200.0
     """
     method = "median over participants, distribution-free interval by order statistics"
     values = np.sort(np.select([found.above, found.below], [np.inf, -np.inf], found.threshold_ms))
@@ -123,5 +127,9 @@ def median_threshold(found: Thresholds) -> Estimate:
 
 
 def error_rate(answers: Trials) -> Estimate:
-    """HYPE-infinity: the share of wrong answers with no time limit; 0.5 is perfect realism, above it 'hyper-real'."""
+    """HYPE-infinity: the share of wrong answers with no time limit; 0.5 is perfect realism, above it 'hyper-real'.
+
+    >>> error_rate(Trials.from_labels([1, 1, 0, 1], [1, 1, 0, 0], [0, 1, 0, 1], [0, 1, 2, 3])).value
+    0.25
+    """
     return inference.accuracy(answers).complement()

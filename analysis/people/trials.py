@@ -63,7 +63,12 @@ class Trials:
 
 
 def join(blocks: list[Trials]) -> Trials:
-    """Several blocks of trials, one after the other; equal codes mean the same participant or image."""
+    """Several blocks of trials, one after the other; equal codes mean the same participant or image.
+
+    >>> block = Trials.from_labels([1, 0], [1, 1], ["ann", "bob"], ["a.png", "a.png"])
+    >>> join([block, block]).participant
+    array([0, 1, 0, 1])
+    """
     return Trials(
         np.concatenate([b.said_generated for b in blocks]),
         np.concatenate([b.is_generated for b in blocks]),
