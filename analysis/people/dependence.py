@@ -111,8 +111,8 @@ TRENDS = (
 def varies(trend: Trend, rows: pd.DataFrame) -> bool:
     """Whether the trials differ in it enough to say anything.
 
-    >>> varies(TRENDS[0], pd.DataFrame({"position": [1, 1, 1]})), varies(TRENDS[0], pd.DataFrame({"position": [1, 2, 3]}))
-    (False, True)
+    >>> [varies(TRENDS[0], pd.DataFrame({"position": places})) for places in ([1, 1, 1], [1, 2, 3])]
+    [False, True]
     """
     x = np.asarray(trend.scale(trend.of(rows)), float)
     x = x[np.isfinite(x)]

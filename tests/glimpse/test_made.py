@@ -31,7 +31,14 @@ def test_the_same_is_there(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "other", [{"made_from": {"photos": "abc"}}, {"size": [3, 2]}, {"made_from.seed": 2}, {"size.seed": 1}]
+    "other",
+    [
+        {"made_from": {"photos": "abc"}},
+        {"size": [3, 2]},
+        {"made_from.seed": 2},
+        {"size.seed": 1},
+        {"size": [2, 3], "made_from.seed": 2},
+    ],
 )
 def test_something_else_is_made_again_or_refused(folder: Path, other: dict[str, object]) -> None:
     assert there(folder, other, load) is None

@@ -23,7 +23,7 @@ def test_a_png_has_the_same_length_for_all_contents_and_shows_its_pixels() -> No
     noise = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
     for pixels in (noise, np.zeros_like(noise)):
         png = encode_png(pixels)
-        # Signature; three chunks with 12 bytes around each; a header of 13; zlib's 6 and one stored block's 5; the rows.
+        # Signature; three chunks of 12 bytes around their content; header; zlib's 6 and a stored block's 5; rows.
         assert len(png) == 8 + 3 * 12 + 13 + 6 + 5 + 5 * (1 + 7 * 3)
         assert np.array_equal(np.asarray(Image.open(io.BytesIO(png))), pixels)
 

@@ -62,3 +62,12 @@ def test_a_marked_lesion_is_skin_whatever_its_colour() -> None:
     lesion[:20, :20] = True
     assert skin_of(photo, lesion)[0].all()
     assert not skin_of(photo)[0].all()
+
+
+def test_black_ends_at_45_and_any_side_of_the_photo_is_its_border() -> None:
+    for side in (np.s_[:5, 9:30], np.s_[-5:, 9:30], np.s_[9:30, :5], np.s_[9:30, -5:]):
+        for level, kept in ((45, False), (46, True)):
+            photo = skin_photo(0)
+            photo[side] = level
+            assert skin_of(photo)[0][side].all() == kept
+            assert skin_of(photo)[0][side].any() == kept

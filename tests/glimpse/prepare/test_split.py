@@ -77,3 +77,11 @@ def test_a_group_that_overshoots_as_much_as_it_helps_is_passed_over() -> None:
         chosen = groups_for_testing(["a", "b", "pair", "pair"], 2, seed)
         first_is_pair = order[0] == 2
         assert chosen == ({"pair"} if first_is_pair else {"a", "b"})
+
+
+@pytest.mark.parametrize(("count", "testing"), [(1, {"b"}), (15, {"a"})])
+def test_where_no_group_or_every_group_would_be_chosen_the_smallest_changes_sides(
+    count: int, testing: set[str]
+) -> None:
+    for seed in range(4):
+        assert groups_for_testing(["a"] * 10 + ["b"] * 6, count, seed) == testing
