@@ -193,15 +193,6 @@ def upgrade(url: str) -> tuple[str | None, str]:
     return before, SURVEY_SCHEMA
 
 
-def check_writable(database: Database) -> None:
-    """Raises SurveyError unless a transaction can be written (a read-only file, a full disk)."""
-    try:
-        with database.write() as session:
-            session.execute(text("UPDATE study SET state = state WHERE id = -1"))
-    except exc.DBAPIError as error:
-        raise SurveyError(f"The database {_shown(database.url)} cannot be written: {_reason(error)}.") from None
-
-
 def described(error: Exception, url: str) -> SurveyError | None:
     """One sentence for an error of the database; None for any other error."""
     if not isinstance(error, exc.DBAPIError):
