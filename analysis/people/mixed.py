@@ -8,9 +8,9 @@ sd(d'_p), sd(c_p) and the images' spreads, one for each class. Given these the m
 
     z(H) = (d'/2 - c) / s_generated,   z(F) = (-d'/2 - c) / s_real,   s_class^2 = 1 + sd_c^2 + sd_d'^2 / 4 + sd_class^2,
 
-so d' and c follow from the pooled rates, with the two-way clustered variance of `inference` times s^2 and what
-the doubt about s adds. That keeps every answer where the fit takes a sample of the participants. A lapse (an answer
-given without looking) counts as inability: two answers cannot tell them apart.
+so d' and c follow from the participants' mean rates, with the two-way clustered variance of `estimate` times s^2 and
+what the doubt about s adds. That keeps every answer where the fit takes a sample of the participants. A lapse (an
+answer given without looking) counts as inability: two answers cannot tell them apart.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ import numpy as np
 from scipy import stats
 
 from analysis.people import spreads
-from analysis.people.inference import Estimate, estimate
+from analysis.people.estimate import Estimate, estimate
+from analysis.people.inference import mean_of_people
 from analysis.people.simulation import Truth
 from analysis.people.spreads import Spreads
 from analysis.people.trials import Trials
-from glimpse import observers
 
 METHOD = "mixed probit model, participants and images crossed (penalised spreads), two-way clustered t interval"
 
@@ -65,10 +65,7 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
     if reason:
         return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
     found = spreads.fit(trials, seed)
-    total = trials.counts().total()
-    # For generated and for real images: z of the pooled rate of 'generated', and how each answer moves it.
-    z = [float(observers.z(rate(total))[0]) for rate in (observers.hit_rate, observers.false_alarm_rate)]
-    influences = [_influence(trials, truth, z[k]) for k, truth in enumerate((True, False))]
+    z, influences = zip(*(_z(trials, truth) for truth in (True, False)), strict=True)
     scales = found.scale(True), found.scale(False)
 
     def combined(weight_hit: float, weight_false_alarm: float) -> Estimate:
@@ -105,8 +102,10 @@ def _hindrance(trials: Trials) -> str:
     return ""
 
 
-def _influence(trials: Trials, truth: bool, z: float) -> Any:
-    """Influence of each answer on z of its class's pooled rate, (n,)."""
-    rows = trials.is_generated == truth
-    rate = stats.norm.cdf(z)
-    return np.where(rows, (trials.said_generated - rate) / (rows.sum() * stats.norm.pdf(z)), 0.0)
+def _z(trials: Trials, truth: bool) -> tuple[float, Any]:
+    """z of the participants' mean rate of 'generated' in one class, and the influence of each answer on it, (n,)."""
+    rows, influence = trials.is_generated == truth, np.zeros(len(trials))
+    rate, moves = mean_of_people(trials.said_generated[rows], trials.participant[rows])
+    z = float(stats.norm.ppf(rate))
+    influence[rows] = moves / stats.norm.pdf(z)
+    return z, influence

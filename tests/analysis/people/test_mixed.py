@@ -84,6 +84,15 @@ def test_near_the_ceiling_and_with_few_people_no_estimate_runs_away() -> None:
         assert np.mean(held) >= 0.75
 
 
+def test_people_count_alike_however_many_answers_they_give() -> None:
+    """Answers doubled for half of the participants would move a d' of pooled answers."""
+    answers = simulate(Truth(1.0, sd_d_prime=1.0), Design(20), np.random.default_rng(8))
+    able = np.isin(answers.participant, np.argsort(observers.accuracy(answers.counts()))[10:])
+    more = answers.where(np.concatenate([np.arange(len(answers)), np.flatnonzero(able)]))
+    assert mixed._z(more, True)[0] == pytest.approx(mixed._z(answers, True)[0])
+    assert mixed._z(more, False)[0] == pytest.approx(mixed._z(answers, False)[0])
+
+
 def test_images_of_one_class_may_differ_more_than_those_of_the_other() -> None:
     """With equal spreads assumed, the criterion takes up the difference."""
     truth = Truth(1.5, 0.0, sd_image=1.2, sd_real=0.2)
