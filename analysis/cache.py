@@ -6,10 +6,12 @@ A result is kept as NAME-KEY.npz, without pickles, and comes back with the bits 
 from __future__ import annotations
 
 import functools
+import inspect
 import io
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from glimpse.files import atomic_file, sha256_bytes, sha256_json
+from glimpse.files import atomic_file, sha256_bytes, sha256_file, sha256_json
 
 SOURCES = ("analysis", "gan_core", "glimpse")  # the packages that compute ...
 DRAWING = (
@@ -59,6 +61,48 @@ def computed_by() -> dict[str, Any]:
 def key_of(name: str, inputs: Mapping[str, Any]) -> str:
     """The key of the result `name` for these inputs (JSON values) as computed by this code."""
     return sha256_json({"name": name, "inputs": dict(inputs), **computed_by()})[:24]
+
+
+@functools.cache
+def drawn_by() -> dict[str, Any]:
+    """The code and libraries that decide how a figure looks, beside those that compute."""
+    root = Path(__file__).resolve().parents[1]
+    files = sorted(path for folder in DRAWING[:2] for path in (root / folder).rglob("*.py"))
+    code = sha256_json([sha256_bytes(path.read_bytes()) for path in files])
+    return {"code": code, "matplotlib": version("matplotlib"), "seaborn": version("seaborn")}
+
+
+def fingerprint(value: Any) -> Any:
+    """A JSON value that is the same for the same drawing: a function with its arguments, down to arrays and files.
+
+    A subject with `inputs`, or a set with its `sha256`, is known by these. Raises TypeError for anything unknown.
+    """
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, (float, np.generic)):
+        return [str(getattr(value, "dtype", "float")), repr(value.item() if isinstance(value, np.generic) else value)]
+    if isinstance(value, np.ndarray) and value.dtype != object:
+        return [str(value.dtype), list(value.shape), sha256_bytes(np.ascontiguousarray(value).tobytes())]
+    if isinstance(value, pd.DataFrame):
+        return [[str(name), fingerprint(value.iloc[:, i])] for i, name in enumerate(value.columns)]
+    if isinstance(value, (pd.Series, pd.Index)):
+        return [str(value.dtype), fingerprint(value.tolist())]
+    if isinstance(value, Mapping):
+        return ["mapping", [[fingerprint(key), fingerprint(one)] for key, one in value.items()]]
+    if isinstance(value, (list, tuple, np.ndarray)):
+        return [fingerprint(one) for one in value]
+    if isinstance(value, Path):
+        return ["file", sha256_file(value)] if value.is_file() else ["path", str(value)]
+    if isinstance(value, functools.partial):
+        return [fingerprint(value.func), fingerprint(value.args), fingerprint(value.keywords)]
+    if inspect.isfunction(value) and "<" not in value.__qualname__:
+        return ["function", value.__module__, value.__qualname__]
+    for known in ("inputs", "sha256"):
+        if hasattr(value, known):
+            return [type(value).__name__, fingerprint(getattr(value, known))]
+    if is_dataclass(value) and not isinstance(value, type):
+        return [type(value).__name__, [fingerprint(getattr(value, one.name)) for one in fields(value)]]
+    raise TypeError(f"a {type(value).__name__} has no fingerprint")
 
 
 def kept(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+NOISE = 1e-12  # below it a difference of two numbers of size 1 is rounding
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -30,7 +32,7 @@ def telling_digits(values: Iterable[float], limits: Iterable[float], least: int)
 
 
 def decimal(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+    return "–" if value is None else f"{value + 0.0:z.2f}".replace("-", "−")
 
 
 def p_value(value: float | None, equals: str = "= ") -> str:
@@ -42,6 +44,11 @@ def p_value(value: float | None, equals: str = "= ") -> str:
     if value is None or math.isnan(value):
         return "–"
     return "< 0.001" if value < 0.001 else f"{equals}{value:.{telling_digits([value], [0.05], 3)}f}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """'a, b and c'."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def is_number(value: Any) -> bool:
@@ -58,6 +65,8 @@ def number(value: Any) -> str:
         return f"{int(value):,}".replace(",", "\u202f") if abs(int(value)) >= 10_000 else str(int(value))
     if isinstance(value, (float, np.floating)):
         size = abs(float(value))
+        if size < NOISE:
+            return "0"
         if size and (size < 0.001 or size >= 1e6):
             return f"{value:.2g}".replace("-", "−")
         return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}".replace("-", "−")

@@ -19,6 +19,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.cache import kept
+from analysis.numbers import listed
 from glimpse.files import GlimpseError
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
@@ -49,12 +50,19 @@ class Context:
     bound: float = 0.05  # 'cannot tell' means an accuracy within 0.5 plus or minus this
     unanswered: Mapping[str, int] = field(default_factory=dict)  # trials without an answer, by set
     cache: Path | None = None  # where results are kept (default: report/cache of the workspace)
-    notices: list[str] = field(default_factory=list)  # what was left out or is odd, a sentence each, for the top
+    said: list[str] = field(default_factory=list)  # see `notices`
+    left_out: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (subject, reason): titles of sections
     _found: dict[str, Any] = field(default_factory=dict, repr=False)
 
     def notice(self, sentence: str) -> None:
-        if sentence not in self.notices:
-            self.notices.append(sentence)
+        if sentence not in self.said:
+            self.said.append(sentence)
+
+    @property
+    def notices(self) -> list[str]:
+        """What was left out of the data or is odd about them, a sentence each, for the top of the page."""
+        lacking = [f"'{name}' is left out of {listed(at)}: {why}" for (name, why), at in self.left_out.items()]
+        return [*self.said, *lacking]
 
     def once(self, name: str, find: Callable[[], T]) -> T:
         """`find()`, or what it returned for this name earlier in the same report."""
@@ -168,7 +176,7 @@ def results(
         except OptionError:
             raise
         except GlimpseError as error:
-            context.notice(f"{section.title}: '{one.name}' is left out: {error}")
+            context.left_out.setdefault((one.name, str(error)), []).append(f"'{section.title}'")
             continue
         yield one, found
 

@@ -8,17 +8,17 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.figures.style import GENERATED, GREY, REAL, new_figure, styled
+from analysis.figures.style import GENERATED, GREY, MANY, REAL, columns_for, new_figure, styled
 
 
 def memorisation(ratios: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64], float]]) -> Figure:
     """Share of images below each NN1/NN2 ratio, per run: held-out real images, generated images, the threshold."""
-    columns = min(3, len(ratios))
+    columns = columns_for(len(ratios), 3)
     lines = -(-len(ratios) // columns)
     with styled():
         figure, axes = new_figure(
-            max(4.2, 2.5 * columns),
-            2.3 * lines + 0.4,
+            max(4.2, min(7.4, 2.5 * columns)),
+            (2.3 if len(ratios) <= MANY else 1.4) * lines + 0.4,
             nrows=lines,
             ncols=columns,
             squeeze=False,

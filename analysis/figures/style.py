@@ -52,6 +52,14 @@ RC: dict[str, Any] = {
 }
 
 
+MANY = 8  # more sets or runs than there are colours: small multiples, a panel for each
+
+
+def columns_for(count: int, few: int, many: int = 6) -> int:
+    """The number of panels side by side: `few`, or `many` smaller ones where there are more than `MANY` panels."""
+    return min(few if count <= MANY else many, count)
+
+
 def labels(names: Iterable[str]) -> dict[str, str]:
     """Each name as a figure shows it: no formula, no longer than fits, and all different."""
     found: dict[str, str] = {}

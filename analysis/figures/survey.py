@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.figures.style import GREY, INK, PALETTE, new_figure, styled
+from analysis.figures.style import GREY, INK, MANY, PALETTE, columns_for, new_figure, styled
 
 Floats = NDArray[np.float64]
 MEAN = PALETTE[5]
@@ -31,37 +32,46 @@ class SetScores:
 
 def figure_ten(columns: Sequence[SetScores], positive: str = "generated", seed: int = 0) -> Figure:
     """F1 by set: quartiles as a box, every participant as a dot, pure guessing behind, the paper's mean beside."""
+    lines = [columns[i : i + MANY] for i in range(0, len(columns), MANY)]
     with styled():
-        figure, axes = new_figure(max(6.2, 1.6 + 1.25 * len(columns)), 4.2)
+        figure, grid = new_figure(
+            max(6.2, 1.6 + 1.25 * len(lines[0])), 1.1 + 3.1 * len(lines), nrows=len(lines), squeeze=False
+        )
         random = np.random.default_rng(seed)
-        for x, column in enumerate(columns):
-            colour = PALETTE[x % len(PALETTE)]
-            _null(axes, x, column)
-            dots = column.f1
-            if len(dots) > MOST_DOTS:
-                dots = random.choice(dots, MOST_DOTS, replace=False)
-            axes.scatter(x + _swarm(dots), dots, s=11, color=colour, alpha=0.75, linewidths=0, zorder=3)
-            axes.boxplot(
-                column.f1, positions=[x], widths=0.34, showfliers=False, manage_ticks=False, zorder=4,
-                medianprops={"color": INK, "linewidth": 2.2}, boxprops={"color": INK, "linewidth": 1.2},
-                whiskerprops={"color": INK}, capprops={"color": INK},
-            )  # fmt: skip
-            axes.scatter(
-                x, column.f1.mean(), marker="x", s=46, color=MEAN, linewidths=2.2, zorder=6,
-            )  # fmt: skip
-            if column.paper_mean is not None:
-                axes.scatter(
-                    x + 0.36, column.paper_mean, marker="D", s=26, facecolor="none", edgecolor=MEAN, zorder=6,
-                    linewidths=1.4,
-                )  # fmt: skip
-            axes.hlines(column.always, x - 0.5, x + 0.5, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-        axes.set_xticks(range(len(columns)), [f"{c.name}\nn = {len(c.f1)}" for c in columns])
-        margin = 0.6 if len(columns) > 1 else 1.3
-        axes.set_xlim(-margin, len(columns) - 1 + margin)
-        axes.set_ylim(-0.02, 1.02)
-        axes.set_ylabel(f"F1 (positive: {positive})")
-        _legend(axes, any(c.paper_mean is not None for c in columns), positive)
+        for axes, line in zip(grid[:, 0], lines, strict=True):
+            _line_of_ten(axes, line, positive, random)
+        _legend(grid[0, 0], any(c.paper_mean is not None for c in columns), positive)
     return figure
+
+
+def _line_of_ten(axes: Any, columns: Sequence[SetScores], positive: str, random: np.random.Generator) -> None:
+    """At most `MANY` sets side by side."""
+    for x, column in enumerate(columns):
+        colour = PALETTE[x]
+        _null(axes, x, column)
+        dots = column.f1
+        if len(dots) > MOST_DOTS:
+            dots = random.choice(dots, MOST_DOTS, replace=False)
+        axes.scatter(x + _swarm(dots), dots, s=11, color=colour, alpha=0.75, linewidths=0, zorder=3)
+        axes.boxplot(
+            column.f1, positions=[x], widths=0.34, showfliers=False, manage_ticks=False, zorder=4,
+            medianprops={"color": INK, "linewidth": 2.2}, boxprops={"color": INK, "linewidth": 1.2},
+            whiskerprops={"color": INK}, capprops={"color": INK},
+        )  # fmt: skip
+        axes.scatter(
+            x, column.f1.mean(), marker="x", s=46, color=MEAN, linewidths=2.2, zorder=6,
+        )  # fmt: skip
+        if column.paper_mean is not None:
+            axes.scatter(
+                x + 0.36, column.paper_mean, marker="D", s=26, facecolor="none", edgecolor=MEAN, zorder=6,
+                linewidths=1.4,
+            )  # fmt: skip
+        axes.hlines(column.always, x - 0.5, x + 0.5, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
+    axes.set_xticks(range(len(columns)), [f"{c.name}\nn = {len(c.f1)}" for c in columns])
+    margin = 0.6 if len(columns) > 1 else 1.3
+    axes.set_xlim(-margin, len(columns) - 1 + margin)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_ylabel(f"F1 (positive: {positive})")
 
 
 def _null(axes: object, x: int, column: SetScores) -> None:
@@ -112,12 +122,12 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
     normal = NormalDist()
     z = np.array([normal.inv_cdf(p) for p in grid])
     random = np.random.default_rng(seed)
-    columns = min(4, len(sets))
+    columns = columns_for(len(sets), 4)
     lines = -(-len(sets) // columns)
-    height = 3.7 if len(sets) == 1 else 1.75 * lines + 0.9
+    height = 3.7 if len(sets) == 1 else (1.75 if len(sets) <= MANY else 1.3) * lines + 0.9
     with styled():
         figure, axes = new_figure(
-            max(3.4, 1.85 * columns), height, nrows=lines, ncols=columns, squeeze=False, sharex=True,
+            max(3.4, min(7.4, 1.85 * columns)), height, nrows=lines, ncols=columns, squeeze=False, sharex=True,
             sharey=True,
         )  # fmt: skip
         for i, ax in enumerate(axes.flat):

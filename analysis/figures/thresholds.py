@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullLocator, ScalarFormatter
 
-from analysis.figures.style import INK, MARKERS, PALETTE, new_figure, styled
+from analysis.figures.style import INK, MARKERS, PALETTE, columns_for, new_figure, styled
 from glimpse.observers import Floats
 
 if TYPE_CHECKING:
@@ -22,8 +22,14 @@ MOST_LINES = 60  # participants drawn one by one
 def psychometric_curves(curves: dict[str, tuple[Thresholds, pd.DataFrame]], at_ms: Floats, target: float) -> Figure:
     """One panel a set. `curves`: its thresholds, and its trials as a frame (exposure_ms, correct)."""
     with styled():
-        figure, axes = new_figure(max(3.6, 2.7 * len(curves)), 3.2, ncols=len(curves), squeeze=False, sharey=True)
-        for i, (ax, (name, (found, answers))) in enumerate(zip(axes[0], curves.items(), strict=True)):
+        columns = columns_for(len(curves), 3, 4)
+        lines = -(-len(curves) // columns)
+        figure, axes = new_figure(
+            max(3.6, min(8.1, 2.7 * columns)), 3.2 * lines, nrows=lines, ncols=columns, squeeze=False, sharey=True
+        )
+        for ax in axes.flat[len(curves) :]:
+            ax.set_axis_off()
+        for i, (ax, (name, (found, answers))) in enumerate(zip(axes.flat, curves.items(), strict=False)):
             ax.plot(at_ms, found.curves[:MOST_LINES].T, color=PALETTE[0], alpha=0.25, linewidth=0.6)
             ax.plot(at_ms, found.curves.mean(axis=0), color=PALETTE[0], linewidth=2.2)
             bins = np.digitize(answers["exposure_ms"], BINS_MS)
@@ -39,6 +45,6 @@ def psychometric_curves(curves: dict[str, tuple[Thresholds, pd.DataFrame]], at_m
             ax.xaxis.set_major_formatter(ScalarFormatter())
             ax.xaxis.set_minor_locator(NullLocator())
             ax.set(title=name, xlabel="exposure, ms", ylim=(0.35, 1), xlim=(30, 3_000))
-            if i == 0:
+            if i % columns == 0:
                 ax.set_ylabel("share of right answers")
     return figure

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.figures.style import GENERATED, GREY, INK, MARKERS, PALETTE, REAL, new_figure, styled
+from analysis.figures.style import GENERATED, GREY, INK, MANY, MARKERS, PALETTE, REAL, columns_for, new_figure, styled
 
 MOST_POINTS = 2_000  # of one curve of images
 
@@ -18,11 +18,17 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
     Each frame has the columns truth, rate, low, high: the shrunken rate of being called generated, and its interval.
     """
-    columns = min(3, len(sets))
+    columns = columns_for(len(sets), 3)
     lines = -(-len(sets) // columns)
+    height = (2.2 if len(sets) <= MANY else 1.5) * lines
     with styled():
         figure, axes = new_figure(
-            max(4.2, 2.5 * columns), 2.2 * lines + 0.6, nrows=lines, ncols=columns, squeeze=False, sharey=True
+            max(4.2, min(7.5, 2.5 * columns)),
+            height + 0.6,
+            nrows=lines,
+            ncols=columns,
+            squeeze=False,
+            sharey=True,
         )
         for i, ax in enumerate(axes.flat):
             if i >= len(sets):
@@ -56,8 +62,9 @@ def trends(panels: Sequence[tuple[str, str, pd.DataFrame]]) -> Figure:
     Each of `panels`: the axis's label, the name of the x column, a frame with set, that column, accuracy, low, high.
     """
     names = list(dict.fromkeys(name for *_, frame in panels for name in frame["set"]))
-    columns = min(4, len(names))
+    columns = columns_for(len(names), 4)
     lines = -(-len(names) // columns)
+    height = (1.9 if len(names) <= MANY else 1.25) * lines
     low = min(float(frame["low"].min()) for *_, frame in panels)
     with styled():
         if len(names) == 1:  # the panels stand side by side
@@ -65,7 +72,7 @@ def trends(panels: Sequence[tuple[str, str, pd.DataFrame]]) -> Figure:
             blocks = [grid[:, i : i + 1] for i in range(len(panels))]
         else:
             figure, grid = new_figure(
-                max(3.6, 2.0 * columns), 1.9 * lines * len(panels), nrows=lines * len(panels), ncols=columns,
+                max(3.6, min(8.0, 2.0 * columns)), height * len(panels), nrows=lines * len(panels), ncols=columns,
                 squeeze=False, sharey=True,
             )  # fmt: skip
             blocks = [grid[i * lines : (i + 1) * lines] for i in range(len(panels))]
@@ -97,9 +104,11 @@ def scatter(by_image: pd.DataFrame, measures: Mapping[str, str]) -> Figure:
         figure, axes = new_figure(max(3.6, 2.05 * len(shown)), 2.7, ncols=len(shown), squeeze=False, sharey=True)
         for ax, (measure, label) in zip(axes[0], shown.items(), strict=True):
             for i, (name, images) in enumerate(rows.groupby("set", sort=True)):
+                other = i >= MANY  # no colour is left: in grey, together
                 ax.scatter(
-                    images[measure], images["rate"], s=13, alpha=0.65, linewidths=0, color=PALETTE[i % len(PALETTE)],
-                    marker=MARKERS[(i + i // len(PALETTE)) % len(MARKERS)], label=name,
+                    images[measure], images["rate"], s=13, alpha=0.65, linewidths=0,
+                    color=GREY if other else PALETTE[i], marker="." if other else MARKERS[i], zorder=0 if other else 2,
+                    label=None if i > MANY else "other sets" if other else name,
                 )  # fmt: skip
             ax.set_xlabel(label)
         axes[0, 0].set_ylabel("called generated")

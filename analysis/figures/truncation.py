@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.pictures import WIDTH
-from analysis.figures.style import GREY, MARKERS, PALETTE, new_figure, styled
+from analysis.figures.style import GREY, MANY, MARKERS, PALETTE, columns_for, new_figure, styled
 
 
 def truncation(curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[str, Any]]) -> Figure:
@@ -23,6 +23,8 @@ def truncation(curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[st
     """
     labels_of = {"kid": "KID", "frechet": "Fréchet distance", "coverage": "coverage"}
     panels = [(c, label) for c, label in labels_of.items() if any(c in frame for frame in curves.values())]
+    if len(curves) > MANY:
+        return _panels(curves, real)
     with styled():
         figure, axes = new_figure(
             WIDTH, 0.7 + 1.7 * len(curves), nrows=len(curves), ncols=len(panels), squeeze=False, sharex=True
@@ -50,6 +52,26 @@ def truncation(curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[st
             line[0].set_ylabel(name)
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=3)
+    return figure
+
+
+def _panels(curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """The Fréchet distance alone, a panel for each run."""
+    columns = columns_for(len(curves), 4)
+    lines = -(-len(curves) // columns)
+    with styled():
+        figure, axes = new_figure(WIDTH, 1.25 * lines + 0.5, nrows=lines, ncols=columns, squeeze=False)
+        for ax in axes.flat[len(curves) :]:
+            ax.set_axis_off()
+        for ax, (name, frame) in zip(axes.flat, curves.items(), strict=False):
+            if "real_frechet" in real[name]:
+                ax.axhspan(real[name]["real_frechet_low"], real[name]["real_frechet_high"], color=GREY, alpha=0.25)
+            ax.plot(np.arange(len(frame)), frame["frechet"], color=PALETTE[0], marker=".", linewidth=1.2)
+            ax.set_title(name, fontsize=7.5)
+            ax.set_xticks([0, len(frame) - 1], [_threshold(frame["threshold"].iloc[i]) for i in (0, -1)])
+            ax.tick_params(labelsize=6.5)
+        figure.supxlabel("threshold", fontsize=9)
+        figure.supylabel("Fréchet distance", fontsize=9)
     return figure
 
 

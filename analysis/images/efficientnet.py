@@ -115,11 +115,12 @@ def _layer(
     size = weight.shape[2]
     if kernel is not None and kernel != size:
         raise KeyError(f"{conv}: kernel {size}, not {kernel}")
-    folded = nn.Conv2d(weight.shape[1] * groups, len(weight), size, stride, groups=groups)
+    total = size - stride  # TensorFlow's SAME for even sides: the odd pixel goes right and below
+    even = total // 2 if total % 2 == 0 else 0  # padded by the convolution itself, which spares a copy
+    folded = nn.Conv2d(weight.shape[1] * groups, len(weight), size, stride, even, groups=groups)
     mean, variance, scale, shift = (
         state[f"{norm}.{name}"] for name in ("running_mean", "running_var", "weight", "bias")
     )
     folded.weight, folded.bias = fuse_conv_bn_weights(weight, None, mean, variance, EPSILON, scale, shift)
-    total = size - stride  # TensorFlow's SAME for even sides: the odd pixel goes right and below
-    padding = nn.ZeroPad2d((total // 2, total - total // 2) * 2)
-    return nn.Sequential(padding, folded, *([nn.ReLU6()] if active else []))
+    padding = [] if total % 2 == 0 else [nn.ZeroPad2d((total // 2, total - total // 2) * 2)]
+    return nn.Sequential(*padding, folded, *([nn.ReLU6(inplace=True)] if active else []))

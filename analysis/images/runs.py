@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from analysis import inventory
 from analysis.images import features
+from analysis.images.distances import BIASED_BELOW
 from analysis.images.features import Features
 from analysis.section import Context
 from gan_core.device import pick_device
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 FRESH = 1_000_000  # added to the seed: latents that neither training nor publishing used
 FEWEST = 4  # real images: two against two
 GENERATED = 1000  # images of each run that the report looks at
+POOLED = 2000  # real images of each split whose features are computed, once for all sections
 
 
 @dataclass(frozen=True)
@@ -92,6 +94,16 @@ class EvaluatedRun:
     def rows(self, split: str) -> NDArray[np.intp]:
         return self.real.where(split)
 
+    def pooled(self, split: str) -> NDArray[np.intp]:
+        """The rows of a split of which features are taken: all, or `POOLED` drawn by the seed."""
+        rows = self.rows(split)
+        return np.sort(np.random.default_rng(self.seed).permutation(rows)[:POOLED])
+
+    @property
+    def scored(self) -> int:
+        """The number of generated images of which features are taken."""
+        return min(max(GENERATED, len(self.pooled("test"))), BIASED_BELOW)
+
     def groups(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
         return self.real.groups[rows]
 
@@ -110,21 +122,27 @@ class EvaluatedRun:
         return generate(self.folder, count, Draw(FRESH + self.seed, truncation), self.device)
 
     def real_features(self, extractor: Extractor, rows: NDArray[np.intp], context: Context) -> Features:
-        source = sha256_json([self.real.sha256, self.size, rows.tolist()])
-        return features.extract(
-            extractor, features.batches(self.real_images(rows)), len(rows), source=source,
+        """Of the real images at these rows: taken from the run's pool where this holds them all."""
+        pool = np.sort(np.concatenate([self.pooled("train"), self.pooled("test")]))
+        wanted = pool if np.isin(rows, pool).all() else rows
+        source = sha256_json([self.real.sha256, self.size, wanted.tolist()])
+        found = features.extract(
+            extractor, features.batches(self.real_images(wanted)), len(wanted), source=source,
             folder=context.workspace.features, label=f"features of {self.real.name}", progress=context.progress,
         )  # fmt: skip
+        return found if wanted is rows else found.take(np.searchsorted(pool, rows))
 
     def generated_features(
         self, extractor: Extractor, context: Context, count: int = GENERATED, truncation: float | None = None
     ) -> Features:
         drawn = [truncation] if truncation is not None else []
         source = sha256_json([self.generator_sha256, FRESH + self.seed, *drawn])
-        return features.extract(
-            extractor, self.generated(count, truncation), count, source=source,
+        total = count if drawn else max(count, self.scored)  # a shorter draw is the beginning of the longer one
+        found = features.extract(
+            extractor, self.generated(total, truncation), total, source=source,
             folder=context.workspace.features, label=f"features of images by {self.name}", progress=context.progress,
         )  # fmt: skip
+        return found if total == count else found.take(np.arange(count))
 
     def extractor(self, context: Context) -> Extractor:
         """The context's extractor, calibrated on this run's training images where it is the random one."""

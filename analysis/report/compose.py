@@ -78,7 +78,7 @@ def write_report(args: argparse.Namespace) -> int:
         workspace=workspace, seed=args.seed, responses=None if answers is None else answers.trials,
         extractor=args.extractor, weights=args.weights, device=args.device, positive=args.positive, bound=args.bound,
         unanswered={} if answers is None else answers.unanswered,
-        cache=None if args.responses is None or named else out / "cache", notices=unread,
+        cache=None if args.responses is None or named else out / "cache", said=unread,
     )  # fmt: skip
     wanted = [name for name in SECTIONS if name not in args.skip]
     if args.responses is not None and not named:
@@ -96,7 +96,7 @@ def write_report(args: argparse.Namespace) -> int:
     with atomic_folder(out) as building:
         total = sum(len(section.figures) for section in sections)
         with progress(title="drawing", unit="figures", total=total) as bar:
-            pages.write(building, page, sections, lambda name: bar.update())
+            pages.write(building, page, sections, lambda name: bar.update(), context.cached)
         scores: dict[str, Any] = dict.fromkeys(SECTIONS) | {section.name: section.scores for section in sections}
         reasons = {why: ", ".join(n for n in absent if absent[n] == why) for why in absent.values()}
         why_not = {"note": "; ".join(f"{names}: {why}" for why, names in reasons.items())} if absent else {}

@@ -11,8 +11,9 @@ import math
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,14 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup, escape
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
+from analysis.cache import drawn_by, fingerprint
 from analysis.figures.style import INK, styled
 from analysis.numbers import is_number, number, p_value
 from analysis.section import Section
 
+Keep = Callable[[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]], dict[str, Any]]
 SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
 P_VALUES = {"p", "p_holm", "p_equivalence", "p_chance", "p_permutation", "p_over_sets", "always_valid_p"}
 OPEN_ROWS = 12  # a longer table is folded
@@ -56,8 +60,11 @@ class Page:
     left_out: Sequence[str]  # absent sections and other notes, a sentence each
 
 
-def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[[str], None]) -> None:
-    """Write index.html, figures/ and tables/ of the report into an empty folder; `tick` is told after each figure."""
+def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[[str], None], keep: Keep) -> None:
+    """Write index.html, figures/ and tables/ of the report into an empty folder; `tick` is told after each figure.
+
+    `keep` is `Context.cached`, so that an unchanged figure is not drawn again.
+    """
     (folder / "figures").mkdir()
     (folder / "tables").mkdir()
     written = []
@@ -67,7 +74,7 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
         of_series: Counter[str] = Counter()
         for name, draw in section.figures.items():
             count += 1
-            svg = write_figure(draw, folder / "figures", name, section.captions.get(name, section.title))
+            svg = write_figure(draw, folder / "figures", name, section.captions.get(name, section.title), keep)
             series = section.series.get(name, name)
             of_series[series] += 1
             figures.append(
@@ -111,22 +118,36 @@ def css_string(text: str) -> Markup:
 # ------------------------------------------------------------------------------------------------ figures
 
 
-def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str) -> str:
-    """Draw once, save as SVG, PNG and PDF, and return the SVG to put into the page."""
+def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str, keep: Keep) -> str:
+    """Save a figure as SVG, PNG and PDF, drawn unless it was before, and return the SVG to put into the page."""
+    try:
+        drawn = keep("figure", {"draw": fingerprint(draw), **drawn_by()}, partial(_drawn, draw))
+    except TypeError:  # without a fingerprint it is drawn every time
+        drawn = _drawn(draw)
+    for kind, content in drawn.items():
+        (folder / f"{name}.{kind}").write_bytes(content.tobytes())
+    return inline(drawn["svg"].tobytes().decode(), name, label)
+
+
+def _drawn(draw: Callable[[], Figure]) -> dict[str, NDArray[np.uint8]]:
+    """The bytes of the files, by their ending."""
     with styled(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # the report says so, once
         figure = draw()
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, not once a format
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": "Glimpse"})
-        svg = buffer.getvalue()
-        (folder / f"{name}.svg").write_text(svg, "utf-8")
-        figure.savefig(
-            folder / f"{name}.png", dpi=PNG_DPI, transparent=False, facecolor="white", metadata={"Software": None}
-        )
-        figure.savefig(folder / f"{name}.pdf", transparent=False, facecolor="white", metadata={"CreationDate": None})
-    return inline(svg, name, label)
+        white: dict[str, Any] = {"transparent": False, "facecolor": "white"}
+        options: dict[str, dict[str, Any]] = {
+            "svg": {"metadata": {"Date": None, "Creator": "Glimpse"}},
+            "png": {"dpi": PNG_DPI, "metadata": {"Software": None}, **white},
+            "pdf": {"metadata": {"CreationDate": None}, **white},
+        }
+        files = {}
+        for kind, how in options.items():
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=kind, **how)
+            files[kind] = np.frombuffer(buffer.getvalue(), np.uint8)
+    return files
 
 
 def inline(svg: str, name: str, label: str) -> str:

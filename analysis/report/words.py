@@ -11,7 +11,7 @@ from typing import Any
 from analysis import inventory
 from analysis.answers.tidy import RULES, RULES_IF, Responses
 from analysis.images import BLIND
-from analysis.numbers import number, p_value, percent
+from analysis.numbers import listed, number, p_value, percent
 from analysis.report.page import Page
 from analysis.section import Context, Section
 from analysis.sections.survey_in_words import LEVEL
@@ -137,7 +137,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         f"{_count(trials['participant'].nunique(), 'participant')} and {_count(trials['image'].nunique(), 'image')}."
     ]
     gone = [_count(counts[k], *words) for k, words in LEFT_OUT.items() if counts.get(k)]
-    said.append(f"Left out: {_listed(gone)}." if gone else "Nothing was left out.")
+    said.append(f"Left out: {listed(gone)}." if gone else "Nothing was left out.")
     kept = [
         _count(counts[key], *words)
         for key, words in {
@@ -155,7 +155,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         if counts.get(key)
     ]
     if kept:
-        said.append(f"Kept: {_listed(kept)}.")
+        said.append(f"Kept: {listed(kept)}.")
     said += [" ".join(answers.notes)] if answers.notes else []
     exposure = trials["exposure_ms_actual"].dropna()
     if len(exposure):
@@ -167,10 +167,6 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         )
     said.append(f"{made}, from answers with the SHA-256 {answers.sha256[:12]}…; the rest is under Provenance.")
     return said
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 # ------------------------------------------------------------------------------------------------ limits
@@ -207,7 +203,7 @@ def _limits(context: Context, answers: Responses | None, survey: Mapping[str, An
         pooled = [name for name, versions in answers.set_versions.items() if len(versions) > 1]
         if pooled:
             said.append(
-                f"Answers to several editions of {_listed(pooled)} are pooled; --where set_sha256=... takes one."
+                f"Answers to several editions of {listed(pooled)} are pooled; --where set_sha256=... takes one."
             )
         said.append(
             "The intervals are for new participants and images like these; they do not apply to people with other "
@@ -216,7 +212,7 @@ def _limits(context: Context, answers: Responses | None, survey: Mapping[str, An
     demo = [n for n in context.workspace.names("runs") if inventory.preset(context, n) == "demo"]
     if demo:
         said.append(
-            f"Trained at demo scale (narrow networks, minutes on a CPU): {_listed(demo)}. These show that the pipeline "
+            f"Trained at demo scale (narrow networks, minutes on a CPU): {listed(demo)}. These show that the pipeline "
             "works, not how good such generators can be."
         )
     return said

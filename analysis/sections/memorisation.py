@@ -4,11 +4,14 @@ A copy is much nearer to one training image than to any other. So for each image
 image is divided by that to the nearest of another group (neighbouring windows of one photo overlap), and the share of
 generated images whose ratio lies below the 1 % quantile of held-out real images is compared with that 1 %. Low
 diversity, and copies hidden among very diverse images, mislead distances alone but not the ratio.
+
+The test sees copies of some kinds only. Training images are copied in several ways and tested like generated ones; the
+report says which of these copies it would have recognised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,6 +28,7 @@ from analysis.images.distances import euclidean
 from analysis.images.features import Images, batches, identity
 from analysis.images.kid import kid_of_rows
 from analysis.images.runs import GENERATED, EvaluatedRun, evaluated_runs, gathered
+from analysis.numbers import listed, p_value
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import evenly
 
@@ -32,6 +36,9 @@ SIDE = 16  # pixels of the descriptor
 QUANTILE = 0.01
 CALIBRATED_ON = 2000  # held-out images at most
 WORST = 6
+PLANTED = 60  # training images that are copied in each way
+RECOGNISED = 0.8  # share of the planted copies of a kind from which on the test is said to recognise them
+HUB = 0.1  # share of the generated images from which on a training image that is nearest to them is named
 FloatArray = NDArray[np.floating[Any]]
 
 
@@ -96,6 +103,22 @@ def nearest_ratios(
     return Ratios(ratio, distance, nearest)
 
 
+def planted(images: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
+    """Copies of training images (n, H, W, 3), by kind, as a generator might disguise them."""
+    height, width = images.shape[1:3]
+    others = np.roll(images, 1, 0)
+    spliced = images.copy()
+    spliced[:, :, width // 2 :] = others[:, :, width // 2 :]
+    return {
+        "exact": images,
+        "mirrored": images[:, :, ::-1],
+        "brighter": np.clip(images.astype(np.int16) + 20, 0, 255).astype(np.uint8),
+        "shifted by a sixteenth": np.roll(images, (max(1, height // 16), max(1, width // 16)), (1, 2)),
+        "blended with another image": ((images.astype(np.int16) + others) // 2).astype(np.uint8),
+        "spliced with another image": spliced,
+    }
+
+
 @dataclass(frozen=True)
 class CopyTest:
     """The share of generated images nearer to one training image than held-out real images ever are."""
@@ -104,17 +127,23 @@ class CopyTest:
     share: float
     low: float  # 95 % Clopper-Pearson
     high: float
-    p: float  # Fisher's exact test against the held-out images, counted by group
+    p: float  # Fisher's exact test against the held-out images, counted by group, the hub's images counted once
     resolution: float  # the smallest share of copies that this many images would reveal four times in five
     groups: int  # held-out groups
+    hub: int = 0  # of the images below the threshold, those with the most frequent nearest training image
 
     @property
     def alarm(self) -> bool:
         return self.p < 0.05
 
 
-def judge(held_out: FloatArray, generated: FloatArray, groups: int) -> CopyTest:
+def judge(
+    held_out: FloatArray, generated: FloatArray, groups: int, nearest: NDArray[np.intp] | None = None
+) -> CopyTest:
     """Compare the ratios (n,) of held-out real images, of `groups` groups, with those (m,) of generated ones.
+
+    `nearest` (m,): the nearest training image of each. A training image may be the nearest of everything without
+    being copied, so all images that are nearest to the most frequent one count as a single one.
 
     Raises AnalysisError where there are none, or they are not finite.
     """
@@ -133,8 +162,9 @@ def judge(held_out: FloatArray, generated: FloatArray, groups: int) -> CopyTest:
     power = stats.binom.sf(critical - 1, n, QUANTILE + (1 - QUANTILE) * shares)
     reached = shares[power >= 0.8]
     resolution = float(reached[0]) if len(reached) else 1.0
-    p = _fisher(count, n, expected, groups)
-    return CopyTest(threshold, count / n, float(interval.low), float(interval.high), p, resolution, groups)
+    hub = 0 if nearest is None or not count else int(np.bincount(nearest[generated < threshold]).max())
+    p = _fisher(count - max(0, hub - 1), n, expected, groups)
+    return CopyTest(threshold, count / n, float(interval.low), float(interval.high), p, resolution, groups, hub)
 
 
 def _fisher(count: int, n: int, expected: int, groups: int) -> float:
@@ -173,7 +203,7 @@ def compute(context: Context) -> Section | None:
     """The test for each run, with C_T and the KID gap beside it and the worst pairs to look at."""
     found, notes = evaluated_runs(context)
     section = Section("memorisation")
-    curves, cells, summary, pairs = {}, [], [], []
+    curves, cells, summary, pairs, random = {}, [], [], [], False
     tested = [run for run in found if len(set(run.groups(run.rows("train")).tolist())) >= 3]
     notes += [
         f"{run.name} was trained on fewer than three groups: memorisation cannot be tested."
@@ -184,7 +214,10 @@ def compute(context: Context) -> Section | None:
         section.scores[run.name] = {
             **result["verdict"], "alarm": verdict.alarm, "kid": kid, "c_t": c_t if np.isfinite(c_t) else None
         }  # fmt: skip
-        section.sentences.append(_sentence(run.name, verdict))
+        section.scores[run.name] |= {"recognised": result["recognised"], "hub_image": result["hub_image"],
+                                     "hub_share": result["hub_share"]}  # fmt: skip
+        section.sentences.append(_sentence(run.name, verdict, result))
+        random |= result["extractor"] == "random"
         curves[run.name] = (result["held_out"], result["generated"], verdict.threshold)
         cells.append(result["cells"].assign(run=run.name))
         summary.append(
@@ -202,19 +235,37 @@ def compute(context: Context) -> Section | None:
         section.figure(
             f"memorisation-pairs-{name}", draw_pairs, "pairs", run=name, worst=WORST, images=GENERATED
         )  # fmt: skip
-    section.table("memorisation-summary", pd.DataFrame(summary))
+    section.table("memorisation-summary", pd.DataFrame(summary), random=random)
     section.table("memorisation-cells", pd.concat(cells, ignore_index=True))
-    section.explain(images=GENERATED, side=SIDE)
+    section.explain(images=GENERATED, side=SIDE, planted=PLANTED)
     return section
 
 
-def _sentence(name: str, verdict: CopyTest) -> str:
+def _sentence(name: str, verdict: CopyTest, result: Mapping[str, Any]) -> str:
+    """The finding, and beside it which copies the test would have missed."""
+    excess = "more than chance gives" if verdict.alarm else "no more than chance gives"
     found = (
         f"{name}: {verdict.share:.1%} of the generated images ({verdict.low:.1%} to {verdict.high:.1%}) are nearer to "
-        f"one training image than 99 % of held-out real images are (1 % expected)"
+        f"one training image than 99 % of held-out real images are (1 % expected), {excess} (p {p_value(verdict.p)})"
     )
+    if verdict.hub > 1:
+        found += f"; {verdict.hub} of them have the same nearest training image and count as one"
+    kinds = {
+        known: [
+            f"{kind} ({share:.0%})" for kind, share in result["recognised"].items() if (share >= RECOGNISED) == known
+        ]
+        for known in (True, False)
+    }
+    seen = f"It recognises copies that are {listed(kinds[True])}" if kinds[True] else "It recognises no planted copies"
+    missed = f", but misses those that are {listed(kinds[False])}" if kinds[False] else ""
     resolution = f"copies below about {verdict.resolution:.1%} of the images could not be seen at this sample size"
-    return f"{found}: {'a sign of copying' if verdict.alarm else 'no sign of copying'}; {resolution}."
+    hub = ""
+    if result["hub_share"] >= HUB:
+        hub = (
+            f" The training image {result['hub_image']} is the nearest of {result['hub_share']:.0%} of all generated "
+            "images: such a hub is no evidence that it was copied."
+        )
+    return f"{found}. {seen}{missed}; {resolution}.{hub}"
 
 
 def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
@@ -229,12 +280,25 @@ def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
     few = evenly(np.arange(len(train)), CALIBRATED_ON)
     of_train = nearest_ratios(train[few], train, groups, own=groups[few], quarter_turns=square)
     held_out = np.concatenate([of_test.ratio, of_train.ratio])
-    verdict = judge(held_out, of_generated.ratio, len(set(run.groups(test_rows)) | set(groups[few])))
+    held_out_groups = len(set(run.groups(test_rows)) | set(groups[few]))
+    verdict = judge(held_out, of_generated.ratio, held_out_groups, of_generated.nearest)
+    copied = np.asarray(evenly(run.real_images(train_rows), PLANTED))
+    recognised = {
+        kind: float((nearest_ratios(descriptors(copies), train, groups, quarter_turns=square).ratio
+                     < verdict.threshold).mean())
+        for kind, copies in planted(copied).items()
+    }  # fmt: skip
+    often = np.bincount(of_generated.nearest)
+    hub = int(often.argmax())
     c_t, cells = float("nan"), pd.DataFrame(columns=["cell", "generated", "test", "z"])
     if len(test) >= 2:
         c_t, cells = data_copying(train, test, of_test.distance, generated, of_generated.distance, context.seed)
-    worst = np.argsort(of_generated.ratio, kind="stable")[:WORST]
+    order = np.argsort(of_generated.ratio, kind="stable")
+    _, first = np.unique(of_generated.nearest[order], return_index=True)  # each training image once
+    worst = order[np.sort(first)[:WORST]]
     return {
+        "recognised": recognised, "hub_image": str(run.real.index["image_id"].iloc[int(train_rows[hub])]),
+        "hub_share": float(often[hub] / len(images)), "extractor": run.extractor(context).name,
         "verdict": verdict.__dict__, "held_out": held_out, "generated": of_generated.ratio, "c_t": c_t, "cells": cells,
         "worst_images": images[worst], "worst_ratio": of_generated.ratio[worst],
         "worst_nearest": train_rows[of_generated.nearest[worst]], "kid": _kid_gap(run, context),
@@ -243,17 +307,15 @@ def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
 
 def _kid_gap(run: EvaluatedRun, context: Context) -> dict[str, float | None]:
     """KID of the generated images to training and to test images, and the latter less the former: above zero where
-    training is imitated too well. At most 2,000 of either are drawn; KID is unbiased whatever their number."""
-    train, test = run.rows("train"), run.rows("test")
+    training is imitated too well. KID is unbiased whatever the number of images."""
+    train, test = run.pooled("train"), run.pooled("test")
     n = min(len(test), len(train), GENERATED)
     if n < 2:
         return {"train": None, "test": None, "gap": None}
     extractor = run.extractor(context)
-    rng = np.random.default_rng(context.seed)
     generated = run.generated_features(extractor, context).values
     found = {}
     for side, rows in (("train", train), ("test", test)):
-        rows = np.sort(rng.permutation(rows)[: max(n, min(len(rows), 2000))])
         found[side] = kid_of_rows(run.real_features(extractor, rows, context).values, generated, run.groups(rows))
     gap = None if None in found.values() else float(found["test"] - found["train"])  # type: ignore[operator]
     return {**found, "gap": gap}

@@ -102,7 +102,9 @@ def compute(context: Context, sections: Mapping[str, Section]) -> Section | None
         return None
     table = set_table(survey.scores, made, {name: one.scores for name, one in sections.items()})
     section = Section("joined", {"sets": [_noted(row) for row in table.to_dict("records")]})
-    section.table("people-and-metrics", table)
+    qualities = sections["quality"].scores.values() if "quality" in sections else ()
+    random = any(one["extractor"] == "random" for one in qualities)
+    section.table("people-and-metrics", table, random=random)
     by_image, section.sentences = _images(context, survey.tables["images"], made)
     if not by_image.empty:
         if "machine_observer" in sections:
@@ -110,7 +112,7 @@ def compute(context: Context, sections: Mapping[str, Section]) -> Section | None
         correlations = correlate(by_image)
         section.sentences += in_words(correlations)
         section.scores["images"] = [{**row, "method": CORRELATION} for row in correlations.to_dict("records")]
-        section.figure("metrics-by-image", partial(figures.scatter, by_image, MEASURES))
+        section.figure("metrics-by-image", partial(figures.scatter, by_image, MEASURES), random=random)
         section.table("rank-correlations", correlations)
         section.table("images-and-metrics", by_image)
     section.explain(by_image=not by_image.empty, neighbours=NEIGHBOURS, most=MOST_REAL)

@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.figures import quality as draw
+from analysis.images import BLIND
 from analysis.images.distances import BIASED_BELOW, NEIGHBOURS, frechet_distance, inception_score, precision_recall
 from analysis.images.features import Features, identity
 from analysis.images.kid import INTERVAL_FROM, Units, permutation_p, subsampling_interval
@@ -20,7 +21,6 @@ from glimpse.images import one_of_each
 
 PERMUTATIONS = 999
 DRAWS = 20  # of real images against real images
-REAL_AT_MOST = 4000
 COLUMNS = (
     "run", "against", "n", "real_groups", "kid", "kid_low", "kid_high", "kid_p", "real_kid", "frechet", "real_frechet",
     *(f"{side}{measure}" for measure in ("precision", "recall", "density", "coverage") for side in ("", "real_")),
@@ -157,13 +157,12 @@ def compute(context: Context) -> Section | None:
          "high": frame["kid_high"].astype(float), "real_low": frame.get("real_kid_low", np.nan),
          "real_high": frame.get("real_kid_high", np.nan), "untouched": frame.get("kid_untouched", np.nan)}
     )  # fmt: skip
-    facts: Any = {"distance": distance, "biased_below": BIASED_BELOW}
+    facts: Any = {"distance": distance, "biased_below": BIASED_BELOW, "random": distance.startswith("random")}
     section.figure("quality", partial(draw.distances, drawn), biased=bool(frame["biased"].any()), **facts)
     section.table("quality", frame[[c for c in COLUMNS if c in frame]])
     section.table("translation", translated[[c for c in TRANSLATION if c in frame]].dropna(axis=1, how="all"))
     section.explain(
-        interval_from=INTERVAL_FROM, sizes=sorted(sizes), translated=len(translated) > 0,
-        random=distance.startswith("random"), **facts,
+        interval_from=INTERVAL_FROM, sizes=sorted(sizes), translated=len(translated) > 0, **facts,
     )  # fmt: skip
     return section
 
@@ -204,9 +203,7 @@ def real_images(
     run: EvaluatedRun, context: Context, against: str
 ) -> tuple[Features, NDArray[Any], Features, NDArray[Any]]:
     """Features and groups of the real images to compare with, then of all real ones, compared among themselves."""
-    rng = np.random.default_rng(context.seed)
-    test, train = run.rows("test"), run.rows("train")
-    train = np.sort(rng.permutation(train)[: max(REAL_AT_MOST - len(test), BIASED_BELOW)])
+    test, train = run.pooled("test"), run.pooled("train")
     rows = np.concatenate([test, train])
     pool, groups = run.real_features(run.extractor(context), rows, context), run.groups(rows)
     side = np.flatnonzero((np.arange(len(rows)) < len(test)) == (against == "test"))
@@ -216,6 +213,7 @@ def real_images(
 def _sentence(name: str, against: str, distance: str, found: dict[str, Any]) -> str:
     held_out = "test images" if against == "test" else "its training images (none were held out)"
     biased = f", biased at n = {found['n']}" if found["biased"] else ""
+    blind = f"; {BLIND}" if found.get("extractor") == "random" else ""
     real = f", real against real {found['real_frechet']:.4g}" if "real_frechet" in found else ""
     kid = "no KID, as all real images come from one group"
     if found["kid"] is not None:
@@ -233,4 +231,4 @@ def _sentence(name: str, against: str, distance: str, found: dict[str, Any]) -> 
             )
         if found.get("kid_untouched") is not None:
             kid += f" (untouched, {found['kid_untouched']:.3g})"
-    return f"{name}: {kid}; {distance} {found['frechet']:.4g}{biased}{real}."
+    return f"{name}: {kid}; {distance} {found['frechet']:.4g}{biased}{real}{blind}."

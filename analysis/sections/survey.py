@@ -27,6 +27,7 @@ from analysis.sections import survey_in_words as in_words
 from glimpse import observers
 from glimpse.files import sha256_json
 
+JUDGEMENTS = 5  # of an image, to be shown as often misjudged
 GALLERY, GALLERY_PIXELS = 6, 160  # images of each class and set in the gallery, and their size
 BALANCED_METHOD = f"balanced accuracy, {estimate.METHOD} or Wilson's; tests as under equivalence"
 PAIR_METHOD = f"difference in balanced accuracy, {estimate.METHOD}; p_holm over all pairs"
@@ -251,7 +252,9 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
     for name, one in sets.items():
         gallery = gallery_of(context, name, one.image_rates)
         if gallery:
-            section.figure(f"gallery-{name}", partial(pictures.gallery, gallery), "gallery", set=name)
+            section.figure(
+                f"gallery-{name}", partial(pictures.gallery, gallery), "gallery", set=name, judgements=JUDGEMENTS
+            )
 
 
 def _column(label: str, name: str, one: Set, positive: observers.Positive) -> draw.SetScores:
@@ -266,14 +269,18 @@ def _column(label: str, name: str, one: Set, positive: observers.Positive) -> dr
 def gallery_of(
     context: Context, name: str, by_image: pd.DataFrame
 ) -> list[tuple[str, list[tuple[NDArray[np.uint8], str]]]]:
-    """The images most often misjudged, generated and real, with counts; empty without the image files."""
+    """The images most often misjudged, generated and real, with counts; empty without the image files.
+
+    Only images with at least `JUDGEMENTS` answers: one of one is no sign of anything.
+    """
     stimuli = inventory.stimulus_sets(context).get(name)
     if stimuli is None:
         return []
     files = {stimulus.id: stimuli.folder / stimulus.file for stimulus in stimuli.stimuli}
     found = []
     for truth, title in (("generated", "generated, and taken for real"), ("real", "real, and taken for generated")):
-        best = by_image[(by_image["truth"] == truth) & by_image["image"].isin(list(files))].head(GALLERY)
+        enough = by_image["image"].isin(list(files)) & (by_image["seen"] >= JUDGEMENTS)
+        best = by_image[(by_image["truth"] == truth) & enough].head(GALLERY)
         shown = []
         for image in best.to_dict("records"):
             wrong = image["seen"] - image["called_generated"] if truth == "generated" else image["called_generated"]

@@ -122,7 +122,7 @@ def load_checkpoint(path: Path, run: Run) -> dict[str, Any]:
             "resume that run, or train again with --overwrite."
         )
     ours = asdict(run.settings)
-    if changed := [f"{k}={theirs[k]}" for k in ours if k not in CHANGEABLE and theirs[k] != ours[k]]:
+    if changed := [f"{k}={theirs[k]}" for k in ours if k not in CHANGEABLE and theirs.get(k, ours[k]) != ours[k]]:
         raise TrainingError(
             f"{path} is a checkpoint of another run ({', '.join(changed)}): resume that run, or train again with "
             "--overwrite."

@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,10 @@ from matplotlib.collections import LineCollection
 from sklearn.metrics import f1_score
 
 from analysis.answers.read import read_csv
+from analysis.cache import fingerprint
 from analysis.figures.style import labels, lacking
 from analysis.figures.trends import trends
+from analysis.numbers import decimal, number
 from analysis.people.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
 from analysis.report import compose, words
@@ -118,6 +121,9 @@ def test_the_page_is_self_contained_and_opens_with_the_verdicts(four_sets: tuple
     assert not re.search(r"""(src|href)=["'](https?:)?//""", page)
     assert "default-src 'none'" in page
     assert page.index('id="verdict"') < page.index("figure-of-figure-10") < page.index('id="methods"')
+    assert page.index('id="verdict"') < page.index("figure-of-summary") < page.index("<nav") < page.index("figure-10")
+    numbers = [int(n) for n in re.findall(r"<b>Figure (\d+)\.</b>", page)]
+    assert numbers == list(range(1, len(numbers) + 1))
     for name, one in scores["survey"].items():
         assert f"<h3>{name}</h3>" in page
         assert str(escape(one["verdict"]["sentence"])).replace(" %", "\u202f%") in page
@@ -178,6 +184,36 @@ def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_a
     assert capsys.readouterr().out.count("No font here has every letter of") == 1
     assert len(set(labels([f"{long}x{long}", f"{long}y{long}", "df"]).values())) == 3
     assert not lacking("healthy")
+
+
+def test_an_unchanged_figure_is_not_drawn_again() -> None:
+    frame = pd.DataFrame({"x": [0.0, 1.0], "set": "a"})
+    same = [fingerprint(partial(trends, [("place", "x", data)])) for data in (frame, frame.copy())]
+    assert same[0] == same[1] != fingerprint(partial(trends, [("place", "x", frame.assign(x=2.0))]))
+    with pytest.raises(TypeError):
+        fingerprint(lambda: None)
+
+
+def test_rounding_is_no_number() -> None:
+    assert (number(-5.6e-17), number(-0.25), decimal(-0.0)) == ("0", "−0.250", "0.00")
+
+
+def test_one_unreadable_file_of_several_is_left_out_with_a_sentence(tmp_path: Path) -> None:
+    answers(tmp_path / "a.csv", {"df": Truth()}, people=3)
+    (tmp_path / "b.csv").write_bytes(b"PK\0\1,\0\2" * 50)
+    found = read_csv([tmp_path / "a.csv", tmp_path / "b.csv"])
+    assert len(found.trials) == 60
+    assert any("b.csv is left out" in note for note in found.notes)
+    with pytest.raises(compose.AnalysisError):
+        read_csv(tmp_path / "b.csv")
+
+
+def test_image_sets_without_runs_are_not_called_nothing(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_json(workspace.new("images", "df") / "manifest.json", {})
+    assert report.main([]) == 2
+    assert "holds the image sets df, but no trained run" in capsys.readouterr().err
 
 
 def test_nine_sets_have_a_panel_each() -> None:

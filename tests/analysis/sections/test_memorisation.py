@@ -8,7 +8,15 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.section import AnalysisError
-from analysis.sections.memorisation import data_copying, descriptors, judge, nearest_ratios
+from analysis.sections.memorisation import (
+    RECOGNISED,
+    _sentence,
+    data_copying,
+    descriptors,
+    judge,
+    nearest_ratios,
+    planted,
+)
 from tests.analysis.pictures import textures
 
 Images = NDArray[np.uint8]
@@ -44,6 +52,36 @@ def test_copies_hidden_among_images_with_too_much_spread_are_found() -> None:
     wild = textures(380, seed=3, size=48, grain=1.2)
     held_out, found = ratios(np.concatenate([TRAIN[:20], wild]))
     assert judge(held_out, found, groups=450).alarm
+
+
+def test_a_hub_that_is_the_nearest_of_everything_is_no_evidence_but_many_copied_images_are() -> None:
+    held_out, generated = np.linspace(0.5, 1, 200), np.concatenate([np.full(40, 0.1), np.ones(360)])
+    hub, many = np.zeros(400, np.intp), np.arange(400) % 20
+    assert not judge(held_out, generated, 200, hub).alarm
+    assert judge(held_out, generated, 200, hub).hub == 40
+    assert judge(held_out, generated, 200, many).alarm
+
+
+def test_the_sentence_names_the_copies_that_the_test_would_miss() -> None:
+    """Training images rolled by 4 of 64 pixels passed for new ones."""
+    train = textures(60, seed=0, size=64)
+    flat, groups = descriptors(train), np.arange(len(train))
+    held_out = nearest_ratios(flat, flat, groups, own=groups).ratio
+    threshold = float(np.quantile(held_out, 0.01))
+    recognised = {
+        kind: float((nearest_ratios(descriptors(copies), flat, groups).ratio < threshold).mean())
+        for kind, copies in planted(train).items()
+    }
+    assert recognised["exact"] == recognised["mirrored"] == 1
+    assert recognised["blended with another image"] < RECOGNISED
+    said = _sentence(
+        "df", judge(held_out, held_out, 60), {"recognised": recognised, "hub_image": "x", "hub_share": 0.4}
+    )
+    assert "no sign of copying" not in said
+    known, missed = said.split(", but misses those that are ")
+    assert "exact (100%)" in known
+    assert "blended with another image" in missed
+    assert "The training image x is the nearest of 40% of all generated images" in said
 
 
 def test_low_diversity_without_copies_raises_no_alarm() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -53,7 +54,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
     assert gan_core(["train", "df", "mel", "--preset", "demo", "--workspace", str(root), *arguments]) == 0
     assert gan_core(["publish", "df", "--count", "16", "--workspace", str(root)]) == 0
     with pytest.MonkeyPatch.context() as patch:
-        for module in (quality, memorisation):
+        for module in (quality, memorisation, runs):
             patch.setattr(module, "GENERATED", 60)
         yield Context(workspace, extractor="random", progress=False, device="cpu")
 
@@ -198,8 +199,6 @@ def test_a_gain_by_truncation_within_what_real_images_differ_is_not_called_one()
 
 
 def test_a_set_too_small_to_compare_with_itself_is_left_out_by_name(trained: Context, tmp_path: Path) -> None:
-    import shutil
-
     copy = Workspace.at(tmp_path / "copy")
     shutil.copytree(trained.workspace.root, copy.root)
     with pytest.MonkeyPatch.context() as patch:
@@ -208,6 +207,42 @@ def test_a_set_too_small_to_compare_with_itself_is_left_out_by_name(trained: Con
     assert part is not None
     assert part.scores == {}
     assert "The run 'df' is left out: its image set 'df' holds 60 images" in part.sentences[0]
+
+
+def test_a_copy_of_a_run_replaces_nothing_and_a_damaged_one_stops_nothing(trained: Context, tmp_path: Path) -> None:
+    before = quality.compute(trained)
+    copy = Workspace.at(tmp_path / "copy")
+    shutil.copytree(trained.workspace.root, copy.root)
+    for name in ("df-backup", "df.old", "unreadable"):
+        shutil.copytree(copy.root / "runs/df", copy.root / "runs" / name)
+    (copy.root / "runs/unreadable/config.json").write_text("{")
+    generator = copy.root / "runs/mel/generator.safetensors"
+    damaged = bytearray(generator.read_bytes())
+    damaged[-1] ^= 1
+    generator.write_bytes(damaged)
+    image = next((copy.root / "stimuli/df").glob("*.png"))
+    image.write_bytes(image.read_bytes()[:-1])
+    context = Context(copy, extractor="random", progress=False, device="cpu")
+    part = quality.compute(context)
+    assert before is not None
+    assert part is not None
+    assert set(part.scores) == {"df", "df-backup"}
+    assert part.scores["df"] == before.scores["df"]
+    assert machine_observer.compute(context) is None
+    said = "\n".join(context.notices)
+    for words in (
+        "runs/df-backup calls itself 'df'", "'df' and 'df-backup' have the very same generator", "runs/df.old is left",
+        "The run 'unreadable' is left out", "The run 'mel' is left out", "is damaged",
+        "The stimulus set 'df' is left out",
+    ):  # fmt: skip
+        assert words in said
+
+
+def test_random_features_are_said_to_miss_layout_beside_the_number(trained: Context) -> None:
+    for module in (quality, truncation):
+        part = drawn(module.compute(trained))
+        assert all("grain and colour, not layout" in sentence for sentence in part.sentences)
+        assert "grain and colour, not layout" in part.captions[part.name]
 
 
 def test_overfitting_is_read_from_the_logs(trained: Context) -> None:
@@ -307,8 +342,6 @@ def test_an_empty_workspace_has_nothing_to_judge(workspace: Workspace) -> None:
 
 
 def test_a_run_whose_image_set_was_made_again_is_left_out_with_a_sentence(trained: Context, tmp_path: Path) -> None:
-    import shutil
-
     copy = Workspace.at(tmp_path / "copy")
     shutil.copytree(trained.workspace.root, copy.root)
     write_set(copy, "df", 7, 0.8)
