@@ -7,16 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis.images.copying import data_copying, descriptors, judge, nearest_ratios, planted
 from analysis.section import AnalysisError
-from analysis.sections.memorisation import (
-    RECOGNISED,
-    _sentence,
-    data_copying,
-    descriptors,
-    judge,
-    nearest_ratios,
-    planted,
-)
+from analysis.sections.memorisation import RECOGNISED, _sentence
 from tests.analysis.pictures import textures
 
 Images = NDArray[np.uint8]
