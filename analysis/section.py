@@ -60,7 +60,7 @@ class Context:
 
     @property
     def notices(self) -> list[str]:
-        """What was left out of the data or is odd about them, a sentence each, for the top of the page."""
+        """Sentences for the top of the page on data that were left out or are odd."""
         lacking = [f"'{name}' is left out of {listed(at)}: {why}" for (name, why), at in self.left_out.items()]
         return [*self.said, *lacking]
 
