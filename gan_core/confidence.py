@@ -5,11 +5,11 @@ The paper lets them guide the selection of a model: they show whether the discri
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean, stdev
 from typing import Any, Literal
-
-import numpy as np
 
 State = Literal["at chance", "overconfident", "inconsistent", "in balance"]
 
@@ -73,13 +73,13 @@ def confidence(lines: Sequence[Mapping[str, Any]]) -> Confidence | None:
     >>> confidence([{"images": i, "d_real_train": 0.98, "d_generated": 0.02, "d_accuracy": 1.0} for i in (1, 2)]).state
     'overconfident'
     """
-    known = [line for line in lines if np.isfinite(separation(line))]
+    known = [line for line in lines if math.isfinite(separation(line))]
     if not known:
         return None
     last = [line for line in known if line["images"] >= (1 - END) * known[-1]["images"]]
-    values = np.array([separation(line) for line in last])
-    accuracy = float(np.mean([line.get("d_accuracy", np.nan) for line in last]))
-    mean, spread = float(values.mean()), float(values.std(ddof=1)) if len(values) > 2 else None
+    values = [separation(line) for line in last]
+    accuracy = fmean(line.get("d_accuracy", math.nan) for line in last)
+    mean, spread = fmean(values), stdev(values) if len(values) > 2 else None
     state: State = "in balance"
     if spread is not None and spread > UNSTEADY:
         state = "inconsistent"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from functools import lru_cache
 from math import gcd
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from glimpse.files import GlimpseError
 
 Item = TypeVar("Item")
 
-STRIP = 2**22  # source values shrunk at once: bounds the memory for photos of any size
+STRIP = 2**18  # source values, and row sums, held at once: they stay in the processor's cache
 
 
 def shrink(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -51,30 +52,46 @@ def _area_sums(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
         raise GlimpseError(
             f"An image of {columns}x{rows} pixels cannot be shrunk to {width}x{height}: choose a smaller size."
         )
-    by_row, by_column = _overlaps(rows, height), _overlaps(columns, width)
+    across, row = _overlaps(columns, width), columns * channels
     sums = np.empty((height, width, channels), np.int64)
-    step = max(1, STRIP * height // (rows * columns * channels))
-    for top in range(0, height, step):
-        bottom = min(top + step, height)
-        first, last = top * rows // height, -(-bottom * rows // height)
-        strip = image[first:last].reshape(last - first, -1)
-        # Integers below 2**24, exact in float32, for photos of up to 65,792 rows.
-        narrow = np.float32 if rows <= 65_792 else np.float64
-        reduced = by_row[top:bottom, first:last].astype(narrow) @ strip.astype(narrow)
-        across = reduced.reshape(bottom - top, columns, channels).transpose(1, 0, 2).reshape(columns, -1)
-        sums[top:bottom] = (by_column @ across.astype(np.float64)).reshape(width, bottom - top, channels).swapaxes(0, 1)
+    # Integers below 2**24, exact in float32, for photos of up to 65,792 rows.
+    narrow = np.float32 if rows <= 65_792 else np.float64
+    cells = max(1, STRIP // row)
+    step = max(1, min(STRIP // row, 4 * -(-rows // height)))
+    for top in range(0, height, cells):
+        bottom = min(top + cells, height)
+        reduced = np.zeros((bottom - top, row), narrow)  # over rows, before columns
+        end = -(-bottom * rows // height)
+        for first in range(top * rows // height, end, step):
+            last = min(first + step, end)
+            low, high = max(top, first * height // rows), min(bottom, -(-last * height // rows))
+            weights = _overlap(np.arange(low, high)[:, None], np.arange(first, last), rows, height).astype(narrow)
+            reduced[low - top : high - top] += weights @ image[first:last].reshape(last - first, row).astype(narrow)
+        by_column = reduced.reshape(bottom - top, columns, channels).transpose(1, 0, 2).reshape(columns, -1)
+        part = (across @ by_column).reshape(width, bottom - top, channels)
+        sums[top:bottom] = part.swapaxes(0, 1)
     return sums
 
 
-def _overlaps(length: int, cells: int) -> Any:
-    """(cells, length) sparse: the overlap of each cell with each source pixel, in integers; all rows sum alike."""
+def _overlap(cells: NDArray[Any], pixels: NDArray[Any], length: int, count: int) -> NDArray[Any]:
+    """The overlap of these of `count` cells with these of `length` source pixels, in integers; all cells sum alike."""
+    common = gcd(length, count)
+    pixel, cell = count // common, length // common  # the widths of a source pixel and of a cell in common units
+    ends = np.minimum((cells + 1) * cell, (pixels + 1) * pixel)
+    return np.maximum(ends - np.maximum(cells * cell, pixels * pixel), 0)
+
+
+@lru_cache(64)  # photos of one set have few sizes
+def _overlaps(length: int, count: int) -> Any:
+    """`_overlap` of all `count` cells with all source pixels, (count, length) sparse."""
     from scipy import sparse
 
-    common = gcd(length, cells)
-    pixel, cell = cells // common, length // common  # the widths of a source pixel and of a cell in common units
-    edges = np.union1d(np.arange(length + 1) * pixel, np.arange(cells + 1) * cell)
-    starts = edges[:-1]
-    return sparse.csr_array((np.diff(edges).astype(np.float64), (starts // cell, starts // pixel)), (cells, length))
+    cells = np.repeat(np.arange(count), [-(-(i + 1) * length // count) - i * length // count for i in range(count)])
+    firsts = np.flatnonzero(np.r_[True, np.diff(cells) > 0])
+    pixels = np.arange(len(cells)) - firsts[cells] + cells * length // count
+    return sparse.csr_array(
+        (_overlap(cells, pixels, length, count).astype(np.float64), (cells, pixels)), (count, length)
+    )
 
 
 def through_jpeg(pixels: NDArray[np.uint8], quality: int | None) -> NDArray[np.uint8]:
