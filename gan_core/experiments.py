@@ -175,7 +175,7 @@ PRESETS: dict[str, Preset] = {
     "demo": Preset(
         "for two CPU cores: narrow networks, minutes instead of days",
         {
-            "epochs": 0, "batch": 16, "lr": 2e-4, "beta1": 0.5, "ema_images": 2_000, "dense_norm": True,
+            "epochs": 0, "batch": 16, "lr": 2e-4, "beta1": 0.5, "ema_images": 2_000,
             "score_images": 256, "observe_batches": 2,
         },
         {
