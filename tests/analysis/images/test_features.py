@@ -215,7 +215,7 @@ def test_auto_is_inception_where_its_weights_are_then_imagenet_then_random(
     assert (extractor.name, extractor.distance) == ("random", "random-feature Fréchet distance")
     published.touch()
     assert extractors.chosen("auto", None) == "inception"
-    with pytest.raises(AnalysisError, match=r"needs the package .*pip install 'glimpse\[train\]'"):
+    with pytest.raises(AnalysisError, match=r"needs the package .*pip install 'glimpse-study\[train\]'"):
         extractors.load("imagenet")
 
 
