@@ -14,7 +14,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The WSGI application.
 
     `config`: WORKSPACE (a Workspace; default: that of the environment), DATABASE_URL, ENTER_PER_MINUTE,
-    TRUSTED_PROXIES, and any setting of Flask. The database is created and migrated as needed.
+    TRUSTED_PROXIES, PREFIX (the path below which the survey is shown), and any setting of Flask. The database is created and migrated as needed.
     """
     from flask import Flask
 
@@ -25,7 +25,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
 
     app = Flask(__name__)
     app.config.update(
-        WORKSPACE=Workspace.at(), ENTER_PER_MINUTE=300, TRUSTED_PROXIES=0, MAX_CONTENT_LENGTH=64 * 1024,
+        WORKSPACE=Workspace.at(), ENTER_PER_MINUTE=300, TRUSTED_PROXIES=0, PREFIX="", MAX_CONTENT_LENGTH=64 * 1024,
         MAX_FORM_MEMORY_SIZE=64 * 1024, MAX_FORM_PARTS=100,
     )  # fmt: skip
     app.config.update(config or {})

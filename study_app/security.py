@@ -23,6 +23,7 @@ POLICY = (
     "form-action 'self'{form_action}; frame-ancestors 'none'; base-uri 'none'"
 )
 KEY_BYTES = 32
+PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")  # the path below which a proxy shows the survey
 
 
 def init_app(app: Flask) -> None:
@@ -32,14 +33,20 @@ def init_app(app: Flask) -> None:
     if app.config["TRUSTED_PROXIES"]:
         n = app.config["TRUSTED_PROXIES"]
         # No X-Forwarded-Host: a proxy that does not set it passes on what the browser sends. Proxies keep the Host.
-        app.wsgi_app = ProxyFix(_Scheme(app.wsgi_app), x_for=n, x_proto=n, x_host=0)  # type: ignore[method-assign]
+        fixed = ProxyFix(Forwarded(app.wsgi_app), x_for=n, x_proto=n, x_host=0, x_prefix=n)
+        app.wsgi_app = fixed  # type: ignore[method-assign]
+    elif app.config["PREFIX"]:
+        app.wsgi_app = Forwarded(app.wsgi_app)  # type: ignore[method-assign]
+    if app.config["PREFIX"]:
+        app.wsgi_app = _Below(app.wsgi_app, app.config["PREFIX"])  # type: ignore[method-assign]
     app.extensions["glimpse_entries"] = Limit(app.config["ENTER_PER_MINUTE"])
     app.before_request(refuse_null)
     app.after_request(add_headers)
 
 
-class _Scheme:
-    """Accept only http and https from X-Forwarded-Proto: addresses are built from it."""
+class Forwarded:
+    """Accept only http and https from X-Forwarded-Proto, and a plain path from X-Forwarded-Prefix: addresses are built
+    from them. The prefix is taken off the path where the proxy has left it there."""
 
     def __init__(self, app: Any) -> None:
         self.app = app
@@ -47,6 +54,23 @@ class _Scheme:
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
         if environ["wsgi.url_scheme"] not in ("http", "https"):
             environ["wsgi.url_scheme"] = "http"
+        prefix = environ.get("SCRIPT_NAME", "").rstrip("/")
+        environ["SCRIPT_NAME"] = prefix = prefix if PREFIX.fullmatch(prefix) else ""
+        path = environ.get("PATH_INFO", "")
+        if prefix and (path == prefix or path.startswith(f"{prefix}/")):
+            environ["PATH_INFO"] = path.removeprefix(prefix) or "/"
+        return self.app(environ, start_response)
+
+
+class _Below:
+    """The application below a path (`--prefix`), whatever the proxy says about it."""
+
+    def __init__(self, app: Any, prefix: str) -> None:
+        self.app, self.prefix = app, prefix
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        environ["SCRIPT_NAME"] = self.prefix
+        environ.pop("HTTP_X_FORWARDED_PREFIX", None)
         return self.app(environ, start_response)
 
 

@@ -73,7 +73,12 @@ def _(text: str) -> str:  # marks a text for translation; it is translated where
 TITLE = _("Real or generated?")
 YES_NO = (_("No"), _("Yes"))
 QUESTIONS = (
-    Question("age", _("How old are you?"), (_("Under 18"), "18–29", "30–44", "45–59", "60–74", _("75 or older"))),
+    Question(
+        "age",
+        _("How old are you?"),
+        (_("Under 18"), "18–29", "30–44", "45–59", "60–74", _("75 or older")),
+        screen_out=(0,),
+    ),
     Question(
         "medicine",
         _("Do you have medical training?"),
@@ -123,6 +128,11 @@ class StudyFile:
     @property
     def screens(self) -> bool:
         return any(question.screen_out for question in self.questions)
+
+    @property
+    def questions_first(self) -> bool:
+        """Whether the questions come before any trial, because some of the study's own screen people."""
+        return self.screens and self.questions != QUESTIONS
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> StudyFile:

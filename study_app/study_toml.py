@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable
 from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from glimpse.command_line import did_you_mean
 from glimpse.workspace import NAME
 from study_app.database import SurveyError
 from study_app.models import MODES
@@ -24,69 +22,9 @@ from study_app.study import (
     Question,
     SetEntry,
     StudyFile,
-    Text,
     TrialPlan,
 )
-
-
-class _Table:
-    """A TOML table that is read key by key; every error names the file and the key."""
-
-    def __init__(self, value: Any, where: str, path: str = "") -> None:
-        self.where, self.path = where, path
-        if not isinstance(value, dict):
-            raise SurveyError(f"{where}: `{path.rstrip('.')}` must be a table.")
-        self.value = dict(value)
-        self.read: list[str] = []
-
-    def wrong(self, key: str, must: str) -> SurveyError:
-        return SurveyError(f"{self.where}: `{self.path}{key}` must be {must}, not {self.value.get(key)!r}.")
-
-    def get(self, key: str, default: Any, must: str, good: Callable[[Any], Any]) -> Any:
-        self.read.append(key)
-        if key not in self.value:
-            return default
-        if not good(self.value[key]):
-            raise self.wrong(key, must)
-        return self.value[key]
-
-    def whole(self, key: str, default: int, low: int, high: int) -> int:
-        return int(
-            self.get(key, default, f"a whole number from {low} to {high}", lambda v: _whole(v) and low <= v <= high)
-        )
-
-    def flag(self, key: str, default: bool) -> bool:
-        return bool(self.get(key, default, "true or false", lambda v: isinstance(v, bool)))
-
-    def line(self, key: str, default: str) -> str:
-        return str(self.get(key, default, "a text", lambda v: isinstance(v, str)))
-
-    def text(self, key: str, default: Text) -> Text:
-        must = 'a text, or texts by language such as {en = "...", de = "..."}'
-        value: Text = self.get(key, default, must, _is_text)
-        return value
-
-    def tables(self, key: str) -> list[_Table]:
-        values = self.get(key, [], "a list of tables", lambda v: isinstance(v, list))
-        return [_Table(value, self.where, f"{self.path}{key}[{i}].") for i, value in enumerate(values, 1)]
-
-    def table(self, key: str) -> _Table:
-        return _Table(self.get(key, {}, "a table", lambda v: isinstance(v, dict)), self.where, f"{self.path}{key}.")
-
-    def done(self) -> None:
-        for key in self.value:
-            if key not in self.read:
-                raise SurveyError(f"{self.where}: unknown key `{self.path}{key}`; {did_you_mean(key, self.read)}")
-
-
-def _whole(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_text(value: Any) -> bool:
-    if isinstance(value, dict):
-        return bool(value) and all(k in LANGUAGES and isinstance(v, str) and _is_text(v) for k, v in value.items())
-    return isinstance(value, str) and "\0" not in value and any(c.isprintable() and not c.isspace() for c in value)
+from study_app.toml_table import Table, is_text, is_whole
 
 
 def read_study(path: Path) -> StudyFile:
@@ -100,7 +38,7 @@ def read_study(path: Path) -> StudyFile:
 
 
 def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
-    table = _Table(value, where)
+    table = Table(value, where)
     default = StudyFile(slug="", sets=())
     if value.get("mode") == "staircase":
         default = replace(default, exposure_ms=(int(staircase.SHORTEST_MS), int(staircase.LONGEST_MS)))
@@ -114,7 +52,7 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
     )  # fmt: skip
     exposure = table.get(
         "exposure_ms", list(default.exposure_ms), "two whole numbers [shortest, longest] from 10 to 60000",
-        lambda v: isinstance(v, list) and len(v) == 2 and all(map(_whole, v)) and 10 <= v[0] <= v[1] <= 60_000,
+        lambda v: isinstance(v, list) and len(v) == 2 and all(map(is_whole, v)) and 10 <= v[0] <= v[1] <= 60_000,
     )  # fmt: skip
     mode = table.get("mode", default.mode, f"one of {', '.join(MODES)}", lambda v: v in MODES)
     study = StudyFile(
@@ -145,7 +83,7 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
     return study
 
 
-def _refuse_idle(table: _Table, study: StudyFile) -> None:
+def _refuse_idle(table: Table, study: StudyFile) -> None:
     """Raises SurveyError for a key without effect in this study: its author expects one."""
     trials, free = study.trials, study.mode == "unlimited"
     for key, idle, why in (
@@ -170,7 +108,7 @@ def _is_slug(value: Any) -> bool:
     return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
-def _sets(table: _Table) -> tuple[SetEntry, ...]:
+def _sets(table: Table) -> tuple[SetEntry, ...]:
     entries: list[SetEntry] = []
     for entry in table.tables("sets"):
         name = entry.get("name", None, "the name of a stimulus set", _is_slug)
@@ -179,7 +117,10 @@ def _sets(table: _Table) -> tuple[SetEntry, ...]:
         if name in [other.name for other in entries]:
             raise SurveyError(f"{table.where}: `{entry.path}name` is '{name}', which is already used.")
         quota = entry.get(
-            "quota", None, f"a whole number from 1 to {LARGEST_QUOTA}", lambda v: _whole(v) and 1 <= v <= LARGEST_QUOTA
+            "quota",
+            None,
+            f"a whole number from 1 to {LARGEST_QUOTA}",
+            lambda v: is_whole(v) and 1 <= v <= LARGEST_QUOTA,
         )
         entries.append(SetEntry(name, entry.text("label", ""), quota))
         entry.done()
@@ -188,7 +129,7 @@ def _sets(table: _Table) -> tuple[SetEntry, ...]:
     return tuple(entries)
 
 
-def _trials(table: _Table, mode: str) -> TrialPlan:
+def _trials(table: Table, mode: str) -> TrialPlan:
     default = TrialPlan(staircase.TRIALS, block=staircase.BLOCK) if mode == "staircase" else TrialPlan()
     count = table.whole("count", default.count, 2, 1000)
     share = table.get(
@@ -196,7 +137,7 @@ def _trials(table: _Table, mode: str) -> TrialPlan:
         lambda v: isinstance(v, float) and 0 < v < 1 and 1 <= round(v * count) <= count - 1,
     )  # fmt: skip
     implausible = table.get(
-        "implausible", None, "a whole number from 0 to 1000", lambda v: _whole(v) and 0 <= v <= 1000
+        "implausible", None, "a whole number from 0 to 1000", lambda v: is_whole(v) and 0 <= v <= 1000
     )
     trials = TrialPlan(
         count, float(share), table.whole("catch", 0, 0, 20), table.whole("catch_wrong", 0, 0, 20), implausible,
@@ -206,14 +147,14 @@ def _trials(table: _Table, mode: str) -> TrialPlan:
     return trials
 
 
-def _questions(table: _Table) -> tuple[Question, ...]:
+def _questions(table: Table) -> tuple[Question, ...]:
     questions: list[Question] = []
     for entry in table.tables("questions"):
         key = entry.get("key", None, "a short name in lower-case letters, digits, '-' and '_'", _is_slug)
         text = entry.text("text", "")
         options = entry.get(
             "options", [], "a list of at least two texts, all different",
-            lambda v: isinstance(v, list) and len(v) > 1 and all(map(_is_text, v)) and len(set(map(str, v))) == len(v),
+            lambda v: isinstance(v, list) and len(v) > 1 and all(map(is_text, v)) and len(set(map(str, v))) == len(v),
         )  # fmt: skip
         if key is None or not text:
             raise SurveyError(f"{table.where}: `{entry.path}{'text' if key else 'key'}` is missing.")
@@ -232,7 +173,7 @@ def _are_among(options: list[Text], value: Any) -> bool:
     return isinstance(value, list) and all(option in options for option in value)
 
 
-def _completion(table: _Table) -> Completion:
+def _completion(table: Table) -> Completion:
     codes = {entry.name: table.line(entry.name, "") for entry in fields(Completion) if entry.name != "url"}
     url = table.get("url", "", "an address that begins with https:// or http:// and a host", _is_address)
     if "{code}" in url and not codes["code"]:

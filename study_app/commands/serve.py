@@ -47,6 +47,11 @@ def add_commands(commands: Commands) -> None:
         help="proxies in front of this server that add to X-Forwarded-For and keep the Host header",
     )  # fmt: skip
     parser.add_argument(
+        "--prefix", default="", metavar="PATH",
+        help="the path below which a proxy shows the survey, such as /glimpse (default: what a trusted proxy says in "
+        "X-Forwarded-Prefix)",
+    )  # fmt: skip
+    parser.add_argument(
         "--enter-per-minute", type=int, default=300, metavar="N", help="participants per minute from one address"
     )
     parser.set_defaults(run=serve)
@@ -55,6 +60,7 @@ def add_commands(commands: Commands) -> None:
 def serve(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app import create_app
     from study_app.database import SurveyError, parse_url
+    from study_app.security import PREFIX
 
     many = parse_url(workspace.database_url).get_backend_name() != "sqlite"
     workers = args.workers if args.workers is not None else (4 if many else 1)
@@ -62,16 +68,19 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
         raise SurveyError("--workers and --threads must be at least 1, --trusted-proxies at least 0.")
     if not 1 <= args.enter_per_minute <= MOST_ENTER:
         raise SurveyError(f"--enter-per-minute must be from 1 to {MOST_ENTER}.")
+    prefix = "/" + args.prefix.strip("/") if args.prefix.strip("/") else ""
+    if not PREFIX.fullmatch(prefix):
+        raise SurveyError(f"--prefix {args.prefix} is not a path: give letters, digits, - _ . ~ and /, as in /glimpse.")
     if workers > 1 and not many:
         raise SurveyError("SQLite is served by one process: leave --workers out, or give DATABASE_URL for PostgreSQL.")
     check_port(args.host, args.port)
     app = create_app(
         {
-            "WORKSPACE": workspace, "TRUSTED_PROXIES": args.trusted_proxies,
+            "WORKSPACE": workspace, "TRUSTED_PROXIES": args.trusted_proxies, "PREFIX": prefix,
             "ENTER_PER_MINUTE": args.enter_per_minute,
         }
     )  # fmt: skip
-    print(f"The survey is at http://{args.host}:{args.port} - Ctrl-C stops it; no answer is lost.", flush=True)
+    print(f"The survey is at http://{args.host}:{args.port}{prefix} - Ctrl-C stops it; no answer is lost.", flush=True)
     if many and not args.trusted_proxies:
         print("Let only a proxy reach it (--trusted-proxies 1): worker processes wait for slow clients.", flush=True)
     if many:

@@ -196,12 +196,13 @@ def _remote(url: str) -> Any:
         ) -> Reply:  # fmt: skip
             post = form is not None or data is not None
             headers = {"Content-Type": "application/json" if data is not None else "application/x-www-form-urlencoded"}
+            path = path if base and path.startswith(f"{base}/") else base + path  # as a redirect names it, or below it
             body = json.dumps(data) if data is not None else urlencode(form or {})
             try:
                 if post:
-                    connection.request("POST", base + path, body.encode(), headers)
+                    connection.request("POST", path, body.encode(), headers)
                 else:
-                    connection.request("GET", base + path)
+                    connection.request("GET", path)
                 reply = connection.getresponse()
                 return Reply(reply.status, reply.headers.get("Location", ""), reply.read())
             except (OSError, http.client.HTTPException) as error:

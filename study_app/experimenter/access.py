@@ -56,7 +56,7 @@ class AdminSessions(SecureCookieSessionInterface):
         return "glimpse"
 
     def get_cookie_path(self, app: Flask) -> str:
-        return "/admin"
+        return f"{request.script_root}/admin"
 
     def get_cookie_secure(self, app: Flask) -> bool:
         return request.is_secure
@@ -117,7 +117,7 @@ def guard() -> Response | None:
     if not is_admitted():
         if request.method != "GET" or request.headers.get("X-Requested-With") == "live":
             abort(401)
-        return redirect(url_for("access.login", next=request.full_path.rstrip("?")), 303)
+        return redirect(url_for("access.login", next=request.script_root + request.full_path.rstrip("?")), 303)
     if request.method == "POST":
         check_token(request)
     return None
@@ -139,7 +139,7 @@ def check_token(incoming: Request) -> None:
 @blueprint.route("/login", methods=["GET", "POST"])
 def login() -> Any:
     onward = request.values.get("next", "")
-    if not onward.startswith("/admin/") or "\\" in onward or set(onward) & {"\r", "\n"}:
+    if not onward.startswith(url_for("admin.overview")) or "\\" in onward or set(onward) & {"\r", "\n"}:
         onward = url_for("admin.overview")
     if request.method == "GET":
         if is_admitted():

@@ -87,7 +87,7 @@ def participant(token: str) -> Any:
         counts = select(func.count(), func.count(models.Trial.answer)).where(models.Trial.participant_id == person.id)
         total, answered = session.execute(counts).one()
         setup = {
-            "base": f"/p/{token}/",
+            "base": url_for("pages.participant", token=token),
             "practice": 0 if person.practised_at or answered else file.practice,
             "fixation": file.fixation_ms,
             "mask": file.mask_ms if file.mask else 0,

@@ -36,7 +36,7 @@ def _open(person: models.Participant, file: StudyFile) -> None:
     """403 before screening or after the study ended for the participant; 410 after a withdrawal."""
     if person.state == "withdrawn":
         abort(410)
-    if person.state in CLOSED or (file.screens and person.stage == "questions"):
+    if person.state in CLOSED or (file.questions_first and person.stage == "questions"):
         abort(403)
 
 

@@ -5,6 +5,7 @@ const begun = document.getElementById("begun");
 const who = begun.dataset.who;
 const name = `glimpse ${location.pathname.replace(/enter$/, "")} ${who}`;
 const MOST = 5; // links of one person: a form that was refused leaves a useless one
+const page = (token) => begun.dataset.page.replace("TOKEN", token);
 const keep = () => (who ? localStorage : sessionStorage);
 
 document.querySelector("form")?.addEventListener("submit", ({ submitter, target }) => {
@@ -23,10 +24,10 @@ function remember(token) {
 
 async function recall() {
   for (const token of kept()) {
-    const { status } = await fetch(`/p/${token}/next`);
+    const { status } = await fetch(`${page(token)}next`);
     if (status === 404 || status === 410) continue; // never entered, or withdrawn
-    if (who) return location.replace(`/p/${token}/`);
-    begun.querySelector("a").href = `/p/${token}/`;
+    if (who) return location.replace(page(token));
+    begun.querySelector("a").href = page(token);
     begun.hidden = false;
     return;
   }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import stat
 from typing import Any
 
@@ -262,3 +263,52 @@ def _participant(client: FlaskClient, study: str) -> str:
     if not hasattr(client, "glimpse_base"):
         client.glimpse_base = enter(client, study)  # type: ignore[attr-defined]
     return str(client.glimpse_base)  # type: ignore[attr-defined]
+
+
+ADDRESS = re.compile(r'(?:href|src|action|data-page|data-url|data-src)="(/[^"]*)"|"(?:base|image)": ?"(/[^"]*)"')
+
+
+@pytest.mark.parametrize("strips", [True, False])
+@pytest.mark.parametrize("by", ["header", "option"])
+def test_every_address_on_every_page_is_below_the_proxys_path(study: str, make_app: Any, strips: bool, by: str) -> None:
+    """nginx may take the path off before it passes a request on, or leave it there."""
+    config = {"TRUSTED_PROXIES": 1} if by == "header" else {"PREFIX": "/lab/glimpse"}
+    client = make_app(ADMIN_PASSWORD="open sesame", **config).test_client()
+    headers = {"X-Forwarded-Prefix": "/lab/glimpse"} if by == "header" else {}
+
+    def ask(path: str, **form: str) -> tuple[str, str]:
+        assert path.startswith("/lab/glimpse/"), path
+        passed_on = path.removeprefix("/lab/glimpse") if strips else path
+        reply = client.open(passed_on, method="POST" if form else "GET", data=form or None, headers=headers)
+        assert reply.status_code in (200, 303), (path, reply.status_code)
+        body = reply.get_data(as_text=True)
+        for found in ADDRESS.findall(body):
+            assert "".join(found).startswith("/lab/glimpse/")
+        return reply.headers.get("Location", ""), body
+
+    first, _ = ask("/lab/glimpse/")
+    ask(first)
+    home, _ = ask(f"{first}enter", consent="yes")
+    for stage in ("questions", "device"):
+        ask(home)
+        ask(f"{home}{stage}", sent="1")
+    _, page = ask(home)
+    assert '"base": "/lab/glimpse/p/' in page
+    _, page = ask(f"{home}next")
+    assert '"image":"/lab/glimpse/p/' in page
+    if strips:  # the test client, unlike a browser, then keeps back the dashboard's cookie
+        return
+    login, _ = ask("/lab/glimpse/admin/")
+    _, page = ask(login)
+    token = re.search('name="token" value="([^"]+)"', page)
+    assert token
+    admitted, _ = ask("/lab/glimpse/admin/login", token=token[1], password="open sesame", next="/lab/glimpse/admin/")
+    _, page = ask(admitted)
+    assert "Log out" in page
+    assert "/lab/glimpse/study/pilot/" in page
+
+
+@pytest.mark.parametrize("prefix", ["//evil.example", "/a b", "javascript:alert(1)", "/a\\b", "/a?b"])
+def test_a_path_that_is_none_is_not_believed(study: str, make_app: Any, prefix: str) -> None:
+    reply = make_app(TRUSTED_PROXIES=1).test_client().get("/study/pilot/", headers={"X-Forwarded-Prefix": prefix})
+    assert 'href="/static/survey.css"' in reply.get_data(as_text=True)

@@ -81,7 +81,7 @@ def test_a_study_survives_the_way_through_the_database_and_its_hash_is_of_its_co
         ('slug = "a"\nmode = "staircase"\n[trials]\nspare = 1\n' + SETS, "`trials.spare` has no effect with `mode ="),
         ('slug = "a"\n[trials]\ncatch_wrong = 1\n' + SETS, "`trials.catch_wrong` has no effect above `trials.catch`"),
         (
-            'slug = "a"\n[completion]\nscreened_out_code = "X"\n' + SETS,
+            'slug = "a"\nquestions = []\n[completion]\nscreened_out_code = "X"\n' + SETS,
             "`completion.screened_out_code` has no effect where no question has a `screen_out`",
         ),
         ('slug = "a"\ntitle = " "\n' + SETS, "`title` must be a text"),

@@ -1,0 +1,70 @@
+"""A table of a TOML file, read key by key: every error names the file and the key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from glimpse.command_line import did_you_mean
+from study_app.database import SurveyError
+from study_app.study import LANGUAGES, Text
+
+
+class Table:
+    """A TOML table that is read key by key; every error names the file and the key."""
+
+    def __init__(self, value: Any, where: str, path: str = "") -> None:
+        self.where, self.path = where, path
+        if not isinstance(value, dict):
+            raise SurveyError(f"{where}: `{path.rstrip('.')}` must be a table.")
+        self.value = dict(value)
+        self.read: list[str] = []
+
+    def wrong(self, key: str, must: str) -> SurveyError:
+        return SurveyError(f"{self.where}: `{self.path}{key}` must be {must}, not {self.value.get(key)!r}.")
+
+    def get(self, key: str, default: Any, must: str, good: Callable[[Any], Any]) -> Any:
+        self.read.append(key)
+        if key not in self.value:
+            return default
+        if not good(self.value[key]):
+            raise self.wrong(key, must)
+        return self.value[key]
+
+    def whole(self, key: str, default: int, low: int, high: int) -> int:
+        return int(
+            self.get(key, default, f"a whole number from {low} to {high}", lambda v: is_whole(v) and low <= v <= high)
+        )
+
+    def flag(self, key: str, default: bool) -> bool:
+        return bool(self.get(key, default, "true or false", lambda v: isinstance(v, bool)))
+
+    def line(self, key: str, default: str) -> str:
+        return str(self.get(key, default, "a text", lambda v: isinstance(v, str)))
+
+    def text(self, key: str, default: Text) -> Text:
+        must = 'a text, or texts by language such as {en = "...", de = "..."}'
+        value: Text = self.get(key, default, must, is_text)
+        return value
+
+    def tables(self, key: str) -> list[Table]:
+        values = self.get(key, [], "a list of tables", lambda v: isinstance(v, list))
+        return [Table(value, self.where, f"{self.path}{key}[{i}].") for i, value in enumerate(values, 1)]
+
+    def table(self, key: str) -> Table:
+        return Table(self.get(key, {}, "a table", lambda v: isinstance(v, dict)), self.where, f"{self.path}{key}.")
+
+    def done(self) -> None:
+        for key in self.value:
+            if key not in self.read:
+                raise SurveyError(f"{self.where}: unknown key `{self.path}{key}`; {did_you_mean(key, self.read)}")
+
+
+def is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_text(value: Any) -> bool:
+    if isinstance(value, dict):
+        return bool(value) and all(k in LANGUAGES and isinstance(v, str) and is_text(v) for k, v in value.items())
+    return isinstance(value, str) and "\0" not in value and any(c.isprintable() and not c.isspace() for c in value)
