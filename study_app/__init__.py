@@ -14,7 +14,8 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     """The WSGI application.
 
     `config`: WORKSPACE (a Workspace; default: that of the environment), DATABASE_URL, ENTER_PER_MINUTE,
-    TRUSTED_PROXIES, PREFIX (the path below which the survey is shown), and any setting of Flask. The database is created and migrated as needed.
+    TRUSTED_PROXIES, PREFIX (the path below which the survey is shown), and any setting of Flask. The database is
+    created and migrated as needed.
     """
     from flask import Flask
 

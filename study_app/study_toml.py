@@ -22,6 +22,7 @@ from study_app.study import (
     Question,
     SetEntry,
     StudyFile,
+    Text,
     TrialPlan,
 )
 from study_app.toml_table import Table, is_text, is_whole
