@@ -1,39 +1,86 @@
-"""The language of a page: the one chosen, else the browser's first choice among the study's languages."""
+"""The texts of a page, and their language: the one chosen, else the browser's first choice among the study's."""
 
 from __future__ import annotations
 
+import re
+from typing import Any
 from urllib.parse import urlencode
 
+import flask_babel
 from flask import Flask, g, request
-from flask_babel import Babel, gettext
+from markdown_it import MarkdownIt
+from markupsafe import Markup, escape
 
 from study_app.study import LANGUAGES, StudyFile, Text, say
+from study_app.texts import filled
 
+MARKDOWN = MarkdownIt("commonmark", {"html": False}).disable("image")
 NAMES = {"en": "English", "de": "Deutsch", "fr": "Français"}
 
 
 def init_app(app: Flask) -> None:
-    Babel(app, locale_selector=language, default_domain="messages")
-    app.jinja_env.globals.update(language=language, language_names=NAMES, shown=shown, language_link=language_link)
+    flask_babel.Babel(app, locale_selector=language, default_domain="messages")
+    app.jinja_env.install_gettext_callables(_template_text, _template_plural, newstyle=True)  # type: ignore[attr-defined]
+    app.jinja_env.globals.update(
+        language=language, language_names=NAMES, shown=shown, prose=prose, language_link=language_link
+    )
 
 
-def offer(languages: tuple[str, ...], chosen: str | None = None) -> None:
-    """Set the language of this request, one of `languages`: ?lang=..., else `chosen`, else the browser's choice."""
+def offer(study: StudyFile | None, chosen: str | None = None) -> None:
+    """Set the texts of this request and their language: ?lang=..., else `chosen`, else the browser's choice."""
     asked = request.args.get("lang") or chosen
-    g.languages = languages
+    g.languages = study.languages if study else LANGUAGES
+    g.texts = study.texts if study else {}
     preferred = [asked or "", *(value.partition("-")[0].lower() for value, _ in request.accept_languages)]
-    g.language = next((code for code in preferred if code in languages), languages[0])
+    g.language = next((code for code in preferred if code in g.languages), g.languages[0])
 
 
 def language() -> str:
     if "language" not in g:
-        offer(LANGUAGES)
+        offer(None)
     return str(g.language)
+
+
+def gettext(text: str, **values: Any) -> str:
+    """A built-in text in the language of this request, or what the study file says in its place."""
+    own = _own(text)
+    return str(flask_babel.gettext(text, **values)) if own is None else filled(own, values)
+
+
+def _own(text: str) -> str | None:
+    """The study file's replacement of a built-in text; None if there is none."""
+    texts: dict[str, Text] = g.get("texts", {})
+    return say(texts[text], language()) if text in texts else None
+
+
+def _template_text(text: str) -> str:
+    """The same for templates, which fill in values themselves and take a text for HTML."""
+    own = _own(text)
+    return flask_babel.get_translations().ugettext(text) if own is None else _formatted(own)
+
+
+def _template_plural(singular: str, plural: str, number: int) -> str:
+    own = _own(plural)
+    return flask_babel.get_translations().ungettext(singular, plural, number) if own is None else _formatted(own)
+
+
+def _formatted(own: str) -> str:
+    """The study's own text as escaped HTML in which only names stand after a percent sign."""
+    return re.sub(r"%(?!\(\w+\)[ds])", "%%", str(escape(own)))
 
 
 def shown(text: Text) -> str:
     """A text of the study file in the language of this request."""
     return say(text, language(), gettext)
+
+
+def prose(text: Text) -> Markup:
+    """A text of the study file in Markdown, as HTML without tags of its own, images and first-level headings."""
+    tokens = MARKDOWN.parse(shown(text))
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):  # the page has its heading: a text's begin below it
+            token.tag = "h2" if token.tag == "h1" else "h3"
+    return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))
 
 
 def language_link(code: str) -> str:

@@ -144,7 +144,8 @@ class StudyVersion(Base):
     __tablename__ = "study_version"
     id: Mapped[int] = mapped_column(primary_key=True)
     study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), index=True)
-    sha256: Mapped[str] = mapped_column(String(64))
+    sha256: Mapped[str] = mapped_column(String(64))  # of `source`
+    source: Mapped[bytes | None] = mapped_column(LargeBinary)  # the file itself
     mode: Mapped[str] = mapped_column(String(9), default="fixed")
     definition: Mapped[dict[str, Any]]
     loaded_at: Mapped[datetime] = mapped_column(default=now)
@@ -183,7 +184,7 @@ class Participant(Base):
     )  # on finishing: not `excluded` in the view
     stage: Mapped[str] = mapped_column(String(16), default="questions")  # questions, device, trials, comment, end
     language: Mapped[str] = mapped_column(String(8))
-    consent_version: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of the text consented to
+    consent_version: Mapped[str | None] = mapped_column(String(64))  # of the `Consent` agreed to
     entered_at: Mapped[datetime] = mapped_column(default=now)
     last_seen_at: Mapped[datetime] = mapped_column(default=now)
     practised_at: Mapped[datetime | None]
@@ -200,6 +201,15 @@ class Participant(Base):
         Index("ix_participant_allocation", "study_id", "simulated", "state", "last_seen_at", "set_id"),
         one_of("state", PARTICIPANT_STATES),
     )
+
+
+class Consent(Base):
+    """A text that participants of a study agreed to, as they read it."""
+
+    __tablename__ = "consent"
+    study_id: Mapped[int] = mapped_column(ForeignKey("study.id"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(String(64), primary_key=True)  # of `text` (`files.sha256_json`)
+    text: Mapped[dict[str, Any]]  # about, facts, agreed, language
 
 
 class ExternalIdentity(Base):

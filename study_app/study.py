@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from glimpse.files import sha256_json
-
 LANGUAGES = ("en", "de", "fr")
 LARGEST_QUOTA = 999_999
 Text = str | dict[str, str]
@@ -100,10 +98,12 @@ class StudyFile:
     slug: str
     sets: tuple[SetEntry, ...]
     title: Text = TITLE
-    about: Text = ""  # shown above the consent; none: the built-in text
+    about: Text = ""  # the information for participants, in Markdown; none: the built-in text
+    facts: tuple[Text, ...] | None = None  # the list below it; none: the built-in one
     consent: Text = ""  # the sentence agreed to; none: the built-in one
     contact: str = ""  # an address for participants' questions
-    debrief: Text = ""  # none: the built-in text
+    debrief: Text = ""  # in Markdown; none: the built-in text
+    texts: dict[str, Text] = field(default_factory=dict)  # replaces built-in sentences; "" removes one
     languages: tuple[str, ...] = LANGUAGES
     mode: str = "fixed"
     exposure_ms: tuple[int, int] = (2000, 3000)
@@ -122,10 +122,6 @@ class StudyFile:
         return asdict(self)
 
     @property
-    def sha256(self) -> str:
-        return sha256_json(self.as_dict())
-
-    @property
     def screens(self) -> bool:
         return any(question.screen_out for question in self.questions)
 
@@ -142,6 +138,7 @@ class StudyFile:
                 **value,
                 "sets": tuple(SetEntry(**entry) for entry in value["sets"]),
                 "languages": tuple(value["languages"]),
+                "facts": None if value.get("facts") is None else tuple(value["facts"]),
                 "exposure_ms": tuple(value["exposure_ms"]),
                 "trials": TrialPlan(**value["trials"]),
                 "questions": tuple(
@@ -158,6 +155,12 @@ def say(text: Text, language: str, translate: Callable[[str], str] = str) -> str
     if isinstance(text, dict):
         return text.get(language) or next(iter(text.values()))
     return translate(text) if text else ""
+
+
+def source_of(study: StudyFile) -> bytes:
+    """A study file that describes a `default_study`."""
+    sets = [f'[[sets]]\nname = "{entry.name}"\n' for entry in study.sets]
+    return f'slug = "{study.slug}"\n{"".join(sets)}'.encode()
 
 
 def default_study(names: Sequence[str], slug: str | None = None) -> StudyFile:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tomllib
 from dataclasses import fields, replace
+from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from study_app.study import (
     Text,
     TrialPlan,
 )
+from study_app.texts import FILLED, built_in_texts, is_removable
 from study_app.toml_table import Table, is_text, is_whole
 
 
@@ -61,9 +63,11 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         sets=sets,
         title=table.text("title", default.title),
         about=table.text("about", ""),
+        facts=_facts(table),
         consent=table.text("consent", ""),
         contact=table.line("contact", ""),
         debrief=table.text("debrief", ""),
+        texts=_texts(table.table("texts")),
         languages=tuple(languages),
         mode=mode,
         exposure_ms=(exposure[0], exposure[1]),
@@ -146,6 +150,35 @@ def _trials(table: Table, mode: str) -> TrialPlan:
     )  # fmt: skip
     table.done()
     return trials
+
+
+def _facts(table: Table) -> tuple[Text, ...] | None:
+    must = 'a list of texts, such as ["20 images, about 3 minutes"]; [] for none'
+    facts = table.get("facts", None, must, lambda v: isinstance(v, list) and all(map(is_text, v)))
+    return None if facts is None else tuple(facts)
+
+
+def _texts(table: Table) -> dict[str, Text]:
+    """Replacements of built-in sentences, by the English sentence; "" removes a sentence, but not a label."""
+    texts: dict[str, Text] = {}
+    known = built_in_texts()
+    for sentence in table.value:
+        if sentence not in known:
+            raise SurveyError(
+                f"{table.where}: `texts` names {sentence!r}, which is not a built-in text; the closest is "
+                f"{get_close_matches(sentence, known, n=1, cutoff=0)[0]!r}."
+            )
+        must = "a text, or texts by language" + (', or "" to leave it out' if is_removable(sentence) else "")
+        own: Text = table.get(sentence, "", must, partial(_replaces, sentence))
+        texts[sentence] = own
+        for text in own.values() if isinstance(own, dict) else (own,):
+            for name in set(FILLED.findall(text)) - set(FILLED.findall(sentence)):
+                raise SurveyError(f"{table.where}: `texts` cannot fill %({name})s into the text for {sentence!r}.")
+    return texts
+
+
+def _replaces(sentence: str, value: Any) -> bool:
+    return is_text(value) or (value == "" and is_removable(sentence))
 
 
 def _questions(table: Table) -> tuple[Question, ...]:

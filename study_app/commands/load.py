@@ -41,7 +41,7 @@ def add_commands(commands: Commands) -> None:
 def load(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app import database
 
-    study = _requested(args, workspace)
+    study, source = _requested(args, workspace)
     published = [_published(workspace, entry.name) for entry in study.sets]
     for one in published:
         _check_enough(one, study)
@@ -54,15 +54,16 @@ def load(args: argparse.Namespace, workspace: Workspace) -> None:
             study,
             sets=tuple(replace(entry, sha256=row.sha256) for entry, row in zip(study.sets, rows, strict=True)),
         )
-        said = store_study(session, study, rows, amend=args.amend)
+        said = store_study(session, study, source, rows, amend=args.amend)
     for row in published:
         print(f"{row.name}: {len(row.of('real'))} real and {len(row.of('generated'))} generated images.")
     print(f"{said} Next: {pasteable(workspace, 'study_app', 'serve')}")
 
 
-def _requested(args: argparse.Namespace, workspace: Workspace) -> StudyFile:
+def _requested(args: argparse.Namespace, workspace: Workspace) -> tuple[StudyFile, bytes]:
+    """The study, and the file that describes it."""
     from study_app.database import SurveyError
-    from study_app.study import default_study
+    from study_app.study import default_study, source_of
     from study_app.study_toml import read_study
 
     files = [name for name in args.stimuli if name.endswith(".toml")]
@@ -74,7 +75,8 @@ def _requested(args: argparse.Namespace, workspace: Workspace) -> StudyFile:
                 f"There is no stimulus set in {workspace.root / 'stimuli'}: make one with "
                 f"`{pasteable(workspace, 'gan_core', 'publish', '--all')}`."
             )
-        return default_study(names, slug="glimpse")
+        study = default_study(names, slug="glimpse")
+        return study, source_of(study)
     if len(files) == 1 and not args.all:
         study = read_study(Path(files[0]))
         missing = [name for name in names if name not in [entry.name for entry in study.sets]]
@@ -82,9 +84,10 @@ def _requested(args: argparse.Namespace, workspace: Workspace) -> StudyFile:
             raise SurveyError(
                 f"{files[0]} has no set '{missing[0]}': name it there under [[sets]], or leave it out here."
             )
-        return study
+        return study, Path(files[0]).read_bytes()
     if names and not files and not args.all:
-        return default_study(names)
+        study = default_study(names)
+        return study, source_of(study)
     raise SurveyError("Say what to load: names of stimulus sets, one study file (STUDY.toml), or --all.")
 
 
@@ -167,19 +170,23 @@ def store_attention_images(session: Session, row: StimulusSet, count: int) -> No
     session.flush()
 
 
-def store_study(session: Session, study: StudyFile, sets: list[StimulusSet], *, amend: bool) -> str:
-    """Open the study, or a new version of it; returns a sentence that says which.
+def store_study(
+    session: Session, study: StudyFile, source: bytes, sets: list[StimulusSet], *, amend: bool
+) -> str:  # fmt: skip
+    """Open the study, or a new version of it; returns a sentence that says which. `source`: its file's bytes.
 
     Raises SurveyError when the study has participants and would change, unless `amend`.
     """
     from sqlalchemy import func, select
 
+    from glimpse.files import sha256_bytes
     from study_app import models
     from study_app.database import SurveyError
+    from study_app.study import StudyFile
 
     row: Study | None = session.scalar(select(models.Study).where(models.Study.slug == study.slug))
     address = f"/study/{study.slug}/"
-    if row is not None and row.versions and row.current.sha256 == study.sha256:
+    if row is not None and row.versions and StudyFile.from_dict(row.current.definition) == study:
         return f"The study '{study.slug}' is there already, unchanged ({row.state}, {address})."
     people = 0
     if row is not None:
@@ -193,7 +200,9 @@ def store_study(session: Session, study: StudyFile, sets: list[StimulusSet], *, 
     if row is None:
         row = models.Study(slug=study.slug)
         session.add(row)
-    version = models.StudyVersion(study=row, sha256=study.sha256, mode=study.mode, definition=study.as_dict())
+    version = models.StudyVersion(
+        study=row, sha256=sha256_bytes(source), source=source, mode=study.mode, definition=study.as_dict()
+    )
     session.add(version)
     session.flush()
     for place, (entry, one) in enumerate(zip(study.sets, sets, strict=True)):

@@ -103,7 +103,23 @@ def export(
     files = {f"{prefix}{name}_data.csv": _csv(columns, rows) for name, (columns, rows) in tables.items()}
     columns = {column.name: column for columns, _ in tables.values() for column in columns}
     description = json.dumps(_description(session, study, list(columns.values())), indent=1, ensure_ascii=False)
-    return {DESCRIPTION: (description + "\n").encode(), **files}
+    return {DESCRIPTION: (description + "\n").encode(), **files, **_materials(session, study)}
+
+
+def _materials(session: Session, study: Study) -> dict[str, bytes]:
+    """The study's files as they were loaded, and the texts that participants agreed to, by their hashes."""
+    from sqlalchemy import select
+
+    from study_app.models import Consent
+
+    files = {_source_path(one.sha256): one.source for one in study.versions if one.source is not None}
+    consents = session.scalars(select(Consent).where(Consent.study_id == study.id).order_by(Consent.sha256))
+    texts = json.dumps({one.sha256: one.text for one in consents}, indent=1, ensure_ascii=False, sort_keys=True)
+    return {**files, "materials/consents.json": (texts + "\n").encode()}
+
+
+def _source_path(sha256: str) -> str:
+    return f"materials/study-{sha256[:12]}.toml"
 
 
 def _view(
@@ -167,7 +183,8 @@ def _description(session: Session, study: Study, columns: Sequence[Column]) -> d
         "schemaVersion": "Psych-DS 1.0.0",
         "creator": {"@type": "SoftwareApplication", "name": "Glimpse", "softwareVersion": version()},
         "isBasedOn": [
-            {"@type": "CreativeWork", "name": f"study file of {study.slug}", "identifier": f"sha256:{one.sha256}"}
+            {"@type": "CreativeWork", "name": f"study file of {study.slug}", "identifier": f"sha256:{one.sha256}",
+             **({"url": _source_path(one.sha256)} if one.source is not None else {})}
             for one in study.versions
         ],
         "variableMeasured": [

@@ -105,6 +105,7 @@ def enter(
     person = new_participant(study, language=language, token=token, simulated=simulated)
     person.set = version.sets[place].set
     person.consent_version = sha256_json(consent)
+    session.merge(models.Consent(study_id=study.id, sha256=person.consent_version, text=consent))
     session.add(person)
     session.flush()
     if who is not None:

@@ -7,13 +7,13 @@ import re
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
-from flask_babel import gettext as _
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from study_app import i18n, models, security
 from study_app.database import app_database
+from study_app.i18n import gettext as _
 from study_app.participant import allocation, crowd
 from study_app.participant.pages import back, closed
 from study_app.study import LANGUAGES, StudyFile
@@ -47,7 +47,7 @@ def _study(session: Session, slug: str, *, write: bool = False) -> tuple[models.
     if row is None:
         abort(404)
     file = StudyFile.from_dict(row.current.definition)
-    i18n.offer(file.languages, request.form.get("lang"))
+    i18n.offer(file, request.form.get("lang"))
     return row, file
 
 
@@ -69,7 +69,7 @@ def _is_simulated(slug: str) -> bool:
 
 def _consent(file: StudyFile) -> dict[str, Any]:
     """The text that the participant reads and agrees to, in their language; its hash is stored."""
-    about = i18n.shown(file.about).split("\n\n")
+    about = [i18n.shown(file.about)]
     if not file.about:
         about = [
             _(
@@ -83,7 +83,7 @@ def _consent(file: StudyFile) -> dict[str, Any]:
             ),
             _("We want to know how well people can tell them apart. You need no special knowledge."),
         ]
-    facts = [
+    built_in = [
         _("%(count)d images, about %(minutes)d minutes", count=file.trials.total, minutes=i18n.minutes(file)),
         _(
             "We store your answers, your response times and some details of your screen, but neither your "
@@ -92,12 +92,18 @@ def _consent(file: StudyFile) -> dict[str, Any]:
         _("You can stop at any time. A link at the bottom of the following pages lets you have your answers deleted."),
         _("Some medical images can be unpleasant to look at."),
     ]
+    facts = built_in if file.facts is None else [i18n.shown(fact) for fact in file.facts]
     if file.contact:
         facts.append(_("Questions? Write to %(contact)s.", contact=file.contact))
     agreed = i18n.shown(file.consent) or _(
         "I am at least 18 years old, I have read this information, and I am taking part voluntarily."
     )
-    return {"about": about, "facts": facts, "agreed": agreed, "language": i18n.language()}
+    return {
+        "about": "\n\n".join(filter(None, about)),
+        "facts": list(filter(None, facts)),
+        "agreed": agreed,
+        "language": i18n.language(),
+    }
 
 
 def _is_preview() -> bool:

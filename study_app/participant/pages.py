@@ -67,7 +67,7 @@ def find(session: Session, token: str, *, write: bool = False) -> tuple[models.P
     if person is None:
         abort(404)
     file = StudyFile.from_dict(person.version.definition)
-    i18n.offer(file.languages, person.language)
+    i18n.offer(file, person.language)
     if write:
         person.last_seen_at = models.now()
         allocation.count_again(session, person)

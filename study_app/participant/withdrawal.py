@@ -33,7 +33,7 @@ def withdraw(token: str) -> Any:
         if person is None:
             abort(404)
         file = StudyFile.from_dict(person.version.definition)
-        i18n.offer(file.languages, person.language)
+        i18n.offer(file, person.language)
         if request.method == "POST" and person.state != "withdrawn":
             erase(session, person)
         stored = {} if person.state == "withdrawn" else everything(session, person)

@@ -7,10 +7,11 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select, text
 
+from glimpse.files import sha256_bytes
 from glimpse.workspace import Workspace
-from study_app import cli
+from study_app import cli, models
 from study_app.database import Database, SurveyError
 from study_app.study import StudyFile, default_study
 from study_app.study_toml import parse_study, read_study
@@ -30,14 +31,13 @@ def test_the_shortest_study_is_that_of_the_paper() -> None:
     assert [question.key for question in study.questions] == ["age", "medicine", "machine_learning", "vision"]
 
 
-def test_a_study_survives_the_way_through_the_database_and_its_hash_is_of_its_content() -> None:
+def test_a_study_survives_the_way_through_the_database() -> None:
     study = parse(
         'slug = "a"\ntitle = {en = "Skin", de = "Haut"}\n[trials]\ncount = 12\n[completion]\ncode = "X"\n'
         f'[[questions]]\nkey = "age"\ntext = "Age?"\noptions = ["young", "old"]\nscreen_out = ["old"]\n{SETS}'
     )
     again = StudyFile.from_dict(__import__("json").loads(__import__("json").dumps(study.as_dict())))
     assert again == study
-    assert again.sha256 == study.sha256 != parse(f'slug = "a"\n{SETS}').sha256
     assert study.questions[0].screen_out == (1,)
 
 
@@ -83,6 +83,19 @@ def test_a_study_survives_the_way_through_the_database_and_its_hash_is_of_its_co
         (
             'slug = "a"\nquestions = []\n[completion]\nscreened_out_code = "X"\n' + SETS,
             "`completion.screened_out_code` has no effect where no question has a `screen_out`",
+        ),
+        ('slug = "a"\nfacts = "3 minutes"\n' + SETS, "`facts` must be a list of texts"),
+        (
+            'slug = "a"\n[texts]\n"Contnue" = "Go"\n' + SETS,
+            "'Contnue', which is not a built-in text; the closest is 'Continue'",
+        ),
+        (
+            'slug = "a"\n[texts]\n"Continue" = ""\n' + SETS,
+            "`texts.Continue` must be a text, or texts by language, not ''",
+        ),
+        (
+            'slug = "a"\n[texts]\n"Saving…" = "%(of)d saved"\n' + SETS,
+            "`texts` cannot fill %(of)s into the text for 'Saving…'",
         ),
         ('slug = "a"\ntitle = " "\n' + SETS, "`title` must be a text"),
         ('slug = "a"\ntitle = "a\\u0000"\n' + SETS, "`title` must be a text"),
@@ -139,6 +152,11 @@ def test_load_opens_a_study_says_so_and_can_be_repeated(
     assert code == 0
     assert "The study 'alpha-beta' is open at /study/alpha-beta/. Next: study_app serve" in said
     assert "unchanged" in run(capsys, "load", "alpha", "beta")[1]
+    with Database(workspace.database_url).read() as session:
+        version = session.scalars(select(models.StudyVersion)).one()
+    assert version.source is not None
+    assert version.sha256 == sha256_bytes(version.source)
+    assert parse(version.source.decode()) == default_study(["alpha", "beta"])
     assert "'glimpse' is open" in run(capsys, "load", "--all")[1]
 
 

@@ -165,6 +165,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("study_id", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("source", sa.LargeBinary(), nullable=True),
         sa.Column("mode", sa.String(9), nullable=False),
         sa.Column("definition", sa.JSON(), nullable=False),
         sa.Column("loaded_at", MOMENT, nullable=False),
@@ -221,6 +222,14 @@ def upgrade() -> None:
     )
     op.create_index(
         "ix_participant_allocation", "participant", ["study_id", "simulated", "state", "last_seen_at", "set_id"]
+    )
+    op.create_table(
+        "consent",
+        sa.Column("study_id", sa.Integer(), nullable=False),
+        sa.Column("sha256", sa.String(64), nullable=False),
+        sa.Column("text", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["study_id"], ["study.id"], name="fk_consent_study_id"),
+        sa.PrimaryKeyConstraint("study_id", "sha256", name="pk_consent"),
     )
     op.create_table(
         "external_identity",
@@ -284,7 +293,7 @@ def downgrade() -> None:
     op.execute("DROP VIEW participants")
     op.execute("DROP VIEW responses")
     for table in (
-        "retention", "admin_session", "trial", "external_identity", "participant", "study_set", "study_version",
-        "study", "stimulus_image", "stimulus", "stimulus_set",
+        "retention", "admin_session", "trial", "external_identity", "consent", "participant", "study_set",
+        "study_version", "study", "stimulus_image", "stimulus", "stimulus_set",
     ):  # fmt: skip
         op.drop_table(table)

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from glimpse.files import sha256_bytes, sha256_json
 from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
@@ -142,3 +143,16 @@ def test_an_export_with_external_ids_is_for_its_owner_alone(workspace: Workspace
         out = workspace.root / "export" / study
         found = {stat.S_IMODE(path.stat().st_mode) for path in (out, *out.rglob("*.csv"), *out.glob("*.json"))}
         assert found == modes
+
+
+def test_the_study_file_and_the_text_agreed_to_are_in_the_export_by_their_hashes(
+    answered: Path, workspace: Workspace
+) -> None:
+    person = tables(answered)["study-pilot_table-participants_data.csv"][0]
+    description = json.loads((answered / "dataset_description.json").read_text())
+    source = (answered / description["isBasedOn"][0]["url"]).read_bytes()
+    assert source == (workspace.root / "pilot.toml").read_bytes()
+    assert sha256_bytes(source) == person["study_sha256"]
+    consent = json.loads((answered / "materials" / "consents.json").read_text())[person["consent_version"]]
+    assert sha256_json(consent) == person["consent_version"]
+    assert consent["agreed"].startswith("I am at least 18 years old")

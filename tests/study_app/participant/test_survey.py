@@ -69,6 +69,30 @@ def test_the_words_consented_to_are_stored_by_their_hash(
     assert len(set(versions)) == 3
 
 
+def test_every_word_on_the_page_of_consent_can_be_the_studys_own(client: FlaskClient, workspace: Workspace) -> None:
+    load(
+        workspace, "own",
+        'sets = [{ name = "alpha" }]\nconsent = "Yes."\nfacts = ["3 minutes & 50 %", { en = "Free.", de = "Frei." }]\n'
+        'about = { en = """# Why\n\n**Bold** <script>, [us](https://x.org).""", de = "Warum" }\n'
+        '[trials]\ncount = 4\n[texts]\n"I do not want to take part" = { en = "100 % no", de = "Nein <b>" }\n'
+        '"If you want to take part, please tick the box." = ""\n',
+    )  # fmt: skip
+    page = client.get("/study/own/").text
+    main = page[page.index("<main>") :]
+    for words in (
+        "minutes &amp; 50 %</li>",
+        "<h2>Why</h2>",
+        "<strong>Bold</strong> &lt;script&gt;",
+        ">100 % no<",
+        ">Yes.<",
+    ):
+        assert words in main
+    assert '<a href="https://x.org">us</a>' in main
+    assert not any(words in main for words in ("about 2 minutes", "unpleasant", "18 years"))
+    assert "Nein &lt;b&gt;" in client.get("/study/own/?lang=de").text
+    assert '<p id="missing" class="note" role="alert"></p>' in client.post("/study/own/enter", data={}).text
+
+
 @pytest.mark.parametrize("consent", ["yes", "no"])
 def test_a_consent_form_that_is_sent_twice_makes_one_participant(
     client: FlaskClient, app: Flask, study: str, consent: str
