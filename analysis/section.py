@@ -42,6 +42,7 @@ class Context:
     workspace: Workspace
     seed: int = 0
     responses: pd.DataFrame | None = None  # one row a scored trial, see analysis.answers.read; None without any
+    unsure: pd.DataFrame | None = None  # trials rated in the middle of the scale, in no score but those of ratings
     extractor: str = "auto"  # see analysis.images.extractors.chosen
     weights: Path | None = None
     device: str = "auto"

@@ -147,7 +147,9 @@ def run(args: argparse.Namespace) -> int:
         for claim, held in study(case, args.simulations, args.seed).items():
             known = held[np.isfinite(held)]
             if len(known):
-                print(row(case.name, claim, known) + ("" if len(known) == len(held) else " only where fitted"), flush=True)
+                print(
+                    row(case.name, claim, known) + ("" if len(known) == len(held) else " only where fitted"), flush=True
+                )
     return 0
 
 

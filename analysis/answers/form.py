@@ -24,10 +24,11 @@ class Form:
     layout: str | None = None  # one of LAYOUTS
     rating: str | None = None  # COLUMN[:LOW..HIGH]
     unsure: str = "out"  # or "half"
+    confidence: str | None = None  # COLUMN[:LOW..HIGH]
 
     @staticmethod
     def of(args: argparse.Namespace) -> Form:
-        return Form(args.map, args.words, args.truth, args.layout, args.rating, args.unsure)
+        return Form(args.map, args.words, args.truth, args.layout, args.rating, args.unsure, args.confidence)
 
 
 def add_form_options(parser: Parser) -> None:
@@ -44,5 +45,8 @@ def add_form_options(parser: Parser) -> None:
     add("--rating", metavar="COLUMN[:LOW..HIGH]",
         help="a rating from LOW (surely real) to HIGH (surely generated; default: the range in the data) gives the "
         "answer by its middle, which counts as unsure")  # fmt: skip
+    add("--confidence", metavar="COLUMN[:LOW..HIGH]",
+        help="how sure people were of the answer beside it, from LOW (guessed) to HIGH (sure); answer and confidence "
+        "together are a rating")  # fmt: skip
     add("--unsure", choices=("out", "half"), default="out",
         help="leave 'unsure' out, or count it as half right, half wrong")  # fmt: skip

@@ -13,7 +13,7 @@ from analysis.answers.form import Form
 from analysis.answers.numbers import MISSING, read_numbers
 from analysis.answers.shared import share_real_images
 from analysis.answers.table import Table
-from analysis.answers.words import by_value, meanings, read_rating, read_words, split_doubts
+from analysis.answers.words import by_value, meanings, read_confidence, read_rating, read_words, split_doubts
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
 
@@ -55,7 +55,8 @@ class Responses:
     number in `trial`) and the columns participant, set, image, mode, flags, answered_at (text, "" for none),
     truth and answer ("real" or "generated"), is_generated and said_generated (bool), position, exposure_ms_planned,
     exposure_ms_actual, dropped_frames, response_time_ms (numbers, NaN where unknown), focus_lost,
-    rating (higher for generated), simulated, finished and failed_catch (bool; the last two tell of the participant).
+    rating (higher for generated), confidence (0 to 1, of the scale; both NaN without ratings), simulated, finished and
+    failed_catch (bool; the last two tell of the participant).
     """
 
     trials: pd.DataFrame
@@ -66,6 +67,7 @@ class Responses:
     unanswered: dict[str, int] = field(default_factory=dict)  # by set
     set_versions: dict[str, list[str]] = field(default_factory=dict)  # SHA-256 of the stimulus sets answered, by set
     notes: tuple[str, ...] = ()  # sentences on how the rows were read
+    unsure: pd.DataFrame | None = None  # left out of `trials` for a rating in the middle of the scale, same columns
 
     @property
     def simulated(self) -> int:
@@ -131,8 +133,10 @@ def tidy(
                 f"{name} holds answers of simulated participants only: add --include-simulated to see their report."
             )
         raise AnalysisError(f"{name} holds no answered trial that counts: see that the column answer is filled in.")
-    trials = trials[keep].reset_index(drop=True)
-    doubts = int((trials["answer"] == "unsure").sum())
+    others = [rows for reason, rows in left_out.items() if reason != "unsure_answers"]
+    rated = left_out["unsure_answers"] & trials["rating"].notna() & ~np.logical_or.reduce(others)
+    trials = trials[keep | rated].assign(scored=keep).reset_index(drop=True)
+    doubts = int((trials["answer"] == "unsure").sum()) if form.unsure == "half" else 0
     if doubts:
         trials["answer"] = split_doubts(trials["answer"], trials["truth"], trials["participant"])
         notes.append(f"{doubts} answers 'unsure' are counted as half right: every second one as 'real'.")
@@ -142,6 +146,8 @@ def tidy(
     counts["names_of_two_images"] = _tell_apart(trials)
     trials["is_generated"] = (trials["truth"] == "generated").to_numpy(bool)
     trials["said_generated"] = (trials["answer"] == "generated").to_numpy(bool)
+    scored = trials.pop("scored").to_numpy(bool)
+    unsure, trials = trials[~scored].reset_index(drop=True), trials[scored].reset_index(drop=True)
     backwards = trials["response_time_ms"] < 0
     counts["negative_response_times"] = int(backwards.sum())
     trials.loc[backwards, "response_time_ms"] = np.nan
@@ -155,7 +161,7 @@ def tidy(
             keep.to_numpy()
         ]
         versions = {str(k): sorted(set(v)) for k, v in known.drop_duplicates().groupby("set")["sha256"]}
-    return Responses(trials, name, table.sha256, counts, tuple(where), unanswered, versions, tuple(notes))
+    return Responses(trials, name, table.sha256, counts, tuple(where), unanswered, versions, tuple(notes), unsure)
 
 
 # ------------------------------------------------------------------------------------------------ columns
@@ -164,11 +170,14 @@ def tidy(
 def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     raw, words = table.frame, meanings(form.words)
     trials = pd.DataFrame({"truth": read_words(table, "truth", words["truth"])})
-    trials["rating"] = np.nan
+    trials["rating"] = trials["confidence"] = np.nan
     beside = form.rating is None or form.rating.partition(":")[0].strip().lower() != "answer"
     answer = read_words(table, "answer", words["answer"]) if "answer" in raw and beside else None
     if form.rating is not None:
-        trials["rating"], answer, said = read_rating(table, form.rating, answer)
+        trials["rating"], answer, trials["confidence"], said = read_rating(table, form.rating, answer)
+        notes.append(said)
+    elif form.confidence is not None:
+        trials["rating"], trials["confidence"], said = read_confidence(table, form.confidence, answer)
         notes.append(said)
     trials["answer"] = answer
     trials["set"] = _text(raw, "set", "all")

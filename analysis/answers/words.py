@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -79,21 +80,73 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
     return found
 
 
-def read_rating(table: Table, option: str, answer: Any) -> tuple[Any, Any, str]:
-    """The ratings, higher for 'generated', the answers that they give by the middle of the scale, and a sentence.
+def read_rating(table: Table, option: str, answer: Any) -> tuple[Any, Any, Any, str]:
+    """The ratings, higher for 'generated', the answers and confidences that they give by the middle, and a sentence.
 
     `option`: COLUMN[:LOW..HIGH]; `answer`: the column of answers beside the ratings, None if there is none.
     """
+    scale = read_scale(table, option, "--rating")
+    low, high, rating = scale.low, scale.high, scale.values
+    middle = (low + high) / 2
+    said = np.select([rating > middle, rating < middle, rating == middle], ["generated", "real", "unsure"], "")
+    answers = pd.Series(said, index=rating.index, dtype=object).replace("", None)
+    if answer is not None:
+        both = answers.isin(KINDS[:2]) & answer.isin(KINDS[:2])
+        agree = int((answers == answer)[both].sum())
+        if agree < AGREEMENT * both.sum():
+            raise AnalysisError(
+                f"{table.name}: the ratings in {scale.column} agree with the column answer in {agree} of "
+                f"{int(both.sum())} rows. If they say how sure people were rather than 'real' to 'generated', write "
+                f"--confidence {option}."
+            )
+    sentence = (
+        f"Ratings in {scale.column} from {low:g} (real) to {high:g} (generated; {scale.stated}) are answers by the "
+        f"middle, {middle:g}{scale.left_out}."
+    )
+    confidence = (rating - middle).abs() / abs(high - middle)
+    return rating, answers, confidence, " ".join(filter(None, [sentence, scale.unread]))
+
+
+def read_confidence(table: Table, option: str, answer: Any) -> tuple[Any, Any, str]:
+    """Ratings and confidences, 0 to 1, from how sure people were of the answer beside it, and a sentence.
+
+    A sure 'generated' is rated above an unsure one, and that above an unsure and a sure 'real'.
+    """
+    scale = read_scale(table, option, "--confidence")
+    confidence = (scale.values - min(scale.low, scale.high)) / abs(scale.high - scale.low)
+    side = answer.map({"generated": 1.0, "real": -1.0, "unsure": 0.0}).astype(float)
+    sentence = (
+        f"Confidence in {scale.column} from {scale.low:g} (guessed) to {scale.high:g} (sure; {scale.stated}) and the "
+        f"answer beside it are a rating{scale.left_out}."
+    )
+    return side * (confidence + 0.5), confidence, " ".join(filter(None, [sentence, scale.unread]))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A column of ratings; a scale that runs downwards is turned round."""
+
+    column: str
+    values: Any  # NaN where missing or off the scale
+    low: float
+    high: float
+    stated: str
+    left_out: str
+    unread: str
+
+
+def read_scale(table: Table, option: str, name: str) -> Scale:
+    """The ratings that `option`, COLUMN[:LOW..HIGH], names. Raises AnalysisError if their scale is in doubt."""
     number = r"-?\d+(?:\.\d+)?"
     parts = re.fullmatch(rf"(.+?)(?::({number})\.\.({number}))?", option.strip())
     assert parts is not None
     column = parts[1].lower()
     if column not in table.frame:
-        raise AnalysisError(f"--rating {option}: {table.name} has no column {column}; write COLUMN or COLUMN:1..5.")
+        raise AnalysisError(f"{name} {option}: {table.name} has no column {column}; write COLUMN or COLUMN:1..5.")
     values, unread = read_numbers(table.frame[column], column, table.place)
     levels = np.sort(values.dropna().unique())
     if len(levels) == 0:
-        raise AnalysisError(f"--rating {option}: no value of the column {column} in {table.name} is a number.")
+        raise AnalysisError(f"{name} {option}: no value of the column {column} in {table.name} is a number.")
     outside = 0
     if parts[2] is None:
         low, high = float(levels[0]), float(levels[-1])
@@ -102,31 +155,17 @@ def read_rating(table: Table, option: str, answer: Any) -> tuple[Any, Any, str]:
         if lopsided or low == high or (len(levels) > 2 and gaps.max() > (high - low) / 2):
             raise AnalysisError(
                 f"{table.name}: the ratings in {column} run from {low:g} to {high:g}, which may hold a code for no "
-                f"answer: state the scale, as in --rating {column}:1..{high:g}."
+                f"answer: state the scale, as in {name} {column}:1..{high:g}."
             )
     else:
         low, high, stated = float(parts[2]), float(parts[3]), "as stated"
         if low == high:
-            raise AnalysisError(f"--rating {option}: a scale needs two different ends.")
+            raise AnalysisError(f"{name} {option}: a scale needs two different ends.")
         beyond = (values < min(low, high)) | (values > max(low, high))
         outside, values = int(beyond.sum()), values.mask(beyond)
-    rating = values if low < high else low + high - values
-    middle = (low + high) / 2
-    said = np.select([rating > middle, rating < middle, rating == middle], ["generated", "real", "unsure"], "")
-    answers = pd.Series(said, index=values.index, dtype=object).replace("", None)
-    if answer is not None:
-        both = answers.isin(KINDS[:2]) & answer.isin(KINDS[:2])
-        agree = int((answers == answer)[both].sum())
-        if agree < AGREEMENT * both.sum():
-            raise AnalysisError(
-                f"{table.name}: the ratings in {column} agree with the column answer in {agree} of {int(both.sum())} "
-                "rows. If they say how sure people were rather than 'real' to 'generated', leave --rating out."
-            )
-    sentence = (
-        f"Ratings in {column} from {low:g} (real) to {high:g} (generated; {stated}) are answers by the middle, "
-        f"{middle:g}" + (f"; {outside} ratings off the scale are treated as missing" if outside else "") + "."
-    )
-    return rating, answers, " ".join(filter(None, [sentence, unread]))
+    values = values if low < high else low + high - values
+    left_out = f"; {outside} ratings off the scale are treated as missing" if outside else ""
+    return Scale(column, values, low, high, stated, left_out, unread)
 
 
 def split_doubts(answer: pd.Series, truth: pd.Series, participant: pd.Series) -> pd.Series:

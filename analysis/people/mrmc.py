@@ -4,10 +4,14 @@ Obuchowski & Rockette (1995) with the degrees of freedom of Hillis (2007): for J
 
     V = MS(participants) / J + max(Cov2, 0),     df = (J - 1) (1 + J max(Cov2, 0) / MS)^2
 
-where MS is the variance of the areas and Cov2 the mean covariance of two participants' areas that comes from judging the
-same images, by the jackknife over images. Where participants judge different images, only those that two share covary,
-and Cov2 is the mean over all pairs. The same for the differences between two sets. With everybody judging everything
+where MS is the variance of the areas and Cov2 the mean covariance of two participants' areas that comes from judging
+the same images, by the jackknife over images. Where participants judge different images, only those that two share
+covary, and Cov2 is the mean over all pairs. The same for the differences between two sets. With everybody judging everything
 this is the analysis of OR-DBM MRMC, RJafroc and MRMCaov, to all digits (docs/statistics.md).
+
+That t interval leaves [0, 1] near the ceiling and covers too rarely there. Where a t interval of twice its width would
+not fit, the interval is the same on the logit scale; with all areas 0 or 1, Wilson's for as many independent
+participants or images as there are, whichever are fewer.
 """
 
 from __future__ import annotations
@@ -17,15 +21,16 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
-from analysis.people.estimate import Estimate
+from analysis.people.estimate import ROOM, Estimate
 from analysis.people.roc import Areas
 from analysis.people.significance import holm
 from analysis.people.trials import Trials
 from glimpse.observers import Floats
 
 METHOD = "mean of participants' areas, Obuchowski-Rockette with Hillis' degrees of freedom, jackknife over images"
+STILL = "the areas do not vary: no interval"
 
 
 @dataclass(frozen=True)
@@ -49,9 +54,16 @@ class Difference:
 
 
 def mean_area(rated: Rated) -> Estimate:
-    """The mean of the participants' areas."""
+    """The mean of the participants' areas, each alike.
+
+    >>> from analysis.people.roc import areas
+    >>> trials = Trials.from_labels([0] * 8, [0, 0, 1, 1] * 2, [0] * 4 + [1] * 4, [0, 1, 2, 3] * 2)
+    >>> found = mean_area(Rated(trials, areas([1, 2, 3, 4, 1, 3, 2, 4], trials)))
+    >>> found.value  # of areas of 1 and 3/4
+    0.875
+    """
     found = rated.areas
-    return _mean(found.area, _moves_of(rated, found.participant), rated.trials)
+    return within_0_and_1(_mean(found.area, _moves_of(rated, found.participant), rated.trials), rated.trials)
 
 
 def obuchowski_rockette(value: float, mean_square: float, cov2: float, people: int) -> Estimate:
@@ -65,7 +77,7 @@ def obuchowski_rockette(value: float, mean_square: float, cov2: float, people: i
     """
     cov2 = max(cov2, 0.0)
     if mean_square + people * cov2 <= 0:
-        return Estimate(value, method=METHOD, note="the areas do not vary: no interval")
+        return Estimate(value, method=METHOD, note=STILL)
     se = float(np.sqrt(mean_square / people + cov2))
     df = (people - 1) * (1 + people * cov2 / mean_square) ** 2 if mean_square > 0 else np.inf
     found = Estimate(value, se, float(min(df, 1e9)), variance_participants=mean_square / people, method=METHOD)
@@ -83,6 +95,25 @@ def _mean(values: Floats, moves: Floats, trials: Trials) -> Estimate:
     if min(len(np.unique(trials.image[trials.is_generated == truth])) for truth in (False, True)) < 2:
         return Estimate(value, method=METHOD, note="one image of a class: no interval for new images")
     return obuchowski_rockette(value, float(values.var(ddof=1)), covariance(moves, trials, people), people)
+
+
+def within_0_and_1(found: Estimate, trials: Trials) -> Estimate:
+    """A mean area with the interval of the module's last paragraph."""
+    value = found.value
+    if value is None or (found.note and found.note != STILL):
+        return found
+    if found.se is None or found.df is None:
+        if 0 < value < 1:
+            return found
+        size = min(len(np.unique(trials.participant)), len(np.unique(trials.image)))
+        found = replace(found, se=0.0, df=size - 1.0, size=float(size), note="")
+        return replace(found, ci95=found.interval(), method=f"{METHOD}; Wilson interval")
+    reach = float(stats.t.ppf(0.975, found.df)) * found.se
+    if ROOM * reach <= value <= 1 - ROOM * reach:
+        return found
+    middle, half = special.logit(value), reach / (value * (1 - value))
+    ends = special.expit([middle - half, middle + half])
+    return replace(found, ci95=(float(ends[0]), float(ends[1])), method=f"{METHOD}; interval on the logit scale")
 
 
 def covariance(moves: Floats, trials: Trials, people: int) -> float:

@@ -8,7 +8,7 @@ The curve of all participants is the binormal one (Dorfman & Alf 1969): ratings 
 standard deviation differ between real and generated images, into ordered categories. It is fitted by maximum likelihood
 to the ratings of all participants, each counting alike; its zROC is a straight line
 
-    z(H) = a + b z(F),      slope b = sd(real) / sd(generated),      d_a = a sqrt(2 / (1 + b^2)),  area = Phi(d_a / sqrt 2)
+    z(H) = a + b z(F),  slope b = sd(real) / sd(generated),  d_a = a sqrt(2 / (1 + b^2)),  area = Phi(d_a / sqrt 2)
 
 (Macmillan & Creelman 2005, ch. 3). Intervals by `estimate.two_way` from each rating's influence on the fit.
 """
@@ -144,9 +144,10 @@ class _Spread:
     trials: int
 
     @staticmethod
-    def of(moves: Floats, trials: Trials) -> _Spread:
+    def of(moves: Any, trials: Trials) -> _Spread:
         """`moves`: (2, n), the influence of each trial on the two parameters."""
-        return _Spread(*(estimate(0.0, one, trials) for one in (moves[0], moves[1], moves[0] + moves[1])), len(trials))
+        first, second, both = (estimate(0.0, one, trials) for one in (moves[0], moves[1], moves[0] + moves[1]))
+        return _Spread(first, second, both, len(trials))
 
     def estimate(self, value: float, by_first: float, by_second: float) -> Estimate:
         """`value`, whose derivatives by the two parameters are given, with its interval."""
@@ -225,7 +226,8 @@ def _fit(shares: Floats) -> tuple[Floats, Floats]:
 
     found = optimize.minimize(
         loss, np.concatenate([start[:2], [first], gaps]), jac=True, method="L-BFGS-B",
-        bounds=[(-20, 20), (-3, 3), (-20, 20), *[(-12, 4)] * len(gaps)], options={"maxiter": 2_000, "ftol": 1e-13, "gtol": 1e-9},
+        bounds=[(-20, 20), (-3, 3), (-20, 20), *[(-12, 4)] * len(gaps)],
+        options={"maxiter": 2_000, "ftol": 1e-13, "gtol": 1e-9},
     )  # fmt: skip
     values = cuts(found.x)
     score = _scores(values, shares.shape[1])

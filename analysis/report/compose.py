@@ -78,12 +78,12 @@ def write_report(args: argparse.Namespace) -> int:
     context = Context(
         workspace=workspace, seed=args.seed, responses=None if answers is None else answers.trials,
         extractor=args.extractor, weights=args.weights, device=args.device, positive=args.positive, bound=args.bound,
-        unanswered={} if answers is None else answers.unanswered,
+        unanswered={} if answers is None else answers.unanswered, unsure=None if answers is None else answers.unsure,
         cache=None if args.responses is None or named else out / "cache", said=unread,
     )  # fmt: skip
     wanted = [name for name in SECTIONS if name not in args.skip]
     if args.responses is not None and not named:
-        wanted = [name for name in wanted if name in ("summary", "survey", "thresholds")]
+        wanted = [name for name in wanted if name in ("summary", "survey", "ratings", "thresholds")]
     sections, absent = compute(context, wanted)
     if not sections:
         raise AnalysisError(_nothing(context))
