@@ -135,7 +135,8 @@ def tidy(
         raise AnalysisError(f"{name} holds no answered trial that counts: see that the column answer is filled in.")
     others = [rows for reason, rows in left_out.items() if reason != "unsure_answers"]
     rated = left_out["unsure_answers"] & trials["rating"].notna() & ~np.logical_or.reduce(others)
-    trials = trials[keep | rated].assign(scored=keep).reset_index(drop=True)
+    taken = (keep | rated).to_numpy(bool)
+    trials = trials[taken].assign(scored=keep.to_numpy(bool)[taken]).reset_index(drop=True)
     doubts = int((trials["answer"] == "unsure").sum()) if form.unsure == "half" else 0
     if doubts:
         trials["answer"] = split_doubts(trials["answer"], trials["truth"], trials["participant"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -44,8 +44,7 @@ def roc(sets: Mapping[str, tuple[Curve, list[tuple[Floats, Floats]]]], at: Float
             )  # fmt: skip
             ax.set(title=name, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal", xticks=[0, 0.5, 1],
                    yticks=[0, 0.5, 1])  # fmt: skip
-        for ax in axes.flat[len(sets) :]:
-            ax.set_axis_off()
+        _tidy(axes, len(sets))
         figure.supxlabel("real images rated as high: false alarms", fontsize=9)
         figure.supylabel("generated images: hits", fontsize=9)
     return figure
@@ -73,8 +72,15 @@ def calibration(sets: Mapping[str, pd.DataFrame]) -> Figure:
             ax.set(title=name, xlim=(48, 102), ylim=(-2, 102), xticks=[50, 75, 100], yticks=[0, 50, 100])
             ax.xaxis.set_major_formatter(PercentFormatter(decimals=0))
             ax.yaxis.set_major_formatter(PercentFormatter(decimals=0))
-        for ax in axes.flat[len(sets) :]:
-            ax.set_axis_off()
+        _tidy(axes, len(sets))
         figure.supxlabel("chance of being right that the confidence claims", fontsize=9)
         figure.supylabel("answers that were right", fontsize=9)
     return figure
+
+
+def _tidy(axes: Any, panels: int) -> None:
+    """Hide the places without a panel; the lowest panel of each column has the labels of its axis."""
+    for ax in axes.flat[panels:]:
+        ax.set_axis_off()
+    for ax in axes.flat[max(panels - axes.shape[1], 0) : panels]:
+        ax.tick_params(labelbottom=True)

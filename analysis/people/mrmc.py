@@ -6,8 +6,8 @@ Obuchowski & Rockette (1995) with the degrees of freedom of Hillis (2007): for J
 
 where MS is the variance of the areas and Cov2 the mean covariance of two participants' areas that comes from judging
 the same images, by the jackknife over images. Where participants judge different images, only those that two share
-covary, and Cov2 is the mean over all pairs. The same for the differences between two sets. With everybody judging everything
-this is the analysis of OR-DBM MRMC, RJafroc and MRMCaov, to all digits (docs/statistics.md).
+covary, and Cov2 is the mean over all pairs. The same for the differences between two sets. With everybody judging
+everything this is the analysis of OR-DBM MRMC, RJafroc and MRMCaov, to all digits (docs/statistics.md).
 
 That t interval leaves [0, 1] near the ceiling and covers too rarely there. Where a t interval of twice its width would
 not fit, the interval is the same on the logit scale; with all areas 0 or 1, Wilson's for as many independent
@@ -43,7 +43,7 @@ class Rated:
 
 @dataclass(frozen=True)
 class Difference:
-    """How much larger the mean area of one set is than that of another."""
+    """The difference between the mean areas of two sets."""
 
     first: str
     second: str

@@ -192,7 +192,7 @@ def _categories(rating: Floats) -> tuple[Any, Floats]:
     return np.searchsorted(bounds, rating), bounds
 
 
-def _why_not(shares: Floats) -> str:
+def _why_not(shares: Any) -> str:
     """The reason why no binormal curve can be fitted to the shares of the categories, (2, K); "" if it can."""
     if not np.isclose(shares.sum(axis=1), 1).all():
         return "images of one class only"
@@ -204,7 +204,7 @@ def _why_not(shares: Floats) -> str:
     return ""
 
 
-def _fit(shares: Floats) -> tuple[Floats, Floats]:
+def _fit(shares: Any) -> tuple[Floats, Floats]:
     """Mean and log of the SD of generated images (real: 0 and 1), then K - 1 cuts; and the information matrix."""
     shares = np.maximum(shares, 1e-12)
     upto = np.clip(shares.cumsum(axis=1)[:, :-1], 1e-3, 1 - 1e-3)

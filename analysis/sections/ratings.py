@@ -118,20 +118,17 @@ def said(name: str, one: Mapping[str, Any]) -> list[str]:
     words = f"{name}: a generated image is rated above a real one in {percent(area['mean'])} of pairs"
     words += f" (area under the ROC curve, {_interval(area, 100, ' %')}; {area['n']} participants; 50 % by guessing)."
     found = [words]
-    if slope["ci95"] is not None:
-        low, high = slope["ci95"]
-        varied = "more" if high < 1 else "less" if low > 1 else ""
-        words = f"{name}: the zROC has a slope of {decimal(slope['value'])} ({_interval(slope)}) and d_a is "
-        words += f"{decimal(one['d_a']['value'])} ({_interval(one['d_a'])})"
-        found.append(
-            words + (f"; evidence from generated images varies {varied} than from real ones." if varied else ".")
-        )
+    if slope["ci95"] is not None and not slope["ci95"][0] <= 1 <= slope["ci95"][1]:
+        varied = "more" if slope["ci95"][1] < 1 else "less"
+        words = f"{name}: evidence from generated images varies {varied} than from real ones (slope of the zROC "
+        found.append(f"{words}{decimal(slope['value'])}, {_interval(slope)}).")
     over, type_2 = confidence["overconfidence"], confidence["type_2_auc"]
     if over["ci95"] is not None and type_2["mean"] is not None:
         low, high = over["ci95"]
-        side = "overconfident" if low > 0 else "underconfident" if high < 0 else "neither over- nor underconfident"
-        words = f"{name}: read as chances of being right from 50 to 100 %, people's confidence is {side} "
-        words += f"(claimed less right: {100 * over['value']:.1f} points, {_interval(over, 100)})"
+        side = "too sure" if low > 0 else "not sure enough" if high < 0 else "about as sure as they should be"
+        gap = f"{100 * over['value']:.1f}".replace("-", "−")
+        words = f"{name}: if the confidence means chances of being right from 50 to 100 %, people are {side} "
+        words += f"(claimed less right: {gap} points, {_interval(over, 100)})"
         sorted_out = type_2["ci95"] is not None and type_2["ci95"][0] > 0.5
         found.append(words + f"; surer answers are {'' if sorted_out else 'not demonstrably '}right more often.")
     return found
@@ -176,7 +173,7 @@ def _areas_table(scores: Mapping[str, Any]) -> pd.DataFrame:
         row: dict[str, Any] = {"set": name, "participants": one["participants"], "trials": one["trials"]}
         for label, found, key in (
             ("mean_area", one["auc"], "mean"), ("pooled_area", one["auc_pooled"], "value"),
-            ("slope", one["zroc_slope"], "value"), ("d_a", one["d_a"], "value"),
+            ("slope", one["zroc_slope"], "value"), ("da", one["d_a"], "value"),
         ):  # fmt: skip
             low, high = found["ci95"] or (None, None)
             row |= {label: found[key], f"{label}_low": low, f"{label}_high": high}
@@ -188,8 +185,11 @@ def _confidence_table(scores: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for name, one in scores.items():
         row: dict[str, Any] = {"set": name, "answers": one["confidence"]["answers"]}
-        for label, key in (("overconfidence", "value"), ("type_2_auc", "mean")):
-            found = one["confidence"][label]
+        for label, name_of, key in (
+            ("overconfidence", "overconfidence", "value"),
+            ("type_2_area", "type_2_auc", "mean"),
+        ):
+            found = one["confidence"][name_of]
             low, high = found["ci95"] or (None, None)
             row |= {label: found[key], f"{label}_low": low, f"{label}_high": high}
         rows.append(row)
