@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg, special
+from threadpoolctl import threadpool_limits
 
 from analysis.people.trials import Trials
 from glimpse.observers import Floats, Integers
@@ -64,7 +65,8 @@ class Spreads:
 def fit(trials: Trials, seed: int = 0) -> Spreads:
     """The spreads, fitted to all participants, or to a seeded sample of them where there are too many."""
     posterior = _Posterior(_sample(trials, np.random.default_rng(seed)))
-    mode, covariance = _mode(posterior, np.zeros(4))
+    with threadpool_limits(1, "blas"):  # on a busy machine the threads of many small products wait for each other
+        mode, covariance = _mode(posterior, np.zeros(4))
     criterion, half_d_prime, real, generated = (float(sd) for sd in _sds(mode))
     return Spreads(criterion, half_d_prime, real, generated, LOG_SDS @ covariance @ LOG_SDS.T)
 
