@@ -16,8 +16,9 @@ from gan_core.training.run import Run
 from gan_core.weights import verify_seal
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.imageset import ImageSet
+from glimpse.prepare.opening import OPENED
 from glimpse.stimuli import StimulusSet
-from glimpse.workspace import KINDS, NAME
+from glimpse.workspace import KINDS, NAME, Workspace
 
 DAMAGE = (GlimpseError, OSError, ValueError, KeyError, TypeError, AttributeError)  # whatever a broken file leads to
 
@@ -84,6 +85,20 @@ def trained_on(context: Context, facts: Mapping[str, Any]) -> ImageSet | None:
     """The image set that a run's configuration describes; None if it is gone, damaged or has other images."""
     found = image_set(context, str(facts["name"]))
     return found if found is not None and found.sha256 == facts["sha256"] else None
+
+
+def published_images(context: Context, facts: Mapping[str, Any]) -> ImageSet | None:
+    """The images that a stimulus set was published from: an image set, or what was opened of a set or a folder."""
+    kept = Workspace(context.workspace.root / OPENED)
+    there = [(context.workspace, str(facts["image_set"])), *((kept, name) for name in kept.names("images"))]
+    for workspace, name in there:
+        folder = workspace.root / "images" / name
+        try:
+            if read_json(folder / "manifest.json")["files"]["images.npy"] == facts["images_sha256"]:
+                return ImageSet.load(folder)
+        except DAMAGE:
+            continue
+    return None
 
 
 def stimulus_sets(context: Context) -> dict[str, StimulusSet]:

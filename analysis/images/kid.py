@@ -181,17 +181,41 @@ def subsampling_interval(units: Units, rng: np.random.Generator, draws: int = 99
     >>> subsampling_interval(units, np.random.default_rng(0))
     (7.0, 7.0)
     """
-    n, m = units.groups
-    if min(n, m) < INTERVAL_FROM:
+    n, _ = units.groups
+    if min(units.groups) < INTERVAL_FROM:
         return None
-    a, b = _halves(n, draws, rng), _halves(m, draws, rng)
-    b[:, units.partner[units.shared] - n] = a[:, units.shared]
-    neither = np.zeros((draws, n + m), bool)
-    a, b = (np.concatenate(sides, axis=1) for sides in ((a, neither[:, n:]), (neither[:, :n], b)))
     whole = units.kid(units.observed()[None])[0]
-    deviations = units.kid(a, b) - whole
-    low, high = np.quantile(deviations, [0.025, 0.975])
+    low, high = np.quantile(_deviations(units, _halves(n, draws, rng), rng), [0.025, 0.975])
     return float(whole - high), float(whole - low)
+
+
+def difference_in_kid(
+    one: Units, other: Units, rng: np.random.Generator, draws: int = 9999
+) -> tuple[float, tuple[float, float] | None, float | None]:
+    """The KID of `one` less that of `other`, two generators beside the same first sample, its interval and p-value.
+
+    Both by half-samples as in `subsampling_interval`, of the same halves of the first sample, so that what its choice
+    adds to both KIDs cancels. None for either with under 8 groups a side.
+    """
+    wholes = [float(units.kid(units.observed()[None])[0]) for units in (one, other)]
+    difference = wholes[0] - wholes[1]
+    if min(*one.groups, *other.groups) < INTERVAL_FROM:
+        return difference, None, None
+    first = _halves(one.groups[0], draws, rng)
+    deviations = _deviations(one, first, rng) - _deviations(other, first, rng)
+    low, high = np.quantile(deviations, [0.025, 0.975])
+    p = (1 + np.sum(np.abs(deviations) >= abs(difference))) / (1 + draws)
+    return difference, (difference - float(high), difference - float(low)), float(p)
+
+
+def _deviations(units: Units, first: NDArray[np.bool_], rng: np.random.Generator) -> FloatArray:
+    """(draws,): the KID of these halves (draws, n) of the first sample and halves of the second, less the whole's."""
+    n, m = units.groups
+    second = _halves(m, len(first), rng)
+    second[:, units.partner[units.shared] - n] = first[:, units.shared]
+    neither = np.zeros((len(first), n + m), bool)
+    a, b = (np.concatenate(sides, axis=1) for sides in ((first, neither[:, n:]), (neither[:, :n], second)))
+    return units.kid(a, b) - units.kid(units.observed()[None])[0]
 
 
 def _halves(size: int, draws: int, rng: np.random.Generator) -> NDArray[np.bool_]:

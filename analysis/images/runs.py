@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,61 +17,25 @@ from analysis import inventory
 from analysis.images import features
 from analysis.images.distances import BIASED_BELOW
 from analysis.images.features import Features
+from analysis.pairs import FEWEST, GENERATED, Pair
 from analysis.section import Context
-from gan_core.device import pick_device
 from gan_core.draw import Draw
 from gan_core.training.run import Run
 from glimpse.files import sha256_json
-from glimpse.images import evenly
-from glimpse.imageset import ImageSet
 
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
 
 FRESH = 1_000_000  # added to the seed: latents that neither training nor publishing used
-FEWEST = 4  # real images: two against two
-GENERATED = 1000  # images of each run that the report looks at
-POOLED = 2000  # real images of each split whose features are computed, once for all sections
 
 
 @dataclass(frozen=True)
-class ResizedImages:
-    """Some images of a mapped set at another size, read when indexed."""
-
-    images: NDArray[np.uint8]
-    rows: NDArray[np.intp]
-    height: int
-    width: int
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return len(self.rows), self.height, self.width, 3
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def __getitem__(self, index: Any) -> NDArray[np.uint8]:
-        """One image for a number, (n, H, W, 3) for a slice or positions."""
-        chosen = np.asarray(self.images[self.rows[index]])
-        if chosen.shape[-3:-1] == (self.height, self.width):
-            return chosen
-        from glimpse.images import shrink
-
-        if chosen.ndim == 3:
-            return shrink(chosen, self.height, self.width)
-        return np.stack([shrink(image, self.height, self.width) for image in chosen])
-
-
-@dataclass(frozen=True)
-class EvaluatedRun:
+class EvaluatedRun(Pair):
     """One unconditional run, its generator chosen while training, and the real images it was trained on."""
 
     run: Run
     folder: Path
     generator_sha256: str
-    real: ImageSet
-    device_name: str  # as asked for: auto, cpu or cuda
-    seed: int
 
     @property
     def name(self) -> str:
@@ -79,58 +43,22 @@ class EvaluatedRun:
         return self.folder.name
 
     @property
-    def inputs(self) -> dict[str, Any]:
-        """Everything that results of this run depend on, for the cache key."""
-        return {
-            "generator": self.generator_sha256, "images": self.real.sha256, "index": self._index_sha256(),
-            "size": list(self.size),
-        }  # fmt: skip
-
-    @property
-    def device(self) -> str:
-        """Loads torch, unless the CPU was asked for."""
-        return pick_device(self.device_name)
-
-    def rows(self, split: str) -> NDArray[np.intp]:
-        return self.real.where(split)
-
-    def pooled(self, split: str) -> NDArray[np.intp]:
-        """The rows of a split of which features are taken: all, or `POOLED` drawn by the seed."""
-        rows = self.rows(split)
-        return np.sort(np.random.default_rng(self.seed).permutation(rows)[:POOLED])
-
-    @property
-    def scored(self) -> int:
-        """The number of generated images of which features are taken."""
-        return min(max(GENERATED, len(self.pooled("test"))), BIASED_BELOW)
-
-    def groups(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
-        return self.real.groups[rows]
-
-    def real_images(self, rows: NDArray[np.intp]) -> ResizedImages:
-        """The real images at these rows, at the run's size, read when asked for."""
-        return ResizedImages(self.real.images, rows, *self.size)
+    def made_sha256(self) -> str:
+        return self.generator_sha256
 
     @property
     def size(self) -> tuple[int, int]:
         return self.run.height, self.run.width
+
+    @property
+    def scored(self) -> int:
+        return min(max(GENERATED, len(self.pooled("test"))), BIASED_BELOW)
 
     def generated(self, count: int = GENERATED, truncation: float | None = None) -> Iterator[NDArray[np.uint8]]:
         """Batches (b, H, W, 3) from fresh latents; the first of a longer draw are those of a shorter one."""
         from gan_core.sampling import generate
 
         return generate(self.folder, count, Draw(FRESH + self.seed, truncation), self.device)
-
-    def real_features(self, extractor: Extractor, rows: NDArray[np.intp], context: Context) -> Features:
-        """Of the real images at these rows: taken from the run's pool where this holds them all."""
-        pool = np.sort(np.concatenate([self.pooled("train"), self.pooled("test")]))
-        wanted = pool if np.isin(rows, pool).all() else rows
-        source = sha256_json([self.real.sha256, self.size, wanted.tolist()])
-        found = features.extract(
-            extractor, features.batches(self.real_images(wanted)), len(wanted), source=source,
-            folder=context.workspace.features, label=f"features of {self.real.name}", progress=context.progress,
-        )  # fmt: skip
-        return found if wanted is rows else found.take(np.searchsorted(pool, rows))
 
     def generated_features(
         self, extractor: Extractor, context: Context, count: int = GENERATED, truncation: float | None = None
@@ -143,14 +71,6 @@ class EvaluatedRun:
             folder=context.workspace.features, label=f"features of images by {self.name}", progress=context.progress,
         )  # fmt: skip
         return found if total == count else found.take(np.arange(count))
-
-    def extractor(self, context: Context) -> Extractor:
-        """The context's extractor, calibrated on this run's training images where it is the random one."""
-        rows = self.rows("train")
-        return features.extractor_for(context, evenly(self.real_images(rows), 512))
-
-    def _index_sha256(self) -> str:
-        return str(self.real.manifest["files"]["index.csv"])
 
 
 def evaluated_runs(context: Context) -> tuple[list[EvaluatedRun], list[str]]:
@@ -180,12 +100,7 @@ def _evaluated_runs(context: Context) -> tuple[list[EvaluatedRun], list[str]]:
                 f"compare real ones with each other takes {FEWEST}."
             )
             continue
-        found.append(EvaluatedRun(one.run, one.folder, one.generator_sha256, real, context.device, context.seed))
+        found.append(EvaluatedRun(real, context.device, context.seed, one.run, one.folder, one.generator_sha256))
     for sentence in left_out:
         context.notice(sentence)
     return found, left_out
-
-
-def gathered(batches: Iterator[NDArray[np.uint8]]) -> NDArray[np.uint8]:
-    """All batches as one array (n, H, W, 3)."""
-    return np.concatenate(list(batches))

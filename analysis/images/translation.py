@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from analysis import inventory
 from analysis.images import features
 from analysis.images.features import Features, source_of
-from analysis.images.runs import FEWEST, EvaluatedRun
+from analysis.images.runs import EvaluatedRun
+from analysis.pairs import FEWEST
 from analysis.section import Context
 from glimpse.imageset import ImageSet
 
@@ -77,7 +78,7 @@ def directions(context: Context) -> list[Direction]:
             )
             continue
         beside = {
-            domain: EvaluatedRun(run, one.folder, one.generator_sha256, s, context.device, context.seed)
+            domain: EvaluatedRun(s, context.device, context.seed, run, one.folder, one.generator_sha256)
             for domain, s in sets.items() if s is not None
         }  # fmt: skip
         ways = {one.name: (experiment.source, experiment.target)}

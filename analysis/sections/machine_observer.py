@@ -6,6 +6,7 @@ succeeds, 'people cannot tell' is a statement about people.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,8 +22,11 @@ from analysis import inventory
 from analysis.figures import machine_observer as draw
 from analysis.figures import pictures
 from analysis.images import features
-from analysis.images.features import identity
+from analysis.images.distances import BIASED_BELOW
+from analysis.images.features import Images, identity
+from analysis.pairs import Pair
 from analysis.section import AnalysisError, Context, Section, results
+from glimpse.images import one_of_each
 from glimpse.stimuli import Stimulus, StimulusSet
 
 FOLDS = 5
@@ -85,12 +89,15 @@ def accuracy(
     return {"accuracy": float(np.mean(means)), "low": float(low), "high": float(high), "auc": auc}
 
 
-def small_pixels(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def small_pixels(images: Images) -> NDArray[np.float32]:
     """(n, H, W, 3) uint8 to (n, 24 * 24 * 3 + 6): small pixels, and the fine grain that shrinking loses."""
-    small = [np.asarray(Image.fromarray(i).resize((SIDE, SIDE), Image.Resampling.BOX)).ravel() for i in images]
-    x = images.astype(np.float32)
-    grain = [np.abs(np.diff(x, axis=axis)).mean((1, 2)) for axis in (1, 2)]
-    return np.concatenate([np.asarray(small, np.float32), *grain], axis=1)
+    found = []
+    for batch in features.batches(images):
+        small = [np.asarray(Image.fromarray(i).resize((SIDE, SIDE), Image.Resampling.BOX)).ravel() for i in batch]
+        x = batch.astype(np.float32)
+        grain = [np.abs(np.diff(x, axis=axis)).mean((1, 2)) for axis in (1, 2)]
+        found.append(np.concatenate([np.asarray(small, np.float32), *grain], axis=1))
+    return np.concatenate(found)
 
 
 @dataclass(frozen=True)
@@ -172,12 +179,37 @@ def _observe(one: Shown, context: Context) -> dict[str, Any]:
         extractor = features.extractor_for(context, images[~generated])
         found = features.extract(extractor, features.batches(images), len(images), progress=context.progress)
         inputs[f"{extractor.name} features"] = found.values
+    return observe(inputs, generated, groups, context.seed)
+
+
+def observe(
+    inputs: Mapping[str, FloatArray], generated: NDArray[np.bool_], groups: NDArray[Any], seed: int = 0
+) -> dict[str, Any]:
+    """The accuracy of an observer on each kind of input (n, d), and its probability for each image as `p_KIND`."""
     result: dict[str, Any] = {"observers": {}}
     for name, x in inputs.items():
-        probability = cross_validated(x, generated, groups, context.seed)
+        probability = cross_validated(x, generated, groups, seed)
         result[f"p_{name}"] = probability
-        result["observers"][name] = accuracy(probability, generated, groups, context.seed)
+        result["observers"][name] = accuracy(probability, generated, groups, seed)
     return result
+
+
+def of_pair(pair: Pair, context: Context, at_most: int = BIASED_BELOW) -> dict[str, Any]:
+    """The accuracy of each observer on a pair's real and generated images, at most so many of each."""
+    extractor = pair.extractor(context)
+    rows = pair.pooled(pair.against)
+    rows = rows[np.sort(one_of_each(pair.groups(rows), np.random.default_rng(context.seed))[:at_most])]
+    count = min(pair.scored, at_most)
+    both = pair.real_features(extractor, rows, context), pair.generated_features(extractor, context, count)
+    images = pair.real_images(rows), pair.generated_images(count)
+    own = pair.generated_groups(count)
+    groups = [*pair.groups(rows), *([f"generated {i}" for i in range(count)] if own is None else own)]
+    inputs = {
+        "pixels": np.concatenate([small_pixels(some) for some in images]),
+        f"{extractor.name} features": np.concatenate([some.values for some in both]),
+    }
+    generated = np.arange(len(groups)) >= len(rows)
+    return observe(inputs, generated, np.array(groups, str), context.seed)["observers"]
 
 
 def _pixels(stimuli: StimulusSet, files: list[str]) -> NDArray[np.uint8]:

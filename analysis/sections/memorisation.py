@@ -32,8 +32,9 @@ from analysis.images.copying import (
 )  # fmt: skip
 from analysis.images.features import identity
 from analysis.images.kid import kid_of_rows
-from analysis.images.runs import GENERATED, EvaluatedRun, evaluated_runs, gathered
+from analysis.images.runs import evaluated_runs
 from analysis.numbers import listed, p_value
+from analysis.pairs import GENERATED, Pair, published_pairs
 from analysis.section import Context, Section, results
 from glimpse.images import evenly
 
@@ -53,12 +54,13 @@ def compute(context: Context) -> Section | None:
     found, notes = evaluated_runs(context)
     section = Section("memorisation")
     curves, cells, summary, pairs, random = {}, [], [], [], False
-    tested = [run for run in found if len(set(run.groups(run.rows("train")).tolist())) >= 3]
+    subjects: list[Pair] = [*found, *published_pairs(context)]
+    tested = [run for run in subjects if len(set(run.groups(run.rows("train")).tolist())) >= 3]
     notes += [
         f"{run.name} was trained on fewer than three groups: memorisation cannot be tested."
-        for run in found if run not in tested
+        for run in subjects if run not in tested
     ]  # fmt: skip
-    for run, result in results(section, context, tested, partial(_of_run, context=context), identity(context)):
+    for run, result in results(section, context, tested, partial(of_pair, context=context), identity(context)):
         verdict, kid, c_t = CopyTest(**result["verdict"]), result["kid"], result["c_t"]
         section.scores[run.name] = {
             **result["verdict"], "alarm": verdict.alarm, "kid": kid, "c_t": c_t if np.isfinite(c_t) else None
@@ -117,11 +119,12 @@ def _sentence(name: str, verdict: CopyTest, result: Mapping[str, Any]) -> str:
     return f"{found}. {seen}{missed}; {resolution}.{hub}"
 
 
-def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
+def of_pair(run: Pair, context: Context) -> dict[str, Any]:
+    """The test for copies of one pair, C_T, the kinds of copies it recognises and the worst images."""
     train_rows, test_rows = run.rows("train"), run.rows("test")
     square = run.size[0] == run.size[1]
     train, test = descriptors(run.real_images(train_rows)), descriptors(run.real_images(test_rows))
-    images = gathered(run.generated())
+    images = run.generated_images()
     generated = descriptors(images)
     groups = run.groups(train_rows)
     of_generated = nearest_ratios(generated, train, groups, quarter_turns=square)
@@ -154,7 +157,7 @@ def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _kid_gap(run: EvaluatedRun, context: Context) -> dict[str, float | None]:
+def _kid_gap(run: Pair, context: Context) -> dict[str, float | None]:
     """KID of the generated images to training and to test images, and the latter less the former: above zero where
     training is imitated too well. KID is unbiased whatever the number of images."""
     train, test = run.pooled("train"), run.pooled("test")
@@ -170,7 +173,7 @@ def _kid_gap(run: EvaluatedRun, context: Context) -> dict[str, float | None]:
     return {**found, "gap": gap}
 
 
-def _draw_pairs(run: EvaluatedRun, generated: NDArray[np.uint8], ratio: FloatArray, nearest: NDArray[np.intp]) -> Any:
+def _draw_pairs(run: Pair, generated: NDArray[np.uint8], ratio: FloatArray, nearest: NDArray[np.intp]) -> Any:
     real = run.real_images(np.asarray(nearest, int))
     above = [(image, f"ratio {value:.2f}") for image, value in zip(generated, ratio, strict=True)]
     below = [(real[i], str(run.real.index["image_id"].iloc[int(row)])) for i, row in enumerate(nearest)]

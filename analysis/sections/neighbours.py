@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from analysis.figures.pictures import neighbour_pairs
 from analysis.images.features import Images, checked_images
-from analysis.images.runs import EvaluatedRun, evaluated_runs, gathered
+from analysis.images.runs import evaluated_runs
+from analysis.pairs import Pair, published_pairs
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import evenly
 from glimpse.progress import progress as progress_bar
@@ -167,7 +168,8 @@ def compute(context: Context) -> Section | None:
     found, _ = evaluated_runs(context)
     section = Section("neighbours")
     rows = []
-    for run, result in results(section, context, found, partial(_of_run, progress=context.progress), None):
+    subjects: list[Pair] = [*found, *published_pairs(context)]
+    for run, result in results(section, context, subjects, partial(_of_run, progress=context.progress), None):
         ids = run.real.index["image_id"].to_numpy(dtype=str)
         training = len(run.rows("train"))
         for by in ("ssim", "mse"):
@@ -194,9 +196,9 @@ def compute(context: Context) -> Section | None:
     return section
 
 
-def _of_run(run: EvaluatedRun, progress: bool) -> dict[str, Any]:
+def _of_run(run: Pair, progress: bool) -> dict[str, Any]:
     """The generated images, rows and scores of the nearest training images, and how often the shortlist has them."""
-    queries, train = gathered(run.generated(QUERIES)), run.rows("train")
+    queries, train = np.asarray(run.generated_images(QUERIES)[:]), run.rows("train")
     targets = run.real_images(train)
     result: dict[str, Any] = {"queries": queries}
     k = min(NEIGHBOURS, len(train))
@@ -211,7 +213,7 @@ def _of_run(run: EvaluatedRun, progress: bool) -> dict[str, Any]:
     return result
 
 
-def _draw(run: EvaluatedRun, result: dict[str, Any]) -> Any:
+def _draw(run: Pair, result: dict[str, Any]) -> Any:
     queries, blocks = result["queries"], []
     for by, name in (("ssim", "SSIM"), ("mse", "MSE")):
         pairs = [

@@ -14,8 +14,9 @@ from analysis.images import BLIND
 from analysis.images.distances import BIASED_BELOW, NEIGHBOURS, frechet_distance, inception_score, precision_recall
 from analysis.images.features import Features, identity
 from analysis.images.kid import INTERVAL_FROM, Units, permutation_p, subsampling_interval
-from analysis.images.runs import GENERATED, EvaluatedRun, evaluated_runs
+from analysis.images.runs import evaluated_runs
 from analysis.images.translation import Direction, directions, translate
+from analysis.pairs import GENERATED, Pair, published_pairs
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import one_of_each
 
@@ -54,6 +55,15 @@ def two_samples(
     return tuple(rows[one_of_each(groups[rows], rng)[:count]] for rows in (first, second))  # type: ignore[return-value]
 
 
+def number_compared(real: int, generated: int, pool: int, at_most: int = BIASED_BELOW) -> int:
+    """The number of images on each side, so that twice as many real ones can be compared with each other.
+
+    >>> number_compared(real=115, generated=1000, pool=200)
+    100
+    """
+    return min(real, generated, pool // 2, at_most)
+
+
 def compare(
     real: Features,
     groups: NDArray[Any],
@@ -64,8 +74,9 @@ def compare(
     permutations: int = PERMUTATIONS,
     draws: int = DRAWS,
     generated_groups: NDArray[Any] | None = None,
+    at_most: int = BIASED_BELOW,
 ) -> dict[str, Any]:
-    """All distances between `real` (of `groups`) and `generated`, at equal numbers of images on both sides.
+    """All distances between `real` (of `groups`) and `generated`, at equal numbers (`at_most`) on both sides.
 
     `pool` holds all real images, from which real is compared with real at the same number, by group. Generated images
     are each their own group unless `generated_groups` says which photos they were translated from.
@@ -73,7 +84,7 @@ def compare(
     Raises AnalysisError for fewer than two images a side.
     """
     rng = np.random.default_rng(seed)
-    n = min(len(real), len(generated), len(pool) // 2, BIASED_BELOW)
+    n = number_compared(len(real), len(generated), len(pool), at_most)
     if n < 2:
         raise AnalysisError(
             f"{len(real)} real images to compare with (of {len(pool)}) and {len(generated)} generated ones are too "
@@ -137,7 +148,7 @@ def compute(context: Context) -> Section | None:
     rows: list[dict[str, Any]] = []
     sizes: set[str] = set()
     distance = ""
-    found: list[EvaluatedRun | Direction] = [*imitating, *directions(context)]
+    found: list[Pair | Direction] = [*imitating, *published_pairs(context), *directions(context)]
     for one, result in results(section, context, found, partial(_of, context=context), identity(context)):
         side, measured = result["side"], result["measured"]
         height, width = one.size
@@ -167,25 +178,26 @@ def compute(context: Context) -> Section | None:
     return section
 
 
-def _of(one: EvaluatedRun | Direction, context: Context) -> dict[str, Any]:
-    """The cached result of `measured`, and the side to which the extractor resizes images."""
-    run = one if isinstance(one, EvaluatedRun) else one.target
-    against = "test" if len(run.rows("test")) >= 2 else "train"
-    extractor = run.extractor(context)
-    found = _of_run(one, context, against) if isinstance(one, EvaluatedRun) else _of_direction(one, context, against)
-    named = {"extractor": extractor.name, "distance": extractor.distance, "against": against}
+def _of(one: Pair | Direction, context: Context) -> dict[str, Any]:
+    """The distances of one subject, named, and the side to which the extractor resizes images."""
+    pair = one if isinstance(one, Pair) else one.target
+    extractor = pair.extractor(context)
+    found = of_pair(one, context) if isinstance(one, Pair) else _of_direction(one, context)
+    named = {"extractor": extractor.name, "distance": extractor.distance, "against": pair.against}
     return {"measured": {**named, **found}, "side": extractor.side}
 
 
-def _of_run(run: EvaluatedRun, context: Context, against: str) -> dict[str, Any]:
-    real, groups, pool, pool_groups = real_images(run, context, against)
-    count = min(max(GENERATED, len(real)), BIASED_BELOW)
-    generated = run.generated_features(run.extractor(context), context, count)
-    return compare(real, groups, generated, pool, pool_groups, context.seed)
+def of_pair(pair: Pair, context: Context, at_most: int = BIASED_BELOW) -> dict[str, Any]:
+    """All distances of the generated images of a pair to its real ones, at most so many of each: see `compare`."""
+    real, groups, pool, pool_groups = real_images(pair, context)
+    count = min(pair.scored, max(GENERATED, len(real)))
+    generated = pair.generated_features(pair.extractor(context), context, count)
+    own = pair.generated_groups(count)
+    return compare(real, groups, generated, pool, pool_groups, context.seed, generated_groups=own, at_most=at_most)
 
 
-def _of_direction(direction: Direction, context: Context, against: str) -> dict[str, Any]:
-    real, groups, pool, pool_groups = real_images(direction.target, context, against)
+def _of_direction(direction: Direction, context: Context) -> dict[str, Any]:
+    real, groups, pool, pool_groups = real_images(direction.target, context)
     found = translate(direction, context)
     both = partial(compare, real, groups, pool=pool, pool_groups=pool_groups, seed=context.seed,
                    generated_groups=found.groups)  # fmt: skip
@@ -199,14 +211,12 @@ def _of_direction(direction: Direction, context: Context, against: str) -> dict[
     return result
 
 
-def real_images(
-    run: EvaluatedRun, context: Context, against: str
-) -> tuple[Features, NDArray[Any], Features, NDArray[Any]]:
+def real_images(pair: Pair, context: Context) -> tuple[Features, NDArray[Any], Features, NDArray[Any]]:
     """Features and groups of the real images to compare with, then of all real ones, compared among themselves."""
-    test, train = run.pooled("test"), run.pooled("train")
+    test, train = pair.pooled("test"), pair.pooled("train")
     rows = np.concatenate([test, train])
-    pool, groups = run.real_features(run.extractor(context), rows, context), run.groups(rows)
-    side = np.flatnonzero((np.arange(len(rows)) < len(test)) == (against == "test"))
+    pool, groups = pair.real_features(pair.extractor(context), rows, context), pair.groups(rows)
+    side = np.flatnonzero((np.arange(len(rows)) < len(test)) == (pair.against == "test"))
     return pool.take(side), groups[side], pool, groups
 
 

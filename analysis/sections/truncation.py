@@ -97,7 +97,7 @@ def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[
 def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
     extractor = run.extractor(context)
     against = "test" if len(run.rows("test")) >= 2 else "train"
-    real, groups, pool, pool_groups = real_images(run, context, against)
+    real, groups, pool, pool_groups = real_images(run, context)
     n = min(IMAGES, len(real), len(pool) // 2)
     rng = np.random.default_rng(context.seed)
     rows = np.sort(one_of_each(groups, rng)[:n])
