@@ -32,7 +32,7 @@ def descriptors(images: Images) -> NDArray[np.float32]:
             small[done] = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX))
             done += 1
     small -= small.mean((1, 2), keepdims=True)
-    return small.reshape(len(small), -1)
+    return small.reshape(len(small), 3 * SIDE * SIDE)
 
 
 def turned(flat: NDArray[np.float32], quarter_turns: bool) -> Iterator[NDArray[np.float32]]:

@@ -169,7 +169,7 @@ def compute(context: Context) -> Section | None:
     section = Section("neighbours")
     rows = []
     subjects: list[Pair] = [*found, *published_pairs(context)]
-    for run, result in results(section, context, subjects, partial(_of_run, progress=context.progress), None):
+    for run, result in results(section, context, subjects, partial(of_pair, progress=context.progress), None):
         ids = run.real.index["image_id"].to_numpy(dtype=str)
         training = len(run.rows("train"))
         for by in ("ssim", "mse"):
@@ -196,8 +196,8 @@ def compute(context: Context) -> Section | None:
     return section
 
 
-def _of_run(run: Pair, progress: bool) -> dict[str, Any]:
-    """The generated images, rows and scores of the nearest training images, and how often the shortlist has them."""
+def of_pair(run: Pair, progress: bool, checked: bool = True) -> dict[str, Any]:
+    """Generated images, rows and scores of the nearest training images; with `checked` also the shortlist's recall."""
     queries, train = np.asarray(run.generated_images(QUERIES)[:]), run.rows("train")
     targets = run.real_images(train)
     result: dict[str, Any] = {"queries": queries}
@@ -205,6 +205,8 @@ def _of_run(run: Pair, progress: bool) -> dict[str, Any]:
     for by in ("ssim", "mse"):
         neighbours = nearest(queries, targets, k, by, device=run.device, progress=progress)
         result[f"{by}_rows"], result[f"{by}_scores"] = train[neighbours.indices], neighbours.scores
+    if not checked:
+        return result
     few = run.real_images(evenly(train, min(CHECKED_TARGETS, CHECKED_PIXELS // (run.size[0] * run.size[1]))))
     asked = queries[:CHECKED_QUERIES]
     exact = nearest(asked, few, k, shortlist=None, device=run.device)

@@ -96,7 +96,6 @@ def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[
 
 def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
     extractor = run.extractor(context)
-    against = "test" if len(run.rows("test")) >= 2 else "train"
     real, groups, pool, pool_groups = real_images(run, context)
     n = min(IMAGES, len(real), len(pool) // 2)
     rng = np.random.default_rng(context.seed)
@@ -110,5 +109,5 @@ def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
         for t in THRESHOLDS
     ]
     among = real_against_real(pool, pool_groups, n, (len(set(groups.tolist())), n), rng)
-    return {"table": pd.DataFrame(table), "n": n, "against": against, "real": among,
+    return {"table": pd.DataFrame(table), "n": n, "against": run.against, "real": among,
             "distance": extractor.distance}  # fmt: skip

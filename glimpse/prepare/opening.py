@@ -40,7 +40,7 @@ def open_images(
     fit: pixels.Fit = "crop",
     skip_broken: bool = False,
 ) -> ImageSet:
-    """The image set of the workspace with this name, else the folder or zip of image files at this path.
+    """The image set of the workspace with this name, else the folder or zip of image files, or image set, at this path.
 
     `size` (width, height) is by default the set's, or the largest that no file of the folder has to be enlarged to.
     The images of a folder are all on the training side, each its own group, copies among them included.
@@ -51,17 +51,17 @@ def open_images(
 
 def open_alike(
     workspace: Workspace,
-    words: Sequence[str],
+    words: Sequence[str | ImageSet],
     size: tuple[int, int] | None = None,
     fit: pixels.Fit = "crop",
     skip_broken: bool = False,
     at_most: int | None = None,
 ) -> list[ImageSet]:
-    """`open_images` of several words, all at one size.
+    """`open_images` of several words, or of image sets that are open already, all at one size.
 
     By default that is the largest that no image has to be enlarged to, its longer side `at_most` pixels.
     """
-    found = [_found(workspace, word, skip_broken) for word in words]
+    found = [_found(workspace, word, skip_broken) if isinstance(word, str) else word for word in words]
     if size is None:
         sizes = [s for one in found for s in (one.sizes if isinstance(one, _Folder) else [(one.width, one.height)])]
         size = pixels.common_size(sizes, at_most)
@@ -77,6 +77,8 @@ def _found(workspace: Workspace, word: str, skip_broken: bool) -> ImageSet | _Fo
     names = workspace.names("images")
     if word in names:
         return ImageSet.load(workspace.existing("images", word))
+    if all((Path(word) / file).is_file() for file in ("manifest.json", "images.npy")):
+        return ImageSet.load(Path(word))
     if not Path(word).exists():
         there = f"there are: {', '.join(names)}" if names else "it has none"
         raise ImageSetError(

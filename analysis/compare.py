@@ -1,0 +1,231 @@
+"""`python -m analysis.compare`: generated images of one or several generators against the same real images.
+
+Each side is an image set, a folder of images or a run, from anywhere: no workspace is needed. The generators are ranked
+by KID, with intervals, p-values and Holm-corrected differences; every other measure of the report stands beside it.
+
+PYTHON_ARGCOMPLETE_OK
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from analysis import EXTRACTORS
+from glimpse.command_line import Parser, program, run_command
+from glimpse.files import GlimpseError, atomic_file
+from glimpse.prepare.commands import add_fit
+from glimpse.prepare.option_types import side_or_height_and_width
+from glimpse.workspace import Workspace
+
+if TYPE_CHECKING:
+    from analysis.comparison import Compared
+
+PICTURES = (".png", ".pdf", ".svg")
+LEVEL = 0.05
+
+
+def build_parser() -> Parser:
+    parser = program(
+        "python -m analysis.compare",
+        "Compare generated images with real ones, each an image set, a folder of images or a run: KID with p-value and "
+        "interval, Fréchet distance, precision, recall, density, coverage, a test for copies, a classifier, and the "
+        "nearest real images as a picture. Several generators are ranked by KID. No workspace is needed: without one, "
+        "images and features are kept in ~/.cache/glimpse ($XDG_CACHE_HOME).",
+    )
+    add = parser.add_argument
+    add("real", metavar="REAL", names="images", help="real images: an image set, a folder or a run")
+    add("generated", metavar="GENERATED", nargs="+", names="runs",
+        help="generated images: a run, an image set or a folder, each one generator")  # fmt: skip
+    add("--size", type=side_or_height_and_width, metavar="N|HxW",
+        help="size at which all are compared (default: the largest that none must be enlarged to)")  # fmt: skip
+    add_fit(parser)
+    add("--skip-broken", action="store_true", help="skip unreadable files of folders")
+    add("--extractor", default="auto", metavar="NAME", names=("auto", *EXTRACTORS),
+        help=f"features for distances: {', '.join(EXTRACTORS)}, or your own function as module:function, from images "
+        "(N, H, W, 3) uint8 to features (N, d); auto takes the first of the three with weights")  # fmt: skip
+    add("--weights", metavar="FILE", type=Path, help="Inception's weights, if they cannot be downloaded")
+    add("--out", metavar="FILE", type=Path, help="draw the nearest neighbours as a picture (.png, .pdf or .svg)")
+    parser.add_seed("all resampling and of a run's latents")
+    parser.add_json()
+    parser.add_device()
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = build_parser().parse_args(argv)
+    return run_command(lambda: run(args), "Stopped; what was computed is kept.")
+
+
+def run(args: argparse.Namespace) -> int:
+    if args.out and args.out.suffix.lower() not in PICTURES:
+        raise GlimpseError(f"--out {args.out}: name a file that ends in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}.")
+    try:
+        from analysis import comparison
+        from analysis.images.extractors import check_name
+    except ImportError as error:
+        raise GlimpseError(
+            f"Comparing images needs {error.name}, which is not installed: pip install 'glimpse[train]'."
+        ) from None
+    from analysis.section import Context
+
+    check_name(args.extractor)
+    workspace = workspace_or_cache(args.workspace)
+    context = Context(
+        workspace, seed=args.seed, extractor=args.extractor, weights=args.weights, device=args.device,
+        cache=workspace.root / "compared",
+    )  # fmt: skip
+    wanted = comparison.Wanted(args.real, args.generated, args.size, args.fit, args.skip_broken)
+    found = comparison.compare(context, wanted)
+    if args.out:
+        write_picture(found, args.out)
+    if args.json:
+        print(json.dumps({**found.scores(), "picture": str(args.out) if args.out else None}, indent=1))
+        return 0
+    print("\n".join(in_words(found)))
+    for warning in found.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
+    picture = f"Picture of the nearest real images: {args.out}." if args.out else "--out FILE.png draws neighbours."
+    print(f"\n{picture} Images and features are kept in {workspace.root}.")
+    return 0
+
+
+def workspace_or_cache(named: str | None) -> Workspace:
+    """The workspace where there is one, else the user's cache folder. Raises GlimpseError for one that was named."""
+    workspace = Workspace.at(named)
+    if workspace.root.is_dir():
+        return workspace
+    if named or os.environ.get("GLIMPSE_WORKSPACE"):
+        raise GlimpseError(f"There is no workspace at {workspace.root}: check --workspace, or leave it out.")
+    return Workspace(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "glimpse")
+
+
+def write_picture(found: Compared, path: Path) -> None:
+    figure = found.picture()
+    with atomic_file(path) as temporary:
+        figure.savefig(
+            temporary,
+            format=path.suffix[1:].lower(),
+            dpi=200,
+            transparent=False,
+            facecolor="white",
+            bbox_inches="tight",
+        )
+
+
+# ------------------------------------------------------------------------------------------------ in words
+
+
+def in_words(found: Compared) -> list[str]:
+    """The table with a row each, the differences, and what the numbers cannot say."""
+    facts, rows = found.facts, found.rows
+    side = {"test": "its held-out test images", "train": "no held-out images"}[facts["against"]]
+    lines = [
+        f"Real: {facts['real']}, {facts['images']:,} images of {facts['groups']:,} groups ({side}). All images at "
+        f"{facts['width']}x{facts['height']} pixels; {facts['n']:,} of each side for distances, features "
+        f"{facts['extractor']}.",
+        "",
+        *table([HEADER, *map(_cells, rows), _real_cells(rows[0]["quality"])]),
+        "",
+        f"KID is the {facts['kernel_distance']} with its 95 % interval and permutation p; Fréchet is the "
+        f"{facts['distance']}; copies: share of generated images nearer to one real image than 99 % of real ones are "
+        f"(1 % expected) and p; machine: accuracy of a cross-validated classifier (chance 50 %).",
+    ]  # fmt: skip
+    if rows[0]["quality"].get("biased"):
+        lines.append(f"At n = {facts['n']:,} the Fréchet distance is biased: read it beside real against real only.")
+    for row in rows:
+        notes = [part["note"] for part in row.values() if isinstance(part, dict) and part.get("note")]
+        lines += [f"{row['name']}: {note.rstrip('.')}." for note in notes]
+        if row["copies"].get("exact"):
+            lines.append(f"{row['name']}: {row['copies']['exact']} images are exact copies of real ones.")
+    if found.differences:
+        count = len(found.differences)
+        lines += ["", f"Differences in KID{f' (p-values Holm-corrected over {count})' if count > 1 else ''}:"]
+        lines += table([_difference_cells(row) for row in found.differences])
+        lines.append(_verdict(found))
+    return lines
+
+
+HEADER = (
+    "", "generated", "images", "KID", "95 % interval", "p", "Fréchet", "precision", "recall", "density", "coverage",
+    "copies", "p", "machine",
+)  # fmt: skip
+
+
+def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    quality, copies, machine = row["quality"], row["memorisation"].get("verdict"), row["machine_observer"]
+    accuracy = [one["accuracy"] for key, one in machine.items() if key != "note"]
+    return (
+        str(row["rank"]), row["name"], f"{row['images']:,}", _number(quality.get("kid")),
+        _interval(quality.get("kid_low"), quality.get("kid_high")), _p(quality.get("kid_p")),
+        _number(quality.get("frechet"), 4), *(_share(quality.get(key)) for key in MANIFOLD),
+        f"{copies['share']:.1%}" if copies else "-", _p(copies["p"]) if copies else "-",
+        f"{max(accuracy):.0%}" if accuracy else "-",
+    )  # fmt: skip
+
+
+MANIFOLD = ("precision", "recall", "density", "coverage")
+
+
+def _real_cells(quality: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        "", "real against real", "", _number(quality.get("real_kid")),
+        _interval(quality.get("real_kid_low"), quality.get("real_kid_high")), "",
+        _number(quality.get("real_frechet"), 4),
+        *(_share(quality.get(f"real_{key}")) for key in MANIFOLD), "", "", "",
+    )  # fmt: skip
+
+
+def _difference_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    between = _interval(row["low"], row["high"])
+    return f"{row['first']} - {row['second']}", _number(row["kid"]), between, f"p {_p(row['p_holm'])}"
+
+
+def _verdict(found: Compared) -> str:
+    """A sentence on which generators the data cannot tell from the first."""
+    best = found.rows[0]["name"]
+    tied = [
+        row["second"] for row in found.differences
+        if row["first"] == best and (row["p_holm"] is None or row["p_holm"] >= LEVEL)
+    ]  # fmt: skip
+    if tied:
+        return f"{best} has the lowest KID, but is not distinguishable from {', '.join(tied)} at 5 %."
+    return f"{best} has the lowest KID, distinguishably from every other at 5 %."
+
+
+def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    """Aligned lines; names are left-aligned, numbers right-aligned."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    named = 0 if len(rows[0]) < len(HEADER) else 1
+    return [
+        "  ".join(
+            cell.ljust(width) if i == named else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]  # fmt: skip
+
+
+def _number(value: float | None, digits: int = 3) -> str:
+    return "-" if value is None else f"{value:#.{digits}g}" if abs(value) >= 0.001 else f"{value:.1e}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "-" if low is None else f"{_number(low)} to {_number(high)}"
+
+
+def _share(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def _p(value: float | None) -> str:
+    return "-" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

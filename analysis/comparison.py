@@ -1,0 +1,221 @@
+"""Generators compared with the same real images: distances, copies, neighbours, a classifier for each, ranked by KID.
+
+Every part is the computation of a section of the report (analysis.sections), on a pair of image sets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from analysis.figures import pictures
+from analysis.images.features import identity
+from analysis.images.kid import Units, difference_in_kid
+from analysis.images.runs import FRESH
+from analysis.pairs import FEWEST, GENERATED, SetPair
+from analysis.people.significance import holm
+from analysis.section import AnalysisError, Context, OptionError
+from analysis.sections import machine_observer, memorisation, neighbours, quality
+from gan_core.device import pick_device
+from gan_core.draw import Draw
+from gan_core.training.run import Run
+from glimpse.command_line import pasteable
+from glimpse.files import GlimpseError, sha256_file, sha256_json
+from glimpse.images import one_of_each
+from glimpse.imageset import ImageSet
+from glimpse.prepare.differences import differences, digests
+from glimpse.prepare.opening import OPENED, open_alike
+from glimpse.prepare.pixels import Fit
+from glimpse.progress import progress
+from glimpse.workspace import Workspace
+
+SHOWN = 8  # images a row of the picture
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The images to compare, each an image set, a folder or a run by name, and their size (width, height)."""
+
+    real: str
+    generated: Sequence[str]
+    size: tuple[int, int] | None = None
+    fit: Fit = "crop"
+    skip_broken: bool = False
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The generated images beside the real ones: rows in order of rank, differences in KID, sentences on the images."""
+
+    rows: list[dict[str, Any]]
+    differences: list[dict[str, Any]]
+    warnings: list[str]
+    pairs: list[SetPair]  # in the order of the rows
+    facts: dict[str, Any]  # of the real images and the features
+
+    def picture(self) -> Figure:
+        """Generated images above the nearest real ones, and those most like a copy above what they may copy."""
+        shown: list[Any] = []
+        for row, pair in zip(self.rows, self.pairs, strict=True):
+            found, worst = row["neighbours"], row["memorisation"]
+            if "queries" in found:
+                nearest = [pair.real_images(places[:1])[0] for places in found["ssim_rows"]]
+                scores = [f"SSIM {score[0]:.2f}" for score in found["ssim_scores"]]
+                shown += [(f"{pair.name}: generated", [(image, "") for image in found["queries"]]),
+                          ("nearest real image", list(zip(nearest, scores, strict=True)))]  # fmt: skip
+            if "worst_images" in worst:
+                ratios = [f"ratio {ratio:.2f}" for ratio in worst["worst_ratio"]]
+                copied = pair.real_images(np.asarray(worst["worst_nearest"], int))[:]
+                shown += [(f"{pair.name}: most like a copy", list(zip(worst["worst_images"], ratios, strict=True))),
+                          ("nearest real image, turned or not", [(image, "") for image in copied])]  # fmt: skip
+        if not shown:
+            raise AnalysisError("There is nothing to draw: the images are too few or too small for neighbours.")
+        return pictures.gallery(shown)
+
+    def scores(self) -> dict[str, Any]:
+        """Every number as JSON values."""
+        hidden = {"neighbours": ("queries",), "memorisation": ("held_out", "generated", "cells", "worst_images")}
+        rows = [
+            {key: _plain({k: v for k, v in value.items() if k not in hidden.get(key, ())})
+             if isinstance(value, dict) else value for key, value in row.items()}
+            for row in self.rows
+        ]  # fmt: skip
+        return {**self.facts, "generated": rows, "differences": self.differences, "warnings": self.warnings}
+
+
+def compare(context: Context, wanted: Wanted) -> Compared:
+    """All measures of each generated side. Raises GlimpseError for images that cannot be opened or compared."""
+    real, pairs = opened(context, wanted)
+    extractor = pairs[0].extractor(context)
+    against = len(pairs[0].pooled(pairs[0].against))
+    pool = sum(len(pairs[0].pooled(split)) for split in ("train", "test"))
+    at_most = quality.number_compared(against, min(pair.scored for pair in pairs), pool)
+    if at_most < 2:
+        raise AnalysisError(
+            f"'{real.name}' holds {len(real)} images, and the smallest generated side "
+            f"{min(len(pair.made) for pair in pairs)}: to compare takes {FEWEST} real and 2 generated images."
+        )
+    hashes = context.once("digests", lambda: set(digests(real)))
+    parts: dict[str, Callable[[SetPair], Mapping[str, Any]]] = {
+        "quality": lambda pair: quality.of_pair(pair, context, at_most),
+        "memorisation": partial(memorisation.of_pair, context=context),
+        "machine_observer": lambda pair: machine_observer.of_pair(pair, context, at_most),
+        "neighbours": lambda pair: neighbours.of_pair(pair, context.progress, checked=False),
+        "copies": lambda pair: {"exact": sum(digest in hashes for digest in digests(pair.made))},
+    }
+    rows = []
+    with progress(title="comparing", unit="parts", total=len(parts) * len(pairs), shown=context.progress) as bar:
+        for pair in pairs:
+            row: dict[str, Any] = {"name": pair.name, "images": len(pair.made), "sha256": pair.made_sha256}
+            for name, part in parts.items():
+                bar.set_postfix_str(f"{pair.name}: {name}")
+                row[name] = _part(context, name, pair, part, at_most)
+                bar.update()
+            rows.append(row)
+    order = sorted(range(len(rows)), key=lambda i: _order(rows[i]["quality"].get("kid")))
+    rows, pairs = [{"rank": rank, **rows[i]} for rank, i in enumerate(order, 1)], [pairs[i] for i in order]
+    facts = {
+        "real": real.name, "images": len(real), "groups": len(set(real.groups)), "sha256": real.sha256,
+        "against": pairs[0].against, "n": at_most, "height": real.height, "width": real.width,
+        "extractor": extractor.name, "extractor_sha256": extractor.key, "distance": extractor.distance,
+        "kernel_distance": extractor.kid, "seed": context.seed,
+    }  # fmt: skip
+    warnings = [sentence for pair in pairs for sentence in differences(real, pair.made, wanted.fit)]
+    return Compared(rows, _differences(context, pairs, at_most), warnings, pairs, facts)
+
+
+def opened(context: Context, wanted: Wanted) -> tuple[ImageSet, list[SetPair]]:
+    """The real images and each generated side beside them, all at one size."""
+    twice = next((word for word in wanted.generated if list(wanted.generated).count(word) > 1), None)
+    if twice is not None:
+        raise AnalysisError(f"{twice} is given twice: name each generator once.")
+    words = [_named(context, word, real=word == wanted.real) for word in (wanted.real, *wanted.generated)]
+    real, *made = open_alike(context.workspace, words, wanted.size, wanted.fit, wanted.skip_broken)
+    if len(real) < FEWEST:
+        raise AnalysisError(f"{wanted.real} holds {len(real)} images: to compare takes {FEWEST} real ones.")
+    same = [word for word, images in zip(wanted.generated, made, strict=True) if images.sha256 == real.sha256]
+    if same:
+        raise AnalysisError(f"{same[0]} holds the very images of {wanted.real}: name two different sides.")
+    labels = [word.rstrip("/") for word in wanted.generated]
+    pairs = [
+        SetPair(real, context.device, context.seed, label, images) for label, images in zip(labels, made, strict=True)
+    ]
+    return real, pairs
+
+
+def _named(context: Context, word: str, *, real: bool) -> str | ImageSet:
+    """The word of an image set or a folder; of a run its images, drawn from fresh latents and kept.
+
+    Runs often have the name of the image set that they were trained on: this is then meant by the real side alone.
+    """
+    workspace = context.workspace
+    if word not in workspace.names("runs") or (real and word in workspace.names("images")):
+        return word
+    from gan_core.sampling import generator_file, sample_set
+
+    folder = workspace.existing("runs", word)
+    if Run.of(folder).experiment.source is not None:
+        translate = pasteable(workspace, "gan_core", "translate", word)
+        raise AnalysisError(f"The run '{word}' translates images: use `{translate}` and compare its image set.")
+    weights, draw = generator_file(folder), Draw(FRESH + context.seed)
+    key = sha256_json([sha256_file(weights), GENERATED, draw.seed])[:12]
+    kept = Workspace(workspace.root / OPENED).new("images", f"{word[:50]}-{key}")
+    return sample_set(kept, weights, GENERATED, draw, pick_device(context.device))[0]
+
+
+def _part(
+    context: Context, name: str, pair: SetPair, compute: Callable[[SetPair], Mapping[str, Any]], at_most: int
+) -> dict[str, Any]:
+    """The result of one part, from an earlier comparison where nothing has changed; a `note` where it has none."""
+    inputs = {
+        **pair.inputs, "real": pair.real.name, "seed": context.seed, "extractor": identity(context),
+        "at_most": at_most,
+    }  # fmt: skip
+    try:
+        return context.cached(f"compare-{name}", inputs, lambda: compute(pair))
+    except OptionError:
+        raise
+    except GlimpseError as error:
+        return {"note": str(error)}
+
+
+def _differences(context: Context, pairs: Sequence[SetPair], at_most: int) -> list[dict[str, Any]]:
+    """The difference in KID of each two generators beside the same real images, p-values corrected by Holm."""
+    if len(pairs) < 2:
+        return []
+    real, groups, _, _ = quality.real_images(pairs[0], context)
+    rows = one_of_each(groups, np.random.default_rng(context.seed))[:at_most]
+    units = {}
+    for pair in pairs:
+        made = pair.generated_features(pair.extractor(context), context, at_most)
+        units[pair.name] = Units.of(
+            real.values[rows], made.values[:at_most], groups[rows], pair.generated_groups(at_most)
+        )
+    found: list[dict[str, Any]] = []
+    for i, one in enumerate(pairs):
+        for other in pairs[i + 1 :]:
+            rng = np.random.default_rng(context.seed)
+            value, interval, p = difference_in_kid(units[one.name], units[other.name], rng)
+            low, high = interval or (None, None)
+            found.append({"first": one.name, "second": other.name, "kid": value, "low": low, "high": high, "p": p})
+    corrected = iter(holm([row["p"] for row in found if row["p"] is not None]))
+    return [{**row, "p_holm": None if row["p"] is None else float(next(corrected))} for row in found]
+
+
+def _order(kid: float | None) -> float:
+    return np.inf if kid is None else kid
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, np.ndarray | list):
+        return [_plain(one) for one in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
