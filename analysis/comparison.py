@@ -16,8 +16,8 @@ from matplotlib.figure import Figure
 from analysis.figures import pictures
 from analysis.images.features import identity
 from analysis.images.kid import Units, difference_in_kid
+from analysis.images.pairs import FEWEST, GENERATED, SetPair
 from analysis.images.runs import FRESH
-from analysis.pairs import FEWEST, GENERATED, SetPair
 from analysis.people.significance import holm
 from analysis.section import AnalysisError, Context, OptionError
 from analysis.sections import machine_observer, memorisation, neighbours, quality
@@ -26,15 +26,13 @@ from gan_core.draw import Draw
 from gan_core.training.run import Run
 from glimpse.command_line import pasteable
 from glimpse.files import GlimpseError, sha256_file, sha256_json
-from glimpse.images import one_of_each
+from glimpse.images import one_of_each, sheet
 from glimpse.imageset import ImageSet
 from glimpse.prepare.differences import differences, digests
 from glimpse.prepare.opening import OPENED, open_alike
 from glimpse.prepare.pixels import Fit
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
-
-SHOWN = 8  # images a row of the picture
 
 
 @dataclass(frozen=True)
@@ -59,20 +57,23 @@ class Compared:
     facts: dict[str, Any]  # of the real images and the features
 
     def picture(self) -> Figure:
-        """Generated images above the nearest real ones, and those most like a copy above what they may copy."""
-        shown: list[Any] = []
+        """Generated images above the nearest real ones, and those most like a copy above what they may be copies of."""
+        shown: list[tuple[str, list[tuple[Any, str]]]] = []
         for row, pair in zip(self.rows, self.pairs, strict=True):
             found, worst = row["neighbours"], row["memorisation"]
-            if "queries" in found:
-                nearest = [pair.real_images(places[:1])[0] for places in found["ssim_rows"]]
-                scores = [f"SSIM {score[0]:.2f}" for score in found["ssim_scores"]]
-                shown += [(f"{pair.name}: generated", [(image, "") for image in found["queries"]]),
-                          ("nearest real image", list(zip(nearest, scores, strict=True)))]  # fmt: skip
-            if "worst_images" in worst:
-                ratios = [f"ratio {ratio:.2f}" for ratio in worst["worst_ratio"]]
-                copied = pair.real_images(np.asarray(worst["worst_nearest"], int))[:]
-                shown += [(f"{pair.name}: most like a copy", list(zip(worst["worst_images"], ratios, strict=True))),
-                          ("nearest real image, turned or not", [(image, "") for image in copied])]  # fmt: skip
+            for title, images, places, words in (
+                ("generated, above the nearest real image", found.get("queries"), found.get("ssim_rows"),
+                 [f"SSIM {scores[0]:.2f}" for scores in found.get("ssim_scores", [])]),
+                ("most like a copy, above the nearest real image", worst.get("worst_images"),
+                 worst.get("worst_nearest"), [f"ratio {ratio:.2f}" for ratio in worst.get("worst_ratio", [])]),
+            ):  # fmt: skip
+                if images is not None and places is not None:
+                    real = pair.real_images(np.asarray(places, int).reshape(len(images), -1)[:, 0])[:]
+                    tiles = [
+                        sheet([[image], [below]], background=(0, 0, 0, 0))
+                        for image, below in zip(images, real, strict=True)
+                    ]
+                    shown.append((f"{pair.name}: {title}", list(zip(tiles, words, strict=True))))
         if not shown:
             raise AnalysisError("There is nothing to draw: the images are too few or too small for neighbours.")
         return pictures.gallery(shown)
@@ -131,7 +132,8 @@ def compare(context: Context, wanted: Wanted) -> Compared:
 
 def opened(context: Context, wanted: Wanted) -> tuple[ImageSet, list[SetPair]]:
     """The real images and each generated side beside them, all at one size."""
-    twice = next((word for word in wanted.generated if list(wanted.generated).count(word) > 1), None)
+    labels = [word.rstrip("/") for word in wanted.generated]
+    twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
         raise AnalysisError(f"{twice} is given twice: name each generator once.")
     words = [_named(context, word, real=word == wanted.real) for word in (wanted.real, *wanted.generated)]
@@ -141,7 +143,6 @@ def opened(context: Context, wanted: Wanted) -> tuple[ImageSet, list[SetPair]]:
     same = [word for word, images in zip(wanted.generated, made, strict=True) if images.sha256 == real.sha256]
     if same:
         raise AnalysisError(f"{same[0]} holds the very images of {wanted.real}: name two different sides.")
-    labels = [word.rstrip("/") for word in wanted.generated]
     pairs = [
         SetPair(real, context.device, context.seed, label, images) for label, images in zip(labels, made, strict=True)
     ]

@@ -26,8 +26,8 @@ import numpy as np
 import torch
 
 from analysis.images import extractors
-from analysis.images import inception as inception_weights
 from analysis.images.features import batches, extract, source_of
+from analysis.images.networks import inception as inception_weights
 from analysis.images.training_score import Reference
 from glimpse.command_line import program
 from tests.analysis.pictures import textures

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from analysis.pairs import ResizedImages
+from analysis.images.pairs import ResizedImages
 from analysis.sections.neighbours import Neighbours, nearest, shortlist_recall
 from glimpse.command_line import program
 from glimpse.images import evenly

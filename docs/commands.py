@@ -11,7 +11,7 @@ from pathlib import Path
 from glimpse.files import atomic_file
 
 PAGE = Path(__file__).with_suffix(".md")
-PROGRAMS = ("gan_core.cli", "study_app.cli", "analysis.report.__main__", "analysis.power")
+PROGRAMS = ("gan_core.cli", "study_app.cli", "analysis.report.__main__", "analysis.compare", "analysis.power")
 WIDTH = 100
 
 INTRODUCTION = """# Commands
@@ -30,7 +30,7 @@ bashcompinit` first):
     eval "$(register-python-argcomplete gan_core study_app)"
 
 In the file `~/.bashrc` the line works in every shell. `activate-global-python-argcomplete` completes `python -m
-analysis.report` and `python -m analysis.power` too.
+analysis.report`, `python -m analysis.compare` and `python -m analysis.power` too.
 """
 
 

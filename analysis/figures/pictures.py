@@ -59,7 +59,9 @@ def gallery(rows: Sequence[tuple[str, Sequence[tuple[Image, str]]]]) -> Figure:
             for ax, (image, text) in zip(line, images, strict=False):
                 _show(ax, image)
                 ax.set_xlabel(text, fontsize=min(8.0, tile * 72 / (0.72 * max(len(text), 1))), labelpad=2)
-            line[0].set_title(title, fontsize=9, loc="left")
+            line[0].set_title(" ", fontsize=9, loc="left")  # keeps the height; a long title would widen the column
+            words = line[0].annotate(title, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=9, weight="bold")
+            words.set_in_layout(False)
     return figure
 
 

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from analysis import EXTRACTORS
-from analysis.images import efficientnet, inception, random_network
+from analysis.images.networks import efficientnet, inception, random_network
 from analysis.section import AnalysisError, OptionError
 from glimpse import how_to_install
 from glimpse.images import evenly

@@ -17,7 +17,7 @@ from analysis import inventory
 from analysis.images import features
 from analysis.images.distances import BIASED_BELOW
 from analysis.images.features import Features
-from analysis.pairs import FEWEST, GENERATED, Pair
+from analysis.images.pairs import FEWEST, GENERATED, Pair
 from analysis.section import Context
 from gan_core.draw import Draw
 from gan_core.training.run import Run

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from analysis import inventory
 from analysis.images import features
 from analysis.images.features import Features, source_of
+from analysis.images.pairs import FEWEST
 from analysis.images.runs import EvaluatedRun
-from analysis.pairs import FEWEST
 from analysis.section import Context
 from glimpse.imageset import ImageSet
 
@@ -93,10 +93,10 @@ def directions(context: Context) -> list[Direction]:
 def published_from(context: Context, name: str, origin: Mapping[str, Any]) -> dict[str, Any]:
     """`made_from` of a stimulus set, with `run` the folder that holds its very generator now, None where none does.
 
-    `direction` is the way in which a run that translates was used.
+    `direction` is the way in which a run that translates was used; `pair` the name of the pair of image sets.
     """
     if "generator_sha256" not in origin:
-        return dict(origin)
+        return {**origin, "pair": name if "generated" in origin else None}
     sha256, named = origin["generator_sha256"], str(origin.get("run"))
     holders = [one.name for one in inventory.runs(context) if one.generator_sha256 == sha256]
     if not holders:

@@ -24,7 +24,7 @@ from analysis.figures import pictures
 from analysis.images import features
 from analysis.images.distances import BIASED_BELOW
 from analysis.images.features import Images, identity
-from analysis.pairs import Pair
+from analysis.images.pairs import Pair
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import one_of_each
 from glimpse.stimuli import Stimulus, StimulusSet

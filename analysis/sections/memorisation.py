@@ -32,9 +32,9 @@ from analysis.images.copying import (
 )  # fmt: skip
 from analysis.images.features import identity
 from analysis.images.kid import kid_of_rows
+from analysis.images.pairs import GENERATED, Pair, published_pairs
 from analysis.images.runs import evaluated_runs
 from analysis.numbers import listed, p_value
-from analysis.pairs import GENERATED, Pair, published_pairs
 from analysis.section import Context, Section, results
 from glimpse.images import evenly
 

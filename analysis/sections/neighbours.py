@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from analysis.figures.pictures import neighbour_pairs
 from analysis.images.features import Images, checked_images
+from analysis.images.pairs import Pair, published_pairs
 from analysis.images.runs import evaluated_runs
-from analysis.pairs import Pair, published_pairs
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import evenly
 from glimpse.progress import progress as progress_bar

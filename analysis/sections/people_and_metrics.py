@@ -150,7 +150,9 @@ def set_table(
         machines = parts.get("machine_observer", {}).get(name, {}).get("observers", {})
         row["machine_accuracy"] = max((one["accuracy"] for one in machines.values()), default=None)
         for label, part, path in COLUMNS:
-            row[label] = _number_at(parts.get(part, {}), (origin.get("direction"), origin.get("run")), path)
+            row[label] = _number_at(
+                parts.get(part, {}), (origin.get("pair"), origin.get("direction"), origin.get("run")), path
+            )
         rows.append(row)
     table = pd.DataFrame(rows)
     return table.dropna(axis=1, how="all")
@@ -229,7 +231,8 @@ def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.Data
     stimuli = inventory.stimulus_sets(context)[name]
     if "image_set" not in origin:
         raise AnalysisError("it was not published from an image set of the workspace")
-    real = inventory.image_set(context, str(origin["image_set"]))
+    pair = origin.get("pair") is not None
+    real = inventory.published_images(context, origin) if pair else inventory.image_set(context, origin["image_set"])
     if real is None or real.sha256 != origin.get("images_sha256", real.sha256):
         raise AnalysisError(f"its image set '{origin['image_set']}' is gone, damaged or was made again")
     run = None if origin.get("run") is None else context.workspace.root / "runs" / str(origin["run"])

@@ -14,9 +14,9 @@ from analysis.images import BLIND
 from analysis.images.distances import BIASED_BELOW, NEIGHBOURS, frechet_distance, inception_score, precision_recall
 from analysis.images.features import Features, identity
 from analysis.images.kid import INTERVAL_FROM, Units, permutation_p, subsampling_interval
+from analysis.images.pairs import GENERATED, Pair, published_pairs
 from analysis.images.runs import evaluated_runs
 from analysis.images.translation import Direction, directions, translate
-from analysis.pairs import GENERATED, Pair, published_pairs
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import one_of_each
 

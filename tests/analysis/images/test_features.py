@@ -15,9 +15,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from analysis.images import efficientnet, extractors, features, inception
+from analysis.images import extractors, features
 from analysis.images.distances import frechet_distance, inception_score, precision_recall
 from analysis.images.kid import Units, kernel_mean, kid
+from analysis.images.networks import efficientnet, inception
 from analysis.section import AnalysisError, Context
 from analysis.sections import neighbours
 from glimpse.files import sha256_file

@@ -1,0 +1,177 @@
+"""Claims about `python -m analysis.compare`, on folders of drawn images and a function of features of ours."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from analysis.compare import main
+from analysis.images import translation
+from analysis.images.kid import Units, difference_in_kid
+from analysis.section import Context
+from analysis.sections import memorisation, neighbours, people_and_metrics, quality
+from gan_core.cli import main as gan_core
+from glimpse.workspace import Workspace
+from tests.analysis.pictures import textures
+
+SEEN: list[int] = []  # images of each call of `colours`
+
+
+def colours(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Features (n, 6): the mean of each colour and its steps from pixel to pixel."""
+    SEEN.append(len(images))
+    x = images.astype(np.float32) / 64
+    return np.concatenate([x.mean((1, 2)), 4 * np.abs(np.diff(x, axis=1)).mean((1, 2))], axis=1)
+
+
+def write_folder(folder: Path, images: NDArray[np.uint8]) -> None:
+    folder.mkdir()
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(folder / f"{i:03}.png")
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Real images, others like them, others of stronger grain, and a third of them copied."""
+    root = tmp_path_factory.mktemp("compare")
+    real, like = textures(60, seed=0, size=32), textures(30, seed=1, size=32)
+    write_folder(root / "real", real)
+    write_folder(root / "like", like)
+    write_folder(root / "grainy", textures(30, seed=2, size=32, grain=2.0))
+    write_folder(root / "copied", np.concatenate([like[:20], real[:10]]))
+    write_folder(root / "few", like[:1])
+    return root
+
+
+@pytest.fixture(autouse=True)
+def anywhere(folders: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A current folder without a workspace, and a cache folder that the tests of this file share."""
+    monkeypatch.chdir(folders)
+    monkeypatch.delenv("GLIMPSE_WORKSPACE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(folders / "cache"))
+
+
+def compared(capsys: pytest.CaptureFixture[str], *words: str) -> dict[str, Any]:
+    assert main([*words, "--extractor", "tests.analysis.test_compare:colours", "--json"]) == 0
+    found: dict[str, Any] = json.loads(capsys.readouterr().out)
+    return found
+
+
+def test_generators_are_ranked_with_every_measure_and_no_workspace(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = compared(capsys, "real", "grainy", "like", "--out", str(tmp_path / "nearest.png"))
+    like, grainy = found["generated"]
+    assert (like["name"], like["rank"], grainy["name"], grainy["rank"]) == ("like", 1, "grainy", 2)
+    assert like["quality"]["kid_p"] > 0.05 > grainy["quality"]["kid_p"]
+    assert like["quality"]["kid_low"] < like["quality"]["kid"] < like["quality"]["kid_high"]
+    measures = {"frechet", "real_frechet", "precision", "recall", "density", "coverage", "real_kid"}
+    assert measures <= set(like["quality"])
+    assert found["n"] == 30
+    best = [max(row["machine_observer"].values(), key=lambda one: one["auc"]) for row in (like, grainy)]
+    assert best[0]["low"] < 0.5
+    assert best[1]["low"] > 0.8
+    assert len(like["neighbours"]["ssim_rows"]) == 8
+    [difference] = found["differences"]
+    assert difference["high"] < 0
+    assert difference["p_holm"] < 0.05
+    with Image.open(tmp_path / "nearest.png") as picture:
+        assert picture.size[0] > 1000
+    assert not (folders / "workspace").exists()
+    assert (folders / "cache" / "glimpse" / "features").is_dir()
+
+
+def test_the_second_comparison_takes_no_features_of_the_real_images_again(capsys: pytest.CaptureFixture[str]) -> None:
+    first = compared(capsys, "real", "like")
+    SEEN.clear()
+    assert compared(capsys, "real", "like") == first
+    assert sum(SEEN) <= 2  # the two that show the number of features
+    SEEN.clear()
+    compared(capsys, "real", "copied")
+    assert sum(SEEN) <= 2 + 30
+
+
+def test_copies_are_counted_and_raise_the_alarm(capsys: pytest.CaptureFixture[str]) -> None:
+    like, copied = sorted(compared(capsys, "real", "like", "copied")["generated"], key=lambda row: -len(row["name"]))[
+        ::-1
+    ]
+    assert (like["copies"]["exact"], copied["copies"]["exact"]) == (0, 10)
+    assert like["memorisation"]["verdict"]["p"] > 0.05 > copied["memorisation"]["verdict"]["p"]
+
+
+def test_the_table_names_the_order_and_what_is_not_distinguishable(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["real", "grainy", "like", "--extractor", "tests.analysis.test_compare:colours"]) == 0
+    out = capsys.readouterr().out
+    assert out.index("1  like") < out.index("2  grainy") < out.index("real against real")
+    assert "like has the lowest KID, distinguishably from every other at 5 %." in out
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("nowhere", "like"), "nowhere is neither an image set"),
+        (("real", "like", "like/"), "like is given twice"),
+        (("real", "real"), "real holds the very images of real"),
+        (("real", "few"), "to compare takes 4 real and 2 generated images"),
+        (("few", "like"), "few holds 1 images: to compare takes 4 real ones"),
+        (("real", "like", "--out", "nearest.txt"), "--out nearest.txt: name a file that ends in"),
+        (("real", "like", "--extractor", "vgg"), "There is no feature extractor 'vgg'"),
+        (("real", "like", "--workspace", "elsewhere"), "There is no workspace at elsewhere"),
+        (("real", "like", "--weights", "none.pth"), "none.pth"),
+    ],
+)
+def test_bad_input_is_one_sentence(words: tuple[str, ...], sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
+    given = [] if {"--extractor", "--weights"} & set(words) else ["--extractor", "tests.analysis.test_compare:colours"]
+    assert main([*words, *given]) == 2
+    err = capsys.readouterr().err
+    assert sentence in err
+    assert err.startswith("error: ")
+    assert err.count("\n") == 1
+
+
+def test_the_report_has_the_same_numbers_for_a_published_pair(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = tmp_path / "workspace"
+    publish = ["publish", "--real", "real", "--generated", "grainy", "--name", "theirs", "--count", "20"]
+    assert gan_core([*publish, "--workspace", str(root)]) == 0
+    context = Context(Workspace(root), extractor="tests.analysis.test_compare:colours", progress=False, device="cpu")
+    capsys.readouterr()
+    found = compared(capsys, "real", "grainy")["generated"][0]
+    section = quality.compute(context)
+    assert section is not None
+    assert section.scores["theirs"]["kid"] == found["quality"]["kid"]
+    copies, nearest = memorisation.compute(context), neighbours.compute(context)
+    assert copies is not None
+    assert copies.scores["theirs"]["share"] == found["memorisation"]["verdict"]["share"]
+    assert nearest is not None
+    assert "neighbours-theirs" in nearest.figures
+    survey = {"theirs": {"accuracy": {"mean": 0.9}, "d_prime": {"population": 2.0}, "f1": {"mean": 0.9}}}
+    made = {"theirs": translation.published_from(context, "theirs", {"generated": [{}]})}
+    table = people_and_metrics.set_table(survey, made, {"quality": section.scores})
+    assert table["kid"].tolist() == [found["quality"]["kid"]]
+
+
+def test_generators_that_differ_are_told_apart_and_equal_ones_are_not() -> None:
+    rng = np.random.default_rng(0)
+    alarms = 0
+    for _ in range(60):
+        real, one, other = (rng.normal(size=(40, 4)) for _ in range(3))
+        units = [Units.of(real, made + 0.3, None, None) for made in (one, other)]  # equally wrong, not alike
+        _, interval, p = difference_in_kid(*units, rng, draws=299)
+        assert interval
+        assert p
+        alarms += p < 0.05
+    assert alarms <= 7
+    far = Units.of(real, other + 1, None, None)
+    value, interval, p = difference_in_kid(units[0], far, rng)
+    assert interval
+    assert p
+    assert value < interval[1] < 0
+    assert p < 0.01
