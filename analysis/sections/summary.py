@@ -45,7 +45,7 @@ def _rows(context: Context, scores: Mapping[str, Any]) -> list[dict[str, Any]]:
     rows, seen = [], set()
     for name in [*survey, *(name for name in machines if name not in survey)]:
         origin = published_from(context, name, published[name].made_from) if name in published else {}
-        run = next((one for one in (origin.get("direction"), origin.get("run")) if one in quality), None)
+        run = next((one for one in map(origin.get, ("pair", "direction", "run")) if one in quality), None)
         seen.add(run)
         rows.append(_row(name, run, survey.get(name), machines.get(name), quality.get(run)))
     rows += [_row(run, run, None, None, found) for run, found in quality.items() if run not in seen]
