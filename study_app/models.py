@@ -32,13 +32,19 @@ from sqlalchemy.types import TypeDecorator
 STUDY_STATES = ("open", "paused", "closed")
 MODES = ("fixed", "staircase", "unlimited")
 # `working` until the last answer is saved. `returned` and `timed-out` free their place; `rejected` keeps a person's
-# answers out of the results; `withdrawn` data is erased.
+# answers out of the results; `over-quota`: enough people gave the same answer to a question; `withdrawn` data is
+# erased.
 # `Participant.simulated` is independent of the state: simulated participants finish, too.
 PARTICIPANT_STATES = (
-    "working", "finished", "returned", "timed-out", "rejected", "screened-out", "no-consent", "withdrawn",
+    "working", "finished", "returned", "timed-out", "rejected", "screened-out", "over-quota", "no-consent", "withdrawn",
 )  # fmt: skip
 FREED = ("returned", "timed-out")  # until they come back, unless they had finished
-GAVE_BACK = (*FREED, "rejected", "screened-out")  # their images are not counted as shown (`Stimulus.shown`)
+GAVE_BACK = (
+    *FREED,
+    "rejected",
+    "screened-out",
+    "over-quota",
+)  # their images are not counted as shown (`Stimulus.shown`)
 TRIAL_KINDS = ("scored", "spare", "catch")
 
 
@@ -190,7 +196,7 @@ class Participant(Base):
     practised_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
     questionnaire: Mapped[dict[str, Any] | None]
-    device: Mapped[dict[str, Any] | None]  # frame_ms, viewport, pointer: measured on the device page
+    device: Mapped[dict[str, Any] | None]  # measured on the device page: `device.MEASURES`
     comment: Mapped[str | None] = mapped_column(Text)
     study: Mapped[Study] = relationship()
     version: Mapped[StudyVersion] = relationship()

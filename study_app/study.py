@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 LANGUAGES = ("en", "de", "fr")
+DEVICES = ("desktop", "tablet", "phone")
 LARGEST_QUOTA = 999_999
 Text = str | dict[str, str]
 
@@ -29,6 +30,7 @@ class Question:
     text: Text
     options: tuple[Text, ...] = ()  # none: a line of free text
     screen_out: tuple[int, ...] = ()  # indices of the options that end the study for this person
+    quotas: tuple[int, ...] = ()  # for each option the most participants who chose it; none: no such limit
 
 
 @dataclass(frozen=True)
@@ -51,14 +53,17 @@ class TrialPlan:
 class Completion:
     """A crowd platform's completion codes, and the address participants return to.
 
-    `{code}` and the platform's parameters, such as `{PROLIFIC_PID}`, are filled into `url`.
+    `{code}` and the platform's parameters, such as `{PROLIFIC_PID}`, are filled into `url`. `redirect_s`: the seconds
+    after which a page with this address goes there by itself; none: it waits for a click.
     """
 
     url: str = ""
+    redirect_s: int | None = None
     code: str = ""
     screened_out_code: str = ""
     no_consent_code: str = ""
     failed_attention_code: str = ""
+    unsuitable_device_code: str = ""
     full_code: str = ""
     paused_code: str = ""
     closed_code: str = ""
@@ -112,6 +117,9 @@ class StudyFile:
     mask_ms: int = 300
     practice: int = 2
     comment: bool = True
+    devices: tuple[str, ...] = DEVICES
+    min_window: tuple[int, int] | None = None  # width and height, CSS pixels
+    min_frame_rate: int = 0  # images per second
     invited_only: bool = False  # whether a signed personal link is needed to enter
     retention_days: int = 180  # after this, links and IDs are erased: answers can no longer be traced to a person
     trials: TrialPlan = field(default_factory=TrialPlan)
@@ -128,7 +136,13 @@ class StudyFile:
     @property
     def questions_first(self) -> bool:
         """Whether the questions come before any trial, because some of the study's own screen people."""
-        return self.screens and self.questions != QUESTIONS
+        limited = any(question.quotas for question in self.questions)
+        return (self.screens or limited) and self.questions != QUESTIONS
+
+    @property
+    def needs_device(self) -> bool:
+        """Whether the device is checked before any trial."""
+        return set(self.devices) != set(DEVICES) or self.min_window is not None or self.min_frame_rate > 0
 
     @classmethod
     def from_dict(cls, value: dict[str, Any]) -> StudyFile:
@@ -139,10 +153,12 @@ class StudyFile:
                 "sets": tuple(SetEntry(**entry) for entry in value["sets"]),
                 "languages": tuple(value["languages"]),
                 "facts": None if value.get("facts") is None else tuple(value["facts"]),
+                "devices": tuple(value.get("devices", DEVICES)),
+                "min_window": tuple(value["min_window"]) if value.get("min_window") else None,
                 "exposure_ms": tuple(value["exposure_ms"]),
                 "trials": TrialPlan(**value["trials"]),
                 "questions": tuple(
-                    Question(q["key"], q["text"], tuple(q["options"]), tuple(q["screen_out"]))
+                    Question(q["key"], q["text"], *(tuple(q.get(n, ())) for n in ("options", "screen_out", "quotas")))
                     for q in value["questions"]
                 ),
                 "completion": Completion(**value["completion"]),

@@ -16,6 +16,7 @@ from study_app.models import MODES
 from study_app.participant import staircase
 from study_app.participant.allocation import PLATFORMS
 from study_app.study import (
+    DEVICES,
     LANGUAGES,
     LARGEST_QUOTA,
     QUESTIONS,
@@ -57,6 +58,14 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         "exposure_ms", list(default.exposure_ms), "two whole numbers [shortest, longest] from 10 to 60000",
         lambda v: isinstance(v, list) and len(v) == 2 and all(map(is_whole, v)) and 10 <= v[0] <= v[1] <= 60_000,
     )  # fmt: skip
+    devices = table.get(
+        "devices", list(DEVICES), f"a list of some of {', '.join(DEVICES)}",
+        lambda v: isinstance(v, list) and v and all(entry in DEVICES for entry in v) and len(set(v)) == len(v),
+    )  # fmt: skip
+    window = table.get(
+        "min_window", None, "two whole numbers [width, height] from 100 to 10000, in pixels",
+        lambda v: isinstance(v, list) and len(v) == 2 and all(is_whole(n) and 100 <= n <= 10_000 for n in v),
+    )  # fmt: skip
     mode = table.get("mode", default.mode, f"one of {', '.join(MODES)}", lambda v: v in MODES)
     study = StudyFile(
         slug=slug,
@@ -76,6 +85,9 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         mask_ms=table.whole("mask_ms", default.mask_ms, 20, 5000),
         practice=table.whole("practice", default.practice, 0, 10),
         comment=table.flag("comment", True),
+        devices=tuple(devices),
+        min_window=(window[0], window[1]) if window else None,
+        min_frame_rate=table.whole("min_frame_rate", 0, 0, 500),
         invited_only=table.flag("invited_only", False),
         retention_days=table.whole("retention_days", default.retention_days, 1, 3650),
         trials=_trials(table.table("trials"), mode),
@@ -103,6 +115,14 @@ def _refuse_idle(table: Table, study: StudyFile) -> None:
         (
             "completion.screened_out_code", study.completion.screened_out_code and not study.screens,
             "where no question has a `screen_out`",
+        ),
+        (
+            "completion.unsuitable_device_code", study.completion.unsuitable_device_code and not study.needs_device,
+            "without `devices`, `min_window` or `min_frame_rate`",
+        ),
+        (
+            "completion.redirect_s", study.completion.redirect_s is not None and not study.completion.url,
+            "without `completion.url`",
         ),
     ):  # fmt: skip
         if idle:
@@ -198,9 +218,17 @@ def _questions(table: Table) -> tuple[Question, ...]:
             "screen_out", [], "a list of some of the `options`",
             partial(_are_among, options),
         )  # fmt: skip
-        questions.append(Question(key, text, tuple(options), tuple(options.index(option) for option in screen_out)))
+        quotas = entry.get(
+            "quotas", [], "a list of whole numbers, one for each of the `options`", partial(_fit, options)
+        )
+        screened = tuple(options.index(option) for option in screen_out)
+        questions.append(Question(key, text, tuple(options), screened, tuple(quotas)))
         entry.done()
     return tuple(questions)
+
+
+def _fit(options: list[Text], value: Any) -> bool:
+    return isinstance(value, list) and len(value) == len(options) and all(is_whole(n) and n >= 0 for n in value)
 
 
 def _are_among(options: list[Text], value: Any) -> bool:
@@ -208,7 +236,7 @@ def _are_among(options: list[Text], value: Any) -> bool:
 
 
 def _completion(table: Table) -> Completion:
-    codes = {entry.name: table.line(entry.name, "") for entry in fields(Completion) if entry.name != "url"}
+    codes = {entry.name: table.line(entry.name, "") for entry in fields(Completion) if "code" in entry.name}
     url = table.get("url", "", "an address that begins with https:// or http:// and a host", _is_address)
     if "{code}" in url and not codes["code"]:
         raise SurveyError(f"{table.where}: `completion.code` is missing: `completion.url` has a place for it.")
@@ -219,11 +247,14 @@ def _completion(table: Table) -> Completion:
             raise SurveyError(
                 f"{table.where}: `completion.url` holds the unknown placeholder {name}; known are {known}."
             )
+    redirect_s = table.get(
+        "redirect_s", None, "a whole number of seconds from 0 to 600", lambda v: is_whole(v) and 0 <= v <= 600
+    )
     for key in codes.keys() - {"code"}:
         if codes[key] and url and "{code}" not in url:  # the platform would take these people for finished
             raise SurveyError(f"{table.where}: `completion.{key}` needs a place for it, {{code}}, in `completion.url`.")
     table.done()
-    return Completion(url=url, **codes)
+    return Completion(url=url, redirect_s=redirect_s, **codes)
 
 
 def _is_address(value: Any) -> bool:

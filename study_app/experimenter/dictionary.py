@@ -57,7 +57,8 @@ PARTICIPANTS = tuple(
         ("set", "string", "", "study", "Name of the participant's stimulus set."),
         ("set_sha256", "string", "", "stimulus set", "SHA-256 of that stimulus set's manifest."),
         ("state", "string", "", "server",
-         "working, finished, returned, timed-out, rejected, screened-out, no-consent or withdrawn (no data left)."),
+         "working, finished, returned, timed-out, rejected, screened-out, over-quota (enough people gave the same "
+         "answer to a question), no-consent or withdrawn (no data left)."),
         ("simulated", "boolean", "", "server", "1 for a simulated participant, never for a person."),
         ("language", "string", "", "browser", "Language in which the study was read."),
         ("consent_version", "string", "", "server",
@@ -76,7 +77,8 @@ PARTICIPANTS = tuple(
          "half of the images never fetched). Empty: they are scored."),
         ("excluded", "boolean", "", "server", "1 if there is such a reason."),
         ("questionnaire", "json", "", "participant", "Answers by question key; skipped questions are absent."),
-        ("device", "json", "", "browser", "Measured before the trials: frame period (ms), window (CSS pixels), touch."),
+        ("device", "json", "", "browser", "Measured before the trials: frame period (ms), window and shorter side of "
+         "the screen (CSS pixels), touch."),
         ("comment", "string", "", "participant", "The participant's comment."),
     )
 )  # fmt: skip

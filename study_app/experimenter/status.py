@@ -52,7 +52,7 @@ class SetStatus:
     finished: int
     active: int  # working, and seen in the last 30 minutes
     dropped_out: int  # working but inactive, returned, or timed out
-    screened_out: int
+    screened_out: int  # by an answer, or because enough people gave the same answer
     withdrawn: int
     rejected: int
     excluded: int  # finished, but excluded by a rule of the study
@@ -168,7 +168,7 @@ def _set_status(
         started=sum(count for state, count in states.items() if state != "no-consent"),
         finished=states.get("finished", 0), active=states.get("active", 0),
         dropped_out=sum(states.get(state, 0) for state in ("gone", "returned", "timed-out")),
-        screened_out=states.get("screened-out", 0), withdrawn=states.get("withdrawn", 0),
+        screened_out=states.get("screened-out", 0) + states.get("over-quota", 0), withdrawn=states.get("withdrawn", 0),
         rejected=states.get("rejected", 0), excluded=len(people) - len(kept),
         excluded_for=dict(Counter(tally.excluded[code] for code in people if code in tally.excluded)),
         f1=f1[defined].tolist(), chance=chance[defined].tolist(),

@@ -63,19 +63,35 @@ def taken(session: Session, version: models.StudyVersion, at: datetime, *, simul
     Those who have answered nothing keep their place for IDLE_MINUTES only. Simulated participants are counted among
     themselves only, in any state.
     """
-    person, trial = models.Participant, models.Trial
-    recently, just = (at - timedelta(minutes=m) for m in (design.ACTIVE_MINUTES, design.IDLE_MINUTES))
-    began = exists().where(trial.participant_id == person.id, trial.answer.is_not(None))
+    person = models.Participant
     query = select(person.set_id, func.count()).where(
         person.study_id == version.study_id, person.simulated.is_(simulated)
     )
     if not simulated:
-        active = and_(
-            person.state == "working", person.last_seen_at >= recently, or_(person.last_seen_at >= just, began)
-        )
-        query = query.where(or_(and_(person.state == "finished", person.counted), active))
+        query = query.where(_takes_place(at))
     counts: dict[int | None, int] = dict(session.execute(query.group_by(person.set_id)).all())
     return [counts.get(entry.set_id, 0) for entry in version.sets]
+
+
+def _takes_place(at: datetime) -> ColumnElement[bool]:
+    person, trial = models.Participant, models.Trial
+    recently, just = (at - timedelta(minutes=m) for m in (design.ACTIVE_MINUTES, design.IDLE_MINUTES))
+    began = exists().where(trial.participant_id == person.id, trial.answer.is_not(None))
+    active = and_(person.state == "working", person.last_seen_at >= recently, or_(person.last_seen_at >= just, began))
+    return or_(and_(person.state == "finished", person.counted), active)
+
+
+def is_full_for(session: Session, person: models.Participant, key: str, answer: str, quota: int) -> bool:
+    """Whether `quota` others who gave this answer to the question `key` have a place in the person's study.
+
+    The study's row is locked, so that two people who answer at once do not both get the last place.
+    """
+    session.execute(select(models.Study.id).where(models.Study.id == person.study_id).with_for_update())
+    other = models.Participant
+    alike = (other.study_id == person.study_id, other.simulated.is_(False), other.id != person.id)
+    said = other.questionnaire[key].as_string() == answer
+    count = session.scalar(select(func.count()).where(*alike, said, _takes_place(models.now())))
+    return not person.simulated and (count or 0) >= quota
 
 
 def is_full(session: Session, study: models.Study) -> bool:

@@ -31,7 +31,9 @@ def code_for(outcome: str, completion: Completion) -> str:
         "attention": completion.failed_attention_code or completion.code,
         "screened-out": completion.screened_out_code,
         "no-consent": completion.no_consent_code,
+        "unsuitable": completion.unsuitable_device_code,
         "full": completion.full_code,
+        "over-quota": completion.full_code,
         "paused": completion.paused_code,
         "closed": completion.closed_code,
     }

@@ -7,7 +7,6 @@ The server keeps each participant's stage (`Participant.stage`): after a reload,
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
@@ -17,11 +16,11 @@ from werkzeug.wrappers import Response
 
 from study_app import i18n, models
 from study_app.database import app_database
-from study_app.participant import allocation, crowd
-from study_app.study import StudyFile, say
+from study_app.participant import allocation, crowd, device
+from study_app.study import Question, StudyFile, say
 
 blueprint = Blueprint("pages", __name__)
-CLOSED = ("withdrawn", "no-consent", "screened-out", "rejected")
+CLOSED = ("withdrawn", "no-consent", "screened-out", "over-quota", "rejected")
 
 
 def sorry(error: Any) -> Any:
@@ -38,9 +37,13 @@ def closed(person: models.Participant, file: StudyFile) -> str:
     return render_template("closed.html", study=file, person=person, why=person.state, **_way_back(person, file))
 
 
-def _way_back(person: models.Participant, file: StudyFile) -> dict[str, str]:
+def _known(person: models.Participant) -> dict[str, str]:
     external = person.external
-    known = allocation.parameters(external.platform, external.person, external.details) if external else {}
+    return allocation.parameters(external.platform, external.person, external.details) if external else {}
+
+
+def _way_back(person: models.Participant, file: StudyFile) -> dict[str, str]:
+    known = _known(person)
     if person.state == "no-consent":  # nothing of theirs is stored: the address of this request says who they are
         known = request.args.to_dict()
     failed = person.state == "finished" and not person.counted
@@ -95,9 +98,11 @@ def participant(token: str) -> Any:
         }
         stage = "trials" if answered else _stage(person, file)
         template = {"questions": "questions.html", "device": "device.html"}.get(stage, "trials.html")
+        unsuitable = device.unsuitable(file, person.device) if stage == "device" and "checked" in request.args else ""
+        way = back("unsuitable", file, _known(person)) if unsuitable else {}
         return render_template(
             template, study=file, person=person, label=_label(person, file), answered=answered, total=total,
-            setup=json.dumps(setup),
+            setup=json.dumps(setup), unsuitable=unsuitable, **way,
         )  # fmt: skip
 
 
@@ -132,35 +137,36 @@ def questions(token: str) -> Any:
                     answers[question.key] = say(options[given], file.languages[0])
                     if int(given) in question.screen_out:
                         person.state = "screened-out"
+                    elif person.state == "working" and _is_full(session, person, question, int(given), answers):
+                        person.state = "over-quota"
                 elif given and not options:
                     answers[question.key] = given
             person.questionnaire = answers
             person.stage = "device"
-            if person.state == "screened-out":
+            if person.state != "working":
                 allocation.give_back(session, person)
     return redirect(url_for("pages.participant", token=token), 303)
 
 
+def _is_full(
+    session: Session, person: models.Participant, question: Question, given: int, answers: dict[str, str]
+) -> bool:
+    """Whether enough others have given this person's answer to the question."""
+    return bool(question.quotas) and allocation.is_full_for(
+        session, person, question.key, answers[question.key], question.quotas[given]
+    )
+
+
 @blueprint.post("/p/<token>/device")
-def device(token: str) -> Any:
+def device_page(token: str) -> Any:
     with app_database().write() as session:
         person, file = find(session, token, write=True)
         if person.state == "working" and _stage(person, file) == "device":
-            person.device = {
-                key: value
-                for key in ("frame_ms", "width", "height", "pixel_ratio", "touch")
-                if (value := _number(request.form.get(key, ""))) is not None
-            }
+            person.device = dict(device.measured(request.form))
+            if not person.simulated and device.unsuitable(file, person.device):
+                return redirect(url_for("pages.participant", token=token, checked=1), 303)
             person.stage = "trials"
     return redirect(url_for("pages.participant", token=token), 303)
-
-
-def _number(text: str) -> float | None:
-    try:
-        value = float(text[:20])
-    except ValueError:
-        return None
-    return round(value, 3) if math.isfinite(value) and 0 <= value <= 100_000 else None
 
 
 @blueprint.post("/p/<token>/comment")

@@ -33,10 +33,12 @@ def _current(trials: list[models.Trial]) -> int | None:
 
 
 def _open(person: models.Participant, file: StudyFile) -> None:
-    """403 before screening or after the study ended for the participant; 410 after a withdrawal."""
+    """403 before screening, by questions or device, or after the study ended for the participant; 410 if withdrawn."""
     if person.state == "withdrawn":
         abort(410)
-    if person.state in CLOSED or (file.questions_first and person.stage == "questions"):
+    asks = file.questions_first and person.stage == "questions"
+    checks = file.needs_device and person.stage in ("questions", "device") and not person.simulated
+    if person.state in CLOSED or asks or checks:
         abort(403)
 
 

@@ -131,7 +131,7 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
     image IDs (stimulus sets may be published), and trial kinds (attention trials are all `generated`).
     """
     external = person.external
-    over = person.finished_at is not None or person.state == "screened-out"
+    over = person.finished_at is not None or person.state in ("screened-out", "over-quota")
     rows = select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
     trials = session.scalars(rows if over else rows.where(models.Trial.answer.is_not(None)))
     moments = ("entered_at", "last_seen_at", "practised_at", "finished_at")

@@ -11,6 +11,7 @@ function size() {
   put("height", window.innerHeight);
   put("pixel_ratio", window.devicePixelRatio);
   put("touch", matchMedia("(pointer: coarse)").matches ? 1 : 0);
+  put("screen", Math.min(screen.width, screen.height));
   report("check-size", Math.min(window.innerWidth, window.innerHeight) >= 320);
 }
 size();
@@ -20,6 +21,15 @@ const image = new Image();
 image.src = document.getElementById("check-image").dataset.src;
 image.decode().then(() => report("check-image", true), () => report("check-image", false));
 
+// Where the study needs a certain screen, the form waits until the screen is measured.
+const form = document.querySelector("form[data-wait]");
+let waiting = false;
+form?.addEventListener("submit", (event) => {
+  if (document.querySelector("input[name=frame_ms]").value) return;
+  event.preventDefault();
+  waiting = true;
+});
+
 const stamps = [];
 requestAnimationFrame(function frame(t) {
   stamps.push(t);
@@ -27,5 +37,6 @@ requestAnimationFrame(function frame(t) {
   const periods = stamps.slice(1).map((s, i) => s - stamps[i]).sort((a, b) => a - b);
   const median = periods[periods.length >> 1];
   put("frame_ms", median.toFixed(3));
+  if (waiting) form.submit();
   report("check-frames", periods.filter((p) => p > 1.5 * median).length <= 6 && median < 35);
 });

@@ -212,8 +212,8 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["set_id"], ["stimulus_set.id"], name="fk_participant_set_id"),
         sa.PrimaryKeyConstraint("id", name="pk_participant"),
         sa.CheckConstraint(
-            "state IN ('working', 'finished', 'returned', 'timed-out', 'rejected', 'screened-out', 'no-consent', "
-            "'withdrawn')",
+            "state IN ('working', 'finished', 'returned', 'timed-out', 'rejected', 'screened-out', 'over-quota', "
+            "'no-consent', 'withdrawn')",
             name="ck_participant_state",
         ),
         sa.UniqueConstraint("public_id", name="uq_participant_public_id"),

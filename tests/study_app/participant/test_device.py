@@ -1,0 +1,79 @@
+"""Who is turned away: by the device, the window or the screen, and by the quota of an answer."""
+
+from __future__ import annotations
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+
+from glimpse.workspace import Workspace
+from study_app.participant import device
+from study_app.study import StudyFile
+from tests.study_app.conftest import load
+from tests.study_app.participant.test_survey import ANSWER, enter, stored
+
+DESKTOP = {"touch": 0.0, "width": 1280.0, "height": 800.0, "frame_ms": 16.7, "screen": 900.0}
+
+
+@pytest.mark.parametrize(
+    ("needed", "changed", "why"),
+    [
+        ({}, {"touch": 1.0, "screen": 390.0, "width": 10.0}, ""),
+        ({"devices": ("desktop",)}, {}, ""),
+        ({"devices": ("desktop",)}, {"touch": 1.0}, "device"),
+        ({"devices": ("desktop", "tablet")}, {"touch": 1.0}, ""),
+        ({"devices": ("desktop", "tablet")}, {"touch": 1.0, "screen": 599.0}, "device"),
+        ({"devices": ("phone",)}, {"touch": 1.0, "screen": 390.0}, ""),
+        ({"min_window": (1280, 800)}, {}, ""),
+        ({"min_window": (1280, 801)}, {}, "window"),
+        ({"min_window": (1281, 800)}, {}, "window"),
+        ({"min_frame_rate": 60}, {}, ""),
+        ({"min_frame_rate": 60}, {"frame_ms": 33.3}, "frames"),
+    ],
+)
+def test_a_device_is_judged_by_its_measures(needed: dict[str, object], changed: dict[str, float], why: str) -> None:
+    study = StudyFile(slug="a", sets=(), **needed)  # type: ignore[arg-type]
+    assert device.unsuitable(study, {**DESKTOP, **changed}) == why
+    assert device.unsuitable(study, {}) == ("unmeasured" if needed else "")
+
+
+def test_a_phone_is_turned_away_with_the_way_back_and_a_computer_continues(
+    client: FlaskClient, workspace: Workspace
+) -> None:
+    load(
+        workspace, "large",
+        'sets = [{ name = "alpha" }]\nquestions = []\ndevices = ["desktop"]\n[trials]\ncount = 4\n'
+        '[completion]\nurl = "https://x.org/?cc={code}"\ncode = "OK"\nunsuitable_device_code = "PHONE"\n',
+    )  # fmt: skip
+    home = enter(client, "large")
+    assert client.get(f"{home}/next").status_code == 403
+    phone = {"touch": "1", "screen": "390", "width": "390", "height": "700", "frame_ms": "16.7"}
+    page = client.post(f"{home}/device", data=phone, follow_redirects=True).text
+    assert "You need one of these: desktop or laptop computer." in page
+    assert "https://x.org/?cc=PHONE" in page
+    assert client.get(f"{home}/next").status_code == 403
+    assert 'id="unsuitable"' not in client.get(f"{home}/").text  # opened on another device
+    client.post(f"{home}/device", data={**phone, "touch": "0"})
+    assert client.get(f"{home}/next").status_code == 200
+
+
+def test_a_quota_of_an_answer_counts_those_whose_answers_count(
+    client: FlaskClient, app: Flask, workspace: Workspace
+) -> None:
+    load(
+        workspace, "strata",
+        'sets = [{ name = "alpha" }]\n[trials]\ncount = 2\n[completion]\nfull_code = "FULL"\n'
+        '[[questions]]\nkey = "a-b"\ntext = "Trained?"\noptions = ["no", "yes"]\nquotas = [1, 1]\n',
+    )  # fmt: skip
+    first, second, third, skips = (enter(client, "strata") for _ in range(4))
+    assert client.get(f"{first}/next").status_code == 403  # the question comes first
+    for home, said in ((first, "0"), (second, "0"), (third, "1"), (skips, "")):
+        client.post(f"{home}/questions", data={"a-b": said})
+    assert "FULL" in client.get(f"{second}/").text
+    assert [client.get(f"{home}/next").status_code for home in (first, second, third, skips)] == [200, 403, 200, 200]
+    for trial in (1, 2):  # answers without a single image: they do not count, and free the place
+        client.post(f"{first}/answer", json={**ANSWER, "trial": trial})
+    fifth = enter(client, "strata")
+    client.post(f"{fifth}/questions", data={"a-b": "0"})
+    states = [person["state"] for person in stored(app, "SELECT * FROM participants ORDER BY entered_at")]
+    assert states == ["finished", "over-quota", "working", "working", "working"]
