@@ -26,15 +26,16 @@ RESPONSES = tuple(
         ("position", "integer", "", "server", "Place of the trial in the participant's sequence, from 1."),
         ("exposure_ms_planned", "number", "ms", "server", "Planned exposure; empty: shown until answered."),
         ("exposure_ms_actual", "number", "ms", "browser",
-         "Exposure as shown: offset minus onset, both the timestamps of animation frames."),
+         "Exposure as observed: offset minus onset, both timestamps of animation frames that the page saw. "
+         "See exposure_uncertain_ms."),
         ("dropped_frames", "integer", "frames", "browser", "Frames that the screen skipped during the exposure."),
         ("focus_lost", "boolean", "", "browser", "1 if the page was hidden or lost the focus during the trial."),
         ("response_time_ms", "number", "ms", "browser",
          "From the onset of the image (its frame's timestamp) to the answer (its input event's timestamp)."),
         ("answered_at", "datetime", "UTC", "server", "When the answer was stored."),
         ("flags", "string", "", "server",
-         "Quality flags of the trial, separated by spaces: frame-off, exposure-wrong, dropped-frames, "
-         "focus-lost, implausible-time, shown-again, not-fetched, not-begun, too-fast. Empty for none."),
+         "Quality flags of the trial, separated by spaces: frame-off, exposure-wrong, exposure-unverified, resized, "
+         "dropped-frames, focus-lost, implausible-time, shown-again, not-fetched, not-begun, too-fast. Or empty."),
         ("simulated", "boolean", "", "server", "1 for an answer of a simulated participant, never of a person."),
         ("study", "string", "", "study", "Short name of the study."),
         ("mode", "string", "", "study", "How exposures are chosen: fixed (drawn beforehand), staircase, unlimited."),
@@ -43,6 +44,15 @@ RESPONSES = tuple(
         ("replaced", "boolean", "", "server", "1 if a spare trial was answered instead of this one."),
         ("implausible", "boolean", "", "server",
          "1 if the trial contradicts what the server saw (flags not-fetched, not-begun, too-fast)."),
+        ("answered_by", "string", "", "browser", "Input device of the answer: key, mouse, touch, pen or other."),
+        ("early_presses", "integer", "", "browser", "Presses before an answer was asked for: recorded, not taken."),
+        ("begun", "integer", "", "server", "How often a page announced that it started this trial."),
+        ("frame_ms", "number", "ms", "browser", "Frame period of the screen, measured by the page."),
+        ("exposure_uncertain_ms", "number", "ms", "browser",
+         "By how much exposure_ms_actual may be off, as the page saw no frame that shows when the image came or went."),
+        ("image_width", "number", "CSS pixels", "browser", "Width at which the image was shown."),
+        ("image_height", "number", "CSS pixels", "browser", "Height at which the image was shown."),
+        ("pixel_ratio", "number", "", "browser", "Pixels of the screen per CSS pixel."),
     )
 )  # fmt: skip
 

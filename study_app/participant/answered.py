@@ -26,12 +26,18 @@ class Answered:
     by: str = "other"  # key | mouse | touch | pen | other
     early_presses: int = 0
     view: str = ""  # the page that showed the trial
+    uncertain_ms: float = 0  # by how much the exposure may be off, as no frame shows when the image came or went
+    scheduled: bool = True  # the compositor changed the image; False: the page itself
+    resized: bool = False  # the window was, during the exposure
+    image_width: float | None = None  # CSS pixels, as shown
+    image_height: float | None = None
+    pixel_ratio: float | None = None  # the screen's pixels per CSS pixel
 
     @classmethod
     def read(cls, body: dict[str, Any]) -> Answered | None:
         """None where a field of the contract is missing or has a wrong type. Implausible times are not refused."""
         trial, dropped = whole(body.get("trial")), whole(body.get("dropped_frames"))
-        exposure, response = _time(body.get("exposure_ms")), _time(body.get("response_time_ms"))
+        exposure, response = _number(body.get("exposure_ms")), _number(body.get("response_time_ms"))
         if (
             trial is None or trial < 1
             or body.get("answer") not in ("real", "generated")
@@ -40,13 +46,16 @@ class Answered:
             or not isinstance(body.get("focus_lost"), bool)
         ):  # fmt: skip
             return None
-        frame_ms = _time(body.get("frame_ms"))
+        frame_ms = _number(body.get("frame_ms"))
         return cls(
             trial=trial, answer=body["answer"], exposure_ms=exposure, response_time_ms=response,
             dropped_frames=min(dropped, 2**31 - 1), focus_lost=body["focus_lost"],
             frame_ms=frame_ms if frame_ms and 2 <= frame_ms <= 100 else FRAME_MS,
             by=body["by"] if body.get("by") in ("key", "mouse", "touch", "pen", "other") else "other",
             early_presses=max(0, min(whole(body.get("early_presses")) or 0, 1000)), view=view_of(body),
+            uncertain_ms=_number(body.get("uncertain_ms")) or 0, scheduled=body.get("scheduled") is not False,
+            resized=body.get("resized") is True, image_width=_number(body.get("image_width")),
+            image_height=_number(body.get("image_height")), pixel_ratio=_number(body.get("pixel_ratio")),
         )  # fmt: skip
 
 
@@ -59,8 +68,8 @@ def whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _time(value: Any) -> float | None:
-    """A finite number of milliseconds, at least 0; at most LONGEST_MS."""
+def _number(value: Any) -> float | None:
+    """A finite number, at least 0; at most LONGEST_MS."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:

@@ -93,7 +93,8 @@ def trial_flags(answered: Answered, *, planned_ms: float | None, begun: int) -> 
     """Quality flags of a trial. Flagged trials are kept; the analyst decides.
 
     Against the planned exposure rounded to whole frames: `frame-off` by a frame or more, `exposure-wrong` by more than
-    two, or where the page was hidden. `begun`: how often a page started this trial.
+    two, or where the page was hidden. `exposure-unverified`: no frame shows when the image came or went, so that the
+    exposure may be off by a frame or more. `begun`: how often a page started this trial.
     """
     flags = set()
     if planned_ms is not None:
@@ -101,6 +102,10 @@ def trial_flags(answered: Answered, *, planned_ms: float | None, begun: int) -> 
         off_ms = abs(answered.exposure_ms - max(1, round(planned_ms / frame_ms)) * frame_ms)
         flags |= {"frame-off"} if off_ms > 0.75 * frame_ms else set()
         flags |= {"exposure-wrong"} if off_ms > 2 * frame_ms else set()
+    if answered.uncertain_ms > 0.75 * answered.frame_ms:
+        flags.add("exposure-unverified")
+    if answered.resized:
+        flags.add("resized")
     if answered.dropped_frames:
         flags.add("dropped-frames")
     if answered.focus_lost:

@@ -204,12 +204,19 @@ def _store(trial: models.Trial, answered: Answered, elapsed_ms: float | None, fi
     trial.details = {
         "view": answered.view or (trial.details or {}).get("view", ""), "by": answered.by,
         "early_presses": answered.early_presses, "frame_ms": round(answered.frame_ms, 3),
+        "uncertain_ms": round(answered.uncertain_ms, 3), "scheduled": answered.scheduled,
+        "image_width": _rounded(answered.image_width), "image_height": _rounded(answered.image_height),
+        "pixel_ratio": _rounded(answered.pixel_ratio),
     }  # fmt: skip
     planned_ms = trial.exposure_ms_planned
     observed = design.Observed(trial.fetched_at is not None, trial.begun, elapsed_ms)
     flags = design.trial_flags(answered, planned_ms=planned_ms, begun=trial.begun)
     for flag in flags | design.implausible_flags(observed, answered, planned_ms=planned_ms, fixation_ms=fixation_ms):
         _flag(trial, flag)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 3)
 
 
 def _flag(trial: models.Trial, flag: str) -> None:

@@ -2,7 +2,11 @@
 //
 // They fall on frames that are known when the fixation begins, and are handed to the compositor then, as steps of the
 // opacity of a twin of the image: so they come on time even where the page's own thread is busy just then. The page's
-// thread marks #stimulus and the phase one frame later, both at the onset and at the offset.
+// thread marks #stimulus and the phase one frame later, both at the onset and at the offset. Where the browser's frames
+// do not keep such a schedule (`keepsSchedule`), the page changes the opacity itself, in the first frame that is due.
+//
+// Either way the stored times are those of frames that the page saw. A change that it did not see in its frame may have
+// come at any time up to the first frame seen after it: the exposure is uncertain by that span, and the trial is flagged.
 
 const frames = () => new Promise((resolve) => requestAnimationFrame(resolve));
 // The time from one frame to the next. The median of the last intervals says how many frames each of them spans, dropped
@@ -43,75 +47,152 @@ export async function wait(ms, period) {
   return t;
 }
 
+// Whether frames come when they are predicted: after a nap of some frames, the first one seen is the one due then or
+// the next, in 3 of 4 naps. A nap that the page's own busy thread ends late says nothing about the frames.
+export async function keepsSchedule(period, naps = 8) {
+  let judged = 0;
+  let kept = 0;
+  for (let i = 0; i < naps; i++) {
+    const frame = period.settle();
+    const start = await frames();
+    const due = start + 5 * frame;
+    await until(due + frame / 4);
+    if (performance.now() > due + frame) continue;
+    const t = await frames();
+    judged += 1;
+    if (punctual(t - due, frame)) kept += 1;
+  }
+  period.last = null;
+  return kept >= 0.75 * judged;
+}
+
 // One trial's fixation, image and mask on `screen` ({ cross, image, twin, mask }).
 //
-// `planned` null shows the image until the promise that `until()` returns resolves. `phase(name)` is called in the frame in which each part begins.
-// Resolves with the onset (a frame's timestamp), the exposure reached, the frames that the page's thread missed, whether
-// the page was out of sight or focus, and the frame period; all in ms.
+// `planned` null shows the image until the promise that `until()` returns resolves. `phase(name)` is called in the frame
+// in which each part begins. `scheduled`: whether the compositor makes the changes, or the page itself.
+// Resolves with the onset (a frame's timestamp), the exposure as observed and by how much it may be off, the earliest
+// moment at which the image and its mask may have gone, the frames that the page's thread missed, whether the page was
+// out of sight or focus, or its window resized, the image's size, and the frame period; all in ms and CSS pixels.
 export async function present(screen, trial) {
   const { mask, period, phase } = trial;
-  const watch = watchFocus();
+  const watch = watchWindow(screen.image);
   const frame = period.settle();
-  const { t: begin, due, steps } = await fixate(screen, trial, frame);
-  let t = begin;
-  let dropped = 0;
-  let ended = false;
-  // Follows the frames up to the one after `moment`, but asks for none just around `moment` itself: a compositor that
-  // waits for a busy page would miss it. Resolves with the timestamp of the frame at `moment`: as seen from the next
-  // one, or as planned where the page's thread has come too late to see it.
-  const pass = async (moment) => {
-    while (!ended && t < moment - 3 * frame) {
-      const before = t;
-      period.saw(t = await frames());
-      dropped += Math.max(0, Math.round((t - before) / frame) - 1);
-    }
-    if (ended) return t;
-    await until(moment + frame / 4);
-    period.last = null;
-    period.saw(t = await frames());
-    dropped += Math.max(0, Math.round((t - moment) / frame) - 1);
-    return Math.abs(t - moment - frame) < frame / 2 ? t - frame : moment;
-  };
-  const onset = await pass(due.onset);
+  const { t, due, steps } = await fixate(screen, trial, frame);
+  const seen = new Frames(period, frame, t);
+  const onset = await seen.change(due.onset, steps);
   screen.image.style.visibility = "visible";
   phase("stimulus");
-  trial.until()?.then(() => { ended = true; });
-  dropped = 0;
-  const offset = await pass(due.offset);
+  const size = shownSize(screen.image);
+  trial.until()?.then(() => { seen.ended = true; });
+  seen.dropped = 0;
+  if (due.offset - due.onset > 3.5 * frame) await seen.confirm(onset);
+  const offset = await seen.change(due.offset, steps);
   screen.image.style.visibility = "hidden";
-  const lost = watch();
-  const exposure = (lost && !ended ? t - frame : offset) - onset;
-  if (mask) {
-    phase("mask");
-    await pass(due.end);
-  }
-  for (const step of steps) step.cancel();
-  return { onset, exposure, dropped, lost, frame };
+  const { lost, resized } = watch();
+  const { dropped } = seen;
+  if (mask) phase("mask");
+  await seen.confirm(offset);
+  if (mask) await seen.change(due.end, steps);
+  steps.cancel();
+  return {
+    onset: onset.at, exposure: offset.at - onset.at, uncertain: Math.max(onset.late, offset.late),
+    end: steps.scheduled ? due.end : offset.at + mask, dropped, lost, resized, size, frame,
+  };
 }
+
+// The frames that the page's thread sees in a trial.
+class Frames {
+  constructor(period, frame, t) { Object.assign(this, { period, frame, t, dropped: 0, ended: false }); }
+
+  // Waits for the next frame; resolves with the time between its timestamp and the page's seeing it.
+  async next(expected = this.t + this.frame) {
+    this.period.saw(this.t = await frames());
+    this.dropped += Math.max(0, Math.round((this.t - expected) / this.frame));
+    return performance.now() - this.t;
+  }
+
+  // The change that is due at `moment`: the frame's timestamp, and by how much earlier or later it may have come where
+  // no frame shows that it came on time. Resolves in the frame after it: for a scheduled change no frame is asked for
+  // just around the moment, as a compositor that waits for a busy page would miss it. `ended` resolves at once.
+  async change(moment, steps) {
+    const { frame } = this;
+    const ahead = steps.scheduled ? 3 : 0.5;
+    let held = 0;
+    while (!this.ended && this.t < moment - ahead * frame) held = await this.next();
+    if (this.ended) return { at: this.t, late: 0 };
+    if (!steps.scheduled) {
+      const change = { at: this.t, late: tardy(held, frame) };
+      steps.make(moment);
+      await this.confirm(change);
+      return change;
+    }
+    await until(moment + frame / 4);
+    this.period.last = null;
+    held = await this.next(moment + frame);
+    const off = this.t - moment;
+    if (!punctual(off, frame)) return { at: this.t, late: off };
+    return { at: this.t - Math.round(off / frame) * frame, late: tardy(held, frame) };
+  }
+
+  // A browser that lags behind with a change is late with the next frame, too.
+  async confirm(change) {
+    if (this.ended) return;
+    const before = this.t;
+    const held = await this.next();
+    change.late = Math.max(change.late, tardy(this.t - before - this.frame, this.frame), tardy(held, this.frame));
+  }
+}
+
+// Whether the first frame seen after a moment, `off` ms from it, is the one due then or the next.
+const punctual = (off, frame) => off > -frame / 2 && off < 1.5 * frame;
+
+// A delay in ms that may have moved a change to another frame; 0 for a shorter one.
+const tardy = (delay, frame) => (delay > 0.75 * frame ? delay : 0);
 
 // A nap of the page's thread, to leave the compositor alone; what is timed is not timed by it.
 const until = (moment) => new Promise((resolve) => setTimeout(resolve, moment - performance.now()));
 
 // Starts the fixation, with everything that follows it scheduled on the compositor; again, should the page's thread have
 // been held up so long that the schedule may not have reached the compositor in time.
-async function fixate(screen, { fixation, planned, mask, period, phase }, frame) {
+async function fixate(screen, { fixation, planned, mask, period, phase, scheduled }, frame) {
   let t = await frames();
   phase("fixation");
   for (;;) {
     const onset = t + Math.max(6, Math.round(fixation / frame)) * frame;
     const offset = planned === null ? Infinity : onset + Math.max(1, Math.round(planned / frame)) * frame;
     const due = { onset, offset, end: offset + Math.round(mask / frame) * frame };
-    const steps = [
-      stepped(screen.cross, t, 1, [[due.onset, 0]], frame),
-      stepped(screen.twin, t, 0, [[due.onset, 1], [due.offset, 0]], frame),
-      stepped(screen.image, t, 1, [[due.offset, 0]], frame),
-      stepped(screen.mask, t, 0, [[due.offset, 1], [due.end, 0]], frame),
+    const changes = [
+      [screen.cross, 1, [[due.onset, 0]]],
+      [screen.twin, 0, [[due.onset, 1], [due.offset, 0]]],
+      [screen.image, 1, [[due.offset, 0]]],
+      [screen.mask, 0, [[due.offset, 1], [due.end, 0]]],
     ];
+    const steps = scheduled ? compositor(changes, t, frame) : page(changes);
     period.last = t;
     period.saw(t = await frames());
-    if (t < due.onset - 4 * frame) return { t, due, steps };
-    for (const step of steps) step.cancel();
+    if (!scheduled || t < due.onset - 4 * frame) return { t, due, steps };
+    steps.cancel();
   }
+}
+
+// The changes of opacity, made by the compositor.
+function compositor(changes, start, frame) {
+  const animations = changes.map(([element, opacity, steps]) => stepped(element, start, opacity, steps, frame));
+  return { scheduled: true, cancel: () => animations.forEach((animation) => animation.cancel()) };
+}
+
+// The changes of opacity, made by the page when it is told the moment that they are due at.
+function page(changes) {
+  for (const [element, opacity] of changes) element.style.opacity = opacity;
+  return {
+    scheduled: false,
+    make(moment) {
+      for (const [element, , steps] of changes) {
+        for (const [at, value] of steps) if (at === moment) element.style.opacity = value;
+      }
+    },
+    cancel: () => changes.forEach(([element]) => { element.style.opacity = ""; }),
+  };
 }
 
 // An animation of opacity alone, in steps: `changes` are [frame in which it changes, opacity]. Each step is half a frame
@@ -129,15 +210,27 @@ function stepped(element, start, opacity, changes, frame) {
   return animation;
 }
 
-// Whether the page lost the focus or was hidden from now until the returned function is called.
-function watchFocus() {
+// The size in CSS pixels at which the image is shown inside its box, and the screen's pixels per CSS pixel.
+function shownSize(image) {
+  const box = image.getBoundingClientRect();
+  const scale = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);
+  return { width: image.naturalWidth * scale, height: image.naturalHeight * scale, ratio: devicePixelRatio };
+}
+
+// Whether the page lost the focus or was hidden, or the image's box changed, until the returned function is called.
+function watchWindow(image) {
+  const side = image.getBoundingClientRect().width;
   let lost = document.hidden || !document.hasFocus();
+  let resized = false;
   const lose = () => { lost = true; };
+  const resize = () => { resized = true; };
   addEventListener("blur", lose);
   document.addEventListener("visibilitychange", lose);
+  addEventListener("resize", resize);
   return () => {
     removeEventListener("blur", lose);
     document.removeEventListener("visibilitychange", lose);
-    return lost;
+    removeEventListener("resize", resize);
+    return { lost, resized: resized || image.getBoundingClientRect().width !== side };
   };
 }

@@ -1,6 +1,6 @@
 // The trials: practice, then one image after the other, each answer saved before the next image is shown.
 import { post, request, loadImage } from "./net.js";
-import { FramePeriod, present, wait } from "./timing.js";
+import { FramePeriod, keepsSchedule, present, wait } from "./timing.js";
 
 const $ = (id) => document.getElementById(id);
 const setup = JSON.parse($("setup").textContent);
@@ -13,7 +13,8 @@ const begun = `glimpse begun ${setup.base}`; // and the start of a trial that th
 const keep = attempt(() => localStorage); // none where the browser forbids it: then only the reload loses it
 const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
 const period = new FramePeriod();
-const measured = wait(1500, period); // while the instructions are read
+// While the instructions are read: the frame period, and whether the browser's frames keep a schedule.
+const measured = wait(700, period).then(() => keepsSchedule(period));
 
 window.__done = false;
 window.__result = setup.result;
@@ -101,7 +102,7 @@ async function give(trial, image) {
   const open = trial.exposure_ms === null; // no limit: the image stays until the answer
   let until = null;
   const shown = await present(screen, {
-    fixation: setup.fixation, planned: trial.exposure_ms, mask: setup.mask, period,
+    fixation: setup.fixation, planned: trial.exposure_ms, mask: setup.mask, period, scheduled: await measured,
     until: () => until,
     phase(name) {
       phase(name);
@@ -111,12 +112,14 @@ async function give(trial, image) {
     },
   });
   phase("answer");
-  const answer = await (until ?? asked(shown.onset + shown.exposure + setup.mask));
+  const answer = await (until ?? asked(shown.end));
   giving = false;
   return {
     trial: trial.trial, answer: answer.answer, exposure_ms: shown.exposure, dropped_frames: shown.dropped,
     focus_lost: shown.lost, response_time_ms: Math.max(0, answer.stamp - shown.onset), by: answer.by,
-    early_presses: early.length, frame_ms: shown.frame, view,
+    early_presses: early.length, frame_ms: shown.frame, view, uncertain_ms: shown.uncertain, scheduled: await measured,
+    resized: shown.resized, image_width: shown.size.width, image_height: shown.size.height,
+    pixel_ratio: shown.size.ratio,
   };
 }
 

@@ -40,7 +40,10 @@ SELECT p.public_id AS participant,
          SELECT 1 FROM trial r
          WHERE r.participant_id = t.participant_id AND r.replaces = t.position AND r.answer IS NOT NULL
        ) THEN 1 ELSE 0 END AS replaced,
-       CASE WHEN {implausible} THEN 1 ELSE 0 END AS implausible
+       CASE WHEN {implausible} THEN 1 ELSE 0 END AS implausible,
+       {by} AS answered_by, {early_presses} AS early_presses, t.begun AS begun,
+       {frame_ms} AS frame_ms, {uncertain_ms} AS exposure_uncertain_ms,
+       {image_width} AS image_width, {image_height} AS image_height, {pixel_ratio} AS pixel_ratio
 FROM trial t
 JOIN participant p ON p.id = t.participant_id
 JOIN study y ON y.id = p.study_id
@@ -112,6 +115,10 @@ ALLOWED = {
     "sqlite": "json_extract(v.definition, '$.trials.{key}')",
     "postgresql": "CAST(v.definition -> 'trials' ->> '{key}' AS INTEGER)",
 }
+# The values of `trial.details` that the view shows, with their types in PostgreSQL.
+NUMBERS = ("frame_ms", "uncertain_ms", "image_width", "image_height", "pixel_ratio")
+DETAILS = {"by": "TEXT", "early_presses": "INTEGER", **dict.fromkeys(NUMBERS, "DOUBLE PRECISION")}
+DETAIL = {"sqlite": "json_extract(t.details, '$.{key}')", "postgresql": "CAST(t.details ->> '{key}' AS {type})"}
 
 
 def upgrade() -> None:
@@ -285,7 +292,9 @@ def upgrade() -> None:
     )
     allowed = ALLOWED[op.get_bind().dialect.name]
     rules = {key: allowed.format(key=key) for key in ("catch_wrong", "implausible")}
-    op.execute(RESPONSES.format(implausible=IMPLAUSIBLE))
+    detail = DETAIL[op.get_bind().dialect.name]
+    details = {key: detail.format(key=key, type=sql) for key, sql in DETAILS.items()}
+    op.execute(RESPONSES.format(implausible=IMPLAUSIBLE, **details))
     op.execute(PARTICIPANTS.format(**rules, is_implausible=IMPLAUSIBLE))
 
 
