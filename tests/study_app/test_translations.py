@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import string
 from pathlib import Path
 
@@ -59,6 +60,13 @@ def test_translations_fill_in_what_the_sentence_fills_in(language: str) -> None:
             ):
                 assert (field in source) == (field in str(text))
             assert set(str(text)) <= set(string.printable + "äöüÄÖÜßéèêëàâçîïôùûœÉÀÊ’…–«»„“×\u00a0\u202f")
+
+
+def test_no_french_line_can_begin_with_a_mark() -> None:
+    """Before ; : ? ! and inside guillemets stands a space that does not break."""
+    texts = [text for message in catalog("fr") for text in ([message.string] if message.id else [])]
+    flat = [part for text in texts for part in (text if isinstance(text, tuple) else (text,))]
+    assert [text for text in flat if re.search(r"[^\u00a0\u202f][;:?!»]|«[^\u00a0\u202f]", text)] == []
 
 
 @pytest.mark.parametrize("language", ["de", "fr"])

@@ -1,0 +1,63 @@
+"""How pages look and what they keep: forced colours, empty choices, another language."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import Server, answer_all, enter
+from tests.browser.test_survey import rows
+
+pytestmark = pytest.mark.browser
+
+
+def pixels(page: Page, selector: str) -> np.ndarray:
+    """The element as it is on the screen, (H, W, 3)."""
+    return np.asarray(Image.open(io.BytesIO(page.locator(selector).first.screenshot())).convert("RGB"))
+
+
+def test_another_language_keeps_what_was_ticked_and_written(page: Page, serve: Callable[..., Server]) -> None:
+    server = serve(
+        '[[questions]]\nkey = "one"\ntext = "One?"\noptions = ["a", "b"]\n[[questions]]\nkey = "two"\ntext = "Two?"\n'
+    )
+    page.goto(server.url)
+    page.check("#consent")
+    page.click("a[hreflang=de]")
+    page.wait_for_selector("html[lang=de]")
+    assert page.is_checked("#consent")
+    page.click("#continue")
+    empty = pixels(page, "input[type=radio]")[9:13, 9:13].reshape(-1, 3)
+    assert (empty == pixels(page, "fieldset")[0, -1]).all()  # the card shows through
+    page.check("input[name=one][value='1']")
+    page.fill("#q-two", "écrit")
+    page.click("a[hreflang=fr]")
+    page.wait_for_selector("html[lang=fr]")
+    assert page.is_checked("input[name=one][value='1']")
+    page.click("#continue")
+    page.wait_for_selector("#check-size")
+    (person,) = rows(server, "SELECT questionnaire, language FROM participants")
+    assert person["language"] == "fr"
+    assert '"b"' in str(person["questionnaire"])
+    assert "crit" in str(person["questionnaire"])
+
+
+def test_forced_colours_and_reduced_motion_change_nothing_in_a_trial(
+    browser: Browser, serve: Callable[..., Server]
+) -> None:
+    server = serve("exposure_ms = [300, 300]\nfixation_ms = 1500\npractice = 0\n[trials]\ncount = 2\n")
+    context = browser.new_context(locale="en-GB", forced_colors="active", reduced_motion="reduce", color_scheme="dark")
+    page = context.new_page()
+    enter(page, server.url)
+    page.click("#begin")
+    page.wait_for_selector("body[data-phase=fixation]")
+    frame = pixels(page, "#frame")
+    assert (frame[0, 0] == 128).all()
+    assert (frame[frame.shape[0] // 2, frame.shape[1] // 2] < 20).all()  # the cross
+    assert answer_all(page) == 2
+    assert all(abs(row["exposure_ms_actual"] - row["exposure_ms_planned"]) < 60 for row in rows(server))
+    context.close()
