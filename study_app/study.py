@@ -58,7 +58,6 @@ class Completion:
     """
 
     url: str = ""
-    redirect_s: int | None = None
     code: str = ""
     screened_out_code: str = ""
     no_consent_code: str = ""
@@ -67,6 +66,7 @@ class Completion:
     full_code: str = ""
     paused_code: str = ""
     closed_code: str = ""
+    redirect_s: int | None = None
 
 
 def _(text: str) -> str:  # marks a text for translation; it is translated where it is shown
