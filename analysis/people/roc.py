@@ -64,7 +64,7 @@ def areas(rating: Any, trials: Trials) -> Areas:
     own, others = np.where(trials.is_generated, shown[::-1][:, person], shown[:, person])
     with np.errstate(invalid="ignore", divide="ignore"):
         placement = np.where(trials.is_generated, below, others - below) / others  # chance to be ranked rightly
-        area = np.bincount(person, placement / own, minlength=len(people)) / 2
+        area = (np.bincount(person, placement / own, minlength=len(people)) / 2).round(12)  # a faultless one is 1
         moves = (placement - area[person]) / (own - 1)  # the jackknife: how far the area moves without this trial
     moves = np.where(np.isfinite(moves), moves, 0.0)
     size = shown.sum(axis=0)
