@@ -34,9 +34,9 @@ class Trials:
     @staticmethod
     def from_labels(said_generated: Any, is_generated: Any, participant: Any, image: Any) -> Trials:
         """Trials from four columns, (n,) each: the first two as truth values, the others as any labels."""
-        codes = [
-            np.unique(np.asarray(labels), return_inverse=True)[1].astype(np.int64) for labels in (participant, image)
-        ]
+        from pandas import factorize  # sorts the different labels alone: seconds faster than np.unique with 10^6 texts
+
+        codes = [factorize(np.asarray(labels), sort=True)[0].astype(np.int64) for labels in (participant, image)]
         return Trials(np.asarray(said_generated, bool), np.asarray(is_generated, bool), codes[0], codes[1])
 
     @staticmethod

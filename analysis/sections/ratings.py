@@ -25,6 +25,9 @@ class RatedSet:
     rows: pd.DataFrame  # with those rated in the middle of the scale
     rated: mrmc.Rated
     curve: roc.Curve
+    confidence: Floats  # (m,) of the answers 'real' and 'generated'
+    answers: Trials  # (m,) these answers
+    calibration: pd.DataFrame
 
 
 def compute(context: Context) -> Section | None:
@@ -55,14 +58,18 @@ def _by_set(responses: pd.DataFrame, unsure: pd.DataFrame | None) -> dict[str, R
     if unsure is not None and len(unsure):
         rows = pd.concat([rows, unsure.assign(scored=False)], ignore_index=True)
     rows = rows[rows["set"].isin(rows.loc[rows["scored"], "set"].unique())].reset_index(drop=True)
-    coded, sets = Trials.from_table(rows), {}
-    for name in sorted(rows["set"].unique()):
-        here = (rows["set"] == name).to_numpy()
-        trials, rating = coded.where(here), rows.loc[here, "rating"].to_numpy(float)
-        sets[str(name)] = RatedSet(
-            rows[here].reset_index(drop=True), mrmc.Rated(trials, roc.areas(rating, trials)), roc.curve(rating, trials)
-        )
-    return sets
+    coded = Trials.from_table(rows)
+    return {str(name): _rated(rows, coded, (rows["set"] == name).to_numpy()) for name in sorted(rows["set"].unique())}
+
+
+def _rated(rows: pd.DataFrame, coded: Trials, here: Any) -> RatedSet:
+    trials, rating = coded.where(here), rows.loc[here, "rating"].to_numpy(float)
+    sure_of = here & (rows["scored"] & rows["confidence"].notna()).to_numpy(bool)
+    confidence, answers = rows.loc[sure_of, "confidence"].to_numpy(float), coded.where(sure_of)
+    return RatedSet(
+        rows[here].reset_index(drop=True), mrmc.Rated(trials, roc.areas(rating, trials)), roc.curve(rating, trials),
+        confidence, answers, sure.calibration(confidence, answers),
+    )  # fmt: skip
 
 
 def scores_of(one: RatedSet) -> dict[str, Any]:
@@ -83,22 +90,14 @@ def scores_of(one: RatedSet) -> dict[str, Any]:
 
 
 def _confidence_of(one: RatedSet) -> dict[str, Any]:
-    values, trials = _sure_answers(one)
-    table = sure.calibration(values, trials)
     levels = [noted({k: None if pd.isna(v) else v for k, v in row.items()}, "no interval for these answers")
-              for row in table.to_dict("records")]  # fmt: skip
+              for row in one.calibration.to_dict("records")]  # fmt: skip
     return {
-        "answers": len(trials),
-        "overconfidence": sure.overconfidence(values, trials).scores(),
-        "type_2_auc": sure.type_2_area(values, trials).scores("mean"),
+        "answers": len(one.answers),
+        "overconfidence": sure.overconfidence(one.confidence, one.answers).scores(),
+        "type_2_auc": sure.type_2_area(one.confidence, one.answers).scores("mean"),
         "levels": levels,
     }
-
-
-def _sure_answers(one: RatedSet) -> tuple[Floats, Trials]:
-    """The confidence of each answer that is 'real' or 'generated', and these answers."""
-    rows = (one.rows["scored"] & one.rows["confidence"].notna()).to_numpy(bool)
-    return one.rows.loc[rows, "confidence"].to_numpy(float), one.rated.trials.where(rows)
 
 
 def _pair(pair: mrmc.Difference) -> dict[str, Any]:
@@ -161,8 +160,7 @@ def _add_figures(section: Section, sets: Mapping[str, RatedSet]) -> None:
         "roc", partial(draw.roc, panels, roc.FALSE_ALARM_RATES), people=draw.MOST_LINES if crowded else None,
         missing=any(not len(one.curve.curve) for one in sets.values()),
     )  # fmt: skip
-    tables = {shown[name]: sure.calibration(*_sure_answers(one)) for name, one in sets.items()}
-    tables = {name: table for name, table in tables.items() if len(table) > 1}
+    tables = {shown[name]: one.calibration for name, one in sets.items() if len(one.calibration) > 1}
     if tables:
         section.figure("calibration", partial(draw.calibration, tables))
 

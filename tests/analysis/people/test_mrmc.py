@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from glimpse.observers import Floats
 from tests.analysis.people.test_roc import crossed
 
 # OR-DBM MRMC 2.51 (Schartz, Hillis, Pesce & Berbaum) on the data of Van Dyke et al. 1993, 5 readers of 114 cases with
-# two treatments: area, MS(R), Cov2; standard error, degrees of freedom, 95 % interval. RJafroc and MRMCaov print the same.
+# two treatments: area, MS(R), Cov2; standard error, degrees of freedom, 95 % interval. RJafroc prints the same.
 PUBLISHED = (
     ((0.89703704, 0.00308263, 0.00048396), (0.03317360, 12.74, 0.82522360, 0.96885048)),
     ((0.94083736, 0.00130460, 0.00020419), (0.02156637, 12.71, 0.89413783, 0.98753689)),
@@ -167,3 +168,14 @@ def test_intervals_from_ratings_hold_the_truth(case: ratings.Case, simulations: 
         low, high = interval99(known)
         assert high >= 0.93, (claim, low, high)
         assert low <= 0.97, (claim, low, high)
+
+
+def test_the_committed_table_has_every_case_and_keeps_its_promises() -> None:
+    lines = (Path(__file__).parents[3] / "docs" / "coverage.md").read_text("utf-8").splitlines()
+    rows = [line.split("|")[1:-1] for line in lines if line.startswith("| ratings, ")]
+    claims = ratings.study(ratings.CASES[0], 1)
+    assert [(row[0].strip(), row[1].strip()) for row in rows] == [(c.name, k) for c in ratings.CASES for k in claims]
+    for _, claim, _, interval in rows:
+        low, high = (float(end.strip(" %")) / 100 for end in interval.split(" to "))
+        assert low <= 0.97, claim
+        assert high >= 0.93, claim
