@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from glimpse.prepare.pipeline import Prepared
 
 
+# The image sets of the paper's experiments: `gan_core train` finds them without being told their names.
+PAPERS = frozenset({"hands", "healthy", "eczema", "df", "mel"})
+
+
 def add_commands(commands: Commands) -> Commands:
     """Add `prepare` and its sources to gan_core's commands; returns the parsers of the sources."""
     prepare = commands.add_parser("prepare", help="make image sets from photos", description=__doc__)
@@ -64,7 +68,7 @@ def _add_folder(kinds: Commands) -> Parser:
     folder = kinds.add_parser(
         "folder", help="any images: photos, or those of another generator",
         description="Make an image set from a folder or zip of images of any kind and size. A folder of class folders "
-        "makes one set a class.",
+        "makes one set a class; folders called train and test split them.",
     )  # fmt: skip
     folder.add_argument("source", nargs="+", type=Path, metavar="SRC", help="folders or zip files of images")
     folder.add_argument("--name", metavar="SET", help="make one image set of this name (default: the folder's)")
@@ -83,8 +87,9 @@ def _add_folder(kinds: Commands) -> Parser:
     folder.add_argument("--metadata", type=Path, metavar="CSV", help="table of file names and groups")
     folder.add_argument("--group-column", default="group", metavar="NAME", help="column of groups in that table")
     folder.add_argument(
-        "--test-share", dest="test", type=share, default=0.2, metavar="SHARE", help="share of test images, 0 to 1"
-    )
+        "--test-share", dest="test", type=share, metavar="SHARE",
+        help="share of test images, 0 to 1 (default: 0.2, or as folders called train and test have it)",
+    )  # fmt: skip
     folder.set_defaults(run=_run_folder)
     return folder
 
@@ -214,7 +219,8 @@ def _add_isic(kinds: Commands) -> Parser:
 def _run_folder(args: argparse.Namespace, workspace: Workspace) -> None:
     from glimpse.prepare.folder import FolderOptions, prepare_folder
 
-    tell(prepare_folder(workspace, FolderOptions.of(args)), args, workspace)
+    options = replace(FolderOptions.of(args), refuse_sides=args.test is not None)
+    tell(prepare_folder(workspace, options), args, workspace)
 
 
 def _run_hands(args: argparse.Namespace, workspace: Workspace) -> None:
@@ -251,17 +257,26 @@ def tell(prepared: Iterable[Prepared], args: argparse.Namespace, workspace: Work
     if args.json:
         print(json.dumps([_described(one) for one in sets], indent=1, ensure_ascii=False))
         return
+    said: set[str] = set()  # several sets share what is true of their folder
     for one in sets:
         images, counts = one.images, one.images.manifest["counts"]
         print(
-            f"{images.name}: {len(images):,} images of {images.width}x{images.height}, {counts['train']:,} to train "
-            f"and {counts['test']:,} to test, from {counts['groups']:,} groups"
+            f"{images.name}: {_counted(len(images), 'image')} of {images.width}x{images.height}, {counts['train']:,} "
+            f"to train and {counts['test']:,} to test, from {_counted(counts['groups'], 'group')}"
             + (f", in {images.folder}." if one.made else f"; already there, unchanged, in {images.folder}.")
         )
-        for note in one.notes:
-            print(f"  {note}")
+        for note in dict.fromkeys(one.notes):
+            if note not in said:
+                print(f"  {note}")
+        said.update(one.notes)
     previews = " and ".join(shlex.quote(str(one.images.folder / "preview.png")) for one in sets)
-    print(f"Look at {previews}. Next: {pasteable(workspace, 'gan_core', 'train')}")
+    names = [one.images.name for one in sets]
+    chosen = [] if PAPERS.issuperset(names) else names
+    print(f"Look at {previews}. Next: {pasteable(workspace, 'gan_core', 'train', *chosen)}")
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _described(one: Prepared) -> dict[str, Any]:

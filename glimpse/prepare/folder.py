@@ -15,6 +15,7 @@ from pathlib import Path, PurePosixPath
 from glimpse.files import cores, sha256_json
 from glimpse.imageset import ImageSetError
 from glimpse.prepare import matching, pixels, sources, split, tables
+from glimpse.prepare.class_folders import Paths, refuse_divided, unwrapped, without_sides
 from glimpse.prepare.findings import Findings, listed
 from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
 from glimpse.prepare.sources import BrokenPhotoError, SourceFile
@@ -34,6 +35,7 @@ class FolderOptions(PhotoOptions):
     group_pattern: str | None = None  # regular expression that finds the group in the path
     metadata: Path | None = None  # CSV table of photos and groups
     group_column: str = "group"  # of that table
+    refuse_sides: bool = False  # folders for training and testing, because a share of test images was asked for
 
 
 def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepared]:
@@ -45,53 +47,68 @@ def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepare
         raise ImageSetError("--group-pattern and --metadata both name the groups: give one of them.")
     found = sources.find_photos(options.source, workspace)
     photos = matching.by_stem(found, "path")
-    classes = {options.name: photos} if options.name else _classes(photos, options)
+    inner: Paths = {path: PurePosixPath(path) for path in photos}
+    sides: dict[str, str] = {}
+    if len(options.source) == 1:
+        inner, sides = without_sides(unwrapped(inner))
+    if sides and options.refuse_sides:
+        raise ImageSetError(
+            f"{options.source[0]} has folders for training and for testing, which split the photos: leave out "
+            "--test-share, or put all photos into one folder."
+        )
+    classes = {options.name: photos} if options.name else _classes(photos, unwrapped(inner), options)
     groups = _groups(photos, options)
+    refuse_divided(groups, sides)
     sizes = sizes_of(list(photos.values()), options.threads, options.skip_broken)
     size = options.size or pixels.common_size(sizes, LARGEST)
-    notes = _notes(photos, classes, groups, options, sizes, size)
+    notes = _notes(photos, classes, groups, options, sizes, size, sides)
+    names = [options.name] if options.name else _names(classes, options)
     return [
-        _prepare_class(workspace, label, some, groups, size, options, notes if number == 0 else [])
-        for number, (label, some) in enumerate(classes.items())
+        _prepare_class(workspace, name, label, some, groups, size, sides, options, notes if number == 0 else [])
+        for number, (name, (label, some)) in enumerate(zip(names, classes.items(), strict=True))
     ]
 
 
 def _prepare_class(
-    workspace: Workspace, label: str, photos: dict[str, SourceFile], groups: Mapping[str, str], size: tuple[int, int],
-    options: FolderOptions, notes: Sequence[str],
+    workspace: Workspace, name: str, label: str, photos: dict[str, SourceFile], groups: Mapping[str, str],
+    size: tuple[int, int], sides: Mapping[str, str], options: FolderOptions, notes: Sequence[str],
 ) -> Prepared:  # fmt: skip
-    label, name = options.label or label, label if options.name else named(label)
+    label, recorded = options.label or label, options.recorded()
+    if sides:  # a class may have photos on one side only
+        recorded["test"] = "folders" if "test" in {sides[path] for path in photos} else 0
     wanted = PhotoSet(
         source="folder", name=name, label=label, photos=photos, groups=groups, size=size, fit=options.fit,
-        options={**options.recorded(), "size": size, "label": label},
+        options={**recorded, "size": size, "label": label}, sides=sides,
         made_from={"groups": sha256_json({file.name: groups[path] for path, file in photos.items()})},
     )  # fmt: skip
     return photos_to_set(workspace, wanted, options, Findings(sentences=list(notes)), lambda kept, _: kept)
 
 
-def _classes(photos: Mapping[str, SourceFile], options: FolderOptions) -> dict[str, dict[str, SourceFile]]:
-    """The photos of each class: those of each subfolder, where no photo lies outside of a subfolder.
-
-    A single subfolder, and one in a zip that holds all, is no class but a wrapping. Raises ImageSetError where two
-    classes would make sets of one name.
-    """
-    inner = {path: PurePosixPath(path) for path in photos}
-    while len({path.parts[0] for path in inner.values()}) == 1 and all(len(p.parts) > 1 for p in inner.values()):
-        inner = {key: PurePosixPath(*path.parts[1:]) for key, path in inner.items()}
+def _classes(
+    photos: Mapping[str, SourceFile], inner: Paths, options: FolderOptions
+) -> dict[str, dict[str, SourceFile]]:
+    """The photos of each class: those of each subfolder, where no photo lies outside of a subfolder."""
     classes: dict[str, dict[str, SourceFile]] = {}
     if len(options.source) == 1 and all(len(path.parts) > 1 for path in inner.values()):
         for key, path in inner.items():
             classes.setdefault(path.parts[0], {})[key] = photos[key]
-    if not classes:
-        return {set_name(options.source[0]): dict(photos)}
+    return dict(sorted(classes.items())) or {_folder_name(options.source[0]): dict(photos)}
+
+
+def _names(classes: Mapping[str, object], options: FolderOptions) -> list[str]:
+    """The name of each class's set. Raises ImageSetError where two classes would make sets of one name."""
+    if len(classes) == 1:
+        return [named(next(iter(classes)))]
     names: dict[str, str] = {}
-    for label in classes:
-        if other := names.get(named(label)):
-            raise ImageSetError(
-                f"The folders {other} and {label} would both make the set '{named(label)}': rename one."
-            )
-        names[named(label)] = label
-    return classes
+    for number, label in enumerate(classes, 1):
+        try:
+            name = named(label)
+        except ImageSetError:  # of another script: numbered, as its label is in the index all the same
+            name = named(f"{_folder_name(options.source[0])} class {number}")
+        if other := names.get(name):
+            raise ImageSetError(f"The folders {other} and {label} would both make the set '{name}': rename one.")
+        names[name] = label
+    return list(names)
 
 
 def _groups(photos: Mapping[str, SourceFile], options: FolderOptions) -> dict[str, str]:
@@ -107,12 +124,17 @@ def _groups(photos: Mapping[str, SourceFile], options: FolderOptions) -> dict[st
 
 def _notes(
     photos: Mapping[str, SourceFile], classes: Mapping[str, object], groups: Mapping[str, str],
-    options: FolderOptions, sizes: Sequence[tuple[int, int]], size: tuple[int, int],
+    options: FolderOptions, sizes: Sequence[tuple[int, int]], size: tuple[int, int], sides: Mapping[str, str],
 ) -> list[str]:  # fmt: skip
     """Sentences on what was decided without being asked for."""
     notes = []
     if len(classes) > 1:
         notes.append(f"Each of the {len(classes)} folders makes one set; --name NAME makes one set of all of them.")
+    if sides:
+        notes.append(
+            "The folders for training and for testing split the photos; one for validation counts as training beside "
+            "one for testing, else as testing."
+        )
     if options.size is None and set(sizes) != {size}:
         least = min(sizes, key=min)
         notes.append(
@@ -123,7 +145,7 @@ def _notes(
         alone = sorted(file.name for path, file in photos.items() if groups[path] == path)
         if alone:
             notes.append(listed(f"Without a group in {options.metadata.name}, so each is its own group", alone))
-    elif len(set(groups.values())) == len(photos) and options.test:
+    elif len(set(groups.values())) == len(photos) and options.test and not sides:
         notes.append(
             "Every photo is its own group, so the split is by photo and may leak if several show one person or lesion: "
             "name the groups with --group-pattern, or with --metadata and --group-column."
@@ -153,7 +175,11 @@ def sizes_of(files: Sequence[SourceFile], threads: int = 0, skip_broken: bool = 
 
 def set_name(place: Path) -> str:
     """The name of the image set of a folder or zip: that of the folder, in the characters that a name may have."""
-    return named(place.resolve().stem if place.is_file() else place.resolve().name)
+    return named(_folder_name(place))
+
+
+def _folder_name(place: Path) -> str:
+    return place.resolve().stem if place.is_file() else place.resolve().name
 
 
 def named(text: str) -> str:

@@ -100,6 +100,7 @@ class PhotoSet:
     options: Mapping[str, Any]  # for the manifest
     made_from: Mapping[str, Any]  # for the manifest, beside the hash of the photos
     counts: Mapping[str, int] = field(default_factory=dict)  # for the manifest
+    sides: Mapping[str, str] = field(default_factory=dict)  # image_id → "train" or "test", where that is settled
     keep_copies: bool = False  # of generated images: that a generator repeats itself belongs to it
 
 
@@ -195,7 +196,10 @@ def photos_to_set(
     if not wanted.keep_copies:
         photos = drop_copies(photos, digests, findings)
     photos = select(photos, findings)
-    testing = groups_for_testing([wanted.groups[key] for key in photos], options.test, options.seed, "photos")
+    if wanted.sides:
+        testing = frozenset(wanted.groups[key] for key in photos if wanted.sides[key] == "test")
+    else:
+        testing = groups_for_testing([wanted.groups[key] for key in photos], options.test, options.seed, "photos")
     width, height = wanted.size
     folder = workspace.new("images", wanted.name)
     with atomic_folder(folder) as temporary, ImageSetWriter(temporary, height, width) as writer:

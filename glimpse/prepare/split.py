@@ -31,7 +31,7 @@ def groups_for_testing(
         raise ImageSetError(
             f"Putting {share_or_count:g}{'' if isinstance(share_or_count, int) else ' (a share)'} of {len(groups)} "
             f"{what} in {len(sizes)} group{'s' * (len(sizes) != 1)} aside for testing would leave one side empty: "
-            "choose another number, or 0 to keep all for training."
+            "choose another number, or 0 (as in --test-share 0) to keep all for training."
         )
     names = np.array(sorted(sizes), dtype=object)
     order = np.random.default_rng(seed).permutation(len(names))

@@ -56,6 +56,59 @@ def test_classes_whose_sets_would_have_one_name_are_refused(tmp_path: Path, work
         prepare(workspace, tmp_path / "all")
 
 
+@pytest.mark.parametrize(
+    ("folders", "sets"),
+    [
+        (("train", "test"), {"all": 2}),
+        (("Training", "valid"), {"all": 2}),
+        (("train", "val", "test"), {"all": 2}),
+        (("train/a", "train/b", "test/a"), {"a": 2, "b": 0}),
+        (("a/train", "a/test"), {"a": 2}),
+        (("trainA", "trainB", "testA", "testB"), {"a": 2, "b": 2}),
+    ],
+)
+def test_folders_called_train_and_test_split_the_photos(
+    tmp_path: Path, workspace: Workspace, folders: tuple[str, ...], sets: dict[str, int]
+) -> None:
+    source = tmp_path / "all" / "a" / ".." if folders[0].startswith("a/") else tmp_path / "all"
+    for number, folder in enumerate(folders):
+        lay(tmp_path / "all" / folder, 2, 16, 16, first=2 * number)
+    if folders[0].startswith("a/"):
+        lay(tmp_path / "all" / "b" / "train", 2, 16, 16, first=10)
+        sets = {**sets, "b": 0}
+    made = prepare(workspace, source.resolve())
+    assert {one.images.name: one.images.manifest["counts"]["test"] for one in made} == sets
+    for one in made:
+        held_out = one.images.index["source"].str.contains("test|valid" if "valid" in folders else "test")
+        assert (held_out == (one.images.index["split"] == "test")).all()
+    assert "split the photos" in " ".join(made[0].notes)
+
+
+def test_what_contradicts_folders_called_train_and_test_is_refused(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number, folder in enumerate(("train", "test")):
+        lay(tmp_path / "all" / folder, 2, 16, 16, first=2 * number)
+    assert main(["prepare", "folder", str(tmp_path / "all"), "--test-share", "0.5"]) == 2
+    assert "leave out --test-share" in capsys.readouterr().err
+    with pytest.raises(ImageSetError, match="Group '00' has photos in the folders for training and for testing"):
+        prepare(workspace, tmp_path / "all", group_pattern=r"(00)\d$")
+
+
+def test_classes_of_any_script_make_sets_and_what_is_said_is_said_once(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lay(tmp_path / "all" / "naevi", 3, 16, 16)
+    lay(tmp_path / "all" / "меланома", 3, 16, 16, first=3)
+    (tmp_path / "all" / "raw.dng").write_bytes(b"raw")
+    assert main(["prepare", "folder", str(tmp_path / "all")]) == 0
+    said = capsys.readouterr().out
+    assert said.count("Not read, though they look like images or archives (1): 1 .dng") == 1
+    assert "Next: gan_core train naevi all-class-2" in said
+    images = ImageSet.load(workspace.existing("images", "all-class-2"))
+    assert set(images.index["label"]) == {"меланома"}
+
+
 def test_groups_by_pattern_or_table_stay_on_one_side(tmp_path: Path, workspace: Workspace) -> None:
     for i in range(12):
         save(tmp_path / "photos" / f"p{i // 3}_{i}.png", skin_photo(i, 16, 16))
