@@ -42,19 +42,10 @@ def load(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app import database
 
     study, source = _requested(args, workspace)
-    published = [_published(workspace, entry.name) for entry in study.sets]
-    for one in published:
-        _check_enough(one, study)
+    published = published_sets(workspace, study)
     database.upgrade(workspace.database_url)
     with database.Database(workspace.database_url).write() as session:
-        rows = [store_set(session, one) for one in published]
-        for stored in rows:
-            store_attention_images(session, stored, study.trials.catch)
-        study = replace(
-            study,
-            sets=tuple(replace(entry, sha256=row.sha256) for entry, row in zip(study.sets, rows, strict=True)),
-        )
-        said = store_study(session, study, source, rows, amend=args.amend)
+        said = store_with_sets(session, study, source, published, amend=args.amend)
     for row in published:
         print(f"{row.name}: {len(row.of('real'))} real and {len(row.of('generated'))} generated images.")
     print(f"{said} Next: {pasteable(workspace, 'study_app', 'serve')}")
@@ -91,10 +82,14 @@ def _requested(args: argparse.Namespace, workspace: Workspace) -> tuple[StudyFil
     raise SurveyError("Say what to load: names of stimulus sets, one study file (STUDY.toml), or --all.")
 
 
-def _published(workspace: Workspace, name: str) -> PublishedSet:
+def published_sets(workspace: Workspace, study: StudyFile) -> list[PublishedSet]:
+    """The study's stimulus sets. Raises SurveyError for one with too few images for a participant."""
     from glimpse.stimuli import StimulusSet
 
-    return StimulusSet.load(workspace.existing("stimuli", name))
+    published = [StimulusSet.load(workspace.existing("stimuli", entry.name)) for entry in study.sets]
+    for one in published:
+        _check_enough(one, study)
+    return published
 
 
 def _check_enough(one: PublishedSet, study: StudyFile) -> None:
@@ -115,6 +110,17 @@ def _check_enough(one: PublishedSet, study: StudyFile) -> None:
             f"The stimulus set '{one.name}' has {practice} images for practice, this study asks for {study.practice}: "
             "lower `practice` in the study file."
         )
+
+
+def store_with_sets(
+    session: Session, study: StudyFile, source: bytes, published: list[PublishedSet], *, amend: bool
+) -> str:  # fmt: skip
+    """Store the study with its sets and their images (`store_study`)."""
+    rows = [store_set(session, one) for one in published]
+    for stored in rows:
+        store_attention_images(session, stored, study.trials.catch)
+    sets = tuple(replace(entry, sha256=row.sha256) for entry, row in zip(study.sets, rows, strict=True))
+    return store_study(session, replace(study, sets=sets), source, rows, amend=amend)
 
 
 def store_set(session: Session, one: PublishedSet) -> StimulusSet:

@@ -86,10 +86,11 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
     if many:
         _gunicorn(app, args, workers)
     else:
-        _waitress(app, args)
+        serve_threads(app, args.host, args.port, threads=args.threads, proxied=args.trusted_proxies > 0)
 
 
-def _waitress(app: Flask, args: argparse.Namespace) -> None:
+def serve_threads(app: Flask, host: str, port: int, *, threads: int = 8, proxied: bool = False) -> None:
+    """Serve in this process until SIGTERM or Ctrl-C."""
     from waitress import create_server
     from waitress.task import ThreadedTaskDispatcher
 
@@ -105,17 +106,17 @@ def _waitress(app: Flask, args: argparse.Namespace) -> None:
                 time.sleep(0.01)
             return bool(super().shutdown(cancel_pending, timeout))
 
-    threads = Threads()
-    threads.set_thread_count(args.threads)
+    dispatcher = Threads()
+    dispatcher.set_thread_count(threads)
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it logs every request that waits
     server = create_server(
-        app, host=args.host, port=args.port, ident=None, _dispatcher=threads,
+        app, host=host, port=port, ident=None, _dispatcher=dispatcher,
         connection_limit=CONNECTIONS, asyncore_use_poll=True,  # browsers keep theirs open; select() allows 1024
         max_request_body_size=2 * UPLOAD,  # default: 1 GB
-        clear_untrusted_proxy_headers=args.trusted_proxies == 0,  # else ProxyFix judges them
+        clear_untrusted_proxy_headers=not proxied,  # else ProxyFix judges them
     )  # fmt: skip
 
-    connections.limit(server, proxied=args.trusted_proxies > 0)
+    connections.limit(server, proxied=proxied)
 
     def stop(*_: Any) -> None:
         raise SystemExit  # waitress then stops reading and shuts its threads down

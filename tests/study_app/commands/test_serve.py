@@ -189,13 +189,13 @@ def test_a_busy_database_puts_retention_off_and_does_not_end_it(
 def test_how_many_may_enter_in_a_minute_is_said_on_the_command_line(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def enter(app: Flask, _: object) -> None:
+    def enter(app: Flask, *_: object, **__: object) -> None:
         limit = app.extensions["glimpse_entries"]
         assert [limit.allows("a") for _ in range(3)] == [True, True, False]
         app.extensions["glimpse"].engine.dispose()
         raise SystemExit("was served")
 
-    monkeypatch.setattr("study_app.commands.serve._waitress", enter)
+    monkeypatch.setattr("study_app.commands.serve.serve_threads", enter)
     with pytest.raises(SystemExit, match="was served"):
         cli.main(["serve", "--enter-per-minute", "2", "--port", str(free_port())])
 
