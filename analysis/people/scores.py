@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.people import equivalence, inference, mixed, sequential
+from analysis.people import bayes, equivalence, inference, mixed, sequential
 from analysis.people.estimate import without_noise
 from analysis.people.trials import Trials
 from analysis.section import noted
@@ -202,6 +202,7 @@ def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dic
     found = {
         "n": people, "bound": verdict.bound, "p": verdict.p_equivalence, "ci90": ci90(balanced),
         "verdict": verdict.code, "words": verdict.words, "p_chance": verdict.p_chance,
+        "bayes_factor": bayes.bayes_factor(balanced, bound), "prior": bayes.PRIOR,
         "method": f"two one-sided tests of balanced accuracy against 0.5 ± bound at 5 %, {balanced.method}",
     }  # fmt: skip
     if verdict.code == "undecided":

@@ -195,7 +195,7 @@ def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
         tests.append(
             {
                 "set": name, "p_equivalence": equivalence["p"], "low_90": low, "high_90": high,
-                "p_chance": equivalence["p_chance"],
+                "p_chance": equivalence["p_chance"], "bayes_factor": equivalence["bayes_factor"],
                 "p_over_sets": equivalence["p_over_sets"] if len(scores) > 1 else None,
                 "always_valid_p": looks["p"], "always_valid_verdict": looks["verdict"], "after": looks["after"],
             }
