@@ -11,7 +11,7 @@ from pathlib import Path
 
 from glimpse.command_line import Parser
 
-LAYOUTS = ("jspsych", "psychopy", "qualtrics", "gorilla", "opensesame", "labjs", "wide")
+LAYOUTS = ("jspsych", "psychopy", "qualtrics", "gorilla", "opensesame", "labjs", "formr", "wide")
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
 """The exports of other programs: where each of our columns is in theirs, and which of their rows are no judgement.
 
 Names are in lower case, as the table's are; the first one that a table has is taken, and of several that a pattern
-matches the one with most values. The tests hold jsPsych (button, keyboard), PsychoPy (trial-by-trial CSV, one file a
-participant), Qualtrics (CSV with three header rows) and Gorilla's Task Builder (a row an event).
+matches the one with most values. The tests hold jsPsych (button, keyboard), PsychoPy and Pavlovia (trial-by-trial CSV,
+one file a participant), Qualtrics (CSV with three header rows), Gorilla's Task Builders (a row an event), OpenSesame,
+lab.js (a row a component) and formr.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from analysis.answers.numbers import MISSING
 
 PERSON = ("participant", "participant_id", "subject_id", "subject", "subject_nr", "prolific_pid", "pid", "workerid")
 PICTURE = ("image", "stimulus", "picture", "img", "image_file", "imagefile", "filename")
-TRUTH = ("truth", "ground_truth", "true_class")
+CORRECT = ("correct_response", "correctresponse", "corrans", "correctans", "correct_answer")
+TRUTH = ("truth", "ground_truth", "true_class", *CORRECT)
+NOT_GIVEN = {"gorilla": ("answer",)}  # columns of our names that mean something else: there the correct answer
+PICTURE_FILE = r"\.(?:png|jpe?g|gif|webp|bmp|svg|tiff?|avif|heic)(?:\?.*)?$"
 
 LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
     "jspsych": {
@@ -33,7 +37,7 @@ LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
     "gorilla": {
         "participant": ("participant private id", "participant public id"),
         "image": (*PICTURE, *(f"spreadsheet: {name}" for name in PICTURE)),
-        "truth": (*TRUTH, *(f"spreadsheet: {name}" for name in TRUTH)),
+        "truth": (*TRUTH, *(f"spreadsheet: {name}" for name in TRUTH), "answer", "spreadsheet: answer"),
         "answer": ("response",), "response_time_ms": ("reaction time",), "position": ("trial number",),
     },
     "opensesame": {
@@ -42,7 +46,11 @@ LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "labjs": {
         "participant": (*PERSON, "observation"), "image": PICTURE, "truth": TRUTH, "answer": ("answer", "response"),
-        "response_time_ms": ("duration",), "position": ("sender_id",),
+        "response_time_ms": ("duration",),
+    },
+    "formr": {
+        "participant": ("session", *PERSON), "image": (*PICTURE, "item_name"), "truth": TRUTH,
+        "answer": ("answer", "response"),
     },
     "wide": {"participant": (*PERSON, "timestamp")},
 }  # fmt: skip
@@ -53,7 +61,7 @@ def routine(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:
     keep = pd.Series(True, index=frame.index)
 
     def values(column: str) -> pd.Series:
-        return frame[column].astype(str).str.strip().str.lower()
+        return frame[column].fillna("").astype(str).str.strip().str.lower()
 
     if layout == "gorilla":
         if "event index" in frame:
@@ -69,4 +77,27 @@ def routine(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:
         silent = ~values("trial_type").str.contains("response|survey|slider|choice|button|keyboard")
         if answered:
             keep &= ~(silent & values(answered[0]).isin(MISSING))
+    if layout == "labjs" and "sender_type" in frame and "sender_id" in frame:
+        keep &= _screens(frame, values("sender_type").str.contains(r"flow\."), ~values("response").isin(MISSING))
     return frame[keep], int((~keep).sum())
+
+
+def _screens(frame: pd.DataFrame, flow: pd.Series, answered: pd.Series) -> pd.Series:
+    """The rows of lab.js that may be judgements: one screen of each sequence, the answered one if there is one.
+
+    A sequence, its loop and each of its screens (fixation, image, mask) have a row, all with the image's parameters.
+    """
+    label = frame["sender_id"].fillna("").astype(str)
+    if "participant" in frame:
+        label = frame["participant"].fillna("").astype(str) + " " + label
+    sequence = label.str.rpartition("_")[0]
+    inside = sequence.isin(label[flow & frame["sender_type"].str.contains("Sequence")]) & ~flow
+    settled = (answered & inside).groupby(sequence).transform("any")
+    last = ~sequence.where(inside).duplicated(keep="last")
+    return ~flow & (~inside | answered | (~settled & last))
+
+
+def pictures(images: pd.Series) -> pd.Series:
+    """Where files of images are named, anything else (a fixation cross, a sentence) is no image."""
+    file = images.astype(str).str.contains(PICTURE_FILE, case=False)
+    return images.where(file) if file.any() else images

@@ -8,10 +8,11 @@ from dataclasses import replace
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.answers.form import Form
-from analysis.answers.layouts import LAYOUTS, routine
+from analysis.answers.layouts import LAYOUTS, NOT_GIVEN, pictures, routine
 from analysis.answers.numbers import MISSING
 from analysis.answers.table import Table, read_tables
 from analysis.answers.words import by_value, meanings, plain
@@ -47,14 +48,15 @@ def arranged(table: Table, form: Form) -> Table:
     frame = _renamed(frame, chosen)
     dropped = 0
     if form.layout is not None:
-        frame, dropped = routine(frame, form.layout)
-        frame = _renamed(frame, _layout_columns(frame, form.layout, chosen))
+        frame = _one_file_each(_renamed(frame, _layout_columns(frame, form.layout, chosen)), table)
     if "participant" not in frame and "file" in frame and len(table.files) > 1:
         frame = frame.rename(columns={"file": "participant"})  # one file a participant
+    if form.layout is not None:
+        frame, dropped = routine(frame, form.layout)
     if "image" not in frame and "stimulus" in frame:
         frame = frame.rename(columns={"stimulus": "image"})
     if "image" in frame and form.layout is not None:
-        frame["image"] = by_value(frame["image"], _image_name)
+        frame["image"] = pictures(by_value(frame["image"], _image_name))
     if truths is not None:
         truths = truths.with_frame(_renamed(truths.frame, chosen))
         frame = _with_truth(table.with_frame(frame), truths, form)
@@ -97,7 +99,8 @@ def _layout_columns(frame: pd.DataFrame, layout: str, chosen: dict[str, str]) ->
     """For each of our columns the first of the layout's that the table has; of several alike the fullest."""
     found = {}
     for name, patterns in LAYOUTS[layout].items():
-        if name in chosen or (name in frame and name not in patterns):
+        ours = name in frame and name not in (*patterns, *NOT_GIVEN.get(layout, ()))
+        if name in chosen or ours:
             continue
         for pattern in patterns:
             matches = [c for c in frame.columns if fnmatchcase(c, pattern)]
@@ -106,6 +109,22 @@ def _layout_columns(frame: pd.DataFrame, layout: str, chosen: dict[str, str]) ->
                 found[name] = max(matches, key=lambda c: judged[c].notna().sum())
                 break
     return found
+
+
+def _one_file_each(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+    """Participants of programs that write a file for each: one that is named in a single row has all rows of the file.
+
+    Where several files all say 0, which is what OpenSesame calls its participants in a browser, the files tell them.
+    """
+    if "participant" not in frame:
+        return frame
+    file = pd.Series(np.searchsorted(table.starts, frame.index, side="right") - 1, index=frame.index)
+    named = frame["participant"].groupby(file)
+    only = named.transform("first").where(named.transform("nunique") == 1)
+    found = frame["participant"].fillna(only)
+    if len(table.files) > 1 and file.nunique() > 1 and set(found) == {"0"}:
+        found = file.map(lambda k: table.files[k].rpartition(".")[0])
+    return frame.assign(participant=found)
 
 
 def _image_name(value: Any) -> str | None:

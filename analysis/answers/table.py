@@ -20,6 +20,13 @@ from glimpse.files import sha256_file, sha256_json
 
 ENDINGS = (".csv", ".tsv", ".txt")
 SEPARATORS = ",;\t|"
+OTHER_FORMATS = {  # by their first bytes
+    b"PK\x03\x04": "a workbook or an archive",
+    b"\xd0\xcf\x11\xe0": "a workbook of old Excel",
+    b"\x1f\x8b": "a compressed file",
+    b"{": "JSON",
+    b"[": "JSON",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +60,7 @@ def found_files(given: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
             if not inside:
-                raise AnalysisError(f"{path} is a folder without CSV files: name the file of the answers.")
+                raise AnalysisError(f"{path} is a folder without CSV files: name the file, or export answers as CSV.")
             own = [p for p in inside if "table-responses" in p.name]  # our own export, with its other tables
             files += own or inside
         elif path.exists():
@@ -117,6 +124,14 @@ def _plain(column: Any) -> str:
 
 def _read(path: Path) -> tuple[pd.DataFrame, int, int]:
     """One file: its rows, labelled by line, the number of blank rows dropped, and its lines."""
+    with open(path, "rb") as file:
+        start = file.read(4)
+    for first, kind in OTHER_FORMATS.items():
+        if start.startswith(first):
+            raise AnalysisError(
+                f"{path} is {kind}, not CSV: export the answers as CSV, or open it in a spreadsheet and save it "
+                "as CSV in UTF-8."
+            )
     encoding, head = _encoding(path)
     skipped = 0
     while skipped < len(head) and not head[skipped].strip(" ,;\t|\r"):

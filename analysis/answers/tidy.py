@@ -20,6 +20,7 @@ from glimpse.command_line import did_you_mean
 NEEDED = ("participant", "image", "truth", "answer")
 MODES = ("fixed", "staircase", "unlimited")  # how exposures are chosen
 NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_ms")
+MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows alike in these too are copies
 TRUE = ("true", "1", "yes", "t", "y", "1.0")
 
 RULES = (
@@ -99,6 +100,9 @@ def tidy(
         if raw.empty:
             raise AnalysisError(f"No row of {name} is left with --where {condition}.")
     counts["filtered_out"] = len(table.frame) - len(raw)
+    doubled = raw.duplicated() if any(c in raw and raw[c].notna().all() for c in MOMENTS) else None
+    counts["doubled_rows"] = 0 if doubled is None else int(doubled.sum())
+    raw = raw if doubled is None else raw[~doubled]
 
     notes = list(table.notes)
     trials = _columns(table.with_frame(raw), form, notes)

@@ -152,10 +152,11 @@ def read_scale(table: Table, option: str, name: str) -> Scale:
         low, high = float(levels[0]), float(levels[-1])
         gaps, stated = np.diff(levels), "the range in the data"
         lopsided = low < 0 and not np.isclose(low, -high)
-        if lopsided or low == high or (len(levels) > 2 and gaps.max() > (high - low) / 2):
+        beyond_all = len(levels) > 3 and gaps[-1] > 1 and bool((gaps[:-1] == 1).all())  # as in 1, 2, 3, 4, 5, 9
+        if lopsided or beyond_all or low == high or (len(levels) > 2 and gaps.max() > (high - low) / 2):
             raise AnalysisError(
                 f"{table.name}: the ratings in {column} run from {low:g} to {high:g}, which may hold a code for no "
-                f"answer: state the scale, as in {name} {column}:1..{high:g}."
+                f"answer: state the scale, as in {name} {column}:1..{levels[-2] if beyond_all else high:g}."
             )
     else:
         low, high, stated = float(parts[2]), float(parts[3]), "as stated"

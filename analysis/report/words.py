@@ -34,6 +34,7 @@ FEW_IMAGES = 30  # of a class: below, the interval for new images is mostly the 
 
 LEFT_OUT = {  # counts of omitted rows, in words
     "blank_rows": ("blank row", "blank rows"),
+    "doubled_rows": ("row that repeats another in every column", "rows that repeat others in every column"),
     "filtered_out": ("row excluded by --where", "rows excluded by --where"),
     "simulated_participants": ("simulated participant", "simulated participants"),
     "excluded_participants": (

@@ -220,6 +220,91 @@ def test_gorilla(tmp_path: Path) -> None:
     ]
 
 
+def judgements(path: Path, form: Form) -> list[tuple[str, ...]]:
+    return list(map(tuple, read_csv(path, form=form).trials[["participant", "truth", "answer"]].to_numpy()))
+
+
+def test_gorillas_column_answer_is_the_correct_answer(tmp_path: Path) -> None:
+    lines = [
+        "Event Index,Participant Private ID,Trial Number,Response Type,Response,Reaction Time,Spreadsheet: image,"
+        "ANSWER",
+        "1,77,BEGIN TASK,,,,,",
+        "2,77,1,info,,,i1.png,Real",
+        "3,77,1,response,Fake,812.5,i1.png,Real",
+        "4,77,2,response,Fake,700.5,i2.png,Fake",
+        "END OF FILE,,,,,,,",
+    ]
+    form = Form(layout="gorilla", words=["generated=fake"])
+    found = judgements(written(tmp_path, lines), form)
+    assert found == [("77", "real", "generated"), ("77", "generated", "generated")]
+
+
+def test_lab_js_has_a_row_for_each_screen_sequence_and_loop(tmp_path: Path) -> None:
+    lines = [
+        "sender,sender_type,sender_id,timestamp,meta,participant,image,truth,duration,ended_on,response,url",
+        'Form,html.Form,0,t,"{""labjs_version"":""20.2.4""}",ann,,,901.1,form submission,,{}',
+        "Fixation,canvas.Screen,1_0_0,t,,,i1,real,500.1,timeout,,",
+        "Image,canvas.Screen,1_0_1,t,,,i1,real,812.5,response,real,",
+        "Trial,flow.Sequence,1_0,t,,,i1,real,1312.6,completion,,",
+        "Fixation,canvas.Screen,1_1_0,t,,,i2,generated,500.1,timeout,,",
+        "Image,canvas.Screen,1_1_1,t,,,i2,generated,3000.0,timeout,,",
+        "Trial,flow.Sequence,1_1,t,,,i2,generated,3500.1,completion,,",
+        "Loop,flow.Loop,1,t,,,,,4812.7,completion,,",
+        "root,flow.Sequence,,t,,,,,5000,completion,,",
+    ]
+    answers = read_csv(written(tmp_path, lines), form=Form(layout="labjs"))
+    assert answers.trials[["participant", "image", "answer", "response_time_ms"]].to_numpy().tolist() == [
+        ["ann", "i1", "real", 812.5]
+    ]
+    assert answers.counts["missing_answers"] == 1
+
+
+def test_opensesame_in_a_browser_calls_every_participant_0(tmp_path: Path) -> None:
+    header = '"correct_response","count_trial_sequence","image","response","response_time","subject_nr"'
+    for name, time in (("one", 812), ("two", 640)):
+        lines = [header, f'"f","0","i1.png","f","{time}","0"', '"j","1","i2.png","None","3000","0"']
+        written(tmp_path, lines, f"{name}.csv")
+    answers = read_csv([tmp_path], form=Form(layout="opensesame", words=["real=f", "generated=j"]))
+    assert answers.trials["participant"].tolist() == ["one", "two"]
+    assert answers.trials["truth"].tolist() == ["real", "real"]
+    assert answers.counts["missing_answers"] == 2
+
+
+def test_formr_has_a_row_an_item(tmp_path: Path) -> None:
+    images = written(tmp_path, ["image,truth", "skin_1,real", "skin_2,generated"], "images.csv")
+    rows = ["session,item_name,answer", "XyZ,consent,yes", "XyZ,skin_1,real", "XyZ,skin_2,real"]
+    found = judgements(written(tmp_path, rows), Form(layout="formr", truth=images))
+    assert found == [("XyZ", "real", "real"), ("XyZ", "generated", "real")]
+
+
+def test_a_fixation_cross_is_no_image(tmp_path: Path) -> None:
+    header = "rt,stimulus,response,trial_type,trial_index,truth,subject"
+    lines = [header, "null,+,null,html-keyboard-response,0,real,s", "640,i1.png,real,image-button-response,1,real,s"]
+    answers = read_csv(written(tmp_path, lines), form=Form(layout="jspsych"))
+    assert (len(answers.trials), answers.counts["missing_answers"]) == (1, 0)
+
+
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b'[{"rt": 1}]'])
+def test_workbooks_archives_and_json_are_refused_with_the_remedy(tmp_path: Path, start: bytes) -> None:
+    (tmp_path / "answers.xlsx").write_bytes(start + b"\0\1")
+    with pytest.raises(AnalysisError, match=r"answers\.xlsx is .*, not CSV: export the answers as CSV"):
+        read_csv(tmp_path / "answers.xlsx")
+
+
+def test_a_code_beyond_the_scale_is_refused(tmp_path: Path) -> None:
+    lines = ["participant,image,truth,sure", *(f"p,i{k},real,{k}" for k in (1, 2, 3, 4, 5, 9))]
+    with pytest.raises(AnalysisError, match=r"from 1 to 9, .* --rating sure:1\.\.5"):
+        read_csv(written(tmp_path, lines), form=Form(rating="sure"))
+
+
+def test_rows_doubled_with_their_times_count_once(tmp_path: Path) -> None:
+    lines = [HEADER + ",response_time_ms", "a,i1,real,real,812", "a,i1,real,real,900", "a,i2,generated,real,700"]
+    answers = read_csv(written(tmp_path, [*lines, *lines[1:]]))
+    assert (len(answers.trials), answers.counts["doubled_rows"], answers.counts["repeated_judgements"]) == (3, 3, 1)
+    repeated = read_csv(written(tmp_path, [HEADER, *ROWS, *ROWS]))
+    assert (len(repeated.trials), repeated.counts["doubled_rows"]) == (8, 0), "without times, repeats may be meant"
+
+
 # ------------------------------------------------------------------------------------------------ shared real images
 
 
