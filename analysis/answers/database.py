@@ -22,7 +22,7 @@ from analysis.answers.tidy import Responses, tidy
 from analysis.section import AnalysisError
 from glimpse.workspace import SURVEY_SCHEMA, Workspace
 
-VIEWS = ("responses", "participants")
+VIEWS = {"responses": "participant, position", "participants": "participant"}  # and the order of their rows
 
 
 class UnreadableError(AnalysisError):
@@ -93,7 +93,9 @@ def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
                             f"The survey's database has schema {found}, newer than this version of Glimpse reads (up "
                             f"to {SURVEY_SCHEMA}): use the newer version, or another database."
                         )
-                answers, people = (connection.execute(text(f"SELECT * FROM {view}")) for view in VIEWS)
+                answers, people = (
+                    connection.execute(text(f"SELECT * FROM {view} ORDER BY {order}")) for view, order in VIEWS.items()
+                )
                 return pd.DataFrame(answers.all(), columns=[*answers.keys()]), pd.DataFrame(
                     people.all(), columns=[*people.keys()]
                 )
