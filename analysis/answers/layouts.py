@@ -98,6 +98,6 @@ def _screens(frame: pd.DataFrame, flow: pd.Series, answered: pd.Series) -> pd.Se
 
 
 def pictures(images: pd.Series) -> pd.Series:
-    """Where files of images are named, anything else (a fixation cross, a sentence) is no image."""
+    """The images; if any is the name of an image file, other stimuli (a fixation cross, a sentence) are missing."""
     file = images.astype(str).str.contains(PICTURE_FILE, case=False)
     return images.where(file) if file.any() else images
