@@ -176,6 +176,8 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     raw, words = table.frame, meanings(form.words)
     trials = pd.DataFrame({"truth": read_words(table, "truth", words["truth"])})
     trials["rating"] = trials["confidence"] = np.nan
+    if form.rating and form.confidence:
+        raise AnalysisError("Give --rating or --confidence, not both: a rating says how sure people were already.")
     beside = form.rating is None or form.rating.partition(":")[0].strip().lower() != "answer"
     answer = read_words(table, "answer", words["answer"]) if "answer" in raw and beside else None
     if form.rating is not None:

@@ -12,7 +12,7 @@ import pytest
 from analysis.answers.form import Form
 from analysis.answers.read import read_csv
 from analysis.answers.tidy import Responses
-from analysis.section import Context, Section
+from analysis.section import AnalysisError, Context, Section
 from analysis.sections.ratings import compute
 from benchmarks.ratings import CASES
 from glimpse.workspace import Workspace
@@ -92,6 +92,17 @@ def test_confidence_beside_an_answer_is_a_rating(tmp_path: Path) -> None:
     assert by_rating is not None
     for key in ("auc", "zroc_slope", "d_a"):
         assert by_confidence.scores["a"][key]["ci95"] == pytest.approx(by_rating.scores["a"][key]["ci95"])
+
+
+@pytest.mark.parametrize(
+    ("form", "reason"),
+    [(Form(confidence="sure"), "--confidence sure: .* no column sure"),
+     (Form(confidence="rating:1..1"), "two different ends"),
+     (Form(rating="rating", confidence="rating"), "not both")],
+)  # fmt: skip
+def test_a_confidence_that_cannot_be_read_is_refused_in_a_sentence(tmp_path: Path, form: Form, reason: str) -> None:
+    with pytest.raises(AnalysisError, match=reason):
+        answers(tmp_path, survey().assign(answer="real"), form)
 
 
 @pytest.mark.parametrize(
