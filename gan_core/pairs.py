@@ -17,7 +17,7 @@ from glimpse.imageset import ImageSet
 from glimpse.prepare.differences import differences, digests, near_copies
 from glimpse.prepare.findings import listed
 from glimpse.prepare.folder import LARGEST
-from glimpse.prepare.opening import open_alike
+from glimpse.prepare.opening import left_unread, open_alike
 from glimpse.prepare.pixels import Fit
 from glimpse.stimuli import StimulusError
 from glimpse.workspace import NAME, Workspace
@@ -67,6 +67,14 @@ def publish_pair(workspace: Workspace, pair: Pair) -> Published:
             )
     rows, made = rows[:wanted], made[:wanted]
     warnings = [sentence for one in generated for sentence in differences(real, one, pair.fit, options.jpeg_quality)]
+    for images in generated:
+        repeats = len(images) - len(set(digests(images)))
+        if repeats:
+            warnings.append(
+                f"{images.name}: {repeats:,} of the {len(images):,} generated images repeat another one exactly. They "
+                "are kept, as the generator made them; if files were copied by mistake, remove them."
+            )
+    warnings += [sentence for images in (real, *generated) for sentence in left_unread(images)]
     if copies:
         warnings.append(listed("generated images that are exact copies of real ones", copies, rest=""))
     alike = near_copies(real, [(_file(images, row), images.images[row]) for images, row in made])

@@ -176,8 +176,7 @@ def version() -> str:
 
 def pasteable(workspace: Workspace, *words: str | Path) -> str:
     """A command to type next, quoted for the shell, with `--workspace` if the default is a different folder."""
-    elsewhere = workspace.root.resolve() != Workspace.at().root.resolve()
-    return shlex.join([*map(str, words), *(["--workspace", str(workspace.root)] if elsewhere else [])])
+    return shlex.join(map(str, words)) + workspace.option
 
 
 def run_command(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -14,11 +15,11 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 SURVEY_SCHEMA = "0001"  # the newest revision of study.db: the survey migrates to it, the analysis reads up to it
 
-# Of each kind of folder: the noun for sentences, the file that marks it as finished, and the command that makes it.
+# Of each kind of folder: the noun for sentences, the file that marks it as finished, and the command that makes one.
 KINDS = {
-    "images": ("image set", "manifest.json", "gan_core prepare"),
-    "runs": ("run", "config.json", "gan_core train"),
-    "stimuli": ("stimulus set", "manifest.json", "gan_core publish"),
+    "images": ("image set", "manifest.json", "gan_core prepare folder PHOTOS --name {name}"),
+    "runs": ("run", "config.json", "gan_core train {name}"),
+    "stimuli": ("stimulus set", "manifest.json", "gan_core publish {name}"),
 }
 
 
@@ -50,6 +51,12 @@ class Workspace:
         """`$DATABASE_URL` if set, else the URL of this workspace's SQLite file (its path may have any characters)."""
         return os.environ.get("DATABASE_URL") or f"sqlite:///{quote(str((self.root / 'study.db').resolve()))}"
 
+    @property
+    def option(self) -> str:
+        """` --workspace DIR` for a command to type, quoted; empty if the command finds this workspace by itself."""
+        elsewhere = self.root.resolve() != Workspace.at().root.resolve()
+        return f" --workspace {shlex.quote(str(self.root))}" if elsewhere else ""
+
     def names(self, kind: str) -> list[str]:
         """The names of the finished folders of a kind (`images`, `runs`, `stimuli`), sorted."""
         marker = KINDS[kind][1]
@@ -74,6 +81,6 @@ class Workspace:
             raise WorkspaceError(
                 f"There is no {noun} '{name}' in {self.root / kind}"
                 + (f" (there are: {there})." if there else " (it is empty).")
-                + f" Make it with `{command}`."
+                + f" Make it with `{command.format(name=name)}{self.option}`."
             )
         return folder

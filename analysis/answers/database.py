@@ -20,6 +20,7 @@ import pandas as pd
 from analysis.answers.table import Table
 from analysis.answers.tidy import Responses, tidy
 from analysis.section import AnalysisError
+from glimpse.command_line import pasteable
 from glimpse.workspace import SURVEY_SCHEMA, Workspace
 
 VIEWS = {"responses": "participant, position", "participants": "participant"}  # and the order of their rows
@@ -43,7 +44,7 @@ def read_database(
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         raise UnreadableError(
             f"The answers cannot be read from the database ({reason}): check DATABASE_URL, and bring an older "
-            "database up to date with `study_app db upgrade`."
+            f"database up to date with `{pasteable(workspace, 'study_app', 'db', 'upgrade')}`."
         ) from None
     if raw.empty:
         return None

@@ -16,6 +16,7 @@ from PIL import ExifTags, Image, ImageOps
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.sources import BrokenPhotoError
 
+TIFF_BITS = 258  # the tag BitsPerSample
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # of an ISO media file, at byte 8
 
 
@@ -62,6 +63,16 @@ def _turn_to(image: Image.Image, page: int, name: str) -> None:
     if page > pages(image):
         raise BrokenPhotoError(name, f"it has no page {page}, only {pages(image)}")
     image.seek(page - 1)
+
+
+def deep_colour(image: Image.Image, data: bytes) -> bool:
+    """Whether the file has 16 bits a channel in colour, which Pillow opens as 8 bits, the higher half of each."""
+    if image.format == "PNG":
+        return data[24] == 16 and image.mode in ("RGB", "RGBA")  # the bit depth in its header
+    if image.format == "TIFF":
+        bits = getattr(image, "tag_v2", {}).get(TIFF_BITS, ())
+        return image.mode in ("RGB", "RGBA", "RGBX", "CMYK") and max(bits, default=8) > 8
+    return image.format == "PPM" and image.mode == "RGB" and data.split(maxsplit=4)[3:4] == [b"65535"]
 
 
 def orientation(image: Image.Image) -> int:

@@ -73,6 +73,15 @@ def open_alike(
     ]
 
 
+def left_unread(images: ImageSet) -> list[str]:
+    """A sentence on the files of an opened folder that were not read, by ending; none for an image set."""
+    counts = images.manifest.get("not_read", {}) if images.folder.parent.parent.name == OPENED else {}
+    if not counts:
+        return []
+    shown = ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in counts.items())
+    return [f"{images.name}: not read, though they look like images or archives: {shown}."]
+
+
 def _found(workspace: Workspace, word: str, skip_broken: bool) -> ImageSet | _Folder:
     names = workspace.names("images")
     if word in names:

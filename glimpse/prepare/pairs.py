@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from glimpse.prepare.findings import Findings
 from glimpse.prepare.masks import MaskReading, covers_the_rim, decode_mask
 from glimpse.prepare.pipeline import RECORDED, Options
 from glimpse.prepare.sources import SourceFile, UnfitFileError
+from glimpse.prepare.traits import Traits, traits_of
 from glimpse.prepare.windows import PatchWindows, find_windows
 from glimpse.workspace import Workspace
 
@@ -48,6 +49,7 @@ class Cuttable:
     photo: NDArray[np.uint8]  # (H, W, 3)
     lesion: NDArray[np.bool_]  # (H, W)
     truth: NDArray[np.uint8] | None  # (H, W, 3)
+    traits: Traits  # of the photo's file, at the size of a window: patches are cut, not shrunk
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +133,11 @@ def read_pair(pair: Pair, options: PatchOptions) -> Cuttable:
     if pair.truth:
         truth = options.read(pair.truth).pixels
         _same_size(pair.truth, truth, pair, photo)
-    return Cuttable(pair, fingerprint(photo.pixels), windows, removed, frozenset(remarks), photo.pixels, lesion, truth)
+    traits = pair.photo.decoded(partial(traits_of, photo=photo.pixels, measure=True))
+    traits = replace(traits, width=options.size, height=options.size)
+    return Cuttable(
+        pair, fingerprint(photo.pixels), windows, removed, frozenset(remarks), photo.pixels, lesion, truth, traits
+    )
 
 
 def _mask(

@@ -24,6 +24,7 @@ from glimpse.prepare.findings import Findings
 from glimpse.prepare.pairs import Cuttable, Pair, PatchOptions, match_pairs, read_pair
 from glimpse.prepare.pipeline import Prepared, Recipe
 from glimpse.prepare.split import groups_for_testing, named_groups
+from glimpse.prepare.traits import Traits, summary
 from glimpse.prepare.windows import cut
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
@@ -105,6 +106,7 @@ def _build(
     counts: Counter[str] = Counter()
     barren: list[str] = []
     remarks: set[tuple[str, str]] = set()
+    traits: list[Traits] = []
     with atomic_folder(healthy_folder) as a, atomic_folder(eczema_folder) as b:
         with (
             ImageSetWriter(a, size, size) as healthy,
@@ -112,6 +114,7 @@ def _build(
         ):
             for photo in _stream(pairs, options, findings):
                 remarks |= {(key, photo.pair.photo.name) for key in photo.remarks}
+                traits.append(photo.traits)
                 _cut(photo, size, healthy, eczema, names)
                 _count(photo, counts)
                 if not len(photo.windows.healthy) + len(photo.windows.eczema):
@@ -131,7 +134,7 @@ def _build(
         tallies = {**dict(sorted(counts.items())), "other_set_is_empty": len(made) < 2}
         with ThreadPoolExecutor(2) as pool:
             finished = [
-                pool.submit(pipeline.finish, writer, name, recipe, tallies, findings)
+                pool.submit(pipeline.finish, writer, name, recipe, tallies, findings, traits=summary(traits))
                 for name, writer in zip(names, (healthy, eczema), strict=True)
                 if writer.count
             ]

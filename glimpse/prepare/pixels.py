@@ -15,7 +15,7 @@ from PIL.ImageCms import ImageCmsProfile
 from glimpse import images
 from glimpse.prepare import depth
 from glimpse.prepare.colour import foreign_profile, from_gamma, managed, png_gamma
-from glimpse.prepare.decoding import opened, orientation, pages, upright
+from glimpse.prepare.decoding import deep_colour, opened, orientation, pages, upright
 from glimpse.prepare.dicom import decode_dicom, is_dicom, size_of_dicom
 from glimpse.prepare.sources import BrokenPhotoError, UnfitFileError
 
@@ -59,10 +59,18 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
             return Photo(plain)
         remarks = {"stack"} if how.page is None and pages(image) > 1 else set()
         turned = image.info.get("original_orientation") or orientation(image)  # libheif notes it, Pillow knows
+        deep = deep_colour(image, data)
+        if deep and how.window is not None:
+            raise BrokenPhotoError(name, "it has 16 bits a channel in colour, which --window does not take")
         rgb, small = _to_rgb(upright(image), name, how.window, png_gamma(image))
+        levels = np.asarray(rgb)
+        if deep:
+            remarks.add(
+                "dark_colour" if np.percentile(levels, depth.TAILS[1]) < 255 * depth.SMALL_RANGE else "deep_colour"
+            )
         if small:
             remarks.add("small_range")
-        return Photo(np.asarray(rgb), turned, frozenset(remarks))
+        return Photo(levels, turned, frozenset(remarks))
 
 
 def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from glimpse.prepare.decoding import opened
+from glimpse.prepare.decoding import deep_colour, opened
 from glimpse.prepare.dicom import is_dicom
 
 MEASURED = 200  # images of a set whose pixels are measured
@@ -47,7 +47,9 @@ def traits_of(data: bytes, name: str, photo: NDArray[np.uint8], measure: bool) -
     with opened(data, name) as image:
         bits = {"I": 32, "F": 32}.get(image.mode, 16 if ";16" in image.mode else 8)
         if image.format == "PNG":
-            bits = max(8, data[24])  # of its header; Pillow opens 16-bit colour as 8-bit
+            bits = max(8, data[24])  # of its header
+        elif deep_colour(image, data):
+            bits = 16
         return Traits(image.format or "unknown", width, height, bits, _profile(image), _quality(image), steps)
 
 

@@ -97,6 +97,18 @@ def test_exact_copies_are_refused_unless_allowed_and_near_copies_are_told(
     assert "look like a real one (1): stolen.bmp like 003.png" in capsys.readouterr().err
 
 
+def test_repeats_and_unread_files_among_the_generated_are_told(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, generated = lay(tmp_path / "real"), lay(tmp_path / "fake", 6, 20)
+    Image.fromarray(skin_photo(20, 32, 32)).save(tmp_path / "fake" / "again.png")
+    (tmp_path / "fake" / "0.jxl").write_bytes(b"\xff\x0a")
+    assert publish(real, generated) == 0
+    said = capsys.readouterr().err
+    assert "fake: 1 of the 7 generated images repeat another one exactly" in said
+    assert "fake: not read, though they look like images or archives: 1 .jxl" in said
+
+
 @pytest.mark.parametrize(
     ("how", "sentence"),
     [

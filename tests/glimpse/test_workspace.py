@@ -46,6 +46,12 @@ def test_the_database_is_the_workspaces_own_unless_a_variable_names_one(
     assert workspace.database_url == "postgresql+psycopg:///glimpse"
 
 
+def test_a_missing_folder_is_made_by_a_command_that_names_it_and_the_workspace(tmp_path: Path) -> None:
+    elsewhere = Workspace(tmp_path / "my work")
+    with pytest.raises(WorkspaceError, match=r"`gan_core prepare folder PHOTOS --name naevi --workspace '.*/my work'`"):
+        elsewhere.existing("images", "naevi")
+
+
 @pytest.mark.parametrize("name", ["", "../up", "a b", "-x", "UPPER", "x" * 65, ".hidden", "a/b"])
 def test_a_name_that_cannot_be_a_folder_is_refused(workspace: Workspace, name: str) -> None:
     with pytest.raises(WorkspaceError, match="cannot be a name"):

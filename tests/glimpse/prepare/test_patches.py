@@ -449,3 +449,11 @@ def test_a_set_made_from_other_photos_is_replaced_on_request_alone(tmp_path: Pat
         prepare(workspace, photos, masks, overwrite=False, **SMALL)
     assert {p: p.read_bytes() for p in workspace.root.rglob("*") if p.is_file()} == before
     assert all(one.made for one in prepare(workspace, photos, masks, **SMALL))
+
+
+def test_patches_keep_the_traits_of_the_photos_files_at_their_own_size(tmp_path: Path, workspace: Workspace) -> None:
+    photos, masks = lay_down(tmp_path, 6)
+    made = prepare_patches(workspace, PatchOptions(photos=[photos], lesion_masks=[masks], size=16, stride=8, threads=1))
+    for one in made:
+        traits = one.images.manifest["traits"]
+        assert (traits["format"], traits["bits"], traits["width"], traits["height"]) == ({"PNG": 6}, {"8": 6}, 16, 16)

@@ -42,6 +42,27 @@ def test_16_bits_are_scaled_not_cut_off(kind: str) -> None:
     np.testing.assert_array_equal(decode_photo(encoded(image, kind), "a"), GREY_AS_RGB)
 
 
+def deep_png(pixels: NDArray[np.uint16]) -> bytes:
+    """A PNG with 16 bits a channel in colour, which Pillow cannot write."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, 2, 0, 0, 0)
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def test_16_bits_in_colour_are_read_at_8_and_that_is_said() -> None:
+    pixels = skin_photo(1).astype(np.uint16) * np.uint16(257)
+    read = read_photo(deep_png(pixels), "a.png")
+    np.testing.assert_array_equal(read.pixels, skin_photo(1))
+    assert read.remarks == {"deep_colour"}
+    assert read_photo(deep_png(pixels // 16), "a.png").remarks == {"dark_colour"}
+    with pytest.raises(BrokenPhotoError, match="16 bits a channel in colour, which --window does not take"):
+        read_photo(deep_png(pixels), "a.png", Reading(window="auto"))
+
+
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_a_plain_jpeg_has_pillows_pixels(mode: str, subsampling: int) -> None:
