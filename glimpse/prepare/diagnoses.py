@@ -135,6 +135,8 @@ def read_diagnoses(files: Sequence[SourceFile], labels_csv: Path | None = None) 
     for table in of_training or found:
         if labels_csv is None or table.place.resolve() != labels_csv.resolve():
             _read(table, diagnoses, labels=labels_csv is None)
+    if labels_csv is None:
+        _read_json(files, diagnoses)
     if not diagnoses.labels:
         raise ImageSetError(_no_table([SourceFile(labels_csv.name, labels_csv)] if labels_csv else found))
     return diagnoses
@@ -161,6 +163,21 @@ def _read(table: SourceFile, into: Diagnoses, labels: bool) -> None:
             words = [row.get(column, "") for column in single] if single else [_marked(row, classes, table)]
             found = frozenset().union(*map(labels_of, words))
             _add(into, name, found, table)
+
+
+def _read_json(files: Sequence[SourceFile], into: Diagnoses) -> None:
+    """The ISIC Archive's descriptions of images, a JSON file each; older downloads give them no ending."""
+    for file in files:
+        if file.suffix == ".json" or (not file.suffix and file.stem.startswith("ISIC_")):
+            row = tables.row_of_json(file)
+            words = [row[column] for column in DIAGNOSIS_COLUMNS if row.get(column)]
+            if words:
+                if not into.tables:
+                    into.tables.append(file.name)
+                ids = {column: row[column] for column in GROUP_COLUMNS if row.get(column)}
+                if ids:
+                    into.ids.setdefault(row["isic_id"], {}).update(ids)
+                _add(into, row["isic_id"], frozenset().union(*map(labels_of, words)), file)
 
 
 def _add(into: Diagnoses, name: str, found: frozenset[str], table: SourceFile) -> None:

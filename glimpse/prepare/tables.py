@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
@@ -34,6 +35,22 @@ def read_table(file: SourceFile, columns: Sequence[str] | None = None) -> list[d
     except csv.Error as error:
         raise ImageSetError(f"{file.name} cannot be read as a table ({error}): save it as CSV in UTF-8.") from None
     return [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in rows]
+
+
+def row_of_json(file: SourceFile) -> dict[str, str]:
+    """The ISIC Archive's description of one image, flat: its name and clinical entries; empty for other JSON.
+
+    Older downloads hold `{"name": ..., "meta": {"clinical": {...}}}`, the API `{"isic_id": ..., "metadata": ...}`.
+    """
+    try:
+        found = json.loads(as_text(file.read(), file.name))
+        name = found.get("isic_id") or found.get("name")
+        clinical = (found.get("metadata") or found.get("meta") or {}).get("clinical") or {}
+    except (ValueError, AttributeError, ImageSetError):
+        return {}
+    if not isinstance(name, str) or not isinstance(clinical, dict):
+        return {}
+    return {"isic_id": name, **{key: str(value) for key, value in clinical.items() if value not in (None, "")}}
 
 
 def _lines(text: str) -> list[str]:

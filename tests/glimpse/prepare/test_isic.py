@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import shutil
 import zipfile
 from pathlib import Path
@@ -339,3 +340,19 @@ def test_the_papers_counts_of_real_lesions(real_data: Path, workspace: Workspace
     (prepared,) = prepare(workspace, [real_data / "ham10000"], [label], size=64)
     assert len(prepared.images) == count
     assert prepared.images.index.groupby("group")["split"].nunique().max() == 1
+
+
+@pytest.mark.parametrize(("ending", "name", "meta"), [(".json", "isic_id", "metadata"), ("", "name", "meta")])
+def test_the_archives_descriptions_of_single_images_are_read(
+    tmp_path: Path, workspace: Workspace, ending: str, name: str, meta: str
+) -> None:
+    for i, (image, (label, lesion)) in enumerate(PHOTOS.items()):
+        save(tmp_path / "Images" / f"{image}.jpg", skin_photo(i))
+        word = {"DF": "dermatofibroma", "MEL": "Melanoma in situ"}[label]
+        described = {name: image, meta: {"clinical": {"diagnosis": word, "lesion_id": lesion, "age_approx": 50}}}
+        (tmp_path / "Descriptions").mkdir(exist_ok=True)
+        (tmp_path / "Descriptions" / f"{image}{ending}").write_text(json.dumps(described), "utf-8")
+    (tmp_path / "package.json").write_text("[]", "utf-8")
+    df, mel = prepare(workspace, [tmp_path], ["DF", "MEL"], size=32)
+    assert (len(df.images), len(mel.images)) == (9, 6)
+    assert df.images.manifest["counts"]["groups"] == 6
