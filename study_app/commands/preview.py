@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ def preview_app(workspace: Workspace, study: StudyFile, source: bytes, folder: P
     from study_app.participant.pages import back
 
     published = published_sets(workspace, study)
+    study = replace(study, sets=tuple(replace(entry, quota=None) for entry in study.sets))  # no visitor finds it full
     app = create_app({"WORKSPACE": Workspace(folder), "DATABASE_URL": f"sqlite:///{folder / 'preview.db'}"})
     with app.extensions["glimpse"].write() as session:
         store_with_sets(session, study, source, published, amend=False)
@@ -106,6 +108,7 @@ def _visitor(session: Session, study: StudyFile, page: str) -> Participant:
         session, row, language=i18n.language(), consent={}, who=None, token=allocation.new_token(), simulated=True
     )
     assert person is not None  # simulated participants are not limited
+    person.simulated = False  # whose device would not be checked
     person.stage = "end" if page == "debrief" else page
     if page == "debrief":
         person.state, person.finished_at = "finished", models.now()

@@ -6,13 +6,14 @@ const report = (id, good) => {
 };
 const put = (name, value) => { document.querySelector(`input[name=${name}]`).value = value; };
 
+const least = document.getElementById("check-size").dataset;
 function size() {
   put("width", window.innerWidth);
   put("height", window.innerHeight);
   put("pixel_ratio", window.devicePixelRatio);
   put("touch", matchMedia("(pointer: coarse)").matches ? 1 : 0);
   put("screen", Math.min(screen.width, screen.height));
-  report("check-size", Math.min(window.innerWidth, window.innerHeight) >= 320);
+  report("check-size", window.innerWidth >= (least.width ?? 320) && window.innerHeight >= (least.height ?? 320));
 }
 size();
 addEventListener("resize", size);
@@ -38,5 +39,5 @@ requestAnimationFrame(function frame(t) {
   const median = periods[periods.length >> 1];
   put("frame_ms", median.toFixed(3));
   if (waiting) form.submit();
-  report("check-frames", periods.filter((p) => p > 1.5 * median).length <= 6 && median < 35);
+  report("check-frames", periods.filter((p) => p > 1.5 * median).length <= 6 && median < 35 && median * document.getElementById("check-frames").dataset.rate <= 1020);
 });
