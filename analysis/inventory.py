@@ -106,6 +106,15 @@ def stimulus_sets(context: Context) -> dict[str, StimulusSet]:
     return context.once("stimuli", lambda: _stimulus_sets(context))
 
 
+def shown_sets(context: Context) -> dict[str, StimulusSet]:
+    """The stimulus sets by the name of their folder, and by those of the conditions that the answers split them into."""
+    found = dict(stimulus_sets(context))
+    if context.responses is not None and "stimulus_set" in context.responses:
+        names = context.responses[["set", "stimulus_set"]].drop_duplicates()
+        found |= {c: found[of] for c, of in names.itertuples(index=False) if of in found and c not in found}
+    return found
+
+
 def _stimulus_sets(context: Context) -> dict[str, StimulusSet]:
     found = {}
     for folder in folders(context, "stimuli"):

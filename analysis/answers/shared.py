@@ -14,11 +14,11 @@ SAME = ["participant", "image", "answer", "position", "response_time_ms", "expos
 def share_real_images(trials: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The trials with a `trial` number, the real ones repeated in each condition that they belong to; and a sentence.
 
-    A column `source` names the generator: each one of a set is a condition that has all real images of the set. Without
-    it, real images without a set belong to all, and so do those of sets without generated images if the other sets have
+    A column `source` names the generator: each one of several is a condition that has all real images of the set, which
+    `stimulus_set` goes on naming. Without it, real images without a set belong to all, and so do those of sets without generated images if the other sets have
     no real ones.
     """
-    trials = trials.assign(trial=np.arange(len(trials)))
+    trials = trials.assign(trial=np.arange(len(trials)), stimulus_set=trials["set"])
     real = (trials["truth"] == "real").to_numpy(bool)
     if "source" in trials:
         trials, blocks = trials.drop(columns="source"), trials.pop("source")
@@ -47,6 +47,8 @@ def _by_source(trials: pd.DataFrame, source: pd.Series, real: np.ndarray) -> tup
     name = trials["set"].iloc[0]
     generators = sorted(set(source[~real]))
     if not generators:
+        return trials, 1
+    if len(generators) == 1 and name != "all":
         return trials, 1
     label = {g: g if name == "all" and g else f"{name} {g}".strip() for g in generators}
     generated = trials[~real].assign(set=source[~real].map(label))

@@ -74,12 +74,12 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
         value = hit * z[0] + false_alarm * z[1]
         influence = hit * influences[0] + false_alarm * influences[1]
         doubt = found.variance_of(weight_hit * z[0], weight_false_alarm * z[1])
-        return _with_doubt(estimate(value, influence, trials, method=METHOD), doubt)
+        return with_doubt(estimate(value, influence, trials, method=METHOD), doubt)
 
     return MixedModel(combined(1.0, -1.0), combined(-0.5, -0.5), found)
 
 
-def _with_doubt(found: Estimate, variance: float) -> Estimate:
+def with_doubt(found: Estimate, variance: float) -> Estimate:
     """The estimate with the variance that the doubt about the spreads adds."""
     if found.se is None or found.df is None or found.value is None:
         return found

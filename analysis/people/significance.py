@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -22,8 +23,10 @@ class Comparison:
     p_holm: float | None = None
 
 
-def compare_sets(sets: dict[str, Trials]) -> list[Comparison]:
+def compare_sets(sets: Mapping[str, Trials], apart: Callable[[str, str], bool] | None = None) -> list[Comparison]:
     """The difference in balanced accuracy of each pair of sets, with Holm's correction over all pairs.
+
+    `apart`: whether to compare a pair; all are where it is None.
 
     The sets share one coding of participants and images, so a participant of two sets is one cluster. Sets without both
     classes are left out.
@@ -34,24 +37,58 @@ def compare_sets(sets: dict[str, Trials]) -> list[Comparison]:
     [('df', 'mel', 0.25)]
     """
     names = [n for n, t in sets.items() if t.is_generated.any() and not t.is_generated.all()]
-    found = [_difference(a, b, sets[a], sets[b]) for i, a in enumerate(names) for b in names[i + 1 :]]
-    corrected = iter(holm([c.p for c in found if c.p is not None]))
-    return [replace(c, p_holm=next(corrected)) if c.p is not None else c for c in found]
+    pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if apart is None or apart(a, b)]
+    return corrected([_difference(a, b, sets[a], sets[b]) for a, b in pairs])
 
 
 def _difference(first: str, second: str, one: Trials, other: Trials) -> Comparison:
+    return compared(first, second, difference(one, other, generated=0.5, real=-0.5))
+
+
+def difference(one: Trials, other: Trials, *, generated: float, real: float, z: bool = False) -> Estimate:
+    """generated * (H1 - H2) + real * (F1 - F2), with H and F the shares of generated and real images called generated.
+
+    With `z` it is that of z(H) and z(F). Weights (1/2, -1/2) give the difference in balanced accuracy, (-1, 0) that in
+    the share of generated images taken for real. Answers to real images that serve both sets cancel.
+
+    >>> one = Trials.from_labels([1, 0, 1, 1], [1, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1])
+    >>> other = Trials.from_labels([0, 0, 1, 1], [1, 1, 1, 1], [0, 0, 1, 1], [2, 3, 2, 3])
+    >>> difference(one, other, generated=-1, real=0).value
+    -0.25
+    """
     both = join([one, other])
     stratum = both.is_generated + 2 * (np.arange(len(both)) >= len(one))
-    influence, value = np.zeros(len(both)), 0.0
-    for code, weight in ((0, 0.5), (1, 0.5), (2, -0.5), (3, -0.5)):
+    influence, value, used = np.zeros(len(both)), 0.0, np.zeros(len(both), bool)
+    if real and _same(one.where(~one.is_generated), other.where(~other.is_generated)):
+        real = 0.0
+    for code, weight in ((0, real), (1, generated), (2, -real), (3, -generated)):
         rows = stratum == code
-        mean, moves = mean_of_people(both.correct[rows], both.participant[rows])
-        value += weight * mean
-        influence[rows] = weight * moves
-    found = estimate(value, influence, both, strata=stratum)
-    if found.se is None or found.df is None:
+        if weight:
+            used |= rows
+            mean, moves = mean_of_people(both.said_generated[rows], both.participant[rows])
+            density = float(stats.norm.pdf(stats.norm.ppf(mean))) if z else 1.0
+            value += weight * (float(stats.norm.ppf(mean)) if z else mean)
+            influence[rows] = weight * moves / density if density else np.nan
+    return estimate(value, influence[used], both.where(used), strata=stratum[used])
+
+
+def _same(one: Trials, other: Trials) -> bool:
+    """Whether both are the same answers of the same people to the same images, in any order."""
+    rows = [np.stack([t.participant, t.image, t.said_generated]) for t in (one, other)]
+    return np.array_equal(*(row[:, np.lexsort(row)] for row in rows))
+
+
+def compared(first: str, second: str, found: Estimate) -> Comparison:
+    """The comparison with its two-sided p-value of 'no difference'; None without a standard error."""
+    if found.value is None or found.se is None or found.df is None:
         return Comparison(first, second, found, None)
-    return Comparison(first, second, found, float(2 * stats.t.sf(abs(value) / found.se, found.df)))
+    return Comparison(first, second, found, float(2 * stats.t.sf(abs(found.value) / found.se, found.df)))
+
+
+def corrected(found: list[Comparison]) -> list[Comparison]:
+    """The comparisons with Holm's p-values over all of them that have one."""
+    each = iter(holm([c.p for c in found if c.p is not None]))
+    return [replace(c, p_holm=next(each)) if c.p is not None else c for c in found]
 
 
 def holm(p_values: list[float]) -> list[float]:

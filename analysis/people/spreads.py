@@ -3,7 +3,7 @@
     P(p calls i 'generated') = Phi(eta),   eta = b_class + c_p +- h_p + u_i   (+ for generated, - for real images)
 
 with c_p ~ N(0, sd_criterion^2), h_p ~ N(0, sd_d_prime^2 / 4) and u_i ~ N(0, sd_real^2) or N(0, sd_generated^2). The
-random effects and the two class means, N(0, 5^2), are integrated out by Laplace's approximation, as in lme4. The
+random effects and the class means b, N(0, 5^2), are integrated out by Laplace's approximation, as in lme4. The
 logarithms of the spreads have normal priors, wide beside what published surveys show: they stop a spread from running
 away where nearly every answer is right or participants are few, and hardly matter elsewhere. Pure.
 """
@@ -26,7 +26,7 @@ PRIOR_RATIO = 0.5  # SD of the log ratio of the two classes' image spreads: 95 %
 MEAN_PRECISION = 1 / 5**2  # of the prior of z(hit rate) and z(false-alarm rate) of a typical participant and image
 MOST_CELLS = 60_000  # participants x images of the sample that is fitted
 CLASSES = (0, 1)  # real, generated
-Effects = tuple[Floats, Floats, Floats]  # (2,) means, (2, P) observers, (I,) images
+Effects = tuple[Floats, Floats, Floats]  # (M,) means, (2, P) observers, (I,) images
 
 
 @dataclass(frozen=True)
@@ -62,9 +62,13 @@ class Spreads:
         return float(gradient @ self.covariance @ gradient)
 
 
-def fit(trials: Trials, seed: int = 0) -> Spreads:
-    """The spreads, fitted to all participants, or to a seeded sample of them where there are too many."""
-    posterior = _Posterior(_sample(trials, np.random.default_rng(seed)))
+def fit(trials: Trials, seed: int = 0, conditions: Integers | None = None) -> Spreads:
+    """The spreads, fitted to all participants, or to a seeded sample of them where there are too many.
+
+    `conditions`: the condition (generator) of each image code, as a fixed effect: generated images then have a mean b
+    for each condition, and real images, which the conditions share, have one.
+    """
+    posterior = _Posterior(_sample(trials, np.random.default_rng(seed)), conditions)
     with threadpool_limits(1, "blas"):  # on a busy machine the threads of many small products wait for each other
         mode, covariance = _mode(posterior, np.zeros(4))
     criterion, half_d_prime, real, generated = (float(sd) for sd in _sds(mode))
@@ -98,16 +102,21 @@ class _Posterior:
     random effects is kept as the start for the next call.
     """
 
-    def __init__(self, trials: Trials) -> None:
+    def __init__(self, trials: Trials, conditions: Integers | None = None) -> None:
         person = np.unique(trials.participant, return_inverse=True)[1]
-        label, image = np.unique(trials.image + trials.is_generated * (trials.image.max() + 1), return_inverse=True)
+        condition = np.zeros_like(trials.image) if conditions is None else conditions[trials.image]
+        column, codes = np.where(trials.is_generated, condition + 1, 0), int(trials.image.max()) + 1
+        label, image = np.unique(trials.image + column * codes, return_inverse=True)
         self.people, self.images = int(person.max()) + 1, len(label)
-        real = int((label <= trials.image.max()).sum())
+        real = int((label < codes).sum())
         cells, self.weight = np.unique(2 * (image * self.people + person) + trials.said_generated, return_counts=True)
         self.image, self.person = np.divmod(cells // 2, self.people)
         self.sign, self.kind = 2.0 * (cells % 2) - 1, (self.image >= real).astype(int)
         self.by_class = slice(0, real), slice(real, self.images)
-        self.mean = np.zeros(2)
+        own = np.unique(label[real:] // codes, return_inverse=True)[1]  # the condition of each generated image
+        self.member = [np.ones((real, 1)), np.eye(int(own.max(initial=0)) + 1)[own]]
+        self.column = np.append(np.zeros(real, np.int64), own + 1)[self.image]
+        self.mean = np.zeros(sum(one.shape[1] for one in self.member))
         self.observer = np.zeros((2, self.people))  # c_p - h_p for real, c_p + h_p for generated images
         self.sway = np.zeros(self.images)
 
@@ -138,7 +147,7 @@ class _Posterior:
         return before, log_determinant
 
     def _eta(self) -> Floats:
-        return self.mean[self.kind] + self.observer[self.kind, self.person] + self.sway[self.image]
+        return self.mean[self.column] + self.observer[self.kind, self.person] + self.sway[self.image]
 
     def _joint(self, prior: _Prior) -> float:
         likelihood = float(self.weight @ special.log_ndtr(self.sign * self._eta()))
@@ -157,12 +166,14 @@ class _Posterior:
         cell = self.kind * people + self.person
         slope_observer = _sums(cell, slope, (2, people))
         slope_image = _sums(self.image, slope, (images,)) - prior.precision * self.sway
+        slope_mean = _sums(self.column, slope, (len(self.mean),)) - MEAN_PRECISION * self.mean
         system = _System(
             prior,
             [crossed[:, of_class] for of_class in self.by_class],
+            self.member,
             _sums(cell, curvature, (2, people)),
             [prior.precision[of_class] for of_class in self.by_class],
-            slope_observer.sum(axis=1) - MEAN_PRECISION * self.mean,
+            np.split(slope_mean, [1]),
             slope_observer - prior.alpha * self.observer - prior.gamma * self.observer[::-1],
             [slope_image[of_class] for of_class in self.by_class],
         )
@@ -178,23 +189,25 @@ class _System:
 
     prior: _Prior
     crossed: list[Floats]  # (P, I_k): curvature of the log likelihood in the answers of each observer to each image
-    observer: Floats  # (2, P): its sums over images
+    member: list[Floats]  # (I_k, M_k) in {0, 1}: the mean that each image has
+    observer: Floats  # (2, P): sums of `crossed` over images
     precision: list[Floats]  # (I_k,) of the images' prior
-    slope_mean: Floats  # (2,)
+    slope_mean: list[Floats]  # (M_k,)
     slope_observer: Floats  # (2, P)
     slope_image: list[Floats]  # (I_k,)
 
     def without_observers(self) -> tuple[Effects, float]:
-        """The step and log |H|, from a dense matrix of the images and both means."""
+        """The step and log |H|, from a dense matrix of the images and the means."""
         a, b = self.observer + self.prior.alpha
         off = np.full(len(a), -self.prior.gamma)
         determinant = a * b - off**2
         inverse = np.array([[b, off], [off, a]]) / determinant
-        link = [np.column_stack([self.crossed[k], self.observer[k]]) for k in CLASSES]  # observers x images and mean
+        link = [np.column_stack([self.crossed[k], self.crossed[k] @ self.member[k]]) for k in CLASSES]
         own = []
         for k in CLASSES:
             image = self.crossed[k].sum(axis=0)
-            own.append(_bordered(image + self.precision[k], image, self.observer[k].sum() + MEAN_PRECISION))
+            border = image[:, None] * self.member[k]
+            own.append(_bordered(image + self.precision[k], border, border.sum(axis=0) + MEAN_PRECISION))
         lost = [[link[j].T @ (inverse[j, k][:, None] * link[k]) for k in CLASSES] for j in CLASSES]
         moved = np.einsum("jkp,kp->jp", inverse, self.slope_observer)
         right = [np.append(self.slope_image[k], self.slope_mean[k]) - link[k].T @ moved[k] for k in CLASSES]
@@ -202,28 +215,30 @@ class _System:
         halves = np.split(solved, [len(right[0])])
         rest = np.array([self.slope_observer[k] - link[k] @ halves[k] for k in CLASSES])
         observer = np.einsum("jkp,kp->jp", inverse, rest)
-        step = np.array([half[-1] for half in halves]), observer, np.concatenate([half[:-1] for half in halves])
+        sway, mean = zip(*(np.split(halves[k], [len(self.member[k])]) for k in CLASSES), strict=True)
+        step = np.concatenate(mean), observer, np.concatenate(sway)
         return step, log_determinant + float(np.log(determinant).sum())
 
     def without_images(self) -> tuple[Effects, float]:
-        """The step and log |H|, from a dense matrix of the observers and both means."""
+        """The step and log |H|, from a dense matrix of the observers and the means."""
         people = self.observer.shape[1]
-        link = [np.vstack([c, c.sum(axis=0)]) for c in self.crossed]  # observers and mean x images
-        diagonal = [link[k][-1] + self.precision[k] for k in CLASSES]
+        shown = [c.sum(axis=0) for c in self.crossed]
+        link = [np.vstack([self.crossed[k], self.member[k].T * shown[k]]) for k in CLASSES]
+        diagonal = [shown[k] + self.precision[k] for k in CLASSES]
         blocks, right = [], []
         for k in CLASSES:
-            own = _bordered(
-                self.observer[k] + self.prior.alpha, self.observer[k], self.observer[k].sum() + MEAN_PRECISION
-            )
+            border = self.crossed[k] @ self.member[k]
+            own = _bordered(self.observer[k] + self.prior.alpha, border, border.sum(axis=0) + MEAN_PRECISION)
             blocks.append(own - (link[k] / diagonal[k]) @ link[k].T)
             slope = np.append(self.slope_observer[k], self.slope_mean[k])
             right.append(slope - link[k] @ (self.slope_image[k] / diagonal[k]))
         dense, one = linalg.block_diag(*blocks), np.arange(people)
         dense[one, people + 1 + one] = dense[people + 1 + one, one] = self.prior.gamma
         solved, log_determinant = _solve(dense, np.concatenate(right))
-        halves = np.split(solved, 2)
+        halves = np.split(solved, [people + 1])
         sway = [(self.slope_image[k] - link[k].T @ halves[k]) / diagonal[k] for k in CLASSES]
-        step = np.array([half[-1] for half in halves]), np.array([half[:-1] for half in halves]), np.concatenate(sway)
+        mean, observer = (np.concatenate([h[people:] for h in halves]), np.array([h[:people] for h in halves]))
+        step = mean, observer, np.concatenate(sway)
         return step, log_determinant + float(np.log(np.concatenate(diagonal)).sum())
 
 
@@ -232,10 +247,10 @@ def _sums(codes: Integers, values: Floats, shape: tuple[int, ...]) -> Floats:
     return np.bincount(codes, values, int(np.prod(shape))).astype(np.float64).reshape(shape)
 
 
-def _bordered(diagonal: Floats, border: Floats, corner: float) -> Floats:
-    """A diagonal matrix with one more row and column."""
-    found = np.diag(np.append(diagonal, corner))
-    found[:-1, -1] = found[-1, :-1] = border
+def _bordered(diagonal: Floats, border: Floats, corner: Floats) -> Floats:
+    """A diagonal matrix of n + m rows, with the last m rows and columns `border`, (n, m)."""
+    found, n = np.diag(np.append(diagonal, corner)), len(diagonal)
+    found[:n, n:], found[n:, :n] = border, border.T
     return found
 
 

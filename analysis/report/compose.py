@@ -83,7 +83,7 @@ def write_report(args: argparse.Namespace) -> int:
     )  # fmt: skip
     wanted = [name for name in SECTIONS if name not in args.skip]
     if args.responses is not None and not named:
-        wanted = [name for name in wanted if name in ("summary", "survey", "ratings", "thresholds")]
+        wanted = [name for name in wanted if name in ("summary", "survey", "conditions", "ratings", "thresholds")]
     sections, absent = compute(context, wanted)
     if not sections:
         raise AnalysisError(_nothing(context))

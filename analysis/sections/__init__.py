@@ -7,6 +7,7 @@ SECTIONS = {
     "samples": "analysis.sections.samples",
     "joined": "analysis.sections.people_and_metrics",
     "survey": "analysis.sections.survey",
+    "conditions": "analysis.sections.conditions",
     "ratings": "analysis.sections.ratings",
     "thresholds": "analysis.sections.thresholds",
     "overfitting": "analysis.sections.overfitting",

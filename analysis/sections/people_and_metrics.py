@@ -94,7 +94,7 @@ def compute(context: Context, sections: Mapping[str, Section]) -> Section | None
     survey = sections.get("survey")
     if survey is None:
         return None
-    published = inventory.stimulus_sets(context)
+    published = inventory.shown_sets(context)
     made = {
         name: published_from(context, name, published[name].made_from) for name in survey.scores if name in published
     }
@@ -228,7 +228,7 @@ def _images(
 
 def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.DataFrame:
     """Realism, nearest training image and discriminator output of each scored stimulus of a set; cached."""
-    stimuli = inventory.stimulus_sets(context)[name]
+    stimuli = inventory.shown_sets(context)[name]
     if "image_set" not in origin:
         raise AnalysisError("it was not published from an image set of the workspace")
     pair = origin.get("pair") is not None

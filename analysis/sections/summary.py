@@ -41,7 +41,7 @@ def compute(context: Context, sections: Mapping[str, Section]) -> Section | None
 def _rows(context: Context, scores: Mapping[str, Any]) -> list[dict[str, Any]]:
     """A row for each answered or published set, then for each run that no such set was made from."""
     survey, machines, quality = (scores.get(name, {}) for name in ("survey", "machine_observer", "quality"))
-    published = inventory.stimulus_sets(context)
+    published = inventory.shown_sets(context)
     rows, seen = [], set()
     for name in [*survey, *(name for name in machines if name not in survey)]:
         origin = published_from(context, name, published[name].made_from) if name in published else {}

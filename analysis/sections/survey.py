@@ -23,6 +23,7 @@ from analysis.people.dependence import stacked
 from analysis.people.scores import MEASURES, over_sets, participants_of, scores_of, sequential_of
 from analysis.people.trials import Trials
 from analysis.section import Context, Section, noted
+from analysis.sections import conditions
 from analysis.sections import survey_in_words as in_words
 from glimpse import observers
 from glimpse.files import sha256_json
@@ -51,7 +52,7 @@ def compute(context: Context) -> Section | None:
     if frame.empty:
         return None
     sets = _by_set(frame, context.positive)
-    pairs = comparisons(significance.compare_sets({name: one.answers for name, one in sets.items()}))
+    pairs = comparisons(significance.compare_sets({n: one.answers for n, one in sets.items()}, conditions.apart(frame)))
     exclusions = {n: dependence.sensitivity(one.rows, one.answers, context.bound) for n, one in sets.items()}
     trends = dependence.corrected({n: dependence.slopes(one.rows, one.answers) for n, one in sets.items()})
     compared = _records(pairs, PAIR_METHOD)
@@ -273,7 +274,7 @@ def gallery_of(
 
     Only images with at least `JUDGEMENTS` answers: one of one is no sign of anything.
     """
-    stimuli = inventory.stimulus_sets(context).get(name)
+    stimuli = inventory.shown_sets(context).get(name)
     if stimuli is None:
         return []
     files = {stimulus.id: stimuli.folder / stimulus.file for stimulus in stimuli.stimuli}

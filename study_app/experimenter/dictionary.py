@@ -53,6 +53,8 @@ RESPONSES = tuple(
         ("image_width", "number", "CSS pixels", "browser", "Width at which the image was shown."),
         ("image_height", "number", "CSS pixels", "browser", "Height at which the image was shown."),
         ("pixel_ratio", "number", "", "browser", "Pixels of the screen per CSS pixel."),
+        ("source", "string", "", "stimulus set",
+         "Image set that the image comes from: of generated ones the generator's. Empty for images of a run."),
     )
 )  # fmt: skip
 

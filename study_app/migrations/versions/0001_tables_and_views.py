@@ -43,7 +43,8 @@ SELECT p.public_id AS participant,
        CASE WHEN {implausible} THEN 1 ELSE 0 END AS implausible,
        {by} AS answered_by, {early_presses} AS early_presses, t.begun AS begun,
        {frame_ms} AS frame_ms, {uncertain_ms} AS exposure_uncertain_ms,
-       {image_width} AS image_width, {image_height} AS image_height, {pixel_ratio} AS pixel_ratio
+       {image_width} AS image_width, {image_height} AS image_height, {pixel_ratio} AS pixel_ratio,
+       COALESCE({image_set}, '') AS source
 FROM trial t
 JOIN participant p ON p.id = t.participant_id
 JOIN study y ON y.id = p.study_id
@@ -119,6 +120,10 @@ ALLOWED = {
 NUMBERS = ("frame_ms", "uncertain_ms", "image_width", "image_height", "pixel_ratio")
 DETAILS = {"by": "TEXT", "early_presses": "INTEGER", **dict.fromkeys(NUMBERS, "DOUBLE PRECISION")}
 DETAIL = {"sqlite": "json_extract(t.details, '$.{key}')", "postgresql": "CAST(t.details ->> '{key}' AS {type})"}
+IMAGE_SET = {  # that a stimulus comes from, where it does not come from a run
+    "sqlite": "json_extract(i.origin, '$.image_set')",
+    "postgresql": "i.origin ->> 'image_set'",
+}
 
 
 def upgrade() -> None:
@@ -290,11 +295,12 @@ def upgrade() -> None:
         sa.Column("checked_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_retention"),
     )
-    allowed = ALLOWED[op.get_bind().dialect.name]
+    dialect = op.get_bind().dialect.name
+    allowed = ALLOWED[dialect]
     rules = {key: allowed.format(key=key) for key in ("catch_wrong", "implausible")}
-    detail = DETAIL[op.get_bind().dialect.name]
+    detail = DETAIL[dialect]
     details = {key: detail.format(key=key, type=sql) for key, sql in DETAILS.items()}
-    op.execute(RESPONSES.format(implausible=IMPLAUSIBLE, **details))
+    op.execute(RESPONSES.format(implausible=IMPLAUSIBLE, image_set=IMAGE_SET[dialect], **details))
     op.execute(PARTICIPANTS.format(**rules, is_implausible=IMPLAUSIBLE))
 
 

@@ -14,20 +14,22 @@ from analysis.people.trials import Trials
 TRUTH = Truth(1.0, 0.2, sd_d_prime=0.6, sd_criterion=0.4, sd_image=0.6)
 
 
-def laplace_by_hand(answers: Trials, x: np.ndarray) -> float:
+def laplace_by_hand(answers: Trials, x: np.ndarray, conditions: np.ndarray | None = None) -> float:
     """Minus the log posterior by the textbook: one dense design matrix, a general optimiser, one determinant."""
     people, images = int(answers.participant.max()) + 1, int(answers.image.max()) + 1
     rows, side = np.arange(len(answers)), 2.0 * answers.is_generated - 1
-    design = np.zeros((len(answers), 2 + 2 * people + images))
-    design[rows, answers.is_generated.astype(int)] = 1
-    design[rows, 2 + answers.participant] = 1
-    design[rows, 2 + people + answers.participant] = side
-    design[rows, 2 + 2 * people + answers.image] = 1
+    mean = answers.is_generated * (1 + (0 if conditions is None else conditions[answers.image]))
+    means = int(mean.max()) + 1
+    design = np.zeros((len(answers), means + 2 * people + images))
+    design[rows, mean] = 1
+    design[rows, means + answers.participant] = 1
+    design[rows, means + people + answers.participant] = side
+    design[rows, means + 2 * people + answers.image] = 1
     generated = np.zeros(images, bool)
     generated[answers.image] = answers.is_generated
     criterion, half, real, fake = np.exp(2 * (LOG_SDS @ x + np.log(PRIOR_MEDIAN)))
     variance = np.concatenate([np.repeat([criterion, half], people), np.where(generated, fake, real)])
-    precision, sign = np.concatenate([[1 / 25, 1 / 25], 1 / variance]), 2.0 * answers.said_generated - 1
+    precision, sign = np.concatenate([np.full(means, 1 / 25), 1 / variance]), 2.0 * answers.said_generated - 1
 
     def energy(effects: np.ndarray) -> float:
         return float(-special.log_ndtr(sign * (design @ effects)).sum() + 0.5 * precision @ effects**2)
@@ -55,6 +57,15 @@ def test_the_posterior_is_the_textbooks_whichever_effects_are_eliminated(design:
     points = [np.zeros(4), np.array([0.3, -0.4, 0.2, 0.3]), np.array([-0.5, -1.0, 0.5, -0.5])]
     for x in points:
         assert posterior(x) == pytest.approx(laplace_by_hand(answers, x), abs=1e-3)
+
+
+@pytest.mark.parametrize("design", [Design(12, images=6, trials=6), Design(4, images=12, trials=8)], ids=str)
+def test_conditions_have_a_mean_each_and_the_real_images_one(design: Design) -> None:
+    answers = simulate(TRUTH, design, np.random.default_rng(0))
+    conditions = np.arange(answers.image.max() + 1) % 3
+    posterior = spreads._Posterior(answers, conditions)
+    for x in (np.zeros(4), np.array([0.3, -0.4, 0.2, 0.3])):
+        assert posterior(x) == pytest.approx(laplace_by_hand(answers, x, conditions), abs=1e-3)
 
 
 def test_an_image_shown_as_real_and_as_generated_counts_as_two() -> None:
