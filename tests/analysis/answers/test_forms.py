@@ -320,6 +320,22 @@ def test_generators_share_the_real_images_and_each_answer_counts_once(tmp_path: 
     assert by_set.trials.groupby("set").size().to_dict() == {"ganA": 4, "ganB": 4}
 
 
+def test_a_set_of_one_generator_keeps_its_name_and_one_of_two_is_split(tmp_path: Path) -> None:
+    lines = [HEADER + ",set,source"]
+    for who in ("a", "b"):
+        lines += [f"{who},r1,real,real,df,photos", f"{who},g1,generated,real,df,ganA"]
+        lines += [
+            f"{who},r2,real,real,mel,photos",
+            f"{who},g2,generated,real,mel,ganA",
+            f"{who},g3,generated,real,mel,ganB",
+        ]
+    trials = read_csv(written(tmp_path, lines)).trials
+    assert trials.groupby("set").size().to_dict() == {"df": 4, "mel ganA": 4, "mel ganB": 4}
+    assert trials.groupby("set")["stimulus_set"].unique().map(list).to_dict() == {
+        "df": ["df"], "mel ganA": ["mel"], "mel ganB": ["mel"],
+    }  # fmt: skip
+
+
 def test_real_rows_copied_into_each_set_count_once(tmp_path: Path) -> None:
     lines = [HEADER + ",set"]
     for name in ("ganA", "ganB"):
