@@ -15,8 +15,8 @@ def share_real_images(trials: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     """The trials with a `trial` number, the real ones repeated in each condition that they belong to; and a sentence.
 
     A column `source` names the generator: each one of several is a condition that has all real images of the set, which
-    `stimulus_set` goes on naming. Without it, real images without a set belong to all, and so do those of sets without generated images if the other sets have
-    no real ones.
+    `stimulus_set` goes on naming. Without it, real images without a set belong to all, and so do those of sets without
+    generated images if the other sets have no real ones.
     """
     trials = trials.assign(trial=np.arange(len(trials)), stimulus_set=trials["set"])
     real = (trials["truth"] == "real").to_numpy(bool)

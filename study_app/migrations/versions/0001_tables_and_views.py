@@ -120,10 +120,7 @@ ALLOWED = {
 NUMBERS = ("frame_ms", "uncertain_ms", "image_width", "image_height", "pixel_ratio")
 DETAILS = {"by": "TEXT", "early_presses": "INTEGER", **dict.fromkeys(NUMBERS, "DOUBLE PRECISION")}
 DETAIL = {"sqlite": "json_extract(t.details, '$.{key}')", "postgresql": "CAST(t.details ->> '{key}' AS {type})"}
-IMAGE_SET = {  # that a stimulus comes from, where it does not come from a run
-    "sqlite": "json_extract(i.origin, '$.image_set')",
-    "postgresql": "i.origin ->> 'image_set'",
-}
+IMAGE_SET = {"sqlite": "json_extract(i.origin, '$.image_set')", "postgresql": "i.origin ->> 'image_set'"}
 
 
 def upgrade() -> None:
