@@ -107,7 +107,7 @@ def stimulus_sets(context: Context) -> dict[str, StimulusSet]:
 
 
 def shown_sets(context: Context) -> dict[str, StimulusSet]:
-    """The stimulus sets by the name of their folder, and by the names of the conditions that answers split them into."""
+    """The stimulus sets by the name of their folder, and by the names of the conditions that they are split into."""
     found = dict(stimulus_sets(context))
     if context.responses is not None and "stimulus_set" in context.responses:
         names = context.responses[["set", "stimulus_set"]].drop_duplicates()
