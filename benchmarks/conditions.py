@@ -47,7 +47,7 @@ class Case:
 
     @property
     def rates(self) -> Floats:
-        """How often a new participant calls a new image 'generated': a real one, then one of each generator."""
+        """Probability that a new participant calls a new image 'generated': a real one, then one of each generator."""
         people = 1 + self.sd_criterion**2 + self.sd_d_prime**2 / 4 + self.sd_image**2
         taste = np.append(0.0, np.full(len(self.d_primes), self.sd_taste**2))
         return np.asarray(stats.norm.cdf(self.means / np.sqrt(people + taste)), np.float64)

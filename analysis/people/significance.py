@@ -74,8 +74,8 @@ def difference(one: Trials, other: Trials, *, generated: float, real: float, z: 
 
 def _same(one: Trials, other: Trials) -> bool:
     """Whether both are the same answers of the same people to the same images, in any order."""
-    rows = [np.stack([t.participant, t.image, t.said_generated]) for t in (one, other)]
-    return np.array_equal(*(row[:, np.lexsort(row)] for row in rows))
+    first, second = (np.stack([t.participant, t.image, t.said_generated]) for t in (one, other))
+    return np.array_equal(first[:, np.lexsort(first)], second[:, np.lexsort(second)])
 
 
 def compared(first: str, second: str, found: Estimate) -> Comparison:
