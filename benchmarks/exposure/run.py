@@ -63,7 +63,7 @@ def colourful(rng: np.random.Generator) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def our_server(exposures: int, seed: int) -> Iterator[tuple[str, Records]]:
+def our_server(exposures: int, seed: int, settings: str = "") -> Iterator[tuple[str, Records]]:
     """Our survey, serving a study of so many trials; the records are what it has stored of them."""
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
@@ -74,7 +74,7 @@ def our_server(exposures: int, seed: int) -> Iterator[tuple[str, Records]]:
         study = Path(folder) / "study.toml"
         study.write_text(
             'slug = "exposure"\npractice = 0\nquestions = []\nfixation_ms = 200\n'
-            f"[trials]\ncount = {exposures}\n[[sets]]\nname = 'colours'\n"
+            f"{settings}[trials]\ncount = {exposures}\n[[sets]]\nname = 'colours'\n"
         )
         command = [sys.executable, "-m", "study_app.cli"]
         subprocess.run([*command, "load", str(study), "--workspace", folder], check=True, stdout=subprocess.DEVNULL)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.exposure.firefox import FIREFOX, Firefox
 from tests.browser.conftest import Server
-from tests.browser.firefox import FIREFOX, Firefox
 from tests.browser.test_survey import rows
 
 pytestmark = pytest.mark.browser

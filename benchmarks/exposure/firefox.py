@@ -20,20 +20,19 @@ ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # the key of an element's refer
 
 
 class Firefox:
-    """A browser with a new profile in `folder`; a context manager that ends it."""
+    """A browser with a new profile in `folder`, headless unless a display is named; a context manager that ends it."""
 
-    def __init__(self, folder: Path, *, headless: bool = True, display: str | None = None) -> None:
+    def __init__(self, folder: Path, *, display: str | None = None, preferences: str = "") -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         folder.mkdir(exist_ok=True)
-        (folder / "user.js").write_text(f'user_pref("marionette.port", {port});\n')
+        (folder / "user.js").write_text(f'user_pref("marionette.port", {port});\n{preferences}')
         command = [str(FIREFOX), "--marionette", "--no-remote", "--profile", str(folder)]
         environment = os.environ | {"HOME": str(folder)} | ({"DISPLAY": display} if display else {})
+        command += [] if display else ["--headless"]
         with open(folder / "firefox.log", "ab") as log:
-            self.process = subprocess.Popen(
-                command + ["--headless"] * headless, stdout=log, stderr=log, env=environment
-            )  # fmt: skip
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
         self.socket = self._connect(port)
         self.sent = 0
         self._read()  # its greeting
