@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import multiprocessing
 import os
 import shutil
@@ -33,6 +34,7 @@ from glimpse.command_line import program
 WIDTH, HEIGHT = 800, 760
 LONGEST_GAP_MS = 8.0  # between two samples; where it is longer, the sampler itself was late
 ABOUT_EXPOSURES = {"frame-off", "exposure-wrong", "exposure-unverified", "dropped-frames", "resized"}
+GLIMPSE_MS = 100  # shorter spells are no exposures
 EXPOSURES = "exposure_ms = [500, 1500]\n"
 BROWSERS = ("chromium", "firefox")
 CONDITIONS = ("idle", "loaded")
@@ -157,10 +159,20 @@ def measure(browser: str, condition: str, exposures: int, seed: int) -> tuple[li
         while not wait(evaluate, DONE, 5):
             pass
         stop.set()
-        spells, trials = found.get(timeout=60), records()
+        spells, trials = without_glimpses(found.get(timeout=60)), records()
     if len(spells) != len(trials):
         sys.exit(f"{condition}, {browser}: {len(trials)} exposures were given, the screen showed {len(spells)}.")
     return spells[1:], trials[1:]
+
+
+def without_glimpses(spells: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """A moment in which the image was seen ahead of its exposure makes that exposure one of infinite length: wrong."""
+    kept, glimpsed = spells[:1], False
+    for ms, gap_ms in spells[1:]:
+        if ms >= GLIMPSE_MS:
+            kept.append((math.inf if glimpsed else ms, gap_ms))
+        glimpsed = ms < GLIMPSE_MS
+    return kept
 
 
 def wait(evaluate: Callable[[str], Any], condition: str, seconds: float) -> bool:
@@ -180,11 +192,13 @@ def report(browser: str, condition: str, spells: list[Any], trials: list[dict[st
     flagged = np.array([bool(ABOUT_EXPOSURES & set(trial["flags"].split())) for _, trial in judged])
     error = shown - np.round(planned / frame_ms) * frame_ms
     off = (np.abs(error) > 2 * frame_ms) | (np.abs(stored - shown) > 2 * frame_ms)
+    glimpsed = np.isinf(shown)
+    error, differs = error[~glimpsed], (stored - shown)[~glimpsed]
     print(
         f"{condition:7}{browser:9}mean {error.mean():+7.2f}  mean |error| {np.abs(error).mean():6.2f}  "
-        f"SD {error.std(ddof=1):6.2f}  max {np.abs(error).max():6.1f} ms  ({len(error)} of {len(trials)} exposures "
-        f"judged); stored minus shown: SD {(stored - shown).std(ddof=1):.2f}, "
-        f"worst {np.abs(stored - shown).max():.1f} ms; off by more than two frames: {off.sum()}, "
+        f"SD {error.std(ddof=1):6.2f}  max {np.abs(error).max():6.1f} ms  ({len(shown)} of {len(trials)} exposures "
+        f"judged); stored minus shown: SD {differs.std(ddof=1):.2f}, "
+        f"worst {np.abs(differs).max():.1f} ms; seen early: {glimpsed.sum()}; off by more than two frames: {off.sum()}, "
         f"of these flagged: {(off & flagged).sum()}; flagged in all: {flagged.sum()}",
         flush=True,
     )

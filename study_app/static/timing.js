@@ -77,7 +77,7 @@ export async function present(screen, trial) {
   const { mask, period, phase } = trial;
   const watch = watchWindow(screen.image);
   const frame = period.settle();
-  const { t, due, steps } = await fixate(screen, trial, frame);
+  const { t, due, steps, glimpse } = await fixate(screen, trial, frame);
   const seen = new Frames(period, frame, t);
   const onset = await seen.change(due.onset, steps);
   screen.image.style.visibility = "visible";
@@ -95,7 +95,7 @@ export async function present(screen, trial) {
   if (mask) await seen.change(due.end, steps);
   steps.cancel();
   return {
-    onset: onset.at, exposure: offset.at - onset.at, uncertain: Math.max(onset.late, offset.late),
+    onset: onset.at, exposure: offset.at - onset.at, uncertain: Math.max(onset.late, offset.late, glimpse),
     end: steps.scheduled ? due.end : offset.at + mask, dropped, lost, resized, size, frame,
   };
 }
@@ -153,9 +153,11 @@ const tardy = (delay, frame) => (delay > 0.75 * frame ? delay : 0);
 const until = (moment) => new Promise((resolve) => setTimeout(resolve, moment - performance.now()));
 
 // Starts the fixation, with everything that follows it scheduled on the compositor; again, should the page's thread have
-// been held up so long that the schedule may not have reached the compositor in time.
+// been held up so long that the schedule may not have reached the compositor in time. Before the page could take that
+// schedule back the image may have been seen for a moment: `glimpse` (ms), 0 where nothing was taken back.
 async function fixate(screen, { fixation, planned, mask, period, phase, scheduled }, frame) {
   let t = await frames();
+  let glimpse = 0;
   phase("fixation");
   for (;;) {
     const onset = t + Math.max(6, Math.round(fixation / frame)) * frame;
@@ -170,8 +172,9 @@ async function fixate(screen, { fixation, planned, mask, period, phase, schedule
     const steps = scheduled ? compositor(changes, t, frame) : page(changes);
     period.last = t;
     period.saw(t = await frames());
-    if (!scheduled || t < due.onset - 4 * frame) return { t, due, steps };
+    if (!scheduled || t < due.onset - 4 * frame) return { t, due, steps, glimpse };
     steps.cancel();
+    glimpse = Math.max(glimpse, t - due.onset + 5 * frame);
   }
 }
 
