@@ -199,7 +199,8 @@ def report(browser: str, condition: str, spells: list[Any], trials: list[dict[st
         f"SD {error.std(ddof=1):6.2f}  max {np.abs(error).max():6.1f} ms  ({len(shown)} of {len(trials)} exposures "
         f"judged); stored minus shown: SD {differs.std(ddof=1):.2f}, "
         f"worst {np.abs(differs).max():.1f} ms; seen early: {glimpsed.sum()}; "
-        f"off by more than two frames: {off.sum()}, of these flagged: {(off & flagged).sum()}; flagged in all: {flagged.sum()}",
+        f"off by more than two frames: {off.sum()}, of these flagged: {(off & flagged).sum()}; "
+        f"flagged in all: {flagged.sum()}",
         flush=True,
     )
     return {
