@@ -70,8 +70,8 @@ export async function keepsSchedule(period, naps = 8) {
 //
 // `planned` null shows the image until the promise that `until()` returns resolves. `phase(name)` is called in the frame
 // in which each part begins. `scheduled`: whether the compositor makes the changes, or the page itself.
-// Resolves with the onset (a frame's timestamp), the exposure as observed and by how much it may be off, the earliest
-// moment at which the image and its mask may have gone, the frames that the page's thread missed, whether the page was
+// Resolves with the onset (a frame's timestamp), the exposure as observed and a promise of by how much it may be off, the
+// earliest moment at which the image and its mask may have gone, the frames that the page's thread missed, whether the page was
 // out of sight or focus, or its window resized, the image's size, and the frame period; all in ms and CSS pixels.
 export async function present(screen, trial) {
   const { mask, period, phase } = trial;
@@ -85,7 +85,7 @@ export async function present(screen, trial) {
   const size = shownSize(screen.image);
   trial.until()?.then(() => { seen.ended = true; });
   seen.dropped = 0;
-  if (due.offset - due.onset > 3.5 * frame) await seen.confirm(onset);
+  if (due.offset - due.onset > 3.5 * frame) await seen.confirm(onset, due.offset - due.onset > 10 * frame ? 5 : 1);
   const offset = await seen.change(due.offset, steps);
   screen.image.style.visibility = "hidden";
   const { lost, resized } = watch();
@@ -94,8 +94,10 @@ export async function present(screen, trial) {
   await seen.confirm(offset);
   if (mask) await seen.change(due.end, steps);
   steps.cancel();
+  const confirmed = seen.confirm(offset, 5);
   return {
-    onset: onset.at, exposure: offset.at - onset.at, uncertain: Math.max(onset.late, offset.late, glimpse),
+    onset: onset.at, exposure: offset.at - onset.at,
+    uncertain: confirmed.then(() => Math.max(onset.late, offset.late, glimpse)),
     end: steps.scheduled ? due.end : offset.at + mask, dropped, lost, resized, size, frame,
   };
 }
@@ -134,12 +136,13 @@ class Frames {
     return { at: this.t - Math.round(off / frame) * frame, late: tardy(held, frame) };
   }
 
-  // A browser that lags behind with a change is late with the next frame, too.
-  async confirm(change) {
-    if (this.ended) return;
-    const before = this.t;
-    const held = await this.next();
-    change.late = Math.max(change.late, tardy(this.t - before - this.frame, this.frame), tardy(held, this.frame));
+  // A browser that lags behind with a change is late with one of the next frames, too.
+  async confirm(change, count = 1) {
+    for (let i = 0; i < count && !this.ended; i++) {
+      const before = this.t;
+      const held = await this.next();
+      change.late = Math.max(change.late, tardy(this.t - before - this.frame, this.frame), tardy(held, this.frame));
+    }
   }
 }
 

@@ -117,7 +117,7 @@ async function give(trial, image) {
   return {
     trial: trial.trial, answer: answer.answer, exposure_ms: shown.exposure, dropped_frames: shown.dropped,
     focus_lost: shown.lost, response_time_ms: Math.max(0, answer.stamp - shown.onset), by: answer.by,
-    early_presses: early.length, frame_ms: shown.frame, view, uncertain_ms: shown.uncertain, scheduled: await measured,
+    early_presses: early.length, frame_ms: shown.frame, view, uncertain_ms: await shown.uncertain, scheduled: await measured,
     resized: shown.resized, image_width: shown.size.width, image_height: shown.size.height,
     pixel_ratio: shown.size.ratio,
   };
