@@ -72,7 +72,7 @@ def picture(file: Path) -> np.ndarray:
 
 
 def is_image(pixels: np.ndarray) -> np.ndarray:
-    """Where the benchmark's orange images are; everything else on the page is grey."""
+    """The mask of the benchmark's orange images; everything else on the page is grey."""
     return pixels[..., 2].astype(int) - pixels[..., 0] > 40
 
 
