@@ -1,9 +1,10 @@
 """Memorisation: a calibrated test of whether the generator copied training images, which neighbours cannot show.
 
-A copy is much nearer to one training image than to any other. So for each image the distance to the nearest training
-image is divided by that to the nearest of another group (neighbouring windows of one photo overlap), and the share of
-generated images whose ratio lies below the 1 % quantile of held-out real images is compared with that 1 %. Low
-diversity, and copies hidden among very diverse images, mislead distances alone but not the ratio.
+A copy is much nearer to one training image than to any other, once both are brought into the same position. So each
+image is registered with its nearest training images, the distance to the nearest is divided by that to the nearest of
+another group (neighbouring windows of one photo overlap), and the share of generated images whose ratio lies below the
+1 % quantile of held-out real images is compared with that 1 %. Held-out images are first made as soft and as pale as
+the generated ones.
 
 The test sees copies of some kinds only. Training images are copied in several ways and tested like generated ones; the
 report says which of these copies it would have recognised.
@@ -21,26 +22,15 @@ from numpy.typing import NDArray
 
 from analysis.figures import memorisation as draw
 from analysis.figures import pictures
-from analysis.images.copying import (
-    SIDE,
-    CopyTest,
-    data_copying,
-    descriptors,
-    judge,
-    nearest_ratios,
-    planted,
-)  # fmt: skip
+from analysis.images.copying.verdict import CopyTest, data_copying, descriptors
 from analysis.images.features import identity
 from analysis.images.kid import kid_of_rows
 from analysis.images.pairs import GENERATED, Pair, published_pairs
 from analysis.images.runs import evaluated_runs
 from analysis.numbers import listed, p_value
 from analysis.section import Context, Section, results
-from glimpse.images import evenly
 
-CALIBRATED_ON = 2000  # held-out images at most
 WORST = 6
-PLANTED = 60  # training images that are copied in each way
 RECOGNISED = 0.8  # share of the planted copies of a kind from which on the test is said to recognise them
 HUB = 0.1  # share of the generated images from which on a training image that is nearest to them is named
 FloatArray = NDArray[np.floating[Any]]
@@ -53,7 +43,7 @@ def compute(context: Context) -> Section | None:
     """The test for each run, with C_T and the KID gap beside it and the worst pairs to look at."""
     found, notes = evaluated_runs(context)
     section = Section("memorisation")
-    curves, cells, summary, pairs, random = {}, [], [], [], False
+    curves, cells, summary, pairs, random, planted = {}, [], [], [], False, 0
     subjects: list[Pair] = [*found, *published_pairs(context)]
     tested = [run for run in subjects if len(set(run.groups(run.rows("train")).tolist())) >= 3]
     notes += [
@@ -68,7 +58,7 @@ def compute(context: Context) -> Section | None:
         section.scores[run.name] |= {"recognised": result["recognised"], "hub_image": result["hub_image"],
                                      "hub_share": result["hub_share"]}  # fmt: skip
         section.sentences.append(_sentence(run.name, verdict, result))
-        random |= result["extractor"] == "random"
+        random, planted = random or result["extractor"] == "random", result["planted"]
         curves[run.name] = (result["held_out"], result["generated"], verdict.threshold)
         cells.append(result["cells"].assign(run=run.name))
         summary.append(
@@ -88,7 +78,7 @@ def compute(context: Context) -> Section | None:
         )  # fmt: skip
     section.table("memorisation-summary", pd.DataFrame(summary), random=random)
     section.table("memorisation-cells", pd.concat(cells, ignore_index=True))
-    section.explain(images=GENERATED, side=SIDE, planted=PLANTED)
+    section.explain(images=GENERATED, planted=planted)
     return section
 
 
@@ -121,39 +111,31 @@ def _sentence(name: str, verdict: CopyTest, result: Mapping[str, Any]) -> str:
 
 def of_pair(run: Pair, context: Context) -> dict[str, Any]:
     """The test for copies of one pair, C_T, the kinds of copies it recognises and the worst images."""
+    from analysis.images.copying.assess import PLANTED, assess
+
     train_rows, test_rows = run.rows("train"), run.rows("test")
-    square = run.size[0] == run.size[1]
-    train, test = descriptors(run.real_images(train_rows)), descriptors(run.real_images(test_rows))
-    images = run.generated_images()
-    generated = descriptors(images)
+    train, test, images = run.real_images(train_rows), run.real_images(test_rows), run.generated_images()
     groups = run.groups(train_rows)
-    of_generated = nearest_ratios(generated, train, groups, quarter_turns=square)
-    of_test = nearest_ratios(test, train, groups, quarter_turns=square)
-    few = evenly(np.arange(len(train)), CALIBRATED_ON)
-    of_train = nearest_ratios(train[few], train, groups, own=groups[few], quarter_turns=square)
-    held_out = np.concatenate([of_test.ratio, of_train.ratio])
-    held_out_groups = len(set(run.groups(test_rows)) | set(groups[few]))
-    verdict = judge(held_out, of_generated.ratio, held_out_groups, of_generated.nearest)
-    copied = np.asarray(evenly(run.real_images(train_rows), PLANTED))
-    recognised = {
-        kind: float((nearest_ratios(descriptors(copies), train, groups, quarter_turns=square).ratio
-                     < verdict.threshold).mean())
-        for kind, copies in planted(copied).items()
-    }  # fmt: skip
-    often = np.bincount(of_generated.nearest)
+    found = assess(train, groups, test, run.groups(test_rows), images, progress=context.progress)
+    images = images[: len(found.generated.ratio)]
+    often = np.bincount(found.generated.nearest)
     hub = int(often.argmax())
     c_t, cells = float("nan"), pd.DataFrame(columns=["cell", "generated", "test", "z"])
-    if len(test) >= 2:
-        c_t, cells = data_copying(train, test, of_test.distance, generated, of_generated.distance, context.seed)
-    order = np.argsort(of_generated.ratio, kind="stable")
-    _, first = np.unique(of_generated.nearest[order], return_index=True)  # each training image once
+    if len(found.test.distance) >= 2:
+        c_t, cells = data_copying(
+            descriptors(train), descriptors(test[found.of_test]), found.test.distance, descriptors(images),
+            found.generated.distance, context.seed,
+        )  # fmt: skip
+    order = np.argsort(found.generated.ratio, kind="stable")
+    _, first = np.unique(found.generated.nearest[order], return_index=True)  # each training image once
     worst = order[np.sort(first)[:WORST]]
     return {
-        "recognised": recognised, "hub_image": str(run.real.index["image_id"].iloc[int(train_rows[hub])]),
+        "recognised": found.recognised, "planted": PLANTED,
+        "hub_image": str(run.real.index["image_id"].iloc[int(train_rows[hub])]),
         "hub_share": float(often[hub] / len(images)), "extractor": run.extractor(context).name,
-        "verdict": verdict.__dict__, "held_out": held_out, "generated": of_generated.ratio, "c_t": c_t, "cells": cells,
-        "worst_images": images[worst], "worst_ratio": of_generated.ratio[worst],
-        "worst_nearest": train_rows[of_generated.nearest[worst]], "kid": _kid_gap(run, context),
+        "verdict": found.verdict.__dict__, "held_out": found.held_out, "generated": found.generated.ratio, "c_t": c_t,
+        "cells": cells, "worst_images": images[worst], "worst_ratio": found.generated.ratio[worst],
+        "worst_nearest": train_rows[found.generated.nearest[worst]], "kid": _kid_gap(run, context),
     }  # fmt: skip
 
 

@@ -1,13 +1,8 @@
-"""The test for copies of training images: ratios of distances, the verdict on them, and copies planted to try it.
-
-Pure functions of images and their descriptors; the section `memorisation` applies them to runs.
-"""
+"""The test for copies of training images: the verdict on ratios of distances, and C_T beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import stats
 
-from analysis.images.distances import FloatArray, euclidean
+from analysis.images.distances import FloatArray
 from analysis.images.features import Images, batches
 from analysis.section import AnalysisError
 
@@ -24,7 +19,7 @@ QUANTILE = 0.01
 
 
 def descriptors(images: Images) -> NDArray[np.float32]:
-    """(n, H, W, 3) uint8 to (n, 768): 16 x 16 pixels without their mean colour, so that a brightened copy is a copy."""
+    """(n, H, W, 3) uint8 to (n, 768): 16 x 16 pixels without their mean colour, for the cells of C_T."""
     small = np.empty((len(images), SIDE, SIDE, 3), np.float32)
     done = 0
     for batch in batches(images):
@@ -35,71 +30,6 @@ def descriptors(images: Images) -> NDArray[np.float32]:
     return small.reshape(len(small), 3 * SIDE * SIDE)
 
 
-def turned(flat: NDArray[np.float32], quarter_turns: bool) -> Iterator[NDArray[np.float32]]:
-    """The descriptors of the mirrored and (of square images) turned images: (n, 768) each, themselves first."""
-    x = flat.reshape(-1, SIDE, SIDE, 3)
-    for turn in (0, 1, 2, 3) if quarter_turns else (0, 2):
-        for image in (x, x[:, :, ::-1]):
-            yield np.ascontiguousarray(np.rot90(image, turn, (1, 2))).reshape(flat.shape)
-
-
-@dataclass(frozen=True)
-class Ratios:
-    """Per query: the ratio of the two distances, the distance to the nearest, and which training image that is."""
-
-    ratio: NDArray[np.float64]  # (n,)
-    distance: NDArray[np.float64]  # (n,)
-    nearest: NDArray[np.intp]  # (n,)
-
-
-def nearest_ratios(
-    queries: NDArray[np.float32],
-    train: NDArray[np.float32],
-    groups: NDArray[Any],
-    own: NDArray[Any] | None = None,
-    quarter_turns: bool = True,
-) -> Ratios:
-    """NN1/NN2 of descriptors (n, d) among (N, d) of `groups` (N,), the second from another group than the first.
-
-    `own` (n,): each query's own group, which is then no candidate (to calibrate on the training images themselves).
-    Raises AnalysisError where too few groups are left.
-    """
-    if len(set(groups.tolist())) < (2 if own is None else 3):
-        raise AnalysisError("The memorisation test needs training images of at least three photos, people or lesions.")
-    ratio, distance, nearest = np.empty(len(queries)), np.empty(len(queries)), np.empty(len(queries), np.intp)
-    for start in range(0, len(queries), 64):
-        rows = slice(start, start + 64)
-        asked = queries[rows]
-        found = np.full((len(asked), len(train)), np.inf)
-        for variant in turned(asked, quarter_turns):
-            np.minimum(found, euclidean(variant, train), out=found)
-        if own is not None:
-            found[own[rows][:, None] == groups[None, :]] = np.inf
-        first = found.argmin(1)
-        distance[rows] = found[np.arange(len(found)), first]
-        found[groups[first][:, None] == groups[None, :]] = np.inf
-        second = found.min(1)
-        nearest[rows] = first
-        ratio[rows] = distance[rows] / np.maximum(second, 1e-12)
-    return Ratios(ratio, distance, nearest)
-
-
-def planted(images: NDArray[np.uint8]) -> dict[str, NDArray[np.uint8]]:
-    """Copies of training images (n, H, W, 3), by kind, as a generator might disguise them."""
-    height, width = images.shape[1:3]
-    others = np.roll(images, 1, 0)
-    spliced = images.copy()
-    spliced[:, :, width // 2 :] = others[:, :, width // 2 :]
-    return {
-        "exact": images,
-        "mirrored": images[:, :, ::-1],
-        "brighter": np.clip(images.astype(np.int16) + 20, 0, 255).astype(np.uint8),
-        "shifted by a sixteenth": np.roll(images, (max(1, height // 16), max(1, width // 16)), (1, 2)),
-        "blended with another image": ((images.astype(np.int16) + others) // 2).astype(np.uint8),
-        "spliced with another image": spliced,
-    }
-
-
 @dataclass(frozen=True)
 class CopyTest:
     """The share of generated images nearer to one training image than held-out real images ever are."""
@@ -108,7 +38,7 @@ class CopyTest:
     share: float
     low: float  # 95 % Clopper-Pearson
     high: float
-    p: float  # Fisher's exact test against the held-out images, counted by group, the hub's images counted once
+    p: float  # Fisher's exact test: distinct training images against held-out groups
     resolution: float  # the smallest share of copies that this many images would reveal four times in five
     groups: int  # held-out groups
     hub: int = 0  # of the images below the threshold, those with the most frequent nearest training image
@@ -123,8 +53,8 @@ def judge(
 ) -> CopyTest:
     """Compare the ratios (n,) of held-out real images, of `groups` groups, with those (m,) of generated ones.
 
-    `nearest` (m,): the nearest training image of each. A training image may be the nearest of everything without
-    being copied, so all images that are nearest to the most frequent one count as a single one.
+    `nearest` (m,): the nearest training image of each. Images below the threshold that share it count as one: a
+    training image may be the nearest of everything without being copied, and one new image may be drawn many times.
 
     Raises AnalysisError where there are none, or they are not finite.
     """
@@ -143,8 +73,11 @@ def judge(
     power = stats.binom.sf(critical - 1, n, QUANTILE + (1 - QUANTILE) * shares)
     reached = shares[power >= 0.8]
     resolution = float(reached[0]) if len(reached) else 1.0
-    hub = 0 if nearest is None or not count else int(np.bincount(nearest[generated < threshold]).max())
-    p = _fisher(count - max(0, hub - 1), n, expected, groups)
+    hub, repeated = 0, 0
+    if nearest is not None and count:
+        _, times = np.unique(nearest[generated < threshold], return_counts=True)
+        hub, repeated = int(times.max()), int((times - 1).sum())
+    p = _fisher(count - repeated, n - repeated, expected, groups)
     return CopyTest(threshold, count / n, float(interval.low), float(interval.high), p, resolution, groups, hub)
 
 

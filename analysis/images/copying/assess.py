@@ -1,0 +1,79 @@
+"""The whole test for copies, on arrays: training, held-out and generated images in, verdict and evidence out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from analysis.images.copying.kinds import KINDS, as_soft
+from analysis.images.copying.registration import Ratios, greys, nearest_ratios
+from analysis.images.copying.verdict import CopyTest, judge
+from analysis.images.distances import FloatArray
+from analysis.images.features import Images
+from glimpse.images import evenly
+
+HELD_OUT = 600  # images at most, half of them test images where there are as many
+PAIRS = 5_000_000  # of generated or held-out and training images, at most: more take minutes
+FEWEST = 200  # images of either kind, however many training images there are
+PLANTED = 16  # training images that are copied in each way
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The verdict on generated images and what it rests on."""
+
+    verdict: CopyTest
+    generated: Ratios  # of the first `len` generated images
+    of_test: NDArray[np.intp]  # the test images that were held out
+    test: Ratios  # of these
+    held_out: FloatArray  # ratios of test images and of training images against the other groups
+    recognised: dict[str, float]  # share of planted copies below the threshold, by kind
+    named: dict[str, float]  # share of planted copies whose source, or another photo of its group, is the nearest
+
+
+def tested(count: int, train: int) -> int:
+    """The number of generated or held-out images that are compared with so many training images.
+
+    >>> tested(1000, 5000), tested(1000, 10_000), tested(1000, 51_023)
+    (1000, 500, 200)
+    """
+    return min(count, max(FEWEST, PAIRS // max(1, train)))
+
+
+def assess(
+    train: Images, groups: NDArray[Any], test: Images, test_groups: NDArray[Any], generated: Images,
+    planted: int = PLANTED, progress: bool = False,
+) -> Assessment:  # fmt: skip
+    """Whether generated images (m, H, W, 3) copy training images of `groups` (N,), calibrated on held-out images.
+
+    Held-out images are made as soft and as pale as the generated ones. So many `planted` copies of each kind show which
+    copies the test recognises. Raises AnalysisError for fewer than three groups of training images.
+    """
+    known = greys(train)
+    asked = greys(generated[: tested(len(generated), len(train))])
+    room = tested(HELD_OUT, len(train))
+    of_test = evenly(np.arange(len(test)), max(room // 2, room - len(train)))
+    of_train = evenly(np.arange(len(train)), room - min(len(of_test), room))
+    new = as_soft(torch.cat([greys(test[of_test]) if len(of_test) else known[:0], known[of_train]]), asked)
+    found = nearest_ratios(asked, known, groups, progress=progress)
+    held_test = nearest_ratios(new[: len(of_test)], known, groups, progress=progress)
+    held_train = nearest_ratios(new[len(of_test) :], known, groups, groups[of_train], progress=progress)
+    held_out = np.concatenate([held_test.ratio, held_train.ratio])
+    held_groups = len(set(test_groups[of_test].tolist()) | set(groups[of_train].tolist()))
+    verdict = judge(held_out, found.ratio, held_groups, found.nearest)
+    kinds = tuple(KINDS) if planted else ()
+    copied = evenly(np.arange(len(train)), planted)
+    originals = np.asarray(train[copied])
+    asked = torch.cat([known[:0], *(greys(KINDS[kind](originals)) for kind in kinds)])
+    copies = nearest_ratios(asked, known, groups, progress=progress)
+    seen = (copies.ratio < verdict.threshold).reshape(len(kinds), -1 if kinds else 0)
+    source = (groups[copies.nearest].reshape(seen.shape) == groups[copied]) if kinds else seen
+    recognised, named = (
+        {kind: float(shares.mean()) for kind, shares in zip(kinds, found_in, strict=True)}
+        for found_in in (seen, source)
+    )
+    return Assessment(verdict, found, of_test, held_test, held_out, recognised, named)

@@ -1,0 +1,129 @@
+"""Copies as a generator might disguise them, and real images made as soft and as pale as generated ones.
+
+The former are planted to try the test; the latter calibrate it, because soft images resemble each other more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+
+from analysis.images.copying.registration import WORK, blurred
+
+Pictures = NDArray[np.uint8]
+BLURS = 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0  # pixels of 64
+
+
+def rounded(values: NDArray[np.floating]) -> Pictures:
+    """To the nearest of 0 to 255.
+
+    >>> rounded(np.array([-3.0, 1.6, 300.0])).tolist()
+    [0, 2, 255]
+    """
+    return np.clip(np.round(values), 0, 255).astype(np.uint8)
+
+
+def paler(images: Pictures, contrast: float = 0.6) -> Pictures:
+    """(n, H, W, 3) with this share of the contrast about the mean colour of each image."""
+    mean = images.mean((1, 2), keepdims=True)
+    return rounded(mean + contrast * (images - mean))
+
+
+def enlarged(images: Pictures, side: float) -> Pictures:
+    """The middle of each image, of this share of its sides, enlarged to the old size."""
+    height, width = images.shape[1:3]
+    y, x = round(height * (1 - side) / 2), round(width * (1 - side) / 2)
+    middle = [Image.fromarray(image[y : height - y, x : width - x]) for image in images]
+    return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in middle])
+
+
+def turned(images: Pictures, degrees: float = 20) -> Pictures:
+    """Turned about the middle; the corners become black."""
+    return np.stack([np.asarray(Image.fromarray(one).rotate(degrees, Image.Resampling.BICUBIC)) for one in images])
+
+
+def moved(images: Pictures) -> Pictures:
+    """By a sixteenth of the sides to the right and down; what leaves the image comes in opposite."""
+    height, width = images.shape[1:3]
+    return np.roll(images, (max(1, height // 16), max(1, width // 16)), (1, 2))
+
+
+def out_of_focus(images: Pictures) -> Pictures:
+    """Blurred by 1.5 pixels of 64."""
+    sigma = 1.5 * np.sqrt(images.shape[1] * images.shape[2]) / 64
+    return rounded(gaussian_filter(images.astype(np.float32), (0, sigma, sigma, 0)))
+
+
+def quarter_turned(images: Pictures) -> Pictures:
+    """By 90 degrees, or 180 where the images are not square."""
+    return np.rot90(images, 1 if images.shape[1] == images.shape[2] else 2, (1, 2))
+
+
+def noisy(images: Pictures) -> Pictures:
+    """With noise of 10 grey levels."""
+    return rounded(images + np.random.default_rng(0).normal(0, 10, images.shape))
+
+
+def spliced(images: Pictures) -> Pictures:
+    """The left half of each beside the right half of another."""
+    done, half = images.copy(), images.shape[2] // 2
+    done[:, :, half:] = np.roll(images, 1, 0)[:, :, half:]
+    return done
+
+
+KINDS: dict[str, Callable[[Pictures], Pictures]] = {
+    "exact": lambda images: images,
+    "mirrored": lambda images: images[:, :, ::-1],
+    "turned by a quarter": quarter_turned,
+    "turned by 20 degrees": turned,
+    "shifted by a sixteenth": moved,
+    "cropped to 85 %": lambda images: enlarged(images, 0.85),
+    "enlarged twice": lambda images: enlarged(images, 0.5),
+    "blurred": out_of_focus,
+    "noisy": noisy,
+    "brighter": lambda images: rounded(images + 20.0),
+    "of 60 % contrast": paler,
+    "blended with another image": lambda images: rounded((images + np.roll(images, 1, 0).astype(np.float32)) / 2),
+    "spliced with another image": spliced,
+}
+
+
+def sharpness(grey: torch.Tensor) -> NDArray[np.float64]:
+    """(n,) log of the share of the finest detail in the contrast of grey images (n, 1, H, W)."""
+    fine = (grey - blurred(grey, 1.0)).flatten(1).var(1)
+    return np.asarray(torch.log((fine + 1e-3) / (grey.flatten(1).var(1) + 1e-3)), np.float64)
+
+
+def as_soft(real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
+    """The grey real images (n, 1, 64, 64) with the contrast and the sharpness of the generated ones.
+
+    Quantiles are matched: the softest real image becomes as soft as the softest generated one. None becomes sharper or
+    gets more contrast.
+    """
+    done = real.clone()
+    levels = [blurred(real, sigma * real.shape[-1] / WORK) if sigma else real for sigma in BLURS]
+    soft = np.stack([sharpness(level) for level in levels], 1)  # (n, levels)
+    wanted = _at_same_ranks(soft[:, 0], sharpness(generated))
+    nearest = np.abs(np.minimum.accumulate(soft, 1) - wanted[:, None]).argmin(1)
+    for level, images in enumerate(levels):
+        rows = torch.from_numpy(np.flatnonzero(nearest == level))
+        done[rows] = images[rows]
+    contrast, aimed = (images.flatten(1).std(1).numpy().astype(float) for images in (done, generated))
+    share = np.minimum(1, _at_same_ranks(contrast, aimed) / np.maximum(contrast, 1e-3))
+    mean = done.mean((1, 2, 3), keepdim=True)
+    return (mean + torch.from_numpy(share).float()[:, None, None, None] * (done - mean)).round()
+
+
+def _at_same_ranks(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """For each value the quantile of the others at its own rank.
+
+    >>> _at_same_ranks(np.array([5.0, 1.0, 3.0]), np.array([10.0, 30.0])).tolist()
+    [30.0, 10.0, 20.0]
+    """
+    ranks = np.argsort(np.argsort(values, kind="stable"), kind="stable") / max(1, len(values) - 1)
+    return np.quantile(others, ranks)

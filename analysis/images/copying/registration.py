@@ -1,0 +1,300 @@
+"""Finding the training image that an image may be a copy of, although it was mirrored, turned, moved or cropped.
+
+Grey images without their low frequencies are compared by correlation, which no change of brightness or contrast
+touches. A coarse search compares each image with some hundred views of every training image (mirrored, turned, shifted,
+enlarged); the best candidates are then registered exactly: an affine map is fitted by Gauss-Newton steps, as Lucas &
+Kanade 1981 do, with a gain and an offset.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+
+from analysis.images.features import Images, batches
+from analysis.section import AnalysisError
+from glimpse.progress import progress as progress_bar
+
+WORK = 64  # pixels of a side of the grey images, of which everything is sampled
+COARSE, FINE = 16, 40  # pixels of a side of the frame in which images are compared
+RADIUS = 0.92  # of the disc that is compared, in halves of the side: a turned image has lost its corners
+WAVES = 6, 10  # a Gaussian of this part of the side is the low frequency that is taken off, coarse and fine
+SHIFTS = 2  # steps of a sixteenth of the side
+TURNS = -30, -15, 15, 30, 45  # degrees beside the quarter turns
+WINDOWS = 0.85, 0.7, 0.5  # sides of the crops, at the corners, the edges and in the middle
+CANDIDATES = 2, 3  # the best of all, and the best of other groups than the very best's
+STEPS = 5
+PAIRS_AT_ONCE = 20_000_000
+
+
+@dataclass(frozen=True)
+class Ratios:
+    """Per query: the ratio of the two distances, the distance to the nearest, and which training image that is."""
+
+    ratio: NDArray[np.float64]  # (n,)
+    distance: NDArray[np.float64]  # (n,) root of 1 - the correlation after registration
+    nearest: NDArray[np.intp]  # (n,)
+
+
+@dataclass(frozen=True)
+class Registered:
+    """Candidates of each query, their correlation and the map from the query's frame to the training image's."""
+
+    rows: torch.Tensor  # (n, k)
+    correlation: torch.Tensor  # (n, k); -inf for one that was no candidate
+    maps: torch.Tensor  # (n, k, 2, 3) from (x, y, 1), both in -1 to 1
+
+
+def greys(images: Images) -> torch.Tensor:
+    """(n, H, W, 3) uint8 to (n, 1, 64, 64) luminance, 0 to 255."""
+    weights = torch.tensor([0.299, 0.587, 0.114])
+    parts = []
+    for batch in batches(images):
+        grey = (torch.from_numpy(np.ascontiguousarray(batch)).float() @ weights)[:, None]
+        parts.append(resized(grey, WORK))
+    return torch.cat(parts) if parts else torch.empty(0, 1, WORK, WORK)
+
+
+def resized(grey: torch.Tensor, side: int) -> torch.Tensor:
+    if grey.shape[2:] == (side, side):
+        return grey
+    return F.interpolate(grey, (side, side), mode="bilinear", antialias=True, align_corners=False)
+
+
+def blurred(grey: torch.Tensor, sigma: float) -> torch.Tensor:
+    """(n, c, H, W) under a Gaussian of `sigma` pixels, mirrored at the border.
+
+    >>> blurred(torch.full((1, 1, 8, 8), 3.0), 1.0).round(decimals=4).unique().tolist()
+    [3.0]
+    """
+    reach = min(math.ceil(2.5 * sigma), grey.shape[-1] - 1)
+    taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1.0) / sigma) ** 2)
+    taps /= taps.sum()
+    channels = grey.shape[1]
+    across = taps.expand(channels, 1, 1, -1)
+    done = F.conv2d(F.pad(grey, (reach, reach, 0, 0), mode="reflect"), across, groups=channels)
+    return F.conv2d(F.pad(done, (0, 0, reach, reach), mode="reflect"), across.transpose(2, 3), groups=channels)
+
+
+def detail(grey: torch.Tensor, low: float, seen: torch.Tensor | None = None) -> torch.Tensor:
+    """The grey images (n, 1, H, W) less their means under a Gaussian of `low` pixels, among the pixels `seen` alone."""
+    if seen is None:
+        return grey - blurred(grey, low)
+    return (grey - blurred(grey * seen, low) / blurred(seen, low).clamp_min(1e-3)) * seen
+
+
+def affine(degrees: float, scale: float, mirror: bool, x: float, y: float) -> list[list[float]]:
+    """The map of a view, (2, 3).
+
+    >>> affine(0, 0.5, True, 0.25, 0)
+    [[-0.5, -0.0, 0.25], [0.0, 0.5, 0]]
+    """
+    c, s = math.cos(math.radians(degrees)) * scale, math.sin(math.radians(degrees)) * scale
+    m = -1 if mirror else 1
+    return [[m * c, -m * s, x], [s, c, y]]
+
+
+def views() -> list[tuple[float, list[list[float]]]]:
+    """The scale and map of each view of a training image that the coarse search compares."""
+    steps, thirds = range(-SHIFTS, SHIFTS + 1), (-1, 0, 1)
+    found = []
+    for mirror, turn in product((False, True), (0, 90, 180, 270)):
+        found += [(1.0, affine(turn, 1, mirror, x / 8, y / 8)) for x, y in product(steps, steps)]
+        found += [(1.0, affine(turn + more, 1, mirror, 0, 0)) for more in TURNS]
+        found += [
+            (side, affine(turn, side, mirror, x * (1 - side), y * (1 - side)))
+            for side in WINDOWS for x, y in product(thirds, thirds)
+        ]  # fmt: skip
+    return found
+
+
+def _places(side: int) -> torch.Tensor:
+    """(p, 3): x, y, 1 of the pixels within the disc, and (side * side,) which these are."""
+    centres = (torch.arange(side) + 0.5) / side * 2 - 1
+    y, x = torch.meshgrid(centres, centres, indexing="ij")
+    return torch.stack([x, y, torch.ones_like(x)], -1).reshape(-1, 3)
+
+
+def _disc(side: int) -> torch.Tensor:
+    places = _places(side)
+    return places[:, 0] ** 2 + places[:, 1] ** 2 < RADIUS**2
+
+
+def _sampled(images: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    """(n, c, H, W) at (n or 1, p, 2): (n, c, p)."""
+    grid = at[:, None].expand(len(images), -1, -1, -1)
+    return F.grid_sample(images, grid, align_corners=False, padding_mode="border")[:, :, 0]
+
+
+def coarse(asked: torch.Tensor, train: torch.Tensor, block: int = 512) -> tuple[torch.Tensor, torch.Tensor]:
+    """(n, N) the highest correlation of grey images with any view of grey training images, and which view it is."""
+    inside = _disc(COARSE)
+    places = _places(COARSE)[inside]
+    query = resized(asked, COARSE).flatten(1)[:, inside]
+    best = torch.full((len(asked), len(train)), -1.0)
+    which = torch.zeros(best.shape, dtype=torch.int16)
+    all_views = views()
+    by_scale = {scale for scale, _ in all_views}
+    for start in range(0, len(train), block):
+        rows = slice(start, start + block)
+        pictures = {scale: resized(train[rows], round(COARSE / scale)) for scale in by_scale}
+        for number, (scale, view) in enumerate(all_views):
+            at = places @ torch.tensor(view).T
+            valid = (at.abs() <= 1).all(1)
+            waves = _without_waves(places[valid])
+            seen = _sampled(pictures[scale], at[None, valid])[:, 0]
+            found = _unit(query[:, valid] @ waves) @ _unit(seen @ waves).T
+            found *= valid.float().mean().sqrt()  # the smaller the overlap, the easier to agree by chance
+            better = found > best[:, rows]
+            best[:, rows] = torch.where(better, found, best[:, rows])
+            which[:, rows] = torch.where(better, torch.tensor(number, dtype=torch.int16), which[:, rows])
+    return best, which
+
+
+def _without_waves(places: torch.Tensor) -> torch.Tensor:
+    """(p, p): takes off the means under a Gaussian among the pixels at these places, by a product from the right."""
+    weights = torch.exp(-0.5 * (torch.cdist(places, places) * WAVES[0] / 2) ** 2)
+    return torch.eye(len(places)) - (weights / weights.sum(1, keepdim=True)).T
+
+
+def _unit(rows: torch.Tensor) -> torch.Tensor:
+    return F.normalize(rows - rows.mean(1, keepdim=True), dim=1)
+
+
+def registered(query: torch.Tensor, target: torch.Tensor, maps: torch.Tensor, scale: float) -> tuple[Any, Any]:
+    """Pairs of grey images (n, 1, 64, 64), maps (n, 2, 3) to begin with: the best correlation (n,) and its map.
+
+    A map is kept where it shows at least half the disc, enlarges at most 2.5 times and hardly distorts.
+    """
+    inside, side = _disc(FINE), min(WORK, round(FINE / scale))
+    places, small, raw = _places(FINE)[inside], resized(query, FINE), resized(target, side)
+    a = detail(small, FINE / WAVES[1], inside.view(1, 1, FINE, FINE).float()).flatten(1)[:, inside]
+    picture = _with_slopes(detail(raw, side * scale / WAVES[1]))
+    start, best, best_maps = maps, torch.full((len(query),), -2.0), maps
+    for step in range(STEPS + 1):
+        at = torch.einsum("pk,nik->npi", places, maps)
+        b, across, down = _sampled(picture, at).unbind(1)
+        valid = (at.abs() <= 1).all(2).float()
+        seen = valid.mean(1)
+        x, y = (_centred(values, valid) for values in (a, b))
+        xy, yy = (x * y).sum(1), (y * y).sum(1).clamp_min(1e-6)
+        found = xy / ((x * x).sum(1).clamp_min(1e-6) * yy).sqrt() * seen.sqrt()
+        better = (found > best) & (
+            _plausible(maps) & (seen > 0.5) if step else torch.ones_like(found, dtype=torch.bool)
+        )
+        best = torch.where(better, found, best)
+        best_maps = torch.where(better[:, None, None], maps, best_maps)
+        if step < STEPS:
+            gain = (xy / yy).clamp_min(1e-3)[:, None]
+            slopes = [slope * gain * places[:, i] for slope in (across, down) for i in range(3)]
+            design = torch.stack([*slopes, b, torch.ones_like(b)], 2) * valid[:, :, None]
+            normal = design.transpose(1, 2) @ design
+            normal = normal + 1e-3 * torch.diag_embed(normal.diagonal(dim1=1, dim2=2)) + 1e-6 * torch.eye(8)
+            change = torch.linalg.solve(normal, design.transpose(1, 2) @ (x - gain * y)[:, :, None])[:, :6, 0]
+            maps = maps + change.reshape(-1, 2, 3).nan_to_num().clamp(-0.15, 0.15)
+    before, after = (agreement(small, raw, one) for one in (start, best_maps))
+    return torch.maximum(before, after), torch.where((before > after)[:, None, None], start, best_maps)
+
+
+def agreement(query: torch.Tensor, target: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+    """(n,) correlation of the detail of images (n, 1, 40, 40) with that of others through the maps, where both are."""
+    at = torch.einsum("pk,nik->npi", _places(FINE), maps)
+    seen = ((at.abs() <= 1).all(2) & _disc(FINE)).float()
+    mapped = _sampled(target, at).view_as(query)
+    x, y = (detail(images, FINE / WAVES[1], seen.view_as(query)).flatten(1) for images in (query, mapped))
+    x, y = _centred(x, seen), _centred(y, seen)
+    share = seen.sum(1) / _disc(FINE).sum()
+    return (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1)).clamp_min(1e-6) * share.sqrt()
+
+
+def _centred(values: torch.Tensor, valid: torch.Tensor) -> torch.Tensor:
+    mean = (values * valid).sum(1, keepdim=True) / valid.sum(1, keepdim=True).clamp_min(1)
+    return (values - mean) * valid
+
+
+def _plausible(maps: torch.Tensor) -> torch.Tensor:
+    stretch = torch.linalg.svdvals(maps[:, :, :2])
+    return (stretch[:, 1] > 0.4) & (stretch[:, 0] < 1.3) & (stretch[:, 0] < 1.25 * stretch[:, 1])
+
+
+def _with_slopes(picture: torch.Tensor) -> torch.Tensor:
+    """(n, 1, s, s) to (n, 3, s, s): itself and its derivatives by x and y, in halves of the side."""
+    per_pixel = picture.shape[-1] / 4
+    across = F.pad((picture[..., 2:] - picture[..., :-2]) * per_pixel, (1, 1, 0, 0))
+    down = F.pad((picture[..., 2:, :] - picture[..., :-2, :]) * per_pixel, (0, 0, 1, 1))
+    return torch.cat([picture, across, down], 1)
+
+
+@torch.inference_mode()
+def search(
+    asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None = None,
+    progress: bool = False,
+) -> Registered:  # fmt: skip
+    """The registered candidates of grey images among grey training images of `groups` (N,).
+
+    `own` (n,): each query's own group, which is then no candidate.
+    """
+    size = max(1, min(512, PAIRS_AT_ONCE // max(1, len(train))))
+    parts = []
+    with progress_bar(title="looking for copies", unit="images", total=len(asked), shown=progress) as bar:
+        for start in range(0, len(asked), size):
+            rows = slice(start, start + size)
+            parts.append(_searched(asked[rows], train, groups, None if own is None else own[rows]))
+            bar.update(len(asked[rows]))
+    return Registered(*(torch.cat([getattr(one, name) for one in parts]) for name in ("rows", "correlation", "maps")))
+
+
+def _searched(asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None) -> Registered:
+    best, which = coarse(asked, train)
+    if own is not None:
+        best[torch.from_numpy(own[:, None] == groups[None, :])] = -torch.inf
+    top = best.topk(min(CANDIDATES[0], len(train)), 1).indices
+    same = torch.from_numpy(groups[top[:, 0].numpy()][:, None] == groups[None, :])
+    others = best.masked_fill(same, -torch.inf).topk(min(CANDIDATES[1], len(train)), 1).indices
+    rows = torch.cat([top, others], 1)
+    score, flat = best.gather(1, rows), rows.flatten()
+    score[:, top.shape[1] :][(others[:, :, None] == top[:, None, :]).any(2)] = -torch.inf  # not twice
+    all_views = views()
+    number = which.gather(1, rows).flatten().long()
+    maps = torch.tensor([view for _, view in all_views])[number]
+    scales = torch.tensor([scale for scale, _ in all_views], dtype=torch.float64)[number]
+    query = torch.arange(len(asked)).repeat_interleave(rows.shape[1])
+    found = torch.full((len(flat),), -torch.inf)
+    for scale in scales.unique().tolist():
+        for some in _pieces(torch.nonzero((scales == scale) & score.flatten().isfinite())[:, 0]):
+            found[some], maps[some] = registered(asked[query[some]], train[flat[some]], maps[some], scale)
+    return Registered(rows, found.view(rows.shape), maps.view(*rows.shape, 2, 3))
+
+
+def _pieces(rows: torch.Tensor, size: int = 512) -> Iterator[torch.Tensor]:
+    return iter(rows.split(size)) if len(rows) else iter(())
+
+
+def nearest_ratios(
+    asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None = None,
+    progress: bool = False,
+) -> Ratios:  # fmt: skip
+    """The distance to the nearest training image over that to the nearest of another group, both after registration.
+
+    Raises AnalysisError where too few groups are left.
+    """
+    if len(set(groups.tolist())) < (2 if own is None else 3):
+        raise AnalysisError("The memorisation test needs training images of at least three photos, people or lesions.")
+    if not len(asked):
+        return Ratios(np.empty(0), np.empty(0), np.empty(0, np.intp))
+    found = search(asked, train, groups, own, progress)
+    rows, distance = found.rows.numpy(), (1 - found.correlation.double()).clamp(1e-6, 2).sqrt().numpy()
+    best = distance.argmin(1)
+    line = np.arange(len(rows))
+    nearest, first = rows[line, best], distance[line, best]
+    other = groups[rows] != groups[nearest][:, None]
+    second = np.where(other & np.isfinite(found.correlation.numpy()), distance, np.sqrt(2)).min(1)
+    return Ratios(first / second, first, nearest)
