@@ -114,7 +114,7 @@ def of_pair(run: Pair, context: Context) -> dict[str, Any]:
     from analysis.images.copying.assess import PLANTED, assess
 
     train_rows, test_rows = run.rows("train"), run.rows("test")
-    train, test, images = run.real_images(train_rows), run.real_images(test_rows), run.generated_images()
+    train, test, images = run.real_images(train_rows), run.real_images(test_rows), run.generated_images(GENERATED)
     groups = run.groups(train_rows)
     found = assess(train, groups, test, run.groups(test_rows), images, progress=context.progress)
     images = images[: len(found.generated.ratio)]
