@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from benchmarks import conditions
 from benchmarks.conditions import CASES, Case
 from benchmarks.coverage import interval99
 
+DOCS = Path(__file__).parents[2] / "docs" / "coverage.md"
 MANY = pytest.param(400, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)])
 
 
@@ -32,6 +34,15 @@ def test_paired_differences_and_places_hold_the_truth(case: Case, simulations: i
     small = case if simulations > 1 else replace(case, people=min(case.people, 20))
     for claim, values in conditions.study(small, simulations).items():
         check(case.name, claim, interval99(values))
+
+
+def test_the_committed_table_has_every_case_and_keeps_its_promises() -> None:
+    text = DOCS.read_text("utf-8").partition("## Conditions")[2].partition("\n## ")[0]
+    rows = [line.split("|")[1:-1] for line in text.splitlines() if line.count("|") == 5 and " to " in line]
+    assert {row[0].strip() for row in rows} == {case.name for case in CASES}
+    for case, claim, _, share in rows:
+        low, high = (float(end.strip().rstrip("%")) / 100 for end in share.split(" to "))
+        check(case.strip(), claim.strip(), (low, high))
 
 
 def test_the_simulated_rates_are_the_closed_forms() -> None:
