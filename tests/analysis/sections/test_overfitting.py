@@ -57,8 +57,10 @@ def test_before_the_first_image_there_is_no_curve() -> None:
     assert gaps([{**lines([0.5], [0.5])[0], "images": 0}], train=100, test=50, observed=16).empty
 
 
-def test_several_runs_are_drawn_in_one_plot() -> None:
+def test_several_runs_are_drawn_in_one_plot_and_many_in_a_panel_each() -> None:
     curves = {str(n): gaps(lines([0.5, 0.9], [0.5, 0.4]), 100, 50, 50) for n in range(10)}
-    figure = draw(curves)
+    few = dict(list(curves.items())[:8])
+    figure = draw(few)
     assert len(figure.axes) == 1
-    assert len([line for line in figure.axes[0].lines if line.get_label() in curves]) == 10
+    assert len([line for line in figure.axes[0].lines if line.get_label() in few]) == 8
+    assert [t for ax in draw(curves).axes if (t := ax.get_title("left"))] == list(curves)

@@ -49,7 +49,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
     workspace = Workspace.at(root)
     write_set(workspace, "df", 0, 0.8)
     write_set(workspace, "mel", 1, 1.6)
-    settings = ["images=128", "tick_images=64", "batch=16", "score_images=0", "g_features=16", "d_features=4"]
+    settings = [
+        "images=128",
+        "tick_images=64",
+        "batch=16",
+        "score_images=0",
+        "g_features=16",
+        "d_features=4",
+        "dense_norm=true",
+    ]
     arguments = [word for setting in settings for word in ("--set", setting)]
     assert gan_core(["train", "df", "mel", "--preset", "demo", "--workspace", str(root), *arguments]) == 0
     assert gan_core(["publish", "df", "--count", "16", "--workspace", str(root)]) == 0
