@@ -20,7 +20,7 @@ from analysis.images.pairs import FEWEST, GENERATED, SetPair
 from analysis.images.runs import FRESH
 from analysis.people.significance import holm
 from analysis.section import AnalysisError, Context, OptionError
-from analysis.sections import machine_observer, memorisation, neighbours, quality
+from analysis.sections.images import machine_observer, memorisation, neighbours, quality
 from gan_core.device import pick_device
 from gan_core.draw import Draw
 from gan_core.training.run import Run
@@ -28,9 +28,9 @@ from glimpse.command_line import pasteable
 from glimpse.files import GlimpseError, sha256_file, sha256_json
 from glimpse.images import one_of_each, sheet
 from glimpse.imageset import ImageSet
-from glimpse.prepare.differences import differences, digests
+from glimpse.prepare.checks.differences import differences, digests
 from glimpse.prepare.opening import OPENED, open_alike
-from glimpse.prepare.pixels import Fit
+from glimpse.prepare.reading.pixels import Fit
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 

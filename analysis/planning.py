@@ -11,8 +11,8 @@ from scipy import optimize
 from statsmodels.stats.proportion import proportion_confint
 
 from analysis.people import equivalence, inference, significance
-from analysis.people.mixed import MixedModel
-from analysis.people.simulation import Design, Truth, simulate, simulate_sets
+from analysis.people.population.mixed import MixedModel
+from analysis.people.population.simulation import Design, Truth, simulate, simulate_sets
 from glimpse.progress import progress
 
 CODES = ("cannot tell", "detectable", "undecided")

@@ -25,8 +25,8 @@ from glimpse.workspace import Workspace
 if TYPE_CHECKING:
     import pandas as pd
 
-    from analysis.people.mixed import MixedModel
-    from analysis.people.simulation import Truth
+    from analysis.people.population.mixed import MixedModel
+    from analysis.people.population.simulation import Truth
     from analysis.planning import Plan
 
 PARTICIPANTS = (25, 50, 75, 100, 150, 200, 300, 400)
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def run(args: argparse.Namespace) -> int:
     from analysis import planning
-    from analysis.people.simulation import Design
+    from analysis.people.population.simulation import Design
 
     _check(args)
     truth, pilot, source = _truth(args)
@@ -153,7 +153,7 @@ def _assumptions(plan: Plan, truth: Truth, enough: int, args: argparse.Namespace
 
 
 def _check(args: argparse.Namespace) -> None:
-    from analysis.people.simulation import Design
+    from analysis.people.population.simulation import Design
     from analysis.section import AnalysisError
 
     for name, value, good in (
@@ -183,7 +183,7 @@ def _truth(args: argparse.Namespace) -> tuple[Truth, MixedModel | None, str]:
         assumed = PUBLISHED.with_accuracy(0.5 if args.accuracy is None else args.accuracy)
         return assumed, None, "as in Stein et al. 2023"
     from analysis.answers.read import read_csv, read_database
-    from analysis.people import mixed
+    from analysis.people.population import mixed
     from analysis.people.trials import Trials
     from analysis.section import AnalysisError
 

@@ -17,10 +17,11 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.people import dependence, equivalence, inference, mixed, sequential, significance, thresholds
+from analysis.people import dependence, equivalence, inference, sequential, significance, thresholds
 from analysis.people import image_rates as images
+from analysis.people.population import mixed
+from analysis.people.population.simulation import Design, Truth, simulate, staircases
 from analysis.people.scores import times as response_times
-from analysis.people.simulation import Design, Truth, simulate, staircases
 from analysis.people.trials import Trials
 from analysis.section import AnalysisError
 from analysis.sections import people_and_metrics

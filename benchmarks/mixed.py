@@ -1,4 +1,4 @@
-"""The population's d' from analysis.people.mixed and from gpboost, an unpenalised Laplace fit, on the same answers.
+"""The population's d' as the report fits it and from gpboost, an unpenalised Laplace fit, on the same answers.
 
     python -m benchmarks.mixed [--surveys 12] [--participants 100] [--d-prime 0.5] [FILE.csv]
 
@@ -23,8 +23,8 @@ import numpy as np
 from scipy import stats
 
 from analysis.answers.read import read_csv
-from analysis.people import mixed
-from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.population import mixed
+from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
 from analysis.section import AnalysisError
 from glimpse.command_line import program, run_command

@@ -19,7 +19,7 @@ import torch
 from numpy.typing import NDArray
 
 from analysis.images.pairs import ResizedImages
-from analysis.sections.neighbours import Neighbours, nearest, shortlist_recall
+from analysis.sections.images.neighbours import Neighbours, nearest, shortlist_recall
 from glimpse.command_line import program
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet

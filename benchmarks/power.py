@@ -1,8 +1,8 @@
 """`python -m benchmarks.power`: does a survey of the size that `analysis.power` plans have the power that it promises?
 
 For each regime it plans a survey, simulates surveys of the planned size with a simulator written apart from
-`analysis.people.simulation` (evidence with noise against a criterion, answer by answer), and prints the share that
-comes to the verdict. docs/coverage.md holds the table.
+`analysis.people.population.simulation` (evidence with noise against a criterion, answer by answer), and prints the
+share that comes to the verdict. docs/coverage.md holds the table.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from analysis.people import equivalence, inference, significance
-from analysis.people.simulation import Design, Truth
+from analysis.people.population.simulation import Design, Truth
 from analysis.people.trials import Trials
 from analysis.planning import MILD, PUBLISHED, STRONG, Plan, always, claim, needed, power_table
 from glimpse.command_line import program, run_command

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from analysis.people import mrmc, roc
-from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.population.simulation import Design, Truth, simulate
+from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
 from analysis.section import AnalysisError
 from benchmarks.coverage import row

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.population.simulation import Design, Truth, simulate
 from glimpse.command_line import program
 
 SETS = {"healthy": 0.1, "eczema": 0.3, "df": 1.0, "mel": 1.6}  # and their d'

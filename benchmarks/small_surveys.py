@@ -16,7 +16,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.people import dependence, equivalence, inference
-from analysis.people.simulation import Truth
+from analysis.people.population.simulation import Truth
 from analysis.people.trials import Trials
 from analysis.section import AnalysisError
 from benchmarks.coverage import row

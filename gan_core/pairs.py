@@ -1,7 +1,7 @@
 """A stimulus set from a pair of image sets or folders: real images and those of any generators. No torch.
 
 Both sides go through the same steps (`glimpse.prepare.opening`). Where they differ by something that is not content,
-`glimpse.prepare.differences` says so. Exact copies of real images among the generated ones are refused.
+`glimpse.prepare.checks.differences` says so. Exact copies of real images among the generated ones are refused.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 
 from gan_core.publishing import PRACTICE, Images, Options, Published, in_order_of_use, origin, publish_set
 from glimpse.imageset import ImageSet
-from glimpse.prepare.differences import differences, digests, near_copies
-from glimpse.prepare.findings import listed
+from glimpse.prepare.checks.differences import differences, digests, near_copies
+from glimpse.prepare.checks.findings import listed
 from glimpse.prepare.folder import LARGEST
 from glimpse.prepare.opening import left_unread, open_alike
-from glimpse.prepare.pixels import Fit
+from glimpse.prepare.reading.pixels import Fit
 from glimpse.stimuli import StimulusError
 from glimpse.workspace import NAME, Workspace
 

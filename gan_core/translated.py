@@ -25,10 +25,10 @@ from gan_core.truth import TruthScore
 from glimpse.files import atomic_folder, sha256_file
 from glimpse.images import evenly, in_rows, sheet, shrink, shrink_mask
 from glimpse.imageset import ImageSet, ImageSetWriter
-from glimpse.prepare.masks import decode_mask
-from glimpse.prepare.matching import by_stem, match_masks, without_masks
-from glimpse.prepare.pixels import decode_photo
-from glimpse.prepare.sources import SourceFile, find_photos
+from glimpse.prepare.reading.masks import decode_mask
+from glimpse.prepare.reading.matching import by_stem, match_masks, without_masks
+from glimpse.prepare.reading.pixels import decode_photo
+from glimpse.prepare.reading.sources import SourceFile, find_photos
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 

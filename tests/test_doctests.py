@@ -10,8 +10,8 @@ import analysis.images
 import analysis.people
 
 ROOMS = (analysis.people, analysis.images)
-MODULES = ["glimpse.images", "glimpse.observers"] + [
-    f"{room.__name__}.{module.name}" for room in ROOMS for module in pkgutil.iter_modules(room.__path__)
+MODULES = ["glimpse", "glimpse.images", "glimpse.observers", "gan_core.confidence"] + [
+    module.name for room in ROOMS for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
 ]
 
 

@@ -15,7 +15,7 @@ from analysis.figures.style import GREY, INK, MARKERS, PALETTE, new_figure, styl
 from glimpse.observers import Floats
 
 if TYPE_CHECKING:
-    from analysis.people.roc import Curve
+    from analysis.people.ratings.roc import Curve
 
 MOST_LINES = 40  # participants drawn one by one
 ACROSS = 3  # panels in a line

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from analysis.figures.images.quality import draw_distances
 from analysis.figures.pictures import WIDTH
-from analysis.figures.quality import draw_distances
 from analysis.figures.style import GREY, INK, PALETTE, new_figure, styled
 
 VERDICT = {"detectable": (PALETTE[5], "D"), "cannot tell": (PALETTE[2], "o"), "undecided": (PALETTE[0], "s")}

@@ -19,9 +19,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from analysis.people import inference, significance, spreads
+from analysis.people import inference, significance
 from analysis.people.estimate import Estimate
-from analysis.people.mixed import with_doubt
+from analysis.people.population import spreads
+from analysis.people.population.mixed import with_doubt
 from analysis.people.significance import Comparison
 from analysis.people.trials import Trials, join
 from glimpse.observers import Floats, Integers

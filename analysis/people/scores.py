@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.people import bayes, equivalence, inference, mixed, sequential
+from analysis.people import bayes, equivalence, inference, sequential
 from analysis.people.estimate import without_noise
+from analysis.people.population import mixed
 from analysis.people.trials import Trials
 from analysis.section import noted
 from glimpse import observers

@@ -13,8 +13,9 @@ from analysis.figures import conditions as draw
 from analysis.figures.style import labels
 from analysis.numbers import decimal, listed, p_value, percent
 from analysis.people import conditions as paired
-from analysis.people import estimate, mixed
+from analysis.people import estimate
 from analysis.people.conditions import LEVEL, MEASURES, Conditions
+from analysis.people.population import mixed
 from analysis.people.trials import Trials
 from analysis.section import Context, Section, noted
 

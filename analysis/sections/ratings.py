@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.numbers import decimal, percent
-from analysis.people import confidence as sure
-from analysis.people import mrmc, roc
+from analysis.people.ratings import confidence as sure
+from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
 from analysis.section import Context, Section, noted
 from glimpse.observers import Floats

@@ -238,8 +238,8 @@ def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:
-    from glimpse.prepare.diagnoses import WORDS
     from glimpse.prepare.isic import IsicOptions, prepare_isic
+    from glimpse.prepare.reading.diagnoses import WORDS
 
     options = IsicOptions.of(args)
     labels = list(options.label)

@@ -14,11 +14,12 @@ from pathlib import Path, PurePosixPath
 
 from glimpse.files import cores, sha256_json
 from glimpse.imageset import ImageSetError
-from glimpse.prepare import matching, pixels, sources, split, tables
+from glimpse.prepare import split
+from glimpse.prepare.checks.findings import Findings, listed
 from glimpse.prepare.class_folders import Paths, refuse_divided, unwrapped, without_sides
-from glimpse.prepare.findings import Findings, listed
 from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
-from glimpse.prepare.sources import BrokenPhotoError, SourceFile
+from glimpse.prepare.reading import matching, pixels, sources, tables
+from glimpse.prepare.reading.sources import BrokenPhotoError, SourceFile
 from glimpse.workspace import NAME, Workspace
 
 LARGEST = 640  # pixels: the longer side of an image set by default, as large as the paper's hands

@@ -9,10 +9,10 @@ from pathlib import Path, PurePosixPath
 
 from glimpse.files import sha256_json
 from glimpse.imageset import ImageSetError
-from glimpse.prepare import matching, sources, tables
-from glimpse.prepare.findings import Findings
+from glimpse.prepare.checks.findings import Findings
 from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
-from glimpse.prepare.sources import SourceFile, composed
+from glimpse.prepare.reading import matching, sources, tables
+from glimpse.prepare.reading.sources import SourceFile, composed
 from glimpse.prepare.split import group_in
 from glimpse.workspace import Workspace
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from glimpse.command_line import did_you_mean
 from glimpse.files import sha256_json
 from glimpse.imageset import ImageSetError
-from glimpse.prepare import matching, sources
-from glimpse.prepare.diagnoses import WORDS, Diagnoses, class_named, read_diagnoses
-from glimpse.prepare.findings import Findings
+from glimpse.prepare.checks.findings import Findings
 from glimpse.prepare.folder import named
-from glimpse.prepare.hair import hairiness
 from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
-from glimpse.prepare.sources import SourceFile
+from glimpse.prepare.reading import matching, sources
+from glimpse.prepare.reading.diagnoses import WORDS, Diagnoses, class_named, read_diagnoses
+from glimpse.prepare.reading.sources import SourceFile
+from glimpse.prepare.skin.hair import hairiness
 from glimpse.workspace import Workspace
 
 LABELS = ("MEL", "NV", "BCC", "AKIEC", "BKL", "DF", "VASC")  # of ISIC 2018

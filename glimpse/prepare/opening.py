@@ -13,11 +13,11 @@ from pathlib import Path
 from glimpse import made
 from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
-from glimpse.prepare import matching, pixels, sources
-from glimpse.prepare.findings import Findings
+from glimpse.prepare.checks.findings import Findings
 from glimpse.prepare.folder import set_name, sizes_of
 from glimpse.prepare.pipeline import PhotoOptions, PhotoSet, photos_to_set
-from glimpse.prepare.sources import SourceFile
+from glimpse.prepare.reading import matching, pixels, sources
+from glimpse.prepare.reading.sources import SourceFile
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 

@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glimpse.imageset import ImageSetError
-from glimpse.prepare import background, matching, pixels, sources
-from glimpse.prepare.decoding import orientation_of, turned
-from glimpse.prepare.duplicates import Fingerprint, fingerprint
-from glimpse.prepare.findings import Findings
-from glimpse.prepare.masks import MaskReading, covers_the_rim, decode_mask
+from glimpse.prepare.checks.duplicates import Fingerprint, fingerprint
+from glimpse.prepare.checks.findings import Findings
+from glimpse.prepare.checks.traits import Traits, traits_of
 from glimpse.prepare.pipeline import RECORDED, Options
-from glimpse.prepare.sources import SourceFile, UnfitFileError
-from glimpse.prepare.traits import Traits, traits_of
-from glimpse.prepare.windows import PatchWindows, find_windows
+from glimpse.prepare.reading import matching, pixels, sources
+from glimpse.prepare.reading.decoding import orientation_of, turned
+from glimpse.prepare.reading.masks import MaskReading, covers_the_rim, decode_mask
+from glimpse.prepare.reading.sources import SourceFile, UnfitFileError
+from glimpse.prepare.skin import background
+from glimpse.prepare.skin.windows import PatchWindows, find_windows
 from glimpse.workspace import Workspace
 
 

@@ -19,13 +19,14 @@ from numpy.typing import NDArray
 
 from glimpse.files import atomic_folder, sha256_json
 from glimpse.imageset import ImageSetError, ImageSetWriter
-from glimpse.prepare import pipeline, sources, tables
-from glimpse.prepare.findings import Findings
+from glimpse.prepare import pipeline
+from glimpse.prepare.checks.findings import Findings
+from glimpse.prepare.checks.traits import Traits, summary
 from glimpse.prepare.pairs import Cuttable, Pair, PatchOptions, match_pairs, read_pair
 from glimpse.prepare.pipeline import Prepared, Recipe
+from glimpse.prepare.reading import sources, tables
+from glimpse.prepare.skin.windows import cut
 from glimpse.prepare.split import groups_for_testing, named_groups
-from glimpse.prepare.traits import Traits, summary
-from glimpse.prepare.windows import cut
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 

@@ -19,14 +19,14 @@ from glimpse import made
 from glimpse.files import GlimpseError, atomic_folder, cores
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
-from glimpse.prepare import pixels
-from glimpse.prepare.depth import Window
-from glimpse.prepare.duplicates import Fingerprint, fingerprint
-from glimpse.prepare.findings import Findings
+from glimpse.prepare.checks.duplicates import Fingerprint, fingerprint
+from glimpse.prepare.checks.findings import Findings
+from glimpse.prepare.checks.traits import MEASURED, Traits, summary, traits_of
 from glimpse.prepare.preview import write_preview
-from glimpse.prepare.sources import Item, SourceFile, UnfitFileError, hash_files, hash_of_all, in_order
+from glimpse.prepare.reading import pixels
+from glimpse.prepare.reading.depth import Window
+from glimpse.prepare.reading.sources import Item, SourceFile, UnfitFileError, hash_files, hash_of_all, in_order
 from glimpse.prepare.split import groups_for_testing
-from glimpse.prepare.traits import MEASURED, Traits, summary, traits_of
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 

@@ -10,8 +10,8 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from glimpse.imageset import ImageSetError
-from glimpse.prepare.matching import stem_in
-from glimpse.prepare.sources import composed
+from glimpse.prepare.reading.matching import stem_in
+from glimpse.prepare.reading.sources import composed
 
 
 def groups_for_testing(

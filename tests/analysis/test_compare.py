@@ -15,7 +15,8 @@ from analysis.compare import main
 from analysis.images import translation
 from analysis.images.kid import Units, difference_in_kid
 from analysis.section import Context
-from analysis.sections import memorisation, neighbours, people_and_metrics, quality
+from analysis.sections import people_and_metrics
+from analysis.sections.images import memorisation, neighbours, quality
 from gan_core.cli import main as gan_core
 from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from analysis import planning, power
-from analysis.people import mixed
-from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.population import mixed
+from analysis.people.population.simulation import Design, Truth, simulate
 
 QUICK = ["--simulations", "20", "--participants", "20", "150"]
 

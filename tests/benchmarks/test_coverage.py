@@ -11,7 +11,7 @@ from scipy import stats
 
 from analysis import power
 from analysis.people import dependence, significance
-from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.population.simulation import Design, Truth, simulate
 from benchmarks import coverage
 from benchmarks.coverage import CASES, EXTREMES, Case, interval99, study
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.people.simulation import Design, Truth
+from analysis.people.population.simulation import Design, Truth
 from benchmarks import power
 from benchmarks.power import REGIMES, Regime
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page
 
-from analysis.people.simulation import Truth
+from analysis.people.population.simulation import Truth
 from analysis.report import __main__ as report
 from tests.analysis.report.test_report import answers
 

@@ -20,7 +20,7 @@ from analysis.images.distances import frechet_distance, inception_score, precisi
 from analysis.images.kid import Units, kernel_mean, kid
 from analysis.images.networks import efficientnet, inception
 from analysis.section import AnalysisError, Context
-from analysis.sections import neighbours
+from analysis.sections.images import neighbours
 from glimpse.files import sha256_file
 from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures

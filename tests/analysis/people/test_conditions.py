@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.people import conditions, inference, significance, spreads
+from analysis.people import conditions, inference, significance
 from analysis.people.estimate import Estimate
+from analysis.people.population import spreads
 from analysis.people.significance import Comparison
 from analysis.people.trials import Trials, join
 

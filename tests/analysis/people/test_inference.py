@@ -14,7 +14,7 @@ from statsmodels.stats.weightstats import DescrStatsW
 from analysis.people import equivalence, inference, significance
 from analysis.people.estimate import Parts, two_way
 from analysis.people.inference import Estimate
-from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials, join
 from glimpse import observers
 

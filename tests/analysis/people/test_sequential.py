@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis.people import equivalence, inference, scores, sequential
-from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.population.simulation import Design, Truth, simulate
 from glimpse import observers
 
 REPEATS = 200

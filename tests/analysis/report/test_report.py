@@ -22,7 +22,7 @@ from analysis.cache import fingerprint
 from analysis.figures.style import labels, lacking
 from analysis.figures.trends import trends
 from analysis.numbers import decimal, number
-from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
 from analysis.report import compose, words
 from analysis.report.page import inline

@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis.people import dependence, image_rates, significance
-from analysis.people.simulation import Design, Truth, simulate
+from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
 from analysis.sections import people_and_metrics, survey_in_words
 from analysis.sections.people_and_metrics import nearest_distance, rank_correlation, realism, set_table, with_machine

@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.people import mixed
 from analysis.people.estimate import Estimate
+from analysis.people.population import mixed
 from analysis.people.scores import over_sets, participants_of, scores_of
 from analysis.people.trials import Trials
 from analysis.sections import survey_in_words

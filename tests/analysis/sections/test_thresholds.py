@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from analysis.people import inference
-from analysis.people.simulation import Design, Truth, simulate, staircases
+from analysis.people.population.simulation import Design, Truth, simulate, staircases
 from analysis.people.thresholds import Thresholds, error_rate, median_threshold, thresholds
 from analysis.section import Context
 from analysis.sections.thresholds import compute

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from glimpse.imageset import ImageSetError
-from glimpse.prepare import tables
-from glimpse.prepare.hair import hairiness
 from glimpse.prepare.isic import LABELS, IsicOptions, prepare_isic
 from glimpse.prepare.pipeline import Prepared
+from glimpse.prepare.reading import tables
+from glimpse.prepare.skin.hair import hairiness
 from glimpse.workspace import Workspace
 from tests.glimpse.prepare.photos import save, skin_photo
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from glimpse.imageset import ImageSet, ImageSetError
-from glimpse.prepare import pixels
 from glimpse.prepare.patches import PatchOptions, prepare_patches
 from glimpse.prepare.pipeline import Prepared
+from glimpse.prepare.reading import pixels
 from glimpse.workspace import Workspace
 from tests.glimpse.prepare.photos import disc, lay_down, save, skin_photo
 

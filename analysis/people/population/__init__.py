@@ -1,0 +1,1 @@
+"""The population that participants and images are drawn from: its spreads, its d'."""

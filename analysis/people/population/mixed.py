@@ -1,0 +1,111 @@
+"""The population's d' and criterion: a probit model with participants and images crossed.
+
+    P(p calls i 'generated') = Phi(d'_p x_i - c_p + u_i),  x_i = +1/2 generated, -1/2 real
+
+The mean of the participants' own d' is biased (20 trials cap it near 3.4, and averaging over images of different
+difficulty shrinks it); the slope of this model is the d' of a typical participant on typical images. `spreads` fits
+sd(d'_p), sd(c_p) and the images' spreads, one for each class. Given these the model's marginal law is exact,
+
+    z(H) = (d'/2 - c) / s_generated,   z(F) = (-d'/2 - c) / s_real,   s_class^2 = 1 + sd_c^2 + sd_d'^2 / 4 + sd_class^2,
+
+so d' and c follow from the participants' mean rates, with the two-way clustered variance of `estimate` times s^2 and
+what the doubt about s adds. That keeps every answer where the fit takes a sample of the participants. A lapse (an
+answer given without looking) counts as inability: two answers cannot tell them apart.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from analysis.people.estimate import Estimate, estimate
+from analysis.people.inference import mean_of_people
+from analysis.people.population import spreads
+from analysis.people.population.simulation import Truth
+from analysis.people.population.spreads import Spreads
+from analysis.people.trials import Trials
+
+METHOD = "mixed probit model, participants and images crossed (penalised spreads), two-way clustered t interval"
+
+
+@dataclass(frozen=True)
+class MixedModel:
+    """The model's estimates for the population; missing ones are None, with the reason in the notes."""
+
+    d_prime: Estimate
+    criterion: Estimate
+    spreads: Spreads | None = None
+
+    def truth(self) -> Truth | None:
+        """The population as one to simulate from, for planning a study; None where the model could not be fitted."""
+        if self.d_prime.value is None or self.criterion.value is None or self.spreads is None:
+            return None
+        found = self.spreads
+        return Truth(
+            self.d_prime.value, self.criterion.value, found.d_prime, found.criterion, found.generated, found.real
+        )
+
+    def spreads_by_name(self) -> dict[str, float | None]:
+        """The spreads as scores.json names them; `images` is the root mean square of the two classes' spreads."""
+        names = "participants_d_prime", "participants_criterion", "images", "images_real", "images_generated"
+        found = self.spreads
+        if found is None:
+            return dict.fromkeys(names)
+        return dict(
+            zip(names, (found.d_prime, found.criterion, found.images, found.real, found.generated), strict=True)
+        )
+
+
+def fit(trials: Trials, seed: int = 0) -> MixedModel:
+    """The population's d' and criterion with 95 % intervals for new participants and new images."""
+    reason = _hindrance(trials)
+    if reason:
+        return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
+    found = spreads.fit(trials, seed)
+    z, influences = zip(*(_z(trials, truth) for truth in (True, False)), strict=True)
+    scales = found.scale(True), found.scale(False)
+
+    def combined(weight_hit: float, weight_false_alarm: float) -> Estimate:
+        """The sum of both classes' z, each times its scale and its weight."""
+        hit, false_alarm = weight_hit * scales[0], weight_false_alarm * scales[1]
+        value = hit * z[0] + false_alarm * z[1]
+        influence = hit * influences[0] + false_alarm * influences[1]
+        doubt = found.variance_of(weight_hit * z[0], weight_false_alarm * z[1])
+        return with_doubt(estimate(value, influence, trials, method=METHOD), doubt)
+
+    return MixedModel(combined(1.0, -1.0), combined(-0.5, -0.5), found)
+
+
+def with_doubt(found: Estimate, variance: float) -> Estimate:
+    """The estimate with the variance that the doubt about the spreads adds."""
+    if found.se is None or found.df is None or found.value is None:
+        return found
+    se = float(np.sqrt(found.se**2 + variance))
+    half = float(stats.t.ppf(0.975, found.df)) * se
+    return replace(found, se=se, ci95=(found.value - half, found.value + half))
+
+
+def _hindrance(trials: Trials) -> str:
+    """The reason why the model cannot be fitted, or an empty string."""
+    generated = trials.is_generated
+    if generated.all() or not generated.any():
+        return f"no {'real' if generated.all() else 'generated'} image was shown"
+    if len(np.unique(trials.participant)) < 2:
+        return "one participant: no population to speak of"
+    for truth, name in ((True, "generated"), (False, "real")):
+        share = trials.said_generated[generated == truth].mean()
+        if share in (0.0, 1.0):
+            return f"every {name} image got the same answer: d' is beyond what these answers can measure"
+    return ""
+
+
+def _z(trials: Trials, truth: bool) -> tuple[float, Any]:
+    """z of the participants' mean rate of 'generated' in one class, and the influence of each answer on it, (n,)."""
+    rows, influence = trials.is_generated == truth, np.zeros(len(trials))
+    rate, moves = mean_of_people(trials.said_generated[rows], trials.participant[rows])
+    z = float(stats.norm.ppf(rate))
+    influence[rows] = moves / stats.norm.pdf(z)
+    return z, influence

@@ -1,0 +1,1 @@
+"""Ratings and confidence: ROC curves, areas with intervals, calibration."""

@@ -1,0 +1,69 @@
+"""Calibration: whether people who say that they are surer are right more often, and as often as they say.
+
+A confidence of 0 (guessed) to 1 (sure) claims a chance of being right of 1/2 to 1. That reading is the scale's only if
+its words or numbers say so; whether surer answers are right more often (the type-2 ROC of Galvin et al. 2003) holds
+for any scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.people import inference
+from analysis.people.estimate import Estimate, estimate
+from analysis.people.ratings import mrmc, roc
+from analysis.people.trials import Trials
+from glimpse.observers import Floats
+
+MOST_LEVELS = 10  # of the curve: more are joined, about equally many answers in each
+
+
+def claimed(confidence: Any) -> Floats:
+    """The chance of being right that a confidence claims.
+
+    >>> claimed([0, 0.5, 1])
+    array([0.5 , 0.75, 1.  ])
+    """
+    return 0.5 + np.asarray(confidence, float) / 2
+
+
+def overconfidence(confidence: Any, trials: Trials) -> Estimate:
+    """The mean claimed chance of being right less the share of right answers, each participant alike.
+
+    >>> trials = Trials.from_labels([1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 2, 3])
+    >>> overconfidence([1, 1, 0.5, 0.5], trials).value  # claimed 1 and 3/4, half of the answers right
+    0.375
+    """
+    value, influence = inference.mean_of_people(claimed(confidence) - trials.correct, trials.participant)
+    for truth in (False, True):  # the classes' shares are the design's
+        rows = trials.is_generated == truth
+        influence[rows] -= influence[rows].mean() if rows.any() else 0.0
+    return estimate(value, influence, trials)
+
+
+def type_2_area(confidence: Any, trials: Trials) -> Estimate:
+    """The chance that of a right and a wrong answer of one person the right one is the surer, mean of participants."""
+    sorted_by = replace(trials, is_generated=trials.correct)
+    found = mrmc.mean_area(mrmc.Rated(sorted_by, roc.areas(confidence, sorted_by)))
+    return found if found.value is not None else replace(found, note="nobody gave right and wrong answers")
+
+
+def calibration(confidence: Any, trials: Trials) -> pd.DataFrame:
+    """One row a level of confidence: claimed chance, share of right answers with its interval, and their number."""
+    values = np.asarray(confidence, float)
+    levels = np.unique(values)
+    if len(levels) > MOST_LEVELS:
+        levels = np.unique(np.quantile(values, np.arange(MOST_LEVELS) / MOST_LEVELS))
+    level = np.searchsorted(levels, values, side="right") - 1
+    rows = []
+    for i in range(len(levels)):
+        here = level == i
+        found = inference.accuracy(trials.where(here))
+        low, high = found.ci95 or (np.nan, np.nan)
+        rows.append({"claimed": float(claimed(values[here]).mean()), "right": found.value, "low": low, "high": high,
+                     "answers": int(here.sum()), "participants": len(np.unique(trials.participant[here]))})  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,1 @@
+"""The sections that judge generators by their images."""

@@ -1,0 +1,162 @@
+"""Memorisation: a calibrated test of whether the generator copied training images, which neighbours cannot show.
+
+A copy is much nearer to one training image than to any other, once both are brought into the same position. So each
+image is registered with its nearest training images, the distance to the nearest is divided by that to the nearest of
+another group (neighbouring windows of one photo overlap), and the share of generated images whose ratio lies below the
+1 % quantile of held-out real images is compared with that 1 %. Held-out images are first made as soft and as pale as
+the generated ones.
+
+The test sees copies of some kinds only. Training images are copied in several ways and tested like generated ones; the
+report says which of these copies it would have recognised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.figures import pictures
+from analysis.figures.images import memorisation as draw
+from analysis.images.copying.verdict import CopyTest, data_copying, descriptors
+from analysis.images.features import identity
+from analysis.images.kid import kid_of_rows
+from analysis.images.pairs import GENERATED, Pair, published_pairs
+from analysis.images.runs import evaluated_runs
+from analysis.numbers import listed, p_value
+from analysis.section import Context, Section, results
+
+WORST = 6
+RECOGNISED = 0.8  # share of the planted copies of a kind from which on the test is said to recognise them
+HUB = 0.1  # share of the generated images from which on a training image that is nearest to them is named
+FloatArray = NDArray[np.floating[Any]]
+
+
+# ------------------------------------------------------------------------------------------------ the section
+
+
+def compute(context: Context) -> Section | None:
+    """The test for each run, with C_T and the KID gap beside it and the worst pairs to look at."""
+    found, notes = evaluated_runs(context)
+    section = Section("memorisation")
+    curves, cells, summary, pairs, random, planted = {}, [], [], [], False, 0
+    subjects: list[Pair] = [*found, *published_pairs(context)]
+    tested = [run for run in subjects if len(set(run.groups(run.rows("train")).tolist())) >= 3]
+    notes += [
+        f"{run.name} was trained on fewer than three groups: memorisation cannot be tested."
+        for run in subjects if run not in tested
+    ]  # fmt: skip
+    for run, result in results(section, context, tested, partial(of_pair, context=context), identity(context)):
+        verdict, kid, c_t = CopyTest(**result["verdict"]), result["kid"], result["c_t"]
+        section.scores[run.name] = {
+            **result["verdict"], "alarm": verdict.alarm, "kid": kid, "c_t": c_t if np.isfinite(c_t) else None
+        }  # fmt: skip
+        section.scores[run.name] |= {"recognised": result["recognised"], "hub_image": result["hub_image"],
+                                     "hub_share": result["hub_share"]}  # fmt: skip
+        section.sentences.append(_sentence(run.name, verdict, result))
+        random, planted = random or result["extractor"] == "random", result["planted"]
+        curves[run.name] = (result["held_out"], result["generated"], verdict.threshold)
+        cells.append(result["cells"].assign(run=run.name))
+        summary.append(
+            {"run": run.name, "below": verdict.share, "low": verdict.low, "high": verdict.high, "p": verdict.p,
+             "resolution": verdict.resolution, "held-out groups": verdict.groups, "C_T": c_t,
+             "KID to training": kid["train"], "KID to test": kid["test"], "gap": kid["gap"]}
+        )  # fmt: skip
+        worst = result["worst_images"], result["worst_ratio"], result["worst_nearest"]
+        pairs.append((run.name, partial(_draw_pairs, run, *worst)))
+    section.sentences += notes
+    if not section.scores:
+        return section if notes else None
+    section.figure("memorisation", partial(draw.memorisation, curves))
+    for name, draw_pairs in pairs:
+        section.figure(
+            f"memorisation-pairs-{name}", draw_pairs, "pairs", run=name, worst=WORST, images=GENERATED
+        )  # fmt: skip
+    section.table("memorisation-summary", pd.DataFrame(summary), random=random)
+    section.table("memorisation-cells", pd.concat(cells, ignore_index=True))
+    section.explain(images=GENERATED, planted=planted)
+    return section
+
+
+def _sentence(name: str, verdict: CopyTest, result: Mapping[str, Any]) -> str:
+    """The finding, and beside it which copies the test would have missed."""
+    excess = "more than chance gives" if verdict.alarm else "no more than chance gives"
+    found = (
+        f"{name}: {verdict.share:.1%} of the generated images ({verdict.low:.1%} to {verdict.high:.1%}) are nearer to "
+        f"one training image than 99 % of held-out real images are (1 % expected), {excess} (p {p_value(verdict.p)})"
+    )
+    if verdict.hub > 1:
+        found += f"; {verdict.hub} of them have the same nearest training image and count as one"
+    kinds = {
+        known: [
+            f"{kind} ({share:.0%})" for kind, share in result["recognised"].items() if (share >= RECOGNISED) == known
+        ]
+        for known in (True, False)
+    }
+    seen = f"It recognises copies that are {listed(kinds[True])}" if kinds[True] else "It recognises no planted copies"
+    missed = f", but misses those that are {listed(kinds[False])}" if kinds[False] else ""
+    resolution = f"copies below about {verdict.resolution:.1%} of the images could not be seen at this sample size"
+    hub = ""
+    if result["hub_share"] >= HUB:
+        hub = (
+            f" The training image {result['hub_image']} is the nearest of {result['hub_share']:.0%} of all generated "
+            "images: such a hub is no evidence that it was copied."
+        )
+    return f"{found}. {seen}{missed}; {resolution}.{hub}"
+
+
+def of_pair(run: Pair, context: Context) -> dict[str, Any]:
+    """The test for copies of one pair, C_T, the kinds of copies it recognises and the worst images."""
+    from analysis.images.copying.assess import PLANTED, assess
+
+    train_rows, test_rows = run.rows("train"), run.rows("test")
+    train, test, images = run.real_images(train_rows), run.real_images(test_rows), run.generated_images(GENERATED)
+    groups = run.groups(train_rows)
+    found = assess(train, groups, test, run.groups(test_rows), images, progress=context.progress)
+    images = images[: len(found.generated.ratio)]
+    often = np.bincount(found.generated.nearest)
+    hub = int(often.argmax())
+    c_t, cells = float("nan"), pd.DataFrame(columns=["cell", "generated", "test", "z"])
+    if len(found.test.distance) >= 2:
+        c_t, cells = data_copying(
+            descriptors(train), descriptors(test[found.of_test]), found.test.distance, descriptors(images),
+            found.generated.distance, context.seed,
+        )  # fmt: skip
+    order = np.argsort(found.generated.ratio, kind="stable")
+    _, first = np.unique(found.generated.nearest[order], return_index=True)  # each training image once
+    worst = order[np.sort(first)[:WORST]]
+    return {
+        "recognised": found.recognised, "planted": PLANTED,
+        "hub_image": str(run.real.index["image_id"].iloc[int(train_rows[hub])]),
+        "hub_share": float(often[hub] / len(images)), "extractor": run.extractor(context).name,
+        "verdict": found.verdict.__dict__, "held_out": found.held_out, "generated": found.generated.ratio, "c_t": c_t,
+        "cells": cells, "worst_images": images[worst], "worst_ratio": found.generated.ratio[worst],
+        "worst_nearest": train_rows[found.generated.nearest[worst]], "kid": _kid_gap(run, context),
+    }  # fmt: skip
+
+
+def _kid_gap(run: Pair, context: Context) -> dict[str, float | None]:
+    """KID of the generated images to training and to test images, and the latter less the former: above zero where
+    training is imitated too well. KID is unbiased whatever the number of images."""
+    train, test = run.pooled("train"), run.pooled("test")
+    n = min(len(test), len(train), GENERATED)
+    if n < 2:
+        return {"train": None, "test": None, "gap": None}
+    extractor = run.extractor(context)
+    generated = run.generated_features(extractor, context).values
+    found = {}
+    for side, rows in (("train", train), ("test", test)):
+        found[side] = kid_of_rows(run.real_features(extractor, rows, context).values, generated, run.groups(rows))
+    gap = None if None in found.values() else float(found["test"] - found["train"])  # type: ignore[operator]
+    return {**found, "gap": gap}
+
+
+def _draw_pairs(run: Pair, generated: NDArray[np.uint8], ratio: FloatArray, nearest: NDArray[np.intp]) -> Any:
+    real = run.real_images(np.asarray(nearest, int))
+    above = [(image, f"ratio {value:.2f}") for image, value in zip(generated, ratio, strict=True)]
+    below = [(real[i], str(run.real.index["image_id"].iloc[int(row)])) for i, row in enumerate(nearest)]
+    return pictures.gallery([("generated", above), ("nearest training image", below)])

@@ -1,0 +1,137 @@
+"""Figure 6: the gap between the discriminator's outputs on training and on test images, over the training.
+
+Reads the log of each run; needs no torch. The end gaps over discriminator width and number of training images test
+the paper's finding that overfitting follows the size of the data set rather than the capacity.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import inventory
+from analysis.figures.images import overfitting as draw
+from analysis.section import Context, Section
+from gan_core.confidence import chosen_when_saturated, confidence
+from gan_core.training.log import read_log
+from glimpse.files import GlimpseError
+
+END = 0.1  # of the training, over which the end gap is averaged
+Z = 1.959964  # of a 95 % interval
+
+
+def gaps(lines: Sequence[dict[str, Any]], train: int, test: int, observed: int, suffix: str = "") -> pd.DataFrame:
+    """Mean D(train) - mean D(test) of the sigmoid outputs at every tick, with a 95 % interval over images.
+
+    `lines` of log.jsonl; `train`, `test`: the images there are; `observed`: those shown at a tick, of which no more
+    than there are count as independent. `suffix`: `_DOMAIN` for a run with two discriminators.
+    Returns progress, images, gap, low, high, logit_gap; empty where nothing was held out or shown yet.
+    """
+    rows = []
+    total = max((line["images"] for line in lines), default=0)
+    for line in lines if total else ():
+
+        def of(what: str, line: dict[str, Any] = line) -> list[float]:
+            found = [line.get(f"d_real_{side}{what}{suffix}") for side in ("train", "test")]
+            return [np.nan if value is None else float(value) for value in found]
+
+        means, logits, sds = of(""), of("_logit"), of("_sd")
+        gap = means[0] - means[1]
+        if np.isnan(gap):
+            continue
+        error = np.sqrt(sum(sd**2 / max(1, min(observed, n)) for sd, n in zip(sds, (train, test), strict=True)))
+        rows.append(
+            {"progress": line["images"] / total, "images": line["images"], "gap": gap, "low": gap - Z * error,
+             "high": gap + Z * error, "logit_gap": logits[0] - logits[1]}
+        )  # fmt: skip
+    return pd.DataFrame(rows, columns=["progress", "images", "gap", "low", "high", "logit_gap"])
+
+
+def end_gap(curve: pd.DataFrame) -> tuple[float, float, float]:
+    """The gap over the last tenth of the training: mean, low, high.
+
+    The ticks show the same images to nearly the same network, so the interval is that of one tick, not of their mean.
+    """
+    last = curve[curve["progress"] >= 1 - END]
+    return float(last["gap"].mean()), float(last["low"].mean()), float(last["high"].mean())
+
+
+def grid(runs: pd.DataFrame) -> pd.DataFrame:
+    """End gaps with a row for each discriminator width and a column for each number of training images.
+
+    `runs`: run, d_features, training_images, gap; several runs of one cell are averaged.
+    """
+    table = runs.pivot_table(index="d_features", columns="training_images", values="gap", aggfunc="mean")
+    table.columns = [f"{int(n):,} images" for n in table.columns]
+    return table.reset_index().rename(columns={"d_features": "discriminator features"})
+
+
+def compute(context: Context) -> Section | None:
+    """All runs' curves in one plot, and the grid of their end gaps."""
+    section = Section("overfitting")
+    curves: dict[str, pd.DataFrame] = {}
+    rows: list[dict[str, Any]] = []
+    notes: list[str] = []
+    for one in inventory.runs(context):
+        name, run = one.name, one.run
+        try:
+            lines = read_log(one.folder / "log.jsonl")
+        except GlimpseError as error:
+            context.notice(inventory.left_out(f"{section.title}: '{name}'", error))
+            continue
+        if not lines:
+            continue
+        if (found := confidence(lines)) and found.state != "in balance":
+            notes.append(f"{name}: {found.sentence(asdict(run.settings))}")
+        if chosen_when_saturated(lines):
+            notes.append(
+                f"{name}: the generator with the lowest KID comes from a tick with an overconfident discriminator."
+            )
+        domains = [run.experiment.target] if run.experiment.scheme != "cyclic" else list(run.experiment.domains)
+        for domain in domains:
+            facts = run.image_sets[domain]
+            label = name if len(domains) == 1 else f"{name} ({domain})"
+            if not facts["test"]:
+                notes.append(f"{label}: no held-out images, so overfitting cannot be seen (`--test-share` above 0).")
+                continue
+            size = min(run.settings.batch, int(facts["test"]))
+            curve = gaps(
+                lines, int(facts["train"]), int(facts["test"]), size * run.settings.observe_batches,
+                f"_{domain}" if len(domains) > 1 else "",
+            )  # fmt: skip
+            if curve.empty:
+                continue
+            gap, low, high = end_gap(curve)
+            curves[label] = curve
+            rows.append(
+                {"run": label, "discriminator": found.state if found else None,
+                 "d_features": run.settings.d_features, "training_images": int(facts["train"]),
+                 "test_images": int(facts["test"]), "gap": gap, "low": low, "high": high,
+                 "logit_gap": float(curve["logit_gap"].iloc[-1])}
+            )  # fmt: skip
+    section.sentences += notes
+    if not rows:
+        return section if notes else None
+    table = pd.DataFrame(rows)
+    worst = max(rows, key=lambda row: row["gap"])
+    section.sentences.insert(
+        0,
+        f"At the end of training the discriminator rates training images above test images by {worst['gap']:.2f} "
+        f"({worst['low']:.2f} to {worst['high']:.2f}) in {worst['run']}, which has {worst['training_images']:,} "
+        "training images" + (" — the largest gap of all runs." if len(table) > 1 else "."),
+    )
+    section.scores |= {
+        str(row["run"]): {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()}
+        for row in rows
+    }
+    section.figure("overfitting", partial(draw.overfitting, curves))
+    section.table("overfitting", table)
+    if len(table) > 1:
+        section.table("overfitting-grid", grid(table))
+    section.explain()
+    return section

@@ -1,0 +1,135 @@
+"""Differences between real and generated images that are not content, and what would make them equal.
+
+A person or a classifier can tell two sets apart by their compression, sharpness or proportions without looking at what
+is shown. Exact copies of real images among the generated ones, and near copies, are found here too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from glimpse.files import cores, sha256_bytes
+from glimpse.images import evenly
+from glimpse.imageset import ImageSet
+from glimpse.prepare.checks.duplicates import Lookalikes, fingerprint
+from glimpse.prepare.checks.traits import KINDS, MEASURED, block_energy, fine_detail, grey_middle, steps_by_phase
+from glimpse.prepare.reading.sources import in_order
+from glimpse.progress import progress
+
+# From these differences on, a sentence is written. Two halves of one set reach none; JPEG of quality 90 and an
+# enlargement by 1.5 reach theirs (measured in docs/data.md).
+KIND_SHARE = 0.1  # of the files have another format, bit depth or profile
+SHRUNK_RATIO, ASPECT_RATIO = 1.1, 1.02
+BLOCK_ENERGY = 0.05
+DETAIL_RATIO = 3.0
+
+NAMES = {"format": "file format", "bits": "bits a channel", "profile": "colour profile"}
+REMEDIES = {
+    "format": "Compression can tell them apart: start from uncompressed files, or compress both alike with "
+    "--jpeg-quality {quality}.",
+    "bits": "Fewer bits show as steps in smooth areas: save both sides with 8 bits a channel by the same program.",
+    "profile": "Colours outside of sRGB are clipped: export both sides in sRGB.",
+}
+
+
+def differences(real: ImageSet, generated: ImageSet, fit: str, jpeg_quality: int | None = None) -> list[str]:
+    """Sentences, with numbers, on each property by which two image sets of one size differ.
+
+    The properties of the files are those that `prepare` wrote into the manifests; what a manifest does not tell is not
+    compared. `jpeg_quality` is that of the last compression of both.
+    """
+    one, other = _properties(real), _properties(generated)
+    quality = min([q for side in (one, other) if (q := side.get("jpeg_quality"))], default=90)
+    found = [
+        f"{NAMES[kind]}: {_shares(one[kind])} (real), {_shares(other[kind])} (generated). "
+        + REMEDIES[kind].format(quality=quality)
+        for kind in KINDS
+        if kind in one and kind in other and _apart(one[kind], other[kind]) >= KIND_SHARE
+        if not (kind == "format" and jpeg_quality)
+    ]
+    blocks = [side["block_energy"] for side in (one, other)]
+    if None not in blocks and abs(blocks[0] - blocks[1]) >= BLOCK_ENERGY:
+        found.append(
+            f"JPEG blocks: the steps across 8-pixel boundaries are {blocks[0]:.2f} times the largest elsewhere in the "
+            f"real images, {blocks[1]:.2f} times in the generated ones. Start from files that were never compressed, "
+            f"or compress both alike with --jpeg-quality {quality} or less."
+        )
+    if "width" in one and "width" in other:
+        found += _of_sizes((one["width"], one["height"]), (other["width"], other["height"]), real, fit)
+    details = [_median_detail(images) for images in (real, generated)]
+    if min(details) > 0 and max(details) >= DETAIL_RATIO * min(details):
+        softer, times = (
+            ("real", details[1] / details[0]) if details[0] < details[1] else ("generated", details[0] / details[1])
+        )
+        found.append(
+            f"fine detail: the {softer} images have {times:.1f} times less power at the highest frequencies, as after "
+            "an enlargement. Use the files as they were before it, or a smaller --size."
+        )
+    return [f"{real.name} and {generated.name} differ in {sentence}" for sentence in found]
+
+
+def _properties(images: ImageSet) -> dict[str, Any]:
+    """Those in the manifest; without them, the block energy of the images themselves."""
+    if "traits" in images.manifest:
+        return dict(images.manifest["traits"])
+    steps = [s for image in evenly(images.images, MEASURED) if (s := steps_by_phase(grey_middle(image))) is not None]
+    return {"block_energy": block_energy(steps) if steps else None}
+
+
+def _median_detail(images: ImageSet) -> float:
+    found = [d for image in evenly(images.images, MEASURED) if (d := fine_detail(grey_middle(image))) is not None]
+    return float(np.median(found)) if found else 0.0
+
+
+def _of_sizes(one: tuple[int, int], other: tuple[int, int], at: ImageSet, fit: str) -> Iterator[str]:
+    shrunk = [min(width / at.width, height / at.height) for width, height in (one, other)]
+    if max(shrunk) >= SHRUNK_RATIO * min(shrunk):
+        yield (
+            f"original size: {one[0]}x{one[1]}, shrunk {shrunk[0]:.2f} times (real), {other[0]}x{other[1]}, shrunk "
+            f"{shrunk[1]:.2f} times (generated). Shrinking removes noise and compression: this is fair only if the "
+            "generator was trained on images shrunk alike."
+        )
+    ratios = [width / height for width, height in (one, other)]
+    if max(ratios) >= ASPECT_RATIO * min(ratios):
+        remedy = (
+            "If the generator was trained on stretched images, use --fit stretch."
+            if fit == "crop"
+            else "If the generator was trained on cropped images, use --fit crop."
+        )
+        yield f"proportions: {ratios[0]:.2f}:1 (real), {ratios[1]:.2f}:1 (generated). {remedy}"
+
+
+def _apart(one: Mapping[str, int], other: Mapping[str, int]) -> float:
+    """The share of files that would have to change their kind: total variation."""
+    totals = sum(one.values()), sum(other.values())
+    return sum(abs(one.get(k, 0) / totals[0] - other.get(k, 0) / totals[1]) for k in {*one, *other}) / 2
+
+
+def _shares(counts: Mapping[str, int]) -> str:
+    total = sum(counts.values())
+    return ", ".join(f"{kind} {count / total:.0%}" for kind, count in counts.items())
+
+
+# ------------------------------------------------------------------------------------------------ copies
+
+
+def digests(images: ImageSet) -> list[str]:
+    """The hash of each image's pixels."""
+    return [sha256_bytes(image.tobytes()) for image in images.images]
+
+
+def near_copies(real: ImageSet, generated: Sequence[tuple[str, NDArray[np.uint8]]]) -> list[tuple[str, str]]:
+    """(real image, generated image) of each pair that looks alike, by name; the generated ones with their pixels."""
+    found = Lookalikes()
+    names = [str(name) for name in real.index["source"]]
+    everything = [("train", name, image) for name, image in zip(names, real.images, strict=True)]
+    everything += [("test", name, image) for name, image in generated]
+    marks = in_order(lambda item: fingerprint(item[2]), everything, cores())
+    bar = progress(marks, title="near copies", unit="images", total=len(everything))
+    for (side, name, _), mark in zip(everything, bar, strict=True):
+        found.is_duplicate(f"{side} {name}", side, mark)
+    return [(one.partition(" ")[2], other.partition(" ")[2]) for one, other in found.across_the_split()]

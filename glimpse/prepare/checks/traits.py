@@ -1,0 +1,130 @@
+"""Properties of image files that are not content: format, compression, size, colour profile, bits, fine detail.
+
+The header of a file tells some of them. Block boundaries and fine detail are measured on the pixels, so that a JPEG
+saved again as PNG, and an enlarged image, are found too. `checks.differences` compares two sets by them.
+"""
+
+from __future__ import annotations
+
+import io
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from glimpse.prepare.reading.decoding import deep_colour, opened
+from glimpse.prepare.reading.dicom import is_dicom
+
+MEASURED = 200  # images of a set whose pixels are measured
+SIDE = 512  # pixels: the part in the middle of an image that is measured
+BLOCK = 8  # pixels: JPEG's blocks
+KINDS = ("format", "bits", "profile")
+
+
+@dataclass(frozen=True)
+class Traits:
+    """Of one file, and of its pixels where they were measured."""
+
+    format: str  # Pillow's name
+    width: int
+    height: int
+    bits: int  # a channel
+    profile: str  # description of the embedded colour profile, "sRGB" without one
+    jpeg_quality: int | None  # on the scale of libjpeg, by the quantisation table
+    steps: NDArray[np.float64] | None = None  # (2, 8), see `steps_by_phase`
+
+
+def traits_of(data: bytes, name: str, photo: NDArray[np.uint8], measure: bool) -> Traits:
+    """Of a file's bytes and its decoded pixels (H, W, 3); the steps only where `measure` says so."""
+    height, width = photo.shape[:2]
+    steps = steps_by_phase(grey_middle(photo)) if measure else None
+    if is_dicom(data):
+        return Traits("DICOM", width, height, 16, "sRGB", None, steps)
+    with opened(data, name) as image:
+        bits = {"I": 32, "F": 32}.get(image.mode, 16 if ";16" in image.mode else 8)
+        if image.format == "PNG":
+            bits = max(8, data[24])  # of its header
+        elif deep_colour(image, data):
+            bits = 16
+        return Traits(image.format or "unknown", width, height, bits, _profile(image), _quality(image), steps)
+
+
+def _profile(image: Image.Image) -> str:
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        description = ImageCms.getProfileDescription(profile).strip()
+    except (KeyError, ImageCms.PyCMSError, OSError):
+        return "sRGB"
+    return "sRGB" if "srgb" in description.lower() else description
+
+
+def _quality(image: Image.Image) -> int | None:
+    """libjpeg's quality, from the mean of the luminance table (57.6 at quality 50, scaled as jpeg_set_quality does)."""
+    table = getattr(image, "quantization", {}).get(0)
+    if not table:
+        return None
+    scale = 100 * float(np.mean(table)) / 57.625
+    return int(np.clip(round((200 - scale) / 2 if scale <= 100 else 5000 / scale), 1, 100))
+
+
+def grey_middle(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """The middle of (H, W, 3), at most SIDE pixels a side, as grey; it starts where a JPEG block would."""
+    top, left = (max(0, length - SIDE) // 2 // BLOCK * BLOCK for length in photo.shape[:2])
+    return np.asarray(photo[top : top + SIDE, left : left + SIDE] @ np.array([0.299, 0.587, 0.114]))
+
+
+def steps_by_phase(grey: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """(2, 8): the mean step from a row to the next (and a column to the next) at each place of an 8-pixel grid.
+
+    Relative to the mean of all steps; None for images without any step or smaller than two blocks.
+    """
+    if min(grey.shape) < 2 * BLOCK:
+        return None
+    found = []
+    for axis in (0, 1):
+        steps = np.abs(np.diff(grey, axis=axis)).mean(axis=1 - axis)
+        found.append([steps[phase::BLOCK].mean() for phase in range(BLOCK)])
+    means = np.array(found)
+    return means / means.mean() if means.any() else None
+
+
+def block_energy(steps: Sequence[NDArray[np.float64]]) -> float:
+    """The step across block boundaries over the largest step elsewhere, from `steps_by_phase` of several images.
+
+    Near 1 without blocks, above after a JPEG compression; wherever the grid lies, if it lies there in all images. The
+    largest elsewhere, not the mean: an image enlarged by 2 has four large steps in eight pixels, and no blocks.
+    """
+    ordered = np.sort(np.mean(steps, axis=0), axis=1)  # (2, 8)
+    return float((ordered[:, -1] / np.maximum(ordered[:, -2], 0.01)).mean())
+
+
+def fine_detail(grey: NDArray[np.float64]) -> float | None:
+    """The power per frequency between 0.7 and 1 of the highest frequency, in thousandths of that between 0.2 and 0.4.
+
+    An image enlarged by 1.5 or more has next to none. None for images without contrast or under 16 pixels.
+    """
+    if min(grey.shape) < 16:
+        return None
+    window = np.outer(*(np.hanning(length) for length in grey.shape))
+    power = np.abs(np.fft.rfft2((grey - grey.mean()) * window)) ** 2
+    rows, columns = np.fft.fftfreq(grey.shape[0]) * 2, np.fft.rfftfreq(grey.shape[1]) * 2
+    radius = np.hypot(rows[:, None], columns[None])
+    low = power[(radius >= 0.2) & (radius < 0.4)].mean()
+    return float(1000 * power[(radius >= 0.7) & (radius < 1)].mean() / low) if low > 0 else None
+
+
+def summary(traits: Sequence[Traits]) -> dict[str, Any]:
+    """For the manifest of an image set: counts of the kinds of files, medians of the numbers."""
+    qualities = [t.jpeg_quality for t in traits if t.jpeg_quality is not None]
+    steps = [t.steps for t in traits if t.steps is not None]
+    return {
+        **{key: dict(Counter(str(getattr(t, key)) for t in traits).most_common()) for key in KINDS},
+        "jpeg_quality": int(np.median(qualities)) if qualities else None,
+        "width": int(np.median([t.width for t in traits])),
+        "height": int(np.median([t.height for t in traits])),
+        "block_energy": round(block_energy(steps), 4) if steps else None,
+    }

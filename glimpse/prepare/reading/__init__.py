@@ -1,0 +1,1 @@
+"""Reading files: photos, masks and tables as people have them."""

@@ -1,0 +1,112 @@
+"""Opening image files: every format that `prepare` reads, upright, with limits on what is unpacked."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps
+
+from glimpse.imageset import ImageSetError
+from glimpse.prepare.reading.sources import BrokenPhotoError
+
+TIFF_BITS = 258  # the tag BitsPerSample
+HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # of an ISO media file, at byte 8
+
+
+@contextlib.contextmanager
+def opened(data: bytes, name: str, page: int | None = None) -> Iterator[Image.Image]:
+    """The image, opened at a page (from 1; None is the first).
+
+    Whatever Pillow raises, also later on loading its pixels, becomes a BrokenPhotoError.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # odd EXIF tags and very large photos are not the user's business here
+        try:
+            if is_heif(data):
+                _know_heif()
+            with Image.open(io.BytesIO(data)) as image:
+                if page is not None and page > 1:
+                    _turn_to(image, page, name)
+                yield image
+        except ImageSetError:
+            raise
+        except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
+            reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+            raise BrokenPhotoError(name, reason) from None
+
+
+def is_heif(data: bytes) -> bool:
+    return data[4:8] == b"ftyp" and data[8:12] in HEIF_BRANDS
+
+
+@cache
+def _know_heif() -> None:
+    """Teach Pillow HEIC and HEIF, on the first such file: loading the library takes time."""
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
+
+
+def pages(image: Image.Image) -> int:
+    """The number of images in a TIFF stack or an animation; 1 for the previews that phones add to a JPEG."""
+    return 1 if image.format == "MPO" else getattr(image, "n_frames", 1)
+
+
+def _turn_to(image: Image.Image, page: int, name: str) -> None:
+    if page > pages(image):
+        raise BrokenPhotoError(name, f"it has no page {page}, only {pages(image)}")
+    image.seek(page - 1)
+
+
+def deep_colour(image: Image.Image, data: bytes) -> bool:
+    """Whether the file has 16 bits a channel in colour, which Pillow opens as 8 bits, the higher half of each."""
+    if image.format == "PNG":
+        return data[24] == 16 and image.mode in ("RGB", "RGBA")  # the bit depth in its header
+    if image.format == "TIFF":
+        bits = getattr(image, "tag_v2", {}).get(TIFF_BITS, ())
+        return image.mode in ("RGB", "RGBA", "RGBX", "CMYK") and max(bits, default=8) > 8
+    return image.format == "PPM" and image.mode == "RGB" and data.split(maxsplit=4)[3:4] == [b"65535"]
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation that the pixels still need, 1 to 8. Pillow and libheif turn TIFF and HEIC on loading."""
+    value = image.getexif().get(ExifTags.Base.Orientation, 1)
+    return value if value in range(1, 9) else 1
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """The image as its EXIF orientation says."""
+    image.load()  # before its orientation is looked at: loading a TIFF turns it
+    if orientation(image) == 1:
+        return image
+    # With these entries exif_transpose would rewrite the EXIF data, and fail where they are damaged.
+    for key in ("exif", "Raw profile type exif", "XML:com.adobe.xmp", "xmp"):
+        image.info.pop(key, None)
+    return ImageOps.exif_transpose(image)
+
+
+def orientation_of(data: bytes, name: str) -> int:
+    """The EXIF orientation of a file, 1 to 8. Raises BrokenPhotoError."""
+    with opened(data, name) as image:
+        return int(image.info.get("original_orientation") or orientation(image))
+
+
+def turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """An array (H, W, ...) as an EXIF orientation says.
+
+    >>> turned(np.array([[1, 2], [3, 4]]), 6)  # by 90 degrees clockwise
+    array([[3, 1],
+           [4, 2]])
+    """
+    upright = {
+        2: array[:, ::-1], 3: array[::-1, ::-1], 4: array[::-1], 5: array.swapaxes(0, 1), 6: np.rot90(array, -1),
+        7: np.rot90(array, 2).swapaxes(0, 1), 8: np.rot90(array),
+    }.get(orientation, array)  # fmt: skip
+    return np.ascontiguousarray(upright)

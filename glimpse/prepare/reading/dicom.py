@@ -1,0 +1,112 @@
+"""DICOM files of one frame: modality and window applied, as a viewer shows them. No text field is read."""
+
+from __future__ import annotations
+
+import io
+import warnings
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from glimpse.prepare.reading import depth
+from glimpse.prepare.reading.sources import BrokenPhotoError
+
+
+def is_dicom(data: bytes) -> bool:
+    return data[128:132] == b"DICM"
+
+
+def decode_dicom(data: bytes, name: str, window: depth.Window | None) -> tuple[NDArray[np.uint8], bool]:
+    """(H, W, 3) uint8, and whether grey values use a small part of their range.
+
+    Grey values pass the modality table or rescale, then `window`, else the file's own window or table, else the full
+    range of the stored bits; MONOCHROME1 is inverted. Raises BrokenPhotoError, also for several frames.
+    """
+    import pydicom
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of values that do not quite fit the standard
+        try:
+            dataset = pydicom.dcmread(io.BytesIO(data))
+            _check(dataset, name)
+            values = dataset.pixel_array  # YBR becomes RGB here
+            if dataset.PhotometricInterpretation == "PALETTE COLOR":
+                values = pydicom.pixels.apply_color_lut(values, dataset)
+            if values.ndim == 3:
+                top = 65535 if values.dtype == np.uint16 else 255
+                if dataset.PhotometricInterpretation != "PALETTE COLOR":
+                    top = 2**dataset.BitsStored - 1
+                return depth.to_levels(values[..., :3], None, (0, top))[0], False
+            levels, small = _grey(dataset, values, window)
+        except BrokenPhotoError:
+            raise
+        except Exception as error:  # pydicom's plugins raise whatever they meet in a damaged file
+            raise BrokenPhotoError(name, _first_line(error)) from None
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        levels = 255 - levels
+    return np.repeat(levels[..., None], 3, 2), small
+
+
+def size_of_dicom(data: bytes, name: str) -> tuple[int, int]:
+    """Width and height, by the header. Raises BrokenPhotoError."""
+    import pydicom
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+            return int(dataset.Columns), int(dataset.Rows)
+        except Exception as error:
+            raise BrokenPhotoError(name, _first_line(error)) from None
+
+
+def _check(dataset: Any, name: str) -> None:
+    frames = int(dataset.get("NumberOfFrames") or 1)
+    if frames != 1:
+        raise BrokenPhotoError(name, f"it has {frames} frames, and only files with one are read")
+    if "PixelData" not in dataset:
+        raise BrokenPhotoError(name, "it holds no pixels")
+    if int(dataset.Rows) * int(dataset.Columns) > 2 * (Image.MAX_IMAGE_PIXELS or 2**27):  # Pillow's own limit
+        raise BrokenPhotoError(name, f"{dataset.Columns}x{dataset.Rows} pixels are too many")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def _grey(dataset: Any, values: NDArray[Any], window: depth.Window | None) -> tuple[NDArray[np.uint8], bool]:
+    from pydicom.pixels import apply_modality_lut, apply_voi
+
+    signed = dataset.PixelRepresentation == 1
+    bits = int(dataset.BitsStored) - signed
+    ends = np.array([-(2**bits) if signed else 0, 2**bits - 1])
+    shown = apply_modality_lut(values, dataset)
+    low, high = sorted(float(end) for end in apply_modality_lut(ends.astype(values.dtype), dataset))
+    if window is not None:
+        return depth.to_levels(shown, window, (low, high))
+    if "VOILUTSequence" in dataset:
+        top = 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
+        return depth.to_levels(apply_voi(shown, dataset), None, (0, top))[0], False
+    if "WindowCenter" in dataset and "WindowWidth" in dataset:
+        return _windowed(dataset, shown.astype(np.float64)), False
+    return depth.to_levels(shown, None, (low, high))
+
+
+def _windowed(dataset: Any, values: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """By the first window that the file names (DICOM PS3.3, C.11.2.1.2 and C.11.2.1.3)."""
+    centre, width = (_first(dataset[field].value) for field in ("WindowCenter", "WindowWidth"))
+    function = dataset.get("VOILUTFunction") or "LINEAR"
+    if function == "SIGMOID":
+        share = 1 / (1 + np.exp(-4 * (values - centre) / width))
+    elif function == "LINEAR_EXACT":
+        share = (values - centre) / width + 0.5
+    else:
+        share = (values - (centre - 0.5)) / max(width - 1, 1e-6) + 0.5
+    levels: NDArray[np.uint8] = (share.clip(0, 1) * 255 + 0.5).astype(np.uint8)
+    return levels
+
+
+def _first(value: Any) -> float:
+    return float(value[0] if hasattr(value, "__len__") and not isinstance(value, str) else value)

@@ -1,0 +1,87 @@
+"""From the bytes of a mask to inside and outside."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from glimpse.prepare.reading.decoding import opened, upright
+from glimpse.prepare.reading.sources import UnfitFileError
+
+
+@dataclass(frozen=True)
+class MaskReading:
+    """Choices on how masks are read."""
+
+    threshold: float | None = None  # grey level (0 to 255) from which a pixel is inside, where there are soft edges
+    invert: bool = False  # the inside is drawn dark
+
+
+def decode_mask(data: bytes, name: str, how: MaskReading | None = None) -> NDArray[np.bool_]:
+    """(H, W) bool, True inside: the brighter of its two colours; a mask of one colour is empty if that is black.
+    What is transparent is black; where all colours are black, what is opaque is inside.
+
+    Raises UnfitFileError for more than two values without a threshold: a JPEG, or an anti-aliased edge, has no sharp
+    outline to go by.
+    """
+    how = how or MaskReading()
+    with opened(data, name) as image:
+        inside = _inside(upright(image), name, how.threshold)
+    return ~inside if how.invert else inside
+
+
+def _inside(mask: Image.Image, name: str, threshold: float | None) -> NDArray[np.bool_]:
+    if mask.mode == "1":
+        return np.asarray(mask).view(np.uint8) > 0  # Pillow's own bool array has bytes of 255 in it
+    if mask.mode == "P" or "A" in mask.mode:
+        mask = _flat(mask)
+    if mask.mode in ("RGB", "L"):
+        colours = mask.getcolors(2)
+        values = None if colours is None else [colour for _, colour in colours]
+        grey = np.array(mask)
+    else:  # 16 and 32 bits
+        grey = np.array(mask)
+        values = list(np.unique(grey)) if grey.ndim == 2 else None
+    if values is None or len(values) > 2:
+        if threshold is None:
+            raise UnfitFileError(
+                name, "soft", f"{name} has more than two values: save masks as PNG with one value in, one out, or give "
+                "--mask-threshold."
+            )  # fmt: skip
+        return _grey_levels(mask, grey) >= threshold
+    brightest = max(values, key=_brightness)
+    if not np.any(brightest):
+        return np.zeros(grey.shape[:2], bool)
+    equal = grey == np.asarray(brightest, grey.dtype)
+    return equal if grey.ndim == 2 else equal.all(axis=2)
+
+
+def _flat(mask: Image.Image) -> Image.Image:
+    """A mask with transparency over black; its alpha channel alone where that leaves nothing to see."""
+    coloured = mask.convert("RGBA")
+    flat = Image.alpha_composite(Image.new("RGBA", mask.size, "black"), coloured).convert("RGB")
+    alpha = coloured.getchannel("A")
+    low, high = alpha.getextrema()
+    return alpha if low != high and flat.getbbox() is None else flat  # no box: nothing but black
+
+
+def _grey_levels(mask: Image.Image, grey: NDArray[Any]) -> NDArray[Any]:
+    """Levels from 0 to 255."""
+    if grey.ndim == 3 or mask.mode == "L":
+        return np.asarray(mask.convert("L"))
+    return grey / (257 if mask.mode.startswith("I") else 1 / 255)  # 16 bits, or 0 to 1
+
+
+def _brightness(colour: Any) -> float:
+    """Of grey, or of (red, green, blue) as Pillow makes them grey (ITU-R 601-2 luma)."""
+    return float(np.dot(colour, (0.299, 0.587, 0.114)) if isinstance(colour, tuple) else colour)
+
+
+def covers_the_rim(mask: NDArray[np.bool_]) -> bool:
+    """Whether nearly all of the border lies inside, but not the whole: as in a mask that is drawn inverted."""
+    rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
+    return bool(rim.mean() > 0.95 and not mask.all())

@@ -1,0 +1,1 @@
+"""Skin in photos: background, hair, windows that lie on skin."""

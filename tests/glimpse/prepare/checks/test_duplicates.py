@@ -1,0 +1,121 @@
+"""Duplicates: the same photo twice is dropped, look-alikes across the split are told."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageEnhance
+
+from glimpse.prepare.checks.duplicates import NEAR_BITS, Lookalikes, _hashes, fingerprint
+from tests.glimpse.prepare.photos import disc, skin_photo
+
+
+def alike(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> bool:
+    seen = Lookalikes()
+    assert not seen.is_duplicate("one", "train", fingerprint(one))
+    assert not seen.is_duplicate("other", "test", fingerprint(other))
+    return seen.across_the_split() == [("one", "other")]
+
+
+def saved_again(image: Image.Image) -> Image.Image:
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=60)
+    return Image.open(buffer)
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        saved_again,
+        lambda image: image.resize((150, 112), Image.Resampling.LANCZOS),
+        lambda image: ImageEnhance.Brightness(image).enhance(1.1),
+        lambda image: image.crop((2, 1, image.width - 2, image.height - 1)),
+        lambda image: image.transpose(Image.Transpose.FLIP_LEFT_RIGHT),
+        lambda image: image.transpose(Image.Transpose.ROTATE_90),
+        lambda image: image.transpose(Image.Transpose.ROTATE_180),
+        lambda image: image.transpose(Image.Transpose.TRANSVERSE),
+        lambda image: image.crop((0, 0, round(0.9 * image.width), round(0.9 * image.height))),
+        lambda image: image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).crop((10, 7, 190, 142)),
+        lambda image: image.crop((15, 4, 195, 139)),
+    ],
+    ids=[
+        "saved as JPEG",
+        "smaller",
+        "brighter",
+        "cropped",
+        "mirrored",
+        "turned",
+        "upside down",
+        "transverse",
+        "corner cut",
+        "mirrored and cropped",
+        "cropped to 90 % off the grid",
+    ],
+)
+def test_copies_look_alike(copy: object) -> None:
+    for seed in range(5):
+        photo = skin_photo(seed, 150, 200)
+        copied = np.asarray(copy(Image.fromarray(photo)))  # type: ignore[operator]
+        assert alike(photo, copied)
+        assert alike(copied, photo)  # whichever stands in training
+
+
+def test_different_photos_do_not() -> None:
+    photos = [skin_photo(seed, 150, 200) for seed in range(12)]
+    assert not any(alike(a, b) for i, a in enumerate(photos) for b in photos[:i])
+
+
+@pytest.mark.parametrize("brightness", [40, 120])
+def test_photos_of_one_kind_through_one_lens_are_not_alike(brightness: int) -> None:
+    """As retinas, whose layout, rim and bright disc are the same on every photo; only the vessels differ."""
+    lens, disk = disc(150, 200, 75, 100, 70), disc(150, 200, 75, 130, 8)
+    columns = np.arange(30, 170)
+    photos = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        photo = rng.normal((brightness, brightness / 2, 12), 2, (150, 200, 3)).clip(0, 255).astype(np.uint8)
+        for bend, slope in zip(rng.normal(0, 0.005, 9), rng.normal(0, 0.6, 9), strict=True):  # vessels, from the disc
+            rows = (75 + slope * (columns - 130) + bend * (columns - 130) ** 2).clip(0, 147).astype(int)
+            for width in range(2):
+                photo[rows + width, columns] = (0.6 * brightness, 8, 5)
+        photo[disk] = (2 * brightness, 2 * brightness - 10, brightness / 2)
+        photo[~lens] = 0
+        photos.append(photo)
+    assert not any(alike(a, b) for i, a in enumerate(photos) for b in photos[:i])
+    assert all(alike(photo, photo[:, ::-1]) for photo in photos)
+    assert all(alike(photo, photo[7:142, 12:192]) for photo in photos)
+
+
+def test_two_round_spots_are_not_alike_for_being_round() -> None:
+    brown, ochre = np.empty((2, 150, 200, 3), np.uint8)
+    brown[:] = ochre[:] = (220, 170, 150)
+    brown[disc(150, 200, 75, 100, 32)] = (120, 60, 50)
+    ochre[disc(150, 200, 75, 100, 32)] = (180, 110, 30)
+    hashes = [_hashes(fingerprint(photo).detail)[0] for photo in (brown, ochre)]
+    assert np.bitwise_count(hashes[0] ^ hashes[1]) <= NEAR_BITS  # for the hash they are the same
+    assert not alike(brown, ochre)
+
+
+def test_an_exact_duplicate_is_told_once_with_the_one_that_stays() -> None:
+    seen = Lookalikes()
+    assert not seen.is_duplicate("a.png", "train", fingerprint(skin_photo(0)))
+    assert seen.is_duplicate("copy.bmp", "test", fingerprint(skin_photo(0)))
+    assert not seen.is_duplicate("b.png", "test", fingerprint(skin_photo(1)))
+    assert seen.duplicates == [("copy.bmp", "a.png")]
+    assert seen.across_the_split() == []
+
+
+def test_one_grey_level_in_one_pixel_makes_it_another_photo() -> None:
+    changed = skin_photo(0)
+    changed[3, 4, 1] += 1
+    assert fingerprint(changed).pixels != fingerprint(skin_photo(0)).pixels
+
+
+def test_look_alikes_are_told_only_across_the_split() -> None:
+    seen = Lookalikes()
+    for name, split, brightness in (("a", "train", 0), ("b", "train", 1), ("c", "test", 2)):
+        seen.is_duplicate(name, split, fingerprint(skin_photo(0) + np.uint8(brightness)))
+    assert seen.across_the_split() == [("a", "c"), ("b", "c")]

@@ -1,0 +1,110 @@
+"""DICOM: levels as a viewer shows them, one frame, and nothing of the patient."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+from glimpse.prepare.reading.pixels import Reading, read_photo, size_of
+from glimpse.prepare.reading.sources import BrokenPhotoError
+
+VALUES = np.tile(np.array([0, 1000, 2000, 4000], np.uint16), (6, 1))
+
+
+def dicom(values: NDArray[Any], bits: int = 12, **elements: Any) -> bytes:
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    meta.MediaStorageSOPInstanceUID = "1.2.3"
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset = FileDataset("", Dataset(), file_meta=meta, preamble=bytes(128))
+    dataset.PatientName, dataset.PatientID = "Doe^Jane", "4711"
+    dataset.Rows, dataset.Columns = values.shape[:2]
+    dataset.SamplesPerPixel = 1 if values.ndim == 2 else 3
+    dataset.PhotometricInterpretation = "MONOCHROME2" if values.ndim == 2 else "RGB"
+    dataset.PlanarConfiguration = 0
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = values.itemsize * 8, bits, bits - 1
+    dataset.PixelRepresentation = int(values.dtype.kind == "i")
+    dataset.PixelData = values.tobytes()
+    for name, value in elements.items():
+        setattr(dataset, name, value)
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset)
+    return buffer.getvalue()
+
+
+def levels(data: bytes, **how: Any) -> list[int]:
+    return [int(value) for value in read_photo(data, "a.dcm", Reading(**how)).pixels[0, :, 0]]
+
+
+WINDOW = {"WindowCenter": 2000, "WindowWidth": 2000}
+RESCALE = {"RescaleSlope": 2, "RescaleIntercept": -1000}
+
+
+@pytest.mark.parametrize(
+    ("elements", "how", "expected"),
+    [
+        ({}, {}, [0, 62, 125, 249]),  # of 4095
+        ({"PhotometricInterpretation": "MONOCHROME1"}, {}, [255, 193, 130, 6]),
+        (WINDOW, {}, [0, 0, 128, 255]),
+        ({**WINDOW, "PhotometricInterpretation": "MONOCHROME1"}, {}, [255, 255, 127, 0]),
+        (
+            {"WindowCenter": [2000, 40], "WindowWidth": [4000, 80], "VOILUTFunction": "LINEAR_EXACT"},
+            {},
+            [0, 64, 128, 255],
+        ),
+        ({"WindowCenter": 2000, "WindowWidth": 1000, "VOILUTFunction": "SIGMOID"}, {}, [0, 5, 128, 255]),
+        ({**RESCALE, "WindowCenter": 3000, "WindowWidth": 4000}, {}, [0, 0, 128, 255]),  # -1000, 1000, 3000, 7000
+        (RESCALE, {"window": (-1000.0, 3000.0)}, [0, 128, 255, 255]),
+        (WINDOW, {"window": "auto"}, [0, 64, 128, 255]),
+    ],
+)  # fmt: skip
+def test_grey_values_are_those_that_a_viewer_shows(
+    elements: dict[str, Any], how: dict[str, Any], expected: list[int]
+) -> None:
+    found = levels(dicom(VALUES, **elements), **how)
+    assert np.abs(np.array(found) - expected).max() <= 1, found
+
+
+def test_signed_values_and_8_bits_and_colours() -> None:
+    signed = (VALUES.astype(np.int16) - 2000).astype(np.int16)
+    assert levels(dicom(signed, bits=12)) == [3, 65, 128, 252]  # -2048 to 2047
+    grey = np.arange(24, dtype=np.uint8).reshape(6, 4)
+    assert levels(dicom(grey, bits=8)) == [0, 1, 2, 3]
+    rgb = np.random.default_rng(0).integers(0, 256, (6, 4, 3), np.uint8)
+    np.testing.assert_array_equal(read_photo(dicom(rgb, bits=8), "a").pixels, rgb)
+    assert read_photo(dicom(VALUES // 20, bits=12), "a").remarks == {"small_range"}
+
+
+def test_only_files_with_one_frame_are_read() -> None:
+    data = dicom(np.tile(VALUES, (2, 1)), NumberOfFrames=2, Rows=6)
+    with pytest.raises(BrokenPhotoError, match=r"a\.dcm cannot be read \(it has 2 frames, and only files with one"):
+        read_photo(data, "a.dcm")
+    with pytest.raises(BrokenPhotoError, match=r"a\.dcm cannot be read"):
+        read_photo(dicom(VALUES)[:200], "a.dcm")
+
+
+def test_errors_name_nothing_of_the_patient() -> None:
+    data = dicom(VALUES)
+    assert b"Doe^Jane" in data
+    said = []
+    for end in range(132, len(data), 7):
+        with contextlib.suppress(BrokenPhotoError):
+            read_photo(data[:end], "a.dcm")
+            continue
+        with pytest.raises(BrokenPhotoError) as caught:
+            read_photo(data[:end], "a.dcm")
+        said.append(str(caught.value))
+    assert said
+    assert not [sentence for sentence in said if "Doe" in sentence or "4711" in sentence]
+
+
+def test_the_size_is_in_the_header() -> None:
+    assert size_of(dicom(VALUES), "a.dcm") == (4, 6)

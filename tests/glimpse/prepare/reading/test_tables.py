@@ -1,0 +1,53 @@
+"""Tables: a column of a CSV file by photo, however the table is written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from glimpse.imageset import ImageSetError
+from glimpse.prepare.reading.tables import column_by_photo
+from glimpse.prepare.split import named_groups
+
+
+@pytest.mark.parametrize("text", [
+    "photo,lesion_id\nP1.jpg,L1\nP2.jpg,\n", "lesion_id\tphoto\nL1\tsub/P1\n",
+    "\ufeffphoto;lesion_id\r\nP1;L1\r\nP1;L1\r\n", "photo,lesion_id\rP1,L1\r", "sep=;\nphoto;lesion_id\nP1;L1\n",
+])  # fmt: skip
+def test_a_column_is_read_by_photo(tmp_path: Path, text: str) -> None:
+    (tmp_path / "table.csv").write_bytes(text.encode())
+    assert column_by_photo(tmp_path / "table.csv", "lesion_id", ["P1", "P2", "P3"]) == {"P1": "L1"}
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "utf-8", "utf-8-sig", "utf-16"])
+def test_a_table_is_read_in_the_encodings_of_spreadsheets(tmp_path: Path, encoding: str) -> None:
+    text = "Foto;Läsion\n" + "".join(f"Hände{i};Läsion {i}\n" for i in range(9))
+    (tmp_path / "table.csv").write_bytes(text.encode(encoding))
+    assert column_by_photo(tmp_path / "table.csv", "Läsion", ["Hände3"]) == {"Hände3": "Läsion 3"}
+
+
+def test_dots_in_a_photos_name_are_no_ending(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("photo,lesion_id\n2020.01.0,L1\na/2020.01.1,L2\n2020.01.2.jpg,L3\n")
+    stems = [f"2020.01.{i}" for i in range(3)]
+    found = column_by_photo(tmp_path / "table.csv", "lesion_id", stems)
+    assert found == dict(zip(stems, ["L1", "L2", "L3"], strict=True))
+    assert named_groups(found, ["a/2020.01.1", "2020.01.2.jpg"], "list.txt") == {"L2", "L3"}
+
+
+@pytest.mark.parametrize(
+    ("column", "stems", "more", "sentence"),
+    [
+        ("patient", ["P1"], b"", r"table\.csv has no column 'patient' \(it has: photo, lesion_id\)"),
+        ("lesion_id", ["Q1"], b"", r"No column of table\.csv names the photos"),
+        ("lesion_id", ["P1"], b"P1.jpg,L2\n", r"table\.csv gives P1 two of 'lesion_id', L1 and L2: keep one"),
+        ("lesion_id", ["P1"], b"P2," + 200_000 * b"x", r"table\.csv cannot be read as a table \(field larger"),
+        ("lesion_id", ["P1"], b"P2,\x81\n", r"table\.csv is not text in UTF-8, UTF-16 or Windows-1252"),
+    ],
+)
+def test_a_table_that_does_not_fit_is_named(
+    tmp_path: Path, column: str, stems: list[str], more: bytes, sentence: str
+) -> None:
+    (tmp_path / "table.csv").write_bytes(b"photo,lesion_id\nP1,L1\n" + more)
+    with pytest.raises(ImageSetError, match=sentence):
+        column_by_photo(tmp_path / "table.csv", column, stems)
