@@ -95,7 +95,7 @@ def affine(degrees: float, scale: float, mirror: bool, x: float, y: float) -> li
     """The map of a view, (2, 3).
 
     >>> affine(0, 0.5, True, 0.25, 0)
-    [[-0.5, -0.0, 0.25], [0.0, 0.5, 0]]
+    [[-0.5, 0.0, 0.25], [0.0, 0.5, 0]]
     """
     c, s = math.cos(math.radians(degrees)) * scale, math.sin(math.radians(degrees)) * scale
     m = -1 if mirror else 1
