@@ -161,7 +161,7 @@ def main() -> None:
             for way, work in ways.items():
                 if way == "loop" and repeat:
                     continue  # once shows enough
-                # What an earlier run wrote goes first: memory that a virtual machine has never touched is dear to get.
+                # What an earlier run wrote goes first: memory that a virtual machine has never touched is slow to get.
                 shutil.rmtree(folder / "workspace", ignore_errors=True)
                 spent, busy, found[way] = timed(work)
                 seconds[way].append((spent, busy))
