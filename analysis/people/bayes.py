@@ -15,6 +15,7 @@ from analysis.people.estimate import Estimate
 
 PRIOR_SD = 0.1
 PRIOR = f"balanced accuracy normal about 0.5 with an SD of {PRIOR_SD:g}"
+LEAST_SE = 1e-4  # where all answers are alike the standard error is rounding noise, and the integral needs a width
 LEAST, MOST = 1e-6, 1e6  # beyond, the tails of the t law decide, not the answers
 
 
@@ -26,13 +27,14 @@ def bayes_factor(estimate: Estimate, bound: float = 0.05) -> float | None:
     """
     if estimate.value is None or not estimate.se or estimate.df is None:
         return None
-    step = min(estimate.se, PRIOR_SD) / 50
+    se = max(estimate.se, LEAST_SE)
+    step = min(se, PRIOR_SD) / 50
     ends = ((0.5 - bound, 0.5 + bound), (0.0, 0.5 - bound), (0.5 + bound, 1.0))
     before, after = [], []
     for low, high in ends:
         edges = np.linspace(low, high, max(int((high - low) / step), 50) + 1)
         middle, prior = (edges[1:] + edges[:-1]) / 2, np.diff(stats.norm.cdf(edges, 0.5, PRIOR_SD))
         before.append(prior.sum())
-        after.append(prior @ stats.t.pdf((estimate.value - middle) / estimate.se, estimate.df))
+        after.append(prior @ stats.t.pdf((estimate.value - middle) / se, estimate.df))
     ratio = (after[0] / max(after[1] + after[2], 1e-300)) * (before[1] + before[2]) / before[0]
     return float(np.clip(ratio, LEAST, MOST))

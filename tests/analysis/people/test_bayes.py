@@ -34,3 +34,12 @@ def test_it_is_symmetric_falls_with_the_distance_and_needs_a_standard_error() ->
     assert other_side == pytest.approx(far)
     assert bayes_factor(Estimate(0.5)) is None
     assert bayes_factor(Estimate(1.0, se=0.0, df=4.0)) is None
+
+
+def test_a_standard_error_of_rounding_noise_is_computed() -> None:
+    """Everybody alike: 1e-17 asked for more memory than there is."""
+    within, outside = (bayes_factor(Estimate(value, se=1e-17, df=19.0)) for value in (0.5, 0.9))
+    assert within is not None
+    assert outside is not None
+    assert within > 1e5
+    assert outside < 1e-5
