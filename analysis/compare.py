@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import EXTRACTORS
+from glimpse import how_to_install
 from glimpse.command_line import Parser, program, run_command
 from glimpse.files import GlimpseError, atomic_file
 from glimpse.prepare.commands import add_fit
@@ -70,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
         from analysis.images.extractors import check_name
     except ImportError as error:
         raise GlimpseError(
-            f"Comparing images needs {error.name}, which is not installed: pip install 'glimpse[train]'."
+            f"Comparing images needs {error.name}, which is not installed: {how_to_install('train')}."
         ) from None
     from analysis.section import Context
 
