@@ -89,18 +89,23 @@ def of_generators(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
     cards = []
     for name, found in scores.get("quality", {}).items():
         copies = scores.get("memorisation", {}).get(name)
+        kid = found["distance"].replace("Fréchet distance", "KID").replace("FID", "KID")  # named after its features
         told = found["kid_p"] is not None and found["kid_p"] < LEVEL
         held_out = "test images" if found["against"] == "test" else "training images"
         if found["kid_p"] is None:
             sentence = f"Too few groups of {held_out} for a test."
         else:
             verb = "differ" if told else "do not measurably differ"
-            sentence = f"The images {verb} from {found['n']} {held_out} (KID, p {p_value(found['kid_p'])})."
+            sentence = f"The images {verb} from {found['n']} {held_out} ({kid}, p {p_value(found['kid_p'])})."
         if found["extractor"] == "random":
             sentence += f" {BLIND[0].upper()}{BLIND[1:]}."
-        facts = [("KID", number(found["kid"])), (found["distance"], number(found["frechet"]))]
-        facts += [(f"{key}, real against real", number(found[f"real_{key}"])) for key in ("kid", "frechet")
-                  if f"real_{key}" in found]  # fmt: skip
+        labels = {"kid": kid, "frechet": found["distance"]}
+        facts = [(label, number(found[key])) for key, label in labels.items()]
+        facts += [
+            (f"{label}, real against real", number(found[f"real_{key}"]))
+            for key, label in labels.items()
+            if f"real_{key}" in found
+        ]
         if copies:
             facts.append(("near copies (1 % expected)", percent(copies["share"])))
         head = "Measurably different" if told else "Undecided"
