@@ -56,10 +56,10 @@ def _runs(context: Context) -> list[FoundRun]:
                 f"The run in the folder runs/{folder.name} calls itself '{run.name}' in its config.json: it is a copy, "
                 f"or was renamed. Here it is '{folder.name}'."
             )
-        twins = [other.name for other in found if sha256 and other.generator_sha256 == sha256]
-        if twins:
+        same = [other.name for other in found if sha256 and other.generator_sha256 == sha256]
+        if same:
             context.notice(
-                f"The runs '{twins[0]}' and '{folder.name}' have the very same generator: they are one, not two."
+                f"The runs '{same[0]}' and '{folder.name}' have the very same generator: they are one, not two."
             )
         found.append(FoundRun(folder.name, folder, run, sha256))
     return found

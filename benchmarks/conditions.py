@@ -7,9 +7,8 @@ false alarm among the pairs that are alike, and of rankings whose places hold th
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +17,7 @@ from scipy import stats
 from analysis.people import conditions
 from analysis.people.conditions import Conditions
 from analysis.people.trials import Trials, join
-from analysis.section import AnalysisError
-from benchmarks.coverage import row
-from glimpse.command_line import program, run_command
+from benchmarks.coverage import claims_command, row
 from glimpse.observers import Floats
 
 
@@ -120,22 +117,14 @@ def claims(case: Case, found: Conditions) -> dict[str, list[bool]]:
     return held
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = program("python -m benchmarks.conditions", __doc__ or "", workspace=False)
-    parser.add_argument("--simulations", type=int, default=400, metavar="N", help="simulated surveys per case")
-    parser.add_seed("the simulations")
-    args = parser.parse_args(argv)
-    return run_command(lambda: run(args))
-
-
-def run(args: argparse.Namespace) -> int:
-    if args.simulations < 1:
-        raise AnalysisError(f"--simulations {args.simulations}: at least 1 is needed.")
-    print("| truth and design | claim | share | its 99 % interval |\n| --- | --- | --- | --- |")
+def rows(simulations: int, seed: int) -> Iterator[str]:
     for case in CASES:
-        for claim, values in study(case, args.simulations, args.seed).items():
-            print(row(case.name, claim, values), flush=True)
-    return 0
+        for claim, values in study(case, simulations, seed).items():
+            yield row(case.name, claim, values)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return claims_command("conditions", __doc__, 400, rows, argv)
 
 
 if __name__ == "__main__":

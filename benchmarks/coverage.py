@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -237,6 +237,27 @@ def row(case: str, key: str, values: Floats) -> str:
     return f"| {case} | {key} | {values.mean():.1%} | {low:.1%} to {high:.1%} |"
 
 
+def print_claims(simulations: int, rows: Iterable[str]) -> int:
+    """Print a table of claims, each row as soon as it is computed. Raises AnalysisError for no simulation."""
+    if simulations < 1:
+        raise AnalysisError(f"--simulations {simulations}: at least 1 is needed.")
+    print("| truth and design | claim | share | its 99 % interval |\n| --- | --- | --- | --- |")
+    for line in rows:
+        print(line, flush=True)
+    return 0
+
+
+def claims_command(
+    name: str, doc: str | None, default: int, rows: Callable[[int, int], Iterable[str]], argv: Sequence[str] | None
+) -> int:
+    """The command of a benchmark whose `rows(simulations, seed)` are a table of claims."""
+    parser = program(f"python -m benchmarks.{name}", doc or "", workspace=False)
+    parser.add_argument("--simulations", type=int, default=default, metavar="N", help="simulated surveys per case")
+    parser.add_seed("the simulations")
+    args = parser.parse_args(argv)
+    return run_command(lambda: print_claims(args.simulations, rows(args.simulations, args.seed)))
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     parser = program("python -m benchmarks.coverage", __doc__ or "", workspace=False)
     parser.add_argument("--simulations", type=int, default=2_000, metavar="N", help="simulated surveys per case")
@@ -245,22 +266,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--others", action="store_true", help="instead: differences, slopes, single images, thresholds")
     parser.add_seed("the simulations")
     args = parser.parse_args(argv)
-    return run_command(lambda: run(args))
+    return run_command(lambda: print_claims(args.simulations, rows_of(args)))
 
 
-def run(args: argparse.Namespace) -> int:
-    if args.simulations < 1:
-        raise AnalysisError(f"--simulations {args.simulations}: at least 1 is needed.")
-    print("| truth and design | claim | share | its 99 % interval |\n| --- | --- | --- | --- |")
+def rows_of(args: argparse.Namespace) -> Iterator[str]:
     if args.others:
         for (name, key), values in others(args.simulations, args.seed).items():
-            print(row(name, key, values))
-        return 0
+            yield row(name, key, values)
+        return
     cases = (*CASES, *EXTREMES) if args.model else CASES
     for case in cases if args.case is None else [cases[args.case]]:
         for key, values in study(case, args.simulations, args.seed, args.model, alternatives=not args.model).items():
-            print(row(case.name, key, values), flush=True)
-    return 0
+            yield row(case.name, key, values)
 
 
 if __name__ == "__main__":

@@ -6,9 +6,8 @@ intervals that hold the mean area for new participants and images, the slope of 
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,9 +16,7 @@ from scipy import stats
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
-from analysis.section import AnalysisError
-from benchmarks.coverage import row
-from glimpse.command_line import program, run_command
+from benchmarks.coverage import claims_command, row
 from glimpse.observers import Floats
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(41)
@@ -131,26 +128,16 @@ def study(case: Case, simulations: int, seed: int = 0) -> dict[str, Floats]:
     return {claim: np.array(values) for claim, values in held.items()}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = program("python -m benchmarks.ratings", __doc__ or "", workspace=False)
-    parser.add_argument("--simulations", type=int, default=1_000, metavar="N", help="simulated surveys per case")
-    parser.add_seed("the simulations")
-    args = parser.parse_args(argv)
-    return run_command(lambda: run(args))
-
-
-def run(args: argparse.Namespace) -> int:
-    if args.simulations < 1:
-        raise AnalysisError(f"--simulations {args.simulations}: at least 1 is needed.")
-    print("| truth and design | claim | share | its 99 % interval |\n| --- | --- | --- | --- |")
+def rows(simulations: int, seed: int) -> Iterator[str]:
     for case in CASES:
-        for claim, held in study(case, args.simulations, args.seed).items():
+        for claim, held in study(case, simulations, seed).items():
             known = held[np.isfinite(held)]
             if len(known):
-                print(
-                    row(case.name, claim, known) + ("" if len(known) == len(held) else " only where fitted"), flush=True
-                )
-    return 0
+                yield row(case.name, claim, known) + ("" if len(known) == len(held) else " only where fitted")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return claims_command("ratings", __doc__, 1_000, rows, argv)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,8 @@ of 95 % intervals that hold the truth, and how often the number of further parti
 
 from __future__ import annotations
 
-import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,9 +17,7 @@ from scipy import stats
 from analysis.people import dependence, equivalence, inference
 from analysis.people.population.simulation import Truth
 from analysis.people.trials import Trials
-from analysis.section import AnalysisError
-from benchmarks.coverage import row
-from glimpse.command_line import program, run_command
+from benchmarks.coverage import claims_command, row
 from glimpse.observers import Floats
 
 CHANCE = Truth(sd_d_prime=0.33, sd_criterion=0.3, sd_image=0.4)
@@ -139,27 +136,19 @@ def more_people(survey: Survey, simulations: int, seed: int = 0) -> dict[str, Fl
     return {claim: np.array(values, float) for claim, values in shares.items() if values}
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = program("python -m benchmarks.small_surveys", __doc__ or "", workspace=False)
-    parser.add_argument("--simulations", type=int, default=1_000, metavar="N", help="simulated surveys per case")
-    parser.add_seed("the simulations")
-    args = parser.parse_args(argv)
-    return run_command(lambda: run(args))
-
-
-def run(args: argparse.Namespace) -> int:
-    if args.simulations < 1:
-        raise AnalysisError(f"--simulations {args.simulations}: at least 1 is needed.")
-    print("| truth and design | claim | share | its 99 % interval |\n| --- | --- | --- | --- |")
+def rows(simulations: int, seed: int) -> Iterator[str]:
     for survey in SURVEYS + ABLE:
-        for claim, values in held(survey, args.simulations, args.seed).items():
-            print(row(survey.name, claim, values), flush=True)
-    for (case, claim), values in trend_alarms(args.simulations, args.seed).items():
-        print(row(case, claim, values), flush=True)
+        for claim, values in held(survey, simulations, seed).items():
+            yield row(survey.name, claim, values)
+    for (case, claim), values in trend_alarms(simulations, seed).items():
+        yield row(case, claim, values)
     for survey in PILOTS:
-        for claim, values in more_people(survey, max(args.simulations // 10, 1), args.seed).items():
-            print(row(survey.name, claim, values), flush=True)
-    return 0
+        for claim, values in more_people(survey, max(simulations // 10, 1), seed).items():
+            yield row(survey.name, claim, values)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return claims_command("small_surveys", __doc__, 1_000, rows, argv)
 
 
 if __name__ == "__main__":

@@ -89,7 +89,7 @@ def of_generators(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
     cards = []
     for name, found in scores.get("quality", {}).items():
         copies = scores.get("memorisation", {}).get(name)
-        kid = found["distance"].replace("Fréchet distance", "KID").replace("FID", "KID")  # named after its features
+        kid = found["kernel_distance"]
         told = found["kid_p"] is not None and found["kid_p"] < LEVEL
         held_out = "test images" if found["against"] == "test" else "training images"
         if found["kid_p"] is None:

@@ -183,7 +183,12 @@ def _of(one: Pair | Direction, context: Context) -> dict[str, Any]:
     pair = one if isinstance(one, Pair) else one.target
     extractor = pair.extractor(context)
     found = of_pair(one, context) if isinstance(one, Pair) else _of_direction(one, context)
-    named = {"extractor": extractor.name, "distance": extractor.distance, "against": pair.against}
+    named = {
+        "extractor": extractor.name,
+        "distance": extractor.distance,
+        "kernel_distance": extractor.kid,
+        "against": pair.against,
+    }
     return {"measured": {**named, **found}, "side": extractor.side}
 
 
