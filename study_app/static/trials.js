@@ -13,6 +13,7 @@ const begun = `glimpse begun ${setup.base}`; // and the start of a trial that th
 const keep = attempt(() => localStorage); // none where the browser forbids it: then only the reload loses it
 const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
 const period = new FramePeriod();
+const ADAPT_MS = 1000; // from a light or dark page to the first trial on grey: the fade of survey.css, and a moment for the eyes
 // While the instructions are read: the frame period, and whether the browser's frames keep a schedule.
 const measured = wait(700, period).then(() => keepsSchedule(period));
 
@@ -194,11 +195,13 @@ async function run() {
   $("instructions").hidden = true;
   $("trial").hidden = false;
   document.body.classList.add("running");
+  const adapted = new Promise((resolve) => setTimeout(resolve, ADAPT_MS));
   const start = attempt(() => JSON.parse(keep.getItem(begun)));
   if (start) await waiting("load", announce(start));
   const left = attempt(() => JSON.parse(keep.getItem(unsent)));
   if (left) await save(left);
   await waiting("load", measured);
+  await adapted;
   if (setup.practice) await practise();
   const images = new Map();
   const load = (url) => {

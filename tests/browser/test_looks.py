@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -46,6 +47,29 @@ def test_another_language_keeps_what_was_ticked_and_written(page: Page, serve: C
     assert "crit" in str(person["questionnaire"])
 
 
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_to_read_follow_the_systems_colours_and_trials_are_grey(
+    browser: Browser, serve: Callable[..., Server], scheme: Literal["light", "dark"]
+) -> None:
+    server = serve("practice = 0\n[trials]\ncount = 2\n")
+    page = browser.new_page(locale="en-GB", color_scheme=scheme, reduced_motion="no-preference")
+    enter(page, server.url)
+    page.evaluate(NOTE_FIXATION)
+    read = pixels(page, "#instructions")[3, 20].mean()
+    assert read > 240 if scheme == "light" else read < 45
+    page.click("#begin")
+    page.wait_for_selector("body[data-phase=fixation]")
+    assert page.evaluate("window.noted") == ["rgb(128, 128, 128)", 0]
+    page.context.close()
+
+
+# The page's colour in the moment in which the first trial begins, and how many transitions run then.
+NOTE_FIXATION = """() => { new MutationObserver(() => { window.noted ??= [
+  getComputedStyle(document.body).backgroundColor,
+  document.getAnimations().filter((one) => one instanceof CSSTransition).length,
+]; }).observe(document.body, { attributes: true, attributeFilter: ["data-phase"] }); }"""
+
+
 def test_forced_colours_and_reduced_motion_change_nothing_in_a_trial(
     browser: Browser, serve: Callable[..., Server]
 ) -> None:
@@ -54,6 +78,7 @@ def test_forced_colours_and_reduced_motion_change_nothing_in_a_trial(
     page = context.new_page()
     enter(page, server.url)
     page.click("#begin")
+    assert page.evaluate("document.getAnimations().length") == 0  # no fade, but the same time to adapt
     page.wait_for_selector("body[data-phase=fixation]")
     frame = pixels(page, "#frame")
     assert (frame[0, 0] == 128).all()
