@@ -246,6 +246,8 @@ class Trial(Base):
     fetched_at: Mapped[datetime | None]  # when the image was first sent
     begun: Mapped[int] = mapped_column(default=0)  # how often a page announced the start of this trial
     answer: Mapped[str | None] = mapped_column(String(9))  # real | generated
+    rating: Mapped[int | None]  # task "rating": 1 (surely real) to 6 (surely generated)
+    confidence: Mapped[int | None]  # in the answer: 1 (guessed) to 4 (sure)
     exposure_ms_actual: Mapped[float | None]
     response_time_ms: Mapped[float | None]
     dropped_frames: Mapped[int | None]

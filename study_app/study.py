@@ -13,6 +13,7 @@ from typing import Any
 LANGUAGES = ("en", "de", "fr")
 DEVICES = ("desktop", "tablet", "phone")
 LARGEST_QUOTA = 999_999
+TASKS = ("yes-no", "rating")
 Text = str | dict[str, str]
 
 
@@ -74,6 +75,11 @@ def _(text: str) -> str:  # marks a text for translation; it is translated where
 
 
 TITLE = _("Real or generated?")
+RATINGS = (  # the steps of the task "rating"
+    _("Surely real"), _("Probably real"), _("Perhaps real"),
+    _("Perhaps generated"), _("Probably generated"), _("Surely generated"),
+)  # fmt: skip
+SURENESS = (_("Guessed"), _("Not very sure"), _("Fairly sure"), _("Sure"))  # the steps of confidence
 YES_NO = (_("No"), _("Yes"))
 QUESTIONS = (
     Question(
@@ -110,6 +116,8 @@ class StudyFile:
     debrief: Text = ""  # in Markdown; none: the built-in text
     texts: dict[str, Text] = field(default_factory=dict)  # replaces built-in sentences; "" removes one
     languages: tuple[str, ...] = LANGUAGES
+    task: str = "yes-no"
+    confidence: bool = False  # ask after each answer how sure the person is
     mode: str = "fixed"
     exposure_ms: tuple[int, int] = (2000, 3000)
     fixation_ms: int = 500

@@ -20,6 +20,7 @@ from study_app.study import (
     LANGUAGES,
     LARGEST_QUOTA,
     QUESTIONS,
+    TASKS,
     Completion,
     Question,
     SetEntry,
@@ -78,6 +79,8 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         debrief=table.text("debrief", ""),
         texts=_texts(table.table("texts")),
         languages=tuple(languages),
+        task=table.get("task", default.task, f"one of {', '.join(TASKS)}", lambda v: v in TASKS),
+        confidence=table.flag("confidence", False),
         mode=mode,
         exposure_ms=(exposure[0], exposure[1]),
         fixation_ms=table.whole("fixation_ms", default.fixation_ms, 100, 5000),
@@ -106,6 +109,7 @@ def _refuse_idle(table: Table, study: StudyFile) -> None:
     for key, idle, why in (
         ("exposure_ms", free and "exposure_ms" in table.value, 'with `mode = "unlimited"`'),
         ("mask", free and study.mask, 'with `mode = "unlimited"`'),
+        ("confidence", study.confidence and study.task == "rating", 'with `task = "rating"`'),
         ("trials.spare", trials.spare and study.mode != "fixed", f'with `mode = "{study.mode}"`'),
         ("trials.catch_wrong", trials.catch_wrong > trials.catch, "above `trials.catch`: nobody can miss so many"),
         (

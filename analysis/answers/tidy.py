@@ -13,7 +13,16 @@ from analysis.answers.form import Form
 from analysis.answers.numbers import MISSING, read_numbers
 from analysis.answers.shared import share_real_images
 from analysis.answers.table import Table
-from analysis.answers.words import by_value, meanings, read_confidence, read_rating, read_words, split_doubts
+from analysis.answers.words import (
+    TASKS,
+    by_value,
+    meanings,
+    read_confidence,
+    read_own_ratings,
+    read_rating,
+    read_words,
+    split_doubts,
+)
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
 
@@ -186,6 +195,9 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     elif form.confidence is not None:
         trials["rating"], trials["confidence"], said = read_confidence(table, form.confidence, answer)
         notes.append(said)
+    elif {"task", "rating", "confidence"} <= set(raw) and raw["task"].isin(TASKS).all():
+        trials["rating"], trials["confidence"], said = read_own_ratings(raw, answer)
+        notes += [said] if said else []
     trials["answer"] = answer
     trials["set"] = _text(raw, "set", "all")
     if "source" in raw:

@@ -122,6 +122,21 @@ def read_confidence(table: Table, option: str, answer: Any) -> tuple[Any, Any, s
     return side * (confidence + 0.5), confidence, " ".join(filter(None, [sentence, scale.unread]))
 
 
+TASKS = ("yes-no", "rating")  # of our own survey, in its column `task`
+STEPS, SURENESS = 6, 4  # its scales: from surely real to surely generated, and from guessed to sure
+
+
+def read_own_ratings(frame: pd.DataFrame, answer: Any) -> tuple[Any, Any, str]:
+    """The same from the columns `rating` and `confidence` of our own survey, whose scales are known."""
+    step, sureness = (pd.to_numeric(frame[c].astype(object), errors="coerce") for c in ("rating", "confidence"))
+    middle = (1 + STEPS) / 2
+    confidence = ((step - middle).abs() / (STEPS - middle)).fillna((sureness - 1) / (SURENESS - 1))
+    side = answer.map({"generated": 1.0, "real": -1.0}).astype(float)
+    kinds = {f"are ratings in {STEPS} steps": step, f"have a confidence of 1 to {SURENESS}": sureness}
+    said = [f"{given.notna().sum()} answers {what}." for what, given in kinds.items() if given.notna().any()]
+    return side * (confidence + 0.5), confidence, " ".join(said)
+
+
 @dataclass(frozen=True)
 class Scale:
     """A column of ratings; a scale that runs downwards is turned round."""

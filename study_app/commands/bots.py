@@ -8,6 +8,7 @@ whatever its sensitivity; only lapses miss it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -20,6 +21,9 @@ from study_app.database import SurveyError
 from study_app.participant.attention import is_attention_image
 
 FRAME_MS = 1000 / 60
+# Distances from the criterion at which a bot gives the next step of a rating, and of its confidence.
+RATING_STEPS, CONFIDENCE_STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0), (0.4, 0.8, 1.2)
+CATCH = 3.0  # the distance of an unmistakable image
 TIME_CONSTANT_MS = 300.0  # a bot reaches 63 % of its sensitivity at this exposure, 99.9 % at 2 s
 PATIENCE = 24  # retries, 5 s apart, of a busy or rate-limited request
 
@@ -66,17 +70,17 @@ class Observer:
     def d_prime(self, exposure_ms: float) -> float:
         return float(self.sensitivity * -np.expm1(-exposure_ms / TIME_CONSTANT_MS))
 
-    def answer(self, truth: str, exposure_ms: float, rng: np.random.Generator) -> str:
-        """Says 'generated' when the evidence, N(±d'/2, 1), is above the criterion; recognises attention trials.
+    def distance(self, truth: str, exposure_ms: float, rng: np.random.Generator) -> float:
+        """The distance of the evidence, N(±d'/2, 1), from the criterion: above 0 the answer is 'generated'.
 
         `truth`: real, generated, or catch (an unmistakable image, generated).
         """
         if rng.random() < self.lapses:
-            return str(rng.choice(["real", "generated"]))
+            return float(rng.normal())
         if truth == "catch":
-            return "generated"
+            return CATCH
         mean = self.d_prime(exposure_ms) / 2 * (1 if truth == "generated" else -1)
-        return "generated" if rng.normal(mean) > self.bias else "real"
+        return float(rng.normal(mean)) - self.bias
 
     def response_time(self, rng: np.random.Generator) -> float:
         """ms after the image is gone: log-normal round the median, a quarter of it at the least."""
@@ -113,6 +117,7 @@ def take_part(
     http(home)
     http(f"{home}questions", form={})
     http(f"{home}device", form={"frame_ms": f"{FRAME_MS:.3f}", "width": "1280", "height": "800", "touch": "0"})
+    setup = json.loads(re.findall(r'id="setup">(.*?)</script>', http(home).body.decode())[0])
     trial = http(f"{home}next").json()
     answered, fetched = 0, dict[str, bytes]()  # the next image is fetched while the current one is judged, as pages do
     while not trial.get("done"):
@@ -123,7 +128,7 @@ def take_part(
                 "The server shows an image that this workspace does not hold: run `simulate` with the workspace (or "
                 "the DATABASE_URL) that the study was loaded from."
             )
-        result = _judge(trial, truth, observer, rng)
+        result = _judge(trial, setup, truth, observer, rng)
         fetched = {trial["prefetch"]: http(trial["prefetch"]).body} if trial.get("prefetch") else {}
         http(f"{home}begin", data={"trial": trial["trial"]})
         paced(500 + result["response_time_ms"])
@@ -133,7 +138,19 @@ def take_part(
     return answered
 
 
-def _judge(trial: Mapping[str, Any], truth: str, observer: Observer, rng: np.random.Generator) -> dict[str, Any]:
+def asked_for(setup: Mapping[str, Any], distance: float) -> dict[str, Any]:
+    """The fields of an answer that the page asks for, from the distance of the evidence from the criterion."""
+    given: dict[str, Any] = {"answer": "generated" if distance > 0 else "real"}
+    if setup["task"] == "rating":
+        given = {"rating": 1 + int(np.searchsorted(RATING_STEPS, distance))}
+    if setup["confidence"]:
+        given["confidence"] = 1 + int(np.searchsorted(CONFIDENCE_STEPS, abs(distance)))
+    return given
+
+
+def _judge(
+    trial: Mapping[str, Any], setup: Mapping[str, Any], truth: str, observer: Observer, rng: np.random.Generator
+) -> dict[str, Any]:
     thinking_ms = observer.response_time(rng)
     exposure = trial["exposure_ms"]
     if exposure is None:  # shown until answered
@@ -142,7 +159,7 @@ def _judge(trial: Mapping[str, Any], truth: str, observer: Observer, rng: np.ran
         seen = max(1, round(exposure / FRAME_MS)) * FRAME_MS
         response = seen + thinking_ms
     return {
-        "trial": trial["trial"], "answer": observer.answer(truth, seen, rng), "exposure_ms": round(seen, 2),
+        "trial": trial["trial"], **asked_for(setup, observer.distance(truth, seen, rng)), "exposure_ms": round(seen, 2),
         "response_time_ms": round(response, 2), "dropped_frames": 0, "focus_lost": False,
         "frame_ms": round(FRAME_MS, 3), "by": "other",
     }  # fmt: skip

@@ -55,6 +55,10 @@ RESPONSES = tuple(
         ("pixel_ratio", "number", "", "browser", "Pixels of the screen per CSS pixel."),
         ("source", "string", "", "stimulus set",
          "Image set that the image comes from: of generated ones the generator's. Empty for images of a run."),
+        ("task", "string", "", "study", "What was asked: yes-no (real or generated) or rating (six steps)."),
+        ("rating", "integer", "", "participant",
+         "With the task rating: from 1, surely real, to 6, surely generated; up to 3 the answer is real."),
+        ("confidence", "integer", "", "participant", "How sure of the answer the person was: from 1, guessed, to 4."),
     )
 )  # fmt: skip
 

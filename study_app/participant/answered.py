@@ -7,6 +7,8 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
+from study_app.study import RATINGS, SURENESS, StudyFile
+
 LONGEST_MS = 1e12  # longer times are stored as this, so that sums of squares stay finite
 FRAME_MS = 1000 / 60  # assumed where the browser did not measure its own frame period
 WORD = string.ascii_letters + string.digits
@@ -22,6 +24,8 @@ class Answered:
     response_time_ms: float  # from the onset of the image
     dropped_frames: int
     focus_lost: bool
+    rating: int | None = None  # 1 (surely real) to 6 (surely generated)
+    confidence: int | None = None  # 1 (guessed) to 4 (sure)
     frame_ms: float = FRAME_MS
     by: str = "other"  # key | mouse | touch | pen | other
     early_presses: int = 0
@@ -34,13 +38,23 @@ class Answered:
     pixel_ratio: float | None = None  # the screen's pixels per CSS pixel
 
     @classmethod
-    def read(cls, body: dict[str, Any]) -> Answered | None:
-        """None where a field of the contract is missing or has a wrong type. Implausible times are not refused."""
+    def read(cls, body: dict[str, Any], study: StudyFile) -> Answered | None:
+        """None where a field that the study asks for is missing or has a wrong type.
+
+        A rating above the middle is the answer 'generated'. Implausible times are not refused.
+        """
+        rating = _step(body.get("rating"), len(RATINGS)) if study.task == "rating" else None
+        confidence = _step(body.get("confidence"), len(SURENESS)) if study.confidence else None
+        answer = body.get("answer")
+        if rating is not None:
+            answer = "generated" if rating > len(RATINGS) / 2 else "real"
         trial, dropped = whole(body.get("trial")), whole(body.get("dropped_frames"))
         exposure, response = _number(body.get("exposure_ms")), _number(body.get("response_time_ms"))
         if (
             trial is None or trial < 1
-            or body.get("answer") not in ("real", "generated")
+            or answer not in ("real", "generated")
+            or (study.task == "rating" and rating is None)
+            or (study.confidence and confidence is None)
             or exposure is None or response is None
             or dropped is None or dropped < 0
             or not isinstance(body.get("focus_lost"), bool)
@@ -48,8 +62,8 @@ class Answered:
             return None
         frame_ms = _number(body.get("frame_ms"))
         return cls(
-            trial=trial, answer=body["answer"], exposure_ms=exposure, response_time_ms=response,
-            dropped_frames=min(dropped, 2**31 - 1), focus_lost=body["focus_lost"],
+            trial=trial, answer=answer, rating=rating, confidence=confidence, exposure_ms=exposure,
+            response_time_ms=response, dropped_frames=min(dropped, 2**31 - 1), focus_lost=body["focus_lost"],
             frame_ms=frame_ms if frame_ms and 2 <= frame_ms <= 100 else FRAME_MS,
             by=body["by"] if body.get("by") in ("key", "mouse", "touch", "pen", "other") else "other",
             early_presses=max(0, min(whole(body.get("early_presses")) or 0, 1000)), view=view_of(body),
@@ -66,6 +80,12 @@ def view_of(body: dict[str, Any]) -> str:
 
 def whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _step(value: Any, most: int) -> int | None:
+    """A step of a scale from 1."""
+    step = whole(value)
+    return step if step is not None and 1 <= step <= most else None
 
 
 def _number(value: Any) -> float | None:

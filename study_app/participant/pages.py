@@ -17,7 +17,7 @@ from werkzeug.wrappers import Response
 from study_app import i18n, models
 from study_app.database import app_database
 from study_app.participant import allocation, crowd, device
-from study_app.study import Question, StudyFile, say
+from study_app.study import RATINGS, SURENESS, Question, StudyFile, say
 
 blueprint = Blueprint("pages", __name__)
 CLOSED = ("withdrawn", "no-consent", "screened-out", "over-quota", "rejected")
@@ -92,6 +92,8 @@ def participant(token: str) -> Any:
         setup = {
             "base": url_for("pages.participant", token=token),
             "practice": 0 if person.practised_at or answered else file.practice,
+            "task": file.task,
+            "confidence": file.confidence,
             "fixation": file.fixation_ms,
             "mask": file.mask_ms if file.mask else 0,
             "result": _result(session, person),
@@ -102,7 +104,7 @@ def participant(token: str) -> Any:
         way = back("unsuitable", file, _known(person)) if unsuitable else {}
         return render_template(
             template, study=file, person=person, label=_label(person, file), answered=answered, total=total,
-            setup=json.dumps(setup), unsuitable=unsuitable, **way,
+            setup=json.dumps(setup), ratings=RATINGS, sureness=SURENESS, unsuitable=unsuitable, **way,
         )  # fmt: skip
 
 

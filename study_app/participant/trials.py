@@ -127,17 +127,19 @@ def begin(token: str) -> Any:
 
 @blueprint.post("/answer")
 def answer(token: str) -> Any:
-    answered = Answered.read(_body())
-    if answered is None:
-        return jsonify(error="malformed: see docs/survey.md"), 422
+    body = _body()
     with app_database().write() as session:
         person, file = find(session, token, write=True)
+        answered = Answered.read(body, file)
+        if answered is None:
+            return jsonify(error="malformed: see docs/survey.md"), 422
         _open(person, file)
         trials = _trials(session, person)
         current = _current(trials)
         earlier = trials[answered.trial - 1] if answered.trial <= len(trials) else None
         if earlier is not None and earlier.answer is not None:
-            status = 200 if earlier.answer == answered.answer else 409
+            same = (earlier.answer, earlier.rating) == (answered.answer, answered.rating)
+            status = 200 if same else 409
             return jsonify(next=_describe(token, trials, file)), status
         if current is None or answered.trial != current + 1:
             return jsonify(error="out of order", next=_describe(token, trials, file)), 409
@@ -195,7 +197,7 @@ def _body() -> dict[str, Any]:
 
 
 def _store(trial: models.Trial, answered: Answered, elapsed_ms: float | None, fixation_ms: float) -> None:
-    trial.answer = answered.answer
+    trial.answer, trial.rating, trial.confidence = answered.answer, answered.rating, answered.confidence
     trial.exposure_ms_actual = answered.exposure_ms
     trial.response_time_ms = answered.response_time_ms
     trial.dropped_frames = answered.dropped_frames

@@ -158,7 +158,7 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
                 "position": trial.position, "replaces": trial.replaces, "begun": trial.begun,
                 "fetched_at": models.iso(trial.fetched_at) if trial.fetched_at else None,
                 **({"kind": trial.kind, "image": trial.stimulus.public_id} if over else {}),
-                "answer": trial.answer,
+                "answer": trial.answer, "rating": trial.rating, "confidence": trial.confidence,
                 "exposure_ms_planned": trial.exposure_ms_planned, "exposure_ms_actual": trial.exposure_ms_actual,
                 "response_time_ms": trial.response_time_ms, "dropped_frames": trial.dropped_frames,
                 "focus_lost": trial.focus_lost, "flags": trial.flags, "details": trial.details,

@@ -1,13 +1,11 @@
 // The trials: practice, then one image after the other, each answer saved before the next image is shown.
+import { Question } from "./answering.js";
 import { post, request, loadImage } from "./net.js";
 import { FramePeriod, keepsSchedule, present, wait } from "./timing.js";
 
 const $ = (id) => document.getElementById(id);
 const setup = JSON.parse($("setup").textContent);
 const prompt = $("prompt");
-const buttons = { real: $("answer-real"), generated: $("answer-generated") };
-const KEYS = { f: "real", j: "generated" };
-const PLACES = { KeyF: "real", KeyJ: "generated" }; // the same keys where they type other letters: Cyrillic, Greek, ...
 const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload,
 const begun = `glimpse begun ${setup.base}`; // and the start of a trial that the server does not know of yet
 const keep = attempt(() => localStorage); // none where the browser forbids it: then only the reload loses it
@@ -35,50 +33,23 @@ function attempt(action) {
 
 // ------------------------------------------------------------------------------------------------ answering
 
-let early = []; // presses before an answer is asked for: recorded, not taken
-let take = null; // set while an answer is asked for
-let opens = 0; // from this moment on
+const answers = new Question($("answers"), () => !$("trial").hidden && document.body.dataset.phase !== "confidence");
+const sureness = setup.confidence ? new Question($("sureness"), () => document.body.dataset.phase === "confidence") : null;
 
-function pressed(answer, by, stamp) {
-  if (take && stamp >= opens) take({ answer, by, stamp });
-  else early.push({ answer, by, stamp });
-}
-
-addEventListener("keydown", (event) => {
-  const answer = KEYS[event.key?.toLowerCase()] ?? PLACES[event.code];
-  if (!answer || event.repeat || event.ctrlKey || event.altKey || event.metaKey || $("trial").hidden) return;
-  event.preventDefault();
-  pressed(answer, "key", event.timeStamp);
-});
-
-// A press is taken when it is released over the button (so that it can be taken back), with the time it began.
-for (const [answer, button] of Object.entries(buttons)) {
-  let down = null;
-  button.addEventListener("pointerdown", (event) => {
-    down = { by: event.pointerType, stamp: event.timeStamp };
-  });
-  button.addEventListener("pointercancel", () => { down = null; });
-  button.addEventListener("click", (event) => {
-    const press = event.detail === 0 ? null : down; // no pointer: the keyboard or a screen reader pressed it
-    down = null;
-    pressed(answer, press ? press.by : "other", press ? press.stamp : event.timeStamp);
-  });
-}
-
-// Asks for an answer: one given since `moment`, the end of the exposure, counts though this page sees the end a little
-// later than the participant.
-function asked(moment = performance.now()) {
-  opens = moment;
-  for (const button of Object.values(buttons)) button.setAttribute("aria-disabled", "false");
+// The judgement of the image, given since `moment`.
+function judged(moment) {
+  const answer = answers.asked(moment);
   say("ask");
-  return new Promise((resolve) => {
-    const given = early.findIndex((press) => press.stamp >= moment);
-    if (given >= 0) resolve(early.splice(given)[0]);
-    else take = resolve;
-  }).finally(() => {
-    take = null;
-    for (const button of Object.values(buttons)) button.setAttribute("aria-disabled", "true");
-  });
+  return answer;
+}
+
+async function howSure() {
+  phase("confidence");
+  say("confidence");
+  sureness.early = [];
+  const { value } = await sureness.asked();
+  say("");
+  return Number(value);
 }
 
 // ------------------------------------------------------------------------------------------------ one trial
@@ -99,7 +70,7 @@ async function give(trial, image) {
   giving = true;
   const screen = place(image);
   if (setup.mask) drawNoise(screen.mask);
-  early = [];
+  answers.early = [];
   const open = trial.exposure_ms === null; // no limit: the image stays until the answer
   let until = null;
   const shown = await present(screen, {
@@ -108,17 +79,20 @@ async function give(trial, image) {
     phase(name) {
       phase(name);
       if (name === "fixation") say("practice" in document.body.dataset ? "practice" : "look");
-      else if (name === "stimulus" && open) until = asked();
+      else if (name === "stimulus" && open) until = judged();
       else say("");
     },
   });
   phase("answer");
-  const answer = await (until ?? asked(shown.end));
+  const answer = await (until ?? judged(shown.end));
   giving = false;
+  const early = answers.early.length;
+  const confidence = setup.confidence ? await howSure() : undefined;
   return {
-    trial: trial.trial, answer: answer.answer, exposure_ms: shown.exposure, dropped_frames: shown.dropped,
+    trial: trial.trial, ...(setup.task === "rating" ? { rating: Number(answer.value) } : { answer: answer.value }),
+    confidence, exposure_ms: shown.exposure, dropped_frames: shown.dropped,
     focus_lost: shown.lost, response_time_ms: Math.max(0, answer.stamp - shown.onset), by: answer.by,
-    early_presses: early.length, frame_ms: shown.frame, view, uncertain_ms: await shown.uncertain, scheduled: await measured,
+    early_presses: early, frame_ms: shown.frame, view, uncertain_ms: await shown.uncertain, scheduled: await measured,
     resized: shown.resized, image_width: shown.size.width, image_height: shown.size.height,
     pixel_ratio: shown.size.ratio,
   };

@@ -108,18 +108,18 @@ def enter(page: Page, url: str) -> None:
 
 
 # Between two questions there may be a tenth of a second: a page that is asked now and then would miss it.
-LEAVES = """() => { window.left = new Promise((resolve) => new MutationObserver((_, observer) => {
-  if (document.body.dataset.phase === "answer") return;
+LEAVES = """(phase) => { window.left = new Promise((resolve) => new MutationObserver((_, observer) => {
+  if (document.body.dataset.phase === phase) return;
   observer.disconnect();
   resolve();
 }).observe(document.body, { attributes: true })); }"""
 
 
 @contextlib.contextmanager
-def answering(page: Page) -> Iterator[None]:
+def answering(page: Page, phase: str = "answer") -> Iterator[None]:
     """For the block that answers: waits for the question before it, and until the answer is taken after it."""
-    page.wait_for_selector("body[data-phase=answer]")
-    page.evaluate(LEAVES)
+    page.wait_for_selector(f"body[data-phase={phase}]")
+    page.evaluate(LEAVES, phase)
     yield
     page.evaluate("window.left")
 

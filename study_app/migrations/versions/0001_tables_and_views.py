@@ -44,7 +44,8 @@ SELECT p.public_id AS participant,
        {by} AS answered_by, {early_presses} AS early_presses, t.begun AS begun,
        {frame_ms} AS frame_ms, {uncertain_ms} AS exposure_uncertain_ms,
        {image_width} AS image_width, {image_height} AS image_height, {pixel_ratio} AS pixel_ratio,
-       COALESCE({image_set}, '') AS source
+       COALESCE({image_set}, '') AS source,
+       {task} AS task, t.rating AS rating, t.confidence AS confidence
 FROM trial t
 JOIN participant p ON p.id = t.participant_id
 JOIN study y ON y.id = p.study_id
@@ -120,6 +121,7 @@ ALLOWED = {
 NUMBERS = ("frame_ms", "uncertain_ms", "image_width", "image_height", "pixel_ratio")
 DETAILS = {"by": "TEXT", "early_presses": "INTEGER", **dict.fromkeys(NUMBERS, "DOUBLE PRECISION")}
 DETAIL = {"sqlite": "json_extract(t.details, '$.{key}')", "postgresql": "CAST(t.details ->> '{key}' AS {type})"}
+DEFINED = {"sqlite": "json_extract(v.definition, '$.{key}')", "postgresql": "v.definition ->> '{key}'"}
 IMAGE_SET = {"sqlite": "json_extract(i.origin, '$.image_set')", "postgresql": "i.origin ->> 'image_set'"}
 
 
@@ -265,6 +267,8 @@ def upgrade() -> None:
         sa.Column("fetched_at", MOMENT, nullable=True),
         sa.Column("begun", sa.Integer(), nullable=False),
         sa.Column("answer", sa.String(9), nullable=True),
+        sa.Column("rating", sa.Integer(), nullable=True),
+        sa.Column("confidence", sa.Integer(), nullable=True),
         sa.Column("exposure_ms_actual", sa.Float(), nullable=True),
         sa.Column("response_time_ms", sa.Float(), nullable=True),
         sa.Column("dropped_frames", sa.Integer(), nullable=True),
@@ -297,6 +301,7 @@ def upgrade() -> None:
     rules = {key: allowed.format(key=key) for key in ("catch_wrong", "implausible")}
     detail = DETAIL[dialect]
     details = {key: detail.format(key=key, type=sql) for key, sql in DETAILS.items()}
+    details |= {key: DEFINED[dialect].format(key=key) for key in ("task",)}
     op.execute(RESPONSES.format(implausible=IMPLAUSIBLE, image_set=IMAGE_SET[dialect], **details))
     op.execute(PARTICIPANTS.format(**rules, is_implausible=IMPLAUSIBLE))
 

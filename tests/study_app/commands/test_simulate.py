@@ -54,7 +54,7 @@ def test_a_bot_has_the_sensitivity_and_bias_it_was_given(sensitivity: float, bia
 
     rng, observer = np.random.default_rng(5), bots.Observer(sensitivity, bias, lapses=0.0)
     truth = ["generated", "real"] * 4000
-    said = [observer.answer(kind, 2500, rng) == "generated" for kind in truth]
+    said = [observer.distance(kind, 2500, rng) > 0 for kind in truth]
     counts = observers.count(said, [kind == "generated" for kind in truth], np.zeros(len(said), int))
     assert observers.d_prime(counts)[0] == pytest.approx(sensitivity, abs=0.1)
     assert observers.criterion(counts)[0] == pytest.approx(bias, abs=0.06)
@@ -62,8 +62,8 @@ def test_a_bot_has_the_sensitivity_and_bias_it_was_given(sensitivity: float, bia
 
 def test_a_bot_that_lapses_answers_at_random() -> None:
     rng = np.random.default_rng(6)
-    said = [bots.Observer(9.0, lapses=1.0).answer("generated", 2500, rng) for _ in range(2000)]
-    assert said.count("real") == pytest.approx(1000, abs=100)
+    said = [bots.Observer(9.0, lapses=1.0).distance("generated", 2500, rng) > 0 for _ in range(2000)]
+    assert said.count(False) == pytest.approx(1000, abs=100)
 
 
 def test_a_bot_sees_what_a_catch_trial_is_and_misses_it_by_lapses_alone(workspace: Workspace) -> None:

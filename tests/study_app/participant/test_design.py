@@ -13,6 +13,7 @@ from scipy import stats
 
 from study_app.participant import design
 from study_app.participant.answered import Answered
+from study_app.study import StudyFile
 
 
 def test_the_set_with_the_fewest_people_is_chosen_ties_at_random() -> None:
@@ -139,6 +140,6 @@ def test_an_exposure_is_flagged_from_three_quarters_of_a_frame_and_wrong_from_tw
 def test_an_impossible_frame_period_is_not_believed(measured: float | None, used: float) -> None:
     body = {"trial": 1, "answer": "real", "exposure_ms": 1, "response_time_ms": 1, "dropped_frames": 0,
             "focus_lost": False, "frame_ms": measured}  # fmt: skip
-    answered = Answered.read(body)
+    answered = Answered.read(body, StudyFile("a", ()))
     assert answered is not None
     assert answered.frame_ms == used
