@@ -14,6 +14,7 @@ from sqlalchemy import (
     JSON,
     Boolean,
     CheckConstraint,
+    ColumnElement,
     Dialect,
     Float,
     ForeignKey,
@@ -29,12 +30,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 from sqlalchemy.types import TypeDecorator
 
-STUDY_STATES = ("open", "paused", "closed")
+STUDY_STATES = ("pilot", "open", "paused", "closed")
+ADMITTING = ("pilot", "open")
 MODES = ("fixed", "staircase", "unlimited")
 # `working` until the last answer is saved. `returned` and `timed-out` free their place; `rejected` keeps a person's
 # answers out of the results; `over-quota`: enough people gave the same answer to a question; `withdrawn` data is
 # erased.
-# `Participant.simulated` is independent of the state: simulated participants finish, too.
+# `Participant.simulated` and `Participant.pilot` are independent of the state: simulated participants finish, too.
 PARTICIPANT_STATES = (
     "working", "finished", "returned", "timed-out", "rejected", "screened-out", "over-quota", "no-consent", "withdrawn",
 )  # fmt: skip
@@ -46,6 +48,7 @@ GAVE_BACK = (
     "over-quota",
 )  # their images are not counted as shown (`Stimulus.shown`)
 TRIAL_KINDS = ("scored", "spare", "catch")
+GROUPS = ("people", "pilot", "simulated")  # counted and shown apart; only people are scored and use places
 
 
 class Moment(TypeDecorator[datetime]):
@@ -117,7 +120,9 @@ class Stimulus(Base):
     sha256: Mapped[str] = mapped_column(String(64))
     origin: Mapped[dict[str, Any]]
     shown: Mapped[int] = mapped_column(default=0, server_default="0")  # participants who have seen it or are about to
-    shown_simulated: Mapped[int] = mapped_column(default=0, server_default="0")  # the same for simulated participants
+    shown_simulated: Mapped[int] = mapped_column(
+        default=0, server_default="0"
+    )  # the same for simulated and pilot participants
     set: Mapped[StimulusSet] = relationship(back_populates="stimuli")
     __table_args__ = (UniqueConstraint("set_id", "public_id"),)
 
@@ -182,6 +187,7 @@ class Participant(Base):
     set_id: Mapped[int | None] = mapped_column(ForeignKey("stimulus_set.id"))  # none before consent
     state: Mapped[str] = mapped_column(String(12), default="working")
     simulated: Mapped[bool] = mapped_column(default=False)
+    pilot: Mapped[bool] = mapped_column(default=False, server_default=false())  # entered while the study was a pilot
     away: Mapped[bool] = mapped_column(
         default=False, server_default=false()
     )  # inactive: see `allocation.give_back_left`
@@ -203,10 +209,20 @@ class Participant(Base):
     set: Mapped[StimulusSet | None] = relationship()
     external: Mapped[ExternalIdentity | None] = relationship(back_populates="participant")
     trials: Mapped[list[Trial]] = relationship(back_populates="participant", order_by="Trial.position")
+
+    @property
+    def group(self) -> str:
+        return "simulated" if self.simulated else "pilot" if self.pilot else "people"
+
     __table_args__ = (
         Index("ix_participant_allocation", "study_id", "simulated", "state", "last_seen_at", "set_id"),
         one_of("state", PARTICIPANT_STATES),
     )
+
+
+def in_group(group: str) -> tuple[ColumnElement[bool], ColumnElement[bool]]:
+    """The conditions by which a participant belongs to this one of GROUPS."""
+    return Participant.simulated.is_(group == "simulated"), Participant.pilot.is_(group == "pilot")
 
 
 class Consent(Base):
@@ -265,7 +281,29 @@ class AdminSession(Base):
 
     __tablename__ = "admin_session"
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
+    name: Mapped[str] = mapped_column(String(64))  # of the experimenter
     since: Mapped[datetime]
+
+
+class Experimenter(Base):
+    """An account for the dashboard, besides the one with the password of the environment."""
+
+    __tablename__ = "experimenter"
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    password: Mapped[str] = mapped_column(Text)  # its scrypt hash
+    since: Mapped[datetime] = mapped_column(default=now)
+
+
+class LogEntry(Base):
+    """Something that an experimenter, or the server by itself, did: see `accounts.record`."""
+
+    __tablename__ = "log_entry"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    at: Mapped[datetime] = mapped_column(default=now)
+    who: Mapped[str] = mapped_column(String(80))
+    study_id: Mapped[int | None] = mapped_column(ForeignKey("study.id"), index=True)  # none: it concerns no study alone
+    did: Mapped[str] = mapped_column(String(32))
+    about: Mapped[str] = mapped_column(Text)
 
 
 class Retention(Base):

@@ -11,12 +11,13 @@ from glimpse.workspace import Workspace
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from study_app.database import Database
     from study_app.models import Participant
 
 
 def add_commands(commands: Commands) -> None:
     parser = commands.add_parser(
-        "forget", help="erase a participant's data, or all data past its retention period",
+        "forget", help="erase a participant's data, a pilot, or all data past its retention period",
         description="Erase a participant's data on request. With --expired, erase the personal data of every study "
         "whose retention period is over; a running server does this by itself.",
     )  # fmt: skip
@@ -29,6 +30,8 @@ def add_commands(commands: Commands) -> None:
         "--clock-is-right", action="store_true",
         help="with --expired: erase even if more than a week has passed since retention periods were last checked",
     )  # fmt: skip
+    parser.add_argument("--pilot", metavar="STUDY", help="delete all participants who entered while STUDY was a pilot")
+    parser.add_argument("--yes", action="store_true", help="with --pilot: really delete them")
     parser.add_argument("--show", action="store_true", help="print the stored data as JSON and erase nothing")
     parser.set_defaults(run=run)
 
@@ -38,13 +41,19 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
     from study_app import models
     from study_app.database import SurveyError, open_database
+    from study_app.experimenter.accounts import record
     from study_app.participant import withdrawal
 
-    if sum((args.participant is not None, args.external_id is not None, args.expired)) != 1:
-        raise SurveyError("Say whom to forget: PARTICIPANT, --external-id ID, or --expired.")
+    if sum((args.participant is not None, args.external_id is not None, args.expired, args.pilot is not None)) != 1:
+        raise SurveyError("Say whom to forget: PARTICIPANT, --external-id ID, --expired, or --pilot STUDY.")
     database = open_database(workspace)
+    if args.pilot is not None:
+        print(_forget_pilot(database, args.pilot, really=args.yes))
+        return
     if args.expired:
         count = withdrawal.forget_expired(database, models.now(), clock_is_right=args.clock_is_right)
+        with database.write() as session:
+            record(session, "anonymise", about=f"{count} participants")
         print(f"The retention period of {count} participants is over: their links and IDs are erased.")
         return
     with database.write() as session:
@@ -56,7 +65,28 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
             return
         for person in found:
             withdrawal.erase(session, person)
+            record(session, "erase", person.study, person.public_id)
         print(f"{len(found)} participant{'s' * (len(found) != 1)} erased; the study counts them as withdrawn.")
+
+
+def _forget_pilot(database: Database, slug: str, *, really: bool) -> str:
+    from sqlalchemy import func, select
+
+    from study_app import models
+    from study_app.database import SurveyError
+    from study_app.experimenter.accounts import record
+    from study_app.participant import withdrawal
+    from study_app.studies import study_named
+
+    with database.write() as session:
+        study = study_named(session, slug)
+        mine = (models.Participant.study_id == study.id, *models.in_group("pilot"))
+        count = session.scalar(select(func.count()).where(*mine)) or 0
+        if count and not really:
+            raise SurveyError(f"This would delete {count} pilot participants of '{slug}' for good: add --yes to do so.")
+        if withdrawal.delete_pilot(session, study):
+            record(session, "delete pilot", study, f"{count} participants")
+    return f"{count} pilot participants of '{slug}' deleted."
 
 
 def _found(session: Session, args: argparse.Namespace) -> list[Participant]:

@@ -188,6 +188,7 @@ def store_study(
     from glimpse.files import sha256_bytes
     from study_app import models
     from study_app.database import SurveyError
+    from study_app.experimenter.accounts import record
     from study_app.study import StudyFile
 
     row: Study | None = session.scalar(select(models.Study).where(models.Study.slug == study.slug))
@@ -196,7 +197,7 @@ def store_study(
         return f"The study '{study.slug}' is there already, unchanged ({row.state}, {address})."
     people = 0
     if row is not None:
-        people = session.scalar(select(func.count(models.Participant.id)).filter_by(study_id=row.id)) or 0
+        people = session.scalar(select(func.count(models.Participant.id)).filter_by(study_id=row.id, pilot=False)) or 0
         if people and not amend:
             raise SurveyError(
                 f"The study '{study.slug}' has {people} participants and would change: give the changed study another "
@@ -214,6 +215,7 @@ def store_study(
     for place, (entry, one) in enumerate(zip(study.sets, sets, strict=True)):
         session.add(models.StudySet(version_id=version.id, set_id=one.id, place=place, quota=entry.quota))
     session.flush()
+    record(session, "load study", row, f"version {len(row.versions)}, sha256 {version.sha256[:12]}")
     if new:
         return f"The study '{study.slug}' is open at {address}."
     kept = f"; its {people} participants keep the version they agreed to" if people else ""

@@ -165,12 +165,15 @@ def forget_now(database: Database) -> float:
     """Anonymise participants past their retention period; returns the seconds until the next run."""
     from study_app import models
     from study_app.database import SurveyError
+    from study_app.experimenter.accounts import record
     from study_app.participant import withdrawal
 
     log = logging.getLogger("glimpse")
     try:
         count = withdrawal.forget_expired(database, models.now())
         if count:
+            with database.write() as session:
+                record(session, "anonymise", about=f"{count} participants", who="retention")
             log.warning("Retention: the links, IDs and comments of %d participants were erased.", count)
     except SurveyError as error:  # the clock has leapt
         log.error("Retention: %s", error)

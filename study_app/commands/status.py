@@ -22,7 +22,14 @@ def add_commands(commands: Commands) -> None:
         "images; the same numbers as the dashboard.",
     )  # fmt: skip
     parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (default: all studies)")
-    parser.add_argument("--simulated", action="store_true", help="show simulated participants instead of people")
+    parser.add_argument(
+        "--pilot", dest="group", action="store_const", const="pilot", default="people",
+        help="show pilot participants instead of people",
+    )  # fmt: skip
+    parser.add_argument(
+        "--simulated", dest="group", action="store_const", const="simulated",
+        help="show simulated participants instead of people",
+    )  # fmt: skip
     parser.add_json()
     parser.set_defaults(run=run)
 
@@ -35,6 +42,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
     from study_app import models
     from study_app.database import open_database
+    from study_app.experimenter.accounts import log_of
     from study_app.experimenter.status import image_status, study_status
     from study_app.experimenter.tally import Tally
     from study_app.studies import study_named
@@ -46,10 +54,14 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
             studies = list(session.scalars(select(models.Study).order_by(models.Study.id)))
         found = []
         for study in studies:
-            tally = Tally(study.id, args.simulated)
+            tally = Tally(study.id, args.group)
             found.append((study_status(session, study, tally, models.now()), image_status(session, tally)))
+        logs = [log_of(session, study) for study in studies] if args.json else []
     if args.json:
-        values = [{**asdict(one), "images": [asdict(image) for image in images]} for one, images in found]
+        values = [
+            {**asdict(one), "images": [asdict(image) for image in images], "log": log}
+            for (one, images), log in zip(found, logs, strict=True)
+        ]
         print(json.dumps(values, indent=1, ensure_ascii=False))
     elif not found:
         print(f"There is no study yet. Next: {pasteable(workspace, 'study_app', 'load', '--all')}")
@@ -59,7 +71,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
 def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
     """A study as tables for the terminal: participants, timing, and the most misjudged images."""
-    who = "simulated participants" if study.simulated else "participants"
+    who = "participants" if study.group == "people" else f"{study.group} participants"
     lines = [f"{study.slug}: {study.title} ({study.state}, {study.mode}; {who})"]
     header = ("set", "started", "finished", "active", "dropped out", "F1 [quartiles] (chance)", "accuracy")
     lines += _table([header, *(_row(one) for one in study.sets)])
@@ -72,6 +84,7 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
             shown = (f"{one.public_id} ({one.set_name}) {one.wrong:.0%} of {one.answers}" for one in worst)
             lines.append(f"  {words}: {', '.join(shown)}")
     extra = {
+        "in the pilot": study.pilot,
         "said no": study.no_consent,
         "screened out": sum(one.screened_out for one in study.sets),
         "withdrawn": sum(one.withdrawn for one in study.sets),

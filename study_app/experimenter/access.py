@@ -1,4 +1,6 @@
-"""Access to /admin/: one password, kept as a scrypt hash; sessions of 12 hours; a token in every form.
+"""Access to /admin/: passwords, kept as scrypt hashes; sessions of 12 hours; a token in every form.
+
+The password of the environment is that of the experimenter `accounts.FIRST`; others have accounts in the database.
 
 Tries of the password are limited by address and in all. A browser that has logged in before carries a signed cookie and
 has a limit to itself, so that others who guess, even from the same address, do not lock its owner out.
@@ -16,13 +18,16 @@ from typing import Any
 
 from flask import Blueprint, Flask, Request, abort, current_app, redirect, render_template, request, session, url_for
 from flask.sessions import SecureCookieSessionInterface
-from sqlalchemy import delete
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+from werkzeug.security import check_password_hash, generate_password_hash
 from werkzeug.wrappers import Response
 
 from glimpse.files import sha256_bytes
 from study_app import models
 from study_app.database import app_database
-from study_app.security import Limit, address
+from study_app.experimenter.accounts import FIRST, record
+from study_app.security import Limit, address, derived
 
 SESSION_HOURS = 12
 TRIES_PER_MINUTE, ALL_TRIES_PER_MINUTE = 5, 30  # from one address or known browser, and from all addresses together
@@ -63,11 +68,15 @@ class AdminSessions(SecureCookieSessionInterface):
 
 
 def init_app(app: Flask) -> bool:
-    """Open /admin/ if a password is set (ADMIN_PASSWORD in the config, or $GLIMPSE_ADMIN_PASSWORD); returns whether."""
+    """Open /admin/ if there is a password: ADMIN_PASSWORD in the config, $GLIMPSE_ADMIN_PASSWORD, or an account's.
+
+    Returns whether it is open.
+    """
     password = app.config.pop("ADMIN_PASSWORD", None) or os.environ.get("GLIMPSE_ADMIN_PASSWORD")
-    if not password:
-        return False
-    app.extensions["glimpse_admin"] = _hash(app, password)  # the password itself is not stored
+    with app.extensions["glimpse"].read() as database:
+        if not password and not _has_accounts(database):
+            return False
+    app.extensions["glimpse_admin"] = _hash(app, password) if password else b""  # the password itself is not stored
     app.extensions["glimpse_tries"] = (Limit(TRIES_PER_MINUTE), Limit(ALL_TRIES_PER_MINUTE))
     app.session_interface = AdminSessions()
     app.register_blueprint(blueprint)
@@ -80,17 +89,43 @@ def _hash(app: Flask, password: str) -> bytes:
     return hashlib.scrypt(password.encode(), salt=b"glimpse admin" + (key or b""), n=2**14, r=8, p=1)
 
 
-def _seal() -> str:
-    """The value that marks an admitted session; a new password changes it and ends all sessions."""
-    return hmac.new(current_app.extensions["glimpse_admin"], b"session", hashlib.sha256).hexdigest()
+def _has_accounts(database: Session) -> bool:
+    return database.scalar(select(models.Experimenter.name).limit(1)) is not None
+
+
+def _kept(database: Session, name: str) -> bytes:
+    """The hash of an experimenter's password; b"" for one who has none."""
+    if name == FIRST:
+        kept: bytes = current_app.extensions["glimpse_admin"]
+        return kept
+    found = database.get(models.Experimenter, name)
+    return found.password.encode() if found else b""
+
+
+def _is_right(name: str, password: str) -> bool:
+    if name == FIRST:
+        kept: bytes = current_app.extensions["glimpse_admin"]
+        return hmac.compare_digest(_hash(current_app, password), kept)
+    with app_database().read() as database:
+        hashed = _kept(database, name).decode()
+    # A name that does not exist takes as long as one that does.
+    return check_password_hash(hashed or generate_password_hash(secrets.token_hex()), password)
+
+
+def _seal(kept: bytes) -> str:
+    """The value that marks an admitted session; a new password changes it and ends the experimenter's sessions."""
+    return hmac.new(kept, b"session", hashlib.sha256).hexdigest()
 
 
 def is_admitted() -> bool:
     """Whether this browser's session was begun with the present password, is not too old, and has not been ended."""
-    sealed, since = str(session.get("seal", "")), session.get("since", 0)
-    if not hmac.compare_digest(sealed, _seal()) or time.time() - since >= SESSION_HOURS * 3600:
+    sealed, since, name = str(session.get("seal", "")), session.get("since", 0), str(session.get("name", ""))
+    if not sealed or time.time() - since >= SESSION_HOURS * 3600:
         return False
     with app_database().read() as database:
+        kept = _kept(database, name)
+        if not kept or not hmac.compare_digest(sealed, _seal(kept)):
+            return False
         return database.get(models.AdminSession, _session_key()) is not None
 
 
@@ -99,8 +134,12 @@ def _session_key() -> str:
 
 
 def _known_browser(name: str) -> str:
-    """The cookie of a browser with this random name that has logged in; a new password makes it worthless."""
-    return f"{name}.{hmac.new(current_app.extensions['glimpse_admin'], name.encode(), hashlib.sha256).hexdigest()}"
+    """The cookie of a browser with this random name that has logged in.
+
+    A new password of the environment makes it worthless.
+    """
+    key = derived("dashboard browser") + current_app.extensions["glimpse_admin"]
+    return f"{name}.{hmac.new(key, name.encode(), hashlib.sha256).hexdigest()}"
 
 
 def _may_try() -> bool:
@@ -144,29 +183,32 @@ def login() -> Any:
     if request.method == "GET":
         if is_admitted():
             return redirect(onward, 303)
-        return render_template("admin/login.html", token=form_token(), onward=onward)
+        return _ask(onward)
     check_token(request)
     if not _may_try():
-        page = render_template(
-            "admin/login.html", token=form_token(), onward=onward, wrong="Too many attempts. Wait a minute."
-        )
-        return page, 429, {"Retry-After": "60"}
-    password = request.form.get("password", "")[:1000]
-    if not hmac.compare_digest(_hash(current_app, password), current_app.extensions["glimpse_admin"]):
-        page = render_template("admin/login.html", token=form_token(), onward=onward, wrong="Wrong password.")
-        return page, 403
+        return _ask(onward, "Too many attempts. Wait a minute."), 429, {"Retry-After": "60"}
+    name = request.form.get("name", "").strip().replace("\0", "")[:64] or FIRST
+    if not _is_right(name, request.form.get("password", "")[:1000]):
+        return _ask(onward, "Wrong name or password." if name != FIRST else "Wrong password."), 403
     session.clear()  # nothing from before the login is kept
-    session.update(seal=_seal(), since=time.time(), id=secrets.token_urlsafe(24))
     with app_database().write() as database:
+        session.update(seal=_seal(_kept(database, name)), since=time.time(), id=secrets.token_urlsafe(24), name=name)
+        record(database, "log in")
         old = models.now() - timedelta(hours=SESSION_HOURS)
         database.execute(delete(models.AdminSession).where(models.AdminSession.since < old))
-        database.add(models.AdminSession(key=_session_key(), since=models.now()))
+        database.add(models.AdminSession(key=_session_key(), name=name, since=models.now()))
     response = redirect(onward, 303)
     response.set_cookie(
         BROWSER, _known_browser(secrets.token_hex(12)), max_age=BROWSER_DAYS * 86_400, path=url_for("access.login"),
         secure=request.is_secure, httponly=True, samesite="Strict",
     )  # fmt: skip
     return response
+
+
+def _ask(onward: str, wrong: str = "") -> str:
+    with app_database().read() as database:
+        named = _has_accounts(database)
+    return render_template("admin/login.html", token=form_token(), onward=onward, wrong=wrong, named=named)
 
 
 @blueprint.post("/logout")

@@ -6,7 +6,7 @@ import threading
 from typing import Any
 
 from flask import Blueprint, Flask, abort, current_app, render_template, request
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from study_app import models
@@ -33,10 +33,10 @@ def init_app(app: Flask) -> None:
         app.register_blueprint(blueprint)
 
 
-def tally_of(study: models.Study, simulated: bool) -> Tally:
+def tally_of(study: models.Study) -> Tally:
     tallies, lock = current_app.extensions["glimpse_tallies"]
     with lock:
-        found: Tally = tallies.setdefault((study.id, simulated), Tally(study.id, simulated))
+        found: Tally = tallies.setdefault((study.id, group()), Tally(study.id, group()))
         return found
 
 
@@ -47,13 +47,27 @@ def study_of(session: Session, slug: str) -> models.Study:
     return found
 
 
+def of_group(study: models.Study, name: str) -> tuple[ColumnElement[bool], ...]:
+    """The conditions by which a participant belongs to this group of the study."""
+    return models.Participant.study_id == study.id, *models.in_group(name)
+
+
 def render_page(session: Session, template: str, study: models.Study | None, **values: Any) -> str:
     studies = list(session.scalars(select(models.Study).order_by(models.Study.id.desc())))
+    pilots = study and session.scalar(select(func.count()).where(*of_group(study, "pilot")))
     return render_template(
         f"admin/{template}",
-        **{"studies": studies, "study": study, "simulated": is_simulated(), "endpoint": request.endpoint, **values},
+        **{
+            "studies": studies,
+            "study": study,
+            "group": group(),
+            "pilots": pilots,
+            "endpoint": request.endpoint,
+            **values,
+        },
     )
 
 
-def is_simulated() -> bool:
-    return request.args.get("simulated") == "1"
+def group() -> str:
+    """The participants (one of `models.GROUPS`) that this page shows: `?pilot=1`, `?simulated=1`, else people."""
+    return next((name for name in models.GROUPS if request.args.get(name) == "1"), "people")

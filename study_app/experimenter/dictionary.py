@@ -37,6 +37,7 @@ RESPONSES = tuple(
          "Quality flags of the trial, separated by spaces: frame-off, exposure-wrong, exposure-unverified, resized, "
          "dropped-frames, focus-lost, implausible-time, shown-again, not-fetched, not-begun, too-fast. Or empty."),
         ("simulated", "boolean", "", "server", "1 for an answer of a simulated participant, never of a person."),
+        ("pilot", "boolean", "", "server", "1 for an answer of a participant who entered while the study was a pilot."),
         ("study", "string", "", "study", "Short name of the study."),
         ("mode", "string", "", "study", "How exposures are chosen: fixed (drawn beforehand), staircase, unlimited."),
         ("state", "string", "", "server", "State of the participant: working, finished, returned, timed-out, ..."),
@@ -76,6 +77,7 @@ PARTICIPANTS = tuple(
          "working, finished, returned, timed-out, rejected, screened-out, over-quota (enough people gave the same "
          "answer to a question), no-consent or withdrawn (no data left)."),
         ("simulated", "boolean", "", "server", "1 for a simulated participant, never for a person."),
+        ("pilot", "boolean", "", "server", "1 for a participant who entered while the study was a pilot."),
         ("language", "string", "", "browser", "Language in which the study was read."),
         ("consent_version", "string", "", "server",
          "Hash of the text that the participant agreed to: its key in materials/consents.json."),
@@ -90,7 +92,7 @@ PARTICIPANTS = tuple(
         ("excluded_for", "string", "", "server",
          "Why the answers are not scored: rejected, returned (after finishing), attention (more attention trials wrong "
          "than `trials.catch_wrong`), implausible (more implausible trials than `trials.implausible`, or more than "
-         "half of the images never fetched). Empty: they are scored."),
+         "half of the images never fetched), pilot. Empty: they are scored."),
         ("excluded", "boolean", "", "server", "1 if there is such a reason."),
         ("questionnaire", "json", "", "participant", "Answers by question key; skipped questions are absent."),
         ("device", "json", "", "browser", "Measured before the trials: frame period (ms), window and shorter side of "

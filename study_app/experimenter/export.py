@@ -11,7 +11,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,17 @@ def add_commands(commands: Commands) -> None:
     parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (default: the only study)")
     parser.add_argument("--out", metavar="DIR", help="output folder (default: export/STUDY in the workspace)")
     parser.add_argument("--include-simulated", action="store_true", help="include simulated participants")
+    parser.add_argument("--include-pilot", action="store_true", help="include pilot participants, who are not scored")
     parser.add_argument(
-        "--with-external-ids", action="store_true", help="include the IDs of crowd platforms, which are personal data"
+        "--with-external-ids", dest="extras", action="append_const", const="platform IDs", default=[],
+        help="include the IDs of crowd platforms, which are personal data",
+    )  # fmt: skip
+    parser.add_argument(
+        "--with-log",
+        dest="extras",
+        action="append_const",
+        const="log",
+        help="include the log of what experimenters did",
     )
     parser.set_defaults(run=run)
 
@@ -46,23 +55,28 @@ def add_commands(commands: Commands) -> None:
 def run(args: argparse.Namespace, workspace: Workspace) -> None:
     from glimpse.files import atomic_folder
     from study_app.database import open_database
+    from study_app.experimenter.accounts import record
     from study_app.studies import study_named
 
-    with open_database(workspace).read() as session:
+    asked = {"people": True, "pilot": args.include_pilot, "simulated": args.include_simulated}
+    include = [group for group, wanted in asked.items() if wanted]
+    database = open_database(workspace)
+    with database.read() as session:
         study = study_named(session, args.study)
-        files = export(session, study, simulated=args.include_simulated, external_ids=args.with_external_ids)
-        slug = study.slug
-    out = Path(args.out) if args.out else workspace.root / "export" / slug
-    _refuse_foreign(out)
+        out = Path(args.out) if args.out else workspace.root / "export" / study.slug
+        _refuse_foreign(out)
+        files = export(session, study, include, extras=args.extras)
+    with database.write() as session:
+        record(session, "export", study, ", ".join([*include, *args.extras]))
     with atomic_folder(out) as folder:
-        if args.with_external_ids:  # personal data: for the owner alone
+        if private := bool({*args.extras} & {"platform IDs", "log"}):  # they name people: for the owner alone
             folder.chmod(0o700)
         for name, content in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_bytes(content)
-            if args.with_external_ids:
+            if private:
                 (folder / name).chmod(0o600)
-    rows = {name: content.count(b"\n") - 1 for name, content in files.items() if name.endswith(".csv")}
+    rows = {name: content.count(b"\n") - 1 for name, content in files.items() if name.startswith("data/")}
     answers = next((path for path in rows if "_table-responses_" in path), "")
     print(
         f"{out}: {len(rows)} tables, {rows[answers]} answers. "
@@ -84,26 +98,39 @@ def slug_value(slug: str) -> str:
 
 
 def export(
-    session: Session, study: Study, *, simulated: bool = False, external_ids: bool = False
-) -> dict[str, bytes]:  # fmt: skip
-    """The data set's files by their paths. Sorted and without times: the same answers give the same bytes."""
+    session: Session, study: Study, include: Collection[str] = ("people",), *, extras: Collection[str] = ()
+) -> dict[str, bytes]:
+    """The data set's files by their paths, with the participants of these groups (`models.GROUPS`).
+
+    `extras`: "platform IDs", "log". Sorted and without times: the same answers give the same bytes.
+    """
     prefix = f"data/study-{slug_value(study.slug)}_table-"
     tables: dict[str, tuple[Sequence[Column], Iterable[Any]]] = {
         "responses": (
             RESPONSES,
-            _view(session, "responses", RESPONSES, study.slug, simulated, "participant, position"),
+            _view(session, "responses", RESPONSES, study.slug, include, "participant, position"),
         ),
         "participants": (
             PARTICIPANTS,
-            _view(session, "participants", PARTICIPANTS, study.slug, simulated, "participant"),
+            _view(session, "participants", PARTICIPANTS, study.slug, include, "participant"),
         ),
     }
-    if external_ids:
-        tables["externalids"] = (EXTERNAL_IDS, _external_ids(session, study, simulated))
+    if "platform IDs" in extras:
+        tables["externalids"] = (EXTERNAL_IDS, _external_ids(session, study, include))
     files = {f"{prefix}{name}_data.csv": _csv(columns, rows) for name, (columns, rows) in tables.items()}
     columns = {column.name: column for columns, _ in tables.values() for column in columns}
     description = json.dumps(_description(session, study, list(columns.values())), indent=1, ensure_ascii=False)
-    return {DESCRIPTION: (description + "\n").encode(), **files, **_materials(session, study)}
+    log = {"materials/log.csv": _log(session, study)} if "log" in extras else {}
+    return {DESCRIPTION: (description + "\n").encode(), **files, **_materials(session, study), **log}
+
+
+def _log(session: Session, study: Study) -> bytes:
+    """The log of the study, without log-ins and exports, which change nothing."""
+    from study_app.experimenter.accounts import log_of
+
+    rows = [entry for entry in log_of(session, study) if entry["did"] not in ("log in", "export")]
+    columns = [Column(name, "string", "", "participant", "") for name in ("at", "who", "did", "about")]
+    return _csv(columns, [entry.values() for entry in reversed(rows)])
 
 
 def _materials(session: Session, study: Study) -> dict[str, bytes]:
@@ -123,26 +150,26 @@ def _source_path(sha256: str) -> str:
 
 
 def _view(
-    session: Session, view: str, columns: Sequence[Column], slug: str, simulated: bool, order: str
+    session: Session, view: str, columns: Sequence[Column], slug: str, include: Collection[str], order: str
 ) -> Iterable[Any]:  # fmt: skip
     from sqlalchemy import text
 
     names = ", ".join(f'"{column.name}"' for column in columns)
-    condition = "study = :slug" + ("" if simulated else " AND simulated = 0")
+    groups = {"people": "simulated = 0 AND pilot = 0", "pilot": "pilot = 1", "simulated": "simulated = 1"}
+    condition = f"study = :slug AND ({' OR '.join(groups[group] for group in sorted(include))})"
     return session.execute(text(f"SELECT {names} FROM {view} WHERE {condition} ORDER BY {order}"), {"slug": slug})
 
 
-def _external_ids(session: Session, study: Study, simulated: bool) -> list[tuple[str, ...]]:
+def _external_ids(session: Session, study: Study, include: Collection[str]) -> list[tuple[str, ...]]:
     from sqlalchemy import select
 
     from study_app.models import ExternalIdentity, Participant
 
     query = select(Participant, ExternalIdentity).join(ExternalIdentity).where(Participant.study_id == study.id)
-    if not simulated:
-        query = query.where(Participant.simulated.is_(False))
     return [
         (person.public_id, external.platform, external.person, json.dumps(external.details, sort_keys=True))
         for person, external in session.execute(query.order_by(Participant.public_id))
+        if person.group in include
     ]
 
 

@@ -14,12 +14,16 @@ from sqlalchemy.orm import Session
 
 from study_app import models
 from study_app.database import app_database
-from study_app.experimenter import charts, export
-from study_app.experimenter.admin import blueprint, is_simulated, render_page, study_of, tally_of
+from study_app.experimenter import accounts, charts, export
+from study_app.experimenter.accounts import record
+from study_app.experimenter.admin import blueprint, group, of_group, render_page, study_of, tally_of
 from study_app.experimenter.status import image_status, study_status
+from study_app.participant import withdrawal
 from study_app.study import LARGEST_QUOTA
 
 HOURS = 48  # shown in the strip of finished participants
+LOGGED = 100  # entries on a page of the log
+EXTRAS = {"external_ids": "platform IDs", "log": "log"}  # of the export, by the field that asks for them
 GALLERY = 60  # images of each kind on the page of images
 
 
@@ -45,11 +49,11 @@ def live(slug: str) -> Any:
     """The part of the page that is refreshed."""
     with app_database().read() as session:
         study = study_of(session, slug)
-        return render_template("admin/_live.html", study=study, simulated=is_simulated(), **_live(session, study))
+        return render_template("admin/_live.html", study=study, group=group(), **_live(session, study))
 
 
 def _live(session: Session, study: models.Study) -> dict[str, Any]:
-    tally = tally_of(study, is_simulated())
+    tally = tally_of(study)
     status = study_status(session, study, tally, models.now())
     images = image_status(session, tally)
     return {
@@ -67,9 +71,7 @@ def _finished_by_hour(session: Session, study: models.Study) -> list[int]:
     hour = func.substr(person.finished_at, 1, 13)
     found: dict[str, int] = dict(
         session.execute(
-            select(hour, func.count())
-            .where(person.study_id == study.id, person.simulated.is_(is_simulated()), person.finished_at >= since)
-            .group_by(hour)
+            select(hour, func.count()).where(*of_group(study, group()), person.finished_at >= since).group_by(hour)
         ).all()
     )
     return [found.get(models.iso(since + timedelta(hours=i))[:13], 0) for i in range(HOURS)]
@@ -81,7 +83,10 @@ def set_state(slug: str) -> Any:
     if state not in models.STUDY_STATES:
         abort(422)
     with app_database().write() as session:
-        study_of(session, slug).state = state
+        study = study_of(session, slug)
+        if state != study.state:
+            record(session, "set state", study, f"{study.state} to {state}")
+        study.state = state
     return redirect(url_for("admin.of_study", slug=slug), 303)
 
 
@@ -89,27 +94,51 @@ def set_state(slug: str) -> Any:
 def set_quota(slug: str) -> Any:
     """Set the quotas of the current version's sets; an empty field means no quota."""
     with app_database().write() as session:
-        for entry in study_of(session, slug).current.sets:
+        study = study_of(session, slug)
+        for entry in study.current.sets:
             given = request.form.get(f"quota-{entry.set.name}")
             if given is None:
                 continue
             given = given.strip()
             if given and not (re.fullmatch("[0-9]{1,9}", given) and 0 < int(given) <= LARGEST_QUOTA):
                 abort(422, f"A quota is a whole number from 1 to {LARGEST_QUOTA}, or empty for none.")
-            entry.quota = int(given) if given else None
+            quota = int(given) if given else None
+            if quota != entry.quota:
+                record(session, "set quota", study, f"{entry.set.name}: {entry.quota or 'none'} to {given or 'none'}")
+            entry.quota = quota
     return redirect(url_for("admin.of_study", slug=slug), 303)
+
+
+@blueprint.post("/study/<slug>/delete-pilot")
+def delete_pilot(slug: str) -> Any:
+    """Delete the participants of the pilot; the form repeats the study's name, so that no slip of the hand does it."""
+    with app_database().write() as session:
+        study = study_of(session, slug)
+        if request.form.get("confirm", "").strip() != slug:
+            abort(422, f"Type {slug} to confirm that its pilot answers are to be deleted.")
+        record(session, "delete pilot", study, f"{withdrawal.delete_pilot(session, study)} participants")
+    return redirect(url_for("admin.of_study", slug=slug), 303)
+
+
+@blueprint.get("/study/<slug>/log")
+def log(slug: str) -> Any:
+    page = max(1, min(request.args.get("page", 1, int), 10**6))
+    with app_database().read() as session:
+        study = study_of(session, slug)
+        found = accounts.log_of(session, study, LOGGED + 1, (page - 1) * LOGGED)
+        return render_page(session, "log.html", study, log=found[:LOGGED], page=page, more=len(found) > LOGGED)
 
 
 @blueprint.get("/study/<slug>/download.zip")
 def download(slug: str) -> Any:
     """The export as a zip without times: the same answers give the same bytes."""
+    include = list(dict.fromkeys(("people", group())))
+    extras = [extra for field, extra in EXTRAS.items() if request.args.get(field) == "1"]
     with app_database().read() as session:
-        files = export.export(
-            session,
-            study_of(session, slug),
-            simulated=is_simulated(),
-            external_ids=request.args.get("external_ids") == "1",
-        )
+        study = study_of(session, slug)
+        files = export.export(session, study, include, extras=extras)
+    with app_database().write() as session:
+        record(session, "export", study, ", ".join([*include, *extras]))
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in files.items():
@@ -124,7 +153,7 @@ def download(slug: str) -> Any:
 def images(slug: str) -> Any:
     with app_database().read() as session:
         study = study_of(session, slug)
-        tally = tally_of(study, is_simulated())
+        tally = tally_of(study)
         tally.update(session)
         found = image_status(session, tally)
         kinds = {truth: [image for image in found if image.truth == truth][:GALLERY] for truth in ("generated", "real")}

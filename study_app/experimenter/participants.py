@@ -13,7 +13,8 @@ from sqlalchemy.orm import Session
 from glimpse import observers
 from study_app import models
 from study_app.database import app_database
-from study_app.experimenter.admin import blueprint, is_simulated, render_page, study_of
+from study_app.experimenter.accounts import record
+from study_app.experimenter.admin import blueprint, group, of_group, render_page, study_of
 from study_app.participant import allocation, withdrawal
 
 PAGE = 100  # participants a page
@@ -25,7 +26,7 @@ def participants(slug: str) -> Any:
     person, trial = models.Participant, models.Trial
     with app_database().read() as session:
         study = study_of(session, slug)
-        mine = (person.study_id == study.id, person.simulated.is_(is_simulated()))
+        mine = of_group(study, group())
         total = session.scalar(select(func.count(person.id)).where(*mine)) or 0
         found = list(
             session.scalars(
@@ -81,17 +82,17 @@ def participant(public_id: str) -> Any:
             text("SELECT excluded_for FROM participants WHERE participant = :code"), {"code": public_id}
         )
         return render_page(
-            session, "participant.html", person.study, simulated=person.simulated, person=person, trials=rows,
+            session, "participant.html", person.study, group=person.group, person=person, trials=rows,
             scores=scores, excluded_for=why,
         )  # fmt: skip
 
 
 @blueprint.get("/participant/<public_id>/data.json")
 def participant_data(public_id: str) -> Any:
-    with app_database().read() as session:
-        content = json.dumps(
-            withdrawal.everything(session, _participant(session, public_id)), indent=1, ensure_ascii=False
-        )
+    with app_database().write(durable=False) as session:
+        person = _participant(session, public_id)
+        record(session, "export", person.study, public_id)
+        content = json.dumps(withdrawal.everything(session, person), indent=1, ensure_ascii=False)
     return Response(
         content, mimetype="application/json",
         headers={"Content-Disposition": f"attachment; filename={public_id}.json"},
@@ -104,11 +105,13 @@ def reject(public_id: str) -> Any:
     with app_database().write() as session:
         person = _participant(session, public_id)
         if "undo" in request.form and person.state == "rejected":
+            record(session, "accept", person.study, public_id)
             person.state = "finished" if person.finished_at else "working"
             allocation.count_shown(session, person, 1)
         elif "undo" not in request.form and person.state not in ("rejected", "no-consent", "withdrawn"):
             if person.state not in models.GAVE_BACK:
                 allocation.give_back(session, person)
+            record(session, "reject", person.study, public_id)
             person.state = "rejected"
     return redirect(url_for("admin.participant", public_id=public_id), 303)
 
@@ -118,5 +121,6 @@ def erase(public_id: str) -> Any:
     with app_database().write() as session:
         person = _participant(session, public_id)
         withdrawal.erase(session, person)
+        record(session, "erase", person.study, person.public_id)
         slug = person.study.slug
     return redirect(url_for("admin.participants", slug=slug), 303)

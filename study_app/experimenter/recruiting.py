@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from study_app import models
 from study_app.database import SurveyError, app_database
+from study_app.experimenter.accounts import record
 from study_app.experimenter.admin import blueprint, render_page, study_of
 from study_app.participant import allocation, crowd
 from study_app.study import StudyFile, say
@@ -31,6 +32,7 @@ def recruiting(slug: str) -> Any:
             count = request.form.get("count", 0, int)
             if not 0 < count <= MOST_LINKS:
                 abort(422, f"Ask for 1 to {MOST_LINKS} links at once.")
+            record(session, "make links", study, str(count))
             for code in crowd.new_codes(count):
                 link = crowd.personal_link(base, slug, crowd.signed(code, crowd.link_key(slug)))
                 made.append(
@@ -69,4 +71,5 @@ def free_places(session: Session, study: models.Study, states: dict[str, str]) -
             found.state = state
             allocation.give_back(session, found)
             freed += 1
+    record(session, "free places", study, str(freed))
     return freed

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from sqlalchemy import case, func, or_, select
+from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from glimpse import observers
@@ -47,7 +47,7 @@ class Timing:
 class SetStatus:
     name: str
     label: str
-    quota: int | None  # None for simulated participants, who are not limited
+    quota: int | None  # None for simulated and pilot participants, who are not limited
     started: int
     finished: int
     active: int  # working, and seen in the last 30 minutes
@@ -71,7 +71,8 @@ class StudyStatus:
     title: str
     state: str
     mode: str
-    simulated: bool  # whether the counts are of simulated participants instead of people
+    group: str  # whose counts these are: people, pilot, simulated
+    pilot: int  # participants who entered while the study was a pilot
     versions: int
     no_consent: int
     sets: list[SetStatus]
@@ -114,18 +115,18 @@ def study_status(session: Session, study: models.Study, tally: Tally, at: dateti
     version = study.current
     file = StudyFile.from_dict(version.definition)
     labels = {entry.name: say(entry.label, "en") for entry in file.sets}
-    states = _states(session, study, tally.simulated, at)
+    states = _states(session, study, tally.group, at)
     sets = [
         _set_status(
             entry.set.name, labels.get(entry.set.name) or entry.set.label,
-            None if tally.simulated else entry.quota, states.get(entry.set_id, {}),
+            entry.quota if tally.group == "people" else None, states.get(entry.set_id, {}),
             [code for code, set_id in tally.sets.items() if set_id == entry.set_id], tally,
         )
         for entry in _all_sets(study)
     ]  # fmt: skip
     return StudyStatus(
         slug=study.slug, title=say(file.title, "en"), state=study.state, mode=version.mode,
-        simulated=tally.simulated, versions=len(study.versions),
+        group=tally.group, pilot=_pilots(session, study), versions=len(study.versions),
         no_consent=sum(counts.get("no-consent", 0) for counts in states.values()), sets=sets,
     )  # fmt: skip
 
@@ -139,14 +140,19 @@ def _all_sets(study: models.Study) -> list[models.StudySet]:
     return list(found.values())
 
 
-def _states(session: Session, study: models.Study, simulated: bool, at: datetime) -> dict[int | None, dict[str, int]]:
+def _pilots(session: Session, study: models.Study) -> int:
+    mine = (models.Participant.study_id == study.id, *models.in_group("pilot"))
+    return session.scalar(select(func.count()).where(*mine)) or 0
+
+
+def _states(session: Session, study: models.Study, group: str, at: datetime) -> dict[int | None, dict[str, int]]:
     """The number of participants by set and state; `working` is split into `active` and `gone`."""
     person = models.Participant
     recent = person.last_seen_at >= at - timedelta(minutes=design.ACTIVE_MINUTES)
     state = case((person.state != "working", person.state), (recent, "active"), else_="gone").label("state")
     rows = session.execute(
         select(person.set_id, state, func.count())
-        .where(person.study_id == study.id, or_(person.simulated.is_(simulated), person.state == "no-consent"))
+        .where(person.study_id == study.id, *models.in_group(group))
         .group_by(person.set_id, state)
     )
     found: dict[int | None, dict[str, int]] = {}

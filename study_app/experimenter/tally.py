@@ -1,7 +1,8 @@
 """Sums over a study's finished participants, read from the views `responses` and `participants`.
 
 A finished participant's answers never change, so a process keeps the sums and reads only those of participants who
-finished since; after a withdrawal it starts over. The dashboard stays fast with tens of thousands of participants.
+finished since; after a withdrawal it starts over. Those of a pilot are summed up as if they were
+scored. The dashboard stays fast with tens of thousands of participants.
 """
 
 from __future__ import annotations
@@ -56,7 +57,8 @@ SELECT participant,
 FROM responses WHERE participant IN :people GROUP BY participant
 """).bindparams(PEOPLE)
 EXCLUDED = text(
-    "SELECT participant, excluded_for FROM participants WHERE excluded = 1 AND participant IN :people"
+    "SELECT participant, excluded_for FROM participants "
+    "WHERE excluded_for NOT IN ('', 'pilot') AND participant IN :people"
 ).bindparams(PEOPLE)
 IMAGES = text("""
 SELECT set_sha256, stimulus, COUNT(*), COUNT(CASE WHEN answer = 'generated' THEN 1 END)
@@ -67,10 +69,10 @@ FROM responses WHERE replaced = 0 AND participant IN :people GROUP BY set_sha256
 class Tally:
     """The sums of a study's finished participants, brought up to date by `update`."""
 
-    def __init__(self, study_id: int, simulated: bool) -> None:
-        self.study_id, self.simulated = study_id, simulated
+    def __init__(self, study_id: int, group: str = "people") -> None:
+        self.study_id, self.group = study_id, group
         self.people: dict[str, Sums] = {}  # by the participant's public ID
-        self.excluded: dict[str, str] = {}  # of the people: those not scored, and why (view `participants`)
+        self.excluded: dict[str, str] = {}  # of the people: those not scored, and why
         self.sets: dict[str, int | None] = {}  # the set of each of the people
         self.images: dict[ImageKey, list[int]] = {}  # answers of people not excluded: [all, 'generated']
         self._lock = threading.Lock()
@@ -78,7 +80,7 @@ class Tally:
     def update(self, session: Session) -> None:
         person = models.Participant
         query = select(person.public_id, person.set_id).where(
-            person.study_id == self.study_id, person.simulated.is_(self.simulated), person.state == "finished"
+            person.study_id == self.study_id, *models.in_group(self.group), person.state == "finished"
         )
         finished: dict[str, int | None] = dict(session.execute(query.order_by(person.id)).all())
         with self._lock:

@@ -56,18 +56,16 @@ def new_token() -> str:
     return secrets.token_urlsafe(18)
 
 
-def taken(session: Session, version: models.StudyVersion, at: datetime, *, simulated: bool) -> list[int]:
+def taken(session: Session, version: models.StudyVersion, at: datetime, group: str = "people") -> list[int]:
     """The number of finished and recently active participants of each set of the study.
 
     Those who finished count if their answers do: people whom the study's rules exclude leave their place to others.
-    Those who have answered nothing keep their place for IDLE_MINUTES only. Simulated participants are counted among
-    themselves only, in any state.
+    Those who have answered nothing keep their place for IDLE_MINUTES only. Simulated and pilot participants are
+    counted among themselves only, in any state.
     """
     person = models.Participant
-    query = select(person.set_id, func.count()).where(
-        person.study_id == version.study_id, person.simulated.is_(simulated)
-    )
-    if not simulated:
+    query = select(person.set_id, func.count()).where(person.study_id == version.study_id, *models.in_group(group))
+    if group == "people":
         query = query.where(_takes_place(at))
     counts: dict[int | None, int] = dict(session.execute(query.group_by(person.set_id)).all())
     return [counts.get(entry.set_id, 0) for entry in version.sets]
@@ -88,18 +86,19 @@ def is_full_for(session: Session, person: models.Participant, key: str, answer: 
     """
     session.execute(select(models.Study.id).where(models.Study.id == person.study_id).with_for_update())
     other = models.Participant
-    alike = (other.study_id == person.study_id, other.simulated.is_(False), other.id != person.id)
+    alike = (other.study_id == person.study_id, *models.in_group("people"), other.id != person.id)
     said = other.questionnaire[key].as_string() == answer
     count = session.scalar(select(func.count()).where(*alike, said, _takes_place(models.now())))
-    return not person.simulated and (count or 0) >= quota
+    return person.group == "people" and (count or 0) >= quota
 
 
 def is_full(session: Session, study: models.Study) -> bool:
-    """Whether every set of the study has reached its quota."""
+    """Whether every set of the study has reached its quota; a pilot uses none."""
     quotas = [entry.quota for entry in study.current.sets]
-    return None not in quotas and all(
-        n >= (quota or 0)
-        for n, quota in zip(taken(session, study.current, models.now(), simulated=False), quotas, strict=True)
+    return (
+        study.state != "pilot"
+        and None not in quotas
+        and all(n >= (quota or 0) for n, quota in zip(taken(session, study.current, models.now()), quotas, strict=True))
     )
 
 
@@ -114,11 +113,12 @@ def enter(
     """
     at = models.now()
     version = study.current
-    counts = taken(session, version, at, simulated=simulated)
-    place = design.choose_set(counts, [None if simulated else entry.quota for entry in version.sets], design.stream())
+    person = new_participant(study, language=language, token=token, simulated=simulated)
+    limited = person.group == "people"
+    counts = taken(session, version, at, person.group)
+    place = design.choose_set(counts, [entry.quota if limited else None for entry in version.sets], design.stream())
     if place is None:
         return None
-    person = new_participant(study, language=language, token=token, simulated=simulated)
     person.set = version.sets[place].set
     person.consent_version = sha256_json(consent)
     session.merge(models.Consent(study_id=study.id, sha256=person.consent_version, text=consent))
@@ -137,7 +137,7 @@ def new_participant(
     return models.Participant(
         public_id="p" + secrets.token_hex(6), token=token, withdrawal_token=new_token(),
         study=study, version=study.current, language=language, simulated=simulated, state=state,
-        entered_at=at, last_seen_at=at,
+        pilot=study.state == "pilot" and not simulated, entered_at=at, last_seen_at=at,
     )  # fmt: skip
 
 
@@ -191,9 +191,9 @@ def draw_trials(session: Session, person: models.Participant, study: StudyFile) 
 
 
 def times_shown(session: Session, person: models.Participant) -> dict[int, int]:
-    """Number of times each image of the set was allotted to participants of the same kind (people or simulated)."""
+    """Number of times each image of the set was allotted to people, or to simulated and pilot participants."""
     stimulus = models.Stimulus
-    count = stimulus.shown_simulated if person.simulated else stimulus.shown
+    count = stimulus.shown if person.group == "people" else stimulus.shown_simulated
     return dict(session.execute(select(stimulus.id, count).where(stimulus.set_id == person.set_id)).all())
 
 
@@ -204,7 +204,7 @@ def count_shown(session: Session, person: models.Participant, by: int, *which: C
     kept = select(models.StimulusSet.id).where(models.StimulusSet.id == person.set_id)
     session.execute(kept.with_for_update(key_share=True))
     mine = select(trial.stimulus_id).where(trial.participant_id == person.id, *which)
-    column = "shown_simulated" if person.simulated else "shown"
+    column = "shown" if person.group == "people" else "shown_simulated"
     session.execute(
         update(stimulus)
         .where(stimulus.id.in_(mine))

@@ -147,7 +147,7 @@ def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str 
         return redirect(url_for("pages.participant", token=own.token), 303)
     if known is not None:
         return _refused(file, "begun")
-    if row.state != "open":
+    if row.state not in models.ADMITTING:
         return _refused(file, row.state)
     if file.invited_only and not simulated and (who is None or who[0] != "link"):
         return _refused(file, "invited-only")

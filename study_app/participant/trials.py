@@ -169,8 +169,8 @@ def _elapsed_ms(person: models.Participant, trials: list[models.Trial]) -> float
 
 def _is_excluded(session: Session, person: models.Participant) -> bool:
     session.flush()
-    query = text("SELECT excluded FROM participants WHERE participant = :code")
-    return bool(session.scalar(query, {"code": person.public_id}))
+    query = text("SELECT excluded_for FROM participants WHERE participant = :code")
+    return session.scalar(query, {"code": person.public_id}) not in ("", "pilot")
 
 
 def _next_exposure(session: Session, person: models.Participant, trial: models.Trial, file: StudyFile) -> float:

@@ -70,6 +70,24 @@ def erase(session: Session, person: models.Participant) -> None:
     person.entered_at = person.last_seen_at = day
 
 
+def delete_pilot(session: Session, study: models.Study) -> int:
+    """Delete the study's pilot participants without a trace; returns how many."""
+    session.info["erased"] = True
+    person = models.Participant
+    people = session.scalars(select(person).where(person.study_id == study.id, *models.in_group("pilot"))).all()
+    for one in people:
+        if one.state not in (*models.GAVE_BACK, "withdrawn", "no-consent"):
+            allocation.give_back(session, one)
+    ids = select(person.id).where(person.study_id == study.id, *models.in_group("pilot"))
+    for table, column in (
+        (models.Trial, models.Trial.participant_id),
+        (models.ExternalIdentity, models.ExternalIdentity.participant_id),
+        (person, person.id),
+    ):
+        session.execute(delete(table).where(column.in_(ids)).execution_options(synchronize_session=False))
+    return len(people)
+
+
 def forget(session: Session, at: datetime) -> int:
     """Anonymise all participants whose retention period is over; returns how many.
 

@@ -32,6 +32,7 @@ SELECT p.public_id AS participant,
        t.answered_at AS answered_at,
        t.flags AS flags,
        CASE WHEN p.simulated THEN 1 ELSE 0 END AS simulated,
+       CASE WHEN p.pilot THEN 1 ELSE 0 END AS pilot,
        y.slug AS study,
        v.mode AS mode,
        p.state AS state,
@@ -62,10 +63,11 @@ WHERE t.answer IS NOT NULL AND t.kind <> 'catch'
 #   attention    more attention trials were wrong than `trials.catch_wrong` of the study version they agreed to
 #   implausible  more trials are implausible than its `trials.implausible` allows (no such rule where it says nothing),
 #                or more than half of the images that were answered had never been fetched
+#   pilot        none of these, but the participant entered while the study was a pilot
 PARTICIPANTS = """
 CREATE VIEW participants AS
-SELECT q.participant, q.study, q.study_sha256, q.mode, q."set", q.set_sha256, q.state, q.simulated, q.language,
-       q.consent_version, q.entered_at, q.last_seen_at, q.finished_at, q.trials, q.answered, q.catch_trials,
+SELECT q.participant, q.study, q.study_sha256, q.mode, q."set", q.set_sha256, q.state, q.simulated, q.pilot,
+       q.language, q.consent_version, q.entered_at, q.last_seen_at, q.finished_at, q.trials, q.answered, q.catch_trials,
        q.catch_correct, q.implausible, q.excluded_for, CASE WHEN q.excluded_for <> '' THEN 1 ELSE 0 END AS excluded,
        q.questionnaire, q.device, q.comment
 FROM (
@@ -75,6 +77,7 @@ SELECT c.*,
             WHEN c.catch_trials - c.catch_correct > c.catch_allowed THEN 'attention'
             WHEN c.implausible > c.implausible_allowed OR 2 * c.not_fetched > c.answered + c.catch_trials
             THEN 'implausible'
+            WHEN c.pilot = 1 THEN 'pilot'
             ELSE '' END AS excluded_for
 FROM (
 SELECT p.public_id AS participant,
@@ -85,6 +88,7 @@ SELECT p.public_id AS participant,
        s.sha256 AS set_sha256,
        p.state AS state,
        CASE WHEN p.simulated THEN 1 ELSE 0 END AS simulated,
+       CASE WHEN p.pilot THEN 1 ELSE 0 END AS pilot,
        p.language AS language,
        p.consent_version AS consent_version,
        p.entered_at AS entered_at,
@@ -169,7 +173,7 @@ def upgrade() -> None:
         sa.Column("created_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name="pk_study"),
         sa.UniqueConstraint("slug", name="uq_study_slug"),
-        sa.CheckConstraint("state IN ('open', 'paused', 'closed')", name="ck_study_state"),
+        sa.CheckConstraint("state IN ('pilot', 'open', 'paused', 'closed')", name="ck_study_state"),
     )
     op.create_table(
         "study_version",
@@ -206,6 +210,7 @@ def upgrade() -> None:
         sa.Column("set_id", sa.Integer(), nullable=True),
         sa.Column("state", sa.String(12), nullable=False),
         sa.Column("simulated", sa.Boolean(), nullable=False),
+        sa.Column("pilot", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("away", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("counted", sa.Boolean(), nullable=False, server_default=sa.true()),
         sa.Column("stage", sa.String(16), nullable=False),
@@ -287,9 +292,29 @@ def upgrade() -> None:
     op.create_table(
         "admin_session",
         sa.Column("key", sa.String(64), nullable=False),
+        sa.Column("name", sa.String(64), nullable=False),
         sa.Column("since", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("key", name="pk_admin_session"),
     )
+    op.create_table(
+        "experimenter",
+        sa.Column("name", sa.String(64), nullable=False),
+        sa.Column("password", sa.Text(), nullable=False),
+        sa.Column("since", MOMENT, nullable=False),
+        sa.PrimaryKeyConstraint("name", name="pk_experimenter"),
+    )
+    op.create_table(
+        "log_entry",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("at", MOMENT, nullable=False),
+        sa.Column("who", sa.String(80), nullable=False),
+        sa.Column("study_id", sa.Integer(), nullable=True),
+        sa.Column("did", sa.String(32), nullable=False),
+        sa.Column("about", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["study_id"], ["study.id"], name="fk_log_entry_study_id"),
+        sa.PrimaryKeyConstraint("id", name="pk_log_entry"),
+    )
+    op.create_index("ix_log_entry_study_id", "log_entry", ["study_id"])
     op.create_table(
         "retention",
         sa.Column("id", sa.Integer(), nullable=False),
@@ -310,7 +335,7 @@ def downgrade() -> None:
     op.execute("DROP VIEW participants")
     op.execute("DROP VIEW responses")
     for table in (
-        "retention", "admin_session", "trial", "external_identity", "consent", "participant", "study_set",
-        "study_version", "study", "stimulus_image", "stimulus", "stimulus_set",
+        "retention", "log_entry", "experimenter", "admin_session", "trial", "external_identity", "consent",
+        "participant", "study_set", "study_version", "study", "stimulus_image", "stimulus", "stimulus_set",
     ):  # fmt: skip
         op.drop_table(table)
