@@ -206,6 +206,7 @@ def report(browser: str, condition: str, spells: list[Any], trials: list[dict[st
     return {
         "planned": planned.tolist(), "shown": shown.tolist(), "stored": stored.tolist(),
         "flags": [trial["flags"] for _, trial in judged],
+        "uncertain": [trial["exposure_uncertain_ms"] for _, trial in judged],
     }  # fmt: skip
 
 

@@ -7,6 +7,7 @@
 //
 // Either way the stored times are those of frames that the page saw. A change that it did not see in its frame may have
 // come at any time up to the first frame seen after it: the exposure is uncertain by that span, and the trial is flagged.
+// Where the browser says when a frame reached the display (Chromium), a frame that took longer than others counts, too.
 
 const frames = () => new Promise((resolve) => requestAnimationFrame(resolve));
 // The time from one frame to the next. The median of the last intervals says how many frames each of them spans, dropped
@@ -66,6 +67,37 @@ export async function keepsSchedule(period, naps = 8) {
   return kept >= 0.75 * judged;
 }
 
+// The time that frames take to the display, as far as the browser tells it: Chromium gives the moment in which a new text
+// was presented (Element Timing, in steps of 4 ms). `place` is an element for such a text, in the page's own grey.
+export class Display {
+  constructor(place) {
+    Object.assign(this, { place, least: Infinity, asked: new Map(), count: 0 });
+    this.told = globalThis.PerformanceObserver?.supportedEntryTypes?.includes("element") ?? false;
+    if (!this.told) return;
+    this.observer = new PerformanceObserver((list) => {
+      for (const { identifier, renderTime } of list.getEntries()) this.asked.get(identifier)?.(renderTime);
+    });
+    this.observer.observe({ type: "element" });
+  }
+
+  // The ms from the timestamp `t` of this frame to its presentation; those until now where that is not told in time.
+  async lag(t) {
+    if (!this.told) return 0;
+    const name = `frame ${this.count++}`;
+    const text = document.createElement("span");
+    text.setAttribute("elementtiming", name);
+    text.textContent = ".";
+    this.place.replaceChildren(text);
+    const presented = await new Promise((resolve) => {
+      this.asked.set(name, resolve);
+      setTimeout(() => resolve(performance.now()), 1000);
+    });
+    this.asked.delete(name);
+    this.least = Math.min(this.least, presented - t);
+    return presented - t;
+  }
+}
+
 // One trial's fixation, image and mask on `screen` ({ cross, image, twin, mask }).
 //
 // `planned` null shows the image until the promise that `until()` returns resolves. `phase(name)` is called in the frame
@@ -74,11 +106,11 @@ export async function keepsSchedule(period, naps = 8) {
 // earliest moment at which the image and its mask may have gone, the frames that the page's thread missed, whether the page was
 // out of sight or focus, or its window resized, the image's size, and the frame period; all in ms and CSS pixels.
 export async function present(screen, trial) {
-  const { mask, period, phase } = trial;
+  const { mask, period, phase, display } = trial;
   const watch = watchWindow(screen.image);
   const frame = period.settle();
-  const { t, due, steps, glimpse } = await fixate(screen, trial, frame);
-  const seen = new Frames(period, frame, t);
+  const { t, due, steps, late } = await fixate(screen, trial, frame);
+  const seen = new Frames(period, frame, t, display);
   const onset = await seen.change(due.onset, steps);
   screen.image.style.visibility = "visible";
   phase("stimulus");
@@ -97,14 +129,16 @@ export async function present(screen, trial) {
   const confirmed = seen.confirm(offset, 5);
   return {
     onset: onset.at, exposure: offset.at - onset.at,
-    uncertain: confirmed.then(() => Math.max(onset.late, offset.late, glimpse)),
+    uncertain: confirmed.then(async () => Math.max(onset.late, offset.late, late, await seen.displayed())),
     end: steps.scheduled ? due.end : offset.at + mask, dropped, lost, resized, size, frame,
   };
 }
 
 // The frames that the page's thread sees in a trial.
 class Frames {
-  constructor(period, frame, t) { Object.assign(this, { period, frame, t, dropped: 0, ended: false }); }
+  constructor(period, frame, t, display) {
+    Object.assign(this, { period, frame, t, display, dropped: 0, ended: false, lags: [] });
+  }
 
   // Waits for the next frame; resolves with the time between its timestamp and the page's seeing it.
   async next(expected = this.t + this.frame) {
@@ -131,6 +165,7 @@ class Frames {
     await until(moment + frame / 4);
     this.period.last = null;
     held = await this.next(moment + frame);
+    this.lags.push(this.display.lag(this.t));
     const off = this.t - moment;
     if (!punctual(off, frame)) return { at: this.t, late: off };
     return { at: this.t - Math.round(off / frame) * frame, late: tardy(held, frame) };
@@ -142,7 +177,14 @@ class Frames {
       const before = this.t;
       const held = await this.next();
       change.late = Math.max(change.late, tardy(this.t - before - this.frame, this.frame), tardy(held, this.frame));
+      this.lags.push(this.display.lag(this.t));
     }
+  }
+
+  // By how much later than others the frames that confirm the changes reached the display.
+  async displayed() {
+    const lags = await Promise.all(this.lags);
+    return tardy(Math.max(0, ...lags) - this.display.least, this.frame);
   }
 }
 
@@ -155,30 +197,26 @@ const tardy = (delay, frame) => (delay > 0.75 * frame ? delay : 0);
 // A nap of the page's thread, to leave the compositor alone; what is timed is not timed by it.
 const until = (moment) => new Promise((resolve) => setTimeout(resolve, moment - performance.now()));
 
-// Starts the fixation, with everything that follows it scheduled on the compositor; again, should the page's thread have
-// been held up so long that the schedule may not have reached the compositor in time. Before the page could take that
-// schedule back the image may have been seen for a moment: `glimpse` (ms), 0 where nothing was taken back.
+// Starts the fixation, with everything that follows it scheduled on the compositor. Should the page's thread be held up just
+// then, the schedule may reach the compositor too late: by up to `late` ms (0: in time). It is not begun again even so, since
+// the image might have been seen already: an image that comes late is flagged, one that was glimpsed early is spoilt.
 async function fixate(screen, { fixation, planned, mask, period, phase, scheduled }, frame) {
-  let t = await frames();
-  let glimpse = 0;
+  const start = await frames();
   phase("fixation");
-  for (;;) {
-    const onset = t + Math.max(6, Math.round(fixation / frame)) * frame;
-    const offset = planned === null ? Infinity : onset + Math.max(1, Math.round(planned / frame)) * frame;
-    const due = { onset, offset, end: offset + Math.round(mask / frame) * frame };
-    const changes = [
-      [screen.cross, 1, [[due.onset, 0]]],
-      [screen.twin, 0, [[due.onset, 1], [due.offset, 0]]],
-      [screen.image, 1, [[due.offset, 0]]],
-      [screen.mask, 0, [[due.offset, 1], [due.end, 0]]],
-    ];
-    const steps = scheduled ? compositor(changes, t, frame) : page(changes);
-    period.last = t;
-    period.saw(t = await frames());
-    if (!scheduled || t < due.onset - 4 * frame) return { t, due, steps, glimpse };
-    steps.cancel();
-    glimpse = Math.max(glimpse, t - due.onset + 5 * frame);
-  }
+  const onset = start + Math.max(6, Math.round(fixation / frame)) * frame;
+  const offset = planned === null ? Infinity : onset + Math.max(1, Math.round(planned / frame)) * frame;
+  const due = { onset, offset, end: offset + Math.round(mask / frame) * frame };
+  const changes = [
+    [screen.cross, 1, [[due.onset, 0]]],
+    [screen.twin, 0, [[due.onset, 1], [due.offset, 0]]],
+    [screen.image, 1, [[due.offset, 0]]],
+    [screen.mask, 0, [[due.offset, 1], [due.end, 0]]],
+  ];
+  const steps = scheduled ? compositor(changes, start, frame) : page(changes);
+  period.last = start;
+  const t = await frames();
+  period.saw(t);
+  return { t, due, steps, late: scheduled && t > onset - 4 * frame ? t - onset + 5 * frame : 0 };
 }
 
 // The changes of opacity, made by the compositor.

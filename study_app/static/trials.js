@@ -1,7 +1,7 @@
 // The trials: practice, then one image after the other, each answer saved before the next image is shown.
 import { Question } from "./answering.js";
 import { post, request, loadImage } from "./net.js";
-import { FramePeriod, keepsSchedule, present, wait } from "./timing.js";
+import { Display, FramePeriod, keepsSchedule, present, wait } from "./timing.js";
 
 const $ = (id) => document.getElementById(id);
 const setup = JSON.parse($("setup").textContent);
@@ -11,6 +11,7 @@ const begun = `glimpse begun ${setup.base}`; // and the start of a trial that th
 const keep = attempt(() => localStorage); // none where the browser forbids it: then only the reload loses it
 const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
 const period = new FramePeriod();
+const display = new Display($("display"));
 const ADAPT_MS = 1000; // from a light or dark page to the first trial on grey: the fade of survey.css, and a moment for the eyes
 // While the instructions are read: the frame period, and whether the browser's frames keep a schedule.
 const measured = wait(700, period).then(() => keepsSchedule(period));
@@ -74,7 +75,7 @@ async function give(trial, image) {
   const open = trial.exposure_ms === null; // no limit: the image stays until the answer
   let until = null;
   const shown = await present(screen, {
-    fixation: setup.fixation, planned: trial.exposure_ms, mask: setup.mask, period, scheduled: await measured,
+    fixation: setup.fixation, planned: trial.exposure_ms, mask: setup.mask, period, display, scheduled: await measured,
     until: () => until,
     phase(name) {
       phase(name);
