@@ -7,23 +7,24 @@ from typing import Any
 from urllib.parse import urlencode
 
 import flask_babel
+from babel import Locale
 from flask import Flask, g, request
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
 from study_app.study import LANGUAGES, StudyFile, Text, say
-from study_app.texts import filled
+from study_app.texts import filled, translations
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).disable("image")
-NAMES = {"en": "English", "de": "Deutsch", "fr": "Français"}
 
 
 def init_app(app: Flask) -> None:
     flask_babel.Babel(app, locale_selector=language, default_domain="messages")
     app.jinja_env.install_gettext_callables(_template_text, _template_plural, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.globals.update(
-        language=language, language_names=NAMES, shown=shown, prose=prose, language_link=language_link
-    )
+        language=language, language_name=language_name, direction=direction, shown=shown, prose=prose,
+        language_link=language_link,
+    )  # fmt: skip
 
 
 def offer(study: StudyFile | None, chosen: str | None = None) -> None:
@@ -31,7 +32,9 @@ def offer(study: StudyFile | None, chosen: str | None = None) -> None:
     asked = request.args.get("lang") or chosen
     g.languages = study.languages if study else LANGUAGES
     g.texts = study.texts if study else {}
-    preferred = [asked or "", *(value.partition("-")[0].lower() for value, _ in request.accept_languages)]
+    g.catalogs = study.catalogs if study else {}
+    accepted = (code for value, _ in request.accept_languages for code in (value, value.partition("-")[0].lower()))
+    preferred = [asked or "", *accepted]
     g.language = next((code for code in preferred if code in g.languages), g.languages[0])
 
 
@@ -41,10 +44,30 @@ def language() -> str:
     return str(g.language)
 
 
+def language_name(code: str) -> str:
+    """The name of a language in that language, as it stands alone: Italiano."""
+    name = Locale.parse(code, sep="-").get_display_name() or code
+    return name[0].upper() + name[1:]
+
+
+def direction() -> str:
+    """The direction in which this request's language is written: ltr or rtl."""
+    return str(Locale.parse(language(), sep="-").text_direction)
+
+
 def gettext(text: str, **values: Any) -> str:
     """A built-in text in the language of this request, or what the study file says in its place."""
     own = _own(text)
-    return str(flask_babel.gettext(text, **values)) if own is None else filled(own, values)
+    if own is not None:
+        return filled(own, values)
+    said = str(_translations().ugettext(text))
+    return said % values if values else said
+
+
+def _translations() -> Any:
+    """The translations of the built-in texts, from the study's own catalogue of this language if it has one."""
+    po = g.get("catalogs", {}).get(language())
+    return translations(po) if po else flask_babel.get_translations()
 
 
 def _own(text: str) -> str | None:
@@ -56,12 +79,12 @@ def _own(text: str) -> str | None:
 def _template_text(text: str) -> str:
     """The same for templates, which fill in values themselves and take a text for HTML."""
     own = _own(text)
-    return flask_babel.get_translations().ugettext(text) if own is None else _formatted(own)
+    return _translations().ugettext(text) if own is None else _formatted(own)
 
 
 def _template_plural(singular: str, plural: str, number: int) -> str:
     own = _own(plural)
-    return flask_babel.get_translations().ungettext(singular, plural, number) if own is None else _formatted(own)
+    return _translations().ungettext(singular, plural, number) if own is None else _formatted(own)
 
 
 def _formatted(own: str) -> str:

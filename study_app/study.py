@@ -116,6 +116,7 @@ class StudyFile:
     debrief: Text = ""  # in Markdown; none: the built-in text
     texts: dict[str, Text] = field(default_factory=dict)  # replaces built-in sentences; "" removes one
     languages: tuple[str, ...] = LANGUAGES
+    catalogs: dict[str, str] = field(default_factory=dict)  # PO files of the languages that are not built in; filled in
     task: str = "yes-no"
     confidence: bool = False  # ask after each answer how sure the person is
     mode: str = "fixed"

@@ -28,7 +28,7 @@ from study_app.study import (
     Text,
     TrialPlan,
 )
-from study_app.texts import FILLED, built_in_texts, is_removable
+from study_app.texts import FILLED, built_in_texts, is_language, is_removable, read_language
 from study_app.toml_table import Table, is_text, is_whole
 
 
@@ -52,8 +52,8 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
     if slug is None:
         raise SurveyError(f"{where}: `slug` is missing: the study's name in its address, such as 'lesions-2026'.")
     languages = table.get(
-        "languages", list(LANGUAGES), f"a list of {', '.join(LANGUAGES)}, the preferred one first",
-        lambda v: isinstance(v, list) and v and all(entry in LANGUAGES for entry in v) and len(set(v)) == len(v),
+        "languages", list(LANGUAGES), 'a list of codes such as ["en", "de", "it"], the preferred language first',
+        lambda v: isinstance(v, list) and v and all(map(_is_language, v)) and len(set(v)) == len(v),
     )  # fmt: skip
     exposure = table.get(
         "exposure_ms", list(default.exposure_ms), "two whole numbers [shortest, longest] from 10 to 60000",
@@ -79,6 +79,7 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         debrief=table.text("debrief", ""),
         texts=_texts(table.table("texts")),
         languages=tuple(languages),
+        catalogs=_catalogs(table.where, languages),
         task=table.get("task", default.task, f"one of {', '.join(TASKS)}", lambda v: v in TASKS),
         confidence=table.flag("confidence", False),
         mode=mode,
@@ -131,6 +132,22 @@ def _refuse_idle(table: Table, study: StudyFile) -> None:
     ):  # fmt: skip
         if idle:
             raise SurveyError(f"{table.where}: `{key}` has no effect {why}: remove one of the two.")
+
+
+def _is_language(value: Any) -> bool:
+    return isinstance(value, str) and is_language(value)
+
+
+def _catalogs(where: str, languages: list[str]) -> dict[str, str]:
+    """The PO files, by language, of the languages that are not built in: `languages/CODE.po` beside the study file."""
+    try:
+        return {
+            code: read_language(Path(where).parent / "languages" / f"{code}.po", code)
+            for code in languages
+            if code not in LANGUAGES
+        }
+    except ValueError as error:
+        raise SurveyError(f"{where}: `languages`: {error}") from None
 
 
 def _is_slug(value: Any) -> bool:

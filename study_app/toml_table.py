@@ -7,7 +7,8 @@ from typing import Any
 
 from glimpse.command_line import did_you_mean
 from study_app.database import SurveyError
-from study_app.study import LANGUAGES, Text
+from study_app.study import Text
+from study_app.texts import is_language
 
 
 class Table:
@@ -66,5 +67,5 @@ def is_whole(value: Any) -> bool:
 
 def is_text(value: Any) -> bool:
     if isinstance(value, dict):
-        return bool(value) and all(k in LANGUAGES and isinstance(v, str) and is_text(v) for k, v in value.items())
+        return bool(value) and all(is_language(k) and isinstance(v, str) and is_text(v) for k, v in value.items())
     return isinstance(value, str) and "\0" not in value and any(c.isprintable() and not c.isspace() for c in value)

@@ -134,12 +134,15 @@ def _log(session: Session, study: Study) -> bytes:
 
 
 def _materials(session: Session, study: Study) -> dict[str, bytes]:
-    """The study's files as they were loaded, and the texts that participants agreed to, by their hashes."""
+    """The study's files and translations as loaded, and the texts that participants agreed to, by their hashes."""
     from sqlalchemy import select
 
     from study_app.models import Consent
 
     files = {_source_path(one.sha256): one.source for one in study.versions if one.source is not None}
+    for one in study.versions:
+        for code, po in one.definition.get("catalogs", {}).items():
+            files[f"{_source_path(one.sha256).removesuffix('.toml')}-{code}.po"] = po.encode()
     consents = session.scalars(select(Consent).where(Consent.study_id == study.id).order_by(Consent.sha256))
     texts = json.dumps({one.sha256: one.text for one in consents}, indent=1, ensure_ascii=False, sort_keys=True)
     return {**files, "materials/consents.json": (texts + "\n").encode()}

@@ -61,9 +61,10 @@ def test_a_study_survives_the_way_through_the_database() -> None:
         ),
         ('slug = "a"\n[trials]\nreal_share = 1.0\n' + SETS, "`trials.real_share` must be a number above 0 and below 1"),
         ('slug = "a"\nexposure_ms = [3000, 2000]\n' + SETS, "`exposure_ms` must be two whole numbers"),
-        ('slug = "a"\nlanguages = ["en", "it"]\n' + SETS, "`languages` must be a list of en, de, fr"),
+        ('slug = "a"\nlanguages = ["en", "qq"]\n' + SETS, "`languages` must be a list of codes such as"),
+        ('slug = "a"\nlanguages = ["en", "it"]\n' + SETS, "python -m study_app.texts it > "),
         ('slug = "a"\nmask = 1\n' + SETS, "`mask` must be true or false, not 1"),
-        ('slug = "a"\ntitle = {it = "Vero?"}\n' + SETS, "`title` must be a text"),
+        ('slug = "a"\ntitle = {qq = "Vero?"}\n' + SETS, "`title` must be a text"),
         ('slug = "a"\nmode = "quick"\n' + SETS, "`mode` must be one of fixed, staircase, unlimited"),
         ('slug = "a"\n[completion]\nurl = "javascript:alert(1)"\n' + SETS, "`completion.url` must be an address"),
         (
