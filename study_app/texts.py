@@ -29,13 +29,14 @@ def _ids() -> tuple[str | tuple[str, str], ...]:
     from babel.messages.mofile import read_mo
 
     with open(Path(__file__).parent / "translations" / "de" / "LC_MESSAGES" / "messages.mo", "rb") as file:
-        return tuple(message.id for message in read_mo(file) if message.id)
+        ids = [message.id for message in read_mo(file) if message.id]
+    return tuple(one if isinstance(one, str) else (one[0], one[1]) for one in ids)
 
 
 @cache
 def built_in_texts() -> tuple[str, ...]:
     """All of them, sorted; of a singular and a plural, the plural."""
-    return tuple(sorted(one[-1] if isinstance(one, tuple | list) else one for one in _ids()))
+    return tuple(sorted(one if isinstance(one, str) else one[1] for one in _ids()))
 
 
 def is_removable(text: str) -> bool:
