@@ -46,7 +46,7 @@ def fill(database: Database, people: int) -> None:
                 "version_id": version.id, "set_id": set_id, "stage": "end",
                 "state": "finished" if finished else "working",
                 "simulated": False, "language": "en", "entered_at": at, "last_seen_at": at,
-                "finished_at": at if finished else None,
+                "finished_at": at if finished else None, "comment": f"comment {i}" if i % 10 == 0 else None,
             })  # fmt: skip
             for position, pick in enumerate(rng.choice(len(images[set_id]), 20, replace=False), 1):
                 stimulus_id, truth = images[set_id][pick]
@@ -97,6 +97,10 @@ def main() -> None:
         print(f"{args.participants} participants, {args.participants * 20} trials, SQLite")
         report("dashboard, first after a start", 1, live)
         report("dashboard, refreshed", 30, live)
+        pages = {"participants": "participants", "their last page": f"participants?page={args.participants // 100}",
+                 "a search": "participants?q=p99", "comments": "comments", "images": "images"}  # fmt: skip
+        for name, path in pages.items():
+            report(name, 5, lambda path=path: client.get(f"/admin/study/large/{path}").get_data())
         report("entering", 10, lambda: client.post("/study/large/enter", data={"consent": "yes"}))
         home = client.post("/study/large/enter", data={"consent": "yes"}).headers["Location"]
         report("next trial and answer", 20, answer)

@@ -93,6 +93,8 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
         "excluded for implausible trials": sum(one.excluded_for.get("implausible", 0) for one in study.sets),
     }
     said = ", ".join(f"{count} {words}" for words, count in extra.items() if count)
+    if study.funnel[0].reached:
+        lines.append(f"  got as far as: {', '.join(f'{step.name} {step.reached}' for step in study.funnel)}")
     return "\n".join([*lines, f"  {said}"] if said else lines)
 
 

@@ -8,6 +8,7 @@ has a limit to itself, so that others who guess, even from the same address, do 
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import hmac
 import os
@@ -108,8 +109,13 @@ def _is_right(name: str, password: str) -> bool:
         return hmac.compare_digest(_hash(current_app, password), kept)
     with app_database().read() as database:
         hashed = _kept(database, name).decode()
-    # A name that does not exist takes as long as one that does.
-    return check_password_hash(hashed or generate_password_hash(secrets.token_hex()), password)
+    return check_password_hash(hashed or _dummy(), password)
+
+
+@functools.cache
+def _dummy() -> str:
+    """The hash of a random password: checking it makes a wrong name take as long as a wrong password."""
+    return generate_password_hash(secrets.token_hex())
 
 
 def _seal(kept: bytes) -> str:

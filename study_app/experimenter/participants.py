@@ -1,4 +1,4 @@
-"""The dashboard's list of participants, and the page of each: trials, answers, export, erasure."""
+"""The dashboard's lists of participants and of their comments; the page of each: trials, answers, export, erasure."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 from flask import Response, abort, redirect, request, url_for
-from sqlalchemy import case, func, select, text
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, case, func, or_, select, text
+from sqlalchemy.orm import Session, joinedload
 
 from glimpse import observers
 from study_app import models
@@ -22,17 +22,11 @@ PAGE = 100  # participants a page
 
 @blueprint.get("/study/<slug>/participants")
 def participants(slug: str) -> Any:
-    page = max(1, min(request.args.get("page", 1, int), 10**6))
-    person, trial = models.Participant, models.Trial
+    """The participants, the newest first; `?q=` leaves those whose code or platform ID contains it."""
+    trial = models.Trial
     with app_database().read() as session:
         study = study_of(session, slug)
-        mine = of_group(study, group())
-        total = session.scalar(select(func.count(person.id)).where(*mine)) or 0
-        found = list(
-            session.scalars(
-                select(person).where(*mine).order_by(person.id.desc()).limit(PAGE).offset((page - 1) * PAGE)
-            )
-        )
+        found, total = _page(session, *of_group(study, group()), *_sought())
         answered = dict(
             session.execute(
                 select(trial.participant_id, func.count(case((trial.answer.is_not(None), 1))))
@@ -41,9 +35,44 @@ def participants(slug: str) -> Any:
             ).all()
         )
         return render_page(
-            session, "participants.html", study, people=found, answered=answered, page=page,
-            pages=max(1, -(-total // PAGE)), total=total,
-        )  # fmt: skip
+            session, "participants.html", study, people=found, answered=answered, total=total, **_pages(total)
+        )
+
+
+@blueprint.get("/study/<slug>/comments")
+def comments(slug: str) -> Any:
+    person = models.Participant
+    with app_database().read() as session:
+        study = study_of(session, slug)
+        found, total = _page(session, *of_group(study, group()), person.comment.is_not(None))
+        return render_page(session, "comments.html", study, people=found, total=total, **_pages(total))
+
+
+def _page(session: Session, *which: ColumnElement[bool]) -> tuple[list[models.Participant], int]:
+    """The participants on the page that `?page=` names, and how many there are on all pages."""
+    person = models.Participant
+    total = session.scalar(select(func.count(person.id)).where(*which)) or 0
+    page = select(person).where(*which).order_by(person.id.desc()).limit(PAGE).offset((_number() - 1) * PAGE)
+    return list(session.scalars(page.options(joinedload(person.set)))), total
+
+
+def _number() -> int:
+    return max(1, min(request.args.get("page", 1, int), 10**6))
+
+
+def _pages(total: int) -> dict[str, Any]:
+    """For the links to other pages: this page's number, the number of pages, and the query that they keep."""
+    query = {name: request.args[name] for name in ("q", *models.GROUPS) if name in request.args}
+    return {"page": _number(), "pages": max(1, -(-total // PAGE)), "query": query, "sought": query.get("q", "").strip()}
+
+
+def _sought() -> tuple[ColumnElement[bool], ...]:
+    words = request.args.get("q", "").replace("\0", "").strip()[:128]
+    if not words:
+        return ()
+    person, external = models.Participant, models.ExternalIdentity
+    known = select(external.participant_id).where(external.person.icontains(words, autoescape=True))
+    return (or_(person.public_id.icontains(words, autoescape=True), person.id.in_(known)),)
 
 
 def _participant(session: Session, public_id: str) -> models.Participant:

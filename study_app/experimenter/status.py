@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from glimpse import observers
 from study_app import models
+from study_app.experimenter.funnel import Step, funnel
 from study_app.experimenter.tally import Sums, Tally, chunks
 from study_app.participant import design
 from study_app.study import StudyFile, say
@@ -75,6 +76,7 @@ class StudyStatus:
     pilot: int  # participants who entered while the study was a pilot
     versions: int
     no_consent: int
+    funnel: list[Step]
     sets: list[SetStatus]
 
     @property
@@ -127,6 +129,7 @@ def study_status(session: Session, study: models.Study, tally: Tally, at: dateti
     return StudyStatus(
         slug=study.slug, title=say(file.title, "en"), state=study.state, mode=version.mode,
         group=tally.group, pilot=_pilots(session, study), versions=len(study.versions),
+        funnel=funnel(session, study, file, tally.group),
         no_consent=sum(counts.get("no-consent", 0) for counts in states.values()), sets=sets,
     )  # fmt: skip
 

@@ -210,10 +210,27 @@ def test_no_address_brings_the_survey_down(client: FlaskClient, study: str, meth
 NUMBER = st.integers().map(str) | st.sampled_from(["9" * 5000, "1e999", "nan", "-0", "½", "٣"])
 ADMIN = (
     "", "study/pilot/", "study/pilot/live", "study/pilot/state", "study/pilot/quota", "study/pilot/download.zip",
-    "study/pilot/images", "study/pilot/participants", "study/pilot/recruiting", "image/1.png", "participant/WHO",
+    "study/pilot/images", "study/pilot/participants", "study/pilot/recruiting",
+    "study/pilot/comments", "study/pilot/log", "study/pilot/delete-pilot", "image/1.png", "participant/WHO",
     "participant/WHO/data.json", "participant/nobody/erase", "login",
 )  # fmt: skip
-ASKED = ("page", "simulated", "external_ids", "next", "state", "quota", "set", "do", "count", "ids", "password")
+ASKED = (
+    "page",
+    "simulated",
+    "external_ids",
+    "next",
+    "state",
+    "quota",
+    "set",
+    "do",
+    "count",
+    "ids",
+    "password",
+    "q",
+    "pilot",
+    "name",
+    "confirm",
+)
 SAID = st.sampled_from(["open", "links", "1", "pilot", "alpha", "/admin/\\x", "Participant id,Status"])
 FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(ASKED, NUMBER | TEXT | SAID))
 

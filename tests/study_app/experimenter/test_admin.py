@@ -10,14 +10,25 @@ from collections.abc import Callable
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 
 from glimpse.workspace import Workspace
-from study_app import cli
+from study_app import cli, models
+from study_app.experimenter.funnel import funnel
+from study_app.study import StudyFile
 
-PAGES = ("", "study/pilot/", "study/pilot/live", "study/pilot/images", "study/pilot/participants",
+PAGES = ("", "study/pilot/", "study/pilot/live", "study/pilot/comments",
+         "study/pilot/log", "study/pilot/images", "study/pilot/participants",
          "study/pilot/recruiting", "study/pilot/download.zip", "image/1.png", "participant/p1",
          "participant/p1/data.json")  # fmt: skip
-FORMS = ("study/pilot/state", "study/pilot/quota", "study/pilot/recruiting", "participant/p1/erase", "logout")
+FORMS = (
+    "study/pilot/delete-pilot",
+    "study/pilot/state",
+    "study/pilot/quota",
+    "study/pilot/recruiting",
+    "participant/p1/erase",
+    "logout",
+)
 
 
 FORM = "application/x-www-form-urlencoded"
@@ -179,6 +190,49 @@ def test_the_most_convincing_images_lead(admin: FlaskClient) -> None:
     assert max(shares[:3]) == max(shares[: len(shares) // 2])
     image = admin.get(re.search(r"/admin/image/\d+.png", page)[0])  # type: ignore[index]
     assert image.data.startswith(b"\x89PNG")
+
+
+def test_a_funnel_counts_how_far_people_got(admin: FlaskClient, app: Flask) -> None:
+    homes = [admin.post("/study/pilot/enter", data={"consent": "yes"}).headers["Location"] for _ in range(4)]
+    admin.post("/study/pilot/enter", data={"consent": "no"})
+    for home in homes[1:]:
+        admin.post(f"{home}questions")
+    for home in homes[2:]:
+        admin.post(f"{home}device", data={"frame_ms": "16.7"})
+        admin.post(f"{home}practice/done")
+    given = {"answer": "real", "exposure_ms": 2500, "response_time_ms": 3000, "dropped_frames": 0, "focus_lost": False}
+    for trial in range(1, 13):
+        admin.post(f"{homes[3]}answer", json={"trial": trial, **given})
+        if trial <= 4:  # 33 %
+            admin.post(f"{homes[2]}answer", json={"trial": trial, **given})
+    with app.extensions["glimpse"].read() as session:
+        study = session.scalars(select(models.Study)).one()
+        steps = funnel(session, study, StudyFile.from_dict(study.current.definition), "people")
+    assert [step.reached for step in steps] == [5, 4, 3, 2, 2, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1]
+    assert (steps[2].name, steps[7].name, steps[-1].name) == ("questions", "30 % of the trials", "finished")
+    assert ">Drop-out <small>" in admin.get("/admin/study/pilot/live").text
+
+
+def test_participants_are_found_by_their_code_or_their_platform_id(admin: FlaskClient) -> None:
+    home = admin.post("/study/pilot/enter?PROLIFIC_PID=5f3Aa_1", data={"consent": "yes"}).headers["Location"]
+    admin.post("/study/pilot/enter?PROLIFIC_PID=5f3Bb91", data={"consent": "yes"})
+    found = {}
+    for words in ("", "5F3aA_1", "a_1", "nobody", "%"):
+        page = admin.get("/admin/study/pilot/participants", query_string={"q": words}).text
+        found[words] = re.findall(r"/admin/participant/(p[0-9a-f]+)", page)
+    assert [len(codes) for codes in found.values()] == [2, 1, 1, 0, 0]
+    page = admin.get("/admin/study/pilot/participants", query_string={"q": found["a_1"][0][:8]}).text
+    assert re.findall(r"/admin/participant/(p[0-9a-f]+)", page) == found["a_1"]
+    assert home
+
+
+def test_comments_are_listed_and_escaped(admin: FlaskClient, app: Flask) -> None:
+    admin.post("/study/pilot/enter", data={"consent": "yes"})
+    with app.extensions["glimpse"].write() as session:
+        session.scalars(select(models.Participant)).one().comment = "<b>Too fast</b>"
+    page = admin.get("/admin/study/pilot/comments").text
+    assert "&lt;b&gt;Too fast&lt;/b&gt;" in page
+    assert "Comments <small>1</small>" in page
 
 
 # ------------------------------------------------------------------------------------------------ what it does
