@@ -21,6 +21,8 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +36,9 @@ from glimpse.command_line import program
 WIDTH, HEIGHT = 800, 760
 LONGEST_GAP_MS = 8.0  # between two samples; where it is longer, the sampler itself was late
 ABOUT_EXPOSURES = {"frame-off", "exposure-wrong", "exposure-unverified", "dropped-frames", "resized"}
-GLIMPSE_MS = 100  # shorter spells are no exposures
+Spell = tuple[float, float, float]  # onset (s since 1970), duration, longest gap between samples at its ends (ms)
+    float, float, float
+]  # of an image on the screen: onset (s since 1970), duration, longest gap at its ends (ms)
 EXPOSURES = "exposure_ms = [500, 1500]\n"
 BROWSERS = ("chromium", "firefox")
 CONDITIONS = ("idle", "loaded")
@@ -77,7 +81,7 @@ def is_image(pixels: np.ndarray) -> np.ndarray:
 
 
 def sample(file: Path, found: Any, stop: Any) -> None:
-    """Put into `found` a list of the image's spells on the screen, (duration in ms, longest gap at its ends in ms)."""
+    """Put into `found` the image's spells on the screen."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -15)
     screen = picture(file)
@@ -86,7 +90,8 @@ def sample(file: Path, found: Any, stop: Any) -> None:
     time.sleep(0.2)  # should it have been drawn half
     rows, columns = np.nonzero(is_image(screen) | shown)
     pixel = screen[int(np.median(rows)), int(np.median(columns))]
-    spells: list[tuple[float, float]] = []
+    spells: list[Spell] = []
+    epoch = time.time() - time.perf_counter()
     last, was, began, gap_on = time.perf_counter(), True, 0.0, 0.0
     while not stop.is_set():
         time.sleep(0.0006)
@@ -95,7 +100,7 @@ def sample(file: Path, found: Any, stop: Any) -> None:
         if on and not was:
             began, gap_on = now - gap / 2000, gap
         elif was and not on:  # of the first spell, in which the image was found, only the end is known
-            spells.append(((now - gap / 2000 - began) * 1000, max(gap, gap_on)))
+            spells.append((epoch + began, (now - gap / 2000 - began) * 1000, max(gap, gap_on)))
         last, was = now, on
     found.put(spells)
 
@@ -159,20 +164,21 @@ def measure(browser: str, condition: str, exposures: int, seed: int) -> tuple[li
         while not wait(evaluate, DONE, 5):
             pass
         stop.set()
-        spells, trials = without_glimpses(found.get(timeout=60)), records()
-    if len(spells) != len(trials):
-        sys.exit(f"{condition}, {browser}: {len(trials)} exposures were given, the screen showed {len(spells)}.")
-    return spells[1:], trials[1:]
+        spells, trials = found.get(timeout=60), records()
+    return shown_in(spells[1:], [datetime.fromisoformat(t["answered_at"]).timestamp() for t in trials]), trials[1:]
 
 
-def without_glimpses(spells: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """A moment in which the image was seen ahead of its exposure makes that exposure one of infinite length: wrong."""
-    kept, glimpsed = spells[:1], False
-    for ms, gap_ms in spells[1:]:
-        if ms >= GLIMPSE_MS:
-            kept.append((math.inf if glimpsed else ms, gap_ms))
-        glimpsed = ms < GLIMPSE_MS
-    return kept
+def shown_in(spells: list[Spell], answered: list[float]) -> list[tuple[float, float]]:
+    """For how long each trial but the first showed its image, and the longest gap between samples at its ends (ms).
+
+    A trial's spells begin between the answer before it and its own: none means that its image was not shown at all, two
+    that it was also seen at another time, which counts as a duration without end.
+    """
+    shown = []
+    for before, after in pairwise(answered):
+        own = [(ms, gap_ms) for began, ms, gap_ms in spells if before < began <= after]
+        shown.append(own[0] if len(own) == 1 else (math.inf if own else 0.0, 0.0))
+    return shown
 
 
 def wait(evaluate: Callable[[str], Any], condition: str, seconds: float) -> bool:
@@ -198,7 +204,7 @@ def report(browser: str, condition: str, spells: list[Any], trials: list[dict[st
         f"{condition:7}{browser:9}mean {error.mean():+7.2f}  mean |error| {np.abs(error).mean():6.2f}  "
         f"SD {error.std(ddof=1):6.2f}  max {np.abs(error).max():6.1f} ms  ({len(shown)} of {len(trials)} exposures "
         f"judged); stored minus shown: SD {differs.std(ddof=1):.2f}, "
-        f"worst {np.abs(differs).max():.1f} ms; seen early: {glimpsed.sum()}; "
+        f"worst {np.abs(differs).max():.1f} ms; seen twice: {glimpsed.sum()}, never: {(shown == 0).sum()}; "
         f"off by more than two frames: {off.sum()}, of these flagged: {(off & flagged).sum()}; "
         f"flagged in all: {flagged.sum()}",
         flush=True,
