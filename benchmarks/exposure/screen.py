@@ -37,8 +37,6 @@ WIDTH, HEIGHT = 800, 760
 LONGEST_GAP_MS = 8.0  # between two samples; where it is longer, the sampler itself was late
 ABOUT_EXPOSURES = {"frame-off", "exposure-wrong", "exposure-unverified", "dropped-frames", "resized"}
 Spell = tuple[float, float, float]  # onset (s since 1970), duration, longest gap between samples at its ends (ms)
-    float, float, float
-]  # of an image on the screen: onset (s since 1970), duration, longest gap at its ends (ms)
 EXPOSURES = "exposure_ms = [500, 1500]\n"
 BROWSERS = ("chromium", "firefox")
 CONDITIONS = ("idle", "loaded")

@@ -91,6 +91,8 @@ def preview_app(workspace: Workspace, study: StudyFile, source: bytes, folder: P
         if page not in STAGES:
             abort(404)
         with app_database().write() as session:
+            if page == "device" and study.needs_device:
+                return redirect(url_for("entry.study", slug=study.slug), 303)
             return redirect(url_for("pages.participant", token=_visitor(session, study, page).token), 303)
 
     return app
@@ -108,7 +110,7 @@ def _visitor(session: Session, study: StudyFile, page: str) -> Participant:
         session, row, language=i18n.language(), consent={}, who=None, token=allocation.new_token(), simulated=True
     )
     assert person is not None  # simulated participants are not limited
-    person.simulated = False  # whose device would not be checked
+    person.simulated, person.device = False, {} if study.needs_device else None
     person.stage = "end" if page == "debrief" else page
     if page == "debrief":
         person.state, person.finished_at = "finished", models.now()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import re
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
 from sqlalchemy import select
@@ -14,7 +15,7 @@ from werkzeug.wrappers import Response
 from study_app import i18n, models, security
 from study_app.database import app_database
 from study_app.i18n import gettext as _
-from study_app.participant import allocation, crowd
+from study_app.participant import allocation, crowd, device
 from study_app.participant.pages import back, closed
 from study_app.study import LANGUAGES, StudyFile
 
@@ -118,11 +119,32 @@ def _ask(file: StudyFile, *, missing: bool = False) -> str:
     )  # fmt: skip
 
 
+def _device_page(file: StudyFile) -> str | None:
+    """The device page, with the reason if the device is unsuitable; None where this study can be taken on it.
+
+    It comes before the consent and stores nothing: its measures are in the address.
+    """
+    if not file.needs_device or _is_preview() or _is_simulated(file.slug):
+        return None
+    measures = device.measured(request.args)
+    why = device.unsuitable(file, measures)
+    if not why:
+        return None
+    others = [(key, value) for key, value in request.args.items(multi=True) if key not in device.MEASURES]
+    address = url_for("entry.study", slug=file.slug, _external=True) + ("?" + urlencode(others) if others else "")
+    if not request.args.keys() & set(device.MEASURES):
+        why = ""  # not checked yet
+    way = back("unsuitable", file, dict(others)) if why else {}
+    return render_template(
+        "device.html", study=file, unsuitable=why, device=measures, kept=others, address=address, **way
+    )
+
+
 @blueprint.get("/study/<slug>/")
 def study(slug: str) -> Any:
     with app_database().read() as session:
         row, file = _study(session, slug)
-        return _elsewhere(session, row, file) or _ask(file)
+        return _elsewhere(session, row, file) or _device_page(file) or _ask(file)
 
 
 @blueprint.get("/study/<slug>/enter")
@@ -185,9 +207,16 @@ def enter(slug: str) -> Any:
             return closed(person, file)
         if "yes" not in choices:
             return _ask(file, missing=True), 422
-        if not allocation.enter(
+        check = _device_page(file)
+        if check is not None:
+            return check, 422
+        person = allocation.enter(
             session, row, language=i18n.language(), consent=_consent(file), who=_who(slug), token=token,
             simulated=_is_simulated(slug),
-        ):  # fmt: skip
+        )  # fmt: skip
+        if person is None:
             return _refused(file, "full")
+        if file.needs_device and not person.simulated:
+            person.device = dict(device.measured(request.args))
+            person.stage = "questions" if file.questions else "trials"
     return redirect(url_for("pages.participant", token=token), 303)

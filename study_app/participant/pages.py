@@ -100,11 +100,9 @@ def participant(token: str) -> Any:
         }
         stage = "trials" if answered else _stage(person, file)
         template = {"questions": "questions.html", "device": "device.html"}.get(stage, "trials.html")
-        unsuitable = device.unsuitable(file, person.device) if stage == "device" and "checked" in request.args else ""
-        way = back("unsuitable", file, _known(person)) if unsuitable else {}
         return render_template(
             template, study=file, person=person, label=_label(person, file), answered=answered, total=total,
-            setup=json.dumps(setup), ratings=RATINGS, sureness=SURENESS, unsuitable=unsuitable, **way,
+            setup=json.dumps(setup), ratings=RATINGS, sureness=SURENESS,
         )  # fmt: skip
 
 
@@ -144,7 +142,7 @@ def questions(token: str) -> Any:
                 elif given and not options:
                     answers[question.key] = given
             person.questionnaire = answers
-            person.stage = "device"
+            person.stage = "device" if person.device is None else "trials"
             if person.state != "working":
                 allocation.give_back(session, person)
     return redirect(url_for("pages.participant", token=token), 303)
@@ -165,8 +163,6 @@ def device_page(token: str) -> Any:
         person, file = find(session, token, write=True)
         if person.state == "working" and _stage(person, file) == "device":
             person.device = dict(device.measured(request.form))
-            if not person.simulated and device.unsuitable(file, person.device):
-                return redirect(url_for("pages.participant", token=token, checked=1), 303)
             person.stage = "trials"
     return redirect(url_for("pages.participant", token=token), 303)
 

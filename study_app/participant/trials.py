@@ -37,7 +37,7 @@ def _open(person: models.Participant, file: StudyFile) -> None:
     if person.state == "withdrawn":
         abort(410)
     asks = file.questions_first and person.stage == "questions"
-    checks = file.needs_device and person.stage in ("questions", "device") and not person.simulated
+    checks = file.needs_device and person.device is None and not person.simulated
     if person.state in CLOSED or asks or checks:
         abort(403)
 

@@ -37,24 +37,36 @@ def test_a_device_is_judged_by_its_measures(needed: dict[str, object], changed: 
     assert device.unsuitable(study, {}) == ("unmeasured" if needed else "")
 
 
-def test_a_phone_is_turned_away_with_the_way_back_and_a_computer_continues(
-    client: FlaskClient, workspace: Workspace
+def test_a_phone_is_turned_away_before_the_consent_with_the_way_back_and_a_computer_continues(
+    client: FlaskClient, app: Flask, workspace: Workspace
 ) -> None:
     load(
         workspace, "large",
         'sets = [{ name = "alpha" }]\nquestions = []\ndevices = ["desktop"]\n[trials]\ncount = 4\n'
-        '[completion]\nurl = "https://x.org/?cc={code}"\ncode = "OK"\nunsuitable_device_code = "PHONE"\n',
+        '[completion]\nurl = "https://x.org/?cc={code}&id={PROLIFIC_PID}"\ncode = "OK"\n'
+        'unsuitable_device_code = "PHONE"\n',
     )  # fmt: skip
-    home = enter(client, "large")
-    assert client.get(f"{home}/next").status_code == 403
-    phone = {"touch": "1", "screen": "390", "width": "390", "height": "700", "frame_ms": "16.7"}
-    page = client.post(f"{home}/device", data=phone, follow_redirects=True).text
-    assert "You need one of these: desktop or laptop computer." in page
-    assert "https://x.org/?cc=PHONE" in page
-    assert client.get(f"{home}/next").status_code == 403
-    assert 'id="unsuitable"' not in client.get(f"{home}/").text  # opened on another device
-    client.post(f"{home}/device", data={**phone, "touch": "0"})
-    assert client.get(f"{home}/next").status_code == 200
+    phone = "touch=1&screen=390&width=390&height=700&frame_ms=16.7"
+    first = client.get("/study/large/?PROLIFIC_PID=abc").text
+    assert 'id="consent"' not in first
+    assert 'id="unsuitable"' not in first
+    assert 'name="PROLIFIC_PID" value="abc"' in first  # goes on to the consent with the measures
+    for page in (
+        client.get(f"/study/large/?PROLIFIC_PID=abc&{phone}").text,
+        client.post(f"/study/large/enter?PROLIFIC_PID=abc&{phone}", data={"consent": "yes"}).text,
+    ):
+        assert "You need one of these: desktop or laptop computer." in page
+        assert "https://x.org/?cc=PHONE&amp;id=abc" in page
+        assert "/study/large/?PROLIFIC_PID=abc</code>" in page  # to be opened on a computer
+    assert client.post("/study/large/enter?PROLIFIC_PID=abc", data={"consent": "yes"}).status_code == 422
+    assert stored(app, "SELECT * FROM participants") == []
+    computer = phone.replace("touch=1", "touch=0")
+    assert 'id="consent"' in client.get(f"/study/large/?PROLIFIC_PID=abc&{computer}").text
+    home = client.post(f"/study/large/enter?PROLIFIC_PID=abc&{computer}", data={"consent": "yes"}).headers["Location"]
+    assert 'id="begin"' in client.get(home).text  # not measured a second time
+    assert client.get(f"{home}next").status_code == 200
+    (person,) = stored(app, "SELECT * FROM participants")
+    assert '"screen": 390' in person["device"]
 
 
 def test_a_quota_of_an_answer_counts_those_whose_answers_count(
