@@ -202,9 +202,9 @@ def enter(slug: str) -> Any:
         if elsewhere is not None:
             return elsewhere
         if "no" in choices:
-            person = allocation.new_participant(row, language=i18n.language(), token=token, state="no-consent")
-            session.add(person)
-            return closed(person, file)
+            declined = allocation.new_participant(row, language=i18n.language(), token=token, state="no-consent")
+            session.add(declined)
+            return closed(declined, file)
         if "yes" not in choices:
             return _ask(file, missing=True), 422
         check = _device_page(file)
