@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from gan_core.publishing import PRACTICE, Images, Options, Published, in_order_of_use, origin, publish_set
+from gan_core.publishing import PRACTICE, Images, Options, Published, in_order_of_use, last_steps, origin, publish_set
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.differences import differences, digests, near_copies
 from glimpse.prepare.checks.findings import listed
+from glimpse.prepare.checks.grid import grid_tells
 from glimpse.prepare.folder import LARGEST
 from glimpse.prepare.opening import left_unread, open_alike
 from glimpse.prepare.reading.pixels import Fit
@@ -66,7 +67,10 @@ def publish_pair(workspace: Workspace, pair: Pair) -> Published:
                 f"{what}: " + (f"use --count {largest}." if largest > 0 else "add more images first.")
             )
     rows, made = rows[:wanted], made[:wanted]
-    warnings = [sentence for one in generated for sentence in differences(real, one, pair.fit, options.jpeg_quality)]
+    finished = options.jpeg_quality is not None, options.off_grid is not None
+    warnings = [sentence for one in generated for sentence in differences(real, one, pair.fit, *finished)]
+    shown = last_steps((_shown(rows), _shown(made)), options)
+    warnings += grid_tells(name, shown, options.off_grid, options.draw.seed)
     for images in generated:
         repeats = len(images) - len(set(digests(images)))
         if repeats:
@@ -85,7 +89,8 @@ def publish_pair(workspace: Workspace, pair: Pair) -> Published:
         "image_set": real.name, "images_sha256": real.sha256,
         "generated": [{"image_set": one.name, "images_sha256": one.sha256} for one in generated],
         "size": f"{real.width}x{real.height}", "fit": pair.fit, "seed": options.draw.seed,
-        "jpeg_quality": options.jpeg_quality, "count": options.count, "warnings": warnings,
+        "off_grid": options.off_grid, "jpeg_quality": options.jpeg_quality, "count": options.count,
+        "warnings": warnings,
     }  # fmt: skip
     return publish_set(workspace, name, options, made_from, (_shown(rows), _shown(made)), warnings)
 

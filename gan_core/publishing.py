@@ -9,13 +9,14 @@ Publishing a pair needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from gan_core.draw import Draw
 from gan_core.experiments import TrainingError
@@ -23,6 +24,7 @@ from gan_core.training.run import Run
 from glimpse.files import sha256_file
 from glimpse.images import one_of_each, shrink, through_jpeg
 from glimpse.imageset import ImageSet
+from glimpse.prepare.checks.grid import grid_tells, off_grid
 from glimpse.stimuli import Source, StimulusError, StimulusSet, write_stimulus_set
 from glimpse.workspace import Workspace
 
@@ -39,7 +41,8 @@ class Options:
     count: int = 100  # per class
     label: str | None = None
     draw: Draw = field(default_factory=Draw)
-    jpeg_quality: int | None = None
+    off_grid: float | None = None  # cut at random places of JPEG's grid, then shrunk by this factor
+    jpeg_quality: int | None = None  # of the last compression
     device: str = "cpu"
     overwrite: bool = False
     name: str | None = None
@@ -103,7 +106,8 @@ class _Publication:
         made_from: dict[str, Any] = {
             "run": run.name, "generator_sha256": sha256_file(weights), "seed": draw.seed,
             "truncation": draw.truncation, "jpeg_quality": options.jpeg_quality,
-            "domain": self.target, "image_set": real.name, "images_sha256": real.sha256, "count": options.count,
+            "off_grid": options.off_grid, "domain": self.target, "image_set": real.name,
+            "images_sha256": real.sha256, "count": options.count,
         }  # fmt: skip
         if inputs is not None:
             made_from |= {"source_image_set": inputs.name, "source_images_sha256": inputs.sha256}
@@ -112,7 +116,9 @@ class _Publication:
         if inputs is not None and input_rows is not None:
             made = self._translated(inputs, input_rows[:wanted])
         classes = self._real(real, rows[:wanted]), made
-        return publish_set(self.workspace, name, options, made_from, classes, _warnings(name, real, options))
+        made_set = publish_set(self.workspace, name, options, made_from, classes, _warnings(name, real, options))
+        tells = grid_tells(name, as_shown(made_set.stimuli), options.off_grid, draw.seed)
+        return replace(made_set, warnings=[*made_set.warnings, *tells])
 
     def _images(self, domain: str) -> ImageSet:
         """The image set of the run's training. Raises TrainingError if the set of that name is a different one."""
@@ -179,12 +185,24 @@ def publish_set(
                 "refer to it: replace it with --overwrite."
             )
         return Published(existing, False, warnings)
-    sources = (
-        Source(through_jpeg(pixels, options.jpeg_quality), truth, facts, practice=i >= options.count)
-        for truth, images in zip(("real", "generated"), classes, strict=True)
-        for i, (pixels, facts) in enumerate(images)
-    )
+    sources = last_steps(classes, options)
     return Published(write_stimulus_set(folder, label=label, sources=sources, made_from=made_from), True, warnings)
+
+
+def last_steps(classes: tuple[Images, Images], options: Options) -> Iterator[Source]:
+    """The images of both classes after the steps that they share: off the grid, then the last compression."""
+    for truth, images in zip(("real", "generated"), classes, strict=True):
+        rng = np.random.default_rng([options.draw.seed, truth == "real"])
+        for i, (pixels, facts) in enumerate(images):
+            if options.off_grid is not None:
+                pixels = off_grid(pixels, options.off_grid, rng)
+            yield Source(through_jpeg(pixels, options.jpeg_quality), truth, facts, practice=i >= options.count)
+
+
+def as_shown(stimuli: StimulusSet) -> Iterable[Source]:
+    """The images of a stimulus set, read back."""
+    for one in stimuli.stimuli:
+        yield Source(np.asarray(Image.open(stimuli.folder / one.file)), one.truth, one.origin, one.practice)
 
 
 def origin(images: ImageSet, row: int) -> dict[str, Any]:
@@ -199,9 +217,10 @@ def origin(images: ImageSet, row: int) -> dict[str, Any]:
 def _warnings(name: str, real: ImageSet, options: Options) -> list[str]:
     sources = [str(source).lower() for source in real.index["source"]]
     from_jpeg = sum(source.endswith(JPEG_SUFFIXES) for source in sources)
-    if not from_jpeg or options.jpeg_quality is not None:
+    if not from_jpeg or options.jpeg_quality is not None or options.off_grid is not None:
         return []
     return [
         f"{name}: {from_jpeg} of {len(sources)} real images come from JPEG files, the generated ones do not. "
-        "Compression could tell them apart; --jpeg-quality 95 compresses both classes alike."
+        "Compression could tell them apart; --off-grid hides the blocks of the photos, and --jpeg-quality 95 then "
+        "compresses both classes alike."
     ]

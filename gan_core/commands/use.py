@@ -15,6 +15,7 @@ from gan_core.training.run import Run
 from glimpse.command_line import Commands, Parser, pasteable
 from glimpse.files import GlimpseError, read_json
 from glimpse.prepare.commands import add_fit, side_or_height_and_width
+from glimpse.prepare.option_types import OFF_GRID, factor
 from glimpse.workspace import Workspace
 
 
@@ -89,6 +90,11 @@ def add_commands(commands: Commands) -> None:
     publish.add_argument(
         "--name", metavar="SET", help="name of the stimulus set (default: the run's or the generated images')"
     )
+    publish.add_argument(
+        "--off-grid", type=factor, nargs="?", const=OFF_GRID, metavar="FACTOR",
+        help="hide traces of compression: cut every image of both classes at a random place of JPEG's 8-pixel grid, "
+        f"then shrink it by FACTOR (default: off; without a number {OFF_GRID:g})",
+    )  # fmt: skip
     publish.add_argument(
         "--jpeg-quality", type=int, metavar="Q", help="JPEG quality, 1 to 100, applied to both classes (default: off)"
     )
@@ -235,7 +241,7 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
         raise StimulusError(f"--jpeg-quality must be from 1 to 100, not {args.jpeg_quality}.")
     options = Options(
-        at_least(args.count, "--count", 1), args.label, Draw(args.seed, args.truncation),
+        at_least(args.count, "--count", 1), args.label, Draw(args.seed, args.truncation), args.off_grid,
         args.jpeg_quality, "cpu" if pair else fast_device(args.device), args.overwrite, args.name,
     )  # fmt: skip
     if pair:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+OFF_GRID = 1.5  # shrinks JPEG's grid below detection, whatever its place (measured in docs/data.md)
+
 
 def share(text: str) -> float:
     """A number from 0 to below 1, as an option's type."""
@@ -18,6 +20,17 @@ def positive(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return value
+
+
+def factor(text: str) -> float:
+    """A factor to shrink by, at least 1; a name stands behind an option whose factor is left out."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a factor of at least 1 (put names before this option)")
     return value
 
 

@@ -36,11 +36,13 @@ REMEDIES = {
 }
 
 
-def differences(real: ImageSet, generated: ImageSet, fit: str, jpeg_quality: int | None = None) -> list[str]:
+def differences(
+    real: ImageSet, generated: ImageSet, fit: str, compressed: bool = False, off_grid: bool = False
+) -> list[str]:
     """Sentences, with numbers, on each property by which two image sets of one size differ.
 
     The properties of the files are those that `prepare` wrote into the manifests; what a manifest does not tell is not
-    compared. `jpeg_quality` is that of the last compression of both.
+    compared. `compressed` and `off_grid` say that both go through --jpeg-quality and --off-grid.
     """
     one, other = _properties(real), _properties(generated)
     quality = min([q for side in (one, other) if (q := side.get("jpeg_quality"))], default=90)
@@ -49,14 +51,14 @@ def differences(real: ImageSet, generated: ImageSet, fit: str, jpeg_quality: int
         + REMEDIES[kind].format(quality=quality)
         for kind in KINDS
         if kind in one and kind in other and _apart(one[kind], other[kind]) >= KIND_SHARE
-        if not (kind == "format" and jpeg_quality)
+        if not (kind == "format" and (compressed or off_grid))
     ]
     blocks = [side["block_energy"] for side in (one, other)]
-    if None not in blocks and abs(blocks[0] - blocks[1]) >= BLOCK_ENERGY:
+    if not off_grid and None not in blocks and abs(blocks[0] - blocks[1]) >= BLOCK_ENERGY:
         found.append(
             f"JPEG blocks: the steps across 8-pixel boundaries are {blocks[0]:.2f} times the largest elsewhere in the "
             f"real images, {blocks[1]:.2f} times in the generated ones. Start from files that were never compressed, "
-            f"or compress both alike with --jpeg-quality {quality} or less."
+            f"hide the blocks with --off-grid, or compress both alike with --jpeg-quality {quality} or less."
         )
     if "width" in one and "width" in other:
         found += _of_sizes((one["width"], one["height"]), (other["width"], other["height"]), real, fit)

@@ -1,0 +1,81 @@
+"""JPEG's grid as a tell, on patches whose only difference is where the grid lies."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image
+
+from glimpse.files import GlimpseError
+from glimpse.images import through_jpeg
+from glimpse.prepare.checks.grid import Tell, features, measure, off_grid
+from glimpse.prepare.option_types import OFF_GRID
+from tests.glimpse.prepare.photos import skin_photo
+
+Photos = list[NDArray[np.uint8]]
+
+
+def patches(photos: Photos) -> tuple[Photos, Photos]:
+    """64x64 patches on the grid of one half of the photos, and off it of the other half."""
+    half = len(photos) // 2
+    return [p[40:104, 64:128] for p in photos[:half]], [p[43:107, 69:133] for p in photos[half:]]
+
+
+def tell(kept: Photos, shifted: Photos, quality: int | None = None) -> Tell:
+    found = np.array([features(through_jpeg(p, quality)) for p in [*kept, *shifted]])
+    return measure(found, np.arange(len(found)) >= len(kept), np.arange(len(found)).astype(str))
+
+
+def remedied(images: Photos) -> Photos:
+    rng = np.random.default_rng(5)
+    return [off_grid(image, OFF_GRID, rng) for image in images]
+
+
+def claim(photos: Photos) -> None:
+    kept, shifted = patches(photos)
+    for quality in (None, 95):
+        assert tell(kept, shifted, quality).low > 0.9, "another compression does not hide the first"
+        after = tell(remedied(kept), remedied(shifted), quality)
+        assert after.low < 0.5 < after.high + 0.05
+        assert after.auc < 0.65
+
+
+def test_the_grid_tells_and_off_it_nothing_is_left() -> None:
+    claim([through_jpeg(skin_photo(i, 112, 136), 75) for i in range(80)])
+
+
+def test_real_patches_on_and_off_the_grid_of_their_photos_tell_until_both_leave_it(real_data: Path) -> None:
+    with ZipFile(real_data / "ham10000" / "HAM10000_images_200x150.zip") as photos:
+        names = sorted(name for name in photos.namelist() if name.endswith(".jpg"))[::100]
+        claim([np.asarray(Image.open(io.BytesIO(photos.read(name))).convert("RGB")) for name in names])
+
+
+def test_halves_of_one_set_do_not_tell() -> None:
+    photos = [through_jpeg(skin_photo(i, 64, 64), 75) for i in range(80)]
+    assert tell(photos[:40], photos[40:]).low < 0.55
+
+
+def test_a_group_is_never_on_both_sides_and_perfect_separation_is_not_certainty() -> None:
+    rng = np.random.default_rng(0)
+    groups = np.repeat(np.arange(20), 5)
+    mark = rng.normal(size=(20, 24))[groups]  # every photo has its own grid, which says nothing about other photos
+    assert measure(mark, groups >= 10, groups.astype(str)).low < 0.55
+    mark = np.repeat(groups[:, None] >= 10, 24, axis=1) + 0.01 * mark
+    found = measure(mark, groups >= 10, groups.astype(str))
+    assert (found.auc, found.high) == (1, 1)
+    assert found.low == pytest.approx(0.025 ** (1 / 10)), "ten photos of ten told apart"
+
+
+def test_off_the_grid_means_a_random_place_and_exact_area_means() -> None:
+    ramp = np.repeat(np.arange(64, dtype=np.uint8)[None, :, None] * np.uint8(3), 3, axis=2).repeat(64, axis=0)
+    rng = np.random.default_rng(0)
+    starts = {int(off_grid(ramp, 1, rng)[0, 0, 0]) // 3 for _ in range(100)}
+    assert starts == set(range(8))
+    assert off_grid(ramp, 3, rng).shape == (19, 19, 3)
+    with pytest.raises(GlimpseError, match="too small for --off-grid"):
+        off_grid(ramp[:15], 1.5, rng)
