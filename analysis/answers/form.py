@@ -25,10 +25,13 @@ class Form:
     rating: str | None = None  # COLUMN[:LOW..HIGH]
     unsure: str = "out"  # or "half"
     confidence: str | None = None  # COLUMN[:LOW..HIGH]
+    people: Path | None = None  # a table of participants' IDs, age, ...
 
     @staticmethod
     def of(args: argparse.Namespace) -> Form:
-        return Form(args.map, args.words, args.truth, args.layout, args.rating, args.unsure, args.confidence)
+        return Form(
+            args.map, args.words, args.truth, args.layout, args.rating, args.unsure, args.confidence, args.people
+        )
 
 
 def add_form_options(parser: Parser) -> None:
@@ -40,6 +43,9 @@ def add_form_options(parser: Parser) -> None:
         help="words that mean real, generated or unsure: --words generated=fake,1; truth.real=1 applies to the truth "
         "alone, answer.real=j to the answer; repeatable")  # fmt: skip
     add("--truth", metavar="FILE.csv", type=Path, help="table of the images with their truth (and set or source)")
+    add("--people", metavar="FILE.csv", type=Path,
+        help="table of the participants (age, sex, ...) by their IDs, such as Prolific's demographic export, which is "
+        "recognised among the answers too")  # fmt: skip
     add("--layout", choices=LAYOUTS, help="the program whose export this is; wide: a row a participant, a column an "
         "image, named by --truth")  # fmt: skip
     add("--rating", metavar="COLUMN[:LOW..HIGH]",

@@ -82,6 +82,23 @@ def routine(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:
     return frame[keep], int((~keep).sum())
 
 
+def last_of_lists(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:
+    """PsychoPy's lists of keys, clicks and times, such as ['f', 'j'] and [0.4, 0.9], as their last entry.
+
+    Returns the table and the number of rows with several entries.
+    """
+    several = pd.Series(False, index=frame.index)
+    if layout != "psychopy":
+        return frame, 0
+    for column in ("answer", "response_time_s"):
+        if column in frame:
+            entries = frame[column].fillna("").str.extract(r"^\s*\[(.*)\]\s*$")[0]
+            several |= entries.str.contains(",").fillna(False).astype(bool)
+            last = entries.str.replace(r".*,", "", regex=True).str.strip(" '\"")
+            frame = frame.assign(**{column: last.where(entries.notna(), frame[column])})
+    return frame, int(several.sum())
+
+
 def _screens(frame: pd.DataFrame, flow: pd.Series, answered: pd.Series) -> pd.Series:
     """The rows of lab.js that may be judgements: one screen of each sequence, the answered one if there is one.
 

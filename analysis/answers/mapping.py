@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.form import Form
-from analysis.answers.layouts import LAYOUTS, NOT_GIVEN, pictures, routine
+from analysis.answers.layouts import LAYOUTS, NOT_GIVEN, last_of_lists, pictures, routine
 from analysis.answers.numbers import MISSING
 from analysis.answers.table import Table, read_tables
 from analysis.answers.words import by_value, meanings, plain
@@ -46,13 +46,14 @@ def arranged(table: Table, form: Form) -> Table:
                 f"--map {name}={column}: {table.name} has no column {column}; {did_you_mean(column, there)}"
             )
     frame = _renamed(frame, chosen)
-    dropped = 0
+    dropped = listed = 0
     if form.layout is not None:
         frame = _one_file_each(_renamed(frame, _layout_columns(frame, form.layout, chosen)), table)
     if "participant" not in frame and "file" in frame and len(table.files) > 1:
         frame = frame.rename(columns={"file": "participant"})  # one file a participant
     if form.layout is not None:
         frame, dropped = routine(frame, form.layout)
+        frame, listed = last_of_lists(frame, form.layout)
     if "image" not in frame and "stimulus" in frame:
         frame = frame.rename(columns={"stimulus": "image"})
     if "image" in frame and form.layout is not None:
@@ -71,6 +72,8 @@ def arranged(table: Table, form: Form) -> Table:
         blank = 0 if form.layout else int(gone.sum())
         table, frame = replace(table, blank=table.blank + blank), frame[~gone]
     notes = list(table.notes)
+    if listed:
+        notes.append(f"{listed} rows list several keys or clicks: the last counts, with its time.")
     if dropped:
         notes.append(f"{dropped} rows that are no judgement of an image (instructions, fixation, ...) are left out.")
     return replace(table, frame=frame, notes=notes)
@@ -155,7 +158,7 @@ def _with_truth(table: Table, truths: Table, form: Form) -> pd.DataFrame:
         raise AnalysisError(f"{truths.place(label)}: '{images.loc[label, 'image']}' has two truths; keep one.")
     images = images.drop_duplicates("image").set_index("image")
     if "image" not in frame:
-        frame = _long(frame, list(images.index), table.name, truths.name)
+        frame = _long(table, list(images.index), truths.name)
     elif frame["image"].isna().all():
         raise AnalysisError(f"{table.name}: the column image is empty; fill it in.")
     short = {FOLDERS.split(name)[-1]: name for name in images.index}
@@ -177,12 +180,28 @@ def _with_truth(table: Table, truths: Table, form: Form) -> pd.DataFrame:
     return frame.drop(columns=[c for c in extra if c in frame]).assign(image=matched, **extra)
 
 
-def _long(frame: pd.DataFrame, images: list[str], name: str, truths: str) -> pd.DataFrame:
-    """A row for each answer, from a row for each participant with a column for each image."""
-    by_name = {str(c).strip().lower(): c for c in frame.columns}
-    columns = {by_name[image.lower()]: image for image in images if image.lower() in by_name}
+def _long(table: Table, images: list[str], truths: str) -> pd.DataFrame:
+    """A row for each answer, from a row for each participant with a column for each image.
+
+    The column has the name of the image, or its question (Qualtrics) is that name or contains it.
+    """
+    frame = table.frame
+    asked = {str(c).strip().lower(): text.strip().lower() for c, text in table.titles.items()}
+    columns: dict[str, str] = {}
+    for image in images:
+        whole = re.compile(rf"(?<![\w.-]){re.escape(image.lower())}(?![\w-])")
+        named = [c for c in frame.columns if c == image.lower()]
+        named = named or [c for c in frame.columns if whole.search(asked.get(c, ""))]
+        if len(named) > 1:
+            raise AnalysisError(
+                f"{table.name}: the questions of the columns {' and '.join(named[:2])} both name the image {image}; "
+                f"name its column in {truths} instead."
+            )
+        columns |= dict.fromkeys(named, image)
     if not columns:
-        raise AnalysisError(f"{name} has neither a column image nor columns named after the images of {truths}.")
+        raise AnalysisError(
+            f"{table.name} has neither a column image nor columns (or questions) named after the images of {truths}."
+        )
     rest = frame.drop(columns=list(columns))
     return pd.concat([rest.assign(image=image, answer=frame[column]) for column, image in columns.items()])
 

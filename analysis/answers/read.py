@@ -7,10 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from analysis.answers.database import read_database, with_people
+from analysis.answers.demographics import apart, with_demographics
 from analysis.answers.form import Form
 from analysis.answers.mapping import arranged
-from analysis.answers.table import Table, found_files, read_tables
+from analysis.answers.table import Table, found_files, passed_over, read_tables
 from analysis.answers.tidy import Responses, tidy
+from analysis.section import AnalysisError
 
 __all__ = ["read_csv", "read_database"]
 
@@ -24,16 +26,27 @@ def read_csv(
 ) -> Responses:
     """Anybody's files, folders or patterns: comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252.
 
-    Beside a `...table-responses_data.csv` of our own export its `...table-participants_data.csv` is read too. Raises
+    Prolific's demographic export among them, or `form.people`, describes the participants. Beside a
+    `...table-responses_data.csv` of our own export its `...table-participants_data.csv` is read too. Raises
     AnalysisError, naming file, line and remedy.
     """
     form = form or Form()
-    files = found_files([given] if isinstance(given, Path) else given)
-    table = _with_people_beside(files, read_tables(files))
-    return tidy(arranged(table, form), where, form, include_simulated=include_simulated)
+    places = [given] if isinstance(given, Path) else given
+    files, people = apart(found_files(places))
+    if form.people is not None and not form.people.is_file():
+        raise AnalysisError(f"--people: there is no file {form.people}: check the path.")
+    people += [form.people] if form.people else []
+    table = _with_people_beside(files, read_tables(files), external=bool(people))
+    table = replace(table, notes=[*passed_over(places), *table.notes])
+    table = with_demographics(arranged(table, form), people)
+    return tidy(table, where, form, include_simulated=include_simulated)
 
 
-def _with_people_beside(files: Sequence[Path], table: Table) -> Table:
-    beside = [p.with_name(p.name.replace("table-responses", "table-participants")) for p in files]
-    people = [p for p, own in zip(beside, files, strict=True) if p != own and p.is_file()]
-    return replace(table, frame=with_people(table.frame, read_tables(people).frame)) if people else table
+def _with_people_beside(files: Sequence[Path], table: Table, *, external: bool) -> Table:
+    """The answers with the tables that our own export lays beside them; the platforms' IDs only to match people by."""
+    for other in ("table-participants", *(["table-externalids"] if external else [])):
+        beside = [p.with_name(p.name.replace("table-responses", other)) for p in files]
+        there = [p for p, own in zip(beside, files, strict=True) if p != own and p.is_file()]
+        if there:
+            table = replace(table, frame=with_people(table.frame, read_tables(there).frame))
+    return table

@@ -12,7 +12,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
@@ -20,6 +22,8 @@ from glimpse.files import sha256_file, sha256_json
 
 ENDINGS = (".csv", ".tsv", ".txt")
 SEPARATORS = ",;\t|"
+UNREAD = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".zip", ".gz", ".sav", ".rds", ".parquet")
+REMEDY = "export the answers as CSV, or open it in a spreadsheet and save it as CSV in UTF-8"
 OTHER_FORMATS = {  # by their first bytes
     b"PK\x03\x04": "a workbook or an archive",
     b"\xd0\xcf\x11\xe0": "a workbook of old Excel",
@@ -41,6 +45,7 @@ class Table:
     rows: int = 0  # as read
     blank: int = 0  # rows without any value, dropped
     notes: list[str] = field(default_factory=list)  # sentences on what was done with the rows
+    titles: dict[str, str] = field(default_factory=dict)  # Qualtrics: the question of each column
 
     def place(self, label: Any) -> str:
         """The file and line of a row, counted as an editor does."""
@@ -51,6 +56,22 @@ class Table:
 
     def with_frame(self, frame: pd.DataFrame) -> Table:
         return replace(self, frame=frame)
+
+
+def passed_over(given: Sequence[Path]) -> list[str]:
+    """A sentence on the files of given folders that may hold answers in a format that is not read."""
+    found = [p for path in given if path.is_dir() for p in sorted(path.iterdir()) if p.suffix.lower() in UNREAD]
+    if not found:
+        return []
+    names = ", ".join(path.name for path in found[:4]) + (", ..." if len(found) > 4 else "")
+    return [f"Not read: {names} ({len(found)} of other formats beside the tables); {REMEDY}."]
+
+
+def header(path: Path) -> set[str]:
+    """The column names of a table in lower case, by a look at its first line."""
+    head = _encoding(path)[1]
+    line = head[0].lower() if head else ""
+    return {name.strip(' "\r') for name in line.split(max(SEPARATORS, key=_outside_quotes(line).count))}
 
 
 def found_files(given: Sequence[Path]) -> list[Path]:
@@ -93,9 +114,11 @@ def read_tables(files: Sequence[Path]) -> Table:
         else:
             hashes[digest] = path
     frames, starts, blank, rows, end = [], [], 0, 0, 0
+    titles: dict[str, str] = {}
     for digest, path in list(hashes.items()):
         try:
-            frame, dropped, lines = _read(path)
+            frame, dropped, lines, asked = _read(path)
+            titles |= asked
         except AnalysisError as error:
             if len(hashes) == 1:  # the only one, or the last of several
                 raise
@@ -115,23 +138,20 @@ def read_tables(files: Sequence[Path]) -> Table:
     else:
         table, name = pd.concat(frames), f"{len(kept)} files ({kept[0].name} ... {kept[-1].name})"
         digest = sha256_json(sorted(hashes))
-    return Table(table, name, digest, tuple(p.name for p in kept), tuple(starts), rows, blank, notes)
+    return Table(table, name, digest, tuple(p.name for p in kept), tuple(starts), rows, blank, notes, titles)
 
 
 def _plain(column: Any) -> str:
     return str(column).strip().lower()
 
 
-def _read(path: Path) -> tuple[pd.DataFrame, int, int]:
-    """One file: its rows, labelled by line, the number of blank rows dropped, and its lines."""
+def _read(path: Path) -> tuple[pd.DataFrame, int, int, dict[str, str]]:
+    """One file: its rows, labelled by line, the blank rows dropped, its lines, and Qualtrics' questions by column."""
     with open(path, "rb") as file:
         start = file.read(4)
     for first, kind in OTHER_FORMATS.items():
         if start.startswith(first):
-            raise AnalysisError(
-                f"{path} is {kind}, not CSV: export the answers as CSV, or open it in a spreadsheet and save it "
-                "as CSV in UTF-8."
-            )
+            raise AnalysisError(f"{path} is {kind}, not CSV: {REMEDY}.")
     encoding, head = _encoding(path)
     skipped = 0
     while skipped < len(head) and not head[skipped].strip(" ,;\t|\r"):
@@ -153,13 +173,32 @@ def _read(path: Path) -> tuple[pd.DataFrame, int, int]:
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())
         raise AnalysisError(f"{path} cannot be read as a table ({reason}): save it again as CSV in UTF-8.") from None
-    lines = len(frame) + skipped + 2
-    frame.index = pd.RangeIndex(skipped + 2, lines)
+    top = skipped + 2 + sum(str(column).count("\n") for column in frame.columns)
+    breaks = _line_breaks(frame, path, top)
+    frame.index = pd.RangeIndex(top, top + len(frame)) if breaks is None else top + np.arange(len(frame)) + breaks
+    lines = top + len(frame) + (0 if breaks is None else int(breaks[-1]) + _breaks_of(frame.iloc[-1:])[0])
+    titles: dict[str, str] = {}
     imports = frame.iloc[1:2].astype(str).apply(lambda c: c.str.contains("ImportId", regex=False)).any(axis=None)
     if imports:  # Qualtrics: names, questions, then the IDs of import
+        titles = {str(c): str(text) for c, text in frame.iloc[0].items() if pd.notna(text)}
         frame = frame.iloc[2:]
     blank = frame.isna().all(axis=1)
-    return frame[~blank], int(blank.sum()), lines
+    return frame[~blank], int(blank.sum()), lines, titles
+
+
+def _line_breaks(frame: pd.DataFrame, path: Path, first: int) -> NDArray[np.int64] | None:
+    """The line breaks within cells above each row; None where every row is a line, which their number tells."""
+    breaks, last = 0, b""
+    with open(path, "rb") as file:
+        for block in iter(lambda: file.read(1 << 20), b""):
+            breaks, last = breaks + block.count(b"\n"), block[-1:]
+    if frame.empty or breaks == first + len(frame) - 2 + (last == b"\n"):
+        return None
+    return np.cumsum(np.r_[0, _breaks_of(frame)[:-1]])
+
+
+def _breaks_of(rows: pd.DataFrame) -> NDArray[np.int64]:
+    return np.sum([rows[c].str.count("\n").fillna(0).to_numpy(np.int64) for c in rows], axis=0)
 
 
 def _outside_quotes(line: str) -> str:

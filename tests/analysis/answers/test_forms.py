@@ -205,6 +205,76 @@ def test_qualtrics_with_a_column_for_each_image(tmp_path: Path) -> None:
     assert answers.counts["missing_answers"] == 1
 
 
+def test_qualtrics_columns_are_found_by_their_question(tmp_path: Path) -> None:
+    lines = [
+        "ResponseId,1_Q5,2_Q5",
+        'Response ID,"img/skin 1.png\n- Real or not?","Is skin 10.png real?"',
+        '"{""ImportId"":""_recordId""}","{""ImportId"":""1_QID5""}","{""ImportId"":""2_QID5""}"',
+        "R_1,Real,Generated",
+        "R_2,Real,nonsense",
+    ]
+    images = written(tmp_path, ["image,truth", "skin 1.png,real", "skin 10.png,generated"], "images.csv")
+    form = Form(layout="qualtrics", truth=images)
+    found = judgements(written(tmp_path, lines[:4]), form)
+    assert found == [("R_1", "real", "real"), ("R_1", "generated", "generated")]
+    with pytest.raises(AnalysisError, match=r"answers.csv, line 6: answer says 'nonsense'"):
+        read_csv(written(tmp_path, lines), form=form)
+
+
+def test_lines_are_counted_as_an_editor_does_after_quoted_line_breaks(tmp_path: Path) -> None:
+    lines = [HEADER + ",comment", 'a,i1,real,real,"two\nlines"', "a,i2,generated,real,", "a,i3,x,real,"]
+    with pytest.raises(AnalysisError, match=r"one.csv, line 5: truth says 'x'"):
+        read_csv(written(tmp_path, lines, "one.csv"))
+    first = written(tmp_path, lines[:3], "a.csv")
+    with pytest.raises(AnalysisError, match=r"b.csv, line 3: truth says 'x'"):
+        read_csv([first, written(tmp_path, [lines[0], *lines[2:]], "b.csv")])
+
+
+def test_psychopys_lists_of_times_count_by_their_last_entry(tmp_path: Path) -> None:
+    lines = [
+        "participant,image,truth,mouse.clicked_name,mouse.time",
+        "p,i1,real,['real'],[0.812]",
+        "p,i2,generated,\"['real', 'generated']\",\"[0.5, 1.25]\"",
+        "p,i3,real,[],[]",
+    ]
+    answers = read_csv(written(tmp_path, lines), form=Form(layout="psychopy"))
+    assert answers.trials[["answer", "response_time_ms"]].to_numpy().tolist() == [["real", 812], ["generated", 1250]]
+    assert "1 rows list several keys or clicks" in " ".join(answers.notes)
+    assert answers.counts["missing_answers"] == 1
+
+
+def test_workbooks_beside_the_tables_of_a_folder_are_told(tmp_path: Path) -> None:
+    written(tmp_path, [HEADER, *ROWS])
+    (tmp_path / "more.xlsx").write_bytes(b"PK\x03\x04")
+    answers = read_csv(tmp_path)
+    assert len(answers.trials) == 4
+    assert "Not read: more.xlsx (1 of other formats beside the tables); export the answers as CSV" in answers.notes[0]
+
+
+PROLIFIC = [
+    "Submission id,Participant id,Status,Age,Sex",
+    "s1,5f01,APPROVED,31,Female",
+    "s2,5f02,APPROVED,DATA_EXPIRED,Male",
+    "s3,5f03,RETURNED,44,Male",
+]
+
+
+def test_prolifics_demographics_describe_the_participants(tmp_path: Path) -> None:
+    lines = [HEADER + ",prolific_pid", *(f"{row},{'5f01' if row[0] == 'a' else '5f02'}" for row in ROWS)]
+    answers, people = written(tmp_path, lines), written(tmp_path, PROLIFIC, "prolific_export_1.csv")
+    for given, form in ((tmp_path, None), (answers, Form(people=people))):
+        found = read_csv(given, ["sex=female"], form)
+        assert found.trials["participant"].tolist() == ["a", "a"], "its columns are columns of the answers"
+        assert (
+            "describes 2 of 2 participants (matched by prolific_pid): submission id, status, age, sex."
+            in found.notes[0]
+        )
+    assert read_csv(answers, ["age=31"], Form(people=people)).counts["filtered_out"] == 2
+    stranger = written(tmp_path / "..", [HEADER, *ROWS], "stranger.csv")
+    with pytest.raises(AnalysisError, match=r"None of the participants of stranger.csv is in prolific_export_1.csv"):
+        read_csv(stranger, form=Form(people=people))
+
+
 def test_gorilla(tmp_path: Path) -> None:
     lines = [
         "Event Index,Participant Private ID,Trial Number,Zone Type,Reaction Time,Response,image,truth",
