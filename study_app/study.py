@@ -129,6 +129,9 @@ class StudyFile:
     devices: tuple[str, ...] = DEVICES
     min_window: tuple[int, int] | None = None  # width and height, CSS pixels
     min_frame_rate: int = 0  # images per second
+    calibration: bool = False  # measure the size of the screen with a bank card
+    viewing_distance_cm: int | None = None  # from the eyes to the screen, as participants are told
+    fullscreen: bool = False
     invited_only: bool = False  # whether a signed personal link is needed to enter
     retention_days: int = 180  # after this, links and IDs are erased: answers can no longer be traced to a person
     trials: TrialPlan = field(default_factory=TrialPlan)

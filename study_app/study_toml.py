@@ -92,6 +92,11 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         devices=tuple(devices),
         min_window=(window[0], window[1]) if window else None,
         min_frame_rate=table.whole("min_frame_rate", 0, 0, 500),
+        calibration=table.flag("calibration", False),
+        viewing_distance_cm=table.get(
+            "viewing_distance_cm", None, "a whole number of cm from 10 to 500", lambda v: is_whole(v) and 10 <= v <= 500
+        ),
+        fullscreen=table.flag("fullscreen", False),
         invited_only=table.flag("invited_only", False),
         retention_days=table.whole("retention_days", default.retention_days, 1, 3650),
         trials=_trials(table.table("trials"), mode),

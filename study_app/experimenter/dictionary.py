@@ -35,7 +35,8 @@ RESPONSES = tuple(
         ("answered_at", "datetime", "UTC", "server", "When the answer was stored."),
         ("flags", "string", "", "server",
          "Quality flags of the trial, separated by spaces: frame-off, exposure-wrong, exposure-unverified, resized, "
-         "dropped-frames, focus-lost, implausible-time, shown-again, not-fetched, not-begun, too-fast. Or empty."),
+         "dropped-frames, focus-lost, not-fullscreen, implausible-time, shown-again, not-fetched, "
+         "not-begun, too-fast. Or empty."),
         ("simulated", "boolean", "", "server", "1 for an answer of a simulated participant, never of a person."),
         ("pilot", "boolean", "", "server", "1 for an answer of a participant who entered while the study was a pilot."),
         ("study", "string", "", "study", "Short name of the study."),
@@ -54,6 +55,10 @@ RESPONSES = tuple(
         ("image_width", "number", "CSS pixels", "browser", "Width at which the image was shown."),
         ("image_height", "number", "CSS pixels", "browser", "Height at which the image was shown."),
         ("pixel_ratio", "number", "", "browser", "Pixels of the screen per CSS pixel."),
+        ("image_mm", "number", "mm", "server",
+         "Width of the image on a screen calibrated with a bank card, else empty."),
+        ("image_degrees", "number", "degrees", "server",
+         "The visual angle of that width at the study's `viewing_distance_cm`."),
         ("source", "string", "", "stimulus set",
          "Image set that the image comes from: of generated ones the generator's. Empty for images of a run."),
         ("task", "string", "", "study", "What was asked: yes-no (real or generated) or rating (six steps)."),
@@ -96,7 +101,7 @@ PARTICIPANTS = tuple(
         ("excluded", "boolean", "", "server", "1 if there is such a reason."),
         ("questionnaire", "json", "", "participant", "Answers by question key; skipped questions are absent."),
         ("device", "json", "", "browser", "Measured before the trials: frame period (ms), window and shorter side of "
-         "the screen (CSS pixels), touch."),
+         "the screen (CSS pixels), touch, CSS pixels per mm by the bank card (`px_per_mm`)."),
         ("comment", "string", "", "participant", "The participant's comment."),
     )
 )  # fmt: skip

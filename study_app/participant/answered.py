@@ -36,6 +36,7 @@ class Answered:
     image_width: float | None = None  # CSS pixels, as shown
     image_height: float | None = None
     pixel_ratio: float | None = None  # the screen's pixels per CSS pixel
+    fullscreen: bool | None = None  # from the fixation to the end of the exposure; None: not asked for
 
     @classmethod
     def read(cls, body: dict[str, Any], study: StudyFile) -> Answered | None:
@@ -70,6 +71,7 @@ class Answered:
             uncertain_ms=_number(body.get("uncertain_ms")) or 0, scheduled=body.get("scheduled") is not False,
             resized=body.get("resized") is True, image_width=_number(body.get("image_width")),
             image_height=_number(body.get("image_height")), pixel_ratio=_number(body.get("pixel_ratio")),
+            fullscreen=body.get("fullscreen") is True if study.fullscreen else None,
         )  # fmt: skip
 
 

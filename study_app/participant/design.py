@@ -106,6 +106,8 @@ def trial_flags(answered: Answered, *, planned_ms: float | None, begun: int) -> 
         flags.add("exposure-unverified")
     if answered.resized:
         flags.add("resized")
+    if answered.fullscreen is False:
+        flags.add("not-fullscreen")
     if answered.dropped_frames:
         flags.add("dropped-frames")
     if answered.focus_lost:

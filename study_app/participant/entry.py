@@ -218,5 +218,6 @@ def enter(slug: str) -> Any:
             return _refused(file, "full")
         if file.needs_device and not person.simulated:
             person.device = dict(device.measured(request.args))
-            person.stage = "questions" if file.questions else "trials"
+            if not file.questions and not file.calibration:
+                person.stage = "trials"
     return redirect(url_for("pages.participant", token=token), 303)

@@ -95,6 +95,8 @@ def participant(token: str) -> Any:
             "task": file.task,
             "confidence": file.confidence,
             "fixation": file.fixation_ms,
+            "fullscreen": file.fullscreen,
+            "device": person.device or {},
             "mask": file.mask_ms if file.mask else 0,
             "result": _result(session, person),
         }
@@ -142,7 +144,7 @@ def questions(token: str) -> Any:
                 elif given and not options:
                     answers[question.key] = given
             person.questionnaire = answers
-            person.stage = "device" if person.device is None else "trials"
+            person.stage = "device" if person.device is None or file.calibration else "trials"
             if person.state != "working":
                 allocation.give_back(session, person)
     return redirect(url_for("pages.participant", token=token), 303)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from study_app import models, security
 from study_app.database import app_database
-from study_app.participant import allocation, design, staircase
+from study_app.participant import allocation, design, device, staircase
 from study_app.participant.answered import Answered, view_of, whole
 from study_app.participant.pages import CLOSED, find
 from study_app.study import StudyFile
@@ -144,6 +144,8 @@ def answer(token: str) -> Any:
         if current is None or answered.trial != current + 1:
             return jsonify(error="out of order", next=_describe(token, trials, file)), 409
         _store(trials[current], answered, _elapsed_ms(person, trials[: current + 1]), file.fixation_ms)
+        size = device.physical_size(answered.image_width, answered.pixel_ratio, person.device, file.viewing_distance_cm)
+        trials[current].details = {**(trials[current].details or {}), **size}
         if file.mode == "staircase" and current + 1 < len(trials):
             trials[current + 1].exposure_ms_planned = _next_exposure(session, person, trials[current + 1], file)
         if current + 1 == len(trials):

@@ -22,6 +22,13 @@ const image = new Image();
 image.src = document.getElementById("check-image").dataset.src;
 image.decode().then(() => report("check-image", true), () => report("check-image", false));
 
+// The frame follows the slider; its height counts as that of a bank card only if the slider was moved.
+const slider = document.getElementById("size");
+slider?.addEventListener("input", () => {
+  document.getElementById("frame-of-card").style.height = `${slider.value}px`;
+  put("card", slider.value);
+});
+
 // Where the study needs a certain screen, the form waits until the screen is measured.
 const form = document.querySelector("form[data-wait]");
 let waiting = false;

@@ -120,7 +120,7 @@ export async function present(screen, trial) {
   if (due.offset - due.onset > 3.5 * frame) await seen.confirm(onset, due.offset - due.onset > 10 * frame ? 5 : 1);
   const offset = await seen.change(due.offset, steps);
   screen.image.style.visibility = "hidden";
-  const { lost, resized } = watch();
+  const { lost, resized, full } = watch();
   const { dropped } = seen;
   if (mask) phase("mask");
   await seen.confirm(offset);
@@ -130,7 +130,7 @@ export async function present(screen, trial) {
   return {
     onset: onset.at, exposure: offset.at - onset.at,
     uncertain: confirmed.then(async () => Math.max(onset.late, offset.late, late, await seen.displayed())),
-    end: steps.scheduled ? due.end : offset.at + mask, dropped, lost, resized, size, frame,
+    end: steps.scheduled ? due.end : offset.at + mask, dropped, lost, resized, full, size, frame,
   };
 }
 
@@ -261,20 +261,25 @@ function shownSize(image) {
   return { width: image.naturalWidth * scale, height: image.naturalHeight * scale, ratio: devicePixelRatio };
 }
 
-// Whether the page lost the focus or was hidden, or the image's box changed, until the returned function is called.
+// Whether the page lost the focus or was hidden, the image's box changed, or the page was on the full screen all the time,
+// until the returned function is called.
 function watchWindow(image) {
   const side = image.getBoundingClientRect().width;
   let lost = document.hidden || !document.hasFocus();
   let resized = false;
+  let full = document.fullscreenElement !== null;
+  const leave = () => { full &&= document.fullscreenElement !== null; };
   const lose = () => { lost = true; };
   const resize = () => { resized = true; };
   addEventListener("blur", lose);
   document.addEventListener("visibilitychange", lose);
   addEventListener("resize", resize);
+  document.addEventListener("fullscreenchange", leave);
   return () => {
     removeEventListener("blur", lose);
     document.removeEventListener("visibilitychange", lose);
     removeEventListener("resize", resize);
-    return { lost, resized: resized || image.getBoundingClientRect().width !== side };
+    document.removeEventListener("fullscreenchange", leave);
+    return { lost, resized: resized || image.getBoundingClientRect().width !== side, full };
   };
 }

@@ -19,6 +19,10 @@ const measured = wait(700, period).then(() => keepsSchedule(period));
 window.__done = false;
 window.__result = setup.result;
 
+// On a calibrated screen a centimetre is one, also if the page was zoomed since.
+const { px_per_mm: mm, pixel_ratio: ratio } = setup.device;
+if (mm) document.documentElement.style.setProperty("--cm", `${10 * mm * ((ratio ?? 1) / devicePixelRatio)}px`);
+
 const phase = (name) => { document.body.dataset.phase = name; };
 function say(key) {
   prompt.textContent = key ? prompt.dataset[key] : "";
@@ -95,7 +99,7 @@ async function give(trial, image) {
     focus_lost: shown.lost, response_time_ms: Math.max(0, answer.stamp - shown.onset), by: answer.by,
     early_presses: early, frame_ms: shown.frame, view, uncertain_ms: await shown.uncertain, scheduled: await measured,
     resized: shown.resized, image_width: shown.size.width, image_height: shown.size.height,
-    pixel_ratio: shown.size.ratio,
+    pixel_ratio: shown.size.ratio, fullscreen: setup.fullscreen ? shown.full : undefined,
   };
 }
 
@@ -130,14 +134,23 @@ async function practise() {
   await wait(1200, period);
 }
 
-// A pause between blocks, as long as the participant likes.
-function rest() {
+// On the full screen, if the study asks for it and the browser can.
+let wasFull = false;
+async function fill() {
+  if (!setup.fullscreen || !document.fullscreenEnabled) return;
+  try { await document.documentElement.requestFullscreen(); } catch { /* refused: each trial tells */ }
+  await wait(500, period); // until the window has its new size
+  wasFull = document.fullscreenElement !== null;
+}
+
+// A pause, as long as the participant likes: between blocks, or as they left the full screen.
+function rest(why) {
   phase("ready");
-  say("pause");
+  say(why);
   $("pause").hidden = false;
   $("resume").focus();
   return new Promise((resolve) => {
-    $("resume").addEventListener("click", () => { $("pause").hidden = true; resolve(); }, { once: true });
+    $("resume").addEventListener("click", () => { $("pause").hidden = true; fill().then(resolve); }, { once: true });
   });
 }
 
@@ -190,7 +203,8 @@ async function run() {
   while (!trial.done) {
     $("progress").max = trial.of;
     $("progress").value = trial.trial - 1;
-    if (trial.pause) await rest();
+    if (wasFull && !document.fullscreenElement) await rest("fullscreen");
+    else if (trial.pause) await rest("pause");
     const image = await waiting("load", load(trial.image));
     images.delete(trial.image);
     if (trial.prefetch) load(trial.prefetch);
@@ -200,6 +214,7 @@ async function run() {
     if (!body) throw new Error(`answer: ${status}`);
     trial = body.next;
   }
+  if (document.fullscreenElement) document.exitFullscreen();
   $("trial").hidden = true;
   document.body.classList.remove("running");
   $("thanks").hidden = false;
@@ -209,4 +224,4 @@ async function run() {
 }
 
 $("begin").disabled = false; // a click before this would be lost: on a slow network the script comes after the page
-$("begin").addEventListener("click", () => run().catch((error) => { console.error(error); say("gone"); }));
+$("begin").addEventListener("click", () => fill().then(run).catch((error) => { console.error(error); say("gone"); }));

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import Server, answer_all, enter
+from tests.browser.conftest import QUICK, Server, answer_all, answering, enter
 from tests.browser.test_survey import rows
 
 pytestmark = pytest.mark.browser
@@ -68,6 +68,33 @@ NOTE_FIXATION = """() => { new MutationObserver(() => { window.noted ??= [
   getComputedStyle(document.body).backgroundColor,
   document.getAnimations().filter((one) => one instanceof CSSTransition).length,
 ]; }).observe(document.body, { attributes: true, attributeFilter: ["data-phase"] }); }"""
+
+
+def test_the_trials_are_on_the_full_screen_and_as_large_as_the_bank_card_says(
+    page: Page, serve: Callable[..., Server]
+) -> None:
+    server = serve(QUICK + "questions = []\npractice = 0\ncalibration = true\nfullscreen = true\n[trials]\ncount = 3\n")
+    page.goto(server.url)
+    page.check("#consent")
+    page.click("#continue")
+    page.focus("#size")
+    page.keyboard.press("ArrowRight")
+    page.click("#continue")
+    page.click("#begin")
+    for left in (False, True, False):
+        if left:
+            page.wait_for_selector("#pause:not([hidden])")  # asks to return before the next image
+            page.click("#resume")
+        page.wait_for_selector("body[data-phase=answer]")
+        assert page.evaluate("document.fullscreenElement !== null")
+        with answering(page):
+            if page.evaluate("window.__result.length") == 0:
+                page.evaluate("document.exitFullscreen()")
+            page.keyboard.press("f")
+    page.wait_for_selector("body[data-phase=done]")
+    stored = rows(server)
+    assert [row["image_mm"] for row in stored] == pytest.approx([90] * 3, abs=0.1)
+    assert [set(str(row["flags"]).split()) & {"not-fullscreen", "resized"} for row in stored] == [set()] * 3
 
 
 def test_forced_colours_and_reduced_motion_change_nothing_in_a_trial(

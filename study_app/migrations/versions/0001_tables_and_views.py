@@ -45,6 +45,7 @@ SELECT p.public_id AS participant,
        {by} AS answered_by, {early_presses} AS early_presses, t.begun AS begun,
        {frame_ms} AS frame_ms, {uncertain_ms} AS exposure_uncertain_ms,
        {image_width} AS image_width, {image_height} AS image_height, {pixel_ratio} AS pixel_ratio,
+       {image_mm} AS image_mm, {image_degrees} AS image_degrees,
        COALESCE({image_set}, '') AS source,
        {task} AS task, t.rating AS rating, t.confidence AS confidence
 FROM trial t
@@ -122,7 +123,7 @@ ALLOWED = {
     "postgresql": "CAST(v.definition -> 'trials' ->> '{key}' AS INTEGER)",
 }
 # The values of `trial.details` that the view shows, with their types in PostgreSQL.
-NUMBERS = ("frame_ms", "uncertain_ms", "image_width", "image_height", "pixel_ratio")
+NUMBERS = ("frame_ms", "uncertain_ms", "image_width", "image_height", "pixel_ratio", "image_mm", "image_degrees")
 DETAILS = {"by": "TEXT", "early_presses": "INTEGER", **dict.fromkeys(NUMBERS, "DOUBLE PRECISION")}
 DETAIL = {"sqlite": "json_extract(t.details, '$.{key}')", "postgresql": "CAST(t.details ->> '{key}' AS {type})"}
 DEFINED = {"sqlite": "json_extract(v.definition, '$.{key}')", "postgresql": "v.definition ->> '{key}'"}

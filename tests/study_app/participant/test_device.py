@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
@@ -35,6 +37,28 @@ def test_a_device_is_judged_by_its_measures(needed: dict[str, object], changed: 
     study = StudyFile(slug="a", sets=(), **needed)  # type: ignore[arg-type]
     assert device.unsuitable(study, {**DESKTOP, **changed}) == why
     assert device.unsuitable(study, {}) == ("unmeasured" if needed else "")
+
+
+def test_a_bank_card_gives_the_size_of_the_image_in_mm_and_degrees(
+    client: FlaskClient, app: Flask, workspace: Workspace
+) -> None:
+    load(
+        workspace, "sized",
+        'sets = [{ name = "alpha" }]\nquestions = []\ncalibration = true\nviewing_distance_cm = 50\n'
+        "fullscreen = true\n[trials]\ncount = 4\n",
+    )  # fmt: skip
+    for card, zoom, mm in (("428", 1, 90.0), ("428", 2, 180.0), ("", 1, None), ("9", 1, None)):
+        home = enter(client, "sized")
+        page = client.get(f"{home}/").text
+        assert 'id="size"' in page
+        assert "your eyes are about 50 cm from the screen" in page
+        client.post(f"{home}/device", data={"card": card, "pixel_ratio": "1"})
+        shown = {"image_width": 450, "pixel_ratio": zoom, "fullscreen": zoom == 1}
+        client.post(f"{home}/answer", json={**ANSWER, **shown, "trial": 1})
+        row = stored(app, "SELECT * FROM responses ORDER BY answered_at")[-1]
+        degrees = None if mm is None else math.degrees(2 * math.atan(mm / 2 / 500))
+        assert (row["image_mm"], row["image_degrees"]) == (mm, degrees and round(degrees, 3))
+        assert ("not-fullscreen" in row["flags"]) == (zoom == 2)
 
 
 def test_a_phone_is_turned_away_before_the_consent_with_the_way_back_and_a_computer_continues(
