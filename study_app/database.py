@@ -9,9 +9,10 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
+import time
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,18 @@ from glimpse import how_to_install
 from glimpse.files import GlimpseError
 from glimpse.workspace import SURVEY_SCHEMA, Workspace
 
-BUSY_MS = 30_000  # how long a writer waits for another before it reports an error
+BUSY_MS = 30_000  # how long a command waits for another writer before it reports an error
+SERVED_MS = 5_000  # how long a request to the survey does: then its page says so, or its script tries again
+QUEUE_S = 1.0  # how long a request waits for a place among the writers
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
 class SurveyError(GlimpseError):
     """An error of the survey: one sentence that names the cause and the remedy."""
+
+
+class BusyError(SurveyError):
+    """Too many sessions wait to write into the database."""
 
 
 def parse_url(url: str) -> URL:
@@ -51,6 +58,8 @@ def make_engine(url: str) -> Engine:
         engine = create_engine(parsed, pool_size=16, max_overflow=32, pool_pre_ping=parsed.drivername != "sqlite")
     except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         raise _unusable(error) from None
+    if engine.dialect.name == "postgresql":
+        event.listen(engine, "begin", _begin_postgresql)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -59,29 +68,41 @@ def make_engine(url: str) -> Engine:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _: Any) -> None:
     connection.isolation_level = None  # the driver must not begin transactions by itself: `_begin_sqlite` does
-    pragmas = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON", f"busy_timeout={BUSY_MS}")
+    pragmas = (
+        f"busy_timeout={SERVED_MS}", "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "secure_delete=ON",
+    )  # fmt: skip
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get("glimpse_write")
-    if writes:
+    options = connection.get_execution_options()
+    connection.exec_driver_sql(f"PRAGMA busy_timeout={options.get('glimpse_wait_ms', BUSY_MS)}")
+    if writes := options.get("glimpse_write"):
         connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if writes == 'soon' else 'FULL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
-class Database:
-    """A database with two kinds of session, `read()` and `write()`, each for a `with` statement."""
+def _begin_postgresql(connection: Connection) -> None:
+    wait_ms = connection.get_execution_options().get("glimpse_wait_ms", BUSY_MS)
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = {wait_ms}")
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self.engine = make_engine(url)
-        self._writing = self.engine.execution_options(glimpse_write=True)
-        self._writing_soon = self.engine.execution_options(glimpse_write="soon")
+
+class Database:
+    """A database with two kinds of session, `read()` and `write()`, each for a `with` statement.
+
+    A session waits at most `wait_ms` for others. At most `writers` sessions write or wait to write (default: any
+    number), so that a server's other threads can read; if these make no headway, more are refused at once.
+    """
+
+    def __init__(self, url: str, *, wait_ms: int = BUSY_MS, writers: int | None = None) -> None:
+        self.url, self.wait_ms = url, wait_ms
+        self.engine = make_engine(url).execution_options(glimpse_wait_ms=wait_ms)
+        self._places = threading.Semaphore(writers) if writers else None
+        self._moved = 0.0  # when a writer last came or went
         # SQLite has one writer at a time, and others poll for the lock: threads of this process queue instead, so that
         # the next one starts as soon as the last one ends.
-        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else nullcontext()
+        self._turn = threading.Lock() if self.engine.dialect.name == "sqlite" else None
         weakref.finalize(self, self.engine.dispose)  # its connections close with it
 
     @contextmanager
@@ -95,15 +116,52 @@ class Database:
 
         Not `durable`: on disk with the next durable transaction; it survives a crash of this process but not of the
         machine, and does not wait for the disk. After a block that sets `session.info["erased"]`, the deleted data is
-        in no file of a SQLite database any more.
+        in no file of a SQLite database any more. Raises BusyError if no turn to write comes in time.
         """
-        with self._turn:
-            with Session(self._writing if durable else self._writing_soon) as session, session.begin():
+        last = time.monotonic() + self.wait_ms / 1000
+        with self._place(), self._own_turn(last):
+            wait_ms = max(1, round(1000 * (last - time.monotonic())))
+            how = {"glimpse_write": True if durable else "soon", "glimpse_wait_ms": wait_ms}
+            with Session(self.engine.execution_options(**how)) as session, session.begin():
                 if not durable and self.engine.dialect.name == "postgresql":
                     session.execute(text("SET LOCAL synchronous_commit TO off"))
                 yield session
             if session.info.get("erased") and self.engine.dialect.name == "sqlite":
                 self._empty_log()
+
+    @contextmanager
+    def _place(self) -> Iterator[None]:
+        """A place among the writers; refused after QUEUE_S, or at once where none has come or gone for so long."""
+        if self._places is None:
+            yield
+            return
+        stuck = time.monotonic() - self._moved > QUEUE_S
+        if not self._places.acquire(timeout=0 if stuck else QUEUE_S):
+            raise self._busy()
+        self._moved = time.monotonic()
+        try:
+            yield
+        finally:
+            self._moved = time.monotonic()
+            self._places.release()
+
+    @contextmanager
+    def _own_turn(self, last: float) -> Iterator[None]:
+        if self._turn is None:
+            yield
+        elif self._turn.acquire(timeout=max(0.0, last - time.monotonic())):
+            try:
+                yield
+            finally:
+                self._turn.release()
+        else:
+            raise self._busy()
+
+    def _busy(self) -> BusyError:
+        return BusyError(
+            f"The database {_shown(self.url)} is locked by another program, or more people answer than it can store: "
+            "stop that program, or use PostgreSQL."
+        )
 
     def _empty_log(self) -> None:
         """Deleted text is overwritten in the database (secure_delete), but its write-ahead log holds older pages.
@@ -201,7 +259,13 @@ def described(error: Exception, url: str) -> SurveyError | None:
     reason, shown = _reason(error), _shown(url)
     if "malformed" in reason or "not a database" in reason:
         return SurveyError(f"The database {shown} is damaged ({reason}): restore a copy made by `study_app backup`.")
-    if "locked" in reason:
+    if "full" in reason or "No space left" in reason:
+        return SurveyError(f"The disk with the database {shown} is full: free some space on it.")
+    if "readonly" in reason or "read-only" in reason:
+        return SurveyError(f"The database {shown} is read-only: make the file and its folder writable for this user.")
+    if "unable to open" in reason:
+        return SurveyError(f"The database {shown} cannot be opened: check that its folder exists and can be written.")
+    if "locked" in reason or "lock timeout" in reason:
         return SurveyError(f"The database {shown} is locked by another program: stop that program, or try again later.")
     return SurveyError(f"The database {shown} cannot be used: {reason}.")
 

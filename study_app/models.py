@@ -211,6 +211,12 @@ class Participant(Base):
     trials: Mapped[list[Trial]] = relationship(back_populates="participant", order_by="Trial.position")
 
     @property
+    def minutes(self) -> float | None:
+        """From entering to the last answer; None if not finished, or if the clock was set back meanwhile."""
+        took_s = (self.finished_at - self.entered_at).total_seconds() if self.finished_at else -1
+        return took_s / 60 if took_s >= 0 else None
+
+    @property
     def group(self) -> str:
         return "simulated" if self.simulated else "pilot" if self.pilot else "people"
 

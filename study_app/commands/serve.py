@@ -78,6 +78,7 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
         {
             "WORKSPACE": workspace, "TRUSTED_PROXIES": args.trusted_proxies, "PREFIX": prefix,
             "ENTER_PER_MINUTE": args.enter_per_minute,
+            "WRITERS": max(1, args.threads * 3 // 4),  # the other threads read, whatever the writers wait for
         }
     )  # fmt: skip
     print(f"The survey is at http://{args.host}:{args.port}{prefix} - Ctrl-C stops it; no answer is lost.", flush=True)

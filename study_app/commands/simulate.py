@@ -206,6 +206,7 @@ def _remote(url: str) -> Any:
                 reply = connection.getresponse()
                 return Reply(reply.status, reply.headers.get("Location", ""), reply.read())
             except (OSError, http.client.HTTPException) as error:
+                connection.close()  # the next request opens another
                 raise SurveyError(f"The survey at {url} does not answer ({error}): is it running?") from None
 
         try:

@@ -1,0 +1,57 @@
+"""Failures of the database while the survey is served: locked, full, read-only, out of reach.
+
+The participant gets a page that asks them to try again, a script the status 503, upon which it does so by itself; the
+experimenter gets a line in the log. The survey goes on as soon as the database does.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import Any
+
+from flask import Flask, Response, current_app, g, request
+from sqlalchemy import exc
+
+from study_app.database import BusyError, described
+
+OURS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)  # errors of the program
+AGAIN_S = 60.0  # a failure that lasts is logged this often
+RETRY_S = "5"
+log = logging.getLogger("glimpse")
+
+
+def init_app(app: Flask) -> None:
+    app.extensions["glimpse_trouble"] = {}  # when a sentence was last logged
+    for failure in (exc.DatabaseError, exc.InterfaceError, exc.TimeoutError, BusyError):
+        app.register_error_handler(failure, unavailable)
+    app.after_request(_works_again)
+
+
+def unavailable(error: Exception) -> Any:
+    """The page, or the status, for a request that the database does not serve."""
+    if isinstance(error, OURS):
+        raise error
+    sentence = str(described(error, current_app.config["DATABASE_URL"]) or error)
+    logged = current_app.extensions["glimpse_trouble"]
+    if time.monotonic() - logged.get(sentence, -AGAIN_S) >= AGAIN_S:
+        logged[sentence] = time.monotonic()
+        log.error("%s Until then participants are asked to try again; no answer that was saved is lost.", sentence)
+    g.failed = True
+    return _page(sentence), 503, {"Retry-After": RETRY_S}
+
+
+def _page(sentence: str) -> str:
+    from flask import render_template
+
+    if request.path.startswith("/admin/"):
+        return render_template("admin/error.html", sentence=sentence)
+    return render_template("error.html", code=503) if request.accept_mimetypes.accept_html else ""
+
+
+def _works_again(response: Response) -> Response:
+    logged = current_app.extensions["glimpse_trouble"]
+    if logged and request.method == "POST" and response.status_code < 400 and "failed" not in g:
+        logged.clear()
+        log.warning("The database works again.")
+    return response

@@ -1,0 +1,255 @@
+"""The server as `serve` runs it: killed again and again, its disk full or read-only, its database locked."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from glimpse.workspace import Workspace
+from study_app.commands import bots
+from study_app.commands.simulate import _remote, offered_by, truths
+from study_app.database import Database, SurveyError
+from tests.study_app.commands.test_serve import free_port, served
+from tests.study_app.participant.test_survey import ANSWER
+
+# Starts the server again whenever it has died, in a process forked from one that has everything imported.
+RESTARTER = """
+import os, sys
+import alembic.command, alembic.script, waitress
+from study_app import cli
+from study_app.experimenter import admin
+from study_app.participant import pages, trials, withdrawal
+while True:
+    child = os.fork()
+    if child == 0:
+        os.setsid()  # gunicorn's workers are killed with it
+        os.dup2(2, 1)
+        os._exit(cli.main(["serve", *sys.argv[1:]]))
+    print(child, flush=True)
+    os.waitpid(child, 0)
+"""
+
+
+@contextmanager
+def restarted(workspace: Workspace, *options: str) -> Iterator[Callable[[], int]]:
+    """A server that is started again after each kill; yields a function that tells the present process."""
+    command = [sys.executable, "-c", RESTARTER, *options, "--workspace", str(workspace.root)]
+    with (workspace.root / "log").open("ab") as log:
+        parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert parent.stdout is not None
+    pids = [int(parent.stdout.readline())]
+    os.set_blocking(parent.stdout.fileno(), False)
+
+    def latest() -> int:
+        while line := parent.stdout.readline():  # type: ignore[union-attr]
+            pids.append(int(line))
+        return pids[-1]
+
+    try:
+        yield latest
+    finally:
+        parent.kill()
+        parent.wait()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(latest(), signal.SIGKILL)
+        parent.stdout.close()
+
+
+@pytest.mark.parametrize(
+    ("kind", "kills", "people"),
+    [("sqlite", 3, 4), *(pytest.param(kind, 100, 20, marks=pytest.mark.slow) for kind in ("sqlite", "postgresql"))],
+    indirect=["kind"],
+)
+@pytest.mark.timeout(1800)
+def test_no_acknowledged_answer_is_lost_however_often_the_server_is_killed(
+    workspace: Workspace, kind: str, study: str, kills: int, people: int
+) -> None:
+    port, known, offered = free_port(), truths(workspace), offered_by(workspace, study)
+    acknowledged: dict[tuple[str, int], str] = {}
+    killed, over = list[int](), threading.Event()
+    answering = threading.Event()  # something was answered since the last kill
+
+    def patient(browser: bots.Http) -> bots.Http:
+        def http(path: str, form: Any = None, data: Any = None) -> bots.Reply:
+            while True:  # as the page does
+                with contextlib.suppress(SurveyError):
+                    reply = browser(path, form=form, data=data)
+                    if reply.status < 500:
+                        if path.endswith("/answer") and reply.status == 200:
+                            answer = acknowledged.setdefault((path.split("/")[2], data["trial"]), data["answer"])
+                            assert answer == data["answer"]
+                            answering.set()
+                        return reply
+                time.sleep(0.05)
+
+        return http
+
+    def one(seed: int) -> None:
+        rng = np.random.default_rng(seed)
+        while not over.is_set():  # one study after the other until the last kill
+            with _remote(f"http://127.0.0.1:{port}")() as browser:
+                bots.take_part(patient(browser), offered, bots.Observer(), known, rng)
+
+    workers = [] if kind == "sqlite" else ["--workers", "2"]
+    chance = random.Random(kills)
+    with restarted(workspace, "--port", str(port), *workers) as latest:
+        threads = [threading.Thread(target=one, args=(seed,)) for seed in range(people)]
+        for thread in threads:
+            thread.start()
+        while len(killed) < kills:
+            assert answering.wait(120)
+            time.sleep(chance.random() * 0.3)
+            killed.append(latest())
+            os.killpg(killed[-1], signal.SIGKILL)
+            answering.clear()
+        over.set()
+        for thread in threads:
+            thread.join()
+    assert len(set(killed)) == kills
+    with Database(workspace.database_url).read() as session:
+        rows = session.execute(
+            text("SELECT p.token, t.position, t.answer FROM trial t JOIN participant p ON p.id = t.participant_id")
+        ).all()
+        stored = {(token, position): answer for token, position, answer in rows}
+        assert len(stored) == len(rows)  # none is there twice
+        assert acknowledged == {key: stored[key] for key in acknowledged}
+        states = session.execute(text("SELECT state, COUNT(*) FROM participant GROUP BY state")).all()
+        shown = session.execute(text("SELECT SUM(shown_simulated) FROM stimulus")).scalar()
+        if kind == "sqlite":
+            assert session.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+    print(f"{kind}: {len(killed)} kills, {len(acknowledged)} answers acknowledged, {dict(map(tuple, states))}")
+    assert shown == len(rows)
+
+
+def ask(url: str, form: bytes | None = None, body: bytes | None = None) -> tuple[int, float, str]:
+    """Status, seconds and body of a request as a browser sends it; redirects are not followed."""
+
+    class Stays(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: object) -> None:
+            return None
+
+    headers = {"Accept": "text/html"} | ({"Content-Type": "application/json"} if body else {})
+    began = time.monotonic()
+    try:
+        with urllib.request.build_opener(Stays).open(urllib.request.Request(url, form or body, headers)) as reply:
+            status, page = reply.status, reply.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            status, page = error.code, error.headers.get("Location", "").encode() or error.read()
+    return status, time.monotonic() - began, page.decode(errors="replace")
+
+
+@pytest.mark.slow
+def test_while_the_database_is_locked_for_ten_seconds_pages_come_and_then_all_is_saved(
+    workspace: Workspace, kind: str, study: str
+) -> None:
+    """With 12 people who answer and 8 threads: reads within 3 s, writes within 8 s, though the machine is loaded."""
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    workers = [] if kind == "sqlite" else ["--workers", "1"]
+    with served(workspace, port, *workers):
+        homes = [base + ask(f"{base}/study/{study}/enter", b"consent=yes")[2] for _ in range(13)]
+        writes: list[tuple[int, float]] = []
+        saved = [threading.Event() for _ in homes[1:]]
+
+        def answer(home: str, done: threading.Event) -> None:
+            sent = json.dumps(ANSWER).encode()
+            while not done.is_set():
+                status, seconds, _ = ask(f"{home}answer", body=sent)
+                writes.append((status, seconds))
+                if status == 200:
+                    done.set()
+                time.sleep(0.3)
+
+        threads = [threading.Thread(target=answer, args=pair) for pair in zip(homes[1:], saved, strict=True)]
+        reads = []
+        with Database(workspace.database_url).write() as session:
+            session.connection()
+            if kind == "postgresql":
+                session.execute(text("LOCK TABLE participant IN EXCLUSIVE MODE"))
+            began = time.monotonic()
+            for thread in threads:
+                thread.start()
+            time.sleep(0.5)
+            while time.monotonic() - began < 10:
+                reads += [ask(f"{homes[0]}next"), ask(homes[0]), ask(f"{base}/study/{study}/")]
+                time.sleep(0.1)
+            status, seconds, page = ask(f"{homes[0]}questions", b"a=b")
+        for thread in threads:
+            thread.join()
+    assert {one[0] for one in reads} == {200}
+    print(f"{kind}: {len(reads)} reads, slowest {max(one[1] for one in reads):.1f} s; "
+          f"{len(writes)} writes, slowest {max(one[1] for one in writes):.1f} s")  # fmt: skip
+    assert max(one[1] for one in reads) < 3
+    assert max(one[1] for one in writes) < 8
+    assert {one[0] for one in writes} == {200, 503}
+    assert (status, "One moment, please" in page) == (503, True)
+    assert seconds < 8
+    with Database(workspace.database_url).read() as session:
+        assert session.execute(text("SELECT COUNT(*) FROM responses")).scalar() == 12
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite"])
+@pytest.mark.parametrize("hardship", ["full", "read-only"])
+def test_a_full_or_read_only_disk_is_said_and_the_survey_goes_on_after_it(
+    tmp_path: Path, workspace: Workspace, study: str, hardship: str
+) -> None:
+    """A disk of 8 MB, as root may mount it."""
+    import shutil
+
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(disk)], check=False).returncode:
+        pytest.skip("needs the right to mount a file system")
+    try:
+        shutil.copytree(workspace.root, disk / "workspace")
+        port, place = free_port(), Workspace.at(disk / "workspace")
+        base = f"http://127.0.0.1:{port}"
+        with served(place, port):
+            home = base + ask(f"{base}/study/{study}/enter", b"consent=yes")[2]
+            saved = 0
+            if hardship == "full":
+                with contextlib.suppress(OSError), (disk / "filler").open("wb") as filler:
+                    while True:
+                        filler.write(b"x" * 4096)
+                        filler.flush()
+            else:
+                subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=False)
+            refused = []
+            for _ in range(40):  # until the log's last free page is used
+                status, seconds, page = ask(f"{base}/study/{study}/enter", b"consent=yes")
+                saved += status == 303
+                if status != 303:
+                    refused.append((status, seconds, "One moment, please" in page))
+            assert ask(f"{home}next")[0] == 200
+            if hardship == "full":
+                (disk / "filler").unlink()
+            else:
+                subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=False)
+            assert ask(f"{base}/study/{study}/enter", b"consent=yes")[0] == 303
+        assert refused, "the disk was never full"
+        assert {(status, clear) for status, _, clear in refused} == {(503, True)}
+        assert max(seconds for _, seconds, _ in refused) < 8
+        with Database(place.database_url).read() as session:
+            assert session.execute(text("SELECT COUNT(*) FROM participants")).scalar() == saved + 2
+            assert session.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+    finally:
+        subprocess.run(["umount", "-l", str(disk)], check=False)
