@@ -43,6 +43,10 @@ class Context:
     seed: int = 0
     responses: pd.DataFrame | None = None  # one row a scored trial, see analysis.answers.read; None without any
     unsure: pd.DataFrame | None = None  # trials rated in the middle of the scale, in no score but those of ratings
+    people: pd.DataFrame | None = None  # what is known of each participant, see analysis.answers.people ...
+    asked: Sequence[str] = ()  # ... and its columns that are questions to them
+    group: str = ""  # the column of `people` whose groups are compared
+    covariates: Sequence[str] = ()  # those that the comparison adjusts for
     extractor: str = "auto"  # see analysis.images.extractors.chosen
     weights: Path | None = None
     device: str = "auto"

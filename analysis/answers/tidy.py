@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.answers.form import Form
 from analysis.answers.numbers import MISSING, read_numbers
+from analysis.answers.people import asked, attributes
 from analysis.answers.shared import share_real_images
 from analysis.answers.table import Table
 from analysis.answers.words import (
@@ -77,6 +78,8 @@ class Responses:
     unanswered: dict[str, int] = field(default_factory=dict)  # by set
     set_versions: dict[str, list[str]] = field(default_factory=dict)  # SHA-256 of the stimulus sets answered, by set
     notes: tuple[str, ...] = ()  # sentences on how the rows were read
+    people: pd.DataFrame = field(default_factory=pd.DataFrame)  # one row a participant, see `analysis.answers.people` ...
+    asked: tuple[str, ...] = ()  # ... and its columns that are questions to them
     unsure: pd.DataFrame | None = None  # left out of `trials` for a rating in the middle of the scale, same columns
 
     @property
@@ -175,7 +178,11 @@ def tidy(
             keep.to_numpy()
         ]
         versions = {str(k): sorted(set(v)) for k, v in known.drop_duplicates().groupby("set")["sha256"]}
-    return Responses(trials, name, table.sha256, counts, tuple(where), unanswered, versions, tuple(notes), unsure)
+    known_of = attributes(raw[taken], people[taken])
+    return Responses(
+        trials, name, table.sha256, counts, tuple(where), unanswered, versions, tuple(notes), known_of,
+        asked(raw, known_of), unsure,
+    )  # fmt: skip
 
 
 # ------------------------------------------------------------------------------------------------ columns

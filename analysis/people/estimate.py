@@ -202,9 +202,12 @@ def _fewest_images(image: Any, strata: Any) -> int:
 
 def estimate(
     value: float, influence: Floats, trials: Trials, *, share: bool = False, strata: Any = None,
-    participant_influence: Floats | None = None, method: str = METHOD,
+    participant_influence: Floats | None = None, method: str = METHOD, between: tuple[float, float] | None = None,
 ) -> Estimate:  # fmt: skip
-    """`value` with its interval; with `share`, an interval within [0, 1]. The other arguments are as for `two_way`."""
+    """`value` with its interval; with `share`, an interval within [0, 1]. The other arguments are as for `two_way`.
+
+    `between`: V(participants) and its degrees of freedom, if participants were centred in groups of their own.
+    """
     if not np.isfinite(value):
         return Estimate(None, note="undefined for these answers")
     people, images = len(np.unique(trials.participant)), len(np.unique(trials.image))
@@ -213,6 +216,8 @@ def estimate(
     if _fewest_images(trials.image, trials.is_generated if strata is None else strata) < 2:
         return Estimate(float(value), note="one image of a class: no interval for new images")
     parts = _parts(influence, trials, strata, participant_influence)
+    if between is not None:
+        parts = replace(parts, people=between[0], df_people=between[1])
     variance, df = float(parts.variance), min(float(parts.df), float(len(influence)))
     if variance <= 0 and not share:
         return Estimate(float(value), note="the answers do not vary: no interval")

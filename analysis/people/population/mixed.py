@@ -65,7 +65,7 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
     if reason:
         return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
     found = spreads.fit(trials, seed)
-    z, influences = zip(*(_z(trials, truth) for truth in (True, False)), strict=True)
+    z, influences = zip(*(z_of(trials, truth) for truth in (True, False)), strict=True)
     scales = found.scale(True), found.scale(False)
 
     def combined(weight_hit: float, weight_false_alarm: float) -> Estimate:
@@ -102,7 +102,7 @@ def _hindrance(trials: Trials) -> str:
     return ""
 
 
-def _z(trials: Trials, truth: bool) -> tuple[float, Any]:
+def z_of(trials: Trials, truth: bool) -> tuple[float, Any]:
     """z of the participants' mean rate of 'generated' in one class, and the influence of each answer on it, (n,)."""
     rows, influence = trials.is_generated == truth, np.zeros(len(trials))
     rate, moves = mean_of_people(trials.said_generated[rows], trials.participant[rows])

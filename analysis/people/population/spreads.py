@@ -14,19 +14,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, special
+from scipy import special
 from threadpoolctl import threadpool_limits
 
+from analysis.people.population.newton import MEAN_PRECISION, Effects, Prior, System
 from analysis.people.trials import Trials
 from glimpse.observers import Floats, Integers
 
 PRIOR_MEDIAN = 0.4  # of sd_criterion, sd_d_prime / 2 and the images' spread; published surveys: 0.2 to 0.6
 PRIOR_WIDTH = 0.6  # SD of its logarithm: 95 % lie between 0.12 and 1.3
 PRIOR_RATIO = 0.5  # SD of the log ratio of the two classes' image spreads: 95 % lie within a factor of 2.7
-MEAN_PRECISION = 1 / 5**2  # of the prior of z(hit rate) and z(false-alarm rate) of a typical participant and image
 MOST_CELLS = 60_000  # participants x images of the sample that is fitted
-CLASSES = (0, 1)  # real, generated
-Effects = tuple[Floats, Floats, Floats]  # (M,) means, (2, P) observers, (I,) images
 
 
 @dataclass(frozen=True)
@@ -62,13 +60,14 @@ class Spreads:
         return float(gradient @ self.covariance @ gradient)
 
 
-def fit(trials: Trials, seed: int = 0, conditions: Integers | None = None) -> Spreads:
+def fit(trials: Trials, seed: int = 0, conditions: Integers | None = None, groups: Integers | None = None) -> Spreads:
     """The spreads, fitted to all participants, or to a seeded sample of them where there are too many.
 
-    `conditions`: the condition (generator) of each image code, as a fixed effect: generated images then have a mean b
-    for each condition, and real images, which the conditions share, have one.
+    `conditions`: the condition (generator) of each image code, as a fixed effect: generated images then have a mean
+    for each condition, and real images, which the conditions share, have one. `groups`: the group of each participant
+    code, as a fixed effect: both classes then have a mean for each group.
     """
-    posterior = _Posterior(_sample(trials, np.random.default_rng(seed)), conditions)
+    posterior = _Posterior(_sample(trials, np.random.default_rng(seed)), conditions, groups)
     with threadpool_limits(1, "blas"):  # on a busy machine the threads of many small products wait for each other
         mode, covariance = _mode(posterior, np.zeros(4))
     criterion, half_d_prime, real, generated = (float(sd) for sd in _sds(mode))
@@ -86,15 +85,6 @@ def _sds(x: Floats) -> Floats:
     return np.asarray(np.exp(np.clip(LOG_SDS @ x + np.log(PRIOR_MEDIAN), -8, 4)), np.float64)
 
 
-@dataclass(frozen=True)
-class _Prior:
-    """The precisions of the effects: [[alpha, gamma], [gamma, alpha]] of an observer's two, (I,) of the images."""
-
-    alpha: float
-    gamma: float
-    precision: Floats
-
-
 class _Posterior:
     """Minus the log posterior of the four numbers, (4,) -> float.
 
@@ -102,8 +92,8 @@ class _Posterior:
     random effects is kept as the start for the next call.
     """
 
-    def __init__(self, trials: Trials, conditions: Integers | None = None) -> None:
-        person = np.unique(trials.participant, return_inverse=True)[1]
+    def __init__(self, trials: Trials, conditions: Integers | None = None, groups: Integers | None = None) -> None:
+        participants, person = np.unique(trials.participant, return_inverse=True)
         condition = np.zeros_like(trials.image) if conditions is None else conditions[trials.image]
         column, codes = np.where(trials.is_generated, condition + 1, 0), int(trials.image.max()) + 1
         label, image = np.unique(trials.image + column * codes, return_inverse=True)
@@ -114,8 +104,14 @@ class _Posterior:
         self.sign, self.kind = 2.0 * (cells % 2) - 1, (self.image >= real).astype(int)
         self.by_class = slice(0, real), slice(real, self.images)
         own = np.unique(label[real:] // codes, return_inverse=True)[1]  # the condition of each generated image
-        self.member = [np.ones((real, 1)), np.eye(int(own.max(initial=0)) + 1)[own]]
-        self.column = np.append(np.zeros(real, np.int64), own + 1)[self.image]
+        self.grouped = groups is not None
+        if groups is None:
+            self.member = [np.ones((real, 1)), np.eye(int(own.max(initial=0)) + 1)[own]]
+            self.column = np.append(np.zeros(real, np.int64), own + 1)[self.image]
+        else:
+            group = np.unique(groups[participants], return_inverse=True)[1]
+            self.member = [np.eye(int(group.max()) + 1)[group]] * 2
+            self.column = group[self.person] + self.kind * self.member[0].shape[1]
         self.mean = np.zeros(sum(one.shape[1] for one in self.member))
         self.observer = np.zeros((2, self.people))  # c_p - h_p for real, c_p + h_p for generated images
         self.sway = np.zeros(self.images)
@@ -124,12 +120,12 @@ class _Posterior:
         criterion, half, real, generated = _sds(x) ** 2
         precision = np.empty(self.images)
         precision[self.by_class[0]], precision[self.by_class[1]] = 1 / real, 1 / generated
-        prior = _Prior((1 / criterion + 1 / half) / 4, (1 / criterion - 1 / half) / 4, precision)
+        prior = Prior((1 / criterion + 1 / half) / 4, (1 / criterion - 1 / half) / 4, precision)
         joint, log_determinant = self._maximise(prior)
         normal = -0.5 * self.people * np.log(criterion * half) + 0.5 * float(np.log(precision).sum())
         return 0.5 * float(np.sum((x / PRIOR) ** 2)) - (joint + normal - 0.5 * log_determinant)
 
-    def _maximise(self, prior: _Prior) -> tuple[float, float]:
+    def _maximise(self, prior: Prior) -> tuple[float, float]:
         """The log density of answers and effects at its mode, and log |H|, H its negative second derivatives."""
         before = self._joint(prior)
         for _ in range(50):
@@ -149,14 +145,14 @@ class _Posterior:
     def _eta(self) -> Floats:
         return self.mean[self.column] + self.observer[self.kind, self.person] + self.sway[self.image]
 
-    def _joint(self, prior: _Prior) -> float:
+    def _joint(self, prior: Prior) -> float:
         likelihood = float(self.weight @ special.log_ndtr(self.sign * self._eta()))
         real, generated = self.observer
         people = prior.alpha * (real @ real + generated @ generated) + 2 * prior.gamma * (real @ generated)
         means = MEAN_PRECISION * (self.mean @ self.mean)
         return likelihood - 0.5 * float(people + means + prior.precision @ self.sway**2)
 
-    def _newton(self, prior: _Prior) -> tuple[Effects, float]:
+    def _newton(self, prior: Prior) -> tuple[Effects, float]:
         """Newton's step for the means, the observers and the images, and log |H|."""
         people, images = self.people, self.images
         t = self.sign * self._eta()
@@ -167,98 +163,23 @@ class _Posterior:
         slope_observer = _sums(cell, slope, (2, people))
         slope_image = _sums(self.image, slope, (images,)) - prior.precision * self.sway
         slope_mean = _sums(self.column, slope, (len(self.mean),)) - MEAN_PRECISION * self.mean
-        system = _System(
+        system = System(
             prior,
             [crossed[:, of_class] for of_class in self.by_class],
             self.member,
+            self.grouped,
             _sums(cell, curvature, (2, people)),
             [prior.precision[of_class] for of_class in self.by_class],
-            np.split(slope_mean, [1]),
+            np.split(slope_mean, [self.member[0].shape[1]]),
             slope_observer - prior.alpha * self.observer - prior.gamma * self.observer[::-1],
             [slope_image[of_class] for of_class in self.by_class],
         )
         return system.without_observers() if 2 * people >= images else system.without_images()
 
 
-@dataclass(frozen=True)
-class _System:
-    """The linear system of a Newton step: H is diagonal in the images and has 2 x 2 blocks in the observers.
-
-    Either can be eliminated (Schur complement), and one dense matrix is left. Lists have one entry for each class.
-    """
-
-    prior: _Prior
-    crossed: list[Floats]  # (P, I_k): curvature of the log likelihood in the answers of each observer to each image
-    member: list[Floats]  # (I_k, M_k) in {0, 1}: the mean that each image has
-    observer: Floats  # (2, P): sums of `crossed` over images
-    precision: list[Floats]  # (I_k,) of the images' prior
-    slope_mean: list[Floats]  # (M_k,)
-    slope_observer: Floats  # (2, P)
-    slope_image: list[Floats]  # (I_k,)
-
-    def without_observers(self) -> tuple[Effects, float]:
-        """The step and log |H|, from a dense matrix of the images and the means."""
-        a, b = self.observer + self.prior.alpha
-        off = np.full(len(a), -self.prior.gamma)
-        determinant = a * b - off**2
-        inverse = np.array([[b, off], [off, a]]) / determinant
-        link = [np.column_stack([self.crossed[k], self.crossed[k] @ self.member[k]]) for k in CLASSES]
-        own = []
-        for k in CLASSES:
-            image = self.crossed[k].sum(axis=0)
-            border = image[:, None] * self.member[k]
-            own.append(_bordered(image + self.precision[k], border, border.sum(axis=0) + MEAN_PRECISION))
-        lost = [[link[j].T @ (inverse[j, k][:, None] * link[k]) for k in CLASSES] for j in CLASSES]
-        moved = np.einsum("jkp,kp->jp", inverse, self.slope_observer)
-        right = [np.append(self.slope_image[k], self.slope_mean[k]) - link[k].T @ moved[k] for k in CLASSES]
-        solved, log_determinant = _solve(linalg.block_diag(*own) - np.block(lost), np.concatenate(right))
-        halves = np.split(solved, [len(right[0])])
-        rest = np.array([self.slope_observer[k] - link[k] @ halves[k] for k in CLASSES])
-        observer = np.einsum("jkp,kp->jp", inverse, rest)
-        sway, mean = zip(*(np.split(halves[k], [len(self.member[k])]) for k in CLASSES), strict=True)
-        step = np.concatenate(mean), observer, np.concatenate(sway)
-        return step, log_determinant + float(np.log(determinant).sum())
-
-    def without_images(self) -> tuple[Effects, float]:
-        """The step and log |H|, from a dense matrix of the observers and the means."""
-        people = self.observer.shape[1]
-        shown = [c.sum(axis=0) for c in self.crossed]
-        link = [np.vstack([self.crossed[k], self.member[k].T * shown[k]]) for k in CLASSES]
-        diagonal = [shown[k] + self.precision[k] for k in CLASSES]
-        blocks, right = [], []
-        for k in CLASSES:
-            border = self.crossed[k] @ self.member[k]
-            own = _bordered(self.observer[k] + self.prior.alpha, border, border.sum(axis=0) + MEAN_PRECISION)
-            blocks.append(own - (link[k] / diagonal[k]) @ link[k].T)
-            slope = np.append(self.slope_observer[k], self.slope_mean[k])
-            right.append(slope - link[k] @ (self.slope_image[k] / diagonal[k]))
-        dense, one = linalg.block_diag(*blocks), np.arange(people)
-        dense[one, people + 1 + one] = dense[people + 1 + one, one] = self.prior.gamma
-        solved, log_determinant = _solve(dense, np.concatenate(right))
-        halves = np.split(solved, [people + 1])
-        sway = [(self.slope_image[k] - link[k].T @ halves[k]) / diagonal[k] for k in CLASSES]
-        mean, observer = (np.concatenate([h[people:] for h in halves]), np.array([h[:people] for h in halves]))
-        step = mean, observer, np.concatenate(sway)
-        return step, log_determinant + float(np.log(np.concatenate(diagonal)).sum())
-
-
 def _sums(codes: Integers, values: Floats, shape: tuple[int, ...]) -> Floats:
     """The sum of the values of each code, in an array of this shape."""
     return np.bincount(codes, values, int(np.prod(shape))).astype(np.float64).reshape(shape)
-
-
-def _bordered(diagonal: Floats, border: Floats, corner: Floats) -> Floats:
-    """A diagonal matrix of n + m rows, with the last m rows and columns `border`, (n, m)."""
-    found, n = np.diag(np.append(diagonal, corner)), len(diagonal)
-    found[:n, n:], found[n:, :n] = border, border.T
-    return found
-
-
-def _solve(matrix: Floats, right: Floats) -> tuple[Floats, float]:
-    """matrix^-1 right and log |matrix|, for a positive definite matrix."""
-    factor = linalg.cholesky(matrix, lower=True, check_finite=False)
-    solved = linalg.cho_solve((factor, True), right, check_finite=False)
-    return solved, 2 * float(np.log(np.diag(factor)).sum())
 
 
 def _mode(function: Callable[[Floats], float], x: Floats, h: float = 0.1) -> tuple[Floats, Floats]:

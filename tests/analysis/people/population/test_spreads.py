@@ -14,11 +14,14 @@ from analysis.people.trials import Trials
 TRUTH = Truth(1.0, 0.2, sd_d_prime=0.6, sd_criterion=0.4, sd_image=0.6)
 
 
-def laplace_by_hand(answers: Trials, x: np.ndarray, conditions: np.ndarray | None = None) -> float:
+def laplace_by_hand(
+    answers: Trials, x: np.ndarray, conditions: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> float:
     """Minus the log posterior by the textbook: one dense design matrix, a general optimiser, one determinant."""
     people, images = int(answers.participant.max()) + 1, int(answers.image.max()) + 1
     rows, side = np.arange(len(answers)), 2.0 * answers.is_generated - 1
     mean = answers.is_generated * (1 + (0 if conditions is None else conditions[answers.image]))
+    mean = mean if groups is None else mean + 2 * groups[answers.participant]
     means = int(mean.max()) + 1
     design = np.zeros((len(answers), means + 2 * people + images))
     design[rows, mean] = 1
@@ -66,6 +69,15 @@ def test_conditions_have_a_mean_each_and_the_real_images_one(design: Design) -> 
     posterior = spreads._Posterior(answers, conditions)
     for x in (np.zeros(4), np.array([0.3, -0.4, 0.2, 0.3])):
         assert posterior(x) == pytest.approx(laplace_by_hand(answers, x, conditions), abs=1e-3)
+
+
+@pytest.mark.parametrize("design", [Design(12, images=6, trials=6), Design(4, images=12, trials=8)], ids=str)
+def test_groups_of_people_have_a_mean_each_in_both_classes(design: Design) -> None:
+    answers = simulate(TRUTH, design, np.random.default_rng(0))
+    groups = np.arange(design.participants) % 2
+    posterior = spreads._Posterior(answers, groups=groups)
+    for x in (np.zeros(4), np.array([0.3, -0.4, 0.2, 0.3])):
+        assert posterior(x) == pytest.approx(laplace_by_hand(answers, x, groups=groups), abs=1e-3)
 
 
 def test_an_image_shown_as_real_and_as_generated_counts_as_two() -> None:

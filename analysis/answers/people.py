@@ -1,0 +1,124 @@
+"""What is known of each participant: columns that say the same in all of a participant's rows, questions above all."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.mapping import NAMES
+from analysis.answers.numbers import MISSING
+from analysis.section import OptionError
+from glimpse.command_line import did_you_mean
+
+MOST_LEVELS = 8  # of a question or a group; a number with more is a quantity
+OURS = {  # columns of our own views and export that are no property of a person
+    *NAMES, "stimulus", "rating", "confidence", "study", "study_sha256", "mode", "set_sha256", "simulated", "kind",
+    "replaced", "implausible", "excluded", "excluded_for", "consent_version", "entered_at", "last_seen_at",
+    "finished_at", "trials", "answered", "catch_trials", "catch_correct", "questionnaire", "device", "comment", "trial",
+}  # fmt: skip
+
+
+def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:
+    """One row a participant, in the order of their names, with the columns that never differ within one.
+
+    Values are texts, missing where a participant says nothing.
+
+    >>> rows = pd.DataFrame({"participant": ["a", "a", "b"], "age": [31, 31, 40], "image": ["x", "y", "x"]})
+    >>> attributes(rows, rows["participant"]).to_dict()
+    {'age': {'a': '31', 'b': '40'}}
+    """
+    codes, names = pd.factorize(participant, sort=True)
+    found: dict[str, Any] = {}
+    for column in raw.columns:
+        if column in OURS:
+            continue
+        value, distinct = pd.factorize(raw[column].astype(object))
+        texts = [_text(v) for v in distinct]
+        given = np.array([text is not None for text in texts] + [False])[value]
+        of = np.full(len(names), -1)
+        of[codes[given]] = value[given]
+        if given.any() and (of[codes[given]] == value[given]).all():
+            found[str(column)] = np.array([*texts, None], dtype=object)[of]
+    return pd.DataFrame(found, index=pd.Index(names, name="participant"), dtype=object)
+
+
+def asked(raw: pd.DataFrame, people: pd.DataFrame) -> tuple[str, ...]:
+    """The columns of `attributes` that are questions: those of our questionnaire, in others' data all that people share.
+
+    >>> rows = pd.DataFrame({"participant": ["a", "b", "c"], "code": ["x", "y", "z"], "trained": ["no", "yes", "no"]})
+    >>> asked(rows, attributes(rows, rows["participant"]))
+    ('trained',)
+    """
+    questions = _questions(raw)
+    return tuple(c for c in people if (c in questions if questions else _shared(people[c])))
+
+
+def _text(value: Any) -> str | None:
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+    return None if text.lower() in MISSING else text
+
+
+def _questions(raw: pd.DataFrame) -> set[str]:
+    """The questions that our own participants answered."""
+    if "questionnaire" not in raw:
+        return set()
+    found: set[str] = set()
+    for text in raw["questionnaire"].dropna().unique():
+        try:
+            value = json.loads(text)
+        except (TypeError, ValueError):
+            continue
+        found |= set(value) if isinstance(value, dict) else set()
+    return found
+
+
+def _shared(values: Any) -> bool:
+    """Whether it is a quantity, or a word that several people share, and not an ID."""
+    given = values.dropna()
+    if given.nunique() < 2:
+        return False
+    number = numbers(values)
+    if number is None:
+        return bool(given.nunique() <= min(MOST_LEVELS, len(given) - 1))
+    return bool(given.nunique() < len(given) or (number[np.isfinite(number)] % 1 != 0).any())
+
+
+def numbers(values: Any) -> Any:
+    """The values as floats, NaN where missing, if they are quantities: numbers, three different ones at least.
+
+    >>> numbers(pd.Series(["1", "0", None])) is None, numbers(pd.Series(["30", "41", None, "50"])).tolist()
+    (True, [30.0, 41.0, nan, 50.0])
+    """
+    found = pd.to_numeric(values, errors="coerce")
+    if found.isna().sum() > values.isna().sum() or found.nunique() < 3 or not np.isfinite(found.dropna()).all():
+        return None
+    return found.to_numpy(float)
+
+
+def chosen(people: pd.DataFrame | None, option: str, name: str) -> Any:
+    """The column `name` that an option asks for. Raises OptionError if there is none."""
+    columns: Sequence[str] = [] if people is None else list(people.columns)
+    column = name.strip().lower()
+    if column not in columns:
+        there = did_you_mean(column, columns) if columns else "there is no such column."
+        raise OptionError(f"{option} {name}: no column of that name says the same in all rows of a participant; {there}")
+    assert people is not None
+    return people[column]
+
+
+def groups(values: Any, option: str) -> list[str]:
+    """The names of the groups, in order. Raises OptionError if there are too few or too many."""
+    names = sorted(values.dropna().unique())
+    number = numbers(values)
+    if number is not None:
+        names = sorted(names, key=float)
+    if not 2 <= len(names) <= MOST_LEVELS:
+        count = f"{len(names)} different value{'s' * (len(names) != 1)}"
+        raise OptionError(
+            f"{option}: it has {count}; groups are 2 to {MOST_LEVELS} values. A quantity is a --covariate."
+        )
+    return names

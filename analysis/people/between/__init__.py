@@ -1,0 +1,1 @@
+"""Comparisons between participants: groups, covariates and what they said of themselves."""

@@ -1,0 +1,106 @@
+"""Regression of the participants' own scores on what is known of them, for new participants and new images.
+
+Least squares, each participant alike: y_p = x_p b, y_p a weighted sum of the participant's mean answers to real and to
+generated images. A contrast c b weighs the participants, c b = sum_p w_p y_p, so each answer has an influence on it and
+the two-way variance of `estimate` applies. Its participants' part is HC2 (MacKinnon & White 1985), sum over p of
+(w_p r_p)^2 / (1 - h_p) with residuals r and leverages h, and has Satterthwaite's degrees of freedom over the groups of
+participants, so that for two groups it is that of Welch's t-test. A group of n has n - 1 of them, and each further
+column of x costs all groups together one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.people.estimate import METHOD, Estimate, estimate
+from analysis.people.trials import Trials
+from glimpse.observers import Floats, Integers
+
+BALANCED = (0.5, 0.5)  # weights of right answers to real and to generated images: balanced accuracy
+
+
+@dataclass(frozen=True)
+class Regression:
+    """The fit: coefficients by column of x, and what `contrast` needs."""
+
+    coefficients: Floats  # (k,)
+    participants: Integers  # (P,) codes of the participants with answers to each weighted class
+    weights: Floats  # (k, P): each coefficient is this sum of the participants' scores
+    residual: Floats  # (P,) of the scores
+    leverage: Floats  # (P,)
+    group: Integers  # (P,)
+    trials: Trials  # theirs
+    part: Floats  # (n,) each answer's part of its participant's residual
+
+    def contrast(self, weights: Floats) -> Estimate:
+        """`weights`, (k,), times the coefficients, for new participants and new images."""
+        each, value = weights @ self.weights, float(weights @ self.coefficients)
+        involved = np.unique(self.group[np.abs(each) > 1e-12])
+        if min((int((self.group == g).sum()) for g in involved), default=0) < 2:
+            return Estimate(value, note="one participant of a group: no interval for new participants")
+        person = np.searchsorted(self.participants, self.trials.participant)
+        used = np.isin(self.group, involved)[person]
+        between = welch(each * self.residual / np.sqrt(self.leverage_left), self.group, len(self.coefficients))
+        if between is None:
+            return Estimate(value, note="too few participants beside the covariates: no interval")
+        return estimate(value, (each[person] * self.part)[used], self.trials.where(used), between=between)
+
+    @property
+    def columns(self) -> int:
+        """The number of coefficients."""
+        return len(self.coefficients)
+
+    @property
+    def leverage_left(self) -> Floats:
+        """1 - h, (P,)."""
+        return np.maximum(1 - self.leverage, 1e-9)
+
+
+def welch(terms: Floats, group: Integers, columns: int) -> tuple[float, float] | None:
+    """The sum of the squared terms, (P,), and its degrees of freedom; None if none are left."""
+    _, code, size = np.unique(group, return_inverse=True, return_counts=True)
+    further = columns - len(size)
+    squares = np.bincount(code, terms**2)
+    df = size - 1 - further * size / len(group)
+    if (df[squares > 0] <= 0).any():
+        return None
+    variance, doubt = float(squares.sum()), float((squares[squares > 0] ** 2 / df[squares > 0]).sum())
+    return variance, variance**2 / doubt if doubt > 0 else float(df.sum())
+
+
+def regress(
+    values: NDArray[np.generic], trials: Trials, x: Floats, group: Integers, weights: tuple[float, float] = BALANCED
+) -> Regression:
+    """The regression of the scores on `x`, (codes, k), one row for each participant code; NaN: left out.
+
+    `values`, (n,): such as whether each answer is right; `weights` of their means among real and generated images.
+    `group`, (codes,): the groups between which participants' scores may differ in spread; x has a column for each.
+
+    >>> trials = Trials.from_labels([1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 0, 1])  # 2 of 2 and 1 of 2 right
+    >>> groups = np.array([0, 1])
+    >>> regress(trials.correct, trials, np.eye(2), groups).coefficients
+    array([1. , 0.5])
+    """
+    codes = len(x)
+    shown = np.array([np.bincount(trials.participant[trials.is_generated == k], minlength=codes) for k in (0, 1)])
+    needed = np.array(weights) != 0
+    there = (shown[needed] > 0).all(axis=0) & np.isfinite(x).all(axis=1)
+    rows = there[trials.participant] & needed[trials.is_generated.astype(int)]
+    mine, values = trials.where(rows), np.asarray(values, float)[rows]
+    participants = np.flatnonzero(there)
+    design, person, kind = x[there], np.searchsorted(participants, mine.participant), mine.is_generated.astype(int)
+    cell = kind * len(participants) + person
+    seen = np.maximum(np.bincount(cell, minlength=2 * len(participants)), 1)
+    means = (np.bincount(cell, values, 2 * len(participants)) / seen).reshape(2, -1)
+    projection = np.linalg.pinv(design)
+    weight = np.array(weights)
+    fitted = (design @ (projection @ means.T)).T
+    part = weight[kind] * (values - fitted.ravel()[cell]) / seen[cell]
+    scores = weight @ means
+    leverage = np.einsum("pk,kp->p", design, projection)
+    return Regression(
+        projection @ scores, participants, projection, scores - weight @ fitted, leverage, group[there], mine, part
+    )
