@@ -88,9 +88,7 @@ def _both_classes(trials: Trials) -> bool:
     return bool(trials.is_generated.any() and not trials.is_generated.all())
 
 
-def d_prime(
-    trials: Trials, group: Integers, weights: Mapping[int, float], fitted: spreads.Spreads | None
-) -> Estimate:
+def d_prime(trials: Trials, group: Integers, weights: Mapping[int, float], fitted: spreads.Spreads | None) -> Estimate:
     """The sum of the groups' d', each times its weight, given the spreads of the model of all groups."""
     if fitted is None:
         return Estimate(None, note="only one class of images was shown")

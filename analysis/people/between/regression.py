@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.people.estimate import METHOD, Estimate, estimate
+from analysis.people.estimate import Estimate, estimate
 from analysis.people.trials import Trials
 from glimpse.observers import Floats, Integers
 

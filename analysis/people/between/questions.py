@@ -1,0 +1,85 @@
+"""The accuracy of participants by what they say of themselves: each answer's effect, alone and partially pooled.
+
+Many answers are compared, so some look telling by chance. Beside each effect on balanced accuracy (by `regression`, for
+new participants and new images) stand its p-value corrected for all of them (Holm) and the effect shrunk towards zero
+by `pooling`, as far as the effects of all answers together do not exceed their errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.people import significance
+from analysis.people.between import pooling
+from analysis.people.between.regression import regress
+from analysis.people.estimate import METHOD, Estimate
+from analysis.people.significance import Comparison
+from analysis.people.trials import Trials
+from glimpse.observers import Floats
+
+FEWEST = 3  # participants who gave an answer, and who gave another one, for it to be compared
+METHODS = f"least squares between participants, {METHOD}; p_holm over all answers; pooled: {pooling.METHOD}"
+
+
+@dataclass(frozen=True)
+class Effect:
+    """The effect of one answer, or of one standard deviation of a quantity, on balanced accuracy."""
+
+    question: str
+    answer: str  # "" for a quantity
+    participants: int  # who gave it
+    difference: Estimate  # to those who gave another answer
+    p: float | None
+    p_holm: float | None = None
+    pooled: tuple[float, float, float] | None = None  # the shrunken effect and its 95 % interval
+
+
+def effects(trials: Trials, asked: Mapping[str, NDArray[np.object_] | Floats]) -> list[Effect]:
+    """The effects of the answers to `asked`: for each participant code a text (None for no answer), or a quantity.
+
+    >>> answers = Trials.from_labels([1, 0] * 6, [1, 0] * 6, np.repeat(np.arange(6), 2), np.arange(12))
+    >>> found = effects(answers, {"trained": np.array(["yes", "no"] * 3, object)})
+    >>> [(e.answer, e.participants, e.difference.value) for e in found]
+    [('yes', 3, 0.0)]
+    """
+    found: list[tuple[str, str, int, Estimate]] = []
+    for question, values in asked.items():
+        if values.dtype != object:
+            given = np.isfinite(values.astype(float))
+            if given.sum() > FEWEST and np.std(values[given].astype(float)) > 0:
+                number = values.astype(float)
+                scaled = (number - np.nanmean(number)) / np.nanstd(number)
+                x = np.column_stack([np.ones(len(number)), scaled])
+                fit = regress(trials.correct, trials, x, np.zeros(len(number), np.int64))
+                found.append((question, "", len(fit.participants), fit.contrast(np.array([0.0, 1.0]))))
+            continue
+        given = np.array([value is not None for value in values])
+        names, size = np.unique(values[given].astype(str), return_counts=True)
+        large = names[(size >= FEWEST) & (given.sum() - size >= FEWEST)]
+        if len(names) == 2:
+            large = large[-1:]  # the other answer's effect is the same, with the other sign
+        for name in large:
+            said = values == name
+            x = np.where(given[:, None], np.column_stack([~said, said]), np.nan)
+            fit = regress(trials.correct, trials, x, said.astype(np.int64))
+            people = int(said[fit.participants].sum())
+            found.append((question, str(name), people, fit.contrast(np.array([-1.0, 1.0]))))
+    tested = significance.corrected([significance.compared(q, a, one) for q, a, _, one in found])
+    return _pooled([_effect(pair, people) for pair, (_, _, people, _) in zip(tested, found, strict=True)])
+
+
+def _effect(pair: Comparison, people: int) -> Effect:
+    return Effect(pair.first, pair.second, people, pair.difference, pair.p, pair.p_holm)
+
+
+def _pooled(found: list[Effect]) -> list[Effect]:
+    known = [e for e in found if e.difference.se]
+    if not known:
+        return found
+    values, errors = (np.array([getattr(e.difference, key) for e in known], float) for key in ("value", "se"))
+    each = iter(zip(*pooling.shrunken(values, errors, centre=0.0), strict=True))
+    return [replace(e, pooled=tuple(map(float, next(each)))) if e.difference.se else e for e in found]

@@ -1,0 +1,68 @@
+"""Single images as items of a test: how well each separates able from unable participants.
+
+The discrimination of an image is the correlation, over its answers, of being right with the participant's ability on
+all other images (item-rest correlation; Lord & Novick 1968). An image that few judged has an uncertain one, and the
+largest of many is large by luck, so each is shrunk towards the mean of all images on Fisher's z scale
+(`between.pooling`). The curve of an image is its share of right answers by thirds of ability.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from analysis.people.between import pooling
+from analysis.people.trials import Trials
+from glimpse.observers import Floats
+
+FEWEST = 8  # answers to an image, for its discrimination
+THIRDS = ("low", "middle", "high")
+METHOD = f"item-rest correlation; pooled on Fisher's z: {pooling.METHOD}"
+
+
+def ability(trials: Trials) -> Floats:
+    """For each answer the participant's ability on all their other images, (n,); NaN without any.
+
+    Ability is the mean of right answers less the share of right answers in the class.
+
+    >>> ability(Trials.from_labels([1, 1, 0, 1], [1, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1]))
+    array([ 0.25,  0.25,  0.25, -0.75])
+    """
+    away = trials.correct.astype(float)
+    for truth in (False, True):
+        rows = trials.is_generated == truth
+        away[rows] -= away[rows].mean() if rows.any() else 0.0
+    person = np.unique(trials.participant, return_inverse=True)[1]
+    total, count = np.bincount(person, away)[person], np.bincount(person)[person]
+    with np.errstate(invalid="ignore"):
+        return np.where(count > 1, (total - away) / np.maximum(count - 1, 1), np.nan)
+
+
+def items(trials: Trials) -> pd.DataFrame:
+    """One row an image code with enough answers, the sharpest first: seen, right, discrimination, pooled, low, high, ...
+
+    ... and `right_low`, `right_middle`, `right_high`: the share of right answers by thirds of ability.
+    """
+    rest = ability(trials)
+    known = np.isfinite(rest)
+    if not known.any():
+        return pd.DataFrame()
+    third = np.searchsorted(np.quantile(rest[known], [1 / 3, 2 / 3]), rest)
+    right = trials.correct.astype(float)
+    frame = pd.DataFrame({"image": trials.image, "truth": trials.is_generated, "right": right, "rest": rest})
+    frame = frame.assign(third=third, product=right * rest, square=rest**2)[known]
+    by = frame.groupby(["image", "truth"])
+    n, mean = by.size(), by[["right", "rest", "product", "square"]].mean()
+    covariance = mean["product"] - mean["right"] * mean["rest"]
+    variances = (mean["right"] * (1 - mean["right"])) * (mean["square"] - mean["rest"] ** 2)
+    enough = (n >= FEWEST) & (variances > 1e-12)
+    if enough.sum() < 2:
+        return pd.DataFrame()
+    r = (covariance[enough] / np.sqrt(variances[enough])).clip(-0.999, 0.999)
+    z, low, high = pooling.shrunken(np.arctanh(r), 1 / np.sqrt(n[enough] - 3))
+    table = pd.DataFrame({"seen": n[enough], "right": mean["right"][enough], "discrimination": r})
+    table = table.assign(pooled=np.tanh(z), low=np.tanh(low), high=np.tanh(high))
+    thirds = frame.groupby(["image", "truth", "third"])["right"].mean().unstack("third")
+    for at, name in enumerate(THIRDS):
+        table[f"right_{name}"] = thirds[at].reindex(table.index) if at in thirds else np.nan
+    return table.sort_values("pooled", ascending=False, kind="stable").reset_index()

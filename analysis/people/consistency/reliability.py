@@ -1,0 +1,134 @@
+"""Reliability of scores: how alike the scores of participants, or of images, would come out with other answers.
+
+A unit is a participant (scored by the images judged) or an image (scored by the participants who judged it).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis.people.estimate import Estimate
+from glimpse.observers import Floats, Integers
+
+SPLITS, RESAMPLES, FEWEST = 100, 400, 4  # random halves; bootstrap resamples of units; units for a correlation
+MOST_WORK = 3_000_000  # answers times splits
+METHOD = "mean correlation of random halves, Spearman-Brown, percentile bootstrap over units"
+
+
+def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Estimate:
+    """The split-half reliability of the units' mean `values`, (n,), with a 95 % interval for new units.
+
+    Each unit's answers are halved at random within each `stratum` (its score is the mean over strata), many times. The
+    mean correlation r of the halves is that of scores from half the answers, 2 r / (1 + r) that of all answers (Spearman
+    1910, Brown 1910). Units without two answers in each stratum are left out.
+
+    >>> unit = np.repeat(np.arange(4), 4)
+    >>> split_half([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1], unit).value
+    1.0
+    """
+    values, unit = np.asarray(values, float), np.unique(unit, return_inverse=True)[1]
+    stratum = np.zeros(len(unit), int) if stratum is None else np.unique(stratum, return_inverse=True)[1]
+    kinds = int(stratum.max(initial=0)) + 1
+    seen = np.bincount(unit * kinds + stratum, minlength=kinds * (int(unit.max(initial=-1)) + 1)).reshape(-1, kinds)
+    kept = (seen >= 2).all(axis=1)
+    rows = kept[unit]
+    if kept.sum() < FEWEST:
+        return Estimate(None, method=METHOD, note=f"fewer than {FEWEST} with two answers each")
+    values, cell = values[rows], ((np.cumsum(kept) - 1)[unit] * kinds + stratum)[rows]
+    rng, cells = np.random.default_rng(seed), int(kept.sum()) * kinds
+    first = np.searchsorted(np.sort(cell), np.arange(cells))
+    halves = []
+    for _ in range(int(np.clip(MOST_WORK // len(values), 10, SPLITS))):
+        order = np.argsort(cell + rng.random(len(values)))
+        side = (np.arange(len(order)) - first[cell[order]] + rng.integers(2, size=cells)[cell[order]]) % 2
+        key = 2 * cell[order] + side
+        means = np.bincount(key, values[order], 2 * cells) / np.bincount(key, minlength=2 * cells)
+        halves.append(means.reshape(-1, kinds, 2).mean(axis=1))
+    a, b = np.moveaxis(np.array(halves), 2, 0)  # (splits, units)
+    products = np.stack([a, b, a * a, b * b, a * b]).transpose(2, 0, 1).reshape(a.shape[1], -1)
+    value = _corrected(products.mean(axis=0)[None], len(a))[0]
+    if not np.isfinite(value):
+        return Estimate(None, method=METHOD, note="all scores are alike")
+    drawn = rng.multinomial(a.shape[1], np.full(a.shape[1], 1 / a.shape[1]), RESAMPLES) / a.shape[1]
+    again = _corrected(drawn @ products, len(a))
+    low, high = np.quantile(again[np.isfinite(again)], [0.025, 0.975])
+    return Estimate(round(float(value), 12), ci95=(float(low), float(high)), method=METHOD)
+
+
+def _corrected(means: Floats, splits: int) -> Floats:
+    """The Spearman-Brown reliability, (B,), from the means of a, b, a^2, b^2 and a b over units, (B, 5 splits)."""
+    a, b, aa, bb, ab = means.reshape(-1, 5, splits).transpose(1, 0, 2)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.sqrt(np.maximum(aa - a * a, 0) * np.maximum(bb - b * b, 0))
+        r = np.where(spread > 1e-12, (ab - a * b) / np.where(spread > 1e-12, spread, 1), np.nan)
+        mean = np.nansum(r, axis=1) / np.isfinite(r).sum(axis=1)
+        return np.asarray(2 * mean / (1 + mean), np.float64)
+
+
+# ------------------------------------------------------------------------------------------------ ICC
+
+
+@dataclass(frozen=True)
+class Intraclass:
+    """Intraclass correlations of single answers, and of the mean of as many answers as a unit has."""
+
+    single: Estimate
+    mean: Estimate
+    answers: float  # of a unit, on average
+    model: str  # 'one-way', or 'two-way' where every unit was judged by the same
+
+
+def intraclass(values: Any, unit: Any, across: Any, stratum: Any = None) -> Intraclass:
+    """ICC(1) and ICC(1, k) by analysis of variance, or ICC(3, 1) and ICC(3, k) in a complete design.
+
+    `across`, (n,): what the answers of one unit differ in (images for a participant, participants for an image). Where
+    each unit has one answer for each of the same, these are a second factor, and ICC(3, k) is Cronbach's alpha; else
+    they count as noise. Differences between `stratum` means are removed. Intervals by the F distribution (Shrout &
+    Fleiss 1979; unequal numbers of answers by their mean n0, Donner & Wells 1986).
+
+    >>> found = intraclass([9, 2, 5, 8, 6, 1, 3, 2], np.repeat([0, 1], 4), np.tile([0, 1, 2, 3], 2))
+    >>> found.model, found.answers
+    ('two-way', 4.0)
+    """
+    values, unit = np.asarray(values, float), np.unique(unit, return_inverse=True)[1]
+    across = np.unique(across, return_inverse=True)[1]
+    units, others, n = int(unit.max(initial=-1)) + 1, int(across.max(initial=-1)) + 1, len(values)
+    complete = n == units * others and len(np.unique(unit * others + across)) == n
+    model = "two-way" if complete else "one-way"
+    columns = (
+        across if complete else np.zeros(n, int) if stratum is None else np.unique(stratum, return_inverse=True)[1]
+    )
+    size = np.bincount(unit, minlength=units)
+    answers = (n - float((size**2).sum()) / n) / (units - 1) if units > 1 else float(n)
+    within_df = n - units - int(columns.max(initial=0))
+    note = "" if units > 1 and within_df > 0 else "too few answers for a variance between and within"
+    if not note:
+        away = values - _means(values, columns)[columns]
+        mean = _means(away, unit)
+        between = float(size @ mean**2) / (units - 1)
+        within = float(((away - mean[unit]) ** 2).sum()) / within_df
+        if within <= 0:
+            note = "the answers of a unit do not vary"
+    if note:
+        nothing = Estimate(None, method=f"ICC, {model}", note=note)
+        return Intraclass(nothing, nothing, answers, model)
+    f, quantile = between / within, stats.f.ppf
+    ends = f / quantile(0.975, units - 1, within_df), f * quantile(0.975, within_df, units - 1)
+
+    def estimate(k: float, name: str) -> Estimate:
+        low, value, high = ((e - 1) / (e + k) if k else 1 - 1 / e for e in (ends[0], f, ends[1]))
+        return Estimate(float(value), ci95=(float(low), float(high)), method=f"{name}, {model} ANOVA, F interval")
+
+    kind = 3 if complete else 1
+    if between <= 0:
+        return Intraclass(*[Estimate(None, method="ICC", note="all scores are alike")] * 2, answers, model)
+    return Intraclass(estimate(answers - 1, f"ICC({kind},1)"), estimate(0.0, f"ICC({kind},k)"), answers, model)
+
+
+def _means(values: Floats, code: Integers | NDArray[np.int_]) -> Floats:
+    return np.asarray(np.bincount(code, values) / np.maximum(np.bincount(code), 1), np.float64)
