@@ -47,7 +47,7 @@ def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:
 
 
 def asked(raw: pd.DataFrame, people: pd.DataFrame) -> tuple[str, ...]:
-    """The columns of `attributes` that are questions: those of our questionnaire, in others' data all that people share.
+    """The columns of `attributes` that are questions: our questionnaire's; in others' data all that people share.
 
     >>> rows = pd.DataFrame({"participant": ["a", "b", "c"], "code": ["x", "y", "z"], "trained": ["no", "yes", "no"]})
     >>> asked(rows, attributes(rows, rows["participant"]))
@@ -105,9 +105,7 @@ def chosen(people: pd.DataFrame | None, option: str, name: str) -> Any:
     column = name.strip().lower()
     if column not in columns:
         there = did_you_mean(column, columns) if columns else "there is no such column."
-        raise OptionError(
-            f"{option} {name}: no column of that name says the same in all rows of a participant; {there}"
-        )
+        raise OptionError(f"{option} {name}: no column says the same in all rows of a participant; {there}")
     assert people is not None
     return people[column]
 

@@ -78,9 +78,7 @@ class Responses:
     unanswered: dict[str, int] = field(default_factory=dict)  # by set
     set_versions: dict[str, list[str]] = field(default_factory=dict)  # SHA-256 of the stimulus sets answered, by set
     notes: tuple[str, ...] = ()  # sentences on how the rows were read
-    people: pd.DataFrame = field(
-        default_factory=pd.DataFrame
-    )  # one row a participant, see `analysis.answers.people` ...
+    people: pd.DataFrame = field(default_factory=pd.DataFrame)  # one row a participant, see `people.attributes` ...
     asked: tuple[str, ...] = ()  # ... and its columns that are questions to them
     unsure: pd.DataFrame | None = None  # left out of `trials` for a rating in the middle of the scale, same columns
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from glimpse.files import sha256_bytes
 from glimpse.observers import Counts, Integers, count
 
 Bools = npt.NDArray[np.bool_]
@@ -55,6 +56,12 @@ class Trials:
     def where(self, mask: Any) -> Trials:
         """Only the trials where `mask`, (n,) bool, is true."""
         return Trials(self.said_generated[mask], self.is_generated[mask], self.participant[mask], self.image[mask])
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the answers, in their order."""
+        columns = (self.said_generated, self.is_generated, self.participant, self.image)
+        return sha256_bytes(b"".join(np.ascontiguousarray(column).tobytes() for column in columns))
 
     def counts(self) -> Counts:
         """The confusion counts of the participants who have a trial, in the order of their codes."""

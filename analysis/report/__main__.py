@@ -30,6 +30,10 @@ def build_parser() -> Parser:
         "answers")  # fmt: skip
     add_form_options(parser)
     add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep these rows; repeatable")
+    add("--group", metavar="COLUMN",
+        help="compare the groups of participants that this column names, such as a question of the study")  # fmt: skip
+    add("--covariate", metavar="COLUMN", action="append", default=[],
+        help="compare the groups at equal values of this column, such as age; repeatable")  # fmt: skip
     add("--out", metavar="DIR", type=Path, help="output folder (default: report/ in the workspace)")
     add("--positive", choices=("generated", "real"), default="generated", help="the positive class of F1")
     add("--bound", metavar="D", type=float, default=0.05,

@@ -33,6 +33,7 @@ from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 NOTHING, SKIPPED = "no data", "skipped as requested"  # why a section may be absent
+ANSWERS = ("summary", "survey", "conditions", "participants", "reliability", "ratings", "thresholds")  # of no workspace
 OURS = {"index.html", "scores.json", "figures", "tables"}  # what a report folder holds
 
 
@@ -78,12 +79,14 @@ def write_report(args: argparse.Namespace) -> int:
     context = Context(
         workspace=workspace, seed=args.seed, responses=None if answers is None else answers.trials,
         extractor=args.extractor, weights=args.weights, device=args.device, positive=args.positive, bound=args.bound,
+        people=None if answers is None else answers.people, asked=() if answers is None else answers.asked,
+        group=args.group or "", covariates=tuple(args.covariate),
         unanswered={} if answers is None else answers.unanswered, unsure=None if answers is None else answers.unsure,
         cache=None if args.responses is None or named else out / "cache", said=unread,
     )  # fmt: skip
     wanted = [name for name in SECTIONS if name not in args.skip]
     if args.responses is not None and not named:
-        wanted = [name for name in wanted if name in ("summary", "survey", "conditions", "ratings", "thresholds")]
+        wanted = [name for name in wanted if name in ANSWERS]
     sections, absent = compute(context, wanted)
     if not sections:
         raise AnalysisError(_nothing(context))

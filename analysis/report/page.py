@@ -31,7 +31,7 @@ from analysis.section import Section
 
 Keep = Callable[[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]], dict[str, Any]]
 SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
-P_VALUES = {"p", "p_holm", "p_equivalence", "p_chance", "p_permutation", "p_over_sets", "always_valid_p"}
+P_VALUE = re.compile(r"(^|_)p(_(holm|equivalence|chance|permutation|over_sets))?$")  # the column of one
 OPEN_ROWS = 12  # a longer table is folded
 OPEN_SENTENCES = 8  # of a section; the others are folded
 OPEN_FIGURES = 4  # of a series with one for each run or set; the others are folded
@@ -183,7 +183,7 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
     cells = [
         [
             {
-                "text": p_value(v, "") if c in P_VALUES and is_number(v) else number(v),
+                "text": p_value(v, "") if P_VALUE.search(str(c)) and is_number(v) else number(v),
                 "sort": v if is_number(v) else None, "short": len(str(v)) < 48,
             }
             for c, v in zip(shown.columns, row, strict=True)

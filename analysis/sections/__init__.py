@@ -8,6 +8,8 @@ SECTIONS = {
     "joined": "analysis.sections.people_and_metrics",
     "survey": "analysis.sections.survey",
     "conditions": "analysis.sections.conditions",
+    "participants": "analysis.sections.participants",
+    "reliability": "analysis.sections.reliability",
     "ratings": "analysis.sections.ratings",
     "thresholds": "analysis.sections.thresholds",
     "overfitting": "analysis.sections.images.overfitting",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -48,7 +47,7 @@ def compute(context: Context) -> Section | None:
     """None without answers. Sets that are named after the paper's come first, in its order."""
     if context.responses is None:
         return None
-    frame = _one_mode(context.responses)
+    frame = one_mode(context.responses)
     if frame.empty:
         return None
     sets = _by_set(frame, context.positive)
@@ -108,7 +107,7 @@ def _by_set(frame: pd.DataFrame, positive: observers.Positive) -> dict[str, Set]
     return sets
 
 
-def _one_mode(responses: pd.DataFrame) -> pd.DataFrame:
+def one_mode(responses: pd.DataFrame) -> pd.DataFrame:
     """The trials of the timed study; of a set shown only without a time limit, those. Staircases are `thresholds`."""
     timed = responses["mode"] == "fixed"
     free = (responses["mode"] == "unlimited") & ~responses["set"].isin(responses.loc[timed, "set"].unique())
@@ -117,11 +116,8 @@ def _one_mode(responses: pd.DataFrame) -> pd.DataFrame:
 
 def _cached_scores(name: str, one: Set, context: Context) -> dict[str, Any]:
     """`scores_of`, or what it found before for the same answers and options."""
-    digest = hashlib.sha256()
-    for column in (one.answers.said_generated, one.answers.is_generated, one.answers.participant, one.answers.image):
-        digest.update(np.ascontiguousarray(column).tobytes())
     inputs = {
-        "set": name, "answers": digest.hexdigest(), "positive": context.positive, "bound": context.bound,
+        "set": name, "answers": one.answers.sha256, "positive": context.positive, "bound": context.bound,
         "seed": context.seed, "times": sha256_json(one.people["median_response_time_s"].fillna(-1).tolist()),
     }  # fmt: skip
     compute = partial(scores_of, one.answers, one.people, context.positive, context.bound, context.seed)

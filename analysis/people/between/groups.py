@@ -66,9 +66,10 @@ def compare(
         for j in range(i + 1, len(present)):
             weights = np.zeros(len(present))
             weights[i], weights[j] = 1, -1
+            padded = None if adjusted is None else np.append(weights, np.zeros(adjusted.columns - len(weights)))
             found = {
                 "balanced_accuracy": plain.contrast(weights),
-                "adjusted": adjusted and adjusted.contrast(np.append(weights, np.zeros(adjusted.columns - len(weights)))),
+                "adjusted": None if adjusted is None or padded is None else adjusted.contrast(padded),
                 "d_prime": d_prime(trials, group, dict(zip(present, weights, strict=True)), fitted),
             }  # fmt: skip
             for measure, one in found.items():

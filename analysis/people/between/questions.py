@@ -1,7 +1,7 @@
 """The accuracy of participants by what they say of themselves: each answer's effect, alone and partially pooled.
 
 Many answers are compared, so some look telling by chance. Beside each effect on balanced accuracy (by `regression`, for
-new participants and new images) stand its p-value corrected for all of them (Holm) and the effect shrunk towards zero
+new participants and new images) stands the effect shrunk towards zero
 by `pooling`, as far as the effects of all answers together do not exceed their errors.
 """
 
@@ -17,12 +17,13 @@ from analysis.people import significance
 from analysis.people.between import pooling
 from analysis.people.between.regression import regress
 from analysis.people.estimate import METHOD, Estimate
-from analysis.people.significance import Comparison
 from analysis.people.trials import Trials
 from glimpse.observers import Floats
 
 FEWEST = 3  # participants who gave an answer, and who gave another one, for it to be compared
-METHODS = f"least squares between participants, {METHOD}; p_holm over all answers; pooled: {pooling.METHOD}"
+METHODS = (
+    f"least squares between participants, {METHOD}; p_holm over all answers of the report; pooled: {pooling.METHOD}"
+)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,6 @@ class Effect:
     participants: int  # who gave it
     difference: Estimate  # to those who gave another answer
     p: float | None
-    p_holm: float | None = None
     pooled: tuple[float, float, float] | None = None  # the shrunken effect and its 95 % interval
 
 
@@ -68,12 +68,7 @@ def effects(trials: Trials, asked: Mapping[str, NDArray[np.object_] | Floats]) -
             fit = regress(trials.correct, trials, x, said.astype(np.int64))
             people = int(said[fit.participants].sum())
             found.append((question, str(name), people, fit.contrast(np.array([-1.0, 1.0]))))
-    tested = significance.corrected([significance.compared(q, a, one) for q, a, _, one in found])
-    return _pooled([_effect(pair, people) for pair, (_, _, people, _) in zip(tested, found, strict=True)])
-
-
-def _effect(pair: Comparison, people: int) -> Effect:
-    return Effect(pair.first, pair.second, people, pair.difference, pair.p, pair.p_holm)
+    return _pooled([Effect(q, a, people, one, significance.compared(q, a, one).p) for q, a, people, one in found])
 
 
 def _pooled(found: list[Effect]) -> list[Effect]:

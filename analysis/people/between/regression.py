@@ -65,9 +65,10 @@ def welch(terms: Floats, group: Integers, columns: int) -> tuple[float, float] |
     further = columns - len(size)
     squares = np.bincount(code, terms**2)
     df = size - 1 - further * size / len(group)
-    if (df[squares > 0] <= 0).any():
+    varied = squares > 1e-9 * squares.sum()  # one of a single participant is fitted exactly
+    if (df[varied] <= 0).any():
         return None
-    variance, doubt = float(squares.sum()), float((squares[squares > 0] ** 2 / df[squares > 0]).sum())
+    variance, doubt = float(squares.sum()), float((squares[varied] ** 2 / df[varied]).sum())
     return variance, variance**2 / doubt if doubt > 0 else float(df.sum())
 
 

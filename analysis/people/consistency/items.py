@@ -39,9 +39,9 @@ def ability(trials: Trials) -> Floats:
 
 
 def items(trials: Trials) -> pd.DataFrame:
-    """One row an image code with enough answers, the sharpest first: seen, right, discrimination, pooled, low, high, ...
+    """One row an image with enough answers, the most telling first: seen, right, discrimination, pooled, low, high.
 
-    ... and `right_low`, `right_middle`, `right_high`: the share of right answers by thirds of ability.
+    And `right_low`, `right_middle`, `right_high`: the share of right answers by thirds of ability.
     """
     rest = ability(trials)
     known = np.isfinite(rest)

@@ -24,8 +24,8 @@ def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Es
     """The split-half reliability of the units' mean `values`, (n,), with a 95 % interval for new units.
 
     Each unit's answers are halved at random within each `stratum` (its score is the mean over strata), many times. The
-    mean correlation r of the halves is that of scores from half the answers, 2 r / (1 + r) that of all answers (Spearman
-    1910, Brown 1910). Units without two answers in each stratum are left out.
+    mean correlation r of the halves is that of scores from half the answers, 2 r / (1 + r) that of all answers
+    (Spearman 1910, Brown 1910). Units without two answers in each stratum are left out.
 
     >>> unit = np.repeat(np.arange(4), 4)
     >>> split_half([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1], unit).value
@@ -100,9 +100,8 @@ def intraclass(values: Any, unit: Any, across: Any, stratum: Any = None) -> Intr
     units, others, n = int(unit.max(initial=-1)) + 1, int(across.max(initial=-1)) + 1, len(values)
     complete = n == units * others and len(np.unique(unit * others + across)) == n
     model = "two-way" if complete else "one-way"
-    columns = (
-        across if complete else np.zeros(n, int) if stratum is None else np.unique(stratum, return_inverse=True)[1]
-    )
+    stratum = np.zeros(n, int) if stratum is None else np.unique(stratum, return_inverse=True)[1]
+    columns = across if complete else stratum
     size = np.bincount(unit, minlength=units)
     answers = (n - float((size**2).sum()) / n) / (units - 1) if units > 1 else float(n)
     within_df = n - units - int(columns.max(initial=0))

@@ -1,0 +1,290 @@
+"""The section `participants`: groups of people compared (`--group`), and accuracy by what people say of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers import people as known
+from analysis.figures import participants as draw
+from analysis.figures.style import MANY, labels
+from analysis.numbers import decimal, p_value, percent
+from analysis.people import significance
+from analysis.people.between import groups as between
+from analysis.people.between import questions
+from analysis.people.between.groups import MEASURES
+from analysis.people.estimate import METHOD, Estimate
+from analysis.people.population import mixed
+from analysis.people.trials import Trials
+from analysis.section import Context, OptionError, Section, noted
+from analysis.sections.survey import one_mode
+from glimpse.observers import Floats
+
+LEVEL = 0.05
+MOST_NAMED = 6  # pairs or answers in a sentence; the tables have all
+GROUP_METHOD = (
+    f"participants within groups, images across them: {METHOD}; d' by a {mixed.METHOD}, group as a fixed effect; "
+    "p_holm over all pairs and sets of the measure"
+)
+
+
+def compute(context: Context) -> Section | None:
+    """None without --group and without a question that participants answered."""
+    _check(context)
+    if context.responses is None or context.people is None or not (context.group or context.asked):
+        return None
+    frame = one_mode(context.responses)
+    coded = Trials.from_table(frame)
+    people = context.people.reindex(sorted(frame["participant"].unique()))
+    sets = {str(name): coded.where((frame["set"] == name).to_numpy()) for name in sorted(frame["set"].unique())}
+    section = Section("participants", {name: {} for name in sets})
+    if context.group:
+        _add_groups(section, context, sets, people)
+    asked = [column for column in context.asked if column != context.group.strip().lower()]
+    if asked:
+        _add_questions(section, sets, people, asked)
+    section.scores = {name: found for name, found in section.scores.items() if found}
+    if not section.scores:
+        return None
+    section.explain(
+        group=context.group,
+        covariates=", ".join(context.covariates),
+        asked=len(section.tables.get("questions", ())) > 0,
+    )
+    return section
+
+
+def _check(context: Context) -> None:
+    """Raises OptionError for a --group or --covariate that the answers do not have."""
+    if context.covariates and not context.group:
+        raise OptionError("--covariate: name the groups to be compared with --group.")
+    for option, name in (*(("--covariate", c) for c in context.covariates), ("--group", context.group)):
+        if name and context.responses is None:
+            raise OptionError(f"{option} {name}: there are no answers yet, so there are no groups to compare.")
+        if name:
+            known.chosen(context.people, option, name)
+
+
+# ------------------------------------------------------------------------------------------------ groups
+
+
+def _add_groups(section: Section, context: Context, sets: Mapping[str, Trials], people: pd.DataFrame) -> None:
+    values = known.chosen(people, "--group", context.group)
+    names = known.groups(values, f"--group {context.group}")
+    group = np.array([names.index(v) if isinstance(v, str) else -1 for v in values])
+    x, left_out = _covariates(people, context.covariates)
+    lacking = int((group < 0).sum())
+    if lacking:
+        context.notice(f"{_people(lacking)} without an answer in '{context.group}' {_are(lacking)} in no group.")
+    beside = int((left_out & (group >= 0)).sum())
+    if beside:
+        context.notice(
+            f"{_people(beside)} without a value of each covariate {_are(beside)} not in adjusted differences."
+        )
+    each: list[dict[str, Any]] = []
+    pairs: list[dict[str, Any]] = []
+    for name, trials in sets.items():
+        here = trials.where(group[trials.participant] >= 0)
+        if len(np.unique(group[here.participant])) < 2:
+            context.notice(f"Only one group of '{context.group}' answered in {name}: there is nothing to compare.")
+            continue
+        found = between.compare(here, group, names, x, context.seed)
+        for at, of in enumerate(found.names):
+            row: dict[str, Any] = {"set": name, "group": of, "participants": found.participants[at]}
+            row |= _numbers("balanced_accuracy", found.balanced_accuracy[at])
+            each.append(row | _numbers("d_prime", found.d_prime[at]))
+        for at, (first, second) in enumerate((p.first, p.second) for p in found.pairs["balanced_accuracy"]):
+            row = {"set": name, "first": first, "second": second}
+            for measure, compared in found.pairs.items():
+                row |= _numbers(measure, compared[at].difference) | {f"{measure}_p": compared[at].p}
+            pairs.append(row)
+    for measure in MEASURES:
+        _correct(pairs, f"{measure}_p", f"{measure}_p_holm")
+    if not pairs:
+        return
+    for name, found_of in section.scores.items():
+        if any(row["set"] == name for row in each):
+            found_of |= {
+                "group": context.group, "covariates": list(context.covariates),
+                "groups": _records(each, name, GROUP_METHOD), "pairs": _records(pairs, name, GROUP_METHOD),
+            }  # fmt: skip
+    shown = labels(sets)
+    section.sentences += group_sentences(context.group, context.covariates, each, pairs)
+    adjusted = "adjusted" if context.covariates else "balanced_accuracy"
+    section.figure("groups", partial(draw.groups, each, pairs, adjusted, shown), adjusted=bool(context.covariates),
+                   several=len(sets) > 1)  # fmt: skip
+    section.table("groups", _table(each))
+    section.table("group-pairs", _table(pairs))
+
+
+def _covariates(people: pd.DataFrame, names: Sequence[str]) -> tuple[Floats | None, Any]:
+    """A column for each quantity and each further value of a word, (P, c), NaN where missing; who lacks one, (P,)."""
+    columns: list[Any] = []
+    for name in names:
+        values = known.chosen(people, "--covariate", name)
+        number = known.numbers(values)
+        if number is not None:
+            columns.append(number - np.nanmean(number))
+            continue
+        given = values.notna().to_numpy()
+        for level in known.groups(values, f"--covariate {name}")[1:]:
+            columns.append(np.where(given, (values == level).to_numpy(float), np.nan))
+    if not columns:
+        return None, np.zeros(len(people), bool)
+    x = np.column_stack(columns)
+    return x, np.isnan(x).any(axis=1)
+
+
+def group_sentences(
+    group: str, covariates: Sequence[str], each: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """The groups' accuracy set by set, and the pairs that differ."""
+    said = []
+    several = len({row["set"] for row in each}) > 1
+    for name in dict.fromkeys(row["set"] for row in each):
+        rows = [row for row in each if row["set"] == name]
+        words = "; ".join(
+            f"{row['group']} {percent(row['balanced_accuracy'])}{_ends(row, 'balanced_accuracy', 100, ' %')}, "
+            f"{row['participants']} participant{'s' * (row['participants'] != 1)}" for row in rows
+        )  # fmt: skip
+        said.append(f"{f'{name}: b' if several else 'B'}alanced accuracy by `{group}`: {words}.")
+    count = len(pairs)
+    corrected = f"Holm-corrected over {count} pairs, 5 %" if count > 1 else "tested at 5 %"
+    for measure in [m for m in MEASURES if f"{m}_p" in pairs[0]]:
+        what = MEASURES[measure] + (f" (at equal {', '.join(covariates)})" if measure == "adjusted" else "")
+        tested = [row for row in pairs if row[f"{measure}_p"] is not None]
+        clear = sorted((row for row in tested if row[f"{measure}_p_holm"] < LEVEL), key=lambda row: row[f"{measure}_p"])
+        beyond = f" and {len(clear) - MOST_NAMED} more pairs" if len(clear) > MOST_NAMED else ""
+        if clear:
+            listed = "; ".join(_gap(row, measure, several) for row in clear[:MOST_NAMED])
+            said.append(f"In {what} these groups differ ({corrected}): {listed}{beyond}.")
+        elif not tested:
+            said.append(f"In {what} no groups can be compared: {pairs[0][f'{measure}_note']}.")
+        else:
+            said.append(f"In {what} no two groups differ measurably ({corrected}).")
+    return said
+
+
+def _gap(row: Mapping[str, Any], measure: str, several: bool) -> str:
+    first, second, value = row["first"], row["second"], row[measure]
+    low, high = row[f"{measure}_low"], row[f"{measure}_high"]
+    if value < 0:
+        first, second, value, low, high = second, first, -value, -high, -low
+    if measure == "d_prime":
+        size = f"{decimal(value)} ({decimal(low)} to {decimal(high)}"
+    else:
+        size = f"{100 * value:.1f} percentage points ({100 * low:.1f} to {100 * high:.1f}".replace("-", "−")
+    where = f" in {row['set']}" if several else ""
+    return f"{first} above {second}{where} by {size}; p {p_value(row[f'{measure}_p_holm'])})"
+
+
+# ------------------------------------------------------------------------------------------------ questions
+
+
+def _add_questions(section: Section, sets: Mapping[str, Trials], people: pd.DataFrame, asked: Sequence[str]) -> None:
+    given: dict[str, Any] = {}
+    for column in asked:
+        number = known.numbers(people[column])
+        words = people[column].astype(object).where(people[column].notna(), None)
+        given[column] = words.to_numpy(object) if number is None else number
+    rows: list[dict[str, Any]] = []
+    for name, trials in sets.items():
+        for effect in questions.effects(trials, given):
+            row: dict[str, Any] = {
+                "set": name, "question": effect.question, "answer": effect.answer or "per SD",
+                "participants": effect.participants, **_numbers("difference", effect.difference), "p": effect.p,
+            }  # fmt: skip
+            pooled = effect.pooled or (None, None, None)
+            rows.append(row | dict(zip(("pooled", "pooled_low", "pooled_high"), pooled, strict=True)))
+    _correct(rows, "p", "p_holm")
+    if not rows:
+        return
+    for name, found in section.scores.items():
+        mine = _records(rows, name, questions.METHODS)
+        found |= {"questions": mine} if mine else {}
+    section.sentences += question_sentences(rows)
+    for number, name in enumerate(list(dict.fromkeys(row["set"] for row in rows))[:MANY], 1):
+        mine = [row for row in rows if row["set"] == name and row["difference_low"] is not None]
+        if mine:
+            section.figure(
+                f"question-effects-{number}", partial(draw.effects, mine), "question-effects", set=name,
+                several=len(sets) > 1, most=draw.MOST_EFFECTS if len(mine) > draw.MOST_EFFECTS else 0,
+            )  # fmt: skip
+    section.table("questions", _table(rows))
+
+
+def question_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The answers that stand out, and a warning on how many were compared."""
+    tested = [row for row in rows if row["p"] is not None]
+    if not tested:
+        return ["Too few participants gave different answers to the questions to compare their accuracy."]
+    clear = sorted((row for row in tested if row["p_holm"] < LEVEL), key=lambda row: row["p"])
+    several = len({row["set"] for row in rows}) > 1
+    named = "; ".join(_effect(row, several) for row in clear[:MOST_NAMED])
+    beyond = f" and {len(clear) - MOST_NAMED} more" if len(clear) > MOST_NAMED else ""
+    found = f"these go with accuracy: {named}{beyond}" if clear else "none goes measurably with accuracy"
+    count = len(tested)
+    lucky = f"about {LEVEL * count:.0f}" if LEVEL * count >= 1.5 else "one or none" if count > 1 else ""
+    luck = f" Without correction {lucky} of {count} would seem to at 5 % by chance alone." if lucky else ""
+    return [
+        f"Of {count} answer{'s' * (count > 1)} to questions{' in all sets' if several else ''}, {found} "
+        f"(Holm-corrected, 5 %).{luck} They were not assigned at random: what they name need not be the cause."
+    ]
+
+
+def _effect(row: Mapping[str, Any], several: bool) -> str:
+    size = f"{100 * row['difference']:+.1f} percentage points".replace("-", "−")
+    where = f" in {row['set']}" if several else ""
+    return f"`{row['question']}` {row['answer']}{where} {size} (p {p_value(row['p_holm'])})"
+
+
+# ------------------------------------------------------------------------------------------------ numbers
+
+
+def _numbers(name: str, found: Estimate) -> dict[str, Any]:
+    low, high = found.ci95 or (None, None)
+    value = None if found.value is None else round(found.value, 12) + 0.0
+    return {name: value, f"{name}_low": low, f"{name}_high": high, f"{name}_note": found.note or None}
+
+
+def _correct(rows: Sequence[dict[str, Any]], p: str, corrected: str) -> None:
+    """Add Holm's p-values over all rows that have one."""
+    holm = iter(significance.holm([row[p] for row in rows if row.get(p) is not None]))
+    for row in rows:
+        if p in row:
+            row[corrected] = None if row[p] is None else next(holm)
+
+
+def _records(rows: Sequence[Mapping[str, Any]], name: str, method: str) -> list[dict[Any, Any]]:
+    """The rows of one set, each with its method, and with a note where a number is missing."""
+    found = []
+    for row in rows:
+        if row["set"] == name:
+            notes = "; ".join(dict.fromkeys(v for k, v in row.items() if k.endswith("_note") and v))
+            plain = {k: v for k, v in row.items() if k != "set" and not k.endswith("_note")}
+            found.append(noted({**plain, "method": method}, notes or "no interval for these answers"))
+    return found
+
+
+def _table(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    table = pd.DataFrame([{k: v for k, v in row.items() if not k.endswith("_note")} for row in rows])
+    table = table.dropna(axis=1, how="all")
+    return table.drop(columns="set") if table["set"].nunique() == 1 else table
+
+
+def _ends(row: Mapping[str, Any], name: str, times: float, unit: str) -> str:
+    if row[f"{name}_low"] is None:
+        return f" ({row[f'{name}_note'] or 'no interval'})"
+    return f" ({times * row[f'{name}_low']:.1f} to {times * row[f'{name}_high']:.1f}{unit})"
+
+
+def _people(count: int) -> str:
+    return f"{count} participant{'s' * (count > 1)}"
+
+
+def _are(count: int) -> str:
+    return "are" if count > 1 else "is"

@@ -1,0 +1,172 @@
+"""The section `reliability`: how alike scores would come out again, people's agreement, and telling images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from analysis import inventory
+from analysis.figures import reliability as draw
+from analysis.figures.style import MANY, labels
+from analysis.people.consistency import items
+from analysis.people.consistency.agreement import alpha
+from analysis.people.consistency.reliability import intraclass, split_half
+from analysis.people.trials import Trials
+from analysis.section import Context, Section
+from analysis.sections.survey import GALLERY_PIXELS, one_mode
+
+SHOWN = 6  # images with a curve
+LOW = 0.7  # a reliability below it is usually called poor (Nunnally 1978)
+KINDS = {"participants": "participants", "real": "real images", "generated": "generated images"}
+
+
+def compute(context: Context) -> Section | None:
+    """None without answers, and where no image was judged twice."""
+    if context.responses is None:
+        return None
+    frame = one_mode(context.responses)
+    if frame.empty:
+        return None
+    coded = Trials.from_table(frame)
+    images = np.unique(frame["image"])
+    section = Section("reliability", {})
+    tables = {}
+    for name in sorted(frame["set"].unique()):
+        trials = coded.where((frame["set"] == name).to_numpy())
+        found = context.cached("reliability", {"answers": trials.sha256, "seed": context.seed}, partial(
+            scores_of, trials, context.seed
+        ))  # fmt: skip
+        table = items.items(trials)
+        if len(table):
+            table["image"] = images[table["image"].to_numpy()]
+            table["truth"] = np.where(table["truth"], "generated", "real")
+        tables[name] = table
+        section.scores[name] = {**found, "items": [{**row, "method": items.METHOD} for row in table.to_dict("records")]}
+        section.sentences += sentences(name, found, table, several=frame["set"].nunique() > 1)
+    section.table("reliability", _reliability_table(section.scores))
+    section.table("agreement", _agreement_table(section.scores))
+    _add_items(section, context, tables)
+    section.explain(fewest=items.FEWEST, items=any(len(table) for table in tables.values()))
+    return section
+
+
+def scores_of(trials: Trials, seed: int) -> dict[str, Any]:
+    """The numbers that scores.json gives of one set, but for its single images."""
+    first = _first_judgements(trials)
+    found: dict[str, Any] = {"n": len(np.unique(trials.participant)), "reliability": {}, "agreement": {}}
+    for kind in KINDS:
+        if kind == "participants":
+            values, unit, across, stratum = trials.correct, trials.participant, trials.image, trials.is_generated
+        else:
+            mine = trials.where(trials.is_generated == (kind == "generated"))
+            values, unit, across, stratum = mine.correct, mine.image, mine.participant, None
+        if not len(unit):
+            continue
+        icc = intraclass(values, unit, across, stratum)
+        found["reliability"][kind] = {
+            "units": len(np.unique(unit)), "answers_each": icc.answers,
+            "split_half": split_half(values, unit, stratum, seed).scores(),
+            "icc_single": icc.single.scores(), "icc_mean": icc.mean.scores(),
+        }  # fmt: skip
+    for kind, rows in (
+        ("all", np.ones(len(first), bool)), ("real", ~first.is_generated), ("generated", first.is_generated)
+    ):  # fmt: skip
+        if rows.any():
+            mine = first.where(rows)
+            found["agreement"][kind] = alpha(mine.said_generated, mine.image, seed).scores("alpha")
+    return found
+
+
+def _first_judgements(trials: Trials) -> Trials:
+    """One answer of each participant to each image: agreement is between people."""
+    pair = np.unique(trials.participant, return_inverse=True)[1] * (int(trials.image.max()) + 1) + trials.image
+    return trials.where(np.sort(np.unique(pair, return_index=True)[1]))
+
+
+def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, several: bool) -> list[str]:
+    """The reliability of participants and images, their agreement, and the number of telling images."""
+    where = f"{name}: " if several else ""
+    said = []
+    each = {kind: one["icc_mean"] for kind, one in found["reliability"].items() if one["icc_mean"]["value"] is not None}
+    if each:
+        words = "; ".join(f"{KINDS[kind]} {_value(one, 'value')}" for kind, one in each.items())
+        poor = [KINDS[kind] for kind, one in each.items() if one["value"] < LOW]
+        warning = f" Below {LOW}, single {' and '.join(poor)} should not be ranked." if poor else ""
+        said.append(f"{where}reliability of scores, 1 being perfect (ICC of means): {words}.{warning}")
+    agreed = found["agreement"].get("all", {"alpha": None})
+    if agreed["alpha"] is not None:
+        said.append(
+            f"{where}people agree with each other, beyond chance and right or wrong, with Krippendorff's α "
+            f"{_value(agreed, 'alpha')} (1: always, 0: by chance)."
+        )
+    if len(table):
+        sharp, blunt = int((table["low"] > 0).sum()), int((table["high"] < 0).sum())
+        words = f"{where}{sharp} of {len(table)} images separate{'s' * (sharp == 1)} able from unable participants"
+        said.append(words + (f"; {blunt} fool{'s' * (blunt == 1)} the able more often." if blunt else "."))
+    return [sentence[0].upper() + sentence[1:] if not several else sentence for sentence in said]
+
+
+def _value(found: Mapping[str, Any], key: str) -> str:
+    value = f"{found[key]:.2f}".replace("-", "−")
+    if not found["ci95"]:
+        return value
+    low, high = (f"{end:.2f}".replace("-", "−") for end in found["ci95"])
+    return f"{value} ({low} to {high})"
+
+
+# ------------------------------------------------------------------------------------------------ tables, figures
+
+
+def _reliability_table(scores: Mapping[str, Any]) -> pd.DataFrame:
+    rows = []
+    for name, one in scores.items():
+        for kind, found in one["reliability"].items():
+            row = {"set": name, "of": KINDS[kind], "units": found["units"], "answers_each": found["answers_each"]}
+            for label in ("split_half", "icc_mean", "icc_single"):
+                low, high = found[label]["ci95"] or (None, None)
+                row |= {label: found[label]["value"], f"{label}_low": low, f"{label}_high": high}
+            rows.append(row)
+    return pd.DataFrame(rows).dropna(axis=1, how="all")
+
+
+def _agreement_table(scores: Mapping[str, Any]) -> pd.DataFrame:
+    rows = []
+    for name, one in scores.items():
+        for kind, found in one["agreement"].items():
+            low, high = found["ci95"] or (None, None)
+            images = "all images" if kind == "all" else KINDS[kind]
+            rows.append({"set": name, "images": images, "alpha": found["alpha"], "low": low, "high": high})
+    return pd.DataFrame(rows).dropna(axis=1, how="all")
+
+
+def _add_items(section: Section, context: Context, tables: Mapping[str, pd.DataFrame]) -> None:
+    """The curves of the images that separate participants best, with their pictures where there are files."""
+    told = {name: table for name, table in tables.items() if len(table)}
+    if not told:
+        return
+    shown = labels(told)
+    for number, (name, table) in enumerate(list(told.items())[:MANY], 1):
+        best = table.head(SHOWN)
+        pictures = [_picture(context, name, image) for image in best["image"]]
+        section.figure(
+            f"item-curves-{number}", partial(draw.item_curves, best.to_dict("records"), pictures), "item-curves",
+            set=shown[name], several=len(told) > 1,
+        )  # fmt: skip
+    section.table(
+        "items", pd.concat([t.assign(set=n)[["set", *t.columns]] for n, t in told.items()], ignore_index=True)
+    )
+
+
+def _picture(context: Context, name: str, image: str) -> Any:
+    stimuli = inventory.shown_sets(context).get(name)
+    files = {} if stimuli is None else {one.id: stimuli.folder / one.file for one in stimuli.stimuli}
+    if image not in files:
+        return None
+    with Image.open(files[image]) as file:
+        file.thumbnail((GALLERY_PIXELS, GALLERY_PIXELS), Image.Resampling.BOX)
+        return np.asarray(file.convert("RGB"))

@@ -1,0 +1,122 @@
+"""Reliability, agreement and single images: published worked examples, closed forms, and simulated truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.people.consistency.agreement import alpha
+from analysis.people.consistency.items import ability, items
+from analysis.people.consistency.reliability import intraclass, split_half
+from analysis.people.population.simulation import Design, Truth, simulate
+from analysis.people.trials import Trials
+
+# Shrout & Fleiss 1979, table 2: six targets rated by four judges.
+SHROUT = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
+TARGET, JUDGE = np.repeat(np.arange(6), 4), np.tile(np.arange(4), 6)
+# Krippendorff 2011, section C: twelve units coded by four observers; 0 is missing.
+KRIPPENDORFF = np.array([
+    [1, 2, 3, 3, 2, 1, 4, 1, 2, 0, 0, 0], [1, 2, 3, 3, 2, 2, 4, 1, 2, 5, 0, 3],
+    [0, 3, 3, 3, 2, 3, 4, 2, 2, 5, 1, 0], [1, 2, 3, 3, 2, 4, 4, 1, 2, 5, 1, 0],
+])  # fmt: skip
+
+
+def test_intraclass_correlations_are_those_of_shrout_and_fleiss() -> None:
+    one_way = intraclass(SHROUT.ravel(), TARGET, np.arange(24))
+    two_way = intraclass(SHROUT.ravel(), TARGET, JUDGE)
+    assert (one_way.model, two_way.model) == ("one-way", "two-way")
+    assert [round(e.value, 2) for e in (one_way.single, one_way.mean, two_way.single, two_way.mean)] == [
+        0.17, 0.44, 0.71, 0.91,
+    ]  # fmt: skip
+    assert one_way.single.ci95 == pytest.approx((-0.1329, 0.7226), abs=1e-4)  # R's psych::ICC
+    assert two_way.single.ci95 == pytest.approx((0.3425, 0.9459), abs=1e-4)
+
+
+def test_icc_of_a_complete_design_is_cronbachs_alpha() -> None:
+    alpha_of = 4 / 3 * (1 - SHROUT.var(axis=0, ddof=1).sum() / SHROUT.sum(axis=1).var(ddof=1))
+    assert intraclass(SHROUT.ravel(), TARGET, JUDGE).mean.value == pytest.approx(alpha_of)
+
+
+def test_krippendorffs_examples() -> None:
+    given = KRIPPENDORFF > 0
+    unit = np.broadcast_to(np.arange(12), KRIPPENDORFF.shape)
+    assert round(float(alpha(KRIPPENDORFF[given], unit[given]).value or 0), 3) == 0.743
+    binary = [0, 1, 0, 0, 0, 0, 0, 0, 1, 0], [1, 1, 1, 0, 0, 1, 0, 0, 0, 0]  # section A: two observers
+    found = alpha([*binary[0], *binary[1]], [*range(10)] * 2)
+    assert round(float(found.value or 0), 3) == 0.095
+    assert found.ci95 is not None
+    assert found.ci95[0] < 0.095 < found.ci95[1]
+
+
+@pytest.mark.parametrize(("values", "unit", "note"), [
+    ([1, 0, 1], [0, 1, 2], "judged twice"), ([1, 1, 1, 1], [0, 0, 1, 1], "the same"), ([1, 0], [0, 0], "one image"),
+])  # fmt: skip
+def test_agreement_is_missing_with_a_reason(values: list[int], unit: list[int], note: str) -> None:
+    assert note in alpha(values, unit).note
+
+
+def test_the_split_half_of_parallel_halves_is_the_spearman_brown_of_their_correlation() -> None:
+    """Two answers a unit: each random half is one of them, and the mean correlation is that of both orders."""
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=400)
+    both = truth[:, None] + rng.normal(size=(400, 2))
+    found = split_half(both.ravel(), np.repeat(np.arange(400), 2))
+    r = intraclass(both.ravel(), np.repeat(np.arange(400), 2), np.arange(800)).single.value
+    assert r is not None
+    assert found.value == pytest.approx(2 * r / (1 + r), abs=0.01)
+    assert found.ci95 is not None
+    assert found.ci95[0] < 2 / 3 < found.ci95[1]  # reliability of the mean of two: 2 / (2 + 1)
+
+
+def test_reliability_is_the_share_of_true_variance_among_people_who_differ() -> None:
+    rng = np.random.default_rng(1)
+    sway = rng.beta(3, 2, 150)
+    right = rng.random((150, 20)) < sway[:, None]
+    unit = np.repeat(np.arange(150), 20)
+    within = (3 * 2 / (5 * 6)) / 20  # E[p (1 - p)] / 20
+    true = stats.beta(3, 2).var() / (stats.beta(3, 2).var() + within)
+    found = intraclass(right.ravel(), unit, np.arange(3000))
+    for each in (found.mean, split_half(right.ravel(), unit)):
+        assert each.ci95 is not None
+        assert each.ci95[0] < true < each.ci95[1]
+    assert found.answers == 20
+
+
+def test_answers_without_variance_have_a_reason_instead_of_a_number() -> None:
+    everything_right = np.ones(40)
+    unit = np.repeat(np.arange(10), 4)
+    assert split_half(everything_right, unit).note
+    assert intraclass(everything_right, unit, np.arange(40)).mean.note
+    assert split_half(np.arange(6.0), np.arange(6)).note == "fewer than 4 with two answers each"
+
+
+def test_discrimination_is_the_correlation_with_ability_on_the_other_images() -> None:
+    trials = simulate(Truth(1.0, sd_d_prime=1.0), Design(40, 12, 12), np.random.default_rng(2))
+    rest, table = ability(trials), items(trials)
+    for row in table.to_dict("records"):
+        here = trials.image == row["image"]
+        assert row["discrimination"] == pytest.approx(np.corrcoef(trials.correct[here], rest[here])[0, 1])
+        assert row["low"] < row["pooled"] < row["high"]
+        assert row["seen"] == 40
+    assert (table["pooled"].diff().dropna() <= 0).all()
+
+
+def test_a_telling_image_among_dull_ones_comes_first_and_luck_is_pooled_away() -> None:
+    rng = np.random.default_rng(3)
+    trials = simulate(Truth(1.0, sd_d_prime=0.0, sd_criterion=0.0), Design(60, 20, 20), rng)
+    spread = items(trials)
+    assert spread["pooled"].std() < 0.3 * spread["discrimination"].std()  # nobody is abler than others
+    able = np.arange(60) < 30
+    said = np.where(
+        trials.image == 25, able[trials.participant],
+        np.where(rng.random(len(trials)) < 0.2, able[trials.participant] == trials.is_generated, trials.said_generated),
+    )  # fmt: skip
+    table = items(Trials(said, trials.is_generated, trials.participant, trials.image))
+    assert table["image"].iloc[0] == 25
+    assert table["low"].iloc[0] > 0
+    assert table.loc[0, "right_low"] < 0.5 < table.loc[0, "right_high"]
+
+
+def test_images_judged_once_or_twice_have_no_discrimination() -> None:
+    assert items(simulate(Truth(), Design(4, 50, 5), np.random.default_rng(4))).empty

@@ -1,0 +1,142 @@
+"""The sections on participants and reliability: in words, in numbers, and what they refuse."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from analysis.answers import people as known
+from analysis.answers.read import read_csv
+from analysis.answers.tidy import Responses
+from analysis.people.population.simulation import Truth
+from analysis.section import Context, OptionError, Section
+from analysis.sections import participants, reliability
+from benchmarks.groups import Case, simulate
+from glimpse.workspace import Workspace
+
+
+@pytest.fixture(scope="module")
+def answers(tmp_path_factory: pytest.TempPathFactory) -> Responses:
+    """15 experts of d' 3 and 25 lay people of d' 0.5 as anybody's CSV; one lay person does not say what they are."""
+    trials, group, age = simulate(
+        Case("", (15, 25), (3.0, 0.5), images=12, trials=10, sd_image=0.3), np.random.default_rng(0)
+    )
+    words = np.array(["real", "generated"])
+    frame = pd.DataFrame({"participant": [f"p{p:02}" for p in trials.participant], "image": trials.image})
+    frame["truth"], frame["answer"] = words[trials.is_generated.astype(int)], words[trials.said_generated.astype(int)]
+    frame["Training"] = np.array(["expert", "lay"])[group][trials.participant]
+    frame.loc[frame["participant"] == "p39", "Training"] = ""
+    frame["age"] = (40 + 10 * age[trials.participant, 0]).round()
+    frame["coffee"] = np.where(trials.participant % 2 == 0, "tea", "coffee")
+    frame["email"] = "x" + frame["participant"]
+    path = tmp_path_factory.mktemp("groups") / "answers.csv"
+    frame.to_csv(path, index=False)
+    return read_csv(path)
+
+
+def context(answers: Responses, tmp_path: Path, **options: Any) -> Context:
+    return Context(
+        Workspace(tmp_path), responses=answers.trials, people=answers.people, asked=answers.asked, progress=False,
+        **options,
+    )  # fmt: skip
+
+
+def test_properties_that_people_share_are_questions_and_ids_are_not(answers: Responses) -> None:
+    assert answers.asked == ("training", "age", "coffee")
+    assert "email" in answers.people
+    assert answers.people.loc["p39", "training"] is None or pd.isna(answers.people.loc["p39", "training"])
+
+
+def test_only_the_questionnaire_of_our_own_survey_is_asked() -> None:
+    rows = pd.DataFrame(
+        {"participant": ["a", "b", "c"], "language": ["de", "de", "fr"], "vision": ["good", "bad", None]}
+    )
+    rows["questionnaire"] = ['{"vision": "good"}', '{"vision": "bad"}', "{}"]
+    people = known.attributes(rows, rows["participant"])
+    assert list(people) == ["language", "vision"]
+    assert known.asked(rows, people) == ("vision",)
+
+
+@pytest.fixture(scope="module")
+def section(answers: Responses, tmp_path_factory: pytest.TempPathFactory) -> Section:
+    found = participants.compute(
+        context(answers, tmp_path_factory.mktemp("section"), group="Training", covariates=("age",))
+    )
+    assert found is not None
+    return found
+
+
+def test_the_sentences_say_which_group_is_better_and_by_how_much(section: Section) -> None:
+    scores = section.scores["all"]
+    assert section.sentences[0].startswith("Balanced accuracy by `Training`: expert ")
+    assert "15 participants; lay " in section.sentences[0]
+    for sentence, measure in zip(section.sentences[1:4], ("balanced accuracy", "adjusted", "d′"), strict=True):
+        assert sentence.startswith(f"In {measure}")
+        assert "expert above lay by" in sentence
+    (pair,) = scores["pairs"]
+    assert pair["balanced_accuracy"] == pytest.approx(
+        scores["groups"][0]["balanced_accuracy"] - scores["groups"][1]["balanced_accuracy"]
+    )
+    assert f"{100 * pair['balanced_accuracy']:.1f} percentage points" in section.sentences[1]
+    true = Truth(3.0, 0.1, 0.6, 0.3, 0.3).accuracy - Truth(0.5, 0.1, 0.6, 0.3, 0.3).accuracy
+    assert pair["balanced_accuracy_low"] < true < pair["balanced_accuracy_high"]
+    assert section.figures["groups"]() is not None
+
+
+def test_answers_to_questions_come_with_a_warning_on_their_number(section: Section) -> None:
+    said = section.sentences[-1]
+    assert said.startswith("Of 2 answers to questions")
+    assert "by chance alone" in said
+    rows = {row["question"]: row for row in section.scores["all"]["questions"]}
+    assert (rows["age"]["answer"], rows["coffee"]["answer"]) == ("per SD", "tea")
+    for row in rows.values():
+        assert abs(row["pooled"]) <= abs(row["difference"])
+        assert row["p"] <= row["p_holm"]
+    assert section.figures["question-effects-1"]() is not None
+
+
+def test_who_is_in_no_group_is_counted(answers: Responses, tmp_path: Path) -> None:
+    found = context(answers, tmp_path, group="training")
+    participants.compute(found)
+    assert found.notices == ["1 participant without an answer in 'training' is in no group."]
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    ({"group": "trainin"}, "did you mean 'training'?"), ({"group": "email"}, "40 different values"),
+    ({"group": "age"}, "A quantity is a --covariate"), ({"covariates": ("age",)}, "with --group"),
+    ({"group": "answer"}, "in all rows of a participant"), ({"group": "training", "covariates": ("ag",)}, "'age'"),
+])  # fmt: skip
+def test_a_column_that_makes_no_groups_is_refused(
+    answers: Responses, tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(OptionError, match=r".") as error:
+        participants.compute(context(answers, tmp_path, **options))
+    assert said in str(error.value)
+
+
+def test_reliability_agreement_and_images_are_in_words_and_numbers(answers: Responses, tmp_path: Path) -> None:
+    found = reliability.compute(context(answers, tmp_path))
+    assert found is not None
+    first, second, third = found.sentences
+    one = found.scores["all"]
+    assert first.startswith("Reliability of scores")
+    assert f"participants {one['reliability']['participants']['icc_mean']['value']:.2f}" in first
+    assert f"{one['agreement']['all']['alpha']:.2f}" in second
+    assert f"of {len(one['items'])} images" in third
+    assert found.tables["items"]["image"].iloc[0] == one["items"][0]["image"]
+    assert found.figures["item-curves-1"]() is not None
+    assert list(found.tables["reliability"]["of"]) == ["participants", "real images", "generated images"]
+
+
+def test_one_participant_has_no_reliability_but_the_section_stands(answers: Responses, tmp_path: Path) -> None:
+    alone = answers.trials[answers.trials["participant"] == "p00"]
+    found = reliability.compute(Context(Workspace(tmp_path), responses=alone, progress=False))
+    assert found is not None
+    of = found.scores["all"]["reliability"]["participants"]
+    assert of["icc_mean"]["value"] is None
+    assert of["split_half"]["note"]
+    assert found.sentences == []
