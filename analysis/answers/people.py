@@ -54,7 +54,7 @@ def asked(raw: pd.DataFrame, people: pd.DataFrame) -> tuple[str, ...]:
     ('trained',)
     """
     questions = _questions(raw)
-    return tuple(c for c in people if (c in questions if questions else _shared(people[c])))
+    return tuple(str(c) for c in people if (c in questions if questions else _shared(people[c])))
 
 
 def _text(value: Any) -> str | None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from analysis.figures.pictures import WIDTH, Image
@@ -14,8 +14,9 @@ from analysis.figures.style import GENERATED, GREY, REAL, new_figure, styled
 THIRDS = ("low", "middle", "high")
 
 
-def item_curves(rows: Sequence[Mapping[str, Any]], pictures: Sequence[Image | None]) -> Figure:
+def item_curves(table: pd.DataFrame, pictures: Sequence[Image | None]) -> Figure:
     """One panel an image: right answers by thirds of ability, and its discrimination; its picture above, if known."""
+    rows = table.to_dict("records")
     columns, seen = max(len(rows), 3), any(picture is not None for picture in pictures)
     tile = WIDTH / columns
     heights = ([0.85] if seen else []) + [1.0]

@@ -154,7 +154,7 @@ def _add_items(section: Section, context: Context, tables: Mapping[str, pd.DataF
         best = table.head(SHOWN)
         pictures = [_picture(context, name, image) for image in best["image"]]
         section.figure(
-            f"item-curves-{number}", partial(draw.item_curves, best.to_dict("records"), pictures), "item-curves",
+            f"item-curves-{number}", partial(draw.item_curves, best, pictures), "item-curves",
             set=shown[name], several=len(told) > 1,
         )  # fmt: skip
     section.table(

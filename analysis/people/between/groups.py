@@ -115,7 +115,7 @@ def d_prime(trials: Trials, group: Integers, weights: Mapping[int, float], fitte
     if min(np.unique(inside, return_counts=True)[1]) < 2:
         value = sum(sums[truth] * fitted.scale(truth) for truth in sums)
         return Estimate(float(value), note="one participant of a group: no interval for new participants")
-    terms, size = np.bincount(person, influence), np.bincount(inside)[inside]
+    terms, size = np.bincount(person, influence).astype(np.float64), np.bincount(inside)[inside]
     between = welch(terms * np.sqrt(size / (size - 1)), inside, len(np.unique(inside)))
     value = float(sum(sums[truth] * fitted.scale(truth) for truth in sums))
     found = estimate(value, influence, trials, method=mixed.METHOD, between=between)

@@ -76,5 +76,5 @@ def _pooled(found: list[Effect]) -> list[Effect]:
     if not known:
         return found
     values, errors = (np.array([getattr(e.difference, key) for e in known], float) for key in ("value", "se"))
-    each = iter(zip(*pooling.shrunken(values, errors, centre=0.0), strict=True))
-    return [replace(e, pooled=tuple(map(float, next(each)))) if e.difference.se else e for e in found]
+    each = iter(zip(*(one.tolist() for one in pooling.shrunken(values, errors, centre=0.0)), strict=True))
+    return [replace(e, pooled=next(each)) if e.difference.se else e for e in found]

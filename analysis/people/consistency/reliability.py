@@ -35,7 +35,7 @@ def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Es
     stratum = np.zeros(len(unit), int) if stratum is None else np.unique(stratum, return_inverse=True)[1]
     kinds = int(stratum.max(initial=0)) + 1
     seen = np.bincount(unit * kinds + stratum, minlength=kinds * (int(unit.max(initial=-1)) + 1)).reshape(-1, kinds)
-    kept = (seen >= 2).all(axis=1)
+    kept = np.asarray((seen >= 2).all(axis=1))
     rows = kept[unit]
     if kept.sum() < FEWEST:
         return Estimate(None, method=METHOD, note=f"fewer than {FEWEST} with two answers each")
@@ -125,7 +125,8 @@ def intraclass(values: Any, unit: Any, across: Any, stratum: Any = None) -> Intr
 
     kind = 3 if complete else 1
     if between <= 0:
-        return Intraclass(*[Estimate(None, method="ICC", note="all scores are alike")] * 2, answers, model)
+        alike = Estimate(None, method="ICC", note="all scores are alike")
+        return Intraclass(alike, alike, answers, model)
     return Intraclass(estimate(answers - 1, f"ICC({kind},1)"), estimate(0.0, f"ICC({kind},k)"), answers, model)
 
 
