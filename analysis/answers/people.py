@@ -1,4 +1,4 @@
-"""What is known of each participant: columns that say the same in all of a participant's rows, questions above all."""
+"""Properties of participants: columns that say the same in all of a participant's rows, such as answered questions."""
 
 from __future__ import annotations
 
