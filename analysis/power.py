@@ -15,7 +15,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from analysis.answers.form import Form, add_form_options
 from glimpse.command_line import Parser, program, run_command
@@ -57,6 +57,14 @@ def build_parser() -> Parser:
     add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep these rows of the pilot; repeatable")
     add_form_options(parser)
     add("--out", metavar="DIR", type=Path, help="write the table (power.csv) and the curve (power.svg, .png) to DIR")
+    add(
+        "--preregister",
+        metavar="FILE.md",
+        type=Path,
+        help="write a preregistration: design, number of participants, bound, exclusions, stopping rule and tests",
+    )
+    add("--study", metavar="STUDY.toml", type=Path, help="the study file that it fixes by its SHA-256, with its rules")
+    add("--positive", choices=("generated", "real"), default="generated", help="the positive class of F1 in it")
     parser.add_seed("the simulations")
     parser.add_json()
     return parser
@@ -72,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
     from analysis.people.population.simulation import Design
 
     _check(args)
+    study = _study(args)
     truth, pilot, source = _truth(args)
     design = Design(100, args.images, args.trials, args.real_images, args.real_trials)
     wanted = planning.claim(truth, args.bound) if args.difference is None else "different"
@@ -91,6 +100,8 @@ def run(args: argparse.Namespace) -> int:
         )
     else:
         _print(table, truth, source, plan, enough, args)
+    if args.preregister:
+        _preregister(args, study, truth, source, plan, enough)
     if args.out:
         _write(args.out, table, wanted, args)
         if not args.json:
@@ -205,6 +216,53 @@ def _truth(args: argparse.Namespace) -> tuple[Truth, MixedModel | None, str]:
     if args.accuracy is not None:
         truth = truth.with_accuracy(args.accuracy)
     return truth, model, f"from {frame['participant'].nunique()} participants of the pilot"
+
+
+def _study(args: argparse.Namespace) -> dict[str, Any] | None:
+    """The facts of --study. Raises AnalysisError if its trials are not those that are planned."""
+    from analysis import preregistration
+    from analysis.people.population.simulation import Design
+    from analysis.section import AnalysisError
+
+    if args.study is None:
+        return None
+    if args.preregister is None:
+        raise AnalysisError(
+            "--study: it belongs to a preregistration; name the file to write with --preregister FILE.md."
+        )
+    study = preregistration.study_facts(args.study)
+    (_, real), (_, generated) = Design(0, args.images, args.trials, args.real_images, args.real_trials).by_class
+    shown = study["trials"]
+    if (shown["real"], shown["generated"]) != (real, generated):
+        raise AnalysisError(
+            f"--study {args.study}: it shows {shown['real']} real and {shown['generated']} generated images, but "
+            f"{real} and {generated} are planned; add --real-trials {shown['real']} --trials {shown['generated']}."
+        )
+    return study
+
+
+def _preregister(
+    args: argparse.Namespace, study: dict[str, Any] | None, truth: Truth, source: str, plan: Plan, enough: int | None
+) -> None:
+    """Write the preregistration. Raises AnalysisError where no number of participants is enough."""
+    from analysis import preregistration
+    from analysis.section import AnalysisError
+
+    if enough is None:
+        raise AnalysisError("--preregister: no size of --participants reaches --target; nothing is written.")
+    (real_images, real_trials), (images, trials) = plan.design.by_class
+    facts = {
+        "schema": preregistration.SCHEMA, "written": preregistration.now(), "claim": plan.claim, "bound": plan.bound,
+        "difference": plan.difference, "accuracy": truth.accuracy, "participants": enough, "target": args.target,
+        "images": {"real": real_images, "generated": images}, "trials": {"real": real_trials, "generated": trials},
+        "spreads": {"d_prime": truth.sd_d_prime, "criterion": truth.sd_criterion, "images": truth.sd_image,
+                    "source": source},
+        "positive": args.positive, "study": study,
+    }  # fmt: skip
+    with atomic_file(args.preregister) as temporary:
+        temporary.write_text(preregistration.text(facts), "utf-8")
+    if not args.json:
+        print(f"Written: {args.preregister}. Register it unchanged before the first participant answers.")
 
 
 def _write(out: Path, table: pd.DataFrame, wanted: str, args: argparse.Namespace) -> None:

@@ -47,6 +47,8 @@ class Context:
     asked: Sequence[str] = ()  # ... and its columns that are questions to them
     group: str = ""  # the column of `people` whose groups are compared
     covariates: Sequence[str] = ()  # those that the comparison adjusts for
+    preregistration: Path | None = None  # the file that analysis.power wrote
+    filters: Sequence[str] = ()  # of --where
     extractor: str = "auto"  # see analysis.images.extractors.chosen
     weights: Path | None = None
     device: str = "auto"

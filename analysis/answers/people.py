@@ -16,7 +16,7 @@ from glimpse.command_line import did_you_mean
 
 MOST_LEVELS = 8  # of a question or a group; a number with more is a quantity
 OURS = {  # columns of our own views and export that are no property of a person
-    *NAMES, "stimulus", "rating", "confidence", "study", "study_sha256", "mode", "set_sha256", "simulated", "kind",
+    *NAMES, "stimulus", "rating", "confidence", "study", "mode", "set_sha256", "simulated", "kind",
     "replaced", "implausible", "excluded", "excluded_for", "consent_version", "entered_at", "last_seen_at",
     "finished_at", "trials", "answered", "catch_trials", "catch_correct", "questionnaire", "device", "comment", "trial",
 }  # fmt: skip
@@ -54,6 +54,7 @@ def asked(raw: pd.DataFrame, people: pd.DataFrame) -> tuple[str, ...]:
     ('trained',)
     """
     questions = _questions(raw)
+    people = people.drop(columns="study_sha256", errors="ignore")
     return tuple(str(c) for c in people if (c in questions if questions else _shared(people[c])))
 
 

@@ -34,6 +34,8 @@ def build_parser() -> Parser:
         help="compare the groups of participants that this column names, such as a question of the study")  # fmt: skip
     add("--covariate", metavar="COLUMN", action="append", default=[],
         help="compare the groups at equal values of this column, such as age; repeatable")  # fmt: skip
+    add("--preregistration", metavar="FILE.md", type=Path,
+        help="say which parts of this file, written by `analysis.power --preregister`, are unchanged")  # fmt: skip
     add("--out", metavar="DIR", type=Path, help="output folder (default: report/ in the workspace)")
     add("--positive", choices=("generated", "real"), default="generated", help="the positive class of F1")
     add("--bound", metavar="D", type=float, default=0.05,

@@ -33,8 +33,17 @@ from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 NOTHING, SKIPPED = "no data", "skipped as requested"  # why a section may be absent
-ANSWERS = ("summary", "survey", "conditions", "participants", "reliability", "ratings", "thresholds")  # of no workspace
-OURS = {"index.html", "scores.json", "figures", "tables"}  # what a report folder holds
+ANSWERS = (
+    "summary",
+    "preregistration",
+    "survey",
+    "conditions",
+    "participants",
+    "reliability",
+    "ratings",
+    "thresholds",
+)  # of no workspace
+OURS = {"index.html", "scores.json", "figures", "tables", "texts"}  # what a report folder holds
 
 
 def write_report(args: argparse.Namespace) -> int:
@@ -81,6 +90,7 @@ def write_report(args: argparse.Namespace) -> int:
         extractor=args.extractor, weights=args.weights, device=args.device, positive=args.positive, bound=args.bound,
         people=None if answers is None else answers.people, asked=() if answers is None else answers.asked,
         group=args.group or "", covariates=tuple(args.covariate),
+        preregistration=args.preregistration, filters=tuple(args.where),
         unanswered={} if answers is None else answers.unanswered, unsure=None if answers is None else answers.unsure,
         cache=None if args.responses is None or named else out / "cache", said=unread,
     )  # fmt: skip

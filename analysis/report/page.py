@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from analysis.cache import drawn_by, fingerprint
 from analysis.figures.style import INK, styled
 from analysis.numbers import is_number, number, p_value
+from analysis.report.reporting import Texts
 from analysis.section import Section
 
 Keep = Callable[[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]], dict[str, Any]]
@@ -56,6 +57,7 @@ class Page:
     limits: Sequence[str]
     citation: Sequence[str]
     bibtex: str
+    texts: Texts | None  # to paste into a paper; None without answers
     provenance: dict[str, Any]
     left_out: Sequence[str]  # absent sections and other notes, a sentence each
 
@@ -92,6 +94,10 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
             for name, frame in section.tables.items()
         ]
         written.append({"section": section, "figures": figures, "tables": tables})
+    if page.texts is not None:
+        (folder / "texts").mkdir()
+        for name, text in page.texts.files().items():
+            (folder / "texts" / name).write_text(text, "utf-8")
     environment = Environment(
         loader=PackageLoader("analysis.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )

@@ -12,6 +12,7 @@ from analysis import inventory
 from analysis.answers.tidy import RULES, RULES_IF, Responses
 from analysis.images import BLIND
 from analysis.numbers import listed, number, p_value, percent
+from analysis.report import reporting
 from analysis.report.page import Page
 from analysis.section import Context, Section
 from analysis.sections.survey_in_words import LEVEL
@@ -65,7 +66,7 @@ def page(
             f"Not people's answers: {answers.simulated} of the {answers.trials['participant'].nunique()} participants "
             "in this report are simulated."
         )
-    survey = scores.get("survey", {})
+    survey, made_by = scores.get("survey", {}), _version(DISTRIBUTION) or "unknown"
     return Page(
         title="Can people tell which images are real?" if answers is not None else "How good are the generated images?",
         subtitle=_subtitle(context, answers),
@@ -78,7 +79,8 @@ def page(
         rules=() if answers is None else (*RULES, *(rule for key, rule in RULES_IF.items() if answers.counts.get(key))),
         limits=_limits(context, answers, survey),
         citation=CITATION,
-        bibtex=BIBTEX.format(version=_version(DISTRIBUTION) or "unknown"),
+        bibtex=reporting.BIBTEX.format(version=made_by),
+        texts=None if answers is None else reporting.texts(context, answers, scores, _left_out(answers), made_by),
         provenance=_provenance(context, answers, options),
         left_out=left_out,
     )
@@ -143,8 +145,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         + f"; {_count(counts['trials'], 'scored trial')} remained, of "
         f"{_count(trials['participant'].nunique(), 'participant')} and {_count(trials['image'].nunique(), 'image')}."
     ]
-    gone = [_count(counts[k], *words) for k, words in LEFT_OUT.items() if counts.get(k)]
-    said.append(f"Left out: {listed(gone)}." if gone else "Nothing was left out.")
+    said.append(_left_out(answers))
     kept = [
         _count(counts[key], *words)
         for key, words in {
@@ -174,6 +175,11 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         )
     said.append(f"{made}, from answers with the SHA-256 {answers.sha256[:12]}…; the rest is under Provenance.")
     return said
+
+
+def _left_out(answers: Responses) -> str:
+    gone = [_count(answers.counts[k], *words) for k, words in LEFT_OUT.items() if answers.counts.get(k)]
+    return f"Left out: {listed(gone)}." if gone else "Nothing was left out."
 
 
 # ------------------------------------------------------------------------------------------------ limits
@@ -235,19 +241,6 @@ CITATION = (
     "of Generative Adversarial Networks to Dermatologic Imaging. Technical Report 5/2020, Lucerne University of "
     "Applied Sciences and Arts, doi:10.5281/zenodo.3873159.",
 )
-BIBTEX = """@software{{glimpse,
-  title   = {{Glimpse: can people tell, in a glimpse, which medical images are real?}},
-  author  = {{{{The Glimpse authors}}}},
-  version = {{{version}}},
-  license = {{MIT}}
-}}
-@techreport{{furger2020,
-  title       = {{Applications of Generative Adversarial Networks to Dermatologic Imaging}},
-  author      = {{Furger, Fabian and Amruthalingam, Ludovic and Navarini, Alexander A. and Pouly, Marc}},
-  institution = {{Lucerne University of Applied Sciences and Arts}},
-  number      = {{5/2020}},
-  doi         = {{10.5281/zenodo.3873159}}
-}}"""
 
 
 # ------------------------------------------------------------------------------------------------ provenance

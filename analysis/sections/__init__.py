@@ -6,6 +6,7 @@ SECTIONS = {
     "summary": "analysis.sections.summary",
     "samples": "analysis.sections.samples",
     "joined": "analysis.sections.people_and_metrics",
+    "preregistration": "analysis.sections.preregistration",
     "survey": "analysis.sections.survey",
     "conditions": "analysis.sections.conditions",
     "participants": "analysis.sections.participants",

@@ -1,0 +1,224 @@
+"""The preregistration: a text that `analysis.power` writes before a survey, and what a report kept of it.
+
+The Markdown is generated from facts, which stand in its last block as JSON. So a report can read them, and can tell
+whether the text was edited since.
+"""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from analysis.numbers import percent
+from analysis.section import AnalysisError
+from glimpse.files import sha256_bytes
+
+SCHEMA = 1
+BLOCK = re.compile(r"^```json\n(.*?)\n```\s*\Z", re.DOTALL | re.MULTILINE)
+UNCHANGED, CHANGED, UNKNOWN = "unchanged", "changed", "not known"
+CLAIMS = {
+    "cannot tell": "People cannot tell the generated images from the real ones: balanced accuracy lies within "
+    "{low} to {high}.",
+    "detectable": "People can tell the generated images from the real ones: balanced accuracy is not 50 %.",
+    "different": "People tell the generated images of two sets apart from real ones with different accuracy.",
+}
+TESTS = {
+    "cannot tell": "two one-sided tests at 5 % (the 90 % interval lies within the bounds)",
+    "detectable": "a two-sided test against 50 % at 5 % (the 95 % interval leaves 50 % out)",
+    "different": "a two-sided test of the difference at 5 %, Holm-corrected over all pairs of sets",
+}
+
+
+# ------------------------------------------------------------------------------------------------ writing
+
+
+def study_facts(path: Path) -> dict[str, Any]:
+    """The facts of a study file that a preregistration holds: its hash, and the rules that decide who counts.
+
+    Raises AnalysisError if it cannot be read.
+    """
+    try:
+        source = path.read_bytes()
+        study = tomllib.loads(source.decode("utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise AnalysisError(f"--study {path}: it cannot be read as a study file ({error}).") from None
+    trials = study.get("trials", {})
+    count, share = int(trials.get("count", 20)), float(trials.get("real_share", 0.5))
+    rules = ("catch", "catch_wrong", "implausible", "spare")
+    return {
+        "sha256": sha256_bytes(source),
+        "mode": study.get("mode", "fixed"),
+        "exposure_ms": study.get("exposure_ms", [2000, 3000]),
+        "sets": [str(entry.get("name")) for entry in study.get("sets", [])],
+        "trials": {"real": round(count * share), "generated": count - round(count * share)},
+        **{rule: trials[rule] for rule in rules if rule in trials},
+    }
+
+
+def text(facts: Mapping[str, Any]) -> str:
+    """The preregistration as Markdown, with its facts in the last block."""
+    bound, study = facts["bound"], facts["study"]
+    claim = CLAIMS[facts["claim"]].format(low=percent(0.5 - bound), high=percent(0.5 + bound))
+    trials, images = facts["trials"], facts["images"]
+    design = [
+        f"Each participant judges {trials['real']} real and {trials['generated']} generated images one at a time and "
+        f"says of each whether it is real or generated. They are drawn from {images['real']} real and "
+        f"{images['generated']} generated images a set, none of them chosen by hand."
+    ]
+    if study:
+        shown = "for as long as the participant wants" if study["mode"] == "unlimited" else (
+            f"for {study['exposure_ms'][0]} to {study['exposure_ms'][1]} ms"
+        )  # fmt: skip
+        sets = f" The stimulus sets are {', '.join(study['sets'])}." if study["sets"] else ""
+        design.append(f"Each image is shown {shown} (mode '{study['mode']}').{sets}")
+        design.append(f"The study file has the SHA-256 `{study['sha256']}`; it fixes everything else.")
+    number = f"{facts['participants']} participants {'who answer both sets' if facts['difference'] else 'a set'}"
+    return f"""# Preregistration
+
+Written on {facts["written"][:10]}. Register this file unchanged, for instance at osf.io, before the first participant
+answers. `python -m analysis.report --preregistration FILE.md` says which parts of it the report keeps.
+
+## Hypothesis
+
+{claim}
+
+## Design
+
+{chr(10).join(design)}
+
+## Sample size
+
+{number}. By simulation of the whole survey this number finds '{facts["claim"]}' with a probability of
+{percent(facts["target"], 0)} if the true accuracy is {percent(facts["accuracy"])}{_gap(facts)} and the standard
+deviations are
+{facts["spreads"]["d_prime"]:.2f} of d', {facts["spreads"]["criterion"]:.2f} of the criterion and
+{facts["spreads"]["images"]:.2f} of the images ({facts["spreads"]["source"]}).
+
+## Exclusions
+
+{_exclusions(study)}
+
+## Stopping rule
+
+Data collection ends when {number} have finished, whatever their answers. There is no look at the answers before.
+
+## Analysis
+
+Balanced accuracy, the mean over participants, with an interval for new participants and new images (two-way clustered
+variance, Cameron, Gelbach & Miller 2011). The hypothesis is tested by {TESTS[facts["claim"]]}.
+The bound is {bound:g}. Over several sets p-values are multiplied by their number (Bonferroni).
+F1 is that of the class '{facts["positive"]}'.
+
+## Everything else is exploratory
+
+Groups and covariates, answers to questions, single images, trends, times, and any further exclusion.
+
+## Facts
+
+```json
+{json.dumps(dict(facts), indent=1, sort_keys=True)}
+```
+"""
+
+
+def _gap(facts: Mapping[str, Any]) -> str:
+    return f", that of the other set is {percent(facts['difference'])} higher" if facts["difference"] else ""
+
+
+def _exclusions(study: Mapping[str, Any] | None) -> str:
+    said = []
+    if study and study.get("catch"):
+        said.append(
+            f"Participants with more than {study.get('catch_wrong', 0)} of {study['catch']} attention trials wrong are "
+            "not scored."
+        )
+    if study and "implausible" in study:
+        said.append(f"Participants with more than {study['implausible']} implausible trials are not scored.")
+    if study and study.get("spare"):
+        said.append(f"Up to {study['spare']} trials with a wrong exposure are replaced by spare ones.")
+    said.append("Trials without an answer are left out and counted. Nobody and nothing else is excluded.")
+    return "\n".join(said)
+
+
+# ------------------------------------------------------------------------------------------------ reading
+
+
+def read(path: Path) -> tuple[dict[str, Any], bool]:
+    """The facts of a preregistration, and whether its text is as it was written. Raises AnalysisError if it is none."""
+    try:
+        found = path.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        raise AnalysisError(f"--preregistration {path}: it cannot be read ({error}).") from None
+    block = BLOCK.search(found.replace("\r\n", "\n"))
+    try:
+        facts = json.loads(block[1] if block else "")
+        if facts["schema"] != SCHEMA:
+            raise AnalysisError(f"--preregistration {path}: schema {facts['schema']} is not known to this version.")
+        return facts, text(facts) == found.replace("\r\n", "\n")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise AnalysisError(
+            f"--preregistration {path}: it does not end with the facts that `python -m analysis.power --preregister` "
+            "writes; give that file, unchanged."
+        ) from None
+
+
+def kept(facts: Mapping[str, Any], intact: bool, here: Mapping[str, Any]) -> list[dict[str, str]]:
+    """One row for each preregistered part: what was registered, what the report has, and whether it is unchanged.
+
+    `here`: bound, positive, filters, first_answer (ISO, "" if unknown), study_sha256 (all that were answered), and by
+    set `participants`, `images` and `trials` (real, generated).
+    """
+    study, rows = facts["study"], []
+
+    def add(part: str, registered: Any, found: Any, same: bool | None) -> None:
+        status = UNKNOWN if same is None else UNCHANGED if same else CHANGED
+        rows.append({"part": part, "preregistered": str(registered), "in_this_report": str(found), "status": status})
+
+    add("text", "as written", "as written" if intact else "edited since", intact)
+    first = here["first_answer"]
+    add("written before the first answer", facts["written"][:16], first[:16] or "not recorded",
+        facts["written"] <= first if first else None)  # fmt: skip
+    if study:
+        found = here["study_sha256"]
+        told = ", ".join(sha[:12] for sha in found) or "not recorded"
+        add("study file (SHA-256)", study["sha256"][:12], told, found == [study["sha256"]] if found else None)
+    add("hypothesis", facts["claim"], "tested", True)
+    add("bound", f"{facts['bound']:g}", f"{here['bound']:g}", facts["bound"] == here["bound"])
+    add("class of F1", facts["positive"], here["positive"], facts["positive"] == here["positive"])
+    filters = " and ".join(here["filters"]) or "none further"
+    add("exclusions", "those of the study file" if study else "none", filters, not here["filters"])
+    for name, n in here["participants"].items():
+        add(f"participants, {name}", facts["participants"], n, n == facts["participants"])
+    for what in ("images", "trials"):
+        wanted = (facts[what]["real"], facts[what]["generated"])
+        for name, (real, generated) in here[what].items():
+            # Images are drawn at random from those there are: few answers need not reach each one.
+            same = (real, generated) == wanted if what == "trials" else real <= wanted[0] and generated <= wanted[1]
+            registered, found = (f"{r:g} real + {g:g} generated" for r, g in (wanted, (real, generated)))
+            add(f"{what}, {name}", registered, found, same)
+    return rows
+
+
+def now() -> str:
+    """The time in UTC, as facts hold it."""
+    return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def sentence(rows: Sequence[Mapping[str, str]]) -> str:
+    """The rows in words."""
+    by = {s: [row["part"] for row in rows if row["status"] == s] for s in (UNCHANGED, CHANGED, UNKNOWN)}
+    said = [f"Preregistered and unchanged: {', '.join(by[UNCHANGED]) or 'nothing'}."]
+    if by[CHANGED]:
+        differ = "; ".join(
+            f"{row['part']} ({row['preregistered']}, here {row['in_this_report']})"
+            for row in rows if row["status"] == CHANGED
+        )  # fmt: skip
+        said.append(f"Changed: {differ}.")
+    if by[UNKNOWN]:
+        said.append(f"Not known from these answers: {', '.join(by[UNKNOWN])}.")
+    return " ".join(said)

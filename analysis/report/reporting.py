@@ -1,0 +1,203 @@
+"""Texts to paste into a paper, filled with the report's own numbers: a methods paragraph, a checklist, citations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from analysis import preregistration
+from analysis.answers.tidy import Responses
+from analysis.numbers import listed, p_value, percent
+from analysis.section import Context
+
+FILL_IN = "[to be filled in]"
+VERDICTS = {"cannot tell": "could not tell the images apart within the bounds", "detectable": "told the images apart"}
+
+
+@dataclass(frozen=True)
+class Texts:
+    """For the page and for the folder texts/ of the report."""
+
+    methods: str
+    checklist: list[tuple[str, str]]  # item, text
+    bibtex: str
+    ris: str
+
+    def files(self) -> dict[str, str]:
+        """The content of each file by its name."""
+        rows = "\n".join(f"| {item} | {text.replace('|', '/')} |" for item, text in self.checklist)
+        return {
+            "methods.md": f"{self.methods}\n",
+            "checklist.md": f"| item | reported |\n| --- | --- |\n{rows}\n",
+            "references.bib": f"{self.bibtex}\n",
+            "references.ris": self.ris.replace("ER  -\n", "ER  - \n"),  # the format wants the space
+        }
+
+
+def texts(context: Context, answers: Responses, scores: Mapping[str, Any], left_out: str, version: str) -> Texts:
+    """The texts on these answers; `scores`: by section; `left_out`: the sentence on what was left out."""
+    return Texts(
+        " ".join(_methods(context, answers, scores, left_out, version)),
+        _checklist(context, answers, scores, left_out, version), BIBTEX.format(version=version),
+        RIS.format(version=version),
+    )  # fmt: skip
+
+
+def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], left_out: str, version: str) -> list[str]:
+    people, survey = answers.trials["participant"].nunique(), scores.get("survey", {})
+    low, high = percent(0.5 - context.bound), percent(0.5 + context.bound)
+    said = [
+        f"{people} participants judged {_images(answers)} in {answers.counts['trials']} scored trials"
+        f"{_per_person(answers)}, saying of each image whether it was real or generated.",
+        _exposure(answers), left_out,
+        "Accuracy is balanced accuracy, the mean of the shares of right answers to real and to generated images, each "
+        "participant weighted equally; intervals are for new participants and new images, from a two-way clustered "
+        "variance (participants + images - trials; Cameron, Gelbach & Miller, 2011).",
+        "An accuracy different from 50 % was tested two-sided at 5 %; that participants cannot tell was tested by two "
+        f"one-sided tests at 5 % against {low} and {high}.",
+        "d' is that of a probit model with participants and images crossed.",
+        *_optional(context, scores),
+    ]  # fmt: skip
+    said += [f"{'In ' + name + ' p' if len(survey) > 1 else 'P'}articipants were right about {_result(one)}"
+             for name, one in survey.items()]  # fmt: skip
+    said.append(f"All statistics were computed by Glimpse {version} with seed {context.seed}.")
+    return [sentence for sentence in said if sentence]
+
+
+def _images(answers: Responses) -> str:
+    shown = answers.trials.drop_duplicates(["image", "truth"])["truth"].value_counts()
+    sets = answers.trials["set"].nunique()
+    beside = f" of {sets} sets" if sets > 1 else ""
+    return f"{shown.get('real', 0)} real and {shown.get('generated', 0)} generated images{beside}"
+
+
+def _per_person(answers: Responses) -> str:
+    each = answers.trials.drop_duplicates("trial").groupby("participant").size()
+    if each.min() == each.max():
+        return f" ({each.min()} each)"
+    return f" ({each.min()} to {each.max()} each, median {each.median():g})"
+
+
+def _exposure(answers: Responses) -> str:
+    planned, actual = (answers.trials[f"exposure_ms_{kind}"].dropna() for kind in ("planned", "actual"))
+    if planned.empty and actual.empty:
+        return f"Each image was shown for {FILL_IN}."
+    said = "Each image was shown for"
+    if len(planned):
+        said += f" {planned.min():.0f} to {planned.max():.0f} ms as planned"
+    if len(actual):
+        ends = f"{actual.quantile(0.05):.0f} to {actual.quantile(0.95):.0f} ms"
+        said += f"{' and' if len(planned) else ''} {ends} as measured (5 % to 95 %)"
+    return f"{said}."
+
+
+def _optional(context: Context, scores: Mapping[str, Any]) -> list[str]:
+    said = []
+    if scores.get("conditions"):
+        said.append("Generators judged by the same people were compared in pairs, with Holm's correction.")
+    if context.group:
+        adjusted = f", adjusted for {listed(list(context.covariates))}" if context.covariates else ""
+        said.append(f"Groups ({context.group}) were compared{adjusted} with Holm's correction over all pairs.")
+    if scores.get("ratings"):
+        said.append("Areas under the ROC curve are those of multi-reader multi-case analysis (Obuchowski-Rockette).")
+    if scores.get("preregistration"):
+        said.append(preregistration.sentence(scores["preregistration"]["parts"]))
+    return said
+
+
+def _result(one: Mapping[str, Any]) -> str:
+    balanced, tests, d_prime = one["balanced_accuracy"], one["equivalence"], one["d_prime"]
+    if balanced["mean"] is None:
+        return f"an unknown share of the images ({tests['note']})."
+    level, ends = (90, tests["ci90"]) if tests["verdict"] == "cannot tell" else (95, balanced["ci95"])
+    interval = f" ({level} % interval {percent(ends[0])} to {percent(ends[1])})" if ends else ""
+    p = tests["p"] if tests["verdict"] == "cannot tell" else tests["p_chance"]
+    tested = "" if p is None else f", p {p_value(p)}"
+    found = VERDICTS.get(tests["verdict"], "the test was undecided")
+    of = "" if d_prime["population"] is None else f"; d' {d_prime['population']:.2f}".replace("-", "−")
+    found = f"they {found}" if tests["verdict"] in VERDICTS else found
+    return f"{percent(balanced['mean'])} of the images{interval}: {found}{tested}{of}."
+
+
+def _checklist(
+    context: Context, answers: Responses, scores: Mapping[str, Any], left_out: str, version: str
+) -> list[tuple[str, str]]:
+    trials, survey = answers.trials, scores.get("survey", {})
+    registered = scores.get("preregistration")
+    failed = trials.loc[trials["failed_catch"], "participant"].nunique()
+    attention = f"{failed} scored participants failed one." if failed or answers.counts.get("catch_trials") else ""
+    questions = listed(list(context.asked)) if context.asked else ""
+    return [
+        ("Hypothesis", f"Balanced accuracy within 0.5 ± {context.bound:g} ('cannot tell'), or different from 0.5."),
+        ("Preregistration", f"SHA-256 {registered['sha256']}. {preregistration.sentence(registered['parts'])}"
+                            if registered else f"None given to this report. {FILL_IN}"),
+        ("Participants", f"{trials['participant'].nunique()}, of whom "
+                         f"{trials.loc[~trials['finished'], 'participant'].nunique()} stopped early."),
+        ("Recruitment, payment, ethics, consent", FILL_IN),
+        ("Who they were", f"Asked: {questions}; the counts are in the table of questions." if questions else FILL_IN),
+        ("Sample size", "See Preregistration." if registered else f"Reason: {FILL_IN}"),
+        ("Images", f"{_images(answers)}. Origin and selection: " + (
+            f"stimulus sets {listed(sorted(answers.set_versions))} (hashes under Provenance)." if answers.set_versions
+            else FILL_IN)),
+        ("Trials", f"{answers.counts['trials']} scored{_per_person(answers)}."),
+        ("Exposure", _exposure(answers)),
+        ("Order, sides, practice, instructions", FILL_IN),
+        ("Attention checks", attention or f"None recorded. {FILL_IN}"),
+        ("Exclusions and missing answers", left_out),
+        ("Outcome", "Balanced accuracy (primary); d', criterion, F1, hit and false-alarm rate beside it."),
+        ("Intervals", "For new participants and new images, two-way clustered."),
+        ("Tests", f"Two-sided at 5 % against chance; two one-sided tests at 5 % against ± {context.bound:g}."),
+        ("Multiplicity", f"Bonferroni over {len(survey)} sets; Holm over pairs, trends, groups and questions."
+                         if len(survey) > 1 else "One set; Holm over trends, groups and questions."),
+        *[(f"Result{', ' + name if len(survey) > 1 else ''}", f"Right about {_result(one)}")
+          for name, one in survey.items()],
+        *[(f"Reliability{', ' + name if len(survey) > 1 else ''}", _reliability(one))
+          for name, one in scores.get("reliability", {}).items()],
+        ("Sensitivity", "The table of exclusions has the verdict without doubtful trials and participants."),
+        ("Software", f"Glimpse {version}, seed {context.seed}; versions under Provenance."),
+        ("Data", f"Answers with SHA-256 {answers.sha256[:12]}…. Published at: {FILL_IN}"),
+    ]  # fmt: skip
+
+
+def _reliability(one: Mapping[str, Any]) -> str:
+    said = [
+        f"{kind} {found['icc_mean']['value']:.2f} ({found['icc_mean']['method'].split(', ')[0]})"
+        for kind, found in one["reliability"].items() if found["icc_mean"]["value"] is not None
+    ]  # fmt: skip
+    agreed = one["agreement"].get("all", {}).get("alpha")
+    said += [] if agreed is None else [f"Krippendorff's α {agreed:.2f}".replace("-", "−")]
+    return f"{'; '.join(said)}." if said else "Too few answers."
+
+
+BIBTEX = """@software{{glimpse,
+  title   = {{Glimpse: can people tell, in a glimpse, which medical images are real?}},
+  author  = {{{{The Glimpse authors}}}},
+  version = {{{version}}},
+  license = {{MIT}}
+}}
+@techreport{{furger2020,
+  title       = {{Applications of Generative Adversarial Networks to Dermatologic Imaging}},
+  author      = {{Furger, Fabian and Amruthalingam, Ludovic and Navarini, Alexander A. and Pouly, Marc}},
+  institution = {{Lucerne University of Applied Sciences and Arts}},
+  number      = {{5/2020}},
+  year        = {{2020}},
+  doi         = {{10.5281/zenodo.3873159}}
+}}"""
+RIS = """TY  - COMP
+TI  - Glimpse: can people tell, in a glimpse, which medical images are real?
+AU  - The Glimpse authors
+ET  - {version}
+ER  -
+TY  - RPRT
+TI  - Applications of Generative Adversarial Networks to Dermatologic Imaging
+AU  - Furger, Fabian
+AU  - Amruthalingam, Ludovic
+AU  - Navarini, Alexander A.
+AU  - Pouly, Marc
+PB  - Lucerne University of Applied Sciences and Arts
+SN  - 5/2020
+PY  - 2020
+DO  - 10.5281/zenodo.3873159
+ER  -
+"""

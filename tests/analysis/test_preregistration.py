@@ -1,0 +1,135 @@
+"""A preregistration is written before the survey, and the report says truly what it keeps of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from analysis import power, preregistration
+from analysis.preregistration import CHANGED, UNCHANGED, UNKNOWN
+from analysis.report import __main__ as report
+from glimpse.files import sha256_bytes
+
+STUDY = """slug = "skin"
+exposure_ms = [1500, 2500]
+[trials]
+count = 12
+catch = 2
+catch_wrong = 1
+[[sets]]
+name = "df"
+"""
+PLAN = ("--trials", "6", "--images", "20", "--simulations", "4", "--participants", "8", "--target", "0.01",
+        "--accuracy", "0.8", "--bound", "0.1")  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("plan")
+    (folder / "study.toml").write_text(STUDY)
+    file = folder / "plan.md"
+    assert power.main([*PLAN, "--preregister", str(file), "--study", str(folder / "study.toml")]) == 0
+    return file
+
+
+def here(**changes: Any) -> dict[str, Any]:
+    """A survey that kept to the plan, but for the changes."""
+    return {
+        "bound": 0.1, "positive": "generated", "filters": (), "first_answer": "9999-01-01T00:00:00.000Z",
+        "study_sha256": [sha256_bytes(STUDY.encode())], "participants": {"df": 8}, "images": {"df": (20, 19)},
+        "trials": {"df": (6, 6)},
+    } | changes  # fmt: skip
+
+
+def status(file: Path, **changes: Any) -> dict[str, str]:
+    rows = preregistration.kept(*preregistration.read(file), here(**changes))
+    return {row["part"]: row["status"] for row in rows}
+
+
+def test_it_says_design_number_bound_exclusions_stopping_rule_and_hash(registered: Path) -> None:
+    text = registered.read_text("utf-8")
+    for words in (
+        "## Hypothesis\n\nPeople can tell", "6 real and 6 generated images", "20 real and 20 generated images a set",
+        "for 1500 to 2500 ms", "8 participants a set", "more than 1 of 2 attention trials", "## Stopping rule",
+        "two-sided test against 50 %", "The bound is 0.1.", sha256_bytes(STUDY.encode()),
+    ):  # fmt: skip
+        assert words in text, words
+
+
+def test_a_survey_that_kept_to_it_is_unchanged_in_every_part(registered: Path) -> None:
+    assert set(status(registered).values()) == {UNCHANGED}
+
+
+@pytest.mark.parametrize(("part", "change", "found"), [
+    ("bound", {"bound": 0.05}, CHANGED), ("class of F1", {"positive": "real"}, CHANGED),
+    ("exclusions", {"filters": ("age=30",)}, CHANGED), ("participants, df", {"participants": {"df": 9}}, CHANGED),
+    ("images, df", {"images": {"df": (21, 20)}}, CHANGED), ("trials, df", {"trials": {"df": (6, 7)}}, CHANGED),
+    ("study file (SHA-256)", {"study_sha256": ["0" * 64]}, CHANGED),
+    ("study file (SHA-256)", {"study_sha256": []}, UNKNOWN),
+    ("written before the first answer", {"first_answer": "2020-01-01T00:00:00Z"}, CHANGED),
+    ("written before the first answer", {"first_answer": ""}, UNKNOWN),
+])  # fmt: skip
+def test_what_was_changed_is_said(registered: Path, part: str, change: dict[str, Any], found: str) -> None:
+    parts = status(registered, **change)
+    assert parts.pop(part) == found
+    assert set(parts.values()) == {UNCHANGED}
+
+
+def test_an_edited_text_is_noticed(registered: Path, tmp_path: Path) -> None:
+    edited = tmp_path / "edited.md"
+    edited.write_text(registered.read_text("utf-8").replace("8 participants a set have finished", "we like"), "utf-8")
+    assert status(edited)["text"] == CHANGED
+
+
+def test_the_report_shows_it_and_its_texts_quote_the_reports_own_numbers(registered: Path, tmp_path: Path) -> None:
+    rows = [f"p{p},{kind}{i},{kind},{'real' if (p + i) % 5 else 'generated'}\n"
+            for p in range(8) for i in range(6) for kind in ("real", "generated")]  # fmt: skip
+    (tmp_path / "a.csv").write_text("participant,image,truth,answer\n" + "".join(rows))
+    out = tmp_path / "out"
+    words = ["--responses", tmp_path / "a.csv", "--bound", "0.1", "--preregistration", registered, "--out", out]
+    assert report.main([str(word) for word in words]) == 0
+    scores = json.loads((out / "scores.json").read_text())
+    parts = {row["part"]: row["status"] for row in scores["preregistration"]["parts"]}
+    assert (parts["bound"], parts["participants, all"], parts["written before the first answer"]) == (
+        UNCHANGED, UNCHANGED, UNKNOWN,
+    )  # fmt: skip
+    page, methods = (out / "index.html").read_text("utf-8"), (out / "texts" / "methods.md").read_text("utf-8")
+    assert "Preregistered and unchanged: text, hypothesis, bound" in page
+    assert "8 participants judged 6 real and 6 generated images in 96 scored trials (12 each)" in methods
+    accuracy = scores["survey"]["all"]["balanced_accuracy"]["mean"]
+    assert f"right about {100 * accuracy:.1f}" in methods
+    assert "[to be filled in]" in (out / "texts" / "checklist.md").read_text("utf-8")
+    bib, ris = ((out / "texts" / f"references.{kind}").read_text("utf-8") for kind in ("bib", "ris"))
+    assert bib.count("@") == ris.count("TY  - ") == ris.count("ER  - \n") == 2
+    assert "doi         = {10.5281/zenodo.3873159}" in bib
+
+
+@pytest.mark.parametrize(("content", "said"), [("# a plan", "does not end with the facts"), (None, "cannot be read")])
+def test_another_file_is_refused_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, said: str
+) -> None:
+    if content:
+        (tmp_path / "plan.md").write_text(content)
+    (tmp_path / "a.csv").write_text("participant,image,truth,answer\na,x,real,real\n")
+    words = ["--responses", tmp_path / "a.csv", "--preregistration", tmp_path / "plan.md", "--out", tmp_path / "out"]
+    assert report.main([str(word) for word in words]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(("options", "said"), [
+    (("--study", "study.toml"), "--preregister FILE.md"),
+    (("--study", "study.toml", "--preregister", "plan.md", "--trials", "5"), "shows 6 real and 6 generated"),
+    (("--preregister", "plan.md", "--target", "0.999", "--accuracy", "0.5"), "nothing is written"),
+])  # fmt: skip
+def test_a_plan_without_a_file_or_a_number_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: Any, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("study.toml").write_text(STUDY)
+    assert power.main([*PLAN, *options]) == 2
+    assert said in capsys.readouterr().err
+    assert not Path("plan.md").exists()
