@@ -277,6 +277,7 @@ class Trial(Base):
     flags: Mapped[str] = mapped_column(Text, default="")  # sorted words, separated by spaces
     details: Mapped[dict[str, Any] | None]  # how answered (key, mouse, touch), early presses, frame period
     answered_at: Mapped[datetime | None]
+    events: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)  # of the page, raw
     participant: Mapped[Participant] = relationship(back_populates="trials")
     stimulus: Mapped[Stimulus] = relationship()
     __table_args__ = (UniqueConstraint("participant_id", "position"), one_of("kind", TRIAL_KINDS))

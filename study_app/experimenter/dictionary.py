@@ -106,6 +106,18 @@ PARTICIPANTS = tuple(
     )
 )  # fmt: skip
 
+EVENTS = tuple(
+    Column(*row)
+    for row in (
+        ("participant", "string", "", "server", "Random code of the participant."),
+        ("position", "integer", "", "server", "Place of the trial in the participant's sequence, from 1."),
+        ("at_ms", "number", "ms", "browser", "When, from the onset of the image; negative: before it."),
+        ("event", "string", "", "browser",
+         "keydown, pointerdown, blur, focus, resize, visibilitychange, fullscreenchange, or phase: a step of a trial."),
+        ("detail", "string", "", "browser", "Place of the key, kind of pointer, window (CSS pixels), state, or phase."),
+    )
+)  # fmt: skip
+
 EXTERNAL_IDS = tuple(
     Column(*row)
     for row in (

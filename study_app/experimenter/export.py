@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from glimpse.command_line import Commands, pasteable, version
 from glimpse.workspace import Workspace
-from study_app.experimenter.dictionary import EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
+from study_app.experimenter.dictionary import EVENTS, EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -43,12 +43,13 @@ def add_commands(commands: Commands) -> None:
         help="include the IDs of crowd platforms, which are personal data",
     )  # fmt: skip
     parser.add_argument(
-        "--with-log",
-        dest="extras",
-        action="append_const",
-        const="log",
+        "--with-log", dest="extras", action="append_const", const="log",
         help="include the log of what experimenters did",
-    )
+    )  # fmt: skip
+    parser.add_argument(
+        "--events", dest="extras", action="append_const", const="events",
+        help="include the raw events of the page during each trial: keys, presses, focus, window",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -102,7 +103,7 @@ def export(
 ) -> dict[str, bytes]:
     """The data set's files by their paths, with the participants of these groups (`models.GROUPS`).
 
-    `extras`: "platform IDs", "log". Sorted and without times: the same answers give the same bytes.
+    `extras`: "platform IDs", "events", "log". Sorted and without times: the same answers give the same bytes.
     """
     prefix = f"data/study-{slug_value(study.slug)}_table-"
     tables: dict[str, tuple[Sequence[Column], Iterable[Any]]] = {
@@ -115,6 +116,10 @@ def export(
             _view(session, "participants", PARTICIPANTS, study.slug, include, "participant"),
         ),
     }
+    if attention := list(_view(session, "attention_trials", RESPONSES, study.slug, include, "participant, position")):
+        tables["attention"] = (RESPONSES, attention)
+    if "events" in extras:
+        tables["events"] = (EVENTS, _events(session, study, include))
     if "platform IDs" in extras:
         tables["externalids"] = (EXTERNAL_IDS, _external_ids(session, study, include))
     files = {f"{prefix}{name}_data.csv": _csv(columns, rows) for name, (columns, rows) in tables.items()}
@@ -174,6 +179,22 @@ def _external_ids(session: Session, study: Study, include: Collection[str]) -> l
         for person, external in session.execute(query.order_by(Participant.public_id))
         if person.group in include
     ]
+
+
+def _events(session: Session, study: Study, include: Collection[str]) -> Iterable[Any]:
+    from sqlalchemy import select
+
+    from study_app.models import Participant, Trial
+
+    query = (
+        select(Participant, Trial.position, Trial.events)
+        .join(Trial)
+        .where(Participant.study_id == study.id, Trial.events.is_not(None))
+        .order_by(Participant.public_id, Trial.position)
+    )
+    for person, position, events in session.execute(query):
+        if person.group in include:
+            yield from ((person.public_id, position, *event) for event in events)
 
 
 def _csv(columns: Sequence[Column], rows: Iterable[Any]) -> bytes:

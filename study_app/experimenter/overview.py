@@ -23,7 +23,11 @@ from study_app.study import LARGEST_QUOTA
 
 HOURS = 48  # shown in the strip of finished participants
 LOGGED = 100  # entries on a page of the log
-EXTRAS = {"external_ids": "platform IDs", "log": "log"}  # of the export, by the field that asks for them
+EXTRAS = {
+    "external_ids": "platform IDs",
+    "events": "events",
+    "log": "log",
+}  # of the export, by field
 GALLERY = 60  # images of each kind on the page of images
 
 

@@ -16,6 +16,7 @@ from study_app import models, security
 from study_app.database import app_database
 from study_app.participant import allocation, design, device, staircase
 from study_app.participant.answered import Answered, view_of, whole
+from study_app.participant.events import read_events
 from study_app.participant.pages import CLOSED, find
 from study_app.study import StudyFile
 
@@ -143,6 +144,7 @@ def answer(token: str) -> Any:
             return jsonify(next=_describe(token, trials, file)), status
         if current is None or answered.trial != current + 1:
             return jsonify(error="out of order", next=_describe(token, trials, file)), 409
+        trials[current].events = read_events(body.get("events")) or None
         _store(trials[current], answered, _elapsed_ms(person, trials[: current + 1]), file.fixation_ms)
         size = device.physical_size(answered.image_width, answered.pixel_ratio, person.device, file.viewing_distance_cm)
         trials[current].details = {**(trials[current].details or {}), **size}

@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Blueprint, abort, render_template, request
 from sqlalchemy import delete, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, undefer
 from werkzeug.wrappers import Response
 
 from study_app import i18n, models
@@ -151,6 +151,7 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
     external = person.external
     over = person.finished_at is not None or person.state in ("screened-out", "over-quota")
     rows = select(models.Trial).where(models.Trial.participant_id == person.id).order_by(models.Trial.position)
+    rows = rows.options(undefer(models.Trial.events))
     trials = session.scalars(rows if over else rows.where(models.Trial.answer.is_not(None)))
     moments = ("entered_at", "last_seen_at", "practised_at", "finished_at")
     plain = (
@@ -179,7 +180,7 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
                 "answer": trial.answer, "rating": trial.rating, "confidence": trial.confidence,
                 "exposure_ms_planned": trial.exposure_ms_planned, "exposure_ms_actual": trial.exposure_ms_actual,
                 "response_time_ms": trial.response_time_ms, "dropped_frames": trial.dropped_frames,
-                "focus_lost": trial.focus_lost, "flags": trial.flags, "details": trial.details,
+                "focus_lost": trial.focus_lost, "flags": trial.flags, "details": trial.details, "events": trial.events,
                 "answered_at": models.iso(trial.answered_at) if trial.answered_at else None,
             }
             for trial in trials

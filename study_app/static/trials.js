@@ -1,5 +1,6 @@
 // The trials: practice, then one image after the other, each answer saved before the next image is shown.
 import { Question } from "./answering.js";
+import { happened, note } from "./events.js";
 import { post, request, loadImage } from "./net.js";
 import { Display, FramePeriod, keepsSchedule, present, wait } from "./timing.js";
 
@@ -23,7 +24,10 @@ window.__result = setup.result;
 const { px_per_mm: mm, pixel_ratio: ratio } = setup.device;
 if (mm) document.documentElement.style.setProperty("--cm", `${10 * mm * ((ratio ?? 1) / devicePixelRatio)}px`);
 
-const phase = (name) => { document.body.dataset.phase = name; };
+const phase = (name) => {
+  document.body.dataset.phase = name;
+  note("phase", name);
+};
 function say(key) {
   prompt.textContent = key ? prompt.dataset[key] : "";
   prompt.classList.toggle("trouble", key === "offline");
@@ -100,6 +104,7 @@ async function give(trial, image) {
     early_presses: early, frame_ms: shown.frame, view, uncertain_ms: await shown.uncertain, scheduled: await measured,
     resized: shown.resized, image_width: shown.size.width, image_height: shown.size.height,
     pixel_ratio: shown.size.ratio, fullscreen: setup.fullscreen ? shown.full : undefined,
+    events: happened(shown.onset),
   };
 }
 

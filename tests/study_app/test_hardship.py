@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import pytest
 from sqlalchemy import text
 
 from glimpse.workspace import Workspace
+from study_app import cli
 from study_app.commands import bots
 from study_app.commands.simulate import _remote, offered_by, truths
 from study_app.database import Database, SurveyError
@@ -206,50 +208,56 @@ def test_while_the_database_is_locked_for_ten_seconds_pages_come_and_then_all_is
         assert session.execute(text("SELECT COUNT(*) FROM responses")).scalar() == 12
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", ["sqlite"])
-@pytest.mark.parametrize("hardship", ["full", "read-only"])
-def test_a_full_or_read_only_disk_is_said_and_the_survey_goes_on_after_it(
-    tmp_path: Path, workspace: Workspace, study: str, hardship: str
-) -> None:
-    """A disk of 8 MB, as root may mount it."""
-    import shutil
-
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(disk)], check=False).returncode:
+@pytest.fixture
+def disk(tmp_path: Path, workspace: Workspace, study: str) -> Iterator[Workspace]:
+    """The workspace on a disk of 8 MB, as root may mount it."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8m", "none", str(place)], check=False).returncode:
         pytest.skip("needs the right to mount a file system")
     try:
-        shutil.copytree(workspace.root, disk / "workspace")
-        port, place = free_port(), Workspace.at(disk / "workspace")
-        base = f"http://127.0.0.1:{port}"
-        with served(place, port):
-            home = base + ask(f"{base}/study/{study}/enter", b"consent=yes")[2]
-            saved = 0
-            if hardship == "full":
-                with contextlib.suppress(OSError), (disk / "filler").open("wb") as filler:
-                    while True:
-                        filler.write(b"x" * 4096)
-                        filler.flush()
-            else:
-                subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=False)
-            refused = []
-            for _ in range(40):  # until the log's last free page is used
-                status, seconds, page = ask(f"{base}/study/{study}/enter", b"consent=yes")
-                saved += status == 303
-                if status != 303:
-                    refused.append((status, seconds, "One moment, please" in page))
-            assert ask(f"{home}next")[0] == 200
-            if hardship == "full":
-                (disk / "filler").unlink()
-            else:
-                subprocess.run(["mount", "-o", "remount,rw", str(disk)], check=False)
-            assert ask(f"{base}/study/{study}/enter", b"consent=yes")[0] == 303
-        assert refused, "the disk was never full"
-        assert {(status, clear) for status, _, clear in refused} == {(503, True)}
-        assert max(seconds for _, seconds, _ in refused) < 8
-        with Database(place.database_url).read() as session:
-            assert session.execute(text("SELECT COUNT(*) FROM participants")).scalar() == saved + 2
-            assert session.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+        shutil.copytree(workspace.root, place / "workspace")
+        yield Workspace.at(place / "workspace")
     finally:
-        subprocess.run(["umount", "-l", str(disk)], check=False)
+        subprocess.run(["umount", "-l", str(place)], check=False)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_full_disk_is_said_and_the_survey_goes_on_after_it(disk: Workspace, study: str) -> None:
+    base = f"http://127.0.0.1:{(port := free_port())}"
+    filler = disk.root / "filler"
+    with served(disk, port):
+        home = base + ask(f"{base}/study/{study}/enter", b"consent=yes")[2]
+        with contextlib.suppress(OSError), filler.open("wb") as file:
+            while True:
+                file.write(b"x" * 4096)
+                file.flush()
+        replies = [ask(f"{base}/study/{study}/enter", b"consent=yes") for _ in range(40)]  # until the log is full, too
+        assert ask(f"{home}next")[0] == 200
+        filler.unlink()
+        assert ask(f"{base}/study/{study}/enter", b"consent=yes")[0] == 303
+    saved = [status for status, _, _ in replies].count(303)
+    refused = [reply for reply in replies if reply[0] != 303]
+    assert {(status, "One moment, please" in page) for status, _, page in refused} == {(503, True)}
+    assert max(seconds for _, seconds, _ in refused) < 8
+    with Database(disk.database_url).read() as session:
+        assert session.execute(text("SELECT COUNT(*) FROM participants")).scalar() == saved + 2
+        assert session.execute(text("PRAGMA integrity_check")).scalar() == "ok"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_read_only_folder_is_one_sentence_and_serves_again_once_it_is_writable(
+    disk: Workspace, study: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(disk.root.parent)], check=True)
+    for command in (["serve", "--port", str(free_port())], ["load", "--all"], ["forget", "--expired"], ["export"]):
+        capfd.readouterr()
+        assert cli.main([*command, "--workspace", str(disk.root)]) == 2, command
+        said = capfd.readouterr().err
+        assert said.count("\n") == 1, said
+        assert "read-only" in said.lower() or "cannot be opened" in said, said
+    subprocess.run(["mount", "-o", "remount,rw", str(disk.root.parent)], check=True)
+    with served(disk, port := free_port()):
+        assert ask(f"http://127.0.0.1:{port}/study/{study}/enter", b"consent=yes")[0] == 303

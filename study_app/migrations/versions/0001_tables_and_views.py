@@ -12,11 +12,11 @@ depends_on = None
 
 MOMENT = sa.String(24)
 
-# One row per answered trial, attention trials (kind 'catch') left out: `participants` counts them. Booleans are 0 and 1
+# One row per answered trial; the attention trials (kind 'catch') are in `attention_trials`. Booleans are 0 and 1
 # in every database. `replaced`: a spare trial was answered instead of this one, whose exposure went wrong.
 # `implausible`: the trial contradicts what the server saw itself.
 RESPONSES = """
-CREATE VIEW responses AS
+CREATE VIEW {view} AS
 SELECT p.public_id AS participant,
        s.name AS "set",
        s.sha256 AS set_sha256,
@@ -54,7 +54,7 @@ JOIN study y ON y.id = p.study_id
 JOIN study_version v ON v.id = p.version_id
 JOIN stimulus_set s ON s.id = p.set_id
 JOIN stimulus i ON i.id = t.stimulus_id
-WHERE t.answer IS NOT NULL AND t.kind <> 'catch'
+WHERE t.answer IS NOT NULL AND t.kind {which} 'catch'
 """
 
 # One row per participant in any state; `questionnaire` and `device` are JSON texts. `excluded_for` is the reason why
@@ -282,6 +282,7 @@ def upgrade() -> None:
         sa.Column("flags", sa.Text(), nullable=False),
         sa.Column("details", sa.JSON(), nullable=True),
         sa.Column("answered_at", MOMENT, nullable=True),
+        sa.Column("events", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(["participant_id"], ["participant.id"], name="fk_trial_participant_id"),
         sa.ForeignKeyConstraint(["stimulus_id"], ["stimulus.id"], name="fk_trial_stimulus_id"),
         sa.PrimaryKeyConstraint("id", name="pk_trial"),
@@ -328,12 +329,15 @@ def upgrade() -> None:
     detail = DETAIL[dialect]
     details = {key: detail.format(key=key, type=sql) for key, sql in DETAILS.items()}
     details |= {key: DEFINED[dialect].format(key=key) for key in ("task",)}
-    op.execute(RESPONSES.format(implausible=IMPLAUSIBLE, image_set=IMAGE_SET[dialect], **details))
+    for view, which in (("responses", "<>"), ("attention_trials", "=")):
+        columns = {"implausible": IMPLAUSIBLE, "image_set": IMAGE_SET[dialect], **details}
+        op.execute(RESPONSES.format(view=view, which=which, **columns))
     op.execute(PARTICIPANTS.format(**rules, is_implausible=IMPLAUSIBLE))
 
 
 def downgrade() -> None:
     op.execute("DROP VIEW participants")
+    op.execute("DROP VIEW attention_trials")
     op.execute("DROP VIEW responses")
     for table in (
         "retention", "log_entry", "experimenter", "admin_session", "trial", "external_identity", "consent",

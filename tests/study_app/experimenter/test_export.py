@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from flask.testing import FlaskClient
 
 from glimpse.files import sha256_bytes, sha256_json
 from glimpse.workspace import Workspace
@@ -134,6 +135,31 @@ def test_a_slug_becomes_letters_and_digits_in_file_names(workspace: Workspace, s
     names = [path.name for path in (workspace.root / "export" / "lesions_2026-b" / "data").iterdir()]
     assert all(name.startswith("study-lesions2026b_table-") and FILE_NAME.fullmatch(name) for name in names)
     assert export.slug_value("---") == "study"
+
+
+def test_attention_trials_and_raw_events_are_exported(workspace: Workspace, study: str, client: FlaskClient) -> None:
+    load(workspace, "awake", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\ncatch = 1\n')
+    home = client.post("/study/awake/enter", data={"consent": "yes"}).headers["Location"]
+    given = {"answer": "real", "exposure_ms": 2500, "response_time_ms": 3000, "dropped_frames": 0, "focus_lost": False}
+    events = [
+        [-512.3, "phase", "fixation"],
+        [910, "keydown", "KeyJ"],
+        [911, "keydown", "=evil"],
+        [1e999, "blur", ""],
+        7,
+    ]
+    for number in range(1, 6):
+        sent = json.dumps({**given, "trial": number, "events": events if number == 2 else "none"})
+        assert client.post(f"{home}answer", data=sent).status_code == 200
+    assert cli.main(["export", "awake", "--events"]) == 0
+    found = tables(workspace.root / "export" / "awake")
+    assert [row["kind"] for row in found["study-awake_table-attention_data.csv"]] == ["catch"]
+    assert len(found["study-awake_table-responses_data.csv"]) == 4
+    assert [list(row.values())[1:] for row in found["study-awake_table-events_data.csv"]] == [
+        ["2", "-512.3", "phase", "fixation"], ["2", "910", "keydown", "KeyJ"],
+    ]  # fmt: skip
+    assert cli.main(["export", "awake"]) == 0
+    assert not any("events" in name for name in tables(workspace.root / "export" / "awake"))
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
