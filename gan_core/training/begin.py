@@ -106,14 +106,16 @@ def describe_run(
         )
     if settings.epochs:
         settings = replace(settings, images=settings.epochs * len(image_sets[facts.target].where("train")))
-    sets = {
-        domain: {
-            "name": i.name, "sha256": i.sha256, "train": len(i.where("train")), "test": len(i.where("test")),
-            "files": {file: i.manifest["files"][file] for file in IDENTITY if file in i.manifest["files"]},
-        }
-        for domain, i in image_sets.items()
+    return Run(name, experiment, preset, height, width, settings, {k: facts_of(i) for k, i in image_sets.items()})
+
+
+def facts_of(images: ImageSet) -> dict[str, Any]:
+    """An image set as the configuration of a run names it."""
+    return {
+        "name": images.name, "sha256": images.sha256,
+        "train": len(images.where("train")), "test": len(images.where("test")),
+        "files": {file: images.manifest["files"][file] for file in IDENTITY if file in images.manifest["files"]},
     }  # fmt: skip
-    return Run(name, experiment, preset, height, width, settings, sets)
 
 
 def open_images(workspace: Workspace, experiment: str, request: Request) -> dict[str, ImageSet]:

@@ -138,10 +138,6 @@ def load_discriminator(folder: Path, domain: str | None = None) -> nn.Module:
     if domain not in run.experiment.makes:
         raise TrainingError(f"The run '{run.name}' judges {' and '.join(run.experiment.makes)}, not '{domain}'.")
     discriminator = build_discriminator(run)
-    if run.settings.d_norm == "spectral":
-        from gan_core.networks import initialise
-
-        initialise(discriminator, torch.Generator(), "spectral")
     prefix = f"{domain}."
     discriminator.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
     return discriminator.eval().requires_grad_(False)

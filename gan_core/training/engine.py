@@ -145,9 +145,9 @@ class Engine:
 
     @torch.no_grad()
     def _average(self) -> None:
-        """Update the average of the weights; its half-life is 5 % of the images so far, at most `ema_images`."""
+        """Update the average of the weights; its half-life is a fifth of the images so far, at most `ema_images`."""
         assert self.averaged is not None
-        half_life = min(self.settings.ema_images, 0.05 * self.images)
+        half_life = min(self.settings.ema_images, 0.2 * self.images)
         decay = 0.5 ** (self.settings.batch / half_life)
         get_ema_multi_avg_fn(decay)(list(self.averaged.parameters()), self.g_parameters, None)
 

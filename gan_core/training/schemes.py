@@ -39,10 +39,8 @@ class Scheme(ABC):
         rng = torch.Generator().manual_seed(run.settings.seed)
         self.generators = nn.ModuleDict(build_generators(run))
         self.discriminators = nn.ModuleDict({domain: build_discriminator(run) for domain in run.experiment.makes})
-        for generator in self.generators.values():
-            initialise(generator, rng)
-        for discriminator in self.discriminators.values():
-            initialise(discriminator, rng, run.settings.d_norm)
+        for network in [*self.generators.values(), *self.discriminators.values()]:
+            initialise(network, rng)
         self.draws = Draws(run.settings.seed + 1, device, ranks)
         self.shuffles = {name: Shuffle(len(domains[name].train), self.draws) for name in self.generators}
 
@@ -95,17 +93,13 @@ class Scheme(ABC):
 
 def build_generators(run: Run) -> dict[str, nn.Module]:
     """The generators of a run by the domain they make, before `initialise`."""
-    settings, experiment = run.settings, run.experiment
+    s, experiment = run.settings, run.experiment
     if experiment.scheme == "unconditional":
-        return {
-            experiment.target: Generator(
-                run.height, run.width, settings.g_features, settings.z_dim, settings.refine, settings.dense_norm
-            )
-        }
-    if experiment.scheme == "targeted":
-        return {experiment.target: Translator(4, settings.g_features)}
-    return {domain: Translator(3, settings.g_features) for domain in experiment.makes}
+        sizes = (run.height, run.width, s.g_features, s.z_dim)
+        return {experiment.target: Generator(*sizes, s.refine, s.dense_norm, s.upsampling)}
+    channels = 4 if experiment.scheme == "targeted" else 3
+    return {domain: Translator(channels, s.g_features, s.upsampling) for domain in experiment.makes}
 
 
 def build_discriminator(run: Run) -> Discriminator:
-    return Discriminator(run.height, run.width, run.settings.d_features, run.settings.d_norm)
+    return Discriminator(run.height, run.width, run.settings.d_features)

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from gan_core.experiments import settings_for
-from gan_core.networks import Discriminator, Generator, Translator, initialise, with_statistics
+from gan_core.networks import Discriminator, Doubling, Generator, Translator, initialise, with_statistics
 
 SIZES = {"hands": (480, 640), "healthy": (128, 128), "eczema": (128, 128), "df": (256, 256), "mel": (256, 256)}
 
@@ -19,7 +19,7 @@ def paper_networks(experiment: str) -> tuple[nn.Module, nn.Module]:
     s = settings_for(experiment, "paper")
     height, width = SIZES.get(experiment, (128, 128))
     with torch.device("meta"):
-        discriminator = Discriminator(height, width, s.d_features, s.d_norm)
+        discriminator = Discriminator(height, width, s.d_features)
         if experiment in SIZES:
             return Generator(height, width, s.g_features, s.z_dim, s.refine), discriminator
         return Translator(3 if experiment == "cycle-eczema" else 4, s.g_features), discriminator
@@ -108,16 +108,19 @@ def test_the_discriminator_averages_an_image_and_its_half() -> None:
     assert different.all(), "the two scales share nothing"
 
 
-def test_a_spectral_discriminator_has_no_batch_norm_and_unit_norms() -> None:
-    discriminator = Discriminator(32, 32, 8, "spectral")
-    initialise(discriminator, torch.Generator().manual_seed(0), "spectral")
-    for _ in range(50):  # a power iteration each
-        discriminator(torch.rand(2, 3, 32, 32))
-    assert not [m for m in discriminator.modules() if isinstance(m, nn.BatchNorm2d)]
-    for module in discriminator.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            largest = torch.linalg.matrix_norm(module.weight.flatten(1), 2)
-            assert largest.item() == pytest.approx(1.0, abs=0.02)
+def test_doubling_is_repeated_pixels_and_a_convolution() -> None:
+    layer, x = Doubling(3, 5), torch.randn(2, 3, 6, 9)
+    expected = nn.functional.conv2d(nn.functional.interpolate(x, scale_factor=2), layer.weight, padding=1)
+    assert torch.allclose(layer(x), expected, atol=1e-5)
+
+
+def test_doubling_leaves_no_grid_where_a_deconvolution_does() -> None:
+    """From constant maps a deconvolution makes a pattern of two pixels, `Doubling` a constant."""
+    layers = nn.ModuleList([Doubling(4, 4), nn.ConvTranspose2d(4, 4, 4, 2, 1)])
+    initialise(layers, torch.Generator().manual_seed(0))
+    without, grid = (layer(torch.ones(1, 4, 8, 8))[0, :, 4:-4, 4:-4].std((1, 2)).max() for layer in layers)
+    assert without < 1e-6
+    assert grid > 1e-3
 
 
 def test_statistics_for_use_are_those_of_the_inputs_and_leave_the_original_alone() -> None:

@@ -33,9 +33,9 @@ assert child == 0 or os.waitpid(child, 0)[1] == 0
 def train_without_batch_norm(workspace: Workspace, out: str) -> None:
     torch.set_num_threads(1)
     ranks = Ranks.join("cpu")
-    training = tiny_training(workspace, "df", name=f"run-{ranks.rank}-{ranks.world}", preset="modern", batch=8)
+    training = tiny_training(workspace, "df", name=f"run-{ranks.rank}-{ranks.world}", preset="modern", r1=1.0, batch=8)
     training.ranks = training.engine.scheme.ranks = training.engine.scheme.draws.ranks = ranks
-    for network in [*training.engine.generators.values()]:
+    for network in [*training.engine.generators.values(), *training.engine.discriminators.values()]:
         remove_batch_norm(network)
     training.engine.__init__(training.engine.scheme)  # type: ignore[misc]
     for _ in range(20):

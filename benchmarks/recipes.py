@@ -1,0 +1,226 @@
+"""`python -m benchmarks.recipes`: training recipes compared at equal processor time, on any experiment's image set.
+
+Each recipe trains each experiment with each seed on one thread. At every budget of processor seconds it is scored on
+1,000 fresh latents: KID against held-out images (by ImageNet and by random features) and against training images,
+precision and recall, copies of training images, and the share of spectral power at periods of 2 and 4 pixels, which
+shows the grid of a deconvolution. Scoring costs no budget. One JSON line a snapshot goes to `--rows FILE`; a stopped
+benchmark resumes at the last snapshot. At the end: a Markdown table of medians over the seeds, and with `--figure FILE`
+KID over processor time.
+
+    gan_core prepare isic HAM10000 --label DF MEL --size 64
+    python -m benchmarks.recipes --rows recipes.jsonl --figure recipes.svg
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np
+import pandas as pd
+import torch
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from analysis.figures.pictures import WIDTH
+from analysis.figures.style import MARKERS, PALETTE, new_figure, styled
+from analysis.images import extractors
+from analysis.images.copying.assess import assess
+from analysis.images.distances import precision_recall
+from analysis.images.extractors import Extractor
+from analysis.images.features import batches, extract
+from analysis.images.kid import kid
+from gan_core.experiments import parse_settings
+from gan_core.sampling import latents
+from gan_core.training.begin import Request, describe_run, into_memory, open_images
+from gan_core.training.data import to_pixels
+from gan_core.training.loop import Training
+from glimpse.command_line import program
+from glimpse.files import atomic_file
+from glimpse.workspace import Workspace
+
+Pixels = NDArray[np.uint8]
+NARROW = ["g_features=64", "d_features=16", "batch=16"]  # for a CPU: the paper's widths take days there
+RECIPES: dict[str, tuple[str, list[str]]] = {  # a preset, and settings that differ from it
+    "paper": ("paper", NARROW),
+    "modern": ("modern", NARROW),
+}
+GENERATED = 1_000  # images a score
+MOST_REAL = 1_000
+
+
+def grid_power(images: Pixels) -> float:
+    """Share of the spectral power (without the mean) of images (n, H, W, 3) at periods of 2 and 4 pixels on an axis."""
+    grey = images.astype(np.float64).mean(3)
+    height, width = (side - side % 4 for side in grey.shape[1:])
+    grey = grey[:, :height, :width]
+    power = np.abs(np.fft.fft2(grey - grey.mean((1, 2), keepdims=True))) ** 2
+    grid = power[:, :: height // 4, :: width // 4].sum((1, 2))
+    return float((grid / power.sum((1, 2))).mean())
+
+
+class Judge:
+    """Scores generated images of one experiment against its image set."""
+
+    def __init__(self, training: Training, groups: dict[str, NDArray[np.str_]]) -> None:
+        domain = training.domains[training.run.experiment.target]
+        self.train, self.test = domain.train.numpy(), domain.test.numpy()
+        self.groups = groups
+        self.extractors = {
+            "imagenet": extractors.load("imagenet", calibration=self.train),
+            "random": extractors.load("random", calibration=self.train),
+        }
+        self.real = {
+            (name, side): self._features(extractor, images[:MOST_REAL])
+            for name, extractor in self.extractors.items()
+            for side, images in (("train", self.train), ("test", self.test))
+        }
+
+    def _features(self, extractor: Extractor, images: Pixels) -> NDArray[np.float32]:
+        return extract(extractor, batches(images), len(images), progress=False).values
+
+    def __call__(self, generated: Pixels) -> dict[str, Any]:
+        found = {name: self._features(extractor, generated) for name, extractor in self.extractors.items()}
+        near = precision_recall(self.real["imagenet", "train"], found["imagenet"])
+        copies = assess(self.train, self.groups["train"], self.test, self.groups["test"], generated, planted=0).verdict
+        return {
+            "kid": kid(self.real["imagenet", "test"], found["imagenet"]),
+            "kid_random": kid(self.real["random", "test"], found["random"]),
+            "kid_train": kid(self.real["imagenet", "train"], found["imagenet"]),
+            "precision": near["precision"], "recall": near["recall"],
+            "copied": copies.share, "alarm": bool(copies.alarm), "grid": grid_power(generated),
+        }  # fmt: skip
+
+
+def samples(training: Training, seed: int) -> Pixels:
+    """`GENERATED` images of the run's generator, as it would be saved."""
+    generator = training.usable_generators()[training.run.experiment.target]
+    rng = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        parts = [to_pixels(generator(latents(100, training.run.settings.z_dim, rng))) for _ in range(GENERATED // 100)]
+    return np.concatenate(parts)
+
+
+def measure(
+    workspace: Workspace, experiment: str, recipe: str, seed: int, budgets: Sequence[float], rows: Path, folder: Path
+) -> None:
+    """Train until the last budget, adding a line to `rows` at each that is not there."""
+    facts = {"experiment": experiment, "recipe": recipe, "seed": seed}
+    done = {row["budget"] for row in read(rows) if facts.items() <= row.items()}
+    if done >= set(budgets):
+        return
+    preset, words = RECIPES[recipe]
+    image_sets = open_images(workspace, experiment, Request())
+    chosen = {**parse_settings(words), "seed": seed, "images": 10**9}
+    run = describe_run(experiment, experiment, image_sets, Request(preset, chosen))
+    training = Training(run, into_memory(run, image_sets, torch.device("cpu")), folder, torch.device("cpu"))
+    images = image_sets[run.experiment.target]
+    groups = {side: images.index["group"].to_numpy(str)[images.where(side)] for side in ("train", "test")}
+    judge = Judge(training, groups)
+    state = folder / f"{experiment}-{recipe}-{seed}.pt"
+    if state.is_file():
+        saved = torch.load(state, weights_only=True)
+        training.engine.load(saved["engine"])
+        training.seconds = saved["seconds"]
+    for budget in sorted(set(budgets)):
+        if budget in done or budget < training.seconds:
+            continue
+        began = time.process_time() - training.seconds
+        while time.process_time() - began < budget:
+            training.engine.step()
+        training.seconds = time.process_time() - began
+        loss_d = training.engine.gathered()["loss_d"]
+        training.engine.new_tick()
+        pixels = samples(training, seed + 50_000)
+        row = {**facts, "budget": budget, "images": training.engine.images, "loss_d": loss_d, **judge(pixels)}
+        with atomic_file(state) as temporary:
+            torch.save({"engine": training.engine.state(), "seconds": training.seconds}, temporary)
+        np.save(folder / f"{experiment}-{recipe}-{seed}-{budget:g}.npy", pixels[:64])
+        with open(rows, "a") as file:
+            file.write(json.dumps(row) + "\n")
+        print(json.dumps(row), flush=True)
+
+
+def read(rows: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in rows.read_text().splitlines()] if rows.is_file() else []
+
+
+def table(rows: pd.DataFrame) -> str:
+    """Markdown: medians over the seeds of each recipe at each budget, and KID's ratio to the first recipe's."""
+    shown = ["kid", "kid_random", "kid_train", "precision", "recall", "copied", "grid", "images"]
+    keys = ["experiment", "budget", "recipe"]
+    found = rows.groupby(keys, sort=False)[shown].median()
+    found["seeds"] = rows.groupby(keys, sort=False).size()
+    found["alarms"] = rows.groupby(keys, sort=False)["alarm"].sum()
+    first = found.xs(rows["recipe"].iloc[0], level="recipe")["kid"]
+    lines = [
+        "| experiment | processor s | recipe | seeds | images | KID, held out | × the first | KID, training | "
+        "KID, random features | precision | recall | copies (alarms) | grid |",
+        "| --- | ---: | --- |" + " ---: |" * 10,
+    ]
+    for (experiment, budget, recipe), row in found.sort_index(level=[0, 1], sort_remaining=False).iterrows():
+        ratio = row["kid"] / first[experiment, budget]
+        copies = f"{row['copied']:.1%} ({row['alarms']:.0f})"
+        lines.append(
+            f"| {experiment} | {budget:g} | `{recipe}` | {row['seeds']:.0f} | {row['images']:,.0f} | "
+            f"{row['kid']:.3f} | {ratio:.2f} | {row['kid_train']:.3f} | {row['kid_random']:.3f} | "
+            f"{row['precision']:.2f} | {row['recall']:.2f} | {copies} | {row['grid']:.4f} |"
+        )
+    return "\n".join(lines)
+
+
+def draw(rows: pd.DataFrame) -> Figure:
+    """KID over processor time: a panel for each experiment, a line for each recipe, a band from seed to seed."""
+    experiments = list(dict.fromkeys(rows["experiment"]))
+    with styled():
+        figure, axes = new_figure(WIDTH, 3.0, ncols=len(experiments), squeeze=False, sharey=True)
+        for ax, experiment in zip(axes[0], experiments, strict=True):
+            for i, (recipe, of) in enumerate(rows[rows["experiment"] == experiment].groupby("recipe", sort=False)):
+                by = of.groupby("budget")["kid"]
+                colour, minutes = PALETTE[i % len(PALETTE)], by.median().index / 60
+                ax.fill_between(minutes, by.min(), by.max(), color=colour, alpha=0.2, linewidth=0)
+                ax.plot(
+                    minutes, by.median(), color=colour, marker=MARKERS[i % len(MARKERS)], markersize=4, label=recipe
+                )
+            ax.set_title(experiment)
+            ax.set_xscale("log")
+            ax.set_yscale("log")
+            ax.set_xlabel("processor time in min")
+        axes[0, 0].set_ylabel("KID against held-out images")
+        handles, labels = axes[0, 0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=min(4, len(labels)))
+    return figure
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = program("python -m benchmarks.recipes", __doc__ or "")
+    parser.add_argument("--experiments", nargs="+", default=["df", "mel"], metavar="EXPERIMENT")
+    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES))
+    parser.add_argument("--seeds", type=int, default=3, metavar="N")
+    parser.add_argument("--budgets", type=float, nargs="+", default=[300, 1200, 3600, 7200], metavar="S", help="in s")
+    parser.add_argument("--rows", type=Path, default=Path("recipes.jsonl"), metavar="FILE", help="one line a snapshot")
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw KID over processor time: .svg, .png or .pdf")
+    args = parser.parse_args(argv)
+    workspace = Workspace.at(args.workspace)
+    torch.set_num_threads(1)
+    folder = args.rows.with_suffix("")
+    folder.mkdir(parents=True, exist_ok=True)
+    for seed in range(args.seeds):
+        for experiment in args.experiments:
+            for recipe in args.recipes:
+                measure(workspace, experiment, recipe, seed, args.budgets, args.rows, folder)
+    rows = pd.DataFrame(read(args.rows))
+    rows = rows[rows["recipe"].isin(args.recipes) & rows["experiment"].isin(args.experiments)]
+    print(table(rows))
+    if args.figure:
+        draw(rows).savefig(args.figure, metadata={"Date": None} if args.figure.suffix == ".svg" else None)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""The benchmark of training recipes: what it measures, and that a stopped one goes on."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchmarks import recipes
+from glimpse.workspace import Workspace
+from tests.gan_core.tiny import make_set
+
+
+def test_the_grid_of_a_deconvolution_is_measured_and_smooth_images_have_none() -> None:
+    rows, columns = np.mgrid[:64, :64]
+    smooth = np.sin(rows / 10) * np.cos(columns / 13)
+    for grid in (np.cos(np.pi * rows), np.cos(np.pi / 2 * columns)):
+        without, half, pure = (
+            recipes.grid_power(np.repeat((128 + 50 * image)[None, :, :, None], 3, 3).astype(np.uint8))
+            for image in (smooth, smooth + grid * smooth.std() / grid.std(), grid)
+        )
+        assert without < 0.01
+        assert half == pytest.approx(0.5, abs=0.02)
+        assert pure > 0.99
+
+
+@pytest.fixture
+def cheap(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
+    """A tiny image set, few generated images, and a judge that only counts."""
+    make_set(workspace, "df")
+    monkeypatch.setattr(recipes, "GENERATED", 100)
+    tiny = ["g_features=8", "d_features=4", "batch=4", "z_dim=6"]
+    monkeypatch.setattr(recipes, "RECIPES", {"paper": ("paper", tiny), "modern": ("modern", tiny)})
+
+    class Judge:
+        def __init__(self, *given: Any) -> None:
+            pass
+
+        def __call__(self, generated: recipes.Pixels) -> dict[str, Any]:
+            scores = ("kid", "kid_random", "kid_train", "precision", "recall", "copied", "grid")
+            return {**dict.fromkeys(scores, generated.std() / 100), "alarm": False}
+
+    monkeypatch.setattr(recipes, "Judge", Judge)
+    return workspace
+
+
+def test_a_stopped_benchmark_goes_on_and_ends_in_a_table_and_a_figure(
+    cheap: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, figure = tmp_path / "rows.jsonl", tmp_path / "kid.svg"
+    words = ["--experiments", "df", "--seeds", "1", "--rows", str(rows), "--figure", str(figure), "--budgets", "0.1"]
+    recipes.main(words)
+    first = rows.read_text()
+    recipes.main([*words, "0.2"])
+    lines = [json.loads(line) for line in rows.read_text().splitlines()]
+    assert rows.read_text().startswith(first), "finished snapshots stay"
+    assert [(line["recipe"], line["budget"]) for line in lines] == [
+        ("paper", 0.1), ("modern", 0.1), ("paper", 0.2), ("modern", 0.2),
+    ]  # fmt: skip
+    assert lines[2]["images"] > lines[0]["images"], "training went on"
+    said = capsys.readouterr().out
+    assert "| df | 0.2 | `modern` | 1 |" in said
+    assert figure.stat().st_size > 1000
