@@ -19,7 +19,7 @@ UNSTEADY = 0.15  # standard deviation of the separation between ticks
 ADVICE: Mapping[State, str] = {
     "at chance": "it teaches the generator little; try a wider discriminator (--set d_features={wider})",
     "overconfident": "the generator's gradients vanish; try a narrower discriminator (--set d_features={narrower}) or "
-    "--set diffaugment=true",
+    "--set diffaugment=10000",
     "inconsistent": "the two networks do not settle; try a lower learning rate (--set lr={slower:g})",
     "in balance": "",
 }

@@ -49,7 +49,9 @@ class Settings:
     relevancy: float = setting(10.0, "weight of equation 2 (targeted)", 0)
     cycle: float = setting(10.0, "weight of equation 3 (cyclic)", 0)
     ema_images: int = setting(0, "half-life of the generator's running average, in images (0: none)", 0)
-    diffaugment: bool = setting(False, "translate and cut out real and generated images alike (Zhao et al. 2020)")
+    diffaugment: int = setting(
+        0, "translate and cut out real and generated images alike, none at first, all after so many (0: never)", 0
+    )
     flips: bool = setting(False, "flip and transpose real and generated images alike, where the shape allows")
     r1: float = setting(0.0, "weight gamma of the gradient penalty on real images (Mescheder et al. 2018)", 0)
     r1_every: int = setting(16, "steps from one gradient penalty to the next", 1)
@@ -172,7 +174,7 @@ PRESETS: dict[str, Preset] = {
         "for small sets: DCGAN's faster Adam, averaged generator, upsampling without a grid, DiffAugment, flips",
         LEARNING,
         {
-            "unconditional": {"diffaugment": True, "flips": True},
+            "unconditional": {"diffaugment": 100_000, "flips": True},  # it slows the beginning, and helps later
             "hands": UPRIGHT,
             "another set": UPRIGHT,
         },

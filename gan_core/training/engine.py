@@ -70,7 +70,9 @@ class Engine:
         if self.settings.flips:
             images = flip(images, draws.uniform(whole, 3))
         if self.settings.diffaugment:
-            images = translate_and_cut(images, draws.uniform(whole, 4))
+            uniform = draws.uniform(whole, 5)
+            chosen = uniform[:, 4] < self.images / self.settings.diffaugment
+            images = torch.where(chosen[:, None, None, None], translate_and_cut(images, uniform[:, :4]), images)
         return images
 
     def step(self) -> None:

@@ -52,7 +52,7 @@ def test_the_paper_preset_has_the_papers_optimiser_and_none_of_the_additions() -
     for name in EXPERIMENTS:
         s = settings_for(name, "paper")
         assert (s.lr, s.beta1, s.beta2, s.z_dim, s.relevancy, s.cycle) == (5e-5, 0.9, 0.999, 100, 10.0, 10.0)
-        assert (s.upsampling, s.ema_images, s.diffaugment, s.flips, s.r1) == ("deconvolution", 0, False, False, 0.0)
+        assert (s.upsampling, s.ema_images, s.diffaugment, s.flips, s.r1) == ("deconvolution", 0, 0, False, 0.0)
 
 
 def test_how_long_the_paper_trains() -> None:
@@ -82,10 +82,10 @@ def test_settings_and_presets_cannot_be_changed_by_accident() -> None:
 
 
 def test_settings_are_read_by_type() -> None:
-    words = ["lr=1e-3", "batch=32", "images=1e4", "diffaugment=yes", "upsampling=nearest", "beta1=0"]
+    words = ["lr=1e-3", "batch=32", "images=1e4", "flips=yes", "upsampling=nearest", "beta1=0"]
     read = parse_settings(words)
     assert read == {
-        "lr": 1e-3, "batch": 32, "images": 10_000, "diffaugment": True, "upsampling": "nearest", "beta1": 0.0,
+        "lr": 1e-3, "batch": 32, "images": 10_000, "flips": True, "upsampling": "nearest", "beta1": 0.0,
     }  # fmt: skip
     assert [type(v) for v in read.values()] == [float, int, int, bool, str, float]
 

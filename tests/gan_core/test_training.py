@@ -130,6 +130,16 @@ def test_the_half_life_of_the_average_grows_with_the_run_up_to_its_setting(
         assert old.median().item() == pytest.approx(decay, rel=1e-3), "what remains of the old weights"
 
 
+@pytest.mark.parametrize(("shown", "share"), [(0, 0.0), (500, 0.5), (1000, 1.0), (4000, 1.0)])
+def test_diffaugment_reaches_all_images_by_and_by(workspace: Workspace, shown: int, share: float) -> None:
+    make_set(workspace, "df")
+    engine = tiny_training(workspace, "df", diffaugment=1000).engine
+    engine.steps = shown // engine.settings.batch
+    images = torch.ones(400, 3, 32, 32)  # every image has a cutout, so that every augmented one differs
+    changed = (engine.augment(images, engine.scheme.draws) != images).flatten(1).any(1)
+    assert changed.float().mean().item() == pytest.approx(share, abs=0.08 * (0 < share < 1))
+
+
 def test_adding_eczema_gives_one_mask_to_many_patches(workspace: Workspace) -> None:
     make_domains(workspace)
     scheme = tiny_training(workspace, "add-eczema").engine.scheme
