@@ -25,8 +25,6 @@ REMARKS = {
     "small_range": "Nearly black, since their values fill less than an eighth of the range (--window LOW HIGH or "
     "--window auto spreads them)",
     "deep_colour": "16 bits a channel in colour, read at 8 bits: the lower half of each value is left out",
-    "dark_colour": "Nearly black, with 16 bits a channel in colour that fill less than an eighth of their range: scale "
-    "them to the full range in another program (--window is for grey photos)",
     "turned": "Turned by their EXIF orientation, unlike their masks (if those were drawn on the unturned photo, give "
     "--unturned-masks)",
     "inverted": "The lesion mask covers the rim of the photo, as of nearly every photo, and is probably inverted "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import re
 import warnings
 from collections.abc import Iterator
 from functools import cache
@@ -66,13 +67,33 @@ def _turn_to(image: Image.Image, page: int, name: str) -> None:
 
 
 def deep_colour(image: Image.Image, data: bytes) -> bool:
-    """Whether the file has 16 bits a channel in colour, which Pillow opens as 8 bits, the higher half of each."""
+    """Whether the file has 16 bits a channel in colour, which Pillow opens as 8 bits."""
     if image.format == "PNG":
         return data[24] == 16 and image.mode in ("RGB", "RGBA")  # the bit depth in its header
     if image.format == "TIFF":
         bits = getattr(image, "tag_v2", {}).get(TIFF_BITS, ())
         return image.mode in ("RGB", "RGBA", "RGBX", "CMYK") and max(bits, default=8) > 8
     return image.format == "PPM" and image.mode == "RGB" and data.split(maxsplit=4)[3:4] == [b"65535"]
+
+
+def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.uint16] | None:
+    """The values (H, W, 3 or 4) of 16 bits a channel in colour, upright; None where Pillow stores them otherwise.
+
+    Pillow unpacks one byte of each value, the higher one. With the order of the bytes exchanged it unpacks the other.
+    """
+    halves = []
+    for exchanged in ("LBN", "BLB"):
+        with opened(data, name, page) as image:
+            modes = [tile.args if isinstance(tile.args, str) else tile.args[0] for tile in image.tile]
+            if not modes or not all(re.fullmatch("RGB[AX]?;16[LBN]", mode) for mode in modes):
+                return None
+            image.tile = [
+                tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:]))
+                for tile, mode in zip(image.tile, modes, strict=True)
+                for other in [mode[:-1] + exchanged["LBN".index(mode[-1])]]
+            ]
+            halves.append(np.asarray(upright(image)).astype(np.uint16))
+    return halves[0] << 8 | halves[1]
 
 
 def orientation(image: Image.Image) -> int:

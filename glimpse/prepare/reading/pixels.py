@@ -15,7 +15,7 @@ from PIL.ImageCms import ImageCmsProfile
 from glimpse import images
 from glimpse.prepare.reading import depth
 from glimpse.prepare.reading.colour import foreign_profile, from_gamma, managed, png_gamma
-from glimpse.prepare.reading.decoding import deep_colour, opened, orientation, pages, upright
+from glimpse.prepare.reading.decoding import deep_colour, deep_values, opened, orientation, pages, upright
 from glimpse.prepare.reading.dicom import decode_dicom, is_dicom, size_of_dicom
 from glimpse.prepare.reading.sources import BrokenPhotoError, UnfitFileError
 
@@ -59,15 +59,17 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
             return Photo(plain)
         remarks = {"stack"} if how.page is None and pages(image) > 1 else set()
         turned = image.info.get("original_orientation") or orientation(image)  # libheif notes it, Pillow knows
-        deep = deep_colour(image, data)
-        if deep and how.window is not None:
-            raise BrokenPhotoError(name, "it has 16 bits a channel in colour, which --window does not take")
-        rgb, small = _to_rgb(upright(image), name, how.window, png_gamma(image))
-        levels = np.asarray(rgb)
-        if deep:
-            remarks.add(
-                "dark_colour" if np.percentile(levels, depth.TAILS[1]) < 255 * depth.SMALL_RANGE else "deep_colour"
-            )
+        shown, small = upright(image), False
+        if deep_colour(image, data):
+            values = deep_values(data, name, how.page)
+            if values is not None:
+                shown, small = _of_deep(values, how.window, shown)
+            elif how.window is not None:
+                raise BrokenPhotoError(name, "its 16 bits a channel are stored in a way that --window does not take")
+            else:
+                remarks.add("deep_colour")
+        rgb, small_grey = _to_rgb(shown, name, how.window, png_gamma(image))
+        levels, small = np.asarray(rgb), small or small_grey
         if small:
             remarks.add("small_range")
         return Photo(levels, turned, frozenset(remarks))
@@ -110,6 +112,16 @@ def _to_rgb(
         colours.putalpha(straight.getchannel("A"))
         return Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours).convert("RGB"), small
     return _in_srgb(image, profile, gamma), small
+
+
+def _of_deep(values: NDArray[np.uint16], window: depth.Window | None, like: Image.Image) -> tuple[Image.Image, bool]:
+    """Colours of 16 bits as an image of 8, with the profile of `like`, and whether they use little of their range."""
+    levels, small = depth.to_levels(values[..., :3], window, (0, 65535))
+    shown = Image.fromarray(levels)
+    if like.mode == "RGBA":
+        shown.putalpha(Image.fromarray((values[..., 3] >> 8).astype(np.uint8)))
+    shown.info.update(like.info)
+    return shown, small
 
 
 def _in_srgb(image: Image.Image, profile: ImageCmsProfile | None, gamma: float | None) -> Image.Image:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from functools import partial
 
 import numpy as np
 import pillow_heif
 import pytest
+import tifffile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -43,24 +45,58 @@ def test_16_bits_are_scaled_not_cut_off(kind: str) -> None:
 
 
 def deep_png(pixels: NDArray[np.uint16]) -> bytes:
-    """A PNG with 16 bits a channel in colour, which Pillow cannot write."""
+    """A PNG with 16 bits a channel in colour, which Pillow cannot write; each pixel the difference from that before."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = struct.pack(">IIBBBBB", pixels.shape[1], pixels.shape[0], 16, 2, 0, 0, 0)
-    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in pixels)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    height, width, channels = pixels.shape
+    head = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    rows = pixels.astype(">u2").view(np.uint8).reshape(height, -1)
+    rows[:, 2 * channels :] -= rows[:, : -2 * channels].copy()
+    data = zlib.compress(b"".join(b"\1" + row.tobytes() for row in rows))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
 
 
-def test_16_bits_in_colour_are_read_at_8_and_that_is_said() -> None:
-    pixels = skin_photo(1).astype(np.uint16) * np.uint16(257)
-    read = read_photo(deep_png(pixels), "a.png")
-    np.testing.assert_array_equal(read.pixels, skin_photo(1))
-    assert read.remarks == {"deep_colour"}
-    assert read_photo(deep_png(pixels // 16), "a.png").remarks == {"dark_colour"}
-    with pytest.raises(BrokenPhotoError, match="16 bits a channel in colour, which --window does not take"):
-        read_photo(deep_png(pixels), "a.png", Reading(window="auto"))
+def deep_tiff(pixels: NDArray[np.uint16], **options: object) -> bytes:
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, pixels, photometric="rgb", **options)
+    return buffer.getvalue()
+
+
+DEEP = {
+    "png": deep_png,
+    "tiff": deep_tiff,
+    "big-endian tiff": partial(deep_tiff, byteorder=">"),
+    "compressed tiff": partial(deep_tiff, compression="zlib", predictor=True),
+    "turned tiff": lambda pixels: deep_tiff(np.rot90(pixels), extratags=[(274, 3, 1, 6, True)]),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+def test_16_bits_in_colour_are_read_whole_and_take_a_window(kind: str) -> None:
+    encode, photo = DEEP[kind], skin_photo(1)
+    read = read_photo(encode(photo.astype(np.uint16) * np.uint16(257)), "a")
+    np.testing.assert_array_equal(read.pixels, photo)
+    assert not read.remarks
+    low = photo + np.uint16(1000)  # without its lower bytes, a photo of one or two levels
+    assert read_photo(encode(low), "a").remarks == {"small_range"}
+    np.testing.assert_array_equal(read_photo(encode(low), "a", Reading(window=(1000, 1255))).pixels, photo)
+
+
+def test_transparent_pixels_of_16_bits_become_white() -> None:
+    pixels = np.zeros((16, 16, 4), np.uint16)
+    pixels[:8] = (1000, 1100, 1255, 65535)
+    read = read_photo(deep_png(pixels), "a", Reading(window=(1000, 1255))).pixels
+    assert read[0, 0].tolist() == [0, 100, 255]
+    assert read[8, 0].tolist() == [255, 255, 255]
+
+
+def test_16_bits_a_channel_that_cannot_be_windowed_are_told() -> None:
+    data = b"P6 16 16 65535\n" + bytes(16 * 16 * 6)
+    assert read_photo(data, "a.ppm").remarks == {"deep_colour"}
+    with pytest.raises(BrokenPhotoError, match="stored in a way that --window does not take"):
+        read_photo(data, "a.ppm", Reading(window="auto"))
 
 
 @pytest.mark.parametrize("subsampling", [0, 1, 2])
