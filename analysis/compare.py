@@ -125,7 +125,10 @@ def write_picture(found: Compared, path: Path) -> None:
 def in_words(found: Compared) -> list[str]:
     """The table with a row each, the differences, and what the numbers cannot say."""
     facts, rows = found.facts, found.rows
-    side = {"test": "its held-out test images", "train": "no held-out images"}[facts["against"]]
+    side = {
+        "test": "its held-out test images",
+        "train": "none held out: at most half of them meet the generated images, as others have to meet these",
+    }[facts["against"]]
     lines = [
         f"Real: {facts['real']}, {facts['images']:,} images of {facts['groups']:,} groups ({side}). All images at "
         f"{facts['width']}x{facts['height']} pixels; {facts['n']:,} of each side for distances, features "

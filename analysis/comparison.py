@@ -136,7 +136,7 @@ def opened(context: Context, wanted: Wanted) -> tuple[ImageSet, list[SetPair]]:
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
         raise AnalysisError(f"{twice} is given twice: name each generator once.")
-    words = [_named(context, word, real=word == wanted.real) for word in (wanted.real, *wanted.generated)]
+    words = [_named(context, word, real=i == 0) for i, word in enumerate((wanted.real, *wanted.generated))]
     real, *made = open_alike(context.workspace, words, wanted.size, wanted.fit, wanted.skip_broken)
     if len(real) < FEWEST:
         raise AnalysisError(f"{wanted.real} holds {len(real)} images: to compare takes {FEWEST} real ones.")

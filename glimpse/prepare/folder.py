@@ -142,6 +142,11 @@ def _notes(
             f"Size {size[0]}x{size[1]}: at most {LARGEST} pixels, and no larger than the smallest photo "
             f"({least[0]}x{least[1]}); --size sets another."
         )
+        if few := much_smaller(sizes):
+            notes.append(
+                f"{few} of the {len(sizes):,} photos are less than half as large as the rest, icons or thumbnails "
+                "perhaps, and make the set small: remove them, or give --size with --skip-broken, which skips them."
+            )
     if options.metadata:
         alone = sorted(file.name for path, file in photos.items() if groups[path] == path)
         if alone:
@@ -172,6 +177,17 @@ def sizes_of(files: Sequence[SourceFile], threads: int = 0, skip_broken: bool = 
     if errors and not (skip_broken and found):
         raise errors[0]
     return found
+
+
+def much_smaller(sizes: Sequence[tuple[int, int]]) -> int:
+    """The number of photos under half the usual size, if they are few: icons and thumbnails among the photos.
+
+    >>> much_smaller([(600, 450)] * 20 + [(1, 1)]), much_smaller([(600, 450), (200, 150)])
+    (1, 0)
+    """
+    sides = sorted(map(min, sizes))
+    few = sum(side < sides[len(sides) // 2] / 2 for side in sides)
+    return few if few <= len(sides) / 10 else 0
 
 
 def set_name(place: Path) -> str:

@@ -14,7 +14,7 @@ from glimpse import made
 from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare.checks.findings import Findings
-from glimpse.prepare.folder import set_name, sizes_of
+from glimpse.prepare.folder import much_smaller, set_name, sizes_of
 from glimpse.prepare.pipeline import PhotoOptions, PhotoSet, photos_to_set
 from glimpse.prepare.reading import matching, pixels, sources
 from glimpse.prepare.reading.sources import SourceFile
@@ -63,6 +63,14 @@ def open_alike(
     """
     found = [_found(workspace, word, skip_broken) if isinstance(word, str) else word for word in words]
     if size is None:
+        for word, one in zip(words, found, strict=True):
+            if isinstance(one, _Folder) and (few := much_smaller(one.sizes)):
+                least = min(one.sizes, key=min)
+                raise ImageSetError(
+                    f"{word}: {few} of the {len(one.sizes):,} images are less than half as large as the rest (the "
+                    f"smallest is {least[0]}x{least[1]}), and all would be shrunk to that size: remove them, or give "
+                    "--size with --skip-broken, which skips them."
+                )
         sizes = [s for one in found for s in (one.sizes if isinstance(one, _Folder) else [(one.width, one.height)])]
         size = pixels.common_size(sizes, at_most)
     return [

@@ -20,6 +20,7 @@ from analysis.sections.images import memorisation, neighbours, quality
 from gan_core.cli import main as gan_core
 from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures
+from tests.gan_core.tiny import make_set, trained
 
 SEEN: list[int] = []  # images of each call of `colours`
 
@@ -111,6 +112,30 @@ def test_the_table_names_the_order_and_what_is_not_distinguishable(capsys: pytes
     out = capsys.readouterr().out
     assert out.index("1  like") < out.index("2  grainy") < out.index("real against real")
     assert "like has the lowest KID, distinguishably from every other at 5 %." in out
+
+
+def test_a_run_is_compared_by_images_of_fresh_latents_and_a_set_of_its_name_is_the_real_side(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    workspace = Workspace(tmp_path / "my study")
+    real = make_set(workspace, "df", train=16, test=16, per_group=1)
+    trained(workspace, "df", images=8)
+    monkeypatch.setattr("analysis.comparison.GENERATED", 24)
+    found = compared(capsys, "df", "df", "like", "--workspace", str(workspace.root))
+    rows = {row["name"]: row for row in found["generated"]}
+    assert (found["real"], found["sha256"], found["against"], found["n"]) == ("df", real.sha256, "test", 16)
+    assert (rows["df"]["images"], rows["like"]["images"]) == (24, 30)
+    assert rows["df"]["quality"]["kid"] > 0
+    assert workspace.names("images") == ["df"], "what was drawn is hidden among what was opened"
+
+
+def test_half_of_the_real_images_meet_the_generated_ones_where_none_is_held_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["real", "like", "--extractor", "tests.analysis.test_compare:colours"]) == 0
+    out = capsys.readouterr().out
+    assert "none held out: at most half of them meet the generated images" in out
+    assert "30 of each side for distances" in out
 
 
 @pytest.mark.parametrize(

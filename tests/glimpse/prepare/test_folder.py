@@ -37,6 +37,16 @@ def test_a_folder_of_images_makes_a_set_of_its_name_and_size(tmp_path: Path, wor
     assert not prepare(workspace, tmp_path / "My photos")[0].made
 
 
+def test_icons_among_the_photos_are_told_and_do_not_shrink_a_pair(tmp_path: Path, workspace: Workspace) -> None:
+    folder = lay(tmp_path / "photos", 12)
+    save(folder / "icon.png", skin_photo(50, 1, 1))
+    (one,) = prepare(workspace, folder)
+    assert any("1 of the 13 photos are less than half as large as the rest" in note for note in one.notes)
+    with pytest.raises(ImageSetError, match=r"1 of the 13 images .* \(the smallest is 1x1\).*--skip-broken"):
+        open_images(workspace, str(folder))
+    assert len(open_images(workspace, str(folder), (32, 24), skip_broken=True)) == 12
+
+
 def test_a_folder_of_class_folders_makes_one_set_a_class_of_one_size(tmp_path: Path, workspace: Workspace) -> None:
     lay(tmp_path / "all" / "Basal cell", 4, 32, 32)
     lay(tmp_path / "all" / "naevi", 6, 40, 48, first=10)
