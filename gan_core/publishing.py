@@ -82,6 +82,17 @@ def publish(workspace: Workspace, name: str, options: Options) -> list[Published
     ]
 
 
+def largest_count(workspace: Workspace, name: str) -> int:
+    """The largest number of images a class that a run can be published with."""
+    run = Run.of(workspace.existing("runs", name))
+    sets = {d: ImageSet.load(workspace.existing("images", facts["name"])) for d, facts in run.image_sets.items()}
+    made, source = run.experiment.makes, run.experiment.source
+    sizes = [len(sets[domain]) for domain in made]
+    if source is not None:
+        sizes += [len(sets[domain].where("test")) for domain in ([*made] if len(made) > 1 else [source])]
+    return min(sizes) - PRACTICE
+
+
 @dataclass(frozen=True)
 class _Publication:
     """One stimulus set to make: images of `target`, generated from latents or translated from `source`."""

@@ -179,6 +179,21 @@ def pasteable(workspace: Workspace, *words: str | Path) -> str:
     return shlex.join(map(str, words)) + workspace.option
 
 
+PAPERS = frozenset({"hands", "healthy", "eczema", "df", "mel"})  # image sets of the paper's experiments
+
+
+def next_step(workspace: Workspace) -> str:
+    """The command for the first step from photos to a survey that this workspace has not taken yet."""
+    if workspace.names("stimuli"):
+        return pasteable(workspace, "study_app", "load", "--all")
+    if workspace.names("runs"):
+        return pasteable(workspace, "gan_core", "publish", "--all")
+    sets = workspace.names("images")
+    if not sets:
+        return pasteable(workspace, "gan_core", "prepare", "phantom")
+    return pasteable(workspace, "gan_core", "train", *([] if PAPERS & set(sets) else sets))
+
+
 def run_command(
     command: Callable[[], int | None], stopped: str = "Stopped; nothing was lost.", workspace: Workspace | None = None
 ) -> int:

@@ -20,7 +20,7 @@ from gan_core.experiments import (
     parse_settings,
     translation_name,
 )
-from glimpse.command_line import Commands, pasteable
+from glimpse.command_line import Commands, next_step, pasteable
 from glimpse.files import read_json
 from glimpse.workspace import Workspace
 
@@ -117,7 +117,11 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: S
     finally:
         ranks.leave()
     if ranks.first:
-        print(f"Next: {pasteable(workspace, 'gan_core', 'publish', *runs)}")
+        from gan_core.publishing import Options, largest_count
+
+        most = min(largest_count(workspace, name) for name in runs)
+        count = ["--count", str(most)] if 0 < most < Options.count else []
+        print(f"Next: {pasteable(workspace, 'gan_core', 'publish', *runs, *count)}")
     return 0
 
 
@@ -152,8 +156,7 @@ def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
         print(json.dumps(runs, indent=1))
         return 0
     if not runs:
-        train = pasteable(workspace, "gan_core", "train")
-        print(f"There are no runs yet in {workspace.root / 'runs'}. Next: {train}")
+        print(f"There are no runs yet in {workspace.root / 'runs'}. Next: {next_step(workspace)}")
         return 0
     rows = [("run", "experiment", "preset", "size", "images", "time", "best KID", "discriminator", "state")]
     rows += [

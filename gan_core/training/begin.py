@@ -58,10 +58,13 @@ def experiments_with_images(workspace: Workspace, image_sets: Mapping[str, str])
 
     names = [name for name, experiment in EXPERIMENTS.items() if ready(experiment)]
     if not names:
-        raise TrainingError(
-            f"No image set in {workspace.root / 'images'} belongs to an experiment: make some with "
-            f"`{pasteable(workspace, 'gan_core', 'prepare', 'phantom')}`."
+        sets = sorted(there)
+        remedy = (
+            f"name those to train on: `{pasteable(workspace, 'gan_core', 'train', *sets)}`"
+            if sets
+            else f"make some with `{pasteable(workspace, 'gan_core', 'prepare', 'phantom')}`"
         )
+        raise TrainingError(f"No image set in {workspace.root / 'images'} belongs to an experiment: {remedy}.")
     return names
 
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, Parser, pasteable
+from glimpse.command_line import PAPERS, Commands, Parser, pasteable
 from glimpse.files import GlimpseError
 from glimpse.prepare.option_types import (
     count_share_or_list,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
 
 # The image sets of the paper's experiments: `gan_core train` finds them without being told their names.
-PAPERS = frozenset({"hands", "healthy", "eczema", "df", "mel"})
 
 
 def add_commands(commands: Commands) -> Commands:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from glimpse.command_line import Commands, pasteable
+from glimpse.command_line import Commands, next_step
 from glimpse.workspace import Workspace
 
 
@@ -31,8 +31,9 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         raise SurveyError("This survey's database is not SQLite: back it up with the database's own tool, `pg_dump`.")
     source = Path(url.database or "")
     if not source.is_file():
-        load = pasteable(workspace, "study_app", "load", "--all")
-        raise SurveyError(f"There is no database at {source} yet: make one with `{load}`.")
+        raise SurveyError(
+            f"There is no database at {source} yet, so nothing to back up: the next step is `{next_step(workspace)}`."
+        )
     target = Path(args.file) if args.file else workspace.root / "backups" / f"study-{now():%Y%m%d-%H%M%S}.db"
     answers = copy(source, target)
     print(f"{target}: {answers} answers.")

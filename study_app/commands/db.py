@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from glimpse.command_line import Commands, pasteable
+from glimpse.command_line import Commands, next_step
 from glimpse.workspace import Workspace
 
 
@@ -27,8 +27,7 @@ def upgrade(args: argparse.Namespace, workspace: Workspace) -> None:
     if before == after:
         print(f"The database is at schema {after} already.")
     else:
-        following = pasteable(workspace, "study_app", "load", "--all")
-        print(f"The database went from schema {before or '(none)'} to {after}. Next: {following}")
+        print(f"The database went from schema {before or '(none)'} to {after}. Next: {next_step(workspace)}")
 
 
 def current(args: argparse.Namespace, workspace: Workspace) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glimpse.command_line import Commands, pasteable
+from glimpse.command_line import Commands, next_step, pasteable
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -63,8 +63,7 @@ def _requested(args: argparse.Namespace, workspace: Workspace) -> tuple[StudyFil
         names = workspace.names("stimuli")
         if not names:
             raise SurveyError(
-                f"There is no stimulus set in {workspace.root / 'stimuli'}: make one with "
-                f"`{pasteable(workspace, 'gan_core', 'publish', '--all')}`."
+                f"There is no stimulus set in {workspace.root / 'stimuli'}: the next step is `{next_step(workspace)}`."
             )
         study = default_study(names, slug="glimpse")
         return study, source_of(study)

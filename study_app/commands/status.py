@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from glimpse.command_line import Commands, pasteable
+from glimpse.command_line import Commands, next_step
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         ]
         print(json.dumps(values, indent=1, ensure_ascii=False))
     elif not found:
-        print(f"There is no study yet. Next: {pasteable(workspace, 'study_app', 'load', '--all')}")
+        print(f"There is no study yet. Next: {next_step(workspace)}")
     else:
         print("\n\n".join(describe(one, images) for one, images in found))
 

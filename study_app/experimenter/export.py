@@ -79,10 +79,9 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
                 (folder / name).chmod(0o600)
     rows = {name: content.count(b"\n") - 1 for name, content in files.items() if name.startswith("data/")}
     answers = next((path for path in rows if "_table-responses_" in path), "")
-    print(
-        f"{out}: {len(rows)} tables, {rows[answers]} answers. "
-        f"Next: {pasteable(workspace, 'python', '-m', 'analysis.report', '--responses', out / answers)}"
-    )
+    following: list[str | Path] = ["python", "-m", "analysis.report", "--responses", out / answers]
+    following += ["--include-simulated"] if args.include_simulated else []
+    print(f"{out}: {len(rows)} tables, {rows[answers]} answers. Next: {pasteable(workspace, *following)}")
 
 
 def _refuse_foreign(out: Path) -> None:

@@ -40,8 +40,10 @@ def test_an_image_set_is_trained_sampled_and_published_under_its_own_name(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_set(workspace, "naevi", train=6, test=4)
+    assert main(["runs"]) == 0
+    assert "Next: gan_core train naevi\n" in capsys.readouterr().out, "no experiment of the paper has this image set"
     assert train("naevi") == 0
-    assert "Next: gan_core publish naevi" in capsys.readouterr().out
+    assert "Next: gan_core publish naevi --count 8\n" in capsys.readouterr().out
     assert main(["train", "naevi", "--device", "cpu", "--resume"]) == 0
     weights = workspace.root / "runs/naevi/generator.safetensors"
     assert main(["sample", str(weights), "--count", "2"]) == 0

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageFile, ImageOps
 
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.reading.sources import BrokenPhotoError
@@ -84,6 +84,7 @@ def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.u
     halves = []
     for exchanged in ("LBN", "BLB"):
         with opened(data, name, page) as image:
+            assert isinstance(image, ImageFile.ImageFile)
             modes = [tile.args if isinstance(tile.args, str) else tile.args[0] for tile in image.tile]
             if not modes or not all(re.fullmatch("RGB[AX]?;16[LBN]", mode) for mode in modes):
                 return None
@@ -93,7 +94,7 @@ def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.u
                 for other in [mode[:-1] + exchanged["LBN".index(mode[-1])]]
             ]
             halves.append(np.asarray(upright(image)).astype(np.uint16))
-    return halves[0] << 8 | halves[1]
+    return np.asarray(halves[0] << 8 | halves[1], np.uint16)
 
 
 def orientation(image: Image.Image) -> int:

@@ -18,13 +18,14 @@ def test_every_next_line_can_be_pasted(
     monkeypatch.delenv("GLIMPSE_WORKSPACE", raising=False)
     monkeypatch.chdir(tmp_path)
     workspace = Workspace.at("my photos")
-    publish(workspace, "df")
 
     def following(*words: str) -> list[str]:
         assert main(list(words)) == 0
         return shlex.split(capsys.readouterr().out.partition("Next: ")[2].splitlines()[0])
 
-    line = following("db", "upgrade", "--workspace", "my photos")
+    assert following("db", "upgrade", "--workspace", "my photos")[1:3] == ["prepare", "phantom"], "nothing to load yet"
+    publish(workspace, "df")
+    line = following("status", "--workspace", "my photos")
     assert line == ["study_app", "load", "--all", "--workspace", "my photos"]
     line = following(*line[1:])
     assert line == ["study_app", "serve", "--workspace", "my photos"]
@@ -34,3 +35,4 @@ def test_every_next_line_can_be_pasted(
     program, *words = following("export", "--include-simulated", "--workspace", "my photos")
     assert (program, words[:3]) == ("python", ["-m", "analysis.report", "--responses"])
     assert Path(words[3]).is_file()
+    assert words[4:] == ["--include-simulated", "--workspace", "my photos"], "there are no other answers"
