@@ -4,7 +4,9 @@
 
 One image of each group of `--images` is used, at most 200 a side. One side stands for the real images; the other is
 disturbed: blurred, made noisy, saved as JPEG, swirled, erased in part, cropped, its tiles shuffled, or replaced in part
-by images of `--other`. The table gives the KID at each level and the first level that a permutation test detects.
+by images of `--other`. With `--generated`, a quarter, a half and three quarters are images of a generator instead, and
+nothing else is disturbed: generators of falling quality, in a known order. The table gives the KID at each level and
+the first level that a permutation test detects.
 """
 
 from __future__ import annotations
@@ -104,13 +106,18 @@ def contaminated(other: Images) -> Callable[[Images, int], Images]:
 
 
 def curves(
-    real: Images, held_out: Images, other: Images, names: tuple[str, ...] = ("random",), weights: Path | None = None
-) -> pd.DataFrame:
-    """All distances between `real` and the disturbed `held_out`: disturbance, level, extractor, distance, value."""
+    real: Images, held_out: Images, other: Images, names: tuple[str, ...] = ("random",), weights: Path | None = None,
+    generated: bool = False,
+) -> pd.DataFrame:  # fmt: skip
+    """All distances between `real` and the disturbed `held_out`: disturbance, level, extractor, distance, value.
+
+    `other` is another class, or where `generated` says so the images of a generator, which alone disturb then.
+    """
     kinds: dict[str, Callable[[Images, int], Images]] = {
         "blur": blurred, "noise": noisy, "JPEG": compressed, "swirl": swirled, "erased": erased, "shuffled": shuffled,
         "crop": cropped, "another class": contaminated(other),
     }  # fmt: skip
+    kinds = {"generated": contaminated(other)} if generated else kinds
     return pd.DataFrame(_rows(real, held_out, kinds, names, weights))
 
 
@@ -182,6 +189,7 @@ def main() -> None:
     parser = program("python -m benchmarks.disturbances", __doc__ or "")
     parser.add_argument("--images", default="healthy", metavar="SET", help="image set to disturb")
     parser.add_argument("--other", default="eczema", metavar="SET", help="image set that replaces a part")
+    parser.add_argument("--generated", metavar="SET", help="image set of a generator that replaces a part, alone")
     parser.add_argument(
         "--extractors", nargs="+", default=["imagenet", "random"], metavar="NAME",
         help="default: imagenet random",
@@ -190,10 +198,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="also draw a figure: .svg, .png or .pdf")
     args = parser.parse_args()
     workspace = Workspace.at(args.workspace)
-    images, other = (ImageSet.load(workspace.existing("images", name)) for name in (args.images, args.other))
+    images, other = (
+        ImageSet.load(workspace.existing("images", name)) for name in (args.images, args.generated or args.other)
+    )
     rows = np.random.default_rng(0).permutation(np.unique(images.groups, return_index=True)[1])
     halves = [np.asarray(images.images[np.sort(half)]) for half in (rows[0::2][:IMAGES], rows[1::2][:IMAGES])]
-    frame = curves(*halves, evenly(other.images, IMAGES), tuple(args.extractors), args.weights)
+    mixed = evenly(other.images, IMAGES), tuple(args.extractors), args.weights, bool(args.generated)
+    frame = curves(*halves, *mixed)
     if args.out:
         draw(frame).savefig(args.out, metadata={"Date": None} if args.out.suffix == ".svg" else None)
     print(f"{images.folder}: {len(halves[0])} against {len(halves[1])} images, one of each group")

@@ -40,6 +40,12 @@ def test_distances_rise_with_every_disturbance_that_drawn_textures_have() -> Non
     assert found.loc["noise", "seen from"] == 1
 
 
+def test_generators_of_falling_quality_are_ordered_alone() -> None:
+    frame = curves(textures(40, seed=0), textures(40, seed=1), textures(40, seed=2, grain=1.6), generated=True)
+    assert set(frame["disturbance"]) == {"generated"}
+    assert_rising(frame, ("generated",))
+
+
 def test_distances_rise_with_every_disturbance_of_real_skin(real_data: Path) -> None:
     """Melanomas of HAM10000 against others of it, contaminated by benign keratoses; sides of different lesions."""
     with open(real_data / "ham10000" / "HAM10000_metadata.csv", encoding="utf-8") as file:

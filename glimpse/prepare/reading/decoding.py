@@ -76,6 +76,15 @@ def deep_colour(image: Image.Image, data: bytes) -> bool:
     return image.format == "PPM" and image.mode == "RGB" and data.split(maxsplit=4)[3:4] == [b"65535"]
 
 
+def _raw_mode(args: Any) -> tuple[str, tuple[Any, ...]]:
+    """How Pillow's decoder unpacks pixels, and its other arguments; a decoder of one argument takes it bare."""
+    return (args, ()) if isinstance(args, str) else (str(args[0]), tuple(args[1:]))
+
+
+def _joined(mode: str, rest: tuple[Any, ...]) -> Any:
+    return (mode, *rest) if rest else mode
+
+
 def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.uint16] | None:
     """The values (H, W, 3 or 4) of 16 bits a channel in colour, upright; None where Pillow stores them otherwise.
 
@@ -85,13 +94,12 @@ def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.u
     for exchanged in ("LBN", "BLB"):
         with opened(data, name, page) as image:
             assert isinstance(image, ImageFile.ImageFile)
-            modes = [tile.args if isinstance(tile.args, str) else tile.args[0] for tile in image.tile]
-            if not modes or not all(re.fullmatch("RGB[AX]?;16[LBN]", mode) for mode in modes):
+            found = [_raw_mode(tile.args) for tile in image.tile]
+            if not found or not all(re.fullmatch("RGB[AX]?;16[LBN]", mode) for mode, _ in found):
                 return None
             image.tile = [
-                tile._replace(args=other if isinstance(tile.args, str) else (other, *tile.args[1:]))
-                for tile, mode in zip(image.tile, modes, strict=True)
-                for other in [mode[:-1] + exchanged["LBN".index(mode[-1])]]
+                tile._replace(args=_joined(mode[:-1] + exchanged["LBN".index(mode[-1])], rest))
+                for tile, (mode, rest) in zip(image.tile, found, strict=True)
             ]
             halves.append(np.asarray(upright(image)).astype(np.uint16))
     return np.asarray(halves[0] << 8 | halves[1], np.uint16)
