@@ -77,7 +77,7 @@ def deep_colour(image: Image.Image, data: bytes) -> bool:
 
 
 def _raw_mode(args: Any) -> tuple[str, tuple[Any, ...]]:
-    """How Pillow's decoder unpacks pixels, and its other arguments; a decoder of one argument takes it bare."""
+    """The mode that Pillow's decoder unpacks, and its other arguments; a decoder of one argument takes it bare."""
     return (args, ()) if isinstance(args, str) else (str(args[0]), tuple(args[1:]))
 
 
