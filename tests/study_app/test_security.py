@@ -7,6 +7,7 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -174,16 +175,27 @@ FUZZ = settings(
 )  # fmt: skip
 
 
-@FUZZ
-@given(path=st.sampled_from(["answer", "begin", "practice/done"]), body=BODY | st.binary(max_size=60))
+def fuzzed(
+    many: int = 2500, **given_as: st.SearchStrategy[Any]
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """A test of 60 examples, and beside it a slow one of `many`, together about 26,000 requests."""
+
+    def decorate(test: Callable[..., None]) -> Callable[..., None]:
+        long = settings(FUZZ, max_examples=many)(given(**given_as)(test))
+        globals()[f"{test.__name__}_in_thousands"] = pytest.mark.slow(pytest.mark.timeout(3600)(long))
+        return FUZZ(given(**given_as)(test))
+
+    return decorate
+
+
+@fuzzed(path=st.sampled_from(["answer", "begin", "practice/done"]), body=BODY | st.binary(max_size=60))
 def test_no_json_brings_the_survey_down(client: FlaskClient, study: str, path: str, body: Any) -> None:
     base = _participant(client, study)
     sent = {"data": body} if isinstance(body, bytes) else {"json": body}
     assert client.post(f"{base}/{path}", **sent).status_code in (200, 409, 413, 422)
 
 
-@FUZZ
-@given(
+@fuzzed(
     path=st.sampled_from(["questions", "device", "comment", "/study/pilot/enter", "/study/x/enter"]),
     form=st.dictionaries(st.sampled_from(["consent", "age", "vision", "width", "comment", "lang"]) | TEXT, TEXT),
     query=st.dictionaries(st.sampled_from(["lang", "PROLIFIC_PID", "workerId", "assignmentId", "id"]) | TEXT, TEXT),
@@ -196,8 +208,7 @@ def test_no_form_brings_the_survey_down(
     assert client.get("/study/pilot/", query_string=query).status_code < 500
 
 
-@FUZZ
-@given(
+@fuzzed(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]),
     parts=st.lists(st.sampled_from(["p", "study", "pilot", "TOKEN", "next", "image", "practice", "answer", ""]) | TEXT),
 )
@@ -235,9 +246,8 @@ SAID = st.sampled_from(["open", "links", "1", "pilot", "alpha", "/admin/\\x", "P
 FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(ASKED, NUMBER | TEXT | SAID))
 
 
-@FUZZ
-@given(
-    parts=st.lists(st.sampled_from(["study", "pilot", "image", "participant"]) | TEXT | NUMBER, max_size=4),
+@fuzzed(
+    many=180, parts=st.lists(st.sampled_from(["study", "pilot", "image", "participant"]) | TEXT | NUMBER, max_size=4),
     fields=FIELDS, file=st.none() | st.binary(max_size=60),
 )  # fmt: skip
 def test_nothing_brings_the_dashboard_down(
@@ -260,8 +270,7 @@ def test_nothing_brings_the_dashboard_down(
             assert asker.post(address, query_string=fields, data=form).status_code < 500
 
 
-@FUZZ
-@given(
+@fuzzed(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD"]), query=FIELDS,
     parts=st.lists(st.sampled_from(["MINE", "data.json", ""]) | TEXT, max_size=3),
 )  # fmt: skip
