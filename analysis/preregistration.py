@@ -175,6 +175,9 @@ def kept(facts: Mapping[str, Any], intact: bool, here: Mapping[str, Any]) -> lis
     """
     study, rows = facts["study"], []
 
+    def where(name: str) -> str:
+        return f", {name}" if len(here["participants"]) > 1 else ""
+
     def add(part: str, registered: Any, found: Any, same: bool | None) -> None:
         status = UNKNOWN if same is None else UNCHANGED if same else CHANGED
         rows.append({"part": part, "preregistered": str(registered), "in_this_report": str(found), "status": status})
@@ -193,14 +196,14 @@ def kept(facts: Mapping[str, Any], intact: bool, here: Mapping[str, Any]) -> lis
     filters = " and ".join(here["filters"]) or "none further"
     add("exclusions", "those of the study file" if study else "none", filters, not here["filters"])
     for name, n in here["participants"].items():
-        add(f"participants, {name}", facts["participants"], n, n == facts["participants"])
+        add(f"participants{where(name)}", facts["participants"], n, n == facts["participants"])
     for what in ("images", "trials"):
         wanted = (facts[what]["real"], facts[what]["generated"])
         for name, (real, generated) in here[what].items():
             # Images are drawn at random from those there are: few answers need not reach each one.
             same = (real, generated) == wanted if what == "trials" else real <= wanted[0] and generated <= wanted[1]
             registered, found = (f"{r:g} real + {g:g} generated" for r, g in (wanted, (real, generated)))
-            add(f"{what}, {name}", registered, found, same)
+            add(f"{what}{where(name)}", registered, found, same)
     return rows
 
 

@@ -18,7 +18,7 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
     Each frame has the columns truth, rate, low, high: the shrunken rate of being called generated, and its interval.
     """
-    columns = columns_for(len(sets), 3)
+    columns, most = columns_for(len(sets), 3), MOST_POINTS if len(sets) <= MANY else MOST_POINTS // 40
     lines = -(-len(sets) // columns)
     height = (2.2 if len(sets) <= MANY else 1.5) * lines
     with styled():
@@ -39,7 +39,7 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
                 rows = frame[frame["truth"] == truth].sort_values("rate").reset_index(drop=True)
                 if rows.empty:
                     continue
-                rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), MOST_POINTS)).astype(int))]
+                rows = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(int))]
                 x = (rows.index.to_numpy() + 0.5) / (rows.index[-1] + 1)
                 ax.fill_between(x, rows["low"], rows["high"], color=colour, alpha=0.25, linewidth=0)
                 ax.plot(x, rows["rate"], color=colour, marker=marker, markersize=2.4, linewidth=0.8, label=truth)

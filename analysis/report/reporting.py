@@ -97,7 +97,7 @@ def _optional(context: Context, scores: Mapping[str, Any]) -> list[str]:
     if scores.get("conditions"):
         said.append("Generators judged by the same people were compared in pairs, with Holm's correction.")
     if context.group:
-        adjusted = f", adjusted for {listed(list(context.covariates))}" if context.covariates else ""
+        adjusted = f", adjusted for {listed(list(context.covariates))}," if context.covariates else ""
         said.append(f"Groups ({context.group}) were compared{adjusted} with Holm's correction over all pairs.")
     if scores.get("ratings"):
         said.append("Areas under the ROC curve are those of multi-reader multi-case analysis (Obuchowski-Rockette).")

@@ -67,7 +67,7 @@ def compute(context: Context) -> Section | None:
             "exclusions": _records(exclusions[name], BALANCED_METHOD),
             "trends": _records(trends[name], dependence.SLOPE_METHOD),
             "compared_with": [pair for pair in compared if name in (pair["first"], pair["second"])],
-            "images": _records(one.image_rates, image_rates.METHOD),
+            "images": _records(told(one.image_rates), image_rates.METHOD),
         }
     over_sets(scores)
     for name, found in scores.items():
@@ -122,6 +122,11 @@ def _cached_scores(name: str, one: Set, context: Context) -> dict[str, Any]:
     }  # fmt: skip
     compute = partial(scores_of, one.answers, one.people, context.positive, context.bound, context.seed)
     return context.cached("survey", inputs, compute)
+
+
+def told(images: pd.DataFrame) -> pd.DataFrame:
+    """The images that several answers tell something of; with one answer each, all of a class would have two rates."""
+    return images[images["seen"] > 1] if (images["seen"] == 1).mean() > 0.5 else images
 
 
 def _records(table: pd.DataFrame, method: str) -> list[dict[Any, Any]]:
@@ -232,8 +237,9 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
     space = [one for one in space if np.isfinite(one[1] + one[2]).any()]
     if space:
         section.figure("answers", partial(draw.answer_space, space, context.seed))
-    by_image = [(shown[name], one.image_rates) for name, one in sets.items()]
-    section.figure("image-rates", partial(draw_trends.image_rates, by_image))
+    by_image = [(shown[name], told(one.image_rates)) for name, one in sets.items() if len(told(one.image_rates))]
+    if by_image:
+        section.figure("image-rates", partial(draw_trends.image_rates, by_image))
     panels = []
     for trend in dependence.TRENDS:
         curves = {

@@ -14,7 +14,7 @@ from analysis.answers.read import read_csv
 from analysis.answers.tidy import Responses
 from analysis.people.population.simulation import Truth
 from analysis.section import Context, OptionError, Section
-from analysis.sections import participants, reliability
+from analysis.sections import participants, reliability, survey
 from benchmarks.groups import Case, simulate
 from glimpse.workspace import Workspace
 
@@ -97,6 +97,12 @@ def test_answers_to_questions_come_with_a_warning_on_their_number(section: Secti
         assert abs(row["pooled"]) <= abs(row["difference"])
         assert row["p"] <= row["p_holm"]
     assert section.figures["question-effects-1"]() is not None
+
+
+def test_images_judged_once_are_listed_in_the_table_alone() -> None:
+    seen = pd.DataFrame({"image": ["a", "b", "c"], "seen": [1, 1, 2]})
+    assert survey.told(seen)["image"].tolist() == ["c"]
+    assert survey.told(seen.assign(seen=[1, 3, 2]))["image"].tolist() == ["a", "b", "c"]
 
 
 def test_who_is_in_no_group_is_counted(answers: Responses, tmp_path: Path) -> None:
