@@ -71,3 +71,25 @@ def test_response_times_are_those_of_the_key_presses_own_stamps(page: Page, serv
     expected = np.array(probe["presses"]) - (np.array(probe["onsets"]) - FRAME_MS)
     reported = np.array([trial["rt"] for trial in page.evaluate("window.__result")])
     assert abs(np.median(reported - expected)) < 1
+
+
+# Holds the page's thread up just as a trial has begun, until after its image is due.
+HOLD_UP = """
+addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
+  const until = performance.now() + 450;
+  while (document.body.dataset.phase === "fixation" && performance.now() < until);
+}).observe(document.body, { attributes: true, attributeFilter: ["data-phase"] }));
+"""
+
+
+def test_no_image_is_seen_ahead_of_its_exposure(vivid: None, page: Page, serve: Callable[..., Server]) -> None:
+    server = serve(
+        "exposure_ms = [600, 700]\nfixation_ms = 200\npractice = 0\nquestions = []\n[trials]\ncount = 4\n"
+    )
+    page.add_init_script(ANSWER + HOLD_UP)
+    page.set_viewport_size({"width": 360, "height": 480})
+    enter(page, server.url)
+    page.wait_for_timeout(1500)
+    shown = exposures_in(trace(page.context.new_cdp_session(page), page, lambda: page.click("#begin")))
+    assert len(shown) == 4  # each image once
+    assert all("exposure-unverified" in str(row["flags"]) for row in rows(server))
