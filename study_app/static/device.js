@@ -24,10 +24,12 @@ image.decode().then(() => report("check-image", true), () => report("check-image
 
 // The frame follows the slider; its height counts as that of a bank card only if the slider was moved.
 const slider = document.getElementById("size");
-slider?.addEventListener("input", () => {
+function frame() {
   document.getElementById("frame-of-card").style.height = `${slider.value}px`;
   put("card", slider.value);
-});
+}
+slider?.addEventListener("input", frame);
+if (slider && slider.value !== slider.defaultValue) frame(); // kept over a change of language
 
 // Where the study needs a certain screen, the form waits until the screen is measured.
 const form = document.querySelector("form[data-wait]");
