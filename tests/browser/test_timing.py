@@ -83,9 +83,7 @@ addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
 
 
 def test_no_image_is_seen_ahead_of_its_exposure(vivid: None, page: Page, serve: Callable[..., Server]) -> None:
-    server = serve(
-        "exposure_ms = [600, 700]\nfixation_ms = 200\npractice = 0\nquestions = []\n[trials]\ncount = 4\n"
-    )
+    server = serve("exposure_ms = [600, 700]\nfixation_ms = 200\npractice = 0\nquestions = []\n[trials]\ncount = 4\n")
     page.add_init_script(ANSWER + HOLD_UP)
     page.set_viewport_size({"width": 360, "height": 480})
     enter(page, server.url)
