@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import EXTRACTORS
+from analysis.numbers import LEVEL
 from glimpse import how_to_install
-from glimpse.command_line import Parser, program, run_command
+from glimpse.command_line import Parser, aligned, program, run_command
 from glimpse.files import GlimpseError, atomic_file
 from glimpse.prepare.commands import add_fit
 from glimpse.prepare.option_types import side_or_height_and_width
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from analysis.comparison import Compared
 
 PICTURES = (".png", ".pdf", ".svg")
-LEVEL = 0.05
 
 
 def build_parser() -> Parser:
@@ -68,14 +68,14 @@ def run(args: argparse.Namespace) -> int:
         raise GlimpseError(f"--out {args.out}: name a file that ends in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}.")
     try:
         from analysis import comparison
-        from analysis.images.extractors import check_name
+        from analysis.images.extractors import check_extractor
     except ImportError as error:
         raise GlimpseError(
             f"Comparing images needs {error.name}, which is not installed: {how_to_install('train')}."
         ) from None
     from analysis.section import Context
 
-    check_name(args.extractor)
+    check_extractor(args.extractor)
     workspace = workspace_or_cache(args.workspace)
     context = Context(
         workspace, seed=args.seed, extractor=args.extractor, weights=args.weights, device=args.device,
@@ -134,7 +134,7 @@ def in_words(found: Compared) -> list[str]:
         f"{facts['width']}x{facts['height']} pixels; {facts['n']:,} of each side for distances, features "
         f"{facts['extractor']}.",
         "",
-        *table([HEADER, *map(_cells, rows), _real_cells(rows[0]["quality"])]),
+        *aligned([HEADER, *map(_cells, rows), _real_cells(rows[0]["quality"])], left=(1,)),
         "",
         f"KID is the {facts['kernel_distance']} with its 95 % interval and permutation p; Fréchet is the "
         f"{facts['distance']}; copies: share of generated images nearer to one real image than 99 % of real ones are "
@@ -150,7 +150,7 @@ def in_words(found: Compared) -> list[str]:
     if found.differences:
         count = len(found.differences)
         lines += ["", f"Differences in KID{f' (p-values Holm-corrected over {count})' if count > 1 else ''}:"]
-        lines += table([_difference_cells(row) for row in found.differences])
+        lines += aligned([_difference_cells(row) for row in found.differences])
         lines.append(_verdict(found))
     return lines
 
@@ -200,19 +200,6 @@ def _verdict(found: Compared) -> str:
     if tied:
         return f"{best} has the lowest KID, but is not distinguishable from {', '.join(tied)} at 5 %."
     return f"{best} has the lowest KID, distinguishably from every other at 5 %."
-
-
-def table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Aligned lines; names are left-aligned, numbers right-aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    named = 0 if len(rows[0]) < len(HEADER) else 1
-    return [
-        "  ".join(
-            cell.ljust(width) if i == named else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]  # fmt: skip
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -22,7 +22,7 @@ from analysis.people.significance import holm
 from analysis.section import AnalysisError, Context, OptionError
 from analysis.sections.images import machine_observer, memorisation, neighbours, quality
 from gan_core.device import pick_device
-from gan_core.draw import Draw
+from gan_core.experiments import Draw
 from gan_core.training.run import Run
 from glimpse.command_line import pasteable
 from glimpse.files import GlimpseError, sha256_file, sha256_json

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+LEVEL = 0.05  # of every test, over all tests of its kind together
 NOISE = 1e-12  # below it a difference of two numbers of size 1 is rounding
 
 

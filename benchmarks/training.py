@@ -32,12 +32,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gan_core.experiments import EXPERIMENTS
 from gan_core.losses import cycle_loss, relevancy_loss
-from gan_core.training.begin import Request, describe_run, into_memory, open_images
+from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.engine import Engine
-from gan_core.training.loop import SCHEMES
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
-from gan_core.training.schemes import build_discriminator, build_generators
+from gan_core.training.schemes import SCHEMES, build_discriminator, build_generators
 from glimpse.command_line import program
 from glimpse.files import atomic_folder
 from glimpse.imageset import ImageSetWriter
@@ -172,7 +171,7 @@ def measure(workspace: Workspace, name: str, preset: str, device: torch.device, 
     for domain in EXPERIMENTS[name].domains:
         make_images(workspace, domain, size)
         files[domain] = workspace.root / "png" / f"{domain}-{size[0]}"
-    images = open_images(workspace, name, Request())
+    images = open_domains(workspace, name, Request())
     for domain, folder in files.items():
         folder.mkdir(parents=True, exist_ok=True)
         masks = images[domain].masks

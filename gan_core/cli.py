@@ -25,7 +25,7 @@ from glimpse.workspace import Workspace
 NEEDED_TO_TRAIN = ("torch", "safetensors", "tensorboard", "torch_fidelity")
 
 
-def training_scorer(real: Any, seed: int, workspace: Workspace, device: str, weights: Path | None) -> Any:
+def training_scorer(real: Any, seed: int, *, workspace: Workspace, device: str, weights: Path | None) -> Any:
     """KID and Fréchet distance to `real` (n, H, W, 3) uint8, on the features that the report uses by default."""
     from analysis.images.training_score import training_scorer
 

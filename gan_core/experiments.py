@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from glimpse.command_line import MAX_SEED, did_you_mean
@@ -18,6 +18,21 @@ from glimpse.files import GlimpseError
 
 class TrainingError(GlimpseError):
     """A run cannot be started, resumed or used as requested."""
+
+
+@dataclass(frozen=True)
+class Draw:
+    """The seed of a generator's latents and their truncation: |z| < truncation in each component.
+
+    Raises TrainingError for a truncation that is not positive and finite.
+    """
+
+    seed: int = 0
+    truncation: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.truncation is not None and not 0 < self.truncation < math.inf:
+            raise TrainingError(f"--truncation must be above 0 and finite, not {self.truncation}: for example 0.5.")
 
 
 def setting(
@@ -223,54 +238,8 @@ def settings_for(
     row = experiment or EXPERIMENTS[check_name(name)]
     result = replace(Settings(), g_features=row.g_features, d_features=row.d_features, **row.more)
     result = replace(result, **PRESETS[preset].for_experiment(name))
-    if chosen and "images" in chosen and "epochs" not in chosen:
-        chosen = {**chosen, "epochs": 0}
-    return replace(result, **(chosen or {}))
-
-
-def parse_settings(words: Sequence[str]) -> dict[str, Any]:
-    """Settings by name from `name=value` words. Raises TrainingError, suggesting the nearest name."""
-    known = {f.name: f for f in fields(Settings)}
-    defaults = asdict(Settings())
-    chosen: dict[str, Any] = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals:
-            raise TrainingError(f"--set takes name=value, not '{word}': for example --set batch=32.")
-        if name not in known:
-            raise TrainingError(f"Unknown setting '{name}': {did_you_mean(name, list(known))}")
-        chosen[name] = _value(name, text, type(defaults[name]), known[name].metadata)
-    return chosen
-
-
-def _value(name: str, text: str, kind: type, metadata: Mapping[str, Any]) -> Any:
-    value: Any = None
-    if kind is bool:
-        value = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower())
-    elif kind is str:
-        if text not in metadata["among"]:
-            raise TrainingError(f"--set {name} takes {' or '.join(metadata['among'])}, not '{text}'.")
-        value = text
-    else:
-        try:
-            number = float(text)
-            value = number if kind is float else int(number) if number == int(number) else None
-        except (ValueError, OverflowError):
-            value = None
-    if value is None or (kind is float and not abs(value) < float("inf")):
-        noun = {bool: "true or false", int: "a whole number", float: "a number"}[kind]
-        raise TrainingError(f"--set {name} takes {noun}, not '{text}': {metadata['meaning']}.")
-    if metadata["low"] is not None and value < metadata["low"]:
-        raise TrainingError(f"--set {name} must be at least {metadata['low']}, not {text}: {metadata['meaning']}.")
-    if metadata["high"] is not None and value > metadata["high"]:
-        raise TrainingError(f"--set {name} must be at most {metadata['high']}, not {text}: {metadata['meaning']}.")
-    return value
-
-
-def describe_settings() -> str:
-    """One line per setting, for `gan_core train --help`."""
-    defaults = asdict(Settings())
-    return "\n".join(f"  {f.name:<16}{f.metadata['meaning']} (paper: {defaults[f.name]})" for f in fields(Settings))
+    by_images = {"epochs": 0} if chosen and "images" in chosen else {}
+    return replace(result, **{**by_images, **(chosen or {})})
 
 
 def grid_and_stages(height: int, width: int) -> tuple[int, int, int]:

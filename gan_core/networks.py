@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,7 @@ from torch.nn import functional as F
 
 from gan_core.experiments import grid_and_stages
 
+Network = TypeVar("Network", bound=nn.Module)
 DENSE_FEATURES = 64  # Table 1
 SLOPE = 0.2  # of LeakyReLU, as in DCGAN
 
@@ -167,7 +169,7 @@ def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
 
 
 @torch.no_grad()
-def with_statistics(network: nn.Module, inputs: Iterable[Tensor]) -> nn.Module:
+def with_statistics(network: Network, inputs: Iterable[Tensor]) -> Network:
     """A copy in `eval` mode whose batch norms hold the average of the statistics over these batches of inputs."""
     network = copy.deepcopy(network).train()
     norms = batch_norms(network)

@@ -1,84 +1,46 @@
-"""Stimulus sets: real and generated images of a run or of a pair of image sets, drawn by rule and seed, never selected.
+"""Stimulus sets of trained runs, by the rules of `glimpse.publishing`.
 
-Real images come from the test split first, then from training, spread over groups. Generated images come from
-consecutive latents of a seed, translated ones from the test images of the source domain. Two more per class are for
-practice.
-
-Publishing a pair needs no torch.
+Generated images come from consecutive latents of a seed, translated ones from the test images of the source domain.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from gan_core.draw import Draw
-from gan_core.experiments import TrainingError
+from gan_core.experiments import Draw, TrainingError
+from gan_core.sampling import generate, generator_file
 from gan_core.training.run import Run
+from gan_core.translating import load_translator, translate_rows
 from glimpse.files import sha256_file
-from glimpse.images import one_of_each, shrink, through_jpeg
+from glimpse.images import shrink
 from glimpse.imageset import ImageSet
-from glimpse.prepare.checks.grid import grid_tells, off_grid
-from glimpse.stimuli import Source, StimulusError, StimulusSet, write_stimulus_set
+from glimpse.prepare.checks.grid import grid_tells
+from glimpse.publishing import PRACTICE, Publication, Published, Shown, as_shown, in_order_of_use, origin, publish_set
 from glimpse.workspace import Workspace
 
-Pixels = NDArray[np.uint8]
-Images = Iterator[tuple[Pixels, dict[str, Any]]]  # each with where it comes from
-PRACTICE = 2
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
-@dataclass(frozen=True)
-class Options:
-    """Options of `gan_core publish`; the seed of `draw` also orders the real images."""
-
-    count: int = 100  # per class
-    label: str | None = None
-    draw: Draw = field(default_factory=Draw)
-    off_grid: float | None = None  # cut at random places of JPEG's grid, then shrunk by this factor
-    jpeg_quality: int | None = None  # of the last compression
-    device: str = "cpu"
-    overwrite: bool = False
-    name: str | None = None
-
-
-@dataclass(frozen=True)
-class Published:
-    """A stimulus set; `new` is False if it existed already, made from the same run with the same options."""
-
-    stimuli: StimulusSet
-    new: bool
-    warnings: list[str]
-
-
-def in_order_of_use(
-    images: ImageSet, rng: np.random.Generator, splits: tuple[str, ...] = ("test", "train")
-) -> NDArray[np.intp]:
-    """The positions of a set in order of use: split by split, within each one image per group while groups last."""
-    sides = [images.where(split) for split in splits]
-    return np.concatenate([rows[one_of_each(images.groups[rows], rng)] for rows in sides])
-
-
-def publish(workspace: Workspace, name: str, options: Options) -> list[Published]:
+def publish(
+    workspace: Workspace, name: str, options: Publication, truncation: float | None = None, device: str = "cpu"
+) -> list[Published]:
     """Publish a run: one stimulus set, or two (NAME-add, NAME-remove) for a cyclic run.
 
     Raises StimulusError, naming the largest count that works, if a class has too few images.
     """
     folder = workspace.existing("runs", name)
-    run, name = Run.of(folder), options.name or name
-    experiment = run.experiment
-    stimuli = {name: (experiment.source, experiment.target)}
-    if experiment.scheme == "cyclic":
-        stimuli = {f"{name}-add": stimuli[name], f"{name}-remove": (experiment.target, str(experiment.source))}
+    images = _RunImages(workspace, folder, Run.of(folder), Draw(options.seed, truncation), device)
+    name, experiment = options.name or name, images.run.experiment
+    if experiment.scheme != "cyclic":
+        return [images.publish(name, experiment.source, experiment.target, options)]
     return [
-        _Publication(workspace, folder, run, source, target, options).publish(name)
-        for name, (source, target) in stimuli.items()
+        images.publish(f"{name}-add", experiment.source, experiment.target, options),
+        images.publish(f"{name}-remove", experiment.target, str(experiment.source), options),
     ]
 
 
@@ -94,44 +56,43 @@ def largest_count(workspace: Workspace, name: str) -> int:
 
 
 @dataclass(frozen=True)
-class _Publication:
-    """One stimulus set to make: images of `target`, generated from latents or translated from `source`."""
+class _RunImages:
+    """A run whose images are published."""
 
     workspace: Workspace
     folder: Path
     run: Run
-    source: str | None
-    target: str
-    options: Options
+    draw: Draw
+    device: str
 
-    def publish(self, name: str) -> Published:
-        from gan_core.sampling import generator_file
-
-        options, draw, run = self.options, self.options.draw, self.run
-        weights = generator_file(self.folder)
-        real, inputs = self._images(self.target), None if self.source is None else self._images(self.source)
-        rng = np.random.default_rng(draw.seed)
+    def publish(self, name: str, source: str | None, target: str, options: Publication) -> Published:
+        """One stimulus set: images of `target`, generated from latents or translated from `source`."""
+        wanted, rng = options.count + PRACTICE, np.random.default_rng(options.seed)
+        weights, real = generator_file(self.folder), self.images(target)
         rows = in_order_of_use(real, rng)
-        input_rows = None if inputs is None else in_order_of_use(inputs, rng, ("test",))
-        self._check_count(name, real, rows, inputs, input_rows)
+        most, what = len(rows), f"real images in '{real.name}'"
         made_from: dict[str, Any] = {
-            "run": run.name, "generator_sha256": sha256_file(weights), "seed": draw.seed,
-            "truncation": draw.truncation, "jpeg_quality": options.jpeg_quality,
-            "off_grid": options.off_grid, "domain": self.target, "image_set": real.name,
-            "images_sha256": real.sha256, "count": options.count,
+            "run": self.run.name, "generator_sha256": sha256_file(weights), **asdict(self.draw),
+            "jpeg_quality": options.jpeg_quality, "off_grid": options.off_grid, "domain": target,
+            "image_set": real.name, "images_sha256": real.sha256, "count": options.count,
         }  # fmt: skip
-        if inputs is not None:
+        generated = self.drawn(wanted)
+        if source is not None:
+            inputs = self.images(source)
+            input_rows = in_order_of_use(inputs, rng, ("test",))
+            if len(input_rows) < most:
+                most, what = len(input_rows), f"test images in '{inputs.name}' to translate"
             made_from |= {"source_image_set": inputs.name, "source_images_sha256": inputs.sha256}
-        wanted = options.count + PRACTICE
-        made = self._generated(wanted)
-        if inputs is not None and input_rows is not None:
-            made = self._translated(inputs, input_rows[:wanted])
-        classes = self._real(real, rows[:wanted]), made
-        made_set = publish_set(self.workspace, name, options, made_from, classes, _warnings(name, real, options))
-        tells = grid_tells(name, as_shown(made_set.stimuli), options.off_grid, draw.seed)
-        return replace(made_set, warnings=[*made_set.warnings, *tells])
+            generated = self.translated(inputs, input_rows[:wanted], target)
+        options.check_count(name, most, what, most)
+        size = self.run.height, self.run.width
+        shown = ((shrink(real.images[row], *size), origin(real, row)) for row in rows[:wanted])
+        warnings = _warnings(name, real, options)
+        found = publish_set(self.workspace, name, options, made_from, (shown, generated), warnings)
+        tells = grid_tells(name, as_shown(found.stimuli), options.off_grid, options.seed)
+        return replace(found, warnings=[*warnings, *tells])
 
-    def _images(self, domain: str) -> ImageSet:
+    def images(self, domain: str) -> ImageSet:
         """The image set of the run's training. Raises TrainingError if the set of that name is a different one."""
         facts = self.run.image_sets[domain]
         images = ImageSet.load(self.workspace.existing("images", facts["name"]))
@@ -142,92 +103,22 @@ class _Publication:
             )
         return images
 
-    def _check_count(
-        self, name: str, real: ImageSet, rows: NDArray[np.intp], inputs: ImageSet | None,
-        input_rows: NDArray[np.intp] | None,
-    ) -> None:  # fmt: skip
-        most, what = len(rows), f"real images in '{real.name}'"
-        if inputs is not None and input_rows is not None and len(input_rows) < most:
-            most, what = len(input_rows), f"test images in '{inputs.name}' to translate"
-        if self.options.count + PRACTICE > most:
-            largest = most - PRACTICE
-            raise StimulusError(
-                f"{name}: {self.options.count} of each class and {PRACTICE} for practice are more than the {most} "
-                f"{what}: " + (f"use --count {largest}." if largest > 0 else "prepare more images first.")
-            )
-
-    def _real(self, images: ImageSet, rows: NDArray[np.intp]) -> Images:
-        for row in rows:
-            yield shrink(images.images[row], self.run.height, self.run.width), origin(images, row)
-
-    def _generated(self, count: int) -> Images:
-        from gan_core.sampling import generate
-
-        facts = {"run": self.run.name, **asdict(self.options.draw)}
-        batches = generate(self.folder, count, self.options.draw, self.options.device)
+    def drawn(self, count: int) -> Shown:
+        batches = generate(self.folder, count, self.draw, self.device)
         for index, pixels in enumerate(image for batch in batches for image in batch):
-            yield pixels, {**facts, "index": index}
+            yield pixels, {"run": self.run.name, **asdict(self.draw), "index": index}
 
-    def _translated(self, inputs: ImageSet, rows: NDArray[np.intp]) -> Images:
-        from gan_core.translating import load_translator, translate_rows
-
-        translator = load_translator(self.folder, self.target, self.options.device)
-        masked = self.run.experiment.masked
-        lender = self._images(masked) if masked not in (None, self.source) else None
-        rng = np.random.default_rng(self.options.draw.seed + 1)
+    def translated(self, inputs: ImageSet, rows: NDArray[np.intp], target: str) -> Shown:
+        translator, masked = load_translator(self.folder, target, self.device), self.run.experiment.masked
+        lender = self.images(masked) if masked == target else None
+        rng = np.random.default_rng(self.draw.seed + 1)
         for row, (_, _, after) in zip(rows, translate_rows(translator, inputs, rows, lender, rng), strict=True):
             yield after, {"run": self.run.name, **origin(inputs, row)}
 
 
-def publish_set(
-    workspace: Workspace, name: str, options: Options, made_from: dict[str, Any],
-    classes: tuple[Images, Images], warnings: list[str],
-) -> Published:  # fmt: skip
-    """Write a stimulus set of real and generated images, the last ones of each class for practice.
-
-    A set made from the same is left as it is; one made from something else raises StimulusError without `--overwrite`.
-    """
-    folder, label = workspace.new("stimuli", name), options.label or name
-    if (folder / "manifest.json").is_file() and not options.overwrite:
-        existing = StimulusSet.load(folder)
-        if (existing.made_from, existing.label) != (made_from, label):
-            raise StimulusError(
-                f"The stimulus set '{name}' exists, made from other images or with other options, and answers may "
-                "refer to it: replace it with --overwrite."
-            )
-        return Published(existing, False, warnings)
-    sources = last_steps(classes, options)
-    return Published(write_stimulus_set(folder, label=label, sources=sources, made_from=made_from), True, warnings)
-
-
-def last_steps(classes: tuple[Images, Images], options: Options) -> Iterator[Source]:
-    """The images of both classes after the steps that they share: off the grid, then the last compression."""
-    for truth, images in zip(("real", "generated"), classes, strict=True):
-        rng = np.random.default_rng([options.draw.seed, truth == "real"])
-        for i, (pixels, facts) in enumerate(images):
-            if options.off_grid is not None:
-                pixels = off_grid(pixels, options.off_grid, rng)
-            yield Source(through_jpeg(pixels, options.jpeg_quality), truth, facts, practice=i >= options.count)
-
-
-def as_shown(stimuli: StimulusSet) -> Iterable[Source]:
-    """The images of a stimulus set, read back."""
-    for one in stimuli.stimuli:
-        yield Source(np.asarray(Image.open(stimuli.folder / one.file)), one.truth, one.origin, one.practice)
-
-
-def origin(images: ImageSet, row: int) -> dict[str, Any]:
-    """The index row of a real image, as a stimulus set keeps it."""
-    facts = images.index.iloc[int(row)]
-    return {
-        "image_set": images.name, "image_id": str(facts["image_id"]), "group": str(facts["group"]),
-        "split": str(facts["split"]),
-    }  # fmt: skip
-
-
-def _warnings(name: str, real: ImageSet, options: Options) -> list[str]:
-    sources = [str(source).lower() for source in real.index["source"]]
-    from_jpeg = sum(source.endswith(JPEG_SUFFIXES) for source in sources)
+def _warnings(name: str, real: ImageSet, options: Publication) -> list[str]:
+    sources = real.index["source"].astype(str).str.lower()
+    from_jpeg = int(sources.str.endswith(JPEG_SUFFIXES).sum())
     if not from_jpeg or options.jpeg_quality is not None or options.off_grid is not None:
         return []
     return [

@@ -6,7 +6,7 @@ Needs a `generator.safetensors` only; the folder of a run stands for the one ins
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +16,10 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from gan_core.draw import Draw
-from gan_core.experiments import TrainingError, experiment_named
+from gan_core.experiments import Draw, TrainingError, experiment_named
 from gan_core.networks import Generator, with_statistics
 from gan_core.training.checkpoint import BEST, load_generators
 from gan_core.training.data import to_pixels
-from glimpse import made
 from glimpse.command_line import pasteable
 from glimpse.files import atomic_file, atomic_folder, sha256_file
 from glimpse.images import in_rows, sheet
@@ -31,6 +29,7 @@ from glimpse.workspace import Workspace
 
 STATISTICS_BATCHES, STATISTICS_SIZE = 8, 64  # latents from which batch statistics are estimated for a truncation
 PREVIEW_ROWS, PREVIEW_COLUMNS = 8, 8
+FIRST = Draw()
 
 
 def generator_file(run: Path) -> Path:
@@ -78,7 +77,7 @@ def latents(count: int, z_dim: int, rng: torch.Generator, truncation: float | No
     return z.clamp(-truncation, truncation).float()
 
 
-def prepared(generator: nn.Module, draw: Draw, device: str = "cpu") -> nn.Module:
+def prepared(generator: Generator, draw: Draw, device: str = "cpu") -> Generator:
     """The generator for a draw: for truncated latents its batch statistics are estimated again.
 
     Where batch norm follows the dense layer (setting `dense_norm`), it stretches short latents back to the usual
@@ -88,45 +87,42 @@ def prepared(generator: nn.Module, draw: Draw, device: str = "cpu") -> nn.Module
     if draw.truncation is None:
         return generator
     rng = torch.Generator().manual_seed(0)
-    z_dim = _latent_size(generator)
-    batches = (latents(STATISTICS_SIZE, z_dim, rng, draw.truncation).to(device) for _ in range(STATISTICS_BATCHES))
-    return with_statistics(generator, batches)
+    sizes = [STATISTICS_SIZE] * STATISTICS_BATCHES
+    return with_statistics(generator, (latents(n, generator.z_dim, rng, draw.truncation).to(device) for n in sizes))
+
+
+def _drawn_from(run: Path, draw: Draw, device: str) -> tuple[Generator, torch.Generator]:
+    """A run's generator for a draw, and the random numbers of its latents. Raises TrainingError for a translator."""
+    generator, metadata = load_generator(run)
+    if not isinstance(generator, Generator):
+        raise TrainingError(f"The run '{metadata['name']}' translates images: it has no latents to draw by seed.")
+    return prepared(generator, draw, device), torch.Generator().manual_seed(draw.seed)
 
 
 def generate(
-    run: Path, count: int, draw: Draw | None = None, device: str = "cpu", batch: int = 64
+    run: Path, count: int, draw: Draw = FIRST, device: str = "cpu", batch: int = 64
 ) -> Iterator[NDArray[np.uint8]]:
     """`count` images as batches (b, H, W, 3) uint8. Raises TrainingError for a run that translates."""
-    draw = draw or Draw()
-    generator, metadata = load_generator(run)
-    if not isinstance(generator, Generator):
-        raise TrainingError(f"The run '{metadata['name']}' translates images, so none can be drawn by seed.")
-    return _generate(prepared(generator, draw, device), count, draw, device, batch)
+    generator, rng = _drawn_from(run, draw, device)
+    drawn = (min(batch, count - begin) for begin in range(0, count, batch))
+    return (_made(generator, latents(size, generator.z_dim, rng, draw.truncation), device) for size in drawn)
 
 
 @torch.no_grad()
-def _generate(generator: nn.Module, count: int, draw: Draw, device: str, batch: int) -> Iterator[NDArray[np.uint8]]:
-    rng = torch.Generator().manual_seed(draw.seed)
-    for begin in range(0, count, batch):
-        z = latents(min(batch, count - begin), _latent_size(generator), rng, draw.truncation)
-        yield to_pixels(generator(z.to(device)))
+def _made(generator: Generator, z: Tensor, device: str) -> NDArray[np.uint8]:
+    return to_pixels(generator(z.to(device)))
 
 
-@torch.no_grad()
-def interpolate(run: Path, rows: int, steps: int, draw: Draw | None = None, device: str = "cpu") -> NDArray[np.uint8]:
+def interpolate(run: Path, rows: int, steps: int, draw: Draw = FIRST, device: str = "cpu") -> NDArray[np.uint8]:
     """(rows, steps, H, W, 3) uint8: each row leads from its latent to the next row's, the last row back to the first.
 
     Along great circles, so that every latent in between has a typical length (Shoemake 1985).
     """
-    draw = draw or Draw()
-    generator, metadata = load_generator(run)
-    if not isinstance(generator, Generator):
-        raise TrainingError(f"The run '{metadata['name']}' translates images and has no latents to interpolate.")
-    generator = prepared(generator, draw, device)
-    ends = latents(rows, _latent_size(generator), torch.Generator().manual_seed(draw.seed), draw.truncation)
+    generator, rng = _drawn_from(run, draw, device)
+    ends = latents(rows, generator.z_dim, rng, draw.truncation)
     share = torch.arange(steps, dtype=torch.float32)[:, None] / steps
-    pictures = [to_pixels(generator(_arc(a, b, share).to(device))) for a, b in zip(ends, ends.roll(-1, 0), strict=True)]
-    return np.stack(pictures)
+    walks = [_made(generator, _arc(a, b, share), device) for a, b in zip(ends, ends.roll(-1, 0), strict=True)]
+    return np.stack(walks)
 
 
 def _arc(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
@@ -136,24 +132,7 @@ def _arc(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
     return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
 
 
-def _latent_size(generator: nn.Module) -> int:
-    assert isinstance(generator, Generator)
-    return generator.z_dim
-
-
 # ------------------------------------------------------------------------------------------ results of `sample`
-
-
-def existing_set(folder: Path, made_from: Mapping[str, Any], overwrite: bool) -> ImageSet | None:
-    """The image set in `folder`, or None if there is none or it is to be replaced.
-
-    Raises TrainingError if it was made from something else.
-    """
-    refusal = TrainingError(
-        f"The image set '{folder.name}' exists and was made differently: give this one another --name, or replace it "
-        "with --overwrite."
-    )
-    return made.there(folder, {"made_from": dict(made_from)}, ImageSet.load, refusal=refusal, overwrite=overwrite)
 
 
 def sample_set(
@@ -169,7 +148,7 @@ def sample_set(
         "run": run, "generator_sha256": sha256_file(weights), "count": count, "seed": draw.seed,
         "truncation": draw.truncation,
     }  # fmt: skip
-    if (existing := existing_set(folder, made_from, overwrite)) is not None:
+    if (existing := ImageSet.existing(folder, made_from, overwrite)) is not None:
         return existing, False
     label = experiment_named(metadata["experiment"]).target
     batches = generate(weights, count, draw, device)  # refuses a translator before anything is written
@@ -187,22 +166,6 @@ def sample_set(
         Image.fromarray(sheet(in_rows(shown, PREVIEW_COLUMNS), margin=2)).save(building / "preview.png")
         writer.finish(folder.name, source="sample", made_from=made_from)
     return ImageSet.load(folder), True
-
-
-def write_pngs(images: ImageSet, folder: Path, overwrite: bool = False) -> None:
-    """Every image as a PNG file called by its image_id, for other programs.
-
-    Raises TrainingError if the folder holds anything, unless `overwrite` and these files are all that it holds.
-    """
-    names = [f"{image_id}.png" for image_id in images.index["image_id"]]
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    if there and not overwrite:
-        raise TrainingError(f"--png {folder} is not empty: name another folder, or replace its files with --overwrite.")
-    if others := sorted(there - set(names)):
-        raise TrainingError(f"--png {folder} holds other files, like {others[0]}: name another folder.")
-    with atomic_folder(folder) as building:
-        for name, image in zip(names, images.images, strict=True):
-            Image.fromarray(image).save(building / name)
 
 
 def write_interpolation(weights: Path, path: Path, rows: int, steps: int, draw: Draw, device: str = "cpu") -> None:

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from gan_core.experiments import TrainingError, experiment_named
-from gan_core.sampling import existing_set
 from gan_core.training.data import size_at
 from gan_core.translating import (
     LoadedTranslator,
@@ -21,18 +20,15 @@ from gan_core.translating import (
     translate,
     translate_rows,
 )
-from gan_core.truth import TruthScore
 from glimpse.files import atomic_folder, sha256_file
-from glimpse.images import evenly, in_rows, sheet, shrink, shrink_mask
+from glimpse.images import Pixels, evenly, in_rows, sheet, shrink, shrink_mask
 from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.prepare.reading.masks import decode_mask
-from glimpse.prepare.reading.matching import by_stem, match_masks, without_masks
+from glimpse.prepare.reading.matching import Matched
 from glimpse.prepare.reading.pixels import decode_photo
-from glimpse.prepare.reading.sources import SourceFile, find_photos
 from glimpse.progress import progress
-from glimpse.workspace import Workspace
+from glimpse.truth import TruthScore
 
-Pixels = NDArray[np.uint8]
 SHEET_IMAGES = 24  # two in a row, each before, mask and after, as in Figures 11-13
 LONGEST = 256  # pixels, of an image on the sheet
 
@@ -74,7 +70,7 @@ def translate_set(
         "image_set": images.name, "images_sha256": images.sha256, "masks_from": lender.name if lender else None,
         "count": len(rows), "seed": translation.seed,
     }  # fmt: skip
-    if (existing := existing_set(folder, made_from, overwrite)) is not None:
+    if (existing := ImageSet.existing(folder, made_from, overwrite)) is not None:
         return TranslationResult(folder, len(existing), False, existing.manifest["scores"])
     # The truth is the same skin without its lesion: it holds for removal only.
     adds = domain in {experiment_named(translator.metadata["experiment"]).masked, *images.index["label"]}
@@ -105,29 +101,10 @@ def translate_set(
 # ------------------------------------------------------------------------------------------ photos
 
 
-def photos_with_masks(
-    workspace: Workspace, photos: Path, masks: Path | None, count: int | None = None
-) -> dict[str, tuple[SourceFile, SourceFile | None]]:
-    """The (first `count`) photos of a folder or zip by stem, each with the mask of the same stem, or None.
-
-    Raises TrainingError if a folder of masks lacks one of them.
-    """
-    files = find_photos([masks], workspace) if masks else []
-    every = without_masks(by_stem(find_photos([photos], workspace)), files)
-    found = dict(list(every.items())[:count])
-    matched = match_masks(found, files)
-    if masks and (missing := sorted(set(found) - set(matched))):
-        raise TrainingError(f"{found[missing[0]].name} has no mask in {masks}: add one, or leave the photo out.")
-    return {stem: (photo, matched.get(stem)) for stem, photo in found.items()}
-
-
 def translate_photos(
-    translation: Translation,
-    photos: dict[str, tuple[SourceFile, SourceFile | None]],
-    folder: Path,
-    overwrite: bool = False,
+    translation: Translation, photos: dict[str, Matched], folder: Path, overwrite: bool = False
 ) -> TranslationResult:
-    """Translate photos of any size (see `photos_with_masks`) to PNG files with the same stems, in `folder`.
+    """Translate photos of any size (see `matching.with_masks`) to PNG files with the same stems, in `folder`.
 
     Photos without a mask borrow one from the translation's lender, resized to the photo. `sheet/sheet.png` has its own
     folder, so that it never meets the name of a photo. Raises TrainingError if `folder` exists, unless `overwrite`.

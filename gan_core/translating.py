@@ -21,10 +21,9 @@ from gan_core.experiments import TrainingError
 from gan_core.networks import Translator
 from gan_core.sampling import load_generator
 from gan_core.training.data import size_at, to_pixels, to_signed
-from glimpse.images import shrink, shrink_mask
+from glimpse.images import Pixels, shrink, shrink_mask
 from glimpse.imageset import ImageSet
 
-Pixels = NDArray[np.uint8]
 TILES_AT_ONCE = 16
 
 

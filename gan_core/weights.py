@@ -18,42 +18,33 @@ LONGEST_HEADER = 100_000_000  # bytes, as in the format's own reader
 
 def seal(path: Path) -> None:
     """Write the hash into the place that the metadata keeps for it (`KEY` with the value `BLANK`)."""
-    place = _place(path)
-    assert place is not None
-    sha256 = _digest(path, place)
+    place, _, sha256 = _seal_of(path)
     with open(path, "r+b") as file:
         file.seek(place)
-        file.write(sha256.encode())
+        file.write(sha256)
 
 
 def verify_seal(path: Path) -> None:
-    """Raises TrainingError, naming the file, unless it is as it was written. Files of earlier versions have no seal."""
-    place = _place(path)
-    if place is None:
-        return
-    with open(path, "rb") as file:
-        file.seek(place)
-        stated = file.read(len(BLANK)).decode("ascii", "replace")
-    if _digest(path, place) != stated:
+    """Raises TrainingError, naming the file, unless it is as it was written. A file without a seal is not checked."""
+    _, stated, sha256 = _seal_of(path)
+    if stated != sha256:
         raise TrainingError(
             f"{path} is damaged: its content no longer has the SHA-256 written in it. Restore it from a backup, or "
             "train the run again."
         )
 
 
-def _place(path: Path) -> int | None:
-    """The position of the hash in the file; None where there is none."""
+def _seal_of(path: Path) -> tuple[int, bytes, bytes]:
+    """The position of the hash, the hash that stands there, and the true one; -1 and nothing where there is none."""
     with open(path, "rb") as file:
         size = int.from_bytes(file.read(8), "little")
         at = file.read(size).find(MARK) if size <= LONGEST_HEADER else -1
-    return None if at < 0 else 8 + at + len(MARK)
-
-
-def _digest(path: Path, place: int) -> str:
-    """SHA-256 of the file with zeros for the hash at `place`."""
-    with open(path, "rb") as file:
+        if at < 0:
+            return -1, b"", b""
+        place = 8 + at + len(MARK)
+        file.seek(0)
         digest = hashlib.sha256(file.read(place) + BLANK.encode())
-        file.seek(place + len(BLANK))
+        stated = file.read(len(BLANK))
         while block := file.read(1 << 20):
             digest.update(block)
-    return digest.hexdigest()
+    return place, stated, digest.hexdigest().encode()

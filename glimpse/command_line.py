@@ -13,7 +13,7 @@ import re
 import shlex
 import sys
 import textwrap
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
@@ -192,6 +192,22 @@ def next_step(workspace: Workspace) -> str:
     if not sets:
         return pasteable(workspace, "gan_core", "prepare", "phantom")
     return pasteable(workspace, "gan_core", "train", *([] if PAPERS & set(sets) else sets))
+
+
+def aligned(rows: Sequence[Sequence[str]], left: Container[int] = (0,)) -> list[str]:
+    """The lines of a table; the columns `left` are left-aligned, the others right-aligned.
+
+    >>> aligned([("set", "people"), ("df", "8")])
+    ['set  people', 'df        8']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if i in left else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]  # fmt: skip
 
 
 def run_command(

@@ -15,6 +15,7 @@ from PIL import Image
 from glimpse.files import GlimpseError
 
 Item = TypeVar("Item")
+Pixels = NDArray[np.uint8]  # (H, W, 3), or (H, W) for a mask, or a batch of either
 
 STRIP = 2**18  # source values, and row sums, held at once: they stay in the processor's cache
 

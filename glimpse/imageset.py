@@ -20,8 +20,10 @@ import numpy as np
 import pandas as pd
 from numpy.lib import format as npy_format
 from numpy.typing import NDArray
+from PIL import Image
 
-from glimpse.files import GlimpseError, flush, read_json, sha256_file, verify, write_json
+from glimpse import made
+from glimpse.files import GlimpseError, atomic_folder, flush, read_json, sha256_file, verify, write_json
 
 INDEX_COLUMNS = ("image_id", "source", "group", "split", "label", "x", "y", "coverage")
 ARRAYS = ("images", "masks", "truth")
@@ -88,6 +90,35 @@ class ImageSet:
     def where(self, split: str) -> NDArray[np.intp]:
         """The positions of the images of one side, `train` or `test`."""
         return np.flatnonzero(self.index["split"].to_numpy(dtype=str) == split)
+
+    @classmethod
+    def existing(cls, folder: Path, made_from: Mapping[str, Any], overwrite: bool) -> ImageSet | None:
+        """The image set in `folder`; None if there is none, or if it is to be replaced.
+
+        Raises ImageSetError if it was made from something else.
+        """
+        refusal = ImageSetError(
+            f"The image set '{folder.name}' exists and was made differently: give this one another --name, or replace "
+            "it with --overwrite."
+        )
+        return made.there(folder, {"made_from": dict(made_from)}, cls.load, refusal=refusal, overwrite=overwrite)
+
+    def write_pngs(self, folder: Path, overwrite: bool) -> None:
+        """Every image as a PNG file called by its image_id, for other programs (`--png`).
+
+        Raises ImageSetError if the folder holds anything, unless `overwrite` and these files are all that it holds.
+        """
+        names = [f"{image_id}.png" for image_id in self.index["image_id"]]
+        there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        if there and not overwrite:
+            raise ImageSetError(
+                f"--png {folder} is not empty: name another folder, or replace its files with --overwrite."
+            )
+        if others := sorted(there - set(names)):
+            raise ImageSetError(f"--png {folder} holds other files, like {others[0]}: name another folder.")
+        with atomic_folder(folder) as building:
+            for name, image in zip(names, self.images, strict=True):
+                Image.fromarray(image).save(building / name)
 
 
 class ImageSetWriter:

@@ -1,4 +1,4 @@
-"""The progress bar of long work: count, time and ETA on stderr; silent where stderr is not a terminal."""
+"""The progress bar of long work: count, time and ETA on stderr, silent where stderr is not a terminal; durations."""
 
 from __future__ import annotations
 
@@ -24,3 +24,18 @@ def progress(
         items, desc=short, unit=unit, total=total, initial=done, disable=None if shown else True, leave=False,
         unit_scale=(total or 0) >= 10_000, bar_format=FORMAT, dynamic_ncols=True,
     )  # fmt: skip
+
+
+def duration(seconds: float) -> str:
+    """A readable duration.
+
+    >>> [duration(seconds) for seconds in (89, 90, 90 * 60, 48 * 3600)]
+    ['89 s', '2 min', '1.5 h', '2.0 days']
+    """
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    if seconds < 48 * 3600:
+        return f"{seconds / 3600:.1f} h"
+    return f"{seconds / 86400:.1f} days"

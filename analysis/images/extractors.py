@@ -54,7 +54,7 @@ class Extractor:
         return f"{distance} ({self.name}{f' with weights {self.key[:8]}' if self.name == 'inception' else ''})"
 
 
-def check_name(name: str) -> None:
+def check_extractor(name: str) -> None:
     """Raises OptionError unless `name` is `auto`, a known extractor or of the form module:function."""
     module, colon, function = name.partition(":")
     if name not in ("auto", *EXTRACTORS) and not (colon and module and function):
@@ -68,6 +68,9 @@ def chosen(name: str, weights: Path | None) -> str:
     """The extractor that `auto` stands for: Inception where its weights are, else `imagenet` if installed, else random.
 
     Any other name is returned as it is.
+
+    >>> chosen("auto", Path("weights.pth")), chosen("random", None)
+    ('inception', 'random')
     """
     if name != "auto":
         return name
@@ -89,7 +92,7 @@ def load(
     Raises OptionError for an unknown name, weights that are missing, damaged or differ from the hash in their file
     name, weights given to an extractor other than Inception, and a function of the user's that fails.
     """
-    check_name(name)
+    check_extractor(name)
     name = chosen(name, weights)
     if name == "inception":
         network, sha256, official = inception.load(weights, device)
@@ -188,5 +191,9 @@ def _hash(text: str) -> str:
 
 
 def to_tensor(images: NDArray[np.uint8], device: str) -> torch.Tensor:
-    """(B, H, W, 3) uint8 to (B, 3, H, W) uint8 on the device."""
+    """(B, H, W, 3) uint8 to (B, 3, H, W) uint8 on the device.
+
+    >>> to_tensor(np.zeros((2, 4, 5, 3), np.uint8), "cpu").shape
+    torch.Size([2, 3, 4, 5])
+    """
     return torch.from_numpy(np.ascontiguousarray(np.moveaxis(images, 3, 1))).to(device)

@@ -19,7 +19,7 @@ from analysis.images.distances import BIASED_BELOW
 from analysis.images.features import Features
 from analysis.images.pairs import FEWEST, GENERATED, Pair
 from analysis.section import Context
-from gan_core.draw import Draw
+from gan_core.experiments import Draw
 from gan_core.training.run import Run
 from glimpse.files import sha256_json
 

@@ -123,10 +123,10 @@ class Translated:
     truth: dict[str, float | None]  # PSNR and SSIM against the true skin, by 'translated' or 'untouched'; or empty
 
 
-def translate(direction: Direction, context: Context) -> Translated:
+def translated_features(direction: Direction, context: Context) -> Translated:
     """Features of the translated images; where the source knows the same skin without its lesion, the truth, too."""
-    from gan_core.truth import TruthScore
     from glimpse.images import shrink, shrink_mask
+    from glimpse.truth import TruthScore
 
     source, rows = direction.source, direction.rows(context.seed)
     made = np.stack(list(direction.translated(rows, context.seed)))

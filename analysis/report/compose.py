@@ -26,10 +26,9 @@ from analysis.report import words
 from analysis.section import AnalysisError, Context, OptionError, Section
 from analysis.sections import LAST, SECTIONS
 from gan_core.device import pick_device
-from gan_core.training.log import duration
 from glimpse import how_to_install
 from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
-from glimpse.progress import progress
+from glimpse.progress import duration, progress
 from glimpse.workspace import Workspace
 
 NOTHING, SKIPPED = "no data", "skipped as requested"  # why a section may be absent
@@ -53,9 +52,9 @@ def write_report(args: argparse.Namespace) -> int:
         raise AnalysisError(f"--skip {unknown[0]}: unknown section; choose from: {', '.join(SECTIONS)}.")
     if args.extractor not in ("auto", *EXTRACTORS):
         with suppress(ImportError):  # without torch the sections that need it are left out, with a sentence
-            from analysis.images.extractors import check_name
+            from analysis.images.extractors import check_extractor
 
-            check_name(args.extractor)
+            check_extractor(args.extractor)
     if not 0 < args.bound < 0.5:
         raise AnalysisError(f"--bound {args.bound}: must be between 0 and 0.5, e.g. 0.05.")
     if args.device == "cuda":

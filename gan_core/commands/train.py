@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,22 +17,19 @@ from gan_core.device import fast_device
 from gan_core.experiments import (
     EXPERIMENTS,
     PRESETS,
+    Settings,
     TrainingError,
     check_name,
-    describe_settings,
     experiment_named,
-    parse_settings,
     translation_name,
 )
-from glimpse.command_line import Commands, next_step, pasteable
+from glimpse.command_line import Commands, aligned, did_you_mean, next_step, pasteable
 from glimpse.files import read_json
 from glimpse.workspace import Workspace
 
-# From training images, a seed, the workspace (for cached features), the device and Inception weights to a scorer.
-ScorerFactory = Callable[[Any, int, Workspace, str, Path | None], Any]
 
-
-def add_commands(commands: Commands, make_scorer: ScorerFactory | None) -> None:
+def add_commands(commands: Commands, make_scorer: Callable[..., Any]) -> None:
+    """`make_scorer`: `training_scorer` of cli.py."""
     train = commands.add_parser(
         "train", help="train generators",
         description="Train experiments; without a name, every experiment whose image sets exist. Any other image set "
@@ -81,7 +82,7 @@ def add_commands(commands: Commands, make_scorer: ScorerFactory | None) -> None:
     runs.set_defaults(run=runs_command)
 
 
-def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: ScorerFactory | None) -> int:
+def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: Callable[..., Any]) -> int:
     from gan_core.training.begin import Request, experiments_with_images
     from gan_core.training.ranks import Ranks
     from gan_core.training.run import Run
@@ -106,9 +107,7 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: S
     request = Request(args.preset, chosen, args.resolution, image_sets, args.resume, args.overwrite)
     device = fast_device(args.device)
     ranks = Ranks.join(device)
-    scorer = None
-    if make_scorer is not None:
-        scorer = lambda real, seed: make_scorer(real, seed, workspace, device, args.weights)  # noqa: E731
+    scorer = partial(make_scorer, workspace=workspace, device=device, weights=args.weights)
     session = Session(workspace, request, device, ranks, scorer)
     try:
         for name, experiment in runs.items():
@@ -149,6 +148,47 @@ def _image_sets(words: list[str], experiments: list[str]) -> dict[str, str]:
     return sets
 
 
+def parse_settings(words: Sequence[str]) -> dict[str, Any]:
+    """Settings by name from `name=value` words. Raises TrainingError, suggesting the nearest name."""
+    known, defaults = {f.name: f for f in fields(Settings)}, asdict(Settings())
+    chosen: dict[str, Any] = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise TrainingError(f"--set takes name=value, not '{word}': for example --set batch=32.")
+        if name not in known:
+            raise TrainingError(f"Unknown setting '{name}': {did_you_mean(name, list(known))}")
+        chosen[name] = _value(name, text, type(defaults[name]), known[name].metadata)
+    return chosen
+
+
+def _value(name: str, text: str, kind: type, allowed: Mapping[str, Any]) -> Any:
+    value: Any = None
+    if kind is bool:
+        value = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower())
+    elif kind is str:
+        value = text if text in allowed["among"] else None
+    else:
+        with suppress(ValueError):
+            number = float(text)
+            value = kind(number) if math.isfinite(number) and number == kind(number) else None
+    low, high, reason = allowed["low"], allowed["high"], f"not {text}: {allowed['meaning']}."
+    if value is None:
+        nouns = {bool: "true or false", int: "a whole number", float: "a number", str: " or ".join(allowed["among"])}
+        raise TrainingError(f"--set {name} takes {nouns[kind]}, not '{text}': {allowed['meaning']}.")
+    if low is not None and value < low:
+        raise TrainingError(f"--set {name} must be at least {low}, {reason}")
+    if high is not None and value > high:
+        raise TrainingError(f"--set {name} must be at most {high}, {reason}")
+    return value
+
+
+def describe_settings() -> str:
+    """One line per setting, for `gan_core train --help`."""
+    defaults = asdict(Settings())
+    return "\n".join(f"  {f.name:<16}{f.metadata['meaning']} (paper: {defaults[f.name]})" for f in fields(Settings))
+
+
 def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
     """The runs as a table, or with --json as a list of objects; `kid` is the lowest by the last extractor."""
     runs = [_facts_of(workspace.existing("runs", name)) for name in workspace.names("runs")]
@@ -168,9 +208,7 @@ def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
         )
         for run in runs
     ]  # fmt: skip
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
-    for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    print(*aligned(rows, left=range(len(rows[0]))), sep="\n")
     return 0
 
 

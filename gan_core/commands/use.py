@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gan_core.device import fast_device
-from gan_core.draw import Draw
-from gan_core.experiments import EXPERIMENTS, TrainingError
+from gan_core.experiments import EXPERIMENTS, Draw, TrainingError
 from gan_core.training.run import Run
 from glimpse.command_line import Commands, Parser, pasteable
 from glimpse.files import GlimpseError, read_json
@@ -112,7 +111,7 @@ def _drawing(command: Parser) -> None:
 
 
 def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    from gan_core.sampling import sample_set, write_interpolation, write_pngs
+    from gan_core.sampling import sample_set, write_interpolation
 
     weights, of, run = _trained(workspace, args.of)
     if run.experiment.source is not None:
@@ -129,7 +128,7 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
     images, new = sample_set(folder, weights, count, draw, device, args.overwrite)
     print(f"{images.name}: {'drew' if new else 'already there:'} {len(images):,} images of '{of}': {images.folder}")
     if args.png:
-        write_pngs(images, args.png, args.overwrite)
+        images.write_pngs(args.png, args.overwrite)
         print(f"Wrote {len(images):,} PNG files: {args.png}")
     following = f" Next: {pasteable(workspace, 'gan_core', 'publish', of)}" if of == args.of else ""
     print(f"Look at {shlex.quote(str(images.folder / 'preview.png'))}.{following}")
@@ -137,7 +136,9 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    from gan_core.translated import Translation, photos_with_masks, translate_photos, translate_set
+    from gan_core.translated import Translation, translate_photos, translate_set
+    from glimpse.prepare.reading.matching import with_masks
+    from glimpse.prepare.reading.sources import find_photos
 
     weights, of, run = _trained(workspace, args.of)
     experiment = run.experiment
@@ -160,7 +161,8 @@ def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
     translation = Translation(weights, domain, lender, args.seed, fast_device(args.device))
     if photos:
         folder = workspace.new("translated", name)
-        found = photos_with_masks(workspace, photos, masks, args.count)
+        files = find_photos([masks], workspace) if masks else []
+        found = with_masks(find_photos([photos], workspace), files, args.count)
         result = translate_photos(translation, found, folder, args.overwrite)
     else:
         images, rows = _rows_to_translate(workspace, args.images, run, domain)
@@ -215,8 +217,7 @@ def _lender(workspace: Workspace, name: str | None, run: Run, domain: str) -> An
 
 
 def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    from gan_core.pairs import Pair, publish_pair
-    from gan_core.publishing import Options, publish
+    from glimpse.publishing import Publication, PublishedPair, publish_pair
     from glimpse.stimuli import StimulusError
 
     names = list(args.runs)
@@ -240,18 +241,22 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
         raise GlimpseError("--name is for one run: name that one.")
     if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
         raise StimulusError(f"--jpeg-quality must be from 1 to 100, not {args.jpeg_quality}.")
-    options = Options(
-        at_least(args.count, "--count", 1), args.label, Draw(args.seed, args.truncation), args.off_grid,
-        args.jpeg_quality, "cpu" if pair else fast_device(args.device), args.overwrite, args.name,
+    options = Publication(
+        at_least(args.count, "--count", 1), args.label, args.seed, args.off_grid, args.jpeg_quality, args.overwrite,
+        args.name,
     )  # fmt: skip
     if pair:
-        both = Pair(
+        both = PublishedPair(
             real=args.real, generated=args.generated, size=args.size, fit=args.fit, skip_broken=args.skip_broken,
-            allow_copies=args.allow_copies, options=options,
+            allow_copies=args.allow_copies,
         )  # fmt: skip
-        results = iter([publish_pair(workspace, both)])
+        results = iter([publish_pair(workspace, both, options)])
     else:
-        results = (result for name in names for result in publish(workspace, name, options))
+        from gan_core.publishing import publish
+
+        device = fast_device(args.device)
+        each = (publish(workspace, name, options, args.truncation, device) for name in names)
+        results = (result for published in each for result in published)
     published = []
     for result in results:
         verb = "published" if result.new else "already published"

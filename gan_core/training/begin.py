@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -37,9 +37,9 @@ class Request:
     """The options of `gan_core train` that hold for all its runs."""
 
     preset: str | None = None
-    chosen: Mapping[str, Any] | None = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
     resolution: int | None = None
-    image_sets: Mapping[str, str] | None = None  # domain -> image set, if not the one of the same name
+    image_sets: Mapping[str, str] = field(default_factory=dict)  # domain -> image set, if not the one of the same name
     resume: bool = False
     overwrite: bool = False
 
@@ -82,7 +82,7 @@ def describe_run(
     if len(sizes) > 1:
         found = " and ".join(f"'{i.name}' is {i.height} x {i.width}" for i in image_sets.values())
         raise TrainingError(f"{experiment} needs image sets of one size, but {found}: prepare both at the same size.")
-    (height, width) = sizes.pop()
+    height, width = sizes.pop()
     try:
         grid_and_stages(height, width)
     except TrainingError as error:
@@ -121,12 +121,9 @@ def facts_of(images: ImageSet) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def open_images(workspace: Workspace, experiment: str, request: Request) -> dict[str, ImageSet]:
-    names = request.image_sets or {}
-    return {
-        domain: ImageSet.load(workspace.existing("images", names.get(domain, domain)))
-        for domain in experiment_named(experiment).domains
-    }
+def open_domains(workspace: Workspace, experiment: str, request: Request) -> dict[str, ImageSet]:
+    names = {domain: request.image_sets.get(domain, domain) for domain in experiment_named(experiment).domains}
+    return {domain: ImageSet.load(workspace.existing("images", name)) for domain, name in names.items()}
 
 
 def into_memory(run: Run, image_sets: Mapping[str, ImageSet], device: torch.device) -> dict[str, Domain]:
@@ -138,13 +135,11 @@ def resumed(folder: Path, name: str, request: Request) -> Request:
     run = Run.of(folder)
     if request.preset not in (None, run.preset):
         raise TrainingError(f"Run '{name}' has --preset {run.preset}: resume it without --preset.")
-    chosen = dict(request.chosen or {})
-    if "images" in chosen:
-        chosen.setdefault("epochs", 0)
+    by_images = {"epochs": 0} if "images" in request.chosen else {}
     return replace(
-        request, preset=run.preset, chosen={**asdict(run.settings), **chosen},
+        request, preset=run.preset, chosen={**asdict(run.settings), **by_images, **request.chosen},
         resolution=request.resolution or run.height,
-        image_sets={**{d: facts["name"] for d, facts in run.image_sets.items()}, **(request.image_sets or {})},
+        image_sets={**{d: facts["name"] for d, facts in run.image_sets.items()}, **request.image_sets},
     )  # fmt: skip
 
 
@@ -159,11 +154,9 @@ def state_of(folder: Path, run: Run, request: Request) -> Literal["new", "unfini
     if not request.resume and not any((folder / file).is_file() for file in (CHECKPOINT, BEST)):
         return "new"  # it ended before its first checkpoint: nothing is lost
     differences = run.differences(Run.of(folder))
-    if not request.resume:
-        changed = list(differences.values())
-        remedy = "give this one another --name, or train it again with --overwrite."
-    else:
-        changed = [sentence for key, sentence in differences.items() if key not in CHANGEABLE]
+    changed = [phrase for key, phrase in differences.items() if not request.resume or key not in CHANGEABLE]
+    remedy = "give this one another --name, or train it again with --overwrite."
+    if request.resume:
         remedy = f"--resume may change {', '.join(CHANGEABLE)}; give another run its own --name."
     if changed:
         raise TrainingError(f"A run '{run.name}' exists with other settings ({'; '.join(changed[:3])}): {remedy}")

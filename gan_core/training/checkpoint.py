@@ -115,14 +115,10 @@ def load_checkpoint(path: Path, run: Run) -> dict[str, Any]:
         raise TrainingError(
             f"{path} cannot be read as a checkpoint ({reason}): train the run again with --overwrite."
         ) from None
-    wanted = (SCHEMA, run.experiment_name, [run.height, run.width])
-    if found != wanted:
-        raise TrainingError(
-            f"{path} is a checkpoint of another run (schema, experiment, size: {found}; needed: {wanted}): "
-            "resume that run, or train again with --overwrite."
-        )
-    ours = asdict(run.settings)
-    if changed := [f"{k}={theirs[k]}" for k in ours if k not in CHANGEABLE and theirs.get(k, ours[k]) != ours[k]]:
+    wanted, ours = (SCHEMA, run.experiment_name, [run.height, run.width]), asdict(run.settings)
+    changed = [] if found == wanted else [f"schema, experiment, size: {found}; needed: {wanted}"]
+    changed += [f"{k}={theirs[k]}" for k in ours if k not in CHANGEABLE and theirs.get(k, ours[k]) != ours[k]]
+    if changed:
         raise TrainingError(
             f"{path} is a checkpoint of another run ({', '.join(changed)}): resume that run, or train again with "
             "--overwrite."

@@ -7,7 +7,7 @@ updated discriminators for the same generated images. Nothing waits for the devi
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -193,15 +193,6 @@ class Engine:
         self.new_tick()
         self.tick_steps = state["tick_steps"]
         self.sums.copy_(state["sums"])
-
-
-def tensors_of(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
-    """Every tensor of a nested state with its path."""
-    if isinstance(value, Tensor):
-        yield name, value
-    elif isinstance(value, dict):
-        for key, inner in value.items():
-            yield from tensors_of(inner, f"{name}.{key}" if name else str(key))
 
 
 def copied(value: Any) -> Any:

@@ -16,7 +16,7 @@ from PIL import Image
 
 from gan_core.experiments import TrainingError
 from glimpse.files import atomic_file
-from glimpse.progress import progress
+from glimpse.progress import duration, progress
 
 REPORTED = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated", "kid", "fid", "frechet")  # in the output
 
@@ -95,14 +95,3 @@ def read_log(path: Path) -> list[dict[str, Any]]:
             ) from None
         lines.append(line)
     return lines
-
-
-def duration(seconds: float) -> str:
-    """A readable duration: '45 s', '12 min', '3.5 h', '2.1 days'."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    if seconds < 48 * 3600:
-        return f"{seconds / 3600:.1f} h"
-    return f"{seconds / 86400:.1f} days"

@@ -1,40 +1,36 @@
-"""A run from its first image to its last: steps, ticks, checkpoints, Ctrl-C."""
+"""A run from its first image to its last: steps, ticks, checkpoints, Ctrl-C, and numbers that are not finite."""
 
 from __future__ import annotations
 
-import contextlib
 import math
 import resource
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from gan_core.experiments import TrainingError
 from gan_core.networks import with_statistics
 from gan_core.training.checkpoint import BEST, CHECKPOINT, LAST, Saver, load_checkpoint
-from gan_core.training.cyclic import Cyclic
 from gan_core.training.data import Domain
 from gan_core.training.engine import Engine
 from gan_core.training.log import Record
-from gan_core.training.observe import observe
+from gan_core.training.observe import Scorer, observe, score
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
-from gan_core.training.schemes import Scheme
-from gan_core.training.score import Scorer, score
-from gan_core.training.targeted import Targeted
-from gan_core.training.trouble import not_finite, seconds_per_step
-from gan_core.training.unconditional import Unconditional
+from gan_core.training.schemes import SCHEMES
+from glimpse.command_line import pasteable
 from glimpse.images import sheet
+from glimpse.workspace import Workspace
 
-SCHEMES: dict[str, Callable[..., Scheme]] = {"unconditional": Unconditional, "targeted": Targeted, "cyclic": Cyclic}
 STATISTICS_BATCHES = 16  # from which batch statistics are estimated, for use
-AGREE_SECONDS = 2  # torchrun kills a process that has not ended 30 s after Ctrl-C
 
 
 class Training:
@@ -79,43 +75,29 @@ class Training:
             self.log_bytes, self.best = state["log_bytes"], state["best"]
             self.kept = self.engine.images
 
-    def estimate(self) -> float:
-        """Seconds until the end of the run. Raises TrainingError if a batch does not fit into the device's memory."""
-        seconds = seconds_per_step(self)
-        self.agree_every = max(1, round(AGREE_SECONDS / seconds))
-        return seconds * math.ceil((self.run.settings.images - self.engine.images) / self.run.settings.batch)
-
     def go(self) -> bool:
         """Train to the end; False if interrupted (everything is saved). Raises TrainingError on NaN or infinity."""
-        settings, engine = self.run.settings, self.engine
-        saver, record = Saver(), None
+        settings, engine, record = self.run.settings, self.engine, None
         if self.ranks.first:
             record = Record(self.folder, self.run.name, engine.images, settings.images, self.log_bytes)
-        began = time.perf_counter()
-        ticks = engine.images // settings.tick_images
-        try:
-            with self._interruptible():
-                while engine.images < settings.images and not self.stop:
-                    engine.step()
-                    if self.ranks.world > 1 and engine.steps % self.agree_every == 0:
-                        asked = torch.tensor(float(self.asked_to_stop), device=self.device)
-                        self.stop = bool(self.ranks.sum(asked).item())
-                    if record:
-                        record.advance(settings.batch)
-                    done = engine.images >= settings.images
-                    if done or engine.images // settings.tick_images > ticks:
-                        ticks = engine.images // settings.tick_images
-                        self._tick(record, saver, began, scored=done or ticks % settings.score_ticks == 0)
-                        began = time.perf_counter()
-                if self.stop and engine.images < settings.images:
-                    self.seconds += time.perf_counter() - began
-                    files = [LAST] if self.best else [LAST, BEST]
-                    self._save(saver, files, self.usable_generators(), wait=True)
-            saver.wait()
-        finally:
-            saver.close()
-            if record:
-                record.close()
+        began, ticks = time.perf_counter(), engine.images // settings.tick_images
+        with closing(Saver()) as saver, closing(record) if record else nullcontext(), self._interruptible():
+            while engine.images < settings.images and not self.stop:
+                engine.step()
+                if self.ranks.world > 1 and engine.steps % self.agree_every == 0:
+                    asked = torch.tensor(float(self.asked_to_stop), device=self.device)
+                    self.stop = bool(self.ranks.sum(asked).item())
+                if record:
+                    record.advance(settings.batch)
+                done = engine.images >= settings.images
+                if done or engine.images // settings.tick_images > ticks:
+                    ticks = engine.images // settings.tick_images
+                    self._tick(record, saver, began, scored=done or ticks % settings.score_ticks == 0)
+                    began = time.perf_counter()
+            if self.stop and engine.images < settings.images:
+                self.seconds += time.perf_counter() - began
+                files = [LAST] if self.best else [LAST, BEST]
+                self._save(saver, files, self.usable_generators(), wait=True)
         return engine.images >= settings.images
 
     def _tick(self, record: Record | None, saver: Saver, began: float, scored: bool) -> None:
@@ -126,7 +108,7 @@ class Training:
         if not all(math.isfinite(value) for value in means.values()):
             saver.wait()
             self.ranks.wait()  # for the first rank's saver: all replay from the same checkpoint
-            raise TrainingError(not_finite(self))
+            raise TrainingError(self._not_finite())
         rate = engine.tick_steps * settings.batch / max(self.seconds - self.logged_seconds, 1e-9)
         self.logged_seconds = self.seconds
         engine.new_tick()
@@ -184,7 +166,7 @@ class Training:
         scale = 1 if sys.platform == "darwin" else 1024
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20, 1)
 
-    @contextlib.contextmanager
+    @contextmanager
     def _interruptible(self) -> Iterator[None]:
         """The first Ctrl-C (or SIGTERM) finishes the step and saves; the second stops at once."""
 
@@ -204,3 +186,31 @@ class Training:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+    def _not_finite(self) -> str:
+        """Replay from the last checkpoint with every tensor checked; a sentence that names the first bad one."""
+        reached, name, lower = self.engine.steps, self.run.name, f"lr={self.run.settings.lr / 2:g}"
+        engine = self.engine = self.new_engine()
+        self.resume()
+        kept, workspace = engine.images, Workspace.around(self.folder)
+        resume = pasteable(workspace, "gan_core", "train", name, "--resume", "--set", lower)
+        remedy = (
+            f"The checkpoint at image {kept:,} is kept: resume it with `{resume}`."
+            if kept
+            else f"Nothing was saved yet: repeat the command with --overwrite --set {lower}."
+        )
+
+        def check(what: str, tensor: Tensor) -> None:
+            if bad := int((~torch.isfinite(tensor)).sum()):
+                raise TrainingError(
+                    f"{name} stopped: at step {engine.steps + 1:,} (image {engine.images:,}) {what} became NaN or "
+                    f"infinite ({bad} of {tensor.numel()} values). {remedy}"
+                )
+
+        engine.check = check
+        while engine.steps < reached:
+            engine.step()
+        return (
+            f"{name} stopped: a value became NaN or infinite before step {reached:,}, but not when the steps since "
+            f"image {kept:,} were repeated. {remedy}"
+        )

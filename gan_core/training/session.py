@@ -6,29 +6,21 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from gan_core.confidence import chosen_when_saturated, confidence
 from gan_core.experiments import TrainingError
-from gan_core.training.begin import (
-    Request,
-    begin,
-    describe_run,
-    into_memory,
-    open_images,
-    resumed,
-    state_of,
-)
+from gan_core.training.begin import Request, begin, describe_run, into_memory, open_domains, resumed, state_of
 from gan_core.training.checkpoint import CHECKPOINT
-from gan_core.training.log import duration, read_log
+from gan_core.training.forecast import fitting, longer_than_an_hour, seconds_left
+from gan_core.training.log import read_log
 from gan_core.training.loop import Training
+from gan_core.training.observe import Pixels, Scorer, scorer_for
 from gan_core.training.ranks import Ranks
-from gan_core.training.score import Scorer, scorer_for
-from gan_core.training.trouble import longer_than_an_hour, out_of_memory
 from glimpse.command_line import pasteable
 from glimpse.files import read_json, replacing
+from glimpse.progress import duration
 from glimpse.workspace import Workspace
 
 
@@ -40,19 +32,16 @@ class Session:
     request: Request
     device: str
     ranks: Ranks
-    make_scorer: Callable[[Any, int], Scorer] | None
+    make_scorer: Callable[[Pixels, int], Scorer]
 
     def train(self, experiment: str, name: str) -> bool:
         """Train a run to its end; False if interrupted. However it ends, one complete run is in its folder."""
         folder = self.workspace.new("runs", name)
-        first_alone = replacing(folder, until=CHECKPOINT) if self.ranks.first else nullcontext()
-        try:
-            with first_alone:
-                self.ranks.wait()  # until the first rank has put back what a killed run left
-                return self._train(experiment, name, folder)
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error):
-                raise
+        with replacing(folder, until=CHECKPOINT) if self.ranks.first else nullcontext():
+            self.ranks.wait()  # until the first rank has put back what a killed run left
+            finished = fitting(lambda: self._train(experiment, name, folder))
+        if finished is not None:
+            return finished
         resume = f"resume with `{self._resume(name)}`, or " if (folder / CHECKPOINT).is_file() else ""
         raise TrainingError(
             f"{name}: the memory of the {self.device.upper()} device ran out; the last checkpoint is kept. Free some "
@@ -62,7 +51,7 @@ class Session:
 
     def _train(self, experiment: str, name: str, folder: Path) -> bool:
         request = resumed(folder, name, self.request) if self.request.resume else self.request
-        images = open_images(self.workspace, experiment, request)
+        images = open_domains(self.workspace, experiment, request)
         run = describe_run(name, experiment, images, request, self.ranks.world)
         state = state_of(folder, run, request)
         if state == "finished":
@@ -72,53 +61,44 @@ class Session:
         training = Training(run, into_memory(run, images, device), folder, device, self.ranks)
         if state == "unfinished":
             training.resume()
-        self._announce(training)
+        done = training.engine.images
+        self._say(
+            f"{name}: {f'resuming at image {done:,}' if done else 'training'} "
+            f"({run.preset}, {run.height} x {run.width}, {run.settings.images:,} images, {self.device})"
+        )
+        seconds = seconds_left(training)
+        self._say(f"{name}: about {duration(seconds)} to go")
+        if warning := longer_than_an_hour(seconds, run, device):
+            self._say(warning)
         if self.ranks.first:
-            make_scorer = self.make_scorer
             # Before the folder is made: making the scorer may fail, and should leave no trace.
-            maker = None if make_scorer is None else lambda real: make_scorer(real, run.settings.seed)
-            training.scorer = scorer_for(run, training.domains, maker)
+            training.scorer = scorer_for(run, training.domains, self.make_scorer)
             begin(folder, run, training.engine.scheme.drawn_subsets(), state == "new", self.device, self.ranks.world)
         return self._finish(training)
 
-    def _announce(self, training: Training) -> None:
-        run, done = training.run, training.engine.images
-        self._say(
-            f"{run.name}: {f'resuming at image {done:,}' if done else 'training'} "
-            f"({run.preset}, {run.height} x {run.width}, {run.settings.images:,} images, {self.device})"
-        )
-        seconds = training.estimate()
-        self._say(f"{run.name}: about {duration(seconds)} to go")
-        if warning := longer_than_an_hour(seconds, run, training.device):
-            self._say(warning)
-
     def _finish(self, training: Training) -> bool:
-        run, folder = training.run, training.folder
-        resume = f"Next: {self._resume(run.name)}"
+        name, run, folder = training.run.name, training.run, training.folder
+        resume = f"Next: {self._resume(name)}"
         try:
             finished = training.go()
         except KeyboardInterrupt:
-            kept = (
-                f"The checkpoint at image {training.kept:,} is kept. {resume}"
-                if training.kept
-                else "Nothing was saved."
-            )
-            self._say(f"{run.name}: stopped at once. {kept}")
+            kept = f"The checkpoint at image {training.kept:,} is kept. {resume}"
+            self._say(f"{name}: stopped at once. {kept if training.kept else 'Nothing was saved.'}")
             return False
         if not finished:
-            self._say(f"{run.name}: stopped at image {training.engine.images:,}, all saved. {resume}")
+            self._say(f"{name}: stopped at image {training.engine.images:,}, all saved. {resume}")
             return False
-        if self.ranks.first:
-            facts = {"images": training.engine.images, "seconds": round(training.seconds, 1), "best": training.best}
-            config = read_json(folder / "config.json")
-            run.write(folder, subsets=config["subsets"], made_with=config["made_with"], finished=facts)
-        self._say(f"{run.name}: trained {training.engine.images:,} images in {duration(training.seconds)}: {folder}")
-        lines = read_log(folder / "log.jsonl") if self.ranks.first else []
+        if not self.ranks.first:
+            return True
+        facts = {"images": training.engine.images, "seconds": round(training.seconds, 1), "best": training.best}
+        config, lines = read_json(folder / "config.json"), read_log(folder / "log.jsonl")
+        run.write(folder, subsets=config["subsets"], made_with=config["made_with"], finished=facts)
+        self._say(f"{name}: trained {training.engine.images:,} images in {duration(training.seconds)}: {folder}")
         if found := confidence(lines):
-            self._say(f"{run.name}: {found.sentence(asdict(run.settings))}")
+            self._say(f"{name}: {found.sentence(asdict(run.settings))}")
         if chosen_when_saturated(lines):
             self._say(
-                f"{run.name}: when the generator with the lowest KID was saved (image {training.best['images']:,}), "
+                f"{name}: when the generator with the lowest KID was saved (image {training.best['images']:,}), "
                 "the discriminator was overconfident: look at samples/ before you use it."
             )
         return True

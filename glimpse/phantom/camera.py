@@ -8,10 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from glimpse.images import through_jpeg
+from glimpse.images import Pixels, through_jpeg
 
 Light = NDArray[np.float32]  # (H, W, 3) linear
-Pixels = NDArray[np.uint8]  # (H, W, 3)
 
 _LEVELS = 8192
 

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from glimpse.command_line import Commands, next_step
+from glimpse.command_line import Commands, aligned, next_step
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -74,10 +74,10 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
     who = "participants" if study.group == "people" else f"{study.group} participants"
     lines = [f"{study.slug}: {study.title} ({study.state}, {study.mode}; {who})"]
     header = ("set", "started", "finished", "active", "dropped out", "F1 [quartiles] (chance)", "accuracy")
-    lines += _table([header, *(_row(one) for one in study.sets)])
+    lines += ["  " + line for line in aligned([header, *(_row(one) for one in study.sets)])]
     if any(one.timing.trials for one in study.sets):
         timing = ("set", "answers", "exposure error", "exposure wrong", "dropped frames", "focus lost", "implausible")
-        lines += ["", *_table([timing, *(_timing(one) for one in study.sets)])]
+        lines += ["", *("  " + line for line in aligned([timing, *(_timing(one) for one in study.sets)]))]
     for truth, words in (("generated", "most convincing"), ("real", "most doubted")):
         worst = [image for image in images if image.truth == truth][:MOST]
         if worst:
@@ -96,18 +96,6 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
     if study.funnel[0].reached:
         lines.append(f"  got as far as: {', '.join(f'{step.name} {step.reached}' for step in study.funnel)}")
     return "\n".join([*lines, f"  {said}"] if said else lines)
-
-
-def _table(rows: Sequence[tuple[str, ...]]) -> list[str]:
-    """Aligned lines; the first column is left-aligned."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return [
-        "  " + "  ".join(
-            cell.ljust(width) if i == 0 else cell.rjust(width)
-            for i, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in rows
-    ]  # fmt: skip
 
 
 def _row(one: SetStatus) -> tuple[str, ...]:

@@ -6,14 +6,13 @@ import dataclasses
 
 import pytest
 
+from gan_core.commands.train import describe_settings, parse_settings
 from gan_core.experiments import (
     EXPERIMENTS,
     PRESETS,
     Settings,
     TrainingError,
-    describe_settings,
     grid_and_stages,
-    parse_settings,
     settings_for,
 )
 

@@ -12,10 +12,9 @@ import torch
 
 from gan_core.training.checkpoint import load_generators
 from gan_core.training.data import to_pixels
-from gan_core.training.engine import tensors_of
 from gan_core.training.observe import _moments, observe
 from glimpse.workspace import Workspace
-from tests.gan_core.tiny import TINY, make_domains, make_set, tiny_training, trained
+from tests.gan_core.tiny import TINY, make_domains, make_set, tensors_of, tiny_training, trained
 
 
 def log_of(folder: Path) -> list[dict[str, Any]]:

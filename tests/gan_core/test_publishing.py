@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 from gan_core.cli import main
-from gan_core.draw import Draw
-from gan_core.publishing import in_order_of_use
+from gan_core.experiments import Draw
 from gan_core.sampling import generate
 from gan_core.translating import load_translator, translate_rows
 from glimpse.imageset import ImageSet
+from glimpse.publishing import in_order_of_use
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained

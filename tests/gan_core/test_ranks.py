@@ -11,10 +11,9 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from gan_core.training.engine import tensors_of
 from gan_core.training.ranks import Ranks
 from glimpse.workspace import Workspace
-from tests.gan_core.tiny import TINY, make_set, tiny_training
+from tests.gan_core.tiny import TINY, make_set, tensors_of, tiny_training
 
 # Batch norm sees only its rank's half of the batch (SyncBatchNorm is for CUDA), so the two are compared without it.
 TWO_RANKS = """

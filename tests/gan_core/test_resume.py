@@ -15,11 +15,11 @@ import torch
 
 from gan_core.experiments import TrainingError
 from gan_core.training.checkpoint import CHECKPOINT, load_checkpoint
-from gan_core.training.engine import Engine, tensors_of
+from gan_core.training.engine import Engine
 from gan_core.training.run import Run
 from glimpse.command_line import pasteable
 from glimpse.workspace import Workspace
-from tests.gan_core.tiny import make_domains, make_set, tiny_training, training_of
+from tests.gan_core.tiny import make_domains, make_set, tensors_of, tiny_training, training_of
 
 TIMES = ("seconds", "images_per_second", "peak_memory_mb")
 
@@ -80,9 +80,9 @@ def test_two_halves_are_one_whole_bit_for_bit(workspace: Workspace, experiment: 
 
 
 def images_of(workspace: Workspace, run: Run) -> Any:
-    from gan_core.training.begin import Request, open_images
+    from gan_core.training.begin import Request, open_domains
 
-    return open_images(workspace, run.experiment_name, Request())
+    return open_domains(workspace, run.experiment_name, Request())
 
 
 KILLED = """

@@ -14,13 +14,13 @@ from safetensors.torch import save_file
 from scipy import stats
 
 from gan_core.cli import main
-from gan_core.draw import Draw
-from gan_core.experiments import TrainingError
-from gan_core.publishing import Options, publish
+from gan_core.experiments import Draw, TrainingError
+from gan_core.publishing import publish
 from gan_core.sampling import _arc, generate, interpolate, latents, load_generator, prepared
 from gan_core.translating import load_translator, translate
 from gan_core.weights import KEY
 from glimpse.imageset import ImageSet
+from glimpse.publishing import Publication
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained
 
@@ -155,7 +155,7 @@ def test_a_generator_that_diverged_makes_no_images(workspace: Workspace, tmp_pat
     image = np.zeros((32, 32, 3), np.uint8)
     for name, use in (
         ("df", lambda: next(generate(run, 4))), ("df", lambda: next(generate(run, 4, Draw(truncation=0.5)))),
-        ("df", lambda: interpolate(run, 2, 2)), ("df", lambda: publish(workspace, "df", Options(4))),
+        ("df", lambda: interpolate(run, 2, 2)), ("df", lambda: publish(workspace, "df", Publication(4))),
         ("remove-eczema", lambda: translate(load_translator(translating), image, image[..., 0])),
     ):  # fmt: skip
         with pytest.raises(TrainingError, match=f"generator of the run '{name}' makes values that are not finite"):

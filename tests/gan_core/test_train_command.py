@@ -16,7 +16,7 @@ import torch
 
 from gan_core.cli import main
 from gan_core.experiments import TrainingError
-from gan_core.training.begin import Request, describe_run, open_images
+from gan_core.training.begin import Request, describe_run, open_domains
 from gan_core.training.checkpoint import load_generators
 from gan_core.training.data import size_at
 from gan_core.training.loop import Training
@@ -161,7 +161,7 @@ def test_resume_takes_the_names_of_runs_and_without_one_all_of_them(
 def test_a_batch_is_shared_by_processes_or_refused(workspace: Workspace) -> None:
     make_set(workspace, "df")
     request = Request("paper", TINY)
-    images = open_images(workspace, "df", request)
+    images = open_domains(workspace, "df", request)
     assert describe_run("df", "df", images, request, world=2).settings.batch == 4
     for world in (3, 4):  # shares of unequal size, or of a single image, which batch norm cannot take
         with pytest.raises(TrainingError, match=f"cannot be shared by {world} processes"):

@@ -15,12 +15,11 @@ import torch
 
 from gan_core.experiments import EXPERIMENTS
 from gan_core.training.checkpoint import load_discriminator, load_generators
-from gan_core.training.engine import tensors_of
 from gan_core.training.loop import Training
 from gan_core.training.run import Run
-from gan_core.training.targeted import seeded_subset
+from gan_core.training.schemes import seeded_subset
 from glimpse.workspace import Workspace
-from tests.gan_core.tiny import make_domains, make_set, tiny_training, trained
+from tests.gan_core.tiny import make_domains, make_set, tensors_of, tiny_training, trained
 
 LOGGED = {
     "images", "seconds", "images_per_second", "loss_g", "loss_d", "loss_r1", "loss_pairing", "grad_norm_g",

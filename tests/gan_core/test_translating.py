@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from gan_core.cli import main
 from gan_core.networks import Translator, initialise
 from gan_core.translating import LoadedTranslator, random_masks, translate
-from gan_core.truth import TruthScore, ssim_map
 from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet
+from glimpse.truth import TruthScore, ssim_map
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import TINY, make_domains, make_set, trained
 

@@ -9,11 +9,10 @@ import torch
 
 from gan_core.cli import main
 from gan_core.experiments import TrainingError
-from gan_core.training.engine import tensors_of
+from gan_core.training.forecast import longer_than_an_hour, seconds_left
 from gan_core.training.loop import Training
-from gan_core.training.trouble import longer_than_an_hour
 from glimpse.workspace import Workspace
-from tests.gan_core.tiny import TINY, make_set, tiny_training
+from tests.gan_core.tiny import TINY, make_set, tensors_of, tiny_training
 
 
 def train(*words: str) -> int:
@@ -58,7 +57,7 @@ def test_too_little_memory_names_the_batch_that_would_fit(
 
     monkeypatch.setattr(Engine, "step", short_of_memory)
     with pytest.raises(TrainingError, match="try --set batch=4"):
-        training.estimate()
+        seconds_left(training)
 
 
 def test_a_day_of_training_on_a_cpu_gets_a_hint_at_the_demo(workspace: Workspace) -> None:
@@ -79,26 +78,26 @@ def test_a_slow_step_is_estimated_from_two_images(
     """Two of four images take 8 s: a step takes 16 s and is not tried. At 4 s the whole batch is measured."""
     make_set(workspace, "df")
     training = tiny_training(workspace, "df", batch=4, images=32)
-    monkeypatch.setattr("gan_core.training.trouble._time_steps", lambda training, engine: measured)
-    assert training.estimate() == 8 * seconds
+    monkeypatch.setattr("gan_core.training.forecast._time_steps", lambda training, engine: measured)
+    assert seconds_left(training) == 8 * seconds
 
 
 def test_a_step_that_waits_for_a_core_does_not_decide_the_estimate(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One step of three takes 90 times as long, as on a machine that others use."""
-    from gan_core.training import trouble
+    from gan_core.training import forecast
 
     make_set(workspace, "df")
     training = tiny_training(workspace, "df", batch=4, images=32)
     clock = iter([second for taken in (0.1, 9.0, 0.1) for second in (0.0, taken)])
-    monkeypatch.setattr(trouble.time, "perf_counter", lambda: next(clock))
-    assert trouble._time_steps(training, training.engine) == pytest.approx(0.1)
+    monkeypatch.setattr(forecast.time, "perf_counter", lambda: next(clock))
+    assert forecast._time_steps(training, training.engine) == pytest.approx(0.1)
 
 
 def test_estimating_leaves_no_trace(workspace: Workspace) -> None:
     make_set(workspace, "df")
     training = tiny_training(workspace, "df")
     before = {name: tensor.clone() for name, tensor in tensors_of(training.state())}
-    assert training.estimate() > 0
+    assert seconds_left(training) > 0
     assert all(torch.equal(tensor, before[name]) for name, tensor in tensors_of(training.state()))

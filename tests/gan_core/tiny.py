@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from gan_core.training.begin import Request, begin, describe_run, into_memory, open_images
+from gan_core.training.begin import Request, begin, describe_run, into_memory, open_domains
 from gan_core.training.loop import Training
+from gan_core.training.observe import scorer_for
 from gan_core.training.run import Run
-from gan_core.training.score import scorer_for
 from glimpse.files import atomic_folder
 from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.workspace import Workspace
@@ -67,7 +67,7 @@ def tiny_training(
 ) -> Training:  # fmt: skip
     """A run ready to go, its folder begun."""
     request = Request(preset, {**TINY, **chosen})
-    images = open_images(workspace, experiment, request)
+    images = open_domains(workspace, experiment, request)
     run = describe_run(name or experiment, experiment, images, request)
     return training_of(workspace, run, images, scorer)
 
@@ -77,7 +77,7 @@ def training_of(
 ) -> Training:
     folder = workspace.new("runs", run.name)
     training = Training(run, into_memory(run, images, CPU), folder, CPU)
-    training.scorer = scorer_for(run, training.domains, scorer)
+    training.scorer = scorer and scorer_for(run, training.domains, lambda real, seed: scorer(real))
     if fresh:
         begin(folder, run, training.engine.scheme.drawn_subsets(), new=True)
     return training
@@ -89,3 +89,12 @@ def trained(workspace: Workspace, experiment: str, **chosen: Any) -> Path:
     assert training.go()
     training.run.write(training.folder, finished={"images": training.engine.images})
     return training.folder
+
+
+def tensors_of(value: Any, name: str = "") -> Iterator[tuple[str, torch.Tensor]]:
+    """Every tensor of a nested state with its path."""
+    if isinstance(value, torch.Tensor):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, inner in value.items():
+            yield from tensors_of(inner, f"{name}.{key}" if name else str(key))

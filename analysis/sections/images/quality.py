@@ -16,7 +16,7 @@ from analysis.images.features import Features, identity
 from analysis.images.kid import INTERVAL_FROM, Units, permutation_p, subsampling_interval
 from analysis.images.pairs import GENERATED, Pair, published_pairs
 from analysis.images.runs import evaluated_runs
-from analysis.images.translation import Direction, directions, translate
+from analysis.images.translation import Direction, directions, translated_features
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import one_of_each
 
@@ -203,7 +203,7 @@ def of_pair(pair: Pair, context: Context, at_most: int = BIASED_BELOW) -> dict[s
 
 def _of_direction(direction: Direction, context: Context) -> dict[str, Any]:
     real, groups, pool, pool_groups = real_images(direction.target, context)
-    found = translate(direction, context)
+    found = translated_features(direction, context)
     both = partial(compare, real, groups, pool=pool, pool_groups=pool_groups, seed=context.seed,
                    generated_groups=found.groups)  # fmt: skip
     untouched = both(generated=found.untouched, permutations=0, draws=0)

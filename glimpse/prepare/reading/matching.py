@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 from typing import Literal
 
@@ -15,6 +15,7 @@ from glimpse.prepare.reading.sources import SourceFile
 Role = Literal["lesion", "skin", "truth"]
 ROLE_WORDS: dict[Role, str] = {"lesion": "lesions?|eczema", "skin": "skin|hands?"}
 MASK_WORDS = "|".join(["segmentations?|seg|masks?|gt|label|groundtruth|ground_truth", *ROLE_WORDS.values()])
+Matched = tuple[SourceFile, SourceFile | None]  # a photo and its mask
 LAST_WORD = re.compile(rf"[ _.-](?:{MASK_WORDS})$", re.IGNORECASE)
 
 
@@ -72,6 +73,18 @@ def match_masks(
         if rank < best:
             found[stem] = rank, mask
     return {stem: mask for stem, (_, mask) in found.items()}
+
+
+def with_masks(photos: Iterable[SourceFile], masks: Sequence[SourceFile], count: int | None) -> dict[str, Matched]:
+    """The (first `count`) photos by stem, each with its mask or None.
+
+    Raises ImageSetError if there are masks, but none for one of these photos.
+    """
+    found = dict(list(without_masks(by_stem(photos), masks).items())[:count])
+    matched = match_masks(found, masks)
+    if masks and (missing := sorted(set(found) - set(matched))):
+        raise ImageSetError(f"{found[missing[0]].name} has no mask: add one, or leave the photo out.")
+    return {stem: (photo, matched.get(stem)) for stem, photo in found.items()}
 
 
 def without_masks(

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-Pixels = NDArray[np.uint8]
+from glimpse.images import Pixels
 
 
 @dataclass
@@ -30,6 +30,11 @@ class TruthScore:
         """`psnr_inside` and `psnr_outside` in dB, `ssim_inside` and `ssim_outside`.
 
         None where there are no such pixels, or for a PSNR without any error.
+
+        >>> score, grey = TruthScore(), np.full((16, 16, 3), 100, np.uint8)
+        >>> score.add(grey + np.uint8(1), grey, np.ones((16, 16), np.uint8))
+        >>> round(score.result()["psnr_inside"], 2), score.result()["psnr_outside"]  # 10 log10(255^2 / 1)
+        (48.13, None)
         """
         found: dict[str, float | None] = {}
         for where in ("inside", "outside"):
@@ -40,7 +45,13 @@ class TruthScore:
 
 
 def ssim_map(one: Pixels, other: Pixels) -> NDArray[np.float64]:
-    """(H, W) structural similarity (Wang et al. 2004, Gaussian window, sigma 1.5), mean of the colour channels."""
+    """(H, W) structural similarity (Wang et al. 2004, Gaussian window, sigma 1.5), mean of the colour channels.
+
+    >>> flat = [np.full((16, 16, 3), level, np.uint8) for level in (100, 150)]
+    >>> c1 = (0.01 * 255) ** 2  # of flat images only the luminance counts
+    >>> round(float(ssim_map(*flat)[8, 8]), 5), round((2 * 100 * 150 + c1) / (100**2 + 150**2 + c1), 5)
+    (0.92309, 0.92309)
+    """
     a, b = one.astype(np.float64), other.astype(np.float64)
 
     def blur(values: NDArray[np.float64]) -> NDArray[np.float64]:
