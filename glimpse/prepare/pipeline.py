@@ -135,14 +135,10 @@ def drop_copies(
 ) -> dict[str, SourceFile]:
     """Drop files whose bytes equal those of an earlier file, so that the split does not count them."""
     first: dict[str, SourceFile] = {}
-    kept = {}
-    for stem, photo in photos.items():
-        other = first.setdefault(digests[photo.name], photo)
-        if other is photo:
-            kept[stem] = photo
-        else:
+    for photo in photos.values():
+        if (other := first.setdefault(digests[photo.name], photo)) is not photo:
             findings.lookalikes.duplicates.append((photo.name, other.name))
-    return kept
+    return {stem: photo for stem, photo in photos.items() if first[digests[photo.name]] is photo}
 
 
 def without_broken(
@@ -173,12 +169,9 @@ def without_broken(
 
 
 def photos_to_set(
-    workspace: Workspace,
-    wanted: PhotoSet,
-    options: PhotoOptions,
-    findings: Findings,
+    workspace: Workspace, wanted: PhotoSet, options: PhotoOptions, findings: Findings,
     select: Callable[[dict[str, SourceFile], Findings], dict[str, SourceFile]],
-) -> Prepared:
+) -> Prepared:  # fmt: skip
     """Make an image set, unless the same recipe made it before: one image of each photo, split by group.
 
     `select` sees the photos that are left without copies and broken ones; it returns those to use and notes what the

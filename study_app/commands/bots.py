@@ -18,9 +18,9 @@ import numpy as np
 
 from glimpse.files import sha256_bytes
 from study_app.database import SurveyError
+from study_app.participant.answered import FRAME_MS
 from study_app.participant.attention import is_attention_image
 
-FRAME_MS = 1000 / 60
 # Distances from the criterion at which a bot gives the next step of a rating, and of its confidence.
 RATING_STEPS, CONFIDENCE_STEPS = (-1.0, -0.5, 0.0, 0.5, 1.0), (0.4, 0.8, 1.2)
 CATCH = 3.0  # the distance of an unmistakable image

@@ -56,7 +56,7 @@ def way_back(outcome: str, completion: Completion, known: Mapping[str, str] | No
 
 
 # States in Prolific's export (column Status) and MTurk's (AssignmentStatus) that free a place, and what they are here.
-FREED = {
+STATE_BY_STATUS = {
     "REJECTED": "rejected",
     "SCREENED OUT": "screened-out",
     "SCREENED-OUT": "screened-out",
@@ -103,7 +103,7 @@ def freed_places(text: str) -> dict[str, str]:
     found = {}
     try:
         for row in csv.reader(lines[1:], delimiter=delimiter):
-            state = FREED.get(row[status].strip().upper()) if len(row) > max(person, status) else None
+            state = STATE_BY_STATUS.get(row[status].strip().upper()) if len(row) > max(person, status) else None
             if state is not None and row[person].strip():
                 found[row[person].strip()] = state
     except csv.Error as error:
