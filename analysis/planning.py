@@ -24,14 +24,14 @@ MILD = Truth(sd_d_prime=0.44, sd_criterion=0.20, sd_image=0.50)
 STRONG = Truth(sd_d_prime=0.92, sd_criterion=0.52, sd_image=0.64)
 REFINEMENT = 4  # times as many surveys at the number of participants that is found as at each other one
 
-Draw = Callable[[np.random.Generator], Truth]
+DrawTruth = Callable[[np.random.Generator], Truth]
 
 
 @dataclass(frozen=True)
 class Plan:
     """A survey to plan: whose answers, and the verdict or the difference that it should establish."""
 
-    draw: Draw  # the population of each simulated survey
+    draw: DrawTruth  # the population of each simulated survey
     design: Design
     claim: str  # 'cannot tell' or 'detectable'; or 'different'
     bound: float = 0.05
@@ -54,7 +54,7 @@ class Plan:
         return CODES if self.difference is None else ("different", "undecided")
 
 
-def always(truth: Truth) -> Draw:
+def always(truth: Truth) -> DrawTruth:
     """The same population in every simulated survey.
 
     >>> always(Truth(1.0))(np.random.default_rng(0)).d_prime
@@ -63,7 +63,7 @@ def always(truth: Truth) -> Draw:
     return lambda rng: truth
 
 
-def uncertain(model: MixedModel, accuracy: float | None = None) -> Draw:
+def uncertain(model: MixedModel, accuracy: float | None = None) -> DrawTruth:
     """Populations as likely as a pilot leaves them: d', criterion and spreads drawn about their estimates.
 
     With `accuracy`, d' is chosen to give it. Power over these draws is the assurance of the plan (O'Hagan et al. 2005).

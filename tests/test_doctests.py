@@ -10,9 +10,9 @@ import analysis.images
 import analysis.people
 
 ROOMS = (analysis.people, analysis.images)
-MODULES = ["glimpse", "glimpse.images", "glimpse.observers", "gan_core.confidence"] + [
-    module.name for room in ROOMS for module in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")
-]
+GROUND_FLOOR = ["command_line", "images", "observers", "progress", "publishing", "truth"]
+MODULES = ["glimpse", "gan_core.confidence", "gan_core.experiments", *(f"glimpse.{name}" for name in GROUND_FLOOR)]
+MODULES += [m.name for room in ROOMS for m in pkgutil.walk_packages(room.__path__, f"{room.__name__}.")]
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -8,7 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.figures.style import GREY, INK, PALETTE, new_figure, styled
-from analysis.people.conditions import LEVEL, Conditions
+from analysis.numbers import LEVEL
+from analysis.people.conditions import Conditions
 
 MOST_PAIRS = 15  # with more, those of neighbours in the ranking are drawn
 

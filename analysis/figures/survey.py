@@ -9,11 +9,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from analysis.figures.style import GREY, INK, MANY, PALETTE, columns_for, new_figure, styled
+from glimpse.observers import Floats
 
-Floats = NDArray[np.float64]
 MEAN = PALETTE[5]
 MOST_DOTS = 400  # of a set; beyond, a seeded sample of the participants is drawn, and the caption says so
 

@@ -21,7 +21,12 @@ BLOCK = 2048  # rows held in float64 at a time
 
 
 def checked_pair(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Both, if a distance between them can be computed. Raises AnalysisError for n < 2, NaN and different widths."""
+    """Both, if a distance between them can be computed. Raises AnalysisError for n < 2, NaN and different widths.
+
+    >>> checked_pair(np.zeros((2, 3)), np.zeros((2, 4)))
+    Traceback (most recent call last):
+    analysis.section.AnalysisError: Features of 3 and of 4 columns cannot be compared: take one extractor for both.
+    """
     x, y = checked(x), checked(y)
     if x.shape[1] != y.shape[1]:
         raise AnalysisError(
@@ -73,7 +78,13 @@ class Moments:
 
     @classmethod
     def of(cls, values: FloatArray) -> Moments:
-        """Of (n, d) features; raises AnalysisError for n < 2 and NaN."""
+        """Of (n, d) features; raises AnalysisError for n < 2 and NaN.
+
+        >>> found = Moments.of(np.array([[0.0, 0.0], [2.0, 4.0]]))
+        >>> found.mean, found.factor.T @ found.factor
+        (array([1., 2.]), array([[2., 4.],
+               [4., 8.]]))
+        """
         values = checked(values)
         n, d = values.shape
         mean = values.mean(axis=0, dtype=np.float64)

@@ -56,7 +56,11 @@ class Features:
         return Features(self.values[rows], None if self.logits is None else self.logits[rows], self.blocks)
 
     def parts(self) -> list[NDArray[np.float32]]:
-        """The columns of each independent network, (n, d / blocks)."""
+        """The columns of each independent network, (n, d / blocks).
+
+        >>> [part.tolist() for part in Features(np.array([[1.0, 2.0], [3.0, 4.0]]), blocks=2).parts()]
+        [[[1.0], [3.0]], [[2.0], [4.0]]]
+        """
         return np.split(self.values, self.blocks, axis=1)
 
 
@@ -79,7 +83,11 @@ def checked(values: NDArray[Any], what: str = "The features") -> NDArray[Any]:
 
 
 def checked_images(images: Any, what: str = "The images") -> Any:
-    """`images` if they are (n, H, W, 3) uint8; raises AnalysisError for none, grey ones, and fractions of one."""
+    """`images` if they are (n, H, W, 3) uint8; raises AnalysisError for none, grey ones, and fractions of one.
+
+    >>> checked_images(np.zeros((1, 4, 4, 3), np.uint8)).shape
+    (1, 4, 4, 3)
+    """
     if images.ndim != 4 or images.shape[3] != 3 or images.dtype != np.uint8 or not images.size:
         raise AnalysisError(
             f"{what} must be (n, H, W, 3) of type uint8, at least one: these are {images.shape} of {images.dtype}. "
@@ -89,7 +97,11 @@ def checked_images(images: Any, what: str = "The images") -> Any:
 
 
 def batches(images: Images) -> Iterator[NDArray[np.uint8]]:
-    """The images (N, H, W, 3), a batch at a time, so that a mapped file is never read whole."""
+    """The images (N, H, W, 3), a batch at a time, so that a mapped file is never read whole.
+
+    >>> [len(batch) for batch in batches(np.zeros((BATCH + 1, 1, 1, 3), np.uint8))] == [BATCH, 1]
+    True
+    """
     for start in range(0, len(images), BATCH):
         yield np.asarray(images[np.arange(start, min(start + BATCH, len(images)))])
 

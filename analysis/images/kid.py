@@ -69,6 +69,12 @@ class Units:
 
     @classmethod
     def of(cls, x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None, groups_y: NDArray[Any] | None) -> Units:
+        """Of (n, d) and (m, d) features, with the group of each row; None makes each row a group.
+
+        >>> units = Units.of(np.zeros((2, 1)), np.ones((2, 1)), np.array(["a", "b"]), np.array(["b", "c"]))
+        >>> units.groups, units.shared.tolist(), float(units.sums[1, 2])  # pairs within group b are left out
+        ((2, 2), [1], 0.0)
+        """
         x, y = checked_pair(x, y)
         (names, code_x), (names_y, code_y) = (
             (None, np.arange(len(v))) if g is None else np.unique(g, return_inverse=True)
@@ -196,6 +202,11 @@ def difference_in_kid(
 
     Both by half-samples as in `subsampling_interval`, of the same halves of the first sample, so that what its choice
     adds to both KIDs cancels. None for either with under 8 groups a side.
+
+    >>> zeros, ones, rng = np.zeros((8, 1)), np.ones((8, 1)), np.random.default_rng(0)
+    >>> far, same = Units.of(zeros, ones, None, None), Units.of(zeros, zeros, None, None)
+    >>> difference_in_kid(far, same, rng, draws=99)  # 7 (see `kid`) and 0, whatever halves are drawn
+    (7.0, (7.0, 7.0), 0.01)
     """
     wholes = [float(units.kid(units.observed()[None])[0]) for units in (one, other)]
     difference = wholes[0] - wholes[1]

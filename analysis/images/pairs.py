@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from analysis import inventory
 from analysis.images import features
 from analysis.images.distances import BIASED_BELOW
+from analysis.images.extractors import CALIBRATION
 from analysis.images.features import Features
 from analysis.section import Context
 from gan_core.device import pick_device
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 FEWEST = 4  # real images: two against two
 GENERATED = 1000  # generated images of each pair that the report looks at
 POOLED = 2000  # real images of each split whose features are computed, once for all sections
-CALIBRATION = 512  # real images that the random extractor is calibrated on
 
 
 @dataclass(frozen=True)

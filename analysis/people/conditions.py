@@ -19,6 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis.numbers import LEVEL
 from analysis.people import inference, significance
 from analysis.people.estimate import Estimate
 from analysis.people.population import spreads
@@ -29,7 +30,6 @@ from glimpse.observers import Floats, Integers
 
 MEASURES = {"balanced_accuracy": "balanced accuracy", "d_prime": "d′", "fooling_rate": "fooling rate"}
 DRAWS = 10_000
-LEVEL = 0.05
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,13 @@ def pooled(sets: Sequence[Trials]) -> tuple[Trials, Integers]:
 
 
 def d_prime_difference(one: Trials, other: Trials, fitted: spreads.Spreads) -> Estimate:
-    """The difference in the population's d', given the spreads of the model of both conditions."""
+    """The difference in the population's d', given the spreads of the model of both conditions.
+
+    >>> one = Trials.from_labels([1, 0, 1, 1, 0, 0, 1, 0], [1] * 4 + [0] * 4, [0, 1] * 4, list(range(8)))
+    >>> plain = spreads.Spreads(0.0, 0.0, 0.0, 0.0, np.zeros((4, 4)))  # people and images alike: both scales are 1
+    >>> d_prime_difference(one, one, plain).value
+    0.0
+    """
     scale = fitted.scale(True), fitted.scale(False)
     for trials in (one, other):
         for truth, name in ((True, "generated"), (False, "real")):

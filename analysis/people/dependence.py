@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.people import estimate, inference
 from analysis.people.equivalence import verdict as verdict_of
 from analysis.people.significance import holm as holm_corrected
-from analysis.people.trials import Trials
+from analysis.people.trials import Bools, Trials
 
-Bools = NDArray[np.bool_]
 TOO_FAST_MS = 200.0  # after the answer could be given: faster than people react to anything
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
 SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # up to so many positions each is a point of its own, given so many trials
@@ -31,7 +29,14 @@ SLOPE_METHOD = (
 
 
 def exclusions(rows: pd.DataFrame) -> dict[str, Bools]:
-    """Rules of exclusion, by name: (n,) true for each trial that the rule leaves out."""
+    """Rules of exclusion, by name: (n,) true for each trial that the rule leaves out.
+
+    >>> times = {"exposure_ms_actual": 2000.0, "exposure_ms_planned": 2000.0, "response_time_ms": [2100.0, 2500.0]}
+    >>> kept = {"focus_lost": False, "flags": "", "failed_catch": False, "finished": True}
+    >>> rows = pd.DataFrame({**times, **kept, "participant": ["ann", "ann"], "said_generated": [1, 0]})
+    >>> {rule: gone.tolist() for rule, gone in exclusions(rows).items() if gone.any()}  # 100 ms after the image
+    {'answered within 200 ms': [True, False]}
+    """
     off = (rows["exposure_ms_actual"] - rows["exposure_ms_planned"]).abs() > EXPOSURE_OFF_MS
     shown, taken = rows["exposure_ms_actual"].fillna(0.0), rows["response_time_ms"]
     from_onset = taken.median() > shown.median()  # as our survey measures; others may begin at the end of the exposure
@@ -198,7 +203,11 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
 
 
 def slope_p(found: inference.Estimate) -> float:
-    """Two-sided p-value of 'does not change'; 1 where there is no standard error to judge by."""
+    """Two-sided p-value of 'does not change'; 1 where there is no standard error to judge by.
+
+    >>> round(slope_p(inference.Estimate(0.196, se=0.1, df=1e9)), 4), slope_p(inference.Estimate(0.2))
+    (0.05, 1.0)
+    """
     if found.value is None or not found.se or found.df is None:
         return 1.0
     return float(2 * stats.t.sf(abs(found.value) / found.se, found.df))
@@ -240,6 +249,11 @@ def corrected(trends: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 def stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One table with the set as its first column."""
+    """One table with the set as its first column.
+
+    >>> tables = {"df": pd.DataFrame({"p": [0.1]}), "mel": pd.DataFrame(), "scc": pd.DataFrame({"p": [0.2]})}
+    >>> stacked(tables).values.tolist()
+    [['df', 0.1], ['scc', 0.2]]
+    """
     labelled = [table.assign(set=name)[["set", *table.columns]] for name, table in tables.items() if len(table)]
     return pd.concat(labelled, ignore_index=True) if labelled else pd.DataFrame()

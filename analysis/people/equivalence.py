@@ -8,10 +8,12 @@ from typing import Literal
 import numpy as np
 from scipy import stats
 
+from analysis.numbers import LEVEL
 from analysis.people.estimate import Estimate, Parts
 from glimpse.observers import Floats
 
 MOST_PARTICIPANTS = 1_000_000
+POWER = 0.8  # with which the verdict falls after the participants still needed
 NOT_DECIDED = "more participants alone will not decide it, more images are needed"
 NOT_KNOWN = "these answers do not say how many more participants would decide it"
 Code = Literal["detectable", "cannot tell", "undecided"]
@@ -30,7 +32,7 @@ class Verdict:
     note: str = ""
 
 
-def equivalence(estimate: Estimate, bound: float = 0.05, chance: float = 0.5) -> tuple[float, float]:
+def equivalence(estimate: Estimate, bound: float = 0.05) -> tuple[float, float]:
     """p-values of TOST (both one-sided tests must reject, so the larger) and of 'equal to chance' (two-sided).
 
     >>> p_equivalence, p_chance = equivalence(Estimate(0.5, se=0.025, df=1e9))
@@ -39,11 +41,11 @@ def equivalence(estimate: Estimate, bound: float = 0.05, chance: float = 0.5) ->
     """
     assert estimate.df is not None
     law = stats.t(estimate.df)
-    above, below = law.sf(estimate.distance(chance - bound)), law.cdf(estimate.distance(chance + bound))
-    return float(max(above, below)), float(2 * law.sf(abs(estimate.distance(chance))))
+    above, below = law.sf(estimate.distance(0.5 - bound)), law.cdf(estimate.distance(0.5 + bound))
+    return float(max(above, below)), float(2 * law.sf(abs(estimate.distance(0.5))))
 
 
-def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: float = 0.05) -> Verdict:
+def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: float = LEVEL) -> Verdict:
     """The verdict on a (balanced) accuracy.
 
     If both tests reject, the accuracy differs from chance but lies within the bounds: that is 'cannot tell'.
@@ -91,10 +93,8 @@ def _without_test(estimate: Estimate, participants: int, bound: float, level: fl
     return Verdict(bound, None, None, "undecided", f"undecided: {note}", max(enough - participants, 0) or None, note)
 
 
-def participants_needed(
-    estimate: Estimate, participants: int, bound: float = 0.05, level: float = 0.05, power: float = 0.8
-) -> int | None:
-    """The number of further participants after whom the verdict falls with probability `power`.
+def participants_needed(estimate: Estimate, participants: int, bound: float = 0.05, level: float = LEVEL) -> int | None:
+    """The number of further participants after whom the verdict falls with a probability of 80 %.
 
     They judge the same images, as many each, so the part of the variance that is due to images stays. The estimate is
     expected to move by what is left to chance about participants and trials (a prediction with a flat prior), or as
@@ -107,7 +107,7 @@ def participants_needed(
     parts = _parts_of(estimate, participants)
     steps = np.geomspace(participants + 1, MOST_PARTICIPANTS, 800).astype(int)
     people = np.unique(np.concatenate([np.arange(participants + 1, participants + 50), steps]))
-    reached = np.flatnonzero(_decided(estimate.value, parts, people / participants, bound, level) >= power)
+    reached = np.flatnonzero(_decided(estimate.value, parts, people / participants, bound, level) >= POWER)
     return int(people[reached[0]]) - participants if len(reached) else None
 
 

@@ -105,7 +105,11 @@ class Estimate:
 
     @property
     def testable(self) -> bool:
-        """Whether there is a standard error to test by."""
+        """Whether there is a standard error to test by.
+
+        >>> Estimate(0.6, se=0.1, df=9.0).testable, Estimate(1.0, se=0.0, df=9.0).testable
+        (True, False)
+        """
         return self.value is not None and bool(self.se) and self.df is not None
 
     def distance(self, null: float) -> float:
@@ -147,27 +151,30 @@ class Estimate:
 
 
 def without_noise(value: float) -> float:
-    """`value` to 12 decimals, so that a sum that cancels is 0 and not -5.6e-17."""
+    """`value` to 12 decimals, so that a sum that cancels is 0 and not -5.6e-17.
+
+    >>> without_noise(0.1 + 0.2 - 0.3)
+    0.0
+    """
     return round(float(value), 12) + 0.0
 
 
 # ------------------------------------------------------------------------------------------------ two-way variance
 
 
-def two_way(
-    influence: Floats, trials: Trials, strata: Any = None, participant_influence: Floats | None = None
-) -> tuple[float, float, float]:
+def two_way(influence: Floats, trials: Trials) -> tuple[float, float, float]:
     """Variance of the sum of `influence`, (n,), its degrees of freedom, and the participants' part of the variance.
 
-    `strata`: (n,) codes of the groups of images that were centred separately (default: real and generated).
-    `participant_influence`: (P,), for a score that depends on a participant's answers other than through their sum.
-
     V(images) - V(trials) estimates what the images add and V(participants) - V(trials) what the participants add. A
-    negative one counts as zero. (With `participant_influence` the second is not formed: the two are then not sums of
-    the same terms.) The degrees of freedom are Satterthwaite's for V(participants) + (V(images) - V(trials)). If no
-    image is seen twice, they are those of a t-test on participants.
+    negative one counts as zero. The degrees of freedom are Satterthwaite's for V(participants) + (V(images) -
+    V(trials)). If no image is seen twice, they are those of a t-test on participants.
+
+    >>> trials = Trials.from_labels([1, 1, 1, 0], [1, 1, 1, 1], ["ann", "ann", "bob", "bob"], ["a", "b", "c", "d"])
+    >>> variance, df, _ = two_way(np.array([0.0625, 0.0625, 0.0625, -0.1875]), trials)  # (answer - 3/4) / 4
+    >>> variance, df  # two people: 2 / 1 times 0.125**2 + 0.125**2
+    (0.0625, 1.0)
     """
-    parts = _parts(influence, trials, strata, participant_influence)
+    parts = _parts(influence, trials)
     return float(parts.variance), min(float(parts.df), float(len(influence))), parts.people
 
 
@@ -204,9 +211,18 @@ def estimate(
     value: float, influence: Floats, trials: Trials, *, share: bool = False, strata: Any = None,
     participant_influence: Floats | None = None, method: str = METHOD, between: tuple[float, float] | None = None,
 ) -> Estimate:  # fmt: skip
-    """`value` with its interval; with `share`, an interval within [0, 1]. The other arguments are as for `two_way`.
+    """`value` with its interval; with `share`, an interval within [0, 1].
 
-    `between`: V(participants) and its degrees of freedom, if participants were centred in groups of their own.
+    `influence`: (n,), of each trial on the value; its variance is that of `two_way`. `strata`: (n,) codes of the groups
+    of images that were centred separately (default: real and generated). `participant_influence`: (P,), for a score
+    that depends on a participant's answers other than through their sum: V(participants) - V(trials) is then not
+    formed, as the two are not sums of the same terms. `between`: V(participants) and its degrees of freedom, if
+    participants were centred in groups of their own.
+
+    >>> trials = Trials.from_labels([1, 1, 1, 0], [1, 1, 1, 1], ["ann", "ann", "bob", "bob"], ["a", "b", "c", "d"])
+    >>> found = estimate(0.75, np.array([0.0625, 0.0625, 0.0625, -0.1875]), trials)
+    >>> found.se, found.df, [round(end, 2) for end in found.ci95]  # 0.75 -+ t(1, 0.975) * 0.25
+    (0.25, 1.0, [-2.43, 3.93])
     """
     if not np.isfinite(value):
         return Estimate(None, note="undefined for these answers")

@@ -17,7 +17,7 @@ from glimpse import observers
 from glimpse.observers import Floats
 
 
-def rate(trials: Trials, generated: float, real: float, *, share: bool = True) -> Estimate:
+def rate(trials: Trials, generated: float, real: float) -> Estimate:
     """generated * (share of generated images called generated) + real * (share of real images called real).
 
     Each share is the mean of the participants' own, so that each participant counts alike, however many images they
@@ -40,9 +40,9 @@ def rate(trials: Trials, generated: float, real: float, *, share: bool = True) -
         value += weight * mean
         influence[rows] = weight * moves
     if generated and real:
-        return estimate(value, influence, trials, share=share)
+        return estimate(value, influence, trials, share=True)
     rows = trials.is_generated == bool(generated)
-    return estimate(value, influence[rows], trials.where(rows), share=share)
+    return estimate(value, influence[rows], trials.where(rows), share=True)
 
 
 def mean_of_people(values: Any, participant: Any) -> tuple[float, Floats]:

@@ -30,7 +30,13 @@ MEASURES = {  # of each participant; the report gives their quartiles and means
 
 
 def participants_of(rows: pd.DataFrame, counts: observers.Counts, positive: observers.Positive) -> pd.DataFrame:
-    """One row a participant of one set; `counts` are theirs, in the order of their names."""
+    """One row a participant of one set; `counts` are theirs, in the order of their names.
+
+    >>> rows = pd.DataFrame({"set": "df", "participant": ["ann", "ann"], "response_time_ms": [900.0, 1100.0]})
+    >>> ann = observers.Counts(*np.array([[1], [0], [1], [0]]))  # said 'generated' to both
+    >>> participants_of(rows, ann, "generated")[["participant", "accuracy", "median_response_time_s"]].values.tolist()
+    [['ann', 0.5, 1.0]]
+    """
     times_ms = rows.groupby("participant", sort=True)["response_time_ms"].median()
     return pd.DataFrame(
         {
@@ -167,7 +173,14 @@ def times(medians: pd.Series) -> dict[str, Any]:
 
 
 def sequential_of(rows: pd.DataFrame, people: pd.DataFrame, bound: float) -> dict[str, Any]:
-    """The always-valid verdict over the participants in the order of finishing."""
+    """The always-valid verdict over the participants in the order of finishing.
+
+    >>> rows = pd.DataFrame({"participant": ["ann", "bob"], "answered_at": ["10:30", "10:31"]})
+    >>> people = pd.DataFrame({"participant": ["ann", "bob"], "balanced_accuracy": [0.5, 1.0]})
+    >>> found = sequential_of(rows, people, bound=0.05)
+    >>> found["verdict"], found["participants"]
+    ('undecided', 2)
+    """
     nothing = {"verdict": None, "p": None, "after": None, "ci95": None}
     said = rows[rows["answered_at"] != ""]
     if said.empty:
@@ -191,7 +204,11 @@ def sequential_of(rows: pd.DataFrame, people: pd.DataFrame, bound: float) -> dic
 
 
 def times_of(said: pd.Series) -> pd.Series | None:
-    """Texts as times that can be ordered; None where one is neither ISO 8601 nor a time of day (3/4 may be March)."""
+    """Texts as times that can be ordered; None where one is neither ISO 8601 nor a time of day (3/4 may be March).
+
+    >>> times_of(pd.Series(["10:30", "09:15"])).dt.minute.tolist(), times_of(pd.Series(["3/4"]))
+    ([30, 15], None)
+    """
     for form in ("ISO8601", "%H:%M", "%H:%M:%S"):
         with suppress(ValueError):
             return pd.to_datetime(said, format=form, utc=True)
@@ -225,6 +242,12 @@ def over_sets(scores: Mapping[str, Any]) -> None:
 
     Each set makes one claim, and one of the two null hypotheses behind the claims is false, so the number of sets is
     the number of claims to correct for.
+
+    >>> tests = {"p": 0.6, "p_chance": 0.03, "verdict": "detectable"}
+    >>> scores = {"df": {"equivalence": tests}, "mel": {"equivalence": {**tests, "verdict": "undecided"}}}
+    >>> over_sets(scores)
+    >>> [one["equivalence"]["p_over_sets"] for one in scores.values()]
+    [0.06, None]
     """
     for one in scores.values():
         tests = one["equivalence"]

@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from analysis.numbers import LEVEL
 from analysis.people.equivalence import Code
 from glimpse.observers import Floats
 
@@ -43,7 +44,7 @@ class Monitored:
         return float(min(1.0, 1.0 / max(self.e_value.max(initial=0.0), 1e-300)))
 
 
-def monitor(scores: Any, bound: float = 0.05, level: float = 0.05, chance: float = 0.5) -> Monitored:
+def monitor(scores: Any, bound: float = 0.05) -> Monitored:
     """The always-valid verdict on participants' mean score.
 
     `scores`: (P,) in [0, 1], a balanced accuracy for each participant in order of finishing, undefined ones left out.
@@ -56,18 +57,18 @@ def monitor(scores: Any, bound: float = 0.05, level: float = 0.05, chance: float
     'undecided'
     """
     x = np.asarray(scores, np.float64)
-    means = np.union1d(GRID, [chance])
-    capital = _capital(x, means, level)
-    outside = np.maximum.accumulate(capital, axis=0) >= np.log(1 / level)
+    means = np.union1d(GRID, [0.5])
+    capital = _capital(x, means)
+    outside = np.maximum.accumulate(capital, axis=0) >= np.log(1 / LEVEL)
     inside = ~outside
     not_empty = inside.any(axis=1)  # no mean is left if the data drift
     low = np.where(not_empty, means[np.argmax(inside, axis=1)], np.nan)
     high = np.where(not_empty, means[::-1][np.argmax(inside[:, ::-1], axis=1)], np.nan)
     with np.errstate(over="ignore"):
-        evidence = np.exp(capital[:, np.searchsorted(means, chance)])
+        evidence = np.exp(capital[:, np.searchsorted(means, 0.5)])
     step = GRID[1] - GRID[0]
-    detectable = outside[:, np.searchsorted(means, chance)]
-    equivalent = (low - step >= chance - bound) & (high + step <= chance + bound)
+    detectable = outside[:, np.searchsorted(means, 0.5)]
+    equivalent = (low - step >= 0.5 - bound) & (high + step <= 0.5 + bound)
     decided = detectable | equivalent
     if not decided.any():
         return Monitored(low, high, evidence, "undecided", None)
@@ -75,7 +76,7 @@ def monitor(scores: Any, bound: float = 0.05, level: float = 0.05, chance: float
     return Monitored(low, high, evidence, "detectable" if detectable[first] else "cannot tell", first + 1)
 
 
-def _capital(x: Floats, means: Floats, level: float) -> Floats:
+def _capital(x: Floats, means: Floats) -> Floats:
     """Log capital of betting against each mean after each score, (P, M): half on 'higher', half on 'lower'.
 
     The stakes are the predictable plug-in of Waudby-Smith & Ramdas, eq. 26, capped so that at most half can be lost.
@@ -85,7 +86,7 @@ def _capital(x: Floats, means: Floats, level: float) -> Floats:
     running = (0.5 + np.cumsum(x)) / (n + 1)
     variance = (0.25 + np.cumsum((x - running) ** 2)) / (n + 1)
     earlier = np.concatenate([[0.25], variance[:-1]])
-    stake = np.sqrt(2 * np.log(2 / level) / (earlier * n * np.log(n + 1)))[:, None]
+    stake = np.sqrt(2 * np.log(2 / LEVEL) / (earlier * n * np.log(n + 1)))[:, None]
     away = x[:, None] - means[None, :]
     up = np.minimum(stake, 0.5 / np.maximum(means, 1e-9))
     down = np.minimum(stake, 0.5 / np.maximum(1 - means, 1e-9))
@@ -93,10 +94,10 @@ def _capital(x: Floats, means: Floats, level: float) -> Floats:
     return np.asarray(np.logaddexp(gain, loss) - np.log(2))
 
 
-def look_levels(fractions: Sequence[float], level: float = 0.05) -> list[float]:
+def look_levels(fractions: Sequence[float]) -> list[float]:
     """The level of each planned look, given the share of all participants it follows.
 
-    Their sum is `level`. Use each as the `level` of `equivalence.verdict` at that look. Raises ValueError if the
+    Their sum is 5 %. Use each as the `level` of `equivalence.verdict` at that look. Raises ValueError if the
     fractions do not ascend from above 0 to 1.
 
     >>> [round(level, 4) for level in look_levels([0.5, 1])]
@@ -105,5 +106,5 @@ def look_levels(fractions: Sequence[float], level: float = 0.05) -> list[float]:
     t = np.asarray(fractions, float)
     if len(t) == 0 or np.any(np.diff(t, prepend=0.0) <= 0) or t[-1] != 1:
         raise ValueError("fractions must ascend from above 0 to 1")
-    spent = 2 * stats.norm.sf(stats.norm.ppf(1 - level / 2) / np.sqrt(t))
+    spent = 2 * stats.norm.sf(stats.norm.ppf(1 - LEVEL / 2) / np.sqrt(t))
     return [float(s) for s in np.diff(spent, prepend=0.0)]

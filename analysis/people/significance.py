@@ -79,14 +79,24 @@ def _same(one: Trials, other: Trials) -> bool:
 
 
 def compared(first: str, second: str, found: Estimate) -> Comparison:
-    """The comparison with its two-sided p-value of 'no difference'; None without a standard error."""
+    """The comparison with its two-sided p-value of 'no difference'; None without a standard error.
+
+    >>> round(compared("df", "mel", Estimate(0.196, se=0.1, df=1e9)).p, 4)  # 2 (1 - Phi(1.96))
+    0.05
+    """
     if found.value is None or found.se is None or found.df is None:
         return Comparison(first, second, found, None)
     return Comparison(first, second, found, float(2 * stats.t.sf(abs(found.value) / found.se, found.df)))
 
 
 def corrected(found: list[Comparison]) -> list[Comparison]:
-    """The comparisons with Holm's p-values over all of them that have one."""
+    """The comparisons with Holm's p-values over all of them that have one.
+
+    >>> none = Estimate(None)
+    >>> pairs = [Comparison("a", "b", none, 0.01), Comparison("a", "c", none, None), Comparison("b", "c", none, 0.04)]
+    >>> [pair.p_holm for pair in corrected(pairs)]
+    [0.02, None, 0.04]
+    """
     each = iter(holm([c.p for c in found if c.p is not None]))
     return [replace(c, p_holm=next(each)) if c.p is not None else c for c in found]
 

@@ -11,11 +11,10 @@ from typing import Any
 from analysis import inventory
 from analysis.answers.tidy import RULES, RULES_IF, Responses
 from analysis.images import BLIND
-from analysis.numbers import listed, number, p_value, percent
+from analysis.numbers import LEVEL, listed, number, p_value, percent
 from analysis.report import reporting
 from analysis.report.page import Page
 from analysis.section import Context, Section
-from analysis.sections.survey_in_words import LEVEL
 from glimpse import DISTRIBUTION
 from glimpse.files import sha256_file
 

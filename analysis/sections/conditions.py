@@ -11,10 +11,10 @@ import pandas as pd
 
 from analysis.figures import conditions as draw
 from analysis.figures.style import labels
-from analysis.numbers import decimal, listed, p_value, percent
+from analysis.numbers import LEVEL, decimal, listed, p_value, percent
 from analysis.people import conditions as paired
 from analysis.people import estimate
-from analysis.people.conditions import LEVEL, MEASURES, Conditions
+from analysis.people.conditions import MEASURES, Conditions
 from analysis.people.population import mixed
 from analysis.people.trials import Trials
 from analysis.section import Context, Section, noted

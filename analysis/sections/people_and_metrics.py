@@ -20,18 +20,18 @@ from scipy import stats
 
 from analysis import inventory
 from analysis.figures import trends as figures
-from analysis.images.distances import euclidean, radius
+from analysis.images.distances import NEIGHBOURS, euclidean, radius
 from analysis.images.features import identity
 from analysis.images.translation import published_from
+from analysis.numbers import LEVEL
 from analysis.people import significance
 from analysis.section import AnalysisError, Context, OptionError, Section, noted
-from analysis.sections.survey_in_words import LEVEL
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.images import shrink
 from glimpse.imageset import ImageSet
+from glimpse.observers import Floats
 from glimpse.stimuli import StimulusSet
 
-NEIGHBOURS = 3  # k of the realism score, as in Kynkäänniemi et al. 2019
 MOST_REAL = 2_000  # training images that stand for all
 CORRELATION = "Spearman's rho, Fisher z with Bonett and Wright's standard error, over images; p_holm over all of them"
 FEWEST = 5  # images for a correlation
@@ -41,8 +41,6 @@ MEASURES = {
     "discriminator": "discriminator (up: real)",
     "machine": "machine: P(generated)",
 }
-
-Floats = NDArray[np.float64]
 
 
 # ------------------------------------------------------------------------------------------------ pure
@@ -69,13 +67,13 @@ def rank_correlation(x: Any, y: Any) -> dict[str, Any]:
     return {"n": n, "rho": rho, "ci95": [float(low), float(high)], "p": float(found.pvalue)}
 
 
-def realism(real: Floats, generated: Floats, k: int = NEIGHBOURS) -> Floats:
+def realism(real: Floats, generated: Floats) -> Floats:
     """max over real images r of radius(r) / distance(g, r), (n,): above 1 lies inside the manifold of the real ones.
 
     Kynkäänniemi et al. 2019, eq. 2. `real` (m, d), `generated` (n, d) features. The half of the real images with the
     larger radii is not used, as there: they lie where real images are rare.
     """
-    radii = radius(real, k)
+    radii = radius(real)
     dense = radii <= np.median(radii)
     away = euclidean(generated, real[dense])
     return np.asarray((radii[dense][None, :] / np.maximum(away, 1e-12)).max(axis=1))

@@ -71,7 +71,7 @@ def compute(context: Context) -> Section | None:
         }
     over_sets(scores)
     for name, found in scores.items():
-        found["verdict"] = in_words.verdict(name, found)
+        found["verdict"] = in_words.conclusion(name, found)
     section = Section("survey", scores)
     add_figures(section, context, sets)
     tables = {

@@ -7,13 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.numbers import decimal, p_value, percent, telling_digits
+from analysis.numbers import LEVEL, decimal, p_value, percent, telling_digits
 from analysis.people.dependence import TRENDS
 
 # Mean F1 in section 4.1.3 of Furger et al. 2020, in the order of Figure 10.
 PAPER_F1 = {"healthy": 0.58, "eczema": 0.53, "df": 0.65, "mel": 0.71}
 NOTABLE = 0.01  # a difference in balanced accuracy that is worth a sentence
-LEVEL = 0.05  # of every test behind a sentence, over all tests of its kind together
 OPPOSITE = {"detectable": "cannot tell", "cannot tell": "detectable"}
 KINDS = {"detectable": "detectable", "cannot tell": "equivalent", "undecided": "undecided"}  # classes of the page
 
@@ -23,7 +22,7 @@ def paper_f1(name: str, positive: str) -> float | None:
     return PAPER_F1.get(name) if positive == "generated" else None
 
 
-def verdict(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
+def conclusion(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     """The first lines of the page on a set: the verdict, sentences, and key facts.
 
     The verdict is on balanced accuracy. Its sentence gives the interval of the test that decided: the 90 % interval for

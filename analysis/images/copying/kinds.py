@@ -29,13 +29,21 @@ def rounded(values: NDArray[np.floating]) -> Pictures:
 
 
 def paler(images: Pictures, contrast: float = 0.6) -> Pictures:
-    """(n, H, W, 3) with this share of the contrast about the mean colour of each image."""
+    """(n, H, W, 3) with this share of the contrast about the mean colour of each image.
+
+    >>> paler(np.array([[[[0] * 3, [200] * 3]]], np.uint8), contrast=0.5)[0, 0, :, 0].tolist()
+    [50, 150]
+    """
     mean = images.mean((1, 2), keepdims=True)
     return rounded(mean + contrast * (images - mean))
 
 
 def enlarged(images: Pictures, side: float) -> Pictures:
-    """The middle of each image, of this share of its sides, enlarged to the old size."""
+    """The middle of each image, of this share of its sides, enlarged to the old size.
+
+    >>> np.unique(enlarged(np.full((1, 4, 4, 3), 7, np.uint8), 0.5)).tolist()
+    [7]
+    """
     height, width = images.shape[1:3]
     y, x = round(height * (1 - side) / 2), round(width * (1 - side) / 2)
     middle = [Image.fromarray(image[y : height - y, x : width - x]) for image in images]
@@ -48,7 +56,11 @@ def turned(images: Pictures, degrees: float = 20) -> Pictures:
 
 
 def moved(images: Pictures) -> Pictures:
-    """By a sixteenth of the sides to the right and down; what leaves the image comes in opposite."""
+    """By a sixteenth of the sides to the right and down; what leaves the image comes in opposite.
+
+    >>> moved(np.arange(3, dtype=np.uint8).reshape(1, 1, 3, 1)).ravel().tolist()
+    [2, 0, 1]
+    """
     height, width = images.shape[1:3]
     return np.roll(images, (max(1, height // 16), max(1, width // 16)), (1, 2))
 
@@ -60,7 +72,11 @@ def out_of_focus(images: Pictures) -> Pictures:
 
 
 def quarter_turned(images: Pictures) -> Pictures:
-    """By 90 degrees, or 180 where the images are not square."""
+    """By 90 degrees, or 180 where the images are not square.
+
+    >>> quarter_turned(np.array([[[[1], [2]]]], np.uint8)).ravel().tolist()  # 1 x 2 pixels: by 180 degrees
+    [2, 1]
+    """
     return np.rot90(images, 1 if images.shape[1] == images.shape[2] else 2, (1, 2))
 
 
@@ -70,7 +86,11 @@ def noisy(images: Pictures) -> Pictures:
 
 
 def spliced(images: Pictures) -> Pictures:
-    """The left half of each beside the right half of another."""
+    """The left half of each beside the right half of another.
+
+    >>> spliced(np.array([[[[1], [2]]], [[[3], [4]]]], np.uint8)).reshape(2, 2).tolist()
+    [[1, 4], [3, 2]]
+    """
     done, half = images.copy(), images.shape[2] // 2
     done[:, :, half:] = np.roll(images, 1, 0)[:, :, half:]
     return done
@@ -94,7 +114,11 @@ KINDS: dict[str, Callable[[Pictures], Pictures]] = {
 
 
 def sharpness(grey: torch.Tensor) -> NDArray[np.float64]:
-    """(n,) log of the share of the finest detail in the contrast of grey images (n, 1, H, W)."""
+    """(n,) log of the share of the finest detail in the contrast of grey images (n, 1, H, W).
+
+    >>> sharpness(torch.full((1, 1, 8, 8), 3.0)).tolist()  # of a flat image: nothing fine, no contrast
+    [0.0]
+    """
     fine = (grey - blurred(grey, 1.0)).flatten(1).var(1)
     return np.asarray(torch.log((fine + 1e-3) / (grey.flatten(1).var(1) + 1e-3)), np.float64)
 

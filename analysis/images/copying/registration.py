@@ -9,7 +9,6 @@ Kanade 1981 do, with a gain and an offset.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -26,6 +25,7 @@ from glimpse.progress import progress as progress_bar
 WORK = 64  # pixels of a side of the grey images, of which everything is sampled
 COARSE, FINE = 16, 40  # pixels of a side of the frame in which images are compared
 RADIUS = 0.92  # of the disc that is compared, in halves of the side: a turned image has lost its corners
+BLOCK = 512  # images registered at a time
 WAVES = 6, 10  # a Gaussian of this part of the side is the low frequency that is taken off, coarse and fine
 SHIFTS = 2  # steps of a sixteenth of the side
 TURNS = -30, -15, 15, 30, 45  # degrees beside the quarter turns
@@ -134,7 +134,7 @@ def _sampled(images: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     return F.grid_sample(images, grid, align_corners=False, padding_mode="border")[:, :, 0]
 
 
-def coarse(asked: torch.Tensor, train: torch.Tensor, block: int = 512) -> tuple[torch.Tensor, torch.Tensor]:
+def coarse_matches(asked: torch.Tensor, train: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """(n, N) the highest correlation of grey images with any view of grey training images, and which view it is."""
     inside = _disc(COARSE)
     places = _places(COARSE)[inside]
@@ -143,8 +143,8 @@ def coarse(asked: torch.Tensor, train: torch.Tensor, block: int = 512) -> tuple[
     which = torch.zeros(best.shape, dtype=torch.int16)
     all_views = views()
     by_scale = {scale for scale, _ in all_views}
-    for start in range(0, len(train), block):
-        rows = slice(start, start + block)
+    for start in range(0, len(train), BLOCK):
+        rows = slice(start, start + BLOCK)
         pictures = {scale: resized(train[rows], round(COARSE / scale)) for scale in by_scale}
         for number, (scale, view) in enumerate(all_views):
             at = places @ torch.tensor(view).T
@@ -253,7 +253,7 @@ def search(
 
 
 def _searched(asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None) -> Registered:
-    best, which = coarse(asked, train)
+    best, which = coarse_matches(asked, train)
     if own is not None:
         best[torch.from_numpy(own[:, None] == groups[None, :])] = -torch.inf
     top = best.topk(min(CANDIDATES[0], len(train)), 1).indices
@@ -269,13 +269,10 @@ def _searched(asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], ow
     query = torch.arange(len(asked)).repeat_interleave(rows.shape[1])
     found = torch.full((len(flat),), -torch.inf)
     for scale in scales.unique().tolist():
-        for some in _pieces(torch.nonzero((scales == scale) & score.flatten().isfinite())[:, 0]):
+        chosen = torch.nonzero((scales == scale) & score.flatten().isfinite())[:, 0]
+        for some in chosen.split(BLOCK) if len(chosen) else ():
             found[some], maps[some] = registered(asked[query[some]], train[flat[some]], maps[some], scale)
     return Registered(rows, found.view(rows.shape), maps.view(*rows.shape, 2, 3))
-
-
-def _pieces(rows: torch.Tensor, size: int = 512) -> Iterator[torch.Tensor]:
-    return iter(rows.split(size)) if len(rows) else iter(())
 
 
 def nearest_ratios(

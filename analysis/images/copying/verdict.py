@@ -19,7 +19,12 @@ QUANTILE = 0.01
 
 
 def descriptors(images: Images) -> NDArray[np.float32]:
-    """(n, H, W, 3) uint8 to (n, 768): 16 x 16 pixels without their mean colour, for the cells of C_T."""
+    """(n, H, W, 3) uint8 to (n, 768): 16 x 16 pixels without their mean colour, for the cells of C_T.
+
+    >>> found = descriptors(np.full((2, 32, 32, 3), 100, np.uint8))
+    >>> found.shape, float(found.max())
+    ((2, 768), 0.0)
+    """
     small = np.empty((len(images), SIDE, SIDE, 3), np.float32)
     done = 0
     for batch in batches(images):
@@ -57,6 +62,10 @@ def judge(
     training image may be the nearest of everything without being copied, and one new image may be drawn many times.
 
     Raises AnalysisError where there are none, or they are not finite.
+
+    >>> found = judge(np.linspace(0.5, 1, 101), np.array([0.1, 0.2, 0.3] + [0.9] * 97), groups=100)
+    >>> found.threshold, found.share, found.alarm  # 3 of 100 against 1 of 100 groups
+    (0.505, 0.03, False)
     """
     for ratios, whose in ((held_out, "held-out real"), (generated, "generated")):
         if not len(ratios) or not np.isfinite(ratios).all():
@@ -93,6 +102,11 @@ def data_copying(
 
     Descriptors (n, d) choose the cell (k-means on the training images), distances to the nearest training image (n,)
     are compared in each by the Mann-Whitney U, as z; the mean is weighted by the test images of the cell.
+
+    >>> near, far = np.arange(4.0), np.arange(4.0) + 10  # U = 0 of 16 pairs: z = -8 / sqrt(16 * 9 / 12)
+    >>> points = np.arange(4.0)[:, None]
+    >>> round(data_copying(points, points, far, points, near, seed=0)[0], 4)
+    -2.3094
     """
     from sklearn.cluster import KMeans
 

@@ -60,7 +60,18 @@ class MixedModel:
 
 
 def fit(trials: Trials, seed: int = 0) -> MixedModel:
-    """The population's d' and criterion with 95 % intervals for new participants and new images."""
+    """The population's d' and criterion with 95 % intervals for new participants and new images.
+
+    Of people who all have d' = 1, without a preference for an answer, and of images that are alike:
+
+    >>> from analysis.people.population.simulation import Design, Truth, simulate
+    >>> people = Truth(d_prime=1.0, sd_d_prime=0.0, sd_criterion=0.0, sd_image=0.0)
+    >>> found = fit(simulate(people, Design(participants=24, images=12, trials=12), np.random.default_rng(0)))
+    >>> abs(found.d_prime.value - 1) < 2 * found.d_prime.se < 0.5
+    True
+    >>> fit(Trials.from_labels([1, 1], [1, 1], [0, 1], [0, 1])).d_prime.note
+    'no real image was shown'
+    """
     reason = _hindrance(trials)
     if reason:
         return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
@@ -80,7 +91,12 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
 
 
 def with_doubt(found: Estimate, variance: float) -> Estimate:
-    """The estimate with the variance that the doubt about the spreads adds."""
+    """The estimate with the variance that the doubt about the spreads adds.
+
+    >>> found = with_doubt(Estimate(1.0, se=0.3, df=1e9), 0.4**2)
+    >>> round(found.se, 6), [round(end, 2) for end in found.ci95]  # 0.3 and 0.4: 0.5
+    (0.5, [0.02, 1.98])
+    """
     if found.se is None or found.df is None or found.value is None:
         return found
     se = float(np.sqrt(found.se**2 + variance))

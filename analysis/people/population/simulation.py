@@ -15,13 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, stats
 
-from analysis.people.trials import Trials
+from analysis.people.trials import Bools, Trials
 from glimpse.observers import Floats, Integers
-
-Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -103,6 +100,11 @@ def simulate_sets(truths: Sequence[Truth], design: Design, rng: np.random.Genera
     """The answers of the same people to several sets with images of their own, each drawn as by `simulate`.
 
     A participant is as far from the mean d' and the mean criterion of one set, in SDs, as from those of another.
+
+    >>> design = Design(participants=2, images=4, trials=1)
+    >>> one, other = simulate_sets([Truth(), Truth()], design, np.random.default_rng(0))
+    >>> sorted({*one.participant, *other.participant}) == [0, 1], set(one.image) & set(other.image)
+    (True, set())
     """
     people, found, first = design.participants, [], 0
     able, biased = rng.normal(size=(2, people))
@@ -125,7 +127,12 @@ def staircases(
     true_ms: Floats, rng: np.random.Generator, trials: int = 150, width: Any = 0.25, lapse: Any = 0.02,
     down: float = 10, up: float = 30,
 ) -> tuple[Floats, Bools, Integers]:  # fmt: skip
-    """People with known 75 % thresholds, (P,), under a weighted rule: exposures in ms, right or not, people."""
+    """People with known 75 % thresholds, (P,), under a weighted rule: exposures in ms, right or not, people.
+
+    >>> exposure, right, person = staircases(np.array([250.0]), np.random.default_rng(0), trials=2)
+    >>> exposure.tolist() == [500.0, 490.0 if right[0] else 530.0], person.tolist()
+    (True, [0, 0])
+    """
     now = np.full(len(true_ms), 500.0)
     at_target = stats.norm.ppf((0.75 - 0.5) / (0.5 - lapse))
     exposures, answers = [], []

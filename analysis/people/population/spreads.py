@@ -53,7 +53,11 @@ class Spreads:
         return float(np.sqrt(1 + self.criterion**2 + self.half_d_prime**2 + image**2))
 
     def variance_of(self, generated: float, real: float) -> float:
-        """Variance of generated * scale(True) + real * scale(False) from the doubt about the spreads (delta method)."""
+        """Variance of generated * scale(True) + real * scale(False) from the doubt about the spreads (delta method).
+
+        >>> Spreads(2.0, 2.0, 4.0, 0.0, np.eye(4)).variance_of(0.0, 5.0)  # each sd^2: 4^2 + 4^2 + 16^2
+        288.0
+        """
         a, b = generated / self.scale(True), real / self.scale(False)
         people = (a + b) * np.array([self.criterion, self.half_d_prime]) ** 2
         gradient = np.array([*people, b * self.real**2, a * self.generated**2])
@@ -182,9 +186,10 @@ def _sums(codes: Integers, values: Floats, shape: tuple[int, ...]) -> Floats:
     return np.bincount(codes, values, int(np.prod(shape))).astype(np.float64).reshape(shape)
 
 
-def _mode(function: Callable[[Floats], float], x: Floats, h: float = 0.1) -> tuple[Floats, Floats]:
+def _mode(function: Callable[[Floats], float], x: Floats) -> tuple[Floats, Floats]:
     """The minimum of a smooth function by Newton's method on differences, and the inverse of its curvature."""
-    d, e = len(x), h * np.eye(len(x))
+    h, d = 0.1, len(x)
+    e = h * np.eye(d)
     middle = function(x)
     for _ in range(30):
         ends = np.array([(function(x + e[i]), function(x - e[i])) for i in range(d)])

@@ -46,14 +46,24 @@ def overconfidence(confidence: Any, trials: Trials) -> Estimate:
 
 
 def type_2_area(confidence: Any, trials: Trials) -> Estimate:
-    """The chance that of a right and a wrong answer of one person the right one is the surer, mean of participants."""
+    """The chance that of a right and a wrong answer of one person the right one is the surer, mean of participants.
+
+    >>> trials = Trials.from_labels([1, 0, 1, 0] * 2, [1, 0, 0, 1] * 2, [0] * 4 + [1] * 4, range(8))
+    >>> type_2_area([1, 1, 0, 0, 1, 0, 1, 0], trials).value  # the right two of four surer: 1; one of them: 1/2
+    0.75
+    """
     sorted_by = replace(trials, is_generated=trials.correct)
     found = mrmc.mean_area(mrmc.Rated(sorted_by, roc.areas(confidence, sorted_by)))
     return found if found.value is not None else replace(found, note="nobody gave right and wrong answers")
 
 
 def calibration(confidence: Any, trials: Trials) -> pd.DataFrame:
-    """One row a level of confidence: claimed chance, share of right answers with its interval, and their number."""
+    """One row a level of confidence: claimed chance, share of right answers with its interval, and their number.
+
+    >>> trials = Trials.from_labels([1, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 1], [0, 1, 2, 3])
+    >>> calibration([1, 1, 0, 0], trials)[["claimed", "right", "answers"]].values.tolist()
+    [[0.5, 0.5, 2.0], [1.0, 1.0, 2.0]]
+    """
     values = np.asarray(confidence, float)
     levels = np.unique(values)
     if len(levels) > MOST_LEVELS:

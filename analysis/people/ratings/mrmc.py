@@ -98,7 +98,13 @@ def _mean(values: Floats, moves: Floats, trials: Trials) -> Estimate:
 
 
 def within_0_and_1(found: Estimate, trials: Trials) -> Estimate:
-    """A mean area with the interval of the module's last paragraph."""
+    """A mean area with the interval of the module's last paragraph.
+
+    >>> trials = Trials.from_labels([1, 0], [1, 0], [0, 1], [0, 1])
+    >>> found = within_0_and_1(Estimate(0.9, se=0.09, df=1e9), trials)  # logit 2.197 -+ 1.96 * 0.09 / (0.9 * 0.1)
+    >>> [round(end, 3) for end in found.ci95]
+    [0.559, 0.985]
+    """
     value = found.value
     if value is None or (found.note and found.note != STILL):
         return found
@@ -117,7 +123,12 @@ def within_0_and_1(found: Estimate, trials: Trials) -> Estimate:
 
 
 def covariance(moves: Floats, trials: Trials, people: int) -> float:
-    """Cov2: the mean over all pairs of participants of the covariance of their areas through the images they share."""
+    """Cov2: the mean over all pairs of participants of the covariance of their areas through the images they share.
+
+    >>> trials = Trials.from_labels([1] * 4, [1] * 4, [0, 0, 1, 1], [0, 1, 0, 1])
+    >>> covariance(np.array([1.0, -1.0, 1.0, -1.0]), trials, people=2)  # (2^2 + 2^2 - 4 * 1) * 1/2 / (2 * 1)
+    1.0
+    """
     _, person = np.unique(trials.participant, return_inverse=True)
     images, image = np.unique(trials.image, return_inverse=True)
     by_image = np.bincount(image, moves)
@@ -134,6 +145,12 @@ def compare(sets: Mapping[str, Rated]) -> list[Difference]:
     """The difference in mean area between each pair of sets that at least two participants rated, with Holm's p.
 
     The sets share one coding of participants and images. The difference is that of the participants who rated both.
+
+    >>> from analysis.people.ratings.roc import areas
+    >>> trials = Trials.from_labels([0] * 8, [0, 0, 1, 1] * 2, [0] * 4 + [1] * 4, [0, 1, 2, 3] * 2)
+    >>> ratings = {"df": [1, 2, 3, 4, 1, 3, 2, 4], "mel": [1, 2, 3, 4, 1, 2, 3, 4]}
+    >>> compare({name: Rated(trials, areas(rating, trials)) for name, rating in ratings.items()})[0].difference.value
+    -0.125
     """
     names = list(sets)
     found = [_difference(a, b, sets[a], sets[b]) for i, a in enumerate(names) for b in names[i + 1 :]]

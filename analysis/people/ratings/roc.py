@@ -92,7 +92,13 @@ class Curve:
 
 
 def curve(rating: Any, trials: Trials) -> Curve:
-    """The curve of all participants; estimates without a value, and with a note, where the ratings do not hold it."""
+    """The curve of all participants; estimates without a value, and with a note, where the ratings do not hold it.
+
+    >>> trials = Trials.from_labels([0] * 8, [0] * 4 + [1] * 4, [0] * 8, list(range(8)))
+    >>> found = curve([1, 1, 1, 2, 1, 2, 2, 2], trials)  # above 1: 3 of 4 generated and 1 of 4 real images
+    >>> found.hit_rate.tolist(), found.false_alarm_rate.tolist()
+    ([0.75], [0.25])
+    """
     rating = np.asarray(rating, float)
     weight = _weights(trials)
     category, bounds = _categories(rating)

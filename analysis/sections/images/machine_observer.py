@@ -22,7 +22,7 @@ from analysis import inventory
 from analysis.figures import pictures
 from analysis.figures.images import machine_observer as draw
 from analysis.images import features
-from analysis.images.distances import BIASED_BELOW
+from analysis.images.distances import BIASED_BELOW, FloatArray
 from analysis.images.features import Images, identity
 from analysis.images.pairs import Pair
 from analysis.section import AnalysisError, Context, Section, results
@@ -33,7 +33,6 @@ FOLDS = 5
 SIDE = 24  # of the small pixels
 EASIEST = 6
 RESAMPLES = 2000
-FloatArray = NDArray[np.floating[Any]]
 
 
 def cross_validated(x: FloatArray, generated: NDArray[np.bool_], groups: NDArray[Any], seed: int = 0) -> FloatArray:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from analysis.figures import pictures
 from analysis.figures.images import memorisation as draw
 from analysis.images.copying.verdict import CopyTest, data_copying, descriptors
+from analysis.images.distances import FloatArray
 from analysis.images.features import identity
 from analysis.images.kid import kid_of_rows
 from analysis.images.pairs import GENERATED, Pair, published_pairs
@@ -33,7 +34,6 @@ from analysis.section import Context, Section, results
 WORST = 6
 RECOGNISED = 0.8  # share of the planted copies of a kind from which on the test is said to recognise them
 HUB = 0.1  # share of the generated images from which on a training image that is nearest to them is named
-FloatArray = NDArray[np.floating[Any]]
 
 
 # ------------------------------------------------------------------------------------------------ the section

@@ -15,6 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.figures.images import utility as draw
+from analysis.images.distances import FloatArray
 from analysis.images.features import checked, extractor_for, identity
 from analysis.images.runs import EvaluatedRun, evaluated_runs
 from analysis.section import Context, Section, results
@@ -25,7 +26,6 @@ SHARES = (0.1, 0.25, 0.5, 1.0)
 SEEDS = 5
 IMAGES = 1000  # of each class and kind at most
 MEASURES = ("balanced accuracy", "AUC")
-FloatArray = NDArray[np.floating[Any]]
 
 
 def trained_and_tested(

@@ -122,7 +122,7 @@ def test_under_the_mean_bet_against_the_evidence_has_mean_one_after_every_score(
     """
     runs = np.array(list(itertools.product([0.0, 1.0], repeat=10)))
     probability = np.prod(np.where(runs == 1, mean, 1 - mean), axis=1)
-    evidence = np.array([sequential.monitor(run, chance=mean).e_value for run in runs])
+    evidence = np.exp([sequential._capital(run, np.array([mean]))[:, 0] for run in runs])
     assert probability @ evidence == pytest.approx(np.ones(10), abs=1e-12)
 
 
@@ -132,4 +132,4 @@ def test_when_equivalence_is_declared_both_bounds_have_been_rejected(score: floa
     found = sequential.monitor(scores)
     assert found.code == "cannot tell"
     for bound in (0.45, 0.55):
-        assert sequential.monitor(scores[: found.decided_at], chance=bound).p <= 0.05
+        assert 1 / np.exp(sequential._capital(scores[: found.decided_at], np.array([bound])).max()) <= 0.05

@@ -48,7 +48,7 @@ def test_no_sentence_contradicts_the_numbers_beside_it(surveys: int, monkeypatch
     for survey in range(surveys):
         one = scores(random_answers(rng))
         over_sets({"all": one})
-        sentence = survey_in_words.verdict("all", one)["sentence"]
+        sentence = survey_in_words.conclusion("all", one)["sentence"]
         code = one["equivalence"]["verdict"]
         seen.add(code)
         quoted = QUOTED.search(sentence)
@@ -94,7 +94,7 @@ def test_where_able_people_answer_more_the_sentence_says_what_counting_answers_a
     assert one["balanced_accuracy"]["mean"] == pytest.approx(0.625)
     assert one["balanced_accuracy"]["weighted"]["by_answer"] == pytest.approx(46 / 52)
     over_sets({"all": one})
-    said = survey_in_words.verdict("all", one)["sentence"]
+    said = survey_in_words.conclusion("all", one)["sentence"]
     assert "Each participant counts alike here; it would be 88.5\u202f% with each answer counted alike" in said
 
 
