@@ -156,6 +156,8 @@ def batch_for(height: int, width: int, images: int) -> int:
 
     >>> [batch_for(side, side, 1000) for side in (64, 128, 256, 512)], batch_for(480, 640, 1000), batch_for(64, 64, 20)
     ([64, 64, 32, 16], 16, 16)
+    >>> batch_for(181, 181, 1000), batch_for(182, 182, 1000)  # 128 and 256 meet at 128 times the root of 2
+    (64, 32)
     """
     wanted = 32 * 256 / math.sqrt(height * width)
     return next((batch for batch in (64, 32, 16, 8, 4) if batch <= min(images, math.sqrt(2) * wanted)), 2)

@@ -29,8 +29,8 @@ def progress(
 def duration(seconds: float) -> str:
     """A readable duration.
 
-    >>> [duration(seconds) for seconds in (89, 90, 90 * 60, 48 * 3600)]
-    ['89 s', '2 min', '1.5 h', '2.0 days']
+    >>> [duration(seconds) for seconds in (89, 90, 5399, 5400, 172799, 172800)]
+    ['89 s', '2 min', '90 min', '1.5 h', '48.0 h', '2.0 days']
     """
     if seconds < 90:
         return f"{seconds:.0f} s"

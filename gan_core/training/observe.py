@@ -1,4 +1,4 @@
-"""What is measured at a tick: the discriminator's outputs on training, test and generated images (Figure 6, and section
+"""The measurements of a tick: the discriminator's outputs on training, test and generated images (Figure 6, and section
 3.2.4's 'confidence and consistency'), and scores of the generator. The run's random numbers and statistics stay."""
 
 from __future__ import annotations

@@ -39,6 +39,9 @@ def test_only_the_last_quarter_is_judged_and_the_numbers_are_exact() -> None:
     assert found.separation == pytest.approx(0.4)  # 0.3, 0.4, 0.5
     assert found.between_ticks == pytest.approx(0.1)  # with n - 1
     assert found.accuracy == pytest.approx(0.9)
+    two = confidence(lines[-2:])
+    assert two is not None
+    assert two.between_ticks is None, "two ticks do not say how steady it is"
 
 
 def test_a_log_without_an_evaluated_tick_has_no_state() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from gan_core.training.checkpoint import load_generators
+from gan_core.training.checkpoint import Saver, load_generators
 from gan_core.training.data import to_pixels
 from gan_core.training.observe import _moments, observe
 from glimpse.workspace import Workspace
@@ -78,7 +78,11 @@ def test_accuracy_counts_real_images_above_and_generated_images_below_one_half(
     assert observe(engine)["d_accuracy"] == accuracy
 
 
-def test_the_best_generator_by_kid_is_kept_beside_the_last(workspace: Workspace) -> None:
+@pytest.mark.parametrize("busy", [False, True])
+def test_the_best_generator_by_kid_is_kept_beside_the_last_also_where_the_disk_is_slow(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, busy: bool
+) -> None:
+    monkeypatch.setattr(Saver, "busy", busy)
     make_set(workspace, "df")
     kids = iter([3.0, 1.0, 2.0])
 

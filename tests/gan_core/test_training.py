@@ -90,6 +90,19 @@ def test_the_discriminators_loss_is_equation_1_without_the_penalty(workspace: Wo
     assert without["loss_r1"] == 0 < found["loss_r1"]
 
 
+def test_the_means_of_a_tick_are_those_of_its_own_steps(workspace: Workspace) -> None:
+    make_set(workspace, "df")
+    each, both = (tiny_training(workspace, "df", name=name).engine for name in ("each", "both"))
+    lost = []
+    for _ in range(2):
+        each.step()
+        both.step()
+        lost.append(each.gathered()["loss_d"])
+        each.new_tick()
+    assert both.gathered()["loss_d"] == pytest.approx(sum(lost) / 2, rel=1e-6)
+    assert lost[0] != lost[1]
+
+
 def test_a_lazy_penalty_is_as_strong_as_one_at_every_step(workspace: Workspace) -> None:
     """With `r1_every=2` it is twice as strong at step 0 and absent at step 1 (Karras et al. 2020, appendix B)."""
     make_set(workspace, "df")

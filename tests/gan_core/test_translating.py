@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from gan_core.cli import main
 from gan_core.networks import Translator, initialise
-from gan_core.translating import LoadedTranslator, random_masks, translate
+from gan_core.translating import LoadedTranslator, _hill, random_masks, translate
 from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet
 from glimpse.truth import TruthScore, ssim_map
@@ -52,6 +52,7 @@ def test_tiles_are_blended_without_a_seam() -> None:
     assert after.min() == 0
     assert after.max() == 255
     assert np.abs(np.diff(after, axis=1)).max() < 8, "a hard edge between these tiles would be 42 grey levels"
+    assert _hill(32)[:16] + _hill(32)[16:] == pytest.approx(1), "the weights of two tiles that overlap by half"
 
 
 def test_a_mask_reaches_the_network_at_its_place() -> None:
