@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -15,39 +17,7 @@ MOMENT = sa.String(24)
 # One row per answered trial; the attention trials (kind 'catch') are in `attention_trials`. Booleans are 0 and 1
 # in every database. `replaced`: a spare trial was answered instead of this one, whose exposure went wrong.
 # `implausible`: the trial contradicts what the server saw itself.
-RESPONSES = """
-CREATE VIEW {view} AS
-SELECT p.public_id AS participant,
-       s.name AS "set", s.sha256 AS set_sha256,
-       i.public_id AS stimulus, i.truth AS truth,
-       t.answer AS answer, t.position AS position,
-       t.exposure_ms_planned AS exposure_ms_planned, t.exposure_ms_actual AS exposure_ms_actual,
-       t.dropped_frames AS dropped_frames,
-       CASE WHEN t.focus_lost THEN 1 ELSE 0 END AS focus_lost,
-       t.response_time_ms AS response_time_ms,
-       t.answered_at AS answered_at, t.flags AS flags,
-       CASE WHEN p.simulated THEN 1 ELSE 0 END AS simulated,
-       CASE WHEN p.pilot THEN 1 ELSE 0 END AS pilot,
-       y.slug AS study, v.mode AS mode, p.state AS state, t.kind AS kind,
-       CASE WHEN EXISTS (
-         SELECT 1 FROM trial r
-         WHERE r.participant_id = t.participant_id AND r.replaces = t.position AND r.answer IS NOT NULL
-       ) THEN 1 ELSE 0 END AS replaced,
-       CASE WHEN {implausible} THEN 1 ELSE 0 END AS implausible,
-       {by} AS answered_by, {early_presses} AS early_presses, t.begun AS begun,
-       {frame_ms} AS frame_ms, {uncertain_ms} AS exposure_uncertain_ms,
-       {image_width} AS image_width, {image_height} AS image_height, {pixel_ratio} AS pixel_ratio,
-       {image_mm} AS image_mm, {image_degrees} AS image_degrees,
-       COALESCE({image_set}, '') AS source,
-       {task} AS task, t.rating AS rating, t.confidence AS confidence
-FROM trial t
-JOIN participant p ON p.id = t.participant_id
-JOIN study y ON y.id = p.study_id
-JOIN study_version v ON v.id = p.version_id
-JOIN stimulus_set s ON s.id = p.set_id
-JOIN stimulus i ON i.id = t.stimulus_id
-WHERE t.answer IS NOT NULL AND t.kind {which} 'catch'
-"""
+RESPONSES = Path(__file__).with_name("0001_responses.sql").read_text("utf-8")
 
 # One row per participant in any state; `questionnaire` and `device` are JSON texts. `excluded_for` is the reason why
 # the answers are not scored ('' if they are):
@@ -57,52 +27,7 @@ WHERE t.answer IS NOT NULL AND t.kind {which} 'catch'
 #   implausible  more trials are implausible than its `trials.implausible` allows (no such rule where it says nothing),
 #                or more than half of the images that were answered had never been fetched
 #   pilot        none of these, but the participant entered while the study was a pilot
-PARTICIPANTS = """
-CREATE VIEW participants AS
-SELECT q.participant, q.study, q.study_sha256, q.mode, q."set", q.set_sha256, q.state, q.simulated, q.pilot,
-       q.language, q.consent_version, q.entered_at, q.last_seen_at, q.finished_at, q.trials, q.answered, q.catch_trials,
-       q.catch_correct, q.implausible, q.excluded_for, CASE WHEN q.excluded_for <> '' THEN 1 ELSE 0 END AS excluded,
-       q.questionnaire, q.device, q.comment
-FROM (
-SELECT c.*,
-       CASE WHEN c.state = 'rejected' THEN 'rejected'
-            WHEN c.state IN ('returned', 'timed-out') AND c.finished_at IS NOT NULL THEN 'returned'
-            WHEN c.catch_trials - c.catch_correct > c.catch_allowed THEN 'attention'
-            WHEN c.implausible > c.implausible_allowed OR 2 * c.not_fetched > c.answered + c.catch_trials
-            THEN 'implausible'
-            WHEN c.pilot = 1 THEN 'pilot'
-            ELSE '' END AS excluded_for
-FROM (
-SELECT p.public_id AS participant,
-       y.slug AS study, v.sha256 AS study_sha256, v.mode AS mode,
-       s.name AS "set", s.sha256 AS set_sha256,
-       p.state AS state,
-       CASE WHEN p.simulated THEN 1 ELSE 0 END AS simulated,
-       CASE WHEN p.pilot THEN 1 ELSE 0 END AS pilot,
-       p.language AS language, p.consent_version AS consent_version,
-       p.entered_at AS entered_at, p.last_seen_at AS last_seen_at, p.finished_at AS finished_at,
-       (SELECT COUNT(*) FROM trial t WHERE t.participant_id = p.id AND t.kind <> 'catch') AS trials,
-       (SELECT COUNT(*) FROM trial t
-         WHERE t.participant_id = p.id AND t.kind <> 'catch' AND t.answer IS NOT NULL) AS answered,
-       (SELECT COUNT(*) FROM trial t
-         WHERE t.participant_id = p.id AND t.kind = 'catch' AND t.answer IS NOT NULL) AS catch_trials,
-       (SELECT COUNT(*) FROM trial t JOIN stimulus i ON i.id = t.stimulus_id
-         WHERE t.participant_id = p.id AND t.kind = 'catch' AND t.answer = i.truth) AS catch_correct,
-       COALESCE({catch_wrong}, 0) AS catch_allowed,
-       (SELECT COUNT(*) FROM trial t
-         WHERE t.participant_id = p.id AND t.answer IS NOT NULL AND ({is_implausible})) AS implausible,
-       {implausible} AS implausible_allowed,
-       (SELECT COUNT(*) FROM trial t
-         WHERE t.participant_id = p.id AND t.answer IS NOT NULL AND t.flags LIKE '%not-fetched%') AS not_fetched,
-       CAST(p.questionnaire AS TEXT) AS questionnaire,
-       CAST(p.device AS TEXT) AS device,
-       p.comment AS comment
-FROM participant p
-JOIN study y ON y.id = p.study_id
-JOIN study_version v ON v.id = p.version_id
-LEFT JOIN stimulus_set s ON s.id = p.set_id
-) c ) q
-"""
+PARTICIPANTS = Path(__file__).with_name("0001_participants.sql").read_text("utf-8")
 IMPLAUSIBLE = "t.flags LIKE '%not-fetched%' OR t.flags LIKE '%not-begun%' OR t.flags LIKE '%too-fast%'"
 ALLOWED = {
     "sqlite": "json_extract(v.definition, '$.trials.{key}')",
