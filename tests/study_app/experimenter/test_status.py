@@ -17,10 +17,16 @@ from glimpse.files import read_json, sha256_bytes
 from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
+from study_app.experimenter.charts import tukey_box
 from study_app.experimenter.status import Accuracy, ImageStatus, Timing, mean_accuracy, timing
 from study_app.experimenter.tally import Sums
 from tests.study_app.conftest import load, publish
 from tests.study_app.experimenter.test_admin import log_in
+
+
+def test_whiskers_end_at_the_last_score_within_one_and_a_half_interquartile_ranges() -> None:
+    assert tukey_box([1, 2, 3, 4, 6.5]) == (1, 2, 3, 4, 6.5)  # up to 4 + 1.5 * 2
+    assert tukey_box([1, 2, 3, 4, 7.5]) == (1, 2, 3, 4, 4)
 
 
 @pytest.fixture

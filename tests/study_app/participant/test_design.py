@@ -78,6 +78,8 @@ def test_the_share_of_real_images_and_attention_trials_are_as_asked() -> None:
     }  # fmt: skip
     assert sum(trial.kind == "catch" for trial in trials) == 2
     assert all(trial.exposure_ms is None for trial in plan(0, exposure_ms=None))
+    many = plan(0, count=100, real_share=0.29, shown_real=[0] * 40, shown_generated=[0] * 80)
+    assert sum(trial.truth == "real" for trial in many) == 29, "100 * 0.29 is 28.999... in floating point"
 
 
 FRAME = 1000 / 60

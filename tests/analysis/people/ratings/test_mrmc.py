@@ -127,6 +127,8 @@ def test_confidence_of_the_right_answers_only_tells_right_from_wrong() -> None:
     assert sure.type_2_area(confidence, trials).value == 1
     assert sure.overconfidence(confidence, trials).value == pytest.approx(0.25)  # claimed 3/4 on average, half right
     table = sure.calibration(confidence, trials)
+    by_class = Trials.from_labels([1] * 8, [1, 1, 0, 0] * 2, [0] * 4 + [1] * 4, range(8))
+    assert sure.overconfidence(np.zeros(8), by_class).se is None, "classes differ by design: within them nothing varies"
     assert table["claimed"].tolist() == [0.5, 1.0]
     assert table["right"].tolist() == [0.0, 1.0]
     assert table["answers"].tolist() == [4, 4]
