@@ -1,6 +1,6 @@
 """Stimulus sets from pairs of image sets or folders, and the rules that hold for every stimulus set. No torch.
 
-Shown are drawn by rule and seed, never selected: real ones from the test split first, then from training, spread over
+Images are drawn by rule and seed, never selected: real ones from the test split first, then from training, spread over
 groups; two more of each class are for practice. Both sides of a pair go through the same steps (`prepare.opening`).
 Where they differ by something that is not content, `prepare.checks.differences` says so. Exact copies of real images
 among the generated ones are refused.
@@ -99,7 +99,7 @@ def publish_set(
     return Published(write_stimulus_set(folder, label=label, sources=sources, made_from=made_from), True, warnings)
 
 
-def last_steps(classes: tuple[Images, Images], options: Publication) -> Iterator[Source]:
+def last_steps(classes: tuple[Shown, Shown], options: Publication) -> Iterator[Source]:
     """The images of both classes after the steps that they share: off the grid, then the last compression."""
     for truth, images in zip(("real", "generated"), classes, strict=True):
         rng = np.random.default_rng([options.seed, truth == "real"])
