@@ -136,7 +136,7 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    from gan_core.translated import Translation, translate_photos, translate_set
+    from gan_core.translating import Translation, translate_photos, translate_set
     from glimpse.prepare.reading.matching import with_masks
     from glimpse.prepare.reading.sources import find_photos
 
