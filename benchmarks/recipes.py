@@ -38,7 +38,7 @@ from analysis.images.features import batches, extract
 from analysis.images.kid import kid
 from gan_core.experiments import parse_settings
 from gan_core.sampling import latents
-from gan_core.training.begin import Request, describe_run, into_memory, open_images
+from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.data import to_pixels
 from gan_core.training.loop import Training
 from glimpse.command_line import program
@@ -116,7 +116,7 @@ def measure(
     if done >= set(budgets):
         return
     preset, words = RECIPES[recipe]
-    image_sets = open_images(workspace, experiment, Request())
+    image_sets = open_domains(workspace, experiment, Request())
     chosen = {**parse_settings(words), "seed": seed, "images": 10**9}
     run = describe_run(experiment, experiment, image_sets, Request(preset, chosen))
     training = Training(run, into_memory(run, image_sets, torch.device("cpu")), folder, torch.device("cpu"))
