@@ -36,7 +36,7 @@ from analysis.images.distances import precision_recall
 from analysis.images.extractors import Extractor
 from analysis.images.features import batches, extract
 from analysis.images.kid import kid
-from gan_core.experiments import parse_settings
+from gan_core.commands.train import parse_settings
 from gan_core.sampling import latents
 from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.data import to_pixels
