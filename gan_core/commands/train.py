@@ -116,10 +116,11 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: C
     finally:
         ranks.leave()
     if ranks.first:
-        from gan_core.publishing import Options, largest_count
+        from gan_core.publishing import largest_count
+        from glimpse.publishing import Publication
 
         most = min(largest_count(workspace, name) for name in runs)
-        count = ["--count", str(most)] if 0 < most < Options.count else []
+        count = ["--count", str(most)] if 0 < most < Publication.count else []
         print(f"Next: {pasteable(workspace, 'gan_core', 'publish', *runs, *count)}")
     return 0
 
