@@ -101,7 +101,9 @@ def run(args: argparse.Namespace) -> int:
     else:
         _print(table, truth, source, plan, enough, args)
     if args.preregister:
-        _preregister(args, study, truth, source, plan, enough)
+        number = args.participants[0] if enough is None and len(args.participants) == 1 else enough
+        reached = table.loc[table["participants"] == number, plan.claim.replace(" ", "_")]
+        _preregister(args, study, truth, source, plan, None if number is None else (number, float(reached.iloc[0])))
     if args.out:
         _write(args.out, table, wanted, args)
         if not args.json:
@@ -242,18 +244,22 @@ def _study(args: argparse.Namespace) -> dict[str, Any] | None:
 
 
 def _preregister(
-    args: argparse.Namespace, study: dict[str, Any] | None, truth: Truth, source: str, plan: Plan, enough: int | None
-) -> None:
-    """Write the preregistration. Raises AnalysisError where no number of participants is enough."""
+    args: argparse.Namespace, study: dict[str, Any] | None, truth: Truth, source: str, plan: Plan,
+    number: tuple[int, float] | None,
+) -> None:  # fmt: skip
+    """Write the preregistration of a number of participants with its power. Raises AnalysisError without a number."""
     from analysis import preregistration
     from analysis.section import AnalysisError
 
-    if enough is None:
-        raise AnalysisError("--preregister: no size of --participants reaches --target; nothing is written.")
+    if number is None:
+        raise AnalysisError(
+            "--preregister: no size of --participants reaches --target; nothing is written. One size is registered "
+            "with the power that it has."
+        )
     (real_images, real_trials), (images, trials) = plan.design.by_class
     facts = {
         "schema": preregistration.SCHEMA, "written": preregistration.now(), "claim": plan.claim, "bound": plan.bound,
-        "difference": plan.difference, "accuracy": truth.accuracy, "participants": enough, "target": args.target,
+        "difference": plan.difference, "accuracy": truth.accuracy, "participants": number[0], "power": number[1],
         "images": {"real": real_images, "generated": images}, "trials": {"real": real_trials, "generated": trials},
         "spreads": {"d_prime": truth.sd_d_prime, "criterion": truth.sd_criterion, "images": truth.sd_image,
                     "source": source},

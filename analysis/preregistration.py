@@ -94,7 +94,7 @@ answers. `python -m analysis.report --preregistration FILE.md` says which parts 
 ## Sample size
 
 {number}. By simulation of the whole survey this number finds '{facts["claim"]}' with a probability of
-{percent(facts["target"], 0)} if the true accuracy is {percent(facts["accuracy"])}{_gap(facts)} and the standard
+{percent(facts["power"], 0)} if the true accuracy is {percent(facts["accuracy"])}{_gap(facts)} and the standard
 deviations are
 {facts["spreads"]["d_prime"]:.2f} of d', {facts["spreads"]["criterion"]:.2f} of the criterion and
 {facts["spreads"]["images"]:.2f} of the images ({facts["spreads"]["source"]}).

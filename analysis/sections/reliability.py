@@ -13,6 +13,7 @@ from PIL import Image
 from analysis import inventory
 from analysis.figures import reliability as draw
 from analysis.figures.style import MANY, labels
+from analysis.numbers import listed
 from analysis.people.consistency import items
 from analysis.people.consistency.agreement import alpha
 from analysis.people.consistency.reliability import intraclass, split_half
@@ -96,7 +97,7 @@ def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, sever
     if each:
         words = "; ".join(f"{KINDS[kind]} {_value(one, 'value')}" for kind, one in each.items())
         poor = [KINDS[kind] for kind, one in each.items() if one["value"] < LOW]
-        warning = f" Below {LOW}, single {' and '.join(poor)} should not be ranked." if poor else ""
+        warning = f" Below {LOW}, single {listed(poor)} should not be ranked." if poor else ""
         said.append(f"{where}reliability of scores, 1 being perfect (ICC of means): {words}.{warning}")
     agreed = found["agreement"].get("all", {"alpha": None})
     if agreed["alpha"] is not None:

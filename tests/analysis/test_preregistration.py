@@ -53,6 +53,7 @@ def test_it_says_design_number_bound_exclusions_stopping_rule_and_hash(registere
     text = registered.read_text("utf-8")
     for words in (
         "## Hypothesis\n\nPeople can tell", "6 real and 6 generated images", "20 real and 20 generated images a set",
+        "with a probability of",
         "for 1500 to 2500 ms", "8 participants a set", "more than 1 of 2 attention trials", "## Stopping rule",
         "two-sided test against 50 %", "The bound is 0.1.", sha256_bytes(STUDY.encode()),
     ):  # fmt: skip
@@ -123,7 +124,7 @@ def test_another_file_is_refused_in_one_sentence(
 @pytest.mark.parametrize(("options", "said"), [
     (("--study", "study.toml"), "--preregister FILE.md"),
     (("--study", "study.toml", "--preregister", "plan.md", "--trials", "5"), "shows 6 real and 6 generated"),
-    (("--preregister", "plan.md", "--target", "0.999", "--accuracy", "0.5"), "nothing is written"),
+    (("--preregister", "plan.md", "--target", "0.999", "--accuracy", "0.5", "--participants", "4", "8"), "no size of"),
 ])  # fmt: skip
 def test_a_plan_without_a_file_or_a_number_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], options: Any, said: str
