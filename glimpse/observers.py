@@ -24,6 +24,8 @@ Positive = Literal["generated", "real"]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
+LEAST_JUDGEMENTS = 5  # of an image before it is ranked among the most misjudged: 1 of 1 wrong may be chance
+
 
 @dataclass(frozen=True)
 class Counts:

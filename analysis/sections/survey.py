@@ -27,7 +27,6 @@ from analysis.sections import survey_in_words as in_words
 from glimpse import observers
 from glimpse.files import sha256_json
 
-JUDGEMENTS = 5  # of an image, to be shown as often misjudged
 GALLERY, GALLERY_PIXELS = 6, 160  # images of each class and set in the gallery, and their size
 BALANCED_METHOD = f"balanced accuracy, {estimate.METHOD} or Wilson's; tests as under equivalence"
 PAIR_METHOD = f"difference in balanced accuracy, {estimate.METHOD}; p_holm over all pairs"
@@ -256,7 +255,11 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
         gallery = gallery_of(context, name, one.image_rates)
         if gallery:
             section.figure(
-                f"gallery-{name}", partial(pictures.gallery, gallery), "gallery", set=name, judgements=JUDGEMENTS
+                f"gallery-{name}",
+                partial(pictures.gallery, gallery),
+                "gallery",
+                set=name,
+                judgements=observers.LEAST_JUDGEMENTS,
             )
 
 
@@ -274,7 +277,7 @@ def gallery_of(
 ) -> list[tuple[str, list[tuple[NDArray[np.uint8], str]]]]:
     """The images most often misjudged, generated and real, with counts; empty without the image files.
 
-    Only images with at least `JUDGEMENTS` answers: one of one is no sign of anything.
+    Only images with at least `LEAST_JUDGEMENTS` answers.
     """
     stimuli = inventory.shown_sets(context).get(name)
     if stimuli is None:
@@ -282,7 +285,7 @@ def gallery_of(
     files = {stimulus.id: stimuli.folder / stimulus.file for stimulus in stimuli.stimuli}
     found = []
     for truth, title in (("generated", "generated, and taken for real"), ("real", "real, and taken for generated")):
-        enough = by_image["image"].isin(list(files)) & (by_image["seen"] >= JUDGEMENTS)
+        enough = by_image["image"].isin(list(files)) & (by_image["seen"] >= observers.LEAST_JUDGEMENTS)
         best = by_image[(by_image["truth"] == truth) & enough].head(GALLERY)
         shown = []
         for image in best.to_dict("records"):

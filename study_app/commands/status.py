@@ -71,6 +71,8 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
 def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
     """A study as tables for the terminal: participants, timing, and the most misjudged images."""
+    from glimpse.observers import LEAST_JUDGEMENTS
+
     who = "participants" if study.group == "people" else f"{study.group} participants"
     lines = [f"{study.slug}: {study.title} ({study.state}, {study.mode}; {who})"]
     header = ("set", "started", "finished", "active", "dropped out", "F1 [quartiles] (chance)", "accuracy")
@@ -82,7 +84,7 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
         worst = [image for image in images if image.truth == truth][:MOST]
         if worst:
             shown = (f"{one.public_id} ({one.set_name}) {one.wrong:.0%} of {one.answers}" for one in worst)
-            lines.append(f"  {words}: {', '.join(shown)}")
+            lines.append(f"  {words} (of {LEAST_JUDGEMENTS} judgements or more): {', '.join(shown)}")
     extra = {
         "in the pilot": study.pilot,
         "said no": study.no_consent,

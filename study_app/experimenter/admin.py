@@ -9,6 +9,7 @@ from flask import Blueprint, Flask, abort, current_app, render_template, request
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from glimpse.observers import LEAST_JUDGEMENTS
 from study_app import models
 from study_app.experimenter import access, charts
 from study_app.experimenter.tally import Tally
@@ -29,7 +30,9 @@ def init_app(app: Flask) -> None:
     """Open /admin/; without a password it does not exist (404)."""
     if access.init_app(app):
         app.extensions["glimpse_tallies"] = ({}, threading.Lock())
-        app.jinja_env.globals.update(form_token=access.form_token, box_row=charts.box_row, axis=charts.axis)
+        app.jinja_env.globals.update(
+            form_token=access.form_token, box_row=charts.box_row, axis=charts.axis, least_judgements=LEAST_JUDGEMENTS
+        )
         app.register_blueprint(blueprint)
 
 

@@ -13,13 +13,12 @@ from sqlalchemy import case, func, select
 from sqlalchemy.orm import Session
 
 from glimpse import observers
+from glimpse.observers import LEAST_JUDGEMENTS
 from study_app import models
 from study_app.experimenter.funnel import Step, funnel
 from study_app.experimenter.tally import Sums, Tally, chunks
 from study_app.participant import design
 from study_app.study import StudyFile, say
-
-LEAST_ANSWERS = 3  # an image with fewer is not shown
 
 
 @dataclass(frozen=True)
@@ -217,9 +216,9 @@ def timing(people: Sequence[Sums]) -> Timing:
 
 
 def image_status(session: Session, tally: Tally) -> list[ImageStatus]:
-    """Every image with at least LEAST_ANSWERS counted answers, the most surely misjudged first."""
+    """Every image with at least LEAST_JUDGEMENTS counted answers, the most surely misjudged first."""
     stimulus, stimulus_set = models.Stimulus, models.StimulusSet
-    judged = {key: counts for key, counts in tally.images.items() if counts[0] >= LEAST_ANSWERS}
+    judged = {key: counts for key, counts in tally.images.items() if counts[0] >= LEAST_JUDGEMENTS}
     sets = {sha256 for sha256, _ in judged}
     found = []
     for ids in chunks(sorted({public_id for _, public_id in judged})):

@@ -12,6 +12,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from sqlalchemy import select
 
+from glimpse.observers import LEAST_JUDGEMENTS
 from glimpse.workspace import Workspace
 from study_app import cli, models
 from study_app.experimenter.funnel import funnel
@@ -183,10 +184,12 @@ def test_the_way_of_one_participant_is_shown_trial_by_trial(admin: FlaskClient) 
 
 
 def test_the_most_convincing_images_lead(admin: FlaskClient) -> None:
-    assert cli.main(["simulate", "--participants", "12", "--sensitivity", "1"]) == 0
+    assert cli.main(["simulate", "--participants", "24", "--sensitivity", "1"]) == 0
     page = admin.get("/admin/study/pilot/images?simulated=1").text
     shares = [int(share) for share in re.findall(r"<b>(\d+) %</b>", page)]
     assert len(shares) > 20
+    assert min(int(n) for n in re.findall(r"<small>of (\d+) ·", page)) >= LEAST_JUDGEMENTS
+    assert page.count(f"at least {LEAST_JUDGEMENTS} judgements") == 2
     assert max(shares[:3]) == max(shares[: len(shares) // 2])
     image = admin.get(re.search(r"/admin/image/\d+.png", page)[0])  # type: ignore[index]
     assert image.data.startswith(b"\x89PNG")

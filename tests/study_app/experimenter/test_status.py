@@ -14,6 +14,7 @@ from scipy import stats
 from sqlalchemy import text
 
 from glimpse.files import read_json, sha256_bytes
+from glimpse.observers import LEAST_JUDGEMENTS
 from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
@@ -82,7 +83,7 @@ def test_everybody_is_judged_by_the_rule_for_attention_trials_that_they_came_und
         assert session.execute(text("SELECT SUM(excluded) FROM participants")).scalar() == 3
     found = status(capsys)
     assert (found["excluded"], len(found["f1"])) == (3, 2)
-    assert sum(image["answers"] for image in found["images"]) == 0  # no image has been judged by three who count
+    assert sum(image["answers"] for image in found["images"]) == 0  # too few judgements by people who count
 
 
 def test_a_trial_that_a_spare_one_made_good_counts_for_the_timing_alone(
@@ -90,7 +91,7 @@ def test_a_trial_that_a_spare_one_made_good_counts_for_the_timing_alone(
 ) -> None:
     load(workspace, "spared", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 6\nspare = 1\n')
     app = make_app(ADMIN_PASSWORD="open sesame")
-    for _ in range(4):  # all is right but the first answer, whose image stood too long
+    for _ in range(6):  # all is right but the first answer, whose image stood too long
         take(
             app, "spared",
             lambda shown, trial: {} if trial > 1 else {
@@ -99,11 +100,11 @@ def test_a_trial_that_a_spare_one_made_good_counts_for_the_timing_alone(
         )  # fmt: skip
     found = status(capsys)
     assert found["accuracy"]["mean"] == 1
-    assert found["timing"]["trials"] == 4 * 7
+    assert found["timing"]["trials"] == 6 * 7
     assert found["timing"]["wrong"] == 1 / 7
     with Database(workspace.database_url).read() as session:
         rows = session.execute(text("SELECT stimulus, COUNT(*) FROM responses WHERE replaced = 0 GROUP BY stimulus"))
-        judged = {stimulus: count for stimulus, count in rows if count >= 3}
+        judged = {stimulus: count for stimulus, count in rows if count >= LEAST_JUDGEMENTS}
     assert {image["public_id"]: image["answers"] for image in found["images"]} == judged
     client = app.test_client()
     log_in(client)
