@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -186,7 +187,7 @@ class Convolution(nn.Conv2d):
     """Always by oneDNN, which PyTorch leaves for a routine of twice the time for a few images on one core."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        options = self.padding, self.stride, self.dilation, self.groups
+        options: Any = self.padding, self.stride, self.dilation, self.groups
         return torch.mkldnn_convolution(images, self.weight, self.bias, *options)
 
 

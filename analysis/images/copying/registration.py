@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 
+from analysis.images.copying.views import orientations, poses, views
 from analysis.images.features import Images, batches
 from analysis.section import AnalysisError
 from glimpse.progress import progress as progress_bar
@@ -27,9 +27,6 @@ COARSE, FINE = 16, 40  # pixels of a side of the frame in which images are compa
 RADIUS = 0.92  # of the disc that is compared, in halves of the side: a turned image has lost its corners
 BLOCK = 512  # images registered at a time
 WAVES = 6, 10  # a Gaussian of this part of the side is the low frequency that is taken off, coarse and fine
-SHIFTS = 2  # steps of a sixteenth of the side
-TURNS = -30, -15, 15, 30, 45  # degrees beside the quarter turns
-WINDOWS = 0.85, 0.7, 0.5  # sides of the crops, at the corners, the edges and in the middle
 CANDIDATES = 2, 3  # the best of all, and the best of other groups than the very best's
 STEPS = 5
 PAIRS_AT_ONCE = 20_000_000
@@ -91,31 +88,6 @@ def detail(grey: torch.Tensor, low: float, seen: torch.Tensor | None = None) -> 
     return (grey - blurred(grey * seen, low) / blurred(seen, low).clamp_min(1e-3)) * seen
 
 
-def affine(degrees: float, scale: float, mirror: bool, x: float, y: float) -> list[list[float]]:
-    """The map of a view, (2, 3).
-
-    >>> affine(0, 0.5, True, 0.25, 0)
-    [[-0.5, 0.0, 0.25], [0.0, 0.5, 0]]
-    """
-    c, s = math.cos(math.radians(degrees)) * scale, math.sin(math.radians(degrees)) * scale
-    m = -1 if mirror else 1
-    return [[m * c, -m * s, x], [s, c, y]]
-
-
-def views() -> list[tuple[float, list[list[float]]]]:
-    """The scale and map of each view of a training image that the coarse search compares."""
-    steps, thirds = range(-SHIFTS, SHIFTS + 1), (-1, 0, 1)
-    found = []
-    for mirror, turn in product((False, True), (0, 90, 180, 270)):
-        found += [(1.0, affine(turn, 1, mirror, x / 8, y / 8)) for x, y in product(steps, steps)]
-        found += [(1.0, affine(turn + more, 1, mirror, 0, 0)) for more in TURNS]
-        found += [
-            (side, affine(turn, side, mirror, x * (1 - side), y * (1 - side)))
-            for side in WINDOWS for x, y in product(thirds, thirds)
-        ]  # fmt: skip
-    return found
-
-
 def _places(side: int) -> torch.Tensor:
     """(p, 3): x, y, 1 of the pixels within the disc, and (side * side,) which these are."""
     centres = (torch.arange(side) + 0.5) / side * 2 - 1
@@ -135,28 +107,39 @@ def _sampled(images: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
 
 
 def coarse_matches(asked: torch.Tensor, train: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(n, N) the highest correlation of grey images with any view of grey training images, and which view it is."""
+    """(n, N) the highest correlation of grey images with any view of grey training images, and which view it is.
+
+    The few asked are mirrored and turned, the many training images only shifted, tilted and enlarged.
+    """
     inside = _disc(COARSE)
     places = _places(COARSE)[inside]
-    query = resized(asked, COARSE).flatten(1)[:, inside]
+    query = torch.stack([_turned(resized(asked, COARSE), one)[:, inside] for one in orientations()])  # (8, n, p)
     best = torch.full((len(asked), len(train)), -1.0)
     which = torch.zeros(best.shape, dtype=torch.int16)
-    all_views = views()
-    by_scale = {scale for scale, _ in all_views}
-    for start in range(0, len(train), BLOCK):
-        rows = slice(start, start + BLOCK)
-        pictures = {scale: resized(train[rows], round(COARSE / scale)) for scale in by_scale}
-        for number, (scale, view) in enumerate(all_views):
-            at = places @ torch.tensor(view).T
-            valid = (at.abs() <= 1).all(1)
-            waves = _without_waves(places[valid])
-            seen = _sampled(pictures[scale], at[None, valid])[:, 0]
-            found = _unit(query[:, valid] @ waves) @ _unit(seen @ waves).T
-            found *= valid.float().mean().sqrt()  # the smaller the overlap, the easier to agree by chance
+    pictures: dict[float, torch.Tensor] = {}
+    for number, (scale, pose) in enumerate(poses()):
+        if scale not in pictures:
+            pictures = {scale: resized(train, round(COARSE / scale))}
+        at = places @ torch.tensor(pose).T
+        valid = (at.abs() <= 1).all(1)
+        waves = _without_waves(places[valid])
+        overlap = valid.float().mean().sqrt()  # the smaller the overlap, the easier to agree by chance
+        turned = (_unit(query[:, :, valid] @ waves) * overlap).flatten(0, 1)
+        for start in range(0, len(train), BLOCK):
+            rows = slice(start, start + BLOCK)
+            seen = _unit(_sampled(pictures[scale][rows], at[None, valid])[:, 0] @ waves)
+            found, orientation = (turned @ seen.T).view(8, len(asked), -1).max(0)
             better = found > best[:, rows]
             best[:, rows] = torch.where(better, found, best[:, rows])
-            which[:, rows] = torch.where(better, torch.tensor(number, dtype=torch.int16), which[:, rows])
+            which[:, rows] = torch.where(better, (8 * number + orientation).short(), which[:, rows])
     return best, which
+
+
+def _turned(small: torch.Tensor, orientation: torch.Tensor) -> torch.Tensor:
+    """(n, side * side): the pixels of images (n, 1, side, side) where the orientation takes them."""
+    side = small.shape[-1]
+    x, y = ((_places(side)[:, :2] @ orientation + 1) / 2 * side - 0.5).round().long().unbind(1)
+    return small.flatten(1)[:, y * side + x]
 
 
 def _without_waves(places: torch.Tensor) -> torch.Tensor:
@@ -166,7 +149,7 @@ def _without_waves(places: torch.Tensor) -> torch.Tensor:
 
 
 def _unit(rows: torch.Tensor) -> torch.Tensor:
-    return F.normalize(rows - rows.mean(1, keepdim=True), dim=1)
+    return F.normalize(rows - rows.mean(-1, keepdim=True), dim=-1)
 
 
 def registered(query: torch.Tensor, target: torch.Tensor, maps: torch.Tensor, scale: float) -> tuple[Any, Any]:
@@ -236,36 +219,38 @@ def _with_slopes(picture: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def search(
     asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None = None,
-    progress: bool = False,
+    candidates: tuple[int, int] = CANDIDATES, progress: bool = False,
 ) -> Registered:  # fmt: skip
     """The registered candidates of grey images among grey training images of `groups` (N,).
 
-    `own` (n,): each query's own group, which is then no candidate.
+    `own` (n,): each query's own group, which is then no candidate. `candidates`: the number of best ones of all, and of
+    those of other groups than the very best's.
     """
     size = max(1, min(512, PAIRS_AT_ONCE // max(1, len(train))))
     parts = []
     with progress_bar(title="looking for copies", unit="images", total=len(asked), shown=progress) as bar:
         for start in range(0, len(asked), size):
             rows = slice(start, start + size)
-            parts.append(_searched(asked[rows], train, groups, None if own is None else own[rows]))
+            parts.append(_searched(asked[rows], train, groups, None if own is None else own[rows], candidates))
             bar.update(len(asked[rows]))
     return Registered(*(torch.cat([getattr(one, name) for one in parts]) for name in ("rows", "correlation", "maps")))
 
 
-def _searched(asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None) -> Registered:
+def _searched(
+    asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None,
+    candidates: tuple[int, int],
+) -> Registered:  # fmt: skip
     best, which = coarse_matches(asked, train)
     if own is not None:
         best[torch.from_numpy(own[:, None] == groups[None, :])] = -torch.inf
-    top = best.topk(min(CANDIDATES[0], len(train)), 1).indices
+    top = best.topk(min(candidates[0], len(train)), 1).indices
     same = torch.from_numpy(groups[top[:, 0].numpy()][:, None] == groups[None, :])
-    others = best.masked_fill(same, -torch.inf).topk(min(CANDIDATES[1], len(train)), 1).indices
+    others = best.masked_fill(same, -torch.inf).topk(min(candidates[1], len(train)), 1).indices
     rows = torch.cat([top, others], 1)
     score, flat = best.gather(1, rows), rows.flatten()
     score[:, top.shape[1] :][(others[:, :, None] == top[:, None, :]).any(2)] = -torch.inf  # not twice
-    all_views = views()
     number = which.gather(1, rows).flatten().long()
-    maps = torch.tensor([view for _, view in all_views])[number]
-    scales = torch.tensor([scale for scale, _ in all_views], dtype=torch.float64)[number]
+    scales, maps = (one[number] for one in views())
     query = torch.arange(len(asked)).repeat_interleave(rows.shape[1])
     found = torch.full((len(flat),), -torch.inf)
     for scale in scales.unique().tolist():
@@ -287,7 +272,7 @@ def nearest_ratios(
         raise AnalysisError("The memorisation test needs training images of at least three photos, people or lesions.")
     if not len(asked):
         return Ratios(np.empty(0), np.empty(0), np.empty(0, np.intp))
-    found = search(asked, train, groups, own, progress)
+    found = search(asked, train, groups, own, progress=progress)
     rows, distance = found.rows.numpy(), (1 - found.correlation.double()).clamp(1e-6, 2).sqrt().numpy()
     best = distance.argmin(1)
     line = np.arange(len(rows))

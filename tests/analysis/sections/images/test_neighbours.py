@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from analysis.images.copying.kinds import KINDS
 from analysis.section import AnalysisError
 from analysis.sections.images.neighbours import nearest, shortlist_recall
 from tests.analysis.pictures import textures
@@ -67,3 +68,12 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence() -> None:
         nearest(textures(2, seed=0), textures(2, seed=1), by="foo")
     with pytest.raises(AnalysisError, match="to choose 3 nearest from"):
         nearest(textures(2, seed=0), textures(2, seed=1), k=3)
+
+
+@pytest.mark.parametrize("kind", ["mirrored", "turned by a quarter", "turned by 20 degrees", "shifted by a sixteenth"])
+def test_the_source_of_a_copy_in_another_position_comes_first_once_registered(kind: str) -> None:
+    targets = textures(60, seed=0, size=48)
+    found = nearest(KINDS[kind](targets[:10]), targets, k=3, by="registered")
+    assert (found.indices[:, 0] == np.arange(10)).mean() >= 0.9
+    assert (np.diff(found.scores, axis=1) <= 0).all()
+    assert all(len(set(row)) == 3 for row in found.indices.tolist())

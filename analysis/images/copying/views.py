@@ -1,0 +1,49 @@
+"""The views of a training image that the coarse search for copies compares: mirrored, turned, shifted, enlarged."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+
+import torch
+
+SHIFTS = 2  # steps of a sixteenth of the side
+QUARTERS = 0, 90, 180, 270  # degrees
+TURNS = -30, -15, 15, 30, 45  # beside these
+WINDOWS = 0.85, 0.7, 0.5  # sides of the crops, at the corners, the edges and in the middle
+
+
+def affine(degrees: float, scale: float, mirror: bool, x: float, y: float) -> list[list[float]]:
+    """The map of a view, (2, 3).
+
+    >>> affine(0, 0.5, True, 0.25, 0)
+    [[-0.5, 0.0, 0.25], [0.0, 0.5, 0]]
+    """
+    c, s = math.cos(math.radians(degrees)) * scale, math.sin(math.radians(degrees)) * scale
+    m = -1 if mirror else 1
+    return [[m * c, -m * s, x], [s, c, y]]
+
+
+def poses() -> list[tuple[float, list[list[float]]]]:
+    """The scale and map of each upright view of a training image that the coarse search compares."""
+    steps, thirds = range(-SHIFTS, SHIFTS + 1), (-1, 0, 1)
+    found = [(1.0, affine(0, 1, False, x / 8, y / 8)) for x, y in product(steps, steps)]
+    found += [(1.0, affine(more, 1, False, 0, 0)) for more in TURNS]
+    found += [
+        (side, affine(0, side, False, x * (1 - side), y * (1 - side)))
+        for side in WINDOWS for x, y in product(thirds, thirds)
+    ]  # fmt: skip
+    return found
+
+
+def orientations() -> torch.Tensor:
+    """(8, 2, 2): the quarter turns, and the same mirrored."""
+    return torch.tensor([affine(turn, 1, mirror, 0, 0) for mirror, turn in product((False, True), QUARTERS)])[:, :, :2]
+
+
+def views() -> tuple[torch.Tensor, torch.Tensor]:
+    """The scales (v,) and maps (v, 2, 3) of all views: each pose in each of the orientations."""
+    scales, maps = zip(*poses(), strict=True)
+    upright = torch.tensor(maps)[:, None].expand(-1, 8, -1, -1)
+    turned = torch.cat([upright[..., :2] @ orientations(), upright[..., 2:]], -1)
+    return torch.tensor(scales, dtype=torch.float64).repeat_interleave(8), turned.flatten(0, 1)
