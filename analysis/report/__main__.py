@@ -8,6 +8,7 @@ PYTHON_ARGCOMPLETE_OK
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -58,6 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
+    # before torch is loaded: threads that wait for each other sleep, or on a busy machine each occupies a core
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from analysis.report.compose import write_report
 
     return write_report(args)

@@ -26,13 +26,14 @@ from numpy.typing import NDArray
 
 from analysis.cache import drawn_by, fingerprint
 from analysis.figures.style import INK, styled
-from analysis.numbers import is_number, number, p_value
+from analysis.numbers import NOISE, is_number, number, p_value
 from analysis.report.reporting import Texts
 from analysis.section import Section
 
 Keep = Callable[[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]], dict[str, Any]]
 SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
 P_VALUE = re.compile(r"(^|_)p(_(holm|equivalence|chance|permutation|over_sets))?$")  # the column of one
+TINY = {"p", "bayes"}  # parts of the names of numbers that may be below 1e-12
 OPEN_ROWS = 12  # a longer table is folded
 OPEN_SENTENCES = 8  # of a section; the others are folded
 OPEN_FIGURES = 4  # of a series with one for each run or set; the others are folded
@@ -184,7 +185,7 @@ def inline(svg: str, name: str, label: str) -> str:
 
 def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[str, Any]:
     frame = frame.reset_index(drop=True)
-    frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+    settled(frame).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     shown = frame.head(SHOWN_ROWS)
     cells = [
         [
@@ -208,14 +209,14 @@ def head(column: str) -> str:
     return column.replace("_", " ").replace("d prime", "d′").replace("f1", "F1")
 
 
-def plain(value: Any) -> Any:
-    """`value` as strict JSON: NumPy's numbers as Python's, NaN and infinity as None."""
+def plain(value: Any, key: str = "") -> Any:
+    """`value` (of this `key`) as strict JSON: NumPy's numbers as Python's, NaN and infinity as None, rounding as 0."""
     if isinstance(value, dict):
-        return {str(k): plain(v) for k, v in value.items()}
+        return {str(k): plain(v, str(k)) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(v) for v in value]
+        return [plain(v, key) for v in value]
     if isinstance(value, np.ndarray):
-        return plain(value.tolist())
+        return plain(value.tolist(), key)
     if isinstance(value, pd.DataFrame):
         return plain(value.to_dict("records"))
     if isinstance(value, (bool, np.bool_)):
@@ -223,5 +224,20 @@ def plain(value: Any) -> Any:
     if isinstance(value, np.integer):
         return int(value)
     if isinstance(value, (float, np.floating)):
-        return float(value) if math.isfinite(value) else None
+        return (0.0 if _rounding(value, key) else float(value)) if math.isfinite(value) else None
     return value if value is None or isinstance(value, (str, int)) else str(value)
+
+
+def _rounding(value: Any, name: str) -> bool:
+    """Whether a number of this name is but the rounding of a zero: p-values and Bayes factors may be as small."""
+    small = isinstance(value, (float, np.floating)) and abs(float(value)) < NOISE
+    return small and not TINY & set(name.split("_"))
+
+
+def settled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with zeros for rounding."""
+    done = frame.copy(deep=False)
+    for name in frame.select_dtypes(["float", "object"]):
+        if len(frame) and not TINY & set(str(name).split("_")):
+            done[name] = frame[name].map(lambda v: 0.0 if _rounding(v, "") else v)
+    return done

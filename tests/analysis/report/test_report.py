@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -25,7 +26,7 @@ from analysis.numbers import decimal, number
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
 from analysis.report import compose, words
-from analysis.report.page import inline
+from analysis.report.page import inline, plain, settled
 from analysis.section import Context
 from analysis.sections import survey, survey_in_words
 from glimpse.files import write_json
@@ -196,6 +197,23 @@ def test_an_unchanged_figure_is_not_drawn_again() -> None:
 
 def test_rounding_is_no_number() -> None:
     assert (number(-5.6e-17), number(-0.25), decimal(-0.0)) == ("0", "−0.250", "0.00")
+
+
+def test_rounding_is_zero_in_scores_and_tables_but_not_in_p_values(tmp_path: Path) -> None:
+    values = {"gap": -5.6e-17, "kid_p": 1e-40, "p_holm": 2e-30, "bayes_factor": 3e-20, "n": 3}
+    expected = {**values, "gap": 0.0}
+    assert plain({"one": values, "all": [values]}) == {"one": expected, "all": [expected]}
+    frame = pd.DataFrame([values, {**values, "gap": None}])
+    assert settled(frame).iloc[0].to_dict() == expected
+    assert settled(frame)["gap"].isna().tolist() == [False, True]
+
+
+def test_waiting_threads_sleep_in_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On two busy cores, threads that spin took 45 s of processor time for a search that takes 2 s."""
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    assert report.main(["--extractor", "bogus"]) == 2
+    assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
 def test_one_unreadable_file_of_several_is_left_out_with_a_sentence(tmp_path: Path) -> None:
