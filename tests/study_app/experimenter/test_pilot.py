@@ -69,6 +69,10 @@ def test_a_pilot_is_kept_apart_and_deleted(
     assert visitor.get(homes[0]).status_code == 404
     assert cli.main(["forget", "--pilot", "pilot", "--yes"]) == 0
     assert "0 pilot participants" in capsys.readouterr().out
+    assert (
+        post(admin, "study/pilot/state", state="pilot") == 303
+    )  # people have used up the quotas, which are not for it
+    assert visitor.post("/study/pilot/enter", data={"consent": "yes"}).status_code == 303
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
