@@ -22,7 +22,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from glimpse.workspace import Workspace
     from study_app import database, i18n, security, trouble
     from study_app.experimenter import admin, overview, participants, recruiting  # noqa: F401  (each adds its pages)
-    from study_app.participant import entry, pages, trials, withdrawal
+    from study_app.participant import entry, pages, practice, trials, withdrawal
 
     app = Flask(__name__)
     app.config.update(
@@ -42,6 +42,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(entry.blueprint)
     app.register_blueprint(pages.blueprint)
     app.register_blueprint(trials.blueprint)
+    app.register_blueprint(practice.blueprint)
     app.register_blueprint(withdrawal.blueprint)
     admin.init_app(app)
     for code in (403, 404, 405, 410, 413, 429, 500):

@@ -23,7 +23,7 @@ def init_app(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(_template_text, _template_plural, newstyle=True)  # type: ignore[attr-defined]
     app.jinja_env.globals.update(
         language=language, language_name=language_name, direction=direction, shown=shown, prose=prose,
-        language_link=language_link,
+        language_link=language_link, number=flask_babel.format_decimal,
     )  # fmt: skip
 
 
@@ -113,5 +113,6 @@ def language_link(code: str) -> str:
 
 def minutes(study: StudyFile) -> int:
     """The approximate duration of the trials: fixation, image, mask, and 1.5 s to answer and continue."""
-    image_ms = sum(study.exposure_ms) / 2 + study.fixation_ms + (study.mask_ms if study.mask else 0) + 1500
+    image_ms = sum(study.exposure_ms) / 2 + study.fixation_ms + (study.mask_ms if study.mask else 0)
+    image_ms = image_ms * (2 if study.in_sequence else 1) + 1500
     return max(2, round((study.trials.total * image_ms + 60_000) / 60_000))

@@ -188,13 +188,12 @@ class Participant(Base):
     state: Mapped[str] = mapped_column(String(12), default="working")
     simulated: Mapped[bool] = mapped_column(default=False)
     pilot: Mapped[bool] = mapped_column(default=False, server_default=false())  # entered while the study was a pilot
-    away: Mapped[bool] = mapped_column(
-        default=False, server_default=false()
-    )  # inactive: see `allocation.give_back_left`
+    away: Mapped[bool] = mapped_column(default=False, server_default=false())  # inactive: see `drawing.give_back_left`
     counted: Mapped[bool] = mapped_column(
         default=True, server_default=true()
     )  # on finishing: not `excluded` in the view
-    stage: Mapped[str] = mapped_column(String(16), default="questions")  # questions, device, trials, comment, end
+    stage: Mapped[str] = mapped_column(String(16), default="questions")  # questions, device, trials, after, end
+    mirrored: Mapped[bool] = mapped_column(default=False)  # 'generated' is on the left: `sides = "counterbalanced"`
     language: Mapped[str] = mapped_column(String(8))
     consent_version: Mapped[str | None] = mapped_column(String(64))  # of the `Consent` agreed to
     entered_at: Mapped[datetime] = mapped_column(default=now)
@@ -264,12 +263,20 @@ class Trial(Base):
     replaces: Mapped[int | None]  # of a spare trial: the position of the trial with the wrong exposure
     stimulus_id: Mapped[int] = mapped_column(ForeignKey("stimulus.id"), index=True)
     nonce: Mapped[str] = mapped_column(String(24), unique=True)  # the image's name in its URL
+    # In the task "pair" the trial's image is the left or first one, `answer` is about it, and this is the other one:
+    second_id: Mapped[int | None] = mapped_column(ForeignKey("stimulus.id"))
+    second_nonce: Mapped[str | None] = mapped_column(String(24), unique=True)
+    second_fetched_at: Mapped[datetime | None]
+    second_exposure_ms: Mapped[float | None]  # as observed, if it was shown after the first
     exposure_ms_planned: Mapped[float | None]  # none: until answered (unlimited), or not yet decided (staircase)
     fetched_at: Mapped[datetime | None]  # when the image was first sent
     begun: Mapped[int] = mapped_column(default=0)  # how often a page announced the start of this trial
-    answer: Mapped[str | None] = mapped_column(String(9))  # real | generated
+    answer: Mapped[str | None] = mapped_column(String(9))  # real | generated | missed (the deadline)
     rating: Mapped[int | None]  # task "rating": 1 (surely real) to 6 (surely generated)
     confidence: Mapped[int | None]  # in the answer: 1 (guessed) to 4 (sure)
+    why: Mapped[str | None] = mapped_column(Text)  # what decided the answer, in words,
+    why_x: Mapped[float | None]  # or where it is, in pixels of the image (of a pair, the one taken for generated)
+    why_y: Mapped[float | None]
     exposure_ms_actual: Mapped[float | None]
     response_time_ms: Mapped[float | None]
     dropped_frames: Mapped[int | None]
@@ -279,7 +286,8 @@ class Trial(Base):
     answered_at: Mapped[datetime | None]
     events: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)  # of the page, raw
     participant: Mapped[Participant] = relationship(back_populates="trials")
-    stimulus: Mapped[Stimulus] = relationship()
+    stimulus: Mapped[Stimulus] = relationship(foreign_keys=stimulus_id)
+    second: Mapped[Stimulus | None] = relationship(foreign_keys=second_id)
     __table_args__ = (UniqueConstraint("participant_id", "position"), one_of("kind", TRIAL_KINDS))
 
 

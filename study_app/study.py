@@ -13,7 +13,12 @@ from typing import Any
 LANGUAGES = ("en", "de", "fr")
 DEVICES = ("desktop", "tablet", "phone")
 LARGEST_QUOTA = 999_999
-TASKS = ("yes-no", "rating")
+TASKS = ("yes-no", "pair", "rating")
+PAIRS = ("side-by-side", "in-sequence")
+WHEN = ("before", "after")
+REASONS = ("none", "text", "click")
+DESIGNS = ("between", "within")
+SIDES = ("fixed", "counterbalanced")
 Text = str | dict[str, str]
 
 
@@ -32,6 +37,19 @@ class Question:
     options: tuple[Text, ...] = ()  # none: a line of free text
     screen_out: tuple[int, ...] = ()  # indices of the options that end the study for this person
     quotas: tuple[int, ...] = ()  # for each option the most participants who chose it; none: no such limit
+    required: bool = False
+    scale: int | None = None  # steps of a scale from 1 (Likert), in place of options
+    ends: tuple[Text, ...] = ()  # the meaning of its first and last step
+    when: str = "before"  # or after the trials
+
+    @property
+    def after(self) -> bool:
+        return self.when == "after"
+
+    @property
+    def choices(self) -> tuple[Text, ...]:
+        """The answers to choose from: the options, or the steps of the scale."""
+        return tuple(map(str, range(1, self.scale + 1))) if self.scale else self.options
 
 
 @dataclass(frozen=True)
@@ -117,14 +135,20 @@ class StudyFile:
     texts: dict[str, Text] = field(default_factory=dict)  # replaces built-in sentences; "" removes one
     languages: tuple[str, ...] = LANGUAGES
     catalogs: dict[str, str] = field(default_factory=dict)  # PO files of the languages that are not built in; filled in
+    design: str = "between"  # a participant sees one set; within: all, which share their real images
     task: str = "yes-no"
+    pair: str = "side-by-side"  # or one after the other, with the task "pair"
     confidence: bool = False  # ask after each answer how sure the person is
+    why: str = "none"  # ask after each answer what decided it: in words, or by a click on the image
+    sides: str = "fixed"  # 'real' on the left; counterbalanced: on the right for half of the people
+    answer_ms: int | None = None  # the time to answer, from the end of the exposure; none: no deadline
     mode: str = "fixed"
     exposure_ms: tuple[int, int] = (2000, 3000)
     fixation_ms: int = 500
     mask: bool = False
     mask_ms: int = 300
     practice: int = 2
+    feedback: bool = False  # say after each practice trial whether the answer was right
     comment: bool = True
     devices: tuple[str, ...] = DEVICES
     min_window: tuple[int, int] | None = None  # width and height, CSS pixels
@@ -142,14 +166,32 @@ class StudyFile:
         return asdict(self)
 
     @property
+    def pairs(self) -> bool:
+        return self.task == "pair"
+
+    @property
+    def in_sequence(self) -> bool:
+        """Whether the two images of a pair come one after the other."""
+        return self.pairs and self.pair == "in-sequence"
+
+    @property
+    def within(self) -> bool:
+        return self.design == "within"
+
+    @property
     def screens(self) -> bool:
         return any(question.screen_out for question in self.questions)
 
     @property
     def questions_first(self) -> bool:
-        """Whether the questions come before any trial, because some of the study's own screen people."""
+        """Whether the questions come before any trial: some are required, or some of the study's own screen people."""
         limited = any(question.quotas for question in self.questions)
-        return (self.screens or limited) and self.questions != QUESTIONS
+        required = any(question.required for question in self.asked(after=False))
+        return required or ((self.screens or limited) and self.questions != QUESTIONS)
+
+    def asked(self, *, after: bool) -> tuple[Question, ...]:
+        """The questions before the trials, or those after them."""
+        return tuple(question for question in self.questions if question.after == after)
 
     @property
     def needs_device(self) -> bool:
@@ -170,7 +212,7 @@ class StudyFile:
                 "exposure_ms": tuple(value["exposure_ms"]),
                 "trials": TrialPlan(**value["trials"]),
                 "questions": tuple(
-                    Question(q["key"], q["text"], *(tuple(q.get(n, ())) for n in ("options", "screen_out", "quotas")))
+                    Question(**{**q, **{n: tuple(q.get(n, ())) for n in ("options", "screen_out", "quotas", "ends")}})
                     for q in value["questions"]
                 ),
                 "completion": Completion(**value["completion"]),

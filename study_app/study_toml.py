@@ -10,19 +10,22 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from glimpse.workspace import NAME
+from study_app import staircase
 from study_app.database import SurveyError
 from study_app.models import MODES
-from study_app.participant import staircase
-from study_app.participant.allocation import PLATFORMS
+from study_app.participant.crowd import PLATFORMS
+from study_app.questions_toml import is_slug, read_questions
 from study_app.study import (
+    DESIGNS,
     DEVICES,
     LANGUAGES,
     LARGEST_QUOTA,
+    PAIRS,
     QUESTIONS,
+    REASONS,
+    SIDES,
     TASKS,
     Completion,
-    Question,
     SetEntry,
     StudyFile,
     Text,
@@ -48,7 +51,7 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
     if value.get("mode") == "staircase":
         default = replace(default, exposure_ms=(int(staircase.SHORTEST_MS), int(staircase.LONGEST_MS)))
     sets = _sets(table)
-    slug = table.get("slug", None, "lower-case letters, digits, '-' and '_' (at most 64)", _is_slug)
+    slug = table.get("slug", None, "lower-case letters, digits, '-' and '_' (at most 64)", is_slug)
     if slug is None:
         raise SurveyError(f"{where}: `slug` is missing: the study's name in its address, such as 'lesions-2026'.")
     languages = table.get(
@@ -80,14 +83,20 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         texts=_texts(table.table("texts")),
         languages=tuple(languages),
         catalogs=_catalogs(table.where, languages),
+        design=table.get("design", default.design, f"one of {', '.join(DESIGNS)}", lambda v: v in DESIGNS),
         task=table.get("task", default.task, f"one of {', '.join(TASKS)}", lambda v: v in TASKS),
+        pair=table.get("pair", default.pair, f"one of {', '.join(PAIRS)}", lambda v: v in PAIRS),
         confidence=table.flag("confidence", False),
+        why=table.get("why", default.why, f"one of {', '.join(REASONS)}", lambda v: v in REASONS),
+        sides=table.get("sides", default.sides, f"one of {', '.join(SIDES)}", lambda v: v in SIDES),
+        answer_ms=table.maybe("answer_ms", 200, 60_000),
         mode=mode,
         exposure_ms=(exposure[0], exposure[1]),
         fixation_ms=table.whole("fixation_ms", default.fixation_ms, 100, 5000),
         mask=table.flag("mask", mode == "staircase"),
         mask_ms=table.whole("mask_ms", default.mask_ms, 20, 5000),
         practice=table.whole("practice", default.practice, 0, 10),
+        feedback=table.flag("feedback", False),
         comment=table.flag("comment", True),
         devices=tuple(devices),
         min_window=(window[0], window[1]) if window else None,
@@ -100,7 +109,7 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         invited_only=table.flag("invited_only", False),
         retention_days=table.whole("retention_days", default.retention_days, 1, 3650),
         trials=_trials(table.table("trials"), mode),
-        questions=_questions(table) if "questions" in value else QUESTIONS,
+        questions=read_questions(table) if "questions" in value else QUESTIONS,
         completion=_completion(table.table("completion")),
     )
     table.read.append("questions")
@@ -116,6 +125,11 @@ def _refuse_idle(table: Table, study: StudyFile) -> None:
         ("exposure_ms", free and "exposure_ms" in table.value, 'with `mode = "unlimited"`'),
         ("mask", free and study.mask, 'with `mode = "unlimited"`'),
         ("confidence", study.confidence and study.task == "rating", 'with `task = "rating"`'),
+        ("pair", study.pair != PAIRS[0] and not study.pairs, 'without `task = "pair"`'),
+        ("pair", study.in_sequence and free, 'with `mode = "unlimited"`'),
+        ("feedback", study.feedback and not study.practice, "without `practice`"),
+        ("sides", study.sides != SIDES[0] and study.pairs, 'with `task = "pair"`, where each pair has its own'),
+        ("design", study.within and len(study.sets) == 1, "with a single set"),
         ("trials.spare", trials.spare and study.mode != "fixed", f'with `mode = "{study.mode}"`'),
         ("trials.catch_wrong", trials.catch_wrong > trials.catch, "above `trials.catch`: nobody can miss so many"),
         (
@@ -155,24 +169,15 @@ def _catalogs(where: str, languages: list[str]) -> dict[str, str]:
         raise SurveyError(f"{where}: `languages`: {error}") from None
 
 
-def _is_slug(value: Any) -> bool:
-    return isinstance(value, str) and NAME.fullmatch(value) is not None
-
-
 def _sets(table: Table) -> tuple[SetEntry, ...]:
     entries: list[SetEntry] = []
     for entry in table.tables("sets"):
-        name = entry.get("name", None, "the name of a stimulus set", _is_slug)
+        name = entry.get("name", None, "the name of a stimulus set", is_slug)
         if name is None:
             raise SurveyError(f"{table.where}: `{entry.path}name` is missing: the name of a stimulus set.")
         if name in [other.name for other in entries]:
             raise SurveyError(f"{table.where}: `{entry.path}name` is '{name}', which is already used.")
-        quota = entry.get(
-            "quota",
-            None,
-            f"a whole number from 1 to {LARGEST_QUOTA}",
-            lambda v: is_whole(v) and 1 <= v <= LARGEST_QUOTA,
-        )
+        quota = entry.maybe("quota", 1, LARGEST_QUOTA)
         entries.append(SetEntry(name, entry.text("label", ""), quota))
         entry.done()
     if not entries:
@@ -187,9 +192,7 @@ def _trials(table: Table, mode: str) -> TrialPlan:
         "real_share", default.real_share, "a number above 0 and below 1 that leaves both classes at least one trial",
         lambda v: isinstance(v, float) and 0 < v < 1 and 1 <= round(v * count) <= count - 1,
     )  # fmt: skip
-    implausible = table.get(
-        "implausible", None, "a whole number from 0 to 1000", lambda v: is_whole(v) and 0 <= v <= 1000
-    )
+    implausible = table.maybe("implausible", 0, 1000)
     trials = TrialPlan(
         count, float(share), table.whole("catch", 0, 0, 20), table.whole("catch_wrong", 0, 0, 20), implausible,
         table.whole("spare", 0, 0, 20), table.whole("block", default.block, 0, 1000),
@@ -227,40 +230,6 @@ def _replaces(sentence: str, value: Any) -> bool:
     return is_text(value) or (value == "" and is_removable(sentence))
 
 
-def _questions(table: Table) -> tuple[Question, ...]:
-    questions: list[Question] = []
-    for entry in table.tables("questions"):
-        key = entry.get("key", None, "a short name in lower-case letters, digits, '-' and '_'", _is_slug)
-        text = entry.text("text", "")
-        options = entry.get(
-            "options", [], "a list of at least two texts, all different",
-            lambda v: isinstance(v, list) and len(v) > 1 and all(map(is_text, v)) and len(set(map(str, v))) == len(v),
-        )  # fmt: skip
-        if key is None or not text:
-            raise SurveyError(f"{table.where}: `{entry.path}{'text' if key else 'key'}` is missing.")
-        if key in [question.key for question in questions]:
-            raise SurveyError(f"{table.where}: `{entry.path}key` is '{key}', which is already used.")
-        screen_out = entry.get(
-            "screen_out", [], "a list of some of the `options`",
-            partial(_are_among, options),
-        )  # fmt: skip
-        quotas = entry.get(
-            "quotas", [], "a list of whole numbers, one for each of the `options`", partial(_fit, options)
-        )
-        screened = tuple(options.index(option) for option in screen_out)
-        questions.append(Question(key, text, tuple(options), screened, tuple(quotas)))
-        entry.done()
-    return tuple(questions)
-
-
-def _fit(options: list[Text], value: Any) -> bool:
-    return isinstance(value, list) and len(value) == len(options) and all(is_whole(n) and n >= 0 for n in value)
-
-
-def _are_among(options: list[Text], value: Any) -> bool:
-    return isinstance(value, list) and all(option in options for option in value)
-
-
 def _completion(table: Table) -> Completion:
     codes = {entry.name: table.line(entry.name, "") for entry in fields(Completion) if "code" in entry.name}
     url = table.get("url", "", "an address that begins with https:// or http:// and a host", _is_address)
@@ -273,9 +242,7 @@ def _completion(table: Table) -> Completion:
             raise SurveyError(
                 f"{table.where}: `completion.url` holds the unknown placeholder {name}; known are {known}."
             )
-    redirect_s = table.get(
-        "redirect_s", None, "a whole number of seconds from 0 to 600", lambda v: is_whole(v) and 0 <= v <= 600
-    )
+    redirect_s = table.maybe("redirect_s", 0, 600)
     for key in codes.keys() - {"code"}:
         if codes[key] and url and "{code}" not in url:  # the platform would take these people for finished
             raise SurveyError(f"{table.where}: `completion.{key}` needs a place for it, {{code}}, in `completion.url`.")

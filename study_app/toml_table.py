@@ -37,6 +37,10 @@ class Table:
             self.get(key, default, f"a whole number from {low} to {high}", lambda v: is_whole(v) and low <= v <= high)
         )
 
+    def maybe(self, key: str, low: int, high: int) -> int | None:
+        """A whole number, None where there is none."""
+        return self.whole(key, low, low, high) if key in self.value else self.get(key, None, "", bool)
+
     def flag(self, key: str, default: bool) -> bool:
         return bool(self.get(key, default, "true or false", lambda v: isinstance(v, bool)))
 

@@ -28,7 +28,7 @@ from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
 
 NEEDED = ("participant", "image", "truth", "answer")
-MODES = ("fixed", "staircase", "unlimited")  # how exposures are chosen
+MODES = ("fixed", "staircase", "unlimited", "pair")  # how exposures are chosen; `pair`: of two images, which is real
 NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_ms")
 MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows alike in these too are copies
 TRUE = ("true", "1", "yes", "t", "y", "1.0")
@@ -174,9 +174,10 @@ def tidy(
     counts["trials"] = int(trials["trial"].nunique())
     versions: dict[str, list[str]] = {}
     if "set_sha256" in raw:
-        known = pd.DataFrame({"set": _text(raw, "set", "all"), "sha256": raw["set_sha256"].astype(str)})[
-            keep.to_numpy()
-        ]
+        names = _text(raw, "set", "all")
+        if "source" in raw:  # which names the sets of a within design
+            names = names.where(names != "all", _text(raw, "source", "all"))
+        known = pd.DataFrame({"set": names, "sha256": raw["set_sha256"].astype(str)})[keep.to_numpy()]
         versions = {str(k): sorted(set(v)) for k, v in known.drop_duplicates().groupby("set")["sha256"]}
     known_of = attributes(raw[taken], people[taken])
     return Responses(
@@ -206,9 +207,13 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         trials["rating"], trials["confidence"], said = read_own_ratings(raw, answer)
         notes += [said] if said else []
     trials["answer"] = answer
+    pairs = raw["task"] == "pair" if {"task", "second_stimulus"} <= set(raw) else pd.Series(False, index=raw.index)
     trials["set"] = _text(raw, "set", "all")
     if "source" in raw:
         trials["source"] = _text(raw, "source", "")
+        within = pairs & (trials["set"] == "all")  # a pair is of one set, whatever its real image is part of
+        trials["set"] = trials["set"].mask(within, trials["source"])
+        trials["source"] = trials["source"].mask(pairs, "")
     for column in ("participant", "image"):
         trials[column] = _text(raw, column, None)
     for column in ("truth", "participant", "image"):
@@ -228,6 +233,10 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     trials["answered_at"] = answered_at.mask(answered_at.str.lower().isin(MISSING), "")
     mode = _text(raw, "mode", "fixed")
     trials["mode"] = mode.where(mode.isin(MODES), "fixed")  # a column of that name may mean something else
+    if pairs.any():
+        trials.loc[pairs, "mode"] = "pair"
+        trials.loc[pairs, ["rating", "confidence"]] = np.nan  # which are of one image
+        trials["second"] = _text(raw, "second_stimulus", "")
     trials["flags"] = by_value(raw["flags"], _flag_words).fillna("") if "flags" in raw else ""
     return trials
 

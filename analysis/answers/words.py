@@ -122,7 +122,7 @@ def read_confidence(table: Table, option: str, answer: Any) -> tuple[Any, Any, s
     return side * (confidence + 0.5), confidence, " ".join(filter(None, [sentence, scale.unread]))
 
 
-TASKS = ("yes-no", "rating")  # of our own survey, in its column `task`
+TASKS = ("yes-no", "pair", "rating")  # of our own survey, in its column `task`
 STEPS, SURENESS = 6, 4  # its scales: from surely real to surely generated, and from guessed to sure
 
 

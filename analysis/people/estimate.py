@@ -174,11 +174,14 @@ def two_way(influence: Floats, trials: Trials) -> tuple[float, float, float]:
     >>> variance, df  # two people: 2 / 1 times 0.125**2 + 0.125**2
     (0.0625, 1.0)
     """
-    parts = _parts(influence, trials)
+    parts = parts_of(influence, trials)
     return float(parts.variance), min(float(parts.df), float(len(influence))), parts.people
 
 
-def _parts(influence: Floats, trials: Trials, strata: Any = None, participant_influence: Floats | None = None) -> Parts:
+def parts_of(
+    influence: Floats, trials: Trials, strata: Any = None, participant_influence: Floats | None = None
+) -> Parts:  # fmt: skip
+    """The variance of the sum of `influence`, (n,), by its sources; the arguments are as for `two_way`."""
     strata = trials.is_generated if strata is None else strata
     groups = len(np.unique(strata))
     _, person = np.unique(trials.participant, return_inverse=True)
@@ -210,6 +213,7 @@ def _fewest_images(image: Any, strata: Any) -> int:
 def estimate(
     value: float, influence: Floats, trials: Trials, *, share: bool = False, strata: Any = None,
     participant_influence: Floats | None = None, method: str = METHOD, between: tuple[float, float] | None = None,
+    parts: Parts | None = None,
 ) -> Estimate:  # fmt: skip
     """`value` with its interval; with `share`, an interval within [0, 1].
 
@@ -217,7 +221,7 @@ def estimate(
     of images that were centred separately (default: real and generated). `participant_influence`: (P,), for a score
     that depends on a participant's answers other than through their sum: V(participants) - V(trials) is then not
     formed, as the two are not sums of the same terms. `between`: V(participants) and its degrees of freedom, if
-    participants were centred in groups of their own.
+    participants were centred in groups of their own. `parts`: the variance by its sources, where it is known.
 
     >>> trials = Trials.from_labels([1, 1, 1, 0], [1, 1, 1, 1], ["ann", "ann", "bob", "bob"], ["a", "b", "c", "d"])
     >>> found = estimate(0.75, np.array([0.0625, 0.0625, 0.0625, -0.1875]), trials)
@@ -231,7 +235,7 @@ def estimate(
         return Estimate(float(value), note="one participant: no interval for new participants")
     if _fewest_images(trials.image, trials.is_generated if strata is None else strata) < 2:
         return Estimate(float(value), note="one image of a class: no interval for new images")
-    parts = _parts(influence, trials, strata, participant_influence)
+    parts = parts or parts_of(influence, trials, strata, participant_influence)
     if between is not None:
         parts = replace(parts, people=between[0], df_people=between[1])
     variance, df = float(parts.variance), min(float(parts.df), float(len(influence)))

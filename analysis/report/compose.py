@@ -40,6 +40,7 @@ ANSWERS = (
     "participants",
     "reliability",
     "ratings",
+    "pairs",
     "thresholds",
 )  # of no workspace
 OURS = {"index.html", "scores.json", "figures", "tables", "texts"}  # what a report folder holds

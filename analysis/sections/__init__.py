@@ -12,6 +12,7 @@ SECTIONS = {
     "participants": "analysis.sections.participants",
     "reliability": "analysis.sections.reliability",
     "ratings": "analysis.sections.ratings",
+    "pairs": "analysis.sections.pairs",
     "thresholds": "analysis.sections.thresholds",
     "overfitting": "analysis.sections.images.overfitting",
     "neighbours": "analysis.sections.images.neighbours",

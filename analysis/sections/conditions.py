@@ -45,7 +45,7 @@ def apart(frame: pd.DataFrame) -> Any:
 def compute(context: Context) -> Section | None:
     """None unless several sets share answers to their real images."""
     frame = context.responses
-    frame = frame[frame["mode"] != "staircase"] if frame is not None else pd.DataFrame()
+    frame = frame[~frame["mode"].isin(["staircase", "pair"])] if frame is not None else pd.DataFrame()
     together = families(frame) if len(frame) else []
     if not together:
         return None

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+import struct
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode, urlsplit
@@ -114,28 +115,45 @@ def take_part(
             f"The study '{slug}' admits no participants (it answered {entered.status}): check its state and quotas."
         )
     home = urlsplit(entered.location).path
-    http(home)
-    http(f"{home}questions", form={})
+    http(f"{home}questions", form=_filled(http(home), rng))
     http(f"{home}device", form={"frame_ms": f"{FRAME_MS:.3f}", "width": "1280", "height": "800", "touch": "0"})
     setup = json.loads(re.findall(r'id="setup">(.*?)</script>', http(home).body.decode())[0])
     trial = http(f"{home}next").json()
     answered, fetched = 0, dict[str, bytes]()  # the next image is fetched while the current one is judged, as pages do
     while not trial.get("done"):
-        image = fetched.get(trial["image"]) or http(trial["image"]).body
-        truth = truths.get(sha256_bytes(image)) or ("catch" if is_attention_image(image) else None)
-        if truth is None:
-            raise SurveyError(
-                "The server shows an image that this workspace does not hold: run `simulate` with the workspace (or "
-                "the DATABASE_URL) that the study was loaded from."
-            )
-        result = _judge(trial, setup, truth, observer, rng)
-        fetched = {trial["prefetch"]: http(trial["prefetch"]).body} if trial.get("prefetch") else {}
+        images = [fetched.get(trial[key]) or http(trial[key]).body for key in ("image", "second") if key in trial]
+        result = _judge(trial, setup, [_truth(image, truths) for image in images], observer, rng)
+        if setup["why"]:  # in words and as a point: the study takes what it asks for
+            width, height = struct.unpack(">II", images[0][16:24])
+            result |= {"why": "simulated", "why_x": rng.uniform(0, width), "why_y": rng.uniform(0, height)}
+        fetched = {url: http(url).body for key in ("prefetch", "prefetch_second") if (url := trial.get(key))}
         http(f"{home}begin", data={"trial": trial["trial"]})
-        paced(500 + result["response_time_ms"])
+        paced(500 + (result["response_time_ms"] or result["exposure_ms"] + setup["deadline"]))
         trial = _answer(http, f"{home}answer", result, wait)
         answered += 1
+    http(f"{home}questions", form=_filled(http(home), rng))
     http(home)
     return answered
+
+
+def _filled(page: Reply, rng: np.random.Generator) -> dict[str, str]:
+    """Random answers to the required questions of a page; the others are skipped."""
+    inputs = re.findall(r"<input [^>]* required>", page.body.decode())
+    fields = [dict(re.findall(r'(\w+)="([^"]*)"', one)) for one in inputs]
+    choices: dict[str, list[str]] = {}
+    for field in fields:
+        choices.setdefault(field["name"], []).append(field["value"] if field["type"] == "radio" else "simulated")
+    return {name: str(rng.choice(values)) for name, values in choices.items()}
+
+
+def _truth(image: bytes, truths: Mapping[str, str]) -> str:
+    truth = truths.get(sha256_bytes(image)) or ("catch" if is_attention_image(image) else None)
+    if truth is None:
+        raise SurveyError(
+            "The server shows an image that this workspace does not hold: run `simulate` with the workspace (or "
+            "the DATABASE_URL) that the study was loaded from."
+        )
+    return truth
 
 
 def asked_for(setup: Mapping[str, Any], distance: float) -> dict[str, Any]:
@@ -149,18 +167,30 @@ def asked_for(setup: Mapping[str, Any], distance: float) -> dict[str, Any]:
 
 
 def _judge(
-    trial: Mapping[str, Any], setup: Mapping[str, Any], truth: str, observer: Observer, rng: np.random.Generator
+    trial: Mapping[str, Any],
+    setup: Mapping[str, Any],
+    shown: Sequence[str],
+    observer: Observer,
+    rng: np.random.Generator,
 ) -> dict[str, Any]:
     thinking_ms = observer.response_time(rng)
     exposure = trial["exposure_ms"]
+    missed = setup["deadline"] is not None and thinking_ms > setup["deadline"]
+    if missed:
+        thinking_ms = setup["deadline"]
     if exposure is None:  # shown until answered
         seen, response = thinking_ms, thinking_ms
     else:
         seen = max(1, round(exposure / FRAME_MS)) * FRAME_MS
         response = seen + thinking_ms
+    # Of two images the one that looks more generated is taken for that: the answer is about the first.
+    first, *second = (observer.distance(truth, seen, rng) for truth in shown)
+    given = {"answer": "missed"} if missed else asked_for(setup, first - sum(second))
+    if setup["sequence"]:
+        given = {**given, "second_exposure_ms": round(seen, 2)}
     return {
-        "trial": trial["trial"], **asked_for(setup, observer.distance(truth, seen, rng)), "exposure_ms": round(seen, 2),
-        "response_time_ms": round(response, 2), "dropped_frames": 0, "focus_lost": False,
+        "trial": trial["trial"], **given, "exposure_ms": round(seen, 2),
+        "response_time_ms": None if missed else round(response, 2), "dropped_frames": 0, "focus_lost": False,
         "frame_ms": round(FRAME_MS, 3), "by": "other",
     }  # fmt: skip
 

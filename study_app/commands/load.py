@@ -88,25 +88,55 @@ def published_sets(workspace: Workspace, study: StudyFile) -> list[PublishedSet]
     published = [StimulusSet.load(workspace.existing("stimuli", entry.name)) for entry in study.sets]
     for one in published:
         _check_enough(one, study)
+    if study.within:
+        _check_shared(published, study)
     return published
+
+
+def _check_shared(published: list[PublishedSet], study: StudyFile) -> None:
+    """Raises SurveyError unless the sets of a within design share enough real images, in one size."""
+    from study_app.database import SurveyError
+
+    names = ", ".join(f"'{one.name}'" for one in published)
+    if len({(one.height, one.width) for one in published}) > 1:
+        raise SurveyError(f"The images of the stimulus sets {names} differ in size: a within design needs one size.")
+    shared = set.intersection(*({image.sha256 for image in one.of("real")} for one in published))
+    needed = _needed(study)["real"]
+    if len(shared) < needed:
+        raise SurveyError(
+            f"The stimulus sets {names} share {len(shared)} real images, a participant of this within design needs "
+            f"{needed}: publish the sets with the same real images, `--count` and `--seed`."
+        )
+
+
+def _needed(study: StudyFile) -> dict[str, int]:
+    """The number of images of each class that one set must have for a participant of this study."""
+    plan = study.trials
+    real = round(plan.count * plan.real_share)
+    generated = plan.count - real
+    if study.pairs:
+        real, generated = plan.total, plan.count
+    if study.within:
+        generated = -(-generated // len(study.sets))
+    return {"real": real + plan.spare, "generated": generated + plan.spare}
 
 
 def _check_enough(one: PublishedSet, study: StudyFile) -> None:
     """Raises SurveyError unless the set has enough images of each class, and for practice, for one participant."""
     from study_app.database import SurveyError
 
-    real = round(study.trials.count * study.trials.real_share)
-    for truth, needed in (("real", real), ("generated", study.trials.count - real)):
-        needed += study.trials.spare
+    for truth, needed in _needed(study).items():
         if len(one.of(truth)) < needed:
             raise SurveyError(
                 f"The stimulus set '{one.name}' has {len(one.of(truth))} {truth} images, a participant of this study "
                 f"needs {needed}: publish more (`gan_core publish --count`), or lower `trials.count` in the study file."
             )
-    practice = len(one.of("real", practice=True) + one.of("generated", practice=True))
+    practised = [len(one.of(truth, practice=True)) for truth in ("real", "generated")]
+    practice = min(practised) if study.pairs else sum(practised)
     if practice < study.practice:
         raise SurveyError(
-            f"The stimulus set '{one.name}' has {practice} images for practice, this study asks for {study.practice}: "
+            f"The stimulus set '{one.name}' has {practice} {'pairs' if study.pairs else 'images'} for practice, this "
+            f"study asks for {study.practice}: "
             "lower `practice` in the study file."
         )
 

@@ -75,7 +75,8 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
 
     who = "participants" if study.group == "people" else f"{study.group} participants"
     lines = [f"{study.slug}: {study.title} ({study.state}, {study.mode}; {who})"]
-    header = ("set", "started", "finished", "active", "dropped out", "F1 [quartiles] (chance)", "accuracy")
+    scores = f"{'right' if study.pairs else 'F1'} [quartiles] (chance)"
+    header = ("set", "started", "finished", "active", "dropped out", scores, "accuracy")
     lines += ["  " + line for line in aligned([header, *(_row(one) for one in study.sets)])]
     if any(one.timing.trials for one in study.sets):
         timing = ("set", "answers", "exposure error", "exposure wrong", "dropped frames", "focus lost", "implausible")
@@ -88,11 +89,11 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
     extra = {
         "in the pilot": study.pilot,
         "said no": study.no_consent,
-        "screened out": sum(one.screened_out for one in study.sets),
-        "withdrawn": sum(one.withdrawn for one in study.sets),
-        "rejected": sum(one.rejected for one in study.sets),
-        "excluded by attention trials": sum(one.excluded_for.get("attention", 0) for one in study.sets),
-        "excluded for implausible trials": sum(one.excluded_for.get("implausible", 0) for one in study.sets),
+        "screened out": sum(one.screened_out for one in study.counted),
+        "withdrawn": sum(one.withdrawn for one in study.counted),
+        "rejected": sum(one.rejected for one in study.counted),
+        "excluded by attention trials": sum(one.excluded_for.get("attention", 0) for one in study.counted),
+        "excluded for implausible trials": sum(one.excluded_for.get("implausible", 0) for one in study.counted),
     }
     said = ", ".join(f"{count} {words}" for words, count in extra.items() if count)
     if study.funnel[0].reached:

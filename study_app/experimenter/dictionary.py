@@ -18,11 +18,11 @@ RESPONSES = tuple(
     Column(*row)
     for row in (
         ("participant", "string", "", "server", "Random code of the participant; not a credential."),
-        ("set", "string", "", "study", "Name of the participant's stimulus set."),
-        ("set_sha256", "string", "", "stimulus set", "SHA-256 of that stimulus set's manifest: which images exactly."),
+        ("set", "string", "", "study", "Name of the participant's stimulus set; of a within design: all."),
+        ("set_sha256", "string", "", "stimulus set", "SHA-256 of the manifest of the image's stimulus set."),
         ("stimulus", "string", "", "stimulus set", "ID of the image in the manifest."),
         ("truth", "string", "", "stimulus set", "What the image is: real or generated."),
-        ("answer", "string", "", "participant", "The participant's answer: real or generated."),
+        ("answer", "string", "", "participant", "The person's answer: real or generated; empty: a missed deadline."),
         ("position", "integer", "", "server", "Place of the trial in the participant's sequence, from 1."),
         ("exposure_ms_planned", "number", "ms", "server", "Planned exposure; empty: shown until answered."),
         ("exposure_ms_actual", "number", "ms", "browser",
@@ -35,7 +35,7 @@ RESPONSES = tuple(
         ("answered_at", "datetime", "UTC", "server", "When the answer was stored."),
         ("flags", "string", "", "server",
          "Quality flags of the trial, separated by spaces: frame-off, exposure-wrong, exposure-unverified, resized, "
-         "dropped-frames, focus-lost, not-fullscreen, implausible-time, shown-again, not-fetched, "
+         "dropped-frames, focus-lost, not-fullscreen, implausible-time, missed, shown-again, not-fetched, "
          "not-begun, too-fast. Or empty."),
         ("simulated", "boolean", "", "server", "1 for an answer of a simulated participant, never of a person."),
         ("pilot", "boolean", "", "server", "1 for an answer of a participant who entered while the study was a pilot."),
@@ -60,10 +60,20 @@ RESPONSES = tuple(
         ("image_degrees", "number", "degrees", "server",
          "The visual angle of that width at the study's `viewing_distance_cm`."),
         ("source", "string", "", "stimulus set",
-         "Image set that the image comes from: of generated ones the generator's. Empty for images of a run."),
-        ("task", "string", "", "study", "What was asked: yes-no (real or generated) or rating (six steps)."),
+         "Image set that the image comes from: of generated ones the generator's. Empty for images of a run. In a "
+         "within design the stimulus set of a generated image; empty for the real images, which all sets share."),
+        ("task", "string", "", "study",
+         "What was asked: yes-no (real or generated), rating (six steps), or pair (which one is real)."),
         ("rating", "integer", "", "participant",
          "With the task rating: from 1, surely real, to 6, surely generated; up to 3 the answer is real."),
+        ("second_stimulus", "string", "", "stimulus set",
+         "With the task pair: the right or second image. stimulus, truth and answer are of the left or first one."),
+        ("second_exposure_ms", "number", "ms", "browser",
+         "Exposure of a second image that came after the first, as observed; exposure_ms_actual is of the first."),
+        ("why", "string", "", "participant", "What decided the answer, in words."),
+        ("why_x", "number", "pixels", "participant",
+         "Where in the image that is, from its left edge; of a pair, in the image taken for generated."),
+        ("why_y", "number", "pixels", "participant", "The same from its top edge."),
         ("confidence", "integer", "", "participant", "How sure of the answer the person was: from 1, guessed, to 4."),
     )
 )  # fmt: skip
@@ -76,8 +86,9 @@ PARTICIPANTS = tuple(
         ("study_sha256", "string", "", "study",
          "SHA-256 of the study file that the participant came under: materials/study-HASH.toml."),
         ("mode", "string", "", "study", "How exposures are chosen: fixed (drawn beforehand), staircase, unlimited."),
-        ("set", "string", "", "study", "Name of the participant's stimulus set."),
-        ("set_sha256", "string", "", "stimulus set", "SHA-256 of that stimulus set's manifest."),
+        ("set", "string", "", "study", "Name of the participant's stimulus set; of a within design: all."),
+        ("set_sha256", "string", "", "stimulus set",
+         "SHA-256 of that stimulus set's manifest; of a within design, of the set that the real images are from."),
         ("state", "string", "", "server",
          "working, finished, returned, timed-out, rejected, screened-out, over-quota (enough people gave the same "
          "answer to a question), no-consent or withdrawn (no data left)."),
@@ -91,6 +102,7 @@ PARTICIPANTS = tuple(
         ("finished_at", "datetime", "UTC", "server", "When the last answer was stored."),
         ("trials", "integer", "", "server", "Trials planned, attention trials not counted."),
         ("answered", "integer", "", "server", "Trials answered, attention trials not counted."),
+        ("missed", "integer", "", "server", "Trials with a missed deadline, attention trials not counted."),
         ("catch_trials", "integer", "", "server", "Attention trials answered."),
         ("catch_correct", "integer", "", "server", "Attention trials answered correctly."),
         ("implausible", "integer", "", "server", "Answered trials that are implausible, attention trials included."),
@@ -103,6 +115,7 @@ PARTICIPANTS = tuple(
         ("device", "json", "", "browser", "Measured before the trials: frame period (ms), window and shorter side of "
          "the screen (CSS pixels), touch, CSS pixels per mm by the bank card (`px_per_mm`)."),
         ("comment", "string", "", "participant", "The participant's comment."),
+        ("mirrored", "boolean", "", "server", "1 if the answer 'generated' was on the left, 0 if 'real' was."),
     )
 )  # fmt: skip
 

@@ -21,7 +21,7 @@ class Step:
 
 def funnel(session: Session, study: models.Study, file: StudyFile, group: str) -> list[Step]:
     """The steps of a study file in order; those who withdrew are known to have consented only."""
-    asked = [("questions", bool(file.questions)), ("instructions", True), ("practice", file.practice > 0)]
+    asked = [("questions", bool(file.asked(after=False))), ("instructions", True), ("practice", file.practice > 0)]
     names = ["entered", "consented", *(name for name, there in asked if there), *TENTHS, "finished"]
     counts = dict.fromkeys(names, 0)
     for reached, people in _reached(session, study, group):

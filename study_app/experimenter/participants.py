@@ -15,7 +15,7 @@ from study_app import models
 from study_app.database import app_database
 from study_app.experimenter.accounts import record
 from study_app.experimenter.admin import blueprint, group, of_group, render_page, study_of
-from study_app.participant import allocation, withdrawal
+from study_app.participant import drawing, withdrawal
 
 PAGE = 100  # participants a page
 
@@ -89,7 +89,7 @@ def participant(public_id: str) -> Any:
         person = _participant(session, public_id)
         rows = session.execute(
             select(models.Trial, models.Stimulus)
-            .join(models.Stimulus)
+            .join(models.Trial.stimulus)
             .where(models.Trial.participant_id == person.id)
             .order_by(models.Trial.position)
         ).all()
@@ -136,10 +136,10 @@ def reject(public_id: str) -> Any:
         if "undo" in request.form and person.state == "rejected":
             record(session, "accept", person.study, public_id)
             person.state = "finished" if person.finished_at else "working"
-            allocation.count_shown(session, person, 1)
+            drawing.count_shown(session, person, 1)
         elif "undo" not in request.form and person.state not in ("rejected", "no-consent", "withdrawn"):
             if person.state not in models.GAVE_BACK:
-                allocation.give_back(session, person)
+                drawing.give_back(session, person)
             record(session, "reject", person.study, public_id)
             person.state = "rejected"
     return redirect(url_for("admin.participant", public_id=public_id), 303)

@@ -14,7 +14,7 @@ from study_app import models
 from study_app.database import SurveyError, app_database
 from study_app.experimenter.accounts import record
 from study_app.experimenter.admin import blueprint, render_page, study_of
-from study_app.participant import allocation, crowd
+from study_app.participant import crowd, drawing
 from study_app.study import StudyFile, say
 
 MOST_LINKS = 200  # personal links made at once
@@ -69,7 +69,7 @@ def free_places(session: Session, study: models.Study, states: dict[str, str]) -
         state = states.get(who)
         if state is not None and not (state == "screened-out" and found.state == "finished"):
             found.state = state
-            allocation.give_back(session, found)
+            drawing.give_back(session, found)
             freed += 1
     record(session, "free places", study, str(freed))
     return freed

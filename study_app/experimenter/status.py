@@ -41,6 +41,7 @@ class Timing:
     dropped: float = 0.0  # share of trials with a dropped frame
     unfocused: float = 0.0  # share of trials during which the page lost the focus
     implausible: float = 0.0  # share of trials that contradict what the server saw
+    missed: float = 0.0  # share of trials without an answer before the deadline
 
 
 @dataclass(frozen=True)
@@ -77,10 +78,17 @@ class StudyStatus:
     no_consent: int
     funnel: list[Step]
     sets: list[SetStatus]
+    within: bool = False  # everybody saw images of all sets
+    pairs: bool = False  # the task is "pair": `f1` holds shares of right answers
+
+    @property
+    def counted(self) -> list[SetStatus]:
+        """The sets whose participants are to be added up."""
+        return self.sets[:1] if self.within else self.sets
 
     @property
     def finished(self) -> int:
-        return sum(one.finished for one in self.sets)
+        return sum(one.finished for one in self.counted)
 
 
 @dataclass(frozen=True)
@@ -117,11 +125,12 @@ def study_status(session: Session, study: models.Study, tally: Tally, at: dateti
     file = StudyFile.from_dict(version.definition)
     labels = {entry.name: say(entry.label, "en") for entry in file.sets}
     states = _states(session, study, tally.group, at)
+    home = version.sets[0].set_id if file.within else None  # the set of all participants of a within design
     sets = [
         _set_status(
             entry.set.name, labels.get(entry.set.name) or entry.set.label,
-            entry.quota if tally.group == "people" else None, states.get(entry.set_id, {}),
-            [code for code, set_id in tally.sets.items() if set_id == entry.set_id], tally,
+            entry.quota if tally.group == "people" else None, states.get(home or entry.set_id, {}),
+            [code for code, set_id in tally.sets.items() if set_id == (home or entry.set_id)], tally, file,
         )
         for entry in _all_sets(study)
     ]  # fmt: skip
@@ -130,6 +139,7 @@ def study_status(session: Session, study: models.Study, tally: Tally, at: dateti
         group=tally.group, pilot=_pilots(session, study), versions=len(study.versions),
         funnel=funnel(session, study, file, tally.group),
         no_consent=sum(counts.get("no-consent", 0) for counts in states.values()), sets=sets,
+        within=file.within, pairs=file.pairs,
     )  # fmt: skip
 
 
@@ -164,12 +174,16 @@ def _states(session: Session, study: models.Study, group: str, at: datetime) -> 
 
 
 def _set_status(
-    name: str, label: str, quota: int | None, states: dict[str, int], people: list[str], tally: Tally
-) -> SetStatus:
+    name: str, label: str, quota: int | None, states: dict[str, int], people: list[str], tally: Tally,
+    file: StudyFile,
+) -> SetStatus:  # fmt: skip
     kept = [tally.people[code] for code in people if code not in tally.excluded]
+    kept = [one.of(name) for one in kept] if file.within else kept
     answers = [(one.hits, one.misses, one.false_alarms, one.correct_rejections) for one in kept]
     counts = observers.Counts(*np.array(answers, np.int64).reshape(-1, 4).T)
     f1, chance = observers.f1(counts), observers.f1_chance(counts)
+    if file.pairs:
+        f1, chance = observers.accuracy(counts), np.full(len(kept), 0.5)
     defined = ~np.isnan(f1)
     return SetStatus(
         name=name, label=label, quota=quota,
@@ -212,6 +226,7 @@ def timing(people: Sequence[Sums]) -> Timing:
         trials, mean, sd, wrong=sum(one.wrong_exposures for one in people) / trials,
         dropped=sum(one.dropped for one in people) / trials, unfocused=sum(one.unfocused for one in people) / trials,
         implausible=sum(one.implausible for one in people) / trials,
+        missed=sum(one.missed for one in people) / trials,
     )  # fmt: skip
 
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
+import numpy as np
 from sqlalchemy import String, bindparam, select, text
 from sqlalchemy.orm import Session
 
@@ -37,6 +38,14 @@ class Sums:
     dropped: int
     unfocused: int
     implausible: int = 0
+    missed: int = 0  # trials without an answer before the deadline
+    conditions: dict[str, tuple[int, ...]] = field(default_factory=dict)  # the first four by `source`
+
+    def of(self, condition: str) -> Sums:
+        """The same with the images of one condition of a within design alone, and with those that all share."""
+        own, shared = (self.conditions.get(name, (0, 0, 0, 0)) for name in (condition, ""))
+        hits, misses, false_alarms, correct_rejections = np.add(own, shared).tolist()
+        return replace(self, hits=hits, misses=misses, false_alarms=false_alarms, correct_rejections=correct_rejections)
 
 
 SUMS = text("""
@@ -53,15 +62,24 @@ SELECT participant,
        COUNT(CASE WHEN flags LIKE '%exposure-wrong%' THEN 1 END) AS wrong_exposures,
        COUNT(CASE WHEN dropped_frames > 0 THEN 1 END) AS dropped,
        COUNT(CASE WHEN focus_lost = 1 THEN 1 END) AS unfocused,
-       COUNT(CASE WHEN implausible = 1 THEN 1 END) AS implausible
+       COUNT(CASE WHEN implausible = 1 THEN 1 END) AS implausible,
+       COUNT(CASE WHEN answer IS NULL THEN 1 END) AS missed
 FROM responses WHERE participant IN :people GROUP BY participant
 """).bindparams(PEOPLE)
+CELLS = ", ".join(
+    f"COUNT(CASE WHEN truth = '{truth}' AND answer = '{answer}' THEN 1 END)"
+    for truth in ("generated", "real") for answer in ("generated", "real")
+)  # fmt: skip
+CONDITIONS = text(
+    f"SELECT participant, source, {CELLS} FROM responses WHERE replaced = 0 AND participant IN :people "
+    "GROUP BY participant, source"
+).bindparams(PEOPLE)
 EXCLUDED = text(
     "SELECT participant, excluded_for FROM participants "
     "WHERE excluded_for NOT IN ('', 'pilot') AND participant IN :people"
 ).bindparams(PEOPLE)
 IMAGES = text("""
-SELECT set_sha256, stimulus, COUNT(*), COUNT(CASE WHEN answer = 'generated' THEN 1 END)
+SELECT set_sha256, stimulus, COUNT(answer), COUNT(CASE WHEN answer = 'generated' THEN 1 END)
 FROM responses WHERE replaced = 0 AND participant IN :people GROUP BY set_sha256, stimulus
 """).bindparams(PEOPLE)
 
@@ -89,6 +107,8 @@ class Tally:
             for people in chunks([code for code in finished if code not in self.people]):
                 for code, *sums in session.execute(SUMS, {"people": people}):
                     self.people[code] = Sums(*sums)
+                for code, source, *cells in session.execute(CONDITIONS, {"people": people}):
+                    self.people[code].conditions[source] = tuple(cells)
                 self.excluded |= dict(session.execute(EXCLUDED, {"people": people}).all())
                 kept = [code for code in people if code not in self.excluded]
                 for sha256, stimulus, answers, said_generated in session.execute(IMAGES, {"people": kept}):

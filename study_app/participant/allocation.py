@@ -2,43 +2,17 @@
 
 from __future__ import annotations
 
-import re
 import secrets
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from glimpse.files import sha256_json
 from study_app import models
-from study_app.participant import design, staircase
+from study_app.participant import design, drawing
 from study_app.study import StudyFile
-
-# Query parameters of each crowd platform: the person's ID, and other IDs (stored apart from the answers).
-PLATFORMS = {
-    "prolific": ("PROLIFIC_PID", ("STUDY_ID", "SESSION_ID")),
-    "mturk": ("workerId", ("assignmentId", "hitId")),
-    "cloudresearch": ("participantId", ("assignmentId", "projectId")),
-    "id": ("id", ()),  # Sona's survey code, say; a personal link's code is one that is signed
-}
-PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"  # MTurk's assignmentId in a preview
-UNFILLED = re.compile(r"[{}<>\[\]$]|^%.*%$")  # {{%PROLIFIC_PID%}}, ${workerId}, %SURVEY_CODE%: a placeholder left over
-
-
-def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
-    """(platform, person, other IDs) from a query string; None when it names no person."""
-    given = {key: value.strip()[:128] for key, value in query.items() if not UNFILLED.search(value.strip())}
-    for platform, (person, others) in PLATFORMS.items():
-        if given.get(person):
-            return platform, given[person], {key: given[key] for key in others if given.get(key)}
-    return None
-
-
-def parameters(platform: str, person: str, details: dict[str, str]) -> dict[str, str]:
-    """The query parameters with which a person came: the inverse of `identity`."""
-    return {PLATFORMS["id" if platform == "link" else platform][0]: person, **details}
 
 
 def find(session: Session, study: models.Study, who: tuple[str, str, dict[str, str]]) -> models.Participant | None:
@@ -94,12 +68,18 @@ def is_full_for(session: Session, person: models.Participant, key: str, answer: 
 
 def is_full(session: Session, study: models.Study) -> bool:
     """Whether every set of the study has reached its quota; a pilot uses none."""
-    quotas = [entry.quota for entry in study.current.sets]
-    return (
-        study.state != "pilot"
-        and None not in quotas
-        and all(n >= (quota or 0) for n, quota in zip(taken(session, study.current, models.now()), quotas, strict=True))
-    )
+    quotas = quotas_of(study.current)
+    counts = taken(session, study.current, models.now())[: len(quotas)]
+    full = all(n >= quota for n, quota in zip(counts, quotas, strict=True) if quota is not None)
+    return study.state != "pilot" and None not in quotas and full
+
+
+def quotas_of(version: models.StudyVersion) -> list[int | None]:
+    """The quota of each set, None for none. In a within design people have the first set: one, the smallest of all."""
+    quotas = [entry.quota for entry in version.sets]
+    if StudyFile.from_dict(version.definition).within:
+        return [min((quota for quota in quotas if quota is not None), default=None)]
+    return quotas
 
 
 def enter(
@@ -113,21 +93,34 @@ def enter(
     """
     at = models.now()
     version = study.current
+    file = StudyFile.from_dict(version.definition)
     person = new_participant(study, language=language, token=token, simulated=simulated)
-    limited = person.group == "people"
-    counts = taken(session, version, at, person.group)
-    place = design.choose_set(counts, [entry.quota if limited else None for entry in version.sets], design.stream())
+    quotas = [quota if person.group == "people" else None for quota in quotas_of(version)]
+    counts = taken(session, version, at, person.group)[: len(quotas)]
+    place = design.choose_set(counts, quotas, design.stream())
     if place is None:
         return None
     person.set = version.sets[place].set
+    if file.sides == "counterbalanced":
+        person.mirrored = design.choose_set(_by_side(session, person), [None, None], design.stream()) == 1
     person.consent_version = sha256_json(consent)
     session.merge(models.Consent(study_id=study.id, sha256=person.consent_version, text=consent))
     session.add(person)
     session.flush()
     if who is not None:
         add_identity(session, person, who)
-    draw_trials(session, person, StudyFile.from_dict(version.definition))
+    drawing.draw_trials(session, person, file)
     return person
+
+
+def _by_side(session: Session, person: models.Participant) -> list[int]:
+    """The number of others of this person's kind and set who have 'real' on the left, and on the right."""
+    other = models.Participant
+    alike = (other.study == person.study, other.set == person.set, *models.in_group(person.group))
+    kept = other.state.not_in((*models.GAVE_BACK, "withdrawn"))
+    found = session.execute(select(other.mirrored, func.count()).where(*alike, kept).group_by(other.mirrored))
+    counts: dict[bool, int] = dict(found.all())
+    return [counts.get(False, 0), counts.get(True, 0)]
 
 
 def new_participant(
@@ -148,149 +141,3 @@ def add_identity(session: Session, person: models.Participant, who: tuple[str, s
             participant_id=person.id, study_id=person.study_id, platform=platform, person=name, details=details
         )
     )
-
-
-def draw_trials(session: Session, person: models.Participant, study: StudyFile) -> None:
-    """Draw and store the participant's trials (`design.plan`): images, order, exposures, and a nonce for each."""
-    images: dict[tuple[str, str], list[int]] = {}
-    for stimulus_id, kind, truth in session.execute(
-        select(models.Stimulus.id, models.Stimulus.kind, models.Stimulus.truth)
-        .where(models.Stimulus.set_id == person.set_id, models.Stimulus.kind != "practice")
-        .order_by(models.Stimulus.id)
-    ):
-        images.setdefault((kind, truth), []).append(stimulus_id)
-    give_back_left(session, person)
-    shown = times_shown(session, person)
-    real, generated = images.get(("scored", "real"), []), images.get(("scored", "generated"), [])
-    catches = [(truth, i) for (kind, truth), ids in images.items() if kind == "catch" for i in ids]
-    planned = design.plan(
-        count=study.trials.count,
-        real_share=study.trials.real_share,
-        shown_real=[shown.get(i, 0) for i in real],
-        shown_generated=[shown.get(i, 0) for i in generated],
-        exposure_ms=study.exposure_ms if study.mode == "fixed" else None,
-        rng=design.stream(),
-        times_rng=design.stream(),
-        catch=min(study.trials.catch, len(catches)),
-        catch_truths=[truth for truth, _ in catches],
-    )
-    ids = {"real": real, "generated": generated}
-    if study.mode == "staircase":  # the first step; each answer decides the next
-        first = study.exposure_ms[1] if planned[0].kind == "catch" else staircase.next_exposure([], *study.exposure_ms)
-        planned[0] = replace(planned[0], exposure_ms=first)
-    for position, trial in enumerate(planned, 1):
-        session.add(
-            models.Trial(
-                participant_id=person.id, position=position, kind=trial.kind,
-                stimulus_id=catches[trial.index][1] if trial.kind == "catch" else ids[trial.truth][trial.index],
-                nonce=secrets.token_urlsafe(12), exposure_ms_planned=trial.exposure_ms,
-            )
-        )  # fmt: skip
-    session.flush()
-    count_shown(session, person, 1)
-
-
-def times_shown(session: Session, person: models.Participant) -> dict[int, int]:
-    """Number of times each image of the set was allotted to people, or to simulated and pilot participants."""
-    stimulus = models.Stimulus
-    count = stimulus.shown if person.group == "people" else stimulus.shown_simulated
-    return dict(session.execute(select(stimulus.id, count).where(stimulus.set_id == person.set_id)).all())
-
-
-def count_shown(session: Session, person: models.Participant, by: int, *which: ColumnElement[bool]) -> None:
-    """Add `by` (1 or -1) to the counts of the images in the participant's trials, or in those that fulfil `which`."""
-    trial, stimulus = models.Trial, models.Stimulus
-    # Serialised: two transactions that each update many rows could deadlock.
-    kept = select(models.StimulusSet.id).where(models.StimulusSet.id == person.set_id)
-    session.execute(kept.with_for_update(key_share=True))
-    mine = select(trial.stimulus_id).where(trial.participant_id == person.id, *which)
-    column = "shown" if person.group == "people" else "shown_simulated"
-    session.execute(
-        update(stimulus)
-        .where(stimulus.id.in_(mine))
-        .values({column: getattr(stimulus, column) + by})
-        .execution_options(synchronize_session=False)
-    )
-
-
-def give_back(session: Session, person: models.Participant) -> None:
-    """Release the images of a participant who gave up their place."""
-    count_shown(session, person, -1, *([models.Trial.answer.is_not(None)] if person.away else []))
-    person.away = False
-
-
-def give_back_left(session: Session, person: models.Participant) -> None:
-    """Release the unanswered images of participants of the same set who have been inactive for 30 minutes.
-
-    Answered images still count. Bounded per entry, to keep entering fast.
-    """
-    other = models.Participant
-    left = session.scalars(
-        select(other)
-        .where(
-            other.study_id == person.study_id, other.simulated.is_(False), other.state == "working",
-            other.last_seen_at < models.now() - timedelta(minutes=design.ACTIVE_MINUTES),
-            other.set_id == person.set_id, other.away.is_(False),
-        )
-        .limit(10)
-        .with_for_update(skip_locked=True)  # a locked one is just coming back
-    ).all()  # fmt: skip
-    for one in left:
-        count_shown(session, one, -1, models.Trial.answer.is_(None))
-        one.away = True
-
-
-def count_again(session: Session, person: models.Participant) -> None:
-    """Count the images of a participant again who comes back after inactivity or after giving up their place."""
-    if person.state in models.FREED and person.finished_at is None:
-        person.state = "working"
-        count_shown(session, person, 1)
-    elif person.away:
-        count_shown(session, person, 1, models.Trial.answer.is_(None))
-    person.away = False
-
-
-def draw_spares(
-    session: Session, person: models.Participant, trials: list[models.Trial], study: StudyFile
-) -> list[models.Trial]:
-    """New trials at the end that replace those with a wrong exposure, up to the study's number of spare trials.
-
-    Each shows an image of the same class that this participant has not seen; the replaced trial is kept.
-    """
-    left = study.trials.spare - sum(trial.kind == "spare" for trial in trials)
-    replaced = {trial.replaces for trial in trials}
-    wrong = [
-        trial
-        for trial in trials
-        if "exposure-wrong" in trial.flags.split() and trial.kind != "catch" and trial.position not in replaced
-    ]
-    if study.mode != "fixed" or left <= 0 or not wrong:
-        return []
-    truths = dict(
-        session.execute(
-            select(models.Stimulus.id, models.Stimulus.truth).where(
-                models.Stimulus.set_id == person.set_id, models.Stimulus.kind == "scored"
-            )
-        ).all()
-    )
-    shown = times_shown(session, person)
-    rng, times_rng = design.stream(), design.stream()
-    seen = {trial.stimulus_id for trial in trials}
-    spares: list[models.Trial] = []
-    for trial in wrong[:left]:
-        fresh = sorted(i for i, truth in truths.items() if truth == truths[trial.stimulus_id] and i not in seen)
-        if not fresh:
-            break
-        stimulus_id = fresh[design.draw_images([shown.get(i, 0) for i in fresh], 1, rng)[0]]
-        seen.add(stimulus_id)
-        spares.append(
-            models.Trial(
-                participant_id=person.id, position=len(trials) + len(spares) + 1, kind="spare",
-                replaces=trial.position, stimulus_id=stimulus_id, nonce=secrets.token_urlsafe(12),
-                exposure_ms_planned=design.exposures(1, *study.exposure_ms, times_rng)[0],
-            )
-        )  # fmt: skip
-    session.add_all(spares)
-    session.flush()
-    count_shown(session, person, 1, models.Trial.position > len(trials))
-    return spares

@@ -9,8 +9,10 @@ from typing import Any
 
 from study_app.study import RATINGS, SURENESS, StudyFile
 
+LONGEST_WHY = 1000  # characters
 LONGEST_MS = 1e12  # longer times are stored as this, so that sums of squares stay finite
 FRAME_MS = 1000 / 60  # assumed where the browser did not measure its own frame period
+DEVICES = ("key", "mouse", "touch", "pen", "other")
 WORD = string.ascii_letters + string.digits
 
 
@@ -19,15 +21,19 @@ class Answered:
     """One answer as the page measured it; the fields are described in docs/survey.md."""
 
     trial: int  # position, from 1
-    answer: str  # real | generated
+    answer: str  # real | generated | missed
     exposure_ms: float
-    response_time_ms: float  # from the onset of the image
+    response_time_ms: float | None  # from the onset of the image; None: missed
     dropped_frames: int
     focus_lost: bool
     rating: int | None = None  # 1 (surely real) to 6 (surely generated)
     confidence: int | None = None  # 1 (guessed) to 4 (sure)
+    second_exposure_ms: float | None = None  # of the second image of a pair that came one after the other
+    why: str | None = None  # what decided it, in words
+    why_x: float | None = None  # or where it is, in pixels of the image
+    why_y: float | None = None
     frame_ms: float = FRAME_MS
-    by: str = "other"  # key | mouse | touch | pen | other
+    by: str | None = "other"  # key | mouse | touch | pen | other
     early_presses: int = 0
     view: str = ""  # the page that showed the trial
     uncertain_ms: float = 0  # by how much the exposure may be off, as no frame shows when the image came or went
@@ -44,19 +50,25 @@ class Answered:
 
         A rating above the middle is the answer 'generated'. Implausible times are not refused.
         """
-        rating = _step(body.get("rating"), len(RATINGS)) if study.task == "rating" else None
-        confidence = _step(body.get("confidence"), len(SURENESS)) if study.confidence else None
-        answer = body.get("answer")
+        answer = str(body.get("answer"))
+        missed = answer == "missed" and study.answer_ms is not None
+        rates, tells = study.task == "rating" and not missed, study.confidence and not missed
+        rating = _step(body.get("rating"), len(RATINGS)) if rates else None
+        confidence = _step(body.get("confidence"), len(SURENESS)) if tells else None
         if rating is not None:
             answer = "generated" if rating > len(RATINGS) / 2 else "real"
+        second = _number(body.get("second_exposure_ms")) if study.in_sequence else None
+        why = str(body.get("why") or "").replace("\0", "").strip()[:LONGEST_WHY] if study.why == "text" else ""
+        point = [_number(body.get(key)) if study.why == "click" else None for key in ("why_x", "why_y")]
         trial, dropped = whole(body.get("trial")), whole(body.get("dropped_frames"))
         exposure, response = _number(body.get("exposure_ms")), _number(body.get("response_time_ms"))
         if (
             trial is None or trial < 1
-            or answer not in ("real", "generated")
-            or (study.task == "rating" and rating is None)
-            or (study.confidence and confidence is None)
-            or exposure is None or response is None
+            or not (missed or answer in ("real", "generated"))
+            or (rates and rating is None)
+            or (tells and confidence is None)
+            or (study.in_sequence and second is None)
+            or exposure is None or (response is None and not missed)
             or dropped is None or dropped < 0
             or not isinstance(body.get("focus_lost"), bool)
         ):  # fmt: skip
@@ -64,9 +76,11 @@ class Answered:
         frame_ms = _number(body.get("frame_ms"))
         return cls(
             trial=trial, answer=answer, rating=rating, confidence=confidence, exposure_ms=exposure,
-            response_time_ms=response, dropped_frames=min(dropped, 2**31 - 1), focus_lost=body["focus_lost"],
+            second_exposure_ms=second, why=why or None, why_x=point[0], why_y=point[1],
+            response_time_ms=None if missed else response, dropped_frames=min(dropped, 2**31 - 1),
+            focus_lost=body["focus_lost"],
             frame_ms=frame_ms if frame_ms and 2 <= frame_ms <= 100 else FRAME_MS,
-            by=body["by"] if body.get("by") in ("key", "mouse", "touch", "pen", "other") else "other",
+            by=None if missed else body["by"] if body.get("by") in DEVICES else "other",
             early_presses=max(0, min(whole(body.get("early_presses")) or 0, 1000)), view=view_of(body),
             uncertain_ms=_number(body.get("uncertain_ms")) or 0, scheduled=body.get("scheduled") is not False,
             resized=body.get("resized") is True, image_width=_number(body.get("image_width")),

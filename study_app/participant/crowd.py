@@ -1,6 +1,6 @@
 """Crowd platforms: return addresses, places that were given up, and personal links. Pure: values in, values out.
 
-A platform's IDs come in the query of the study's address (`allocation.identity`). They are stored in a separate
+A platform's IDs come in the query of the study's address (`identity`). They are stored in a separate
 table, apart from the answers and the default export, and serve three purposes: one entry per person, the return to the
 platform, and freeing the places of people who gave up.
 """
@@ -22,6 +22,29 @@ from study_app.study import Completion
 # Without letters and digits that are easily confused when a link is typed from paper.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 PLACEHOLDER = re.compile(r"\{(\w+)\}")  # in the return address
+# Query parameters of each crowd platform: the person's ID, and other IDs (stored apart from the answers).
+PLATFORMS = {
+    "prolific": ("PROLIFIC_PID", ("STUDY_ID", "SESSION_ID")),
+    "mturk": ("workerId", ("assignmentId", "hitId")),
+    "cloudresearch": ("participantId", ("assignmentId", "projectId")),
+    "id": ("id", ()),  # Sona's survey code, say; a personal link's code is one that is signed
+}
+PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"  # MTurk's assignmentId in a preview
+UNFILLED = re.compile(r"[{}<>\[\]$]|^%.*%$")  # {{%PROLIFIC_PID%}}, ${workerId}, %SURVEY_CODE%: a placeholder left over
+
+
+def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
+    """(platform, person, other IDs) from a query string; None when it names no person."""
+    given = {key: value.strip()[:128] for key, value in query.items() if not UNFILLED.search(value.strip())}
+    for platform, (person, others) in PLATFORMS.items():
+        if given.get(person):
+            return platform, given[person], {key: given[key] for key in others if given.get(key)}
+    return None
+
+
+def parameters(platform: str, person: str, details: dict[str, str]) -> dict[str, str]:
+    """The query parameters with which a person came: the inverse of `identity`."""
+    return {PLATFORMS["id" if platform == "link" else platform][0]: person, **details}
 
 
 def code_for(outcome: str, completion: Completion) -> str:

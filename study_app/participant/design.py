@@ -27,6 +27,7 @@ class PlannedTrial:
     truth: str  # real | generated
     index: int  # into the images of this kind and truth
     exposure_ms: float | None
+    beside: int | None = None  # in a pair: the index of its real image; `truth` is that of the first image
 
 
 def stream() -> Generator:
@@ -57,6 +58,21 @@ def draw_images(shown: Sequence[int], count: int, rng: Generator) -> list[int]:
     return [int(i) for i in order[:count]]
 
 
+def draw_evenly(shown: Sequence[int], conditions: Sequence[int], count: int, rng: Generator) -> list[int]:
+    """`draw_images` from each condition: as many of each, or one more from some that are chosen at random.
+
+    `conditions[i]` is the condition of image i.
+    """
+    names = sorted(set(conditions))
+    more = set(rng.permutation(len(names))[: count % len(names)].tolist()) if names else set()
+    drawn: list[int] = []
+    for k, name in enumerate(names):
+        mine = [i for i, condition in enumerate(conditions) if condition == name]
+        wanted = count // len(names) + (k in more)
+        drawn += [mine[i] for i in draw_images([shown[i] for i in mine], wanted, rng)]
+    return drawn
+
+
 def exposures(count: int, low_ms: int, high_ms: int, rng: Generator) -> list[int]:
     """`count` exposures uniform over the whole milliseconds of [low_ms, high_ms]."""
     return [int(ms) for ms in rng.integers(low_ms, high_ms + 1, count)]
@@ -65,23 +81,33 @@ def exposures(count: int, low_ms: int, high_ms: int, rng: Generator) -> list[int
 def plan(
     *, count: int, real_share: float, shown_real: Sequence[int], shown_generated: Sequence[int],
     exposure_ms: tuple[int, int] | None, rng: Generator, times_rng: Generator,
-    catch: int = 0, catch_truths: Sequence[str] = (),
+    catch: int = 0, catch_truths: Sequence[str] = (), conditions: Sequence[int] = (),
+    pairs: bool = False,
 ) -> list[PlannedTrial]:  # fmt: skip
     """The trials of one participant in random order.
 
     `shown_real[i]`, `shown_generated[i]`: how often each image was shown to others. `exposure_ms` None leaves the
     exposures open. `catch` attention trials, drawn from images of the truths `catch_truths`, are spread over the
-    sequence at random. `rng` draws images and order, `times_rng` the exposures: two independent streams.
+    sequence at random. `conditions`: of each generated image, one that gets its even share of the trials (none: they
+    are all of one). In `pairs` each trial has a generated image, or an attention image, and a real one, which comes
+    first in `real_share` of the trials. `rng` draws images and order, `times_rng` the exposures: two independent
+    streams.
     """
-    real = round(count * real_share)
+    real = 0 if pairs else round(count * real_share)
     drawn = [("scored", "real", i) for i in draw_images(shown_real, real, rng)]
-    drawn += [("scored", "generated", i) for i in draw_images(shown_generated, count - real, rng)]
+    generated = draw_evenly(shown_generated, conditions or [0] * len(shown_generated), count - real, rng)
+    drawn += [("scored", "generated", i) for i in generated]
     drawn += [("catch", catch_truths[i], i) for i in draw_images([0] * len(catch_truths), catch, rng)]
     times: Sequence[float | None] = (
         [None] * len(drawn) if exposure_ms is None else exposures(len(drawn), *exposure_ms, times_rng)
     )
+    beside: Sequence[int | None] = [None] * len(drawn)
+    if pairs:
+        beside = rng.permutation(draw_images(shown_real, len(drawn), rng)).tolist()
+        first = rng.permutation(np.arange(len(drawn)) < round(len(drawn) * real_share))
+        drawn = [(kind, "real" if real else truth, i) for (kind, truth, i), real in zip(drawn, first, strict=True)]
     return [
-        PlannedTrial(drawn[i][0], drawn[i][1], drawn[i][2], time)
+        PlannedTrial(drawn[i][0], drawn[i][1], drawn[i][2], time, beside[i])
         for i, time in zip(rng.permutation(len(drawn)), times, strict=True)
     ]
 
@@ -97,9 +123,11 @@ def trial_flags(answered: Answered, *, planned_ms: float | None, begun: int) -> 
     exposure may be off by a frame or more. `begun`: how often a page started this trial.
     """
     flags = set()
-    if planned_ms is not None:
+    for exposure_ms in (answered.exposure_ms, answered.second_exposure_ms):
+        if planned_ms is None or exposure_ms is None:
+            continue
         frame_ms = answered.frame_ms
-        off_ms = abs(answered.exposure_ms - max(1, round(planned_ms / frame_ms)) * frame_ms)
+        off_ms = abs(exposure_ms - max(1, round(planned_ms / frame_ms)) * frame_ms)
         flags |= {"frame-off"} if off_ms > 0.75 * frame_ms else set()
         flags |= {"exposure-wrong"} if off_ms > 2 * frame_ms else set()
     if answered.uncertain_ms > 0.75 * answered.frame_ms:
@@ -112,7 +140,9 @@ def trial_flags(answered: Answered, *, planned_ms: float | None, begun: int) -> 
         flags.add("dropped-frames")
     if answered.focus_lost:
         flags |= {"focus-lost", "exposure-wrong"}
-    if answered.response_time_ms < HASTY_MS or max(answered.response_time_ms, answered.exposure_ms) > SLOW_MS:
+    if answered.response_time_ms is None:
+        flags.add("missed")
+    elif answered.response_time_ms < HASTY_MS or max(answered.response_time_ms, answered.exposure_ms) > SLOW_MS:
         flags.add("implausible-time")
     if begun > 1:
         flags.add("shown-again")
@@ -143,7 +173,7 @@ def implausible_flags(
         flags.add("not-fetched")
     if not observed.begun:
         flags.add("not-begun")
-    needed_ms = fixation_ms + max(planned_ms or 0, answered.response_time_ms) - CLOCK_MS
+    needed_ms = fixation_ms + max(planned_ms or 0, answered.response_time_ms or 0) - CLOCK_MS
     if observed.elapsed_ms is not None and 0 <= observed.elapsed_ms < needed_ms:  # below 0: the clock was set back
         flags.add("too-fast")
     return flags

@@ -16,7 +16,7 @@ from werkzeug.wrappers import Response
 
 from study_app import i18n, models
 from study_app.database import app_database
-from study_app.participant import allocation, crowd, device
+from study_app.participant import allocation, crowd, device, drawing
 from study_app.study import RATINGS, SURENESS, Question, StudyFile, say
 
 blueprint = Blueprint("pages", __name__)
@@ -39,7 +39,7 @@ def closed(person: models.Participant, file: StudyFile) -> str:
 
 def _known(person: models.Participant) -> dict[str, str]:
     external = person.external
-    return allocation.parameters(external.platform, external.person, external.details) if external else {}
+    return crowd.parameters(external.platform, external.person, external.details) if external else {}
 
 
 def _way_back(person: models.Participant, file: StudyFile) -> dict[str, str]:
@@ -73,7 +73,7 @@ def find(session: Session, token: str, *, write: bool = False) -> tuple[models.P
     i18n.offer(file, person.language)
     if write:
         person.last_seen_at = models.now()
-        allocation.count_again(session, person)
+        drawing.count_again(session, person)
     return person, file
 
 
@@ -83,6 +83,8 @@ def participant(token: str) -> Any:
         return _change_language(token)
     with app_database().read() as session:
         person, file = find(session, token)
+        if person.state == "finished" and person.stage == "after":
+            return _ask(person, file, after=True)
         if person.finished_at is not None:
             return _debrief(session, person, file)
         if person.state in CLOSED:
@@ -93,7 +95,11 @@ def participant(token: str) -> Any:
             "base": url_for("pages.participant", token=token),
             "practice": 0 if person.practised_at or answered else file.practice,
             "task": file.task,
+            "sequence": file.in_sequence,
             "confidence": file.confidence,
+            "deadline": file.answer_ms,
+            "feedback": file.feedback,
+            "why": file.why != "none",
             "fixation": file.fixation_ms,
             "fullscreen": file.fullscreen,
             "device": person.device or {},
@@ -101,15 +107,17 @@ def participant(token: str) -> Any:
             "result": _result(session, person),
         }
         stage = "trials" if answered else _stage(person, file)
-        template = {"questions": "questions.html", "device": "device.html"}.get(stage, "trials.html")
+        if stage == "questions":
+            return _ask(person, file, after=False)
         return render_template(
-            template, study=file, person=person, label=_label(person, file), answered=answered, total=total,
+            "device.html" if stage == "device" else "trials.html", study=file, person=person,
+            label=_label(person, file), answered=answered, total=total,
             setup=json.dumps(setup), ratings=RATINGS, sureness=SURENESS,
         )  # fmt: skip
 
 
 def _stage(person: models.Participant, file: StudyFile) -> str:
-    return "device" if person.stage == "questions" and not file.questions else person.stage
+    return "device" if person.stage == "questions" and not file.asked(after=False) else person.stage
 
 
 def _label(person: models.Participant, file: StudyFile) -> str:
@@ -128,26 +136,49 @@ def _change_language(token: str) -> Response:
 
 @blueprint.post("/p/<token>/questions")
 def questions(token: str) -> Any:
+    """The answers to the questions before the trials, or after them; back to the page if a required one is missing."""
     with app_database().write() as session:
         person, file = find(session, token, write=True)
-        if person.state == "working" and person.stage == "questions":
+        after = person.finished_at is not None
+        asked = file.asked(after=after)
+        if (person.state, person.stage) in (("working", "questions"), ("finished", "after")):
             answers: dict[str, str] = {}
-            for question in file.questions:
+            for question in asked:
                 given = request.form.get(question.key, "").replace("\0", "").strip()[:500]
-                options = {str(i): option for i, option in enumerate(question.options)}
+                options = {str(i): option for i, option in enumerate(question.choices)}
                 if given in options:  # stored in the study's first language, whatever the participant's
                     answers[question.key] = say(options[given], file.languages[0])
-                    if int(given) in question.screen_out:
-                        person.state = "screened-out"
-                    elif person.state == "working" and _is_full(session, person, question, int(given), answers):
-                        person.state = "over-quota"
                 elif given and not options:
                     answers[question.key] = given
-            person.questionnaire = answers
-            person.stage = "device" if person.device is None or file.calibration else "trials"
-            if person.state != "working":
-                allocation.give_back(session, person)
+            if any(question.required and question.key not in answers for question in asked):
+                return _ask(person, file, after=after, given=request.form.to_dict()), 422
+            for question in asked:
+                if question.options and question.key in answers:
+                    _screen(session, person, question, int(request.form[question.key].strip()), answers)
+            person.questionnaire = {**(person.questionnaire or {}), **answers}
+            person.stage = "end" if after else "device" if person.device is None or file.calibration else "trials"
+            if person.state not in ("working", "finished"):
+                drawing.give_back(session, person)
     return redirect(url_for("pages.participant", token=token), 303)
+
+
+def _ask(person: models.Participant, file: StudyFile, *, after: bool, given: dict[str, str] | None = None) -> str:
+    """The page of questions; `given`: what was sent without an answer to a required one."""
+    asked = file.asked(after=after)
+    return render_template(
+        "questions.html", study=file, person=person, asked=asked, after=after, given=given or {},
+        missing=given is not None,
+    )  # fmt: skip
+
+
+def _screen(
+    session: Session, person: models.Participant, question: Question, given: int, answers: dict[str, str]
+) -> None:
+    """End the study for somebody whose answer screens them out, or was given by enough people."""
+    if given in question.screen_out:
+        person.state = "screened-out"
+    elif person.state == "working" and _is_full(session, person, question, given, answers):
+        person.state = "over-quota"
 
 
 def _is_full(
@@ -182,8 +213,8 @@ def comment(token: str) -> Any:
 def _debrief(session: Session, person: models.Participant, file: StudyFile) -> str:
     counted = session.execute(
         select(models.Trial.answer, models.Stimulus.truth)
-        .join(models.Stimulus)
-        .where(models.Trial.participant_id == person.id, models.Trial.kind != "catch")
+        .join(models.Trial.stimulus)
+        .where(models.Trial.participant_id == person.id, models.Trial.kind != "catch", models.Trial.answer != "missed")
     ).all()
     generated = session.scalar(
         select(models.Stimulus.origin)

@@ -12,9 +12,9 @@ from flask import Blueprint, Response, abort, jsonify, request, url_for
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from study_app import models, security
+from study_app import models, staircase
 from study_app.database import app_database
-from study_app.participant import allocation, design, device, staircase
+from study_app.participant import design, device, drawing
 from study_app.participant.answered import Answered, view_of, whole
 from study_app.participant.events import read_events
 from study_app.participant.pages import CLOSED, find
@@ -33,7 +33,7 @@ def _current(trials: list[models.Trial]) -> int | None:
     return next((i for i, trial in enumerate(trials) if trial.answer is None), None)
 
 
-def _open(person: models.Participant, file: StudyFile) -> None:
+def refuse_closed(person: models.Participant, file: StudyFile) -> None:
     """403 before screening, by questions or device, or after the study ended for the participant; 410 if withdrawn."""
     if person.state == "withdrawn":
         abort(410)
@@ -52,24 +52,27 @@ def _describe(token: str, trials: list[models.Trial], file: StudyFile) -> dict[s
     described = {
         "trial": trial.position,
         "of": len(trials),
-        "image": _image_url(token, trial),
+        "image": _image_url(token, trial.nonce),
         "exposure_ms": trial.exposure_ms_planned,
-        "prefetch": _image_url(token, following) if following else None,
+        "prefetch": _image_url(token, following.nonce) if following else None,
     }
+    if trial.second_nonce:
+        described["second"] = _image_url(token, trial.second_nonce)
+        described["prefetch_second"] = _image_url(token, following.second_nonce) if following else None
     if file.trials.block and index and index % file.trials.block == 0:
         described["pause"] = True
     return described
 
 
-def _image_url(token: str, trial: models.Trial) -> str:
-    return url_for("trials.image", token=token, nonce=trial.nonce)
+def _image_url(token: str, nonce: str | None) -> str:
+    return url_for("trials.image", token=token, nonce=nonce)
 
 
 @blueprint.get("/next")
 def next_trial(token: str) -> Any:
     with app_database().read() as session:
         person, file = find(session, token)
-        _open(person, file)
+        refuse_closed(person, file)
         return jsonify(_describe(token, _trials(session, person), file))
 
 
@@ -78,22 +81,28 @@ def image(token: str, nonce: str) -> Any:
     """The pixels of the current trial or the next one; 404 for all others."""
     with app_database().read() as session:
         person, file = find(session, token)
-        _open(person, file)
+        refuse_closed(person, file)
         trials = _trials(session, person)
         index = _current(trials)
         servable = [] if index is None else trials[index : index + 2]
-        wanted = next((trial for trial in servable if trial.nonce == nonce), None)
-        if wanted is None:
+        sent = {one.nonce: (one.stimulus_id, one.fetched_at) for one in servable}
+        for one in servable:
+            if one.second_id is not None and one.second_nonce is not None:
+                sent[one.second_nonce] = (one.second_id, one.second_fetched_at)
+        if nonce not in sent:
             abort(404)
-        png, seen = _png(session, wanted.stimulus_id), wanted.fetched_at is not None
-    if not seen:
+        stimulus_id, fetched_at = sent[nonce]
+        png = png_of(session, stimulus_id)
+    if fetched_at is None:
+        trial = models.Trial
         with app_database().write(durable=False) as session:
-            first = update(models.Trial).where(models.Trial.nonce == nonce, models.Trial.fetched_at.is_(None))
-            session.execute(first.values(fetched_at=models.now()))
+            for named, column in ((trial.nonce, trial.fetched_at), (trial.second_nonce, trial.second_fetched_at)):
+                first = update(trial).where(named == nonce, column.is_(None))
+                session.execute(first.values({column: models.now()}))
     return png
 
 
-def _png(session: Session, stimulus_id: int) -> Response:
+def png_of(session: Session, stimulus_id: int) -> Response:
     png = session.scalar(select(models.StimulusImage.png).where(models.StimulusImage.stimulus_id == stimulus_id))
     return Response(png, mimetype="image/png")
 
@@ -106,7 +115,7 @@ def begin(token: str) -> Any:
     """
     with app_database().write(durable=False) as session:
         person, file = find(session, token, write=True)
-        _open(person, file)
+        refuse_closed(person, file)
         body = _body()
         position, view = whole(body.get("trial")), view_of(body)
         trials = _trials(session, person)
@@ -134,7 +143,7 @@ def answer(token: str) -> Any:
         answered = Answered.read(body, file)
         if answered is None:
             return jsonify(error="malformed: see docs/survey.md"), 422
-        _open(person, file)
+        refuse_closed(person, file)
         trials = _trials(session, person)
         current = _current(trials)
         earlier = trials[answered.trial - 1] if answered.trial <= len(trials) else None
@@ -145,15 +154,16 @@ def answer(token: str) -> Any:
         if current is None or answered.trial != current + 1:
             return jsonify(error="out of order", next=_describe(token, trials, file)), 409
         trials[current].events = read_events(body.get("events")) or None
-        _store(trials[current], answered, _elapsed_ms(person, trials[: current + 1]), file.fixation_ms)
+        _store(trials[current], answered, _elapsed_ms(person, trials[: current + 1]), file)
         size = device.physical_size(answered.image_width, answered.pixel_ratio, person.device, file.viewing_distance_cm)
         trials[current].details = {**(trials[current].details or {}), **size}
         if file.mode == "staircase" and current + 1 < len(trials):
             trials[current + 1].exposure_ms_planned = _next_exposure(session, person, trials[current + 1], file)
         if current + 1 == len(trials):
-            trials += allocation.draw_spares(session, person, trials, file)
+            trials += drawing.draw_spares(session, person, trials, file)
         if current + 1 == len(trials):
-            person.state, person.stage, person.finished_at = "finished", "end", models.now()
+            end = "after" if file.asked(after=True) else "end"
+            person.state, person.stage, person.finished_at = "finished", end, models.now()
             person.counted = not _is_excluded(session, person)
         described = _describe(token, trials, file)
     return jsonify(next=described)
@@ -167,7 +177,8 @@ def _elapsed_ms(person: models.Participant, trials: list[models.Trial]) -> float
     if person.simulated:
         return None
     before = trials[-2].answered_at if len(trials) > 1 else person.entered_at
-    began = max(moment for moment in (before, trials[-1].fetched_at) if moment is not None)
+    fetched = (trials[-1].fetched_at, trials[-1].second_fetched_at)
+    began = max(moment for moment in (before, *fetched) if moment is not None)
     return (models.now() - began).total_seconds() * 1000
 
 
@@ -183,10 +194,8 @@ def _next_exposure(session: Session, person: models.Participant, trial: models.T
         return float(file.exposure_ms[1])
     answers = session.execute(
         select(models.Trial.answer == models.Stimulus.truth)
-        .join(models.Stimulus)
-        .where(
-            models.Trial.participant_id == person.id, models.Trial.answer.is_not(None), models.Trial.kind == "scored"
-        )
+        .join(models.Trial.stimulus)
+        .where(models.Trial.participant_id == person.id, models.Trial.answer != "missed", models.Trial.kind == "scored")
         .order_by(models.Trial.position)
     ).scalars()
     return staircase.next_exposure(answers, *file.exposure_ms)
@@ -200,9 +209,10 @@ def _body() -> dict[str, Any]:
     return body if isinstance(body, dict) else {}
 
 
-def _store(trial: models.Trial, answered: Answered, elapsed_ms: float | None, fixation_ms: float) -> None:
+def _store(trial: models.Trial, answered: Answered, elapsed_ms: float | None, file: StudyFile) -> None:
     trial.answer, trial.rating, trial.confidence = answered.answer, answered.rating, answered.confidence
-    trial.exposure_ms_actual = answered.exposure_ms
+    trial.exposure_ms_actual, trial.second_exposure_ms = answered.exposure_ms, answered.second_exposure_ms
+    trial.why, trial.why_x, trial.why_y = answered.why, _rounded(answered.why_x), _rounded(answered.why_y)
     trial.response_time_ms = answered.response_time_ms
     trial.dropped_frames = answered.dropped_frames
     trial.focus_lost = answered.focus_lost
@@ -215,7 +225,9 @@ def _store(trial: models.Trial, answered: Answered, elapsed_ms: float | None, fi
         "pixel_ratio": _rounded(answered.pixel_ratio),
     }  # fmt: skip
     planned_ms = trial.exposure_ms_planned
-    observed = design.Observed(trial.fetched_at is not None, trial.begun, elapsed_ms)
+    fetched = trial.fetched_at is not None and (trial.second_id is None or trial.second_fetched_at is not None)
+    observed = design.Observed(fetched, trial.begun, elapsed_ms)
+    fixation_ms = file.fixation_ms + (file.fixation_ms + (planned_ms or 0) if file.in_sequence else 0)
     flags = design.trial_flags(answered, planned_ms=planned_ms, begun=trial.begun)
     for flag in flags | design.implausible_flags(observed, answered, planned_ms=planned_ms, fixation_ms=fixation_ms):
         _flag(trial, flag)
@@ -227,55 +239,3 @@ def _rounded(value: float | None) -> float | None:
 
 def _flag(trial: models.Trial, flag: str) -> None:
     trial.flags = " ".join(sorted({*trial.flags.split(), flag}))
-
-
-# ------------------------------------------------------------------------------------------------ practice
-
-
-def _practice(session: Session, person: models.Participant, file: StudyFile) -> list[int]:
-    """The practice images of a participant: always the same ones, in random order."""
-    ids = session.scalars(
-        select(models.Stimulus.id)
-        .where(models.Stimulus.set_id == person.set_id, models.Stimulus.kind == "practice")
-        .order_by(models.Stimulus.id)
-    ).all()
-    order = security.derived_stream(f"practice images {person.public_id}").permutation(len(ids))
-    return [ids[i] for i in order[: file.practice]]
-
-
-@blueprint.get("/practice/")
-def practice(token: str) -> Any:
-    with app_database().read() as session:
-        person, file = find(session, token)
-        _open(person, file)
-        count = len(_practice(session, person, file))
-        times = security.derived_stream(f"practice exposures {person.public_id}")
-        return jsonify(
-            [
-                {
-                    "trial": i + 1, "of": count, "exposure_ms": None if file.mode == "unlimited" else exposure,
-                    "image": url_for("trials.practice_image", token=token, number=i + 1),
-                }
-                for i, exposure in enumerate(design.exposures(count, *file.exposure_ms, times))
-            ]
-        )  # fmt: skip
-
-
-@blueprint.get("/practice/image/<int:number>")
-def practice_image(token: str, number: int) -> Any:
-    with app_database().read() as session:
-        person, file = find(session, token)
-        _open(person, file)
-        images = _practice(session, person, file)
-        if not 1 <= number <= len(images):
-            abort(404)
-        return _png(session, images[number - 1])
-
-
-@blueprint.post("/practice/done")
-def practice_done(token: str) -> Any:
-    with app_database().write() as session:
-        person, file = find(session, token, write=True)
-        _open(person, file)
-        person.practised_at = person.practised_at or models.now()
-        return jsonify(done=True)

@@ -12,13 +12,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, undefer
 from werkzeug.wrappers import Response
 
 from study_app import i18n, models
 from study_app.database import Database, SurveyError, app_database
-from study_app.participant import allocation
+from study_app.participant import drawing
 from study_app.study import StudyFile
 
 LEAP_DAYS = 7  # a server that runs looks daily
@@ -59,7 +59,7 @@ def erase(session: Session, person: models.Participant) -> None:
     """Erase a person's data; the remaining row says that somebody withdrew, from which set, and on which day."""
     session.info["erased"] = True
     if person.state not in models.GAVE_BACK:
-        allocation.give_back(session, person)
+        drawing.give_back(session, person)
     session.execute(delete(models.Trial).where(models.Trial.participant_id == person.id))
     session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
     person.state, person.stage = "withdrawn", "end"
@@ -77,7 +77,7 @@ def delete_pilot(session: Session, study: models.Study) -> int:
     people = session.scalars(select(person).where(person.study_id == study.id, *models.in_group("pilot"))).all()
     for one in people:
         if one.state not in (*models.GAVE_BACK, "withdrawn", "no-consent"):
-            allocation.give_back(session, one)
+            drawing.give_back(session, one)
     ids = select(person.id).where(person.study_id == study.id, *models.in_group("pilot"))
     for table, column in (
         (models.Trial, models.Trial.participant_id),
@@ -91,14 +91,14 @@ def delete_pilot(session: Session, study: models.Study) -> int:
 def forget(session: Session, at: datetime) -> int:
     """Anonymise all participants whose retention period is over; returns how many.
 
-    Erases external IDs, free text (comments, and answers to questions without options) and the links. The period
-    begins when the participant was last seen.
+    Erases external IDs, free text (comments, reasons, and answers to questions without options) and the links. The
+    period begins when the participant was last seen.
     """
     forgotten = 0
     session.info["erased"] = True
     for version in session.scalars(select(models.StudyVersion)):
         file = StudyFile.from_dict(version.definition)
-        choices = {question.key for question in file.questions if question.options}
+        choices = {question.key for question in file.questions if question.choices}
         people = session.scalars(
             select(models.Participant).where(
                 models.Participant.version_id == version.id,
@@ -109,6 +109,7 @@ def forget(session: Session, at: datetime) -> int:
         for person in people:
             session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
             person.comment = None
+            session.execute(update(models.Trial).where(models.Trial.participant_id == person.id).values(why=None))
             if person.questionnaire:
                 person.questionnaire = {key: text for key, text in person.questionnaire.items() if key in choices}
             person.token, person.withdrawal_token = (f"forgotten-{secrets.token_hex(10)}" for _ in range(2))
@@ -177,8 +178,11 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
                 "position": trial.position, "replaces": trial.replaces, "begun": trial.begun,
                 "fetched_at": models.iso(trial.fetched_at) if trial.fetched_at else None,
                 **({"kind": trial.kind, "image": trial.stimulus.public_id} if over else {}),
+                **({"second": trial.second.public_id} if over and trial.second else {}),
                 "answer": trial.answer, "rating": trial.rating, "confidence": trial.confidence,
+                "why": trial.why, "why_x": trial.why_x, "why_y": trial.why_y,
                 "exposure_ms_planned": trial.exposure_ms_planned, "exposure_ms_actual": trial.exposure_ms_actual,
+                "second_exposure_ms": trial.second_exposure_ms,
                 "response_time_ms": trial.response_time_ms, "dropped_frames": trial.dropped_frames,
                 "focus_lost": trial.focus_lost, "flags": trial.flags, "details": trial.details, "events": trial.events,
                 "answered_at": models.iso(trial.answered_at) if trial.answered_at else None,

@@ -11,7 +11,8 @@ export class Question {
     this.buttons = [...group.querySelectorAll("button")];
     this.early = []; // presses before an answer is asked for: recorded, not taken
     this.take = null; // set while an answer is asked for
-    this.opens = 0; // from this moment on
+    this.opens = 0; // from this moment on,
+    this.closes = Infinity; // until this one
     addEventListener("keydown", (event) => {
       if (event.ctrlKey || event.altKey || event.metaKey || !listens()) return;
       const keyed = (button) => button.dataset.key === event.key?.toLowerCase() || button.dataset.place === event.code;
@@ -45,19 +46,23 @@ export class Question {
   }
 
   pressed(value, by, stamp) {
-    if (this.take && stamp >= this.opens) this.take({ value, by, stamp });
+    if (this.take && stamp >= this.opens && stamp < this.closes) this.take({ value, by, stamp });
     else this.early.push({ value, by, stamp });
   }
 
   // Resolves with the answer, { value, by, stamp }: one given since `moment`, the end of the exposure, counts though this
-  // page sees the end a little later than the participant.
-  asked(moment = performance.now()) {
+  // page sees the end a little later than the participant. Without an answer within `limit` (ms) its value is "missed"; a
+  // press that came in time counts though a busy page hears of it later.
+  asked(moment = performance.now(), limit = null) {
     this.opens = moment;
+    this.closes = limit === null ? Infinity : moment + limit;
     for (const button of this.buttons) button.setAttribute("aria-disabled", "false");
     return new Promise((resolve) => {
       const given = this.early.findIndex((press) => press.stamp >= moment);
       if (given >= 0) resolve(this.early.splice(given)[0]);
       else this.take = resolve;
+      const missed = () => resolve({ value: "missed", by: "other", stamp: null });
+      if (limit !== null) setTimeout(() => setTimeout(missed), this.closes - performance.now());
     }).finally(() => {
       this.take = null;
       for (const button of this.buttons) button.setAttribute("aria-disabled", "true");

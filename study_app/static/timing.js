@@ -255,7 +255,8 @@ function stepped(element, start, opacity, changes, frame) {
 }
 
 // The size in CSS pixels at which the image is shown inside its box, and the screen's pixels per CSS pixel.
-function shownSize(image) {
+function shownSize(element) {
+  const image = element.querySelector("img") ?? element; // of two images the first
   const box = image.getBoundingClientRect();
   const scale = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);
   return { width: image.naturalWidth * scale, height: image.naturalHeight * scale, ratio: devicePixelRatio };

@@ -1,8 +1,10 @@
 // The trials: practice, then one image after the other, each answer saved before the next image is shown.
 import { Question } from "./answering.js";
 import { happened, note } from "./events.js";
+import { boxed, drawNoise, place } from "./screen.js";
 import { post, request, loadImage } from "./net.js";
 import { Display, FramePeriod, keepsSchedule, present, wait } from "./timing.js";
+import { askWhy } from "./why.js";
 
 const $ = (id) => document.getElementById(id);
 const setup = JSON.parse($("setup").textContent);
@@ -42,14 +44,33 @@ function attempt(action) {
 
 // ------------------------------------------------------------------------------------------------ answering
 
-const answers = new Question($("answers"), () => !$("trial").hidden && document.body.dataset.phase !== "confidence");
+const answers = new Question($("answers"), () => !$("trial").hidden && ["stimulus", "mask", "answer", "fixation"].includes(document.body.dataset.phase));
 const sureness = setup.confidence ? new Question($("sureness"), () => document.body.dataset.phase === "confidence") : null;
 
 // The judgement of the image, given since `moment`.
 function judged(moment) {
-  const answer = answers.asked(moment);
+  const answer = answers.asked(moment, setup.deadline);
   say("ask");
   return answer;
+}
+
+async function tooLate() {
+  say("late");
+  await wait(1000, period);
+  say("");
+}
+
+// What decided the answer: of a pair, in the image that was taken for generated.
+async function reason(images, answer) {
+  const image = images[images.length > 1 && answer.value === "real" ? 1 : 0];
+  const old = $("stimulus");
+  image.id = "stimulus";
+  if (old !== image) old.replaceWith(image);
+  phase("why");
+  say("why");
+  const given = await askWhy(image);
+  say("");
+  return given;
 }
 
 async function howSure() {
@@ -63,20 +84,8 @@ async function howSure() {
 
 // ------------------------------------------------------------------------------------------------ one trial
 
-// The image takes its place twice: as #stimulus, and as the twin that the compositor shows and hides (timing.js).
-function place(image) {
-  const twin = image.cloneNode();
-  Object.assign(twin, { id: "twin", alt: "" });
-  Object.assign(image, { id: "stimulus", alt: $("stimulus").alt });
-  const old = $("stimulus").src;
-  $("twin").replaceWith(twin);
-  $("stimulus").replaceWith(image);
-  URL.revokeObjectURL(old);
-  return { cross: $("cross"), image, twin, mask: $("mask") };
-}
-
-async function give(trial, image) {
-  giving = true;
+// Shows what is judged; resolves with what `present` saw, and with the answer if that ended it.
+async function show(trial, image) {
   const screen = place(image);
   if (setup.mask) drawNoise(screen.mask);
   answers.early = [];
@@ -92,28 +101,46 @@ async function give(trial, image) {
       else say("");
     },
   });
+  return { ...shown, until };
+}
+
+// Two images of a pair that come one after the other count as one exposure, as uncertain as the worse of them.
+async function showAll(trial, images) {
+  const alts = $("frame").dataset.alts.split("|");
+  if (!setup.sequence) return show(trial, boxed(images, alts));
+  const first = await show(trial, boxed(images.slice(0, 1), alts));
+  const early = answers.early;
+  const late = await first.uncertain;
+  const second = await show(trial, boxed(images.slice(1), alts.slice(1)));
+  answers.early.unshift(...early);
+  return {
+    ...second, exposure: first.exposure, second: second.exposure, dropped: first.dropped + second.dropped,
+    lost: first.lost || second.lost, full: first.full && second.full, resized: first.resized || second.resized,
+    uncertain: second.uncertain.then((uncertain) => Math.max(late, uncertain)),
+  };
+}
+
+async function give(trial, images) {
+  giving = true;
+  const shown = await showAll(trial, images);
   phase("answer");
-  const answer = await (until ?? judged(shown.end));
+  const answer = await (shown.until ?? judged(shown.end));
   giving = false;
   const early = answers.early.length;
-  const confidence = setup.confidence ? await howSure() : undefined;
+  const missed = answer.value === "missed";
+  if (missed) await tooLate();
+  const confidence = setup.confidence && !missed ? await howSure() : undefined;
+  const why = setup.why && !missed ? await reason(images, answer) : {};
+  const rated = setup.task === "rating" && !missed;
   return {
-    trial: trial.trial, ...(setup.task === "rating" ? { rating: Number(answer.value) } : { answer: answer.value }),
-    confidence, exposure_ms: shown.exposure, dropped_frames: shown.dropped,
-    focus_lost: shown.lost, response_time_ms: Math.max(0, answer.stamp - shown.onset), by: answer.by,
+    trial: trial.trial, ...(rated ? { rating: Number(answer.value) } : { answer: answer.value }), confidence, ...why,
+    exposure_ms: shown.exposure, second_exposure_ms: shown.second, dropped_frames: shown.dropped,
+    focus_lost: shown.lost, response_time_ms: missed ? null : Math.max(0, answer.stamp - shown.onset), by: answer.by,
     early_presses: early, frame_ms: shown.frame, view, uncertain_ms: await shown.uncertain, scheduled: await measured,
     resized: shown.resized, image_width: shown.size.width, image_height: shown.size.height,
     pixel_ratio: shown.size.ratio, fullscreen: setup.fullscreen ? shown.full : undefined,
     events: happened(shown.onset),
   };
-}
-
-function drawNoise(canvas) {
-  const context = canvas.getContext("2d");
-  canvas.width = canvas.height = 64;
-  const noise = context.createImageData(64, 64);
-  for (let i = 0; i < noise.data.length; i++) noise.data[i] = i % 4 === 3 ? 255 : Math.random() * 256;
-  context.putImageData(noise, 0, 0);
 }
 
 // ------------------------------------------------------------------------------------------------ the run
@@ -124,13 +151,16 @@ function waiting(key, promise) {
   return promise.finally(() => { clearTimeout(late); say(""); });
 }
 
+const imagesOf = ({ image, second }) => (second ? [image, second] : [image]);
+
 async function practise() {
   const { ok, status, body: trials } = await waiting("load", request(`${setup.base}practice/`, {}, trouble));
   if (!ok) throw new Error(`practice: ${status}`);
   document.body.dataset.practice = "true";
   for (const trial of trials) {
-    const image = await waiting("load", loadImage(trial.image, trouble));
-    await give(trial, image);
+    const images = await waiting("load", Promise.all(imagesOf(trial).map((url) => loadImage(url, trouble))));
+    const given = await give(trial, images);
+    if (setup.feedback && given.response_time_ms !== null) await feedBack(given);
   }
   delete document.body.dataset.practice;
   phase("ready");
@@ -148,9 +178,20 @@ async function fill() {
   wasFull = document.fullscreenElement !== null;
 }
 
-// A pause, as long as the participant likes: between blocks, or as they left the full screen.
-function rest(why) {
-  phase("ready");
+// Whether a practice answer was right, with the image, if it is still there.
+async function feedBack({ trial, answer, rating }) {
+  const url = `${setup.base}practice/truth/${trial}`;
+  const { body } = await waiting("load", request(url, {}, trouble));
+  if (!body) return;
+  const said = answer ?? (rating > 3 ? "generated" : "real");
+  if (!setup.sequence) $("stimulus").style.visibility = "visible";
+  await rest(`${said === body.truth ? "right" : "wrong"}${body.truth === "real" ? "Real" : "Generated"}`, "feedback");
+  $("stimulus").style.visibility = "hidden";
+}
+
+// A pause, as long as the participant likes: between blocks, to read feedback, or as they left the full screen.
+function rest(why, name = "ready") {
+  phase(name);
   say(why);
   $("pause").hidden = false;
   $("resume").focus();
@@ -210,11 +251,12 @@ async function run() {
     $("progress").value = trial.trial - 1;
     if (wasFull && !document.fullscreenElement) await rest("fullscreen");
     else if (trial.pause) await rest("pause");
-    const image = await waiting("load", load(trial.image));
-    images.delete(trial.image);
-    if (trial.prefetch) load(trial.prefetch);
+    const urls = imagesOf(trial);
+    const shown = await waiting("load", Promise.all(urls.map(load)));
+    for (const url of urls) images.delete(url);
+    for (const url of [trial.prefetch, trial.prefetch_second]) if (url) load(url);
     announce({ trial: trial.trial, view });
-    const answer = await give(trial, image);
+    const answer = await give(trial, shown);
     const { status, body } = await save(answer);
     if (!body) throw new Error(`answer: ${status}`);
     trial = body.next;

@@ -9,17 +9,27 @@ import pytest
 from playwright.sync_api import Page
 
 from study_app import cli
-from tests.browser.conftest import QUICK, Server, answering, enter
+from tests.browser.conftest import QUICK, Server, answer_all, answering, enter
 from tests.browser.test_pages import inspect
 from tests.browser.test_survey import rows
 
 pytestmark = pytest.mark.browser
 
 
+DARK = """() => {
+  const canvas = document.createElement("canvas");
+  const context = canvas.getContext("2d");
+  context.drawImage(document.getElementById("stimulus"), 0, 0);
+  const colours = context.getImageData(0, 0, 40, 40).data.filter((_, i) => i % 4 < 3);
+  return colours.reduce((a, b) => a + b) < 125 * colours.length;
+}"""
+
+
 def study(server: Server, slug: str, toml: str) -> str:
     """Load another study of the served sets; returns its address."""
     path = server.workspace.root / f"{slug}.toml"
-    path.write_text(f'slug = "{slug}"\nquestions = []\npractice = 0\n{QUICK}{toml}[trials]\ncount = 2\n')
+    practice = "" if "practice" in toml else "practice = 0\n"
+    path.write_text(f'slug = "{slug}"\nquestions = []\n{practice}{QUICK}{toml}[trials]\ncount = 2\n')
     assert cli.main(["load", str(path)]) == 0
     return f"{server.url}/study/{slug}/"
 
@@ -54,3 +64,37 @@ def test_a_study_of_each_task_can_be_taken_by_keyboard(page: Page, serve: Callab
     url = study(server, "sure", f"confidence = true\n{sets}")
     walk(page, url, {"answer": lambda i: ["fj"[i]], "confidence": lambda i: ["41"[i]]})
     assert [(row["answer"], row["confidence"]) for row in of(server, "sure")] == [("real", 4), ("generated", 1)]
+    for layout in ("side-by-side", "in-sequence"):
+        url = study(server, layout, f'task = "pair"\npair = "{layout}"\n{sets}')
+        walk(page, url, {"answer": lambda i: ["fj"[i]]})
+        found = of(server, layout)
+        assert [row["answer"] for row in found] == ["real", "generated"]  # the first is real; the second
+        for row in found:
+            assert not {"not-fetched", "not-begun", "too-fast"} & set(row["flags"].split())
+            assert (row["second_exposure_ms"] is None) == (layout == "side-by-side")
+            for exposure in (row["exposure_ms_actual"], row["second_exposure_ms"] or row["exposure_ms_planned"]):
+                assert abs(exposure - row["exposure_ms_planned"]) < 100
+    url = study(server, "point", f'why = "click"\ntask = "pair"\npair = "in-sequence"\n{sets}')
+    arrows = ["ArrowRight"] * 6 + ["ArrowUp"] * 12 + ["Enter"]
+    walk(page, url, {"answer": lambda i: ["fj"[i]], "why": lambda i: [arrows, ["Enter"]][i]})
+    assert [(row["why_x"], row["why_y"]) for row in of(server, "point")] == [(36, 0), (None, None)]
+    url = study(server, "words", f'why = "text"\n{sets}')
+    walk(page, url, {"answer": lambda i: ["fj"[i]], "why": lambda i: [["f", "j", "Tab", "Enter"], ["Tab", "Enter"]][i]})
+    assert [row["why"] for row in of(server, "words")] == ["fj", None]
+    url = study(server, "taught", f"practice = 1\nfeedback = true\n{sets}")
+    enter(page, url)
+    page.click("#begin")
+    with answering(page):
+        page.keyboard.press("f")
+    with answering(page, "feedback"):
+        inspect(page, "feedback")
+        dark = page.evaluate(DARK)
+        right, real = ("Right" in page.inner_text("#prompt"), "is real" in page.inner_text("#prompt"))
+        assert right == real == dark  # the answer was 'real'; real images are dark
+        page.keyboard.press("Enter")
+    answer_all(page)
+    url = study(server, "late", f"answer_ms = 300\n{sets}")
+    walk(page, url, {})  # pressing nothing
+    assert [(row["answer"], row["response_time_ms"], row["answered_by"]) for row in of(server, "late")] == [
+        (None, None, None), (None, None, None),
+    ]  # fmt: skip

@@ -18,14 +18,20 @@ from study_app import cli, create_app
 from tests.study_app.cluster import Cluster, binaries, private_cluster
 
 
-def publish(workspace: Workspace, name: str, *, count: int = 12, practice: int = 2, size: int = 16) -> StimulusSet:
-    """A stimulus set of `count` real (dark) and `count` generated (bright) images of noise, and some for practice."""
+def publish(
+    workspace: Workspace, name: str, *, count: int = 12, practice: int = 2, size: int = 16, pool: str = ""
+) -> StimulusSet:
+    """A stimulus set of `count` real (dark) and `count` generated (bright) images of noise, and some for practice.
+
+    Sets with the same `pool` have the same real images.
+    """
     rng = np.random.default_rng([*name.encode()])
+    rngs = {"generated": rng, "real": np.random.default_rng([*pool.encode()]) if pool else rng}
 
     def sources() -> Iterator[Source]:
         for i in range(count + practice):
             for truth, level in (("real", 60), ("generated", 190)):
-                pixels = rng.integers(level - 50, level + 50, (size, size, 3), dtype=np.uint8)
+                pixels = rngs[truth].integers(level - 50, level + 50, (size, size, 3), dtype=np.uint8)
                 yield Source(pixels, truth, {"number": i}, practice=i >= count)
 
     made_from = {"run": name, "image set": name, "hashes": {}}

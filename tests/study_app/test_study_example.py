@@ -27,7 +27,7 @@ KEYS = SCHEMA["properties"]
         (StudyFile, EXAMPLE, KEYS),
         (TrialPlan, EXAMPLE["trials"], KEYS["trials"]["properties"]),
         (SetEntry, EXAMPLE["sets"][0], KEYS["sets"]["items"]["properties"]),
-        (Question, EXAMPLE["questions"][0], KEYS["questions"]["items"]["properties"]),
+        (Question, EXAMPLE["questions"][0] | EXAMPLE["questions"][1], KEYS["questions"]["items"]["properties"]),
         (Completion, EXAMPLE["completion"], KEYS["completion"]["properties"]),
     ],
 )

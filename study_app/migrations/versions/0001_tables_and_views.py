@@ -15,7 +15,10 @@ depends_on = None
 MOMENT = sa.String(24)
 
 # One row per answered trial; the attention trials (kind 'catch') are in `attention_trials`. Booleans are 0 and 1
-# in every database. `replaced`: a spare trial was answered instead of this one, whose exposure went wrong.
+# in every database. A trial whose deadline was missed has no `answer`, but the flag `missed`. `replaced`: a spare trial
+# was answered instead of this one, whose exposure went wrong. In a within design `set` is `all`: generated images are
+# of the condition that `source` names, and real ones of every condition.
+# In the task `pair`, `stimulus`, `truth` and `answer` are of the left or first image; `second_stimulus` is the other.
 # `implausible`: the trial contradicts what the server saw itself.
 RESPONSES = Path(__file__).with_name("0001_responses.sql").read_text("utf-8")
 
@@ -126,6 +129,7 @@ def upgrade() -> None:
         sa.Column("away", sa.Boolean(), nullable=False, server_default=sa.false()),
         sa.Column("counted", sa.Boolean(), nullable=False, server_default=sa.true()),
         sa.Column("stage", sa.String(16), nullable=False),
+        sa.Column("mirrored", sa.Boolean(), nullable=False),
         sa.Column("language", sa.String(8), nullable=False),
         sa.Column("consent_version", sa.String(64), nullable=True),
         sa.Column("entered_at", MOMENT, nullable=False),
@@ -180,12 +184,19 @@ def upgrade() -> None:
         sa.Column("replaces", sa.Integer(), nullable=True),
         sa.Column("stimulus_id", sa.Integer(), nullable=False),
         sa.Column("nonce", sa.String(24), nullable=False),
+        sa.Column("second_id", sa.Integer(), nullable=True),
+        sa.Column("second_nonce", sa.String(24), nullable=True),
+        sa.Column("second_fetched_at", MOMENT, nullable=True),
+        sa.Column("second_exposure_ms", sa.Float(), nullable=True),
         sa.Column("exposure_ms_planned", sa.Float(), nullable=True),
         sa.Column("fetched_at", MOMENT, nullable=True),
         sa.Column("begun", sa.Integer(), nullable=False),
         sa.Column("answer", sa.String(9), nullable=True),
         sa.Column("rating", sa.Integer(), nullable=True),
         sa.Column("confidence", sa.Integer(), nullable=True),
+        sa.Column("why", sa.Text(), nullable=True),
+        sa.Column("why_x", sa.Float(), nullable=True),
+        sa.Column("why_y", sa.Float(), nullable=True),
         sa.Column("exposure_ms_actual", sa.Float(), nullable=True),
         sa.Column("response_time_ms", sa.Float(), nullable=True),
         sa.Column("dropped_frames", sa.Integer(), nullable=True),
@@ -196,9 +207,11 @@ def upgrade() -> None:
         sa.Column("events", sa.JSON(), nullable=True),
         sa.ForeignKeyConstraint(["participant_id"], ["participant.id"], name="fk_trial_participant_id"),
         sa.ForeignKeyConstraint(["stimulus_id"], ["stimulus.id"], name="fk_trial_stimulus_id"),
+        sa.ForeignKeyConstraint(["second_id"], ["stimulus.id"], name="fk_trial_second_id"),
         sa.PrimaryKeyConstraint("id", name="pk_trial"),
         sa.CheckConstraint("kind IN ('scored', 'spare', 'catch')", name="ck_trial_kind"),
         sa.UniqueConstraint("nonce", name="uq_trial_nonce"),
+        sa.UniqueConstraint("second_nonce", name="uq_trial_second_nonce"),
         sa.UniqueConstraint("participant_id", "position", name="uq_trial_participant_id_position"),
     )
     op.create_index("ix_trial_stimulus_id", "trial", ["stimulus_id"])
@@ -239,11 +252,11 @@ def upgrade() -> None:
     rules = {key: allowed.format(key=key) for key in ("catch_wrong", "implausible")}
     detail = DETAIL[dialect]
     details = {key: detail.format(key=key, type=sql) for key, sql in DETAILS.items()}
-    details |= {key: DEFINED[dialect].format(key=key) for key in ("task",)}
+    details |= {key: DEFINED[dialect].format(key=key) for key in ("task", "design")}
     for view, which in (("responses", "<>"), ("attention_trials", "=")):
         columns = {"implausible": IMPLAUSIBLE, "image_set": IMAGE_SET[dialect], **details}
         op.execute(RESPONSES.format(view=view, which=which, **columns))
-    op.execute(PARTICIPANTS.format(**rules, is_implausible=IMPLAUSIBLE))
+    op.execute(PARTICIPANTS.format(**rules, is_implausible=IMPLAUSIBLE, design=details["design"]))
 
 
 def downgrade() -> None:

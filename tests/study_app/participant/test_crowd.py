@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from glimpse.workspace import Workspace
 from study_app.database import Database, SurveyError
-from study_app.participant import allocation, crowd
+from study_app.participant import crowd
 from study_app.study import Completion
 from tests.study_app.conftest import load, publish
 
@@ -116,7 +116,7 @@ def test_a_preview_on_mturk_is_no_start(client: FlaskClient, workspace: Workspac
 def test_an_id_is_what_the_platform_filled_in_without_blanks(
     query: dict[str, str], who: tuple[str, str, dict[str, str]] | None
 ) -> None:
-    assert allocation.identity(query) == who
+    assert crowd.identity(query) == who
 
 
 @pytest.mark.parametrize(

@@ -108,11 +108,18 @@ def collect(client: FlaskClient, app: Flask, slug: str) -> tuple[list[dict[str, 
             image, seconds = timed(lambda trial=trial: client.get(trial["image"]))
             seen = practice | fields("trial", trial) | received("image", image, seconds) | png_structure(image.data)
             seen |= received("before", next_response, next_seconds)
+            if "second" in trial:
+                second, seconds = timed(lambda trial=trial: client.get(trial["second"]))
+                assert second.data != image.data
+                seen |= {
+                    f"second {k}": v
+                    for k, v in (received("image", second, seconds) | png_structure(second.data)).items()
+                }
             begun = {"trial": trial["trial"], "view": "test"}
             seen |= received("begin", *timed(lambda base=base, begun=begun: client.post(f"{base}/begin", json=begun)))
             answer = {
                 "trial": trial["trial"], "answer": "real", "exposure_ms": 2500, "response_time_ms": 2900,
-                "dropped_frames": 0, "focus_lost": False,
+                "dropped_frames": 0, "focus_lost": False, "confidence": 2,
             }  # fmt: skip
             next_response, next_seconds = timed(
                 lambda base=base, answer=answer: client.post(f"{base}/answer", json=answer)
@@ -122,7 +129,7 @@ def collect(client: FlaskClient, app: Flask, slug: str) -> tuple[list[dict[str, 
     with app.extensions["glimpse"].read() as session:
         truths = session.execute(
             select(models.Stimulus.truth)
-            .join(models.Trial)
+            .join(models.Trial, models.Trial.stimulus_id == models.Stimulus.id)
             .join(models.Participant)
             .where(models.Participant.token.in_(tokens))
             .order_by(models.Participant.id, models.Trial.position)
@@ -169,8 +176,18 @@ def survey(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, make_app: Call
     return make_app(), load(workspace, "leaks", 'sets = [{ name = "alpha" }]\n')
 
 
-def test_nothing_but_the_pixels_tells_real_from_generated(survey: tuple[Flask, str]) -> None:
-    app, slug = survey
+@pytest.mark.parametrize(
+    "toml", ["", 'task = "pair"\ndesign = "within"\nconfidence = true\nfeedback = true\n'], ids=["paper", "pairs"]
+)
+def test_nothing_but_the_pixels_tells_real_from_generated(
+    workspace: Workspace, make_app: Callable[..., Flask], toml: str
+) -> None:
+    """Of pairs: which of the two is real, by anything that belongs to the first one or to the second."""
+    sets = ["alpha", "beta"] if toml else ["alpha"]
+    for name in sets:
+        publish(workspace, name, count=40, pool="photos")
+    named = ", ".join(f'{{ name = "{name}" }}' for name in sets)
+    app, slug = make_app(), load(workspace, "leaks", f"{toml}sets = [{named}]\n")
     client = app.test_client()
     features, generated = collect(client, app, slug)
     assert len({seen["image length"] for seen in features}) == 1  # all images of a set are equally long on the wire
@@ -190,7 +207,9 @@ def test_a_header_that_depends_on_the_truth_is_found(survey: tuple[Flask, str]) 
             nonce = request.path.rsplit("/", 1)[1]
             with app.extensions["glimpse"].read() as session:
                 truth = session.scalar(
-                    select(models.Stimulus.truth).join(models.Trial).where(models.Trial.nonce == nonce)
+                    select(models.Stimulus.truth)
+                    .join(models.Trial, models.Trial.stimulus_id == models.Stimulus.id)
+                    .where(models.Trial.nonce == nonce)
                 )
             response.headers["X-Cache"] = "hit" if truth == "real" else "miss"
         return response
@@ -258,7 +277,7 @@ def test_no_page_or_answer_before_the_end_holds_a_truth(survey: tuple[Flask, str
 SEEDS = 2**10  # of a stream shrunken from 2**128, so that an attacker can try them all
 
 
-def computed_order(client: FlaskClient, slug: str) -> tuple[str, list[set[str]]]:
+def computed_order(client: FlaskClient, slug: str, pairs: bool) -> tuple[str, list[set[str]]]:
     """A token, and for each trial the truths that an attacker computes, who tries all seeds against the exposures."""
     home = client.post(f"/study/{slug}/enter", data={"consent": "yes"}).headers["Location"]
     shown = []
@@ -271,7 +290,7 @@ def computed_order(client: FlaskClient, slug: str) -> tuple[str, list[set[str]]]
     for seed in range(SEEDS):
         planned = design.plan(
             count=TRIALS, real_share=0.5, shown_real=[0] * 40, shown_generated=[0] * 40, exposure_ms=(2000, 3000),
-            rng=np.random.default_rng(seed), times_rng=np.random.default_rng(seed),
+            rng=np.random.default_rng(seed), times_rng=np.random.default_rng(seed), pairs=pairs,
         )  # fmt: skip
         if [one.exposure_ms for one in planned] == shown:
             fitting.append([one.truth for one in planned])
@@ -279,11 +298,14 @@ def computed_order(client: FlaskClient, slug: str) -> tuple[str, list[set[str]]]
 
 
 @pytest.mark.parametrize("shared", [True, False])
+@pytest.mark.parametrize("pairs", [False, True])
 def test_the_exposures_seed_tells_no_truth(
-    survey: tuple[Flask, str], monkeypatch: pytest.MonkeyPatch, shared: bool
+    survey: tuple[Flask, str], workspace: Workspace, monkeypatch: pytest.MonkeyPatch, shared: bool, pairs: bool
 ) -> None:
     """The attack works where images and exposures share a seed (`shared`), and finds nothing in two streams."""
     app, slug = survey
+    if pairs:
+        slug = load(workspace, "pairs", 'task = "pair"\nsets = [{ name = "alpha" }]\n')
     drawn = np.random.default_rng(0)
 
     def shrunken() -> np.random.Generator:
@@ -293,11 +315,11 @@ def test_the_exposures_seed_tells_no_truth(
     right = 0
     for person in range(4):
         seeds = [person]
-        token, truths = computed_order(app.test_client(), slug)
+        token, truths = computed_order(app.test_client(), slug, pairs)
         assert len(truths) == TRIALS  # the exposures' seed was found
         with app.extensions["glimpse"].write() as session:
             kept = session.scalars(
-                select(models.Stimulus.truth).join(models.Trial).join(models.Participant)
+                select(models.Stimulus.truth).select_from(models.Trial).join(models.Trial.stimulus).join(models.Participant)
                 .where(models.Participant.token == token).order_by(models.Trial.position)
             ).all()  # fmt: skip
             session.execute(update(models.Stimulus).values(shown=0))  # as the attacker assumes

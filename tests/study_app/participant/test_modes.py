@@ -15,7 +15,7 @@ from study_app import cli
 from study_app.commands.simulate import truths
 from study_app.database import Database
 from study_app.participant.attention import COLOURS, attention_image
-from study_app.participant.staircase import next_exposure
+from study_app.staircase import next_exposure
 from tests.study_app.conftest import load, publish
 
 
