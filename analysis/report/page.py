@@ -237,7 +237,7 @@ def _rounding(value: Any, name: str) -> bool:
 def settled(frame: pd.DataFrame) -> pd.DataFrame:
     """The table with zeros for rounding."""
     done = frame.copy(deep=False)
-    for name in frame.select_dtypes(["float", "object"]):
-        if len(frame) and not TINY & set(str(name).split("_")):
+    for name in frame:
+        if str(frame[name].dtype) in ("float64", "object") and not TINY & set(str(name).split("_")):
             done[name] = frame[name].map(lambda v: 0.0 if _rounding(v, "") else v)
     return done

@@ -144,7 +144,7 @@ def test_a_trace_within_the_bounds_is_mentioned_on_the_page() -> None:
         "f1": dict.fromkeys(("mean", "chance_mean", "q1", "median", "q3")),
     }  # fmt: skip
     for p_chance, mentioned in ((4e-113, True), (0.3, False)):
-        said = survey_in_words.verdict("df", {**one, "equivalence": {**tests, "p_chance": p_chance}})["sentence"]
+        said = survey_in_words.conclusion("df", {**one, "equivalence": {**tests, "p_chance": p_chance}})["sentence"]
         assert ("though not quite chance either (p < 0.001)" in said) == mentioned
 
 
