@@ -2,13 +2,14 @@
 # Both set up .venv first, from pyproject.toml (what is needed) and constraints.txt (exactly which versions).
 PYTHON ?= python3
 BIN := .venv/bin
-WORKSPACE ?= workspace
+WORKSPACE ?= $(if $(FRESH),workspace-fresh,workspace)
 export GLIMPSE_WORKSPACE := $(WORKSPACE)
 
 .PHONY: study test setup lint help
 
 help:
-	@echo "make study   prepare, train, publish and serve the survey at http://127.0.0.1:5000"
+	@echo "make study   prepare, publish and serve the survey at http://127.0.0.1:5000"
+	@echo "             (FRESH=1: train its generators too, in workspace-fresh)"
 	@echo "make test    run all tests and checks"
 
 setup: .venv/installed
@@ -21,7 +22,7 @@ setup: .venv/installed
 
 study: .venv/installed
 	$(BIN)/gan_core prepare phantom --scale demo
-	$(BIN)/gan_core train --preset demo
+	$(BIN)/gan_core train $(if $(FRESH),--preset demo,--shipped)
 	$(BIN)/gan_core publish --all
 	$(BIN)/study_app load --all
 	$(BIN)/study_app serve

@@ -50,6 +50,18 @@ NARROW = ["g_features=64", "d_features=16", "batch=16"]  # for a CPU: the paper'
 RECIPES: dict[str, tuple[str, list[str]]] = {  # a preset, and settings that differ from it
     "paper": ("paper", NARROW),
     "modern": ("modern", NARROW),
+    # what each of its settings is worth, and what others would be
+    "paper-adam": ("modern", [*NARROW, "lr=5e-5", "beta1=0.9"]),
+    "no-average": ("modern", [*NARROW, "ema_images=0"]),
+    "deconvolution": ("modern", [*NARROW, "upsampling=deconvolution"]),
+    "no-flips": ("modern", [*NARROW, "flips=false"]),
+    "no-diffaugment": ("modern", [*NARROW, "diffaugment=0"]),
+    "diffaugment-at-once": ("modern", [*NARROW, "diffaugment=1"]),
+    "dense-norm": ("modern", [*NARROW, "dense_norm=true"]),
+    "r1": ("modern", [*NARROW, "r1=0.1"]),
+    "wider-d": ("modern", [*NARROW, "d_features=32"]),
+    "wider-g": ("modern", [*NARROW, "g_features=128"]),
+    "faster": ("modern", [*NARROW, "lr=4e-4"]),
 }
 GENERATED = 1_000  # images a score
 MOST_REAL = 1_000
@@ -201,7 +213,7 @@ def draw(rows: pd.DataFrame) -> Figure:
 def main(argv: Sequence[str] | None = None) -> None:
     parser = program("python -m benchmarks.recipes", __doc__ or "")
     parser.add_argument("--experiments", nargs="+", default=["df", "mel"], metavar="EXPERIMENT")
-    parser.add_argument("--recipes", nargs="+", default=list(RECIPES), choices=list(RECIPES))
+    parser.add_argument("--recipes", nargs="+", default=["paper", "modern"], choices=list(RECIPES))
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
     parser.add_argument("--budgets", type=float, nargs="+", default=[300, 1200, 3600, 7200], metavar="S", help="in s")
     parser.add_argument("--rows", type=Path, default=Path("recipes.jsonl"), metavar="FILE", help="one line a snapshot")

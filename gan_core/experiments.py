@@ -215,7 +215,7 @@ PRESETS: dict[str, Preset] = {
     "shipped": DEMO.longer(
         "demo for longer: the generators of phantoms that come with Glimpse",
         {"z_dim": 64},  # the dense layer is half of a generator's file
-        {"unconditional": 30_000, "targeted": 9_000, "cyclic": 6_000},
+        {"unconditional": 12_000, "targeted": 9_000, "cyclic": 6_000},
     ),
 }  # fmt: skip
 

@@ -68,6 +68,10 @@ def add_commands(commands: Commands, make_scorer: Callable[..., Any]) -> None:
         "--resume", action="store_true", help="resume runs with their own settings; --set may change images and lr"
     )
     train.add_argument("--overwrite", action="store_true", help="train again from the start, replacing the run")
+    train.add_argument(
+        "--shipped", action="store_true",
+        help="train nothing: take the generators of the phantoms that come with Glimpse, as runs",
+    )  # fmt: skip
     train.add_device()
     train.add_argument(
         "--weights", type=Path, metavar="FILE",
@@ -96,6 +100,8 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: C
     if args.name and not translation and len(args.experiments) != 1:
         raise TrainingError("--name needs exactly one experiment: name it.")
     image_sets = _image_sets(args.images, args.experiments)
+    if args.shipped:
+        return _install(args, workspace)
     if args.resume:  # runs are named here, not experiments
         names = [run_name] if run_name else args.experiments or workspace.names("runs")
         runs = {name: Run.of(workspace.existing("runs", name)).experiment_name for name in names}
@@ -122,6 +128,17 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: C
         most = min(largest_count(workspace, name) for name in runs)
         count = ["--count", str(most)] if 0 < most < Publication.count else []
         print(f"Next: {pasteable(workspace, 'gan_core', 'publish', *runs, *count)}")
+    return 0
+
+
+def _install(args: argparse.Namespace, workspace: Workspace) -> int:
+    from gan_core.shipped import install
+
+    if args.settings or args.images or args.source or args.to or args.name or args.preset or args.resume:
+        raise TrainingError("--shipped trains nothing: give it experiments, or none for all, and no other option.")
+    names = args.experiments or list(EXPERIMENTS)
+    install(workspace, names, args.overwrite)
+    print(f"Next: {pasteable(workspace, 'gan_core', 'publish', *names)}")
     return 0
 
 

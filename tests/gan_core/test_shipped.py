@@ -1,0 +1,115 @@
+"""Generators that come with Glimpse: packed from runs on phantoms, installed as finished runs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gan_core import shipped
+from gan_core.cli import main
+from gan_core.experiments import EXPERIMENTS, settings_for
+from gan_core.sampling import generate
+from gan_core.training.checkpoint import load_generators
+from gan_core.training.run import CHANGEABLE
+from glimpse.files import read_json, write_json
+from glimpse.workspace import Workspace
+from tests.gan_core.tiny import make_set, trained
+
+PHANTOM = {"scale": "demo", "seed": 0, "drawing": 1}
+
+
+def phantoms(workspace: Workspace, seed: int = 0) -> None:
+    """A tiny image set whose manifest says that it was drawn."""
+    manifest = make_set(workspace, "df").folder / "manifest.json"
+    write_json(manifest, {**read_json(manifest), "made_from": {"phantom": {**PHANTOM, "seed": seed}}})
+
+
+@pytest.fixture
+def packed(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of `df`, packed to ship."""
+    phantoms(workspace)
+    run = trained(workspace, "df", images=64, lr=1e-2)
+    shipped.pack(workspace, ["df"], tmp_path / "shipped")
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "shipped")
+    monkeypatch.setenv("GLIMPSE_WORKSPACE", str(tmp_path / "elsewhere"))
+    return run
+
+
+def test_a_shipped_generator_becomes_a_finished_run_that_draws_the_same_images(
+    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = Workspace.at()
+    phantoms(here)
+    assert main(["train", "df", "--shipped"]) == 0
+    assert "Next: gan_core publish df" in capsys.readouterr().out
+    ours, theirs = (next(generate(run, 8)) for run in (here.existing("runs", "df"), packed))
+    assert np.abs(ours.astype(int) - theirs).max() <= 2  # half precision
+    assert (tmp_path / "shipped/df/generator.safetensors").stat().st_size < 0.7 * (
+        packed / "generator.safetensors"
+    ).stat().st_size
+    assert main(["runs"]) == 0
+    assert "finished" in capsys.readouterr().out
+    assert main(["train", "df", "--shipped"]) == 0
+    assert "the run that is there stays" in capsys.readouterr().out
+    assert main(["publish", "df", "--count", "5"]) == 0
+
+
+@pytest.mark.parametrize("seed", [None, 1])
+def test_on_other_images_a_shipped_generator_is_refused(
+    packed: Path, seed: int | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    here = Workspace.at()
+    if seed is None:
+        make_set(here, "df")
+    else:
+        phantoms(here, seed)
+    assert main(["train", "df", "--shipped"]) == 2
+    assert "the image set 'df' is another" in capsys.readouterr().err
+    assert here.names("runs") == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["mel"], "No generator of 'mel' comes with Glimpse"),
+        (["df", "--set", "lr=1"], "--shipped trains nothing"),
+        (["df", "--preset", "demo"], "--shipped trains nothing"),
+    ],
+)
+def test_what_cannot_be_installed_is_said(
+    packed: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    phantoms(Workspace.at())
+    assert main(["train", *words, "--shipped"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_another_run_of_the_same_name_stays_unless_it_may_be_replaced(packed: Path) -> None:
+    here = Workspace.at()
+    phantoms(here)
+    ours = trained(here, "df") / "checkpoint.pt"
+    assert main(["train", "df", "--shipped"]) == 0
+    assert ours.exists()
+    assert main(["train", "df", "--shipped", "--overwrite"]) == 0
+    assert not ours.exists()
+
+
+def test_all_eight_come_with_glimpse_in_eight_megabytes() -> None:
+    for name in EXPERIMENTS:
+        generators, metadata = load_generators(shipped.SHIPPED / name / "generator.safetensors")  # checks its hash
+        assert list(generators) == list(EXPERIMENTS[name].makes)
+        assert metadata["settings"] == read_json(shipped.SHIPPED / name / "config.json")["settings"]
+        ours = asdict(settings_for(name, "shipped"))
+        differing = {key for key, value in metadata["settings"].items() if ours[key] != value}
+        assert differing <= set(CHANGEABLE), "`gan_core train --preset shipped` would make them again"
+    assert sum(file.stat().st_size for file in shipped.SHIPPED.rglob("*")) < 8_000_000
+
+
+def test_runs_on_photos_are_not_packed(workspace: Workspace, tmp_path: Path) -> None:
+    make_set(workspace, "df")
+    trained(workspace, "df")
+    with pytest.raises(shipped.TrainingError, match="not trained on phantoms"):
+        shipped.pack(workspace, ["df"], tmp_path / "shipped")
