@@ -161,7 +161,14 @@ def state_of(folder: Path, run: Run, request: Request) -> Literal["new", "unfini
     if changed:
         raise TrainingError(f"A run '{run.name}' exists with other settings ({'; '.join(changed[:3])}): {remedy}")
     finished = read_json(folder / "config.json").get("finished")
-    return "finished" if finished and run.settings.images <= finished["images"] else "unfinished"
+    if finished and run.settings.images <= finished["images"]:
+        return "finished"
+    if finished and not (folder / CHECKPOINT).is_file():
+        raise TrainingError(
+            f"The finished run '{run.name}' has no checkpoint to go on from, like those that come with Glimpse: "
+            "train it again with --overwrite, or another run under its own --name."
+        )
+    return "unfinished"
 
 
 def begin(

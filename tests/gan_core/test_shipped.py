@@ -57,6 +57,19 @@ def test_a_shipped_generator_becomes_a_finished_run_that_draws_the_same_images(
     assert main(["publish", "df", "--count", "5"]) == 0
 
 
+def test_a_shipped_run_is_not_trained_on_since_it_has_no_checkpoint(
+    packed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    phantoms(Workspace.at())
+    assert main(["train", "df", "--shipped"]) == 0
+    log = Workspace.at().existing("runs", "df") / "log.jsonl"
+    before = log.read_bytes()
+    assert main(["train", "df", "--resume", "--device", "cpu"]) == 0
+    assert main(["train", "df", "--resume", "--set", "images=128", "--device", "cpu"]) == 2
+    assert "no checkpoint" in capsys.readouterr().err
+    assert log.read_bytes() == before
+
+
 @pytest.mark.parametrize("seed", [None, 1])
 def test_on_other_images_a_shipped_generator_is_refused(
     packed: Path, seed: int | None, capsys: pytest.CaptureFixture[str]
