@@ -25,7 +25,8 @@ def build_parser() -> Parser:
     parser = program(
         "study_app",
         "The survey: load stimulus sets into a study, serve it, watch it, export the answers.",
-        epilog="The database is $DATABASE_URL, else study.db in the workspace; every command creates or migrates it.",
+        epilog="The database is $DATABASE_URL, else study.db in the workspace: `load` creates it, every command "
+        "migrates it.",
     )
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     for module in COMMANDS:

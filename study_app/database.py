@@ -20,6 +20,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_
 from sqlalchemy.orm import Session
 
 from glimpse import how_to_install
+from glimpse.command_line import next_step
 from glimpse.files import GlimpseError
 from glimpse.workspace import SURVEY_SCHEMA, Workspace
 
@@ -177,9 +178,20 @@ class Database:
 
 
 def open_database(workspace: Workspace) -> Database:
-    """The workspace's database, migrated to this version's schema."""
+    """The workspace's database, migrated to this version's schema. Raises SurveyError for a missing SQLite file."""
+    file = parse_url(workspace.database_url)
+    if file.get_backend_name() == "sqlite" and not Path(file.database or "").exists():
+        raise SurveyError(no_survey(workspace))
     upgrade(workspace.database_url)
     return Database(workspace.database_url)
+
+
+def no_survey(workspace: Workspace) -> str:
+    """The sentence for a workspace without a database, most often the wrong folder."""
+    return (
+        f"There is no survey in the workspace {workspace.root.resolve()}: name its workspace with --workspace DIR, or "
+        f"begin one with `{next_step(workspace)}`."
+    )
 
 
 def app_database() -> Database:

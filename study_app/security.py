@@ -23,6 +23,7 @@ POLICY = (
     "form-action 'self'{form_action}; frame-ancestors 'none'; base-uri 'none'"
 )
 KEY_BYTES = 32
+YEAR_S = 365 * 24 * 3600  # for which browsers that came by HTTPS use nothing else for this host
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")  # the path below which a proxy shows the survey
 
 
@@ -135,6 +136,8 @@ def add_headers(response: Response) -> Response:
     headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     headers.setdefault("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+    if request.is_secure:
+        headers.setdefault("Strict-Transport-Security", f"max-age={YEAR_S}")
     if request.endpoint != "static":
         headers.setdefault("Cache-Control", "no-store")
     return response

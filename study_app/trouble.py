@@ -1,7 +1,8 @@
 """Failures of the database while the survey is served: locked, full, read-only, out of reach.
 
 The participant gets a page that asks them to try again, a script the status 503, upon which it does so by itself; the
-experimenter gets a line in the log. The survey goes on as soon as the database does.
+experimenter gets a line in the log. The survey goes on as soon as the database does. `/healthz` answers programs that
+watch a server with 200 while the database can be read, else with 503.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import time
 from typing import Any
 
 from flask import Flask, Response, current_app, g, request
-from sqlalchemy import exc
+from sqlalchemy import exc, text
 
-from study_app.database import BusyError, described
+from study_app.database import BusyError, app_database, described
 
 OURS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)  # errors of the program
 AGAIN_S = 60.0  # a failure that lasts is logged this often
@@ -26,6 +27,7 @@ def init_app(app: Flask) -> None:
     for failure in (exc.DatabaseError, exc.InterfaceError, exc.TimeoutError, BusyError):
         app.register_error_handler(failure, unavailable)
     app.after_request(_works_again)
+    app.add_url_rule("/healthz", view_func=healthz)
 
 
 def unavailable(error: Exception) -> Any:
@@ -39,6 +41,13 @@ def unavailable(error: Exception) -> Any:
         log.error("%s Until then participants are asked to try again; no answer that was saved is lost.", sentence)
     g.failed = True
     return _page(sentence), 503, {"Retry-After": RETRY_S}
+
+
+def healthz() -> Any:
+    """Whether the database can be read; says nothing about the study."""
+    with app_database().read() as session:
+        session.execute(text("SELECT version_num FROM alembic_version"))
+    return "ok\n", {"Content-Type": "text/plain; charset=utf-8"}
 
 
 def _page(sentence: str) -> str:

@@ -73,7 +73,8 @@ def preview_app(workspace: Workspace, study: StudyFile, source: bytes, folder: P
 
     published = published_sets(workspace, study)
     study = replace(study, sets=tuple(replace(entry, quota=None) for entry in study.sets))  # no visitor finds it full
-    app = create_app({"WORKSPACE": Workspace(folder), "DATABASE_URL": f"sqlite:///{folder / 'preview.db'}"})
+    url = f"sqlite:///{folder / 'preview.db'}"
+    app = create_app({"WORKSPACE": Workspace(folder), "DATABASE_URL": url, "ERASE_EXPIRED": False})
     with app.extensions["glimpse"].write() as session:
         store_with_sets(session, study, source, published, amend=False)
 

@@ -11,20 +11,15 @@ import argparse
 import logging
 import signal
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, next_step, pasteable
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
     from flask import Flask
 
-    from study_app.database import Database
-
-DAY_S = 24 * 3600.0
-RETRY_S = 600.0
 DRAIN_S = 5.0  # for requests that were read before the server was stopped
 MOST_ENTER = 10_000  # far more than one server can handle in a minute
 CONNECTIONS = 4000  # open at once in one process
@@ -59,7 +54,7 @@ def add_commands(commands: Commands) -> None:
 
 def serve(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app import create_app
-    from study_app.database import SurveyError, parse_url
+    from study_app.database import SurveyError, no_survey, parse_url
     from study_app.security import PREFIX
 
     many = parse_url(workspace.database_url).get_backend_name() != "sqlite"
@@ -74,6 +69,8 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
     if workers > 1 and not many:
         raise SurveyError("SQLite is served by one process: leave --workers out, or give DATABASE_URL for PostgreSQL.")
     check_port(args.host, args.port)
+    if not many and not workspace.root.is_dir():  # it would be made, and be empty
+        raise SurveyError(no_survey(workspace))
     app = create_app(
         {
             "WORKSPACE": workspace, "TRUSTED_PROXIES": args.trusted_proxies, "PREFIX": prefix,
@@ -82,6 +79,8 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
         }
     )  # fmt: skip
     print(f"The survey is at http://{args.host}:{args.port}{prefix} - Ctrl-C stops it; no answer is lost.", flush=True)
+    for line in _missing(app, workspace):
+        print(line, flush=True)
     if many and not args.trusted_proxies:
         print("Let only a proxy reach it (--trusted-proxies 1): worker processes wait for slow clients.", flush=True)
     if many:
@@ -90,11 +89,34 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
         serve_threads(app, args.host, args.port, threads=args.threads, proxied=args.trusted_proxies > 0)
 
 
+def _missing(app: Flask, workspace: Workspace) -> list[str]:
+    """A sentence for each thing that an experimenter may expect of this server and that it does not have."""
+    from sqlalchemy import select
+
+    from study_app.models import ADMITTING, Study
+
+    lines = []
+    with app.extensions["glimpse"].read() as session:
+        studies = session.execute(select(Study.slug, Study.state)).all()
+    if not studies:
+        lines.append(f"No study is loaded yet: load one while this server runs. Next: {next_step(workspace)}")
+    elif all(state not in ADMITTING for _, state in studies):
+        states = ", ".join(f"{slug} is {state}" for slug, state in studies)
+        lines.append(f"Nobody can enter ({states}): open a study on the dashboard.")
+    if "glimpse_admin" not in app.extensions:
+        lines.append(
+            "The dashboard is off: set GLIMPSE_ADMIN_PASSWORD, or make an account with "
+            f"`{pasteable(workspace, 'study_app', 'user', 'add', 'NAME')}`, and start the server again."
+        )
+    return lines
+
+
 def serve_threads(app: Flask, host: str, port: int, *, threads: int = 8, proxied: bool = False) -> None:
     """Serve in this process until SIGTERM or Ctrl-C."""
     from waitress import create_server
     from waitress.task import ThreadedTaskDispatcher
 
+    from study_app import retention
     from study_app.commands import connections
     from study_app.experimenter.admin import UPLOAD
 
@@ -123,7 +145,7 @@ def serve_threads(app: Flask, host: str, port: int, *, threads: int = 8, proxied
         raise SystemExit  # waitress then stops reading and shuts its threads down
 
     signal.signal(signal.SIGTERM, stop)
-    _forget_daily(app)
+    retention.start(app)
     server.run()
     server.close()
 
@@ -131,9 +153,11 @@ def serve_threads(app: Flask, host: str, port: int, *, threads: int = 8, proxied
 def _gunicorn(app: Flask, args: argparse.Namespace, workers: int) -> None:
     from gunicorn.app.base import BaseApplication
 
+    from study_app import retention
+
     def start(arbiter: Any, worker: Any) -> None:
         app.extensions["glimpse"].engine.dispose(close=False)  # connections are not shared between processes
-        _forget_daily(app)
+        retention.start(app)
 
     class Survey(BaseApplication):
         def load_config(self) -> None:
@@ -150,40 +174,6 @@ def _gunicorn(app: Flask, args: argparse.Namespace, workers: int) -> None:
             return app
 
     Survey().run()
-
-
-def _forget_daily(app: Flask) -> None:
-    """Anonymise participants past their retention period once a day; several processes may do so at once."""
-
-    def daily() -> None:
-        while True:
-            time.sleep(forget_now(app.extensions["glimpse"]))
-
-    threading.Thread(target=daily, daemon=True).start()
-
-
-def forget_now(database: Database) -> float:
-    """Anonymise participants past their retention period; returns the seconds until the next run."""
-    from study_app import models
-    from study_app.database import SurveyError
-    from study_app.experimenter.accounts import record
-    from study_app.participant import withdrawal
-
-    log = logging.getLogger("glimpse")
-    try:
-        count = withdrawal.forget_expired(database, models.now())
-        if count:
-            with database.write() as session:
-                record(session, "anonymise", about=f"{count} participants", who="retention")
-            log.warning("Retention: the links, IDs and comments of %d participants were erased.", count)
-    except SurveyError as error:  # the clock has leapt
-        log.error("Retention: %s", error)
-        return DAY_S
-    except Exception as error:  # any failure (a busy database, a full disk): the daily thread must go on
-        said = next(iter(str(error).splitlines()), type(error).__name__)
-        log.error("Retention: nothing was erased (%s); trying again in ten minutes.", said)
-        return RETRY_S
-    return DAY_S
 
 
 def check_port(host: str, port: int) -> None:

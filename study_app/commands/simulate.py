@@ -149,7 +149,7 @@ def _local(workspace: Workspace) -> Any:
     from study_app import create_app
     from study_app.commands.bots import Reply
 
-    app = create_app({"WORKSPACE": workspace, "ENTER_PER_MINUTE": 10**6})
+    app = create_app({"WORKSPACE": workspace, "ENTER_PER_MINUTE": 10**6, "ERASE_EXPIRED": False})
 
     @contextmanager
     def browser() -> Iterator[Http]:

@@ -169,8 +169,8 @@ def test_a_busy_database_puts_retention_off_and_does_not_end_it(
 ) -> None:
     from sqlalchemy.exc import OperationalError
 
-    from study_app.commands.serve import DAY_S, RETRY_S, forget_now
     from study_app.participant import withdrawal
+    from study_app.retention import DAY_S, RETRY_S, forget_now
 
     database = Database(workspace.database_url)
 
@@ -196,6 +196,7 @@ def test_how_many_may_enter_in_a_minute_is_said_on_the_command_line(
         raise SystemExit("was served")
 
     monkeypatch.setattr("study_app.commands.serve.serve_threads", enter)
+    workspace.root.mkdir()
     with pytest.raises(SystemExit, match="was served"):
         cli.main(["serve", "--enter-per-minute", "2", "--port", str(free_port())])
 

@@ -256,7 +256,7 @@ def test_a_clock_that_leaps_erases_nothing_and_says_so(
     client: FlaskClient, person: models.Participant, workspace: Workspace, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
-    from study_app.commands.serve import forget_now
+    from study_app.retention import forget_now
 
     database, start = Database(workspace.database_url), models.now()
 
