@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from glimpse.command_line import Commands, next_step
+from glimpse.command_line import Commands
 from glimpse.workspace import Workspace
 
 
@@ -23,7 +23,7 @@ def add_commands(commands: Commands) -> None:
 
 
 def run(args: argparse.Namespace, workspace: Workspace) -> None:
-    from study_app.database import SurveyError, parse_url
+    from study_app.database import SurveyError, no_survey, parse_url
     from study_app.models import now
 
     url = parse_url(workspace.database_url)
@@ -31,9 +31,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         raise SurveyError("This survey's database is not SQLite: back it up with the database's own tool, `pg_dump`.")
     source = Path(url.database or "")
     if not source.is_file():
-        raise SurveyError(
-            f"There is no database at {source} yet, so nothing to back up: the next step is `{next_step(workspace)}`."
-        )
+        raise SurveyError(no_survey(workspace))
     target = Path(args.file) if args.file else workspace.root / "backups" / f"study-{now():%Y%m%d-%H%M%S}.db"
     answers = copy(source, target)
     print(f"{target}: {answers} answers.")

@@ -76,7 +76,7 @@ def test_what_cannot_be_backed_up_is_one_sentence(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert cli.main(["backup"]) == 2
-    assert "study_app load" in capsys.readouterr().err
+    assert "There is no survey in the workspace" in capsys.readouterr().err
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@nowhere/none")
     assert cli.main(["backup"]) == 2
     assert "pg_dump" in capsys.readouterr().err
