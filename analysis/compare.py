@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import EXTRACTORS
+from analysis.images import BLIND
 from analysis.numbers import LEVEL
 from glimpse import how_to_install
 from glimpse.command_line import Parser, aligned, program, run_command
@@ -140,6 +141,8 @@ def in_words(found: Compared) -> list[str]:
         f"{facts['distance']}; copies: share of generated images nearer to one real image than 99 % of real ones are "
         f"(1 % expected) and p; machine: accuracy of a cross-validated classifier (chance 50 %).",
     ]  # fmt: skip
+    if facts["extractor"] == "random":
+        lines.append(f"{BLIND[0].upper()}{BLIND[1:]}.")
     if rows[0]["quality"].get("biased"):
         lines.append(f"At n = {facts['n']:,} the Fréchet distance is biased: read it beside real against real only.")
     for row in rows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,8 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from analysis.compare import main
+from analysis.compare import in_words, main, workspace_or_cache
+from analysis.comparison import Wanted, compare
 from analysis.images import translation
 from analysis.images.kid import Units, difference_in_kid
 from analysis.section import Context
@@ -112,6 +114,14 @@ def test_the_table_names_the_order_and_what_is_not_distinguishable(capsys: pytes
     out = capsys.readouterr().out
     assert out.index("1  like") < out.index("2  grainy") < out.index("real against real")
     assert "like has the lowest KID, distinguishably from every other at 5 %." in out
+
+
+def test_the_table_says_what_random_features_do_not_see(capsys: pytest.CaptureFixture[str]) -> None:
+    context = Context(workspace_or_cache(None), extractor="tests.analysis.test_compare:colours", device="cpu")
+    found = compare(context, Wanted("real", ["like"]))
+    assert not any("not layout" in line for line in in_words(found))
+    found = replace(found, facts={**found.facts, "extractor": "random"})
+    assert "Random features see grain and colour, not layout." in in_words(found)
 
 
 def test_a_run_is_compared_by_images_of_fresh_latents_and_a_set_of_its_name_is_the_real_side(
