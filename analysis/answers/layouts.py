@@ -52,7 +52,7 @@ LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
         "participant": ("session", *PERSON), "image": (*PICTURE, "item_name"), "truth": TRUTH,
         "answer": ("answer", "response"),
     },
-    "wide": {"participant": (*PERSON, "timestamp")},
+    "wide": {"participant": PERSON},
 }  # fmt: skip
 
 

@@ -49,6 +49,8 @@ def arranged(table: Table, form: Form) -> Table:
     dropped = listed = 0
     if form.layout is not None:
         frame = _one_file_each(_renamed(frame, _layout_columns(frame, form.layout, chosen)), table)
+    if form.layout == "wide" and "participant" not in frame:  # not by time: two may answer at once
+        frame = frame.assign(participant=np.arange(1, len(frame) + 1).astype(str))
     if "participant" not in frame and "file" in frame and len(table.files) > 1:
         frame = frame.rename(columns={"file": "participant"})  # one file a participant
     if form.layout is not None:

@@ -221,6 +221,14 @@ def test_qualtrics_columns_are_found_by_their_question(tmp_path: Path) -> None:
         read_csv(written(tmp_path, lines), form=form)
 
 
+def test_rows_of_a_wide_table_without_ids_are_participants_even_if_sent_in_the_same_second(tmp_path: Path) -> None:
+    rows = ["Timestamp,Q1,Q2", "12/5/2025 13:39:58,Real,Generated", "12/5/2025 13:39:58,Real,Real"]
+    images = written(tmp_path, ["image,truth", "Q1,real", "Q2,generated"], "images.csv")
+    files = [written(tmp_path, rows, "quiz.csv"), written(tmp_path, [*rows, rows[1]], "later.csv")]
+    trials = read_csv(files, form=Form(layout="wide", truth=images)).trials
+    assert trials.groupby("participant")["image"].apply(sorted).tolist() == [["Q1", "Q2"]] * 5
+
+
 def test_lines_are_counted_as_an_editor_does_after_quoted_line_breaks(tmp_path: Path) -> None:
     lines = [HEADER + ",comment", 'a,i1,real,real,"two\nlines"', "a,i2,generated,real,", "a,i3,x,real,"]
     with pytest.raises(AnalysisError, match=r"one.csv, line 5: truth says 'x'"):
