@@ -191,7 +191,7 @@ PRESETS: dict[str, Preset] = {
         "for small sets: DCGAN's faster Adam, averaged generator, upsampling without a grid, DiffAugment, flips",
         LEARNING,
         {
-            "unconditional": {"diffaugment": 100_000, "flips": True},  # it slows the beginning, and helps later
+            "unconditional": {"diffaugment": 100_000, "flips": True},  # from the first image on it slows the beginning
             "hands": UPRIGHT,
             "another set": UPRIGHT,
         },
