@@ -1,22 +1,32 @@
 # Two commands: `make study` runs Glimpse from nothing to a survey in the browser, `make test` runs every check.
 # Both set up .venv first, from pyproject.toml (what is needed) and constraints.txt (exactly which versions).
 PYTHON ?= python3
-BIN := .venv/bin
+BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 WORKSPACE ?= $(if $(FRESH),workspace-fresh,workspace)
 export GLIMPSE_WORKSPACE := $(WORKSPACE)
 
-.PHONY: study test setup lint help
+# PyTorch's own index has the build without CUDA, about 200 MB; the one on PyPI brings about 3 GB of CUDA on Linux.
+CPU_TORCH ?= https://download.pytorch.org/whl/cpu
+
+.PHONY: study test coverage setup lint help
 
 help:
 	@echo "make study   prepare, publish and serve the survey at http://127.0.0.1:5000"
 	@echo "             (FRESH=1: train its generators too, in workspace-fresh)"
 	@echo "make test    run all tests and checks"
+	@echo "make coverage  run the tests and list the lines that none of them reaches"
 
 setup: .venv/installed
 
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Glimpse needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
+	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then \
+	  echo "No NVIDIA GPU: installing PyTorch for CPUs (about 200 MB), then 500 MB of other packages."; \
+	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --retries 1 --timeout 15 \
+	    --index-url $(CPU_TORCH) -c constraints.txt torch torchvision || \
+	  echo "$(CPU_TORCH) does not answer: PyTorch comes from PyPI, with about 3 GB of CUDA libraries."; \
+	else echo "Installing about 3.5 GB of packages on Linux with a GPU, 0.7 GB on macOS and Windows."; fi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,postgres,test,dev]'
 	touch $@
 
@@ -37,3 +47,8 @@ lint: .venv/installed
 test: lint
 	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
 	$(BIN)/python -m pytest -m "browser and not slow"
+
+# Apart from `make test`, which it would slow down; from Python 3.12 on, sys.monitoring makes it cheap.
+coverage: .venv/installed
+	COVERAGE_CORE=$(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
+	  $(BIN)/python -m pytest -n 2 -m "not slow and not browser" --cov --cov-report=term-missing:skip-covered

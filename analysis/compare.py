@@ -18,8 +18,6 @@ from typing import TYPE_CHECKING, Any
 
 from analysis import EXTRACTORS
 from analysis.images import BLIND
-from analysis.numbers import LEVEL
-from glimpse import how_to_install
 from glimpse.command_line import Parser, aligned, program, run_command
 from glimpse.files import GlimpseError, atomic_file
 from glimpse.prepare.commands import add_fit
@@ -67,13 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     if args.out and args.out.suffix.lower() not in PICTURES:
         raise GlimpseError(f"--out {args.out}: name a file that ends in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}.")
-    try:
-        from analysis import comparison
-        from analysis.images.extractors import check_extractor
-    except ImportError as error:
-        raise GlimpseError(
-            f"Comparing images needs {error.name}, which is not installed: {how_to_install('train')}."
-        ) from None
+    from analysis import comparison
+    from analysis.images.extractors import check_extractor
     from analysis.section import Context
 
     check_extractor(args.extractor)
@@ -195,6 +188,8 @@ def _difference_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _verdict(found: Compared) -> str:
     """A sentence on which generators the data cannot tell from the first."""
+    from analysis.numbers import LEVEL
+
     best = found.rows[0]["name"]
     tied = [
         row["second"] for row in found.differences

@@ -15,14 +15,10 @@ from typing import Any
 
 from gan_core.commands import train as training_command
 from gan_core.commands import use
-from glimpse import how_to_install
 from glimpse.command_line import Parser, program, run_command
-from glimpse.files import GlimpseError
 from glimpse.phantom import command as phantom_command
 from glimpse.prepare import commands as prepare_cli
 from glimpse.workspace import Workspace
-
-NEEDED_TO_TRAIN = ("torch", "safetensors", "tensorboard", "torch_fidelity")
 
 
 def training_scorer(real: Any, seed: int, *, workspace: Workspace, device: str, weights: Path | None) -> Any:
@@ -45,16 +41,7 @@ def build_parser() -> Parser:
 def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     workspace = Workspace.at(args.workspace)
-
-    def command() -> int | None:
-        try:
-            return args.run(args, workspace)
-        except ModuleNotFoundError as error:
-            if error.name not in NEEDED_TO_TRAIN:
-                raise
-            raise GlimpseError(f"This needs {error.name}, which is not installed: {how_to_install('train')}.") from None
-
-    return run_command(command, workspace=workspace)
+    return run_command(lambda: args.run(args, workspace), workspace=workspace)
 
 
 if __name__ == "__main__":

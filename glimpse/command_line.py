@@ -17,7 +17,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from glimpse import DISTRIBUTION
+from glimpse import DISTRIBUTION, missing_package
 from glimpse.files import GlimpseError
 from glimpse.workspace import Workspace
 
@@ -223,6 +223,11 @@ def run_command(
         return command() or 0
     except GlimpseError as error:
         sentence = str(error)
+    except ModuleNotFoundError as error:
+        needed = missing_package(error.name)
+        if needed is None:
+            raise
+        sentence = needed
     except KeyboardInterrupt:
         print(f"\n{stopped}", file=sys.stderr)
         return 130

@@ -135,7 +135,7 @@ def atomic_folder(path: Path) -> Iterator[Path]:
 
 def _exchange(one: Path, other: Path) -> bool:
     """Swap two folders in one system call; False on systems without such a call (Linux has one)."""
-    with contextlib.suppress(OSError, AttributeError):
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # TypeError: Windows has no library without a name
         renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
         at_cwd, exchange = -100, 2
         return bool(
@@ -181,7 +181,9 @@ def _aside(folder: Path) -> Path:
 
 def flush(path: Path) -> None:
     """Write a file's content, or a folder's entries, through to the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
+    if path.is_dir() and os.name == "nt":  # Windows opens no folder, and flushes a file only through a writable handle
+        return
+    descriptor = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     except OSError as error:
@@ -203,6 +205,8 @@ def _umask() -> int:
 
 
 def _alive(pid: int) -> bool:
+    if os.name == "nt":  # there, signal 0 is Ctrl-C: a folder left by a killed command stays
+        return True
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

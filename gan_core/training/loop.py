@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import resource
 import signal
 import sys
 import time
@@ -160,9 +159,13 @@ class Training:
             }
         )
 
-    def _peak_memory_mb(self) -> float:
+    def _peak_memory_mb(self) -> float | None:
         if self.device.type == "cuda":
             return round(torch.cuda.max_memory_allocated() / 2**20, 1)
+        try:
+            import resource
+        except ModuleNotFoundError:  # Windows has none
+            return None
         scale = 1 if sys.platform == "darwin" else 1024
         return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20, 1)
 

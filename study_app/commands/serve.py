@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import select
 import signal
 import socket
 import time
@@ -134,7 +135,8 @@ def serve_threads(app: Flask, host: str, port: int, *, threads: int = 8, proxied
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)  # it logs every request that waits
     server = create_server(
         app, host=host, port=port, ident=None, _dispatcher=dispatcher,
-        connection_limit=CONNECTIONS, asyncore_use_poll=True,  # browsers keep theirs open; select() allows 1024
+        connection_limit=CONNECTIONS,  # browsers keep theirs open
+        asyncore_use_poll=hasattr(select, "poll"),  # select() allows 1024; Windows has no poll()
         max_request_body_size=2 * UPLOAD,  # default: 1 GB
         clear_untrusted_proxy_headers=not proxied,  # else ProxyFix judges them
     )  # fmt: skip
@@ -151,7 +153,14 @@ def serve_threads(app: Flask, host: str, port: int, *, threads: int = 8, proxied
 
 
 def _gunicorn(app: Flask, args: argparse.Namespace, workers: int) -> None:
-    from gunicorn.app.base import BaseApplication
+    from study_app.database import SurveyError
+
+    try:
+        from gunicorn.app.base import BaseApplication
+    except ModuleNotFoundError as error:
+        if error.name != "fcntl":
+            raise
+        raise SurveyError("gunicorn does not run on Windows: serve PostgreSQL from Linux or macOS.") from None
 
     from study_app import retention
 

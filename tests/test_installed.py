@@ -1,0 +1,119 @@
+"""Claims about what each part of the installation needs: the survey host without the extras, other systems, types."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tomllib
+from importlib import metadata
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from gan_core.training.loop import Training
+from glimpse import EXTRAS, files
+from glimpse.stimuli import Source, write_stimulus_set
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+
+BARE = """
+import sys
+from importlib import import_module
+
+blocked = set(sys.argv[1].split(","))
+
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in blocked:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+
+sys.meta_path.insert(0, Absent())
+for line in sys.argv[2:]:
+    module, *words = line.split()
+    print(module, words, import_module(module).main(words), flush=True)
+"""
+
+
+def bare(workspace: Path, *lines: str) -> subprocess.CompletedProcess[str]:
+    """Run commands in one process in which no package of any extra can be imported."""
+    blocked = ",".join(package for packages in EXTRAS.values() for package in packages)
+    environment = {**os.environ, "GLIMPSE_WORKSPACE": str(workspace)}
+    environment.pop("DATABASE_URL", None)
+    command = [sys.executable, "-c", BARE, blocked, *lines]
+    return subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+
+
+def test_a_survey_host_needs_no_package_of_an_extra(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    sources = [
+        Source(rng.integers(0, 256, (16, 16, 3), np.uint8), truth, {}, practice)
+        for truth in ("real", "generated")
+        for practice in [False] * 10 + [True] * 2
+    ]
+    write_stimulus_set(tmp_path / "stimuli" / "df", label="df", sources=iter(sources), made_from={})
+    study = "study_app.cli"
+    lines = [f"{study} {words}" for words in ("load df", "simulate --participants 2", "status", "export", "backup")]
+    done = bare(tmp_path, *lines)
+    assert done.returncode == 0, done.stderr
+    assert [line[-1] for line in done.stdout.splitlines() if line.startswith(study)] == ["0"] * len(lines), done.stdout
+
+
+@pytest.mark.parametrize(
+    ("line", "extra"),
+    [
+        ("analysis.report.__main__", "report"),
+        ("analysis.power", "report"),
+        ("analysis.compare a b", "report"),
+        ("gan_core.cli prepare phantom", "report"),
+        ("gan_core.cli train df", "train"),
+    ],
+)
+def test_a_command_without_its_extra_says_what_to_install(tmp_path: Path, line: str, extra: str) -> None:
+    done = bare(tmp_path, line)
+    assert done.stdout.endswith(" 2\n"), done.stderr
+    assert done.stderr.startswith("error: This needs ")
+    assert done.stderr.endswith(f", which is not installed: pip install 'glimpse-study[{extra}]'.\n")
+
+
+def test_every_package_of_an_extra_has_its_sentence() -> None:
+    extras = PROJECT["project"]["optional-dependencies"]
+    names = metadata.packages_distributions()
+    for extra, packages in EXTRAS.items():
+        declared = {wanted.partition(">")[0].partition("[")[0] for wanted in extras[extra]} - {"glimpse-study"}
+        found = {names[package][0].lower().replace("_", "-") for package in packages}
+        assert found == declared
+
+
+def test_each_package_is_typed_for_its_users() -> None:
+    for package in PROJECT["tool"]["mypy"]["packages"]:
+        assert (ROOT / package / "py.typed").is_file()
+        assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"][package]
+
+
+def test_windows_flushes_files_through_a_writable_handle_and_no_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[int] = []
+    (tmp_path / "file").touch()
+    real_open = os.open
+    with monkeypatch.context() as windows:
+        windows.setattr(files.os, "name", "nt")
+        windows.setattr(files.os, "open", lambda path, flags: opened.append(flags) or real_open(path, flags))
+        files.flush(tmp_path / "file")
+        files.flush(tmp_path)
+        alive = files._alive(2**22 + 1)
+    assert opened == [os.O_RDWR]
+    assert alive  # signal 0 would be Ctrl-C there: nothing is sent
+
+
+def test_training_without_the_module_resource_logs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "resource", None)
+    training: Any = SimpleNamespace(device=SimpleNamespace(type="cpu"))
+    assert Training._peak_memory_mb(training) is None
