@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from gan_core.experiments import TrainingError
+
+if TYPE_CHECKING:
+    import torch
 
 
 def pick_device(name: str) -> str:
@@ -19,6 +24,14 @@ def pick_device(name: str) -> str:
     if name == "cuda":
         raise TrainingError("This PyTorch finds no CUDA device: leave out --device, or use --device cpu.")
     return "cpu"
+
+
+def computes_bf16(device: torch.device) -> bool:
+    """Whether a GPU computes in bf16: from compute capability 8.0 (Ampere). `torch.cuda.is_bf16_supported` also says
+    yes for older ones, which convert each number and have no such convolutions."""
+    import torch
+
+    return torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def fast_device(name: str) -> str:

@@ -86,6 +86,16 @@ class Draws:
     def below(self, batch: int, count: int) -> Tensor:
         return self.ranks.share(torch.randint(count, (batch,), generator=self.rng, device=self.device))
 
+    def load(self, state: Tensor, seed: int) -> bool:
+        """Continue from a saved state of the generator. False if another kind of device saved it: CPU and CUDA have
+        generators with states of different sizes, so that random numbers start again from `seed`."""
+        state = state.cpu()
+        if alike := len(state) == len(self.rng.get_state()):
+            self.rng.set_state(state)
+        else:
+            self.rng.manual_seed(seed)
+        return alike
+
     def order(self, count: int) -> Tensor:
         return torch.randperm(count, generator=self.rng, device=self.device)
 

@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from gan_core.augment import flip, translate_and_cut
+from gan_core.device import computes_bf16
 from gan_core.losses import discriminator_loss, generator_loss, gradient_penalty
 from gan_core.training.data import Draws
+from gan_core.training.ranks import share_batch_norm
 from gan_core.training.schemes import Scheme
 
 GATHERED = ("loss_d", "loss_g", "loss_pairing", "grad_norm_d", "grad_norm_g", "loss_r1")
@@ -30,14 +32,14 @@ class Engine:
     def __init__(self, scheme: Scheme) -> None:
         self.scheme, self.settings, self.device = scheme, scheme.run.settings, scheme.device
         s = self.settings
-        cuda = self.device.type == "cuda"
+        cuda, several = self.device.type == "cuda", scheme.ranks.world > 1
+        self.notes: list[str] = []  # sentences: where this machine keeps the run from its settings
         self.generators, self.discriminators = scheme.generators, scheme.discriminators
         for networks in (self.generators, self.discriminators):
+            if several:
+                share_batch_norm(networks)
             networks.to(self.device)
             networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-            if scheme.ranks.world > 1 and cuda:  # it raises on a CPU, where each rank keeps its own statistics
-                for name in list(networks):
-                    networks[name] = nn.SyncBatchNorm.convert_sync_batchnorm(networks[name])
         self.averaged = copy.deepcopy(self.generators).requires_grad_(False) if s.ema_images else None
         self.g_parameters, self.d_parameters = (
             list(self.generators.parameters()),
@@ -46,15 +48,50 @@ class Engine:
         betas = (s.beta1, s.beta2)
         self.g_optimiser = torch.optim.Adam(self.g_parameters, lr=s.lr, betas=betas, fused=True)
         self.d_optimiser = torch.optim.Adam(self.d_parameters, lr=s.lr, betas=betas, fused=True)
-        self.bf16 = s.bf16 and cuda
-        if s.compile and cuda:
-            torch._dynamo.config.recompile_limit = 64  # several networks, each with and without gradients
-            for network in [*self.generators.values(), *self.discriminators.values()]:
-                network.compile(dynamic=False)
+        self.bf16 = s.bf16 and cuda and computes_bf16(self.device)
+        if s.bf16 and cuda and not self.bf16:
+            self.notes.append("This GPU does not compute in bf16 (compute capability below 8.0): it trains in fp32.")
+        self.compiled = False
+        if s.compile and cuda and several:
+            self.notes.append("Several GPUs train without torch.compile, which breaks at each shared batch norm.")
+        elif s.compile and cuda:
+            self.compile()
         self.steps = 0
         self.tick_steps = 0
         self.sums = torch.zeros(len(GATHERED), dtype=torch.float64, device=self.device)
         self.check: Check | None = None  # set for the replay after a value that is not finite
+
+    def compile(self, backend: str | Callable[..., Any] = "inductor") -> None:
+        """Compile the networks, each at its first use."""
+        torch._dynamo.config.recompile_limit = 64  # several networks, each with and without gradients
+        for network in [*self.generators.values(), *self.discriminators.values()]:
+            network.compile(dynamic=False, backend=backend)
+        self.compiled = True
+
+    def warm_up(self, steps: int) -> None:
+        """A few steps, which compile and tune. If compiled networks fail here, for example without a C++ compiler,
+        Python's headers or Triton, this process trains without the compiler. The steps count: load a state after."""
+        try:
+            for _ in range(steps):
+                self.step()
+            return
+        except (torch.OutOfMemoryError, MemoryError):
+            raise
+        except Exception as error:  # compilers raise of any kind
+            if not self.compiled:
+                raise
+            cause = getattr(error, "inner_exception", error)  # else the name of the backend comes first
+            lines = str(cause).strip().splitlines() or [""]
+            reason = f"{type(cause).__name__}: {lines[0].removesuffix('.')[:200]}"
+        torch._dynamo.reset()
+        torch.compiler.set_stance("force_eager")
+        self.compiled = False
+        self.notes.append(
+            f"torch.compile does not work here ({reason}): training without it, more slowly. It needs a C++ compiler, "
+            "Python's headers and Triton; --set compile=false leaves it out."
+        )
+        for _ in range(steps):
+            self.step()
 
     @property
     def images(self) -> int:
@@ -188,7 +225,11 @@ class Engine:
         for optimiser, name in ((self.g_optimiser, "g_optimiser"), (self.d_optimiser, "d_optimiser")):
             groups = optimiser.state_dict()["param_groups"]  # keep ours: a resumed run may have another learning rate
             optimiser.load_state_dict({"state": state[name]["state"], "param_groups": groups})
-        self.scheme.load(state["scheme"])
+        if not self.scheme.load(state["scheme"], state["steps"]):
+            self.notes.append(
+                "The checkpoint comes from another kind of device: random numbers continue from a new seed, so the "
+                "run ends with other bits than an undisturbed one."
+            )
         self.steps = state["steps"]
         self.new_tick()
         self.tick_steps = state["tick_steps"]

@@ -46,8 +46,7 @@ def _measure(training: Training) -> float:
             return seconds
     engine, before = training.engine, copied(training.engine.state())
     try:
-        for _ in range(3 if cuda else 1):  # compilation, autotuning
-            engine.step()
+        engine.warm_up(3 if cuda else 1)
         return _time_steps(training, engine)
     finally:
         engine.load(before)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.distributed as dist
@@ -69,3 +70,57 @@ class Ranks:
     def leave(self) -> None:
         if self.world > 1 and dist.is_initialized():
             dist.destroy_process_group()
+
+
+class _SumOverRanks(torch.autograd.Function):
+    """The sum of a tensor over all ranks. Its gradient is the sum of theirs, and has a gradient itself."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor) -> Tensor:
+        total = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Any:
+        return _SumOverRanks.apply(gradient)
+
+
+class SharedBatchNorm(nn.BatchNorm2d):
+    """Batch norm by the statistics of the batch of all ranks, on any device, differentiable twice (for R1).
+
+    nn.SyncBatchNorm does neither: it refuses a CPU, and its gradient has no derivative.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        if not self.training:
+            return super().forward(x)
+        world, wide = dist.get_world_size(), x.float()  # (b, c, H, W); statistics in single precision
+        mean = _SumOverRanks.apply(wide.mean((0, 2, 3))) / world
+        centred = wide - mean[:, None, None]
+        variance = _SumOverRanks.apply(centred.square().mean((0, 2, 3))) / world
+        if self.track_running_stats:
+            self._remember(mean.detach(), variance.detach(), world * x.numel() // x.shape[1])
+        scale = self.weight * torch.rsqrt(variance + self.eps)
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
+
+    def _remember(self, mean: Tensor, variance: Tensor, count: int) -> None:
+        """Update the running statistics, with the unbiased variance, as nn.BatchNorm2d does."""
+        assert self.running_mean is not None
+        assert self.running_var is not None
+        assert self.num_batches_tracked is not None
+        self.num_batches_tracked.add_(1)
+        share = 1 / self.num_batches_tracked if self.momentum is None else torch.full_like(mean[0], self.momentum)
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(variance * (count / (count - 1)), share)
+
+
+def share_batch_norm(network: nn.Module) -> None:
+    """Every batch norm of a network becomes a `SharedBatchNorm` with its weights and statistics."""
+    for name, child in network.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            shared = SharedBatchNorm(child.num_features, child.eps, child.momentum)
+            shared.load_state_dict(child.state_dict())
+            setattr(network, name, shared)
+        else:
+            share_batch_norm(child)

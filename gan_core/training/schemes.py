@@ -84,10 +84,11 @@ class Scheme(ABC):
         shuffles = {name: shuffle.state() for name, shuffle in self.shuffles.items()}
         return {"rng": self.draws.rng.get_state(), "shuffles": shuffles}
 
-    def load(self, state: dict[str, Any]) -> None:
-        self.draws.rng.set_state(state["rng"].cpu())
+    def load(self, state: dict[str, Any], steps: int) -> bool:
+        """Continue after so many steps; False if the random numbers start from a new seed (see `Draws.load`)."""
         for name, shuffle in self.shuffles.items():
             shuffle.load(state["shuffles"][name])
+        return self.draws.load(state["rng"], seed=self.run.settings.seed + 40_000 + steps)
 
 
 class Unconditional(Scheme):

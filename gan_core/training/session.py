@@ -58,7 +58,13 @@ class Session:
             self._say(f"{name}: already trained ({run.settings.images:,} images); --overwrite trains it again.")
             return True
         device = torch.device(f"cuda:{self.ranks.local}" if self.device == "cuda" else self.device)
-        training = Training(run, into_memory(run, images, device), folder, device, self.ranks)
+        domains = fitting(lambda: into_memory(run, images, device))
+        if domains is None:
+            raise TrainingError(
+                f"{name}: the images of {' and '.join(i.name for i in images.values())} do not fit into the memory of "
+                f"the {self.device.upper()} device: choose a lower --resolution, or prepare fewer images."
+            )
+        training = Training(run, domains, folder, device, self.ranks)
         if state == "unfinished":
             training.resume()
         done = training.engine.images
@@ -67,6 +73,8 @@ class Session:
             f"({run.preset}, {run.height} x {run.width}, {run.settings.images:,} images, {self.device})"
         )
         seconds = seconds_left(training)
+        for note in training.engine.notes:
+            self._say(f"{name}: {note}")
         self._say(f"{name}: about {duration(seconds)} to go")
         if warning := longer_than_an_hour(seconds, run, device):
             self._say(warning)
