@@ -63,10 +63,13 @@ class Engine:
 
     def compile(self, backend: str | Callable[..., Any] = "inductor") -> None:
         """Compile the networks, each at its first use."""
-        torch._dynamo.config.recompile_limit = 64  # several networks, each with and without gradients
-        for network in [*self.generators.values(), *self.discriminators.values()]:
-            network.compile(dynamic=False, backend=backend)
-        self.compiled = True
+        try:
+            torch._dynamo.config.recompile_limit = 64  # several networks, each with and without gradients
+            for network in [*self.generators.values(), *self.discriminators.values()]:
+                network.compile(dynamic=False, backend=backend)
+            self.compiled = True
+        except Exception as error:  # for example for a Python that is newer than torch
+            self._without_compiler(error)
 
     def warm_up(self, steps: int) -> None:
         """A few steps, which compile and tune. If compiled networks fail here, for example without a C++ compiler,
@@ -80,9 +83,14 @@ class Engine:
         except Exception as error:  # compilers raise of any kind
             if not self.compiled:
                 raise
-            cause = getattr(error, "inner_exception", error)  # else the name of the backend comes first
-            lines = str(cause).strip().splitlines() or [""]
-            reason = f"{type(cause).__name__}: {lines[0].removesuffix('.')[:200]}"
+            self._without_compiler(error)
+        for _ in range(steps):
+            self.step()
+
+    def _without_compiler(self, error: Exception) -> None:
+        cause = getattr(error, "inner_exception", error)  # else the name of the backend comes first
+        lines = str(cause).strip().splitlines() or [""]
+        reason = f"{type(cause).__name__}: {lines[0].removesuffix('.')[:200]}"
         torch._dynamo.reset()
         torch.compiler.set_stance("force_eager")
         self.compiled = False
@@ -90,8 +98,6 @@ class Engine:
             f"torch.compile does not work here ({reason}): training without it, more slowly. It needs a C++ compiler, "
             "Python's headers and Triton; --set compile=false leaves it out."
         )
-        for _ in range(steps):
-            self.step()
 
     @property
     def images(self) -> int:

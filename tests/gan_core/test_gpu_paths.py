@@ -38,6 +38,7 @@ NETWORKS = {
 
 
 @pytest.mark.slow  # a C++ compiler for each
+@pytest.mark.filterwarnings("ignore::DeprecationWarning:torch")  # inductor imports what torch deprecates
 @pytest.mark.parametrize("name", list(NETWORKS))
 def test_inductor_computes_what_eager_torch_does(compiler: None, name: str) -> None:
     build, shape = NETWORKS[name]
@@ -75,6 +76,23 @@ def test_without_a_compiler_a_run_trains_eagerly_and_says_why(compiler: None, wo
     for engine in (eager.engine, training.engine):
         engine.step()
     assert training.engine.gathered() == eager.engine.gathered()
+
+
+def test_a_python_without_a_compiler_at_all_trains_eagerly(
+    compiler: None, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """torch.compile itself raises, before any step, for example for a Python newer than torch."""
+
+    def refuse(*given: Any, **more: Any) -> None:
+        raise RuntimeError("torch.compile is not supported on Python 3.99+")
+
+    make_set(workspace, "df")
+    engine = tiny_training(workspace, "df").engine
+    monkeypatch.setattr(torch.nn.Module, "compile", refuse)
+    engine.compile()
+    assert not engine.compiled
+    assert "not supported on Python 3.99+" in engine.notes[0]
+    engine.step()
 
 
 def test_an_error_of_the_run_itself_is_not_blamed_on_the_compiler(
