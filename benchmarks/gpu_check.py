@@ -165,7 +165,7 @@ class Check:
         }
 
     def trained(self, workspace: Workspace, waiting: int, name: str) -> dict[str, Any]:
-        """What `gan_core train` reaches on an image set of the workspace in its share of the time that is left."""
+        """A run of `gan_core train` on an image set of the workspace, for its share of the time that is left."""
         seconds = self.left / waiting
         command = [sys.executable, "-m", "gan_core", "--workspace", str(workspace.root), "train", name]
         run = f"gpu-check-{name}"
