@@ -12,7 +12,7 @@ from flask import Flask, g, request
 from markdown_it import MarkdownIt
 from markupsafe import Markup, escape
 
-from study_app.study import LANGUAGES, StudyFile, Text, say
+from study_app.definition.study import LANGUAGES, StudyFile, Text, say
 from study_app.texts import filled, translations
 
 MARKDOWN = MarkdownIt("commonmark", {"html": False}).disable("image")

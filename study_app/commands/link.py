@@ -32,7 +32,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
     from study_app import models, security
     from study_app.database import SurveyError, open_database
-    from study_app.participant import crowd
+    from study_app.definition import crowd
     from study_app.studies import study_named
 
     if not 1 <= args.count <= MOST_LINKS:

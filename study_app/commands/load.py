@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from glimpse.stimuli import StimulusSet as PublishedSet
+    from study_app.definition.study import StudyFile
     from study_app.models import StimulusSet, Study
-    from study_app.study import StudyFile
 
 
 def add_commands(commands: Commands) -> None:
@@ -54,8 +54,8 @@ def load(args: argparse.Namespace, workspace: Workspace) -> None:
 def _requested(args: argparse.Namespace, workspace: Workspace) -> tuple[StudyFile, bytes]:
     """The study, and the file that describes it."""
     from study_app.database import SurveyError
-    from study_app.study import default_study, source_of
-    from study_app.study_toml import read_study
+    from study_app.definition.study import default_study, source_of
+    from study_app.definition.study_toml import read_study
 
     files = [name for name in args.stimuli if name.endswith(".toml")]
     names = list(dict.fromkeys(name for name in args.stimuli if not name.endswith(".toml")))
@@ -217,8 +217,8 @@ def store_study(
     from glimpse.files import sha256_bytes
     from study_app import models
     from study_app.database import SurveyError
+    from study_app.definition.study import StudyFile
     from study_app.experimenter.accounts import record
-    from study_app.study import StudyFile
 
     row: Study | None = session.scalar(select(models.Study).where(models.Study.slug == study.slug))
     address = f"/study/{study.slug}/"

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from flask import Flask
     from sqlalchemy.orm import Session
 
+    from study_app.definition.study import StudyFile
     from study_app.models import Participant
-    from study_app.study import StudyFile
 
 STAGES = ("questions", "device", "trials", "debrief")
 ENDS = (
@@ -51,9 +51,9 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
 def _study(name: str, workspace: Workspace) -> tuple[StudyFile, bytes]:
     from study_app.database import open_database
+    from study_app.definition.study import StudyFile
+    from study_app.definition.study_toml import read_study
     from study_app.studies import study_named
-    from study_app.study import StudyFile
-    from study_app.study_toml import read_study
 
     if name.endswith(".toml"):
         return read_study(Path(name)), Path(name).read_bytes()

@@ -23,8 +23,8 @@ def add_commands(commands: Commands) -> None:
 
 def run(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app.database import SurveyError, open_database
+    from study_app.definition import crowd
     from study_app.experimenter.recruiting import free_places
-    from study_app.participant import crowd
     from study_app.studies import study_named
 
     try:

@@ -220,7 +220,7 @@ def _cell(value: Any, column: Column) -> Any:
 
 
 def _description(session: Session, study: Study, columns: Sequence[Column]) -> dict[str, Any]:
-    from study_app.study import StudyFile, say
+    from study_app.definition.study import StudyFile, say
 
     file = StudyFile.from_dict(study.current.definition)
     return {

@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from study_app import models
-from study_app.study import StudyFile
+from study_app.definition.study import StudyFile
 
 TENTHS = tuple(f"{10 * i} % of the trials" for i in range(1, 10))
 

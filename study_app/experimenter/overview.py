@@ -13,13 +13,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from study_app import models
+from study_app.base import iso
 from study_app.database import app_database
+from study_app.definition.study import LARGEST_QUOTA
 from study_app.experimenter import accounts, charts, export
 from study_app.experimenter.accounts import record
 from study_app.experimenter.admin import blueprint, group, of_group, render_page, study_of, tally_of
 from study_app.experimenter.status import image_status, study_status
 from study_app.participant import withdrawal
-from study_app.study import LARGEST_QUOTA
 
 HOURS = 48  # shown in the strip of finished participants
 LOGGED = 100  # entries on a page of the log
@@ -62,7 +63,7 @@ def _live(session: Session, study: models.Study) -> dict[str, Any]:
     images = image_status(session, tally)
     return {
         "status": status,
-        "updated": models.iso(models.now()),
+        "updated": iso(models.now()),
         "hours": charts.bars(_finished_by_hour(session, study), f"finished in each of the last {HOURS} hours"),
         "fooling": [image for image in images if image.truth == "generated"][:6],
         "doubted": [image for image in images if image.truth == "real"][:6],
@@ -78,7 +79,7 @@ def _finished_by_hour(session: Session, study: models.Study) -> list[int]:
             select(hour, func.count()).where(*of_group(study, group()), person.finished_at >= since).group_by(hour)
         ).all()
     )
-    return [found.get(models.iso(since + timedelta(hours=i))[:13], 0) for i in range(HOURS)]
+    return [found.get(iso(since + timedelta(hours=i))[:13], 0) for i in range(HOURS)]
 
 
 @blueprint.post("/study/<slug>/state")

@@ -12,10 +12,11 @@ from sqlalchemy.orm import Session
 
 from study_app import models
 from study_app.database import SurveyError, app_database
+from study_app.definition import crowd
+from study_app.definition.study import StudyFile, say
 from study_app.experimenter.accounts import record
 from study_app.experimenter.admin import blueprint, render_page, study_of
-from study_app.participant import crowd, drawing
-from study_app.study import StudyFile, say
+from study_app.participant import drawing
 
 MOST_LINKS = 200  # personal links made at once
 

@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from glimpse import observers
 from glimpse.observers import LEAST_JUDGEMENTS
 from study_app import models
+from study_app.definition.study import StudyFile, say
 from study_app.experimenter.funnel import Step, funnel
 from study_app.experimenter.tally import Sums, Tally, chunks
 from study_app.participant import design
-from study_app.study import StudyFile, say
 
 
 @dataclass(frozen=True)

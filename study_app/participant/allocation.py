@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 
 from glimpse.files import sha256_json
 from study_app import models
+from study_app.definition.study import StudyFile
 from study_app.participant import design, drawing
-from study_app.study import StudyFile
 
 
 def find(session: Session, study: models.Study, who: tuple[str, str, dict[str, str]]) -> models.Participant | None:

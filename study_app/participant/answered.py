@@ -7,7 +7,7 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
-from study_app.study import RATINGS, SURENESS, StudyFile
+from study_app.definition.study import RATINGS, SURENESS, StudyFile
 
 LONGEST_WHY = 1000  # characters
 LONGEST_MS = 1e12  # longer times are stored as this, so that sums of squares stay finite

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-from study_app.study import StudyFile
+from study_app.definition.study import StudyFile
 
 MEASURES = ("frame_ms", "width", "height", "pixel_ratio", "touch", "screen", "card")
 CARD_MM = 85.6  # the longer side of a bank card (ISO/IEC 7810, ID-1)

@@ -11,9 +11,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, union_all, update
 from sqlalchemy.orm import Session
 
-from study_app import models, staircase
+from study_app import models
+from study_app.definition import staircase
+from study_app.definition.study import StudyFile
 from study_app.participant import design
-from study_app.study import StudyFile
 
 
 def draw_trials(session: Session, person: models.Participant, study: StudyFile) -> None:

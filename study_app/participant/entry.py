@@ -14,10 +14,11 @@ from werkzeug.wrappers import Response
 
 from study_app import i18n, models, security
 from study_app.database import app_database
+from study_app.definition import crowd
+from study_app.definition.study import LANGUAGES, StudyFile
 from study_app.i18n import gettext as _
-from study_app.participant import allocation, crowd, device
+from study_app.participant import allocation, device
 from study_app.participant.pages import back, closed
-from study_app.study import LANGUAGES, StudyFile
 
 blueprint = Blueprint("entry", __name__)
 TOKEN = re.compile("[A-Za-z0-9_-]{24}")

@@ -16,8 +16,9 @@ from werkzeug.wrappers import Response
 
 from study_app import i18n, models
 from study_app.database import app_database
-from study_app.participant import allocation, crowd, device, drawing
-from study_app.study import RATINGS, SURENESS, Question, StudyFile, say
+from study_app.definition import crowd
+from study_app.definition.study import RATINGS, SURENESS, Question, StudyFile, say
+from study_app.participant import allocation, device, drawing
 
 blueprint = Blueprint("pages", __name__)
 CLOSED = ("withdrawn", "no-consent", "screened-out", "over-quota", "rejected")

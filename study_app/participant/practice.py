@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 
 from study_app import models, security
 from study_app.database import app_database
+from study_app.definition.study import StudyFile
 from study_app.participant import design
 from study_app.participant.pages import find
 from study_app.participant.trials import png_of, refuse_closed
-from study_app.study import StudyFile
 
 blueprint = Blueprint("practice", __name__, url_prefix="/p/<token>/practice")
 

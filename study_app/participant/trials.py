@@ -12,13 +12,14 @@ from flask import Blueprint, Response, abort, jsonify, request, url_for
 from sqlalchemy import select, text, update
 from sqlalchemy.orm import Session
 
-from study_app import models, staircase
+from study_app import models
 from study_app.database import app_database
+from study_app.definition import staircase
+from study_app.definition.study import StudyFile
 from study_app.participant import design, device, drawing
 from study_app.participant.answered import Answered, view_of, whole
 from study_app.participant.events import read_events
 from study_app.participant.pages import CLOSED, find
-from study_app.study import StudyFile
 
 blueprint = Blueprint("trials", __name__, url_prefix="/p/<token>")
 

@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session, undefer
 from werkzeug.wrappers import Response
 
 from study_app import i18n, models
+from study_app.base import iso
 from study_app.database import Database, SurveyError, app_database
+from study_app.definition.study import StudyFile
 from study_app.participant import drawing
-from study_app.study import StudyFile
 
 LEAP_DAYS = 7  # a server that runs looks daily
 blueprint = Blueprint("withdrawal", __name__, url_prefix="/withdraw")
@@ -171,12 +172,12 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
         "study_sha256": person.version.sha256,
         "set": person.set.name if person.set else None,
         **{name: getattr(person, name) for name in plain},
-        **{name: models.iso(moment) if (moment := getattr(person, name)) else None for name in moments},
+        **{name: iso(moment) if (moment := getattr(person, name)) else None for name in moments},
         "from": {"platform": external.platform, "id": external.person, **external.details} if external else None,
         "trials": [
             {
                 "position": trial.position, "replaces": trial.replaces, "begun": trial.begun,
-                "fetched_at": models.iso(trial.fetched_at) if trial.fetched_at else None,
+                "fetched_at": iso(trial.fetched_at) if trial.fetched_at else None,
                 **({"kind": trial.kind, "image": trial.stimulus.public_id} if over else {}),
                 **({"second": trial.second.public_id} if over and trial.second else {}),
                 "answer": trial.answer, "rating": trial.rating, "confidence": trial.confidence,
@@ -185,7 +186,7 @@ def everything(session: Session, person: models.Participant) -> dict[str, Any]:
                 "second_exposure_ms": trial.second_exposure_ms,
                 "response_time_ms": trial.response_time_ms, "dropped_frames": trial.dropped_frames,
                 "focus_lost": trial.focus_lost, "flags": trial.flags, "details": trial.details, "events": trial.events,
-                "answered_at": models.iso(trial.answered_at) if trial.answered_at else None,
+                "answered_at": iso(trial.answered_at) if trial.answered_at else None,
             }
             for trial in trials
         ],

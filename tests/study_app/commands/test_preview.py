@@ -8,7 +8,7 @@ import pytest
 
 from glimpse.workspace import Workspace
 from study_app.commands import preview
-from study_app.study_toml import parse_study
+from study_app.definition.study_toml import parse_study
 from tests.study_app.conftest import publish
 
 

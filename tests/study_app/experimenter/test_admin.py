@@ -15,8 +15,8 @@ from sqlalchemy import select
 from glimpse.observers import LEAST_JUDGEMENTS
 from glimpse.workspace import Workspace
 from study_app import cli, models
+from study_app.definition.study import StudyFile
 from study_app.experimenter.funnel import funnel
-from study_app.study import StudyFile
 
 PAGES = ("", "study/pilot/", "study/pilot/live", "study/pilot/comments",
          "study/pilot/log", "study/pilot/images", "study/pilot/participants",

@@ -9,8 +9,8 @@ from flask import Flask
 from flask.testing import FlaskClient
 
 from glimpse.workspace import Workspace
+from study_app.definition.study import StudyFile
 from study_app.participant import device
-from study_app.study import StudyFile
 from tests.study_app.conftest import load
 from tests.study_app.participant.test_survey import ANSWER, enter, stored
 

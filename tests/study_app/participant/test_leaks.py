@@ -26,8 +26,8 @@ from werkzeug.test import TestResponse
 
 from glimpse.workspace import Workspace
 from study_app import models
+from study_app.definition.study import StudyFile
 from study_app.participant import design, trials
-from study_app.study import StudyFile
 from tests.study_app.conftest import load, publish
 
 PEOPLE, TRIALS, PERMUTATIONS = 10, 20, 104

@@ -14,8 +14,8 @@ from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.commands.simulate import truths
 from study_app.database import Database
+from study_app.definition.staircase import next_exposure
 from study_app.participant.attention import COLOURS, attention_image
-from study_app.staircase import next_exposure
 from tests.study_app.conftest import load, publish
 
 
@@ -70,7 +70,7 @@ def test_attention_trials_do_not_move_a_staircase(
 
 
 def test_a_staircase_has_150_trials_in_blocks_behind_a_mask(workspace: Workspace) -> None:
-    from study_app.study_toml import parse_study
+    from study_app.definition.study_toml import parse_study
 
     study = parse_study({"slug": "climb", "mode": "staircase", "sets": [{"name": "alpha"}]})
     assert (study.trials.count, study.trials.block, study.mask, study.exposure_ms) == (150, 50, True, (50, 1000))

@@ -16,7 +16,7 @@ from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.commands import bots
 from study_app.database import SurveyError
-from study_app.study_toml import parse_study
+from study_app.definition.study_toml import parse_study
 from tests.study_app.conftest import load, publish
 from tests.study_app.participant.test_survey import ANSWER, enter, stored
 

@@ -13,6 +13,7 @@ from sqlalchemy import select, text
 
 from glimpse.workspace import Workspace
 from study_app import cli, models
+from study_app.base import iso
 from study_app.database import Database
 from study_app.participant import withdrawal
 from tests.study_app.conftest import load
@@ -66,7 +67,7 @@ def words(person: models.Participant) -> list[str]:
         "3210.5",
         person.public_id,
     ]
-    return [*told, models.iso(person.entered_at)]
+    return [*told, iso(person.entered_at)]
 
 
 def test_a_withdrawal_by_the_persons_own_link_erases_everything_and_is_counted(

@@ -10,12 +10,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from study_app import staircase
 from study_app.database import SurveyError
-from study_app.models import MODES
-from study_app.participant.crowd import PLATFORMS
-from study_app.questions_toml import is_slug, read_questions
-from study_app.study import (
+from study_app.definition import staircase
+from study_app.definition.crowd import PLATFORMS
+from study_app.definition.questions_toml import is_slug, read_questions
+from study_app.definition.study import (
     DESIGNS,
     DEVICES,
     LANGUAGES,
@@ -31,8 +30,9 @@ from study_app.study import (
     Text,
     TrialPlan,
 )
+from study_app.definition.toml_table import Table, is_text, is_whole
+from study_app.models import MODES
 from study_app.texts import FILLED, built_in_texts, is_language, is_removable, read_language
-from study_app.toml_table import Table, is_text, is_whole
 
 
 def read_study(path: Path) -> StudyFile:

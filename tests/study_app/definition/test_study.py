@@ -13,8 +13,8 @@ from glimpse.files import sha256_bytes
 from glimpse.workspace import Workspace
 from study_app import cli, models
 from study_app.database import Database, SurveyError
-from study_app.study import StudyFile, default_study
-from study_app.study_toml import parse_study, read_study
+from study_app.definition.study import StudyFile, default_study
+from study_app.definition.study_toml import parse_study, read_study
 from tests.study_app.conftest import publish
 
 SETS = '[[sets]]\nname = "alpha"\n'

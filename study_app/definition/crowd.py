@@ -16,8 +16,8 @@ from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
 from study_app.database import SurveyError
+from study_app.definition.study import Completion
 from study_app.security import derived
-from study_app.study import Completion
 
 # Without letters and digits that are easily confused when a link is typed from paper.
 ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"

@@ -7,7 +7,7 @@ from typing import Any
 
 from glimpse.command_line import did_you_mean
 from study_app.database import SurveyError
-from study_app.study import Text
+from study_app.definition.study import Text
 from study_app.texts import is_language
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import text
 
 from glimpse.workspace import Workspace
 from study_app.database import Database, SurveyError
-from study_app.participant import crowd
-from study_app.study import Completion
+from study_app.definition import crowd
+from study_app.definition.study import Completion
 from tests.study_app.conftest import load, publish
 
 ANSWER = {"answer": "real", "exposure_ms": 2400, "response_time_ms": 900, "dropped_frames": 0, "focus_lost": False}
@@ -227,7 +227,7 @@ def test_parameters_of_the_platform_are_filled_into_the_way_back(workspace: Work
 
 @pytest.mark.parametrize("url", ["https://x.org/?a={nope}", "https://x.org/?a={PROLIFIC_PID", "https://x.org/?a={}"])
 def test_an_unknown_placeholder_in_the_way_back_is_refused(url: str) -> None:
-    from study_app.study_toml import parse_study
+    from study_app.definition.study_toml import parse_study
 
     with pytest.raises(SurveyError, match=r"`completion\.url` holds the unknown placeholder .*; known are .*{id}"):
         parse_study({"slug": "x", "sets": [{"name": "a"}], "completion": {"url": url, "code": "A"}})

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 import study_app
-from study_app.study import Completion, Question, SetEntry, StudyFile, TrialPlan
-from study_app.study_toml import parse_study
+from study_app.definition.study import Completion, Question, SetEntry, StudyFile, TrialPlan
+from study_app.definition.study_toml import parse_study
 from study_app.texts import built_in_texts
 
 EXAMPLE = tomllib.loads((Path(study_app.__file__).parents[1] / "docs" / "study.toml").read_text())

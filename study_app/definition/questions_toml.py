@@ -7,8 +7,8 @@ from typing import Any
 
 from glimpse.workspace import NAME
 from study_app.database import SurveyError
-from study_app.study import WHEN, Question, Text
-from study_app.toml_table import Table, is_text, is_whole
+from study_app.definition.study import WHEN, Question, Text
+from study_app.definition.toml_table import Table, is_text, is_whole
 
 
 def is_slug(value: Any) -> bool:

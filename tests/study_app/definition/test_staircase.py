@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from study_app.staircase import DOWN_MS, LONGEST_MS, SHORTEST_MS, START_MS, TARGET, UP_MS, next_exposure
+from study_app.definition.staircase import DOWN_MS, LONGEST_MS, SHORTEST_MS, START_MS, TARGET, UP_MS, next_exposure
 
 
 def weibull(exposure_ms: float, threshold_ms: float, slope: float = 2.0) -> float:

@@ -1,0 +1,1 @@
+"""The study file: its keys, questions and texts, read and checked."""
