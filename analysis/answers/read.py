@@ -27,7 +27,7 @@ def read_csv(
     """Anybody's files, folders or patterns: comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252.
 
     Prolific's demographic export among them, or `form.people`, describes the participants. Beside a
-    `...table-responses_data.csv` of our own export its `...table-participants_data.csv` is read too. Raises
+    `...description-responses_data.csv` of our own export its `...description-participants_data.csv` is read too. Raises
     AnalysisError, naming file, line and remedy.
     """
     form = form or Form()
@@ -44,8 +44,8 @@ def read_csv(
 
 def _with_people_beside(files: Sequence[Path], table: Table, *, external: bool) -> Table:
     """The answers with the tables that our own export lays beside them; the platforms' IDs only to match people by."""
-    for other in ("table-participants", *(["table-externalids"] if external else [])):
-        beside = [p.with_name(p.name.replace("table-responses", other)) for p in files]
+    for other in ("description-participants", *(["description-externalids"] if external else [])):
+        beside = [p.with_name(p.name.replace("description-responses", other)) for p in files]
         there = [p for p, own in zip(beside, files, strict=True) if p != own and p.is_file()]
         if there:
             table = replace(table, frame=with_people(table.frame, read_tables(there).frame))

@@ -82,7 +82,9 @@ def found_files(given: Sequence[Path]) -> list[Path]:
             inside = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
             if not inside:
                 raise AnalysisError(f"{path} is a folder without CSV files: name the file, or export answers as CSV.")
-            own = [p for p in inside if "table-responses" in p.name]  # our own export, with its other tables
+            own = [
+                p for p in inside if "description-responses" in p.name and p.suffix == ".csv"
+            ]  # our own export, with its other tables
             files += own or inside
         elif path.exists():
             files.append(path)

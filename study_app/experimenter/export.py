@@ -1,8 +1,4 @@
-"""`study_app export`: a study as a Psych-DS data set; the same answers give the same bytes.
-
-Psych-DS (psych-ds.github.io): `dataset_description.json` holds a schema.org description whose `variableMeasured` tells
-every column; data files are `data/KEY-VALUE_..._data.csv`, values in letters and digits alone.
-"""
+"""`study_app export`: a study as a Psych-DS data set; the same answers give the same bytes."""
 
 from __future__ import annotations
 
@@ -15,16 +11,16 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, pasteable, version
+from glimpse.command_line import Commands, pasteable
 from glimpse.workspace import Workspace
 from study_app.experimenter.dictionary import EVENTS, EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
+from study_app.experimenter.psych_ds import DESCRIPTION, described
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from study_app.models import Study
 
-DESCRIPTION = "dataset_description.json"
 # Where spreadsheets would take a text for a formula, a participant's words get a quote before them.
 FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
@@ -50,6 +46,10 @@ def add_commands(commands: Commands) -> None:
         "--events", dest="extras", action="append_const", const="events",
         help="include the raw events of the page during each trial: keys, presses, focus, window",
     )  # fmt: skip
+    parser.add_argument(
+        "--with-stimuli", dest="extras", action="append_const", const="stimuli",
+        help="include the images that participants saw; check first that their licence allows it",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -73,12 +73,12 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         if private := bool({*args.extras} & {"platform IDs", "log"}):  # they name people: for the owner alone
             folder.chmod(0o700)
         for name, content in files.items():
-            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes(content)
             if private:
                 (folder / name).chmod(0o600)
-    rows = {name: content.count(b"\n") - 1 for name, content in files.items() if name.startswith("data/")}
-    answers = next((path for path in rows if "_table-responses_" in path), "")
+    rows = {name: content.count(b"\n") - 1 for name, content in files.items() if name.endswith("_data.csv")}
+    answers = next((path for path in rows if "_description-responses_" in path), "")
     following: list[str | Path] = ["python", "-m", "analysis.report", "--responses", out / answers]
     following += ["--include-simulated"] if args.include_simulated else []
     print(f"{out}: {len(rows)} tables, {rows[answers]} answers. Next: {pasteable(workspace, *following)}")
@@ -102,9 +102,12 @@ def export(
 ) -> dict[str, bytes]:
     """The data set's files by their paths, with the participants of these groups (`models.GROUPS`).
 
-    `extras`: "platform IDs", "events", "log". Sorted and without times: the same answers give the same bytes.
+    `extras`: "platform IDs", "events", "log", "stimuli". Sorted and without times: the same answers give the same
+    bytes.
     """
-    prefix = f"data/study-{slug_value(study.slug)}_table-"
+    from study_app.definition.study import StudyFile, say
+
+    prefix = f"data/study-{slug_value(study.slug)}_description-"
     tables: dict[str, tuple[Sequence[Column], Iterable[Any]]] = {
         "responses": (
             RESPONSES,
@@ -122,10 +125,17 @@ def export(
     if "platform IDs" in extras:
         tables["externalids"] = (EXTERNAL_IDS, _external_ids(session, study, include))
     files = {f"{prefix}{name}_data.csv": _csv(columns, rows) for name, (columns, rows) in tables.items()}
-    columns = {column.name: column for columns, _ in tables.values() for column in columns}
-    description = json.dumps(_description(session, study, list(columns.values())), indent=1, ensure_ascii=False)
+    columns = {f"{prefix}{name}_data.csv": given for name, (given, _) in tables.items()}
+    file = StudyFile.from_dict(study.current.definition)
+    sources = [
+        {"@type": "CreativeWork", "name": f"study file of {study.slug}", "identifier": f"sha256:{one.sha256}",
+         **({"url": _source_path(one.sha256)} if one.source is not None else {})}
+        for one in study.versions
+    ]  # fmt: skip
+    description = described(study, say(file.title, file.languages[0]), columns, sources)
     log = {"materials/log.csv": _log(session, study)} if "log" in extras else {}
-    return {DESCRIPTION: (description + "\n").encode(), **files, **_materials(session, study), **log}
+    images = _images(session, study) if "stimuli" in extras else {}
+    return {**description, **files, **_materials(session, study), **log, **images}
 
 
 def _log(session: Session, study: Study) -> bytes:
@@ -219,29 +229,13 @@ def _cell(value: Any, column: Column) -> Any:
     return "" if value == "null" and column.kind == "json" else value
 
 
-def _description(session: Session, study: Study, columns: Sequence[Column]) -> dict[str, Any]:
-    from study_app.definition.study import StudyFile, say
+def _images(session: Session, study: Study) -> dict[str, bytes]:
+    """The images of the study's sets by set and ID, as the participants saw them."""
+    from sqlalchemy import select
 
-    file = StudyFile.from_dict(study.current.definition)
-    return {
-        "@context": "https://schema.org/",
-        "@type": "Dataset",
-        "name": say(file.title, file.languages[0]),
-        "identifier": study.slug,
-        "description": "Participants saw real and generated images for a moment each and said which were real. "
-        "One row a scored trial in table-responses, one row a participant in table-participants.",
-        "schemaVersion": "Psych-DS 1.0.0",
-        "creator": {"@type": "SoftwareApplication", "name": "Glimpse", "softwareVersion": version()},
-        "isBasedOn": [
-            {"@type": "CreativeWork", "name": f"study file of {study.slug}", "identifier": f"sha256:{one.sha256}",
-             **({"url": _source_path(one.sha256)} if one.source is not None else {})}
-            for one in study.versions
-        ],
-        "variableMeasured": [
-            {
-                "@type": "PropertyValue", "name": column.name, "description": column.description,
-                "dataType": column.kind, "unitText": column.unit, "origin": column.origin,
-            }
-            for column in columns
-        ],
-    }  # fmt: skip
+    from study_app.models import Participant, Stimulus, StimulusImage, StimulusSet, Trial
+
+    shown = select(Trial.stimulus_id).join(Participant).where(Participant.study_id == study.id)
+    query = select(StimulusSet.name, Stimulus.public_id, StimulusImage.png).join(Stimulus.set)
+    query = query.join(StimulusImage, StimulusImage.stimulus_id == Stimulus.id).where(Stimulus.id.in_(shown))
+    return {f"materials/stimuli/{name}/{identity}.png": png for name, identity, png in session.execute(query)}

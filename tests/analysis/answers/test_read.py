@@ -63,9 +63,9 @@ def test_our_own_export_is_read_with_its_names_and_milliseconds(tmp_path: Path) 
         "p2,df,ab,s1,real,real,1,2400,2400.1,0,0,650.5,2026-01-31T09:30:00.000Z,,1,skin,fixed,finished,scored,0",
         "p3,df,ab,s1,real,real,1,2400,2400.1,0,0,650.5,2026-01-31T09:30:00.000Z,,0,skin,fixed,screened-out,scored,0",
     ]
-    name = "study-skin_table-responses_data.csv"
+    name = "study-skin_description-responses_data.csv"
     people = ["participant,catch_trials,catch_correct,questionnaire", 'p1,2,1,"{""medical"": ""yes""}"', "p2,2,2,"]
-    written(tmp_path, people, name="study-skin_table-participants_data.csv")
+    written(tmp_path, people, name="study-skin_description-participants_data.csv")
     answers = read_csv(written(tmp_path, [header, *rows], name=name))
     assert answers.trials["image"].tolist() == ["s1", "s3"], "the spare trial takes the place of the flagged one"
     assert answers.trials["response_time_ms"].tolist() == [650.5, 800]

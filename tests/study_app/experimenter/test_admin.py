@@ -263,7 +263,7 @@ def test_the_download_is_the_export(admin: FlaskClient, workspace: Workspace) ->
     replies = [admin.get("/admin/study/pilot/download.zip?simulated=1").data for _ in range(2)]
     assert replies[0] == replies[1]
     with zipfile.ZipFile(io.BytesIO(replies[0])) as archive:
-        name = "data/study-pilot_table-responses_data.csv"
+        name = "data/study-pilot_description-responses_data.csv"
         assert cli.main(["export", "--include-simulated"]) == 0
         assert archive.read(f"pilot/{name}") == (workspace.root / "export" / "pilot" / name).read_bytes()
 

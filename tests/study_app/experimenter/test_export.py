@@ -30,7 +30,7 @@ def answered(workspace: Workspace, study: str) -> Path:
 
 
 def tables(folder: Path) -> dict[str, list[dict[str, str]]]:
-    paths = sorted((folder / "data").iterdir())
+    paths = sorted((folder / "data").glob("*.csv"))
     return {path.name: list(csv.DictReader(path.read_text().splitlines())) for path in paths}
 
 
@@ -40,19 +40,45 @@ def test_file_names_columns_and_description_agree(answered: Path) -> None:
     assert description["name"]
     assert description["description"]
     found = tables(answered)
-    assert list(found) == ["study-pilot_table-participants_data.csv", "study-pilot_table-responses_data.csv"]
+    assert list(found) == [
+        "study-pilot_description-participants_data.csv",
+        "study-pilot_description-responses_data.csv",
+    ]
     assert all(FILE_NAME.fullmatch(name) for name in found)
     described = [variable["name"] for variable in description["variableMeasured"]]
     assert len(set(described)) == len(described)
     assert set(described) == {column for rows in found.values() for column in rows[0]}
     for variable in description["variableMeasured"]:
         assert variable["@type"] == "PropertyValue"
-        assert all(variable[key] for key in ("description", "dataType", "origin"))
+        assert all(variable[key] for key in ("description", "additionalType", "measurementTechnique"))
         assert (variable["unitText"] == "ms") == ("_ms" in variable["name"])
 
 
+def test_the_data_set_holds_everything_that_psych_ds_recommends(answered: Path, workspace: Workspace) -> None:
+    """The official validator gave no warning for these files; it warns of each one that is missing."""
+    for name in (
+        "README.md",
+        "CHANGES.md",
+        "analysis",
+        "results",
+        "documentation/columns.md",
+        "data/file_metadata.json",
+    ):
+        assert (answered / name).exists(), name
+    codebook = (answered / "documentation" / "columns.md").read_text()
+    for name, rows in tables(answered).items():
+        told = json.loads((answered / "data" / name.replace(".csv", ".json")).read_text())["variableMeasured"]
+        assert [variable["name"] for variable in told] == list(rows[0])
+        assert all(f"| {column} |" in codebook for column in rows[0])
+    assert not (answered / "materials" / "stimuli").exists(), "real images may have a licence that forbids it"
+    assert cli.main(["export", "--include-simulated", "--with-stimuli"]) == 0
+    images = {path.stem for path in (answered / "materials" / "stimuli").glob("*/*.png")}
+    shown = {row["stimulus"] for row in tables(answered)["study-pilot_description-responses_data.csv"]}
+    assert shown <= images, "and those of the practice"
+
+
 def test_the_contracts_columns_come_first(answered: Path) -> None:
-    header = (answered / "data" / "study-pilot_table-responses_data.csv").read_text().split("\n", 1)[0]
+    header = (answered / "data" / "study-pilot_description-responses_data.csv").read_text().split("\n", 1)[0]
     assert header.startswith(
         "participant,set,set_sha256,stimulus,truth,answer,position,exposure_ms_planned,exposure_ms_actual,dropped_frames,"
         "focus_lost,response_time_ms,answered_at,flags,simulated"
@@ -76,7 +102,7 @@ def test_simulated_participants_and_external_ids_are_there_only_if_asked_for(
     ):
         out = tmp_path / f"out{len(options)}{secret}"
         assert cli.main(["export", "--out", str(out), *options]) == 0
-        people = tables(out)["study-pilot_table-participants_data.csv"]
+        people = tables(out)["study-pilot_description-participants_data.csv"]
         assert sum(row["simulated"] == "1" for row in people) == simulated
         text = "".join(path.read_text() for path in out.rglob("*") if path.is_file())
         assert ("secret-id" in text) == secret
@@ -85,7 +111,7 @@ def test_simulated_participants_and_external_ids_are_there_only_if_asked_for(
 def test_the_analysis_reads_it_back(answered: Path) -> None:
     from analysis.answers.read import read_csv
 
-    path = answered / "data" / "study-pilot_table-responses_data.csv"
+    path = answered / "data" / "study-pilot_description-responses_data.csv"
     trials = read_csv(path, include_simulated=True).trials
     assert len(trials) == 3 * 12
     assert set(trials["set"]) == {"alpha", "beta"}
@@ -100,7 +126,7 @@ def test_words_of_participants_are_no_formulas(
 
         session.query(Participant).one().comment = '=HYPERLINK("http://x.org")'
     assert cli.main(["export", "--out", str(tmp_path / "out")]) == 0
-    (row,) = tables(tmp_path / "out")["study-pilot_table-participants_data.csv"]
+    (row,) = tables(tmp_path / "out")["study-pilot_description-participants_data.csv"]
     assert row["comment"].startswith("'=")
 
 
@@ -114,9 +140,9 @@ def test_no_line_end_in_a_participants_words_makes_another_row(
         session.query(Participant).one().comment = "one\rtwo\r\nthree\nfour"
     assert cli.main(["export", "--with-external-ids", "--out", str(tmp_path / "out")]) == 0
     data = tmp_path / "out" / "data"
-    people = pd.read_csv(data / "study-pilot_table-participants_data.csv")
+    people = pd.read_csv(data / "study-pilot_description-participants_data.csv")
     assert people["comment"].tolist() == ["one\ntwo\nthree\nfour"]
-    assert len(pd.read_csv(data / "study-pilot_table-externalids_data.csv")) == 1
+    assert len(pd.read_csv(data / "study-pilot_description-externalids_data.csv")) == 1
     assert all(b"\r" not in path.read_bytes() for path in data.iterdir())
 
 
@@ -132,8 +158,8 @@ def test_a_folder_with_something_else_is_left_alone(
 def test_a_slug_becomes_letters_and_digits_in_file_names(workspace: Workspace, study: str) -> None:
     load(workspace, "lesions_2026-b", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\n')
     assert cli.main(["export", "lesions_2026-b"]) == 0
-    names = [path.name for path in (workspace.root / "export" / "lesions_2026-b" / "data").iterdir()]
-    assert all(name.startswith("study-lesions2026b_table-") and FILE_NAME.fullmatch(name) for name in names)
+    names = [path.name for path in (workspace.root / "export" / "lesions_2026-b" / "data").glob("*.csv")]
+    assert all(name.startswith("study-lesions2026b_description-") and FILE_NAME.fullmatch(name) for name in names)
     assert export.slug_value("---") == "study"
 
 
@@ -153,9 +179,9 @@ def test_attention_trials_and_raw_events_are_exported(workspace: Workspace, stud
         assert client.post(f"{home}answer", data=sent).status_code == 200
     assert cli.main(["export", "awake", "--events"]) == 0
     found = tables(workspace.root / "export" / "awake")
-    assert [row["kind"] for row in found["study-awake_table-attention_data.csv"]] == ["catch"]
-    assert len(found["study-awake_table-responses_data.csv"]) == 4
-    assert [list(row.values())[1:] for row in found["study-awake_table-events_data.csv"]] == [
+    assert [row["kind"] for row in found["study-awake_description-attention_data.csv"]] == ["catch"]
+    assert len(found["study-awake_description-responses_data.csv"]) == 4
+    assert [list(row.values())[1:] for row in found["study-awake_description-events_data.csv"]] == [
         ["2", "-512.3", "phase", "fixation"], ["2", "910", "keydown", "KeyJ"],
     ]  # fmt: skip
     assert cli.main(["export", "awake"]) == 0
@@ -174,7 +200,7 @@ def test_an_export_with_external_ids_is_for_its_owner_alone(workspace: Workspace
 def test_the_study_file_and_the_text_agreed_to_are_in_the_export_by_their_hashes(
     answered: Path, workspace: Workspace
 ) -> None:
-    person = tables(answered)["study-pilot_table-participants_data.csv"][0]
+    person = tables(answered)["study-pilot_description-participants_data.csv"][0]
     description = json.loads((answered / "dataset_description.json").read_text())
     source = (answered / description["isBasedOn"][0]["url"]).read_bytes()
     assert source == (workspace.root / "pilot.toml").read_bytes()

@@ -57,7 +57,7 @@ def test_a_pilot_is_kept_apart_and_deleted(
     for options, count in (([], 2), (["--include-pilot"], 5)):
         assert cli.main(["export", *options]) == 0
         found = tables(workspace.root / "export" / "pilot")
-        assert len(found["study-pilot_table-participants_data.csv"]) == count
+        assert len(found["study-pilot_description-participants_data.csv"]) == count
 
     assert post(admin, "study/pilot/delete-pilot", confirm="another") == 422
     assert cli.main(["forget", "--pilot", "pilot"]) == 2
