@@ -1,4 +1,4 @@
-"""What a Psych-DS data set holds beside its tables: descriptions of every column, a README and a dictionary.
+"""The files of a Psych-DS data set beside its tables: descriptions of every column, a README and a dictionary.
 
 Psych-DS (psych-ds.github.io): `dataset_description.json` holds a schema.org description whose `variableMeasured` tells
 every column; a file of the same name as a table, with `.json`, tells that table's columns. Only properties of
