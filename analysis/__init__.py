@@ -2,3 +2,4 @@
 
 # Names of the feature extractors. They are here so that `--help` need not import NumPy.
 EXTRACTORS = ("inception", "imagenet", "random")
+CALIBRATION = 512  # images that calibrate the random networks

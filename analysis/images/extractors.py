@@ -17,13 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from analysis import EXTRACTORS
+from analysis import CALIBRATION, EXTRACTORS
 from analysis.images.networks import efficientnet, inception, random_network
 from analysis.section import AnalysisError, OptionError
 from glimpse import how_to_install
 from glimpse.images import evenly
 
-CALIBRATION = 512  # images that calibrate the random networks
 PIECE = 2  # images that a core takes at a time
 NAMES = {"imagenet": "ImageNet-feature", "random": "random-feature"}  # how their distances are called
 

@@ -15,10 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis import inventory
+from analysis import CALIBRATION, inventory
 from analysis.images import features
 from analysis.images.distances import BIASED_BELOW
-from analysis.images.extractors import CALIBRATION
 from analysis.images.features import Features
 from analysis.section import Context
 from gan_core.device import pick_device

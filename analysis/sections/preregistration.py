@@ -31,6 +31,7 @@ def compute(context: Context) -> Section | None:
         "parts": rows,
     }, [preregistration.sentence(rows) + beside])  # fmt: skip
     section.table("preregistered", pd.DataFrame(rows))
+    section.explain()
     return section
 
 

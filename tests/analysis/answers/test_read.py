@@ -176,8 +176,8 @@ def survey_database(url: str) -> None:
         "INSERT INTO study_version (id, study_id, sha256, mode, definition, loaded_at) "
         f"VALUES (1, 1, 'cd', 'fixed', '{{}}', '{moment}')",
         "INSERT INTO participant (id, public_id, token, withdrawal_token, study_id, version_id, set_id, state, "
-        "simulated, stage, language, entered_at, last_seen_at, questionnaire) "
-        f"VALUES (1, 'p1', 't', 'w', 1, 1, 1, 'finished', false, 'end', 'en', '{moment}', '{moment}', "
+        "simulated, mirrored, stage, language, entered_at, last_seen_at, questionnaire) "
+        f"VALUES (1, 'p1', 't', 'w', 1, 1, 1, 'finished', false, false, 'end', 'en', '{moment}', '{moment}', "
         """'{"medical": "yes"}')""",
         *(
             "INSERT INTO trial (id, participant_id, position, kind, stimulus_id, nonce, exposure_ms_planned, begun, "

@@ -90,8 +90,8 @@ def test_people_count_alike_however_many_answers_they_give() -> None:
     answers = simulate(Truth(1.0, sd_d_prime=1.0), Design(20), np.random.default_rng(8))
     able = np.isin(answers.participant, np.argsort(observers.accuracy(answers.counts()))[10:])
     more = answers.where(np.concatenate([np.arange(len(answers)), np.flatnonzero(able)]))
-    assert mixed._z(more, True)[0] == pytest.approx(mixed._z(answers, True)[0])
-    assert mixed._z(more, False)[0] == pytest.approx(mixed._z(answers, False)[0])
+    assert mixed.z_of(more, True)[0] == pytest.approx(mixed.z_of(answers, True)[0])
+    assert mixed.z_of(more, False)[0] == pytest.approx(mixed.z_of(answers, False)[0])
 
 
 def test_images_of_one_class_may_differ_more_than_those_of_the_other() -> None:
