@@ -43,8 +43,7 @@ def read_database(
     except (SQLAlchemyError, ImportError) as error:
         reason = str(error.__cause__ or error).strip().splitlines()[0]
         raise UnreadableError(
-            f"The answers cannot be read from the database ({reason}): check DATABASE_URL, and bring an older "
-            f"database up to date with `{pasteable(workspace, 'study_app', 'db', 'upgrade')}`."
+            f"The answers cannot be read from the database ({reason}): {_remedy(reason, workspace)}."
         ) from None
     if raw.empty:
         return None
@@ -52,6 +51,13 @@ def read_database(
     name = "the database of DATABASE_URL" if os.environ.get("DATABASE_URL") else "study.db"
     table = Table(raw, name, _hash(raw), rows=len(raw))
     return tidy(table, where, include_simulated=include_simulated)
+
+
+def _remedy(reason: str, workspace: Workspace) -> str:
+    if "malformed" in reason or "not a database" in reason:
+        return "it is damaged; restore a copy made by `study_app backup`"
+    upgrade = f"bring an older database up to date with `{pasteable(workspace, 'study_app', 'db', 'upgrade')}`"
+    return f"check DATABASE_URL, and {upgrade}" if os.environ.get("DATABASE_URL") else upgrade
 
 
 def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from sqlalchemy import create_engine, text
 
+from analysis.answers.database import UnreadableError
 from analysis.answers.read import read_csv, read_database
 from analysis.section import AnalysisError
 from glimpse.workspace import Workspace
@@ -232,6 +233,17 @@ def test_a_database_without_the_views_is_told_to_be_upgraded(workspace: Workspac
     engine.dispose()
     with pytest.raises(AnalysisError, match="study_app db upgrade"):
         read_database(workspace)
+
+
+def test_a_damaged_database_is_to_be_restored_not_upgraded(workspace: Workspace) -> None:
+    workspace.root.mkdir()
+    survey_database(workspace.database_url)
+    file = workspace.root / "study.db"
+    whole = file.read_bytes()
+    for damaged in (b"not a database " * 999, whole[:9000]):
+        file.write_bytes(damaged)
+        with pytest.raises(UnreadableError, match="damaged; restore a copy made by `study_app backup`"):
+            read_database(workspace)
 
 
 def test_a_database_of_a_newer_schema_is_named_answered_or_not(workspace: Workspace) -> None:
