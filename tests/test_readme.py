@@ -1,0 +1,106 @@
+"""The README's paths run as printed: each command of its blocks, in order, in a folder with small inputs."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import urllib.request
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import analysis.power
+import analysis.report.__main__
+import gan_core.cli
+import study_app.cli
+from glimpse.workspace import Workspace
+from tests.gan_core.tiny import TINY
+from tests.study_app.commands.test_serve import free_port, served
+
+README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+PROGRAMS = {
+    "gan_core": gan_core.cli.main,
+    "study_app": study_app.cli.main,
+    "python -m analysis.report": analysis.report.__main__.main,
+    "python -m analysis.power": analysis.power.main,
+}
+
+AS_PRINTED = pytest.mark.parametrize(
+    "tiny", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["tiny", "as-printed"]
+)
+FEW = ("--count", "12")  # images of each class, in the quick form
+
+
+def block(heading: str) -> list[list[str]]:
+    """The words of each command of the block below a heading, without its comment."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    return [shlex.split(line, comments=True) for line in re.findall(r"^    (\S.*)$", section, re.MULTILINE)]
+
+
+def follow(words: list[str], workspace: Workspace, *more: str) -> None:
+    """Run a command of the README, with further options; a server until its first page has come."""
+    if words == ["study_app", "serve"]:
+        port = free_port()
+        with served(workspace, port), urllib.request.urlopen(f"http://127.0.0.1:{port}/") as page:
+            assert page.status == 200
+        return
+    size = 3 if words[0] == "python" else 1
+    assert not PROGRAMS[" ".join(words[:size])]([*words[size:], *more]), shlex.join(words)
+
+
+def photos(folder: Path, count: int, ending: str) -> None:
+    """Smooth images with noise, larger than the README asks for, no two alike."""
+    folder.mkdir()
+    rng = np.random.default_rng(count + len(folder.name))
+    for i in range(count):
+        colours = rng.uniform(90, 220, (4, 4, 3)).astype(np.uint8)
+        Image.fromarray(colours).resize((160, 160), Image.Resampling.BICUBIC).save(folder / f"{i}{ending}", quality=85)
+
+
+@pytest.fixture
+def here(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@AS_PRINTED
+def test_my_images_and_a_generator(
+    workspace: Workspace, here: Path, capsys: pytest.CaptureFixture[str], tiny: bool
+) -> None:
+    photos(here / "photos", 102, ".jpg")
+    settings = [part for name, value in {**TINY, "score_images": 0}.items() for part in ("--set", f"{name}={value}")]
+    quick = {"train": settings, "publish": FEW} if tiny else {}
+    for words in block("My images, and a generator trained on them"):
+        follow(words, workspace, *quick.get(words[1], ()))
+    assert "come from JPEG files" not in capsys.readouterr().err
+    assert workspace.names("stimuli") == ["photos"]
+
+
+@AS_PRINTED
+def test_my_two_folders(workspace: Workspace, here: Path, capsys: pytest.CaptureFixture[str], tiny: bool) -> None:
+    photos(here / "real", 102, ".jpg")
+    photos(here / "generated", 102, ".png")
+    for words in block("My two folders, from any generator"):
+        follow(words, workspace, *(FEW if tiny and words[1] == "publish" else ()))
+    assert "warning" not in capsys.readouterr().err.lower()
+    assert (workspace.root / "report/index.html").is_file()
+
+
+def test_my_answers(workspace: Workspace, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    rows = [
+        f"p{person},{truth}-{image}.png,{truth},{truth if rng.random() < 0.7 else 'real'}"
+        for person in range(8) for image in range(6) for truth in ("real", "generated")
+    ]  # fmt: skip
+    (here / "answers.csv").write_text("\n".join(["participant,image,truth,answer", *rows]), encoding="utf-8")
+    for words in block("My answers, from any survey"):
+        follow(words, workspace, *(("--simulations", "20") if "analysis.power" in words else ()))
+    assert (workspace.root / "report/scores.json").is_file()
+    assert "participants" in capsys.readouterr().out
+
+
+def test_every_block_holds_commands_and_at_most_five() -> None:
+    for heading in re.findall(r"^## (My .+)$", README, re.MULTILINE):
+        assert 2 <= len(block(heading)) <= 5
