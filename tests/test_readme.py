@@ -55,8 +55,10 @@ def photos(folder: Path, count: int, ending: str) -> None:
     folder.mkdir()
     rng = np.random.default_rng(count + len(folder.name))
     for i in range(count):
-        colours = rng.uniform(90, 220, (4, 4, 3)).astype(np.uint8)
-        Image.fromarray(colours).resize((160, 160), Image.Resampling.BICUBIC).save(folder / f"{i}{ending}", quality=85)
+        colours = Image.fromarray(rng.uniform(90, 220, (4, 4, 3)).astype(np.uint8))
+        smooth = np.asarray(colours.resize((160, 160), Image.Resampling.BICUBIC))
+        noisy = (smooth + rng.normal(0, 6, smooth.shape)).clip(0, 255).astype(np.uint8)
+        Image.fromarray(noisy).save(folder / f"{i}{ending}", quality=90)
 
 
 @pytest.fixture
@@ -91,8 +93,8 @@ def test_my_two_folders(workspace: Workspace, here: Path, capsys: pytest.Capture
 def test_my_answers(workspace: Workspace, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     rng = np.random.default_rng(0)
     rows = [
-        f"p{person},{truth}-{image}.png,{truth},{truth if rng.random() < 0.7 else 'real'}"
-        for person in range(8) for image in range(6) for truth in ("real", "generated")
+        f"p{person},{truth}-{image}.png,{truth},{truth if rng.random() < 0.7 else other}"
+        for person in range(8) for image in range(6) for truth, other in (("real", "generated"), ("generated", "real"))
     ]  # fmt: skip
     (here / "answers.csv").write_text("\n".join(["participant,image,truth,answer", *rows]), encoding="utf-8")
     for words in block("My answers, from any survey"):
