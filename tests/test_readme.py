@@ -83,7 +83,7 @@ def test_my_images_and_a_generator(
 @AS_PRINTED
 def test_my_two_folders(workspace: Workspace, here: Path, capsys: pytest.CaptureFixture[str], tiny: bool) -> None:
     photos(here / "real", 102, ".jpg")
-    photos(here / "generated", 102, ".png")
+    photos(here / "generated", 102, ".jpg")
     for words in block("My two folders, from any generator"):
         follow(words, workspace, *(FEW if tiny and words[1] == "publish" else ()))
     assert "warning" not in capsys.readouterr().err.lower()
