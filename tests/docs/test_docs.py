@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,12 @@ def test_every_file_and_module_that_a_page_names_exists(page: Path) -> None:
             assert (ROOT / word).exists() or (page.parent / word).exists(), f"{page.name} names {word}"
         elif MODULE.fullmatch(word) and not word.endswith((".md", ".py", ".db")):
             assert exists(word), f"{page.name} names {word}"
+
+
+@pytest.mark.slow
+def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+    pytest.importorskip("mkdocs", reason="pip install mkdocs-material")
+    subprocess.run(
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)], cwd=ROOT, check=True
+    )
+    assert {page.stem for page in PAGES[1:]} - {"index"} <= {page.name for page in tmp_path.iterdir()}
