@@ -5,9 +5,6 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 WORKSPACE ?= $(if $(FRESH),workspace-fresh,workspace)
 export GLIMPSE_WORKSPACE := $(WORKSPACE)
 
-# PyTorch's own index has the build without CUDA, about 200 MB; the one on PyPI brings about 3 GB of CUDA on Linux.
-CPU_TORCH ?= https://download.pytorch.org/whl/cpu
-
 .PHONY: study test coverage setup lint help
 
 help:
@@ -21,12 +18,10 @@ setup: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Glimpse needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
-	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then \
-	  echo "No NVIDIA GPU: installing PyTorch for CPUs (about 200 MB), then 500 MB of other packages."; \
-	  $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --retries 1 --timeout 15 \
-	    --index-url $(CPU_TORCH) -c constraints.txt torch torchvision || \
-	  echo "$(CPU_TORCH) does not answer: PyTorch comes from PyPI, with about 3 GB of CUDA libraries."; \
-	else echo "Installing about 3.5 GB of packages on Linux with a GPU, 0.7 GB on macOS and Windows."; fi
+	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && [ -z "$$PIP_EXTRA_INDEX_URL" ]; then \
+	  echo "No NVIDIA GPU here: PyTorch from PyPI may bring CUDA, gigabytes that nothing will use. docs/installing.md tells"; \
+	  echo "how to take the build for CPUs."; \
+	fi
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,postgres,test,dev]'
 	touch $@
 
