@@ -7,14 +7,11 @@ import os
 import random
 import re
 import signal
-import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 
@@ -23,25 +20,10 @@ from playwright.sync_api import Page, Request
 
 from tests.browser.conftest import QUICK, Server, answer_all, enter
 from tests.browser.test_survey import rows
+from tests.restarting import restarted
 
 pytestmark = pytest.mark.browser
 
-# Starts the server again whenever it has died, in a process forked from one that has everything imported: so twenty
-# starts take seconds. Prints the process ID of each.
-RESTARTER = """
-import os, sys
-import alembic.command, alembic.script, waitress
-from study_app import cli
-from study_app.experimenter import admin
-from study_app.participant import pages, trials, withdrawal
-while True:
-    child = os.fork()
-    if child == 0:
-        os.dup2(2, 1)
-        os._exit(cli.main(["serve", "--port", sys.argv[1]]))
-    print(child, flush=True)
-    os.waitpid(child, 0)
-"""
 # Answers a moment after being asked, now this, now that.
 ANSWER = """
 addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
@@ -50,32 +32,6 @@ addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
   setTimeout(() => document.getElementById(which).click(), 30);
 }).observe(document.body, { attributes: true, attributeFilter: ["data-phase"] }));
 """
-
-
-@contextmanager
-def restarter(server: Server) -> Iterator[Callable[[], int]]:
-    """Replaces `server` and restarts it after each kill; yields a function that tells the process of now."""
-    server.kill()
-    environment = {**os.environ, "GLIMPSE_WORKSPACE": str(server.workspace.root)}
-    command = [sys.executable, "-c", RESTARTER, str(server.port)]
-    with open(server.log, "ab") as log:
-        parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True, env=environment)
-    assert parent.stdout is not None
-    pids = [int(parent.stdout.readline())]
-    os.set_blocking(parent.stdout.fileno(), False)
-
-    def latest() -> int:
-        while line := parent.stdout.readline():  # type: ignore[union-attr]
-            pids.append(int(line))
-        return pids[-1]
-
-    try:
-        yield latest
-    finally:
-        parent.kill()
-        parent.wait()
-        os.kill(latest(), signal.SIGKILL)
-        parent.stdout.close()
 
 
 class Breaking(BaseHTTPRequestHandler):
@@ -143,7 +99,8 @@ def test_no_acknowledged_answer_is_lost_when_the_server_is_killed_twenty_times(
     killed: list[int] = []
     served: set[int] = set()  # the processes that have answered something: one that only starts is not worth a kill
     acknowledged: dict[int, dict[str, object]] = {}
-    with restarter(server) as latest:
+    server.kill()
+    with restarted(server.workspace.root, server.log, "--port", str(server.port)) as latest:
         server.wait()
 
         def kill(*_: object) -> None:

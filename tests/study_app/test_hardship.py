@@ -9,13 +9,11 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,50 +26,9 @@ from study_app import cli
 from study_app.commands import bots
 from study_app.commands.simulate import _remote, offered_by, truths
 from study_app.database import Database, SurveyError
+from tests.restarting import restarted
 from tests.study_app.commands.test_serve import free_port, served
 from tests.study_app.participant.test_survey import ANSWER
-
-# Starts the server again whenever it has died, in a process forked from one that has everything imported.
-RESTARTER = """
-import os, sys
-import alembic.command, alembic.script, waitress
-from study_app import cli
-from study_app.experimenter import admin
-from study_app.participant import pages, trials, withdrawal
-while True:
-    child = os.fork()
-    if child == 0:
-        os.setsid()  # gunicorn's workers are killed with it
-        os.dup2(2, 1)
-        os._exit(cli.main(["serve", *sys.argv[1:]]))
-    print(child, flush=True)
-    os.waitpid(child, 0)
-"""
-
-
-@contextmanager
-def restarted(workspace: Workspace, *options: str) -> Iterator[Callable[[], int]]:
-    """A server that is started again after each kill; yields a function that tells the present process."""
-    command = [sys.executable, "-c", RESTARTER, *options, "--workspace", str(workspace.root)]
-    with (workspace.root / "log").open("ab") as log:
-        parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-    assert parent.stdout is not None
-    pids = [int(parent.stdout.readline())]
-    os.set_blocking(parent.stdout.fileno(), False)
-
-    def latest() -> int:
-        while line := parent.stdout.readline():  # type: ignore[union-attr]
-            pids.append(int(line))
-        return pids[-1]
-
-    try:
-        yield latest
-    finally:
-        parent.kill()
-        parent.wait()
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(latest(), signal.SIGKILL)
-        parent.stdout.close()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +68,7 @@ def test_no_acknowledged_answer_is_lost_however_often_the_server_is_killed(
 
     workers = [] if kind == "sqlite" else ["--workers", "2"]
     chance = random.Random(kills)
-    with restarted(workspace, "--port", str(port), *workers) as latest:
+    with restarted(workspace.root, workspace.root / "log", "--port", str(port), *workers) as latest:
         threads = [threading.Thread(target=one, args=(seed,)) for seed in range(people)]
         for thread in threads:
             thread.start()
