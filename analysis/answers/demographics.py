@@ -13,7 +13,7 @@ from analysis.answers.table import Table, header, read_tables
 from analysis.answers.words import by_value
 from analysis.section import AnalysisError
 
-IDS = ("participant id", "participantid", "prolific id", "prolific_id", "worker_id", *PERSON)
+IDS = ("participant id", "participantid", "prolific id", "prolific_id", "worker_id", *PERSON, "id")
 WITHDRAWN = ("DATA_EXPIRED", "CONSENT_REVOKED")  # Prolific's words for a value that it may not give any more
 
 
@@ -26,8 +26,9 @@ def apart(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
 def with_demographics(table: Table, files: Sequence[Path]) -> Table:
     """The answers with the columns of people's tables beside; a column that both have is the answers'.
 
-    IDs are matched with `participant`, or with whichever column of the answers holds most of them. Raises
-    AnalysisError if none does.
+    IDs are matched with `participant` if it holds those of half of the participants, else with the column that holds
+    most of them among those with one value for each participant: a running number of rows is no such column. Raises
+    AnalysisError if none holds any.
     """
     if not files or "participant" not in table.frame:
         return table
@@ -43,7 +44,9 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
     people.index = pd.Index(people.pop(key).str.strip(), name=None)
     people = people[~people.index.duplicated()]
     answers = table.frame
-    column = max(answers.columns, key=lambda c: (_held(answers, c, people.index), c == "participant"))
+    column = max(_identifying(answers), key=lambda c: _held(answers, c, people.index))
+    if 2 * _held(answers, "participant", people.index) >= answers["participant"].nunique():
+        column = "participant"
     ids = by_value(answers[column], lambda value: str(value).strip())
     found = ids.isin(people.index)
     if people.empty or not found.any():
@@ -60,6 +63,12 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
     )
     frame = pd.concat([answers, added.set_axis(answers.index)], axis=1)
     return replace(table, frame=frame, notes=[*table.notes, *known.notes, sentence])
+
+
+def _identifying(answers: pd.DataFrame) -> list[str]:
+    """`participant`, and the columns in which each participant has one value, which no other participant has."""
+    pairs = ((c, answers[["participant", c]].dropna().drop_duplicates()) for c in answers if c != "participant")
+    return ["participant", *(c for c, pair in pairs if len(pair) == pair[c].nunique() == pair["participant"].nunique())]
 
 
 def _held(answers: pd.DataFrame, column: str, ids: pd.Index) -> int:

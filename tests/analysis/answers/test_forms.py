@@ -283,6 +283,19 @@ def test_prolifics_demographics_describe_the_participants(tmp_path: Path) -> Non
         read_csv(stranger, form=Form(people=people))
 
 
+def test_a_running_number_of_rows_identifies_nobody(tmp_path: Path) -> None:
+    """It holds more of the people's IDs than the participants' numbers do."""
+    people = written(tmp_path, ["id,sex", "1,f", "2,m", "3,f", "4,f"], "people.csv")
+    numbered = [f"{'12'[row[0] == 'b']}{row[1:]},{i}" for i, row in enumerate(ROWS, 1)]
+    answers = written(tmp_path, [HEADER + ",row", *numbered], "numbered.csv")
+    found = read_csv(answers, ["sex=m"], Form(people=people))
+    assert found.trials["participant"].tolist() == ["2", "2"]
+    assert "describes 2 of 2 participants (matched by participant): sex." in found.notes[0]
+    answers = written(tmp_path, [HEADER + ",row", *(f"{row},{i}" for i, row in enumerate(ROWS, 1))], "lettered.csv")
+    with pytest.raises(AnalysisError, match=r"None of the participants of lettered.csv is in people.csv"):
+        read_csv(answers, form=Form(people=people))
+
+
 def test_gorilla(tmp_path: Path) -> None:
     lines = [
         "Event Index,Participant Private ID,Trial Number,Zone Type,Reaction Time,Response,image,truth",
