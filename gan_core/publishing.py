@@ -89,7 +89,7 @@ class _RunImages:
         shown = ((shrink(real.images[row], *size), origin(real, row)) for row in rows[:wanted])
         warnings = _warnings(name, real, options)
         found = publish_set(self.workspace, name, options, made_from, (shown, generated), warnings)
-        tells = grid_tells(name, as_shown(found.stimuli), options.off_grid, options.seed)
+        tells = grid_tells(name, as_shown(found.stimuli), options.off_grid, options.jpeg_quality, options.seed)
         return replace(found, warnings=[*warnings, *tells])
 
     def images(self, domain: str) -> ImageSet:

@@ -155,7 +155,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     finished = options.jpeg_quality is not None, options.off_grid is not None
     warnings = [sentence for one in generated for sentence in differences(real, one, pair.fit, *finished)]
     shown = last_steps((_shown(rows), _shown(drawn)), options)
-    warnings += grid_tells(name, shown, options.off_grid, options.seed)
+    warnings += grid_tells(name, shown, options.off_grid, options.jpeg_quality, options.seed)
     for images in generated:
         if repeats := len(images) - len(set(digests(images))):
             warnings.append(

@@ -85,18 +85,19 @@ def measure(found: NDArray[np.float64], generated: NDArray[np.bool_], groups: ND
     pairs = times[:, generated].sum(1) * times[:, ~generated].sum(1)
     low, high = np.quantile(hits[pairs > 0] / pairs[pairs > 0], [0.025, 0.975])
     auc = float(above.mean())
-    if (
-        auc == 1
-    ):  # resampling would claim certainty: the exact limit for as many successes as the rarer class has groups
+    if auc == 1:
+        # Resampling would claim certainty: the exact limit for as many successes as the rarer class has groups.
         low = 0.025 ** (1 / min(len(set(groups[generated])), len(set(groups[~generated]))))
     return Tell(auc, float(low), float(high))
 
 
-def grid_tells(name: str, images: Iterable[Source], off: float | None, seed: int = 0) -> list[str]:
+def grid_tells(
+    name: str, images: Iterable[Source], off: float | None, jpeg_quality: int | None, seed: int = 0
+) -> list[str]:
     """A sentence if the grid alone separates the images to be shown, with what is left of it after the remedy.
 
-    `off`: the factor of --off-grid that they went through already. Fewer than 20 images or 5 groups of a class, and
-    images under 16 pixels, are not measured.
+    `off` and `jpeg_quality`: those of --off-grid and --jpeg-quality, which the images went through already. Fewer than
+    20 images or 5 groups of a class, and images under 16 pixels, are not measured.
     """
     plain, after, generated, groups, side = [], [], [], [], ""
     rng = np.random.default_rng(seed)
@@ -118,7 +119,8 @@ def grid_tells(name: str, images: Iterable[Source], off: float | None, seed: int
     if tell.low <= DETECTED:
         return []
     if off is not None:
-        remedy = f"This is left after --off-grid {off:g}: raise it, or add --jpeg-quality 75."
+        remedy = f"This is left after --off-grid {off:g}: a larger factor hides more"
+        remedy += "." if jpeg_quality is not None and jpeg_quality <= 75 else ", and so does --jpeg-quality 75."
     elif after:
         left = measure(np.array(after), is_generated, group, seed)
         remedy = (

@@ -13,8 +13,9 @@ from PIL import Image
 
 from glimpse.files import GlimpseError
 from glimpse.images import through_jpeg
-from glimpse.prepare.checks.grid import Tell, features, measure, off_grid
+from glimpse.prepare.checks.grid import Tell, features, grid_tells, measure, off_grid
 from glimpse.prepare.option_types import OFF_GRID
+from glimpse.stimuli import Source
 from tests.glimpse.prepare.photos import skin_photo
 
 Photos = list[NDArray[np.uint8]]
@@ -69,6 +70,18 @@ def test_a_group_is_never_on_both_sides_and_perfect_separation_is_not_certainty(
     found = measure(mark, groups >= 10, groups.astype(str))
     assert (found.auc, found.high) == (1, 1)
     assert found.low == pytest.approx(0.025 ** (1 / 10)), "ten photos of ten told apart"
+
+
+def test_what_was_done_already_is_not_advised_again() -> None:
+    kept, shifted = patches([through_jpeg(skin_photo(i, 112, 136), 75) for i in range(60)])
+    shown = [Source(p, truth, {}) for truth, some in (("real", kept), ("generated", shifted)) for p in some]
+    for off, quality, remedy in (
+        (None, None, "With --off-grid, which cuts"),
+        (1.5, None, "--off-grid 1.5: a larger factor hides more, and so does --jpeg-quality 75."),
+        (1.5, 75, "--off-grid 1.5: a larger factor hides more."),
+    ):
+        (sentence,) = grid_tells("df", iter(shown), off, quality)
+        assert remedy in sentence
 
 
 def test_off_the_grid_means_a_random_place_and_exact_area_means() -> None:
