@@ -15,7 +15,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from analysis import EXTRACTORS
+from analysis import EXTRACTORS, inventory
 from analysis.answers import read as answers_of
 from analysis.answers.database import UnreadableError
 from analysis.answers.form import Form
@@ -161,10 +161,11 @@ def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Section], dic
 
 def _nothing(context: Context) -> str:
     """The sentence for a workspace of which nothing can be reported."""
-    workspace, said = context.workspace, " ".join(context.notices)
-    sets = workspace.names("images")
+    workspace = context.workspace
+    sets = [name for name in workspace.names("images") if inventory.image_set(context, name)]
+    said = " ".join(context.notices)
     if not sets:
-        there = "holds no answers, runs or image sets. Make them with `make study`"
+        there = "holds no answers, runs or image sets that can be used. Make them with `make study`"
     else:
         there = (
             f"holds the image sets {', '.join(sets)}, but no trained run, stimulus set or answers that can be used. "

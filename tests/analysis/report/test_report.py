@@ -31,6 +31,7 @@ from analysis.section import Context
 from analysis.sections import survey, survey_in_words
 from glimpse.files import write_json
 from glimpse.workspace import Workspace
+from tests.analysis.sections.images.test_quality import write_set
 
 
 def answers(path: Path, sets: dict[str, Truth], people: int = 12, images: int = 20, **columns: Any) -> Path:
@@ -229,9 +230,17 @@ def test_one_unreadable_file_of_several_is_left_out_with_a_sentence(tmp_path: Pa
 def test_image_sets_without_runs_are_not_called_nothing(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    write_json(workspace.new("images", "df") / "manifest.json", {})
+    write_set(workspace, "df", 0, 0.8)
     assert report.main([]) == 2
     assert "holds the image sets df, but no trained run" in capsys.readouterr().err
+    with (workspace.root / "images" / "df" / "images.npy").open("r+b") as file:
+        file.seek(500)
+        file.write(b"damage")
+    write_set(workspace, "mel", 1, 0.8)
+    assert report.main([]) == 2
+    said = capsys.readouterr().err
+    assert "holds the image sets mel, but no trained run" in said
+    assert "The image set 'df'" in said
 
 
 def test_nine_sets_have_a_panel_each() -> None:
