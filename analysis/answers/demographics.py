@@ -67,7 +67,8 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
 
 def _identifying(answers: pd.DataFrame) -> list[str]:
     """`participant`, and the columns in which each participant has one value, which no other participant has."""
-    pairs = ((c, answers[["participant", c]].dropna().drop_duplicates()) for c in answers if c != "participant")
+    others = [str(column) for column in answers if column != "participant"]
+    pairs = ((c, answers[["participant", c]].dropna().drop_duplicates()) for c in others)
     return ["participant", *(c for c, pair in pairs if len(pair) == pair[c].nunique() == pair["participant"].nunique())]
 
 
