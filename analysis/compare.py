@@ -128,10 +128,10 @@ def in_words(found: Compared) -> list[str]:
         f"{facts['width']}x{facts['height']} pixels; {facts['n']:,} of each side for distances, features "
         f"{facts['extractor']}.",
         "",
-        *aligned([HEADER, *map(_cells, rows), _real_cells(rows[0]["quality"])], left=(1,)),
+        *aligned([_header(facts), *map(_cells, rows), _real_cells(rows[0]["quality"])], left=(1,)),
         "",
-        f"KID is the {facts['kernel_distance']} with its 95 % interval and permutation p; Fréchet is the "
-        f"{facts['distance']}; copies: share of generated images nearer to one real image than 99 % of real ones are "
+        f"The {facts['kernel_distance']} has its 95 % interval and permutation p; Fréchet is the {facts['distance']}; "
+        "copies: share of generated images nearer to one real image than 99 % of real ones are "
         f"(1 % expected) and p; machine: accuracy of a cross-validated classifier (chance 50 %).",
     ]  # fmt: skip
     if facts["extractor"] == "random":
@@ -145,16 +145,18 @@ def in_words(found: Compared) -> list[str]:
             lines.append(f"{row['name']}: {row['copies']['exact']} images are exact copies of real ones.")
     if found.differences:
         count = len(found.differences)
-        lines += ["", f"Differences in KID{f' (p-values Holm-corrected over {count})' if count > 1 else ''}:"]
+        corrected = f" (p-values Holm-corrected over {count})" if count > 1 else ""
+        lines += ["", f"Differences in {facts['kernel_distance']}{corrected}:"]
         lines += aligned([_difference_cells(row) for row in found.differences])
         lines.append(_verdict(found))
     return lines
 
 
-HEADER = (
-    "", "generated", "images", "KID", "95 % interval", "p", "Fréchet", "precision", "recall", "density", "coverage",
-    "copies", "p", "machine",
-)  # fmt: skip
+def _header(facts: Mapping[str, Any]) -> tuple[str, ...]:
+    return (
+        "", "generated", "images", facts["kernel_distance"], "95 % interval", "p", "Fréchet", *MANIFOLD, "copies", "p",
+        "machine",
+    )  # fmt: skip
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
@@ -190,14 +192,14 @@ def _verdict(found: Compared) -> str:
     """A sentence on which generators the data cannot tell from the first."""
     from analysis.numbers import LEVEL
 
-    best = found.rows[0]["name"]
+    best, kernel = found.rows[0]["name"], found.facts["kernel_distance"]
     tied = [
         row["second"] for row in found.differences
         if row["first"] == best and (row["p_holm"] is None or row["p_holm"] >= LEVEL)
     ]  # fmt: skip
     if tied:
-        return f"{best} has the lowest KID, but is not distinguishable from {', '.join(tied)} at 5 %."
-    return f"{best} has the lowest KID, distinguishably from every other at 5 %."
+        return f"{best} has the lowest {kernel}, but is not distinguishable from {', '.join(tied)} at 5 %."
+    return f"{best} has the lowest {kernel}, distinguishably from every other at 5 %."
 
 
 def _number(value: float | None, digits: int = 3) -> str:

@@ -18,6 +18,7 @@ from analysis.images.features import identity
 from analysis.images.kid import Units, difference_in_kid
 from analysis.images.pairs import FEWEST, GENERATED, SetPair
 from analysis.images.runs import FRESH
+from analysis.numbers import all_renamed
 from analysis.people.significance import holm
 from analysis.section import AnalysisError, Context, OptionError
 from analysis.sections.images import machine_observer, memorisation, neighbours, quality
@@ -55,6 +56,7 @@ class Compared:
     warnings: list[str]
     pairs: list[SetPair]  # in the order of the rows
     facts: dict[str, Any]  # of the real images and the features
+    names: dict[str, str]  # of the two distances, after the features
 
     def picture(self) -> Figure:
         """Generated images above the nearest real ones, and those most like a copy above what they may be copies of."""
@@ -86,7 +88,8 @@ class Compared:
              if isinstance(value, dict) else value for key, value in row.items()}
             for row in self.rows
         ]  # fmt: skip
-        return {**self.facts, "generated": rows, "differences": self.differences, "warnings": self.warnings}
+        numbers = all_renamed({"generated": rows, "differences": self.differences}, self.names)
+        return {**self.facts, **numbers, "warnings": self.warnings}
 
 
 def compare(context: Context, wanted: Wanted) -> Compared:
@@ -127,7 +130,7 @@ def compare(context: Context, wanted: Wanted) -> Compared:
         "kernel_distance": extractor.kid, "seed": context.seed,
     }  # fmt: skip
     warnings = [sentence for pair in pairs for sentence in differences(real, pair.made, wanted.fit)]
-    return Compared(rows, _differences(context, pairs, at_most), warnings, pairs, facts)
+    return Compared(rows, _differences(context, pairs, at_most), warnings, pairs, facts, extractor.names)
 
 
 def opened(context: Context, wanted: Wanted) -> tuple[ImageSet, list[SetPair]]:

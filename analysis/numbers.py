@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +52,35 @@ def p_value(value: float | None, equals: str = "= ") -> str:
 def listed(words: Sequence[str]) -> str:
     """'a, b and c'."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def as_field(name: str) -> str:
+    """The name of a number as a key of JSON or a column.
+
+    >>> as_field("random-feature Fréchet distance")
+    'random_feature_frechet_distance'
+    """
+    letters = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9]+", "_", letters).strip("_")
+
+
+def renamed(key: str, names: Mapping[str, str]) -> str:
+    """A key or column in which each name of `names` (a word between underscores or spaces) is replaced by its full one.
+
+    >>> renamed("real_kid_low", {"kid": "random-feature KID"}), renamed("KID to test", {"kid": "random-feature KID"})
+    ('real_random_feature_kid_low', 'random-feature KID to test')
+    """
+    for short, full in names.items():
+        key = re.sub(rf"(?<![^_]){short}(?![^_])", as_field(full), key)
+        key = re.sub(rf"\b{short.upper()}\b", full, key)
+    return key
+
+
+def all_renamed(scores: Any, names: Mapping[str, str]) -> Any:
+    """`scores` (JSON values) with every key `renamed`."""
+    if isinstance(scores, Mapping):
+        return {renamed(str(key), names): all_renamed(value, names) for key, value in scores.items()}
+    return [all_renamed(one, names) for one in scores] if isinstance(scores, list) else scores
 
 
 def is_number(value: Any) -> bool:

@@ -32,6 +32,7 @@ from typing import Any
 import torch
 
 from benchmarks import training
+from gan_core.confidence import best_scored
 from gan_core.device import fast_device
 from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.training.begin import Request, describe_run, into_memory, open_domains
@@ -178,11 +179,12 @@ class Check:
             done.wait()
         folder = workspace.root / "runs" / run
         lines = read_log(folder / "log.jsonl")
-        kids = [line["kid"] for line in lines if line.get("kid") is not None]
+        best = best_scored(lines)
         facts = read_json(folder / "config.json") if lines else {}
         return {
             "experiment": name, "size": [facts.get("height"), facts.get("width")], "seconds": seconds,
-            "images": lines[-1]["images"] if lines else 0, "best_kid": min(kids, default=None),
+            "images": lines[-1]["images"] if lines else 0, "score": best["score"] if best else None,
+            "best": best[best["score"]] if best else None,
         }  # fmt: skip
 
 
@@ -219,9 +221,9 @@ def table(result: Mapping[str, Any]) -> str:
         end = "resumed to its end" if killed["resumed"] else f"**not** resumed (exit code {killed['exit_code']})"
         lines.append(f"A run of {killed['experiment']} killed by SIGKILL at image {killed['killed_at']:,}: {end}.")
     for run in result["trained"]:
-        kid = "no score" if run["best_kid"] is None else f"best KID {run['best_kid']:.4g}"
+        best = "no score" if run["best"] is None else f"best {run['score']} {run['best']:.4g}"
         reached = f"{run['images']:,} images in {run['seconds']:.0f} s"
-        lines.append(f"{run['experiment']}, {cell(run['size'])}: {reached}, {kid}.")
+        lines.append(f"{run['experiment']}, {cell(run['size'])}: {reached}, {best}.")
     if result["not_reached"]:
         lines.append(f"Not reached: {', '.join(result['not_reached'])}.")
     lines += [f"Note: {note}" for note in dict.fromkeys(note for row in result["rows"] for note in row["notes"])]

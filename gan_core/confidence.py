@@ -61,10 +61,24 @@ def separation(line: Mapping[str, Any]) -> float:
 
 
 def chosen_when_saturated(lines: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether the generator with the lowest KID comes from a tick at which the discriminator was saturated."""
-    scored = [line for line in lines if line.get("kid") is not None]
-    comparable = [line for line in scored if line.get("extractor") == scored[-1].get("extractor")]
-    return bool(comparable) and separation(min(comparable, key=lambda line: line["kid"])) > SATURATED
+    """Whether the generator with the best score comes from a tick at which the discriminator was saturated."""
+    best = best_scored(lines)
+    return best is not None and separation(best) > SATURATED
+
+
+def best_scored(lines: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The line of a log with the lowest score, by the last line's kind of score; None where none is scored.
+
+    The key `score` of a line names its number, after the features that it is computed on.
+
+    >>> best_scored([{"score": "kid", "kid": 0.3}, {"score": "kid", "kid": 0.2}, {"images": 4}])["kid"]
+    0.2
+    """
+    scored = [line for line in lines if line.get(line.get("score", "")) is not None]
+    if not scored:
+        return None
+    name = scored[-1]["score"]
+    return min((line for line in scored if line["score"] == name), key=lambda line: float(line[name]))
 
 
 def confidence(lines: Sequence[Mapping[str, Any]]) -> Confidence | None:

@@ -16,7 +16,7 @@ from analysis.figures.style import GREY, INK, PALETTE, new_figure, styled
 VERDICT = {"detectable": (PALETTE[5], "D"), "cannot tell": (PALETTE[2], "o"), "undecided": (PALETTE[0], "s")}
 
 
-def summary(rows: Sequence[Mapping[str, Any]], bound: float) -> Figure:
+def summary(rows: Sequence[Mapping[str, Any]], bound: float, kernel_distance: str) -> Figure:
     """One panel for each of people, machine and KID of which some row has numbers.
 
     Each row: name; people (mean, ci95, ci90, verdict) or None; machine (accuracy, low, high) or None; kid, low, high,
@@ -34,7 +34,7 @@ def summary(rows: Sequence[Mapping[str, Any]], bound: float) -> Figure:
                 _machine(ax, rows)
             else:
                 draw_distances(ax, _distances(rows))
-                ax.set_xlabel("KID to real images")
+                ax.set_xlabel(f"{kernel_distance} to real images")
                 ax.set_title("distance")
         first = axes[0, 0]
         first.set_yticks(range(len(rows)), [row["name"] for row in rows])

@@ -45,17 +45,43 @@ class Extractor:
     @property
     def distance(self) -> str:
         """The name of the Fréchet distance on these features."""
-        return "FID" if self.official else self._named("Fréchet distance")
+        return "FID" if self.official else named("Fréchet distance", self.name, self.key)
 
     @property
     def kid(self) -> str:
         """The name of the kernel distance on these features."""
-        return "KID" if self.official else self._named("KID")
+        return "KID" if self.official else named("KID", self.name, self.key)
 
-    def _named(self, distance: str) -> str:
-        if self.name in NAMES:
-            return f"{NAMES[self.name]} {distance}"
-        return f"{distance} ({self.name}{f' with weights {self.key[:8]}' if self.name == 'inception' else ''})"
+    @property
+    def names(self) -> dict[str, str]:
+        """The names of both, by the words for them in the sections' numbers."""
+        return {"kid": self.kid, "frechet": self.distance}
+
+
+def named(distance: str, extractor: str, key: str = "") -> str:
+    """The name of a distance on other features than the published Inception's; `key` is that of its other weights.
+
+    >>> named("KID", "random"), named("KID", "theirs:features")
+    ('random-feature KID', 'KID (theirs:features)')
+    """
+    if extractor in NAMES:
+        return f"{NAMES[extractor]} {distance}"
+    return f"{distance} ({extractor}{f' with weights {key[:8]}' if extractor == 'inception' else ''})"
+
+
+def names(name: str, weights: Path | None) -> dict[str, str]:
+    """The names of the two distances, `kid` and `frechet`, on the features of `name`, without loading its network."""
+    name, key = chosen(name, weights), ""
+    if name == "inception":
+        _, sha256, official = inception.checked_weights(weights)
+        key = inception_key(sha256)
+        if official:
+            return {"kid": "KID", "frechet": "FID"}
+    return {"kid": named("KID", name, key), "frechet": named("Fréchet distance", name, key)}
+
+
+def inception_key(sha256: str) -> str:
+    return _hash(f"{inception.NETWORK} {inception.LAYERS} {sha256}")
 
 
 def check_extractor(name: str) -> None:
@@ -103,8 +129,8 @@ def load(
         side = int(network.INPUT_IMAGE_SIZE)  # type: ignore[arg-type]
         forward = _batched(lambda images: torch.cat(network(images), 1), device, network)
         width = forward(np.zeros((1, side, side, 3), np.uint8)).shape[1]
-        key = _hash(f"{inception.NETWORK} {inception.LAYERS} {sha256}")
-        return Extractor(name, key, width - inception.CLASSES, forward, side, 1, inception.CLASSES, official)
+        dims = width - inception.CLASSES
+        return Extractor(name, inception_key(sha256), dims, forward, side, 1, inception.CLASSES, official)
     if weights is not None:
         raise OptionError(f"The extractor {name} takes no weights: leave out --weights {weights} or --extractor.")
     if name == "imagenet":

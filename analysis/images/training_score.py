@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.images.distances import BIASED_BELOW, Moments, mean_frechet, moments
 from analysis.images.features import Features, batches, checked, extract, source_of
 from analysis.images.kid import kernel_mean
+from analysis.numbers import as_field
 
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
@@ -41,7 +42,8 @@ class Reference:
 class Scorer:
     """Scores generated images (M, H, W, 3) uint8 against the training images.
 
-    The result holds `kid` and, on the published Inception's features, `fid`; on any other, `frechet`.
+    The result holds the kernel and the Fréchet distance, named after the extractor: `kid` and `fid` on the published
+    Inception's features, `random_feature_kid` and `random_feature_frechet_distance` on random ones.
     """
 
     extractor: Extractor
@@ -49,7 +51,7 @@ class Scorer:
 
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, float]:
         found = self.reference.distances(extract(self.extractor, batches(images), len(images), progress=False))
-        return {"kid": found["kid"], "fid" if self.extractor.official else "frechet": found["frechet"]}
+        return {as_field(self.extractor.kid): found["kid"], as_field(self.extractor.distance): found["frechet"]}
 
 
 def training_scorer(

@@ -21,6 +21,7 @@ from analysis.answers.database import UnreadableError
 from analysis.answers.form import Form
 from analysis.answers.tidy import OnlySimulatedError, Responses
 from analysis.figures.style import lacking
+from analysis.numbers import all_renamed, renamed
 from analysis.report import page as pages
 from analysis.report import words
 from analysis.section import AnalysisError, Context, OptionError, Section
@@ -32,6 +33,7 @@ from glimpse.progress import duration, progress
 from glimpse.workspace import Workspace
 
 NOTHING, SKIPPED = "no data", "skipped as requested"  # why a section may be absent
+DISTANCES = ("quality", "truncation", "memorisation", *LAST)  # sections with numbers on an extractor's features
 ANSWERS = (
     "summary",
     "preregistration",
@@ -107,6 +109,7 @@ def write_report(args: argparse.Namespace) -> int:
     if boxed:
         notes.append(f"No font here has every letter of {', '.join(boxed)}: figures saved as PNG or PDF show boxes.")
     page = words.page(context, answers, sections, notes + left_out, vars(args))
+    name_distances(context, sections)
     with atomic_folder(out) as building:
         total = sum(len(section.figures) for section in sections)
         with progress(title="drawing", unit="figures", total=total) as bar:
@@ -157,6 +160,22 @@ def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Section], dic
                 took = time.monotonic() - started
                 bar.write(f"{name}: {duration(took) if section else NOTHING}", file=sys.stderr)
     return sorted(sections, key=lambda section: list(SECTIONS).index(section.name)), absent
+
+
+def name_distances(context: Context, sections: Sequence[Section]) -> None:
+    """Name every kernel and Fréchet distance after its features: only the published Inception's are KID and FID."""
+    measured = [section for section in sections if section.name in DISTANCES]
+    if not {section.name for section in measured} - set(LAST):
+        return
+    from analysis.images import extractors
+
+    names = extractors.names(context.extractor, context.weights)
+    for section in measured:  # the outermost keys are names of sets and runs
+        section.scores = {name: all_renamed(found, names) for name, found in section.scores.items()}
+        section.tables = {
+            name: frame.rename(columns=lambda column: renamed(str(column), names))
+            for name, frame in section.tables.items()
+        }
 
 
 def _nothing(context: Context) -> str:

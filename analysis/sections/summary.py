@@ -28,9 +28,11 @@ def compute(context: Context, sections: Mapping[str, Section]) -> Section | None
     names = labels(row["name"] for row in shown)
     drawn = [{**row, "name": names[row["name"]]} for row in shown]
     distances = {one.get("extractor") for one in scores.get("quality", {}).values()}
+    scored = any(row["kid"] is not None for row in shown)
+    kernel = next((one["kernel_distance"] for one in scores.get("quality", {}).values()), "")
     section.figure(
-        "summary", partial(draw.summary, drawn, context.bound), people=any(row["people"] for row in shown),
-        machine=any(row["machine"] for row in shown), kid=any(row["kid"] is not None for row in shown),
+        "summary", partial(draw.summary, drawn, context.bound, kernel), people=any(row["people"] for row in shown),
+        machine=any(row["machine"] for row in shown), kid=kernel if scored else "",
         random="random" in distances, left=len(rows) - len(shown), rows=len(rows),
     )  # fmt: skip
     table = pd.DataFrame([{"name": row["name"], "run": row["run"], **_numbers(row)} for row in rows])

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gan_core.confidence import chosen_when_saturated, confidence
+from gan_core.confidence import best_scored, chosen_when_saturated, confidence
 from gan_core.device import fast_device
 from gan_core.experiments import (
     EXPERIMENTS,
@@ -208,7 +208,7 @@ def describe_settings() -> str:
 
 
 def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    """The runs as a table, or with --json as a list of objects; `kid` is the lowest by the last extractor."""
+    """The runs as a table, or with --json as a list of objects; `score` names the key of the lowest score."""
     runs = [_facts_of(workspace.existing("runs", name)) for name in workspace.names("runs")]
     if args.json:
         print(json.dumps(runs, indent=1))
@@ -216,12 +216,12 @@ def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
     if not runs:
         print(f"There are no runs yet in {workspace.root / 'runs'}. Next: {next_step(workspace)}")
         return 0
-    rows = [("run", "experiment", "preset", "size", "images", "time", "best KID", "discriminator", "state")]
+    rows = [("run", "experiment", "preset", "size", "images", "time", "best score", "discriminator", "state")]
     rows += [
         (
             run["run"], run["experiment"], run["preset"], f"{run['height']}x{run['width']}",
             f"{run['images']:,}/{run['images_wanted']:,}", f"{run['seconds']:.0f} s",
-            "-" if run["kid"] is None else f"{run['kid']:.4g} ({run['extractor']})",
+            "-" if run["score"] is None else f"{run['score']} {run[run['score']]:.4g}",
             run["discriminator"] or "-", "finished" if run["finished"] else "unfinished",
         )
         for run in runs
@@ -235,14 +235,12 @@ def _facts_of(folder: Path) -> dict[str, Any]:
 
     config, lines = read_json(folder / "config.json"), read_log(folder / "log.jsonl")
     last = lines[-1] if lines else {"images": 0, "seconds": 0.0}
-    scored = [line for line in lines if line.get("kid") is not None]
-    extractor = scored[-1].get("extractor") if scored else None
-    found = confidence(lines)
-    kids = [line["kid"] for line in scored if line.get("extractor") == extractor]
+    found, best = confidence(lines), best_scored(lines) or {"score": None}
+    score = {} if best["score"] is None else {best["score"]: best[best["score"]]}
     return {
         "run": folder.name, "experiment": config["experiment"], "preset": config["preset"], "height": config["height"],
         "width": config["width"], "images": last["images"], "images_wanted": config["settings"]["images"],
-        "seconds": last["seconds"], "kid": min(kids, default=None), "extractor": extractor,
+        "seconds": last["seconds"], "score": best["score"], **score,
         "discriminator": found.state if found else None, "saturated_at_best": chosen_when_saturated(lines),
         "finished": bool(config.get("finished")),
     }  # fmt: skip

@@ -18,7 +18,7 @@ from gan_core.experiments import TrainingError
 from glimpse.files import atomic_file
 from glimpse.progress import duration, progress
 
-REPORTED = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated", "kid", "fid", "frechet")  # in the output
+REPORTED = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated")  # in the output, with the scores
 
 
 class Record:
@@ -54,11 +54,11 @@ class Record:
             if isinstance(value, int | float) and key != "images":
                 self.board.add_scalar(key, value, images)
         self.board.add_image("samples", grid, images, dataformats="HWC")
-        now = {key: f"{clean[key]:.3g}" for key in REPORTED if clean.get(key) is not None}
-        if "kid" in now and "extractor" in clean:
-            now["features"] = str(clean["extractor"])
-        if "kid" in now:
-            self.bar.set_postfix_str(f"KID {now['kid']}", refresh=False)
+        chosen_by = clean.get("score")
+        shown = (*REPORTED, *([chosen_by] if chosen_by else []))
+        now = {key: f"{clean[key]:.3g}" for key in shown if clean.get(key) is not None}
+        if chosen_by in now:
+            self.bar.set_postfix_str(f"score {now[chosen_by]}", refresh=False)
         if self.bar.disable:
             rate = line["images_per_second"]
             taken = (time.perf_counter() - self.began) / max(1, images - self.before)  # with evaluation and saving

@@ -33,7 +33,7 @@ STATISTICS_BATCHES = 16  # from which batch statistics are estimated, for use
 
 
 class Training:
-    """One run in progress. With a `scorer`, the best generator by KID is kept beside the last."""
+    """One run in progress. With a `scorer`, the best generator by its first score is kept beside the last."""
 
     def __init__(
         self, run: Run, domains: Mapping[str, Domain], folder: Path, device: torch.device, ranks: Ranks | None = None
@@ -122,9 +122,9 @@ class Training:
         files, improved = [LAST], False
         if self.scorer and scored:
             line |= (scores := score(self.scorer, self.run, usable[self.run.experiment.target], self.device))
-            extractor = scores.get("extractor")  # KIDs of different extractors cannot be compared
-            if extractor != self.best.get("extractor") or scores["kid"] < self.best.get("kid", math.inf):
-                self.best = {"kid": scores["kid"], "extractor": extractor, "images": engine.images}
+            name = scores["score"]  # it says on which features: others cannot be compared
+            if scores[name] < self.best.get(name, math.inf):
+                self.best = {"score": name, name: scores[name], "images": engine.images}
                 files, improved = [LAST, BEST], True
         if not self.best:  # without scores the last generator is used
             files.append(BEST)

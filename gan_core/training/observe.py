@@ -19,7 +19,8 @@ from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
 from glimpse.images import Pixels
 
-Scorer = Callable[[Pixels], Mapping[str, Any]]  # generated images (n, H, W, 3) to at least `kid`
+# Generated images (n, H, W, 3) to scores by name; the first one, of which less is better, chooses the best generator.
+Scorer = Callable[[Pixels], Mapping[str, Any]]
 
 
 @contextmanager
@@ -100,10 +101,11 @@ def scorer_for(run: Run, domains: Mapping[str, Domain], make_scorer: Callable[[P
 
 @torch.no_grad()
 def score(scorer: Scorer, run: Run, generator: nn.Module, device: torch.device) -> dict[str, Any]:
-    """The scores of `score_images` generated images, from the same latents at every tick."""
+    """The scores of `score_images` generated images, from the same latents at every tick; `score` names the first."""
     rng, left, pixels = torch.Generator().manual_seed(run.settings.seed + 30_000), run.settings.score_images, []
     while left:
         latents = torch.randn(min(run.settings.batch, left), run.settings.z_dim, generator=rng)
         pixels.append(to_pixels(generator(latents.to(device))))
         left -= len(latents)
-    return dict(scorer(np.concatenate(pixels)))
+    found = scorer(np.concatenate(pixels))
+    return {"score": next(iter(found)), **found}

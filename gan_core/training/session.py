@@ -105,8 +105,9 @@ class Session:
         if found := confidence(lines):
             self._say(f"{name}: {found.sentence(asdict(run.settings))}")
         if chosen_when_saturated(lines):
+            score, image = training.best["score"], training.best["images"]
             self._say(
-                f"{name}: when the generator with the lowest KID was saved (image {training.best['images']:,}), "
+                f"{name}: when the generator with the lowest {score} was saved (image {image:,}), "
                 "the discriminator was overconfident: look at samples/ before you use it."
             )
         return True

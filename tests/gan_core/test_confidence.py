@@ -50,8 +50,10 @@ def test_a_log_without_an_evaluated_tick_has_no_state() -> None:
 
 
 def test_a_best_tick_is_flagged_only_if_the_discriminator_was_saturated_at_it() -> None:
-    calm, sure = line(1, 0.6, 0.4, kid=2.0, extractor="imagenet"), line(2, 0.99, 0.01, kid=1.0, extractor="imagenet")
+    calm, sure = line(1, 0.6, 0.4, score="kid", kid=2.0), line(2, 0.99, 0.01, score="kid", kid=1.0)
     assert chosen_when_saturated([calm, sure])
     assert not chosen_when_saturated([calm | {"kid": 0.5}, sure])
-    assert not chosen_when_saturated([sure | {"extractor": "random"}, calm]), "other extractors cannot be compared"
+    assert not chosen_when_saturated([sure | {"score": "random_feature_kid", "random_feature_kid": 1.0}, calm]), (
+        "other extractors cannot be compared"
+    )
     assert not chosen_when_saturated([line(1, 0.99, 0.01)])

@@ -40,14 +40,14 @@ def test_the_bar_stays_visible_at_80_columns(name: str, tmp_path: Path, monkeypa
     line = {
         "images": 300_000,
         "images_per_second": 301.2,
-        "kid": 78.0165,
-        "extractor": "imagenet",
-        "fid": 1e3,
+        "score": "imagenet_feature_kid",
+        "imagenet_feature_kid": 78.0165,
+        "imagenet_feature_frechet_distance": 1e3,
         "loss_g": 0.6936,
     }
     record.tick(line, np.zeros((4, 4, 3), np.uint8))
     shown = tqdm.format_meter(**{**record.bar.format_dict, "elapsed": 1000, "ncols": 80})
     record.close()
-    assert "KID" in shown
+    assert "score 78" in shown
     assert len(shown) <= 80
     assert len(shown.split("|")[1]) >= 16

@@ -92,12 +92,12 @@ def test_the_best_generator_by_kid_is_kept_beside_the_last_also_where_the_disk_i
 
         def score(generated: np.ndarray) -> dict[str, Any]:
             assert generated.shape == (8, 32, 32, 3)
-            return {"kid": next(kids), "fid": 9.0, "extractor": "random"}
+            return {"random_feature_kid": next(kids), "random_feature_frechet_distance": 9.0, "extractor": "random"}
 
         return score
 
     folder = trained(workspace, "df", scorer=make_scorer, images=48, tick_images=16)
-    assert [line["kid"] for line in log_of(folder)] == [3.0, 1.0, 2.0]
+    assert [line[line["score"]] for line in log_of(folder)] == [3.0, 1.0, 2.0]
     assert load_generators(folder / "generator.safetensors")[1]["images"] == 32
     assert load_generators(folder / "generator-last.safetensors")[1]["images"] == 48
 

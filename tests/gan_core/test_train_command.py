@@ -49,9 +49,15 @@ def test_the_command_trains_once_and_says_so_the_second_time(
     assert list((workspace.root / "runs/df/tensorboard").glob("events*"))
     scored = log_of(workspace.root / "runs/df")[-1]
     assert scored["extractor"] == "imagenet"
-    assert {"kid", "frechet"} <= scored.keys()
+    assert {"imagenet_feature_kid", "imagenet_feature_frechet_distance"} <= scored.keys()
     assert main(["runs"]) == 0
-    assert "32/32" in capsys.readouterr().out
+    table = capsys.readouterr().out
+    assert "32/32" in table
+    assert f"imagenet_feature_kid {scored['imagenet_feature_kid']:.4g}" in table
+    assert main(["runs", "--json"]) == 0
+    (run,) = json.loads(capsys.readouterr().out)
+    assert run[run["score"]] == scored["imagenet_feature_kid"]
+    assert not {"kid", "fid", "frechet"} & {*run, *scored}, "only the published Inception's are called KID and FID"
 
 
 def test_without_a_name_everything_is_trained_whose_images_are_there(

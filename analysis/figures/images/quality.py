@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 from analysis.figures.style import GENERATED, GREY, REAL, new_figure, styled
 
 
-def distances(frame: pd.DataFrame) -> Figure:
-    """KID of each run with its interval, over what real images score against real ones of the same number.
+def distances(frame: pd.DataFrame, kernel_distance: str) -> Figure:
+    """The kernel distance of each run with its interval, over that of real images from as many real ones.
 
     Columns: run, kid, low, high, real_low, real_high, untouched (of the images that were translated, else NaN).
     """
@@ -21,7 +21,7 @@ def distances(frame: pd.DataFrame) -> Figure:
         draw_distances(ax, frame)
         ax.set_yticks(range(len(frame)), list(frame["run"]))
         ax.set_ylim(len(frame) - 0.4, -0.6)
-        ax.set_xlabel("KID (unbiased; zero for equal distributions)")
+        ax.set_xlabel(f"{kernel_distance} (unbiased; zero for equal distributions)")
         figure.legend(loc="outside lower center", ncols=3)
     return figure
 

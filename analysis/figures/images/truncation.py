@@ -13,15 +13,18 @@ from analysis.figures.pictures import WIDTH
 from analysis.figures.style import GREY, MANY, MARKERS, PALETTE, columns_for, new_figure, styled
 
 
-def truncation(curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[str, Any]]) -> Figure:
+def truncation(
+    curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
+) -> Figure:
     """Score and diversity against the truncation threshold (Table 3), a line of panels for each run, or the run that is
     furthest from its images would flatten all others; no threshold at all is the point on the right.
 
     Each frame: threshold (NaN for none), frechet, kid, coverage, with one row a threshold; what takes more images than
     there are is missing. `real`, by the same names: `real_kid`, `real_kid_low`,
-    `real_kid_high` and so on, of real images against real ones; missing where they are too few.
+    `real_kid_high` and so on, of real images against real ones; missing where they are too few. `names`: of the two
+    distances, `kid` and `frechet`, on these features.
     """
-    labels_of = {"kid": "KID", "frechet": "Fréchet distance", "coverage": "coverage"}
+    labels_of = {**names, "coverage": "coverage"}
     panels = [(c, label) for c, label in labels_of.items() if any(c in frame for frame in curves.values())]
     if len(curves) > MANY:
         return _panels(curves, real)

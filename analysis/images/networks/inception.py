@@ -2,7 +2,7 @@
 
 This is the only module that imports torch-fidelity, and so the only place that has to know two of its traps: beside a
 CPU-only torch its import of torchvision fails (`import_torch_fidelity`), and it unpickles whatever file it is given
-(`_checked_weights` reads the file as plain tensors first).
+(`checked_weights` reads the file as plain tensors first).
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ def load(weights: Path | None, device: str) -> tuple[nn.Module, str, bool]:
     import_torch_fidelity()
     from torch_fidelity.utils import create_feature_extractor
 
-    path, sha256, official = _checked_weights(weights)
+    path, sha256, official = checked_weights(weights)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -85,7 +85,7 @@ def load(weights: Path | None, device: str) -> tuple[nn.Module, str, bool]:
     return network.to(device), sha256, official
 
 
-def _checked_weights(given: Path | None) -> tuple[Path, str, bool]:
+def checked_weights(given: Path | None) -> tuple[Path, str, bool]:
     """A readable file of weights that matches its name: path, SHA-256, and whether it is the official one."""
     path = given or official_weights()
     if given is None and not path.is_file():

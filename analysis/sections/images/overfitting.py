@@ -90,7 +90,7 @@ def compute(context: Context) -> Section | None:
             notes.append(f"{name}: {found.sentence(asdict(run.settings))}")
         if chosen_when_saturated(lines):
             notes.append(
-                f"{name}: the generator with the lowest KID comes from a tick with an overconfident discriminator."
+                f"{name}: the generator with the best score comes from a tick with an overconfident discriminator."
             )
         domains = [run.experiment.target] if run.experiment.scheme != "cyclic" else list(run.experiment.domains)
         for domain in domains:

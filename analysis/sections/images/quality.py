@@ -105,7 +105,7 @@ def compare(
     if y.logits is not None and x.logits is not None:
         result["inception_score"] = inception_score(y.logits)
         result["inception_score_real"] = inception_score(x.logits)
-    reasons = [] if fewest > 1 else ["no KID, as all real images come from one group"]
+    reasons = [] if fewest > 1 else ["no kernel distance, as all real images come from one group"]
     reasons += [] if units.testable else [f"no p-value, as {fewest} groups a side are too few"]
     reasons += [] if interval else [f"no interval, as {fewest} groups a side are fewer than {INTERVAL_FROM}"]
     note = {"note": "; ".join(reasons)} if reasons else {}
@@ -147,12 +147,12 @@ def compute(context: Context) -> Section | None:
     section = Section("quality")
     rows: list[dict[str, Any]] = []
     sizes: set[str] = set()
-    distance = ""
+    distance = kernel = ""
     found: list[Pair | Direction] = [*imitating, *published_pairs(context), *directions(context)]
     for one, result in results(section, context, found, partial(_of, context=context), identity(context)):
         side, measured = result["side"], result["measured"]
         height, width = one.size
-        distance, against = measured["distance"], measured["against"]
+        distance, kernel, against = measured["distance"], measured["kernel_distance"], measured["against"]
         section.scores[one.name] = measured
         rows.append({"run": one.name, **measured})
         section.sentences.append(_sentence(one.name, against, distance, measured))
@@ -168,8 +168,9 @@ def compute(context: Context) -> Section | None:
          "high": frame["kid_high"].astype(float), "real_low": frame.get("real_kid_low", np.nan),
          "real_high": frame.get("real_kid_high", np.nan), "untouched": frame.get("kid_untouched", np.nan)}
     )  # fmt: skip
-    facts: Any = {"distance": distance, "biased_below": BIASED_BELOW, "random": distance.startswith("random")}
-    section.figure("quality", partial(draw.distances, drawn), biased=bool(frame["biased"].any()), **facts)
+    random = distance.startswith("random")
+    facts: Any = {"distance": distance, "kernel_distance": kernel, "biased_below": BIASED_BELOW, "random": random}
+    section.figure("quality", partial(draw.distances, drawn, kernel), biased=bool(frame["biased"].any()), **facts)
     section.table("quality", frame[[c for c in COLUMNS if c in frame]])
     section.table("translation", translated[[c for c in TRANSLATION if c in frame]].dropna(axis=1, how="all"))
     section.explain(
@@ -230,9 +231,9 @@ def _sentence(name: str, against: str, distance: str, found: dict[str, Any]) -> 
     biased = f", biased at n = {found['n']}" if found["biased"] else ""
     blind = f"; {BLIND}" if found.get("extractor") == "random" else ""
     real = f", real against real {found['real_frechet']:.4g}" if "real_frechet" in found else ""
-    kid = "no KID, as all real images come from one group"
+    kid = f"no {found['kernel_distance']}, as all real images come from one group"
     if found["kid"] is not None:
-        value = f"KID {found['kid']:.3g}"
+        value = f"{found['kernel_distance']} {found['kid']:.3g}"
         if found["kid_p"] is None:
             kid = f"{value} to {held_out} of {found['real_groups']} groups, too few for a test"
         else:

@@ -43,9 +43,9 @@ def compute(context: Context) -> Section | None:
     section = Section("truncation")
     rows: list[dict[str, Any]] = []
     curves: dict[str, pd.DataFrame] = {}
-    distance = ""
+    names: dict[str, str] = {}
     for run, result in results(section, context, found, partial(_of_run, context=context), identity(context)):
-        table, real, distance = result["table"], result["real"], result["distance"]
+        table, real, names = result["table"], result["real"], result["names"]
         curves[run.name] = table
         cells = table.astype(object).where(table.notna(), None)
         for row in cells.to_dict("records"):
@@ -55,15 +55,15 @@ def compute(context: Context) -> Section | None:
         section.scores[run.name] = {
             "n": result["n"], "against": result["against"], **real, "thresholds": cells.to_dict("records")
         }  # fmt: skip
-        section.sentences.append(_sentence(run.name, distance, table, result["n"], real))
+        section.sentences.append(_sentence(run.name, names["frechet"], table, result["n"], real))
     if not rows:
         return None
     frame = pd.DataFrame(rows)
     frame["threshold"] = ["none" if pd.isna(t) else t for t in frame["threshold"]]
     biased = any(one["n"] < BIASED_BELOW for one in section.scores.values())
     section.figure(
-        "truncation", partial(draw.truncation, curves, section.scores), distance=distance, biased=biased,
-        biased_below=BIASED_BELOW, random=distance.startswith("random"),
+        "truncation", partial(draw.truncation, curves, section.scores, names), distance=names["frechet"],
+        biased=biased, biased_below=BIASED_BELOW, random=names["frechet"].startswith("random"),
     )  # fmt: skip
     section.table("truncation", frame)
     section.explain(images=IMAGES)
@@ -110,4 +110,4 @@ def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
     ]
     among = real_against_real(pool, pool_groups, n, (len(set(groups.tolist())), n), rng)
     return {"table": pd.DataFrame(table), "n": n, "against": run.against, "real": among,
-            "distance": extractor.distance}  # fmt: skip
+            "names": extractor.names}  # fmt: skip

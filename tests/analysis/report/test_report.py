@@ -27,7 +27,7 @@ from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
 from analysis.report import compose, words
 from analysis.report.page import inline, plain, settled
-from analysis.section import Context
+from analysis.section import Context, Section
 from analysis.sections import survey, survey_in_words
 from glimpse.files import write_json
 from glimpse.workspace import Workspace
@@ -454,3 +454,17 @@ def test_the_published_accuracy_of_a_real_survey_is_found(real_data: Path, tmp_p
     assert one["participants"] == 112
     assert round(one["accuracy"]["mean"], 3) == 0.870
     assert "87.0" in (tmp_path / "out" / "index.html").read_text()
+
+
+def test_distances_are_named_after_their_features(tmp_path: Path) -> None:
+    quality, survey_section = Section("quality"), Section("survey", {"kid": {"kid": 0.5}})
+    quality.scores = {"kid": {"kid": 0.1, "real_kid_low": 0.0, "frechet": 7.0, "thresholds": [{"kid_p": 0.2}]}}
+    quality.tables = {"quality": pd.DataFrame({"run": ["kid"], "kid": [0.1], "KID to test": [0.2]})}
+    compose.name_distances(Context(Workspace(tmp_path), extractor="random"), [quality, survey_section])
+    kid = "random_feature_kid"
+    assert quality.scores == {
+        "kid": {kid: 0.1, f"real_{kid}_low": 0.0, "random_feature_frechet_distance": 7.0,
+                "thresholds": [{f"{kid}_p": 0.2}]}
+    }, "but the run has the name that its owner gave it"  # fmt: skip
+    assert list(quality.tables["quality"]) == ["run", kid, "random-feature KID to test"]
+    assert survey_section.scores == {"kid": {"kid": 0.5}}
