@@ -27,7 +27,7 @@ from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
-STATISTICS_BATCHES, STATISTICS_SIZE = 8, 64  # latents from which batch statistics are estimated for a truncation
+STATISTICS_BATCHES, STATISTICS_SIZE = 4, 64  # latents from which batch statistics are estimated for a truncation
 PREVIEW_ROWS, PREVIEW_COLUMNS = 8, 8
 FIRST = Draw()
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FEWEST = 4  # real images: two against two
 GENERATED = 1000  # generated images of each pair that the report looks at
-POOLED = 2000  # real images of each split whose features are computed, once for all sections
+POOLED = 2000  # real images of each split whose features are computed, once for all sections; of runs GENERATED
 
 
 @dataclass(frozen=True)
@@ -120,13 +120,18 @@ class Pair(ABC):
         """The side of the real images that the generated ones are compared with: held-out images, if there are any."""
         return "test" if len(self.rows("test")) >= 2 else "train"
 
+    @property
+    def most(self) -> int:
+        """The number of real images of each split of which features are taken at most."""
+        return POOLED
+
     def rows(self, split: str) -> NDArray[np.intp]:
         return self.real.where(split)
 
     def pooled(self, split: str) -> NDArray[np.intp]:
-        """The rows of a split of which features are taken: all, or `POOLED` drawn by the seed."""
+        """The rows of a split of which features are taken: all, or `most` drawn by the seed."""
         rows = self.rows(split)
-        return np.sort(np.random.default_rng(self.seed).permutation(rows)[:POOLED])
+        return np.sort(np.random.default_rng(self.seed).permutation(rows)[: self.most])
 
     def groups(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
         return self.real.groups[rows]

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from analysis import inventory
 from analysis.images import features
-from analysis.images.distances import BIASED_BELOW
 from analysis.images.features import Features
 from analysis.images.pairs import FEWEST, GENERATED, Pair
 from analysis.section import Context
@@ -26,6 +25,7 @@ from glimpse.files import sha256_json
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
 
+FEW = 250  # generated images of a run with fewer real ones
 FRESH = 1_000_000  # added to the seed: latents that neither training nor publishing used
 
 
@@ -52,7 +52,12 @@ class EvaluatedRun(Pair):
 
     @property
     def scored(self) -> int:
-        return min(max(GENERATED, len(self.pooled("test"))), BIASED_BELOW)
+        """As many as there are real ones of a split, from FEW to GENERATED: more would only be compared with them."""
+        return min(max(FEW, *(len(self.pooled(split)) for split in ("train", "test"))), GENERATED)
+
+    @property
+    def most(self) -> int:
+        return GENERATED
 
     def generated(self, count: int = GENERATED, truncation: float | None = None) -> Iterator[NDArray[np.uint8]]:
         """Batches (b, H, W, 3) from fresh latents; the first of a longer draw are those of a shorter one."""

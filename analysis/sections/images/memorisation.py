@@ -147,7 +147,7 @@ def _kid_gap(run: Pair, context: Context) -> dict[str, float | None]:
     if n < 2:
         return {"train": None, "test": None, "gap": None}
     extractor = run.extractor(context)
-    generated = run.generated_features(extractor, context).values
+    generated = run.generated_features(extractor, context, min(run.scored, GENERATED)).values
     found = {}
     for side, rows in (("train", train), ("test", test)):
         found[side] = kid_of_rows(run.real_features(extractor, rows, context).values, generated, run.groups(rows))

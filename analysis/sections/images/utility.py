@@ -24,7 +24,6 @@ from glimpse.images import evenly
 TASKS = (("df", "mel"), ("healthy", "eczema"))  # by the runs' experiments
 SHARES = (0.1, 0.25, 0.5, 1.0)
 SEEDS = 5
-IMAGES = 1000  # of each class and kind at most
 MEASURES = ("balanced accuracy", "AUC")
 
 
@@ -155,7 +154,7 @@ def _tasks(found: list[EvaluatedRun]) -> list[Task]:
 
 
 def _of_task(task: Task, context: Context) -> dict[str, Any]:
-    trains = [evenly(run.pooled("train"), IMAGES) for run in task.runs]
+    trains = [run.pooled("train") for run in task.runs]
     few = [evenly(run.real_images(rows), 256) for run, rows in zip(task.runs, trains, strict=True)]
     extractor = extractor_for(context, np.concatenate(few))
 
@@ -164,5 +163,5 @@ def _of_task(task: Task, context: Context) -> dict[str, Any]:
 
     real, real_groups = zip(*[(on(t, r), r.groups(t)) for r, t in zip(task.runs, trains, strict=True)], strict=True)
     test, test_groups = zip(*[(on(t, r), r.groups(t)) for r in task.runs for t in [r.pooled("test")]], strict=True)
-    made = tuple(checked(run.generated_features(extractor, context, IMAGES).values) for run in task.runs)
+    made = tuple(checked(run.generated_features(extractor, context, run.scored).values) for run in task.runs)
     return {"curves": learning_curves(real, real_groups, made, test, test_groups, context.seed)}
