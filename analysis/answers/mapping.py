@@ -47,8 +47,15 @@ def arranged(table: Table, form: Form) -> Table:
             )
     frame = _renamed(frame, chosen)
     dropped = listed = 0
+    of_layout = {} if form.layout is None else _layout_columns(frame, form.layout, chosen)
+    ratings = [str(option).partition(":")[0].strip().lower() for option in (form.rating, form.confidence)]
+    used = {*chosen.values(), *of_layout.values(), *ratings, *(set(NAMES) - set(chosen) - set(of_layout))}
+    if doubled := sorted(used & set(table.twice)):
+        raise AnalysisError(
+            f"{table.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of them."
+        )
     if form.layout is not None:
-        frame = _one_file_each(_renamed(frame, _layout_columns(frame, form.layout, chosen)), table)
+        frame = _one_file_each(_renamed(frame, of_layout), table)
     if form.layout == "wide" and "participant" not in frame:  # not by time: two may answer at once
         frame = frame.assign(participant=np.arange(1, len(frame) + 1).astype(str))
     if "participant" not in frame and "file" in frame and len(table.files) > 1:

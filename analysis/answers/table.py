@@ -46,6 +46,7 @@ class Table:
     blank: int = 0  # rows without any value, dropped
     notes: list[str] = field(default_factory=list)  # sentences on what was done with the rows
     titles: dict[str, str] = field(default_factory=dict)  # Qualtrics: the question of each column
+    twice: dict[str, str] = field(default_factory=dict)  # of a name that different columns share: the file and line
 
     def place(self, label: Any) -> str:
         """The file and line of a row, counted as an editor does."""
@@ -117,22 +118,26 @@ def read_tables(files: Sequence[Path]) -> Table:
             hashes[digest] = path
     frames, starts, blank, rows, end = [], [], 0, 0, 0
     titles: dict[str, str] = {}
+    twice: dict[str, str] = {}
     for digest, path in list(hashes.items()):
         try:
-            frame, dropped, lines, asked = _read(path)
-            titles |= asked
+            one = _read(path)
         except AnalysisError as error:
             if len(hashes) == 1:  # the only one, or the last of several
                 raise
             notes.append(f"{path.name} is left out: {error}")
             del hashes[digest]
             continue
+        frame = one.frame
         if len(hashes) > 1 and "participant" not in map(_plain, frame.columns):
             frame["file"] = path.stem
         starts.append(end)
         frame.index = frame.index + end
-        end += lines
-        rows, blank = rows + len(frame), blank + dropped
+        end += one.lines
+        rows, blank = rows + len(frame), blank + one.blank
+        notes += one.notes
+        titles |= one.titles
+        twice |= one.twice
         frames.append(frame)
     kept = list(hashes.values())
     if len(kept) == 1:
@@ -140,33 +145,46 @@ def read_tables(files: Sequence[Path]) -> Table:
     else:
         table, name = pd.concat(frames), f"{len(kept)} files ({kept[0].name} ... {kept[-1].name})"
         digest = sha256_json(sorted(hashes))
-    return Table(table, name, digest, tuple(p.name for p in kept), tuple(starts), rows, blank, notes, titles)
+    return Table(table, name, digest, tuple(p.name for p in kept), tuple(starts), rows, blank, notes, titles, twice)
 
 
 def _plain(column: Any) -> str:
     return str(column).strip().lower()
 
 
-def _read(path: Path) -> tuple[pd.DataFrame, int, int, dict[str, str]]:
-    """One file: its rows, labelled by line, the blank rows dropped, its lines, and Qualtrics' questions by column."""
+@dataclass(frozen=True)
+class _File:
+    frame: pd.DataFrame  # without blank rows; the index labels are lines
+    blank: int
+    lines: int
+    notes: list[str]
+    titles: dict[str, str]  # Qualtrics: the question of each column
+    twice: dict[str, str]  # of a name that different columns share: the file and line
+
+
+def _read(path: Path) -> _File:
     with open(path, "rb") as file:
         start = file.read(4)
     for first, kind in OTHER_FORMATS.items():
         if start.startswith(first):
             raise AnalysisError(f"{path} is {kind}, not CSV: {REMEDY}.")
     encoding, head = _encoding(path)
-    skipped = 0
+    skipped, separator, notes = 0, "", []
     while skipped < len(head) and not head[skipped].strip(" ,;\t|\r"):
         skipped += 1
-    separator = ""
     if skipped < len(head) and (says := re.fullmatch(r'"?sep=(.)"?[,;\t|]*', head[skipped].strip(" \r"))):
         separator, skipped = says[1], skipped + 1  # a line for Excel
+    if above := _lines_above(head[skipped:]):
+        title = head[skipped].strip(" ,;\t|\r")
+        notes = [f"{path.name}: the column names are in line {skipped + above + 1}; '{title[:40]}' above is left out."]
+        skipped += above
     header = head[skipped] if skipped < len(head) else ""
     if not header.strip():
         raise AnalysisError(f"{path} is empty: it needs the columns participant, image, truth and answer.")
     if "\0" in header:
         raise AnalysisError(f"{path} is not a text file; save it as UTF-8 CSV.")
     separator = separator or max(SEPARATORS, key=_outside_quotes(header).count)
+    breaks = _lines_of(path, zero_bytes=encoding.startswith(("utf-16", "utf-32")))
     try:
         frame = pd.read_csv(
             path, sep=separator, encoding=encoding, dtype=str, skipinitialspace=True, skiprows=skipped,
@@ -176,27 +194,74 @@ def _read(path: Path) -> tuple[pd.DataFrame, int, int, dict[str, str]]:
         reason = " ".join(str(error).split())
         raise AnalysisError(f"{path} cannot be read as a table ({reason}): save it again as CSV in UTF-8.") from None
     top = skipped + 2 + sum(str(column).count("\n") for column in frame.columns)
-    breaks = _line_breaks(frame, path, top)
-    frame.index = pd.RangeIndex(top, top + len(frame)) if breaks is None else top + np.arange(len(frame)) + breaks
-    lines = top + len(frame) + (0 if breaks is None else int(breaks[-1]) + _breaks_of(frame.iloc[-1:])[0])
+    within = None if frame.empty or breaks == top + len(frame) - 2 else np.cumsum(np.r_[0, _breaks_of(frame)[:-1]])
+    frame.index = pd.RangeIndex(top, top + len(frame)) if within is None else top + np.arange(len(frame)) + within
+    lines = top + len(frame) + (0 if within is None else int(within[-1]) + _breaks_of(frame.iloc[-1:])[0])
     titles: dict[str, str] = {}
     imports = frame.iloc[1:2].astype(str).apply(lambda c: c.str.contains("ImportId", regex=False)).any(axis=None)
     if imports:  # Qualtrics: names, questions, then the IDs of import
         titles = {str(c): str(text) for c, text in frame.iloc[0].items() if pd.notna(text)}
         frame = frame.iloc[2:]
+    twice = dict.fromkeys(_different_of_one_name(frame, header, separator), f"{path.name}, line {skipped + 1}")
     blank = frame.isna().all(axis=1)
-    return frame[~blank], int(blank.sum()), lines, titles
+    return _File(frame[~blank], int(blank.sum()), lines, notes, titles, twice)
 
 
-def _line_breaks(frame: pd.DataFrame, path: Path, first: int) -> NDArray[np.int64] | None:
-    """The line breaks within cells above each row; None where every row is a line, which their number tells."""
+def _lines_above(head: Sequence[str]) -> int:
+    """The number of lines, such as a title, above the column names.
+
+    A line is above them if a later one has twice as many cells at least, filled with different words.
+
+    >>> _lines_above(["Study 3;;;", "Exported;2025-11-02;;", "participant;image;truth;answer", "p1;i1;real;real"])
+    2
+    >>> _lines_above(["participant;rating", "p1;3,5"])
+    0
+    """
+    for i, line in enumerate(head[:-1]):
+        if line.count('"') % 2:  # a name with a line break
+            return 0
+        words = [one for one in head[i + 1 :] if one.strip(" ,;\t|\r")][:8]
+        longer = max(3, 2 * max(len(_cells(line, mark)) for mark in SEPARATORS))
+        if line.strip(" ,;\t|\r") and not any(_are_names(one, longer) for one in words):
+            return i
+    return 0
+
+
+def _are_names(line: str, fewest: int) -> bool:
+    cells = _cells(line, max(SEPARATORS, key=_outside_quotes(line).count))
+    return len(cells) >= fewest and len(set(cells)) == len(cells) and not any(cell[0].isdigit() for cell in cells)
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    """The cells of a line that hold something."""
+    return [one for cell in next(csv.reader([line], delimiter=separator), []) if (one := cell.strip())]
+
+
+def _different_of_one_name(frame: pd.DataFrame, header: str, separator: str) -> set[str]:
+    """The names, whatever their case, that columns with different values share."""
+    names = [_plain(cell) for cell in next(csv.reader([header], delimiter=separator), [])]
+    places: dict[str, list[int]] = {}
+    for i, name in enumerate(names[: frame.shape[1]]):
+        if name:
+            places.setdefault(name, []).append(i)
+    return {
+        name for name, at in places.items() if any(not frame.iloc[:, i].equals(frame.iloc[:, at[0]]) for i in at[1:])
+    }
+
+
+def _lines_of(path: Path, *, zero_bytes: bool) -> int:
+    """The line breaks of a file, but for a last one. Raises AnalysisError for zero bytes, unless these are allowed."""
     breaks, last = 0, b""
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
+            if not zero_bytes and b"\0" in block:
+                line = breaks + block[: block.index(b"\0")].count(b"\n") + 1
+                raise AnalysisError(
+                    f"{path}, line {line} holds zero bytes, so that what follows may be lost: delete them in an "
+                    "editor, or export the file again."
+                )
             breaks, last = breaks + block.count(b"\n"), block[-1:]
-    if frame.empty or breaks == first + len(frame) - 2 + (last == b"\n"):
-        return None
-    return np.cumsum(np.r_[0, _breaks_of(frame)[:-1]])
+    return breaks - (last == b"\n")
 
 
 def _breaks_of(rows: pd.DataFrame) -> NDArray[np.int64]:

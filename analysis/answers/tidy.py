@@ -107,10 +107,11 @@ def tidy(
             f"Name another column with --map {missing[0]}=COLUMN, or the program that wrote the file with --layout."
         )
     counts = {"rows": table.rows, "blank_rows": table.blank}
+    wanted: dict[str, list[str]] = {}
     for condition in where:
-        raw = raw[_matches(raw, condition, name)]
-        if raw.empty:
-            raise AnalysisError(f"No row of {name} is left with --where {condition}.")
+        wanted.setdefault(condition.partition("=")[0].strip().lower(), []).append(condition)
+    for conditions in wanted.values():  # several values of one column: each row with any of them
+        raw = raw[np.logical_or.reduce([_matches(raw, condition, name) for condition in conditions])]
     counts["filtered_out"] = len(table.frame) - len(raw)
     doubled = raw.duplicated() if any(c in raw and raw[c].notna().all() for c in MOMENTS) else None
     counts["doubled_rows"] = 0 if doubled is None else int(doubled.sum())
@@ -173,6 +174,7 @@ def tidy(
     counts["repeated_judgements"] = int(trials.duplicated(["set", "participant", "image"]).sum())
     counts["trials"] = int(trials["trial"].nunique())
     versions: dict[str, list[str]] = {}
+    filters = tuple(map(" or ".join, wanted.values()))
     if "set_sha256" in raw:
         names = _text(raw, "set", "all")
         if "source" in raw:  # which names the sets of a within design
@@ -181,8 +183,8 @@ def tidy(
         versions = {str(k): sorted(set(v)) for k, v in known.drop_duplicates().groupby("set")["sha256"]}
     known_of = attributes(raw[taken], people[taken])
     return Responses(
-        trials, name, table.sha256, counts, tuple(where), unanswered, versions, tuple(notes), known_of,
-        asked(raw, known_of), unsure,
+        trials, name, table.sha256, counts, filters, unanswered, versions, tuple(notes), known_of, asked(raw, known_of),
+        unsure,
     )  # fmt: skip
 
 

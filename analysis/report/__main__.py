@@ -32,7 +32,8 @@ def build_parser() -> Parser:
         "optionally set,response_time_s; without --workspace or $GLIMPSE_WORKSPACE the report covers only these "
         "answers")  # fmt: skip
     add_form_options(parser)
-    add("--where", metavar="COLUMN=VALUE", action="append", default=[], help="keep these rows; repeatable")
+    add("--where", metavar="COLUMN=VALUE", action="append", default=[],
+        help="keep these rows; repeatable: those with any of the values of one column, for each column")  # fmt: skip
     add("--group", metavar="COLUMN",
         help="compare the groups of participants that this column names, such as a question of the study")  # fmt: skip
     add("--covariate", metavar="COLUMN", action="append", default=[],

@@ -92,7 +92,7 @@ def write_report(args: argparse.Namespace) -> int:
         extractor=args.extractor, weights=args.weights, device=args.device, positive=args.positive, bound=args.bound,
         people=None if answers is None else answers.people, asked=() if answers is None else answers.asked,
         group=args.group or "", covariates=tuple(args.covariate),
-        preregistration=args.preregistration, filters=tuple(args.where),
+        preregistration=args.preregistration, filters=() if answers is None else answers.filters,
         unanswered={} if answers is None else answers.unanswered, unsure=None if answers is None else answers.unsure,
         cache=None if args.responses is None or named else out / "cache", said=unread,
     )  # fmt: skip

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from analysis.answers.database import UnreadableError
+from analysis.answers.form import Form
 from analysis.answers.read import read_csv, read_database
 from analysis.section import AnalysisError
 from glimpse.workspace import Workspace
@@ -106,6 +107,30 @@ def test_where_keeps_the_rows_asked_for(tmp_path: Path) -> None:
     answers = read_csv(path, ["passed=True", "truth=generated"])
     assert answers.trials["image"].tolist() == ["i2"]
     assert answers.counts["filtered_out"] == 3
+    either = read_csv(path, ["image=i1", "passed=True", "image=i2"])
+    assert either.trials["participant"].tolist() == ["a", "a"], "several values of one column are alternatives"
+    assert either.filters == ("image=i1 or image=i2", "passed=True")
+
+
+@pytest.mark.parametrize("above", [["Study 3"], ["Study 3;;;", "Exported;2025-11-02;;", ""], ["sep=;", "Export of x"]])
+def test_lines_above_the_column_names_are_left_out_and_said(tmp_path: Path, above: list[str]) -> None:
+    lines = [line.replace(",", ";") for line in [HEADER, *ROWS[:2], "b,i1,real,maybe"]]
+    answers = read_csv(written(tmp_path, [*above, *lines[:3]]))
+    assert answers.trials["image"].tolist() == ["i1", "i2"]
+    assert f"the column names are in line {len(above) + 1}" in answers.notes[0]
+    with pytest.raises(AnalysisError, match=f"line {len(above) + 4}: answer says 'maybe'"):
+        read_csv(written(tmp_path, [*above, *lines]))
+
+
+def test_the_columns_of_one_name_are_refused_where_they_differ_and_count(tmp_path: Path) -> None:
+    alike = written(tmp_path, [HEADER + ",Truth", *(f"{row},{row.split(',')[2]}" for row in ROWS)])
+    assert len(read_csv(alike).trials) == 4
+    for name, form in (("Answer", Form()), ("choice", Form(map=["answer=choice"])), ("choice", Form(rating="choice"))):
+        header = f"{HEADER},choice,{name}"
+        path = written(tmp_path, [header, *(f"{row},real,generated" for row in ROWS)])
+        with pytest.raises(AnalysisError, match=f"csv, line 1: two columns are called {name.lower()} and differ"):
+            read_csv(path, form=form)
+    assert len(read_csv(path).trials) == 4, "a column that is not asked for may be there twice"
 
 
 def test_a_name_of_a_real_and_of_a_generated_image_is_two_images(tmp_path: Path) -> None:
@@ -145,6 +170,7 @@ def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
         ([HEADER, *ROWS], ["pasticipant=a"], "did you mean 'participant'"),
         ([HEADER, *ROWS], ["participant=c"], "is one of: a, b"),
         (["\0\0a,b"], [], "is not a text file"),
+        ([HEADER, *ROWS, "\0\0\0"], [], "line 6 holds zero bytes"),
         ([HEADER, "a,i1,real,real,x,y", "a,i1,real,real,x,y,z"], [], "cannot be read as a table"),
         ([HEADER + ",simulated", "a,i1,real,real,1"], [], "--include-simulated"),
     ],
