@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.images.copying.assess import assess
+from analysis.images.copying.assess import assess, plant
 from analysis.images.copying.kinds import KINDS, noisy, out_of_focus, paler
 from glimpse.command_line import program
 from glimpse.images import evenly, shrink
@@ -45,8 +45,10 @@ HONEST = {
 def copies(images: Pictures, groups: NDArray[np.str_], split: NDArray[np.bool_], count: int) -> dict[str, list[float]]:
     """By kind, the shares of copies found and of sources named first, where test images stand for generated ones."""
     train, test = images[split], images[~split]
-    found = assess(train, groups[split], test, groups[~split], test, planted=count)
-    return {kind: [found.recognised[kind], found.named[kind]] for kind in KINDS}
+    threshold = assess(train, groups[split], test, groups[~split], test).verdict.threshold
+    found = plant(train, groups[split], count)
+    recognised = found.recognised(threshold)
+    return {kind: [recognised[kind], found.named[kind]] for kind in KINDS}
 
 
 def alarms(images: Pictures, groups: NDArray[np.str_], kind: str, seed: int) -> bool:
@@ -57,7 +59,7 @@ def alarms(images: Pictures, groups: NDArray[np.str_], kind: str, seed: int) -> 
     generated = np.isin(groups, names[: len(names) // 6])
     test = out & ~generated
     new = HONEST[kind](images[generated])
-    return bool(assess(images[~out], groups[~out], images[test], groups[test], new, planted=0).verdict.alarm)
+    return bool(assess(images[~out], groups[~out], images[test], groups[test], new).verdict.alarm)
 
 
 def main() -> None:

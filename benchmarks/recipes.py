@@ -100,7 +100,7 @@ class Judge:
     def __call__(self, generated: Pixels) -> dict[str, Any]:
         found = {name: self._features(extractor, generated) for name, extractor in self.extractors.items()}
         near = precision_recall(self.real["imagenet", "train"], found["imagenet"])
-        copies = assess(self.train, self.groups["train"], self.test, self.groups["test"], generated, planted=0).verdict
+        copies = assess(self.train, self.groups["train"], self.test, self.groups["test"], generated).verdict
         return {
             "kid": kid(self.real["imagenet", "test"], found["imagenet"]),
             "kid_random": kid(self.real["random", "test"], found["random"]),

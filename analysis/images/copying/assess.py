@@ -23,6 +23,33 @@ PLANTED = 16  # training images that are copied in each way
 
 
 @dataclass(frozen=True)
+class Planted:
+    """Copies of training images, tested like generated images; they depend on nothing that was generated."""
+
+    ratio: FloatArray  # (kinds, n)
+    source: NDArray[np.bool_]  # (kinds, n) whether the source, or another photo of its group, is the nearest
+
+    def recognised(self, threshold: float) -> dict[str, float]:
+        """Share of the copies of each kind with a ratio below the threshold."""
+        return {kind: float((ratios < threshold).mean()) for kind, ratios in zip(KINDS, self.ratio, strict=True)}
+
+    @property
+    def named(self) -> dict[str, float]:
+        """Share of the copies of each kind whose source is the nearest."""
+        return {kind: float(found.mean()) for kind, found in zip(KINDS, self.source, strict=True)}
+
+
+def plant(train: Images, groups: NDArray[Any], count: int = PLANTED, progress: bool = False) -> Planted:
+    """So many training images, copied in each way, among the training images of `groups` (N,)."""
+    known, copied = greys(train), evenly(np.arange(len(train)), count)
+    originals = np.asarray(train[copied])
+    asked = torch.cat([greys(change(originals)) for change in KINDS.values()])
+    found = nearest_ratios(asked, known, groups, progress=progress)
+    nearest = groups[found.nearest].reshape(len(KINDS), -1)
+    return Planted(found.ratio.reshape(nearest.shape), nearest == groups[copied])
+
+
+@dataclass(frozen=True)
 class Assessment:
     """The verdict on generated images and what it rests on."""
 
@@ -31,8 +58,6 @@ class Assessment:
     of_test: NDArray[np.intp]  # the test images that were held out
     test: Ratios  # of these
     held_out: FloatArray  # ratios of test images and of training images against the other groups
-    recognised: dict[str, float]  # share of planted copies below the threshold, by kind
-    named: dict[str, float]  # share of planted copies whose source, or another photo of its group, is the nearest
 
 
 def tested(count: int, train: int) -> int:
@@ -46,12 +71,12 @@ def tested(count: int, train: int) -> int:
 
 def assess(
     train: Images, groups: NDArray[Any], test: Images, test_groups: NDArray[Any], generated: Images,
-    planted: int = PLANTED, progress: bool = False,
+    progress: bool = False,
 ) -> Assessment:  # fmt: skip
     """Whether generated images (m, H, W, 3) copy training images of `groups` (N,), calibrated on held-out images.
 
-    Held-out images are made as soft and as pale as the generated ones. So many `planted` copies of each kind show which
-    copies the test recognises. Raises AnalysisError for fewer than three groups of training images.
+    Held-out images are made as soft and as pale as the generated ones. Raises AnalysisError for fewer than three groups
+    of training images.
     """
     known = greys(train)
     asked = greys(generated[: tested(len(generated), len(train))])
@@ -65,15 +90,4 @@ def assess(
     held_out = np.concatenate([held_test.ratio, held_train.ratio])
     held_groups = len(set(test_groups[of_test].tolist()) | set(groups[of_train].tolist()))
     verdict = judge(held_out, found.ratio, held_groups, found.nearest)
-    kinds = tuple(KINDS) if planted else ()
-    copied = evenly(np.arange(len(train)), planted)
-    originals = np.asarray(train[copied])
-    asked = torch.cat([known[:0], *(greys(KINDS[kind](originals)) for kind in kinds)])
-    copies = nearest_ratios(asked, known, groups, progress=progress)
-    seen = (copies.ratio < verdict.threshold).reshape(len(kinds), -1 if kinds else 0)
-    source = (groups[copies.nearest].reshape(seen.shape) == groups[copied]) if kinds else seen
-    recognised, named = (
-        {kind: float(shares.mean()) for kind, shares in zip(kinds, found_in, strict=True)}
-        for found_in in (seen, source)
-    )
-    return Assessment(verdict, found, of_test, held_test, held_out, recognised, named)
+    return Assessment(verdict, found, of_test, held_test, held_out)

@@ -111,12 +111,16 @@ def _sentence(name: str, verdict: CopyTest, result: Mapping[str, Any]) -> str:
 
 def of_pair(run: Pair, context: Context) -> dict[str, Any]:
     """The test for copies of one pair, C_T, the kinds of copies it recognises and the worst images."""
-    from analysis.images.copying.assess import PLANTED, assess
+    from analysis.images.copying.assess import PLANTED, Planted, assess, plant
 
     train_rows, test_rows = run.rows("train"), run.rows("test")
     train, test, images = run.real_images(train_rows), run.real_images(test_rows), run.generated_images(GENERATED)
     groups = run.groups(train_rows)
     found = assess(train, groups, test, run.groups(test_rows), images, progress=context.progress)
+    real = {"images": run.inputs["images"], "index": run.inputs["index"], "size": run.inputs["size"], "each": PLANTED}
+    planted = Planted(
+        **context.cached("planted", real, lambda: vars(plant(train, groups, PLANTED, progress=context.progress)))
+    )
     images = images[: len(found.generated.ratio)]
     often = np.bincount(found.generated.nearest)
     hub = int(often.argmax())
@@ -130,7 +134,7 @@ def of_pair(run: Pair, context: Context) -> dict[str, Any]:
     _, first = np.unique(found.generated.nearest[order], return_index=True)  # each training image once
     worst = order[np.sort(first)[:WORST]]
     return {
-        "recognised": found.recognised, "planted": PLANTED,
+        "recognised": planted.recognised(found.verdict.threshold), "planted": PLANTED,
         "hub_image": str(run.real.index["image_id"].iloc[int(train_rows[hub])]),
         "hub_share": float(often[hub] / len(images)), "extractor": run.extractor(context).name,
         "verdict": found.verdict.__dict__, "held_out": found.held_out, "generated": found.generated.ratio, "c_t": c_t,
