@@ -8,6 +8,7 @@ Kanade 1981 do, with a gain and an offset.
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -72,17 +73,22 @@ def blurred(grey: torch.Tensor, sigma: float) -> torch.Tensor:
     >>> blurred(torch.full((1, 1, 8, 8), 3.0), 1.0).round(decimals=4).unique().tolist()
     [3.0]
     """
-    reach = min(math.ceil(2.5 * sigma), grey.shape[-1] - 1)
+    down, across = (_gaussian(side, sigma) for side in grey.shape[-2:])
+    return down @ grey @ across.T
+
+
+@functools.lru_cache(64)
+def _gaussian(side: int, sigma: float) -> torch.Tensor:
+    """(side, side): blurs a column of pixels, by a product that takes a fifth of a convolution's time."""
+    reach = min(math.ceil(2.5 * sigma), side - 1)
     taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1.0) / sigma) ** 2)
-    taps /= taps.sum()
-    channels = grey.shape[1]
-    across = taps.expand(channels, 1, 1, -1)
-    done = F.conv2d(F.pad(grey, (reach, reach, 0, 0), mode="reflect"), across, groups=channels)
-    return F.conv2d(F.pad(done, (0, 0, reach, reach), mode="reflect"), across.transpose(2, 3), groups=channels)
+    at = torch.arange(side)[:, None] + torch.arange(-reach, reach + 1)
+    mirrored = (side - 1) - ((side - 1) - at.abs()).abs()
+    return torch.zeros(side, side).scatter_add_(1, mirrored, (taps / taps.sum()).expand(side, -1))
 
 
 def detail(grey: torch.Tensor, low: float, seen: torch.Tensor | None = None) -> torch.Tensor:
-    """The grey images (n, 1, H, W) less their means under a Gaussian of `low` pixels, among the pixels `seen` alone."""
+    """The grey images (n, c, H, W) less their means under a Gaussian of `low` pixels, among the pixels `seen` alone."""
     if seen is None:
         return grey - blurred(grey, low)
     return (grey - blurred(grey * seen, low) / blurred(seen, low).clamp_min(1e-3)) * seen
@@ -191,8 +197,8 @@ def agreement(query: torch.Tensor, target: torch.Tensor, maps: torch.Tensor) -> 
     """(n,) correlation of the detail of images (n, 1, 40, 40) with that of others through the maps, where both are."""
     at = torch.einsum("pk,nik->npi", _places(FINE), maps)
     seen = ((at.abs() <= 1).all(2) & _disc(FINE)).float()
-    mapped = _sampled(target, at).view_as(query)
-    x, y = (detail(images, FINE / WAVES[1], seen.view_as(query)).flatten(1) for images in (query, mapped))
+    both = torch.cat([query, _sampled(target, at).view_as(query)], 1)
+    x, y = detail(both, FINE / WAVES[1], seen.view_as(query)).flatten(2).unbind(1)
     x, y = _centred(x, seen), _centred(y, seen)
     share = seen.sum(1) / _disc(FINE).sum()
     return (x * y).sum(1) / (x.norm(dim=1) * y.norm(dim=1)).clamp_min(1e-6) * share.sqrt()
