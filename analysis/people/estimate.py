@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
+from analysis.numbers import NOISE
 from analysis.people.trials import Trials
 from glimpse.observers import Floats
 
@@ -239,6 +240,8 @@ def estimate(
     if between is not None:
         parts = replace(parts, people=between[0], df_people=between[1])
     variance, df = float(parts.variance), min(float(parts.df), float(len(influence)))
+    if variance <= (NOISE * value) ** 2:
+        variance = 0.0
     if variance <= 0 and not share:
         return Estimate(float(value), note="the answers do not vary: no interval")
     se, size = float(np.sqrt(variance)), None

@@ -12,7 +12,10 @@ from analysis.numbers import listed, p_value, percent
 from analysis.section import Context
 
 FILL_IN = "[to be filled in]"
-VERDICTS = {"cannot tell": "could not tell the images apart within the bounds", "detectable": "told the images apart"}
+VERDICTS = {
+    "cannot tell": "they could not tell the images apart within the bounds",
+    "detectable": "they told the images apart",
+}
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], le
         "d' is that of a probit model with participants and images crossed.",
         *_optional(context, scores),
     ]  # fmt: skip
-    said += [f"{'In ' + name + ' p' if len(survey) > 1 else 'P'}articipants were right about {_result(one)}"
+    said += [f"{'In ' + name + ' p' if len(survey) > 1 else 'P'}articipants were right about {result(one)}"
              for name, one in survey.items()]  # fmt: skip
     said.append(f"All statistics were computed by Glimpse {version} with seed {context.seed}.")
     return [sentence for sentence in said if sentence]
@@ -106,7 +109,8 @@ def _optional(context: Context, scores: Mapping[str, Any]) -> list[str]:
     return said
 
 
-def _result(one: Mapping[str, Any]) -> str:
+def result(one: Mapping[str, Any]) -> str:
+    """The result of a set in a sentence, after 'Right about': with the verdict, and the interval that decided it."""
     balanced, tests, d_prime = one["balanced_accuracy"], one["equivalence"], one["d_prime"]
     if balanced["mean"] is None:
         return f"an unknown share of the images ({tests['note']})."
@@ -114,9 +118,11 @@ def _result(one: Mapping[str, Any]) -> str:
     interval = f" ({level} % interval {percent(ends[0])} to {percent(ends[1])})" if ends else ""
     p = tests["p"] if tests["verdict"] == "cannot tell" else tests["p_chance"]
     tested = "" if p is None else f", p {p_value(p)}"
-    found = VERDICTS.get(tests["verdict"], "the test was undecided")
     of = "" if d_prime["population"] is None else f"; d' {d_prime['population']:.2f}".replace("-", "−")
-    found = f"they {found}" if tests["verdict"] in VERDICTS else found
+    untested = f"no test is possible ({tests['note']})" if p is None else "the test was undecided"
+    found = VERDICTS.get(tests["verdict"], untested)
+    if tests["verdict"] == "detectable" and balanced["mean"] < 0.5:
+        found += ", but reversed"
     return f"{percent(balanced['mean'])} of the images{interval}: {found}{tested}{of}."
 
 
@@ -150,11 +156,13 @@ def _checklist(
         ("Tests", f"Two-sided at 5 % against chance; two one-sided tests at 5 % against ± {context.bound:g}."),
         ("Multiplicity", f"Bonferroni over {len(survey)} sets; Holm over pairs, trends, groups and questions."
                          if len(survey) > 1 else "One set; Holm over trends, groups and questions."),
-        *[(f"Result{', ' + name if len(survey) > 1 else ''}", f"Right about {_result(one)}")
+        *[(f"Result{', ' + name if len(survey) > 1 else ''}", f"Right about {result(one)}")
           for name, one in survey.items()],
         *[(f"Reliability{', ' + name if len(survey) > 1 else ''}", _reliability(one))
           for name, one in scores.get("reliability", {}).items()],
-        ("Sensitivity", "The table of exclusions has the verdict without doubtful trials and participants."),
+        ("Sensitivity", "The table of exclusions has the verdict without doubtful trials and participants."
+                        if any(len(one["exclusions"]) > 1 for one in survey.values())
+                        else "Nothing recorded with the answers gives a reason to exclude a trial or a participant."),
         ("Software", f"Glimpse {version}, seed {context.seed}; versions under Provenance."),
         ("Data", f"Answers with SHA-256 {answers.sha256[:12]}…. Published at: {FILL_IN}"),
     ]  # fmt: skip

@@ -13,6 +13,7 @@ from analysis.people.dependence import TRENDS
 # Mean F1 in section 4.1.3 of Furger et al. 2020, in the order of Figure 10.
 PAPER_F1 = {"healthy": 0.58, "eczema": 0.53, "df": 0.65, "mel": 0.71}
 NOTABLE = 0.01  # a difference in balanced accuracy that is worth a sentence
+MOST_PAIRS = 10  # named in a sentence; the table has all
 OPPOSITE = {"detectable": "cannot tell", "cannot tell": "detectable"}
 KINDS = {"detectable": "detectable", "cannot tell": "equivalent", "undecided": "undecided"}  # classes of the page
 
@@ -115,10 +116,12 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
     said = []
     pairs = tables["comparisons"]
     if len(pairs):
-        apart = [f"{p['first']} and {p['second']}" for p in pairs.to_dict("records") if (p["p_holm"] or 1.0) < LEVEL]
+        clearly = pairs[pd.to_numeric(pairs["p_holm"]) < LEVEL]
+        apart = [f"{p['first']} and {p['second']}" for p in clearly.to_dict("records")]
+        further = f" and {len(apart) - MOST_PAIRS} further pairs" if len(apart) > MOST_PAIRS else ""
         said.append(
             (
-                f"People can tell some sets better than others: {'; '.join(apart)} differ"
+                f"People can tell some sets better than others: {'; '.join(apart[:MOST_PAIRS])}{further} differ"
                 if apart
                 else "No pair of sets differs"
             )

@@ -196,6 +196,16 @@ def test_joined_trials_keep_their_codes() -> None:
     assert inference.accuracy(twice).value == pytest.approx(inference.accuracy(answers).value)
 
 
+@pytest.mark.parametrize("people", [2, 5, 20, 50])
+def test_answers_that_are_all_right_give_no_interval_of_no_width(people: int) -> None:
+    """The influences are then rounding, and their variance is not quite 0."""
+    generated = np.tile(np.repeat([True, False], 10), people)
+    answers = Trials(generated, generated, np.repeat(np.arange(people), 20), np.tile(np.arange(20), people))
+    for found in (inference.mean_d_prime(answers), inference.mean_f1(answers), inference.mean_criterion(answers)):
+        assert found.ci95 is None
+        assert found.note == "the answers do not vary: no interval"
+
+
 def test_all_right_from_a_few_people_says_how_many_it_takes_and_from_enough_is_detectable() -> None:
     for people, code in ((5, "undecided"), (7, "detectable")):
         image = np.tile(np.arange(20), people)

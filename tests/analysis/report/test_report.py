@@ -304,6 +304,8 @@ def test_what_cannot_be_had_is_null_with_its_reason(tmp_path: Path, rows: list[s
                 noted(inner, f"{where}[{i}]")
 
     noted({k: v for k, v in one.items() if k != "verdict"}, "all")
+    checklist = (tmp_path / "out" / "texts" / "checklist.md").read_text("utf-8")
+    assert ("table of exclusions" in checklist) == (len(one["exclusions"]) > 1)
 
 
 def test_a_workspace_without_answers_or_anything_else_says_what_to_do(

@@ -14,6 +14,7 @@ from analysis.people.estimate import Estimate
 from analysis.people.population import mixed
 from analysis.people.scores import over_sets, participants_of, scores_of
 from analysis.people.trials import Trials
+from analysis.report import reporting
 from analysis.sections import survey_in_words
 
 BOUND = 0.05
@@ -51,6 +52,9 @@ def test_no_sentence_contradicts_the_numbers_beside_it(surveys: int, monkeypatch
         sentence = survey_in_words.conclusion("all", one)["sentence"]
         code = one["equivalence"]["verdict"]
         seen.add(code)
+        result, mean = reporting.result(one), one["balanced_accuracy"]["mean"]
+        assert ("reversed" in result) == (code == "detectable" and mean < 0.5), result
+        assert ("no test is possible" in result) == (code == "undecided" and " p " not in result), result
         quoted = QUOTED.search(sentence)
         if quoted is None:
             assert code == "undecided", (survey, sentence)
@@ -124,3 +128,14 @@ def test_an_exclusion_that_leaves_a_fifth_of_the_trials_does_not_contradict_a_ve
     assert "df, any flag: 20.0\u202f%" in few
     (told,) = survey_in_words._exclusions(tried.iloc[[0, 0]])
     assert told == "No exclusion that leaves half of the trials changes a verdict."
+
+
+def test_pairs_that_differ_are_named_up_to_ten_however_small_p_is() -> None:
+    names = [f"s{i}" for i in range(14)]
+    pairs = pd.DataFrame({"first": names[:-1], "second": names[1:], "p_holm": [0.0] * 12 + [None]})
+    tables = {"comparisons": pairs, "exclusions": pd.DataFrame(), "trends": pd.DataFrame()}
+    said = survey_in_words.sentences({}, tables)[0]
+    assert "s0 and s1; s1 and s2" in said
+    assert "s9 and s10 and 2 further pairs differ (balanced accuracy, 13 pairs, Holm-corrected" in said
+    alike = survey_in_words.sentences({}, tables | {"comparisons": pairs.tail(1)})[0]
+    assert alike == "No pair of sets differs (balanced accuracy, 1 pair, Holm-corrected, 5 %)."
