@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis import preregistration
 from analysis.answers.tidy import Responses
-from analysis.numbers import listed, p_value, percent
+from analysis.numbers import decimal, listed, p_value, percent
 from analysis.section import Context
 
 FILL_IN = "[to be filled in]"
@@ -118,7 +118,7 @@ def result(one: Mapping[str, Any]) -> str:
     interval = f" ({level} % interval {percent(ends[0])} to {percent(ends[1])})" if ends else ""
     p = tests["p"] if tests["verdict"] == "cannot tell" else tests["p_chance"]
     tested = "" if p is None else f", p {p_value(p)}"
-    of = "" if d_prime["population"] is None else f"; d' {d_prime['population']:.2f}".replace("-", "−")
+    of = "" if d_prime["population"] is None else f"; d' {decimal(d_prime['population'])}"
     untested = f"no test is possible ({tests['note']})" if p is None else "the test was undecided"
     found = VERDICTS.get(tests["verdict"], untested)
     if tests["verdict"] == "detectable" and balanced["mean"] < 0.5:
@@ -170,11 +170,11 @@ def _checklist(
 
 def _reliability(one: Mapping[str, Any]) -> str:
     said = [
-        f"{kind} {found['icc_mean']['value']:.2f} ({found['icc_mean']['method'].split(', ')[0]})"
+        f"{kind} {decimal(found['icc_mean']['value'])} ({found['icc_mean']['method'].split(', ')[0]})"
         for kind, found in one["reliability"].items() if found["icc_mean"]["value"] is not None
     ]  # fmt: skip
     agreed = one["agreement"].get("all", {}).get("alpha")
-    said += [] if agreed is None else [f"Krippendorff's α {agreed:.2f}".replace("-", "−")]
+    said += [] if agreed is None else [f"Krippendorff's α {decimal(agreed)}"]
     return f"{'; '.join(said)}." if said else "Too few answers."
 
 

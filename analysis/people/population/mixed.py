@@ -115,7 +115,17 @@ def _hindrance(trials: Trials) -> str:
         share = trials.said_generated[generated == truth].mean()
         if share in (0.0, 1.0):
             return f"every {name} image got the same answer: d' is beyond what these answers can measure"
+        if _people_agree(trials.where(generated == truth)):
+            return f"people agree on every {name} image: how much images differ is beyond these answers"
     return ""
+
+
+def _people_agree(trials: Trials) -> bool:
+    """Whether each image that several people judged got one answer, some images 'real' and some 'generated'."""
+    _, image = np.unique(trials.image, return_inverse=True)
+    answers, said = np.bincount(image), np.bincount(image, trials.said_generated)
+    share = (said / answers)[answers > 1]
+    return bool(len(share) and share.min() == 0 and share.max() == 1 and np.isin(share, (0, 1)).all())
 
 
 def z_of(trials: Trials, truth: bool) -> tuple[float, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -53,6 +55,7 @@ def test_thousands_of_participants_keep_all_their_answers_and_take_seconds() -> 
         ("alone", "one participant"),
         ("generated", "no real image"),
         ("always", "every generated image got the same answer"),
+        ("agreed", "people agree on every generated image"),
     ],
 )
 def test_what_cannot_be_fitted_says_why(change: str, reason: str) -> None:
@@ -61,6 +64,8 @@ def test_what_cannot_be_fitted_says_why(change: str, reason: str) -> None:
         answers = answers.where(answers.participant == 0)
     elif change == "generated":
         answers = answers.where(answers.is_generated)
+    elif change == "agreed":  # the spread of the images, and d' with it, would be as large as the prior lets it
+        answers = replace(answers, said_generated=answers.image % 4 == 0)
     else:
         answers = answers.where(~answers.is_generated | answers.said_generated)
     model = mixed.fit(answers)
