@@ -128,6 +128,11 @@ def _stimulus_sets(context: Context) -> dict[str, StimulusSet]:
                 f"The stimulus set in the folder stimuli/{folder.name} calls itself '{stimuli.name}' in its "
                 f"manifest.json: it is a copy, or was renamed. Here it is '{folder.name}'."
             )
+        if stimuli.made_from.get("unfinished"):
+            context.notice(
+                f"The stimulus set '{folder.name}' was published from an unfinished run "
+                f"({stimuli.made_from['unfinished']})."
+            )
         found[folder.name] = replace(stimuli, name=folder.name)
     return found
 

@@ -14,8 +14,10 @@ from numpy.typing import NDArray
 
 from gan_core.experiments import Draw, TrainingError
 from gan_core.sampling import generate, generator_file
+from gan_core.training.log import read_log
 from gan_core.training.run import Run
 from gan_core.translating import load_translator, translate_rows
+from glimpse.command_line import pasteable
 from glimpse.files import sha256_file
 from glimpse.images import shrink
 from glimpse.imageset import ImageSet
@@ -27,14 +29,26 @@ JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 def publish(
-    workspace: Workspace, name: str, options: Publication, truncation: float | None = None, device: str = "cpu"
+    workspace: Workspace,
+    name: str,
+    options: Publication,
+    truncation: float | None = None,
+    device: str = "cpu",
+    unfinished: bool = False,
 ) -> list[Published]:
     """Publish a run: one stimulus set, or two (NAME-add, NAME-remove) for a cyclic run.
 
-    Raises StimulusError, naming the largest count that works, if a class has too few images.
+    Raises StimulusError, naming the largest count that works, if a class has too few images, and TrainingError for an
+    unfinished run unless `unfinished` allows it.
     """
     folder = workspace.existing("runs", name)
-    images = _RunImages(workspace, folder, Run.of(folder), Draw(options.seed, truncation), device)
+    run, so_far = Run.of(folder), _so_far(folder)
+    if so_far and not unfinished:
+        raise TrainingError(
+            f"The run '{name}' is unfinished ({so_far}): publish it as it is with --unfinished, or finish it with "
+            f"`{pasteable(workspace, 'gan_core', 'train', name, '--resume')}`."
+        )
+    images = _RunImages(workspace, folder, run, Draw(options.seed, truncation), device, so_far)
     name, experiment = options.name or name, images.run.experiment
     if experiment.scheme != "cyclic":
         return [images.publish(name, experiment.source, experiment.target, options)]
@@ -42,6 +56,14 @@ def publish(
         images.publish(f"{name}-add", experiment.source, experiment.target, options),
         images.publish(f"{name}-remove", experiment.target, str(experiment.source), options),
     ]
+
+
+def _so_far(folder: Path) -> str | None:
+    """How far an unfinished run has come; None for a finished one."""
+    if Run.is_finished(folder):
+        return None
+    lines = read_log(folder / "log.jsonl")
+    return f"{lines[-1]['images'] if lines else 0:,} of {Run.of(folder).settings.images:,} images"
 
 
 def largest_count(workspace: Workspace, name: str) -> int:
@@ -64,6 +86,7 @@ class _RunImages:
     run: Run
     draw: Draw
     device: str
+    so_far: str | None  # of an unfinished run: its images, in words
 
     def publish(self, name: str, source: str | None, target: str, options: Publication) -> Published:
         """One stimulus set: images of `target`, generated from latents or translated from `source`."""
@@ -75,7 +98,7 @@ class _RunImages:
             "run": self.run.name, "generator_sha256": sha256_file(weights), **asdict(self.draw),
             "jpeg_quality": options.jpeg_quality, "off_grid": options.off_grid, "domain": target,
             "image_set": real.name, "images_sha256": real.sha256, "count": options.count,
-        }  # fmt: skip
+        } | ({"unfinished": self.so_far} if self.so_far else {})  # fmt: skip
         generated = self.drawn(wanted)
         if source is not None:
             inputs = self.images(source)
@@ -88,6 +111,8 @@ class _RunImages:
         size = self.run.height, self.run.width
         shown = ((shrink(real.images[row], *size), origin(real, row)) for row in rows[:wanted])
         warnings = _warnings(name, real, options)
+        if self.so_far:
+            warnings.append(f"{name}: the run '{self.run.name}' is unfinished ({self.so_far}); the report will say so.")
         found = publish_set(self.workspace, name, options, made_from, (shown, generated), warnings)
         tells = grid_tells(name, as_shown(found.stimuli), options.off_grid, options.jpeg_quality, options.seed)
         return replace(found, warnings=[*warnings, *tells])

@@ -33,6 +33,7 @@ from glimpse.progress import duration, progress
 from glimpse.workspace import Workspace
 
 NOTHING, SKIPPED = "no data", "skipped as requested"  # why a section may be absent
+ONLY_SIMULATED, UNREADABLE = "all answers are simulated", "the answers cannot be read"  # ... one of answers
 DISTANCES = ("quality", "truncation", "memorisation", *LAST)  # sections with numbers on an extractor's features
 ANSWERS = (
     "summary",
@@ -73,6 +74,7 @@ def write_report(args: argparse.Namespace) -> int:
     _refuse_to_replace(out, asked=args.out is not None)
 
     simulated, notes, unread = args.include_simulated, list[str](), list[str]()
+    no_answers = NOTHING
     answers: Responses | None
     if args.responses is not None:
         answers = answers_of.read_csv(args.responses, args.where, Form.of(args), include_simulated=simulated)
@@ -85,6 +87,7 @@ def write_report(args: argparse.Namespace) -> int:
             if isinstance(error, UnreadableError) and os.environ.get("DATABASE_URL"):
                 raise
             unread.append(str(error))
+            no_answers = ONLY_SIMULATED if isinstance(error, OnlySimulatedError) else UNREADABLE
         if answers is None and args.where:
             raise AnalysisError("--where: the survey's database holds no answers yet, so there is nothing to filter.")
     context = Context(
@@ -99,12 +102,12 @@ def write_report(args: argparse.Namespace) -> int:
     wanted = [name for name in SECTIONS if name not in args.skip]
     if args.responses is not None and not named:
         wanted = [name for name in wanted if name in ANSWERS]
-    sections, absent = compute(context, wanted)
+    sections, absent = compute(context, wanted, no_answers)
     if not sections:
         raise AnalysisError(_nothing(context))
     made = {section.name for section in sections}
     absent = {n: SKIPPED if n in args.skip else absent.get(n, NOTHING) for n in SECTIONS if n not in made}
-    left_out = [f"{name}: {why.rstrip('.')}." for name, why in absent.items() if why != NOTHING]
+    left_out = [f"{name}: {why.rstrip('.')}." for name, why in absent.items() if why not in (NOTHING, no_answers)]
     boxed = [] if answers is None else [name for name in sorted(set(answers.trials["set"])) if lacking(name)]
     if boxed:
         notes.append(f"No font here has every letter of {', '.join(boxed)}: figures saved as PNG or PDF show boxes.")
@@ -129,8 +132,8 @@ def write_report(args: argparse.Namespace) -> int:
     return 0
 
 
-def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Section], dict[str, str]]:
-    """The sections in the page's order, and for each absent one the reason."""
+def compute(context: Context, wanted: Sequence[str], no_answers: str = NOTHING) -> tuple[list[Section], dict[str, str]]:
+    """The sections in the page's order, and for each absent one the reason: `no_answers` where answers are missing."""
     sections: list[Section] = []
     absent: dict[str, str] = {}
     with progress(sorted(wanted, key=LAST.__contains__), title="computing", unit="sections") as bar:
@@ -153,12 +156,12 @@ def compute(context: Context, wanted: Sequence[str]) -> tuple[list[Section], dic
                 absent[name] = f"left out: {error}"
                 continue
             if section is None:
-                absent[name] = NOTHING
+                absent[name] = no_answers if name in ANSWERS else NOTHING
             else:
                 sections.append(section)
             if section is not None or not sys.stderr.isatty():
                 took = time.monotonic() - started
-                bar.write(f"{name}: {duration(took) if section else NOTHING}", file=sys.stderr)
+                bar.write(f"{name}: {duration(took) if section else absent[name]}", file=sys.stderr)
     return sorted(sections, key=lambda section: list(SECTIONS).index(section.name)), absent
 
 

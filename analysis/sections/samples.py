@@ -43,6 +43,8 @@ def compute(context: Context) -> Section | None:
             generated=len(generated), real=len(real), figure=PAPER_FIGURE.get(name),
         )  # fmt: skip
         section.scores[name] = {"stimuli": len(stimuli.stimuli), "sha256": stimuli.sha256}
+        if "unfinished" in stimuli.made_from:
+            section.scores[name]["unfinished"] = stimuli.made_from["unfinished"]
     for name, experiment, images, picture in sorted(translations(context), key=lambda t: _in_the_paper(t[1])):
         section.figure(
             f"translations-{name}", partial(_draw_picture, picture), "translations", run=name, images=images,

@@ -12,7 +12,7 @@ from gan_core.device import fast_device
 from gan_core.experiments import EXPERIMENTS, Draw, TrainingError
 from gan_core.training.run import Run
 from glimpse.command_line import Commands, Parser, pasteable
-from glimpse.files import GlimpseError, read_json
+from glimpse.files import GlimpseError
 from glimpse.prepare.commands import add_fit, side_or_height_and_width
 from glimpse.prepare.option_types import OFF_GRID, factor
 from glimpse.workspace import Workspace
@@ -69,6 +69,9 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     publish.add_argument("runs", nargs="*", metavar="RUN", names="runs", help="runs to publish")
     publish.add_argument("--all", action="store_true", help="publish every finished run")
+    publish.add_argument(
+        "--unfinished", action="store_true", help="publish unfinished runs too; the set and the report say so"
+    )
     publish.add_argument("--real", metavar="SET|FOLDER", names="images", help="real images, in place of a run")
     publish.add_argument(
         "--generated", action="append", default=[], metavar="SET|FOLDER", names="images",
@@ -223,11 +226,11 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
     names = list(args.runs)
     if args.all:
         every = workspace.names("runs")
-        finished = [n for n in every if read_json(workspace.existing("runs", n) / "config.json").get("finished")]
-        for name in sorted(set(every) - set(finished)):
+        included = [n for n in every if args.unfinished or Run.is_finished(workspace.existing("runs", n))]
+        for name in sorted(set(every) - set(included)):
             again = pasteable(workspace, "gan_core", "train", name, "--resume")
             print(f"{name}: unfinished, left out; resume it with: {again}")
-        names += [name for name in finished if name not in names]
+        names += [name for name in included if name not in names]
     pair = args.real is not None or args.generated
     if pair and (names or not args.real or not args.generated):
         raise GlimpseError(
@@ -235,6 +238,8 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
         )
     if pair and args.truncation is not None:
         raise GlimpseError("--truncation is for images drawn from a run: leave it out.")
+    if pair and args.unfinished:
+        raise GlimpseError("--unfinished is for runs: leave it out.")
     if not names and not pair:
         raise GlimpseError("Name the runs to publish, or use --all; `gan_core runs` lists them.")
     if args.name and not pair and len(names) != 1:
@@ -255,7 +260,7 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
         from gan_core.publishing import publish
 
         device = fast_device(args.device)
-        each = (publish(workspace, name, options, args.truncation, device) for name in names)
+        each = (publish(workspace, name, options, args.truncation, device, args.unfinished) for name in names)
         results = (result for published in each for result in published)
     published = []
     for result in results:

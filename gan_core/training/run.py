@@ -55,6 +55,10 @@ class Run:
     def of(cls, folder: Path) -> Run:
         return cls.from_json(read_json(folder / "config.json"), str(folder / "config.json"))
 
+    @staticmethod
+    def is_finished(folder: Path) -> bool:
+        return bool(read_json(folder / "config.json").get("finished"))
+
     def differences(self, other: Run) -> dict[str, str]:
         """The differences from `other`, by name: a phrase with both values. What `other` does not state is equal."""
         ours, theirs = self._flat(), other._flat()

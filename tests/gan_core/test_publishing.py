@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from analysis.section import Context
+from analysis.sections import samples
 from gan_core.cli import main
 from gan_core.experiments import Draw
 from gan_core.sampling import generate
@@ -162,6 +164,19 @@ def test_all_publishes_every_finished_run(workspace: Workspace, capsys: pytest.C
     assert main(["publish", "--all", "--count", "4"]) == 0
     assert "mel: unfinished, left out" in capsys.readouterr().out
     assert workspace.names("stimuli") == ["df"]
+
+    assert main(["publish", "mel", "--count", "4"]) == 2
+    assert "'mel' is unfinished (4 of 4 images)" in (refused := capsys.readouterr().err)
+    assert "publish it as it is with --unfinished" in refused
+    assert main(["publish", "--all", "--count", "4", "--unfinished"]) == 0
+    assert "the run 'mel' is unfinished (4 of 4 images)" in capsys.readouterr().err
+    assert published(workspace, "mel").made_from["unfinished"] == "4 of 4 images"
+    assert "unfinished" not in published(workspace, "df").made_from
+    context = Context(workspace, progress=False)
+    section = samples.compute(context)
+    assert section is not None
+    assert [name for name, found in section.scores.items() if "unfinished" in found] == ["mel"]
+    assert "The stimulus set 'mel' was published from an unfinished run (4 of 4 images)." in context.notices
 
 
 def test_an_image_set_that_was_replaced_is_noticed(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
