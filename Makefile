@@ -5,12 +5,13 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 WORKSPACE ?= $(if $(FRESH),workspace-fresh,workspace)
 export GLIMPSE_WORKSPACE := $(WORKSPACE)
 
-.PHONY: study test coverage setup lint help
+.PHONY: study test coverage bench setup lint help
 
 help:
 	@echo "make study   prepare, publish and serve the survey at http://127.0.0.1:5000"
 	@echo "             (FRESH=1: train its generators too, in workspace-fresh)"
 	@echo "make test    run all tests and checks"
+	@echo "make bench   measure beside named peers, and write docs/benchmarks.md (on an idle machine)"
 	@echo "make coverage  run the tests and list the lines that none of them reaches"
 
 setup: .venv/installed
@@ -47,3 +48,7 @@ test: lint
 coverage: .venv/installed
 	COVERAGE_CORE=$(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
 	  $(BIN)/python -m pytest -n 2 -m "not slow and not browser" --cov --cov-report=term-missing:skip-covered
+
+# Alone on the machine, or the times mean little. BENCH holds options: BENCH='--measured "make test" "9 min 30 s"'
+bench: .venv/installed
+	$(BIN)/python -m benchmarks $(BENCH)
