@@ -55,7 +55,7 @@ def test_every_file_and_module_that_a_page_names_exists(page: Path) -> None:
 
 @pytest.mark.slow
 def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
-    pytest.importorskip("mkdocs", reason="pip install mkdocs-material")
+    pytest.importorskip("mkdocs", reason="pip install -c constraints.txt 'glimpse-study[docs]'")
     subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)], cwd=ROOT, check=True
     )
