@@ -70,7 +70,7 @@ def installed(peer: str) -> str | None:
 
 
 def run(benchmark: Benchmark, tiny: bool) -> tuple[str, str]:
-    """What it printed, and the state of its row."""
+    """The output, and the state of its row."""
     command = [sys.executable, *benchmark.command, *(benchmark.tiny if tiny else ())]
     if "jspsych" in benchmark.peers and installed("jspsych") is None:
         command += ["--page", "glimpse"]

@@ -59,7 +59,7 @@ def publish(
 
 
 def _so_far(folder: Path) -> str | None:
-    """How far an unfinished run has come; None for a finished one."""
+    """The images of an unfinished run so far, in words; None for a finished one."""
     if Run.is_finished(folder):
         return None
     lines = read_log(folder / "log.jsonl")
