@@ -6,6 +6,7 @@ import codecs
 import csv
 import glob
 import re
+import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -186,10 +187,16 @@ def _read(path: Path) -> _File:
     separator = separator or max(SEPARATORS, key=_outside_quotes(header).count)
     breaks = _lines_of(path, zero_bytes=encoding.startswith(("utf-16", "utf-32")))
     try:
-        frame = pd.read_csv(
-            path, sep=separator, encoding=encoding, dtype=str, skipinitialspace=True, skiprows=skipped,
-            keep_default_na=False, na_values=[""], index_col=False, skip_blank_lines=False,
-        )  # fmt: skip
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(
+                path, sep=separator, encoding=encoding, dtype=str, skipinitialspace=True, skiprows=skipped,
+                keep_default_na=False, na_values=[""], index_col=False, skip_blank_lines=False,
+            )  # fmt: skip
+    except pd.errors.ParserWarning:
+        raise AnalysisError(
+            f"{path}, line {skipped + 1} names fewer columns than the rows have: name every column there."
+        ) from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, ValueError, csv.Error) as error:
         reason = " ".join(str(error).split())
         raise AnalysisError(f"{path} cannot be read as a table ({reason}): save it again as CSV in UTF-8.") from None
@@ -220,9 +227,8 @@ def _lines_above(head: Sequence[str]) -> int:
     for i, line in enumerate(head[:-1]):
         if line.count('"') % 2:  # a name with a line break
             return 0
-        words = [one for one in head[i + 1 :] if one.strip(" ,;\t|\r")][:8]
         longer = max(3, 2 * max(len(_cells(line, mark)) for mark in SEPARATORS))
-        if line.strip(" ,;\t|\r") and not any(_are_names(one, longer) for one in words):
+        if line.strip(" ,;\t|\r") and not any(_are_names(one, longer) for one in head[i + 1 :]):
             return i
     return 0
 
@@ -239,10 +245,9 @@ def _cells(line: str, separator: str) -> list[str]:
 
 def _different_of_one_name(frame: pd.DataFrame, header: str, separator: str) -> set[str]:
     """The names, whatever their case, that columns with different values share."""
-    names = [_plain(cell) for cell in next(csv.reader([header], delimiter=separator), [])]
     places: dict[str, list[int]] = {}
-    for i, name in enumerate(names[: frame.shape[1]]):
-        if name:
+    for i, cell in enumerate(next(csv.reader([header], delimiter=separator), [])[: frame.shape[1]]):
+        if name := _plain(cell):
             places.setdefault(name, []).append(i)
     return {
         name for name, at in places.items() if any(not frame.iloc[:, i].equals(frame.iloc[:, at[0]]) for i in at[1:])
@@ -292,4 +297,4 @@ def _encoding(path: Path) -> tuple[str, list[str]]:
                 # Windows-1252 leaves five bytes undefined; Latin-1 reads whatever there is.
                 rest = start + block
                 encoding = "latin-1" if set(rest) & {0x81, 0x8D, 0x8F, 0x90, 0x9D} else "cp1252"
-    return encoding, start.decode(encoding, errors="replace").split("\n")[:20]
+    return encoding, re.split(r"\r\n?|\n", start.decode(encoding, errors="replace"), maxsplit=20)[:20]

@@ -112,9 +112,13 @@ def test_where_keeps_the_rows_asked_for(tmp_path: Path) -> None:
     assert either.filters == ("image=i1 or image=i2", "passed=True")
 
 
-@pytest.mark.parametrize("above", [["Study 3"], ["Study 3;;;", "Exported;2025-11-02;;", ""], ["sep=;", "Export of x"]])
+@pytest.mark.parametrize(
+    "above", [["Study 3"], ["Study 3;;;", *["Exported;2025-11-02;;"] * 9, ""], ["sep=;", "Export of x"]]
+)
 def test_lines_above_the_column_names_are_left_out_and_said(tmp_path: Path, above: list[str]) -> None:
     lines = [line.replace(",", ";") for line in [HEADER, *ROWS[:2], "b,i1,real,maybe"]]
+    old_mac = written(tmp_path, ["\r".join(filter(None, [*above, *lines[:3]]))])
+    assert read_csv(old_mac).trials["image"].tolist() == ["i1", "i2"]
     answers = read_csv(written(tmp_path, [*above, *lines[:3]]))
     assert answers.trials["image"].tolist() == ["i1", "i2"]
     assert f"the column names are in line {len(above) + 1}" in answers.notes[0]
@@ -169,6 +173,7 @@ def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
         ([HEADER, *ROWS], ["passed"], "write COLUMN=VALUE"),
         ([HEADER, *ROWS], ["pasticipant=a"], "did you mean 'participant'"),
         ([HEADER, *ROWS], ["participant=c"], "is one of: a, b"),
+        ([HEADER, "a,i1,real,real,x,y"], [], "line 1 names fewer columns than the rows have"),
         (["\0\0a,b"], [], "is not a text file"),
         ([HEADER, *ROWS, "\0\0\0"], [], "line 6 holds zero bytes"),
         ([HEADER, "a,i1,real,real,x,y", "a,i1,real,real,x,y,z"], [], "cannot be read as a table"),
