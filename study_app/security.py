@@ -42,6 +42,7 @@ def init_app(app: Flask) -> None:
         app.wsgi_app = _Below(app.wsgi_app, app.config["PREFIX"])  # type: ignore[method-assign]
     app.extensions["glimpse_entries"] = Limit(app.config["ENTER_PER_MINUTE"])
     app.before_request(refuse_null)
+    app.before_request(refuse_foreign_forms)
     app.after_request(add_headers)
 
 
@@ -124,6 +125,13 @@ def refuse_null() -> None:
     """404 for a null character in an address: PostgreSQL accepts none."""
     if "\0" in request.path or b"%00" in request.query_string:
         abort(404)
+
+
+def refuse_foreign_forms() -> None:
+    """403 for a form that a page of another site sends: its visitors would enter a study without having read it, with
+    a token that the other site knows."""
+    if request.method == "POST" and request.headers.get("Sec-Fetch-Site") == "cross-site":
+        abort(403)
 
 
 def add_headers(response: Response) -> Response:
