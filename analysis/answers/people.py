@@ -19,6 +19,7 @@ OURS = {  # columns of our own views and export that are no property of a person
     *NAMES, "stimulus", "rating", "confidence", "study", "mode", "set_sha256", "simulated", "kind",
     "replaced", "implausible", "excluded", "excluded_for", "consent_version", "entered_at", "last_seen_at",
     "finished_at", "trials", "answered", "catch_trials", "catch_correct", "questionnaire", "device", "comment", "trial",
+    "why", "why_x", "why_y",
 }  # fmt: skip
 
 

@@ -65,7 +65,7 @@ class Responses:
     `trials` has one row a trial and set (an answer to a real image that several sets share is a row of each, with one
     number in `trial`) and the columns participant, set, image, mode, flags, answered_at (text, "" for none),
     truth and answer ("real" or "generated"), is_generated and said_generated (bool), position, exposure_ms_planned,
-    exposure_ms_actual, dropped_frames, response_time_ms (numbers, NaN where unknown), focus_lost,
+    exposure_ms_actual, dropped_frames, response_time_ms, why_x, why_y (numbers, NaN where unknown), why, focus_lost,
     rating (higher for generated), confidence (0 to 1, of the scale; both NaN without ratings), simulated, finished and
     failed_catch (bool; the last two tell of the participant).
     """
@@ -222,7 +222,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         gone = trials[column].isna().to_numpy(bool)
         if gone.any():
             raise AnalysisError(f"{table.place(raw.index[gone][0])}: the column {column} is empty; fill it in.")
-    for column in (*NUMBERS, "response_time_s"):
+    for column in (*NUMBERS, "why_x", "why_y", "response_time_s"):
         trials[column] = np.nan
         if column in raw:
             trials[column], unread = read_numbers(raw[column], column, table.place)
@@ -230,9 +230,10 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     seconds = trials.pop("response_time_s")
     trials["response_time_ms"] = trials["response_time_ms"].fillna(seconds * 1000)
     trials["focus_lost"], trials["simulated"] = _yes(raw, "focus_lost"), _yes(raw, "simulated")
+    trials["why"] = _text(raw, "why", "")
     trials["finished"] = _text(raw, "state", "finished") == "finished"
-    answered_at = _text(raw, "answered_at", "")
-    trials["answered_at"] = answered_at.mask(answered_at.str.lower().isin(MISSING), "")
+    trials["answered_at"] = _text(raw, "answered_at", "")
+    trials.loc[trials["answered_at"].str.lower().isin(MISSING), "answered_at"] = ""
     mode = _text(raw, "mode", "fixed")
     trials["mode"] = mode.where(mode.isin(MODES), "fixed")  # a column of that name may mean something else
     if pairs.any():

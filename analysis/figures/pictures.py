@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.figures.style import GENERATED, REAL, new_figure, styled
 from glimpse.images import sheet
 
+Bools, Floats = NDArray[np.bool_], NDArray[np.float64]
 Image = NDArray[np.uint8]  # (H, W, 3)
 WIDTH = 7.4  # inches: the whole column of the page
 GAP = 3  # pixels between tiles
@@ -62,6 +63,23 @@ def gallery(rows: Sequence[tuple[str, Sequence[tuple[Image, str]]]]) -> Figure:
             line[0].set_title(" ", fontsize=9, loc="left")  # keeps the height; a long title would widen the column
             words = line[0].annotate(title, (0, 1), (0, 6), "axes fraction", "offset points", fontsize=9, weight="bold")
             words.set_in_layout(False)
+    return figure
+
+
+def pointed(tiles: Sequence[tuple[Image, Floats, Bools, str]], across: int = 4) -> Figure:
+    """Images with the points (n, 2; pixels) that decided an answer, by whether it was 'generated', and their truth."""
+    across, (height, width) = min(across, len(tiles)), tiles[0][0].shape[:2]
+    lines, tile = -(-len(tiles) // across), WIDTH / 4
+    with styled():
+        figure, axes = new_figure(
+            tile * across, lines * (tile * height / width + 0.25), nrows=lines, ncols=across, squeeze=False
+        )
+        for ax in axes.flat:
+            ax.set_axis_off()
+        for ax, (image, points, generated, truth) in zip(axes.flat, tiles, strict=False):
+            _framed(ax, image, truth, GENERATED if truth == "generated" else REAL)
+            colours = [GENERATED if said else REAL for said in generated]
+            ax.scatter(*points.T, s=22, c=colours, edgecolors="white", linewidths=0.8)
     return figure
 
 

@@ -44,6 +44,7 @@ ANSWERS = (
     "reliability",
     "ratings",
     "pairs",
+    "reasons",
     "thresholds",
 )  # of no workspace
 OURS = {"index.html", "scores.json", "figures", "tables", "texts"}  # what a report folder holds

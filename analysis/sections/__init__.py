@@ -13,6 +13,7 @@ SECTIONS = {
     "reliability": "analysis.sections.reliability",
     "ratings": "analysis.sections.ratings",
     "pairs": "analysis.sections.pairs",
+    "reasons": "analysis.sections.reasons",
     "thresholds": "analysis.sections.thresholds",
     "overfitting": "analysis.sections.images.overfitting",
     "neighbours": "analysis.sections.images.neighbours",
