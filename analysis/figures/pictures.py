@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from analysis.figures.style import GENERATED, REAL, new_figure, styled
 from glimpse.images import sheet
 
-Bools, Floats = NDArray[np.bool_], NDArray[np.float64]
 Image = NDArray[np.uint8]  # (H, W, 3)
 WIDTH = 7.4  # inches: the whole column of the page
 GAP = 3  # pixels between tiles
@@ -66,7 +65,7 @@ def gallery(rows: Sequence[tuple[str, Sequence[tuple[Image, str]]]]) -> Figure:
     return figure
 
 
-def pointed(tiles: Sequence[tuple[Image, Floats, Bools, str]], across: int = 4) -> Figure:
+def pointed(tiles: Sequence[tuple[Image, NDArray[Any], NDArray[Any], str]], across: int = 4) -> Figure:
     """Images with the points (n, 2; pixels) that decided an answer, by whether it was 'generated', and their truth."""
     across, (height, width) = min(across, len(tiles)), tiles[0][0].shape[:2]
     lines, tile = -(-len(tiles) // across), WIDTH / 4

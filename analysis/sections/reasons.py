@@ -55,8 +55,8 @@ def compute(context: Context) -> Section | None:
         if shown:
             drawn = partial(_draw, rows, shown[:MOST_IMAGES], files)
             section.figure(f"reasons-{name}", drawn, "points", set=name, images=len(shown[:MOST_IMAGES]))
-    for key, found in tables.items():
-        section.table(key, pd.concat(found, ignore_index=True), people=FEWEST_PEOPLE, most=MOST_WORDS)
+    for key, of_sets in tables.items():
+        section.table(key, pd.concat(of_sets, ignore_index=True), people=FEWEST_PEOPLE, most=MOST_WORDS)
     section.explain(people=FEWEST_PEOPLE)
     return section
 
@@ -126,7 +126,7 @@ def said(name: str, answers: int, scores: dict[str, Any], words: pd.DataFrame) -
         yield f"{name}: {percent(scores['with_a_point'] / answers)} of {answers} answers point at a place in the image."
 
 
-def _draw(rows: pd.DataFrame, shown: list[dict[str, Any]], files: dict[str, Path]) -> Any:
+def _draw(rows: pd.DataFrame, shown: list[dict[Any, Any]], files: dict[str, Path]) -> Any:
     rows = with_points(rows)
     tiles = []
     for one in shown:

@@ -9,6 +9,7 @@ import re
 import stat
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from flask import Flask
@@ -225,7 +226,7 @@ def test_no_form_brings_the_survey_down(
 def test_no_address_brings_the_survey_down(client: FlaskClient, study: str, method: str, parts: list[str]) -> None:
     token = _participant(client, study).rsplit("/", 1)[1]
     path = "/" + "/".join(token if part == "TOKEN" else part for part in parts).lstrip("/")  # `//x` would be a host
-    assert client.open(path.split("?")[0], method=method).status_code < 500
+    assert client.open(quote(path), method=method).status_code < 500  # quoted: the client takes `/<tab>/x` for one, too
 
 
 NUMBER = st.integers().map(str) | st.sampled_from(["9" * 5000, "1e999", "nan", "-0", "½", "٣"])
