@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from docs.dictionary import undocumented
 from glimpse.workspace import Workspace
 
 TRIALS = 20
@@ -169,6 +170,7 @@ def test_the_whole_way_from_photos_to_the_report(workspace: Workspace, photos: P
     command("analysis.report")
     scores = json.loads((workspace.report / "scores.json").read_text())
     assert scores["schema"] == 1
+    assert list(undocumented(scores)) == [], "docs/dictionary.py tells every key"
     assert scores["survey"]["df"]["participants"] == 2
     assert scores["survey"]["df"]["trials"] == 2 * TRIALS
     # Always saying 'generated' scores 2/3, never saying it scores 0: the habit that F1 rewards.

@@ -6,10 +6,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
-from docs import commands
+from docs import api, commands, dictionary
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -20,8 +21,9 @@ FILE = re.compile(rf"(?:{'|'.join(PACKAGES)})/[\w/.-]*")
 MODULE = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 
 
-def test_the_help_of_every_command_is_in_the_docs() -> None:
-    assert commands.PAGE.read_text("utf-8") == commands.page(), "run `python -m docs.commands`"
+@pytest.mark.parametrize("written", [commands, api, dictionary], ids=lambda module: module.__name__)
+def test_a_page_written_from_the_code_is_as_the_code_says(written: ModuleType) -> None:
+    assert written.PAGE.read_text("utf-8") == written.page(), f"run `python -m {written.__name__}`"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -29,6 +29,7 @@ from analysis.report import compose, words
 from analysis.report.page import inline, plain, settled
 from analysis.section import Context, Section
 from analysis.sections import survey, survey_in_words
+from docs.dictionary import undocumented
 from glimpse.files import write_json
 from glimpse.workspace import Workspace
 from tests.analysis.sections.images.test_quality import write_set
@@ -70,6 +71,7 @@ def four_sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
 def test_scores_hold_every_number_that_is_promised(four_sets: tuple[Path, dict[str, Any], Path]) -> None:
     _, scores, _ = four_sets
     assert scores["schema"] == 1
+    assert list(undocumented(scores)) == [], "docs/dictionary.py tells every key"
     for part in ("quality", "truncation", "overfitting", "neighbours", "memorisation"):
         assert scores[part] is None
         assert part in scores["note"]
