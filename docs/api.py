@@ -1,4 +1,4 @@
-"""`python -m docs.api`: write docs/api.md, signatures and docstrings of the public functions. A test keeps it up to date.
+"""`python -m docs.api`: write docs/api.md, signatures and docstrings of public functions. A test keeps it up to date.
 
 The sources are parsed, not imported, so the page is the same whatever is installed.
 """
@@ -33,8 +33,8 @@ MODULES = {
 
 INTRODUCTION = """# API
 
-Public functions and classes, by module, written by `python -m docs.api` from signatures and docstrings; a test runs their
-examples. [Five examples](examples.md) show them at work. Versions before 1.0 may change them.
+Public functions and classes, by module, written by `python -m docs.api` from signatures and docstrings; a test runs
+their examples. [Five examples](examples.md) show them at work. Versions before 1.0 may change them.
 """
 
 Function = ast.FunctionDef | ast.ClassDef

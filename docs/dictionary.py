@@ -23,7 +23,7 @@ Written by `python -m docs.dictionary`; tests compare it with the code and with 
 | file | content |
 | --- | --- |
 | `images/SET/images.npy` | the images, (N, H, W, 3) `uint8`, sRGB |
-| `images/SET/masks.npy`, `truth.npy` | where there are any: lesion masks, (N, H, W), 0 or 1; the same skin without its lesion |
+| `images/SET/masks.npy`, `truth.npy` | if any: lesion masks, (N, H, W), 0 or 1; the same skin without its lesion |
 | `images/SET/index.csv` | a row an image, in the order of the arrays, see below |
 | `images/SET/manifest.json` | source, options, split, duplicates, and the SHA-256 of every file |
 | `images/SET/preview.png` | some images of both sides of the split |
@@ -35,7 +35,7 @@ Written by `python -m docs.dictionary`; tests compare it with the code and with 
 | `features/` | features of images, cached by weights and images; may be deleted |
 | `report/` | [the report](results.md); `scores.json` is described below |
 
-Every JSON file has a key `schema`; a file of an unknown schema is refused. Folders and files are written all or nothing.
+Every JSON file has a key `schema`; a file of an unknown schema is refused. Files are written all or nothing.
 
 ## index.csv of an image set
 
@@ -158,9 +158,10 @@ SCORES: Mapping[str, tuple[str, Mapping[str, str]]] = {
 
 SCORES_INTRODUCTION = """## scores.json of a report
 
-One key a section, `null` if it was not computed, with the reason in `note`; then `provenance`: versions, options, hashes
-of answers, runs and sets. `ci95` is a 95 % interval as [low, high]; where a number is missing, `note` beside it says why.
-Keys that begin with `real_` are of real beside real images. Single participants are in `tables/participants.csv` only.
+One key a section, `null` if it was not computed, with the reason in `note`; then `provenance`: versions, options,
+hashes of answers, runs and sets. `ci95` is a 95 % interval as [low, high]; where a number is missing, `note` beside it
+says why. Keys that begin with `real_` are of real beside real images. Single participants are in
+`tables/participants.csv` only.
 """
 
 
