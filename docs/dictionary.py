@@ -5,6 +5,7 @@ The columns are those that `study_app export` describes; the keys of scores.json
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -161,7 +162,8 @@ SCORES_INTRODUCTION = """## scores.json of a report
 One key a section, `null` if it was not computed, with the reason in `note`; then `provenance`: versions, options,
 hashes of answers, runs and sets. `ci95` is a 95 % interval as [low, high]; where a number is missing, `note` beside it
 says why. Keys that begin with `real_` are of real beside real images. Single participants are in
-`tables/participants.csv` only.
+`tables/participants.csv` only. `kid` and `frechet` stand for names with their features, such as `random_feature_kid`:
+only the published Inception's are called `kid` and `fid`.
 """
 
 
@@ -192,12 +194,15 @@ def undocumented(scores: Mapping[str, Any]) -> Iterator[str]:
         by, keys = SCORES[name]
         entries = [scores[name]] if not by else (scores[name] or {}).values()
         for entry in entries if keys else ():
-            yield from (f"{name}.{key}" for key in entry or () if key not in keys and not _told(key))
+            yield from (f"{name}.{key}" for key in entry or () if not _told(key, keys))
 
 
-def _told(key: str) -> bool:
-    """Whether the introduction tells a key for every section."""
-    return key == "note" or key.startswith("real_")
+def _told(key: str, keys: Mapping[str, str]) -> bool:
+    """Whether a key is among `keys`, with the names of distances written out, or told for every section."""
+    if key == "note" or key.startswith("real_"):
+        return True
+    said = (re.sub("kid", r"\\w*kid\\w*", one).replace("frechet", r"\w*(frechet|fid)\w*") for one in keys)
+    return any(re.fullmatch(pattern, key) for pattern in said)
 
 
 if __name__ == "__main__":
