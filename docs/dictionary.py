@@ -118,6 +118,10 @@ SCORES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "pairs": "judged", "participants": "scored", "right": f"`share` of right answers, {ESTIMATE}",
         "d_prime": "√2 z(share)", "first_taken_for_real": "share of answers 'left' or 'first'",
     }),
+    "reasons": ("set", {
+        "answers": "scored trials", "with_words": "with a reason in words", "with_a_point": "with a point on the image",
+        "words": "frequent words, with answers, participants, share called generated and share right",
+    }),
     "thresholds": ("set", {
         "threshold_ms": "median exposure at 75 % right, in ms", "error_rate": "without a time limit",
     }),
