@@ -34,8 +34,15 @@ def read_database(
     workspace: Workspace, where: Sequence[str] = (), *, include_simulated: bool = False
 ) -> Responses | None:
     """The views `responses` and `participants` of `$DATABASE_URL`, else of study.db; None where nobody has answered."""
-    if not os.environ.get("DATABASE_URL") and not (workspace.root / "study.db").is_file():
-        return None
+    file = workspace.root / "study.db"
+    if not os.environ.get("DATABASE_URL"):
+        if not file.is_file():
+            return None
+        if not file.stat().st_size:
+            raise UnreadableError(
+                f"The answers cannot be read: {file} is empty (0 bytes); restore a copy made by `study_app backup`, or "
+                "delete the file to start without answers."
+            )
     from sqlalchemy.exc import SQLAlchemyError
 
     try:

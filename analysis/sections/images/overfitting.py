@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,13 +17,25 @@ import pandas as pd
 
 from analysis import inventory
 from analysis.figures.images import overfitting as draw
-from analysis.section import Context, Section
+from analysis.section import AnalysisError, Context, Section
 from gan_core.confidence import chosen_when_saturated, confidence
 from gan_core.training.log import read_log
-from glimpse.files import GlimpseError
+from glimpse.files import GlimpseError, read_json
 
 END = 0.1  # of the training, over which the end gap is averaged
 Z = 1.959964  # of a 95 % interval
+
+
+def whole_log(folder: Path) -> list[dict[str, Any]]:
+    """The lines of a run's log; raises AnalysisError where a finished training has lost the end of its log."""
+    lines, finished = read_log(folder / "log.jsonl"), read_json(folder / "config.json").get("finished")
+    reached = max((line["images"] for line in lines), default=0)
+    if finished and reached < finished["images"]:
+        raise AnalysisError(
+            f"its log.jsonl ends at {reached:,} of the {finished['images']:,} images of the training: restore it from "
+            "a backup, or train the run again."
+        )
+    return lines
 
 
 def gaps(lines: Sequence[dict[str, Any]], train: int, test: int, observed: int, suffix: str = "") -> pd.DataFrame:
@@ -80,7 +93,7 @@ def compute(context: Context) -> Section | None:
     for one in inventory.runs(context):
         name, run = one.name, one.run
         try:
-            lines = read_log(one.folder / "log.jsonl")
+            lines = whole_log(one.folder)
         except GlimpseError as error:
             context.notice(inventory.left_out(f"{section.title}: '{name}'", error))
             continue

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.figures.images.overfitting import overfitting as draw
-from analysis.sections.images.overfitting import end_gap, gaps, grid
+from analysis.section import AnalysisError
+from analysis.sections.images.overfitting import end_gap, gaps, grid, whole_log
 
 
 def lines(train: list[float], test: list[float | None], sd: float = 0.2) -> list[dict[str, object]]:
@@ -55,6 +59,19 @@ def test_the_grid_has_a_row_for_each_width_and_a_column_for_each_number_of_image
 
 def test_before_the_first_image_there_is_no_curve() -> None:
     assert gaps([{**lines([0.5], [0.5])[0], "images": 0}], train=100, test=50, observed=16).empty
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_log_that_lost_its_end_is_named_and_one_of_an_unfinished_run_is_not(tmp_path: Path, kept: int) -> None:
+    log = [json.dumps(line) + "\n" for line in lines([0.5, 0.6], [0.5, 0.5])]
+    (tmp_path / "config.json").write_text('{"schema": 1, "finished": {"images": 200}}')
+    (tmp_path / "log.jsonl").write_text("".join(log))
+    assert len(whole_log(tmp_path)) == 2
+    (tmp_path / "log.jsonl").write_text("".join(log[:kept]) + log[-1][:20])
+    with pytest.raises(AnalysisError, match=f"ends at {100 * kept} of the 200 images"):
+        whole_log(tmp_path)
+    (tmp_path / "config.json").write_text('{"schema": 1}')
+    assert len(whole_log(tmp_path)) == kept
 
 
 def test_several_runs_are_drawn_in_one_plot_and_many_in_a_panel_each() -> None:
