@@ -34,6 +34,7 @@ Keep = Callable[[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]], dict[
 SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
 P_VALUE = re.compile(r"(^|_)p(_(holm|equivalence|chance|permutation|over_sets))?$")  # the column of one
 TINY = {"p", "bayes"}  # parts of the names of numbers that may be below 1e-12
+OPEN_CARDS = 6  # verdicts; the others are folded, and the summary figure below shows all
 OPEN_ROWS = 12  # a longer table is folded
 OPEN_SENTENCES = 8  # of a section; the others are folded
 OPEN_FIGURES = 4  # of a series with one for each run or set; the others are folded
@@ -104,7 +105,7 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
     )
     environment.filters |= {"css_string": css_string, "prose": prose}
     html = environment.get_template("report.html").render(
-        page=page, sections=written, open_sentences=OPEN_SENTENCES
+        page=page, sections=written, open_sentences=OPEN_SENTENCES, open_verdicts=OPEN_CARDS
     )  # fmt: skip
     style, _, body = html.partition("</style>")
     body = re.sub(r"(\d) ?%", "\\1\u202f%", body)  # a number and its per cent sign stay on one line

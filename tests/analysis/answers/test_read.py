@@ -271,7 +271,11 @@ def test_a_damaged_database_is_to_be_restored_not_upgraded(workspace: Workspace)
     survey_database(workspace.database_url)
     file = workspace.root / "study.db"
     whole = file.read_bytes()
-    for damaged, said in ((b"not a database " * 999, "damaged"), (whole[:9000], "damaged"), (b"", r"empty \(0 bytes\)")):
+    for damaged, said in (
+        (b"not a database " * 999, "damaged"),
+        (whole[:9000], "damaged"),
+        (b"", r"empty \(0 bytes\)"),
+    ):
         file.write_bytes(damaged)
         with pytest.raises(UnreadableError, match=f"{said}; restore a copy made by `study_app backup`"):
             read_database(workspace)

@@ -26,7 +26,7 @@ from analysis.numbers import decimal, number
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
 from analysis.report import compose, words
-from analysis.report.page import inline, plain, settled
+from analysis.report.page import Page, inline, plain, settled, write
 from analysis.section import Context, Section
 from analysis.sections import survey, survey_in_words
 from docs.dictionary import undocumented
@@ -250,6 +250,14 @@ def test_nine_sets_have_a_panel_each() -> None:
     frame = pd.concat([frame.assign(set=name) for name in "abcdefghi"])
     drawn = trends([("place", "x", frame), ("time", "x", frame)])
     assert [ax.get_title(loc="left") for ax in drawn.axes if ax.axison] == 2 * list("abcdefghi")
+
+
+def test_nine_verdicts_leave_room_for_the_summary(tmp_path: Path) -> None:
+    cards = [{"set": f"run {i}", "kind": "", "verdict": "Undecided", "sentence": "", "facts": []} for i in range(9)]
+    page = Page("", "", cards, False, [], [], [], [], [], [], "", None, {}, [])
+    write(tmp_path, page, [], lambda name: None, lambda name, inputs, compute: dict(compute()))
+    shown, folded = (tmp_path / "index.html").read_text("utf-8").split("3 more of 9")
+    assert (shown.count("<article"), folded.count("<article")) == (6, 3)
 
 
 def test_every_figure_and_table_is_a_file_too(four_sets: tuple[Path, dict[str, Any], Path]) -> None:
