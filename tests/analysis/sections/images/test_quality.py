@@ -8,8 +8,8 @@ import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import ModuleType, SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -205,6 +205,15 @@ def test_truncation_has_the_thresholds_of_table_3(trained: Context, monkeypatch:
     rows = table[table["run"] == "df"]
     assert rows["threshold"].tolist() == [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, "none", "real against real"]
     assert {"frechet", "kid", "recall", "coverage"} <= set(table)
+
+
+@pytest.mark.parametrize(("train", "test", "drawn"), [(92, 23, 250), (502, 166, 502), (5206, 2512, 1000)])
+def test_no_more_images_are_drawn_than_there_are_real_ones_to_compare(train: int, test: int, drawn: int) -> None:
+    rows = {"train": np.arange(train), "test": np.arange(test)}
+    real: Any = SimpleNamespace(where=rows.__getitem__)
+    run = runs.EvaluatedRun(real, "cpu", 0, cast(Any, None), Path(), "")
+    assert run.scored == drawn
+    assert [len(run.pooled(split)) for split in rows] == [min(n, 1000) for n in (train, test)]
 
 
 def test_a_gain_by_truncation_within_what_real_images_differ_is_not_called_one() -> None:
