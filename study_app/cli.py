@@ -16,7 +16,7 @@ from glimpse.workspace import Workspace
 # Modules with a function `add_commands(commands)`, in the order in which --help shows them.
 COMMANDS = (
     "commands.load", "commands.preview", "commands.serve", "commands.link", "commands.status", "commands.simulate",
-    "experimenter.export", "experimenter.accounts",
+    "experimenter.export.data_set", "experimenter.accounts",
     "commands.reject", "commands.forget", "commands.backup", "commands.db",
 )  # fmt: skip
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from glimpse.phantom.fields import Field, Line, cloud, dots, smoothstep, strokes
 from glimpse.phantom.hand import Finger, Hand, palm_creases
-from glimpse.phantom.layers import Skin
+from glimpse.phantom.skin import Skin
 
 
 def add_details(rng: np.random.Generator, hand: Hand, skin: Skin) -> None:

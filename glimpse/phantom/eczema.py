@@ -14,7 +14,7 @@ from scipy.ndimage import binary_fill_holes, label
 
 from glimpse.phantom.fields import Field, Line, cloud, dots, furrows, sample_tile, smoothstep, strokes
 from glimpse.phantom.hand import Hand
-from glimpse.phantom.layers import Skin
+from glimpse.phantom.skin import Skin
 
 # Predilection sites: x, y (mm in the hand's frame), SD about them, weight; knuckles, webs, sides of fingers, wrist.
 BACK = ((-25, 90, 7, 3), (-4, 94, 7, 3), (15, 90, 7, 3), (31, 80, 6, 2), (-12, 104, 4, 3), (7, 104, 4, 2),

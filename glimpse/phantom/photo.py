@@ -13,8 +13,8 @@ from glimpse.phantom.camera import Light, Pixels, draw_camera, vignette
 from glimpse.phantom.details import add_details, add_freckles, add_hair
 from glimpse.phantom.fields import Field, Line, cloud, enlarge, furrows, sample_tile, smoothstep, strokes
 from glimpse.phantom.hand import Hand, Surface, pose, surface, veins
-from glimpse.phantom.layers import Skin, shade
 from glimpse.phantom.person import Person
+from glimpse.phantom.skin import Skin, shade
 
 FIELD_MM = 348.0  # width of what the photo shows
 

@@ -16,9 +16,10 @@ from study_app import models
 from study_app.base import iso
 from study_app.database import app_database
 from study_app.definition.study import LARGEST_QUOTA
-from study_app.experimenter import accounts, charts, export
+from study_app.experimenter import accounts, charts
 from study_app.experimenter.accounts import record
 from study_app.experimenter.admin import blueprint, group, of_group, render_page, study_of, tally_of
+from study_app.experimenter.export import data_set
 from study_app.experimenter.status import image_status, study_status
 from study_app.participant import withdrawal
 
@@ -141,7 +142,7 @@ def download(slug: str) -> Any:
     extras = [extra for field, extra in EXTRAS.items() if request.args.get(field) == "1"]
     with app_database().read() as session:
         study = study_of(session, slug)
-        files = export.export(session, study, include, extras=extras)
+        files = data_set.export(session, study, include, extras=extras)
     with app_database().write() as session:
         record(session, "export", study, ", ".join([*include, *extras]))
     packed = io.BytesIO()

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from gan_core import shipped
 from gan_core.cli import main
+from gan_core.commands import shipped
 from gan_core.experiments import EXPERIMENTS, settings_for
 from gan_core.sampling import generate
 from gan_core.training.checkpoint import load_generators

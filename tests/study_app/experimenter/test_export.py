@@ -16,7 +16,7 @@ from glimpse.files import sha256_bytes, sha256_json
 from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
-from study_app.experimenter import export
+from study_app.experimenter.export import data_set
 from tests.study_app.conftest import load
 
 FILE_NAME = re.compile(r"([a-z]+-[a-zA-Z0-9]+)(_[a-z]+-[a-zA-Z0-9]+)*_data\.csv")  # of the Psych-DS schema
@@ -160,7 +160,7 @@ def test_a_slug_becomes_letters_and_digits_in_file_names(workspace: Workspace, s
     assert cli.main(["export", "lesions_2026-b"]) == 0
     names = [path.name for path in (workspace.root / "export" / "lesions_2026-b" / "data").glob("*.csv")]
     assert all(name.startswith("study-lesions2026b_description-") and FILE_NAME.fullmatch(name) for name in names)
-    assert export.slug_value("---") == "study"
+    assert data_set.slug_value("---") == "study"
 
 
 def test_attention_trials_and_raw_events_are_exported(workspace: Workspace, study: str, client: FlaskClient) -> None:

@@ -1,7 +1,7 @@
 """The generators of the phantoms that come with Glimpse: run folders without checkpoints, in half precision.
 
-`gan_core train --shipped` puts them into a workspace as finished runs. `python -m gan_core.shipped` makes them, from
-runs that `gan_core train --preset shipped` trained on the image sets of `gan_core prepare phantom --scale demo`.
+`gan_core train --shipped` puts them into a workspace as finished runs. `python -m gan_core.commands.shipped` makes
+them, from runs that `gan_core train --preset shipped` trained on the image sets of `gan_core prepare phantom`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from glimpse.files import atomic_folder, read_json, write_json
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
-SHIPPED = Path(__file__).parent / "phantom_generators"
+SHIPPED = Path(__file__).parents[1] / "phantom_generators"
 FILES = ("config.json", "log.jsonl", "generator.safetensors")
 LICENCE = "Trained on phantoms, which Glimpse draws (MIT licence): no photo of a person was used."
 
@@ -85,7 +85,7 @@ def _phantom(images: ImageSet) -> Any:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = program("python -m gan_core.shipped", __doc__ or "")
+    parser = program("python -m gan_core.commands.shipped", __doc__ or "")
     args = parser.parse_args(argv)
     workspace = Workspace.at(args.workspace)
     return run_command(lambda: pack(workspace, list(EXPERIMENTS), SHIPPED), workspace=workspace)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from glimpse.command_line import Commands, pasteable
 from glimpse.workspace import Workspace
-from study_app.experimenter.dictionary import EVENTS, EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
-from study_app.experimenter.psych_ds import DESCRIPTION, described
+from study_app.experimenter.export.dictionary import EVENTS, EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
+from study_app.experimenter.export.psych_ds import DESCRIPTION, described
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from glimpse.command_line import version
-from study_app.experimenter.dictionary import Column
+from study_app.experimenter.export.dictionary import Column
 
 if TYPE_CHECKING:
     from study_app.models import Study
