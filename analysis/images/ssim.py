@@ -206,5 +206,10 @@ def squared_errors(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.flo
 
 
 def chunks(count: int, size: int = CHUNK) -> Iterator[slice]:
+    """Slices of at most `size` that cover `count` rows.
+
+    >>> list(chunks(5, 2))
+    [slice(0, 2, None), slice(2, 4, None), slice(4, 5, None)]
+    """
     for start in range(0, count, size):
         yield slice(start, min(start + size, count))

@@ -182,7 +182,13 @@ def two_way(influence: Floats, trials: Trials) -> tuple[float, float, float]:
 def parts_of(
     influence: Floats, trials: Trials, strata: Any = None, participant_influence: Floats | None = None
 ) -> Parts:  # fmt: skip
-    """The variance of the sum of `influence`, (n,), by its sources; the arguments are as for `two_way`."""
+    """The variance of the sum of `influence`, (n,), by its sources; the arguments are as for `two_way`.
+
+    >>> trials = Trials.from_labels([1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1])
+    >>> parts = parts_of(np.array([0.5, 0.5, -0.5, -0.5]), trials)  # people differ, images do not
+    >>> parts.people, parts.images
+    (4.0, 0.0)
+    """
     strata = trials.is_generated if strata is None else strata
     groups = len(np.unique(strata))
     _, person = np.unique(trials.participant, return_inverse=True)

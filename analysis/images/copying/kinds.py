@@ -51,7 +51,11 @@ def enlarged(images: Pictures, side: float) -> Pictures:
 
 
 def turned(images: Pictures, degrees: float = 20) -> Pictures:
-    """Turned about the middle; the corners become black."""
+    """Turned about the middle; the corners become black.
+
+    >>> turned(np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1).repeat(3, -1), 90)[0, :, :, 0].tolist()
+    [[1, 3], [0, 2]]
+    """
     return np.stack([np.asarray(Image.fromarray(one).rotate(degrees, Image.Resampling.BICUBIC)) for one in images])
 
 
@@ -66,7 +70,11 @@ def moved(images: Pictures) -> Pictures:
 
 
 def out_of_focus(images: Pictures) -> Pictures:
-    """Blurred by 1.5 pixels of 64."""
+    """Blurred by 1.5 pixels of 64.
+
+    >>> np.unique(out_of_focus(np.full((1, 8, 8, 3), 7, np.uint8))).tolist()
+    [7]
+    """
     sigma = 1.5 * np.sqrt(images.shape[1] * images.shape[2]) / 64
     return rounded(gaussian_filter(images.astype(np.float32), (0, sigma, sigma, 0)))
 
@@ -81,7 +89,11 @@ def quarter_turned(images: Pictures) -> Pictures:
 
 
 def noisy(images: Pictures) -> Pictures:
-    """With noise of 10 grey levels."""
+    """With noise of 10 grey levels.
+
+    >>> float(noisy(np.full((1, 64, 64, 3), 128, np.uint8)).std().round())
+    10.0
+    """
     return rounded(images + np.random.default_rng(0).normal(0, 10, images.shape))
 
 

@@ -52,7 +52,11 @@ class Registered:
 
 
 def greys(images: Images) -> torch.Tensor:
-    """(n, H, W, 3) uint8 to (n, 1, 64, 64) luminance, 0 to 255."""
+    """(n, H, W, 3) uint8 to (n, 1, 64, 64) luminance, 0 to 255.
+
+    >>> greys(np.array([[[[255, 0, 0]]]], np.uint8)).round(decimals=3).unique()  # 0.299 of red
+    tensor([76.2450])
+    """
     weights = torch.tensor([0.299, 0.587, 0.114])
     parts = []
     for batch in batches(images):
@@ -88,7 +92,11 @@ def _gaussian(side: int, sigma: float) -> torch.Tensor:
 
 
 def detail(grey: torch.Tensor, low: float, seen: torch.Tensor | None = None) -> torch.Tensor:
-    """The grey images (n, c, H, W) less their means under a Gaussian of `low` pixels, among the pixels `seen` alone."""
+    """The grey images (n, c, H, W) less their means under a Gaussian of `low` pixels, among the pixels `seen` alone.
+
+    >>> float(detail(torch.full((1, 1, 8, 8), 3.0), 1.0).abs().max().round(decimals=4))  # a flat image has none
+    0.0
+    """
     if seen is None:
         return grey - blurred(grey, low)
     return (grey - blurred(grey * seen, low) / blurred(seen, low).clamp_min(1e-3)) * seen

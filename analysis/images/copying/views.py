@@ -25,7 +25,11 @@ def affine(degrees: float, scale: float, mirror: bool, x: float, y: float) -> li
 
 
 def poses() -> list[tuple[float, list[list[float]]]]:
-    """The scale and map of each upright view of a training image that the coarse search compares."""
+    """The scale and map of each upright view of a training image that the coarse search compares.
+
+    >>> len(poses())  # 25 shifts, 5 turns, 9 crops of 3 sizes
+    57
+    """
     steps, thirds = range(-SHIFTS, SHIFTS + 1), (-1, 0, 1)
     found = [(1.0, affine(0, 1, False, x / 8, y / 8)) for x, y in product(steps, steps)]
     found += [(1.0, affine(more, 1, False, 0, 0)) for more in TURNS]
@@ -37,12 +41,20 @@ def poses() -> list[tuple[float, list[list[float]]]]:
 
 
 def orientations() -> torch.Tensor:
-    """(8, 2, 2): the quarter turns, and the same mirrored."""
+    """(8, 2, 2): the quarter turns, and the same mirrored.
+
+    >>> orientations().det().round().tolist()
+    [1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0]
+    """
     return torch.tensor([affine(turn, 1, mirror, 0, 0) for mirror, turn in product((False, True), QUARTERS)])[:, :, :2]
 
 
 def views() -> tuple[torch.Tensor, torch.Tensor]:
-    """The scales (v,) and maps (v, 2, 3) of all views: each pose in each of the orientations."""
+    """The scales (v,) and maps (v, 2, 3) of all views: each pose in each of the orientations.
+
+    >>> views()[1].shape
+    torch.Size([456, 2, 3])
+    """
     scales, maps = zip(*poses(), strict=True)
     upright = torch.tensor(maps)[:, None].expand(-1, 8, -1, -1)
     turned = torch.cat([upright[..., :2] @ orientations(), upright[..., 2:]], -1)

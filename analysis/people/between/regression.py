@@ -60,7 +60,13 @@ class Regression:
 
 
 def welch(terms: Floats, group: Integers, columns: int) -> tuple[float, float] | None:
-    """The sum of the squared terms, (P,), and its degrees of freedom; None if none are left."""
+    """The sum of the squared terms, (P,), and its degrees of freedom; None if none are left.
+
+    `columns`: of the regression whose terms these are, one for each group and further ones.
+
+    >>> welch(np.array([1.0, -1.0, 2.0, -2.0]), np.array([0, 0, 1, 1]), columns=2)  # 10**2 / (2**2 / 1 + 8**2 / 1)
+    (10.0, 1.4705882352941178)
+    """
     _, code, size = np.unique(group, return_inverse=True, return_counts=True)
     further = columns - len(size)
     squares = np.bincount(code, terms**2)

@@ -75,7 +75,7 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
     reason = _hindrance(trials)
     if reason:
         return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
-    found = spreads.fit(trials, seed)
+    found = spreads.fit_spreads(trials, seed)
     z, influences = zip(*(z_of(trials, truth) for truth in (True, False)), strict=True)
     scales = found.scale(True), found.scale(False)
 
@@ -129,7 +129,11 @@ def _people_agree(trials: Trials) -> bool:
 
 
 def z_of(trials: Trials, truth: bool) -> tuple[float, Any]:
-    """z of the participants' mean rate of 'generated' in one class, and the influence of each answer on it, (n,)."""
+    """z of the participants' mean rate of 'generated' in one class, and the influence of each answer on it, (n,).
+
+    >>> z_of(Trials.from_labels([1, 0, 0], [1, 1, 0], [0, 1, 1], [0, 1, 2]), truth=True)[0]  # a mean rate of one half
+    0.0
+    """
     rows, influence = trials.is_generated == truth, np.zeros(len(trials))
     rate, moves = mean_of_people(trials.said_generated[rows], trials.participant[rows])
     z = float(stats.norm.ppf(rate))
