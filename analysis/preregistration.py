@@ -167,7 +167,7 @@ def read(path: Path) -> tuple[dict[str, Any], bool]:
         ) from None
 
 
-def kept(facts: Mapping[str, Any], intact: bool, here: Mapping[str, Any]) -> list[dict[str, str]]:
+def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, Any]) -> list[dict[str, str]]:
     """One row for each preregistered part: what was registered, what the report has, and whether it is unchanged.
 
     `here`: bound, positive, filters, first_answer (ISO, "" if unknown), study_sha256 (all that were answered), and by

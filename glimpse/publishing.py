@@ -21,7 +21,7 @@ from glimpse import made
 from glimpse.images import one_of_each, through_jpeg
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.differences import differences, digests, near_copies
-from glimpse.prepare.checks.findings import listed
+from glimpse.prepare.checks.findings import counted_list
 from glimpse.prepare.checks.grid import grid_tells, off_grid
 from glimpse.prepare.folder import LARGEST
 from glimpse.prepare.opening import left_unread, open_alike
@@ -142,7 +142,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     copies = [found for images in generated for found in _copies(real, hashes, images)]
     if copies and not pair.allow_copies:
         raise StimulusError(
-            listed(f"{name}: generated images that are exact copies of real ones", copies, rest="")
+            counted_list(f"{name}: generated images that are exact copies of real ones", copies, rest="")
             + " Remove them, or publish them with --allow-copies."
         )
     first = set(np.unique(hashes, return_index=True)[1].tolist())  # no real image is shown twice
@@ -164,11 +164,11 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
             )
     warnings += [sentence for images in (real, *generated) for sentence in left_unread(images)]
     if copies:
-        warnings.append(listed("generated images that are exact copies of real ones", copies, rest=""))
+        warnings.append(counted_list("generated images that are exact copies of real ones", copies, rest=""))
     alike = near_copies(real, [(_file(images, row), images.images[row]) for images, row in drawn])
     if alike:
         pairs = [f"{generated} like {real}" for real, generated in alike]
-        warnings.append(listed("generated images that look like a real one", pairs, rest=""))
+        warnings.append(counted_list("generated images that look like a real one", pairs, rest=""))
     made_from: dict[str, Any] = {
         "image_set": real.name, "images_sha256": real.sha256,
         "generated": [{"image_set": one.name, "images_sha256": one.sha256} for one in generated],

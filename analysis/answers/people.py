@@ -101,7 +101,7 @@ def numbers(values: Any) -> Any:
     return found.to_numpy(float)
 
 
-def chosen(people: pd.DataFrame | None, option: str, name: str) -> Any:
+def chosen_column(people: pd.DataFrame | None, option: str, name: str) -> Any:
     """The column `name` that an option asks for. Raises OptionError if there is none."""
     columns: Sequence[str] = [] if people is None else list(people.columns)
     column = name.strip().lower()

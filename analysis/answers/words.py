@@ -138,7 +138,7 @@ def read_own_ratings(frame: pd.DataFrame, answer: Any) -> tuple[Any, Any, str]:
 
 
 @dataclass(frozen=True)
-class Scale:
+class RatingScale:
     """A column of ratings; a scale that runs downwards is turned round."""
 
     column: str
@@ -150,7 +150,7 @@ class Scale:
     unread: str
 
 
-def read_scale(table: Table, option: str, name: str) -> Scale:
+def read_scale(table: Table, option: str, name: str) -> RatingScale:
     """The ratings that `option`, COLUMN[:LOW..HIGH], names. Raises AnalysisError if their scale is in doubt."""
     number = r"-?\d+(?:\.\d+)?"
     parts = re.fullmatch(rf"(.+?)(?::({number})\.\.({number}))?", option.strip())
@@ -181,7 +181,7 @@ def read_scale(table: Table, option: str, name: str) -> Scale:
         outside, values = int(beyond.sum()), values.mask(beyond)
     values = values if low < high else low + high - values
     left_out = f"; {outside} ratings off the scale are treated as missing" if outside else ""
-    return Scale(column, values, low, high, stated, left_out, unread)
+    return RatingScale(column, values, low, high, stated, left_out, unread)
 
 
 def split_doubts(answer: pd.Series, truth: pd.Series, participant: pd.Series) -> pd.Series:

@@ -81,7 +81,7 @@ def compare(sets: Mapping[str, Trials], seed: int = 0) -> Conditions:
     names = tuple(sets)
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :]]
     answers, condition = pooled(list(sets.values()))
-    fitted = spreads.fit(answers, seed, condition)
+    fitted = spreads.fit_spreads(answers, seed, condition)
     measures: dict[str, list[Comparison]] = {measure: [] for measure in MEASURES}
     for a, b in pairs:
         one, other = sets[a], sets[b]

@@ -66,14 +66,14 @@ def _check(context: Context) -> None:
         if name and context.responses is None:
             raise OptionError(f"{option} {name}: there are no answers yet, so there are no groups to compare.")
         if name:
-            known.chosen(context.people, option, name)
+            known.chosen_column(context.people, option, name)
 
 
 # ------------------------------------------------------------------------------------------------ groups
 
 
 def _add_groups(section: Section, context: Context, sets: Mapping[str, Trials], people: pd.DataFrame) -> None:
-    values = known.chosen(people, "--group", context.group)
+    values = known.chosen_column(people, "--group", context.group)
     names = known.groups(values, f"--group {context.group}")
     group = np.array([names.index(v) if isinstance(v, str) else -1 for v in values])
     x, left_out = _covariates(people, context.covariates)
@@ -125,7 +125,7 @@ def _covariates(people: pd.DataFrame, names: Sequence[str]) -> tuple[Floats | No
     """A column for each quantity and each further value of a word, (P, c), NaN where missing; who lacks one, (P,)."""
     columns: list[Any] = []
     for name in names:
-        values = known.chosen(people, "--covariate", name)
+        values = known.chosen_column(people, "--covariate", name)
         number = known.numbers(values)
         if number is not None:
             columns.append(number - np.nanmean(number))

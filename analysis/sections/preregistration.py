@@ -22,7 +22,7 @@ def compute(context: Context) -> Section | None:
         facts, intact = preregistration.read(context.preregistration)
     except preregistration.AnalysisError as error:
         raise OptionError(str(error)) from None
-    rows = preregistration.kept(facts, intact, found_here(context))
+    rows = preregistration.unchanged_parts(facts, intact, found_here(context))
     exploratory = [f"the groups of '{context.group}'"] if context.group else []
     exploratory += ["answers to questions"] if context.asked else []
     beside = f" Not preregistered, so exploratory: {' and '.join(exploratory)}." if exploratory else ""

@@ -1,6 +1,7 @@
 """Before a run starts: its configuration from a request, checked against image sets and against an existing run.
 
-`describe_run` makes the configuration, `state_of` compares it with the run of the same name, `begin` makes the folder.
+`describe_run` makes the configuration, `state_of` compares it with the run of the same name, `make_folder` makes the
+folder.
 """
 
 from __future__ import annotations
@@ -171,7 +172,7 @@ def state_of(folder: Path, run: Run, request: Request) -> Literal["new", "unfini
     return "unfinished"
 
 
-def begin(
+def make_folder(
     folder: Path, run: Run, subsets: Mapping[str, Sequence[int]], new: bool, device: str = "cpu", world: int = 1
 ) -> None:
     """Make the run's folder with its `config.json`; for a resumed run write its changed settings.

@@ -11,7 +11,7 @@ import torch
 
 from gan_core.confidence import chosen_when_saturated, confidence
 from gan_core.experiments import TrainingError
-from gan_core.training.begin import Request, begin, describe_run, into_memory, open_domains, resumed, state_of
+from gan_core.training.begin import Request, describe_run, into_memory, make_folder, open_domains, resumed, state_of
 from gan_core.training.checkpoint import CHECKPOINT
 from gan_core.training.forecast import fitting, longer_than_an_hour, seconds_left
 from gan_core.training.log import read_log
@@ -81,7 +81,9 @@ class Session:
         if self.ranks.first:
             # Before the folder is made: making the scorer may fail, and should leave no trace.
             training.scorer = scorer_for(run, training.domains, self.make_scorer)
-            begin(folder, run, training.engine.scheme.drawn_subsets(), state == "new", self.device, self.ranks.world)
+            make_folder(
+                folder, run, training.engine.scheme.drawn_subsets(), state == "new", self.device, self.ranks.world
+            )
         return self._finish(training)
 
     def _finish(self, training: Training) -> bool:

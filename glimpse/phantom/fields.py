@@ -86,7 +86,7 @@ def strokes(shape: tuple[int, int], lines: Iterable[Line], blur: float = 0.0) ->
     return gaussian_filter(field, blur) if blur else field
 
 
-def curve(points: Sequence[Sequence[float]] | NDArray[np.float64], count: int = 24) -> NDArray[np.float64]:
+def smooth_line(points: Sequence[Sequence[float]] | NDArray[np.float64], count: int = 24) -> NDArray[np.float64]:
     """A smooth line through a few points, (count, 2)."""
     from scipy.interpolate import PchipInterpolator
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from glimpse.phantom.fields import Field, Line, curve, smoothstep
+from glimpse.phantom.fields import Field, Line, smooth_line, smoothstep
 from glimpse.phantom.person import Person
 
 # knuckle x, y; direction in degrees from y towards +x; bones (the last to the middle of the pad); diameters at web,
@@ -231,7 +231,7 @@ def palm_creases(hand: Hand, rng: np.random.Generator) -> list[Line]:
     ]
     lines: list[Line] = []
     for k, points in enumerate(main):
-        path, deep = curve(points, 40), rng.uniform(0.75, 1.0) if k < 3 else rng.uniform(0.3, 0.6)
+        path, deep = smooth_line(points, 40), rng.uniform(0.75, 1.0) if k < 3 else rng.uniform(0.3, 0.6)
         for i in range(0, 39, 3):  # deepest in the middle, lost at the ends
             much = deep * np.sin(np.pi * (i + 4) / 46) ** 0.7 * rng.uniform(0.75, 1.0)
             lines.append((path[i : i + 4], (0.55 + 0.5 * much) * rng.uniform(0.9, 1.1), float(much)))
@@ -249,7 +249,7 @@ def _wander(
     t = np.linspace(0, 1, 6)[:, None]
     points = np.array(start) * (1 - t) + np.array(end) * t
     points[1:-1] += rng.normal(0, stray, (4, 2)) * np.array([1.0, 0.3])
-    return curve(points, 40)
+    return smooth_line(points, 40)
 
 
 def _capsule(x: Field, y: Field, a: tuple[float, float], b: tuple[float, float], ra: float, rb: float) -> Field:

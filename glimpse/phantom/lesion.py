@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from glimpse.phantom.fields import Field, Line, cloud, curve, dots, furrows, sample_tile, smoothstep, strokes
+from glimpse.phantom.fields import Field, Line, cloud, dots, furrows, sample_tile, smooth_line, smoothstep, strokes
 from glimpse.phantom.person import Person
 
 FIELD_MM = 15.0  # width of what a photo shows
@@ -60,7 +60,7 @@ def _vessels(rng: np.random.Generator, shape: tuple[int, int], mm: float, count:
     lines: list[Line] = []
     for _ in range(count):
         steps = rng.normal(0, 0.35 * mm, (6, 2)) + rng.normal(0, 0.25 * mm, 2)
-        points = curve(rng.uniform(0, shape[0], 2) + np.cumsum(steps, 0), 16)
+        points = smooth_line(rng.uniform(0, shape[0], 2) + np.cumsum(steps, 0), 16)
         lines.append((points, rng.uniform(0.05, 0.14) * mm, rng.uniform(0.3, 1.0)))
     return strokes(shape, lines, 0.06 * mm)
 

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from glimpse.files import cores, sha256_json
 from glimpse.imageset import ImageSetError
 from glimpse.prepare import split
-from glimpse.prepare.checks.findings import Findings, listed
+from glimpse.prepare.checks.findings import Findings, counted_list
 from glimpse.prepare.class_folders import Paths, refuse_divided, unwrapped, without_sides
 from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
 from glimpse.prepare.reading import matching, pixels, sources, tables
@@ -150,7 +150,7 @@ def _notes(
     if options.metadata:
         alone = sorted(file.name for path, file in photos.items() if groups[path] == path)
         if alone:
-            notes.append(listed(f"Without a group in {options.metadata.name}, so each is its own group", alone))
+            notes.append(counted_list(f"Without a group in {options.metadata.name}, so each is its own group", alone))
     elif len(set(groups.values())) == len(photos) and options.test and not sides:
         notes.append(
             "Every photo is its own group, so the split is by photo and may leak if several show one person or lesion: "

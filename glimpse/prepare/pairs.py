@@ -26,7 +26,7 @@ from glimpse.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Pair:
+class PhotoPair:
     """A photo and what belongs to it."""
 
     stem: str
@@ -42,7 +42,7 @@ class Pair:
 class Cuttable:
     """One photo, read, and where it will be cut."""
 
-    pair: Pair
+    pair: PhotoPair
     found: Fingerprint
     windows: PatchWindows
     removed: Mapping[str, int]  # pixels that each background rule took away; empty with a skin mask
@@ -74,7 +74,7 @@ class PatchOptions(Options):
     group_column: str = "lesion_id"  # of that table
 
 
-def match_pairs(options: PatchOptions, workspace: Workspace, findings: Findings) -> list[Pair]:
+def match_pairs(options: PatchOptions, workspace: Workspace, findings: Findings) -> list[PhotoPair]:
     """Each photo with its masks, by stem; those without are noted. Raises ImageSetError when none has all of its."""
     roles: list[tuple[matching.Role, Sequence[Path]]] = [
         ("lesion", options.lesion_masks), ("skin", options.skin_masks), ("truth", options.truth)
@@ -100,7 +100,7 @@ def match_pairs(options: PatchOptions, workspace: Workspace, findings: Findings)
             "name, with or without an ending like _segmentation or _mask, or --mask-pattern says what both names share."
         )
     return [
-        Pair(
+        PhotoPair(
             stem, stem, "train", of_photo[stem], matched["lesion"][stem],
             matched["skin"][stem] if "skin" in matched else None,
             matched["truth"][stem] if "truth" in matched else None,
@@ -109,7 +109,7 @@ def match_pairs(options: PatchOptions, workspace: Workspace, findings: Findings)
     ]  # fmt: skip
 
 
-def read_pair(pair: Pair, options: PatchOptions) -> Cuttable:
+def read_pair(pair: PhotoPair, options: PatchOptions) -> Cuttable:
     """Decode a photo and its masks and find its windows. Raises UnfitFileError naming the file that does not fit."""
     photo = options.read(pair.photo)
     height, width = photo.pixels.shape[:2]
@@ -142,7 +142,7 @@ def read_pair(pair: Pair, options: PatchOptions) -> Cuttable:
 
 
 def _mask(
-    file: SourceFile, how: MaskReading, pair: Pair, photo: pixels.Photo, options: PatchOptions
+    file: SourceFile, how: MaskReading, pair: PhotoPair, photo: pixels.Photo, options: PatchOptions
 ) -> NDArray[np.bool_]:
     mask = file.decoded(partial(decode_mask, how=how))
     if options.unturned_masks and photo.orientation != 1 and file.decoded(orientation_of) == 1:
@@ -151,7 +151,7 @@ def _mask(
     return mask
 
 
-def _same_size(file: SourceFile, array: NDArray[Any], pair: Pair, photo: pixels.Photo) -> None:
+def _same_size(file: SourceFile, array: NDArray[Any], pair: PhotoPair, photo: pixels.Photo) -> None:
     height, width = photo.pixels.shape[:2]
     if array.shape[:2] == (height, width):
         return

@@ -22,7 +22,7 @@ from glimpse.imageset import ImageSetError, ImageSetWriter
 from glimpse.prepare import pipeline
 from glimpse.prepare.checks.findings import Findings
 from glimpse.prepare.checks.traits import Traits, summary
-from glimpse.prepare.pairs import Cuttable, Pair, PatchOptions, match_pairs, read_pair
+from glimpse.prepare.pairs import Cuttable, PatchOptions, PhotoPair, match_pairs, read_pair
 from glimpse.prepare.pipeline import Prepared, Recipe
 from glimpse.prepare.reading import sources, tables
 from glimpse.prepare.skin.windows import cut
@@ -86,7 +86,7 @@ def prepare_patches(workspace: Workspace, options: PatchOptions) -> list[Prepare
     return [Prepared(pipeline.load(workspace, name), True, notes if name == made[-1] else ()) for name in made]
 
 
-def _stream(pairs: Sequence[Pair], options: PatchOptions, findings: Findings) -> Iterator[Cuttable]:
+def _stream(pairs: Sequence[PhotoPair], options: PatchOptions, findings: Findings) -> Iterator[Cuttable]:
     """Each photo in turn, without duplicates."""
     read = sources.in_order(lambda pair: read_pair(pair, options), pairs, options.threads)
     for result in progress(read, title="patches", unit="photos", total=len(pairs)):
@@ -98,7 +98,7 @@ def _stream(pairs: Sequence[Pair], options: PatchOptions, findings: Findings) ->
 
 
 def _build(
-    workspace: Workspace, pairs: Sequence[Pair], recipe: Recipe, options: PatchOptions, findings: Findings
+    workspace: Workspace, pairs: Sequence[PhotoPair], recipe: Recipe, options: PatchOptions, findings: Findings
 ) -> list[str]:
     """Write both image sets and return the names of those that have images."""
     names, size = options.names, options.size

@@ -1,6 +1,6 @@
 """Crowd platforms: return addresses, places that were given up, and personal links. Pure: values in, values out.
 
-A platform's IDs come in the query of the study's address (`identity`). They are stored in a separate
+A platform's IDs come in the query of the study's address (`platform_identity`). They are stored in a separate
 table, apart from the answers and the default export, and serve three purposes: one entry per person, the return to the
 platform, and freeing the places of people who gave up.
 """
@@ -33,7 +33,7 @@ PREVIEW = "ASSIGNMENT_ID_NOT_AVAILABLE"  # MTurk's assignmentId in a preview
 UNFILLED = re.compile(r"[{}<>\[\]$]|^%.*%$")  # {{%PROLIFIC_PID%}}, ${workerId}, %SURVEY_CODE%: a placeholder left over
 
 
-def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
+def platform_identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
     """(platform, person, other IDs) from a query string; None when it names no person."""
     given = {key: value.strip()[:128] for key, value in query.items() if not UNFILLED.search(value.strip())}
     for platform, (person, others) in PLATFORMS.items():
@@ -43,7 +43,7 @@ def identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] | None:
 
 
 def parameters(platform: str, person: str, details: dict[str, str]) -> dict[str, str]:
-    """The query parameters with which a person came: the inverse of `identity`."""
+    """The query parameters with which a person came: the inverse of `platform_identity`."""
     return {PLATFORMS["id" if platform == "link" else platform][0]: person, **details}
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from glimpse.workspace import NAME
 from study_app.database import SurveyError
 from study_app.definition.study import WHEN, Question, Text
-from study_app.definition.toml_table import Table, is_text, is_whole
+from study_app.definition.toml_table import TomlTable, is_text, is_whole
 
 
 def is_slug(value: Any) -> bool:
@@ -16,7 +16,7 @@ def is_slug(value: Any) -> bool:
     return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
-def read_questions(table: Table) -> tuple[Question, ...]:
+def read_questions(table: TomlTable) -> tuple[Question, ...]:
     """The [[questions]] of a study file. Raises SurveyError naming the key that is wrong."""
     questions: list[Question] = []
     for entry in table.tables("questions"):
@@ -28,7 +28,7 @@ def read_questions(table: Table) -> tuple[Question, ...]:
     return tuple(questions)
 
 
-def _question(entry: Table) -> Question:
+def _question(entry: TomlTable) -> Question:
     key = entry.get("key", None, "a short name in lower-case letters, digits, '-' and '_'", is_slug)
     text = entry.text("text", "")
     if key is None or not text:

@@ -30,7 +30,7 @@ from study_app.definition.study import (
     Text,
     TrialPlan,
 )
-from study_app.definition.toml_table import Table, is_text, is_whole
+from study_app.definition.toml_table import TomlTable, is_text, is_whole
 from study_app.models import MODES
 from study_app.texts import FILLED, built_in_texts, is_language, is_removable, read_language
 
@@ -46,7 +46,7 @@ def read_study(path: Path) -> StudyFile:
 
 
 def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
-    table = Table(value, where)
+    table = TomlTable(value, where)
     default = StudyFile(slug="", sets=())
     if value.get("mode") == "staircase":
         default = replace(default, exposure_ms=(int(staircase.SHORTEST_MS), int(staircase.LONGEST_MS)))
@@ -118,7 +118,7 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
     return study
 
 
-def _refuse_idle(table: Table, study: StudyFile) -> None:
+def _refuse_idle(table: TomlTable, study: StudyFile) -> None:
     """Raises SurveyError for a key without effect in this study: its author expects one."""
     trials, free = study.trials, study.mode == "unlimited"
     for key, idle, why in (
@@ -169,7 +169,7 @@ def _catalogs(where: str, languages: list[str]) -> dict[str, str]:
         raise SurveyError(f"{where}: `languages`: {error}") from None
 
 
-def _sets(table: Table) -> tuple[SetEntry, ...]:
+def _sets(table: TomlTable) -> tuple[SetEntry, ...]:
     entries: list[SetEntry] = []
     for entry in table.tables("sets"):
         name = entry.get("name", None, "the name of a stimulus set", is_slug)
@@ -185,7 +185,7 @@ def _sets(table: Table) -> tuple[SetEntry, ...]:
     return tuple(entries)
 
 
-def _trials(table: Table, mode: str) -> TrialPlan:
+def _trials(table: TomlTable, mode: str) -> TrialPlan:
     default = TrialPlan(staircase.TRIALS, block=staircase.BLOCK) if mode == "staircase" else TrialPlan()
     count = table.whole("count", default.count, 2, 1000)
     share = table.get(
@@ -201,13 +201,13 @@ def _trials(table: Table, mode: str) -> TrialPlan:
     return trials
 
 
-def _facts(table: Table) -> tuple[Text, ...] | None:
+def _facts(table: TomlTable) -> tuple[Text, ...] | None:
     must = 'a list of texts, such as ["20 images, about 3 minutes"]; [] for none'
     facts = table.get("facts", None, must, lambda v: isinstance(v, list) and all(map(is_text, v)))
     return None if facts is None else tuple(facts)
 
 
-def _texts(table: Table) -> dict[str, Text]:
+def _texts(table: TomlTable) -> dict[str, Text]:
     """Replacements of built-in sentences, by the English sentence; "" removes a sentence, but not a label."""
     texts: dict[str, Text] = {}
     known = built_in_texts()
@@ -230,7 +230,7 @@ def _replaces(sentence: str, value: Any) -> bool:
     return is_text(value) or (value == "" and is_removable(sentence))
 
 
-def _completion(table: Table) -> Completion:
+def _completion(table: TomlTable) -> Completion:
     codes = {entry.name: table.line(entry.name, "") for entry in fields(Completion) if "code" in entry.name}
     url = table.get("url", "", "an address that begins with https:// or http:// and a host", _is_address)
     if "{code}" in url and not codes["code"]:

@@ -11,7 +11,7 @@ from study_app.definition.study import Text
 from study_app.texts import is_language
 
 
-class Table:
+class TomlTable:
     """A TOML table that is read key by key; every error names the file and the key."""
 
     def __init__(self, value: Any, where: str, path: str = "") -> None:
@@ -52,12 +52,12 @@ class Table:
         value: Text = self.get(key, default, must, is_text)
         return value
 
-    def tables(self, key: str) -> list[Table]:
+    def tables(self, key: str) -> list[TomlTable]:
         values = self.get(key, [], "a list of tables", lambda v: isinstance(v, list))
-        return [Table(value, self.where, f"{self.path}{key}[{i}].") for i, value in enumerate(values, 1)]
+        return [TomlTable(value, self.where, f"{self.path}{key}[{i}].") for i, value in enumerate(values, 1)]
 
-    def table(self, key: str) -> Table:
-        return Table(self.get(key, {}, "a table", lambda v: isinstance(v, dict)), self.where, f"{self.path}{key}.")
+    def table(self, key: str) -> TomlTable:
+        return TomlTable(self.get(key, {}, "a table", lambda v: isinstance(v, dict)), self.where, f"{self.path}{key}.")
 
     def done(self) -> None:
         for key in self.value:

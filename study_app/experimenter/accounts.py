@@ -30,11 +30,11 @@ def add_commands(commands: Commands) -> None:
         ("add", add, "add an experimenter, or change the password of one; the password is read from the terminal, or "
          "from the first line of the standard input"),
         ("remove", remove, "remove an experimenter and end their sessions"),
-        ("list", listed, "list the experimenters"),
+        ("list", list_accounts, "list the experimenters"),
     ):  # fmt: skip
         action = actions.add_parser(name, help=words, description=f"{words.capitalize()}.")
         action.set_defaults(run=run)
-        if run is not listed:
+        if run is not list_accounts:
             action.add_argument("name", metavar="NAME", help="the experimenter's name: letters, digits and . _ @ -")
 
 
@@ -91,7 +91,7 @@ def remove(args: argparse.Namespace, workspace: Workspace) -> None:
     print(f"'{args.name}' is removed; their sessions have ended.")
 
 
-def listed(args: argparse.Namespace, workspace: Workspace) -> None:
+def list_accounts(args: argparse.Namespace, workspace: Workspace) -> None:
     from sqlalchemy import select
 
     from study_app import models

@@ -55,7 +55,7 @@ def _study(session: Session, slug: str, *, write: bool = False) -> tuple[models.
 
 def _who(slug: str) -> tuple[str, str, dict[str, str]] | None:
     """The external ID in this request's address: its platform is `link` for the code of a signed personal link."""
-    who = crowd.identity(request.args)
+    who = crowd.platform_identity(request.args)
     if who is not None and who[0] == "id" and crowd.is_signed(who[1], crowd.link_key(slug)):
         return ("link", *who[1:])
     return who
@@ -188,7 +188,7 @@ def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str 
 
 def _said() -> str:
     """The external ID as the page's script knows it, to find this browser's own participant by."""
-    return " ".join((crowd.identity(request.args) or ("",))[:2])
+    return " ".join((crowd.platform_identity(request.args) or ("",))[:2])
 
 
 def _refused(file: StudyFile, why: str) -> tuple[str, int]:

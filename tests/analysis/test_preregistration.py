@@ -45,7 +45,7 @@ def here(**changes: Any) -> dict[str, Any]:
 
 
 def status(file: Path, **changes: Any) -> dict[str, str]:
-    rows = preregistration.kept(*preregistration.read(file), here(**changes))
+    rows = preregistration.unchanged_parts(*preregistration.read(file), here(**changes))
     return {row["part"]: row["status"] for row in rows}
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_core.training.begin import Request, begin, describe_run, into_memory, open_domains
+from gan_core.training.begin import Request, describe_run, into_memory, make_folder, open_domains
 from gan_core.training.loop import Training
 from gan_core.training.observe import scorer_for
 from gan_core.training.run import Run
@@ -79,7 +79,7 @@ def training_of(
     training = Training(run, into_memory(run, images, CPU), folder, CPU)
     training.scorer = scorer and scorer_for(run, training.domains, lambda real, seed: scorer(real))
     if fresh:
-        begin(folder, run, training.engine.scheme.drawn_subsets(), new=True)
+        make_folder(folder, run, training.engine.scheme.drawn_subsets(), new=True)
     return training
 
 

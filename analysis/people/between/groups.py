@@ -56,7 +56,7 @@ def compare(
     each = [trials.where(group[trials.participant] == g) for g in present]
     x = (group[:, None] == np.array(present)).astype(float)
     x[group < 0] = np.nan
-    fitted = spreads.fit(trials, seed, groups=group) if _both_classes(trials) else None
+    fitted = spreads.fit_spreads(trials, seed, groups=group) if _both_classes(trials) else None
     plain = regress(trials.correct, trials, x, group)
     adjusted = None
     if covariates is not None and covariates.shape[1]:

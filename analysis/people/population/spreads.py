@@ -64,7 +64,9 @@ class Spreads:
         return float(gradient @ self.covariance @ gradient)
 
 
-def fit(trials: Trials, seed: int = 0, conditions: Integers | None = None, groups: Integers | None = None) -> Spreads:
+def fit_spreads(
+    trials: Trials, seed: int = 0, conditions: Integers | None = None, groups: Integers | None = None
+) -> Spreads:
     """The spreads, fitted to all participants, or to a seeded sample of them where there are too many.
 
     `conditions`: the condition (generator) of each image code, as a fixed effect: generated images then have a mean

@@ -64,7 +64,7 @@ def cross_validated(x: FloatArray, generated: NDArray[np.bool_], groups: NDArray
     return probability
 
 
-def accuracy(
+def accuracy_and_auc(
     probability: FloatArray, generated: NDArray[np.bool_], groups: NDArray[Any], seed: int = 0
 ) -> dict[str, float]:
     """Balanced accuracy with a 95 % bootstrap interval over groups, and AUC."""
@@ -189,7 +189,7 @@ def observe(
     for name, x in inputs.items():
         probability = cross_validated(x, generated, groups, seed)
         result[f"p_{name}"] = probability
-        result["observers"][name] = accuracy(probability, generated, groups, seed)
+        result["observers"][name] = accuracy_and_auc(probability, generated, groups, seed)
     return result
 
 

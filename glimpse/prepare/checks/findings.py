@@ -46,7 +46,7 @@ class Findings:
         names = list(names)
         if names:
             self.lists[key] = names
-            self.sentences.append(listed(what, names))
+            self.sentences.append(counted_list(what, names))
 
     def unfit(self, error: UnfitFileError) -> None:
         self.lists.setdefault(error.kind, []).append(error.name)
@@ -81,13 +81,15 @@ class Findings:
         for kind, reason in UNFIT.items():
             if names := self.lists.get(kind):
                 several = f" [{by_ending(names)}]" if len(endings(names)) > 1 else ""
-                notes.append(listed(reason + several, names))
-        notes += [listed(REMARKS[key], sorted(names)) for key, names in sorted(self.remarks.items())]
+                notes.append(counted_list(reason + several, names))
+        notes += [counted_list(REMARKS[key], sorted(names)) for key, names in sorted(self.remarks.items())]
         if repeats := self.lookalikes.duplicates:
-            notes.append(listed("Exact duplicates, dropped", [f"{copy} (same as {kept})" for copy, kept in repeats]))
+            notes.append(
+                counted_list("Exact duplicates, dropped", [f"{copy} (same as {kept})" for copy, kept in repeats])
+            )
         if near := self.lookalikes.across_the_split():
             notes.append(
-                listed("A training and a test photo look alike", [f"{train} and {test}" for train, test in near])
+                counted_list("A training and a test photo look alike", [f"{train} and {test}" for train, test in near])
                 + " If they show the same skin, give them a common group."
             )
         return tuple(notes)
@@ -103,7 +105,7 @@ def by_ending(names: Iterable[str]) -> str:
     return ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in endings(names).most_common())
 
 
-def listed(what: str, names: Sequence[str], rest: str = ", all in manifest.json") -> str:
+def counted_list(what: str, names: Sequence[str], rest: str = ", all in manifest.json") -> str:
     """'what (7): a, b, c, d, e and 2 more, all in manifest.json.'"""
     more = f" and {len(names) - 5} more{rest}" if len(names) > 5 else ""
     return f"{what} ({len(names)}): {', '.join(names[:5])}{more}."

@@ -167,11 +167,11 @@ def fitted(photo: NDArray[np.uint8], width: int, height: int, fit: Fit, name: st
     if fit == "crop":
         photo = crop_to_ratio(photo, width, height)
     if fit != "pad":
-        return shrink(photo, width, height, name)
+        return shrink_photo(photo, width, height, name)
     rows, columns = photo.shape[:2]
     scale = min(width / columns, height / rows)
     inner_width, inner_height = max(1, round(columns * scale)), max(1, round(rows * scale))
-    inner = shrink(photo, inner_width, inner_height, name)
+    inner = shrink_photo(photo, inner_width, inner_height, name)
     canvas = np.zeros((height, width, 3), np.uint8)
     top, left = (height - inner_height) // 2, (width - inner_width) // 2
     canvas[top : top + inner_height, left : left + inner_width] = inner
@@ -187,7 +187,7 @@ def crop_to_ratio(photo: NDArray[np.uint8], width: int, height: int) -> NDArray[
     return photo[top : top + wanted_rows, left : left + wanted_columns]
 
 
-def shrink(photo: NDArray[np.uint8], width: int, height: int, name: str) -> NDArray[np.uint8]:
+def shrink_photo(photo: NDArray[np.uint8], width: int, height: int, name: str) -> NDArray[np.uint8]:
     """(H, W, 3) to (height, width, 3); exact area means.
 
     Raises UnfitFileError for a photo smaller than that: enlarging would invent what is not in it.

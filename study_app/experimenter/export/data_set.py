@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from glimpse.command_line import Commands, pasteable
 from glimpse.workspace import Workspace
 from study_app.experimenter.export.dictionary import EVENTS, EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
-from study_app.experimenter.export.psych_ds import DESCRIPTION, described
+from study_app.experimenter.export.psych_ds import DESCRIPTION, descriptions
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
@@ -132,7 +132,7 @@ def export(
          **({"url": _source_path(one.sha256)} if one.source is not None else {})}
         for one in study.versions
     ]  # fmt: skip
-    description = described(study, say(file.title, file.languages[0]), columns, sources)
+    description = descriptions(study, say(file.title, file.languages[0]), columns, sources)
     log = {"materials/log.csv": _log(session, study)} if "log" in extras else {}
     images = _images(session, study) if "stimuli" in extras else {}
     return {**description, **files, **_materials(session, study), **log, **images}

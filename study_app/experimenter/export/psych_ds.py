@@ -24,7 +24,7 @@ TYPES = {"string": "Text", "integer": "Integer", "number": "Number", "boolean": 
 ABOUT = "Participants saw real and generated images for a moment each and said which were real."
 
 
-def described(
+def descriptions(
     study: Study, title: str, tables: Mapping[str, Sequence[Column]], sources: Sequence[Any]
 ) -> dict[str, bytes]:
     """The descriptions of the tables, whose columns are given by their paths; `sources`: what the study is based on."""

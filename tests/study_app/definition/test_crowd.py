@@ -116,7 +116,7 @@ def test_a_preview_on_mturk_is_no_start(client: FlaskClient, workspace: Workspac
 def test_an_id_is_what_the_platform_filled_in_without_blanks(
     query: dict[str, str], who: tuple[str, str, dict[str, str]] | None
 ) -> None:
-    assert crowd.identity(query) == who
+    assert crowd.platform_identity(query) == who
 
 
 @pytest.mark.parametrize(

@@ -103,7 +103,7 @@ def test_the_mode_and_the_curvature_of_a_quadratic_are_exact() -> None:
 def test_answers_that_tell_nothing_leave_the_prior() -> None:
     """Two participants with an answer to each class: the spreads are about the prior's, and as uncertain."""
     answers = Trials.from_labels([1, 0, 0, 1], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 2, 3])
-    found = spreads.fit(answers)
+    found = spreads.fit_spreads(answers)
     assert found.criterion == pytest.approx(PRIOR_MEDIAN, rel=0.3)
     assert np.sqrt(found.covariance[0, 0]) == pytest.approx(spreads.PRIOR_WIDTH, rel=0.2)
 
@@ -118,5 +118,5 @@ def test_a_sample_of_many_participants_keeps_whole_participants() -> None:
 def test_a_sample_with_one_kind_of_answer_in_a_class_is_fitted() -> None:
     answers = simulate(TRUTH, Design(10, images=8, trials=8), np.random.default_rng(4))
     for kept in (answers.said_generated | ~answers.is_generated, answers.is_generated):
-        found = spreads.fit(answers.where(kept))
+        found = spreads.fit_spreads(answers.where(kept))
         assert 0.05 < found.generated < 2

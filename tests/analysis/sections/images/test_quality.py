@@ -443,7 +443,7 @@ def test_the_observer_finds_nothing_where_there_is_nothing_and_is_not_fooled_by_
     x = rng.normal(size=(40, 30)).repeat(10, axis=0) + 0.1 * rng.normal(size=(400, 30))
     generated = groups % 2 == 0
     probability = machine_observer.cross_validated(x, generated, groups)
-    found = machine_observer.accuracy(probability, generated, groups)
+    found = machine_observer.accuracy_and_auc(probability, generated, groups)
     assert found["low"] < 0.5 < found["high"]
     with pytest.raises(AnalysisError, match="not finite"):
         machine_observer.cross_validated(np.where(x > 2, np.nan, x), generated, groups)
@@ -455,7 +455,7 @@ def test_the_observers_interval_is_that_of_the_mean_of_both_classes() -> None:
     """20 groups of each class, half of them right: a mean over groups has SD sqrt(0.25 / 20), of both classes less."""
     generated = np.repeat([True, False], 20)
     probability = np.tile([0.9, 0.1], 20)
-    found = machine_observer.accuracy(probability, generated, np.arange(40))
+    found = machine_observer.accuracy_and_auc(probability, generated, np.arange(40))
     half = 1.96 * np.sqrt(0.25 / 20 / 2)
     assert found["accuracy"] == 0.5
     assert (found["low"], found["high"]) == pytest.approx((0.5 - half, 0.5 + half), abs=0.03)
@@ -463,7 +463,7 @@ def test_the_observers_interval_is_that_of_the_mean_of_both_classes() -> None:
 
 def test_an_observer_that_is_always_right_has_jeffreys_interval_over_groups() -> None:
     generated = np.repeat([True, False], 10)
-    found = machine_observer.accuracy(generated.astype(float), generated, np.arange(20))
+    found = machine_observer.accuracy_and_auc(generated.astype(float), generated, np.arange(20))
     drawn = np.random.default_rng(1).beta(10.5, 0.5, (200_000, 2)).mean(axis=1)
     assert found["accuracy"] == 1
     assert (found["low"], found["high"]) == pytest.approx(tuple(np.quantile(drawn, [0.025, 0.975])), abs=0.01)

@@ -19,7 +19,7 @@ from PIL import Image, ImageCms
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.reading import depth
 from glimpse.prepare.reading.masks import MaskReading, decode_mask
-from glimpse.prepare.reading.pixels import Reading, crop_to_ratio, decode_photo, read_photo, shrink
+from glimpse.prepare.reading.pixels import Reading, crop_to_ratio, decode_photo, read_photo, shrink_photo
 from glimpse.prepare.reading.sources import BrokenPhotoError, UnfitFileError
 from tests.glimpse.prepare.photos import disc, skin_photo
 
@@ -413,7 +413,7 @@ def area_mean(photo: NDArray[np.uint8], y: int, x: int, height: int, width: int)
 @given(st.integers(1, 20), st.integers(1, 20), st.integers(0, 9), st.integers(0, 9), st.integers(0, 2**32 - 1))
 def test_each_small_pixel_is_the_mean_of_the_area_it_covers(h: int, w: int, dh: int, dw: int, seed: int) -> None:
     photo = np.random.default_rng(seed).integers(0, 256, (h + dh, w + dw, 3), dtype=np.uint8)
-    small = shrink(photo, w, h, "a.png")
+    small = shrink_photo(photo, w, h, "a.png")
     expected = [[area_mean(photo, y, x, h, w) for x in range(w)] for y in range(h)]
     assert small.shape == (h, w, 3)
     assert np.abs(small - np.array(expected)).max() <= 0.5 + 1e-6
@@ -421,7 +421,7 @@ def test_each_small_pixel_is_the_mean_of_the_area_it_covers(h: int, w: int, dh: 
 
 def test_a_photo_is_never_enlarged() -> None:
     with pytest.raises(ImageSetError, match=r"a\.jpg gives 64x48 pixels, fewer than 128x48: choose a smaller --size"):
-        shrink(skin_photo(0), 128, 48, "a.jpg")
+        shrink_photo(skin_photo(0), 128, 48, "a.jpg")
 
 
 @pytest.mark.parametrize(
