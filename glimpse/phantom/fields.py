@@ -115,3 +115,11 @@ def dots(
 def smoothstep(low: float, high: float, x: Field) -> Field:
     t = np.clip((x - np.float32(low)) / np.float32(high - low), 0, 1)
     return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def bounding_box(where: NDArray[np.generic]) -> tuple[slice, slice]:
+    """The smallest rectangle that contains all points that are set; one point if none is."""
+    rows, columns = np.flatnonzero(where.any(axis=1)), np.flatnonzero(where.any(axis=0))
+    if not len(rows):
+        return slice(0, 1), slice(0, 1)
+    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

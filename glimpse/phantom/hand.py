@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from glimpse.phantom.fields import Field, Line, smooth_line, smoothstep
+from glimpse.phantom.fields import Field, Line, bounding_box, smooth_line, smoothstep
 from glimpse.phantom.person import Person
 
 # knuckle x, y; direction in degrees from y towards +x; bones (the last to the middle of the pad); diameters at web,
@@ -168,7 +168,7 @@ def surface(hand: Hand, x: Field, y: Field) -> Surface:
     joint, tip, finger = (np.zeros(u.shape, np.float32) for _ in range(3))
     for one in hand.fingers:
         near = (np.abs(u - one.axis[:, 0].mean()) < 75) & (v > one.axis[0, 1] - 30)
-        box = _box(near)
+        box = bounding_box(near)
         along, _, radius, distance = one.local(u[box], v[box])
         outside[box] = np.minimum(outside[box], _join(body[box], distance, 14.0 if one.name == "thumb" else 4.0))
         round_ = radius * np.sqrt(np.clip(1 - np.square(1 + np.minimum(distance, 0) / radius), 0, 1))
@@ -264,11 +264,3 @@ def _join(a: Field, b: Field, soft: float) -> Field:
     """The union of two shapes with a fillet `soft` mm wide (polynomial smooth minimum)."""
     h = np.clip(0.5 + 0.5 * (b - a) / np.float32(soft), 0, 1)
     return np.asarray(b + (a - b) * h - np.float32(soft) * h * (1 - h), np.float32)
-
-
-def _box(where: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """The smallest rectangle that contains all true points."""
-    rows, columns = np.flatnonzero(where.any(1)), np.flatnonzero(where.any(0))
-    if not len(rows):
-        return slice(0, 1), slice(0, 1)
-    return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

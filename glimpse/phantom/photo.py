@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter, shift
 from glimpse.phantom import eczema as disease
 from glimpse.phantom.camera import Light, Pixels, draw_camera, vignette
 from glimpse.phantom.details import add_details, add_freckles, add_hair
-from glimpse.phantom.fields import Field, Line, cloud, enlarge, furrows, sample_tile, smoothstep, strokes
+from glimpse.phantom.fields import Field, Line, bounding_box, cloud, enlarge, furrows, sample_tile, smoothstep, strokes
 from glimpse.phantom.hand import Hand, Surface, pose, surface, veins
 from glimpse.phantom.person import Person
 from glimpse.phantom.skin import Skin, shade
@@ -67,7 +67,7 @@ def draw_hands(seed: int, person: Person, *, palm: bool, width: int, height: int
     if eczema:
         field = enlarge(disease.extent(rng, hands, shape, ground.x.shape), shape)
         severe, mask = disease.severity(field, skin.cover, px_per_mm)
-        box = _box(mask, margin=int(2 * px_per_mm) + 16)
+        box = _blocks_around(mask, margin=int(2 * px_per_mm) + 16)
         x, y = enlarge(ground.x, shape)[box], enlarge(ground.y, shape)[box]
         ill = disease.inflame(skin.crop(box), severe[box], rng, px_per_mm, x, y)
         picture = clean.copy()
@@ -171,11 +171,10 @@ def _hair_colour(rng: np.random.Generator, person: Person) -> NDArray[np.float32
     return np.array([0.33, 0.21, 0.10] if fair else [0.035, 0.022, 0.015], np.float32)
 
 
-def _box(mask: NDArray[np.uint8], margin: int) -> tuple[slice, slice]:
+def _blocks_around(mask: NDArray[np.uint8], margin: int) -> tuple[slice, slice]:
     """The rectangle around a mask, aligned to JPEG's 8 x 8 blocks, so that it compresses as in the whole photo."""
-    box = []
-    for axis, size in ((1, mask.shape[0]), (0, mask.shape[1])):
-        there = np.flatnonzero(mask.any(axis))
-        low, high = (int(there[0]), int(there[-1]) + 1) if len(there) else (0, 8)
-        box.append(slice(max(0, low - margin) // 8 * 8, min(size, -(-(high + margin) // 8) * 8)))
-    return box[0], box[1]
+    rows, columns = (
+        slice(max(0, box.start - margin) // 8 * 8, min(size, -(-(box.stop + margin) // 8) * 8))
+        for box, size in zip(bounding_box(mask), mask.shape, strict=True)
+    )
+    return rows, columns
