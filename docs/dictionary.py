@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from glimpse.files import atomic_file
-from study_app.experimenter.dictionary import EVENTS, EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
+from study_app.experimenter.export.dictionary import EVENTS, EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
 
 PAGE = Path(__file__).with_suffix(".md")
 
