@@ -52,7 +52,7 @@ def test_pages_to_read_follow_the_systems_colours_and_trials_are_grey(
     browser: Browser, serve: Callable[..., Server], scheme: Literal["light", "dark"]
 ) -> None:
     server = serve("practice = 0\n[trials]\ncount = 2\n")
-    page = browser.new_page(locale="en-GB", color_scheme=scheme, reduced_motion="no-preference")
+    page = browser.new_context(locale="en-GB", color_scheme=scheme, reduced_motion="no-preference").new_page()
     enter(page, server.url)
     page.evaluate(NOTE_FIXATION)
     read = pixels(page, "#instructions")[3, 20].mean()
