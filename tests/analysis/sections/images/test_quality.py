@@ -433,7 +433,9 @@ def test_images_of_a_few_photos_are_measured_and_not_tested() -> None:
         assert (found["kid_p"] is not None) is tested
         assert (found["kid_low"] is not None) is ranged
         assert ("fewer than 8" in found.get("note", "")) is not ranged
-        assert ("too few for a test" in quality._sentence("run", "test", "distance", found)) is not tested
+        assert (
+            "too few for a test" in quality._sentence("run", "test", "distance", found | {"kernel_distance": "KID"})
+        ) is not tested
 
 
 def test_the_observer_finds_nothing_where_there_is_nothing_and_is_not_fooled_by_groups() -> None:
