@@ -59,6 +59,22 @@ class ResizedImages:
         return np.stack([shrink(image, self.height, self.width) for image in chosen])
 
 
+def pooled(real: ImageSet, split: str, most: int, seed: int) -> NDArray[np.intp]:
+    """The rows of a split of which features are taken: all, or `most` drawn by the seed."""
+    return np.sort(np.random.default_rng(seed).permutation(real.where(split))[:most])
+
+
+def features_of_real(
+    extractor: Extractor, real: ImageSet, rows: NDArray[np.intp], size: tuple[int, int], context: Context
+) -> Features:
+    """Features of the images at these rows at the size (height, width), kept in the workspace."""
+    return features.extract(
+        extractor, features.batches(ResizedImages(real.images, rows, *size)), len(rows),
+        source=sha256_json([real.sha256, size, rows.tolist()]), folder=context.workspace.features,
+        label=f"features of {real.name}", progress=context.progress,
+    )  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Pair(ABC):
     """Real images, and generated ones of the size `size` to compare with them."""
@@ -130,8 +146,7 @@ class Pair(ABC):
 
     def pooled(self, split: str) -> NDArray[np.intp]:
         """The rows of a split of which features are taken: all, or `most` drawn by the seed."""
-        rows = self.rows(split)
-        return np.sort(np.random.default_rng(self.seed).permutation(rows)[: self.most])
+        return pooled(self.real, split, self.most, self.seed)
 
     def groups(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
         return self.real.groups[rows]
@@ -144,11 +159,7 @@ class Pair(ABC):
         """Of the real images at these rows: taken from the pair's pool where this holds them all."""
         pool = np.sort(np.concatenate([self.pooled("train"), self.pooled("test")]))
         wanted = pool if np.isin(rows, pool).all() else rows
-        source = sha256_json([self.real.sha256, self.size, wanted.tolist()])
-        found = features.extract(
-            extractor, features.batches(self.real_images(wanted)), len(wanted), source=source,
-            folder=context.workspace.features, label=f"features of {self.real.name}", progress=context.progress,
-        )  # fmt: skip
+        found = features_of_real(extractor, self.real, wanted, self.size, context)
         return found if wanted is rows else found.take(np.searchsorted(pool, rows))
 
     def extractor(self, context: Context) -> Extractor:

@@ -18,21 +18,21 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis import inventory
+from analysis import CALIBRATION, inventory
 from analysis.figures import trends as figures
 from analysis.images.distances import NEIGHBOURS, euclidean, radius
 from analysis.images.features import identity
+from analysis.images.pairs import GENERATED, POOLED, ResizedImages, features_of_real, pooled
 from analysis.images.translation import published_from
 from analysis.numbers import LEVEL
 from analysis.people import significance
 from analysis.section import AnalysisError, Context, OptionError, Section, noted
 from glimpse.files import GlimpseError, read_json, sha256_file
-from glimpse.images import shrink
+from glimpse.images import evenly
 from glimpse.imageset import ImageSet
 from glimpse.observers import Floats
 from glimpse.stimuli import StimulusSet
 
-MOST_REAL = 2_000  # training images that stand for all
 CORRELATION = "Spearman's rho, Fisher z with Bonett and Wright's standard error, over images; p_holm over all of them"
 FEWEST = 5  # images for a correlation
 MEASURES = {
@@ -113,7 +113,7 @@ def compute(context: Context, sections: Mapping[str, Section]) -> Section | None
         section.figure("metrics-by-image", partial(figures.scatter, by_image, MEASURES), random=random)
         section.table("rank-correlations", correlations)
         section.table("images-and-metrics", by_image)
-    section.explain(by_image=not by_image.empty, neighbours=NEIGHBOURS, most=MOST_REAL)
+    section.explain(by_image=not by_image.empty, neighbours=NEIGHBOURS, most=max(map(most_real, made.values())))
     return section
 
 
@@ -246,6 +246,11 @@ def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.Data
     return measures
 
 
+def most_real(origin: Mapping[str, Any]) -> int:
+    """The number of training images that stand for all: those whose features the other sections have, too."""
+    return POOLED if "generated" in origin else GENERATED
+
+
 def _measure(context: Context, stimuli: StimulusSet, real: ImageSet, run: Path | None) -> pd.DataFrame:
     from PIL import Image
 
@@ -255,22 +260,19 @@ def _measure(context: Context, stimuli: StimulusSet, real: ImageSet, run: Path |
     pixels = np.stack([np.asarray(Image.open(stimuli.folder / s.file).convert("RGB")) for s in scored])
     generated = np.array([s.truth == "generated" for s in scored])
     shown = {s.origin.get("image_id") for s in scored if s.truth == "real"}
-    rows = np.array([i for i in real.where("train") if real.index["image_id"].iloc[i] not in shown], np.intp)
+    size = stimuli.height, stimuli.width
+    train, test = (pooled(real, split, most_real(stimuli.made_from), context.seed) for split in ("train", "test"))
+    rows = train[~real.index["image_id"].iloc[train].isin(shown).to_numpy()]
     if len(rows) <= NEIGHBOURS:
         raise AnalysisError("too few training images besides those shown")
-    if len(rows) > MOST_REAL:
-        rows = np.sort(np.random.default_rng(context.seed).choice(rows, MOST_REAL, replace=False))
-    reference = np.stack([shrink(np.asarray(real.images[i]), *pixels.shape[1:3]) for i in rows])
-    extractor = extractor_for(context, reference)
-    x, y = (
-        np.asarray(
-            extract(
-                extractor, batches(some), len(some), source=source_of(some), folder=context.workspace.features,
-                progress=context.progress, label=stimuli.name,
-            ).values, np.float64,
-        )
-        for some in (reference, pixels)
-    )  # fmt: skip
+    calibration = evenly(ResizedImages(real.images, real.where("train"), *size), CALIBRATION)
+    extractor = extractor_for(context, calibration)
+    pool = np.sort(np.concatenate([train, test]))  # the rows whose features the other sections have computed
+    x = features_of_real(extractor, real, pool, size, context).take(np.searchsorted(pool, rows)).values.astype(float)
+    y = extract(
+        extractor, batches(pixels), len(pixels), source=source_of(pixels), folder=context.workspace.features,
+        progress=context.progress, label=stimuli.name,
+    ).values.astype(float)  # fmt: skip
     frame = pd.DataFrame({"image": [s.id for s in scored], "nearest_training": nearest_distance(x, y)})
     frame["realism"] = np.where(generated, realism(x, y), np.nan)
     if run is not None and (run / "checkpoint.pt").is_file():

@@ -176,7 +176,10 @@ def _observe(one: Shown, context: Context) -> dict[str, Any]:
     inputs = {"pixels": small_pixels(images)}
     with suppress(ImportError):  # without torch there are the pixels alone
         extractor = features.extractor_for(context, images[~generated])
-        found = features.extract(extractor, features.batches(images), len(images), progress=context.progress)
+        found = features.extract(
+            extractor, features.batches(images), len(images), source=features.source_of(images),
+            folder=context.workspace.features, label=one.name, progress=context.progress,
+        )  # fmt: skip
         inputs[f"{extractor.name} features"] = found.values
     return observe(inputs, generated, groups, context.seed)
 
