@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from analysis.section import Context
+from analysis.section import Context, in_order
 from gan_core.training.run import Run
 from gan_core.weights import verify_seal
 from glimpse.files import GlimpseError, read_json, sha256_file
@@ -140,7 +140,7 @@ def _stimulus_sets(context: Context) -> dict[str, StimulusSet]:
 def folders(context: Context, kind: str) -> list[Path]:
     """The folders of a kind (`runs`, `stimuli`, `images`) that have its marker and a name that Glimpse can use."""
     found = []
-    for name in context.workspace.names(kind):
+    for name in in_order(context.workspace.names(kind)):
         if NAME.fullmatch(name):
             found.append(context.workspace.root / kind / name)
         else:

@@ -89,7 +89,7 @@ def is_number(value: Any) -> bool:
 
 def number(value: Any) -> str:
     """A value for readers: 3 decimals below 10, fewer above, an en dash for a missing one."""
-    if value is None or value is pd.NaT or (isinstance(value, (float, np.floating)) and math.isnan(value)):
+    if value is None or (pd.api.types.is_scalar(value) and pd.isna(value)):
         return "–"
     if isinstance(value, (bool, np.bool_)):
         return "yes" if value else "no"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeVar
@@ -25,6 +25,11 @@ from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
 T = TypeVar("T")
+
+PAPER_FIGURE = {
+    "hands": "3", "healthy": "4", "eczema": "5", "df": "8", "mel": "9", "remove-eczema": "11", "add-eczema": "12",
+    "cycle-eczema": "13",
+}  # fmt: skip
 
 
 class AnalysisError(GlimpseError):
@@ -186,6 +191,16 @@ def results(
             context.left_out.setdefault((one.name, str(error)), []).append(f"'{section.title}'")
             continue
         yield one, found
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Each name once: those of the paper in the order of its figures, then all others by the alphabet.
+
+    >>> in_order(["mel", "df", "ours", "healthy", "df"])
+    ['healthy', 'df', 'mel', 'ours']
+    """
+    paper = list(PAPER_FIGURE)
+    return sorted(set(names), key=lambda name: (paper.index(name) if name in paper else len(paper), name))
 
 
 def noted(found: dict[Any, Any], reason: str) -> dict[Any, Any]:

@@ -63,7 +63,7 @@ def columns_for(count: int, few: int, many: int = 6) -> int:
 def labels(names: Iterable[str]) -> dict[str, str]:
     """Each name as a figure shows it: no formula, no longer than fits, and all different."""
     found: dict[str, str] = {}
-    for name in names:
+    for name in dict.fromkeys(names):
         text = name if len(name) <= LONGEST else f"{name[: LONGEST - 10]}…{name[-9:]}"
         text = text.replace("$", r"\$")
         found[name] = f"{text} ({len(found) + 1})" if text in found.values() else text

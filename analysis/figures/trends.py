@@ -103,7 +103,7 @@ def scatter(by_image: pd.DataFrame, measures: Mapping[str, str]) -> Figure:
     with styled():
         figure, axes = new_figure(max(3.6, 2.05 * len(shown)), 2.7, ncols=len(shown), squeeze=False, sharey=True)
         for ax, (measure, label) in zip(axes[0], shown.items(), strict=True):
-            for i, (name, images) in enumerate(rows.groupby("set", sort=True)):
+            for i, (name, images) in enumerate(rows.groupby("set", sort=False)):
                 other = i >= MANY  # no colour is left: in grey, together
                 ax.scatter(
                     images[measure], images["rate"], s=13, alpha=0.65, linewidths=0,

@@ -36,6 +36,7 @@ P_VALUE = re.compile(r"(^|_)p(_(holm|equivalence|chance|permutation|over_sets))?
 TINY = {"p", "bayes"}  # parts of the names of numbers that may be below 1e-12
 OPEN_CARDS = 6  # verdicts; the others are folded, and the summary figure below shows all
 OPEN_ROWS = 12  # a longer table is folded
+OPEN_TABLES = 2  # of a section; the others are folded
 OPEN_SENTENCES = 8  # of a section; the others are folded
 OPEN_FIGURES = 4  # of a series with one for each run or set; the others are folded
 PNG_DPI = 200
@@ -95,6 +96,8 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
             )
             for name, frame in section.tables.items()
         ]
+        for table in tables[OPEN_TABLES:]:
+            table["open"] = False
         written.append({"section": section, "figures": figures, "tables": tables})
     if page.texts is not None:
         (folder / "texts").mkdir()

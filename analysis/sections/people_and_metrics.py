@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +25,9 @@ from analysis.images.distances import NEIGHBOURS, euclidean, radius
 from analysis.images.features import identity
 from analysis.images.pairs import GENERATED, POOLED, ResizedImages, features_of_real, pooled
 from analysis.images.translation import published_from
-from analysis.numbers import LEVEL
+from analysis.numbers import LEVEL, decimal
 from analysis.people import significance
-from analysis.section import AnalysisError, Context, OptionError, Section, noted
+from analysis.section import AnalysisError, Context, OptionError, Section, in_order, noted
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet
@@ -121,8 +122,8 @@ def in_words(correlations: pd.DataFrame) -> list[str]:
     """Sentences on the measures that correlate with people's answers to the generated images."""
     rows = correlations[(correlations["truth"] == "generated") & (correlations["p_holm"].astype(float) < LEVEL)]
     found = [
-        f"{MEASURES[row['measure']].partition(' (')[0]} in {row['set']} (ρ = {row['rho']:.2f}, 95 % interval "
-        f"{row['low']:.2f} to {row['high']:.2f})".replace("-", "−")
+        f"{MEASURES[row['measure']].partition(' (')[0]} in {row['set']} (ρ = {decimal(row['rho'])}, 95 % interval "
+        f"{decimal(row['low'])} to {decimal(row['high'])})"
         for row in rows.to_dict("records")
     ]
     if found:
@@ -191,7 +192,8 @@ def correlate(by_image: pd.DataFrame) -> pd.DataFrame:
     `p_holm` is corrected over all rows, since the report looks at every one of them.
     """
     rows = []
-    for (name, truth), images in by_image.groupby(["set", "truth"], sort=True):
+    for name, truth in product(in_order(by_image["set"]), sorted(set(by_image["truth"]))):
+        images = by_image[(by_image["set"] == name) & (by_image["truth"] == truth)]
         for measure in MEASURES:
             if measure in images and images[measure].notna().any():
                 found = rank_correlation(images["rate"], images[measure])

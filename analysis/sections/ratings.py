@@ -14,7 +14,7 @@ from analysis.numbers import decimal, percent
 from analysis.people.ratings import confidence as sure
 from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
-from analysis.section import Context, Section, noted
+from analysis.section import Context, Section, in_order, noted
 from glimpse.observers import Floats
 
 
@@ -59,7 +59,7 @@ def _by_set(responses: pd.DataFrame, unsure: pd.DataFrame | None) -> dict[str, R
         rows = pd.concat([rows, unsure.assign(scored=False)], ignore_index=True)
     rows = rows[rows["set"].isin(rows.loc[rows["scored"], "set"].unique())].reset_index(drop=True)
     coded = Trials.from_table(rows)
-    return {str(name): _rated(rows, coded, (rows["set"] == name).to_numpy()) for name in sorted(rows["set"].unique())}
+    return {name: _rated(rows, coded, (rows["set"] == name).to_numpy()) for name in in_order(rows["set"])}
 
 
 def _rated(rows: pd.DataFrame, coded: Trials, here: Any) -> RatedSet:

@@ -15,7 +15,7 @@ from PIL import Image
 from analysis import inventory
 from analysis.figures import pictures
 from analysis.numbers import listed, percent
-from analysis.section import Context, Section
+from analysis.section import Context, Section, in_order
 
 MOST_WORDS = 30  # of a set, in the table
 FEWEST_PEOPLE = 2  # who used a word: a single person's words stay in the export
@@ -42,7 +42,8 @@ def compute(context: Context) -> Section | None:
     tables: dict[str, list[pd.DataFrame]] = {"reasons-words": [], "reasons-points": []}
     files = {one.id: found.folder / one.file for found in inventory.stimulus_sets(context).values()
              for one in found.stimuli}  # fmt: skip
-    for name, rows in frame.groupby("set", sort=True):
+    for name in in_order(frame["set"]):
+        rows = frame[frame["set"] == name]
         words, points = used_words(rows), pointed(rows)
         for key, found in (("reasons-words", words.head(MOST_WORDS)), ("reasons-points", points)):
             tables[key].append(found.assign(set=name)[["set", *found.columns]])

@@ -13,12 +13,12 @@ from PIL import Image
 from analysis import inventory
 from analysis.figures import reliability as draw
 from analysis.figures.style import MANY, labels
-from analysis.numbers import listed
+from analysis.numbers import decimal, listed
 from analysis.people.consistency import items
 from analysis.people.consistency.agreement import alpha
 from analysis.people.consistency.reliability import intraclass, split_half
 from analysis.people.trials import Trials
-from analysis.section import Context, Section
+from analysis.section import Context, Section, in_order
 from analysis.sections.survey import GALLERY_PIXELS, one_mode
 
 SHOWN = 6  # images with a curve
@@ -37,7 +37,7 @@ def compute(context: Context) -> Section | None:
     images = np.unique(frame["image"])
     section = Section("reliability", {})
     tables = {}
-    for name in sorted(frame["set"].unique()):
+    for name in in_order(frame["set"]):
         trials = coded.where((frame["set"] == name).to_numpy())
         found = context.cached("reliability", {"answers": trials.sha256, "seed": context.seed}, partial(
             scores_of, trials, context.seed
@@ -113,11 +113,8 @@ def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, sever
 
 
 def _value(found: Mapping[str, Any], key: str) -> str:
-    value = f"{found[key]:.2f}".replace("-", "−")
-    if not found["ci95"]:
-        return value
-    low, high = (f"{end:.2f}".replace("-", "−") for end in found["ci95"])
-    return f"{value} ({low} to {high})"
+    value = decimal(found[key])
+    return f"{value} ({' to '.join(map(decimal, found['ci95']))})" if found["ci95"] else value
 
 
 # ------------------------------------------------------------------------------------------------ tables, figures

@@ -16,14 +16,10 @@ from PIL import Image
 
 from analysis import inventory
 from analysis.figures import pictures
-from analysis.section import Context, Section
+from analysis.section import PAPER_FIGURE, Context, Section, in_order
 from gan_core.experiments import experiment_named
 from glimpse.files import sha256_file
 
-PAPER_FIGURE = {
-    "hands": "3", "healthy": "4", "eczema": "5", "df": "8", "mel": "9", "remove-eczema": "11", "add-eczema": "12",
-    "cycle-eczema": "13",
-}  # fmt: skip
 TILES = 8  # images a row
 TALLEST = 128  # pixels; larger images are reduced for the page
 WIDEST = 1400
@@ -33,7 +29,7 @@ def compute(context: Context) -> Section | None:
     """Stimulus sets as generated above real, and the last pictures of each translation run."""
     section = Section("samples")
     sets = inventory.stimulus_sets(context)
-    for name in sorted(sets, key=_in_the_paper):
+    for name in in_order(sets):
         stimuli = sets[name]
         generated, real = ([s.file for s in stimuli.of(truth)[: 2 * TILES]] for truth in ("generated", "real"))
         if not generated or not real:
@@ -45,7 +41,9 @@ def compute(context: Context) -> Section | None:
         section.scores[name] = {"stimuli": len(stimuli.stimuli), "sha256": stimuli.sha256}
         if "unfinished" in stimuli.made_from:
             section.scores[name]["unfinished"] = stimuli.made_from["unfinished"]
-    for name, experiment, images, picture in sorted(translations(context), key=lambda t: _in_the_paper(t[1])):
+    translated = translations(context)
+    order = in_order(experiment for _, experiment, _, _ in translated)
+    for name, experiment, images, picture in sorted(translated, key=lambda one: order.index(one[1])):
         section.figure(
             f"translations-{name}", partial(_draw_picture, picture), "translations", run=name, images=images,
             masked=experiment_named(experiment).scheme == "targeted", figure=PAPER_FIGURE.get(experiment),
@@ -71,11 +69,6 @@ def translations(context: Context) -> list[tuple[str, str, int, Path]]:
                 continue
             found.append((one.name, one.run.experiment_name, int(pictures[-1].stem), pictures[-1]))
     return found
-
-
-def _in_the_paper(name: str) -> tuple[int, str]:
-    """In the order of the paper's figures, all others after them."""
-    return int(PAPER_FIGURE.get(name, 99)), name
 
 
 def _draw_stimuli(folder: Path, generated: list[str], real: list[str]) -> Any:

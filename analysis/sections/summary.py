@@ -50,7 +50,10 @@ def _rows(context: Context, scores: Mapping[str, Any]) -> list[dict[str, Any]]:
         run = next((one for one in map(origin.get, ("pair", "direction", "run")) if one in quality), None)
         seen.add(run)
         rows.append(_row(name, run, survey.get(name), machines.get(name), quality.get(run)))
-    rows += [_row(run, run, None, None, found) for run, found in quality.items() if run not in seen]
+    named = {row["name"] for row in rows}
+    for run, found in quality.items():
+        if run not in seen:  # a set of that name was made from another generator
+            rows.append(_row(f"{run} (run)" if run in named else run, run, None, None, found))
     return rows
 
 

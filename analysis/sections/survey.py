@@ -21,7 +21,7 @@ from analysis.people import dependence, estimate, image_rates, significance
 from analysis.people.dependence import stacked
 from analysis.people.scores import MEASURES, over_sets, participants_of, scores_of, sequential_of
 from analysis.people.trials import Trials
-from analysis.section import Context, Section, noted
+from analysis.section import Context, Section, in_order, noted
 from analysis.sections import conditions
 from analysis.sections import survey_in_words as in_words
 from glimpse import observers
@@ -94,12 +94,10 @@ def compute(context: Context) -> Section | None:
 
 
 def _by_set(frame: pd.DataFrame, positive: observers.Positive) -> dict[str, Set]:
-    paper = list(in_words.PAPER_F1)
-    names = sorted(frame["set"].unique(), key=lambda n: (paper.index(n) if n in paper else 99, n))
     frame = frame.sort_values(["set", "participant", "position"], kind="stable").reset_index(drop=True)
     coded = Trials.from_table(frame)
     sets = {}
-    for name in names:
+    for name in in_order(frame["set"]):
         rows, answers = frame[frame["set"] == name], coded.where((frame["set"] == name).to_numpy())
         people = participants_of(rows, answers.counts(), positive)
         sets[name] = Set(rows, answers, people, image_rates.rates(rows))
@@ -211,7 +209,8 @@ def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
             }
         )  # fmt: skip
     tables = {
-        "scores": pd.DataFrame(told), "tests": pd.DataFrame(tests), "f1-and-d-prime": pd.DataFrame(detection),
+        "scores": pd.DataFrame(told), "tests": pd.DataFrame(tests).astype({"after": "Int64"}),
+        "f1-and-d-prime": pd.DataFrame(detection),
         "measures": pd.concat([_measures(name, one) for name, one in scores.items()], ignore_index=True),
     }  # fmt: skip
     return {name: table.dropna(axis=1, how="all") for name, table in tables.items()}

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.people.thresholds import CURVE_MS, METHOD, TARGET, Thresholds, error_rate, median_threshold, thresholds
 from analysis.people.trials import Trials
-from analysis.section import Context, Section
+from analysis.section import Context, Section, in_order
 
 
 def compute(context: Context) -> Section | None:
@@ -20,7 +20,8 @@ def compute(context: Context) -> Section | None:
     scores: dict[str, Any] = {}
     tables: list[pd.DataFrame] = []
     curves: dict[str, tuple[Thresholds, pd.DataFrame]] = {}
-    for name, frame in context.responses.groupby("set", sort=True):
+    for name in in_order(context.responses["set"]):
+        frame = context.responses[context.responses["set"] == name]
         one: dict[str, Any] = {}
         exposure = frame["exposure_ms_actual"].fillna(frame["exposure_ms_planned"])
         stairs = frame[(frame["mode"] == "staircase") & (exposure > 0)]

@@ -28,7 +28,7 @@ from analysis.report import __main__ as report
 from analysis.report import compose, words
 from analysis.report.page import Page, inline, plain, settled, write
 from analysis.section import Context, Section
-from analysis.sections import survey, survey_in_words
+from analysis.sections import summary, survey, survey_in_words
 from docs.dictionary import undocumented
 from glimpse.files import write_json
 from glimpse.workspace import Workspace
@@ -135,6 +135,8 @@ def test_the_page_is_self_contained_and_opens_with_the_verdicts(four_sets: tuple
     assert len(ids) == len(set(ids)), "figures drawn apart must not share IDs in one page"
     order = [page.index(f"<h3>{name}</h3>") for name in ("healthy", "eczema", "df", "mel")]
     assert order == sorted(order), "the paper's sets stand in the paper's order"
+    for section in ("survey", "reliability"):
+        assert list(scores[section]) == ["healthy", "eczema", "df", "mel"], "and so in every section"
 
 
 def test_a_trace_within_the_bounds_is_mentioned_on_the_page() -> None:
@@ -187,6 +189,7 @@ def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_a
     written("--responses", path, "--out", tmp_path / "out")
     assert capsys.readouterr().out.count("No font here has every letter of") == 1
     assert len(set(labels([f"{long}x{long}", f"{long}y{long}", "df"]).values())) == 3
+    assert labels(["df", "mel", "df"]) == {"df": "df", "mel": "mel"}, "a name that comes twice is one name"
     assert not lacking("healthy")
 
 
@@ -250,6 +253,17 @@ def test_nine_sets_have_a_panel_each() -> None:
     frame = pd.concat([frame.assign(set=name) for name in "abcdefghi"])
     drawn = trends([("place", "x", frame), ("time", "x", frame)])
     assert [ax.get_title(loc="left") for ax in drawn.axes if ax.axison] == 2 * list("abcdefghi")
+
+
+def test_a_set_and_a_run_of_one_name_that_are_not_of_one_generator_keep_their_own_numbers(tmp_path: Path) -> None:
+    survey = {"balanced_accuracy": {"mean": 0.6, "ci95": [0.5, 0.7]}, "equivalence": {"verdict": "undecided"}}
+    sections = {
+        "survey": Section("survey", {"df": survey}),
+        "quality": Section("quality", {"df": {"kid": 0.4, "kernel_distance": "KID"}}),
+    }
+    found = summary.compute(Context(Workspace(tmp_path)), sections)
+    assert found is not None
+    assert (found.scores["df"]["balanced_accuracy"], found.scores["df (run)"]["kid"]) == (0.6, 0.4)
 
 
 def test_nine_verdicts_leave_room_for_the_summary(tmp_path: Path) -> None:
