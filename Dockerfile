@@ -3,7 +3,7 @@ FROM python:3.11-slim AS build
 WORKDIR /source
 COPY . .
 RUN python -m venv /opt/glimpse \
- && /opt/glimpse/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[postgres]'
+ && /opt/glimpse/bin/pip install --no-cache-dir --disable-pip-version-check -c constraints.txt '.[postgres,prolific]'
 
 FROM python:3.11-slim
 RUN useradd --uid 1000 --user-group --no-create-home --shell /usr/sbin/nologin glimpse \

@@ -42,6 +42,12 @@ def platform_identity(query: dict[str, str]) -> tuple[str, str, dict[str, str]] 
     return None
 
 
+def prolific_parameters() -> set[str]:
+    """The names of the parameters that Prolific fills in."""
+    person, others = PLATFORMS["prolific"]
+    return {person, *others}
+
+
 def parameters(platform: str, person: str, details: dict[str, str]) -> dict[str, str]:
     """The query parameters with which a person came: the inverse of `platform_identity`."""
     return {PLATFORMS["id" if platform == "link" else platform][0]: person, **details}

@@ -88,6 +88,16 @@ class Completion:
     redirect_s: int | None = None
 
 
+@dataclass(frozen=True)
+class Prolific:
+    """The verification of Prolific's secured external URLs; none without a `domain`."""
+
+    domain: str = ""  # of this survey, which the tokens are for
+    workspace: str = ""  # the ID of the Prolific workspace that holds the study
+    keys: str = "https://api.prolific.com/.well-known/study/jwks.json"  # or a file
+    parameter: str = "prolific_token"  # of the address: it holds the token
+
+
 def _(text: str) -> str:  # marks a text for translation; it is translated where it is shown
     return text
 
@@ -161,6 +171,7 @@ class StudyFile:
     trials: TrialPlan = field(default_factory=TrialPlan)
     questions: tuple[Question, ...] = QUESTIONS
     completion: Completion = field(default_factory=Completion)
+    prolific: Prolific = field(default_factory=Prolific)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -216,6 +227,7 @@ class StudyFile:
                     for q in value["questions"]
                 ),
                 "completion": Completion(**value["completion"]),
+                "prolific": Prolific(**value.get("prolific", {})),
             }
         )
 

@@ -7,6 +7,7 @@ import tomllib
 from dataclasses import fields, replace
 from difflib import get_close_matches
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from study_app.definition.study import (
     SIDES,
     TASKS,
     Completion,
+    Prolific,
     SetEntry,
     StudyFile,
     Text,
@@ -111,6 +113,7 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         trials=_trials(table.table("trials"), mode),
         questions=read_questions(table) if "questions" in value else QUESTIONS,
         completion=_completion(table.table("completion")),
+        prolific=_prolific(table.table("prolific")),
     )
     table.read.append("questions")
     table.done()
@@ -248,6 +251,30 @@ def _completion(table: TomlTable) -> Completion:
             raise SurveyError(f"{table.where}: `completion.{key}` needs a place for it, {{code}}, in `completion.url`.")
     table.done()
     return Completion(url=url, redirect_s=redirect_s, **codes)
+
+
+def _prolific(table: TomlTable) -> Prolific:
+    if not table.value:
+        table.read += [entry.name for entry in fields(Prolific)]
+        return Prolific()
+    default = Prolific()
+    domain = table.get(
+        "domain", "", "the domain of this survey, such as survey.example.org",
+        lambda v: isinstance(v, str) and re.fullmatch(r"[A-Za-z0-9.-]+", v),
+    )  # fmt: skip
+    others = [table.line(key, getattr(default, key)) for key in ("workspace", "keys", "parameter")]
+    prolific = Prolific(domain, *others)
+    table.done()
+    for key in ("domain", "workspace", "keys", "parameter"):
+        if not getattr(prolific, key):
+            raise SurveyError(f"{table.where}: `prolific.{key}` is missing: links from Prolific are verified with it.")
+    if prolific.keys.startswith("http://"):
+        raise SurveyError(f"{table.where}: `prolific.keys` must begin with https://, or name a file.")
+    if find_spec("jwt") is None:
+        raise SurveyError(f"{table.where}: `prolific` needs PyJWT: pip install 'glimpse-study[prolific]'.")
+    if prolific.keys.startswith("https://"):
+        return prolific
+    return replace(prolific, keys=str((Path(table.where).parent / prolific.keys).resolve()))
 
 
 def _is_address(value: Any) -> bool:

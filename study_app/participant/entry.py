@@ -7,14 +7,14 @@ import re
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, abort, redirect, render_template, request, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response
 
 from study_app import i18n, models, security
 from study_app.database import app_database
-from study_app.definition import crowd
+from study_app.definition import crowd, prolific
 from study_app.definition.study import LANGUAGES, StudyFile
 from study_app.i18n import gettext as _
 from study_app.participant import allocation, device
@@ -22,6 +22,7 @@ from study_app.participant.pages import back, closed
 
 blueprint = Blueprint("entry", __name__)
 TOKEN = re.compile("[A-Za-z0-9_-]{24}")
+Identity = tuple[str, str, dict[str, str]]  # platform, person, other IDs
 
 
 @blueprint.get("/")
@@ -53,12 +54,50 @@ def _study(session: Session, slug: str, *, write: bool = False) -> tuple[models.
     return row, file
 
 
-def _who(slug: str) -> tuple[str, str, dict[str, str]] | None:
-    """The external ID in this request's address: its platform is `link` for the code of a signed personal link."""
-    who = crowd.platform_identity(request.args)
-    if who is not None and who[0] == "id" and crowd.is_signed(who[1], crowd.link_key(slug)):
-        return ("link", *who[1:])
-    return who
+def _who(file: StudyFile) -> tuple[Identity | None, bool]:
+    """The external ID in this request's address, and whether the address proves it.
+
+    A signed personal link (its platform is `link`) proves it, and so does Prolific's token where the study verifies it.
+    """
+    who = crowd.platform_identity(_parameters(file))
+    if who is not None and who[0] == "id" and crowd.is_signed(who[1], crowd.link_key(file.slug)):
+        return ("link", *who[1:]), True
+    return who, bool(who and who[0] == "prolific" and file.prolific.domain)
+
+
+def _parameters(file: StudyFile) -> dict[str, str]:
+    """The address's parameters; of a study that verifies Prolific's, Prolific's only if they are signed."""
+    given = request.args.to_dict()
+    if not file.prolific.domain:
+        return given
+    names = {name: given.pop(name) for name in crowd.prolific_parameters() & given.keys()}
+    if "signed" not in g:
+        g.signed = _signed(file, names)
+    return given | (g.signed or {})
+
+
+def _signed(file: StudyFile, names: dict[str, str]) -> dict[str, str] | None:
+    """The parameters that Prolific signed. A token may expire while the consent page is read, but not before."""
+    token = request.args.get(file.prolific.parameter, "")
+    if not token:
+        return None
+    if request.method != "POST":
+        return prolific.proven(token, file.prolific, names)
+    proof = _proof(file, request.form.get("token", ""))
+    if hmac.compare_digest(request.form.get("proof", "").encode(), proof.encode()):
+        return prolific.unchecked(token, file.prolific, names)
+    return None
+
+
+def _proof(file: StudyFile, form: str) -> str:
+    """Shows that the consent form with the token `form` was given out for this address, when Prolific's was valid."""
+    return security.derived(f"prolific {file.slug} {form} {request.args.get(file.prolific.parameter)}").hex()
+
+
+def _is_unproven(file: StudyFile) -> bool:
+    """Whether the address holds an ID or a token of Prolific that the study verifies, and that proves nothing."""
+    said = crowd.prolific_parameters() | {file.prolific.parameter}
+    return bool(file.prolific.domain and request.args.keys() & said) and not _who(file)[1]
 
 
 def _is_simulated(slug: str) -> bool:
@@ -121,9 +160,11 @@ def _is_preview() -> bool:
 
 def _ask(file: StudyFile, *, missing: bool = False) -> str:
     """The consent page. Its form carries a token, so that sending it twice makes one participant."""
+    token = allocation.new_token()
+    proof = _proof(file, token) if file.prolific.domain and _who(file)[1] else ""
     return render_template(
         "consent.html", study=file, consent=_consent(file), preview=_is_preview(), missing=missing,
-        token=allocation.new_token(), action=_with_query("enter"), who=_said(),
+        token=token, proof=proof, action=_with_query("enter"), who=_said(file),
     )  # fmt: skip
 
 
@@ -142,7 +183,7 @@ def _device_page(file: StudyFile) -> str | None:
     address = url_for("entry.study", slug=file.slug, _external=True) + ("?" + urlencode(others) if others else "")
     if not request.args.keys() & set(device.MEASURES):
         why = ""  # not checked yet
-    way = back("unsuitable", file, dict(others)) if why else {}
+    way = back("unsuitable", file, dict(others) | _parameters(file)) if why else {}
     return render_template(
         "device.html", study=file, unsuitable=why, device=measures, kept=others, address=address, **way
     )
@@ -164,36 +205,38 @@ def returned(slug: str) -> Response:
 def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str = "") -> Any:
     """The response to somebody who cannot enter: their own page if they have shown a right to it, or the reason.
 
-    A signed personal link and the token of a consent form lead to the page of the participant who entered with them. A
-    platform's ID does not: others know it. It only keeps a person from entering twice, which is said only to those
-    who send the consent form; the browser that began finds its page by itself (consent.js). None: may enter.
+    A proven ID (`_who`) and the token of a consent form lead to the page of the participant who entered with them. A
+    platform's ID alone does not: others know it. It only keeps a person from entering twice, which is said only to
+    those who send the consent form; the browser that began finds its page by itself (consent.js). None: may enter.
     """
-    who, simulated = _who(row.slug), _is_simulated(row.slug)
+    (who, proven), simulated = _who(file), _is_simulated(row.slug)
     own = token and session.scalar(select(models.Participant).where(models.Participant.token == token))
-    known = allocation.find(session, row, who) if who and (token or who[0] == "link") else None
-    if known is not None and who is not None and who[0] == "link":
+    known = allocation.find(session, row, who) if who and (token or proven) else None
+    if known is not None and proven:
         own = known
     if own:
         return redirect(url_for("pages.participant", token=own.token), 303)
     if known is not None:
         return _refused(file, "begun")
+    if _is_unproven(file) and not simulated:
+        return _refused(file, "unproven")
     if row.state not in models.ADMITTING:
         return _refused(file, row.state)
-    if file.invited_only and not simulated and (who is None or who[0] != "link"):
+    if file.invited_only and not simulated and not proven:
         return _refused(file, "invited-only")
     if not simulated and allocation.is_full(session, row):
         return _refused(file, "full")
     return None
 
 
-def _said() -> str:
+def _said(file: StudyFile) -> str:
     """The external ID as the page's script knows it, to find this browser's own participant by."""
-    return " ".join((crowd.platform_identity(request.args) or ("",))[:2])
+    return " ".join((crowd.platform_identity(_parameters(file)) or ("",))[:2])
 
 
 def _refused(file: StudyFile, why: str) -> tuple[str, int]:
-    way = back(why, file, request.args.to_dict())
-    return render_template("closed.html", study=file, why=why, who=_said(), **way), 403
+    way = back(why, file, _parameters(file))
+    return render_template("closed.html", study=file, why=why, who=_said(file), **way), 403
 
 
 @blueprint.post("/study/<slug>/enter")
@@ -212,14 +255,14 @@ def enter(slug: str) -> Any:
         if "no" in choices:
             declined = allocation.new_participant(row, language=i18n.language(), token=token, state="no-consent")
             session.add(declined)
-            return closed(declined, file)
+            return closed(declined, file, _parameters(file))
         if "yes" not in choices:
             return _ask(file, missing=True), 422
         check = _device_page(file)
         if check is not None:
             return check, 422
         person = allocation.enter(
-            session, row, language=i18n.language(), consent=_consent(file), who=_who(slug), token=token,
+            session, row, language=i18n.language(), consent=_consent(file), who=_who(file)[0], token=token,
             simulated=_is_simulated(slug),
         )  # fmt: skip
         if person is None:

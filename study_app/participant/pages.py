@@ -33,9 +33,13 @@ def sorry(error: Any) -> Any:
     return render_template("error.html", code=code), code, headers
 
 
-def closed(person: models.Participant, file: StudyFile) -> str:
-    """The page of a participant whose study ended early, with the platform's code for that outcome if it has one."""
-    return render_template("closed.html", study=file, person=person, why=person.state, **_way_back(person, file))
+def closed(person: models.Participant, file: StudyFile, known: dict[str, str] | None = None) -> str:
+    """The page of a participant whose study ended early, with the platform's code for that outcome if it has one.
+
+    `known`: the platform's parameters, of somebody of whom nothing is stored.
+    """
+    way = _way_back(person, file, known)
+    return render_template("closed.html", study=file, person=person, why=person.state, **way)
 
 
 def _known(person: models.Participant) -> dict[str, str]:
@@ -43,10 +47,8 @@ def _known(person: models.Participant) -> dict[str, str]:
     return crowd.parameters(external.platform, external.person, external.details) if external else {}
 
 
-def _way_back(person: models.Participant, file: StudyFile) -> dict[str, str]:
-    known = _known(person)
-    if person.state == "no-consent":  # nothing of theirs is stored: the address of this request says who they are
-        known = request.args.to_dict()
+def _way_back(person: models.Participant, file: StudyFile, known: dict[str, str] | None = None) -> dict[str, str]:
+    known = known or _known(person)
     failed = person.state == "finished" and not person.counted
     return back("attention" if failed else person.state, file, known)
 

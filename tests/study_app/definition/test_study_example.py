@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import study_app
-from study_app.definition.study import Completion, Question, SetEntry, StudyFile, TrialPlan
+from study_app.definition.study import Completion, Prolific, Question, SetEntry, StudyFile, TrialPlan
 from study_app.definition.study_toml import parse_study
 from study_app.texts import built_in_texts
 
@@ -29,6 +29,7 @@ KEYS = SCHEMA["properties"]
         (SetEntry, EXAMPLE["sets"][0], KEYS["sets"]["items"]["properties"]),
         (Question, EXAMPLE["questions"][0] | EXAMPLE["questions"][1], KEYS["questions"]["items"]["properties"]),
         (Completion, EXAMPLE["completion"], KEYS["completion"]["properties"]),
+        (Prolific, EXAMPLE["prolific"], KEYS["prolific"]["properties"]),
     ],
 )
 def test_example_and_schema_hold_every_key(table: Any, example: dict[str, Any], schema: dict[str, Any]) -> None:
