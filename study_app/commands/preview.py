@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from study_app.definition.study import StudyFile
     from study_app.models import Participant
 
-STAGES = ("questions", "device", "trials", "debrief")
+STAGES = ("questions", "device", "trials", "debrief", "failed-attention")
 ENDS = (
-    "no-consent", "screened-out", "over-quota", "full", "paused", "closed", "begun", "invited-only", "withdrawn",
+    "no-consent", "screened-out", "over-quota", "full", "paused", "closed", "begun", "invited-only", "unproven",
+    "rejected", "withdrawn",
 )  # fmt: skip
 
 
@@ -112,9 +113,10 @@ def _visitor(session: Session, study: StudyFile, page: str) -> Participant:
     )
     assert person is not None  # simulated participants are not limited
     person.simulated, person.device = False, {} if study.needs_device else None
-    person.stage = "end" if page == "debrief" else page
-    if page == "debrief":
-        person.state, person.finished_at = "finished", models.now()
+    ends = page in ("debrief", "failed-attention")
+    person.stage = "end" if ends else page
+    if ends:
+        person.state, person.finished_at, person.counted = "finished", models.now(), page == "debrief"
         for trial in session.scalars(select(models.Trial).where(models.Trial.participant_id == person.id)):
             trial.answer, trial.exposure_ms_actual, trial.response_time_ms = "real", trial.exposure_ms_planned, 3000.0
     return person

@@ -78,9 +78,20 @@ EXCLUDED = text(
     "SELECT participant, excluded_for FROM participants "
     "WHERE excluded_for NOT IN ('', 'pilot') AND participant IN :people"
 ).bindparams(PEOPLE)
+# Of a pair, the other image is in the table `trial`, and was given the other answer.
 IMAGES = text("""
-SELECT set_sha256, stimulus, COUNT(answer), COUNT(CASE WHEN answer = 'generated' THEN 1 END)
-FROM responses WHERE replaced = 0 AND participant IN :people GROUP BY set_sha256, stimulus
+SELECT sha256, image, COUNT(answer), COUNT(CASE WHEN answer = 'generated' THEN 1 END) FROM (
+  SELECT set_sha256 AS sha256, stimulus AS image, answer
+  FROM responses WHERE replaced = 0 AND participant IN :people
+  UNION ALL
+  SELECT s.sha256, i.public_id, CASE r.answer WHEN 'real' THEN 'generated' WHEN 'generated' THEN 'real' END
+  FROM responses r
+  JOIN participant p ON p.public_id = r.participant
+  JOIN trial t ON t.participant_id = p.id AND t.position = r.position
+  JOIN stimulus i ON i.id = t.second_id
+  JOIN stimulus_set s ON s.id = i.set_id
+  WHERE r.replaced = 0 AND r.participant IN :people
+) AS judged GROUP BY sha256, image
 """).bindparams(PEOPLE)
 
 

@@ -16,8 +16,9 @@ from tests.study_app.conftest import publish
 def test_every_page_is_shown_and_nothing_is_stored(workspace: Workspace, tmp_path: Path, language: str) -> None:
     publish(workspace, "alpha")
     study = parse_study(
-        {"slug": "a", "sets": [{"name": "alpha", "quota": 1}], "trials": {"count": 4},
-         "completion": {"url": "https://x.org/?cc={code}", "code": "OK", "full_code": "FULL", "redirect_s": 9}}
+        {"slug": "a", "sets": [{"name": "alpha", "quota": 1}], "trials": {"count": 4, "catch": 1},
+         "completion": {"url": "https://x.org/?cc={code}", "code": "OK", "full_code": "FULL", "redirect_s": 9,
+                        "failed_attention_code": "LOST"}}
     )  # fmt: skip
     app = preview.preview_app(workspace, study, b"", tmp_path)
     client = app.test_client()
@@ -30,6 +31,7 @@ def test_every_page_is_shown_and_nothing_is_stored(workspace: Workspace, tmp_pat
     debrief = client.get("/preview/debrief", follow_redirects=True).text
     assert "You were right about 2 of 4 images." in debrief
     assert 'data-seconds="9"' in debrief
+    assert "https://x.org/?cc=LOST" in client.get("/preview/failed-attention", follow_redirects=True).text
     assert client.get("/preview/nothing").status_code == 404
     assert not (workspace.root / "study.db").exists()
     app.extensions["glimpse"].engine.dispose()

@@ -15,8 +15,9 @@ from glimpse.files import sha256_bytes
 from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.commands import bots
-from study_app.database import SurveyError
+from study_app.database import Database, SurveyError
 from study_app.definition.study_toml import parse_study
+from study_app.experimenter.tally import Tally
 from tests.study_app.conftest import load, publish
 from tests.study_app.participant.test_survey import ANSWER, enter, stored
 
@@ -321,6 +322,11 @@ def test_the_report_gives_the_share_of_pairs_that_are_told_apart_and_its_d_prime
         assert 0.65 < one["right"]["share"] < 0.85  # z(0.76) sqrt(2) = 1
     assert cli.main(["status", "--simulated"]) == 0
     assert "right [quartiles]" in capsys.readouterr().out
+    tally = Tally(1, "simulated")
+    with Database(workspace.database_url).read() as session:
+        tally.update(session)
+    answers_of_images, said_generated = zip(*tally.images.values(), strict=True)
+    assert (sum(answers_of_images), sum(said_generated)) == (400, 200)  # of each pair one is taken for generated
     assert cli.main(["export", "--include-simulated"]) == 0
     exported = read_csv(workspace.root / "export" / "tasks" / "data", include_simulated=True)
     again = pairs.compute(Context(workspace, responses=exported.trials))
