@@ -7,6 +7,7 @@ Each is read and checked once a report.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -82,22 +83,34 @@ def _image_set(context: Context, name: str) -> ImageSet | None:
 
 
 def trained_on(context: Context, facts: Mapping[str, Any]) -> ImageSet | None:
-    """The image set that a run's configuration describes; None if it is gone, damaged or has other images."""
-    found = image_set(context, str(facts["name"]))
-    return found if found is not None and found.sha256 == facts["sha256"] else None
+    """The image set that a run's configuration describes, also under another name; None if it is gone or damaged."""
+    for name in _holding(context.workspace, str(facts["name"]), str(facts["sha256"])):
+        found = image_set(context, name)
+        if found is not None and found.sha256 == facts["sha256"]:
+            return found
+    return None
+
+
+def _holding(workspace: Workspace, name: str, sha256: str) -> list[str]:
+    """The set `name`, then all others whose manifests promise these images: people rename folders."""
+    return [name, *(n for n in workspace.names("images") if n != name and _promised(workspace, n) == sha256)]
+
+
+def _promised(workspace: Workspace, name: str) -> str | None:
+    with suppress(*DAMAGE):
+        return str(read_json(workspace.root / "images" / name / "manifest.json")["files"]["images.npy"])
+    return None
 
 
 def published_images(context: Context, facts: Mapping[str, Any]) -> ImageSet | None:
     """The images that a stimulus set was published from: an image set, or what was opened of a set or a folder."""
-    kept = Workspace(context.workspace.root / OPENED)
-    there = [(context.workspace, str(facts["image_set"])), *((kept, name) for name in kept.names("images"))]
-    for workspace, name in there:
-        folder = workspace.root / "images" / name
-        try:
-            if read_json(folder / "manifest.json")["files"]["images.npy"] == facts["images_sha256"]:
-                return ImageSet.load(folder)
-        except DAMAGE:
-            continue
+    sha256 = str(facts["images_sha256"])
+    for workspace in (context.workspace, Workspace(context.workspace.root / OPENED)):
+        for name in _holding(workspace, str(facts["image_set"]), sha256):
+            with suppress(*DAMAGE):
+                found = ImageSet.load(workspace.root / "images" / name)
+                if found.sha256 == sha256:
+                    return found
     return None
 
 
@@ -140,6 +153,12 @@ def _stimulus_sets(context: Context) -> dict[str, StimulusSet]:
 def folders(context: Context, kind: str) -> list[Path]:
     """The folders of a kind (`runs`, `stimuli`, `images`) that have its marker and a name that Glimpse can use."""
     found = []
+    for path in sorted((context.workspace.root / kind).glob("*")):
+        if path.is_symlink() and not path.exists():
+            context.notice(
+                f"{kind}/{path.name} is left out: it is a link to {path.readlink()}, which is not there. Connect the "
+                "disk that holds it, or delete the link."
+            )
     for name in in_order(context.workspace.names(kind)):
         if NAME.fullmatch(name):
             found.append(context.workspace.root / kind / name)

@@ -51,8 +51,8 @@ def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], le
     people, survey = answers.trials["participant"].nunique(), scores.get("survey", {})
     low, high = percent(0.5 - context.bound), percent(0.5 + context.bound)
     said = [
-        f"{people} participants judged {_images(answers)} in {answers.counts['trials']} scored trials"
-        f"{_per_person(answers)}, saying of each image whether it was real or generated.",
+        f"{people} participant{'s' * (people > 1)} judged {_images(answers)} in {answers.counts['trials']} scored "
+        f"trials{_per_person(answers)}, saying of each image whether it was real or generated.",
         _exposure(answers), left_out,
         "Accuracy is balanced accuracy, the mean of the shares of right answers to real and to generated images, each "
         "participant weighted equally; intervals are for new participants and new images, from a two-way clustered "
@@ -62,8 +62,10 @@ def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], le
         "d' is that of a probit model with participants and images crossed.",
         *_optional(context, scores),
     ]  # fmt: skip
-    said += [f"{'In ' + name + ' p' if len(survey) > 1 else 'P'}articipants were right about {result(one)}"
-             for name, one in survey.items()]  # fmt: skip
+    for name, one in survey.items():
+        who = "the one participant was" if one["participants"] == 1 else "participants were"
+        found = f"In {name} {who}" if len(survey) > 1 else who[0].upper() + who[1:]
+        said.append(f"{found} right about {result(one)}")
     said.append(f"All statistics were computed by Glimpse {version} with seed {context.seed}.")
     return [sentence for sentence in said if sentence]
 

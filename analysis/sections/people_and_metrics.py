@@ -231,9 +231,10 @@ def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.Data
     stimuli = inventory.shown_sets(context)[name]
     if "image_set" not in origin:
         raise AnalysisError("it was not published from an image set of the workspace")
+    facts = {"name": origin["image_set"], "sha256": origin["images_sha256"]}
     pair = origin.get("pair") is not None
-    real = inventory.published_images(context, origin) if pair else inventory.image_set(context, origin["image_set"])
-    if real is None or real.sha256 != origin.get("images_sha256", real.sha256):
+    real = inventory.published_images(context, origin) if pair else inventory.trained_on(context, facts)
+    if real is None:
         raise AnalysisError(f"its image set '{origin['image_set']}' is gone, damaged or was made again")
     run = None if origin.get("run") is None else context.workspace.root / "runs" / str(origin["run"])
     checkpoint = None if run is None else run / "checkpoint.pt"

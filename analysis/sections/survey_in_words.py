@@ -55,11 +55,11 @@ def _decision(one: Mapping[str, Any]) -> tuple[str, str]:
         return "Undecided", f"No test is possible: {tests['note']}."
     if tests["verdict"] == "cannot tell":
         head = f"People cannot tell, within ±{100 * tests['bound']:g} percentage points"
-        said = f"{_right(value, tests['ci90'], 90, (low, high))}, which lies within {percent(low)} to {percent(high)}"
+        said = f"{_right(one, tests['ci90'], 90, (low, high))}, which lies within {percent(low)} to {percent(high)}"
         said += f" (equivalence test, p {p_value(tests['p'])})"
         trace = tests["p_chance"] is not None and tests["p_chance"] < LEVEL
         return head, said + (f", though not quite chance either (p {p_value(tests['p_chance'])})." if trace else ".")
-    right = _right(value, ci95, 95, (0.5,))
+    right = _right(one, ci95, 95, (0.5,))
     if tests["verdict"] == "detectable":
         p = "" if tests["p_chance"] is None else f" (p {p_value(tests['p_chance'])})"
         if value < 0.5:
@@ -76,9 +76,11 @@ def _decision(one: Mapping[str, Any]) -> tuple[str, str]:
     )
 
 
-def _right(value: float, interval: Any, level: int, limits: tuple[float, ...]) -> str:
+def _right(one: Mapping[str, Any], interval: Any, level: int, limits: tuple[float, ...]) -> str:
     """The balanced accuracy with its interval, with as many decimals as show on which side of the limits it lies."""
-    said = f"People were right about {percent(value)} of the images, real and generated ones weighted equally"
+    who = "The one participant was" if one["participants"] == 1 else "People were"
+    value = percent(one["balanced_accuracy"]["mean"])
+    said = f"{who} right about {value} of the images, real and generated ones weighted equally"
     if not interval:
         return said
     digits = telling_digits(interval, limits, 3) - 2

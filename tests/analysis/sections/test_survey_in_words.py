@@ -103,6 +103,12 @@ def test_where_able_people_answer_more_the_sentence_says_what_counting_answers_a
     assert "Each participant counts alike here; it would be 88.5\u202f% with each answer counted alike" in said
 
 
+def test_one_participant_is_not_called_people() -> None:
+    one = scores(Trials(np.array([1, 0, 1, 1], bool), np.array([1, 0, 1, 0], bool), np.zeros(4, int), np.arange(4)))
+    over_sets({"all": one})
+    assert survey_in_words.conclusion("all", one)["sentence"].startswith("The one participant was right about 75.0")
+
+
 def test_the_chance_level_is_that_of_these_classes_and_habits() -> None:
     """15 real and 5 generated images, all called real: 75 % right, by one answer throughout and by this habit."""
     generated = np.tile(np.arange(20) < 5, 3)

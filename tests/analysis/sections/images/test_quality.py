@@ -241,6 +241,7 @@ def test_a_copy_of_a_run_replaces_nothing_and_a_damaged_one_stops_nothing(traine
     for name in ("df-backup", "df.old", "unreadable"):
         shutil.copytree(copy.root / "runs/df", copy.root / "runs" / name)
     (copy.root / "runs/unreadable/config.json").write_text("{")
+    (copy.root / "runs/elsewhere").symlink_to(tmp_path / "unmounted")
     generator = copy.root / "runs/mel/generator.safetensors"
     damaged = bytearray(generator.read_bytes())
     damaged[-1] ^= 1
@@ -258,9 +259,18 @@ def test_a_copy_of_a_run_replaces_nothing_and_a_damaged_one_stops_nothing(traine
     for words in (
         "runs/df-backup calls itself 'df'", "'df' and 'df-backup' have the very same generator", "runs/df.old is left",
         "The run 'unreadable' is left out", "The run 'mel' is left out", "is damaged",
-        "The stimulus set 'df' is left out",
+        "The stimulus set 'df' is left out", "runs/elsewhere is left out: it is a link to",
     ):  # fmt: skip
         assert words in said
+
+
+def test_a_run_finds_its_image_set_under_another_name(trained: Context, tmp_path: Path) -> None:
+    moved = Workspace.at(tmp_path / "moved")
+    shutil.copytree(trained.workspace.root, moved.root)
+    (moved.root / "images/df").rename(moved.root / "images/skin")
+    found, left_out = runs.evaluated_runs(Context(moved, progress=False, device="cpu"))
+    assert "df" in [run.name for run in found]
+    assert not left_out
 
 
 def test_random_features_are_said_to_miss_layout_beside_the_number(trained: Context) -> None:
