@@ -87,12 +87,13 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
                  "folded": of_series[series] > OPEN_FIGURES}
             )  # fmt: skip
             tick(name)
+        numbers = {figure["name"]: figure["number"] for figure in figures}
         tables = [  # a table of a figure's name holds its numbers
             _table(
                 folder / "tables",
                 name,
                 frame,
-                "In numbers" if name in section.figures else section.captions.get(name, ""),
+                f"Figure {numbers[name]} in numbers" if name in numbers else section.captions.get(name, ""),
             )
             for name, frame in section.tables.items()
         ]

@@ -231,7 +231,7 @@ def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.Data
     stimuli = inventory.shown_sets(context)[name]
     if "image_set" not in origin:
         raise AnalysisError("it was not published from an image set of the workspace")
-    facts = {"name": origin["image_set"], "sha256": origin["images_sha256"]}
+    facts = {"name": origin["image_set"], "sha256": origin.get("images_sha256")}
     pair = origin.get("pair") is not None
     real = inventory.published_images(context, origin) if pair else inventory.trained_on(context, facts)
     if real is None:

@@ -174,7 +174,7 @@ def compute(context: Context) -> Section | None:
     section.table("quality", frame[[c for c in COLUMNS if c in frame]])
     section.table("translation", translated[[c for c in TRANSLATION if c in frame]].dropna(axis=1, how="all"))
     section.explain(
-        interval_from=INTERVAL_FROM, sizes=sorted(sizes), translated=len(translated) > 0, **facts,
+        interval_from=INTERVAL_FROM, generated=GENERATED, sizes=sorted(sizes), translated=len(translated) > 0, **facts,
     )  # fmt: skip
     return section
 

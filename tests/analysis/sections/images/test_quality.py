@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, cast
@@ -17,9 +18,11 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from analysis import inventory
 from analysis.images import extractors, features, runs, translation
 from analysis.images.features import Features
 from analysis.section import AnalysisError, Context, Section
+from analysis.sections import people_and_metrics
 from analysis.sections.images import (
     machine_observer,
     memorisation,
@@ -35,6 +38,7 @@ from glimpse.images import one_of_each
 from glimpse.imageset import ImageSetWriter
 from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures
+from tests.analysis.test_compare import SEEN
 
 
 def write_set(workspace: Workspace, name: str, seed: int, grain: float) -> None:
@@ -262,6 +266,17 @@ def test_a_copy_of_a_run_replaces_nothing_and_a_damaged_one_stops_nothing(traine
         "The stimulus set 'df' is left out", "runs/elsewhere is left out: it is a link to",
     ):  # fmt: skip
         assert words in said
+
+
+def test_the_measures_of_shown_images_take_the_features_that_are_there(trained: Context) -> None:
+    context = replace(trained, extractor="tests.analysis.test_compare:colours")
+    quality.compute(context)
+    machine_observer.compute(context)
+    SEEN.clear()
+    origin = translation.published_from(context, "df", inventory.shown_sets(context)["df"].made_from)
+    measures = people_and_metrics._measured(context, "df", origin)
+    assert measures[["nearest_training", "discriminator"]].notna().all(axis=None)
+    assert SEEN == []
 
 
 def test_a_run_finds_its_image_set_under_another_name(trained: Context, tmp_path: Path) -> None:
