@@ -10,6 +10,7 @@ import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -170,14 +171,13 @@ def _read(path: Path) -> _File:
         if start.startswith(first):
             raise AnalysisError(f"{path} is {kind}, not CSV: {REMEDY}.")
     encoding, head = _encoding(path)
-    skipped, separator, notes = 0, "", []
-    while skipped < len(head) and not head[skipped].strip(" ,;\t|\r"):
-        skipped += 1
+    skipped = next((i for i, line in enumerate(head) if line.strip(" ,;\t|\r")), len(head))
+    separator, notes = "", []
     if skipped < len(head) and (says := re.fullmatch(r'"?sep=(.)"?[,;\t|]*', head[skipped].strip(" \r"))):
         separator, skipped = says[1], skipped + 1  # a line for Excel
     if above := _lines_above(head[skipped:]):
-        title = head[skipped].strip(" ,;\t|\r")
-        notes = [f"{path.name}: the column names are in line {skipped + above + 1}; '{title[:40]}' above is left out."]
+        title, at = head[skipped].strip(" ,;\t|\r")[:40], skipped + above + 1
+        notes = [f"{path.name}: the column names are in line {at}; '{title}' above is left out."]
         skipped += above
     header = head[skipped] if skipped < len(head) else ""
     if not header.strip():
@@ -187,12 +187,11 @@ def _read(path: Path) -> _File:
     separator = separator or max(SEPARATORS, key=_outside_quotes(header).count)
     breaks = _lines_of(path, zero_bytes=encoding.startswith(("utf-16", "utf-32")))
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), open(path, encoding=encoding, newline="") as file:
             warnings.simplefilter("error", pd.errors.ParserWarning)
-            frame = pd.read_csv(
-                path, sep=separator, encoding=encoding, dtype=str, skipinitialspace=True, skiprows=skipped,
-                keep_default_na=False, na_values=[""], index_col=False, skip_blank_lines=False,
-            )  # fmt: skip
+            list(islice(file, skipped))  # not `skiprows`: where lines end in \r, pandas skips one too many
+            frame = pd.read_csv(file, sep=separator, dtype=str, skipinitialspace=True, keep_default_na=False,
+                                na_values=[""], index_col=False, skip_blank_lines=False)  # fmt: skip
     except pd.errors.ParserWarning:
         raise AnalysisError(
             f"{path}, line {skipped + 1} names fewer columns than the rows have: name every column there."

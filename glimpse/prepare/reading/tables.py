@@ -7,6 +7,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from glimpse.imageset import ImageSetError
@@ -54,9 +55,10 @@ def row_of_json(file: SourceFile) -> dict[str, str]:
 
 
 def _lines(text: str) -> list[str]:
-    """The lines with their ends, without the line `sep=;` that Excel puts first."""
+    """The lines with their ends from the header on: without the line `sep=;` that Excel puts first, and empty ones."""
     lines = io.StringIO(text, newline=None).readlines()
-    return lines[1:] if lines and lines[0].lower().startswith("sep=") else lines
+    above = takewhile(lambda line: not line.strip(" ,;\t\n") or line.lower().startswith("sep="), lines)
+    return lines[len(list(above)) :]
 
 
 def as_text(data: bytes, name: str) -> str:

@@ -117,7 +117,7 @@ def test_where_keeps_the_rows_asked_for(tmp_path: Path) -> None:
 )
 def test_lines_above_the_column_names_are_left_out_and_said(tmp_path: Path, above: list[str]) -> None:
     lines = [line.replace(",", ";") for line in [HEADER, *ROWS[:2], "b,i1,real,maybe"]]
-    old_mac = written(tmp_path, ["\r".join(filter(None, [*above, *lines[:3]]))])
+    old_mac = written(tmp_path, ["\r".join(["", *above, *lines[:3]])])
     assert read_csv(old_mac).trials["image"].tolist() == ["i1", "i2"]
     answers = read_csv(written(tmp_path, [*above, *lines[:3]]))
     assert answers.trials["image"].tolist() == ["i1", "i2"]

@@ -14,6 +14,7 @@ from glimpse.prepare.split import named_groups
 @pytest.mark.parametrize("text", [
     "photo,lesion_id\nP1.jpg,L1\nP2.jpg,\n", "lesion_id\tphoto\nL1\tsub/P1\n",
     "\ufeffphoto;lesion_id\r\nP1;L1\r\nP1;L1\r\n", "photo,lesion_id\rP1,L1\r", "sep=;\nphoto;lesion_id\nP1;L1\n",
+    "\r;;\rphoto;lesion_id\rP1;L1\r",
 ])  # fmt: skip
 def test_a_column_is_read_by_photo(tmp_path: Path, text: str) -> None:
     (tmp_path / "table.csv").write_bytes(text.encode())
