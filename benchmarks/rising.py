@@ -43,7 +43,7 @@ def snapshots(folders: Sequence[Path]) -> dict[tuple[str, str, int], dict[float,
 
 
 def steps(real: Pixels, groups: NDArray[np.str_], shown: dict[float, Pixels], name: str, train: Pixels) -> pd.DataFrame:
-    """The KID of each snapshot (n, H, W, 3) by the extractor `name`, calibrated on `train`, and its fall since the last.
+    """The KID of each snapshot (n, H, W, 3) by the extractor `name`, calibrated on `train`, its fall since the last.
 
     Columns: seconds, extractor, kid, fall (a share of the last KID; below zero where it rose), p.
     """
@@ -58,7 +58,9 @@ def steps(real: Pixels, groups: NDArray[np.str_], shown: dict[float, Pixels], na
         if before is not None:
             difference, _, p = difference_in_kid(before, units, np.random.default_rng(0), DRAWS)
             fall = difference / (value + difference)
-        rows.append({"seconds": seconds, "extractor": name, "kid": value, "fall": fall, "p": np.nan if p is None else p})
+        rows.append(
+            {"seconds": seconds, "extractor": name, "kid": value, "fall": fall, "p": np.nan if p is None else p}
+        )
         before = units
     return pd.DataFrame(rows, columns=["seconds", "extractor", "kid", "fall", "p"])
 
