@@ -1,4 +1,4 @@
-"""A hook of mkdocs: the README is the first page of the site, so that nothing is said twice."""
+"""A hook of mkdocs: the README is the first page of the site, and benchmarks that were not run have a page that says so."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Any
 
 from mkdocs.structure.files import File
 
+NOT_RUN = "# Benchmarks\n\n`make bench` measures beside named peers and writes this page. It has not run here.\n"
+
 
 def on_files(files: Any, config: Any) -> None:
-    """Add the README as index.md, with its links as seen from docs/."""
+    """Add the README as index.md, with its links as seen from docs/, and benchmarks.md if it is missing."""
     readme = (Path(config["docs_dir"]).parent / "README.md").read_text("utf-8")
     files.append(File.generated(config, "index.md", content=readme.replace("](docs/", "](")))
+    if files.get_file_from_path("benchmarks.md") is None:
+        files.append(File.generated(config, "benchmarks.md", content=NOT_RUN))

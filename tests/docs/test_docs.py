@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from docs import api, commands, dictionary
+from docs import api, commands, dictionary, layers
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -18,10 +18,11 @@ PACKAGES = ("glimpse", "gan_core", "study_app", "analysis", "benchmarks", "tests
 WORD = re.compile(r"(?<![\w:/.-])[\w][\w/.-]*")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 FILE = re.compile(rf"(?:{'|'.join(PACKAGES)})/[\w/.-]*")
+LOADED = re.compile(r"""<(?:script|img|iframe|source|link(?![^>]*rel="?canonical))[^>]*(?:src|href)="?(?:https?:)?//[^>]*>""")
 MODULE = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 
 
-@pytest.mark.parametrize("written", [commands, api, dictionary], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("written", [commands, api, dictionary, layers], ids=lambda module: module.__name__)
 def test_a_page_written_from_the_code_is_as_the_code_says(written: ModuleType) -> None:
     assert written.PAGE.read_text("utf-8") == written.page(), f"run `python -m {written.__name__}`"
 
@@ -56,9 +57,11 @@ def test_every_file_and_module_that_a_page_names_exists(page: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
+def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="pip install -c constraints.txt 'glimpse-study[docs]'")
     subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)], cwd=ROOT, check=True
     )
     assert {page.stem for page in PAGES[1:]} <= {page.name for page in tmp_path.iterdir()}
+    for page in tmp_path.rglob("*.html"):
+        assert not LOADED.findall(page.read_text("utf-8")), page

@@ -246,6 +246,7 @@ def test_the_views_of_the_survey_are_read_and_nothing_is_written(workspace: Work
 def test_postgresql_is_read_alike(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     if binaries() is None and os.environ.get("GLIMPSE_REQUIRE_POSTGRES") != "1":
         pytest.skip("no PostgreSQL here: install Debian's package postgresql to run this test")
+    pytest.importorskip("psycopg", reason="pip install 'glimpse-study[postgres]'")
     with private_cluster() as cluster:
         monkeypatch.setenv("DATABASE_URL", cluster.new_database())
         survey_database(os.environ["DATABASE_URL"])
