@@ -12,12 +12,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
+import pytest
+
 
 def binaries() -> Path | None:
     """The folder with initdb and postgres: of the newest version that Debian's packages installed, or of the PATH."""
     installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     found = installed[-1] if installed else shutil.which("initdb")
     return Path(found).resolve().parent if found else None
+
+
+def skip_without_postgresql() -> None:
+    """Skip a test where the server or its driver is missing, unless GLIMPSE_REQUIRE_POSTGRES is 1: then it fails."""
+    if os.environ.get("GLIMPSE_REQUIRE_POSTGRES") != "1":
+        pytest.importorskip("psycopg", reason="no psycopg here: pip install 'glimpse-study[postgres]' to run this test")
+        if binaries() is None:
+            pytest.skip("no PostgreSQL here: install Debian's package postgresql to run this test")
 
 
 class Cluster:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,7 +14,7 @@ from flask.testing import FlaskClient
 from glimpse.stimuli import Source, StimulusSet, write_stimulus_set
 from glimpse.workspace import Workspace
 from study_app import cli, create_app
-from tests.study_app.cluster import Cluster, binaries, private_cluster
+from tests.study_app.cluster import Cluster, private_cluster, skip_without_postgresql
 
 
 def publish(
@@ -43,8 +42,7 @@ def publish(
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
     """A PostgreSQL cluster for this run; without one, its tests are skipped, or fail if it is required."""
-    if binaries() is None and os.environ.get("GLIMPSE_REQUIRE_POSTGRES") != "1":
-        pytest.skip("no PostgreSQL here: install Debian's package postgresql to run these tests against it, too")
+    skip_without_postgresql()
     with private_cluster() as cluster:
         yield cluster
 

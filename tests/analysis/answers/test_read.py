@@ -17,7 +17,7 @@ from analysis.answers.form import Form
 from analysis.answers.read import read_csv, read_database
 from analysis.section import AnalysisError
 from glimpse.workspace import Workspace
-from tests.study_app.cluster import binaries, private_cluster
+from tests.study_app.cluster import private_cluster, skip_without_postgresql
 
 HEADER = "participant,image,truth,answer"
 ROWS = ["a,i1,real,real", "a,i2,generated,real", "b,i1,real,generated", "b,i2,generated,generated"]
@@ -244,9 +244,7 @@ def test_the_views_of_the_survey_are_read_and_nothing_is_written(workspace: Work
 
 
 def test_postgresql_is_read_alike(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    if binaries() is None and os.environ.get("GLIMPSE_REQUIRE_POSTGRES") != "1":
-        pytest.skip("no PostgreSQL here: install Debian's package postgresql to run this test")
-    pytest.importorskip("psycopg", reason="pip install 'glimpse-study[postgres]'")
+    skip_without_postgresql()
     with private_cluster() as cluster:
         monkeypatch.setenv("DATABASE_URL", cluster.new_database())
         survey_database(os.environ["DATABASE_URL"])
