@@ -1,4 +1,4 @@
-"""`python -m docs.layers`: draw docs/images/layers.svg from the import contract of pyproject.toml. A test compares them."""
+"""`python -m docs.layers`: draw docs/images/layers.svg from pyproject.toml's layers. A test keeps it true."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A hook of mkdocs: the README is the first page of the site, and benchmarks that were not run have a page that says so."""
+"""A hook of mkdocs: the README is the first page of the site; without benchmarks, their page says so."""
 
 from __future__ import annotations
 

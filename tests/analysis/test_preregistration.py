@@ -11,6 +11,7 @@ import pytest
 from analysis import power, preregistration
 from analysis.preregistration import CHANGED, UNCHANGED, UNKNOWN
 from analysis.report import __main__ as report
+from analysis.report.reporting import BIBTEX, RIS, Texts
 from glimpse.files import sha256_bytes
 
 STUDY = """slug = "skin"
@@ -106,6 +107,20 @@ def test_the_report_shows_it_and_its_texts_quote_the_reports_own_numbers(registe
     bib, ris = ((out / "texts" / f"references.{kind}").read_text("utf-8") for kind in ("bib", "ris"))
     assert bib.count("@") == ris.count("TY  - ") == ris.count("ER  - \n") == 2
     assert "doi         = {10.5281/zenodo.3873159}" in bib
+
+
+def test_reference_managers_read_the_citations() -> None:
+    bibtexparser = pytest.importorskip("bibtexparser", reason="pip install 'glimpse-study[test]'")
+    rispy = pytest.importorskip("rispy", reason="pip install 'glimpse-study[test]'")
+    files = Texts("", [], BIBTEX.format(version="1"), RIS.format(version="1")).files()
+    library = bibtexparser.parse_string(files["references.bib"])
+    assert not library.failed_blocks
+    software, paper = (entry.fields_dict for entry in library.entries)
+    assert software["author"].value == "{The Glimpse authors}"  # one name, not split into parts
+    of_bib = (paper["doi"].value, paper["year"].value, paper["author"].value.split(" and "))
+    program, report = rispy.loads(files["references.ris"])
+    assert (program["type_of_reference"], report["type_of_reference"]) == ("COMP", "RPRT")
+    assert (report["doi"], report["year"], report["authors"]) == of_bib
 
 
 @pytest.mark.parametrize(("content", "said"), [("# a plan", "does not end with the facts"), (None, "cannot be read")])

@@ -18,7 +18,7 @@ PACKAGES = ("glimpse", "gan_core", "study_app", "analysis", "benchmarks", "tests
 WORD = re.compile(r"(?<![\w:/.-])[\w][\w/.-]*")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 FILE = re.compile(rf"(?:{'|'.join(PACKAGES)})/[\w/.-]*")
-LOADED = re.compile(r"""<(?:script|img|iframe|source|link(?![^>]*rel="?canonical))[^>]*(?:src|href)="?(?:https?:)?//[^>]*>""")
+LOADED = re.compile(r"<(?:script|img|iframe|source|link)\b[^>]* (?:src|href)=[\"']?(?:https?:)?//[^>]*>")
 MODULE = re.compile(rf"(?:{'|'.join(PACKAGES)})(?:\.\w+)+")
 
 
