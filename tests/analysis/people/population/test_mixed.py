@@ -121,7 +121,7 @@ def test_the_standard_error_is_the_two_way_one_and_what_is_unknown_of_the_scale(
     errors = np.diag([0.1, 0.2, 0.3, 0.3]) ** 2
     errors[2, 3] = errors[3, 2] = 0.3**2  # both classes' spreads are one and the same
     known = spreads.Spreads(0.2, 0.1, np.sqrt(0.15), np.sqrt(0.15), errors)
-    monkeypatch.setattr(spreads, "fit", lambda *_: known)
+    monkeypatch.setattr(spreads, "fit_spreads", lambda *_: known)
     rng = np.random.default_rng(5)
     right = np.concatenate([rng.permutation(np.arange(200) < 160), rng.permutation(np.arange(200) < 160)])
     generated, person = np.repeat([True, False], 200), np.tile(np.arange(20), 20)
