@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import accuracy_score, balanced_accuracy_score, f1_score
@@ -21,6 +21,7 @@ def counts_of(hits: int, misses: int, false_alarms: int, correct_rejections: int
     return Counts(*(np.array([c]) for c in (hits, misses, false_alarms, correct_rejections)))
 
 
+@settings(deadline=None)
 @given(st.lists(TRIAL, min_size=1, max_size=60))
 def test_each_participants_scores_are_scikit_learns(trials: list[tuple[bool, bool, int]]) -> None:
     said, truth, who = (np.array(column) for column in zip(*trials, strict=True))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glimpse.imageset import ImageSetError
@@ -13,6 +13,7 @@ from glimpse.prepare.split import groups_for_testing, named_groups
 group_sizes = st.lists(st.integers(1, 9), min_size=2, max_size=40)
 
 
+@settings(deadline=None)
 @given(group_sizes, st.floats(0.05, 0.95), st.integers(0, 99))
 def test_the_share_is_met_as_closely_as_whole_groups_allow(sizes: list[int], share: float, seed: int) -> None:
     groups = [f"g{i}" for i, size in enumerate(sizes) for _ in range(size)]
