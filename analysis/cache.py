@@ -72,7 +72,7 @@ def drawn_by() -> dict[str, Any]:
     return {"code": code, "matplotlib": version("matplotlib"), "seaborn": version("seaborn")}
 
 
-def fingerprint(value: Any) -> Any:
+def drawing_key(value: Any) -> Any:
     """A JSON value that is the same for the same drawing: a function with its arguments, down to arrays and files.
 
     A subject with `inputs`, or a set with its `sha256`, is known by these. Raises TypeError for anything unknown.
@@ -84,28 +84,28 @@ def fingerprint(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.dtype != object:
         return [str(value.dtype), list(value.shape), sha256_bytes(np.ascontiguousarray(value).tobytes())]
     if isinstance(value, pd.DataFrame):
-        return [[str(name), fingerprint(value.iloc[:, i])] for i, name in enumerate(value.columns)]
+        return [[str(name), drawing_key(value.iloc[:, i])] for i, name in enumerate(value.columns)]
     if isinstance(value, (pd.Series, pd.Index)):
-        return [str(value.dtype), fingerprint(value.tolist())]
+        return [str(value.dtype), drawing_key(value.tolist())]
     if isinstance(value, Mapping):
-        return ["mapping", [[fingerprint(key), fingerprint(one)] for key, one in value.items()]]
+        return ["mapping", [[drawing_key(key), drawing_key(one)] for key, one in value.items()]]
     if isinstance(value, (list, tuple, np.ndarray)):
-        return [fingerprint(one) for one in value]
+        return [drawing_key(one) for one in value]
     if isinstance(value, Path):
         return ["file", sha256_file(value)] if value.is_file() else ["path", str(value)]
     if isinstance(value, functools.partial):
-        return [fingerprint(value.func), fingerprint(value.args), fingerprint(value.keywords)]
+        return [drawing_key(value.func), drawing_key(value.args), drawing_key(value.keywords)]
     if inspect.isfunction(value) and "<" not in value.__qualname__:
         return ["function", value.__module__, value.__qualname__]
     for known in ("inputs", "sha256"):
         if hasattr(value, known):
-            return [type(value).__name__, fingerprint(getattr(value, known))]
+            return [type(value).__name__, drawing_key(getattr(value, known))]
     if is_dataclass(value) and not isinstance(value, type):
-        return [type(value).__name__, [fingerprint(getattr(value, one.name)) for one in fields(value)]]
-    raise TypeError(f"a {type(value).__name__} has no fingerprint")
+        return [type(value).__name__, [drawing_key(getattr(value, one.name)) for one in fields(value)]]
+    raise TypeError(f"a {type(value).__name__} has no key for drawings")
 
 
-def kept(
+def cached(
     folder: Path, name: str, inputs: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]
 ) -> dict[str, Any]:
     """`compute()`, or what it returned before for the same inputs and code.
@@ -144,7 +144,7 @@ def pack(file: io.BufferedWriter, result: Mapping[str, Any]) -> None:
                 if isinstance(column.dtype, np.dtype) and column.dtype != object:
                     arrays[f"column:{key}:{i}"] = column.to_numpy()
                 else:  # texts, and values of several kinds: JSON gives floats back to the last bit
-                    described["values"] = [_plain(one) for one in column.tolist()]
+                    described["values"] = [_item(one) for one in column.tolist()]
                 frames[key].append(described)
         else:
             values[key] = value
@@ -153,7 +153,7 @@ def pack(file: io.BufferedWriter, result: Mapping[str, Any]) -> None:
     np.savez(file, allow_pickle=False, **arrays)
 
 
-def _plain(value: Any) -> Any:
+def _item(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from analysis.figures import pictures
-from analysis.images.features import identity
+from analysis.images.features import extractor_key
 from analysis.images.kid import Units, difference_in_kid
 from analysis.images.pairs import FEWEST, GENERATED, SetPair
 from analysis.images.runs import FRESH
@@ -177,7 +177,7 @@ def _part(
 ) -> dict[str, Any]:
     """The result of one part, from an earlier comparison where nothing has changed; a `note` where it has none."""
     inputs = {
-        **pair.inputs, "real": pair.real.name, "seed": context.seed, "extractor": identity(context),
+        **pair.inputs, "real": pair.real.name, "seed": context.seed, "extractor": extractor_key(context),
         "at_most": at_most,
     }  # fmt: skip
     try:

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.cache import kept
+from analysis.cache import cached
 from analysis.numbers import listed
 from glimpse.files import GlimpseError
 from glimpse.progress import progress
@@ -85,7 +85,7 @@ class Context:
 
     def cached(self, name: str, inputs: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
         """`compute()`, or what it returned before for the same inputs (JSON values) and code: see analysis.cache."""
-        return kept(self.cache or self.workspace.report / "cache", name, inputs, compute)
+        return cached(self.cache or self.workspace.report / "cache", name, inputs, compute)
 
 
 # ------------------------------------------------------------------------------------------------ a section
@@ -179,7 +179,7 @@ def results(
     """Each subject with what `compute` found for it, from an earlier report where nothing it depends on has changed.
 
     A subject that cannot be computed is left out, with a sentence that names it.
-    `extractor`: the identity of the extractor used (analysis.images.features.identity); None where none is.
+    `extractor`: key of the extractor used (analysis.images.features.extractor_key); None where none is.
     """
     for one in progress(subjects, title=section.name.replace("_", " "), unit="sets", shown=context.progress):
         inputs = {**one.inputs, "seed": context.seed, "extractor": extractor}

@@ -65,7 +65,7 @@ def prepare(workspace: Workspace) -> None:
 
 
 @contextmanager
-def opened(browser: Browser, width: int, height: int, *, phone: bool = False) -> Iterator[Page]:
+def open_page(browser: Browser, width: int, height: int, *, phone: bool = False) -> Iterator[Page]:
     size = {"width": width, "height": height}
     context = browser.new_context(viewport=size, locale="en-GB", has_touch=phone, is_mobile=phone)  # type: ignore[arg-type]
     yield context.new_page()
@@ -113,11 +113,11 @@ def save(picture: Image.Image, name: str) -> None:
 
 
 def survey(browser: Browser, url: str) -> None:
-    with opened(browser, 800, 500) as page:
+    with open_page(browser, 800, 500) as page:
         practise(page)
         enter(page, url)
         side_by_side(trials(page, SHOWN), "survey-trial.png")
-    with opened(browser, 330, 677, phone=True) as page:
+    with open_page(browser, 330, 677, phone=True) as page:
         practise(page)
         page.goto(url)
         pictures = [pixels(page)]
@@ -130,7 +130,7 @@ def survey(browser: Browser, url: str) -> None:
 
 
 def dashboard(browser: Browser, url: str) -> None:
-    with opened(browser, 1180, 1400) as page:
+    with open_page(browser, 1180, 1400) as page:
         page.goto(f"{url}/admin/")
         page.fill("input[type=password]", PASSWORD)
         page.press("input[type=password]", "Enter")
@@ -140,7 +140,7 @@ def dashboard(browser: Browser, url: str) -> None:
 
 
 def report(browser: Browser, folder: Path) -> None:
-    with opened(browser, 1100, 1180) as page:
+    with open_page(browser, 1100, 1180) as page:
         page.goto((folder / "index.html").resolve().as_uri())
         save(pixels(page), "report.png")
     for name in FIGURES:

@@ -77,7 +77,7 @@ def latents(count: int, z_dim: int, rng: torch.Generator, truncation: float | No
     return z.clamp(-truncation, truncation).float()
 
 
-def prepared(generator: Generator, draw: Draw, device: str = "cpu") -> Generator:
+def for_draw(generator: Generator, draw: Draw, device: str = "cpu") -> Generator:
     """The generator for a draw: for truncated latents its batch statistics are estimated again.
 
     Where batch norm follows the dense layer (setting `dense_norm`), it stretches short latents back to the usual
@@ -96,7 +96,7 @@ def _drawn_from(run: Path, draw: Draw, device: str) -> tuple[Generator, torch.Ge
     generator, metadata = load_generator(run)
     if not isinstance(generator, Generator):
         raise TrainingError(f"The run '{metadata['name']}' translates images: it has no latents to draw by seed.")
-    return prepared(generator, draw, device), torch.Generator().manual_seed(draw.seed)
+    return for_draw(generator, draw, device), torch.Generator().manual_seed(draw.seed)
 
 
 def generate(

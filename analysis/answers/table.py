@@ -131,7 +131,7 @@ def read_tables(files: Sequence[Path]) -> Table:
             del hashes[digest]
             continue
         frame = one.frame
-        if len(hashes) > 1 and "participant" not in map(_plain, frame.columns):
+        if len(hashes) > 1 and "participant" not in map(_column_name, frame.columns):
             frame["file"] = path.stem
         starts.append(end)
         frame.index = frame.index + end
@@ -150,7 +150,7 @@ def read_tables(files: Sequence[Path]) -> Table:
     return Table(table, name, digest, tuple(p.name for p in kept), tuple(starts), rows, blank, notes, titles, twice)
 
 
-def _plain(column: Any) -> str:
+def _column_name(column: Any) -> str:
     return str(column).strip().lower()
 
 
@@ -246,7 +246,7 @@ def _different_of_one_name(frame: pd.DataFrame, header: str, separator: str) -> 
     """The names, whatever their case, that columns with different values share."""
     places: dict[str, list[int]] = {}
     for i, cell in enumerate(next(csv.reader([header], delimiter=separator), [])[: frame.shape[1]]):
-        if name := _plain(cell):
+        if name := _column_name(cell):
             places.setdefault(name, []).append(i)
     return {
         name for name, at in places.items() if any(not frame.iloc[:, i].equals(frame.iloc[:, at[0]]) for i in at[1:])

@@ -192,7 +192,7 @@ def source_of(images: NDArray[np.uint8]) -> str:
     return sha256_bytes(f"{images.shape}".encode() + np.ascontiguousarray(images).tobytes())
 
 
-def identity(context: Context) -> str:
+def extractor_key(context: Context) -> str:
     """Hash of what decides which extractor the context gets, without loading torch: part of the key of every result.
 
     That is the name asked for, the content of `--weights`, the files of weights that torch has downloaded, and for

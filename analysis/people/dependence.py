@@ -124,13 +124,13 @@ def varies(trend: Trend, rows: pd.DataFrame) -> bool:
     return len(x) > 2 and float(np.ptp(np.quantile(x, [0.05, 0.95]))) > trend.least
 
 
-def curve(x: Any, answers: Trials) -> pd.DataFrame:
+def accuracy_along(x: Any, answers: Trials) -> pd.DataFrame:
     """Balanced accuracy, low and high (95 %, new people and images) along `x`, (n,): by position, or fifths of trials.
 
     Where only one class was shown it is the accuracy. Points that lack one of two classes are left out.
 
     >>> answers = Trials.from_labels([1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 1], [0, 1, 2, 3])
-    >>> curve(np.array([1, 1, 2, 2]), answers)[["x", "accuracy", "n"]].to_numpy().tolist()
+    >>> accuracy_along(np.array([1, 1, 2, 2]), answers)[["x", "accuracy", "n"]].to_numpy().tolist()
     [[1.0, 0.5, 2.0], [2.0, 1.0, 2.0]]
     """
     known = np.isfinite(x)

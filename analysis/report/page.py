@@ -24,7 +24,7 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.cache import drawn_by, fingerprint
+from analysis.cache import drawing_key, drawn_by
 from analysis.figures.style import INK, styled
 from analysis.numbers import NOISE, is_number, number, p_value
 from analysis.report.reporting import Texts
@@ -133,8 +133,8 @@ def css_string(text: str) -> Markup:
 def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str, keep: Keep) -> str:
     """Save a figure as SVG, PNG and PDF, drawn unless it was before, and return the SVG to put into the page."""
     try:
-        drawn = keep("figure", {"draw": fingerprint(draw), **drawn_by()}, partial(_drawn, draw))
-    except TypeError:  # without a fingerprint it is drawn every time
+        drawn = keep("figure", {"draw": drawing_key(draw), **drawn_by()}, partial(_drawn, draw))
+    except TypeError:  # without a key it is drawn every time
         drawn = _drawn(draw)
     for kind, content in drawn.items():
         (folder / f"{name}.{kind}").write_bytes(content.tobytes())
@@ -214,16 +214,16 @@ def head(column: str) -> str:
     return column.replace("_", " ").replace("d prime", "d′").replace("f1", "F1")
 
 
-def plain(value: Any, key: str = "") -> Any:
+def strict_json(value: Any, key: str = "") -> Any:
     """`value` (of this `key`) as strict JSON: NumPy's numbers as Python's, NaN and infinity as None, rounding as 0."""
     if isinstance(value, dict):
-        return {str(k): plain(v, str(k)) for k, v in value.items()}
+        return {str(k): strict_json(v, str(k)) for k, v in value.items()}
     if isinstance(value, (list, tuple)):
-        return [plain(v, key) for v in value]
+        return [strict_json(v, key) for v in value]
     if isinstance(value, np.ndarray):
-        return plain(value.tolist(), key)
+        return strict_json(value.tolist(), key)
     if isinstance(value, pd.DataFrame):
-        return plain(value.to_dict("records"))
+        return strict_json(value.to_dict("records"))
     if isinstance(value, (bool, np.bool_)):
         return bool(value)
     if isinstance(value, np.integer):

@@ -22,7 +22,7 @@ from scipy import stats
 from analysis import CALIBRATION, inventory
 from analysis.figures import trends as figures
 from analysis.images.distances import NEIGHBOURS, euclidean, radius
-from analysis.images.features import identity
+from analysis.images.features import extractor_key
 from analysis.images.pairs import GENERATED, POOLED, ResizedImages, features_of_real, pooled
 from analysis.images.translation import published_from
 from analysis.numbers import LEVEL, decimal
@@ -241,7 +241,7 @@ def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.Data
     inputs = {
         "stimuli": stimuli.sha256, "images": real.manifest["files"],
         "checkpoint": sha256_file(checkpoint) if checkpoint is not None and checkpoint.is_file() else None,
-        "seed": context.seed, "extractor": identity(context),
+        "seed": context.seed, "extractor": extractor_key(context),
     }  # fmt: skip
     measures: pd.DataFrame = context.cached("joined", inputs, lambda: {"table": _measure(context, stimuli, real, run)})[
         "table"

@@ -241,7 +241,7 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
     panels = []
     for trend in dependence.TRENDS:
         curves = {
-            shown[name]: dependence.curve(np.asarray(trend.of(one.rows), float), one.answers)
+            shown[name]: dependence.accuracy_along(np.asarray(trend.of(one.rows), float), one.answers)
             for name, one in sets.items() if dependence.varies(trend, one.rows)
         }  # fmt: skip
         points = stacked({name: curve for name, curve in curves.items() if len(curve) > 1})

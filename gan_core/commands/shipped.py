@@ -56,7 +56,7 @@ def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False)
         print(f"{name}: comes with Glimpse, trained on {config['finished']['images']:,} images: {folder}")
 
 
-def pack(workspace: Workspace, names: Sequence[str], to: Path) -> None:
+def copy_to_ship(workspace: Workspace, names: Sequence[str], to: Path) -> None:
     """Make the folders to ship, in `to`, from the finished runs of these experiments in the workspace."""
     from gan_core.training.checkpoint import load_generators, save_generators
 
@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = program("python -m gan_core.commands.shipped", __doc__ or "")
     args = parser.parse_args(argv)
     workspace = Workspace.at(args.workspace)
-    return run_command(lambda: pack(workspace, list(EXPERIMENTS), SHIPPED), workspace=workspace)
+    return run_command(lambda: copy_to_ship(workspace, list(EXPERIMENTS), SHIPPED), workspace=workspace)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from study_app.definition.study import StudyFile
 from study_app.participant import design, drawing
 
 
-def find(session: Session, study: models.Study, who: tuple[str, str, dict[str, str]]) -> models.Participant | None:
+def by_external_id(
+    session: Session, study: models.Study, who: tuple[str, str, dict[str, str]]
+) -> models.Participant | None:
     """The participant of the study who entered with this external ID."""
     external, person = models.ExternalIdentity, models.Participant
     return session.scalar(

@@ -211,7 +211,7 @@ def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str 
     """
     (who, proven), simulated = _who(file), _is_simulated(row.slug)
     own = token and session.scalar(select(models.Participant).where(models.Participant.token == token))
-    known = allocation.find(session, row, who) if who and (token or proven) else None
+    known = allocation.by_external_id(session, row, who) if who and (token or proven) else None
     if known is not None and proven:
         own = known
     if own:

@@ -61,7 +61,7 @@ def back(outcome: str, file: StudyFile, known: dict[str, str]) -> dict[str, str]
     }
 
 
-def find(session: Session, token: str, *, write: bool = False) -> tuple[models.Participant, StudyFile]:
+def by_token(session: Session, token: str, *, write: bool = False) -> tuple[models.Participant, StudyFile]:
     """The participant of a token, with the study they agreed to; 404 for an unknown token.
 
     In a write transaction the row is locked, so that requests of one participant are serialised, and the participant
@@ -85,7 +85,7 @@ def participant(token: str) -> Any:
     if "lang" in request.args:
         return _change_language(token)
     with app_database().read() as session:
-        person, file = find(session, token)
+        person, file = by_token(session, token)
         if person.state == "finished" and person.stage == "after":
             return _ask(person, file, after=True)
         if person.finished_at is not None:
@@ -131,7 +131,7 @@ def _label(person: models.Participant, file: StudyFile) -> str:
 
 def _change_language(token: str) -> Response:
     with app_database().write() as session:
-        person, file = find(session, token, write=True)
+        person, file = by_token(session, token, write=True)
         if request.args["lang"] in file.languages:
             person.language = request.args["lang"]
     return redirect(url_for("pages.participant", token=token), 303)
@@ -141,7 +141,7 @@ def _change_language(token: str) -> Response:
 def questions(token: str) -> Any:
     """The answers to the questions before the trials, or after them; back to the page if a required one is missing."""
     with app_database().write() as session:
-        person, file = find(session, token, write=True)
+        person, file = by_token(session, token, write=True)
         after = person.finished_at is not None
         asked = file.asked(after=after)
         if (person.state, person.stage) in (("working", "questions"), ("finished", "after")):
@@ -196,7 +196,7 @@ def _is_full(
 @blueprint.post("/p/<token>/device")
 def device_page(token: str) -> Any:
     with app_database().write() as session:
-        person, file = find(session, token, write=True)
+        person, file = by_token(session, token, write=True)
         if person.state == "working" and _stage(person, file) == "device":
             person.device = dict(device.measured(request.form))
             person.stage = "trials"
@@ -206,7 +206,7 @@ def device_page(token: str) -> Any:
 @blueprint.post("/p/<token>/comment")
 def comment(token: str) -> Any:
     with app_database().write() as session:
-        person, file = find(session, token, write=True)
+        person, file = by_token(session, token, write=True)
         given = request.form.get("comment", "").replace("\0", "").strip()[:5000]
         if file.comment and given and person.finished_at is not None:
             person.comment = given

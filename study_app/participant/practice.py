@@ -12,7 +12,7 @@ from study_app import models, security
 from study_app.database import app_database
 from study_app.definition.study import StudyFile
 from study_app.participant import design
-from study_app.participant.pages import find
+from study_app.participant.pages import by_token
 from study_app.participant.trials import png_of, refuse_closed
 
 blueprint = Blueprint("practice", __name__, url_prefix="/p/<token>/practice")
@@ -36,7 +36,7 @@ def images_of(session: Session, person: models.Participant, file: StudyFile) -> 
 @blueprint.get("/")
 def practice(token: str) -> Any:
     with app_database().read() as session:
-        person, file = find(session, token)
+        person, file = by_token(session, token)
         refuse_closed(person, file)
         images = images_of(session, person, file)
         times = security.derived_stream(f"practice exposures {person.public_id}")
@@ -53,7 +53,7 @@ def practice(token: str) -> Any:
 @blueprint.get("/image/<int:number>/<int:place>")
 def image(token: str, number: int, place: int) -> Any:
     with app_database().read() as session:
-        person, file = find(session, token)
+        person, file = by_token(session, token)
         refuse_closed(person, file)
         images = images_of(session, person, file)
         if not 1 <= number <= len(images) or place >= len(images[number - 1]):
@@ -65,7 +65,7 @@ def image(token: str, number: int, place: int) -> Any:
 def truth(token: str, number: int) -> Any:
     """Whether the (first) image of a practice trial is real, in a study with feedback: it is never scored."""
     with app_database().read() as session:
-        person, file = find(session, token)
+        person, file = by_token(session, token)
         refuse_closed(person, file)
         images = images_of(session, person, file)
         if not file.feedback or not 1 <= number <= len(images):
@@ -77,7 +77,7 @@ def truth(token: str, number: int) -> Any:
 @blueprint.post("/done")
 def done(token: str) -> Any:
     with app_database().write() as session:
-        person, file = find(session, token, write=True)
+        person, file = by_token(session, token, write=True)
         refuse_closed(person, file)
         person.practised_at = person.practised_at or models.now()
         return jsonify(done=True)

@@ -19,7 +19,7 @@ from study_app.definition.study import StudyFile
 from study_app.participant import design, device, drawing
 from study_app.participant.answered import Answered, view_of, whole
 from study_app.participant.events import read_events
-from study_app.participant.pages import CLOSED, find
+from study_app.participant.pages import CLOSED, by_token
 
 blueprint = Blueprint("trials", __name__, url_prefix="/p/<token>")
 
@@ -72,7 +72,7 @@ def _image_url(token: str, nonce: str | None) -> str:
 @blueprint.get("/next")
 def next_trial(token: str) -> Any:
     with app_database().read() as session:
-        person, file = find(session, token)
+        person, file = by_token(session, token)
         refuse_closed(person, file)
         return jsonify(_describe(token, _trials(session, person), file))
 
@@ -81,7 +81,7 @@ def next_trial(token: str) -> Any:
 def image(token: str, nonce: str) -> Any:
     """The pixels of the current trial or the next one; 404 for all others."""
     with app_database().read() as session:
-        person, file = find(session, token)
+        person, file = by_token(session, token)
         refuse_closed(person, file)
         trials = _trials(session, person)
         index = _current(trials)
@@ -115,7 +115,7 @@ def begin(token: str) -> Any:
     {"trial", "view"}: `view` names the page; the same page repeating it is a retry, not a second showing.
     """
     with app_database().write(durable=False) as session:
-        person, file = find(session, token, write=True)
+        person, file = by_token(session, token, write=True)
         refuse_closed(person, file)
         body = _body()
         position, view = whole(body.get("trial")), view_of(body)
@@ -140,7 +140,7 @@ def begin(token: str) -> Any:
 def answer(token: str) -> Any:
     body = _body()
     with app_database().write() as session:
-        person, file = find(session, token, write=True)
+        person, file = by_token(session, token, write=True)
         answered = Answered.read(body, file)
         if answered is None:
             return jsonify(error="malformed: see docs/survey.md"), 422

@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from analysis import cache
-from analysis.images.features import identity
+from analysis.images.features import extractor_key
 from analysis.section import Context
 from analysis.sections import SECTIONS
 from glimpse.workspace import Workspace
@@ -24,8 +24,8 @@ ROOT = Path(cache.__file__).parents[1]
 
 def through(folder: Path, result: dict[str, Any]) -> dict[str, Any]:
     """`result` as a second report reads it, from the file."""
-    cache.kept(folder, "some", {}, lambda: result)
-    return cache.kept(folder, "some", {}, lambda: pytest.fail("computed again"))
+    cache.cached(folder, "some", {}, lambda: result)
+    return cache.cached(folder, "some", {}, lambda: pytest.fail("computed again"))
 
 
 def test_a_table_comes_back_with_the_bits_that_went_in(tmp_path: Path) -> None:
@@ -78,14 +78,14 @@ def test_values_and_arrays_come_back_beside_tables(tmp_path: Path) -> None:
 
 def test_a_table_with_an_index_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="has an index"):
-        cache.kept(tmp_path, "some", {}, lambda: {"table": pd.DataFrame({"x": [1]}, index=["a"])})
+        cache.cached(tmp_path, "some", {}, lambda: {"table": pd.DataFrame({"x": [1]}, index=["a"])})
 
 
 KEYS = """
 import sys
 from pathlib import Path
 from analysis import cache
-from analysis.images.features import identity
+from analysis.images.features import extractor_key
 from analysis.section import Context
 root, *formulas = sys.argv[1:]
 assert Path(cache.__file__).is_relative_to(root)
@@ -157,10 +157,10 @@ def test_another_source_of_the_users_own_extractor_is_another_extractor(
         "def features(images): return images.max((1, 2))",
     ):
         (tmp_path / "mine_for_the_cache.py").write_text(source)
-        found.add(identity(context))
+        found.add(extractor_key(context))
     assert len(found) == 2
     weights = tmp_path / "weights.pt"
     for content in (b"one", b"two"):
         weights.write_bytes(content)
-        found.add(identity(Context(Workspace.at(tmp_path), weights=weights)))
+        found.add(extractor_key(Context(Workspace.at(tmp_path), weights=weights)))
     assert len(found) == 4

@@ -16,7 +16,7 @@ from scipy import stats
 from gan_core.cli import main
 from gan_core.experiments import Draw, TrainingError
 from gan_core.publishing import publish
-from gan_core.sampling import _arc, generate, interpolate, latents, load_generator, prepared
+from gan_core.sampling import _arc, for_draw, generate, interpolate, latents, load_generator
 from gan_core.translating import load_translator, translate
 from gan_core.weights import KEY
 from glimpse.imageset import ImageSet
@@ -85,7 +85,7 @@ def test_truncation_draws_images_together_unless_batch_norm_stretches_the_latent
 def test_batch_statistics_are_those_of_the_truncated_latents(workspace: Workspace) -> None:
     make_set(workspace, "df")
     generator, _ = load_generator(trained(workspace, "df", images=8, dense_norm=True))
-    norm = prepared(generator, Draw(truncation=0.1)).dense_norm[0]  # type: ignore[union-attr,index]
+    norm = for_draw(generator, Draw(truncation=0.1)).dense_norm[0]  # type: ignore[union-attr,index]
     maps = generator.dense(latents(4096, generator.z_dim, rng(5), 0.1)).view(4096, 64, -1)  # type: ignore[operator,arg-type]
     expected = maps.transpose(0, 1).flatten(1).var(1)
     assert torch.allclose(norm.running_var, expected, rtol=0.15)

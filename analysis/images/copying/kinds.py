@@ -50,10 +50,10 @@ def enlarged(images: Pictures, side: float) -> Pictures:
     return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in middle])
 
 
-def turned(images: Pictures, degrees: float = 20) -> Pictures:
+def rotated(images: Pictures, degrees: float = 20) -> Pictures:
     """Turned about the middle; the corners become black.
 
-    >>> turned(np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1).repeat(3, -1), 90)[0, :, :, 0].tolist()
+    >>> rotated(np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1).repeat(3, -1), 90)[0, :, :, 0].tolist()
     [[1, 3], [0, 2]]
     """
     return np.stack([np.asarray(Image.fromarray(one).rotate(degrees, Image.Resampling.BICUBIC)) for one in images])
@@ -112,7 +112,7 @@ KINDS: dict[str, Callable[[Pictures], Pictures]] = {
     "exact": lambda images: images,
     "mirrored": lambda images: images[:, :, ::-1],
     "turned by a quarter": quarter_turned,
-    "turned by 20 degrees": turned,
+    "turned by 20 degrees": rotated,
     "shifted by a sixteenth": moved,
     "cropped to 85 %": lambda images: enlarged(images, 0.85),
     "enlarged twice": lambda images: enlarged(images, 0.5),

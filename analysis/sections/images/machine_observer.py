@@ -23,7 +23,7 @@ from analysis.figures import pictures
 from analysis.figures.images import machine_observer as draw
 from analysis.images import features
 from analysis.images.distances import BIASED_BELOW, FloatArray
-from analysis.images.features import Images, identity
+from analysis.images.features import Images, extractor_key
 from analysis.images.pairs import Pair
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import one_of_each
@@ -141,7 +141,7 @@ def compute(context: Context) -> Section | None:
     sets = [Shown(stimuli) for stimuli in inventory.stimulus_sets(context).values()]
     section.sentences += [f"{one.name}: too few images for a machine observer." for one in sets if one.few]
     rows, per_image, easiest = [], [], []
-    key = identity(context) if find_spec("torch") else None
+    key = extractor_key(context) if find_spec("torch") else None
     enough = [one for one in sets if not one.few]
     for one, result in results(section, context, enough, partial(_observe, context=context), key):
         observers: dict[str, Any] = result["observers"]

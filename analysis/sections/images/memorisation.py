@@ -24,7 +24,7 @@ from analysis.figures import pictures
 from analysis.figures.images import memorisation as draw
 from analysis.images.copying.verdict import CopyTest, data_copying, descriptors
 from analysis.images.distances import FloatArray
-from analysis.images.features import identity
+from analysis.images.features import extractor_key
 from analysis.images.kid import kid_of_rows
 from analysis.images.pairs import GENERATED, Pair, published_pairs
 from analysis.images.runs import evaluated_runs
@@ -50,7 +50,7 @@ def compute(context: Context) -> Section | None:
         f"{run.name} was trained on fewer than three groups: memorisation cannot be tested."
         for run in subjects if run not in tested
     ]  # fmt: skip
-    for run, result in results(section, context, tested, partial(of_pair, context=context), identity(context)):
+    for run, result in results(section, context, tested, partial(of_pair, context=context), extractor_key(context)):
         verdict, kid, c_t = CopyTest(**result["verdict"]), result["kid"], result["c_t"]
         section.scores[run.name] = {
             **result["verdict"], "alarm": verdict.alarm, "kid": kid, "c_t": c_t if np.isfinite(c_t) else None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from analysis.figures.images import quality as draw
 from analysis.images import BLIND
 from analysis.images.distances import BIASED_BELOW, NEIGHBOURS, frechet_distance, inception_score, precision_recall
-from analysis.images.features import Features, identity
+from analysis.images.features import Features, extractor_key
 from analysis.images.kid import INTERVAL_FROM, Units, permutation_p, subsampling_interval
 from analysis.images.pairs import GENERATED, Pair, published_pairs
 from analysis.images.runs import evaluated_runs
@@ -149,7 +149,7 @@ def compute(context: Context) -> Section | None:
     sizes: set[str] = set()
     distance = kernel = ""
     found: list[Pair | Direction] = [*imitating, *published_pairs(context), *directions(context)]
-    for one, result in results(section, context, found, partial(_of, context=context), identity(context)):
+    for one, result in results(section, context, found, partial(_of, context=context), extractor_key(context)):
         side, measured = result["side"], result["measured"]
         height, width = one.size
         distance, kernel, against = measured["distance"], measured["kernel_distance"], measured["against"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.figures.images import truncation as draw
 from analysis.images import BLIND
 from analysis.images.distances import BIASED_BELOW, NEIGHBOURS, frechet_distance, precision_recall
-from analysis.images.features import Features, identity
+from analysis.images.features import Features, extractor_key
 from analysis.images.kid import kid_of_rows
 from analysis.images.runs import EvaluatedRun, evaluated_runs
 from analysis.section import Context, Section, results
@@ -27,7 +27,7 @@ IMAGES = 125  # of each threshold: 250 gave the same curves, and real images the
 REAL_ROW = "real against real"  # the last row of a run's table
 
 
-def score(real: Features, groups: NDArray[Any], generated: Features) -> dict[str, float | None]:
+def scores_against(real: Features, groups: NDArray[Any], generated: Features) -> dict[str, float | None]:
     """One cell's column of Table 3: Fréchet distance and KID, and precision, recall, density and coverage."""
     found: dict[str, float | None] = {
         "frechet": frechet_distance(real, generated), "kid": kid_of_rows(real.values, generated.values, groups),
@@ -44,7 +44,7 @@ def compute(context: Context) -> Section | None:
     rows: list[dict[str, Any]] = []
     curves: dict[str, pd.DataFrame] = {}
     names: dict[str, str] = {}
-    for run, result in results(section, context, found, partial(_of_run, context=context), identity(context)):
+    for run, result in results(section, context, found, partial(_of_run, context=context), extractor_key(context)):
         table, real, names = result["table"], result["real"], result["names"]
         curves[run.name] = table
         cells = table.astype(object).where(table.notna(), None)
@@ -104,7 +104,7 @@ def _of_run(run: EvaluatedRun, context: Context) -> dict[str, Any]:
     table = [
         {
             "threshold": np.nan if t is None else t,
-            **score(real, groups, run.generated_features(extractor, context, n, t)),
+            **scores_against(real, groups, run.generated_features(extractor, context, n, t)),
         }
         for t in THRESHOLDS
     ]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis.figures.images import utility as draw
 from analysis.images.distances import FloatArray
-from analysis.images.features import checked, extractor_for, identity
+from analysis.images.features import checked, extractor_for, extractor_key
 from analysis.images.runs import EvaluatedRun, evaluated_runs
 from analysis.section import Context, Section, results
 from glimpse.images import evenly
@@ -126,7 +126,7 @@ def compute(context: Context) -> Section | None:
             section.sentences.append(f"{one.title}: no held-out images to test a classifier on.")
         else:
             tasks.append(one)
-    for task, result in results(section, context, tasks, partial(_of_task, context=context), identity(context)):
+    for task, result in results(section, context, tasks, partial(_of_task, context=context), extractor_key(context)):
         curves = result["curves"]
         at = curves[(curves["measure"] == "AUC")].set_index(["training", "share"])["mean"]
         section.scores[task.name] = {

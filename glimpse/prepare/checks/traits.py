@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from glimpse.prepare.reading.decoding import deep_colour, opened
+from glimpse.prepare.reading.decoding import deep_colour, open_image
 from glimpse.prepare.reading.dicom import is_dicom
 
 MEASURED = 200  # images of a set whose pixels are measured
@@ -44,7 +44,7 @@ def traits_of(data: bytes, name: str, photo: NDArray[np.uint8], measure: bool) -
     steps = steps_by_phase(grey_middle(photo)) if measure else None
     if is_dicom(data):
         return Traits("DICOM", width, height, 16, "sRGB", None, steps)
-    with opened(data, name) as image:
+    with open_image(data, name) as image:
         bits = {"I": 32, "F": 32}.get(image.mode, 16 if ";16" in image.mode else 8)
         if image.format == "PNG":
             bits = max(8, data[24])  # of its header

@@ -22,8 +22,8 @@ HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  #
 
 
 @contextlib.contextmanager
-def opened(data: bytes, name: str, page: int | None = None) -> Iterator[Image.Image]:
-    """The image, opened at a page (from 1; None is the first).
+def open_image(data: bytes, name: str, page: int | None = None) -> Iterator[Image.Image]:
+    """The image, open_image at a page (from 1; None is the first).
 
     Whatever Pillow raises, also later on loading its pixels, becomes a BrokenPhotoError.
     """
@@ -92,7 +92,7 @@ def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.u
     """
     halves = []
     for exchanged in ("LBN", "BLB"):
-        with opened(data, name, page) as image:
+        with open_image(data, name, page) as image:
             assert isinstance(image, ImageFile.ImageFile)
             found = [_raw_mode(tile.args) for tile in image.tile]
             if not found or not all(re.fullmatch("RGB[AX]?;16[LBN]", mode) for mode, _ in found):
@@ -124,7 +124,7 @@ def upright(image: Image.Image) -> Image.Image:
 
 def orientation_of(data: bytes, name: str) -> int:
     """The EXIF orientation of a file, 1 to 8. Raises BrokenPhotoError."""
-    with opened(data, name) as image:
+    with open_image(data, name) as image:
         return int(image.info.get("original_orientation") or orientation(image))
 
 

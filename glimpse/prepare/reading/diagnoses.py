@@ -40,10 +40,10 @@ WORDS = {
 }
 
 
-def plain(word: str) -> str:
+def label_words(word: str) -> str:
     """A diagnosis in lower case, its words parted by one space.
 
-    >>> plain("benign_keratosis-like_lesions")
+    >>> label_words("benign_keratosis-like_lesions")
     'benign keratosis like lesions'
     """
     return " ".join(re.findall(r"\w+", word.lower().replace("_", " ")))
@@ -55,7 +55,7 @@ def class_named(word: str) -> str:
     >>> class_named("melanoma"), class_named("Melanoma in situ"), class_named("psoriasis")
     ('MEL', 'MELANOMA IN SITU', 'PSORIASIS')
     """
-    named = plain(word)
+    named = label_words(word)
     return next((label for label, (names, _) in WORDS.items() if re.fullmatch(names, named)), named.upper())
 
 
@@ -65,7 +65,7 @@ def labels_of(word: str) -> frozenset[str]:
     >>> sorted(labels_of("Melanoma in situ")), sorted(labels_of("melanocytic_Nevi")), labels_of("")
     (['MEL', 'MELANOMA IN SITU'], ['NV'], frozenset())
     """
-    named = plain(word)
+    named = label_words(word)
     within = {label for label, words in WORDS.items() if any(re.fullmatch(some, named) for some in words)}
     return frozenset(within | {class_named(word)}) if named else frozenset()
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from glimpse.prepare.reading.decoding import opened, upright
+from glimpse.prepare.reading.decoding import open_image, upright
 from glimpse.prepare.reading.sources import UnfitFileError
 
 
@@ -29,7 +29,7 @@ def decode_mask(data: bytes, name: str, how: MaskReading | None = None) -> NDArr
     outline to go by.
     """
     how = how or MaskReading()
-    with opened(data, name) as image:
+    with open_image(data, name) as image:
         inside = _inside(upright(image), name, how.threshold)
     return ~inside if how.invert else inside
 

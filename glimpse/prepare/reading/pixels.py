@@ -15,7 +15,7 @@ from PIL.ImageCms import ImageCmsProfile
 from glimpse import images
 from glimpse.prepare.reading import depth
 from glimpse.prepare.reading.colour import foreign_profile, from_gamma, managed, png_gamma
-from glimpse.prepare.reading.decoding import deep_colour, deep_values, opened, orientation, pages, upright
+from glimpse.prepare.reading.decoding import deep_colour, deep_values, open_image, orientation, pages, upright
 from glimpse.prepare.reading.dicom import decode_dicom, is_dicom, size_of_dicom
 from glimpse.prepare.reading.sources import BrokenPhotoError, UnfitFileError
 
@@ -54,7 +54,7 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
     if is_dicom(data):
         levels, small = decode_dicom(data, name, how.window)
         return Photo(levels, remarks=frozenset({"small_range"} if small else ()))
-    with opened(data, name, how.page) as image:
+    with open_image(data, name, how.page) as image:
         if (plain := _plain_jpeg(data, image)) is not None:
             return Photo(plain)
         remarks = {"stack"} if how.page is None and pages(image) > 1 else set()
@@ -136,7 +136,7 @@ def size_of(data: bytes, name: str) -> tuple[int, int]:
     """Width and height of an image as it is shown, by its header. Raises BrokenPhotoError."""
     if is_dicom(data):
         return size_of_dicom(data, name)
-    with opened(data, name) as image:
+    with open_image(data, name) as image:
         width, height = image.size
         turned = image.format != "TIFF" and orientation(image) in (5, 6, 7, 8)  # Pillow reports a TIFF as turned
         return (height, width) if turned else (width, height)

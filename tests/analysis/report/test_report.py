@@ -19,14 +19,14 @@ from matplotlib.collections import LineCollection
 from sklearn.metrics import f1_score
 
 from analysis.answers.read import read_csv
-from analysis.cache import fingerprint
+from analysis.cache import drawing_key
 from analysis.figures.style import labels, lacking
 from analysis.figures.trends import trends
 from analysis.numbers import decimal, number
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
 from analysis.report import compose, words
-from analysis.report.page import Page, inline, plain, settled, write
+from analysis.report.page import Page, inline, settled, strict_json, write
 from analysis.section import Context, Section
 from analysis.sections import summary, survey, survey_in_words
 from docs.dictionary import undocumented
@@ -195,10 +195,10 @@ def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_a
 
 def test_an_unchanged_figure_is_not_drawn_again() -> None:
     frame = pd.DataFrame({"x": [0.0, 1.0], "set": "a"})
-    same = [fingerprint(partial(trends, [("place", "x", data)])) for data in (frame, frame.copy())]
-    assert same[0] == same[1] != fingerprint(partial(trends, [("place", "x", frame.assign(x=2.0))]))
+    same = [drawing_key(partial(trends, [("place", "x", data)])) for data in (frame, frame.copy())]
+    assert same[0] == same[1] != drawing_key(partial(trends, [("place", "x", frame.assign(x=2.0))]))
     with pytest.raises(TypeError):
-        fingerprint(lambda: None)
+        drawing_key(lambda: None)
 
 
 def test_rounding_is_no_number() -> None:
@@ -208,7 +208,7 @@ def test_rounding_is_no_number() -> None:
 def test_rounding_is_zero_in_scores_and_tables_but_not_in_p_values(tmp_path: Path) -> None:
     values = {"gap": -5.6e-17, "kid_p": 1e-40, "p_holm": 2e-30, "bayes_factor": 3e-20, "n": 3}
     expected = {**values, "gap": 0.0}
-    assert plain({"one": values, "all": [values]}) == {"one": expected, "all": [expected]}
+    assert strict_json({"one": values, "all": [values]}) == {"one": expected, "all": [expected]}
     frame = pd.DataFrame([values, {**values, "gap": None}])
     assert settled(frame).iloc[0].to_dict() == expected
     assert settled(frame)["gap"].isna().tolist() == [False, True]
