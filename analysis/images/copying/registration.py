@@ -66,6 +66,11 @@ def greys(images: Images) -> torch.Tensor:
 
 
 def resized(grey: torch.Tensor, side: int) -> torch.Tensor:
+    """(n, 1, H, W) to (n, 1, side, side), antialiased.
+
+    >>> resized(torch.tensor([[[[0.0, 4.0], [8.0, 4.0]]]]), 1).item()  # by half: the mean
+    4.0
+    """
     if grey.shape[2:] == (side, side):
         return grey
     return F.interpolate(grey, (side, side), mode="bilinear", antialias=True, align_corners=False)
@@ -202,7 +207,13 @@ def registered(query: torch.Tensor, target: torch.Tensor, maps: torch.Tensor, sc
 
 
 def agreement(query: torch.Tensor, target: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-    """(n,) correlation of the detail of images (n, 1, 40, 40) with that of others through the maps, where both are."""
+    """(n,) correlation of the detail of images (n, 1, 40, 40) with that of others through the maps, where both are.
+
+    >>> noise = torch.randn(1, 1, FINE, FINE, generator=torch.Generator().manual_seed(0))
+    >>> same = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])  # the map to the same place
+    >>> [round(agreement(noise, 3 * sign * noise + 1, same).item(), 3) for sign in (1, -1)]
+    [1.0, -1.0]
+    """
     at = torch.einsum("pk,nik->npi", _places(FINE), maps)
     seen = ((at.abs() <= 1).all(2) & _disc(FINE)).float()
     both = torch.cat([query, _sampled(target, at).view_as(query)], 1)
@@ -281,6 +292,11 @@ def nearest_ratios(
     """The distance to the nearest training image over that to the nearest of another group, both after registration.
 
     Raises AnalysisError where too few groups are left.
+
+    >>> train = torch.randn(3, 1, WORK, WORK, generator=torch.Generator().manual_seed(0))
+    >>> found = nearest_ratios(train[1:2].flip(3), train, np.arange(3))  # a mirrored training image
+    >>> found.nearest.tolist(), bool(found.ratio[0] < 0.01)
+    ([1], True)
     """
     if len(set(groups.tolist())) < (2 if own is None else 3):
         raise AnalysisError("The memorisation test needs training images of at least three photos, people or lesions.")

@@ -90,7 +90,16 @@ def _both_classes(trials: Trials) -> bool:
 
 
 def d_prime(trials: Trials, group: Integers, weights: Mapping[int, float], fitted: spreads.Spreads | None) -> Estimate:
-    """The sum of the groups' d', each times its weight, given the spreads of the model of all groups."""
+    """The sum of the groups' d', each times its weight, given the spreads of the model of all groups.
+
+    >>> one_class = Trials.from_labels([1, 0], [1, 1], [0, 0], [0, 1])
+    >>> d_prime(one_class, np.array([0]), {0: 1.0}, None).note
+    'only one class of images was shown'
+    >>> said = np.array([1, 0, 1, 0, 1, 0, 0, 1])  # two people; a hit, a miss, a false alarm, a rejection each
+    >>> answers = Trials.from_labels(said, np.tile([1, 1, 0, 0], 2), np.repeat([0, 1], 4), np.tile(range(4), 2))
+    >>> round(abs(d_prime(answers, np.array([0, 0]), {0: 1.0}, spreads.Spreads(1, 0, 0, 0, np.eye(4))).value), 6)
+    0.0
+    """
     if fitted is None:
         return Estimate(None, note="only one class of images was shown")
     influence, sums = np.zeros(len(trials)), {True: 0.0, False: 0.0}

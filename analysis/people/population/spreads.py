@@ -72,6 +72,12 @@ def fit_spreads(
     `conditions`: the condition (generator) of each image code, as a fixed effect: generated images then have a mean
     for each condition, and real images, which the conditions share, have one. `groups`: the group of each participant
     code, as a fixed effect: both classes then have a mean for each group.
+
+    >>> said = np.repeat([True, False], 40)  # of two people, one calls every image generated, the other none
+    >>> habits = Trials.from_labels(said, np.tile([True, False], 40), np.repeat([0, 1], 40), np.tile(range(40), 2))
+    >>> found = fit_spreads(habits)
+    >>> found.criterion > 1 > found.half_d_prime
+    True
     """
     posterior = _Posterior(_sample(trials, np.random.default_rng(seed)), conditions, groups)
     with threadpool_limits(1, "blas"):  # on a busy machine the threads of many small products wait for each other
