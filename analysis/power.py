@@ -120,7 +120,7 @@ def _print(
     print(
         f"True accuracy {truth.accuracy:.3f}, {real_images} real and {images} generated images, {real_trials} + "
         f"{trials} trials each; spreads {source}: SD of d' {truth.sd_d_prime:.2f}, of the criterion "
-        f"{truth.sd_criterion:.2f}, of the images {truth.sd_image:.2f}. {args.simulations} simulated surveys a row"
+        f"{truth.sd_criterion:.2f}, of the images {truth.sd_image:.2f}. {args.simulations} simulated surveys per row"
         f"{'' if enough is None else f', {REFINEMENT * args.simulations} at the number found'}."
     )
     print("\nparticipants  " + "  ".join(plan.codes))

@@ -68,7 +68,7 @@ def text(facts: Mapping[str, Any]) -> str:
     design = [
         f"Each participant judges {trials['real']} real and {trials['generated']} generated images one at a time and "
         f"says of each whether it is real or generated. They are drawn from {images['real']} real and "
-        f"{images['generated']} generated images a set, none of them chosen by hand."
+        f"{images['generated']} generated images per set, none of them chosen by hand."
     ]
     if study:
         shown = "for as long as the participant wants" if study["mode"] == "unlimited" else (
@@ -77,7 +77,7 @@ def text(facts: Mapping[str, Any]) -> str:
         sets = f" The stimulus sets are {', '.join(study['sets'])}." if study["sets"] else ""
         design.append(f"Each image is shown {shown} (mode '{study['mode']}').{sets}")
         design.append(f"The study file has the SHA-256 `{study['sha256']}`; it fixes everything else.")
-    number = f"{facts['participants']} participants {'who answer both sets' if facts['difference'] else 'a set'}"
+    number = f"{facts['participants']} participants {'who answer both sets' if facts['difference'] else 'per set'}"
     return f"""# Preregistration
 
 Written on {facts["written"][:10]}. Register this file unchanged, for instance at osf.io, before the first participant

@@ -46,7 +46,7 @@ class Context:
 
     workspace: Workspace
     seed: int = 0
-    responses: pd.DataFrame | None = None  # one row a scored trial, see analysis.answers.read; None without any
+    responses: pd.DataFrame | None = None  # one row per scored trial, see analysis.answers.read; None without any
     unsure: pd.DataFrame | None = None  # trials rated in the middle of the scale, in no score but those of ratings
     people: pd.DataFrame | None = None  # what is known of each participant, see analysis.answers.people ...
     asked: Sequence[str] = ()  # ... and its columns that are questions to them

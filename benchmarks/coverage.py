@@ -52,7 +52,7 @@ CASES = (
     Case("on the upper bound", CROWD.with_accuracy(0.5 + BOUND), Design(100)),
     Case("on the upper bound, 300 people", CROWD.with_accuracy(0.5 + BOUND), Design(300)),
     Case("on the lower bound", CROWD.with_accuracy(0.5 - BOUND), Design(100)),
-    Case("on the bound, 10 images a class", CROWD.with_accuracy(0.5 + BOUND), Design(150, images=10)),
+    Case("on the bound, 10 images per class", CROWD.with_accuracy(0.5 + BOUND), Design(150, images=10)),
     Case("detectable, d' = 1.5", Truth(1.5, 0.1), Design(100)),
     Case("plain, d' = 2.5", Truth(2.5, 0.1), Design(100)),
     Case("few people and images", Truth(0.5, 0.1), Design(20, images=30)),

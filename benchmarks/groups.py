@@ -50,7 +50,7 @@ CASES = (
     Case("two groups alike"),
     Case("two groups alike, 8 and 100 people", (8, 100)),
     Case("two groups alike, 5 and 5 people, 40 trials", (5, 5), trials=20, images=100),
-    Case("two groups alike, 10 images a class", images=10),
+    Case("two groups alike, 10 images per class", images=10),
     Case("d' = 1.5 and 0.8", d_primes=(1.5, 0.8)),
     Case("d' = 3 and 2", d_primes=(3.0, 2.0)),
     Case("alike at equal age, the second group older", age=0.5),

@@ -25,7 +25,7 @@ from glimpse.workspace import Workspace
 
 class Looks(NamedTuple):
     lab: NDArray[np.float64]  # (P, 3) CIELAB of some pixels
-    power: NDArray[np.float64]  # mean power of L* by spatial frequency, cycles an image; index 0 is the mean
+    power: NDArray[np.float64]  # mean power of L* by spatial frequency, cycles per image; index 0 is the mean
     gradients: NDArray[np.float64]  # density of |grad L*| over EDGES
 
 
@@ -58,7 +58,7 @@ def compare(name: str, real: Looks, phantom: Looks) -> str:
 
 
 def figure(pairs: dict[str, tuple[Looks, Looks]]) -> Figure:
-    """A row a set: a*-b* ellipses of one SD, power spectrum, gradient density."""
+    """One row per set: a*-b* ellipses of one SD, power spectrum, gradient density."""
     drawing, axes = new_figure(9, 2.6 * len(pairs), nrows=len(pairs), ncols=3, squeeze=False)
     with styled():
         for (name, both), (colour, spectrum, edges) in zip(pairs.items(), axes, strict=True):
@@ -71,7 +71,7 @@ def figure(pairs: dict[str, tuple[Looks, Looks]]) -> Figure:
                 spectrum.loglog(np.arange(1, len(one.power)), one.power[1:], color=tint)
                 edges.semilogx(np.sqrt(EDGES[1:] * EDGES[:-1]), one.gradients * np.diff(EDGES), color=tint)
             colour.set(xlabel="a*", ylabel=f"{name}\nb*", xlim=(-5, 45), ylim=(-20, 40))
-            spectrum.set(xlabel="cycles an image", ylabel="power of L*")
+            spectrum.set(xlabel="cycles per image", ylabel="power of L*")
             edges.set(xlabel="gradient of L* a pixel", ylabel="share of pixels")
             colour.legend(frameon=False)
     return drawing

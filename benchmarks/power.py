@@ -43,8 +43,8 @@ FEW = (5, 8, 10, 12, 15, 20, 30)
 REGIMES = (
     Regime("cannot tell, spreads of Stein et al. 2023", PUBLISHED, Design()),
     Regime("cannot tell, smallest published spreads", MILD, Design()),
-    Regime("cannot tell, largest published spreads, 200 images a class", STRONG, Design(images=200)),
-    Regime("cannot tell, 20 trials and 200 images a class", PUBLISHED, Design(images=200, trials=20),
+    Regime("cannot tell, largest published spreads, 200 images per class", STRONG, Design(images=200)),
+    Regime("cannot tell, 20 trials and 200 images per class", PUBLISHED, Design(images=200, trials=20),
            (25, 50, 75, 100, 150)),
     Regime("detectable, 65 % right, 8 to 15 people", PUBLISHED.with_accuracy(0.65), Design(), FEW),
     Regime("detectable, 60 % right, largest published spreads", STRONG.with_accuracy(0.6), Design(),

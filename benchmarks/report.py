@@ -2,7 +2,7 @@
 
     python -m benchmarks.report [--answers 100000]
 
-Simulated answers to four sets (10 + 10 trials, 100 images a class, positions, times and exposures) are written as a
+Simulated answers to four sets (10 + 10 trials, 100 images per class, positions, times and exposures) are written as a
 Windows-1252 CSV and reported by the command itself, in a process of its own and with nothing cached.
 """
 

@@ -42,8 +42,8 @@ SURVEYS = (
     Survey("8 people, 20 real and 200 generated images", 8, images=(20, 200)),
     Survey("40 people, 20 real and 200 generated images", 40, images=(20, 200)),
     Survey("40 people, 200 real and 20 generated images", 40, images=(200, 20)),
-    Survey("40 people, 10 images a class that differ much", 40, Truth(sd_image=1.5), (10, 10)),
-    Survey("30 people, 3 images a class that differ much", 30, Truth(sd_image=1.5), (3, 3), (3, 3)),
+    Survey("40 people, 10 images per class that differ much", 40, Truth(sd_image=1.5), (10, 10)),
+    Survey("30 people, 3 images per class that differ much", 30, Truth(sd_image=1.5), (3, 3), (3, 3)),
     Survey("20 people, 15 real and 5 generated trials", 20, trials=(15, 5)),
     Survey("20 people who mostly say 'real'", 20, Truth(criterion=1.5, sd_criterion=0.6)),
     Survey("40 people, able ones answer more", 40, Truth(sd_d_prime=1.5, sd_image=0.4), able_answer_more=True),
@@ -51,14 +51,14 @@ SURVEYS = (
 ABLE = (
     Survey("8 people, 95 % right", 8, Truth().with_accuracy(0.95)),
     Survey("20 people, 98 % right", 20, Truth().with_accuracy(0.98)),
-    Survey("30 people, 3 images a class, 70 % right", 30, Truth().with_accuracy(0.7), (3, 3), (3, 3)),
+    Survey("30 people, 3 images per class, 70 % right", 30, Truth().with_accuracy(0.7), (3, 3), (3, 3)),
     Survey("40 people, 65 % right, able ones answer more", 40, Truth(sd_d_prime=1.5).with_accuracy(0.65),
            able_answer_more=True),
 )  # fmt: skip
 PILOTS = (
     Survey("pilot of 20 people, 57 % right", 20, Truth().with_accuracy(0.57)),
     Survey("pilot of 30 people, chance", 30, Truth()),
-    Survey("pilot of 20 people, 2 images a class, 60 % right", 20, Truth().with_accuracy(0.6), (2, 2), (2, 2)),
+    Survey("pilot of 20 people, 2 images per class, 60 % right", 20, Truth().with_accuracy(0.6), (2, 2), (2, 2)),
 )
 MOST = 600  # participants of a pilot that goes on
 
@@ -100,7 +100,7 @@ def held(survey: Survey, simulations: int, seed: int = 0) -> dict[str, Floats]:
 def trend_alarms(simulations: int, seed: int = 0) -> dict[tuple[str, str], Floats]:
     """Whether a trend with the time to answer is found although ability does not depend on it.
 
-    Either generated images take longer, or the answer 'real' does, with 15 + 5 or 10 + 10 images a person.
+    Either generated images take longer, or the answer 'real' does, with 15 + 5 or 10 + 10 images per person.
     """
     rng = np.random.default_rng([seed, 2])
     held: dict[tuple[str, str], list[bool]] = {}

@@ -160,7 +160,8 @@ def main() -> int:
     requests = sum(map(len, timed.values()))
     print(
         f"{args.database}, {args.participants} people, {requests} requests in {seconds:.0f} s, {os.cpu_count()} cores, "
-        f"Python {platform.python_version()}; {min(sizes)}-{max(sizes)} people a set; no error, nothing lost or doubled"
+        f"Python {platform.python_version()}; {min(sizes)}-{max(sizes)} people per set; no error, "
+        "nothing lost or doubled"
     )
     print(f"{'ms':>10} {'n':>7} {'median':>8} {'p95':>8} {'p99':>8} {'max':>8}")
     for kind in ("answer", "begin", "image", "enter", "page", "next"):

@@ -25,7 +25,7 @@ Written by `python -m docs.dictionary`; tests compare it with the code and with 
 | --- | --- |
 | `images/SET/images.npy` | the images, (N, H, W, 3) `uint8`, sRGB |
 | `images/SET/masks.npy`, `truth.npy` | if any: lesion masks, (N, H, W), 0 or 1; the same skin without its lesion |
-| `images/SET/index.csv` | a row an image, in the order of the arrays, see below |
+| `images/SET/index.csv` | one row per image, in the order of the arrays, see below |
 | `images/SET/manifest.json` | source, options, split, duplicates, and the SHA-256 of every file |
 | `images/SET/preview.png` | some images of both sides of the split |
 | `runs/RUN/` | a training: [its files and the columns of its log](training.md#the-folder-of-a-run) |
@@ -53,11 +53,11 @@ Every JSON file has a key `schema`; a file of an unknown schema is refused. File
 
 TABLES: Mapping[str, tuple[str, Sequence[Column]]] = {
     "The view `responses`": (
-        "A row a scored trial; the export's `study-SLUG_description-responses_data.csv`. Attention trials are in "
+        "One row per scored trial; the export's `study-SLUG_description-responses_data.csv`. Attention trials are in "
         "`attention_trials`, with the same columns.", RESPONSES,
     ),
     "The view `participants`": (
-        "A row a participant; the export's `study-SLUG_description-participants_data.csv`.", PARTICIPANTS,
+        "One row per participant; the export's `study-SLUG_description-participants_data.csv`.", PARTICIPANTS,
     ),
     "Events of the page": ("Only with `export --events`.", EVENTS),
     "External IDs": ("Only with `export --with-external-ids`: personal data.", EXTERNAL_IDS),
@@ -137,12 +137,12 @@ SCORES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "mean_ssim_of_nearest": "mean over generated images",
     }),
     "truncation": ("run", {
-        "n": "images a threshold", "against": "`test` or `train`", "thresholds": "distances at each threshold",
+        "n": "images per threshold", "against": "`test` or `train`", "thresholds": "distances at each threshold",
     }),
     "quality": ("run or pair", {
         "extractor": "the network of the features", "distance": "name of the Fréchet distance on them",
         "kernel_distance": "name of the kernel distance on them", "against": "`test` or `train`",
-        "n": "images a side", "real_groups": "groups of real images", "biased": "whether n is too small for FID",
+        "n": "images per side", "real_groups": "groups of real images", "biased": "whether n is too small for FID",
         "kid": "unbiased, by group", "kid_p": "permutation p-value", "kid_low": "its 95 % interval", "kid_high": "",
         "frechet": "Fréchet distance", "precision": "Kynkäänniemi et al. 2019", "recall": "the same",
         "density": "Naeem et al. 2020", "coverage": "the same",

@@ -40,7 +40,7 @@ class ImageSet:
     name: str
     folder: Path
     manifest: dict[str, Any]
-    index: pd.DataFrame  # INDEX_COLUMNS, one row an image, in the order of the arrays
+    index: pd.DataFrame  # INDEX_COLUMNS, one row per image, in the order of the arrays
     images: NDArray[np.uint8]  # (N, H, W, 3)
     masks: NDArray[np.uint8] | None  # (N, H, W) in {0, 1}
     truth: NDArray[np.uint8] | None  # (N, H, W, 3): the same skin without its lesion

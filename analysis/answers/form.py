@@ -46,8 +46,8 @@ def add_form_options(parser: Parser) -> None:
     add("--people", metavar="FILE.csv", type=Path,
         help="table of the participants (age, sex, ...) by their IDs, such as Prolific's demographic export, which is "
         "recognised among the answers too")  # fmt: skip
-    add("--layout", choices=LAYOUTS, help="the program whose export this is; wide: a row a participant, a column an "
-        "image, named by --truth")  # fmt: skip
+    add("--layout", choices=LAYOUTS, help="the program whose export this is; wide: one row per participant, one column "
+        "per image, named by --truth")  # fmt: skip
     add("--rating", metavar="COLUMN[:LOW..HIGH]",
         help="a rating from LOW (surely real) to HIGH (surely generated; default: the range in the data) gives the "
         "answer by its middle, which counts as unsure")  # fmt: skip

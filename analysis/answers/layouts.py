@@ -2,8 +2,8 @@
 
 Names are in lower case, as the table's are; the first one that a table has is taken, and of several that a pattern
 matches the one with most values. The tests hold jsPsych (button, keyboard), PsychoPy and Pavlovia (trial-by-trial CSV,
-one file a participant), Qualtrics (CSV with three header rows), Gorilla's Task Builders (a row an event), OpenSesame,
-lab.js (a row a component) and formr.
+one file per participant), Qualtrics (CSV with three header rows), Gorilla's Task Builders (one row per event),
+OpenSesame, lab.js (one row per component) and formr.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def arranged(table: Table, form: Form) -> Table:
     if form.layout == "wide" and "participant" not in frame:  # not by time: two may answer at once
         frame = frame.assign(participant=np.arange(1, len(frame) + 1).astype(str))
     if "participant" not in frame and "file" in frame and len(table.files) > 1:
-        frame = frame.rename(columns={"file": "participant"})  # one file a participant
+        frame = frame.rename(columns={"file": "participant"})  # one file per participant
     if form.layout is not None:
         frame, dropped = routine(frame, form.layout)
         frame, listed = last_of_lists(frame, form.layout)

@@ -24,7 +24,7 @@ OURS = {  # columns of our own views and export that are no property of a person
 
 
 def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:
-    """One row a participant, in the order of their names, with the columns that never differ within one.
+    """One row per participant, in the order of their names, with the columns that never differ within one.
 
     Values are texts, missing where a participant says nothing.
 

@@ -62,7 +62,7 @@ class OnlySimulatedError(AnalysisError):
 class Responses:
     """Scored trials, and what was left out on the way to them.
 
-    `trials` has one row a trial and set (an answer to a real image that several sets share is a row of each, with one
+    `trials` has one row per trial and set (an answer to a real image that several sets share is a row of each, with one
     number in `trial`) and the columns participant, set, image, mode, flags, answered_at (text, "" for none),
     truth and answer ("real" or "generated"), is_generated and said_generated (bool), position, exposure_ms_planned,
     exposure_ms_actual, dropped_frames, response_time_ms, why_x, why_y (numbers, NaN where unknown), why, focus_lost,
@@ -78,7 +78,7 @@ class Responses:
     unanswered: dict[str, int] = field(default_factory=dict)  # by set
     set_versions: dict[str, list[str]] = field(default_factory=dict)  # SHA-256 of the stimulus sets answered, by set
     notes: tuple[str, ...] = ()  # sentences on how the rows were read
-    people: pd.DataFrame = field(default_factory=pd.DataFrame)  # one row a participant, see `people.attributes` ...
+    people: pd.DataFrame = field(default_factory=pd.DataFrame)  # one row per participant, see `people.attributes` ...
     asked: tuple[str, ...] = ()  # ... and its columns that are questions to them
     unsure: pd.DataFrame | None = None  # left out of `trials` for a rating in the middle of the scale, same columns
 

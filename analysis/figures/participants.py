@@ -52,7 +52,7 @@ def groups(each: Rows, pairs: Rows, measure: str, sets: Mapping[str, str]) -> Fi
 
 
 def effects(rows: Rows) -> Figure:
-    """One line an answer: its difference in accuracy alone (grey), and partially pooled with the others (blue)."""
+    """One line per answer: its difference in accuracy alone (grey), and partially pooled with the others (blue)."""
     rows = sorted(rows, key=lambda row: -abs(row["pooled"]))[:MOST_EFFECTS]
     order = {q: at for at, q in enumerate(dict.fromkeys(row["question"] for row in rows))}
     rows = sorted(rows, key=lambda row: order[row["question"]])

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from analysis.images.distances import FloatArray, checked_pair
 
-INTERVAL_FROM = 8  # groups a side; halves of fewer say too little about how the groups vary
+INTERVAL_FROM = 8  # groups per side; halves of fewer say too little about how the groups vary
 BLOCK = 2048  # rows of a kernel matrix held at a time
 
 
@@ -176,7 +176,7 @@ def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 99
 
 
 def subsampling_interval(units: Units, rng: np.random.Generator, draws: int = 999) -> tuple[float, float] | None:
-    """95 % interval for the KID from half-samples of groups (Politis & Romano 1994); None with under 8 groups a side.
+    """95 % interval for the KID from half-samples of groups (Politis & Romano 1994); None with under 8 groups per side.
 
     A half drawn without replacement varies around the whole as the whole varies around the truth, so the deviations
     need no scaling; and the halves, unlike a bootstrap, hold no image twice, so the estimate stays unbiased. Of b of n
@@ -201,7 +201,7 @@ def difference_in_kid(
     """The KID of `one` less that of `other`, two generators beside the same first sample, its interval and p-value.
 
     Both by half-samples as in `subsampling_interval`, of the same halves of the first sample, so that what its choice
-    adds to both KIDs cancels. None for either with under 8 groups a side.
+    adds to both KIDs cancels. None for either with under 8 groups per side.
 
     >>> zeros, ones, rng = np.zeros((8, 1)), np.ones((8, 1)), np.random.default_rng(0)
     >>> far, same = Units.of(zeros, ones, None, None), Units.of(zeros, zeros, None, None)

@@ -86,7 +86,7 @@ def page(
 
 
 def of_generators(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One card a run for a report without answers: what the metrics say, and what only people can."""
+    """One card per run for a report without answers: what the metrics say, and what only people can."""
     cards = []
     for name, found in scores.get("quality", {}).items():
         copies = scores.get("memorisation", {}).get(name)

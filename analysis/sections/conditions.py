@@ -80,7 +80,7 @@ def _records(table: pd.DataFrame, method: str) -> list[dict[Any, Any]]:
 
 
 def ranking_table(found: Conditions) -> pd.DataFrame:
-    """One row a condition, those that fool people most often first."""
+    """One row per condition, those that fool people most often first."""
     rows = []
     for k, (name, rate) in enumerate(zip(found.names, found.fooling, strict=True)):
         low, high = rate.ci95 or (None, None)
@@ -96,7 +96,7 @@ def ranking_table(found: Conditions) -> pd.DataFrame:
 
 
 def pairs_table(found: Conditions) -> pd.DataFrame:
-    """One row a pair: the differences, first - second, in each measure."""
+    """One row per pair: the differences, first - second, in each measure."""
     rows = []
     for each in zip(*found.pairs.values(), strict=True):
         row: dict[str, Any] = {"first": each[0].first, "second": each[0].second}

@@ -140,7 +140,7 @@ def _noted(row: dict[Any, Any]) -> dict[Any, Any]:
 def set_table(
     survey: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """One row a set: what people could tell, and what the metrics say of the run behind it."""
+    """One row per set: what people could tell, and what the metrics say of the run behind it."""
     rows = []
     for name, origin in made.items():
         one = survey[name]
@@ -187,7 +187,7 @@ def with_machine(by_image: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> 
 
 
 def correlate(by_image: pd.DataFrame) -> pd.DataFrame:
-    """One row a set, class and measure: the rank correlation of the rate 'called generated' with the measure.
+    """One row per set, class and measure: the rank correlation of the rate 'called generated' with the measure.
 
     `p_holm` is corrected over all rows, since the report looks at every one of them.
     """

@@ -102,7 +102,7 @@ def with_points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def pointed(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row an image, those with most points first: the middle of the points (median), and their median distance to
+    """One row per image, those with most points first: the middle of the points (median), and their median distance to
     it, in pixels of the image."""
     found = []
     for image, own in with_points(rows).groupby("image", sort=True):

@@ -20,7 +20,7 @@ from analysis.section import PAPER_FIGURE, Context, Section, in_order
 from gan_core.experiments import experiment_named
 from glimpse.files import sha256_file
 
-TILES = 8  # images a row
+TILES = 8  # images per row
 TALLEST = 128  # pixels; larger images are reduced for the page
 WIDEST = 1400
 

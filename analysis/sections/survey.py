@@ -176,7 +176,7 @@ def _measures(name: str, one: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    """One row a set, in three tables, and one row a measure: the numbers that a paper would print."""
+    """One row per set, in three tables, and one row per measure: the numbers that a paper would print."""
     told, tests, detection = [], [], []
     for name, one in scores.items():
         low, high = one["balanced_accuracy"]["ci95"] or (None, None)

@@ -53,9 +53,9 @@ def status(file: Path, **changes: Any) -> dict[str, str]:
 def test_it_says_design_number_bound_exclusions_stopping_rule_and_hash(registered: Path) -> None:
     text = registered.read_text("utf-8")
     for words in (
-        "## Hypothesis\n\nPeople can tell", "6 real and 6 generated images", "20 real and 20 generated images a set",
+        "## Hypothesis\n\nPeople can tell", "6 real and 6 generated images", "20 real and 20 generated images per set",
         "with a probability of",
-        "for 1500 to 2500 ms", "8 participants a set", "more than 1 of 2 attention trials", "## Stopping rule",
+        "for 1500 to 2500 ms", "8 participants per set", "more than 1 of 2 attention trials", "## Stopping rule",
         "two-sided test against 50 %", "The bound is 0.1.", sha256_bytes(STUDY.encode()),
     ):  # fmt: skip
         assert words in text, words
@@ -82,7 +82,7 @@ def test_what_was_changed_is_said(registered: Path, part: str, change: dict[str,
 
 def test_an_edited_text_is_noticed(registered: Path, tmp_path: Path) -> None:
     edited = tmp_path / "edited.md"
-    edited.write_text(registered.read_text("utf-8").replace("8 participants a set have finished", "we like"), "utf-8")
+    edited.write_text(registered.read_text("utf-8").replace("8 participants per set have finished", "we like"), "utf-8")
     assert status(edited)["text"] == CHANGED
 
 

@@ -133,7 +133,7 @@ def test_removal_is_scored_against_the_clean_versions(workspace: Workspace, caps
     assert scores["untouched"]["psnr_inside"] < 25
     assert scores["untouched"]["psnr_outside"] is None, "equal outside the mask"
     sheet = np.asarray(Image.open(folder / "preview.png"))
-    assert sheet.shape == (4 * 34 + 2, 6 * 34 + 2, 3), "two of the eight test images a row: before, mask, after"
+    assert sheet.shape == (4 * 34 + 2, 6 * 34 + 2, 3), "two of the eight test images per row: before, mask, after"
     assert np.array_equal(sheet[2:34, 2:34], eczema.images[eczema.where("test")[0]])
 
 

@@ -85,7 +85,7 @@ def study(
     kind: str, request: pytest.FixtureRequest, workspace: Workspace, pilots: dict[str, Path],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[str]:  # fmt: skip
-    """The slug of an open study of two sets, six real and six generated images a person, in each kind of database."""
+    """The slug of an open study of two sets, six real and six generated images per person, in each kind of database."""
     template, note = Workspace.at(pilots[kind]), pilots[kind] / "database"
     if not note.exists():
         with pytest.MonkeyPatch.context() as patch:

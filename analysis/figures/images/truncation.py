@@ -19,8 +19,8 @@ def truncation(
     """Score and diversity against the truncation threshold (Table 3), a line of panels for each run, or the run that is
     furthest from its images would flatten all others; no threshold at all is the point on the right.
 
-    Each frame: threshold (NaN for none), frechet, kid, coverage, with one row a threshold; what takes more images than
-    there are is missing. `real`, by the same names: `real_kid`, `real_kid_low`,
+    Each frame: threshold (NaN for none), frechet, kid, coverage, with one row per threshold; what takes more images
+    than there are is missing. `real`, by the same names: `real_kid`, `real_kid_low`,
     `real_kid_high` and so on, of real images against real ones; missing where they are too few. `names`: of the two
     distances, `kid` and `frechet`, on these features.
     """

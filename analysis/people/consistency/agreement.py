@@ -1,6 +1,6 @@
 """Krippendorff's alpha: how far participants give the same image the same answer, beyond chance.
 
-Nominal answers, any number of participants an image, answers may be missing (Krippendorff 2011, Computing
+Nominal answers, any number of participants per image, answers may be missing (Krippendorff 2011, Computing
 Krippendorff's Alpha-Reliability). 1 is perfect agreement, 0 what chance gives, below 0 systematic disagreement.
 """
 

@@ -40,7 +40,7 @@ TRANSLATION = ("run", "n", *(
 def two_samples(
     groups: NDArray[Any], count: int, rng: np.random.Generator, most: tuple[int, int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Two samples of at most `count` images that share no group, of `most` groups a side where these hold as many."""
+    """Two samples of at most `count` images that share no group, of `most` groups per side where these hold as many."""
     names, sizes = np.unique(groups, return_counts=True)
     sides: tuple[list[Any], list[Any]] = [], []
     held = [0, 0]
@@ -81,7 +81,7 @@ def compare(
     `pool` holds all real images, from which real is compared with real at the same number, by group. Generated images
     are each their own group unless `generated_groups` says which photos they were translated from.
     Returns JSON values; a missing one is None, with the reason in `note`.
-    Raises AnalysisError for fewer than two images a side.
+    Raises AnalysisError for fewer than two images per side.
     """
     rng = np.random.default_rng(seed)
     n = number_compared(len(real), len(generated), len(pool), at_most)
@@ -106,8 +106,8 @@ def compare(
         result["inception_score"] = inception_score(y.logits)
         result["inception_score_real"] = inception_score(x.logits)
     reasons = [] if fewest > 1 else ["no kernel distance, as all real images come from one group"]
-    reasons += [] if units.testable else [f"no p-value, as {fewest} groups a side are too few"]
-    reasons += [] if interval else [f"no interval, as {fewest} groups a side are fewer than {INTERVAL_FROM}"]
+    reasons += [] if units.testable else [f"no p-value, as {fewest} groups per side are too few"]
+    reasons += [] if interval else [f"no interval, as {fewest} groups per side are fewer than {INTERVAL_FROM}"]
     note = {"note": "; ".join(reasons)} if reasons else {}
     return {**result, **real_against_real(pool, pool_groups, n, units.groups, rng, draws), **note}
 

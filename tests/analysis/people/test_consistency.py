@@ -57,7 +57,7 @@ def test_agreement_is_missing_with_a_reason(values: list[int], unit: list[int], 
 
 
 def test_the_split_half_of_parallel_halves_is_the_spearman_brown_of_their_correlation() -> None:
-    """Two answers a unit: each random half is one of them, and the mean correlation is that of both orders."""
+    """Two answers per unit: each random half is one of them, and the mean correlation is that of both orders."""
     rng = np.random.default_rng(0)
     truth = rng.normal(size=400)
     both = truth[:, None] + rng.normal(size=(400, 2))

@@ -305,7 +305,7 @@ def test_the_variance_of_a_difference_centres_both_classes_of_both_sets() -> Non
 
 
 def test_a_number_of_further_participants_is_named_only_if_it_is_known_how_much_images_differ() -> None:
-    """Two images a class: V(images) has two degrees of freedom, so that it may be ten times as large as it seems."""
+    """Two images per class: V(images) has two degrees of freedom, so that it may be ten times as large as it seems."""
     for df_images, known in ((2, False), (198, True)):
         parts = Parts(0.03**2, 0.012**2, 0.01**2, 19, df_images, 398)
         found = equivalence.verdict(Estimate(0.51, float(np.sqrt(parts.variance)), 20.0, parts=parts), 20)

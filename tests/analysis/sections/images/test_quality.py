@@ -464,7 +464,7 @@ def test_images_of_a_few_photos_are_measured_and_not_tested() -> None:
 
 
 def test_the_observer_finds_nothing_where_there_is_nothing_and_is_not_fooled_by_groups() -> None:
-    """Ten images a group, alike within it: a classifier tested on groups that it was trained on would find them all."""
+    """Ten images per group, alike within it: a classifier tested on groups it was trained on would find them all."""
     rng = np.random.default_rng(0)
     groups = np.arange(40).repeat(10)
     x = rng.normal(size=(40, 30)).repeat(10, axis=0) + 0.1 * rng.normal(size=(400, 30))
