@@ -17,7 +17,7 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
-from analysis.answers.table import Table
+from analysis.answers.tables.table import Table
 from analysis.answers.tidy import Responses, tidy
 from analysis.section import AnalysisError
 from glimpse.command_line import pasteable

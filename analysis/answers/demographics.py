@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.answers.layouts import PERSON
-from analysis.answers.table import Table, header, read_tables
+from analysis.answers.tables.table import Table, header, read_tables
 from analysis.answers.words import by_value
 from analysis.section import AnalysisError
 

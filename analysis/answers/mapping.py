@@ -14,7 +14,7 @@ import pandas as pd
 from analysis.answers.form import Form
 from analysis.answers.layouts import LAYOUTS, NOT_GIVEN, last_of_lists, pictures, routine
 from analysis.answers.numbers import MISSING
-from analysis.answers.table import Table, read_tables
+from analysis.answers.tables.table import Table, read_tables
 from analysis.answers.words import by_value, meanings, plain
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean

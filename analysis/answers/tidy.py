@@ -13,7 +13,7 @@ from analysis.answers.form import Form
 from analysis.answers.numbers import MISSING, read_numbers
 from analysis.answers.people import asked, attributes
 from analysis.answers.shared import share_real_images
-from analysis.answers.table import Table
+from analysis.answers.tables.table import Table
 from analysis.answers.words import (
     TASKS,
     by_value,

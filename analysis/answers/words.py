@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.numbers import MISSING, read_numbers
-from analysis.answers.table import Table
+from analysis.answers.tables.table import Table
 from analysis.section import AnalysisError
 
 KINDS = ("real", "generated", "unsure")

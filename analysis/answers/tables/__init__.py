@@ -1,0 +1,1 @@
+"""Tables of answers as files: found, decoded and read."""
