@@ -1,7 +1,7 @@
 """Images per second of each experiment's training step, beside the same networks trained as PyTorch's tutorials advise.
 
 The peer, in the same run: the same networks, losses, batch and images, in eager PyTorch after the official DCGAN and
-performance-tuning tutorials: a DataLoader over PNG files with a worker per core, pinned memory, TF32 and cudnn.benchmark
+performance-tuning tutorials: a DataLoader over PNG files one worker per core, pinned memory, TF32 and cudnn.benchmark
 on CUDA, the generated images reused for both steps, default layout and optimiser, losses read at each step. On CUDA
 also the share of the compute roof: 3 G + 8 D forward passes' FLOPs per image (12 G + 16 D for a cyclic pair) at the
 peak of bf16.

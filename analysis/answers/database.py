@@ -17,8 +17,9 @@ from urllib.parse import quote
 import numpy as np
 import pandas as pd
 
+from analysis.answers.responses import Responses
 from analysis.answers.tables.table import Table
-from analysis.answers.tidy import Responses, tidy
+from analysis.answers.tidy import tidy
 from analysis.section import AnalysisError
 from glimpse.command_line import pasteable
 from glimpse.workspace import SURVEY_SCHEMA, Workspace

@@ -10,8 +10,9 @@ from analysis.answers.database import read_database, with_people
 from analysis.answers.demographics import apart, with_demographics
 from analysis.answers.form import Form
 from analysis.answers.mapping import arranged
+from analysis.answers.responses import Responses
 from analysis.answers.tables.table import Table, found_files, passed_over, read_tables
-from analysis.answers.tidy import Responses, tidy
+from analysis.answers.tidy import tidy
 from analysis.section import AnalysisError
 
 __all__ = ["read_csv", "read_database"]

@@ -42,7 +42,7 @@ class Trials:
 
     @staticmethod
     def from_table(rows: Any) -> Trials:
-        """Trials from a table of scored trials (`analysis.answers.tidy.Responses.trials`)."""
+        """Trials from a table of scored trials (`analysis.answers.responses.Responses.trials`)."""
         return Trials.from_labels(rows["said_generated"], rows["is_generated"], rows["participant"], rows["image"])
 
     def __len__(self) -> int:

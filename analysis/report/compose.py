@@ -19,7 +19,7 @@ from analysis import EXTRACTORS, inventory
 from analysis.answers import read as answers_of
 from analysis.answers.database import UnreadableError
 from analysis.answers.form import Form
-from analysis.answers.tidy import OnlySimulatedError, Responses
+from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.figures.style import lacking
 from analysis.numbers import all_renamed, renamed
 from analysis.report import page as pages

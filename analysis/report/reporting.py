@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from analysis import preregistration
-from analysis.answers.tidy import Responses
+from analysis.answers.responses import Responses
 from analysis.numbers import decimal, listed, p_value, percent
 from analysis.section import Context
 

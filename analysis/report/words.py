@@ -9,7 +9,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from analysis import inventory
-from analysis.answers.tidy import RULES, RULES_IF, Responses
+from analysis.answers.responses import RULES, RULES_IF, Responses
 from analysis.images import BLIND
 from analysis.numbers import LEVEL, listed, number, p_value, percent
 from analysis.report import reporting

@@ -1,1 +1,1 @@
-"""Tables of answers as files: found, decoded and read."""
+"""Tables that answers come in: files found, decoded and read as one."""

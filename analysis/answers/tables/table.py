@@ -1,38 +1,23 @@
-"""Tables as they come: files found, decoded and put below each other, with the place of every row kept."""
+"""Tables as they come: files found and read as one table, with the place of every row kept."""
 
 from __future__ import annotations
 
-import codecs
-import csv
 import glob
-import re
-import warnings
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from analysis.answers.tables.text_file import REMEDY, column_name, read_file
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
 from glimpse.files import sha256_file, sha256_json
 
 ENDINGS = (".csv", ".tsv", ".txt")
-SEPARATORS = ",;\t|"
 UNREAD = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".zip", ".gz", ".sav", ".rds", ".parquet")
-REMEDY = "export the answers as CSV, or open it in a spreadsheet and save it as CSV in UTF-8"
-OTHER_FORMATS = {  # by their first bytes
-    b"PK\x03\x04": "a workbook or an archive",
-    b"\xd0\xcf\x11\xe0": "a workbook of old Excel",
-    b"\x1f\x8b": "a compressed file",
-    b"{": "JSON",
-    b"[": "JSON",
-}
 
 
 @dataclass(frozen=True)
@@ -68,13 +53,6 @@ def passed_over(given: Sequence[Path]) -> list[str]:
         return []
     names = ", ".join(path.name for path in found[:4]) + (", ..." if len(found) > 4 else "")
     return [f"Not read: {names} ({len(found)} of other formats beside the tables); {REMEDY}."]
-
-
-def header(path: Path) -> set[str]:
-    """The column names of a table in lower case, by a look at its first line."""
-    head = _encoding(path)[1]
-    line = head[0].lower() if head else ""
-    return {name.strip(' "\r') for name in line.split(max(SEPARATORS, key=_outside_quotes(line).count))}
 
 
 def found_files(given: Sequence[Path]) -> list[Path]:
@@ -123,7 +101,7 @@ def read_tables(files: Sequence[Path]) -> Table:
     twice: dict[str, str] = {}
     for digest, path in list(hashes.items()):
         try:
-            one = _read(path)
+            one = read_file(path)
         except AnalysisError as error:
             if len(hashes) == 1:  # the only one, or the last of several
                 raise
@@ -131,7 +109,7 @@ def read_tables(files: Sequence[Path]) -> Table:
             del hashes[digest]
             continue
         frame = one.frame
-        if len(hashes) > 1 and "participant" not in map(_column_name, frame.columns):
+        if len(hashes) > 1 and "participant" not in map(column_name, frame.columns):
             frame["file"] = path.stem
         starts.append(end)
         frame.index = frame.index + end
@@ -148,152 +126,3 @@ def read_tables(files: Sequence[Path]) -> Table:
         table, name = pd.concat(frames), f"{len(kept)} files ({kept[0].name} ... {kept[-1].name})"
         digest = sha256_json(sorted(hashes))
     return Table(table, name, digest, tuple(p.name for p in kept), tuple(starts), rows, blank, notes, titles, twice)
-
-
-def _column_name(column: Any) -> str:
-    return str(column).strip().lower()
-
-
-@dataclass(frozen=True)
-class _File:
-    frame: pd.DataFrame  # without blank rows; the index labels are lines
-    blank: int
-    lines: int
-    notes: list[str]
-    titles: dict[str, str]  # Qualtrics: the question of each column
-    twice: dict[str, str]  # of a name that different columns share: the file and line
-
-
-def _read(path: Path) -> _File:
-    with open(path, "rb") as file:
-        start = file.read(4)
-    for first, kind in OTHER_FORMATS.items():
-        if start.startswith(first):
-            raise AnalysisError(f"{path} is {kind}, not CSV: {REMEDY}.")
-    encoding, head = _encoding(path)
-    skipped = next((i for i, line in enumerate(head) if line.strip(" ,;\t|\r")), len(head))
-    separator, notes = "", []
-    if skipped < len(head) and (says := re.fullmatch(r'"?sep=(.)"?[,;\t|]*', head[skipped].strip(" \r"))):
-        separator, skipped = says[1], skipped + 1  # a line for Excel
-    if above := _lines_above(head[skipped:]):
-        title, at = head[skipped].strip(" ,;\t|\r")[:40], skipped + above + 1
-        notes = [f"{path.name}: the column names are in line {at}; '{title}' above is left out."]
-        skipped += above
-    header = head[skipped] if skipped < len(head) else ""
-    if not header.strip():
-        raise AnalysisError(f"{path} is empty: it needs the columns participant, image, truth and answer.")
-    if "\0" in header:
-        raise AnalysisError(f"{path} is not a text file; save it as UTF-8 CSV.")
-    separator = separator or max(SEPARATORS, key=_outside_quotes(header).count)
-    breaks = _lines_of(path, zero_bytes=encoding.startswith(("utf-16", "utf-32")))
-    try:
-        with warnings.catch_warnings(), open(path, encoding=encoding, newline="") as file:
-            warnings.simplefilter("error", pd.errors.ParserWarning)
-            list(islice(file, skipped))  # not `skiprows`: where lines end in \r, pandas skips one too many
-            frame = pd.read_csv(file, sep=separator, dtype=str, skipinitialspace=True, keep_default_na=False,
-                                na_values=[""], index_col=False, skip_blank_lines=False)  # fmt: skip
-    except pd.errors.ParserWarning:
-        raise AnalysisError(
-            f"{path}, line {skipped + 1} names fewer columns than the rows have: name every column there."
-        ) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, ValueError, csv.Error) as error:
-        reason = " ".join(str(error).split())
-        raise AnalysisError(f"{path} cannot be read as a table ({reason}): save it again as CSV in UTF-8.") from None
-    top = skipped + 2 + sum(str(column).count("\n") for column in frame.columns)
-    within = None if frame.empty or breaks == top + len(frame) - 2 else np.cumsum(np.r_[0, _breaks_of(frame)[:-1]])
-    frame.index = pd.RangeIndex(top, top + len(frame)) if within is None else top + np.arange(len(frame)) + within
-    lines = top + len(frame) + (0 if within is None else int(within[-1]) + _breaks_of(frame.iloc[-1:])[0])
-    titles: dict[str, str] = {}
-    imports = frame.iloc[1:2].astype(str).apply(lambda c: c.str.contains("ImportId", regex=False)).any(axis=None)
-    if imports:  # Qualtrics: names, questions, then the IDs of import
-        titles = {str(c): str(text) for c, text in frame.iloc[0].items() if pd.notna(text)}
-        frame = frame.iloc[2:]
-    twice = dict.fromkeys(_different_of_one_name(frame, header, separator), f"{path.name}, line {skipped + 1}")
-    blank = frame.isna().all(axis=1)
-    return _File(frame[~blank], int(blank.sum()), lines, notes, titles, twice)
-
-
-def _lines_above(head: Sequence[str]) -> int:
-    """The number of lines, such as a title, above the column names.
-
-    A line is above them if a later one has twice as many cells at least, filled with different words.
-
-    >>> _lines_above(["Study 3;;;", "Exported;2025-11-02;;", "participant;image;truth;answer", "p1;i1;real;real"])
-    2
-    >>> _lines_above(["participant;rating", "p1;3,5"])
-    0
-    """
-    for i, line in enumerate(head[:-1]):
-        if line.count('"') % 2:  # a name with a line break
-            return 0
-        longer = max(3, 2 * max(len(_cells(line, mark)) for mark in SEPARATORS))
-        if line.strip(" ,;\t|\r") and not any(_are_names(one, longer) for one in head[i + 1 :]):
-            return i
-    return 0
-
-
-def _are_names(line: str, fewest: int) -> bool:
-    cells = _cells(line, max(SEPARATORS, key=_outside_quotes(line).count))
-    return len(cells) >= fewest and len(set(cells)) == len(cells) and not any(cell[0].isdigit() for cell in cells)
-
-
-def _cells(line: str, separator: str) -> list[str]:
-    """The cells of a line that hold something."""
-    return [one for cell in next(csv.reader([line], delimiter=separator), []) if (one := cell.strip())]
-
-
-def _different_of_one_name(frame: pd.DataFrame, header: str, separator: str) -> set[str]:
-    """The names, whatever their case, that columns with different values share."""
-    places: dict[str, list[int]] = {}
-    for i, cell in enumerate(next(csv.reader([header], delimiter=separator), [])[: frame.shape[1]]):
-        if name := _column_name(cell):
-            places.setdefault(name, []).append(i)
-    return {
-        name for name, at in places.items() if any(not frame.iloc[:, i].equals(frame.iloc[:, at[0]]) for i in at[1:])
-    }
-
-
-def _lines_of(path: Path, *, zero_bytes: bool) -> int:
-    """The line breaks of a file, but for a last one. Raises AnalysisError for zero bytes, unless these are allowed."""
-    breaks, last = 0, b""
-    with open(path, "rb") as file:
-        for block in iter(lambda: file.read(1 << 20), b""):
-            if not zero_bytes and b"\0" in block:
-                line = breaks + block[: block.index(b"\0")].count(b"\n") + 1
-                raise AnalysisError(
-                    f"{path}, line {line} holds zero bytes, so that what follows may be lost: delete them in an "
-                    "editor, or export the file again."
-                )
-            breaks, last = breaks + block.count(b"\n"), block[-1:]
-    return breaks - (last == b"\n")
-
-
-def _breaks_of(rows: pd.DataFrame) -> NDArray[np.int64]:
-    return np.sum([rows[c].str.count("\n").fillna(0).to_numpy(np.int64) for c in rows], axis=0)
-
-
-def _outside_quotes(line: str) -> str:
-    return re.sub(r'"[^"]*"', "", line)
-
-
-def _encoding(path: Path) -> tuple[str, list[str]]:
-    """The file's encoding, by its byte-order mark or by trial, and its first lines."""
-    with open(path, "rb") as file:
-        start = file.read(1 << 16)
-        if start.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-            encoding = "utf-32"
-        elif start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-            encoding = "utf-16"
-        elif b"\0" in start[:2]:  # UTF-16 that does not say so
-            encoding = "utf-16-be" if start[0] == 0 else "utf-16-le"
-        else:
-            encoding, block, decoder = "utf-8-sig", start, codecs.getincrementaldecoder("utf-8")()
-            try:
-                while block:
-                    decoder.decode(block)
-                    block = file.read(1 << 20)
-            except UnicodeDecodeError:
-                # Windows-1252 leaves five bytes undefined; Latin-1 reads whatever there is.
-                rest = start + block
-                encoding = "latin-1" if set(rest) & {0x81, 0x8D, 0x8F, 0x90, 0x9D} else "cp1252"
-    return encoding, re.split(r"\r\n?|\n", start.decode(encoding, errors="replace"), maxsplit=20)[:20]

@@ -11,7 +11,7 @@ import pytest
 
 from analysis.answers import people as known
 from analysis.answers.read import read_csv
-from analysis.answers.tidy import Responses
+from analysis.answers.responses import Responses
 from analysis.people.population.simulation import Truth
 from analysis.section import Context, OptionError, Section
 from analysis.sections import participants, reliability, survey

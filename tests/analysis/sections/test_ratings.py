@@ -11,7 +11,7 @@ import pytest
 
 from analysis.answers.form import Form
 from analysis.answers.read import read_csv
-from analysis.answers.tidy import Responses
+from analysis.answers.responses import Responses
 from analysis.section import AnalysisError, Context, Section
 from analysis.sections.ratings import compute
 from benchmarks.ratings import CASES
