@@ -63,8 +63,15 @@ def build_parser() -> Parser:
         type=Path,
         help="write a preregistration: design, number of participants, bound, exclusions, stopping rule and tests",
     )
-    add("--study", metavar="STUDY.toml", type=Path, help="the study file that it fixes by its SHA-256, with its rules")
-    add("--positive", choices=("generated", "real"), default="generated", help="the positive class of F1 in it")
+    add(
+        "--study", metavar="STUDY.toml", type=Path, help="study file whose rules and SHA-256 the preregistration states"
+    )
+    add(
+        "--positive",
+        choices=("generated", "real"),
+        default="generated",
+        help="positive class of F1 in the preregistration",
+    )
     parser.add_seed("the simulations")
     parser.add_json()
     return parser

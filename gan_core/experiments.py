@@ -58,14 +58,16 @@ class Settings:
     refine: bool = setting(False, "add a 3x3 convolution after each deconvolution (hands, section 3.2.1)")
     dense_norm: bool = setting(False, "batch norm and activation after the generator's dense layer, as in DCGAN")
     upsampling: str = setting(
-        "deconvolution", "how generators double the size; nearest: repeated pixels and a convolution, without a grid",
+        "deconvolution", "how generators double the size; nearest: repeated pixels and a convolution, which leave no grid",
         among=("deconvolution", "nearest"),
     )  # fmt: skip
     relevancy: float = setting(10.0, "weight of equation 2 (targeted)", 0)
     cycle: float = setting(10.0, "weight of equation 3 (cyclic)", 0)
     ema_images: int = setting(0, "half-life of the generator's running average, in images (0: none)", 0)
     diffaugment: int = setting(
-        0, "translate and cut out real and generated images alike, none at first, all after so many (0: never)", 0
+        0,
+        "images after which all real and generated ones are translated and cut out, a rising share before (0: never)",
+        0,
     )
     flips: bool = setting(False, "flip and transpose real and generated images alike, where the shape allows")
     r1: float = setting(0.0, "weight gamma of the gradient penalty on real images (Mescheder et al. 2018)", 0)

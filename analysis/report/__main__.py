@@ -33,13 +33,13 @@ def build_parser() -> Parser:
         "answers")  # fmt: skip
     add_form_options(parser)
     add("--where", metavar="COLUMN=VALUE", action="append", default=[],
-        help="keep these rows; repeatable: those with any of the values of one column, for each column")  # fmt: skip
+        help="keep the rows with this value; repeatable: of one column any value counts, of several all must hold")  # fmt: skip
     add("--group", metavar="COLUMN",
         help="compare the groups of participants that this column names, such as a question of the study")  # fmt: skip
     add("--covariate", metavar="COLUMN", action="append", default=[],
         help="compare the groups at equal values of this column, such as age; repeatable")  # fmt: skip
     add("--preregistration", metavar="FILE.md", type=Path,
-        help="say which parts of this file, written by `analysis.power --preregister`, are unchanged")  # fmt: skip
+        help="report which parts of this file, written by `analysis.power --preregister`, are unchanged")  # fmt: skip
     add("--out", metavar="DIR", type=Path, help="output folder (default: report/ in the workspace)")
     add("--positive", choices=("generated", "real"), default="generated", help="the positive class of F1")
     add("--bound", metavar="D", type=float, default=0.05,

@@ -24,7 +24,7 @@ LICENCE = "Trained on phantoms, which Glimpse draws (MIT licence): no photo of a
 
 
 def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False) -> None:
-    """Put the shipped generators of these experiments into the workspace as runs. A run that is there already stays.
+    """Put the shipped generators of these experiments into the workspace as runs. An existing run is kept.
 
     Raises TrainingError if one is not shipped or was trained on other images.
     """
@@ -45,7 +45,7 @@ def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False)
                 )
         folder = workspace.new("runs", name)
         if (folder / FILES[0]).is_file() and not overwrite:
-            print(f"{name}: the run that is there stays; --overwrite replaces it by the one that comes with Glimpse.")
+            print(f"{name}: the existing run is kept; --overwrite replaces it with the one that comes with Glimpse.")
             continue
         with atomic_folder(folder) as building:
             for file in FILES[1:]:

@@ -70,7 +70,7 @@ def add_commands(commands: Commands, make_scorer: Callable[..., Any]) -> None:
     train.add_argument("--overwrite", action="store_true", help="train again from the start, replacing the run")
     train.add_argument(
         "--shipped", action="store_true",
-        help="train nothing: take the generators of the phantoms that come with Glimpse, as runs",
+        help="train nothing: install the phantoms' generators that come with Glimpse, as runs",
     )  # fmt: skip
     train.add_device()
     train.add_argument(

@@ -53,7 +53,7 @@ def test_a_shipped_generator_becomes_a_finished_run_that_draws_the_same_images(
     assert main(["runs"]) == 0
     assert "finished" in capsys.readouterr().out
     assert main(["train", "df", "--shipped"]) == 0
-    assert "the run that is there stays" in capsys.readouterr().out
+    assert "the existing run is kept" in capsys.readouterr().out
     assert main(["publish", "df", "--count", "5"]) == 0
 
 
