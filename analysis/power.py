@@ -63,14 +63,12 @@ def build_parser() -> Parser:
         type=Path,
         help="write a preregistration: design, number of participants, bound, exclusions, stopping rule and tests",
     )
-    add(
-        "--study", metavar="STUDY.toml", type=Path, help="study file whose rules and SHA-256 the preregistration states"
-    )
+    add("--study", metavar="STUDY.toml", type=Path, help="study file whose rules the preregistration states")
     add(
         "--positive",
         choices=("generated", "real"),
         default="generated",
-        help="positive class of F1 in the preregistration",
+        help="positive class of its F1",
     )
     parser.add_seed("the simulations")
     parser.add_json()

@@ -58,7 +58,7 @@ class Settings:
     refine: bool = setting(False, "add a 3x3 convolution after each deconvolution (hands, section 3.2.1)")
     dense_norm: bool = setting(False, "batch norm and activation after the generator's dense layer, as in DCGAN")
     upsampling: str = setting(
-        "deconvolution", "how generators double the size; nearest: repeated pixels and a convolution, which leave no grid",
+        "deconvolution", "how generators double the size; nearest: repeated pixels, then a convolution: no grid",
         among=("deconvolution", "nearest"),
     )  # fmt: skip
     relevancy: float = setting(10.0, "weight of equation 2 (targeted)", 0)
@@ -66,7 +66,7 @@ class Settings:
     ema_images: int = setting(0, "half-life of the generator's running average, in images (0: none)", 0)
     diffaugment: int = setting(
         0,
-        "images after which all real and generated ones are translated and cut out, a rising share before (0: never)",
+        "share of images translated and cut out rises from none to all over so many images (0: never)",
         0,
     )
     flips: bool = setting(False, "flip and transpose real and generated images alike, where the shape allows")

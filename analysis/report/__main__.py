@@ -33,7 +33,7 @@ def build_parser() -> Parser:
         "answers")  # fmt: skip
     add_form_options(parser)
     add("--where", metavar="COLUMN=VALUE", action="append", default=[],
-        help="keep the rows with this value; repeatable: of one column any value counts, of several all must hold")  # fmt: skip
+        help="keep rows with this value; repeatable: any value of the same column, and all columns")  # fmt: skip
     add("--group", metavar="COLUMN",
         help="compare the groups of participants that this column names, such as a question of the study")  # fmt: skip
     add("--covariate", metavar="COLUMN", action="append", default=[],

@@ -1,7 +1,6 @@
 """The generators of the phantoms that come with Glimpse: run folders without checkpoints, in half precision.
 
-`gan_core train --shipped` puts them into a workspace as finished runs. `python -m gan_core.commands.shipped` makes
-them, from runs that `gan_core train --preset shipped` trained on the image sets of `gan_core prepare phantom`.
+`gan_core train --shipped` puts them into a workspace as finished runs; `python -m docs.shipped` makes them.
 """
 
 from __future__ import annotations
@@ -11,16 +10,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_core.experiments import EXPERIMENTS, TrainingError
-from gan_core.training.run import Run
-from glimpse.command_line import pasteable, program, run_command
+from gan_core.experiments import TrainingError
+from glimpse.command_line import pasteable
 from glimpse.files import atomic_folder, read_json, write_json
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
 SHIPPED = Path(__file__).parents[1] / "phantom_generators"
 FILES = ("config.json", "log.jsonl", "generator.safetensors")
-LICENCE = "Trained on phantoms, which Glimpse draws (MIT licence): no photo of a person was used."
 
 
 def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False) -> None:
@@ -37,7 +34,7 @@ def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False)
         config = read_json(source / FILES[0])
         sets = {domain: ImageSet.load(workspace.existing("images", domain)) for domain in config["image_sets"]}
         for images in sets.values():
-            if _phantom(images) != config["phantom"]:
+            if recipe_of(images) != config["phantom"]:
                 raise TrainingError(
                     f"The shipped generator of '{name}' was trained on phantoms, but the image set '{images.name}' is "
                     f"another: train it without --shipped, or use `{pasteable(workspace, 'gan_core', 'prepare')} "
@@ -56,40 +53,6 @@ def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False)
         print(f"{name}: comes with Glimpse, trained on {config['finished']['images']:,} images: {folder}")
 
 
-def copy_to_ship(workspace: Workspace, names: Sequence[str], to: Path) -> None:
-    """Make the folders to ship, in `to`, from the finished runs of these experiments in the workspace."""
-    from gan_core.training.checkpoint import load_generators, save_generators
-
-    for name in names:
-        folder = workspace.existing("runs", name)
-        config, run = read_json(folder / FILES[0]), Run.of(folder)
-        if not config.get("finished"):
-            raise TrainingError(
-                f"The run '{name}' is not finished: `{pasteable(workspace, 'gan_core', 'train', name)}`."
-            )
-        phantoms = [_phantom(ImageSet.load(workspace.existing("images", domain))) for domain in config["image_sets"]]
-        if None in phantoms:
-            raise TrainingError(f"The run '{name}' was not trained on phantoms: only these may be shipped.")
-        generators, metadata = load_generators(folder / FILES[2])
-        weights = {key: t.half() if t.ndim > 1 else t for key, t in generators.state_dict().items()}
-        with atomic_folder(to / name) as building:
-            save_generators(building / FILES[2], weights, run, **{k: metadata.get(k) for k in ("images", "best")})
-            shutil.copyfile(folder / FILES[1], building / FILES[1])
-            write_json(building / FILES[0], {**config, "phantom": phantoms[0], "licence": LICENCE})
-        print(f"{name}: {(to / name / FILES[2]).stat().st_size:,} bytes")
-
-
-def _phantom(images: ImageSet) -> Any:
+def recipe_of(images: ImageSet) -> Any:
     """The recipe that drew these images, None for other images."""
     return images.manifest.get("made_from", {}).get("phantom")
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    parser = program("python -m gan_core.commands.shipped", __doc__ or "")
-    args = parser.parse_args(argv)
-    workspace = Workspace.at(args.workspace)
-    return run_command(lambda: copy_to_ship(workspace, list(EXPERIMENTS), SHIPPED), workspace=workspace)
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from docs.shipped import copy_to_ship
 from gan_core.cli import main
 from gan_core.commands import shipped
 from gan_core.experiments import EXPERIMENTS, settings_for
@@ -32,7 +33,7 @@ def packed(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """A run of `df`, packed to ship."""
     phantoms(workspace)
     run = trained(workspace, "df", images=64, lr=1e-2)
-    shipped.copy_to_ship(workspace, ["df"], tmp_path / "shipped")
+    copy_to_ship(workspace, ["df"], tmp_path / "shipped")
     monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "shipped")
     monkeypatch.setenv("GLIMPSE_WORKSPACE", str(tmp_path / "elsewhere"))
     return run
@@ -125,4 +126,4 @@ def test_runs_on_photos_are_not_packed(workspace: Workspace, tmp_path: Path) -> 
     make_set(workspace, "df")
     trained(workspace, "df")
     with pytest.raises(shipped.TrainingError, match="not trained on phantoms"):
-        shipped.copy_to_ship(workspace, ["df"], tmp_path / "shipped")
+        copy_to_ship(workspace, ["df"], tmp_path / "shipped")
