@@ -9,8 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from analysis.images.copying.grey import greys
 from analysis.images.copying.kinds import KINDS, as_soft
-from analysis.images.copying.registration import Ratios, greys, nearest_ratios
+from analysis.images.copying.registration import Ratios, nearest_ratios
 from analysis.images.copying.verdict import CopyTest, judge
 from analysis.images.distances import FloatArray
 from analysis.images.features import Images

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from analysis.images.copying.registration import WORK, blurred
+from analysis.images.copying.grey import WORK, blurred
 
 Pictures = NDArray[np.uint8]
 BLURS = 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0  # pixels of 64

@@ -115,7 +115,8 @@ def _by_mse(queries: NDArray[np.uint8], targets: Images, k: int, progress: bool)
 
 
 def _registered(queries: NDArray[np.uint8], targets: Images, k: int, progress: bool) -> Neighbours:
-    from analysis.images.copying.registration import greys, search
+    from analysis.images.copying.grey import greys
+    from analysis.images.copying.registration import search
 
     every = np.arange(len(targets))
     found = search(greys(queries), greys(targets), every, candidates=(max(k, CANDIDATES), 0), progress=progress)

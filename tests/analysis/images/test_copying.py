@@ -8,8 +8,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis.images.copying.grey import greys
 from analysis.images.copying.kinds import KINDS, as_soft, out_of_focus, paler, sharpness
-from analysis.images.copying.registration import Ratios, greys, nearest_ratios, search
+from analysis.images.copying.registration import Ratios, nearest_ratios, search
 from analysis.images.copying.verdict import data_copying, descriptors, judge
 from analysis.section import AnalysisError
 from tests.analysis.pictures import textures
