@@ -13,7 +13,7 @@ from analysis.answers.form import Form
 from analysis.answers.read import read_csv
 from analysis.answers.responses import Responses
 from analysis.section import AnalysisError, Context, Section
-from analysis.sections.ratings import compute
+from analysis.sections.tasks.ratings import compute
 from benchmarks.ratings import CASES
 from glimpse.workspace import Workspace
 

@@ -9,7 +9,7 @@ import pytest
 
 from analysis.answers.read import read_csv
 from analysis.section import Context, Section
-from analysis.sections.reasons import compute
+from analysis.sections.tasks.reasons import compute
 from glimpse.workspace import Workspace
 from tests.study_app.conftest import publish
 

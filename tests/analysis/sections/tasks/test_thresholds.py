@@ -13,7 +13,7 @@ from analysis.people import inference
 from analysis.people.population.simulation import Design, Truth, simulate, staircases
 from analysis.people.thresholds import Thresholds, error_rate, median_threshold, thresholds
 from analysis.section import Context
-from analysis.sections.thresholds import compute
+from analysis.sections.tasks.thresholds import compute
 from glimpse.workspace import Workspace
 
 
