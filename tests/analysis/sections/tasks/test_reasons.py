@@ -57,7 +57,7 @@ def test_the_point_of_a_pair_lies_on_the_image_taken_for_generated(tmp_path: Pat
     points = section.tables["reasons-points"].set_index("image")
     assert points.loc[generated, ["truth", "points", "x", "y", "distance"]].to_list() == ["generated", 2, 3, 3, 1]
     assert points.loc[real, ["truth", "points"]].to_list() == ["real", 1]
-    assert section.captions["reasons-a"].startswith("a: the 1 images with most points")
+    assert section.captions["reasons-a"].startswith("a: the image with the most points")
     (figure,) = section.figures.values()
     (drawn,) = [ax for ax in figure().axes if ax.axison]
     assert drawn.collections[0].get_offsets().tolist() == [[2, 3], [4, 3]]
