@@ -9,7 +9,7 @@ import pandas as pd
 from analysis.section import AnalysisError
 
 RULES = (
-    "A trial without an answer is left out of every score and counted; it is never taken for a wrong answer.",
+    "A trial without an answer is left out of every score and counted; it never counts as wrong.",
     "F1 is 2 TP / (2 TP + FP + FN). Somebody who never gave the positive answer has F1 = 0 as long as the positive "
     "class was shown to them (then precision is 0/0, but F1 is not); with nothing positive shown or said, F1 is "
     "undefined, left out of the F1 figures and counted.",

@@ -128,8 +128,8 @@ def in_words(correlations: pd.DataFrame) -> list[str]:
     ]
     if found:
         corrected = f"Holm-corrected over {len(correlations)} correlations, 5 %"
-        return [f"How often a generated image was called generated goes with: {'; '.join(found)}; {corrected}."]
-    return ["No measure of the generated images goes with how often people called them generated."]
+        return [f"How often a generated image was called generated correlates with: {'; '.join(found)}; {corrected}."]
+    return ["No measure of the generated images correlates with how often people called them generated."]
 
 
 def _noted(row: dict[Any, Any]) -> dict[Any, Any]:

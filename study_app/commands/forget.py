@@ -45,7 +45,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app.participant import withdrawal
 
     if sum((args.participant is not None, args.external_id is not None, args.expired, args.pilot is not None)) != 1:
-        raise SurveyError("Say whom to forget: PARTICIPANT, --external-id ID, --expired, or --pilot STUDY.")
+        raise SurveyError("Name what to erase: PARTICIPANT, --external-id ID, --expired, or --pilot STUDY.")
     database = open_database(workspace)
     if args.pilot is not None:
         print(_forget_pilot(database, args.pilot, really=args.yes))

@@ -57,7 +57,7 @@ def add(args: argparse.Namespace, workspace: Workspace) -> None:
     if known:
         print(f"The password of '{args.name}' is changed; their sessions have ended.")
     else:
-        print(f"'{args.name}' can log in at /admin/. A server without a dashboard opens it when it is started again.")
+        print(f"'{args.name}' can log in at /admin/. If the server runs without a dashboard, start it again.")
 
 
 def _password() -> str:

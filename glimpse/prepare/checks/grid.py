@@ -35,7 +35,7 @@ def off_grid(pixels: NDArray[np.uint8], factor: float, rng: np.random.Generator)
     height, width = (length - BLOCK + 1 for length in pixels.shape[:2])
     if min(height, width) < BLOCK + 1:
         raise GlimpseError(
-            f"Images of {pixels.shape[1]}x{pixels.shape[0]} pixels are too small for --off-grid: it takes 16 a side."
+            f"Images of {pixels.shape[1]}x{pixels.shape[0]} pixels are too small for --off-grid: it takes 16 per side."
         )
     top, left = rng.integers(0, BLOCK, 2)
     cut = np.ascontiguousarray(pixels[top : top + height, left : left + width])
@@ -128,7 +128,7 @@ def grid_tells(
             f"{OFF_GRID:g} times to {side} before the last compression, it reaches {left}."
         )
     else:
-        remedy = "--off-grid removes it, but needs larger images: publish them at 32 pixels a side or more."
+        remedy = "--off-grid removes it, but needs larger images: publish them at 32 pixels per side or more."
     return [
         f"{name}: the grid of 8 pixels tells real from generated images. A classifier that sees only the steps "
         f"between neighbouring pixels by their place in it reaches {tell}, where chance is 0.50: one side keeps the "

@@ -65,7 +65,7 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
             if values is not None:
                 shown, small = _of_deep(values, how.window, shown)
             elif how.window is not None:
-                raise BrokenPhotoError(name, "its 16 bits a channel are stored in a way that --window does not take")
+                raise BrokenPhotoError(name, "its 16 bits per channel are stored in a way that --window does not take")
             else:
                 remarks.add("deep_colour")
         rgb, small_grey = _to_rgb(shown, name, how.window, png_gamma(image))

@@ -33,19 +33,19 @@ def descriptions(
     files: dict[str, Any] = {
         DESCRIPTION: {
             "@context": "https://schema.org/", "@type": "Dataset", "name": title, "identifier": study.slug,
-            "description": f"{ABOUT} One row a scored trial in description-responses, one row a participant in "
+            "description": f"{ABOUT} One row per scored trial in description-responses, one row per participant in "
             "description-participants.",
             "schemaVersion": "Psych-DS 1.0.0", "isBasedOn": [*sources, software],
             "variableMeasured": [_variable(column) for column in columns.values()],
         },
-        "data/file_metadata.json": {"description": "The tables; a file of the same name tells a table's columns."},
+        "data/file_metadata.json": {"description": "The tables; a file of the same name describes a table's columns."},
     }  # fmt: skip
     for path, given in tables.items():
         name = f"{path.removesuffix('.csv')}.json"
         files[name] = {"variableMeasured": [_variable(column) for column in given]}
     versions = "".join(f"- {one.sha256}\n" for one in study.versions)
     texts = {
-        "README.md": f"# {title}\n\n{ABOUT}\n\n- `data/`: the answers; `documentation/columns.md` tells every column\n"
+        "README.md": f"# {title}\n\n{ABOUT}\n\n- `data/`: the answers; `documentation/columns.md` describes them\n"
         "- `materials/`: the study files, the consent texts and, on request, the images\n- `analysis/`, `results/`: "
         f"how to compute the results\n\nExported by Glimpse {version()}. Before you publish it, add `creator` and "
         f"`license` to `{DESCRIPTION}`.\n",

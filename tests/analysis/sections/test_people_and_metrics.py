@@ -194,6 +194,6 @@ def test_only_measures_whose_corrected_test_passes_are_said_to_go_with_answers()
         ("df", "real", "machine", 50, 0.5, 0.01, 0.3, 0.7),
     ]
     (said,) = people_and_metrics.in_words(pd.DataFrame(rows, columns=columns))
-    assert "goes with: realism score in df (ρ = −0.40, 95 % interval −0.60 to −0.20); Holm" in said
+    assert "correlates with: realism score in df (ρ = −0.40, 95 % interval −0.60 to −0.20); Holm" in said
     (said,) = people_and_metrics.in_words(pd.DataFrame([(*rows[0][:4], None, None, None, None)], columns=columns))
     assert said.startswith("No measure")
