@@ -23,8 +23,8 @@ TAPS, SIGMA = 11, 1.5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 CENTRE, ROOT2 = 128.0, 2**0.5
 TILE = 24  # outputs of one dense block of the banded blur
-WINDOWS = 15  # windows a side in the coarse pass
-CHUNK = 64  # images a side in the coarse pass
+WINDOWS = 15  # windows per side in the coarse pass
+CHUNK = 64  # images per side in the coarse pass
 
 
 def gaussian() -> torch.Tensor:
