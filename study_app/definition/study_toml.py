@@ -274,7 +274,10 @@ def _prolific(table: TomlTable) -> Prolific:
         raise SurveyError(f"{table.where}: `prolific` needs PyJWT: pip install 'glimpse-study[prolific]'.")
     if prolific.keys.startswith("https://"):
         return prolific
-    return replace(prolific, keys=str((Path(table.where).parent / prolific.keys).resolve()))
+    keys = (Path(table.where).parent / prolific.keys).resolve()
+    if not keys.is_file():
+        raise SurveyError(f"{table.where}: `prolific.keys`: there is no file {keys}; give one, or an https address.")
+    return replace(prolific, keys=str(keys))
 
 
 def _is_address(value: Any) -> bool:

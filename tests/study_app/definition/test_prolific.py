@@ -128,6 +128,7 @@ def test_keys_are_read_again_for_a_new_one_but_not_for_every_token(
         ('domain = "a.org"', "prolific.workspace"),
         ('domain = "https://a.org"\nworkspace = "a"', "prolific.domain"),
         ('domain = "a.org"\nworkspace = "a"\nkeys = "http://b.org/"', "https://"),
+        ('domain = "a.org"\nworkspace = "a"\nkeys = "none.json"', "there is no file"),
         ('domain = "a.org"\nworkspaces = "a"', "workspaces"),
     ],
 )
