@@ -53,7 +53,7 @@ RECIPES: dict[str, tuple[str, list[str]]] = {  # a preset, and settings that dif
     # what each of its settings is worth, and what others would be
     "paper-adam": ("modern", [*NARROW, "lr=5e-5", "beta1=0.9"]),
     "no-average": ("modern", [*NARROW, "ema_images=0"]),
-    "deconvolution": ("modern", [*NARROW, "upsampling=deconvolution"]),
+    "nearest": ("modern", [*NARROW, "upsampling=nearest"]),
     "no-flips": ("modern", [*NARROW, "flips=false"]),
     "no-diffaugment": ("modern", [*NARROW, "diffaugment=0"]),
     "diffaugment-at-once": ("modern", [*NARROW, "diffaugment=1"]),

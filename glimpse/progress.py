@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 FORMAT = "{desc} {percentage:3.0f}% |{bar:16}| {n_fmt}/{total_fmt} {unit} [{elapsed}<{remaining}{postfix}]"
-TITLE = 20  # characters of a title that are shown
+TITLE = 15  # characters of a title that are shown
 
 
 def progress(

@@ -74,9 +74,9 @@ def test_the_training_scorer_prefers_the_same_texture(tmp_path) -> None:  # type
     scorer = training_scorer(train, seed=0, features_dir=tmp_path)
     same, blurred = scorer(textures(60, seed=1)), scorer(textures(60, seed=2, grain=1.6))
     assert scorer.extractor.name == "imagenet"
-    assert set(same) == {"kid", "frechet"}
-    assert same["kid"] < 0.1 * blurred["kid"]
-    assert same["frechet"] < blurred["frechet"]
+    assert set(same) == {"imagenet_feature_kid", "imagenet_feature_frechet_distance"}
+    assert same["imagenet_feature_kid"] < 0.1 * blurred["imagenet_feature_kid"]
+    assert same["imagenet_feature_frechet_distance"] < blurred["imagenet_feature_frechet_distance"]
 
 
 def test_grouped_images_of_one_distribution_raise_false_alarms_at_the_nominal_rate() -> None:

@@ -81,6 +81,7 @@ def test_no_sentence_contradicts_the_numbers_beside_it(surveys: int, monkeypatch
 
 def test_an_end_that_would_round_onto_its_limit_gets_more_decimals() -> None:
     one = {
+        "participants": 9,
         "balanced_accuracy": {"mean": 0.51, "ci95": (0.50004, 0.52), "weighted": {"by_answer": 0.51, "by_image": 0.51}},
         "equivalence": {"verdict": "detectable", "bound": 0.005, "p": 0.9, "p_chance": 0.0496, "ci90": (0.502, 0.518)},
     }

@@ -95,7 +95,7 @@ def test_ratings_rise_with_the_evidence_and_confidence_with_its_distance() -> No
 def test_the_report_reads_ratings_and_confidence_without_being_told(workspace: Workspace, toml: str) -> None:
     from analysis.answers.read import read_csv, read_database
     from analysis.section import Context
-    from analysis.sections import ratings
+    from analysis.sections.tasks import ratings
 
     publish(workspace, "alpha")
     load(workspace, "tasks", f"{toml}{SETS}[trials]\ncount = 16\n")
@@ -302,7 +302,8 @@ def test_the_report_gives_the_share_of_pairs_that_are_told_apart_and_its_d_prime
 ) -> None:
     from analysis.answers.read import read_csv, read_database
     from analysis.section import Context
-    from analysis.sections import conditions, pairs, ratings, survey
+    from analysis.sections import conditions, survey
+    from analysis.sections.tasks import pairs, ratings
 
     for name in ("alpha", "beta"):
         publish(workspace, name, count=20, pool="photos")

@@ -212,7 +212,11 @@ def test_truncation_has_the_thresholds_of_table_3(trained: Context, monkeypatch:
 
 
 @pytest.mark.parametrize(("train", "test", "drawn"), [(92, 23, 250), (502, 166, 502), (5206, 2512, 1000)])
-def test_no_more_images_are_drawn_than_there_are_real_ones_to_compare(train: int, test: int, drawn: int) -> None:
+def test_no_more_images_are_drawn_than_there_are_real_ones_to_compare(
+    monkeypatch: pytest.MonkeyPatch, train: int, test: int, drawn: int
+) -> None:
+    monkeypatch.setattr(runs, "GENERATED", 1000)  # other tests draw fewer
+    monkeypatch.setattr(runs, "FEW", 250)
     rows = {"train": np.arange(train), "test": np.arange(test)}
     real: Any = SimpleNamespace(where=rows.__getitem__)
     run = runs.EvaluatedRun(real, "cpu", 0, cast(Any, None), Path(), "")
