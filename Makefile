@@ -39,10 +39,12 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# The browser's tests come last: they mostly wait, so four share two cores and still see the times that they check.
+# The browser's tests mostly wait, so four share two cores; those of single frames come last and alone.
+TIMING := tests/browser/test_timing.py
 test: lint
 	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
-	$(BIN)/python -m pytest -n 4 -m "browser and not slow"
+	$(BIN)/python -m pytest -n 4 -m "browser and not slow" --ignore $(TIMING)
+	$(BIN)/python -m pytest -m "browser and not slow" $(TIMING)
 
 # Apart from `make test`, which it would slow down; from Python 3.12 on, sys.monitoring makes it cheap.
 coverage: .venv/installed

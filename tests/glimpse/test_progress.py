@@ -37,7 +37,7 @@ def test_a_bar_begins_where_an_earlier_one_stopped_and_a_long_title_is_cut(monke
     monkeypatch.setattr("sys.stderr", terminal)
     with progress(title="a-name-that-is-longer-than-that", unit="images", total=20_000, done=5_000):
         pass
-    assert re.search(r"^\r?a-name-that-is-long…:? +25% \|[█#]{4} {12}\| 5.00k/20.0k images", terminal.getvalue())
+    assert re.search(r"^\r?a-name-that-is…:? +25% \|[█#]{4} {12}\| 5.00k/20.0k images", terminal.getvalue())
 
 
 def test_without_a_terminal_nothing_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
