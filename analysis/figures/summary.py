@@ -34,7 +34,7 @@ def summary(rows: Sequence[Mapping[str, Any]], bound: float, kernel_distance: st
                 _machine(ax, rows)
             else:
                 draw_distances(ax, _distances(rows))
-                ax.set_xlabel(f"{kernel_distance} to real images")
+                ax.set_xlabel(f"{kernel_distance}\nto real images")
                 ax.set_title("distance")
         first = axes[0, 0]
         first.set_yticks(range(len(rows)), [row["name"] for row in rows])
