@@ -101,8 +101,8 @@ def published_from(context: Context, name: str, origin: Mapping[str, Any]) -> di
     holders = [one.name for one in inventory.runs(context) if one.generator_sha256 == sha256]
     if not holders:
         context.notice(
-            f"The stimulus set '{name}' was published from a generator of '{named}' that no usable run holds any longer: "
-            "no metrics of a run stand beside its answers."
+            f"The stimulus set '{name}' was published from a generator of '{named}' that no usable run holds any "
+            "longer: no metrics of a run stand beside its answers."
         )
         return {**origin, "run": None}
     run = named if named in holders else holders[0]
