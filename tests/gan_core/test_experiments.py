@@ -54,6 +54,13 @@ def test_the_paper_preset_has_the_papers_optimiser_and_none_of_the_additions() -
         assert (s.upsampling, s.ema_images, s.diffaugment, s.flips, s.r1) == ("deconvolution", 0, 0, False, 0.0)
 
 
+def test_modern_generators_double_by_deconvolution_and_its_translators_by_repeated_pixels() -> None:
+    found = {name: settings_for(name, "modern").upsampling for name in EXPERIMENTS}
+    translators = {"add-eczema", "remove-eczema", "cycle-eczema"}
+    assert {name for name, upsampling in found.items() if upsampling == "nearest"} == translators
+    assert {settings_for(name, "demo").upsampling for name in EXPERIMENTS} == {"nearest"}
+
+
 def test_how_long_the_paper_trains() -> None:
     assert settings_for("healthy", "paper").epochs == 20
     assert settings_for("eczema", "paper").epochs == 200

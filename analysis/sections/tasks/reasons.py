@@ -28,7 +28,7 @@ EMPTY = frozenset(
     than from seems seem looks look looked image images photo picture because there
     der die das den dem des ein eine einen und ist war sind nicht mit auf von aus wie sehr auch als bei zum zur sieht
     wirkt bild bilder weil aber
-    les des une est sont était pas avec dans pour que qui par sur trop très plus mais comme cette semble image images
+    les des une est sont était pas avec dans pour que qui par sur trop très plus mais comme cette semble
     """)
 )
 
