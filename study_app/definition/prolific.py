@@ -33,7 +33,11 @@ def proven(token: str, prolific: Prolific, given: dict[str, str]) -> dict[str, s
     (anybody may have Prolific sign any ID for a study of their own), or if one of the parameters `given` in the address
     differs from the signed one.
     """
-    import jwt
+    try:
+        import jwt
+    except ImportError:  # the study was loaded elsewhere
+        logger.error("Prolific's links are refused: pip install 'glimpse-study[prolific]' where the server runs.")
+        return None
 
     try:
         key = keys_at(prolific.keys).find(str(jwt.get_unverified_header(token).get("kid", "")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -89,6 +90,16 @@ def test_a_signed_id_enters_once_and_returns_in_any_browser(app: Flask, address:
     old = other.get(address(token(exp=time.time() - 1)))
     assert old.status_code == 403  # a link that was found later
     assert home not in old.text
+
+
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_a_server_without_pyjwt_refuses_the_link_and_says_what_to_install(
+    client: FlaskClient, address: Address, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    url = address(token())
+    monkeypatch.setitem(sys.modules, "jwt", None)
+    assert client.get(url).status_code == 403
+    assert "pip install 'glimpse-study[prolific]'" in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
