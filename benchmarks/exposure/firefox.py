@@ -85,12 +85,19 @@ class Firefox:
     def click(self, selector: str) -> None:
         self.command("WebDriver:ElementClick", {"id": self.element(selector)})
 
+    def follow(self, selector: str) -> None:
+        """Click what leads to another page, and wait for that page."""
+        self.evaluate("document.body.dataset.left = 'yes'")
+        self.click(selector)
+        self.wait_for("body:not([data-left])")
+
     def press(self, key: str) -> None:
         self.command("WebDriver:ElementSendKeys", {"id": self.element("body"), "text": key})
 
     def wait_for(self, selector: str) -> None:
         for _ in range(600):
-            if self.evaluate(f"document.querySelector({json.dumps(selector)}) !== null"):
-                return
+            with contextlib.suppress(AssertionError):  # the page may be unloaded meanwhile
+                if self.evaluate(f"document.querySelector({json.dumps(selector)}) !== null"):
+                    return
             time.sleep(0.05)
         raise AssertionError(f"{selector} does not appear")

@@ -156,7 +156,8 @@ def measure(url: str, page_name: str, condition: str, executable: str) -> list[f
         if page_name == "glimpse":
             page.check("#consent")
             while page.query_selector("#begin") is None:
-                page.click("#continue")
+                with page.expect_navigation():  # a click alone returns on the old page
+                    page.click("#continue")
         if condition == "stressed":
             cdp.send("Emulation.setCPUThrottlingRate", {"rate": 4})
         frames = trace(cdp, page, lambda: start(page, page_name, condition))

@@ -106,14 +106,20 @@ def serve(workspace: Workspace) -> Iterator[Callable[[str], Server]]:
         server.kill()
 
 
+def follow(page: Page, selector: str) -> None:
+    """Click what leads to another page, and wait for that page: a click alone returns on the old one."""
+    with page.expect_navigation():
+        page.click(selector)
+
+
 def enter(page: Page, url: str) -> None:
     """From the first page to the one with #begin, filling in nothing but the consent."""
     page.goto(url)
     page.check("#consent")
-    page.click("#continue")
+    follow(page, "#continue")
     page.wait_for_url("**/p/*/")
     while page.query_selector("#begin") is None:
-        page.click("#continue")
+        follow(page, "#continue")
 
 
 # Between two questions there may be a tenth of a second: a page that is asked now and then would miss it.

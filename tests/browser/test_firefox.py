@@ -26,8 +26,7 @@ def test_the_timed_survey_runs_in_firefox(serve: Callable[..., Server], tmp_path
         firefox.goto(server.url)
         firefox.click("#consent")
         for _ in ("consent", "questions", "device"):
-            firefox.click("#continue")
-            firefox.wait_for("#continue, #begin")
+            firefox.follow("#continue")
         firefox.wait_for("#begin:enabled")
         firefox.click("#begin")
         for i in range(5):

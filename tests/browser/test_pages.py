@@ -8,7 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import Server, answering, enter, screenshots
+from tests.browser.conftest import Server, answering, enter, follow, screenshots
 
 pytestmark = pytest.mark.browser
 
@@ -61,7 +61,7 @@ def test_axe_finds_nothing_on_any_page(
     inspect(page, f"{device}-{language}-consent")
     page.check("#consent")
     for name in ("questions", "device", "instructions"):
-        page.click("#continue")
+        follow(page, "#continue")
         page.wait_for_selector(
             {"questions": "fieldset", "device": "#check-frames.good, #check-frames.bad", "instructions": "#begin"}[name]
         )
@@ -89,14 +89,14 @@ def test_axe_finds_nothing_on_any_page(
     page.wait_for_selector("body[data-phase=done]")
     inspect(page, f"{device}-{language}-thanks")
     assert page.is_visible("#leave")
-    page.click("#finish")
+    follow(page, "#finish")
     inspect(page, f"{device}-{language}-debrief")
-    page.click("#withdraw")
+    follow(page, "#withdraw")
     inspect(page, f"{device}-{language}-withdraw")
     page.goto(f"{server.url}/nothing")
     inspect(page, f"{device}-{language}-error")
     page.goto(server.url)
-    page.click("button[value=no]")
+    follow(page, "button[value=no]")
     inspect(page, f"{device}-{language}-no-consent")
     context.close()
 

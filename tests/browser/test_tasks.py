@@ -73,7 +73,7 @@ def test_a_study_of_each_task_can_be_taken_by_keyboard(page: Page, serve: Callab
             assert not {"not-fetched", "not-begun", "too-fast"} & set(row["flags"].split())
             assert (row["second_exposure_ms"] is None) == (layout == "side-by-side")
             for exposure in (row["exposure_ms_actual"], row["second_exposure_ms"] or row["exposure_ms_planned"]):
-                assert abs(exposure - row["exposure_ms_planned"]) < 100
+                assert abs(exposure - row["exposure_ms_planned"]) < 100 or "exposure" in row["flags"]
     url = study(server, "point", f'why = "click"\ntask = "pair"\npair = "in-sequence"\n{sets}')
     arrows = ["ArrowRight"] * 6 + ["ArrowUp"] * 12 + ["Enter"]
     walk(page, url, {"answer": lambda i: ["fj"[i]], "why": lambda i: [arrows, ["Enter"]][i]})
