@@ -1,4 +1,4 @@
-"""The base of all tables: how moments are stored, how constraints are named."""
+"""The base of all tables: how moments and people's words are stored, how constraints are named."""
 
 from __future__ import annotations
 
@@ -30,6 +30,12 @@ def iso(moment: datetime) -> str:
 
 def now() -> datetime:
     return datetime.now(UTC)
+
+
+def storable(words: str, longest: int) -> str:
+    """A text that somebody wrote, without what no database takes: null characters, and single surrogates (half an
+    emoji), which JSON can hold. At most `longest` characters."""
+    return words.encode("utf-8", "ignore").decode().replace("\0", "").strip()[:longest]
 
 
 class Base(DeclarativeBase):

@@ -26,6 +26,7 @@ from werkzeug.wrappers import Response
 
 from glimpse.files import sha256_bytes
 from study_app import models
+from study_app.base import storable
 from study_app.database import app_database
 from study_app.experimenter.accounts import FIRST, record
 from study_app.security import Limit, address, derived
@@ -193,7 +194,7 @@ def login() -> Any:
     check_token(request)
     if not _may_try():
         return _ask(onward, "Too many attempts. Wait a minute."), 429, {"Retry-After": "60"}
-    name = request.form.get("name", "").strip().replace("\0", "")[:64] or FIRST
+    name = storable(request.form.get("name", ""), 64) or FIRST
     if not _is_right(name, request.form.get("password", "")[:1000]):
         return _ask(onward, "Wrong name or password." if name != FIRST else "Wrong password."), 403
     session.clear()  # nothing from before the login is kept

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, joinedload
 
 from glimpse import observers
 from study_app import models
+from study_app.base import storable
 from study_app.database import app_database
 from study_app.experimenter.accounts import record
 from study_app.experimenter.admin import blueprint, group, of_group, render_page, study_of
@@ -67,7 +68,7 @@ def _pages(total: int) -> dict[str, Any]:
 
 
 def _sought() -> tuple[ColumnElement[bool], ...]:
-    words = request.args.get("q", "").replace("\0", "").strip()[:128]
+    words = storable(request.args.get("q", ""), 128)
     if not words:
         return ()
     person, external = models.Participant, models.ExternalIdentity

@@ -7,6 +7,7 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
+from study_app.base import storable
 from study_app.definition.study import RATINGS, SURENESS, StudyFile
 
 LONGEST_WHY = 1000  # characters
@@ -58,7 +59,7 @@ class Answered:
         if rating is not None:
             answer = "generated" if rating > len(RATINGS) / 2 else "real"
         second = _number(body.get("second_exposure_ms")) if study.in_sequence else None
-        why = str(body.get("why") or "").replace("\0", "").strip()[:LONGEST_WHY] if study.why == "text" else ""
+        why = storable(str(body.get("why") or ""), LONGEST_WHY) if study.why == "text" else ""
         point = [_number(body.get(key)) if study.why == "click" else None for key in ("why_x", "why_y")]
         trial, dropped = whole(body.get("trial")), whole(body.get("dropped_frames"))
         exposure, response = _number(body.get("exposure_ms")), _number(body.get("response_time_ms"))

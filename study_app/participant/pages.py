@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
 from study_app import i18n, models
+from study_app.base import storable
 from study_app.database import app_database
 from study_app.definition import crowd
 from study_app.definition.study import RATINGS, SURENESS, Question, StudyFile, say
@@ -147,7 +148,7 @@ def questions(token: str) -> Any:
         if (person.state, person.stage) in (("working", "questions"), ("finished", "after")):
             answers: dict[str, str] = {}
             for question in asked:
-                given = request.form.get(question.key, "").replace("\0", "").strip()[:500]
+                given = storable(request.form.get(question.key, ""), 500)
                 options = {str(i): option for i, option in enumerate(question.choices)}
                 if given in options:  # stored in the study's first language, whatever the participant's
                     answers[question.key] = say(options[given], file.languages[0])
@@ -207,7 +208,7 @@ def device_page(token: str) -> Any:
 def comment(token: str) -> Any:
     with app_database().write() as session:
         person, file = by_token(session, token, write=True)
-        given = request.form.get("comment", "").replace("\0", "").strip()[:5000]
+        given = storable(request.form.get("comment", ""), 5000)
         if file.comment and given and person.finished_at is not None:
             person.comment = given
     return redirect(url_for("pages.participant", token=token), 303)

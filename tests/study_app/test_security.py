@@ -1,27 +1,22 @@
-"""Closed to others: headers, limits, the secret key, nothing that identifies, and no input that brings it down."""
+"""Closed to others: headers, limits, the secret key, and nothing that identifies."""
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import re
 import stat
-from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-from sqlalchemy import inspect, select, text
+from sqlalchemy import inspect, text
 
 from glimpse.workspace import Workspace
-from study_app import models, security
+from study_app import security
 from study_app.database import Database, SurveyError
-from tests.study_app.experimenter.test_admin import log_in, token
+from tests.study_app.experimenter.test_admin import log_in
 from tests.study_app.participant.test_survey import ANSWER, enter
 
 pytestmark = pytest.mark.parametrize("kind", ["sqlite"])
@@ -169,137 +164,6 @@ def test_no_page_of_another_site_enters_its_visitors(client: FlaskClient, study:
     ]
     assert statuses == [403, 303]
     assert client.get(f"/study/{study}/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200
-
-
-# ------------------------------------------------------------------------------------------------ fuzzing
-
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-BODY = st.fixed_dictionaries({}, optional={key: st.just(value) | JSON for key, value in ANSWER.items()}) | JSON
-TEXT = st.text(max_size=30)
-FUZZ = settings(
-    max_examples=60, deadline=None, derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)  # fmt: skip
-
-
-def fuzzed(
-    many: int = 2500, **given_as: st.SearchStrategy[Any]
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A test of 60 examples, and beside it a slow one of `many`, together about 26,000 requests."""
-
-    def decorate(test: Callable[..., None]) -> Callable[..., None]:
-        long = settings(FUZZ, max_examples=many)(given(**given_as)(test))
-        globals()[f"{test.__name__}_in_thousands"] = pytest.mark.slow(pytest.mark.timeout(3600)(long))
-        return FUZZ(given(**given_as)(test))
-
-    return decorate
-
-
-@fuzzed(path=st.sampled_from(["answer", "begin", "practice/done"]), body=BODY | st.binary(max_size=60))
-def test_no_json_brings_the_survey_down(client: FlaskClient, study: str, path: str, body: Any) -> None:
-    base = _participant(client, study)
-    sent = {"data": body} if isinstance(body, bytes) else {"json": body}
-    assert client.post(f"{base}/{path}", **sent).status_code in (200, 409, 413, 422)
-
-
-@fuzzed(
-    path=st.sampled_from(["questions", "device", "comment", "/study/pilot/enter", "/study/x/enter"]),
-    form=st.dictionaries(st.sampled_from(["consent", "age", "vision", "width", "comment", "lang"]) | TEXT, TEXT),
-    query=st.dictionaries(st.sampled_from(["lang", "PROLIFIC_PID", "workerId", "assignmentId", "id"]) | TEXT, TEXT),
-)  # fmt: skip
-def test_no_form_brings_the_survey_down(
-    client: FlaskClient, study: str, path: str, form: dict[str, str], query: dict[str, str]
-) -> None:
-    address = path if path.startswith("/") else f"{_participant(client, study)}/{path}"
-    assert client.post(address, data=form, query_string=query).status_code < 500
-    assert client.get("/study/pilot/", query_string=query).status_code < 500
-
-
-@fuzzed(
-    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD", "OPTIONS"]),
-    parts=st.lists(st.sampled_from(["p", "study", "pilot", "TOKEN", "next", "image", "practice", "answer", ""]) | TEXT),
-)
-def test_no_address_brings_the_survey_down(client: FlaskClient, study: str, method: str, parts: list[str]) -> None:
-    token = _participant(client, study).rsplit("/", 1)[1]
-    path = "/" + "/".join(token if part == "TOKEN" else part for part in parts).lstrip("/")  # `//x` would be a host
-    assert client.open(quote(path), method=method).status_code < 500  # quoted: the client takes `/<tab>/x` for one, too
-
-
-NUMBER = st.integers().map(str) | st.sampled_from(["9" * 5000, "1e999", "nan", "-0", "½", "٣"])
-ADMIN = (
-    "", "study/pilot/", "study/pilot/live", "study/pilot/state", "study/pilot/quota", "study/pilot/download.zip",
-    "study/pilot/images", "study/pilot/participants", "study/pilot/recruiting",
-    "study/pilot/comments", "study/pilot/log", "study/pilot/delete-pilot", "image/1.png", "participant/WHO",
-    "participant/WHO/data.json", "participant/nobody/erase", "login",
-)  # fmt: skip
-ASKED = (
-    "page",
-    "simulated",
-    "external_ids",
-    "next",
-    "state",
-    "quota",
-    "set",
-    "do",
-    "count",
-    "ids",
-    "password",
-    "q",
-    "pilot",
-    "name",
-    "confirm",
-)
-SAID = st.sampled_from(["open", "links", "1", "pilot", "alpha", "/admin/\\x", "Participant id,Status"])
-FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(ASKED, NUMBER | TEXT | SAID))
-
-
-@fuzzed(
-    many=180, parts=st.lists(st.sampled_from(["study", "pilot", "image", "participant"]) | TEXT | NUMBER, max_size=4),
-    fields=FIELDS, file=st.none() | st.binary(max_size=60),
-)  # fmt: skip
-def test_nothing_brings_the_dashboard_down(
-    app: Flask, client: FlaskClient, study: str, parts: list[str], fields: dict[str, str], file: bytes | None
-) -> None:
-    """With and without a login."""
-    app.extensions["glimpse_tries"] = (security.Limit(10**5), security.Limit(10**5))
-    if not hasattr(client, "glimpse_form"):
-        assert log_in(client) == 303
-        client.glimpse_form = {"token": token(client, "/admin/")}  # type: ignore[attr-defined]
-    person = _participant(client, study)
-    with app.extensions["glimpse"].read() as session:
-        who = session.scalar(select(models.Participant.public_id).where(models.Participant.token == person[3:]))
-    for asker in (client, app.test_client()):
-        for path in (*ADMIN, "/".join(parts).split("?")[0]):
-            address = f"/admin/{path.replace('WHO', str(who))}"
-            uploaded = {} if file is None else {"file": (io.BytesIO(file), "export.csv")}
-            form = {**fields, **uploaded, **client.glimpse_form}  # type: ignore[attr-defined]
-            assert asker.get(address, query_string=fields).status_code < 500
-            assert asker.post(address, query_string=fields, data=form).status_code < 500
-
-
-@fuzzed(
-    method=st.sampled_from(["GET", "POST", "PUT", "DELETE", "HEAD"]), query=FIELDS,
-    parts=st.lists(st.sampled_from(["MINE", "data.json", ""]) | TEXT, max_size=3),
-)  # fmt: skip
-def test_nothing_brings_the_withdrawal_down(
-    app: Flask, client: FlaskClient, study: str, method: str, query: dict[str, str], parts: list[str]
-) -> None:
-    person = _participant(client, study)
-    with app.extensions["glimpse"].read() as session:
-        mine = session.scalar(select(models.Participant.withdrawal_token).where(models.Participant.token == person[3:]))
-    path = "/".join(str(mine) if part == "MINE" else part for part in parts).split("?")[0]
-    assert client.open(f"/withdraw/{path}", method=method, query_string=query, data=query).status_code < 500
-
-
-def _participant(client: FlaskClient, study: str) -> str:
-    """One participant for all examples of a test: they are many, and entering is limited."""
-    if not hasattr(client, "glimpse_base"):
-        client.glimpse_base = enter(client, study)  # type: ignore[attr-defined]
-    return str(client.glimpse_base)  # type: ignore[attr-defined]
 
 
 ADDRESS = re.compile(r'(?:href|src|action|data-page|data-url|data-src)="(/[^"]*)"|"(?:base|image)": ?"(/[^"]*)"')
