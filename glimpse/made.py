@@ -1,13 +1,13 @@
-"""Reuse of finished work: whether a folder with a manifest exists already, made from the same inputs and options."""
+"""Reuse of finished work: whether a folder with a manifest exists, made from the same inputs, options and code."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from glimpse.files import GlimpseError, read_json
+from glimpse.files import GlimpseError, read_json, sha256_bytes, sha256_json
 
 Made = TypeVar("Made")
 
@@ -51,3 +51,13 @@ def _entry(manifest: Any, key: str) -> Any:
     for part in key.split("."):
         manifest = manifest.get(part) if isinstance(manifest, dict) else None
     return manifest
+
+
+def code_sha256(root: Path, packages: Sequence[str], without: Sequence[str] = ()) -> str:
+    """Hash of the Python source of these packages below `root`, except for the folders `without` (as "package/folder").
+
+    What is kept under a name that this hash is part of is never taken for the result of a changed formula.
+    """
+    files = {path.relative_to(root).as_posix(): path for package in packages for path in (root / package).rglob("*.py")}
+    kept = sorted(name for name in files if not name.startswith(tuple(f"{folder}/" for folder in without)))
+    return sha256_json({name: sha256_bytes(files[name].read_bytes()) for name in kept})

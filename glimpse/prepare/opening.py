@@ -1,14 +1,17 @@
 """Images by one word, an image set's name or a folder of image files, opened as an image set; several at one size.
 
 A folder goes through the very steps of `prepare folder` (decoding, colour, size), so a pair differs by nothing that
-happens here. What was opened is kept in `.opened` of the workspace and found again while its files stay the same.
+happens here. What was opened is kept in `.opened` of the workspace and found again while its files, and the code that
+reads them, stay the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from glimpse import made
 from glimpse.files import atomic_folder, cores, sha256_json
@@ -33,22 +36,6 @@ class _Folder:
     sizes: list[tuple[int, int]]
 
 
-def open_images(
-    workspace: Workspace,
-    word: str,
-    size: tuple[int, int] | None = None,
-    fit: pixels.Fit = "crop",
-    skip_broken: bool = False,
-) -> ImageSet:
-    """The image set of the workspace with this name, else the folder or zip of image files, or image set, at this path.
-
-    `size` (width, height) is by default the set's, or the largest that no file of the folder has to be enlarged to.
-    The images of a folder are all on the training side, each its own group, copies among them included.
-    Raises ImageSetError if there is neither, or for a file that cannot be read (left out with `skip_broken`).
-    """
-    return open_alike(workspace, [word], size, fit, skip_broken)[0]
-
-
 def open_alike(
     workspace: Workspace,
     words: Sequence[str | ImageSet],
@@ -57,9 +44,13 @@ def open_alike(
     skip_broken: bool = False,
     at_most: int | None = None,
 ) -> list[ImageSet]:
-    """`open_images` of several words, or of image sets that are open already, all at one size.
+    """For each word the image set of this name, else the folder or zip of image files, or image set, at this path.
 
-    By default that is the largest that no image has to be enlarged to, its longer side `at_most` pixels.
+    All are at one `size` (width, height), by default the largest that no image has to be enlarged to, its longer side
+    `at_most` pixels. Image sets that are open already may stand among the words. The images of a folder are all on the
+    training side, each its own group, copies among them included.
+    Raises ImageSetError for a word that is none of these, or for a file that cannot be read (left out with
+    `skip_broken`).
     """
     found = [_found(workspace, word, skip_broken) if isinstance(word, str) else word for word in words]
     if size is None:
@@ -113,7 +104,7 @@ def _of_folder(
     wanted = PhotoSet(
         source="folder", name=_key(name, str(found.place.resolve()), size, fit), label=name, photos=found.photos,
         groups={path: path for path in found.photos}, size=size, fit=fit, keep_copies=True,
-        options={**options.recorded(), "size": size, "fit": fit}, made_from={},
+        options={**options.recorded(), "size": size, "fit": fit}, made_from=_read_by(),
     )  # fmt: skip
     prepared = photos_to_set(_kept(workspace), wanted, options, Findings(), lambda photos, _: photos)
     return replace(prepared.images, name=name)
@@ -126,11 +117,9 @@ def _of_set(workspace: Workspace, images: ImageSet, size: tuple[int, int], fit: 
         return images
     folder = _kept(workspace).new("images", _key(images.name, images.sha256, size, fit))
     made_from = {
-        "image_set": images.name,
-        "images_sha256": images.sha256,
-        "index": images.manifest["files"]["index.csv"],
-    }
-    made_from |= {"size": f"{width}x{height}", "fit": fit}
+        "image_set": images.name, "images_sha256": images.sha256, "index": images.manifest["files"]["index.csv"],
+        "size": f"{width}x{height}", "fit": fit, **_read_by(),
+    }  # fmt: skip
     if (there := made.there(folder, {"made_from": made_from}, ImageSet.load)) is None:
         rows = images.index.astype(object).where(images.index.notna(), None).to_dict("records")
         with atomic_folder(folder) as building, ImageSetWriter(building, height, width) as writer:
@@ -141,6 +130,12 @@ def _of_set(workspace: Workspace, images: ImageSet, size: tuple[int, int], fit: 
             writer.finish(folder.name, made_from=made_from, **kept)
         there = ImageSet.load(folder, just_written=True)
     return replace(there, name=images.name)
+
+
+@cache
+def _read_by() -> dict[str, Any]:
+    """The code that reads, colours, fits and shrinks images: an opened set is made again when it changes."""
+    return {"code": made.code_sha256(Path(__file__).resolve().parents[2], ["glimpse"], ["glimpse/phantom"])}
 
 
 def _kept(workspace: Workspace) -> Workspace:

@@ -17,6 +17,7 @@ from analysis import cache
 from analysis.images.features import extractor_key
 from analysis.section import Context
 from analysis.sections import SECTIONS
+from glimpse.made import code_sha256
 from glimpse.workspace import Workspace
 
 ROOT = Path(cache.__file__).parents[1]
@@ -112,7 +113,8 @@ def test_a_changed_formula_changes_the_key_of_every_section(tmp_path: Path) -> N
         path.relative_to(ROOT).as_posix()
         for folder in ("analysis/images", "analysis/people") for path in sorted((ROOT / folder).glob("*.py"))
     ]  # fmt: skip
-    formulas = [*sections, *computing, "glimpse/observers.py", "glimpse/images.py", "gan_core/sampling.py"]
+    elsewhere = ["glimpse/observers.py", "glimpse/images.py", "gan_core/sampling.py"]
+    formulas = [*sections, *computing, *elsewhere, "glimpse/prepare/checks/differences.py"]
     done = subprocess.run(
         [sys.executable, "-c", KEYS % list(SECTIONS), str(tmp_path), *formulas], env={"PYTHONPATH": str(tmp_path)},
         cwd=tmp_path, check=True, capture_output=True, text=True,
@@ -123,10 +125,10 @@ def test_a_changed_formula_changes_the_key_of_every_section(tmp_path: Path) -> N
 def test_a_changed_caption_or_figure_recomputes_nothing(tmp_path: Path) -> None:
     for package in cache.SOURCES:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
-    before = cache.code_sha256(tmp_path)
+    before = code_sha256(tmp_path, cache.SOURCES, cache.DRAWING)
     for drawn in ("analysis/figures/style.py", "analysis/report/page.py", "analysis/report/templates/report.css"):
         (tmp_path / drawn).write_text("changed")
-    assert cache.code_sha256(tmp_path) == before
+    assert code_sha256(tmp_path, cache.SOURCES, cache.DRAWING) == before
 
 
 def test_other_libraries_give_other_keys(monkeypatch: pytest.MonkeyPatch) -> None:

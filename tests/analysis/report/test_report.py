@@ -197,6 +197,8 @@ def test_an_unchanged_figure_is_not_drawn_again() -> None:
     frame = pd.DataFrame({"x": [0.0, 1.0], "set": "a"})
     same = [drawing_key(partial(trends, [("place", "x", data)])) for data in (frame, frame.copy())]
     assert same[0] == same[1] != drawing_key(partial(trends, [("place", "x", frame.assign(x=2.0))]))
+    assert drawing_key(frame) != drawing_key(frame.set_axis([f"n{i}" for i in frame.index]))
+    assert drawing_key(frame["x"]) != drawing_key(frame["x"].set_axis([f"n{i}" for i in frame.index]))
     with pytest.raises(TypeError):
         drawing_key(lambda: None)
 

@@ -11,8 +11,9 @@ from PIL import Image
 
 from gan_core.cli import main
 from glimpse.imageset import ImageSet, ImageSetError
+from glimpse.prepare import opening
 from glimpse.prepare.folder import FolderOptions, prepare_folder
-from glimpse.prepare.opening import open_alike, open_images
+from glimpse.prepare.opening import open_alike
 from glimpse.prepare.pipeline import Prepared
 from glimpse.workspace import Workspace
 from tests.glimpse.prepare.photos import save, skin_photo
@@ -43,8 +44,8 @@ def test_icons_among_the_photos_are_told_and_do_not_shrink_a_pair(tmp_path: Path
     (one,) = prepare(workspace, folder)
     assert any("1 of the 13 photos are less than half as large as the rest" in note for note in one.notes)
     with pytest.raises(ImageSetError, match=r"1 of the 13 images .* \(the smallest is 1x1\).*--skip-broken"):
-        open_images(workspace, str(folder))
-    assert len(open_images(workspace, str(folder), (32, 24), skip_broken=True)) == 12
+        open_alike(workspace, [str(folder)])
+    assert len(open_alike(workspace, [str(folder)], (32, 24), skip_broken=True)[0]) == 12
 
 
 def test_a_folder_of_class_folders_makes_one_set_a_class_of_one_size(tmp_path: Path, workspace: Workspace) -> None:
@@ -147,7 +148,8 @@ def test_a_wide_image_is_cropped_padded_or_stretched(
     save(tmp_path / "wide" / "a.png", wide)
     height = {"crop": 1, "stretch": 1, "pad": 3}[fit]
     size = (2, height) if fit != "crop" else (2, 2)
-    images = open_images(workspace, str(tmp_path / "wide"), size, fit).images[0, ..., 0]  # type: ignore[arg-type]
+    (wide_set,) = open_alike(workspace, [str(tmp_path / "wide")], size, fit)  # type: ignore[arg-type]
+    images = wide_set.images[0, ..., 0]
     assert images[: len(expected)].tolist() == (expected if fit != "crop" else [[10, 20]])
 
 
@@ -172,12 +174,12 @@ def test_nothing_is_enlarged_and_a_size_that_is_too_large_names_the_image(
 def test_a_word_is_an_image_set_or_else_a_folder(tmp_path: Path, workspace: Workspace) -> None:
     folder = lay(tmp_path / "photos")
     prepare(workspace, folder, name="mine", size=(16, 12))
-    assert open_images(workspace, "mine").images.shape == (5, 12, 16, 3)
-    opened = open_images(workspace, str(folder))
+    assert open_alike(workspace, ["mine"])[0].images.shape == (5, 12, 16, 3)
+    (opened,) = open_alike(workspace, [str(folder)])
     assert (opened.name, opened.images.shape, set(opened.index["split"])) == ("photos", (5, 24, 32, 3), {"train"})
     assert workspace.names("images") == ["mine"], "what is only opened is not listed"
     with pytest.raises(ImageSetError, match=r"nothing is neither an image set of .* \(there are: mine\) nor a folder"):
-        open_images(workspace, "nothing")
+        open_alike(workspace, ["nothing"])
 
 
 def test_a_set_and_folders_open_alike_at_the_size_that_none_is_enlarged_to(
@@ -192,13 +194,25 @@ def test_a_set_and_folders_open_alike_at_the_size_that_none_is_enlarged_to(
     assert [one.sha256 for one in again] == [real.sha256, generated.sha256]
 
 
+def test_what_was_opened_is_opened_again_by_changed_code(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prepare(workspace, lay(tmp_path / "real", 6), name="real", test=0.5)
+    words = ["real", str(lay(tmp_path / "generated", 4, first=10))]
+    before = open_alike(workspace, words, (16, 12))
+    monkeypatch.setattr(opening.pixels, "fitted", lambda *args: np.full((12, 16, 3), 7, np.uint8))
+    assert [one.sha256 for one in open_alike(workspace, words, (16, 12))] == [one.sha256 for one in before]
+    monkeypatch.setattr(opening, "_read_by", lambda: {"code": "changed"})
+    assert all((one.images[:] == 7).all() for one in open_alike(workspace, words, (16, 12)))
+
+
 def test_copies_in_an_opened_folder_stay_and_changed_files_are_read_again(tmp_path: Path, workspace: Workspace) -> None:
     folder = lay(tmp_path / "generated", 3)
     save(folder / "copy.png", skin_photo(0, 24, 32))
-    before = open_images(workspace, str(folder))
+    (before,) = open_alike(workspace, [str(folder)])
     assert len(before) == 4
     save(folder / "copy.png", skin_photo(9, 24, 32))
-    after = open_images(workspace, str(folder))
+    (after,) = open_alike(workspace, [str(folder)])
     assert np.array_equal(after.images[3], skin_photo(9, 24, 32))
 
 
@@ -206,8 +220,8 @@ def test_a_broken_image_in_a_folder_is_named_or_skipped(tmp_path: Path, workspac
     folder = lay(tmp_path / "generated", 3)
     (folder / "bad.png").write_bytes(b"no image")
     with pytest.raises(ImageSetError, match=r"bad\.png cannot be read"):
-        open_images(workspace, str(folder))
-    assert len(open_images(workspace, str(folder), skip_broken=True)) == 3
+        open_alike(workspace, [str(folder)])
+    assert len(open_alike(workspace, [str(folder)], skip_broken=True)[0]) == 3
 
 
 def test_a_photo_that_exif_turns_counts_as_it_is_shown(tmp_path: Path, workspace: Workspace) -> None:
@@ -216,4 +230,4 @@ def test_a_photo_that_exif_turns_counts_as_it_is_shown(tmp_path: Path, workspace
     exif[274] = 6
     for name in ("a.jpg", "b.png", "c.tif"):
         Image.fromarray(skin_photo(len(name), 24, 32)).save(tmp_path / "photos" / name, exif=exif)
-    assert open_images(workspace, str(tmp_path / "photos")).images.shape == (3, 32, 24, 3)
+    assert open_alike(workspace, [str(tmp_path / "photos")])[0].images.shape == (3, 32, 24, 3)
