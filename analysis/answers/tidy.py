@@ -116,7 +116,8 @@ def tidy(
     counts["negative_response_times"] = int(backwards.sum())
     trials.loc[backwards, "response_time_ms"] = np.nan
     counts["flagged_trials"] = int((trials["flags"] != "").sum())
-    counts["unfinished_participants"] = int(trials.loc[~trials["finished"], "participant"].nunique())
+    if "state" in raw:
+        counts["unfinished_participants"] = int(trials.loc[~trials["finished"], "participant"].nunique())
     counts["repeated_judgements"] = int(trials.duplicated(["set", "participant", "image"]).sum())
     counts["trials"] = int(trials["trial"].nunique())
     versions: dict[str, list[str]] = {}

@@ -141,7 +141,7 @@ def _checklist(
         ("Preregistration", f"SHA-256 {registered['sha256']}. {preregistration.sentence(registered['parts'])}"
                             if registered else f"None given to this report. {FILL_IN}"),
         ("Participants", f"{trials['participant'].nunique()}, of whom "
-                         f"{trials.loc[~trials['finished'], 'participant'].nunique()} stopped early."),
+                         f"{answers.counts.get('unfinished_participants', FILL_IN)} stopped early."),
         ("Recruitment, payment, ethics, consent", FILL_IN),
         ("Who they were", f"Asked: {questions}; the counts are in the table of questions." if questions else FILL_IN),
         ("Sample size", "See Preregistration." if registered else f"Reason: {FILL_IN}"),
@@ -172,7 +172,7 @@ def _checklist(
 
 def _reliability(one: Mapping[str, Any]) -> str:
     said = [
-        f"{kind} {decimal(found['icc_mean']['value'])} ({found['icc_mean']['method'].split(', ')[0]})"
+        f"{kind} {decimal(max(0.0, found['icc_mean']['value']))} ({found['icc_mean']['method'].split(', ')[0]})"
         for kind, found in one["reliability"].items() if found["icc_mean"]["value"] is not None
     ]  # fmt: skip
     agreed = one["agreement"].get("all", {}).get("alpha")

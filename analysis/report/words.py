@@ -146,7 +146,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
     ]
     said.append(_left_out(answers))
     kept = [
-        _count(counts[key], *words)
+        _count(counts.get(key, 0), *words)
         for key, words in {
             "flagged_trials": ("flagged trial", "flagged trials"),
             "unfinished_participants": ("participant who stopped early", "participants who stopped early"),

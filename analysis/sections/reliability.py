@@ -95,7 +95,7 @@ def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, sever
     said = []
     each = {kind: one["icc_mean"] for kind, one in found["reliability"].items() if one["icc_mean"]["value"] is not None}
     if each:
-        words = "; ".join(f"{KINDS[kind]} {_value(one, 'value')}" for kind, one in each.items())
+        words = "; ".join(f"{KINDS[kind]} {_value(_floored(one), 'value')}" for kind, one in each.items())
         poor = [KINDS[kind] for kind, one in each.items() if one["value"] < LOW]
         warning = f" Below {LOW}, single {listed(poor)} should not be ranked." if poor else ""
         said.append(f"{where}reliability of scores, 1 being perfect (ICC of means): {words}.{warning}")
@@ -110,6 +110,16 @@ def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, sever
         words = f"{where}{sharp} of {len(table)} images separate{'s' * (sharp == 1)} able from unable participants"
         said.append(words + (f"; {blunt} fool{'s' * (blunt == 1)} the able more often." if blunt else "."))
     return [sentence[0].upper() + sentence[1:] if not several else sentence for sentence in said]
+
+
+def _floored(found: Mapping[str, Any]) -> dict[str, Any]:
+    """A reliability for a sentence: a share of variance, so below 0 the estimate is 0 (Bartko 1976).
+
+    >>> _floored({"value": -4.42, "ci95": [-15.04, 0.35]})
+    {'value': 0.0, 'ci95': [0.0, 0.35]}
+    """
+    interval = found["ci95"] and [max(0.0, end) for end in found["ci95"]]
+    return {**found, "value": max(0.0, found["value"]), "ci95": interval}
 
 
 def _value(found: Mapping[str, Any], key: str) -> str:

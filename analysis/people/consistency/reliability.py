@@ -24,8 +24,9 @@ def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Es
     """The split-half reliability of the units' mean `values`, (n,), with a 95 % interval for new units.
 
     Each unit's answers are halved at random within each `stratum` (its score is the mean over strata), many times. The
-    mean correlation r of the halves is that of scores from half the answers, 2 r / (1 + r) that of all answers
-    (Spearman 1910, Brown 1910). Units without two answers in each stratum are left out.
+    mean correlation r of the halves is that of scores from half the answers, 2 r / (1 + |r|) that of all answers
+    (Spearman 1910, Brown 1910; below 0, where their formula falls without bound, its mirror image: Krus & Helmstadter
+    1993). Units without two answers in each stratum are left out.
 
     >>> unit = np.repeat(np.arange(4), 4)
     >>> split_half([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1], unit).value
@@ -67,7 +68,7 @@ def _corrected(means: Floats, splits: int) -> Floats:
         spread = np.sqrt(np.maximum(aa - a * a, 0) * np.maximum(bb - b * b, 0))
         r = np.where(spread > 1e-12, (ab - a * b) / np.where(spread > 1e-12, spread, 1), np.nan)
         mean = np.nansum(r, axis=1) / np.isfinite(r).sum(axis=1)
-        return np.asarray(2 * mean / (1 + mean), np.float64)
+        return np.asarray(2 * mean / (1 + abs(mean)), np.float64)
 
 
 # ------------------------------------------------------------------------------------------------ ICC

@@ -69,6 +69,20 @@ def test_the_split_half_of_parallel_halves_is_the_spearman_brown_of_their_correl
     assert found.ci95[0] < 2 / 3 < found.ci95[1]  # reliability of the mean of two: 2 / (2 + 1)
 
 
+def test_a_negative_split_half_stays_above_minus_one() -> None:
+    """Spearman and Brown's formula gives 2 (-0.9) / (1 - 0.9) = -18 for halves that contradict each other."""
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=200)
+    against = np.stack([truth, -truth], axis=1) + 0.2 * rng.normal(size=(200, 2))
+    found = split_half(against.ravel(), np.repeat(np.arange(200), 2))
+    r = intraclass(against.ravel(), np.repeat(np.arange(200), 2), np.arange(400)).single.value
+    assert r is not None
+    assert r < -0.9
+    assert found.value == pytest.approx(2 * r / (1 - r), abs=0.01)
+    assert found.ci95 is not None
+    assert -1 <= found.ci95[0] < found.value < found.ci95[1]
+
+
 def test_reliability_is_the_share_of_true_variance_among_people_who_differ() -> None:
     rng = np.random.default_rng(1)
     sway = rng.beta(3, 2, 150)

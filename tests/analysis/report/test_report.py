@@ -332,6 +332,14 @@ def test_what_cannot_be_had_is_null_with_its_reason(tmp_path: Path, rows: list[s
     noted({k: v for k, v in one.items() if k != "verdict"}, "all")
     checklist = (tmp_path / "out" / "texts" / "checklist.md").read_text("utf-8")
     assert ("table of exclusions" in checklist) == (len(one["exclusions"]) > 1)
+    assert "of whom [to be filled in] stopped early" in checklist  # a file without the column does not say
+
+
+def test_the_checklist_counts_who_stopped_early_where_the_answers_say_it(tmp_path: Path) -> None:
+    rows = ["participant,image,truth,answer,state", "a,i1,real,real,finished", "b,i2,generated,real,started"]
+    (tmp_path / "few.csv").write_text("\n".join(rows))
+    written("--responses", tmp_path / "few.csv", "--out", tmp_path / "out")
+    assert "2, of whom 1 stopped early" in (tmp_path / "out" / "texts" / "checklist.md").read_text("utf-8")
 
 
 def test_a_workspace_without_answers_or_anything_else_says_what_to_do(
