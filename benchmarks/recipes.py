@@ -16,9 +16,11 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Sequence
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 os.environ["OMP_NUM_THREADS"] = "1"
 
@@ -43,11 +45,13 @@ from gan_core.training.data import to_pixels
 from gan_core.training.loop import Training
 from glimpse.command_line import program
 from glimpse.files import atomic_file
+from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
 Pixels = NDArray[np.uint8]
 NARROW = ["g_features=64", "d_features=16", "batch=16"]  # for a CPU: the paper's widths take days there
-RECIPES: dict[str, tuple[str, list[str]]] = {  # a preset, and settings that differ from it
+Recipe = tuple[str, list[str]]  # a preset, and settings that differ from it
+RECIPES: dict[str, Recipe] = {
     "paper": ("paper", NARROW),
     "modern": ("modern", NARROW),
     # what each of its settings is worth, and what others would be
@@ -65,49 +69,60 @@ RECIPES: dict[str, tuple[str, list[str]]] = {  # a preset, and settings that dif
 }
 GENERATED = 1_000  # images a score
 MOST_REAL = 1_000
+SAVE_EVERY = 60  # processor seconds
 
 
-def grid_power(images: Pixels) -> float:
-    """Share of the spectral power (without the mean) of images (n, H, W, 3) at periods of 2 and 4 pixels on an axis."""
+def grid_power(images: Pixels, period: int = 4) -> float:
+    """Share of the spectral power (without the mean) of images (n, H, W, 3) in patterns that repeat after `period`
+    pixels: at this period on an axis, and at its halves, thirds, ..."""
     grey = images.astype(np.float64).mean(3)
-    height, width = (side - side % 4 for side in grey.shape[1:])
+    height, width = (side - side % period for side in grey.shape[1:])
     grey = grey[:, :height, :width]
     power = np.abs(np.fft.fft2(grey - grey.mean((1, 2), keepdims=True))) ** 2
-    grid = power[:, :: height // 4, :: width // 4].sum((1, 2))
+    grid = power[:, :: height // period, :: width // period].sum((1, 2))
     return float((grid / power.sum((1, 2))).mean())
 
 
-class Judge:
-    """Scores generated images of one experiment against its image set."""
+class Judge(Protocol):
+    """Scores what a training makes, beside the image sets (by domain) that it learns from."""
 
-    def __init__(self, training: Training, groups: dict[str, NDArray[np.str_]]) -> None:
-        domain = training.domains[training.run.experiment.target]
+    def __call__(self, training: Training, seed: int) -> tuple[list[dict[str, Any]], Pixels]:
+        """The scores, one row for each domain that is made, and some of the images."""
+        ...
+
+
+class HeldOut:
+    """Scores 1,000 images of an unconditional training by held-out images."""
+
+    def __init__(self, training: Training, image_sets: Mapping[str, ImageSet]) -> None:
+        target = training.run.experiment.target
+        domain, images = training.domains[target], image_sets[target]
         self.train, self.test = domain.train.numpy(), domain.test.numpy()
-        self.groups = groups
-        self.extractors = {
-            "imagenet": extractors.load("imagenet", calibration=self.train),
-            "random": extractors.load("random", calibration=self.train),
-        }
+        self.groups = {side: images.groups[images.where(side)] for side in ("train", "test")}
+        self.extractors = {name: extractors.load(name, calibration=self.train) for name in ("imagenet", "random")}
         self.real = {
-            (name, side): self._features(extractor, images[:MOST_REAL])
+            (name, side): features_of(extractor, images[:MOST_REAL])
             for name, extractor in self.extractors.items()
             for side, images in (("train", self.train), ("test", self.test))
         }
 
-    def _features(self, extractor: Extractor, images: Pixels) -> NDArray[np.float32]:
-        return extract(extractor, batches(images), len(images), progress=False).values
-
-    def __call__(self, generated: Pixels) -> dict[str, Any]:
-        found = {name: self._features(extractor, generated) for name, extractor in self.extractors.items()}
+    def __call__(self, training: Training, seed: int) -> tuple[list[dict[str, Any]], Pixels]:
+        generated = samples(training, seed + 50_000)
+        found = {name: features_of(extractor, generated) for name, extractor in self.extractors.items()}
         near = precision_recall(self.real["imagenet", "train"], found["imagenet"])
         copies = assess(self.train, self.groups["train"], self.test, self.groups["test"], generated).verdict
-        return {
+        scores = {
             "kid": kid(self.real["imagenet", "test"], found["imagenet"]),
             "kid_random": kid(self.real["random", "test"], found["random"]),
             "kid_train": kid(self.real["imagenet", "train"], found["imagenet"]),
             "precision": near["precision"], "recall": near["recall"],
             "copied": copies.share, "alarm": bool(copies.alarm), "grid": grid_power(generated),
         }  # fmt: skip
+        return [scores], generated[:64]
+
+
+def features_of(extractor: Extractor, images: Pixels) -> NDArray[np.float32]:
+    return extract(extractor, batches(images), len(images), progress=False).values
 
 
 def samples(training: Training, seed: int) -> Pixels:
@@ -119,44 +134,66 @@ def samples(training: Training, seed: int) -> Pixels:
     return np.concatenate(parts)
 
 
-def measure(
-    workspace: Workspace, experiment: str, recipe: str, seed: int, budgets: Sequence[float], rows: Path, folder: Path
-) -> None:
-    """Train until the last budget, adding a line to `rows` at each that is not there."""
-    facts = {"experiment": experiment, "recipe": recipe, "seed": seed}
-    done = {row["budget"] for row in read(rows) if facts.items() <= row.items()}
-    if done >= set(budgets):
-        return
-    preset, words = RECIPES[recipe]
-    image_sets = open_domains(workspace, experiment, Request())
-    chosen = {**parse_settings(words), "seed": seed, "images": 10**9}
-    run = describe_run(experiment, experiment, image_sets, Request(preset, chosen))
-    training = Training(run, into_memory(run, image_sets, torch.device("cpu")), folder, torch.device("cpu"))
-    images = image_sets[run.experiment.target]
-    groups = {side: images.index["group"].to_numpy(str)[images.where(side)] for side in ("train", "test")}
-    judge = Judge(training, groups)
-    state = folder / f"{experiment}-{recipe}-{seed}.pt"
-    if state.is_file():
-        saved = torch.load(state, weights_only=True)
-        training.engine.load(saved["engine"])
-        training.seconds = saved["seconds"]
-    for budget in sorted(set(budgets)):
-        if budget in done or budget < training.seconds:
-            continue
-        began = time.process_time() - training.seconds
-        while time.process_time() - began < budget:
-            training.engine.step()
+@dataclass(frozen=True)
+class Comparison:
+    """Recipes that train at equal processor time, and who judges them; finished rows and states lie beside `rows`."""
+
+    workspace: Workspace
+    recipes: Mapping[str, Recipe]
+    judge: Callable[[Training, Mapping[str, ImageSet]], Judge]
+    budgets: Sequence[float]  # processor seconds
+    rows: Path
+
+    def measure(self, experiment: str, recipe: str, seed: int) -> None:
+        """Train until the last budget, adding lines to `rows` at each that is not there."""
+        facts = {"experiment": experiment, "recipe": recipe, "seed": seed}
+        done = {row["budget"] for row in read(self.rows) if facts.items() <= row.items()}
+        if done >= set(self.budgets):
+            return
+        preset, words = self.recipes[recipe]
+        image_sets = open_domains(self.workspace, experiment, Request())
+        chosen = {**parse_settings(words), "seed": seed, "images": 10**9}
+        run = describe_run(experiment, experiment, image_sets, Request(preset, chosen))
+        folder = self.rows.with_suffix("")
+        folder.mkdir(parents=True, exist_ok=True)
+        training = Training(run, into_memory(run, image_sets, torch.device("cpu")), folder, torch.device("cpu"))
+        judge = self.judge(training, image_sets)
+        state = folder / f"{experiment}-{recipe}-{seed}.pt"
+        if state.is_file():
+            saved = torch.load(state, weights_only=True)
+            training.engine.load(saved["engine"])
+            training.seconds = saved["seconds"]
+        for budget in sorted(set(self.budgets)):
+            if budget in done or budget < training.seconds:
+                continue
+            train_until(training, budget, state)
+            loss_d = training.engine.gathered()["loss_d"]
+            training.engine.new_tick()
+            scores, pixels = judge(training, seed)
+            np.save(folder / f"{experiment}-{recipe}-{seed}-{budget:g}.npy", pixels)
+            made = {**facts, "budget": budget, "images": training.engine.images, "loss_d": loss_d}
+            lines = "".join(json.dumps({**made, **row}) + "\n" for row in scores)
+            with open(self.rows, "a") as file:
+                file.write(lines)
+            print(lines, end="", flush=True)
+            save(training, state)
+
+
+def train_until(training: Training, budget: float, state: Path) -> None:
+    """Train until so many processor seconds in all, keeping the state every minute."""
+    began = time.process_time() - training.seconds
+    kept = training.seconds
+    while training.seconds < budget:
+        training.engine.step()
         training.seconds = time.process_time() - began
-        loss_d = training.engine.gathered()["loss_d"]
-        training.engine.new_tick()
-        pixels = samples(training, seed + 50_000)
-        row = {**facts, "budget": budget, "images": training.engine.images, "loss_d": loss_d, **judge(pixels)}
-        with atomic_file(state) as temporary:
-            torch.save({"engine": training.engine.state(), "seconds": training.seconds}, temporary)
-        np.save(folder / f"{experiment}-{recipe}-{seed}-{budget:g}.npy", pixels[:64])
-        with open(rows, "a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(json.dumps(row), flush=True)
+        if training.seconds > kept + SAVE_EVERY:
+            save(training, state)
+            kept = training.seconds
+
+
+def save(training: Training, state: Path) -> None:
+    with atomic_file(state) as temporary:
+        torch.save({"engine": training.engine.state(), "seconds": training.seconds}, temporary)
 
 
 def read(rows: Path) -> list[dict[str, Any]]:
@@ -210,25 +247,38 @@ def draw(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    parser = program("python -m benchmarks.recipes", __doc__ or "")
-    parser.add_argument("--experiments", nargs="+", default=["df", "mel"], metavar="EXPERIMENT")
-    parser.add_argument("--recipes", nargs="+", default=["paper", "modern"], choices=list(RECIPES))
+def options(
+    name: str, meaning: str, recipes: Mapping[str, Recipe], experiments: Sequence[str], budgets: Sequence[float]
+) -> ArgumentParser:
+    """The options that every comparison has; `run` takes them."""
+    parser = program(f"python -m benchmarks.{name}", meaning)
+    parser.add_argument("--experiments", nargs="+", default=list(experiments), metavar="EXPERIMENT")
+    parser.add_argument("--recipes", nargs="+", default=["paper", "modern"], choices=list(recipes))
     parser.add_argument("--seeds", type=int, default=3, metavar="N")
-    parser.add_argument("--budgets", type=float, nargs="+", default=[300, 1200, 3600, 7200], metavar="S", help="in s")
-    parser.add_argument("--rows", type=Path, default=Path("recipes.jsonl"), metavar="FILE", help="one line a snapshot")
-    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw KID over processor time: .svg, .png or .pdf")
-    args = parser.parse_args(argv)
-    workspace = Workspace.at(args.workspace)
+    parser.add_argument("--budgets", type=float, nargs="+", default=list(budgets), metavar="S", help="in s")
+    parser.add_argument("--rows", type=Path, default=Path(f"{name}.jsonl"), metavar="FILE", help="one line a snapshot")
+    return parser
+
+
+def run(
+    args: Namespace, recipes: Mapping[str, Recipe], judge: Callable[[Training, Mapping[str, ImageSet]], Judge]
+) -> pd.DataFrame:
+    """Measure what is not measured yet, and return all rows of the experiments and recipes asked for."""
     torch.set_num_threads(1)
-    folder = args.rows.with_suffix("")
-    folder.mkdir(parents=True, exist_ok=True)
+    comparison = Comparison(Workspace.at(args.workspace), recipes, judge, args.budgets, args.rows)
     for seed in range(args.seeds):
         for experiment in args.experiments:
             for recipe in args.recipes:
-                measure(workspace, experiment, recipe, seed, args.budgets, args.rows, folder)
+                comparison.measure(experiment, recipe, seed)
     rows = pd.DataFrame(read(args.rows))
-    rows = rows[rows["recipe"].isin(args.recipes) & rows["experiment"].isin(args.experiments)]
+    return rows[rows["recipe"].isin(args.recipes) & rows["experiment"].isin(args.experiments)]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = options("recipes", __doc__ or "", RECIPES, ["df", "mel"], [300, 1200, 3600, 7200])
+    parser.add_argument("--figure", type=Path, metavar="FILE", help="draw KID over processor time: .svg, .png or .pdf")
+    args = parser.parse_args(argv)
+    rows = run(args, RECIPES, HeldOut)
     print(table(rows))
     if args.figure:
         draw(rows).savefig(args.figure, metadata={"Date": None} if args.figure.suffix == ".svg" else None)

@@ -228,7 +228,7 @@ def translate_set(
                 scores["translated"].add(after, truth, inside)
                 scores["untouched"].add(before, truth, inside)
             if i in chosen:
-                shown.append([before, *([] if mask is None else [_as_picture(mask)]), after])
+                shown.append([before, *([] if mask is None else [as_picture(mask)]), after])
         _write_sheet(shown, building / "preview.png")
         result = {key: score.result() for key, score in scores.items()}
         writer.finish(folder.name, source="translate", made_from=made_from, scores=result)
@@ -264,13 +264,13 @@ def translate_photos(
             after = translate(translator, before, mask)
             Image.fromarray(after).save(building / f"{stem}.png")
             if len(shown) < SHEET_IMAGES:
-                shown.append([before, *([] if mask is None else [_as_picture(mask)]), after])
+                shown.append([before, *([] if mask is None else [as_picture(mask)]), after])
         (building / "sheet").mkdir()
         _write_sheet(shown, building / "sheet" / "sheet.png")
     return TranslationResult(folder, len(photos), True, {})
 
 
-def _as_picture(mask: Pixels) -> Pixels:
+def as_picture(mask: Pixels) -> Pixels:
     return np.repeat(mask[..., None] * np.uint8(255), 3, 2)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import recipes
 from gan_core.training.engine import Engine
+from gan_core.training.loop import Training
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_set
 
@@ -40,11 +41,12 @@ def cheap(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
         def __init__(self, *given: Any) -> None:
             pass
 
-        def __call__(self, generated: recipes.Pixels) -> dict[str, Any]:
+        def __call__(self, training: Training, seed: int) -> tuple[list[dict[str, Any]], recipes.Pixels]:
+            generated = recipes.samples(training, seed)
             scores = ("kid", "kid_random", "kid_train", "precision", "recall", "copied", "grid")
-            return {**dict.fromkeys(scores, generated.std() / 100), "alarm": False}
+            return [{**dict.fromkeys(scores, generated.std() / 100), "alarm": False}], generated
 
-    monkeypatch.setattr(recipes, "Judge", Judge)
+    monkeypatch.setattr(recipes, "HeldOut", Judge)
     return workspace
 
 
@@ -67,3 +69,26 @@ def test_a_stopped_benchmark_goes_on_and_ends_in_a_table_and_a_figure(
     said = capsys.readouterr().out
     assert "| df | 0.2 | `modern` | 1 |" in said
     assert figure.stat().st_size > 1000
+
+
+def test_a_benchmark_killed_between_two_budgets_goes_on_from_the_last_state(
+    cheap: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows, steps, step = tmp_path / "rows.jsonl", [], Engine.step
+    words = ["--experiments", "df", "--recipes", "paper", "--seeds", "1", "--rows", str(rows), "--budgets", "0.3"]
+
+    def killed(engine: Engine) -> None:
+        if len(steps) == 5:
+            raise KeyboardInterrupt
+        steps.append(engine.steps)
+        step(engine)
+
+    monkeypatch.setattr(recipes, "SAVE_EVERY", 0)
+    monkeypatch.setattr(Engine, "step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        recipes.main(words)
+    assert not rows.exists()
+    monkeypatch.setattr(Engine, "step", lambda engine: (steps.append(engine.steps), step(engine)))
+    recipes.main(words)
+    assert steps == list(range(len(steps))), "each step was made once"
+    assert json.loads(rows.read_text())["images"] == 4 * len(steps)
