@@ -57,7 +57,7 @@ SHOWN = 6  # pictures of each direction
 
 
 def detail(result: Pixels, like: Pixels, where: NDArray[np.bool_]) -> float:
-    """How much of the fine detail of `like` (n, H, W, 3) `result` has, at the pixels `where` (n, H, W): 1 all, 0 none.
+    """The share of the fine detail of `like` (n, H, W, 3) that `result` has, at the pixels `where` (n, H, W).
 
     Detail is what a Gaussian blur of 1 pixel takes away from the grey image; the coefficient is that of a regression.
     """
