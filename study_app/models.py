@@ -219,7 +219,7 @@ class Trial(Base):
     fetched_at: Mapped[datetime | None]  # when the image was first sent
     begun: Mapped[int] = mapped_column(default=0)  # how often a page announced the start of this trial
     answer: Mapped[str | None] = mapped_column(String(9))  # real | generated | missed (the deadline)
-    rating: Mapped[int | None]  # task "rating": 1 (surely real) to 6 (surely generated)
+    rating: Mapped[int | None]  # task "rating": 1 (definitely real) to 6 (definitely generated)
     confidence: Mapped[int | None]  # in the answer: 1 (guessed) to 4 (sure)
     why: Mapped[str | None] = mapped_column(Text)  # what decided the answer, in words,
     why_x: Mapped[float | None]  # or where it is, in pixels of the image (of a pair, the one taken for generated)

@@ -49,8 +49,8 @@ def add_form_options(parser: Parser) -> None:
     add("--layout", choices=LAYOUTS, help="the program whose export this is; wide: one row per participant, one column "
         "per image, named by --truth")  # fmt: skip
     add("--rating", metavar="COLUMN[:LOW..HIGH]",
-        help="a rating from LOW (surely real) to HIGH (surely generated; default: the range in the data) gives the "
-        "answer by its middle, which counts as unsure")  # fmt: skip
+        help="a rating from LOW (definitely real) to HIGH (definitely generated; default: the range in the data) gives "
+        "the answer by its middle, which counts as unsure")  # fmt: skip
     add("--confidence", metavar="COLUMN[:LOW..HIGH]",
         help="how sure people were of the answer beside it, from LOW (guessed) to HIGH (sure); answer and confidence "
         "together are a rating")  # fmt: skip

@@ -123,7 +123,7 @@ def read_confidence(table: Table, option: str, answer: Any) -> tuple[Any, Any, s
 
 
 TASKS = ("yes-no", "pair", "rating")  # of our own survey, in its column `task`
-STEPS, SURENESS = 6, 4  # its scales: from surely real to surely generated, and from guessed to sure
+STEPS, SURENESS = 6, 4  # its scales: from definitely real to definitely generated, and from guessed to sure
 
 
 def read_own_ratings(frame: pd.DataFrame, answer: Any) -> tuple[Any, Any, str]:

@@ -104,8 +104,8 @@ def _(text: str) -> str:  # marks a text for translation; it is translated where
 
 TITLE = _("Real or generated?")
 RATINGS = (  # the steps of the task "rating"
-    _("Surely real"), _("Probably real"), _("Perhaps real"),
-    _("Perhaps generated"), _("Probably generated"), _("Surely generated"),
+    _("Definitely real"), _("Probably real"), _("Possibly real"),
+    _("Possibly generated"), _("Probably generated"), _("Definitely generated"),
 )  # fmt: skip
 SURENESS = (_("Guessed"), _("Not very sure"), _("Fairly sure"), _("Sure"))  # the steps of confidence
 YES_NO = (_("No"), _("Yes"))

@@ -27,7 +27,7 @@ class Answered:
     response_time_ms: float | None  # from the onset of the image; None: missed
     dropped_frames: int
     focus_lost: bool
-    rating: int | None = None  # 1 (surely real) to 6 (surely generated)
+    rating: int | None = None  # 1 (definitely real) to 6 (definitely generated)
     confidence: int | None = None  # 1 (guessed) to 4 (sure)
     second_exposure_ms: float | None = None  # of the second image of a pair that came one after the other
     why: str | None = None  # what decided it, in words

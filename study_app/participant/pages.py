@@ -10,7 +10,7 @@ import json
 from typing import Any
 
 from flask import Blueprint, abort, redirect, render_template, request, url_for
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
@@ -220,20 +220,25 @@ def _debrief(session: Session, person: models.Participant, file: StudyFile) -> s
         .join(models.Trial.stimulus)
         .where(models.Trial.participant_id == person.id, models.Trial.kind != "catch", models.Trial.answer != "missed")
     ).all()
-    generated = session.scalar(
-        select(models.Stimulus.origin)
-        .where(
-            models.Stimulus.set_id == person.set_id, models.Stimulus.truth == "generated",
-            models.Stimulus.kind == "scored",
-        )
-        .limit(1)
-    )  # fmt: skip
     return render_template(
         "debrief.html", study=file, person=person, of=len(counted),
-        altered="image_id" in (generated or {}),  # a translated image names its source photograph
+        made=_made(session, person),
         right=sum(answer == truth for answer, truth in counted),
         **_way_back(person, file), result=json.dumps(_result(session, person)),
     )  # fmt: skip
+
+
+def _made(session: Session, person: models.Participant) -> str:
+    """The origin of all generated images that the participant saw: `drawn` by networks of runs, or `altered` by them
+    from photographs; "" where they are of both kinds, or come from elsewhere, so that nobody here knows."""
+    trial, stimulus = models.Trial, models.Stimulus
+    seen = or_(trial.stimulus_id == stimulus.id, trial.second_id == stimulus.id)
+    generated = (stimulus.truth == "generated", stimulus.kind == "scored")
+    origins = session.scalars(
+        select(stimulus.origin).join(trial, seen).where(trial.participant_id == person.id, *generated)
+    )
+    made = {("altered" if "image_id" in one else "drawn") if "run" in one else "" for one in origins}
+    return made.pop() if len(made) == 1 else ""
 
 
 def _result(session: Session, person: models.Participant) -> list[dict[str, float | None]]:

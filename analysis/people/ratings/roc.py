@@ -1,4 +1,4 @@
-"""Ratings from surely real to surely generated: each participant's ROC area, and the ROC curve of all of them.
+"""Ratings from definitely real to definitely generated: each participant's ROC area, and the ROC curve of all of them.
 
 The area under a participant's empirical ROC curve is the chance that they rate a generated image above a real one, a
 tie counting half (Mann & Whitney; Bamber 1975). It depends on the order of the ratings alone, so neither the habit of

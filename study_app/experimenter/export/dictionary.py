@@ -65,7 +65,7 @@ RESPONSES = tuple(
         ("task", "string", "", "study",
          "What was asked: yes-no (real or generated), rating (six steps), or pair (which one is real)."),
         ("rating", "integer", "", "participant",
-         "With the task rating: from 1, surely real, to 6, surely generated; up to 3 the answer is real."),
+         "With the task rating: from 1, definitely real, to 6, definitely generated; up to 3 the answer is real."),
         ("second_stimulus", "string", "", "stimulus set",
          "With the task pair: the right or second image. stimulus, truth and answer are of the left or first one."),
         ("second_exposure_ms", "number", "ms", "browser",

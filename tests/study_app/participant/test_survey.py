@@ -113,6 +113,7 @@ def test_a_consent_form_that_is_sent_twice_makes_one_participant(
     [
         ("", {"run": "df", "seed": 0}, {"trained on real photographs"}),
         ("", {"run": "add-eczema", "image_id": "a"}, {"that a neural network has altered"}),
+        ("", {"image_set": "of-another-generator", "image_id": "a"}, set()),
         ('debrief = "We tell you ourselves."\n', {"run": "df"}, {"We tell you ourselves"}),
     ],
 )
