@@ -68,7 +68,7 @@ def page(
     survey, made_by = scores.get("survey", {}), _version(DISTRIBUTION) or "unknown"
     return Page(
         title="Can people tell which images are real?" if answers is not None else "How good are the generated images?",
-        subtitle=_subtitle(context, answers),
+        subtitle=_subtitle(answers),
         verdicts=[{"set": name, **one["verdict"]} for name, one in survey.items() if "verdict" in one]
         or of_generators(scores),
         asked=bool(survey),
@@ -76,7 +76,7 @@ def page(
         notices=context.notices,
         methods=_methods(context, answers),
         rules=() if answers is None else (*RULES, *(rule for key, rule in RULES_IF.items() if answers.counts.get(key))),
-        limits=_limits(context, answers, survey),
+        limits=_limits(context, answers),
         citation=CITATION,
         bibtex=reporting.BIBTEX.format(version=made_by),
         texts=None if answers is None else reporting.texts(context, answers, scores, _left_out(answers), made_by),
@@ -115,7 +115,7 @@ def of_generators(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
     return cards
 
 
-def _subtitle(context: Context, answers: Responses | None) -> str:
+def _subtitle(answers: Responses | None) -> str:
     if answers is None:
         return "No answers yet: this report covers the images alone."
     people, sets = answers.trials["participant"].nunique(), answers.trials["set"].nunique()
@@ -184,7 +184,7 @@ def _left_out(answers: Responses) -> str:
 # ------------------------------------------------------------------------------------------------ limits
 
 
-def _limits(context: Context, answers: Responses | None, survey: Mapping[str, Any]) -> list[str]:
+def _limits(context: Context, answers: Responses | None) -> list[str]:
     said = []
     if answers is not None:
         trials = answers.trials

@@ -26,7 +26,7 @@ def add_details(rng: np.random.Generator, hand: Hand, skin: Skin) -> None:
             _knuckle_folds(rng, hand, finger, part, along, across, radius, on)
             _nail(rng, hand, finger, part, *finger.from_tip(*hand.place(x, y)), on)
     if hand.palm:
-        lines = hand.lines(palm_creases(hand, rng))
+        lines = hand.lines(palm_creases(rng))
         deep = strokes(skin.cover.shape, lines, 0.28 * hand.px_per_mm)
         np.subtract(skin.relief, 0.11 * deep, out=skin.relief)
         np.add(skin.blood, 0.16 * deep * (0.5 + hand.person.blood), out=skin.blood)

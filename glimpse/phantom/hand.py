@@ -201,7 +201,7 @@ def surface(hand: Hand, x: Field, y: Field) -> Surface:
     return Surface(u, v, outside, height, joint, tip, finger, 1 / grid)
 
 
-def veins(hand: Hand, rng: np.random.Generator) -> list[Line]:
+def veins(rng: np.random.Generator) -> list[Line]:
     """The dorsal venous network, from the webs towards the wrist, with veins that join (mm)."""
     lines: list[Line] = []
     starts = [(-14, 98), (6, 101), (24, 95), (-28, 70)]
@@ -219,7 +219,7 @@ def veins(hand: Hand, rng: np.random.Generator) -> list[Line]:
     return lines
 
 
-def palm_creases(hand: Hand, rng: np.random.Generator) -> list[Line]:
+def palm_creases(rng: np.random.Generator) -> list[Line]:
     """Thenar, proximal and distal creases of the palm, the creases of the wrist, and minor lines (mm)."""
     j = lambda s=2.0: rng.normal(0, s)  # noqa: E731
     main: list[list[tuple[float, float]]] = [

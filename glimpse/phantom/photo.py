@@ -97,7 +97,7 @@ def _skin_layers(rng: np.random.Generator, person: Person, hands: list[Hand], gr
     if not palm:
         ratio, lines = small[0] / shape[0], list[Line]()
         for hand in hands:
-            lines += [(points * ratio, width * ratio, much) for points, width, much in hand.lines(veins(hand, rng))]
+            lines += [(points * ratio, width * ratio, much) for points, width, much in hand.lines(veins(rng))]
         vein = strokes(small, lines, 0.8 * mm) * (1 - ground.finger)
     height = ground.height + np.float32(0.9 * person.lean) * vein
     form, sheen = shade(height, mm)

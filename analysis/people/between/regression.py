@@ -19,8 +19,6 @@ from analysis.people.estimate import Estimate, estimate
 from analysis.people.trials import Trials
 from glimpse.observers import Floats, Integers
 
-BALANCED = (0.5, 0.5)  # weights of right answers to real and to generated images: balanced accuracy
-
 
 @dataclass(frozen=True)
 class Regression:
@@ -78,12 +76,10 @@ def welch(terms: Floats, group: Integers, columns: int) -> tuple[float, float] |
     return variance, variance**2 / doubt if doubt > 0 else float(df.sum())
 
 
-def regress(
-    values: NDArray[np.generic], trials: Trials, x: Floats, group: Integers, weights: tuple[float, float] = BALANCED
-) -> Regression:
+def regress(values: NDArray[np.generic], trials: Trials, x: Floats, group: Integers) -> Regression:
     """The regression of the scores on `x`, (codes, k), one row for each participant code; NaN: left out.
 
-    `values`, (n,): such as whether each answer is right; `weights` of their means among real and generated images.
+    `values`, (n,): such as whether each answer is right. A participant's score is the mean of both classes' means.
     `group`, (codes,): the groups between which participants' scores may differ in spread; x has a column for each.
 
     >>> trials = Trials.from_labels([1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 0, 1])  # 2 of 2 and 1 of 2 right
@@ -93,21 +89,18 @@ def regress(
     """
     codes = len(x)
     shown = np.array([np.bincount(trials.participant[trials.is_generated == k], minlength=codes) for k in (0, 1)])
-    needed = np.array(weights) != 0
-    there = (shown[needed] > 0).all(axis=0) & np.isfinite(x).all(axis=1)
-    rows = there[trials.participant] & needed[trials.is_generated.astype(int)]
-    mine, values = trials.where(rows), np.asarray(values, float)[rows]
+    there = (shown.min(axis=0) > 0) & np.isfinite(x).all(axis=1)
+    rows = there[trials.participant]
+    mine, scored = trials.where(rows), np.asarray(values, float)[rows]
     participants = np.flatnonzero(there)
     design, person, kind = x[there], np.searchsorted(participants, mine.participant), mine.is_generated.astype(int)
     cell = kind * len(participants) + person
     seen = np.maximum(np.bincount(cell, minlength=2 * len(participants)), 1)
-    means = (np.bincount(cell, values, 2 * len(participants)) / seen).reshape(2, -1)
+    means = (np.bincount(cell, scored, 2 * len(participants)) / seen).reshape(2, -1)
     projection = np.linalg.pinv(design)
-    weight = np.array(weights)
     fitted = (design @ (projection @ means.T)).T
-    part = weight[kind] * (values - fitted.ravel()[cell]) / seen[cell]
-    scores = weight @ means
+    part = (scored - fitted.ravel()[cell]) / 2 / seen[cell]
+    scores = (means[0] + means[1]) / 2
     leverage = np.einsum("pk,kp->p", design, projection)
-    return Regression(
-        projection @ scores, participants, projection, scores - weight @ fitted, leverage, group[there], mine, part
-    )
+    left = scores - (fitted[0] + fitted[1]) / 2
+    return Regression(projection @ scores, participants, projection, left, leverage, group[there], mine, part)
