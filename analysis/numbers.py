@@ -38,6 +38,18 @@ def decimal(value: float | None) -> str:
     return "–" if value is None else f"{value + 0.0:z.2f}".replace("-", "−")
 
 
+def interval(found: Mapping[str, Any], times: float = 1, unit: str = "") -> str:
+    """The 95 % interval of a number of scores.json, or the reason that it has none.
+
+    >>> interval({"ci95": [-0.012, 0.5]}), interval({"ci95": None, "note": "one participant"})
+    ('95 % interval −0.01 to 0.50', 'one participant')
+    """
+    if found["ci95"] is None:
+        return str(found.get("note", "no interval"))
+    low, high = (f"{times * end:.{1 if times > 1 else 2}f}".replace("-", "−") for end in found["ci95"])
+    return f"95 % interval {low} to {high}{unit}"
+
+
 def p_value(value: float | None, equals: str = "= ") -> str:
     """A p-value after the letter p; with `equals=""` for a table. It shows on which side of 0.05 the value lies.
 

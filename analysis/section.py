@@ -207,3 +207,12 @@ def noted(found: dict[Any, Any], reason: str) -> dict[Any, Any]:
     """`found`, with the reason in `note` where a value is missing (None or NaN)."""
     missing = any(value is None or (isinstance(value, float) and np.isnan(value)) for value in found.values())
     return {**found, "note": reason} if missing else found
+
+
+def records(table: pd.DataFrame, method: str) -> list[dict[Any, Any]]:
+    """One dict for each row, with its method; a missing number is None, for the reason in the column `note`."""
+    rows = []
+    for row in table.to_dict("records"):
+        found = {key: None if pd.isna(value) else value for key, value in row.items()} | {"method": method}
+        rows.append(noted(found, found.pop("note", None) or "no interval for these answers"))
+    return rows

@@ -130,7 +130,7 @@ def sheet(
            [  0, 255, 255]], dtype=uint8)
     """
     if at_most is not None:
-        rows = [[_thumbnail(image, at_most) for image in row] for row in rows]
+        rows = [[thumbnail(image, at_most, at_most) for image in row] for row in rows]
     height = max(image.shape[0] for row in rows for image in row)
     width = max(image.shape[1] for row in rows for image in row)
     columns = max(len(row) for row in rows)
@@ -155,10 +155,14 @@ def in_rows(items: Sequence[Item], columns: int) -> list[Sequence[Item]]:
     return [items[i : i + columns] for i in range(0, len(items), columns)]
 
 
-def _thumbnail(image: NDArray[np.uint8], longest: int) -> NDArray[np.uint8]:
-    """The image shrunk in proportion so that its longer side is at most `longest`."""
+def thumbnail(image: NDArray[np.uint8], widest: int, tallest: int) -> NDArray[np.uint8]:
+    """The image, shrunk in proportion if it is wider or taller than so many pixels.
+
+    >>> thumbnail(np.zeros((30, 60, 3), np.uint8), widest=40, tallest=10).shape
+    (10, 20, 3)
+    """
     height, width = image.shape[:2]
-    scale = min(1.0, longest / max(height, width))
+    scale = min(1.0, widest / width, tallest / height)
     return shrink(image, max(1, round(height * scale)), max(1, round(width * scale)))
 
 

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import PIL.Image
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.figures.style import GENERATED, REAL, new_figure, styled
-from glimpse.images import sheet
+from glimpse.images import sheet, thumbnail
 
 Image = NDArray[np.uint8]  # (H, W, 3)
 WIDTH = 7.4  # inches: the whole column of the page
 GAP = 3  # pixels between tiles
+
+
+def from_file(path: Path, widest: int, tallest: int) -> Image:
+    """The image in a file, shrunk in proportion to at most so many pixels, so that the page stays small."""
+    with PIL.Image.open(path) as file:
+        return thumbnail(np.asarray(file.convert("RGB")), widest, tallest)
 
 
 def picture(image: Image) -> Figure:
@@ -65,9 +73,9 @@ def gallery(rows: Sequence[tuple[str, Sequence[tuple[Image, str]]]]) -> Figure:
     return figure
 
 
-def pointed(tiles: Sequence[tuple[Image, NDArray[Any], NDArray[Any], str]], across: int = 4) -> Figure:
+def pointed(tiles: Sequence[tuple[Image, NDArray[Any], NDArray[Any], str]]) -> Figure:
     """Images with the points (n, 2; pixels) that decided an answer, by whether it was 'generated', and their truth."""
-    across, (height, width) = min(across, len(tiles)), tiles[0][0].shape[:2]
+    across, (height, width) = min(4, len(tiles)), tiles[0][0].shape[:2]
     lines, tile = -(-len(tiles) // across), WIDTH / 4
     with styled():
         figure, axes = new_figure(

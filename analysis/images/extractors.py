@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import inspect
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from analysis import CALIBRATION, EXTRACTORS
 from analysis.images.networks import efficientnet, inception, random_network
 from analysis.section import AnalysisError, OptionError
 from glimpse import how_to_install
+from glimpse.files import sha256_bytes
 from glimpse.images import evenly
 
 PIECE = 2  # images that a core takes at a time
@@ -81,7 +81,7 @@ def names(name: str, weights: Path | None) -> dict[str, str]:
 
 
 def inception_key(sha256: str) -> str:
-    return _hash(f"{inception.NETWORK} {inception.LAYERS} {sha256}")
+    return sha256_bytes(f"{inception.NETWORK} {inception.LAYERS} {sha256}".encode())
 
 
 def check_extractor(name: str) -> None:
@@ -157,7 +157,7 @@ def _imagenet(device: str) -> Extractor:
         )
     network, sha256 = efficientnet.load(path)
     network.to(device)
-    key = _hash(f"efficientnet-lite0 1 {efficientnet.SIDE} {sha256}")
+    key = sha256_bytes(f"efficientnet-lite0 1 {efficientnet.SIDE} {sha256}".encode())
     forward = _batched(lambda images: network(efficientnet.prepared(images)), device, network)
     return Extractor("imagenet", key, efficientnet.FEATURES, forward, efficientnet.SIDE)
 
@@ -205,7 +205,7 @@ def _function(name: str, sample: NDArray[np.uint8]) -> Extractor:
             )
         return found
 
-    return Extractor(name, _hash(f"{name} {source}"), dims, checked, None)
+    return Extractor(name, sha256_bytes(f"{name} {source}".encode()), dims, checked, None)
 
 
 class Convolution(nn.Conv2d):
@@ -243,10 +243,6 @@ def _in_pieces(forward: Forward, images: NDArray[np.uint8]) -> NDArray[np.float3
         found = list(pool.map(forward, pieces))
     torch.set_num_threads(threads)  # the threads' own setting is the library's, too
     return np.concatenate(found)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def to_tensor(images: NDArray[np.uint8], device: str) -> torch.Tensor:

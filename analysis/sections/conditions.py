@@ -17,7 +17,7 @@ from analysis.people import estimate
 from analysis.people.conditions import MEASURES, Conditions
 from analysis.people.population import mixed
 from analysis.people.trials import Trials
-from analysis.section import Context, Section, noted
+from analysis.section import Context, Section, records
 
 MOST_NAMED = 6  # conditions or pairs in a sentence; the tables have all
 METHOD = (
@@ -62,21 +62,12 @@ def compute(context: Context) -> Section | None:
         section.figure(name, partial(draw.conditions, found, shown), "figure", conditions=len(family))
         section.scores[", ".join(family)] = {
             "n": int(coded.where(frame["set"].isin(family).to_numpy()).counts().trials.size),
-            "ranking": _records(ranking[-1], METHOD_RANKING), "pairs": _records(pairs[-1], METHOD),
+            "ranking": records(ranking[-1], METHOD_RANKING), "pairs": records(pairs[-1], METHOD),
         }  # fmt: skip
     section.table("ranking", pd.concat(ranking, ignore_index=True))
     section.table("paired", pd.concat(pairs, ignore_index=True))
     section.explain(draws=paired.DRAWS)
     return section
-
-
-def _records(table: pd.DataFrame, method: str) -> list[dict[Any, Any]]:
-    """One dict for each row of the table, in which None stands for a missing number, with a note."""
-    rows = []
-    for row in table.to_dict("records"):
-        plain = {key: None if pd.isna(value) else value for key, value in row.items()}
-        rows.append(noted({**plain, "method": method}, "no interval for these answers"))
-    return rows
 
 
 def ranking_table(found: Conditions) -> pd.DataFrame:

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from analysis import inventory
 from analysis.figures import reliability as draw
+from analysis.figures.pictures import from_file
 from analysis.figures.style import MANY, labels
 from analysis.numbers import decimal, listed
 from analysis.people.consistency import items
@@ -175,6 +175,4 @@ def _picture(context: Context, name: str, image: str) -> Any:
     files = {} if stimuli is None else {one.id: stimuli.folder / one.file for one in stimuli.stimuli}
     if image not in files:
         return None
-    with Image.open(files[image]) as file:
-        file.thumbnail((GALLERY_PIXELS, GALLERY_PIXELS), Image.Resampling.BOX)
-        return np.asarray(file.convert("RGB"))
+    return from_file(files[image], GALLERY_PIXELS, GALLERY_PIXELS)

@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
 from PIL import Image
 
 from analysis import inventory
@@ -74,18 +72,10 @@ def translations(context: Context) -> list[tuple[str, str, int, Path]]:
 def _draw_stimuli(folder: Path, generated: list[str], real: list[str]) -> Any:
     rows = []
     for files in (generated, real):
-        images = [_reduced(folder / file) for file in files]
+        images = [pictures.from_file(folder / file, TALLEST * 4 // 3, TALLEST) for file in files]
         rows.append([images[i : i + TILES] for i in range(0, len(images), TILES)])
     return pictures.picture_rows([("generated", rows[0]), ("real", rows[1])])
 
 
-def _reduced(path: Path) -> NDArray[np.uint8]:
-    with Image.open(path) as image:
-        image.thumbnail((TALLEST * 4 // 3, TALLEST), Image.Resampling.BOX)
-        return np.asarray(image.convert("RGB"))
-
-
 def _draw_picture(path: Path) -> Any:
-    with Image.open(path) as image:
-        image.thumbnail((WIDEST, WIDEST), Image.Resampling.BOX)
-        return pictures.picture(np.asarray(image.convert("RGB")))
+    return pictures.picture(pictures.from_file(path, WIDEST, WIDEST))

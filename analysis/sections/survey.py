@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from analysis import inventory
 from analysis.figures import pictures
@@ -21,7 +20,7 @@ from analysis.people import dependence, estimate, image_rates, significance
 from analysis.people.dependence import stacked
 from analysis.people.scores import MEASURES, over_sets, participants_of, scores_of, sequential_of
 from analysis.people.trials import Trials
-from analysis.section import Context, Section, in_order, noted
+from analysis.section import Context, Section, in_order, records
 from analysis.sections import conditions
 from analysis.sections import survey_in_words as in_words
 from glimpse import observers
@@ -53,7 +52,7 @@ def compute(context: Context) -> Section | None:
     pairs = comparisons(significance.compare_sets({n: one.answers for n, one in sets.items()}, conditions.apart(frame)))
     exclusions = {n: dependence.sensitivity(one.rows, one.answers, context.bound) for n, one in sets.items()}
     trends = dependence.corrected({n: dependence.slopes(one.rows, one.answers) for n, one in sets.items()})
-    compared = _records(pairs, PAIR_METHOD)
+    compared = records(pairs, PAIR_METHOD)
     scores = {}
     for name, one in sets.items():
         found = {
@@ -63,10 +62,10 @@ def compute(context: Context) -> Section | None:
         }
         scores[name] = {
             **found,
-            "exclusions": _records(exclusions[name], BALANCED_METHOD),
-            "trends": _records(trends[name], dependence.SLOPE_METHOD),
+            "exclusions": records(exclusions[name], BALANCED_METHOD),
+            "trends": records(trends[name], dependence.SLOPE_METHOD),
             "compared_with": [pair for pair in compared if name in (pair["first"], pair["second"])],
-            "images": _records(told(one.image_rates), image_rates.METHOD),
+            "images": records(told(one.image_rates), image_rates.METHOD),
         }
     over_sets(scores)
     for name, found in scores.items():
@@ -124,15 +123,6 @@ def _cached_scores(name: str, one: Set, context: Context) -> dict[str, Any]:
 def told(images: pd.DataFrame) -> pd.DataFrame:
     """The images that several answers tell something of; with one answer each, all of a class would have two rates."""
     return images[images["seen"] > 1] if (images["seen"] == 1).mean() > 0.5 else images
-
-
-def _records(table: pd.DataFrame, method: str) -> list[dict[Any, Any]]:
-    """One dict for each row, with its method; where something is None, with the reason that the column `note` gives."""
-    rows = []
-    for row in table.to_dict("records"):
-        found = {key: None if pd.isna(value) else value for key, value in row.items()} | {"method": method}
-        rows.append(noted(found, found.pop("note", None) or "no interval for these answers"))
-    return rows
 
 
 # ------------------------------------------------------------------------------------------------ tables
@@ -289,9 +279,8 @@ def gallery_of(
         shown = []
         for image in best.to_dict("records"):
             wrong = image["seen"] - image["called_generated"] if truth == "generated" else image["called_generated"]
-            with Image.open(files[image["image"]]) as file:
-                file.thumbnail((GALLERY_PIXELS, GALLERY_PIXELS), Image.Resampling.BOX)
-                shown.append((np.asarray(file.convert("RGB")), f"{wrong} of {image['seen']}"))
+            picture = pictures.from_file(files[image["image"]], GALLERY_PIXELS, GALLERY_PIXELS)
+            shown.append((picture, f"{wrong} of {image['seen']}"))
         if shown:
             found.append((title, shown))
     return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -114,11 +113,10 @@ class Recipe:
     licence: str = ""
 
     def entries(self) -> dict[str, Any]:
-        entries = {
+        return {
             "source": self.source, "version": VERSION, "options": self.options, "made_from": self.made_from,
             "licence": self.licence,
         }  # fmt: skip
-        return dict(json.loads(json.dumps(entries)))
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.numbers import decimal, percent
+from analysis.numbers import decimal, interval, percent
 from analysis.people.ratings import pairs as two
 from analysis.section import Context, Section, in_order
 
@@ -53,17 +53,10 @@ def said(name: str, one: Mapping[str, Any]) -> str:
     """The sentence on one set."""
     right, d_prime = one["right"], one["d_prime"]
     words = f"{name}: of a real and a generated image people name the real one in {percent(right['share'])} of pairs"
-    words += f" ({_interval(right, 100, ' %')}; {one['participants']} participants; 50 % by guessing)"
+    words += f" ({interval(right, 100, ' %')}; {one['participants']} participants; 50 % by guessing)"
     if d_prime["value"] is not None:
-        words += f", a d' of {decimal(d_prime['value'])} ({_interval(d_prime)})"
+        words += f", a d' of {decimal(d_prime['value'])} ({interval(d_prime)})"
     return words + "."
-
-
-def _interval(found: Mapping[str, Any], times: float = 1, unit: str = "") -> str:
-    if found["ci95"] is None:
-        return str(found.get("note", "no interval"))
-    low, high = (f"{times * end:.{1 if times > 1 else 2}f}".replace("-", "−") for end in found["ci95"])
-    return f"95 % interval {low} to {high}{unit}"
 
 
 def _table(scores: Mapping[str, Any]) -> pd.DataFrame:

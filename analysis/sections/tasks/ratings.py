@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.numbers import decimal, percent
+from analysis.numbers import decimal, interval, percent
 from analysis.people.ratings import confidence as sure
 from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
@@ -115,29 +115,22 @@ def said(name: str, one: Mapping[str, Any]) -> list[str]:
     if area["mean"] is None:
         return [f"{name}: no area under the ROC curve, since {area['note']}."]
     words = f"{name}: a generated image is rated above a real one in {percent(area['mean'])} of pairs"
-    words += f" (area under the ROC curve, {_interval(area, 100, ' %')}; {area['n']} participants; 50 % by guessing)."
+    words += f" (area under the ROC curve, {interval(area, 100, ' %')}; {area['n']} participants; 50 % by guessing)."
     found = [words]
     if slope["ci95"] is not None and not slope["ci95"][0] <= 1 <= slope["ci95"][1]:
         varied = "more" if slope["ci95"][1] < 1 else "less"
         words = f"{name}: evidence from generated images varies {varied} than from real ones (slope of the zROC "
-        found.append(f"{words}{decimal(slope['value'])}, {_interval(slope)}).")
+        found.append(f"{words}{decimal(slope['value'])}, {interval(slope)}).")
     over, type_2 = confidence["overconfidence"], confidence["type_2_auc"]
     if over["ci95"] is not None and type_2["mean"] is not None:
         low, high = over["ci95"]
         side = "too sure" if low > 0 else "not sure enough" if high < 0 else "about as sure as they should be"
         gap = f"{100 * over['value']:.1f}".replace("-", "−")
         words = f"{name}: if the confidence means chances of being right from 50 to 100 %, people are {side} "
-        words += f"(claimed less right: {gap} points, {_interval(over, 100)})"
+        words += f"(claimed less right: {gap} points, {interval(over, 100)})"
         sorted_out = type_2["ci95"] is not None and type_2["ci95"][0] > 0.5
         found.append(words + f"; surer answers are {'' if sorted_out else 'not demonstrably '}right more often.")
     return found
-
-
-def _interval(found: Mapping[str, Any], times: float = 1, unit: str = "") -> str:
-    if found["ci95"] is None:
-        return str(found.get("note", "no interval"))
-    low, high = (f"{times * end:.{1 if times > 1 else 2}f}".replace("-", "−") for end in found["ci95"])
-    return f"95 % interval {low} to {high}{unit}"
 
 
 # ------------------------------------------------------------------------------------------------ figures, tables
