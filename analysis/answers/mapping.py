@@ -6,13 +6,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.answers.form import Form
-from analysis.answers.layouts import LAYOUTS, NOT_GIVEN, last_of_lists, pictures, routine
+from analysis.answers.layouts import LAYOUTS, NOT_GIVEN, PICTURE_FILE, last_of_lists, pictures, routine
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, read_tables
 from analysis.answers.words import by_value, meanings, plain
@@ -22,7 +23,7 @@ from glimpse.command_line import did_you_mean
 NAMES = (
     "participant", "image", "truth", "answer", "set", "source", "response_time_ms", "response_time_s", "position",
     "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "focus_lost", "answered_at", "catch", "flags",
-    "state",
+    "state", "correct",
 )  # fmt: skip
 FOLDERS = re.compile(r"[/\\]")
 
@@ -32,6 +33,8 @@ def arranged(table: Table, form: Form) -> Table:
     frame = table.frame.rename(columns={c: str(c).strip().lower() for c in table.frame.columns})
     frame = frame.loc[:, ~frame.columns.duplicated()]
     truths = None
+    if form.layout == "wide" and form.truth is None:
+        raise AnalysisError("--layout wide needs --truth FILE.csv, a table of the images that its columns name.")
     if form.truth is not None:
         if not form.truth.is_file():
             raise AnalysisError(f"--truth: there is no file {form.truth}: check the path.")
@@ -49,7 +52,8 @@ def arranged(table: Table, form: Form) -> Table:
     dropped = listed = 0
     of_layout = {} if form.layout is None else _layout_columns(frame, form.layout, chosen)
     ratings = [str(option).partition(":")[0].strip().lower() for option in (form.rating, form.confidence)]
-    used = {*chosen.values(), *of_layout.values(), *ratings, *(set(NAMES) - set(chosen) - set(of_layout))}
+    ours = set(NAMES) - ({"correct"} if "answer" in {*frame, *of_layout} else set())
+    used = {*chosen.values(), *of_layout.values(), *ratings, *(ours - set(chosen) - set(of_layout))}
     if doubled := sorted(used & set(table.twice)):
         raise AnalysisError(
             f"{table.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of them."
@@ -72,6 +76,10 @@ def arranged(table: Table, form: Form) -> Table:
         frame = _with_truth(table.with_frame(frame), truths, form)
     elif "truth" not in frame and "image" in frame:
         frame = _truth_from_folders(frame, form)
+    notes = list(table.notes)
+    if explained := _explanations(table.with_frame(frame), form):
+        notes.append(f"{table.place(explained[0])} explains the columns and is left out.")
+        frame = frame.drop(index=explained)
     given = [c for c in ("image", "truth", "answer") if c in frame]
     if given and len(frame):
         empty = pd.concat([frame[c].isna() for c in given], axis=1)
@@ -80,12 +88,22 @@ def arranged(table: Table, form: Form) -> Table:
         dropped += int(gone.sum()) if form.layout else 0
         blank = 0 if form.layout else int(gone.sum())
         table, frame = replace(table, blank=table.blank + blank), frame[~gone]
-    notes = list(table.notes)
     if listed:
         notes.append(f"{listed} rows list several keys or clicks: the last counts, with its time.")
     if dropped:
         notes.append(f"{dropped} rows that are no judgement of an image (instructions, fixation, ...) are left out.")
     return replace(table, frame=frame, notes=notes)
+
+
+def _explanations(table: Table, form: Form) -> list[Any]:
+    """The first row of a table if its every word is found nowhere else: the labels that some programs export there."""
+    frame, needed = table.frame, ("participant", "image", "truth", "answer")
+    if not {*needed} <= {*frame} or len(frame) < 3:
+        return []
+    first, words = frame.iloc[0], meanings(form.words)
+    known = any(plain(first[column]) in {*words[column], *MISSING} for column in ("truth", "answer"))
+    alone = all((frame[column].iloc[1:] != first[column]).all() for column in needed)
+    return [frame.index[0]] if alone and not known and pd.notna(first[[*needed]]).all() else []
 
 
 def _chosen(given: Sequence[str]) -> dict[str, str]:
@@ -170,37 +188,57 @@ def _with_truth(table: Table, truths: Table, form: Form) -> pd.DataFrame:
         frame = _long(table, list(images.index), truths.name)
     elif frame["image"].isna().all():
         raise AnalysisError(f"{table.name}: the column image is empty; fill it in.")
-    short = {FOLDERS.split(name)[-1]: name for name in images.index}
-    known = set(images.index)
-
-    def match(value: Any) -> str | None:
-        name = str(value).strip()
-        return name if name in known else short.get(FOLDERS.split(name)[-1])
-
-    matched = by_value(frame["image"], match)
+    matched = by_value(frame["image"], partial(_match, _by_ends(list(images.index))))
     unknown = (matched.isna() & frame["image"].notna()).to_numpy(bool)
     if unknown.any() and (form.layout is None or unknown.sum() == frame["image"].notna().sum()):
         label = frame.index[unknown][0]
         image = frame["image"][unknown].iloc[0]
         raise AnalysisError(
-            f"{table.place(label)}: the image '{image}' is not in {truths.name} ({int(unknown.sum())} rows); add it."
+            f"{table.place(label)}: the image '{image}' is not in {truths.name}, or fits several there "
+            f"({int(unknown.sum())} rows); add it with its whole name."
         )
     extra = {c: by_value(matched, images[c].get) for c in images.columns if c == "truth" or c not in frame}
     return frame.drop(columns=[c for c in extra if c in frame]).assign(image=matched, **extra)
 
 
+def _ends(image: Any) -> list[str]:
+    """The name of an image, then without its outer folders one by one; with its ending, then without.
+
+    >>> _ends("img/real/1.png")
+    ['img/real/1.png', 'img/real/1', 'real/1.png', 'real/1', '1.png', '1']
+    """
+    parts = FOLDERS.split(str(image).strip())
+    names = ["/".join(parts[i:]) for i in range(len(parts))]
+    return list(dict.fromkeys(end for name in names for end in (name, re.sub(PICTURE_FILE, "", name, flags=re.I))))
+
+
+def _by_ends(images: Sequence[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for image in images:
+        for end in _ends(image):
+            found.setdefault(end, set()).add(image)
+    return found
+
+
+def _match(known: dict[str, set[str]], value: Any) -> str | None:
+    """The one image that has the longest end of its name in common with a value, None for none or several."""
+    return next((min(known[end]) if len(known[end]) == 1 else None for end in _ends(value) if end in known), None)
+
+
 def _long(table: Table, images: list[str], truths: str) -> pd.DataFrame:
     """A row for each answer, from a row for each participant with a column for each image.
 
-    The column has the name of the image, or its question (Qualtrics) is that name or contains it.
+    The column has the name of the image, or that name (or its question in Qualtrics) contains it.
     """
     frame = table.frame
     asked = {str(c).strip().lower(): text.strip().lower() for c, text in table.titles.items()}
     columns: dict[str, str] = {}
+    ends = _by_ends(images)
     for image in images:
-        whole = re.compile(rf"(?<![\w.-]){re.escape(image.lower())}(?![\w-])")
         named = [c for c in frame.columns if c == image.lower()]
-        named = named or [c for c in frame.columns if whole.search(asked.get(c, ""))]
+        for end in (end for end in _ends(image) if len(ends[end]) == 1):  # a question may leave out folder and ending
+            whole = re.compile(rf"(?<![\w.-]){re.escape(end.lower())}(?![\w-])")
+            named = named or [c for c in frame.columns if whole.search(asked.get(c, c))]
         if len(named) > 1:
             raise AnalysisError(
                 f"{table.name}: the questions of the columns {' and '.join(named[:2])} both name the image {image}; "

@@ -39,8 +39,16 @@ def read_csv(
     people += [form.people] if form.people else []
     table = _with_people_beside(files, read_tables(files), external=bool(people))
     table = replace(table, notes=[*passed_over(places), *table.notes])
-    table = with_demographics(arranged(table, form), people)
-    return tidy(table, where, form, include_simulated=include_simulated)
+    try:
+        table = with_demographics(arranged(table, form), people)
+        return tidy(table, where, form, include_simulated=include_simulated)
+    except AnalysisError as error:
+        if type(error) is not AnalysisError or not table.code_pages or str(error).isascii():
+            raise
+        raise AnalysisError(
+            f"{error} {table.code_pages[0]} is not in UTF-8 and was read as Windows-1252: if letters look wrong here, "
+            "save it as CSV in UTF-8."
+        ) from None
 
 
 def _with_people_beside(files: Sequence[Path], table: Table, *, external: bool) -> Table:

@@ -19,6 +19,7 @@ from analysis.answers.words import (
     by_value,
     meanings,
     read_confidence,
+    read_correctness,
     read_own_ratings,
     read_rating,
     read_words,
@@ -43,7 +44,7 @@ def tidy(
     raw = raw.loc[:, ~raw.columns.duplicated()]
     if "image" not in raw and "stimulus" in raw:
         raw = raw.rename(columns={"stimulus": "image"})
-    missing = [c for c in NEEDED if c not in raw and not (c == "answer" and form.rating)]
+    missing = [c for c in NEEDED if c not in raw and not (c == "answer" and (form.rating or "correct" in raw))]
     if raw.empty and not missing:
         raise AnalysisError(f"{name} holds no answers, only column names: a row for each judgement is needed.")
     if missing:
@@ -146,6 +147,9 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         raise AnalysisError("Give --rating or --confidence, not both: a rating says how sure people were already.")
     beside = form.rating is None or form.rating.partition(":")[0].strip().lower() != "answer"
     answer = read_words(table, "answer", words["answer"]) if "answer" in raw and beside else None
+    if answer is None and form.rating is None:
+        answer = read_correctness(table, trials["truth"])
+        notes.append("The answers are those that the column correct and the truth give.")
     if form.rating is not None:
         trials["rating"], answer, trials["confidence"], said = read_rating(table, form.rating, answer)
         notes.append(said)

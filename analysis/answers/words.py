@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from analysis.answers.tables.table import Table
 from analysis.section import AnalysisError
 
 KINDS = ("real", "generated", "unsure")
+RIGHT, WRONG = ("1", "true", "yes", "t", "y", "correct", "right"), ("0", "false", "no", "f", "n", "incorrect", "wrong")
 AGREEMENT = 0.75  # of a rating with the answer beside it; below, the rating is about something else
 
 
@@ -41,7 +43,7 @@ def meanings(given: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def plain(value: Any) -> str:
     """A word without case, spaces or wrapping: ' F', "['f']", '{"Q0":"F"}' and 'f' are one word; 1.0 is 1."""
-    text = str(value).strip()
+    text = unicodedata.normalize("NFC", str(value)).strip()
     if text[:1] in ("[", "{"):
         try:
             parsed = json.loads(text.replace("'", '"'))
@@ -78,6 +80,20 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
             f"{', '.join(others)}{', ...' if there.nunique() > 4 else ''})."
         )
     return found
+
+
+def read_correctness(table: Table, truth: Any) -> Any:
+    """The answers that a column `correct` (1 and 0, or words) tells beside the truth. Raises AnalysisError."""
+    right = by_value(table.frame["correct"], plain)
+    known = right.isna() | right.isin([*RIGHT, *WRONG, *MISSING])
+    if not known.all():
+        label = table.frame.index[(~known).to_numpy(bool)][0]
+        raise AnalysisError(
+            f"{table.place(label)}: correct says '{table.frame.loc[label, 'correct']}'; write 1 for a right answer and "
+            "0 for a wrong one."
+        )
+    other = truth.map({"real": "generated", "generated": "real"})
+    return truth.where(right.isin(RIGHT), other.where(right.isin(WRONG), None))
 
 
 def read_rating(table: Table, option: str, answer: Any) -> tuple[Any, Any, Any, str]:
@@ -150,6 +166,19 @@ class RatingScale:
     unread: str
 
 
+LABELLED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s+|\s*[-–—=:.()]+\s*)[^\W\d].*|[^\W\d].*\(([+-]?\d+(?:[.,]\d+)?)\)")
+
+
+def _without_label(value: Any) -> Any:
+    """The number of a point on a scale that is written with its label.
+
+    >>> [_without_label(value) for value in ("1 (surely real)", "5 - fake", "fake (5)", "3,5", "skipped")]
+    ['1', '5', '5', '3,5', 'skipped']
+    """
+    found = LABELLED.fullmatch(str(value).strip())
+    return value if found is None else found[1] or found[2]
+
+
 def read_scale(table: Table, option: str, name: str) -> RatingScale:
     """The ratings that `option`, COLUMN[:LOW..HIGH], names. Raises AnalysisError if their scale is in doubt."""
     number = r"-?\d+(?:\.\d+)?"
@@ -158,7 +187,7 @@ def read_scale(table: Table, option: str, name: str) -> RatingScale:
     column = parts[1].lower()
     if column not in table.frame:
         raise AnalysisError(f"{name} {option}: {table.name} has no column {column}; write COLUMN or COLUMN:1..5.")
-    values, unread = read_numbers(table.frame[column], column, table.place)
+    values, unread = read_numbers(by_value(table.frame[column], _without_label), column, table.place)
     levels = np.sort(values.dropna().unique())
     if len(levels) == 0:
         raise AnalysisError(f"{name} {option}: no value of the column {column} in {table.name} is a number.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -34,6 +35,7 @@ class Table:
     notes: list[str] = field(default_factory=list)  # sentences on what was done with the rows
     titles: dict[str, str] = field(default_factory=dict)  # Qualtrics: the question of each column
     twice: dict[str, str] = field(default_factory=dict)  # of a name that different columns share: the file and line
+    code_pages: tuple[str, ...] = ()  # files that are not in Unicode, whose letters may be misread
 
     def place(self, label: Any) -> str:
         """The file and line of a row, counted as an editor does."""
@@ -60,7 +62,7 @@ def found_files(given: Sequence[Path]) -> list[Path]:
     files: list[Path] = []
     for path in given:
         if path.is_dir():
-            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in ENDINGS and not p.name.startswith("."))
+            inside = _tables_in(path)
             if not inside:
                 raise AnalysisError(f"{path} is a folder without CSV files: name the file, or export answers as CSV.")
             own = [
@@ -83,6 +85,29 @@ def found_files(given: Sequence[Path]) -> list[Path]:
     return list(dict.fromkeys(files))
 
 
+def _tables_in(folder: Path) -> list[Path]:
+    """The tables of a folder, or where it has none but texts, those of the folders in it."""
+    tables: list[Path] = []
+    for paths in (folder.iterdir(), folder.rglob("*")):
+        tables = sorted(p for p in paths if p.suffix.lower() in ENDINGS and not _hidden(p.relative_to(folder)))
+        if any(p.suffix.lower() != ".txt" for p in tables):
+            break
+    return tables
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
+
+
+def _names_of(paths: Sequence[Path]) -> list[Path]:
+    """The files' names, or where two have one name (`sub-01/data.csv`), their paths from the folder of all."""
+    if len({path.stem for path in paths}) == len(paths):
+        return [Path(path.name) for path in paths]
+    there = [os.path.abspath(path) for path in paths]
+    top = os.path.commonpath([os.path.dirname(path) for path in there])
+    return [Path(os.path.relpath(path, top)) for path in there]
+
+
 def read_tables(files: Sequence[Path]) -> Table:
     """All files as one table; a file with the same bytes as another is read once, and said to be.
 
@@ -99,6 +124,8 @@ def read_tables(files: Sequence[Path]) -> Table:
     frames, starts, blank, rows, end = [], [], 0, 0, 0
     titles: dict[str, str] = {}
     twice: dict[str, str] = {}
+    code_pages = []
+    names = dict(zip(hashes.values(), _names_of(list(hashes.values())), strict=True))
     for digest, path in list(hashes.items()):
         try:
             one = read_file(path)
@@ -110,7 +137,7 @@ def read_tables(files: Sequence[Path]) -> Table:
             continue
         frame = one.frame
         if len(hashes) > 1 and "participant" not in map(column_name, frame.columns):
-            frame["file"] = path.stem
+            frame["file"] = names[path].with_suffix("").as_posix()
         starts.append(end)
         frame.index = frame.index + end
         end += one.lines
@@ -118,6 +145,7 @@ def read_tables(files: Sequence[Path]) -> Table:
         notes += one.notes
         titles |= one.titles
         twice |= one.twice
+        code_pages += [] if one.unicode else [path.name]
         frames.append(frame)
     kept = list(hashes.values())
     if len(kept) == 1:
@@ -125,4 +153,5 @@ def read_tables(files: Sequence[Path]) -> Table:
     else:
         table, name = pd.concat(frames), f"{len(kept)} files ({kept[0].name} ... {kept[-1].name})"
         digest = sha256_json(sorted(hashes))
-    return Table(table, name, digest, tuple(p.name for p in kept), tuple(starts), rows, blank, notes, titles, twice)
+    places = tuple(names[path].as_posix() for path in kept)
+    return Table(table, name, digest, places, tuple(starts), rows, blank, notes, titles, twice, tuple(code_pages))

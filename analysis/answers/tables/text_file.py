@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import re
+import unicodedata
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,6 +39,7 @@ class TextFile:
     notes: list[str]
     titles: dict[str, str]  # Qualtrics: the question of each column
     twice: dict[str, str]  # of a name that different columns share: the file and line
+    unicode: bool  # else in a code page of one byte a character, read as Windows-1252
 
 
 def column_name(column: Any) -> str:
@@ -69,7 +72,9 @@ def read_file(path: Path) -> TextFile:
         with warnings.catch_warnings(), open(path, encoding=encoding, newline="") as file:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             list(islice(file, skipped))  # not `skiprows`: where lines end in \r, pandas skips one too many
-            frame = pd.read_csv(file, sep=separator, dtype=str, skipinitialspace=True, keep_default_na=False,
+            # Accents as macOS writes them, a letter and its accent, are not those that people type.
+            text = io.StringIO(unicodedata.normalize("NFC", file.read()), newline="")
+            frame = pd.read_csv(text, sep=separator, dtype=str, skipinitialspace=True, keep_default_na=False,
                                 na_values=[""], index_col=False, skip_blank_lines=False)  # fmt: skip
     except pd.errors.ParserWarning:
         raise AnalysisError(
@@ -88,8 +93,11 @@ def read_file(path: Path) -> TextFile:
         titles = {str(c): str(text) for c, text in frame.iloc[0].items() if pd.notna(text)}
         frame = frame.iloc[2:]
     twice = dict.fromkeys(_different_of_one_name(frame, header, separator), f"{path.name}, line {skipped + 1}")
-    blank = frame.isna().all(axis=1)
-    return TextFile(frame[~blank], int(blank.sum()), lines, notes, titles, twice)
+    blank, again = frame.isna().all(axis=1), _names_again(frame)
+    if again.any():
+        notes.append(f"{path.name}: {int(again.sum())} lines that repeat the column names are left out.")
+    frame = frame[~blank & ~again]
+    return TextFile(frame, int(blank.sum()), lines, notes, titles, twice, encoding.startswith("utf"))
 
 
 def header(path: Path) -> set[str]:
@@ -126,6 +134,15 @@ def _are_names(line: str, fewest: int) -> bool:
 def _cells(line: str, separator: str) -> list[str]:
     """The cells of a line that hold something."""
     return [one for cell in next(csv.reader([line], delimiter=separator), []) if (one := cell.strip())]
+
+
+def _names_again(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """The rows that hold the column names once more, as where the files of several participants were joined."""
+    names = [column for column in frame.columns if not column.startswith("Unnamed: ")]
+    if not names:
+        return np.zeros(len(frame), bool)
+    alike = frame.loc[frame[names[0]].str.strip() == names[0].strip(), names]
+    return frame.index.isin(alike.index[(alike == names).all(axis=1)])
 
 
 def _different_of_one_name(frame: pd.DataFrame, header: str, separator: str) -> set[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,73 @@ def test_several_files_a_folder_and_a_pattern_are_one_table(tmp_path: Path) -> N
         read_csv([tmp_path])
 
 
+def test_folders_in_a_folder_are_read_and_their_files_of_one_name_are_several_participants(tmp_path: Path) -> None:
+    for person, said in (("sub-01", "real"), ("sub-02", "generated")):
+        (tmp_path / person / "beh").mkdir(parents=True)
+        written(tmp_path / person / "beh", ["image,truth,answer", f"i1,real,{said}"], "data.CSV")
+    written(tmp_path, ["All about this study."], "README.txt")
+    answers = read_csv([tmp_path])
+    assert answers.trials["participant"].tolist() == ["sub-01/beh/data", "sub-02/beh/data"]
+    written(tmp_path / "sub-02" / "beh", ["image,truth,answer", "i1,real,what"], "data.CSV")
+    with pytest.raises(AnalysisError, match=r"^sub-02/beh/data.CSV, line 2: answer says 'what'"):
+        read_csv([tmp_path])
+
+
+def test_column_names_among_the_rows_are_left_out_and_counted(tmp_path: Path) -> None:
+    """As `cat *.csv` joins the files of several participants."""
+    path = written(tmp_path, [HEADER, *ROWS[:2], HEADER, *ROWS[2:], HEADER])
+    answers = read_csv(path)
+    assert len(answers.trials) == 4
+    assert answers.notes == ("answers.csv: 2 lines that repeat the column names are left out.",)
+    with pytest.raises(AnalysisError, match="line 5: truth says 'what'"):
+        read_csv(written(tmp_path, [HEADER, *ROWS[:2], HEADER, "c,i1,what,real"]))
+
+
+def test_a_row_that_explains_the_columns_is_left_out_and_said(tmp_path: Path) -> None:
+    labels = "Participant's number,Picture shown,What it was,Answer given"
+    answers = read_csv(written(tmp_path, [HEADER, labels, *ROWS]))
+    assert len(answers.trials) == 4
+    assert answers.notes == ("answers.csv, line 2 explains the columns and is left out.",)
+    with pytest.raises(AnalysisError, match="line 2: truth says 'fake'"):
+        read_csv(written(tmp_path, [HEADER, "a,i9,fake,fake", *ROWS]))
+
+
+def test_accents_are_those_that_people_type(tmp_path: Path) -> None:
+    """macOS writes a letter and its accent as two characters."""
+    rows = ["Zoë,Füße.png,künstlich,künstlich", "Zoë,i2,real,real"]
+    path = written(tmp_path, [unicodedata.normalize("NFD", line) for line in [HEADER, *rows]])
+    trials = read_csv(path, form=Form(words=["generated=künstlich"])).trials
+    assert trials[["participant", "image"]].iloc[0].tolist() == ["Zoë", "Füße.png"]
+
+
+def test_a_file_in_a_code_page_is_named_where_its_letters_do_not_fit(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text("\n".join(["участник,image,truth,answer", *ROWS]), encoding="cp1251")
+    with pytest.raises(AnalysisError, match=r"no column участник; .* answers.csv is not in UTF-8 and was read as"):
+        read_csv(path, form=Form(map=["participant=участник"]))
+
+
+def test_images_are_found_by_the_longest_end_of_their_names(tmp_path: Path) -> None:
+    images = written(tmp_path, ["image,truth", "real/1.png,real", "fake/1.png,generated", "2,real"], "images.csv")
+    path = written(tmp_path, ["participant,image,answer", "a,img/real/1.png,real", "a,fake/1,real", "a,x/2.JPG,real"])
+    trials = read_csv(path, form=Form(truth=images)).trials
+    assert trials["image"].tolist() == ["real/1.png", "fake/1.png", "2"]
+    assert trials["truth"].tolist() == ["real", "generated", "real"]
+    with pytest.raises(AnalysisError, match=r"line 2: the image '1.png' is not in images.csv, or fits several there"):
+        read_csv(written(tmp_path, ["participant,image,answer", "a,1.png,real"]), form=Form(truth=images))
+
+
+def test_a_wide_table_names_its_images_in_questions_with_or_without_ending(tmp_path: Path) -> None:
+    images = written(tmp_path, ["image,truth", "real_1.png,real", "fake_1.png,generated"], "images.csv")
+    path = written(tmp_path, ["Your ID,Is it real? [real_1.png],Is fake_1 real?", "a,real,real", "b,real,generated"])
+    form = Form(truth=images, layout="wide", map=["participant=Your ID"])
+    assert sorted(judgements(path, form)) == [
+        ("a", "generated", "real"), ("a", "real", "real"), ("b", "generated", "generated"), ("b", "real", "real"),
+    ]  # fmt: skip
+    with pytest.raises(AnalysisError, match="--layout wide needs --truth"):
+        read_csv(path, form=Form(layout="wide"))
+
+
 def test_the_truth_comes_from_a_second_table(tmp_path: Path) -> None:
     images = written(tmp_path, ["image,truth,set", "i1,real,x", "i2,generated,x"], "images.csv")
     path = written(tmp_path, ["participant,image,answer", "a,pics/i1,real", "a,i2,generated"])
@@ -141,6 +209,26 @@ def test_a_rating_gives_the_answer_by_its_middle(tmp_path: Path) -> None:
     assert (answers.counts["unsure_answers"], answers.counts["missing_answers"]) == (1, 1)
     turned = read_csv(path, form=Form(rating="likert:5..1"))
     assert turned.trials["rating"].tolist() == [5, 4, 2, 1]
+
+
+def test_right_and_wrong_beside_the_truth_give_the_answer(tmp_path: Path) -> None:
+    rows = ["p,i1,real,1", "p,i2,real,0.0", "p,i3,generated,TRUE", "p,i4,generated,wrong", "p,i5,real,"]
+    path = written(tmp_path, ["participant,image,truth,key_resp.corr", *rows])
+    answers = read_csv(path, form=Form(map=["correct=key_resp.corr"]))
+    assert answers.trials["answer"].tolist() == ["real", "generated", "generated", "real"]
+    assert answers.counts["missing_answers"] == 1
+    with pytest.raises(AnalysisError, match="line 2: correct says '2'; write 1"):
+        read_csv(written(tmp_path, ["participant,image,truth,correct", "p,i1,real,2"]))
+
+
+def test_points_of_a_scale_with_labels_are_their_numbers(tmp_path: Path) -> None:
+    """The ends of a scale alone have labels in many surveys; read as missing, the rest would be another scale."""
+    ratings = ["1 (surely real)", "2", "3", "4", "5 - surely fake", "skipped"]
+    path = written(tmp_path, ["participant,image,truth,likert", *(f"p,i{k},real,{r}" for k, r in enumerate(ratings))])
+    answers = read_csv(path, form=Form(rating="likert"))
+    assert answers.trials["rating"].tolist() == [1, 2, 4, 5]
+    assert "from 1 (real) to 5 (generated" in answers.notes[0]
+    assert "line 7: 'skipped'" in answers.notes[0]
 
 
 def test_unsure_is_left_out_or_half_right(tmp_path: Path) -> None:
