@@ -49,6 +49,27 @@ def without_sides(paths: Paths) -> tuple[Paths, dict[str, str]]:
     return paths, {}
 
 
+def merged(classes: Mapping[str, Paths], grouped: bool) -> list[str]:
+    """A sentence if photos of a class lie in several folders and make one set all the same.
+
+    >>> merged({"naevi": {name: PurePosixPath(name) for name in ("naevi/p1/1", "naevi/p2/1")}}, grouped=True)
+    ['Several folders make one set (naevi/p1, naevi/p2): if they are classes, prepare each on its own.']
+    """
+    shown = []
+    for paths in classes.values():
+        folders = sorted({str(path.parent) for path in paths.values()})
+        if len(folders) > 1:
+            first = ", ".join("the outermost" if one == "." else one for one in folders[:3])
+            shown.append(first + (", ..." if len(folders) > 3 else ""))
+    if not shown:
+        return []
+    sentence = f"Several folders make one set ({'; '.join(shown[:3])}{'; ...' if len(shown) > 3 else ''}): if they are "
+    sentence += "classes, prepare each on its own"
+    if not grouped:
+        sentence += "; if each is a person or a lesion, --group-pattern '(.+)/' keeps its photos on one side"
+    return [sentence + "."]
+
+
 def refuse_divided(groups: Mapping[str, str], sides: Mapping[str, str]) -> None:
     """Raises ImageSetError if the photos of a group are on both sides."""
     first: dict[str, str] = {}

@@ -16,7 +16,7 @@ from glimpse.files import cores, sha256_json
 from glimpse.imageset import ImageSetError
 from glimpse.prepare import split
 from glimpse.prepare.checks.findings import Findings, counted_list
-from glimpse.prepare.class_folders import Paths, refuse_divided, unwrapped, without_sides
+from glimpse.prepare.class_folders import Paths, merged, refuse_divided, unwrapped, without_sides
 from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
 from glimpse.prepare.reading import matching, pixels, sources, tables
 from glimpse.prepare.reading.sources import BrokenPhotoError, SourceFile
@@ -63,6 +63,9 @@ def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepare
     sizes = sizes_of(list(photos.values()), options.threads, options.skip_broken)
     size = options.size or pixels.common_size(sizes, LARGEST)
     notes = _notes(photos, classes, groups, options, sizes, size, sides)
+    if options.name is None:
+        of_class = {label: {key: inner[key] for key in some} for label, some in classes.items()}
+        notes += merged(of_class, grouped=bool(options.group_pattern or options.metadata))
     names = [options.name] if options.name else _names(classes, options)
     return [
         _prepare_class(workspace, name, label, some, groups, size, sides, options, notes if number == 0 else [])
@@ -174,7 +177,9 @@ def sizes_of(files: Sequence[SourceFile], threads: int = 0, skip_broken: bool = 
             return None
 
     found = [one for one in sources.in_order(size, files, threads or cores()) if one]
-    if errors and not (skip_broken and found):
+    if errors and skip_broken and not found:
+        raise ImageSetError(f"No photo of {len(files)} can be read (first: {errors[0].name}).")
+    if errors and not skip_broken:
         raise errors[0]
     return found
 

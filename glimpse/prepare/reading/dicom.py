@@ -13,6 +13,8 @@ from PIL import Image
 from glimpse.prepare.reading import depth
 from glimpse.prepare.reading.sources import BrokenPhotoError
 
+NO_PIXELS = "it holds no pixels"
+
 
 def is_dicom(data: bytes) -> bool:
     return data[128:132] == b"DICM"
@@ -57,23 +59,33 @@ def size_of_dicom(data: bytes, name: str) -> tuple[int, int]:
         warnings.simplefilter("ignore")
         try:
             dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+            if "Rows" not in dataset:
+                raise BrokenPhotoError(name, NO_PIXELS)
             return int(dataset.Columns), int(dataset.Rows)
+        except BrokenPhotoError:
+            raise
         except Exception as error:
             raise BrokenPhotoError(name, _first_line(error)) from None
 
 
 def _check(dataset: Any, name: str) -> None:
+    import pydicom
+
     frames = int(dataset.get("NumberOfFrames") or 1)
     if frames != 1:
         raise BrokenPhotoError(name, f"it has {frames} frames, and only files with one are read")
     if "PixelData" not in dataset:
-        raise BrokenPhotoError(name, "it holds no pixels")
+        raise BrokenPhotoError(name, NO_PIXELS)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax.is_compressed and not pydicom.pixels.get_decoder(syntax).is_available:
+        raise BrokenPhotoError(name, f"no decoder of {syntax.name} is installed; save it uncompressed")
     if int(dataset.Rows) * int(dataset.Columns) > 2 * (Image.MAX_IMAGE_PIXELS or 2**27):  # Pillow's own limit
         raise BrokenPhotoError(name, f"{dataset.Columns}x{dataset.Rows} pixels are too many")
 
 
 def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    return " ".join(lines[: 2 if lines[0].endswith(":") else 1]).rstrip(".")
 
 
 def _grey(dataset: Any, values: NDArray[Any], window: depth.Window | None) -> tuple[NDArray[np.uint8], bool]:

@@ -23,11 +23,11 @@ PHOTO_SUFFIXES = frozenset({
     ".heic", ".heif", ".hif", ".dcm", ".dicom", ".pgm", ".ppm",
 })  # fmt: skip
 # Not read, but may hold photos: raw files, formats of microscopes and scanners, arrays, archives, films.
-OTHER_SUFFIXES = frozenset({
+ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
+OTHER_SUFFIXES = ARCHIVES | frozenset({
     ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".psd", ".svg", ".jxl", ".jxr", ".exr",
     ".hdr", ".tga", ".ico", ".jpx", ".jpf", ".j2c", ".svs", ".ndpi", ".czi", ".lif", ".nd2", ".mrxs", ".nii", ".mha",
-    ".mhd", ".nrrd", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".tfrecord", ".parquet", ".zip", ".tar", ".gz", ".tgz",
-    ".bz2", ".xz", ".7z", ".rar", ".mp4", ".mov", ".avi", ".mkv",
+    ".mhd", ".nrrd", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".tfrecord", ".parquet", ".mp4", ".mov", ".avi", ".mkv",
 })  # fmt: skip
 MAGIC = (
     b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"GIF8", b"BM", b"\0\0\0\x0cjP  ", b"8BPS",
@@ -153,8 +153,8 @@ def photos_among(files: Iterable[SourceFile], places: Sequence[Path], workspace:
     photos = [file for file in files if file.suffix in PHOTO_SUFFIXES]
     if not photos:
         where = ", ".join(map(str, places))
-        inner = next((f.name for f in files if f.suffix == ".zip"), None)
-        hint = f" It holds the zip {inner}: unpack that first." if inner else ""
+        inner = next((f.where for f in files if f.suffix in ARCHIVES), None)
+        hint = f" Unpack {inner} first." if inner else ""
         raise ImageSetError(f"There is no photo in {where} (looked for {', '.join(sorted(PHOTO_SUFFIXES))}).{hint}")
     undecodable = [photo.name for photo in photos if photo.name.encode("utf-8", "ignore").decode() != photo.name]
     if undecodable:
@@ -220,7 +220,8 @@ def _open_archive(path: Path, *_version: int) -> zipfile.ZipFile:
 
 
 def _hidden(name: str) -> bool:
-    return any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+    """Of macOS, of Windows, and thumbnails of Synology."""
+    return any(part.startswith((".", "__MACOSX", "$RECYCLE", "@eaDir")) for part in PurePosixPath(name).parts)
 
 
 def hash_files(files: Sequence[SourceFile], threads: int) -> dict[str, str]:

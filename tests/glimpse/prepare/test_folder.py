@@ -120,6 +120,23 @@ def test_classes_of_any_script_make_sets_and_what_is_said_is_said_once(
     assert set(images.index["label"]) == {"меланома"}
 
 
+def test_folders_that_make_one_set_are_said_to(tmp_path: Path, workspace: Workspace) -> None:
+    """Classes within classes, or a stray photo beside the folders of classes, would merge classes silently."""
+    for i, folder in enumerate(("naevi/common", "naevi/blue", "mel")):
+        lay(tmp_path / "all" / folder, 3, 16, 16, first=3 * i)
+    said = [note for one in prepare(workspace, tmp_path / "all") for note in one.notes if "make one set (" in note]
+    assert len(said) == 1
+    assert said[0].startswith("Several folders make one set (naevi/blue, naevi/common): if they are classes,")
+    assert "--group-pattern '(.+)/' keeps its photos" in said[0]
+    grouped = prepare(workspace, tmp_path / "all", group_pattern="(.+)/", test=0)
+    assert {one.images.name: sorted(set(one.images.groups)) for one in grouped} == {
+        "mel": ["mel"], "naevi": ["naevi/blue", "naevi/common"],
+    }  # fmt: skip
+    lay(tmp_path / "all", 1, 16, 16, first=9)
+    (one,) = prepare(workspace, tmp_path / "all")
+    assert any("one set (the outermost, mel, naevi/blue, ...):" in note for note in one.notes)
+
+
 def test_groups_by_pattern_or_table_stay_on_one_side(tmp_path: Path, workspace: Workspace) -> None:
     for i in range(12):
         save(tmp_path / "photos" / f"p{i // 3}_{i}.png", skin_photo(i, 16, 16))
@@ -222,6 +239,10 @@ def test_a_broken_image_in_a_folder_is_named_or_skipped(tmp_path: Path, workspac
     with pytest.raises(ImageSetError, match=r"bad\.png cannot be read"):
         open_alike(workspace, [str(folder)])
     assert len(open_alike(workspace, [str(folder)], skip_broken=True)[0]) == 3
+    for path in folder.glob("0*.png"):
+        path.unlink()
+    with pytest.raises(ImageSetError, match=r"No photo of 1 can be read \(first: bad\.png\)\.$"):
+        open_alike(workspace, [str(folder)], skip_broken=True)
 
 
 def test_a_photo_that_exif_turns_counts_as_it_is_shown(tmp_path: Path, workspace: Workspace) -> None:

@@ -11,7 +11,8 @@ import pydicom
 import pytest
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.encaps import encapsulate
+from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, SecondaryCaptureImageStorage
 
 from glimpse.prepare.reading.pixels import Reading, read_photo, size_of
 from glimpse.prepare.reading.sources import BrokenPhotoError
@@ -89,6 +90,29 @@ def test_only_files_with_one_frame_are_read() -> None:
         read_photo(data, "a.dcm")
     with pytest.raises(BrokenPhotoError, match=r"a\.dcm cannot be read"):
         read_photo(dicom(VALUES)[:200], "a.dcm")
+
+
+def test_what_pydicom_cannot_unpack_is_said_with_a_remedy() -> None:
+    file = pydicom.dcmread(io.BytesIO(dicom(VALUES)))
+    file.file_meta.TransferSyntaxUID = JPEGLSLossless
+    file.PixelData = encapsulate([b"packed"])
+    file["PixelData"].is_undefined_length = True
+    packed = io.BytesIO()
+    file.save_as(packed)
+    if pydicom.pixels.get_decoder(JPEGLSLossless).is_available:
+        pytest.skip("a decoder of JPEG-LS is installed")
+    with pytest.raises(BrokenPhotoError, match="no decoder of JPEG-LS Lossless Image Compression is installed; save"):
+        read_photo(packed.getvalue(), "a.dcm")
+
+
+def test_a_report_without_pixels_is_named() -> None:
+    file = pydicom.dcmread(io.BytesIO(dicom(VALUES)))
+    del file.PixelData, file.Rows
+    report = io.BytesIO()
+    file.save_as(report)
+    for read in (read_photo, size_of):
+        with pytest.raises(BrokenPhotoError, match=r"a\.dcm cannot be read \(it holds no pixels\)"):
+            read(report.getvalue(), "a.dcm")
 
 
 def test_errors_name_nothing_of_the_patient() -> None:

@@ -78,10 +78,11 @@ def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
         find_photos([tmp_path], ELSEWHERE)
 
 
-def test_a_zip_in_a_zip_is_pointed_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("inner", ["HAM10000_images_part_1.zip", "photos.tar.gz", "photos.7z"])
+def test_an_archive_that_is_not_looked_into_is_pointed_out(tmp_path: Path, inner: str) -> None:
     with zipfile.ZipFile(tmp_path / "dataverse_files.zip", "w") as archive:
-        archive.writestr("HAM10000_images_part_1.zip", b"")
-    with pytest.raises(ImageSetError, match=r"holds the zip HAM10000_images_part_1\.zip: unpack that first"):
+        archive.writestr(inner, b"")
+    with pytest.raises(ImageSetError, match=rf"Unpack {inner} in {tmp_path}/dataverse_files\.zip first\.$"):
         find_photos([tmp_path], ELSEWHERE)
 
 
@@ -172,8 +173,8 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch
 
 
 def test_what_is_hidden_is_not_looked_into(tmp_path: Path) -> None:
-    (tmp_path / ".trash").mkdir()
-    for name in ("a.png", ".trash/b.png", ".trash/old.zip", "._part.zip"):
+    for name in ("a.png", ".trash/b.png", ".trash/old.zip", "._part.zip", "@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"no zip")
     assert [f.name for f in find_files([tmp_path])] == ["a.png"]
 
