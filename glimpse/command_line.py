@@ -269,6 +269,14 @@ def seed(text: str) -> int:
     return value
 
 
+def counted(count: int, noun: str) -> str:
+    """
+    >>> counted(1, "image"), counted(1200, "image")
+    ('1 image', '1,200 images')
+    """
+    return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
 def did_you_mean(word: str, words: Sequence[str]) -> str:
     """ "did you mean 'X'?" for the closest of `words`, or "choose from: " and all of them."""
     import difflib

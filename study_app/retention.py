@@ -46,6 +46,7 @@ def start(app: Flask) -> None:
 
 def forget_now(database: Database) -> float:
     """Anonymise participants past their retention period; returns the seconds until the next run."""
+    from glimpse.command_line import counted
     from study_app import models
     from study_app.database import SurveyError
     from study_app.experimenter.accounts import record
@@ -55,9 +56,10 @@ def forget_now(database: Database) -> float:
     try:
         count = withdrawal.forget_expired(database, models.now())
         if count:
+            people = counted(count, "participant")
             with database.write() as session:
-                record(session, "anonymise", about=f"{count} participants", who="retention")
-            log.warning("Retention: the links, IDs and comments of %d participants were erased.", count)
+                record(session, "anonymise", about=people, who="retention")
+            log.warning("Retention: the links, IDs and comments of %s were erased.", people)
     except SurveyError as error:  # the clock has leapt
         log.error("Retention: %s", error)
         return DAY_S

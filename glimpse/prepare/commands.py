@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import PAPERS, Commands, Parser, pasteable
+from glimpse.command_line import PAPERS, Commands, Parser, counted, pasteable
 from glimpse.files import GlimpseError
 from glimpse.prepare.option_types import (
     count_share_or_list,
@@ -260,8 +260,8 @@ def tell(prepared: Iterable[Prepared], args: argparse.Namespace, workspace: Work
     for one in sets:
         images, counts = one.images, one.images.manifest["counts"]
         print(
-            f"{images.name}: {_counted(len(images), 'image')} of {images.width}x{images.height}, {counts['train']:,} "
-            f"to train and {counts['test']:,} to test, from {_counted(counts['groups'], 'group')}"
+            f"{images.name}: {counted(len(images), 'image')} of {images.width}x{images.height}, {counts['train']:,} "
+            f"to train and {counts['test']:,} to test, from {counted(counts['groups'], 'group')}"
             + (f", in {images.folder}." if one.made else f"; already there, unchanged, in {images.folder}.")
         )
         for note in dict.fromkeys(one.notes):
@@ -272,10 +272,6 @@ def tell(prepared: Iterable[Prepared], args: argparse.Namespace, workspace: Work
     names = [one.images.name for one in sets]
     chosen = [] if PAPERS.issuperset(names) else names
     print(f"Look at {previews}. Next: {pasteable(workspace, 'gan_core', 'train', *chosen)}")
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def _described(one: Prepared) -> dict[str, Any]:

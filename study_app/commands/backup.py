@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, counted
 from glimpse.workspace import Workspace
 
 
@@ -34,7 +34,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         raise SurveyError(no_survey(workspace))
     target = Path(args.file) if args.file else workspace.root / "backups" / f"study-{now():%Y%m%d-%H%M%S}.db"
     answers = copy(source, target)
-    print(f"{target}: {answers} answers.")
+    print(f"{target}: {counted(answers, 'answer')}.")
 
 
 def copy(source: Path, target: Path) -> int:

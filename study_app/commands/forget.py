@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, counted
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -53,8 +53,8 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     if args.expired:
         count = withdrawal.forget_expired(database, models.now(), clock_is_right=args.clock_is_right)
         with database.write() as session:
-            record(session, "anonymise", about=f"{count} participants")
-        print(f"The retention period of {count} participants is over: their links and IDs are erased.")
+            record(session, "anonymise", about=counted(count, "participant"))
+        print(f"The links and IDs of {counted(count, 'participant')} past the retention period are erased.")
         return
     with database.write() as session:
         found = _found(session, args)
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         for person in found:
             withdrawal.erase(session, person)
             record(session, "erase", person.study, person.public_id)
-        print(f"{len(found)} participant{'s' * (len(found) != 1)} erased; the study counts them as withdrawn.")
+        print(f"{counted(len(found), 'participant')} erased, and counted as withdrawn.")
 
 
 def _forget_pilot(database: Database, slug: str, *, really: bool) -> str:
@@ -82,11 +82,12 @@ def _forget_pilot(database: Database, slug: str, *, really: bool) -> str:
         study = study_named(session, slug)
         mine = (models.Participant.study_id == study.id, *models.in_group("pilot"))
         count = session.scalar(select(func.count()).where(*mine)) or 0
+        people = f"{counted(count, 'pilot participant')} of '{slug}'"
         if count and not really:
-            raise SurveyError(f"This would delete {count} pilot participants of '{slug}' for good: add --yes to do so.")
+            raise SurveyError(f"This would delete {people} for good: add --yes to do so.")
         if withdrawal.delete_pilot(session, study):
-            record(session, "delete pilot", study, f"{count} participants")
-    return f"{count} pilot participants of '{slug}' deleted."
+            record(session, "delete pilot", study, counted(count, "participant"))
+    return f"{people} deleted."
 
 
 def _found(session: Session, args: argparse.Namespace) -> list[Participant]:

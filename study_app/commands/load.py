@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from glimpse.command_line import Commands, next_step, pasteable
+from glimpse.command_line import Commands, counted, next_step, pasteable
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -229,8 +229,8 @@ def store_study(
         people = session.scalar(select(func.count(models.Participant.id)).filter_by(study_id=row.id, pilot=False)) or 0
         if people and not amend:
             raise SurveyError(
-                f"The study '{study.slug}' has {people} participants and would change: give the changed study another "
-                "`slug`, or add --amend to change it for new participants."
+                f"The study '{study.slug}' has {counted(people, 'participant')} and would change: give the changed "
+                "study another `slug`, or add --amend to change it for new participants."
             )
     new = row is None
     if row is None:
@@ -247,5 +247,5 @@ def store_study(
     record(session, "load study", row, f"version {len(row.versions)}, sha256 {version.sha256[:12]}")
     if new:
         return f"The study '{study.slug}' is open at {address}."
-    kept = f"; its {people} participants keep the version they agreed to" if people else ""
+    kept = f"; {counted(people, 'earlier participant')} will keep the version they agreed to" if people else ""
     return f"The study '{study.slug}' has a new version{kept} ({row.state}, {address})."

@@ -35,6 +35,6 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         study = study_named(session, args.study)
         freed = free_places(session, study, states)
         print(
-            f"{args.file} names {len(states)} people who gave up their place or were turned down; {freed} of them had "
-            f"a place in the study '{study.slug}', which is free now."
+            f"{args.file}: {len(states)} gave up their place or were turned down. Places freed in the study "
+            f"'{study.slug}': {freed}."
         )

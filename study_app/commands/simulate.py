@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, pasteable
+from glimpse.command_line import Commands, counted, pasteable
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
@@ -76,8 +76,8 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         taken = pool.map(one, seeds)
         answers = list(progress(taken, title="taking part", unit="participants", total=len(seeds)))
     print(
-        f"{len(answers)} simulated participants gave {sum(answers)} answers in the study '{slug}'. "
-        f"Next: {pasteable(workspace, 'study_app', 'status', '--simulated')}\n"
+        f"{counted(len(answers), 'simulated participant')} gave {counted(sum(answers), 'answer')} in the study "
+        f"'{slug}'. Next: {pasteable(workspace, 'study_app', 'status', '--simulated')}\n"
         f"Or: {pasteable(workspace, 'python', '-m', 'analysis.report', '--include-simulated')}"
     )
 

@@ -12,6 +12,7 @@ from flask import Response, abort, redirect, render_template, request, url_for
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from glimpse.command_line import counted
 from study_app import models
 from study_app.base import iso
 from study_app.database import app_database
@@ -122,7 +123,7 @@ def delete_pilot(slug: str) -> Any:
         study = study_of(session, slug)
         if request.form.get("confirm", "").strip() != slug:
             abort(422, f"Type {slug} to confirm that its pilot answers are to be deleted.")
-        record(session, "delete pilot", study, f"{withdrawal.delete_pilot(session, study)} participants")
+        record(session, "delete pilot", study, counted(withdrawal.delete_pilot(session, study), "participant"))
     return redirect(url_for("admin.of_study", slug=slug), 303)
 
 

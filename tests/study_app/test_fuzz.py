@@ -101,25 +101,12 @@ ADMIN = (
     "", "study/pilot/", "study/pilot/live", "study/pilot/state", "study/pilot/quota", "study/pilot/download.zip",
     "study/pilot/images", "study/pilot/participants", "study/pilot/recruiting",
     "study/pilot/comments", "study/pilot/log", "study/pilot/delete-pilot", "image/1.png", "participant/WHO",
-    "participant/WHO/data.json", "participant/nobody/erase", "login",
+    "participant/WHO/data.json", "participant/WHO/reject", "participant/nobody/erase", "login",
 )  # fmt: skip
 ASKED = (
-    "page",
-    "simulated",
-    "external_ids",
-    "next",
-    "state",
-    "quota",
-    "set",
-    "do",
-    "count",
-    "ids",
-    "password",
-    "q",
-    "pilot",
-    "name",
-    "confirm",
-)
+    "page", "simulated", "pilot", "external_ids", "events", "log", "next", "state", "quota-alpha", "do", "count", "ids",
+    "password", "q", "name", "confirm", "undo",
+)  # fmt: skip
 SAID = st.sampled_from(["open", "links", "1", "pilot", "alpha", "/admin/\\x", "Participant id,Status"])
 FIELDS = st.fixed_dictionaries({}, optional=dict.fromkeys(ASKED, NUMBER | TEXT | SAID))
 

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, pasteable
+from glimpse.command_line import Commands, counted, pasteable
 from glimpse.workspace import Workspace
 from study_app.experimenter.export.dictionary import EVENTS, EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
 from study_app.experimenter.export.psych_ds import DESCRIPTION, descriptions
@@ -81,7 +81,8 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     answers = next((path for path in rows if "_description-responses_" in path), "")
     following: list[str | Path] = ["python", "-m", "analysis.report", "--responses", out / answers]
     following += ["--include-simulated"] if args.include_simulated else []
-    print(f"{out}: {len(rows)} tables, {rows[answers]} answers. Next: {pasteable(workspace, *following)}")
+    found = f"{counted(len(rows), 'table')}, {counted(rows[answers], 'answer')}"
+    print(f"{out}: {found}. Next: {pasteable(workspace, *following)}")
 
 
 def _refuse_foreign(out: Path) -> None:

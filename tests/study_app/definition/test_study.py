@@ -175,8 +175,8 @@ def test_a_study_with_participants_is_not_changed_silently(
     app.test_client().post("/study/a/enter", data={"consent": "yes"})
     study.write_text('slug = "a"\n[trials]\ncount = 6\n' + SETS)
     code, said = run(capsys, "load", str(study))
-    assert (code, "has 1 participants and would change" in said) == (2, True)
-    assert "its 1 participants keep the version they agreed to" in run(capsys, "load", str(study), "--amend")[1]
+    assert (code, "has 1 participant and would change" in said) == (2, True)
+    assert "1 earlier participant will keep the version they agreed to" in run(capsys, "load", str(study), "--amend")[1]
     app.test_client().post("/study/a/enter", data={"consent": "yes"})
     with database.read() as session:
         people = session.execute(text("SELECT study_sha256, trials FROM participants ORDER BY entered_at")).all()

@@ -277,7 +277,7 @@ def test_a_clock_that_leaps_erases_nothing_and_says_so(
     with database.write() as session:
         session.get_one(models.Participant, person.id).last_seen_at = start
     assert [at(day) for day in range(0, 181, 6)] == [[]] * 31  # the server runs for months, without a visitor
-    assert at(181) == ["Retention: the links, IDs and comments of 1 participants were erased."]
+    assert at(181) == ["Retention: the links, IDs and comments of 1 participant were erased."]
     assert "my-id" not in everything_stored(workspace)
     monkeypatch.setattr(models, "now", lambda: start + timedelta(days=400))
     assert cli.main(["forget", "--expired", "--clock-is-right"]) == 0
