@@ -27,7 +27,8 @@ MODULES = {
         "analysis.images.copying.assess",
     ),
     "Image sets, stimulus sets, generators": (
-        "glimpse.workspace", "glimpse.imageset", "glimpse.stimuli", "glimpse.publishing", "gan_core.sampling",
+        "glimpse.workspace", "glimpse.imageset", "glimpse.stimuli", "glimpse.publishing.rules",
+        "glimpse.publishing.pairs", "gan_core.sampling",
     ),
 }  # fmt: skip
 

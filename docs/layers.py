@@ -17,7 +17,7 @@ HOLDS = {
     "analysis": "the report and its statistics",
     "study_app": "the survey",
     "gan_core": "the GANs",
-    "glimpse.publishing": "stimulus sets from pairs of image sets",
+    "glimpse.publishing": "stimulus sets: the rules, and pairs of image sets",
     "glimpse.phantom": "drawn photos",
     "glimpse.prepare": "photos to image sets",
     "glimpse.imageset": "arrays and index",

@@ -1,4 +1,4 @@
-"""Stimulus sets of trained runs, by the rules of `glimpse.publishing`.
+"""Stimulus sets of trained runs, by the rules of `glimpse.publishing.rules`.
 
 Generated images come from consecutive latents of a seed, translated ones from the test images of the source domain.
 """
@@ -22,7 +22,16 @@ from glimpse.files import sha256_file
 from glimpse.images import shrink
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.grid import grid_tells
-from glimpse.publishing import PRACTICE, Publication, Published, Shown, as_shown, in_order_of_use, origin, publish_set
+from glimpse.publishing.rules import (
+    PRACTICE,
+    Publication,
+    Published,
+    Shown,
+    as_shown,
+    in_order_of_use,
+    origin,
+    publish_set,
+)
 from glimpse.workspace import Workspace
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")

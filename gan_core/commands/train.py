@@ -123,7 +123,7 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: C
         ranks.leave()
     if ranks.first:
         from gan_core.publishing import largest_count
-        from glimpse.publishing import Publication
+        from glimpse.publishing.rules import Publication
 
         most = min(largest_count(workspace, name) for name in runs)
         count = ["--count", str(most)] if 0 < most < Publication.count else []

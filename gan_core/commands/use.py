@@ -220,7 +220,8 @@ def _lender(workspace: Workspace, name: str | None, run: Run, domain: str) -> An
 
 
 def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    from glimpse.publishing import Publication, PublishedPair, publish_pair
+    from glimpse.publishing.pairs import PublishedPair, publish_pair
+    from glimpse.publishing.rules import Publication
     from glimpse.stimuli import StimulusError
 
     names = list(args.runs)

@@ -16,7 +16,7 @@ from gan_core.experiments import Draw
 from gan_core.sampling import generate
 from gan_core.translating import load_translator, translate_rows
 from glimpse.imageset import ImageSet
-from glimpse.publishing import in_order_of_use
+from glimpse.publishing.rules import in_order_of_use
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained

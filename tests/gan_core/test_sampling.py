@@ -20,7 +20,7 @@ from gan_core.sampling import _arc, for_draw, generate, interpolate, latents, lo
 from gan_core.translating import load_translator, translate
 from gan_core.weights import KEY
 from glimpse.imageset import ImageSet
-from glimpse.publishing import Publication
+from glimpse.publishing.rules import Publication
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained
 
