@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.answers.form import Form, add_form_options
-from glimpse.command_line import Parser, program, run_command
+from glimpse.command_line import Parser, in_range, program, run_command
 from glimpse.files import atomic_file
 from glimpse.workspace import Workspace
 
@@ -174,23 +174,22 @@ def _check(args: argparse.Namespace) -> None:
     from analysis.people.population.simulation import Design
     from analysis.section import AnalysisError
 
-    for name, value, good in (
-        ("--accuracy", args.accuracy, args.accuracy is None or 0.01 <= args.accuracy <= 0.99),
-        ("--bound", args.bound, 0 < args.bound < 0.5),
-        ("--target", args.target, 0 < args.target < 1),
-        ("--difference", args.difference, args.difference is None or 0 < abs(args.difference) < 0.5),
-    ):
+    for name, value, ends, good in (
+        ("--accuracy", args.accuracy, "from 0.01 to 0.99", args.accuracy is None or 0.01 <= args.accuracy <= 0.99),
+        ("--bound", args.bound, "above 0 and below 0.5", 0 < args.bound < 0.5),
+        ("--target", args.target, "above 0 and below 1", 0 < args.target < 1),
+        ("--difference", args.difference, "between -0.5 and 0.5, but not 0",
+         args.difference is None or 0 < abs(args.difference) < 0.5),
+    ):  # fmt: skip
         if not good:
-            raise AnalysisError(f"{name} {value} is no share between 0 and 1 that makes sense here: see --help.")
+            raise AnalysisError(f"{name} {value} is out of range: it must be {ends}.")
     for name in ("images", "trials", "real_images", "real_trials", "simulations"):
-        value = getattr(args, name)
-        if value is not None and value < 1:
-            raise AnalysisError(f"--{name.replace('_', '-')} {value}: at least 1 is needed.")
+        if getattr(args, name) is not None:
+            in_range(f"--{name.replace('_', '-')}", getattr(args, name), 1)
     for images, trials in Design(0, args.images, args.trials, args.real_images, args.real_trials).by_class:
         if trials > images:
             raise AnalysisError(f"--trials {trials}: a class has only {images} images; raise --images.")
-    if min(args.participants) < 2:
-        raise AnalysisError("--participants: at least 2 are needed to speak of new ones.")
+    in_range("--participants", min(args.participants), 2)
 
 
 def _truth(args: argparse.Namespace) -> tuple[Truth, MixedModel | None, str]:

@@ -8,7 +8,6 @@ PYTHON_ARGCOMPLETE_OK
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from gan_core.commands import use
 from glimpse.command_line import Parser, program, run_command
 from glimpse.phantom import command as phantom_command
 from glimpse.prepare import commands as prepare_cli
+from glimpse.publishing import command as publish_command
 from glimpse.workspace import Workspace
 
 
@@ -35,6 +35,7 @@ def build_parser() -> Parser:
     phantom_command.add_command(prepare_cli.add_commands(commands))
     training_command.add_commands(commands, training_scorer)
     use.add_commands(commands)
+    publish_command.add_command(commands, use.add_runs, use.publish_runs)
     return parser
 
 
@@ -42,7 +43,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     workspace = Workspace.at(args.workspace)
     return run_command(lambda: args.run(args, workspace), workspace=workspace)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

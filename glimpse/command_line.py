@@ -277,6 +277,19 @@ def counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
+def in_range(option: str, value: int, least: int, most: int | None = None) -> int:
+    """`value` if it is between the ends, which are included. Raises GlimpseError, naming the option.
+
+    >>> in_range("--count", 0, least=1)
+    Traceback (most recent call last):
+    glimpse.files.GlimpseError: --count must be at least 1, not 0.
+    """
+    if value < least or (most is not None and value > most):
+        ends = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise GlimpseError(f"{option} must be {ends}, not {value}.")
+    return value
+
+
 def did_you_mean(word: str, words: Sequence[str]) -> str:
     """ "did you mean 'X'?" for the closest of `words`, or "choose from: " and all of them."""
     import difflib

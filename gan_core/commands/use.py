@@ -1,21 +1,22 @@
-"""The commands that use a trained run: `sample`, `translate`, `publish`."""
+"""The commands that use a trained run: `sample`, `translate`, and the half of `publish` that is about runs."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
-import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gan_core.device import fast_device
 from gan_core.experiments import EXPERIMENTS, Draw, TrainingError
 from gan_core.training.run import Run
-from glimpse.command_line import Commands, Parser, pasteable
+from glimpse.command_line import Commands, Parser, in_range, pasteable
 from glimpse.files import GlimpseError
-from glimpse.prepare.commands import add_fit, side_or_height_and_width
-from glimpse.prepare.option_types import OFF_GRID, factor
 from glimpse.workspace import Workspace
+
+if TYPE_CHECKING:
+    from glimpse.publishing.rules import Publication, Published
 
 
 def add_commands(commands: Commands) -> None:
@@ -27,6 +28,8 @@ def add_commands(commands: Commands) -> None:
     sample.add_argument("of", metavar="RUN|FILE", names="runs", help="a run, or a generator.safetensors file")
     sample.add_argument("--count", type=int, default=100, metavar="N", help="number of images")
     _drawing(sample)
+    sample.add_seed("the latents")
+    sample.add_argument("--overwrite", action="store_true", help="replace a set of the same name")
     sample.add_argument("--name", metavar="SET", help="name of the image set (default: RUN-samples)")
     sample.add_argument(
         "--png", type=Path, metavar="FOLDER", help="write the images as PNG files, too, for other programs"
@@ -60,56 +63,21 @@ def add_commands(commands: Commands) -> None:
     translate.add_device()
     translate.set_defaults(run=translate_command)
 
-    publish = commands.add_parser(
-        "publish", help="make stimulus sets for the survey",
-        description="Put real and generated images of a run, or of any image sets or folders, into a stimulus set: "
-        "real images from the test split first, spread over groups; generated images by seed, never selected; two more "
-        "of each class for practice. Images of a pair go through the same steps to one size; a warning says where the "
-        "two sides still differ by something that is not content.",
-    )  # fmt: skip
+
+def add_runs(publish: Parser) -> None:
+    """The options of `gan_core publish` for runs; `publish_runs` publishes them."""
     publish.add_argument("runs", nargs="*", metavar="RUN", names="runs", help="runs to publish")
     publish.add_argument("--all", action="store_true", help="publish every finished run")
     publish.add_argument(
         "--unfinished", action="store_true", help="publish unfinished runs too; the set and the report say so"
     )
-    publish.add_argument("--real", metavar="SET|FOLDER", names="images", help="real images, in place of a run")
-    publish.add_argument(
-        "--generated", action="append", default=[], metavar="SET|FOLDER", names="images",
-        help="generated images, in place of a run; repeatable: several generators share the class evenly",
-    )  # fmt: skip
-    publish.add_argument(
-        "--size", type=side_or_height_and_width, metavar="N|HxW",
-        help="size of the images of --real and --generated (default: the largest that none must be enlarged to, at "
-        "most 640)",
-    )  # fmt: skip
-    add_fit(publish)
-    publish.add_argument("--skip-broken", action="store_true", help="skip unreadable files of folders")
-    publish.add_argument(
-        "--allow-copies", action="store_true", help="publish generated images that are exact copies of real ones too"
-    )
-    publish.add_argument("--count", type=int, default=100, metavar="N", help="images per class")
-    publish.add_argument("--label", metavar="TEXT", help="title of the set for experimenters (default: its name)")
-    publish.add_argument(
-        "--name", metavar="SET", help="name of the stimulus set (default: the run's or the generated images')"
-    )
-    publish.add_argument(
-        "--off-grid", type=factor, nargs="?", const=OFF_GRID, metavar="FACTOR",
-        help="hide traces of compression: cut every image of both classes at a random place of JPEG's 8-pixel grid, "
-        f"then shrink it by FACTOR (default: off; without a number {OFF_GRID:g})",
-    )  # fmt: skip
-    publish.add_argument(
-        "--jpeg-quality", type=int, metavar="Q", help="JPEG quality, 1 to 100, applied to both classes (default: off)"
-    )
     _drawing(publish)
-    publish.set_defaults(run=publish_command)
 
 
 def _drawing(command: Parser) -> None:
     command.add_argument(
         "--truncation", type=float, metavar="T", help="draw every component of the latents from |z| < T (default: off)"
     )
-    command.add_seed("the latents")
-    command.add_argument("--overwrite", action="store_true", help="replace a set of the same name")
     command.add_device()
 
 
@@ -122,12 +90,12 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
         raise TrainingError(f"The run '{of}' translates images: use `{translate}`.")
     draw, device = Draw(args.seed, args.truncation), fast_device(args.device)
     if args.interpolate:
-        rows, steps = at_least(args.rows, "--rows", 2), at_least(args.steps, "--steps", 1)
+        rows, steps = in_range("--rows", args.rows, 2), in_range("--steps", args.steps, 1)
         write_interpolation(weights, args.interpolate, rows, steps, draw, device)
         print(f"{of}: a walk between {rows} latents: {args.interpolate}")
         return 0
     folder = workspace.new("images", args.name or f"{of}-samples")
-    count = at_least(args.count, "--count", 1)
+    count = in_range("--count", args.count, 1)
     images, new = sample_set(folder, weights, count, draw, device, args.overwrite)
     print(f"{images.name}: {'drew' if new else 'already there:'} {len(images):,} images of '{of}': {images.folder}")
     if args.png:
@@ -153,7 +121,7 @@ def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
         raise TrainingError(f"The run '{of}' makes {' or '.join(experiment.makes)}, not '{domain}'.")
     name = args.name or f"{of}-translated" + (f"-{domain}" if args.to else "")
     if args.count is not None:
-        at_least(args.count, "--count", 1)
+        in_range("--count", args.count, 1)
     photos, masks = _folder(workspace, args.images), _folder(workspace, args.masks)
     if masks and not photos:
         raise TrainingError(
@@ -219,10 +187,8 @@ def _lender(workspace: Workspace, name: str | None, run: Run, domain: str) -> An
     return ImageSet.load(workspace.existing("images", name or run.image_sets[run.experiment.masked]["name"]))
 
 
-def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
-    from glimpse.publishing.pairs import PublishedPair, publish_pair
-    from glimpse.publishing.rules import Publication
-    from glimpse.stimuli import StimulusError
+def publish_runs(args: argparse.Namespace, workspace: Workspace, options: Publication) -> Iterator[Published]:
+    from gan_core.publishing import publish
 
     names = list(args.runs)
     if args.all:
@@ -232,53 +198,10 @@ def publish_command(args: argparse.Namespace, workspace: Workspace) -> int:
             again = pasteable(workspace, "gan_core", "train", name, "--resume")
             print(f"{name}: unfinished, left out; resume it with: {again}")
         names += [name for name in included if name not in names]
-    pair = args.real is not None or args.generated
-    if pair and (names or not args.real or not args.generated):
-        raise GlimpseError(
-            "Name runs to publish, or a pair of image sets or folders: `gan_core publish --real SET --generated SET`."
-        )
-    if pair and args.truncation is not None:
-        raise GlimpseError("--truncation is for images drawn from a run: leave it out.")
-    if pair and args.unfinished:
-        raise GlimpseError("--unfinished is for runs: leave it out.")
-    if not names and not pair:
+    if not names:
         raise GlimpseError("Name the runs to publish, or use --all; `gan_core runs` lists them.")
-    if args.name and not pair and len(names) != 1:
+    if args.name and len(names) != 1:
         raise GlimpseError("--name is for one run: name that one.")
-    if args.jpeg_quality is not None and not 1 <= args.jpeg_quality <= 100:
-        raise StimulusError(f"--jpeg-quality must be from 1 to 100, not {args.jpeg_quality}.")
-    options = Publication(
-        at_least(args.count, "--count", 1), args.label, args.seed, args.off_grid, args.jpeg_quality, args.overwrite,
-        args.name,
-    )  # fmt: skip
-    if pair:
-        both = PublishedPair(
-            real=args.real, generated=args.generated, size=args.size, fit=args.fit, skip_broken=args.skip_broken,
-            allow_copies=args.allow_copies,
-        )  # fmt: skip
-        results = iter([publish_pair(workspace, both, options)])
-    else:
-        from gan_core.publishing import publish
-
-        device = fast_device(args.device)
-        each = (publish(workspace, name, options, args.truncation, device, args.unfinished) for name in names)
-        results = (result for published in each for result in published)
-    published = []
-    for result in results:
-        verb = "published" if result.new else "already published"
-        print(
-            f"{result.stimuli.name}: {verb} {len(result.stimuli.of('real'))} real and "
-            f"{len(result.stimuli.of('generated'))} generated images: {result.stimuli.folder}"
-        )
-        for warning in result.warnings:
-            print(f"warning: {warning}", file=sys.stderr)
-        published.append(result.stimuli.name)
-    sets = ["--all"] if args.all else published
-    print(f"Next: {pasteable(workspace, 'study_app', 'load', *sets)}")
-    return 0
-
-
-def at_least(value: int, option: str, least: int) -> int:
-    if value < least:
-        raise GlimpseError(f"{option} must be at least {least}, not {value}.")
-    return value
+    device = fast_device(args.device)
+    for name in names:
+        yield from publish(workspace, name, options, args.truncation, device, args.unfinished)

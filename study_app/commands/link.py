@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from glimpse.command_line import Commands
+from glimpse.command_line import Commands, in_range
 from glimpse.workspace import Workspace
 
 MOST_LINKS = 100_000
@@ -35,8 +35,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app.definition import crowd
     from study_app.studies import study_named
 
-    if not 1 <= args.count <= MOST_LINKS:
-        raise SurveyError(f"--count must be from 1 to {MOST_LINKS}.")
+    in_range("--count", args.count, 1, MOST_LINKS)
     with open_database(workspace).read() as session:
         study = study_named(session, args.study)
         if args.external_id is None:

@@ -15,7 +15,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, next_step, pasteable
+from glimpse.command_line import Commands, in_range, next_step, pasteable
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -59,11 +59,10 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app.security import PREFIX
 
     many = parse_url(workspace.database_url).get_backend_name() != "sqlite"
-    workers = args.workers if args.workers is not None else (4 if many else 1)
-    if workers < 1 or args.threads < 1 or args.trusted_proxies < 0:
-        raise SurveyError("--workers and --threads must be at least 1, --trusted-proxies at least 0.")
-    if not 1 <= args.enter_per_minute <= MOST_ENTER:
-        raise SurveyError(f"--enter-per-minute must be from 1 to {MOST_ENTER}.")
+    workers = in_range("--workers", args.workers if args.workers is not None else (4 if many else 1), 1)
+    in_range("--threads", args.threads, 1)
+    in_range("--trusted-proxies", args.trusted_proxies, 0)
+    in_range("--enter-per-minute", args.enter_per_minute, 1, MOST_ENTER)
     prefix = "/" + args.prefix.strip("/") if args.prefix.strip("/") else ""
     if not PREFIX.fullmatch(prefix):
         raise SurveyError(f"--prefix {args.prefix} is not a path: give letters, digits, - _ . ~ and /, as in /glimpse.")

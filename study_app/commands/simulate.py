@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, counted, pasteable
+from glimpse.command_line import Commands, counted, in_range, pasteable
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
@@ -87,8 +87,8 @@ def _check(args: argparse.Namespace) -> None:
 
     from study_app.database import SurveyError
 
-    if args.participants < 1 or args.at_once < 1:
-        raise SurveyError("--participants and --at-once must be at least 1.")
+    in_range("--participants", args.participants, 1)
+    in_range("--at-once", args.at_once, 1)
     if not all(map(isfinite, (args.sensitivity, args.bias, args.spread, args.response_ms))):
         raise SurveyError("--sensitivity, --bias, --spread and --response-ms must be finite numbers.")
     if not 0 <= args.lapses <= 1 or args.spread < 0 or not 0 < args.response_ms <= 60_000:
