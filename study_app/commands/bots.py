@@ -92,7 +92,7 @@ def take_part(
     http: Http, study: Offered, observer: Observer, truths: Mapping[str, str], rng: np.random.Generator,
     wait: Callable[[float], None] | None = None,
 ) -> int:  # fmt: skip
-    """Go through the study from its address to the debrief; returns how many trials were answered.
+    """Go through the study from its address to the debrief; returns how many trials were answered, 0 if screened out.
 
     `truths`: SHA-256 of an image's bytes to its truth (real, generated, catch). `wait` is called with the milliseconds
     that a person would take; None goes on at once. Raises SurveyError when the study is not open, or shows an unknown
@@ -117,13 +117,18 @@ def take_part(
     home = urlsplit(entered.location).path
     http(f"{home}questions", form=_filled(http(home), rng))
     http(f"{home}device", form={"frame_ms": f"{FRAME_MS:.3f}", "width": "1280", "height": "800", "touch": "0"})
-    setup = json.loads(re.findall(r'id="setup">(.*?)</script>', http(home).body.decode())[0])
+    found = re.search(r'id="setup">(.*?)</script>', http(home).body.decode())
+    if found is None:
+        return 0  # an answer screened them out
+    setup = json.loads(found[1])
     trial = http(f"{home}next").json()
     answered, fetched = 0, dict[str, bytes]()  # the next image is fetched while the current one is judged, as pages do
     while not trial.get("done"):
         images = [fetched.get(trial[key]) or http(trial[key]).body for key in ("image", "second") if key in trial]
         result = _judge(trial, setup, [_truth(image, truths) for image in images], observer, rng)
-        if setup["why"]:  # in words and as a point: the study takes what it asks for
+        if (
+            setup["why"] and result["response_time_ms"] is not None
+        ):  # in words and as a point: the study takes what it asks for
             width, height = struct.unpack(">II", images[0][16:24])
             result |= {"why": "simulated", "why_x": rng.uniform(0, width), "why_y": rng.uniform(0, height)}
         fetched = {url: http(url).body for key in ("prefetch", "prefetch_second") if (url := trial.get(key))}
@@ -191,7 +196,7 @@ def _judge(
     return {
         "trial": trial["trial"], **given, "exposure_ms": round(seen, 2),
         "response_time_ms": None if missed else round(response, 2), "dropped_frames": 0, "focus_lost": False,
-        "frame_ms": round(FRAME_MS, 3), "by": "other",
+        "frame_ms": round(FRAME_MS, 3), "by": "other", "fullscreen": True,
     }  # fmt: skip
 
 

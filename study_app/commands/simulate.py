@@ -75,8 +75,9 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     with ThreadPoolExecutor(args.at_once if args.url or args.realtime else 1) as pool:
         taken = pool.map(one, seeds)
         answers = list(progress(taken, title="taking part", unit="participants", total=len(seeds)))
+    out = f" ({answers.count(0)} screened out by their answers)" if 0 in answers else ""
     print(
-        f"{counted(len(answers), 'simulated participant')} gave {counted(sum(answers), 'answer')} in the study "
+        f"{counted(len(answers), 'simulated participant')}{out} gave {counted(sum(answers), 'answer')} in the study "
         f"'{slug}'. Next: {pasteable(workspace, 'study_app', 'status', '--simulated')}\n"
         f"Or: {pasteable(workspace, 'python', '-m', 'analysis.report', '--include-simulated')}"
     )

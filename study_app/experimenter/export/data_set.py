@@ -232,11 +232,12 @@ def _cell(value: Any, column: Column) -> Any:
 
 def _images(session: Session, study: Study) -> dict[str, bytes]:
     """The images of the study's sets by set and ID, as the participants saw them."""
-    from sqlalchemy import select
+    from sqlalchemy import or_, select
 
     from study_app.models import Participant, Stimulus, StimulusImage, StimulusSet, Trial
 
-    shown = select(Trial.stimulus_id).join(Participant).where(Participant.study_id == study.id)
+    seen = or_(Trial.stimulus_id == Stimulus.id, Trial.second_id == Stimulus.id)
+    shown = select(Stimulus.id).join(Trial, seen).join(Participant).where(Participant.study_id == study.id)
     query = select(StimulusSet.name, Stimulus.public_id, StimulusImage.png).join(Stimulus.set)
     query = query.join(StimulusImage, StimulusImage.stimulus_id == Stimulus.id).where(Stimulus.id.in_(shown))
     return {f"materials/stimuli/{name}/{identity}.png": png for name, identity, png in session.execute(query)}

@@ -48,6 +48,19 @@ def test_they_take_no_place_of_people(workspace: Workspace, database_url: str, m
     assert client.post("/study/small/enter", data={"consent": "yes"}).status_code == 403
 
 
+def test_those_whom_a_required_question_screens_out_are_counted_as_such(
+    workspace: Workspace, study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adults = 'key = "adult"\ntext = "Of age?"\noptions = ["no", "yes"]\nscreen_out = ["no"]\nrequired = true\n'
+    load(workspace, "adults", f'sets = [{{ name = "alpha" }}]\n[trials]\ncount = 4\n[[questions]]\n{adults}')
+    assert cli.main(["simulate", "adults", "--participants", "6"]) == 0
+    said = capsys.readouterr().out
+    with Database(workspace.database_url).read() as session:
+        out = session.execute(text("SELECT COUNT(*) FROM participants WHERE state = 'screened-out'")).scalar_one()
+    assert 0 < out < 6
+    assert f"6 simulated participants ({out} screened out by their answers) gave {4 * (6 - out)} answers" in said
+
+
 @pytest.mark.parametrize(("sensitivity", "bias"), [(0.0, 0.0), (1.5, 0.4), (2.5, -0.5)])
 def test_a_bot_has_the_sensitivity_and_bias_it_was_given(sensitivity: float, bias: float) -> None:
     from glimpse import observers

@@ -17,7 +17,7 @@ from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
 from study_app.experimenter.export import data_set
-from tests.study_app.conftest import load
+from tests.study_app.conftest import load, publish
 
 FILE_NAME = re.compile(r"([a-z]+-[a-zA-Z0-9]+)(_[a-z]+-[a-zA-Z0-9]+)*_data\.csv")  # of the Psych-DS schema
 
@@ -35,15 +35,19 @@ def tables(folder: Path) -> dict[str, list[dict[str, str]]]:
 
 
 def test_file_names_columns_and_description_agree(answered: Path) -> None:
-    description = json.loads((answered / "dataset_description.json").read_text())
-    assert (description["@context"], description["@type"]) == ("https://schema.org/", "Dataset")
-    assert description["name"]
-    assert description["description"]
-    found = tables(answered)
-    assert list(found) == [
+    assert list(agreeing(answered)) == [
         "study-pilot_description-participants_data.csv",
         "study-pilot_description-responses_data.csv",
     ]
+
+
+def agreeing(folder: Path) -> dict[str, list[dict[str, str]]]:
+    """The tables of an export that agree with its description."""
+    description = json.loads((folder / "dataset_description.json").read_text())
+    assert (description["@context"], description["@type"]) == ("https://schema.org/", "Dataset")
+    assert description["name"]
+    assert description["description"]
+    found = tables(folder)
     assert all(FILE_NAME.fullmatch(name) for name in found)
     described = [variable["name"] for variable in description["variableMeasured"]]
     assert len(set(described)) == len(described)
@@ -52,6 +56,35 @@ def test_file_names_columns_and_description_agree(answered: Path) -> None:
         assert variable["@type"] == "PropertyValue"
         assert all(variable[key] for key in ("description", "additionalType", "measurementTechnique"))
         assert (variable["unitText"] == "ms") == ("_ms" in variable["name"])
+    return found
+
+
+@pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    ("toml", "asked"),
+    [
+        ('design = "within"\n', "source"),
+        ('task = "rating"\nwhy = "click"\nanswer_ms = 2000\n', "why_x"),
+        ('task = "pair"\npair = "in-sequence"\nconfidence = true\n', "second_stimulus"),
+        ('task = "pair"\ndesign = "within"\n', "second_stimulus"),
+    ],
+)
+def test_every_task_and_design_has_a_data_set_with_all_images_that_people_saw(
+    workspace: Workspace, database_url: str, toml: str, asked: str
+) -> None:
+    for name in ("one", "two"):
+        publish(workspace, name, pool="shared")
+    sets = 'sets = [{ name = "one" }, { name = "two" }]\nquestions = []\n'
+    load(workspace, "tasks", f"{sets}{toml}[trials]\ncount = 6\ncatch = 1\n")
+    assert cli.main(["simulate", "--participants", "3"]) == 0
+    assert cli.main(["export", "--include-simulated", "--with-stimuli"]) == 0
+    folder = workspace.root / "export" / "tasks"
+    found = agreeing(folder)
+    trials = found["study-tasks_description-responses_data.csv"]
+    assert len(trials) == 3 * 6
+    assert any(row[asked] for row in trials)
+    seen = {row[column] for row in trials for column in ("stimulus", "second_stimulus")} - {""}
+    assert seen <= {path.stem for path in (folder / "materials" / "stimuli").glob("*/*.png")}
 
 
 def test_the_data_set_holds_everything_that_psych_ds_recommends(answered: Path, workspace: Workspace) -> None:
