@@ -121,7 +121,7 @@ def in_words(found: Compared) -> list[str]:
     facts, rows = found.facts, found.rows
     side = {
         "test": "its held-out test images",
-        "train": "none held out: at most half of them meet the generated images, as others have to meet these",
+        "train": "none held out: at most half of them are compared with the generated images, the rest with that half",
     }[facts["against"]]
     lines = [
         f"Real: {facts['real']}, {facts['images']:,} images of {facts['groups']:,} groups ({side}). All images at "

@@ -103,7 +103,7 @@ def compare(context: Context, wanted: Wanted) -> Compared:
     if at_most < 2:
         raise AnalysisError(
             f"'{real.name}' holds {len(real)} images, and the smallest generated side "
-            f"{min(len(pair.made) for pair in pairs)}: to compare takes {FEWEST} real and 2 generated images."
+            f"{min(len(pair.made) for pair in pairs)}: a comparison needs {FEWEST} real and 2 generated images."
         )
     hashes = context.once("digests", lambda: set(digests(real)))
     parts: dict[str, Callable[[SetPair], Mapping[str, Any]]] = {
@@ -143,10 +143,10 @@ def opened(context: Context, wanted: Wanted) -> tuple[ImageSet, list[SetPair]]:
     words = [_named(context, word, real=i == 0) for i, word in enumerate((wanted.real, *wanted.generated))]
     real, *made = open_alike(context.workspace, words, wanted.size, wanted.fit, wanted.skip_broken)
     if len(real) < FEWEST:
-        raise AnalysisError(f"{wanted.real} holds {len(real)} images: to compare takes {FEWEST} real ones.")
+        raise AnalysisError(f"{wanted.real} holds {len(real)} images: a comparison needs {FEWEST} real ones.")
     same = [word for word, images in zip(wanted.generated, made, strict=True) if images.sha256 == real.sha256]
     if same:
-        raise AnalysisError(f"{same[0]} holds the very images of {wanted.real}: name two different sides.")
+        raise AnalysisError(f"{same[0]} holds the same images as {wanted.real}: name two different sides.")
     pairs = [
         SetPair(real, context.device, context.seed, label, images) for label, images in zip(labels, made, strict=True)
     ]

@@ -257,8 +257,8 @@ def _preregister(
 
     if number is None:
         raise AnalysisError(
-            "--preregister: no size of --participants reaches --target; nothing is written. One size is registered "
-            "with the power that it has."
+            "--preregister: no size of --participants reaches --target; nothing is written. A single size is "
+            "registered with its own power."
         )
     (real_images, real_trials), (images, trials) = plan.design.by_class
     facts = {

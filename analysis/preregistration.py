@@ -141,7 +141,7 @@ def _exclusions(study: Mapping[str, Any] | None) -> str:
         said.append(f"Participants with more than {study['implausible']} implausible trials are not scored.")
     if study and study.get("spare"):
         said.append(f"Up to {study['spare']} trials with a wrong exposure are replaced by spare ones.")
-    said.append("Trials without an answer are left out and counted. Nobody and nothing else is excluded.")
+    said.append("Trials without an answer are left out and counted. There are no other exclusions.")
     return "\n".join(said)
 
 

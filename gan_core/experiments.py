@@ -66,7 +66,7 @@ class Settings:
     ema_images: int = setting(0, "half-life of the generator's running average, in images (0: none)", 0)
     diffaugment: int = setting(
         0,
-        "share of images translated and cut out rises from none to all over so many images (0: never)",
+        "images until all, and no longer only some, are augmented by translation and cutout (0: none ever)",
         0,
     )
     flips: bool = setting(False, "flip and transpose real and generated images alike, where the shape allows")

@@ -76,7 +76,7 @@ def _so_far(folder: Path) -> str | None:
 
 
 def largest_count(workspace: Workspace, name: str) -> int:
-    """The largest number of images a class that a run can be published with."""
+    """The largest number of images per class that a run can be published with."""
     run = Run.of(workspace.existing("runs", name))
     sets = {d: ImageSet.load(workspace.existing("images", facts["name"])) for d, facts in run.image_sets.items()}
     made, source = run.experiment.makes, run.experiment.source
@@ -156,7 +156,7 @@ def _warnings(name: str, real: ImageSet, options: Publication) -> list[str]:
     if not from_jpeg or options.jpeg_quality is not None or options.off_grid is not None:
         return []
     return [
-        f"{name}: {from_jpeg} of {len(sources)} real images come from JPEG files, the generated ones do not. "
+        f"{name}: {from_jpeg} of {len(sources)} real images come from JPEG files; the generated ones do not. "
         "Compression could tell them apart; --off-grid hides the blocks of the photos, and --jpeg-quality 95 then "
         "compresses both classes alike."
     ]

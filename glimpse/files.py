@@ -64,7 +64,7 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict) or value.get("schema") != SCHEMA:
         found = value.get("schema") if isinstance(value, dict) else None
         raise WorkspaceError(
-            f"{path} has schema {found!r}, this version of Glimpse reads schema {SCHEMA}: "
+            f"{path} has schema {found!r}, but this version of Glimpse reads schema {SCHEMA}: "
             "use the version that wrote it, or make it again."
         )
     return value

@@ -160,8 +160,8 @@ class Database:
 
     def _busy(self) -> BusyError:
         return BusyError(
-            f"The database {_shown(self.url)} is locked by another program, or more people answer than it can store: "
-            "stop that program, or use PostgreSQL."
+            f"The database {_shown(self.url)} is locked by another program, or answers arrive faster than it can store "
+            "them: stop that program, or use PostgreSQL."
         )
 
     def _empty_log(self) -> None:
@@ -190,7 +190,7 @@ def no_survey(workspace: Workspace) -> str:
     """The sentence for a workspace without a database, most often the wrong folder."""
     return (
         f"There is no survey in the workspace {workspace.root.resolve()}: name its workspace with --workspace DIR, or "
-        f"begin one with `{next_step(workspace)}`."
+        f"start one with `{next_step(workspace)}`."
     )
 
 

@@ -94,8 +94,8 @@ def secret_key(path: Path) -> bytes:
             return secret_key(path)
         if len(key) < KEY_BYTES:
             raise SurveyError(
-                f"The secret key in {path} has {len(key)} bytes, at least {KEY_BYTES} are needed: remove the file, and "
-                "the next start makes one."
+                f"The secret key in {path} has {len(key)} bytes, but needs {KEY_BYTES}: remove the file, and the "
+                "next start makes a new one."
             ) from None
         if path.stat().st_mode & 0o077:
             path.chmod(0o600)

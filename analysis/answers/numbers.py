@@ -149,5 +149,5 @@ def _check_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) ->
         source = place(positive.index[0]).rpartition(", line")[0] or place(positive.index[0])
         raise AnalysisError(
             f"{source}: the median of {column} is {middle:.6g} {unit}, which looks like {other}: name the column "
-            f"{name}, or say --map {name}=COLUMN."
+            f"{name}, or give --map {name}=COLUMN."
         )

@@ -107,7 +107,7 @@ def chosen_column(people: pd.DataFrame | None, option: str, name: str) -> Any:
     column = name.strip().lower()
     if column not in columns:
         there = did_you_mean(column, columns) if columns else "there is no such column."
-        raise OptionError(f"{option} {name}: no column says the same in all rows of a participant; {there}")
+        raise OptionError(f"{option} {name}: no such column has one value per participant; {there}")
     assert people is not None
     return people[column]
 

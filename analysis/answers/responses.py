@@ -14,7 +14,7 @@ RULES = (
     "class was shown to them (then precision is 0/0, but F1 is not); with nothing positive shown or said, F1 is "
     "undefined, left out of the F1 figures and counted.",
     "Several answers of one person to one image are several trials of that image. A name that stands for a real and "
-    "for a generated image of one set is taken for two images.",
+    "for a generated image of one set counts as two images.",
 )
 RULES_IF = {  # stated only if the count is not 0
     "catch_trials": "Attention (catch) trials are never scored.",
@@ -25,7 +25,7 @@ RULES_IF = {  # stated only if the count is not 0
     "screened_out_participants": "People who were screened out do not count.",
     "excluded_participants": "People whom the answers mark as excluded by the study's own rule do not count.",
     "simulated_participants": "Simulated participants do not count.",
-    "negative_response_times": "A negative time to answer is taken for unknown; the answer stands.",
+    "negative_response_times": "A negative time to answer is treated as missing; the answer is kept.",
 }
 
 

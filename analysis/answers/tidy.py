@@ -96,7 +96,7 @@ def tidy(
             raise OnlySimulatedError(
                 f"{name} holds answers of simulated participants only: add --include-simulated to see their report."
             )
-        raise AnalysisError(f"{name} holds no answered trial that counts: see that the column answer is filled in.")
+        raise AnalysisError(f"{name} holds no answered trial that counts: check that the column answer is filled in.")
     others = [rows for reason, rows in left_out.items() if reason != "unsure_answers"]
     rated = left_out["unsure_answers"] & trials["rating"].notna() & ~np.logical_or.reduce(others)
     taken = (keep | rated).to_numpy(bool)
@@ -144,7 +144,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     trials = pd.DataFrame({"truth": read_words(table, "truth", words["truth"])})
     trials["rating"] = trials["confidence"] = np.nan
     if form.rating and form.confidence:
-        raise AnalysisError("Give --rating or --confidence, not both: a rating says how sure people were already.")
+        raise AnalysisError("Give --rating or --confidence, not both: a rating already says how sure people were.")
     beside = form.rating is None or form.rating.partition(":")[0].strip().lower() != "answer"
     answer = read_words(table, "answer", words["answer"]) if "answer" in raw and beside else None
     if answer is None and form.rating is None:

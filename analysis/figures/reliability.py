@@ -15,7 +15,7 @@ THIRDS = ("low", "middle", "high")
 
 
 def item_curves(table: pd.DataFrame, pictures: Sequence[Image | None]) -> Figure:
-    """One panel an image: right answers by thirds of ability, and its discrimination; its picture above, if known."""
+    """One panel per image: right answers by thirds of ability, and its discrimination; its picture above, if known."""
     rows = table.to_dict("records")
     columns, seen = max(len(rows), 3), any(picture is not None for picture in pictures)
     tile = WIDTH / columns

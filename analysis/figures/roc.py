@@ -22,7 +22,7 @@ ACROSS = 3  # panels in a line
 
 
 def roc(sets: Mapping[str, tuple[Curve, list[tuple[Floats, Floats]]]], at: Floats) -> Figure:
-    """One panel a set: its curve with band and points, and each participant's (false-alarm rates, hit rates)."""
+    """One panel per set: its curve with band and points, and each participant's (false-alarm rates, hit rates)."""
     rows = -(-len(sets) // ACROSS)
     with styled():
         across = min(len(sets), ACROSS)
@@ -51,7 +51,7 @@ def roc(sets: Mapping[str, tuple[Curve, list[tuple[Floats, Floats]]]], at: Float
 
 
 def calibration(sets: Mapping[str, pd.DataFrame]) -> Figure:
-    """One panel a set: the share of right answers, with its interval, against the chance that the confidence claims."""
+    """One panel per set: the share of right answers, with its interval, against the chance that confidence claims."""
     rows = -(-len(sets) // ACROSS)
     across = min(len(sets), ACROSS)
     with styled():

@@ -20,7 +20,7 @@ MOST_LINES = 60  # participants drawn one by one
 
 
 def psychometric_curves(curves: dict[str, tuple[Thresholds, pd.DataFrame]], at_ms: Floats, target: float) -> Figure:
-    """One panel a set. `curves`: its thresholds, and its trials as a frame (exposure_ms, correct)."""
+    """One panel per set. `curves`: its thresholds, and its trials as a frame (exposure_ms, correct)."""
     with styled():
         columns = columns_for(len(curves), 3, 4)
         lines = -(-len(curves) // columns)

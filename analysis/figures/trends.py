@@ -57,7 +57,7 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
 
 def trends(panels: Sequence[tuple[str, str, pd.DataFrame]]) -> Figure:
-    """Balanced accuracy against what it may depend on: a row of panels each, one panel a set, others in grey.
+    """Balanced accuracy against what it may depend on: a row of panels each, one panel per set, others in grey.
 
     Each of `panels`: the axis's label, the name of the x column, a frame with set, that column, accuracy, low, high.
     """

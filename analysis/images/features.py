@@ -154,14 +154,14 @@ def _fill(values: NDArray[np.float32], extractor: Extractor, images: Iterable[ND
     for batch in images:
         checked_images(batch)
         if done + len(batch) > len(values):
-            raise AnalysisError(f"{len(values)} images were promised and more came: count them again.")
+            raise AnalysisError(f"{len(values)} images were expected and more came: the image set or run is damaged.")
         for start in range(0, len(batch), BATCH):
             piece = batch[start : start + BATCH]
             values[done : done + len(piece)] = extractor.forward(piece)
             done += len(piece)
             bar.update(len(piece))
     if done != len(values):
-        raise AnalysisError(f"{len(values)} images were promised and {done} came: the image set or run is damaged.")
+        raise AnalysisError(f"{len(values)} images were expected and {done} came: the image set or run is damaged.")
 
 
 def _cached(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:

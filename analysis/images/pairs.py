@@ -217,7 +217,7 @@ class SetPair(Pair):
 
 
 def published_pairs(context: Context) -> list[SetPair]:
-    """The pairs of image sets or folders that the workspace's stimulus sets were published from, one a generator."""
+    """The pairs of image sets or folders that the workspace's stimulus sets were published from, one per generator."""
     return context.once("published pairs", lambda: _published_pairs(context))
 
 
@@ -231,7 +231,7 @@ def _published_pairs(context: Context) -> list[SetPair]:
         if any(side is None for side in sides):
             context.notice(
                 f"The stimulus set '{name}' was published from images that are gone, damaged or changed: publish it "
-                "again to have their distances."
+                "again to get its distances."
             )
             continue
         real, *made = (side for side in sides if side is not None)

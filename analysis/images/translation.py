@@ -102,7 +102,7 @@ def published_from(context: Context, name: str, origin: Mapping[str, Any]) -> di
     if not holders:
         context.notice(
             f"The stimulus set '{name}' was published from a generator of '{named}' that no usable run holds any "
-            "longer: no metrics of a run stand beside its answers."
+            "longer, so no metrics of a run are shown beside its answers."
         )
         return {**origin, "run": None}
     run = named if named in holders else holders[0]

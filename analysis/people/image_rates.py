@@ -55,7 +55,7 @@ def shrunken(said: NDArray[Any], seen: NDArray[Any]) -> tuple[NDArray[Any], NDAr
 
 
 def rates(frame: pd.DataFrame) -> pd.DataFrame:
-    """One row an image of a set: image, truth, seen, called_generated, rate (shrunk), low, high; most convincing first.
+    """One row per image of a set: image, truth, seen, called_generated, rate (shrunk), low, high; most fooling first.
 
     `fooled` is the shrunken rate of wrong answers: a generated image taken for real, a real one for generated.
 

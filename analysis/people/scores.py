@@ -30,7 +30,7 @@ MEASURES = {  # of each participant; the report gives their quartiles and means
 
 
 def participants_of(rows: pd.DataFrame, counts: observers.Counts, positive: observers.Positive) -> pd.DataFrame:
-    """One row a participant of one set; `counts` are theirs, in the order of their names.
+    """One row per participant of one set; `counts` are theirs, in the order of their names.
 
     >>> rows = pd.DataFrame({"set": "df", "participant": ["ann", "ann"], "response_time_ms": [900.0, 1100.0]})
     >>> ann = observers.Counts(*np.array([[1], [0], [1], [0]]))  # said 'generated' to both

@@ -33,7 +33,7 @@ def build_parser() -> Parser:
         "answers")  # fmt: skip
     add_form_options(parser)
     add("--where", metavar="COLUMN=VALUE", action="append", default=[],
-        help="keep rows with this value; repeatable: any value of the same column, and all columns")  # fmt: skip
+        help="keep rows with this value; repeatable: any value given for a column, in every column given")  # fmt: skip
     add("--group", metavar="COLUMN",
         help="compare the groups of participants that this column names, such as a question of the study")  # fmt: skip
     add("--covariate", metavar="COLUMN", action="append", default=[],

@@ -51,7 +51,7 @@ class Page:
 
     title: str
     subtitle: str
-    verdicts: Sequence[dict[str, Any]]  # one a set: name, verdict, sentence, facts (label, value)
+    verdicts: Sequence[dict[str, Any]]  # one per set: name, verdict, sentence, facts (label, value)
     asked: bool  # whether people answered; else the cards are of generators
     warnings: Sequence[str]  # shown on top, in a box, on every printed page
     notices: Sequence[str]  # what was left out of the data or is odd about them, a sentence each

@@ -226,10 +226,14 @@ def question_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     several = len({row["set"] for row in rows}) > 1
     named = "; ".join(_effect(row, several) for row in clear[:MOST_NAMED])
     beyond = f" and {len(clear) - MOST_NAMED} more" if len(clear) > MOST_NAMED else ""
-    found = f"these go with accuracy: {named}{beyond}" if clear else "none goes measurably with accuracy"
+    found = (
+        f"these are associated with accuracy: {named}{beyond}"
+        if clear
+        else "none is measurably associated with accuracy"
+    )
     count = len(tested)
     lucky = f"about {LEVEL * count:.0f}" if LEVEL * count >= 1.5 else "one or none" if count > 1 else ""
-    luck = f" Without correction {lucky} of {count} would seem to at 5 % by chance alone." if lucky else ""
+    luck = f" Without correction {lucky} of {count} would seem associated at 5 % by chance alone." if lucky else ""
     return [
         f"Of {count} answer{'s' * (count > 1)} to questions{' in all sets' if several else ''}, {found} "
         f"(Holm-corrected, 5 %).{luck} They were not assigned at random: what they name need not be the cause."

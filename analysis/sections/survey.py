@@ -129,7 +129,7 @@ def told(images: pd.DataFrame) -> pd.DataFrame:
 
 
 def comparisons(pairs: Sequence[significance.Comparison]) -> pd.DataFrame:
-    """One row a pair of sets."""
+    """One row per pair of sets."""
     rows = []
     for pair in pairs:
         low, high = pair.difference.ci95 or (None, None)
@@ -144,7 +144,7 @@ def comparisons(pairs: Sequence[significance.Comparison]) -> pd.DataFrame:
 
 
 def _measures(name: str, one: Mapping[str, Any]) -> pd.DataFrame:
-    """One row a measure: its mean with the 95 % interval, and the quartiles over participants."""
+    """One row per measure: its mean with the 95 % interval, and the quartiles over participants."""
     hit, false_alarm = one["rates"]["hit"], one["rates"]["false_alarm"]
     means = {
         **{m: (one[m]["mean"], one[m]["ci95"]) for m in ("f1", "accuracy", "balanced_accuracy")},

@@ -36,9 +36,9 @@ def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False)
         for images in sets.values():
             if recipe_of(images) != config["phantom"]:
                 raise TrainingError(
-                    f"The shipped generator of '{name}' was trained on phantoms, but the image set '{images.name}' is "
-                    f"another: train it without --shipped, or use `{pasteable(workspace, 'gan_core', 'prepare')} "
-                    "phantom` in another workspace."
+                    f"The shipped generator of '{name}' was trained on phantoms, but the image set '{images.name}' "
+                    "holds other images: train it without --shipped, or use "
+                    f"`{pasteable(workspace, 'gan_core', 'prepare')} phantom` in another workspace."
                 )
         folder = workspace.new("runs", name)
         if (folder / FILES[0]).is_file() and not overwrite:

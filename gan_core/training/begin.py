@@ -166,8 +166,8 @@ def state_of(folder: Path, run: Run, request: Request) -> Literal["new", "unfini
         return "finished"
     if finished and not (folder / CHECKPOINT).is_file():
         raise TrainingError(
-            f"The finished run '{run.name}' has no checkpoint to go on from, like those that come with Glimpse: "
-            "train it again with --overwrite, or another run under its own --name."
+            f"The finished run '{run.name}' has no checkpoint to resume from (those that come with Glimpse have "
+            "none): train it again with --overwrite, or another run under its own --name."
         )
     return "unfinished"
 

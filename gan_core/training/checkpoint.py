@@ -86,7 +86,7 @@ def load_generators(path: Path) -> tuple[nn.ModuleDict, dict[str, Any]]:
         schema = metadata.get("schema") if isinstance(metadata, dict) else None
         if schema != SCHEMA:
             raise TrainingError(
-                f"{path} has schema {schema!r}, this version of Glimpse reads schema {SCHEMA}: "
+                f"{path} has schema {schema!r}, but this version of Glimpse reads schema {SCHEMA}: "
                 "use the version that wrote it, or train it again."
             )
         generators = nn.ModuleDict(build_generators(Run.from_json(metadata, str(path))))

@@ -234,7 +234,7 @@ class Engine:
         if not self.scheme.load(state["scheme"], state["steps"]):
             self.notes.append(
                 "The checkpoint comes from another kind of device: random numbers continue from a new seed, so the "
-                "run ends with other bits than an undisturbed one."
+                "run will not be bit-identical to an uninterrupted one."
             )
         self.steps = state["steps"]
         self.new_tick()

@@ -1,4 +1,4 @@
-"""Folders as data sets lay them out: one a class, one a side of the split (train, test), or both."""
+"""Folders as data sets lay them out: one per class, one per side of the split (train, test), or both."""
 
 from __future__ import annotations
 

@@ -67,7 +67,7 @@ def _add_folder(kinds: Commands) -> Parser:
     folder = kinds.add_parser(
         "folder", help="any images: photos, or those of another generator",
         description="Make an image set from a folder or zip of images of any kind and size. A folder of class folders "
-        "makes one set a class; folders called train and test split them.",
+        "makes one set per class; folders called train and test split them.",
     )  # fmt: skip
     folder.add_argument("source", nargs="+", type=Path, metavar="SRC", help="folders or zip files of images")
     folder.add_argument("--name", metavar="SET", help="make one image set of this name (default: the folder's)")

@@ -1,4 +1,4 @@
-"""Folders of any images: one image set of all, or one a class where each class has its own folder.
+"""Folders of any images: one image set of all, or one per class where each class has its own folder.
 
 Photos of any kind, or images of somebody else's generator, in the layouts that other tools read and write: a folder of
 files, a zip, or a folder with one subfolder a class.
@@ -29,7 +29,7 @@ LARGEST = 640  # pixels: the longer side of an image set by default, as large as
 class FolderOptions(PhotoOptions):
     """Options of `prepare folder`."""
 
-    name: str | None = None  # of the one image set; by default the folder's, or one set a class
+    name: str | None = None  # of the one image set; by default the folder's, or one set per class
     size: tuple[int, int] | None = None  # width, height; by default the largest that no photo must be enlarged to
     fit: pixels.Fit = field(default="crop", metadata=RECORDED)
     label: str | None = None  # by default the name of the set or the class
@@ -40,7 +40,7 @@ class FolderOptions(PhotoOptions):
 
 
 def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepared]:
-    """One image set, or one a class folder, cropped, padded or stretched to one size and split by group.
+    """One image set, or one per class folder, cropped, padded or stretched to one size and split by group.
 
     Raises ImageSetError.
     """
@@ -213,5 +213,5 @@ def named(text: str) -> str:
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     name = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")[:64]
     if not NAME.fullmatch(name):
-        raise ImageSetError(f"'{text}' gives no name for an image set: choose one with --name.")
+        raise ImageSetError(f"'{text}' cannot be turned into a name for an image set: choose one with --name.")
     return name

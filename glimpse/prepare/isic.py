@@ -80,8 +80,8 @@ def _refuse_unknown(label: str, photos: dict[str, SourceFile], diagnoses: Diagno
     close = did_you_mean(label, sorted({one for stem in photos for one in diagnoses.of(stem) or ()}))
     remedy = f" {close}" if "did you mean" in close else ""
     raise ImageSetError(
-        f"{label} is none of the labels in {', '.join(diagnoses.tables)}:{remedy or ' choose another.'} The photos are "
-        f"labelled {there}."
+        f"{label} is not among the labels in {', '.join(diagnoses.tables)}:{remedy or ' choose another.'} The photos "
+        f"are labelled {there}."
     )
 
 

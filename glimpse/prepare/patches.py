@@ -130,7 +130,7 @@ def _build(
         made = [name for name, writer in zip(names, (healthy, eczema), strict=True) if writer.count]
         for name in set(names) - set(made):
             there = name in workspace.names("images")
-            older = f" The '{name}' that is there is of an earlier run." if there else ""
+            older = f" The existing image set '{name}' is from an earlier run." if there else ""
             findings.sentences.append(f"No window fits '{name}', so that image set was not made.{older}")
         tallies = {**dict(sorted(counts.items())), "other_set_is_empty": len(made) < 2}
         with ThreadPoolExecutor(2) as pool:

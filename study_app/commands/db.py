@@ -25,7 +25,7 @@ def upgrade(args: argparse.Namespace, workspace: Workspace) -> None:
 
     before, after = database.upgrade(workspace.database_url)
     if before == after:
-        print(f"The database is at schema {after} already.")
+        print(f"The database is already at schema {after}.")
     else:
         print(f"The database went from schema {before or '(none)'} to {after}. Next: {next_step(workspace)}")
 

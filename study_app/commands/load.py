@@ -104,7 +104,7 @@ def _check_shared(published: list[PublishedSet], study: StudyFile) -> None:
     needed = _needed(study)["real"]
     if len(shared) < needed:
         raise SurveyError(
-            f"The stimulus sets {names} share {len(shared)} real images, a participant of this within design needs "
+            f"The stimulus sets {names} share {len(shared)} real images, but a participant of this within design needs "
             f"{needed}: publish the sets with the same real images, `--count` and `--seed`."
         )
 
@@ -128,8 +128,9 @@ def _check_enough(one: PublishedSet, study: StudyFile) -> None:
     for truth, needed in _needed(study).items():
         if len(one.of(truth)) < needed:
             raise SurveyError(
-                f"The stimulus set '{one.name}' has {len(one.of(truth))} {truth} images, a participant of this study "
-                f"needs {needed}: publish more (`gan_core publish --count`), or lower `trials.count` in the study file."
+                f"The stimulus set '{one.name}' has {len(one.of(truth))} {truth} images, but a participant of this "
+                f"study needs {needed}: publish more (`gan_core publish --count`), or lower `trials.count` in the "
+                "study file."
             )
     practised = [len(one.of(truth, practice=True)) for truth in ("real", "generated")]
     practice = min(practised) if study.pairs else sum(practised)
@@ -223,7 +224,7 @@ def store_study(
     row: Study | None = session.scalar(select(models.Study).where(models.Study.slug == study.slug))
     address = f"/study/{study.slug}/"
     if row is not None and row.versions and StudyFile.from_dict(row.current.definition) == study:
-        return f"The study '{study.slug}' is there already, unchanged ({row.state}, {address})."
+        return f"The study '{study.slug}' is already loaded, unchanged ({row.state}, {address})."
     people = 0
     if row is not None:
         people = session.scalar(select(func.count(models.Participant.id)).filter_by(study_id=row.id, pilot=False)) or 0

@@ -141,7 +141,9 @@ def _offered(url: str, slug: str | None) -> str:
         raise SurveyError(f"There is no survey at {url} (it answered {first.status}): check the address.")
     parts = urlsplit(first.location).path.rstrip("/").split("/")
     if len(parts) < 2 or parts[-2] != "study":
-        raise SurveyError(f"The survey at {url} has not exactly one open study: name one, such as `simulate pilot`.")
+        raise SurveyError(
+            f"The survey at {url} does not have exactly one open study: name one, such as `simulate pilot`."
+        )
     return parts[-1]
 
 

@@ -127,7 +127,7 @@ def freed_places(text: str) -> dict[str, str]:
     else:
         raise SurveyError(
             f"The first line names no column of IDs ({', '.join(PERSON_COLUMNS)}) beside one of states "
-            f"({', '.join(STATUS_COLUMNS)}): give the platform's export as it is, or one ID a line."
+            f"({', '.join(STATUS_COLUMNS)}): give the platform's export as it is, or one ID per line."
         )
     found = {}
     try:

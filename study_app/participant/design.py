@@ -53,7 +53,7 @@ def draw_images(shown: Sequence[int], count: int, rng: Generator) -> list[int]:
     Raises ValueError when there are fewer than `count` images.
     """
     if count > len(shown):
-        raise ValueError(f"{count} images are asked for, there are {len(shown)}")
+        raise ValueError(f"{count} images are asked for, but there are {len(shown)}")
     order = np.lexsort((rng.random(len(shown)), np.asarray(shown)))
     return [int(i) for i in order[:count]]
 

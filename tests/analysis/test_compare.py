@@ -151,7 +151,7 @@ def test_half_of_the_real_images_meet_the_generated_ones_where_none_is_held_out(
 ) -> None:
     assert main(["real", "like", "--extractor", "tests.analysis.test_compare:colours"]) == 0
     out = capsys.readouterr().out
-    assert "none held out: at most half of them meet the generated images" in out
+    assert "none held out: at most half of them are compared with the generated images" in out
     assert "30 of each side for distances" in out
 
 
@@ -160,9 +160,9 @@ def test_half_of_the_real_images_meet_the_generated_ones_where_none_is_held_out(
     [
         (("nowhere", "like"), "nowhere is neither an image set"),
         (("real", "like", "like/"), "like is given twice"),
-        (("real", "real"), "real holds the very images of real"),
-        (("real", "few"), "to compare takes 4 real and 2 generated images"),
-        (("few", "like"), "few holds 1 images: to compare takes 4 real ones"),
+        (("real", "real"), "real holds the same images as real"),
+        (("real", "few"), "a comparison needs 4 real and 2 generated images"),
+        (("few", "like"), "few holds 1 images: a comparison needs 4 real ones"),
         (("real", "like", "--out", "nearest.txt"), "--out nearest.txt: name a file that ends in"),
         (("real", "like", "--extractor", "vgg"), "There is no feature extractor 'vgg'"),
         (("real", "like", "--workspace", "elsewhere"), "There is no workspace at elsewhere"),

@@ -81,7 +81,7 @@ def test_on_other_images_a_shipped_generator_is_refused(
     else:
         phantoms(here, seed)
     assert main(["train", "df", "--shipped"]) == 2
-    assert "the image set 'df' is another" in capsys.readouterr().err
+    assert "the image set 'df' holds other images" in capsys.readouterr().err
     assert here.names("runs") == []
 
 

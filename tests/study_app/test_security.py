@@ -134,7 +134,7 @@ def test_a_key_that_others_can_read_is_closed_and_a_short_one_refused(
     assert make_app().secret_key == app.secret_key
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     path.write_bytes(b"x" * 31)
-    with pytest.raises(SurveyError, match="has 31 bytes, at least 32 are needed: remove the file"):
+    with pytest.raises(SurveyError, match="has 31 bytes, but needs 32: remove the file"):
         make_app()
 
 

@@ -39,7 +39,7 @@ def ability(trials: Trials) -> Floats:
 
 
 def items(trials: Trials) -> pd.DataFrame:
-    """One row an image with enough answers, the most telling first: seen, right, discrimination, pooled, low, high.
+    """One row per image with enough answers, the most telling first: seen, right, discrimination, pooled, low, high.
 
     And `right_low`, `right_middle`, `right_high`: the share of right answers by thirds of ability.
     """

@@ -58,7 +58,7 @@ def type_2_area(confidence: Any, trials: Trials) -> Estimate:
 
 
 def calibration(confidence: Any, trials: Trials) -> pd.DataFrame:
-    """One row a level of confidence: claimed chance, share of right answers with its interval, and their number.
+    """One row per level of confidence: claimed chance, share of right answers with its interval, and their number.
 
     >>> trials = Trials.from_labels([1, 0, 1, 0], [1, 0, 0, 0], [0, 0, 1, 1], [0, 1, 2, 3])
     >>> calibration([1, 1, 0, 0], trials)[["claimed", "right", "answers"]].values.tolist()

@@ -27,7 +27,7 @@ from glimpse.observers import Floats, Integers
 
 MOST_CATEGORIES = 12  # of the binormal fit: more different ratings are joined, about equally many in each
 FALSE_ALARM_RATES = np.linspace(0.01, 0.99, 99)  # where the curve and its band are given
-METHOD_CURVE = f"binormal, maximum likelihood, participants weighted alike; {METHOD}"
+METHOD_CURVE = f"binormal, maximum likelihood, participants weighted equally; {METHOD}"
 
 
 @dataclass(frozen=True)

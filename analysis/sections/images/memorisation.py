@@ -84,7 +84,7 @@ def compute(context: Context) -> Section | None:
 
 def _sentence(name: str, verdict: CopyTest, result: Mapping[str, Any]) -> str:
     """The finding, and beside it which copies the test would have missed."""
-    excess = "more than chance gives" if verdict.alarm else "no more than chance gives"
+    excess = "more than expected by chance" if verdict.alarm else "no more than expected by chance"
     found = (
         f"{name}: {verdict.share:.1%} of the generated images ({verdict.low:.1%} to {verdict.high:.1%}) are nearer to "
         f"one training image than 99 % of held-out real images are (1 % expected), {excess} (p {p_value(verdict.p)})"

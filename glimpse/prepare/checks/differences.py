@@ -27,11 +27,11 @@ SHRUNK_RATIO, ASPECT_RATIO = 1.1, 1.02
 BLOCK_ENERGY = 0.05
 DETAIL_RATIO = 3.0
 
-NAMES = {"format": "file format", "bits": "bits a channel", "profile": "colour profile"}
+NAMES = {"format": "file format", "bits": "bits per channel", "profile": "colour profile"}
 REMEDIES = {
     "format": "Compression can tell them apart: start from uncompressed files, or compress both alike with "
     "--jpeg-quality {quality}.",
-    "bits": "Fewer bits show as steps in smooth areas: save both sides with 8 bits a channel by the same program.",
+    "bits": "Fewer bits show as steps in smooth areas: save both sides with 8 bits per channel by the same program.",
     "profile": "Colours outside of sRGB are clipped: export both sides in sRGB.",
 }
 

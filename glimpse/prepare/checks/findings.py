@@ -24,10 +24,10 @@ REMARKS = {
     "stack": "Only the first page of several is used (--page N takes another)",
     "small_range": "Nearly black, since their values fill less than an eighth of the range (--window LOW HIGH or "
     "--window auto spreads them)",
-    "deep_colour": "16 bits a channel in colour, read at 8 bits: the lower half of each value is left out",
+    "deep_colour": "16 bits per channel in colour, read at 8 bits: the lower half of each value is left out",
     "turned": "Turned by their EXIF orientation, unlike their masks (if those were drawn on the unturned photo, give "
     "--unturned-masks)",
-    "inverted": "The lesion mask covers the rim of the photo, as of nearly every photo, and is probably inverted "
+    "inverted": "The lesion masks of nearly all photos cover the rim, so they are probably inverted "
     "(--invert-masks)",
 }  # fmt: skip
 

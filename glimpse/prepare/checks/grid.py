@@ -27,7 +27,7 @@ FOLDS, RESAMPLES = 5, 1000
 def off_grid(pixels: NDArray[np.uint8], factor: float, rng: np.random.Generator) -> NDArray[np.uint8]:
     """(H, W, 3) cut at a random place of the grid, then shrunk by exact area means, to ((H - 7) / factor, ...).
 
-    Raises GlimpseError for images under 16 pixels a side.
+    Raises GlimpseError for images under 16 pixels per side.
 
     >>> off_grid(np.zeros((64, 64, 3), np.uint8), 1.5, np.random.default_rng(0)).shape
     (38, 38, 3)
@@ -45,7 +45,7 @@ def off_grid(pixels: NDArray[np.uint8], factor: float, rng: np.random.Generator)
 def features(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(24,): steps by their place in the grid, on each axis, and the strengths of their four periods wherever it lies.
 
-    Relative to the mean step of each axis; the image is at least 16 pixels a side.
+    Relative to the mean step of each axis; the image is at least 16 pixels per side.
     """
     steps = steps_by_phase(grey_middle(pixels))
     if steps is None or not (means := steps.mean(axis=1, keepdims=True)).all():

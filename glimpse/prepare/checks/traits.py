@@ -72,7 +72,7 @@ def _quality(image: Image.Image) -> int | None:
 
 
 def grey_middle(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """The middle of (H, W, 3), at most SIDE pixels a side, as grey; it starts where a JPEG block would."""
+    """The middle of (H, W, 3), at most SIDE pixels per side, as grey; it starts where a JPEG block would."""
     top, left = (max(0, length - SIDE) // 2 // BLOCK * BLOCK for length in photo.shape[:2])
     return np.asarray(photo[top : top + SIDE, left : left + SIDE] @ np.array([0.299, 0.587, 0.114]))
 

@@ -67,7 +67,7 @@ def _turn_to(image: Image.Image, page: int, name: str) -> None:
 
 
 def deep_colour(image: Image.Image, data: bytes) -> bool:
-    """Whether the file has 16 bits a channel in colour, which Pillow opens as 8 bits."""
+    """Whether the file has 16 bits per channel in colour, which Pillow opens as 8 bits."""
     if image.format == "PNG":
         return data[24] == 16 and image.mode in ("RGB", "RGBA")  # the bit depth in its header
     if image.format == "TIFF":
@@ -86,7 +86,7 @@ def _joined(mode: str, rest: tuple[Any, ...]) -> Any:
 
 
 def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.uint16] | None:
-    """The values (H, W, 3 or 4) of 16 bits a channel in colour, upright; None where Pillow stores them otherwise.
+    """The values (H, W, 3 or 4) of 16 bits per channel in colour, upright; None where Pillow stores them otherwise.
 
     Pillow unpacks one byte of each value, the higher one. With the order of the bytes exchanged it unpacks the other.
     """

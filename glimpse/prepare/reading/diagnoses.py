@@ -186,7 +186,7 @@ def _add(into: Diagnoses, name: str, found: frozenset[str], table: SourceFile) -
     if there and found and not there & found:
         one, other = (", ".join(sorted(labels)) for labels in (there, found))
         raise ImageSetError(
-            f"{table.name} gives {name} the diagnosis {other}, another table beside it {one}: name the one that holds "
+            f"{table.name} gives {name} the diagnosis {other}, but another table {one}: name the right one "
             "with --labels-csv."
         )
     into.labels[name] = (there or frozenset()) | found
@@ -204,7 +204,7 @@ def _number(text: str, table: SourceFile) -> float:
     try:
         value = float(text or 0)
     except ValueError:
-        raise ImageSetError(f"{table.name} has {text!r} under a diagnosis, where 0 or 1 should stand.") from None
+        raise ImageSetError(f"{table.name} has {text!r} under a diagnosis, but 0 or 1 is expected there.") from None
     return 0.0 if value != value else value  # "nan" is no mark
 
 
@@ -217,9 +217,9 @@ def _stem(name: str) -> str:
 def _no_table(found: Sequence[SourceFile]) -> str:
     sentence = (
         "No table of diagnoses found: put HAM10000_metadata.csv or ISIC2018_Task3_Training_GroundTruth.csv beside the "
-        "photos, or name a table with the columns image_id and dx by --labels-csv."
+        "photos, or name a table with the columns image_id and dx with --labels-csv."
     )
     if not found:
         return sentence
     columns = ", ".join(tables.columns_of(found[0])[:12])
-    return f"{sentence} {found[0].name} has the columns {columns}; none of them is a diagnosis beside an image."
+    return f"{sentence} {found[0].name} has the columns {columns}: it needs one of images and one of diagnoses."

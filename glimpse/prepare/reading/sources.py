@@ -196,7 +196,7 @@ def _all_files(folder: Path) -> Iterator[Path]:
 
 def _unreadable(error: OSError) -> NoReturn:
     raise ImageSetError(
-        f"{error.filename} cannot be read ({error.strerror}): make it readable, or take it out of the way."
+        f"{error.filename} cannot be read ({error.strerror}): make it readable, or move it elsewhere."
     ) from None
 
 

@@ -404,13 +404,13 @@ def test_a_cache_that_is_older_or_damaged_is_computed_again(
 
 def test_a_source_that_ends_early_leaves_nothing_behind(tmp_path: Path) -> None:
     images = textures(10, seed=0)
-    with pytest.raises(AnalysisError, match="20 images were promised and 10 came"):
+    with pytest.raises(AnalysisError, match="20 images were expected and 10 came"):
         features.extract(random_extractor(), [images], 20, source="a", folder=tmp_path, progress=False)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_more_images_than_promised_are_refused() -> None:
-    with pytest.raises(AnalysisError, match="8 images were promised and more came"):
+    with pytest.raises(AnalysisError, match="8 images were expected and more came"):
         features.extract(random_extractor(), [textures(10, seed=0)], 8, progress=False)
 
 

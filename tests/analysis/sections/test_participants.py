@@ -114,7 +114,7 @@ def test_who_is_in_no_group_is_counted(answers: Responses, tmp_path: Path) -> No
 @pytest.mark.parametrize(("options", "said"), [
     ({"group": "trainin"}, "did you mean 'training'?"), ({"group": "email"}, "40 different values"),
     ({"group": "age"}, "A quantity is a --covariate"), ({"covariates": ("age",)}, "with --group"),
-    ({"group": "answer"}, "in all rows of a participant"), ({"group": "training", "covariates": ("ag",)}, "'age'"),
+    ({"group": "answer"}, "one value per participant"), ({"group": "training", "covariates": ("ag",)}, "'age'"),
 ])  # fmt: skip
 def test_a_column_that_makes_no_groups_is_refused(
     answers: Responses, tmp_path: Path, options: dict[str, Any], said: str

@@ -197,7 +197,7 @@ def test_photos_of_the_table_that_are_not_there_are_listed(tmp_path: Path, works
     [
         (
             {"label": ["MELL"]},
-            r"MELL is none of the labels in HAM10.*: did you mean 'MEL'\? .* DF \(9\), MEL \(6\)",
+            r"MELL is not among the labels in HAM10.*: did you mean 'MEL'\? .* DF \(9\), MEL \(6\)",
         ),
         ({"label": ["VASC"]}, r"None of the 15 photos is labelled VASC: they are labelled DF \(9\), MEL \(6\)"),
         ({"size": 64}, r"ISIC_0000000\.jpg gives 64x48 pixels, fewer than 64x64"),
@@ -218,7 +218,7 @@ def test_a_folder_without_a_table_of_diagnoses_is_refused(tmp_path: Path, worksp
     with pytest.raises(ImageSetError, match=r"No table of diagnoses found: put HAM10000_metadata\.csv or"):
         prepare(workspace, [tmp_path], ["DF"])
     write_csv(tmp_path / "truth.csv", ["image", *LABELS], [["ISIC_0000000", "yes", *[0] * 6]])
-    with pytest.raises(ImageSetError, match=r"truth\.csv has 'yes' under a diagnosis, where 0 or 1 should stand"):
+    with pytest.raises(ImageSetError, match=r"truth\.csv has 'yes' under a diagnosis, but 0 or 1 is expected there"):
         prepare(workspace, [tmp_path], ["DF"])
 
 
@@ -273,7 +273,7 @@ def test_a_table_by_name_holds_the_labels_alone(tmp_path: Path, workspace: Works
     (scc,) = prepare(workspace, [source], ["SCC"], size=16, test=0, labels_csv=tmp_path / "mine.csv")
     assert scc.images.manifest["left_out"]["not_in_table"] == ["C.jpg", "D.jpg"]
     write_csv(source / "other.csv", ["image_id", "dx"], [["A", "mel"]])
-    with pytest.raises(ImageSetError, match=r"other\.csv gives A the diagnosis MEL, another table .*: .* --labels-csv"):
+    with pytest.raises(ImageSetError, match=r"other\.csv gives A the diagnosis MEL, but another .*: .* --labels-csv"):
         prepare(workspace, [source], ["NV"], size=16)
 
 

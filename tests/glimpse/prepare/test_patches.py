@@ -181,7 +181,7 @@ def test_where_a_set_of_an_earlier_run_stays_it_is_said(tmp_path: Path, workspac
     photos, masks = lay_down(tmp_path)
     prepare(workspace, photos, masks, **SMALL)
     (healthy,) = prepare(workspace, photos, masks, coverage=(0.999, 1.0), size=16, stride=16)
-    assert "The 'eczema' that is there is of an earlier run" in " ".join(healthy.notes)
+    assert "The existing image set 'eczema' is from an earlier run" in " ".join(healthy.notes)
 
 
 def test_an_exact_duplicate_never_reaches_the_split(tmp_path: Path, workspace: Workspace) -> None:
@@ -381,7 +381,7 @@ def test_inverted_masks_are_suspected_and_inverted_on_request(tmp_path: Path, wo
     photos, masks = marked(tmp_path)
     for i, mask in enumerate(sorted(masks.iterdir())):
         save(mask, ~disc(y=16 + i, x=20 + 3 * i))
-    note = "The lesion mask covers the rim of the photo, as of nearly every photo, and is probably inverted"
+    note = "The lesion masks of nearly all photos cover the rim, so they are probably inverted"
     assert note in " ".join(prepare(workspace, photos, masks, **SMALL)[-1].notes)
     healthy, eczema = prepare(workspace, photos, masks, invert_masks=True, **SMALL)
     assert note not in " ".join(eczema.notes)

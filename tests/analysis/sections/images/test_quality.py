@@ -265,7 +265,7 @@ def test_a_copy_of_a_run_replaces_nothing_and_a_damaged_one_stops_nothing(traine
     assert machine_observer.compute(context) is None
     said = "\n".join(context.notices)
     for words in (
-        "runs/df-backup calls itself 'df'", "'df' and 'df-backup' have the very same generator", "runs/df.old is left",
+        "runs/df-backup calls itself 'df'", "'df' and 'df-backup' have the same generator", "runs/df.old is left",
         "The run 'unreadable' is left out", "The run 'mel' is left out", "is damaged",
         "The stimulus set 'df' is left out", "runs/elsewhere is left out: it is a link to",
     ):  # fmt: skip
