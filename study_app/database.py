@@ -229,7 +229,7 @@ def current(url: str) -> str | None:
         with engine.connect() as connection:
             return MigrationContext.configure(connection).get_current_revision()
     except exc.DBAPIError as error:
-        raise SurveyError(f"The database {_shown(url)} cannot be opened: {_reason(error)}.") from None
+        raise described(error, url) or error from None
     finally:
         engine.dispose()
 
@@ -260,7 +260,7 @@ def upgrade(url: str) -> tuple[str | None, str]:
         try:
             command.upgrade(alembic_config(url), SURVEY_SCHEMA)
         except exc.DBAPIError as error:
-            raise SurveyError(f"The database {_shown(url)} cannot be migrated: {_reason(error)}.") from None
+            raise described(error, url) or error from None
     return before, SURVEY_SCHEMA
 
 
@@ -279,6 +279,10 @@ def described(error: Exception, url: str) -> SurveyError | None:
         return SurveyError(f"The database {shown} cannot be opened: check that its folder exists and can be written.")
     if "locked" in reason or "lock timeout" in reason:
         return SurveyError(f"The database {shown} is locked by another program: stop that program, or try again later.")
+    if isinstance(error, exc.OperationalError) and parse_url(url).get_backend_name() != "sqlite":
+        return SurveyError(
+            f"The database {shown} cannot be reached ({reason}): start its server, or correct the address."
+        )
     return SurveyError(f"The database {shown} cannot be used: {reason}.")
 
 
@@ -294,4 +298,4 @@ def _unusable(error: Exception) -> SurveyError:
 
 
 def _reason(error: exc.DBAPIError) -> str:
-    return " ".join(str(error.orig).split()).rstrip(".")
+    return next(iter(str(error.orig).splitlines()), type(error).__name__).rstrip(".")

@@ -16,7 +16,7 @@ from flask import Flask
 from sqlalchemy import event, exc, text
 
 from glimpse.workspace import Workspace
-from study_app import models
+from study_app import cli, models
 from study_app.database import BusyError, Database
 from tests.study_app.participant.test_survey import ANSWER, enter
 
@@ -101,6 +101,16 @@ def test_a_full_disk_and_a_read_only_database_are_said_and_waited_for(
     with failing(app, reason):
         refused(app, base, caplog, said)
     goes_on(app, base, caplog)
+
+
+def test_a_server_out_of_reach_is_one_sentence_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("psycopg")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/none")
+    assert cli.main(["status"]) == 2
+    said = capsys.readouterr().err
+    assert (said.count("\n"), "cannot be reached (" in said, "start its server" in said) == (1, True, True)
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

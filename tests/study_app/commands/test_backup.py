@@ -167,3 +167,4 @@ def test_a_damaged_database_is_one_sentence(
     said = capsys.readouterr().err
     assert said.startswith("error: ")
     assert said.count("\n") == 1
+    assert "restore" in said

@@ -238,7 +238,7 @@ def test_a_port_in_use_and_a_file_that_is_no_database_are_refused(
     workspace.root.mkdir(parents=True, exist_ok=True)
     (workspace.root / "study.db").write_text("this is not a database, only a text of some length " * 20)
     code, said = run(capsys, "db", "upgrade")
-    assert (code, "file is not a database" in said) == (2, True)
+    assert (code, "is damaged (file is not a database): restore a copy" in said) == (2, True)
     monkeypatch.setenv("DATABASE_URL", "nonsense")
     for words in (["db", "upgrade"], ["db", "current"], ["serve"], ["backup"]):
         code, said = run(capsys, *words)
