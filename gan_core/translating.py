@@ -41,17 +41,12 @@ class LoadedTranslator:
     """A translator with the size it was trained at."""
 
     network: nn.Module
-    metadata: dict[str, Any]
+    run: str
+    experiment: str
+    height: int
+    width: int
     needs_mask: bool
     device: str
-
-    @property
-    def height(self) -> int:
-        return int(self.metadata["height"])
-
-    @property
-    def width(self) -> int:
-        return int(self.metadata["width"])
 
 
 def load_translator(run: Path, domain: str | None = None, device: str = "cpu") -> LoadedTranslator:
@@ -62,7 +57,10 @@ def load_translator(run: Path, domain: str | None = None, device: str = "cpu") -
     network, metadata = load_generator(run, domain)
     if not isinstance(network, Translator):
         raise TrainingError(f"The run '{metadata['name']}' is unconditional, so it cannot translate images.")
-    return LoadedTranslator(network.to(device), metadata, network.channels == 4, device)
+    return LoadedTranslator(
+        network.to(device), metadata["name"], metadata["experiment"], metadata["height"], metadata["width"],
+        network.channels == 4, device,
+    )  # fmt: skip
 
 
 def random_masks(lender: ImageSet, count: int, rng: np.random.Generator) -> Pixels:
@@ -82,7 +80,7 @@ def translate(translator: LoadedTranslator, image: Pixels, mask: Pixels | None =
     """(H, W, 3) uint8 of any size to the same size, clamped; `mask` (H, W) in {0, 1} if the translator needs one."""
     if translator.needs_mask and (mask is None or mask.shape != image.shape[:2]):
         raise TrainingError(
-            f"The run '{translator.metadata['name']}' needs a mask of the image's size, "
+            f"The run '{translator.run}' needs a mask of the image's size, "
             f"{image.shape[0]} x {image.shape[1]}: give one with --masks or --mask-from."
         )
     channels = [image, mask[..., None] * np.uint8(255)] if translator.needs_mask and mask is not None else [image]
@@ -203,14 +201,14 @@ def translate_set(
     """
     translator, domain, lender = translation.load(), translation.domain, translation.lender
     made_from: dict[str, Any] = {
-        "run": translator.metadata["name"], "generator_sha256": sha256_file(translation.weights), "domain": domain,
+        "run": translator.run, "generator_sha256": sha256_file(translation.weights), "domain": domain,
         "image_set": images.name, "images_sha256": images.sha256, "masks_from": lender.name if lender else None,
         "count": len(rows), "seed": translation.seed,
     }  # fmt: skip
     if (existing := ImageSet.existing(folder, made_from, overwrite)) is not None:
         return TranslationResult(folder, len(existing), False, existing.manifest["scores"])
     # The truth is the same skin without its lesion: it holds for removal only.
-    adds = domain in {experiment_named(translator.metadata["experiment"]).masked, *images.index["label"]}
+    adds = domain in {experiment_named(translator.experiment).masked, *images.index["label"]}
     known = images.truth is not None and images.masks is not None and not adds and len(rows) > 0
     scores = {"translated": TruthScore(), "untouched": TruthScore()} if known else {}
     shown: list[list[Pixels]] = []

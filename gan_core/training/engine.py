@@ -41,10 +41,8 @@ class Engine:
             networks.to(self.device)
             networks.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.averaged = copy.deepcopy(self.generators).requires_grad_(False) if s.ema_images else None
-        self.g_parameters, self.d_parameters = (
-            list(self.generators.parameters()),
-            list(self.discriminators.parameters()),
-        )
+        self.g_parameters = list(self.generators.parameters())
+        self.d_parameters = list(self.discriminators.parameters())
         betas = (s.beta1, s.beta2)
         self.g_optimiser = torch.optim.Adam(self.g_parameters, lr=s.lr, betas=betas, fused=True)
         self.d_optimiser = torch.optim.Adam(self.d_parameters, lr=s.lr, betas=betas, fused=True)

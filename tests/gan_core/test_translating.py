@@ -31,7 +31,7 @@ def pixels(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
 def untrained(channels: int = 3) -> LoadedTranslator:
     network = Translator(channels, 8)
     initialise(network, torch.Generator().manual_seed(0))
-    return LoadedTranslator(network.eval(), {"name": "run", "height": 32, "width": 32}, channels == 4, "cpu")
+    return LoadedTranslator(network.eval(), "run", "add-eczema", 32, 32, channels == 4, "cpu")
 
 
 @pytest.mark.parametrize("size", [(32, 32), (70, 101), (33, 32), (20, 50), (7, 5)])
@@ -47,7 +47,7 @@ def test_tiles_are_blended_without_a_seam() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return torch.linspace(-1, 1, len(x)).view(-1, 1, 1, 1).expand(-1, 3, *x.shape[2:])
 
-    translator = LoadedTranslator(TileNumber(), {"name": "run", "height": 32, "width": 32}, False, "cpu")
+    translator = LoadedTranslator(TileNumber(), "run", "add-eczema", 32, 32, False, "cpu")
     after = translate(translator, pixels(32, 128)).astype(int)
     assert after.min() == 0
     assert after.max() == 255
@@ -60,7 +60,7 @@ def test_a_mask_reaches_the_network_at_its_place() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x[:, 3:].expand(-1, 3, -1, -1) * 2 - 1
 
-    translator = LoadedTranslator(ShowMask(), {"name": "run", "height": 32, "width": 32}, True, "cpu")
+    translator = LoadedTranslator(ShowMask(), "run", "add-eczema", 32, 32, True, "cpu")
     mask = (np.random.default_rng(0).random((80, 60)) < 0.5).astype(np.uint8)
     assert np.array_equal(translate(translator, pixels(80, 60), mask)[..., 0], mask * 255)
 
@@ -70,7 +70,7 @@ def test_results_are_clamped() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x + 1.5
 
-    translator = LoadedTranslator(TooBright(), {"name": "run", "height": 32, "width": 32}, False, "cpu")
+    translator = LoadedTranslator(TooBright(), "run", "add-eczema", 32, 32, False, "cpu")
     assert translate(translator, np.full((32, 32, 3), 200, np.uint8)).min() == 255
 
 
