@@ -20,15 +20,16 @@ setup: .venv/installed
 	$(PYTHON) -c 'import sys; sys.exit("Glimpse needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && [ -z "$$PIP_EXTRA_INDEX_URL" ]; then \
-	  echo "No NVIDIA GPU here: PyTorch from PyPI may bring CUDA, gigabytes that nothing will use. docs/installing.md tells"; \
-	  echo "how to take the build for CPUs."; \
+	  echo "No NVIDIA GPU here: PyTorch from PyPI brings CUDA all the same, 2.7 GB to download. The build for CPUs has 0.2 GB:"; \
+	  echo "docs/installing.md tells how to take it."; \
 	fi
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[train,postgres,test,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,postgres,test,dev]'
 	touch $@
 
 study: .venv/installed
 	$(BIN)/gan_core prepare phantom --scale demo
 	$(BIN)/gan_core train $(if $(FRESH),--preset demo,--shipped)
+	@echo "These generators are small: a program can see their pattern, and the warnings that follow say so."
 	$(BIN)/gan_core publish --all
 	$(BIN)/study_app load --all
 	$(BIN)/study_app serve

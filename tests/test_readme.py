@@ -20,6 +20,7 @@ from tests.gan_core.tiny import TINY
 from tests.study_app.commands.test_serve import free_port, served
 
 README = (Path(__file__).parents[1] / "README.md").read_text("utf-8")
+HEADINGS = re.findall(r"^## (My .+)$", README, re.MULTILINE)
 PROGRAMS = {
     "gan_core": gan_core.cli.main,
     "study_app": study_app.cli.main,
@@ -31,6 +32,8 @@ AS_PRINTED = pytest.mark.parametrize(
     "tiny", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["tiny", "as-printed"]
 )
 FEW = ("--count", "12")  # images of each class, in the quick form
+SLOW = ("machine_observer", "memorisation", "neighbours", "quality")  # sections that take half a minute
+SKIPPED = [word for section in SLOW for word in ("--skip", section)]
 
 
 def block(heading: str) -> list[list[str]]:
@@ -61,48 +64,42 @@ def photos(folder: Path, count: int, ending: str) -> None:
         Image.fromarray(noisy).save(folder / f"{i}{ending}", quality=90)
 
 
-@pytest.fixture
-def here(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 @AS_PRINTED
-def test_my_images_and_a_generator(
-    workspace: Workspace, here: Path, capsys: pytest.CaptureFixture[str], tiny: bool
+def test_the_paths_one_after_another_in_one_folder(
+    workspace: Workspace,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tiny: bool,
 ) -> None:
-    photos(here / "photos", 102, ".jpg")
+    monkeypatch.chdir(tmp_path)
     settings = [part for name, value in {**TINY, "score_images": 0}.items() for part in ("--set", f"{name}={value}")]
-    quick = {"train": settings, "publish": FEW} if tiny else {}
-    for words in block("My images, and a generator trained on them"):
-        follow(words, workspace, *quick.get(words[1], ()))
-    assert "come from JPEG files" not in capsys.readouterr().err
-    assert workspace.names("stimuli") == ["photos"]
-
-
-@AS_PRINTED
-def test_my_two_folders(workspace: Workspace, here: Path, capsys: pytest.CaptureFixture[str], tiny: bool) -> None:
-    photos(here / "real", 102, ".jpg")
-    photos(here / "generated", 102, ".jpg")
-    for words in block("My two folders, from any generator"):
-        follow(words, workspace, *(FEW if tiny and words[1] == "publish" else ()))
-    assert "warning" not in capsys.readouterr().err.lower()
-    assert (workspace.root / "report/index.html").is_file()
-
-
-def test_my_answers(workspace: Workspace, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    quick = {
+        "train": settings, "publish": FEW, "--include-simulated": SKIPPED, "analysis.power": ("--simulations", "20"),
+    } if tiny else {}  # fmt: skip
+    for folder in ("photos", "real", "generated"):
+        photos(tmp_path / folder, 102, ".jpg")
     rng = np.random.default_rng(0)
     rows = [
         f"p{person},{truth}-{image}.png,{truth},{truth if rng.random() < 0.7 else other}"
         for person in range(8) for image in range(6) for truth, other in (("real", "generated"), ("generated", "real"))
     ]  # fmt: skip
-    (here / "answers.csv").write_text("\n".join(["participant,image,truth,answer", *rows]), encoding="utf-8")
-    for words in block("My answers, from any survey"):
-        follow(words, workspace, *(("--simulations", "20") if "analysis.power" in words else ()))
-    assert (workspace.root / "report/scores.json").is_file()
-    assert "participants" in capsys.readouterr().out
+    (tmp_path / "answers.csv").write_text("\n".join(["participant,image,truth,answer", *rows]), encoding="utf-8")
+    said = {}
+    for heading in HEADINGS:
+        for words in block(heading):
+            follow(words, workspace, *next((more for name, more in quick.items() if name in words), ()))
+        said[heading] = capsys.readouterr()
+    mine, two, answers = said.values()
+    assert "come from JPEG files" not in mine.err
+    assert "warning" not in two.err.lower()
+    assert "20 of the 20 participants in this report are simulated" in two.out
+    assert "participants in this report" not in answers.out
+    assert workspace.names("stimuli") == ["mine", "photos"]
+    assert (workspace.root / "report" / "index.html").is_file()
 
 
 def test_every_block_holds_commands_and_at_most_five() -> None:
-    for heading in re.findall(r"^## (My .+)$", README, re.MULTILINE):
+    assert len(HEADINGS) == 3
+    for heading in HEADINGS:
         assert 2 <= len(block(heading)) <= 5

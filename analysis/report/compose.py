@@ -125,7 +125,7 @@ def write_report(args: argparse.Namespace) -> int:
         for kept in out.iterdir() if out.is_dir() else ():
             if kept.name not in OURS:  # the cache, and any other file beside the report
                 os.rename(kept, building / kept.name)
-    for note in [*notes, *context.notices]:
+    for note in [*page.warnings, *notes, *context.notices]:
         print(note)
     for verdict in page.verdicts:
         print(f"{verdict['set']}: {verdict['sentence']}")

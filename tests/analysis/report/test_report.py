@@ -419,7 +419,9 @@ def test_a_folder_of_other_things_is_never_replaced(tmp_path: Path, capsys: pyte
 # ------------------------------------------------------------------------------------------------ simulated people
 
 
-def test_simulated_participants_count_only_when_asked_and_then_every_page_says_so(tmp_path: Path) -> None:
+def test_simulated_participants_count_only_when_asked_and_then_every_page_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = answers(tmp_path / "answers.csv", {"df": Truth()}, people=6)
     frame = pd.read_csv(path)
     frame["simulated"] = frame["participant"].isin(["df4", "df5"]).astype(int)
@@ -427,11 +429,13 @@ def test_simulated_participants_count_only_when_asked_and_then_every_page_says_s
     scores = written("--responses", path, "--out", tmp_path / "people")
     assert scores["survey"]["df"]["participants"] == 4
     assert 'class="banner"' not in (tmp_path / "people" / "index.html").read_text()
+    assert "in this report are simulated" not in capsys.readouterr().out
     scores = written("--responses", path, "--include-simulated", "--out", tmp_path / "all")
     assert scores["survey"]["df"]["participants"] == 6
     assert scores["provenance"]["simulated_participants"] == 2
     page = (tmp_path / "all" / "index.html").read_text()
     assert "2 of the 6 participants in this report are simulated" in page
+    assert "2 of the 6 participants in this report are simulated" in capsys.readouterr().out
     assert '@page { @top-center { content: "Not people' in page, "each printed page says so, too"
 
 
