@@ -32,7 +32,7 @@ AS_PRINTED = pytest.mark.parametrize(
     "tiny", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["tiny", "as-printed"]
 )
 FEW = ("--count", "12")  # images of each class, in the quick form
-SLOW = ("machine_observer", "memorisation", "neighbours", "quality")  # sections that take half a minute
+SLOW = ("joined", "machine_observer", "memorisation", "neighbours", "quality")  # sections that measure every image
 SKIPPED = [word for section in SLOW for word in ("--skip", section)]
 
 
