@@ -86,12 +86,21 @@ def uncertain(model: MixedModel, accuracy: float | None = None) -> DrawTruth:
 
 
 def claim(truth: Truth, bound: float) -> str:
-    """The verdict to hope for: 'cannot tell' if the true accuracy lies within the bounds, else 'detectable'."""
+    """The verdict to hope for: 'cannot tell' if the true accuracy lies within the bounds, else 'detectable'.
+
+    >>> claim(Truth(0.0), 0.05), claim(Truth(1.0), 0.05)
+    ('cannot tell', 'detectable')
+    """
     return "cannot tell" if abs(truth.accuracy - 0.5) < bound else "detectable"
 
 
 def power(plan: Plan, participants: int, simulations: int, rng: np.random.Generator) -> dict[str, float]:
-    """The share of simulated surveys with each verdict."""
+    """The share of simulated surveys with each verdict.
+
+    >>> plan = Plan(always(Truth(3.0)), Design(images=20, trials=10), claim="detectable")
+    >>> power(plan, participants=20, simulations=2, rng=np.random.default_rng(0))
+    {'cannot tell': 0.0, 'detectable': 1.0, 'undecided': 0.0}
+    """
     plan = replace(plan, design=replace(plan.design, participants=participants))
     found = dict.fromkeys(plan.codes, 0)
     for _ in range(simulations):

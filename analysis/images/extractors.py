@@ -70,7 +70,11 @@ def named(distance: str, extractor: str, key: str = "") -> str:
 
 
 def names(name: str, weights: Path | None) -> dict[str, str]:
-    """The names of the two distances, `kid` and `frechet`, on the features of `name`, without loading its network."""
+    """The names of the two distances, `kid` and `frechet`, on the features of `name`, without loading its network.
+
+    >>> names("random", None)
+    {'kid': 'random-feature KID', 'frechet': 'random-feature Fréchet distance'}
+    """
     name, key = chosen(name, weights), ""
     if name == "inception":
         _, sha256, official = inception.checked_weights(weights)
@@ -85,7 +89,10 @@ def inception_key(sha256: str) -> str:
 
 
 def check_extractor(name: str) -> None:
-    """Raises OptionError unless `name` is `auto`, a known extractor or of the form module:function."""
+    """Raises OptionError unless `name` is `auto`, a known extractor or of the form module:function.
+
+    >>> check_extractor("theirs:features")
+    """
     module, colon, function = name.partition(":")
     if name not in ("auto", *EXTRACTORS) and not (colon and module and function):
         raise OptionError(

@@ -62,7 +62,15 @@ def _one_answer(rows: pd.DataFrame) -> Any:
 
 
 def sensitivity(rows: pd.DataFrame, answers: Trials, bound: float) -> pd.DataFrame:
-    """The verdict with each exclusion that leaves something out, and with none."""
+    """The verdict with each exclusion that leaves something out, and with none.
+
+    >>> times = {"exposure_ms_actual": 2000.0, "exposure_ms_planned": 2000.0, "response_time_ms": [2100.0, 2500.0]}
+    >>> kept = {"focus_lost": False, "flags": "", "failed_catch": False, "finished": True}
+    >>> rows = pd.DataFrame({**times, **kept, "participant": ["ann", "ann"], "said_generated": [1, 0]})
+    >>> answers = Trials.from_labels([1, 0], [1, 0], ["ann", "ann"], ["a.png", "b.png"])
+    >>> sensitivity(rows, answers, bound=0.05)[["left out", "trials"]].to_numpy().tolist()
+    [['none', 2], ['answered within 200 ms', 1]]
+    """
     lines = []
     for name, gone in {"none": np.zeros(len(rows), bool), **exclusions(rows)}.items():
         if name != "none" and not gone.any():
@@ -214,7 +222,14 @@ def slope_p(found: inference.Estimate) -> float:
 
 
 def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
-    """The slope of accuracy changes with the place in the sequence, the exposure and the time taken."""
+    """The slopes of accuracy in the place in the sequence, the exposure and the time taken, where these vary.
+
+    >>> times = {"exposure_ms_actual": 2000.0, "response_time_ms": 2500.0}
+    >>> rows = pd.DataFrame({"position": [1, 2, 3, 4] * 2, **times})
+    >>> answers = Trials.from_labels([1, 0, 0, 1] * 2, [1, 0, 1, 0] * 2, np.repeat([0, 1], 4), np.arange(8))
+    >>> slopes(rows, answers)[["with", "trials"]].to_numpy().tolist()  # right, right, wrong, wrong
+    [['place in the sequence', 8]]
+    """
     lines = []
     for trend in TRENDS:
         if not varies(trend, rows):

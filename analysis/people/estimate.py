@@ -71,7 +71,12 @@ class Parts:
         )  # fmt: skip
 
     def with_images_at(self, level: float) -> Parts:
-        """The same with V(images) at the end of its confidence interval (chi-square) below which it lies at `level`."""
+        """The same with V(images) at the end of its confidence interval (chi-square) below which it lies at `level`.
+
+        >>> parts = Parts(people=4e-4, images=2e-4, trials=1e-4, df_people=49, df_images=99, df_trials=999)
+        >>> [round(parts.with_images_at(level).images, 6) for level in (0.025, 0.975)]
+        [0.000154, 0.00027]
+        """
         end = self.images * self.df_images / float(stats.chi2.ppf(1 - level, max(self.df_images, 1)))
         return replace(self, images=max(end, min(self.trials, self.images)))
 

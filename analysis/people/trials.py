@@ -54,7 +54,11 @@ class Trials:
         return self.said_generated == self.is_generated
 
     def where(self, mask: Any) -> Trials:
-        """Only the trials where `mask`, (n,) bool, is true."""
+        """Only the trials where `mask`, (n,) bool, is true.
+
+        >>> Trials.from_labels([1, 0], [1, 1], ["ann", "bob"], ["a.png", "a.png"]).where([False, True]).correct
+        array([False])
+        """
         return Trials(self.said_generated[mask], self.is_generated[mask], self.participant[mask], self.image[mask])
 
     @property

@@ -34,7 +34,13 @@ class Regression:
     part: Floats  # (n,) each answer's part of its participant's residual
 
     def contrast(self, weights: Floats) -> Estimate:
-        """`weights`, (k,), times the coefficients, for new participants and new images."""
+        """`weights`, (k,), times the coefficients, for new participants and new images.
+
+        >>> trials = Trials.from_labels([1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 0, 1])
+        >>> found = regress(trials.correct, trials, np.eye(2), np.array([0, 1])).contrast(np.array([1.0, -1.0]))
+        >>> found.value, found.note
+        (0.5, 'one participant of a group: no interval for new participants')
+        """
         each, value = weights @ self.weights, float(weights @ self.coefficients)
         involved = np.unique(self.group[np.abs(each) > 1e-12])
         if min((int((self.group == g).sum()) for g in involved), default=0) < 2:

@@ -42,6 +42,14 @@ def items(trials: Trials) -> pd.DataFrame:
     """One row per image with enough answers, the most telling first: seen, right, discrimination, pooled, low, high.
 
     And `right_low`, `right_middle`, `right_high`: the share of right answers by thirds of ability.
+
+    >>> able = np.repeat([True, False], 6)  # six participants are always right about the images 0, 1 and 2, six never
+    >>> right = np.column_stack([able, able, able, np.tile([True, False], 6)])  # ... about 3, every second one is
+    >>> generated = np.tile([False, False, True, True], (12, 1))
+    >>> people, images = np.repeat(np.arange(12), 4), np.tile(np.arange(4), 12)
+    >>> found = items(Trials.from_labels((right == generated).ravel(), generated.ravel(), people, images))
+    >>> found[["image", "right_low", "right_high"]].to_numpy().tolist()
+    [[0.0, 0.0, 1.0], [1.0, 0.0, 1.0], [2.0, 0.0, 1.0], [3.0, 0.5, 0.5]]
     """
     rest = ability(trials)
     known = np.isfinite(rest)
