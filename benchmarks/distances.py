@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from analysis.images import extractors
-from analysis.images.features import batches, extract, source_of
+from analysis.images.features import batches, extract, pixels_sha256
 from analysis.images.networks import inception as inception_weights
 from analysis.images.training_score import Reference
 from glimpse.command_line import program
@@ -66,7 +66,7 @@ class Pictures(torch.utils.data.Dataset[torch.Tensor]):
 def glimpse(folder: Path, real: Any) -> Callable[[Any], dict[str, float]]:
     extractor = extractors.load("inception", weights=folder / "weights.pth")
     features = extract(
-        extractor, batches(real), len(real), source=source_of(real), folder=folder / "features", progress=False
+        extractor, batches(real), len(real), source=pixels_sha256(real), folder=folder / "features", progress=False
     )
     reference = Reference.of(features)
 

@@ -18,7 +18,7 @@ IDS = ("participant id", "participantid", "prolific id", "prolific_id", "worker_
 WITHDRAWN = ("DATA_EXPIRED", "CONSENT_REVOKED")  # Prolific's words for a value that it may not give any more
 
 
-def apart(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
+def by_kind(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
     """The files of answers, and Prolific's demographic exports among them, by their columns."""
     people = [path for path in files if {"submission id", "participant id"} <= header(path)]
     return [path for path in files if path not in people] or list(files), people if len(people) < len(files) else []

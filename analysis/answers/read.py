@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from analysis.answers.database import read_database, with_people
-from analysis.answers.demographics import apart, with_demographics
+from analysis.answers.demographics import by_kind, with_demographics
 from analysis.answers.form import Form
 from analysis.answers.mapping import arranged
 from analysis.answers.responses import Responses
@@ -33,7 +33,7 @@ def read_csv(
     """
     form = form or Form()
     places = [given] if isinstance(given, Path) else given
-    files, people = apart(found_files(places))
+    files, people = by_kind(found_files(places))
     if form.people is not None and not form.people.is_file():
         raise AnalysisError(f"--people: there is no file {form.people}: check the path.")
     people += [form.people] if form.people else []

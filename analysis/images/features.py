@@ -183,10 +183,10 @@ def _split(values: NDArray[np.float32], extractor: Extractor) -> Features:
     return Features(values[:, : extractor.dims], logits, extractor.blocks)
 
 
-def source_of(images: NDArray[np.uint8]) -> str:
+def pixels_sha256(images: NDArray[np.uint8]) -> str:
     """The hash of the shape and pixels of images in memory.
 
-    >>> source_of(np.zeros((1, 2, 2, 3), np.uint8)) == source_of(np.zeros((2, 1, 2, 3), np.uint8))
+    >>> pixels_sha256(np.zeros((1, 2, 2, 3), np.uint8)) == pixels_sha256(np.zeros((2, 1, 2, 3), np.uint8))
     False
     """
     return sha256_bytes(f"{images.shape}".encode() + np.ascontiguousarray(images).tobytes())
@@ -227,7 +227,8 @@ def extractor_for(context: Context, calibration: NDArray[np.uint8]) -> Extractor
     name = extractors.chosen(context.extractor, weights)
     file = weights.stat() if weights is not None and weights.is_file() else None
     key = (
-        name, device, weights, file and (file.st_mtime_ns, file.st_size), name == "random" and source_of(calibration),
+        name, device, weights, file and (file.st_mtime_ns, file.st_size),
+        name == "random" and pixels_sha256(calibration),
     )  # fmt: skip
     if key not in _loaded:
         _loaded[key] = extractors.load(name, calibration=calibration, weights=weights, device=device)

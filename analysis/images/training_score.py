@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.images.distances import BIASED_BELOW, Moments, mean_frechet, moments
-from analysis.images.features import Features, batches, checked, extract, source_of
+from analysis.images.features import Features, batches, checked, extract, pixels_sha256
 from analysis.images.kid import kernel_mean
 from analysis.numbers import as_field
 
@@ -75,7 +75,7 @@ def training_scorer(
     reference_images = np.asarray(images[rows])
     extractor = extractors.load("auto", calibration=reference_images, weights=weights, device=device)
     features = extract(
-        extractor, batches(reference_images), len(rows), source=source_of(reference_images), folder=features_dir,
+        extractor, batches(reference_images), len(rows), source=pixels_sha256(reference_images), folder=features_dir,
         label="features of the training images",
     )  # fmt: skip
     return Scorer(extractor, Reference.of(features))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from analysis import inventory
 from analysis.images import features
-from analysis.images.features import Features, source_of
+from analysis.images.features import Features, pixels_sha256
 from analysis.images.pairs import FEWEST
 from analysis.images.runs import EvaluatedRun
 from analysis.section import Context
@@ -132,7 +132,7 @@ def translated_features(direction: Direction, context: Context) -> Translated:
     made = np.stack(list(direction.translated(rows, context.seed)))
     extractor = direction.target.extractor(context)
     found = features.extract(
-        extractor, features.batches(made), len(made), source=source_of(made), folder=context.workspace.features,
+        extractor, features.batches(made), len(made), source=pixels_sha256(made), folder=context.workspace.features,
         label=f"features of images by {direction.name}", progress=context.progress,
     )  # fmt: skip
     truth: dict[str, float | None] = {}

@@ -36,7 +36,7 @@ def families(frame: pd.DataFrame) -> list[tuple[str, ...]]:
     return paired.families(frame["set"].tolist(), frame["trial"].tolist(), frame["is_generated"].tolist())
 
 
-def apart(frame: pd.DataFrame) -> Any:
+def unrelated(frame: pd.DataFrame) -> Any:
     """Whether two sets are compared elsewhere, since they are not conditions of one family."""
     found = families(frame)
     return lambda a, b: not any(a in family and b in family for family in found)

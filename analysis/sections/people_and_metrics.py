@@ -257,7 +257,7 @@ def most_real(origin: Mapping[str, Any]) -> int:
 def _measure(context: Context, stimuli: StimulusSet, real: ImageSet, run: Path | None) -> pd.DataFrame:
     from PIL import Image
 
-    from analysis.images.features import batches, extract, extractor_for, source_of
+    from analysis.images.features import batches, extract, extractor_for, pixels_sha256
 
     scored = [s for s in stimuli.stimuli if not s.practice]
     pixels = np.stack([np.asarray(Image.open(stimuli.folder / s.file).convert("RGB")) for s in scored])
@@ -273,7 +273,7 @@ def _measure(context: Context, stimuli: StimulusSet, real: ImageSet, run: Path |
     pool = np.sort(np.concatenate([train, test]))  # the rows whose features the other sections have computed
     x = features_of_real(extractor, real, pool, size, context).take(np.searchsorted(pool, rows)).values.astype(float)
     y = extract(
-        extractor, batches(pixels), len(pixels), source=source_of(pixels), folder=context.workspace.features,
+        extractor, batches(pixels), len(pixels), source=pixels_sha256(pixels), folder=context.workspace.features,
         progress=context.progress, label=stimuli.name,
     ).values.astype(float)  # fmt: skip
     frame = pd.DataFrame({"image": [s.id for s in scored], "nearest_training": nearest_distance(x, y)})

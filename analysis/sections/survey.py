@@ -49,7 +49,9 @@ def compute(context: Context) -> Section | None:
     if frame.empty:
         return None
     sets = _by_set(frame, context.positive)
-    pairs = comparisons(significance.compare_sets({n: one.answers for n, one in sets.items()}, conditions.apart(frame)))
+    pairs = comparisons(
+        significance.compare_sets({n: one.answers for n, one in sets.items()}, conditions.unrelated(frame))
+    )
     exclusions = {n: dependence.sensitivity(one.rows, one.answers, context.bound) for n, one in sets.items()}
     trends = dependence.corrected({n: dependence.slopes(one.rows, one.answers) for n, one in sets.items()})
     compared = records(pairs, PAIR_METHOD)

@@ -102,13 +102,13 @@ def _classes(
 def _names(classes: Mapping[str, object], options: FolderOptions) -> list[str]:
     """The name of each class's set. Raises ImageSetError where two classes would make sets of one name."""
     if len(classes) == 1:
-        return [named(next(iter(classes)))]
+        return [name_from(next(iter(classes)))]
     names: dict[str, str] = {}
     for number, label in enumerate(classes, 1):
         try:
-            name = named(label)
+            name = name_from(label)
         except ImageSetError:  # of another script: numbered, as its label is in the index all the same
-            name = named(f"{_folder_name(options.source[0])} class {number}")
+            name = name_from(f"{_folder_name(options.source[0])} class {number}")
         if other := names.get(name):
             raise ImageSetError(f"The folders {other} and {label} would both make the set '{name}': rename one.")
         names[name] = label
@@ -197,17 +197,17 @@ def much_smaller(sizes: Sequence[tuple[int, int]]) -> int:
 
 def set_name(place: Path) -> str:
     """The name of the image set of a folder or zip: that of the folder, in the characters that a name may have."""
-    return named(_folder_name(place))
+    return name_from(_folder_name(place))
 
 
 def _folder_name(place: Path) -> str:
     return place.resolve().stem if place.is_file() else place.resolve().name
 
 
-def named(text: str) -> str:
+def name_from(text: str) -> str:
     """A name for a folder of the workspace.
 
-    >>> named("Basal cell carcinoma"), named("Nävus (2)")
+    >>> name_from("Basal cell carcinoma"), name_from("Nävus (2)")
     ('basal-cell-carcinoma', 'navus-2')
     """
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()

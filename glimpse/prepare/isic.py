@@ -15,7 +15,7 @@ from glimpse.command_line import did_you_mean
 from glimpse.files import sha256_json
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.checks.findings import Findings
-from glimpse.prepare.folder import named
+from glimpse.prepare.folder import name_from
 from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
 from glimpse.prepare.reading import matching, sources
 from glimpse.prepare.reading.diagnoses import WORDS, Diagnoses, class_named, read_diagnoses
@@ -125,8 +125,8 @@ def _prepare_label(
 
 def _set_name(label: str, options: IsicOptions) -> str:
     if options.name is None:
-        return named(label)
-    return options.name if len(options.label) == 1 else f"{options.name}-{named(label)}"
+        return name_from(label)
+    return options.name if len(options.label) == 1 else f"{options.name}-{name_from(label)}"
 
 
 def _without_hairy(

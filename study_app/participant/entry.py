@@ -164,7 +164,7 @@ def _ask(file: StudyFile, *, missing: bool = False) -> str:
     proof = _proof(file, token) if file.prolific.domain and _who(file)[1] else ""
     return render_template(
         "consent.html", study=file, consent=_consent(file), preview=_is_preview(), missing=missing,
-        token=token, proof=proof, action=_with_query("enter"), who=_said(file),
+        token=token, proof=proof, action=_with_query("enter"), who=_shown_id(file),
     )  # fmt: skip
 
 
@@ -229,14 +229,14 @@ def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str 
     return None
 
 
-def _said(file: StudyFile) -> str:
+def _shown_id(file: StudyFile) -> str:
     """The external ID as the page's script knows it, to find this browser's own participant by."""
     return " ".join((crowd.platform_identity(_parameters(file)) or ("",))[:2])
 
 
 def _refused(file: StudyFile, why: str) -> tuple[str, int]:
     way = back(why, file, _parameters(file))
-    return render_template("closed.html", study=file, why=why, who=_said(file), **way), 403
+    return render_template("closed.html", study=file, why=why, who=_shown_id(file), **way), 403
 
 
 @blueprint.post("/study/<slug>/enter")

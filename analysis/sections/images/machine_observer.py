@@ -177,7 +177,7 @@ def _observe(one: Shown, context: Context) -> dict[str, Any]:
     with suppress(ImportError):  # without torch there are the pixels alone
         extractor = features.extractor_for(context, images[~generated])
         found = features.extract(
-            extractor, features.batches(images), len(images), source=features.source_of(images),
+            extractor, features.batches(images), len(images), source=features.pixels_sha256(images),
             folder=context.workspace.features, label=one.name, progress=context.progress,
         )  # fmt: skip
         inputs[f"{extractor.name} features"] = found.values

@@ -63,9 +63,9 @@ def test_conditions_that_do_not_differ_are_said_not_to(tmp_path: Path) -> None:
 def test_sets_that_share_no_answers_are_compared_in_the_survey_alone(tmp_path: Path) -> None:
     apart, together = responses((1.0, 1.0), shared=False), responses((1.0, 1.0))
     assert conditions.compute(context(apart, tmp_path)) is None
-    assert conditions.apart(apart)("A", "B")
-    assert not conditions.apart(together)("A", "B")
-    assert survey.significance.compare_sets({}, conditions.apart(together)) == []
+    assert conditions.unrelated(apart)("A", "B")
+    assert not conditions.unrelated(together)("A", "B")
+    assert survey.significance.compare_sets({}, conditions.unrelated(together)) == []
 
 
 def test_one_participant_is_too_few() -> None:
