@@ -6,6 +6,7 @@ import io
 from collections.abc import Sequence
 from functools import lru_cache
 from math import gcd
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -18,6 +19,12 @@ Item = TypeVar("Item")
 Pixels = NDArray[np.uint8]  # (H, W, 3), or (H, W) for a mask, or a batch of either
 
 STRIP = 2**18  # source values, and row sums, held at once: they stay in the processor's cache
+
+
+def read(file: Path | io.BytesIO) -> NDArray[np.uint8]:
+    """The image (H, W, 3) in a file that Glimpse wrote; photos of others are decoded by `glimpse.prepare.reading`."""
+    with Image.open(file) as image:
+        return np.asarray(image.convert("RGB"))
 
 
 def shrink(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
@@ -105,7 +112,7 @@ def through_jpeg(pixels: NDArray[np.uint8], quality: int | None) -> NDArray[np.u
         return pixels
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "jpeg", quality=quality, subsampling=0)
-    return np.asarray(Image.open(buffer).convert("RGB"))
+    return read(buffer)
 
 
 def sheet(

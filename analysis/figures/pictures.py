@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import PIL.Image
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.figures.style import GENERATED, REAL, new_figure, styled
-from glimpse.images import sheet, thumbnail
+from glimpse.images import read, sheet, thumbnail
 
 Image = NDArray[np.uint8]  # (H, W, 3)
 WIDTH = 7.4  # inches: the whole column of the page
@@ -21,8 +20,7 @@ GAP = 3  # pixels between tiles
 
 def from_file(path: Path, widest: int, tallest: int) -> Image:
     """The image in a file, shrunk in proportion to at most so many pixels, so that the page stays small."""
-    with PIL.Image.open(path) as file:
-        return thumbnail(np.asarray(file.convert("RGB")), widest, tallest)
+    return thumbnail(read(path), widest, tallest)
 
 
 def picture(image: Image) -> Figure:

@@ -29,7 +29,7 @@ from analysis.numbers import LEVEL, decimal
 from analysis.people import significance
 from analysis.section import AnalysisError, Context, OptionError, Section, in_order, noted
 from glimpse.files import GlimpseError, read_json, sha256_file
-from glimpse.images import evenly
+from glimpse.images import evenly, read
 from glimpse.imageset import ImageSet
 from glimpse.observers import Floats
 from glimpse.stimuli import StimulusSet
@@ -255,12 +255,10 @@ def most_real(origin: Mapping[str, Any]) -> int:
 
 
 def _measure(context: Context, stimuli: StimulusSet, real: ImageSet, run: Path | None) -> pd.DataFrame:
-    from PIL import Image
-
     from analysis.images.features import batches, extract, extractor_for, pixels_sha256
 
     scored = [s for s in stimuli.stimuli if not s.practice]
-    pixels = np.stack([np.asarray(Image.open(stimuli.folder / s.file).convert("RGB")) for s in scored])
+    pixels = np.stack([read(stimuli.folder / s.file) for s in scored])
     generated = np.array([s.truth == "generated" for s in scored])
     shown = {s.origin.get("image_id") for s in scored if s.truth == "real"}
     size = stimuli.height, stimuli.width

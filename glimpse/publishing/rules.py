@@ -12,10 +12,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from glimpse import made
-from glimpse.images import one_of_each, through_jpeg
+from glimpse.images import one_of_each, read, through_jpeg
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.grid import off_grid
 from glimpse.stimuli import Source, StimulusError, StimulusSet, write_stimulus_set
@@ -103,4 +102,4 @@ def last_steps(classes: tuple[Shown, Shown], options: Publication) -> Iterator[S
 def as_shown(stimuli: StimulusSet) -> Iterator[Source]:
     """The images of a stimulus set, read back."""
     for one in stimuli.stimuli:
-        yield Source(np.asarray(Image.open(stimuli.folder / one.file)), one.truth, one.origin, one.practice)
+        yield Source(read(stimuli.folder / one.file), one.truth, one.origin, one.practice)

@@ -26,7 +26,7 @@ from analysis.images.distances import BIASED_BELOW, FloatArray
 from analysis.images.features import Images, extractor_key
 from analysis.images.pairs import Pair
 from analysis.section import AnalysisError, Context, Section, results
-from glimpse.images import one_of_each
+from glimpse.images import one_of_each, read
 from glimpse.stimuli import Stimulus, StimulusSet
 
 FOLDS = 5
@@ -215,11 +215,7 @@ def of_pair(pair: Pair, context: Context, at_most: int = BIASED_BELOW) -> dict[s
 
 
 def _pixels(stimuli: StimulusSet, files: list[str]) -> NDArray[np.uint8]:
-    images = []
-    for file in files:
-        with Image.open(stimuli.folder / file) as image:
-            images.append(np.asarray(image.convert("RGB")))
-    return np.stack(images)
+    return np.stack([read(stimuli.folder / file) for file in files])
 
 
 def _draw_easiest(stimuli: StimulusSet, frame: pd.DataFrame, column: str) -> Any:

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from analysis import inventory
 from analysis.figures import pictures
 from analysis.numbers import listed, percent
 from analysis.section import Context, Section, in_order
+from glimpse.images import read
 
 MOST_WORDS = 30  # of a set, in the table
 FEWEST_PEOPLE = 2  # who used a word: a single person's words stay in the export
@@ -131,9 +131,7 @@ def _draw(rows: pd.DataFrame, shown: list[dict[Any, Any]], files: dict[str, Path
     rows = with_points(rows)
     tiles = []
     for one in shown:
-        own = rows[rows["image"] == one["image"]]
-        with Image.open(files[one["image"]]) as image:
-            pixels = np.asarray(image.convert("RGB"))
+        own, pixels = rows[rows["image"] == one["image"]], read(files[one["image"]])
         tiles.append(
             (pixels, own[["why_x", "why_y"]].to_numpy(float), own["said_generated"].to_numpy(bool), one["truth"])
         )
