@@ -64,19 +64,19 @@ def _runs(context: Context) -> list[FoundRun]:
     return found
 
 
-def image_set(context: Context, name: str) -> ImageSet | None:
-    """The image set of that folder, its files checked; None where there is none or it is damaged."""
-    return context.once(f"images/{name}", lambda: _image_set(context, name))
+def image_set(context: Context, name: str, root: Path | None = None) -> ImageSet | None:
+    """The image set of that folder (of the workspace at `root`), its files checked; None for none or a damaged one."""
+    folder = (root or context.workspace.root) / "images" / name
+    return context.once(str(folder), lambda: _image_set(context, folder))
 
 
-def _image_set(context: Context, name: str) -> ImageSet | None:
-    folder = context.workspace.root / "images" / name
+def _image_set(context: Context, folder: Path) -> ImageSet | None:
     if not (folder / "manifest.json").is_file():
         return None
     try:
         return ImageSet.load(folder)
     except DAMAGE as error:
-        context.notice(left_out(f"The image set '{name}'", error))
+        context.notice(left_out(f"The image set '{folder.name}'", error))
         return None
 
 
@@ -103,12 +103,11 @@ def _promised(workspace: Workspace, name: str) -> str | None:
 def published_images(context: Context, facts: Mapping[str, Any]) -> ImageSet | None:
     """The images that a stimulus set was published from: an image set, or what was opened of a set or a folder."""
     sha256 = str(facts["images_sha256"])
-    for workspace in (context.workspace, Workspace(context.workspace.root / OPENED)):
-        for name in _holding(workspace, str(facts["image_set"]), sha256):
-            with suppress(*DAMAGE):
-                found = ImageSet.load(workspace.root / "images" / name)
-                if found.sha256 == sha256:
-                    return found
+    for root in (context.workspace.root, context.workspace.root / OPENED):
+        for name in _holding(Workspace(root), str(facts["image_set"]), sha256):
+            found = image_set(context, name, root)
+            if found is not None and found.sha256 == sha256:
+                return found
     return None
 
 

@@ -34,8 +34,17 @@ def telling_digits(values: Iterable[float], limits: Iterable[float], least: int)
     return next(enough, 9)
 
 
+def signed(value: float, form: str) -> str:
+    """A number in a format, with a minus sign for the hyphen.
+
+    >>> signed(-0.25, ".1f"), signed(0.0001234, ".2g")
+    ('−0.2', '0.00012')
+    """
+    return f"{value:{form}}".replace("-", "−")
+
+
 def decimal(value: float | None) -> str:
-    return "–" if value is None else f"{value + 0.0:z.2f}".replace("-", "−")
+    return "–" if value is None else signed(value + 0.0, "z.2f")
 
 
 def interval(found: Mapping[str, Any], times: float = 1, unit: str = "") -> str:
@@ -46,7 +55,7 @@ def interval(found: Mapping[str, Any], times: float = 1, unit: str = "") -> str:
     """
     if found["ci95"] is None:
         return str(found.get("note", "no interval"))
-    low, high = (f"{times * end:.{1 if times > 1 else 2}f}".replace("-", "−") for end in found["ci95"])
+    low, high = (signed(times * end, ".1f" if times > 1 else ".2f") for end in found["ci95"])
     return f"95 % interval {low} to {high}{unit}"
 
 
@@ -112,8 +121,8 @@ def number(value: Any) -> str:
         if size < NOISE:
             return "0"
         if size and (size < 0.001 or size >= 1e6):
-            return f"{value:.2g}".replace("-", "−")
-        return f"{value:.{3 if size < 10 else 2 if size < 100 else 1}f}".replace("-", "−")
+            return signed(value, ".2g")
+        return signed(value, f".{3 if size < 10 else 2 if size < 100 else 1}f")
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(is_number(v) for v in value):
         return f"{number(value[0])} to {number(value[1])}"
     return str(value)

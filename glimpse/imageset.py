@@ -33,7 +33,7 @@ class ImageSetError(GlimpseError):
     """An image set cannot be made from this source, or cannot be used for this purpose."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # compared by identity: tables and arrays have no single truth value
 class ImageSet:
     """An image set whose arrays are mapped from disk, read-only, so that 51,023 patches take no memory."""
 

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from analysis.figures.pictures import WIDTH, Image
 from analysis.figures.style import GENERATED, GREY, REAL, new_figure, styled
+from analysis.numbers import signed
 
 THIRDS = ("low", "middle", "high")
 
@@ -41,7 +42,7 @@ def item_curves(table: pd.DataFrame, pictures: Sequence[Image | None]) -> Figure
             ax.set_xticklabels(THIRDS, fontsize=7.5)
             if at:
                 ax.set_yticklabels([])
-            pooled = f"{row['pooled']:.2f}".replace("-", "−")
+            pooled = signed(row["pooled"], ".2f")
             ax.set_title(
                 f"{row['truth']}\n{pooled} ({row['seen']} answers)", fontsize=7.5, loc="center", weight="normal"
             )

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.figures import conditions as draw
 from analysis.figures.style import labels
-from analysis.numbers import LEVEL, decimal, listed, p_value, percent
+from analysis.numbers import LEVEL, decimal, listed, p_value, percent, signed
 from analysis.people import conditions as paired
 from analysis.people import estimate
 from analysis.people.conditions import MEASURES, Conditions
@@ -159,5 +159,6 @@ def _pair(measure: str, pair: Any) -> str:
     if measure == "d_prime":
         size, ends = decimal(gap), f"{decimal(low)} to {decimal(high)}"
     else:
-        size, ends = f"{100 * gap:.1f} percentage points", f"{100 * low:.1f} to {100 * high:.1f}"
+        size = f"{100 * gap:.1f} percentage points"
+        ends = f"{signed(100 * low, '.1f')} to {signed(100 * high, '.1f')}"
     return f"{first} above {second} by {size} ({ends}; p {p_value(pair.p_holm)})"

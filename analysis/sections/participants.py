@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.answers import people as known
 from analysis.figures import participants as draw
 from analysis.figures.style import MANY, labels
-from analysis.numbers import decimal, p_value, percent
+from analysis.numbers import decimal, p_value, percent, signed
 from analysis.people import significance
 from analysis.people.between import groups as between
 from analysis.people.between import questions
@@ -177,7 +177,7 @@ def _gap(row: Mapping[str, Any], measure: str, several: bool) -> str:
     if measure == "d_prime":
         size = f"{decimal(value)} ({decimal(low)} to {decimal(high)}"
     else:
-        size = f"{100 * value:.1f} percentage points ({100 * low:.1f} to {100 * high:.1f}".replace("-", "−")
+        size = f"{100 * value:.1f} percentage points ({signed(100 * low, '.1f')} to {signed(100 * high, '.1f')}"
     where = f" in {row['set']}" if several else ""
     return f"{first} above {second}{where} by {size}; p {p_value(row[f'{measure}_p_holm'])})"
 
@@ -241,7 +241,7 @@ def question_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _effect(row: Mapping[str, Any], several: bool) -> str:
-    size = f"{100 * row['difference']:+.1f} percentage points".replace("-", "−")
+    size = f"{signed(100 * row['difference'], '+.1f')} percentage points"
     where = f" in {row['set']}" if several else ""
     return f"`{row['question']}` {row['answer']}{where} {size} (p {p_value(row['p_holm'])})"
 

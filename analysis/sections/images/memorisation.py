@@ -28,7 +28,7 @@ from analysis.images.features import extractor_key
 from analysis.images.kid import kid_of_rows
 from analysis.images.pairs import GENERATED, Pair, published_pairs
 from analysis.images.runs import evaluated_runs
-from analysis.numbers import listed, p_value
+from analysis.numbers import listed, p_value, percent
 from analysis.section import Context, Section, results
 
 WORST = 6
@@ -86,25 +86,28 @@ def _sentence(name: str, verdict: CopyTest, result: Mapping[str, Any]) -> str:
     """The finding, and beside it which copies the test would have missed."""
     excess = "more than expected by chance" if verdict.alarm else "no more than expected by chance"
     found = (
-        f"{name}: {verdict.share:.1%} of the generated images ({verdict.low:.1%} to {verdict.high:.1%}) are nearer to "
-        f"one training image than 99 % of held-out real images are (1 % expected), {excess} (p {p_value(verdict.p)})"
+        f"{name}: {percent(verdict.share)} of the generated images ({percent(verdict.low)} to {percent(verdict.high)}) "
+        "are nearer to one training image than 99 % of held-out real images are (1 % expected), "
+        f"{excess} (p {p_value(verdict.p)})"
     )
     if verdict.hub > 1:
         found += f"; {verdict.hub} of them have the same nearest training image and count as one"
     kinds = {
         known: [
-            f"{kind} ({share:.0%})" for kind, share in result["recognised"].items() if (share >= RECOGNISED) == known
+            f"{kind} ({percent(share, 0)})"
+            for kind, share in result["recognised"].items()
+            if (share >= RECOGNISED) == known
         ]
         for known in (True, False)
     }
     seen = f"It recognises copies that are {listed(kinds[True])}" if kinds[True] else "It recognises no planted copies"
     missed = f", but misses those that are {listed(kinds[False])}" if kinds[False] else ""
-    resolution = f"copies below about {verdict.resolution:.1%} of the images could not be seen at this sample size"
+    resolution = f"copies below about {percent(verdict.resolution)} of the images could not be seen at this sample size"
     hub = ""
     if result["hub_share"] >= HUB:
         hub = (
-            f" The training image {result['hub_image']} is the nearest of {result['hub_share']:.0%} of all generated "
-            "images: such a hub is no evidence that it was copied."
+            f" The training image {result['hub_image']} is the nearest of {percent(result['hub_share'], 0)} of all "
+            "generated images: such a hub is no evidence that it was copied."
         )
     return f"{found}. {seen}{missed}; {resolution}.{hub}"
 

@@ -19,6 +19,7 @@ from analysis.figures.pictures import neighbour_pairs
 from analysis.images.features import Images, checked_images
 from analysis.images.pairs import Pair, published_pairs
 from analysis.images.runs import evaluated_runs
+from analysis.numbers import percent
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import evenly
 from glimpse.progress import progress as progress_bar
@@ -208,7 +209,7 @@ def compute(context: Context) -> Section | None:
     section.explain(
         scores=section.scores, shortlist=SHORTLIST, neighbours=NEIGHBOURS, checked=CHECKED_QUERIES,
         candidates=CANDIDATES,
-        recall=min(one["shortlist_recall"] for one in section.scores.values()),
+        recall=percent(min(one["shortlist_recall"] for one in section.scores.values()), 0),
     )  # fmt: skip
     return section
 

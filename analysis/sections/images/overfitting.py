@@ -6,7 +6,7 @@ the paper's finding that overfitting follows the size of the data set rather tha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ import pandas as pd
 
 from analysis import inventory
 from analysis.figures.images import overfitting as draw
+from analysis.numbers import signed
 from analysis.section import AnalysisError, Context, Section
 from gan_core.confidence import chosen_when_saturated, confidence
 from gan_core.training.log import read_log
@@ -132,12 +133,7 @@ def compute(context: Context) -> Section | None:
         return section if notes else None
     table = pd.DataFrame(rows)
     worst = max(rows, key=lambda row: row["gap"])
-    section.sentences.insert(
-        0,
-        f"At the end of training the discriminator rates training images above test images by {worst['gap']:.2f} "
-        f"({worst['low']:.2f} to {worst['high']:.2f}) in {worst['run']}, which has {worst['training_images']:,} "
-        "training images" + (" — the largest gap of all runs." if len(table) > 1 else "."),
-    )
+    section.sentences.insert(0, _sentence(worst, len(table)))
     section.scores |= {
         str(row["run"]): {k: None if isinstance(v, float) and not np.isfinite(v) else v for k, v in row.items()}
         for row in rows
@@ -148,3 +144,15 @@ def compute(context: Context) -> Section | None:
         section.table("overfitting-grid", grid(table))
     section.explain()
     return section
+
+
+def _sentence(worst: Mapping[str, Any], runs: int) -> str:
+    """The largest gap of all runs, and whether its interval leaves out zero."""
+    gap, low, high = (signed(worst[key], "z.2f") for key in ("gap", "low", "high"))
+    rates = "rates training images above test images" if worst["low"] > 0 else (
+        "does not measurably rate training images above test images"
+    )  # fmt: skip
+    return (
+        f"At the end of training the discriminator {rates} in {worst['run']}, which has {worst['training_images']:,} "
+        f"training images: gap {gap} ({low} to {high})" + (", the largest of all runs." if runs > 1 else ".")
+    )

@@ -17,6 +17,7 @@ from analysis.images.kid import INTERVAL_FROM, Units, permutation_p, subsampling
 from analysis.images.pairs import GENERATED, Pair, published_pairs
 from analysis.images.runs import evaluated_runs
 from analysis.images.translation import Direction, directions, translated_features
+from analysis.numbers import p_value, signed
 from analysis.section import AnalysisError, Context, Section, results
 from glimpse.images import one_of_each
 
@@ -230,21 +231,21 @@ def _sentence(name: str, against: str, distance: str, found: dict[str, Any]) -> 
     held_out = "test images" if against == "test" else "its training images (none were held out)"
     biased = f", biased at n = {found['n']}" if found["biased"] else ""
     blind = f"; {BLIND}" if found.get("extractor") == "random" else ""
-    real = f", real against real {found['real_frechet']:.4g}" if "real_frechet" in found else ""
+    real = f", real against real {signed(found['real_frechet'], '.4g')}" if "real_frechet" in found else ""
     kid = f"no {found['kernel_distance']}, as all real images come from one group"
     if found["kid"] is not None:
-        value = f"{found['kernel_distance']} {found['kid']:.3g}"
+        value = f"{found['kernel_distance']} {signed(found['kid'], '.3g')}"
         if found["kid_p"] is None:
             kid = f"{value} to {held_out} of {found['real_groups']} groups, too few for a test"
         else:
             between = " (too few groups for an interval)"
             if found["kid_low"] is not None:
-                between = f" ({found['kid_low']:.3g} to {found['kid_high']:.3g})"
+                between = f" ({signed(found['kid_low'], '.3g')} to {signed(found['kid_high'], '.3g')})"
             verdict = "differ from" if found["kid_p"] < 0.05 else "are not distinguishable from"
             kid = (
                 f"the generated images {verdict} {held_out} of {found['real_groups']} groups: "
-                f"{value}{between}, p = {found['kid_p']:.3f}"
+                f"{value}{between}, p {p_value(found['kid_p'])}"
             )
         if found.get("kid_untouched") is not None:
-            kid += f" (untouched, {found['kid_untouched']:.3g})"
-    return f"{name}: {kid}; {distance} {found['frechet']:.4g}{biased}{real}{blind}."
+            kid += f" (untouched, {signed(found['kid_untouched'], '.3g')})"
+    return f"{name}: {kid}; {distance} {signed(found['frechet'], '.4g')}{biased}{real}{blind}."

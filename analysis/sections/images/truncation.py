@@ -18,6 +18,7 @@ from analysis.images.distances import BIASED_BELOW, NEIGHBOURS, frechet_distance
 from analysis.images.features import Features, extractor_key
 from analysis.images.kid import kid_of_rows
 from analysis.images.runs import EvaluatedRun, evaluated_runs
+from analysis.numbers import signed
 from analysis.section import Context, Section, results
 from analysis.sections.images.quality import real_against_real, real_images
 from glimpse.images import one_of_each
@@ -77,16 +78,18 @@ def _sentence(name: str, distance: str, table: pd.DataFrame, n: int, real: dict[
     truncated = not np.isnan(best["threshold"])
 
     def beside(column: str, digits: str) -> list[str]:
-        said = [f"without {plain[column]:{digits}}"] if truncated else []
-        return said + ([f"real against real {real[f'real_{column}']:{digits}}"] if f"real_{column}" in real else [])
+        said = [f"without {signed(plain[column], digits)}"] if truncated else []
+        if f"real_{column}" in real:
+            said.append(f"real against real {signed(real[f'real_{column}'], digits)}")
+        return said
 
     threshold = f"a threshold of {best['threshold']:g}" if truncated else "no truncation"
-    words = f"{name}: the {distance} is lowest with {threshold}: {best['frechet']:.4g}"
+    words = f"{name}: the {distance} is lowest with {threshold}: {signed(best['frechet'], '.4g')}"
     words += f", biased at n = {n}" if n < BIASED_BELOW else ""
     words += "".join(f"; {one}" for one in beside("frechet", ".4g"))
     if real:
         low, high = real["real_frechet_low"], real["real_frechet_high"]
-        words += f" ({low:.4g} to {high:.4g})"
+        words += f" ({signed(low, '.4g')} to {signed(high, '.4g')})"
         if truncated and plain["frechet"] - best["frechet"] < high - low:
             words += ", a wider range than the gain, which may be chance"
     if "coverage" in table:

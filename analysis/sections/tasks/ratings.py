@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.numbers import decimal, interval, percent
+from analysis.numbers import decimal, interval, percent, signed
 from analysis.people.ratings import confidence as sure
 from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
@@ -125,7 +125,7 @@ def said(name: str, one: Mapping[str, Any]) -> list[str]:
     if over["ci95"] is not None and type_2["mean"] is not None:
         low, high = over["ci95"]
         side = "too sure" if low > 0 else "not sure enough" if high < 0 else "about as sure as they should be"
-        gap = f"{100 * over['value']:.1f}".replace("-", "−")
+        gap = signed(100 * over["value"], ".1f")
         words = f"{name}: if the confidence means chances of being right from 50 to 100 %, people are {side} "
         words += f"(claimed less right: {gap} points, {interval(over, 100)})"
         sorted_out = type_2["ci95"] is not None and type_2["ci95"][0] > 0.5

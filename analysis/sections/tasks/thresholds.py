@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.numbers import percent
 from analysis.people.thresholds import CURVE_MS, METHOD, TARGET, Thresholds, error_rate, median_threshold, thresholds
 from analysis.people.trials import Trials
 from analysis.section import Context, Section, in_order
@@ -55,7 +56,7 @@ def compute(context: Context) -> Section | None:
     if curves:
         from analysis.figures.thresholds import psychometric_curves
 
-        section.figure("thresholds", partial(psychometric_curves, curves, CURVE_MS, TARGET), target=TARGET)
+        section.figure("thresholds", partial(psychometric_curves, curves, CURVE_MS, TARGET), target=percent(TARGET, 0))
         section.table("thresholds", pd.concat(tables, ignore_index=True))
         section.explain(method=METHOD)
     return section
@@ -70,7 +71,7 @@ def _said(name: str, one: Mapping[str, Any]) -> list[str]:
         if value is not None:
             ends = f"95 % interval {interval[0]:.0f} to {interval[1]:.0f} ms" if interval else words
             words = f"half of the participants need {value:.0f} ms or less ({ends})"
-        said.append(f"{name}: for {TARGET:.0%} right answers {words}.")
+        said.append(f"{name}: for {percent(TARGET, 0)} right answers {words}.")
     if "error_rate" in one:
-        said.append(f"{name}: with no time limit {one['error_rate']['value']:.1%} of the answers were wrong.")
+        said.append(f"{name}: with no time limit {percent(one['error_rate']['value'])} of the answers were wrong.")
     return said

@@ -231,6 +231,28 @@ def test_a_gain_by_truncation_within_what_real_images_differ_is_not_called_one()
         assert ("which may be chance" in truncation._sentence("df", "distance", table, 23, real)) is chance
 
 
+def test_numbers_in_sentences_have_a_minus_sign_and_never_a_hyphen() -> None:
+    below = dict.fromkeys(("kid", "kid_low", "kid_high", "kid_untouched", "frechet", "real_frechet"), -0.00123)
+    found = {"n": 30, "biased": True, "kernel_distance": "KID", "kid_p": 0.4, "real_groups": 12, **below}
+    real = {f"real_frechet{end}": -1.5 for end in ("", "_low", "_high")}
+    table = pd.DataFrame({"threshold": [0.5, np.nan], "frechet": [-4.0, -3.0]})
+    said = [
+        quality._sentence("df", "test", "distance", found),
+        truncation._sentence("df", "distance", table, 30, real),
+        overfitting._sentence({"run": "df", "gap": -0.1, "low": -0.2, "high": -0.05, "training_images": 9}, 1),
+    ]
+    for sentence in said:
+        assert "−" in sentence
+        assert "-" not in sentence
+    assert "does not measurably rate" in said[2]
+
+
+def test_an_observer_at_chance_is_not_said_to_distinguish() -> None:
+    found = {"accuracy": 0.56, "low": 0.48, "high": 0.64}
+    assert "does not measurably distinguish" in machine_observer._sentence("df", "pixels", found, 2)
+    assert "on pixels distinguishes" in machine_observer._sentence("df", "pixels", {**found, "low": 0.51}, 1)
+
+
 def test_a_set_too_small_to_compare_with_itself_is_left_out_by_name(trained: Context, tmp_path: Path) -> None:
     copy = Workspace.at(tmp_path / "copy")
     shutil.copytree(trained.workspace.root, copy.root)
