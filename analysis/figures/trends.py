@@ -81,12 +81,13 @@ def trends(panels: Sequence[tuple[str, str, pd.DataFrame]]) -> Figure:
                 if i >= len(names):
                     ax.set_axis_off()
                     continue
-                for name, rows in frame.groupby("set", sort=False):
-                    if name != names[i]:
-                        ax.plot(rows[column], rows["accuracy"], color=GREY, linewidth=0.5, alpha=0.5, zorder=0)
-                        continue
-                    ax.fill_between(rows[column], rows["low"], rows["high"], color=REAL, alpha=0.22, linewidth=0)
-                    ax.plot(rows[column], rows["accuracy"], color=REAL, marker="o", markersize=3.5, linewidth=1.2)
+                rows, others = frame[frame["set"] == names[i]], frame[frame["set"] != names[i]].reset_index(drop=True)
+                ends = others["set"] != others["set"].shift(-1)  # one line with gaps: a line a set takes minutes for 60
+                gaps = others[ends].assign(**{column: np.nan, "accuracy": np.nan})
+                lines_of = pd.concat([others, gaps]).sort_index(kind="stable")
+                ax.plot(lines_of[column], lines_of["accuracy"], color=GREY, linewidth=0.5, alpha=0.5, zorder=0)
+                ax.fill_between(rows[column], rows["low"], rows["high"], color=REAL, alpha=0.22, linewidth=0)
+                ax.plot(rows[column], rows["accuracy"], color=REAL, marker="o", markersize=3.5, linewidth=1.2)
                 ax.axhline(0.5, color=INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=0)
                 ax.set_title(names[i] if len(names) > 1 else "")
                 ax.set_xlabel(label)
