@@ -34,7 +34,7 @@ def telling_digits(values: Iterable[float], limits: Iterable[float], least: int)
     return next(enough, 9)
 
 
-def signed(value: float, form: str) -> str:
+def signed(value: float | np.floating[Any], form: str) -> str:
     """A number in a format, with a minus sign for the hyphen.
 
     >>> signed(-0.25, ".1f"), signed(0.0001234, ".2g")

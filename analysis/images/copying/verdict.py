@@ -45,7 +45,10 @@ class CopyTest:
     high: float
     p: float  # Fisher's exact test: distinct training images against held-out groups
     resolution: float  # the smallest share of copies that this many images would reveal four times in five
-    groups: int  # held-out groups
+    groups: int  # held-out groups ...
+    expected: int  # ... and how many of them lie below the threshold, by its definition
+    distinct: int  # generated images below it, those with one nearest training image counted once ...
+    compared: int  # ... of so many generated images, counted likewise
     hub: int = 0  # of the images below the threshold, those with the most frequent nearest training image
 
     @property
@@ -86,8 +89,11 @@ def judge(
     if nearest is not None and count:
         _, times = np.unique(nearest[generated < threshold], return_counts=True)
         hub, repeated = int(times.max()), int((times - 1).sum())
-    p = _fisher(count - repeated, n - repeated, expected, groups)
-    return CopyTest(threshold, count / n, float(interval.low), float(interval.high), p, resolution, groups, hub)
+    distinct, compared = count - repeated, n - repeated
+    return CopyTest(
+        threshold, count / n, float(interval.low), float(interval.high), _fisher(distinct, compared, expected, groups),
+        resolution, groups, expected, distinct, compared, hub,
+    )  # fmt: skip
 
 
 def _fisher(count: int, n: int, expected: int, groups: int) -> float:

@@ -12,7 +12,7 @@ report says which of these copies it would have recognised.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -71,6 +71,7 @@ def compute(context: Context) -> Section | None:
     section.sentences += notes
     if not section.scores:
         return section if notes else None
+    section.sentences.append(_recognised([one["recognised"] for one in section.scores.values()], planted))
     section.figure("memorisation", partial(draw.memorisation, curves))
     for name, draw_pairs in pairs:
         section.figure(
@@ -83,33 +84,35 @@ def compute(context: Context) -> Section | None:
 
 
 def _sentence(name: str, verdict: CopyTest, result: Mapping[str, Any]) -> str:
-    """The finding, and beside it which copies the test would have missed."""
+    """The finding, in the very counts that the test compares."""
     excess = "more than expected by chance" if verdict.alarm else "no more than expected by chance"
+    once = "counting those with the same nearest training image once, " if verdict.hub > 1 else ""
     found = (
-        f"{name}: {percent(verdict.share)} of the generated images ({percent(verdict.low)} to {percent(verdict.high)}) "
-        "are nearer to one training image than 99 % of held-out real images are (1 % expected), "
-        f"{excess} (p {p_value(verdict.p)})"
+        f"{name}: {percent(verdict.share)} of the generated images are nearer to one training image than 99 % of "
+        f"held-out real images are; {once}that is {verdict.distinct} of {verdict.compared} against {verdict.expected} "
+        f"of {verdict.groups} groups of held-out images, {excess} "
+        f"(p {p_value(verdict.p)}; a share of copies below about {percent(verdict.resolution)} would go unseen)."
     )
-    if verdict.hub > 1:
-        found += f"; {verdict.hub} of them have the same nearest training image and count as one"
-    kinds = {
-        known: [
-            f"{kind} ({percent(share, 0)})"
-            for kind, share in result["recognised"].items()
-            if (share >= RECOGNISED) == known
-        ]
-        for known in (True, False)
-    }
-    seen = f"It recognises copies that are {listed(kinds[True])}" if kinds[True] else "It recognises no planted copies"
-    missed = f", but misses those that are {listed(kinds[False])}" if kinds[False] else ""
-    resolution = f"copies below about {percent(verdict.resolution)} of the images could not be seen at this sample size"
-    hub = ""
     if result["hub_share"] >= HUB:
-        hub = (
+        found += (
             f" The training image {result['hub_image']} is the nearest of {percent(result['hub_share'], 0)} of all "
-            "generated images: such a hub is no evidence that it was copied."
+            "generated images: it was copied or it resembles everything, which this test cannot tell apart."
         )
-    return f"{found}. {seen}{missed}; {resolution}.{hub}"
+    return found
+
+
+def _recognised(shares: Sequence[Mapping[str, float]], planted: int) -> str:
+    """Which copies the test would have found, and which it would have missed, in each of the runs."""
+    known: list[str] = []
+    missed: list[str] = []
+    for kind in shares[0]:
+        low, high = (end(one[kind] for one in shares) for end in (min, max))
+        between = percent(low, 0) if low == high else f"{percent(low, 0)} to {percent(high, 0)}"
+        (known if low >= RECOGNISED else missed).append(kind if low >= RECOGNISED else f"{between} of those {kind}")
+    where = " in every run" if len(shares) > 1 else ""
+    said = [f"at least {percent(RECOGNISED, 0)}{where} of those that are {listed(known)}"] if known else []
+    said += [f"{'only ' if known else ''}{listed(missed)}, so that such copies may go unseen"] if missed else []
+    return f"Of {planted} training images copied in each way on purpose, the test recognises {'; '.join(said)}."
 
 
 def of_pair(run: Pair, context: Context) -> dict[str, Any]:
