@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis import preregistration
 from analysis.answers.responses import Responses
-from analysis.numbers import decimal, listed, p_value, percent
+from analysis.numbers import LEVEL, decimal, listed, p_value, percent, telling_digits
 from analysis.section import Context
 
 FILL_IN = "[to be filled in]"
@@ -51,8 +51,9 @@ def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], le
     people, survey = answers.trials["participant"].nunique(), scores.get("survey", {})
     low, high = percent(0.5 - context.bound), percent(0.5 + context.bound)
     said = [
-        f"{people} participant{'s' * (people > 1)} judged {_images(answers)} in {answers.counts['trials']} scored "
-        f"trials{_per_person(answers)}, saying of each image whether it was real or generated.",
+        f"{_several(people, 'participant')} judged {_images(answers)} in "
+        f"{_several(answers.counts['trials'], 'scored trial')}{_per_person(answers)}, saying of each image whether it "
+        "was real or generated.",
         _exposure(answers), left_out,
         "Accuracy is balanced accuracy, the mean of the shares of right answers to real and to generated images, each "
         "participant weighted equally; intervals are for new participants and new images, from a two-way clustered "
@@ -74,7 +75,11 @@ def _images(answers: Responses) -> str:
     shown = answers.trials.drop_duplicates(["image", "truth"])["truth"].value_counts()
     sets = answers.trials["set"].nunique()
     beside = f" of {sets} sets" if sets > 1 else ""
-    return f"{shown.get('real', 0)} real and {shown.get('generated', 0)} generated images{beside}"
+    return f"{shown.get('real', 0)} real and {_several(shown.get('generated', 0), 'generated image')}{beside}"
+
+
+def _several(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _per_person(answers: Responses) -> str:
@@ -117,7 +122,9 @@ def result(one: Mapping[str, Any]) -> str:
     if balanced["mean"] is None:
         return f"an unknown share of the images ({tests['note']})."
     level, ends = (90, tests["ci90"]) if tests["verdict"] == "cannot tell" else (95, balanced["ci95"])
-    interval = f" ({level} % interval {percent(ends[0])} to {percent(ends[1])})" if ends else ""
+    limits = (0.5 - tests["bound"], 0.5 + tests["bound"]) if tests["verdict"] == "cannot tell" else (0.5,)
+    digits = telling_digits(ends or (), limits, 3) - 2
+    interval = f" ({level} % interval {percent(ends[0], digits)} to {percent(ends[1], digits)})" if ends else ""
     p = tests["p"] if tests["verdict"] == "cannot tell" else tests["p_chance"]
     tested = "" if p is None else f", p {p_value(p)}"
     of = "" if d_prime["population"] is None else f"; d' {decimal(d_prime['population'])}"
@@ -125,7 +132,10 @@ def result(one: Mapping[str, Any]) -> str:
     found = VERDICTS.get(tests["verdict"], untested)
     if tests["verdict"] == "detectable" and balanced["mean"] < 0.5:
         found += ", but reversed"
-    return f"{percent(balanced['mean'])} of the images{interval}: {found}{tested}{of}."
+    over, together = tests.get("p_over_sets"), ""
+    if over is not None and over >= LEVEL:
+        together = f" (not over all {tests['sets']} sets together: Bonferroni, p {p_value(over)})"
+    return f"{percent(balanced['mean'])} of the images{interval}: {found}{tested}{together}{of}."
 
 
 def _checklist(

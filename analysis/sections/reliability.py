@@ -101,13 +101,18 @@ def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, sever
         said.append(f"{where}reliability of scores, 1 being perfect (ICC of means): {words}.{warning}")
     agreed = found["agreement"].get("all", {"alpha": None})
     if agreed["alpha"] is not None:
+        interval = agreed["ci95"]
+        why = f"; {agreed['note']}" if interval is None else ", which chance may give" if interval[0] <= 0 else ""
         said.append(
-            f"{where}people agree with each other, beyond chance and right or wrong, with Krippendorff's α "
-            f"{_value(agreed, 'alpha')} (1: always, 0: by chance)."
+            f"{where}agreement of the participants, right or wrong (Krippendorff's α; 1 perfect, 0 by chance): "
+            f"{_value(agreed, 'alpha')}{why}."
         )
     if len(table):
         sharp, blunt = int((table["low"] > 0).sum()), int((table["high"] < 0).sum())
-        words = f"{where}{sharp} of {len(table)} images separate{'s' * (sharp == 1)} able from unable participants"
+        words = (
+            f"{where}{sharp or 'none'} of {len(table)} images measurably separate{'s' * (sharp < 2)} able from unable "
+        )
+        words += "participants"
         said.append(words + (f"; {blunt} fool{'s' * (blunt == 1)} the able more often." if blunt else "."))
     return [sentence[0].upper() + sentence[1:] if not several else sentence for sentence in said]
 

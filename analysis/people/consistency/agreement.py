@@ -14,6 +14,7 @@ from analysis.people.estimate import Estimate
 from glimpse.observers import Floats
 
 RESAMPLES = 2_000
+FEWEST = 8  # images for an interval: resamples of fewer are too much alike
 METHOD = f"Krippendorff's alpha (nominal), percentile bootstrap over images ({RESAMPLES:,} resamples)"
 
 
@@ -35,11 +36,14 @@ def alpha(values: Any, unit: Any, seed: int = 0) -> Estimate:
     value = _alpha(terms.sum(axis=0)[None])[0]
     if not np.isfinite(value):
         return Estimate(None, method=METHOD, note="all answers are the same: nothing to agree on")
-    if len(counts) < 2:
-        return Estimate(float(value), method=METHOD, note="one image: no interval for new images")
+    if len(counts) < FEWEST:
+        note = f"fewer than {FEWEST} images were judged twice: no interval for new images"
+        return Estimate(float(value), method=METHOD, note=note)
     drawn = np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), RESAMPLES)
     again = _alpha(drawn @ terms)
     low, high = np.quantile(again[np.isfinite(again)], [0.025, 0.975])
+    if low == high:
+        return Estimate(float(value), method=METHOD, note="all images agree alike: no interval for new images")
     return Estimate(float(value), ci95=(float(low), float(high)), method=METHOD)
 
 

@@ -102,7 +102,7 @@ def _sentence(name: str, verdict: CopyTest, result: Mapping[str, Any]) -> str:
 
 
 def _recognised(shares: Sequence[Mapping[str, float]], planted: int) -> str:
-    """Which copies the test would have found, and which it would have missed, in each of the runs."""
+    """The sentence on the planted copies that the test recognises and misses, over all runs."""
     known: list[str] = []
     missed: list[str] = []
     for kind in shares[0]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -11,6 +12,7 @@ from analysis.people.consistency.items import ability, items
 from analysis.people.consistency.reliability import intraclass, split_half
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
+from analysis.sections.reliability import sentences
 
 # Shrout & Fleiss 1979, table 2: six targets rated by four judges.
 SHROUT = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
@@ -50,7 +52,8 @@ def test_krippendorffs_examples() -> None:
 
 
 @pytest.mark.parametrize(("values", "unit", "note"), [
-    ([1, 0, 1], [0, 1, 2], "judged twice"), ([1, 1, 1, 1], [0, 0, 1, 1], "the same"), ([1, 0], [0, 0], "one image"),
+    ([1, 0, 1], [0, 1, 2], "judged twice"), ([1, 1, 1, 1], [0, 0, 1, 1], "the same"),
+    ([1, 0], [0, 0], "fewer than 8 images"), ([*[0, 1] * 5, *[0, 1] * 5], [*range(10)] * 2, "all images agree alike"),
 ])  # fmt: skip
 def test_agreement_is_missing_with_a_reason(values: list[int], unit: list[int], note: str) -> None:
     assert note in alpha(values, unit).note
@@ -134,3 +137,12 @@ def test_a_telling_image_among_dull_ones_comes_first_and_luck_is_pooled_away() -
 
 def test_images_judged_once_or_twice_have_no_discrimination() -> None:
     assert items(simulate(Truth(), Design(4, 50, 5), np.random.default_rng(4))).empty
+
+
+def test_agreement_that_chance_may_give_is_not_called_agreement() -> None:
+    def said(low: float, high: float) -> str:
+        agreed = {"agreement": {"all": {"alpha": 0.06, "ci95": [low, high]}}, "reliability": {}}
+        return sentences("df", agreed, pd.DataFrame(), several=False)[0]
+
+    assert said(-0.07, 0.19).endswith("0.06 (−0.07 to 0.19), which chance may give.")
+    assert said(0.01, 0.19).endswith("0.06 (0.01 to 0.19).")

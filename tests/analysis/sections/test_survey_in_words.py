@@ -56,6 +56,9 @@ def test_no_sentence_contradicts_the_numbers_beside_it(surveys: int, monkeypatch
         assert ("but reversed" in result) == (code == "detectable" and mean < 0.5), result
         untested = code == "undecided" and one["equivalence"]["p_chance"] is None and mean is not None
         assert ("no test is possible" in result) == untested, result
+        ends = re.search(r"interval ([\d.]+)\u202f% to ([\d.]+)", result)
+        if ends is not None and code != "cannot tell":
+            assert (float(ends[1]) <= 50 <= float(ends[2])) == (code != "detectable"), result
         quoted = QUOTED.search(sentence)
         if quoted is None:
             assert code == "undecided", (survey, sentence)
@@ -82,12 +85,21 @@ def test_no_sentence_contradicts_the_numbers_beside_it(surveys: int, monkeypatch
 def test_an_end_that_would_round_onto_its_limit_gets_more_decimals() -> None:
     one = {
         "participants": 9,
+        "d_prime": {"population": None},
         "balanced_accuracy": {"mean": 0.51, "ci95": (0.50004, 0.52), "weighted": {"by_answer": 0.51, "by_image": 0.51}},
-        "equivalence": {"verdict": "detectable", "bound": 0.005, "p": 0.9, "p_chance": 0.0496, "ci90": (0.502, 0.518)},
+        "equivalence": {
+            "verdict": "detectable",
+            "bound": 0.005,
+            "p": 0.9,
+            "p_chance": 0.0496,
+            "ci90": (0.502, 0.518),
+            "note": "",
+        },
     }
     head, sentence = survey_in_words._decision(one)
     assert head == "People can tell"
     assert "50.004\u202f% to 52.000\u202f%" in sentence
+    assert "50.004\u202f% to 52.000\u202f%" in reporting.result(one)
     assert "p = 0.0496" in sentence
 
 
@@ -125,6 +137,11 @@ def test_a_verdict_that_does_not_hold_over_all_sets_says_so() -> None:
     over_sets(sets)
     assert sets["0"]["equivalence"]["p_over_sets"] == pytest.approx(0.09)
     assert "Over all 9 sets together this is not significant" in survey_in_words._over_sets(sets["0"]["equivalence"])[0]
+    balanced = {"mean": 0.6, "ci95": (0.52, 0.68)}
+    one = {"balanced_accuracy": balanced, "d_prime": {"population": None}, "equivalence": tests | {"bound": 0.05}}
+    assert "not over all" not in reporting.result(one)
+    one["equivalence"] |= {"sets": 9, "p_over_sets": 0.09}
+    assert reporting.result(one).endswith("apart, p = 0.010 (not over all 9 sets together: Bonferroni, p = 0.090).")
 
 
 def test_an_exclusion_that_leaves_a_fifth_of_the_trials_does_not_contradict_a_verdict() -> None:
