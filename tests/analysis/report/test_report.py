@@ -272,7 +272,9 @@ def test_nine_verdicts_leave_room_for_the_summary(tmp_path: Path) -> None:
     cards = [{"set": f"run {i}", "kind": "", "verdict": "Undecided", "sentence": "", "facts": []} for i in range(9)]
     page = Page("", "", cards, False, [], [], [], [], [], [], "", None, {}, [])
     write(tmp_path, page, [], lambda name: None, lambda name, inputs, compute: dict(compute()))
-    shown, folded = (tmp_path / "index.html").read_text("utf-8").split("3 more of 9")
+    html = (tmp_path / "index.html").read_text("utf-8")
+    assert 'id="limits"' not in html, "a heading above nothing"
+    shown, folded = html.split("3 more of 9")
     assert (shown.count("<article"), folded.count("<article")) == (6, 3)
 
 

@@ -196,7 +196,7 @@ def test_memorisation_is_reported_with_interval_and_resolution(trained: Context)
     assert found["low"] <= found["share"] <= found["high"]
     assert found["groups"] == 30
     assert found["kid"]["gap"] is not None
-    assert "could not be seen at this sample size" in part.sentences[0]
+    assert "would go unseen" in part.sentences[0]
 
 
 def test_truncation_has_the_thresholds_of_table_3(trained: Context, monkeypatch: pytest.MonkeyPatch) -> None:
