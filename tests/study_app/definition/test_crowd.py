@@ -162,13 +162,15 @@ def test_an_id_is_no_password(client: FlaskClient, app: Flask, study: str) -> No
 
 @pytest.mark.parametrize("kind", ["sqlite"])
 def test_only_signed_links_enter_by_invitation(workspace: Workspace, client: FlaskClient, app: Flask) -> None:
-    load(workspace, "few", 'invited_only = true\nsets = [{ name = "alpha" }]\n[trials]\ncount = 4\n')
+    study = 'invited_only = true\ncontact = "we@example.org"\nsets = [{ name = "alpha" }]\n[trials]\ncount = 4\n'
+    load(workspace, "few", study)
     with app.app_context():
         keys = {slug: crowd.link_key(slug) for slug in ("few", "pilot")}
     code = crowd.new_codes(1)[0]
     good, other_study = crowd.signed(code, keys["few"]), crowd.signed(code, keys["pilot"])
     for query in ("", "?id=foo", f"?id={code}", f"?id={other_study}", "?PROLIFIC_PID=a"):
-        assert client.get(f"/study/few/{query}").status_code == 403
+        refused = client.get(f"/study/few/{query}")
+        assert (refused.status_code, "Questions? Write to we@example.org." in refused.text) == (403, True)
         assert client.post(f"/study/few/enter{query}", data={"consent": "yes"}).status_code == 403
     home = client.post(f"/study/few/enter?id={good}", data={"consent": "yes"}).headers["Location"]
     assert client.get(f"/study/few/?id={good}").headers["Location"] == home  # in any browser

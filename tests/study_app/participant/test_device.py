@@ -79,7 +79,7 @@ def test_a_phone_is_turned_away_before_the_consent_with_the_way_back_and_a_compu
         client.get(f"/study/large/?PROLIFIC_PID=abc&{phone}").text,
         client.post(f"/study/large/enter?PROLIFIC_PID=abc&{phone}", data={"consent": "yes"}).text,
     ):
-        assert "You need one of these: desktop or laptop computer." in page
+        assert "Suitable devices: desktop or laptop computer." in page
         assert "https://x.org/?cc=PHONE&amp;id=abc" in page
         assert "/study/large/?PROLIFIC_PID=abc</code>" in page  # to be opened on a computer
     assert client.post("/study/large/enter?PROLIFIC_PID=abc", data={"consent": "yes"}).status_code == 422
