@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.answers.judgements import by_value
 from analysis.answers.layouts import PERSON
 from analysis.answers.tables.table import Table, read_tables
 from analysis.answers.tables.text_file import header
-from analysis.answers.words import by_value
 from analysis.section import AnalysisError
 
 IDS = ("participant id", "participantid", "prolific id", "prolific_id", "worker_id", *PERSON, "id")

@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.form import Form
+from analysis.answers.judgements import by_value, meanings, plain
 from analysis.answers.layouts import LAYOUTS, NOT_GIVEN, PICTURE_FILE, last_of_lists, pictures, routine
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, read_tables
-from analysis.answers.words import by_value, meanings, plain
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
 

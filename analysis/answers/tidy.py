@@ -9,12 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.form import Form
-from analysis.answers.numbers import MISSING, read_numbers
-from analysis.answers.people import asked, attributes
-from analysis.answers.responses import OnlySimulatedError, Responses
-from analysis.answers.shared import share_real_images
-from analysis.answers.tables.table import Table
-from analysis.answers.words import (
+from analysis.answers.judgements import (
     TASKS,
     by_value,
     meanings,
@@ -25,6 +20,11 @@ from analysis.answers.words import (
     read_words,
     split_doubts,
 )
+from analysis.answers.numbers import MISSING, read_numbers
+from analysis.answers.people import asked, attributes
+from analysis.answers.responses import OnlySimulatedError, Responses
+from analysis.answers.shared import share_real_images
+from analysis.answers.tables.table import Table
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
 

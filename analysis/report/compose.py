@@ -22,8 +22,8 @@ from analysis.answers.form import Form
 from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.figures.style import lacking
 from analysis.numbers import all_renamed, renamed
+from analysis.report import front_matter
 from analysis.report import page as pages
-from analysis.report import words
 from analysis.section import AnalysisError, Context, OptionError, Section
 from analysis.sections import LAST, SECTIONS
 from gan_core.device import pick_device
@@ -112,7 +112,7 @@ def write_report(args: argparse.Namespace) -> int:
     boxed = [] if answers is None else [name for name in sorted(set(answers.trials["set"])) if lacking(name)]
     if boxed:
         notes.append(f"No font here has every letter of {', '.join(boxed)}: figures saved as PNG or PDF show boxes.")
-    page = words.page(context, answers, sections, notes + left_out, vars(args))
+    page = front_matter.page(context, answers, sections, notes + left_out, vars(args))
     name_distances(context, sections)
     with atomic_folder(out) as building:
         total = sum(len(section.figures) for section in sections)

@@ -25,7 +25,7 @@ from analysis.figures.trends import trends
 from analysis.numbers import decimal, number
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
-from analysis.report import compose, words
+from analysis.report import compose, front_matter
 from analysis.report.page import Page, inline, settled, strict_json, write
 from analysis.section import Context, Section
 from analysis.sections import summary, survey, survey_in_words
@@ -492,7 +492,7 @@ def test_a_report_of_another_schema_is_not_taken_for_ours(tmp_path: Path) -> Non
 def test_the_page_states_no_rule_that_had_no_use_and_warns_of_repeated_rows(tmp_path: Path) -> None:
     (tmp_path / "few.csv").write_text("participant,image,truth,answer\n" + "a,i1,real,real\na,i2,generated,real\n" * 2)
     answers = read_csv(tmp_path / "few.csv")
-    page = words.page(Context(Workspace(tmp_path), responses=answers.trials), answers, [], [], {})
+    page = front_matter.page(Context(Workspace(tmp_path), responses=answers.trials), answers, [], [], {})
     assert not any("excluded" in rule or "Attention" in rule or "stopped early" in rule for rule in page.rules)
     assert any(limit.startswith("2 answers repeat a person's judgement") for limit in page.limits)
     assert not any("The study is that of" in line for line in page.citation)
