@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 from scipy import stats
 
 from analysis.images.distances import FloatArray
 from analysis.images.features import Images, batches
 from analysis.section import AnalysisError
+from glimpse.images import shrink
 
 SIDE = 16  # pixels of the descriptor
 QUANTILE = 0.01
@@ -21,18 +21,22 @@ QUANTILE = 0.01
 def descriptors(images: Images) -> NDArray[np.float32]:
     """(n, H, W, 3) uint8 to (n, 768): 16 x 16 pixels without their mean colour, for the cells of C_T.
 
-    >>> found = descriptors(np.full((2, 32, 32, 3), 100, np.uint8))
-    >>> found.shape, float(found.max())
-    ((2, 768), 0.0)
+    Images smaller than that are taken as they are.
+
+    >>> stripes = np.tile(np.array([0, 0, 90], np.uint8)[:, None], (2, 24, 8, 3))  # two columns of three: 0 and 60
+    >>> found = descriptors(stripes)
+    >>> found.shape, found[0, [0, 3]].tolist()
+    ((2, 768), [-30.0, 30.0])
     """
-    small = np.empty((len(images), SIDE, SIDE, 3), np.float32)
+    rows, columns = (min(SIDE, side) for side in images.shape[1:3])
+    small = np.empty((len(images), rows, columns, 3), np.float32)
     done = 0
     for batch in batches(images):
         for image in batch:
-            small[done] = np.asarray(Image.fromarray(image).resize((SIDE, SIDE), Image.Resampling.BOX))
+            small[done] = shrink(image, rows, columns)
             done += 1
     small -= small.mean((1, 2), keepdims=True)
-    return small.reshape(len(small), 3 * SIDE * SIDE)
+    return small.reshape(len(small), -1)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from PIL import Image
 
 from analysis import inventory
 from analysis.figures import pictures
@@ -27,7 +26,7 @@ from analysis.images.features import Images, extractor_key
 from analysis.images.pairs import Pair
 from analysis.numbers import percent
 from analysis.section import AnalysisError, Context, Section, results
-from glimpse.images import one_of_each, read
+from glimpse.images import one_of_each, read, shrink
 from glimpse.stimuli import Stimulus, StimulusSet
 
 FOLDS = 5
@@ -90,10 +89,18 @@ def accuracy_and_auc(
 
 
 def small_pixels(images: Images) -> NDArray[np.float32]:
-    """(n, H, W, 3) uint8 to (n, 24 * 24 * 3 + 6): small pixels, and the fine grain that shrinking loses."""
+    """(n, H, W, 3) uint8 to (n, 24 * 24 * 3 + 6): small pixels, and the fine grain that shrinking loses.
+
+    Images smaller than that are taken as they are.
+
+    >>> stripes = np.tile(np.array([0, 0, 90], np.uint8)[:, None], (1, 36, 12, 3))  # two columns of three: 0 and 60
+    >>> small_pixels(stripes)[0, [0, 3]].tolist()
+    [0.0, 60.0]
+    """
     found = []
     for batch in features.batches(images):
-        small = [np.asarray(Image.fromarray(i).resize((SIDE, SIDE), Image.Resampling.BOX)).ravel() for i in batch]
+        rows, columns = (min(SIDE, side) for side in batch.shape[1:3])
+        small = [shrink(image, rows, columns).ravel() for image in batch]
         x = batch.astype(np.float32)
         grain = [np.abs(np.diff(x, axis=axis)).mean((1, 2)) for axis in (1, 2)]
         found.append(np.concatenate([np.asarray(small, np.float32), *grain], axis=1))
