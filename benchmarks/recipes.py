@@ -263,7 +263,7 @@ def options(
 def run(
     args: Namespace, recipes: Mapping[str, Recipe], judge: Callable[[Training, Mapping[str, ImageSet]], Judge]
 ) -> pd.DataFrame:
-    """Measure what is not measured yet, and return all rows of the experiments and recipes asked for."""
+    """Measure what is not measured yet, and return the rows of the experiments, recipes and budgets asked for."""
     torch.set_num_threads(1)
     comparison = Comparison(Workspace.at(args.workspace), recipes, judge, args.budgets, args.rows)
     for seed in range(args.seeds):
@@ -271,7 +271,8 @@ def run(
             for recipe in args.recipes:
                 comparison.measure(experiment, recipe, seed)
     rows = pd.DataFrame(read(args.rows))
-    return rows[rows["recipe"].isin(args.recipes) & rows["experiment"].isin(args.experiments)]
+    asked = {"experiment": args.experiments, "recipe": args.recipes, "budget": args.budgets}
+    return rows[rows[list(asked)].isin(asked).all(axis=1)]
 
 
 def main(argv: Sequence[str] | None = None) -> None:
