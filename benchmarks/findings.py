@@ -149,7 +149,7 @@ def translation(rows: pd.DataFrame) -> list[Finding]:
 
 
 def measured(workspace: Workspace, rows: Path) -> list[Finding]:
-    """What can be told from the runs df and mel, the report and the rows that are there."""
+    """The findings that the runs df and mel, the report and the rows can tell, as far as they are there."""
     found: list[Finding] = []
     runs = [name for name in ("df", "mel") if (workspace.root / "runs" / name).is_dir()]
     sets = {name: ImageSet.load(workspace.existing("images", name)) for name in runs}
