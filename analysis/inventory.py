@@ -14,10 +14,10 @@ from typing import Any
 
 from analysis.section import Context, in_order
 from gan_core.training.run import Run
-from gan_core.weights import verify_seal
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.imageset import ImageSet
 from glimpse.prepare.opening import OPENED
+from glimpse.seal import verify_seal
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import KINDS, NAME, Workspace
 

@@ -22,8 +22,8 @@ from gan_core.experiments import TrainingError
 from gan_core.training.engine import copied
 from gan_core.training.run import CHANGEABLE, Run
 from gan_core.training.schemes import build_discriminator, build_generators
-from gan_core.weights import BLANK, KEY, seal, verify_seal
 from glimpse.files import SCHEMA, atomic_file
+from glimpse.seal import BLANK, KEY, seal, verify_seal
 
 CHECKPOINT, BEST, LAST = "checkpoint.pt", "generator.safetensors", "generator-last.safetensors"
 
@@ -76,7 +76,7 @@ def save_generators(path: Path, generators: dict[str, Tensor], run: Run, **facts
 def load_generators(path: Path) -> tuple[nn.ModuleDict, dict[str, Any]]:
     """The generators in a file by the domain they make, in `eval` mode, and the metadata.
 
-    Raises TrainingError for a file that Glimpse did not write, or that is damaged.
+    Raises TrainingError for a file that Glimpse did not write, WorkspaceError for one that is damaged.
     """
     try:
         verify_seal(path)

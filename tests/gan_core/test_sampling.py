@@ -18,9 +18,10 @@ from gan_core.experiments import Draw, TrainingError
 from gan_core.publishing import publish
 from gan_core.sampling import _arc, for_draw, generate, interpolate, latents, load_generator
 from gan_core.translating import load_translator, translate
-from gan_core.weights import KEY
+from glimpse.files import GlimpseError
 from glimpse.imageset import ImageSet
 from glimpse.publishing.rules import Publication
+from glimpse.seal import KEY
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained
 
@@ -138,7 +139,7 @@ def test_a_byte_that_flipped_anywhere_in_a_generator_is_noticed(workspace: Works
         damaged = bytearray(whole)
         damaged[place] ^= 1
         path.write_bytes(damaged)
-        with pytest.raises(TrainingError, match=r"is damaged|cannot be read"):
+        with pytest.raises(GlimpseError, match=r"is damaged|cannot be read"):
             load_generator(path)
 
 

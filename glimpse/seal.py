@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from gan_core.experiments import TrainingError
+from glimpse.files import WorkspaceError
 
 KEY = "file_sha256"  # in the metadata, beside the configuration of the run
 BLANK = "0" * 64
@@ -25,10 +25,10 @@ def seal(path: Path) -> None:
 
 
 def verify_seal(path: Path) -> None:
-    """Raises TrainingError, naming the file, unless it is as it was written. A file without a seal is not checked."""
+    """Raises WorkspaceError, naming the file, unless it is as it was written. A file without a seal is not checked."""
     _, stated, sha256 = _seal_of(path)
     if stated != sha256:
-        raise TrainingError(
+        raise WorkspaceError(
             f"{path} is damaged: its content no longer has the SHA-256 written in it. Restore it from a backup, or "
             "train the run again."
         )
