@@ -52,7 +52,7 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
         for row in axes:
             row[0].set_ylabel("called generated")
         for ax in axes.flat[: len(sets)]:
-            ax.set_xlabel("images, from least to most")
+            ax.set_xlabel("images, from least to most" if len(sets) <= MANY else "least to most")
     return figure
 
 

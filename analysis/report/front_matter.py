@@ -31,6 +31,7 @@ PACKAGES = (
     "torch-fidelity",
 )
 FEW_IMAGES = 30  # of a class: below, the interval for new images is mostly the images'
+MOST_FEW = 8  # classes of sets that are named as having few
 
 LEFT_OUT = {  # counts of omitted rows, in words
     "blank_rows": ("blank row", "blank rows"),
@@ -108,7 +109,8 @@ def of_generators(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
             if f"real_{key}" in found
         ]
         if copies:
-            facts.append(("near copies (1 % expected)", percent(copies["share"])))
+            often = "more than expected by chance" if copies["alarm"] else "within chance"
+            facts.append(("near one training image", f"{percent(copies['share'])}, {often}"))
         head = "Measurably different" if told else "Undecided"
         kind = "detectable" if told else "undecided"
         cards.append({"set": name, "verdict": head, "kind": kind, "sentence": sentence, "facts": facts})
@@ -195,9 +197,10 @@ def _limits(context: Context, answers: Responses | None) -> list[str]:
         table = images.reset_index(name="n").to_dict("records")
         few = [f"{row['set']}: {row['n']} {row['truth']}" for row in table if row["n"] < FEW_IMAGES]
         if few:
+            more = f"; and {len(few) - MOST_FEW} more" if len(few) > MOST_FEW else ""
             said.append(
-                f"Few images ({'; '.join(few)}): what can be said of other images by these generators is limited by "
-                "their number, however many people answer."
+                f"Few images ({'; '.join(few[:MOST_FEW])}{more}): what can be said of other images by these "
+                "generators is limited by their number, however many people answer."
             )
         said.append(
             f"F1 rewards a habit: with as many real as generated images, always answering '{context.positive}' gives "

@@ -8,8 +8,10 @@ import re
 import subprocess
 import sys
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -19,9 +21,10 @@ from matplotlib.collections import LineCollection
 from sklearn.metrics import f1_score
 
 from analysis.answers.read import read_csv
+from analysis.answers.responses import Responses
 from analysis.cache import drawing_key
 from analysis.figures.style import labels, lacking
-from analysis.figures.trends import trends
+from analysis.figures.trends import image_rates, trends
 from analysis.numbers import decimal, number
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
@@ -153,6 +156,16 @@ def test_a_trace_within_the_bounds_is_mentioned_on_the_page() -> None:
         assert ("though not quite chance either (p < 0.001)" in said) == mentioned
 
 
+def test_many_sets_of_few_images_are_named_up_to_eight() -> None:
+    trials = [(f"set {i}", f"{truth} {i}", truth) for i in range(20) for truth in ("real", "generated")]
+    frame = pd.DataFrame(trials, columns=["set", "image", "truth"]).assign(participant="a", exposure_ms_actual=9.0)
+    given = SimpleNamespace(trials=frame, simulated=0, counts={}, set_versions={})
+    said = words._limits(Context(Workspace(Path("nowhere"))), cast(Responses, given))[0]
+    assert said.startswith("Few images (set 0: 1 generated; set 0: 1 real; ")
+    assert said.count("set ") == 8
+    assert "; and 32 more): what can be said" in said
+
+
 def test_figure_ten_draws_the_constant_answer_where_that_sets_classes_put_it(tmp_path: Path) -> None:
     """16 real, 4 generated: always 'real' has F1 = 2 * 16 / (16 + 20); the paper's F1 is of 'generated' only."""
     rng = np.random.default_rng(0)
@@ -255,6 +268,14 @@ def test_nine_sets_have_a_panel_each() -> None:
     frame = pd.concat([frame.assign(set=name) for name in "abcdefghi"])
     drawn = trends([("place", "x", frame), ("time", "x", frame)])
     assert [ax.get_title(loc="left") for ax in drawn.axes if ax.axison] == 2 * list("abcdefghi")
+
+
+def test_labels_of_many_panels_do_not_overlap() -> None:
+    rates = pd.DataFrame({"truth": ["real", "real"], "rate": [0.2, 0.6], "low": [0.1, 0.5], "high": [0.3, 0.7]})
+    drawn = image_rates([(f"set {i}", rates) for i in range(12)])
+    drawn.draw_without_rendering()
+    ends = [ax.xaxis.label.get_window_extent() for ax in drawn.axes[:6]]
+    assert all(left.x1 < right.x0 for left, right in pairwise(ends))
 
 
 def test_a_set_and_a_run_of_one_name_that_are_not_of_one_generator_keep_their_own_numbers(tmp_path: Path) -> None:
