@@ -160,7 +160,7 @@ def test_many_sets_of_few_images_are_named_up_to_eight() -> None:
     trials = [(f"set {i}", f"{truth} {i}", truth) for i in range(20) for truth in ("real", "generated")]
     frame = pd.DataFrame(trials, columns=["set", "image", "truth"]).assign(participant="a", exposure_ms_actual=9.0)
     given = SimpleNamespace(trials=frame, simulated=0, counts={}, set_versions={})
-    said = words._limits(Context(Workspace(Path("nowhere"))), cast(Responses, given))[0]
+    said = front_matter._limits(Context(Workspace(Path("nowhere"))), cast(Responses, given))[0]
     assert said.startswith("Few images (set 0: 1 generated; set 0: 1 real; ")
     assert said.count("set ") == 8
     assert "; and 32 more): what can be said" in said
