@@ -1,12 +1,11 @@
 """Before a run starts: its configuration from a request, checked against image sets and against an existing run.
 
-`describe_run` makes the configuration, `state_of` compares it with the run of the same name, `make_folder` makes the
-folder.
+`describe_run` makes the configuration, `state_of` compares it with the run of the same name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +25,7 @@ from gan_core.training.checkpoint import BEST, CHECKPOINT
 from gan_core.training.data import Domain, size_at
 from gan_core.training.run import CHANGEABLE, Run
 from glimpse.command_line import pasteable
-from glimpse.files import read_json, stand_aside
+from glimpse.files import read_json
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
@@ -170,17 +169,3 @@ def state_of(folder: Path, run: Run, request: Request) -> Literal["new", "unfini
             "none): train it again with --overwrite, or another run under its own --name."
         )
     return "unfinished"
-
-
-def make_folder(
-    folder: Path, run: Run, subsets: Mapping[str, Sequence[int]], new: bool, device: str = "cpu", world: int = 1
-) -> None:
-    """Make the run's folder with its `config.json`; for a resumed run write its changed settings.
-
-    Called within `replacing(folder, until=CHECKPOINT)`: an old run of the same name stays until a new one has saved.
-    """
-    if new:
-        stand_aside(folder)
-    run.write(
-        folder, subsets=dict(subsets), made_with={"torch": torch.__version__, "device": device, "processes": world}
-    )

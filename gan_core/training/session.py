@@ -11,7 +11,7 @@ import torch
 
 from gan_core.confidence import chosen_when_saturated, confidence
 from gan_core.experiments import TrainingError
-from gan_core.training.begin import Request, describe_run, into_memory, make_folder, open_domains, resumed, state_of
+from gan_core.training.begin import Request, describe_run, into_memory, open_domains, resumed, state_of
 from gan_core.training.checkpoint import CHECKPOINT
 from gan_core.training.forecast import fitting, longer_than_an_hour, seconds_left
 from gan_core.training.log import read_log
@@ -19,7 +19,7 @@ from gan_core.training.loop import Training
 from gan_core.training.observe import Pixels, Scorer, scorer_for
 from gan_core.training.ranks import Ranks
 from glimpse.command_line import pasteable
-from glimpse.files import read_json, replacing
+from glimpse.files import read_json, replacing, stand_aside
 from glimpse.progress import duration
 from glimpse.workspace import Workspace
 
@@ -81,9 +81,10 @@ class Session:
         if self.ranks.first:
             # Before the folder is made: making the scorer may fail, and should leave no trace.
             training.scorer = scorer_for(run, training.domains, self.make_scorer)
-            make_folder(
-                folder, run, training.engine.scheme.drawn_subsets(), state == "new", self.device, self.ranks.world
-            )
+            if state == "new":
+                stand_aside(folder)  # an old run of the same name stays until this one has saved
+            made_with = {"torch": torch.__version__, "device": self.device, "processes": self.ranks.world}
+            run.write(folder, subsets=training.engine.scheme.drawn_subsets(), made_with=made_with)
         return self._finish(training)
 
     def _finish(self, training: Training) -> bool:

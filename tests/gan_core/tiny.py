@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_core.training.begin import Request, describe_run, into_memory, make_folder, open_domains
+from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.loop import Training
 from gan_core.training.observe import scorer_for
 from gan_core.training.run import Run
-from glimpse.files import atomic_folder
+from glimpse.files import atomic_folder, stand_aside
 from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.workspace import Workspace
 
@@ -79,7 +79,8 @@ def training_of(
     training = Training(run, into_memory(run, images, CPU), folder, CPU)
     training.scorer = scorer and scorer_for(run, training.domains, lambda real, seed: scorer(real))
     if fresh:
-        make_folder(folder, run, training.engine.scheme.drawn_subsets(), new=True)
+        stand_aside(folder)
+        run.write(folder, subsets=training.engine.scheme.drawn_subsets(), made_with={})
     return training
 
 
