@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.answers.form import Form, add_form_options
-from glimpse.command_line import Parser, in_range, program, run_command
+from glimpse.command_line import Parser, aligned, in_range, program, run_command
 from glimpse.files import atomic_file
 from glimpse.workspace import Workspace
 
@@ -128,10 +128,10 @@ def _print(
         f"{truth.sd_criterion:.2f}, of the images {truth.sd_image:.2f}. {args.simulations} simulated surveys per row"
         f"{'' if enough is None else f', {REFINEMENT * args.simulations} at the number found'}."
     )
-    print("\nparticipants  " + "  ".join(plan.codes))
+    rows = [("participants", *plan.codes)]
     for row in table.to_dict("records"):
-        shares = (f"{row[code.replace(' ', '_')]:>{len(code)}.3f}" for code in plan.codes)
-        print(f"{int(row['participants']):>12}  " + "  ".join(shares))
+        rows.append((f"{row['participants']:.0f}", *(f"{row[code.replace(' ', '_')]:.3f}" for code in plan.codes)))
+    print("", *aligned(rows, left=()), sep="\n")
     words = {"cannot tell": f"'cannot tell within ±{plan.bound:g}'", "different": f"a difference of {plan.difference}"}
     said = words.get(plan.claim, f"'{plan.claim}'")
     kind = "assurance (power averaged over what the pilot leaves open)" if args.pilot else "power"
