@@ -19,7 +19,7 @@ from analysis.images.features import extractor_key
 from analysis.images.kid import Units, difference_in_kid
 from analysis.images.pairs import FEWEST, GENERATED, SetPair
 from analysis.images.runs import FRESH
-from analysis.numbers import all_renamed
+from analysis.numbers import all_renamed, strict_json
 from analysis.people.significance import holm
 from analysis.section import AnalysisError, Context, OptionError
 from analysis.sections.images import machine_observer, memorisation, neighbours, quality
@@ -85,7 +85,7 @@ class Compared:
         """Every number as JSON values."""
         hidden = {"neighbours": ("queries",), "memorisation": ("held_out", "generated", "cells", "worst_images")}
         rows = [
-            {key: _plain({k: v for k, v in value.items() if k not in hidden.get(key, ())})
+            {key: strict_json({k: v for k, v in value.items() if k not in hidden.get(key, ())})
              if isinstance(value, dict) else value for key, value in row.items()}
             for row in self.rows
         ]  # fmt: skip
@@ -214,13 +214,3 @@ def _differences(context: Context, pairs: Sequence[SetPair], at_most: int) -> li
 
 def _order(kid: float | None) -> float:
     return np.inf if kid is None else kid
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(one) for key, one in value.items()}
-    if isinstance(value, np.ndarray | list):
-        return [_plain(one) for one in value]
-    if isinstance(value, float | np.floating):
-        return float(value) if np.isfinite(value) else None
-    return value.item() if isinstance(value, np.generic) else value

@@ -1,4 +1,4 @@
-"""Numbers as text, the same everywhere in the report."""
+"""Numbers as text and as JSON values, the same everywhere in the report and in `compare`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import pandas as pd
 
 LEVEL = 0.05  # of every test, over all tests of its kind together
 NOISE = 1e-12  # below it a difference of two numbers of size 1 is rounding
+TINY = {"p", "bayes"}  # parts of the names of numbers that may be below it
 
 
 def percent(value: float | None, digits: int = 1) -> str:
@@ -126,3 +127,37 @@ def number(value: Any) -> str:
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(is_number(v) for v in value):
         return f"{number(value[0])} to {number(value[1])}"
     return str(value)
+
+
+def strict_json(value: Any, key: str = "") -> Any:
+    """`value` (of this `key`) as strict JSON: NumPy's numbers as Python's, NaN and infinity as None, rounding as 0."""
+    if isinstance(value, dict):
+        return {str(k): strict_json(v, str(k)) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [strict_json(v, key) for v in value]
+    if isinstance(value, np.ndarray):
+        return strict_json(value.tolist(), key)
+    if isinstance(value, pd.DataFrame):
+        return strict_json(value.to_dict("records"))
+    if isinstance(value, (bool, np.bool_)):
+        return bool(value)
+    if isinstance(value, np.integer):
+        return int(value)
+    if isinstance(value, (float, np.floating)):
+        return (0.0 if _rounding(value, key) else float(value)) if math.isfinite(value) else None
+    return value if value is None or isinstance(value, (str, int)) else str(value)
+
+
+def _rounding(value: Any, name: str) -> bool:
+    """Whether a number of this name is but the rounding of a zero: p-values and Bayes factors may be as small."""
+    small = isinstance(value, (float, np.floating)) and abs(float(value)) < NOISE
+    return small and not TINY & set(name.split("_"))
+
+
+def settled(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with zeros for rounding."""
+    done = frame.copy(deep=False)
+    for name in frame:
+        if str(frame[name].dtype) in ("float64", "object") and not TINY & set(str(name).split("_")):
+            done[name] = frame[name].map(lambda v: 0.0 if _rounding(v, "") else v)
+    return done

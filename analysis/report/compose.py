@@ -21,7 +21,7 @@ from analysis.answers.database import UnreadableError
 from analysis.answers.form import Form
 from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.figures.style import lacking
-from analysis.numbers import all_renamed, renamed
+from analysis.numbers import all_renamed, renamed, strict_json
 from analysis.report import front_matter
 from analysis.report import page as pages
 from analysis.section import AnalysisError, Context, OptionError, Section
@@ -121,7 +121,7 @@ def write_report(args: argparse.Namespace) -> int:
         scores: dict[str, Any] = dict.fromkeys(SECTIONS) | {section.name: section.scores for section in sections}
         reasons = {why: ", ".join(n for n in absent if absent[n] == why) for why in absent.values()}
         why_not = {"note": "; ".join(f"{names}: {why}" for why, names in reasons.items())} if absent else {}
-        write_json(building / "scores.json", pages.strict_json({**scores, "provenance": page.provenance, **why_not}))
+        write_json(building / "scores.json", strict_json({**scores, "provenance": page.provenance, **why_not}))
         for kept in out.iterdir() if out.is_dir() else ():
             if kept.name not in OURS:  # the cache, and any other file beside the report
                 os.rename(kept, building / kept.name)

@@ -7,7 +7,6 @@ own content security policy forbids it to.
 from __future__ import annotations
 
 import io
-import math
 import re
 import warnings
 from collections import Counter
@@ -26,14 +25,13 @@ from numpy.typing import NDArray
 
 from analysis.cache import drawing_key, drawn_by
 from analysis.figures.style import INK, styled
-from analysis.numbers import NOISE, is_number, number, p_value
+from analysis.numbers import is_number, number, p_value, settled
 from analysis.report.reporting import Texts
 from analysis.section import Section
 
 Keep = Callable[[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]], dict[str, Any]]
 SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
 P_VALUE = re.compile(r"(^|_)p(_(holm|equivalence|chance|permutation|over_sets))?$")  # the column of one
-TINY = {"p", "bayes"}  # parts of the names of numbers that may be below 1e-12
 OPEN_CARDS = 6  # verdicts; the others are folded, and the summary figure below shows all
 OPEN_ROWS = 12  # a longer table is folded
 OPEN_TABLES = 2  # of a section; the others are folded
@@ -212,37 +210,3 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
 def head(column: str) -> str:
     """The name of a column as a reader writes it."""
     return column.replace("_", " ").replace("d prime", "d′").replace("f1", "F1")
-
-
-def strict_json(value: Any, key: str = "") -> Any:
-    """`value` (of this `key`) as strict JSON: NumPy's numbers as Python's, NaN and infinity as None, rounding as 0."""
-    if isinstance(value, dict):
-        return {str(k): strict_json(v, str(k)) for k, v in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [strict_json(v, key) for v in value]
-    if isinstance(value, np.ndarray):
-        return strict_json(value.tolist(), key)
-    if isinstance(value, pd.DataFrame):
-        return strict_json(value.to_dict("records"))
-    if isinstance(value, (bool, np.bool_)):
-        return bool(value)
-    if isinstance(value, np.integer):
-        return int(value)
-    if isinstance(value, (float, np.floating)):
-        return (0.0 if _rounding(value, key) else float(value)) if math.isfinite(value) else None
-    return value if value is None or isinstance(value, (str, int)) else str(value)
-
-
-def _rounding(value: Any, name: str) -> bool:
-    """Whether a number of this name is but the rounding of a zero: p-values and Bayes factors may be as small."""
-    small = isinstance(value, (float, np.floating)) and abs(float(value)) < NOISE
-    return small and not TINY & set(name.split("_"))
-
-
-def settled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with zeros for rounding."""
-    done = frame.copy(deep=False)
-    for name in frame:
-        if str(frame[name].dtype) in ("float64", "object") and not TINY & set(str(name).split("_")):
-            done[name] = frame[name].map(lambda v: 0.0 if _rounding(v, "") else v)
-    return done

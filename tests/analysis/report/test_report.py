@@ -25,11 +25,11 @@ from analysis.answers.responses import Responses
 from analysis.cache import drawing_key
 from analysis.figures.style import labels, lacking
 from analysis.figures.trends import image_rates, trends
-from analysis.numbers import decimal, number
+from analysis.numbers import decimal, number, settled, strict_json
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
 from analysis.report import compose, front_matter
-from analysis.report.page import Page, inline, settled, strict_json, write
+from analysis.report.page import Page, inline, write
 from analysis.section import Context, Section
 from analysis.sections import summary, survey, survey_in_words
 from docs.dictionary import undocumented
