@@ -10,13 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from scipy.fft import dct, irfft2, rfft2
+from scipy.optimize import minimize
 
 from glimpse.progress import progress
 
 # Three steps find near-duplicates. Perceptual hashes propose pairs: of a whole photo against another whole or cropped,
 # in all eight orientations. Then the detail (the phases of its middle frequencies) must agree at the scale and shift
 # that suit it best, and there in nearly every part of the photo: photos of one kind (retinas, say) agree in the rim of
-# the lens and in one bright spot, and nowhere else. The numbers behind the bounds are in docs/data.md.
+# the lens and in one bright spot, and nowhere else. Last, scale and shift are refined to fractions of a pixel: copies
+# then agree better, hands laid out alike do not. The numbers behind the bounds are in docs/data.md.
 NEAR_BITS = 10  # of the 64 bits of the perceptual hash
 THUMBNAIL = 16
 LIKE_COLOURS = 0.88  # correlation of the colour thumbnails at the crop of the hash, to look closer
@@ -24,6 +26,8 @@ NEAR_COLOURS = 0.92  # correlation of the colour thumbnails, each channel's mean
 LIKE_DETAIL = 0.4  # correlation of the details at the scale of the hash's crop, to look closer
 NEAR_DETAIL = 0.75  # correlation of the details at the best scale and shift
 NEAR_PARTS = 0.5  # the lower quartile of the correlations of their parts
+FINE_DETAIL = 0.88  # correlation of the details at the refined scale and shift, ...
+REST = 3.0  # ... or the grey levels (standard deviation) that a copy differs by there, brightness and contrast apart
 DETAIL = 64  # side of the grey thumbnail that is compared
 PART = 16  # side of a part of it; parts overlap by half
 CYCLES = (2, 16)  # per side of the thumbnail: the frequencies that are compared
@@ -110,7 +114,8 @@ def _copies(copies: _Marks, photos: _Marks) -> Iterator[tuple[str, str]]:
                 part := _same_detail(detail, mark.detail, CROPS[crop])
             ):
                 continue
-            if _correlation(_cropped(colours, part, THUMBNAIL), mark.colours) >= NEAR_COLOURS:
+            like_colours = _correlation(_cropped(colours, part, THUMBNAIL), mark.colours) >= NEAR_COLOURS
+            if like_colours and _same_at_last(detail, mark.detail, part):
                 yield other, name
 
 
@@ -191,6 +196,34 @@ def _same_detail(
     one, other = irfft2(np.concatenate([_spectra(shown, levels[0]), spectrum]), s=(DETAIL, DETAIL))
     black = (shown[0] <= levels[0]) | (copy <= levels[1])
     return (left, top, side) if _agreement_of_parts(one, other, black) >= NEAR_PARTS else None
+
+
+def _same_at_last(photo: NDArray[np.uint8], copy: NDArray[np.uint8], crop: tuple[float, float, float]) -> bool:
+    """Whether a copy's detail agrees with a photo's near a crop of it, at the height, width and place that suit best;
+    or next to nothing is left of the copy without what the photo shows there, as where strong compression took grain.
+    """
+    pixels, wanted = photo.astype(np.float32), copy.astype(np.float32)
+    level, spectrum = _black(photo), _spectra(wanted[None], _black(copy))[0]
+
+    def part(place: NDArray[np.float64]) -> NDArray[np.float32]:
+        height, width = np.clip(place[2:], SCALES[-1] / 2, 1)
+        top, left = np.clip(place[:2], 0, (1 - height, 1 - width))
+        return np.asarray(_resampling(top, height, DETAIL) @ pixels @ _resampling(left, width, DETAIL).T, np.float32)
+
+    def disagreement(place: NDArray[np.float64]) -> float:
+        found = _spectra(part(place)[None], level)[0].conj() * spectrum
+        return -float(irfft2(found, s=(DETAIL, DETAIL))[0, 0])
+
+    left, top, side = crop
+    start = np.array([top, left, side, side])
+    inwards = np.where(start[:2] <= (1 - side) / 2, 0.01, -0.01)
+    simplex = start + np.vstack([np.zeros(4), np.diag([*inwards, -0.01, -0.01])])
+    best = minimize(disagreement, start, method="Nelder-Mead", options={"initial_simplex": simplex, "maxfev": 80})
+    if best.fun <= -FINE_DETAIL:
+        return True
+    shown = part(best.x).ravel()
+    rest = wanted.ravel() - np.polyval(np.polyfit(shown, wanted.ravel(), 1), shown)
+    return bool(rest.std() <= REST)
 
 
 def _agreements(
