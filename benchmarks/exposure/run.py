@@ -85,11 +85,13 @@ def our_server(exposures: int, seed: int, settings: str = "") -> Iterator[tuple[
             [*command, "serve", "--port", str(port), "--workspace", folder], stdout=subprocess.DEVNULL
         )
         try:
-            for _ in range(100):
+            for _ in range(600):  # on a loaded machine it takes more than ten seconds to start
                 with contextlib.suppress(OSError):
                     urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=5)
                     break
                 time.sleep(0.1)
+            else:
+                sys.exit("study_app serve does not start.")
             yield f"http://127.0.0.1:{port}/study/exposure/", functools.partial(stored, Path(folder) / "study.db")
         finally:
             server.kill()
