@@ -40,7 +40,7 @@ class Benchmark:
 
 BENCHMARKS = (
     Benchmark("patches", "Cutting patches and shrinking photos", ("-m", "benchmarks.patches"), ("pillow",),
-              ("--photos", "1", "--repeats", "1")),
+              ("--photos", "2", "--repeats", "1")),
     Benchmark("compare", "Comparing folders of images", ("-m", "benchmarks.compare"), ("torch-fidelity", "clean-fid"),
               ("--real", "8", "--generated", "4")),
     Benchmark("distances", "FID and KID again and again", ("-m", "benchmarks.distances", "--rounds", "1"),

@@ -26,3 +26,11 @@ def test_the_page_holds_what_each_benchmark_printed_and_names_missing_peers(
     assert rows[5] == "| `make study` | none | 11 min |"
     assert "twice as fast" in text
     assert "no memory" in text
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("name", [one.name for one in bench.BENCHMARKS])
+def test_each_benchmark_runs_at_its_smallest_sizes(name: str) -> None:
+    printed, state = bench.run(next(one for one in bench.BENCHMARKS if one.name == name), tiny=True)
+    assert "did not run" not in state, printed

@@ -42,7 +42,7 @@ def test_every_image_is_shown_equally_often_to_within_one(images: int, people: i
 
 
 def test_more_images_than_there_are_cannot_be_drawn() -> None:
-    with pytest.raises(ValueError, match="11 images are asked for, there are 10"):
+    with pytest.raises(ValueError, match="11 images are asked for, but there are 10"):
         design.draw_images([0] * 10, 11, np.random.default_rng(0))
 
 
