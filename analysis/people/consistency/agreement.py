@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis.people.estimate import Estimate
+from glimpse import bootstrap
 from glimpse.observers import Floats
 
 RESAMPLES = 2_000
@@ -39,12 +40,11 @@ def alpha(values: Any, unit: Any, seed: int = 0) -> Estimate:
     if len(counts) < FEWEST:
         note = f"fewer than {FEWEST} images were judged twice: no interval for new images"
         return Estimate(float(value), method=METHOD, note=note)
-    drawn = np.random.default_rng(seed).multinomial(len(counts), np.full(len(counts), 1 / len(counts)), RESAMPLES)
-    again = _alpha(drawn @ terms)
-    low, high = np.quantile(again[np.isfinite(again)], [0.025, 0.975])
+    rng = np.random.default_rng(seed)
+    low, high = bootstrap.interval(len(counts), lambda drawn: _alpha(drawn @ terms), RESAMPLES, rng)
     if low == high:
         return Estimate(float(value), method=METHOD, note="all images agree alike: no interval for new images")
-    return Estimate(float(value), ci95=(float(low), float(high)), method=METHOD)
+    return Estimate(float(value), ci95=(low, high), method=METHOD)
 
 
 def _alpha(sums: Floats) -> Floats:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.people.estimate import Estimate
+from glimpse import bootstrap
 from glimpse.observers import Floats, Integers
 
 SPLITS, RESAMPLES, FEWEST = 100, 400, 4  # random halves; bootstrap resamples of units; units for a correlation
@@ -55,10 +56,9 @@ def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Es
     value = _corrected(products.mean(axis=0)[None], len(a))[0]
     if not np.isfinite(value):
         return Estimate(None, method=METHOD, note="all scores are alike")
-    drawn = rng.multinomial(a.shape[1], np.full(a.shape[1], 1 / a.shape[1]), RESAMPLES) / a.shape[1]
-    again = _corrected(drawn @ products, len(a))
-    low, high = np.quantile(again[np.isfinite(again)], [0.025, 0.975])
-    return Estimate(round(float(value), 12), ci95=(float(low), float(high)), method=METHOD)
+    units = a.shape[1]
+    ends = bootstrap.interval(units, lambda drawn: _corrected(drawn / units @ products, len(a)), RESAMPLES, rng)
+    return Estimate(round(float(value), 12), ci95=ends, method=METHOD)
 
 
 def _corrected(means: Floats, splits: int) -> Floats:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glimpse import bootstrap
 from glimpse.files import GlimpseError
 from glimpse.images import shrink
 from glimpse.prepare.checks.traits import BLOCK, grey_middle, steps_by_phase
@@ -79,16 +80,19 @@ def measure(found: NDArray[np.float64], generated: NDArray[np.bool_], groups: ND
     one, other = score[generated][:, None], score[~generated]
     above = (one > other) + (one == other) / 2
     names, codes = np.unique(groups, return_inverse=True)
-    drawn = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), RESAMPLES)
-    times = drawn[:, codes]
-    hits = ((times[:, generated] @ above) * times[:, ~generated]).sum(1)
-    pairs = times[:, generated].sum(1) * times[:, ~generated].sum(1)
-    low, high = np.quantile(hits[pairs > 0] / pairs[pairs > 0], [0.025, 0.975])
+
+    def area(drawn: NDArray[np.int64]) -> NDArray[np.float64]:
+        times = drawn[:, codes]
+        hits = ((times[:, generated] @ above) * times[:, ~generated]).sum(1)
+        pairs = times[:, generated].sum(1) * times[:, ~generated].sum(1)
+        return np.asarray(hits / np.where(pairs > 0, pairs, np.nan))
+
+    low, high = bootstrap.interval(len(names), area, RESAMPLES, np.random.default_rng(seed))
     auc = float(above.mean())
     if auc == 1:
         # Resampling would claim certainty: the exact limit for as many successes as the rarer class has groups.
         low = 0.025 ** (1 / min(len(set(groups[generated])), len(set(groups[~generated]))))
-    return Tell(auc, float(low), float(high))
+    return Tell(auc, low, high)
 
 
 def grid_tells(

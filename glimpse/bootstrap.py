@@ -1,0 +1,25 @@
+"""The percentile bootstrap, by the number of times that each of the resampled units is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def interval(
+    units: int, statistic: Callable[[NDArray[np.int64]], NDArray[Any]], times: int, rng: np.random.Generator
+) -> tuple[float, float]:
+    """The 95 % interval of a statistic of so many units, which are drawn with replacement, `times` times.
+
+    `statistic` takes the numbers of draws of each unit, (times, units), and gives (times,); what is not finite is left
+    out.
+
+    >>> interval(3, lambda drawn: drawn @ np.ones(3) / 3, 100, np.random.default_rng(0))  # the mean of ones is one
+    (1.0, 1.0)
+    """
+    values = statistic(rng.multinomial(units, np.full(units, 1 / units), times))
+    low, high = np.quantile(values[np.isfinite(values)], [0.025, 0.975])
+    return float(low), float(high)
