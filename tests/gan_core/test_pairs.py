@@ -201,7 +201,7 @@ def test_the_grid_of_jpeg_is_a_tell_that_off_grid_hides(
     said = capsys.readouterr().err
     assert "the grid of 8 pixels tells real from generated images" in said
     assert "reaches AUC 1.00 (95 % interval 0.8" in said
-    assert "1.5 times to 33x33 before the last compression, it reaches AUC 0." in said
+    assert "1.5 times to 33x33 before the last compression, the grid reaches AUC 0." in said
     assert any("grid of 8" in warning for warning in published(workspace).made_from["warnings"])
     assert main(["publish", *words, "--count", "28", "--off-grid", "--overwrite"]) == 0
     assert capsys.readouterr().err == ""

@@ -1,14 +1,15 @@
 """The 8-pixel grid of JPEG as a tell: whether it alone separates real from generated images, and how to hide it.
 
 Patches keep the grid of the photo that they were cut from, even through another compression, and generators have grids
-from their upsampling. Either tells real from generated images without a look at what they show.
+from their upsampling. Either tells real from generated images without a look at what they show. But strong edges and
+texture make steps uneven by any grid: a grid of 7 pixels, which neither compression nor upsampling has, is the control.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,9 @@ from glimpse.prepare.option_types import OFF_GRID
 from glimpse.stimuli import Source
 
 DETECTED = 0.55  # the interval lies above: 0 to 3 % of halves of one set did (n = 20 to 200), 4 to 7 % above 0.5
+Features = tuple[NDArray[np.float64], NDArray[np.float64]]  # of an image, by the grid and by the control
 FEWEST = 20  # images of each class to cross-validate with
+CONTROL = 7  # pixels: no factor in common with the periods of JPEG and of upsampling
 FOLDS, RESAMPLES = 5, 1000
 
 
@@ -43,14 +46,14 @@ def off_grid(pixels: NDArray[np.uint8], factor: float, rng: np.random.Generator)
     return shrink(cut, round(height / factor), round(width / factor))
 
 
-def features(pixels: NDArray[np.uint8]) -> NDArray[np.float64]:
+def features(pixels: NDArray[np.uint8], period: int = BLOCK) -> NDArray[np.float64]:
     """(24,): steps by their place in the grid, on each axis, and the strengths of their four periods wherever it lies.
 
     Relative to the mean step of each axis; the image is at least 16 pixels per side.
     """
-    steps = steps_by_phase(grey_middle(pixels))
+    steps = steps_by_phase(grey_middle(pixels), period)
     if steps is None or not (means := steps.mean(axis=1, keepdims=True)).all():
-        return np.zeros(3 * BLOCK)
+        return np.zeros(2 * (period + period // 2))
     steps = steps / means - 1
     return np.concatenate([steps.ravel(), np.abs(np.fft.rfft(steps)[:, 1:]).ravel()])
 
@@ -95,10 +98,35 @@ def measure(found: NDArray[np.float64], generated: NDArray[np.bool_], groups: ND
     return Tell(auc, low, high)
 
 
+@dataclass(frozen=True)
+class Tells:
+    """The tells of a grid of 8 pixels and of one of 7, which is that of texture and contrast."""
+
+    grid: Tell
+    control: Tell
+
+    @classmethod
+    def of(cls, found: list[Features], generated: NDArray[np.bool_], groups: NDArray[Any], seed: int) -> Self:
+        grid, control = (measure(np.array(some), generated, groups, seed) for some in zip(*found, strict=True))
+        return cls(grid, control)
+
+    @property
+    def beyond_control(self) -> bool:
+        return self.grid.low > self.control.auc
+
+    def __str__(self) -> str:
+        return f"{self.grid}, by a grid of {CONTROL}, which is in none of them, AUC {self.control.auc:.2f}"
+
+
+def _both(pixels: NDArray[np.uint8]) -> Features:
+    return features(pixels), features(pixels, CONTROL)
+
+
 def grid_tells(
     name: str, images: Iterable[Source], off: float | None, jpeg_quality: int | None, seed: int = 0
 ) -> list[str]:
-    """A sentence if the grid alone separates the images to be shown, with what is left of it after the remedy.
+    """A sentence if the grid alone separates the images to be shown, with what is left of it after the remedy; another
+    one if after --off-grid they differ in texture or contrast, and not by the grid.
 
     `off` and `jpeg_quality`: those of --off-grid and --jpeg-quality, which the images went through already. Fewer than
     20 images or 5 groups of a class, and images under 16 pixels, are not measured.
@@ -108,33 +136,40 @@ def grid_tells(
     for number, image in enumerate(images):
         if min(image.pixels.shape[:2]) < 2 * BLOCK:
             return []
-        plain.append(features(image.pixels))
+        plain.append(_both(image.pixels))
         generated.append(image.truth == "generated")
         groups.append(str(image.origin.get("group") or f"image {number}"))
         if off is None and min(image.pixels.shape[:2]) >= 2 * BLOCK * OFF_GRID + BLOCK:
             shown = off_grid(image.pixels, OFF_GRID, rng)
-            after.append(features(shown))
+            after.append(_both(shown))
             side = f"{shown.shape[1]}x{shown.shape[0]}"
     is_generated, group = np.array(generated), np.array(groups)
     classes = group[is_generated], group[~is_generated]
     if min(map(len, classes)) < FEWEST or min(len(set(one)) for one in classes) < FOLDS:
         return []
-    tell = measure(np.array(plain), is_generated, group, seed)
-    if tell.low <= DETECTED:
+    tells = Tells.of(plain, is_generated, group, seed)
+    if tells.grid.low <= DETECTED:
         return []
+    if off is not None and not tells.beyond_control:
+        return [
+            f"{name}: after --off-grid {off:g} no grid is seen, but real and generated images differ in texture or "
+            f"contrast: a classifier that sees only the steps between neighbouring pixels by their place in a grid of "
+            f"{BLOCK} pixels reaches {tells}."
+        ]
+    texture = "" if tells.beyond_control else "; or the classes differ in texture or contrast, which both grids show"
     if off is not None:
         remedy = f"This is left after --off-grid {off:g}: a larger factor hides more"
         remedy += "." if jpeg_quality is not None and jpeg_quality <= 75 else ", and so does --jpeg-quality 75."
     elif after:
-        left = measure(np.array(after), is_generated, group, seed)
+        left = Tells.of(after, is_generated, group, seed)
         remedy = (
             "With --off-grid, which cuts every image at a random place of the grid and shrinks both classes "
-            f"{OFF_GRID:g} times to {side} before the last compression, it reaches {left}."
+            f"{OFF_GRID:g} times to {side} before the last compression, the grid reaches {left}."
         )
     else:
         remedy = "--off-grid removes it, but needs larger images: publish them at 32 pixels per side or more."
     return [
         f"{name}: the grid of 8 pixels tells real from generated images. A classifier that sees only the steps "
-        f"between neighbouring pixels by their place in it reaches {tell}, where chance is 0.50: one side keeps the "
-        f"JPEG blocks of its photos, or a generator has a pattern from upsampling. {remedy}"
+        f"between neighbouring pixels by their place in it reaches {tells}; chance is 0.50. One side keeps the JPEG "
+        f"blocks of its photos, or a generator has a pattern from upsampling{texture}. {remedy}"
     ]

@@ -77,7 +77,7 @@ def grey_middle(photo: NDArray[np.uint8]) -> NDArray[np.float64]:
     return np.asarray(photo[top : top + SIDE, left : left + SIDE] @ np.array([0.299, 0.587, 0.114]))
 
 
-def steps_by_phase(grey: NDArray[np.float64]) -> NDArray[np.float64] | None:
+def steps_by_phase(grey: NDArray[np.float64], period: int = BLOCK) -> NDArray[np.float64] | None:
     """(2, 8): the mean step from a row to the next (and a column to the next) at each place of an 8-pixel grid.
 
     Relative to the mean of all steps; None for images without any step or smaller than two blocks.
@@ -87,7 +87,7 @@ def steps_by_phase(grey: NDArray[np.float64]) -> NDArray[np.float64] | None:
     found = []
     for axis in (0, 1):
         steps = np.abs(np.diff(grey, axis=axis)).mean(axis=1 - axis)
-        found.append([steps[phase::BLOCK].mean() for phase in range(BLOCK)])
+        found.append([steps[phase::period].mean() for phase in range(period)])
     means = np.array(found)
     return means / means.mean() if means.any() else None
 

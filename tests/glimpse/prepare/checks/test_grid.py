@@ -73,8 +73,14 @@ def test_a_group_is_never_on_both_sides_and_perfect_separation_is_not_certainty(
 
 
 def test_what_was_done_already_is_not_advised_again() -> None:
-    kept, shifted = patches([through_jpeg(skin_photo(i, 112, 136), 75) for i in range(60)])
-    shown = [Source(p, truth, {}) for truth, some in (("real", kept), ("generated", shifted)) for p in some]
+    photos = [through_jpeg(skin_photo(i, 184, 208), 75) for i in range(60)]
+    kept, shifted = [p[40:168, 64:192] for p in photos[:30]], [p[43:171, 69:197] for p in photos[30:]]
+    rng = np.random.default_rng(0)  # with grain, the blocks are uneven by their own grid alone
+    shown = [
+        Source((p + rng.normal(0, 8, p.shape)).clip(0, 255).astype(np.uint8), truth, {})
+        for truth, some in (("real", kept), ("generated", shifted))
+        for p in some
+    ]
     for off, quality, remedy in (
         (None, None, "With --off-grid, which cuts"),
         (1.5, None, "--off-grid 1.5: a larger factor hides more, and so does --jpeg-quality 75."),
@@ -82,6 +88,18 @@ def test_what_was_done_already_is_not_advised_again() -> None:
     ):
         (sentence,) = grid_tells("df", iter(shown), off, quality)
         assert remedy in sentence
+
+
+def test_texture_that_no_grid_made_is_not_called_a_grid() -> None:
+    """Few strong edges make steps as uneven by a grid of 7 pixels as by one of 8."""
+    rng = np.random.default_rng(0)
+    calm = [rng.normal(120, 8, (64, 64, 3)).clip(0, 255).astype(np.uint8) for _ in range(40)]
+    edged = [np.where(np.arange(64)[:, None, None] < rng.integers(8, 56), 40, 200) + p // 8 for p in calm]
+    shown = [Source(p.astype(np.uint8), t, {}) for t, some in (("real", calm), ("generated", edged)) for p in some]
+    (sentence,) = grid_tells("df", iter(shown), None, None)
+    assert "or the classes differ in texture or contrast, which both grids show" in sentence
+    (sentence,) = grid_tells("df", iter(shown), 1.5, None)
+    assert sentence.startswith("df: after --off-grid 1.5 no grid is seen, but real and generated images differ in text")
 
 
 def test_off_the_grid_means_a_random_place_and_exact_area_means() -> None:
