@@ -37,7 +37,12 @@ OPEN_ROWS = 12  # a longer table is folded
 OPEN_TABLES = 2  # of a section; the others are folded
 OPEN_SENTENCES = 8  # of a section; the others are folded
 OPEN_FIGURES = 4  # of a series with one for each run or set; the others are folded
-PNG_DPI = 200
+WHITE: dict[str, Any] = {"transparent": False, "facecolor": "white"}
+FORMATS: dict[str, dict[str, Any]] = {
+    "svg": {"metadata": {"Date": None, "Creator": "Glimpse"}},
+    "png": {"dpi": 200, "metadata": {"Software": None}, **WHITE},
+    "pdf": {"metadata": {"CreationDate": None}, **WHITE},
+}
 IN_THE_DARK = {"#0072b2": "#3f93e2", "#56b4e9": "#9ad8ff", "#000000": "#ffffff"}  # too dark for a dark page
 # Verdana has the widths of DejaVu Sans, so a page without it looks as drawn.
 FONTS = "'DejaVu Sans', 'Bitstream Vera Sans', Verdana, sans-serif"
@@ -146,14 +151,8 @@ def _drawn(draw: Callable[[], Figure]) -> dict[str, NDArray[np.uint8]]:
         figure = draw()
         figure.draw_without_rendering()
         figure.set_layout_engine("none")  # laid out once, not once a format
-        white: dict[str, Any] = {"transparent": False, "facecolor": "white"}
-        options: dict[str, dict[str, Any]] = {
-            "svg": {"metadata": {"Date": None, "Creator": "Glimpse"}},
-            "png": {"dpi": PNG_DPI, "metadata": {"Software": None}, **white},
-            "pdf": {"metadata": {"CreationDate": None}, **white},
-        }
         files = {}
-        for kind, how in options.items():
+        for kind, how in FORMATS.items():
             buffer = io.BytesIO()
             figure.savefig(buffer, format=kind, **how)
             files[kind] = np.frombuffer(buffer.getvalue(), np.uint8)

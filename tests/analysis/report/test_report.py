@@ -29,7 +29,7 @@ from analysis.numbers import decimal, number, settled, strict_json
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
 from analysis.report import compose, front_matter
-from analysis.report.page import Page, inline, write
+from analysis.report.page import FORMATS, Page, inline, write
 from analysis.section import Context, Section
 from analysis.sections import summary, survey, survey_in_words
 from docs.dictionary import undocumented
@@ -69,6 +69,12 @@ def four_sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str,
     truths = {"mel": Truth(d_prime=3.0), "df": Truth(d_prime=1.0), "healthy": Truth(), "eczema": Truth()}
     path = answers(folder / "answers.csv", truths)
     return folder / "out", written("--responses", path, "--out", folder / "out"), path
+
+
+@pytest.fixture(autouse=True)
+def drawn_as_svg_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PNG and PDF take half of a report's time; `four_sets`, of a wider scope, holds all three."""
+    monkeypatch.setattr("analysis.report.page.FORMATS", {"svg": FORMATS["svg"]})
 
 
 def test_scores_hold_every_number_that_is_promised(four_sets: tuple[Path, dict[str, Any], Path]) -> None:
@@ -194,9 +200,10 @@ def test_the_same_picture_twice_in_a_figure_and_figures_whose_names_begin_alike_
 
 
 def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_and_told_once(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Warnings are errors in these tests. Two names of 300 letters that differ in the middle stay two."""
+    monkeypatch.setattr("analysis.report.page.FORMATS", FORMATS)  # each has warnings of its own
     odd, long = "\U00012000\U00012001", "a" * 150
     path = answers(tmp_path / "a.csv", dict.fromkeys((odd, f"{long}x{long}", f"{long}y{long}"), Truth()))
     written("--responses", path, "--out", tmp_path / "out")
