@@ -18,7 +18,7 @@ def missing_package(name: str | None) -> str | None:
     """The sentence for a module that cannot be imported, if an extra installs it; None for any other module.
 
     >>> missing_package("sklearn.decomposition")
-    "This needs sklearn, which is not installed: pip install 'glimpse-study[report]'."
+    "This needs sklearn, which is not installed: pip install 'glimpse-study[report]', or '.[report]' in a checkout."
     >>> missing_package("gan_core") is None
     True
     """
@@ -31,6 +31,6 @@ def how_to_install(extra: str) -> str:
     """The command that installs what an optional part needs.
 
     >>> how_to_install("train")
-    "pip install 'glimpse-study[train]'"
+    "pip install 'glimpse-study[train]', or '.[train]' in a checkout"
     """
-    return f"pip install '{DISTRIBUTION}[{extra}]'"
+    return f"pip install '{DISTRIBUTION}[{extra}]', or '.[{extra}]' in a checkout"

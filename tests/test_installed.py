@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from gan_core.training.loop import Training
-from glimpse import EXTRAS, files
+from glimpse import EXTRAS, files, how_to_install
 from glimpse.stimuli import Source, write_stimulus_set
 
 ROOT = Path(__file__).parents[1]
@@ -79,7 +79,7 @@ def test_a_command_without_its_extra_says_what_to_install(tmp_path: Path, line: 
     done = bare(tmp_path, line)
     assert done.stdout.endswith(" 2\n"), done.stderr
     assert done.stderr.startswith("error: This needs ")
-    assert done.stderr.endswith(f", which is not installed: pip install 'glimpse-study[{extra}]'.\n")
+    assert done.stderr.endswith(f", which is not installed: {how_to_install(extra)}.\n")
 
 
 def test_every_package_of_an_extra_has_its_sentence() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from glimpse import how_to_install
 from study_app.definition.study import Prolific
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def proven(token: str, prolific: Prolific, given: dict[str, str]) -> dict[str, s
     try:
         import jwt
     except ImportError:  # the study was loaded elsewhere
-        logger.error("Prolific's links are refused: pip install 'glimpse-study[prolific]' where the server runs.")
+        logger.error(f"Prolific's links are refused, PyJWT is not installed here: {how_to_install('prolific')}.")
         return None
 
     try:

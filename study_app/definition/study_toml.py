@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from glimpse import how_to_install
 from study_app.database import SurveyError
 from study_app.definition import staircase
 from study_app.definition.crowd import PLATFORMS
@@ -271,7 +272,7 @@ def _prolific(table: TomlTable) -> Prolific:
     if prolific.keys.startswith("http://"):
         raise SurveyError(f"{table.where}: `prolific.keys` must begin with https://, or name a file.")
     if find_spec("jwt") is None:
-        raise SurveyError(f"{table.where}: `prolific` needs PyJWT: pip install 'glimpse-study[prolific]'.")
+        raise SurveyError(f"{table.where}: `prolific` needs PyJWT: {how_to_install('prolific')}.")
     if prolific.keys.startswith("https://"):
         return prolific
     keys = (Path(table.where).parent / prolific.keys).resolve()
