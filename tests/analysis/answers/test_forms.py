@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.answers.form import Form
@@ -57,6 +58,12 @@ def test_an_ambiguous_number_is_refused_with_its_line_and_value(tmp_path: Path) 
     lines = [HEADER.replace(",", ";") + ";exposure_ms_actual", "a;i1;real;real;20,125"]
     with pytest.raises(AnalysisError, match=r"answers.csv, line 2: '20,125' .* may be 20.125 or 20125"):
         read_csv(written(tmp_path, lines))
+
+
+def test_a_unit_behind_a_number_is_that_of_its_column(tmp_path: Path) -> None:
+    assert times(tmp_path, "response_time_ms", ["950 ms", "1.200ms", "1.300,5 msec"]) == [950, 1200, 1300.5]
+    assert times(tmp_path, "response_time_s", ["0.95 s", "1.2sec"]) == [950, 1200]
+    assert np.isnan(times(tmp_path, "response_time_s", ["1.1", "950 ms"])[1]), "another unit is no number of this one"
 
 
 def test_milliseconds_in_a_column_of_seconds_are_refused(tmp_path: Path) -> None:
