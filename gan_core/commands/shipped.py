@@ -23,7 +23,7 @@ FILES = ("config.json", "log.jsonl", "generator.safetensors")
 def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False) -> None:
     """Put the shipped generators of these experiments into the workspace as runs. An existing run is kept.
 
-    Raises TrainingError if one is not shipped or was trained on other images.
+    Raises TrainingError if one is not shipped, or if its phantoms are not there or are others.
     """
     from gan_core.training.begin import facts_of
 
@@ -32,6 +32,11 @@ def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False)
         if not (source / FILES[0]).is_file():
             raise TrainingError(f"No generator of '{name}' comes with Glimpse: train it without --shipped.")
         config = read_json(source / FILES[0])
+        if lacking := [domain for domain in config["image_sets"] if domain not in workspace.names("images")]:
+            raise TrainingError(
+                f"The shipped generator of '{name}' was trained on phantoms, but there is no image set '{lacking[0]}': "
+                f"draw it with `{pasteable(workspace, 'gan_core', 'prepare', 'phantom')}`."
+            )
         sets = {domain: ImageSet.load(workspace.existing("images", domain)) for domain in config["image_sets"]}
         for images in sets.values():
             if recipe_of(images) != config["phantom"]:

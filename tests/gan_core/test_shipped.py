@@ -71,6 +71,15 @@ def test_a_shipped_run_is_not_trained_on_since_it_has_no_checkpoint(
     assert log.read_bytes() == before
 
 
+def test_without_its_phantoms_a_shipped_generator_says_how_to_draw_them(
+    packed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["train", "df", "--shipped"]) == 2
+    error = capsys.readouterr().err
+    assert "no image set 'df'" in error
+    assert "gan_core prepare phantom" in error
+
+
 @pytest.mark.parametrize("seed", [None, 1])
 def test_on_other_images_a_shipped_generator_is_refused(
     packed: Path, seed: int | None, capsys: pytest.CaptureFixture[str]
