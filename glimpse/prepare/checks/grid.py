@@ -112,7 +112,7 @@ class Tells:
 
     @property
     def beyond_control(self) -> bool:
-        return self.grid.low > self.control.auc
+        return self.grid.low > self.control.high
 
     def __str__(self) -> str:
         return f"{self.grid}, by a grid of {CONTROL}, which is in none of them, AUC {self.control.auc:.2f}"
@@ -158,8 +158,12 @@ def grid_tells(
         ]
     texture = "" if tells.beyond_control else "; or the classes differ in texture or contrast, which both grids show"
     if off is not None:
-        remedy = f"This is left after --off-grid {off:g}: a larger factor hides more"
-        remedy += "." if jpeg_quality is not None and jpeg_quality <= 75 else ", and so does --jpeg-quality 75."
+        remedy = f"This is left after --off-grid {off:g}: a larger factor hides more, and so does --jpeg-quality 75."
+        if jpeg_quality is not None:
+            remedy = (
+                f"This is left after --off-grid {off:g} and --jpeg-quality {jpeg_quality}: a larger factor hides more "
+                "of the first compression, but the blocks of the last one show more in the smoother class."
+            )
     elif after:
         left = Tells.of(after, is_generated, group, seed)
         remedy = (

@@ -84,7 +84,7 @@ def test_what_was_done_already_is_not_advised_again() -> None:
     for off, quality, remedy in (
         (None, None, "With --off-grid, which cuts"),
         (1.5, None, "--off-grid 1.5: a larger factor hides more, and so does --jpeg-quality 75."),
-        (1.5, 75, "--off-grid 1.5: a larger factor hides more."),
+        (1.5, 75, "--off-grid 1.5 and --jpeg-quality 75: a larger factor hides more of the first compression, but"),
     ):
         (sentence,) = grid_tells("df", iter(shown), off, quality)
         assert remedy in sentence
