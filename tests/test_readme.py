@@ -29,7 +29,7 @@ PROGRAMS = {
 }
 
 AS_PRINTED = pytest.mark.parametrize(
-    "tiny", [True, pytest.param(False, marks=pytest.mark.slow)], ids=["tiny", "as-printed"]
+    "tiny", [True, pytest.param(False, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])], ids=["tiny", "as-printed"]
 )
 FEW = ("--count", "12")  # images of each class, in the quick form
 SLOW = ("joined", "machine_observer", "memorisation", "neighbours", "quality")  # sections that measure every image
