@@ -16,6 +16,11 @@ IMAGE_COLUMNS = ("image_id", "image", "isic_id", "image_name", "img_id", "filena
 # Words: of HAM10000, PAD-UFES-20 and ISIC 2020, and the ISIC Archive's from coarse to fine.
 DIAGNOSIS_COLUMNS = ("dx", "diagnosis", "diagnostic", "benign_malignant", *(f"diagnosis_{i}" for i in range(1, 6)))
 GROUP_COLUMNS = ("lesion_id", "patient_id")
+ALSO_IMAGES, ALSO_DIAGNOSES = (
+    ("path", "image_path", "file", "photo", "name"),
+    ("label", "class", "disease"),
+)  # --labels-csv
+MARKS = {"true": 1.0, "yes": 1.0, "x": 1.0, "false": 0.0, "no": 0.0}  # in one-hot tables, beside numbers
 SCALED_DOWN = "_downsampled"  # ISIC 2019 appends it to the names of some photos
 
 # Each class under its other names, and the diagnoses within it, as HAM10000, ISIC 2016 to 2020, the ISIC Archive,
@@ -131,7 +136,7 @@ def read_diagnoses(files: Sequence[SourceFile], labels_csv: Path | None = None) 
     if labels_csv is not None:
         if not labels_csv.is_file():
             raise ImageSetError(f"{labels_csv} does not exist: give a CSV file with the columns image_id and dx.")
-        _read(SourceFile(labels_csv.name, labels_csv), diagnoses, labels=True)
+        _read(SourceFile(labels_csv.name, labels_csv), diagnoses, labels=True, named=True)
     for table in of_training or found:
         if labels_csv is None or table.place.resolve() != labels_csv.resolve():
             _read(table, diagnoses, labels=labels_csv is None)
@@ -142,25 +147,28 @@ def read_diagnoses(files: Sequence[SourceFile], labels_csv: Path | None = None) 
     return diagnoses
 
 
-def _read(table: SourceFile, into: Diagnoses, labels: bool) -> None:
+def _read(table: SourceFile, into: Diagnoses, labels: bool, named: bool = False) -> None:
+    """Labels and groups of a table; `named` says that --labels-csv names it, so that more columns may hold them."""
     columns = tables.columns_of(table)
     headless = len(columns) == 2 and columns[0].startswith("ISIC_")  # ISIC 2016
     columns = ["image_id", "dx"] if headless else columns
-    image = next((name for name in IMAGE_COLUMNS if name in columns), None)
-    single = [name for name in DIAGNOSIS_COLUMNS if name in columns]
+    ours = {re.sub(r"[\s-]+", "_", name.lower()): name for name in columns}
+    image = next((ours[name] for name in IMAGE_COLUMNS + ALSO_IMAGES * named if name in ours), None)
+    single = [ours[name] for name in DIAGNOSIS_COLUMNS + ALSO_DIAGNOSES * named if name in ours]
+    groups = {name: ours[name] for name in GROUP_COLUMNS if name in ours}
     classes = [] if single else [name for name in columns if labels_of(name) & WORDS.keys() and name != image]
-    if image is None or not (single or len(classes) > 1 or set(columns) & set(GROUP_COLUMNS)):
+    if image is None or not (single or len(classes) > 1 or groups):
         return  # another table, like the pixels that Kaggle adds to HAM10000
     labels = labels and bool(single or len(classes) > 1)
     if labels:
         into.tables.append(table.name)
     for row in tables.read_table(table, columns if headless else None):
         name = _stem(row.get(image, ""))
-        ids = {column: row[column] for column in GROUP_COLUMNS if row.get(column)}
+        ids = {group: row[column] for group, column in groups.items() if row.get(column)}
         if ids:
             into.ids.setdefault(name, {}).update(ids)
         if labels:
-            words = [row.get(column, "") for column in single] if single else [_marked(row, classes, table)]
+            words = [row.get(column, "") for column in single] if single else [_marked(row, classes, name, table)]
             found = frozenset().union(*map(labels_of, words))
             _add(into, name, found, table)
 
@@ -186,25 +194,25 @@ def _add(into: Diagnoses, name: str, found: frozenset[str], table: SourceFile) -
     if there and found and not there & found:
         one, other = (", ".join(sorted(labels)) for labels in (there, found))
         raise ImageSetError(
-            f"{table.name} gives {name} the diagnosis {other}, but another table {one}: name the right one "
-            "with --labels-csv."
+            f"{table.name} gives {name} the diagnosis {other}, but another row or table {one}: keep one row, or name "
+            "the right table with --labels-csv."
         )
     into.labels[name] = (there or frozenset()) | found
 
 
-def _marked(row: Mapping[str, str], classes: Sequence[str], table: SourceFile) -> str:
+def _marked(row: Mapping[str, str], classes: Sequence[str], name: str, table: SourceFile) -> str:
     """The class with the highest value in a row of a one-hot table; none where all are zero or blank, or two tie."""
-    values = {name: _number(row.get(name, ""), table) for name in classes}
+    values = {of: _number(row.get(of, ""), f"{table.name} says of {name} under {of}") for of in classes}
     highest = max(values.values())
     marked = [name for name, value in values.items() if value == highest]
     return marked[0] if highest > 0 and len(marked) == 1 else ""
 
 
-def _number(text: str, table: SourceFile) -> float:
+def _number(text: str, where: str) -> float:
     try:
-        value = float(text or 0)
+        value = MARKS[text.lower()] if text.lower() in MARKS else float(text or 0)
     except ValueError:
-        raise ImageSetError(f"{table.name} has {text!r} under a diagnosis, but 0 or 1 is expected there.") from None
+        raise ImageSetError(f"{where} '{text}': write 1 or 0, true or false, or x.") from None
     return 0.0 if value != value else value  # "nan" is no mark
 
 

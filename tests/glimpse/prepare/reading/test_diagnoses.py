@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from glimpse.imageset import ImageSetError
 from glimpse.prepare.reading.diagnoses import class_named, read_diagnoses
 from glimpse.prepare.reading.sources import SourceFile
 
@@ -76,3 +77,28 @@ def test_the_tables_that_data_sets_publish_are_read(tmp_path: Path, name: str) -
         having = [stem for stem, photo in photos.items() if class_named(label) in (found.of(photo) or ())]
         assert "".join(having) == expected, label
     assert found.groups(photos.values()) == groups
+
+
+def table(folder: Path, *lines: str) -> SourceFile:
+    (folder / "labels.csv").write_text("\n".join(lines), encoding="utf-8")
+    return SourceFile("labels.csv", folder / "labels.csv")
+
+
+def test_names_of_columns_are_the_same_with_capitals_and_spaces(tmp_path: Path) -> None:
+    found = read_diagnoses([table(tmp_path, "Image ID,Diagnosis,Lesion-ID", "A.JPG,melanoma,L1", "B,nevus,L1")])
+    assert (found.of("A"), found.of("B")) == ({"MEL"}, {"NV"})
+    assert found.groups(["A", "B"]) == {"A": "L1", "B": "L1"}
+
+
+def test_a_table_that_is_named_may_call_its_columns_path_and_label(tmp_path: Path) -> None:
+    given = table(tmp_path, "path,label", "train/A.jpg,psoriasis", "train/B.jpg,acne")
+    assert read_diagnoses([given], given.place).of("A") == {"PSORIASIS"}
+    with pytest.raises(ImageSetError, match="No table of diagnoses found"):
+        read_diagnoses([given])
+
+
+def test_marks_of_a_one_hot_table_may_be_words(tmp_path: Path) -> None:
+    found = read_diagnoses([table(tmp_path, "image,MEL,NV", "A,True,False", "B,,x", "C,no,no", "D,0,1")])
+    assert [found.of(name) for name in "ABCD"] == [{"MEL"}, {"NV"}, set(), {"NV"}]
+    with pytest.raises(ImageSetError, match=r"labels\.csv says of A under NV 'maybe': write 1 or 0"):
+        read_diagnoses([table(tmp_path, "image,MEL,NV", "A,0,maybe")])
