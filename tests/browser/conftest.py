@@ -74,7 +74,7 @@ class Server:
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
 
     def wait(self) -> None:
-        for _ in range(200):
+        for _ in range(1200):  # a minute: the machine may be busy with other things
             with contextlib.suppress(OSError):
                 urllib.request.urlopen(self.url, timeout=5).close()
                 return

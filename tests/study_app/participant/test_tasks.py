@@ -116,6 +116,19 @@ def test_a_key_without_effect_on_the_task_is_refused() -> None:
         parse_study({"slug": "a", "sets": [{"name": "b"}], "task": "rating", "confidence": True})
 
 
+@pytest.mark.parametrize("kind", ["sqlite"])
+def test_the_instructions_name_confidence_and_reason_in_the_order_of_a_trial(
+    workspace: Workspace, database_url: str, make_app: Callable[..., Flask]
+) -> None:
+    publish(workspace, "alpha")
+    load(workspace, "tasks", f'confidence = true\nwhy = "text"\nquestions = []\n{SETS}[trials]\ncount = 4\n')
+    client = make_app().test_client()
+    base = enter(client, "tasks")
+    client.post(f"{base}/device")
+    page = client.get(f"{base}/").text.split('id="trial"')[0]
+    assert page.index("say how sure you are") < page.index("write what made you decide")
+
+
 def test_a_missed_deadline_is_stored_as_missed_and_is_no_answer(
     workspace: Workspace, database_url: str, make_app: Callable[..., Flask]
 ) -> None:
