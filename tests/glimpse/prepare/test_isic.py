@@ -217,8 +217,8 @@ def test_a_folder_without_a_table_of_diagnoses_is_refused(tmp_path: Path, worksp
     (ham10000(tmp_path) / "HAM10000_metadata.csv").unlink()
     with pytest.raises(ImageSetError, match=r"No table of diagnoses found: put HAM10000_metadata\.csv or"):
         prepare(workspace, [tmp_path], ["DF"])
-    write_csv(tmp_path / "truth.csv", ["image", *LABELS], [["ISIC_0000000", "yes", *[0] * 6]])
-    with pytest.raises(ImageSetError, match=r"truth\.csv has 'yes' under a diagnosis, but 0 or 1 is expected there"):
+    write_csv(tmp_path / "truth.csv", ["image", *LABELS], [["ISIC_0000000", "maybe", *[0] * 6]])
+    with pytest.raises(ImageSetError, match=r"truth\.csv says of ISIC_0000000 under \w+ 'maybe': write 1 or 0"):
         prepare(workspace, [tmp_path], ["DF"])
 
 
