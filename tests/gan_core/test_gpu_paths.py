@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -11,10 +12,13 @@ import torch
 
 from gan_core.cli import main
 from gan_core.device import computes_bf16
+from gan_core.experiments import EXPERIMENTS
 from gan_core.networks import Discriminator, Generator, Translator, initialise
+from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.data import Domain, Draws
 from gan_core.training.engine import Engine, copied
 from gan_core.training.forecast import seconds_left
+from gan_core.training.loop import Training
 from gan_core.training.ranks import Ranks
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import CPU, TINY, make_domains, make_set, tiny_training
@@ -155,3 +159,26 @@ def test_images_that_exceed_the_memory_of_the_device_are_named(
     error = capsys.readouterr().err
     assert "the images of df do not fit into the memory of the CPU device: choose a lower --resolution" in error
     assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("preset", ["paper", "modern"])
+@pytest.mark.parametrize("experiment", list(EXPERIMENTS))
+def test_a_step_leaves_no_tensor_on_the_cpu_and_never_waits_for_the_device(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, experiment: str, preset: str
+) -> None:
+    """On the device `meta`, which stands for a GPU: its tensors have no values to wait for, and mix with no others."""
+    meta, adam = torch.device("meta"), torch.optim.Adam
+
+    def without_generator(draws: Draws, seed: int, device: torch.device, ranks: Ranks) -> None:
+        draws.rng, draws.device, draws.ranks = None, device, ranks  # type: ignore[assignment]
+
+    monkeypatch.setattr(Draws, "__init__", without_generator)  # meta has no random numbers, ...
+    monkeypatch.setattr(Engine, "autocast", lambda engine: nullcontext())  # ... no bf16, and no fused Adam
+    monkeypatch.setattr(torch.optim, "Adam", lambda parameters, fused, **more: adam(parameters, **more))
+    make_domains(workspace)
+    request = Request(preset, {**TINY, "r1": 1.0, "r1_every": 1})
+    images = open_domains(workspace, experiment, request)
+    run = describe_run(experiment, experiment, images, request)
+    engine = Training(run, into_memory(run, images, meta), workspace.root, meta).engine
+    engine.step()
+    assert engine.sums.device == meta
