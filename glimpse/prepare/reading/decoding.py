@@ -23,7 +23,7 @@ HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  #
 
 @contextlib.contextmanager
 def open_image(data: bytes, name: str, page: int | None = None) -> Iterator[Image.Image]:
-    """The image, open_image at a page (from 1; None is the first).
+    """The image, opened at a page (from 1; None is the first).
 
     Whatever Pillow raises, also later on loading its pixels, becomes a BrokenPhotoError.
     """
