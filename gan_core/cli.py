@@ -8,6 +8,7 @@ PYTHON_ARGCOMPLETE_OK
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -43,3 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = build_parser().parse_args(argv)
     workspace = Workspace.at(args.workspace)
     return run_command(lambda: args.run(args, workspace), workspace=workspace)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
