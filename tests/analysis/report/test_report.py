@@ -296,6 +296,14 @@ def test_a_set_and_a_run_of_one_name_that_are_not_of_one_generator_keep_their_ow
     assert (found.scores["df"]["balanced_accuracy"], found.scores["df (run)"]["kid"]) == (0.6, 0.4)
 
 
+def test_more_than_eight_notes_are_folded(tmp_path: Path) -> None:
+    page = Page("", "", [], False, [], [f"note {i}" for i in range(24)], [], [], [], [], "", None, {}, [])
+    section = Section("summary")
+    write(tmp_path, page, [section], lambda name: None, lambda name, inputs, compute: dict(compute()))
+    shown, folded = (tmp_path / "index.html").read_text("utf-8").split("16 more notes")
+    assert (shown.count("<li>note"), folded.count("<li>note")) == (8, 16)
+
+
 def test_nine_verdicts_leave_room_for_the_summary(tmp_path: Path) -> None:
     cards = [{"set": f"run {i}", "kind": "", "verdict": "Undecided", "sentence": "", "facts": []} for i in range(9)]
     page = Page("", "", cards, False, [], [], [], [], [], [], "", None, {}, [])
