@@ -44,11 +44,13 @@ def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Es
     values, cell = values[rows], ((np.cumsum(kept) - 1)[unit] * kinds + stratum)[rows]
     rng, cells = np.random.default_rng(seed), int(kept.sum()) * kinds
     first = np.searchsorted(np.sort(cell), np.arange(cells))
+    code = cell.astype(np.uint16) if cells < 2**16 else cell  # for which NumPy's sort is ten times as fast
     halves = []
     for _ in range(int(np.clip(MOST_WORK // len(values), 10, SPLITS))):
-        order = np.argsort(cell + rng.random(len(values)))
-        side = (np.arange(len(order)) - first[cell[order]] + rng.integers(2, size=cells)[cell[order]]) % 2
-        key = 2 * cell[order] + side
+        order = rng.permutation(len(values))
+        order = order[np.argsort(code[order], kind="stable")]
+        of = cell[order]
+        key = 2 * of + (np.arange(len(of)) - first[of] + rng.integers(2, size=cells)[of]) % 2
         means = np.bincount(key, values[order], 2 * cells) / np.bincount(key, minlength=2 * cells)
         halves.append(means.reshape(-1, kinds, 2).mean(axis=1))
     a, b = np.moveaxis(np.array(halves), 2, 0)  # (splits, units)
