@@ -62,7 +62,8 @@ def private_cluster(*, durable: bool = False) -> Iterator[Cluster]:
     if found is None:
         raise FileNotFoundError("PostgreSQL is not installed (Debian: apt install postgresql)")
     as_user = "postgres" if "postgres" in {entry.pw_name for entry in pwd.getpwall()} else "nobody"
-    drop = ["runuser", "-u", as_user, "--"] if os.geteuid() == 0 else []
+    runuser = shutil.which("runuser") or "/usr/sbin/runuser"  # Debian's `su` leaves /usr/sbin out of root's PATH
+    drop = [runuser, "-u", as_user, "--"] if os.geteuid() == 0 else []
     memory = "/dev/shm" if not durable and os.access("/dev/shm", os.W_OK) else "/tmp"  # a socket's path must be short
     home = Path(tempfile.mkdtemp(prefix="glimpse-postgres-", dir=memory))
     try:
