@@ -149,3 +149,12 @@ def needed(table: pd.DataFrame, claim: str, target: float) -> int | None:
     after = int(np.argmax(curve >= target))
     share = (target - curve[after - 1]) / (curve[after] - curve[after - 1])
     return int(np.ceil(n[after - 1] + share * (n[after] - n[after - 1]) - 1e-9))
+
+
+def reached(table: pd.DataFrame, claim: str, participants: int) -> float:
+    """The simulated power of so many participants, interpolated between the rows of the table.
+
+    >>> reached(pd.DataFrame({"participants": [50, 100], "cannot_tell": [0.7, 0.9]}), "cannot tell", 75)
+    0.8
+    """
+    return round(float(np.interp(participants, table["participants"], table[claim.replace(" ", "_")])), 4)

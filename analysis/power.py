@@ -107,8 +107,8 @@ def run(args: argparse.Namespace) -> int:
         _print(table, truth, source, plan, enough, args)
     if args.preregister:
         number = args.participants[0] if enough is None and len(args.participants) == 1 else enough
-        reached = table.loc[table["participants"] == number, plan.claim.replace(" ", "_")]
-        _preregister(args, study, truth, source, plan, None if number is None else (number, float(reached.iloc[0])))
+        reached = None if number is None else (number, planning.reached(table, plan.claim, number))
+        _preregister(args, study, truth, source, plan, reached)
     if args.out:
         _write(args.out, table, wanted, args)
         if not args.json:

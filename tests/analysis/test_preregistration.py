@@ -36,6 +36,30 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
+def test_a_number_between_two_simulated_sizes_is_registered_with_its_power(tmp_path: Path) -> None:
+    """The default plan ended with a traceback: after the refinement the number is one that no row has."""
+    sizes = (
+        "--participants",
+        "6",
+        "10",
+        "20",
+        "40",
+        "--target",
+        "0.8",
+        "--accuracy",
+        "0.6",
+        "--simulations",
+        "10",
+        "--seed",
+        "1",
+    )
+    file = tmp_path / "plan.md"
+    assert power.main([*sizes, "--preregister", str(file)]) == 0
+    facts, _ = preregistration.read(file)
+    assert facts["participants"] == 19  # simulated: 6, 10, 18, 20 and 40
+    assert abs(facts["power"] - 0.8) < 0.1
+
+
 def here(**changes: Any) -> dict[str, Any]:
     """A survey that kept to the plan, but for the changes."""
     return {
