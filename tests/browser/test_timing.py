@@ -70,7 +70,9 @@ def test_response_times_are_those_of_the_key_presses_own_stamps(page: Page, serv
     probe = page.evaluate("probe")
     expected = np.array(probe["presses"]) - (np.array(probe["onsets"]) - FRAME_MS)
     reported = np.array([trial["rt"] for trial in page.evaluate("window.__result")])
-    assert abs(np.median(reported - expected)) < 1
+    frames = np.round((reported - expected) / FRAME_MS)
+    assert np.median(np.abs(reported - expected - frames * FRAME_MS)) < 1  # from stamps: off by whole frames, if at all
+    assert abs(np.median(frames)) <= 1  # on a busy machine the probe learns of the frame before or after
 
 
 # Holds the page's thread up just as a trial has begun, until after its image is due.
