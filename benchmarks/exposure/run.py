@@ -40,7 +40,7 @@ from glimpse.stimuli import Source, encode_png, write_stimulus_set
 HERE = Path(__file__).parent
 FRAME_MS = 1000 / 60
 Records = Callable[[], list[dict[str, Any]]]  # the trials that were given, in order, with their planned exposures
-A_TRACE = 50  # exposures in one run of a page: Chromium keeps 450 pictures of frames a trace
+A_TRACE = 20  # exposures in one run of a page: Chromium keeps 450 pictures of frames a trace, about 20 a trial
 CONDITIONS = ("idle", "stressed", "network")
 BUSY = """
 (function loop() {
