@@ -59,7 +59,7 @@ def _runs(context: Context) -> list[FoundRun]:
             )
         same = [other.name for other in found if sha256 and other.generator_sha256 == sha256]
         if same:
-            context.notice(f"The runs '{same[0]}' and '{folder.name}' have the same generator and count as one.")
+            context.notice(f"The runs '{same[0]}' and '{folder.name}' have the same generator: one result, not two.")
         found.append(FoundRun(folder.name, folder, run, sha256))
     return found
 
