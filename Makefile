@@ -19,9 +19,11 @@ setup: .venv/installed
 .venv/installed: pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit("Glimpse needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
-	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && [ -z "$$PIP_EXTRA_INDEX_URL" ]; then \
-	  echo "No NVIDIA GPU here: PyTorch from PyPI brings CUDA all the same, 2.7 GB to download. The build for CPUs has 0.2 GB:"; \
-	  echo "docs/installing.md tells how to take it."; \
+	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then \
+	  echo "No NVIDIA GPU here: taking PyTorch's build for CPUs, 0.2 GB to download (with CUDA 2.7 GB)."; \
+	  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv && \
+	  $(BIN)/uv pip install -q --python $(BIN)/python --torch-backend cpu --no-deps -c constraints.txt torch || \
+	  echo "It cannot be reached from here: pip now takes PyTorch from where it takes everything else."; \
 	fi
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,postgres,test,dev]'
 	touch $@
