@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from typing import Any
 
@@ -60,6 +60,28 @@ def test_inductor_computes_what_eager_torch_does(compiler: None, name: str) -> N
         gradients.append([output.detach(), frozen, *(p.grad.clone() for p in network.parameters())])
     for eager, fast in zip(*gradients, strict=True):
         torch.testing.assert_close(fast, eager, rtol=1e-3, atol=1e-4 * eager.abs().max().item() + 1e-9)
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute")  # dynamo looks at it while it traces
+@pytest.mark.parametrize("experiment", list(EXPERIMENTS))
+def test_an_experiment_has_three_or_four_graphs_and_compiles_no_more(
+    compiler: None, workspace: Workspace, experiment: str
+) -> None:
+    """No graph breaks, and no later step compiles again: 3, 4 and 4 graphs for the three training schemes."""
+    graphs = []
+
+    def count(graph: torch.fx.GraphModule, inputs: list[torch.Tensor]) -> Callable[..., Any]:
+        graphs.append(graph)
+        return graph.forward
+
+    make_domains(workspace)
+    engine = tiny_training(workspace, experiment).engine
+    torch._dynamo.reset()
+    engine.compile(count)
+    expected = 3 if EXPERIMENTS[experiment].scheme == "unconditional" else 4
+    for _ in range(3):
+        engine.step()
+        assert len(graphs) == expected
 
 
 def test_without_a_compiler_a_run_trains_eagerly_and_says_why(compiler: None, workspace: Workspace) -> None:
