@@ -17,7 +17,7 @@ from gan_core.training.run import Run
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.imageset import ImageSet
 from glimpse.prepare.opening import OPENED
-from glimpse.seal import verify_seal
+from glimpse.runs.seal import verify_seal
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import KINDS, NAME, Workspace
 

@@ -32,17 +32,17 @@ from typing import Any
 import torch
 
 from benchmarks import training
-from gan_core.confidence import best_scored
 from gan_core.device import fast_device
 from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.engine import Engine
-from gan_core.training.log import read_log
 from gan_core.training.ranks import Ranks
 from gan_core.training.schemes import SCHEMES
 from glimpse.command_line import program, run_command
 from glimpse.files import read_json
 from glimpse.imageset import ImageSet
+from glimpse.runs.confidence import best_scored
+from glimpse.runs.log import read_log
 from glimpse.workspace import Workspace
 
 TOLERANCE = {"fp32, compiled": 0.01, "bf16": 0.05}  # relative, of each loss and gradient norm, after `FEW` steps

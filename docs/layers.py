@@ -24,6 +24,7 @@ HOLDS = {
     "glimpse.stimuli": "images of the survey",
     "glimpse.observers": "F1, accuracy, d'",
     "glimpse.truth": "PSNR, SSIM",
+    "glimpse.runs": "log and seal",
     "glimpse.command_line": "parsers and errors",
     "glimpse.progress": "progress bars",
     "glimpse.workspace": "folders and names",

@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 
 from gan_core.experiments import Draw, TrainingError
 from gan_core.sampling import generate, generator_file
-from gan_core.training.log import read_log
 from gan_core.training.run import Run
 from gan_core.translating import load_translator, translate_rows
 from glimpse.command_line import pasteable
@@ -32,6 +31,7 @@ from glimpse.publishing.rules import (
     origin,
     publish_set,
 )
+from glimpse.runs.log import read_log
 from glimpse.workspace import Workspace
 
 JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")

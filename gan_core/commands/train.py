@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from gan_core.confidence import best_scored, chosen_when_saturated, confidence
 from gan_core.device import fast_device
 from gan_core.experiments import (
     EXPERIMENTS,
@@ -25,6 +24,7 @@ from gan_core.experiments import (
 )
 from glimpse.command_line import Commands, aligned, did_you_mean, next_step, pasteable
 from glimpse.files import read_json
+from glimpse.runs.confidence import best_scored, chosen_when_saturated, confidence
 from glimpse.workspace import Workspace
 
 
@@ -231,7 +231,7 @@ def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
 
 
 def _facts_of(folder: Path) -> dict[str, Any]:
-    from gan_core.training.log import read_log
+    from glimpse.runs.log import read_log
 
     config, lines = read_json(folder / "config.json"), read_log(folder / "log.jsonl")
     last = lines[-1] if lines else {"images": 0, "seconds": 0.0}

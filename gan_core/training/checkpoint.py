@@ -23,7 +23,7 @@ from gan_core.training.engine import copied
 from gan_core.training.run import CHANGEABLE, Run
 from gan_core.training.schemes import build_discriminator, build_generators
 from glimpse.files import SCHEMA, atomic_file
-from glimpse.seal import BLANK, KEY, seal, verify_seal
+from glimpse.runs.seal import BLANK, KEY, seal, verify_seal
 
 CHECKPOINT, BEST, LAST = "checkpoint.pt", "generator.safetensors", "generator-last.safetensors"
 

@@ -1,4 +1,4 @@
-"""The written side of a run: log.jsonl, sample grids, TensorBoard, a progress bar; and reading a log again."""
+"""What a run writes while it trains: log.jsonl, sample grids, TensorBoard, a progress bar."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from gan_core.experiments import TrainingError
 from glimpse.files import atomic_file
 from glimpse.progress import duration, progress
 
@@ -73,25 +72,3 @@ class Record:
         self.bar.close()
         self.log.close()
         self.board.close()
-
-
-def read_log(path: Path) -> list[dict[str, Any]]:
-    """The lines of a log.jsonl, without a last line that is incomplete: it is being written, or its writer was killed.
-
-    Raises TrainingError for any other line that training does not write.
-    """
-    lines: list[dict[str, Any]] = []
-    texts = path.read_bytes().splitlines() if path.is_file() else []
-    for number, text in enumerate(texts, 1):
-        try:
-            line = json.loads(text)
-            if not isinstance(line["images"], int):
-                raise TypeError
-        except (ValueError, TypeError, KeyError) as error:
-            if number == len(texts) and isinstance(error, ValueError):
-                break
-            raise TrainingError(
-                f"{path}, line {number}, is not a line of a training log: remove it, or train the run again."
-            ) from None
-        lines.append(line)
-    return lines

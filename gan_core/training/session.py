@@ -9,18 +9,18 @@ from pathlib import Path
 
 import torch
 
-from gan_core.confidence import chosen_when_saturated, confidence
 from gan_core.experiments import TrainingError
 from gan_core.training.begin import Request, describe_run, into_memory, open_domains, resumed, state_of
 from gan_core.training.checkpoint import CHECKPOINT
 from gan_core.training.forecast import fitting, longer_than_an_hour, seconds_left
-from gan_core.training.log import read_log
 from gan_core.training.loop import Training
 from gan_core.training.observe import Pixels, Scorer, scorer_for
 from gan_core.training.ranks import Ranks
 from glimpse.command_line import pasteable
 from glimpse.files import read_json, replacing, stand_aside
 from glimpse.progress import duration
+from glimpse.runs.confidence import chosen_when_saturated, confidence
+from glimpse.runs.log import read_log
 from glimpse.workspace import Workspace
 
 

@@ -21,7 +21,7 @@ from gan_core.translating import load_translator, translate
 from glimpse.files import GlimpseError
 from glimpse.imageset import ImageSet
 from glimpse.publishing.rules import Publication
-from glimpse.seal import KEY
+from glimpse.runs.seal import KEY
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained
 

@@ -19,9 +19,9 @@ from analysis import inventory
 from analysis.figures.images import overfitting as draw
 from analysis.numbers import signed
 from analysis.section import AnalysisError, Context, Section
-from gan_core.confidence import chosen_when_saturated, confidence
-from gan_core.training.log import read_log
 from glimpse.files import GlimpseError, read_json
+from glimpse.runs.confidence import chosen_when_saturated, confidence
+from glimpse.runs.log import read_log
 
 END = 0.1  # of the training, over which the end gap is averaged
 Z = 1.959964  # of a 95 % interval

@@ -1,4 +1,4 @@
-"""The discriminator's confidence and consistency (section 3.2.4), read from the lines of log.jsonl; no torch here.
+"""The discriminator's confidence and consistency (section 3.2.4), read from the lines of log.jsonl.
 
 The paper lets them guide the selection of a model: they show whether the discriminator has the capacity to teach.
 """

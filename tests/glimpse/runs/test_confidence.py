@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gan_core.confidence import chosen_when_saturated, confidence
+from glimpse.runs.confidence import chosen_when_saturated, confidence
 
 SETTINGS = {"d_features": 64, "lr": 2e-4}
 
