@@ -19,6 +19,7 @@ from glimpse.command_line import Parser, program, run_command
 from glimpse.phantom import command as phantom_command
 from glimpse.prepare import commands as prepare_cli
 from glimpse.publishing import command as publish_command
+from glimpse.runs import command as runs_command
 from glimpse.workspace import Workspace
 
 
@@ -34,7 +35,8 @@ def build_parser() -> Parser:
     parser = program("gan_core", "From photos to published stimulus sets: prepare, train, sample, publish.")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     phantom_command.add_command(prepare_cli.add_commands(commands))
-    training_command.add_commands(commands, training_scorer)
+    training_command.add_command(commands, training_scorer)
+    runs_command.add_command(commands)
     use.add_commands(commands)
     publish_command.add_command(commands, use.add_runs, use.publish_runs)
     return parser

@@ -1,1 +1,1 @@
-"""What the folder of a run holds for readers without torch: its log, and the seal of its generator."""
+"""What the folder of a run says to readers without torch: its configuration, its log, the seal of its generator."""
