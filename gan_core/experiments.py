@@ -104,6 +104,19 @@ class Experiment:
         """The domains with a generator and a discriminator."""
         return (self.target,) if self.scheme != "cyclic" else (self.target, str(self.source))
 
+    def source_of(self, target: str) -> str | None:
+        """The domain whose images are translated to `target`; None without translation."""
+        return next((domain for domain in self.domains if domain != target), None)
+
+    def lender(self, target: str) -> str | None:
+        """The domain that lends masks to images translated to `target`; None if they need none or have their own."""
+        return target if self.masked == target else None
+
+    def published_as(self, name: str) -> dict[str, str]:
+        """The stimulus sets of a run, with the domain that each shows: NAME, or NAME-add and NAME-remove if cyclic."""
+        names = (f"{name}-add", f"{name}-remove") if self.scheme == "cyclic" else (name,)
+        return dict(zip(names, self.makes, strict=True))
+
 
 def lesions(target: str) -> Experiment:
     """Images of any set by the recipe of the paper's lesions; `batch_for` scales its batch to other sizes."""

@@ -27,14 +27,13 @@ from glimpse.publishing.rules import (
     Published,
     Shown,
     as_shown,
+    from_jpeg,
     in_order_of_use,
     origin,
     publish_set,
 )
 from glimpse.runs.log import read_log
 from glimpse.workspace import Workspace
-
-JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 def publish(
@@ -58,13 +57,8 @@ def publish(
             f"`{pasteable(workspace, 'gan_core', 'train', name, '--resume')}`."
         )
     images = _RunImages(workspace, folder, run, Draw(options.seed, truncation), device, so_far)
-    name, experiment = options.name or name, images.run.experiment
-    if experiment.scheme != "cyclic":
-        return [images.publish(name, experiment.source, experiment.target, options)]
-    return [
-        images.publish(f"{name}-add", experiment.source, experiment.target, options),
-        images.publish(f"{name}-remove", experiment.target, str(experiment.source), options),
-    ]
+    sets = run.experiment.published_as(options.name or name)
+    return [images.publish(name, target, options) for name, target in sets.items()]
 
 
 def _so_far(folder: Path) -> str | None:
@@ -79,11 +73,9 @@ def largest_count(workspace: Workspace, name: str) -> int:
     """The largest number of images per class that a run can be published with."""
     run = Run.of(workspace.existing("runs", name))
     sets = {d: ImageSet.load(workspace.existing("images", facts["name"])) for d, facts in run.image_sets.items()}
-    made, source = run.experiment.makes, run.experiment.source
-    sizes = [len(sets[domain]) for domain in made]
-    if source is not None:
-        sizes += [len(sets[domain].where("test")) for domain in ([*made] if len(made) > 1 else [source])]
-    return min(sizes) - PRACTICE
+    sizes = [len(sets[target]) for target in run.experiment.makes]
+    sources = filter(None, map(run.experiment.source_of, run.experiment.makes))
+    return min(sizes + [len(sets[source].where("test")) for source in sources]) - PRACTICE
 
 
 @dataclass(frozen=True)
@@ -97,8 +89,8 @@ class _RunImages:
     device: str
     so_far: str | None  # of an unfinished run: its images, in words
 
-    def publish(self, name: str, source: str | None, target: str, options: Publication) -> Published:
-        """One stimulus set: images of `target`, generated from latents or translated from `source`."""
+    def publish(self, name: str, target: str, options: Publication) -> Published:
+        """One stimulus set: images of `target`, generated from latents or translated."""
         wanted, rng = options.count + PRACTICE, np.random.default_rng(options.seed)
         weights, real = generator_file(self.folder), self.images(target)
         rows = in_order_of_use(real, rng)
@@ -109,7 +101,7 @@ class _RunImages:
             "image_set": real.name, "images_sha256": real.sha256, "count": options.count,
         } | ({"unfinished": self.so_far} if self.so_far else {})  # fmt: skip
         generated = self.drawn(wanted)
-        if source is not None:
+        if (source := self.run.experiment.source_of(target)) is not None:
             inputs = self.images(source)
             input_rows = in_order_of_use(inputs, rng, ("test",))
             if len(input_rows) < most:
@@ -119,7 +111,7 @@ class _RunImages:
         options.check_count(name, most, what, most)
         size = self.run.height, self.run.width
         shown = ((shrink(real.images[row], *size), origin(real, row)) for row in rows[:wanted])
-        warnings = _warnings(name, real, options)
+        warnings = from_jpeg(name, real, options)
         if self.so_far:
             warnings.append(f"{name}: the run '{self.run.name}' is unfinished ({self.so_far}); the report will say so.")
         found = publish_set(self.workspace, name, options, made_from, (shown, generated), warnings)
@@ -143,20 +135,8 @@ class _RunImages:
             yield pixels, {"run": self.run.name, **asdict(self.draw), "index": index}
 
     def translated(self, inputs: ImageSet, rows: NDArray[np.intp], target: str) -> Shown:
-        translator, masked = load_translator(self.folder, target, self.device), self.run.experiment.masked
-        lender = self.images(masked) if masked == target else None
+        translator = load_translator(self.folder, target, self.device)
+        lender = self.images(domain) if (domain := self.run.experiment.lender(target)) else None
         rng = np.random.default_rng(self.draw.seed + 1)
         for row, (_, _, after) in zip(rows, translate_rows(translator, inputs, rows, lender, rng), strict=True):
             yield after, {"run": self.run.name, **origin(inputs, row)}
-
-
-def _warnings(name: str, real: ImageSet, options: Publication) -> list[str]:
-    sources = real.index["source"].astype(str).str.lower()
-    from_jpeg = int(sources.str.endswith(JPEG_SUFFIXES).sum())
-    if not from_jpeg or options.jpeg_quality is not None or options.off_grid is not None:
-        return []
-    return [
-        f"{name}: {from_jpeg} of {len(sources)} real images come from JPEG files; the generated ones do not. "
-        "Compression could tell them apart; --off-grid hides the blocks of the photos, and --jpeg-quality 95 then "
-        "compresses both classes alike."
-    ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from gan_core.experiments import Draw, TrainingError, experiment_named
+from gan_core.experiments import Draw, TrainingError
 from gan_core.networks import Generator, with_statistics
 from gan_core.training.checkpoint import BEST, load_generators
 from gan_core.training.data import to_pixels
+from gan_core.training.run import Run
 from glimpse.command_line import pasteable
 from glimpse.files import atomic_file, atomic_folder, sha256_file
 from glimpse.images import in_rows, sheet
@@ -41,26 +43,28 @@ def generator_file(run: Path) -> Path:
     return path
 
 
-def load_generator(run: Path, domain: str | None = None) -> tuple[nn.Module, dict[str, Any]]:
-    """The generator (`eval` mode) of a run's folder or a .safetensors file, and its metadata.
+def load_generator(run: Path, domain: str | None = None) -> tuple[nn.Module, Run]:
+    """The generator (`eval` mode) of a run's folder or a .safetensors file, and the run.
 
     `domain` selects one of the two generators of a cyclic run by what it makes. Raises TrainingError for a file that
     Glimpse did not write; the generator raises it for output that is not finite, which uint8 would turn into an image.
     """
-    generators, metadata = load_generators(generator_file(run))
+    weights = generator_file(run)
+    generators, metadata = load_generators(weights)
+    made_by = Run.from_json(metadata, str(weights))
     domain = domain or next(iter(generators))
     if domain not in generators:
-        raise TrainingError(f"The run '{metadata['name']}' makes {' and '.join(generators)}, not '{domain}'.")
+        raise TrainingError(f"The run '{made_by.name}' makes {' and '.join(generators)}, not '{domain}'.")
 
     def refuse_broken(_: nn.Module, __: tuple[Any, ...], images: Tensor) -> None:
         if not torch.isfinite(images).all():
             raise TrainingError(
-                f"The generator of the run '{metadata['name']}' makes values that are not finite: its training "
+                f"The generator of the run '{made_by.name}' makes values that are not finite: its training "
                 f"diverged. Train it again with --overwrite and a lower learning rate, --set lr=..."
             )
 
     generators[domain].register_forward_hook(refuse_broken)
-    return generators[domain], metadata
+    return generators[domain], made_by
 
 
 def latents(count: int, z_dim: int, rng: torch.Generator, truncation: float | None = None) -> Tensor:
@@ -93,9 +97,9 @@ def for_draw(generator: Generator, draw: Draw, device: str = "cpu") -> Generator
 
 def _drawn_from(run: Path, draw: Draw, device: str) -> tuple[Generator, torch.Generator]:
     """A run's generator for a draw, and the random numbers of its latents. Raises TrainingError for a translator."""
-    generator, metadata = load_generator(run)
+    generator, made_by = load_generator(run)
     if not isinstance(generator, Generator):
-        raise TrainingError(f"The run '{metadata['name']}' translates images: it has no latents to draw by seed.")
+        raise TrainingError(f"The run '{made_by.name}' translates images: it has no latents to draw by seed.")
     return for_draw(generator, draw, device), torch.Generator().manual_seed(draw.seed)
 
 
@@ -142,27 +146,21 @@ def sample_set(
 
     Raises GlimpseError if a different image set is there, unless `overwrite`.
     """
-    _, metadata = load_generator(weights)
-    run = metadata["name"]
-    made_from = {
-        "run": run, "generator_sha256": sha256_file(weights), "count": count, "seed": draw.seed,
-        "truncation": draw.truncation,
-    }  # fmt: skip
+    _, run = load_generator(weights)
+    made_from = {"run": run.name, "generator_sha256": sha256_file(weights), "count": count, **asdict(draw)}
     if (existing := ImageSet.existing(folder, made_from, overwrite)) is not None:
         return existing, False
-    label = experiment_named(metadata["experiment"]).target
     batches = generate(weights, count, draw, device)  # refuses a translator before anything is written
+    images = (image for batch in batches for image in batch)
     with atomic_folder(folder) as building:
-        writer = ImageSetWriter(building, metadata["height"], metadata["width"])
+        writer = ImageSetWriter(building, run.height, run.width)
+        facts = {"source": run.name, "split": "train", "label": run.experiment.target}
         shown: list[NDArray[np.uint8]] = []
-        with progress(title=folder.name, unit="images", total=count) as bar:
-            for batch in batches:
-                for image in batch:
-                    identity = f"{run}-{draw.seed}-{writer.count}"
-                    facts = {"image_id": identity, "source": run, "group": identity, "split": "train", "label": label}
-                    writer.add(image, facts)
-                shown += list(batch[: max(0, PREVIEW_ROWS * PREVIEW_COLUMNS - len(shown))])
-                bar.update(len(batch))
+        for i, image in enumerate(progress(images, title=folder.name, unit="images", total=count)):
+            identity = f"{run.name}-{draw.seed}-{i}"
+            writer.add(image, {**facts, "image_id": identity, "group": identity})
+            if i < PREVIEW_ROWS * PREVIEW_COLUMNS:
+                shown.append(image)
         Image.fromarray(sheet(in_rows(shown, PREVIEW_COLUMNS), margin=2)).save(building / "preview.png")
         writer.finish(folder.name, source="sample", made_from=made_from)
     return ImageSet.load(folder), True

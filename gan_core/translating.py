@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from gan_core.experiments import TrainingError, experiment_named
+from gan_core.experiments import TrainingError
 from gan_core.networks import Translator
 from gan_core.sampling import load_generator
 from gan_core.training.data import size_at, to_pixels, to_signed
+from gan_core.training.run import Run
 from glimpse.files import atomic_folder, sha256_file
 from glimpse.images import Pixels, evenly, in_rows, sheet, shrink, shrink_mask
 from glimpse.imageset import ImageSet, ImageSetWriter
@@ -34,33 +35,35 @@ from glimpse.truth import TruthScore
 TILES_AT_ONCE = 16
 SHEET_IMAGES = 24  # two in a row, each before, mask and after, as in Figures 11-13
 LONGEST = 256  # pixels, of an image on the sheet
+Triple = tuple[Pixels, Pixels | None, Pixels]  # before, mask, after
 
 
 @dataclass(frozen=True)
 class LoadedTranslator:
-    """A translator with the size it was trained at."""
+    """A translator on a device, and the run it comes from."""
 
     network: nn.Module
-    run: str
-    experiment: str
-    height: int
-    width: int
-    needs_mask: bool
+    run: Run
     device: str
 
+    @property
+    def needs_mask(self) -> bool:
+        return self.run.experiment.masked is not None
 
-def load_translator(run: Path, domain: str | None = None, device: str = "cpu") -> LoadedTranslator:
+    def size_for(self, images: ImageSet) -> tuple[int, int]:
+        """Height and width at which a set is translated: shrunk to the run's height; smaller ones keep their size."""
+        return size_at(images, min(self.run.height, images.height))
+
+
+def load_translator(folder: Path, domain: str | None = None, device: str = "cpu") -> LoadedTranslator:
     """The translator of a run's folder or a .safetensors file; `domain` selects one of a cyclic run by what it makes.
 
     Raises TrainingError for a run that does not translate.
     """
-    network, metadata = load_generator(run, domain)
+    network, run = load_generator(folder, domain)
     if not isinstance(network, Translator):
-        raise TrainingError(f"The run '{metadata['name']}' is unconditional, so it cannot translate images.")
-    return LoadedTranslator(
-        network.to(device), metadata["name"], metadata["experiment"], metadata["height"], metadata["width"],
-        network.channels == 4, device,
-    )  # fmt: skip
+        raise TrainingError(f"The run '{run.name}' is unconditional, so it cannot translate images.")
+    return LoadedTranslator(network.to(device), run, device)
 
 
 def random_masks(lender: ImageSet, count: int, rng: np.random.Generator) -> Pixels:
@@ -80,20 +83,20 @@ def translate(translator: LoadedTranslator, image: Pixels, mask: Pixels | None =
     """(H, W, 3) uint8 of any size to the same size, clamped; `mask` (H, W) in {0, 1} if the translator needs one."""
     if translator.needs_mask and (mask is None or mask.shape != image.shape[:2]):
         raise TrainingError(
-            f"The run '{translator.run}' needs a mask of the image's size, "
+            f"The run '{translator.run.name}' needs a mask of the image's size, "
             f"{image.shape[0]} x {image.shape[1]}: give one with --masks or --mask-from."
         )
     channels = [image, mask[..., None] * np.uint8(255)] if translator.needs_mask and mask is not None else [image]
     stacked = np.concatenate(channels, 2)  # (H, W, 3 or 4), the mask as 0 or 255
     height, width = image.shape[:2]
-    below, right = max(0, translator.height - height), max(0, translator.width - width)
+    below, right = max(0, translator.run.height - height), max(0, translator.run.width - width)
     if below or right:  # smaller than the patch: mirrored at the edge, cropped afterwards
         stacked = np.pad(stacked, ((0, below), (0, right), (0, 0)), "symmetric")
     return _tiled(translator, stacked)[:height, :width]
 
 
 def _tiled(translator: LoadedTranslator, stacked: Pixels) -> Pixels:
-    h, w = translator.height, translator.width
+    h, w = translator.run.height, translator.run.width
     corners = [(y, x) for y in _starts(stacked.shape[0], h) for x in _starts(stacked.shape[1], w)]
     if len(corners) == 1:
         return to_pixels(_forward(translator, stacked[None]))[0]
@@ -135,31 +138,30 @@ def _hill(length: int) -> NDArray[np.float32]:
 def translate_rows(
     translator: LoadedTranslator, images: ImageSet, rows: NDArray[np.intp], lender: ImageSet | None,
     rng: np.random.Generator,
-) -> Iterator[tuple[Pixels, Pixels | None, Pixels]]:  # fmt: skip
+) -> Iterator[Triple]:  # fmt: skip
     """Each of these images before translation, its mask if the translator needs one, and the image after translation.
 
-    Images are shrunk to the height of the run's training; smaller ones keep their size. A `lender` lends masks at
-    random; without one each image has its own mask. Raises TrainingError if there are no masks.
+    A `lender` lends masks at random; without one each image has its own mask. Raises TrainingError without any masks.
     """
-    height, width = size_at(images, min(translator.height, images.height))
-    lent = random_masks(lender, len(rows), rng) if translator.needs_mask and lender is not None else None
-    if translator.needs_mask and lender is None and images.masks is None:
-        raise TrainingError(f"The image set '{images.name}' has no masks: borrow some with --mask-from SET.")
+    size = translator.size_for(images)
+    own, masks = images.masks, iter([None] * len(rows))
+    if translator.needs_mask and lender is not None:
+        masks = iter(random_masks(lender, len(rows), rng))
+    elif translator.needs_mask:
+        if own is None:
+            raise TrainingError(f"The image set '{images.name}' has no masks: borrow some with --mask-from SET.")
+        masks = (own[row] for row in rows)
 
-    def triple(i: int, row: int) -> tuple[Pixels, Pixels | None, Pixels]:
-        mask = None
-        if lent is not None:
-            mask = resized_mask(lent[i], height, width)
-        elif translator.needs_mask and images.masks is not None:
-            mask = shrink_mask(images.masks[row], height, width)
-        before = shrink(images.images[row], height, width)
+    def triple(row: int, mask: Pixels | None) -> Triple:
+        before = shrink(images.images[row], *size)
+        mask = None if mask is None else resized_mask(mask, *size)
         return before, mask, translate(translator, before, mask)
 
-    return (triple(i, row) for i, row in enumerate(rows))  # lazy, after the errors above
+    return map(triple, rows, masks)  # lazy, after the errors above
 
 
 def resized_mask(mask: Pixels, height: int, width: int) -> Pixels:
-    """A lent mask (H, W) at the size of an image: shrunk by area, or enlarged to the nearest pixel."""
+    """A mask (H, W) at the size of an image: shrunk by area, or enlarged to the nearest pixel."""
     if mask.shape[0] >= height and mask.shape[1] >= width:
         return shrink_mask(mask, height, width)
     return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
@@ -201,32 +203,29 @@ def translate_set(
     """
     translator, domain, lender = translation.load(), translation.domain, translation.lender
     made_from: dict[str, Any] = {
-        "run": translator.run, "generator_sha256": sha256_file(translation.weights), "domain": domain,
+        "run": translator.run.name, "generator_sha256": sha256_file(translation.weights), "domain": domain,
         "image_set": images.name, "images_sha256": images.sha256, "masks_from": lender.name if lender else None,
         "count": len(rows), "seed": translation.seed,
     }  # fmt: skip
     if (existing := ImageSet.existing(folder, made_from, overwrite)) is not None:
         return TranslationResult(folder, len(existing), False, existing.manifest["scores"])
     # The truth is the same skin without its lesion: it holds for removal only.
-    adds = domain in {experiment_named(translator.experiment).masked, *images.index["label"]}
+    adds = domain in {translator.run.experiment.masked, *images.index["label"]}
     known = images.truth is not None and images.masks is not None and not adds and len(rows) > 0
     scores = {"translated": TruthScore(), "untouched": TruthScore()} if known else {}
-    shown: list[list[Pixels]] = []
+    shown: list[Triple] = []
     chosen = set(evenly(np.arange(len(rows)), SHEET_IMAGES).tolist())
-    height, width = size_at(images, min(translator.height, images.height))
     triples = translate_rows(translator, images, rows, lender, np.random.default_rng(translation.seed))
     with atomic_folder(folder) as building:
-        writer = ImageSetWriter(building, height, width, masks=translator.needs_mask)
+        writer = ImageSetWriter(building, *translator.size_for(images), masks=translator.needs_mask)
         bar = progress(triples, title=folder.name, unit="images", total=len(rows))
         for i, (before, mask, after) in enumerate(bar):
             writer.add(after, {**dict(images.index.iloc[int(rows[i])]), "label": domain}, mask)
             if scores and images.truth is not None and images.masks is not None:
-                truth = shrink(images.truth[rows[i]], height, width)
-                inside = shrink_mask(images.masks[rows[i]], height, width)
-                scores["translated"].add(after, truth, inside)
-                scores["untouched"].add(before, truth, inside)
+                for kind, image in (("translated", after), ("untouched", before)):
+                    scores[kind].add(image, images.truth[rows[i]], images.masks[rows[i]])
             if i in chosen:
-                shown.append([before, *([] if mask is None else [as_picture(mask)]), after])
+                shown.append((before, mask, after))
         _write_sheet(shown, building / "preview.png")
         result = {key: score.result() for key, score in scores.items()}
         writer.finish(folder.name, source="translate", made_from=made_from, scores=result)
@@ -248,7 +247,7 @@ def translate_photos(
         raise TrainingError(f"{folder} exists: give this result another --name, or replace it with --overwrite.")
     translator, lender = translation.load(), translation.lender
     rng = np.random.default_rng(translation.seed)
-    shown: list[list[Pixels]] = []
+    shown: list[Triple] = []
     with atomic_folder(folder) as building:
         for stem, (file, mask_file) in progress(photos.items(), title=folder.name, unit="photos", total=len(photos)):
             before = file.decoded(decode_photo)
@@ -262,7 +261,7 @@ def translate_photos(
             after = translate(translator, before, mask)
             Image.fromarray(after).save(building / f"{stem}.png")
             if len(shown) < SHEET_IMAGES:
-                shown.append([before, *([] if mask is None else [as_picture(mask)]), after])
+                shown.append((before, mask, after))
         (building / "sheet").mkdir()
         _write_sheet(shown, building / "sheet" / "sheet.png")
     return TranslationResult(folder, len(photos), True, {})
@@ -272,7 +271,8 @@ def as_picture(mask: Pixels) -> Pixels:
     return np.repeat(mask[..., None] * np.uint8(255), 3, 2)
 
 
-def _write_sheet(triples: list[list[Pixels]], path: Path) -> None:
+def _write_sheet(triples: list[Triple], path: Path) -> None:
     """Before, mask and after of two images in a row."""
-    rows = [[picture for triple in pair for picture in triple] for pair in in_rows(triples, 2)]
+    pictures = [[as_picture(one) if one.ndim == 2 else one for one in some if one is not None] for some in triples]
+    rows = [[picture for some in pair for picture in some] for pair in in_rows(pictures, 2)]
     Image.fromarray(sheet(rows, margin=2, at_most=LONGEST)).save(path)

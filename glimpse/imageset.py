@@ -121,6 +121,11 @@ class ImageSet:
                 Image.fromarray(image).save(building / name)
 
 
+def has_masks(folder: Path) -> bool:
+    """Whether the image set in a folder has masks, by its manifest alone."""
+    return "masks.npy" in read_json(folder / "manifest.json")["files"]
+
+
 class ImageSetWriter:
     """Streams images into the .npy files of a folder, such as one that `files.atomic_folder` yields.
 

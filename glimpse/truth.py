@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from glimpse.images import Pixels
+from glimpse.images import Pixels, shrink, shrink_mask
 
 
 @dataclass
@@ -18,7 +18,8 @@ class TruthScore:
     sums: dict[str, float] = field(default_factory=dict)
 
     def add(self, image: Pixels, truth: Pixels, mask: Pixels) -> None:
-        """`image` and `truth` (H, W, 3) uint8, `mask` (H, W) in {0, 1}."""
+        """`image` (H, W, 3) uint8; `truth` (H, W, 3) and `mask` (H, W) in {0, 1}, shrunk to its size if larger."""
+        truth, mask = shrink(truth, *image.shape[:2]), shrink_mask(mask, *image.shape[:2])
         error = (image.astype(np.float64) - truth) ** 2
         similar = ssim_map(image, truth)
         for where, chosen in (("inside", mask > 0), ("outside", mask == 0)):

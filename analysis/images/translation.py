@@ -81,12 +81,9 @@ def directions(context: Context) -> list[Direction]:
             domain: EvaluatedRun(s, context.device, context.seed, run, one.folder, one.generator_sha256)
             for domain, s in sets.items() if s is not None
         }  # fmt: skip
-        ways = {one.name: (experiment.source, experiment.target)}
-        if experiment.scheme == "cyclic":
-            ways = {f"{one.name}-add": ways[one.name], f"{one.name}-remove": ways[one.name][::-1]}
-        for label, (source, target) in ways.items():
-            donors = None if experiment.masked in (None, source) else sets[str(experiment.masked)]
-            found.append(Direction(label, target, beside[source], beside[target], donors))
+        for label, target in experiment.published_as(one.name).items():
+            source, lender = str(experiment.source_of(target)), experiment.lender(target)
+            found.append(Direction(label, target, beside[source], beside[target], sets[lender] if lender else None))
     return found
 
 
@@ -125,7 +122,6 @@ class Translated:
 
 def translated_features(direction: Direction, context: Context) -> Translated:
     """Features of the translated images; where the source knows the same skin without its lesion, the truth, too."""
-    from glimpse.images import shrink, shrink_mask
     from glimpse.truth import TruthScore
 
     source, rows = direction.source, direction.rows(context.seed)
@@ -141,6 +137,6 @@ def translated_features(direction: Direction, context: Context) -> Translated:
         for kind, images in (("translated", made), ("untouched", source.real_images(rows))):
             score = TruthScore()
             for i, row in enumerate(rows):
-                score.add(images[i], shrink(real.truth[row], *source.size), shrink_mask(real.masks[row], *source.size))
+                score.add(images[i], real.truth[row], real.masks[row])
             truth |= {f"{name}_{kind}": value for name, value in score.result().items()}
     return Translated(found, source.real_features(extractor, rows, context), source.groups(rows), truth)

@@ -22,7 +22,6 @@ from gan_core.experiments import (
     translation_name,
 )
 from glimpse.command_line import Commands, did_you_mean, pasteable
-from glimpse.files import read_json
 from glimpse.workspace import Workspace
 
 
@@ -136,12 +135,14 @@ def _install(args: argparse.Namespace, workspace: Workspace) -> int:
 
 def _translation(workspace: Workspace, args: argparse.Namespace) -> str | None:
     """The experiment of `--from` and `--to`, None without them. Raises GlimpseError unless both are image sets."""
+    from glimpse.imageset import has_masks
+
     if args.source is None and args.to is None:
         return None
     if not (args.source and args.to) or args.source == args.to or args.experiments or args.images:
         raise TrainingError("--from and --to name two image sets, without an experiment or --images beside them.")
     folders = {name: workspace.existing("images", name) for name in (args.source, args.to)}
-    masked = [name for name, folder in folders.items() if "masks.npy" in read_json(folder / "manifest.json")["files"]]
+    masked = [name for name, folder in folders.items() if has_masks(folder)]
     return translation_name(args.source, args.to, masked[0] if masked else None)
 
 

@@ -152,20 +152,19 @@ def _rows_to_translate(workspace: Workspace, name: str | None, run: Run, domain:
 
     from glimpse.imageset import ImageSet
 
-    source = next(d for d in run.experiment.domains if d != domain)
-    images = ImageSet.load(workspace.existing("images", name or str(run.image_sets[source]["name"])))
+    source = str(run.experiment.source_of(domain))
+    images = ImageSet.load(workspace.existing("images", name or run.image_sets[source]["name"]))
     test = images.where("test")
     return images, test if name is None and len(test) else np.arange(len(images))
 
 
 def _trained(workspace: Workspace, word: str) -> tuple[Path, str, Run]:
     """The generator file for a run's name or a path, the name for its results, and its run."""
-    from gan_core.sampling import generator_file
-    from gan_core.training.checkpoint import load_generators
+    from gan_core.sampling import generator_file, load_generator
 
     alone = word.endswith(".safetensors")
     weights = Path(word) if alone else generator_file(workspace.existing("runs", word))
-    run = Run.from_json(load_generators(weights)[1], word)
+    _, run = load_generator(weights)
     named = run.experiment_name if run.experiment_name in EXPERIMENTS else run.name
     return weights, named if alone else word, run
 
@@ -182,9 +181,9 @@ def _lender(workspace: Workspace, name: str | None, run: Run, domain: str) -> An
     """
     from glimpse.imageset import ImageSet
 
-    if run.experiment.masked is None or (name is None and run.experiment.masked != domain):
-        return None
-    return ImageSet.load(workspace.existing("images", name or run.image_sets[run.experiment.masked]["name"]))
+    if name is None and (lender := run.experiment.lender(domain)):
+        name = run.image_sets[lender]["name"]
+    return ImageSet.load(workspace.existing("images", name)) if name and run.experiment.masked else None
 
 
 def publish_runs(args: argparse.Namespace, workspace: Workspace, options: Publication) -> Iterator[Published]:

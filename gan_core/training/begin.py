@@ -26,7 +26,7 @@ from gan_core.training.data import Domain, size_at
 from gan_core.training.run import CHANGEABLE, Run
 from glimpse.command_line import pasteable
 from glimpse.files import read_json
-from glimpse.imageset import ImageSet
+from glimpse.imageset import ImageSet, has_masks
 from glimpse.workspace import Workspace
 
 IDENTITY = ("index.csv", "masks.npy")  # files whose hashes identify an image set, beside its pixels
@@ -49,12 +49,9 @@ def experiments_with_images(workspace: Workspace, image_sets: Mapping[str, str])
     there = set(workspace.names("images"))
 
     def ready(experiment: Experiment) -> bool:
-        if not {image_sets.get(domain, domain) for domain in experiment.domains} <= there:
-            return False
-        if experiment.masked is None:
-            return True
-        manifest = workspace.existing("images", image_sets.get(experiment.masked, experiment.masked)) / "manifest.json"
-        return "masks.npy" in read_json(manifest)["files"]
+        sets = {domain: image_sets.get(domain, domain) for domain in experiment.domains}
+        masked = experiment.masked and sets[experiment.masked]
+        return there.issuperset(sets.values()) and (not masked or has_masks(workspace.existing("images", masked)))
 
     names = [name for name, experiment in EXPERIMENTS.items() if ready(experiment)]
     if not names:

@@ -54,19 +54,16 @@ class Domain:
 
     @classmethod
     def load(cls, name: str, images: ImageSet, height: int, width: int, device: torch.device) -> Domain:
-        def resident(array: NDArray[np.uint8] | None, side: str) -> Tensor | None:
-            if array is None:
-                return None
+        def resident(array: NDArray[np.uint8], side: str) -> Tensor:
             rows = images.where(side)
             resized = np.empty((len(rows), height, width, *array.shape[3:]), np.uint8)
             for target, row in enumerate(rows):
                 resized[target] = (shrink if array.ndim == 4 else shrink_mask)(array[row], height, width)
             return torch.from_numpy(resized).to(device)
 
-        train, test = resident(images.images, "train"), resident(images.images, "test")
-        assert train is not None
-        assert test is not None
-        return cls(name, train, test, resident(images.masks, "train"), resident(images.masks, "test"))
+        sides = ("train", "test")
+        masks = [None if images.masks is None else resident(images.masks, side) for side in sides]
+        return cls(name, *(resident(images.images, side) for side in sides), *masks)
 
 
 class Draws:

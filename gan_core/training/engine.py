@@ -117,12 +117,12 @@ class Engine:
         return images
 
     def step(self) -> None:
-        batch = self.scheme.draw()
+        inputs, reals = self.scheme.draw()
         with self.autocast():
-            generated = self.scheme.generate(self.generators, batch.inputs)
+            generated = {name: self.generators[name](given) for name, given in inputs.items()}
         self._checked("the generated images of", generated.items())
-        loss_d, loss_r1, norm_d = self._teach_discriminators(batch.reals, generated)
-        loss_g, pairing, norm_g = self._teach_generators(batch.inputs, generated)
+        loss_d, loss_r1, norm_d = self._teach_discriminators(reals, generated)
+        loss_g, pairing, norm_g = self._teach_generators(inputs, generated)
         self.steps += 1
         self.tick_steps += 1
         if self.averaged is not None:
@@ -198,10 +198,6 @@ class Engine:
         if self.check:
             for name, tensor in tensors:
                 self.check(f"{what} {name}", tensor)
-
-    def best_generators(self) -> nn.ModuleDict:
-        """The generators to sample from: the averaged ones, if the run averages."""
-        return self.averaged if self.averaged is not None else self.generators
 
     def gathered(self) -> dict[str, float]:
         """Means since the last tick, over all ranks; waits for the device. One NaN or infinity shows in its mean."""

@@ -18,7 +18,7 @@ from torch import Tensor
 from gan_core.experiments import TrainingError
 from gan_core.networks import with_statistics
 from gan_core.training.checkpoint import BEST, CHECKPOINT, LAST, Saver, load_checkpoint
-from gan_core.training.data import Domain
+from gan_core.training.data import Domain, Draws
 from gan_core.training.engine import Engine
 from gan_core.training.log import Record
 from gan_core.training.observe import Scorer, observe, score
@@ -150,12 +150,13 @@ class Training:
 
         Called on every rank, since batch norm may be synchronised.
         """
-        scheme, seed = self.engine.scheme, self.run.settings.seed
-        inputs = list(scheme.free_inputs(seed + 20_000, STATISTICS_BATCHES))
+        engine, settings = self.engine, self.run.settings
+        draws = Draws(settings.seed + 20_000, self.device, Ranks())  # the random numbers of the run stay
+        inputs = [engine.scheme.inputs(draws, settings.batch, shuffled=False) for _ in range(STATISTICS_BATCHES)]
         return torch.nn.ModuleDict(
             {
                 name: with_statistics(generator, (given[name] for given in inputs))
-                for name, generator in self.engine.best_generators().items()
+                for name, generator in (engine.averaged or engine.generators).items()
             }
         )
 

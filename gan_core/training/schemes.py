@@ -7,8 +7,7 @@ rest is the same for all schemes: equation 1 and the optimisers (engine.py), tic
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -27,14 +26,6 @@ GRID_ROWS, GRID_COLUMNS = 4, 8  # of a sample grid; a translator's has as many c
 ByDomain = Mapping[str, Tensor]
 
 
-@dataclass(frozen=True)
-class Batch:
-    """This rank's share of a step: the inputs of each domain's generator, and real images of each domain."""
-
-    inputs: dict[str, Tensor]
-    reals: dict[str, Tensor]
-
-
 class Scheme(ABC):
     """Networks, data order and losses of one run."""
 
@@ -47,6 +38,7 @@ class Scheme(ABC):
             initialise(network, rng)
         self.draws = Draws(run.settings.seed + 1, device, ranks)
         self.shuffles = {name: Shuffle(len(domains[name].train), self.draws) for name in self.generators}
+        self.subsets: dict[str, Tensor] = {}  # of a domain's training images, those that are translated
 
     @abstractmethod
     def inputs(self, draws: Draws, batch: int, shuffled: bool) -> dict[str, Tensor]:
@@ -61,24 +53,18 @@ class Scheme(ABC):
         return torch.zeros((), device=self.device)
 
     def drawn_subsets(self) -> dict[str, list[int]]:
-        """The training images of a domain that are translated, if not all are; kept in `config.json`."""
-        return {}
+        """`subsets` as kept in `config.json`."""
+        return {name: subset.tolist() for name, subset in self.subsets.items()}
 
-    def draw(self) -> Batch:
-        """The next batch: all random numbers of a step except for augmentation."""
+    def draw(self) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """This rank's share of the next step, by domain: the inputs of its generator, and real images.
+
+        It takes all random numbers of a step except for augmentation.
+        """
         batch = self.run.settings.batch
         inputs = self.inputs(self.draws, batch, shuffled=True)
         reals = {n: to_signed(self.domains[n].train[self.shuffles[n].next(batch)]) for n in self.generators}
-        return Batch(inputs, reals)
-
-    def generate(self, generators: nn.ModuleDict, inputs: ByDomain) -> dict[str, Tensor]:
-        return {name: generators[name](given) for name, given in inputs.items()}
-
-    def free_inputs(self, seed: int, batches: int) -> Iterator[dict[str, Tensor]]:
-        """Batches of inputs from another generator of random numbers: the run's own state does not change."""
-        draws = Draws(seed, self.device, Ranks())
-        for _ in range(batches):
-            yield self.inputs(draws, self.run.settings.batch, shuffled=False)
+        return inputs, reals
 
     def state(self) -> dict[str, Any]:
         shuffles = {name: shuffle.state() for name, shuffle in self.shuffles.items()}
@@ -116,7 +102,7 @@ class Translating(Scheme):
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         domains = self.run.experiment.domains
-        self.source = {name: next(d for d in domains if d != name) for name in sorted(self.generators)}
+        self.source = {name: str(self.run.experiment.source_of(name)) for name in sorted(self.generators)}
         sizes = {name: len(self.domains[name].train) for name in domains}
         self.subsets = {
             source: seeded_subset(sizes[source], min(sizes.values()), self.run.settings.seed).to(self.device)
@@ -125,9 +111,6 @@ class Translating(Scheme):
         self.key = {name: "source" if len(self.source) == 1 else f"into {name}" for name in self.source}
         for name, source in self.source.items():
             self.shuffles[self.key[name]] = Shuffle(len(self.subsets[source]), self.draws)
-
-    def drawn_subsets(self) -> dict[str, list[int]]:
-        return {name: subset.tolist() for name, subset in self.subsets.items()}
 
     def places(self, name: str, draws: Draws, batch: int, shuffled: bool) -> Tensor:
         """The training images of its source that a domain's generator is given."""
@@ -151,10 +134,10 @@ class Targeted(Translating):
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self.target, masked = self.run.experiment.target, self.run.experiment.masked
-        masks = self.domains[str(masked)].train_masks
+        experiment, self.target = self.run.experiment, self.run.experiment.target
+        masks = self.domains[str(experiment.masked)].train_masks
         assert masks is not None
-        self.masks, self.own_masks = masks, masked == self.source[self.target]
+        self.masks, self.own_masks = masks, experiment.lender(self.target) is None
         images, own = self.shown_of(self.source[self.target])
         lent = masks[evenly(np.arange(len(masks)), GRID_COLUMNS)]
         shown = own if self.own_masks and own is not None else lent[torch.arange(len(images)) % len(lent)]

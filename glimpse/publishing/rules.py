@@ -22,6 +22,7 @@ from glimpse.workspace import Workspace
 
 Shown = Iterator[tuple[NDArray[np.uint8], dict[str, Any]]]  # each with where it comes from
 PRACTICE = 2
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,19 @@ def origin(images: ImageSet, row: int) -> dict[str, Any]:
     """The index row of an image, as a stimulus set keeps it."""
     facts = images.index.iloc[int(row)]
     return {"image_set": images.name, **{key: str(facts[key]) for key in ("image_id", "group", "split")}}
+
+
+def from_jpeg(name: str, real: ImageSet, options: Publication) -> list[str]:
+    """A warning if real images come from JPEG files and generated ones do not, unless `options` hide it; else none."""
+    sources = real.index["source"].astype(str).str.lower()
+    count = int(sources.str.endswith(JPEG_SUFFIXES).sum())
+    if not count or options.jpeg_quality is not None or options.off_grid is not None:
+        return []
+    return [
+        f"{name}: {count} of {len(sources)} real images come from JPEG files; the generated ones do not. "
+        "Compression could tell them apart; --off-grid hides the blocks of the photos, and --jpeg-quality 95 then "
+        "compresses both classes alike."
+    ]
 
 
 def publish_set(

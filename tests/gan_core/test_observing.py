@@ -125,8 +125,8 @@ def test_discriminators_alone_learn_which_images_are_real(workspace: Workspace) 
     make_set(workspace, "df")
     engine = tiny_training(workspace, "df", lr=2e-3).engine
     for _ in range(30):
-        batch = engine.scheme.draw()
-        engine._teach_discriminators(batch.reals, engine.scheme.generate(engine.generators, batch.inputs))
+        inputs, reals = engine.scheme.draw()
+        engine._teach_discriminators(reals, {"df": engine.generators["df"](inputs["df"])})
     found = observe(engine)
     real, generated = found["d_real_train_logit"], found["d_generated_logit"]
     assert real is not None

@@ -159,7 +159,7 @@ def test_adding_eczema_gives_one_mask_to_many_patches(workspace: Workspace) -> N
     assert masks is not None
     met: dict[int, set[bytes]] = {}
     for _ in range(40):
-        for given in scheme.draw().inputs["eczema"]:
+        for given in scheme.draw()[0]["eczema"]:
             which = next(i for i, mask in enumerate(masks) if torch.equal(mask.float(), given[3]))
             met.setdefault(which, set()).add(given[:3].numpy().tobytes())
     assert max(len(patches) for patches in met.values()) > 3
@@ -173,7 +173,7 @@ def test_removing_eczema_gives_each_patch_its_own_mask(workspace: Workspace) -> 
         (image.numpy().tobytes(), mask.numpy().tobytes())
         for image, mask in zip(domain.train, domain.train_masks, strict=True)  # type: ignore[arg-type]
     }
-    for given in scheme.draw().inputs["healthy"]:
+    for given in scheme.draw()[0]["healthy"]:
         image = ((given[:3] + 1) * 127.5).round().to(torch.uint8).permute(1, 2, 0).contiguous()
         assert (image.numpy().tobytes(), given[3].to(torch.uint8).numpy().tobytes()) in pairs
 

@@ -15,7 +15,9 @@ from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 from torch import Tensor, nn
 
 from gan_core.cli import main
+from gan_core.experiments import Settings
 from gan_core.networks import Translator, initialise
+from gan_core.training.run import Run
 from gan_core.translating import LoadedTranslator, _hill, random_masks, translate
 from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet
@@ -28,10 +30,14 @@ def pixels(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-def untrained(channels: int = 3) -> LoadedTranslator:
-    network = Translator(channels, 8)
+def loaded(network: nn.Module, experiment: str = "cycle-eczema") -> LoadedTranslator:
+    return LoadedTranslator(network.eval(), Run("run", experiment, "paper", 32, 32, Settings(), {}), "cpu")
+
+
+def untrained() -> LoadedTranslator:
+    network = Translator(3, 8)
     initialise(network, torch.Generator().manual_seed(0))
-    return LoadedTranslator(network.eval(), "run", "add-eczema", 32, 32, channels == 4, "cpu")
+    return loaded(network)
 
 
 @pytest.mark.parametrize("size", [(32, 32), (70, 101), (33, 32), (20, 50), (7, 5)])
@@ -47,7 +53,7 @@ def test_tiles_are_blended_without_a_seam() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return torch.linspace(-1, 1, len(x)).view(-1, 1, 1, 1).expand(-1, 3, *x.shape[2:])
 
-    translator = LoadedTranslator(TileNumber(), "run", "add-eczema", 32, 32, False, "cpu")
+    translator = loaded(TileNumber())
     after = translate(translator, pixels(32, 128)).astype(int)
     assert after.min() == 0
     assert after.max() == 255
@@ -60,7 +66,7 @@ def test_a_mask_reaches_the_network_at_its_place() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x[:, 3:].expand(-1, 3, -1, -1) * 2 - 1
 
-    translator = LoadedTranslator(ShowMask(), "run", "add-eczema", 32, 32, True, "cpu")
+    translator = loaded(ShowMask(), "add-eczema")
     mask = (np.random.default_rng(0).random((80, 60)) < 0.5).astype(np.uint8)
     assert np.array_equal(translate(translator, pixels(80, 60), mask)[..., 0], mask * 255)
 
@@ -70,7 +76,7 @@ def test_results_are_clamped() -> None:
         def forward(self, x: Tensor) -> Tensor:
             return x + 1.5
 
-    translator = LoadedTranslator(TooBright(), "run", "add-eczema", 32, 32, False, "cpu")
+    translator = loaded(TooBright())
     assert translate(translator, np.full((32, 32, 3), 200, np.uint8)).min() == 255
 
 
