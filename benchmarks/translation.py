@@ -37,8 +37,7 @@ from benchmarks.recipes import Pixels, Recipe, features_of, options, run
 from gan_core.training.data import to_pixels, to_signed
 from gan_core.training.loop import Training
 from gan_core.training.schemes import with_mask
-from gan_core.translating import as_picture
-from glimpse.images import evenly, sheet, shrink
+from glimpse.images import as_picture, evenly, sheet, shrink
 from glimpse.imageset import ImageSet
 from glimpse.truth import TruthScore
 

@@ -1,8 +1,5 @@
 """Translation with a trained translator: images of any size by tiles, rows of an image set with their masks, and the
 results of `gan_core translate`: an image set with its scores, or a folder of photos, each with a sheet.
-
-A photo larger than the patch is covered by overlapping patches. Each is translated alone; they are blended with weights
-that fall towards the edge of a patch, so that no seam shows.
 """
 
 from __future__ import annotations
@@ -21,10 +18,10 @@ from torch import Tensor, nn
 from gan_core.experiments import TrainingError
 from gan_core.networks import Translator
 from gan_core.sampling import load_generator
-from gan_core.training.data import size_at, to_pixels, to_signed
+from gan_core.training.data import to_pixels, to_signed
 from gan_core.training.run import Run
 from glimpse.files import atomic_folder, sha256_file
-from glimpse.images import Pixels, evenly, in_rows, sheet, shrink, shrink_mask
+from glimpse.images import Pixels, as_picture, by_tiles, evenly, in_rows, resized_mask, sheet, shrink
 from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.prepare.reading.masks import decode_mask
 from glimpse.prepare.reading.matching import Matched
@@ -32,7 +29,6 @@ from glimpse.prepare.reading.pixels import decode_photo
 from glimpse.progress import progress
 from glimpse.truth import TruthScore
 
-TILES_AT_ONCE = 16
 SHEET_IMAGES = 24  # two in a row, each before, mask and after, as in Figures 11-13
 LONGEST = 256  # pixels, of an image on the sheet
 Triple = tuple[Pixels, Pixels | None, Pixels]  # before, mask, after
@@ -52,7 +48,7 @@ class LoadedTranslator:
 
     def size_for(self, images: ImageSet) -> tuple[int, int]:
         """Height and width at which a set is translated: shrunk to the run's height; smaller ones keep their size."""
-        return size_at(images, min(self.run.height, images.height))
+        return images.size_at(min(self.run.height, images.height))
 
 
 def load_translator(folder: Path, domain: str | None = None, device: str = "cpu") -> LoadedTranslator:
@@ -88,48 +84,18 @@ def translate(translator: LoadedTranslator, image: Pixels, mask: Pixels | None =
         )
     channels = [image, mask[..., None] * np.uint8(255)] if translator.needs_mask and mask is not None else [image]
     stacked = np.concatenate(channels, 2)  # (H, W, 3 or 4), the mask as 0 or 255
-    height, width = image.shape[:2]
-    below, right = max(0, translator.run.height - height), max(0, translator.run.width - width)
-    if below or right:  # smaller than the patch: mirrored at the edge, cropped afterwards
-        stacked = np.pad(stacked, ((0, below), (0, right), (0, 0)), "symmetric")
-    return _tiled(translator, stacked)[:height, :width]
+    after = by_tiles(stacked, translator.run.height, translator.run.width, lambda tiles: _changed(translator, tiles))
+    return to_pixels(torch.from_numpy(after).permute(2, 0, 1)[None])[0]
 
 
-def _tiled(translator: LoadedTranslator, stacked: Pixels) -> Pixels:
-    h, w = translator.run.height, translator.run.width
-    corners = [(y, x) for y in _starts(stacked.shape[0], h) for x in _starts(stacked.shape[1], w)]
-    if len(corners) == 1:
-        return to_pixels(_forward(translator, stacked[None]))[0]
-    total = np.zeros((*stacked.shape[:2], 3), np.float32)
-    weight = np.zeros((*stacked.shape[:2], 1), np.float32)
-    window = (_hill(h)[:, None] * _hill(w)[None, :])[..., None]  # (h, w, 1)
-    for begin in range(0, len(corners), TILES_AT_ONCE):
-        some = corners[begin : begin + TILES_AT_ONCE]
-        after = _forward(translator, np.stack([stacked[y : y + h, x : x + w] for y, x in some]))
-        for (y, x), tile in zip(some, after.permute(0, 2, 3, 1).cpu().numpy(), strict=True):
-            total[y : y + h, x : x + w] += window * tile
-            weight[y : y + h, x : x + w] += window
-    return to_pixels(torch.from_numpy(total / weight).permute(2, 0, 1)[None])[0]
-
-
-def _forward(translator: LoadedTranslator, tiles: Pixels) -> Tensor:
-    """(b, h, w, 3 or 4) uint8 to (b, 3, h, w) in [-1, 1]."""
-    x = torch.from_numpy(np.ascontiguousarray(tiles)).to(translator.device)
+def _changed(translator: LoadedTranslator, tiles: Pixels) -> NDArray[np.float32]:
+    """(b, h, w, 3 or 4) uint8 to (b, h, w, 3) in [-1, 1]."""
+    x = torch.from_numpy(tiles).to(translator.device)
     given = to_signed(x[..., :3])
     if translator.needs_mask:
         given = torch.cat([given, (x[..., 3] > 0)[:, None].float()], 1)
     after: Tensor = translator.network(given)
-    return after
-
-
-def _starts(length: int, tile: int) -> list[int]:
-    """First positions of tiles that overlap by half, the last one flush with the end."""
-    return [*range(0, length - tile, max(1, tile // 2)), length - tile]
-
-
-def _hill(length: int) -> NDArray[np.float32]:
-    """Weights that are largest in the middle of a tile and positive at its edges."""
-    return (np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2).astype(np.float32)
+    return after.permute(0, 2, 3, 1).cpu().numpy()
 
 
 # ------------------------------------------------------------------------------------------ image sets
@@ -158,13 +124,6 @@ def translate_rows(
         return before, mask, translate(translator, before, mask)
 
     return map(triple, rows, masks)  # lazy, after the errors above
-
-
-def resized_mask(mask: Pixels, height: int, width: int) -> Pixels:
-    """A mask (H, W) at the size of an image: shrunk by area, or enlarged to the nearest pixel."""
-    if mask.shape[0] >= height and mask.shape[1] >= width:
-        return shrink_mask(mask, height, width)
-    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
 
 
 # ------------------------------------------------------------------------------------------ results
@@ -265,10 +224,6 @@ def translate_photos(
         (building / "sheet").mkdir()
         _write_sheet(shown, building / "sheet" / "sheet.png")
     return TranslationResult(folder, len(photos), True, {})
-
-
-def as_picture(mask: Pixels) -> Pixels:
-    return np.repeat(mask[..., None] * np.uint8(255), 3, 2)
 
 
 def _write_sheet(triples: list[Triple], path: Path) -> None:

@@ -1,9 +1,9 @@
-"""Images as arrays: exact area shrinking, the JPEG round trip, contact sheets, samples spread over a set."""
+"""Images as arrays: exact area shrinking, the JPEG round trip, contact sheets, tiles, samples spread over a set."""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from math import gcd
 from pathlib import Path
@@ -18,6 +18,7 @@ from glimpse.files import GlimpseError
 Item = TypeVar("Item")
 Pixels = NDArray[np.uint8]  # (H, W, 3), or (H, W) for a mask, or a batch of either
 
+TILES_AT_ONCE = 16
 STRIP = 2**18  # source values, and row sums, held at once: they stay in the processor's cache
 
 
@@ -51,6 +52,22 @@ def shrink_mask(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
     array([[1, 0]], dtype=uint8)
     """
     return shrink(mask[..., None], height, width)[..., 0]
+
+
+def resized_mask(mask: Pixels, height: int, width: int) -> Pixels:
+    """A mask (H, W) in {0, 1} at the size of an image: shrunk by area, or enlarged to the nearest pixel.
+
+    >>> resized_mask(np.array([[1, 0]], np.uint8), 1, 4)
+    array([[1, 1, 0, 0]], dtype=uint8)
+    """
+    if mask.shape[0] >= height and mask.shape[1] >= width:
+        return shrink_mask(mask, height, width)
+    return np.asarray(Image.fromarray(mask).resize((width, height), Image.Resampling.NEAREST))
+
+
+def as_picture(mask: Pixels) -> Pixels:
+    """A mask (H, W) in {0, 1} in black and white, (H, W, 3)."""
+    return np.repeat(mask[..., None] * np.uint8(255), 3, 2)
 
 
 def _area_sums(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.int64]:
@@ -171,6 +188,44 @@ def thumbnail(image: NDArray[np.uint8], widest: int, tallest: int) -> NDArray[np
     height, width = image.shape[:2]
     scale = min(1.0, widest / width, tallest / height)
     return shrink(image, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def by_tiles(
+    image: Pixels, height: int, width: int, change: Callable[[Pixels], NDArray[np.float32]]
+) -> NDArray[np.float32]:
+    """An image (H, W, C) of any size, changed tile by tile: `change` takes (b, height, width, C) to (b, ..., 3).
+
+    Tiles overlap by half and are blended with weights that fall towards their edges, so that no seam shows. An image
+    smaller than a tile is mirrored at its edge and cropped afterwards. Returns (H, W, 3).
+
+    >>> blended = by_tiles(np.full((5, 9, 3), 7, np.uint8), 4, 4, lambda tiles: tiles.astype(np.float32))
+    >>> blended.shape, round(float(blended.max()), 4)
+    ((5, 9, 3), 7.0)
+    """
+    whole, (below, right) = image.shape[:2], (max(0, height - image.shape[0]), max(0, width - image.shape[1]))
+    image = np.pad(image, ((0, below), (0, right), (0, 0)), "symmetric")
+    corners = [(y, x) for y in _starts(image.shape[0], height) for x in _starts(image.shape[1], width)]
+    if len(corners) == 1:
+        return change(image[None])[0][: whole[0], : whole[1]]
+    window = (_hill(height)[:, None] * _hill(width)[None, :])[..., None]  # (height, width, 1)
+    total, weight = np.zeros((*image.shape[:2], 3), np.float32), np.zeros((*image.shape[:2], 1), np.float32)
+    for begin in range(0, len(corners), TILES_AT_ONCE):
+        some = corners[begin : begin + TILES_AT_ONCE]
+        changed = change(np.stack([image[y : y + height, x : x + width] for y, x in some]))
+        for (y, x), tile in zip(some, changed, strict=True):
+            total[y : y + height, x : x + width] += window * tile
+            weight[y : y + height, x : x + width] += window
+    return np.divide(total, weight, dtype=np.float32)[: whole[0], : whole[1]]
+
+
+def _starts(length: int, tile: int) -> list[int]:
+    """First positions of tiles that overlap by half, the last one flush with the end."""
+    return [*range(0, length - tile, max(1, tile // 2)), length - tile]
+
+
+def _hill(length: int) -> NDArray[np.float32]:
+    """Weights that are largest in the middle of a tile and positive at its edges."""
+    return (np.sin(np.pi * (np.arange(length) + 0.5) / length) ** 2).astype(np.float32)
 
 
 def evenly(images: Any, count: int) -> NDArray[Any]:

@@ -78,6 +78,17 @@ class ImageSet:
     def width(self) -> int:
         return int(self.images.shape[2])
 
+    def size_at(self, resolution: int | None) -> tuple[int, int]:
+        """Height and width at `--resolution N` (the height). Raises ImageSetError if the set is smaller."""
+        if resolution is None:
+            return self.height, self.width
+        if not 1 <= resolution <= self.height:
+            raise ImageSetError(
+                f"--resolution {resolution} is too large: the images of '{self.name}' are {self.height} pixels high, "
+                "and are never enlarged."
+            )
+        return resolution, round(self.width * resolution / self.height)
+
     @property
     def sha256(self) -> str:
         """The identity of the pixels: the hash of images.npy."""

@@ -22,7 +22,7 @@ from gan_core.experiments import (
     settings_for,
 )
 from gan_core.training.checkpoint import BEST, CHECKPOINT
-from gan_core.training.data import Domain, size_at
+from gan_core.training.data import Domain
 from gan_core.training.run import CHANGEABLE, Run
 from glimpse.command_line import pasteable
 from glimpse.files import read_json
@@ -75,7 +75,7 @@ def describe_run(
         raise TrainingError(
             f"PyTorch cannot save a generator named '{reserved[0]}': prepare that image set again with another --name."
         )
-    sizes = {size_at(images, request.resolution) for images in image_sets.values()}
+    sizes = {images.size_at(request.resolution) for images in image_sets.values()}
     if len(sizes) > 1:
         found = " and ".join(f"'{i.name}' is {i.height} x {i.width}" for i in image_sets.values())
         raise TrainingError(f"{experiment} needs image sets of one size, but {found}: prepare both at the same size.")

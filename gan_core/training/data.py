@@ -13,7 +13,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from gan_core.experiments import TrainingError
 from gan_core.training.ranks import Ranks
 from glimpse.images import shrink, shrink_mask
 from glimpse.imageset import ImageSet
@@ -28,18 +27,6 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
     """(b, 3, H, W) in [-1, 1], clamped, to (b, H, W, 3) uint8 on the host."""
     levels = images.float().clamp(-1, 1).add(1.0).mul(127.5).round().to(torch.uint8)
     return np.ascontiguousarray(levels.permute(0, 2, 3, 1).cpu().numpy())
-
-
-def size_at(images: ImageSet, resolution: int | None) -> tuple[int, int]:
-    """Height and width at `--resolution N` (the height). Raises TrainingError if the set is smaller."""
-    if resolution is None:
-        return images.height, images.width
-    if not 1 <= resolution <= images.height:
-        raise TrainingError(
-            f"--resolution {resolution} is too large: the images of '{images.name}' are {images.height} pixels high, "
-            "and are never enlarged."
-        )
-    return resolution, round(images.width * resolution / images.height)
 
 
 @dataclass(frozen=True)

@@ -75,15 +75,13 @@ class Engine:
         try:
             for _ in range(steps):
                 self.step()
-            return
         except (torch.OutOfMemoryError, MemoryError):
             raise
         except Exception as error:  # compilers raise of any kind
             if not self.compiled:
                 raise
             self._without_compiler(error)
-        for _ in range(steps):
-            self.step()
+            self.warm_up(steps)
 
     def _without_compiler(self, error: Exception) -> None:
         cause = getattr(error, "inner_exception", error)  # else the name of the backend comes first

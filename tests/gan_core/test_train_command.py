@@ -18,7 +18,6 @@ from gan_core.cli import main
 from gan_core.experiments import TrainingError
 from gan_core.training.begin import Request, describe_run, open_domains
 from gan_core.training.checkpoint import load_generators
-from gan_core.training.data import size_at
 from gan_core.training.loop import Training
 from gan_core.training.run import Run
 from glimpse.workspace import Workspace
@@ -185,8 +184,8 @@ def test_a_lower_resolution_is_trained_on_downsampled_images(workspace: Workspac
 
 def test_the_width_at_a_resolution_is_the_nearest_one(workspace: Workspace) -> None:
     images = make_set(workspace, "df", size=(48, 70))
-    assert size_at(images, None) == (48, 70)
-    assert size_at(images, 32) == (32, 47), "70 x 32 / 48 = 46.7"
+    assert images.size_at(None) == (48, 70)
+    assert images.size_at(32) == (32, 47), "70 x 32 / 48 = 46.7"
 
 
 @pytest.mark.parametrize(

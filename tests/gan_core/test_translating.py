@@ -18,8 +18,8 @@ from gan_core.cli import main
 from gan_core.experiments import Settings
 from gan_core.networks import Translator, initialise
 from gan_core.training.run import Run
-from gan_core.translating import LoadedTranslator, _hill, random_masks, translate
-from glimpse.images import shrink, shrink_mask
+from gan_core.translating import LoadedTranslator, random_masks, translate
+from glimpse.images import _hill, shrink, shrink_mask
 from glimpse.imageset import ImageSet
 from glimpse.truth import TruthScore, ssim_map
 from glimpse.workspace import Workspace
