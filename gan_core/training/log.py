@@ -1,4 +1,4 @@
-"""What a run writes while it trains: log.jsonl, sample grids, TensorBoard, a progress bar."""
+"""The record that a run writes while it trains: log.jsonl, sample grids, TensorBoard, a progress bar."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What the folder of a run says to readers without torch: its configuration, its log, the seal of its generator."""
+"""Readers of a run's folder that need no torch: its log, the seal of its generator, `gan_core runs`."""
