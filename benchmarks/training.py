@@ -36,7 +36,7 @@ from gan_core.training.begin import Request, describe_run, into_memory, open_dom
 from gan_core.training.engine import Engine
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
-from gan_core.training.schemes import SCHEMES, build_discriminator, build_generators
+from gan_core.training.schemes import SCHEMES, build_discriminators, build_generators
 from glimpse.command_line import program
 from glimpse.files import atomic_folder
 from glimpse.imageset import ImageSetWriter
@@ -94,8 +94,7 @@ def endless(folder: Path, batch: int, masks: bool, device: torch.device) -> Iter
 def peer_step(run: Run, files: dict[str, Path], device: torch.device) -> Callable[[], None]:
     """One step of the same experiment as the tutorials write it."""
     experiment, s = run.experiment, run.settings
-    generators = nn.ModuleDict(build_generators(run)).to(device)
-    discriminators = nn.ModuleDict({name: build_discriminator(run) for name in generators}).to(device)
+    generators, discriminators = build_generators(run).to(device), build_discriminators(run).to(device)
     betas = (s.beta1, s.beta2)
     g_optimiser = torch.optim.Adam(generators.parameters(), lr=s.lr, betas=betas)
     d_optimiser = torch.optim.Adam(discriminators.parameters(), lr=s.lr, betas=betas)
@@ -151,7 +150,8 @@ def rate(step: Callable[[], None], batch: int, seconds: float, finish: Callable[
 def flops_an_image(run: Run) -> float:
     """Of one image's share of a step, counted on the networks themselves: 3 G + 8 D, or 12 G + 16 D for a pair."""
     with torch.device("meta"):
-        generator, discriminator = next(iter(build_generators(run).values())), build_discriminator(run)
+        target = run.experiment.target
+        generator, discriminator = build_generators(run)[target], build_discriminators(run)[target]
         if run.experiment.scheme == "unconditional":
             given = torch.empty(2, run.settings.z_dim)
         else:

@@ -50,7 +50,10 @@ def publish(
     unfinished run unless `unfinished` allows it.
     """
     folder = workspace.existing("runs", name)
-    run, so_far = Run.of(folder), _so_far(folder)
+    run, so_far = Run.of(folder), None
+    if not Run.is_finished(folder):
+        lines = read_log(folder / "log.jsonl")
+        so_far = f"{lines[-1]['images'] if lines else 0:,} of {run.settings.images:,} images"
     if so_far and not unfinished:
         raise TrainingError(
             f"The run '{name}' is unfinished ({so_far}): publish it as it is with --unfinished, or finish it with "
@@ -59,14 +62,6 @@ def publish(
     images = _RunImages(workspace, folder, run, Draw(options.seed, truncation), device, so_far)
     sets = run.experiment.published_as(options.name or name)
     return [images.publish(name, target, options) for name, target in sets.items()]
-
-
-def _so_far(folder: Path) -> str | None:
-    """The images of an unfinished run so far, in words; None for a finished one."""
-    if Run.is_finished(folder):
-        return None
-    lines = read_log(folder / "log.jsonl")
-    return f"{lines[-1]['images'] if lines else 0:,} of {Run.of(folder).settings.images:,} images"
 
 
 def largest_count(workspace: Workspace, name: str) -> int:

@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from gan_core.experiments import TrainingError
 from gan_core.training.engine import copied
 from gan_core.training.run import CHANGEABLE, Run
-from gan_core.training.schemes import build_discriminator, build_generators
+from gan_core.training.schemes import build_discriminators, build_generators
 from glimpse.files import SCHEMA, atomic_file
 from glimpse.runs.seal import BLANK, KEY, seal, verify_seal
 
@@ -89,7 +89,7 @@ def load_generators(path: Path) -> tuple[nn.ModuleDict, dict[str, Any]]:
                 f"{path} has schema {schema!r}, but this version of Glimpse reads schema {SCHEMA}: "
                 "use the version that wrote it, or train it again."
             )
-        generators = nn.ModuleDict(build_generators(Run.from_json(metadata, str(path))))
+        generators = build_generators(Run.from_json(metadata, str(path)))
         generators.load_state_dict(tensors)
     except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
         reason = "it does not exist" if not path.exists() else str(error).splitlines()[0]
@@ -133,7 +133,6 @@ def load_discriminator(folder: Path, domain: str | None = None) -> nn.Module:
     domain = domain or run.experiment.target
     if domain not in run.experiment.makes:
         raise TrainingError(f"The run '{run.name}' judges {' and '.join(run.experiment.makes)}, not '{domain}'.")
-    discriminator = build_discriminator(run)
-    prefix = f"{domain}."
-    discriminator.load_state_dict({k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)})
-    return discriminator.eval().requires_grad_(False)
+    discriminators = build_discriminators(run)
+    discriminators.load_state_dict(state)
+    return discriminators[domain].eval().requires_grad_(False)

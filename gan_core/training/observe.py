@@ -102,10 +102,8 @@ def scorer_for(run: Run, domains: Mapping[str, Domain], make_scorer: Callable[[P
 @torch.no_grad()
 def score(scorer: Scorer, run: Run, generator: nn.Module, device: torch.device) -> dict[str, Any]:
     """The scores of `score_images` generated images, from the same latents at every tick; `score` names the first."""
-    rng, left, pixels = torch.Generator().manual_seed(run.settings.seed + 30_000), run.settings.score_images, []
-    while left:
-        latents = torch.randn(min(run.settings.batch, left), run.settings.z_dim, generator=rng)
-        pixels.append(to_pixels(generator(latents.to(device))))
-        left -= len(latents)
-    found = scorer(np.concatenate(pixels))
+    settings, rng = run.settings, torch.Generator().manual_seed(run.settings.seed + 30_000)
+    sizes = [len(part) for part in torch.arange(settings.score_images).split(settings.batch)]
+    latents = (torch.randn(size, settings.z_dim, generator=rng).to(device) for size in sizes)
+    found = scorer(np.concatenate([to_pixels(generator(z)) for z in latents]))
     return {"score": next(iter(found)), **found}

@@ -32,8 +32,7 @@ class Scheme(ABC):
     def __init__(self, run: Run, domains: Mapping[str, Domain], device: torch.device, ranks: Ranks) -> None:
         self.run, self.domains, self.device, self.ranks = run, domains, device, ranks
         rng = torch.Generator().manual_seed(run.settings.seed)
-        self.generators = nn.ModuleDict(build_generators(run))
-        self.discriminators = nn.ModuleDict({domain: build_discriminator(run) for domain in run.experiment.makes})
+        self.generators, self.discriminators = build_generators(run), build_discriminators(run)
         for network in [*self.generators.values(), *self.discriminators.values()]:
             initialise(network, rng)
         self.draws = Draws(run.settings.seed + 1, device, ranks)
@@ -198,15 +197,16 @@ def seeded_subset(count: int, wanted: int, seed: int) -> Tensor:
     return torch.arange(count) if count <= wanted else torch.randperm(count, generator=rng)[:wanted].sort().values
 
 
-def build_generators(run: Run) -> dict[str, nn.Module]:
+def build_generators(run: Run) -> nn.ModuleDict:
     """The generators of a run by the domain they make, before `initialise`."""
     s, experiment = run.settings, run.experiment
     if experiment.scheme == "unconditional":
         sizes = (run.height, run.width, s.g_features, s.z_dim)
-        return {experiment.target: Generator(*sizes, s.refine, s.dense_norm, s.upsampling)}
+        return nn.ModuleDict({experiment.target: Generator(*sizes, s.refine, s.dense_norm, s.upsampling)})
     channels = 4 if experiment.scheme == "targeted" else 3
-    return {domain: Translator(channels, s.g_features, s.upsampling) for domain in experiment.makes}
+    return nn.ModuleDict({name: Translator(channels, s.g_features, s.upsampling) for name in experiment.makes})
 
 
-def build_discriminator(run: Run) -> Discriminator:
-    return Discriminator(run.height, run.width, run.settings.d_features)
+def build_discriminators(run: Run) -> nn.ModuleDict:
+    size = (run.height, run.width, run.settings.d_features)
+    return nn.ModuleDict({name: Discriminator(*size) for name in run.experiment.makes})

@@ -176,7 +176,7 @@ def _poison(training: Any, at_step: int) -> None:
         def bad_draw() -> Any:
             batch = draw()
             if engine.steps == at_step:
-                batch.inputs["df"][0, 0] = float("inf")
+                batch[0]["df"][0, 0] = float("inf")
             return batch
 
         engine.scheme.draw = bad_draw  # type: ignore[method-assign]
