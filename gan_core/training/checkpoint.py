@@ -9,7 +9,6 @@ import json
 import shutil
 import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from gan_core.experiments import TrainingError
+from gan_core.experiments import Settings, TrainingError
 from gan_core.training.engine import copied
 from gan_core.training.run import CHANGEABLE, Run
 from gan_core.training.schemes import build_discriminators, build_generators
@@ -109,15 +108,15 @@ def load_checkpoint(path: Path, run: Run) -> dict[str, Any]:
             if damaged := archive.testzip():
                 raise TrainingError(f"the checksum of its part {damaged} differs")
         state = torch.load(path, map_location="cpu", weights_only=True)
-        found, theirs = (state["schema"], state["experiment"], state["size"]), state["settings"]
+        schema, size, settings = state["schema"], state["size"], Settings(**state["settings"])
+        theirs = Run(run.name, state["experiment"], run.preset, *size, settings, {})
     except Exception as error:  # torch raises many kinds for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise TrainingError(
             f"{path} cannot be read as a checkpoint ({reason}): train the run again with --overwrite."
         ) from None
-    wanted, ours = (SCHEMA, run.experiment_name, [run.height, run.width]), asdict(run.settings)
-    changed = [] if found == wanted else [f"schema, experiment, size: {found}; needed: {wanted}"]
-    changed += [f"{k}={theirs[k]}" for k in ours if k not in CHANGEABLE and theirs.get(k, ours[k]) != ours[k]]
+    changed = [] if schema == SCHEMA else [f"schema: {schema} there, {SCHEMA} here"]
+    changed += [phrase for key, phrase in run.differences(theirs).items() if key not in CHANGEABLE]
     if changed:
         raise TrainingError(
             f"{path} is a checkpoint of another run ({', '.join(changed)}): resume that run, or train again with "
