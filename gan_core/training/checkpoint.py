@@ -108,8 +108,8 @@ def load_checkpoint(path: Path, run: Run) -> dict[str, Any]:
             if damaged := archive.testzip():
                 raise TrainingError(f"the checksum of its part {damaged} differs")
         state = torch.load(path, map_location="cpu", weights_only=True)
-        schema, size, settings = state["schema"], state["size"], Settings(**state["settings"])
-        theirs = Run(run.name, state["experiment"], run.preset, *size, settings, {})
+        schema, (height, width) = state["schema"], state["size"]
+        theirs = Run(run.name, state["experiment"], run.preset, height, width, Settings(**state["settings"]), {})
     except Exception as error:  # torch raises many kinds for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise TrainingError(
