@@ -13,6 +13,7 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.optim.swa_utils import update_bn
 
 from gan_core.experiments import grid_and_stages
 
@@ -164,18 +165,8 @@ def initialise(network: nn.Module, rng: torch.Generator) -> None:
         nn.init.zeros_(network.to_residual.weight)
 
 
-def batch_norms(network: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
-    return [m for m in network.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-
-
-@torch.no_grad()
 def with_statistics(network: Network, inputs: Iterable[Tensor]) -> Network:
     """A copy in `eval` mode whose batch norms hold the average of the statistics over these batches of inputs."""
-    network = copy.deepcopy(network).train()
-    norms = batch_norms(network)
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None  # a plain average over the batches
-    for batch in inputs:
-        network(batch)
+    network = copy.deepcopy(network)
+    update_bn(inputs, network)
     return network.eval()

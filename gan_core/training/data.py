@@ -53,6 +53,11 @@ class Domain:
         return cls(name, *(resident(images.images, side) for side in sides), *masks)
 
 
+def seeded_subset(count: int, wanted: int, seed: int) -> Tensor:
+    """At most `wanted` of `count` positions, sorted, drawn by a seed."""
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))[:wanted].sort().values
+
+
 class Draws:
     """The random numbers of a run, from one generator on the device; each draw covers the batch of all ranks."""
 

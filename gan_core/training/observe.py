@@ -12,8 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from gan_core.networks import batch_norms
-from gan_core.training.data import Domain, Draws, to_pixels, to_signed
+from gan_core.training.data import Domain, Draws, seeded_subset, to_pixels, to_signed
 from gan_core.training.engine import Engine
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
@@ -26,7 +25,7 @@ Scorer = Callable[[Pixels], Mapping[str, Any]]
 @contextmanager
 def on_batch_statistics(network: nn.Module) -> Iterator[None]:
     """Batch norm uses the statistics of each batch, the running ones stay; everything else is as in `eval`."""
-    norms = batch_norms(network)
+    norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     network.eval()
     for norm in norms:
         norm.train()
@@ -95,7 +94,7 @@ def scorer_for(run: Run, domains: Mapping[str, Domain], make_scorer: Callable[[P
     if not wanted or run.experiment.scheme != "unconditional":
         return None
     train = domains[run.experiment.target].train
-    chosen = torch.randperm(len(train), generator=torch.Generator().manual_seed(seed))[:wanted].sort().values
+    chosen = seeded_subset(len(train), wanted, seed)
     return make_scorer(train[chosen.to(train.device)].cpu().numpy(), seed)
 
 

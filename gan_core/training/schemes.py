@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from gan_core.losses import cycle_loss, relevancy_loss
 from gan_core.networks import Discriminator, Generator, Translator, initialise
-from gan_core.training.data import Domain, Draws, Shuffle, to_pixels, to_signed
+from gan_core.training.data import Domain, Draws, Shuffle, seeded_subset, to_pixels, to_signed
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
 from glimpse.images import evenly
@@ -189,12 +189,6 @@ SCHEMES: dict[str, type[Scheme]] = {"unconditional": Unconditional, "targeted": 
 def with_mask(images: Tensor, masks: Tensor) -> Tensor:
     """Images (b, 3, H, W) and masks (b, H, W) in {0, 1} to (b, 4, H, W)."""
     return torch.cat([images, masks[:, None].float()], 1)
-
-
-def seeded_subset(count: int, wanted: int, seed: int) -> Tensor:
-    """At most `wanted` of `count` positions, sorted, drawn by a seed: 'the healthy set is truncated' (section 4.2)."""
-    rng = torch.Generator().manual_seed(seed)
-    return torch.arange(count) if count <= wanted else torch.randperm(count, generator=rng)[:wanted].sort().values
 
 
 def build_generators(run: Run) -> nn.ModuleDict:

@@ -15,9 +15,9 @@ import torch
 
 from gan_core.experiments import EXPERIMENTS
 from gan_core.training.checkpoint import load_discriminator, load_generators
+from gan_core.training.data import seeded_subset
 from gan_core.training.loop import Training
 from gan_core.training.run import Run
-from gan_core.training.schemes import seeded_subset
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, tensors_of, tiny_training, trained
 
