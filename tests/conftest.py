@@ -10,6 +10,7 @@ import pytest
 from glimpse.workspace import Workspace
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as every command sets it, before torch is loaded
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is: on small arrays more threads take twice the time
 
 
 @pytest.fixture
