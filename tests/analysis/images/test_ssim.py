@@ -16,4 +16,5 @@ def test_of_images_of_a_single_window_the_coarse_pass_is_exact() -> None:
     found = coarse(Windows.of(queries), Windows.of(targets, second=True)).numpy()
     assert found == pytest.approx(np.stack(exact), abs=1e-5)
     flat = np.full((1, TAPS, TAPS, 3), 90, np.uint8)  # only the constants are left beside the means
-    assert coarse(Windows.of(flat), Windows.of(flat, second=True)).item() == pytest.approx(1, abs=1e-5)
+    # In single precision its variance is not quite 0: on a Xeon with AVX-512 the coarse pass gives 1 - 1.7e-5.
+    assert coarse(Windows.of(flat), Windows.of(flat, second=True)).item() == pytest.approx(1, abs=1e-4)
