@@ -93,7 +93,7 @@ from tests.gan_core.tiny import tiny_training, training_of
 from tests.gan_core.test_resume import images_of
 
 torch.set_num_threads(1)
-workspace, rng, chosen = Workspace.at(), random.Random(0), dict(images=1200, tick_images=40)
+workspace, rng, chosen = Workspace.at(), random.Random(0), dict(images=600, tick_images=20)
 assert tiny_training(workspace, "df", name="run-a", **chosen).go()
 begun = tiny_training(workspace, "df", name="run-b", **chosen)
 log = begun.folder / "log.jsonl"
