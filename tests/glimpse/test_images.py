@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glimpse import images
 from glimpse.files import GlimpseError
-from glimpse.images import evenly, in_rows, one_of_each, sheet, shrink, shrink_mask
+from glimpse.images import _hill, by_tiles, evenly, in_rows, one_of_each, sheet, shrink, shrink_mask
 
 SIZES = st.tuples(
     st.integers(1, 12), st.integers(1, 12), st.integers(0, 30), st.integers(0, 30), st.integers(0, 2**32 - 1)
@@ -109,3 +109,16 @@ def test_every_group_comes_once_before_any_comes_twice(groups: list[int], seed: 
     taken = [int(names[i]) for i in order]
     turns = [taken[: i + 1].count(group) for i, group in enumerate(taken)]
     assert turns == sorted(turns)
+
+
+def test_tiles_that_change_nothing_give_the_image_back() -> None:
+    """Also where the image is smaller than a tile, and where its sides are no multiples of half a tile."""
+    for size in ((32, 32), (70, 101), (33, 32), (20, 50), (7, 5)):
+        image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+        blended = by_tiles(image, 32, 32, lambda tiles: tiles.astype(np.float32))
+        assert blended.shape == image.shape
+        assert np.allclose(blended, image, atol=1e-3)
+
+
+def test_the_weights_of_two_tiles_that_overlap_by_half_sum_to_one() -> None:
+    assert _hill(32)[:16] + _hill(32)[16:] == pytest.approx(1)
