@@ -11,6 +11,7 @@ from glimpse.observers import Floats
 
 MEAN_PRECISION = 1 / 5**2  # of the prior of z(hit rate) and z(false-alarm rate) of a typical participant and image
 CLASSES = (0, 1)  # real, generated
+LOWER = ((0, 0), (1, 0), (1, 1))  # the blocks of a symmetric matrix that Cholesky's method reads
 Effects = tuple[Floats, Floats, Floats]  # (M,) means, (2, P) observers, (I,) images
 
 
@@ -53,17 +54,20 @@ class System:
         off = np.full(len(a), -self.prior.gamma)
         determinant = a * b - off**2
         inverse = np.array([[b, off], [off, a]]) / determinant
-        link, own = [], []
+        of_people, border = zip(*(self._borders(k) for k in CLASSES), strict=True)
+        link = [np.column_stack([self.crossed[k], of_people[k]]) for k in CLASSES]
+        first, both = link[0].shape[1], sum(one.shape[1] for one in link)
+        of_class = slice(0, first), slice(first, both)
+        dense = np.zeros((both, both), order="F")
+        for j, k in LOWER:
+            dense[of_class[j], of_class[k]] -= link[j].T @ (inverse[j, k][:, None] * link[k])
         for k in CLASSES:
-            of_people, border = self._borders(k)
-            link.append(np.column_stack([self.crossed[k], of_people]))
             image = self.crossed[k].sum(axis=0) + self.precision[k]
-            own.append(_bordered(image, border, border.sum(axis=0) + MEAN_PRECISION))
-        lost = [[link[j].T @ (inverse[j, k][:, None] * link[k]) for k in CLASSES] for j in CLASSES]
+            _add_bordered(dense[of_class[k], of_class[k]], image, border[k])
         moved = np.einsum("jkp,kp->jp", inverse, self.slope_observer)
         right = [np.append(self.slope_image[k], self.slope_mean[k]) - link[k].T @ moved[k] for k in CLASSES]
-        solved, log_determinant = _solve(linalg.block_diag(*own) - np.block(lost), np.concatenate(right))
-        halves = np.split(solved, [len(right[0])])
+        solved, log_determinant = _solve(dense, np.concatenate(right))
+        halves = np.split(solved, [first])
         rest = np.array([self.slope_observer[k] - link[k] @ halves[k] for k in CLASSES])
         observer = np.einsum("jkp,kp->jp", inverse, rest)
         sway, mean = zip(*(np.split(halves[k], [self.crossed[k].shape[1]]) for k in CLASSES), strict=True)
@@ -74,16 +78,17 @@ class System:
         """The step and log |H|, from a dense matrix of the observers and the means."""
         people, first = self.observer.shape[1], self.observer.shape[1] + len(self.slope_mean[0])
         diagonal = [self.crossed[k].sum(axis=0) + self.precision[k] for k in CLASSES]
-        link, blocks, right = [], [], []
-        for k in CLASSES:
+        link, right, one = [], [], np.arange(people)
+        both = 2 * people + sum(len(slope) for slope in self.slope_mean)
+        dense = np.zeros((both, both), order="F")
+        for k, block in zip(CLASSES, (dense[:first, :first], dense[first:, first:]), strict=True):
             border, of_images = self._borders(k)
             link.append(np.vstack([self.crossed[k], of_images.T]))
-            own = _bordered(self.observer[k] + self.prior.alpha, border, border.sum(axis=0) + MEAN_PRECISION)
-            blocks.append(own - (link[k] / diagonal[k]) @ link[k].T)
+            block -= (link[k] / diagonal[k]) @ link[k].T
+            _add_bordered(block, self.observer[k] + self.prior.alpha, border)
             slope = np.append(self.slope_observer[k], self.slope_mean[k])
             right.append(slope - link[k] @ (self.slope_image[k] / diagonal[k]))
-        dense, one = linalg.block_diag(*blocks), np.arange(people)
-        dense[one, first + one] = dense[first + one, one] = self.prior.gamma
+        dense[first + one, one] = self.prior.gamma
         solved, log_determinant = _solve(dense, np.concatenate(right))
         halves = np.split(solved, [first])
         sway = [(self.slope_image[k] - link[k].T @ halves[k]) / diagonal[k] for k in CLASSES]
@@ -92,15 +97,18 @@ class System:
         return step, log_determinant + float(np.log(np.concatenate(diagonal)).sum())
 
 
-def _bordered(diagonal: Floats, border: Floats, corner: Floats) -> Floats:
-    """A diagonal matrix of n + m rows, with the last m rows and columns `border`, (n, m)."""
-    found, n = np.diag(np.append(diagonal, corner)), len(diagonal)
-    found[:n, n:], found[n:, :n] = border, border.T
-    return found
+def _add_bordered(matrix: Floats, diagonal: Floats, border: Floats) -> None:
+    """Add a diagonal, (n,), and below it the border of the m means, (n, m), with its sums and their prior's precision.
+
+    Above the diagonal nothing is added: `_solve` reads the lower triangle.
+    """
+    n, every = len(diagonal), np.arange(len(matrix))
+    matrix[every, every] += np.append(diagonal, border.sum(axis=0) + MEAN_PRECISION)
+    matrix[n:, :n] += border.T
 
 
 def _solve(matrix: Floats, right: Floats) -> tuple[Floats, float]:
-    """matrix^-1 right and log |matrix|, for a positive definite matrix."""
-    factor = linalg.cholesky(matrix, lower=True, check_finite=False)
-    solved = linalg.cho_solve((factor, True), right, check_finite=False)
-    return solved, 2 * float(np.log(np.diag(factor)).sum())
+    """matrix^-1 right and log |matrix|, for a positive definite matrix, of which the lower triangle is read."""
+    factor = linalg.cho_factor(matrix, lower=True, overwrite_a=True, check_finite=False)
+    solved = linalg.cho_solve(factor, right, check_finite=False)
+    return solved, 2 * float(np.log(np.diag(factor[0])).sum())

@@ -191,7 +191,7 @@ class _Posterior:
 
 def _sums(codes: Integers, values: Floats, shape: tuple[int, ...]) -> Floats:
     """The sum of the values of each code, in an array of this shape."""
-    return np.bincount(codes, values, int(np.prod(shape))).astype(np.float64).reshape(shape)
+    return np.asarray(np.bincount(codes, values, int(np.prod(shape))), np.float64).reshape(shape)
 
 
 def _mode(function: Callable[[Floats], float], x: Floats) -> tuple[Floats, Floats]:
