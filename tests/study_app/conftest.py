@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +17,8 @@ from glimpse.stimuli import Source, StimulusSet, write_stimulus_set
 from glimpse.workspace import Workspace
 from study_app import cli, create_app
 from tests.study_app.cluster import Cluster, private_cluster, skip_without_postgresql
+
+hashlib.scrypt = functools.cache(hashlib.scrypt)  # slow on purpose, and the same for the same password and salt
 
 
 def publish(
