@@ -42,17 +42,18 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# Each process begins with its own stretch of files, whose fixtures it makes once, and helps another when it is done.
 # The browser's tests mostly wait, so four share two cores; those of single frames come last and alone.
 TIMING := tests/browser/test_timing.py
 test: lint
-	$(BIN)/python -m pytest -n 2 -m "not slow and not browser"
-	$(BIN)/python -m pytest -n 4 -m "browser and not slow" --ignore $(TIMING)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser"
+	$(BIN)/python -m pytest -n 4 --dist worksteal -m "browser and not slow" --ignore $(TIMING)
 	$(BIN)/python -m pytest -m "browser and not slow" $(TIMING)
 
 # Apart from `make test`, which it would slow down; from Python 3.12 on, sys.monitoring makes it cheap.
 coverage: .venv/installed
 	COVERAGE_CORE=$(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
-	  $(BIN)/python -m pytest -n 2 -m "not slow and not browser" --cov --cov-report=term-missing:skip-covered
+	  $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser" --cov --cov-report=term-missing:skip-covered
 
 # Alone on the machine, or the times mean little. BENCH holds options: BENCH='--measured "make test" "9 min 30 s"'
 bench: .venv/installed

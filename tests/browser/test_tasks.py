@@ -53,35 +53,55 @@ def of(server: Server, slug: str) -> list[dict[str, Any]]:
     return rows(server, f"SELECT * FROM responses WHERE study = '{slug}' ORDER BY position")
 
 
-def test_a_study_of_each_task_can_be_taken_by_keyboard(page: Page, serve: Callable[..., Server]) -> None:
+SETS = 'sets = [{ name = "alpha" }]\n'
+
+
+def test_a_rating_is_a_number_or_the_button_that_the_arrows_reach(page: Page, serve: Callable[..., Server]) -> None:
     server = serve()
-    sets = 'sets = [{ name = "alpha" }]\n'
-    url = study(server, "rating", f'task = "rating"\n{sets}')
+    url = study(server, "rating", f'task = "rating"\n{SETS}')
     walk(page, url, {"answer": lambda i: [["5"], ["ArrowLeft", "ArrowLeft", "ArrowLeft", "Enter"]][i]})
     assert [(row["rating"], row["answer"], row["answered_by"]) for row in of(server, "rating")] == [
         (5, "generated", "key"), (4, "generated", "other"),
     ]  # fmt: skip
-    url = study(server, "sure", f"confidence = true\n{sets}")
+
+
+def test_confidence_is_asked_for_after_each_answer(page: Page, serve: Callable[..., Server]) -> None:
+    server = serve()
+    url = study(server, "sure", f"confidence = true\n{SETS}")
     walk(page, url, {"answer": lambda i: ["fj"[i]], "confidence": lambda i: ["41"[i]]})
     assert [(row["answer"], row["confidence"]) for row in of(server, "sure")] == [("real", 4), ("generated", 1)]
-    for layout in ("side-by-side", "in-sequence"):
-        url = study(server, layout, f'task = "pair"\npair = "{layout}"\n{sets}')
-        walk(page, url, {"answer": lambda i: ["fj"[i]]})
-        found = of(server, layout)
-        assert [row["answer"] for row in found] == ["real", "generated"]  # the first is real; the second
-        for row in found:
-            assert not {"not-fetched", "not-begun", "too-fast"} & set(row["flags"].split())
-            assert (row["second_exposure_ms"] is None) == (layout == "side-by-side")
-            for exposure in (row["exposure_ms_actual"], row["second_exposure_ms"] or row["exposure_ms_planned"]):
-                assert abs(exposure - row["exposure_ms_planned"]) < 100 or "exposure" in row["flags"]
-    url = study(server, "point", f'why = "click"\ntask = "pair"\npair = "in-sequence"\n{sets}')
+
+
+@pytest.mark.parametrize("layout", ["side-by-side", "in-sequence"])
+def test_of_a_pair_the_first_or_the_second_is_real(page: Page, serve: Callable[..., Server], layout: str) -> None:
+    server = serve()
+    walk(page, study(server, layout, f'task = "pair"\npair = "{layout}"\n{SETS}'), {"answer": lambda i: ["fj"[i]]})
+    found = of(server, layout)
+    assert [row["answer"] for row in found] == ["real", "generated"]  # the first is real; the second
+    for row in found:
+        assert not {"not-fetched", "not-begun", "too-fast"} & set(row["flags"].split())
+        assert (row["second_exposure_ms"] is None) == (layout == "side-by-side")
+        for exposure in (row["exposure_ms_actual"], row["second_exposure_ms"] or row["exposure_ms_planned"]):
+            assert abs(exposure - row["exposure_ms_planned"]) < 100 or "exposure" in row["flags"]
+
+
+def test_the_place_that_gave_it_away_is_pointed_at_by_the_arrows(page: Page, serve: Callable[..., Server]) -> None:
+    server = serve()
+    url = study(server, "point", f'why = "click"\ntask = "pair"\npair = "in-sequence"\n{SETS}')
     arrows = ["ArrowRight"] * 6 + ["ArrowUp"] * 12 + ["Enter"]
     walk(page, url, {"answer": lambda i: ["fj"[i]], "why": lambda i: [arrows, ["Enter"]][i]})
     assert [(row["why_x"], row["why_y"]) for row in of(server, "point")] == [(36, 0), (None, None)]
-    url = study(server, "words", f'why = "text"\n{sets}')
+
+
+def test_what_gave_it_away_is_told_in_words_or_not_at_all(page: Page, serve: Callable[..., Server]) -> None:
+    server = serve()
+    url = study(server, "words", f'why = "text"\n{SETS}')
     walk(page, url, {"answer": lambda i: ["fj"[i]], "why": lambda i: [["f", "j", "Tab", "Enter"], ["Tab", "Enter"]][i]})
     assert [row["why"] for row in of(server, "words")] == ["fj", None]
-    url = study(server, "taught", f"practice = 1\nfeedback = true\n{sets}")
+
+
+def test_after_a_practice_trial_the_page_says_what_the_image_was(page: Page, serve: Callable[..., Server]) -> None:
+    url = study(serve(), "taught", f"practice = 1\nfeedback = true\n{SETS}")
     enter(page, url)
     page.click("#begin")
     with answering(page):
@@ -93,8 +113,11 @@ def test_a_study_of_each_task_can_be_taken_by_keyboard(page: Page, serve: Callab
         assert right == real == dark  # the answer was 'real'; real images are dark
         page.keyboard.press("Enter")
     answer_all(page)
-    url = study(server, "late", f"answer_ms = 300\n{sets}")
-    walk(page, url, {})  # pressing nothing
+
+
+def test_a_question_that_nobody_answers_in_time_has_no_answer(page: Page, serve: Callable[..., Server]) -> None:
+    server = serve()
+    walk(page, study(server, "late", f"answer_ms = 300\n{SETS}"), {})  # pressing nothing
     assert [(row["answer"], row["response_time_ms"], row["answered_by"]) for row in of(server, "late")] == [
         (None, None, None), (None, None, None),
     ]  # fmt: skip
