@@ -53,9 +53,9 @@ BENCHMARKS = (
               ("--exposures", "2", "--only", "idle")),
     Benchmark("load", "Two hundred participants at once", ("-m", "benchmarks.survey_load"), (),
               ("--participants", "2")),
-    Benchmark("dashboard", "The dashboard at ten thousand participants", ("-m", "benchmarks.dashboard"), (),
+    Benchmark("dashboard", "The dashboard at ten thousand participants", ("-m", "benchmarks.scale.dashboard"), (),
               ("--participants", "20")),
-    Benchmark("report", "A report on 100,000 answers", ("-m", "benchmarks.report"), (), ("--answers", "2000")),
+    Benchmark("report", "A report on 100,000 answers", ("-m", "benchmarks.scale.report"), (), ("--answers", "2000")),
 )  # fmt: skip
 
 

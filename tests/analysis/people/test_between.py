@@ -12,7 +12,7 @@ from analysis.people.between.groups import compare
 from analysis.people.between.regression import regress
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials, join
-from benchmarks import groups as simulated
+from benchmarks.people import groups as simulated
 
 
 def own_images(people: int, rng: np.random.Generator, trials: int = 40) -> Trials:
@@ -72,7 +72,7 @@ def test_a_missing_group_or_covariate_leaves_the_participant_out() -> None:
 
 
 def test_the_differences_hold_the_truth() -> None:
-    """A few simulated surveys of experts and lay people; `python -m benchmarks.groups` has hundreds."""
+    """A few simulated surveys of experts and lay people; `python -m benchmarks.people.groups` has hundreds."""
     case = simulated.Case("test", people=(6, 14), d_primes=(1.5, 0.8), images=12, trials=8, age=0.4)
     held = [simulated.held(case, seed) for seed in range(8)]
     assert all(sum(one[measure] for one in held) >= 6 for measure in held[0])

@@ -12,7 +12,7 @@ from analysis.people.conditions import compare
 from analysis.people.trials import Trials
 from analysis.section import Context
 from analysis.sections import conditions, survey
-from benchmarks.conditions import Case, simulate
+from benchmarks.people.conditions import Case, simulate
 from glimpse.workspace import Workspace
 
 

@@ -15,7 +15,7 @@ from analysis.answers.responses import Responses
 from analysis.people.population.simulation import Truth
 from analysis.section import Context, OptionError, Section
 from analysis.sections import participants, reliability, survey
-from benchmarks.groups import Case, simulate
+from benchmarks.people.groups import Case, simulate
 from glimpse.workspace import Workspace
 
 

@@ -28,8 +28,8 @@ from analysis.people.estimate import Estimate
 from analysis.people.population import mixed
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
-from benchmarks.conditions import Case
-from benchmarks.conditions import simulate as simulate_conditions
+from benchmarks.people.conditions import Case
+from benchmarks.people.conditions import simulate as simulate_conditions
 
 
 @dataclass(frozen=True)

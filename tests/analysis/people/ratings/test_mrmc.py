@@ -13,8 +13,8 @@ from sklearn.metrics import roc_auc_score
 from analysis.people.ratings import confidence as sure
 from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
-from benchmarks import ratings
-from benchmarks.coverage import interval99
+from benchmarks.people import ratings
+from benchmarks.people.coverage import interval99
 from glimpse.observers import Floats
 from tests.analysis.people.ratings.test_roc import crossed
 

@@ -14,7 +14,7 @@ from analysis.answers.read import read_csv
 from analysis.answers.responses import Responses
 from analysis.section import AnalysisError, Context, Section
 from analysis.sections.tasks.ratings import compute
-from benchmarks.ratings import CASES
+from benchmarks.people.ratings import CASES
 from glimpse.workspace import Workspace
 
 

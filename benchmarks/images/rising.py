@@ -1,7 +1,7 @@
 """Generators of rising quality: does the KID by each extractor fall from snapshot to snapshot of one training?
 
     python -m benchmarks.recipes --budgets 45 90 300 --rows recipes.jsonl
-    python -m benchmarks.rising recipes
+    python -m benchmarks.images.rising recipes
 
 The folder holds the images that `benchmarks.recipes` keeps of each snapshot, EXPERIMENT-RECIPE-SEED-SECONDS.npy, 64
 each. They are compared with the held-out images of the experiment's image set. Every snapshot after the first is
@@ -74,7 +74,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    parser = program("python -m benchmarks.rising", __doc__ or "")
+    parser = program("python -m benchmarks.images.rising", __doc__ or "")
     parser.add_argument("folders", nargs="+", type=Path, metavar="FOLDER", help="snapshots of benchmarks.recipes")
     parser.add_argument("--extractors", nargs="+", default=["imagenet", "random"], metavar="NAME")
     args = parser.parse_args(argv)

@@ -12,10 +12,10 @@ from scipy import stats
 from analysis import power
 from analysis.people import dependence, significance
 from analysis.people.population.simulation import Design, Truth, simulate
-from benchmarks import coverage
-from benchmarks.coverage import CASES, EXTREMES, Case, interval99, study
+from benchmarks.people import coverage
+from benchmarks.people.coverage import CASES, EXTREMES, Case, interval99, study
 
-DOCS = Path(__file__).parents[2] / "docs" / "coverage.md"
+DOCS = Path(__file__).parents[3] / "docs" / "coverage.md"
 MORE = (  # what may hold the truth more often than it says, and why: docs/coverage.md
     ("150 people", "covers: confidence sequence, at the end"),
     ("150 people", "covers: confidence sequence, at all times"),

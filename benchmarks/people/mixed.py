@@ -1,6 +1,6 @@
 """The population's d' as the report fits it and from gpboost, an unpenalised Laplace fit, on the same answers.
 
-    python -m benchmarks.mixed [--surveys 12] [--participants 100] [--d-prime 0.5] [FILE.csv]
+    python -m benchmarks.people.mixed [--surveys 12] [--participants 100] [--d-prime 0.5] [FILE.csv]
 
 For each it prints the mean of d', its spread over the surveys, the standard error that it claims, the share of its 95 %
 intervals that hold the truth, how many are missing, and seconds a fit; for the answers of FILE.csv d' and its standard
@@ -54,7 +54,7 @@ def gpboost_alone(answers: Trials) -> Fit:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = program("python -m benchmarks.mixed", __doc__ or "", workspace=False)
+    parser = program("python -m benchmarks.people.mixed", __doc__ or "", workspace=False)
     parser.add_argument("answers", nargs="?", metavar="FILE.csv", type=Path, help="fit these answers instead")
     parser.add_argument("--surveys", type=int, default=12, metavar="N", help="simulated surveys")
     parser.add_argument("--participants", type=int, default=100, metavar="N", help="participants per survey")

@@ -1,6 +1,7 @@
 """Drawn photos beside real ones: colour, power spectrum and gradients.
 
-    python -m benchmarks.phantoms --real WORKSPACE --phantom WORKSPACE [--figure docs/images/phantoms-statistics.png]
+    python -m benchmarks.images.phantoms --real WORKSPACE --phantom WORKSPACE
+        [--figure docs/images/phantoms-statistics.png]
 
 Both workspaces hold image sets of the same names and sizes (prepared from real photos in one, `prepare phantom` in the
 other); every set that is in both is compared. Prints a table; the figure shows curves only, no image.
@@ -83,7 +84,7 @@ def some(folder: Path, most: int = 300) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    parser = program("python -m benchmarks.phantoms", __doc__ or "", workspace=False)
+    parser = program("python -m benchmarks.images.phantoms", __doc__ or "", workspace=False)
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="workspace of real photos")
     parser.add_argument("--phantom", type=Path, required=True, metavar="DIR", help="workspace of drawn photos")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="write the curves there")

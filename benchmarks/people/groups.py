@@ -1,4 +1,4 @@
-"""`python -m benchmarks.groups`: do the comparisons of groups of participants hold the truth?
+"""`python -m benchmarks.people.groups`: do the comparisons of groups of participants hold the truth?
 
 Simulates surveys in which two groups of people judge the same images, with an age that goes with the group and, in some
 cases, with ability. Prints a table of docs/coverage.md: the share of 95 % intervals of the differences that hold the
@@ -17,7 +17,7 @@ from scipy import stats
 from analysis.people.between.groups import MEASURES, compare
 from analysis.people.population.simulation import Truth
 from analysis.people.trials import Trials, join
-from benchmarks.coverage import claims_command, row
+from benchmarks.people.coverage import claims_command, row
 from glimpse.observers import Floats, Integers
 
 

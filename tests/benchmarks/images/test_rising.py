@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.rising import main, snapshots, steps, summary
+from benchmarks.images.rising import main, snapshots, steps, summary
 from glimpse.files import GlimpseError
 from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.conditions`: do the comparisons of conditions that share real images hold the truth?
+"""`python -m benchmarks.people.conditions`: do the comparisons of conditions that share real images hold the truth?
 
 Simulates surveys in which every participant judges the same real images and those of several generators, and prints a
 table of docs/coverage.md: the share of 95 % intervals of the paired differences that hold the truth, of surveys with a
@@ -17,7 +17,7 @@ from scipy import stats
 from analysis.people import conditions
 from analysis.people.conditions import Conditions
 from analysis.people.trials import Trials, join
-from benchmarks.coverage import claims_command, row
+from benchmarks.people.coverage import claims_command, row
 from glimpse.observers import Floats
 
 

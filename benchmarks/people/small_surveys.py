@@ -1,4 +1,4 @@
-"""`python -m benchmarks.small_surveys`: do tests and intervals hold where surveys are small or unequal?
+"""`python -m benchmarks.people.small_surveys`: do tests and intervals hold where surveys are small or unequal?
 
 Simulates surveys with few people, unequal numbers of images, images that differ much, and able people who answer more,
 and prints the table of docs/coverage.md: the share of surveys in which each test at 5 % raises a false alarm, the share
@@ -17,7 +17,7 @@ from scipy import stats
 from analysis.people import dependence, equivalence, inference
 from analysis.people.population.simulation import Truth
 from analysis.people.trials import Trials
-from benchmarks.coverage import claims_command, row
+from benchmarks.people.coverage import claims_command, row
 from glimpse.observers import Floats
 
 CHANCE = Truth(sd_d_prime=0.33, sd_criterion=0.3, sd_image=0.4)

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.power`: does a survey of the size that `analysis.power` plans have the power that it promises?
+"""`python -m benchmarks.people.power`: does a survey of the size that `analysis.power` plans have the promised power?
 
 For each regime it plans a survey, simulates surveys of the planned size with a simulator written apart from
 `analysis.people.population.simulation` (evidence with noise against a criterion, answer by answer), and prints the
@@ -112,7 +112,7 @@ def check(regime: Regime, simulations: int, seed: int = 0) -> tuple[int | None, 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = program("python -m benchmarks.power", __doc__ or "", workspace=False)
+    parser = program("python -m benchmarks.people.power", __doc__ or "", workspace=False)
     parser.add_argument("--simulations", type=int, default=400, metavar="N", help="simulated surveys for each size")
     parser.add_seed("the simulations")
     args = parser.parse_args(argv)

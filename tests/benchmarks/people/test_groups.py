@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import groups
-from benchmarks.coverage import interval99
+from benchmarks.people import groups
+from benchmarks.people.coverage import interval99
 
-DOCS = Path(__file__).parents[2] / "docs" / "coverage.md"
+DOCS = Path(__file__).parents[3] / "docs" / "coverage.md"
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """Every distance under growing disturbance, like figure 3 of Heusel et al. 2017: a figure and a table.
 
-    python -m benchmarks.disturbances --images healthy --other eczema --out docs/images/disturbances.svg
+    python -m benchmarks.images.disturbances --images healthy --other eczema --out docs/images/disturbances.svg
 
 One image of each group of `--images` is used, at most 200 a side. One side stands for the real images; the other is
 disturbed: blurred, made noisy, saved as JPEG, swirled, erased in part, cropped, its tiles shuffled, or replaced in part
@@ -186,7 +186,7 @@ def table(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 def main() -> None:
-    parser = program("python -m benchmarks.disturbances", __doc__ or "")
+    parser = program("python -m benchmarks.images.disturbances", __doc__ or "")
     parser.add_argument("--images", default="healthy", metavar="SET", help="image set to disturb")
     parser.add_argument("--other", default="eczema", metavar="SET", help="image set that replaces a part")
     parser.add_argument("--generated", metavar="SET", help="image set of a generator that replaces a part, alone")

@@ -1,6 +1,6 @@
 """False alarms of KID between two samples of one distribution, permuting groups and permuting images.
 
-    python -m benchmarks.false_alarms [--runs 400]
+    python -m benchmarks.images.false_alarms [--runs 400]
 
 The real images come in groups that resemble each other, the generated ones do not; the two have the same distribution,
 so a test at 5 % should raise an alarm in 5 % of the runs.
@@ -36,7 +36,7 @@ def alarms(sizes: list[int], runs: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = program("python -m benchmarks.false_alarms", __doc__ or "", workspace=False)
+    parser = program("python -m benchmarks.images.false_alarms", __doc__ or "", workspace=False)
     parser.add_argument("--runs", type=int, default=400, metavar="N", help="simulated data sets per case")
     args = parser.parse_args()
     print(f"{'':<36}{'by group':>10}{'by image':>10}")

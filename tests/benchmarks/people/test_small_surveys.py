@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from analysis.people import dependence
-from benchmarks import small_surveys
-from benchmarks.coverage import interval99
+from benchmarks.people import small_surveys
+from benchmarks.people.coverage import interval99
 
-DOCS = Path(__file__).parents[2] / "docs" / "coverage.md"
+DOCS = Path(__file__).parents[3] / "docs" / "coverage.md"
 MANY = pytest.param(1_000, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)])
 
 

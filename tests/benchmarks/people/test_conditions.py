@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import conditions
-from benchmarks.conditions import CASES, Case
-from benchmarks.coverage import interval99
+from benchmarks.people import conditions
+from benchmarks.people.conditions import CASES, Case
+from benchmarks.people.coverage import interval99
 
-DOCS = Path(__file__).parents[2] / "docs" / "coverage.md"
+DOCS = Path(__file__).parents[3] / "docs" / "coverage.md"
 MANY = pytest.param(400, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)])
 
 

@@ -3,7 +3,7 @@
 Writes 10,000 participants with 20 trials each (200,000 trials) straight into a SQLite database, then asks for the live
 part of /admin/ as a browser does every five seconds.
 
-    python -m benchmarks.dashboard [--participants 10000]
+    python -m benchmarks.scale.dashboard [--participants 10000]
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ def report(what: str, times: int, ask: Callable[[], Any]) -> None:
 
 
 def main() -> None:
-    parser = program("python -m benchmarks.dashboard", __doc__ or "", workspace=False)
+    parser = program("python -m benchmarks.scale.dashboard", __doc__ or "", workspace=False)
     parser.add_argument("--participants", type=int, default=10_000, metavar="N", help="participants in the database")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.memorisation --images mel df nv`: which copies are found, and how often honest images alarm.
+"""`python -m benchmarks.images.memorisation --images mel df nv`: which copies are found, and honest images that alarm.
 
 Copies: training images are copied in each way of `analysis.images.copying.kinds.KINDS`; the table gives the share
 below the threshold and the share whose source, or another photo of the same group, is named first. Honest sets:
@@ -63,7 +63,7 @@ def alarms(images: Pictures, groups: NDArray[np.str_], kind: str, seed: int) -> 
 
 
 def main() -> None:
-    parser = program("python -m benchmarks.memorisation", __doc__ or "")
+    parser = program("python -m benchmarks.images.memorisation", __doc__ or "")
     parser.add_argument("--images", nargs="+", required=True, metavar="SET")
     parser.add_argument("--side", type=int, default=64, metavar="N", help="side of the images (default: 64)")
     parser.add_argument("--most", type=int, default=900, metavar="N", help="images of a set (default: 900)")

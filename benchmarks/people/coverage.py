@@ -1,4 +1,4 @@
-"""`python -m benchmarks.coverage`: does each interval of the report hold the truth as often as it says?
+"""`python -m benchmarks.people.coverage`: does each interval of the report hold the truth as often as it says?
 
 Simulates surveys whose truth is known and prints the table of docs/statistics.md: the share of 95 % intervals that
 hold the truth, and the share of false verdicts with the true accuracy at chance and exactly on the bound. Beside the
@@ -259,7 +259,7 @@ def claims_command(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = program("python -m benchmarks.coverage", __doc__ or "", workspace=False)
+    parser = program("python -m benchmarks.people.coverage", __doc__ or "", workspace=False)
     parser.add_argument("--simulations", type=int, default=2_000, metavar="N", help="simulated surveys per case")
     parser.add_argument("--case", type=int, choices=range(len(CASES)), help="only this case")
     parser.add_argument("--model", action="store_true", help="instead: the population's d' and criterion")

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from analysis.people.population.simulation import Design, Truth
-from benchmarks import power
-from benchmarks.power import REGIMES, Regime
+from benchmarks.people import power
+from benchmarks.people.power import REGIMES, Regime
 
 SLOW = [pytest.mark.slow, pytest.mark.timeout(3_600)]
 FEWER = Regime("detectable", Truth().with_accuracy(0.7), Design(images=30), (3, 6, 12))

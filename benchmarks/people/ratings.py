@@ -1,4 +1,4 @@
-"""`python -m benchmarks.ratings`: do the intervals from ratings hold the truth as often as they say?
+"""`python -m benchmarks.people.ratings`: do the intervals from ratings hold the truth as often as they say?
 
 Simulates surveys with ratings whose truth is known and prints the table of docs/coverage.md: the share of 95 %
 intervals that hold the mean area for new participants and images, the slope of the zROC, d_a and the ROC curve itself.
@@ -16,7 +16,7 @@ from scipy import stats
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
-from benchmarks.coverage import claims_command, row
+from benchmarks.people.coverage import claims_command, row
 from glimpse.observers import Floats
 
 NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(41)

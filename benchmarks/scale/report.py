@@ -1,6 +1,6 @@
 """Time to write a report of many answers, all resampling included: target 30 s for 100,000.
 
-    python -m benchmarks.report [--answers 100000]
+    python -m benchmarks.scale.report [--answers 100000]
 
 Simulated answers to four sets (10 + 10 trials, 100 images per class, positions, times and exposures) are written as a
 Windows-1252 CSV and reported by the command itself, in a process of its own and with nothing cached.
@@ -50,7 +50,7 @@ def write(path: Path, answers: int, rng: np.random.Generator) -> None:
 
 
 def main() -> int:
-    parser = program("python -m benchmarks.report", __doc__ or "", workspace=False)
+    parser = program("python -m benchmarks.scale.report", __doc__ or "", workspace=False)
     parser.add_argument("--answers", type=int, default=100_000, metavar="N", help="answers in the report")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.disturbances import cropped, curves, draw, erased, shuffled, swirled, table
+from benchmarks.images.disturbances import cropped, curves, draw, erased, shuffled, swirled, table
 from tests.analysis.pictures import textures
 
 
