@@ -136,7 +136,10 @@ def _print(
     said = words.get(plan.claim, f"'{plan.claim}'")
     kind = "assurance (power averaged over what the pilot leaves open)" if args.pilot else "power"
     if enough is None:
-        print(f"\nNone of these sizes finds {said} with {args.target:.0%} {kind}: use more images or more trials each.")
+        print(
+            f"\nNone of these sizes finds {said} with {args.target:.0%} {kind}: try more participants; where they no "
+            "longer help, use more images or more trials each."
+        )
         return
     about = "At most" if enough == min(args.participants) else "About"
     print(f"\n{about} {enough} participants find {said} with {args.target:.0%} {kind}.")

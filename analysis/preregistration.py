@@ -200,11 +200,28 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
     for what in ("images", "trials"):
         wanted = (facts[what]["real"], facts[what]["generated"])
         for name, (real, generated) in here[what].items():
-            # Images are drawn at random from those there are: few answers need not reach each one.
-            same = (real, generated) == wanted if what == "trials" else real <= wanted[0] and generated <= wanted[1]
+            same = (real, generated) == wanted
+            if what == "images":
+                people, each = here["participants"][name], here["trials"][name]
+                classes = zip(wanted, (real, generated), each, strict=True)
+                same = all(may_be_drawn(of, seen, people, trials) for of, seen, trials in classes)
             registered, found = (f"{r:g} real + {g:g} generated" for r, g in (wanted, (real, generated)))
             add(f"{what}{where(name)}", registered, found, same)
     return rows
+
+
+def may_be_drawn(images: int, seen: int, people: int, trials: float) -> bool:
+    """Whether so few images may be seen at all when each of `people` judges `trials` random ones of `images`.
+
+    The number of unseen images has a binomial distribution, or less spread; a chance below 0.1 % is none.
+
+    >>> may_be_drawn(20, 19, people=8, trials=6), may_be_drawn(100, 40, people=40, trials=12)
+    (True, False)
+    """
+    from scipy import stats
+
+    unseen = max(1 - trials / images, 0.0) ** people
+    return seen <= images and float(stats.binom.sf(images - seen - 1, images, unseen)) >= 0.001
 
 
 def now() -> str:

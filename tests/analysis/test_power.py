@@ -97,6 +97,11 @@ def test_the_assumptions_stand_beside_the_number(capsys: pytest.CaptureFixture[s
     assert "With the smallest spreads of published surveys" in said
 
 
+def test_too_few_participants_are_not_said_to_be_too_few_images(capsys: pytest.CaptureFixture[str]) -> None:
+    assert power.main(["--simulations", "10", "--participants", "4"]) == 0
+    assert "try more participants; where they no longer help, use more images" in capsys.readouterr().out
+
+
 def test_the_luckiest_simulation_does_not_set_the_size() -> None:
     table = pd.DataFrame({"participants": [50, 100, 150, 200], "cannot_tell": [0.5, 0.84, 0.7, 0.9]})
     assert planning.needed(table, "cannot tell", 0.8) == 162  # 0.77 at 100 and 150, 0.9 at 200

@@ -92,7 +92,8 @@ def test_a_survey_that_kept_to_it_is_unchanged_in_every_part(registered: Path) -
 @pytest.mark.parametrize(("part", "change", "found"), [
     ("bound", {"bound": 0.05}, CHANGED), ("class of F1", {"positive": "real"}, CHANGED),
     ("exclusions", {"filters": ("age=30",)}, CHANGED), ("participants", {"participants": {"df": 9}}, CHANGED),
-    ("images", {"images": {"df": (21, 20)}}, CHANGED), ("trials", {"trials": {"df": (6, 7)}}, CHANGED),
+    ("images", {"images": {"df": (21, 20)}}, CHANGED), ("images", {"images": {"df": (20, 10)}}, CHANGED),
+    ("trials", {"trials": {"df": (6, 7)}}, CHANGED),
     ("study file (SHA-256)", {"study_sha256": ["0" * 64]}, CHANGED),
     ("study file (SHA-256)", {"study_sha256": []}, UNKNOWN),
     ("written before the first answer", {"first_answer": "2020-01-01T00:00:00Z"}, CHANGED),
