@@ -251,7 +251,7 @@ def claims_command(
     name: str, doc: str | None, default: int, rows: Callable[[int, int], Iterable[str]], argv: Sequence[str] | None
 ) -> int:
     """The command of a benchmark whose `rows(simulations, seed)` are a table of claims."""
-    parser = program(f"python -m benchmarks.{name}", doc or "", workspace=False)
+    parser = program(f"python -m benchmarks.people.{name}", doc or "", workspace=False)
     parser.add_argument("--simulations", type=int, default=default, metavar="N", help="simulated surveys per case")
     parser.add_seed("the simulations")
     args = parser.parse_args(argv)
