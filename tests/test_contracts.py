@@ -128,7 +128,7 @@ def test_the_whole_way_from_photos_to_the_report(workspace: Workspace, photos: P
     command("gan_core.cli", "prepare", "isic", photos, "--label", "DF", "--size", "32")
     assert workspace.names("images") == ["df"]
 
-    tiny = ["images=48", "batch=8", "tick_images=24", "g_features=16", "d_features=8"]
+    tiny = ["images=48", "batch=8", "tick_images=24", "g_features=16", "d_features=8", "score_images=16"]
     settings = [word for setting in tiny for word in ("--set", setting)]
     command("gan_core.cli", "train", "df", "--preset", "demo", "--device", "cpu", *settings)
     run = workspace.existing("runs", "df")

@@ -32,7 +32,8 @@ AS_PRINTED = pytest.mark.parametrize(
     "tiny", [True, pytest.param(False, marks=[pytest.mark.slow, pytest.mark.timeout(1200)])], ids=["tiny", "as-printed"]
 )
 FEW = ("--count", "12")  # images of each class, in the quick form
-SLOW = ("joined", "machine_observer", "memorisation", "neighbours", "quality")  # sections that measure every image
+# The report's sections that measure every image.
+SLOW = ("joined", "machine_observer", "memorisation", "neighbours", "quality", "truncation")
 SKIPPED = [word for section in SLOW for word in ("--skip", section)]
 
 
