@@ -25,7 +25,7 @@ from glimpse.observers import Floats
 class Case:
     """A survey with one generator for each entry of `d_primes`."""
 
-    name: str
+    name: str  # seeds the surveys: renamed, its rows in docs/coverage.md have to be run again
     d_primes: tuple[float, ...]
     people: int = 60
     images: int = 60  # real ones, and of each generator

@@ -40,7 +40,7 @@ BOOTSTRAP_DRAWS = 200  # per survey
 class Case:
     """A truth and a design."""
 
-    name: str
+    name: str  # seeds the surveys: renamed, its rows in docs/coverage.md have to be run again
     truth: Truth
     design: Design
 

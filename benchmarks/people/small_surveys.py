@@ -28,7 +28,7 @@ BOUND = 0.05
 class Survey:
     """A truth and a design; the first number of a pair is of real, the second of generated images."""
 
-    name: str
+    name: str  # seeds the surveys: renamed, its rows in docs/coverage.md have to be run again
     people: int
     truth: Truth = field(default=CHANCE)
     images: tuple[int, int] = (100, 100)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from benchmarks.people import coverage
 from benchmarks.people.coverage import CASES, EXTREMES, Case, interval99, study
 
 DOCS = Path(__file__).parents[3] / "docs" / "coverage.md"
+STATISTICS = DOCS.with_name("statistics.md")
 MORE = (  # what may hold the truth more often than it says, and why: docs/coverage.md
     ("150 people", "covers: confidence sequence, at the end"),
     ("150 people", "covers: confidence sequence, at all times"),
@@ -128,6 +130,19 @@ def test_the_committed_table_has_every_case_and_keeps_its_promises() -> None:
             check_coverage(case, claim, (low, high))
         if claim == "equivalent" and "bound" in case:
             assert low <= 0.05, case
+
+
+def test_the_ranges_in_statistics_are_those_of_the_table() -> None:
+    rows = [line.split("|")[1:-1] for line in DOCS.read_text("utf-8").splitlines() if line.startswith("| ")]
+    shares: dict[str, list[float]] = {}
+    for row in rows:
+        if row[0].strip() in [case.name for case in CASES]:
+            claim = row[1].strip().removeprefix("covers: ")
+            shares.setdefault(claim, []).append(float(row[2].strip().rstrip("%")))
+    told = re.findall(r"^\| ([^|]+?)(?: \(`--model`\))? \| ([\d.]+) to ([\d.]+) %", STATISTICS.read_text("utf-8"), re.M)
+    ranges = {name: (float(low), float(high)) for name, low, high in told if name in shares}
+    assert len(ranges) == 10
+    assert ranges == {name: (min(shares[name]), max(shares[name])) for name in ranges}
 
 
 @pytest.mark.parametrize("simulations", [2, MANY])
