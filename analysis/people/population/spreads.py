@@ -154,21 +154,23 @@ class _Posterior:
                 break
         return before, log_determinant
 
-    def _eta(self) -> Floats:
-        return self.mean[self.column] + self.observer[self.kind, self.person] + self.sway[self.image]
-
     def _joint(self, prior: Prior) -> float:
-        likelihood = float(self.weight @ special.log_ndtr(self.sign * self._eta()))
+        """The log density of answers and effects; each answer's evidence and log chance are kept for `_newton`."""
+        self.evidence = self.sign * (
+            self.mean[self.column] + self.observer[self.kind, self.person] + self.sway[self.image]
+        )
+        self.log_chance = special.log_ndtr(self.evidence)
+        likelihood = float(self.weight @ self.log_chance)
         real, generated = self.observer
         people = prior.alpha * (real @ real + generated @ generated) + 2 * prior.gamma * (real @ generated)
         means = MEAN_PRECISION * (self.mean @ self.mean)
         return likelihood - 0.5 * float(people + means + prior.precision @ self.sway**2)
 
     def _newton(self, prior: Prior) -> tuple[Effects, float]:
-        """Newton's step for the means, the observers and the images, and log |H|."""
+        """Newton's step for the means, the observers and the images, and log |H|, where `_joint` was last taken."""
         people, images = self.people, self.images
-        t = self.sign * self._eta()
-        mills = np.exp(-0.5 * t**2 - special.log_ndtr(t)) / np.sqrt(2 * np.pi)
+        t = self.evidence
+        mills = np.exp(-0.5 * t**2 - self.log_chance) / np.sqrt(2 * np.pi)
         slope, curvature = self.weight * self.sign * mills, self.weight * mills * (mills + t)
         crossed = _sums(self.person * images + self.image, curvature, (people, images))
         cell = self.kind * people + self.person
