@@ -25,7 +25,7 @@ from analysis.numbers import all_renamed, renamed, strict_json
 from analysis.report import front_matter
 from analysis.report import page as pages
 from analysis.section import AnalysisError, Context, OptionError, Section
-from analysis.sections import LAST, SECTIONS
+from analysis.sections import LAST, SECTIONS, participants
 from gan_core.device import pick_device
 from glimpse import how_to_install
 from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
@@ -101,6 +101,8 @@ def write_report(args: argparse.Namespace) -> int:
         cache=None if args.responses is None or named else out / "cache", said=unread,
     )  # fmt: skip
     wanted = [name for name in SECTIONS if name not in args.skip]
+    if "participants" in wanted:
+        participants.check(context)  # before anything is computed
     if args.responses is not None and not named:
         wanted = [name for name in wanted if name in ANSWERS]
     sections, absent = compute(context, wanted, no_answers)

@@ -34,7 +34,7 @@ GROUP_METHOD = (
 
 def compute(context: Context) -> Section | None:
     """None without --group and without a question that participants answered."""
-    _check(context)
+    check(context)
     if context.responses is None or context.people is None or not (context.group or context.asked):
         return None
     frame = one_mode(context.responses)
@@ -58,15 +58,17 @@ def compute(context: Context) -> Section | None:
     return section
 
 
-def _check(context: Context) -> None:
-    """Raises OptionError for a --group or --covariate that the answers do not have."""
+def check(context: Context) -> None:
+    """Raises OptionError for a --group or --covariate that the answers do not have or that cannot be one."""
     if context.covariates and not context.group:
         raise OptionError("--covariate: name the groups to be compared with --group.")
     for option, name in (*(("--covariate", c) for c in context.covariates), ("--group", context.group)):
         if name and context.responses is None:
             raise OptionError(f"{option} {name}: there are no answers yet, so there are no groups to compare.")
         if name:
-            known.chosen_column(context.people, option, name)
+            values = known.chosen_column(context.people, option, name)
+            if option == "--group" or known.numbers(values) is None:
+                known.groups(values, f"{option} {name}")
 
 
 # ------------------------------------------------------------------------------------------------ groups

@@ -13,6 +13,7 @@ from analysis.answers import people as known
 from analysis.answers.read import read_csv
 from analysis.answers.responses import Responses
 from analysis.people.population.simulation import Truth
+from analysis.report import __main__ as report
 from analysis.section import Context, OptionError, Section
 from analysis.sections import participants, reliability, survey
 from benchmarks.people.groups import Case, simulate
@@ -146,3 +147,17 @@ def test_one_participant_has_no_reliability_but_the_section_stands(answers: Resp
     assert of["icc_mean"]["value"] is None
     assert of["split_half"]["note"]
     assert found.sentences == []
+
+
+@pytest.mark.parametrize(
+    "option", [["--group", "nothing"], ["--group", "email"], ["--covariate", "no", "--group", "no"]]
+)
+def test_a_column_of_no_use_is_refused_before_anything_is_written(
+    answers: Responses, tmp_path: Path, option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = answers.trials[["participant", "image", "truth", "answer"]].assign(email="x" + answers.trials["participant"])
+    rows.to_csv(tmp_path / "answers.csv", index=False)
+    out = tmp_path / "out"
+    assert report.main(["--responses", str(tmp_path / "answers.csv"), "--out", str(out), *option]) == 2
+    assert " ".join(option[:2]) in capsys.readouterr().err
+    assert not out.exists()
