@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageEnhance
 
-from glimpse.prepare.checks.duplicates import NEAR_BITS, Lookalikes, _hashes, fingerprint
+from glimpse.prepare.checks.duplicates import NEAR_BITS, Lookalikes, _hashes, _Marks, fingerprint
 from tests.glimpse.prepare.photos import disc, skin_photo
 
 
@@ -64,7 +64,7 @@ def test_copies_look_alike(copy: object) -> None:
 
 
 def test_different_photos_do_not() -> None:
-    photos = [skin_photo(seed, 150, 200) for seed in range(12)]
+    photos = [skin_photo(seed, 150, 200) for seed in range(6)]
     assert not any(alike(a, b) for i, a in enumerate(photos) for b in photos[:i])
 
 
@@ -143,3 +143,30 @@ def test_look_alikes_are_told_only_across_the_split() -> None:
     for name, split, brightness in (("a", "train", 0), ("b", "train", 1), ("c", "test", 2)):
         seen.is_duplicate(name, split, fingerprint(skin_photo(0) + np.uint8(brightness)))
     assert seen.across_the_split() == [("a", "c"), ("b", "c")]
+
+
+def test_many_photos_at_once_give_the_pairs_that_each_pair_alone_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glimpse.prepare.checks.duplicates.AT_ONCE", 4)
+    photos = [skin_photo(seed, 96, 128) for seed in range(6)]
+    copies = [photo[::-1] for photo in photos[:2]] + [photo[2:90, 4:121] for photo in photos[2:4]]
+    training = {f"photo {i}": photo for i, photo in enumerate(photos)}
+    testing = {f"copy {i}": copy for i, copy in enumerate([*copies, skin_photo(20, 96, 128)])}
+    together = Lookalikes()
+    for side, some in (("train", training), ("test", testing)):
+        for name, photo in some.items():
+            assert not together.is_duplicate(name, side, fingerprint(photo))
+    one_by_one = [(t, c) for t, photo in training.items() for c, copy in testing.items() if alike(photo, copy)]
+    assert together.across_the_split() == sorted(one_by_one)
+    assert len(one_by_one) >= 4
+
+
+def test_near_hashes_are_those_that_comparing_bit_by_bit_finds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("glimpse.prepare.checks.duplicates.AT_ONCE", 4)
+    found = _Marks([(str(seed), fingerprint(skin_photo(seed, 64, 64))) for seed in range(30)])
+    wanted = int(found.hashes[17, 3])
+    for bit in range(9):
+        wanted ^= 1 << 7 * bit
+    bits = [[(int(one) ^ wanted).bit_count() for one in row] for row in found.hashes]
+    plain = [(i, *divmod(row.index(min(row)), 8)) for i, row in enumerate(bits) if min(row) <= NEAR_BITS]
+    assert list(found.near(np.uint64(wanted))) == plain
+    assert 17 in [i for i, _, _ in plain]
