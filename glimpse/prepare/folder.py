@@ -96,7 +96,7 @@ def _classes(
     if len(options.source) == 1 and all(len(path.parts) > 1 for path in inner.values()):
         for key, path in inner.items():
             classes.setdefault(path.parts[0], {})[key] = photos[key]
-    return dict(sorted(classes.items())) or {_folder_name(options.source[0]): dict(photos)}
+    return dict(sorted(classes.items())) or {folder_name(options.source[0]): dict(photos)}
 
 
 def _names(classes: Mapping[str, object], options: FolderOptions) -> list[str]:
@@ -108,7 +108,7 @@ def _names(classes: Mapping[str, object], options: FolderOptions) -> list[str]:
         try:
             name = name_from(label)
         except ImageSetError:  # of another script: numbered, as its label is in the index all the same
-            name = name_from(f"{_folder_name(options.source[0])} class {number}")
+            name = name_from(f"{folder_name(options.source[0])} class {number}")
         if other := names.get(name):
             raise ImageSetError(f"The folders {other} and {label} would both make the set '{name}': rename one.")
         names[name] = label
@@ -197,10 +197,11 @@ def much_smaller(sizes: Sequence[tuple[int, int]]) -> int:
 
 def set_name(place: Path) -> str:
     """The name of the image set of a folder or zip: that of the folder, in the characters that a name may have."""
-    return name_from(_folder_name(place))
+    return name_from(folder_name(place))
 
 
-def _folder_name(place: Path) -> str:
+def folder_name(place: Path) -> str:
+    """The name of a folder, or of a zip without its ending, as its owner wrote it."""
     return place.resolve().stem if place.is_file() else place.resolve().name
 
 

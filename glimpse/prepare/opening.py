@@ -17,7 +17,7 @@ from glimpse import made
 from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare.checks.findings import Findings
-from glimpse.prepare.folder import much_smaller, set_name, sizes_of
+from glimpse.prepare.folder import folder_name, much_smaller, set_name, sizes_of
 from glimpse.prepare.pipeline import PhotoOptions, PhotoSet, photos_to_set
 from glimpse.prepare.reading import matching, pixels, sources
 from glimpse.prepare.reading.sources import SourceFile
@@ -100,10 +100,10 @@ def _of_folder(
     workspace: Workspace, found: _Folder, size: tuple[int, int], fit: pixels.Fit, skip_broken: bool
 ) -> ImageSet:
     options = PhotoOptions(source=[found.place], test=0, skip_broken=skip_broken, overwrite=True)
-    name = set_name(found.place)
+    name = folder_name(found.place)  # as the user wrote it, in every message
     wanted = PhotoSet(
-        source="folder", name=_key(name, str(found.place.resolve()), size, fit), label=name, photos=found.photos,
-        groups={path: path for path in found.photos}, size=size, fit=fit, keep_copies=True,
+        source="folder", name=_key(set_name(found.place), str(found.place.resolve()), size, fit), label=name,
+        photos=found.photos, groups={path: path for path in found.photos}, size=size, fit=fit, keep_copies=True,
         options={**options.recorded(), "size": size, "fit": fit}, made_from=_read_by(),
     )  # fmt: skip
     prepared = photos_to_set(_kept(workspace), wanted, options, Findings(), lambda photos, _: photos)

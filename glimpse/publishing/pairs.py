@@ -7,7 +7,7 @@ Both sides of a pair go through the same steps (`prepare.opening`). Where they d
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 from typing import Any
 
@@ -17,7 +17,7 @@ from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.differences import differences, digests, near_copies
 from glimpse.prepare.checks.findings import counted_list
 from glimpse.prepare.checks.grid import grid_tells
-from glimpse.prepare.folder import LARGEST
+from glimpse.prepare.folder import LARGEST, name_from
 from glimpse.prepare.opening import left_unread, open_alike
 from glimpse.prepare.reading.pixels import Fit
 from glimpse.publishing.rules import (
@@ -72,8 +72,8 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     rows, drawn = rows[: options.count + PRACTICE], drawn[: options.count + PRACTICE]
     finished = options.jpeg_quality is not None, options.off_grid is not None
     warnings = [sentence for one in generated for sentence in differences(real, one, pair.fit, *finished)]
-    shown = last_steps((_shown(rows), _shown(drawn)), options)
-    warnings += grid_tells(name, shown, options.off_grid, options.jpeg_quality, options.seed)
+    uncompressed = last_steps((_shown(rows), _shown(drawn)), replace(options, jpeg_quality=None))
+    warnings += grid_tells(name, uncompressed, options.off_grid, options.jpeg_quality, options.seed)
     for images in generated:
         if repeats := len(images) - len(set(digests(images))):
             warnings.append(
@@ -128,4 +128,4 @@ def _shown(rows: Rows) -> Shown:
 
 def _name(generated: Sequence[ImageSet]) -> str:
     name = "-".join(images.name for images in generated)[:64]
-    return name if NAME.fullmatch(name) else generated[0].name
+    return name if NAME.fullmatch(name) else name_from(name)

@@ -209,3 +209,13 @@ def test_the_grid_of_jpeg_is_a_tell_that_off_grid_hides(
     with pytest.raises(SystemExit):
         main(["publish", *words, "--off-grid", "pair"])
     assert "put names before this option" in capsys.readouterr().err
+
+
+def test_warnings_name_a_folder_as_its_owner_wrote_it(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, generated = lay(tmp_path / "Real Hände"), lay(tmp_path / "genA", first=50, size=(64, 64))
+    publish_args = ["publish", "--real", real, "--generated", generated, "--count", "2"]
+    assert main([*publish_args, "--workspace", str(workspace.root)]) == 0
+    assert "Real Hände and genA differ in original size" in " ".join(capsys.readouterr().err.split())
+    assert workspace.names("stimuli") == ["gena"]
