@@ -6,6 +6,7 @@ Generated images come from consecutive latents of a seed, translated ones from t
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ from glimpse.publishing.rules import (
     as_shown,
     from_jpeg,
     in_order_of_use,
+    last_steps,
     origin,
     publish_set,
 )
@@ -95,22 +97,30 @@ class _RunImages:
             "jpeg_quality": options.jpeg_quality, "off_grid": options.off_grid, "domain": target,
             "image_set": real.name, "images_sha256": real.sha256, "count": options.count,
         } | ({"unfinished": self.so_far} if self.so_far else {})  # fmt: skip
-        generated = self.drawn(wanted)
+        draw = partial(self.drawn, wanted)
         if (source := self.run.experiment.source_of(target)) is not None:
             inputs = self.images(source)
             input_rows = in_order_of_use(inputs, rng, ("test",))
             if len(input_rows) < most:
                 most, what = len(input_rows), f"test images in '{inputs.name}' to translate"
             made_from |= {"source_image_set": inputs.name, "source_images_sha256": inputs.sha256}
-            generated = self.translated(inputs, input_rows[:wanted], target)
+            draw = partial(self.translated, inputs, input_rows[:wanted], target)
         options.check_count(name, most, what, most)
         size = self.run.height, self.run.width
-        shown = ((shrink(real.images[row], *size), origin(real, row)) for row in rows[:wanted])
+
+        def classes() -> tuple[Shown, Shown]:
+            return ((shrink(real.images[row], *size), origin(real, row)) for row in rows[:wanted]), draw()
+
         warnings = from_jpeg(name, real, options)
         if self.so_far:
             warnings.append(f"{name}: the run '{self.run.name}' is unfinished ({self.so_far}); the report will say so.")
-        found = publish_set(self.workspace, name, options, made_from, (shown, generated), warnings)
-        tells = grid_tells(name, as_shown(found.stimuli), options.off_grid, options.jpeg_quality, options.seed)
+        found = publish_set(self.workspace, name, options, made_from, classes(), warnings)
+        uncompressed = (
+            as_shown(found.stimuli)
+            if options.jpeg_quality is None
+            else last_steps(classes(), replace(options, jpeg_quality=None))
+        )
+        tells = grid_tells(name, uncompressed, options.off_grid, options.jpeg_quality, options.seed)
         return replace(found, warnings=[*warnings, *tells])
 
     def images(self, domain: str) -> ImageSet:

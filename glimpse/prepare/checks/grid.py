@@ -3,6 +3,7 @@
 Patches keep the grid of the photo that they were cut from, even through another compression, and generators have grids
 from their upsampling. Either tells real from generated images without a look at what they show. But strong edges and
 texture make steps uneven by any grid: a grid of 7 pixels, which neither compression nor upsampling has, is the control.
+The cause is looked for before the last compression, which gives both classes one grid, deeper in the smoother one.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 
 from glimpse import bootstrap
 from glimpse.files import GlimpseError
-from glimpse.images import shrink
+from glimpse.images import shrink, through_jpeg
 from glimpse.prepare.checks.traits import BLOCK, grey_middle, steps_by_phase
 from glimpse.prepare.option_types import OFF_GRID
 from glimpse.stimuli import Source
@@ -125,47 +126,52 @@ def _both(pixels: NDArray[np.uint8]) -> Features:
 def grid_tells(
     name: str, images: Iterable[Source], off: float | None, jpeg_quality: int | None, seed: int = 0
 ) -> list[str]:
-    """A sentence if the grid alone separates the images to be shown, with what is left of it after the remedy; another
-    one if after --off-grid they differ in texture or contrast, and not by the grid.
+    """A sentence if the steps by a grid of 8 pixels separate the images to be shown: with what is left after the remedy
+    if the images had such a grid before the last compression, else that they differ in texture or contrast.
 
-    `off` and `jpeg_quality`: those of --off-grid and --jpeg-quality, which the images went through already. Fewer than
+    The images went through --off-grid if `off` is given, and will go through --jpeg-quality `jpeg_quality`. Fewer than
     20 images or 5 groups of a class, and images under 16 pixels, are not measured.
     """
-    plain, after, generated, groups, side = [], [], [], [], ""
+    before, shown, remedied, generated, groups, side = [], [], [], [], [], ""
     rng = np.random.default_rng(seed)
     for number, image in enumerate(images):
         if min(image.pixels.shape[:2]) < 2 * BLOCK:
             return []
-        plain.append(_both(image.pixels))
+        before.append(_both(image.pixels))
+        shown.append(before[-1] if jpeg_quality is None else _both(through_jpeg(image.pixels, jpeg_quality)))
         generated.append(image.truth == "generated")
         groups.append(str(image.origin.get("group") or f"image {number}"))
         if off is None and min(image.pixels.shape[:2]) >= 2 * BLOCK * OFF_GRID + BLOCK:
-            shown = off_grid(image.pixels, OFF_GRID, rng)
-            after.append(_both(shown))
-            side = f"{shown.shape[1]}x{shown.shape[0]}"
+            finished = through_jpeg(off_grid(image.pixels, OFF_GRID, rng), jpeg_quality)
+            remedied.append(_both(finished))
+            side = f"{finished.shape[1]}x{finished.shape[0]}"
     is_generated, group = np.array(generated), np.array(groups)
     classes = group[is_generated], group[~is_generated]
     if min(map(len, classes)) < FEWEST or min(len(set(one)) for one in classes) < FOLDS:
         return []
-    tells = Tells.of(plain, is_generated, group, seed)
-    if tells.grid.low <= DETECTED:
+    seen = Tells.of(shown, is_generated, group, seed)
+    if seen.grid.low <= DETECTED:
         return []
-    if off is not None and not tells.beyond_control:
+    history = seen if jpeg_quality is None else Tells.of(before, is_generated, group, seed)
+    reached = (
+        f"{history}"
+        if jpeg_quality is None
+        else (
+            f"{history}; after --jpeg-quality {jpeg_quality}, whose blocks show more in the smoother class, {seen.grid}"
+        )
+    )
+    if off is not None and not history.beyond_control:
         return [
-            f"{name}: after --off-grid {off:g} no grid is seen, but real and generated images differ in texture or "
-            f"contrast: a classifier that sees only the steps between neighbouring pixels by their place in a grid of "
-            f"{BLOCK} pixels reaches {tells}."
+            f"{name}: real and generated images differ in texture or contrast; after --off-grid {off:g} no grid of "
+            f"{BLOCK} pixels is seen beyond that. A classifier that sees only the steps between neighbouring pixels by "
+            f"their place in such a grid reaches {reached}."
         ]
-    texture = "" if tells.beyond_control else "; or the classes differ in texture or contrast, which both grids show"
+    texture = "" if history.beyond_control else "; or the classes differ in texture or contrast, which both grids show"
     if off is not None:
-        remedy = f"This is left after --off-grid {off:g}: a larger factor hides more, and so does --jpeg-quality 75."
-        if jpeg_quality is not None:
-            remedy = (
-                f"This is left after --off-grid {off:g} and --jpeg-quality {jpeg_quality}: a larger factor hides more "
-                "of the first compression, but the blocks of the last one show more in the smoother class."
-            )
-    elif after:
-        left = Tells.of(after, is_generated, group, seed)
+        harder = "" if jpeg_quality is not None else ", and so does --jpeg-quality 75"
+        remedy = f"This is left after --off-grid {off:g}: a larger factor hides more{harder}."
+    elif remedied:
+        left = Tells.of(remedied, is_generated, group, seed)
         remedy = (
             "With --off-grid, which cuts every image at a random place of the grid and shrinks both classes "
             f"{OFF_GRID:g} times to {side} before the last compression, the grid reaches {left}."
@@ -173,7 +179,7 @@ def grid_tells(
     else:
         remedy = "--off-grid removes it, but needs larger images: publish them at 32 pixels per side or more."
     return [
-        f"{name}: the grid of 8 pixels tells real from generated images. A classifier that sees only the steps "
-        f"between neighbouring pixels by their place in it reaches {tells}; chance is 0.50. One side keeps the JPEG "
+        f"{name}: the grid of {BLOCK} pixels tells real from generated images. A classifier that sees only the steps "
+        f"between neighbouring pixels by their place in it reaches {reached}; chance is 0.50. One side keeps the JPEG "
         f"blocks of its photos, or a generator has a pattern from upsampling{texture}. {remedy}"
     ]

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 from glimpse.files import GlimpseError
 from glimpse.images import through_jpeg
-from glimpse.prepare.checks.grid import Tell, features, grid_tells, measure, off_grid
+from glimpse.prepare.checks.grid import CONTROL, Tell, features, grid_tells, measure, off_grid
 from glimpse.prepare.option_types import OFF_GRID
 from glimpse.stimuli import Source
 from tests.glimpse.prepare.photos import skin_photo
@@ -84,7 +85,7 @@ def test_what_was_done_already_is_not_advised_again() -> None:
     for off, quality, remedy in (
         (None, None, "With --off-grid, which cuts"),
         (1.5, None, "--off-grid 1.5: a larger factor hides more, and so does --jpeg-quality 75."),
-        (1.5, 75, "--off-grid 1.5 and --jpeg-quality 75: a larger factor hides more of the first compression, but"),
+        (1.5, 95, "This is left after --off-grid 1.5: a larger factor hides more."),
     ):
         (sentence,) = grid_tells("df", iter(shown), off, quality)
         assert remedy in sentence
@@ -99,7 +100,56 @@ def test_texture_that_no_grid_made_is_not_called_a_grid() -> None:
     (sentence,) = grid_tells("df", iter(shown), None, None)
     assert "or the classes differ in texture or contrast, which both grids show" in sentence
     (sentence,) = grid_tells("df", iter(shown), 1.5, None)
-    assert sentence.startswith("df: after --off-grid 1.5 no grid is seen, but real and generated images differ in text")
+    assert sentence.startswith("df: real and generated images differ in texture or contrast; after --off-grid 1.5 no")
+
+
+def real_patches(real_data: Path, side: int = 96) -> Photos:
+    """The middle of photos of 200x150, on the grid of their JPEG."""
+    with ZipFile(real_data / "ham10000" / "HAM10000_images_200x150.zip") as photos:
+        names = sorted(name for name in photos.namelist() if name.endswith(".jpg"))[::60]
+        read = (np.asarray(Image.open(io.BytesIO(photos.read(name))).convert("RGB")) for name in names)
+        return [photo[24 : 24 + side, 48 : 48 + side] for photo in read]
+
+
+def sources(real: Photos, generated: Photos) -> list[Source]:
+    return [Source(p, truth, {}) for truth, some in (("real", real), ("generated", generated)) for p in some]
+
+
+def test_the_last_compression_of_noisy_and_smooth_images_is_not_blamed_on_their_history() -> None:
+    """Noise beside smoothness makes the blocks of the last compression deeper on one side: that is no old grid."""
+    rng = np.random.default_rng(0)
+
+    def field(noise: float) -> NDArray[np.uint8]:
+        smooth = gaussian_filter(rng.normal(size=(110, 110)), 3, mode="wrap")
+        grey = 128 + 18 * smooth / smooth.std() + (rng.normal(0, noise, smooth.shape) if noise else 0)
+        return np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+    noisy, smooth = (remedied([field(noise) for _ in range(80)]) for noise in (4, 0))
+    grid, control = (measure(*of(noisy, smooth, 95, period)) for period in (8, CONTROL))
+    assert grid.low > control.high, "after the last compression its own blocks tell beyond the control"
+    (sentence,) = grid_tells("df", iter(sources(noisy, smooth)), 1.5, 95)
+    assert sentence.startswith("df: real and generated images differ in texture or contrast; after --off-grid 1.5 no")
+
+
+def of(
+    real: Photos, generated: Photos, quality: int, period: int = 8
+) -> tuple[NDArray[np.float64], NDArray[np.bool_], NDArray[np.str_]]:
+    found = np.array([features(through_jpeg(p, quality), period) for p in [*real, *generated]])
+    return found, np.arange(len(found)) >= len(real), np.arange(len(found)).astype(str)
+
+
+@pytest.mark.parametrize("quality", [None, 95])
+def test_real_patches_that_keep_their_grid_are_found_before_the_last_compression(
+    real_data: Path, quality: int | None
+) -> None:
+    patches = real_patches(real_data, 126)
+    half = len(patches) // 2
+    shifted = [p[3:115, 5:117] for p in patches[half:]]
+    kept = [p[:112, :112] for p in patches[:half]]
+    (sentence,) = grid_tells("df", iter(sources(kept, shifted)), None, quality)
+    assert sentence.startswith("df: the grid of 8 pixels tells real from generated images.")
+    assert "With --off-grid" in sentence
+    assert grid_tells("df", iter(sources(remedied(kept), remedied(shifted))), 1.5, quality) == []
 
 
 def test_off_the_grid_means_a_random_place_and_exact_area_means() -> None:
