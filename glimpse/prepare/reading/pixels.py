@@ -19,6 +19,7 @@ from glimpse.prepare.reading.decoding import deep_colour, deep_values, open_imag
 from glimpse.prepare.reading.dicom import decode_dicom, is_dicom, size_of_dicom
 from glimpse.prepare.reading.sources import BrokenPhotoError, UnfitFileError
 
+ROWS = 256  # of a strip
 Fit = Literal["crop", "pad", "stretch"]  # how an image gets another ratio
 
 
@@ -69,10 +70,19 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
             else:
                 remarks.add("deep_colour")
         rgb, small_grey = _to_rgb(shown, name, how.window, png_gamma(image))
-        levels, small = np.asarray(rgb), small or small_grey
+        levels, small = as_array(rgb), small or small_grey
         if small:
             remarks.add("small_range")
         return Photo(levels, turned, frozenset(remarks))
+
+
+def as_array(image: Image.Image) -> NDArray[np.uint8]:
+    """(H, W, 3) of an RGB image, by strips: NumPy's own way goes through two more copies of the whole."""
+    width, height = image.size
+    array = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, ROWS):
+        array[top : top + ROWS] = np.asarray(image.crop((0, top, width, min(top + ROWS, height))))
+    return array
 
 
 def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
