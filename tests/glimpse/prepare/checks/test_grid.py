@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from glimpse.files import GlimpseError
 from glimpse.images import through_jpeg
-from glimpse.prepare.checks.grid import CONTROL, Tell, features, grid_tells, measure, off_grid
+from glimpse.prepare.checks.grid import CONTROLS, Tell, features, grid_tells, measure, off_grid
 from glimpse.prepare.option_types import OFF_GRID
 from glimpse.stimuli import Source
 from tests.glimpse.prepare.photos import skin_photo
@@ -92,7 +92,7 @@ def test_what_was_done_already_is_not_advised_again() -> None:
 
 
 def test_texture_that_no_grid_made_is_not_called_a_grid() -> None:
-    """Few strong edges make steps as uneven by a grid of 7 pixels as by one of 8."""
+    """Few strong edges make steps as uneven by grids of 7, 9 and 11 pixels as by one of 8."""
     rng = np.random.default_rng(0)
     calm = [rng.normal(120, 8, (64, 64, 3)).clip(0, 255).astype(np.uint8) for _ in range(40)]
     edged = [np.where(np.arange(64)[:, None, None] < rng.integers(8, 56), 40, 200) + p // 8 for p in calm]
@@ -125,7 +125,7 @@ def test_the_last_compression_of_noisy_and_smooth_images_is_not_blamed_on_their_
         return np.repeat(grey.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2)
 
     noisy, smooth = (remedied([field(noise) for _ in range(80)]) for noise in (4, 0))
-    grid, control = (measure(*of(noisy, smooth, 95, period)) for period in (8, CONTROL))
+    grid, control = (measure(*of(noisy, smooth, 95, period)) for period in (8, CONTROLS[0]))
     assert grid.low > control.high, "after the last compression its own blocks tell beyond the control"
     (sentence,) = grid_tells("df", iter(sources(noisy, smooth)), 1.5, 95)
     assert sentence.startswith("df: real and generated images differ in texture or contrast; after --off-grid 1.5 no")
