@@ -77,9 +77,10 @@ def _null(axes: object, x: int, column: SetScores) -> None:
     """The distribution of F1 under guessing, as a grey shape on both sides of the column (smoothed for the eye)."""
     if not len(column.null_values):
         return
-    grid = np.linspace(0, 1, 201)
-    kernel = np.exp(-0.5 * ((grid[:, None] - column.null_values[None, :]) / 0.03) ** 2)
-    density = kernel @ column.null_weights
+    grid, bins = np.linspace(0, 1, 201), np.linspace(-0.0005, 1.0005, 1002)
+    weights, _ = np.histogram(column.null_values, bins, weights=column.null_weights)
+    kernel = np.exp(-0.5 * ((grid[:, None] - (bins[:-1] + bins[1:]) / 2) / 0.03) ** 2)
+    density = kernel @ weights
     width = 0.46 * density / density.max()
     shown = density > 0.01 * density.max()
     axes.fill_betweenx(grid, x - width, x + width, where=shown, color=GREY, alpha=0.3, linewidth=0, zorder=0)  # type: ignore[attr-defined]

@@ -13,7 +13,7 @@ from scipy import stats
 from analysis.people import estimate, inference
 from analysis.people.equivalence import verdict as verdict_of
 from analysis.people.significance import holm as holm_corrected
-from analysis.people.trials import Bools, Trials
+from analysis.people.trials import Bools, Trials, renumbered
 
 TOO_FAST_MS = 200.0  # after the answer could be given: faster than people react to anything
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
@@ -180,7 +180,8 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
     mine, x = answers.where(known), x[known]
     if len(x) < 3:
         return inference.Estimate(None, note="not recorded")
-    _, cell, count = np.unique(mine.participant * 2 + mine.is_generated, return_inverse=True, return_counts=True)
+    cell, _ = renumbered(mine.participant * 2 + mine.is_generated)
+    count = np.bincount(cell)
     away = x - (np.bincount(cell, x) / count)[cell]
     right = mine.correct - (np.bincount(cell, mine.correct) / count)[cell]
     classes = np.unique(mine.is_generated)

@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.numbers import NOISE
-from analysis.people.trials import Trials
+from analysis.people.trials import Trials, renumbered
 from glimpse.observers import Floats
 
 METHOD = "two-way clustered (participants + images - trials), t interval"
@@ -196,11 +196,10 @@ def parts_of(
     """
     strata = trials.is_generated if strata is None else strata
     groups = len(np.unique(strata))
-    _, person = np.unique(trials.participant, return_inverse=True)
-    _, image = np.unique(trials.image, return_inverse=True)
+    (person, _), (image, _) = renumbered(trials.participant), renumbered(trials.image)
     people = _sums(influence, person) if participant_influence is None else participant_influence
     images = _sums(influence, image)
-    pairs = _sums(influence, np.unique(person * len(images) + image, return_inverse=True)[1])
+    pairs = _sums(influence, renumbered(person * len(images) + image)[0])
     return Parts(
         _clustered(people, 1), _clustered(images, groups), _clustered(pairs, groups),
         len(people) - 1, len(images) - groups, len(pairs) - groups, participant_influence is None,
@@ -219,7 +218,7 @@ def _clustered(sums: Floats, groups: int) -> float:
 
 def _fewest_images(image: Any, strata: Any) -> int:
     """The number of different images in the stratum that has the fewest."""
-    return min(len(np.unique(image[strata == stratum])) for stratum in np.unique(strata))
+    return min(renumbered(image[strata == stratum])[1] for stratum in np.unique(strata))
 
 
 def estimate(
@@ -242,7 +241,7 @@ def estimate(
     """
     if not np.isfinite(value):
         return Estimate(None, note="undefined for these answers")
-    people, images = len(np.unique(trials.participant)), len(np.unique(trials.image))
+    people, images = renumbered(trials.participant)[1], renumbered(trials.image)[1]
     if people < 2:
         return Estimate(float(value), note="one participant: no interval for new participants")
     if _fewest_images(trials.image, trials.is_generated if strata is None else strata) < 2:

@@ -44,10 +44,9 @@ def shrunken(said: NDArray[Any], seen: NDArray[Any]) -> tuple[NDArray[Any], NDAr
     weight /= weight.sum()
     centre, variance = np.empty(len(k)), np.empty(len(k))
     for i, (one, of) in enumerate(zip(k, n, strict=True)):
-        law = stats.beta(one + a, of - one + b)
-        each = law.mean()
+        each = (one + a) / (of + size)  # mean of the beta with one + a and of - one + b
         centre[i] = weight @ each
-        variance[i] = weight @ (law.var() + (each - centre[i]) ** 2)
+        variance[i] = weight @ (each * (1 - each) / (of + size + 1) + (each - centre[i]) ** 2)
     strength = centre * (1 - centre) / variance - 1
     matched = stats.beta(centre * strength, (1 - centre) * strength)
     which = where.reshape(-1)

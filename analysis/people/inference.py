@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.people.estimate import Estimate, estimate
-from analysis.people.trials import Trials
+from analysis.people.trials import Trials, renumbered
 from glimpse import observers
 from glimpse.observers import Floats
 
@@ -51,7 +51,8 @@ def mean_of_people(values: Any, participant: Any) -> tuple[float, Floats]:
     >>> mean_of_people([1, 0, 1], [0, 0, 1])[0]
     0.75
     """
-    _, who, answers = np.unique(participant, return_inverse=True, return_counts=True)
+    who, _ = renumbered(np.asarray(participant))
+    answers = np.bincount(who)
     mean = float((np.bincount(who, values) / answers).mean())
     return mean, (np.asarray(values) - mean) / (answers[who] * len(answers))
 
@@ -147,7 +148,7 @@ def _mean_of_z(trials: Trials, score: Any, weights: tuple[float, float]) -> Esti
 
 def _people(trials: Trials) -> tuple[observers.Counts, Any]:
     """Each participant's counts, and each trial's index into them, (n,)."""
-    return trials.counts(), np.unique(trials.participant, return_inverse=True)[1]
+    return trials.counts(), renumbered(trials.participant)[0]
 
 
 def _mean_of(scores: Floats, slope: Floats, trials: Trials, who: Any) -> Estimate:
@@ -159,7 +160,7 @@ def _mean_of(scores: Floats, slope: Floats, trials: Trials, who: Any) -> Estimat
     used, people = trials.where(rows), int(defined.sum())
     # Answers less the participant's own rate in that class: the images' part and noise remain. The rate comes from the
     # same n answers, which n / (n - 1) corrects; a participant with a single image of a class contributes nothing.
-    _, cell = np.unique(who[rows] * 2 + used.is_generated, return_inverse=True)
+    cell, _ = renumbered(who[rows] * 2 + used.is_generated)
     seen = np.bincount(cell)
     own_rate = (np.bincount(cell, used.said_generated) / seen)[cell]
     correction = np.divide(seen, seen - 1, out=np.zeros(len(seen)), where=seen > 1)[cell]

@@ -37,7 +37,7 @@ class Answered:
     by: str | None = "other"  # key | mouse | touch | pen | other
     early_presses: int = 0
     view: str = ""  # the page that showed the trial
-    uncertain_ms: float = 0  # by how much the exposure may be off, as no frame shows when the image came or went
+    uncertain_ms: float = 0  # by how much the exposure may be off
     scheduled: bool = True  # the compositor changed the image; False: the page itself
     resized: bool = False  # the window was, during the exposure
     image_width: float | None = None  # CSS pixels, as shown

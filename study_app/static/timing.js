@@ -10,6 +10,8 @@
 // Where the browser says when a frame reached the display (Chromium), a frame that took longer than others counts, too.
 
 const frames = () => new Promise((resolve) => requestAnimationFrame(resolve));
+const JUST_BEFORE = 30; // frames
+
 // The time from one frame to the next. The median of the last intervals says how many frames each of them spans, dropped
 // ones included; all of them together then give the period far more exactly than the 0.1 ms that browsers round to.
 export class FramePeriod {
@@ -137,14 +139,16 @@ export async function present(screen, trial) {
 // The frames that the page's thread sees in a trial.
 class Frames {
   constructor(period, frame, t, display) {
-    Object.assign(this, { period, frame, t, display, dropped: 0, ended: false, lags: [] });
+    Object.assign(this, { period, frame, t, display, dropped: 0, behind: 0, ended: false, lags: [] });
   }
 
   // Waits for the next frame; resolves with the time between its timestamp and the page's seeing it.
   async next(expected = this.t + this.frame) {
     this.period.saw(this.t = await frames());
     this.dropped += Math.max(0, Math.round((this.t - expected) / this.frame));
-    return performance.now() - this.t;
+    const held = performance.now() - this.t;
+    this.behind = Math.max(this.behind, tardy(this.t - expected, this.frame), tardy(held, this.frame));
+    return held;
   }
 
   // The change that is due at `moment`: the frame's timestamp, and by how much earlier or later it may have come where
@@ -153,30 +157,31 @@ class Frames {
   async change(moment, steps) {
     const { frame } = this;
     const ahead = steps.scheduled ? 3 : 0.5;
-    let held = 0;
-    while (!this.ended && this.t < moment - ahead * frame) held = await this.next();
+    while (!this.ended && this.t < moment - ahead * frame) {
+      if (this.t < moment - JUST_BEFORE * frame) this.behind = 0;
+      await this.next();
+    }
     if (this.ended) return { at: this.t, late: 0 };
     if (!steps.scheduled) {
-      const change = { at: this.t, late: tardy(held, frame) };
+      const change = { at: this.t, late: this.behind };
       steps.make(moment);
       await this.confirm(change);
       return change;
     }
     await until(moment + frame / 4);
     this.period.last = null;
-    held = await this.next(moment + frame);
+    await this.next(moment + frame);
     this.lags.push(this.display.lag(this.t));
     const off = this.t - moment;
     if (!punctual(off, frame)) return { at: this.t, late: off };
-    return { at: this.t - Math.round(off / frame) * frame, late: tardy(held, frame) };
+    return { at: this.t - Math.round(off / frame) * frame, late: this.behind };
   }
 
   // A browser that lags behind with a change is late with one of the next frames, too.
   async confirm(change, count = 1) {
     for (let i = 0; i < count && !this.ended; i++) {
-      const before = this.t;
-      const held = await this.next();
-      change.late = Math.max(change.late, tardy(this.t - before - this.frame, this.frame), tardy(held, this.frame));
+      await this.next();
+      change.late = Math.max(change.late, this.behind);
       this.lags.push(this.display.lag(this.t));
     }
   }

@@ -51,7 +51,8 @@ RESPONSES = tuple(
         ("begun", "integer", "", "server", "How often a page announced that it started this trial."),
         ("frame_ms", "number", "ms", "browser", "Frame period of the screen, measured by the page."),
         ("exposure_uncertain_ms", "number", "ms", "browser",
-         "By how much exposure_ms_actual may be off, as the page saw no frame that shows when the image came or went."),
+         "By how much exposure_ms_actual may be off, as the page saw no frame that shows when the image came or went, "
+         "or as frames just before were late."),
         ("image_width", "number", "CSS pixels", "browser", "Width at which the image was shown."),
         ("image_height", "number", "CSS pixels", "browser", "Height at which the image was shown."),
         ("pixel_ratio", "number", "", "browser", "Pixels of the screen per CSS pixel."),

@@ -92,7 +92,7 @@ def test_what_was_done_already_is_not_advised_again() -> None:
 
 
 def test_texture_that_no_grid_made_is_not_called_a_grid() -> None:
-    """Few strong edges make steps as uneven by grids of 7, 9 and 11 pixels as by one of 8."""
+    """Few strong edges make steps as uneven by grids of 7 and 9 pixels as by one of 8."""
     rng = np.random.default_rng(0)
     calm = [rng.normal(120, 8, (64, 64, 3)).clip(0, 255).astype(np.uint8) for _ in range(40)]
     edged = [np.where(np.arange(64)[:, None, None] < rng.integers(8, 56), 40, 200) + p // 8 for p in calm]
