@@ -92,7 +92,7 @@ def test_what_was_done_already_is_not_advised_again() -> None:
 
 
 def test_texture_that_no_grid_made_is_not_called_a_grid() -> None:
-    """Few strong edges make steps as uneven by grids of 7 and 9 pixels as by one of 8."""
+    """Few strong edges make steps as uneven by other grids as by one of 8."""
     rng = np.random.default_rng(0)
     calm = [rng.normal(120, 8, (64, 64, 3)).clip(0, 255).astype(np.uint8) for _ in range(40)]
     edged = [np.where(np.arange(64)[:, None, None] < rng.integers(8, 56), 40, 200) + p // 8 for p in calm]
@@ -129,6 +129,16 @@ def test_the_last_compression_of_noisy_and_smooth_images_is_not_blamed_on_their_
     assert grid.low > control.high, "after the last compression its own blocks tell beyond the control"
     (sentence,) = grid_tells("df", iter(sources(noisy, smooth)), 1.5, 95)
     assert sentence.startswith("df: real and generated images differ in texture or contrast; after --off-grid 1.5 no")
+
+
+def test_grain_on_photos_that_were_never_compressed_is_not_called_a_grid() -> None:
+    rng = np.random.default_rng(0)
+    photos = [skin_photo(i, 110, 110) for i in range(120)]
+    grain = [(p + rng.normal(0, 4, p.shape)).clip(0, 255).astype(np.uint8) for p in photos[:60]]
+    shown = sources(*([off_grid(p, 1.5, rng) for p in some] for some in (grain, photos[60:])))
+    for quality in (None, 95):
+        (sentence,) = grid_tells("df", iter(shown), 1.5, quality)
+        assert sentence.startswith("df: real and generated images differ in texture or contrast; after --off-grid")
 
 
 def of(
