@@ -96,25 +96,31 @@ class _Marks:
     def __init__(self, marks: Sequence[tuple[str, Fingerprint]]) -> None:
         self.marks = marks
         self.hashes = np.array([_hashes(mark.detail) for _, mark in marks])  # (photos, crops * orientations)
-        self._colours: dict[tuple[int, int], NDArray[np.uint8]] = {}
+        self._colours = np.zeros((len(marks), len(CROPS), THUMBNAIL, THUMBNAIL, 3), np.uint8)
+        self._cropped = np.zeros((len(marks), len(CROPS)), np.bool_)
         self.spectra: dict[tuple[int, int], NDArray[np.complex64]] = {}
 
-    def near(self, whole: np.uint64) -> Iterator[tuple[int, int, int]]:
-        """(photo, crop, orientation) of the photos of which a crop's hash is near this one, the nearest of each."""
+    def near(self, whole: np.uint64) -> NDArray[np.intp]:
+        """(near, 3): photo, crop and orientation where a crop's hash is near this one, the nearest of each photo."""
+        found = [np.zeros((0, 3), np.intp)]
         for first in range(0, len(self.hashes), AT_ONCE):
             bits = np.bitwise_count(self.hashes[first : first + AT_ONCE] ^ whole)
-            for i in np.unique(np.flatnonzero(bits.ravel() <= NEAR_BITS) // bits.shape[1]):
-                yield int(first + i), *divmod(int(bits[i].argmin()), len(ORIENTATIONS))
+            rows = np.unique(np.flatnonzero(bits.ravel() <= NEAR_BITS) // bits.shape[1])
+            if len(rows):
+                found.append(np.stack([first + rows, *divmod(bits[rows].argmin(axis=1), len(ORIENTATIONS))], axis=1))
+        return np.concatenate(found)
 
-    def colours(self, i: int, crop: int) -> NDArray[np.uint8]:
-        """(THUMBNAIL, THUMBNAIL, 3): the colours of a crop of a photo."""
-        if (i, crop) not in self._colours:
+    def colours(self, photos: NDArray[np.intp], crops: NDArray[np.intp]) -> NDArray[np.uint8]:
+        """(N, THUMBNAIL, THUMBNAIL, 3): the colours of a crop of each of these photos."""
+        for k in np.flatnonzero(~self._cropped[photos, crops]):
+            i, crop = photos[k], crops[k]
             self._colours[i, crop] = _cropped(self.marks[i][1].colours, CROPS[crop], THUMBNAIL)
-        return self._colours[i, crop]
+        self._cropped[photos, crops] = True
+        return self._colours[photos, crops]
 
     def spectrum(self, i: int, crop: int) -> NDArray[np.complex64]:
         """(frequencies,): the spectrum of a photo's middle at the scale of a crop."""
-        scale = _scale_of(crop)
+        scale = _SCALES_OF[crop]
         if (i, scale) not in self.spectra:
             detail = self.marks[i][1].detail
             self.spectra[i, scale] = spectra(middles(detail.astype(np.float32), [scale]), black_of(detail))[0][MIDDLE]
@@ -127,7 +133,7 @@ def _copies(copies: _Marks, photos: _Marks) -> Iterator[tuple[str, str]]:
         return
     marks = zip(copies.marks, copies.hashes[:, 0], strict=True)
     for (name, mark), whole in progress(marks, title="look-alikes", unit="photos", total=len(copies.marks)):
-        for i, orientation in _worth_a_look(mark, photos, list(photos.near(whole))):
+        for i, orientation in _worth_a_look(mark, photos, photos.near(whole)):
             other, theirs = photos.marks[i]
             colours, detail = (_turned(all_of, orientation) for all_of in (theirs.colours, theirs.detail))
             if not (part := part_shown(detail, mark.detail)):
@@ -138,29 +144,24 @@ def _copies(copies: _Marks, photos: _Marks) -> Iterator[tuple[str, str]]:
 
 
 def _worth_a_look(
-    copy: Fingerprint, photos: _Marks, near: list[tuple[int, int, int]]
+    copy: Fingerprint, photos: _Marks, near: NDArray[np.intp]
 ) -> Iterator[tuple[int, tuple[int, int, int]]]:
     """(photo, orientation) of those that resemble a copy in colours, and in detail at the crop's scale.
 
     The copy is turned back to the photos, all of them in one step: few are copies where many have like hashes.
     """
-    if near:
-        turned = np.stack([_turned_back(copy.colours, ORIENTATIONS[orientation]) for _, _, orientation in near])
-        colours = np.stack([photos.colours(i, crop) for i, crop, _ in near])
-        near = [near[k] for k in np.flatnonzero(_correlations(colours, turned) >= LIKE_COLOURS)]
-    if near:
-        details = np.stack([_turned_back(copy.detail, ORIENTATIONS[orientation]) for _, _, orientation in near])
-        found = spectra(details.astype(np.float32), black_of(copy.detail))
-        found[:, MIDDLE] *= np.stack([photos.spectrum(i, crop) for i, crop, _ in near]).conj()
+    if len(near):
+        turned = np.stack([_turned_back(copy.colours, orientation) for orientation in ORIENTATIONS])[near[:, 2]]
+        near = near[_correlations(photos.colours(near[:, 0], near[:, 1]), turned) >= LIKE_COLOURS]
+    if len(near):
+        used, of_used = np.unique(near[:, 2], return_inverse=True)
+        details = np.stack([_turned_back(copy.detail, ORIENTATIONS[orientation]) for orientation in used])
+        found = spectra(details.astype(np.float32), black_of(copy.detail))[of_used]
+        found[:, MIDDLE] *= np.stack([photos.spectrum(i, crop) for i, crop, _ in near.tolist()]).conj()
         agreements = irfft2(found, s=(DETAIL, DETAIL))
-        for (i, crop, orientation), agreement in zip(near, agreements, strict=True):
-            if agreement[IN_REACH[_scale_of(crop)]].max() >= LIKE_DETAIL:
+        for (i, crop, orientation), agreement in zip(near.tolist(), agreements, strict=True):
+            if agreement[IN_REACH[_SCALES_OF[crop]]].max() >= LIKE_DETAIL:
                 yield i, ORIENTATIONS[orientation]
-
-
-def _scale_of(crop: int) -> int:
-    """The one of SCALES that is nearest to the side of one of CROPS."""
-    return int(np.abs(np.array(SCALES) - CROPS[crop][2]).argmin())
 
 
 def _correlations(some: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.float64]:
@@ -207,6 +208,8 @@ def _hashes(detail: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.packbits(shown > np.median(shown, axis=1, keepdims=True), axis=1).view(np.uint64)[:, 0]
 
 
+# The one of SCALES that is nearest to the side of each of CROPS.
+_SCALES_OF = [int(np.abs(np.array(SCALES) - side).argmin()) for _, _, side in CROPS]
 _LOWEST = dct(np.eye(32), axis=0)[:8]  # of the cosine transform of 32 values
 _ACROSS, _DOWN = (
     np.array([_LOWEST @ resampling(crop[axis], crop[2], 32) for crop in CROPS], np.float32) for axis in (0, 1)
