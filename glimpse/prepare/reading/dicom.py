@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from glimpse.prepare.reading import depth
 from glimpse.prepare.reading.sources import BrokenPhotoError
 
 NO_PIXELS = "it holds no pixels"
+DECODERS = "`pip install 'pylibjpeg[all]'` adds decoders of every compression, or save it uncompressed"
 
 
 def is_dicom(data: bytes) -> bool:
@@ -45,7 +47,10 @@ def decode_dicom(data: bytes, name: str, window: depth.Window | None) -> tuple[N
         except BrokenPhotoError:
             raise
         except Exception as error:  # pydicom's plugins raise whatever they meet in a damaged file
-            raise BrokenPhotoError(name, _first_line(error)) from None
+            refused = "Unable to decode as exceptions were raised by all available plugins: "
+            line = _first_line(error)
+            more = f"; {DECODERS}" if line.startswith(refused) and find_spec("pylibjpeg") is None else ""
+            raise BrokenPhotoError(name, line.removeprefix(refused) + more) from None
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         levels = 255 - levels
     return np.repeat(levels[..., None], 3, 2), small
@@ -78,7 +83,7 @@ def _check(dataset: Any, name: str) -> None:
         raise BrokenPhotoError(name, NO_PIXELS)
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax.is_compressed and not pydicom.pixels.get_decoder(syntax).is_available:
-        raise BrokenPhotoError(name, f"no decoder of {syntax.name} is installed; save it uncompressed")
+        raise BrokenPhotoError(name, f"no decoder of {syntax.name} is installed; {DECODERS}")
     if int(dataset.Rows) * int(dataset.Columns) > 2 * (Image.MAX_IMAGE_PIXELS or 2**27):  # Pillow's own limit
         raise BrokenPhotoError(name, f"{dataset.Columns}x{dataset.Rows} pixels are too many")
 

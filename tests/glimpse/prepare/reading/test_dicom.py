@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -101,7 +103,7 @@ def test_what_pydicom_cannot_unpack_is_said_with_a_remedy() -> None:
     file.save_as(packed)
     if pydicom.pixels.get_decoder(JPEGLSLossless).is_available:
         pytest.skip("a decoder of JPEG-LS is installed")
-    with pytest.raises(BrokenPhotoError, match="no decoder of JPEG-LS Lossless Image Compression is installed; save"):
+    with pytest.raises(BrokenPhotoError, match=r"no decoder of JPEG-LS Lossless .* is installed; `pip install 'pylib"):
         read_photo(packed.getvalue(), "a.dcm")
 
 
@@ -132,3 +134,10 @@ def test_errors_name_nothing_of_the_patient() -> None:
 
 def test_the_size_is_in_the_header() -> None:
     assert size_of(dicom(VALUES), "a.dcm") == (4, 6)
+
+
+@pytest.mark.skipif(find_spec("pylibjpeg") is not None, reason="pylibjpeg reads it")
+def test_twelve_bits_in_jpeg_are_refused_with_what_would_read_them() -> None:
+    file = Path(pydicom.__file__).parent / "data" / "test_files" / "JPGExtended.dcm"  # comes with pydicom
+    with pytest.raises(BrokenPhotoError, match=r"12-bit precision; `pip install 'pylibjpeg\[all\]'` adds decoders"):
+        read_photo(file.read_bytes(), "a.dcm")
