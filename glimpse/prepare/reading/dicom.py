@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import warnings
-from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -49,7 +48,7 @@ def decode_dicom(data: bytes, name: str, window: depth.Window | None) -> tuple[N
         except Exception as error:  # pydicom's plugins raise whatever they meet in a damaged file
             refused = "Unable to decode as exceptions were raised by all available plugins: "
             line = _first_line(error)
-            more = f"; {DECODERS}" if line.startswith(refused) and find_spec("pylibjpeg") is None else ""
+            more = f"; {DECODERS}" if line.startswith(refused) and _lacks_plugins(dataset) else ""
             raise BrokenPhotoError(name, line.removeprefix(refused) + more) from None
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         levels = 255 - levels
@@ -86,6 +85,14 @@ def _check(dataset: Any, name: str) -> None:
         raise BrokenPhotoError(name, f"no decoder of {syntax.name} is installed; {DECODERS}")
     if int(dataset.Rows) * int(dataset.Columns) > 2 * (Image.MAX_IMAGE_PIXELS or 2**27):  # Pillow's own limit
         raise BrokenPhotoError(name, f"{dataset.Columns}x{dataset.Rows} pixels are too many")
+
+
+def _lacks_plugins(dataset: Any) -> bool:
+    """Whether pylibjpeg, or its plugin for this compression, is missing: the plugins are packages of their own."""
+    import pydicom
+
+    missing = pydicom.pixels.get_decoder(dataset.file_meta.TransferSyntaxUID).missing_dependencies
+    return any("pylibjpeg" in line for line in missing)
 
 
 def _first_line(error: Exception) -> str:

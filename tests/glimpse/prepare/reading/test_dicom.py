@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
+from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pydicom
+import pydicom.data
 import pytest
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
@@ -105,6 +109,17 @@ def test_what_pydicom_cannot_unpack_is_said_with_a_remedy() -> None:
         pytest.skip("a decoder of JPEG-LS is installed")
     with pytest.raises(BrokenPhotoError, match=r"no decoder of JPEG-LS Lossless .* is installed; `pip install 'pylib"):
         read_photo(packed.getvalue(), "a.dcm")
+
+
+def test_pylibjpeg_without_its_plugins_gets_the_same_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
+    if find_spec("libjpeg") is not None:
+        pytest.skip("a decoder of 12-bit JPEG is installed")
+    alone = ModuleType("pylibjpeg")
+    alone.__spec__ = ModuleSpec("pylibjpeg", None)
+    monkeypatch.setitem(sys.modules, "pylibjpeg", alone)
+    path = pydicom.data.get_testdata_file("JPGExtended.dcm", download=False)
+    with pytest.raises(BrokenPhotoError, match=r"12-bit precision; `pip install 'pylibjpeg\[all\]'`"):
+        read_photo(Path(str(path)).read_bytes(), "a.dcm")
 
 
 def test_a_report_without_pixels_is_named() -> None:
