@@ -294,5 +294,6 @@ def did_you_mean(word: str, words: Sequence[str]) -> str:
     """ "did you mean 'X'?" for the closest of `words`, or "choose from: " and all of them."""
     import difflib
 
-    close = difflib.get_close_matches(word, words, n=1)
-    return f"did you mean '{close[0]}'?" if close else f"choose from: {', '.join(words)}."
+    by_case = {each.casefold(): each for each in words}
+    close = difflib.get_close_matches(word.casefold(), by_case, n=1)
+    return f"did you mean '{by_case[close[0]]}'?" if close else f"choose from: {', '.join(words)}."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 import mmap
 import os
 import re
@@ -41,6 +42,7 @@ def init_app(app: Flask) -> None:
     if app.config["PREFIX"]:
         app.wsgi_app = _Below(app.wsgi_app, app.config["PREFIX"])  # type: ignore[method-assign]
     app.extensions["glimpse_entries"] = Limit(app.config["ENTER_PER_MINUTE"])
+    app.extensions["glimpse_entries_logged"] = Limit(1)
     app.before_request(refuse_null)
     app.before_request(refuse_foreign_forms)
     app.after_request(add_headers)
@@ -158,6 +160,7 @@ class Limit:
     """
 
     def __init__(self, per_minute: int) -> None:
+        self.per_minute = per_minute
         shape = (max(1, 2**19 // per_minute), per_minute)  # 4 MB; two keys in one row are rare, and count together
         self._moments = np.frombuffer(mmap.mmap(-1, 8 * shape[0] * shape[1])).reshape(shape)
         self._moments[:] = -np.inf
@@ -183,7 +186,14 @@ def address() -> str:
 
 
 def limit_entries() -> None:
-    """429 when this address enters too often."""
+    """429 when this address enters too often, and once a minute a line in the log."""
     limit: Limit = current_app.extensions["glimpse_entries"]
-    if not limit.allows(address()):
-        abort(429)
+    if limit.allows(address()):
+        return
+    if current_app.extensions["glimpse_entries_logged"].allows(""):
+        logging.getLogger("glimpse").warning(
+            "More than %d people a minute enter from one address: the others are asked to wait. If they are "
+            "participants, start again with a larger --enter-per-minute, or with --trusted-proxies behind a proxy.",
+            limit.per_minute,
+        )
+    abort(429)

@@ -24,7 +24,6 @@ def read_questions(table: TomlTable) -> tuple[Question, ...]:
         if question.key in [other.key for other in questions]:
             raise SurveyError(f"{table.where}: `{entry.path}key` is '{question.key}', which is already used.")
         questions.append(question)
-        entry.done()
     return tuple(questions)
 
 

@@ -33,7 +33,7 @@ from study_app.definition.study import (
     Text,
     TrialPlan,
 )
-from study_app.definition.toml_table import TomlTable, is_text, is_whole
+from study_app.definition.toml_table import TomlTable, is_text, is_whole, refuse_unknown
 from study_app.models import MODES
 from study_app.texts import FILLED, built_in_texts, is_language, is_removable, read_language
 
@@ -49,6 +49,7 @@ def read_study(path: Path) -> StudyFile:
 
 
 def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
+    refuse_unknown(value, where)
     table = TomlTable(value, where)
     default = StudyFile(slug="", sets=())
     if value.get("mode") == "staircase":
@@ -116,8 +117,6 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
         completion=_completion(table.table("completion")),
         prolific=_prolific(table.table("prolific")),
     )
-    table.read.append("questions")
-    table.done()
     _refuse_idle(table, study)
     return study
 
@@ -183,7 +182,6 @@ def _sets(table: TomlTable) -> tuple[SetEntry, ...]:
             raise SurveyError(f"{table.where}: `{entry.path}name` is '{name}', which is already used.")
         quota = entry.maybe("quota", 1, LARGEST_QUOTA)
         entries.append(SetEntry(name, entry.text("label", ""), quota))
-        entry.done()
     if not entries:
         raise SurveyError(f"{table.where}: `sets` is missing: give one [[sets]] with a `name` for each stimulus set.")
     return tuple(entries)
@@ -197,12 +195,10 @@ def _trials(table: TomlTable, mode: str) -> TrialPlan:
         lambda v: isinstance(v, float) and 0 < v < 1 and 1 <= round(v * count) <= count - 1,
     )  # fmt: skip
     implausible = table.maybe("implausible", 0, 1000)
-    trials = TrialPlan(
+    return TrialPlan(
         count, float(share), table.whole("catch", 0, 0, 20), table.whole("catch_wrong", 0, 0, 20), implausible,
         table.whole("spare", 0, 0, 20), table.whole("block", default.block, 0, 1000),
     )  # fmt: skip
-    table.done()
-    return trials
 
 
 def _facts(table: TomlTable) -> tuple[Text, ...] | None:
@@ -250,13 +246,11 @@ def _completion(table: TomlTable) -> Completion:
     for key in codes.keys() - {"code"}:
         if codes[key] and url and "{code}" not in url:  # the platform would take these people for finished
             raise SurveyError(f"{table.where}: `completion.{key}` needs a place for it, {{code}}, in `completion.url`.")
-    table.done()
     return Completion(url=url, redirect_s=redirect_s, **codes)
 
 
 def _prolific(table: TomlTable) -> Prolific:
     if not table.value:
-        table.read += [entry.name for entry in fields(Prolific)]
         return Prolific()
     default = Prolific()
     domain = table.get(
@@ -265,7 +259,6 @@ def _prolific(table: TomlTable) -> Prolific:
     )  # fmt: skip
     others = [table.line(key, getattr(default, key)) for key in ("workspace", "keys", "parameter")]
     prolific = Prolific(domain, *others)
-    table.done()
     for key in ("domain", "workspace", "keys", "parameter"):
         if not getattr(prolific, key):
             raise SurveyError(f"{table.where}: `prolific.{key}` is missing: links from Prolific are verified with it.")

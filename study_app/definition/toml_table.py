@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from glimpse.command_line import did_you_mean
@@ -19,13 +22,11 @@ class TomlTable:
         if not isinstance(value, dict):
             raise SurveyError(f"{where}: `{path.rstrip('.')}` must be a table.")
         self.value = dict(value)
-        self.read: list[str] = []
 
     def wrong(self, key: str, must: str) -> SurveyError:
         return SurveyError(f"{self.where}: `{self.path}{key}` must be {must}, not {self.value.get(key)!r}.")
 
     def get(self, key: str, default: Any, must: str, good: Callable[[Any], Any]) -> Any:
-        self.read.append(key)
         if key not in self.value:
             return default
         if not good(self.value[key]):
@@ -59,10 +60,27 @@ class TomlTable:
     def table(self, key: str) -> TomlTable:
         return TomlTable(self.get(key, {}, "a table", lambda v: isinstance(v, dict)), self.where, f"{self.path}{key}.")
 
-    def done(self) -> None:
-        for key in self.value:
-            if key not in self.read:
-                raise SurveyError(f"{self.where}: unknown key `{self.path}{key}`; {did_you_mean(key, self.read)}")
+
+def refuse_unknown(value: Any, where: str) -> None:
+    """Raises SurveyError for a key that no study file has: before any other error, which may follow from it."""
+    _refuse_unknown(value, _schema(), where, "")
+
+
+def _refuse_unknown(value: Any, schema: dict[str, Any], where: str, path: str) -> None:
+    known = schema.get("properties", {})
+    for key, inner in value.items() if isinstance(value, dict) and known else ():
+        if key not in known:
+            raise SurveyError(f"{where}: unknown key `{path}{key}`; {did_you_mean(key, list(known))}")
+        for i, entry in enumerate(inner if isinstance(inner, list) else [], 1):
+            _refuse_unknown(entry, known[key].get("items", {}), where, f"{path}{key}[{i}].")
+        if key != "texts":  # its keys are sentences
+            _refuse_unknown(inner, known[key], where, f"{path}{key}.")
+
+
+@cache
+def _schema() -> dict[str, Any]:
+    schema: dict[str, Any] = json.loads((Path(__file__).parents[1] / "study.schema.json").read_text("utf-8"))
+    return schema
 
 
 def is_whole(value: Any) -> bool:

@@ -49,13 +49,19 @@ def test_pages_hold_no_inline_script_or_style_and_nothing_of_others(client: Flas
         client.post(f"{base}/device")
 
 
-def test_entering_is_limited_by_address_and_addresses_are_stored_nowhere(app: Flask, study: str) -> None:
+def test_entering_is_limited_by_address_and_addresses_are_stored_nowhere(
+    app: Flask, study: str, caplog: pytest.LogCaptureFixture
+) -> None:
     app.extensions["glimpse_entries"] = security.Limit(3)
     client = app.test_client()
     codes = [client.post(f"/study/{study}/enter", data={"consent": "yes"}).status_code for _ in range(4)]
     assert codes == [303, 303, 303, 429]
     refused = client.post(f"/study/{study}/enter", data={"consent": "yes"})
     assert refused.headers["Retry-After"] == "60"
+    (line,) = caplog.messages  # not one for each refusal
+    assert line.startswith("More than 3 people a minute enter from one address")
+    assert "--trusted-proxies" in line
+    assert "127.0.0.1" not in line
     other = client.post(f"/study/{study}/enter", data={"consent": "yes"}, environ_base={"REMOTE_ADDR": "203.0.113.9"})
     assert other.status_code == 303
     with app.extensions["glimpse"].read() as session:

@@ -55,6 +55,7 @@ def test_a_study_survives_the_way_through_the_database() -> None:
             "`sets[1].quota` must be a whole number from 1 to",
         ),
         ('slug = "a"\ntrails = 3\n' + SETS, "unknown key `trails`; did you mean 'trials'?"),
+        ('slug = "a"\nMask = true\n' + SETS, "unknown key `Mask`; did you mean 'mask'?"),
         (
             'slug = "a"\n[trials]\ncount = "20"\n' + SETS,
             "`trials.count` must be a whole number from 2 to 1000, not '20'",

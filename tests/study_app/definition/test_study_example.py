@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 import study_app
+from study_app.database import SurveyError
 from study_app.definition.study import Completion, Prolific, Question, SetEntry, StudyFile, TrialPlan
 from study_app.definition.study_toml import parse_study
 from study_app.texts import built_in_texts
@@ -36,6 +37,23 @@ def test_example_and_schema_hold_every_key(table: Any, example: dict[str, Any], 
     names = {field.name for field in fields(table)} - {"sha256", "catalogs"}
     assert set(example) == names
     assert set(schema) == names
+
+
+MISSPELT = [
+    (line, key, typo)
+    for line, text in enumerate((Path(study_app.__file__).parents[1] / "docs" / "study.toml").read_text().splitlines())
+    for key in re.findall(r"^(?:\[+)?([a-z_]+)(?: =|\])", text)
+    for typo in (key[:-1], key[:-2] + key[-1] + key[-2], f"{key}s", key.capitalize())
+]
+
+
+@pytest.mark.parametrize(("line", "key", "typo"), MISSPELT)
+def test_a_misspelt_key_is_named_with_the_right_one(line: int, key: str, typo: str) -> None:
+    lines = (Path(study_app.__file__).parents[1] / "docs" / "study.toml").read_text().splitlines()
+    lines[line] = lines[line].replace(key, typo, 1)
+    with pytest.raises(SurveyError, match=f"unknown key `[^`]*{typo}`; did you mean '{key}'") as error:
+        parse_study(tomllib.loads("\n".join(lines)), "docs/study.toml")
+    assert str(error.value).startswith("docs/study.toml: ")
 
 
 def test_the_schema_knows_the_defaults_and_every_built_in_text() -> None:
