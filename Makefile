@@ -46,15 +46,13 @@ lint: .venv/installed
 # The browser's tests mostly wait, so four share two cores; those of single frames come last and alone.
 TIMING := tests/browser/test_timing.py
 test: lint
-	COVERAGE_CORE=sysmon $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser" $(COUNTED)
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser"
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m "browser and not slow" --ignore $(TIMING)
 	$(BIN)/python -m pytest -m "browser and not slow" $(TIMING)
 
-# From Python 3.12 on, sys.monitoring counts the lines at little cost, and `make test` reports them. Before, they cost half
-# of the time again, so `make coverage` counts them apart; it also names the lines that no test reaches.
-COUNTED = $(shell $(BIN)/python -c 'import sys; print("--cov --cov-report=term:skip-covered" * (sys.version_info >= (3, 12)))')
+# Apart from `make test`, which it would slow down; from Python 3.12 on, sys.monitoring makes it cheap.
 coverage: .venv/installed
-	COVERAGE_CORE=$(if $(COUNTED),sysmon,ctrace) \
+	COVERAGE_CORE=$(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
 	  $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser" --cov --cov-report=term-missing:skip-covered
 
 # Alone on the machine, or the times mean little. BENCH holds options: BENCH='--measured "make test" "9 min 30 s"'

@@ -88,10 +88,8 @@ def _found(workspace: Workspace, word: str, skip_broken: bool) -> ImageSet | _Fo
     if all((Path(word) / file).is_file() for file in ("manifest.json", "images.npy")):
         return ImageSet.load(Path(word))
     if not Path(word).exists():
-        there = f"there are: {', '.join(names)}" if names else "it has none"
-        raise ImageSetError(
-            f"{word} is neither an image set of {workspace.root} ({there}) nor a folder of images: check the name."
-        )
+        neither = f"neither an image set of {workspace.root} (there are: {', '.join(names)}) nor" if names else "not"
+        raise ImageSetError(f"{word} is {neither} a folder of images: check the name.")
     photos = matching.by_stem(sources.find_photos([Path(word)], workspace), "path")
     return _Folder(Path(word), photos, sizes_of(list(photos.values()), cores(), skip_broken))
 

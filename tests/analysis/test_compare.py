@@ -158,7 +158,7 @@ def test_half_of_the_real_images_meet_the_generated_ones_where_none_is_held_out(
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (("nowhere", "like"), "nowhere is neither an image set"),
+        (("nowhere", "like"), "nowhere is not a folder of images: check the name"),
         (("real", "like", "like/"), "like is given twice"),
         (("real", "real"), "real holds the same images as real"),
         (("real", "few"), "a comparison needs 4 real and 2 generated images"),

@@ -113,7 +113,7 @@ def test_repeats_and_unread_files_among_the_generated_are_told(
     ("how", "sentence"),
     [
         ({"suffix": ".jpg", "quality": 50}, "file format: PNG 100% (real), JPEG 100% (generated)"),
-        ({"suffix": ".jpg", "quality": 50}, "compress both alike with --jpeg-quality 50 or less"),
+        ({"suffix": ".jpg", "quality": 50}, "or with --jpeg-quality 50 or less"),
         (
             {"size": (128, 128)},
             "original size: 64x64, shrunk 1.00 times (real), 128x128, shrunk 2.00 times (generated)",
@@ -170,7 +170,7 @@ def test_the_last_compression_is_the_same_for_both(
         (["--generated", "a"], "a pair of image sets or folders"),
         (["run", "--real", "a", "--generated", "b"], "a pair of image sets or folders"),
         (["--real", "a", "--generated", "b", "--truncation", "1"], "drawn from a run"),
-        (["--real", "nowhere", "--generated", "b"], "nowhere is neither an image set of"),
+        (["--real", "nowhere", "--generated", "b"], "nowhere is not a folder of images"),
     ],
 )
 def test_half_a_pair_or_a_wrong_word_is_refused(

@@ -29,7 +29,7 @@ DETAIL_RATIO = 3.0
 
 NAMES = {"format": "file format", "bits": "bits per channel", "profile": "colour profile"}
 REMEDIES = {
-    "format": "Compression can tell them apart: start from uncompressed files, or compress both alike with "
+    "format": "Compression can tell them apart: start from uncompressed files, or publish both with "
     "--jpeg-quality {quality}.",
     "bits": "Fewer bits show as steps in smooth areas: save both sides with 8 bits per channel by the same program.",
     "profile": "Colours outside of sRGB are clipped: export both sides in sRGB.",
@@ -58,7 +58,7 @@ def differences(
         found.append(
             f"JPEG blocks: the steps across 8-pixel boundaries are {blocks[0]:.2f} times the largest elsewhere in the "
             f"real images, {blocks[1]:.2f} times in the generated ones. Start from files that were never compressed, "
-            f"hide the blocks with --off-grid, or compress both alike with --jpeg-quality {quality} or less."
+            f"or publish both with --off-grid, which hides the blocks, or with --jpeg-quality {quality} or less."
         )
     if "width" in one and "width" in other:
         found += _of_sizes((one["width"], one["height"]), (other["width"], other["height"]), real, fit)
