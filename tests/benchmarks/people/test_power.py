@@ -15,7 +15,7 @@ FEWER = Regime("detectable", Truth().with_accuracy(0.7), Design(images=30), (3, 
 
 @pytest.mark.parametrize(
     ("regime", "simulations"),
-    [pytest.param(FEWER, 20, id="few simulations"), *(pytest.param(r, 400, marks=SLOW, id=r.name) for r in REGIMES)],
+    [pytest.param(FEWER, 20, id="few simulations"), *(pytest.param(r, 2_000, marks=SLOW, id=r.name) for r in REGIMES)],
 )
 def test_the_planned_size_has_the_promised_power(regime: Regime, simulations: int) -> None:
     size, share, error = power.check(regime, simulations)
