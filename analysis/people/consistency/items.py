@@ -21,21 +21,28 @@ METHOD = f"item-rest correlation; pooled on Fisher's z: {pooling.METHOD}"
 
 
 def ability(trials: Trials) -> Floats:
-    """For each answer the participant's ability on all their other images, (n,); NaN without any.
+    """For each answer the participant's ability on all their other images, (n,); NaN without others of each class.
 
-    Ability is the mean of right answers less the share of right answers in the class.
+    Ability is the mean over the classes of the share of right answers, less that of everybody in the class: each class
+    weighs equally, or a habit of saying 'real' would be an ability wherever there are more real images.
 
-    >>> ability(Trials.from_labels([1, 1, 0, 1], [1, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1]))
-    array([ 0.25,  0.25,  0.25, -0.75])
+    >>> habit = [1, 1, 0, 0]  # the first participant always says 'generated', the second never
+    >>> ability(Trials.from_labels(np.repeat(habit, 3), [0, 1, 1] * 4, np.repeat(range(4), 3), [0, 1, 2] * 4)[:6])
+    array([nan,  0.,  0., nan,  0.,  0.])
     """
     away = trials.correct.astype(float)
+    person = np.unique(trials.participant, return_inverse=True)[1]
+    means = []
     for truth in (False, True):
         rows = trials.is_generated == truth
-        away[rows] -= away[rows].mean() if rows.any() else 0.0
-    person = np.unique(trials.participant, return_inverse=True)[1]
-    total, count = np.bincount(person, away)[person], np.bincount(person)[person]
-    with np.errstate(invalid="ignore"):
-        return np.where(count > 1, (total - away) / np.maximum(count - 1, 1), np.nan)
+        if rows.any():
+            away[rows] -= away[rows].mean()
+            total, count = (
+                np.bincount(person[rows], w, minlength=person.max() + 1)[person] for w in (away[rows], None)
+            )
+            with np.errstate(invalid="ignore", divide="ignore"):
+                means.append(np.where(count > rows, (total - rows * away) / (count - rows), np.nan))
+    return np.mean(means, axis=0) if means else np.full(len(trials), np.nan)
 
 
 def items(trials: Trials) -> pd.DataFrame:

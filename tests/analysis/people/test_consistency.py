@@ -135,6 +135,13 @@ def test_a_telling_image_among_dull_ones_comes_first_and_luck_is_pooled_away() -
     assert table.loc[0, "right_low"] < 0.5 < table.loc[0, "right_high"]
 
 
+def test_a_habit_is_no_ability_where_there_are_more_real_images() -> None:
+    for seed in range(5):
+        trials = simulate(Truth(0.0, sd_d_prime=0.0, sd_criterion=1.0), Design(60, 15, 5), np.random.default_rng(seed))
+        table = items(trials)
+        assert not ((table["low"] > 0) | (table["high"] < 0)).any()
+
+
 def test_images_judged_once_or_twice_have_no_discrimination() -> None:
     assert items(simulate(Truth(), Design(4, 50, 5), np.random.default_rng(4))).empty
 
