@@ -1,7 +1,8 @@
 """Numbers as people write them: the format is decided for a column as a whole, or the column is refused.
 
 '3,328' may be 3.328 or 3328. Values such as '1,25' or '1.234,5' in the same column decide; else what the column can
-hold does (a response time of 3 ms cannot be, one of 3 s can); else the column is refused with a line and a value.
+hold does (a response time of 3 ms cannot be, one of 3 s can; beside '729' neither can be s); else the column is refused
+with a line and a value.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ DECIMAL_POINT = re.compile(r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+|\.
 def read_numbers(values: pd.Series, column: str, place: Callable[[Any], str]) -> tuple[pd.Series, str]:
     """The column as floats, NaN where it holds none, and a sentence on what could not be read ("" if all could).
 
-    `place` says where the row with an index label stands. Raises AnalysisError if the number format is ambiguous, or
-    the numbers cannot be in the column's unit.
+    The sentence also names single times that may be in another unit. `place` says where the row with an index label
+    stands. Raises AnalysisError if the number format is ambiguous, or the numbers cannot be in the column's unit.
     """
     codes, distinct = pd.factorize(values)
     if pd.api.types.is_numeric_dtype(values.dtype) or all(isinstance(v, int | float) for v in distinct[:1000]):
@@ -49,16 +50,16 @@ def read_numbers(values: pd.Series, column: str, place: Callable[[Any], str]) ->
     found = np.where(np.isfinite(found), found, np.nan)
     numbers = pd.Series(np.append(found, np.nan)[codes], index=values.index)
     _check_unit(numbers, column, place)
+    said = _few_in_another_unit(numbers, column, place)
     bad = np.array([np.isnan(n) and t.lower() not in MISSING for n, t in zip(found, texts, strict=True)] + [False])
     unread = bad[codes]
-    if not unread.any():
-        return numbers, ""
-    at = int(np.argmax(unread))
-    n = int(unread.sum())
-    return numbers, (
-        f"{n} value{'s' if n > 1 else ''} of {column} {'are' if n > 1 else 'is'} not a number and treated as missing, "
-        f"the first on {place(values.index[at])}: '{texts[codes[at]]}'."
-    )
+    if unread.any():
+        n, at = int(unread.sum()), int(np.argmax(unread))
+        said.append(
+            f"{n} value{'s' if n > 1 else ''} of {column} {'are' if n > 1 else 'is'} not a number and treated as "
+            f"missing, the first on {place(values.index[at])}: '{texts[codes[at]]}'."
+        )
+    return numbers, " ".join(said)
 
 
 def _parsed(texts: list[str], column: str, first: Callable[[str], str]) -> Any:
@@ -115,17 +116,25 @@ def _decimal_marks(bare: list[str], texts: list[str], column: str, first: Callab
     for mark, values in unclear.items():
         if values and mark not in role:
             other = role.get("." if mark == "," else ",", (False, ""))
-            role[mark] = (_is_decimal(mark, values, column, first, other_is_decimal=other[0]), values[0])
+            whole = [float(one) for one in bare if re.fullmatch(r"[+-]?\d{1,3}", one)]
+            role[mark] = (_is_decimal(mark, values, whole, column, first, other_is_decimal=other[0]), values[0])
     return {mark for mark in ",." if role.get(mark, (True, ""))[0]}
 
 
 def _is_decimal(
-    mark: str, values: list[str], column: str, first: Callable[[str], str], *, other_is_decimal: bool
+    mark: str,
+    values: list[str],
+    whole: list[float],
+    column: str,
+    first: Callable[[str], str],
+    *,
+    other_is_decimal: bool,
 ) -> bool:
-    """Whether numbers such as 3,328 have decimals, by what the column can hold."""
+    """Whether numbers such as 3,328 have decimals, by what the column can hold and its `whole` numbers below 1000."""
     low, high = PLAUSIBLE.get(column, (-np.inf, np.inf))
     groups = float(np.median([abs(float(SPACES.sub("", v).replace(mark, ""))) for v in values]))
     as_decimal = low <= groups / 1000 <= high and column not in WHOLE and not other_is_decimal
+    as_decimal = as_decimal and max(whole, default=low) <= high  # else 729 stands without the mark that 1,729 has
     as_groups = low <= groups <= high
     if as_decimal == as_groups:
         text = values[0]
@@ -152,3 +161,20 @@ def _check_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) ->
             f"{source}: the median of {column} is {middle:.6g} {unit}, which looks like {other}: name the column "
             f"{name}, or give --map {name}=COLUMN."
         )
+
+
+def _few_in_another_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) -> list[str]:
+    """A sentence on single times that are too long in s, or too short in ms, and may be in the other unit."""
+    if not column.startswith("response_time_"):
+        return []
+    low, high = PLAUSIBLE[column]
+    in_s = column.endswith("_s")
+    odd = numbers[numbers > high] if in_s else numbers[(numbers > 0) & (numbers < low)]
+    if odd.empty:
+        return []
+    n, unit = len(odd), "s" if in_s else "ms"
+    return [
+        f"{n} value{'s' if n > 1 else ''} of {column} {'are' if n > 1 else 'is'} {'above' if in_s else 'below'} "
+        f"{high if in_s else low:.0f} {unit}, the first on {place(odd.index[0])}: {odd.iloc[0]:.6g}; correct "
+        f"{'those' if n > 1 else 'it'} if measured in {'ms' if in_s else 's'}."
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import unicodedata
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from analysis.answers.form import Form
@@ -22,11 +21,6 @@ def written(folder: Path, lines: list[str], name: str = "answers.csv") -> Path:
     return path
 
 
-def times(folder: Path, column: str, values: list[str]) -> list[float]:
-    lines = [f"participant;image;truth;answer;{column}", *(f"p;i{i};real;real;{v}" for i, v in enumerate(values))]
-    return [float(v) for v in read_csv(written(folder, lines)).trials["response_time_ms"]]
-
-
 def test_names_are_names(tmp_path: Path) -> None:
     lines = [HEADER + ",set", "NA,None,real,real,None", "null,NaN,generated,real,NA", "007,1.0,real,real,"]
     lines += ["NA,y,generated,real,None", "NA,z,real,real,NA", "NA,w,generated,real,"]
@@ -34,47 +28,6 @@ def test_names_are_names(tmp_path: Path) -> None:
     assert trials["participant"].tolist() == ["NA", "null", "007", "NA", "NA", "NA"]
     assert trials["image"].tolist() == ["None", "NaN", "1.0", "y", "z", "w"]
     assert trials["set"].tolist() == ["None", "NA", "all"] * 2
-
-
-@pytest.mark.parametrize(
-    ("column", "values", "expected"),
-    [
-        ("response_time_ms", ["3,328", "696"], [3328, 696]),
-        ("response_time_ms", ["3.328", "696"], [3328, 696]),
-        ("response_time_ms", ["1.234,5", "2.345"], [1234.5, 2345]),
-        ("response_time_ms", ["1'234", "2 345"], [1234, 2345]),
-        ("response_time_s", ["3,328", "2,284"], [3328, 2284]),
-        ("response_time_s", ["3.328", "2.284"], [3328, 2284]),
-        ("response_time_s", ["1,25", "3,328"], [1250, 3328]),
-    ],
-)
-def test_the_number_format_is_that_of_the_column(
-    tmp_path: Path, column: str, values: list[str], expected: list[float]
-) -> None:
-    assert times(tmp_path, column, values) == pytest.approx(expected)
-
-
-def test_an_ambiguous_number_is_refused_with_its_line_and_value(tmp_path: Path) -> None:
-    lines = [HEADER.replace(",", ";") + ";exposure_ms_actual", "a;i1;real;real;20,125"]
-    with pytest.raises(AnalysisError, match=r"answers.csv, line 2: '20,125' .* may be 20.125 or 20125"):
-        read_csv(written(tmp_path, lines))
-
-
-def test_a_unit_behind_a_number_is_that_of_its_column(tmp_path: Path) -> None:
-    assert times(tmp_path, "response_time_ms", ["950 ms", "1.200ms", "1.300,5 msec"]) == [950, 1200, 1300.5]
-    assert times(tmp_path, "response_time_s", ["0.95 s", "1.2sec"]) == [950, 1200]
-    assert np.isnan(times(tmp_path, "response_time_s", ["1.1", "950 ms"])[1]), "another unit is no number of this one"
-
-
-def test_milliseconds_in_a_column_of_seconds_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(AnalysisError, match=r"response_time_s is 3064.1 s, which looks like ms"):
-        times(tmp_path, "response_time_s", ["3064.1"])
-
-
-def test_values_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
-    answers = read_csv(written(tmp_path, [HEADER + ",response_time_s", "a,i1,real,real,soon", "b,i1,real,real,2.5"]))
-    assert "1 value of response_time_s is not a number" in answers.notes[0]
-    assert "line 2: 'soon'" in answers.notes[0]
 
 
 def test_blank_rows_are_dropped_and_counted_and_lines_stay_right(tmp_path: Path) -> None:
