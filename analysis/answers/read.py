@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,14 +41,32 @@ def read_csv(
     table = replace(table, notes=[*passed_over(places), *table.notes])
     try:
         table = with_demographics(arranged(table, form), people)
-        return tidy(table, where, form, include_simulated=include_simulated)
+        found = tidy(table, where, form, include_simulated=include_simulated)
     except AnalysisError as error:
         if type(error) is not AnalysisError or not table.code_pages or str(error).isascii():
             raise
-        raise AnalysisError(
-            f"{error} {table.code_pages[0]} is not in UTF-8 and was read as Windows-1252: if letters look wrong here, "
-            "save it as CSV in UTF-8."
-        ) from None
+        raise AnalysisError(f"{_guessed(table, 'letters look wrong here')}: {error}") from None
+    odd = next((name for name in _names(found) if not name.isascii()), None) if table.code_pages else None
+    if odd is None:
+        return found
+    return replace(found, notes=(*found.notes, _guessed(table, f"'{odd}' looks wrong") + "."))
+
+
+def _guessed(table: Table, sign: str) -> str:
+    """A sentence, without its point, on a file that is not in Unicode."""
+    n = len(table.code_pages) - 1
+    where = table.code_pages[0] + (f" (and {n} more)" if n else "")
+    return f"{where} is not in UTF-8 and was read as Windows-1252; if {sign}, save it as CSV in UTF-8"
+
+
+def _names(found: Responses) -> Iterator[str]:
+    """Names of participants, sets, images, sources, questions and their answers."""
+    for column in ("participant", "set", "image", "source", "why"):
+        if column in found.trials:
+            yield from map(str, found.trials[column].unique())
+    for question, said in found.people.items():
+        yield str(question)
+        yield from map(str, said.dropna().unique())
 
 
 def _with_people_beside(files: Sequence[Path], table: Table, *, external: bool) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from pathlib import Path
 
@@ -123,8 +124,25 @@ def test_accents_are_those_that_people_type(tmp_path: Path) -> None:
 def test_a_file_in_a_code_page_is_named_where_its_letters_do_not_fit(tmp_path: Path) -> None:
     path = tmp_path / "answers.csv"
     path.write_text("\n".join(["участник,image,truth,answer", *ROWS]), encoding="cp1251")
-    with pytest.raises(AnalysisError, match=r"no column участник; .* answers.csv is not in UTF-8 and was read as"):
+    with pytest.raises(AnalysisError, match=r"^answers.csv is not in UTF-8 and was read as .*: .* no column участник;"):
         read_csv(path, form=Form(map=["participant=участник"]))
+
+
+@pytest.mark.parametrize("encoding", ["cp1251", "koi8-r", "shift_jis", "gbk", "mac_roman"])
+@pytest.mark.parametrize("column", range(4))
+def test_names_in_a_code_page_come_with_a_note(tmp_path: Path, encoding: str, column: int) -> None:
+    name = {"shift_jis": "太郎", "gbk": "李雷", "mac_roman": "Zoë"}.get(encoding, "Анна")
+    row = ["c", "i3", "real", "real", "yes"]
+    row[column if column < 2 else 4] = name
+    lines = [HEADER + (",trained" if column < 3 else f",{name}"), *(f"{r},no" for r in ROWS), ",".join(row)]
+    path = tmp_path / "answers.csv"
+    path.write_bytes("\n".join(lines).encode(encoding))
+    (note,) = read_csv(path).notes
+    assert re.fullmatch(
+        "answers.csv is not in UTF-8 and was read as Windows-1252; if '.+' looks wrong, save it as CSV in UTF-8.", note
+    )
+    path.write_text("\n".join(lines), encoding="utf-8")
+    assert not read_csv(path).notes
 
 
 def test_images_are_found_by_the_longest_end_of_their_names(tmp_path: Path) -> None:
