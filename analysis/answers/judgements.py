@@ -7,6 +7,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -73,11 +74,12 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
     wrong = (found == "?").to_numpy(bool)
     if wrong.any():
         there = table.frame.loc[wrong, column].astype(str).str.strip()
-        others = list(dict.fromkeys(there))[:4]
+        others = ", ".join([*list(dict.fromkeys(there))[:4], *(["..."] if there.nunique() > 4 else [])])
+        near = get_close_matches(plain(there.iloc[0]), words, n=1, cutoff=0.7)
+        known = f"did you mean {near[0]}?" if near else f"the only words are {' and '.join(KINDS[:2])}."
         raise AnalysisError(
-            f"{table.place(there.index[0])}: {column} says '{there.iloc[0]}'; the only words are "
-            f"{' and '.join(KINDS[:2])}. Say what others mean, as in --words real=WORD --words generated=WORD (here: "
-            f"{', '.join(others)}{', ...' if there.nunique() > 4 else ''})."
+            f"{table.place(there.index[0])}: {column} says '{there.iloc[0]}'; {known} Say what others mean, as in "
+            f"--words real=WORD --words generated=WORD (here: {others})."
         )
     return found
 

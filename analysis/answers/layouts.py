@@ -8,9 +8,14 @@ OpenSesame, lab.js (one row per component) and formr.
 
 from __future__ import annotations
 
+import re
+from fnmatch import fnmatchcase
+
 import pandas as pd
 
-from analysis.answers.numbers import MISSING
+from analysis.answers.numbers import MISSING, read_numbers
+from analysis.answers.tables.table import Table
+from analysis.section import AnalysisError
 
 PERSON = ("participant", "participant_id", "subject_id", "subject", "subject_nr", "prolific_pid", "pid", "workerid")
 PICTURE = ("image", "stimulus", "picture", "img", "image_file", "imagefile", "filename")
@@ -18,6 +23,12 @@ CORRECT = ("correct_response", "correctresponse", "corrans", "correctans", "corr
 TRUTH = ("truth", "ground_truth", "true_class", *CORRECT)
 NOT_GIVEN = {"gorilla": ("answer",)}  # columns of our names that mean something else: there the correct answer
 PICTURE_FILE = r"\.(?:png|jpe?g|gif|webp|bmp|svg|tiff?|avif|heic)(?:\?.*)?$"
+
+USUAL = {  # names that are read without --layout, as they mean one thing
+    "participant": PERSON, "image": PICTURE, "truth": ("truth", "ground_truth", "true_class"),
+    "answer": ("answer", "response"),
+}  # fmt: skip
+TIME = re.compile(r"(?:rt|(?:response|reaction)[_ ]?time)[_ ]?(?:\(?(ms|msec|s|sec)\)?)?")  # with or without its unit
 
 LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
     "jspsych": {
@@ -54,6 +65,57 @@ LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
     },
     "wide": {"participant": PERSON},
 }  # fmt: skip
+
+
+def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, rated: bool) -> dict[str, str]:
+    """For each of our columns the first of the layout's that the table has; of several alike the fullest.
+
+    Without a layout those that usually mean one thing; not the answer where a rating or `correct` says it.
+    """
+    frame = table.frame
+    found: dict[str, str] = {}
+    if layout is not None:
+        known = LAYOUTS[layout]
+    else:
+        found |= {} if {"response_time_ms", "response_time_s"} & {*frame, *chosen} else _time_column(table)
+        said = rated or "correct" in {*frame, *chosen}
+        known = {k: v for k, v in USUAL.items() if k not in frame and not (said and k == "answer")}
+    for name, patterns in known.items():
+        ours = name in frame and name not in (*patterns, *NOT_GIVEN.get(layout or "", ()))
+        if name in chosen or ours:
+            continue
+        for pattern in patterns:
+            matches = [c for c in frame.columns if fnmatchcase(c, pattern)]
+            if matches:
+                judged = frame[frame["image"].notna()] if "image" in frame else frame
+                found[name] = max(matches, key=lambda c: judged[c].notna().sum())
+                break
+    return found
+
+
+def _time_column(table: Table) -> dict[str, str]:
+    """A column of response times under another name, by ours; the unit is that of its name, else of its median."""
+    columns = [(str(column), match) for column in table.frame if (match := TIME.fullmatch(str(column)))]
+    if len(columns) != 1:
+        return {}
+    column, unit = columns[0][0], columns[0][1][1]
+    names = []
+    for name in ("response_time_ms", "response_time_s"):
+        if unit and unit[0] == name.rpartition("_")[2][0]:
+            return {name: column}
+        try:
+            numbers = read_numbers(table.frame[column], name, table.place)[0]
+        except AnalysisError:
+            continue
+        if numbers.isna().all():
+            return {}
+        names.append(name)
+    if len(names) == 1:
+        return {names[0]: column}
+    raise AnalysisError(
+        f"{table.name}: the times in the column {column} may be in ms or in s; give --map response_time_ms={column} or "
+        f"--map response_time_s={column}."
+    )
 
 
 def routine(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:

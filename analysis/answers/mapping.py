@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from fnmatch import fnmatchcase
 from functools import partial
 from typing import Any
 
@@ -14,9 +13,10 @@ import pandas as pd
 
 from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, plain
-from analysis.answers.layouts import LAYOUTS, NOT_GIVEN, PICTURE_FILE, last_of_lists, pictures, routine
+from analysis.answers.layouts import PICTURE_FILE, known_columns, last_of_lists, pictures, routine
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, read_tables
+from analysis.numbers import listed as listed_words
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
 
@@ -50,16 +50,17 @@ def arranged(table: Table, form: Form) -> Table:
             )
     frame = _renamed(frame, chosen)
     dropped = listed = 0
-    of_layout = {} if form.layout is None else _layout_columns(frame, form.layout, chosen)
+    found = known_columns(table.with_frame(frame), form.layout, chosen, rated=form.rating is not None)
     ratings = [str(option).partition(":")[0].strip().lower() for option in (form.rating, form.confidence)]
-    ours = set(NAMES) - ({"correct"} if "answer" in {*frame, *of_layout} else set())
-    used = {*chosen.values(), *of_layout.values(), *ratings, *(ours - set(chosen) - set(of_layout))}
+    ours = set(NAMES) - ({"correct"} if "answer" in {*frame, *found} else set())
+    used = {*chosen.values(), *found.values(), *ratings, *(ours - set(chosen) - set(found))}
     if doubled := sorted(used & set(table.twice)):
         raise AnalysisError(
             f"{table.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of them."
         )
+    frame = _renamed(frame, found)
     if form.layout is not None:
-        frame = _one_file_each(_renamed(frame, of_layout), table)
+        frame = _one_file_each(frame, table)
     if form.layout == "wide" and "participant" not in frame:  # not by time: two may answer at once
         frame = frame.assign(participant=np.arange(1, len(frame) + 1).astype(str))
     if "participant" not in frame and "file" in frame and len(table.files) > 1:
@@ -67,8 +68,6 @@ def arranged(table: Table, form: Form) -> Table:
     if form.layout is not None:
         frame, dropped = routine(frame, form.layout)
         frame, listed = last_of_lists(frame, form.layout)
-    if "image" not in frame and "stimulus" in frame:
-        frame = frame.rename(columns={"stimulus": "image"})
     if "image" in frame and form.layout is not None:
         frame["image"] = pictures(by_value(frame["image"], _image_name))
     if truths is not None:
@@ -77,6 +76,9 @@ def arranged(table: Table, form: Form) -> Table:
     elif "truth" not in frame and "image" in frame:
         frame = _truth_from_folders(frame, form)
     notes = list(table.notes)
+    others = [f"{name} from {column}" for name, column in found.items() if column not in (name, "stimulus")]
+    if others and form.layout is None:
+        notes.append(f"Read under other names: {listed_words(others)}.")
     if explained := _explanations(table.with_frame(frame), form):
         notes.append(f"{table.place(explained[0])} explains the columns and is left out.")
         frame = frame.drop(index=explained)
@@ -123,22 +125,6 @@ def _renamed(frame: pd.DataFrame, chosen: dict[str, str]) -> pd.DataFrame:
     """A column that takes the name of another one replaces it; one column may serve for two names."""
     taken = {name: frame[column] for name, column in chosen.items() if column in frame and name != column}
     return frame.drop(columns=[name for name in taken if name in frame]).assign(**taken) if taken else frame
-
-
-def _layout_columns(frame: pd.DataFrame, layout: str, chosen: dict[str, str]) -> dict[str, str]:
-    """For each of our columns the first of the layout's that the table has; of several alike the fullest."""
-    found = {}
-    for name, patterns in LAYOUTS[layout].items():
-        ours = name in frame and name not in (*patterns, *NOT_GIVEN.get(layout, ()))
-        if name in chosen or ours:
-            continue
-        for pattern in patterns:
-            matches = [c for c in frame.columns if fnmatchcase(c, pattern)]
-            if matches:
-                judged = frame[frame["image"].notna()] if "image" in frame else frame
-                found[name] = max(matches, key=lambda c: judged[c].notna().sum())
-                break
-    return found
 
 
 def _one_file_each(frame: pd.DataFrame, table: Table) -> pd.DataFrame:

@@ -52,6 +52,50 @@ def test_columns_and_words_of_another_survey_are_mapped(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ("rt", ["1250", "980.5"], [1250, 980.5]),
+        ("RT", ["1.25", "0.98"], [1250, 980]),
+        ("reaction_time", ["1,250", "729"], [1250, 729]),
+        ("rt_ms", ["50", "60"], [50, 60]),
+        ("response time (s)", ["50", "60"], [50_000, 60_000]),
+    ],
+)
+def test_usual_names_are_read_without_a_layout_and_said(
+    tmp_path: Path, column: str, values: list[str], expected: list[float]
+) -> None:
+    rows = [f"p,i{k},real,generated,{v}" for k, v in enumerate(values)]
+    lines = [line.replace(",", ";", 4) for line in (f"subject_id,stim.png,ground_truth,response,{column}", *rows)]
+    answers = read_csv(written(tmp_path, [lines[0].replace("stim.png", "stimulus"), *lines[1:]]))
+    assert answers.trials[["participant", "truth", "answer"]].to_numpy().tolist() == [["p", "real", "generated"]] * 2
+    assert answers.trials["response_time_ms"].tolist() == expected
+    (note,) = answers.notes
+    assert note.startswith("Read under other names: response_time_")
+    assert note.endswith(
+        f"s from {column.lower()}, participant from subject_id, truth from ground_truth and answer from response."
+    )
+
+
+def test_times_that_may_be_in_either_unit_are_refused(tmp_path: Path) -> None:
+    lines = [HEADER + ",rt", *(f"{row},{time}" for row, time in zip(ROWS, (50, 60, 30, 40), strict=True))]
+    with pytest.raises(AnalysisError, match=r"column rt may be in ms or in s; give --map response_time_ms=rt or"):
+        read_csv(written(tmp_path, lines))
+    assert (
+        read_csv(written(tmp_path, lines), form=Form(map=["response_time_s=rt"])).trials["response_time_ms"][0] == 5e4
+    )
+    empty = read_csv(written(tmp_path, [HEADER + ",rt", *(f"{row}," for row in ROWS)]))
+    assert empty.trials["response_time_ms"].isna().all()
+
+
+def test_our_names_come_before_others(tmp_path: Path) -> None:
+    lines = [HEADER + ",subject,response,rt,response_time_ms", *(f"{row},x,y,1,900" for row in ROWS)]
+    answers = read_csv(written(tmp_path, lines))
+    assert (answers.trials["participant"].tolist(), answers.notes) == (list("aabb"), ())
+    lines = ["participant,image,truth,correct,response", "p,i1,real,1,f", "p,i2,real,0,j"]
+    assert read_csv(written(tmp_path, lines)).trials["answer"].tolist() == ["real", "generated"]
+
+
+@pytest.mark.parametrize(
     ("form", "sentence"),
     [
         (Form(map=["participant"]), "write NAME=COLUMN"),
@@ -111,6 +155,13 @@ def test_a_row_that_explains_the_columns_is_left_out_and_said(tmp_path: Path) ->
     assert answers.notes == ("answers.csv, line 2 explains the columns and is left out.",)
     with pytest.raises(AnalysisError, match="line 2: truth says 'fake'"):
         read_csv(written(tmp_path, [HEADER, "a,i9,fake,fake", *ROWS]))
+
+
+def test_a_misspelt_answer_is_named_with_the_word_that_it_resembles(tmp_path: Path) -> None:
+    with pytest.raises(
+        AnalysisError, match=r"line 6: answer says 'Rael'; did you mean real\? Say what others mean, as"
+    ):
+        read_csv(written(tmp_path, [HEADER, *ROWS, "c,i1,real,Rael"]))
 
 
 def test_accents_are_those_that_people_type(tmp_path: Path) -> None:
