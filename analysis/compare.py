@@ -118,6 +118,8 @@ def write_picture(found: Compared, path: Path) -> None:
 
 def in_words(found: Compared) -> list[str]:
     """The table with a row each, the differences, and what the numbers cannot say."""
+    from glimpse.images import size_in_words
+
     facts, rows = found.facts, found.rows
     side = {
         "test": "its held-out test images",
@@ -125,7 +127,7 @@ def in_words(found: Compared) -> list[str]:
     }[facts["against"]]
     lines = [
         f"Real: {facts['real']}, {facts['images']:,} images of {facts['groups']:,} groups ({side}). All images at "
-        f"{facts['width']}x{facts['height']} pixels; {facts['n']:,} of each side for distances, features "
+        f"{size_in_words(facts['height'], facts['width'])} pixels; {facts['n']:,} of each side for distances, features "
         f"{facts['extractor']}.",
         "",
         *aligned([_header(facts), *map(_cells, rows), _real_cells(rows[0]["quality"])], left=(1,)),

@@ -2,7 +2,7 @@
 
     python -m benchmarks.patches [--photos 48] [--threads N] [--folder DIR]
 
-Photos have the paper's size (3456x2304) and yield its number of patches each (51,023 + 2,872 from 131 photos); their
+Photos have the paper's size (2304x3456) and yield its number of patches each (51,023 + 2,872 from 131 photos); their
 pixels are skin colours with a camera's noise, saved as cameras of that size did (JPEG, 4:2:2, quality 96).
 Three ways, on the same files:
 
@@ -167,7 +167,7 @@ def main() -> None:
                 seconds[way].append((spent, busy))
     middle = {way: statistics.median(spent for spent, _ in pairs) for way, pairs in seconds.items()}
     assert found["loop"] == found["prepare"], found
-    print(f"{args.photos} photos of {WIDTH}x{HEIGHT} with two masks each, {found['prepare']} patches of {SIZE}x{SIZE}")
+    print(f"{args.photos} photos of {HEIGHT}x{WIDTH} with two masks each, {found['prepare']} patches of {SIZE}x{SIZE}")
     print(f"{platform.machine()}, {os.cpu_count()} processors; medians of {args.repeats}, taken in turn (loop: once)")
     for way, spent in middle.items():
         busy = statistics.median(busy for _, busy in seconds[way])

@@ -161,7 +161,7 @@ def experiment_named(name: str) -> Experiment:
 
 
 def batch_for(height: int, width: int, images: int) -> int:
-    """The batch of an image set of any size: the paper's 64 at 128x128, 32 at 256x256 and 16 at 640x480.
+    """The batch of an image set of any size: the paper's 64 at 128x128, 32 at 256x256 and 16 at 480x640.
 
     A power of two, inversely proportional to the side, from 2 to 64, and at most the number of training images.
 
@@ -270,7 +270,7 @@ def grid_and_stages(height: int, width: int) -> tuple[int, int, int]:
         rows, columns, stages = rows // 2, columns // 2, stages + 1
     if stages < 2:
         raise TrainingError(
-            f"Images of {height} x {width} pixels (height x width) can be halved only {stages} time(s) before a side "
+            f"Images of {height}x{width} pixels (height x width) can be halved only {stages} time(s) before a side "
             "is odd or below 8 pixels, but two halvings are needed: prepare them at a size that divides by 4, at least "
             "32 pixels, such as 64, 128 or 256."
         )

@@ -21,7 +21,7 @@ from gan_core.sampling import load_generator
 from gan_core.training.data import to_pixels, to_signed
 from gan_core.training.run import Run
 from glimpse.files import atomic_folder, sha256_file
-from glimpse.images import Pixels, as_picture, by_tiles, evenly, in_rows, resized_mask, sheet, shrink
+from glimpse.images import Pixels, as_picture, by_tiles, evenly, in_rows, resized_mask, sheet, shrink, size_in_words
 from glimpse.imageset import ImageSet, ImageSetWriter
 from glimpse.prepare.reading.masks import decode_mask
 from glimpse.prepare.reading.matching import Matched
@@ -80,7 +80,7 @@ def translate(translator: LoadedTranslator, image: Pixels, mask: Pixels | None =
     if translator.needs_mask and (mask is None or mask.shape != image.shape[:2]):
         raise TrainingError(
             f"The run '{translator.run.name}' needs a mask of the image's size, "
-            f"{image.shape[0]} x {image.shape[1]}: give one with --masks or --mask-from."
+            f"{size_in_words(*image.shape[:2])}: give one with --masks or --mask-from."
         )
     channels = [image, mask[..., None] * np.uint8(255)] if translator.needs_mask and mask is not None else [image]
     stacked = np.concatenate(channels, 2)  # (H, W, 3 or 4), the mask as 0 or 255

@@ -22,6 +22,15 @@ TILES_AT_ONCE = 16
 STRIP = 2**18  # source values, and row sums, held at once: they stay in the processor's cache
 
 
+def size_in_words(height: int, width: int) -> str:
+    """A size in pixels as people read it: height x width, as in `--size` and in arrays, said where the order matters.
+
+    >>> size_in_words(64, 64), size_in_words(48, 64)
+    ('64x64', '48x64 (height x width)')
+    """
+    return f"{height}x{width}" + (" (height x width)" if height != width else "")
+
+
 def read(file: Path | io.BytesIO) -> NDArray[np.uint8]:
     """The image (H, W, 3) in a file that Glimpse wrote; photos of others are decoded by `glimpse.prepare.reading`."""
     with Image.open(file) as image:
@@ -75,7 +84,8 @@ def _area_sums(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
     rows, columns, channels = image.shape
     if rows < height or columns < width:
         raise GlimpseError(
-            f"An image of {columns}x{rows} pixels cannot be shrunk to {width}x{height}: choose a smaller size."
+            f"An image of {rows}x{columns} pixels cannot be shrunk to {size_in_words(height, width)}: choose a smaller "
+            "size."
         )
     across, row = _overlaps(columns, width), columns * channels
     sums = np.empty((height, width, channels), np.int64)

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from analysis.images.distances import euclidean
 from analysis.images.extractors import to_tensor
 from analysis.section import AnalysisError
+from glimpse.images import size_in_words
 
 TAPS, SIGMA = 11, 1.5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -111,7 +112,7 @@ class SsimImages:
 def check_size(images: NDArray[np.uint8]) -> None:
     if min(images.shape[1:3]) < TAPS:
         raise AnalysisError(
-            f"The images are {images.shape[1]} x {images.shape[2]} pixels; SSIM needs at least {TAPS} x {TAPS}."
+            f"The images are {size_in_words(*images.shape[1:3])} pixels; SSIM needs at least {TAPS}x{TAPS}."
         )
 
 

@@ -26,6 +26,7 @@ from gan_core.training.data import Domain
 from gan_core.training.run import CHANGEABLE, Run
 from glimpse.command_line import pasteable
 from glimpse.files import read_json
+from glimpse.images import size_in_words
 from glimpse.imageset import ImageSet, has_masks
 from glimpse.workspace import Workspace
 
@@ -77,7 +78,7 @@ def describe_run(
         )
     sizes = {images.size_at(request.resolution) for images in image_sets.values()}
     if len(sizes) > 1:
-        found = " and ".join(f"'{i.name}' is {i.height} x {i.width}" for i in image_sets.values())
+        found = " and ".join(f"'{i.name}' is {size_in_words(i.height, i.width)}" for i in image_sets.values())
         raise TrainingError(f"{experiment} needs image sets of one size, but {found}: prepare both at the same size.")
     height, width = sizes.pop()
     try:

@@ -18,6 +18,7 @@ from gan_core.training.observe import Pixels, Scorer, scorer_for
 from gan_core.training.ranks import Ranks
 from glimpse.command_line import pasteable
 from glimpse.files import read_json, replacing, stand_aside
+from glimpse.images import size_in_words
 from glimpse.progress import duration
 from glimpse.runs.confidence import chosen_when_saturated, confidence
 from glimpse.runs.log import read_log
@@ -70,7 +71,7 @@ class Session:
         done = training.engine.images
         self._say(
             f"{name}: {f'resuming at image {done:,}' if done else 'training'} "
-            f"({run.preset}, {run.height} x {run.width}, {run.settings.images:,} images, {self.device})"
+            f"({run.preset}, {size_in_words(run.height, run.width)}, {run.settings.images:,} images, {self.device})"
         )
         seconds = seconds_left(training)
         for note in training.engine.notes:

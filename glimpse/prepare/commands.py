@@ -17,12 +17,12 @@ from glimpse.command_line import PAPERS, Commands, Parser, counted, pasteable
 from glimpse.files import GlimpseError
 from glimpse.prepare.option_types import (
     count_share_or_list,
+    height_and_width,
     level,
     number_or_auto,
     positive,
     share,
     side_or_height_and_width,
-    width_and_height,
 )
 from glimpse.workspace import Workspace
 
@@ -109,8 +109,9 @@ def _add_hands(kinds: Commands) -> Parser:
     hands.add_argument("source", nargs="+", type=Path, metavar="SRC", help="folders or zip files of photos")
     hands.add_argument("--name", default="hands", metavar="SET", help="name of the image set")
     hands.add_argument(
-        "--size", type=width_and_height, default=(640, 480), metavar="WxH", help="size in pixels (default: 640x480)"
-    )
+        "--size", type=height_and_width, default=(640, 480), metavar="HxW",
+        help="height and width in pixels (default: 480x640)",
+    )  # fmt: skip
     hands.add_argument("--people", type=Path, metavar="CSV", help="table of file names and persons")
     hands.add_argument("--person-column", default="person", metavar="NAME", help="column of persons in that table")
     hands.add_argument(
@@ -256,12 +257,14 @@ def tell(prepared: Iterable[Prepared], args: argparse.Namespace, workspace: Work
     if args.json:
         print(json.dumps([_described(one) for one in sets], indent=1, ensure_ascii=False))
         return
+    from glimpse.images import size_in_words
+
     said: set[str] = set()  # several sets share what is true of their folder
     for one in sets:
         images, counts = one.images, one.images.manifest["counts"]
         print(
-            f"{images.name}: {counted(len(images), 'image')} of {images.width}x{images.height}, {counts['train']:,} "
-            f"to train and {counts['test']:,} to test, from {counted(counts['groups'], 'group')}"
+            f"{images.name}: {counted(len(images), 'image')} of {size_in_words(images.height, images.width)}, "
+            f"{counts['train']:,} to train and {counts['test']:,} to test, from {counted(counts['groups'], 'group')}"
             + (f", in {images.folder}." if one.made else f"; already there, unchanged, in {images.folder}.")
         )
         for note in dict.fromkeys(one.notes):

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 from glimpse.files import cores, sha256_json
+from glimpse.images import size_in_words
 from glimpse.imageset import ImageSetError
 from glimpse.prepare import split
 from glimpse.prepare.checks.findings import Findings, counted_list
@@ -142,8 +143,8 @@ def _notes(
     if options.size is None and set(sizes) != {size}:
         least = min(sizes, key=min)
         notes.append(
-            f"Size {size[0]}x{size[1]}: at most {LARGEST} pixels, and no larger than the smallest photo "
-            f"({least[0]}x{least[1]}); --size sets another."
+            f"Size {size_in_words(size[1], size[0])}: at most {LARGEST} pixels, and no larger than the smallest photo "
+            f"({size_in_words(least[1], least[0])}); --size sets another."
         )
         if few := much_smaller(sizes):
             notes.append(

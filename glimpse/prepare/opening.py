@@ -15,6 +15,7 @@ from typing import Any
 
 from glimpse import made
 from glimpse.files import atomic_folder, cores, sha256_json
+from glimpse.images import size_in_words
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare.checks.findings import Findings
 from glimpse.prepare.folder import folder_name, much_smaller, set_name, sizes_of
@@ -59,8 +60,8 @@ def open_alike(
                 least = min(one.sizes, key=min)
                 raise ImageSetError(
                     f"{word}: {few} of the {len(one.sizes):,} images are less than half as large as the rest (the "
-                    f"smallest is {least[0]}x{least[1]}), and all would be shrunk to that size: remove them, or give "
-                    "--size with --skip-broken, which skips them."
+                    f"smallest is {size_in_words(least[1], least[0])}), and all would be shrunk to "
+                    "that size: remove them, or give --size with --skip-broken, which skips them."
                 )
         sizes = [s for one in found for s in (one.sizes if isinstance(one, _Folder) else [(one.width, one.height)])]
         size = pixels.common_size(sizes, at_most)
@@ -116,7 +117,7 @@ def _of_set(workspace: Workspace, images: ImageSet, size: tuple[int, int], fit: 
     folder = _kept(workspace).new("images", _key(images.name, images.sha256, size, fit))
     made_from = {
         "image_set": images.name, "images_sha256": images.sha256, "index": images.manifest["files"]["index.csv"],
-        "size": f"{width}x{height}", "fit": fit, **_read_by(),
+        "size": f"{height}x{width}", "fit": fit, **_read_by(),
     }  # fmt: skip
     if (there := made.there(folder, {"made_from": made_from}, ImageSet.load)) is None:
         rows = images.index.astype(object).where(images.index.notna(), None).to_dict("records")

@@ -46,10 +46,15 @@ def level(text: str) -> float:
     return value
 
 
-def width_and_height(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
+def height_and_width(text: str) -> tuple[int, int]:
+    """`480x640`, in the order of arrays and of every size that is printed, as width and height.
+
+    >>> height_and_width("480x640")
+    (640, 480)
+    """
+    height, _, width = text.lower().partition("x")
     if not (width.isdigit() and height.isdigit() and int(width) and int(height)):
-        raise argparse.ArgumentTypeError(f"{text} is not a size like 640x480")
+        raise argparse.ArgumentTypeError(f"{text} is not a size like 480x640 (height x width)")
     return int(width), int(height)
 
 
@@ -58,10 +63,9 @@ def side_or_height_and_width(text: str) -> tuple[int, int]:
     if text.isdigit() and int(text):
         return int(text), int(text)
     try:
-        height, width = width_and_height(text)
+        return height_and_width(text)
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(f"{text} is not a size like 256 or 480x640 (height x width)") from None
-    return width, height
 
 
 def count_share_or_list(text: str) -> int | float | Path:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from glimpse.images import size_in_words
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.checks.duplicates import Fingerprint, fingerprint
 from glimpse.prepare.checks.findings import Findings
@@ -115,8 +116,8 @@ def read_pair(pair: PhotoPair, options: PatchOptions) -> Cuttable:
     height, width = photo.pixels.shape[:2]
     if min(height, width) < options.size:
         raise UnfitFileError(
-            pair.photo.name, "too_small", f"{pair.photo.name} is {width}x{height}, smaller than a window of "
-            f"{options.size}: choose a smaller --size, or leave it out (--skip-broken)."
+            pair.photo.name, "too_small", f"{pair.photo.name} is {size_in_words(height, width)}, smaller than a "
+            f"window of {options.size}: choose a smaller --size, or leave it out (--skip-broken)."
         )  # fmt: skip
     remarks = set(photo.remarks)
     lesion = _mask(pair.lesion, MaskReading(options.mask_threshold, options.invert_masks), pair, photo, options)
@@ -160,6 +161,6 @@ def _same_size(file: SourceFile, array: NDArray[Any], pair: PhotoPair, photo: pi
         hint = " It fits the photo as the camera stored it, before EXIF turns it: --unturned-masks takes it so."
     raise UnfitFileError(
         file.name, "other_size",
-        f"{file.where} is {array.shape[1]}x{array.shape[0]}, but its photo {pair.photo.name} is {width}x{height}: "
-        f"it must have the photo's full size, upright.{hint}",
+        f"{file.where} is {array.shape[0]}x{array.shape[1]}, but its photo {pair.photo.name} is {height}x{width} "
+        f"(height x width): it must have the photo's full size, upright.{hint}",
     )  # fmt: skip

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 from scipy.ndimage import gaussian_filter
 
-from glimpse.images import in_rows, one_of_each, sheet
+from glimpse.images import in_rows, one_of_each, sheet, size_in_words
 
 TILE_HEIGHT = 144  # pixels of an image on the sheet; 128-pixel patches are shown a little enlarged
 SHEET_WIDTH = 1240
@@ -40,7 +40,7 @@ def write_preview(folder: Path, name: str, counts: Mapping[str, Any]) -> None:
             grid = sheet(in_rows(tiles, columns), gap=GAP, background=PAPER)
             sections.append((HEADINGS[side], Image.fromarray(grid)))
 
-    notes = [f"{len(index):,} images of {width}x{height}", f"{counts['groups']:,} groups"]
+    notes = [f"{len(index):,} images of {size_in_words(height, width)}", f"{counts['groups']:,} groups"]
     notes.append(f"{counts['train']:,} to train, {counts['test']:,} to test")
     if "truth" in arrays:
         notes.append("below each image the same skin without its lesion")

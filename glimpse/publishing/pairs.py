@@ -90,7 +90,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     made_from: dict[str, Any] = {
         "image_set": real.name, "images_sha256": real.sha256,
         "generated": [{"image_set": one.name, "images_sha256": one.sha256} for one in generated],
-        "size": f"{real.width}x{real.height}", "fit": pair.fit, "seed": options.seed,
+        "size": f"{real.height}x{real.width}", "fit": pair.fit, "seed": options.seed,
         "off_grid": options.off_grid, "jpeg_quality": options.jpeg_quality, "count": options.count,
         "warnings": warnings,
     }  # fmt: skip

@@ -31,7 +31,7 @@ def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
     if not runs:
         print(f"There are no runs yet in {workspace.root / 'runs'}. Next: {next_step(workspace)}")
         return 0
-    rows = [("run", "experiment", "preset", "size", "images", "time", "best score", "discriminator", "state")]
+    rows = [("run", "experiment", "preset", "height x width", "images", "time", "best score", "discriminator", "state")]
     rows += [
         (
             run["run"], run["experiment"], run["preset"], f"{run['height']}x{run['width']}",

@@ -118,7 +118,7 @@ def test_repeats_and_unread_files_among_the_generated_are_told(
             {"size": (128, 128)},
             "original size: 64x64, shrunk 1.00 times (real), 128x128, shrunk 2.00 times (generated)",
         ),
-        ({"size": (64, 80)}, "proportions: 1.00:1 (real), 1.25:1 (generated)"),
+        ({"size": (64, 80)}, "proportions (width to height): 1.00:1 (real), 1.25:1 (generated)"),
     ],
 )
 def test_a_difference_that_is_not_content_is_told_with_numbers(

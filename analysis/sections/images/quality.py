@@ -19,7 +19,7 @@ from analysis.images.runs import evaluated_runs
 from analysis.images.translation import Direction, directions, translated_features
 from analysis.numbers import p_value, signed
 from analysis.section import AnalysisError, Context, Section, results
-from glimpse.images import one_of_each
+from glimpse.images import one_of_each, size_in_words
 
 PERMUTATIONS = 999
 DRAWS = 20  # of real images against real images
@@ -158,7 +158,7 @@ def compute(context: Context) -> Section | None:
         rows.append({"run": one.name, **measured})
         section.sentences.append(_sentence(one.name, against, distance, measured))
         if side and (height, width) != (side, side):
-            sizes.add(f"{height} x {width} images are resized to {side} x {side}.")
+            sizes.add(f"Images of {size_in_words(height, width)} are resized to {side}x{side}.")
     section.sentences += notes
     if not rows:
         return section if notes else None

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glimpse.files import cores, sha256_bytes
-from glimpse.images import evenly
+from glimpse.images import evenly, size_in_words
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.duplicates import Lookalikes, fingerprint
 from glimpse.prepare.checks.traits import KINDS, MEASURED, block_energy, fine_detail, grey_middle, steps_by_phase
@@ -91,9 +91,9 @@ def _of_sizes(one: tuple[int, int], other: tuple[int, int], at: ImageSet, fit: s
     shrunk = [min(width / at.width, height / at.height) for width, height in (one, other)]
     if max(shrunk) >= SHRUNK_RATIO * min(shrunk):
         yield (
-            f"original size: {one[0]}x{one[1]}, shrunk {shrunk[0]:.2f} times (real), {other[0]}x{other[1]}, shrunk "
-            f"{shrunk[1]:.2f} times (generated). Shrinking removes noise and compression: this is fair only if the "
-            "generator was trained on images shrunk alike."
+            f"original size: {size_in_words(*one[::-1])}, shrunk {shrunk[0]:.2f} times (real), "
+            f"{size_in_words(*other[::-1])}, shrunk {shrunk[1]:.2f} times (generated). Shrinking removes noise and "
+            "compression: this is fair only if the generator was trained on images shrunk alike."
         )
     ratios = [width / height for width, height in (one, other)]
     if max(ratios) >= ASPECT_RATIO * min(ratios):
@@ -102,7 +102,7 @@ def _of_sizes(one: tuple[int, int], other: tuple[int, int], at: ImageSet, fit: s
             if fit == "crop"
             else "If the generator was trained on cropped images, use --fit crop."
         )
-        yield f"proportions: {ratios[0]:.2f}:1 (real), {ratios[1]:.2f}:1 (generated). {remedy}"
+        yield f"proportions (width to height): {ratios[0]:.2f}:1 (real), {ratios[1]:.2f}:1 (generated). {remedy}"
 
 
 def _apart(one: Mapping[str, int], other: Mapping[str, int]) -> float:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from glimpse import bootstrap
 from glimpse.files import GlimpseError
-from glimpse.images import shrink, through_jpeg
+from glimpse.images import shrink, size_in_words, through_jpeg
 from glimpse.prepare.checks.traits import BLOCK, grey_middle, steps_by_phase
 from glimpse.prepare.option_types import OFF_GRID
 from glimpse.stimuli import Source
@@ -41,7 +41,7 @@ def off_grid(pixels: NDArray[np.uint8], factor: float, rng: np.random.Generator)
     height, width = (length - BLOCK + 1 for length in pixels.shape[:2])
     if min(height, width) < BLOCK + 1:
         raise GlimpseError(
-            f"Images of {pixels.shape[1]}x{pixels.shape[0]} pixels are too small for --off-grid: it takes 16 per side."
+            f"Images of {size_in_words(*pixels.shape[:2])} pixels are too small for --off-grid: it takes 16 per side."
         )
     top, left = rng.integers(0, BLOCK, 2)
     cut = np.ascontiguousarray(pixels[top : top + height, left : left + width])
@@ -145,7 +145,7 @@ def grid_tells(
         if off is None and min(image.pixels.shape[:2]) >= 2 * BLOCK * OFF_GRID + BLOCK:
             finished = through_jpeg(off_grid(image.pixels, OFF_GRID, rng), jpeg_quality)
             remedied.append(_by_all(finished))
-            side = f"{finished.shape[1]}x{finished.shape[0]}"
+            side = size_in_words(*finished.shape[:2])
     is_generated, group = np.array(generated), np.array(groups)
     classes = group[is_generated], group[~is_generated]
     if min(map(len, classes)) < FEWEST or min(len(set(one)) for one in classes) < FOLDS:

@@ -84,7 +84,7 @@ def _check(dataset: Any, name: str) -> None:
     if syntax.is_compressed and not pydicom.pixels.get_decoder(syntax).is_available:
         raise BrokenPhotoError(name, f"no decoder of {syntax.name} is installed; {DECODERS}")
     if int(dataset.Rows) * int(dataset.Columns) > 2 * (Image.MAX_IMAGE_PIXELS or 2**27):  # Pillow's own limit
-        raise BrokenPhotoError(name, f"{dataset.Columns}x{dataset.Rows} pixels are too many")
+        raise BrokenPhotoError(name, f"{dataset.Rows}x{dataset.Columns} pixels are too many")
 
 
 def _lacks_plugins(dataset: Any) -> bool:

@@ -205,7 +205,7 @@ def shrink_photo(photo: NDArray[np.uint8], width: int, height: int, name: str) -
     rows, columns = photo.shape[:2]
     if rows < height or columns < width:
         raise UnfitFileError(
-            name, "too_small", f"{name} gives {columns}x{rows} pixels, fewer than {width}x{height}: choose a smaller "
-            "--size, or leave it out (--skip-broken)."
+            name, "too_small", f"{name} gives {rows}x{columns} pixels, fewer than "
+            f"{images.size_in_words(height, width)}: choose a smaller --size, or leave it out (--skip-broken)."
         )  # fmt: skip
     return images.shrink(photo, height, width)

@@ -176,10 +176,10 @@ def test_nothing_is_enlarged_and_a_size_that_is_too_large_names_the_image(
     lay(tmp_path / "photos")
     words = ["prepare", "folder", str(tmp_path / "photos")]
     assert main([*words, "--size", "24x33"]) == 2
-    assert "000.png gives 32x23 pixels, fewer than 33x24" in capsys.readouterr().err
+    assert "000.png gives 23x32 pixels, fewer than 24x33 (height x width)" in capsys.readouterr().err
     assert workspace.names("images") == []
     assert main([*words, "--size", "16x20"]) == 0
-    assert "5 images of 20x16" in capsys.readouterr().out
+    assert "5 images of 16x20 (height x width), " in capsys.readouterr().out
     with pytest.raises(SystemExit):
         main([*words, "--size", "big"])
     assert "is not a size like 256 or 480x640 (height x width)" in capsys.readouterr().err

@@ -137,6 +137,6 @@ def test_doing_it_again_leaves_the_set_alone(tmp_path: Path, workspace: Workspac
 
 
 def test_hands_of_the_papers_size_are_not_made_from_smaller_photos(tmp_path: Path, workspace: Workspace) -> None:
-    with pytest.raises(ImageSetError, match=r"000_back\.jpg gives 128x96 pixels, fewer than 640x480"):
+    with pytest.raises(ImageSetError, match=r"000_back\.jpg gives 96x128 pixels, fewer than 480x640 \(height"):
         prepare(workspace, pairs(tmp_path))
     assert workspace.names("images") == []

@@ -266,11 +266,11 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "options", "sentence"),
     [
-        ("size", {}, r"masks.P3_segmentation\.png is 32x48, but its photo P3\.png is 64x48: it must have the photo's"),
+        ("size", {}, r"masks.P3_segmentation\.png is 48x32, but its photo P3\.png is 48x64 \(height x width\): it"),
         ("values", {}, r"masks.P3_segmentation\.png has more than two values"),
         ("broken", {}, r"P3\.png cannot be read .*--skip-broken"),
         ("broken mask", {}, r"masks.P3_segmentation\.png cannot be read"),
-        ("", {"size": 49}, r"P0\.png is 64x48, smaller than a window of 49"),
+        ("", {"size": 49}, r"P0\.png is 48x64 \(height x width\), smaller than a window of 49"),
         ("", {"coverage": (0.999, 1.0), "size": 48, "test": 2}, r"No 48x48 window .* too little lesion"),
         ("", {"test": 0.01}, r"leave one side empty"),
         ("", {"test": 6}, r"leave one side empty"),
@@ -405,7 +405,7 @@ def test_masks_drawn_on_unturned_photos_are_told_and_turned_on_request(
         path.unlink()
     if orientation == 6:
         with pytest.raises(
-            ImageSetError, match=r"is 64x48, but its photo .* is 48x64: .* --unturned-masks takes it so"
+            ImageSetError, match=r"is 48x64, but its photo .* is 64x48 \(.* --unturned-masks takes it so"
         ):
             prepare(workspace, photos, masks, **SMALL)
     else:

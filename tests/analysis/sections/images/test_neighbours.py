@@ -62,7 +62,7 @@ def test_nearest_by_squared_error_is_exact_to_the_last_digit() -> None:
 def test_what_cannot_be_compared_is_refused_in_a_sentence() -> None:
     with pytest.raises(AnalysisError, match="resize one side"):
         nearest(textures(2, seed=0, size=32), textures(2, seed=0, size=48))
-    with pytest.raises(AnalysisError, match="at least 11 x 11"):
+    with pytest.raises(AnalysisError, match="at least 11x11"):
         nearest(textures(2, seed=0, size=8), textures(80, seed=0, size=8))
     with pytest.raises(AnalysisError, match="no measure 'foo'"):
         nearest(textures(2, seed=0), textures(2, seed=1), by="foo")

@@ -420,7 +420,7 @@ def test_each_small_pixel_is_the_mean_of_the_area_it_covers(h: int, w: int, dh: 
 
 
 def test_a_photo_is_never_enlarged() -> None:
-    with pytest.raises(ImageSetError, match=r"a\.jpg gives 64x48 pixels, fewer than 128x48: choose a smaller --size"):
+    with pytest.raises(ImageSetError, match=r"a\.jpg gives 48x64 pixels, fewer than 48x128 \(height x width\): choose"):
         shrink_photo(skin_photo(0), 128, 48, "a.jpg")
 
 
