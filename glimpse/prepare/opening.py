@@ -59,8 +59,8 @@ def open_alike(
             if isinstance(one, _Folder) and (few := much_smaller(one.sizes)):
                 least = min(one.sizes, key=min)
                 raise ImageSetError(
-                    f"{word}: {few} of the {len(one.sizes):,} images are less than half as large as the rest (the "
-                    f"smallest is {size_in_words(least[1], least[0])}), and all would be shrunk to "
+                    f"{word}: {few} of the {len(one.sizes):,} images are less than half as large as the rest, the "
+                    f"smallest {size_in_words(least[1], least[0])}, and all would be shrunk to "
                     "that size: remove them, or give --size with --skip-broken, which skips them."
                 )
         sizes = [s for one in found for s in (one.sizes if isinstance(one, _Folder) else [(one.width, one.height)])]

@@ -62,8 +62,8 @@ class Findings:
         if names:
             self.lists["unread"] = names
             self.sentences.append(
-                f"Not read, though they look like images or archives ({len(names)}): {by_ending(names)}. Convert or "
-                "unpack them if they belong to the set."
+                f"Not read, though they look like images or archives ({len(names)}): {by_ending(names)}. Rename, "
+                "convert or unpack them if they belong to the set."
             )
 
     def entries(self) -> dict[str, Any]:

@@ -153,8 +153,13 @@ def photos_among(files: Iterable[SourceFile], places: Sequence[Path], workspace:
     photos = [file for file in files if file.suffix in PHOTO_SUFFIXES]
     if not photos:
         where = ", ".join(map(str, places))
-        inner = next((f.where for f in files if f.suffix in ARCHIVES), None)
-        hint = f" Unpack {inner} first." if inner else ""
+        hint = ""
+        if inner := next((f.where for f in files if f.suffix in ARCHIVES), None):
+            hint = f" Unpack {inner} first."
+        elif looks := next(
+            (f.where for f in files if f.suffix not in OTHER_SUFFIXES and _looks_like_an_image(f)), None
+        ):
+            hint = f" {looks} looks like an image: give it the ending of its format, such as .jpg, or .dcm for DICOM."
         raise ImageSetError(f"There is no photo in {where} (looked for {', '.join(sorted(PHOTO_SUFFIXES))}).{hint}")
     undecodable = [photo.name for photo in photos if photo.name.encode("utf-8", "ignore").decode() != photo.name]
     if undecodable:

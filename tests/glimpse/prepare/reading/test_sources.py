@@ -78,6 +78,12 @@ def test_a_folder_without_photos_is_named(tmp_path: Path) -> None:
         find_photos([tmp_path], ELSEWHERE)
 
 
+def test_images_without_their_ending_are_pointed_out(tmp_path: Path) -> None:
+    (tmp_path / "IM000001").write_bytes(bytes(128) + b"DICM")  # as scanners export them
+    with pytest.raises(ImageSetError, match=r"IM000001 looks like an image: .* such as \.jpg, or \.dcm for DICOM\.$"):
+        find_photos([tmp_path], ELSEWHERE)
+
+
 @pytest.mark.parametrize("inner", ["HAM10000_images_part_1.zip", "photos.tar.gz", "photos.7z"])
 def test_an_archive_that_is_not_looked_into_is_pointed_out(tmp_path: Path, inner: str) -> None:
     with zipfile.ZipFile(tmp_path / "dataverse_files.zip", "w") as archive:
