@@ -130,7 +130,9 @@ def test_a_difference_that_is_not_content_is_told_with_numbers(
     )
     assert publish(real, generated) == 0
     assert sentence in capsys.readouterr().err
-    assert any(sentence in warning for warning in published(workspace).made_from["warnings"])
+    warnings = published(workspace).made_from["warnings"]
+    assert any(sentence in warning for warning in warnings)
+    assert sum("--jpeg-quality" in warning for warning in warnings) == (how.get("suffix") == ".jpg"), "advised once"
 
 
 def test_jpeg_history_inside_png_and_an_enlargement_are_found_on_the_pixels(

@@ -46,15 +46,18 @@ def differences(
     """
     one, other = _properties(real), _properties(generated)
     quality = min([q for side in (one, other) if (q := side.get("jpeg_quality"))], default=90)
+    blocks = [side["block_energy"] for side in (one, other)]
+    blocky = not off_grid and None not in blocks and abs(blocks[0] - blocks[1]) >= BLOCK_ENERGY
     found = [
-        f"{NAMES[kind]}: {_shares(one[kind])} (real), {_shares(other[kind])} (generated). "
-        + REMEDIES[kind].format(quality=quality)
+        f"{NAMES[kind]}: {_shares(one[kind])} (real), {_shares(other[kind])} (generated)."
+        + (
+            "" if kind == "format" and blocky else " " + REMEDIES[kind].format(quality=quality)
+        )  # the blocks' serves both
         for kind in KINDS
         if kind in one and kind in other and _apart(one[kind], other[kind]) >= KIND_SHARE
         if not (kind == "format" and (compressed or off_grid))
     ]
-    blocks = [side["block_energy"] for side in (one, other)]
-    if not off_grid and None not in blocks and abs(blocks[0] - blocks[1]) >= BLOCK_ENERGY:
+    if blocky:
         found.append(
             f"JPEG blocks: the steps across 8-pixel boundaries are {blocks[0]:.2f} times the largest elsewhere in the "
             f"real images, {blocks[1]:.2f} times in the generated ones. Start from files that were never compressed, "

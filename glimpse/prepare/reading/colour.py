@@ -39,14 +39,27 @@ def _marked_adobe_rgb(image: Image.Image) -> bool:
     return str(index).strip("\0 ") == "R03"
 
 
-def managed(image: Image.Image, profile: ImageCms.ImageCmsProfile | None) -> Image.Image:
-    """The image, without alpha, in sRGB: by its profile where it has one that fits, else by the gamma of a PNG."""
-    if profile is not None and image.mode in ("L", "RGB", "CMYK"):
-        with contextlib.suppress(ImageCms.PyCMSError, OSError):
-            converted = ImageCms.profileToProfile(image, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            if converted is not None:
-                return converted
-    return image if image.mode == "RGB" else image.convert("RGB")
+class ToSrgb:
+    """Colours to sRGB: by a profile that fits the image, else by the gamma of a PNG, if it has any."""
+
+    def __init__(self, profile: ImageCms.ImageCmsProfile | None, gamma: float | None) -> None:
+        self.profile, self.gamma = profile, gamma
+        self.transform = cache(self._transform)  # of a mode, once for all strips of an image
+
+    def _transform(self, mode: str) -> ImageCms.ImageCmsTransform | None:
+        if self.profile is not None and mode in ("L", "RGB", "CMYK"):
+            with contextlib.suppress(ImageCms.PyCMSError, OSError):
+                return ImageCms.buildTransform(self.profile, ImageCms.createProfile("sRGB"), mode, "RGB")
+        return None
+
+    def of(self, image: Image.Image) -> Image.Image:
+        """An image without alpha in sRGB."""
+        if (transform := self.transform(image.mode)) is not None:
+            with contextlib.suppress(ImageCms.PyCMSError, OSError):
+                if (converted := ImageCms.applyTransform(image, transform)) is not None:
+                    image = converted
+        rgb = image if image.mode == "RGB" else image.convert("RGB")
+        return rgb if self.gamma is None else Image.fromarray(from_gamma(np.asarray(rgb), self.gamma))
 
 
 def png_gamma(image: Image.Image) -> float | None:

@@ -90,7 +90,7 @@ def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.u
 
     Pillow unpacks one byte of each value, the higher one. With the order of the bytes exchanged it unpacks the other.
     """
-    halves = []
+    values: NDArray[np.uint16] | None = None
     for exchanged in ("LBN", "BLB"):
         with open_image(data, name, page) as image:
             assert isinstance(image, ImageFile.ImageFile)
@@ -101,8 +101,13 @@ def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.u
                 tile._replace(args=_joined(mode[:-1] + exchanged["LBN".index(mode[-1])], rest))
                 for tile, (mode, rest) in zip(image.tile, found, strict=True)
             ]
-            halves.append(np.asarray(upright(image)).astype(np.uint16))
-    return np.asarray(halves[0] << 8 | halves[1], np.uint16)
+            half = np.asarray(upright(image))
+        if values is None:
+            values = half.astype(np.uint16)
+            values <<= 8
+        else:
+            values |= half
+    return values
 
 
 def orientation(image: Image.Image) -> int:

@@ -10,11 +10,10 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
-from PIL.ImageCms import ImageCmsProfile
 
 from glimpse import images
 from glimpse.prepare.reading import depth
-from glimpse.prepare.reading.colour import foreign_profile, from_gamma, managed, png_gamma
+from glimpse.prepare.reading.colour import ToSrgb, foreign_profile, png_gamma
 from glimpse.prepare.reading.decoding import deep_colour, deep_values, open_image, orientation, pages, upright
 from glimpse.prepare.reading.dicom import decode_dicom, is_dicom, size_of_dicom
 from glimpse.prepare.reading.sources import BrokenPhotoError, UnfitFileError
@@ -69,20 +68,12 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
                 raise BrokenPhotoError(name, "its 16 bits per channel are stored in a way that --window does not take")
             else:
                 remarks.add("deep_colour")
-        rgb, small_grey = _to_rgb(shown, name, how.window, png_gamma(image))
-        levels, small = as_array(rgb), small or small_grey
+        if shown.mode.startswith(("I", "F")):
+            shown, small = _of_grey(shown, name, how.window)
+        levels = _in_srgb(shown, png_gamma(image))
         if small:
             remarks.add("small_range")
         return Photo(levels, turned, frozenset(remarks))
-
-
-def as_array(image: Image.Image) -> NDArray[np.uint8]:
-    """(H, W, 3) of an RGB image, by strips: NumPy's own way goes through two more copies of the whole."""
-    width, height = image.size
-    array = np.empty((height, width, 3), np.uint8)
-    for top in range(0, height, ROWS):
-        array[top : top + ROWS] = np.asarray(image.crop((0, top, width, min(top + ROWS, height))))
-    return array
 
 
 def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
@@ -98,30 +89,18 @@ def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
         return None
 
 
-def _to_rgb(
-    image: Image.Image, name: str, window: depth.Window | None, gamma: float | None
-) -> tuple[Image.Image, bool]:
-    """The image in sRGB, and whether its values use a small part of their range."""
-    profile = foreign_profile(image)
-    small = False
-    if image.mode.startswith(("I", "F")):
-        values = np.array(image)
-        top = 65535.0 if image.mode.startswith("I") else 1.0
-        beyond = window is None and values.size and (values.min() < 0 or values.max() > top)
-        if beyond or not np.isfinite(values).all():
-            raise BrokenPhotoError(name, f"its values go beyond 0 to {top:g}; --window takes others")
-        levels, small = depth.to_levels(values, window, (0, top))
-        image = Image.fromarray(levels)
-    if "transparency" in image.info:
-        image = image.convert("LA" if image.mode == "L" else "RGBA")
-    elif image.mode == "P":
-        image = image.convert("RGB")
-    if image.mode in ("LA", "La", "PA", "RGBa", "RGBA"):
-        straight = image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
-        colours = _in_srgb(straight.convert("L" if straight.mode == "LA" else "RGB"), profile, gamma)
-        colours.putalpha(straight.getchannel("A"))
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), colours).convert("RGB"), small
-    return _in_srgb(image, profile, gamma), small
+def _of_grey(image: Image.Image, name: str, window: depth.Window | None) -> tuple[Image.Image, bool]:
+    """Grey values of 16 or 32 bits as an image of 8, and whether they use little of their range."""
+    values = np.array(image)
+    top = 65535.0 if image.mode.startswith("I") else 1.0
+    beyond = window is None and values.size and (values.min() < 0 or values.max() > top)
+    if beyond or not (values.dtype.kind in "iu" or np.isfinite(values).all()):
+        raise BrokenPhotoError(name, f"its values go beyond 0 to {top:g}; --window takes others")
+    levels, small = depth.to_levels(values, window, (0, top))
+    shown = Image.fromarray(levels)
+    if profile := image.info.get("icc_profile"):
+        shown.info["icc_profile"] = profile
+    return shown, small
 
 
 def _of_deep(values: NDArray[np.uint16], window: depth.Window | None, like: Image.Image) -> tuple[Image.Image, bool]:
@@ -134,9 +113,26 @@ def _of_deep(values: NDArray[np.uint16], window: depth.Window | None, like: Imag
     return shown, small
 
 
-def _in_srgb(image: Image.Image, profile: ImageCmsProfile | None, gamma: float | None) -> Image.Image:
-    rgb = managed(image, profile)
-    return rgb if gamma is None else Image.fromarray(from_gamma(np.asarray(rgb), gamma))
+def _in_srgb(image: Image.Image, gamma: float | None) -> NDArray[np.uint8]:
+    """(H, W, 3) in sRGB over white, by strips: Pillow's steps would hold the whole image once more each."""
+    (width, height), colours = image.size, ToSrgb(foreign_profile(image), gamma)
+    array = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, ROWS):
+        array[top : top + ROWS] = np.asarray(_over_white(image.crop((0, top, width, min(top + ROWS, height))), colours))
+    return array
+
+
+def _over_white(image: Image.Image, colours: ToSrgb) -> Image.Image:
+    if "transparency" in image.info:
+        image = image.convert("LA" if image.mode == "L" else "RGBA")
+    elif image.mode == "P":
+        image = image.convert("RGB")
+    if image.mode not in ("LA", "La", "PA", "RGBa", "RGBA"):
+        return colours.of(image)
+    straight = image.convert("LA" if image.mode in ("LA", "La") else "RGBA")
+    shown = colours.of(straight.convert("L" if straight.mode == "LA" else "RGB"))
+    shown.putalpha(straight.getchannel("A"))
+    return Image.alpha_composite(Image.new("RGBA", image.size, "white"), shown).convert("RGB")
 
 
 # ------------------------------------------------------------------------------------------------ geometry

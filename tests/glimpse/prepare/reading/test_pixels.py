@@ -295,6 +295,14 @@ def test_12_bits_in_16_need_a_window(kind: str, window: depth.Window, levels: li
     assert photo.remarks == remarks
 
 
+@pytest.mark.parametrize("window", [None, "auto", (300, 40_000)])
+def test_16_bits_by_a_table_are_the_levels_of_every_value(window: depth.Window | None) -> None:
+    values = np.random.default_rng(0).integers(0, 50_000, (301, 997), np.uint16)
+    found, expected = (depth.to_levels(some, window, (0, 65535)) for some in (values, values.astype(np.int32)))
+    np.testing.assert_array_equal(found[0], expected[0])
+    assert found[1] is expected[1] is False
+
+
 def test_a_hot_pixel_does_not_darken_an_automatic_window() -> None:
     values = np.linspace(0, 4095, 10_000).round().astype(np.uint16).reshape(100, 100)
     values[50, 50] = 65535
