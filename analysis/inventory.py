@@ -118,6 +118,10 @@ def stimulus_sets(context: Context) -> dict[str, StimulusSet]:
 
 def shown_sets(context: Context) -> dict[str, StimulusSet]:
     """The stimulus sets by the name of their folder, and by the names of the conditions that they are split into."""
+    return context.once("shown sets", lambda: _shown_sets(context))
+
+
+def _shown_sets(context: Context) -> dict[str, StimulusSet]:
     found = dict(stimulus_sets(context))
     if context.responses is not None and "stimulus_set" in context.responses:
         names = context.responses[["set", "stimulus_set"]].drop_duplicates()

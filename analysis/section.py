@@ -17,6 +17,7 @@ import jinja2
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from analysis.cache import cached
 from analysis.numbers import listed
@@ -201,6 +202,16 @@ def in_order(names: Iterable[str]) -> list[str]:
     """
     paper = list(PAPER_FIGURE)
     return sorted(set(names), key=lambda name: (paper.index(name) if name in paper else len(paper), name))
+
+
+def places_by_set(frame: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
+    """The positions of each set's rows, found in one pass; the sets in the order of `in_order`.
+
+    >>> places_by_set(pd.DataFrame({"set": ["mel", "df", "mel"]}))
+    {'df': array([1]), 'mel': array([0, 2])}
+    """
+    places = frame.groupby("set", sort=False).indices
+    return {name: np.asarray(places[name]) for name in in_order(map(str, places))}
 
 
 def noted(found: dict[Any, Any], reason: str) -> dict[Any, Any]:

@@ -69,7 +69,7 @@ class Trials:
         return self.said_generated == self.is_generated
 
     def where(self, mask: Any) -> Trials:
-        """Only the trials where `mask`, (n,) bool, is true.
+        """Only the trials where `mask`, (n,) bool, is true, or those at its positions.
 
         >>> Trials.from_labels([1, 0], [1, 1], ["ann", "bob"], ["a.png", "a.png"]).where([False, True]).correct
         array([False])

@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 from jinja2 import Environment, PackageLoader
@@ -150,12 +151,13 @@ def _drawn(draw: Callable[[], Figure]) -> dict[str, NDArray[np.uint8]]:
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # the report says so, once
         figure = draw()
         figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # laid out once, not once a format
         files = {}
-        for kind, how in FORMATS.items():
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=kind, **how)
-            files[kind] = np.frombuffer(buffer.getvalue(), np.uint8)
+        with mpl.rc_context({"figure.constrained_layout.use": False}):
+            figure.set_layout_engine(None)  # laid out once; with "none" each format would be drawn twice
+            for kind, how in FORMATS.items():
+                buffer = io.BytesIO()
+                figure.savefig(buffer, format=kind, **how)
+                files[kind] = np.frombuffer(buffer.getvalue(), np.uint8)
     return files
 
 

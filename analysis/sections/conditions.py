@@ -17,7 +17,7 @@ from analysis.people import estimate
 from analysis.people.conditions import MEASURES, Conditions
 from analysis.people.population import mixed
 from analysis.people.trials import Trials
-from analysis.section import Context, Section, records
+from analysis.section import Context, Section, places_by_set, records
 
 MOST_NAMED = 6  # conditions or pairs in a sentence; the tables have all
 METHOD = (
@@ -49,10 +49,10 @@ def compute(context: Context) -> Section | None:
     together = families(frame) if len(frame) else []
     if not together:
         return None
-    coded = Trials.from_table(frame)
+    coded, by_set = Trials.from_table(frame), places_by_set(frame)
     section, pairs, ranking = Section("conditions", {}), [], []
     for number, family in enumerate(together, 1):
-        sets = {name: coded.where((frame["set"] == name).to_numpy()) for name in family}
+        sets = {name: coded.where(by_set[name]) for name in family}
         found = paired.compare(sets, context.seed)
         ranking.append(ranking_table(found))
         pairs.append(pairs_table(found))

@@ -20,7 +20,7 @@ from analysis.people.between.groups import MEASURES
 from analysis.people.estimate import METHOD, Estimate
 from analysis.people.population import mixed
 from analysis.people.trials import Trials
-from analysis.section import Context, OptionError, Section, in_order, noted
+from analysis.section import Context, OptionError, Section, noted, places_by_set
 from analysis.sections.survey import one_mode
 from glimpse.observers import Floats
 
@@ -40,7 +40,7 @@ def compute(context: Context) -> Section | None:
     frame = one_mode(context.responses)
     coded = Trials.from_table(frame)
     people = context.people.reindex(sorted(frame["participant"].unique()))
-    sets = {name: coded.where((frame["set"] == name).to_numpy()) for name in in_order(frame["set"])}
+    sets = {name: coded.where(places) for name, places in places_by_set(frame).items()}
     section = Section("participants", {name: {} for name in sets})
     if context.group:
         _add_groups(section, context, sets, people)

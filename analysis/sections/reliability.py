@@ -18,7 +18,7 @@ from analysis.people.consistency import items
 from analysis.people.consistency.agreement import alpha
 from analysis.people.consistency.reliability import intraclass, split_half
 from analysis.people.trials import Trials
-from analysis.section import Context, Section, in_order
+from analysis.section import Context, Section, places_by_set
 from analysis.sections.survey import GALLERY_PIXELS, one_mode
 
 SHOWN = 6  # images with a curve
@@ -37,8 +37,9 @@ def compute(context: Context) -> Section | None:
     images = np.unique(frame["image"])
     section = Section("reliability", {})
     tables = {}
-    for name in in_order(frame["set"]):
-        trials = coded.where((frame["set"] == name).to_numpy())
+    by_set = places_by_set(frame)
+    for name, places in by_set.items():
+        trials = coded.where(places)
         found = context.cached("reliability", {"answers": trials.sha256, "seed": context.seed}, partial(
             scores_of, trials, context.seed
         ))  # fmt: skip
@@ -48,7 +49,7 @@ def compute(context: Context) -> Section | None:
             table["truth"] = np.where(table["truth"], "generated", "real")
         tables[name] = table
         section.scores[name] = {**found, "items": [{**row, "method": items.METHOD} for row in table.to_dict("records")]}
-        section.sentences += sentences(name, found, table, several=frame["set"].nunique() > 1)
+        section.sentences += sentences(name, found, table, several=len(by_set) > 1)
     section.table("reliability", _reliability_table(section.scores))
     section.table("agreement", _agreement_table(section.scores))
     _add_items(section, context, tables)

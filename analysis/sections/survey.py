@@ -20,7 +20,7 @@ from analysis.people import dependence, estimate, image_rates, significance
 from analysis.people.dependence import stacked
 from analysis.people.scores import MEASURES, over_sets, participants_of, scores_of, sequential_of
 from analysis.people.trials import Trials
-from analysis.section import Context, Section, in_order, records
+from analysis.section import Context, Section, places_by_set, records
 from analysis.sections import conditions
 from analysis.sections import survey_in_words as in_words
 from glimpse import observers
@@ -98,8 +98,8 @@ def _by_set(frame: pd.DataFrame, positive: observers.Positive) -> dict[str, Set]
     frame = frame.sort_values(["set", "participant", "position"], kind="stable").reset_index(drop=True)
     coded = Trials.from_table(frame)
     sets = {}
-    for name in in_order(frame["set"]):
-        rows, answers = frame[frame["set"] == name], coded.where((frame["set"] == name).to_numpy())
+    for name, places in places_by_set(frame).items():
+        rows, answers = frame.iloc[places], coded.where(places)
         people = participants_of(rows, answers.counts(), positive)
         sets[name] = Set(rows, answers, people, image_rates.rates(rows))
     return sets

@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.numbers import decimal, interval, percent
 from analysis.people.ratings import pairs as two
-from analysis.section import Context, Section, in_order
+from analysis.section import Context, Section, places_by_set
 
 
 def compute(context: Context) -> Section | None:
@@ -20,7 +20,7 @@ def compute(context: Context) -> Section | None:
     frame = context.responses[context.responses["mode"] == "pair"]
     if frame.empty:
         return None
-    scores = {name: scores_of(frame[frame["set"] == name]) for name in in_order(frame["set"])}
+    scores = {name: scores_of(frame.iloc[places]) for name, places in places_by_set(frame).items()}
     section = Section("pairs", scores, [said(name, one) for name, one in scores.items()])
     section.table("pairs", _table(scores))
     section.explain(method=two.METHOD, d_prime=two.METHOD_D_PRIME)

@@ -14,8 +14,8 @@ from analysis.numbers import decimal, interval, percent, signed
 from analysis.people.ratings import confidence as sure
 from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
-from analysis.section import Context, Section, in_order, noted
-from glimpse.observers import Floats
+from analysis.section import Context, Section, noted, places_by_set
+from glimpse.observers import Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -59,15 +59,16 @@ def _by_set(responses: pd.DataFrame, unsure: pd.DataFrame | None) -> dict[str, R
         rows = pd.concat([rows, unsure.assign(scored=False)], ignore_index=True)
     rows = rows[rows["set"].isin(rows.loc[rows["scored"], "set"].unique())].reset_index(drop=True)
     coded = Trials.from_table(rows)
-    return {name: _rated(rows, coded, (rows["set"] == name).to_numpy()) for name in in_order(rows["set"])}
+    return {name: _rated(rows, coded, places) for name, places in places_by_set(rows).items()}
 
 
-def _rated(rows: pd.DataFrame, coded: Trials, here: Any) -> RatedSet:
-    trials, rating = coded.where(here), rows.loc[here, "rating"].to_numpy(float)
-    sure_of = here & (rows["scored"] & rows["confidence"].notna()).to_numpy(bool)
-    confidence, answers = rows.loc[sure_of, "confidence"].to_numpy(float), coded.where(sure_of)
+def _rated(rows: pd.DataFrame, coded: Trials, places: Integers) -> RatedSet:
+    trials, rows = coded.where(places), rows.iloc[places]
+    rating = rows["rating"].to_numpy(float)
+    sure_of = (rows["scored"] & rows["confidence"].notna()).to_numpy(bool)
+    confidence, answers = rows.loc[sure_of, "confidence"].to_numpy(float), trials.where(sure_of)
     return RatedSet(
-        rows[here].reset_index(drop=True), mrmc.Rated(trials, roc.areas(rating, trials)), roc.curve(rating, trials),
+        rows.reset_index(drop=True), mrmc.Rated(trials, roc.areas(rating, trials)), roc.curve(rating, trials),
         confidence, answers, sure.calibration(confidence, answers),
     )  # fmt: skip
 

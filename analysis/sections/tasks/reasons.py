@@ -14,7 +14,7 @@ import pandas as pd
 from analysis import inventory
 from analysis.figures import pictures
 from analysis.numbers import listed, percent
-from analysis.section import Context, Section, in_order
+from analysis.section import Context, Section, places_by_set
 from glimpse.images import read
 
 MOST_WORDS = 30  # of a set, in the table
@@ -42,8 +42,8 @@ def compute(context: Context) -> Section | None:
     tables: dict[str, list[pd.DataFrame]] = {"reasons-words": [], "reasons-points": []}
     files = {one.id: found.folder / one.file for found in inventory.stimulus_sets(context).values()
              for one in found.stimuli}  # fmt: skip
-    for name in in_order(frame["set"]):
-        rows = frame[frame["set"] == name]
+    for name, places in places_by_set(frame).items():
+        rows = frame.iloc[places]
         words, points = used_words(rows), pointed(rows)
         for key, found in (("reasons-words", words.head(MOST_WORDS)), ("reasons-points", points)):
             tables[key].append(found.assign(set=name)[["set", *found.columns]])

@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.numbers import percent
 from analysis.people.thresholds import CURVE_MS, METHOD, TARGET, Thresholds, error_rate, median_threshold, thresholds
 from analysis.people.trials import Trials
-from analysis.section import Context, Section, in_order
+from analysis.section import Context, Section, places_by_set
 
 
 def compute(context: Context) -> Section | None:
@@ -21,8 +21,9 @@ def compute(context: Context) -> Section | None:
     scores: dict[str, Any] = {}
     tables: list[pd.DataFrame] = []
     curves: dict[str, tuple[Thresholds, pd.DataFrame]] = {}
-    for name in in_order(context.responses["set"]):
-        frame = context.responses[context.responses["set"] == name]
+    answers = context.responses[context.responses["mode"].isin(["staircase", "unlimited"])]
+    for name, places in places_by_set(answers).items():
+        frame = answers.iloc[places]
         one: dict[str, Any] = {}
         exposure = frame["exposure_ms_actual"].fillna(frame["exposure_ms_planned"])
         stairs = frame[(frame["mode"] == "staircase") & (exposure > 0)]
@@ -46,8 +47,7 @@ def compute(context: Context) -> Section | None:
             curves[str(name).replace("$", r"\$")] = (found, pd.DataFrame({"exposure_ms": shown, "correct": right}))
         free = frame[frame["mode"] == "unlimited"]
         if len(free):
-            answers = Trials.from_table(free)
-            one["error_rate"] = error_rate(answers).scores("value")
+            one["error_rate"] = error_rate(Trials.from_table(free)).scores("value")
         if one:
             scores[str(name)] = one
     if not scores:
