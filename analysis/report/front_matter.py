@@ -202,10 +202,17 @@ def _limits(context: Context, answers: Responses | None) -> list[str]:
                 f"Few images ({'; '.join(few[:MOST_FEW])}{more}): what can be said of other images by these "
                 "generators is limited by their number, however many people answer."
             )
-        said.append(
-            f"F1 rewards a habit: with as many real as generated images, always answering '{context.positive}' gives "
-            "0.667. Read it beside its chance level, and read d' or balanced accuracy to compare sets."
-        )
+        one_class = trials.groupby("set")["truth"].nunique() == 1
+        if one_class.any():
+            said.append(
+                f"Images of one class only were shown in {listed(sorted(one_class.index[one_class]))}: right answers "
+                "may be a habit there, and say nothing about whether people can tell."
+            )
+        if not one_class.all():
+            said.append(
+                f"F1 rewards a habit: with as many real as generated images, always answering '{context.positive}' "
+                "gives 0.667. Read it beside its chance level, and read d' or balanced accuracy to compare sets."
+            )
         repeated = answers.counts.get("repeated_judgements", 0)
         if repeated:
             said.append(

@@ -126,7 +126,7 @@ def result(one: Mapping[str, Any]) -> str:
     digits = telling_digits(ends or (), limits, 3) - 2
     interval = f" ({level} % interval {percent(ends[0], digits)} to {percent(ends[1], digits)})" if ends else ""
     p = tests["p"] if tests["verdict"] == "cannot tell" else tests["p_chance"]
-    tested = "" if p is None else f", p {p_value(p)}"
+    tested = f", p {p_value(p)}" if p is not None else f" ({tests['note']})" if tests["verdict"] in VERDICTS else ""
     of = "" if d_prime["population"] is None else f"; d' {decimal(d_prime['population'])}"
     untested = f"no test is possible ({tests['note']})" if p is None else "the test was undecided"
     found = VERDICTS.get(tests["verdict"], untested)

@@ -61,7 +61,7 @@ def _decision(one: Mapping[str, Any]) -> tuple[str, str]:
         return head, said + (f", though not quite chance either (p {p_value(tests['p_chance'])})." if trace else ".")
     right = _right(one, ci95, 95, (0.5,))
     if tests["verdict"] == "detectable":
-        p = "" if tests["p_chance"] is None else f" (p {p_value(tests['p_chance'])})"
+        p = f" ({tests['note'] if tests['p_chance'] is None else 'p ' + p_value(tests['p_chance'])})"
         if value < 0.5:
             tail = "generated images are taken for real more often than real ones are"
             return "People tell them apart, but reversed", f"{right}; guessing gives 50 %{p}: {tail}."

@@ -32,7 +32,7 @@ def ability(trials: Trials) -> Floats:
     """
     away = trials.correct.astype(float)
     person = np.unique(trials.participant, return_inverse=True)[1]
-    means = []
+    means = np.full((2, len(trials)), np.nan)
     for truth in (False, True):
         rows = trials.is_generated == truth
         if rows.any():
@@ -41,8 +41,8 @@ def ability(trials: Trials) -> Floats:
                 np.bincount(person[rows], w, minlength=person.max() + 1)[person] for w in (away[rows], None)
             )
             with np.errstate(invalid="ignore", divide="ignore"):
-                means.append(np.where(count > rows, (total - rows * away) / (count - rows), np.nan))
-    return np.mean(means, axis=0) if means else np.full(len(trials), np.nan)
+                means[int(truth)] = np.where(count > rows, (total - rows * away) / (count - rows), np.nan)
+    return np.asarray(means.mean(axis=0), np.float64)
 
 
 def items(trials: Trials) -> pd.DataFrame:

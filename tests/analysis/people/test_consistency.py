@@ -142,6 +142,11 @@ def test_a_habit_is_no_ability_where_there_are_more_real_images() -> None:
         assert not ((table["low"] > 0) | (table["high"] < 0)).any()
 
 
+def test_where_one_class_was_shown_a_habit_cannot_be_told_from_ability() -> None:
+    trials = simulate(Truth(1.0, sd_d_prime=1.0), Design(40, 12, 12), np.random.default_rng(2))
+    assert items(trials.where(trials.is_generated)).empty
+
+
 def test_images_judged_once_or_twice_have_no_discrimination() -> None:
     assert items(simulate(Truth(), Design(4, 50, 5), np.random.default_rng(4))).empty
 

@@ -532,6 +532,15 @@ def test_the_page_states_no_rule_that_had_no_use_and_warns_of_repeated_rows(tmp_
     assert not any("excluded" in rule or "Attention" in rule or "stopped early" in rule for rule in page.rules)
     assert any(limit.startswith("2 answers repeat a person's judgement") for limit in page.limits)
     assert not any("The study is that of" in line for line in page.citation)
+    assert any(limit.startswith("F1 rewards a habit") for limit in page.limits)
+
+
+def test_of_one_class_the_page_says_that_right_answers_may_be_a_habit(tmp_path: Path) -> None:
+    (tmp_path / "few.csv").write_text("participant,image,truth,answer\na,i1,real,real\na,i2,real,generated\n")
+    answers = read_csv(tmp_path / "few.csv")
+    page = front_matter.page(Context(Workspace(tmp_path), responses=answers.trials), answers, [], [], {})
+    assert any(limit.startswith("Images of one class only were shown in all: right") for limit in page.limits)
+    assert not any(limit.startswith("F1 rewards") for limit in page.limits)
 
 
 # ------------------------------------------------------------------------------------------------ real answers

@@ -122,6 +122,16 @@ def test_one_participant_is_not_called_people() -> None:
     assert survey_in_words.conclusion("all", one)["sentence"].startswith("The one participant was right about 75.0")
 
 
+def test_a_faultless_survey_says_why_it_has_no_p_value() -> None:
+    generated = np.tile(np.arange(20) < 10, 12)
+    one = scores(Trials(generated, generated, np.repeat(np.arange(12), 20), np.tile(np.arange(20), 12)))
+    over_sets({"all": one})
+    found = survey_in_words.conclusion("all", one)
+    assert found["verdict"] == "People can tell"
+    assert found["sentence"].endswith("for one answer (the answers do not vary: no p-values).")
+    assert "apart (the answers do not vary: no p-values)" in reporting.result(one)
+
+
 def test_the_chance_level_is_that_of_these_classes_and_habits() -> None:
     """15 real and 5 generated images, all called real: 75 % right, by one answer throughout and by this habit."""
     generated = np.tile(np.arange(20) < 5, 3)

@@ -56,6 +56,7 @@ def test_thousands_of_participants_keep_all_their_answers_and_take_seconds() -> 
         ("generated", "no real image"),
         ("always", "every generated image got the same answer"),
         ("agreed", "people agree on every generated image"),
+        ("throughout", "each participant gave one answer throughout"),
     ],
 )
 def test_what_cannot_be_fitted_says_why(change: str, reason: str) -> None:
@@ -66,6 +67,8 @@ def test_what_cannot_be_fitted_says_why(change: str, reason: str) -> None:
         answers = answers.where(answers.is_generated)
     elif change == "agreed":  # the spread of the images, and d' with it, would be as large as the prior lets it
         answers = replace(answers, said_generated=answers.image % 4 == 0)
+    elif change == "throughout":
+        answers = replace(answers, said_generated=answers.participant % 2 == 0)
     else:
         answers = answers.where(~answers.is_generated | answers.said_generated)
     model = mixed.fit(answers)
