@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -66,6 +67,15 @@ def experiments_with_images(workspace: Workspace, image_sets: Mapping[str, str])
     return names
 
 
+def _nearest_resolution(images: ImageSet, height: int) -> int | None:
+    """The height nearest to this one at which the networks can be built, by shrinking these images."""
+    for near in sorted(range(1, images.height + 1), key=lambda near: abs(near - height)):
+        with contextlib.suppress(TrainingError):
+            grid_and_stages(*images.size_at(near))
+            return near
+    return None
+
+
 def describe_run(
     name: str, experiment: str, image_sets: Mapping[str, ImageSet], request: Request, world: int = 1
 ) -> Run:
@@ -85,7 +95,10 @@ def describe_run(
         grid_and_stages(height, width)
     except TrainingError as error:
         names = " and ".join(f"'{images.name}'" for images in image_sets.values())
-        raise TrainingError(f"{experiment} cannot be trained on {names}. {error}") from None
+        near = _nearest_resolution(next(iter(image_sets.values())), height)
+        raise TrainingError(
+            f"{experiment} cannot be trained on {names}. {error}" + (f" Or give --resolution {near}." if near else "")
+        ) from None
     if experiment not in EXPERIMENTS and facts.source is None:
         batch = batch_for(height, width, len(image_sets[facts.target].where("train")))
         facts = replace(facts, more={**facts.more, "batch": batch})

@@ -182,6 +182,15 @@ def test_a_lower_resolution_is_trained_on_downsampled_images(workspace: Workspac
     assert generators["hands"](torch.zeros(2, TINY["z_dim"])).shape == (2, 3, 32, 48)
 
 
+def test_photos_of_a_size_that_the_networks_cannot_halve_are_told_the_nearest_resolution(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "photos", size=(75, 100))  # as `prepare folder` leaves photos without --size
+    assert train("photos") == 2
+    assert capsys.readouterr().err.rstrip().endswith("such as 64, 128 or 256. Or give --resolution 72.")
+    assert train("photos", "--resolution", "72", "--set", "images=8") == 0
+
+
 def test_the_width_at_a_resolution_is_the_nearest_one(workspace: Workspace) -> None:
     images = make_set(workspace, "df", size=(48, 70))
     assert images.size_at(None) == (48, 70)
