@@ -5,14 +5,13 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 WORKSPACE ?= $(if $(FRESH),workspace-fresh,workspace)
 export GLIMPSE_WORKSPACE := $(WORKSPACE)
 
-.PHONY: study test coverage bench setup lint help
+.PHONY: study test bench setup lint help
 
 help:
 	@echo "make study   prepare, publish and serve the survey at http://127.0.0.1:5000"
 	@echo "             (FRESH=1: train its generators too, in workspace-fresh)"
-	@echo "make test    run all tests and checks"
+	@echo "make test    run all tests and checks, and list the lines that no test reaches"
 	@echo "make bench   measure beside named peers, and write docs/benchmarks.md (on an idle machine)"
-	@echo "make coverage  run the tests and list the lines that none of them reaches"
 
 setup: .venv/installed
 
@@ -44,16 +43,13 @@ lint: .venv/installed
 
 # Each process begins with its own stretch of files, whose fixtures it makes once, and helps another when it is done.
 # The browser's tests mostly wait, so four share two cores; those of single frames come last and alone.
+# slipcover counts the lines that the first part reaches, apart from the processes that tests start; on two files it added
+# 3 % of processor time, where coverage.py added 48 % (Python 3.11).
 TIMING := tests/browser/test_timing.py
 test: lint
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser"
+	$(BIN)/python -m slipcover -m pytest -n 2 --dist worksteal -m "not slow and not browser"
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m "browser and not slow" --ignore $(TIMING)
 	$(BIN)/python -m pytest -m "browser and not slow" $(TIMING)
-
-# Apart from `make test`, which it would slow down; from Python 3.12 on, sys.monitoring makes it cheap.
-coverage: .venv/installed
-	COVERAGE_CORE=$(shell $(BIN)/python -c 'import sys; print("sysmon" if sys.version_info >= (3, 12) else "ctrace")') \
-	  $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow and not browser" --cov --cov-report=term-missing:skip-covered
 
 # Alone on the machine, or the times mean little. BENCH holds options: BENCH='--measured "make test" "9 min 30 s"'
 bench: .venv/installed
