@@ -6,7 +6,7 @@ Every part is the computation of a section of the report (analysis.sections), on
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -130,7 +130,8 @@ def compare(context: Context, wanted: Wanted) -> Compared:
         "extractor": extractor.name, "extractor_sha256": extractor.key, "distance": extractor.distance,
         "kernel_distance": extractor.kid, "seed": context.seed,
     }  # fmt: skip
-    warnings = [sentence for pair in pairs for sentence in differences(real, pair.made, wanted.fit)]
+    named = [replace(pair.made, name=pair.name) for pair in pairs]  # as in the table
+    warnings = [sentence for made in named for sentence in differences(real, made, wanted.fit)]
     return Compared(rows, _differences(context, pairs, at_most), warnings, pairs, facts, extractor.names)
 
 

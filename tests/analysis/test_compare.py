@@ -138,11 +138,13 @@ def test_a_run_is_compared_by_images_of_fresh_latents_and_a_set_of_its_name_is_t
     real = make_set(workspace, "df", train=16, test=16, per_group=1)
     trained(workspace, "df", images=8)
     monkeypatch.setattr("analysis.comparison.GENERATED", 24)
+    monkeypatch.setattr("analysis.comparison.differences", lambda real, made, _: [f"{real.name} and {made.name}"])
     found = compared(capsys, "df", "df", "like", "--workspace", str(workspace.root))
     rows = {row["name"]: row for row in found["generated"]}
     assert (found["real"], found["sha256"], found["against"], found["n"]) == ("df", real.sha256, "test", 16)
     assert (rows["df"]["images"], rows["like"]["images"]) == (24, 30)
     assert rows["df"]["quality"][KID] > 0
+    assert sorted(found["warnings"]) == ["df and df", "df and like"], "the sides have the table's names"
     assert workspace.names("images") == ["df"], "what was drawn is hidden among what was opened"
 
 
