@@ -86,7 +86,7 @@ def _without_test(estimate: Estimate, participants: int, bound: float, level: fl
         return Verdict(bound, None, None, "undecided", f"undecided: {note}", note=note)
     side = "every answer was right" if estimate.value == 1 else "every answer was wrong, reversed"
     if estimate.ci95[0] > 0.5 or estimate.ci95[1] < 0.5:
-        note = "the answers do not vary: no p-values"
+        note = f"{side.removesuffix(', reversed')}: no p-values"
         return Verdict(bound, None, None, "detectable", f"detectable: {side}", note=note)
     enough = next(n for n in range(2, 99) if n > stats.t.ppf(1 - level / 2, n - 1) ** 2)  # Wilson's end at 0.5
     note = f"{side}, but fewer than {enough} people or images say too little of new ones"

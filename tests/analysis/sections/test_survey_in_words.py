@@ -128,8 +128,8 @@ def test_a_faultless_survey_says_why_it_has_no_p_value() -> None:
     over_sets({"all": one})
     found = survey_in_words.conclusion("all", one)
     assert found["verdict"] == "People can tell"
-    assert found["sentence"].endswith("for one answer (the answers do not vary: no p-values).")
-    assert "apart (the answers do not vary: no p-values)" in reporting.result(one)
+    assert found["sentence"].endswith("for one answer (every answer was right: no p-values).")
+    assert "apart (every answer was right: no p-values)" in reporting.result(one)
 
 
 def test_the_chance_level_is_that_of_these_classes_and_habits() -> None:
