@@ -38,7 +38,7 @@ from analysis.images.distances import precision_recall
 from analysis.images.extractors import Extractor
 from analysis.images.features import batches, extract
 from analysis.images.kid import kid
-from gan_core.commands.train import parse_settings
+from gan_core.experiments import Settings
 from gan_core.sampling import latents
 from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.data import to_pixels
@@ -46,6 +46,7 @@ from gan_core.training.loop import Training
 from glimpse.command_line import program
 from glimpse.files import atomic_file
 from glimpse.imageset import ImageSet
+from glimpse.settings import parse_settings
 from glimpse.workspace import Workspace
 
 Pixels = NDArray[np.uint8]
@@ -152,7 +153,7 @@ class Comparison:
             return
         preset, words = self.recipes[recipe]
         image_sets = open_domains(self.workspace, experiment, Request())
-        chosen = {**parse_settings(words), "seed": seed, "images": 10**9}
+        chosen = {**parse_settings(words, Settings), "seed": seed, "images": 10**9}
         run = describe_run(experiment, experiment, image_sets, Request(preset, chosen))
         folder = self.rows.with_suffix("")
         folder.mkdir(parents=True, exist_ok=True)

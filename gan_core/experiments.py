@@ -14,6 +14,7 @@ from typing import Any
 
 from glimpse.command_line import MAX_SEED, did_you_mean
 from glimpse.files import GlimpseError
+from glimpse.settings import setting
 
 
 class TrainingError(GlimpseError):
@@ -33,13 +34,6 @@ class Draw:
     def __post_init__(self) -> None:
         if self.truncation is not None and not 0 < self.truncation < math.inf:
             raise TrainingError(f"--truncation must be above 0 and finite, not {self.truncation}: for example 0.5.")
-
-
-def setting(
-    default: Any, meaning: str, low: float | None = None, among: tuple[str, ...] = (), high: float | None = None
-) -> Any:
-    """A field of `Settings` with its meaning and its allowed values; `low` and `high` are included."""
-    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high, "among": among})
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import math
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import asdict, fields
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +18,8 @@ from gan_core.experiments import (
     experiment_named,
     translation_name,
 )
-from glimpse.command_line import Commands, did_you_mean, pasteable
+from glimpse.command_line import Commands, pasteable
+from glimpse.settings import describe_settings, parse_settings
 from glimpse.workspace import Workspace
 
 
@@ -33,7 +31,7 @@ def add_command(commands: Commands, make_scorer: Callable[..., Any]) -> None:
         "is trained by the recipe of the lesions, with a batch for its size. Running it again resumes unfinished runs "
         "and skips finished ones.",
         epilog="presets:\n" + "\n".join(f"  {k:<16}{p.meaning}" for k, p in PRESETS.items())
-        + "\n\nsettings (--set NAME=VALUE):\n" + describe_settings(),
+        + "\n\nsettings (--set NAME=VALUE):\n" + describe_settings(Settings),
     )  # fmt: skip
     train.add_argument(
         "experiments", nargs="*", metavar="EXPERIMENT|SET", names=list(EXPERIMENTS),
@@ -83,7 +81,7 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: C
     from gan_core.training.run import Run
     from gan_core.training.session import Session
 
-    chosen = parse_settings(args.settings)
+    chosen = parse_settings(args.settings, Settings)
     if args.name:
         workspace.new("runs", args.name)
     translation = _translation(workspace, args)
@@ -157,44 +155,3 @@ def _image_sets(words: list[str], experiments: list[str]) -> dict[str, str]:
             domain = experiment_named(experiments[0]).target
         sets[domain] = name
     return sets
-
-
-def parse_settings(words: Sequence[str]) -> dict[str, Any]:
-    """Settings by name from `name=value` words. Raises TrainingError, suggesting the nearest name."""
-    known, defaults = {f.name: f for f in fields(Settings)}, asdict(Settings())
-    chosen: dict[str, Any] = {}
-    for word in words:
-        name, equals, text = word.partition("=")
-        if not equals:
-            raise TrainingError(f"--set takes name=value, not '{word}': for example --set batch=32.")
-        if name not in known:
-            raise TrainingError(f"Unknown setting '{name}': {did_you_mean(name, list(known))}")
-        chosen[name] = _value(name, text, type(defaults[name]), known[name].metadata)
-    return chosen
-
-
-def _value(name: str, text: str, kind: type, allowed: Mapping[str, Any]) -> Any:
-    value: Any = None
-    if kind is bool:
-        value = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}.get(text.lower())
-    elif kind is str:
-        value = text if text in allowed["among"] else None
-    else:
-        with suppress(ValueError):
-            number = float(text)
-            value = kind(number) if math.isfinite(number) and number == kind(number) else None
-    low, high, reason = allowed["low"], allowed["high"], f"not {text}: {allowed['meaning']}."
-    if value is None:
-        nouns = {bool: "true or false", int: "a whole number", float: "a number", str: " or ".join(allowed["among"])}
-        raise TrainingError(f"--set {name} takes {nouns[kind]}, not '{text}': {allowed['meaning']}.")
-    if low is not None and value < low:
-        raise TrainingError(f"--set {name} must be at least {low}, {reason}")
-    if high is not None and value > high:
-        raise TrainingError(f"--set {name} must be at most {high}, {reason}")
-    return value
-
-
-def describe_settings() -> str:
-    """One line per setting, for `gan_core train --help`."""
-    defaults = asdict(Settings())
-    return "\n".join(f"  {f.name:<16}{f.metadata['meaning']} (paper: {defaults[f.name]})" for f in fields(Settings))

@@ -20,13 +20,13 @@ from gan_core.networks import with_statistics
 from gan_core.training.checkpoint import BEST, CHECKPOINT, LAST, Saver, load_checkpoint
 from gan_core.training.data import Domain, Draws
 from gan_core.training.engine import Engine
-from gan_core.training.log import Record
 from gan_core.training.observe import Scorer, observe, score
 from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
 from gan_core.training.schemes import SCHEMES
 from glimpse.command_line import pasteable
 from glimpse.images import sheet
+from glimpse.runs.record import Record
 from glimpse.workspace import Workspace
 
 STATISTICS_BATCHES = 16  # from which batch statistics are estimated, for use
@@ -78,7 +78,10 @@ class Training:
         """Train to the end; False if interrupted (everything is saved). Raises TrainingError on NaN or infinity."""
         settings, engine, record = self.run.settings, self.engine, None
         if self.ranks.first:
-            record = Record(self.folder, self.run.name, engine.images, settings.images, self.log_bytes)
+            from torch.utils.tensorboard import SummaryWriter
+
+            board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=engine.images or None)
+            record = Record(self.folder, self.run.name, engine.images, settings.images, self.log_bytes, board)
         began, ticks = time.perf_counter(), engine.images // settings.tick_images
         with closing(Saver()) as saver, closing(record) if record else nullcontext(), self._interruptible():
             while engine.images < settings.images and not self.stop:

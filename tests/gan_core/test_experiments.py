@@ -6,7 +6,6 @@ import dataclasses
 
 import pytest
 
-from gan_core.commands.train import describe_settings, parse_settings
 from gan_core.experiments import (
     EXPERIMENTS,
     PRESETS,
@@ -15,6 +14,8 @@ from gan_core.experiments import (
     grid_and_stages,
     settings_for,
 )
+from glimpse.files import GlimpseError
+from glimpse.settings import describe_settings, parse_settings
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ def test_settings_and_presets_cannot_be_changed_by_accident() -> None:
 
 def test_settings_are_read_by_type() -> None:
     words = ["lr=1e-3", "batch=32", "images=1e4", "flips=yes", "upsampling=nearest", "beta1=0"]
-    read = parse_settings(words)
+    read = parse_settings(words, Settings)
     assert read == {
         "lr": 1e-3, "batch": 32, "images": 10_000, "flips": True, "upsampling": "nearest", "beta1": 0.0,
     }  # fmt: skip
@@ -114,8 +115,8 @@ def test_settings_are_read_by_type() -> None:
     ],
 )
 def test_a_wrong_setting_is_refused_in_one_sentence(word: str, sentence: str) -> None:
-    with pytest.raises(TrainingError, match=sentence):
-        parse_settings([word])
+    with pytest.raises(GlimpseError, match=sentence):
+        parse_settings([word], Settings)
 
 
 def test_a_misspelt_experiment_is_told_the_nearest_one() -> None:
@@ -125,4 +126,4 @@ def test_a_misspelt_experiment_is_told_the_nearest_one() -> None:
 
 def test_every_setting_is_explained_in_the_help() -> None:
     for field in dataclasses.fields(Settings):
-        assert f"  {field.name} " in describe_settings()
+        assert f"  {field.name} " in describe_settings(Settings)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import sys
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
 from tqdm import tqdm
 
 from gan_core.experiments import EXPERIMENTS
-from gan_core.training.log import Record
+from glimpse.runs.record import Record
 
 
 class Terminal(io.StringIO):
@@ -22,7 +23,7 @@ class Terminal(io.StringIO):
 @pytest.mark.parametrize("name", [*EXPERIMENTS, "a-run-with-a-very-long-name-of-more-than-forty-letters"])
 def test_the_bar_stays_visible_at_80_columns(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "stderr", Terminal())
-    record = Record(tmp_path, name, 0, 600_000, 0)
+    record = Record(tmp_path, name, 0, 600_000, 0, Mock())
     record.advance(300_000)
     line = {
         "images": 300_000,

@@ -21,16 +21,17 @@ REPORTED = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated")  #
 
 
 class Record:
-    """Writes the log of one run from `images` on; lines logged after the last checkpoint are dropped."""
+    """Writes the log of one run from `images` on; lines logged after the last checkpoint are dropped.
 
-    def __init__(self, folder: Path, name: str, images: int, total: int, log_bytes: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter
+    `board`: TensorBoard's writer, as torch makes it.
+    """
 
+    def __init__(self, folder: Path, name: str, images: int, total: int, log_bytes: int, board: Any) -> None:
         self.folder, self.name, self.total = folder, name, total
         self.log = open(folder / "log.jsonl", "ab")  # noqa: SIM115 (closed by close)
         self.log.truncate(log_bytes)
         self.bytes = log_bytes
-        self.board: Any = SummaryWriter(str(folder / "tensorboard"), purge_step=images if images else None)
+        self.board = board
         self.bar = progress(title=name, unit="images", total=total, done=images)
         self.began, self.before = time.perf_counter(), images
 
