@@ -9,12 +9,12 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from gan_core.commands.shipped import FILES, SHIPPED, recipe_of
 from gan_core.experiments import EXPERIMENTS, TrainingError
 from gan_core.training.run import Run
 from glimpse.command_line import pasteable, program, run_command
 from glimpse.files import atomic_folder, read_json, write_json
 from glimpse.imageset import ImageSet
+from glimpse.runs.shipped import FILES, SHIPPED, recipe_of
 from glimpse.workspace import Workspace
 
 LICENCE = "Trained on phantoms, which Glimpse draws (MIT licence): no photo of a person was used."

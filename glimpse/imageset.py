@@ -102,6 +102,15 @@ class ImageSet:
         """The positions of the images of one side, `train` or `test`."""
         return np.flatnonzero(self.index["split"].to_numpy(dtype=str) == split)
 
+    def facts(self) -> dict[str, Any]:
+        """The image set as the configuration of a run names it: sizes, and hashes of what a run depends on."""
+        files = self.manifest["files"]
+        return {
+            "name": self.name, "sha256": self.sha256,
+            "train": len(self.where("train")), "test": len(self.where("test")),
+            "files": {file: files[file] for file in ("index.csv", "masks.npy") if file in files},
+        }  # fmt: skip
+
     @classmethod
     def existing(cls, folder: Path, made_from: Mapping[str, Any], overwrite: bool) -> ImageSet | None:
         """The image set in `folder`; None if there is none, or if it is to be replaced.

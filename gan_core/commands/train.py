@@ -121,7 +121,7 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: C
 
 
 def _install(args: argparse.Namespace, workspace: Workspace) -> int:
-    from gan_core.commands.shipped import install
+    from glimpse.runs.shipped import install
 
     if args.settings or args.images or args.source or args.to or args.name or args.preset or args.resume:
         raise TrainingError("--shipped trains nothing: give it experiments, or none for all, and no other option.")

@@ -31,8 +31,6 @@ from glimpse.images import size_in_words
 from glimpse.imageset import ImageSet, has_masks
 from glimpse.workspace import Workspace
 
-IDENTITY = ("index.csv", "masks.npy")  # files whose hashes identify an image set, beside its pixels
-
 
 @dataclass(frozen=True)
 class Request:
@@ -120,16 +118,7 @@ def describe_run(
         )
     if settings.epochs:
         settings = replace(settings, images=settings.epochs * len(image_sets[facts.target].where("train")))
-    return Run(name, experiment, preset, height, width, settings, {k: facts_of(i) for k, i in image_sets.items()})
-
-
-def facts_of(images: ImageSet) -> dict[str, Any]:
-    """An image set as the configuration of a run names it."""
-    return {
-        "name": images.name, "sha256": images.sha256,
-        "train": len(images.where("train")), "test": len(images.where("test")),
-        "files": {file: images.manifest["files"][file] for file in IDENTITY if file in images.manifest["files"]},
-    }  # fmt: skip
+    return Run(name, experiment, preset, height, width, settings, {k: i.facts() for k, i in image_sets.items()})
 
 
 def open_domains(workspace: Workspace, experiment: str, request: Request) -> dict[str, ImageSet]:

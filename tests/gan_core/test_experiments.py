@@ -34,7 +34,7 @@ def test_table_1_follows_from_the_rule(size: tuple[int, int], expected: tuple[in
 
 @pytest.mark.parametrize("size", [(16, 16), (30, 64), (31, 31), (34, 34), (28, 28)])
 def test_a_size_with_fewer_than_two_stages_is_refused_with_its_remedy(size: tuple[int, int]) -> None:
-    with pytest.raises(TrainingError, match=rf"{size[0]} x {size[1]}.*divides by 4"):
+    with pytest.raises(TrainingError, match=rf"{size[0]}x{size[1]} pixels.*divides by 4"):
         grid_and_stages(*size)
 
 

@@ -10,37 +10,34 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gan_core.experiments import TrainingError
 from glimpse.command_line import pasteable
-from glimpse.files import atomic_folder, read_json, write_json
+from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
-SHIPPED = Path(__file__).parents[1] / "phantom_generators"
+SHIPPED = Path(__file__).parent / "phantom_generators"
 FILES = ("config.json", "log.jsonl", "generator.safetensors")
 
 
 def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False) -> None:
     """Put the shipped generators of these experiments into the workspace as runs. An existing run is kept.
 
-    Raises TrainingError if one is not shipped, or if its phantoms are not there or are others.
+    Raises GlimpseError if one is not shipped, or if its phantoms are not there or are others.
     """
-    from gan_core.training.begin import facts_of
-
     for name in names:
         source = SHIPPED / name
         if not (source / FILES[0]).is_file():
-            raise TrainingError(f"No generator of '{name}' comes with Glimpse: train it without --shipped.")
+            raise GlimpseError(f"No generator of '{name}' comes with Glimpse: train it without --shipped.")
         config = read_json(source / FILES[0])
         if lacking := [domain for domain in config["image_sets"] if domain not in workspace.names("images")]:
-            raise TrainingError(
+            raise GlimpseError(
                 f"The shipped generator of '{name}' was trained on phantoms, but there is no image set '{lacking[0]}': "
                 f"draw it with `{pasteable(workspace, 'gan_core', 'prepare', 'phantom')}`."
             )
         sets = {domain: ImageSet.load(workspace.existing("images", domain)) for domain in config["image_sets"]}
         for images in sets.values():
             if recipe_of(images) != config["phantom"]:
-                raise TrainingError(
+                raise GlimpseError(
                     f"The shipped generator of '{name}' was trained on phantoms, but the image set '{images.name}' "
                     "holds other images: train it without --shipped, or use "
                     f"`{pasteable(workspace, 'gan_core', 'prepare')} phantom` in another workspace."
@@ -53,7 +50,7 @@ def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False)
             for file in FILES[1:]:
                 shutil.copyfile(source / file, building / file)
             # Another version of NumPy or libjpeg may draw phantoms that differ by rounding: the run names those here.
-            here = {domain: facts_of(images) for domain, images in sets.items()}
+            here = {domain: images.facts() for domain, images in sets.items()}
             write_json(building / FILES[0], {**config, "trained_on": config["image_sets"], "image_sets": here})
         print(f"{name}: comes with Glimpse, trained on {config['finished']['images']:,} images: {folder}")
 

@@ -10,12 +10,12 @@ import pytest
 
 from docs.shipped import copy_to_ship
 from gan_core.cli import main
-from gan_core.commands import shipped
 from gan_core.experiments import EXPERIMENTS, settings_for
 from gan_core.sampling import generate
 from gan_core.training.checkpoint import load_generators
 from gan_core.training.run import CHANGEABLE
 from glimpse.files import read_json, write_json
+from glimpse.runs import shipped
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_set, trained
 
