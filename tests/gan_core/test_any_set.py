@@ -10,7 +10,7 @@ from gan_core.training.begin import Request, describe_run
 from gan_core.training.run import Run
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import Workspace
-from tests.gan_core.test_train_command import train
+from tests.gan_core.commands.test_train import train
 from tests.gan_core.tiny import make_set
 
 

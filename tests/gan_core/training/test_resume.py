@@ -90,7 +90,7 @@ import os, random, signal, time, torch
 from glimpse.command_line import pasteable
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import tiny_training, training_of
-from tests.gan_core.test_resume import images_of
+from tests.gan_core.training.test_resume import images_of
 
 torch.set_num_threads(1)
 workspace, rng, chosen = Workspace.at(), random.Random(0), dict(images=600, tick_images=20)

@@ -20,7 +20,7 @@ from tests.gan_core.tiny import TINY, make_set, tensors_of, tiny_training
 TWO_RANKS = """
 import os, sys
 from glimpse.workspace import Workspace
-from tests.gan_core.test_ranks import train_without_batch_norm
+from tests.gan_core.training.test_ranks import train_without_batch_norm
 
 os.environ |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": sys.argv[2]}
 child = os.fork()
