@@ -120,26 +120,20 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
     """Hit rate against false-alarm rate of everybody, set by set: up and left is telling, along the curves is habit."""
     grid = np.linspace(1e-4, 1 - 1e-4, 400)
     normal = NormalDist()
-    z = np.array([normal.inv_cdf(p) for p in grid])
+    curves = {d_prime: [normal.cdf(normal.inv_cdf(p) + d_prime) for p in grid] for d_prime in (0, 1, 2)}
     random = np.random.default_rng(seed)
     columns = columns_for(len(sets), 4)
     lines = -(-len(sets) // columns)
     height = 3.7 if len(sets) == 1 else (1.75 if len(sets) <= MANY else 1.3) * lines + 0.9
     with styled():
-        figure, axes = new_figure(
-            max(3.4, min(7.4, 1.85 * columns)), height, nrows=lines, ncols=columns, squeeze=False, sharex=True,
-            sharey=True,
-        )  # fmt: skip
+        figure, axes = new_figure(max(3.4, min(7.4, 1.85 * columns)), height, nrows=lines, ncols=columns, squeeze=False)
         for i, ax in enumerate(axes.flat):
             if i >= len(sets):
                 ax.set_axis_off()
                 continue
             name, hit, false_alarm = sets[i]
-            for d_prime, style in ((0, (0, (1, 2))), (1, (0, (5, 2))), (2, "-")):
-                ax.plot(
-                    grid, [normal.cdf(v + d_prime) for v in z], color=GREY, linewidth=0.9, linestyle=style,
-                    label=f"d′ = {d_prime}",
-                )  # fmt: skip
+            for (d_prime, hits), style in zip(curves.items(), ((0, (1, 2)), (0, (5, 2)), "-"), strict=True):
+                ax.plot(grid, hits, color=GREY, linewidth=0.9, linestyle=style, label=f"d′ = {d_prime}")
             keep = np.flatnonzero(~np.isnan(hit) & ~np.isnan(false_alarm))
             if len(keep) > MOST_DOTS:
                 keep = random.choice(keep, MOST_DOTS, replace=False)
@@ -154,6 +148,7 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
             ax.set_ylim(-0.03, 1.03)
             ax.set_xticks([0, 0.5, 1])
             ax.set_yticks([0, 0.5, 1])
+            ax.label_outer()  # not shared axes: each change of one would go through all
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
         figure.supxlabel("false alarms: real called generated", fontsize=9)
         figure.supylabel("hits: generated called so", fontsize=9)

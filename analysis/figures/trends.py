@@ -28,7 +28,6 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
             nrows=lines,
             ncols=columns,
             squeeze=False,
-            sharey=True,
         )
         for i, ax in enumerate(axes.flat):
             if i >= len(sets):
@@ -47,6 +46,7 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
             ax.set_title(name)
             ax.set_xticks([])
             ax.set_ylim(0, 1)
+            ax.label_outer()  # not shared axes: each change of one would go through all
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, handlelength=1.4)
         for row in axes:
