@@ -25,6 +25,7 @@ HOLDS = {
     "glimpse.observers": "F1, accuracy, d'",
     "glimpse.truth": "PSNR, SSIM",
     "glimpse.runs": "log and seal",
+    "glimpse.settings": "NAME=VALUE",
     "glimpse.command_line": "parsers and errors",
     "glimpse.progress": "progress bars",
     "glimpse.workspace": "folders and names",

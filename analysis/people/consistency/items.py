@@ -27,7 +27,7 @@ def ability(trials: Trials) -> Floats:
     weighs equally, or a habit of saying 'real' would be an ability wherever there are more real images.
 
     >>> habit = [1, 1, 0, 0]  # the first participant always says 'generated', the second never
-    >>> ability(Trials.from_labels(np.repeat(habit, 3), [0, 1, 1] * 4, np.repeat(range(4), 3), [0, 1, 2] * 4)[:6])
+    >>> ability(Trials.from_labels(np.repeat(habit, 3), [0, 1, 1] * 4, np.repeat(range(4), 3), [0, 1, 2] * 4))[:6]
     array([nan,  0.,  0., nan,  0.,  0.])
     """
     away = trials.correct.astype(float)

@@ -10,7 +10,7 @@ import pytest
 
 from docs.shipped import copy_to_ship
 from gan_core.cli import main
-from gan_core.experiments import EXPERIMENTS, settings_for
+from gan_core.experiments import EXPERIMENTS, TrainingError, settings_for
 from gan_core.sampling import generate
 from gan_core.training.checkpoint import load_generators
 from gan_core.training.run import CHANGEABLE
@@ -134,5 +134,5 @@ def test_all_eight_come_with_glimpse_in_eight_megabytes() -> None:
 def test_runs_on_photos_are_not_packed(workspace: Workspace, tmp_path: Path) -> None:
     make_set(workspace, "df")
     trained(workspace, "df")
-    with pytest.raises(shipped.TrainingError, match="not trained on phantoms"):
+    with pytest.raises(TrainingError, match="not trained on phantoms"):
         copy_to_ship(workspace, ["df"], tmp_path / "shipped")
