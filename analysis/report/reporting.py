@@ -127,8 +127,10 @@ def result(one: Mapping[str, Any]) -> str:
     interval = f" ({level} % interval {percent(ends[0], digits)} to {percent(ends[1], digits)})" if ends else ""
     p = tests["p"] if tests["verdict"] == "cannot tell" else tests["p_chance"]
     tested = f", p {p_value(p)}" if p is not None else f" ({tests['note']})" if tests["verdict"] in VERDICTS else ""
+    if p is not None and tests["verdict"] not in VERDICTS:
+        tested += f" against 50\u202f% and p {p_value(tests['p'])} of equivalence"
     of = "" if d_prime["population"] is None else f"; d' {decimal(d_prime['population'])}"
-    untested = f"no test is possible ({tests['note']})" if p is None else "the test was undecided"
+    untested = f"no test is possible ({tests['note']})" if p is None else "neither test decided"
     found = VERDICTS.get(tests["verdict"], untested)
     if tests["verdict"] == "detectable" and balanced["mean"] < 0.5:
         found += ", but reversed"

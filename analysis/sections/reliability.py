@@ -63,9 +63,9 @@ def scores_of(trials: Trials, seed: int) -> dict[str, Any]:
     found: dict[str, Any] = {"n": len(np.unique(trials.participant)), "reliability": {}, "agreement": {}}
     for kind in KINDS:
         if kind == "participants":
-            values, unit, across, stratum = trials.correct, trials.participant, trials.image, trials.is_generated
+            values, unit, across, stratum = first.correct, first.participant, first.image, first.is_generated
         else:
-            mine = trials.where(trials.is_generated == (kind == "generated"))
+            mine = first.where(first.is_generated == (kind == "generated"))
             values, unit, across, stratum = mine.correct, mine.image, mine.participant, None
         if not len(unit):
             continue
@@ -85,7 +85,7 @@ def scores_of(trials: Trials, seed: int) -> dict[str, Any]:
 
 
 def _first_judgements(trials: Trials) -> Trials:
-    """One answer of each participant to each image: agreement is between people."""
+    """One answer of each participant to each image: on one image people agree with themselves, however unreliable."""
     pair = np.unique(trials.participant, return_inverse=True)[1] * (int(trials.image.max()) + 1) + trials.image
     return trials.where(np.sort(np.unique(pair, return_index=True)[1]))
 
@@ -103,7 +103,9 @@ def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, sever
     agreed = found["agreement"].get("all", {"alpha": None})
     if agreed["alpha"] is not None:
         interval = agreed["ci95"]
-        why = f"; {agreed['note']}" if interval is None else ", which chance may give" if interval[0] <= 0 else ""
+        chance = "" if interval is None or interval[0] > 0 else "which chance may give"
+        chance = "less than chance gives" if interval is not None and interval[1] < 0 else chance
+        why = f"; {agreed['note']}" if interval is None else f", {chance}" * bool(chance)
         said.append(
             f"{where}agreement of the participants, right or wrong (Krippendorff's α; 1 perfect, 0 by chance): "
             f"{_value(agreed, 'alpha')}{why}."

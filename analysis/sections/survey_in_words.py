@@ -12,6 +12,7 @@ from analysis.people.dependence import TRENDS
 
 # Mean F1 in section 4.1.3 of Furger et al. 2020, in the order of Figure 10.
 PAPER_F1 = {"healthy": 0.58, "eczema": 0.53, "df": 0.65, "mel": 0.71}
+MEASURE = "balanced accuracy"
 NOTABLE = 0.01  # a difference in balanced accuracy that is worth a sentence
 MOST_PAIRS = 10  # named in a sentence; the table has all
 OPPOSITE = {"detectable": "cannot tell", "cannot tell": "detectable"}
@@ -67,7 +68,7 @@ def _decision(one: Mapping[str, Any]) -> tuple[str, str]:
             return "People tell them apart, but reversed", f"{right}; guessing gives 50 %{p}: {tail}."
         return "People can tell", f"{right}; guessing gives 50 %, whatever its preference for one answer{p}."
     if tests["p"] is None:
-        return "Undecided", f"{right}; no test is possible: {tests['note']}."
+        return "Undecided", f"{right}; no test is possible ({tests['note']})."
     more = tests.get("more_participants")
     need = f"about {more} more participant{'s' * (more > 1)} would decide it" if more else tests["note"]
     return (
@@ -130,15 +131,7 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
             + f" (balanced accuracy, {len(pairs)} pair{'s' * (len(pairs) > 1)}, Holm-corrected, 5 %)."
         )
     said += _exclusions(tables["exclusions"])
-    slopes = tables["trends"]
-    if len(slopes):
-        several = len(scores) > 1
-        corrected = f"; Holm-corrected over {len(slopes)} trends, 5 %" if len(slopes) > 1 else ""
-        clear = [_slope(row, several) for row in slopes.to_dict("records") if row["p_holm"] < LEVEL]
-        said.append(
-            f"Within participants {'; '.join(clear)}{corrected}." if clear
-            else "Within participants balanced accuracy does not measurably change with anything recorded per trial."
-        )  # fmt: skip
+    said += _trends(scores, tables["trends"])
     looks = [_looked(name, one["sequential"]) for name, one in scores.items() if one["sequential"]["verdict"]]
     if looks:
         said.append(f"With continuous monitoring: {'; '.join(looks)} (always-valid, for these images).")
@@ -151,30 +144,52 @@ def _exclusions(tried: pd.DataFrame) -> list[str]:
         return ["Nothing recorded with the answers gives a reason to exclude a trial or a participant."]
     changed: list[str] = []
     few: list[str] = []
+    compared = False
     for name, rows in tried.groupby("set", sort=False):
         whole = rows.iloc[0]
+        tested = whole["verdict"] != "undecided" or pd.notna(whole["p_equivalence"])
         for row in rows.iloc[1:].to_dict("records"):
-            if row["verdict"] == whole["verdict"]:
-                continue
             share, rule = row["trials"] / whole["trials"], f"{name}, {row['left out']}"
+            if row["verdict"] == whole["verdict"]:
+                compared |= tested and share >= 0.5
+                continue
             if share < 0.5 and row["verdict"] != OPPOSITE.get(str(whole["verdict"])):
                 few.append(f"{rule}: {percent(share)}")
             else:
                 changed.append(f"{rule}: {row['verdict']} instead of {whole['verdict']}")
     said = [f"The verdict depends on what is excluded ({'; '.join(changed)}): see the table of exclusions."]
-    said = said if changed else ["No exclusion that leaves half of the trials changes a verdict."]
+    if not changed:
+        said = ["No exclusion that leaves half of the trials changes a verdict."] if compared else []
     if few:
         said.append(f"Exclusions that leave too few trials for a verdict to be compared: {'; '.join(few)}.")
     return said
 
 
-def _slope(row: Mapping[Any, Any], several: bool) -> str:
+def _trends(scores: Mapping[str, Any], slopes: pd.DataFrame) -> list[str]:
+    """The trends that are clear, else what none was found with; those without an interval were not tested."""
+    tested = slopes[slopes["low"].notna()] if len(slopes) else slopes
+    if not len(tested):
+        return []
+    halves = {name: one["balanced_accuracy"]["mean"] is None for name, one in scores.items()}  # one class was shown
+    corrected = f"; Holm-corrected over {len(slopes)} trends, 5 %" if len(slopes) > 1 else ""
+    clear = [
+        (f"in {row['set']} " if len(scores) > 1 else "") + _slope(row, "accuracy" if halves[row["set"]] else MEASURE)
+        for row in tested.to_dict("records")
+        if row["p_holm"] < LEVEL
+    ]
+    if clear:
+        return [f"Within participants {'; '.join(clear)}{corrected}."]
+    what = "accuracy" if any(halves[name] for name in tested["set"]) else MEASURE
+    along = " or ".join(f"the {trend.label.split(',')[0]}" for trend in TRENDS if trend.label in set(tested["with"]))
+    return [f"Within participants {what} does not measurably change with {along}{corrected}."]
+
+
+def _slope(row: Mapping[Any, Any], what: str) -> str:
     per = next(trend.per for trend in TRENDS if trend.label == row["with"])
     low, high = sorted(100 * abs(row[end]) for end in ("low", "high"))
     way = "rises" if row["change"] > 0 else "falls"
     points = f"{100 * abs(row['change']):.1f} percentage points"
-    where = f"in {row['set']} " if several else ""
-    return f"{where}balanced accuracy {way} by {points} with {per} (95 % interval {low:.1f} to {high:.1f})"
+    return f"{what} {way} by {points} with {per} (95 % interval {low:.1f} to {high:.1f})"
 
 
 def _looked(name: str, looks: Mapping[str, Any]) -> str:

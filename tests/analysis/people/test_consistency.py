@@ -12,7 +12,7 @@ from analysis.people.consistency.items import ability, items
 from analysis.people.consistency.reliability import intraclass, split_half
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
-from analysis.sections.reliability import sentences
+from analysis.sections.reliability import scores_of, sentences
 
 # Shrout & Fleiss 1979, table 2: six targets rated by four judges.
 SHROUT = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]])
@@ -151,6 +151,12 @@ def test_images_judged_once_or_twice_have_no_discrimination() -> None:
     assert items(simulate(Truth(), Design(4, 50, 5), np.random.default_rng(4))).empty
 
 
+def test_repeated_judgements_do_not_make_scores_reliable() -> None:
+    trials = simulate(Truth(1.0), Design(10, 8, 8), np.random.default_rng(5))
+    twice = trials.where(np.tile(np.arange(len(trials)), 2))
+    assert scores_of(twice, 0) == scores_of(trials, 0)
+
+
 def test_agreement_that_chance_may_give_is_not_called_agreement() -> None:
     def said(low: float, high: float) -> str:
         agreed = {"agreement": {"all": {"alpha": 0.06, "ci95": [low, high]}}, "reliability": {}}
@@ -158,3 +164,4 @@ def test_agreement_that_chance_may_give_is_not_called_agreement() -> None:
 
     assert said(-0.07, 0.19).endswith("0.06 (−0.07 to 0.19), which chance may give.")
     assert said(0.01, 0.19).endswith("0.06 (0.01 to 0.19).")
+    assert said(-0.05, -0.01).endswith("0.06 (−0.05 to −0.01), less than chance gives.")

@@ -132,6 +132,15 @@ def test_a_faultless_survey_says_why_it_has_no_p_value() -> None:
     assert "apart (every answer was right: no p-values)" in reporting.result(one)
 
 
+def test_an_undecided_result_names_the_test_of_each_p() -> None:
+    tests = {"verdict": "undecided", "p": 0.218, "p_chance": 0.131, "bound": 0.05, "ci90": [0.43, 0.503], "note": ""}
+    one = {"balanced_accuracy": {"mean": 0.467, "ci95": [0.422, 0.511]}, "d_prime": {"population": None}}
+    said = reporting.result(one | {"equivalence": tests})
+    assert said.endswith(": neither test decided, p = 0.131 against 50\u202f% and p = 0.218 of equivalence.")
+    untested = reporting.result(one | {"equivalence": tests | {"p": None, "p_chance": None, "note": "one participant"}})
+    assert untested.endswith(": no test is possible (one participant).")
+
+
 def test_the_chance_level_is_that_of_these_classes_and_habits() -> None:
     """15 real and 5 generated images, all called real: 75 % right, by one answer throughout and by this habit."""
     generated = np.tile(np.arange(20) < 5, 3)
@@ -156,13 +165,38 @@ def test_a_verdict_that_does_not_hold_over_all_sets_says_so() -> None:
 
 def test_an_exclusion_that_leaves_a_fifth_of_the_trials_does_not_contradict_a_verdict() -> None:
     rows = [("none", 1000, "cannot tell"), ("focus lost", 900, "undecided"), ("any flag", 200, "undecided")]
-    tried = pd.DataFrame(rows, columns=["left out", "trials", "verdict"]).assign(set="df")
+    tried = pd.DataFrame(rows, columns=["left out", "trials", "verdict"]).assign(set="df", p_equivalence=0.5)
     depends, few = survey_in_words._exclusions(tried)
     assert "df, focus lost: undecided instead of cannot tell" in depends
     assert "any flag" not in depends
     assert "df, any flag: 20.0\u202f%" in few
     (told,) = survey_in_words._exclusions(tried.iloc[[0, 0]])
     assert told == "No exclusion that leaves half of the trials changes a verdict."
+
+
+def test_where_no_verdict_could_be_tested_no_exclusion_is_said_to_leave_it_as_it_is() -> None:
+    rows = [("none", 400, "undecided"), ("people who gave one answer throughout", 380, "undecided")]
+    tried = pd.DataFrame(rows, columns=["left out", "trials", "verdict"]).assign(set="df", p_equivalence=None)
+    assert survey_in_words._exclusions(tried) == []
+    assert survey_in_words._exclusions(tried.assign(p_equivalence=0.5)) == [
+        "No exclusion that leaves half of the trials changes a verdict."
+    ]
+
+
+def test_a_sentence_on_trends_names_what_was_tested_of_what() -> None:
+    """Balanced accuracy is unknown where one class was shown, and a trend without an interval was not tested."""
+    lines = {"with": ["place in the sequence", "exposure, s"], "change": -0.07, "low": -0.147, "high": 0.008}
+    slopes = pd.DataFrame(lines).assign(set="df", p_holm=0.075)
+    both: dict[str, Any] = {"df": {"balanced_accuracy": {"mean": 0.6}}}
+    one_class: dict[str, Any] = {"df": {"balanced_accuracy": {"mean": None}}}
+    tail = (
+        "does not measurably change with the place in the sequence or the exposure; Holm-corrected over 2 trends, 5 %."
+    )
+    assert survey_in_words._trends(both, slopes) == [f"Within participants balanced accuracy {tail}"]
+    assert survey_in_words._trends(one_class, slopes) == [f"Within participants accuracy {tail}"]
+    clear = survey_in_words._trends(one_class, slopes.head(1).assign(p_holm=0.01))
+    assert clear[0].startswith("Within participants accuracy falls by 7.0 percentage points with every 10 trials (95 %")
+    assert survey_in_words._trends(both, slopes.assign(low=float("nan"), high=float("nan"))) == []
 
 
 def test_pairs_that_differ_are_named_up_to_ten_however_small_p_is() -> None:
