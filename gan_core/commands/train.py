@@ -105,18 +105,17 @@ def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: C
     scorer = partial(make_scorer, workspace=workspace, device=device, weights=args.weights)
     session = Session(workspace, request, device, ranks, scorer)
     try:
-        for name, experiment in runs.items():
+        for number, (name, experiment) in enumerate(runs.items(), 1):
+            if ranks.first and len(runs) > 1:
+                print(f"{name}: run {number} of {len(runs)}", flush=True)
             if not session.train(experiment, name):
                 return 130
     finally:
         ranks.leave()
     if ranks.first:
-        from gan_core.publishing import largest_count
-        from glimpse.publishing.rules import Publication
+        from gan_core.publishing import pasteable_for
 
-        most = min(largest_count(workspace, name) for name in runs)
-        count = ["--count", str(most)] if 0 < most < Publication.count else []
-        print(f"Next: {pasteable(workspace, 'gan_core', 'publish', *runs, *count)}")
+        print(f"Next: {pasteable_for(workspace, list(runs))}")
     return 0
 
 

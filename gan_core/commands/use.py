@@ -82,6 +82,7 @@ def _drawing(command: Parser) -> None:
 
 
 def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
+    from gan_core.publishing import pasteable_for
     from gan_core.sampling import sample_set, write_interpolation
 
     weights, of, run = _trained(workspace, args.of)
@@ -101,7 +102,7 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.png:
         images.write_pngs(args.png, args.overwrite)
         print(f"Wrote {len(images):,} PNG files: {args.png}")
-    following = f" Next: {pasteable(workspace, 'gan_core', 'publish', of)}" if of == args.of else ""
+    following = f" Next: {pasteable_for(workspace, [of])}" if of == args.of else ""
     print(f"Look at {shlex.quote(str(images.folder / 'preview.png'))}.{following}")
     return 0
 

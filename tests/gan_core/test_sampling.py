@@ -20,7 +20,7 @@ from gan_core.sampling import _arc, for_draw, generate, interpolate, latents, lo
 from gan_core.translating import load_translator, translate
 from glimpse.files import GlimpseError
 from glimpse.imageset import ImageSet
-from glimpse.publishing.rules import Publication
+from glimpse.publishing.rules import PRACTICE, Publication
 from glimpse.runs.seal import KEY
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_domains, make_set, trained
@@ -188,8 +188,13 @@ def test_sample_fills_an_image_set_once(workspace: Workspace, capsys: pytest.Cap
     images = ImageSet.load(workspace.existing("images", "df-samples"))
     assert np.array_equal(images.images, np.concatenate(list(generate(run, 70, Draw(2, 0.7)))))
     assert len(set(images.groups)) == 70, "each generated image is its own group"
-    assert main(command) == 0
-    assert "already there" in capsys.readouterr().out
+    sets = ImageSet.load(workspace.existing("images", "df"))
+    assert f"Next: gan_core publish df --count {len(sets) - PRACTICE}\n" in capsys.readouterr().out
+    shutil.rmtree(sets.folder)
+    assert main(command) == 0, "the real images may be elsewhere"
+    said = capsys.readouterr().out
+    assert "already there" in said
+    assert said.endswith("Next: gan_core publish df\n")
     assert main([*command[:-1], "0.5"]) == 2
     assert "--overwrite" in capsys.readouterr().err
 

@@ -111,15 +111,15 @@ def _hindrance(trials: Trials) -> str:
         return f"no {'real' if generated.all() else 'generated'} image was shown"
     if len(np.unique(trials.participant)) < 2:
         return "one participant: no population to speak of"
+    shares = np.bincount(trials.participant, trials.said_generated) / np.maximum(np.bincount(trials.participant), 1)
+    if np.isin(shares, (0.0, 1.0)).all():
+        return "each participant gave one answer throughout: a habit, which tells nothing about d'"
     for truth, name in ((True, "generated"), (False, "real")):
         share = trials.said_generated[generated == truth].mean()
         if share in (0.0, 1.0):
             return f"every {name} image got the same answer: d' is beyond what these answers can measure"
         if _people_agree(trials.where(generated == truth)):
             return f"people agree on every {name} image: how much images differ is beyond these answers"
-    shares = np.bincount(trials.participant, trials.said_generated) / np.maximum(np.bincount(trials.participant), 1)
-    if np.isin(shares, (0.0, 1.0)).all():
-        return "each participant gave one answer throughout: d' is beyond what these answers can measure"
     return ""
 
 

@@ -33,6 +33,14 @@ def train(*words: str) -> int:
     return main(["train", "--device", "cpu", *([] if "--resume" in words else settings), *words])
 
 
+def test_of_several_runs_each_is_numbered(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("df", "mel"):
+        make_set(workspace, name)
+    assert train("df", "mel") == 0
+    said = capsys.readouterr().out
+    assert said.index("df: run 1 of 2\n") < said.index("mel: run 2 of 2\n")
+
+
 def test_the_command_trains_once_and_says_so_the_second_time(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
