@@ -142,8 +142,9 @@ def _differences(found: Conditions) -> str:
         return f"{within}, these differ (95 % intervals; {corrected}): in {'; in '.join(said)}."
     if all(pair.p is None for pairs in found.pairs.values() for pair in pairs):
         return f"{within}: too few answers for an interval ({found.pairs['fooling_rate'][0].difference.note})."
-    measures = listed(list(MEASURES.values()))
-    return f"{within}, no two of the {len(found.names)} conditions differ in {measures} ({corrected})."
+    measures = listed(list(MEASURES.values())).replace(" and ", " or ")
+    none = f"no two of the {len(found.names)} conditions" if len(found.names) > 2 else "the two conditions do not"
+    return f"{within}, {none} measurably differ in {measures} ({corrected})."
 
 
 def _share(value: float) -> str:

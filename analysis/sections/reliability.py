@@ -125,8 +125,9 @@ def _floored(found: Mapping[str, Any]) -> dict[str, Any]:
 
     >>> _floored({"value": -4.42, "ci95": [-15.04, 0.35]})
     {'value': 0.0, 'ci95': [0.0, 0.35]}
+    >>> _floored({"value": -4.42, "ci95": [-15.04, -0.05]})["ci95"]  # no value is left: 0 to 0 would be certainty
     """
-    interval = found["ci95"] and [max(0.0, end) for end in found["ci95"]]
+    interval = (found["ci95"] and found["ci95"][1] > 0 and [max(0.0, end) for end in found["ci95"]]) or None
     return {**found, "value": max(0.0, found["value"]), "ci95": interval}
 
 

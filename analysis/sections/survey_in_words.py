@@ -126,7 +126,7 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
             (
                 f"People can tell some sets better than others: {'; '.join(apart[:MOST_PAIRS])}{further} differ"
                 if apart
-                else "No pair of sets differs"
+                else "No two sets measurably differ"
             )
             + f" (balanced accuracy, {len(pairs)} pair{'s' * (len(pairs) > 1)}, Holm-corrected, 5 %)."
         )

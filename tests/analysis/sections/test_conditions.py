@@ -56,7 +56,7 @@ def test_conditions_that_do_not_differ_are_said_not_to(tmp_path: Path) -> None:
     section = conditions.compute(context(responses((1.0, 1.0), people=12), tmp_path))
     assert section is not None
     assert section.sentences[1].endswith(
-        "no two of the 2 conditions differ in balanced accuracy, d′ and fooling rate (tested at 5 %)."
+        "the two conditions do not measurably differ in balanced accuracy, d′ or fooling rate (tested at 5 %)."
     )
 
 

@@ -207,4 +207,4 @@ def test_pairs_that_differ_are_named_up_to_ten_however_small_p_is() -> None:
     assert "s0 and s1; s1 and s2" in said
     assert "s9 and s10 and 2 further pairs differ (balanced accuracy, 13 pairs, Holm-corrected" in said
     alike = survey_in_words.sentences({}, tables | {"comparisons": pairs.tail(1)})[0]
-    assert alike == "No pair of sets differs (balanced accuracy, 1 pair, Holm-corrected, 5 %)."
+    assert alike == "No two sets measurably differ (balanced accuracy, 1 pair, Holm-corrected, 5 %)."
