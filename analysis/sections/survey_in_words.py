@@ -66,7 +66,7 @@ def _decision(one: Mapping[str, Any]) -> tuple[str, str]:
         if value < 0.5:
             tail = "generated images are taken for real more often than real ones are"
             return "People tell them apart, but reversed", f"{right}; guessing gives 50 %{p}: {tail}."
-        return "People can tell", f"{right}; guessing gives 50 %, whatever its preference for one answer{p}."
+        return "People can tell", f"{right}; guessing gives 50 %, even if it prefers one answer{p}."
     if tests["p"] is None:
         return "Undecided", f"{right}; no test is possible ({tests['note']})."
     more = tests.get("more_participants")

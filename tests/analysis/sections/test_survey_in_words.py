@@ -128,7 +128,7 @@ def test_a_faultless_survey_says_why_it_has_no_p_value() -> None:
     over_sets({"all": one})
     found = survey_in_words.conclusion("all", one)
     assert found["verdict"] == "People can tell"
-    assert found["sentence"].endswith("for one answer (every answer was right: no p-values).")
+    assert found["sentence"].endswith("one answer (every answer was right: no p-values).")
     assert "apart (every answer was right: no p-values)" in reporting.result(one)
 
 
