@@ -52,8 +52,8 @@ def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], le
     low, high = percent(0.5 - context.bound), percent(0.5 + context.bound)
     said = [
         f"{_several(people, 'participant')} judged {_images(answers)} in "
-        f"{_several(answers.counts['trials'], 'scored trial')}{_per_person(answers)}, saying of each image whether it "
-        "was real or generated.",
+        f"{_several(answers.counts['trials'], 'scored trial')}{_per_person(answers)}, saying of each image"
+        f"{', with a rating,' if answers.trials['rating'].notna().any() else ''} whether it was real or generated.",
         _exposure(answers), left_out,
         "Accuracy is balanced accuracy, the mean of the shares of right answers to real and to generated images, each "
         "participant weighted equally; intervals are for new participants and new images, from a two-way clustered "

@@ -123,7 +123,7 @@ def said(name: str, one: Mapping[str, Any]) -> list[str]:
         words = f"{name}: evidence from generated images varies {varied} than from real ones (slope of the zROC "
         found.append(f"{words}{decimal(slope['value'])}, {interval(slope)}).")
     over, type_2 = confidence["overconfidence"], confidence["type_2_auc"]
-    if over["ci95"] is not None and type_2["mean"] is not None:
+    if over["ci95"] is not None and type_2["mean"] is not None and len(confidence["levels"]) > 1:
         low, high = over["ci95"]
         side = "too sure" if low > 0 else "not sure enough" if high < 0 else "about as sure as they should be"
         gap = signed(100 * over["value"], ".1f")

@@ -12,6 +12,7 @@ import pytest
 from analysis.answers.form import Form
 from analysis.answers.read import read_csv
 from analysis.answers.responses import Responses
+from analysis.report import reporting
 from analysis.section import AnalysisError, Context, Section
 from analysis.sections.tasks.ratings import compute
 from benchmarks.people.ratings import CASES
@@ -66,6 +67,27 @@ def test_two_sets_of_ratings_have_areas_curves_and_their_difference(tmp_path: Pa
     without_nulls_unnoted(section.scores)
     for draw in section.figures.values():
         assert draw().axes
+
+
+def test_ratings_of_the_two_ends_alone_claim_no_confidence(tmp_path: Path) -> None:
+    """All are as sure: the answers are right or wrong, but no rating is surer than another."""
+    frame = survey()
+    found = answers(tmp_path, frame.assign(rating=np.where(frame["rating"] > 3, 6, 1)), Form(rating="rating:1..6"))
+    section = section_of(tmp_path, found)
+    assert section is not None
+    assert len(section.sentences) == 1
+    assert "of pairs (area under the ROC curve" in section.sentences[0]
+    assert "surer" not in section.sentences[0]
+
+
+def test_the_methods_paragraph_says_that_images_were_rated(tmp_path: Path) -> None:
+    frame = survey()
+    rated = answers(tmp_path, frame, Form(rating="rating:1..6"))
+    frame["answer"] = np.where(frame["rating"] > 3, "generated", "real")
+    said = answers(tmp_path, frame.drop(columns="rating"), Form())
+    context = Context(Workspace(tmp_path))
+    assert ", saying of each image, with a rating, whether it " in reporting.texts(context, rated, {}, "", "1").methods
+    assert ", saying of each image whether it " in reporting.texts(context, said, {}, "", "1").methods
 
 
 def test_the_middle_of_the_scale_is_rated_though_it_is_no_answer(tmp_path: Path) -> None:
