@@ -13,6 +13,7 @@ from analysis.people.estimate import Estimate, Parts
 from glimpse.observers import Floats
 
 MOST_PARTICIPANTS = 1_000_000
+FEWEST_IMAGES = 30  # degrees of freedom; with 18 a number was named where images seemed alike by luck: half decided
 POWER = 0.8  # with which the verdict falls after the participants still needed
 NOT_DECIDED = "more participants alone will not decide it, more images are needed"
 NOT_KNOWN = "these answers do not say how many more participants would decide it"
@@ -72,7 +73,7 @@ def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: f
         within = replace(estimate, parts=parts.with_images_at(images_at))
         return participants_needed(within, participants, bound, level) is not None
 
-    if more is not None and known(0.9):
+    if more is not None and parts.df_images >= FEWEST_IMAGES and known(0.9):
         words = f"undecided: about {more} more participant{'s' * (more > 1)} needed"
         return Verdict(bound, p_equivalence, p_chance, "undecided", words, more)
     note = NOT_KNOWN if more is not None or known(0.05) else NOT_DECIDED

@@ -147,7 +147,10 @@ def _checklist(
     registered = scores.get("preregistration")
     failed = trials.loc[trials["failed_catch"], "participant"].nunique()
     attention = f"{failed} scored participants failed one." if failed or answers.counts.get("catch_trials") else ""
-    questions = listed(list(context.asked)) if context.asked else ""
+    asked, group = list(context.asked), context.group.strip().lower()
+    tables = listed(
+        [f"table of {of}" for of, some in (("groups", group in asked), ("questions", {*asked} - {group})) if some]
+    )
     return [
         ("Hypothesis", f"Balanced accuracy within 0.5 ± {context.bound:g} ('cannot tell'), or different from 0.5."),
         ("Preregistration", f"SHA-256 {registered['sha256']}. {preregistration.sentence(registered['parts'])}"
@@ -155,7 +158,7 @@ def _checklist(
         ("Participants", f"{trials['participant'].nunique()}, of whom "
                          f"{answers.counts.get('unfinished_participants', FILL_IN)} stopped early."),
         ("Recruitment, payment, ethics, consent", FILL_IN),
-        ("Who they were", f"Asked: {questions}; the counts are in the table of questions." if questions else FILL_IN),
+        ("Who they were", f"Asked: {listed(asked)}; the counts are in the {tables}." if asked else FILL_IN),
         ("Sample size", "See Preregistration." if registered else f"Reason: {FILL_IN}"),
         ("Images", f"{_images(answers)}. Origin and selection: " + (
             f"stimulus sets {listed(sorted(answers.set_versions))} (hashes under Provenance)." if answers.set_versions

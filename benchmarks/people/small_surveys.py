@@ -58,6 +58,7 @@ ABLE = (
 PILOTS = (
     Survey("pilot of 20 people, 57 % right", 20, Truth().with_accuracy(0.57)),
     Survey("pilot of 30 people, chance", 30, Truth()),
+    Survey("pilot of 8 people, 20 images per class, 60 % right", 8, Truth().with_accuracy(0.6), (20, 20), (20, 20)),
     Survey("pilot of 20 people, 2 images per class, 60 % right", 20, Truth().with_accuracy(0.6), (2, 2), (2, 2)),
 )
 MOST = 600  # participants of a pilot that goes on

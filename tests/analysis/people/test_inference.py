@@ -314,6 +314,14 @@ def test_a_number_of_further_participants_is_named_only_if_it_is_known_how_much_
         assert (equivalence.NOT_KNOWN in found.words) != known
 
 
+def test_images_that_seem_alike_by_luck_name_no_number() -> None:
+    """Ten images per class: half of the surveys with the number named then were decided, of 80 % promised."""
+    for df_images, known in ((18, False), (38, True)):
+        parts = Parts(0.03**2, 0.003**2, 0.003**2, 19, df_images, 398)  # so alike that a number suffices for both
+        found = equivalence.verdict(Estimate(0.51, float(np.sqrt(parts.variance)), 20.0, parts=parts), 20)
+        assert (found.more_participants is not None) == known
+
+
 def test_the_test_rejects_exactly_what_lies_outside_the_interval() -> None:
     for found in (Estimate(0.56, 0.025, 12.0), Estimate(0.9, 0.1, 9.0, size=9.0), Estimate(0.55, 0.03, 60.0)):
         for level in (0.9, 0.95):

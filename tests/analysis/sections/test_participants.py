@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from analysis.answers.read import read_csv
 from analysis.answers.responses import Responses
 from analysis.people.population.simulation import Truth
 from analysis.report import __main__ as report
+from analysis.report import reporting
 from analysis.section import Context, OptionError, Section
 from analysis.sections import participants, reliability, survey
 from benchmarks.people.groups import Case, simulate
@@ -50,6 +52,19 @@ def test_properties_that_people_share_are_questions_and_ids_are_not(answers: Res
     assert answers.asked == ("training", "age", "coffee")
     assert "email" in answers.people
     assert answers.people.loc["p39", "training"] is None or pd.isna(answers.people.loc["p39", "training"])
+
+
+@pytest.mark.parametrize(
+    ("asked", "tables"),
+    [(("training",), "groups"), (("coffee",), "questions"), (("training", "coffee"), "groups and table of questions")],
+)
+def test_the_checklist_names_tables_that_the_report_has(
+    answers: Responses, tmp_path: Path, asked: tuple[str, ...], tables: str
+) -> None:
+    """A question whose groups are compared is in the table of groups, and in no table of questions."""
+    here = replace(context(answers, tmp_path, group="Training"), asked=asked)
+    rows = dict(reporting.texts(here, answers, {}, "", "1").checklist)
+    assert rows["Who they were"] == f"Asked: {' and '.join(asked)}; the counts are in the table of {tables}."
 
 
 def test_only_the_questionnaire_of_our_own_survey_is_asked() -> None:
