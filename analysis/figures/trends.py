@@ -56,8 +56,8 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
     return figure
 
 
-def trends(panels: Sequence[tuple[str, str, pd.DataFrame]]) -> Figure:
-    """Balanced accuracy against what it may depend on: a row of panels each, one panel per set, others in grey.
+def trends(panels: Sequence[tuple[str, str, pd.DataFrame]], measure: str = "balanced accuracy") -> Figure:
+    """Accuracy (the `measure`) against what it may depend on: a row of panels each, one panel per set, others in grey.
 
     Each of `panels`: the axis's label, the name of the x column, a frame with set, that column, accuracy, low, high.
     """
@@ -92,7 +92,7 @@ def trends(panels: Sequence[tuple[str, str, pd.DataFrame]]) -> Figure:
                 ax.set_title(names[i] if len(names) > 1 else "")
                 ax.set_xlabel(label)
         for row in grid:
-            row[0].set_ylabel("balanced accuracy")
+            row[0].set_ylabel(measure)
         grid[0, 0].set_ylim(max(0.0, min(0.45, low - 0.02)), 1.0 if low > 0.5 else None)
     return figure
 

@@ -158,7 +158,8 @@ def _agreement_table(scores: Mapping[str, Any]) -> pd.DataFrame:
             low, high = found["ci95"] or (None, None)
             images = "all images" if kind == "all" else KINDS[kind]
             rows.append({"set": name, "images": images, "alpha": found["alpha"], "low": low, "high": high})
-    return pd.DataFrame(rows).dropna(axis=1, how="all")
+    table = pd.DataFrame(rows).dropna(axis=1, how="all")
+    return table if "alpha" in table else pd.DataFrame()
 
 
 def _add_items(section: Section, context: Context, tables: Mapping[str, pd.DataFrame]) -> None:

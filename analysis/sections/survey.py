@@ -205,7 +205,8 @@ def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
         "f1-and-d-prime": pd.DataFrame(detection),
         "measures": pd.concat([_measures(name, one) for name, one in scores.items()], ignore_index=True),
     }  # fmt: skip
-    return {name: table.dropna(axis=1, how="all") for name, table in tables.items()}
+    known = {name: table.dropna(axis=1, how="all") for name, table in tables.items()}
+    return {name: table for name, table in known.items() if list(table) != ["set"]}
 
 
 # ------------------------------------------------------------------------------------------------ figures
@@ -229,7 +230,8 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
         section.figure("answers", partial(draw.answer_space, space, context.seed))
     by_image = [(shown[name], told(one.image_rates)) for name, one in sets.items() if len(told(one.image_rates))]
     if by_image:
-        section.figure("image-rates", partial(draw_trends.image_rates, by_image))
+        both = any(one.image_rates["truth"].nunique() > 1 for one in sets.values())
+        section.figure("image-rates", partial(draw_trends.image_rates, by_image), both=both)
     panels = []
     for trend in dependence.TRENDS:
         curves = {
@@ -241,7 +243,12 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
             panels.append((trend.label, "x", points))
     if panels:
         along = ", ".join(label.partition(",")[0] for label, _, _ in panels)
-        section.figure("dependence", partial(draw_trends.trends, panels), along=along, several=len(sets) > 1)
+        both = all(len(np.unique(one.answers.is_generated)) > 1 for one in sets.values())
+        measure = "balanced accuracy" if both else "accuracy"
+        section.figure(
+            "dependence", partial(draw_trends.trends, panels, measure), along=along, several=len(sets) > 1,
+            measure=measure,
+        )  # fmt: skip
     for name, one in sets.items():
         gallery = gallery_of(context, name, one.image_rates)
         if gallery:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,12 +11,15 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from analysis.answers.read import read_csv
 from analysis.people.estimate import Estimate
 from analysis.people.population import mixed
 from analysis.people.scores import over_sets, participants_of, scores_of
 from analysis.people.trials import Trials
 from analysis.report import reporting
-from analysis.sections import survey_in_words
+from analysis.section import Context
+from analysis.sections import survey, survey_in_words
+from glimpse.workspace import Workspace
 
 BOUND = 0.05
 QUOTED = re.compile(r"right about ([\d.]+).% of the images.*?\((\d+) % interval[^:]*: ([\d.]+).% to ([\d.]+).%\)")
@@ -46,7 +50,7 @@ def test_no_sentence_contradicts_the_numbers_beside_it(surveys: int, monkeypatch
     without = Estimate(None, note="not fitted in this test")
     monkeypatch.setattr(mixed, "fit", lambda answers, seed: mixed.MixedModel(without, without))
     rng, seen = np.random.default_rng(0), set()
-    for survey in range(surveys):
+    for number in range(surveys):
         one = scores(random_answers(rng))
         over_sets({"all": one})
         sentence = survey_in_words.conclusion("all", one)["sentence"]
@@ -61,7 +65,7 @@ def test_no_sentence_contradicts_the_numbers_beside_it(surveys: int, monkeypatch
             assert (float(ends[1]) <= 50 <= float(ends[2])) == (code != "detectable"), result
         quoted = QUOTED.search(sentence)
         if quoted is None:
-            assert code == "undecided", (survey, sentence)
+            assert code == "undecided", (number, sentence)
             continue
         value, low, high = (float(quoted[i]) for i in (1, 3, 4))
         assert value == pytest.approx(100 * one["balanced_accuracy"]["mean"], abs=0.051)
@@ -208,3 +212,19 @@ def test_pairs_that_differ_are_named_up_to_ten_however_small_p_is() -> None:
     assert "s9 and s10 and 2 further pairs differ (balanced accuracy, 13 pairs, Holm-corrected" in said
     alike = survey_in_words.sentences({}, tables | {"comparisons": pairs.tail(1)})[0]
     assert alike == "No two sets measurably differ (balanced accuracy, 1 pair, Holm-corrected, 5 %)."
+
+
+def test_captions_and_tables_of_one_class_promise_no_second(tmp_path: Path) -> None:
+    """Without a real image there is no balanced accuracy, no test, and one curve of images."""
+    rng = np.random.default_rng(1)
+    rows = [{"participant": f"p{p}", "image": f"g{i}", "truth": "generated", "position": i + 1,
+             "answer": rng.choice(["real", "generated"])} for p in range(8) for i in range(12)]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "answers.csv", index=False)
+    found = read_csv(tmp_path / "answers.csv")
+    section = survey.compute(Context(Workspace(tmp_path), responses=found.trials, progress=False))
+    assert section is not None
+    assert section.captions["dependence"].startswith("Accuracy along place in the sequence")
+    assert "curves coincide" not in section.captions["image-rates"]
+    assert "tests" not in section.tables
+    assert not any("balanced accuracy" in sentence for sentence in section.sentences)
+    assert section.figures["dependence"]().axes[0].get_ylabel() == "accuracy"
