@@ -170,16 +170,16 @@ def _trends(scores: Mapping[str, Any], slopes: pd.DataFrame) -> list[str]:
     tested = slopes[slopes["low"].notna()] if len(slopes) else slopes
     if not len(tested):
         return []
-    halves = {name: one["balanced_accuracy"]["mean"] is None for name, one in scores.items()}  # one class was shown
+    halves = {name for name, one in scores.items() if one["balanced_accuracy"]["mean"] is None}  # one class was shown
     corrected = f"; Holm-corrected over {len(slopes)} trends, 5 %" if len(slopes) > 1 else ""
     clear = [
-        (f"in {row['set']} " if len(scores) > 1 else "") + _slope(row, "accuracy" if halves[row["set"]] else MEASURE)
+        (f"in {row['set']} " if len(scores) > 1 else "") + _slope(row, "accuracy" if row["set"] in halves else MEASURE)
         for row in tested.to_dict("records")
         if row["p_holm"] < LEVEL
     ]
     if clear:
         return [f"Within participants {'; '.join(clear)}{corrected}."]
-    what = "accuracy" if any(halves[name] for name in tested["set"]) else MEASURE
+    what = "accuracy" if halves & set(tested["set"]) else MEASURE
     along = " or ".join(f"the {trend.label.split(',')[0]}" for trend in TRENDS if trend.label in set(tested["with"]))
     return [f"Within participants {what} does not measurably change with {along}{corrected}."]
 
