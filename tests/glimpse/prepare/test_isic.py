@@ -200,7 +200,7 @@ def test_photos_of_the_table_that_are_not_there_are_listed(tmp_path: Path, works
             r"MELL is not among the labels in HAM10.*: did you mean 'MEL'\? .* DF \(9\), MEL \(6\)",
         ),
         ({"label": ["VASC"]}, r"None of the 15 photos is labelled VASC: they are labelled DF \(9\), MEL \(6\)"),
-        ({"size": 64}, r"ISIC_0000000\.jpg gives 64x48 pixels, fewer than 64x64"),
+        ({"size": 64}, r"ISIC_0000000\.jpg gives 48x64 pixels, fewer than 64x64"),
         ({"test": 0.01}, r"leave one side empty"),
     ],
 )
