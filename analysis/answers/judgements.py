@@ -76,10 +76,10 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
         there = table.frame.loc[wrong, column].astype(str).str.strip()
         others = ", ".join([*list(dict.fromkeys(there))[:4], *(["..."] if there.nunique() > 4 else [])])
         near = get_close_matches(plain(there.iloc[0]), words, n=1, cutoff=0.7)
-        known = f"did you mean {near[0]}?" if near else f"the only words are {' and '.join(KINDS[:2])}."
+        known = f"did you mean {near[0]}?" if near else f"only {' and '.join(KINDS[:2])} are known."
         raise AnalysisError(
-            f"{table.place(there.index[0])}: {column} says '{there.iloc[0]}'; {known} Say what others mean, as in "
-            f"--words real=WORD --words generated=WORD (here: {others})."
+            f"{table.place(there.index[0])}: {column} says '{there.iloc[0]}'; {known} Say what other words mean "
+            f"with --words real=WORD --words generated=WORD (here: {others})."
         )
     return found
 

@@ -68,9 +68,9 @@ LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, rated: bool) -> dict[str, str]:
-    """For each of our columns the first of the layout's that the table has; of several alike the fullest.
+    """The table's column for each of ours: the first that the layout names; of several matches the fullest.
 
-    Without a layout those that usually mean one thing; not the answer where a rating or `correct` says it.
+    Without a layout, columns whose names usually mean one thing; no answer if a rating or `correct` gives it.
     """
     frame = table.frame
     found: dict[str, str] = {}
@@ -94,7 +94,7 @@ def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, r
 
 
 def _time_column(table: Table) -> dict[str, str]:
-    """A column of response times under another name, by ours; the unit is that of its name, else of its median."""
+    """Our name for a column of response times and its own; the unit is in its name, or else follows from its median."""
     columns = [(str(column), match) for column in table.frame if (match := TIME.fullmatch(str(column)))]
     if len(columns) != 1:
         return {}

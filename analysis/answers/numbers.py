@@ -1,8 +1,8 @@
 """Numbers as people write them: the format is decided for a column as a whole, or the column is refused.
 
 '3,328' may be 3.328 or 3328. Values such as '1,25' or '1.234,5' in the same column decide; else what the column can
-hold does (a response time of 3 ms cannot be, one of 3 s can; beside '729' neither can be s); else the column is refused
-with a line and a value.
+hold does (a response takes 3 s, never 3 ms; beside '729', which is too long in s, it takes 3328 ms); else the column is
+refused with a line and a value.
 """
 
 from __future__ import annotations

@@ -53,7 +53,7 @@ def read_csv(
 
 
 def _guessed(table: Table, sign: str) -> str:
-    """A sentence, without its point, on a file that is not in Unicode."""
+    """A sentence, without its full stop, on files that are not in Unicode."""
     n = len(table.code_pages) - 1
     where = table.code_pages[0] + (f" (and {n} more)" if n else "")
     return f"{where} is not in UTF-8 and was read as Windows-1252; if {sign}, save it as CSV in UTF-8"

@@ -13,7 +13,7 @@ from analysis.people.estimate import Estimate, Parts
 from glimpse.observers import Floats
 
 MOST_PARTICIPANTS = 1_000_000
-FEWEST_IMAGES = 30  # degrees of freedom; with 18 a number was named where images seemed alike by luck: half decided
+FEWEST_IMAGES = 30  # degrees of freedom; with 18 it named numbers where images seemed alike by luck: half decided
 POWER = 0.8  # with which the verdict falls after the participants still needed
 NOT_DECIDED = "more participants alone will not decide it, more images are needed"
 NOT_KNOWN = "these answers do not say how many more participants would decide it"

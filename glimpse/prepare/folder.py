@@ -144,7 +144,7 @@ def _notes(
         least = min(sizes, key=min)
         notes.append(
             f"Size {size_in_words(size[1], size[0])}: at most {LARGEST} pixels, and no larger than the smallest photo, "
-            f"{size_in_words(least[1], least[0])}; --size sets another."
+            f"{size_in_words(least[1], least[0])}; choose another with --size."
         )
         if few := much_smaller(sizes):
             notes.append(

@@ -22,7 +22,7 @@ FILES = ("config.json", "log.jsonl", "generator.safetensors")
 def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False) -> None:
     """Put the shipped generators of these experiments into the workspace as runs. An existing run is kept.
 
-    Raises GlimpseError if one is not shipped, or if its phantoms are not there or are others.
+    Raises GlimpseError if one is not shipped, or if the phantoms it was trained on are missing or differ.
     """
     for name in names:
         source = SHIPPED / name

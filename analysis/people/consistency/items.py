@@ -23,8 +23,8 @@ METHOD = f"item-rest correlation; pooled on Fisher's z: {pooling.METHOD}"
 def ability(trials: Trials) -> Floats:
     """For each answer the participant's ability on all their other images, (n,); NaN without others of each class.
 
-    Ability is the mean over the classes of the share of right answers, less that of everybody in the class: each class
-    weighs equally, or a habit of saying 'real' would be an ability wherever there are more real images.
+    Ability is the mean over the classes of the share of right answers, less everybody's share in the class. Both
+    classes weigh the same; otherwise a habit of saying 'real' would count as ability wherever more images are real.
 
     >>> habit = [1, 1, 0, 0]  # the first participant always says 'generated', the second never
     >>> ability(Trials.from_labels(np.repeat(habit, 3), [0, 1, 1] * 4, np.repeat(range(4), 3), [0, 1, 2] * 4))[:6]

@@ -96,7 +96,7 @@ def _of_sizes(one: tuple[int, int], other: tuple[int, int], at: ImageSet, fit: s
         yield (
             f"original size: {size_in_words(*one[::-1])}, shrunk {shrunk[0]:.2f} times (real), "
             f"{size_in_words(*other[::-1])}, shrunk {shrunk[1]:.2f} times (generated). Shrinking removes noise and "
-            "compression: this is fair only if the generator was trained on images shrunk alike."
+            "compression: the comparison is fair only if the generator was trained on images shrunk as much."
         )
     ratios = [width / height for width, height in (one, other)]
     if max(ratios) >= ASPECT_RATIO * min(ratios):

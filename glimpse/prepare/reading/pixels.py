@@ -95,7 +95,7 @@ def _of_grey(image: Image.Image, name: str, window: depth.Window | None) -> tupl
     top = 65535.0 if image.mode.startswith("I") else 1.0
     beyond = window is None and values.size and (values.min() < 0 or values.max() > top)
     if beyond or not (values.dtype.kind in "iu" or np.isfinite(values).all()):
-        raise BrokenPhotoError(name, f"its values go beyond 0 to {top:g}; --window takes others")
+        raise BrokenPhotoError(name, f"its values go beyond 0 to {top:g}; give their range with --window")
     levels, small = depth.to_levels(values, window, (0, top))
     shown = Image.fromarray(levels)
     if profile := image.info.get("icc_profile"):

@@ -159,7 +159,7 @@ def test_a_row_that_explains_the_columns_is_left_out_and_said(tmp_path: Path) ->
 
 def test_a_misspelt_answer_is_named_with_the_word_that_it_resembles(tmp_path: Path) -> None:
     with pytest.raises(
-        AnalysisError, match=r"line 6: answer says 'Rael'; did you mean real\? Say what others mean, as"
+        AnalysisError, match=r"line 6: answer says 'Rael'; did you mean real\? Say what other words mean"
     ):
         read_csv(written(tmp_path, [HEADER, *ROWS, "c,i1,real,Rael"]))
 

@@ -54,14 +54,18 @@ def test_an_ambiguous_number_is_refused_with_its_line_and_value(tmp_path: Path) 
 @pytest.mark.parametrize("value", ["2,405", "2.405"])
 def test_a_group_of_thousands_beside_whole_numbers_below_a_thousand_is_no_decimal(tmp_path: Path, value: str) -> None:
     with pytest.raises(AnalysisError, match=rf"answers.csv, line 3: '{value}' .* may be 2.405 or 2405"):
-        times(tmp_path, "response_time_s", ["729", value, "3" + value[1:]])
+        times(tmp_path, "response_time_s", ["729", value, "3" + value[1:], "2"])
 
 
 @pytest.mark.parametrize(
     ("column", "values", "sentence"),
     [
-        ("response_time_s", ["1.5", "729", "2.25", "1210", "3.5"], "2 values .* above 100 s, .* line 3: 729; .* in ms"),
-        ("response_time_ms", ["950", "1.25", "1210"], "1 value .* below 20 ms, .* line 3: 1.25; correct it .* in s"),
+        (
+            "response_time_s",
+            ["1.5", "729", "2", "1210", "3.5", "100"],
+            "2 values .* above 100 s, .* line 3: 729; .* ms",
+        ),
+        ("response_time_ms", ["950", "1.25", "1210", "0", "20"], "1 value .* below 20 ms, .* line 3: 1.25; .* it .* s"),
     ],
 )
 def test_single_times_that_may_be_in_another_unit_are_named(

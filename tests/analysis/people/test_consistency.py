@@ -142,6 +142,12 @@ def test_a_habit_is_no_ability_where_there_are_more_real_images() -> None:
         assert not ((table["low"] > 0) | (table["high"] < 0)).any()
 
 
+def test_ability_is_what_a_participant_has_over_everybody_in_each_class() -> None:
+    said = [0, 0, 1, 1, 0, 0, 0, 0]  # all are right about the real images, one of two about the generated ones
+    answers = Trials.from_labels(said, [0, 0, 1, 1] * 2, np.repeat([0, 1], 4), [0, 1, 2, 3] * 2)
+    assert ability(answers).tolist() == [0.25] * 4 + [-0.25] * 4
+
+
 def test_where_one_class_was_shown_a_habit_cannot_be_told_from_ability() -> None:
     trials = simulate(Truth(1.0, sd_d_prime=1.0), Design(40, 12, 12), np.random.default_rng(2))
     assert items(trials.where(trials.is_generated)).empty

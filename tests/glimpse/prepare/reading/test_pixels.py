@@ -295,6 +295,11 @@ def test_12_bits_in_16_need_a_window(kind: str, window: depth.Window, levels: li
     assert photo.remarks == remarks
 
 
+def test_a_small_range_is_measured_from_the_lowest_value_of_the_type() -> None:
+    for value, small in ((-30_000, True), (1000, False)):  # of 65,535 levels the darkest 2768, and 33,768
+        assert depth.to_levels(np.full((4, 4), value, np.int16), None, (-32_768, 32_767))[1] == small
+
+
 @pytest.mark.parametrize("window", [None, "auto", (300, 40_000)])
 def test_16_bits_by_a_table_are_the_levels_of_every_value(window: depth.Window | None) -> None:
     values = np.random.default_rng(0).integers(0, 50_000, (301, 997), np.uint16)
