@@ -17,7 +17,16 @@ TINY = {"p", "bayes"}  # parts of the names of numbers that may be below it
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    return "–" if value is None else f"{100 * value:.{digits}f}\u202f%"
+    """A share in percent; a half is rounded up, as in `number`, so that a sentence and a table give the same digits.
+
+    >>> [percent(value)[:4] for value in (0.3225, 0.6475)], [number(value) for value in (0.3225, 0.6475)]
+    (['32.3', '64.8'], ['0.323', '0.648'])
+    """
+    return "–" if value is None else f"{100 * _halves_up(value):.{digits}f}\u202f%"
+
+
+def _halves_up(value: float) -> float:
+    return value + math.copysign(NOISE, value)
 
 
 def telling_digits(values: Iterable[float], limits: Iterable[float], least: int) -> int:
@@ -123,7 +132,7 @@ def number(value: Any) -> str:
             return "0"
         if size and (size < 0.001 or size >= 1e6):
             return signed(value, ".2g")
-        return signed(value, f".{3 if size < 10 else 2 if size < 100 else 1}f")
+        return signed(_halves_up(float(value)), f".{3 if size < 10 else 2 if size < 100 else 1}f")
     if isinstance(value, (list, tuple)) and len(value) == 2 and all(is_number(v) for v in value):
         return f"{number(value[0])} to {number(value[1])}"
     return str(value)
