@@ -550,3 +550,31 @@ def test_real_rows_copied_into_each_set_count_once(tmp_path: Path) -> None:
         lines += [f"a,r1,real,real,{name}", f"b,r1,real,generated,{name}", f"a,{name},generated,real,{name}"]
     answers = read_csv(written(tmp_path, lines))
     assert (len(answers.trials), answers.counts["trials"]) == (6, 4)
+
+
+@pytest.mark.parametrize(
+    ("lines", "truths", "sentence"),
+    [
+        ("participant,image,answer a,i1,real", "name,truth i1,real", "lacks the column image .* --map image=COLUMN"),
+        ("participant,image,answer a,i1,real", "image,kind i1,real", "lacks the column truth .* --map truth=COLUMN"),
+        ("participant,image,answer a,i1,real", "image,truth i1,real i1,fake", "line 3: 'i1' has two truths; keep one"),
+        ("participant,image,answer a,,real", "image,truth i1,real", "the column image is empty; fill it in"),
+        (
+            "participant,age a,31",
+            "image,truth i1,real",
+            r"neither a column image nor columns .* named after the images",
+        ),
+        ("participant,q_(i1),r_(i1) a,real,real", "image,truth i1,real", "and r_.i1. both name the image i1"),
+    ],
+)
+def test_a_table_of_images_that_does_not_fit_is_refused(tmp_path: Path, lines: str, truths: str, sentence: str) -> None:
+    images = written(tmp_path, truths.split(), "images.csv")
+    with pytest.raises(AnalysisError, match=sentence):
+        read_csv(written(tmp_path, lines.split()), form=Form(truth=images))
+
+
+def test_a_rating_that_says_how_sure_people_were_is_no_rating_of_the_image(tmp_path: Path) -> None:
+    """Sure and right of a real image: 5 would be read as 'surely generated'."""
+    lines = [HEADER + ",sure", *(f"p,i{k},real,real,{5 - k % 2}" for k in range(6)), "p,i7,generated,generated,1"]
+    with pytest.raises(AnalysisError, match=r"agree with the column answer in 0 of 7 rows.* --confidence sure:1..5"):
+        read_csv(written(tmp_path, lines), form=Form(rating="sure:1..5"))
