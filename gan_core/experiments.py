@@ -38,7 +38,7 @@ class Draw:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of a run. Defaults are those of the paper or, where it is silent, of DESIGN section 5."""
+    """All settings of a run. Defaults are those of the paper or, where it is silent, of docs/method.md."""
 
     images: int = setting(600_000, "length of training: real images shown in total", 1)
     epochs: int = setting(0, "length in passes over the training images instead (0: use `images`)", 0)
@@ -122,7 +122,7 @@ def translation(source: str, target: str, masked: str | None) -> Experiment:
     return Experiment("targeted" if masked else "cyclic", target, 1024, 256, source, masked, {"batch": 16})
 
 
-# Table 2 (initial features), with batch and duration of DESIGN section 5. Table 1 follows from `grid_and_stages`.
+# Table 2 (initial features), with our batch and duration (docs/method.md). Table 1 follows from `grid_and_stages`.
 EXPERIMENTS: dict[str, Experiment] = {
     "hands": Experiment("unconditional", "hands", 512, 32, more={"batch": 16, "refine": True}),
     "healthy": Experiment("unconditional", "healthy", 1024, 128, more={"epochs": 20}),
@@ -230,7 +230,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def check_name(name: str, image_sets: Sequence[str] = ()) -> str:
-    """The name itself. Raises TrainingError if it is no experiment and no image set, suggesting the nearest name."""
+    """The name itself. Raises TrainingError if it is neither an experiment nor an image set, with the nearest name."""
     if name not in EXPERIMENTS and name not in image_sets:
         remedy = did_you_mean(name, [*EXPERIMENTS, *image_sets])
         raise TrainingError(f"'{name}' is neither an experiment nor an image set: {remedy}")

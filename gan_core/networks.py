@@ -1,6 +1,6 @@
 """The networks of section 3.2: generator, image translator, two-scale discriminator.
 
-Where the paper is silent, the choices are those of DESIGN section 5 (docs/method.md). All but one dense layer are
+Where the paper is silent, the choices are those of docs/method.md. All but one dense layer are
 convolutional. They take any size of `experiments.grid_and_stages`, also non-square, and images in [-1, 1].
 """
 

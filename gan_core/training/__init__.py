@@ -1,1 +1,1 @@
-"""Training: one engine, three ways (unconditional, targeted, cyclic)."""
+"""Training: one engine, three schemes (unconditional, targeted, cyclic)."""

@@ -18,7 +18,7 @@ QUICK = ["--simulations", "20", "--participants", "20", "150"]
 
 
 def test_more_people_give_more_power_and_ten_images_give_none_however_many() -> None:
-    """DESIGN: with 10 images per class the power to say 'cannot tell' within ±.05 never rises above a trace."""
+    """With 10 images per class the power to say 'cannot tell' within ±.05 never rises above a trace."""
     plan = planning.Plan(planning.always(Truth()), Design(images=100), "cannot tell")
     few, many = planning.power_table(plan, (25, 150), 60)["cannot_tell"]
     assert few < 0.4

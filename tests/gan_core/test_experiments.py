@@ -89,12 +89,13 @@ def test_settings_and_presets_cannot_be_changed_by_accident() -> None:
 
 
 def test_settings_are_read_by_type() -> None:
-    words = ["lr=1e-3", "batch=32", "images=1e4", "flips=yes", "upsampling=nearest", "beta1=0"]
+    words = ["lr=1e-3", "batch=32", "images=1e4", "flips=yes", "upsampling=nearest", "beta1=0", "beta2=0.9999999"]
     read = parse_settings(words, Settings)
     assert read == {
         "lr": 1e-3, "batch": 32, "images": 10_000, "flips": True, "upsampling": "nearest", "beta1": 0.0,
+        "beta2": 0.9999999,
     }  # fmt: skip
-    assert [type(v) for v in read.values()] == [float, int, int, bool, str, float]
+    assert [type(v) for v in read.values()] == [float, int, int, bool, str, float, float]
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,7 @@ def test_settings_are_read_by_type() -> None:
         ("lr=inf", "a number, not 'inf'"),
         ("lr=nan", "a number, not 'nan'"),
         ("images=0", "at least 1"),
+        ("beta1=1", "at most 0.9999999"),
         ("flips=perhaps", "true or false"),
         ("upsampling=cubic", "deconvolution or nearest"),
     ],

@@ -79,7 +79,7 @@ class SourceFile:
 
     @property
     def spot(self) -> tuple[str, str]:
-        """Equal for one file found twice, by way of whatever folder or link."""
+        """A key that is the same for a file found twice, through any folder or link."""
         return os.path.realpath(self.place), self.name if self.zipped else ""
 
     @property
@@ -230,7 +230,7 @@ def _hidden(name: str) -> bool:
 
 
 def hash_files(files: Sequence[SourceFile], threads: int) -> dict[str, str]:
-    """SHA-256 of each file's content, by name; a file that cannot be read is told apart, and met again on decoding."""
+    """SHA-256 of each file's content, by name; one that cannot be read gets its own, and fails on decoding."""
 
     def digest(file: SourceFile) -> str:
         try:
@@ -243,7 +243,7 @@ def hash_files(files: Sequence[SourceFile], threads: int) -> dict[str, str]:
 
 
 def hash_of_all(digests: Mapping[str, str]) -> str:
-    """One hash for many files: their names without folders, and their contents; not where they lie."""
+    """One hash for many files: their names without folders, and their contents, wherever they are."""
     return sha256_json(sorted((PurePosixPath(name).name, digest) for name, digest in digests.items()))
 
 

@@ -329,3 +329,13 @@ def test_the_test_rejects_exactly_what_lies_outside_the_interval() -> None:
             critical = stats.t.ppf((1 + level) / 2, found.df)
             assert found.distance(low) == pytest.approx(critical)
             assert found.distance(high) == pytest.approx(-critical)
+
+
+def test_shared_real_images_leave_a_difference_in_any_order_of_the_answers() -> None:
+    rng, generated = np.random.default_rng(0), np.tile(np.arange(8) >= 4, 6)
+    person, image, said = np.repeat(np.arange(6), 8), np.tile(np.arange(8), 6), rng.random(48) < 0.5
+    one = Trials.from_labels(said, generated, person, image)
+    other = Trials.from_labels(np.where(generated, ~said, said), generated, person, image + 4 * generated)
+    turned = other.where(np.arange(48)[::-1])
+    found, again = (significance.difference(one, o, generated=0.5, real=-0.5) for o in (other, turned))
+    assert found.df == pytest.approx(again.df, rel=1e-9)
