@@ -68,7 +68,9 @@ LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, rated: bool) -> dict[str, str]:
-    """The table's column for each of ours: the first that the layout names; of several matches the fullest.
+    """The table's column for each of ours: the first that the layout names; of several matches the fullest by images.
+
+    A time is that of the component that gives the answer (`resp.keys`, `resp.rt`).
 
     Without a layout, columns whose names usually mean one thing; no answer if a rating or `correct` gives it.
     """
@@ -87,8 +89,11 @@ def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, r
         for pattern in patterns:
             matches = [c for c in frame.columns if fnmatchcase(c, pattern)]
             if matches:
-                judged = frame[frame["image"].notna()] if "image" in frame else frame
-                found[name] = max(matches, key=lambda c: judged[c].notna().sum())
+                shown, component = found.get("image", "image"), found.get("answer", ".").rpartition(".")[0]
+                judged = frame[frame[shown].notna()] if shown in frame else frame
+                found[name] = max(
+                    matches, key=lambda c: (c.rpartition(".")[0] == component != "", judged[c].notna().sum())
+                )
                 break
     return found
 

@@ -175,6 +175,7 @@ def _few_in_another_unit(numbers: pd.Series, column: str, place: Callable[[Any],
     n, unit = len(odd), "s" if in_s else "ms"
     return [
         f"{n} value{'s' if n > 1 else ''} of {column} {'are' if n > 1 else 'is'} {'above' if in_s else 'below'} "
-        f"{high if in_s else low:.0f} {unit}, the first on {place(odd.index[0])}: {odd.iloc[0]:.6g}; correct "
-        f"{'those' if n > 1 else 'it'} if measured in {'ms' if in_s else 's'}."
+        f"{high if in_s else low:.0f} {unit}, the first on {place(odd.index[0])}: {odd.iloc[0]:.6g}; if "
+        f"{'they were' if n > 1 else 'it was'} measured in {'ms' if in_s else 's'}, "
+        f"convert {'them' if n > 1 else 'it'}."
     ]

@@ -34,7 +34,7 @@ def test_sets_stay_within_one_however_many_enter_at_once(
     assert max(shown) - min(shown) <= 1
 
 
-def test_whoever_sends_the_consent_many_times_at_once_enters_once(
+def test_a_consent_sent_many_times_at_once_enters_one_participant(
     workspace: Workspace, study: str, make_app: Callable[..., Flask]
 ) -> None:
     apps = [make_app() for _ in range(2)]

@@ -109,9 +109,9 @@ def _names_of(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_tables(files: Sequence[Path]) -> Table:
-    """All files as one table; a file with the same bytes as another is read once, and said to be.
+    """All files as one table; a file with the same bytes as another is read once, with a note.
 
-    One of several that cannot be read is left out, and said to be. Raises AnalysisError where none can be read.
+    One of several that cannot be read is left out, with a note. Raises AnalysisError where none can be read.
     """
     hashes: dict[str, Path] = {}
     notes = []

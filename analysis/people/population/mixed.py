@@ -82,7 +82,7 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
     def combined(weight_hit: float, weight_false_alarm: float) -> Estimate:
         """The sum of both classes' z, each times its scale and its weight."""
         hit, false_alarm = weight_hit * scales[0], weight_false_alarm * scales[1]
-        value = hit * z[0] + false_alarm * z[1]
+        value = round(hit * z[0] + false_alarm * z[1], 5) + 0.0  # the search for the spreads is no more exact
         influence = hit * influences[0] + false_alarm * influences[1]
         doubt = found.variance_of(weight_hit * z[0], weight_false_alarm * z[1])
         return with_doubt(estimate(value, influence, trials, method=METHOD), doubt)

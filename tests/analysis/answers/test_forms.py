@@ -578,3 +578,15 @@ def test_a_rating_that_says_how_sure_people_were_is_no_rating_of_the_image(tmp_p
     lines = [HEADER + ",sure", *(f"p,i{k},real,real,{5 - k % 2}" for k in range(6)), "p,i7,generated,generated,1"]
     with pytest.raises(AnalysisError, match=r"agree with the column answer in 0 of 7 rows.* --confidence sure:1..5"):
         read_csv(written(tmp_path, lines), form=Form(rating="sure:1..5"))
+
+
+@pytest.mark.parametrize("picture", ["image", "stimulus", "picture", "stim"])
+def test_of_several_components_the_answer_and_its_time_are_those_beside_an_image(tmp_path: Path, picture: str) -> None:
+    """PsychoPy: five pages of instructions with a key each, and another component with a time beside each image."""
+    lines = [f"participant,{picture},truth,next.keys,next.rt,resp.keys,resp.rt,page.rt"]
+    lines += [f"p,,,space,{k}.5,,,9" for k in range(5)]
+    lines += ["p,1.png,real,,,real,0.75,9", "p,2.png,generated,,,real,,9"]
+    trials = read_csv(written(tmp_path, lines), form=Form(layout="psychopy")).trials
+    assert trials["answer"].tolist() == ["real", "real"]
+    assert trials["response_time_ms"].iloc[0] == 750
+    assert trials["response_time_ms"].isna().tolist() == [False, True]

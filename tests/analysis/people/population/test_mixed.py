@@ -139,3 +139,14 @@ def test_the_standard_error_is_the_two_way_one_and_what_is_unknown_of_the_scale(
     assert d_prime.value == pytest.approx(2 * z * np.sqrt(squared_scale))
     assert d_prime.se == pytest.approx(np.sqrt(expected))
     assert d_prime.df == pytest.approx(balanced.df)
+
+
+def test_a_criterion_that_is_zero_by_symmetry_is_printed_as_zero() -> None:
+    """The search for the spreads of both classes ends some 1e-6 apart."""
+    who, image = np.repeat(np.arange(10), 20), np.tile(np.arange(20), 10)
+    generated = image >= 10
+    wrong = (image + who + who // 3) % 5 == 0
+    found = mixed.fit(Trials(generated ^ wrong, generated, who, image))
+    assert found.criterion.value == 0
+    assert found.d_prime.value is not None
+    assert found.d_prime.value == round(found.d_prime.value, 5)
