@@ -304,7 +304,7 @@ def test_answers_survive_a_spell_offline(page: Page, serve: Serve, script: str) 
 
 
 def test_a_trial_whose_exposure_went_wrong_is_kept_and_a_spare_one_offered(page: Page, serve: Serve) -> None:
-    server = serve("exposure_ms = [900, 900]\nfixation_ms = 100\npractice = 0\n[trials]\ncount = 3\nspare = 2\n")
+    server = serve("exposure_ms = [900, 900]\nfixation_ms = 100\npractice = 0\n[trials]\ncount = 3\nspare = 1\n")
     enter(page, server.url)
     page.click("#begin")
     page.wait_for_selector("body[data-phase=stimulus]")
