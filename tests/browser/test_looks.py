@@ -58,7 +58,7 @@ def test_pages_to_read_follow_the_systems_colours_and_trials_are_grey(
     read = pixels(page, "#instructions")[3, 20].mean()
     assert read > 240 if scheme == "light" else read < 45
     page.click("#begin")
-    page.wait_for_function("window.noted")  # the moment itself may be over before a busy machine looks
+    page.wait_for_selector("body:not([data-phase=ready])")  # fixation may be over before a busy machine looks
     assert page.evaluate("window.noted") == ["rgb(128, 128, 128)", 0]
     page.context.close()
 
