@@ -79,7 +79,8 @@ def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, r
     if layout is not None:
         known = LAYOUTS[layout]
     else:
-        found |= {} if {"response_time_ms", "response_time_s"} & {*frame, *chosen} else _time_column(table)
+        if not {"response_time_ms", "response_time_s"} & {*frame, *chosen}:
+            found = _time_column(table)
         said = rated or "correct" in {*frame, *chosen}
         known = {k: v for k, v in USUAL.items() if k not in frame and not (said and k == "answer")}
     for name, patterns in known.items():
@@ -101,8 +102,13 @@ def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, r
 def _time_column(table: Table) -> dict[str, str]:
     """Our name for a column of response times and its own; the unit is in its name, or else follows from its median."""
     columns = [(str(column), match) for column in table.frame if (match := TIME.fullmatch(str(column)))]
-    if len(columns) != 1:
+    if not columns:
         return {}
+    if len(columns) > 1:
+        raise AnalysisError(
+            f"{table.name}: the columns {' and '.join(column for column, _ in columns)} may all be response times; "
+            "choose one with --map response_time_ms=COLUMN or --map response_time_s=COLUMN."
+        )
     column, unit = columns[0][0], columns[0][1][1]
     names = []
     for name in ("response_time_ms", "response_time_s"):

@@ -83,6 +83,10 @@ def test_times_that_may_be_in_either_unit_are_refused(tmp_path: Path) -> None:
     assert (
         read_csv(written(tmp_path, lines), form=Form(map=["response_time_s=rt"])).trials["response_time_ms"][0] == 5e4
     )
+    both = written(tmp_path, [HEADER + ",rt,reaction_time", *(f"{row},900,1200" for row in ROWS)])
+    with pytest.raises(AnalysisError, match=r"columns rt and reaction_time may all be response times; choose one"):
+        read_csv(both)
+    assert read_csv(both, form=Form(map=["response_time_ms=rt"])).trials["response_time_ms"].tolist() == [900] * 4
     empty = read_csv(written(tmp_path, [HEADER + ",rt", *(f"{row}," for row in ROWS)]))
     assert empty.trials["response_time_ms"].isna().all()
 
