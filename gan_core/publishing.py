@@ -6,7 +6,6 @@ Generated images come from consecutive latents of a seed, translated ones from t
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from gan_core.sampling import generate, generator_file
 from gan_core.training.run import Run
 from gan_core.translating import load_translator, translate_rows
 from glimpse.command_line import pasteable
-from glimpse.files import GlimpseError, sha256_file
+from glimpse.files import sha256_file
 from glimpse.images import shrink
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.grid import grid_tells
@@ -69,19 +68,16 @@ def publish(
 
 
 def largest_count(workspace: Workspace, name: str) -> int:
-    """The largest number of images per class that a run can be published with."""
+    """The largest number of images per class that a run can be published with, by the sizes of its image sets."""
     run = Run.of(workspace.existing("runs", name))
-    sets = {d: ImageSet.load(workspace.existing("images", facts["name"])) for d, facts in run.image_sets.items()}
-    sizes = [len(sets[target]) for target in run.experiment.makes]
+    sizes = [run.image_sets[target]["train"] + run.image_sets[target]["test"] for target in run.experiment.makes]
     sources = filter(None, map(run.experiment.source_of, run.experiment.makes))
-    return min(sizes + [len(sets[source].where("test")) for source in sources]) - PRACTICE
+    return min(sizes + [run.image_sets[source]["test"] for source in sources]) - PRACTICE
 
 
 def pasteable_for(workspace: Workspace, names: Sequence[str]) -> str:
     """The command that publishes these runs, with as many images as all of them have."""
-    most = 0
-    with suppress(GlimpseError):  # the real images may be elsewhere
-        most = min(largest_count(workspace, name) for name in names)
+    most = min(largest_count(workspace, name) for name in names)
     count = ["--count", str(most)] if 0 < most < Publication.count else []
     return pasteable(workspace, "gan_core", "publish", *names, *count)
 
