@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from glimpse.prepare.pipeline import Prepared
 
 
-# The image sets of the paper's experiments: `gan_core train` finds them without being told their names.
-
-
 def add_commands(commands: Commands) -> Commands:
     """Add `prepare` and its sources to gan_core's commands; returns the parsers of the sources."""
     prepare = commands.add_parser("prepare", help="make image sets from photos", description=__doc__)

@@ -147,18 +147,20 @@ def questions(token: str) -> Any:
         asked = file.asked(after=after)
         if (person.state, person.stage) in (("working", "questions"), ("finished", "after")):
             answers: dict[str, str] = {}
+            chosen: dict[str, int] = {}
             for question in asked:
                 given = storable(request.form.get(question.key, ""), 500)
                 options = {str(i): option for i, option in enumerate(question.choices)}
                 if given in options:  # stored in the study's first language, whatever the participant's
+                    chosen[question.key] = int(given)
                     answers[question.key] = say(options[given], file.languages[0])
                 elif given and not options:
                     answers[question.key] = given
             if any(question.required and question.key not in answers for question in asked):
                 return _ask(person, file, after=after, given=request.form.to_dict()), 422
             for question in asked:
-                if question.options and question.key in answers:
-                    _screen(session, person, question, int(request.form[question.key].strip()), answers)
+                if question.key in chosen:
+                    _screen(session, person, question, chosen[question.key], answers)
             person.questionnaire = {**(person.questionnaire or {}), **answers}
             person.stage = "end" if after else "device" if person.device is None or file.calibration else "trials"
             if person.state not in ("working", "finished"):
