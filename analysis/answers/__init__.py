@@ -1,1 +1,1 @@
-"""Answers: read from a database or a file, and tidied."""
+"""Answers: read from a database or from files, checked, and turned into scored trials."""

@@ -1,7 +1,7 @@
-"""The answers in the survey's database.
+"""Read the answers from the survey's database.
 
-It is read through its views `responses` and `participants` (made by the survey's migrations) and never written to; the
-survey's code is not needed.
+Only the views `responses` and `participants` are read, which the survey's migrations create. Nothing is written, and
+the survey's code is not needed.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ VIEWS = {"responses": "participant, position", "participants": "participant"}  #
 
 
 class UnreadableError(AnalysisError):
-    """The database is damaged, of an older schema or out of reach."""
+    """The database is damaged, has an older schema or cannot be reached."""
 
 
 def read_database(
     workspace: Workspace, where: Sequence[str] = (), *, include_simulated: bool = False
 ) -> Responses | None:
-    """The views `responses` and `participants` of `$DATABASE_URL`, else of study.db; None where nobody has answered."""
+    """The answers in `$DATABASE_URL`, or in study.db if that is not set; None if there are none yet."""
     file = workspace.root / "study.db"
     if not os.environ.get("DATABASE_URL"):
         if not file.is_file():
@@ -69,7 +69,7 @@ def _remedy(reason: str, workspace: Workspace) -> str:
 
 
 def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both views as they stand at one moment, through a connection that cannot write."""
+    """Both views, read in one transaction through a read-only connection."""
     from sqlalchemy import URL, create_engine, inspect, make_url, text
     from sqlalchemy.exc import OperationalError
     from sqlalchemy.pool import NullPool
@@ -85,7 +85,8 @@ def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
         urls: list[str | URL] = [opened(mode="ro")]
         log = path.with_name(f"{path.name}-wal")
         if not (log.is_file() and log.stat().st_size):
-            # A WAL database in a folder that may not be written opens only as immutable; that skips the log.
+            # In a read-only folder SQLite opens a database with a write-ahead log only as immutable, which ignores the
+            # log: so only if the log is empty.
             urls.append(opened(immutable="1"))
     else:
         for plain in ("postgres://", "postgresql://"):
@@ -100,7 +101,7 @@ def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
                     connection = connection.execution_options(
                         isolation_level="REPEATABLE READ", postgresql_readonly=True
                     )
-                # One transaction, so that the two views belong together.
+                # One transaction, so that the two views agree.
                 if inspect(connection).has_table("alembic_version"):
                     found = connection.execute(text("SELECT version_num FROM alembic_version")).scalar()
                     if found is not None and found > SURVEY_SCHEMA:
@@ -121,9 +122,9 @@ def _read_views(url: str) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def with_people(raw: pd.DataFrame, people: pd.DataFrame) -> pd.DataFrame:
-    """The answers with what is known of each participant beside, the questionnaire's answers as columns of their own.
+    """The answers joined with the participants' table, each item of the questionnaire as a column.
 
-    A column that both tables have is the answers'.
+    If both tables have a column, that of the answers is kept.
     """
     if "participant" not in people or "participant" not in raw or people.empty:
         return raw
@@ -146,7 +147,7 @@ def _object(text: Any) -> dict[str, Any]:
 
 
 def _hash(frame: pd.DataFrame) -> str:
-    """One identity for the same rows, whatever their order."""
+    """The hash of the rows, which does not depend on their order."""
     digest = hashlib.sha256(",".join(map(str, frame.columns)).encode())
     digest.update(np.sort(pd.util.hash_pandas_object(frame.astype(str), index=False).to_numpy()).tobytes())
     return digest.hexdigest()

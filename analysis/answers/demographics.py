@@ -1,4 +1,4 @@
-"""Age, sex and more from another table with the participants' IDs, such as Prolific's demographic export."""
+"""Join participants' age, sex and so on by their IDs, from a table such as Prolific's demographic export."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from analysis.answers.tables.text_file import header
 from analysis.section import AnalysisError
 
 IDS = ("participant id", "participantid", "prolific id", "prolific_id", "worker_id", *PERSON, "id")
-WITHDRAWN = ("DATA_EXPIRED", "CONSENT_REVOKED")  # Prolific's words for a value that it may not give any more
+WITHDRAWN = ("DATA_EXPIRED", "CONSENT_REVOKED")  # Prolific's words for a value that it may no longer disclose
 
 
 def by_kind(files: Sequence[Path]) -> tuple[list[Path], list[Path]]:
-    """The files of answers, and Prolific's demographic exports among them, by their columns."""
+    """The files of answers, then Prolific's demographic exports; their columns tell which is which."""
     people = [path for path in files if {"submission id", "participant id"} <= header(path)]
     return [path for path in files if path not in people] or list(files), people if len(people) < len(files) else []
 
 
 def with_demographics(table: Table, files: Sequence[Path]) -> Table:
-    """The answers with the columns of people's tables beside; a column that both have is the answers'.
+    """The answers joined with the tables of participants; if both have a column, that of the answers is kept.
 
-    IDs are matched with `participant` if it holds those of half of the participants, else with the column that holds
-    most of them among those with one value for each participant: a running number of rows is no such column. Raises
-    AnalysisError if none holds any.
+    IDs are matched with `participant` if half of its values are among them. Otherwise they are matched with the column
+    in which most of them are found, among those with one value for each participant (a running number of rows has
+    several). Raises AnalysisError if no column holds any of the IDs.
     """
     if not files or "participant" not in table.frame:
         return table
@@ -38,7 +38,7 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
     key = next((column for column in IDS if column in people), None)
     if key is None:
         raise AnalysisError(
-            f"{known.name} has no column of participants' IDs (it has: {', '.join(people.columns)}): call it "
+            f"{known.name} has no column of participants' IDs (it has: {', '.join(people.columns)}): name that column "
             "participant_id."
         )
     people = people[people[key].notna()].replace(dict.fromkeys(WITHDRAWN, None))
@@ -53,8 +53,8 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
     if people.empty or not found.any():
         raise AnalysisError(
             f"None of the participants of {table.name} is in {known.name}: its {key} ({', '.join(people.index[:2])}, "
-            f"...) would have to be the participant ('{answers['participant'].iloc[0]}') or in another column of the "
-            "answers. Our own export names platforms' IDs with --with-external-ids."
+            f"...) must occur in the answers, as the participant (such as '{answers['participant'].iloc[0]}') or in "
+            "another column. Our own export includes platforms' IDs with --with-external-ids."
         )
     added = people[[c for c in people if c not in answers and people[c].notna().any()]].reindex(ids)
     persons = answers["participant"][found.to_numpy()].nunique()
@@ -67,7 +67,7 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
 
 
 def _identifying(answers: pd.DataFrame) -> list[str]:
-    """`participant`, and the columns in which each participant has one value, which no other participant has."""
+    """`participant`, and the columns with exactly one value for each participant and a different one for each."""
     others = [str(column) for column in answers if column != "participant"]
     pairs = ((c, answers[["participant", c]].dropna().drop_duplicates()) for c in others)
     return ["participant", *(c for c, pair in pairs if len(pair) == pair[c].nunique() == pair["participant"].nunique())]

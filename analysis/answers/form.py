@@ -1,6 +1,6 @@
-"""The form in which answers come: the options that say which column, word and file means what.
+"""The format of answers: options that state the meaning of columns, words and files.
 
-Loaded by parsers, so it imports nothing heavy; `read` applies it.
+Parsers load this module, so it imports nothing heavy; `read` applies the options.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Words, ratings and doubts: from what people answered to 'real' or 'generated'."""
+"""Judgements: turn words, ratings and 'unsure' into the answers 'real' and 'generated'."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from analysis.section import AnalysisError
 
 KINDS = ("real", "generated", "unsure")
 RIGHT, WRONG = ("1", "true", "yes", "t", "y", "correct", "right"), ("0", "false", "no", "f", "n", "incorrect", "wrong")
-AGREEMENT = 0.75  # of a rating with the answer beside it; below, the rating is about something else
+AGREEMENT = 0.75  # share of ratings that agree with the answer beside them; with fewer they measure something else
 
 
 def meanings(given: Sequence[str]) -> dict[str, dict[str, str]]:
-    """For `truth` and for `answer`: what each word means. `given`: --words, as NAME=WORD,WORD."""
+    """The meaning of each word, for `truth` and for `answer`. `given`: the values of --words, NAME=WORD,WORD."""
     found = {column: {kind: kind for kind in KINDS} for column in ("truth", "answer")}
     del found["truth"]["unsure"]
     for option in given:
@@ -43,7 +43,7 @@ def meanings(given: Sequence[str]) -> dict[str, dict[str, str]]:
 
 
 def plain(value: Any) -> str:
-    """A word without case, spaces or wrapping: ' F', "['f']", '{"Q0":"F"}' and 'f' are one word; 1.0 is 1."""
+    """A word without case, spaces or brackets: ' F', "['f']", '{"Q0":"F"}' and 'f' are the same word; 1.0 is 1."""
     text = unicodedata.normalize("NFC", str(value)).strip()
     if text[:1] in ("[", "{"):
         try:
@@ -57,14 +57,14 @@ def plain(value: Any) -> str:
 
 
 def by_value(values: Any, change: Callable[[Any], Any]) -> Any:
-    """`change` of each value, computed once for each distinct one (10^6 rows have few); missing stays missing."""
+    """`change(value)` for each value, called once for each distinct one (10^6 rows hold few); missing stays missing."""
     codes, distinct = pd.factorize(values)
     changed = np.array([*(change(v) for v in distinct), None], dtype=object)
     return pd.Series(changed[codes], index=values.index, dtype=object)
 
 
 def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
-    """The column in our words, missing where it is empty. Raises AnalysisError for a word without a meaning."""
+    """The column as 'real', 'generated' or 'unsure', missing if empty. Raises AnalysisError for an unknown word."""
 
     def meaning(value: Any) -> str | None:
         word = plain(value)
@@ -85,7 +85,10 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
 
 
 def read_correctness(table: Table, truth: Any) -> Any:
-    """The answers that a column `correct` (1 and 0, or words) tells beside the truth. Raises AnalysisError."""
+    """The answers that follow from the truth and a column `correct` (1 and 0, or words).
+
+    Raises AnalysisError for any other value.
+    """
     right = by_value(table.frame["correct"], plain)
     known = right.isna() | right.isin([*RIGHT, *WRONG, *MISSING])
     if not known.all():
@@ -99,9 +102,10 @@ def read_correctness(table: Table, truth: Any) -> Any:
 
 
 def read_rating(table: Table, option: str, answer: Any) -> tuple[Any, Any, Any, str]:
-    """The ratings, higher for 'generated', the answers and confidences that they give by the middle, and a sentence.
+    """The ratings, higher for 'generated'; the answers and confidences that follow from the middle; a sentence.
 
-    `option`: COLUMN[:LOW..HIGH]; `answer`: the column of answers beside the ratings, None if there is none.
+    `option`: COLUMN[:LOW..HIGH]; `answer`: the column of answers beside the ratings, or None. A rating above the middle
+    of the scale is the answer 'generated', and its confidence is its distance from the middle, 0 to 1.
     """
     scale = read_scale(table, option, "--rating")
     low, high, rating = scale.low, scale.high, scale.values
@@ -118,24 +122,24 @@ def read_rating(table: Table, option: str, answer: Any) -> tuple[Any, Any, Any, 
                 f"--confidence {option}."
             )
     sentence = (
-        f"Ratings in {scale.column} from {low:g} (real) to {high:g} (generated; {scale.stated}) are answers by the "
-        f"middle, {middle:g}{scale.left_out}."
+        f"Ratings in {scale.column} from {low:g} (real) to {high:g} (generated; {scale.stated}) count as answers, "
+        f"divided at the middle, {middle:g}{scale.left_out}."
     )
     confidence = (rating - middle).abs() / abs(high - middle)
     return rating, answers, confidence, " ".join(filter(None, [sentence, scale.unread]))
 
 
 def read_confidence(table: Table, option: str, answer: Any) -> tuple[Any, Any, str]:
-    """Ratings and confidences, 0 to 1, from how sure people were of the answer beside it, and a sentence.
+    """Ratings, and confidences from 0 to 1, from answers and a column of how sure people were; and a sentence.
 
-    A sure 'generated' is rated above an unsure one, and that above an unsure and a sure 'real'.
+    In order of the ratings: a sure 'real', an unsure 'real', an unsure 'generated', a sure 'generated'.
     """
     scale = read_scale(table, option, "--confidence")
     confidence = (scale.values - min(scale.low, scale.high)) / abs(scale.high - scale.low)
     side = answer.map({"generated": 1.0, "real": -1.0, "unsure": 0.0}).astype(float)
     sentence = (
-        f"Confidence in {scale.column} from {scale.low:g} (guessed) to {scale.high:g} (sure; {scale.stated}) and the "
-        f"answer beside it are a rating{scale.left_out}."
+        f"The confidence in {scale.column}, from {scale.low:g} (guessed) to {scale.high:g} (sure; {scale.stated}), and "
+        f"the answer beside it form a rating{scale.left_out}."
     )
     return side * (confidence + 0.5), confidence, " ".join(filter(None, [sentence, scale.unread]))
 
@@ -145,7 +149,7 @@ STEPS, SURENESS = 6, 4  # its scales: from definitely real to definitely generat
 
 
 def read_own_ratings(frame: pd.DataFrame, answer: Any) -> tuple[Any, Any, str]:
-    """The same from the columns `rating` and `confidence` of our own survey, whose scales are known."""
+    """Ratings, confidences and a sentence from the columns `rating` and `confidence` of our own survey."""
     step, sureness = (pd.to_numeric(frame[c].astype(object), errors="coerce") for c in ("rating", "confidence"))
     middle = (1 + STEPS) / 2
     confidence = ((step - middle).abs() / (STEPS - middle)).fillna((sureness - 1) / (SURENESS - 1))
@@ -157,7 +161,7 @@ def read_own_ratings(frame: pd.DataFrame, answer: Any) -> tuple[Any, Any, str]:
 
 @dataclass(frozen=True)
 class RatingScale:
-    """A column of ratings; a scale that runs downwards is turned round."""
+    """A column of ratings; a scale from high to low is reversed."""
 
     column: str
     values: Any  # NaN where missing or off the scale
@@ -172,7 +176,7 @@ LABELLED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s+|\s*[-–—=:.()]+\s*)[^\W\
 
 
 def _without_label(value: Any) -> Any:
-    """The number of a point on a scale that is written with its label.
+    """The number of a scale point that is written with its label.
 
     >>> [_without_label(value) for value in ("1 (surely real)", "5 - fake", "fake (5)", "3,5", "skipped")]
     ['1', '5', '5', '3,5', 'skipped']
@@ -182,7 +186,7 @@ def _without_label(value: Any) -> Any:
 
 
 def read_scale(table: Table, option: str, name: str) -> RatingScale:
-    """The ratings that `option`, COLUMN[:LOW..HIGH], names. Raises AnalysisError if their scale is in doubt."""
+    """The ratings in the column of `option`, COLUMN[:LOW..HIGH]. Raises AnalysisError if their scale is ambiguous."""
     number = r"-?\d+(?:\.\d+)?"
     parts = re.fullmatch(rf"(.+?)(?::({number})\.\.({number}))?", option.strip())
     assert parts is not None
@@ -201,13 +205,13 @@ def read_scale(table: Table, option: str, name: str) -> RatingScale:
         beyond_all = len(levels) > 3 and gaps[-1] > 1 and bool((gaps[:-1] == 1).all())  # as in 1, 2, 3, 4, 5, 9
         if lopsided or beyond_all or low == high or (len(levels) > 2 and gaps.max() > (high - low) / 2):
             raise AnalysisError(
-                f"{table.name}: the ratings in {column} run from {low:g} to {high:g}, which may hold a code for no "
-                f"answer: state the scale, as in {name} {column}:1..{levels[-2] if beyond_all else high:g}."
+                f"{table.name}: the ratings in {column} run from {low:g} to {high:g}, which may include a code for 'no "
+                f"answer': state the scale, as in {name} {column}:1..{levels[-2] if beyond_all else high:g}."
             )
     else:
         low, high, stated = float(parts[2]), float(parts[3]), "as stated"
         if low == high:
-            raise AnalysisError(f"{name} {option}: a scale needs two different ends.")
+            raise AnalysisError(f"{name} {option}: a scale needs two different ends; write COLUMN:1..5.")
         beyond = (values < min(low, high)) | (values > max(low, high))
         outside, values = int(beyond.sum()), values.mask(beyond)
     values = values if low < high else low + high - values

@@ -1,7 +1,7 @@
-"""The exports of other programs: where each of our columns is in theirs, and which of their rows are no judgement.
+"""The exports of other programs: the names of our columns in them, and the rows that are not judgements.
 
 Names are in lower case, as the table's are; the first one that a table has is taken, and of several that a pattern
-matches the one with most values. The tests hold jsPsych (button, keyboard), PsychoPy and Pavlovia (trial-by-trial CSV,
+matches the one with most values. Tests cover jsPsych (button, keyboard), PsychoPy and Pavlovia (trial-by-trial CSV,
 one file per participant), Qualtrics (CSV with three header rows), Gorilla's Task Builders (one row per event),
 OpenSesame, lab.js (one row per component) and formr.
 """
@@ -21,10 +21,10 @@ PERSON = ("participant", "participant_id", "subject_id", "subject", "subject_nr"
 PICTURE = ("image", "stimulus", "picture", "img", "image_file", "imagefile", "filename")
 CORRECT = ("correct_response", "correctresponse", "corrans", "correctans", "correct_answer")
 TRUTH = ("truth", "ground_truth", "true_class", *CORRECT)
-NOT_GIVEN = {"gorilla": ("answer",)}  # columns of our names that mean something else: there the correct answer
+NOT_GIVEN = {"gorilla": ("answer",)}  # columns with our names and another meaning: here the correct answer
 PICTURE_FILE = r"\.(?:png|jpe?g|gif|webp|bmp|svg|tiff?|avif|heic)(?:\?.*)?$"
 
-USUAL = {  # names that are read without --layout, as they mean one thing
+USUAL = {  # names that are recognised without --layout, because they have a single meaning
     "participant": PERSON, "image": PICTURE, "truth": ("truth", "ground_truth", "true_class"),
     "answer": ("answer", "response"),
 }  # fmt: skip
@@ -68,11 +68,11 @@ LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
 
 
 def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, rated: bool) -> dict[str, str]:
-    """The table's column for each of ours: the first that the layout names; of several matches the fullest by images.
+    """The table's column for each of ours.
 
-    A time is that of the component that gives the answer (`resp.keys`, `resp.rt`).
-
-    Without a layout, columns whose names usually mean one thing; no answer if a rating or `correct` gives it.
+    With a layout, it is the first of the layout's names that the table has. If several columns match, it is the one
+    with most values beside an image; a response time is taken from the component that gives the answer (`resp.keys`,
+    `resp.rt`). Without a layout, columns with a usual name are taken; no answer if a rating or `correct` gives it.
     """
     frame = table.frame
     found: dict[str, str] = {}
@@ -100,7 +100,7 @@ def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, r
 
 
 def _time_column(table: Table) -> dict[str, str]:
-    """Our name for a column of response times and its own; the unit is in its name, or else follows from its median."""
+    """The column of response times under our name for it, with the unit from its name or, failing that, its median."""
     columns = [(str(column), match) for column in table.frame if (match := TIME.fullmatch(str(column)))]
     if not columns:
         return {}
@@ -156,9 +156,9 @@ def routine(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:
 
 
 def last_of_lists(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:
-    """PsychoPy's lists of keys, clicks and times, such as ['f', 'j'] and [0.4, 0.9], as their last entry.
+    """The table with PsychoPy's lists, such as ['f', 'j'] and [0.4, 0.9], replaced by their last entries.
 
-    Returns the table and the number of rows with several entries.
+    Returns the table and the number of rows with several keys, clicks or times.
     """
     several = pd.Series(False, index=frame.index)
     if layout != "psychopy":
@@ -173,7 +173,7 @@ def last_of_lists(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:
 
 
 def _screens(frame: pd.DataFrame, flow: pd.Series, answered: pd.Series) -> pd.Series:
-    """The rows of lab.js that may be judgements: one screen of each sequence, the answered one if there is one.
+    """The rows of lab.js that may be judgements: one screen of each sequence, the answered one if any is.
 
     A sequence, its loop and each of its screens (fixation, image, mask) have a row, all with the image's parameters.
     """
@@ -188,6 +188,6 @@ def _screens(frame: pd.DataFrame, flow: pd.Series, answered: pd.Series) -> pd.Se
 
 
 def pictures(images: pd.Series) -> pd.Series:
-    """The images; if any is the name of an image file, other stimuli (a fixation cross, a sentence) are missing."""
+    """The images; if any is the name of an image file, other stimuli (a fixation cross, a sentence) become missing."""
     file = images.astype(str).str.contains(PICTURE_FILE, case=False)
     return images.where(file) if file.any() else images

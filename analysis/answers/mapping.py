@@ -1,4 +1,4 @@
-"""From the columns of any survey to ours: --map, the layouts of other programs, and the truth from a second table."""
+"""Map the columns of any survey to ours: --map, the layouts of other programs, and the truth from a second table."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from analysis.answers.judgements import by_value, meanings, plain
 from analysis.answers.layouts import PICTURE_FILE, known_columns, last_of_lists, pictures, routine
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, read_tables
+from analysis.numbers import counted
 from analysis.numbers import listed as listed_words
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
@@ -61,7 +62,7 @@ def arranged(table: Table, form: Form) -> Table:
     frame = _renamed(frame, found)
     if form.layout is not None:
         frame = _one_file_each(frame, table)
-    if form.layout == "wide" and "participant" not in frame:  # not by time: two may answer at once
+    if form.layout == "wide" and "participant" not in frame:  # not the time stamp: two people may answer at once
         frame = frame.assign(participant=np.arange(1, len(frame) + 1).astype(str))
     if "participant" not in frame and "file" in frame and len(table.files) > 1:
         frame = frame.rename(columns={"file": "participant"})  # one file per participant
@@ -91,14 +92,16 @@ def arranged(table: Table, form: Form) -> Table:
         blank = 0 if form.layout else int(gone.sum())
         table, frame = replace(table, blank=table.blank + blank), frame[~gone]
     if listed:
-        notes.append(f"{listed} rows list several keys or clicks: the last counts, with its time.")
+        notes.append(f"{counted(listed, 'row')} with several keys or clicks: the last one counts, with its time.")
     if dropped:
-        notes.append(f"{dropped} rows that are no judgement of an image (instructions, fixation, ...) are left out.")
+        notes.append(
+            f"Left out: {counted(dropped, 'row')} without a judgement of an image (instructions, fixation, ...)."
+        )
     return replace(table, frame=frame, notes=notes)
 
 
 def _explanations(table: Table, form: Form) -> list[Any]:
-    """The first row of a table if its every word is found nowhere else: the labels that some programs export there."""
+    """The first row if none of its words occurs again in its column: the labels that some programs export there."""
     frame, needed = table.frame, ("participant", "image", "truth", "answer")
     if not {*needed} <= {*frame} or len(frame) < 3:
         return []
@@ -122,15 +125,15 @@ def _chosen(given: Sequence[str]) -> dict[str, str]:
 
 
 def _renamed(frame: pd.DataFrame, chosen: dict[str, str]) -> pd.DataFrame:
-    """A column that takes the name of another one replaces it; one column may serve for two names."""
+    """The frame with columns under new names, replacing columns of these names; one column may serve for two names."""
     taken = {name: frame[column] for name, column in chosen.items() if column in frame and name != column}
     return frame.drop(columns=[name for name in taken if name in frame]).assign(**taken) if taken else frame
 
 
 def _one_file_each(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
-    """Participants of programs that write a file for each: one that is named in a single row has all rows of the file.
+    """The answers of programs that write one file per participant: one named in a single row has all rows of the file.
 
-    Where several files all say 0, which is what OpenSesame calls its participants in a browser, the files tell them.
+    If several files all say 0, as OpenSesame writes in a browser, each file is a participant.
     """
     if "participant" not in frame:
         return frame
@@ -144,7 +147,7 @@ def _one_file_each(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
 
 
 def _image_name(value: Any) -> str | None:
-    """The image of a stimulus: the source of an <img>; none of other HTML."""
+    """The image of a stimulus: the source of an <img>; None for other HTML."""
     text = str(value).strip()
     source = re.search(r"""<img[^>]*\bsrc\s*=\s*["']?([^"'\s>]+)""", text, re.IGNORECASE)
     if source:
@@ -153,7 +156,7 @@ def _image_name(value: Any) -> str | None:
 
 
 def _with_truth(table: Table, truths: Table, form: Form) -> pd.DataFrame:
-    """The answers with what the table of images says of each, by image name, else by file name without folders."""
+    """The answers joined with the table of images, by the longest end that their names share."""
     frame, images = table.frame, truths.frame
     if "image" not in images and "stimulus" in images:
         images = images.rename(columns={"stimulus": "image"})
@@ -181,14 +184,14 @@ def _with_truth(table: Table, truths: Table, form: Form) -> pd.DataFrame:
         image = frame["image"][unknown].iloc[0]
         raise AnalysisError(
             f"{table.place(label)}: the image '{image}' is not in {truths.name}, or fits several there "
-            f"({int(unknown.sum())} rows); add it with its whole name."
+            f"({counted(int(unknown.sum()), 'row')}); add it with its whole name."
         )
     extra = {c: by_value(matched, images[c].get) for c in images.columns if c == "truth" or c not in frame}
     return frame.drop(columns=[c for c in extra if c in frame]).assign(image=matched, **extra)
 
 
 def _ends(image: Any) -> list[str]:
-    """The name of an image, then without its outer folders one by one; with its ending, then without.
+    """The name of an image with ever fewer of its folders, each with the file's ending and without.
 
     >>> _ends("img/real/1.png")
     ['img/real/1.png', 'img/real/1', 'real/1.png', 'real/1', '1.png', '1']
@@ -207,14 +210,14 @@ def _by_ends(images: Sequence[str]) -> dict[str, set[str]]:
 
 
 def _match(known: dict[str, set[str]], value: Any) -> str | None:
-    """The one image that has the longest end of its name in common with a value, None for none or several."""
+    """The image whose name shares the longest end with the value; None if there is none, or more than one."""
     return next((min(known[end]) if len(known[end]) == 1 else None for end in _ends(value) if end in known), None)
 
 
 def _long(table: Table, images: list[str], truths: str) -> pd.DataFrame:
-    """A row for each answer, from a row for each participant with a column for each image.
+    """One row per answer, from one row per participant with one column per image.
 
-    The column has the name of the image, or that name (or its question in Qualtrics) contains it.
+    The column's name (or its question, in Qualtrics) is or contains the name of the image.
     """
     frame = table.frame
     asked = {str(c).strip().lower(): text.strip().lower() for c, text in table.titles.items()}
@@ -240,7 +243,7 @@ def _long(table: Table, images: list[str], truths: str) -> pd.DataFrame:
 
 
 def _truth_from_folders(frame: pd.DataFrame, form: Form) -> pd.DataFrame:
-    """The truth from the folder of each image, as in img/real/1.png, where the table does not say it."""
+    """The answers with the truth from the folder of each image, as in img/real/1.png."""
     words = meanings(form.words)["truth"]
 
     def truth(value: Any) -> str | None:

@@ -1,8 +1,8 @@
-"""Numbers as people write them: the format is decided for a column as a whole, or the column is refused.
+"""Numbers as people write them: the format is decided for a whole column; an ambiguous column is refused.
 
-'3,328' may be 3.328 or 3328. Values such as '1,25' or '1.234,5' in the same column decide; else what the column can
-hold does (a response takes 3 s, never 3 ms; beside '729', which is too long in s, it takes 3328 ms); else the column is
-refused with a line and a value.
+'3,328' may be 3.328 or 3328. Values such as '1,25' or '1.234,5' in the same column decide. If there are none, the
+plausible range decides (a response takes 3 s, never 3 ms; beside '729', which is too long in s, it takes 3328 ms).
+Otherwise the column is refused with a line and a value.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ import pandas as pd
 from analysis.section import AnalysisError
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "undefined", "."})  # as values, never as names
-PLAUSIBLE = {  # medians that a column can have, in its unit; a column that is not here can have any
+PLAUSIBLE = {  # medians that a column can have, in its unit; any other column can have any median
     "response_time_s": (0.05, 100.0),
     "response_time_ms": (20.0, 100_000.0),
     "exposure_ms_planned": (5.0, 100_000.0),
     "exposure_ms_actual": (5.0, 100_000.0),
 }
 WHOLE = ("position", "dropped_frames")  # columns of whole numbers, where a separator groups thousands
-UNITS = {"ms": r"(?i)(?<=\d)\s*ms(ec)?\.?$", "s": r"(?i)(?<=\d)\s*s(ec)?\.?$"}  # behind numbers, by the column's own
+UNITS = {"ms": r"(?i)(?<=\d)\s*ms(ec)?\.?$", "s": r"(?i)(?<=\d)\s*s(ec)?\.?$"}  # after a number, by the column's unit
 SPACES = re.compile(r"[\s'’_]+")  # group thousands in French and Swiss numbers
 GROUPED = {",": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+"), ".": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")}
 DECIMAL_POINT = re.compile(r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+|\.\d+)$", re.MULTILINE)
 
 
 def read_numbers(values: pd.Series, column: str, place: Callable[[Any], str]) -> tuple[pd.Series, str]:
-    """The column as floats, NaN where it holds none, and a sentence on what could not be read ("" if all could).
+    """The column as floats (NaN for anything else), and a sentence on values that could not be read ("" if none).
 
-    The sentence also names single times that may be in another unit. `place` says where the row with an index label
-    stands. Raises AnalysisError if the number format is ambiguous, or the numbers cannot be in the column's unit.
+    The sentence also names single times that may be in another unit. `place` gives the file and line of an index label.
+    Raises AnalysisError if the number format is ambiguous, or if the numbers cannot be in the column's unit.
     """
     codes, distinct = pd.factorize(values)
     if pd.api.types.is_numeric_dtype(values.dtype) or all(isinstance(v, int | float) for v in distinct[:1000]):
@@ -85,8 +85,8 @@ def _number(text: str, decimal: set[str]) -> float:
 
 
 def _decimal_marks(bare: list[str], texts: list[str], column: str, first: Callable[[str], str]) -> set[str]:
-    """The decimal marks of this column, comma or point; the other groups thousands."""
-    role: dict[str, tuple[bool, str]] = {}  # of a mark: whether it is decimal, and the value that says so
+    """The decimal marks of this column: comma, point or both; any other mark groups thousands."""
+    role: dict[str, tuple[bool, str]] = {}  # for each mark: whether it is decimal, and the value that shows it
     unclear: dict[str, list[str]] = {",": [], ".": []}
 
     def say(mark: str, is_decimal: bool, text: str) -> None:
@@ -130,11 +130,11 @@ def _is_decimal(
     *,
     other_is_decimal: bool,
 ) -> bool:
-    """Whether numbers such as 3,328 have decimals, by what the column can hold and its `whole` numbers below 1000."""
+    """Whether numbers such as 3,328 have decimals, given the column's plausible range and `whole` numbers < 1000."""
     low, high = PLAUSIBLE.get(column, (-np.inf, np.inf))
     groups = float(np.median([abs(float(SPACES.sub("", v).replace(mark, ""))) for v in values]))
     as_decimal = low <= groups / 1000 <= high and column not in WHOLE and not other_is_decimal
-    as_decimal = as_decimal and max(whole, default=low) <= high  # else 729 stands without the mark that 1,729 has
+    as_decimal = as_decimal and max(whole, default=low) <= high  # else 729 is 729 ms, beside 1,729 of 1729 ms
     as_groups = low <= groups <= high
     if as_decimal == as_groups:
         text = values[0]
@@ -146,7 +146,7 @@ def _is_decimal(
 
 
 def _check_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) -> None:
-    """Milliseconds in a column of seconds, or the reverse, are refused: a factor of 1000 is no small error."""
+    """Raise AnalysisError for milliseconds in a column of seconds, or the reverse."""
     if column not in PLAUSIBLE:
         return
     positive = numbers[numbers > 0]
@@ -164,7 +164,7 @@ def _check_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) ->
 
 
 def _few_in_another_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) -> list[str]:
-    """A sentence on single times that are too long in s, or too short in ms, and may be in the other unit."""
+    """A sentence on single times that are too long for s, or too short for ms, and may be in the other unit."""
     if not column.startswith("response_time_"):
         return []
     low, high = PLAUSIBLE[column]

@@ -1,4 +1,4 @@
-"""Properties of participants: columns that say the same in all of a participant's rows, such as answered questions."""
+"""Properties of participants: columns with one value per participant, such as the answers to questions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from analysis.answers.numbers import MISSING
 from analysis.section import OptionError
 from glimpse.command_line import did_you_mean
 
-MOST_LEVELS = 8  # of a question or a group; a number with more is a quantity
-OURS = {  # columns of our own views and export that are no property of a person
+MOST_LEVELS = 8  # of a question or a group; a numeric column with more values is a quantity
+OURS = {  # columns of our own views and export that are not properties of a person
     *NAMES, "stimulus", "rating", "confidence", "study", "mode", "set_sha256", "simulated", "kind",
     "replaced", "implausible", "excluded", "excluded_for", "consent_version", "entered_at", "last_seen_at",
     "finished_at", "trials", "answered", "catch_trials", "catch_correct", "questionnaire", "device", "comment", "trial",
@@ -24,9 +24,9 @@ OURS = {  # columns of our own views and export that are no property of a person
 
 
 def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:
-    """One row per participant, in the order of their names, with the columns that never differ within one.
+    """One row per participant, in the order of their names, with the columns that do not vary within participants.
 
-    Values are texts, missing where a participant says nothing.
+    Values are texts, missing where a participant has none.
 
     >>> rows = pd.DataFrame({"participant": ["a", "a", "b"], "age": [31, 31, 40], "image": ["x", "y", "x"]})
     >>> attributes(rows, rows["participant"]).to_dict()
@@ -48,7 +48,7 @@ def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:
 
 
 def asked(raw: pd.DataFrame, people: pd.DataFrame) -> tuple[str, ...]:
-    """The columns of `attributes` that are questions: our questionnaire's; in others' data all that people share.
+    """The columns of `attributes` that are questions: our questionnaire's; in other data all but IDs.
 
     >>> rows = pd.DataFrame({"participant": ["a", "b", "c"], "code": ["x", "y", "z"], "trained": ["no", "yes", "no"]})
     >>> asked(rows, attributes(rows, rows["participant"]))
@@ -79,7 +79,7 @@ def _questions(raw: pd.DataFrame) -> set[str]:
 
 
 def _shared(values: Any) -> bool:
-    """Whether it is a quantity, or a word that several people share, and not an ID."""
+    """Whether the values are a quantity or words that several people share, and not IDs."""
     given = values.dropna()
     if given.nunique() < 2:
         return False
@@ -90,7 +90,7 @@ def _shared(values: Any) -> bool:
 
 
 def numbers(values: Any) -> Any:
-    """The values as floats, NaN where missing, if they are quantities: numbers, three different ones at least.
+    """The values as floats, NaN where missing, if they are a quantity: at least three different numbers; else None.
 
     >>> numbers(pd.Series(["1", "0", None])) is None, numbers(pd.Series(["30", "41", None, "50"])).tolist()
     (True, [30.0, 41.0, nan, 50.0])
@@ -106,8 +106,8 @@ def chosen_column(people: pd.DataFrame | None, option: str, name: str) -> Any:
     columns: Sequence[str] = [] if people is None else list(people.columns)
     column = name.strip().lower()
     if column not in columns:
-        there = did_you_mean(column, columns) if columns else "there is no such column."
-        raise OptionError(f"{option} {name}: no such column has one value per participant; {there}")
+        there = did_you_mean(column, columns) if columns else "no column has."
+        raise OptionError(f"{option} {name}: no column of this name has one value per participant; {there}")
     assert people is not None
     return people[column]
 

@@ -1,4 +1,4 @@
-"""The answers: from the survey's database, its export, or anybody's files to one table of scored trials."""
+"""Read answers, from the survey's database, its export or files of any survey, into one table of scored trials."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def read_csv(
     *,
     include_simulated: bool = False,
 ) -> Responses:
-    """Anybody's files, folders or patterns: comma, semicolon or tab; UTF-8, UTF-16 or Windows-1252.
+    """The answers in files, folders or patterns: comma, semicolon or tab; UTF-8, UTF-16, UTF-32 or Windows-1252.
 
-    Prolific's demographic export among them, or `form.people`, describes the participants. Beside a
-    `...description-responses_data.csv` of our own export its `...description-participants_data.csv` is read too. Raises
-    AnalysisError, naming file, line and remedy.
+    Prolific's demographic export among them, or `form.people`, describes the participants. With a
+    `...description-responses_data.csv` of our own export, its `...description-participants_data.csv` is read too.
+    Raises AnalysisError, naming file, line and remedy.
     """
     form = form or Form()
     places = [given] if isinstance(given, Path) else given
@@ -53,7 +53,7 @@ def read_csv(
 
 
 def _guessed(table: Table, sign: str) -> str:
-    """A sentence, without its full stop, on files that are not in Unicode."""
+    """A sentence on files that are not in Unicode, without its full stop."""
     n = len(table.code_pages) - 1
     where = table.code_pages[0] + (f" (and {n} more)" if n else "")
     return f"{where} is not in UTF-8 and was read as Windows-1252; if {sign}, save it as CSV in UTF-8"
@@ -70,7 +70,7 @@ def _names(found: Responses) -> Iterator[str]:
 
 
 def _with_people_beside(files: Sequence[Path], table: Table, *, external: bool) -> Table:
-    """The answers with the tables that our own export lays beside them; the platforms' IDs only to match people by."""
+    """The answers joined with the participants' tables of our own export; with `external`, also the platforms' IDs."""
     for other in ("description-participants", *(["description-externalids"] if external else [])):
         beside = [p.with_name(p.name.replace("description-responses", other)) for p in files]
         there = [p for p, own in zip(beside, files, strict=True) if p != own and p.is_file()]

@@ -1,4 +1,4 @@
-"""Scored trials as every section of the report reads them, and the rules by which answers became these."""
+"""Scored trials, as every section of the report reads them, and the rules by which answers are scored."""
 
 from __future__ import annotations
 
@@ -10,39 +10,41 @@ from analysis.section import AnalysisError
 
 RULES = (
     "A trial without an answer is left out of every score and counted; it never counts as wrong.",
-    "F1 is 2 TP / (2 TP + FP + FN). Somebody who never gave the positive answer has F1 = 0 as long as the positive "
-    "class was shown to them (then precision is 0/0, but F1 is not); with nothing positive shown or said, F1 is "
-    "undefined, left out of the F1 figures and counted.",
-    "Several answers of one person to one image are several trials of that image. A name that stands for a real and "
-    "for a generated image of one set counts as two images.",
+    "F1 is 2 TP / (2 TP + FP + FN). Participants who saw the positive class but never gave the positive answer have "
+    "F1 = 0 (their precision is 0/0, but F1 is defined). If nothing positive was shown or answered, F1 is undefined, "
+    "left out of the F1 figures and counted.",
+    "Repeated answers of a participant to an image are separate trials of that image. A name shared by a real and a "
+    "generated image of one set counts as two images.",
 )
 RULES_IF = {  # stated only if the count is not 0
     "catch_trials": "Attention (catch) trials are never scored.",
-    "replaced_trials": "A trial whose exposure went wrong and which was replaced by a spare trial is not scored.",
-    "flagged_trials": "Other flagged trials (exposure off, focus lost, ...) are scored as they were answered; the "
-    "table of exclusions shows the verdict without them.",
-    "unfinished_participants": "People who stopped early count with the trials they answered.",
-    "screened_out_participants": "People who were screened out do not count.",
-    "excluded_participants": "People whom the answers mark as excluded by the study's own rule do not count.",
-    "simulated_participants": "Simulated participants do not count.",
-    "negative_response_times": "A negative time to answer is treated as missing; the answer is kept.",
+    "replaced_trials": "A trial with a wrong exposure that was replaced by a spare trial is not scored.",
+    "flagged_trials": "Other flagged trials (exposure off, focus lost, ...) are scored as answered; the table of "
+    "exclusions shows the verdict without them.",
+    "unfinished_participants": "Participants who stopped early are scored on the trials that they answered.",
+    "screened_out_participants": "Participants who were screened out are not scored.",
+    "excluded_participants": "Participants excluded by the study's own rule are not scored.",
+    "simulated_participants": "Simulated participants are not scored.",
+    "negative_response_times": "A negative response time is treated as missing; the answer is kept.",
 }
 
 
 class OnlySimulatedError(AnalysisError):
-    """Nobody but simulated participants has answered, and these were not asked for."""
+    """All answers are of simulated participants, and `--include-simulated` was not given."""
 
 
 @dataclass(frozen=True)
 class Responses:
-    """Scored trials, and what was left out on the way to them.
+    """Scored trials, and counts of the rows that were left out.
 
-    `trials` has one row per trial and set (an answer to a real image that several sets share is a row of each, with one
-    number in `trial`) and the columns participant, set, image, mode, flags, answered_at (text, "" for none),
-    truth and answer ("real" or "generated"), is_generated and said_generated (bool), position, exposure_ms_planned,
-    exposure_ms_actual, dropped_frames, response_time_ms, why_x, why_y (numbers, NaN where unknown), why, focus_lost,
-    rating (higher for generated), confidence (0 to 1, of the scale; both NaN without ratings), simulated, finished and
-    failed_catch (bool; the last two tell of the participant).
+    `trials` has one row per trial and set; an answer to a real image that several sets share is one row in each set,
+    with the same number in the column `trial`. The other columns:
+
+    - participant, set, image, mode, flags, answered_at, why: text, "" if unknown
+    - truth, answer: "real" or "generated"; is_generated, said_generated: the same as bool
+    - position, exposure_ms_planned, exposure_ms_actual, dropped_frames, response_time_ms, why_x, why_y: NaN if unknown
+    - rating (higher for generated), confidence (0 to 1): NaN without ratings
+    - focus_lost, simulated, and, of the participant, finished and failed_catch: bool
     """
 
     trials: pd.DataFrame
@@ -55,7 +57,7 @@ class Responses:
     notes: tuple[str, ...] = ()  # sentences on how the rows were read
     people: pd.DataFrame = field(default_factory=pd.DataFrame)  # one row per participant, see `people.attributes` ...
     asked: tuple[str, ...] = ()  # ... and its columns that are questions to them
-    unsure: pd.DataFrame | None = None  # left out of `trials` for a rating in the middle of the scale, same columns
+    unsure: pd.DataFrame | None = None  # trials rated in the middle of the scale, not in `trials`; the same columns
 
     @property
     def simulated(self) -> int:

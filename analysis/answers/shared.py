@@ -1,6 +1,6 @@
-"""Real images that several sets share: a condition for each generator, with one pool of real images.
+"""Real images that several sets share: one condition for each generator, with the same real images.
 
-Copies of one answer have one number in `trial`, so that an answer is counted once however many conditions it serves.
+Copies of an answer have the same number in `trial`, so that it is counted once however many conditions it belongs to.
 """
 
 from __future__ import annotations
@@ -8,15 +8,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from analysis.numbers import counted
+
 SAME = ["participant", "image", "answer", "position", "response_time_ms", "exposure_ms_actual", "answered_at"]
 
 
 def share_real_images(trials: pd.DataFrame) -> tuple[pd.DataFrame, str]:
-    """The trials with a `trial` number, the real ones repeated in each condition that they belong to; and a sentence.
+    """The trials with a number, answers to real images repeated in each condition they belong to; and a sentence.
 
-    A column `source` names the generator: each one of several is a condition that has all real images of the set, which
-    `stimulus_set` goes on naming. Without it, real images without a set belong to all, and so do those of sets without
-    generated images if the other sets have no real ones.
+    If a column `source` names several generators of a set, each becomes a condition with all real images of the set,
+    whose name is kept in `stimulus_set`. Without that column, real images without a set belong to all sets, and so do
+    those of sets without generated images if the other sets have no real ones.
     """
     trials = trials.assign(trial=np.arange(len(trials)), stimulus_set=trials["set"])
     real = (trials["truth"] == "real").to_numpy(bool)
@@ -43,7 +45,7 @@ def _groups(values: pd.Series) -> list[np.ndarray]:
 
 
 def _by_source(trials: pd.DataFrame, source: pd.Series, real: np.ndarray) -> tuple[pd.DataFrame, int]:
-    """One set with a condition for each source of its generated images."""
+    """The trials of one set, split into a condition for each source of its generated images; and their number."""
     name = trials["set"].iloc[0]
     generators = sorted(set(source[~real]))
     if not generators:
@@ -56,7 +58,7 @@ def _by_source(trials: pd.DataFrame, source: pd.Series, real: np.ndarray) -> tup
 
 
 def _with_pool(own: pd.DataFrame, pool: pd.DataFrame, conditions: list[str]) -> pd.DataFrame:
-    """The pool's answers in each condition in which their participant judged an image, or in all of them."""
+    """The trials, with answers to the pool repeated in each condition that their participant judged, or in all."""
     seen = own.groupby("set")["participant"].unique()
     anywhere = set(own["participant"])
     frames = [own]
@@ -69,16 +71,16 @@ def _with_pool(own: pd.DataFrame, pool: pd.DataFrame, conditions: list[str]) -> 
 def _sentence(trials: pd.DataFrame, conditions: int) -> str:
     real = trials[trials["truth"] == "real"]
     return (
-        f"{conditions} conditions share {real['image'].nunique()} real images: {real['trial'].nunique()} answers to "
-        "these are part of each condition that their participant judged, and are counted once."
+        f"{conditions} conditions share {counted(real['image'].nunique(), 'real image')}: answers to real images "
+        f"({real['trial'].nunique():,}) belong to every condition that their participant judged, and are counted once."
     )
 
 
 def _copies(trials: pd.DataFrame, real: np.ndarray) -> tuple[pd.DataFrame, str]:
-    """Answers to real images that a file repeats in several sets, alike in everything else, get one number."""
+    """The trials with one number for each answer to a real image that a file repeats, unchanged, in several sets."""
     rows = trials[real]
     pairs = rows.drop_duplicates(["set", "participant", "image"]).groupby(["participant", "image"], sort=False).ngroup()
-    if len(pairs) == pairs.nunique():  # no one judged a real image in two sets
+    if len(pairs) == pairs.nunique():  # no participant judged a real image in two sets
         return trials, ""
     first = rows.groupby(SAME, sort=False, dropna=False)["trial"].transform("min")
     within = rows.groupby([*SAME, "set"], sort=False, dropna=False).cumcount()

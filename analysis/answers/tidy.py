@@ -1,4 +1,4 @@
-"""From a table as it comes to scored trials: columns found, words checked, and what is left out counted by rule."""
+"""Turn a table into scored trials: find columns, check words, and count by rule what is left out."""
 
 from __future__ import annotations
 
@@ -25,20 +25,24 @@ from analysis.answers.people import asked, attributes
 from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.answers.shared import share_real_images
 from analysis.answers.tables.table import Table
+from analysis.numbers import counted
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
 
 NEEDED = ("participant", "image", "truth", "answer")
-MODES = ("fixed", "staircase", "unlimited", "pair")  # how exposures are chosen; `pair`: of two images, which is real
+MODES = ("fixed", "staircase", "unlimited", "pair")  # how exposures are chosen; `pair`: which of two images is real
 NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_ms")
-MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows alike in these too are copies
+MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows that agree in these too are copies
 TRUE = ("true", "1", "yes", "t", "y", "1.0")
 
 
 def tidy(
     table: Table, where: Sequence[str] = (), form: Form | None = None, *, include_simulated: bool = False
 ) -> Responses:
-    """Raises AnalysisError, naming column and line, for a table that holds no answers."""
+    """The scored trials of a table whose columns have our names, filtered by `where` (COLUMN=VALUE).
+
+    Raises AnalysisError, naming column and line, if the table cannot be scored.
+    """
     form, name = form or Form(), table.name
     raw = table.frame.rename(columns={c: str(c).strip().lower() for c in table.frame.columns})
     raw = raw.loc[:, ~raw.columns.duplicated()]
@@ -46,7 +50,7 @@ def tidy(
         raw = raw.rename(columns={"stimulus": "image"})
     missing = [c for c in NEEDED if c not in raw and not (c == "answer" and (form.rating or "correct" in raw))]
     if raw.empty and not missing:
-        raise AnalysisError(f"{name} holds no answers, only column names: a row for each judgement is needed.")
+        raise AnalysisError(f"{name} holds no answers, only column names: add a row for each judgement.")
     if missing:
         raise AnalysisError(
             f"{name} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)} (it has: "
@@ -57,7 +61,7 @@ def tidy(
     wanted: dict[str, list[str]] = {}
     for condition in where:
         wanted.setdefault(condition.partition("=")[0].strip().lower(), []).append(condition)
-    for conditions in wanted.values():  # several values of one column: each row with any of them
+    for conditions in wanted.values():  # of several values for a column, a row may have any
         raw = raw[np.logical_or.reduce([_matches(raw, condition, name) for condition in conditions])]
     counts["filtered_out"] = len(table.frame) - len(raw)
     doubled = raw.duplicated() if any(c in raw and raw[c].notna().all() for c in MOMENTS) else None
@@ -96,7 +100,7 @@ def tidy(
             raise OnlySimulatedError(
                 f"{name} holds answers of simulated participants only: add --include-simulated to see their report."
             )
-        raise AnalysisError(f"{name} holds no answered trial that counts: check that the column answer is filled in.")
+        raise AnalysisError(f"{name} has no scorable trial: check that the column answer is filled in.")
     others = [rows for reason, rows in left_out.items() if reason != "unsure_answers"]
     rated = left_out["unsure_answers"] & trials["rating"].notna() & ~np.logical_or.reduce(others)
     taken = (keep | rated).to_numpy(bool)
@@ -104,7 +108,7 @@ def tidy(
     doubts = int((trials["answer"] == "unsure").sum()) if form.unsure == "half" else 0
     if doubts:
         trials["answer"] = split_doubts(trials["answer"], trials["truth"], trials["participant"])
-        notes.append(f"{doubts} answers 'unsure' are counted as half right: every second one as 'real'.")
+        notes.append(f"{counted(doubts, 'answer')} 'unsure' counted as half right: every second one as 'real'.")
     trials, shared = share_real_images(trials)
     notes += [shared] if shared else []
 
@@ -149,7 +153,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     answer = read_words(table, "answer", words["answer"]) if "answer" in raw and beside else None
     if answer is None and form.rating is None:
         answer = read_correctness(table, trials["truth"])
-        notes.append("The answers are those that the column correct and the truth give.")
+        notes.append("The answers were derived from the truth and the column correct.")
     if form.rating is not None:
         trials["rating"], answer, trials["confidence"], said = read_rating(table, form.rating, answer)
         notes.append(said)
@@ -164,7 +168,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     trials["set"] = _text(raw, "set", "all")
     if "source" in raw:
         trials["source"] = _text(raw, "source", "")
-        within = pairs & (trials["set"] == "all")  # a pair is of one set, whatever its real image is part of
+        within = pairs & (trials["set"] == "all")  # a pair belongs to one set, even if sets share its real image
         trials["set"] = trials["set"].mask(within, trials["source"])
         trials["source"] = trials["source"].mask(pairs, "")
     for column in ("participant", "image"):
@@ -189,14 +193,14 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     trials["mode"] = mode.where(mode.isin(MODES), "fixed")  # a column of that name may mean something else
     if pairs.any():
         trials.loc[pairs, "mode"] = "pair"
-        trials.loc[pairs, ["rating", "confidence"]] = np.nan  # which are of one image
+        trials.loc[pairs, ["rating", "confidence"]] = np.nan  # ratings are of a single image
         trials["second"] = _text(raw, "second_stimulus", "")
     trials["flags"] = by_value(raw["flags"], _flag_words).fillna("") if "flags" in raw else ""
     return trials
 
 
 def _tell_apart(trials: pd.DataFrame) -> int:
-    """Images of one set that share a name though one is real and one generated get names of their own; how many."""
+    """Rename real and generated images of one set that share a name, in place; return the number of such names."""
     kinds = trials[["set", "image", "truth"]].drop_duplicates()
     twice = kinds.loc[kinds.duplicated(["set", "image"]), ["set", "image"]]
     if len(twice):
@@ -206,7 +210,7 @@ def _tell_apart(trials: pd.DataFrame) -> int:
 
 
 def _text(raw: pd.DataFrame, column: str, default: str | None) -> Any:
-    """The column without spaces around; `default` where it is missing or empty. Names are names, NA and None too."""
+    """The column, stripped; `default` where it is missing or empty. 'NA' and 'None' are kept as names."""
     if column not in raw:
         return pd.Series(default, index=raw.index, dtype=object)
     return by_value(raw[column], lambda v: str(v).strip() or None).fillna(np.nan if default is None else default)
@@ -223,12 +227,12 @@ def _yes(raw: pd.DataFrame, column: str) -> Any:
 
 
 def _flag_words(value: Any) -> str:
-    """Flags as sorted words with a space between, from "a b", "a,b" or a JSON list; "" for none."""
+    """Flags as sorted words separated by spaces, from "a b", "a,b" or a JSON list; "" for none."""
     return " ".join(sorted(str(value).replace(",", " ").translate(str.maketrans("", "", "[]{}\"'")).split()))
 
 
 def _matches(raw: pd.DataFrame, condition: str, name: str) -> Any:
-    """The rows that `COLUMN=VALUE` keeps, whatever the case of the value."""
+    """Whether `COLUMN=VALUE` keeps each row; the case of the value does not matter."""
     column, equals, value = (word.strip() for word in condition.partition("="))
     column, value = column.lower(), value.casefold()
     if not equals:

@@ -1,1 +1,1 @@
-"""Tables that answers come in: files found, decoded and read as one."""
+"""Tables of answers: find files, decode them, and read them as one table."""

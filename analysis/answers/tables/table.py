@@ -1,4 +1,4 @@
-"""Tables as they come: files found and read as one table, with the place of every row kept."""
+"""Find files and read them as one table that keeps the file and line of every row."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.answers.tables.text_file import REMEDY, column_name, read_file
+from analysis.numbers import counted
 from analysis.section import AnalysisError
 from glimpse.command_line import did_you_mean
 from glimpse.files import sha256_file, sha256_json
@@ -23,7 +24,7 @@ UNREAD = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".zip", ".gz", ".sav", ".r
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of text. The index label of a row is its line, plus the lines of the files before: `place` tells both."""
+    """Rows of text. The index label of a row is its line plus the lines of all files before; `place` gives both."""
 
     frame: pd.DataFrame
     name: str  # in words, for errors and methods
@@ -34,7 +35,7 @@ class Table:
     blank: int = 0  # rows without any value, dropped
     notes: list[str] = field(default_factory=list)  # sentences on what was done with the rows
     titles: dict[str, str] = field(default_factory=dict)  # Qualtrics: the question of each column
-    twice: dict[str, str] = field(default_factory=dict)  # of a name that different columns share: the file and line
+    twice: dict[str, str] = field(default_factory=dict)  # names of two columns that differ, each with file and line
     code_pages: tuple[str, ...] = ()  # files that are not in Unicode, whose letters may be misread
 
     def place(self, label: Any) -> str:
@@ -49,16 +50,19 @@ class Table:
 
 
 def passed_over(given: Sequence[Path]) -> list[str]:
-    """A sentence on the files of given folders that may hold answers in a format that is not read."""
+    """A sentence on files of the given folders that may hold answers, but in a format that is not read."""
     found = [p for path in given if path.is_dir() for p in sorted(path.iterdir()) if p.suffix.lower() in UNREAD]
     if not found:
         return []
     names = ", ".join(path.name for path in found[:4]) + (", ..." if len(found) > 4 else "")
-    return [f"Not read: {names} ({len(found)} of other formats beside the tables); {REMEDY}."]
+    return [f"Not read: {names} ({counted(len(found), 'file')} in other formats beside the tables); {REMEDY}."]
 
 
 def found_files(given: Sequence[Path]) -> list[Path]:
-    """Files, the tables of folders, and what patterns match. Raises AnalysisError if there are none."""
+    """The given files, the tables in given folders, and the files that patterns match.
+
+    Raises AnalysisError if any of them gives none.
+    """
     files: list[Path] = []
     for path in given:
         if path.is_dir():
@@ -86,7 +90,7 @@ def found_files(given: Sequence[Path]) -> list[Path]:
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    """The tables of a folder, or where it has none but texts, those of the folders in it."""
+    """The tables in a folder; if it holds none but .txt files, also those in the folders below it."""
     tables: list[Path] = []
     for paths in (folder.iterdir(), folder.rglob("*")):
         tables = sorted(p for p in paths if p.suffix.lower() in ENDINGS and not _hidden(p.relative_to(folder)))
@@ -100,7 +104,7 @@ def _hidden(path: Path) -> bool:
 
 
 def _names_of(paths: Sequence[Path]) -> list[Path]:
-    """The files' names, or where two have one name (`sub-01/data.csv`), their paths from the folder of all."""
+    """The files' names; if two are equal (`sub-01/data.csv`), their paths below the folder that holds all."""
     if len({path.stem for path in paths}) == len(paths):
         return [Path(path.name) for path in paths]
     there = [os.path.abspath(path) for path in paths]
@@ -109,9 +113,10 @@ def _names_of(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_tables(files: Sequence[Path]) -> Table:
-    """All files as one table; a file with the same bytes as another is read once, with a note.
+    """All files as one table.
 
-    One of several that cannot be read is left out, with a note. Raises AnalysisError where none can be read.
+    Of files with the same bytes one is read, and of several files those that cannot be read are left out, with a note.
+    Raises AnalysisError if none can be read.
     """
     hashes: dict[str, Path] = {}
     notes = []

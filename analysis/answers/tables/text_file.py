@@ -1,4 +1,4 @@
-"""One file of a table: its encoding, separator, column names and rows, with the line of each row."""
+"""Read one text file: find its encoding, separator, column names and rows, with the line of each row."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.numbers import counted
 from analysis.section import AnalysisError
 
 SEPARATORS = ",;\t|"
@@ -38,8 +39,8 @@ class TextFile:
     lines: int
     notes: list[str]
     titles: dict[str, str]  # Qualtrics: the question of each column
-    twice: dict[str, str]  # of a name that different columns share: the file and line
-    unicode: bool  # else in a code page of one byte a character, read as Windows-1252
+    twice: dict[str, str]  # names of two columns that differ, each with file and line
+    unicode: bool  # False: in a code page of one byte per character, read as Windows-1252
 
 
 def column_name(column: Any) -> str:
@@ -56,7 +57,7 @@ def read_file(path: Path) -> TextFile:
     skipped = next((i for i, line in enumerate(head) if line.strip(" ,;\t|\r")), len(head))
     separator, notes = "", []
     if skipped < len(head) and (says := re.fullmatch(r'"?sep=(.)"?[,;\t|]*', head[skipped].strip(" \r"))):
-        separator, skipped = says[1], skipped + 1  # a line for Excel
+        separator, skipped = says[1], skipped + 1  # a line by which Excel finds the separator
     if above := _lines_above(head[skipped:]):
         title, at = head[skipped].strip(" ,;\t|\r")[:40], skipped + above + 1
         notes = [f"{path.name}: the column names are in line {at}; '{title}' above is left out."]
@@ -72,7 +73,7 @@ def read_file(path: Path) -> TextFile:
         with warnings.catch_warnings(), open(path, encoding=encoding, newline="") as file:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             list(islice(file, skipped))  # not `skiprows`: where lines end in \r, pandas skips one too many
-            # Accents as macOS writes them, a letter and its accent, are not those that people type.
+            # macOS writes a letter and its accent as two characters; people type one.
             text = io.StringIO(unicodedata.normalize("NFC", file.read()), newline="")
             frame = pd.read_csv(text, sep=separator, dtype=str, skipinitialspace=True, keep_default_na=False,
                                 na_values=[""], index_col=False, skip_blank_lines=False)  # fmt: skip
@@ -95,22 +96,22 @@ def read_file(path: Path) -> TextFile:
     twice = dict.fromkeys(_different_of_one_name(frame, header, separator), f"{path.name}, line {skipped + 1}")
     blank, again = frame.isna().all(axis=1), _names_again(frame)
     if again.any():
-        notes.append(f"{path.name}: {int(again.sum())} lines that repeat the column names are left out.")
+        notes.append(f"{path.name}: left out {counted(int(again.sum()), 'line')} repeating the column names.")
     frame = frame[~blank & ~again]
     return TextFile(frame, int(blank.sum()), lines, notes, titles, twice, encoding.startswith("utf"))
 
 
 def header(path: Path) -> set[str]:
-    """The column names of a table in lower case, by a look at its first line."""
+    """The column names in the first line of a file, in lower case."""
     head = _encoding(path)[1]
     line = head[0].lower() if head else ""
     return {name.strip(' "\r') for name in line.split(max(SEPARATORS, key=_outside_quotes(line).count))}
 
 
 def _lines_above(head: Sequence[str]) -> int:
-    """The number of lines, such as a title, above the column names.
+    """The number of lines above the column names, such as a title.
 
-    A line is above them if a later one has twice as many cells at least, filled with different words.
+    A line is above them if a later one has at least twice as many cells, filled with different words.
 
     >>> _lines_above(["Study 3;;;", "Exported;2025-11-02;;", "participant;image;truth;answer", "p1;i1;real;real"])
     2
@@ -132,12 +133,12 @@ def _are_names(line: str, fewest: int) -> bool:
 
 
 def _cells(line: str, separator: str) -> list[str]:
-    """The cells of a line that hold something."""
+    """The cells of a line that are not empty."""
     return [one for cell in next(csv.reader([line], delimiter=separator), []) if (one := cell.strip())]
 
 
 def _names_again(frame: pd.DataFrame) -> NDArray[np.bool_]:
-    """The rows that hold the column names once more, as where the files of several participants were joined."""
+    """The rows that repeat the column names, as in joined files of several participants."""
     names = [column for column in frame.columns if not column.startswith("Unnamed: ")]
     if not names:
         return np.zeros(len(frame), bool)
@@ -146,7 +147,7 @@ def _names_again(frame: pd.DataFrame) -> NDArray[np.bool_]:
 
 
 def _different_of_one_name(frame: pd.DataFrame, header: str, separator: str) -> set[str]:
-    """The names, whatever their case, that columns with different values share."""
+    """The names, in any case, that two columns with different values share."""
     places: dict[str, list[int]] = {}
     for i, cell in enumerate(next(csv.reader([header], delimiter=separator), [])[: frame.shape[1]]):
         if name := column_name(cell):
@@ -157,14 +158,14 @@ def _different_of_one_name(frame: pd.DataFrame, header: str, separator: str) -> 
 
 
 def _lines_of(path: Path, *, zero_bytes: bool) -> int:
-    """The line breaks of a file, but for a last one. Raises AnalysisError for zero bytes, unless these are allowed."""
+    """The number of line breaks in a file, without a last one. Raises AnalysisError for zero bytes unless allowed."""
     breaks, last = 0, b""
     with open(path, "rb") as file:
         for block in iter(lambda: file.read(1 << 20), b""):
             if not zero_bytes and b"\0" in block:
                 line = breaks + block[: block.index(b"\0")].count(b"\n") + 1
                 raise AnalysisError(
-                    f"{path}, line {line} holds zero bytes, so that what follows may be lost: delete them in an "
+                    f"{path}, line {line} holds zero bytes, so the rest of the file may be lost: delete them in an "
                     "editor, or export the file again."
                 )
             breaks, last = breaks + block.count(b"\n"), block[-1:]
@@ -187,7 +188,7 @@ def _encoding(path: Path) -> tuple[str, list[str]]:
             encoding = "utf-32"
         elif start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             encoding = "utf-16"
-        elif b"\0" in start[:2]:  # UTF-16 that does not say so
+        elif b"\0" in start[:2]:  # UTF-16 without a byte-order mark
             encoding = "utf-16-be" if start[0] == 0 else "utf-16-le"
         else:
             encoding, block, decoder = "utf-8-sig", start, codecs.getincrementaldecoder("utf-8")()
@@ -196,7 +197,7 @@ def _encoding(path: Path) -> tuple[str, list[str]]:
                     decoder.decode(block)
                     block = file.read(1 << 20)
             except UnicodeDecodeError:
-                # Windows-1252 leaves five bytes undefined; Latin-1 reads whatever there is.
+                # Windows-1252 leaves five bytes undefined; Latin-1 decodes every byte.
                 rest = start + block
                 encoding = "latin-1" if set(rest) & {0x81, 0x8D, 0x8F, 0x90, 0x9D} else "cp1252"
     return encoding, re.split(r"\r\n?|\n", start.decode(encoding, errors="replace"), maxsplit=20)[:20]

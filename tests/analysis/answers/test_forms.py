@@ -147,7 +147,7 @@ def test_column_names_among_the_rows_are_left_out_and_counted(tmp_path: Path) ->
     path = written(tmp_path, [HEADER, *ROWS[:2], HEADER, *ROWS[2:], HEADER])
     answers = read_csv(path)
     assert len(answers.trials) == 4
-    assert answers.notes == ("answers.csv: 2 lines that repeat the column names are left out.",)
+    assert answers.notes == ("answers.csv: left out 2 lines repeating the column names.",)
     with pytest.raises(AnalysisError, match="line 5: truth says 'what'"):
         read_csv(written(tmp_path, [HEADER, *ROWS[:2], HEADER, "c,i1,what,real"]))
 
@@ -292,7 +292,7 @@ def test_jspsych(tmp_path: Path) -> None:
         ["s1", "generated", "generated", 640],
     ]
     assert answers.counts["missing_answers"] == 1
-    assert "2 rows that are no judgement" in answers.notes[0]
+    assert "Left out: 2 rows without a judgement of an image" in answers.notes[0]
 
 
 def test_psychopy_one_file_a_participant(tmp_path: Path) -> None:
@@ -368,7 +368,7 @@ def test_psychopys_lists_of_times_count_by_their_last_entry(tmp_path: Path) -> N
     ]
     answers = read_csv(written(tmp_path, lines), form=Form(layout="psychopy"))
     assert answers.trials[["answer", "response_time_ms"]].to_numpy().tolist() == [["real", 812], ["generated", 1250]]
-    assert "1 rows list several keys or clicks" in " ".join(answers.notes)
+    assert "1 row with several keys or clicks: the last one counts" in " ".join(answers.notes)
     assert answers.counts["missing_answers"] == 1
 
 
@@ -377,7 +377,7 @@ def test_workbooks_beside_the_tables_of_a_folder_are_told(tmp_path: Path) -> Non
     (tmp_path / "more.xlsx").write_bytes(b"PK\x03\x04")
     answers = read_csv(tmp_path)
     assert len(answers.trials) == 4
-    assert "Not read: more.xlsx (1 of other formats beside the tables); export the answers as CSV" in answers.notes[0]
+    assert "Not read: more.xlsx (1 file in other formats beside the tables); export" in answers.notes[0]
 
 
 PROLIFIC = [
@@ -527,7 +527,7 @@ def test_generators_share_the_real_images_and_each_answer_counts_once(tmp_path: 
     answers = read_csv(written(tmp_path, lines))
     assert answers.trials.groupby("set").size().to_dict() == {"ganA": 4, "ganB": 4}
     assert answers.counts["trials"] == 6
-    assert "2 conditions share 1 real images: 2 answers" in answers.notes[0]
+    assert "2 conditions share 1 real image: answers to real images (2) belong" in answers.notes[0]
     by_set = read_csv(written(tmp_path, [lines[0].replace("source", "set"), *lines[1:]]))
     assert by_set.trials.groupby("set").size().to_dict() == {"ganA": 4, "ganB": 4}
 

@@ -169,7 +169,7 @@ def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
         ([HEADER, "a,i1,real,maybe"], [], "line 2: answer says 'maybe'"),
         ([HEADER, "a,i1,,real"], [], "line 2: the column truth is empty"),
         ([HEADER, ",i1,real,real"], [], "line 2: the column participant is empty"),
-        ([HEADER, "a,i1,real,", "b,i1,real,"], [], "no answered trial"),
+        ([HEADER, "a,i1,real,", "b,i1,real,"], [], "no scorable trial"),
         ([HEADER, *ROWS], ["passed"], "write COLUMN=VALUE"),
         ([HEADER, *ROWS], ["pasticipant=a"], "did you mean 'participant'"),
         ([HEADER, *ROWS], ["participant=c"], "is one of: a, b"),
