@@ -8,8 +8,8 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from analysis.figures.style import GREY, INK, PALETTE, labels, new_figure, styled
+from analysis.numbers import LEVEL
 
-LEVEL = 0.05
 MOST_PAIRS = 15  # drawn; the table has all
 MOST_EFFECTS = 30
 Rows = Sequence[Mapping[str, Any]]

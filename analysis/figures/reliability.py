@@ -11,8 +11,7 @@ from matplotlib.figure import Figure
 from analysis.figures.pictures import WIDTH, Image
 from analysis.figures.style import GENERATED, GREY, REAL, new_figure, styled
 from analysis.numbers import signed
-
-THIRDS = ("low", "middle", "high")
+from analysis.people.consistency.items import THIRDS
 
 
 def item_curves(table: pd.DataFrame, pictures: Sequence[Image | None]) -> Figure:

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.answers import people as known
 from analysis.figures import participants as draw
 from analysis.figures.style import MANY, labels
-from analysis.numbers import decimal, p_value, percent, signed
+from analysis.numbers import LEVEL, decimal, p_value, percent, signed
 from analysis.people import significance
 from analysis.people.between import groups as between
 from analysis.people.between import questions
@@ -21,10 +21,9 @@ from analysis.people.estimate import METHOD, Estimate
 from analysis.people.population import mixed
 from analysis.people.trials import Trials
 from analysis.section import Context, OptionError, Section, noted, places_by_set
-from analysis.sections.survey import one_mode
+from analysis.sections.survey import judgements
 from glimpse.observers import Floats
 
-LEVEL = 0.05
 MOST_NAMED = 6  # pairs or answers in a sentence; the tables have all
 GROUP_METHOD = (
     f"participants within groups, images across them: {METHOD}; d' by a {mixed.METHOD}, group as a fixed effect; "
@@ -35,9 +34,12 @@ GROUP_METHOD = (
 def compute(context: Context) -> Section | None:
     """None without --group and without a question that participants answered."""
     check(context)
-    if context.responses is None or context.people is None or not (context.group or context.asked):
+    if context.people is None or not (context.group or context.asked):
         return None
-    frame = one_mode(context.responses)
+    if (frame := judgements(context)) is None:
+        if context.group:
+            context.notice("No groups are compared: no image was shown alone, for a fixed time or without a limit.")
+        return None
     coded = Trials.from_table(frame)
     people = context.people.reindex(sorted(frame["participant"].unique()))
     sets = {name: coded.where(places) for name, places in places_by_set(frame).items()}

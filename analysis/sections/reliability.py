@@ -19,7 +19,7 @@ from analysis.people.consistency.agreement import alpha
 from analysis.people.consistency.reliability import intraclass, split_half
 from analysis.people.trials import Trials
 from analysis.section import Context, Section, places_by_set
-from analysis.sections.survey import GALLERY_PIXELS, one_mode
+from analysis.sections.survey import GALLERY_PIXELS, judgements
 
 SHOWN = 6  # images with a curve
 LOW = 0.7  # a reliability below it is usually called poor (Nunnally 1978)
@@ -27,11 +27,8 @@ KINDS = {"participants": "participants", "real": "real images", "generated": "ge
 
 
 def compute(context: Context) -> Section | None:
-    """None without answers, and where no image was judged twice."""
-    if context.responses is None:
-        return None
-    frame = one_mode(context.responses)
-    if frame.empty:
+    """None without answers."""
+    if (frame := judgements(context)) is None:
         return None
     coded = Trials.from_table(frame)
     images = np.unique(frame["image"])

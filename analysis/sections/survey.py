@@ -43,10 +43,7 @@ class Set:
 
 def compute(context: Context) -> Section | None:
     """None without answers. Sets that are named after the paper's come first, in its order."""
-    if context.responses is None:
-        return None
-    frame = one_mode(context.responses)
-    if frame.empty:
+    if (frame := judgements(context)) is None:
         return None
     sets = _by_set(frame, context.positive)
     pairs = comparisons(
@@ -110,6 +107,12 @@ def one_mode(responses: pd.DataFrame) -> pd.DataFrame:
     timed = responses["mode"] == "fixed"
     free = (responses["mode"] == "unlimited") & ~responses["set"].isin(responses.loc[timed, "set"].unique())
     return responses[timed | free]
+
+
+def judgements(context: Context) -> pd.DataFrame | None:
+    """The trials of `one_mode`; None without any."""
+    frame = None if context.responses is None else one_mode(context.responses)
+    return None if frame is None or frame.empty else frame
 
 
 def _cached_scores(name: str, one: Set, context: Context) -> dict[str, Any]:

@@ -316,7 +316,7 @@ def test_a_number_of_further_participants_is_named_only_if_it_is_known_how_much_
 
 def test_images_that_seem_alike_by_luck_name_no_number() -> None:
     """Ten images per class: half of the surveys with the number named then were decided, of 80 % promised."""
-    for df_images, known in ((18, False), (38, True)):
+    for df_images, known in ((18, False), (29, False), (30, True), (38, True)):
         parts = Parts(0.03**2, 0.003**2, 0.003**2, 19, df_images, 398)  # so alike that a number suffices for both
         found = equivalence.verdict(Estimate(0.51, float(np.sqrt(parts.variance)), 20.0, parts=parts), 20)
         assert (found.more_participants is not None) == known

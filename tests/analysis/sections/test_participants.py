@@ -127,6 +127,12 @@ def test_who_is_in_no_group_is_counted(answers: Responses, tmp_path: Path) -> No
     assert found.notices == ["1 participant without an answer in 'training' is in no group."]
 
 
+def test_staircases_alone_are_not_compared_by_group_and_the_report_says_so(answers: Responses, tmp_path: Path) -> None:
+    found = context(replace(answers, trials=answers.trials.assign(mode="staircase")), tmp_path, group="training")
+    assert [section.compute(found) for section in (participants, reliability, survey)] == [None, None, None]
+    assert found.notices == ["No groups are compared: no image was shown alone, for a fixed time or without a limit."]
+
+
 @pytest.mark.parametrize(("options", "said"), [
     ({"group": "trainin"}, "did you mean 'training'?"), ({"group": "email"}, "40 different values"),
     ({"group": "age"}, "A quantity is a --covariate"), ({"covariates": ("age",)}, "with --group"),
