@@ -43,7 +43,7 @@ def build_parser() -> Parser:
     add("generated", metavar="GENERATED", nargs="+", names="runs",
         help="generated images: a run, an image set or a folder, each one generator")  # fmt: skip
     add("--size", type=side_or_height_and_width, metavar="N|HxW",
-        help="size at which all are compared (default: the largest that none must be enlarged to)")  # fmt: skip
+        help="size at which all are compared (default: the largest that needs no enlargement)")  # fmt: skip
     add_fit(parser)
     add("--skip-broken", action="store_true", help="skip unreadable files of folders")
     add("--extractor", default="auto", metavar="NAME", names=("auto", *EXTRACTORS),

@@ -1,9 +1,9 @@
 """Shared by all packages: workspace, files, image sets, stimulus sets, command lines. Nothing here imports torch."""
 
-DISTRIBUTION = "glimpse-study"  # the name to install by; `glimpse` on PyPI is another project
+DISTRIBUTION = "glimpse-study"  # name of the distribution; `glimpse` on PyPI is another project
 
 
-# The packages of each extra that a command may miss; what a survey host imports is in no extra.
+# The packages that each extra installs; those that a survey host needs are always installed.
 EXTRAS = {
     "report": (
         "matplotlib", "pandas", "pillow_heif", "pydicom", "scipy", "seaborn", "simplejpeg", "sklearn", "statsmodels",

@@ -1,4 +1,4 @@
-"""The percentile bootstrap, by the number of times that each of the resampled units is drawn."""
+"""The percentile bootstrap, computed from how often each unit is drawn."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 def interval(
     units: int, statistic: Callable[[NDArray[np.int64]], NDArray[Any]], times: int, rng: np.random.Generator
 ) -> tuple[float, float]:
-    """The 95 % interval of a statistic of so many units, which are drawn with replacement, `times` times.
+    """The 95 % percentile interval of a statistic, from `times` resamples of `units` units with replacement.
 
-    `statistic` takes the numbers of draws of each unit, (times, units), and gives (times,); what is not finite is left
-    out.
+    `statistic` takes how often each unit is drawn, (times, units), and returns (times,); values that are not finite are
+    left out.
 
     >>> interval(3, lambda drawn: drawn @ np.ones(3) / 3, 100, np.random.default_rng(0))  # the mean of ones is one
     (1.0, 1.0)

@@ -23,7 +23,7 @@ STRIP = 2**18  # source values, and row sums, held at once: they stay in the pro
 
 
 def size_in_words(height: int, width: int) -> str:
-    """A size in pixels as people read it: height x width, as in `--size` and in arrays, said where the order matters.
+    """A size in pixels: height x width, as in `--size` and in arrays. The order is stated if the sides differ.
 
     >>> size_in_words(64, 64), size_in_words(48, 64)
     ('64x64', '48x64 (height x width)')
@@ -32,7 +32,7 @@ def size_in_words(height: int, width: int) -> str:
 
 
 def read(file: Path | io.BytesIO) -> NDArray[np.uint8]:
-    """The image (H, W, 3) in a file that Glimpse wrote; photos of others are decoded by `glimpse.prepare.reading`."""
+    """The image (H, W, 3) in a file that Glimpse wrote; `glimpse.prepare.reading` decodes files of any other origin."""
     with Image.open(file) as image:
         return np.asarray(image.convert("RGB"))
 
@@ -57,7 +57,7 @@ def shrink(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint
 def shrink_mask(mask: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
     """Shrink a mask (H, W) in {0, 1} to (height, width) in {0, 1}: 1 where at least half of a pixel's area is set.
 
-    >>> shrink_mask(np.array([[1, 0, 0], [1, 0, 0]], np.uint8), 1, 2)  # the halves are set to 2/3 and 0
+    >>> shrink_mask(np.array([[1, 0, 0], [1, 0, 0]], np.uint8), 1, 2)  # 2/3 and 0 of each pixel's area are set
     array([[1, 0]], dtype=uint8)
     """
     return shrink(mask[..., None], height, width)[..., 0]
@@ -190,7 +190,7 @@ def in_rows(items: Sequence[Item], columns: int) -> list[Sequence[Item]]:
 
 
 def thumbnail(image: NDArray[np.uint8], widest: int, tallest: int) -> NDArray[np.uint8]:
-    """The image, shrunk in proportion if it is wider or taller than so many pixels.
+    """The image, shrunk in proportion to at most `widest` by `tallest` pixels.
 
     >>> thumbnail(np.zeros((30, 60, 3), np.uint8), widest=40, tallest=10).shape
     (10, 20, 3)

@@ -49,7 +49,7 @@ class ImageSet:
     def load(cls, folder: Path, *, just_written: bool = False) -> ImageSet:
         """Read a set. Raises WorkspaceError, naming the file, for an unknown schema or a hash that does not match.
 
-        `just_written` skips the check of gigabytes whose hashes were computed a moment ago.
+        `just_written` skips the check, for arrays that were hashed a moment ago.
         """
         manifest = read_json(folder / "manifest.json")
         for file, sha256 in manifest["files"].items():
@@ -103,7 +103,7 @@ class ImageSet:
         return np.flatnonzero(self.index["split"].to_numpy(dtype=str) == split)
 
     def facts(self) -> dict[str, Any]:
-        """The image set as the configuration of a run names it: sizes, and hashes of what a run depends on."""
+        """The entries on this image set in the configuration of a run: name, numbers of images, hashes."""
         files = self.manifest["files"]
         return {
             "name": self.name, "sha256": self.sha256,
@@ -124,9 +124,8 @@ class ImageSet:
         return made.there(folder, {"made_from": dict(made_from)}, cls.load, refusal=refusal, overwrite=overwrite)
 
     def write_pngs(self, folder: Path, overwrite: bool) -> None:
-        """Every image as a PNG file called by its image_id, for other programs (`--png`).
-
-        Raises ImageSetError if the folder holds anything, unless `overwrite` and these files are all that it holds.
+        """Write every image as a PNG file named after its image_id, for other programs (`--png`). Raises ImageSetError
+        if the folder is not empty; with `overwrite`, only if it holds other files.
         """
         names = [f"{image_id}.png" for image_id in self.index["image_id"]]
         there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
@@ -142,7 +141,7 @@ class ImageSet:
 
 
 def has_masks(folder: Path) -> bool:
-    """Whether the image set in a folder has masks, by its manifest alone."""
+    """Whether the image set in a folder has masks, according to its manifest."""
     return "masks.npy" in read_json(folder / "manifest.json")["files"]
 
 

@@ -56,7 +56,7 @@ def _entry(manifest: Any, key: str) -> Any:
 def code_sha256(root: Path, packages: Sequence[str], without: Sequence[str] = ()) -> str:
     """Hash of the Python source of these packages below `root`, except for the folders `without` (as "package/folder").
 
-    What is kept under a name that this hash is part of is never taken for the result of a changed formula.
+    A cache whose names contain this hash never returns a result of an earlier version of the code.
     """
     files = {path.relative_to(root).as_posix(): path for package in packages for path in (root / package).rglob("*.py")}
     kept = sorted(name for name in files if not name.startswith(tuple(f"{folder}/" for folder in without)))

@@ -24,7 +24,7 @@ Positive = Literal["generated", "real"]
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 
-LEAST_JUDGEMENTS = 5  # of an image before it is ranked among the most misjudged: 1 of 1 wrong may be chance
+LEAST_JUDGEMENTS = 5  # of an image to be ranked among the most misjudged: 1 wrong of 1 may be chance
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Counts:
         return self.hits + self.correct_rejections
 
     def total(self) -> Counts:
-        """The answers of all participants as if one had given them: counts of shape (1,)."""
+        """The counts summed over all participants, each (1,)."""
         return Counts(*(np.atleast_1d(c.sum()) for c in self._columns()))
 
     def _columns(self) -> tuple[Integers, Integers, Integers, Integers]:

@@ -1,4 +1,4 @@
-"""Settings as fields of a dataclass, each with its meaning and what it allows: `--set NAME=VALUE`, and its help."""
+"""Settings as fields of a dataclass, each with its meaning and allowed values: `--set NAME=VALUE`, and its help."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def setting(
 
 
 def parse_settings(words: Sequence[str], kind: type) -> dict[str, Any]:
-    """Settings of the dataclass `kind` by name, from `name=value` words. Raises GlimpseError, naming the nearest."""
+    """Settings of the dataclass `kind`, from `name=value` words. Raises GlimpseError, suggesting the nearest name."""
     known = {f.name: f for f in fields(kind)}
     chosen: dict[str, Any] = {}
     for word in words:

@@ -30,7 +30,7 @@ class TruthScore:
     def result(self) -> dict[str, float | None]:
         """`psnr_inside` and `psnr_outside` in dB, `ssim_inside` and `ssim_outside`.
 
-        None where there are no such pixels, or for a PSNR without any error.
+        None if there are no such pixels, and for the PSNR of identical images.
 
         >>> score, grey = TruthScore(), np.full((16, 16, 3), 100, np.uint8)
         >>> score.add(grey + np.uint8(1), grey, np.ones((16, 16), np.uint8))

@@ -15,7 +15,7 @@ NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 SURVEY_SCHEMA = "0001"  # the newest revision of study.db: the survey migrates to it, the analysis reads up to it
 
-# Of each kind of folder: the noun for sentences, the file that marks it as finished, and the command that makes one.
+# For each kind of folder: the noun for sentences, the file that marks it as finished, and the command that makes one.
 KINDS = {
     "images": ("image set", "manifest.json", "gan_core prepare folder PHOTOS --name {name}"),
     "runs": ("run", "config.json", "gan_core train {name}"),

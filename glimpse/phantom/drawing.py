@@ -21,10 +21,10 @@ from glimpse.files import GlimpseError, cores, scratch_folder
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
-if TYPE_CHECKING:  # what prepares the photos is not loaded by the processes that draw them
+if TYPE_CHECKING:  # the processes that draw photos do not load the code that prepares them
     from glimpse.prepare.pipeline import Prepared
 
-VERSION = 1  # raised whenever the same seed draws other pictures than before
+VERSION = 1  # to be raised whenever the same seed draws different pictures
 SETS = ("hands", "healthy", "eczema", "df", "mel")
 LICENCE = "Drawn by Glimpse (MIT licence): phantoms, not photos of people."
 
@@ -79,7 +79,7 @@ def prepare_phantom(
 
     The same scale and seed give the same bytes on any number of `workers` (default: all processors); existing sets of
     the same scale and seed are kept. Raises GlimpseError for an unknown scale and, without `overwrite`, if a set of one
-    of these names was made from something else.
+    of these names was made differently.
     """
     if scale not in SCALES:
         raise GlimpseError(f"There is no scale '{scale}': choose from {', '.join(SCALES)}.")
@@ -220,7 +220,7 @@ def _origin(scale: str, seed: int) -> dict[str, object]:
 def _already_there(workspace: Workspace, scale: str, seed: int, overwrite: bool) -> list[Prepared] | None:
     """All five sets, if they were made from this scale and seed and are undamaged.
 
-    Raises ImageSetError, before hours of drawing, where something else made one of them, unless `overwrite`.
+    Raises ImageSetError, before hours of drawing, if one of them was made differently, unless `overwrite`.
     """
     from glimpse.prepare.pipeline import Prepared, made_before
 

@@ -8,21 +8,22 @@ from pathlib import PurePosixPath
 
 from glimpse.imageset import ImageSetError
 
-Paths = Mapping[str, PurePosixPath]  # by photo, without the folders that were looked at already
+Paths = Mapping[str, PurePosixPath]  # the path of each photo, without folders that were already interpreted
 
 # `trainA` and `testB` are CycleGAN's: two classes and their sides.
 SIDE = re.compile(r"(train|training|test|testing|val|valid|validation)(?:[ _-]?([AB]))?", re.IGNORECASE)
 
 
 def unwrapped(paths: Paths) -> Paths:
-    """The paths without folders that hold everything, such as the one in most zips: they are no classes."""
+    """The paths without folders that hold everything, such as the one in most zips: these are not classes."""
     while len({path.parts[0] for path in paths.values()}) == 1 and all(len(p.parts) > 1 for p in paths.values()):
         paths = {key: PurePosixPath(*path.parts[1:]) for key, path in paths.items()}
     return paths
 
 
 def without_sides(paths: Paths) -> tuple[Paths, dict[str, str]]:
-    """The paths without their folders for training and testing, and the side of each photo; no sides without those.
+    """The paths without their folders for training and testing, and the side of each photo; the sides are empty if
+    there are no such folders.
 
     The folders lie outside of the classes (`train/naevi`) or within (`naevi/train`). One for validation counts as
     training beside one for testing, else as testing.
@@ -50,7 +51,7 @@ def without_sides(paths: Paths) -> tuple[Paths, dict[str, str]]:
 
 
 def merged(classes: Mapping[str, Paths], grouped: bool) -> list[str]:
-    """A sentence if photos of a class lie in several folders and make one set all the same.
+    """A note if the photos of a class lie in several folders but make one set.
 
     >>> merged({"naevi": {name: PurePosixPath(name) for name in ("naevi/p1/1", "naevi/p2/1")}}, grouped=True)
     ['Several folders make one set (naevi/p1, naevi/p2): if they are classes, prepare each on its own.']
@@ -71,7 +72,7 @@ def merged(classes: Mapping[str, Paths], grouped: bool) -> list[str]:
 
 
 def refuse_divided(groups: Mapping[str, str], sides: Mapping[str, str]) -> None:
-    """Raises ImageSetError if the photos of a group are on both sides."""
+    """Raise ImageSetError if the photos of a group are on both sides."""
     first: dict[str, str] = {}
     for key, side in sides.items():
         if first.setdefault(groups[key], side) != side:

@@ -70,8 +70,8 @@ def _add_folder(kinds: Commands) -> Parser:
     folder.add_argument("--name", metavar="SET", help="make one image set of this name (default: the folder's)")
     folder.add_argument(
         "--size", type=side_or_height_and_width, metavar="N|HxW",
-        help="side in pixels, or height and width, as in 480x640 (default: the largest that no image must be enlarged "
-        "to, at most 640)",
+        help="side in pixels, or height and width, as in 480x640 (default: the largest that needs no enlargement, "
+        "at most 640)",
     )  # fmt: skip
     add_fit(folder)
     folder.add_argument("--label", metavar="TEXT", help="label of the images (default: the set's or class's name)")

@@ -1,6 +1,6 @@
 """Folders of any images: one image set of all, or one per class where each class has its own folder.
 
-Photos of any kind, or images of somebody else's generator, in the layouts that other tools read and write: a folder of
+Photos of any kind, or images of another generator, in the layouts that other tools read and write: a folder of
 files, a zip, or a folder with one subfolder a class.
 """
 
@@ -37,7 +37,7 @@ class FolderOptions(PhotoOptions):
     group_pattern: str | None = None  # regular expression that finds the group in the path
     metadata: Path | None = None  # CSV table of photos and groups
     group_column: str = "group"  # of that table
-    refuse_sides: bool = False  # folders for training and testing, because a share of test images was asked for
+    refuse_sides: bool = False  # folders for training and testing, since --test-share was given
 
 
 def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepared]:
@@ -92,7 +92,7 @@ def _prepare_class(
 def _classes(
     photos: Mapping[str, SourceFile], inner: Paths, options: FolderOptions
 ) -> dict[str, dict[str, SourceFile]]:
-    """The photos of each class: those of each subfolder, where no photo lies outside of a subfolder."""
+    """The photos of each class: one class per subfolder if every photo is in a subfolder, else one class."""
     classes: dict[str, dict[str, SourceFile]] = {}
     if len(options.source) == 1 and all(len(path.parts) > 1 for path in inner.values()):
         for key, path in inner.items():
@@ -101,14 +101,14 @@ def _classes(
 
 
 def _names(classes: Mapping[str, object], options: FolderOptions) -> list[str]:
-    """The name of each class's set. Raises ImageSetError where two classes would make sets of one name."""
+    """The name of each class's set. Raises ImageSetError if two classes would make sets of the same name."""
     if len(classes) == 1:
         return [name_from(next(iter(classes)))]
     names: dict[str, str] = {}
     for number, label in enumerate(classes, 1):
         try:
             name = name_from(label)
-        except ImageSetError:  # of another script: numbered, as its label is in the index all the same
+        except ImageSetError:  # a name without Latin letters: the set is numbered, and the index keeps the name
             name = name_from(f"{folder_name(options.source[0])} class {number}")
         if other := names.get(name):
             raise ImageSetError(f"The folders {other} and {label} would both make the set '{name}': rename one.")
@@ -117,7 +117,7 @@ def _names(classes: Mapping[str, object], options: FolderOptions) -> list[str]:
 
 
 def _groups(photos: Mapping[str, SourceFile], options: FolderOptions) -> dict[str, str]:
-    """The group of each photo: by the pattern, by the table, else each its own."""
+    """The group of each photo, from the pattern or the table; without these, each photo is its own group."""
     if options.group_pattern:
         return {path: split.group_in(file.name, options.group_pattern) for path, file in photos.items()}
     if options.metadata is None:
@@ -131,7 +131,7 @@ def _notes(
     photos: Mapping[str, SourceFile], classes: Mapping[str, object], groups: Mapping[str, str],
     options: FolderOptions, sizes: Sequence[tuple[int, int]], size: tuple[int, int], sides: Mapping[str, str],
 ) -> list[str]:  # fmt: skip
-    """Sentences on what was decided without being asked for."""
+    """Notes on choices that no option determined."""
     notes = []
     if len(classes) > 1:
         notes.append(f"Each of the {len(classes)} folders makes one set; --name NAME makes one set of all of them.")
@@ -197,12 +197,12 @@ def much_smaller(sizes: Sequence[tuple[int, int]]) -> int:
 
 
 def set_name(place: Path) -> str:
-    """The name of the image set of a folder or zip: that of the folder, in the characters that a name may have."""
+    """The name of the image set of a folder or zip: the folder's name, in the characters that a name may have."""
     return name_from(folder_name(place))
 
 
 def folder_name(place: Path) -> str:
-    """The name of a folder, or of a zip without its ending, as its owner wrote it."""
+    """The name of a folder, or of a zip without its ending, unchanged."""
     return place.resolve().stem if place.is_file() else place.resolve().name
 
 

@@ -16,7 +16,7 @@ from glimpse.prepare.reading.sources import SourceFile, composed
 from glimpse.prepare.split import group_in
 from glimpse.workspace import Workspace
 
-# The end of a file name that tells the photos of one pair of hands apart.
+# The end of a file name that distinguishes the photos of one pair of hands.
 SIDE = re.compile(
     r"(?:[ _./-]*(?:front|back|dorsal|dorsum|palmar|palm|volar|vorne|hinten)|[ _.-][fbdpv])$", re.IGNORECASE
 )
@@ -36,8 +36,8 @@ class HandsOptions(PhotoOptions):
 def prepare_hands(workspace: Workspace, options: HandsOptions) -> Prepared:
     """One image set of photos cropped to the ratio of `size`, split by person.
 
-    The person is the first group of `person_pattern` that matches in the path (the whole match if it has no groups),
-    or stands in the table `people`; by default it is the path without its ending and without a final front, back,
+    The person is the first group of `person_pattern` that matches in the path (the whole match if it has no groups), or
+    is given in the table `people`; by default it is the path without its ending and without a final front, back,
     palmar, ... Raises ImageSetError.
     """
     found = sources.find_photos(options.source, workspace)

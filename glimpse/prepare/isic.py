@@ -2,7 +2,7 @@
 
 Reads the tables of ISIC 2016 to 2020, the ISIC Archive, HAM10000 and PAD-UFES-20, in folders or zips as downloaded, and
 any table with the columns image_id and dx. Tables are recognised by their columns, whatever their file names. One
-lesion can have several photos, so the split goes by lesion, and by patient where the table has that.
+lesion can have several photos, so the split is by lesion, and by patient if the table has one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class IsicOptions(PhotoOptions):
 
     label: Sequence[str]  # as the tables write them, or one of diagnoses.WORDS; one image set each
     labels_csv: Path | None = None  # the table that holds the labels, instead of all that lie beside the photos
-    name: str | None = None  # of the image set, or with several labels its beginning; by default the label
+    name: str | None = None  # of the image set; with several labels, its prefix; by default the label
     size: int = field(default=256, metadata=RECORDED)  # side of an image
     crop_square: bool = field(default=False, metadata=RECORDED)  # else the whole photo is squeezed, as in the paper
     drop_hairy: float = field(default=0.0, metadata=RECORDED)  # share of a label's photos to leave out
@@ -70,7 +70,7 @@ def prepare_isic(workspace: Workspace, options: IsicOptions) -> list[Prepared]:
 
 
 def _refuse_unknown(label: str, photos: dict[str, SourceFile], diagnoses: Diagnoses) -> None:
-    """Raises ImageSetError, with the labels that there are, for one that no photo has."""
+    """Raise ImageSetError, listing the labels of the photos, for a label that no photo has."""
     having = [stem for stem in photos if label in (diagnoses.of(stem) or ())]
     if having:
         return

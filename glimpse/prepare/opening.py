@@ -1,8 +1,6 @@
-"""Images by one word, an image set's name or a folder of image files, opened as an image set; several at one size.
-
-A folder goes through the very steps of `prepare folder` (decoding, colour, size), so a pair differs by nothing that
-happens here. What was opened is kept in `.opened` of the workspace and found again while its files, and the code that
-reads them, stay the same.
+"""Image sets by name, and folders of image files opened as image sets, several of them at one size. A folder goes
+through the same steps as in `prepare folder` (decoding, colour, size), so that opening adds no difference to a pair.
+Opened folders are cached in `.opened` of the workspace, until their files or the code that reads them change.
 """
 
 from __future__ import annotations
@@ -48,10 +46,9 @@ def open_alike(
     """For each word the image set of this name, else the folder or zip of image files, or image set, at this path.
 
     All are at one `size` (width, height), by default the largest that no image has to be enlarged to, its longer side
-    `at_most` pixels. Image sets that are open already may stand among the words. The images of a folder are all on the
-    training side, each its own group, copies among them included.
-    Raises ImageSetError for a word that is none of these, or for a file that cannot be read (left out with
-    `skip_broken`).
+    `at_most` pixels. `words` may contain image sets that are already open. All images of a folder, copies included, are
+    on the training side, each in its own group. Raises ImageSetError for a word that is none of these, or for a file
+    that cannot be read (left out with `skip_broken`).
     """
     found = [_found(workspace, word, skip_broken) if isinstance(word, str) else word for word in words]
     if size is None:
@@ -133,7 +130,7 @@ def _of_set(workspace: Workspace, images: ImageSet, size: tuple[int, int], fit: 
 
 @cache
 def _read_by() -> dict[str, Any]:
-    """The code that reads, colours, fits and shrinks images: an opened set is made again when it changes."""
+    """The hash of the code that reads, converts and shrinks images: when it changes, opened sets are made again."""
     return {"code": made.code_sha256(Path(__file__).resolve().parents[2], ["glimpse"], ["glimpse/phantom"])}
 
 
@@ -142,5 +139,5 @@ def _kept(workspace: Workspace) -> Workspace:
 
 
 def _key(name: str, origin: str, size: tuple[int, int], fit: pixels.Fit) -> str:
-    """The folder for what was opened: one for each origin, size and fit."""
+    """The name of the folder of an opened set: one for each origin, size and fit."""
     return f"{name[:50]}-{sha256_json([origin, size, fit])[:12]}"

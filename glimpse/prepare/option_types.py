@@ -1,4 +1,4 @@
-"""Types of the options of `prepare`: from the words of a command line to values."""
+"""Types of the options of `prepare`: they parse the words of a command line."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def positive(text: str) -> int:
 
 
 def factor(text: str) -> float:
-    """A factor to shrink by, at least 1; a name stands behind an option whose factor is left out."""
+    """A factor to shrink by, at least 1. A name that follows an option without its factor is refused with a hint."""
     try:
         value = float(text)
     except ValueError:

@@ -28,7 +28,7 @@ from glimpse.workspace import Workspace
 
 @dataclass(frozen=True)
 class PhotoPair:
-    """A photo and what belongs to it."""
+    """The files of a photo: itself, its masks and its version without lesions."""
 
     stem: str
     group: str
@@ -41,7 +41,7 @@ class PhotoPair:
 
 @dataclass(frozen=True)
 class Cuttable:
-    """One photo, read, and where it will be cut."""
+    """A decoded photo with its windows."""
 
     pair: PhotoPair
     found: Fingerprint
@@ -76,7 +76,7 @@ class PatchOptions(Options):
 
 
 def match_pairs(options: PatchOptions, workspace: Workspace, findings: Findings) -> list[PhotoPair]:
-    """Each photo with its masks, by stem; those without are noted. Raises ImageSetError when none has all of its."""
+    """The photos that have all their masks, by stem; the others are noted. Raises ImageSetError if none has."""
     roles: list[tuple[matching.Role, Sequence[Path]]] = [
         ("lesion", options.lesion_masks), ("skin", options.skin_masks), ("truth", options.truth)
     ]  # fmt: skip
@@ -158,7 +158,7 @@ def _same_size(file: SourceFile, array: NDArray[Any], pair: PhotoPair, photo: pi
         return
     hint = ""
     if photo.orientation in (5, 6, 7, 8) and array.shape[:2] == (width, height):
-        hint = " It fits the photo as the camera stored it, before EXIF turns it: --unturned-masks takes it so."
+        hint = " It fits the photo as the camera stored it, before EXIF turns it: give --unturned-masks."
     raise UnfitFileError(
         file.name, "other_size",
         f"{file.where} is {array.shape[0]}x{array.shape[1]}, but its photo {pair.photo.name} is {height}x{width} "

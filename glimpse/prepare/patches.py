@@ -68,7 +68,7 @@ def prepare_patches(workspace: Workspace, options: PatchOptions) -> list[Prepare
     recipe = Recipe("patches", recorded, made_from, options.licence)
     there = [pipeline.already_there(workspace, name, recipe, options.overwrite) for name in names]
     done = [one for one in there if one]
-    # One pass makes both, so one that is there and says that the other is empty is all there is to have.
+    # One pass makes both sets: if one exists, and its manifest says that the other would be empty, nothing is missing.
     if len(done) == 2 or (done and done[0].images.manifest["counts"]["other_set_is_empty"]):
         return done
     findings.unread([*options.photos, *options.lesion_masks, *options.skin_masks, *options.truth], workspace)
@@ -143,7 +143,7 @@ def _build(
             one.result()
         for writer in (healthy, eczema):
             if not writer.count:
-                shutil.rmtree(writer.folder)  # so that nothing takes the place of an earlier set
+                shutil.rmtree(writer.folder)  # an empty set replaces nothing
     return made
 
 

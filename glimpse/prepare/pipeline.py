@@ -29,8 +29,8 @@ from glimpse.prepare.split import groups_for_testing
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
-VERSION = 4  # raised whenever the same photos and options give other images than before
-RECORDED = {"recorded": True}  # metadata of an option that stands in the manifest, because it determines the images
+VERSION = 4  # to be raised whenever the same photos and options give different images
+RECORDED = {"recorded": True}  # metadata of an option that determines the images: it is recorded in the manifest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ class Options:
         return cls(**{name: value for name, value in given.items() if value is not None})
 
     def read(self, file: SourceFile) -> pixels.Photo:
-        """A photo, as these options want it read. Raises BrokenPhotoError."""
+        """The photo in a file, decoded as these options say. Raises BrokenPhotoError."""
         return file.decoded(partial(pixels.read_photo, how=self.reading))
 
     @property
@@ -100,7 +100,7 @@ class PhotoSet:
     made_from: Mapping[str, Any]  # for the manifest, beside the hash of the photos
     counts: Mapping[str, int] = field(default_factory=dict)  # for the manifest
     sides: Mapping[str, str] = field(default_factory=dict)  # image_id → "train" or "test", where that is settled
-    keep_copies: bool = False  # of generated images: that a generator repeats itself belongs to it
+    keep_copies: bool = False  # of generated images: repeats are a property of the generator
 
 
 @dataclass(frozen=True)
@@ -254,7 +254,7 @@ def made_before(workspace: Workspace, name: str, entries: Mapping[str, Any], ove
 
 
 def _undamaged(folder: Path) -> ImageSet | None:
-    """The image set in a folder; None for a damaged one, which its photos and options make again."""
+    """The image set in a folder; None if it is damaged, so that it is made again."""
     try:
         return ImageSet.load(folder)
     except GlimpseError:

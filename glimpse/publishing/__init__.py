@@ -1,1 +1,1 @@
-"""Stimulus sets: the rules, those of pairs of image sets or folders, and the command `gan_core publish`. No torch."""
+"""Publishing of stimulus sets: rules, pairs of image sets or folders, the command `gan_core publish`. No torch."""

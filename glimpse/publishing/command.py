@@ -1,4 +1,4 @@
-"""The command `gan_core publish`: pairs of image sets or folders here, runs by what gan_core passes in."""
+"""The command `gan_core publish`, for pairs of image sets or folders; gan_core passes in a function for runs."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 def add_command(commands: Commands, add_runs: Callable[[Parser], None], publish_runs: PublishRuns) -> None:
-    """`add_runs` adds the options for runs, `publish_runs` publishes the runs that they name."""
+    """Add `publish`: `add_runs` adds its options for runs, `publish_runs` publishes the runs that they name."""
     publish = commands.add_parser(
         "publish", help="make stimulus sets for the survey",
         description="Put real and generated images of a run, or of any image sets or folders, into a stimulus set: "
         "real images from the test split first, spread over groups; generated images by seed, never selected; two more "
-        "of each class for practice. Images of a pair go through the same steps to one size; a warning says where the "
-        "two sides still differ by something that is not content.",
+        "of each class for practice. Images of a pair go through the same steps to one size; warnings name "
+        "remaining differences that are not content.",
     )  # fmt: skip
     add_runs(publish)
     publish.add_argument("--real", metavar="SET|FOLDER", names="images", help="real images, in place of a run")
@@ -36,7 +36,7 @@ def add_command(commands: Commands, add_runs: Callable[[Parser], None], publish_
     )  # fmt: skip
     publish.add_argument(
         "--size", type=side_or_height_and_width, metavar="N|HxW",
-        help="size of the images of --real and --generated (default: the largest that none must be enlarged to, at "
+        help="size of the images of --real and --generated (default: the largest that needs no enlargement, at "
         "most 640)",
     )  # fmt: skip
     add_fit(publish)

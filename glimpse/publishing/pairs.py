@@ -1,7 +1,7 @@
 """Stimulus sets from pairs of image sets or folders.
 
-Both sides of a pair go through the same steps (`prepare.opening`). Where they differ by something that is not content,
-`prepare.checks.differences` says so. Exact copies of real images among the generated ones are refused.
+Both sides of a pair go through the same steps (`prepare.opening`). Differences that are not content are reported
+(`prepare.checks.differences`). Exact copies of real images among the generated ones are refused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from glimpse.publishing.rules import (
 from glimpse.stimuli import StimulusError
 from glimpse.workspace import NAME, Workspace
 
-Rows = list[tuple[ImageSet, int]]  # images, each by its set and its position in it
+Rows = list[tuple[ImageSet, int]]  # images, each as its set and its position there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
 
 
 def _in_turn(generators: list[Rows]) -> Rows:
-    """An image of each generator in turn, until one whose turn it is has none left.
+    """An image of each generator in turn, until the next one in turn has none left.
 
     >>> _in_turn([["a1", "a2"], ["b1"], ["c1", "c2"]])  # in the second turn b has none
     ['a1', 'b1', 'c1', 'a2']

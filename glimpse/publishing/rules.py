@@ -38,7 +38,7 @@ class Publication:
     name: str | None = None
 
     def check_count(self, name: str, available: int, what: str, largest: int) -> None:
-        """Raises StimulusError, naming the largest count that works, if `available` images are too few."""
+        """Raise StimulusError, naming the largest count that works, if `available` images are too few."""
         if available < self.count + PRACTICE:
             raise StimulusError(
                 f"{name}: {self.count} of each class and {PRACTICE} for practice are more than the {available} {what}: "
@@ -88,7 +88,8 @@ def publish_set(
 ) -> Published:  # fmt: skip
     """Write a stimulus set of real and generated images, the last ones of each class for practice.
 
-    A set made from the same is left as it is; one made from something else raises StimulusError without `--overwrite`.
+    A set made from the same images with the same options is kept; any other set of this name raises StimulusError,
+    unless `overwrite`.
     """
     folder, label = workspace.new("stimuli", name), options.label or name
     refusal = StimulusError(

@@ -12,7 +12,7 @@ from glimpse.files import WorkspaceError
 
 KEY = "file_sha256"  # in the metadata, beside the configuration of the run
 BLANK = "0" * 64
-MARK = rf"\"{KEY}\": \"".encode()  # as the header has it: JSON within JSON
+MARK = rf"\"{KEY}\": \"".encode()  # as in the header: JSON within JSON
 LONGEST_HEADER = 100_000_000  # bytes, as in the format's own reader
 
 
@@ -25,7 +25,7 @@ def seal(path: Path) -> None:
 
 
 def verify_seal(path: Path) -> None:
-    """Raises WorkspaceError, naming the file, unless it is as it was written. A file without a seal is not checked."""
+    """Raise WorkspaceError, naming the file, if it changed since it was sealed. Files without a seal pass."""
     _, stated, sha256 = _seal_of(path)
     if stated != sha256:
         raise WorkspaceError(
@@ -35,7 +35,7 @@ def verify_seal(path: Path) -> None:
 
 
 def _seal_of(path: Path) -> tuple[int, bytes, bytes]:
-    """The position of the hash, the hash that stands there, and the true one; -1 and nothing where there is none."""
+    """The position of the hash, the stored hash and the computed one; -1 and empty values for a file without a seal."""
     with open(path, "rb") as file:
         size = int.from_bytes(file.read(8), "little")
         at = file.read(size).find(MARK) if size <= LONGEST_HEADER else -1

@@ -49,7 +49,8 @@ def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False)
         with atomic_folder(folder) as building:
             for file in FILES[1:]:
                 shutil.copyfile(source / file, building / file)
-            # Another version of NumPy or libjpeg may draw phantoms that differ by rounding: the run names those here.
+            # Another version of NumPy or libjpeg may draw phantoms that differ by rounding: the run records this
+            # workspace's.
             here = {domain: images.facts() for domain, images in sets.items()}
             write_json(building / FILES[0], {**config, "trained_on": config["image_sets"], "image_sets": here})
         print(f"{name}: comes with Glimpse, trained on {config['finished']['images']:,} images: {folder}")

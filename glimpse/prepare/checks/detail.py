@@ -1,4 +1,4 @@
-"""The detail of photos, the phases of its middle frequencies: whether one photo shows a part of another."""
+"""Comparison of photos by their detail (the phases of middle frequencies): whether one shows a part of another."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ DETAIL = 64  # side of the grey thumbnail that is compared
 PART = 16  # side of a part of it; parts overlap by half
 CYCLES = (2, 16)  # per side of the thumbnail: the frequencies that are compared
 NOISE = 100.0  # amplitude below which a frequency is taken for noise: three grey levels a pixel
-BLACK = 12  # grey level: what is darker is left aside, so that the rim of a lens that all photos share is no detail ...
-DARK = 0.25  # ... and in a dark photo, what is darker than this share of its bright parts
+# Darker pixels are ignored, so that the black rim that all photos through one lens share does not count as detail.
+BLACK = 12  # grey level
+DARK = 0.25  # in a dark photo: share of the grey level of its bright parts
 SCALES = (1.0, 0.98, 0.96, 0.94, 0.92, 0.9, 0.88)  # sides of a copy as shares of the photo's
 SHIFT = 2  # pixels of the thumbnail by which a copy may lie beyond the photo
 
 
 def spectra(details: NDArray[np.float32], level: float) -> NDArray[np.complex64]:
-    """Of each detail the phases of the middle frequencies, damped where they may be noise; of length one."""
+    """The phases of each detail's middle frequencies, damped where they may be noise, scaled to length one."""
     black = details <= level
     inside = np.where(black, 0, details).sum(axis=(1, 2)) / np.maximum((~black).sum(axis=(1, 2)), 1)
     found = rfft2(np.where(black, 0, details - inside[:, None, None].astype(np.float32)) * _WINDOW)
@@ -40,7 +41,7 @@ def black_of(detail: NDArray[np.uint8]) -> float:
 
 
 def part_shown(photo: NDArray[np.uint8], copy: NDArray[np.uint8]) -> tuple[float, float, float] | None:
-    """The crop (left, top, side) of a photo whose detail is a copy's; else None."""
+    """The crop (left, top, side) of a photo whose detail agrees with a copy's; None if no crop does."""
     pixels, wanted = photo.astype(np.float32), copy.astype(np.float32)
     levels = black_of(photo), black_of(copy)
     spectrum = spectra(wanted[None], levels[1])
@@ -62,8 +63,8 @@ def part_shown(photo: NDArray[np.uint8], copy: NDArray[np.uint8]) -> tuple[float
 
 
 def same_at_last(photo: NDArray[np.uint8], copy: NDArray[np.uint8], crop: tuple[float, float, float]) -> bool:
-    """Whether a copy's detail agrees with a photo's near a crop of it, at the height, width and place that suit best;
-    or next to nothing is left of the copy without what the photo shows there, as where strong compression took grain.
+    """Whether a copy's detail agrees with a photo's near a crop of it, at the best height, width and place. If grain is
+    lost to strong compression, it is enough that almost nothing remains of the copy once the photo is subtracted.
     """
     pixels, wanted = photo.astype(np.float32), copy.astype(np.float32)
     level, spectrum = black_of(photo), spectra(wanted[None], black_of(copy))[0]

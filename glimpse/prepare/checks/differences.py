@@ -20,8 +20,8 @@ from glimpse.prepare.checks.traits import KINDS, MEASURED, block_energy, fine_de
 from glimpse.prepare.reading.sources import in_order
 from glimpse.progress import progress
 
-# From these differences on, a sentence is written. Two halves of one set reach none; JPEG of quality 90 and an
-# enlargement by 1.5 reach theirs (measured in docs/data.md).
+# Differences of at least this size are reported. Two halves of one set stay below all of them; JPEG of quality 90 and
+# an enlargement by 1.5 are found (measured in docs/data.md).
 KIND_SHARE = 0.1  # of the files have another format, bit depth or profile
 SHRUNK_RATIO, ASPECT_RATIO = 1.1, 1.02
 BLOCK_ENERGY = 0.05
@@ -41,8 +41,8 @@ def differences(
 ) -> list[str]:
     """Sentences, with numbers, on each property by which two image sets of one size differ.
 
-    The properties of the files are those that `prepare` wrote into the manifests; what a manifest does not tell is not
-    compared. `compressed` and `off_grid` say that both go through --jpeg-quality and --off-grid.
+    The properties of the files are those that `prepare` wrote into the manifests; properties that a manifest lacks are
+    not compared. `compressed` and `off_grid` say that both go through --jpeg-quality and --off-grid.
     """
     one, other = _properties(real), _properties(generated)
     quality = min([q for side in (one, other) if (q := side.get("jpeg_quality"))], default=90)
@@ -72,13 +72,13 @@ def differences(
         )
         found.append(
             f"fine detail: the {softer} images have {times:.1f} times less power at the highest frequencies, as after "
-            "an enlargement. Use the files as they were before it, or a smaller --size."
+            "an enlargement. Use the files from before the enlargement, or a smaller --size."
         )
     return [f"{real.name} and {generated.name} differ in {sentence}" for sentence in found]
 
 
 def _properties(images: ImageSet) -> dict[str, Any]:
-    """Those in the manifest; without them, the block energy of the images themselves."""
+    """The properties in the manifest; if it has none, the block energy measured on the images."""
     if "traits" in images.manifest:
         return dict(images.manifest["traits"])
     steps = [s for image in evenly(images.images, MEASURED) if (s := steps_by_phase(grey_middle(image))) is not None]
@@ -109,7 +109,7 @@ def _of_sizes(one: tuple[int, int], other: tuple[int, int], at: ImageSet, fit: s
 
 
 def _apart(one: Mapping[str, int], other: Mapping[str, int]) -> float:
-    """The share of files that would have to change their kind: total variation."""
+    """The total variation distance: the share of files that would have to change their kind."""
     totals = sum(one.values()), sum(other.values())
     return sum(abs(one.get(k, 0) / totals[0] - other.get(k, 0) / totals[1]) for k in {*one, *other}) / 2
 

@@ -70,7 +70,7 @@ class Lookalikes:
     duplicates: list[tuple[str, str]] = field(default_factory=list)  # (dropped, kept)
     _first: dict[bytes, str] = field(default_factory=dict)
     _seen: dict[str, list[tuple[str, Fingerprint]]] = field(default_factory=lambda: {"train": [], "test": []})
-    _across: tuple[tuple[int, int], list[tuple[str, str]]] | None = None  # the answer for so many photos
+    _across: tuple[tuple[int, int], list[tuple[str, str]]] | None = None  # the answer, with the numbers of photos
 
     def is_duplicate(self, name: str, split: str, found: Fingerprint) -> bool:
         first = self._first.setdefault(found.pixels, name)
@@ -91,7 +91,7 @@ class Lookalikes:
 
 
 class _Marks:
-    """Fingerprints by name, with their hashes; what each is compared by is computed once."""
+    """Fingerprints by name, with their hashes; hashes and spectra are computed once."""
 
     def __init__(self, marks: Sequence[tuple[str, Fingerprint]]) -> None:
         self.marks = marks
@@ -148,7 +148,7 @@ def _worth_a_look(
 ) -> Iterator[tuple[int, tuple[int, int, int]]]:
     """(photo, orientation) of those that resemble a copy in colours, and in detail at the crop's scale.
 
-    The copy is turned back to the photos, all of them in one step: few are copies where many have like hashes.
+    The copy is turned back to the photos, all in one step: many photos may have similar hashes although few are copies.
     """
     if len(near):
         turned = np.stack([_turned_back(copy.colours, orientation) for orientation in ORIENTATIONS])[near[:, 2]]

@@ -1,10 +1,10 @@
 """The 8-pixel grid of JPEG as a tell: whether it alone separates real from generated images, and how to hide it.
 
 Patches keep the grid of the photo that they were cut from, even through another compression, and generators have grids
-from their upsampling. Either tells real from generated images without a look at what they show. But strong edges and
-texture make steps uneven by any grid: grids of 7, 9 and 11 pixels, which no JPEG has, are the controls, and the one
-that tells most counts.
-The cause is looked for before the last compression, which gives both classes one grid, deeper in the smoother one.
+from their upsampling. Either separates real from generated images without regard to their content. Strong edges and
+texture also make steps uneven, in a grid of any size, so grids of 7, 9 and 11 pixels, which no JPEG has, are the
+controls; the one with the highest AUC counts. The cause is sought before the last compression, which gives both classes
+the same grid, deeper in the smoother class.
 """
 
 from __future__ import annotations
@@ -105,7 +105,7 @@ class Tells:
     """The tells of a grid of 8 pixels and of the controls, which is that of texture and contrast."""
 
     grid: Tell
-    control: Tell  # the one that tells most
+    control: Tell  # the one with the highest AUC
 
     @classmethod
     def of(cls, found: list[Features], generated: NDArray[np.bool_], groups: NDArray[Any], seed: int) -> Self:

@@ -1,6 +1,6 @@
 """Properties of image files that are not content: format, compression, size, colour profile, bits, fine detail.
 
-The header of a file tells some of them. Block boundaries and fine detail are measured on the pixels, so that a JPEG
+Some are read from the header of a file. Block boundaries and fine detail are measured on the pixels, so that a JPEG
 saved again as PNG, and an enlarged image, are found too. `checks.differences` compares two sets by them.
 """
 
@@ -27,7 +27,7 @@ KINDS = ("format", "bits", "profile")
 
 @dataclass(frozen=True)
 class Traits:
-    """Of one file, and of its pixels where they were measured."""
+    """The traits of one file, and of its pixels if they were measured."""
 
     format: str  # Pillow's name
     width: int
@@ -39,7 +39,7 @@ class Traits:
 
 
 def traits_of(data: bytes, name: str, photo: NDArray[np.uint8], measure: bool) -> Traits:
-    """Of a file's bytes and its decoded pixels (H, W, 3); the steps only where `measure` says so."""
+    """The traits of a file, from its bytes and its decoded pixels (H, W, 3); `measure` includes those of the pixels."""
     height, width = photo.shape[:2]
     steps = steps_by_phase(grey_middle(photo)) if measure else None
     if is_dicom(data):
@@ -95,8 +95,9 @@ def steps_by_phase(grey: NDArray[np.float64], period: int = BLOCK) -> NDArray[np
 def block_energy(steps: Sequence[NDArray[np.float64]]) -> float:
     """The step across block boundaries over the largest step elsewhere, from `steps_by_phase` of several images.
 
-    Near 1 without blocks, above after a JPEG compression; wherever the grid lies, if it lies there in all images. The
-    largest elsewhere, not the mean: an image enlarged by 2 has four large steps in eight pixels, and no blocks.
+    Near 1 without blocks, larger after JPEG compression. The grid may start anywhere, but at the same place in all
+    images. The comparison is with the largest step, not the mean, since an image enlarged by 2 has four large steps in
+    eight pixels, and no blocks.
     """
     ordered = np.sort(np.mean(steps, axis=0), axis=1)  # (2, 8)
     return float((ordered[:, -1] / np.maximum(ordered[:, -2], 0.01)).mean())
@@ -105,7 +106,7 @@ def block_energy(steps: Sequence[NDArray[np.float64]]) -> float:
 def fine_detail(grey: NDArray[np.float64]) -> float | None:
     """The power per frequency between 0.7 and 1 of the highest frequency, in thousandths of that between 0.2 and 0.4.
 
-    An image enlarged by 1.5 or more has next to none. None for images without contrast or under 16 pixels.
+    An image enlarged by 1.5 or more has almost none. None for images without contrast or under 16 pixels.
     """
     if min(grey.shape) < 16:
         return None
@@ -118,7 +119,7 @@ def fine_detail(grey: NDArray[np.float64]) -> float | None:
 
 
 def summary(traits: Sequence[Traits]) -> dict[str, Any]:
-    """For the manifest of an image set: counts of the kinds of files, medians of the numbers."""
+    """The traits of all files of an image set, for its manifest: counts of their kinds, medians of their numbers."""
     qualities = [t.jpeg_quality for t in traits if t.jpeg_quality is not None]
     steps = [t.steps for t in traits if t.steps is not None]
     return {

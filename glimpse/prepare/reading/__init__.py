@@ -1,1 +1,1 @@
-"""Reading files: photos, masks and tables as people have them."""
+"""Readers of photos, masks and tables, in the formats that data sets and cameras use."""

@@ -1,4 +1,4 @@
-"""Colour to sRGB: embedded profiles, Adobe RGB that only EXIF marks, and the gamma of a PNG."""
+"""Conversion of colours to sRGB: embedded profiles, Adobe RGB that only EXIF marks, and the gamma of a PNG."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _marked_adobe_rgb(image: Image.Image) -> bool:
 
 
 class ToSrgb:
-    """Colours to sRGB: by a profile that fits the image, else by the gamma of a PNG, if it has any."""
+    """Converts colours to sRGB: by a profile that fits the image, else by the gamma of a PNG, if it has one."""
 
     def __init__(self, profile: ImageCms.ImageCmsProfile | None, gamma: float | None) -> None:
         self.profile, self.gamma = profile, gamma
@@ -63,7 +63,7 @@ class ToSrgb:
 
 
 def png_gamma(image: Image.Image) -> float | None:
-    """The gAMA entry of a PNG that is not sRGB's; None where a profile or an sRGB chunk goes before it."""
+    """The gAMA entry of a PNG that is not sRGB's; None if a profile or an sRGB chunk takes precedence."""
     gamma = image.info.get("gamma")
     if image.format != "PNG" or not gamma or "icc_profile" in image.info or "srgb" in image.info:
         return None

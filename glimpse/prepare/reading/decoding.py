@@ -25,10 +25,10 @@ HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  #
 def open_image(data: bytes, name: str, page: int | None = None) -> Iterator[Image.Image]:
     """The image, opened at a page (from 1; None is the first).
 
-    Whatever Pillow raises, also later on loading its pixels, becomes a BrokenPhotoError.
+    Every error of Pillow, also one raised later when pixels are loaded, becomes a BrokenPhotoError.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # odd EXIF tags and very large photos are not the user's business here
+        warnings.simplefilter("ignore")  # warnings of odd EXIF tags and very large photos do not help the user
         try:
             if is_heif(data):
                 _know_heif()
@@ -49,7 +49,7 @@ def is_heif(data: bytes) -> bool:
 
 @cache
 def _know_heif() -> None:
-    """Teach Pillow HEIC and HEIF, on the first such file: loading the library takes time."""
+    """Register HEIC and HEIF with Pillow, on the first such file: loading the library takes time."""
     import pillow_heif
 
     pillow_heif.register_heif_opener()
@@ -86,7 +86,7 @@ def _joined(mode: str, rest: tuple[Any, ...]) -> Any:
 
 
 def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.uint16] | None:
-    """The values (H, W, 3 or 4) of 16 bits per channel in colour, upright; None where Pillow stores them otherwise.
+    """The values (H, W, 3 or 4) of 16 bits per channel in colour, upright; None if Pillow stores them in another way.
 
     Pillow unpacks one byte of each value, the higher one. With the order of the bytes exchanged it unpacks the other.
     """
@@ -118,7 +118,7 @@ def orientation(image: Image.Image) -> int:
 
 def upright(image: Image.Image) -> Image.Image:
     """The image as its EXIF orientation says."""
-    image.load()  # before its orientation is looked at: loading a TIFF turns it
+    image.load()  # before its orientation is read: loading a TIFF turns it
     if orientation(image) == 1:
         return image
     # With these entries exif_transpose would rewrite the EXIF data, and fail where they are damaged.

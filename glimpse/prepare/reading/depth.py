@@ -1,4 +1,4 @@
-"""More than 8 bits: grey values of 12, 16 or 32 bits to 8-bit levels, by the full range or by a window."""
+"""Conversion of values with 12, 16 or 32 bits to 8-bit levels, by the full range or by a window."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ SMALL_RANGE = 1 / 8  # a photo whose brightest values stay below this share of t
 def to_levels(values: NDArray[Any], window: Window | None, full: tuple[float, float]) -> tuple[NDArray[np.uint8], bool]:
     """Values as 8-bit levels, and whether they use so little of their range that a window is probably missing.
 
-    `full` is the range of the data type. A `window` (low, high) is shown from black to white, what lies beyond is cut
-    off; `auto` is the window from the darkest to the brightest value of this photo, its tails left out.
+    `full` is the range of the data type. A `window` (low, high) is mapped to black and white, and values beyond it are
+    clipped; `auto` is the window from the darkest to the brightest value of this photo, without the outermost
+    percentiles (AUTO).
 
     >>> to_levels(np.array([0, 1024, 4095], np.uint16), (0, 4095), (0, 65535))[0]
     array([  0,  64, 255], dtype=uint8)

@@ -1,4 +1,4 @@
-"""Tables of diagnoses as data sets publish them: which labels each photo has, and whose lesion it shows."""
+"""Tables of diagnoses as data sets publish them: the labels of each photo, its lesion and its patient."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ WORDS = {
 
 
 def label_words(word: str) -> str:
-    """A diagnosis in lower case, its words parted by one space.
+    """A diagnosis in lower case, its words separated by single spaces.
 
     >>> label_words("benign_keratosis-like_lesions")
     'benign keratosis like lesions'
@@ -55,7 +55,7 @@ def label_words(word: str) -> str:
 
 
 def class_named(word: str) -> str:
-    """The class that a word is a name of, else the word itself, in capitals.
+    """The class that a word names; a word that names none, in capitals.
 
     >>> class_named("melanoma"), class_named("Melanoma in situ"), class_named("psoriasis")
     ('MEL', 'MELANOMA IN SITU', 'PSORIASIS')
@@ -65,7 +65,7 @@ def class_named(word: str) -> str:
 
 
 def labels_of(word: str) -> frozenset[str]:
-    """A diagnosis, and the classes that it is a name of or belongs to; none for an empty word.
+    """A diagnosis and the classes that it names or belongs to; none for an empty word.
 
     >>> sorted(labels_of("Melanoma in situ")), sorted(labels_of("melanocytic_Nevi")), labels_of("")
     (['MEL', 'MELANOMA IN SITU'], ['NV'], frozenset())
@@ -90,7 +90,7 @@ class Diagnoses:
     def groups(self, stems: Iterable[str]) -> dict[str, str]:
         """The group of each photo that has one: photos that share a lesion or a patient are of one group.
 
-        It is called by the patient, else the lesion.
+        The group is named after the patient, else the lesion.
         """
         stems = [stem for stem in stems if self._ids(stem)]
         leader: dict[tuple[str, str], tuple[str, str]] = {}
@@ -111,7 +111,8 @@ class Diagnoses:
         return next((self.ids[name] for name in _names(stem) if name in self.ids), {})
 
     def counted(self, stems: Iterable[str]) -> str:
-        """'DF (9), MEL (6)': the labels of these photos, the most frequent first; classes stand for their words."""
+        """'DF (9), MEL (6)': the labels of these photos, the most frequent first; classes replace the diagnoses in
+        them."""
         counts: Counter[str] = Counter()
         for stem in stems:
             labels = self.of(stem) or frozenset()
@@ -189,7 +190,7 @@ def _read_json(files: Sequence[SourceFile], into: Diagnoses) -> None:
 
 
 def _add(into: Diagnoses, name: str, found: frozenset[str], table: SourceFile) -> None:
-    """Labels of one row; those of two tables must have a label in common, or one has none."""
+    """Add the labels of one row. Raises ImageSetError if earlier labels of the photo share none with them."""
     there = into.labels.get(name)
     if there and found and not there & found:
         one, other = (", ".join(sorted(labels)) for labels in (there, found))
@@ -213,7 +214,7 @@ def _number(text: str, where: str) -> float:
         value = MARKS[text.lower()] if text.lower() in MARKS else float(text or 0)
     except ValueError:
         raise ImageSetError(f"{where} '{text}': write 1 or 0, true or false, or x.") from None
-    return 0.0 if value != value else value  # "nan" is no mark
+    return 0.0 if value != value else value  # "nan" is not a mark
 
 
 def _stem(name: str) -> str:

@@ -30,7 +30,7 @@ def decode_dicom(data: bytes, name: str, window: depth.Window | None) -> tuple[N
     import pydicom
 
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of values that do not quite fit the standard
+        warnings.simplefilter("ignore")  # pydicom's warnings of values that are not quite as the standard has them
         try:
             dataset = pydicom.dcmread(io.BytesIO(data))
             _check(dataset, name)
@@ -45,7 +45,7 @@ def decode_dicom(data: bytes, name: str, window: depth.Window | None) -> tuple[N
             levels, small = _grey(dataset, values, window)
         except BrokenPhotoError:
             raise
-        except Exception as error:  # pydicom's plugins raise whatever they meet in a damaged file
+        except Exception as error:  # pydicom's plugins raise exceptions of any type for a damaged file
             refused = "Unable to decode as exceptions were raised by all available plugins: "
             line = _first_line(error)
             more = f"; {DECODERS}" if line.startswith(refused) and _lacks_plugins(dataset) else ""
@@ -88,7 +88,7 @@ def _check(dataset: Any, name: str) -> None:
 
 
 def _lacks_plugins(dataset: Any) -> bool:
-    """Whether pylibjpeg, or its plugin for this compression, is missing: the plugins are packages of their own."""
+    """Whether pylibjpeg, or its plugin for this compression, is missing: the plugins are separate packages."""
     import pydicom
 
     missing = pydicom.pixels.get_decoder(dataset.file_meta.TransferSyntaxUID).missing_dependencies

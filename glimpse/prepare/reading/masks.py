@@ -15,7 +15,7 @@ from glimpse.prepare.reading.sources import UnfitFileError
 
 @dataclass(frozen=True)
 class MaskReading:
-    """Choices on how masks are read."""
+    """Options for reading masks."""
 
     threshold: float | None = None  # grey level (0 to 255) from which a pixel is inside, where there are soft edges
     invert: bool = False  # the inside is drawn dark
@@ -23,7 +23,7 @@ class MaskReading:
 
 def decode_mask(data: bytes, name: str, how: MaskReading | None = None) -> NDArray[np.bool_]:
     """(H, W) bool, True inside: the brighter of its two colours; a mask of one colour is empty if that is black.
-    What is transparent is black; where all colours are black, what is opaque is inside.
+    Transparent pixels count as black; if all colours are black, the opaque pixels are inside.
 
     Raises UnfitFileError for more than two values without a threshold: a JPEG, or an anti-aliased edge, has no sharp
     outline to go by.
@@ -61,7 +61,7 @@ def _inside(mask: Image.Image, name: str, threshold: float | None) -> NDArray[np
 
 
 def _flat(mask: Image.Image) -> Image.Image:
-    """A mask with transparency over black; its alpha channel alone where that leaves nothing to see."""
+    """A mask with transparency over black; only its alpha channel if that is black everywhere."""
     coloured = mask.convert("RGBA")
     flat = Image.alpha_composite(Image.new("RGBA", mask.size, "black"), coloured).convert("RGB")
     alpha = coloured.getchannel("A")
@@ -77,11 +77,11 @@ def _grey_levels(mask: Image.Image, grey: NDArray[Any]) -> NDArray[Any]:
 
 
 def _brightness(colour: Any) -> float:
-    """Of grey, or of (red, green, blue) as Pillow makes them grey (ITU-R 601-2 luma)."""
+    """The brightness of a grey value, or of (red, green, blue) as in Pillow's conversion to grey (ITU-R 601-2 luma)."""
     return float(np.dot(colour, (0.299, 0.587, 0.114)) if isinstance(colour, tuple) else colour)
 
 
 def covers_the_rim(mask: NDArray[np.bool_]) -> bool:
-    """Whether nearly all of the border lies inside, but not the whole: as in a mask that is drawn inverted."""
+    """Whether nearly all of the border is inside, but not the whole mask, which suggests that the mask is inverted."""
     rim = np.concatenate([mask[0], mask[-1], mask[:, 0], mask[:, -1]])
     return bool(rim.mean() > 0.95 and not mask.all())

@@ -11,7 +11,7 @@ from glimpse.imageset import ImageSetError
 from glimpse.prepare.reading.sources import SourceFile
 
 # Data sets name a mask like its photo with words appended: IMG_1_segmentation, IMG_1-lesion-mask, IMG_1_hand ...
-# Some of the words tell what the mask shows.
+# Some of the words say what the mask shows.
 Role = Literal["lesion", "skin", "truth"]
 ROLE_WORDS: dict[Role, str] = {"lesion": "lesions?|eczema", "skin": "skin|hands?"}
 MASK_WORDS = "|".join(["segmentations?|seg|masks?|gt|label|groundtruth|ground_truth", *ROLE_WORDS.values()])

@@ -24,7 +24,7 @@ Fit = Literal["crop", "pad", "stretch"]  # how an image gets another ratio
 
 @dataclass(frozen=True)
 class Reading:
-    """Choices on how photos are read."""
+    """Options for reading photos."""
 
     window: depth.Window | None = None  # of values with more than 8 bits
     page: int | None = None  # of a TIFF stack, from 1
@@ -32,10 +32,10 @@ class Reading:
 
 @dataclass(frozen=True)
 class Photo:
-    """One photo, read."""
+    """A decoded photo."""
 
     pixels: NDArray[np.uint8]  # (H, W, 3) sRGB, upright
-    orientation: int = 1  # EXIF's, by which it was turned
+    orientation: int = 1  # in EXIF, by which the pixels were turned
     remarks: frozenset[str] = field(default_factory=frozenset)  # what the user should know; see pipeline.REMARKS
 
 
@@ -78,8 +78,8 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
 
 def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
     """(H, W, 3) of a JPEG that needs nothing but decoding, by the same libjpeg-turbo that Pillow has, but straight into
-    an array, which takes half the time of going through Pillow. None for all else, and for a damaged one: Pillow says
-    what is wrong with it."""
+    an array, which takes half the time of going through Pillow. None for any other file, and for a damaged one, of
+    which Pillow reports what is wrong."""
     if image.format != "JPEG" or image.mode not in ("RGB", "L") or orientation(image) != 1 or foreign_profile(image):
         return None
     try:
@@ -114,7 +114,7 @@ def _of_deep(values: NDArray[np.uint16], window: depth.Window | None, like: Imag
 
 
 def _in_srgb(image: Image.Image, gamma: float | None) -> NDArray[np.uint8]:
-    """(H, W, 3) in sRGB over white, by strips: Pillow's steps would hold the whole image once more each."""
+    """(H, W, 3) in sRGB over white, in strips, since each of Pillow's steps would copy the whole image."""
     (width, height), colours = image.size, ToSrgb(foreign_profile(image), gamma)
     array = np.empty((height, width, 3), np.uint8)
     for top in range(0, height, ROWS):

@@ -34,7 +34,7 @@ MAGIC = (
     b"\xff\x0a", b"PK\x03\x04", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"7z\xbc\xaf", b"Rar!",
 )  # fmt: skip
 MOST_BYTES = 2**30  # of one file
-MOST_UNPACKED = 2**28, 100  # bytes that a file in a zip may have if they are more than so many times its packed size
+MOST_UNPACKED = 2**28, 100  # most bytes of a file in a zip that expands by more than this factor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -88,7 +88,7 @@ class SourceFile:
 
     def read(self, most: int = -1) -> bytes:
         """The content, or its first `most` bytes. Raises BrokenPhotoError when the file or its zip is damaged, or too
-        much would be unpacked. Safe from several threads."""
+        much would be unpacked. Thread-safe."""
         try:
             if most < 0:
                 self._limit()
@@ -98,7 +98,7 @@ class SourceFile:
             raise BrokenPhotoError(self.name, str(error), self.where) from None
 
     def _limit(self) -> None:
-        """Raise BrokenPhotoError before a zip bomb, or a file that is no photo by its size, fills the memory."""
+        """Raise BrokenPhotoError before a zip bomb, or a file too large to be a photo, fills the memory."""
         if not self.zipped:
             size, packed = self.place.stat().st_size, 0
         else:
@@ -142,13 +142,13 @@ def find_files(places: Iterable[Path]) -> list[SourceFile]:
 
 
 def find_photos(places: Iterable[Path], workspace: Workspace) -> list[SourceFile]:
-    """The photos in these places, but for what Glimpse itself made there; raises ImageSetError when there are none."""
+    """The photos in these places, except images that Glimpse made there. Raises ImageSetError if there are none."""
     places = list(places)
     return photos_among(find_files(places), places, workspace)
 
 
 def photos_among(files: Iterable[SourceFile], places: Sequence[Path], workspace: Workspace) -> list[SourceFile]:
-    """`find_photos` where the files in the places are found already."""
+    """`find_photos` for places whose files are already listed."""
     files = _not_ours(files, workspace)
     photos = [file for file in files if file.suffix in PHOTO_SUFFIXES]
     if not photos:
@@ -168,7 +168,7 @@ def photos_among(files: Iterable[SourceFile], places: Sequence[Path], workspace:
 
 
 def _not_ours(files: Iterable[SourceFile], workspace: Workspace) -> list[SourceFile]:
-    """The files but for those in the workspace's image sets, runs and stimulus sets."""
+    """The files outside of the workspace's image sets, runs and stimulus sets."""
     ours = {(workspace.root / kind / name).resolve() for kind in KINDS for name in workspace.names(kind)}
     return [f for f in files if not ours & set(f.place.resolve().parents)]
 
@@ -191,7 +191,7 @@ def _looks_like_an_image(file: SourceFile) -> bool:
 
 
 def _all_files(folder: Path) -> Iterator[Path]:
-    """The files below a folder and below the folders that links in it lead to, each folder once: links may go round."""
+    """The files below a folder and the folders it links to, each folder once: links may form a cycle."""
     seen: set[str] = set()
     for at, folders, files in os.walk(folder, onerror=_unreadable, followlinks=True):
         folders[:] = sorted(f for f in folders if not _hidden(f) and os.path.realpath(os.path.join(at, f)) not in seen)
@@ -225,12 +225,12 @@ def _open_archive(path: Path, *_version: int) -> zipfile.ZipFile:
 
 
 def _hidden(name: str) -> bool:
-    """Of macOS, of Windows, and thumbnails of Synology."""
+    """Whether a path is hidden, or added by macOS, Windows or a Synology server."""
     return any(part.startswith((".", "__MACOSX", "$RECYCLE", "@eaDir")) for part in PurePosixPath(name).parts)
 
 
 def hash_files(files: Sequence[SourceFile], threads: int) -> dict[str, str]:
-    """SHA-256 of each file's content, by name; one that cannot be read gets its own, and fails on decoding."""
+    """SHA-256 of each file's content, by name; an unreadable file gets a unique value, and decoding reports it."""
 
     def digest(file: SourceFile) -> str:
         try:

@@ -74,7 +74,7 @@ def _decoded(data: bytes, errors: str = "strict") -> str | None:
         return data.decode("utf-16", errors)
     for encoding in ("utf-8-sig", "cp1252"):
         try:
-            # A character may be cut off at the end of the beginning of a file.
+            # The beginning of a file may end within a character.
             return codecs.getincrementaldecoder(encoding)().decode(data, errors == "strict")
         except UnicodeDecodeError:
             continue
