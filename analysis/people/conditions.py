@@ -7,8 +7,9 @@ with the condition as a fixed effect: its spreads, and so the scales s, are comm
 
     d'_1 - d'_2 = s_generated (z(H_1) - z(H_2)) - s_real (z(F_1) - z(F_2)).
 
-The ranking is by fooling rate. Its uncertainty: draws from the multivariate t law of the rates, with the covariances
-that follow from the variances of the rates and of their differences, Cov(A, B) = (V(A) + V(B) - V(A - B)) / 2.
+The ranking is by fooling rate. Its uncertainty comes from draws of the rates from a multivariate t distribution, with
+the covariances that follow from the variances of the rates and of their differences,
+Cov(A, B) = (V(A) + V(B) - V(A - B)) / 2.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from analysis.numbers import LEVEL
 from analysis.people import inference, significance
 from analysis.people.estimate import Estimate
 from analysis.people.population import spreads
-from analysis.people.population.mixed import with_doubt
+from analysis.people.population.mixed import with_added_variance
 from analysis.people.significance import Comparison
 from analysis.people.trials import Trials, join
 from glimpse.observers import Floats, Integers
@@ -34,12 +35,12 @@ DRAWS = 10_000
 
 @dataclass(frozen=True)
 class Ranking:
-    """The conditions' places by fooling rate: 1 fools people most often."""
+    """The ranks of the conditions by fooling rate: the condition of rank 1 fools people most often."""
 
-    place: Integers  # (K,)
-    lowest: Integers  # (K,) the places that the pairwise tests leave open, over all conditions together ...
-    highest: Integers  # ... from `lowest` to `highest`
-    first: Floats  # (K,) share of resamples in which it fools people most often
+    place: Integers  # (K,) the rank
+    lowest: Integers  # (K,) the ranks that the pairwise tests do not exclude, for all conditions together, run from ...
+    highest: Integers  # ... `lowest` to `highest`
+    first: Floats  # (K,) share of resamples in which the condition fools people most often
     more: Floats  # (K, K) share of resamples in which the row's condition fools more people than the column's
 
 
@@ -54,7 +55,9 @@ class Conditions:
 
 
 def families(sets: Sequence[str], trial: Sequence[object], is_generated: Sequence[bool]) -> list[tuple[str, ...]]:
-    """The sets that share answers to real images, directly or through others; the three columns are those of answers.
+    """The groups of sets that share answers to real images, directly or through other sets.
+
+    Each argument has one entry per answer.
 
     >>> families(["a", "b", "c", "a", "b"], [0, 0, 1, 2, 3], [False, False, False, True, True])
     [('a', 'b')]
@@ -70,7 +73,7 @@ def families(sets: Sequence[str], trial: Sequence[object], is_generated: Sequenc
 
 
 def compare(sets: Mapping[str, Trials], seed: int = 0) -> Conditions:
-    """The conditions `sets`, whose trials have common codes and hold the shared real images each.
+    """Compare the conditions `sets`: their trials share one coding, and each includes the shared real images.
 
     >>> one = Trials.from_labels([0, 1, 0, 1], [0, 1, 0, 1], [0, 0, 1, 1], [0, 1, 0, 1])
     >>> other = Trials(np.array([False, False, False, True]), one.is_generated, one.participant, one.image * 2)
@@ -97,7 +100,7 @@ def compare(sets: Mapping[str, Trials], seed: int = 0) -> Conditions:
 
 
 def pooled(sets: Sequence[Trials]) -> tuple[Trials, Integers]:
-    """All answers once, those to shared real images too, with image codes by condition; and each code's condition.
+    """All answers, each once, with separate image codes for each condition's generated images; each code's condition.
 
     >>> one = Trials.from_labels([0, 1], [0, 1], [0, 0], [0, 1])
     >>> answers, condition = pooled([one, one])
@@ -131,7 +134,7 @@ def d_prime_difference(one: Trials, other: Trials, fitted: spreads.Spreads) -> E
     found = significance.difference(one, other, generated=scale[0], real=-scale[1], z=True)
     hit = significance.difference(one, other, generated=1, real=0, z=True).value or 0.0
     false_alarm = ((scale[0] * hit - found.value) / scale[1]) if found.value is not None else 0.0
-    return with_doubt(found, fitted.variance_of(hit, -false_alarm))
+    return with_added_variance(found, fitted.variance_of(hit, -false_alarm))
 
 
 def rank(

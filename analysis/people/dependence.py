@@ -1,4 +1,4 @@
-"""Dependence of verdict and answers on exclusions, position in the sequence, exposure and time taken."""
+"""Dependence of the verdict on exclusions, and of accuracy on position, exposure and response time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from analysis.people.equivalence import verdict as verdict_of
 from analysis.people.significance import holm as holm_corrected
 from analysis.people.trials import Bools, Trials, renumbered
 
-TOO_FAST_MS = 200.0  # after the answer could be given: faster than people react to anything
+TOO_FAST_MS = 200.0  # after an answer became possible; human reactions take longer
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
-SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # up to so many positions each is a point of its own, given so many trials
+SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # at most so many positions, with so many trials each, are drawn one by one
 QUANTILES = 5
 SLOPE_METHOD = (
     "balanced accuracy: mean of both classes' least-squares slopes within participants, "
@@ -29,7 +29,7 @@ SLOPE_METHOD = (
 
 
 def exclusions(rows: pd.DataFrame) -> dict[str, Bools]:
-    """Rules of exclusion, by name: (n,) true for each trial that the rule leaves out.
+    """The trials that each rule of exclusion leaves out: by name, (n,) bool.
 
     >>> times = {"exposure_ms_actual": 2000.0, "exposure_ms_planned": 2000.0, "response_time_ms": [2100.0, 2500.0]}
     >>> kept = {"focus_lost": False, "flags": "", "failed_catch": False, "finished": True}
@@ -39,7 +39,7 @@ def exclusions(rows: pd.DataFrame) -> dict[str, Bools]:
     """
     off = (rows["exposure_ms_actual"] - rows["exposure_ms_planned"]).abs() > EXPOSURE_OFF_MS
     shown, taken = rows["exposure_ms_actual"].fillna(0.0), rows["response_time_ms"]
-    from_onset = taken.median() > shown.median()  # as our survey measures; others may begin at the end of the exposure
+    from_onset = taken.median() > shown.median()  # as in our survey; others may measure from the end of the exposure
     too_fast = taken - (shown if from_onset else 0.0) < TOO_FAST_MS
     each = {
         "focus lost": rows["focus_lost"],
@@ -62,7 +62,7 @@ def _one_answer(rows: pd.DataFrame) -> Any:
 
 
 def sensitivity(rows: pd.DataFrame, answers: Trials, bound: float) -> pd.DataFrame:
-    """The verdict with each exclusion that leaves something out, and with none.
+    """The verdict without exclusions, and with each exclusion that applies to any trial.
 
     >>> times = {"exposure_ms_actual": 2000.0, "exposure_ms_planned": 2000.0, "response_time_ms": [2100.0, 2500.0]}
     >>> kept = {"focus_lost": False, "flags": "", "failed_catch": False, "finished": True}
@@ -78,7 +78,7 @@ def sensitivity(rows: pd.DataFrame, answers: Trials, bound: float) -> pd.DataFra
         left = answers.where(~gone)
         line: dict[str, Any] = {"left out": name, "trials_left_out": int(gone.sum()), "trials": len(left)}
         if not len(left):
-            line |= {"participants": 0, "note": "nobody is left"}
+            line |= {"participants": 0, "note": "no trials are left"}
         else:
             people = len(np.unique(left.participant))
             balanced = inference.balanced_accuracy(left)
@@ -99,7 +99,7 @@ def sensitivity(rows: pd.DataFrame, answers: Trials, bound: float) -> pd.DataFra
 
 @dataclass(frozen=True)
 class Trend:
-    """One thing that accuracy may depend on."""
+    """A quantity that accuracy may depend on."""
 
     name: str
     label: str  # of the axis
@@ -108,7 +108,7 @@ class Trend:
     of: Callable[[pd.DataFrame], Any]  # the value of each trial, NaN where unknown
     scale: Callable[[Any], Any]  # to the scale on which the slope is taken
     outcome: bool = False  # whether it may depend on the answer
-    least: float = 0.0  # on that scale: with less between the 5 % and 95 % quantiles there is nothing to see
+    least: float = 0.0  # smallest distance between the 5 % and 95 % quantiles, on that scale, that is analysed
 
 
 TRENDS = (
@@ -122,7 +122,7 @@ TRENDS = (
 
 
 def varies(trend: Trend, rows: pd.DataFrame) -> bool:
-    """Whether the trials differ in it enough to say anything.
+    """Whether the trials differ enough in the quantity for an analysis.
 
     >>> [varies(TRENDS[0], pd.DataFrame({"position": places})) for places in ([1, 1, 1], [1, 2, 3])]
     [False, True]
@@ -133,9 +133,9 @@ def varies(trend: Trend, rows: pd.DataFrame) -> bool:
 
 
 def accuracy_along(x: Any, answers: Trials) -> pd.DataFrame:
-    """Balanced accuracy, low and high (95 %, new people and images) along `x`, (n,): by position, or fifths of trials.
+    """Balanced accuracy along `x`, (n,), with 95 % intervals for new people and images: by value or by fifths.
 
-    Where only one class was shown it is the accuracy. Points that lack one of two classes are left out.
+    If only one class was shown, it is the accuracy. Points without one of two classes are left out.
 
     >>> answers = Trials.from_labels([1, 0, 1, 1], [1, 1, 1, 1], [0, 1, 0, 1], [0, 1, 2, 3])
     >>> accuracy_along(np.array([1, 1, 2, 2]), answers)[["x", "accuracy", "n"]].to_numpy().tolist()
@@ -166,10 +166,10 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
     """Slope of balanced accuracy in `x`, (n,), within participants: least squares, two-way clustered interval.
 
     It is the mean of the slopes among real and among generated images (of one class, if only that was shown). Each
-    participant is compared with themselves only, so that able people who are slow do not make slowness look able. Each
-    class is compared with itself, so that what goes with the class does not look like ability. An `outcome` of a trial
-    may go with the answer too, as does the time to answer where one key is nearer: the slope is then that of one
-    regression on `x` and the answer.
+    participant is compared only with themselves: otherwise able people who are slow would make slowness look like
+    ability. Each class is compared only with itself: otherwise a difference between the classes would look like
+    ability. An `outcome` may also depend on the answer, as does the response time if one key is nearer; the slope is
+    then that of a regression on `x` and the answer.
 
     >>> position, right = np.array([0, 1, 2, 0, 1, 2]), np.array([0, 0, 1, 0, 1, 1])
     >>> answers = Trials.from_labels(right, [1] * 6, [0, 0, 0, 1, 1, 1], [0, 1, 2, 1, 2, 0])
@@ -212,7 +212,7 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
 
 
 def slope_p(found: inference.Estimate) -> float:
-    """Two-sided p-value of 'does not change'; 1 where there is no standard error to judge by.
+    """Two-sided p-value of 'does not change'; 1 without a standard error.
 
     >>> round(slope_p(inference.Estimate(0.196, se=0.1, df=1e9)), 4), slope_p(inference.Estimate(0.2))
     (0.05, 1.0)
@@ -223,7 +223,7 @@ def slope_p(found: inference.Estimate) -> float:
 
 
 def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
-    """The slopes of accuracy in the place in the sequence, the exposure and the time taken, where these vary.
+    """The slopes of accuracy in the position, the exposure and the response time, as far as these vary.
 
     >>> times = {"exposure_ms_actual": 2000.0, "response_time_ms": 2500.0}
     >>> rows = pd.DataFrame({"position": [1, 2, 3, 4] * 2, **times})
@@ -254,7 +254,7 @@ def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
 
 
 def corrected(trends: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
-    """The tables with `p_holm`: Holm's correction over the trends of all sets, since the report tests all of them.
+    """The tables with `p_holm`, Holm's correction over the trends of all sets, because the report tests them all.
 
     >>> found = corrected({"df": pd.DataFrame({"p": [0.01]}), "mel": pd.DataFrame({"p": [0.04]})})
     >>> [table["p_holm"].tolist() for table in found.values()]

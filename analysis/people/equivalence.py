@@ -13,8 +13,10 @@ from analysis.people.estimate import Estimate, Parts
 from glimpse.observers import Floats
 
 MOST_PARTICIPANTS = 1_000_000
-FEWEST_IMAGES = 30  # degrees of freedom; with 18 it named numbers where images seemed alike by luck: half decided
-POWER = 0.8  # with which the verdict falls after the participants still needed
+# Degrees of freedom of V(images) below which no number of participants is named. With 18, numbers were named in surveys
+# whose images happened to look alike, and only half of these surveys were decided after so many participants.
+FEWEST_IMAGES = 30
+POWER = 0.8  # probability of a decision after the number of participants named
 NOT_DECIDED = "more participants alone will not decide it, more images are needed"
 NOT_KNOWN = "these answers do not say how many more participants would decide it"
 Code = Literal["detectable", "cannot tell", "undecided"]
@@ -29,7 +31,7 @@ class Verdict:
     p_chance: float | None
     code: Code
     words: str
-    more_participants: int | None = None  # after about so many the verdict falls with a probability of 80 %
+    more_participants: int | None = None  # about so many more decide with a probability of 80 %
     note: str = ""
 
 
@@ -69,7 +71,7 @@ def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: f
     parts = _parts_of(estimate, participants)
 
     def known(images_at: float) -> bool:
-        """Whether a number of participants suffices too where images differ as little, or much, as they may."""
+        """Whether a number of participants suffices with V(images) at this end of its confidence interval."""
         within = replace(estimate, parts=parts.with_images_at(images_at))
         return participants_needed(within, participants, bound, level) is not None
 
@@ -89,17 +91,17 @@ def _without_test(estimate: Estimate, participants: int, bound: float, level: fl
     if estimate.ci95[0] > 0.5 or estimate.ci95[1] < 0.5:
         note = f"{side.removesuffix(', reversed')}: no p-values"
         return Verdict(bound, None, None, "detectable", f"detectable: {side}", note=note)
-    enough = next(n for n in range(2, 99) if n > stats.t.ppf(1 - level / 2, n - 1) ** 2)  # Wilson's end at 0.5
-    note = f"{side}, but fewer than {enough} people or images say too little of new ones"
+    enough = next(n for n in range(2, 99) if n > stats.t.ppf(1 - level / 2, n - 1) ** 2)  # Wilson's limit is 0.5
+    note = f"{side}, but fewer than {enough} people or images say too little about new ones"
     return Verdict(bound, None, None, "undecided", f"undecided: {note}", max(enough - participants, 0) or None, note)
 
 
 def participants_needed(estimate: Estimate, participants: int, bound: float = 0.05, level: float = LEVEL) -> int | None:
-    """The number of further participants after whom the verdict falls with a probability of 80 %.
+    """The number of further participants after whom there is a verdict with a probability of 80 %.
 
     They judge the same images, as many each, so the part of the variance that is due to images stays. The estimate is
-    expected to move by what is left to chance about participants and trials (a prediction with a flat prior), or as
-    much as that of a new survey of this size if that is more. None if no number of participants suffices.
+    expected to move by the sampling error of participants and trials (a prediction with a flat prior), or by that of
+    a new survey of this size if it is larger. None if no number of participants suffices.
 
     >>> participants_needed(Estimate(0.5, se=0.04, df=49.0, variance_participants=0.04**2), participants=50)
     224
@@ -113,7 +115,7 @@ def participants_needed(estimate: Estimate, participants: int, bound: float = 0.
 
 
 def _parts_of(estimate: Estimate, participants: int) -> Parts:
-    """The parts of the variance; of an estimate without them, those that follow from its other fields."""
+    """The variance by its sources; if the estimate does not hold it, as it follows from its other fields."""
     assert estimate.se is not None
     assert estimate.df is not None
     images = max(estimate.se**2 - estimate.variance_participants, 0.0)

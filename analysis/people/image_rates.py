@@ -1,9 +1,9 @@
 """Rates of single images: how often each is called generated, shrunk towards its class.
 
-An image that three people saw may have fooled all of them by luck. So its rate is the posterior mean under the beta
-distribution of its class, learnt from all images of the class at once (beta-binomial likelihood). How much the images
-of a class differ is itself in doubt, above all when few were seen often; taking the likeliest value for true would give
-intervals that hold the truth 75 % of the time, so mean and spread of the class are averaged over.
+An image that three people saw may have fooled all of them by chance. Its rate is therefore the posterior mean under the
+beta distribution of its class, estimated from all images of the class (beta-binomial likelihood). How much the images
+of a class differ is itself uncertain, above all if few people saw each. Intervals at the most likely value would cover
+the truth only 75 % of the time, so mean and spread of the class are averaged over.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Scores of a set of answers, each the mean over its participants, with intervals for new participants and new images.
 
-`analysis.people.estimate` says how the intervals come about.
+`analysis.people.estimate` explains the intervals.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from glimpse.observers import Floats
 def rate(trials: Trials, generated: float, real: float) -> Estimate:
     """generated * (share of generated images called generated) + real * (share of real images called real).
 
-    Each share is the mean of the participants' own, so that each participant counts alike, however many images they
-    judged; an image counts as often as it was shown. Weights (1, 0) give the hit rate, (0, 1) the rate of correct
+    Each share is the mean of the participants' own shares, so participants are weighted equally, however many images
+    they judged; an image counts as often as it was shown. Weights (1, 0) give the hit rate, (0, 1) the rate of correct
     rejections, (1/2, 1/2) balanced accuracy, and the classes' shares of the trials plain accuracy. A class with weight
     0 may be absent.
 
@@ -58,7 +58,7 @@ def mean_of_people(values: Any, participant: Any) -> tuple[float, Floats]:
 
 
 def accuracy(trials: Trials) -> Estimate:
-    """The share of correct answers. If the classes differ in size, it holds for that mixture of real and generated.
+    """The share of correct answers, for the mixture of real and generated images that was shown.
 
     >>> answers = Trials.from_labels([1, 1, 0, 1], [1, 1, 0, 0], [0, 1, 0, 1], [0, 1, 2, 3])
     >>> accuracy(answers).value
@@ -69,7 +69,7 @@ def accuracy(trials: Trials) -> Estimate:
 
 
 def balanced_accuracy(trials: Trials) -> Estimate:
-    """The mean of both classes' shares of correct answers: one half by chance, whatever the habit of answering.
+    """The mean of both classes' shares of correct answers; chance is one half, whatever the habit of answering.
 
     >>> always_generated = Trials.from_labels([1, 1, 1, 1], [1, 1, 1, 0], [0, 1, 0, 1], [0, 1, 2, 3])
     >>> balanced_accuracy(always_generated).value
@@ -123,7 +123,7 @@ def mean_d_prime(trials: Trials) -> Estimate:
 
 
 def mean_criterion(trials: Trials) -> Estimate:
-    """The mean of the participants' own criteria (log-linear): above 0 they prefer the answer 'real'.
+    """The mean of the participants' own criteria (log-linear); above 0 they prefer the answer 'real'.
 
     >>> always_generated = Trials.from_labels([1, 1, 1, 1], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 0, 1])
     >>> round(mean_criterion(always_generated).value, 4)  # -z(1.5 / 2)
@@ -158,7 +158,7 @@ def _mean_of(scores: Floats, slope: Floats, trials: Trials, who: Any) -> Estimat
         return Estimate(None, note="undefined for every participant")
     rows = defined[who]
     used, people = trials.where(rows), int(defined.sum())
-    # Answers less the participant's own rate in that class: the images' part and noise remain. The rate comes from the
+    # Answers minus the participant's own rate in that class: the images' part and noise remain. The rate comes from the
     # same n answers, which n / (n - 1) corrects; a participant with a single image of a class contributes nothing.
     cell, _ = renumbered(who[rows] * 2 + used.is_generated)
     seen = np.bincount(cell)

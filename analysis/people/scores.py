@@ -1,4 +1,4 @@
-"""The scores of one stimulus set: everything that scores.json says of it and its participants."""
+"""The scores of one stimulus set and its participants, as scores.json holds them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ MEASURES = {  # of each participant; the report gives their quartiles and means
 
 
 def participants_of(rows: pd.DataFrame, counts: observers.Counts, positive: observers.Positive) -> pd.DataFrame:
-    """One row per participant of one set; `counts` are theirs, in the order of their names.
+    """One row of scores per participant of one set; `counts`: their answers, in the order of their names.
 
     >>> rows = pd.DataFrame({"set": "df", "participant": ["ann", "ann"], "response_time_ms": [900.0, 1100.0]})
     >>> ann = observers.Counts(*np.array([[1], [0], [1], [0]]))  # said 'generated' to both
@@ -78,7 +78,7 @@ def quartiles(values: Any, what: str = "undefined for every participant") -> dic
 def scores_of(
     answers: Trials, people: pd.DataFrame, positive: observers.Positive, bound: float, seed: int
 ) -> dict[str, Any]:
-    """Everything that scores.json says of one set. A missing number is None, with its reason in `note`."""
+    """The scores of one set as JSON values. A missing number is None, with its reason in `note`."""
     chance = people["f1_chance"].to_numpy(float)
     balanced, found = inference.balanced_accuracy(answers), inference.accuracy(answers)
     hit, false_alarm = inference.rate(answers, 1, 0), inference.false_alarm_rate(answers)
@@ -113,10 +113,7 @@ def scores_of(
 
 
 def _chance(answers: Trials) -> dict[str, float]:
-    """Shares of right answers without seeing anything: by the better constant answer, and by each one's own habit.
-
-    The second is the accuracy to expect if the participants' answers were dealt to the images at random.
-    """
+    """Accuracy by chance: of the better constant answer, and of each participant's own answers in random order."""
     generated = float(answers.is_generated.mean())
     habit = inference.mean_of_people(answers.said_generated, answers.participant)[0]
     by_habit = generated * habit + (1 - generated) * (1 - habit)
@@ -124,7 +121,7 @@ def _chance(answers: Trials) -> dict[str, float]:
 
 
 def _otherwise_weighted(answers: Trials) -> dict[str, Any]:
-    """Balanced accuracy with each answer, and with each image, counted alike instead of each participant."""
+    """Balanced accuracy with answers, and with images, weighted equally instead of participants."""
     classes = [answers.where(answers.is_generated == truth) for truth in (False, True)]
     if not all(len(one) for one in classes):
         return {"by_answer": None, "by_image": None, "note": "images of one class only"}
@@ -156,7 +153,7 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
 
 
 def times(medians: pd.Series) -> dict[str, Any]:
-    """Quartiles and mean of the participants' median times to answer; the interval is for new participants.
+    """Quartiles and mean of the participants' median response times; the interval is for new participants.
 
     >>> [round(end, 1) for end in times(pd.Series([900.0, 1000.0, 1100.0]))["ci95"]]  # ± 4.3027 · 100 / √3
     [751.6, 1248.4]
@@ -204,7 +201,7 @@ def sequential_of(rows: pd.DataFrame, people: pd.DataFrame, bound: float) -> dic
 
 
 def times_of(said: pd.Series) -> pd.Series | None:
-    """Texts as times that can be ordered; None where one is neither ISO 8601 nor a time of day (3/4 may be March).
+    """Texts as times that can be ordered; None if one is neither ISO 8601 nor a time of day (3/4 may be March).
 
     >>> times_of(pd.Series(["10:30", "09:15"])).dt.minute.tolist(), times_of(pd.Series(["3/4"]))
     ([30, 15], None)
@@ -229,7 +226,7 @@ def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dic
 
 
 def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:
-    """The interval that lies within 0.5 ± bound exactly when the two one-sided tests pass at 5 %.
+    """The 90 % interval: it lies within 0.5 ± bound exactly if both one-sided tests reject at 5 %.
 
     >>> [round(end, 4) for end in ci90(inference.Estimate(0.5, se=0.1, df=1e9))]  # ± 1.6449 · 0.1
     [0.3355, 0.6645]

@@ -14,7 +14,7 @@ from analysis.people.trials import Trials, join
 
 @dataclass(frozen=True)
 class Comparison:
-    """One pair of sets: how much more accurate people are on the first."""
+    """A pair of sets with the difference in accuracy, first - second, and its p-values."""
 
     first: str
     second: str
@@ -26,10 +26,8 @@ class Comparison:
 def compare_sets(sets: Mapping[str, Trials], apart: Callable[[str, str], bool] | None = None) -> list[Comparison]:
     """The difference in balanced accuracy of each pair of sets, with Holm's correction over all pairs.
 
-    `apart`: whether to compare a pair; all are where it is None.
-
     The sets share one coding of participants and images, so a participant of two sets is one cluster. Sets without both
-    classes are left out.
+    classes are left out. `apart(first, second)` says whether to compare a pair (default: compare all).
 
     >>> one = Trials.from_labels([1, 0, 1, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 2, 3])
     >>> other = Trials.from_labels([1, 1, 1, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 2, 3])
@@ -48,8 +46,8 @@ def _difference(first: str, second: str, one: Trials, other: Trials) -> Comparis
 def difference(one: Trials, other: Trials, *, generated: float, real: float, z: bool = False) -> Estimate:
     """generated * (H1 - H2) + real * (F1 - F2), with H and F the shares of generated and real images called generated.
 
-    With `z` it is that of z(H) and z(F). Weights (1/2, -1/2) give the difference in balanced accuracy, (-1, 0) that in
-    the share of generated images taken for real. Answers to real images that serve both sets cancel.
+    With `z`, z(H) and z(F) are used instead of H and F. Weights (1/2, -1/2) give the difference in balanced accuracy,
+    (-1, 0) that in the share of generated images taken for real. Answers to real images that both sets share cancel.
 
     >>> one = Trials.from_labels([1, 0, 1, 1], [1, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1])
     >>> other = Trials.from_labels([0, 0, 1, 1], [1, 1, 1, 1], [0, 0, 1, 1], [2, 3, 2, 3])
@@ -75,7 +73,7 @@ def difference(one: Trials, other: Trials, *, generated: float, real: float, z: 
 def _same(one: Trials, other: Trials) -> bool:
     """Whether both are the same answers of the same people to the same images, in any order."""
     first, second = (np.stack([t.participant, t.image, t.said_generated]) for t in (one, other))
-    if not np.array_equal(first.sum(axis=1), second.sum(axis=1)):  # most pairs differ so much: not worth sorting
+    if not np.array_equal(first.sum(axis=1), second.sum(axis=1)):  # most pairs differ here, which saves sorting
         return False
     return np.array_equal(first[:, np.lexsort(first)], second[:, np.lexsort(second)])
 

@@ -4,11 +4,11 @@ A participant's chance of being right at an exposure of t ms is modelled as
 
     psi(t) = 1/2 + (1/2 - lapse) * Phi((log10 t - m) / width)
 
-and all that matters is the threshold, where psi = 0.75. Staircase data say little about width and lapse, so these are
-not fixed at one best value but averaged over: the posterior is summed exactly on a grid, as psignifit does (Schütt,
-Harmeling, Macke & Wichmann 2016, Vision Research 122:105-123), for all participants in one matrix product. Its 95 %
-intervals are held to simulated observers by the tests. A threshold that lies beyond the exposures shown is said to be
-so, never extrapolated. HYPE-time and HYPE-infinity: Zhou et al. 2019.
+and the result is the threshold, where psi = 0.75. Staircase data say little about width and lapse, so these are not
+fixed at their best values but averaged over: the posterior is summed on a grid, as psignifit does (Schütt, Harmeling,
+Macke & Wichmann 2016, Vision Research 122:105-123), for all participants in one matrix product. Tests check the
+coverage of its 95 % intervals with simulated observers. A threshold beyond the exposures shown is reported as such,
+never extrapolated. HYPE-time and HYPE-infinity: Zhou et al. 2019.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ TARGET = 0.75  # where the weighted staircase -10 / +30 ms settles
 LOG_THRESHOLDS = np.linspace(np.log10(10), np.log10(10_000), 121)
 WIDTHS = np.geomspace(0.05, 1.0, 9)  # SD of the curve in log10 units: from a step to a whole decade
 LAPSES = np.array([0.005, 0.01, 0.02, 0.04, 0.07, 0.10])
-LAPSE_LAW = stats.beta(1.2, 20).pdf(LAPSES)  # a few per cent at most; weights of the grid's own spacing
-CURVE_MS = np.geomspace(30, 3_000, 61)  # where curves are told
+LAPSE_PRIOR = stats.beta(1.2, 20).pdf(LAPSES)  # mostly a few per cent
+CURVE_MS = np.geomspace(30, 3_000, 61)  # exposures at which curves are given
 METHOD = "Bayesian psychometric function on a grid, lapse rate and width averaged over; median and 95 % interval"
 
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Of P participants, in the order of their codes."""
+    """The thresholds of P participants, in the order of their codes."""
 
     threshold_ms: Floats  # (P,) posterior median
     low: Floats  # (P,) 95 % interval
@@ -62,7 +62,7 @@ def thresholds(exposure_ms: Any, correct: Any, participant: Any) -> Thresholds:
     np.add.at(right, (who, at), np.asarray(correct, float))
     chance = _psi(np.log10(levels))  # (levels, grid)
     shape = (len(LOG_THRESHOLDS), len(WIDTHS), len(LAPSES))
-    log_prior = np.log(np.broadcast_to(LAPSE_LAW, shape)).ravel()
+    log_prior = np.log(np.broadcast_to(LAPSE_PRIOR, shape)).ravel()
     told = _psi(np.log10(CURVE_MS))
     marginal, curves = np.empty((len(people), shape[0])), np.empty((len(people), len(CURVE_MS)))
     for part in np.array_split(np.arange(len(people)), -(-len(people) // 256) or 1):  # bounded memory
@@ -81,7 +81,7 @@ def thresholds(exposure_ms: Any, correct: Any, participant: Any) -> Thresholds:
 def _psi(log_ms: Floats) -> Floats:
     """psi at each exposure for every point of the grid (threshold, width, lapse), (exposures, grid)."""
     threshold, width, lapse = np.meshgrid(LOG_THRESHOLDS, WIDTHS, LAPSES, indexing="ij")
-    at_target = stats.norm.ppf((TARGET - 0.5) / (0.5 - LAPSES))[None, None, :]  # where Phi must stand for psi = 0.75
+    at_target = stats.norm.ppf((TARGET - 0.5) / (0.5 - LAPSES))[None, None, :]  # argument of Phi where psi = 0.75
     z = (log_ms[:, None] - threshold.ravel()) / width.ravel() + np.broadcast_to(at_target, threshold.shape).ravel()
     return np.asarray(0.5 + (0.5 - lapse.ravel()) * stats.norm.cdf(z))
 
@@ -99,8 +99,8 @@ def _quantile(mass: Floats, q: float) -> Floats:
 def median_threshold(found: Thresholds) -> Estimate:
     """The participants' median threshold in ms, for new participants.
 
-    A median, because a threshold beyond the exposures shown has a place in the order though no value; the interval is
-    by order statistics, which assumes nothing. A median or an end that is itself beyond the exposures is None.
+    A median, because a threshold beyond the exposures shown has a rank but no value. The interval is by order
+    statistics, without assumptions on the distribution. A median or an end beyond the exposures is None.
 
     >>> ms, no = np.array([400.0, 100.0, 200.0]), np.zeros(3, bool)
     >>> median_threshold(Thresholds(ms, ms, ms, above=no, below=no, curves=np.zeros((3, 61)))).value

@@ -1,4 +1,4 @@
-"""The answers as arrays, one entry per scored trial: the input of every statistic of the survey."""
+"""Answers as arrays with one entry per scored trial: the input of every statistic of the survey."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Bools = npt.NDArray[np.bool_]
 
 
 def renumbered(codes: Integers) -> tuple[Integers, int]:
-    """Codes (n,) from 0 on without gaps, in the same order, and how many different ones there are.
+    """Codes (n,) renumbered from 0 without gaps, in the same order, and the number of different ones.
 
-    As `np.unique` gives them, but in linear time where the codes are not much larger than their number.
+    The result is that of `np.unique`, but takes linear time if the codes are not much larger than their number.
 
     >>> renumbered(np.array([5, 2, 5, 9]))
     (array([1, 0, 1, 2]), 3)

@@ -1,1 +1,1 @@
-"""Comparisons between participants: groups, covariates and what they said of themselves."""
+"""Comparisons between participants: groups, covariates and answers to questions."""

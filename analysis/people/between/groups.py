@@ -41,10 +41,10 @@ class Groups:
 def compare(
     trials: Trials, group: Integers, names: Sequence[str], covariates: Floats | None = None, seed: int = 0
 ) -> Groups:
-    """The groups `names`; `group`, (codes,), is the group of each participant code, -1 for none.
+    """The scores of the groups `names` and their differences; `group`, (codes,): each participant's group, -1 for none.
 
-    `covariates`, (codes, c): adjusted for, linearly; a participant without one (NaN) is left out of the adjusted
-    difference.
+    `covariates`, (codes, c), are adjusted for linearly; participants without one (NaN) are left out of the adjusted
+    differences.
 
     >>> answers = Trials.from_labels([1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 0, 1])
     >>> found = compare(answers, np.array([0, 1]), ["expert", "lay"])
@@ -128,4 +128,4 @@ def d_prime(trials: Trials, group: Integers, weights: Mapping[int, float], fitte
     between = welch(terms * np.sqrt(size / (size - 1)), inside, len(np.unique(inside)))
     value = float(sum(sums[truth] * fitted.scale(truth) for truth in sums))
     found = estimate(value, influence, trials, method=mixed.METHOD, between=between)
-    return mixed.with_doubt(found, fitted.variance_of(sums[True], sums[False]))
+    return mixed.with_added_variance(found, fitted.variance_of(sums[True], sums[False]))

@@ -1,4 +1,4 @@
-"""Partial pooling: many effects, each shrunk by as much as all of them together show that they differ."""
+"""Partial pooling: shrink each of many effects towards their centre, the more, the less they differ."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""The accuracy of participants by what they say of themselves: each answer's effect, alone and partially pooled.
+"""Accuracy by the participants' answers to questions: the effect of each answer, alone and partially pooled.
 
-Many answers are compared, so some look telling by chance. Beside each effect on balanced accuracy (by `regression`, for
-new participants and new images) stands the effect shrunk towards zero
-by `pooling`, as far as the effects of all answers together do not exceed their errors.
+Many answers are compared, so some effects are large by chance. Each effect on balanced accuracy (by `regression`, for
+new participants and new images) is therefore also given shrunk towards zero by `pooling`, the more, the less the
+effects of all answers exceed their errors.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from analysis.people.estimate import METHOD, Estimate
 from analysis.people.trials import Trials
 from glimpse.observers import Floats
 
-FEWEST = 3  # participants who gave an answer, and who gave another one, for it to be compared
+FEWEST = 3  # an answer is compared if so many participants gave it, and so many gave another one
 METHODS = (
     f"least squares between participants, {METHOD}; p_holm over all answers of the report; pooled: {pooling.METHOD}"
 )
@@ -32,8 +32,8 @@ class Effect:
 
     question: str
     answer: str  # "" for a quantity
-    participants: int  # who gave it
-    difference: Estimate  # to those who gave another answer
+    participants: int  # number who gave it
+    difference: Estimate  # from those who gave another answer
     p: float | None
     pooled: tuple[float, float, float] | None = None  # the shrunken effect and its 95 % interval
 

@@ -1,10 +1,10 @@
-"""Regression of the participants' own scores on what is known of them, for new participants and new images.
+"""Regression of the participants' scores on their properties, with intervals for new participants and new images.
 
-Least squares, each participant alike: y_p = x_p b, y_p a weighted sum of the participant's mean answers to real and to
-generated images. A contrast c b weighs the participants, c b = sum_p w_p y_p, so each answer has an influence on it and
-the two-way variance of `estimate` applies. Its participants' part is HC2 (MacKinnon & White 1985), sum over p of
-(w_p r_p)^2 / (1 - h_p) with residuals r and leverages h, and has Satterthwaite's degrees of freedom over the groups of
-participants, so that for two groups it is that of Welch's t-test. A group of n has n - 1 of them, and each further
+Least squares, participants weighted equally: y_p = x_p b, with y_p a weighted sum of the participant's mean answers to
+real and to generated images. A contrast c b = sum_p w_p y_p weights the participants, so each answer has an influence
+on it and the two-way variance of `estimate` applies. Its participants' part is HC2 (MacKinnon & White 1985), sum over p
+of (w_p r_p)^2 / (1 - h_p) with residuals r and leverages h, and has Satterthwaite's degrees of freedom over the groups
+of participants, so that for two groups it is that of Welch's t-test. A group of n has n - 1 of them, and each further
 column of x costs all groups together one.
 """
 
@@ -30,7 +30,7 @@ class Regression:
     residual: Floats  # (P,) of the scores
     leverage: Floats  # (P,)
     group: Integers  # (P,)
-    trials: Trials  # theirs
+    trials: Trials  # of these participants
     part: Floats  # (n,) each answer's part of its participant's residual
 
     def contrast(self, weights: Floats) -> Estimate:
@@ -64,9 +64,9 @@ class Regression:
 
 
 def welch(terms: Floats, group: Integers, columns: int) -> tuple[float, float] | None:
-    """The sum of the squared terms, (P,), and its degrees of freedom; None if none are left.
+    """The sum of the squared terms, (P,), and its degrees of freedom; None if there are none.
 
-    `columns`: of the regression whose terms these are, one for each group and further ones.
+    `columns`: the number of columns in the regression, one for each group and any further ones.
 
     >>> welch(np.array([1.0, -1.0, 2.0, -2.0]), np.array([0, 0, 1, 1]), columns=2)  # 10**2 / (2**2 / 1 + 8**2 / 1)
     (10.0, 1.4705882352941178)
@@ -75,7 +75,7 @@ def welch(terms: Floats, group: Integers, columns: int) -> tuple[float, float] |
     further = columns - len(size)
     squares = np.bincount(code, terms**2)
     df = size - 1 - further * size / len(group)
-    varied = squares > 1e-9 * squares.sum()  # one of a single participant is fitted exactly
+    varied = squares > 1e-9 * squares.sum()  # a group of one participant is fitted exactly
     if (df[varied] <= 0).any():
         return None
     variance, doubt = float(squares.sum()), float((squares[varied] ** 2 / df[varied]).sum())
@@ -83,10 +83,10 @@ def welch(terms: Floats, group: Integers, columns: int) -> tuple[float, float] |
 
 
 def regress(values: NDArray[np.generic], trials: Trials, x: Floats, group: Integers) -> Regression:
-    """The regression of the scores on `x`, (codes, k), one row for each participant code; NaN: left out.
+    """The regression of the scores on `x`, (codes, k), one row per participant code; rows with NaN are left out.
 
-    `values`, (n,): such as whether each answer is right. A participant's score is the mean of both classes' means.
-    `group`, (codes,): the groups between which participants' scores may differ in spread; x has a column for each.
+    `values`, (n,), such as whether each answer is right: a participant's score is the mean of both classes' means.
+    `group`, (codes,): groups whose scores may differ in spread; x has a column for each.
 
     >>> trials = Trials.from_labels([1, 0, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 0, 1])  # 2 of 2 and 1 of 2 right
     >>> groups = np.array([0, 1])

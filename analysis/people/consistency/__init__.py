@@ -1,1 +1,1 @@
-"""Reliability, agreement and single images: how far scores would come out alike with other answers."""
+"""Reliability, agreement and single images: how well scores would repeat with other answers."""

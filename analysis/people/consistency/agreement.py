@@ -1,4 +1,4 @@
-"""Krippendorff's alpha: how far participants give the same image the same answer, beyond chance.
+"""Krippendorff's alpha: the agreement of participants on the same images, beyond chance.
 
 Nominal answers, any number of participants per image, answers may be missing (Krippendorff 2011, Computing
 Krippendorff's Alpha-Reliability). 1 is perfect agreement, 0 what chance gives, below 0 systematic disagreement.
@@ -15,7 +15,7 @@ from glimpse import bootstrap
 from glimpse.observers import Floats
 
 RESAMPLES = 2_000
-FEWEST = 8  # images for an interval: resamples of fewer are too much alike
+FEWEST = 8  # images for an interval: resamples of fewer are too similar
 METHOD = f"Krippendorff's alpha (nominal), percentile bootstrap over images ({RESAMPLES:,} resamples)"
 
 

@@ -1,9 +1,9 @@
-"""Single images as items of a test: how well each separates able from unable participants.
+"""Item analysis: how well each image separates able from less able participants.
 
-The discrimination of an image is the correlation, over its answers, of being right with the participant's ability on
-all other images (item-rest correlation; Lord & Novick 1968). An image that few judged has an uncertain one, and the
-largest of many is large by luck, so each is shrunk towards the mean of all images on Fisher's z scale
-(`between.pooling`). The curve of an image is its share of right answers by thirds of ability.
+The discrimination of an image is the correlation, over its answers, between being right and the participant's ability
+on all other images (item-rest correlation; Lord & Novick 1968). With few answers it is uncertain, and the largest of
+many is large by chance, so each is shrunk towards the mean of all images on Fisher's z scale (`between.pooling`). The
+curve of an image is its share of right answers by thirds of ability.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ METHOD = f"item-rest correlation; pooled on Fisher's z: {pooling.METHOD}"
 
 
 def ability(trials: Trials) -> Floats:
-    """For each answer the participant's ability on all their other images, (n,); NaN without others of each class.
+    """For each answer, (n,), the participant's ability on all their other images; NaN without others of each class.
 
-    Ability is the mean over the classes of the share of right answers, less everybody's share in the class. Both
-    classes weigh the same; otherwise a habit of saying 'real' would count as ability wherever more images are real.
+    Ability is the share of right answers minus that of all participants, averaged over the two classes with equal
+    weight. Otherwise a habit of saying 'real' would count as ability wherever more images are real.
 
-    >>> habit = [1, 1, 0, 0]  # the first participant always says 'generated', the second never
+    >>> habit = [1, 1, 0, 0]  # the first two participants always say 'generated', the others never
     >>> ability(Trials.from_labels(np.repeat(habit, 3), [0, 1, 1] * 4, np.repeat(range(4), 3), [0, 1, 2] * 4))[:6]
     array([nan,  0.,  0., nan,  0.,  0.])
     """
@@ -46,9 +46,10 @@ def ability(trials: Trials) -> Floats:
 
 
 def items(trials: Trials) -> pd.DataFrame:
-    """One row per image with enough answers, the most telling first: seen, right, discrimination, pooled, low, high.
+    """One row per image with enough answers, the most discriminating first.
 
-    And `right_low`, `right_middle`, `right_high`: the share of right answers by thirds of ability.
+    Columns: seen, right, discrimination, pooled, low, high; right_low, right_middle and right_high are the shares of
+    right answers by thirds of ability.
 
     >>> able = np.repeat([True, False], 6)  # six participants are always right about the images 0, 1 and 2, six never
     >>> right = np.column_stack([able, able, able, np.tile([True, False], 6)])  # ... about 3, every second one is

@@ -1,4 +1,4 @@
-"""Reliability of scores: how alike the scores of participants, or of images, would come out with other answers.
+"""Reliability: how well the scores of participants, or of images, would repeat with other answers.
 
 A unit is a participant (scored by the images judged) or an image (scored by the participants who judged it).
 """
@@ -24,10 +24,10 @@ METHOD = "mean correlation of random halves, Spearman-Brown, percentile bootstra
 def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Estimate:
     """The split-half reliability of the units' mean `values`, (n,), with a 95 % interval for new units.
 
-    Each unit's answers are halved at random within each `stratum` (its score is the mean over strata), many times. The
-    mean correlation r of the halves is that of scores from half the answers, 2 r / (1 + |r|) that of all answers
-    (Spearman 1910, Brown 1910; below 0, where their formula falls without bound, its mirror image: Krus & Helmstadter
-    1993). Units without two answers in each stratum are left out.
+    Each unit's answers are split at random into halves within each `stratum` (its score is the mean over strata), many
+    times. The mean correlation r of the halves is the reliability of scores from half of the answers, 2 r / (1 + |r|)
+    that of scores from all of them (Spearman 1910, Brown 1910; for r below 0, where their formula is unbounded, its
+    mirror image: Krus & Helmstadter 1993). Units without two answers in each stratum are left out.
 
     >>> unit = np.repeat(np.arange(4), 4)
     >>> split_half([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1], unit).value
@@ -44,7 +44,7 @@ def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Es
     values, cell = values[rows], ((np.cumsum(kept) - 1)[unit] * kinds + stratum)[rows]
     rng, cells = np.random.default_rng(seed), int(kept.sum()) * kinds
     first = np.searchsorted(np.sort(cell), np.arange(cells))
-    code = cell.astype(np.uint16) if cells < 2**16 else cell  # for which NumPy's sort is ten times as fast
+    code = cell.astype(np.uint16) if cells < 2**16 else cell  # NumPy sorts uint16 ten times as fast
     halves = []
     for _ in range(int(np.clip(MOST_WORK // len(values), 10, SPLITS))):
         order = rng.permutation(len(values))
@@ -78,21 +78,21 @@ def _corrected(means: Floats, splits: int) -> Floats:
 
 @dataclass(frozen=True)
 class Intraclass:
-    """Intraclass correlations of single answers, and of the mean of as many answers as a unit has."""
+    """Intraclass correlations of a single answer, and of the mean of a unit's answers."""
 
     single: Estimate
     mean: Estimate
-    answers: float  # of a unit, on average
-    model: str  # 'one-way', or 'two-way' where every unit was judged by the same
+    answers: float  # per unit, on average
+    model: str  # 'two-way' in a complete design (everybody judged every image), else 'one-way'
 
 
 def intraclass(values: Any, unit: Any, across: Any, stratum: Any = None) -> Intraclass:
     """ICC(1) and ICC(1, k) by analysis of variance, or ICC(3, 1) and ICC(3, k) in a complete design.
 
-    `across`, (n,): what the answers of one unit differ in (images for a participant, participants for an image). Where
-    each unit has one answer for each of the same, these are a second factor, and ICC(3, k) is Cronbach's alpha; else
-    they count as noise. Differences between `stratum` means are removed. Intervals by the F distribution (Shrout &
-    Fleiss 1979; unequal numbers of answers by their mean n0, Donner & Wells 1986).
+    `across`, (n,): the factor within a unit (images for a participant, participants for an image). In a complete
+    design, with one answer for each unit and level, it is a second factor, and ICC(3, k) is Cronbach's alpha; otherwise
+    it counts as noise. Differences between `stratum` means are removed. Intervals by the F distribution (Shrout &
+    Fleiss 1979; with unequal numbers of answers by their mean n0, Donner & Wells 1986).
 
     >>> found = intraclass([9, 2, 5, 8, 6, 1, 3, 2], np.repeat([0, 1], 4), np.tile([0, 1, 2, 3], 2))
     >>> found.model, found.answers

@@ -1,1 +1,1 @@
-"""The population that participants and images are drawn from: its spreads, its d'."""
+"""The population of participants and images: its spreads, its d' and criterion."""

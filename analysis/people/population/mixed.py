@@ -4,13 +4,13 @@
 
 The mean of the participants' own d' is biased (20 trials cap it near 3.4, and averaging over images of different
 difficulty shrinks it); the slope of this model is the d' of a typical participant on typical images. `spreads` fits
-sd(d'_p), sd(c_p) and the images' spreads, one for each class. Given these the model's marginal law is exact,
+sd(d'_p), sd(c_p) and the images' spreads, one for each class. Given these, the marginal rates are exact:
 
     z(H) = (d'/2 - c) / s_generated,   z(F) = (-d'/2 - c) / s_real,   s_class^2 = 1 + sd_c^2 + sd_d'^2 / 4 + sd_class^2,
 
-so d' and c follow from the participants' mean rates, with the two-way clustered variance of `estimate` times s^2 and
-what the doubt about s adds. That keeps every answer where the fit takes a sample of the participants. A lapse (an
-answer given without looking) counts as inability: two answers cannot tell them apart.
+so d' and c follow from the participants' mean rates. Their variance is the two-way clustered one of `estimate` times
+s^2, plus that from the uncertainty of s. All answers enter the rates, even if the spreads are fitted to a sample of the
+participants. A lapse (an answer given without looking) counts as inability: two answers cannot tell them apart.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ METHOD = "mixed probit model, participants and images crossed (penalised spreads
 
 @dataclass(frozen=True)
 class MixedModel:
-    """The model's estimates for the population; missing ones are None, with the reason in the notes."""
+    """The model's estimates for the population; missing ones have no value, but the reason in `note`."""
 
     d_prime: Estimate
     criterion: Estimate
@@ -62,7 +62,7 @@ class MixedModel:
 def fit(trials: Trials, seed: int = 0) -> MixedModel:
     """The population's d' and criterion with 95 % intervals for new participants and new images.
 
-    Of people who all have d' = 1, without a preference for an answer, and of images that are alike:
+    For people who all have d' = 1 and no preference for an answer, and images that do not differ:
 
     >>> from analysis.people.population.simulation import Design, Truth, simulate
     >>> people = Truth(d_prime=1.0, sd_d_prime=0.0, sd_criterion=0.0, sd_image=0.0)
@@ -72,7 +72,7 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
     >>> fit(Trials.from_labels([1, 1], [1, 1], [0, 1], [0, 1])).d_prime.note
     'no real image was shown'
     """
-    reason = _hindrance(trials)
+    reason = _why_not_fitted(trials)
     if reason:
         return MixedModel(Estimate(None, note=reason), Estimate(None, note=reason))
     found = spreads.fit_spreads(trials, seed)
@@ -85,15 +85,15 @@ def fit(trials: Trials, seed: int = 0) -> MixedModel:
         value = round(hit * z[0] + false_alarm * z[1], 5) + 0.0  # the search for the spreads is no more exact
         influence = hit * influences[0] + false_alarm * influences[1]
         doubt = found.variance_of(weight_hit * z[0], weight_false_alarm * z[1])
-        return with_doubt(estimate(value, influence, trials, method=METHOD), doubt)
+        return with_added_variance(estimate(value, influence, trials, method=METHOD), doubt)
 
     return MixedModel(combined(1.0, -1.0), combined(-0.5, -0.5), found)
 
 
-def with_doubt(found: Estimate, variance: float) -> Estimate:
-    """The estimate with the variance that the doubt about the spreads adds.
+def with_added_variance(found: Estimate, variance: float) -> Estimate:
+    """The estimate with a further variance, such as that from the uncertainty of the spreads.
 
-    >>> found = with_doubt(Estimate(1.0, se=0.3, df=1e9), 0.4**2)
+    >>> found = with_added_variance(Estimate(1.0, se=0.3, df=1e9), 0.4**2)
     >>> round(found.se, 6), [round(end, 2) for end in found.ci95]  # 0.3 and 0.4: 0.5
     (0.5, [0.02, 1.98])
     """
@@ -104,16 +104,16 @@ def with_doubt(found: Estimate, variance: float) -> Estimate:
     return replace(found, se=se, ci95=(found.value - half, found.value + half))
 
 
-def _hindrance(trials: Trials) -> str:
+def _why_not_fitted(trials: Trials) -> str:
     """The reason why the model cannot be fitted, or an empty string."""
     generated = trials.is_generated
     if generated.all() or not generated.any():
         return f"no {'real' if generated.all() else 'generated'} image was shown"
     if len(np.unique(trials.participant)) < 2:
-        return "one participant: no population to speak of"
+        return "one participant: no population can be estimated"
     shares = np.bincount(trials.participant, trials.said_generated) / np.maximum(np.bincount(trials.participant), 1)
     if np.isin(shares, (0.0, 1.0)).all():
-        return "each participant gave one answer throughout: a habit, which tells nothing about d'"
+        return "each participant gave one answer throughout: a habit, which says nothing about d'"
     for truth, name in ((True, "generated"), (False, "real")):
         share = trials.said_generated[generated == truth].mean()
         if share in (0.0, 1.0):

@@ -1,4 +1,4 @@
-"""Newton's step for the effects of the crossed probit model of `spreads`: one large linear system. Pure."""
+"""Newton's step for the effects of the crossed probit model of `spreads`, by one large linear system."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
-"""Simulated observers whose truth is known: for tests, coverage and power. Pure; a Generator is passed in.
+"""Simulated observers with known parameters, for tests, coverage and power.
 
-The law is the one that `analysis.people.population.mixed` fits, a probit model with participants and images crossed:
+The model is the one that `analysis.people.population.mixed` fits, probit with participants and images crossed:
 
     P(participant p calls image i 'generated') = Phi(d'_p x_i - c_p + u_i),   x_i = +1/2 generated, -1/2 real,
     d'_p ~ N(d', sd_d_prime^2),  c_p ~ N(c, sd_criterion^2),  u_i ~ N(0, sd_image^2).
 
-The default spreads are moderate ones, for tests and coverage; `planning` has those of published surveys.
+The default spreads are moderate, for tests and coverage; `planning` has those of published surveys.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Truth:
 
     @property
     def accuracy(self) -> float:
-        """Of a new participant on new images, half of them real."""
+        """Expected accuracy of a new participant on new images, half of them real."""
         return (self.hit_rate + 1 - self.false_alarm_rate) / 2
 
     @property
@@ -65,7 +65,7 @@ class Truth:
         return replace(self, d_prime=float(d_prime))
 
     def guessing(self) -> Truth:
-        """Nobody sees anything, no image sways anybody: answers are independent coins, biased by the criterion."""
+        """The population with the same criterion whose answers are independent guesses: d' and all spreads are 0."""
         return replace(self, d_prime=0.0, sd_d_prime=0.0, sd_criterion=0.0, sd_image=0.0, sd_real=None)
 
 
@@ -97,9 +97,9 @@ def simulate(truth: Truth, design: Design, rng: np.random.Generator) -> Trials:
 
 
 def simulate_sets(truths: Sequence[Truth], design: Design, rng: np.random.Generator) -> list[Trials]:
-    """The answers of the same people to several sets with images of their own, each drawn as by `simulate`.
+    """The answers of the same people to several sets of different images, each simulated as by `simulate`.
 
-    A participant is as far from the mean d' and the mean criterion of one set, in SDs, as from those of another.
+    A participant deviates from the mean d' and criterion by as many SDs in each set.
 
     >>> design = Design(participants=2, images=4, trials=1)
     >>> one, other = simulate_sets([Truth(), Truth()], design, np.random.default_rng(0))

@@ -4,8 +4,8 @@
 
 with c_p ~ N(0, sd_criterion^2), h_p ~ N(0, sd_d_prime^2 / 4) and u_i ~ N(0, sd_real^2) or N(0, sd_generated^2). The
 random effects and the class means b, N(0, 5^2), are integrated out by Laplace's approximation, as in lme4. The
-logarithms of the spreads have normal priors, wide beside what published surveys show: they stop a spread from running
-away where nearly every answer is right or participants are few, and hardly matter elsewhere. Pure.
+logarithms of the spreads have normal priors, wider than the range in published surveys. They keep the spreads finite if
+nearly every answer is right or participants are few, and hardly matter otherwise.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Spreads:
         return float(np.sqrt(1 + self.criterion**2 + self.half_d_prime**2 + image**2))
 
     def variance_of(self, generated: float, real: float) -> float:
-        """Variance of generated * scale(True) + real * scale(False) from the doubt about the spreads (delta method).
+        """Variance of generated * scale(True) + real * scale(False) from the uncertain spreads (delta method).
 
         >>> Spreads(2.0, 2.0, 4.0, 0.0, np.eye(4)).variance_of(0.0, 5.0)  # each sd^2: 4^2 + 4^2 + 16^2
         288.0
@@ -67,7 +67,7 @@ class Spreads:
 def fit_spreads(
     trials: Trials, seed: int = 0, conditions: Integers | None = None, groups: Integers | None = None
 ) -> Spreads:
-    """The spreads, fitted to all participants, or to a seeded sample of them where there are too many.
+    """The spreads, fitted to all participants, or to a seeded sample if there are too many.
 
     `conditions`: the condition (generator) of each image code, as a fixed effect: generated images then have a mean
     for each condition, and real images, which the conditions share, have one. `groups`: the group of each participant
@@ -98,7 +98,7 @@ def _sds(x: Floats) -> Floats:
 
 
 class _Posterior:
-    """Minus the log posterior of the four numbers, (4,) -> float.
+    """The negative log posterior of the four numbers, (4,) -> float.
 
     The answers of a participant to an image, and the images, are sorted by class, real ones first. The mode of the
     random effects is kept as the start for the next call.
@@ -219,7 +219,7 @@ def _mode(function: Callable[[Floats], float], x: Floats) -> tuple[Floats, Float
 
 
 def _sample(trials: Trials, rng: np.random.Generator) -> Trials:
-    """The trials, or those of as many random participants (of 50: random images) as a fit takes in time."""
+    """The trials, or if these are too many, those of a random sample of participants (if 50 or fewer: of images)."""
     while True:
         people, images = np.unique(trials.participant), np.unique(trials.image)
         if len(people) * len(images) <= MOST_CELLS:

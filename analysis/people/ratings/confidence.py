@@ -1,8 +1,8 @@
-"""Calibration: whether people who say that they are surer are right more often, and as often as they say.
+"""Calibration: whether surer answers are right more often, and as often as they claim.
 
-A confidence of 0 (guessed) to 1 (sure) claims a chance of being right of 1/2 to 1. That reading is the scale's only if
-its words or numbers say so; whether surer answers are right more often (the type-2 ROC of Galvin et al. 2003) holds
-for any scale.
+A confidence of 0 (guessed) to 1 (sure) is read as a claimed probability of being right of 1/2 to 1. That reading is
+valid only if the words or numbers of the scale support it. Whether surer answers are right more often (the type-2 ROC
+of Galvin et al. 2003) does not depend on it.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
 from glimpse.observers import Floats
 
-MOST_LEVELS = 10  # of the curve: more are joined, about equally many answers in each
+MOST_LEVELS = 10  # of the curve; if there are more, neighbours are joined into groups of about equal size
 
 
 def claimed(confidence: Any) -> Floats:
@@ -32,7 +32,7 @@ def claimed(confidence: Any) -> Floats:
 
 
 def overconfidence(confidence: Any, trials: Trials) -> Estimate:
-    """The mean claimed chance of being right less the share of right answers, each participant alike.
+    """The mean claimed chance of being right minus the share of right answers, participants weighted equally.
 
     >>> trials = Trials.from_labels([1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 2, 3])
     >>> overconfidence([1, 1, 0.5, 0.5], trials).value  # claimed 1 and 3/4, half of the answers right
@@ -46,7 +46,7 @@ def overconfidence(confidence: Any, trials: Trials) -> Estimate:
 
 
 def type_2_area(confidence: Any, trials: Trials) -> Estimate:
-    """The chance that of a right and a wrong answer of one person the right one is the surer, mean of participants.
+    """The probability that a participant is surer of a right than of a wrong answer, averaged over participants.
 
     >>> trials = Trials.from_labels([1, 0, 1, 0] * 2, [1, 0, 0, 1] * 2, [0] * 4 + [1] * 4, range(8))
     >>> type_2_area([1, 1, 0, 0, 1, 0, 1, 0], trials).value  # the right two of four surer: 1; one of them: 1/2

@@ -5,13 +5,14 @@ Obuchowski & Rockette (1995) with the degrees of freedom of Hillis (2007): for J
     V = MS(participants) / J + max(Cov2, 0),     df = (J - 1) (1 + J max(Cov2, 0) / MS)^2
 
 where MS is the variance of the areas and Cov2 the mean covariance of two participants' areas that comes from judging
-the same images, by the jackknife over images. Where participants judge different images, only those that two share
-covary, and Cov2 is the mean over all pairs. The same for the differences between two sets. With everybody judging
-everything this is the analysis of OR-DBM MRMC, RJafroc and MRMCaov, to all digits (docs/statistics.md).
+the same images, by the jackknife over images. If participants judge different images, only images that two of them
+share covary, and Cov2 is the mean over all pairs. The differences between two sets are analysed in the same way. If
+everybody judges everything, the results are those of OR-DBM MRMC, RJafroc and MRMCaov, to all digits
+(docs/statistics.md).
 
-That t interval leaves [0, 1] near the ceiling and covers too rarely there. Where a t interval of twice its width would
-not fit, the interval is the same on the logit scale; with all areas 0 or 1, Wilson's for as many independent
-participants or images as there are, whichever are fewer.
+Near the ceiling that t interval leaves [0, 1], and covers the truth too rarely. If a t interval of twice its width
+would not fit, the interval is therefore taken on the logit scale. If all areas are 0 or 1, it is Wilson's for as many
+independent answers as there are participants or images, whichever are fewer.
 """
 
 from __future__ import annotations
@@ -47,14 +48,14 @@ class Difference:
 
     first: str
     second: str
-    participants: int  # who rated both
+    participants: int  # number who rated both
     difference: Estimate
     p: float | None
     p_holm: float | None = None
 
 
 def mean_area(rated: Rated) -> Estimate:
-    """The mean of the participants' areas, each alike.
+    """The mean of the participants' areas, weighted equally.
 
     >>> from analysis.people.ratings.roc import areas
     >>> trials = Trials.from_labels([0] * 8, [0, 0, 1, 1] * 2, [0] * 4 + [1] * 4, [0, 1, 2, 3] * 2)
@@ -98,7 +99,7 @@ def _mean(values: Floats, moves: Floats, trials: Trials) -> Estimate:
 
 
 def within_0_and_1(found: Estimate, trials: Trials) -> Estimate:
-    """A mean area with the interval of the module's last paragraph.
+    """A mean area with an interval within [0, 1], as the module's docstring describes it.
 
     >>> trials = Trials.from_labels([1, 0], [1, 0], [0, 1], [0, 1])
     >>> found = within_0_and_1(Estimate(0.9, se=0.09, df=1e9), trials)  # logit 2.197 -+ 1.96 * 0.09 / (0.9 * 0.1)

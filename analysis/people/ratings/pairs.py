@@ -1,4 +1,4 @@
-"""Pairs of a real and a generated image, of which people say which one is real (two-alternative forced choice)."""
+"""Pairs of a real and a generated image: participants say which one is real (two-alternative forced choice)."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def share_right(pairs: Pairs) -> Estimate:
 
 
 def d_prime(share: Estimate) -> Estimate:
-    """The sensitivity d' that gives this share of right answers; none where all or no answers are right.
+    """The sensitivity d' that gives this share of right answers; no value if all or none are right.
 
     >>> round(d_prime(Estimate(0.76)).value, 3)
     0.999

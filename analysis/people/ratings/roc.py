@@ -1,12 +1,12 @@
-"""Ratings from definitely real to definitely generated: each participant's ROC area, and the ROC curve of all of them.
+"""Ratings from definitely real to definitely generated: the ROC area of each participant, and the pooled ROC curve.
 
-The area under a participant's empirical ROC curve is the chance that they rate a generated image above a real one, a
-tie counting half (Mann & Whitney; Bamber 1975). It depends on the order of the ratings alone, so neither the habit of
-answering nor the use of the scale matters.
+The area under a participant's empirical ROC curve is the probability that they rate a generated image above a real one,
+ties counting half (Mann & Whitney; Bamber 1975). It depends only on the order of the ratings, so neither a preference
+for one answer nor the use of the scale matters.
 
-The curve of all participants is the binormal one (Dorfman & Alf 1969): ratings cut a normal evidence, whose mean and
-standard deviation differ between real and generated images, into ordered categories. It is fitted by maximum likelihood
-to the ratings of all participants, each counting alike; its zROC is a straight line
+The curve of all participants is binormal (Dorfman & Alf 1969): ratings divide normal evidence, whose mean and standard
+deviation differ between real and generated images, into ordered categories. It is fitted by maximum likelihood to the
+ratings of all participants, weighted equally; its zROC is a straight line
 
     z(H) = a + b z(F),  slope b = sd(real) / sd(generated),  d_a = a sqrt(2 / (1 + b^2)),  area = Phi(d_a / sqrt 2)
 
@@ -25,7 +25,7 @@ from analysis.people.estimate import METHOD, Estimate, estimate
 from analysis.people.trials import Trials
 from glimpse.observers import Floats, Integers
 
-MOST_CATEGORIES = 12  # of the binormal fit: more different ratings are joined, about equally many in each
+MOST_CATEGORIES = 12  # of the binormal fit; if there are more ratings, neighbours are joined to groups of equal size
 FALSE_ALARM_RATES = np.linspace(0.01, 0.99, 99)  # where the curve and its band are given
 METHOD_CURVE = f"binormal, maximum likelihood, participants weighted equally; {METHOD}"
 
@@ -63,8 +63,8 @@ def areas(rating: Any, trials: Trials) -> Areas:
         below[other] = rank[at[other]]
     own, others = np.where(trials.is_generated, shown[::-1][:, person], shown[:, person])
     with np.errstate(invalid="ignore", divide="ignore"):
-        placement = np.where(trials.is_generated, below, others - below) / others  # chance to be ranked rightly
-        area = (np.bincount(person, placement / own, minlength=len(people)) / 2).round(12)  # a faultless one is 1
+        placement = np.where(trials.is_generated, below, others - below) / others  # probability of a correct ranking
+        area = (np.bincount(person, placement / own, minlength=len(people)) / 2).round(12)  # a perfect one is 1
         moves = (placement - area[person]) / (own - 1)  # the jackknife: how far the area moves without this trial
     moves = np.where(np.isfinite(moves), moves, 0.0)
     size = shown.sum(axis=0)
@@ -92,7 +92,7 @@ class Curve:
 
 
 def curve(rating: Any, trials: Trials) -> Curve:
-    """The curve of all participants; estimates without a value, and with a note, where the ratings do not hold it.
+    """The curve of all participants; estimates have no value, but a note, if the ratings do not determine them.
 
     >>> trials = Trials.from_labels([0] * 8, [0] * 4 + [1] * 4, [0] * 8, list(range(8)))
     >>> found = curve([1, 1, 1, 2, 1, 2, 2, 2], trials)  # above 1: 3 of 4 generated and 1 of 4 real images
@@ -177,7 +177,7 @@ class _Spread:
 
 
 def _weights(trials: Trials) -> Floats:
-    """(n,), summing to 1 in each class: each participant of the class alike, shared by their trials of it."""
+    """The weight of each trial, (n,): in each class participants weigh the same, and the weights sum to 1."""
     weight = np.zeros(len(trials))
     for truth in (False, True):
         rows = trials.is_generated == truth
@@ -187,7 +187,7 @@ def _weights(trials: Trials) -> Floats:
 
 
 def _categories(rating: Floats) -> tuple[Any, Floats]:
-    """The category of each rating, (n,), and the K - 1 ratings that are the highest of each category but the last."""
+    """The category of each rating, (n,), and the highest rating of each category but the last, (K - 1,)."""
     levels, counts = np.unique(rating, return_counts=True)
     if len(levels) > MOST_CATEGORIES:
         upto = counts.cumsum() / counts.sum()

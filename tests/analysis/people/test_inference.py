@@ -216,7 +216,7 @@ def test_all_right_from_a_few_people_says_how_many_it_takes_and_from_enough_is_d
     assert "every answer was right" in found.words
     few = equivalence.verdict(inference.Estimate(1.0, 0.0, 4.0, (0.39, 1.0)), 5)
     assert few.more_participants == 2
-    assert "fewer than 7 people or images say too little of new ones" in few.words
+    assert "fewer than 7 people or images say too little about new ones" in few.words
 
 
 # ------------------------------------------------------------------------------------------------ by hand
