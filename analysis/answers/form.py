@@ -11,7 +11,7 @@ from pathlib import Path
 
 from glimpse.command_line import Parser
 
-LAYOUTS = ("jspsych", "psychopy", "qualtrics", "gorilla", "opensesame", "labjs", "formr", "wide")
+LAYOUTS = ("jspsych", "psychopy", "qualtrics", "gorilla", "opensesame", "labjs", "formr", "otree", "testable", "wide")
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ def add_form_options(parser: Parser) -> None:
     add("--map", metavar="NAME=COLUMN", action="append", default=[],
         help="take participant, image, truth, answer, set, source, ... from this column; repeatable")  # fmt: skip
     add("--words", metavar="NAME=WORD,...", action="append", default=[],
-        help="words that mean real, generated or unsure: --words generated=fake,1; truth.real=1 applies to the truth "
-        "alone, answer.real=j to the answer; repeatable")  # fmt: skip
+        help="words that mean real, generated, unsure or missing: --words generated=fake,1; truth.real=1 is for the "
+        "truth alone, answer.real=j to the answer; repeatable")  # fmt: skip
     add("--truth", metavar="FILE.csv", type=Path, help="table of the images with their truth (and set or source)")
     add("--people", metavar="FILE.csv", type=Path,
         help="table of the participants (age, sex, ...) by their IDs, such as Prolific's demographic export, which is "

@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from typing import Any
 
 import numpy as np
@@ -18,24 +19,35 @@ from analysis.answers.tables.table import Table
 from analysis.section import AnalysisError
 
 KINDS = ("real", "generated", "unsure")
+NO_ANSWER = "missing"
 RIGHT, WRONG = ("1", "true", "yes", "t", "y", "correct", "right"), ("0", "false", "no", "f", "n", "incorrect", "wrong")
+PRESSED = ("response", "button_pressed", "key_press", "*.keys", "*.clicked_name", "*.response")  # what people did
 AGREEMENT = 0.75  # share of ratings that agree with the answer beside them; with fewer they measure something else
 
 
 def meanings(given: Sequence[str]) -> dict[str, dict[str, str]]:
-    """The meaning of each word, for `truth` and for `answer`. `given`: the values of --words, NAME=WORD,WORD."""
+    """The meaning of each word, for `truth` and for `answer`. `given`: the values of --words, NAME=WORD,WORD.
+
+    `missing` names codes of answers that were not given, such as -9.
+    """
     found = {column: {kind: kind for kind in KINDS} for column in ("truth", "answer")}
     del found["truth"]["unsure"]
     for option in given:
         name, equals, words = option.partition("=")
         column, dot, kind = name.strip().lower().rpartition(".")
-        if not equals or kind not in KINDS or (dot and column not in found) or (column == "truth" and kind == "unsure"):
+        both = kind in KINDS[:2]  # of truth and answer
+        if (
+            not equals
+            or not (both or kind in ("unsure", NO_ANSWER))
+            or (dot and column not in found)
+            or (column == "truth" and not both)
+        ):
             raise AnalysisError(
-                f"--words {option}: write real=WORD,..., generated=WORD,... or unsure=WORD,... (with truth. or answer. "
-                "in front for one column), as in --words generated=fake,1."
+                f"--words {option}: write real=WORD,..., generated=WORD,..., unsure=WORD,... or {NO_ANSWER}=WORD,... "
+                "(with truth. or answer. in front for one column), as in --words generated=fake,1."
             )
         for word in words.split(","):
-            for one in [column] if dot else ["truth", "answer"] if kind != "unsure" else ["answer"]:
+            for one in [column] if dot else ["truth", "answer"] if both else ["answer"]:
                 before = found[one].setdefault(plain(word), kind)
                 if before != kind:
                     raise AnalysisError(f"--words {option}: '{word.strip()}' already means {before}.")
@@ -68,7 +80,8 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
 
     def meaning(value: Any) -> str | None:
         word = plain(value)
-        return words.get(word, None if word in MISSING else "?")
+        said = words.get(word, NO_ANSWER if word in MISSING else "?")
+        return None if said == NO_ANSWER else said
 
     found = by_value(table.frame[column], meaning)
     wrong = (found == "?").to_numpy(bool)
@@ -87,7 +100,8 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
 def read_correctness(table: Table, truth: Any) -> Any:
     """The answers that follow from the truth and a column `correct` (1 and 0, or words).
 
-    Raises AnalysisError for any other value.
+    A 0 is no answer where the columns of keys and clicks are empty: many programs write it when time is up. Raises
+    AnalysisError for any other value.
     """
     right = by_value(table.frame["correct"], plain)
     known = right.isna() | right.isin([*RIGHT, *WRONG, *MISSING])
@@ -97,6 +111,10 @@ def read_correctness(table: Table, truth: Any) -> Any:
             f"{table.place(label)}: correct says '{table.frame.loc[label, 'correct']}'; write 1 for a right answer and "
             "0 for a wrong one."
         )
+    pressed = [c for c in table.frame if any(fnmatchcase(str(c), pattern) for pattern in PRESSED)]
+    said = np.logical_or.reduce([~by_value(table.frame[c], plain).isin([None, *MISSING, "[]"]) for c in pressed])
+    if np.any(said):
+        right = right.where(said | ~right.isin(WRONG), None)
     other = truth.map({"real": "generated", "generated": "real"})
     return truth.where(right.isin(RIGHT), other.where(right.isin(WRONG), None))
 

@@ -3,7 +3,7 @@
 Names are in lower case, as the table's are; the first one that a table has is taken, and of several that a pattern
 matches the one with most values. Tests cover jsPsych (button, keyboard), PsychoPy and Pavlovia (trial-by-trial CSV,
 one file per participant), Qualtrics (CSV with three header rows), Gorilla's Task Builders (one row per event),
-OpenSesame, lab.js (one row per component) and formr.
+OpenSesame, lab.js (one row per component), formr, oTree (a row per participant, or per round) and Testable.
 """
 
 from __future__ import annotations
@@ -63,11 +63,29 @@ LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
         "participant": ("session", *PERSON), "image": (*PICTURE, "item_name"), "truth": TRUTH,
         "answer": ("answer", "response"),
     },
+    "otree": {  # a row for each round, with the fields of the player; `rounds` makes them of a row for each participant
+        "participant": ("participant.code",), "image": tuple(f"player.{name}" for name in PICTURE),
+        "truth": tuple(f"player.{name}" for name in TRUTH),
+        "answer": ("player.answer", "player.response", "player.choice"),
+        "response_time_ms": ("player.response_time_ms", "player.rt", "player.response_time"),
+        "response_time_s": ("player.response_time_s",), "position": ("subsession.round_number",),
+        "set": ("player.set",), "source": ("player.source",),
+    },
+    "testable": {
+        "participant": (*PERSON, "subjectid"), "image": ("image", "stim1", "stim"), "truth": TRUTH,
+        "answer": ("answer", "response"), "response_time_ms": ("rt", "responsetime"), "position": ("trialno", "rowno"),
+    },
     "wide": {"participant": PERSON},
 }  # fmt: skip
 
 
-def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, rated: bool) -> dict[str, str]:
+ONE_FILE_EACH = ("psychopy", "testable")  # a file is a participant
+EVENT_LOGS = {  # exports with several rows for each answer, known by columns that they alone have
+    "gorilla": {"event index", "participant private id"}, "labjs": {"sender_type", "sender_id"},
+}  # fmt: skip
+
+
+def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, rating: str | None) -> dict[str, str]:
     """The table's column for each of ours.
 
     With a layout, it is the first of the layout's names that the table has. If several columns match, it is the one
@@ -81,14 +99,14 @@ def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, r
     else:
         if not {"response_time_ms", "response_time_s"} & {*frame, *chosen}:
             found = _time_column(table)
-        said = rated or "correct" in {*frame, *chosen}
+        said = rating is not None or "correct" in {*frame, *chosen}
         known = {k: v for k, v in USUAL.items() if k not in frame and not (said and k == "answer")}
     for name, patterns in known.items():
         ours = name in frame and name not in (*patterns, *NOT_GIVEN.get(layout or "", ()))
         if name in chosen or ours:
             continue
         for pattern in patterns:
-            matches = [c for c in frame.columns if fnmatchcase(c, pattern)]
+            matches = [c for c in frame.columns if fnmatchcase(c, pattern) and (name, c) != ("answer", rating)]
             if matches:
                 shown, component = found.get("image", "image"), found.get("answer", ".").rpartition(".")[0]
                 judged = frame[frame[shown].notna()] if shown in frame else frame
@@ -110,19 +128,18 @@ def _time_column(table: Table) -> dict[str, str]:
             "choose one with --map response_time_ms=COLUMN or --map response_time_s=COLUMN."
         )
     column, unit = columns[0][0], columns[0][1][1]
-    names = []
+    names, refused = [], False
     for name in ("response_time_ms", "response_time_s"):
         if unit and unit[0] == name.rpartition("_")[2][0]:
             return {name: column}
         try:
             numbers = read_numbers(table.frame[column], name, table.place)[0]
         except AnalysisError:
+            refused = True
             continue
-        if numbers.isna().all():
-            return {}
-        names.append(name)
-    if len(names) == 1:
-        return {names[0]: column}
+        names += [name] if numbers.notna().any() else []
+    if len(names) == 1 or not (names or refused):  # without any number, a note counts what is there
+        return {(names or ["response_time_ms"])[0]: column}
     raise AnalysisError(
         f"{table.name}: the times in the column {column} may be in ms or in s; give --map response_time_ms={column} or "
         f"--map response_time_s={column}."
@@ -143,8 +160,8 @@ def routine(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:
             keep &= values("zone type").str.startswith("response")
         elif "response type" in frame:
             keep &= values("response type") == "response"
-    if layout == "qualtrics" and "status" in frame:
-        keep &= ~values("status").isin({"1", "8", "survey preview", "spam", "survey test"})
+        if "attempt" in frame:  # after feedback that the first answer was wrong
+            keep &= values("attempt").isin({"", "1", "1.0"})
     if layout == "jspsych" and "trial_type" in frame:
         answered = [c for c in ("answer", "response", "button_pressed", "key_press") if c in frame]
         silent = ~values("trial_type").str.contains("response|survey|slider|choice|button|keyboard")
@@ -153,6 +170,62 @@ def routine(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:
     if layout == "labjs" and "sender_type" in frame and "sender_id" in frame:
         keep &= _screens(frame, values("sender_type").str.contains(r"flow\."), ~values("response").isin(MISSING))
     return frame[keep], int((~keep).sum())
+
+
+def rounds(frame: pd.DataFrame, image: str | None) -> pd.DataFrame:
+    """A row for each round of oTree's apps that show images, from a row for each participant.
+
+    `glance.2.player.answer` is `player.answer` in round 2 of the app `glance`; an app that shows images has a field
+    that `image` or the layout names.
+    """
+    fields: dict[tuple[str, str], dict[str, str]] = {}
+    for column in frame.columns:
+        if found := re.fullmatch(r"(.+)\.(\d+)\.(player\..+)", column):
+            fields.setdefault((found[1], found[2]), {})[found[3]] = column
+    shown = {image, *LAYOUTS["otree"]["image"]}
+    fields = {key: columns for key, columns in fields.items() if shown & set(columns)}
+    if not fields:
+        return frame
+    rest = frame.drop(columns=[column for columns in fields.values() for column in columns.values()])
+    return pd.concat(
+        [
+            rest.assign(**{field: frame[column] for field, column in columns.items()}, **{"subsession.round_number": n})
+            for (_, n), columns in fields.items()
+        ]
+    )
+
+
+def questions(frame: pd.DataFrame) -> dict[str, str]:
+    """The questions of a wide table's columns, if its first row holds them, as SoSci Survey and older Qualtrics write.
+
+    Each of its words is found once in its column, none is a number, and one stands above a column of numbers.
+    """
+    if len(frame) < 2:
+        return {}
+    first, rest = frame.iloc[0].dropna(), frame.iloc[1:]
+    words = [str(text).strip() for text in first]
+    if 2 * len(words) < frame.shape[1] or any(re.fullmatch(r"[\d.,:/ -]+", word) for word in words):
+        return {}
+    alone = all((rest[column] != text).all() for column, text in first.items())
+    numeric = any(rest[c].notna().any() and rest[c].dropna().str.fullmatch(r"\s*-?\d+\s*").all() for c in first.index)
+    return {str(column): str(text) for column, text in first.items()} if alone and numeric else {}
+
+
+def not_of_participants(frame: pd.DataFrame) -> pd.Series:
+    """The rows that Qualtrics' column Status calls a preview, a test or spam, and those of oTree's bots and demos.
+
+    Status is in words, or a number: the sum of 1 for a preview, 2 for a test, 8 for spam, and others that are kept
+    (4 imported, 16 offline, 32 employees).
+    """
+    gone = pd.Series(False, index=frame.index)
+    if "status" in frame:
+        status = frame["status"].fillna("").astype(str).str.strip().str.lower()
+        code = pd.to_numeric(status, errors="coerce").fillna(0).astype(int)
+        gone |= status.str.contains(r"\b(?:preview|test|spam)\b") | (code & (1 | 2 | 8) > 0)
+    for column in ("participant._is_bot", "session.is_demo"):
+        if column in frame:
+            gone |= frame[column].astype(str).str.strip().str.lower().isin({"1", "true"})
+    return gone
 
 
 def last_of_lists(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:

@@ -13,7 +13,18 @@ import pandas as pd
 
 from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, plain
-from analysis.answers.layouts import PICTURE_FILE, known_columns, last_of_lists, pictures, routine
+from analysis.answers.layouts import (
+    EVENT_LOGS,
+    ONE_FILE_EACH,
+    PICTURE_FILE,
+    known_columns,
+    last_of_lists,
+    not_of_participants,
+    pictures,
+    questions,
+    rounds,
+    routine,
+)
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, read_tables
 from analysis.numbers import counted
@@ -33,6 +44,22 @@ def arranged(table: Table, form: Form) -> Table:
     """The table with our column names; rows without an image, a truth and an answer are dropped and counted."""
     frame = table.frame.rename(columns={c: str(c).strip().lower() for c in table.frame.columns})
     frame = frame.loc[:, ~frame.columns.duplicated()]
+    notes = list(table.notes)
+    log = next((name for name, own in EVENT_LOGS.items() if own <= set(frame)), None)
+    if form.layout is None and log is not None:
+        form = replace(form, layout=log)
+        notes.append(f"Read with --layout {log}, as its columns are those of that program.")
+    if form.layout == "wide" or (form.layout == "qualtrics" and not table.titles):
+        titles = questions(frame)
+        if titles:
+            notes.append(f"{table.place(frame.index[0])} explains the columns and is left out.")
+            table, frame = replace(table, titles=titles), frame.iloc[1:]
+    if form.layout in ("qualtrics", "otree") or table.titles:
+        gone = not_of_participants(frame)
+        frame = frame[~gone]
+        notes += [f"Left out {counted(int(gone.sum()), 'row')} of previews, tests, spam or bots."] if gone.any() else []
+    if form.layout == "otree":
+        frame = rounds(frame, _chosen(form.map).get("image"))
     truths = None
     if form.layout == "wide" and form.truth is None:
         raise AnalysisError("--layout wide needs --truth FILE.csv, a table of the images that its columns name.")
@@ -51,8 +78,8 @@ def arranged(table: Table, form: Form) -> Table:
             )
     frame = _renamed(frame, chosen)
     dropped = listed = 0
-    found = known_columns(table.with_frame(frame), form.layout, chosen, rated=form.rating is not None)
-    ratings = [str(option).partition(":")[0].strip().lower() for option in (form.rating, form.confidence)]
+    ratings = [option.partition(":")[0].strip().lower() for option in (form.rating, form.confidence) if option]
+    found = known_columns(table.with_frame(frame), form.layout, chosen, rating=ratings[0] if form.rating else None)
     ours = set(NAMES) - ({"correct"} if "answer" in {*frame, *found} else set())
     used = {*chosen.values(), *found.values(), *ratings, *(ours - set(chosen) - set(found))}
     if doubled := sorted(used & set(table.twice)):
@@ -61,11 +88,13 @@ def arranged(table: Table, form: Form) -> Table:
         )
     frame = _renamed(frame, found)
     if form.layout is not None:
-        frame = _one_file_each(frame, table)
+        frame = _one_file_each(frame, table, unnamed=form.layout not in ("wide", "qualtrics"))
     if form.layout == "wide" and "participant" not in frame:  # not the time stamp: two people may answer at once
         frame = frame.assign(participant=np.arange(1, len(frame) + 1).astype(str))
+    if "participant" not in frame and len(table.files) == 1 and form.layout in ONE_FILE_EACH:
+        frame = frame.assign(participant=table.files[0].rpartition(".")[0])
     if "participant" not in frame and "file" in frame and len(table.files) > 1:
-        frame = frame.rename(columns={"file": "participant"})  # one file per participant
+        frame = frame.rename(columns={"file": "participant"})
     if form.layout is not None:
         frame, dropped = routine(frame, form.layout)
         frame, listed = last_of_lists(frame, form.layout)
@@ -76,7 +105,6 @@ def arranged(table: Table, form: Form) -> Table:
         frame = _with_truth(table.with_frame(frame), truths, form)
     elif "truth" not in frame and "image" in frame:
         frame = _truth_from_folders(frame, form)
-    notes = list(table.notes)
     others = [f"{name} from {column}" for name, column in found.items() if column not in (name, "stimulus")]
     if others and form.layout is None:
         notes.append(f"Read under other names: {listed_words(others)}.")
@@ -130,10 +158,11 @@ def _renamed(frame: pd.DataFrame, chosen: dict[str, str]) -> pd.DataFrame:
     return frame.drop(columns=[name for name in taken if name in frame]).assign(**taken) if taken else frame
 
 
-def _one_file_each(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
+def _one_file_each(frame: pd.DataFrame, table: Table, *, unnamed: bool) -> pd.DataFrame:
     """The answers of programs that write one file per participant: one named in a single row has all rows of the file.
 
-    If several files all say 0, as OpenSesame writes in a browser, each file is a participant.
+    If several files all say 0, as OpenSesame writes in a browser, each file is a participant; so is a file that names
+    nobody, if `unnamed`.
     """
     if "participant" not in frame:
         return frame
@@ -141,8 +170,12 @@ def _one_file_each(frame: pd.DataFrame, table: Table) -> pd.DataFrame:
     named = frame["participant"].groupby(file)
     only = named.transform("first").where(named.transform("nunique") == 1)
     found = frame["participant"].fillna(only)
-    if len(table.files) > 1 and file.nunique() > 1 and set(found) == {"0"}:
-        found = file.map(lambda k: table.files[k].rpartition(".")[0])
+    if len(table.files) > 1:
+        names = file.map(lambda k: table.files[k].rpartition(".")[0])
+        if file.nunique() > 1 and set(found) == {"0"}:
+            found = names
+        elif unnamed:
+            found = found.mask(found.isna().groupby(file).transform("all"), names)
     return frame.assign(participant=found)
 
 
@@ -234,6 +267,10 @@ def _long(table: Table, images: list[str], truths: str) -> pd.DataFrame:
                 f"name its column in {truths} instead."
             )
         columns |= dict.fromkeys(named, image)
+    if doubled := sorted(set(columns) & set(table.twice)):
+        raise AnalysisError(
+            f"{table.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of them."
+        )
     if not columns:
         raise AnalysisError(
             f"{table.name} has neither a column image nor columns (or questions) named after the images of {truths}."

@@ -33,6 +33,7 @@ NEEDED = ("participant", "image", "truth", "answer")
 MODES = ("fixed", "staircase", "unlimited", "pair")  # how exposures are chosen; `pair`: which of two images is real
 NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_ms")
 MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows that agree in these too are copies
+SURELY = 50  # answers that are all right are more likely the key than people's
 TRUE = ("true", "1", "yes", "t", "y", "1.0")
 
 
@@ -105,6 +106,10 @@ def tidy(
     rated = left_out["unsure_answers"] & trials["rating"].notna() & ~np.logical_or.reduce(others)
     taken = (keep | rated).to_numpy(bool)
     trials = trials[taken].assign(scored=keep.to_numpy(bool)[taken]).reset_index(drop=True)
+    right = bool((trials["answer"] == trials["truth"]).all()) and len(trials) >= SURELY
+    notes += (
+        [f"All {len(trials)} answers are right: check that answer is what people said, not the key."] if right else []
+    )
     doubts = int((trials["answer"] == "unsure").sum()) if form.unsure == "half" else 0
     if doubts:
         trials["answer"] = split_doubts(trials["answer"], trials["truth"], trials["participant"])
@@ -243,12 +248,12 @@ def _matches(raw: pd.DataFrame, condition: str, name: str) -> Any:
         raise AnalysisError(
             f"--where {condition}: {name} has no column {column}; {did_you_mean(column, list(raw.columns))}"
         )
-    values = by_value(raw[column], lambda v: str(v).strip().casefold())
+    values = by_value(raw[column], lambda v: str(v).strip().casefold()).fillna("")
     if value in ("true", "false"):  # databases without a boolean type say 1 and 0
         values = values.replace({"1": "true", "0": "false", "1.0": "true", "0.0": "false"})
     found = values == value
     if not found.any():
-        there = sorted(map(str, values.dropna().unique()))
+        there = sorted(set(map(str, values)) - {""})
         raise AnalysisError(
             f"--where {condition}: no row of {name} has that value; {column} is one of: {', '.join(there[:8])}"
             f"{', ...' if len(there) > 8 else '.'}"

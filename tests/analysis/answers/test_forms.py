@@ -58,6 +58,7 @@ def test_columns_and_words_of_another_survey_are_mapped(tmp_path: Path) -> None:
         ("RT", ["1.25", "0.98"], [1250, 980]),
         ("reaction_time", ["1,250", "729"], [1250, 729]),
         ("rt_ms", ["50", "60"], [50, 60]),
+        ("rt", ["812 ms", "1200 ms"], [812, 1200]),
         ("response time (s)", ["50", "60"], [50_000, 60_000]),
     ],
 )
@@ -89,6 +90,11 @@ def test_times_that_may_be_in_either_unit_are_refused(tmp_path: Path) -> None:
     assert read_csv(both, form=Form(map=["response_time_ms=rt"])).trials["response_time_ms"].tolist() == [900] * 4
     empty = read_csv(written(tmp_path, [HEADER + ",rt", *(f"{row}," for row in ROWS)]))
     assert empty.trials["response_time_ms"].isna().all()
+
+
+def test_times_that_cannot_be_read_are_counted(tmp_path: Path) -> None:
+    path = written(tmp_path, [HEADER + ",rt", *(f"{row},00:00:01.2" for row in ROWS)])
+    assert "4 values of response_time_ms are not a number" in " ".join(read_csv(path).notes)
 
 
 def test_our_names_come_before_others(tmp_path: Path) -> None:
@@ -594,3 +600,170 @@ def test_of_several_components_the_answer_and_its_time_are_those_beside_an_image
     assert trials["answer"].tolist() == ["real", "real"]
     assert trials["response_time_ms"].iloc[0] == 750
     assert trials["response_time_ms"].isna().tolist() == [False, True]
+
+
+# ------------------------------------------------------------------------------------------------ what is not an answer
+
+
+@pytest.mark.parametrize(
+    ("columns", "pressed"),
+    [("response,correct", "null"), ("key_resp.keys,correct", "None"), ("practice.keys,key_resp.keys,correct", ",")],
+)
+def test_wrong_without_a_key_is_no_answer(tmp_path: Path, columns: str, pressed: str) -> None:
+    """Programs write 0 for 'correct' when time is up; a 1 and a 0 with a key are answers."""
+    keys = columns.count(",") * "f,"
+    rows = [f"p,i1,real,{keys}1", f"p,i2,real,{keys}0", f"p,i3,real,{pressed},0", f"p,i4,generated,{keys}0"]
+    answers = read_csv(written(tmp_path, [f"participant,image,truth,{columns}", *rows]))
+    assert answers.trials[["image", "answer"]].to_numpy().tolist() == [
+        ["i1", "real"],
+        ["i2", "generated"],
+        ["i4", "real"],
+    ]
+    assert answers.counts["missing_answers"] == 1
+
+
+def test_a_code_for_no_answer_is_missing(tmp_path: Path) -> None:
+    path = written(tmp_path, [HEADER, *ROWS, "c,i1,real,-9", "c,i2,generated,Timed out"])
+    answers = read_csv(path, form=Form(words=["missing=-9,timed out"]))
+    assert (len(answers.trials), answers.counts["missing_answers"], answers.counts["unsure_answers"]) == (4, 2, 0)
+    with pytest.raises(AnalysisError, match=r"unsure=WORD,... or missing=WORD"):
+        read_csv(path, form=Form(words=["truth.missing=-9"]))
+
+
+@pytest.mark.parametrize(
+    ("status", "kept"),
+    [("IP Address", True), ("Imported", True), ("Offline", True), ("0", True), ("4", True), ("16", True), ("48", True)]
+    + [(word, False) for word in ("Survey Preview", "Survey Test", "Spam", "Imported Spam", "Offline Survey Preview")]
+    + [(code, False) for code in ("1", "2", "8", "9", "12", "17", "40")],
+)
+@pytest.mark.parametrize("layout", ["qualtrics", "wide", None])
+def test_previews_tests_and_spam_of_qualtrics_are_left_out(
+    tmp_path: Path, status: str, kept: bool, layout: str | None
+) -> None:
+    names = ["Status", "ResponseId", "PROLIFIC_PID", "Q1", "Q2"]
+    imports = ",".join(f'"{{""ImportId"":""{name}""}}"' for name in names)
+    rows = ["0,R_1,p1,Real,Generated", f"{status},R_2,p2,Real,Real"]
+    path = written(tmp_path, [",".join(names), "Response Type,Response ID,ID,one,two", imports, *rows])
+    images = written(tmp_path, ["image,truth", "Q1,real", "Q2,generated"], "images.csv")
+    answers = read_csv(path, form=Form(layout=layout, truth=images))
+    assert set(answers.trials["participant"]) == ({"p1", "p2"} if kept else {"p1"})
+    assert ("Left out 1 row of previews, tests, spam or bots." in answers.notes) is not kept
+
+
+def test_a_second_attempt_after_feedback_is_not_a_judgement(tmp_path: Path) -> None:
+    lines = [
+        "Event Index,Participant Private ID,Zone Type,Response,Attempt,image,truth",
+        "1,77,response_button_text,Real,1,g1.png,generated",
+        "2,77,response_button_text,Generated,2,g1.png,generated",
+        "3,77,response_button_text,Real,1,r1.png,real",
+    ]
+    found = judgements(written(tmp_path, lines), Form(layout="gorilla"))
+    assert found == [("77", "generated", "real"), ("77", "real", "real")]
+
+
+def test_logs_of_events_are_read_with_their_layout(tmp_path: Path) -> None:
+    """Gorilla's ANSWER is the correct answer: read as people's, all would be right."""
+    lines = [
+        "Event Index,Participant Private ID,Zone Type,Response,ANSWER,image,truth",
+        "1,77,fixation,,Generated,g1.png,generated",
+        "2,77,response_button_text,Real,Generated,g1.png,generated",
+    ]
+    answers = read_csv(written(tmp_path, lines), form=Form(map=["participant=Participant Private ID"]))
+    assert answers.trials["answer"].tolist() == ["real"]
+    assert answers.notes[0] == "Read with --layout gorilla, as its columns are those of that program."
+
+
+def test_answers_that_are_all_right_are_questioned(tmp_path: Path) -> None:
+    rows = [f"p,i{k},{kind},{kind}" for k in range(25) for kind in ("real", "generated")]
+    note = "All 50 answers are right: check that answer is what people said, not the key."
+    assert read_csv(written(tmp_path, [HEADER, *rows])).notes == (note,)
+    assert not read_csv(written(tmp_path, [HEADER, *rows[:-1]])).notes
+    assert not read_csv(written(tmp_path, [HEADER, *rows, "p,i1,real,generated"])).notes
+
+
+def test_rows_of_a_loop_are_those_that_another_loop_leaves_empty(tmp_path: Path) -> None:
+    path = written(tmp_path, [HEADER + ",practice.thisN", *(f"{row},{row[0] * (row[0] == 'a')}" for row in ROWS)])
+    answers = read_csv(path, ["practice.thisN="])
+    assert (set(answers.trials["participant"]), answers.counts["filtered_out"]) == ({"b"}, 2)
+
+
+@pytest.mark.parametrize(
+    ("layout", "rating", "columns"),
+    [
+        ("jspsych", "response", "trial_type,stimulus,truth,response,subject"),
+        ("psychopy", "slider.response", "trial_type,image,truth,slider.response,participant"),
+        ("gorilla", "response", "zone type,image,truth,response,participant private id"),
+    ],
+)
+def test_the_rating_of_a_layout_is_no_answer_in_words(tmp_path: Path, layout: str, rating: str, columns: str) -> None:
+    kind = "response_slider" if layout == "gorilla" else "image-slider-response"
+    rows = [f"{kind},{k}.png,{truth},{value},p" for k, (truth, value) in enumerate((("real", 20), ("generated", 90)))]
+    answers = read_csv(written(tmp_path, [columns, *rows]), form=Form(layout=layout, rating=f"{rating}:0..100"))
+    assert answers.trials[["answer", "rating"]].to_numpy().tolist() == [["real", 20], ["generated", 90]]
+
+
+def test_a_file_that_names_nobody_is_a_participant(tmp_path: Path) -> None:
+    header = "image,truth,key_resp.keys,participant"
+    for name, person, key in (("a", "", "real"), ("b", "", "generated"), ("c", "7", "real")):
+        written(tmp_path, [header, f"1.png,real,{key},{person}"], f"{name}.csv")
+    trials = read_csv(tmp_path, form=Form(layout="psychopy")).trials
+    assert trials["participant"].tolist() == ["a", "b", "7"]
+
+
+def test_questions_in_the_second_row_of_a_wide_table_name_the_images(tmp_path: Path) -> None:
+    """SoSci Survey: names, then questions; -9 is a question without an answer."""
+    lines = [
+        "CASE;QUESTNNR;A101;A102",
+        'Interview-Nummer;Fragebogen;"Bild real_1.jpg: echt?";"Bild fake_1.jpg: echt?"',
+        "11;base;1;2",
+        "12;base;1;-9",
+    ]
+    images = written(tmp_path, ["image,truth", "real_1.jpg,real", "fake_1.jpg,generated"], "images.csv")
+    words = ["answer.real=1", "answer.generated=2", "missing=-9"]
+    answers = read_csv(written(tmp_path, lines), form=Form(layout="wide", truth=images, words=words))
+    found = sorted(map(tuple, answers.trials[["participant", "image", "answer"]].to_numpy()))
+    assert found == [("1", "fake_1.jpg", "generated"), ("1", "real_1.jpg", "real"), ("2", "real_1.jpg", "real")]
+    assert answers.notes == ("answers.csv, line 2 explains the columns and is left out.",)
+
+
+def test_one_question_for_several_images_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, ["Time,Real or fake?,Real or fake?", "1,Real,Fake"])
+    images = written(tmp_path, ["image,truth", "Real or fake?,real"], "images.csv")
+    with pytest.raises(AnalysisError, match=r"answers.csv, line 1: two columns are called real or fake. and differ"):
+        read_csv(path, form=Form(layout="wide", truth=images, words=["generated=fake"]))
+
+
+OTREE = "participant.code,participant._is_bot,session.is_demo"
+
+
+def test_otree_has_a_row_for_each_participant_or_round(tmp_path: Path) -> None:
+    fields = [f"glance.{n}.player.{field}" for n in (1, 2) for field in ("image", "truth", "answer", "rt")]
+    rows = [f"{who},{bot},0,r1.png,real,real,812,g1.png,generated,real,900,31" for who, bot in (("ab", 0), ("b0t", 1))]
+    path = written(tmp_path, [",".join([OTREE, *fields, "survey.1.player.age"]), *rows, "no,0,0,,,,,,,,,"])
+    answers = read_csv(path, ["survey.1.player.age=31"], form=Form(layout="otree"))
+    columns = ["participant", "image", "truth", "answer", "response_time_ms", "position"]
+    expected = [["ab", "r1.png", "real", "real", 812, 1], ["ab", "g1.png", "generated", "real", 900, 2]]
+    assert answers.trials[columns].to_numpy().tolist() == expected
+    assert answers.notes[0] == "Left out 1 row of previews, tests, spam or bots."
+    names = "player.picture,player.kind,player.answer,player.rt,subsession.round_number"
+    rows = ["ab,0,0,r1.png,real,real,812,1", "ab,0,0,g1.png,generated,real,900,2", "de,0,1,r1.png,real,real,700,1"]
+    path = written(tmp_path, [f"{OTREE},{names}", *rows], "app.csv")
+    answers = read_csv(path, form=Form(layout="otree", map=["truth=player.kind"]))
+    assert answers.trials[columns].to_numpy().tolist() == expected
+
+
+def test_testable_has_two_lines_on_the_participant_above_the_trials(tmp_path: Path) -> None:
+    lines = [
+        "subjectGroup,browser,GMT_timestamp,local_timestamp,link,calibration,age,gender",
+        "1,Chrome,2025-11-02,2025-11-02,https://x,80,31,female",
+        "rowNo,type,stim1,condition1,trialNo,response,RT,correct",
+        "1,instructions,,,1,continue,5000,",
+        "2,test,r1,real,2,real,812,1",
+        "3,test,g1,generated,3,timeout,3000,0",
+    ]
+    form = Form(layout="testable", map=["truth=condition1"], words=["missing=timeout"])
+    answers = read_csv(written(tmp_path, lines, "7.csv"), form=form)
+    assert answers.trials[["participant", "image", "answer", "response_time_ms"]].to_numpy().tolist() == [
+        ["7", "r1", "real", 812]
+    ]
+    assert answers.counts["missing_answers"] == 1
