@@ -3,8 +3,8 @@
     python -m docs.screenshots [--workspace DIR]
     python -m docs.screenshots --responses gengap2024/responses.csv
 
-Draws phantoms, trains `df` and `mel` at demo scale (unless DIR holds such runs), publishes and serves them, and takes
-the survey in Chromium. With `--responses`, the report's page and figures are made instead, from the answers of
+Draws phantoms, publishes images of the generators of `df` and `mel` that come with Glimpse, serves them, and takes the
+survey in Chromium. With `--responses`, the report's page and figures are made instead, from the answers of
 Lüdemann, Schulz and Kuhl 2024 that docs/results.md describes.
 """
 
@@ -52,10 +52,8 @@ def run(*words: str | Path) -> None:
 
 def prepare(workspace: Workspace) -> None:
     """Phantoms, runs, stimulus sets and an open study of them."""
-    run("gan_core", "prepare", "phantom", "--workspace", workspace.root)
-    for name in RUNS:
-        if name not in workspace.names("runs"):
-            run("gan_core", "train", name, "--preset", "demo", "--workspace", workspace.root)
+    run("gan_core", "prepare", "phantom", "--scale", "demo", "--workspace", workspace.root)
+    run("gan_core", "train", *RUNS, "--shipped", "--workspace", workspace.root)
     run("gan_core", "publish", *RUNS, "--jpeg-quality", "95", "--workspace", workspace.root)
     sets = [f'[[sets]]\nname = "{name}"\nlabel = "{label}"\nquota = 50\n' for name, label in RUNS.items()]
     study = workspace.root / "study.toml"
