@@ -6,7 +6,6 @@ saved again as PNG, and an enlarged image, are found too. `checks.differences` c
 
 from __future__ import annotations
 
-import io
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from glimpse.prepare.reading.colour import foreign_profile
 from glimpse.prepare.reading.decoding import deep_colour, open_image
 from glimpse.prepare.reading.dicom import is_dicom
 
@@ -33,7 +33,7 @@ class Traits:
     width: int
     height: int
     bits: int  # a channel
-    profile: str  # description of the embedded colour profile, "sRGB" without one
+    profile: str  # description of the colour profile, embedded or marked in EXIF; "sRGB" without one
     jpeg_quality: int | None  # on the scale of libjpeg, by the quantisation table
     steps: NDArray[np.float64] | None = None  # (2, 8), see `steps_by_phase`
 
@@ -54,12 +54,9 @@ def traits_of(data: bytes, name: str, photo: NDArray[np.uint8], measure: bool) -
 
 
 def _profile(image: Image.Image) -> str:
-    try:
-        profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
-        description = ImageCms.getProfileDescription(profile).strip()
-    except (KeyError, ImageCms.PyCMSError, OSError):
-        return "sRGB"
-    return "sRGB" if "srgb" in description.lower() else description
+    """The name of the colours that a photo is converted from."""
+    profile = foreign_profile(image)
+    return "sRGB" if profile is None else ImageCms.getProfileDescription(profile).strip()
 
 
 def _quality(image: Image.Image) -> int | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import io
 import struct
-from functools import cache
+from functools import cache, lru_cache
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,11 +21,22 @@ def foreign_profile(image: Image.Image) -> ImageCms.ImageCmsProfile | None:
     profile = image.info.get("icc_profile")
     try:
         if profile:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            return None if "srgb" in ImageCms.getProfileDescription(source).lower() else source
+            source, is_srgb = _profile(profile)
+            return None if is_srgb else source
     except (ImageCms.PyCMSError, OSError):
         return None
     return _adobe_rgb() if _marked_adobe_rgb(image) else None
+
+
+@lru_cache(16)
+def _profile(data: bytes) -> tuple[ImageCms.ImageCmsProfile, bool]:
+    """An embedded profile, and whether it is sRGB: called so, with a middle grey that stays one. 'Linear sRGB' has the
+    name and the primaries, but another curve."""
+    profile = ImageCms.ImageCmsProfile(io.BytesIO(data))
+    if "srgb" not in ImageCms.getProfileDescription(profile).lower():
+        return profile, False
+    grey = ToSrgb(profile, None).of(Image.new("RGB", (1, 1), (128, 128, 128)))
+    return profile, all(abs(low - 128) < 8 for low, _ in cast(Any, grey.getextrema()))
 
 
 def _marked_adobe_rgb(image: Image.Image) -> bool:
@@ -95,7 +107,7 @@ def _matrix_profile(primaries: dict[bytes, tuple[float, float, float]], gamma_25
 
     white = fixed(0.9642, 1, 0.8249)
     curve = b"curv" + struct.pack(">IIHH", 0, 1, gamma_256ths, 0)
-    tags = {b"desc": b"desc" + struct.pack(">II", 0, 6) + b"Adobe\0" + bytes(78), b"wtpt": b"XYZ \0\0\0\0" + white}
+    tags = {b"desc": b"desc" + struct.pack(">II", 0, 10) + b"Adobe RGB\0" + bytes(78), b"wtpt": b"XYZ \0\0\0\0" + white}
     for letter, xyz in primaries.items():
         tags |= {letter + b"XYZ": b"XYZ \0\0\0\0" + fixed(*xyz), letter + b"TRC": curve}
     table, body = struct.pack(">I", len(tags)), b""

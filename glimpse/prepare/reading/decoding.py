@@ -17,7 +17,8 @@ from PIL import ExifTags, Image, ImageFile, ImageOps
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.reading.sources import BrokenPhotoError
 
-TIFF_BITS = 258  # the tag BitsPerSample
+TIFF_BITS, TIFF_PHOTOMETRIC = 258, 262  # tags: BitsPerSample, PhotometricInterpretation
+DEEP = re.compile("(RGB[AX]?|[RGBA]);16[LBN]")  # raw modes of 16 bits per channel, of whole pixels or of planes
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # of an ISO media file, at byte 8
 
 
@@ -39,7 +40,9 @@ def open_image(data: bytes, name: str, page: int | None = None) -> Iterator[Imag
         except ImageSetError:
             raise
         except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
-            reason = "not an image" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+            reason = (
+                "not an image of a kind that is read" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+            )
             raise BrokenPhotoError(name, reason) from None
 
 
@@ -86,16 +89,25 @@ def _joined(mode: str, rest: tuple[Any, ...]) -> Any:
 
 
 def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.uint16] | None:
-    """The values (H, W, 3 or 4) of 16 bits per channel in colour, upright; None if Pillow stores them in another way.
+    """The values (H, W, 3 or 4) of 16 bits per channel in colour, or of grey with alpha, upright; None if Pillow
+    stores them in another way.
 
     Pillow unpacks one byte of each value, the higher one. With the order of the bytes exchanged it unpacks the other.
+    All four bytes of grey with alpha are unpacked at once.
     """
     values: NDArray[np.uint16] | None = None
     for exchanged in ("LBN", "BLB"):
         with open_image(data, name, page) as image:
             assert isinstance(image, ImageFile.ImageFile)
             found = [_raw_mode(tile.args) for tile in image.tile]
-            if not found or not all(re.fullmatch("RGB[AX]?;16[LBN]", mode) for mode, _ in found):
+            if [mode for mode, _ in found] == ["LA;16B"]:
+                image.tile = [image.tile[0]._replace(args="RGBA")]
+                pairs = np.asarray(upright(image)).astype(np.uint16)
+                return pairs[..., [0, 0, 0, 2]] * np.uint16(256) + pairs[..., [1, 1, 1, 3]]
+            if image.format == "TIFF":  # planes of 16 bits that are not compressed Pillow unpacks as if they had 8
+                order = "B" if data.startswith(b"MM") else "L"
+                found = [(f"{mode};16{order}" if len(mode) == 1 else mode, rest) for mode, rest in found]
+            if not found or not all(DEEP.fullmatch(mode) for mode, _ in found):
                 return None
             image.tile = [
                 tile._replace(args=_joined(mode[:-1] + exchanged["LBN".index(mode[-1])], rest))
@@ -108,6 +120,11 @@ def deep_values(data: bytes, name: str, page: int | None = None) -> NDArray[np.u
         else:
             values |= half
     return values
+
+
+def white_is_zero(image: Image.Image) -> bool:
+    """Whether a TIFF's grey values of 16 bits or more run from white to black, which Pillow turns at 8 bits only."""
+    return image.mode.startswith(("I", "F")) and getattr(image, "tag_v2", {}).get(TIFF_PHOTOMETRIC) == 0
 
 
 def orientation(image: Image.Image) -> int:

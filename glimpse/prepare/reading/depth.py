@@ -18,7 +18,7 @@ def to_levels(values: NDArray[Any], window: Window | None, full: tuple[float, fl
 
     `full` is the range of the data type. A `window` (low, high) is mapped to black and white, and values beyond it are
     clipped; `auto` is the window from the darkest to the brightest value of this photo, without the outermost
-    percentiles (AUTO).
+    percentiles (TAILS).
 
     >>> to_levels(np.array([0, 1024, 4095], np.uint16), (0, 4095), (0, 65535))[0]
     array([  0,  64, 255], dtype=uint8)

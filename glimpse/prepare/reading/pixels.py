@@ -14,7 +14,15 @@ from PIL import Image
 from glimpse import images
 from glimpse.prepare.reading import depth
 from glimpse.prepare.reading.colour import ToSrgb, foreign_profile, png_gamma
-from glimpse.prepare.reading.decoding import deep_colour, deep_values, open_image, orientation, pages, upright
+from glimpse.prepare.reading.decoding import (
+    deep_colour,
+    deep_values,
+    open_image,
+    orientation,
+    pages,
+    upright,
+    white_is_zero,
+)
 from glimpse.prepare.reading.dicom import decode_dicom, is_dicom, size_of_dicom
 from glimpse.prepare.reading.sources import BrokenPhotoError, UnfitFileError
 
@@ -59,6 +67,7 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
             return Photo(plain)
         remarks = {"stack"} if how.page is None and pages(image) > 1 else set()
         turned = image.info.get("original_orientation") or orientation(image)  # libheif notes it, Pillow knows
+        negative = white_is_zero(image)
         shown, small = upright(image), False
         if deep_colour(image, data):
             values = deep_values(data, name, how.page)
@@ -69,7 +78,7 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
             else:
                 remarks.add("deep_colour")
         if shown.mode.startswith(("I", "F")):
-            shown, small = _of_grey(shown, name, how.window)
+            shown, small = _of_grey(shown, name, how.window, negative)
         levels = _in_srgb(shown, png_gamma(image))
         if small:
             remarks.add("small_range")
@@ -89,13 +98,17 @@ def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
         return None
 
 
-def _of_grey(image: Image.Image, name: str, window: depth.Window | None) -> tuple[Image.Image, bool]:
-    """Grey values of 16 or 32 bits as an image of 8, and whether they use little of their range."""
+def _of_grey(image: Image.Image, name: str, window: depth.Window | None, negative: bool) -> tuple[Image.Image, bool]:
+    """Grey values of 16 or 32 bits as an image of 8, and whether they use little of their range; a window is one of the
+    values as stored, also of a negative's."""
     values = np.array(image)
     top = 65535.0 if image.mode.startswith("I") else 1.0
     beyond = window is None and values.size and (values.min() < 0 or values.max() > top)
     if beyond or not (values.dtype.kind in "iu" or np.isfinite(values).all()):
         raise BrokenPhotoError(name, f"its values go beyond 0 to {top:g}; give their range with --window")
+    if negative:
+        values = (top - values).astype(values.dtype)
+        window = (top - window[1], top - window[0]) if isinstance(window, tuple) else window
     levels, small = depth.to_levels(values, window, (0, top))
     shown = Image.fromarray(levels)
     if profile := image.info.get("icc_profile"):

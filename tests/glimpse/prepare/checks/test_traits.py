@@ -68,6 +68,9 @@ def test_the_header_tells_format_quality_bits_and_profile() -> None:
     assert [t.bits for t in found] == [8, 8, 8, 8, 16, 8]
     assert [t.profile for t in found][:5] == ["sRGB"] * 5
     assert found[5].profile != "sRGB"
+    exif = Image.Exif()
+    exif.get_ifd(0x8769).update({0xA001: 0xFFFF, 0xA005: {1: "R03"}})  # Adobe RGB, as cameras mark it
+    assert traits_of(encoded(photo, "jpeg", exif=exif), "a file", photo, measure=False).profile == "Adobe RGB"
     table = summary(found)
     assert table["format"] == {"JPEG": 3, "PNG": 3}
     assert (table["width"], table["height"], table["jpeg_quality"], table["block_energy"]) == (24, 16, 75, None)

@@ -51,7 +51,7 @@ def deep_png(pixels: NDArray[np.uint16]) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     height, width, channels = pixels.shape
-    head = struct.pack(">IIBBBBB", width, height, 16, {3: 2, 4: 6}[channels], 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, 16, {2: 4, 3: 2, 4: 6}[channels], 0, 0, 0)
     rows = pixels.astype(">u2").view(np.uint8).reshape(height, -1)
     rows[:, 2 * channels :] -= rows[:, : -2 * channels].copy()
     data = zlib.compress(b"".join(b"\1" + row.tobytes() for row in rows))
@@ -69,6 +69,8 @@ DEEP = {
     "tiff": deep_tiff,
     "big-endian tiff": partial(deep_tiff, byteorder=">"),
     "compressed tiff": partial(deep_tiff, compression="zlib", predictor=True),
+    "planes of a tiff": lambda pixels: deep_tiff(np.moveaxis(pixels, 2, 0), planarconfig="separate"),
+    "big-endian planes": lambda pixels: deep_tiff(np.moveaxis(pixels, 2, 0), planarconfig="separate", byteorder=">"),
     "turned tiff": lambda pixels: deep_tiff(np.rot90(pixels), extratags=[(274, 3, 1, 6, True)]),
 }
 
@@ -90,6 +92,31 @@ def test_transparent_pixels_of_16_bits_become_white() -> None:
     read = read_photo(deep_png(pixels), "a", Reading(window=(1000, 1255))).pixels
     assert read[0, 0].tolist() == [0, 100, 255]
     assert read[8, 0].tolist() == [255, 255, 255]
+
+
+def test_grey_with_alpha_of_16_bits_is_read_whole_and_takes_a_window() -> None:
+    values = np.repeat(np.array([0, 1024, 2048, 4095], np.uint16), 64).reshape(16, 16)
+    data = deep_png(np.dstack([values, np.tile(np.repeat(np.array([65535, 0], np.uint16), 8), (16, 1))]))
+    assert read_photo(data, "a").remarks == {"small_range"}
+    read = read_photo(data, "a", Reading(window=(0, 4095)))
+    assert read.pixels[::4, 0].tolist() == [[level] * 3 for level in (0, 64, 128, 255)]
+    assert (read.pixels[:, 8:] == 255).all(), "what is transparent becomes white"
+    assert not read.remarks
+
+
+@pytest.mark.parametrize(
+    ("window", "levels", "remarks"),
+    [(None, [16, 8, 0], {"small_range"}), ((61440, 65535), [255, 127, 0], set()), ("auto", [255, 127, 0], set())],
+)
+def test_a_tiff_whose_white_is_zero_is_no_negative(
+    window: depth.Window | None, levels: list[int], remarks: set[str]
+) -> None:
+    """X-ray films are stored so. A window is one of the stored values, as in DICOM's MONOCHROME1."""
+    buffer, values = io.BytesIO(), np.repeat(np.array([61440, 63488, 65535], np.uint16), 64)
+    tifffile.imwrite(buffer, values.reshape(12, 16), photometric="miniswhite")
+    photo = read_photo(buffer.getvalue(), "a.tif", Reading(window=window))
+    assert photo.pixels[::4, 0, 0].tolist() == levels
+    assert photo.remarks == remarks
 
 
 def test_16_bits_a_channel_that_cannot_be_windowed_are_told() -> None:
@@ -146,7 +173,16 @@ def test_an_embedded_profile_is_applied() -> None:
     assert (decode_photo(encoded(photo, icc_profile=lab_free.tobytes()), "a.png") == skin_photo(0)).all()
 
 
-def profile(space: bytes, gamma: float = 1.8) -> bytes:
+def test_linear_srgb_is_converted_although_its_name_says_srgb() -> None:
+    """As GIMP and darktable export it: sRGB's name and primaries, but values in proportion to light."""
+    data = encoded(Image.fromarray(GREY_AS_RGB), icc_profile=profile(b"RGB ", 1, b"Linear sRGB"))
+    decoded = decode_photo(data, "a.png")[..., 0].ravel()
+    linear = np.arange(256) / 255
+    expected = 255 * np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+    assert np.abs(decoded - expected).max() <= 2
+
+
+def profile(space: bytes, gamma: float = 1.8, name: bytes = b"test") -> bytes:
     """An ICC profile, version 2, of wide primaries (ProPhoto's), or of grey ("RGB " or "GRAY")."""
 
     def fixed(*values: float) -> bytes:
@@ -155,7 +191,7 @@ def profile(space: bytes, gamma: float = 1.8) -> bytes:
     white = (0.9642, 1, 0.8249)
     curve = b"curv" + struct.pack(">IIHH", 0, 1, round(gamma * 256), 0)
     tags = {
-        b"desc": b"desc" + struct.pack(">II", 0, 5) + b"Wide\0" + bytes(79),
+        b"desc": b"desc" + struct.pack(">II", 0, len(name) + 1) + name.ljust(84, b"\0"),
         b"wtpt": b"XYZ \0\0\0\0" + fixed(*white),
     }
     if space == b"RGB ":
