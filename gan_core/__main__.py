@@ -1,4 +1,4 @@
-"""`python -m gan_core`, which is also what torchrun starts."""
+"""`python -m gan_core`, also for torchrun."""
 
 import sys
 

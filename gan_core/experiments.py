@@ -143,7 +143,7 @@ def translation_name(source: str, target: str, masked: str | None) -> str:
 
 
 def experiment_named(name: str) -> Experiment:
-    """The experiment of the paper with this name, else the same recipe for the image sets that the name tells.
+    """The experiment of the paper with this name, else its recipe applied to the image sets in the name.
 
     >>> experiment_named("naevi").scheme, experiment_named("scc to naevi, masks of scc").scheme
     ('unconditional', 'targeted')
@@ -199,7 +199,7 @@ PRESETS: dict[str, Preset] = {
             "unconditional": {
                 "diffaugment": 100_000,  # images until it reaches all: from the first on, it slows the beginning
                 "flips": True,
-                "upsampling": "deconvolution",  # after 5 minutes half of the KID on DF, and hardly more of a grid
+                "upsampling": "deconvolution",  # after 5 minutes half of the KID on DF, the grid hardly stronger
             },
             "hands": UPRIGHT,
             "another set": UPRIGHT,
@@ -215,7 +215,7 @@ PRESETS: dict[str, Preset] = {
                 },
                 "hands": {"d_features": 8, **UPRIGHT},
                 "eczema": {"d_features": 32},
-                # A translator is near its goal from the start: half of the learning rate keeps it from swinging past.
+                # A translator is near its goal from the start: half of the learning rate keeps it from overshooting.
                 "targeted": {"images": 7_200, "tick_images": 720, "g_features": 64, "d_features": 32, "lr": 1e-4},
                 "cyclic": {"images": 4_800, "tick_images": 480, "g_features": 32, "d_features": 32, "lr": 1e-4},
             },
@@ -230,7 +230,7 @@ PRESETS: dict[str, Preset] = {
 
 
 def check_name(name: str, image_sets: Sequence[str] = ()) -> str:
-    """The name itself. Raises TrainingError if it is neither an experiment nor an image set, with the nearest name."""
+    """The name itself. Raises TrainingError, suggesting the nearest, unless it is an experiment or an image set."""
     if name not in EXPERIMENTS and name not in image_sets:
         remedy = did_you_mean(name, [*EXPERIMENTS, *image_sets])
         raise TrainingError(f"'{name}' is neither an experiment nor an image set: {remedy}")
@@ -242,7 +242,7 @@ def settings_for(
 ) -> Settings:
     """The settings of a run: the experiment's, overridden by the preset, overridden by the `chosen` ones.
 
-    `experiment` is needed for one that is none of the paper's. Raises TrainingError for an unknown name or preset.
+    `experiment` is needed for any that is not the paper's. Raises TrainingError for an unknown name or preset.
     """
     if preset not in PRESETS:
         raise TrainingError(f"Unknown preset '{preset}': {did_you_mean(preset, list(PRESETS))}")

@@ -27,7 +27,7 @@ def _act() -> nn.Module:
 
 
 class Doubling(nn.Conv2d):
-    """Every pixel repeated twice each way, then a 3x3 convolution: twice the size, without a deconvolution's grid.
+    """Doubling by repeated pixels and a 3x3 convolution, without the grid that a deconvolution leaves.
 
     Computed as the deconvolution that is equal to both (kernel 4, stride 2), in less than half of the operations.
     """

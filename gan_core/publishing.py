@@ -22,7 +22,7 @@ from glimpse.command_line import pasteable
 from glimpse.files import sha256_file
 from glimpse.images import shrink
 from glimpse.imageset import ImageSet
-from glimpse.prepare.checks.grid import grid_tells
+from glimpse.prepare.checks.grid import grid_warning
 from glimpse.publishing.rules import (
     PRACTICE,
     Publication,
@@ -127,7 +127,7 @@ class _RunImages:
             if options.jpeg_quality is None
             else last_steps(classes(), replace(options, jpeg_quality=None))
         )
-        tells = grid_tells(name, uncompressed, options.off_grid, options.jpeg_quality, options.seed)
+        tells = grid_warning(name, uncompressed, options.off_grid, options.jpeg_quality, options.seed)
         return replace(found, warnings=[*warnings, *tells])
 
     def images(self, domain: str) -> ImageSet:

@@ -1,6 +1,6 @@
 """Images from a trained generator: seeds, exact truncation, any count in bounded memory, latent interpolation.
 
-Needs a `generator.safetensors` only; the folder of a run stands for the one inside.
+A `generator.safetensors` is enough; given the folder of a run, the one inside is used.
 """
 
 from __future__ import annotations

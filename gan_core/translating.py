@@ -29,7 +29,7 @@ from glimpse.prepare.reading.pixels import decode_photo
 from glimpse.progress import progress
 from glimpse.truth import TruthScore
 
-SHEET_IMAGES = 24  # two in a row, each before, mask and after, as in Figures 11-13
+SHEET_IMAGES = 24  # two per row, each as before, mask and after, as in Figures 11-13
 LONGEST = 256  # pixels, of an image on the sheet
 Triple = tuple[Pixels, Pixels | None, Pixels]  # before, mask, after
 
@@ -131,7 +131,7 @@ def translate_rows(
 
 @dataclass(frozen=True)
 class Translation:
-    """The choices that decide a result of `gan_core translate`, beside the images."""
+    """The options that determine a result of `gan_core translate`, except for the images."""
 
     weights: Path
     domain: str  # that it makes
@@ -197,10 +197,10 @@ def translate_set(
 def translate_photos(
     translation: Translation, photos: dict[str, Matched], folder: Path, overwrite: bool = False
 ) -> TranslationResult:
-    """Translate photos of any size (see `matching.with_masks`) to PNG files with the same stems, in `folder`.
+    """Translate photos of any size (see `matching.with_masks`) to PNG files with the photos' names, in `folder`.
 
     Photos without a mask borrow one from the translation's lender, resized to the photo. `sheet/sheet.png` has its own
-    folder, so that it never meets the name of a photo. Raises TrainingError if `folder` exists, unless `overwrite`.
+    folder, so that it cannot have the path of a photo. Raises TrainingError if `folder` exists, unless `overwrite`.
     """
     if folder.exists() and not overwrite:
         raise TrainingError(f"{folder} exists: give this result another --name, or replace it with --overwrite.")

@@ -49,5 +49,5 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.register_blueprint(withdrawal.blueprint)
     admin.init_app(app)
     for code in (403, 404, 405, 410, 413, 429, 500):
-        app.register_error_handler(code, pages.sorry)
+        app.register_error_handler(code, pages.error_page)
     return app

@@ -1,4 +1,4 @@
-"""The base of all tables: how moments and people's words are stored, how constraints are named."""
+"""The base class of all tables, the column type of times, and the form in which free text is stored."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def now() -> datetime:
 
 
 def storable(words: str, longest: int) -> str:
-    """A text that somebody wrote, without what no database takes: null characters, and single surrogates (half an
-    emoji), which JSON can hold. At most `longest` characters."""
+    """Free text without characters that databases refuse: null characters, and lone surrogates (half an emoji), which
+    JSON can hold. Cut off after `longest` characters."""
     return words.encode("utf-8", "ignore").decode().replace("\0", "").strip()[:longest]
 
 
@@ -57,5 +57,5 @@ class Base(DeclarativeBase):
 
 
 def one_of(column: str, values: tuple[str, ...]) -> CheckConstraint:
-    """The column holds one of these words; the migrations state the same list."""
+    """A constraint: the column holds one of these words. The migrations state the same list."""
     return CheckConstraint(f"{column} IN ({', '.join(map(repr, values))})", name=column)

@@ -39,7 +39,7 @@ class BusyError(SurveyError):
 
 
 def parse_url(url: str) -> URL:
-    """Raises SurveyError unless this is a database URL."""
+    """The URL of a database. Raises SurveyError for any other text."""
     try:
         return make_url(url)
     except (exc.ArgumentError, ValueError) as error:
@@ -91,7 +91,8 @@ class Database:
     """A database with two kinds of session, `read()` and `write()`, each for a `with` statement.
 
     A session waits at most `wait_ms` for others. At most `writers` sessions write or wait to write (default: any
-    number), so that a server's other threads can read; if these make no headway, more are refused at once.
+    number), so that a server's other threads can read; if those that wait make no progress, further ones are refused at
+    once.
     """
 
     def __init__(self, url: str, *, wait_ms: int = BUSY_MS, writers: int | None = None) -> None:
@@ -114,8 +115,8 @@ class Database:
         """Commits when the block ends, rolls back when it raises.
 
         Not `durable`: on disk with the next durable transaction; it survives a crash of this process but not of the
-        machine, and does not wait for the disk. After a block that sets `session.info["erased"]`, the deleted data is
-        in no file of a SQLite database any more. Raises BusyError if no turn to write comes in time.
+        machine, and does not wait for the disk. After a block that sets `session.info["erased"]`, no file of a SQLite
+        database holds the deleted data. Raises BusyError if no turn to write comes in time.
         """
         last = time.monotonic() + self.wait_ms / 1000
         with self._place(), self._own_turn(last):
@@ -130,7 +131,7 @@ class Database:
 
     @contextmanager
     def _place(self) -> Iterator[None]:
-        """A place among the writers; refused after QUEUE_S, or at once where none has come or gone for so long."""
+        """A place among the writers; refused after QUEUE_S, or at once if no writer has come or gone for that long."""
         if self._places is None:
             yield
             return
@@ -163,7 +164,7 @@ class Database:
         )
 
     def _empty_log(self) -> None:
-        """Deleted text is overwritten in the database (secure_delete), but its write-ahead log holds older pages.
+        """Empty the write-ahead log: it holds older pages, with text that is overwritten in the database itself.
 
         Waits at most 2 s for sessions that read older pages (writers wait, too), else leaves it to the next erasure.
         """
@@ -185,7 +186,7 @@ def open_database(workspace: Workspace) -> Database:
 
 
 def no_survey(workspace: Workspace) -> str:
-    """The sentence for a workspace without a database, most often the wrong folder."""
+    """The error for a workspace without a database, most often the wrong folder."""
     return (
         f"There is no survey in the workspace {workspace.root.resolve()}: name its workspace with --workspace DIR, or "
         f"start one with `{next_step(workspace)}`."

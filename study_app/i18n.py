@@ -1,4 +1,4 @@
-"""The texts of a page, and their language: the one chosen, else the browser's first choice among the study's."""
+"""The texts of a page, and their language: the chosen one, else the study's language that the browser prefers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def language() -> str:
 
 
 def language_name(code: str) -> str:
-    """The name of a language in that language, as it stands alone: Italiano."""
+    """The name of a language in that language, capitalised: Italiano."""
     name = Locale.parse(code, sep="-").get_display_name() or code
     return name[0].upper() + name[1:]
 
@@ -56,7 +56,7 @@ def direction() -> str:
 
 
 def gettext(text: str, **values: Any) -> str:
-    """A built-in text in the language of this request, or what the study file says in its place."""
+    """A built-in text, or the study file's replacement of it, in the language of this request."""
     own = _own(text)
     if own is not None:
         return filled(own, values)
@@ -88,7 +88,7 @@ def _template_plural(singular: str, plural: str, number: int) -> str:
 
 
 def _formatted(own: str) -> str:
-    """The study's own text as escaped HTML in which only names stand after a percent sign."""
+    """The study's own text as escaped HTML, ready for %-formatting: other percent signs are doubled."""
     return re.sub(r"%(?!\(\w+\)[ds])", "%%", str(escape(own)))
 
 
@@ -98,10 +98,10 @@ def shown(text: Text) -> str:
 
 
 def prose(text: Text) -> Markup:
-    """A text of the study file in Markdown, as HTML without tags of its own, images and first-level headings."""
+    """A Markdown text of the study file as HTML, without raw HTML and images; headings begin at the second level."""
     tokens = MARKDOWN.parse(shown(text))
     for token in tokens:
-        if token.type in ("heading_open", "heading_close"):  # the page has its heading: a text's begin below it
+        if token.type in ("heading_open", "heading_close"):  # the first level is the page's own heading
             token.tag = "h2" if token.tag == "h1" else "h3"
     return Markup(MARKDOWN.renderer.render(tokens, MARKDOWN.options, {}))
 

@@ -1,6 +1,6 @@
 """The tables of the survey. Only `ExternalIdentity` identifies a person; it is kept apart on purpose.
 
-A study has versions (its file may be amended in the open); a participant belongs to the version they consented to and
+A study has versions, one for each amendment of its file; a participant belongs to the version they consented to and
 keeps its SHA-256. Trials are drawn when a participant enters; an answer fills its trial's row once and is never
 changed. No IP address, user agent or fingerprint is stored anywhere.
 """
@@ -239,7 +239,7 @@ class Trial(Base):
 
 
 class AdminSession(Base):
-    """A login to the dashboard that has not ended; its cookie holds what `key` is the SHA-256 of."""
+    """A login to the dashboard that has not ended; `key` is the SHA-256 of the secret in its cookie."""
 
     __tablename__ = "admin_session"
     key: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -257,7 +257,7 @@ class Experimenter(Base):
 
 
 class LogEntry(Base):
-    """Something that an experimenter, or the server by itself, did: see `accounts.record`."""
+    """An action of an experimenter, or of the server by itself: see `accounts.record`."""
 
     __tablename__ = "log_entry"
     id: Mapped[int] = mapped_column(primary_key=True)
@@ -269,7 +269,7 @@ class LogEntry(Base):
 
 
 class Retention(Base):
-    """One row: when retention periods were last looked at, by which a leap of the clock is seen."""
+    """One row: the time of the last check of retention periods, which shows whether the clock has jumped."""
 
     __tablename__ = "retention"
     id: Mapped[int] = mapped_column(primary_key=True)

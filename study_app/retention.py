@@ -1,7 +1,7 @@
 """Erasure after the retention period, once a day in every server process, whichever server runs the application.
 
-A process starts with it at its first request, or when `start` is called (`study_app serve`, a hook after a fork). Where
-a server allows no threads, run `study_app forget --expired` daily instead.
+A process starts the daily check at its first request, or when `start` is called (`study_app serve`, a hook after a
+fork). Where a server allows no threads, run `study_app forget --expired` daily instead.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def forget_now(database: Database) -> float:
             with database.write() as session:
                 record(session, "anonymise", about=people, who="retention")
             log.warning("Retention: the links, IDs and comments of %s were erased.", people)
-    except SurveyError as error:  # the clock has leapt
+    except SurveyError as error:  # the clock has jumped
         log.error("Retention: %s", error)
         return DAY_S
     except Exception as error:  # any failure (a busy database, a full disk): the daily thread must go on

@@ -24,7 +24,7 @@ POLICY = (
     "form-action 'self'{form_action}; frame-ancestors 'none'; base-uri 'none'"
 )
 KEY_BYTES = 32
-YEAR_S = 365 * 24 * 3600  # for which browsers that came by HTTPS use nothing else for this host
+YEAR_S = 365 * 24 * 3600  # for which browsers that came by HTTPS use only HTTPS for this host
 PREFIX = re.compile(r"(/[A-Za-z0-9._~-]+)*")  # the path below which a proxy shows the survey
 
 
@@ -119,19 +119,19 @@ def simulation_pass(slug: str, key: str | bytes | None = None) -> str:
 
 
 def derived_stream(purpose: str) -> np.random.Generator:
-    """A stream of random numbers that is the same each time, and tells nothing about those for other purposes."""
+    """A stream of random numbers that is the same each time, and independent of those for other purposes."""
     return np.random.default_rng(int.from_bytes(derived(purpose), "big"))
 
 
 def refuse_null() -> None:
-    """404 for a null character in an address: PostgreSQL accepts none."""
+    """Abort with 404 for a null character in an address: PostgreSQL accepts none."""
     if "\0" in request.path or b"%00" in request.query_string:
         abort(404)
 
 
 def refuse_foreign_forms() -> None:
-    """403 for a form that a page of another site sends: its visitors would enter a study without having read it, with
-    a token that the other site knows."""
+    """Abort with 403 for a form sent by a page of another site, whose visitors would enter a study without having read
+    about it, with a token that the other site knows."""
     if request.method == "POST" and request.headers.get("Sec-Fetch-Site") == "cross-site":
         abort(403)
 
@@ -186,7 +186,7 @@ def address() -> str:
 
 
 def limit_entries() -> None:
-    """429 when this address enters too often, and once a minute a line in the log."""
+    """Abort with 429 if too many people enter from this address, with a line in the log once a minute."""
     limit: Limit = current_app.extensions["glimpse_entries"]
     if limit.allows(address()):
         return

@@ -25,7 +25,7 @@ NAMED = 3  # missing texts that an error names
 
 @cache
 def _ids() -> tuple[str | tuple[str, str], ...]:
-    """The built-in texts; of one with a plural, both."""
+    """The built-in texts, those with a plural in both forms."""
     from babel.messages.mofile import read_mo
 
     with open(Path(__file__).parent / "translations" / "de" / "LC_MESSAGES" / "messages.mo", "rb") as file:
@@ -35,7 +35,7 @@ def _ids() -> tuple[str | tuple[str, str], ...]:
 
 @cache
 def built_in_texts() -> tuple[str, ...]:
-    """All of them, sorted; of a singular and a plural, the plural."""
+    """All built-in texts, sorted, those with a plural in the plural."""
     return tuple(sorted(one if isinstance(one, str) else one[1] for one in _ids()))
 
 

@@ -1,8 +1,8 @@
 """Failures of the database while the survey is served: locked, full, read-only, out of reach.
 
-The participant gets a page that asks them to try again, a script the status 503, upon which it does so by itself; the
-experimenter gets a line in the log. The survey goes on as soon as the database does. `/healthz` answers programs that
-watch a server with 200 while the database can be read, else with 503.
+Participants get a page that asks them to try again, scripts the status 503, after which they retry by themselves, and
+experimenters a line in the log. The survey continues as soon as the database works again. `/healthz` answers programs
+that watch a server with 200 while the database can be read, else with 503.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from sqlalchemy import exc, text
 
 from study_app.database import BusyError, app_database, described
 
-OURS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)  # errors of the program
-AGAIN_S = 60.0  # a failure that lasts is logged this often
+OURS = (exc.IntegrityError, exc.ProgrammingError, exc.DataError, exc.NotSupportedError)  # bugs, not failures
+AGAIN_S = 60.0  # a lasting failure is logged this often
 RETRY_S = "5"
 log = logging.getLogger("glimpse")
 

@@ -24,7 +24,7 @@ from glimpse.workspace import Workspace
 
 
 def add_command(commands: Commands, make_scorer: Callable[..., Any]) -> None:
-    """`make_scorer`: `training_scorer` of cli.py."""
+    """Add `train` to gan_core's commands; `make_scorer` is `training_scorer` of cli.py."""
     train = commands.add_parser(
         "train", help="train generators",
         description="Train experiments; without a name, every experiment whose image sets exist. Any other image set "

@@ -1,4 +1,4 @@
-"""The commands that use a trained run: `sample`, `translate`, and the half of `publish` that is about runs."""
+"""The commands that use a trained run: `sample`, `translate`, and the part of `publish` for runs."""
 
 from __future__ import annotations
 

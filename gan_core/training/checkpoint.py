@@ -110,7 +110,7 @@ def load_checkpoint(path: Path, run: Run) -> dict[str, Any]:
         state = torch.load(path, map_location="cpu", weights_only=True)
         schema, (height, width) = state["schema"], state["size"]
         theirs = Run(run.name, state["experiment"], run.preset, height, width, Settings(**state["settings"]), {})
-    except Exception as error:  # torch raises many kinds for a damaged file
+    except Exception as error:  # torch raises many types of exception for a damaged file
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise TrainingError(
             f"{path} cannot be read as a checkpoint ({reason}): train the run again with --overwrite."

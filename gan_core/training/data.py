@@ -76,8 +76,8 @@ class Draws:
         return self.ranks.share(torch.randint(count, (batch,), generator=self.rng, device=self.device))
 
     def load(self, state: Tensor, seed: int) -> bool:
-        """Continue from a saved state of the generator. False if another kind of device saved it: CPU and CUDA have
-        generators with states of different sizes, so that random numbers start again from `seed`."""
+        """Continue from a saved state of the generator. False if another kind of device saved it: the states of CPU and
+        CUDA differ in size, so the random numbers start again from `seed`."""
         state = state.cpu()
         if alike := len(state) == len(self.rng.get_state()):
             self.rng.set_state(state)

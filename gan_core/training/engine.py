@@ -71,20 +71,21 @@ class Engine:
 
     def warm_up(self, steps: int) -> None:
         """A few steps, which compile and tune. If compiled networks fail here, for example without a C++ compiler,
-        Python's headers or Triton, this process trains without the compiler. The steps count: load a state after."""
+        Python's headers or Triton, this process trains without the compiler. These steps change the state: load one
+        afterwards."""
         try:
             for _ in range(steps):
                 self.step()
         except (torch.OutOfMemoryError, MemoryError):
             raise
-        except Exception as error:  # compilers raise of any kind
+        except Exception as error:  # compilers raise exceptions of any type
             if not self.compiled:
                 raise
             self._without_compiler(error)
             self.warm_up(steps)
 
     def _without_compiler(self, error: Exception) -> None:
-        cause = getattr(error, "inner_exception", error)  # else the name of the backend comes first
+        cause = getattr(error, "inner_exception", error)  # the outer error only names the backend
         lines = str(cause).strip().splitlines() or [""]
         reason = f"{type(cause).__name__}: {lines[0].removesuffix('.')[:200]}"
         torch._dynamo.reset()

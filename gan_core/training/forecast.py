@@ -18,11 +18,11 @@ from glimpse.progress import duration
 
 Result = TypeVar("Result")
 SLOW_STEP = 10  # seconds; a slower step is estimated from one with two images
-AGREE_SECONDS = 2  # torchrun kills a process that has not ended 30 s after Ctrl-C
+AGREE_SECONDS = 2  # torchrun kills a process that is still running 30 s after Ctrl-C
 
 
 def seconds_left(training: Training) -> float:
-    """Seconds until the end of the run, by steps of its own networks, which are put back as they were.
+    """Seconds until the end of the run, from timed steps of its own networks, which are then restored.
 
     Raises TrainingError, naming a batch that fits, if the memory of the device is too small.
     """
@@ -53,7 +53,7 @@ def _measure(training: Training) -> float:
 
 
 def _time_steps(training: Training, engine: Engine) -> float:
-    """Seconds of the median of three to nine steps: where other programs are busy, a few steps wait for a core.
+    """The median duration in seconds of three to nine steps: if other programs are busy, a few steps wait for a core.
 
     Several processes use the mean of their clocks: steps wait for each other, so all must take equally many.
     """

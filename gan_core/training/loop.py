@@ -50,7 +50,7 @@ class Training:
         self.agree_every = 1  # steps after which several processes agree whether to stop
 
     def new_engine(self, batch: int | None = None) -> Engine:
-        """The engine of this run at image 0, or a copy with another batch to try things on."""
+        """The engine of this run at image 0, or one with another batch for trial steps."""
         run = self.run
         if batch is not None:
             run = replace(run, settings=replace(run.settings, batch=batch))
@@ -125,7 +125,7 @@ class Training:
         files, improved = [LAST], False
         if self.scorer and scored:
             line |= (scores := score(self.scorer, self.run, usable[self.run.experiment.target], self.device))
-            name = scores["score"]  # it says on which features: others cannot be compared
+            name = scores["score"]  # its name includes the features: scores on other features cannot be compared
             if scores[name] < self.best.get(name, math.inf):
                 self.best = {"score": name, name: scores[name], "images": engine.images}
                 files, improved = [LAST, BEST], True
@@ -134,7 +134,7 @@ class Training:
         record.tick(line, sheet([list(row) for row in engine.scheme.rows(usable)], margin=2))
         self.log_bytes = record.bytes
         final = engine.images >= settings.images
-        if final or improved or not saver.busy:  # a disk that is slower than the ticks holds up no training
+        if final or improved or not saver.busy:  # a disk that is slower than the ticks does not delay training
             self._save(saver, files, usable, wait=final)
 
     def _save(self, saver: Saver, files: list[str], generators: torch.nn.ModuleDict, wait: bool) -> None:

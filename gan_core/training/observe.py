@@ -1,5 +1,6 @@
 """The measurements of a tick: the discriminator's outputs on training, test and generated images (Figure 6, and section
-3.2.4's 'confidence and consistency'), and scores of the generator. The run's random numbers and statistics stay."""
+3.2.4's 'confidence and consistency'), and scores of the generator. The run's random numbers and statistics are not
+changed."""
 
 from __future__ import annotations
 
@@ -18,13 +19,13 @@ from gan_core.training.ranks import Ranks
 from gan_core.training.run import Run
 from glimpse.images import Pixels
 
-# Generated images (n, H, W, 3) to scores by name; the first one, of which less is better, chooses the best generator.
+# Generated images (n, H, W, 3) to scores by name; the lowest value of the first score marks the best generator.
 Scorer = Callable[[Pixels], Mapping[str, Any]]
 
 
 @contextmanager
 def on_batch_statistics(network: nn.Module) -> Iterator[None]:
-    """Batch norm uses the statistics of each batch, the running ones stay; everything else is as in `eval`."""
+    """Batch norm uses the statistics of each batch and keeps the running ones; all else is as in `eval`."""
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     network.eval()
     for norm in norms:

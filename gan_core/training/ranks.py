@@ -1,7 +1,7 @@
 """One process, or several started by `torchrun`: the share of a batch, and the average of gradients.
 
 Every rank draws the random numbers of the whole batch and takes its slice; gradients are averaged after each backward
-pass. So two ranks with half the batch each compute what one computes with the whole, and the rules of
+pass. So two ranks with half the batch each compute the same as one with the whole batch, and the rules of
 DistributedDataParallel about forward passes and buffers do not apply.
 """
 
@@ -73,7 +73,7 @@ class Ranks:
 
 
 class _SumOverRanks(torch.autograd.Function):
-    """The sum of a tensor over all ranks. Its gradient is the sum of theirs, and has a gradient itself."""
+    """The sum of a tensor over all ranks. Its gradient is the sum of theirs, and can be differentiated again."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor) -> Tensor:
@@ -116,7 +116,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def share_batch_norm(network: nn.Module) -> None:
-    """Every batch norm of a network becomes a `SharedBatchNorm` with its weights and statistics."""
+    """Replace every batch norm of a network by a `SharedBatchNorm` with the same weights and statistics."""
     for name, child in network.named_children():
         if isinstance(child, nn.BatchNorm2d):
             shared = SharedBatchNorm(child.num_features, child.eps, child.momentum)

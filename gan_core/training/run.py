@@ -10,7 +10,7 @@ from typing import Any
 from gan_core.experiments import Experiment, Settings, TrainingError, experiment_named
 from glimpse.files import read_json, write_json
 
-# What --resume may change: length, learning rate, logging and scoring. Any other change makes another run.
+# Settings that --resume may change: length, learning rate, logging and scoring. Any other change needs a new run.
 CHANGEABLE = ("images", "epochs", "lr", "tick_images", "score_images", "score_ticks", "observe_batches")
 
 
@@ -60,7 +60,8 @@ class Run:
         return bool(read_json(folder / "config.json").get("finished"))
 
     def differences(self, other: Run) -> dict[str, str]:
-        """The differences from `other`, by name: a phrase with both values. What `other` does not state is equal."""
+        """The differences from `other`, by name, each as a phrase with both values. Entries that `other` lacks count as
+        equal."""
         ours, theirs = self._flat(), other._flat()
         return {
             key: f"{key}: {theirs.get(key)} there, {value} here"

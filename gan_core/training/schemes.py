@@ -70,7 +70,7 @@ class Scheme(ABC):
         return {"rng": self.draws.rng.get_state(), "shuffles": shuffles}
 
     def load(self, state: dict[str, Any], steps: int) -> bool:
-        """Continue after so many steps; False if the random numbers start from a new seed (see `Draws.load`)."""
+        """Continue after `steps` steps; False if the random numbers start from a new seed (see `Draws.load`)."""
         for name, shuffle in self.shuffles.items():
             shuffle.load(state["shuffles"][name])
         return self.draws.load(state["rng"], seed=self.run.settings.seed + 40_000 + steps)
@@ -112,7 +112,7 @@ class Translating(Scheme):
             self.shuffles[self.key[name]] = Shuffle(len(self.subsets[source]), self.draws)
 
     def places(self, name: str, draws: Draws, batch: int, shuffled: bool) -> Tensor:
-        """The training images of its source that a domain's generator is given."""
+        """The positions of the source's training images that the generator of a domain translates."""
         subset = self.subsets[self.source[name]]
         return subset[self.shuffles[self.key[name]].next(batch) if shuffled else draws.below(batch, len(subset))]
 

@@ -1,4 +1,4 @@
-"""One `gan_core train`: its runs one after another, with what it prints about them."""
+"""One `gan_core train`: its runs one after another, and its messages."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Session:
         """Train a run to its end; False if interrupted. However it ends, one complete run is in its folder."""
         folder = self.workspace.new("runs", name)
         with replacing(folder, until=CHECKPOINT) if self.ranks.first else nullcontext():
-            self.ranks.wait()  # until the first rank has put back what a killed run left
+            self.ranks.wait()  # until the first rank has restored the folder of a killed run
             finished = fitting(lambda: self._train(experiment, name, folder))
         if finished is not None:
             return finished
@@ -80,7 +80,7 @@ class Session:
         if warning := longer_than_an_hour(seconds, run, device):
             self._say(warning)
         if self.ranks.first:
-            # Before the folder is made: making the scorer may fail, and should leave no trace.
+            # Before the folder is made: if making the scorer fails, nothing is left behind.
             training.scorer = scorer_for(run, training.domains, self.make_scorer)
             if state == "new":
                 stand_aside(folder)  # an old run of the same name stays until this one has saved

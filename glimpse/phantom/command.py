@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from glimpse.command_line import Commands
-from glimpse.prepare.commands import tell
+from glimpse.prepare.commands import print_prepared
 from glimpse.workspace import Workspace
 
 
@@ -25,4 +25,4 @@ def add_command(kinds: Commands) -> None:
 def _run(args: argparse.Namespace, workspace: Workspace) -> None:
     from glimpse.phantom.drawing import prepare_phantom
 
-    tell(prepare_phantom(workspace, args.scale, args.seed, overwrite=args.overwrite), args, workspace)
+    print_prepared(prepare_phantom(workspace, args.scale, args.seed, overwrite=args.overwrite), args, workspace)

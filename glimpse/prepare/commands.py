@@ -217,13 +217,13 @@ def _run_folder(args: argparse.Namespace, workspace: Workspace) -> None:
     from glimpse.prepare.folder import FolderOptions, prepare_folder
 
     options = replace(FolderOptions.of(args), refuse_sides=args.test is not None)
-    tell(prepare_folder(workspace, options), args, workspace)
+    print_prepared(prepare_folder(workspace, options), args, workspace)
 
 
 def _run_hands(args: argparse.Namespace, workspace: Workspace) -> None:
     from glimpse.prepare.hands import HandsOptions, prepare_hands
 
-    tell([prepare_hands(workspace, HandsOptions.of(args))], args, workspace)
+    print_prepared([prepare_hands(workspace, HandsOptions.of(args))], args, workspace)
 
 
 def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
@@ -231,7 +231,7 @@ def _run_patches(args: argparse.Namespace, workspace: Workspace) -> None:
 
     if not 0 <= args.coverage[0] <= args.coverage[1] <= 1:
         raise GlimpseError("--coverage takes the least and the largest share of lesion pixels, 0 to 1: 0.1 0.8.")
-    tell(prepare_patches(workspace, PatchOptions.of(args)), args, workspace)
+    print_prepared(prepare_patches(workspace, PatchOptions.of(args)), args, workspace)
 
 
 def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:
@@ -245,10 +245,10 @@ def _run_isic(args: argparse.Namespace, workspace: Workspace) -> None:
     places = [*options.source, *(Path(word) for word in options.label if word not in labels)]
     if not places:
         raise GlimpseError("Name the folder or zip with the photos: gan_core prepare isic SRC --label DF.")
-    tell(prepare_isic(workspace, replace(options, source=places, label=labels)), args, workspace)
+    print_prepared(prepare_isic(workspace, replace(options, source=places, label=labels)), args, workspace)
 
 
-def tell(prepared: Iterable[Prepared], args: argparse.Namespace, workspace: Workspace) -> None:
+def print_prepared(prepared: Iterable[Prepared], args: argparse.Namespace, workspace: Workspace) -> None:
     """Say what was made, what stands out, and what to do next; with `--json` all of it as data."""
     sets = list(prepared)
     if args.json:

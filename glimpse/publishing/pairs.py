@@ -16,7 +16,7 @@ import numpy as np
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.differences import differences, digests, near_copies
 from glimpse.prepare.checks.findings import counted_list
-from glimpse.prepare.checks.grid import grid_tells
+from glimpse.prepare.checks.grid import grid_warning
 from glimpse.prepare.folder import LARGEST, name_from
 from glimpse.prepare.opening import left_unread, open_alike
 from glimpse.prepare.reading.pixels import Fit
@@ -73,7 +73,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     finished = options.jpeg_quality is not None, options.off_grid is not None
     warnings = [sentence for one in generated for sentence in differences(real, one, pair.fit, *finished)]
     uncompressed = last_steps((_shown(rows), _shown(drawn)), replace(options, jpeg_quality=None))
-    warnings += grid_tells(name, uncompressed, options.off_grid, options.jpeg_quality, options.seed)
+    warnings += grid_warning(name, uncompressed, options.off_grid, options.jpeg_quality, options.seed)
     for images in generated:
         if repeats := len(images) - len(set(digests(images))):
             warnings.append(

@@ -1,4 +1,4 @@
-"""`study_app backup`: a consistent copy of a SQLite database while the survey goes on."""
+"""`study_app backup`: a consistent copy of a SQLite database while the survey is running."""
 
 from __future__ import annotations
 

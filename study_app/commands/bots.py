@@ -44,7 +44,7 @@ class Reply:
 
 
 class Http(Protocol):
-    """One participant's browser: sends a request, follows nothing. `form` and `data` (JSON) make it a POST."""
+    """One participant's browser: sends a request and follows no redirect. `form` and `data` (JSON) make it a POST."""
 
     def __call__(
         self, path: str, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None
@@ -95,13 +95,13 @@ def take_part(
     """Go through the study from its address to the debrief; returns how many trials were answered, 0 if screened out.
 
     `truths`: SHA-256 of an image's bytes to its truth (real, generated, catch). `wait` is called with the milliseconds
-    that a person would take; None goes on at once. Raises SurveyError when the study is not open, or shows an unknown
-    image.
+    that a person would take; with None, it does not wait. Raises SurveyError when the study is not open, or shows an
+    unknown image.
     """
     paced, slug = wait or (lambda ms: None), study.slug
     address = f"/study/{quote(slug, safe='')}/"
     query = "?" + urlencode({"simulated": study.simulated})
-    page = _patiently(http, address + query, paced=wait)
+    page = _retried(http, address + query, paced=wait)
     if page.status == 404:
         raise SurveyError(f"There is no study '{slug}' at that address: check its name, and --url if you gave one.")
     if page.status != 200:
@@ -109,7 +109,7 @@ def take_part(
             f"The study '{slug}' admits no simulated participants (it answered {page.status}): open it first; with "
             "--url, the workspace needs a copy of that server's secret.key."
         )
-    entered = _patiently(http, f"{address}enter{query}", form={"consent": "yes"}, paced=wait)
+    entered = _retried(http, f"{address}enter{query}", form={"consent": "yes"}, paced=wait)
     if entered.status != 303:
         raise SurveyError(
             f"The study '{slug}' admits no participants (it answered {entered.status}): check its state and quotas."
@@ -128,7 +128,7 @@ def take_part(
         result = _judge(trial, setup, [_truth(image, truths) for image in images], observer, rng)
         if (
             setup["why"] and result["response_time_ms"] is not None
-        ):  # in words and as a point: the study takes what it asks for
+        ):  # in words and as a point: the study reads the form that it asks for
             width, height = struct.unpack(">II", images[0][16:24])
             result |= {"why": "simulated", "why_x": rng.uniform(0, width), "why_y": rng.uniform(0, height)}
         fetched = {url: http(url).body for key in ("prefetch", "prefetch_second") if (url := trial.get(key))}
@@ -188,7 +188,7 @@ def _judge(
     else:
         seen = max(1, round(exposure / FRAME_MS)) * FRAME_MS
         response = seen + thinking_ms
-    # Of two images the one that looks more generated is taken for that: the answer is about the first.
+    # Of two images, the one that looks more generated is taken for generated; the answer is about the first.
     first, *second = (observer.distance(truth, seen, rng) for truth in shown)
     given = {"answer": "missed"} if missed else asked_for(setup, first - sum(second))
     if setup["sequence"]:
@@ -201,14 +201,14 @@ def _judge(
 
 
 def _answer(http: Http, path: str, result: Mapping[str, Any], wait: Callable[[float], None] | None) -> dict[str, Any]:
-    reply = _patiently(http, path, data=result, paced=wait)
+    reply = _retried(http, path, data=result, paced=wait)
     if reply.status != 200:
         raise SurveyError(f"An answer was refused ({reply.status}: {reply.body[:200].decode(errors='replace')}).")
     following: dict[str, Any] = reply.json()["next"]
     return following
 
 
-def _patiently(
+def _retried(
     http: Http, path: str, *, form: Mapping[str, str] | None = None, data: Mapping[str, Any] | None = None,
     paced: Callable[[float], None] | None,
 ) -> Reply:  # fmt: skip

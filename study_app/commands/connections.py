@@ -1,4 +1,4 @@
-"""Connections that keep the survey from others: requests that never end, and too many from one client.
+"""Limits on connections: on the duration of a request, and on the number of connections of one client.
 
 waitress reads requests in one thread and hands over complete ones only, so a slow client holds no worker. But it closes
 a connection only after two minutes of silence: a client that opens thousands and sends a byte now and then would use up
@@ -29,7 +29,7 @@ class Channel(HTTPChannel):
         self._make_room()
 
     def _make_room(self) -> None:
-        """Close this client's most silent connection where it has too many open."""
+        """If the client has too many connections open, close the one that has been silent longest."""
         mine = [one for one in self.server.active_channels.values() if one.addr[0] == self.addr[0] and not one.requests]
         if len(mine) > self.from_one_client:
             min(mine, key=lambda one: one.last_activity).will_close = True
@@ -51,7 +51,7 @@ class Channel(HTTPChannel):
 
 
 class ProxyChannel(Channel):
-    """A connection of a trusted proxy: all clients come over it, so there may be as many as the server takes."""
+    """A connection of a trusted proxy. It carries all clients, so its number is limited only by the server."""
 
     from_one_client = 10**9
 
@@ -63,7 +63,7 @@ def limit(server: Any, *, proxied: bool) -> None:
 
 
 def _listeners(server: Any) -> Iterator[Any]:
-    """The server itself, or its parts where it listens on several addresses."""
+    """The server, or its parts if it listens on several addresses."""
     if hasattr(server, "channel_class"):
         yield server
     else:

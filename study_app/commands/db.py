@@ -10,7 +10,9 @@ from glimpse.workspace import Workspace
 
 def add_commands(commands: Commands) -> None:
     parser = commands.add_parser(
-        "db", help="migrate the database, or print its schema revision", description="Look after the database's schema."
+        "db",
+        help="migrate the database, or print its schema revision",
+        description="Migrate the database, or print the revision of its schema.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, run, words in (

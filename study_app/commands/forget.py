@@ -60,7 +60,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         found = _found(session, args)
         if args.show:
             print(
-                json.dumps([withdrawal.everything(session, person) for person in found], indent=1, ensure_ascii=False)
+                json.dumps([withdrawal.stored_data(session, person) for person in found], indent=1, ensure_ascii=False)
             )
             return
         for person in found:
@@ -91,7 +91,7 @@ def _forget_pilot(database: Database, slug: str, *, really: bool) -> str:
 
 
 def _found(session: Session, args: argparse.Namespace) -> list[Participant]:
-    """Raises SurveyError where no participant has the given code or ID."""
+    """The participants with the given code or ID. Raises SurveyError if there are none."""
     from sqlalchemy import select
 
     from study_app.database import SurveyError

@@ -94,7 +94,7 @@ def published_sets(workspace: Workspace, study: StudyFile) -> list[PublishedSet]
 
 
 def _check_shared(published: list[PublishedSet], study: StudyFile) -> None:
-    """Raises SurveyError unless the sets of a within design share enough real images, in one size."""
+    """Raise SurveyError unless the sets of a within design share enough real images, in one size."""
     from study_app.database import SurveyError
 
     names = ", ".join(f"'{one.name}'" for one in published)
@@ -122,7 +122,7 @@ def _needed(study: StudyFile) -> dict[str, int]:
 
 
 def _check_enough(one: PublishedSet, study: StudyFile) -> None:
-    """Raises SurveyError unless the set has enough images of each class, and for practice, for one participant."""
+    """Raise SurveyError unless the set has enough images of each class, and for practice, for one participant."""
     from study_app.database import SurveyError
 
     for truth, needed in _needed(study).items():

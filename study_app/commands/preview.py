@@ -27,7 +27,7 @@ ENDS = (
 def add_commands(commands: Commands) -> None:
     parser = commands.add_parser(
         "preview", help="show every page of a study without storing anything",
-        description="Serve every page of a study, those of people who cannot take part included, without storing "
+        description="Serve every page of a study, including those for people who cannot take part, without storing "
         "anything: the database of the preview is removed when it ends.",
     )  # fmt: skip
     parser.add_argument("study", metavar="STUDY", help="a study file (.toml), or the slug of a study that is loaded")

@@ -1,4 +1,4 @@
-"""`study_app reject`: keep the answers of people out whom a crowd platform's export names as returned or rejected."""
+"""`study_app reject`: exclude participants whom a crowd platform's export names as returned or rejected."""
 
 from __future__ import annotations
 

@@ -69,20 +69,20 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
     if workers > 1 and not many:
         raise SurveyError("SQLite is served by one process: leave --workers out, or give DATABASE_URL for PostgreSQL.")
     check_port(args.host, args.port)
-    if not many and not workspace.root.is_dir():  # it would be made, and be empty
+    if not many and not workspace.root.is_dir():  # else a new, empty one would be made
         raise SurveyError(no_survey(workspace))
     app = create_app(
         {
             "WORKSPACE": workspace, "TRUSTED_PROXIES": args.trusted_proxies, "PREFIX": prefix,
             "ENTER_PER_MINUTE": args.enter_per_minute,
-            "WRITERS": max(1, args.threads * 3 // 4),  # the other threads read, whatever the writers wait for
+            "WRITERS": max(1, args.threads * 3 // 4),  # the other threads can read while writers wait
         }
     )  # fmt: skip
     print(f"The survey is at http://{args.host}:{args.port}{prefix} - Ctrl-C stops it; no answer is lost.", flush=True)
     for line in _missing(app, workspace):
         print(line, flush=True)
     if many and not args.trusted_proxies:
-        print("Let only a proxy reach it (--trusted-proxies 1): worker processes wait for slow clients.", flush=True)
+        print("Put a proxy in front of it (--trusted-proxies 1): slow clients keep worker processes busy.", flush=True)
     if many:
         _gunicorn(app, args, workers)
     else:
@@ -90,7 +90,7 @@ def serve(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _missing(app: Flask, workspace: Workspace) -> list[str]:
-    """A sentence for each thing that an experimenter may expect of this server and that it does not have."""
+    """Warnings about what is missing: a study, an open study, the dashboard."""
     from sqlalchemy import select
 
     from study_app.models import ADMITTING, Study
@@ -121,7 +121,7 @@ def serve_threads(app: Flask, host: str, port: int, *, threads: int = 8, proxied
     from study_app.experimenter.admin import UPLOAD
 
     class Threads(ThreadedTaskDispatcher):
-        """On shutdown waitress drops the requests that wait in the queue: answer these, too."""
+        """Worker threads that answer queued requests on shutdown, too; waitress's own drop them."""
 
         def shutdown(self, cancel_pending: bool = True, timeout: float = 5) -> bool:
             last = time.monotonic() + DRAIN_S
@@ -185,7 +185,7 @@ def _gunicorn(app: Flask, args: argparse.Namespace, workers: int) -> None:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises SurveyError unless the address can be listened on.
+    """Raise SurveyError unless the server can listen on this address.
 
     Binds with SO_REUSEADDR, as the server itself does: a server that was killed can be started again at once, though
     its old connections linger in TIME_WAIT.

@@ -1,4 +1,4 @@
-"""`study_app simulate`: bots, always marked as such, take the survey over HTTP, to try out a study or for load."""
+"""`study_app simulate`: bots, always marked as such, take the survey over HTTP, to try out a study or its server."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def truths(workspace: Workspace) -> dict[str, str]:
     return found
 
 
-# ------------------------------------------------------------------------------------------------ two ways to a server
+# ------------------------------------------------------------------------------------------------ servers
 
 
 def _offered(url: str, slug: str | None) -> str:

@@ -18,7 +18,7 @@ MOST = 3  # images of each kind
 def add_commands(commands: Commands) -> None:
     parser = commands.add_parser(
         "status", help="show participants, progress, F1, accuracy and timing",
-        description="Show how the studies stand: participants, progress, F1, accuracy, timing and the most misjudged "
+        description="Show the status of the studies: participants, progress, F1, accuracy, timing and most misjudged "
         "images; the same numbers as the dashboard.",
     )  # fmt: skip
     parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (default: all studies)")

@@ -69,10 +69,10 @@ def code_for(outcome: str, completion: Completion) -> str:
     return codes.get(outcome, "")
 
 
-def way_back(outcome: str, completion: Completion, known: Mapping[str, str] | None = None) -> str:
+def return_address(outcome: str, completion: Completion, known: Mapping[str, str] | None = None) -> str:
     """The return address for this outcome: the study's with `{code}` and `known` parameters filled in; "" for none.
 
-    There is none for a person who lacks a parameter that the address needs. Participants who did not finish are not
+    It is "" too if the address needs a parameter that this person lacks. Participants who did not finish are not
     redirected unless the address takes a code and their outcome has one: the platform would take them for finished.
     """
     code, coded = code_for(outcome, completion), "{code}" in completion.url
@@ -156,7 +156,7 @@ def link_key(slug: str, secret_key: str | bytes | None = None) -> bytes:
 
 
 def signed(code: str, key: bytes) -> str:
-    """The code with its signature by `key`, another 12 characters: a personal link that nobody else can make."""
+    """The code with its signature by `key`, another 12 characters: only this server can make personal links."""
     return f"{code}-{_grouped(hmac.digest(key, code.encode(), 'sha256'))}"
 
 

@@ -195,7 +195,7 @@ class StudyFile:
 
     @property
     def questions_first(self) -> bool:
-        """Whether the questions come before any trial: some are required, or some of the study's own screen people."""
+        """Whether trials wait for the questions: one is required, or one of the study's own screens people out."""
         limited = any(question.quotas for question in self.questions)
         required = any(question.required for question in self.asked(after=False))
         return required or ((self.screens or limited) and self.questions != QUESTIONS)

@@ -122,7 +122,7 @@ def parse_study(value: dict[str, Any], where: str = "study.toml") -> StudyFile:
 
 
 def _refuse_idle(table: TomlTable, study: StudyFile) -> None:
-    """Raises SurveyError for a key without effect in this study: its author expects one."""
+    """Raise SurveyError for a key that has no effect in this study: its author expects one."""
     trials, free = study.trials, study.mode == "unlimited"
     for key, idle, why in (
         ("exposure_ms", free and "exposure_ms" in table.value, 'with `mode = "unlimited"`'),

@@ -39,7 +39,7 @@ class TomlTable:
         )
 
     def maybe(self, key: str, low: int, high: int) -> int | None:
-        """A whole number, None where there is none."""
+        """A whole number; None if the key is missing."""
         return self.whole(key, low, low, high) if key in self.value else self.get(key, None, "", bool)
 
     def flag(self, key: str, default: bool) -> bool:
@@ -62,7 +62,7 @@ class TomlTable:
 
 
 def refuse_unknown(value: Any, where: str) -> None:
-    """Raises SurveyError for a key that no study file has: before any other error, which may follow from it."""
+    """Raise SurveyError for a key that no study file has. This comes first, since other errors may follow from it."""
     _refuse_unknown(value, _schema(), where, "")
 
 

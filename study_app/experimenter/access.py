@@ -2,8 +2,8 @@
 
 The password of the environment is that of the experimenter `accounts.FIRST`; others have accounts in the database.
 
-Tries of the password are limited by address and in all. A browser that has logged in before carries a signed cookie and
-has a limit to itself, so that others who guess, even from the same address, do not lock its owner out.
+Attempts to log in are limited by address and in total. A browser that has logged in before carries a signed cookie and
+has a separate limit, so that others who guess, even from the same address, do not lock its owner out.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ BROWSER, BROWSER_DAYS = "glimpse-browser", 365
 blueprint = Blueprint("access", __name__, url_prefix="/admin")
 
 
-def sorry(error: Any) -> Any:
+def error_page(error: Any) -> Any:
     """An error page of the dashboard."""
     code = getattr(error, "code", None) or 500
     sentence = {
@@ -50,14 +50,14 @@ def sorry(error: Any) -> Any:
 
 def explain_errors(pages: Blueprint) -> None:
     for code in (400, 404, 405, 413, 422, 429, 500):
-        pages.register_error_handler(code, sorry)
+        pages.register_error_handler(code, error_page)
 
 
 explain_errors(blueprint)
 
 
 class AdminSessions(SecureCookieSessionInterface):
-    """The cookie is sent to /admin/ only, and over HTTPS only where the dashboard uses it."""
+    """Sessions whose cookie is sent to /admin/ only and, if the dashboard uses HTTPS, over HTTPS only."""
 
     def get_cookie_name(self, app: Flask) -> str:
         return "glimpse"
@@ -125,7 +125,7 @@ def _seal(kept: bytes) -> str:
 
 
 def is_admitted() -> bool:
-    """Whether this browser's session was begun with the present password, is not too old, and has not been ended."""
+    """Whether this browser's session began with the current password, is not too old, and has not been ended."""
     sealed, since, name = str(session.get("seal", "")), session.get("since", 0), str(session.get("name", ""))
     if not sealed or time.time() - since >= SESSION_HOURS * 3600:
         return False
@@ -143,7 +143,7 @@ def _session_key() -> str:
 def _known_browser(name: str) -> str:
     """The cookie of a browser with this random name that has logged in.
 
-    A new password of the environment makes it worthless.
+    A new password of the environment makes it invalid.
     """
     key = derived("dashboard browser") + current_app.extensions["glimpse_admin"]
     return f"{name}.{hmac.new(key, name.encode(), hashlib.sha256).hexdigest()}"

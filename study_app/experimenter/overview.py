@@ -118,7 +118,7 @@ def set_quota(slug: str) -> Any:
 
 @blueprint.post("/study/<slug>/delete-pilot")
 def delete_pilot(slug: str) -> Any:
-    """Delete the participants of the pilot; the form repeats the study's name, so that no slip of the hand does it."""
+    """Delete the participants of the pilot; the form repeats the study's name, to prevent deletion by accident."""
     with app_database().write() as session:
         study = study_of(session, slug)
         if request.form.get("confirm", "").strip() != slug:

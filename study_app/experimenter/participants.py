@@ -62,7 +62,7 @@ def _number() -> int:
 
 
 def _pages(total: int) -> dict[str, Any]:
-    """For the links to other pages: this page's number, the number of pages, and the query that they keep."""
+    """Values for the links to other pages: this page's number, the number of pages, the query that links keep."""
     query = {name: request.args[name] for name in ("q", *models.GROUPS) if name in request.args}
     return {"page": _number(), "pages": max(1, -(-total // PAGE)), "query": query, "sought": query.get("q", "").strip()}
 
@@ -122,7 +122,7 @@ def participant_data(public_id: str) -> Any:
     with app_database().write(durable=False) as session:
         person = _participant(session, public_id)
         record(session, "export", person.study, public_id)
-        content = json.dumps(withdrawal.everything(session, person), indent=1, ensure_ascii=False)
+        content = json.dumps(withdrawal.stored_data(session, person), indent=1, ensure_ascii=False)
     return Response(
         content, mimetype="application/json",
         headers={"Content-Disposition": f"attachment; filename={public_id}.json"},

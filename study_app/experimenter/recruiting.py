@@ -54,7 +54,7 @@ def recruiting(slug: str) -> Any:
 
 
 def free_places(session: Session, study: models.Study, states: dict[str, str]) -> int:
-    """Give the places of these people (platform ID: state) to others; returns how many were freed.
+    """Free the places of these people (platform ID: state); returns how many were freed.
 
     Their answers are kept, but those of people who had finished are not scored any more (view `participants`). Nothing
     changes for people who withdrew, were screened out, or whose place is free already.

@@ -231,7 +231,7 @@ def _t_975(degrees: int) -> float:
 
 
 def timing(people: Sequence[Sums]) -> Timing:
-    """Over all trials of these participants; the SD is that of the errors around their mean."""
+    """The timing of all trials of these participants; the SD is that of the errors around their mean."""
     trials, timed = sum(one.trials for one in people), sum(one.timed for one in people)
     if trials == 0:
         return Timing()

@@ -42,7 +42,7 @@ class Sums:
     conditions: dict[str, tuple[int, ...]] = field(default_factory=dict)  # the first four by `source`
 
     def of(self, condition: str) -> Sums:
-        """The same with the images of one condition of a within design alone, and with those that all share."""
+        """The sums for one condition of a within design: for its images, and for those that all conditions share."""
         own, shared = (self.conditions.get(name, (0, 0, 0, 0)) for name in (condition, ""))
         hits, misses, false_alarms, correct_rejections = np.add(own, shared).tolist()
         return replace(self, hits=hits, misses=misses, false_alarms=false_alarms, correct_rejections=correct_rejections)

@@ -35,9 +35,9 @@ def new_token() -> str:
 def taken(session: Session, version: models.StudyVersion, at: datetime, group: str = "people") -> list[int]:
     """The number of finished and recently active participants of each set of the study.
 
-    Those who finished count if their answers do: people whom the study's rules exclude leave their place to others.
-    Those who have answered nothing keep their place for IDLE_MINUTES only. Simulated and pilot participants are
-    counted among themselves only, in any state.
+    Finished participants count if their answers do: those excluded by the study's rules free their place. Participants
+    without an answer keep their place for IDLE_MINUTES only. Simulated and pilot participants are counted separately,
+    in any state.
     """
     person = models.Participant
     query = select(person.set_id, func.count()).where(person.study_id == version.study_id, *models.in_group(group))
@@ -77,7 +77,7 @@ def is_full(session: Session, study: models.Study) -> bool:
 
 
 def quotas_of(version: models.StudyVersion) -> list[int | None]:
-    """The quota of each set, None for none. In a within design people have the first set: one, the smallest of all."""
+    """The quota of each set, None for none. In a within design, the first set has the smallest, and all people."""
     quotas = [entry.quota for entry in version.sets]
     if StudyFile.from_dict(version.definition).within:
         return [min((quota for quota in quotas if quota is not None), default=None)]

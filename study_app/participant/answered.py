@@ -47,7 +47,7 @@ class Answered:
 
     @classmethod
     def read(cls, body: dict[str, Any], study: StudyFile) -> Answered | None:
-        """None where a field that the study asks for is missing or has a wrong type.
+        """The answer; None if a field that the study asks for is missing or has a wrong type.
 
         A rating above the middle is the answer 'generated'. Implausible times are not refused.
         """
@@ -91,7 +91,7 @@ class Answered:
 
 
 def view_of(body: dict[str, Any]) -> str:
-    """The page's own random name, letters and digits: a repeated request of one page is told from another page's."""
+    """The page's random name (letters and digits), which tells a repeated request of one page from another page's."""
     return "".join(character for character in str(body.get("view", ""))[:16] if character in WORD)
 
 

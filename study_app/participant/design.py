@@ -88,9 +88,9 @@ def plan(
 
     `shown_real[i]`, `shown_generated[i]`: how often each image was shown to others. `exposure_ms` None leaves the
     exposures open. `catch` attention trials, drawn from images of the truths `catch_truths`, are spread over the
-    sequence at random. `conditions`: of each generated image, one that gets its even share of the trials (none: they
-    are all of one). In `pairs` each trial has a generated image, or an attention image, and a real one, which comes
-    first in `real_share` of the trials. `rng` draws images and order, `times_rng` the exposures: two independent
+    sequence at random. `conditions`: the condition of each generated image; the trials are shared evenly among them
+    (None: there is one). In `pairs` each trial has a generated image, or an attention image, and a real one, which
+    comes first in `real_share` of the trials. `rng` draws images and order, `times_rng` the exposures: two independent
     streams.
     """
     real = 0 if pairs else round(count * real_share)
@@ -154,7 +154,7 @@ CLOCK_MS = 100  # by which the server's and the browser's measure of a trial may
 
 @dataclass(frozen=True)
 class Observed:
-    """A trial as the server saw it, whatever the page says of it."""
+    """A trial as the server saw it, regardless of what the page reports."""
 
     fetched: bool  # its image was sent
     begun: int  # how often a page announced its start

@@ -16,9 +16,9 @@ TOLERANCE = 1.02  # a screen of 60 Hz is measured at 59.9
 
 
 def measured(form: Mapping[str, str]) -> dict[str, float]:
-    """The measures in the device page's form; those that are no plausible numbers are left out.
+    """The measures in the device page's form; implausible ones are left out.
 
-    `px_per_mm` takes the place of the size of the bank card: CSS pixels at the stated `pixel_ratio`.
+    The size of the bank card is replaced by `px_per_mm`: CSS pixels at the stated `pixel_ratio`.
     """
     found = {name: value for name in MEASURES if (value := _number(form.get(name, ""))) is not None}
     px_per_mm = found.pop("card", 0) / CARD_MM

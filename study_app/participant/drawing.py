@@ -91,7 +91,7 @@ def times_shown(session: Session, person: models.Participant, images: Iterable[i
 
 
 def count_shown(session: Session, person: models.Participant, by: int, *which: ColumnElement[bool]) -> None:
-    """Add `by` (1 or -1) to the counts of the images in the participant's trials, or in those that fulfil `which`."""
+    """Add `by` (1 or -1) to the counts of the images in the participant's trials, or in those that match `which`."""
     trial, stimulus = models.Trial, models.Stimulus
     mine = union_all(*(
         select(column).where(trial.participant_id == person.id, column.is_not(None), *which)
@@ -130,7 +130,7 @@ def give_back_left(session: Session, person: models.Participant) -> None:
             other.set_id == person.set_id, other.away.is_(False),
         )
         .limit(10)
-        .with_for_update(skip_locked=True)  # a locked one is just coming back
+        .with_for_update(skip_locked=True)  # a participant whose row is locked is just coming back
     ).all()  # fmt: skip
     for one in left:
         count_shown(session, one, -1, models.Trial.answer.is_(None))
@@ -138,7 +138,7 @@ def give_back_left(session: Session, person: models.Participant) -> None:
 
 
 def count_again(session: Session, person: models.Participant) -> None:
-    """Count the images of a participant again who comes back after inactivity or after giving up their place."""
+    """Count the images of a participant again, who returns after inactivity or after giving up their place."""
     if person.state in models.FREED and person.finished_at is None:
         person.state = "working"
         count_shown(session, person, 1)

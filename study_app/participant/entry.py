@@ -1,4 +1,4 @@
-"""The way into a study: its address, consent, and the form that makes a participant."""
+"""Entry to a study: its address, consent, and the form that makes a participant."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def index() -> Any:
         offered = [(study.slug, StudyFile.from_dict(study.current.definition)) for study in studies]
     if len(offered) == 1:
         return redirect(_with_query(url_for("entry.study", slug=offered[0][0])), 303)
-    page = {"title": "Glimpse", "languages": LANGUAGES}  # what stands above every page, here of no study
+    page = {"title": "Glimpse", "languages": LANGUAGES}  # for the header, which belongs to no study here
     return render_template(
         "index.html", study=page, offered=offered, query=request.query_string.decode("ascii", "ignore")
     )
@@ -95,7 +95,7 @@ def _proof(file: StudyFile, form: str) -> str:
 
 
 def _is_unproven(file: StudyFile) -> bool:
-    """Whether the address holds an ID or a token of Prolific that the study verifies, and that proves nothing."""
+    """Whether the study verifies Prolific's IDs, and the address has an ID or token of Prolific without proof."""
     said = crowd.prolific_parameters() | {file.prolific.parameter}
     return bool(file.prolific.domain and request.args.keys() & said) and not _who(file)[1]
 
@@ -169,7 +169,7 @@ def _ask(file: StudyFile, *, missing: bool = False) -> str:
 
 
 def _device_page(file: StudyFile) -> str | None:
-    """The device page, with the reason if the device is unsuitable; None where this study can be taken on it.
+    """The device page, with the reason if the device is unsuitable; None for a suitable one.
 
     It comes before the consent and stores nothing: its measures are in the address.
     """
@@ -203,11 +203,12 @@ def returned(slug: str) -> Response:
 
 
 def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str = "") -> Any:
-    """The response to somebody who cannot enter: their own page if they have shown a right to it, or the reason.
+    """The response to a person who cannot enter: their own page if it is proved to be theirs, else the reason.
 
     A proven ID (`_who`) and the token of a consent form lead to the page of the participant who entered with them. A
-    platform's ID alone does not: others know it. It only keeps a person from entering twice, which is said only to
-    those who send the consent form; the browser that began finds its page by itself (consent.js). None: may enter.
+    platform's ID alone does not, since others may know it: it only prevents a second entry, and only those who send the
+    consent form are told so. The browser in which a person began finds their page by itself (consent.js). None if the
+    person may enter.
     """
     (who, proven), simulated = _who(file), _is_simulated(row.slug)
     own = token and session.scalar(select(models.Participant).where(models.Participant.token == token))
@@ -230,7 +231,7 @@ def _elsewhere(session: Session, row: models.Study, file: StudyFile, token: str 
 
 
 def _shown_id(file: StudyFile) -> str:
-    """The external ID as the page's script knows it, to find this browser's own participant by."""
+    """The external ID in the form in which the page's script looks up this browser's own participant."""
     return " ".join((crowd.platform_identity(_parameters(file)) or ("",))[:2])
 
 

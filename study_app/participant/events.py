@@ -11,7 +11,7 @@ NAME, DETAIL = re.compile("[a-z]{1,20}"), re.compile(r"[\w-]{0,24}", re.ASCII)
 
 
 def read_events(given: Any) -> list[list[Any]]:
-    """[ms from the onset of the image, name, detail] each; what is no such event is left out.
+    """The valid events, each as [ms from the onset of the image, name, detail]; anything else is left out.
 
     >>> read_events([[-420.5, "keydown", "KeyF"], ["late", "keydown", "KeyJ"]])
     [[-420.5, 'keydown', 'KeyF']]

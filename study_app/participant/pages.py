@@ -25,7 +25,7 @@ blueprint = Blueprint("pages", __name__)
 CLOSED = ("withdrawn", "no-consent", "screened-out", "over-quota", "rejected")
 
 
-def sorry(error: Any) -> Any:
+def error_page(error: Any) -> Any:
     """An error page for people; scripts get the status code alone."""
     code = getattr(error, "code", None) or 500
     headers = {"Retry-After": "60"} if code == 429 else {}
@@ -37,9 +37,9 @@ def sorry(error: Any) -> Any:
 def closed(person: models.Participant, file: StudyFile, known: dict[str, str] | None = None) -> str:
     """The page of a participant whose study ended early, with the platform's code for that outcome if it has one.
 
-    `known`: the platform's parameters, of somebody of whom nothing is stored.
+    `known`: the platform's parameters, for a person of whom nothing is stored.
     """
-    way = _way_back(person, file, known)
+    way = _return_address(person, file, known)
     return render_template("closed.html", study=file, person=person, why=person.state, **way)
 
 
@@ -48,7 +48,7 @@ def _known(person: models.Participant) -> dict[str, str]:
     return crowd.parameters(external.platform, external.person, external.details) if external else {}
 
 
-def _way_back(person: models.Participant, file: StudyFile, known: dict[str, str] | None = None) -> dict[str, str]:
+def _return_address(person: models.Participant, file: StudyFile, known: dict[str, str] | None = None) -> dict[str, str]:
     known = known or _known(person)
     failed = person.state == "finished" and not person.counted
     return back("attention" if failed else person.state, file, known)
@@ -58,7 +58,7 @@ def back(outcome: str, file: StudyFile, known: dict[str, str]) -> dict[str, str]
     """The platform's code for this outcome, and the address that leads back to it with these parameters."""
     return {
         "code": crowd.code_for(outcome, file.completion),
-        "url": crowd.way_back(outcome, file.completion, known),
+        "url": crowd.return_address(outcome, file.completion, known),
     }
 
 
@@ -180,7 +180,7 @@ def _ask(person: models.Participant, file: StudyFile, *, after: bool, given: dic
 def _screen(
     session: Session, person: models.Participant, question: Question, given: int, answers: dict[str, str]
 ) -> None:
-    """End the study for somebody whose answer screens them out, or was given by enough people."""
+    """End the study for a participant whose answer screens them out, or was given by enough people."""
     if given in question.screen_out:
         person.state = "screened-out"
     elif person.state == "working" and _is_full(session, person, question, given, answers):
@@ -226,13 +226,13 @@ def _debrief(session: Session, person: models.Participant, file: StudyFile) -> s
         "debrief.html", study=file, person=person, of=len(counted),
         made=_made(session, person),
         right=sum(answer == truth for answer, truth in counted),
-        **_way_back(person, file), result=json.dumps(_result(session, person)),
+        **_return_address(person, file), result=json.dumps(_result(session, person)),
     )  # fmt: skip
 
 
 def _made(session: Session, person: models.Participant) -> str:
     """The origin of all generated images that the participant saw: `drawn` by networks of runs, or `altered` by them
-    from photographs; "" where they are of both kinds, or come from elsewhere, so that nobody here knows."""
+    from photographs; "" if they are of both kinds, or of unknown origin."""
     trial, stimulus = models.Trial, models.Stimulus
     seen = or_(trial.stimulus_id == stimulus.id, trial.second_id == stimulus.id)
     generated = (stimulus.truth == "generated", stimulus.kind == "scored")

@@ -35,7 +35,7 @@ def _current(trials: list[models.Trial]) -> int | None:
 
 
 def refuse_closed(person: models.Participant, file: StudyFile) -> None:
-    """403 before screening, by questions or device, or after the study ended for the participant; 410 if withdrawn."""
+    """Abort with 403 before screening or after the study ended for the participant, with 410 if withdrawn."""
     if person.state == "withdrawn":
         abort(410)
     asks = file.questions_first and person.stage == "questions"

@@ -37,7 +37,7 @@ def withdraw(token: str) -> Any:
         i18n.offer(file, person.language)
         if request.method == "POST" and person.state != "withdrawn":
             erase(session, person)
-        stored = {} if person.state == "withdrawn" else everything(session, person)
+        stored = {} if person.state == "withdrawn" else stored_data(session, person)
         return render_template("withdraw.html", study=file, person=person, stored=stored, token=token)
 
 
@@ -50,14 +50,14 @@ def data(token: str) -> Any:
         person = session.scalar(select(models.Participant).where(models.Participant.withdrawal_token == token))
         if person is None or person.state == "withdrawn":
             abort(404)
-        content = json.dumps(everything(session, person), indent=1, ensure_ascii=False)
+        content = json.dumps(stored_data(session, person), indent=1, ensure_ascii=False)
     return Response(
         content, mimetype="application/json", headers={"Content-Disposition": "attachment; filename=data.json"}
     )
 
 
 def erase(session: Session, person: models.Participant) -> None:
-    """Erase a person's data; the remaining row says that somebody withdrew, from which set, and on which day."""
+    """Erase a person's data; the remaining row records that someone withdrew, from which set, and on which day."""
     session.info["erased"] = True
     if person.state not in models.GAVE_BACK:
         drawing.give_back(session, person)
@@ -119,12 +119,12 @@ def forget(session: Session, at: datetime) -> int:
 
 
 def forget_expired(database: Database, at: datetime, *, clock_is_right: bool = False) -> int:
-    """`forget`, unless the clock has leapt: anonymising cannot be undone. Returns how many were anonymised.
+    """`forget`, unless the clock has jumped: anonymising cannot be undone. Returns how many were anonymised.
 
     Raises SurveyError when `at` is more than LEAP_DAYS after the last time that this ran, or if it never did, after the
     last moment stored in the database.
     """
-    with database.write() as session:  # kept even if the clock has leapt: later requests store its wrong moments
+    with database.write() as session:  # kept even if the clock has jumped: later requests store its wrong times
         row = session.get(models.Retention, 1)
         if row is None:
             moments = (models.Participant.last_seen_at, models.StudyVersion.loaded_at)
@@ -144,7 +144,7 @@ def forget_expired(database: Database, at: datetime, *, clock_is_right: bool = F
         return forget(session, at)
 
 
-def everything(session: Session, person: models.Participant) -> dict[str, Any]:
+def stored_data(session: Session, person: models.Participant) -> dict[str, Any]:
     """All data stored about one person, including the platform's ID but no token, as JSON values.
 
     Values that could reveal which images are real are added only after the last answer: the trials to come,

@@ -62,7 +62,7 @@ def part_shown(photo: NDArray[np.uint8], copy: NDArray[np.uint8]) -> tuple[float
     return (left, top, side) if _agreement_of_parts(one, other, black) >= NEAR_PARTS else None
 
 
-def same_at_last(photo: NDArray[np.uint8], copy: NDArray[np.uint8], crop: tuple[float, float, float]) -> bool:
+def is_copy_of_crop(photo: NDArray[np.uint8], copy: NDArray[np.uint8], crop: tuple[float, float, float]) -> bool:
     """Whether a copy's detail agrees with a photo's near a crop of it, at the best height, width and place. If grain is
     lost to strong compression, it is enough that almost nothing remains of the copy once the photo is subtracted.
     """

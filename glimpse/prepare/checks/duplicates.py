@@ -17,10 +17,10 @@ from glimpse.prepare.checks.detail import (
     MIDDLE,
     SCALES,
     black_of,
+    is_copy_of_crop,
     middles,
     part_shown,
     resampling,
-    same_at_last,
     spectra,
 )
 from glimpse.progress import progress
@@ -133,17 +133,17 @@ def _copies(copies: _Marks, photos: _Marks) -> Iterator[tuple[str, str]]:
         return
     marks = zip(copies.marks, copies.hashes[:, 0], strict=True)
     for (name, mark), whole in progress(marks, title="look-alikes", unit="photos", total=len(copies.marks)):
-        for i, orientation in _worth_a_look(mark, photos, photos.near(whole)):
+        for i, orientation in _candidates(mark, photos, photos.near(whole)):
             other, theirs = photos.marks[i]
             colours, detail = (_turned(all_of, orientation) for all_of in (theirs.colours, theirs.detail))
             if not (part := part_shown(detail, mark.detail)):
                 continue
             like_colours = _correlations(_cropped(colours, part, THUMBNAIL), mark.colours) >= NEAR_COLOURS
-            if like_colours and same_at_last(detail, mark.detail, part):
+            if like_colours and is_copy_of_crop(detail, mark.detail, part):
                 yield other, name
 
 
-def _worth_a_look(
+def _candidates(
     copy: Fingerprint, photos: _Marks, near: NDArray[np.intp]
 ) -> Iterator[tuple[int, tuple[int, int, int]]]:
     """(photo, orientation) of those that resemble a copy in colours, and in detail at the crop's scale.

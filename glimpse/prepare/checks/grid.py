@@ -61,7 +61,7 @@ def features(pixels: NDArray[np.uint8], period: int = BLOCK) -> NDArray[np.float
 
 
 @dataclass(frozen=True)
-class Tell:
+class GridAuc:
     """The area under the ROC curve of a classifier that sees the grid alone, with a 95 % interval over groups."""
 
     auc: float
@@ -72,7 +72,7 @@ class Tell:
         return f"AUC {self.auc:.2f} (95 % interval {self.low:.2f} to {self.high:.2f})"
 
 
-def measure(found: NDArray[np.float64], generated: NDArray[np.bool_], groups: NDArray[Any], seed: int = 0) -> Tell:
+def measure(found: NDArray[np.float64], generated: NDArray[np.bool_], groups: NDArray[Any], seed: int = 0) -> GridAuc:
     """The tell in `features` (n, 24) of images, cross-validated so that no group is on both sides."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
@@ -97,15 +97,15 @@ def measure(found: NDArray[np.float64], generated: NDArray[np.bool_], groups: ND
     if auc == 1:
         # Resampling would claim certainty: the exact limit for as many successes as the rarer class has groups.
         low = 0.025 ** (1 / min(len(set(groups[generated])), len(set(groups[~generated]))))
-    return Tell(auc, low, high)
+    return GridAuc(auc, low, high)
 
 
 @dataclass(frozen=True)
-class Tells:
+class GridAucs:
     """The tells of a grid of 8 pixels and of the controls, which is that of texture and contrast."""
 
-    grid: Tell
-    control: Tell  # the one with the highest AUC
+    grid: GridAuc
+    control: GridAuc  # the one with the highest AUC
 
     @classmethod
     def of(cls, found: list[Features], generated: NDArray[np.bool_], groups: NDArray[Any], seed: int) -> Self:
@@ -124,7 +124,7 @@ def _by_all(pixels: NDArray[np.uint8]) -> Features:
     return [features(pixels, period) for period in (BLOCK, *CONTROLS)]
 
 
-def grid_tells(
+def grid_warning(
     name: str, images: Iterable[Source], off: float | None, jpeg_quality: int | None, seed: int = 0
 ) -> list[str]:
     """A sentence if the steps by a grid of 8 pixels separate the images to be shown: with what is left after the remedy
@@ -150,10 +150,10 @@ def grid_tells(
     classes = group[is_generated], group[~is_generated]
     if min(map(len, classes)) < FEWEST or min(len(set(one)) for one in classes) < FOLDS:
         return []
-    seen = Tells.of(shown, is_generated, group, seed)
+    seen = GridAucs.of(shown, is_generated, group, seed)
     if seen.grid.low <= DETECTED:
         return []
-    history = seen if jpeg_quality is None else Tells.of(before, is_generated, group, seed)
+    history = seen if jpeg_quality is None else GridAucs.of(before, is_generated, group, seed)
     reached = str(history)
     if jpeg_quality is not None:
         reached += f"; after --jpeg-quality {jpeg_quality}, whose blocks show more in the smoother class, {seen.grid}"
@@ -168,7 +168,7 @@ def grid_tells(
         harder = "" if jpeg_quality is not None else ", and so does --jpeg-quality 75"
         remedy = f"This is left after --off-grid {off:g}: a larger factor hides more{harder}."
     elif remedied:
-        left = Tells.of(remedied, is_generated, group, seed)
+        left = GridAucs.of(remedied, is_generated, group, seed)
         remedy = (
             "With --off-grid, which cuts every image at a random place of the grid and shrinks both classes "
             f"{OFF_GRID:g} times to {side} before the last compression, the grid reaches {left}."

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from study_app.models import Study
 
-# Where spreadsheets would take a text for a formula, a participant's words get a quote before them.
+# A quote is put before free text that a spreadsheet would take for a formula.
 FORMULA = ("=", "+", "-", "@", "\t", "\n")
 
 
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
 
 
 def _refuse_foreign(out: Path) -> None:
-    """Raises SurveyError for a path that is not an earlier export: it would be replaced."""
+    """Raise SurveyError for a path that is not an earlier export, since it would be replaced."""
     from study_app.database import SurveyError
 
     if out.exists() and not (out / DESCRIPTION).is_file() and (not out.is_dir() or any(out.iterdir())):

@@ -51,8 +51,8 @@ RESPONSES = tuple(
         ("begun", "integer", "", "server", "How often a page announced that it started this trial."),
         ("frame_ms", "number", "ms", "browser", "Frame period of the screen, measured by the page."),
         ("exposure_uncertain_ms", "number", "ms", "browser",
-         "By how much exposure_ms_actual may be off, as the page saw no frame that shows when the image came or went, "
-         "or as frames just before were late."),
+         "Possible error of exposure_ms_actual: no frame shows when the image appeared or disappeared, or frames just "
+         "before were late."),
         ("image_width", "number", "CSS pixels", "browser", "Width at which the image was shown."),
         ("image_height", "number", "CSS pixels", "browser", "Height at which the image was shown."),
         ("pixel_ratio", "number", "", "browser", "Pixels of the screen per CSS pixel."),
@@ -61,8 +61,8 @@ RESPONSES = tuple(
         ("image_degrees", "number", "degrees", "server",
          "The visual angle of that width at the study's `viewing_distance_cm`."),
         ("source", "string", "", "stimulus set",
-         "Image set that the image comes from: of generated ones the generator's. Empty for images of a run. In a "
-         "within design the stimulus set of a generated image; empty for the real images, which all sets share."),
+         "Image set of the image, which names the generator of a generated one. Empty for images of a run. In a within "
+         "design, the stimulus set of a generated image; empty for the real images, which all sets share."),
         ("task", "string", "", "study",
          "What was asked: yes-no (real or generated), rating (six steps), or pair (which one is real)."),
         ("rating", "integer", "", "participant",

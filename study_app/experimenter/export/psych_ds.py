@@ -1,8 +1,8 @@
 """The files of a Psych-DS data set beside its tables: descriptions of every column, a README and a dictionary.
 
-Psych-DS (psych-ds.github.io): `dataset_description.json` holds a schema.org description whose `variableMeasured` tells
-every column; a file of the same name as a table, with `.json`, tells that table's columns. Only properties of
-schema.org are used, so that programs can read them: a column's type is `additionalType`, its origin
+Psych-DS (psych-ds.github.io): `dataset_description.json` holds a schema.org description whose `variableMeasured`
+describes every column; a file with the name of a table and the ending `.json` describes the columns of that table. Only
+properties of schema.org are used, so that programs can read them: a column's type is `additionalType`, its origin
 `measurementTechnique`.
 """
 

@@ -45,7 +45,7 @@ PROLIFIC = Completion("https://app.prolific.com/submissions/complete?cc={code}",
     ],
 )
 def test_each_outcome_has_its_own_way_back_or_none(outcome: str, completion: Completion, url: str) -> None:
-    assert crowd.way_back(outcome, completion) == url
+    assert crowd.return_address(outcome, completion) == url
 
 
 def test_an_export_or_a_list_says_who_gave_up() -> None:

@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 
 from glimpse.files import GlimpseError
 from glimpse.images import through_jpeg
-from glimpse.prepare.checks.grid import CONTROLS, Tell, features, grid_tells, measure, off_grid
+from glimpse.prepare.checks.grid import CONTROLS, GridAuc, features, grid_warning, measure, off_grid
 from glimpse.prepare.option_types import OFF_GRID
 from glimpse.stimuli import Source
 from tests.glimpse.prepare.photos import skin_photo
@@ -28,7 +28,7 @@ def patches(photos: Photos) -> tuple[Photos, Photos]:
     return [p[40:104, 64:128] for p in photos[:half]], [p[43:107, 69:133] for p in photos[half:]]
 
 
-def tell(kept: Photos, shifted: Photos, quality: int | None = None) -> Tell:
+def tell(kept: Photos, shifted: Photos, quality: int | None = None) -> GridAuc:
     found = np.array([features(through_jpeg(p, quality)) for p in [*kept, *shifted]])
     return measure(found, np.arange(len(found)) >= len(kept), np.arange(len(found)).astype(str))
 
@@ -87,7 +87,7 @@ def test_what_was_done_already_is_not_advised_again() -> None:
         (1.5, None, "--off-grid 1.5: a larger factor hides more, and so does --jpeg-quality 75."),
         (1.5, 95, "This is left after --off-grid 1.5: a larger factor hides more."),
     ):
-        (sentence,) = grid_tells("df", iter(shown), off, quality)
+        (sentence,) = grid_warning("df", iter(shown), off, quality)
         assert remedy in sentence
 
 
@@ -97,9 +97,9 @@ def test_texture_that_no_grid_made_is_not_called_a_grid() -> None:
     calm = [rng.normal(120, 8, (64, 64, 3)).clip(0, 255).astype(np.uint8) for _ in range(40)]
     edged = [np.where(np.arange(64)[:, None, None] < rng.integers(8, 56), 40, 200) + p // 8 for p in calm]
     shown = [Source(p.astype(np.uint8), t, {}) for t, some in (("real", calm), ("generated", edged)) for p in some]
-    (sentence,) = grid_tells("df", iter(shown), None, None)
+    (sentence,) = grid_warning("df", iter(shown), None, None)
     assert "or the classes differ in texture or contrast, which both grids show" in sentence
-    (sentence,) = grid_tells("df", iter(shown), 1.5, None)
+    (sentence,) = grid_warning("df", iter(shown), 1.5, None)
     assert sentence.startswith("df: real and generated images differ in texture or contrast; after --off-grid 1.5 no")
 
 
@@ -127,7 +127,7 @@ def test_the_last_compression_of_noisy_and_smooth_images_is_not_blamed_on_their_
     noisy, smooth = (remedied([field(noise) for _ in range(80)]) for noise in (4, 0))
     grid, control = (measure(*of(noisy, smooth, 95, period)) for period in (8, CONTROLS[0]))
     assert grid.low > control.high, "after the last compression its own blocks tell beyond the control"
-    (sentence,) = grid_tells("df", iter(sources(noisy, smooth)), 1.5, 95)
+    (sentence,) = grid_warning("df", iter(sources(noisy, smooth)), 1.5, 95)
     assert sentence.startswith("df: real and generated images differ in texture or contrast; after --off-grid 1.5 no")
 
 
@@ -137,7 +137,7 @@ def test_grain_on_photos_that_were_never_compressed_is_not_called_a_grid() -> No
     grain = [(p + rng.normal(0, 4, p.shape)).clip(0, 255).astype(np.uint8) for p in photos[:60]]
     shown = sources(*([off_grid(p, 1.5, rng) for p in some] for some in (grain, photos[60:])))
     for quality in (None, 95):
-        (sentence,) = grid_tells("df", iter(shown), 1.5, quality)
+        (sentence,) = grid_warning("df", iter(shown), 1.5, quality)
         assert sentence.startswith("df: real and generated images differ in texture or contrast; after --off-grid")
 
 
@@ -156,10 +156,10 @@ def test_real_patches_that_keep_their_grid_are_found_before_the_last_compression
     half = len(patches) // 2
     shifted = [p[3:115, 5:117] for p in patches[half:]]
     kept = [p[:112, :112] for p in patches[:half]]
-    (sentence,) = grid_tells("df", iter(sources(kept, shifted)), None, quality)
+    (sentence,) = grid_warning("df", iter(sources(kept, shifted)), None, quality)
     assert sentence.startswith("df: the grid of 8 pixels tells real from generated images.")
     assert "With --off-grid" in sentence
-    assert grid_tells("df", iter(sources(remedied(kept), remedied(shifted))), 1.5, quality) == []
+    assert grid_warning("df", iter(sources(remedied(kept), remedied(shifted))), 1.5, quality) == []
 
 
 def test_off_the_grid_means_a_random_place_and_exact_area_means() -> None:
