@@ -32,6 +32,7 @@ from glimpse.workspace import Workspace
 STATISTICS_BATCHES, STATISTICS_SIZE = 4, 64  # latents from which batch statistics are estimated for a truncation
 PREVIEW_ROWS, PREVIEW_COLUMNS = 8, 8
 FIRST = Draw()
+BATCH = 64  # images generated at once
 
 
 def generator_file(run: Path) -> Path:
@@ -103,12 +104,10 @@ def _drawn_from(run: Path, draw: Draw, device: str) -> tuple[Generator, torch.Ge
     return for_draw(generator, draw, device), torch.Generator().manual_seed(draw.seed)
 
 
-def generate(
-    run: Path, count: int, draw: Draw = FIRST, device: str = "cpu", batch: int = 64
-) -> Iterator[NDArray[np.uint8]]:
+def generate(run: Path, count: int, draw: Draw = FIRST, device: str = "cpu") -> Iterator[NDArray[np.uint8]]:
     """`count` images as batches (b, H, W, 3) uint8. Raises TrainingError for a run that translates."""
     generator, rng = _drawn_from(run, draw, device)
-    drawn = (min(batch, count - begin) for begin in range(0, count, batch))
+    drawn = (min(BATCH, count - begin) for begin in range(0, count, BATCH))
     return (_made(generator, latents(size, generator.z_dim, rng, draw.truncation), device) for size in drawn)
 
 

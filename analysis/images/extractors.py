@@ -121,7 +121,6 @@ def load(
     *,
     calibration: NDArray[np.uint8] | None = None,
     weights: Path | None = None,
-    seeds: tuple[int, ...] = (0, 1, 2),
     device: str = "cpu",
 ) -> Extractor:
     """The extractor `name`; `calibration` (n, H, W, 3), the training images, is needed by `random` alone.
@@ -146,12 +145,12 @@ def load(
         if calibration is None or len(calibration) < 2:
             raise AnalysisError("The random extractor is calibrated on training images: it needs at least two.")
         few = evenly(calibration, CALIBRATION)
-        networks, side, identity = random_network.calibrated(few, seeds, device)
+        networks, side, identity = random_network.calibrated(few, device)
         forward = _batched(
             lambda images: torch.cat([n(random_network.prepared(images, side)) for n in networks], 1), device, *networks
         )
         dims = forward(few[:1]).shape[1]
-        return Extractor(name, identity, dims, forward, side, len(seeds))
+        return Extractor(name, identity, dims, forward, side, len(networks))
     return _function(name, np.zeros((2, 64, 64, 3), np.uint8) if calibration is None else calibration[:2])
 
 

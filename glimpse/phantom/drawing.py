@@ -73,13 +73,13 @@ class Job:
 
 
 def prepare_phantom(
-    workspace: Workspace, scale: str = "demo", seed: int = 0, *, workers: int | None = None, overwrite: bool = False
+    workspace: Workspace, scale: str = "demo", seed: int = 0, *, overwrite: bool = False
 ) -> list[Prepared]:
     """The image sets hands, healthy, eczema (with masks and truth), df and mel, drawn from `seed`.
 
-    The same scale and seed give the same bytes on any number of `workers` (default: all processors); existing sets of
-    the same scale and seed are kept. Raises GlimpseError for an unknown scale and, without `overwrite`, if a set of one
-    of these names was made differently.
+    The same scale and seed give the same bytes on any number of processors; existing sets of the same scale and seed
+    are kept. Raises GlimpseError for an unknown scale and, without `overwrite`, if a set of one of these names was made
+    differently.
     """
     if scale not in SCALES:
         raise GlimpseError(f"There is no scale '{scale}': choose from {', '.join(SCALES)}.")
@@ -87,7 +87,7 @@ def prepare_phantom(
         return there
     what = SCALES[scale]
     with scratch_folder(workspace.root / "phantom") as folder:
-        draw_all(jobs(what, folder, seed), workers or cores())
+        draw_all(jobs(what, folder, seed), cores())
         return _prepare(workspace, what, folder, seed, {"phantom": _origin(scale, seed)}, overwrite)
 
 

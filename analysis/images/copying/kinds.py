@@ -50,13 +50,14 @@ def enlarged(images: Pictures, side: float) -> Pictures:
     return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in middle])
 
 
-def rotated(images: Pictures, degrees: float = 20) -> Pictures:
-    """Turned about the middle; the corners become black.
+def rotated(images: Pictures) -> Pictures:
+    """Turned by 20 degrees about the middle; the corners become black.
 
-    >>> rotated(np.arange(4, dtype=np.uint8).reshape(1, 2, 2, 1).repeat(3, -1), 90)[0, :, :, 0].tolist()
-    [[1, 3], [0, 2]]
+    >>> turned = rotated(np.full((1, 9, 9, 3), 200, np.uint8))[0, :, :, 0]
+    >>> turned[0, 0].item(), turned[4, 4].item()
+    (0, 200)
     """
-    return np.stack([np.asarray(Image.fromarray(one).rotate(degrees, Image.Resampling.BICUBIC)) for one in images])
+    return np.stack([np.asarray(Image.fromarray(one).rotate(20, Image.Resampling.BICUBIC)) for one in images])
 
 
 def moved(images: Pictures) -> Pictures:

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
+SEEDS = (0, 1, 2)  # a network each
 WIDTHS = (16, 32, 64, 128, 256)
 SIDE = 128
 COMPONENTS = 16  # of each network; with 32 and 64 a distance of other classes from its noise is smaller
@@ -74,17 +75,15 @@ class RandomNetwork(nn.Module):
         self.projection.copy_(scale[:, None] * directions[:count].T / deviation)
 
 
-def calibrated(
-    calibration: NDArray[np.uint8], seeds: tuple[int, ...], device: str
-) -> tuple[list[RandomNetwork], int, str]:
+def calibrated(calibration: NDArray[np.uint8], device: str) -> tuple[list[RandomNetwork], int, str]:
     """One network for each seed, calibrated on (n, H, W, 3) uint8; the side of its input; a hash that identifies it."""
     side = min(SIDE, max(calibration.shape[1:3]))
     components = min(COMPONENTS, max(2, len(calibration) // 4))
-    networks = [RandomNetwork(seed, components).to(device) for seed in seeds]
+    networks = [RandomNetwork(seed, components).to(device) for seed in SEEDS]
     images = torch.from_numpy(np.ascontiguousarray(np.moveaxis(calibration, 3, 1))).to(device)
     for network in networks:
         network.calibrate(prepared(images, side))
-    identity = hashlib.sha256(f"random 1 {WIDTHS} {components} {side} {seeds} {calibration.shape}".encode())
+    identity = hashlib.sha256(f"random 1 {WIDTHS} {components} {side} {SEEDS} {calibration.shape}".encode())
     identity.update(np.ascontiguousarray(calibration).data)
     return networks, side, identity.hexdigest()
 

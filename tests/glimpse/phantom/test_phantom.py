@@ -37,6 +37,7 @@ def photo(request: pytest.FixtureRequest) -> HandPhoto:
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(SCALES, "tiny", TINY)
+    monkeypatch.setattr(drawing, "cores", lambda: 1)
 
 
 # ------------------------------------------------------------------------------------------------ clean versions
@@ -171,7 +172,7 @@ def test_two_photos_of_a_lesion_differ_but_show_the_same_lesion() -> None:
 
 
 def test_phantoms_make_all_five_sets_and_make_them_once(workspace: Workspace, tiny: None) -> None:
-    made = prepare_phantom(workspace, "tiny", 5, workers=1)
+    made = prepare_phantom(workspace, "tiny", 5)
     assert [one.images.name for one in made] == list(drawing.SETS)
     assert all(one.made for one in made)
     sets = {one.images.name: one.images for one in made}
@@ -186,10 +187,10 @@ def test_phantoms_make_all_five_sets_and_make_them_once(workspace: Workspace, ti
     outside = eczema.masks[:] == 0
     assert np.array_equal(eczema.images[outside], eczema.truth[outside])
     assert not np.array_equal(eczema.images, eczema.truth)
-    assert not any(one.made for one in prepare_phantom(workspace, "tiny", 5, workers=1))
+    assert not any(one.made for one in prepare_phantom(workspace, "tiny", 5))
     assert not list(workspace.root.glob(".phantom*"))
     (workspace.existing("images", "mel") / "images.npy").write_bytes(b"")  # a damaged set is made again
-    assert [one.images.name for one in prepare_phantom(workspace, "tiny", 5, workers=1) if one.made] == ["mel"]
+    assert [one.images.name for one in prepare_phantom(workspace, "tiny", 5) if one.made] == ["mel"]
 
 
 def test_one_seed_gives_the_same_bytes_on_any_number_of_processors(
@@ -222,7 +223,7 @@ def test_an_interrupted_drawing_leaves_nothing(
 
     monkeypatch.setattr(drawing, "draw", interrupt)
     with pytest.raises(KeyboardInterrupt):
-        prepare_phantom(workspace, "tiny", workers=1)
+        prepare_phantom(workspace, "tiny")
     assert workspace.names("images") == []
     assert not list(workspace.root.glob(".phantom*"))
 
@@ -236,7 +237,7 @@ def test_a_second_drawing_leaves_the_first_its_folder(
         for folder in (theirs, dead):
             folder.mkdir(parents=True)
         monkeypatch.setattr(drawing, "_prepare", lambda *_: [])
-        prepare_phantom(workspace, "tiny", workers=1)
+        prepare_phantom(workspace, "tiny")
         other.kill()
     assert list(workspace.root.glob(".phantom*")) == [theirs]
 
