@@ -112,11 +112,11 @@ class Trend:
 
 
 TRENDS = (
-    Trend("position", "place in the sequence", "10 trials", "every 10 trials", lambda r: r["position"],
+    Trend("position", "position in the sequence", "10 trials", "every 10 trials", lambda r: r["position"],
           lambda x: x / 10),
     Trend("exposure", "exposure, s", "second", "each second of exposure", lambda r: r["exposure_ms_actual"] / 1000,
           lambda x: x, least=0.1),
-    Trend("time", "time to answer, s", "doubling", "each doubling of the time to answer",
+    Trend("time", "response time, s", "doubling", "each doubling of the response time",
           lambda r: r["response_time_ms"] / 1000, lambda x: np.log2(x.clip(lower=0.01)), outcome=True),
 )  # fmt: skip
 
@@ -229,7 +229,7 @@ def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
     >>> rows = pd.DataFrame({"position": [1, 2, 3, 4] * 2, **times})
     >>> answers = Trials.from_labels([1, 0, 0, 1] * 2, [1, 0, 1, 0] * 2, np.repeat([0, 1], 4), np.arange(8))
     >>> slopes(rows, answers)[["with", "trials"]].to_numpy().tolist()  # right, right, wrong, wrong
-    [['place in the sequence', 8]]
+    [['position in the sequence', 8]]
     """
     lines = []
     for trend in TRENDS:

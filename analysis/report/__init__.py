@@ -1,1 +1,1 @@
-"""The report: its page, its words and its command."""
+"""The report: its command, its page and its texts."""

@@ -1,6 +1,6 @@
-"""`python -m analysis.report`: everything that a workspace, or answers from any survey, can say.
+"""`python -m analysis.report`: the report on a workspace, or on answers from any survey.
 
-The command line; `compose` does the work and is imported only when it starts.
+This is the command line; `compose` does the work and is imported only when it starts.
 
 PYTHON_ARGCOMPLETE_OK
 """
@@ -71,8 +71,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _keep_freed_memory() -> None:
-    """Ask glibc to keep freed blocks below 32 MiB: otherwise the kernel maps and clears them for every batch of images,
-    a third of the processor time of drawing them. Other C libraries lack the call."""
+    """Ask glibc to keep freed blocks below 32 MiB; other C libraries lack the call.
+
+    Otherwise the kernel maps and clears them again for every batch of images: a third of the time of drawing images.
+    """
     with suppress(OSError, TypeError, AttributeError):
         for option, size in ((-3, 32 << 20), (-1, 1 << 30)):  # M_MMAP_THRESHOLD, M_TRIM_THRESHOLD of malloc.h
             ctypes.CDLL(None).mallopt(option, size)

@@ -71,7 +71,7 @@ def write_report(args: argparse.Namespace) -> int:
         raise AnalysisError(f"There is no workspace at {workspace.root}: check --workspace.")
     out = args.out or workspace.report
     if args.responses is not None and not named:
-        workspace = Workspace(out)  # where there is none: only these answers count
+        workspace = Workspace(out)  # which holds nothing: the report covers these answers alone
     _refuse_to_replace(out, asked=args.out is not None)
 
     simulated, notes, unread = args.include_simulated, list[str](), list[str]()
@@ -113,8 +113,8 @@ def write_report(args: argparse.Namespace) -> int:
     left_out = [f"{name}: {why.rstrip('.')}." for name, why in absent.items() if why not in (NOTHING, no_answers)]
     boxed = [] if answers is None else [name for name in sorted(set(answers.trials["set"])) if lacking(name)]
     if boxed:
-        notes.append(f"No font here has every letter of {', '.join(boxed)}: figures saved as PNG or PDF show boxes.")
-    page = front_matter.page(context, answers, sections, notes + left_out, vars(args))
+        context.notice(f"No installed font has every letter of {', '.join(boxed)}: PNG and PDF figures show boxes.")
+    page = front_matter.page(context, answers, sections, left_out, vars(args))
     name_distances(context, sections)
     with atomic_folder(out) as building:
         total = sum(len(section.figures) for section in sections)
@@ -136,7 +136,7 @@ def write_report(args: argparse.Namespace) -> int:
 
 
 def compute(context: Context, wanted: Sequence[str], no_answers: str = NOTHING) -> tuple[list[Section], dict[str, str]]:
-    """The sections in the page's order, and for each absent one the reason: `no_answers` where answers are missing."""
+    """The sections in the page's order, and the reason for each absent one: `no_answers` if answers are missing."""
     sections: list[Section] = []
     absent: dict[str, str] = {}
     with progress(sorted(wanted, key=LAST.__contains__), title="computing", unit="sections") as bar:
@@ -169,7 +169,7 @@ def compute(context: Context, wanted: Sequence[str], no_answers: str = NOTHING) 
 
 
 def name_distances(context: Context, sections: Sequence[Section]) -> None:
-    """Name every kernel and Fréchet distance after its features: only the published Inception's are KID and FID."""
+    """Name every distance after its features; only those on the published Inception's are called KID and FID."""
     measured = [section for section in sections if section.name in DISTANCES]
     if not {section.name for section in measured} - set(LAST):
         return
@@ -185,7 +185,7 @@ def name_distances(context: Context, sections: Sequence[Section]) -> None:
 
 
 def _nothing(context: Context) -> str:
-    """The sentence for a workspace of which nothing can be reported."""
+    """The sentence for a workspace without anything to report."""
     workspace = context.workspace
     sets = [name for name in workspace.names("images") if inventory.image_set(context, name)]
     said = " ".join(context.notices)

@@ -1,4 +1,4 @@
-"""The report around its sections: verdicts, methods, limits, citation and provenance."""
+"""The parts of the page around its sections: verdicts, methods, limits, citation and provenance."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from analysis import inventory
 from analysis.answers.responses import RULES, RULES_IF, Responses
 from analysis.images import BLIND
-from analysis.numbers import LEVEL, listed, number, p_value, percent
+from analysis.numbers import LEVEL, counted, listed, number, p_value, percent
 from analysis.report import reporting
 from analysis.report.page import Page
 from analysis.section import Context, Section
@@ -30,8 +30,8 @@ PACKAGES = (
     "torch",
     "torch-fidelity",
 )
-FEW_IMAGES = 30  # of a class: below, the interval for new images is mostly the images'
-MOST_FEW = 8  # classes of sets that are named as having few
+FEW_IMAGES = 30  # of a class; with fewer, the interval for new images depends mostly on the images
+MOST_FEW = 8  # classes with few images that are named
 
 LEFT_OUT = {  # counts of omitted rows, in words
     "blank_rows": ("blank row", "blank rows"),
@@ -47,7 +47,7 @@ LEFT_OUT = {  # counts of omitted rows, in words
     "replaced_trials": ("trial replaced by a spare trial", "trials replaced by spare trials"),
     "unsure_answers": ("answer 'unsure'", "answers 'unsure'"),
     "missing_answers": ("trial without an answer", "trials without an answer"),
-    "negative_response_times": ("negative time to answer", "negative times to answer"),
+    "negative_response_times": ("negative response time", "negative response times"),
 }
 
 
@@ -58,7 +58,7 @@ def page(
     left_out: Sequence[str],
     options: Mapping[str, Any],
 ) -> Page:
-    """Everything around the sections, in words."""
+    """The text and facts of the page, without its sections."""
     scores = {section.name: section.scores for section in sections}
     warnings = []
     if answers is not None and answers.simulated:
@@ -87,7 +87,7 @@ def page(
 
 
 def of_generators(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """One card per run for a report without answers: what the metrics say, and what only people can."""
+    """One card per run, with its main metrics, for a report without answers."""
     cards = []
     for name, found in scores.get("quality", {}).items():
         copies = scores.get("memorisation", {}).get(name)
@@ -121,12 +121,8 @@ def _subtitle(answers: Responses | None) -> str:
     if answers is None:
         return "No answers yet: this report covers the images alone."
     people, sets = answers.trials["participant"].nunique(), answers.trials["set"].nunique()
-    told = _count(answers.counts["trials"], "answer")
-    return f"{_count(people, 'participant')}, {told}, {_count(sets, 'set')} of images."
-
-
-def _count(n: int, noun: str, plural: str | None = None) -> str:
-    return f"{n:,} {noun if n == 1 else plural or noun + 's'}".replace(",", "\u202f")
+    judged = counted(answers.counts["trials"], "answer")
+    return f"{counted(people, 'participant')}, {judged}, {counted(sets, 'set')} of images."
 
 
 # ------------------------------------------------------------------------------------------------ methods
@@ -141,14 +137,14 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         return [f"{made}; versions and hashes are under Provenance."]
     trials, counts = answers.trials, answers.counts
     said = [
-        f"{_count(counts['rows'], 'row')} of {answers.source} were read"
+        f"{counted(counts['rows'], 'row')} of {answers.source} were read"
         + (f", filtered by {' and '.join(answers.filters)}" if answers.filters else "")
-        + f"; {_count(counts['trials'], 'scored trial')} remained, of "
-        f"{_count(trials['participant'].nunique(), 'participant')} and {_count(trials['image'].nunique(), 'image')}."
+        + f"; {counted(counts['trials'], 'scored trial')} remained, of "
+        f"{counted(trials['participant'].nunique(), 'participant')} and {counted(trials['image'].nunique(), 'image')}."
     ]
     said.append(_left_out(answers))
     kept = [
-        _count(counts.get(key, 0), *words)
+        counted(counts.get(key, 0), *words)
         for key, words in {
             "flagged_trials": ("flagged trial", "flagged trials"),
             "unfinished_participants": ("participant who stopped early", "participants who stopped early"),
@@ -179,7 +175,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
 
 
 def _left_out(answers: Responses) -> str:
-    gone = [_count(answers.counts[k], *words) for k, words in LEFT_OUT.items() if answers.counts.get(k)]
+    gone = [counted(answers.counts[k], *words) for k, words in LEFT_OUT.items() if answers.counts.get(k)]
     return f"Left out: {listed(gone)}." if gone else "Nothing was left out."
 
 
@@ -199,8 +195,8 @@ def _limits(context: Context, answers: Responses | None) -> list[str]:
         if few:
             more = f"; and {len(few) - MOST_FEW} more" if len(few) > MOST_FEW else ""
             said.append(
-                f"Few images ({'; '.join(few[:MOST_FEW])}{more}): what can be said of other images by these "
-                "generators is limited by their number, however many people answer."
+                f"Few images ({'; '.join(few[:MOST_FEW])}{more}): their number limits what can be said about other "
+                "images from the same sources, however many people answer."
             )
         one_class = trials.groupby("set")["truth"].nunique() == 1
         if one_class.any():
@@ -216,16 +212,16 @@ def _limits(context: Context, answers: Responses | None) -> list[str]:
         repeated = answers.counts.get("repeated_judgements", 0)
         if repeated:
             said.append(
-                f"{_count(repeated, 'answer')} repeat a person's judgement of an image. The intervals count a "
-                "person and an image once; F1, d' and p-values of single participants take each answer for a new one. "
-                "If rows are doubled by mistake, remove them."
+                f"{counted(repeated, 'answer')} repeat a person's judgement of an image. The intervals count a "
+                "person and an image once; F1, d' and p-values of single participants treat each answer as a new one. "
+                "If rows were duplicated by mistake, remove them."
             )
         if trials["exposure_ms_actual"].isna().all():
             said.append("The answers do not say how long the images were shown, so no claim about a glimpse follows.")
         pooled = [name for name, versions in answers.set_versions.items() if len(versions) > 1]
         if pooled:
             said.append(
-                f"Answers to several editions of {listed(pooled)} are pooled; --where set_sha256=... takes one."
+                f"Answers to several versions of {listed(pooled)} are pooled; --where set_sha256=... selects one."
             )
         said.append(
             "The intervals are for new participants and images like these; they do not apply to people with other "

@@ -1,7 +1,7 @@
 """The report as files: one self-contained page, figures (SVG, PNG, PDF), tables (CSV) and scores.json.
 
-Nothing here computes: it takes the finished sections and writes them. The page asks for nothing from anywhere, and its
-own content security policy forbids it to.
+Nothing is computed here: finished sections are written. The page makes no requests, and its content security policy
+forbids them.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ from analysis.report.reporting import Texts
 from analysis.section import Section
 
 Keep = Callable[[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]], dict[str, Any]]
-SHOWN_ROWS = 200  # of a table in the page; the CSV beside it has them all
-P_VALUE = re.compile(r"(^|_)p(_(holm|equivalence|chance|permutation|over_sets))?$")  # the column of one
+SHOWN_ROWS = 200  # of a table in the page; the CSV file has all
+P_VALUE = re.compile(r"(^|_)p(_(holm|equivalence|chance|permutation|over_sets))?$")  # names of columns of p-values
 OPEN_CARDS = 6  # verdicts; the others are folded, and the summary figure below shows all
 OPEN_ROWS = 12  # a longer table is folded
 OPEN_TABLES = 2  # of a section; the others are folded
@@ -45,34 +45,34 @@ FORMATS: dict[str, dict[str, Any]] = {
     "pdf": {"metadata": {"CreationDate": None}, **WHITE},
 }
 IN_THE_DARK = {"#0072b2": "#3f93e2", "#56b4e9": "#9ad8ff", "#000000": "#ffffff"}  # too dark for a dark page
-# Verdana has the widths of DejaVu Sans, so a page without it looks as drawn.
+# Verdana has the widths of DejaVu Sans, so figures look the same if that is not installed.
 FONTS = "'DejaVu Sans', 'Bitstream Vera Sans', Verdana, sans-serif"
 
 
 @dataclass(frozen=True)
 class Page:
-    """Everything around the sections."""
+    """The content of the page, without its sections."""
 
     title: str
     subtitle: str
     verdicts: Sequence[dict[str, Any]]  # one per set: name, verdict, sentence, facts (label, value)
-    asked: bool  # whether people answered; else the cards are of generators
-    warnings: Sequence[str]  # shown on top, in a box, on every printed page
-    notices: Sequence[str]  # what was left out of the data or is odd about them, a sentence each
+    asked: bool  # whether people answered; otherwise the cards describe generators
+    warnings: Sequence[str]  # shown in a box at the top of the page, and on every printed page
+    notices: Sequence[str]  # sentences on data that were left out or are odd
     methods: Sequence[str]
-    rules: Sequence[str]  # of what was missing or odd
+    rules: Sequence[str]  # for scoring, and for missing or odd answers
     limits: Sequence[str]
     citation: Sequence[str]
     bibtex: str
     texts: Texts | None  # to paste into a paper; None without answers
     provenance: dict[str, Any]
-    left_out: Sequence[str]  # absent sections and other notes, a sentence each
+    left_out: Sequence[str]  # sentences on absent sections
 
 
 def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[[str], None], keep: Keep) -> None:
-    """Write index.html, figures/ and tables/ of the report into an empty folder; `tick` is told after each figure.
+    """Write index.html, figures/ and tables/ of the report into an empty folder; `tick` is called after each figure.
 
-    `keep` is `Context.cached`, so that an unchanged figure is not drawn again.
+    `keep` is `Context.cached`, which makes that an unchanged figure is not drawn again.
     """
     (folder / "figures").mkdir()
     (folder / "tables").mkdir()
@@ -92,7 +92,7 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
             )  # fmt: skip
             tick(name)
         numbers = {figure["name"]: figure["number"] for figure in figures}
-        tables = [  # a table of a figure's name holds its numbers
+        tables = [  # a table with the name of a figure holds its numbers
             _table(
                 folder / "tables",
                 name,
@@ -122,12 +122,12 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
 
 
 def prose(text: str) -> Markup:
-    """`text` with what stands between backticks as code."""
+    """`text` as HTML, with text between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 
 
 def css_string(text: str) -> Markup:
-    """`text` as a string of a style sheet, with every unusual character as its code."""
+    """`text` as a string for a style sheet, with all unusual characters escaped."""
     return Markup('"' + "".join(c if c.isalnum() or c == " " else f"\\{ord(c):x} " for c in text) + '"')
 
 
@@ -135,7 +135,7 @@ def css_string(text: str) -> Markup:
 
 
 def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str, keep: Keep) -> str:
-    """Save a figure as SVG, PNG and PDF, drawn unless it was before, and return the SVG to put into the page."""
+    """Save a figure as SVG, PNG and PDF, from the cache if it is unchanged, and return the SVG for the page."""
     try:
         drawn = keep("figure", {"draw": drawing_key(draw), **drawn_by()}, partial(_drawn, draw))
     except TypeError:  # without a key it is drawn every time
@@ -146,7 +146,7 @@ def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str
 
 
 def _drawn(draw: Callable[[], Figure]) -> dict[str, NDArray[np.uint8]]:
-    """The bytes of the files, by their ending."""
+    """The content of the files, by their ending."""
     with styled(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # the report says so, once
         figure = draw()
@@ -162,7 +162,7 @@ def _drawn(draw: Callable[[], Figure]) -> dict[str, NDArray[np.uint8]]:
 
 
 def inline(svg: str, name: str, label: str) -> str:
-    """An SVG file as section of a page: no prolog, unique IDs, ink in the page's colour, scaled to its column."""
+    """An SVG file as an element of the page: no prolog, unique IDs, text in the page's colour, scaled to its column."""
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(<image\b[^>]*?) id="[^"]*"', r"\1", svg)  # one picture drawn twice has one ID; nothing refers to it
@@ -209,5 +209,5 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
 
 
 def head(column: str) -> str:
-    """The name of a column as a reader writes it."""
+    """The heading of a column, as readers write it."""
     return column.replace("_", " ").replace("d prime", "d′").replace("f1", "F1")

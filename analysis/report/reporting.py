@@ -1,4 +1,4 @@
-"""Texts to paste into a paper, filled with the report's own numbers: a methods paragraph, a checklist, citations."""
+"""Texts for a manuscript, filled with the report's numbers: a methods paragraph, a checklist and citations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis import preregistration
 from analysis.answers.responses import Responses
-from analysis.numbers import LEVEL, decimal, listed, p_value, percent, telling_digits
+from analysis.numbers import LEVEL, counted, decimal, listed, p_value, percent, telling_digits
 from analysis.section import Context
 
 FILL_IN = "[to be filled in]"
@@ -20,7 +20,7 @@ VERDICTS = {
 
 @dataclass(frozen=True)
 class Texts:
-    """For the page and for the folder texts/ of the report."""
+    """The texts, for the page and for the folder texts/ of the report."""
 
     methods: str
     checklist: list[tuple[str, str]]  # item, text
@@ -34,7 +34,7 @@ class Texts:
             "methods.md": f"{self.methods}\n",
             "checklist.md": f"| item | reported |\n| --- | --- |\n{rows}\n",
             "references.bib": f"{self.bibtex}\n",
-            "references.ris": self.ris.replace("ER  -\n", "ER  - \n"),  # the format wants the space
+            "references.ris": self.ris.replace("ER  -\n", "ER  - \n"),  # the format requires the space
         }
 
 
@@ -51,15 +51,15 @@ def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], le
     people, survey = answers.trials["participant"].nunique(), scores.get("survey", {})
     low, high = percent(0.5 - context.bound), percent(0.5 + context.bound)
     said = [
-        f"{_several(people, 'participant')} judged {_images(answers)} in "
-        f"{_several(answers.counts['trials'], 'scored trial')}{_per_person(answers)}, saying of each image"
+        f"{counted(people, 'participant')} judged {_images(answers)} in "
+        f"{counted(answers.counts['trials'], 'scored trial')}{_per_person(answers)}, saying of each image"
         f"{', with a rating,' if answers.trials['rating'].notna().any() else ''} whether it was real or generated.",
         _exposure(answers), left_out,
         "Accuracy is balanced accuracy, the mean of the shares of right answers to real and to generated images, each "
         "participant weighted equally; intervals are for new participants and new images, from a two-way clustered "
         "variance (participants + images - trials; Cameron, Gelbach & Miller, 2011).",
-        "An accuracy different from 50 % was tested two-sided at 5 %; that participants cannot tell was tested by two "
-        f"one-sided tests at 5 % against {low} and {high}.",
+        "Accuracy was tested against 50 % with a two-sided test at 5 %, and for equivalence to 50 % with two one-sided "
+        f"tests at 5 % against {low} and {high}.",
         "d' is that of a probit model with participants and images crossed.",
         *_optional(context, scores),
     ]  # fmt: skip
@@ -75,11 +75,7 @@ def _images(answers: Responses) -> str:
     shown = answers.trials.drop_duplicates(["image", "truth"])["truth"].value_counts()
     sets = answers.trials["set"].nunique()
     beside = f" of {sets} sets" if sets > 1 else ""
-    return f"{shown.get('real', 0)} real and {_several(shown.get('generated', 0), 'generated image')}{beside}"
-
-
-def _several(count: int, what: str) -> str:
-    return f"{count} {what}{'' if count == 1 else 's'}"
+    return f"{shown.get('real', 0)} real and {counted(shown.get('generated', 0), 'generated image')}{beside}"
 
 
 def _per_person(answers: Responses) -> str:
@@ -117,7 +113,7 @@ def _optional(context: Context, scores: Mapping[str, Any]) -> list[str]:
 
 
 def result(one: Mapping[str, Any]) -> str:
-    """The result of a set in a sentence, after 'Right about': with the verdict, and the interval that decided it."""
+    """The end of a sentence that begins with 'Right about': the result, its interval and the verdict."""
     balanced, tests, d_prime = one["balanced_accuracy"], one["equivalence"], one["d_prime"]
     if balanced["mean"] is None:
         return f"an unknown share of the images ({tests['note']})."

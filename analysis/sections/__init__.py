@@ -23,4 +23,4 @@ SECTIONS = {
     "machine_observer": "analysis.sections.images.machine_observer",
     "utility": "analysis.sections.images.utility",
 }
-LAST = ("joined", "summary")  # computed after all others, from what these found
+LAST = ("joined", "summary")  # computed after all others, from their results

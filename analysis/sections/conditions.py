@@ -24,7 +24,7 @@ METHOD = (
     f"paired within participants, {estimate.METHOD}; d' by a {mixed.METHOD}, condition as a fixed effect; "
     "p_holm over the pairs of the measure"
 )
-METHOD_RANKING = f"{paired.DRAWS:,} draws from the multivariate t law of the rates; places by Holm-corrected pairs"
+METHOD_RANKING = f"{paired.DRAWS:,} draws of the rates, multivariate t; ranks by Holm-corrected pairs"
 
 
 def families(frame: pd.DataFrame) -> list[tuple[str, ...]]:
@@ -37,13 +37,13 @@ def families(frame: pd.DataFrame) -> list[tuple[str, ...]]:
 
 
 def unrelated(frame: pd.DataFrame) -> Any:
-    """Whether two sets are compared elsewhere, since they are not conditions of one family."""
+    """Whether two sets are compared as a pair of sets, because they are not conditions of one family."""
     found = families(frame)
     return lambda a, b: not any(a in family and b in family for family in found)
 
 
 def compute(context: Context) -> Section | None:
-    """None unless several sets share answers to their real images."""
+    """The section; None unless several sets share answers to their real images."""
     frame = context.responses
     frame = frame[~frame["mode"].isin(["staircase", "pair"])] if frame is not None else pd.DataFrame()
     together = families(frame) if len(frame) else []
@@ -71,7 +71,7 @@ def compute(context: Context) -> Section | None:
 
 
 def ranking_table(found: Conditions) -> pd.DataFrame:
-    """One row per condition, those that fool people most often first."""
+    """One row per condition, in descending order of the fooling rate."""
     rows = []
     for k, (name, rate) in enumerate(zip(found.names, found.fooling, strict=True)):
         low, high = rate.ci95 or (None, None)
@@ -108,7 +108,7 @@ def pairs_table(found: Conditions) -> pd.DataFrame:
 
 
 def sentences(found: Conditions) -> list[str]:
-    """The ranking with its uncertainty, and the pairs that differ."""
+    """Sentences on the ranking with its uncertainty, and on the pairs that differ."""
     return [*_ranking(found), _differences(found)]
 
 
@@ -148,7 +148,7 @@ def _differences(found: Conditions) -> str:
 
 
 def _share(value: float) -> str:
-    """A share of resamples; never 100 %, which no number of them shows."""
+    """A share of resamples in percent; never 100 %, which no number of resamples can show."""
     return percent(value, 0) if value < 0.995 else f"more than {percent(0.99, 0)}"
 
 

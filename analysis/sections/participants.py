@@ -1,4 +1,4 @@
-"""The section `participants`: groups of people compared (`--group`), and accuracy by what people say of themselves."""
+"""The section `participants`: groups of people compared (`--group`), and accuracy by answers to questions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.answers import people as known
 from analysis.figures import participants as draw
 from analysis.figures.style import MANY, labels
-from analysis.numbers import LEVEL, decimal, p_value, percent, signed
+from analysis.numbers import LEVEL, counted, decimal, p_value, percent, signed
 from analysis.people import significance
 from analysis.people.between import groups as between
 from analysis.people.between import questions
@@ -32,7 +32,7 @@ GROUP_METHOD = (
 
 
 def compute(context: Context) -> Section | None:
-    """None without --group and without a question that participants answered."""
+    """The section; None without --group and without a question that participants answered."""
     check(context)
     if context.people is None or not (context.group or context.asked):
         return None
@@ -83,11 +83,13 @@ def _add_groups(section: Section, context: Context, sets: Mapping[str, Trials], 
     x, left_out = _covariates(people, context.covariates)
     lacking = int((group < 0).sum())
     if lacking:
-        context.notice(f"{_people(lacking)} without an answer in '{context.group}' {_are(lacking)} in no group.")
+        lost = counted(lacking, "participant")
+        context.notice(f"{lost} without an answer in '{context.group}' {_are(lacking)} in no group.")
     beside = int((left_out & (group >= 0)).sum())
     if beside:
         context.notice(
-            f"{_people(beside)} without a value of each covariate {_are(beside)} not in adjusted differences."
+            f"{counted(beside, 'participant')} without a value of each covariate {_are(beside)} not in adjusted "
+            "differences."
         )
     each: list[dict[str, Any]] = []
     pairs: list[dict[str, Any]] = []
@@ -126,7 +128,7 @@ def _add_groups(section: Section, context: Context, sets: Mapping[str, Trials], 
 
 
 def _covariates(people: pd.DataFrame, names: Sequence[str]) -> tuple[Floats | None, Any]:
-    """A column for each quantity and each further value of a word, (P, c), NaN where missing; who lacks one, (P,)."""
+    """The covariates as columns, (P, c), NaN if missing, words as indicators; who lacks one, (P,)."""
     columns: list[Any] = []
     for name in names:
         values = known.chosen_column(people, "--covariate", name)
@@ -146,14 +148,14 @@ def _covariates(people: pd.DataFrame, names: Sequence[str]) -> tuple[Floats | No
 def group_sentences(
     group: str, covariates: Sequence[str], each: Sequence[Mapping[str, Any]], pairs: Sequence[Mapping[str, Any]]
 ) -> list[str]:
-    """The groups' accuracy set by set, and the pairs that differ."""
+    """Sentences on the groups' accuracy, set by set, and on the pairs that differ."""
     said = []
     several = len({row["set"] for row in each}) > 1
     for name in dict.fromkeys(row["set"] for row in each):
         rows = [row for row in each if row["set"] == name]
         words = "; ".join(
             f"{row['group']} {percent(row['balanced_accuracy'])}{_ends(row, 'balanced_accuracy', 100, ' %')}, "
-            f"{row['participants']} participant{'s' * (row['participants'] != 1)}" for row in rows
+            f"{counted(row['participants'], 'participant')}" for row in rows
         )  # fmt: skip
         said.append(f"{f'{name}: b' if several else 'B'}alanced accuracy by `{group}`: {words}.")
     count = len(pairs)
@@ -222,7 +224,7 @@ def _add_questions(section: Section, sets: Mapping[str, Trials], people: pd.Data
 
 
 def question_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The answers that stand out, and a warning on how many were compared."""
+    """Sentences on the answers associated with accuracy, with a warning on how many were compared."""
     tested = [row for row in rows if row["p"] is not None]
     if not tested:
         return ["Too few participants gave different answers to the questions to compare their accuracy."]
@@ -239,8 +241,8 @@ def question_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     lucky = f"about {LEVEL * count:.0f}" if LEVEL * count >= 1.5 else "one or none" if count > 1 else ""
     luck = f" Without correction {lucky} of {count} would seem associated at 5 % by chance alone." if lucky else ""
     return [
-        f"Of {count} answer{'s' * (count > 1)} to questions{' in all sets' if several else ''}, {found} "
-        f"(Holm-corrected, 5 %).{luck} They were not assigned at random: what they name need not be the cause."
+        f"Of {counted(count, 'answer')} to questions{' in all sets' if several else ''}, {found} "
+        f"(Holm-corrected, 5 %).{luck} Answers were not assigned at random, so an association need not be a cause."
     ]
 
 
@@ -288,10 +290,6 @@ def _ends(row: Mapping[str, Any], name: str, times: float, unit: str) -> str:
     if row[f"{name}_low"] is None:
         return f" ({row[f'{name}_note'] or 'no interval'})"
     return f" ({times * row[f'{name}_low']:.1f} to {times * row[f'{name}_high']:.1f}{unit})"
-
-
-def _people(count: int) -> str:
-    return f"{count} participant{'s' * (count > 1)}"
 
 
 def _are(count: int) -> str:

@@ -1,7 +1,7 @@
 """The section `joined`: people and metrics side by side, set by set in one table, image by image as rank correlations.
 
-It asks whether a distance, a discriminator or a classifier sees what people see. For each answered stimulus set the
-human scores stand beside KID, Fréchet distance, memorisation and the machine observer; for each image the rate at which
+It asks whether a distance, a discriminator or a classifier agrees with people. For each answered stimulus set, human
+scores are shown beside KID, Fréchet distance, memorisation and the machine observer; for each image, the rate at which
 it was called generated beside its realism, its distance to the nearest training image, the discriminator's output and
 the machine observer's probability.
 """
@@ -38,7 +38,7 @@ CORRELATION = "Spearman's rho, Fisher z with Bonett and Wright's standard error,
 FEWEST = 5  # images for a correlation
 MEASURES = {
     "realism": "realism score",
-    "nearest_training": "nearest training image",
+    "nearest_training": "distance to training",
     "discriminator": "discriminator (up: real)",
     "machine": "machine: P(generated)",
 }
@@ -50,7 +50,7 @@ MEASURES = {
 def rank_correlation(x: Any, y: Any) -> dict[str, Any]:
     """Spearman's rho with its 95 % interval (Fisher z; standard error of Bonett & Wright 2000).
 
-    Pairs with a NaN are left out. None with the reason where fewer than five are left or one side is constant.
+    Pairs with a NaN are left out. Values are None, with a note, if fewer than five are left or one side is constant.
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     both = np.isfinite(x) & np.isfinite(y)
@@ -69,10 +69,10 @@ def rank_correlation(x: Any, y: Any) -> dict[str, Any]:
 
 
 def realism(real: Floats, generated: Floats) -> Floats:
-    """max over real images r of radius(r) / distance(g, r), (n,): above 1 lies inside the manifold of the real ones.
+    """The realism score, (n,): max over real images r of radius(r) / distance(g, r); above 1 inside their manifold.
 
-    Kynkäänniemi et al. 2019, eq. 2. `real` (m, d), `generated` (n, d) features. The half of the real images with the
-    larger radii is not used, as there: they lie where real images are rare.
+    Kynkäänniemi et al. 2019, eq. 2. `real` (m, d), `generated` (n, d) features. As in the paper, the half of the real
+    images with the larger radii is not used: real images are rare there.
     """
     radii = radius(real)
     dense = radii <= np.median(radii)
@@ -89,7 +89,7 @@ def nearest_distance(reference: Floats, images: Floats) -> Floats:
 
 
 def compute(context: Context, sections: Mapping[str, Section]) -> Section | None:
-    """None where no answered set is among the workspace's stimulus sets."""
+    """The section; None if no answered set is among the workspace's stimulus sets."""
     survey = sections.get("survey")
     if survey is None:
         return None
@@ -140,7 +140,7 @@ def _noted(row: dict[Any, Any]) -> dict[Any, Any]:
 def set_table(
     survey: Mapping[str, Any], made: Mapping[str, Mapping[str, Any]], parts: Mapping[str, Mapping[str, Any]]
 ) -> pd.DataFrame:
-    """One row per set: what people could tell, and what the metrics say of the run behind it."""
+    """One row per set: people's scores, and the metrics of the run that its images come from."""
     rows = []
     for name, origin in made.items():
         one = survey[name]
@@ -165,7 +165,7 @@ COLUMNS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 def _number_at(scores: Mapping[str, Any], names: tuple[str | None, ...], path: tuple[str, ...]) -> float | None:
-    """The number under the first of `names` that the part knows; None where it has none."""
+    """The number under the first of `names` that the section holds; None if it holds none."""
     for name in filter(None, names):
         found: Any = scores.get(name)
         for key in path:
@@ -176,7 +176,7 @@ def _number_at(scores: Mapping[str, Any], names: tuple[str | None, ...], path: t
 
 
 def with_machine(by_image: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """With the probability of 'generated' that a machine observer gives each image: on features, else on pixels."""
+    """The images with a machine observer's probability of 'generated': on features if there is one, else on pixels."""
     judged = tables.get("machine-observer-images", pd.DataFrame(columns=["set", "stimulus"]))
     observers = [str(c) for c in judged if c not in ("set", "stimulus", "truth")]
     if not observers:
@@ -189,7 +189,7 @@ def with_machine(by_image: pd.DataFrame, tables: Mapping[str, pd.DataFrame]) -> 
 def correlate(by_image: pd.DataFrame) -> pd.DataFrame:
     """One row per set, class and measure: the rank correlation of the rate 'called generated' with the measure.
 
-    `p_holm` is corrected over all rows, since the report looks at every one of them.
+    `p_holm` is corrected over all rows, because the report tests all of them.
     """
     rows = []
     for name, truth in product(in_order(by_image["set"]), sorted(set(by_image["truth"]))):
@@ -210,7 +210,7 @@ def correlate(by_image: pd.DataFrame) -> pd.DataFrame:
 def _images(
     context: Context, rates: pd.DataFrame, made: Mapping[str, Mapping[str, Any]]
 ) -> tuple[pd.DataFrame, list[str]]:
-    """The measures of each answered image, and a sentence for what is missing."""
+    """The measures of each answered image; a notice names the sets without them."""
     found, missing = [], []
     for name, origin in made.items():
         try:
@@ -250,7 +250,7 @@ def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.Data
 
 
 def most_real(origin: Mapping[str, Any]) -> int:
-    """The number of training images that stand for all: those whose features the other sections have, too."""
+    """The number of training images that represent all: those whose features other sections compute as well."""
     return POOLED if "generated" in origin else GENERATED
 
 

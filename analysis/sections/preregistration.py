@@ -13,7 +13,7 @@ from glimpse.files import sha256_file
 
 
 def compute(context: Context) -> Section | None:
-    """None without --preregistration."""
+    """The section; None without --preregistration."""
     if context.preregistration is None:
         return None
     if context.responses is None:
@@ -36,7 +36,7 @@ def compute(context: Context) -> Section | None:
 
 
 def found_here(context: Context) -> dict[str, Any]:
-    """The counterpart of the preregistered facts in the answers and the options."""
+    """The facts in the answers and options that correspond to the preregistered ones."""
     assert context.responses is not None
     frame = one_mode(context.responses)
     answered = frame.loc[frame["answered_at"] != "", "answered_at"]

@@ -1,4 +1,4 @@
-"""The section `reliability`: how alike scores would come out again, people's agreement, and telling images."""
+"""The section `reliability`: how well scores would repeat, people's agreement, and discriminating images."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ KINDS = {"participants": "participants", "real": "real images", "generated": "ge
 
 
 def compute(context: Context) -> Section | None:
-    """None without answers."""
+    """The section; None without answers."""
     if (frame := judgements(context)) is None:
         return None
     coded = Trials.from_table(frame)
@@ -55,7 +55,7 @@ def compute(context: Context) -> Section | None:
 
 
 def scores_of(trials: Trials, seed: int) -> dict[str, Any]:
-    """The numbers that scores.json gives of one set, but for its single images."""
+    """The numbers of one set in scores.json, without those of single images."""
     first = _first_judgements(trials)
     found: dict[str, Any] = {"n": len(np.unique(trials.participant)), "reliability": {}, "agreement": {}}
     for kind in KINDS:
@@ -82,13 +82,13 @@ def scores_of(trials: Trials, seed: int) -> dict[str, Any]:
 
 
 def _first_judgements(trials: Trials) -> Trials:
-    """One answer of each participant to each image: on one image people agree with themselves, however unreliable."""
+    """The first answer of each participant to each image: repeated answers would make scores look reliable."""
     pair = np.unique(trials.participant, return_inverse=True)[1] * (int(trials.image.max()) + 1) + trials.image
     return trials.where(np.sort(np.unique(pair, return_index=True)[1]))
 
 
 def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, several: bool) -> list[str]:
-    """The reliability of participants and images, their agreement, and the number of telling images."""
+    """Sentences on the reliability of participants and images, their agreement, and discriminating images."""
     where = f"{name}: " if several else ""
     said = []
     each = {kind: one["icc_mean"] for kind, one in found["reliability"].items() if one["icc_mean"]["value"] is not None}
@@ -109,16 +109,14 @@ def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, sever
         )
     if len(table):
         sharp, blunt = int((table["low"] > 0).sum()), int((table["high"] < 0).sum())
-        words = (
-            f"{where}{sharp or 'none'} of {len(table)} images measurably separate{'s' * (sharp < 2)} able from unable "
-        )
-        words += "participants"
+        separate = f"measurably separate{'s' * (sharp < 2)} able from less able participants"
+        words = f"{where}{sharp or 'none'} of {len(table)} images {separate}"
         said.append(words + (f"; {blunt} fool{'s' * (blunt == 1)} the able more often." if blunt else "."))
     return [sentence[0].upper() + sentence[1:] if not several else sentence for sentence in said]
 
 
 def _floored(found: Mapping[str, Any]) -> dict[str, Any]:
-    """A reliability for a sentence: a share of variance, so below 0 the estimate is 0 (Bartko 1976).
+    """A reliability for a sentence: as a share of variance it is at least 0 (Bartko 1976).
 
     >>> _floored({"value": -4.42, "ci95": [-15.04, 0.35]})
     {'value': 0.0, 'ci95': [0.0, 0.35]}

@@ -1,6 +1,6 @@
 """Pictures of what the generators make: Figures 3-5, 8 and 9 (samples) and 11-13 (translations) of the paper.
 
-Nothing is selected by looks: the stimuli come in the order of their random IDs, a run's pictures from the latents or
+Nothing is selected by appearance: stimuli are in the order of their random IDs, a run's pictures from the latents or
 photos that it showed at every tick.
 """
 
@@ -24,7 +24,7 @@ WIDEST = 1400
 
 
 def compute(context: Context) -> Section | None:
-    """Stimulus sets as generated above real, and the last pictures of each translation run."""
+    """Each stimulus set, generated images above real ones, and the last picture of each translation run."""
     section = Section("samples")
     sets = inventory.stimulus_sets(context)
     for name in in_order(sets):

@@ -1,4 +1,4 @@
-"""The summary: people, machine observer and distance side by side, a row for each set or run; computes nothing new."""
+"""The summary: people, machine observer and distance side by side, a row for each set or run, from other sections."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_ROWS = 40  # drawn; the table has all
 
 
 def compute(context: Context, sections: Mapping[str, Section]) -> Section | None:
-    """None where neither people, nor a machine, nor a distance says anything."""
+    """The section; None without a result from people, a machine observer or a distance."""
     scores = {name: section.scores for name, section in sections.items()}
     rows = [row for row in _rows(context, scores) if row["people"] or row["machine"] or row["kid"] is not None]
     if not rows:
@@ -41,7 +41,7 @@ def compute(context: Context, sections: Mapping[str, Section]) -> Section | None
 
 
 def _rows(context: Context, scores: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """A row for each answered or published set, then for each run that no such set was made from."""
+    """A row for each answered or published set, then for each run without such a set."""
     survey, machines, quality = (scores.get(name, {}) for name in ("survey", "machine_observer", "quality"))
     published = inventory.shown_sets(context)
     rows, seen = [], set()

@@ -1,4 +1,4 @@
-"""The section `survey`: what the answers say, set by set. `survey_in_words` words it."""
+"""The section `survey`: the scores of the answers, set by set. `survey_in_words` puts them into sentences."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def _cached_scores(name: str, one: Set, context: Context) -> dict[str, Any]:
 
 
 def told(images: pd.DataFrame) -> pd.DataFrame:
-    """The images that several answers tell something of; with one answer each, all of a class would have two rates."""
+    """The images with rates worth showing: with one answer each, all images of a class would have one of two rates."""
     return images[images["seen"] > 1] if (images["seen"] == 1).mean() > 0.5 else images
 
 
@@ -171,7 +171,7 @@ def _measures(name: str, one: Mapping[str, Any]) -> pd.DataFrame:
 
 
 def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
-    """One row per set, in three tables, and one row per measure: the numbers that a paper would print."""
+    """The numbers that a paper would print: three tables with a row per set, and one with a row per measure."""
     told, tests, detection = [], [], []
     for name, one in scores.items():
         low, high = one["balanced_accuracy"]["ci95"] or (None, None)
@@ -265,7 +265,7 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
 
 
 def _column(label: str, name: str, one: Set, positive: observers.Positive) -> draw.SetScores:
-    """A column of Figure 10; without dots where no participant's F1 is defined."""
+    """A column of Figure 10; without dots if no participant's F1 is defined."""
     f1 = one.people["f1"].to_numpy(float)
     f1 = f1[np.isfinite(f1)]
     values, weights = observers.f1_null(one.answers.counts(), positive) if len(f1) else (f1, f1)

@@ -20,15 +20,15 @@ KINDS = {"detectable": "detectable", "cannot tell": "equivalent", "undecided": "
 
 
 def paper_f1(name: str, positive: str) -> float | None:
-    """The paper's mean F1 of a set of that name; its positive class is 'generated', so None beside any other."""
+    """The paper's mean F1 of a set of that name; None if the positive class is not 'generated', as in the paper."""
     return PAPER_F1.get(name) if positive == "generated" else None
 
 
 def conclusion(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
-    """The first lines of the page on a set: the verdict, sentences, and key facts.
+    """The card of a set at the top of the page: the verdict, sentences, and key facts.
 
     The verdict is on balanced accuracy. Its sentence gives the interval of the test that decided: the 90 % interval for
-    'cannot tell', which both one-sided tests at 5 % put within the bounds, and the 95 % interval otherwise.
+    'cannot tell' (both one-sided tests at 5 %), and the 95 % interval otherwise.
     """
     f1, counts = one["f1"], one["image_counts"]
     facts = [
@@ -38,7 +38,7 @@ def conclusion(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         ("F1, mean (chance)", f"{decimal(f1['mean'])} ({decimal(f1['chance_mean'])})"),
         ("F1, quartiles", " / ".join(decimal(f1[q]) for q in ("q1", "median", "q3"))),
         ("hits / false alarms", f"{percent(one['hit_rate'])} / {percent(one['false_alarm_rate'])}"),
-        ("all answers right", _accuracy(one["accuracy"])),
+        ("right answers", _accuracy(one["accuracy"])),
     ]
     head, said = _decision(one)
     sentence = " ".join([said, *_weighting(one["balanced_accuracy"]), *_over_sets(one["equivalence"])])
@@ -78,7 +78,7 @@ def _decision(one: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _right(one: Mapping[str, Any], interval: Any, level: int, limits: tuple[float, ...]) -> str:
-    """The balanced accuracy with its interval, with as many decimals as show on which side of the limits it lies."""
+    """The balanced accuracy and its interval, with enough decimals to show on which side of the limits it ends."""
     who = "The one participant was" if one["participants"] == 1 else "People were"
     value = percent(one["balanced_accuracy"]["mean"])
     said = f"{who} right about {value} of the images, real and generated ones weighted equally"
@@ -90,24 +90,24 @@ def _right(one: Mapping[str, Any], interval: Any, level: int, limits: tuple[floa
 
 
 def _accuracy(accuracy: Mapping[str, Any]) -> str:
-    """The share of right answers beside what it would be by chance, for these classes and these habits."""
+    """The share of right answers, and that by chance, given the classes and the participants' preferences."""
     one_answer, habit = accuracy["chance"]["one_answer"], accuracy["chance"]["habit"]
     constant = f"{percent(one_answer)} by one answer throughout, " if one_answer > 0.51 else ""
-    return f"{percent(accuracy['mean'])} ({constant}{percent(habit)} by the same answers at random)"
+    return f"{percent(accuracy['mean'])} ({constant}{percent(habit)} by the same answers in random order)"
 
 
 def _weighting(balanced: Mapping[str, Any]) -> list[str]:
-    """A sentence where it matters that each participant counts alike."""
+    """A sentence if it matters that participants are weighted equally."""
     said = []
     for by, unit in (("by_answer", "answer"), ("by_image", "image")):
         other = balanced["weighted"][by]
         if other is not None and abs(other - balanced["mean"]) >= max(NOTABLE, (balanced.get("se") or 0.0) / 2):
-            said.append(f"{percent(other)} with each {unit} counted alike")
-    return [f"Each participant counts alike here; it would be {' and '.join(said)}."] if said else []
+            said.append(f"{percent(other)} with {unit}s weighted equally")
+    return [f"Participants are weighted equally here; it would be {' and '.join(said)}."] if said else []
 
 
 def _over_sets(tests: Mapping[str, Any]) -> list[str]:
-    """A sentence where a verdict would not hold if all sets of the report were tested at 5 % together."""
+    """A sentence if a verdict would not hold with all sets of the report tested at 5 % together."""
     if tests.get("p_over_sets") is None or tests["p_over_sets"] < LEVEL:
         return []
     p = p_value(tests["p_over_sets"])
@@ -139,7 +139,7 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
 
 
 def _exclusions(tried: pd.DataFrame) -> list[str]:
-    """Sentences on the verdict with trials excluded; one that leaves less than half of them cannot contradict it."""
+    """Sentences on the verdict after exclusions; one that keeps less than half of the trials cannot contradict it."""
     if not len(tried):
         return ["Nothing recorded with the answers gives a reason to exclude a trial or a participant."]
     changed: list[str] = []
@@ -166,7 +166,7 @@ def _exclusions(tried: pd.DataFrame) -> list[str]:
 
 
 def _trends(scores: Mapping[str, Any], slopes: pd.DataFrame) -> list[str]:
-    """The trends that are clear, else what none was found with; those without an interval were not tested."""
+    """A sentence on the significant trends, or on what was tested if there are none (trends with an interval)."""
     tested = slopes[slopes["low"].notna()] if len(slopes) else slopes
     if not len(tested):
         return []

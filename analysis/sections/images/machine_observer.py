@@ -1,7 +1,7 @@
 """The machine observer: how well a classifier distinguishes the real and generated images that people were shown.
 
-It is cross-validated by group, on features and on small pixels. If it fails, the images may hold nothing to see; if it
-succeeds, 'people cannot tell' is a statement about people.
+It is cross-validated by group, on features and on small pixels. If it fails, the images may not differ visibly at all;
+if it succeeds, 'people cannot tell' is a statement about people.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ RESAMPLES = 2000
 
 
 def cross_validated(x: FloatArray, generated: NDArray[np.bool_], groups: NDArray[Any], seed: int = 0) -> FloatArray:
-    """Probability of being generated for each of n images (n, d), from classifiers that never saw its group: (n,).
+    """The probability of being generated, (n,), for images (n, d), from classifiers that never saw the image's group.
 
     Raises AnalysisError for fewer than two groups of a class and for features that are not finite.
     """
@@ -89,9 +89,9 @@ def accuracy_and_auc(
 
 
 def small_pixels(images: Images) -> NDArray[np.float32]:
-    """(n, H, W, 3) uint8 to (n, 24 * 24 * 3 + 6): small pixels, and the fine grain that shrinking loses.
+    """(n, H, W, 3) uint8 to (n, 24 * 24 * 3 + 6): pixels of shrunken images, and the fine grain that shrinking removes.
 
-    Images smaller than that are taken as they are.
+    Images smaller than 24 x 24 are not resized.
 
     >>> stripes = np.tile(np.array([0, 0, 90], np.uint8)[:, None], (1, 36, 12, 3))  # two columns of three: 0 and 60
     >>> small_pixels(stripes)[0, [0, 3]].tolist()
@@ -135,7 +135,7 @@ class Shown:
 
     @property
     def few(self) -> bool:
-        """Too few images of a class, or groups of real ones, to cross-validate."""
+        """Whether there are too few images of a class, or groups of real ones, to cross-validate."""
         fewest = min(self.generated.sum(), (~self.generated).sum())
         return bool(fewest < 4 or len(set(self.groups[~self.generated].tolist())) < 2)
 
@@ -189,7 +189,7 @@ def _sentence(name: str, best: str, found: Mapping[str, Any], tried: int) -> str
 def _observe(one: Shown, context: Context) -> dict[str, Any]:
     images, generated, groups = one.pixels(), one.generated, one.groups
     inputs = {"pixels": small_pixels(images)}
-    with suppress(ImportError):  # without torch there are the pixels alone
+    with suppress(ImportError):  # without torch only pixels are used
         extractor = features.extractor_for(context, images[~generated])
         found = features.extract(
             extractor, features.batches(images), len(images), source=features.pixels_sha256(images),

@@ -3,11 +3,11 @@
 A copy is much nearer to one training image than to any other, once both are brought into the same position. So each
 image is registered with its nearest training images, the distance to the nearest is divided by that to the nearest of
 another group (neighbouring windows of one photo overlap), and the share of generated images whose ratio lies below the
-1 % quantile of held-out real images is compared with that 1 %. Held-out images are first made as soft and as pale as
-the generated ones.
+1 % quantile of held-out real images is compared with that 1 %. The sharpness and contrast of held-out images are first
+reduced to those of the generated ones.
 
-The test sees copies of some kinds only. Training images are copied in several ways and tested like generated ones; the
-report says which of these copies it would have recognised.
+The test recognises some kinds of copies only. Training images are copied in several ways and tested like generated
+ones; the report says which of these copies the test recognises.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from analysis.numbers import listed, p_value, percent
 from analysis.section import Context, Section, results
 
 WORST = 6
-RECOGNISED = 0.8  # share of the planted copies of a kind from which on the test is said to recognise them
-HUB = 0.1  # share of the generated images from which on a training image that is nearest to them is named
+RECOGNISED = 0.8  # smallest share of planted copies below the threshold with which a kind counts as recognised
+HUB = 0.1  # a training image that is the nearest of at least this share of the generated images is named
 
 
 # ------------------------------------------------------------------------------------------------ the section
 
 
 def compute(context: Context) -> Section | None:
-    """The test for each run, with C_T and the KID gap beside it and the worst pairs to look at."""
+    """The test for each run, beside C_T, the KID gap, and pictures of the most similar pairs."""
     found, notes = evaluated_runs(context)
     section = Section("memorisation")
     curves, cells, summary, pairs, random, planted = {}, [], [], [], False, 0
@@ -84,7 +84,7 @@ def compute(context: Context) -> Section | None:
 
 
 def _sentence(name: str, verdict: CopyTest, result: Mapping[str, Any]) -> str:
-    """The finding, in the very counts that the test compares."""
+    """The finding in a sentence, with the counts that the test compares."""
     excess = "more than expected by chance" if verdict.alarm else "no more than expected by chance"
     once = "counting those with the same nearest training image once, " if verdict.hub > 1 else ""
     found = (
@@ -150,8 +150,10 @@ def of_pair(run: Pair, context: Context) -> dict[str, Any]:
 
 
 def _kid_gap(run: Pair, context: Context) -> dict[str, float | None]:
-    """KID of the generated images to training and to test images, and the latter less the former: above zero where
-    training is imitated too well. KID is unbiased whatever the number of images."""
+    """KID of the generated images to training and to test images, and the latter minus the former.
+
+    The difference is above zero if training images are imitated too closely. KID is unbiased for any number of images.
+    """
     train, test = run.pooled("train"), run.pooled("test")
     n = min(len(test), len(train), GENERATED)
     if n < 2:

@@ -1,8 +1,9 @@
 """Figure 7: generated images beside their nearest training images, by SSIM, by mean squared error, and registered.
 
-The pictures are the paper's; the test for copies is `memorisation`. The search is exact among the candidates of a
-coarse pass, and the report says how often the coarse pass misses what an exhaustive search finds. Registered ones are
-searched mirrored, turned, shifted and enlarged, too, and compared by the correlation of their detail.
+The pictures are those of the paper; `memorisation` tests for copies. The search is exact among the candidates of a
+coarse pass, and the report says how often the coarse pass misses what an exhaustive search finds. For registered
+neighbours, training images are also mirrored, turned, shifted and enlarged, and compared by the correlation of their
+detail.
 """
 
 from __future__ import annotations
@@ -86,7 +87,7 @@ def shortlist_recall(found: Neighbours, exact: Neighbours) -> float:
 def _candidates(
     queries: NDArray[np.uint8], targets: Images, count: int, device: str, progress: bool
 ) -> NDArray[np.intp]:
-    """(q, count): the best by SSIM on a grid of windows, best first."""
+    """The best candidates by SSIM on a grid of windows, (q, count), best first."""
     from analysis.images.ssim import Windows, check_size, chunks, coarse
 
     check_size(queries)
@@ -128,7 +129,7 @@ def _registered(queries: NDArray[np.uint8], targets: Images, k: int, progress: b
 def _best_of_stream(
     scores: Any, targets: Images, queries: int, count: int, progress: bool
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """The `count` highest scores over chunks of targets: (q, count) positions and values, highest first."""
+    """The positions and values of the `count` highest scores over chunks of targets, (q, count), highest first."""
     from analysis.images.ssim import chunks
 
     best = np.full((queries, count), -np.inf, np.float32)

@@ -1,7 +1,7 @@
 """Figure 6: the gap between the discriminator's outputs on training and on test images, over the training.
 
-Reads the log of each run; needs no torch. The end gaps over discriminator width and number of training images test
-the paper's finding that overfitting follows the size of the data set rather than the capacity.
+The section reads the log of each run and needs no torch. The end gaps by discriminator width and number of training
+images test the paper's finding that overfitting depends on the size of the data set rather than on capacity.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Z = 1.959964  # of a 95 % interval
 
 
 def whole_log(folder: Path) -> list[dict[str, Any]]:
-    """The lines of a run's log; raises AnalysisError where a finished training has lost the end of its log."""
+    """The lines of a run's log. Raises AnalysisError if the end of the log of a finished training is missing."""
     lines, finished = read_log(folder / "log.jsonl"), read_json(folder / "config.json").get("finished")
     reached = max((line["images"] for line in lines), default=0)
     if finished and reached < finished["images"]:
@@ -42,9 +42,9 @@ def whole_log(folder: Path) -> list[dict[str, Any]]:
 def gaps(lines: Sequence[dict[str, Any]], train: int, test: int, observed: int, suffix: str = "") -> pd.DataFrame:
     """Mean D(train) - mean D(test) of the sigmoid outputs at every tick, with a 95 % interval over images.
 
-    `lines` of log.jsonl; `train`, `test`: the images there are; `observed`: those shown at a tick, of which no more
-    than there are count as independent. `suffix`: `_DOMAIN` for a run with two discriminators.
-    Returns progress, images, gap, low, high, logit_gap; empty where nothing was held out or shown yet.
+    `lines`: of log.jsonl; `train`, `test`: numbers of images; `observed`: number shown at a tick, of which at most as
+    many as there are images count as independent. `suffix`: `_DOMAIN` for a run with two discriminators.
+    Returns progress, images, gap, low, high, logit_gap; empty if nothing was held out, or nothing shown yet.
     """
     rows = []
     total = max((line["images"] for line in lines), default=0)
@@ -86,7 +86,7 @@ def grid(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def compute(context: Context) -> Section | None:
-    """All runs' curves in one plot, and the grid of their end gaps."""
+    """The curves of all runs in one plot, and the grid of their end gaps."""
     section = Section("overfitting")
     curves: dict[str, pd.DataFrame] = {}
     rows: list[dict[str, Any]] = []
@@ -147,7 +147,7 @@ def compute(context: Context) -> Section | None:
 
 
 def _sentence(worst: Mapping[str, Any], runs: int) -> str:
-    """The largest gap of all runs, and whether its interval leaves out zero."""
+    """A sentence on the largest gap of all runs, and on whether its interval excludes zero."""
     gap, low, high = (signed(worst[key], "z.2f") for key in ("gap", "low", "high"))
     rates = "rates training images above test images" if worst["low"] > 0 else (
         "does not measurably rate training images above test images"

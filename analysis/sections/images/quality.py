@@ -41,7 +41,7 @@ TRANSLATION = ("run", "n", *(
 def two_samples(
     groups: NDArray[Any], count: int, rng: np.random.Generator, most: tuple[int, int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Two samples of at most `count` images that share no group, of `most` groups per side where these hold as many."""
+    """Two samples of at most `count` images that share no group, from `most` groups per side if these hold so many."""
     names, sizes = np.unique(groups, return_counts=True)
     sides: tuple[list[Any], list[Any]] = [], []
     held = [0, 0]
@@ -57,7 +57,7 @@ def two_samples(
 
 
 def number_compared(real: int, generated: int, pool: int, at_most: int = BIASED_BELOW) -> int:
-    """The number of images on each side, so that twice as many real ones can be compared with each other.
+    """The number of images to compare on each side, so that as many real images can be compared with real ones.
 
     >>> number_compared(real=115, generated=1000, pool=200)
     100
@@ -79,8 +79,8 @@ def compare(
 ) -> dict[str, Any]:
     """All distances between `real` (of `groups`) and `generated`, at equal numbers (`at_most`) on both sides.
 
-    `pool` holds all real images, from which real is compared with real at the same number, by group. Generated images
-    are each their own group unless `generated_groups` says which photos they were translated from.
+    `pool` holds all real images, from which real ones are compared with real ones at the same number, by group. Each
+    generated image is its own group unless `generated_groups` names the photos that they were translated from.
     Returns JSON values; a missing one is None, with the reason in `note`.
     Raises AnalysisError for fewer than two images per side.
     """
@@ -118,8 +118,8 @@ def real_against_real(
 ) -> dict[str, float]:
     """Mean and 95 % range of each distance between n and n real images of other groups: `real_kid`, `real_kid_low`, ...
 
-    A side has as many groups as the comparison that it stands beside (`most`), or so many more that they hold n images.
-    Empty where no two such samples exist.
+    Each side has as many groups as in the comparison that this is a reference for (`most`), or as many more as hold n
+    images. Empty if there are no two such samples.
     """
     among: list[dict[str, float]] = []
     for _ in range(draws if n <= 500 else draws // 4):
@@ -143,7 +143,7 @@ def real_against_real(
 
 
 def compute(context: Context) -> Section | None:
-    """Distances of every run to real test images (training images where none were held out), translations too."""
+    """Distances of every run and translation to real test images (to training images if none were held out)."""
     imitating, notes = evaluated_runs(context)
     section = Section("quality")
     rows: list[dict[str, Any]] = []
@@ -181,7 +181,7 @@ def compute(context: Context) -> Section | None:
 
 
 def _of(one: Pair | Direction, context: Context) -> dict[str, Any]:
-    """The distances of one subject, named, and the side to which the extractor resizes images."""
+    """The distances of one subject with their names, and the side length to which the extractor resizes images."""
     pair = one if isinstance(one, Pair) else one.target
     extractor = pair.extractor(context)
     found = of_pair(one, context) if isinstance(one, Pair) else _of_direction(one, context)
@@ -219,7 +219,7 @@ def _of_direction(direction: Direction, context: Context) -> dict[str, Any]:
 
 
 def real_images(pair: Pair, context: Context) -> tuple[Features, NDArray[Any], Features, NDArray[Any]]:
-    """Features and groups of the real images to compare with, then of all real ones, compared among themselves."""
+    """Features and groups of the real images to compare with, then of all real images."""
     test, train = pair.pooled("test"), pair.pooled("train")
     rows = np.concatenate([test, train])
     pool, groups = pair.real_features(pair.extractor(context), rows, context), pair.groups(rows)

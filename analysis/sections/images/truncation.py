@@ -24,7 +24,7 @@ from analysis.sections.images.quality import real_against_real, real_images
 from glimpse.images import one_of_each
 
 THRESHOLDS: tuple[float | None, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, None)  # the paper's
-IMAGES = 125  # of each threshold: 250 gave the same curves, and real images the same range, in twice the time
+IMAGES = 125  # per threshold; 250 gave the same curves, and the same range between real images, in twice the time
 REAL_ROW = "real against real"  # the last row of a run's table
 
 

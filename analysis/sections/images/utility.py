@@ -1,7 +1,7 @@
-"""Use for augmentation, the paper's motivation: whether generated images help a classifier of lesions.
+"""Use for augmentation, the paper's motivation: whether generated images help to train a classifier of lesions.
 
-A classifier of two kinds of images is trained on real images, on generated ones, and on both, over the share of real
-images it may use, and always tested on real images of held-out groups.
+A classifier of two kinds of images is trained on real images, on generated ones, and on both, with varying shares of
+the real images, and always tested on real images of held-out groups.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def learning_curves(
     real: tuple[FloatArray, ...], groups: tuple[NDArray[Any], ...], generated: tuple[FloatArray, ...],
     test: tuple[FloatArray, ...], test_groups: tuple[NDArray[Any], ...], seed: int = 0,
 ) -> pd.DataFrame:  # fmt: skip
-    """Both measures for training on real, generated and both, over the share of real images.
+    """Both measures for training on real images, generated images and both, by the share of real images.
 
-    Each argument holds the two classes' features (n, d) or groups (n,). The interval is over seeds, each of which
-    draws other real groups to train on, other generated images, and other test groups (with repetition).
-    Returns training, share, measure, mean, low, high.
+    Each argument holds the two classes' features (n, d) or groups (n,). The interval is over seeds; each draws
+    different real groups to train on, different generated images, and different test groups (with replacement). Returns
+    training, share, measure, mean, low, high.
     """
     rows = []
     for share in SHARES:
@@ -72,13 +72,13 @@ def learning_curves(
                     rows.append({"training": training, "share": share, "measure": measure, "value": value})
     table = pd.DataFrame(rows).groupby(["training", "share", "measure"], sort=False)["value"]
     summary = table.agg(["mean", "std"]).reset_index()
-    half = 2.776 * summary["std"]  # Student's t with four degrees of freedom, for another draw of groups and images
+    half = 2.776 * summary["std"]  # Student's t with four degrees of freedom, for a new draw of groups and images
     summary["low"], summary["high"] = (summary["mean"] - half).clip(0, 1), (summary["mean"] + half).clip(0, 1)
     return summary.drop(columns="std")
 
 
 def by_group(groups: NDArray[Any], count: int, rng: np.random.Generator) -> NDArray[np.intp]:
-    """`count` positions, whole groups in random order, the last one cut."""
+    """`count` positions: whole groups in random order, the last one in part."""
     order = rng.permutation(np.unique(groups))
     rank = {group: i for i, group in enumerate(order.tolist())}
     return np.argsort([rank[group] for group in groups.tolist()], kind="stable")[:count]
@@ -89,14 +89,14 @@ def _stacked(sides: list[FloatArray]) -> tuple[FloatArray, NDArray[Any]]:
 
 
 def _resampled(groups: NDArray[Any], rng: np.random.Generator) -> NDArray[np.intp]:
-    """The rows of as many groups as there are, drawn with repetition."""
+    """The rows of as many groups as there are, drawn with replacement."""
     names = np.unique(groups)
     return np.concatenate([np.flatnonzero(groups == name) for name in rng.choice(names, len(names))])
 
 
 @dataclass(frozen=True)
 class Task:
-    """Two runs whose classes a classifier is to tell apart."""
+    """Two runs whose classes a classifier distinguishes."""
 
     classes: tuple[str, str]
     runs: tuple[EvaluatedRun, EvaluatedRun]
@@ -115,7 +115,7 @@ class Task:
 
 
 def compute(context: Context) -> Section | None:
-    """The two tasks, as far as the workspace has a run of both classes with held-out images."""
+    """The section, with each task for which the workspace has runs of both classes and held-out images."""
     section = Section("utility")
     tasks = []
     for one in _tasks(evaluated_runs(context)[0]):
@@ -148,7 +148,7 @@ def compute(context: Context) -> Section | None:
 
 
 def _tasks(found: list[EvaluatedRun]) -> list[Task]:
-    """Each task of which both classes have a run; the first of several."""
+    """Each task with a run of both classes; of several runs the first."""
     by_name = {run.run.experiment_name: run for run in reversed(found)}
     return [Task((a, b), (by_name[a], by_name[b])) for a, b in TASKS if a in by_name and b in by_name]
 

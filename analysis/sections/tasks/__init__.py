@@ -1,1 +1,1 @@
-"""Sections on what a study may ask beyond real or generated: ratings, pairs, reasons, exposures that vary."""
+"""Sections on tasks beyond 'real or generated': ratings, pairs, reasons, staircases."""

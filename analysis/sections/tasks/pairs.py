@@ -14,7 +14,7 @@ from analysis.section import Context, Section, places_by_set
 
 
 def compute(context: Context) -> Section | None:
-    """None where no answer is about a pair."""
+    """The section; None if no answer is about a pair."""
     if context.responses is None or "second" not in context.responses:
         return None
     frame = context.responses[context.responses["mode"] == "pair"]
@@ -38,7 +38,7 @@ def coded(rows: pd.DataFrame) -> two.Pairs:
 
 
 def scores_of(rows: pd.DataFrame) -> dict[str, Any]:
-    """The numbers that scores.json gives of one set."""
+    """The numbers of one set in scores.json."""
     share = two.share_right(coded(rows))
     return {
         "pairs": len(rows),

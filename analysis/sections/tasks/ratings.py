@@ -1,4 +1,4 @@
-"""The section `ratings`: ROC curves, their areas, and what confidence is worth, where answers come with ratings."""
+"""The section `ratings`: ROC curves, their areas, and the calibration of confidence, for answers with ratings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from glimpse.observers import Floats, Integers
 class RatedSet:
     """The rated trials of one set."""
 
-    rows: pd.DataFrame  # with those rated in the middle of the scale
+    rows: pd.DataFrame  # including those rated in the middle of the scale
     rated: mrmc.Rated
     curve: roc.Curve
     confidence: Floats  # (m,) of the answers 'real' and 'generated'
@@ -31,7 +31,7 @@ class RatedSet:
 
 
 def compute(context: Context) -> Section | None:
-    """None where no answer has a rating."""
+    """The section; None if no answer has a rating."""
     if context.responses is None or not context.responses["rating"].notna().any():
         return None
     sets = _by_set(context.responses, context.unsure)
@@ -74,7 +74,7 @@ def _rated(rows: pd.DataFrame, coded: Trials, places: Integers) -> RatedSet:
 
 
 def scores_of(one: RatedSet) -> dict[str, Any]:
-    """The numbers that scores.json gives of one set."""
+    """The numbers of one set in scores.json."""
     found, trials = mrmc.mean_area(one.rated), one.rated.trials
     people = len(one.rated.areas.area)
     area = {**found.scores("mean"), "n": people, "df": found.df, "ci95_t": found.interval() if found.se else None}

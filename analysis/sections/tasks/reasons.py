@@ -1,4 +1,4 @@
-"""The section `reasons`: what people say decided their answers, as words and as points on the images."""
+"""The section `reasons`: participants' reasons for their answers, as words and as points on the images."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from analysis.section import Context, Section, places_by_set
 from glimpse.images import read
 
 MOST_WORDS = 30  # of a set, in the table
-FEWEST_PEOPLE = 2  # who used a word: a single person's words stay in the export
+FEWEST_PEOPLE = 2  # who used a word; words of a single person are only in the export
 MOST_IMAGES = 8  # of a set, drawn with their points
 FEWEST_POINTS = 2  # on an image that is drawn
 WORD = re.compile(r"[^\W\d_]{3,}")
-# Words without a meaning of their own, in the languages of the survey's pages.
+# Function words and words about any picture, in the languages of the survey's pages.
 EMPTY = frozenset(
     WORD.findall("""the and for are was were with that this these those too very not but its has had have like just more
     than from seems seem looks look looked image images photo picture because there
@@ -34,7 +34,7 @@ EMPTY = frozenset(
 
 
 def compute(context: Context) -> Section | None:
-    """None where no answer has a reason."""
+    """The section; None if no answer has a reason."""
     frame = context.responses
     if frame is None or not ((frame["why"] != "").any() or frame["why_x"].notna().any()):
         return None
@@ -63,7 +63,7 @@ def compute(context: Context) -> Section | None:
 
 
 def words_of(text: str) -> set[str]:
-    """The words of a reason that may mean something, each once.
+    """The words of a reason, each once, without function words.
 
     >>> sorted(words_of("The hair looks blurry, and the HAIR ends"))
     ['blurry', 'ends', 'hair']
@@ -72,7 +72,7 @@ def words_of(text: str) -> set[str]:
 
 
 def used_words(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row a word that several people used, those of most people first; shares are of the answers with the word."""
+    """One row per word that several people used, most frequent first; shares are of the answers with the word."""
     right = (rows["said_generated"] == rows["is_generated"]).to_numpy(bool)
     found = [
         (word, person, generated, correct)
@@ -91,7 +91,7 @@ def used_words(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_points(rows: pd.DataFrame) -> pd.DataFrame:
-    """The answers with a point; `image` is the one it lies on: of a pair, the one that was taken for generated."""
+    """The answers with a point; `image` is the image under the point (of a pair, the one taken for generated)."""
     rows = rows[rows["why_x"].notna() & rows["why_y"].notna()]
     if "second" in rows:
         other = (rows["mode"] == "pair") & ~rows["said_generated"]
@@ -102,8 +102,7 @@ def with_points(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def pointed(rows: pd.DataFrame) -> pd.DataFrame:
-    """One row per image, those with most points first: the middle of the points (median), and their median distance to
-    it, in pixels of the image."""
+    """One row per image, those with most points first: the points' median position and median distance from it (px)."""
     found = []
     for image, own in with_points(rows).groupby("image", sort=True):
         x, y = own["why_x"].to_numpy(float), own["why_y"].to_numpy(float)

@@ -15,7 +15,7 @@ from analysis.section import Context, Section, places_by_set
 
 
 def compute(context: Context) -> Section | None:
-    """The section `thresholds`: staircases and studies without a time limit; None where there are none."""
+    """The section; None without staircases and without studies without a time limit."""
     if context.responses is None or "mode" not in context.responses:
         return None
     scores: dict[str, Any] = {}

@@ -169,7 +169,7 @@ def test_many_sets_of_few_images_are_named_up_to_eight() -> None:
     said = front_matter._limits(Context(Workspace(Path("nowhere"))), cast(Responses, given))[0]
     assert said.startswith("Few images (set 0: 1 generated; set 0: 1 real; ")
     assert said.count("set ") == 8
-    assert "; and 32 more): what can be said" in said
+    assert "; and 32 more): their number limits what can be said" in said
 
 
 def test_figure_ten_draws_the_constant_answer_where_that_sets_classes_put_it(tmp_path: Path) -> None:
@@ -207,7 +207,7 @@ def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_a
     odd, long = "\U00012000\U00012001", "a" * 150
     path = answers(tmp_path / "a.csv", dict.fromkeys((odd, f"{long}x{long}", f"{long}y{long}"), Truth()))
     written("--responses", path, "--out", tmp_path / "out")
-    assert capsys.readouterr().out.count("No font here has every letter of") == 1
+    assert capsys.readouterr().out.count("No installed font has every letter of") == 1
     assert len(set(labels([f"{long}x{long}", f"{long}y{long}", "df"]).values())) == 3
     assert labels(["df", "mel", "df"]) == {"df": "df", "mel": "mel"}, "a name that comes twice is one name"
     assert not lacking("healthy")
@@ -252,6 +252,16 @@ def test_one_unreadable_file_of_several_is_left_out_with_a_sentence(tmp_path: Pa
     assert any("b.csv is left out" in note for note in found.notes)
     with pytest.raises(compose.AnalysisError):
         read_csv(tmp_path / "b.csv")
+
+
+def test_a_note_on_how_answers_were_read_is_no_part_that_the_report_lacks(tmp_path: Path) -> None:
+    file = answers(tmp_path / "a.csv", {"df": Truth()}, people=3)
+    (tmp_path / "copy.csv").write_bytes(file.read_bytes())
+    written("--responses", file, tmp_path / "copy.csv", "--out", tmp_path / "out")
+    page = (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    methods, _, lacking = page.partition("Not in this report")
+    assert "copy.csv has the same content as a.csv" in methods
+    assert "copy.csv" not in lacking.partition("How to cite")[0]
 
 
 def test_image_sets_without_runs_are_not_called_nothing(

@@ -10,6 +10,7 @@ from scipy import stats
 from analysis.people import dependence, image_rates, significance
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
+from analysis.section import template
 from analysis.sections import people_and_metrics, survey_in_words
 from analysis.sections.people_and_metrics import nearest_distance, rank_correlation, realism, set_table, with_machine
 
@@ -68,6 +69,13 @@ def test_each_answered_set_stands_beside_the_metrics_of_the_run_behind_it() -> N
     row = set_table(survey, {"cycle-add": {"run": "cycle"}}, parts).iloc[0]
     assert (row["accuracy"], row["kid"], row["frechet"]) == (0.6, 0.1, 7.0)
     assert "memorised_share" not in row, "another run's number is not this run's"
+
+
+def test_the_caption_says_in_which_direction_each_measure_agrees_with_people() -> None:
+    caption = template("joined").texts["metrics-by-image"].render(random=False)
+    falling, _, rising = " ".join(caption.split()).partition(", and rise with ")
+    assert "realism score and the discriminator's output" in falling
+    assert rising == "the distance to the nearest training image and the machine observer's probability."
 
 
 def test_the_machine_observer_on_features_is_preferred_to_that_on_pixels() -> None:

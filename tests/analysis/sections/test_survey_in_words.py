@@ -117,7 +117,7 @@ def test_where_able_people_answer_more_the_sentence_says_what_counting_answers_a
     assert one["balanced_accuracy"]["weighted"]["by_answer"] == pytest.approx(46 / 52)
     over_sets({"all": one})
     said = survey_in_words.conclusion("all", one)["sentence"]
-    assert "Each participant counts alike here; it would be 88.5\u202f% with each answer counted alike" in said
+    assert "Participants are weighted equally here; it would be 88.5\u202f% with answers weighted equally" in said
 
 
 def test_one_participant_is_not_called_people() -> None:
@@ -189,12 +189,13 @@ def test_where_no_verdict_could_be_tested_no_exclusion_is_said_to_leave_it_as_it
 
 def test_a_sentence_on_trends_names_what_was_tested_of_what() -> None:
     """Balanced accuracy is unknown where one class was shown, and a trend without an interval was not tested."""
-    lines = {"with": ["place in the sequence", "exposure, s"], "change": -0.07, "low": -0.147, "high": 0.008}
+    lines = {"with": ["position in the sequence", "exposure, s"], "change": -0.07, "low": -0.147, "high": 0.008}
     slopes = pd.DataFrame(lines).assign(set="df", p_holm=0.075)
     both: dict[str, Any] = {"df": {"balanced_accuracy": {"mean": 0.6}}}
     one_class: dict[str, Any] = {"df": {"balanced_accuracy": {"mean": None}}}
     tail = (
-        "does not measurably change with the place in the sequence or the exposure; Holm-corrected over 2 trends, 5 %."
+        "does not measurably change with the position in the sequence or the exposure; "
+        "Holm-corrected over 2 trends, 5 %."
     )
     assert survey_in_words._trends(both, slopes) == [f"Within participants balanced accuracy {tail}"]
     assert survey_in_words._trends(one_class, slopes) == [f"Within participants accuracy {tail}"]
@@ -223,7 +224,7 @@ def test_captions_and_tables_of_one_class_promise_no_second(tmp_path: Path) -> N
     found = read_csv(tmp_path / "answers.csv")
     section = survey.compute(Context(Workspace(tmp_path), responses=found.trials, progress=False))
     assert section is not None
-    assert section.captions["dependence"].startswith("Accuracy along place in the sequence")
+    assert section.captions["dependence"].startswith("Accuracy by position in the sequence")
     assert "curves coincide" not in section.captions["image-rates"]
     assert "tests" not in section.tables
     assert not any("balanced accuracy" in sentence for sentence in section.sentences)
