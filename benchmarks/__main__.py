@@ -1,8 +1,8 @@
 """`python -m benchmarks` (`make bench`): every comparison with a named peer, in one run on one machine.
 
 Runs each benchmark of speed or timing as a command, and writes docs/benchmarks.md: the machine, the date, the versions
-of the peers, and what each command printed (medians and ratios of the same run). A peer that is not installed is a row
-that says so. Times of `make` targets are measured by hand and given: `--measured "make study" "11 min 20 s"`.
+of the peers, and what each command printed (medians and ratios of the same run). A peer that is not installed gets a
+row that says so. Times of `make` targets are measured by hand and given: `--measured "make study" "11 min 20 s"`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ JSPSYCH = ROOT / "benchmarks" / "exposure" / "node_modules" / "jspsych" / "packa
 
 @dataclass(frozen=True)
 class Benchmark:
-    """One command; `peers` are the packages beside which it measures, `tiny` its options for a trial run."""
+    """One command; `peers` are the packages that it compares with, `tiny` its options for a trial run."""
 
     name: str
     question: str
@@ -96,7 +96,7 @@ def page(results: Sequence[tuple[Benchmark, str, str]], measured: Sequence[Seque
         "# Benchmarks", "",
         f"Written by `make bench` on {datetime.date.today()}: {_processor()}, {os.cpu_count()} cores, "
         f"{system}, Glimpse {installed(DISTRIBUTION)}. Load average at the end: {_load()}.",
-        *(["", "**A trial run of the commands at their smallest sizes: no measurement.**"] if tiny else []), "",
+        *(["", "**A trial run of the commands at their smallest sizes: not a measurement.**"] if tiny else []), "",
         "| benchmark | peers | took |", "| --- | --- | --- |",
         *(f"| {one.question} | {', '.join(peers[p] for p in one.peers) or 'none'} | {state} |"
           for one, _, state in results),
@@ -122,7 +122,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = program("python -m benchmarks", __doc__ or "", workspace=False)
     names = [one.name for one in BENCHMARKS]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
-    parser.add_argument("--tiny", action="store_true", help="smallest sizes, to try the commands: no measurement")
+    parser.add_argument("--tiny", action="store_true", help="smallest sizes, to try the commands: not a measurement")
     parser.add_argument(
         "--measured", nargs=2, action="append", default=[], metavar=("COMMAND", "TIME"), help="add a row; repeatable"
     )

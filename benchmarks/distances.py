@@ -1,10 +1,10 @@
-"""Time and memory of evaluating generated images again and again against a fixed real set, beside torch-fidelity.
+"""Time and memory of repeated evaluations of generated images against one real set, compared with torch-fidelity.
 
     python -m benchmarks.distances [--real 96] [--generated 32] [--rounds 2]
 
 End to end on the same images with the same network (Inception's shape; its weights are random, which costs the same):
 FID and KID from pixels. torch-fidelity computes the real set's features each time unless it is given a name for them,
-so it is measured both ways; its cache knows the name alone and not the weights. One thread, a process each,
+so it is measured both ways; the key of its cache is the name alone, without the weights. One thread, a process each,
 seconds of processor time.
 """
 
@@ -32,7 +32,7 @@ from analysis.images.training_score import Reference
 from glimpse.command_line import program
 from tests.analysis.pictures import textures
 
-WAYS = ("Glimpse", "torch-fidelity", "torch-fidelity, named set")
+TOOLS = ("Glimpse", "torch-fidelity", "torch-fidelity, named set")
 
 
 def make_weights(path: Path) -> None:
@@ -93,12 +93,12 @@ def torch_fidelity(folder: Path, real: Any, named: bool) -> Callable[[Any], dict
     return evaluate
 
 
-def one(way: str, folder: Path, real_count: int, count: int, rounds: int) -> None:
-    """In a process of its own: the seconds of each round, what it found, the most memory held."""
+def one(tool: str, folder: Path, real_count: int, count: int, rounds: int) -> None:
+    """Print the seconds of each round, the results and the peak memory of one program, in this process alone."""
     torch.set_num_threads(1)
     real = textures(real_count, seed=0, size=128)
     begin = time.process_time()
-    evaluate = glimpse(folder, real) if way == "Glimpse" else torch_fidelity(folder, real, way.endswith("named set"))
+    evaluate = glimpse(folder, real) if tool == "Glimpse" else torch_fidelity(folder, real, tool.endswith("named set"))
     setup, seconds, found = time.process_time() - begin, [], {}
     for i in range(rounds + 1):
         images = textures(count, seed=i + 1, size=128, grain=1.2)
@@ -123,18 +123,18 @@ def main() -> None:
     results = {}
     with tempfile.TemporaryDirectory() as folder:
         make_weights(Path(folder) / "weights.pth")
-        for way in WAYS:
+        for tool in TOOLS:
             command = [
-                sys.executable, "-m", "benchmarks.distances", "--one", way, folder, "--real", str(args.real),
+                sys.executable, "-m", "benchmarks.distances", "--one", tool, folder, "--real", str(args.real),
                 "--generated", str(args.generated), "--rounds", str(args.rounds),
             ]  # fmt: skip
             output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-            results[way] = json.loads(output.splitlines()[-1])
+            results[tool] = json.loads(output.splitlines()[-1])
     print(f"{args.generated} generated against {args.real} real images of 128 x 128, one thread")
     print(f"{'':<28}{'first, s':>10}{'again, s':>10}{'memory, MiB':>13}{'FID':>14}{'again, times':>14}")
-    for way, found in results.items():
+    for tool, found in results.items():
         ratio = found["again"] / results["Glimpse"]["again"]
-        print(f"{way:<28}{found['first']:>10.1f}{found['again']:>10.1f}{found['memory']:>13.0f}{found['frechet']:>14.6f}"
+        print(f"{tool:<28}{found['first']:>10.1f}{found['again']:>10.1f}{found['memory']:>13.0f}{found['frechet']:>14.6f}"
               f"{ratio:>14.2f}")  # fmt: skip
     if results["torch-fidelity"]["again"] < 2 * results["Glimpse"]["again"]:
         sys.exit("repeated evaluation is not twice as fast as torch-fidelity")

@@ -49,7 +49,7 @@ class Finding:
 
 
 def tiling_and_variability(real: dict[str, Pixels], made: dict[str, Pixels]) -> list[Finding]:
-    """From held-out and generated images (n, H, W, 3) of df and mel."""
+    """The findings on tiling and variability, from held-out and generated images (n, H, W, 3) of df and mel."""
     extractor = extractors.load("imagenet")
     spread = {}
     for name in made:
@@ -85,14 +85,14 @@ def nearer_by_ssim(queries: Pixels, train: Pixels, name: str) -> Finding:
 
 
 def sign_test(wins: int, of: int) -> bool:
-    """Whether so many wins are more than chance (one-sided, 5 %)."""
+    """Whether `wins` out of `of` are more than chance (one-sided, 5 %)."""
     from scipy.stats import binomtest
 
     return bool(of and binomtest(wins, of, alternative="greater").pvalue < 0.05)
 
 
 def overfitting(scores: dict[str, Any]) -> list[Finding]:
-    """From the report's end gaps, by run: do they follow the number of images, and what does the width do?"""
+    """The findings on overfitting, from the report's end gaps: do they follow the number of images or the width?"""
     runs = pd.DataFrame(list(scores.values())).sort_values(["training_images", "d_features"])
     said = "; ".join(
         f"{r.run} ({r.training_images:,} images, width {r.d_features}) {r.gap:.2f} ({r.low:.2f} to {r.high:.2f})"
@@ -111,7 +111,7 @@ def overfitting(scores: dict[str, Any]) -> list[Finding]:
 
 
 def truncation(scores: dict[str, Any]) -> list[Finding]:
-    """From the report's Table 3 of each run."""
+    """The finding on truncation, from the report's Table 3 of each run."""
     found = []
     for run, of in scores.items():
         (name,) = {key for key in of["thresholds"][0] if key == "fid" or key.endswith("frechet_distance")}
@@ -127,7 +127,7 @@ def truncation(scores: dict[str, Any]) -> list[Finding]:
 
 
 def translation(rows: pd.DataFrame) -> list[Finding]:
-    """From the rows of `benchmarks.translation`, recipe `paper`, seed 0."""
+    """The findings on translation, from the rows of `benchmarks.translation`, recipe `paper`, seed 0."""
     rows = rows[(rows["recipe"] == "paper") & (rows["seed"] == 0) & (rows["budget"] > 0)].sort_values("budget")
     by = {f"{experiment} (makes {makes})": of for (experiment, makes), of in rows.groupby(["experiment", "makes"])}
     kept = {name: of["detail_outside"].iloc[-1] for name, of in by.items()}
@@ -149,7 +149,7 @@ def translation(rows: pd.DataFrame) -> list[Finding]:
 
 
 def measured(workspace: Workspace, rows: Path) -> list[Finding]:
-    """The findings that the runs df and mel, the report and the rows can tell, as far as they are there."""
+    """The findings for which the data exist: the runs df and mel, the report, the rows."""
     found: list[Finding] = []
     runs = [name for name in ("df", "mel") if (workspace.root / "runs" / name).is_dir()]
     sets = {name: ImageSet.load(workspace.existing("images", name)) for name in runs}

@@ -7,8 +7,8 @@ Each of the eight experiments, at the paper's size and widths, on images of nois
 - images/s beside the same networks trained as PyTorch's tutorials advise, and the share of the compute roof.
 
 Then one run is killed by SIGKILL and resumed. If the workspace holds the image sets df and mel, each is trained for
-half of the time that is left, and scored. The results go to `--out`: gpu_check.json and gpu_check.md. Parts that the
-time does not reach are listed; nothing is estimated.
+half of the time that is left, and scored. The results go to `--out`: gpu_check.json and gpu_check.md. Parts for which
+the time is too short are listed; nothing is estimated.
 
     python -m benchmarks.gpu_check --out results
 
@@ -236,7 +236,7 @@ def passed(result: Mapping[str, Any]) -> bool:
 
 
 def run(args: Any, workspace: Workspace) -> int:
-    """All parts in turn, each result written at once. 1 if a check fails."""
+    """Run all parts in turn and write each result at once; returns 1 if a check fails."""
     if args.device == "cpu" and not args.tiny:
         raise TrainingError("A CPU takes days for the paper's networks: add --tiny, which only tries this script.")
     if args.device == "cuda" and not torch.cuda.is_available():

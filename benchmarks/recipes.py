@@ -55,7 +55,7 @@ Recipe = tuple[str, list[str]]  # a preset, and settings that differ from it
 RECIPES: dict[str, Recipe] = {
     "paper": ("paper", NARROW),
     "modern": ("modern", NARROW),
-    # what each of its settings is worth, and what others would be
+    # `modern` with one setting changed
     "paper-adam": ("modern", [*NARROW, "lr=5e-5", "beta1=0.9"]),
     "no-average": ("modern", [*NARROW, "ema_images=0"]),
     "nearest": ("modern", [*NARROW, "upsampling=nearest"]),
@@ -85,7 +85,7 @@ def grid_power(images: Pixels, period: int = 4) -> float:
 
 
 class Judge(Protocol):
-    """Scores what a training makes, beside the image sets (by domain) that it learns from."""
+    """Scores the images that a training makes; has the image sets (by domain) that it learns from."""
 
     def __call__(self, training: Training, seed: int) -> tuple[list[dict[str, Any]], Pixels]:
         """The scores, one row for each domain that is made, and some of the images."""
@@ -137,7 +137,7 @@ def samples(training: Training, seed: int) -> Pixels:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Recipes that train at equal processor time, and who judges them; finished rows and states lie beside `rows`."""
+    """Recipes that train at equal processor time, and their judge; finished rows and states are saved beside `rows`."""
 
     workspace: Workspace
     recipes: Mapping[str, Recipe]
@@ -181,7 +181,7 @@ class Comparison:
 
 
 def train_until(training: Training, budget: float, state: Path) -> None:
-    """Train until so many processor seconds in all, keeping the state every minute."""
+    """Train until `budget` processor seconds in total, saving the state every minute."""
     began = time.process_time() - training.seconds
     kept = training.seconds
     while training.seconds < budget:

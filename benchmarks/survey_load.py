@@ -112,7 +112,7 @@ async def crowd(port: int, people: int, timed: Timed, acknowledged: list[tuple[s
 
 
 def check(workspace: Workspace, people: int, acknowledged: list[tuple[str, int]]) -> list[int]:
-    """Nothing lost, nothing doubled, everybody finished; returns how many people each set got."""
+    """Check that no answer is lost or doubled and everyone finished; returns the number of people of each set."""
     with Database(workspace.database_url).read() as session:
         stored = session.execute(text("SELECT COUNT(*) FROM responses")).scalar_one()
         distinct = session.execute(

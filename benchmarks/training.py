@@ -148,7 +148,7 @@ def rate(step: Callable[[], None], batch: int, seconds: float, finish: Callable[
 
 
 def flops_an_image(run: Run) -> float:
-    """Of one image's share of a step, counted on the networks themselves: 3 G + 8 D, or 12 G + 16 D for a pair."""
+    """The FLOPs of a step per image, counted on the networks: 3 G + 8 D, or 12 G + 16 D for a cyclic pair."""
     with torch.device("meta"):
         target = run.experiment.target
         generator, discriminator = build_generators(run)[target], build_discriminators(run)[target]

@@ -6,9 +6,9 @@ budget 0 are those of the untouched images.
 
 - KID and Fréchet distance (ImageNet features) to held-out images of the other domain; accuracy of a classifier that
   tells both apart, cross-validated by photo (0.5: it cannot).
-- Detail: how much of the input's fine detail is in the result outside the mask (without masks, anywhere), 0 to 1.
+- Detail: how much of the input's fine detail is kept outside the mask (without masks, everywhere), 0 to 1.
 - Removal from phantoms, which know the same skin without eczema: PSNR and SSIM against it inside and outside the mask,
-  and how much of its fine detail is in the result inside the mask.
+  and how much of its fine detail the result has inside the mask.
 
     gan_core prepare phantom
     python -m benchmarks.translation --rows translation.jsonl --pictures DIR
@@ -73,7 +73,7 @@ class Direction:
 
     domain: str
     inputs: Pixels  # (n, H, W, 3)
-    given: Pixels | None  # (n, H, W), the masks that it is told
+    given: Pixels | None  # (n, H, W), the masks that it is given
     lesions: Pixels | None  # (n, H, W), the masks that the inputs have
     truth: Pixels | None  # (n, H, W, 3), the same skin without eczema
     groups: NDArray[np.str_]
@@ -153,7 +153,7 @@ def _other(domains: Sequence[str], domain: str) -> str:
 
 @torch.no_grad()
 def translated(generator: nn.Module, images: Pixels, masks: Pixels | None) -> Pixels:
-    """Images (n, H, W, 3) by a generator, which is told masks (n, H, W) if it takes any."""
+    """Images (n, H, W, 3) translated by a generator, which is given the masks (n, H, W) if it takes any."""
     parts = []
     for i in range(0, len(images), 50):
         given = to_signed(torch.from_numpy(images[i : i + 50]))
@@ -192,7 +192,7 @@ def table(rows: pd.DataFrame) -> str:
 
 
 def draw(rows: pd.DataFrame, states: Path, experiment: str) -> Pixels:
-    """The last pictures of seed 0: rows of input, mask (or translation) and result (or way back) by each recipe."""
+    """The last pictures of seed 0: rows of input, mask (or translation) and result (or reconstruction)."""
     of = rows[(rows["experiment"] == experiment) & (rows["seed"] == 0)]
     last = of.groupby("recipe", sort=False)["budget"].max()
     files = [states / f"{experiment}-{recipe}-0-{budget:g}.npy" for recipe, budget in last.items()]

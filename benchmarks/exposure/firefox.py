@@ -86,7 +86,7 @@ class Firefox:
         self.command("WebDriver:ElementClick", {"id": self.element(selector)})
 
     def follow(self, selector: str) -> None:
-        """Click what leads to another page, and wait for that page."""
+        """Click an element that leads to another page, and wait for that page."""
         self.evaluate("document.body.dataset.left = 'yes'")
         self.click(selector)
         self.wait_for("body:not([data-left])")

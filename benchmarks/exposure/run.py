@@ -58,13 +58,13 @@ addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
 
 
 def colourful(rng: np.random.Generator) -> np.ndarray:
-    """An image that no grey page can be taken for."""
+    """An image that cannot be mistaken for the grey page."""
     return rng.integers(0, 256, (128, 128, 3), np.uint8) // 4 + np.array([160, 60, 30], np.uint8)
 
 
 @contextlib.contextmanager
 def our_server(exposures: int, seed: int, settings: str = "") -> Iterator[tuple[str, Records]]:
-    """Our survey, serving a study of so many trials; the records are what it has stored of them."""
+    """Our survey, serving a study of so many trials; the records are its stored trials."""
     rng = np.random.default_rng(seed)
     with tempfile.TemporaryDirectory() as folder:
         half = -(-exposures // 2)

@@ -79,7 +79,7 @@ def is_image(pixels: np.ndarray) -> np.ndarray:
 
 
 def sample(file: Path, found: Any, stop: Any) -> None:
-    """Put into `found` the image's spells on the screen."""
+    """Append to `found` each period for which the image is on the screen."""
     with contextlib.suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, 0, -15)
     screen = picture(file)

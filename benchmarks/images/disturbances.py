@@ -111,7 +111,7 @@ def curves(
 ) -> pd.DataFrame:  # fmt: skip
     """All distances between `real` and the disturbed `held_out`: disturbance, level, extractor, distance, value.
 
-    `other` is another class, or where `generated` says so the images of a generator, which alone disturb then.
+    `other`: images of another class; with `generated`, images of a generator, which are then the only disturbance.
     """
     kinds: dict[str, Callable[[Images, int], Images]] = {
         "blur": blurred, "noise": noisy, "JPEG": compressed, "swirl": swirled, "erased": erased, "shuffled": shuffled,

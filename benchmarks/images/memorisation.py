@@ -1,4 +1,4 @@
-"""`python -m benchmarks.images.memorisation --images mel df nv`: which copies are found, and honest images that alarm.
+"""`python -m benchmarks.images.memorisation --images mel df nv`: the shares of copies found and of false alarms.
 
 Copies: training images are copied in each way of `analysis.images.copying.kinds.KINDS`; the table gives the share
 below the threshold and the share whose source, or another photo of the same group, is named first. Honest sets:

@@ -24,7 +24,7 @@ from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
 
-class Looks(NamedTuple):
+class Statistics(NamedTuple):
     lab: NDArray[np.float64]  # (P, 3) CIELAB of some pixels
     power: NDArray[np.float64]  # mean power of L* by spatial frequency, cycles per image; index 0 is the mean
     gradients: NDArray[np.float64]  # density of |grad L*| over EDGES
@@ -33,8 +33,8 @@ class Looks(NamedTuple):
 EDGES = np.geomspace(0.05, 60, 40)
 
 
-def looks(images: NDArray[np.uint8]) -> Looks:
-    """(N, H, W, 3) to what can be compared without looking at any one of them."""
+def statistics_of(images: NDArray[np.uint8]) -> Statistics:
+    """The colours, power spectrum and gradients of images (N, H, W, 3)."""
     lab = rgb2lab(images)
     light = lab[..., 0] - lab[..., 0].mean((1, 2), keepdims=True)
     side = min(light.shape[1:])
@@ -44,10 +44,10 @@ def looks(images: NDArray[np.uint8]) -> Looks:
     ring = np.hypot(y, x).astype(int).ravel()
     radial = np.bincount(ring, power.mean(0).ravel())[: side // 2] / np.bincount(ring)[: side // 2]
     gradient = np.hypot(*np.gradient(light, axis=(1, 2)))
-    return Looks(lab.reshape(-1, 3)[::7], radial, np.histogram(gradient, EDGES, density=True)[0])
+    return Statistics(lab.reshape(-1, 3)[::7], radial, np.histogram(gradient, EDGES, density=True)[0])
 
 
-def compare(name: str, real: Looks, phantom: Looks) -> str:
+def compare(name: str, real: Statistics, phantom: Statistics) -> str:
     """One line of the table; slopes are of log power over log frequency (skin: about -2)."""
     cells = [f"{name:8}"]
     for one in (real, phantom):
@@ -58,7 +58,7 @@ def compare(name: str, real: Looks, phantom: Looks) -> str:
     return " | ".join(cells)
 
 
-def figure(pairs: dict[str, tuple[Looks, Looks]]) -> Figure:
+def figure(pairs: dict[str, tuple[Statistics, Statistics]]) -> Figure:
     """One row per set: a*-b* ellipses of one SD, power spectrum, gradient density."""
     drawing, axes = new_figure(9, 2.6 * len(pairs), nrows=len(pairs), ncols=3, squeeze=False)
     with styled():
@@ -91,7 +91,9 @@ if __name__ == "__main__":
     args = parser.parse_args()
     real, phantom = Workspace(args.real), Workspace(args.phantom)
     both = sorted(set(real.names("images")) & set(phantom.names("images")))
-    found = {n: (looks(some(real.new("images", n))), looks(some(phantom.new("images", n)))) for n in both}
+    found = {
+        n: (statistics_of(some(real.new("images", n))), statistics_of(some(phantom.new("images", n)))) for n in both
+    }
     print(f"{'':8} | {'real: L*, a*, b*, slope':45} | phantom: L*, a*, b*, slope")
     for name, (one, other) in found.items():
         print(compare(name, one, other))

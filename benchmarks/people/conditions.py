@@ -1,8 +1,8 @@
-"""`python -m benchmarks.people.conditions`: do the comparisons of conditions that share real images hold the truth?
+"""`python -m benchmarks.people.conditions`: coverage of comparisons of conditions that share real images.
 
 Simulates surveys in which every participant judges the same real images and those of several generators, and prints a
-table of docs/coverage.md: the share of 95 % intervals of the paired differences that hold the truth, of surveys with a
-false alarm among the pairs that are alike, and of rankings whose places hold the true ones.
+table of docs/coverage.md: the share of 95 % intervals of the paired differences that contain the true value, of surveys
+with a false alarm among the pairs that are alike, and of rankings whose places hold the true ones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from glimpse.observers import Floats
 class Case:
     """A survey with one generator for each entry of `d_primes`."""
 
-    name: str  # seeds the surveys: renamed, its rows in docs/coverage.md have to be run again
+    name: str  # seeds the surveys: after a change, run its rows in docs/coverage.md again
     d_primes: tuple[float, ...]
     people: int = 60
     images: int = 60  # real ones, and of each generator

@@ -1,8 +1,8 @@
-"""`python -m benchmarks.people.coverage`: does each interval of the report hold the truth as often as it says?
+"""`python -m benchmarks.people.coverage`: does each interval of the report contain the true value as often as it says?
 
 Simulates surveys whose truth is known and prints the table of docs/statistics.md: the share of 95 % intervals that
-hold the truth, and the share of false verdicts with the true accuracy at chance and exactly on the bound. Beside the
-estimator of the report stand the two that it was chosen over: participants alone, and the plain two-way bootstrap.
+contain the true value, and the share of false verdicts with the true accuracy at chance and exactly on the bound. The
+report's estimator is compared with two alternatives: participants alone, and the plain two-way bootstrap.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ BOOTSTRAP_DRAWS = 200  # per survey
 class Case:
     """A truth and a design."""
 
-    name: str  # seeds the surveys: renamed, its rows in docs/coverage.md have to be run again
+    name: str  # seeds the surveys: after a change, run its rows in docs/coverage.md again
     truth: Truth
     design: Design
 
@@ -173,7 +173,7 @@ def alternative_errors(answers: Trials, rng: np.random.Generator) -> dict[str, t
 
 
 def others(simulations: int, seed: int = 0) -> dict[tuple[str, str], Floats]:
-    """For each further interval of the report, by truth and claim, whether it held the truth in each simulation."""
+    """For each further interval of the report, by truth and claim: whether it contained the true value each time."""
     held: dict[tuple[str, str], list[bool]] = {}
 
     def note(case: str, claim: str, interval: Any, truth: float) -> None:
@@ -182,7 +182,7 @@ def others(simulations: int, seed: int = 0) -> dict[tuple[str, str], Floats]:
 
     rng = np.random.default_rng([seed, 1])
     truth, position = Truth(0.8, 0.1, sd_d_prime=1.0), np.tile(np.arange(20.0), (50, 1))
-    able, correlated = truth.accuracy - 0.5, 6 / np.pi * np.arcsin(0.5 / 2)  # Spearman's rho of normals that go by 0.5
+    able, correlated = truth.accuracy - 0.5, 6 / np.pi * np.arcsin(0.5 / 2)  # rho of normals that correlate by 0.5
     for _ in range(simulations):
         answers = simulate(truth, Design(50, images=80, trials=20), rng)
         half = answers.image % 2 == 0
@@ -215,7 +215,7 @@ def others(simulations: int, seed: int = 0) -> dict[tuple[str, str], Floats]:
 
 
 def guessing_at(answers: Trials, chance: Floats, rng: np.random.Generator) -> Trials:
-    """The answers, each with probability `chance`, (n,), a coin's: accuracy falls by that share towards 0.5."""
+    """The answers, each replaced by a coin toss with probability `chance` (n,): accuracy falls by that share to 0.5."""
     coin = rng.random(len(answers)) < 0.5
     said = np.where(rng.random(len(answers)) < chance, coin, answers.said_generated)
     return replace(answers, said_generated=said)

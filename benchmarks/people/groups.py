@@ -1,8 +1,8 @@
-"""`python -m benchmarks.people.groups`: do the comparisons of groups of participants hold the truth?
+"""`python -m benchmarks.people.groups`: coverage of the comparisons of groups of participants.
 
 Simulates surveys in which two groups of people judge the same images, with an age that goes with the group and, in some
-cases, with ability. Prints a table of docs/coverage.md: the share of 95 % intervals of the differences that hold the
-truth (where the groups are alike, the rest are false alarms).
+cases, with ability. Prints a table of docs/coverage.md: the share of 95 % intervals of the differences that contain the
+true value (where the groups are alike, the rest are false alarms).
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def simulate(case: Case, rng: np.random.Generator) -> tuple[Trials, Integers, Fl
 
 
 def held(case: Case, seed: int) -> dict[str, bool]:
-    """Whether each measure's interval holds the truth in one simulated survey."""
+    """Whether each measure's interval contains the true value in one simulated survey."""
     trials, group, age = simulate(case, np.random.default_rng(seed))
     found = compare(trials, group, ("first", "second"), age, seed)
     intervals = {measure: found.pairs[measure][0].difference.ci95 for measure in MEASURES}

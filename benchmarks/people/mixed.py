@@ -3,8 +3,9 @@
     python -m benchmarks.people.mixed [--surveys 12] [--participants 100] [--d-prime 0.5] [FILE.csv]
 
 For each it prints the mean of d', its spread over the surveys, the standard error that it claims, the share of its 95 %
-intervals that hold the truth, how many are missing, and seconds a fit; for the answers of FILE.csv d' and its standard
-error. gpboost is no dependency of Glimpse: `pip install gpboost` (with the OpenMP runtime, Debian: libgomp1) first.
+intervals that contain the true value, how many are missing, and seconds a fit; for the answers of FILE.csv d' and its
+standard error. gpboost is not a dependency of Glimpse: `pip install gpboost` (with the OpenMP runtime, Debian:
+libgomp1) first.
 """
 
 from __future__ import annotations

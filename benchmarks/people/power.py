@@ -1,6 +1,6 @@
 """`python -m benchmarks.people.power`: does a survey of the size that `analysis.power` plans have the promised power?
 
-For each regime it plans a survey, simulates surveys of the planned size with a simulator written apart from
+For each regime it plans a survey, simulates surveys of the planned size with a simulator that is independent of
 `analysis.people.population.simulation` (evidence with noise against a criterion, answer by answer), and prints the
 share that comes to the verdict. docs/coverage.md holds the table.
 """

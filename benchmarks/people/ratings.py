@@ -1,4 +1,4 @@
-"""`python -m benchmarks.people.ratings`: do the intervals from ratings hold the truth as often as they say?
+"""`python -m benchmarks.people.ratings`: do the intervals from ratings contain the true value as often as they say?
 
 Simulates surveys with ratings whose truth is known and prints the table of docs/coverage.md: the share of 95 %
 intervals that hold the mean area for new participants and images, the slope of the zROC, d_a and the ROC curve itself.
@@ -44,13 +44,13 @@ class Case:
 
     @property
     def slope(self) -> float:
-        """Of the zROC of all people."""
+        """The slope of the zROC of all people."""
         real, generated = self.population
         return real / generated
 
     @property
     def d_a(self) -> float:
-        """The same people's d_a."""
+        """The d_a of the same people."""
         real, generated = self.population
         return self.truth.d_prime / float(np.sqrt((real**2 + generated**2) / 2))
 
@@ -106,7 +106,7 @@ CASES = (
 
 
 def study(case: Case, simulations: int, seed: int = 0) -> dict[str, Floats]:
-    """By claim, for each simulated survey whether the interval holds the truth; NaN where there is no interval."""
+    """By claim, whether each simulated survey's interval contains the true value; NaN without an interval."""
     rng = np.random.default_rng([seed, CASES.index(case)])
     area, slope, d_a, at = case.area, case.slope, case.d_a, [9, 29, 49]  # false-alarm rates of 0.1, 0.3 and 0.5
     hit_rates = case.hit_rate(roc.FALSE_ALARM_RATES)[at]

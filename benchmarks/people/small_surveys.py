@@ -2,7 +2,8 @@
 
 Simulates surveys with few people, unequal numbers of images, images that differ much, and able people who answer more,
 and prints the table of docs/coverage.md: the share of surveys in which each test at 5 % raises a false alarm, the share
-of 95 % intervals that hold the truth, and how often the number of further participants that the report names decides.
+of 95 % intervals that contain the true value, and how often the number of further participants that the report names
+decides.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ BOUND = 0.05
 class Survey:
     """A truth and a design; the first number of a pair is of real, the second of generated images."""
 
-    name: str  # seeds the surveys: renamed, its rows in docs/coverage.md have to be run again
+    name: str  # seeds the surveys: after a change, run its rows in docs/coverage.md again
     people: int
     truth: Truth = field(default=CHANCE)
     images: tuple[int, int] = (100, 100)
@@ -84,7 +85,7 @@ def answers_of(survey: Survey, rng: np.random.Generator, people: int | None = No
 
 
 def held(survey: Survey, simulations: int, seed: int = 0) -> dict[str, Floats]:
-    """By claim, whether it was so in each simulated survey: false alarms, or whether the interval held the truth."""
+    """By claim, whether each simulated survey has a false alarm, or an interval that contains the true value."""
     rng = np.random.default_rng([seed, *survey.name.encode()])
     seen: dict[str, list[bool]] = {}
     for _ in range(simulations):

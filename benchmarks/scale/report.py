@@ -26,7 +26,7 @@ TRIALS = 10  # of each class and person
 
 
 def write(path: Path, answers: int, rng: np.random.Generator) -> None:
-    """Simulated answers as anybody's CSV."""
+    """Write simulated answers as a CSV file of another survey program."""
     words, frames = np.array(["real", "generated"]), []
     for name, d_prime in SETS.items():
         t = simulate(Truth(d_prime), Design(answers // (len(SETS) * 2 * TRIALS), trials=TRIALS), rng)

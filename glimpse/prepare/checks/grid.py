@@ -1,4 +1,4 @@
-"""The 8-pixel grid of JPEG as a tell: whether it alone separates real from generated images, and how to hide it.
+"""The 8-pixel grid of JPEG as a giveaway: whether it alone separates real from generated images, and how to hide it.
 
 Patches keep the grid of the photo that they were cut from, even through another compression, and generators have grids
 from their upsampling. Either separates real from generated images without regard to their content. Strong edges and
@@ -73,7 +73,7 @@ class GridAuc:
 
 
 def measure(found: NDArray[np.float64], generated: NDArray[np.bool_], groups: NDArray[Any], seed: int = 0) -> GridAuc:
-    """The tell in `features` (n, 24) of images, cross-validated so that no group is on both sides."""
+    """The AUC of `features` (n, 24) of images, cross-validated so that no group is on both sides."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import StratifiedGroupKFold, cross_val_predict
     from sklearn.pipeline import make_pipeline
@@ -102,7 +102,7 @@ def measure(found: NDArray[np.float64], generated: NDArray[np.bool_], groups: ND
 
 @dataclass(frozen=True)
 class GridAucs:
-    """The tells of a grid of 8 pixels and of the controls, which is that of texture and contrast."""
+    """The AUC of a grid of 8 pixels and of the controls, which is due to texture and contrast."""
 
     grid: GridAuc
     control: GridAuc  # the one with the highest AUC
