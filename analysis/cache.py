@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from glimpse.files import atomic_file, sha256_bytes, sha256_file, sha256_json
-from glimpse.made import code_sha256
+from glimpse.reuse import code_sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("analysis", "gan_core", "glimpse")  # the packages that compute ...

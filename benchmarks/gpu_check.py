@@ -34,9 +34,9 @@ import torch
 from benchmarks import training
 from gan_core.device import fast_device
 from gan_core.experiments import EXPERIMENTS, TrainingError
-from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.engine import Engine
 from gan_core.training.ranks import Ranks
+from gan_core.training.request import Request, describe_run, into_memory, open_domains
 from gan_core.training.schemes import SCHEMES
 from glimpse.command_line import program, run_command
 from glimpse.files import read_json

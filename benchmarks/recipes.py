@@ -40,9 +40,9 @@ from analysis.images.features import batches, extract
 from analysis.images.kid import kid
 from gan_core.experiments import Settings
 from gan_core.sampling import latents
-from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.data import to_pixels
 from gan_core.training.loop import Training
+from gan_core.training.request import Request, describe_run, into_memory, open_domains
 from glimpse.command_line import program
 from glimpse.files import atomic_file
 from glimpse.imageset import ImageSet

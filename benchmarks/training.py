@@ -32,9 +32,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from gan_core.experiments import EXPERIMENTS
 from gan_core.losses import cycle_loss, relevancy_loss
-from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.engine import Engine
 from gan_core.training.ranks import Ranks
+from gan_core.training.request import Request, describe_run, into_memory, open_domains
 from gan_core.training.run import Run
 from gan_core.training.schemes import SCHEMES, build_discriminators, build_generators
 from glimpse.command_line import program

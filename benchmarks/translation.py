@@ -39,7 +39,7 @@ from gan_core.training.loop import Training
 from gan_core.training.schemes import with_mask
 from glimpse.images import as_picture, evenly, sheet, shrink
 from glimpse.imageset import ImageSet
-from glimpse.truth import TruthScore
+from glimpse.psnr_ssim import TruthScore
 
 NARROW = ["g_features=64", "d_features=32", "batch=16"]
 RECIPES: dict[str, Recipe] = {

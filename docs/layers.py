@@ -23,7 +23,7 @@ HOLDS = {
     "glimpse.imageset": "arrays and index",
     "glimpse.stimuli": "images of the survey",
     "glimpse.observers": "F1, accuracy, d'",
-    "glimpse.truth": "PSNR, SSIM",
+    "glimpse.psnr_ssim": "PSNR, SSIM",
     "glimpse.runs": "log and seal",
     "glimpse.settings": "NAME=VALUE",
     "glimpse.command_line": "parsers and errors",

@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gan_core.commands import generate
 from gan_core.commands import train as training_command
-from gan_core.commands import use
 from glimpse.command_line import Parser, program, run_command
 from glimpse.phantom import command as phantom_command
 from glimpse.prepare import commands as prepare_cli
@@ -37,8 +37,8 @@ def build_parser() -> Parser:
     phantom_command.add_command(prepare_cli.add_commands(commands))
     training_command.add_command(commands, training_scorer)
     runs_command.add_command(commands)
-    use.add_commands(commands)
-    publish_command.add_command(commands, use.add_runs, use.publish_runs)
+    generate.add_commands(commands)
+    publish_command.add_command(commands, generate.add_runs, generate.publish_runs)
     return parser
 
 

@@ -27,7 +27,7 @@ from glimpse.prepare.reading.masks import decode_mask
 from glimpse.prepare.reading.matching import Matched
 from glimpse.prepare.reading.pixels import decode_photo
 from glimpse.progress import progress
-from glimpse.truth import TruthScore
+from glimpse.psnr_ssim import TruthScore
 
 SHEET_IMAGES = 24  # two per row, each as before, mask and after, as in Figures 11-13
 LONGEST = 256  # pixels, of an image on the sheet

@@ -22,7 +22,7 @@ from numpy.lib import format as npy_format
 from numpy.typing import NDArray
 from PIL import Image
 
-from glimpse import made
+from glimpse import reuse
 from glimpse.files import GlimpseError, atomic_folder, flush, read_json, sha256_file, verify, write_json
 
 INDEX_COLUMNS = ("image_id", "source", "group", "split", "label", "x", "y", "coverage")
@@ -121,7 +121,7 @@ class ImageSet:
             f"The image set '{folder.name}' exists and was made differently: give this one another --name, or replace "
             "it with --overwrite."
         )
-        return made.there(folder, {"made_from": dict(made_from)}, cls.load, refusal=refusal, overwrite=overwrite)
+        return reuse.existing(folder, {"made_from": dict(made_from)}, cls.load, refusal=refusal, overwrite=overwrite)
 
     def write_pngs(self, folder: Path, overwrite: bool) -> None:
         """Write every image as a PNG file named after its image_id, for other programs (`--png`). Raises ImageSetError

@@ -21,7 +21,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     from flask import Flask
 
     from glimpse.workspace import Workspace
-    from study_app import database, i18n, retention, security, trouble
+    from study_app import database, database_failures, i18n, retention, security
     from study_app.experimenter import admin, overview, participants, recruiting  # noqa: F401  (each adds its pages)
     from study_app.participant import entry, pages, practice, trials, withdrawal
 
@@ -38,7 +38,7 @@ def create_app(config: Mapping[str, Any] | None = None) -> Flask:
     app.extensions["glimpse"] = database.Database(
         app.config["DATABASE_URL"], wait_ms=app.config["WAIT_MS"], writers=app.config["WRITERS"]
     )
-    trouble.init_app(app)
+    database_failures.init_app(app)
     retention.init_app(app)
     security.init_app(app)
     i18n.init_app(app)

@@ -24,7 +24,7 @@ from sqlalchemy import (
 )  # fmt: skip
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from study_app.base import Base, now, one_of
+from study_app.orm import Base, now, one_of
 
 STUDY_STATES = ("pilot", "open", "paused", "closed")
 ADMITTING = ("pilot", "open")
@@ -135,7 +135,7 @@ class Participant(Base):
     state: Mapped[str] = mapped_column(String(12), default="working")
     simulated: Mapped[bool] = mapped_column(default=False)
     pilot: Mapped[bool] = mapped_column(default=False, server_default=false())  # entered while the study was a pilot
-    away: Mapped[bool] = mapped_column(default=False, server_default=false())  # inactive: see `drawing.give_back_left`
+    away: Mapped[bool] = mapped_column(default=False, server_default=false())  # inactive (`give_back_left`)
     counted: Mapped[bool] = mapped_column(
         default=True, server_default=true()
     )  # on finishing: not `excluded` in the view

@@ -122,7 +122,7 @@ class Translated:
 
 def translated_features(direction: Direction, context: Context) -> Translated:
     """Features of the translated images; where the source knows the same skin without its lesion, the truth, too."""
-    from glimpse.truth import TruthScore
+    from glimpse.psnr_ssim import TruthScore
 
     source, rows = direction.source, direction.rows(context.seed)
     made = np.stack(list(direction.translated(rows, context.seed)))

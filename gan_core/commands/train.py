@@ -76,8 +76,8 @@ def add_command(commands: Commands, make_scorer: Callable[..., Any]) -> None:
 
 
 def train_command(args: argparse.Namespace, workspace: Workspace, make_scorer: Callable[..., Any]) -> int:
-    from gan_core.training.begin import Request, experiments_with_images
     from gan_core.training.ranks import Ranks
+    from gan_core.training.request import Request, experiments_with_images
     from gan_core.training.run import Run
     from gan_core.training.session import Session
 

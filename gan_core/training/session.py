@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 
 from gan_core.experiments import TrainingError
-from gan_core.training.begin import Request, describe_run, into_memory, open_domains, resumed, state_of
 from gan_core.training.checkpoint import CHECKPOINT
 from gan_core.training.forecast import fitting, longer_than_an_hour, seconds_left
 from gan_core.training.loop import Training
 from gan_core.training.observe import Pixels, Scorer, scorer_for
 from gan_core.training.ranks import Ranks
+from gan_core.training.request import Request, describe_run, into_memory, open_domains, resumed, state_of
 from glimpse.command_line import pasteable
 from glimpse.files import read_json, replacing, stand_aside
 from glimpse.images import size_in_words

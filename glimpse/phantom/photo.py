@@ -10,9 +10,9 @@ from scipy.ndimage import gaussian_filter, shift
 
 from glimpse.phantom import eczema as disease
 from glimpse.phantom.camera import Light, Pixels, draw_camera, vignette
-from glimpse.phantom.details import add_details, add_freckles, add_hair
 from glimpse.phantom.fields import Field, Line, bounding_box, cloud, enlarge, furrows, sample_tile, smoothstep, strokes
 from glimpse.phantom.hand import Hand, Surface, pose, surface, veins
+from glimpse.phantom.hand_details import add_details, add_freckles, add_hair
 from glimpse.phantom.person import Person
 from glimpse.phantom.skin import Skin, shade
 
@@ -91,7 +91,7 @@ def _surface_of_both(hands: list[Hand], shape: tuple[int, int], px_per_mm: float
 
 def _skin_layers(rng: np.random.Generator, person: Person, hands: list[Hand], ground: Surface, shape: tuple[int, int],
                  px_per_mm: float) -> Skin:  # fmt: skip
-    """The layers of both hands, without what `details` adds."""
+    """The layers of both hands, without what `hand_details` adds."""
     palm, small, mm = hands[0].palm, ground.x.shape, ground.per_mm
     vein: Field = np.zeros(small, np.float32)
     if not palm:

@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from glimpse import made
+from glimpse import reuse
 from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.images import size_in_words
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
@@ -116,7 +116,7 @@ def _of_set(workspace: Workspace, images: ImageSet, size: tuple[int, int], fit: 
         "image_set": images.name, "images_sha256": images.sha256, "index": images.manifest["files"]["index.csv"],
         "size": f"{height}x{width}", "fit": fit, **_read_by(),
     }  # fmt: skip
-    if (there := made.there(folder, {"made_from": made_from}, ImageSet.load)) is None:
+    if (there := reuse.existing(folder, {"made_from": made_from}, ImageSet.load)) is None:
         rows = images.index.astype(object).where(images.index.notna(), None).to_dict("records")
         with atomic_folder(folder) as building, ImageSetWriter(building, height, width) as writer:
             pairs = zip(images.images, rows, strict=True)
@@ -131,7 +131,7 @@ def _of_set(workspace: Workspace, images: ImageSet, size: tuple[int, int], fit: 
 @cache
 def _read_by() -> dict[str, Any]:
     """The hash of the code that reads, converts and shrinks images: when it changes, opened sets are made again."""
-    return {"code": made.code_sha256(Path(__file__).resolve().parents[2], ["glimpse"], ["glimpse/phantom"])}
+    return {"code": reuse.code_sha256(Path(__file__).resolve().parents[2], ["glimpse"], ["glimpse/phantom"])}
 
 
 def _kept(workspace: Workspace) -> Workspace:

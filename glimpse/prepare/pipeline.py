@@ -14,7 +14,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse import made
+from glimpse import reuse
 from glimpse.files import GlimpseError, atomic_folder, cores
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
@@ -250,7 +250,7 @@ def made_before(workspace: Workspace, name: str, entries: Mapping[str, Any], ove
         f"The image set '{name}' exists and was made from other photos or with other options: give this one another "
         "name, or replace it with --overwrite."
     )
-    return made.there(workspace.new("images", name), entries, _undamaged, refusal=None if overwrite else refusal)
+    return reuse.existing(workspace.new("images", name), entries, _undamaged, refusal=None if overwrite else refusal)
 
 
 def _undamaged(folder: Path) -> ImageSet | None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from glimpse import made
+from glimpse import reuse
 from glimpse.images import one_of_each, read, through_jpeg
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.grid import off_grid
@@ -97,7 +97,7 @@ def publish_set(
         "it: replace it with --overwrite."
     )
     same = {"made_from": made_from, "label": label}
-    existing = made.there(folder, same, StimulusSet.load, refusal=refusal, overwrite=options.overwrite)
+    existing = reuse.existing(folder, same, StimulusSet.load, refusal=refusal, overwrite=options.overwrite)
     if existing is not None:
         return Published(existing, False, warnings)
     sources = last_steps(classes, options)

@@ -19,7 +19,7 @@ import numpy as np
 
 from glimpse.files import sha256_bytes
 from study_app.database import SurveyError
-from study_app.participant.answered import FRAME_MS
+from study_app.participant.answer import FRAME_MS
 from study_app.participant.attention import is_attention_image
 
 # Distances from the criterion at which a bot gives the next step of a rating, and of its confidence.

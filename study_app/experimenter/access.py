@@ -26,9 +26,9 @@ from werkzeug.wrappers import Response
 
 from glimpse.files import sha256_bytes
 from study_app import models
-from study_app.base import storable
 from study_app.database import app_database
 from study_app.experimenter.accounts import FIRST, record
+from study_app.orm import storable
 from study_app.security import Limit, address, derived
 
 SESSION_HOURS = 12

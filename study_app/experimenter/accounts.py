@@ -131,8 +131,8 @@ def log_of(session: Session, study: Study | None, limit: int | None = None, offs
     """The entries of this study, and those that concern no single study; the newest first."""
     from sqlalchemy import or_, select
 
-    from study_app.base import iso
     from study_app.models import LogEntry
+    from study_app.orm import iso
 
     mine = or_(LogEntry.study_id.is_(None), LogEntry.study_id == (study and study.id))
     rows = session.scalars(select(LogEntry).where(mine).order_by(LogEntry.id.desc()).limit(limit).offset(offset))

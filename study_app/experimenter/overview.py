@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from glimpse.command_line import counted
 from study_app import models
-from study_app.base import iso
 from study_app.database import app_database
 from study_app.definition.study import LARGEST_QUOTA
 from study_app.experimenter import accounts, charts
@@ -22,6 +21,7 @@ from study_app.experimenter.accounts import record
 from study_app.experimenter.admin import blueprint, group, of_group, render_page, study_of, tally_of
 from study_app.experimenter.export import data_set
 from study_app.experimenter.status import image_status, study_status
+from study_app.orm import iso
 from study_app.participant import withdrawal
 
 HOURS = 48  # shown in the strip of finished participants

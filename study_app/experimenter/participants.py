@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session, joinedload
 
 from glimpse import observers
 from study_app import models
-from study_app.base import storable
 from study_app.database import app_database
 from study_app.experimenter.accounts import record
 from study_app.experimenter.admin import blueprint, group, of_group, render_page, study_of
-from study_app.participant import drawing, withdrawal
+from study_app.orm import storable
+from study_app.participant import trial_images, withdrawal
 
 PAGE = 100  # participants a page
 
@@ -137,10 +137,10 @@ def reject(public_id: str) -> Any:
         if "undo" in request.form and person.state == "rejected":
             record(session, "accept", person.study, public_id)
             person.state = "finished" if person.finished_at else "working"
-            drawing.count_shown(session, person, 1)
+            trial_images.count_shown(session, person, 1)
         elif "undo" not in request.form and person.state not in ("rejected", "no-consent", "withdrawn"):
             if person.state not in models.GAVE_BACK:
-                drawing.give_back(session, person)
+                trial_images.give_back(session, person)
             record(session, "reject", person.study, public_id)
             person.state = "rejected"
     return redirect(url_for("admin.participant", public_id=public_id), 303)

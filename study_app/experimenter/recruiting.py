@@ -16,7 +16,7 @@ from study_app.definition import crowd
 from study_app.definition.study import StudyFile, say
 from study_app.experimenter.accounts import record
 from study_app.experimenter.admin import blueprint, render_page, study_of
-from study_app.participant import drawing
+from study_app.participant import trial_images
 
 MOST_LINKS = 200  # personal links made at once
 
@@ -70,7 +70,7 @@ def free_places(session: Session, study: models.Study, states: dict[str, str]) -
         state = states.get(who)
         if state is not None and not (state == "screened-out" and found.state == "finished"):
             found.state = state
-            drawing.give_back(session, found)
+            trial_images.give_back(session, found)
             freed += 1
     record(session, "free places", study, str(freed))
     return freed

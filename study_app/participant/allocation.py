@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from glimpse.files import sha256_json
 from study_app import models
 from study_app.definition.study import StudyFile
-from study_app.participant import design, drawing
+from study_app.participant import design, trial_images
 
 
 def by_external_id(
@@ -111,7 +111,7 @@ def enter(
     session.flush()
     if who is not None:
         add_identity(session, person, who)
-    drawing.draw_trials(session, person, file)
+    trial_images.draw_trials(session, person, file)
     return person
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.random import Generator
 
-from study_app.participant.answered import Answered
+from study_app.participant.answer import Answered
 
 ACTIVE_MINUTES = 30  # a participant seen this recently counts as active
 IDLE_MINUTES = 5  # a participant without an answer holds a place for so long: entering alone must not fill a study

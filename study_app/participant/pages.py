@@ -15,11 +15,11 @@ from sqlalchemy.orm import Session, joinedload
 from werkzeug.wrappers import Response
 
 from study_app import i18n, models
-from study_app.base import storable
 from study_app.database import app_database
 from study_app.definition import crowd
 from study_app.definition.study import RATINGS, SURENESS, Question, StudyFile, say
-from study_app.participant import allocation, device, drawing
+from study_app.orm import storable
+from study_app.participant import allocation, device, trial_images
 
 blueprint = Blueprint("pages", __name__)
 CLOSED = ("withdrawn", "no-consent", "screened-out", "over-quota", "rejected")
@@ -77,7 +77,7 @@ def by_token(session: Session, token: str, *, write: bool = False) -> tuple[mode
     i18n.offer(file, person.language)
     if write:
         person.last_seen_at = models.now()
-        drawing.count_again(session, person)
+        trial_images.count_again(session, person)
     return person, file
 
 
@@ -164,7 +164,7 @@ def questions(token: str) -> Any:
             person.questionnaire = {**(person.questionnaire or {}), **answers}
             person.stage = "end" if after else "device" if person.device is None or file.calibration else "trials"
             if person.state not in ("working", "finished"):
-                drawing.give_back(session, person)
+                trial_images.give_back(session, person)
     return redirect(url_for("pages.participant", token=token), 303)
 
 

@@ -16,8 +16,8 @@ from study_app import models
 from study_app.database import app_database
 from study_app.definition import staircase
 from study_app.definition.study import StudyFile
-from study_app.participant import design, device, drawing
-from study_app.participant.answered import Answered, view_of, whole
+from study_app.participant import design, device, trial_images
+from study_app.participant.answer import Answered, view_of, whole
 from study_app.participant.events import read_events
 from study_app.participant.pages import CLOSED, by_token
 
@@ -161,7 +161,7 @@ def answer(token: str) -> Any:
         if file.mode == "staircase" and current + 1 < len(trials):
             trials[current + 1].exposure_ms_planned = _next_exposure(session, person, trials[current + 1], file)
         if current + 1 == len(trials):
-            trials += drawing.draw_spares(session, person, trials, file)
+            trials += trial_images.draw_spares(session, person, trials, file)
         if current + 1 == len(trials):
             end = "after" if file.asked(after=True) else "end"
             person.state, person.stage, person.finished_at = "finished", end, models.now()

@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session, undefer
 from werkzeug.wrappers import Response
 
 from study_app import i18n, models
-from study_app.base import iso
 from study_app.database import Database, SurveyError, app_database
 from study_app.definition.study import StudyFile
-from study_app.participant import drawing
+from study_app.orm import iso
+from study_app.participant import trial_images
 
 LEAP_DAYS = 7  # a server that runs looks daily
 blueprint = Blueprint("withdrawal", __name__, url_prefix="/withdraw")
@@ -60,7 +60,7 @@ def erase(session: Session, person: models.Participant) -> None:
     """Erase a person's data; the remaining row records that someone withdrew, from which set, and on which day."""
     session.info["erased"] = True
     if person.state not in models.GAVE_BACK:
-        drawing.give_back(session, person)
+        trial_images.give_back(session, person)
     session.execute(delete(models.Trial).where(models.Trial.participant_id == person.id))
     session.execute(delete(models.ExternalIdentity).where(models.ExternalIdentity.participant_id == person.id))
     person.state, person.stage = "withdrawn", "end"
@@ -78,7 +78,7 @@ def delete_pilot(session: Session, study: models.Study) -> int:
     people = session.scalars(select(person).where(person.study_id == study.id, *models.in_group("pilot"))).all()
     for one in people:
         if one.state not in (*models.GAVE_BACK, "withdrawn", "no-consent"):
-            drawing.give_back(session, one)
+            trial_images.give_back(session, one)
     ids = select(person.id).where(person.study_id == study.id, *models.in_group("pilot"))
     for table, column in (
         (models.Trial, models.Trial.participant_id),

@@ -17,7 +17,7 @@ from analysis import cache
 from analysis.images.features import extractor_key
 from analysis.section import Context
 from analysis.sections import SECTIONS
-from glimpse.made import code_sha256
+from glimpse.reuse import code_sha256
 from glimpse.workspace import Workspace
 
 ROOT = Path(cache.__file__).parents[1]

@@ -6,7 +6,7 @@ import pytest
 
 from gan_core.cli import main
 from gan_core.experiments import EXPERIMENTS, experiment_named, settings_for, translation_name
-from gan_core.training.begin import Request, describe_run
+from gan_core.training.request import Request, describe_run
 from gan_core.training.run import Run
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import Workspace

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.loop import Training
 from gan_core.training.observe import scorer_for
+from gan_core.training.request import Request, describe_run, into_memory, open_domains
 from gan_core.training.run import Run
 from glimpse.files import atomic_folder, stand_aside
 from glimpse.imageset import ImageSet, ImageSetWriter

@@ -16,9 +16,9 @@ import torch
 
 from gan_core.cli import main
 from gan_core.experiments import TrainingError
-from gan_core.training.begin import Request, describe_run, open_domains
 from gan_core.training.checkpoint import load_generators
 from gan_core.training.loop import Training
+from gan_core.training.request import Request, describe_run, open_domains
 from gan_core.training.run import Run
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import TINY, make_set, trained

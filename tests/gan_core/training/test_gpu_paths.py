@@ -14,12 +14,12 @@ from gan_core.cli import main
 from gan_core.device import computes_bf16
 from gan_core.experiments import EXPERIMENTS
 from gan_core.networks import Discriminator, Generator, Translator, initialise
-from gan_core.training.begin import Request, describe_run, into_memory, open_domains
 from gan_core.training.data import Domain, Draws
 from gan_core.training.engine import Engine, copied
 from gan_core.training.forecast import seconds_left
 from gan_core.training.loop import Training
 from gan_core.training.ranks import Ranks
+from gan_core.training.request import Request, describe_run, into_memory, open_domains
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import CPU, TINY, make_domains, make_set, tiny_training
 

@@ -80,7 +80,7 @@ def test_two_halves_are_one_whole_bit_for_bit(workspace: Workspace, experiment: 
 
 
 def images_of(workspace: Workspace, run: Run) -> Any:
-    from gan_core.training.begin import Request, open_domains
+    from gan_core.training.request import Request, open_domains
 
     return open_domains(workspace, run.experiment_name, Request())
 

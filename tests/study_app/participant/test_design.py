@@ -13,7 +13,7 @@ from scipy import stats
 
 from study_app.definition.study import StudyFile
 from study_app.participant import design
-from study_app.participant.answered import Answered
+from study_app.participant.answer import Answered
 
 
 def test_the_set_with_the_fewest_people_is_chosen_ties_at_random() -> None:

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from glimpse.workspace import Workspace
 from study_app import cli, models
 from study_app.participant import design
-from study_app.participant.answered import Answered
+from study_app.participant.answer import Answered
 from tests.study_app.conftest import load
 from tests.study_app.experimenter.test_admin import log_in, token
 from tests.study_app.participant.test_survey import ANSWER, enter, stored

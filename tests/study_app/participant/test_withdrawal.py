@@ -13,8 +13,8 @@ from sqlalchemy import select, text
 
 from glimpse.workspace import Workspace
 from study_app import cli, models
-from study_app.base import iso
 from study_app.database import Database
+from study_app.orm import iso
 from study_app.participant import withdrawal
 from tests.study_app.conftest import load
 

@@ -12,7 +12,7 @@ from glimpse.files import GlimpseError, read_json, sha256_bytes, sha256_json
 Made = TypeVar("Made")
 
 
-def there(
+def existing(
     folder: Path,
     made_from: Mapping[str, Any],
     load: Callable[[Path], Made],

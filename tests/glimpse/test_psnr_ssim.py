@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from glimpse.images import shrink
-from glimpse.truth import TruthScore, ssim_map
+from glimpse.psnr_ssim import TruthScore, ssim_map
 
 
 def pixels(height: int, width: int, seed: int = 0) -> NDArray[np.uint8]:

@@ -7,8 +7,8 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
-from study_app.base import storable
 from study_app.definition.study import RATINGS, SURENESS, StudyFile
+from study_app.orm import storable
 
 LONGEST_WHY = 1000  # characters
 LONGEST_MS = 1e12  # longer times are stored as this, so that sums of squares stay finite

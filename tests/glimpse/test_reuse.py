@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from glimpse.files import GlimpseError, WorkspaceError, write_json
-from glimpse.made import there
+from glimpse.reuse import existing
 
 REFUSAL = GlimpseError("It was made from something else.")
 
@@ -24,10 +24,10 @@ def folder(tmp_path: Path) -> Path:
 
 def test_the_same_is_there(folder: Path) -> None:
     same = {"made_from": {"photos": "abc", "seed": 1}, "size": (2, 3)}
-    assert there(folder, same, load) == there(folder, same, load, refusal=REFUSAL) == "set"
-    assert there(folder, {"made_from.seed": 1}, load) == "set"
-    assert there(folder, same, load, overwrite=True) is None
-    assert there(folder.with_name("other"), same, load, refusal=REFUSAL) is None
+    assert existing(folder, same, load) == existing(folder, same, load, refusal=REFUSAL) == "set"
+    assert existing(folder, {"made_from.seed": 1}, load) == "set"
+    assert existing(folder, same, load, overwrite=True) is None
+    assert existing(folder.with_name("other"), same, load, refusal=REFUSAL) is None
 
 
 @pytest.mark.parametrize(
@@ -41,20 +41,20 @@ def test_the_same_is_there(folder: Path) -> None:
     ],
 )
 def test_something_else_is_made_again_or_refused(folder: Path, other: dict[str, object]) -> None:
-    assert there(folder, other, load) is None
-    assert there(folder, other, load, refusal=REFUSAL, overwrite=True) is None
+    assert existing(folder, other, load) is None
+    assert existing(folder, other, load, refusal=REFUSAL, overwrite=True) is None
     with pytest.raises(GlimpseError, match="something else"):
-        there(folder, other, load, refusal=REFUSAL)
+        existing(folder, other, load, refusal=REFUSAL)
 
 
 def test_damage_is_made_again_or_reported(folder: Path) -> None:
     def damaged(folder: Path) -> str:
         raise WorkspaceError("images.npy is damaged.")
 
-    assert there(folder, {"size": [2, 3]}, damaged) is None
+    assert existing(folder, {"size": [2, 3]}, damaged) is None
     with pytest.raises(WorkspaceError, match="damaged"):
-        there(folder, {"size": [2, 3]}, damaged, refusal=REFUSAL)
+        existing(folder, {"size": [2, 3]}, damaged, refusal=REFUSAL)
     (folder / "manifest.json").write_text('{"schema": 99}')
-    assert there(folder, {}, load) is None
+    assert existing(folder, {}, load) is None
     with pytest.raises(WorkspaceError, match="schema 99"):
-        there(folder, {}, load, refusal=REFUSAL)
+        existing(folder, {}, load, refusal=REFUSAL)
