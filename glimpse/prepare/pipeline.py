@@ -19,7 +19,7 @@ from glimpse.files import GlimpseError, atomic_folder, cores
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare.checks.duplicates import Fingerprint, fingerprint
-from glimpse.prepare.checks.findings import Findings
+from glimpse.prepare.checks.findings import REMARKS, Findings
 from glimpse.prepare.checks.traits import MEASURED, Traits, summary, traits_of
 from glimpse.prepare.preview import write_preview
 from glimpse.prepare.reading import pixels
@@ -144,7 +144,7 @@ def without_broken(
 ) -> dict[str, Item]:
     """The photos that `read` can read, for `--skip-broken`: the split must count only these, so each is read twice.
 
-    Raises ImageSetError when none can be read.
+    Raises ImageSetError when none is left.
     """
 
     def trouble(key: str) -> UnfitFileError | None:
@@ -162,7 +162,7 @@ def without_broken(
         else:
             kept[key] = photos[key]
     if not kept:
-        raise ImageSetError(f"None of the {len(photos)} photos can be read (first: {next(iter(photos))}).")
+        raise ImageSetError(f"None of the {len(photos)} photos can be used: {findings.reasons()}.")
     return kept
 
 
@@ -266,12 +266,13 @@ def finish(
 ) -> None:
     """Complete an image set: its preview and its manifest. Raises ImageSetError when a side of its split is empty."""
     splits, groups = writer.splits, Counter(writer.group_splits.values())
+    hint = f" {REMARKS['inverted']}." if "inverted" in findings.remarks else ""
     wants_test = recipe.options.get("test") not in (0, 0.0)
     for side in ("train", "test") if wants_test else ("train",):
         if not splits[side]:
             raise ImageSetError(
                 f"The image set '{name}' would have no image on its {side} side ({writer.count} in all): "
-                "choose another share for testing or another --seed, or give more photos."
+                f"choose another share for testing or another --seed, or give more photos.{hint}"
             )
     entries = {
         **recipe.entries(),

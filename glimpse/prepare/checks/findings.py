@@ -14,10 +14,10 @@ from glimpse.workspace import Workspace
 
 # Why --skip-broken leaves a file out, by the kind of UnfitFileError.
 UNFIT = {
-    "broken": "Skipped, because they cannot be read",
-    "soft": "Skipped, because the mask has more than two values (--mask-threshold reads it)",
-    "other_size": "Skipped, because photo and mask differ in size",
-    "too_small": "Skipped, because they are smaller than the images of the set",
+    "broken": "they cannot be read",
+    "soft": "the mask has more than two values (--mask-threshold reads it)",
+    "other_size": "photo and mask differ in size",
+    "too_small": "they are smaller than the images of the set",
 }
 # What the user should know about photos that are used.
 REMARKS = {
@@ -51,6 +51,11 @@ class Findings:
     def unfit(self, error: UnfitFileError) -> None:
         self.lists.setdefault(error.kind, []).append(error.name)
 
+    def reasons(self) -> str:
+        """Why files are left out, each reason with the number of files and the first: 'they cannot be read (2, ...)'"""
+        lists = [(reason, self.lists.get(kind, [])) for kind, reason in UNFIT.items()]
+        return "; ".join(f"{reason} ({len(names)}, first {names[0]})" for reason, names in lists if names)
+
     def remark(self, keys: Iterable[str], name: str) -> None:
         """Record what was noticed about a photo, by keys of REMARKS."""
         for key in keys:
@@ -81,7 +86,7 @@ class Findings:
         for kind, reason in UNFIT.items():
             if names := self.lists.get(kind):
                 several = f" [{by_ending(names)}]" if len(endings(names)) > 1 else ""
-                notes.append(counted_list(reason + several, names))
+                notes.append(counted_list(f"Skipped, because {reason}{several}", names))
         notes += [counted_list(REMARKS[key], sorted(names)) for key, names in sorted(self.remarks.items())]
         if repeats := self.lookalikes.duplicates:
             notes.append(

@@ -90,15 +90,15 @@ class SourceFile:
         """The content, or its first `most` bytes. Raises BrokenPhotoError when the file or its zip is damaged, or too
         much would be unpacked. Thread-safe."""
         try:
-            if most < 0:
-                self._limit()
+            most = self._limit() if most < 0 else most  # a zip may hold more than the size that it states
             with _archive(self.place).open(self.name) if self.zipped else open(self.place, "rb") as file:
                 return file.read(most)
         except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
             raise BrokenPhotoError(self.name, str(error), self.where) from None
 
-    def _limit(self) -> None:
-        """Raise BrokenPhotoError before a zip bomb, or a file too large to be a photo, fills the memory."""
+    def _limit(self) -> int:
+        """The size in bytes. Raises BrokenPhotoError before a zip bomb, or a file too large to be a photo, fills the
+        memory."""
         if not self.zipped:
             size, packed = self.place.stat().st_size, 0
         else:
@@ -109,6 +109,7 @@ class SourceFile:
             packing = f", {size // max(packed, 1):,} times what it is packed to," if packed else ""
             reason = f"its size, {size / 2**20:,.0f} MB{packing} is too large for a photo or a table"
             raise BrokenPhotoError(self.name, reason, self.where)
+        return size
 
     def decoded(self, decode: Callable[[bytes, str], Result]) -> Result:
         """The content decoded by `decode`, which also gets the file's place, for its errors."""

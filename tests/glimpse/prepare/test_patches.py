@@ -316,7 +316,22 @@ def test_the_split_counts_the_photos_that_can_be_read(tmp_path: Path, workspace:
         assert index.groupby("split")["group"].nunique().to_dict() == {"test": 1, "train": 2}
     for name in ("P0", "P2", "P5"):
         (photos / f"{name}.png").write_bytes(name.encode())
-    with pytest.raises(ImageSetError, match=r"None of the 6 photos can be read"):
+    with pytest.raises(
+        ImageSetError, match=r"None of the 6 photos can be used: they cannot be read \(6, first P0\.png\)"
+    ):
+        prepare(workspace, photos, masks, skip_broken=True, **SMALL)
+
+
+def test_where_no_photo_can_be_used_each_reason_is_counted(tmp_path: Path, workspace: Workspace) -> None:
+    photos, masks = lay_down(tmp_path, 3)
+    soften(masks / "P0_segmentation.png")
+    soften(masks / "P2_segmentation.png")
+    save(masks / "P1_segmentation.png", disc(32, 32))
+    reasons = (
+        r"^None of the 3 photos can be used: the mask has more than two values \(--mask-threshold reads it\) "
+        r"\(2, first P0_segmentation\.png\); photo and mask differ in size \(1, first P1_segmentation\.png\)\.$"
+    )
+    with pytest.raises(ImageSetError, match=reasons):
         prepare(workspace, photos, masks, skip_broken=True, **SMALL)
 
 
@@ -387,6 +402,16 @@ def test_inverted_masks_are_suspected_and_inverted_on_request(tmp_path: Path, wo
     assert note not in " ".join(eczema.notes)
     assert not lesions_in(healthy).any()
     np.testing.assert_array_equal(lesions_in(eczema), eczema.images.masks == 1)
+
+
+def test_inverted_masks_are_suspected_where_a_side_of_the_split_is_empty(tmp_path: Path, workspace: Workspace) -> None:
+    photos, masks = marked(tmp_path)
+    for i, mask in enumerate(sorted(masks.iterdir())):
+        inverted = ~disc(y=16 + i, x=20 + 3 * i)
+        inverted[2:46, 2:62] &= i > 0  # only the first photo has windows without lesion
+        save(mask, inverted)
+    with pytest.raises(ImageSetError, match=r"would have no image on its .* probably inverted \(--invert-masks\)\.$"):
+        prepare(workspace, photos, masks, size=40, stride=4)
 
 
 @pytest.mark.parametrize("kind", ["jpg", "tiff"])

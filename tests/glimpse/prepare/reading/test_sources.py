@@ -178,6 +178,21 @@ def test_a_zip_bomb_is_refused_before_it_is_unpacked(tmp_path: Path, monkeypatch
         SourceFile("huge.tif", tmp_path / "huge.tif").read()
 
 
+def test_a_zip_that_states_too_small_a_size_is_not_unpacked_beyond_it(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("bomb.png", bytes(2**24))
+    data = bytearray((tmp_path / "photos.zip").read_bytes())
+    at = data.rindex(b"PK\1\2") + 24  # the size of the file in the zip's directory
+    data[at : at + 4] = (1000).to_bytes(4, "little")
+    (tmp_path / "photos.zip").write_bytes(data)
+    (bomb,) = find_photos([tmp_path], ELSEWHERE)
+    tracemalloc.start()
+    with pytest.raises(BrokenPhotoError, match=r"bomb\.png in .* cannot be read \(Bad CRC-32"):
+        bomb.read()
+    assert tracemalloc.get_traced_memory()[1] < 2**20
+    tracemalloc.stop()
+
+
 def test_what_is_hidden_is_not_looked_into(tmp_path: Path) -> None:
     for name in ("a.png", ".trash/b.png", ".trash/old.zip", "._part.zip", "@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
