@@ -1,4 +1,4 @@
-"""What is done to the discriminator's images: the right set of changes, each image by itself."""
+"""Augmentation of the discriminator's images: the right set of changes, each image by itself."""
 
 from __future__ import annotations
 

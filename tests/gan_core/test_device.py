@@ -9,7 +9,7 @@ from gan_core.device import fast_device, pick_device
 from gan_core.experiments import TrainingError
 
 
-def test_a_gpu_that_is_not_there_is_missed_in_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_gpu_is_reported_in_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert pick_device("auto") == pick_device("cpu") == "cpu"
     with pytest.raises(TrainingError, match="no CUDA device"):

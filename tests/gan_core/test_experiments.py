@@ -121,7 +121,7 @@ def test_a_wrong_setting_is_refused_in_one_sentence(word: str, sentence: str) ->
         parse_settings([word], Settings)
 
 
-def test_a_misspelt_experiment_is_told_the_nearest_one() -> None:
+def test_a_misspelt_experiment_gets_the_nearest_name_suggested() -> None:
     with pytest.raises(TrainingError, match="did you mean 'healthy'"):
         settings_for("heathy", "paper")
 

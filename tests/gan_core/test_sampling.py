@@ -118,7 +118,7 @@ def test_the_commands_take_the_file_in_place_of_a_run(workspace: Workspace, tmp_
     assert len(ImageSet.load(workspace.existing("images", "mine"))) == 8
 
 
-def test_a_file_that_is_none_of_ours_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_glimpse_did_not_write_is_refused(tmp_path: Path) -> None:
     from safetensors.torch import save_file
 
     path = tmp_path / "other.safetensors"

@@ -68,7 +68,7 @@ def test_the_command_trains_once_and_says_so_the_second_time(
     assert not {"kid", "fid", "frechet"} & {*run, *scored}, "only the published Inception's are called KID and FID"
 
 
-def test_without_a_name_everything_is_trained_whose_images_are_there(
+def test_without_a_name_every_experiment_with_images_is_trained(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_set(workspace, "df")
@@ -190,7 +190,7 @@ def test_a_lower_resolution_is_trained_on_downsampled_images(workspace: Workspac
     assert generators["hands"](torch.zeros(2, TINY["z_dim"])).shape == (2, 3, 32, 48)
 
 
-def test_photos_of_a_size_that_the_networks_cannot_halve_are_told_the_nearest_resolution(
+def test_for_a_size_that_the_networks_cannot_halve_the_nearest_resolution_is_suggested(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_set(workspace, "photos", size=(75, 100))  # as `prepare folder` leaves photos without --size

@@ -1,4 +1,4 @@
-"""What a GPU run does that a CPU can hold: the compiler, mixed precision, a state from another device, short memory."""
+"""The parts of a GPU run that a CPU can test: compiler, mixed precision, a state from another device, short memory."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from tests.gan_core.tiny import CPU, TINY, make_domains, make_set, tiny_training
 
 @pytest.fixture
 def compiler(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """The compiler's state is put back after the test."""
+    """Restores the compiler's state after the test."""
     with caplog.at_level(logging.CRITICAL, "torch.__trace"):  # it makes records by the thousand
         yield
     torch.compiler.set_stance("default")
@@ -144,7 +144,7 @@ def test_a_gpu_before_ampere_is_not_believed_to_compute_in_bf16(
 
 
 @pytest.mark.parametrize("experiment", ["add-eczema", "cycle-eczema"])
-def test_a_checkpoint_of_another_kind_of_device_goes_on(workspace: Workspace, experiment: str) -> None:
+def test_a_checkpoint_of_another_kind_of_device_can_be_resumed(workspace: Workspace, experiment: str) -> None:
     """CUDA's generator has a state of 16 bytes, the CPU's one of 5056."""
     make_domains(workspace)
     saved = tiny_training(workspace, experiment, name="saved").engine

@@ -1,4 +1,4 @@
-"""What is logged at a tick: the discriminator's outputs and the generator's scores."""
+"""The log of a tick: the discriminator's outputs and the generator's scores."""
 
 from __future__ import annotations
 

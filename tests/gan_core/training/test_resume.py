@@ -1,4 +1,4 @@
-"""A run that was stopped, killed or went wrong: it goes on bit for bit, or says exactly what happened."""
+"""A run that was stopped, killed or went wrong: it resumes bit for bit, or reports exactly what happened."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ for kill in (True, True, True, True, True, False):
 """
 
 
-def test_a_run_killed_at_any_moment_goes_on_to_the_same_end(workspace: Workspace) -> None:
+def test_a_run_killed_at_any_moment_resumes_to_the_same_end(workspace: Workspace) -> None:
     """SIGKILL, five times at random moments, each after a line or two of the log; another run is left alone."""
     make_set(workspace, "df")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -193,7 +193,7 @@ def test_a_gradient_that_explodes_is_named(workspace: Workspace) -> None:
         training.go()
 
 
-def test_what_does_not_come_back_in_the_replay_is_said_so(workspace: Workspace) -> None:
+def test_a_value_that_the_replay_does_not_repeat_is_reported_as_such(workspace: Workspace) -> None:
     make_set(workspace, "df")
     training = tiny_training(workspace, "df", images=64)
     training.engine.sums[0] = float("nan")

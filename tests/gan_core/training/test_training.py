@@ -275,7 +275,7 @@ def test_the_average_of_the_weights_is_what_is_kept(workspace: Workspace) -> Non
     assert not torch.equal(kept, engine.generators["df"].to_rgb.weight)
 
 
-def test_ctrl_c_saves_everything_and_the_run_can_go_on(workspace: Workspace) -> None:
+def test_ctrl_c_saves_everything_and_the_run_can_be_resumed(workspace: Workspace) -> None:
     make_set(workspace, "df")
     training = tiny_training(workspace, "df", images=400_000, tick_images=100_000)
 
@@ -313,7 +313,7 @@ def test_a_stopped_translation_keeps_the_generator_of_its_last_step(workspace: W
 @pytest.mark.slow  # the compiler alone takes a quarter of a minute
 @pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch's tracing looks
 def test_compiled_networks_train_as_eager_ones_also_with_the_penalty(workspace: Workspace) -> None:
-    """What CUDA runs do, on the CPU with the compiler's front half: R1's double backward must go past it."""
+    """As in CUDA runs, but on the CPU with the compiler's front half: R1's double backward must bypass it."""
     make_set(workspace, "df")
     eager, compiled = (
         tiny_training(workspace, "df", name=name, preset="modern", r1=1.0) for name in ("eager", "compiled")
