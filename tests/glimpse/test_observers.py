@@ -55,7 +55,7 @@ def test_the_chance_level_of_f1_is_the_mean_over_all_permutations_of_the_answers
     assert observers.permutation_p(mine) == pytest.approx(at_least)
 
 
-def test_who_always_says_generated_gets_two_thirds_and_that_is_their_chance_level() -> None:
+def test_always_saying_generated_gives_an_f1_of_two_thirds_which_is_then_the_chance_level() -> None:
     always = counts_of(10, 0, 10, 0)
     assert observers.f1(always) == pytest.approx(2 / 3)
     assert observers.f1_chance(always) == pytest.approx(2 / 3)
@@ -64,7 +64,7 @@ def test_who_always_says_generated_gets_two_thirds_and_that_is_their_chance_leve
     assert observers.permutation_p(always) == pytest.approx(1)
 
 
-def test_f1_is_nought_for_who_never_says_generated_and_undefined_only_without_generated_images() -> None:
+def test_f1_is_0_without_an_answer_generated_and_undefined_only_without_generated_images() -> None:
     assert observers.f1(counts_of(0, 10, 0, 10)) == 0
     assert np.isnan(observers.f1(counts_of(0, 0, 0, 10)))
 

@@ -1,4 +1,4 @@
-"""Whether something is there already: the same, something else, or damaged."""
+"""Reuse of finished work that is the same, different or damaged."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "set"
 
 
-def test_the_same_is_there(folder: Path) -> None:
+def test_the_same_work_is_reused(folder: Path) -> None:
     same = {"made_from": {"photos": "abc", "seed": 1}, "size": (2, 3)}
     assert existing(folder, same, load) == existing(folder, same, load, refusal=REFUSAL) == "set"
     assert existing(folder, {"made_from.seed": 1}, load) == "set"
@@ -40,7 +40,7 @@ def test_the_same_is_there(folder: Path) -> None:
         {"size": [2, 3], "made_from.seed": 2},
     ],
 )
-def test_something_else_is_made_again_or_refused(folder: Path, other: dict[str, object]) -> None:
+def test_different_work_is_made_again_or_refused(folder: Path, other: dict[str, object]) -> None:
     assert existing(folder, other, load) is None
     assert existing(folder, other, load, refusal=REFUSAL, overwrite=True) is None
     with pytest.raises(GlimpseError, match="something else"):

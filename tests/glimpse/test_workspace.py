@@ -1,4 +1,4 @@
-"""The workspace: nothing half-written, nothing read that is not what its manifest says."""
+"""The workspace: nothing is left half-written, and files that differ from their manifest are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`gan_core prepare` on the command line: what it says, and one sentence for what it cannot do."""
+"""`gan_core prepare` on the command line: its messages, and errors of one sentence."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def test_a_folder_of_images_makes_a_set_of_its_name_and_size(tmp_path: Path, wor
     assert not prepare(workspace, tmp_path / "My photos")[0].made
 
 
-def test_icons_among_the_photos_are_told_and_do_not_shrink_a_pair(tmp_path: Path, workspace: Workspace) -> None:
+def test_icons_among_the_photos_are_reported_and_do_not_shrink_a_pair(tmp_path: Path, workspace: Workspace) -> None:
     folder = lay(tmp_path / "photos", 12)
     save(folder / "icon.png", skin_photo(50, 1, 1))
     (one,) = prepare(workspace, folder)

@@ -64,7 +64,7 @@ def test_a_pattern_finds_the_person(pattern: str, person: str) -> None:
         ("P*", "finds nobody"),
     ],
 )
-def test_a_pattern_that_finds_nobody_is_refused(pattern: str, sentence: str) -> None:
+def test_a_pattern_that_finds_no_person_is_refused(pattern: str, sentence: str) -> None:
     with pytest.raises(ImageSetError, match=sentence):
         person_of("a.jpg", pattern)
 
@@ -88,7 +88,7 @@ def test_a_table_can_name_the_people(tmp_path: Path, workspace: Workspace) -> No
         prepare(workspace, photos, size=SMALL, people=tmp_path / "people.csv")
 
 
-def test_photos_that_could_not_be_told_apart_are_refused(tmp_path: Path, workspace: Workspace) -> None:
+def test_photos_with_the_same_name_are_refused(tmp_path: Path, workspace: Workspace) -> None:
     one, other = (pairs(tmp_path / session, people=2) for session in ("monday", "tuesday"))
     with pytest.raises(ImageSetError, match=r"monday.000_back\.jpg and .*tuesday.000_back\.jpg have the same name"):
         prepare(workspace, one, other, size=SMALL)
@@ -97,7 +97,7 @@ def test_photos_that_could_not_be_told_apart_are_refused(tmp_path: Path, workspa
         prepare(workspace, tmp_path, size=SMALL, people=tmp_path / "people.csv")
 
 
-def test_where_nobody_is_known_the_split_says_that_it_may_leak(tmp_path: Path, workspace: Workspace) -> None:
+def test_without_known_persons_the_split_says_that_it_may_leak(tmp_path: Path, workspace: Workspace) -> None:
     for i in range(6):
         save(tmp_path / f"IMG_{i}.jpg", skin_photo(i))
     prepared = prepare(workspace, tmp_path, size=SMALL)
@@ -130,7 +130,7 @@ def test_the_centre_is_kept_upright_and_undistorted(tmp_path: Path, workspace: W
     np.testing.assert_array_equal(hands.images[0], expected)
 
 
-def test_doing_it_again_leaves_the_set_alone(tmp_path: Path, workspace: Workspace) -> None:
+def test_running_it_again_keeps_the_set(tmp_path: Path, workspace: Workspace) -> None:
     pairs(tmp_path)
     made = [prepare(workspace, tmp_path, size=SMALL, person_pattern=p).made for p in (None, None, r".+")]
     assert made == [True, False, True]

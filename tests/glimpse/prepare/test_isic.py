@@ -103,7 +103,7 @@ def test_the_whole_photo_is_squeezed_or_its_square_is_cut(tmp_path: Path, worksp
     assert red[1] == 0
 
 
-def test_doing_it_again_leaves_the_set_alone_until_something_changes(tmp_path: Path, workspace: Workspace) -> None:
+def test_running_it_again_keeps_the_set_until_something_changes(tmp_path: Path, workspace: Workspace) -> None:
     source = ham10000(tmp_path)
     (first,) = prepare(workspace, [source], ["DF"], size=32)
     (again,) = prepare(workspace, [source], ["DF"], size=32)
@@ -204,9 +204,7 @@ def test_photos_of_the_table_that_are_not_there_are_listed(tmp_path: Path, works
         ({"test": 0.01}, r"leave one side empty"),
     ],
 )
-def test_what_cannot_be_done_is_said(
-    tmp_path: Path, workspace: Workspace, options: dict[str, object], sentence: str
-) -> None:
+def test_errors_are_sentences(tmp_path: Path, workspace: Workspace, options: dict[str, object], sentence: str) -> None:
     arguments = {"label": ["DF"], "size": 32, **options}
     with pytest.raises(ImageSetError, match=sentence):
         prepare(workspace, [ham10000(tmp_path)], **arguments)  # type: ignore[arg-type]

@@ -123,7 +123,7 @@ def test_no_group_is_on_both_sides(
     assert len(sides) == (len(set(lesions)) if loaded else 0)
 
 
-def test_what_has_no_partner_is_listed(tmp_path: Path, workspace: Workspace) -> None:
+def test_files_without_a_counterpart_are_listed(tmp_path: Path, workspace: Workspace) -> None:
     photos, masks = lay_down(tmp_path)
     (masks / "P2_segmentation.png").unlink()
     save(masks / "Q9_segmentation.png", disc())
@@ -234,7 +234,9 @@ def test_the_hashes_are_those_of_what_was_written_whatever_was_left_out(
             np.testing.assert_array_equal(images.images[i], skin_photo(int(row.group[1:]))[window])
 
 
-def test_doing_it_again_touches_nothing(tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_running_it_again_touches_nothing(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
     photos, masks = lay_down(tmp_path)
     made = prepare(workspace, photos, masks, **SMALL)
     monkeypatch.setattr(pixels, "decode_photo", None)  # no photo may be decoded
@@ -279,7 +281,7 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
         ("no partner", {}, r"None of the 6 photos in .* has all its masks"),
     ],
 )
-def test_what_cannot_be_done_is_said_and_what_was_there_stays(
+def test_errors_are_sentences_and_existing_sets_stay(
     tmp_path: Path, workspace: Workspace, spoil: str, options: dict[str, object], sentence: str
 ) -> None:
     photos, masks = lay_down(tmp_path)
@@ -416,7 +418,7 @@ def test_inverted_masks_are_suspected_where_a_side_of_the_split_is_empty(tmp_pat
 
 @pytest.mark.parametrize("kind", ["jpg", "tiff"])
 @pytest.mark.parametrize("orientation", [3, 6])
-def test_masks_drawn_on_unturned_photos_are_told_and_turned_on_request(
+def test_masks_drawn_on_unturned_photos_are_reported_and_turned_on_request(
     tmp_path: Path, workspace: Workspace, orientation: int, kind: str
 ) -> None:
     photos, masks = marked(tmp_path)

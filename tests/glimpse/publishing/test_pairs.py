@@ -1,4 +1,4 @@
-"""Stimulus sets of any two image sets or folders: the same steps for both, and no difference left unsaid."""
+"""Stimulus sets of any two image sets or folders: the same steps for both, and every other difference reported."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_too_few_images_name_the_largest_count(
     assert workspace.names("stimuli") == []
 
 
-def test_exact_copies_are_refused_unless_allowed_and_near_copies_are_told(
+def test_exact_copies_are_refused_unless_allowed_and_near_copies_are_reported(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real, generated = lay(tmp_path / "real", size=(64, 64)), lay(tmp_path / "fake", 6, 20, size=(64, 64))
@@ -97,7 +97,7 @@ def test_exact_copies_are_refused_unless_allowed_and_near_copies_are_told(
     assert "look like a real one (1): stolen.bmp like 003.png" in capsys.readouterr().err
 
 
-def test_repeats_and_unread_files_among_the_generated_are_told(
+def test_repeats_and_unread_files_among_the_generated_are_reported(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real, generated = lay(tmp_path / "real"), lay(tmp_path / "fake", 6, 20)
@@ -121,7 +121,7 @@ def test_repeats_and_unread_files_among_the_generated_are_told(
         ({"size": (64, 80)}, "proportions (width to height): 1.00:1 (real), 1.25:1 (generated)"),
     ],
 )
-def test_a_difference_that_is_not_content_is_told_with_numbers(
+def test_a_difference_that_is_not_content_is_reported_with_numbers(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str], how: dict[str, object], sentence: str
 ) -> None:
     real, generated = (
@@ -189,7 +189,7 @@ def test_publishing_a_pair_loads_no_torch(tmp_path: Path, workspace: Workspace) 
     assert workspace.names("stimuli") == ["b"]
 
 
-def test_the_grid_of_jpeg_is_a_tell_that_off_grid_hides(
+def test_the_grid_of_jpeg_is_reported_and_off_grid_hides_it(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     lay(tmp_path / "photos", 60, size=(64, 64), suffix=".jpg", quality=60)

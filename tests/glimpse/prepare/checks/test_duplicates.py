@@ -1,4 +1,4 @@
-"""Duplicates: the same photo twice is dropped, look-alikes across the split are told."""
+"""Duplicates: a second copy of a photo is dropped, look-alikes across the split are reported."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def test_two_round_spots_are_not_alike_for_being_round() -> None:
     assert not alike(brown, ochre)
 
 
-def test_an_exact_duplicate_is_told_once_with_the_one_that_stays() -> None:
+def test_an_exact_duplicate_is_reported_once_with_the_one_that_stays() -> None:
     seen = Lookalikes()
     assert not seen.is_duplicate("a.png", "train", fingerprint(skin_photo(0)))
     assert seen.is_duplicate("copy.bmp", "test", fingerprint(skin_photo(0)))
@@ -138,7 +138,7 @@ def test_one_grey_level_in_one_pixel_makes_it_another_photo() -> None:
     assert fingerprint(changed).pixels != fingerprint(skin_photo(0)).pixels
 
 
-def test_look_alikes_are_told_only_across_the_split() -> None:
+def test_look_alikes_are_reported_only_across_the_split() -> None:
     seen = Lookalikes()
     for name, split, brightness in (("a", "train", 0), ("b", "train", 1), ("c", "test", 2)):
         seen.is_duplicate(name, split, fingerprint(skin_photo(0) + np.uint8(brightness)))

@@ -1,4 +1,4 @@
-"""JPEG's grid as a tell, on patches whose only difference is where the grid lies."""
+"""JPEG's grid as a giveaway, on patches that differ only in the position of the grid."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def patches(photos: Photos) -> tuple[Photos, Photos]:
     return [p[40:104, 64:128] for p in photos[:half]], [p[43:107, 69:133] for p in photos[half:]]
 
 
-def tell(kept: Photos, shifted: Photos, quality: int | None = None) -> GridAuc:
+def separation(kept: Photos, shifted: Photos, quality: int | None = None) -> GridAuc:
     found = np.array([features(through_jpeg(p, quality)) for p in [*kept, *shifted]])
     return measure(found, np.arange(len(found)) >= len(kept), np.arange(len(found)).astype(str))
 
@@ -41,25 +41,25 @@ def remedied(images: Photos) -> Photos:
 def claim(photos: Photos) -> None:
     kept, shifted = patches(photos)
     for quality in (None, 95):
-        assert tell(kept, shifted, quality).low > 0.9, "another compression does not hide the first"
-        after = tell(remedied(kept), remedied(shifted), quality)
+        assert separation(kept, shifted, quality).low > 0.9, "another compression does not hide the first"
+        after = separation(remedied(kept), remedied(shifted), quality)
         assert after.low < 0.5 < after.high + 0.05
         assert after.auc < 0.65
 
 
-def test_the_grid_tells_and_off_it_nothing_is_left() -> None:
+def test_the_grid_separates_the_patches_and_off_it_nothing_is_left() -> None:
     claim([through_jpeg(skin_photo(i, 112, 136), 75) for i in range(80)])
 
 
-def test_real_patches_on_and_off_the_grid_of_their_photos_tell_until_both_leave_it(real_data: Path) -> None:
+def test_real_patches_on_and_off_their_photos_grid_are_separated_until_both_leave_it(real_data: Path) -> None:
     with ZipFile(real_data / "ham10000" / "HAM10000_images_200x150.zip") as photos:
         names = sorted(name for name in photos.namelist() if name.endswith(".jpg"))[::50]
         claim([np.asarray(Image.open(io.BytesIO(photos.read(name))).convert("RGB")) for name in names])
 
 
-def test_halves_of_one_set_do_not_tell() -> None:
+def test_halves_of_one_set_are_not_separated() -> None:
     photos = [through_jpeg(skin_photo(i, 64, 64), 75) for i in range(80)]
-    assert tell(photos[:40], photos[40:]).low < 0.55
+    assert separation(photos[:40], photos[40:]).low < 0.55
 
 
 def test_a_group_is_never_on_both_sides_and_perfect_separation_is_not_certainty() -> None:

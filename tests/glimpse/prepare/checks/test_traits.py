@@ -56,7 +56,7 @@ def test_an_enlarged_image_has_no_blocks_but_next_to_no_fine_detail() -> None:
     assert fine_detail(np.ones((64, 64))) is None
 
 
-def test_the_header_tells_format_quality_bits_and_profile() -> None:
+def test_format_quality_bits_and_profile_are_read_from_the_header() -> None:
     photo = skin_photo(0, 16, 24)
     wide = encoded(np.zeros((16, 24), np.uint16), "png")
     p3 = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()

@@ -119,7 +119,7 @@ def test_a_tiff_whose_white_is_zero_is_no_negative(
     assert photo.remarks == remarks
 
 
-def test_16_bits_a_channel_that_cannot_be_windowed_are_told() -> None:
+def test_16_bits_a_channel_that_cannot_be_windowed_are_reported() -> None:
     data = b"P6 16 16 65535\n" + bytes(16 * 16 * 6)
     assert read_photo(data, "a.ppm").remarks == {"deep_colour"}
     with pytest.raises(BrokenPhotoError, match="stored in a way that --window does not take"):

@@ -61,7 +61,7 @@ def test_links_to_folders_are_followed_and_may_go_round(tmp_path: Path) -> None:
     assert [f.name for f in find_files([tmp_path / "photos"])] == ["link/a.png"]
 
 
-def test_what_we_made_ourselves_is_no_photo(tmp_path: Path) -> None:
+def test_files_that_glimpse_made_are_not_photos(tmp_path: Path) -> None:
     workspace = Workspace.at(tmp_path / "workspace")
     for folder in ("images", "images/healthy", "stimuli/healthy"):
         (workspace.root / folder).mkdir(parents=True, exist_ok=True)
@@ -200,13 +200,13 @@ def test_what_is_hidden_is_not_looked_into(tmp_path: Path) -> None:
     assert [f.name for f in find_files([tmp_path])] == ["a.png"]
 
 
-def test_a_file_name_that_is_no_text_is_named(tmp_path: Path, workspace: Workspace) -> None:
+def test_a_file_name_that_is_not_utf8_is_reported(tmp_path: Path, workspace: Workspace) -> None:
     (tmp_path / os.fsdecode(b"h\xe4nd.jpg")).write_bytes(b"")
     with pytest.raises(ImageSetError, match=r"The file name 'h\\udce4nd.jpg' is not UTF-8: rename it"):
         find_photos([tmp_path], workspace)
 
 
-def test_a_place_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_place_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageSetError, match="nowhere does not exist"):
         find_photos([tmp_path / "nowhere"], ELSEWHERE)
 

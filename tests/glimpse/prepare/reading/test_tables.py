@@ -28,7 +28,7 @@ def test_a_table_is_read_in_the_encodings_of_spreadsheets(tmp_path: Path, encodi
     assert column_by_photo(tmp_path / "table.csv", "Läsion", ["Hände3"]) == {"Hände3": "Läsion 3"}
 
 
-def test_dots_in_a_photos_name_are_no_ending(tmp_path: Path) -> None:
+def test_dots_in_a_photos_name_do_not_begin_an_ending(tmp_path: Path) -> None:
     (tmp_path / "table.csv").write_text("photo,lesion_id\n2020.01.0,L1\na/2020.01.1,L2\n2020.01.2.jpg,L3\n")
     stems = [f"2020.01.{i}" for i in range(3)]
     found = column_by_photo(tmp_path / "table.csv", "lesion_id", stems)

@@ -27,7 +27,7 @@ def test_a_backdrop_is_taken_away_and_counted_by_its_rule(rule: str) -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_what_lies_on_a_backdrop_is_no_skin_either(rule: str) -> None:
+def test_objects_on_a_backdrop_are_not_skin_either(rule: str) -> None:
     photo = skin_photo(0)
     photo[:, :30] = BACKDROPS["saturated_green" if rule != "saturated_green" else "near_white"]
     photo[10:30, 8:24] = BACKDROPS[rule]
