@@ -33,7 +33,8 @@ def exclusions(rows: pd.DataFrame) -> dict[str, Bools]:
 
     >>> times = {"exposure_ms_actual": 2000.0, "exposure_ms_planned": 2000.0, "response_time_ms": [2100.0, 2500.0]}
     >>> kept = {"focus_lost": False, "flags": "", "failed_catch": False, "finished": True}
-    >>> rows = pd.DataFrame({**times, **kept, "participant": ["ann", "ann"], "said_generated": [1, 0]})
+    >>> answers = {"participant": ["ann", "ann"], "said_generated": [1, 0], "is_generated": [1, 0]}
+    >>> rows = pd.DataFrame({**times, **kept, **answers})
     >>> {rule: gone.tolist() for rule, gone in exclusions(rows).items() if gone.any()}  # 100 ms after the image
     {'answered within 200 ms': [True, False]}
     """
@@ -57,8 +58,10 @@ def exclusions(rows: pd.DataFrame) -> dict[str, Bools]:
 
 
 def _one_answer(rows: pd.DataFrame) -> Any:
-    said = rows.groupby("participant")["said_generated"].transform("mean")
-    return (said == 0) | (said == 1)
+    """Whether the participant has a habit: one answer to images of both classes (to one class it may be ability)."""
+    each = rows.groupby("participant")
+    said, generated = (each[name].transform("mean") for name in ("said_generated", "is_generated"))
+    return ((said == 0) | (said == 1)) & (generated > 0) & (generated < 1)
 
 
 def sensitivity(rows: pd.DataFrame, answers: Trials, bound: float) -> pd.DataFrame:

@@ -218,7 +218,8 @@ def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dic
         "n": people, "bound": verdict.bound, "p": verdict.p_equivalence, "ci90": ci90(balanced),
         "verdict": verdict.code, "words": verdict.words, "p_chance": verdict.p_chance,
         "bayes_factor": bayes.bayes_factor(balanced, bound), "prior": bayes.PRIOR,
-        "method": f"two one-sided tests of balanced accuracy against 0.5 ± bound at 5 %, {balanced.method}",
+        "method": f"two one-sided tests of balanced accuracy against 0.5 ± bound at 5 %, {balanced.method}; "
+        f"Bayes factor limited to {bayes.LEAST:g} to {bayes.MOST:g}",
     }  # fmt: skip
     if verdict.code == "undecided":
         found["more_participants"] = verdict.more_participants

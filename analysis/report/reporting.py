@@ -49,18 +49,11 @@ def texts(context: Context, answers: Responses, scores: Mapping[str, Any], left_
 
 def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], left_out: str, version: str) -> list[str]:
     people, survey = answers.trials["participant"].nunique(), scores.get("survey", {})
-    low, high = percent(0.5 - context.bound), percent(0.5 + context.bound)
     said = [
         f"{counted(people, 'participant')} judged {_images(answers)} in "
         f"{counted(answers.counts['trials'], 'scored trial')}{_per_person(answers)}, saying of each image"
         f"{', with a rating,' if answers.trials['rating'].notna().any() else ''} whether it was real or generated.",
-        _exposure(answers), left_out,
-        "Accuracy is balanced accuracy, the mean of the shares of right answers to real and to generated images, each "
-        "participant weighted equally; intervals are for new participants and new images, from a two-way clustered "
-        "variance (participants + images - trials; Cameron, Gelbach & Miller, 2011).",
-        "Accuracy was tested against 50 % with a two-sided test at 5 %, and for equivalence to 50 % with two one-sided "
-        f"tests at 5 % against {low} and {high}.",
-        "d' is that of a probit model with participants and images crossed.",
+        _exposure(answers), left_out, *_measured(context, answers),
         *_optional(context, scores),
     ]  # fmt: skip
     for name, one in survey.items():
@@ -71,11 +64,38 @@ def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], le
     return [sentence for sentence in said if sentence]
 
 
+def _one_class(answers: Responses) -> bool:
+    """Whether no set has images of both classes, so that nothing can be tested."""
+    return bool(answers.trials.groupby("set")["truth"].nunique().max() == 1)
+
+
+def _measured(context: Context, answers: Responses) -> list[str]:
+    """Sentences that define accuracy, its intervals and its tests."""
+    intervals = (
+        "intervals are for new participants and new images, from a two-way clustered variance (participants + images - "
+        "trials; Cameron, Gelbach & Miller, 2011)."
+    )
+    if _one_class(answers):
+        return [
+            f"Accuracy is the mean of the participants' shares of right answers; {intervals}",
+            "With images of one class only a habit of answering may be right: accuracy was not tested against chance.",
+        ]
+    low, high = percent(0.5 - context.bound), percent(0.5 + context.bound)
+    return [
+        "Accuracy is balanced accuracy, the mean of the shares of right answers to real and to generated images, each "
+        f"participant weighted equally; {intervals}",
+        "Accuracy was tested against 50 % with a two-sided test at 5 %, and for equivalence to 50 % with two one-sided "
+        f"tests at 5 % against {low} and {high}.",
+        "d' is that of a probit model with participants and images crossed.",
+    ]
+
+
 def _images(answers: Responses) -> str:
     shown = answers.trials.drop_duplicates(["image", "truth"])["truth"].value_counts()
-    sets = answers.trials["set"].nunique()
+    sets, kinds = answers.trials["set"].nunique(), [kind for kind in ("real", "generated") if kind in shown]
     beside = f" of {sets} sets" if sets > 1 else ""
-    return f"{shown.get('real', 0)} real and {counted(shown.get('generated', 0), 'generated image')}{beside}"
+    numbers = " and ".join(f"{shown[kind]} {kind}" for kind in kinds)
+    return f"{numbers} image{'' if shown[kinds[-1]] == 1 else 's'}{beside}"
 
 
 def _per_person(answers: Responses) -> str:
@@ -116,7 +136,9 @@ def result(one: Mapping[str, Any]) -> str:
     """The end of a sentence that begins with 'Right about': the result, its interval and the verdict."""
     balanced, tests, d_prime = one["balanced_accuracy"], one["equivalence"], one["d_prime"]
     if balanced["mean"] is None:
-        return f"an unknown share of the images ({tests['note']})."
+        right, ends = percent(one["accuracy"]["mean"]), one["accuracy"]["ci95"]
+        interval = f" (95 % interval {percent(ends[0])} to {percent(ends[1])})" if ends else ""
+        return f"{right} of the images, all of one class{interval}: not tested ({tests['note']})."
     level, ends = (90, tests["ci90"]) if tests["verdict"] == "cannot tell" else (95, balanced["ci95"])
     limits = (0.5 - tests["bound"], 0.5 + tests["bound"]) if tests["verdict"] == "cannot tell" else (0.5,)
     digits = telling_digits(ends or (), limits, 3) - 2
@@ -133,7 +155,8 @@ def result(one: Mapping[str, Any]) -> str:
     over, together = tests.get("p_over_sets"), ""
     if over is not None and over >= LEVEL:
         together = f" (not over all {tests['sets']} sets together: Bonferroni, p {p_value(over)})"
-    return f"{percent(balanced['mean'])} of the images{interval}: {found}{tested}{together}{of}."
+    right = f"{percent(balanced['mean'])} of the images, real and generated ones weighted equally"
+    return f"{right}{interval}: {found}{tested}{together}{of}."
 
 
 def _checklist(
@@ -147,8 +170,10 @@ def _checklist(
     tables = listed(
         [f"table of {of}" for of, some in (("groups", group in asked), ("questions", {*asked} - {group})) if some]
     )
+    untested = "None: images of one class only." if _one_class(answers) else ""
+    within = f"0.5 ± {context.bound:g}"
     return [
-        ("Hypothesis", f"Balanced accuracy within 0.5 ± {context.bound:g} ('cannot tell'), or different from 0.5."),
+        ("Hypothesis", untested or f"Balanced accuracy within {within} ('cannot tell'), or different from 0.5."),
         ("Preregistration", f"SHA-256 {registered['sha256']}. {preregistration.sentence(registered['parts'])}"
                             if registered else f"None given to this report. {FILL_IN}"),
         ("Participants", f"{trials['participant'].nunique()}, of whom "
@@ -164,9 +189,10 @@ def _checklist(
         ("Order, sides, practice, instructions", FILL_IN),
         ("Attention checks", attention or f"None recorded. {FILL_IN}"),
         ("Exclusions and missing answers", left_out),
-        ("Outcome", "Balanced accuracy (primary); d', criterion, F1, hit and false-alarm rate beside it."),
+        ("Outcome", "Accuracy, of one class of images." if untested else
+                    "Balanced accuracy (primary); d', criterion, F1, hit and false-alarm rate beside it."),
         ("Intervals", "For new participants and new images, two-way clustered."),
-        ("Tests", f"Two-sided at 5 % against chance; two one-sided tests at 5 % against ± {context.bound:g}."),
+        ("Tests", untested or f"Two-sided at 5 % against chance; two one-sided tests at 5 % against {within}."),
         ("Multiplicity", f"Bonferroni over {len(survey)} sets; Holm over pairs, trends, groups and questions."
                          if len(survey) > 1 else "One set; Holm over trends, groups and questions."),
         *[(f"Result{', ' + name if len(survey) > 1 else ''}", f"Right about {result(one)}")

@@ -50,7 +50,8 @@ def compute(context: Context) -> Section | None:
     section.table("reliability", _reliability_table(section.scores))
     section.table("agreement", _agreement_table(section.scores))
     _add_items(section, context, tables)
-    section.explain(fewest=items.FEWEST, items=any(len(table) for table in tables.values()))
+    both = frame.groupby("set")["truth"].nunique().max() > 1
+    section.explain(fewest=items.FEWEST, items=any(len(table) for table in tables.values()), both=both)
     return section
 
 

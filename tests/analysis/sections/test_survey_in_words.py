@@ -136,6 +136,29 @@ def test_a_faultless_survey_says_why_it_has_no_p_value() -> None:
     assert "apart (every answer was right: no p-values)" in reporting.result(one)
 
 
+def test_texts_on_one_class_of_images_give_the_share_of_right_answers_and_no_test(tmp_path: Path) -> None:
+    """Three people and four generated images, nine of twelve answers right: nothing says whether people can tell."""
+    rows = [f"{p},{i},generated,{'real' if i == p else 'generated'}\n" for p in range(3) for i in range(4)]
+    (tmp_path / "a.csv").write_text("participant,image,truth,answer\n" + "".join(rows))
+    answers = read_csv(tmp_path / "a.csv")
+    context = Context(Workspace(tmp_path), responses=answers.trials)
+    section = survey.compute(context)
+    assert section is not None
+    assert "alanced accuracy" not in " ".join(section.methods)
+    texts = reporting.texts(context, answers, {"survey": section.scores}, "Nothing was left out.", "1")
+    one = section.scores["all"]
+    assert "3 participants judged 4 generated images in 12 scored trials" in texts.methods
+    low, high = (f"{100 * end:.1f}\u202f%" for end in one["accuracy"]["ci95"])
+    said = f"ight about 75.0\u202f% of the images, all of one class (95 % interval {low} to {high}): not tested ("
+    assert f"Participants were r{said}no real image was shown)." in texts.methods
+    assert "alanced" not in texts.methods
+    assert "d'" not in texts.methods
+    items = dict(texts.checklist)
+    assert items["Hypothesis"] == items["Tests"] == "None: images of one class only."
+    assert items["Outcome"] == "Accuracy, of one class of images."
+    assert items["Result"].startswith(f"R{said}")
+
+
 def test_an_undecided_result_names_the_test_of_each_p() -> None:
     tests = {"verdict": "undecided", "p": 0.218, "p_chance": 0.131, "bound": 0.05, "ci90": [0.43, 0.503], "note": ""}
     one = {"balanced_accuracy": {"mean": 0.467, "ci95": [0.422, 0.511]}, "d_prime": {"population": None}}
