@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from analysis.answers.columns.layouts import PERSON
 from analysis.answers.judgements import by_value
-from analysis.answers.layouts import PERSON
 from analysis.answers.tables.table import Table, read_tables
 from analysis.answers.tables.text_file import header
 from analysis.section import AnalysisError
 
-IDS = ("participant id", "participantid", "prolific id", "prolific_id", "worker_id", *PERSON, "id")
+IDS = ("participant id", "participantid", "prolific id", "prolific_id", *PERSON, "id")
 WITHDRAWN = ("DATA_EXPIRED", "CONSENT_REVOKED")  # Prolific's words for a value that it may no longer disclose
 
 

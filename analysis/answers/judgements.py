@@ -196,11 +196,12 @@ LABELLED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s+|\s*[-–—=:.()]+\s*)[^\W\
 def _without_label(value: Any) -> Any:
     """The number of a scale point that is written with its label.
 
-    >>> [_without_label(value) for value in ("1 (surely real)", "5 - fake", "fake (5)", "3,5", "skipped")]
-    ['1', '5', '5', '3,5', 'skipped']
+    >>> [_without_label(value) for value in ("1 (surely real)", "5 - fake", "fake (5)", "3,5", "75 %", "skipped")]
+    ['1', '5', '5', '3,5', '75', 'skipped']
     """
-    found = LABELLED.fullmatch(str(value).strip())
-    return value if found is None else found[1] or found[2]
+    text = str(value).strip()
+    found = LABELLED.fullmatch(text)
+    return text.removesuffix("%").strip() if found is None else found[1] or found[2]
 
 
 def read_scale(table: Table, option: str, name: str) -> RatingScale:
@@ -211,10 +212,17 @@ def read_scale(table: Table, option: str, name: str) -> RatingScale:
     column = parts[1].lower()
     if column not in table.frame:
         raise AnalysisError(f"{name} {option}: {table.name} has no column {column}; write COLUMN or COLUMN:1..5.")
-    values, unread = read_numbers(by_value(table.frame[column], _without_label), column, table.place)
+    values, unread = read_numbers(
+        by_value(table.frame[column], lambda v: _without_label(plain(v))), column, table.place
+    )
     levels = np.sort(values.dropna().unique())
     if len(levels) == 0:
-        raise AnalysisError(f"{name} {option}: no value of the column {column} in {table.name} is a number.")
+        words = table.frame[column].dropna()
+        first = f" ({table.place(words.index[0])}: '{words.iloc[0]}')" if len(words) else ""
+        raise AnalysisError(
+            f"{name} {option}: no value of the column {column} in {table.name} is a number{first}; write the points of "
+            "the scale as numbers, or with their number, as in '1 (surely real)'."
+        )
     outside = 0
     if parts[2] is None:
         low, high = float(levels[0]), float(levels[-1])

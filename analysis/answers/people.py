@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answers.mapping import NAMES
+from analysis.answers.columns.mapping import NAMES
 from analysis.answers.numbers import MISSING
 from analysis.section import OptionError
 from glimpse.command_line import did_you_mean

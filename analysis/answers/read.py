@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from analysis.answers.columns.mapping import arranged
 from analysis.answers.database import read_database, with_people
 from analysis.answers.demographics import by_kind, with_demographics
 from analysis.answers.form import Form
-from analysis.answers.mapping import arranged
 from analysis.answers.responses import Responses
 from analysis.answers.tables.table import Table, found_files, passed_over, read_tables
 from analysis.answers.tidy import tidy

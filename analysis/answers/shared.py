@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.numbers import counted
+from analysis.numbers import counted, listed
 
 SAME = ["participant", "image", "answer", "position", "response_time_ms", "exposure_ms_actual", "answered_at"]
 
@@ -25,18 +25,18 @@ def share_real_images(trials: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if "source" in trials:
         trials, blocks = trials.drop(columns="source"), trials.pop("source")
         found = [_by_source(trials[rows], blocks[rows], real[rows]) for rows in _groups(trials["set"])]
-        conditions = sum(n for _, n in found)
-        joined = pd.concat([frame for frame, _ in found], ignore_index=True)
-        return joined, _sentence(joined, conditions) if conditions > 1 else ""
-    classes = trials.groupby("set")["truth"].nunique()
+        joined = pd.concat(found, ignore_index=True)
+        return joined, _sentence(_in_several_sets(joined))
     only_real = set(trials["set"]) - set(trials.loc[~real, "set"])
     only_generated = set(trials["set"]) - set(trials.loc[real, "set"])
-    pools = only_real if (classes == 1).all() and only_generated else only_real & {"all"}
+    pools = only_real if only_generated else only_real & {"all"}
     others = sorted(set(trials["set"]) - pools)
     if pools and len(others) and (len(others) > 1 or only_generated):
         pool = trials[trials["set"].isin(pools)]
         joined = _with_pool(trials[~trials["set"].isin(pools)], pool, others)
-        return joined, _sentence(joined, len(others))
+        moved = sorted(set(joined.loc[joined["stimulus_set"] != joined["set"], "set"]))
+        one = f"Real images of sets without generated ones are part of {listed(moved)}."
+        return joined, _sentence(_in_several_sets(joined)) or one
     return _copies(trials, real)
 
 
@@ -44,35 +44,46 @@ def _groups(values: pd.Series) -> list[np.ndarray]:
     return [(values == name).to_numpy(bool) for name in values.drop_duplicates()]
 
 
-def _by_source(trials: pd.DataFrame, source: pd.Series, real: np.ndarray) -> tuple[pd.DataFrame, int]:
-    """The trials of one set, split into a condition for each source of its generated images; and their number."""
+def _by_source(trials: pd.DataFrame, source: pd.Series, real: np.ndarray) -> pd.DataFrame:
+    """The trials of one set, split into a condition for each source of its generated images."""
     name = trials["set"].iloc[0]
     generators = sorted(set(source[~real]))
-    if not generators:
-        return trials, 1
-    if len(generators) == 1 and name != "all":
-        return trials, 1
+    if not generators or (len(generators) == 1 and name != "all"):
+        return trials
     label = {g: g if name == "all" and g else f"{name} {g}".strip() for g in generators}
     generated = trials[~real].assign(set=source[~real].map(label))
-    return _with_pool(generated, trials[real], [label[g] for g in generators]), len(generators)
+    return _with_pool(generated, trials[real], [label[g] for g in generators])
 
 
 def _with_pool(own: pd.DataFrame, pool: pd.DataFrame, conditions: list[str]) -> pd.DataFrame:
-    """The trials, with answers to the pool repeated in each condition that their participant judged, or in all."""
+    """The trials, with answers to the pool repeated in each condition that their participant judged, or in all.
+
+    A condition with real images of its own has those of the pool that are in no set, not those of another set.
+    """
+    with_real = set(own.loc[own["truth"] == "real", "set"])
     seen = own.groupby("set")["participant"].unique()
     anywhere = set(own["participant"])
     frames = [own]
     for name in conditions:
         here = pool["participant"].isin(list(seen.get(name, []))) | ~pool["participant"].isin(anywhere)
+        here &= (pool["set"] == "all") | (name not in with_real)
         frames.append(pool[here].assign(set=name))
     return pd.concat(frames, ignore_index=True)
 
 
-def _sentence(trials: pd.DataFrame, conditions: int) -> str:
+def _in_several_sets(trials: pd.DataFrame) -> pd.DataFrame:
+    """The answers to real images that are part of several conditions."""
     real = trials[trials["truth"] == "real"]
+    return real[real.groupby(["stimulus_set", "image"])["set"].transform("nunique") > 1]
+
+
+def _sentence(shared: pd.DataFrame) -> str:
+    if shared.empty:
+        return ""
+    conditions, images = shared["set"].nunique(), counted(shared["image"].nunique(), "real image")
     return (
-        f"{conditions} conditions share {counted(real['image'].nunique(), 'real image')}: answers to real images "
-        f"({real['trial'].nunique():,}) belong to every condition that their participant judged, and are counted once."
+        f"{conditions} conditions share {images}: answers to real images ({shared['trial'].nunique():,}) belong to "
+        "every condition that their participant judged, and are counted once."
     )
 
 
@@ -91,4 +102,4 @@ def _copies(trials: pd.DataFrame, real: np.ndarray) -> tuple[pd.DataFrame, str]:
     changed = trials["trial"].to_numpy().copy()
     changed[real] = first
     trials = trials.assign(trial=changed)
-    return trials, _sentence(trials, rows.loc[several, "set"].nunique())
+    return trials, _sentence(trials.loc[rows.index[several]])

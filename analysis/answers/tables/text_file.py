@@ -67,6 +67,8 @@ def read_file(path: Path) -> TextFile:
         raise AnalysisError(f"{path} is empty: it needs the columns participant, image, truth and answer.")
     if "\0" in header:
         raise AnalysisError(f"{path} is not a text file; save it as UTF-8 CSV.")
+    if separator not in header:  # also where the line for Excel is wrong
+        separator = ""
     separator = separator or max(SEPARATORS, key=_outside_quotes(header).count)
     breaks = _lines_of(path, zero_bytes=encoding.startswith(("utf-16", "utf-32")))
     try:

@@ -122,6 +122,10 @@ def test_a_form_that_does_not_fit_is_refused(tmp_path: Path, form: Form, sentenc
         read_csv(written(tmp_path, [HEADER, *ROWS]), form=form)
 
 
+def test_a_separator_that_the_file_does_not_have_is_not_taken_from_its_line_for_excel(tmp_path: Path) -> None:
+    assert len(read_csv(written(tmp_path, ["sep=;", HEADER, *ROWS])).trials) == 4
+
+
 def test_several_files_a_folder_and_a_pattern_are_one_table(tmp_path: Path) -> None:
     one = written(tmp_path, [HEADER, *ROWS[:2]], "a.csv")
     two = written(tmp_path, [HEADER, *ROWS[2:]], "b.csv")
@@ -268,6 +272,15 @@ def test_points_of_a_scale_with_labels_are_their_numbers(tmp_path: Path) -> None
     assert answers.trials["rating"].tolist() == [1, 2, 4, 5]
     assert "from 1 (real) to 5 (generated" in answers.notes[0]
     assert "line 7: 'skipped'" in answers.notes[0]
+
+
+def test_percentages_are_ratings_and_words_are_refused(tmp_path: Path) -> None:
+    header = "participant,image,truth,answer,sure"
+    path = written(tmp_path, [header, "p,i1,real,real,100 %", "p,i2,real,real,50%"])
+    confidence = read_csv(path, form=Form(confidence="sure:50..100")).trials["confidence"]
+    assert confidence.tolist() == [1, 0]
+    with pytest.raises(AnalysisError, match=r"is a number \(answers.csv, line 2: 'very'\); write the points"):
+        read_csv(written(tmp_path, [header, "p,i1,real,real,very"]), form=Form(confidence="sure"))
 
 
 def test_unsure_is_left_out_or_half_right(tmp_path: Path) -> None:
@@ -554,6 +567,22 @@ def test_a_set_of_one_generator_keeps_its_name_and_one_of_two_is_split(tmp_path:
     }  # fmt: skip
 
 
+def test_a_set_of_real_images_is_shared_by_the_sets_that_have_none(tmp_path: Path) -> None:
+    """Also beside a set with real images of its own, which shares only those without a set."""
+    lines = [HEADER + ",set", "a,r1,real,real,both", "a,g1,generated,real,ganA", "a,g3,generated,real,ganC"]
+    lines += ["a,r2,real,real,ganB", "a,g2,generated,real,ganB", "a,r3,real,real,"]
+    answers = read_csv(written(tmp_path, lines))
+    found = answers.trials[answers.trials["truth"] == "real"].groupby("set")["image"].apply(sorted).to_dict()
+    assert found == {"ganA": ["r1", "r3"], "ganB": ["r2", "r3"], "ganC": ["r1", "r3"]}
+    assert answers.notes[0].startswith("3 conditions share 2 real images: answers to real images (2) belong")
+
+
+def test_real_images_beside_one_generator_are_its_own(tmp_path: Path) -> None:
+    answers = read_csv(written(tmp_path, [HEADER + ",set", "a,r1,real,real,", "a,g1,generated,real,ganA"]))
+    assert answers.trials["set"].tolist() == ["ganA", "ganA"]
+    assert answers.notes == ("Real images of sets without generated ones are part of ganA.",)
+
+
 def test_real_rows_copied_into_each_set_count_once(tmp_path: Path) -> None:
     lines = [HEADER + ",set"]
     for name in ("ganA", "ganB"):
@@ -726,6 +755,14 @@ def test_questions_in_the_second_row_of_a_wide_table_name_the_images(tmp_path: P
     assert answers.notes == ("answers.csv, line 2 explains the columns and is left out.",)
 
 
+def test_the_first_of_few_participants_is_no_row_of_questions(tmp_path: Path) -> None:
+    """The ends of a scale alone have labels."""
+    lines = ["ID,Rate [r1.png],Rate [g1.png]", "a,1 - real,5 - fake", "b,2,4", "c,2,1"]
+    images = written(tmp_path, ["image,truth", "r1.png,real", "g1.png,generated"], "images.csv")
+    answers = read_csv(written(tmp_path, lines), form=Form(layout="wide", truth=images, rating="answer:1..5"))
+    assert answers.trials["rating"].tolist() == [1, 2, 2, 5, 4, 1]
+
+
 def test_one_question_for_several_images_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, ["Time,Real or fake?,Real or fake?", "1,Real,Fake"])
     images = written(tmp_path, ["image,truth", "Real or fake?,real"], "images.csv")
@@ -767,3 +804,30 @@ def test_testable_has_two_lines_on_the_participant_above_the_trials(tmp_path: Pa
         ["7", "r1", "real", 812]
     ]
     assert answers.counts["missing_answers"] == 1
+
+
+def test_images_and_answers_without_a_counterpart_are_told(tmp_path: Path) -> None:
+    images = written(tmp_path, ["filename,ground_truth", "a.png,real", "b.png,generated", "c.png,real"], "images.csv")
+    wide = written(tmp_path, ["Is a.png real?,Is b.png real?", "Real,Real"], "wide.csv")
+    assert read_csv(wide, form=Form(layout="wide", truth=images)).notes == (
+        "No column for 1 image of images.csv: c.png.",
+    )
+    long = written(tmp_path, ["subject,stimulus,response", "p,a.png,real", "p,d.png,real"])
+    answers = read_csv(long, form=Form(layout="jspsych", truth=images))
+    note = "Left out 1 row naming no image of images.csv, or several, the first on answers.csv, line 3: 'd.png'."
+    assert (answers.trials["image"].tolist(), answers.notes) == (["a.png"], (note,))
+    both = written(tmp_path, ["Is a.png or b.png real?", "Real"], "both.csv")
+    with pytest.raises(AnalysisError, match=r"names the images a.png and b.png; name the column of each in images.csv"):
+        read_csv(both, form=Form(layout="wide", truth=images))
+
+
+def test_points_of_a_scale_may_be_wrapped(tmp_path: Path) -> None:
+    """As jsPsych's survey-likert writes them."""
+    rows = [f'p,i{k},real,"{{""Q0"":{k}}}"' for k in range(5)]
+    path = written(tmp_path, ["participant,image,truth,response", *rows])
+    assert read_csv(path, form=Form(rating="response")).trials["rating"].tolist() == [0, 1, 3, 4]
+
+
+def test_usual_names_may_have_spaces(tmp_path: Path) -> None:
+    path = written(tmp_path, [HEADER.replace("participant", "Participant ID"), *ROWS])
+    assert read_csv(path).trials["participant"].tolist() == ["a", "a", "b", "b"]

@@ -5,18 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.answers.form import Form
-from analysis.answers.judgements import by_value, meanings, plain
-from analysis.answers.layouts import (
+from analysis.answers.columns.layouts import (
     EVENT_LOGS,
     ONE_FILE_EACH,
-    PICTURE_FILE,
     known_columns,
     last_of_lists,
     not_of_participants,
@@ -25,6 +21,9 @@ from analysis.answers.layouts import (
     rounds,
     routine,
 )
+from analysis.answers.columns.truths import FOLDERS, with_truth
+from analysis.answers.form import Form
+from analysis.answers.judgements import by_value, meanings, plain
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, read_tables
 from analysis.numbers import counted
@@ -37,7 +36,6 @@ NAMES = (
     "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "focus_lost", "answered_at", "catch", "flags",
     "state", "correct",
 )  # fmt: skip
-FOLDERS = re.compile(r"[/\\]")
 
 
 def arranged(table: Table, form: Form) -> Table:
@@ -102,7 +100,8 @@ def arranged(table: Table, form: Form) -> Table:
         frame["image"] = pictures(by_value(frame["image"], _image_name))
     if truths is not None:
         truths = truths.with_frame(_renamed(truths.frame, chosen))
-        frame = _with_truth(table.with_frame(frame), truths, form)
+        frame, left_out = with_truth(table.with_frame(frame), truths, layout=form.layout)
+        notes += [left_out] if left_out else []
     elif "truth" not in frame and "image" in frame:
         frame = _truth_from_folders(frame, form)
     others = [f"{name} from {column}" for name, column in found.items() if column not in (name, "stimulus")]
@@ -186,97 +185,6 @@ def _image_name(value: Any) -> str | None:
     if source:
         return source[1]
     return None if text.startswith("<") or text.lower() in MISSING else text
-
-
-def _with_truth(table: Table, truths: Table, form: Form) -> pd.DataFrame:
-    """The answers joined with the table of images, by the longest end that their names share."""
-    frame, images = table.frame, truths.frame
-    if "image" not in images and "stimulus" in images:
-        images = images.rename(columns={"stimulus": "image"})
-    lacking = [c for c in ("image", "truth") if c not in images]
-    if lacking:
-        raise AnalysisError(
-            f"--truth: {truths.name} lacks the column {lacking[0]} (it has: {', '.join(map(str, images.columns))}); "
-            f"name it with --map {lacking[0]}=COLUMN."
-        )
-    images = images[images["image"].notna()].astype({"image": str})
-    images["image"] = images["image"].str.strip()
-    doubled = images["image"].duplicated() & ~images.duplicated(["image", "truth"])
-    if doubled.any():
-        label = images.index[doubled][0]
-        raise AnalysisError(f"{truths.place(label)}: '{images.loc[label, 'image']}' has two truths; keep one.")
-    images = images.drop_duplicates("image").set_index("image")
-    if "image" not in frame:
-        frame = _long(table, list(images.index), truths.name)
-    elif frame["image"].isna().all():
-        raise AnalysisError(f"{table.name}: the column image is empty; fill it in.")
-    matched = by_value(frame["image"], partial(_match, _by_ends(list(images.index))))
-    unknown = (matched.isna() & frame["image"].notna()).to_numpy(bool)
-    if unknown.any() and (form.layout is None or unknown.sum() == frame["image"].notna().sum()):
-        label = frame.index[unknown][0]
-        image = frame["image"][unknown].iloc[0]
-        raise AnalysisError(
-            f"{table.place(label)}: the image '{image}' is not in {truths.name}, or fits several there "
-            f"({counted(int(unknown.sum()), 'row')}); add it with its whole name."
-        )
-    extra = {c: by_value(matched, images[c].get) for c in images.columns if c == "truth" or c not in frame}
-    return frame.drop(columns=[c for c in extra if c in frame]).assign(image=matched, **extra)
-
-
-def _ends(image: Any) -> list[str]:
-    """The name of an image with ever fewer of its folders, each with the file's ending and without.
-
-    >>> _ends("img/real/1.png")
-    ['img/real/1.png', 'img/real/1', 'real/1.png', 'real/1', '1.png', '1']
-    """
-    parts = FOLDERS.split(str(image).strip())
-    names = ["/".join(parts[i:]) for i in range(len(parts))]
-    return list(dict.fromkeys(end for name in names for end in (name, re.sub(PICTURE_FILE, "", name, flags=re.I))))
-
-
-def _by_ends(images: Sequence[str]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
-    for image in images:
-        for end in _ends(image):
-            found.setdefault(end, set()).add(image)
-    return found
-
-
-def _match(known: dict[str, set[str]], value: Any) -> str | None:
-    """The image whose name shares the longest end with the value; None if there is none, or more than one."""
-    return next((min(known[end]) if len(known[end]) == 1 else None for end in _ends(value) if end in known), None)
-
-
-def _long(table: Table, images: list[str], truths: str) -> pd.DataFrame:
-    """One row per answer, from one row per participant with one column per image.
-
-    The column's name (or its question, in Qualtrics) is or contains the name of the image.
-    """
-    frame = table.frame
-    asked = {str(c).strip().lower(): text.strip().lower() for c, text in table.titles.items()}
-    columns: dict[str, str] = {}
-    ends = _by_ends(images)
-    for image in images:
-        named = [c for c in frame.columns if c == image.lower()]
-        for end in (end for end in _ends(image) if len(ends[end]) == 1):  # a question may leave out folder and ending
-            whole = re.compile(rf"(?<![\w.-]){re.escape(end.lower())}(?![\w-])")
-            named = named or [c for c in frame.columns if whole.search(asked.get(c, c))]
-        if len(named) > 1:
-            raise AnalysisError(
-                f"{table.name}: the questions of the columns {' and '.join(named[:2])} both name the image {image}; "
-                f"name its column in {truths} instead."
-            )
-        columns |= dict.fromkeys(named, image)
-    if doubled := sorted(set(columns) & set(table.twice)):
-        raise AnalysisError(
-            f"{table.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of them."
-        )
-    if not columns:
-        raise AnalysisError(
-            f"{table.name} has neither a column image nor columns (or questions) named after the images of {truths}."
-        )
-    rest = frame.drop(columns=list(columns))
-    return pd.concat([rest.assign(image=image, answer=frame[column]) for column, image in columns.items()])
 
 
 def _truth_from_folders(frame: pd.DataFrame, form: Form) -> pd.DataFrame:

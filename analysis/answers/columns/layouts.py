@@ -17,7 +17,18 @@ from analysis.answers.numbers import MISSING, read_numbers
 from analysis.answers.tables.table import Table
 from analysis.section import AnalysisError
 
-PERSON = ("participant", "participant_id", "subject_id", "subject", "subject_nr", "prolific_pid", "pid", "workerid")
+PERSON = (
+    "participant",
+    "participant_id",
+    "subject_id",
+    "subject",
+    "subject_nr",
+    "prolific_pid",
+    "pid",
+    "workerid",
+    "worker_id",
+    "user_id",
+)
 PICTURE = ("image", "stimulus", "picture", "img", "image_file", "imagefile", "filename")
 CORRECT = ("correct_response", "correctresponse", "corrans", "correctans", "correct_answer")
 TRUTH = ("truth", "ground_truth", "true_class", *CORRECT)
@@ -106,7 +117,7 @@ def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, r
         if name in chosen or ours:
             continue
         for pattern in patterns:
-            matches = [c for c in frame.columns if fnmatchcase(c, pattern) and (name, c) != ("answer", rating)]
+            matches = [c for c in frame.columns if _fits(c, pattern) and (name, c) != ("answer", rating)]
             if matches:
                 shown, component = found.get("image", "image"), found.get("answer", ".").rpartition(".")[0]
                 judged = frame[frame[shown].notna()] if shown in frame else frame
@@ -115,6 +126,10 @@ def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, r
                 )
                 break
     return found
+
+
+def _fits(column: str, pattern: str) -> bool:
+    return fnmatchcase(column, pattern) or fnmatchcase(column.replace(" ", "_"), pattern)
 
 
 def _time_column(table: Table) -> dict[str, str]:
@@ -198,7 +213,7 @@ def rounds(frame: pd.DataFrame, image: str | None) -> pd.DataFrame:
 def questions(frame: pd.DataFrame) -> dict[str, str]:
     """The questions of a wide table's columns, if its first row holds them, as SoSci Survey and older Qualtrics write.
 
-    Each of its words is found once in its column, none is a number, and one stands above a column of numbers.
+    Each of its words is found once in its column, none is a number, and one without a digit stands above numbers.
     """
     if len(frame) < 2:
         return {}
@@ -207,7 +222,8 @@ def questions(frame: pd.DataFrame) -> dict[str, str]:
     if 2 * len(words) < frame.shape[1] or any(re.fullmatch(r"[\d.,:/ -]+", word) for word in words):
         return {}
     alone = all((rest[column] != text).all() for column, text in first.items())
-    numeric = any(rest[c].notna().any() and rest[c].dropna().str.fullmatch(r"\s*-?\d+\s*").all() for c in first.index)
+    bare = [c for c, text in first.items() if not re.search(r"\d", str(text)) and rest[c].notna().any()]
+    numeric = any(rest[c].dropna().str.fullmatch(r"\s*-?\d+\s*").all() for c in bare)
     return {str(column): str(text) for column, text in first.items()} if alone and numeric else {}
 
 

@@ -1,0 +1,1 @@
+"""Columns of other surveys: mapped, known by layout, and joined with the truth of a second table."""

@@ -1,0 +1,125 @@
+"""The truth of each image from a second table, joined to the answers by the images' names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import pandas as pd
+
+from analysis.answers.columns.layouts import PICTURE_FILE, USUAL
+from analysis.answers.judgements import by_value
+from analysis.answers.tables.table import Table
+from analysis.numbers import counted, listed
+from analysis.section import AnalysisError
+
+FOLDERS = re.compile(r"[/\\]")
+
+
+def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.DataFrame, str]:
+    """The answers joined with the table of images, by the longest end that their names share; and a sentence.
+
+    The sentence tells of answers and images without a counterpart. Without a layout, answers without one are refused.
+    """
+    frame, images, sentence = table.frame, truths.frame, ""
+    usual = ((c, next((name for name in USUAL[c] if name in images), c)) for c in ("image", "truth") if c not in images)
+    images = images.rename(columns={name: c for c, name in usual})
+    lacking = [c for c in ("image", "truth") if c not in images]
+    if lacking:
+        raise AnalysisError(
+            f"--truth: {truths.name} lacks the column {lacking[0]} (it has: {', '.join(map(str, images.columns))}); "
+            f"name it with --map {lacking[0]}=COLUMN."
+        )
+    images = images[images["image"].notna()].astype({"image": str})
+    images["image"] = images["image"].str.strip()
+    doubled = images["image"].duplicated() & ~images.duplicated(["image", "truth"])
+    if doubled.any():
+        label = images.index[doubled][0]
+        raise AnalysisError(f"{truths.place(label)}: '{images.loc[label, 'image']}' has two truths; keep one.")
+    images = images.drop_duplicates("image").set_index("image")
+    if "image" not in frame:
+        frame, sentence = _long(table, list(images.index), truths.name)
+    elif frame["image"].isna().all():
+        raise AnalysisError(f"{table.name}: the column image is empty; fill it in.")
+    matched = by_value(frame["image"], partial(_match, _by_ends(list(images.index))))
+    unknown = (matched.isna() & frame["image"].notna()).to_numpy(bool)
+    if unknown.any():
+        place, image = table.place(frame.index[unknown][0]), frame["image"][unknown].iloc[0]
+        rows = counted(int(unknown.sum()), "row")
+        if layout is None or unknown.sum() == frame["image"].notna().sum():
+            raise AnalysisError(
+                f"{place}: the image '{image}' is not in {truths.name}, or fits several there ({rows}); add it with "
+                "its whole name."
+            )
+        sentence = f"Left out {rows} naming no image of {truths.name}, or several, the first on {place}: '{image}'."
+        frame, matched = frame[~unknown], matched[~unknown]
+    extra = {c: by_value(matched, images[c].get) for c in images.columns if c == "truth" or c not in frame}
+    return frame.drop(columns=[c for c in extra if c in frame]).assign(image=matched, **extra), sentence
+
+
+def _ends(image: Any) -> list[str]:
+    """The name of an image with ever fewer of its folders, each with the file's ending and without.
+
+    >>> _ends("img/real/1.png")
+    ['img/real/1.png', 'img/real/1', 'real/1.png', 'real/1', '1.png', '1']
+    """
+    parts = FOLDERS.split(str(image).strip())
+    names = ["/".join(parts[i:]) for i in range(len(parts))]
+    return list(dict.fromkeys(end for name in names for end in (name, re.sub(PICTURE_FILE, "", name, flags=re.I))))
+
+
+def _by_ends(images: Sequence[str]) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for image in images:
+        for end in _ends(image):
+            found.setdefault(end, set()).add(image)
+    return found
+
+
+def _match(known: dict[str, set[str]], value: Any) -> str | None:
+    """The image whose name shares the longest end with the value; None if there is none, or more than one."""
+    return next((min(known[end]) if len(known[end]) == 1 else None for end in _ends(value) if end in known), None)
+
+
+def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, str]:
+    """One row per answer, from one row per participant with one column per image; and a sentence on lacking columns.
+
+    The column's name (or its question, in Qualtrics) is or contains the name of the image.
+    """
+    frame = table.frame
+    asked = {str(c).strip().lower(): text.strip().lower() for c, text in table.titles.items()}
+    columns: dict[str, str] = {}
+    ends = _by_ends(images)
+    for image in images:
+        named = [c for c in frame.columns if c == image.lower()]
+        for end in (end for end in _ends(image) if len(ends[end]) == 1):  # a question may leave out folder and ending
+            whole = re.compile(rf"(?<![\w.-]){re.escape(end.lower())}(?![\w-])")
+            named = named or [c for c in frame.columns if whole.search(asked.get(c, c))]
+        if len(named) > 1:
+            raise AnalysisError(
+                f"{table.name}: the questions of the columns {' and '.join(named[:2])} both name the image {image}; "
+                f"name its column in {truths} instead."
+            )
+        if other := columns.get(named[0] if named else ""):
+            raise AnalysisError(
+                f"{table.name}: the column {named[0]} names the images {other} and {image}; name the column of each in "
+                f"{truths} instead."
+            )
+        columns |= dict.fromkeys(named, image)
+    if doubled := sorted(set(columns) & set(table.twice)):
+        raise AnalysisError(
+            f"{table.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of them."
+        )
+    if not columns:
+        raise AnalysisError(
+            f"{table.name} has neither a column image nor columns (or questions) named after the images of {truths}."
+        )
+    rest = frame.drop(columns=list(columns))
+    lacking = [image for image in images if image not in columns.values()]
+    long = pd.concat([rest.assign(image=image, answer=frame[column]) for column, image in columns.items()])
+    return (
+        long,
+        f"No column for {counted(len(lacking), 'image')} of {truths}: {listed(lacking[:4])}." if lacking else "",
+    )
