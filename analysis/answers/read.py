@@ -33,7 +33,9 @@ def read_csv(
     """
     form = form or Form()
     places = [given] if isinstance(given, Path) else given
-    files, people = by_kind(found_files(places))
+    beside = {path.resolve() for path in (form.truth, form.people) if path}  # of a folder that holds these, too
+    files = found_files(places)
+    files, people = by_kind([path for path in files if path.resolve() not in beside] or files)
     if form.people is not None and not form.people.is_file():
         raise AnalysisError(f"--people: there is no file {form.people}: check the path.")
     people += [form.people] if form.people else []

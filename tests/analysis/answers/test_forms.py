@@ -831,3 +831,13 @@ def test_points_of_a_scale_may_be_wrapped(tmp_path: Path) -> None:
 def test_usual_names_may_have_spaces(tmp_path: Path) -> None:
     path = written(tmp_path, [HEADER.replace("participant", "Participant ID"), *ROWS])
     assert read_csv(path).trials["participant"].tolist() == ["a", "a", "b", "b"]
+
+
+def test_the_tables_of_images_and_people_may_lie_beside_the_answers(tmp_path: Path) -> None:
+    written(tmp_path, ["participant,image,answer", "a,i1,real", "b,i1,generated"])
+    images = written(tmp_path, ["image,truth", "i1,real"], "images.csv")
+    people = written(tmp_path, ["participant,age", "a,31", "b,40"], "people.csv")
+    answers = read_csv(tmp_path, ["age=40"], Form(truth=images, people=people))
+    assert answers.trials[["participant", "image", "truth", "answer"]].to_numpy().tolist() == [
+        ["b", "i1", "real", "generated"]
+    ]
