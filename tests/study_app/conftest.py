@@ -1,4 +1,4 @@
-"""What the survey's tests share: small stimulus sets, a study of them, and each of the two databases."""
+"""Fixtures of the survey's tests: small stimulus sets, a study of them, and each of the two databases."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def database_url(
     kind: str, request: pytest.FixtureRequest, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[str]:
-    """An empty database of each kind, which every command of this test finds by itself."""
+    """An empty database of each kind; the commands of the test use it by default."""
     yield from _database(kind, request, workspace, monkeypatch, like="")
 
 

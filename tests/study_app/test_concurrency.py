@@ -1,4 +1,4 @@
-"""Many at once: sets stay in balance, no answer is stored twice, and SQLite's writers wait their turn."""
+"""Many participants at once: sets stay balanced, no answer is stored twice, and SQLite's writers queue."""
 
 from __future__ import annotations
 

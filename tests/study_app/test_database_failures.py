@@ -33,7 +33,7 @@ def locked(workspace: Workspace, kind: str) -> Iterator[None]:
 
 @contextmanager
 def failing(app: Flask, reason: str) -> Iterator[None]:
-    """Whatever writes into the database fails for this reason, as SQLite words it."""
+    """Every write to the database fails for this reason, in SQLite's words."""
 
     def fail(connection: object, cursor: object, statement: str, *_: object) -> None:
         if statement.startswith(("INSERT", "UPDATE")):
@@ -48,7 +48,7 @@ def failing(app: Flask, reason: str) -> Iterator[None]:
 
 
 def refused(app: Flask, base: str, caplog: pytest.LogCaptureFixture, said: str) -> None:
-    """Saving fails with a page and one line in the log, reading goes on."""
+    """Saving fails with a page and one line in the log; reading still works."""
     client = app.test_client()
     caplog.clear()
     with caplog.at_level(logging.WARNING, logger="glimpse"):
@@ -157,7 +157,7 @@ def test_writers_wait_for_a_place_no_longer_than_a_second(workspace: Workspace, 
         pass
 
 
-def test_a_clock_set_back_changes_no_answer_and_loses_nobody(
+def test_a_clock_set_back_changes_no_answer_and_loses_no_one(
     workspace: Workspace, study: str, make_app: Callable[..., Flask], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from tests.study_app.experimenter.test_admin import log_in

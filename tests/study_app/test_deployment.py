@@ -1,4 +1,4 @@
-"""What a deployed survey needs: a health check, HSTS, erasure under any server, and sentences on what is missing."""
+"""Deployment: a health check, HSTS, erasure under any server, and warnings about what is missing."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_any_server_erases_from_its_first_request_on_and_once_a_process(
 
 @pytest.fixture
 def said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[[], str]:
-    """What `study_app serve` prints before it serves."""
+    """The output of `study_app serve` before it serves."""
     monkeypatch.setattr(serve, "serve_threads", lambda app, *_, **__: app.extensions["glimpse"].engine.dispose())
     monkeypatch.delenv("GLIMPSE_ADMIN_PASSWORD", raising=False)
 

@@ -1,4 +1,4 @@
-"""The server as `serve` runs it: killed again and again, its disk full or read-only, its database locked."""
+"""The server under failures: killed repeatedly, its disk full or read-only, its database locked."""
 
 from __future__ import annotations
 
@@ -183,7 +183,7 @@ def disk(tmp_path: Path, workspace: Workspace, study: str) -> Iterator[Workspace
 
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["sqlite"])
-def test_a_full_disk_is_said_and_the_survey_goes_on_after_it(disk: Workspace, study: str) -> None:
+def test_a_full_disk_is_reported_and_the_survey_continues_after_it(disk: Workspace, study: str) -> None:
     base = f"http://127.0.0.1:{(port := free_port())}"
     filler = disk.root / "filler"
     with served(disk, port):

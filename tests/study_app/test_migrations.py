@@ -27,7 +27,7 @@ def contents(url: str) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.fixture
 def filled(workspace: Workspace, study: str) -> str:
-    """The URL of a database with finished participants."""
+    """The URL of a database that holds finished participants."""
     assert cli.main(["simulate", "--participants", "2"]) == 0
     return workspace.database_url
 

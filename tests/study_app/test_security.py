@@ -1,4 +1,4 @@
-"""Closed to others: headers, limits, the secret key, and nothing that identifies."""
+"""Security: headers, limits, the secret key, and no identifying data."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_the_limit_is_over_a_minute(kind: str) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")  # what fork() says from Python 3.12 on
-def test_nobody_is_refused_because_two_processes_count_at_the_same_instant(kind: str) -> None:
+def test_no_one_is_refused_because_two_processes_count_at_the_same_instant(kind: str) -> None:
     limit = security.Limit(10**5)
     children = []
     for _ in range(2):
@@ -216,6 +216,6 @@ def test_every_address_on_every_page_is_below_the_proxys_path(study: str, make_a
 
 
 @pytest.mark.parametrize("prefix", ["//evil.example", "/a b", "javascript:alert(1)", "/a\\b", "/a?b"])
-def test_a_path_that_is_none_is_not_believed(study: str, make_app: Any, prefix: str) -> None:
+def test_an_invalid_path_is_not_believed(study: str, make_app: Any, prefix: str) -> None:
     reply = make_app(TRUSTED_PROXIES=1).test_client().get("/study/pilot/", headers={"X-Forwarded-Prefix": prefix})
     assert 'href="/static/survey.css"' in reply.get_data(as_text=True)

@@ -1,4 +1,4 @@
-"""A backup of a live database is consistent, and participants go on from it."""
+"""A backup of a live database is consistent, and participants continue from it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pilot(workspace: Workspace) -> str:
     return load(workspace, "pilot", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 12\n')
 
 
-def test_a_copy_taken_while_people_answer_is_sound_and_its_participants_go_on(
+def test_a_copy_taken_while_people_answer_is_sound_and_its_participants_continue(
     workspace: Workspace, pilot: str, make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:
     client = make_app(ENTER_PER_MINUTE=10**6).test_client()

@@ -1,4 +1,4 @@
-"""Connections that never finish a request, and one client's many, do not keep the survey from others."""
+"""Connections that never finish a request, and many of one client, do not lock others out of the survey."""
 
 from __future__ import annotations
 

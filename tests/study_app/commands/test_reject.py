@@ -1,4 +1,4 @@
-"""`study_app reject`: a platform's export frees places and keeps answers out of the results."""
+"""`study_app reject`: a platform's export frees places and excludes answers from the results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.study_app.participant.test_survey import enter, stored
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
-def test_people_in_the_export_leave_their_place_and_keep_their_answers(
+def test_people_in_the_export_free_their_place_and_their_answers_are_kept(
     workspace: Workspace, study: str, make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
 ) -> None:
     app = make_app()

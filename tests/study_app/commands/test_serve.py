@@ -1,4 +1,4 @@
-"""The server for production: it serves several at once, ends gracefully, and starts again where it was."""
+"""The production server: it serves several people at once, ends gracefully, and continues after a restart."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def free_port() -> int:
 
 @contextmanager
 def served(workspace: Workspace, port: int, *options: str) -> Iterator[subprocess.Popen[str]]:
-    """`study_app serve` in a process of its own, ready when the block begins and gone when it ends."""
+    """`study_app serve` in a separate process, ready when the block begins and stopped when it ends."""
     command = [sys.executable, "-m", "study_app.cli", "serve", "--port", str(port), "--workspace", str(workspace.root)]
     with tempfile.TemporaryFile("w+") as said:  # a pipe that nobody reads would stop the server once it is full
         server = subprocess.Popen([*command, *options], stdout=said, stderr=said, text=True)

@@ -1,4 +1,4 @@
-"""Simulated participants go the way that people go, judge as they are told to, and are marked wherever they appear."""
+"""Simulated participants see the same pages as people, judge as specified, and are marked wherever they appear."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def test_a_bot_sees_what_a_catch_trial_is_and_misses_it_by_lapses_alone(workspac
     assert rows == [(3, 3, 0)] * 6
 
 
-def test_catch_trials_of_a_survey_elsewhere_are_known_by_their_looks(
+def test_catch_trials_of_a_remote_survey_are_recognised_by_their_colours(
     workspace: Workspace, client: FlaskClient
 ) -> None:  # fmt: skip
     publish(workspace, "alpha")
@@ -103,7 +103,7 @@ def test_catch_trials_of_a_survey_elsewhere_are_known_by_their_looks(
     )
 
 
-def test_an_image_that_nobody_knows_is_a_sentence(
+def test_an_unknown_image_is_one_sentence(
     workspace: Workspace, study: str, client: FlaskClient, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(bots.SurveyError, match="this workspace does not hold"):
@@ -121,7 +121,7 @@ def test_an_image_that_nobody_knows_is_a_sentence(
         ["pilot", "--url", "http://127.0.0.1:9/ü"],
     ],
 )  # fmt: skip
-def test_what_is_wrong_is_one_sentence(
+def test_each_mistake_is_one_sentence(
     workspace: Workspace, tmp_path: Path, wrong: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     publish(workspace, "alpha")
@@ -147,7 +147,7 @@ def test_a_seed_below_zero_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
-def test_a_study_that_a_server_does_not_have_is_called_so(
+def test_a_study_that_a_server_does_not_have_is_named(
     workspace: Workspace, study: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     port = free_port()

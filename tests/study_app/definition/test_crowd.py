@@ -1,4 +1,4 @@
-"""Crowd platforms: the way back by outcome, places given up, and links that can be typed from paper."""
+"""Crowd platforms: return addresses by outcome, places given up, and links that can be typed from paper."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ PROLIFIC = Completion("https://app.prolific.com/submissions/complete?cc={code}",
         ),  # they did not come from there
     ],
 )
-def test_each_outcome_has_its_own_way_back_or_none(outcome: str, completion: Completion, url: str) -> None:
+def test_each_outcome_has_its_own_return_address_or_none(outcome: str, completion: Completion, url: str) -> None:
     assert crowd.return_address(outcome, completion) == url
 
 
-def test_an_export_or_a_list_says_who_gave_up() -> None:
+def test_an_export_or_a_list_names_the_people_who_gave_up() -> None:
     prolific = '\ufeffSubmission id,Participant id,Status\n1,aa,APPROVED\n2,bb,RETURNED\n3,"cc",TIMED-OUT\n4,dd,\n'
     assert crowd.freed_places(prolific) == {"bb": "returned", "cc": "timed-out"}
     assert crowd.freed_places("WorkerId,AssignmentStatus\nW1,Submitted\nW2,Abandoned\n") == {"W2": "timed-out"}
@@ -75,7 +75,7 @@ def test_an_export_is_read_as_spreadsheets_save_it(delimiter: str, encoding: str
         ('Participant id,Status\n"aa,RETURNED\n' + "bb,RETURNED\n" * 20_000, "quotation mark"),
     ],
 )
-def test_what_is_no_export_and_no_list_is_refused_with_the_reason(text: str, said: str) -> None:
+def test_a_text_that_is_neither_export_nor_list_is_refused_with_the_reason(text: str, said: str) -> None:
     with pytest.raises(SurveyError, match=said):
         crowd.freed_places(text)
 
@@ -90,7 +90,7 @@ def test_codes_are_unmistakable_and_never_repeat() -> None:
     assert crowd.personal_link("https://x.org/", "pilot", "ab-cd") == "https://x.org/study/pilot/?id=ab-cd"
 
 
-def test_a_preview_on_mturk_is_no_start(client: FlaskClient, workspace: Workspace) -> None:
+def test_a_preview_on_mturk_does_not_start_the_study(client: FlaskClient, workspace: Workspace) -> None:
     query = "workerId=W1&assignmentId=ASSIGNMENT_ID_NOT_AVAILABLE&hitId=H"
     page = client.get(f"/study/pilot/?{query}")
     assert page.status_code == 200
@@ -140,8 +140,8 @@ def test_a_person_enters_once_and_their_id_stays_apart_from_the_answers(
             assert not {"person", "platform", "details", "token"} & set(columns)
 
 
-def test_an_id_is_no_password(client: FlaskClient, app: Flask, study: str) -> None:
-    """Somebody who knows another person's platform ID sees what a stranger sees, not their page or data."""
+def test_an_id_is_not_a_password(client: FlaskClient, app: Flask, study: str) -> None:
+    """A person who knows another's platform ID sees the same as a stranger, not the other's page or data."""
     victim = "PROLIFIC_PID=5f0victim"
     home = client.post(f"/study/{study}/enter?{victim}", data={"consent": "yes"}).headers["Location"]
     with app.extensions["glimpse"].read() as session:
@@ -208,7 +208,9 @@ def test_each_code_is_shown_for_its_outcome_alone_and_only_when_all_is_saved(
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])
-def test_parameters_of_the_platform_are_filled_into_the_way_back(workspace: Workspace, client: FlaskClient) -> None:
+def test_parameters_of_the_platform_are_filled_into_the_return_address(
+    workspace: Workspace, client: FlaskClient
+) -> None:
     load(
         workspace, "sona",
         'sets = [{ name = "alpha", quota = 1 }]\ntrials = { count = 2 }\n[completion]\nfull_code = "FULL"\n'
@@ -228,7 +230,7 @@ def test_parameters_of_the_platform_are_filled_into_the_way_back(workspace: Work
 
 
 @pytest.mark.parametrize("url", ["https://x.org/?a={nope}", "https://x.org/?a={PROLIFIC_PID", "https://x.org/?a={}"])
-def test_an_unknown_placeholder_in_the_way_back_is_refused(url: str) -> None:
+def test_an_unknown_placeholder_in_the_return_address_is_refused(url: str) -> None:
     from study_app.definition.study_toml import parse_study
 
     with pytest.raises(SurveyError, match=r"`completion\.url` holds the unknown placeholder .*; known are .*{id}"):

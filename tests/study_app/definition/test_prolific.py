@@ -1,4 +1,4 @@
-"""Prolific's signed links: which tokens prove an ID, and what they let their bearer do."""
+"""Prolific's signed links: the tokens that prove an ID, and what their bearer may do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The staircase comes to rest where three of four answers are correct, for every kind of observer."""
+"""The staircase converges to 75 % correct answers, for every kind of observer."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_it_steps_as_it_says() -> None:
 
 
 @pytest.mark.parametrize("threshold_ms", [200.0, 400.0, 700.0])
-def test_it_comes_to_rest_where_three_of_four_answers_are_correct(threshold_ms: float) -> None:
+def test_it_converges_to_75_percent_correct_answers(threshold_ms: float) -> None:
     exposures, answers = run(threshold_ms, 1500, seed=1)
     assert pytest.approx(0.75) == TARGET
     assert np.mean(answers[200:]) == pytest.approx(TARGET, abs=0.03)

@@ -1,4 +1,4 @@
-"""The study file: complete with defaults, and a sentence that names the key for everything wrong."""
+"""The study file: complete with defaults, and for every mistake an error that names the key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_the_shortest_study_is_that_of_the_paper() -> None:
     assert [question.key for question in study.questions] == ["age", "medicine", "machine_learning", "vision"]
 
 
-def test_a_study_survives_the_way_through_the_database() -> None:
+def test_a_study_survives_a_round_trip_through_the_database() -> None:
     study = parse(
         'slug = "a"\ntitle = {en = "Skin", de = "Haut"}\n[trials]\ncount = 12\n[completion]\ncode = "X"\n'
         f'[[questions]]\nkey = "age"\ntext = "Age?"\noptions = ["young", "old"]\nscreen_out = ["old"]\n{SETS}'
@@ -112,12 +112,12 @@ def test_a_study_survives_the_way_through_the_database() -> None:
         ),
     ],
 )
-def test_whatever_is_wrong_is_named_by_its_key(toml: str, sentence: str) -> None:
+def test_every_mistake_is_named_by_its_key(toml: str, sentence: str) -> None:
     with pytest.raises(SurveyError, match=re.escape(sentence)):
         parse(toml)
 
 
-def test_a_file_that_is_none_or_no_toml_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_and_one_that_is_not_toml_are_named(tmp_path: Path) -> None:
     with pytest.raises(SurveyError, match=r"There is no study file .*none\.toml"):
         read_study(tmp_path / "none.toml")
     for slug in (b"", b"'\xff'", b"[" * 9999, b"9" * 5000, b"0x" + b"f" * 5000):
@@ -225,7 +225,7 @@ def test_a_database_of_a_newer_schema_is_refused(workspace: Workspace, capsys: p
         assert "has schema 9999, newer than this version of Glimpse knows" in said
 
 
-def test_a_port_in_use_and_a_file_that_is_no_database_are_refused(
+def test_a_port_in_use_and_a_file_that_is_not_a_database_are_refused(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import socket

@@ -1,4 +1,4 @@
-"""Several experimenters with their own passwords, and the log of who changed what."""
+"""Several experimenters with separate passwords, and the log of their changes."""
 
 from __future__ import annotations
 

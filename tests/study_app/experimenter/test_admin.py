@@ -59,7 +59,7 @@ def post(admin: FlaskClient, page: str, **form: str) -> int:
 # ------------------------------------------------------------------------------------------------ closed to others
 
 
-def test_nobody_sees_a_page_or_sends_a_form_without_the_password(client: FlaskClient) -> None:
+def test_no_page_is_shown_and_no_form_taken_without_the_password(client: FlaskClient) -> None:
     for page in PAGES:
         reply = client.get(f"/admin/{page}")
         assert (reply.status_code, reply.headers["Location"].split("?")[0]) == (303, "/admin/login"), page
@@ -171,7 +171,7 @@ def test_people_and_simulated_participants_are_shown_apart(admin: FlaskClient) -
     )
 
 
-def test_the_way_of_one_participant_is_shown_trial_by_trial(admin: FlaskClient) -> None:
+def test_one_participant_is_shown_trial_by_trial(admin: FlaskClient) -> None:
     assert cli.main(["simulate", "--participants", "1"]) == 0
     found = re.search(r"/admin/participant/(p[0-9a-f]+)", admin.get("/admin/study/pilot/participants?simulated=1").text)
     assert found
@@ -282,7 +282,7 @@ def test_personal_links_lead_one_person_each_to_one_place(admin: FlaskClient) ->
     assert admin.post(enter[0], data={"consent": "yes"}).headers["Location"] == homes[0]
 
 
-def test_who_returned_or_timed_out_frees_their_place(admin: FlaskClient) -> None:
+def test_people_who_returned_or_timed_out_free_their_place(admin: FlaskClient) -> None:
     assert post(admin, "study/pilot/quota", **{"quota-alpha": "1", "quota-beta": "1"}) == 303
     for person in ("aa", "bb"):
         admin.post(f"/study/pilot/enter?PROLIFIC_PID={person}", data={"consent": "yes"})
@@ -308,7 +308,7 @@ def test_an_export_in_any_encoding_frees_the_places_that_it_names(admin: FlaskCl
     assert "1 place freed" in admin.post("/admin/study/pilot/recruiting", data=form).text
 
 
-def test_no_upload_brings_the_dashboard_down(admin: FlaskClient) -> None:
+def test_no_upload_crashes_the_dashboard(admin: FlaskClient) -> None:
     for content in (bytes(range(256)) * 40, b"\xff\xfe\0", b'Participant id,Status\n"' + b"a,RETURNED\n" * 20_000):
         form = {"do": "free", "file": (io.BytesIO(content), "export.csv"), "token": token(admin, "/admin/")}
         assert admin.post("/admin/study/pilot/recruiting", data=form).status_code in (200, 422)

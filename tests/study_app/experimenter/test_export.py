@@ -150,7 +150,7 @@ def test_the_analysis_reads_it_back(answered: Path) -> None:
     assert set(trials["set"]) == {"alpha", "beta"}
 
 
-def test_words_of_participants_are_no_formulas(
+def test_words_of_participants_are_not_formulas(
     workspace: Workspace, study: str, client: object, tmp_path: Path
 ) -> None:
     client.post("/study/pilot/enter", data={"consent": "yes"})  # type: ignore[attr-defined]

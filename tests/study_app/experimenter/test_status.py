@@ -62,7 +62,7 @@ def status(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
     return {**study["sets"][0], "images": study["images"]}
 
 
-def test_everybody_is_judged_by_the_rule_for_attention_trials_that_they_came_under(
+def test_everyone_is_judged_by_the_attention_rule_of_the_version_they_agreed_to(
     workspace: Workspace, alpha: Mapping[str, str], make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
 ) -> None:
     study = 'sets = [{ name = "alpha" }]\n[trials]\ncount = 4\ncatch = 2\n'
@@ -86,7 +86,7 @@ def test_everybody_is_judged_by_the_rule_for_attention_trials_that_they_came_und
     assert sum(image["answers"] for image in found["images"]) == 0  # too few judgements by people who count
 
 
-def test_a_trial_that_a_spare_one_made_good_counts_for_the_timing_alone(
+def test_a_trial_replaced_by_a_spare_one_counts_for_the_timing_alone(
     workspace: Workspace, alpha: Mapping[str, str], make_app: Callable[..., Flask], capsys: pytest.CaptureFixture[str]
 ) -> None:
     load(workspace, "spared", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 6\nspare = 1\n')

@@ -1,4 +1,4 @@
-"""The design of the experiment: balance of sets and images, exposures, order, and what is flagged."""
+"""The design of the experiment: balance of sets and images, exposures, order and flags."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_the_set_with_the_fewest_people_is_chosen_ties_at_random() -> None:
     assert Counter(design.choose_set([1, 1, 2], [None] * 3, rng) for _ in range(400))[0] == pytest.approx(200, abs=50)
 
 
-def test_a_full_set_is_left_out_and_when_all_are_full_nobody_enters() -> None:
+def test_a_full_set_is_left_out_and_when_all_are_full_no_one_enters() -> None:
     rng = np.random.default_rng(0)
     assert design.choose_set([1, 5], [1, None], rng) == 1
     assert design.choose_set([1, 5], [1, 5], rng) is None

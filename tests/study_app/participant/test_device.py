@@ -1,4 +1,4 @@
-"""Who is turned away: by the device, the window or the screen, and by the quota of an answer."""
+"""Participants who are turned away: by the device, the window or the screen, and by the quota of an answer."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_a_bank_card_gives_the_size_of_the_image_in_mm_and_degrees(
         assert ("not-fullscreen" in row["flags"]) == (zoom == 2)
 
 
-def test_a_phone_is_turned_away_before_the_consent_with_the_way_back_and_a_computer_continues(
+def test_a_phone_is_turned_away_before_the_consent_with_the_return_address_and_a_computer_continues(
     client: FlaskClient, app: Flask, workspace: Workspace
 ) -> None:
     load(

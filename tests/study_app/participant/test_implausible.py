@@ -1,4 +1,4 @@
-"""A client's word is not a measurement: what the server saw itself marks the trials that cannot have been judged."""
+"""Trials that cannot have been judged are flagged by what the server saw, whatever the client reports."""
 
 from __future__ import annotations
 

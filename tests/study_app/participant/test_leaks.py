@@ -1,4 +1,4 @@
-"""Nothing but the pixels tells real from generated: a classifier that sees everything else learns nothing.
+"""Only the pixels separate real from generated images: a classifier that sees everything else learns nothing.
 
 Everything that a participant's browser receives for 200 trials becomes features; boosted trees, cross-validated, try to
 tell the truth from them, and a permutation test judges their success. The same test finds a header, one byte of size,
@@ -78,7 +78,7 @@ def png_structure(png: bytes) -> dict[str, Any]:
 
 
 def words(name: str, text: str) -> dict[str, Any]:
-    """What there is to see in an opaque name: its length and its characters."""
+    """The visible features of an opaque name: its length and its characters."""
     codes = [ord(character) for character in text]
     ends = codes or [-1]
     return {
@@ -179,7 +179,7 @@ def survey(workspace: Workspace, monkeypatch: pytest.MonkeyPatch, make_app: Call
 @pytest.mark.parametrize(
     "toml", ["", 'task = "pair"\ndesign = "within"\nconfidence = true\nfeedback = true\n'], ids=["paper", "pairs"]
 )
-def test_nothing_but_the_pixels_tells_real_from_generated(
+def test_nothing_but_the_pixels_separates_real_from_generated(
     workspace: Workspace, make_app: Callable[..., Flask], toml: str
 ) -> None:
     """Of pairs: which of the two is real, by anything that belongs to the first one or to the second."""
@@ -299,7 +299,7 @@ def computed_order(client: FlaskClient, slug: str, pairs: bool) -> tuple[str, li
 
 @pytest.mark.parametrize("shared", [True, False])
 @pytest.mark.parametrize("pairs", [False, True])
-def test_the_exposures_seed_tells_no_truth(
+def test_the_exposures_seed_reveals_no_truth(
     survey: tuple[Flask, str], workspace: Workspace, monkeypatch: pytest.MonkeyPatch, shared: bool, pairs: bool
 ) -> None:
     """The attack works where images and exposures share a seed (`shared`), and finds nothing in two streams."""

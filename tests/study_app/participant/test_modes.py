@@ -92,7 +92,7 @@ def test_without_a_limit_the_image_stays_until_it_is_answered(
 
 
 @pytest.mark.parametrize(("allowed", "wrong", "excluded"), [(0, 0, 0), (0, 1, 1), (1, 1, 0), (1, 2, 1)])
-def test_who_misses_more_attention_trials_than_the_study_file_allows_is_excluded(
+def test_missing_more_attention_trials_than_the_study_file_allows_excludes(
     workspace: Workspace, known: Callable[[], dict[str, str]], make_app: Callable[..., Flask],
     allowed: int, wrong: int, excluded: int, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip

@@ -46,7 +46,7 @@ def test_the_first_page_links_each_of_several_open_studies(
     assert 'href="/study/second/?PROLIFIC_PID=abc"' in page
 
 
-def test_nobody_enters_without_consent(client: FlaskClient, app: Flask, study: str) -> None:
+def test_no_one_enters_without_consent(client: FlaskClient, app: Flask, study: str) -> None:
     response = client.post(f"/study/{study}/enter", data={})
     assert response.status_code == 422
     assert 'id="consent"' in response.get_data(as_text=True)
@@ -257,7 +257,7 @@ def test_practice_is_served_apart_and_never_scored(client: FlaskClient, app: Fla
     assert client.get(f"{base}/next").get_json()["trial"] == 1
 
 
-def test_screening_ends_the_study_for_whom_it_excludes(client: FlaskClient, app: Flask, workspace: Workspace) -> None:
+def test_screening_ends_the_study_for_those_it_excludes(client: FlaskClient, app: Flask, workspace: Workspace) -> None:
     question = 'key = "age"\ntext = "Age?"\noptions = ["under 18", "18 or more"]\nscreen_out = ["under 18"]\n'
     slug = load(
         workspace, "adults",
@@ -276,7 +276,7 @@ def test_screening_ends_the_study_for_whom_it_excludes(client: FlaskClient, app:
     assert stored(app, "SELECT SUM(shown) AS n FROM stimulus") == [{"n": 4}]  # who saw none leaves them to others
 
 
-def test_what_is_told_is_stored_in_the_studys_first_language_and_only_what_was_asked(
+def test_answers_are_stored_in_the_studys_first_language_and_only_those_asked_for(
     client: FlaskClient, app: Flask, workspace: Workspace
 ) -> None:
     slug = load(
@@ -307,7 +307,7 @@ def test_people_are_spread_evenly_over_sets_and_images(client: FlaskClient, app:
         assert max(counts) - min(counts) <= 1
 
 
-def test_a_full_study_takes_nobody_more(client: FlaskClient, app: Flask, workspace: Workspace) -> None:
+def test_a_full_study_admits_no_one_else(client: FlaskClient, app: Flask, workspace: Workspace) -> None:
     slug = load(workspace, "small", 'sets = [{ name = "alpha", quota = 2 }]\n[trials]\ncount = 4\n')
     enter(client, slug)
     enter(client, slug)

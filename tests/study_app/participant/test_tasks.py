@@ -1,4 +1,4 @@
-"""Other questions than the paper's: pairs, ratings, confidence, deadlines, sides, and sets within people."""
+"""Tasks beyond the paper's: pairs, ratings, confidence, deadlines, sides, and within designs."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_ratings_rise_with_the_evidence_and_confidence_with_its_distance() -> No
 
 
 @pytest.mark.parametrize("toml", ['task = "rating"\n', "confidence = true\n"])
-def test_the_report_reads_ratings_and_confidence_without_being_told(workspace: Workspace, toml: str) -> None:
+def test_the_report_reads_ratings_and_confidence_without_an_option(workspace: Workspace, toml: str) -> None:
     from analysis.answers.read import read_csv, read_database
     from analysis.section import Context
     from analysis.sections.tasks import ratings
@@ -129,7 +129,7 @@ def test_the_instructions_name_confidence_and_reason_in_the_order_of_a_trial(
     assert page.index("say how sure you are") < page.index("write what made you decide")
 
 
-def test_a_missed_deadline_is_stored_as_missed_and_is_no_answer(
+def test_a_missed_deadline_is_stored_as_missed_and_is_not_an_answer(
     workspace: Workspace, database_url: str, make_app: Callable[..., Flask]
 ) -> None:
     app, answer = begun(workspace, make_app, "answer_ms = 900\nconfidence = true\n")
@@ -348,7 +348,7 @@ def test_the_report_gives_the_share_of_pairs_that_are_told_apart_and_its_d_prime
     assert {k: v["right"] for k, v in again.scores.items()} == {k: v["right"] for k, v in section.scores.items()}
 
 
-def test_feedback_tells_the_truth_of_practice_images_alone(
+def test_feedback_gives_the_truth_of_practice_images_alone(
     workspace: Workspace, database_url: str, make_app: Callable[..., Flask]
 ) -> None:
     known = {image.sha256: image.truth for image in publish(workspace, "alpha").stimuli}

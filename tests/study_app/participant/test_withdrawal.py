@@ -1,4 +1,4 @@
-"""People's rights: what is stored about them they can see, take away and have erased; and it does not stay for ever."""
+"""Participants' rights: they can see, download and erase what is stored about them, and storage is limited in time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ANSWER = {"answer": "real", "exposure_ms": 2500, "response_time_ms": 3210.5, "dr
 
 @pytest.fixture
 def person(client: FlaskClient, workspace: Workspace) -> models.Participant:
-    """Somebody from Prolific who has answered two trials and told everything that one can tell."""
+    """A participant from Prolific who has answered two trials, all questions and the comment."""
     home = client.post("/study/pilot/enter?PROLIFIC_PID=my-id&SESSION_ID=my-session", data={"consent": "yes"}).headers[
         "Location"
     ]
@@ -156,7 +156,7 @@ def test_which_images_they_were_is_given_when_all_is_answered(client: FlaskClien
     assert {"kind", "image"} <= told()
 
 
-def test_the_images_of_who_withdrew_are_free_for_others(
+def test_the_images_of_a_withdrawn_participant_are_free_for_others(
     client: FlaskClient, person: models.Participant, workspace: Workspace
 ) -> None:
     for shown in (12, 0):
@@ -165,7 +165,7 @@ def test_the_images_of_who_withdrew_are_free_for_others(
         client.post(f"/withdraw/{person.withdrawal_token}")
 
 
-def test_the_images_of_who_gave_up_are_given_back_once_and_counted_again_if_they_come_back(
+def test_the_images_of_people_who_gave_up_are_released_once_and_counted_again_if_they_return(
     client: FlaskClient, person: models.Participant, workspace: Workspace
 ) -> None:
     from study_app.experimenter.recruiting import free_places
@@ -195,7 +195,7 @@ def test_the_images_of_who_gave_up_are_given_back_once_and_counted_again_if_they
     assert shown() == 0
 
 
-def test_what_people_who_left_did_not_see_is_given_back_once_and_counted_again_if_they_come_back(
+def test_images_that_people_who_left_did_not_see_are_released_once_and_counted_again_if_they_return(
     client: FlaskClient, person: models.Participant, workspace: Workspace
 ) -> None:
     """`person` has answered two of twelve trials; each who enters has twelve more."""
@@ -238,7 +238,7 @@ def test_the_experimenter_shows_and_forgets_on_request(
     assert cli.main(["forget", *who]) == 2
 
 
-def test_when_the_retention_period_is_over_the_answers_stay_and_are_nobodys(
+def test_when_the_retention_period_is_over_the_answers_stay_and_are_anonymous(
     client: FlaskClient, person: models.Participant, workspace: Workspace
 ) -> None:
     database = Database(workspace.database_url)
@@ -253,7 +253,7 @@ def test_when_the_retention_period_is_over_the_answers_stay_and_are_nobodys(
     assert client.get(f"/withdraw/{person.withdrawal_token}").status_code == 404
 
 
-def test_a_clock_that_leaps_erases_nothing_and_says_so(
+def test_a_clock_that_jumps_erases_nothing_and_says_so(
     client: FlaskClient, person: models.Participant, workspace: Workspace, caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
@@ -285,7 +285,7 @@ def test_a_clock_that_leaps_erases_nothing_and_says_so(
 
 @pytest.mark.parametrize("how", ["withdrawal", "forget", "retention"])
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
-def test_what_is_erased_is_in_no_file_any_more(
+def test_erased_data_is_left_in_no_file(
     client: FlaskClient, person: models.Participant, workspace: Workspace, how: str
 ) -> None:
     def bytes_kept() -> bytes:
@@ -305,7 +305,7 @@ def test_what_is_erased_is_in_no_file_any_more(
 
 
 @pytest.mark.parametrize("kind", ["sqlite"], indirect=True)
-def test_an_erasure_does_not_wait_for_ever_for_who_reads(
+def test_an_erasure_does_not_wait_for_readers_without_limit(
     client: FlaskClient, person: models.Participant, workspace: Workspace
 ) -> None:
     with Database(workspace.database_url).read() as session:
@@ -318,6 +318,8 @@ def test_an_erasure_does_not_wait_for_ever_for_who_reads(
 
 
 @pytest.mark.parametrize("wrong", [[], ["p0", "--expired"], ["nobody"], ["--external-id", "nobody"]])
-def test_forgetting_nobody_is_one_sentence(study: str, wrong: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_forgetting_an_unknown_person_is_one_sentence(
+    study: str, wrong: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["forget", *wrong]) == 2
     assert capsys.readouterr().err.count("\n") == 1
