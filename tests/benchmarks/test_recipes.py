@@ -1,4 +1,4 @@
-"""The benchmark of training recipes: what it measures, and that a stopped one goes on."""
+"""The benchmark of training recipes: its measurements, and that a stopped one resumes."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def cheap(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     return workspace
 
 
-def test_a_stopped_benchmark_goes_on_and_ends_in_a_table_and_a_figure(
+def test_a_stopped_benchmark_resumes_and_ends_in_a_table_and_a_figure(
     cheap: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     steps, step = [], Engine.step
@@ -71,7 +71,7 @@ def test_a_stopped_benchmark_goes_on_and_ends_in_a_table_and_a_figure(
     assert figure.stat().st_size > 1000
 
 
-def test_a_benchmark_killed_between_two_budgets_goes_on_from_the_last_state(
+def test_a_benchmark_killed_between_two_budgets_resumes_from_the_last_state(
     cheap: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows, steps, step = tmp_path / "rows.jsonl", [], Engine.step

@@ -107,7 +107,7 @@ def serve(workspace: Workspace) -> Iterator[Callable[[str], Server]]:
 
 
 def follow(page: Page, selector: str) -> None:
-    """Click what leads to another page, and wait for that page: a click alone returns on the old one."""
+    """Click an element that leads to another page, and wait for that page: a click alone returns on the old one."""
     with page.expect_navigation():
         page.click(selector)
 
@@ -140,7 +140,7 @@ def answering(page: Page, phase: str = "answer") -> Iterator[None]:
 
 
 def answer_all(page: Page, choose: Callable[[int], str] = lambda i: "fj"[i % 2]) -> int:
-    """Answer by key whenever asked, until everything is saved; returns how often."""
+    """Answer every trial by key until all answers are saved; returns their number."""
     count = 0
     while True:
         page.wait_for_selector("body[data-phase=answer], body[data-phase=done]")
@@ -152,6 +152,6 @@ def answer_all(page: Page, choose: Callable[[int], str] = lambda i: "fj"[i % 2])
 
 
 def screenshots(name: str) -> Path | None:
-    """Where to keep a picture of a page, if `$GLIMPSE_SCREENSHOTS` names a folder for them."""
+    """The path for a picture of a page, if `$GLIMPSE_SCREENSHOTS` names a folder for them."""
     folder = os.environ.get("GLIMPSE_SCREENSHOTS")
     return Path(folder) / f"{name}.png" if folder else None

@@ -35,7 +35,7 @@ addEventListener("DOMContentLoaded", () => new MutationObserver(() => {
 
 
 class Breaking(BaseHTTPRequestHandler):
-    """Passes everything on to `upstream`, but lets the first reply at each address of the trials break off half way."""
+    """A proxy to `upstream` that cuts off the first reply at each address of the trials half way."""
 
     upstream = ""
     broken: ClassVar[list[str]] = []

@@ -1,4 +1,4 @@
-"""How pages look and what they keep: forced colours, empty choices, another language."""
+"""The appearance of pages and what they keep: forced colours, empty choices, another language."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Each page for everybody: axe-core finds nothing on any of them, in any language, on a desktop or a phone."""
+"""Accessibility: axe-core finds nothing on any page, in any language, on a desktop or a phone."""
 
 from __future__ import annotations
 

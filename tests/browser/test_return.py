@@ -1,4 +1,4 @@
-"""Coming back: an ID leads on only in the browser that began, a personal link in any."""
+"""Returning: an ID leads back to the study only in the browser that began, a personal link in any."""
 
 from __future__ import annotations
 

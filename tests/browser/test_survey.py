@@ -159,7 +159,7 @@ def test_nothing_moves_when_the_image_comes(page: Page, serve: Serve) -> None:
         assert width >= 150
 
 
-def test_reload_back_and_a_second_window_go_on_at_the_same_trial(page: Page, serve: Serve) -> None:
+def test_reload_back_and_a_second_window_continue_at_the_same_trial(page: Page, serve: Serve) -> None:
     server = serve(QUICK + "practice = 0\n[trials]\ncount = 6\n")
     enter(page, server.url)
     link = page.url
@@ -194,9 +194,7 @@ def test_reload_back_and_a_second_window_go_on_at_the_same_trial(page: Page, ser
     assert "shown-again" not in stored[0]["flags"]
 
 
-def test_who_goes_back_to_the_first_page_finds_the_way_on_and_a_double_click_enters_once(
-    page: Page, serve: Serve
-) -> None:
+def test_the_first_page_leads_a_returning_person_on_and_a_double_click_enters_once(page: Page, serve: Serve) -> None:
     server = serve(QUICK + "[trials]\ncount = 4\n")
     page.goto(server.url)
     page.check("#consent")
@@ -265,7 +263,7 @@ IMPATIENT = """const timeout = AbortSignal.timeout.bind(AbortSignal);
 
 
 @pytest.mark.parametrize("hangs", ["next", "image/*", "answer"])
-def test_a_request_that_nobody_answers_is_said_and_made_again(page: Page, serve: Serve, hangs: str) -> None:
+def test_a_request_without_an_answer_is_reported_and_repeated(page: Page, serve: Serve, hangs: str) -> None:
     server = serve(QUICK + "practice = 1\n[trials]\ncount = 2\n")
     page.add_init_script(IMPATIENT)
     enter(page, server.url)
@@ -287,7 +285,7 @@ FORBID_STORAGE = """Object.defineProperty(window, "localStorage", {
 
 
 @pytest.mark.parametrize("script", ["", FORBID_STORAGE], ids=["storage", "no storage"])
-def test_answers_survive_a_spell_offline(page: Page, serve: Serve, script: str) -> None:
+def test_answers_survive_a_time_offline(page: Page, serve: Serve, script: str) -> None:
     server = serve(QUICK + "practice = 0\n[trials]\ncount = 4\n")
     page.add_init_script(script)
     enter(page, server.url)

@@ -93,7 +93,7 @@ def test_the_place_that_gave_it_away_is_pointed_at_by_the_arrows(page: Page, ser
     assert [(row["why_x"], row["why_y"]) for row in of(server, "point")] == [(36, 0), (None, None)]
 
 
-def test_what_gave_it_away_is_told_in_words_or_not_at_all(page: Page, serve: Callable[..., Server]) -> None:
+def test_the_reason_is_given_in_words_or_not_at_all(page: Page, serve: Callable[..., Server]) -> None:
     server = serve()
     url = study(server, "words", f'why = "text"\n{SETS}')
     walk(page, url, {"answer": lambda i: ["fj"[i]], "why": lambda i: [["f", "j", "Tab", "Enter"], ["Tab", "Enter"]][i]})
@@ -115,7 +115,7 @@ def test_after_a_practice_trial_the_page_says_what_the_image_was(page: Page, ser
     answer_all(page)
 
 
-def test_a_question_that_nobody_answers_in_time_has_no_answer(page: Page, serve: Callable[..., Server]) -> None:
+def test_a_question_not_answered_in_time_has_no_answer(page: Page, serve: Callable[..., Server]) -> None:
     server = serve()
     walk(page, study(server, "late", f"answer_ms = 300\n{SETS}"), {})  # pressing nothing
     assert [(row["answer"], row["response_time_ms"], row["answered_by"]) for row in of(server, "late")] == [

@@ -1,4 +1,5 @@
-"""Paired differences of conditions hold the truth as often as they say; minutes of simulation are marked slow."""
+"""Paired differences of conditions contain the true value as often as they say; minutes of simulation are marked
+slow."""
 
 from __future__ import annotations
 
@@ -30,7 +31,7 @@ def check(case: str, claim: str, share: tuple[float, float]) -> None:
 
 @pytest.mark.parametrize("simulations", [1, MANY])
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
-def test_paired_differences_and_places_hold_the_truth(case: Case, simulations: int) -> None:
+def test_paired_differences_and_places_contain_the_true_value(case: Case, simulations: int) -> None:
     small = case if simulations > 1 else replace(case, people=min(case.people, 20))
     for claim, values in conditions.study(small, simulations).items():
         check(case.name, claim, interval99(values))

@@ -1,4 +1,5 @@
-"""Each interval holds the truth as often as it says. Minutes of simulation are marked slow; docs hold their table."""
+"""Each interval contains the true value as often as it says. Minutes of simulation are marked slow; docs hold their
+table."""
 
 from __future__ import annotations
 
@@ -18,7 +19,7 @@ from benchmarks.people.coverage import CASES, EXTREMES, Case, interval99, study
 
 DOCS = Path(__file__).parents[3] / "docs" / "coverage.md"
 STATISTICS = DOCS.with_name("statistics.md")
-MORE = (  # what may hold the truth more often than it says, and why: docs/coverage.md
+MORE = (  # what may contain the true value more often than it says, and why: docs/coverage.md
     ("150 people", "covers: confidence sequence, at the end"),
     ("150 people", "covers: confidence sequence, at all times"),
     ("images alike, 60 of 20 answers", "covers: rate of an image"),
@@ -30,7 +31,7 @@ MANY = pytest.param(2_000, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)])
 
 
 def check_coverage(case: str, claim: str, share: tuple[float, float]) -> None:
-    """`share`: the 99 % interval of the share of simulated surveys whose interval holds the truth."""
+    """`share`: the 99 % interval of the share of simulated surveys whose interval contains the true value."""
     low, high = share
     cautious = claim.startswith("covers: population") and case in [extreme.name for extreme in EXTREMES]
     assert low <= 0.97 or cautious or (case, claim) in MORE, (case, claim, share)
@@ -73,7 +74,7 @@ def test_the_plain_two_way_bootstrap_wastes_answers() -> None:
     assert found["equivalent"].mean() > found["equivalent, plain two-way bootstrap"].mean() + 0.2
 
 
-def test_differences_between_sets_and_slopes_hold_the_truth_too() -> None:
+def test_differences_between_sets_and_slopes_contain_the_true_value_too() -> None:
     """Two sets answered by the same able and unable people; and accuracy that does not change with the position."""
     truth, rng, surveys = Truth(0.8, 0.1, sd_d_prime=1.0), np.random.default_rng(1), 400
     difference, slope = [], []
@@ -151,7 +152,7 @@ def test_the_ranges_in_statistics_are_those_of_the_table() -> None:
     [(case, False) for case in CASES] + [(case, True) for case in (*CASES, *EXTREMES)],
     ids=lambda value: value.name if isinstance(value, Case) else ("mixed model" if value else "scores"),
 )
-def test_intervals_hold_the_truth_and_the_bound_is_rarely_called_equivalent(
+def test_intervals_contain_the_true_value_and_the_bound_is_rarely_called_equivalent(
     case: Case, model: bool, simulations: int
 ) -> None:
     found = study(case, simulations, model=model, alternatives=False)
@@ -162,12 +163,12 @@ def test_intervals_hold_the_truth_and_the_bound_is_rarely_called_equivalent(
 
 
 @pytest.mark.parametrize("simulations", [2, MANY])
-def test_the_other_intervals_hold_the_truth_too(simulations: int) -> None:
+def test_the_other_intervals_contain_the_true_value_too(simulations: int) -> None:
     for (case, claim), values in coverage.others(simulations).items():
         check_coverage(case, claim, interval99(values))
 
 
-def test_an_interval_that_holds_the_truth_too_rarely_or_needlessly_often_is_noticed() -> None:
+def test_an_interval_that_contains_the_true_value_too_rarely_or_needlessly_often_is_noticed() -> None:
     check_coverage("150 people", "covers: confidence sequence, at the end", (0.99, 1.0))
     for case, claim, share in (
         ("100 people", "covers: accuracy", (0.972, 0.99)),

@@ -1,4 +1,4 @@
-"""Differences between groups hold the truth as often as they say; minutes of simulation are marked slow."""
+"""Differences between groups contain the true value as often as they say; minutes of simulation are marked slow."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ DOCS = Path(__file__).parents[3] / "docs" / "coverage.md"
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
 @pytest.mark.parametrize("case", groups.CASES, ids=lambda case: case.name)
-def test_differences_between_groups_hold_the_truth(case: groups.Case) -> None:
+def test_differences_between_groups_contain_the_true_value(case: groups.Case) -> None:
     found = [groups.held(case, seed) for seed in range(300)]
     for measure in found[0]:
         low, high = interval99(np.array([one[measure] for one in found], float))

@@ -51,7 +51,7 @@ def test_the_committed_table_keeps_its_promises() -> None:
             check(case, claim, *(float(end.rstrip("%")) / 100 for end in interval.split(" to ")))
 
 
-def test_able_people_who_answer_more_count_like_everybody() -> None:
+def test_able_people_who_answer_more_count_like_everyone() -> None:
     survey = small_surveys.ABLE[-1]
     answers = small_surveys.answers_of(survey, np.random.default_rng(0))
     assert set(answers.counts().trials) == {20, 80}
