@@ -118,7 +118,7 @@ def lesions(target: str) -> Experiment:
 
 
 def translation(source: str, target: str, masked: str | None) -> Experiment:
-    """From one set to another: inside the masks of one of them, or in both directions without masks."""
+    """A translation between two sets: inside the masks of one of them, or in both directions without masks."""
     return Experiment("targeted" if masked else "cyclic", target, 1024, 256, source, masked, {"batch": 16})
 
 

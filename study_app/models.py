@@ -158,7 +158,8 @@ class Participant(Base):
 
     @property
     def minutes(self) -> float | None:
-        """From entering to the last answer; None if not finished, or if the clock was set back meanwhile."""
+        """The minutes from entering to the last answer; None if not finished, or if the clock was set back
+        meanwhile."""
         took_s = (self.finished_at - self.entered_at).total_seconds() if self.finished_at else -1
         return took_s / 60 if took_s >= 0 else None
 

@@ -1,4 +1,4 @@
-"""What all tests share: a workspace of their own, and the real photos where they are."""
+"""Fixtures of all tests: a new workspace, and the real photos if they are on this machine."""
 
 from __future__ import annotations
 

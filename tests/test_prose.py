@@ -27,8 +27,8 @@ PHRASES = [
 ]
 
 
-OPENINGS = re.compile(r"(What|How|Which|Where)\b")
-PACKAGES = ("analysis", "study_app", "gan_core", "glimpse", "benchmarks")
+OPENINGS = re.compile(r"(What|Who|How|Which|Where)(m|se|ever)?\b")
+PACKAGES = ("analysis", "study_app", "gan_core", "glimpse", "benchmarks", "docs", "tests")
 
 
 def texts() -> list[Path]:

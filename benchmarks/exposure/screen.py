@@ -167,7 +167,8 @@ def measure(browser: str, condition: str, exposures: int, seed: int) -> tuple[li
 
 
 def shown_in(spells: list[Spell], answered: list[float]) -> list[tuple[float, float]]:
-    """For how long each trial but the first showed its image, and the longest gap between samples at its ends (ms).
+    """The time for which each trial but the first showed its image, and the longest gap between samples at its ends
+    (ms).
 
     A trial's spells begin between the answer before it and its own: none means that its image was not shown at all, two
     that it was also seen at another time, which counts as a duration without end.

@@ -43,7 +43,7 @@ HONEST = {
 
 
 def copies(images: Pictures, groups: NDArray[np.str_], split: NDArray[np.bool_], count: int) -> dict[str, list[float]]:
-    """By kind, the shares of copies found and of sources named first, where test images stand for generated ones."""
+    """The shares of copies found and of sources named first, by kind; test images stand for generated ones."""
     train, test = images[split], images[~split]
     threshold = assess(train, groups[split], test, groups[~split], test).verdict.threshold
     found = plant(train, groups[split], count)
@@ -92,7 +92,7 @@ def main() -> None:
 
 
 def table(rows: dict[str, Any], names: list[str]) -> str:
-    """In Markdown: found and named first in percent, then alarms in percent with 95 % intervals."""
+    """The tables in Markdown: copies found and sources named first in percent, then alarms with 95 % intervals."""
     lines = [f"| copies: found, source named first | {' | '.join(names)} |", "| --- |" + " --- |" * len(names)]
     of = {(name, what): [v for k, v in rows.items() if k.split("|")[:2] == [name, what]]
           for name in names for what in ("copies", *HONEST)}  # fmt: skip

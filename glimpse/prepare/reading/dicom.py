@@ -119,7 +119,7 @@ def _grey(dataset: Any, values: NDArray[Any], window: depth.Window | None) -> tu
 
 
 def _windowed(dataset: Any, values: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """By the first window that the file names (DICOM PS3.3, C.11.2.1.2 and C.11.2.1.3)."""
+    """The values in the first window that the file names (DICOM PS3.3, C.11.2.1.2 and C.11.2.1.3)."""
     centre, width = (_first(dataset[field].value) for field in ("WindowCenter", "WindowWidth"))
     function = dataset.get("VOILUTFunction") or "LINEAR"
     if function == "SIGMOID":

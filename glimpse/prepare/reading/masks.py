@@ -1,4 +1,4 @@
-"""From the bytes of a mask to inside and outside."""
+"""Decoding of masks: from the bytes of a file to inside and outside."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From the bytes of a photo to pixels: every format and colour mode to 8-bit sRGB, upright, resampled by area."""
+"""Decoding of photos: every format and colour mode to 8-bit sRGB, upright, resampled by area."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What people see beside what metrics see: rank correlations, realism, and one table for each answered set."""
+"""People and metrics side by side: rank correlations, realism, and one table for each answered set."""
 
 from __future__ import annotations
 

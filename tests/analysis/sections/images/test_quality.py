@@ -338,7 +338,7 @@ def test_the_machine_observer_sees_untrained_generators(trained: Context) -> Non
 def test_what_was_computed_with_other_weights_or_an_older_version_is_not_taken(
     trained: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever file `--weights` names, and whatever `auto` turns out to be: the key holds the weights themselves."""
+    """The key holds the weights themselves, not the file that `--weights` names or the word `auto`."""
     asked = []
 
     def cached(_: Context, name: str, inputs: dict[str, Any], *__: Any, **___: Any) -> dict[str, Any]:
