@@ -1,7 +1,7 @@
 // A question that is answered with one of its buttons: by key, mouse, touch or screen reader.
 //
-// Each button has a value and names its key (data-key) and where that key lies (data-place): it is the same key where it
-// types other letters (Cyrillic, Greek, digits behind Shift). The arrows move the focus from button to button.
+// Each button has a value and names its key by letter (data-key) and by position (data-place): the position also works on
+// keyboards with other letters (Cyrillic, Greek, digits with Shift). The arrows move the focus from button to button.
 
 const STEPS = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 };
 
@@ -50,9 +50,9 @@ export class Question {
     else this.early.push({ value, by, stamp });
   }
 
-  // Resolves with the answer, { value, by, stamp }: one given since `moment`, the end of the exposure, counts though this
-  // page sees the end a little later than the participant. Without an answer within `limit` (ms) its value is "missed"; a
-  // press that came in time counts though a busy page hears of it later.
+  // Resolves with the answer, { value, by, stamp }. An answer given since `moment`, the end of the exposure, counts even
+  // if the page sees that end later than the participant. Without an answer within `limit` (ms) the value is "missed"; a
+  // press that was in time counts even if a busy page receives it later.
   asked(moment = performance.now(), limit = null) {
     this.opens = moment;
     this.closes = limit === null ? Infinity : moment + limit;

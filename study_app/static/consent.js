@@ -1,6 +1,6 @@
-// Leads participants who return to this page back to where they were. Their link is kept by this browser: for a person with
-// an ID under that ID until it is cleared, so that they may come back from their platform in a new tab; for others until
-// the tab is closed, so that the next person at a shared computer is not offered it.
+// Leads participants who return to this page back to where they were. This browser keeps their link: under the ID of a
+// person who has one, until its data is cleared, so that they can return from their platform in a new tab; for others
+// until the tab is closed, so that the next person at a shared computer is not offered it.
 const begun = document.getElementById("begun");
 const who = begun.dataset.who;
 const name = `glimpse ${location.pathname.replace(/enter$/, "")} ${who}`;

@@ -1,4 +1,4 @@
-// Changing the language loads the page again: what was ticked and written in its form comes along, in this tab alone.
+// Changing the language reloads the page: the entries in its form are kept, in this tab only.
 const name = `glimpse form ${location.pathname}`;
 const fields = () => [...document.querySelectorAll("form :is(input:not([type=hidden]), textarea)")];
 const ticked = (field) => field.type === "checkbox" || field.type === "radio";

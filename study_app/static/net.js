@@ -2,7 +2,7 @@
 
 const WAITS = [300, 600, 1200, 2500, 5000, 10000];
 const CONFLICT = 409, TOO_MANY = 429;
-const PATIENCE = 15000, PIXELS_PATIENCE = 30000; // ms until a try counts as failed
+const PATIENCE = 15000, PIXELS_PATIENCE = 30000; // ms until an attempt counts as failed
 
 // Resolves when `ms` have passed or the browser is online again.
 const pause = (ms) => new Promise((resolve) => {
@@ -13,10 +13,10 @@ const pause = (ms) => new Promise((resolve) => {
 const json = (response) => response.json();
 const pixels = (response) => response.blob();
 
-// The answer that is final, { ok, status, body }: anything but a failed connection, an overloaded or a failing server. A
-// body that breaks off half way, or that is not ours (a hotel's page in place of the server's), is a failed connection,
-// and so is silence: a phone that changes networks leaves requests behind that nobody ever answers. Each try may take
-// longer than the last one, so that an image comes through even where that takes minutes.
+// The final response, { ok, status, body }: any but those of a failed connection or of an overloaded or failing server. A
+// body that is cut off or not from our server (a hotel's login page) counts as a failed connection, and so does silence:
+// when a phone changes networks, open requests are never answered. Each attempt may take longer than the last one, so
+// that an image arrives even if that takes minutes.
 export async function request(url, options, onTrouble, read = json) {
   const patience = read === pixels ? PIXELS_PATIENCE : PATIENCE;
   for (let tries = 0; ; tries++) {
@@ -37,7 +37,7 @@ export const post = (url, body, onTrouble) => request(
   onTrouble,
 );
 
-// An image, fetched and decoded: only then may a trial with it begin.
+// Fetches and decodes an image: a trial begins only after that.
 export async function loadImage(url, onTrouble) {
   for (let tries = 0; ; tries++) {
     const { ok, status, body } = await request(url, {}, onTrouble, pixels);

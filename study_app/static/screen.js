@@ -11,17 +11,17 @@ export function boxed(images, alts) {
   return box;
 }
 
-// It takes its place twice: as #stimulus, and as the twin that the compositor shows and hides (timing.js).
+// Puts the image on the page twice: as #stimulus, and as the overlay that the compositor shows and hides (timing.js).
 export function place(image) {
-  const twin = image.cloneNode(true);
-  for (const one of [twin, ...twin.querySelectorAll("img")]) if (one.alt) one.alt = "";
-  Object.assign(twin, { id: "twin" });
+  const overlay = image.cloneNode(true);
+  for (const one of [overlay, ...overlay.querySelectorAll("img")]) if (one.alt) one.alt = "";
+  Object.assign(overlay, { id: "overlay" });
   Object.assign(image, { id: "stimulus" });
   const old = $("stimulus");
-  $("twin").replaceWith(twin);
+  $("overlay").replaceWith(overlay);
   old.replaceWith(image);
   for (const one of [old, ...old.querySelectorAll("img")]) if (one.src) URL.revokeObjectURL(one.src);
-  return { cross: $("cross"), image, twin, mask: $("mask") };
+  return { cross: $("cross"), image, overlay, mask: $("mask") };
 }
 
 // Noise behind the image, in grains of the same size whatever the shape.

@@ -1,19 +1,19 @@
 // Exact exposures. Onset and offset are decided from frame timestamps, never by counting frames and never by a timer.
 //
-// They fall on frames that are known when the fixation begins, and are handed to the compositor then, as steps of the
-// opacity of a twin of the image: so they come on time even where the page's own thread is busy just then. The page's
-// thread marks #stimulus and the phase one frame later, both at the onset and at the offset. Where the browser's frames
-// do not keep such a schedule (`keepsSchedule`), the page changes the opacity itself, in the first frame that is due.
+// Both fall on frames that are known when the fixation begins. The compositor gets them then, as steps in the opacity of
+// an overlay with the same image, so that they are on time even if the page's own thread is busy. The page's thread marks
+// #stimulus and the phase one frame later, both at the onset and at the offset. If the browser's frames do not keep such
+// a schedule (`keepsSchedule`), the page changes the opacity itself, in the first frame that is due.
 //
-// Either way the stored times are those of frames that the page saw. A change that it did not see in its frame may have
-// come at any time up to the first frame seen after it: the exposure is uncertain by that span, and the trial is flagged.
-// Where the browser says when a frame reached the display (Chromium), a frame that took longer than others counts, too.
+// Either way the stored times are those of frames that the page saw. If it did not see a change in its frame, the change
+// may have come at any time up to the next frame seen: the exposure is uncertain by that time, and the trial is flagged.
+// If the browser reports when a frame reached the display (Chromium), a frame that took longer than others counts, too.
 
 const frames = () => new Promise((resolve) => requestAnimationFrame(resolve));
 const JUST_BEFORE = 30; // frames
 
-// The time from one frame to the next. The median of the last intervals says how many frames each of them spans, dropped
-// ones included; all of them together then give the period far more exactly than the 0.1 ms that browsers round to.
+// The time from one frame to the next. The median of the last intervals gives the number of frames in each interval,
+// dropped ones included; together they give the period far more exactly than the 0.1 ms to which browsers round.
 export class FramePeriod {
   constructor() { this.intervals = []; this.last = null; this.ms = 1000 / 60; }
 
@@ -50,12 +50,12 @@ export async function wait(ms, period) {
   return t;
 }
 
-// Whether frames come when they are predicted: after a nap of some frames, the first one seen is the one due then or
-// the next, in 3 of 4 naps. A nap that the page's own busy thread ends late says nothing about the frames.
-export async function keepsSchedule(period, naps = 8) {
+// Whether frames come when predicted: after a pause of some frames, the first frame seen is the one due or the next, in
+// 3 of 4 pauses. Pauses that end late because the page's own thread is busy are not counted.
+export async function keepsSchedule(period, pauses = 8) {
   let judged = 0;
   let kept = 0;
-  for (let i = 0; i < naps; i++) {
+  for (let i = 0; i < pauses; i++) {
     const frame = period.settle();
     const start = await frames();
     const due = start + 5 * frame;
@@ -69,22 +69,22 @@ export async function keepsSchedule(period, naps = 8) {
   return kept >= 0.75 * judged;
 }
 
-// The time that frames take to the display, as far as the browser tells it: Chromium gives the moment in which a new text
-// was presented (Element Timing, in steps of 4 ms). `place` is an element for such a text, in the page's own grey.
+// The time that frames take to reach the display, if the browser reports it: Chromium gives the time at which a new text
+// was presented (Element Timing, in steps of 4 ms). `place` is an element for such a text, in the grey of the page.
 export class Display {
   constructor(place) {
     Object.assign(this, { place, least: Infinity, asked: new Map(), count: 0 });
-    this.told = globalThis.PerformanceObserver?.supportedEntryTypes?.includes("element") ?? false;
-    if (!this.told) return;
+    this.reports = globalThis.PerformanceObserver?.supportedEntryTypes?.includes("element") ?? false;
+    if (!this.reports) return;
     this.observer = new PerformanceObserver((list) => {
       for (const { identifier, renderTime } of list.getEntries()) this.asked.get(identifier)?.(renderTime);
     });
     this.observer.observe({ type: "element" });
   }
 
-  // The ms from the timestamp `t` of this frame to its presentation; those until now where that is not told in time.
+  // The ms from the timestamp `t` of this frame to its presentation, or to the end of the wait for a report of it.
   async lag(t) {
-    if (!this.told) return 0;
+    if (!this.reports) return 0;
     const name = `frame ${this.count++}`;
     const text = document.createElement("span");
     text.setAttribute("elementtiming", name);
@@ -100,13 +100,13 @@ export class Display {
   }
 }
 
-// One trial's fixation, image and mask on `screen` ({ cross, image, twin, mask }).
+// One trial's fixation, image and mask on `screen` ({ cross, image, overlay, mask }).
 //
 // `planned` null shows the image until the promise that `until()` returns resolves. `phase(name)` is called in the frame
 // in which each part begins. `scheduled`: whether the compositor makes the changes, or the page itself.
-// Resolves with the onset (a frame's timestamp), the exposure as observed and a promise of by how much it may be off, the
-// earliest moment at which the image and its mask may have gone, the frames that the page's thread missed, whether the page was
-// out of sight or focus, or its window resized, the image's size, and the frame period; all in ms and CSS pixels.
+// Resolves with the onset (a frame's timestamp), the observed exposure and a promise of its possible error, the earliest
+// time at which the image and its mask may have disappeared, the frames that the page's thread missed, whether the page
+// was hidden or out of focus or its window resized, the image's size, and the frame period; all in ms and CSS pixels.
 export async function present(screen, trial) {
   const { mask, period, phase, display } = trial;
   const watch = watchWindow(screen.image);
@@ -142,7 +142,7 @@ class Frames {
     Object.assign(this, { period, frame, t, display, dropped: 0, behind: 0, ended: false, lags: [] });
   }
 
-  // Waits for the next frame; resolves with the time between its timestamp and the page's seeing it.
+  // Waits for the next frame; resolves with the time from its timestamp until the page sees it.
   async next(expected = this.t + this.frame) {
     this.period.saw(this.t = await frames());
     this.dropped += Math.max(0, Math.round((this.t - expected) / this.frame));
@@ -151,9 +151,9 @@ class Frames {
     return held;
   }
 
-  // The change that is due at `moment`: the frame's timestamp, and by how much earlier or later it may have come where
-  // no frame shows that it came on time. Resolves in the frame after it: for a scheduled change no frame is asked for
-  // just around the moment, as a compositor that waits for a busy page would miss it. `ended` resolves at once.
+  // The change that is due at `moment`: the frame's timestamp, and the possible error if no frame shows that the change
+  // was on time. Resolves in the frame after it: around a scheduled change no frame is requested, since a compositor that
+  // waits for a busy page would miss it. Resolves at once if the trial has `ended`.
   async change(moment, steps) {
     const { frame } = this;
     const ahead = steps.scheduled ? 3 : 0.5;
@@ -177,7 +177,7 @@ class Frames {
     return { at: this.t - Math.round(off / frame) * frame, late: this.behind };
   }
 
-  // A browser that lags behind with a change is late with one of the next frames, too.
+  // A browser that is late with a change is late with one of the next frames, too: waits for `count` of them.
   async confirm(change, count = 1) {
     for (let i = 0; i < count && !this.ended; i++) {
       await this.next();
@@ -186,7 +186,7 @@ class Frames {
     }
   }
 
-  // By how much later than others the frames that confirm the changes reached the display.
+  // The additional time that the frames that confirm the changes took to reach the display, compared with others.
   async displayed() {
     const lags = await Promise.all(this.lags);
     return tardy(Math.max(0, ...lags) - this.display.least, this.frame);
@@ -199,12 +199,12 @@ const punctual = (off, frame) => off > -frame / 2 && off < 1.5 * frame;
 // A delay in ms that may have moved a change to another frame; 0 for a shorter one.
 const tardy = (delay, frame) => (delay > 0.75 * frame ? delay : 0);
 
-// A nap of the page's thread, to leave the compositor alone; what is timed is not timed by it.
+// Pauses the page's thread, so that it does not disturb the compositor; nothing is measured with this timer.
 const until = (moment) => new Promise((resolve) => setTimeout(resolve, moment - performance.now()));
 
-// Starts the fixation, with everything that follows it scheduled on the compositor. Should the page's thread be held up just
-// then, the schedule may reach the compositor too late: by up to `late` ms (0: in time). It is not begun again even so, since
-// the image might have been seen already: an image that comes late is flagged, one that was glimpsed early is spoilt.
+// Starts the fixation and schedules all that follows on the compositor. If the page's thread is blocked just then, the
+// schedule may reach the compositor too late, by up to `late` ms (0: in time). The fixation is not repeated, since the
+// image may have been seen already: a late image is only flagged, but one that was seen early could not be shown again.
 async function fixate(screen, { fixation, planned, mask, period, phase, scheduled }, frame) {
   const start = await frames();
   phase("fixation");
@@ -213,7 +213,7 @@ async function fixate(screen, { fixation, planned, mask, period, phase, schedule
   const due = { onset, offset, end: offset + Math.round(mask / frame) * frame };
   const changes = [
     [screen.cross, 1, [[due.onset, 0]]],
-    [screen.twin, 0, [[due.onset, 1], [due.offset, 0]]],
+    [screen.overlay, 0, [[due.onset, 1], [due.offset, 0]]],
     [screen.image, 1, [[due.offset, 0]]],
     [screen.mask, 0, [[due.offset, 1], [due.end, 0]]],
   ];
@@ -230,7 +230,7 @@ function compositor(changes, start, frame) {
   return { scheduled: true, cancel: () => animations.forEach((animation) => animation.cancel()) };
 }
 
-// The changes of opacity, made by the page when it is told the moment that they are due at.
+// The changes of opacity, made by the page when `make` is called with the moment at which they are due.
 function page(changes) {
   for (const [element, opacity] of changes) element.style.opacity = opacity;
   return {

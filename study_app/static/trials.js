@@ -1,4 +1,4 @@
-// The trials: practice, then one image after the other, each answer saved before the next image is shown.
+// The trials: practice, then one image after the other; each answer is saved before the next image is shown.
 import { Question } from "./answering.js";
 import { happened, note } from "./events.js";
 import { boxed, drawNoise, place } from "./screen.js";
@@ -9,20 +9,20 @@ import { askWhy } from "./why.js";
 const $ = (id) => document.getElementById(id);
 const setup = JSON.parse($("setup").textContent);
 const prompt = $("prompt");
-const unsent = `glimpse ${setup.base}`; // where an answer that is not saved yet survives a reload,
-const begun = `glimpse begun ${setup.base}`; // and the start of a trial that the server does not know of yet
-const keep = attempt(() => localStorage); // none where the browser forbids it: then only the reload loses it
+const unsent = `glimpse ${setup.base}`; // the key under which an unsaved answer survives a reload,
+const begun = `glimpse begun ${setup.base}`; // and the start of a trial that the server has not received yet
+const keep = attempt(() => localStorage); // undefined if the browser forbids it: a reload then loses the answer
 const view = Math.random().toString(36).slice(2, 12); // this page, until it is reloaded
 const period = new FramePeriod();
 const display = new Display($("display"));
 const ADAPT_MS = 1000; // from a light or dark page to the first trial on grey: the fade of survey.css, and a moment for the eyes
-// While the instructions are read: the frame period, and whether the browser's frames keep a schedule.
+// Measured while the instructions are read: the frame period, and whether the browser's frames keep a schedule.
 const measured = wait(700, period).then(() => keepsSchedule(period));
 
 window.__done = false;
 window.__result = setup.result;
 
-// On a calibrated screen a centimetre is one, also if the page was zoomed since.
+// On a calibrated screen sizes in cm stay true, even if the page was zoomed since.
 const { px_per_mm: mm, pixel_ratio: ratio } = setup.device;
 if (mm) document.documentElement.style.setProperty("--cm", `${10 * mm * ((ratio ?? 1) / devicePixelRatio)}px`);
 
@@ -34,10 +34,10 @@ function say(key) {
   prompt.textContent = key ? prompt.dataset[key] : "";
   prompt.classList.toggle("trouble", key === "offline");
 }
-let giving = false; // while a trial is given nothing else is said: its image may be on the screen
+let giving = false; // during a trial no other message is shown: its image may be on the screen
 const trouble = () => { if (!giving) say("offline"); };
 
-// What `action` returns; nothing where it throws, as a browser's storage may.
+// The result of `action`, or undefined if it throws, as a browser's storage may.
 function attempt(action) {
   try { return action(); } catch { return null; }
 }
@@ -47,7 +47,7 @@ function attempt(action) {
 const answers = new Question($("answers"), () => !$("trial").hidden && ["stimulus", "mask", "answer", "fixation"].includes(document.body.dataset.phase));
 const sureness = setup.confidence ? new Question($("sureness"), () => document.body.dataset.phase === "confidence") : null;
 
-// The judgement of the image, given since `moment`.
+// The judgement of the image, if given since `moment`.
 function judged(moment) {
   const answer = answers.asked(moment, setup.deadline);
   say("ask");
@@ -60,7 +60,7 @@ async function tooLate() {
   say("");
 }
 
-// What decided the answer: of a pair, in the image that was taken for generated.
+// The reason for the answer; for a pair, in the image that was taken for generated.
 async function reason(images, answer) {
   const image = images[images.length > 1 && answer.value === "real" ? 1 : 0];
   const old = $("stimulus");
@@ -84,7 +84,7 @@ async function howSure() {
 
 // ------------------------------------------------------------------------------------------------ one trial
 
-// Shows what is judged; resolves with what `present` saw, and with the answer if that ended it.
+// Shows the image or pair; resolves with the result of `present`, and with the answer if that ended the exposure.
 async function show(trial, image) {
   const screen = place(image);
   if (setup.mask) drawNoise(screen.mask);
@@ -104,7 +104,7 @@ async function show(trial, image) {
   return { ...shown, until };
 }
 
-// Two images of a pair that come one after the other count as one exposure, as uncertain as the worse of them.
+// The two images of a pair in sequence count as one exposure, with the larger of the two uncertainties.
 async function showAll(trial, images) {
   const alts = $("frame").dataset.alts.split("|");
   if (!setup.sequence) return show(trial, boxed(images, alts));
@@ -145,7 +145,7 @@ async function give(trial, images) {
 
 // ------------------------------------------------------------------------------------------------ the run
 
-// What `promise` brings; while it takes long, the page says what it waits for.
+// The result of `promise`; if it takes long, the page says what it waits for.
 function waiting(key, promise) {
   const late = setTimeout(() => { if (!prompt.textContent) say(key); }, 400);
   return promise.finally(() => { clearTimeout(late); say(""); });
@@ -169,7 +169,7 @@ async function practise() {
   await wait(1200, period);
 }
 
-// On the full screen, if the study asks for it and the browser can.
+// Enters full-screen mode, if the study asks for it and the browser can.
 let wasFull = false;
 async function fill() {
   if (!setup.fullscreen || !document.fullscreenEnabled) return;
@@ -178,7 +178,7 @@ async function fill() {
   wasFull = document.fullscreenElement !== null;
 }
 
-// Whether a practice answer was right, with the image, if it is still there.
+// Shows whether a practice answer was right, with the image if it is still there.
 async function feedBack({ trial, answer, rating }) {
   const url = `${setup.base}practice/truth/${trial}`;
   const { body } = await waiting("load", request(url, {}, trouble));
@@ -189,7 +189,7 @@ async function feedBack({ trial, answer, rating }) {
   $("stimulus").style.visibility = "hidden";
 }
 
-// A pause, as long as the participant likes: between blocks, to read feedback, or as they left the full screen.
+// A pause of any length: between blocks, to read feedback, or after the participant left full-screen mode.
 function rest(why, name = "ready") {
   phase(name);
   say(why);
@@ -200,7 +200,7 @@ function rest(why, name = "ready") {
   });
 }
 
-// Tells the server that a trial starts: { trial, view }. Should it be shown again, by whatever page, it is flagged.
+// Tells the server that a trial starts: { trial, view }. A trial that is shown again, on any page, is flagged.
 async function announce(start) {
   const text = JSON.stringify(start);
   attempt(() => keep.setItem(begun, text));
@@ -241,7 +241,7 @@ async function run() {
   const load = (url) => {
     if (!images.has(url)) {
       images.set(url, loadImage(url, trouble));
-      images.get(url).catch(() => images.delete(url)); // one that failed ahead of its trial is asked for again in it
+      images.get(url).catch(() => images.delete(url)); // if it fails before its trial, it is requested again then
     }
     return images.get(url);
   };

@@ -4,7 +4,7 @@ const $ = (id) => document.getElementById(id);
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const STEP = 1 / 24; // of the image's width and height, for each press of an arrow
 
-// Resolves with { why } or { why_x, why_y } (pixels of the image), or with {} where nothing was said.
+// Resolves with { why } or { why_x, why_y } (pixels of the image), or with {} if no reason was given.
 export async function askWhy(image) {
   const given = $("why-text") ? inWords() : onImage(image);
   $("why-done").focus();
@@ -53,7 +53,7 @@ function onImage(image) {
   };
 }
 
-// Where the image is inside its box, and CSS pixels per pixel of it.
+// The position of the image inside its box, and CSS pixels per pixel of the image.
 function shownAt(image) {
   const box = image.getBoundingClientRect();
   const shown = Math.min(box.width / image.naturalWidth, box.height / image.naturalHeight);
