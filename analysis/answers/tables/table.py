@@ -19,7 +19,8 @@ from glimpse.command_line import did_you_mean
 from glimpse.files import sha256_file, sha256_json
 
 ENDINGS = (".csv", ".tsv", ".txt")
-UNREAD = (".xlsx", ".xls", ".ods", ".json", ".jsonl", ".zip", ".gz", ".sav", ".rds", ".parquet")
+JSON = (".json", ".jsonl")
+UNREAD = (*JSON, ".xlsx", ".xls", ".ods", ".zip", ".gz", ".sav", ".rds", ".parquet")
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,9 @@ class Table:
 
 def passed_over(given: Sequence[Path]) -> list[str]:
     """A sentence on files of the given folders that may hold answers, but in a format that is not read."""
-    found = [p for path in given if path.is_dir() for p in sorted(path.iterdir()) if p.suffix.lower() in UNREAD]
+    folders = [path for path in given if path.is_dir()]
+    read = {p for folder in folders for p in _tables_in(folder)}
+    found = [p for path in folders for p in sorted(path.iterdir()) if p.suffix.lower() in UNREAD and p not in read]
     if not found:
         return []
     names = ", ".join(path.name for path in found[:4]) + (", ..." if len(found) > 4 else "")
@@ -90,13 +93,13 @@ def found_files(given: Sequence[Path]) -> list[Path]:
 
 
 def _tables_in(folder: Path) -> list[Path]:
-    """The tables in a folder; if it holds none but .txt files, also those in the folders below it."""
+    """The tables in a folder; if it holds none but .txt files, also those in the folders below it; else its JSON."""
     tables: list[Path] = []
     for paths in (folder.iterdir(), folder.rglob("*")):
         tables = sorted(p for p in paths if p.suffix.lower() in ENDINGS and not _hidden(p.relative_to(folder)))
         if any(p.suffix.lower() != ".txt" for p in tables):
             break
-    return tables
+    return tables or sorted(p for p in folder.iterdir() if p.suffix.lower() in JSON and not p.name.startswith("."))
 
 
 def _hidden(path: Path) -> bool:

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.answers.tables.json_file import read_records
 from analysis.numbers import counted
 from analysis.section import AnalysisError
 
@@ -27,8 +28,6 @@ OTHER_FORMATS = {  # by their first bytes
     b"PK\x03\x04": "a workbook or an archive",
     b"\xd0\xcf\x11\xe0": "a workbook of old Excel",
     b"\x1f\x8b": "a compressed file",
-    b"{": "JSON",
-    b"[": "JSON",
 }
 
 
@@ -53,6 +52,8 @@ def read_file(path: Path) -> TextFile:
     for first, kind in OTHER_FORMATS.items():
         if start.startswith(first):
             raise AnalysisError(f"{path} is {kind}, not CSV: {REMEDY}.")
+    if start.removeprefix(codecs.BOM_UTF8).startswith((b"[", b"{")):
+        return _json_file(path)
     encoding, head = _encoding(path)
     skipped = next((i for i, line in enumerate(head) if line.strip(" ,;\t|\r")), len(head))
     separator, notes = "", []
@@ -101,6 +102,18 @@ def read_file(path: Path) -> TextFile:
         notes.append(f"{path.name}: left out {counted(int(again.sum()), 'line')} repeating the column names.")
     frame = frame[~blank & ~again]
     return TextFile(frame, int(blank.sum()), lines, notes, titles, twice, encoding.startswith("utf"))
+
+
+def _json_file(path: Path) -> TextFile:
+    try:
+        frame = read_records(path)
+    except ValueError as error:  # also of its encoding
+        raise AnalysisError(
+            f"{path} is JSON, but no list of objects, one for each trial ({error}): export the answers as CSV."
+        ) from None
+    blank = frame.isna().all(axis=1)
+    lines = int(frame.index.max()) + 1 if len(frame) else 1
+    return TextFile(frame[~blank], int(blank.sum()), lines, [], {}, {}, unicode=True)
 
 
 def header(path: Path) -> set[str]:

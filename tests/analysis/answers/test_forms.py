@@ -515,8 +515,8 @@ def test_a_fixation_cross_is_no_image(tmp_path: Path) -> None:
     assert (len(answers.trials), answers.counts["missing_answers"]) == (1, 0)
 
 
-@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b", b'[{"rt": 1}]'])
-def test_workbooks_archives_and_json_are_refused_with_the_remedy(tmp_path: Path, start: bytes) -> None:
+@pytest.mark.parametrize("start", [b"PK\x03\x04", b"\xd0\xcf\x11\xe0", b"\x1f\x8b"])
+def test_workbooks_and_archives_are_refused_with_the_remedy(tmp_path: Path, start: bytes) -> None:
     (tmp_path / "answers.xlsx").write_bytes(start + b"\0\1")
     with pytest.raises(AnalysisError, match=r"answers\.xlsx is .*, not CSV: export the answers as CSV"):
         read_csv(tmp_path / "answers.xlsx")
@@ -841,3 +841,40 @@ def test_the_tables_of_images_and_people_may_lie_beside_the_answers(tmp_path: Pa
     assert answers.trials[["participant", "image", "truth", "answer"]].to_numpy().tolist() == [
         ["b", "i1", "real", "generated"]
     ]
+
+
+JSON_TRIALS = [
+    '[{"rt":null,"stimulus":"<p>+</p>","response":null,"trial_type":"html-keyboard-response","subject":"a"},',
+    ' {"rt":812,"stimulus":"r1.png","response":0,"trial_type":"image-button-response","subject":"a","truth":"real"}]',
+    '[{"rt":700.5,"stimulus":"g1.png","response":0,"trial_type":"image-button-response","subject":"b",',
+    '  "truth":"generated"}]',
+]
+
+
+@pytest.mark.parametrize("given", ["data.json", "results.txt", ""])
+def test_json_of_jspsych_is_read(tmp_path: Path, given: str) -> None:
+    """A list of trials, or as JATOS saves them a list after another; a folder of such files, too."""
+    written(tmp_path, JSON_TRIALS, given or "data.json")
+    form = Form(layout="jspsych", words=["answer.real=0", "answer.generated=1"])
+    answers = read_csv(tmp_path / given, form=form)
+    assert answers.trials[["participant", "image", "answer", "response_time_ms"]].to_numpy().tolist() == [
+        ["a", "r1.png", "real", 812],
+        ["b", "g1.png", "real", 700.5],
+    ]
+    with pytest.raises(AnalysisError, match=r"line 2: answer says '0'; only real and generated are known"):
+        read_csv(tmp_path / given, form=Form(layout="jspsych"))
+    one_line = written(tmp_path, ["".join(JSON_TRIALS)], "line.json")
+    assert read_csv(one_line, ["subject=b"], form).trials["image"].tolist() == ["g1.png"]
+
+
+@pytest.mark.parametrize("text", ["[1, 2]", '[{"rt": 1}] trailing', '{"rt": 1', '["rt"]'])
+def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(AnalysisError, match=r"data.json is JSON, but no list of objects, .* export the answers as CSV"):
+        read_csv(written(tmp_path, [text], "data.json"))
+
+
+def test_json_beside_tables_is_told_and_not_read(tmp_path: Path) -> None:
+    written(tmp_path, [HEADER, *ROWS])
+    written(tmp_path, ['{"name": "my study"}'], "dataset_description.json")
+    answers = read_csv(tmp_path)
+    assert (len(answers.trials), answers.notes[0].partition(" (")[0]) == (4, "Not read: dataset_description.json")
