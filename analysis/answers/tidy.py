@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
 from analysis.answers.judgements import (
     TASKS,
@@ -72,6 +73,7 @@ def tidy(
     notes = list(table.notes)
     trials = _columns(table.with_frame(raw), form, notes)
     people = trials["participant"]
+    notes += [found] if (found := practice(raw, people)) else []
     catch, simulated = _yes(raw, "catch"), trials["simulated"]
     if "catch_trials" in raw and "catch_correct" in raw:
         trials["failed_catch"] = _count(raw, "catch_correct") < _count(raw, "catch_trials")

@@ -878,3 +878,26 @@ def test_json_beside_tables_is_told_and_not_read(tmp_path: Path) -> None:
     written(tmp_path, ['{"name": "my study"}'], "dataset_description.json")
     answers = read_csv(tmp_path)
     assert (len(answers.trials), answers.notes[0].partition(" (")[0]) == (4, "Not read: dataset_description.json")
+
+
+@pytest.mark.parametrize(
+    ("column", "trial", "rest", "where"),
+    [
+        ("block", "Practice", "main", 'block=main"'),
+        ("practice", "yes", "no", 'practice=no"'),
+        ("practice_trials.thisN", "0", "", 'practice_trials.thisn="'),
+    ],
+)
+def test_practice_among_the_judgements_is_told(tmp_path: Path, column: str, trial: str, rest: str, where: str) -> None:
+    """Practice is scored unless it is filtered out: nobody but the survey's author knows what a column means."""
+    lines = [f"{HEADER},{column}", *(f"{row},{trial if row[2:4] == 'i1' else rest}" for row in ROWS)]
+    path = written(tmp_path, lines)
+    (note,) = read_csv(path).notes
+    assert note == f'In the column {column.lower()}, 2 rows may be practice; --where "{where} leaves out practice.'
+    answers = read_csv(path, [where.strip('"')])
+    assert (answers.trials["image"].tolist(), answers.notes) == (["i2", "i2"], ())
+
+
+def test_a_word_for_practice_that_tells_of_people_is_no_practice(tmp_path: Path) -> None:
+    lines = [HEADER + ",experience", *(f"{row},{'training' if row[0] == 'a' else 'expert'}" for row in ROWS)]
+    assert not read_csv(written(tmp_path, lines)).notes
