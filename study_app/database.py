@@ -238,8 +238,8 @@ def current_if_known(url: str) -> str | None:
     from alembic.script import ScriptDirectory
 
     found = current(url)
-    known = {script.revision for script in ScriptDirectory.from_config(alembic_config(url)).walk_revisions()}
-    if found is not None and found not in known:
+    scripts = ScriptDirectory.from_config(alembic_config(url)).walk_revisions()  # read one by one, where needed
+    if found not in (None, SURVEY_SCHEMA) and found not in {script.revision for script in scripts}:
         raise SurveyError(
             f"The database {_shown(url)} has schema {found}, newer than this version of Glimpse knows "
             f"(up to {SURVEY_SCHEMA}): use the newer version, or another database."

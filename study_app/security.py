@@ -156,25 +156,25 @@ def add_headers(response: Response) -> Response:
 class Limit:
     """At most `per_minute` events per key in any minute, counted in memory shared by forked worker processes.
 
-    Each key has a row with the times of its last events, found by a keyed hash: the key itself is not stored.
+    Each key has a row with the moments at which its last events expire, found by a keyed hash: the key itself is not
+    stored. Memory that no event has touched is 0, long past, and takes no room.
     """
 
     def __init__(self, per_minute: int) -> None:
         self.per_minute = per_minute
         shape = (max(1, 2**19 // per_minute), per_minute)  # 4 MB; two keys in one row are rare, and count together
-        self._moments = np.frombuffer(mmap.mmap(-1, 8 * shape[0] * shape[1])).reshape(shape)
-        self._moments[:] = -np.inf
+        self._expire = np.frombuffer(mmap.mmap(-1, 8 * shape[0] * shape[1])).reshape(shape)
         self._lock = threading.Lock()  # in each process: two of them at the same instant may take one place
 
     def allows(self, key: str, at: float | None = None) -> bool:
         moment = time.monotonic() if at is None else at
         with self._lock:
-            row = self._moments[hash(key) % len(self._moments)]
+            row = self._expire[hash(key) % len(self._expire)]
             seen = row.copy()  # another process may write into the row at any moment
             oldest = seen.argmin()
-            if seen[oldest] > moment - 60:
+            if seen[oldest] > moment:
                 return False
-            row[oldest] = moment
+            row[oldest] = moment + 60
             return True
 
 

@@ -16,6 +16,7 @@ from flask.testing import FlaskClient
 from glimpse.stimuli import Source, StimulusSet, write_stimulus_set
 from glimpse.workspace import Workspace
 from study_app import cli, create_app
+from study_app.security import secret_key
 from tests.study_app.cluster import Cluster, private_cluster, skip_without_postgresql
 
 hashlib.scrypt = functools.cache(hashlib.scrypt)  # slow on purpose, and the same for the same password and salt
@@ -98,6 +99,7 @@ def study(
                 patch.setenv("DATABASE_URL", request.getfixturevalue("postgres").new_database())
             for name in ("alpha", "beta"):
                 publish(template, name)
+            secret_key(template.root / "secret.key")  # one for all copies: so the password's hash is the same, too
             load(template, "pilot", 'sets = [{ name = "alpha" }, { name = "beta" }]\n[trials]\ncount = 12\n')
             note.write_text(template.database_url)
     shutil.copytree(template.root, workspace.root)

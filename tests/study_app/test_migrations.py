@@ -39,6 +39,13 @@ def test_the_schema_that_the_analysis_reads_is_the_newest() -> None:
     assert script.get_current_head() == SURVEY_SCHEMA, "a migration was added: check that analysis reads its views"
 
 
+def test_a_database_of_this_version_is_opened_without_reading_the_migrations(
+    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "MIGRATIONS", tmp_path)
+    assert database.upgrade(filled) == (SURVEY_SCHEMA, SURVEY_SCHEMA)
+
+
 def test_down_and_up_again_takes_every_row_back(filled: str) -> None:
     from alembic import command
 

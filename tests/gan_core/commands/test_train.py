@@ -21,7 +21,7 @@ from gan_core.training.loop import Training
 from gan_core.training.request import Request, describe_run, open_domains
 from gan_core.training.run import Run
 from glimpse.workspace import Workspace
-from tests.gan_core.tiny import TINY, make_set, trained
+from tests.gan_core.tiny import TINY, make_set, tiny_options, trained
 
 
 def log_of(folder: Path) -> list[dict[str, Any]]:
@@ -29,8 +29,7 @@ def log_of(folder: Path) -> list[dict[str, Any]]:
 
 
 def train(*words: str) -> int:
-    settings = [part for name, value in TINY.items() for part in ("--set", f"{name}={value}")]
-    return main(["train", "--device", "cpu", *([] if "--resume" in words else settings), *words])
+    return main(["train", "--device", "cpu", *([] if "--resume" in words else tiny_options()), *words])
 
 
 def test_of_several_runs_each_is_numbered(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,12 +44,13 @@ def test_the_command_trains_once_and_says_so_the_second_time(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_set(workspace, "df")
-    assert train("df") == 0
+    scored_too = ("--set", "score_images=8")
+    assert train("df", *scored_too) == 0
     said = capsys.readouterr().out
     assert "to go" in said
     assert "Next: gan_core publish df" in said
     before = (workspace.root / "runs/df/checkpoint.pt").stat().st_mtime_ns
-    assert train("df") == 0
+    assert train("df", *scored_too) == 0
     assert "already trained" in capsys.readouterr().out
     assert (workspace.root / "runs/df/checkpoint.pt").stat().st_mtime_ns == before
     assert list((workspace.root / "runs/df/tensorboard").glob("events*"))
@@ -103,7 +103,7 @@ def test_a_finished_run_stays_until_the_one_that_replaces_it_has_saved_something
         return {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
     before = files()
-    assert train("df", "--overwrite", "--weights", "nowhere.pth") == 2
+    assert train("df", "--overwrite", "--weights", "nowhere.pth", "--set", "score_images=8") == 2
     assert (
         train("df", "--overwrite", "--set", "lr=1e30", "--set", "tick_images=32") == 2
     )  # not finite at its first tick

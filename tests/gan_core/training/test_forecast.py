@@ -12,12 +12,11 @@ from gan_core.experiments import TrainingError
 from gan_core.training.forecast import longer_than_an_hour, seconds_left
 from gan_core.training.loop import Training
 from glimpse.workspace import Workspace
-from tests.gan_core.tiny import TINY, make_set, tensors_of, tiny_training
+from tests.gan_core.tiny import make_set, tensors_of, tiny_options, tiny_training
 
 
 def train(*words: str) -> int:
-    settings = [part for name, value in TINY.items() for part in ("--set", f"{name}={value}")]
-    return main(["train", "--device", "cpu", *([] if "--resume" in words else settings), *words])
+    return main(["train", "--device", "cpu", *tiny_options(), *words])
 
 
 def test_after_memory_ran_out_the_advice_can_be_typed(
