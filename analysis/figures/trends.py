@@ -66,14 +66,16 @@ def trends(panels: Sequence[tuple[str, str, pd.DataFrame]], measure: str = "bala
     lines = -(-len(names) // columns)
     height = (1.9 if len(names) <= MANY else 1.25) * lines
     low = min(float(frame["low"].min()) for *_, frame in panels)
+    high = max(0.5, *(float(frame["high"].max()) for *_, frame in panels))
+    limits = max(0.0, min(0.45, low - 0.02)), 1.0 if low > 0.5 else high + 0.05 * (high - low)
     with styled():
         if len(names) == 1:  # the panels stand side by side
-            figure, grid = new_figure(max(3.6, 2.75 * len(panels)), 3.1, ncols=len(panels), squeeze=False, sharey=True)
+            figure, grid = new_figure(max(3.6, 2.75 * len(panels)), 3.1, ncols=len(panels), squeeze=False)
             blocks = [grid[:, i : i + 1] for i in range(len(panels))]
         else:
             figure, grid = new_figure(
                 max(3.6, min(8.0, 2.0 * columns)), height * len(panels), nrows=lines * len(panels), ncols=columns,
-                squeeze=False, sharey=True,
+                squeeze=False,
             )  # fmt: skip
             blocks = [grid[i * lines : (i + 1) * lines] for i in range(len(panels))]
         for block, (label, column, frame) in zip(blocks, panels, strict=True):
@@ -93,7 +95,9 @@ def trends(panels: Sequence[tuple[str, str, pd.DataFrame]], measure: str = "bala
                 ax.set_xlabel(label)
         for row in grid:
             row[0].set_ylabel(measure)
-        grid[0, 0].set_ylim(max(0.0, min(0.45, low - 0.02)), 1.0 if low > 0.5 else None)
+            for ax in row:  # not shared axes: each change of one would go through all
+                ax.set_ylim(limits)
+                ax.tick_params(labelleft=ax is row[0])
     return figure
 
 

@@ -284,7 +284,10 @@ def test_nine_sets_have_a_panel_each() -> None:
     frame = pd.DataFrame({"x": [0.0, 1.0], "accuracy": 0.6, "low": 0.5, "high": 0.7})
     frame = pd.concat([frame.assign(set=name) for name in "abcdefghi"])
     drawn = trends([("place", "x", frame), ("time", "x", frame)])
-    assert [ax.get_title(loc="left") for ax in drawn.axes if ax.axison] == 2 * list("abcdefghi")
+    shown = [ax for ax in drawn.axes if ax.axison]
+    assert [ax.get_title(loc="left") for ax in shown] == 2 * list("abcdefghi")
+    assert {tuple(round(float(end), 9) for end in ax.get_ylim()) for ax in shown} == {(0.45, 0.71)}  # 5 % above 0.7
+    assert not shown[0].get_shared_y_axes().joined(shown[0], shown[1])  # which take half as long again
 
 
 def test_labels_of_many_panels_do_not_overlap() -> None:
