@@ -1,7 +1,7 @@
 """The preregistration: a text that `analysis.power` writes before a survey, and what a report kept of it.
 
-The Markdown is generated from facts, which stand in its last block as JSON. So a report can read them, and can tell
-whether the text was edited since.
+The Markdown is generated from facts, which stand in its last block as JSON with the SHA-256 of everything else. So a
+report can read them, and can tell whether the text was edited since.
 """
 
 from __future__ import annotations
@@ -61,7 +61,20 @@ def study_facts(path: Path) -> dict[str, Any]:
 
 
 def text(facts: Mapping[str, Any]) -> str:
-    """The preregistration as Markdown, with its facts in the last block."""
+    """The preregistration as Markdown, with its facts and the SHA-256 of both in the last block."""
+    body = _body(facts)
+    return f"{body}```json\n{_json({**facts, 'text_sha256': _sha256(body, facts)})}\n```\n"
+
+
+def _json(facts: Mapping[str, Any]) -> str:
+    return json.dumps(dict(facts), indent=1, sort_keys=True)
+
+
+def _sha256(body: str, facts: Mapping[str, Any]) -> str:
+    return sha256_bytes(f"{body}{_json(facts)}".encode())
+
+
+def _body(facts: Mapping[str, Any]) -> str:
     bound, study = facts["bound"], facts["study"]
     claim = CLAIMS[facts["claim"]].format(low=percent(0.5 - bound), high=percent(0.5 + bound))
     trials, images = facts["trials"], facts["images"]
@@ -120,9 +133,6 @@ Groups and covariates, answers to questions, single images, trends, times, and a
 
 ## Facts
 
-```json
-{json.dumps(dict(facts), indent=1, sort_keys=True)}
-```
 """
 
 
@@ -154,12 +164,13 @@ def read(path: Path) -> tuple[dict[str, Any], bool]:
         found = path.read_text("utf-8")
     except (OSError, ValueError) as error:
         raise AnalysisError(f"--preregistration {path}: it cannot be read ({error}).") from None
-    block = BLOCK.search(found.replace("\r\n", "\n"))
+    content = found.replace("\r\n", "\n")
+    block = BLOCK.search(content)
     try:
         facts = json.loads(block[1] if block else "")
         if facts["schema"] != SCHEMA:
             raise AnalysisError(f"--preregistration {path}: schema {facts['schema']} is not known to this version.")
-        return facts, text(facts) == found.replace("\r\n", "\n")
+        return facts, facts.pop("text_sha256") == _sha256(content[: block.start()] if block else "", facts)
     except (ValueError, KeyError, TypeError, AttributeError):
         raise AnalysisError(
             f"--preregistration {path}: it does not end with the facts that `python -m analysis.power --preregister` "
@@ -190,7 +201,9 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
         found = here["study_sha256"]
         told = ", ".join(sha[:12] for sha in found) or "not recorded"
         add("study file (SHA-256)", study["sha256"][:12], told, found == [study["sha256"]] if found else None)
-    add("hypothesis", facts["claim"], "tested", True)
+    testable = [name for name, each in here["trials"].items() if all(each)]  # with images of both classes
+    tested = len(testable) > (facts["claim"] == "different")
+    add("hypothesis", facts["claim"], "tested" if tested else "not tested", tested)
     add("bound", f"{facts['bound']:g}", f"{here['bound']:g}", facts["bound"] == here["bound"])
     add("class of F1", facts["positive"], here["positive"], facts["positive"] == here["positive"])
     filters = " and ".join(here["filters"]) or "none further"

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from analysis import preregistration
+from analysis.people.scores import times_of
 from analysis.section import Context, OptionError, Section
 from analysis.sections.survey import one_mode
 from glimpse.files import sha256_file
@@ -48,8 +49,22 @@ def found_here(context: Context) -> dict[str, Any]:
     sets = sorted(frame["set"].unique())
     return {
         "bound": context.bound, "positive": context.positive, "filters": context.filters,
-        "first_answer": "" if answered.empty else str(answered.min()), "study_sha256": hashes,
+        "first_answer": first_answer(answered), "study_sha256": hashes,
         "participants": {name: int(frame.loc[frame["set"] == name, "participant"].nunique()) for name in sets},
         "images": {name: tuple(int(images.get((name, truth), 0)) for truth in classes) for name in sets},
         "trials": {name: tuple(float(each.get((name, truth), 0)) for truth in classes) for name in sets},
     }  # fmt: skip
+
+
+def first_answer(answered: pd.Series) -> str:
+    """When the first answer was given, in UTC as the facts hold times; "" without a date (a time of day has none).
+
+    >>> first_answer(pd.Series(["2026-05-02T00:30:00+02:00", "2026-05-01T23:00:00Z"]))
+    '2026-05-01T22:30:00Z'
+    >>> [first_answer(pd.Series(times, dtype=str)) for times in (["10:30", "09:15"], ["3/4"], [])]
+    ['', '', '']
+    """
+    when = times_of(answered)
+    if when is None or when.empty or when.min().year <= 1900:  # a time of day is read as one of 1900
+        return ""
+    return f"{when.min():%Y-%m-%dT%H:%M:%SZ}"

@@ -59,6 +59,8 @@ ABLE = (
 PILOTS = (
     Survey("pilot of 20 people, 57 % right", 20, Truth().with_accuracy(0.57)),
     Survey("pilot of 30 people, chance", 30, Truth()),
+    Survey("pilot of 8 people, 58 % right", 8, Truth(0.5, 0.0, 0.6, 0.3, 0.6)),
+    Survey("pilot of 5 people, 58 % right", 5, Truth(0.5, 0.0, 0.6, 0.3, 0.6)),
     Survey("pilot of 8 people, 20 images per class, 60 % right", 8, Truth().with_accuracy(0.6), (20, 20), (20, 20)),
     Survey("pilot of 20 people, 2 images per class, 60 % right", 20, Truth().with_accuracy(0.6), (2, 2), (2, 2)),
 )

@@ -111,6 +111,32 @@ def test_an_edited_text_is_noticed(registered: Path, tmp_path: Path) -> None:
     assert status(edited)["text"] == CHANGED
 
 
+def test_edited_facts_are_noticed_and_a_version_with_other_words_is_no_edit(
+    registered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    edited = tmp_path / "edited.md"
+    edited.write_text(registered.read_text("utf-8").replace('"participants": 8', '"participants": 9'), "utf-8")
+    assert status(edited)["text"] == CHANGED
+    monkeypatch.setattr(preregistration, "TESTS", dict.fromkeys(preregistration.TESTS, "a test in other words"))
+    assert status(registered)["text"] == UNCHANGED
+
+
+def test_a_hypothesis_that_these_answers_cannot_test_is_not_unchanged(registered: Path) -> None:
+    facts, intact = preregistration.read(registered)
+
+    def hypothesis(claim: str, **changes: Any) -> tuple[str, str]:
+        rows = preregistration.unchanged_parts({**facts, "claim": claim}, intact, here(**changes))
+        (row,) = [row for row in rows if row["part"] == "hypothesis"]
+        return row["in_this_report"], row["status"]
+
+    sets = {
+        name: {"a": each, "b": each} for name, each in (("participants", 8), ("images", (20, 19)), ("trials", (6, 6)))
+    }
+    assert hypothesis("different") == ("not tested", CHANGED), "there is one set"
+    assert hypothesis("different", **sets) == ("tested", UNCHANGED)
+    assert hypothesis("detectable", trials={"df": (6, 0)}) == ("not tested", CHANGED), "there are no generated images"
+
+
 def test_the_report_shows_it_and_its_texts_quote_the_reports_own_numbers(registered: Path, tmp_path: Path) -> None:
     rows = [f"p{p},{kind}{i},{kind},{'real' if (p + i) % 5 else 'generated'}\n"
             for p in range(8) for i in range(6) for kind in ("real", "generated")]  # fmt: skip

@@ -322,6 +322,15 @@ def test_images_that_seem_alike_by_luck_name_no_number() -> None:
         assert (found.more_participants is not None) == known
 
 
+def test_no_number_of_further_people_is_named_by_a_survey_of_fewer_than_eight() -> None:
+    for people, known in ((3, False), (7, False), (8, True)):
+        parts = Parts(0.03**2, 0.003**2, 0.003**2, people - 1, 198, 398)
+        found = equivalence.verdict(Estimate(0.55, se=0.03, df=people - 1, parts=parts), people)
+        assert found.code == "undecided"
+        assert (found.more_participants is not None) == known
+        assert (equivalence.NOT_KNOWN in found.words) != known
+
+
 def test_the_test_rejects_exactly_what_lies_outside_the_interval() -> None:
     for found in (Estimate(0.56, 0.025, 12.0), Estimate(0.9, 0.1, 9.0, size=9.0), Estimate(0.55, 0.03, 60.0)):
         for level in (0.9, 0.95):
