@@ -37,6 +37,10 @@ def share_real_images(trials: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         moved = sorted(set(joined.loc[joined["stimulus_set"] != joined["set"], "set"]))
         one = f"Real images of sets without generated ones are part of {listed(moved)}."
         return joined, _sentence(_in_several_sets(joined)) or one
+    without_set = real & (trials["set"] == "all").to_numpy(bool)
+    if only_generated and without_set.any():  # beside generated images without a set
+        joined = _with_pool(trials, trials[without_set], sorted(only_generated))
+        return joined, _sentence(_in_several_sets(joined))
     return _copies(trials, real)
 
 

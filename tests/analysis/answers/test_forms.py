@@ -577,6 +577,15 @@ def test_a_set_of_real_images_is_shared_by_the_sets_that_have_none(tmp_path: Pat
     assert answers.notes[0].startswith("3 conditions share 2 real images: answers to real images (2) belong")
 
 
+def test_a_generated_image_without_a_set_does_not_keep_the_real_ones_to_itself(tmp_path: Path) -> None:
+    lines = [HEADER + ",set", "a,r1,real,real,", "a,g1,generated,real,ganA", "a,g2,generated,real,ganB"]
+    answers = read_csv(written(tmp_path, [*lines, "a,g3,generated,real,"]))
+    assert answers.trials.groupby("set")["image"].apply(sorted).to_dict() == {
+        "all": ["g3", "r1"], "ganA": ["g1", "r1"], "ganB": ["g2", "r1"],
+    }  # fmt: skip
+    assert (answers.counts["trials"], answers.notes[0][:38]) == (4, "3 conditions share 1 real image: answe")
+
+
 def test_real_images_beside_one_generator_are_its_own(tmp_path: Path) -> None:
     answers = read_csv(written(tmp_path, [HEADER + ",set", "a,r1,real,real,", "a,g1,generated,real,ganA"]))
     assert answers.trials["set"].tolist() == ["ganA", "ganA"]
