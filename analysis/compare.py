@@ -1,7 +1,7 @@
-"""`python -m analysis.compare`: generated images of one or several generators against the same real images.
+"""`python -m analysis.compare`: compare one or several generators with the same real images.
 
-Each side is an image set, a folder of images or a run, from anywhere: no workspace is needed. The generators are ranked
-by KID, with intervals, p-values and Holm-corrected differences; every other measure of the report stands beside it.
+Each side is an image set, a folder of images or a run; no workspace is needed. The generators are ranked by KID, with
+intervals, p-values and Holm-corrected differences, beside every other measure of the report.
 
 PYTHON_ARGCOMPLETE_OK
 """
@@ -91,7 +91,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def workspace_or_cache(named: str | None) -> Workspace:
-    """The workspace where there is one, else the user's cache folder. Raises GlimpseError for one that was named."""
+    """The workspace if there is one, else the user's cache folder.
+
+    Raises GlimpseError if a workspace is named and does not exist.
+    """
     workspace = Workspace.at(named)
     if workspace.root.is_dir():
         return workspace
@@ -117,7 +120,8 @@ def write_picture(found: Compared, path: Path) -> None:
 
 
 def in_words(found: Compared) -> list[str]:
-    """The table with a row each, the differences, and what the numbers cannot say."""
+    """The lines to print: a table with a row per generator, the differences, and the limits of the numbers."""
+    from analysis.numbers import counted
     from glimpse.images import size_in_words
 
     facts, rows = found.facts, found.rows
@@ -144,7 +148,8 @@ def in_words(found: Compared) -> list[str]:
         notes = [part["note"] for part in row.values() if isinstance(part, dict) and part.get("note")]
         lines += [f"{row['name']}: {note.rstrip('.')}." for note in notes]
         if row["copies"].get("exact"):
-            lines.append(f"{row['name']}: {row['copies']['exact']} images are exact copies of real ones.")
+            exact = counted(row["copies"]["exact"], "exact copy", "exact copies")
+            lines.append(f"{row['name']}: {exact} of real images.")
     if found.differences:
         count = len(found.differences)
         corrected = f" (p-values Holm-corrected over {count})" if count > 1 else ""
@@ -191,7 +196,7 @@ def _difference_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _verdict(found: Compared) -> str:
-    """A sentence on which generators the data cannot tell from the first."""
+    """A sentence on the generators that are not distinguishable from the best."""
     from analysis.numbers import LEVEL
 
     best, kernel = found.rows[0]["name"], found.facts["kernel_distance"]

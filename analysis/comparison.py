@@ -1,6 +1,6 @@
-"""Generators compared with the same real images: distances, copies, neighbours, a classifier for each, ranked by KID.
+"""Compare generators with the same real images: distances, copies, neighbours and a classifier, ranked by KID.
 
-Every part is the computation of a section of the report (analysis.sections), on a pair of image sets.
+Each part calls the function of a section of the report (analysis.sections) on a pair of image sets.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from glimpse.workspace import Workspace
 
 @dataclass(frozen=True)
 class Wanted:
-    """The images to compare, each an image set, a folder or a run by name, and their size (width, height)."""
+    """The images to compare, each the name of an image set, folder or run, and the size (width, height)."""
 
     real: str
     generated: Sequence[str]
@@ -50,7 +50,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Compared:
-    """The generated images beside the real ones: rows in order of rank, differences in KID, sentences on the images."""
+    """The result of a comparison: rows in order of rank, differences in KID, sentences on the images."""
 
     rows: list[dict[str, Any]]
     differences: list[dict[str, Any]]
@@ -60,7 +60,7 @@ class Compared:
     names: dict[str, str]  # of the two distances, after the features
 
     def picture(self) -> Figure:
-        """Generated images above the nearest real ones, and those most like a copy above what they may be copies of."""
+        """Generated images above the nearest real ones; those most like copies above the images they resemble."""
         shown: list[tuple[str, list[tuple[Any, str]]]] = []
         for row, pair in zip(self.rows, self.pairs, strict=True):
             found, worst = row["neighbours"], row["memorisation"]
@@ -94,7 +94,7 @@ class Compared:
 
 
 def compare(context: Context, wanted: Wanted) -> Compared:
-    """All measures of each generated side. Raises GlimpseError for images that cannot be opened or compared."""
+    """Every measure of each generated side. Raises GlimpseError for images that cannot be opened or compared."""
     real, pairs = opened(context, wanted)
     extractor = pairs[0].extractor(context)
     against = len(pairs[0].pooled(pairs[0].against))
@@ -136,7 +136,7 @@ def compare(context: Context, wanted: Wanted) -> Compared:
 
 
 def opened(context: Context, wanted: Wanted) -> tuple[ImageSet, list[SetPair]]:
-    """The real images and each generated side beside them, all at one size."""
+    """The pairs of the real images with each generated side, all at one size."""
     labels = [word.rstrip("/") for word in wanted.generated]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
@@ -155,9 +155,9 @@ def opened(context: Context, wanted: Wanted) -> tuple[ImageSet, list[SetPair]]:
 
 
 def _named(context: Context, word: str, *, real: bool) -> str | ImageSet:
-    """The word of an image set or a folder; of a run its images, drawn from fresh latents and kept.
+    """The name of an image set or folder; for a run, that of its images, which are drawn from fresh latents and kept.
 
-    Runs often have the name of the image set that they were trained on: this is then meant by the real side alone.
+    A name shared by a run and an image set means the image set on the real side and the run on the generated side.
     """
     workspace = context.workspace
     if word not in workspace.names("runs") or (real and word in workspace.names("images")):
@@ -177,7 +177,7 @@ def _named(context: Context, word: str, *, real: bool) -> str | ImageSet:
 def _part(
     context: Context, name: str, pair: SetPair, compute: Callable[[SetPair], Mapping[str, Any]], at_most: int
 ) -> dict[str, Any]:
-    """The result of one part, from an earlier comparison where nothing has changed; a `note` where it has none."""
+    """The result of one part, from the cache if nothing has changed; if it has none, the reason in `note`."""
     inputs = {
         **pair.inputs, "real": pair.real.name, "seed": context.seed, "extractor": extractor_key(context),
         "at_most": at_most,
@@ -191,7 +191,7 @@ def _part(
 
 
 def _differences(context: Context, pairs: Sequence[SetPair], at_most: int) -> list[dict[str, Any]]:
-    """The difference in KID of each two generators beside the same real images, p-values corrected by Holm."""
+    """The difference in KID of each pair of generators, given the same real images, with Holm-corrected p-values."""
     if len(pairs) < 2:
         return []
     real, groups, _, _ = quality.real_images(pairs[0], context)

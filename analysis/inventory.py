@@ -1,7 +1,7 @@
-"""The runs, image sets and stimulus sets of a workspace that a report can use; a damaged one is left out by name.
+"""The runs, image sets and stimulus sets of a workspace that a report can use; notices name damaged ones.
 
-A run or a set is known by its folder and the hashes of its files, never by the name written inside: people keep copies.
-Each is read and checked once a report.
+A run or set is identified by its folder and the hashes of its files, not by the name written inside, because people
+keep copies. Each is read and checked once per report.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from glimpse.runs.seal import verify_seal
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import KINDS, NAME, Workspace
 
-DAMAGE = (GlimpseError, OSError, ValueError, KeyError, TypeError, AttributeError)  # whatever a broken file leads to
+DAMAGE = (GlimpseError, OSError, ValueError, KeyError, TypeError, AttributeError)  # that a broken file may cause
 
 
 @dataclass(frozen=True)
 class FoundRun:
-    """A run whose configuration and generator are sound."""
+    """A run with a readable configuration and an intact generator."""
 
     name: str  # of its folder
     folder: Path
     run: Run
-    generator_sha256: str | None  # None before its first generator
+    generator_sha256: str | None  # None before the first generator is saved
 
 
 def runs(context: Context) -> list[FoundRun]:
-    """The runs of the workspace; notices name those that are left out, renamed or equal."""
+    """The runs of the workspace; notices name those that are left out, renamed or identical."""
     return context.once("runs", lambda: _runs(context))
 
 
@@ -65,7 +65,7 @@ def _runs(context: Context) -> list[FoundRun]:
 
 
 def image_set(context: Context, name: str, root: Path | None = None) -> ImageSet | None:
-    """The image set of that folder (of the workspace at `root`), its files checked; None for none or a damaged one."""
+    """The image set in that folder (of the workspace at `root`), with checked files; None if missing or damaged."""
     folder = (root or context.workspace.root) / "images" / name
     return context.once(str(folder), lambda: _image_set(context, folder))
 
@@ -81,7 +81,7 @@ def _image_set(context: Context, folder: Path) -> ImageSet | None:
 
 
 def trained_on(context: Context, facts: Mapping[str, Any]) -> ImageSet | None:
-    """The image set that a run's configuration describes, also under another name; None if it is gone or damaged."""
+    """The image set that a run's configuration describes, even if renamed; None if it is missing or damaged."""
     for name in _holding(context.workspace, str(facts["name"]), str(facts["sha256"])):
         found = image_set(context, name)
         if found is not None and found.sha256 == facts["sha256"]:
@@ -90,7 +90,7 @@ def trained_on(context: Context, facts: Mapping[str, Any]) -> ImageSet | None:
 
 
 def _holding(workspace: Workspace, name: str, sha256: str) -> list[str]:
-    """The set `name`, then all others whose manifests promise these images: people rename folders."""
+    """The set `name`, then all others whose manifests list these images: folders may have been renamed."""
     return [name, *(n for n in workspace.names("images") if n != name and _promised(workspace, n) == sha256)]
 
 
@@ -101,7 +101,7 @@ def _promised(workspace: Workspace, name: str) -> str | None:
 
 
 def published_images(context: Context, facts: Mapping[str, Any]) -> ImageSet | None:
-    """The images that a stimulus set was published from: an image set, or what was opened of a set or a folder."""
+    """The images that a stimulus set was published from: an image set, or the images opened from a set or folder."""
     sha256 = str(facts["images_sha256"])
     for root in (context.workspace.root, context.workspace.root / OPENED):
         for name in _holding(Workspace(root), str(facts["image_set"]), sha256):
@@ -112,12 +112,12 @@ def published_images(context: Context, facts: Mapping[str, Any]) -> ImageSet | N
 
 
 def stimulus_sets(context: Context) -> dict[str, StimulusSet]:
-    """The stimulus sets by the name of their folder, every image checked."""
+    """The stimulus sets by the name of their folder, with every image checked."""
     return context.once("stimuli", lambda: _stimulus_sets(context))
 
 
 def shown_sets(context: Context) -> dict[str, StimulusSet]:
-    """The stimulus sets by the name of their folder, and by the names of the conditions that they are split into."""
+    """The stimulus sets by the names of their folders and of the conditions that they are split into."""
     return context.once("shown sets", lambda: _shown_sets(context))
 
 
@@ -152,12 +152,12 @@ def _stimulus_sets(context: Context) -> dict[str, StimulusSet]:
 
 
 def folders(context: Context, kind: str) -> list[Path]:
-    """The folders of a kind (`runs`, `stimuli`, `images`) that have its marker and a name that Glimpse can use."""
+    """The folders of a kind (`runs`, `stimuli`, `images`) with its marker file and a valid name."""
     found = []
     for path in sorted((context.workspace.root / kind).glob("*")):
         if path.is_symlink() and not path.exists():
             context.notice(
-                f"{kind}/{path.name} is left out: it is a link to {path.readlink()}, which is not there. Connect the "
+                f"{kind}/{path.name} is left out: it is a link to {path.readlink()}, which does not exist. Connect the "
                 "disk that holds it, or delete the link."
             )
     for name in in_order(context.workspace.names(kind)):
@@ -172,7 +172,7 @@ def folders(context: Context, kind: str) -> list[Path]:
 
 
 def preset(context: Context, name: str) -> str:
-    """The preset of a run, empty where its configuration cannot be read."""
+    """The preset of a run; "" if its configuration cannot be read."""
     try:
         return str(read_json(context.workspace.root / "runs" / name / "config.json").get("preset"))
     except GlimpseError:
@@ -180,7 +180,7 @@ def preset(context: Context, name: str) -> str:
 
 
 def left_out(what: str, error: BaseException) -> str:
-    """The sentence for something that is left out."""
+    """The sentence on something that is left out because of an error."""
     if isinstance(error, GlimpseError):
         reason = str(error)
     else:

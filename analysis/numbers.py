@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-LEVEL = 0.05  # of every test, over all tests of its kind together
-NOISE = 1e-12  # below it a difference of two numbers of size 1 is rounding
-TINY = {"p", "bayes"}  # parts of the names of numbers that may be below it
+LEVEL = 0.05  # of every test, for all tests of its kind together
+NOISE = 1e-12  # a difference below it between numbers of size 1 is a rounding error
+TINY = {"p", "bayes"}  # words in the names of numbers that may be smaller
 
 
 def percent(value: float | None, digits: int = 1) -> str:
-    """A share in percent; a half is rounded up, as in `number`, so that a sentence and a table give the same digits.
+    """A share in percent; halves are rounded up, as in `number`, so that sentences and tables give the same digits.
 
     >>> [percent(value)[:4] for value in (0.3225, 0.6475)], [number(value) for value in (0.3225, 0.6475)]
     (['32.3', '64.8'], ['0.323', '0.648'])
@@ -30,7 +30,7 @@ def _halves_up(value: float) -> float:
 
 
 def telling_digits(values: Iterable[float], limits: Iterable[float], least: int) -> int:
-    """The number of decimals, at least `least`, with which each value rounds to the side of each limit it lies on.
+    """The number of decimals, at least `least`, with which no value is rounded to or across a limit.
 
     >>> telling_digits([0.4996], [0.5], least=3), telling_digits([0.62], [0.5], least=1)
     (4, 1)
@@ -45,7 +45,7 @@ def telling_digits(values: Iterable[float], limits: Iterable[float], least: int)
 
 
 def signed(value: float | np.floating[Any], form: str) -> str:
-    """A number in a format, with a minus sign for the hyphen.
+    """A number in a format, with a minus sign instead of a hyphen.
 
     >>> signed(-0.25, ".1f"), signed(0.0001234, ".2g")
     ('−0.2', '0.00012')
@@ -58,7 +58,7 @@ def decimal(value: float | None) -> str:
 
 
 def interval(found: Mapping[str, Any], times: float = 1, unit: str = "") -> str:
-    """The 95 % interval of a number of scores.json, or the reason that it has none.
+    """The 95 % interval of a number of scores.json, or the reason why it has none.
 
     >>> interval({"ci95": [-0.012, 0.5]}), interval({"ci95": None, "note": "one participant"})
     ('95 % interval −0.01 to 0.50', 'one participant')
@@ -70,7 +70,7 @@ def interval(found: Mapping[str, Any], times: float = 1, unit: str = "") -> str:
 
 
 def p_value(value: float | None, equals: str = "= ") -> str:
-    """A p-value after the letter p; with `equals=""` for a table. It shows on which side of 0.05 the value lies.
+    """A p-value after the letter p, or for a table with `equals=""`, with enough decimals to compare it with 0.05.
 
     >>> p_value(0.0496), p_value(0.2)
     ('= 0.0496', '= 0.200')
@@ -105,7 +105,7 @@ def as_field(name: str) -> str:
 
 
 def renamed(key: str, names: Mapping[str, str]) -> str:
-    """A key or column in which each name of `names` (a word between underscores or spaces) is replaced by its full one.
+    """A key or column with each name of `names` (a word between underscores or spaces) replaced by its full name.
 
     >>> renamed("real_kid_low", {"kid": "random-feature KID"}), renamed("KID to test", {"kid": "random-feature KID"})
     ('real_random_feature_kid_low', 'random-feature KID to test')
@@ -167,13 +167,13 @@ def strict_json(value: Any, key: str = "") -> Any:
 
 
 def _rounding(value: Any, name: str) -> bool:
-    """Whether a number of this name is but the rounding of a zero: p-values and Bayes factors may be as small."""
+    """Whether a number of this name is a rounding error of zero; p-values and Bayes factors may be as small."""
     small = isinstance(value, (float, np.floating)) and abs(float(value)) < NOISE
     return small and not TINY & set(name.split("_"))
 
 
 def settled(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with zeros for rounding."""
+    """The table with rounding errors of zero replaced by zero."""
     done = frame.copy(deep=False)
     for name in frame:
         if str(frame[name].dtype) in ("float64", "object") and not TINY & set(str(name).split("_")):

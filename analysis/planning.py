@@ -1,4 +1,4 @@
-"""The power of a survey, by simulating it whole: new people, new images, the report's own estimator. Pure."""
+"""The power of a survey, by simulating it as a whole: new people, new images, the report's own estimator."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ PUBLISHED = Truth(sd_d_prime=0.59, sd_criterion=0.20, sd_image=0.64)
 # The smallest and largest spreads that probit models give for published surveys.
 MILD = Truth(sd_d_prime=0.44, sd_criterion=0.20, sd_image=0.50)
 STRONG = Truth(sd_d_prime=0.92, sd_criterion=0.52, sd_image=0.64)
-REFINEMENT = 4  # times as many surveys at the number of participants that is found as at each other one
+REFINEMENT = 4  # times as many simulated surveys at the number of participants found as at the others
 
 DrawTruth = Callable[[np.random.Generator], Truth]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A survey to plan: whose answers, and the verdict or the difference that it should establish."""
+    """A survey to plan: its population and design, and the verdict or difference that it should establish."""
 
     draw: DrawTruth  # the population of each simulated survey
     design: Design
-    claim: str  # 'cannot tell' or 'detectable'; or 'different'
+    claim: str  # 'cannot tell', 'detectable' or, with `difference`, 'different'
     bound: float = 0.05
     difference: float | None = None  # between the accuracies of two sets that the same people answer
 
@@ -50,7 +50,7 @@ class Plan:
 
     @property
     def codes(self) -> tuple[str, ...]:
-        """The verdicts there are."""
+        """The possible verdicts."""
         return CODES if self.difference is None else ("different", "undecided")
 
 
@@ -64,9 +64,10 @@ def always(truth: Truth) -> DrawTruth:
 
 
 def uncertain(model: MixedModel, accuracy: float | None = None) -> DrawTruth:
-    """Populations as likely as a pilot leaves them: d', criterion and spreads drawn about their estimates.
+    """Populations drawn with the uncertainty that a pilot leaves: d', criterion and spreads about their estimates.
 
-    With `accuracy`, d' is chosen to give it. Power over these draws is the assurance of the plan (O'Hagan et al. 2005).
+    With `accuracy`, d' is set to give it. Power averaged over these draws is the assurance of the plan (O'Hagan et al.
+    2005).
     """
     spreads, centre = model.spreads, model.truth()
     assert spreads is not None
@@ -86,7 +87,7 @@ def uncertain(model: MixedModel, accuracy: float | None = None) -> DrawTruth:
 
 
 def claim(truth: Truth, bound: float) -> str:
-    """The verdict to hope for: 'cannot tell' if the true accuracy lies within the bounds, else 'detectable'.
+    """The correct verdict: 'cannot tell' if the true accuracy is within the bounds, else 'detectable'.
 
     >>> claim(Truth(0.0), 0.05), claim(Truth(1.0), 0.05)
     ('cannot tell', 'detectable')
@@ -111,9 +112,9 @@ def power(plan: Plan, participants: int, simulations: int, rng: np.random.Genera
 def power_table(
     plan: Plan, participants: Sequence[int], simulations: int, seed: int = 0, target: float | None = None
 ) -> pd.DataFrame:
-    """One row for each number of participants: how often each verdict falls, with 95 % Wilson intervals of the claim.
+    """One row per number of participants: the share of each verdict, with a 95 % Wilson interval for the claim.
 
-    With `target`, the number at which the curve reaches it is simulated four times as often and joins the table.
+    With `target`, the number at which the curve reaches it is simulated four times as often and added to the table.
     """
 
     def row(n: int, simulations: int) -> dict[str, float]:
@@ -131,10 +132,10 @@ def power_table(
 
 
 def needed(table: pd.DataFrame, claim: str, target: float) -> int | None:
-    """The number of participants at which the curve first reaches the target, interpolated; None if it does not.
+    """The number of participants at which the curve first reaches the target, interpolated; None if it never does.
 
-    The curve is the rising one that is nearest to the simulated shares (isotonic regression): the largest share so far
-    would promise too much, since it picks the luckiest simulations.
+    The curve is the rising one that fits the simulated shares best (isotonic regression). The largest share so far
+    would be too optimistic, because it picks the luckiest simulations.
 
     >>> needed(pd.DataFrame({"participants": [50, 100], "cannot_tell": [0.7, 0.9]}), "cannot tell", 0.8)
     75
@@ -152,7 +153,7 @@ def needed(table: pd.DataFrame, claim: str, target: float) -> int | None:
 
 
 def reached(table: pd.DataFrame, claim: str, participants: int) -> float:
-    """The simulated power of so many participants, interpolated between the rows of the table.
+    """The simulated power with this number of participants, interpolated between the rows of the table.
 
     >>> reached(pd.DataFrame({"participants": [50, 100], "cannot_tell": [0.7, 0.9]}), "cannot tell", 75)
     0.8

@@ -137,7 +137,7 @@ def _print(
     kind = "assurance (power averaged over what the pilot leaves open)" if args.pilot else "power"
     if enough is None:
         print(
-            f"\nNone of these sizes finds {said} with {args.target:.0%} {kind}: try more participants; where they no "
+            f"\nNone of these sizes finds {said} with {args.target:.0%} {kind}: try more participants; if they no "
             "longer help, use more images or more trials each."
         )
         return
@@ -147,14 +147,14 @@ def _print(
 
 
 def _assumptions(plan: Plan, truth: Truth, enough: int, args: argparse.Namespace) -> str:
-    """The assumptions behind the number, and what it is worth where people and images vary less or more."""
+    """A sentence on the assumptions, and the power of the number found if people and images vary less or more."""
     import numpy as np
 
     from analysis import planning
 
     said = (
         "Assumed: a true accuracy as above, d' and criterion normal over people, images normal within each class, "
-        "every participant sees other random images of the set, all answers are kept, and no lapses."
+        "every participant sees a new random sample of the images, all answers are kept, and there are no lapses."
     )
     if args.pilot:
         return said
@@ -196,7 +196,7 @@ def _check(args: argparse.Namespace) -> None:
 
 
 def _truth(args: argparse.Namespace) -> tuple[Truth, MixedModel | None, str]:
-    """The population to simulate, the model of the pilot if there is one, and where the spreads come from."""
+    """The population to simulate, the model of the pilot if there is one, and the source of the spreads."""
     from analysis.planning import PUBLISHED
 
     if args.pilot is None:
@@ -228,7 +228,7 @@ def _truth(args: argparse.Namespace) -> tuple[Truth, MixedModel | None, str]:
 
 
 def _study(args: argparse.Namespace) -> dict[str, Any] | None:
-    """The facts of --study. Raises AnalysisError if its trials are not those that are planned."""
+    """The facts of --study. Raises AnalysisError if its trials differ from the plan."""
     from analysis import preregistration
     from analysis.people.population.simulation import Design
     from analysis.section import AnalysisError
@@ -237,7 +237,7 @@ def _study(args: argparse.Namespace) -> dict[str, Any] | None:
         return None
     if args.preregister is None:
         raise AnalysisError(
-            "--study: it belongs to a preregistration; name the file to write with --preregister FILE.md."
+            "--study: used only for a preregistration; name the file to write with --preregister FILE.md."
         )
     study = preregistration.study_facts(args.study)
     (_, real), (_, generated) = Design(0, args.images, args.trials, args.real_images, args.real_trials).by_class

@@ -1,7 +1,7 @@
-"""The preregistration: a text that `analysis.power` writes before a survey, and what a report kept of it.
+"""The preregistration: `analysis.power` writes it before a survey, and the report compares the survey with it.
 
-The Markdown is generated from facts, which stand in its last block as JSON with the SHA-256 of everything else. So a
-report can read them, and can tell whether the text was edited since.
+The Markdown is generated from facts, which its last block holds as JSON with the SHA-256 of everything else. A report
+reads these facts, and can tell whether the text was edited since.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ TESTS = {
 
 
 def study_facts(path: Path) -> dict[str, Any]:
-    """The facts of a study file that a preregistration holds: its hash, and the rules that decide who counts.
+    """The facts of a study file for a preregistration: its hash, design, and rules of exclusion.
 
     Raises AnalysisError if it cannot be read.
     """
@@ -159,7 +159,10 @@ def _exclusions(study: Mapping[str, Any] | None) -> str:
 
 
 def read(path: Path) -> tuple[dict[str, Any], bool]:
-    """The facts of a preregistration, and whether its text is as it was written. Raises AnalysisError if it is none."""
+    """The facts of a preregistration, and whether its text is unchanged.
+
+    Raises AnalysisError if the file is not a preregistration.
+    """
     try:
         found = path.read_text("utf-8")
     except (OSError, ValueError) as error:
@@ -224,9 +227,9 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
 
 
 def may_be_drawn(images: int, seen: int, people: int, trials: float) -> bool:
-    """Whether so few images may be seen at all when each of `people` judges `trials` random ones of `images`.
+    """Whether so few different images are plausible if each of `people` judges `trials` random ones of `images`.
 
-    The number of unseen images has a binomial distribution, or less spread; a chance below 0.1 % is none.
+    The number of unseen images has a binomial distribution or less spread; a probability below 0.1 % is not plausible.
 
     >>> may_be_drawn(20, 19, people=8, trials=6), may_be_drawn(100, 40, people=40, trials=12)
     (True, False)
@@ -238,12 +241,12 @@ def may_be_drawn(images: int, seen: int, people: int, trials: float) -> bool:
 
 
 def now() -> str:
-    """The time in UTC, as facts hold it."""
+    """The current time in UTC, in the format of the facts."""
     return datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def sentence(rows: Sequence[Mapping[str, str]]) -> str:
-    """The rows in words."""
+    """The rows as sentences."""
     by = {s: [row["part"] for row in rows if row["status"] == s] for s in (UNCHANGED, CHANGED, UNKNOWN)}
     said = [f"Preregistered and unchanged: {', '.join(by[UNCHANGED]) or 'nothing'}."]
     if by[CHANGED]:

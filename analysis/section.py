@@ -1,7 +1,8 @@
-"""Sections of the report, and what each of them is given. A section computes; `figures` draws; `report` writes.
+"""Sections of the report and their context. A section computes; `figures` draws; `report` writes.
 
-The module of a section (overfitting, memorisation, ...) offers `compute(context) -> Section | None`, with None where
-the workspace holds nothing for it. Its title, captions and methods stand in report/templates/sections/NAME.md.
+The module of a section (overfitting, memorisation, ...) has a function `compute(context) -> Section | None`, which
+returns None if the workspace holds nothing for it. Title, captions and methods are in
+report/templates/sections/NAME.md.
 """
 
 from __future__ import annotations
@@ -34,22 +35,22 @@ PAPER_FIGURE = {
 
 
 class AnalysisError(GlimpseError):
-    """The data cannot be analysed as they are: a sentence that names the data and the remedy."""
+    """The data cannot be analysed; the message is a sentence that names the data and the remedy."""
 
 
 class OptionError(AnalysisError):
-    """An option cannot be used: it ends the report, while damaged data are only left out of it."""
+    """An option cannot be used. This ends the report, whereas damaged data are only left out of it."""
 
 
 @dataclass(frozen=True)
 class Context:
-    """The workspace, the answers and the options: the same for every section."""
+    """The workspace, the answers and the options, shared by all sections."""
 
     workspace: Workspace
     seed: int = 0
     responses: pd.DataFrame | None = None  # one row per scored trial, see analysis.answers.read; None without any
     unsure: pd.DataFrame | None = None  # trials rated in the middle of the scale, in no score but those of ratings
-    people: pd.DataFrame | None = None  # what is known of each participant, see analysis.answers.people ...
+    people: pd.DataFrame | None = None  # properties of each participant, see analysis.answers.people ...
     asked: Sequence[str] = ()  # ... and its columns that are questions to them
     group: str = ""  # the column of `people` whose groups are compared
     covariates: Sequence[str] = ()  # those that the comparison adjusts for
@@ -73,19 +74,19 @@ class Context:
 
     @property
     def notices(self) -> list[str]:
-        """Sentences for the top of the page on data that were left out or are odd."""
+        """Sentences, for the top of the page, on data that were left out or are odd."""
         lacking = [f"'{name}' is left out of {listed(at)}: {why}" for (name, why), at in self.left_out.items()]
         return [*self.said, *lacking]
 
     def once(self, name: str, find: Callable[[], T]) -> T:
-        """`find()`, or what it returned for this name earlier in the same report."""
+        """The result of `find()`, called once per name and report."""
         if name not in self._found:
             self._found[name] = find()
         found: T = self._found[name]
         return found
 
     def cached(self, name: str, inputs: Mapping[str, Any], compute: Callable[[], Mapping[str, Any]]) -> dict[str, Any]:
-        """`compute()`, or what it returned before for the same inputs (JSON values) and code: see analysis.cache."""
+        """The result of `compute()`, from the cache if inputs (JSON values) and code are unchanged (analysis.cache)."""
         return cached(self.cache or self.workspace.report / "cache", name, inputs, compute)
 
 
@@ -103,7 +104,7 @@ class Section:
     tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     figures: dict[str, Callable[[], Figure]] = field(default_factory=dict)  # drawn by `analysis.figures`, by file name
     captions: dict[str, str] = field(default_factory=dict)  # of tables and figures, by the same names
-    series: dict[str, str] = field(default_factory=dict)  # the text of each figure's caption: one for each run or set
+    series: dict[str, str] = field(default_factory=dict)  # the template's text of each figure, shared by a series
 
     @property
     def title(self) -> str:
@@ -132,7 +133,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Template:
-    """The words of a section that a writer may edit."""
+    """The texts of a section, which a writer may edit."""
 
     title: str
     texts: dict[str, jinja2.Template]  # by the headings below the title
@@ -140,7 +141,7 @@ class Template:
 
 @functools.cache
 def template(section: str) -> Template:
-    """The words in report/templates/sections/SECTION.md: `# Title`, then texts (Jinja) under `## name` headings."""
+    """The texts of report/templates/sections/SECTION.md: `# Title`, then texts (Jinja) under `## name` headings."""
     path = Path(__file__).parent / "report" / "templates" / "sections" / f"{section}.md"
     title, *texts = re.split(r"^## ", path.read_text("utf-8"), flags=re.MULTILINE)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True)
@@ -149,7 +150,7 @@ def template(section: str) -> Template:
 
 
 def paragraphs(text: str) -> list[str]:
-    """Text as paragraphs: lines are joined, empty lines separate."""
+    """The paragraphs of a text: empty lines separate them, and their lines are joined."""
     return [" ".join(part.split()) for part in re.split(r"\n\s*\n", text) if part.strip()]
 
 
@@ -164,7 +165,7 @@ class Subject(Protocol):
 
     @property
     def inputs(self) -> Mapping[str, Any]:
-        """JSON values that determine every result of it."""
+        """JSON values that determine all of its results."""
 
 
 S = TypeVar("S", bound=Subject)
@@ -177,10 +178,10 @@ def results(
     compute: Callable[[S], Mapping[str, Any]],
     extractor: str | None,
 ) -> Iterator[tuple[S, dict[str, Any]]]:
-    """Each subject with what `compute` found for it, from an earlier report where nothing it depends on has changed.
+    """Each subject with the result of `compute`, from the cache if nothing it depends on has changed.
 
-    A subject that cannot be computed is left out, with a sentence that names it.
-    `extractor`: key of the extractor used (analysis.images.features.extractor_key); None where none is.
+    A subject that cannot be computed is left out, with a notice that names it.
+    `extractor`: key of the extractor used (analysis.images.features.extractor_key); None if none is.
     """
     for one in progress(subjects, title=section.name.replace("_", " "), unit="sets", shown=context.progress):
         inputs = {**one.inputs, "seed": context.seed, "extractor": extractor}
@@ -195,7 +196,7 @@ def results(
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """Each name once: those of the paper in the order of its figures, then all others by the alphabet.
+    """Each name once: those of the paper in the order of its figures, then all others alphabetically.
 
     >>> in_order(["mel", "df", "ours", "healthy", "df"])
     ['healthy', 'df', 'mel', 'ours']
@@ -205,7 +206,7 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def places_by_set(frame: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
-    """The positions of each set's rows, found in one pass; the sets in the order of `in_order`.
+    """The positions of each set's rows, found in one pass; sets are sorted by `in_order`.
 
     >>> places_by_set(pd.DataFrame({"set": ["mel", "df", "mel"]}))
     {'df': array([1]), 'mel': array([0, 2])}
@@ -215,13 +216,13 @@ def places_by_set(frame: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
 
 
 def noted(found: dict[Any, Any], reason: str) -> dict[Any, Any]:
-    """`found`, with the reason in `note` where a value is missing (None or NaN)."""
+    """`found`, with the reason in `note` if a value is missing (None or NaN)."""
     missing = any(value is None or (isinstance(value, float) and np.isnan(value)) for value in found.values())
     return {**found, "note": reason} if missing else found
 
 
 def records(table: pd.DataFrame, method: str) -> list[dict[Any, Any]]:
-    """One dict for each row, with its method; a missing number is None, for the reason in the column `note`."""
+    """One dict per row, with its method; a missing number is None, with the reason from the column `note`."""
     rows = []
     for row in table.to_dict("records"):
         found = {key: None if pd.isna(value) else value for key, value in row.items()} | {"method": method}

@@ -71,14 +71,14 @@ def _said(method: ast.FunctionDef) -> str:
 
 
 def _member(method: ast.FunctionDef) -> str:
-    """A method with its parameters, or a property with its type, in one line."""
+    """A method with its parameters, or a property with its type, on one line."""
     if method.returns and any(isinstance(one, ast.Name) and "property" in one.id for one in method.decorator_list):
         return f"{method.name}: {ast.unparse(method.returns)}"
     return _signature(method, 1000)
 
 
 def _signature(node: Function, width: int = WIDTH) -> str:
-    """A function with its parameters and what it returns, a class with its fields; long ones a parameter a line."""
+    """A function with its parameters and result, or a class with its fields; long ones with one parameter per line."""
     if isinstance(node, ast.ClassDef):
         given = [ast.unparse(field) for field in node.body if isinstance(field, ast.AnnAssign)]
         start, end = f"class {node.name}(", ")"
@@ -90,7 +90,7 @@ def _signature(node: Function, width: int = WIDTH) -> str:
 
 
 def _parameters(args: ast.arguments) -> list[str]:
-    """The parameters as they are written, without `self` and `cls`."""
+    """The parameters as written in the source, without `self` and `cls`."""
     given = [*args.posonlyargs, *args.args]
     defaults = [None] * (len(given) - len(args.defaults)) + args.defaults
     said = [_parameter(one, default) for one, default in zip(given, defaults, strict=True)]

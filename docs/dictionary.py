@@ -92,7 +92,7 @@ SCORES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "spread": "SDs between people and between images, of the mixed model",
         "equivalence": "test against 0.5 ± `bound`: `p`, `ci90`, `verdict`, `p_chance`, `bayes_factor`",
         "response_time_s": "quartiles of the participants' medians, in s", "quartiles": "of each score over people",
-        "missing_answers": "trials without an answer", "sequential": "the verdict that may be looked at at any time",
+        "missing_answers": "trials without an answer", "sequential": "the always-valid verdict, for looks at any time",
         "exclusions": "the verdict without some trials or people", "trends": "accuracy along position, time, exposure",
         "compared_with": "differences from the other sets", "images": "each image: how often it was called generated",
         "verdict": "the set's verdict as a sentence",
@@ -111,7 +111,7 @@ SCORES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "ratings": ("set", {
         "trials": "rated", "participants": "scored", "without_both_classes": "participants left out",
         "auc": f"mean area under the ROC curve: `mean`, {ESTIMATE}", "zroc_slope": "slope of the zROC",
-        "d_a": "its sensitivity", "auc_pooled": "area of the binormal curve", "confidence": "what confidence is worth",
+        "d_a": "its sensitivity", "auc_pooled": "area of the binormal curve", "confidence": "calibration of confidence",
         "compared_with": "differences from the other sets",
     }),
     "pairs": ("set", {
@@ -193,7 +193,7 @@ def _table(title: str, about: str, columns: Sequence[Column]) -> str:
 
 
 def undocumented(scores: Mapping[str, Any]) -> Iterator[str]:
-    """The keys of a scores.json that this page does not tell, as section.key."""
+    """The keys of a scores.json that this page does not describe, as section.key."""
     for name in scores.keys() - {"schema", "note", "provenance"}:
         if name not in SCORES:
             yield name
@@ -205,7 +205,7 @@ def undocumented(scores: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _told(key: str, keys: Mapping[str, str]) -> bool:
-    """Whether a key is among `keys`, with the names of distances written out, or told for every section."""
+    """Whether a key is among `keys`, with distances by their full names, or common to all sections."""
     if key == "note" or key.startswith("real_"):
         return True
     said = (re.sub("kid", r"\\w*kid\\w*", one).replace("frechet", r"\w*(frechet|fid)\w*") for one in keys)

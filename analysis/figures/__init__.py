@@ -1,1 +1,1 @@
-"""Everything that is drawn: figures from what the parts computed. Nothing here computes a statistic."""
+"""Figures of the report, drawn from the results of its sections. No statistic is computed here."""

@@ -15,7 +15,7 @@ MOST_PAIRS = 15  # with more, those of neighbours in the ranking are drawn
 
 
 def conditions(found: Conditions, shown: Mapping[str, str]) -> Figure:
-    """Rates with their intervals on the left, differences with theirs on the right; a filled dot: p_holm < 5 %."""
+    """Rates with intervals on the left, differences with intervals on the right; filled dots: p_holm < 5 %."""
     rates = np.array([np.nan if e.value is None else e.value for e in found.fooling])
     order = [int(k) for k in np.argsort(-rates, kind="stable")]
     place = {found.names[k]: i for i, k in enumerate(order)}

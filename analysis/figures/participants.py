@@ -16,7 +16,7 @@ Rows = Sequence[Mapping[str, Any]]
 
 
 def groups(each: Rows, pairs: Rows, measure: str, sets: Mapping[str, str]) -> Figure:
-    """Balanced accuracies on the left, differences in `measure` on the right; a filled mark: p_holm < 5 %."""
+    """Balanced accuracies on the left, differences in `measure` on the right; filled marks: p_holm < 5 %."""
     shown = labels(dict.fromkeys(str(row["group"]) for row in each))
     several = len({row["set"] for row in each}) > 1
     drawn = [row for row in pairs if row[measure] is not None][:MOST_PAIRS]

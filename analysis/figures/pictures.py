@@ -19,12 +19,12 @@ GAP = 3  # pixels between tiles
 
 
 def from_file(path: Path, widest: int, tallest: int) -> Image:
-    """The image in a file, shrunk in proportion to at most so many pixels, so that the page stays small."""
+    """The image in a file, shrunk in proportion to at most `widest` x `tallest` pixels to keep the page small."""
     return thumbnail(read(path), widest, tallest)
 
 
 def picture(image: Image) -> Figure:
-    """One picture at the full width of the page, pixels as they are."""
+    """One picture at the full width of the page, without interpolation."""
     height, width = image.shape[:2]
     figure, axes = new_figure(WIDTH, max(0.4, WIDTH * height / width))
     _show(axes, image)
@@ -72,7 +72,7 @@ def gallery(rows: Sequence[tuple[str, Sequence[tuple[Image, str]]]]) -> Figure:
 
 
 def pointed(tiles: Sequence[tuple[Image, NDArray[Any], NDArray[Any], str]]) -> Figure:
-    """Images with the points (n, 2; pixels) that decided an answer, by whether it was 'generated', and their truth."""
+    """Images, labelled with their truth, with the points (n, 2; pixels) that decided answers 'generated' and 'real'."""
     across, (height, width) = min(4, len(tiles)), tiles[0][0].shape[:2]
     lines, tile = -(-len(tiles) // across), WIDTH / 4
     with styled():

@@ -1,4 +1,4 @@
-"""The curve of power: how often a survey of each size comes to which verdict."""
+"""The power curve: how often a survey of each size reaches each verdict."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LABELS = {"cannot_tell": "cannot tell", "detectable": "detectable", "different":
 
 
 def power_curve(table: pd.DataFrame, claim: str, target: float) -> Figure:
-    """`table` as of `analysis.planning.power_table`; the claim in full, the other verdicts dashed."""
+    """The power of the claim (solid) and the other verdicts (dashed); `table` is that of `planning.power_table`."""
     figure, axes = new_figure(5.4, 3.4)
     labels = {column: label for column, label in LABELS.items() if column in table}
     for i, (column, label) in enumerate(labels.items()):

@@ -1,4 +1,4 @@
-"""ROC curves of the participants and of all of them, and the calibration of confidence."""
+"""ROC curves of participants and pooled, and the calibration of confidence."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def calibration(sets: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def _tidy(axes: Any, panels: int) -> None:
-    """Hide the places without a panel; the lowest panel of each column has the labels of its axis."""
+    """Hide unused axes; the lowest panel of each column has the axis labels."""
     for ax in axes.flat[panels:]:
         ax.set_axis_off()
     for ax in axes.flat[max(panels - axes.shape[1], 0) : panels]:

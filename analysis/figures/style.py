@@ -1,4 +1,4 @@
-"""One look for all figures: colour-blind-safe, told apart in grey, on a transparent ground so that dark pages work."""
+"""The style of all figures: colour-blind-safe, distinguishable in grey, transparent so that dark pages work."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ RC: dict[str, Any] = {
 }
 
 
-MANY = 8  # more sets or runs than there are colours: small multiples, a panel for each
+MANY = 8  # the number of colours; with more sets or runs each gets a small panel
 
 
 def columns_for(count: int, few: int, many: int = 6) -> int:
@@ -61,7 +61,7 @@ def columns_for(count: int, few: int, many: int = 6) -> int:
 
 
 def labels(names: Iterable[str]) -> dict[str, str]:
-    """Each name as a figure shows it: no formula, no longer than fits, and all different."""
+    """Each name as a figure shows it: without TeX formulas, shortened to fit, and all different."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
         text = name if len(name) <= LONGEST else f"{name[: LONGEST - 10]}…{name[-9:]}"
@@ -71,14 +71,14 @@ def labels(names: Iterable[str]) -> dict[str, str]:
 
 
 def lacking(text: str) -> bool:
-    """Whether none of the figures' fonts has some letter of `text`, so that PNG and PDF show a box for it."""
+    """Whether some letter of `text` is in none of the figures' fonts, so that PNG and PDF show a box instead."""
     found = [get_font(fontManager.findfont(name)).get_charmap() for name in RC["font.sans-serif"]]
     return any(not any(ord(letter) in letters for letters in found) for letter in text if letter.isprintable())
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Everything drawn inside has the project's look."""
+    """A context in which figures are drawn in the project's style."""
     with mpl.rc_context():
         sns.set_theme(context="paper", style="ticks", palette=list(PALETTE), rc=RC)
         yield

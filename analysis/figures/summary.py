@@ -17,7 +17,7 @@ VERDICT = {"detectable": (PALETTE[5], "D"), "cannot tell": (PALETTE[2], "o"), "u
 
 
 def summary(rows: Sequence[Mapping[str, Any]], bound: float, kernel_distance: str) -> Figure:
-    """One panel for each of people, machine and KID of which some row has numbers.
+    """One panel each for people, machine and KID, if any row has numbers.
 
     Each row: name; people (mean, ci95, ci90, verdict) or None; machine (accuracy, low, high) or None; kid, low, high,
     real_low, real_high, each None where there is none.

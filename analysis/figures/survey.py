@@ -1,4 +1,4 @@
-"""Figures of the answers: Figure 10 of the paper with everybody as a dot, and what people's answers depend on."""
+"""Figures of the answers: Figure 10 of the paper with every participant as a dot, and hits against false alarms."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from analysis.figures.style import GREY, INK, MANY, PALETTE, columns_for, new_fi
 from glimpse.observers import Floats
 
 MEAN = PALETTE[5]
-MOST_DOTS = 400  # of a set; beyond, a seeded sample of the participants is drawn, and the caption says so
+MOST_DOTS = 400  # per set; of more participants a seeded sample is drawn, and the caption says so
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,14 @@ class SetScores:
 
     name: str
     f1: Floats  # (P,) of every participant, without NaN
-    null_values: Floats  # F1 of people who answer as often, but at random: values, ascending ...
+    null_values: Floats  # F1 of the same answers in random order: values, ascending ...
     null_weights: Floats  # ... and their probabilities
-    always: float = 2 / 3  # F1 of who always gives the positive answer: 2 n / (n + all) for n positive images of all
-    paper_mean: float | None = None  # where the set bears a name of the paper's
+    always: float = 2 / 3  # F1 of always giving the positive answer: 2 n / (n + all) for n positive images of all
+    paper_mean: float | None = None  # if the set has the name of one in the paper
 
 
 def figure_ten(columns: Sequence[SetScores], positive: str = "generated", seed: int = 0) -> Figure:
-    """F1 by set: quartiles as a box, every participant as a dot, pure guessing behind, the paper's mean beside."""
+    """F1 by set: quartiles as a box, every participant as a dot, F1 by guessing in grey, the paper's mean."""
     lines = [columns[i : i + MANY] for i in range(0, len(columns), MANY)]
     with styled():
         figure, grid = new_figure(
@@ -74,7 +74,7 @@ def _line_of_ten(axes: Any, columns: Sequence[SetScores], positive: str, random:
 
 
 def _null(axes: object, x: int, column: SetScores) -> None:
-    """The distribution of F1 under guessing, as a grey shape on both sides of the column (smoothed for the eye)."""
+    """Draw the distribution of F1 by guessing as a grey shape on both sides of the column, smoothed."""
     if not len(column.null_values):
         return
     grid, bins = np.linspace(0, 1, 201), np.linspace(-0.0005, 1.0005, 1002)
@@ -87,7 +87,7 @@ def _null(axes: object, x: int, column: SetScores) -> None:
 
 
 def _swarm(values: Floats) -> Floats:
-    """Sideways offsets (P,), at most 0.4, so that equal values lie beside one another."""
+    """Horizontal offsets (P,), at most 0.4, that put equal values side by side."""
     offsets = np.zeros(len(values))
     bins = np.round(values / 0.0125).astype(int)
     for b in np.unique(bins):
@@ -117,7 +117,7 @@ def _legend(axes: object, paper: bool, positive: str) -> None:
 
 
 def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> Figure:
-    """Hit rate against false-alarm rate of everybody, set by set: up and left is telling, along the curves is habit."""
+    """Hit rate against false-alarm rate of every participant, by set, with curves of equal d'."""
     grid = np.linspace(1e-4, 1 - 1e-4, 400)
     normal = NormalDist()
     curves = {d_prime: [normal.cdf(normal.inv_cdf(p) + d_prime) for p in grid] for d_prime in (0, 1, 2)}
@@ -137,7 +137,7 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
             keep = np.flatnonzero(~np.isnan(hit) & ~np.isnan(false_alarm))
             if len(keep) > MOST_DOTS:
                 keep = random.choice(keep, MOST_DOTS, replace=False)
-            shake = random.uniform(-0.012, 0.012, (2, len(keep)))  # equal rates would hide one another
+            shake = random.uniform(-0.012, 0.012, (2, len(keep)))  # jitter, because equal rates would overlap
             ax.scatter(
                 false_alarm[keep] + shake[0], hit[keep] + shake[1], s=10, alpha=0.6, linewidths=0,
                 color=PALETTE[i % len(PALETTE)],
@@ -148,7 +148,7 @@ def answer_space(sets: Sequence[tuple[str, Floats, Floats]], seed: int = 0) -> F
             ax.set_ylim(-0.03, 1.03)
             ax.set_xticks([0, 0.5, 1])
             ax.set_yticks([0, 0.5, 1])
-            ax.label_outer()  # not shared axes: each change of one would go through all
+            ax.label_outer()  # shared axes would be slow: each change of one is passed to all
         figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
         figure.supxlabel("false alarms: real called generated", fontsize=9)
         figure.supylabel("hits: generated called so", fontsize=9)

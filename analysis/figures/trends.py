@@ -1,4 +1,4 @@
-"""Figures of people's answers by image, position in the sequence, exposure and time taken."""
+"""Figures of answers by image, position in the sequence, exposure and response time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MOST_POINTS = 2_000  # of one curve of images
 
 
 def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
-    """Rate at which each image was called generated, images in order, set by set.
+    """The rate at which each image was called generated, in ascending order, by set.
 
     Each frame has the columns truth, rate, low, high: the shrunken rate of being called generated, and its interval.
     """
@@ -46,7 +46,7 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
             ax.set_title(name)
             ax.set_xticks([])
             ax.set_ylim(0, 1)
-            ax.label_outer()  # not shared axes: each change of one would go through all
+            ax.label_outer()  # shared axes would be slow: each change of one is passed to all
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(handles, labels, loc="outside lower center", ncols=2, handlelength=1.4)
         for row in axes:
@@ -57,9 +57,10 @@ def image_rates(sets: Sequence[tuple[str, pd.DataFrame]]) -> Figure:
 
 
 def trends(panels: Sequence[tuple[str, str, pd.DataFrame]], measure: str = "balanced accuracy") -> Figure:
-    """Accuracy (the `measure`) against what it may depend on: a row of panels each, one panel per set, others in grey.
+    """Accuracy (the `measure`) against quantities that it may depend on: a row each, with one panel per set.
 
-    Each of `panels`: the axis's label, the name of the x column, a frame with set, that column, accuracy, low, high.
+    Each of `panels`: the label of the axis, the name of the x column, a frame with set, that column, accuracy, low,
+    high. The other sets are drawn in grey behind each.
     """
     names = list(dict.fromkeys(name for *_, frame in panels for name in frame["set"]))
     columns = columns_for(len(names), 4)
@@ -102,14 +103,14 @@ def trends(panels: Sequence[tuple[str, str, pd.DataFrame]], measure: str = "bala
 
 
 def scatter(by_image: pd.DataFrame, measures: Mapping[str, str]) -> Figure:
-    """Every generated image: how often it was called generated, against each measure; one colour and shape a set."""
+    """The rate at which each generated image was called generated, against each measure, in the colours of the sets."""
     rows = by_image[by_image["truth"] == "generated"]
     shown = {m: label for m, label in measures.items() if m in rows and rows[m].notna().any()}
     with styled():
         figure, axes = new_figure(max(3.6, 2.05 * len(shown)), 2.7, ncols=len(shown), squeeze=False, sharey=True)
         for ax, (measure, label) in zip(axes[0], shown.items(), strict=True):
             for i, (name, images) in enumerate(rows.groupby("set", sort=False)):
-                other = i >= MANY  # no colour is left: in grey, together
+                other = i >= MANY  # without a colour of their own: together, in grey
                 ax.scatter(
                     images[measure], images["rate"], s=13, alpha=0.65, linewidths=0,
                     color=GREY if other else PALETTE[i], marker="." if other else MARKERS[i], zorder=0 if other else 2,

@@ -15,13 +15,13 @@ from analysis.images.features import Features, checked
 from analysis.section import AnalysisError
 
 FloatArray = NDArray[np.floating[Any]]
-BIASED_BELOW = 2000  # images; the Fréchet distance of fewer measures mostly their number
-NEIGHBOURS = 3  # whose distance is the radius of an image, as in Kynkäänniemi et al. 2019
+BIASED_BELOW = 2000  # images; with fewer the Fréchet distance depends mostly on their number
+NEIGHBOURS = 3  # the radius of an image is the distance to this neighbour, as in Kynkäänniemi et al. 2019
 BLOCK = 2048  # rows held in float64 at a time
 
 
 def checked_pair(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Both, if a distance between them can be computed. Raises AnalysisError for n < 2, NaN and different widths.
+    """Both arrays, if a distance can be computed. Raises AnalysisError for n < 2, NaN and different numbers of columns.
 
     >>> checked_pair(np.zeros((2, 3)), np.zeros((2, 4)))
     Traceback (most recent call last):
@@ -38,9 +38,9 @@ def checked_pair(x: FloatArray, y: FloatArray) -> tuple[FloatArray, FloatArray]:
 def euclidean(
     x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None = None, groups_y: NDArray[Any] | None = None
 ) -> NDArray[np.float64]:
-    """(n, m) Euclidean distances between the rows of (n, d) and (m, d), infinite between rows of one group.
+    """Euclidean distances between the rows of (n, d) and (m, d), (n, m); infinite between rows of one group.
 
-    The matrix product is taken in the type of the arguments: pass float64 where rows may be nearly equal.
+    The matrix product is computed in the type of the arguments: pass float64 if rows may be nearly equal.
 
     >>> euclidean(np.array([[0.0, 0.0], [3.0, 0.0]]), np.array([[0.0, 4.0]]))
     array([[4.],
@@ -54,7 +54,7 @@ def euclidean(
 
 
 def radius(values: FloatArray, k: int = NEIGHBOURS, groups: NDArray[Any] | None = None) -> NDArray[np.float64]:
-    """(n,) distance from each row of (n, d) to its k-th nearest other row, of another group if `groups` (n,) are given.
+    """The distance, (n,), of each row of (n, d) to its k-th nearest row, in other groups if `groups` (n,) are given.
 
     Infinite if there are fewer than k such rows.
 
@@ -71,14 +71,14 @@ def radius(values: FloatArray, k: int = NEIGHBOURS, groups: NDArray[Any] | None 
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean (d,) and covariance of features; the covariance as a factor F (r, d) with Fᵀ F = Σ, r = min(n, d)."""
+    """Mean (d,) and covariance Σ of features, as a factor F (r, d) with Fᵀ F = Σ, r = min(n, d)."""
 
     mean: FloatArray
     factor: FloatArray
 
     @classmethod
     def of(cls, values: FloatArray) -> Moments:
-        """Of (n, d) features; raises AnalysisError for n < 2 and NaN.
+        """The moments of (n, d) features. Raises AnalysisError for n < 2 and NaN.
 
         >>> found = Moments.of(np.array([[0.0, 0.0], [2.0, 4.0]]))
         >>> found.mean, found.factor.T @ found.factor
@@ -99,11 +99,11 @@ class Moments:
 
 
 def frechet(a: Moments, b: Moments) -> float:
-    """|μ₁ - μ₂|² + Tr Σ₁ + Tr Σ₂ - 2 Tr (Σ₁ Σ₂)^½ (Dowson & Landau 1982), exact.
+    """The Fréchet distance |μ₁ - μ₂|² + Tr Σ₁ + Tr Σ₂ - 2 Tr (Σ₁ Σ₂)^½ (Dowson & Landau 1982), exact.
 
     Tr (Σ₁ Σ₂)^½ is the nuclear norm of F₁ F₂ᵀ, which has the size of the smaller sample, not of the features.
 
-    A shift changes the mean alone: the distance is its square.
+    A shift changes only the mean, so the distance is its square:
 
     >>> x = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 5.0]])
     >>> round(frechet(Moments.of(x), Moments.of(x + [3.0, 4.0])), 9)
@@ -120,7 +120,7 @@ def frechet(a: Moments, b: Moments) -> float:
 
 
 def frechet_distance(x: Features, y: Features) -> float:
-    """Mean over the extractor's independent networks (one, except for `random`).
+    """The Fréchet distance, averaged over the extractor's independent networks (one, except for `random`).
 
     >>> x = np.array([[0.0, 1.0], [1.0, 0.0], [2.0, 5.0]])
     >>> round(frechet_distance(Features(x), Features(x + [3.0, 4.0])), 6)  # a shift by 5
@@ -161,9 +161,9 @@ def precision_recall(
 ) -> dict[str, float]:
     """Precision and recall (Kynkäänniemi et al. 2019, k = 3), density and coverage (Naeem et al. 2020).
 
-    Images of one group are never neighbours of each other, on either side or between the sides: windows of one photo
-    overlap, and the radius would be that of the overlap. Raises AnalysisError where an image has fewer than k others
-    of its side outside its own group.
+    Images of one group are never neighbours, within or between the sides: windows of one photo overlap, and the radius
+    would be that of the overlap. Raises AnalysisError if an image has fewer than k others of its side outside its own
+    group.
 
     >>> real, generated = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([[1.0], [1.5], [2.0], [9.0]])
     >>> found = precision_recall(real, generated, k=1)
@@ -189,9 +189,9 @@ def precision_recall(
 
 
 def inception_score(logits: FloatArray) -> float:
-    """exp E KL(p(y|x) ‖ p(y)) of (n, classes) logits (Salimans et al. 2016), over all images at once.
+    """The Inception score exp E KL(p(y|x) ‖ p(y)) of (n, classes) logits (Salimans et al. 2016), over all images.
 
-    It means something where the classes do: ImageNet's say little about skin, so it stands beside that of real images.
+    ImageNet's classes say little about skin, so compare the score with that of real images.
 
     >>> round(inception_score(np.array([[50.0, 0.0], [0.0, 50.0]])), 6)  # sure of two classes
     2.0

@@ -1,4 +1,4 @@
-"""Feature extractors by name: `inception`, `imagenet`, `random`, or your own function as `module:function`."""
+"""Load feature extractors by name: `inception`, `imagenet`, `random`, or your own function as `module:function`."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ from glimpse import how_to_install
 from glimpse.files import sha256_bytes
 from glimpse.images import evenly
 
-PIECE = 2  # images that a core takes at a time
-NAMES = {"imagenet": "ImageNet-feature", "random": "random-feature"}  # how their distances are called
+PIECE = 2  # images per core and step
+NAMES = {"imagenet": "ImageNet-feature", "random": "random-feature"}  # prefixes of the names of their distances
 
 Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 @dataclass(frozen=True)
 class Extractor:
-    """A network ready for use: `forward` takes (B, H, W, 3) uint8 of any size, gives (B, dims + classes) float32."""
+    """A loaded network: `forward` takes images (B, H, W, 3) uint8 of any size and gives (B, dims + classes) float32."""
 
     name: str
     key: str  # SHA-256 of all that its numbers depend on: weights, layers, input size, source code
     dims: int
     forward: Forward
-    side: int | None  # images are resized to a square of this side; None for one that takes them as they are
+    side: int | None  # side of the square to which images are resized; None: they are not resized
     blocks: int = 1  # independent networks side by side in the columns, each of dims / blocks features
     classes: int = 0  # columns of class logits after the features (Inception score)
-    official: bool = False  # the published Inception, whose distances alone are called FID and KID without a prefix
+    official: bool = False  # the published Inception; only its distances are called FID and KID without a prefix
 
     @property
     def distance(self) -> str:
@@ -54,12 +54,12 @@ class Extractor:
 
     @property
     def names(self) -> dict[str, str]:
-        """The names of both, by the words for them in the sections' numbers."""
+        """The names of both distances, by their keys in the sections' numbers."""
         return {"kid": self.kid, "frechet": self.distance}
 
 
 def named(distance: str, extractor: str, key: str = "") -> str:
-    """The name of a distance on other features than the published Inception's; `key` is that of its other weights.
+    """The name of a distance on features other than the published Inception's; `key` identifies other weights.
 
     >>> named("KID", "random"), named("KID", "theirs:features")
     ('random-feature KID', 'KID (theirs:features)')
@@ -70,7 +70,7 @@ def named(distance: str, extractor: str, key: str = "") -> str:
 
 
 def names(name: str, weights: Path | None) -> dict[str, str]:
-    """The names of the two distances, `kid` and `frechet`, on the features of `name`, without loading its network.
+    """The names of the distances `kid` and `frechet` on the features of `name`, without loading its network.
 
     >>> names("random", None)
     {'kid': 'random-feature KID', 'frechet': 'random-feature Fréchet distance'}
@@ -102,9 +102,9 @@ def check_extractor(name: str) -> None:
 
 
 def chosen(name: str, weights: Path | None) -> str:
-    """The extractor that `auto` stands for: Inception where its weights are, else `imagenet` if installed, else random.
+    """The extractor that `auto` selects: Inception if its weights are there, else ImageNet if installed, else random.
 
-    Any other name is returned as it is.
+    Any other name is returned unchanged.
 
     >>> chosen("auto", Path("weights.pth")), chosen("random", None)
     ('inception', 'random')
@@ -123,10 +123,10 @@ def load(
     weights: Path | None = None,
     device: str = "cpu",
 ) -> Extractor:
-    """The extractor `name`; `calibration` (n, H, W, 3), the training images, is needed by `random` alone.
+    """The extractor `name`; only `random` needs `calibration` (n, H, W, 3), the training images.
 
     Raises OptionError for an unknown name, weights that are missing, damaged or differ from the hash in their file
-    name, weights given to an extractor other than Inception, and a function of the user's that fails.
+    name, weights given to an extractor other than Inception, and a user's function that fails.
     """
     check_extractor(name)
     name = chosen(name, weights)
@@ -169,7 +169,7 @@ def _imagenet(device: str) -> Extractor:
 
 
 def _function(name: str, sample: NDArray[np.uint8]) -> Extractor:
-    """The user's own `module:function`; `sample` (2, H, W, 3) shows how many features it gives."""
+    """The user's own `module:function`; calling it on `sample` (2, H, W, 3) shows the number of features."""
     module_name, _, function_name = name.partition(":")
     try:
         module = import_module(module_name)
@@ -215,7 +215,7 @@ def _function(name: str, sample: NDArray[np.uint8]) -> Extractor:
 
 
 class Convolution(nn.Conv2d):
-    """Always by oneDNN, which PyTorch leaves for a routine of twice the time for a few images on one core."""
+    """A convolution that always uses oneDNN: for few images on one core PyTorch chooses a routine half as fast."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         options: Any = self.padding, self.stride, self.dilation, self.groups
@@ -223,7 +223,7 @@ class Convolution(nn.Conv2d):
 
 
 def _batched(compute: Callable[[torch.Tensor], torch.Tensor], device: str, *networks: nn.Module) -> Forward:
-    """`compute` on arrays, with the networks that it uses."""
+    """`compute`, on arrays instead of tensors."""
 
     @torch.inference_mode()
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
@@ -238,16 +238,16 @@ def _batched(compute: Callable[[torch.Tensor], torch.Tensor], device: str, *netw
 
 
 def _in_pieces(forward: Forward, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """`forward` of a few images at a time, each piece on one core.
+    """`forward` on a few images at a time, each piece on one core.
 
-    The activations of a large batch exceed what malloc keeps, so that the kernel maps and clears them again for every
-    layer: half of the processor time of 64 images. Threads that share a layer wait for each other at its end.
+    The activations of a large batch exceed what malloc keeps, so the kernel maps and clears them again for every layer:
+    half of the processor time of 64 images. Threads that share a layer also wait for each other at its end.
     """
     threads = torch.get_num_threads()
     pieces = [images[start : start + PIECE] for start in range(0, len(images), PIECE)]
     with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
         found = list(pool.map(forward, pieces))
-    torch.set_num_threads(threads)  # the threads' own setting is the library's, too
+    torch.set_num_threads(threads)  # the worker threads changed the global setting
     return np.concatenate(found)
 
 

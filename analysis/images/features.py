@@ -1,7 +1,7 @@
-"""Features of images: computed once, streamed in bounded memory, kept in the workspace under what they depend on.
+"""Features of images: computed once, streamed in bounded memory, and cached in the workspace.
 
-A cached array is found by the hash of the extractor (weights, layers, input size) and the hash of the images, so
-new weights or new images can never meet old features. torch is imported when a network is needed, not before.
+A cached array is found by the hash of the extractor (weights, layers, input size) and the hash of the images, so old
+features are never used for new weights or images. torch is imported only when a network is needed.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ BATCH = 64
 
 
 class Images(Protocol):
-    """Images (n, H, W, 3) uint8 that may be too many for memory: an array, a mapped file, or a view of one."""
+    """Images (n, H, W, 3) uint8, possibly too many for memory: an array, a mapped file, or a view of one."""
 
     @property
     def shape(self) -> tuple[int, ...]: ...
@@ -43,7 +43,7 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Features:
-    """Features of n images, and the extractor's logits if it has any."""
+    """Features of n images, with logits if the extractor has classes."""
 
     values: NDArray[np.float32]  # (n, d)
     logits: NDArray[np.float32] | None = None  # (n, classes): for the Inception score
@@ -83,7 +83,7 @@ def checked(values: NDArray[Any], what: str = "The features") -> NDArray[Any]:
 
 
 def checked_images(images: Any, what: str = "The images") -> Any:
-    """`images` if they are (n, H, W, 3) uint8; raises AnalysisError for none, grey ones, and fractions of one.
+    """`images` if they are (n, H, W, 3) uint8; raises AnalysisError for none, grey images, and floats.
 
     >>> checked_images(np.zeros((1, 4, 4, 3), np.uint8)).shape
     (1, 4, 4, 3)
@@ -97,7 +97,7 @@ def checked_images(images: Any, what: str = "The images") -> Any:
 
 
 def batches(images: Images) -> Iterator[NDArray[np.uint8]]:
-    """The images (N, H, W, 3), a batch at a time, so that a mapped file is never read whole.
+    """The images (N, H, W, 3) in batches, so that a mapped file is never read as a whole.
 
     >>> [len(batch) for batch in batches(np.zeros((BATCH + 1, 1, 1, 3), np.uint8))] == [BATCH, 1]
     True
@@ -116,11 +116,11 @@ def extract(
     label: str = "features",
     progress: bool = True,
 ) -> Features:
-    """Features of `count` images that come in batches (b, H, W, 3) of any size, each square-resized by the extractor.
+    """Features of `count` images that come in batches (b, H, W, 3) of any size; the extractor resizes them.
 
-    Raises AnalysisError when the images are not as they should be, or not as many as promised.
-    `source` names the images (a hash of their pixels, or of a generator with its seed and count): with it and a
-    `folder` the features are read from the cache if they are there, without touching `images`.
+    `source` identifies the images (a hash of their pixels, or of a generator with its seed and count): with it and a
+    `folder`, features in the cache are read without using `images`.
+    Raises AnalysisError if the images are not (b, H, W, 3) uint8, or their number is not `count`.
     """
     width = extractor.dims + extractor.classes
     path = None
@@ -165,7 +165,7 @@ def _fill(values: NDArray[np.float32], extractor: Extractor, images: Iterable[ND
 
 
 def _cached(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """The cached array; None where there is none, or one of an older schema or damaged, which is computed again."""
+    """The cached array; None if there is none, or if it is damaged or of an older schema."""
     try:
         described = read_json(path.with_suffix(".json"))
         if described["format"] != computed_by()["code"] or described["sha256"] != sha256_file(path):
@@ -193,9 +193,9 @@ def pixels_sha256(images: NDArray[np.uint8]) -> str:
 
 
 def extractor_key(context: Context) -> str:
-    """Hash of what decides which extractor the context gets, without loading torch: part of the key of every result.
+    """A hash that identifies the extractor of the context without loading torch: part of the key of every result.
 
-    That is the name asked for, the content of `--weights`, the files of weights that torch has downloaded, and for
+    It covers the requested name, the content of `--weights`, the weights that torch has downloaded, and for
     `module:function` the module's source.
     """
     weights = context.weights
@@ -220,7 +220,7 @@ _loaded: dict[tuple[Any, ...], Extractor] = {}
 
 
 def extractor_for(context: Context, calibration: NDArray[np.uint8]) -> Extractor:
-    """The extractor that the context asks for, loaded once."""
+    """The extractor that the context requests, loaded once."""
     from analysis.images import extractors
 
     weights, device = context.weights, pick_device(context.device)

@@ -1,7 +1,7 @@
 """Kernel inception distance: the unbiased squared MMD of Binkowski et al. 2018, with its test and its interval.
 
-Pure functions of features. Images of one photo or lesion are not exchangeable, so the p-value and the interval draw and
-permute whole groups; each generated image is a group.
+Pure functions of features. Images of one photo or lesion are not exchangeable, so the p-value permutes and the interval
+draws whole groups; each generated image is its own group.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from analysis.images.distances import FloatArray, checked_pair
 
-INTERVAL_FROM = 8  # groups per side; halves of fewer say too little about how the groups vary
+INTERVAL_FROM = 8  # groups per side; halves of fewer groups say too little about their variation
 BLOCK = 2048  # rows of a kernel matrix held at a time
 
 
 def kernel(x: FloatArray, y: FloatArray) -> FloatArray:
-    """(x·y / d + 1)³, the kernel of Binkowski et al. 2018: (n, d), (m, d) to (n, m), in float64.
+    """The kernel (x·y / d + 1)³ of Binkowski et al. 2018: (n, d), (m, d) to (n, m), in float64.
 
     >>> kernel(np.array([[1.0, 1.0]]), np.array([[1.0, 1.0], [0.0, 0.0]]))
     array([[8., 1.]])
@@ -29,7 +29,7 @@ def kernel(x: FloatArray, y: FloatArray) -> FloatArray:
 
 
 def kernel_mean(x: FloatArray, y: FloatArray | None = None) -> float:
-    """Mean of the kernel over all pairs (x, y), or over the pairs of different rows of x; blockwise.
+    """The mean of the kernel over all pairs (x, y), or without y over pairs of different rows of x; blockwise.
 
     >>> round(kernel_mean(np.array([[1.0], [1.0], [0.0]])), 6)  # (8 + 1 + 1) / 3
     3.333333
@@ -43,7 +43,7 @@ def kernel_mean(x: FloatArray, y: FloatArray | None = None) -> float:
 
 
 def kid(x: FloatArray, y: FloatArray) -> float:
-    """Unbiased squared MMD of (n, d) and (m, d) features whose rows are independent; may be below zero.
+    """The unbiased squared MMD of (n, d) and (m, d) features with independent rows; may be below zero.
 
     >>> kid(np.array([[0.0], [0.0]]), np.array([[1.0], [1.0]]))  # 1 + 8 - 2
     7.0
@@ -54,12 +54,11 @@ def kid(x: FloatArray, y: FloatArray) -> float:
 
 @dataclass(frozen=True)
 class Units:
-    """The kernel summed within and between the groups of two samples, all that a test by group has to know.
+    """The kernel summed within and between the groups of two samples: the input of tests by group.
 
-    `sums` (U, U) with zeros for pairs of one group: they say nothing about the distribution, and leaving them out keeps
-    the estimate unbiased; `sizes` (U,) images; the first `first` units are the first sample's. A group of both samples
-    (a photo that one image was translated from and another taken of) is two units, `partner` (U,) of each other; every
-    other unit is its own partner.
+    `sums` (U, U) has zeros for pairs within a group, which would bias the estimate; `sizes` (U,): numbers of images.
+    The first `first` units are those of the first sample. A group in both samples (such as a photo with a translated
+    and a real image) is two units, `partner` (U,) of each other; every other unit is its own partner.
     """
 
     sums: FloatArray
@@ -69,7 +68,7 @@ class Units:
 
     @classmethod
     def of(cls, x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None, groups_y: NDArray[Any] | None) -> Units:
-        """Of (n, d) and (m, d) features, with the group of each row; None makes each row a group.
+        """The units of (n, d) and (m, d) features, given the group of each row; None makes each row a group.
 
         >>> units = Units.of(np.zeros((2, 1)), np.ones((2, 1)), np.array(["a", "b"]), np.array(["b", "c"]))
         >>> units.groups, units.shared.tolist(), float(units.sums[1, 2])  # pairs within group b are left out
@@ -104,26 +103,28 @@ class Units:
 
     @property
     def shared(self) -> NDArray[np.intp]:
-        """The first sample's units whose group the second sample has, too."""
+        """The units of the first sample whose group is also in the second."""
         return np.flatnonzero(self.partner[: self.first] >= self.first)
 
     @property
     def testable(self) -> bool:
-        """Are there enough arrangements for the most extreme, which stands beside its mirror image, to have p < 0.05?
+        """Whether there are enough arrangements for the most extreme one and its mirror image to have p < 0.05.
 
-        Of groups of one sample alone four a side are asked for: two can never be told apart, three are too often.
+        Without shared groups this takes four groups per side: with two p is never so small, with three too often.
         """
         both = len(self.shared)
         n, m = (groups - both for groups in self.groups)
         return min(self.groups) >= 4 and 2**both * math.comb(n + m, n) > 40
 
     def observed(self) -> NDArray[np.bool_]:
-        """(U,): which units are the first sample's."""
+        """Whether each unit belongs to the first sample, (U,)."""
         return np.arange(len(self.sizes)) < self.first
 
     def kid(self, first: NDArray[np.bool_], second: NDArray[np.bool_] | None = None) -> FloatArray:
-        """Unbiased KID between two choices of units, (B, U) each (the rest is the second), that share none and hold no
-        unit beside its partner: (B,)."""
+        """The unbiased KID, (B,), between two selections of units, (B, U) each; by default the second is the rest.
+
+        The selections are disjoint, and neither holds a unit together with its partner.
+        """
         a = first.astype(np.float64)
         b = 1 - a if second is None else second.astype(np.float64)
         sums_a, sums_b = a @ self.sums, b @ self.sums
@@ -136,7 +137,7 @@ class Units:
 
 
 def kid_of_rows(x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None = None) -> float | None:
-    """Unbiased KID with pairs within a group of x left out; None where x holds a single group.
+    """The unbiased KID without pairs within a group of x; None if x holds a single group.
 
     >>> zeros, ones = np.zeros((2, 1)), np.ones((2, 1))
     >>> kid_of_rows(zeros, ones), kid_of_rows(zeros, ones, np.array(["a", "a"]))
@@ -147,11 +148,11 @@ def kid_of_rows(x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None = No
 
 
 def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 999) -> float:
-    """P-value of the KID under permutation of whole groups, both sides keeping their number of images.
+    """The p-value of the KID under permutation of whole groups; both sides keep their number of images.
 
-    Valid for groups of unequal sizes when both sides hold equally many images: then every relabelling gives the
+    It is valid for groups of unequal sizes if both sides hold equally many images: every relabelling then gives the
     difference of the two mean embeddings the same variance (the sum over units of size² / n²). The two sides of a group
-    that both samples have are exchanged for each other.
+    in both samples are swapped.
 
     >>> alike = Units.of(np.ones((4, 1)), np.ones((4, 1)), None, None)  # every arrangement has the same KID
     >>> permutation_p(alike, np.random.default_rng(0))
@@ -163,7 +164,7 @@ def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 99
     chosen = np.zeros((permutations, len(units.sizes)), bool)
     filled = np.zeros(permutations)
     rows = np.arange(permutations)
-    for unit in rng.permuted(np.tile(alone, (permutations, 1)), axis=1).T:  # each joins the first side where it fits
+    for unit in rng.permuted(np.tile(alone, (permutations, 1)), axis=1).T:  # each joins the first side if it fits
         fits = filled + units.sizes[unit] <= limit
         chosen[rows, unit] = fits
         filled += fits * units.sizes[unit]
@@ -176,12 +177,12 @@ def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 99
 
 
 def subsampling_interval(units: Units, rng: np.random.Generator, draws: int = 999) -> tuple[float, float] | None:
-    """95 % interval for the KID from half-samples of groups (Politis & Romano 1994); None with under 8 groups per side.
+    """95 % interval of the KID from half-samples of groups (Politis & Romano 1994); None with under 8 groups per side.
 
-    A half drawn without replacement varies around the whole as the whole varies around the truth, so the deviations
-    need no scaling; and the halves, unlike a bootstrap, hold no image twice, so the estimate stays unbiased. Of b of n
-    groups the variance is (n - b) / b times the whole's: where n is odd, the lower and the upper half are drawn as
-    often as makes that one on average. A group of both samples is in both halves or in neither.
+    A half drawn without replacement varies around the whole as the whole varies around the truth, so deviations need no
+    scaling; unlike a bootstrap sample it holds no image twice, so the estimate stays unbiased. With b of n groups the
+    variance is (n - b) / b times that of the whole; if n is odd, halves are rounded down and up with the probabilities
+    that make this factor 1 on average. A group in both samples is in both halves or in neither.
 
     >>> units = Units.of(np.zeros((8, 1)), np.ones((8, 1)), None, None)  # every half has the same KID
     >>> subsampling_interval(units, np.random.default_rng(0))
@@ -198,10 +199,10 @@ def subsampling_interval(units: Units, rng: np.random.Generator, draws: int = 99
 def difference_in_kid(
     one: Units, other: Units, rng: np.random.Generator, draws: int = 9999
 ) -> tuple[float, tuple[float, float] | None, float | None]:
-    """The KID of `one` less that of `other`, two generators beside the same first sample, its interval and p-value.
+    """The KID of `one` minus that of `other` (two generators with the same first sample), its interval and p-value.
 
-    Both by half-samples as in `subsampling_interval`, of the same halves of the first sample, so that what its choice
-    adds to both KIDs cancels. None for either with under 8 groups per side.
+    Both come from half-samples as in `subsampling_interval`, with the same halves of the first sample, whose variation
+    therefore cancels. Both are None with under 8 groups per side.
 
     >>> zeros, ones, rng = np.zeros((8, 1)), np.ones((8, 1)), np.random.default_rng(0)
     >>> far, same = Units.of(zeros, ones, None, None), Units.of(zeros, zeros, None, None)
@@ -220,7 +221,7 @@ def difference_in_kid(
 
 
 def _deviations(units: Units, first: NDArray[np.bool_], rng: np.random.Generator) -> FloatArray:
-    """(draws,): the KID of these halves (draws, n) of the first sample and halves of the second, less the whole's."""
+    """The KID of these halves (draws, n) of the first sample and halves of the second, minus the whole's: (draws,)."""
     n, m = units.groups
     second = _halves(m, len(first), rng)
     second[:, units.partner[units.shared] - n] = first[:, units.shared]
@@ -230,7 +231,7 @@ def _deviations(units: Units, first: NDArray[np.bool_], rng: np.random.Generator
 
 
 def _halves(size: int, draws: int, rng: np.random.Generator) -> NDArray[np.bool_]:
-    """(draws, size): half of the places each; of an odd number the upper half with probability upper / size."""
+    """Random halves of `size` places, (draws, size); of an odd number rounded up with probability upper / size."""
     upper = (size + 1) // 2
     count = upper - (rng.random(draws) * size >= upper) if size % 2 else np.full(draws, upper)
     return rng.permuted(np.tile(np.arange(size), (draws, 1)), axis=1) < count[:, None]

@@ -1,7 +1,7 @@
-"""Pairs of real and generated images: whatever a distance, a test for copies or a search for neighbours compares.
+"""Pairs of real and generated images: the input of distances, the test for copies and the search for neighbours.
 
-A pair does not care where its images come from. `EvaluatedRun` (analysis.images.runs) draws the generated side from one
-of our runs; `SetPair` takes it from an image set, such as the folder of somebody else's generator.
+`EvaluatedRun` (analysis.images.runs) draws the generated side from one of our runs; `SetPair` takes it from an image
+set, such as a folder of images from another generator.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from glimpse.imageset import ImageSet
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
 
-FEWEST = 4  # real images: two against two
-GENERATED = 1000  # generated images of each pair that the report looks at
-POOLED = 2000  # real images of each split whose features are computed, once for all sections; of runs GENERATED
+FEWEST = 4  # real images, for two against two
+GENERATED = 1000  # generated images of each pair that the report uses
+POOLED = 2000  # real images of each split whose features are computed once for all sections; for runs GENERATED
 
 
 @dataclass(frozen=True)
 class ResizedImages:
-    """Some images of a mapped set at another size, read when indexed."""
+    """Selected images of a mapped set, resized when indexed."""
 
     images: NDArray[np.uint8]
     rows: NDArray[np.intp]
@@ -60,14 +60,14 @@ class ResizedImages:
 
 
 def pooled(real: ImageSet, split: str, most: int, seed: int) -> NDArray[np.intp]:
-    """The rows of a split of which features are taken: all, or `most` drawn by the seed."""
+    """The rows of a split whose features are computed: all, or `most` drawn by the seed."""
     return np.sort(np.random.default_rng(seed).permutation(real.where(split))[:most])
 
 
 def features_of_real(
     extractor: Extractor, real: ImageSet, rows: NDArray[np.intp], size: tuple[int, int], context: Context
 ) -> Features:
-    """Features of the images at these rows at the size (height, width), kept in the workspace."""
+    """Features of the images at these rows, resized to (height, width) and cached in the workspace."""
     return features.extract(
         extractor, features.batches(ResizedImages(real.images, rows, *size)), len(rows),
         source=sha256_json([real.sha256, size, rows.tolist()]), folder=context.workspace.features,
@@ -77,7 +77,7 @@ def features_of_real(
 
 @dataclass(frozen=True)
 class Pair(ABC):
-    """Real images, and generated ones of the size `size` to compare with them."""
+    """Real images and generated ones to compare with them, all of one size."""
 
     real: ImageSet
     device_name: str  # as asked for: auto, cpu or cuda
@@ -95,19 +95,19 @@ class Pair(ABC):
     @property
     @abstractmethod
     def made_sha256(self) -> str:
-        """The identity of the generated images: of the generator, or of their pixels."""
+        """The hash of the generator, or of the pixels of the generated images."""
 
     @property
     @abstractmethod
     def scored(self) -> int:
-        """The number of generated images of which features are taken."""
+        """The number of generated images whose features are computed."""
 
     @abstractmethod
     def generated(self, count: int = GENERATED) -> Iterator[NDArray[np.uint8]]:
-        """At most `count` images in batches (b, H, W, 3); the first of a longer draw are those of a shorter one."""
+        """At most `count` images in batches (b, H, W, 3); a smaller count gives the first images of a larger one."""
 
     def generated_images(self, count: int = GENERATED) -> features.Images:
-        """The same images as one array, or as one that is read when indexed."""
+        """The same images as an array, possibly one that is read when indexed."""
         return np.concatenate(list(self.generated(count)))
 
     @abstractmethod
@@ -128,17 +128,17 @@ class Pair(ABC):
 
     @property
     def device(self) -> str:
-        """Loads torch, unless the CPU was asked for."""
+        """The device to compute on. Loads torch, unless the CPU was requested."""
         return pick_device(self.device_name)
 
     @property
     def against(self) -> str:
-        """The side of the real images that the generated ones are compared with: held-out images, if there are any."""
+        """The split of real images to compare with: `test`, or `train` if nothing was held out."""
         return "test" if len(self.rows("test")) >= 2 else "train"
 
     @property
     def most(self) -> int:
-        """The number of real images of each split of which features are taken at most."""
+        """The largest number of real images of each split whose features are computed."""
         return POOLED
 
     def rows(self, split: str) -> NDArray[np.intp]:
@@ -152,18 +152,18 @@ class Pair(ABC):
         return self.real.groups[rows]
 
     def real_images(self, rows: NDArray[np.intp]) -> ResizedImages:
-        """The real images at these rows, at the pair's size, read when asked for."""
+        """The real images at these rows, at the pair's size, read when indexed."""
         return ResizedImages(self.real.images, rows, *self.size)
 
     def real_features(self, extractor: Extractor, rows: NDArray[np.intp], context: Context) -> Features:
-        """Of the real images at these rows: taken from the pair's pool where this holds them all."""
+        """Features of the real images at these rows, from the pair's pool if it holds them all."""
         pool = np.sort(np.concatenate([self.pooled("train"), self.pooled("test")]))
         wanted = pool if np.isin(rows, pool).all() else rows
         found = features_of_real(extractor, self.real, wanted, self.size, context)
         return found if wanted is rows else found.take(np.searchsorted(pool, rows))
 
     def extractor(self, context: Context) -> Extractor:
-        """The context's extractor, calibrated on the training images where it is the random one."""
+        """The context's extractor, calibrated on the training images if it is the random one."""
         rows = self.rows("train") if len(self.rows("train")) >= 2 else np.arange(len(self.real))
         return features.extractor_for(context, evenly(self.real_images(rows), CALIBRATION))
 
@@ -193,7 +193,7 @@ class SetPair(Pair):
 
     @cached_property
     def _order(self) -> NDArray[np.intp]:
-        """All rows in the order of use: by the seed, as a folder may be sorted by what it shows."""
+        """All rows in a random order by the seed, because a folder may be sorted by content."""
         return np.random.default_rng(self.seed).permutation(len(self.made))
 
     def generated(self, count: int = GENERATED) -> Iterator[NDArray[np.uint8]]:
@@ -211,7 +211,7 @@ class SetPair(Pair):
         return found if len(rows) <= count else found.take(np.arange(count))
 
     def generated_groups(self, count: int) -> NDArray[Any] | None:
-        """Images translated from photos keep the photo as their group, which the real side may share."""
+        """The groups of the generated images; a translated image has that of its photo, which may be on both sides."""
         translated = self.made.manifest.get("source") == "translate"
         return self.made.groups[self._order[:count]] if translated else None
 

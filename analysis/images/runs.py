@@ -1,6 +1,6 @@
-"""The runs to evaluate: each unconditional run of the workspace, beside the image set it was trained on.
+"""The runs to evaluate: each unconditional run of the workspace, with the image set it was trained on.
 
-Reads configurations without torch; torch is loaded when images are generated.
+Configurations are read without torch, which is loaded when images are generated.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from glimpse.files import sha256_json
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
 
-FEW = 250  # generated images of a run with fewer real ones
-FRESH = 1_000_000  # added to the seed: latents that neither training nor publishing used
+FEW = 250  # the smallest number of images to generate for a run
+FRESH = 1_000_000  # added to the seed, for latents that neither training nor publishing used
 
 
 @dataclass(frozen=True)
 class EvaluatedRun(Pair):
-    """One unconditional run, its generator chosen while training, and the real images it was trained on."""
+    """An unconditional run, its best generator, and the real images it was trained on."""
 
     run: Run
     folder: Path
@@ -39,7 +39,7 @@ class EvaluatedRun(Pair):
 
     @property
     def name(self) -> str:
-        """The name of its folder, whatever its configuration says."""
+        """The name of its folder, which may differ from the name in its configuration."""
         return self.folder.name
 
     @property
@@ -52,7 +52,7 @@ class EvaluatedRun(Pair):
 
     @property
     def scored(self) -> int:
-        """As many as there are real ones of a split, from FEW to GENERATED: more would only be compared with them."""
+        """As many generated images as there are real ones of a split, but FEW to GENERATED."""
         return min(max(FEW, *(len(self.pooled(split)) for split in ("train", "test"))), GENERATED)
 
     @property
@@ -60,7 +60,7 @@ class EvaluatedRun(Pair):
         return GENERATED
 
     def generated(self, count: int = GENERATED, truncation: float | None = None) -> Iterator[NDArray[np.uint8]]:
-        """Batches (b, H, W, 3) from fresh latents; the first of a longer draw are those of a shorter one."""
+        """Batches (b, H, W, 3) from fresh latents; a smaller count gives the first images of a larger one."""
         from gan_core.sampling import generate
 
         return generate(self.folder, count, Draw(FRESH + self.seed, truncation), self.device)
@@ -79,7 +79,7 @@ class EvaluatedRun(Pair):
 
 
 def evaluated_runs(context: Context) -> tuple[list[EvaluatedRun], list[str]]:
-    """The unconditional runs whose generator and image set are there, and a sentence for each that is left out."""
+    """The unconditional runs with a generator and image set, and a sentence for each that is left out."""
     return context.once("evaluated runs", lambda: _evaluated_runs(context))
 
 

@@ -1,9 +1,9 @@
-"""Structural similarity of many pairs of images: exact, and a coarse pass that finds where to look.
+"""Structural similarity of many pairs of images: exact, and a coarse pass that selects candidates.
 
-SSIM of Wang et al. 2004: Gaussian windows of 11 taps, sigma 1.5, the window's own covariance, range 255, mean over
-all windows that lie within the image and over the channels: the numbers of scikit-image with `gaussian_weights=True,
-sigma=1.5, use_sample_covariance=False, data_range=255`. What depends on one image alone (means, variances) is computed
-once; only the blur of the product is left for each pair.
+SSIM of Wang et al. 2004: Gaussian windows of 11 taps, sigma 1.5, biased covariance, range 255, mean over all windows
+within the image and over the channels. The values are those of scikit-image with `gaussian_weights=True, sigma=1.5,
+use_sample_covariance=False, data_range=255`. Means and variances of single images are computed once; each pair takes
+only the blur of the product.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CHUNK = 64  # images per side in the coarse pass
 
 
 def gaussian() -> torch.Tensor:
-    """(11,) weights that sum to one.
+    """The weights of the window, (11,), which sum to one.
 
     >>> weights = gaussian()
     >>> len(weights), round(weights.sum().item(), 6), round((weights[6] / weights[5]).item(), 4)  # exp(-1 / 4.5)
@@ -41,10 +41,10 @@ def gaussian() -> torch.Tensor:
 
 
 def blur(x: torch.Tensor) -> torch.Tensor:
-    """(n, c, H, W) to the weighted means of all windows within the image, (n, c, H - 10, W - 10).
+    """The weighted means of all windows within images (n, c, H, W): (n, c, H - 10, W - 10).
 
-    A blur by matrix products: the Toeplitz band is cut into equal dense blocks, which costs a third of the whole
-    matrix, runs at the speed of BLAS and writes in place.
+    The blur is computed by matrix products: the Toeplitz band is cut into equal dense blocks, which takes a third of
+    the operations of the whole matrix, runs at the speed of BLAS and writes in place.
 
     >>> blur(torch.full((1, 1, 11, 12), 3.0)).round(decimals=4).tolist()
     [[[[3.0, 3.0]]]]
@@ -70,7 +70,7 @@ _bands: dict[tuple[int, torch.device], torch.Tensor] = {}
 
 
 def _band(size: int, device: torch.device) -> torch.Tensor:
-    """(size + 10, size): column j holds the weights in rows j to j + 10."""
+    """The Toeplitz band, (size + 10, size): column j holds the weights in rows j to j + 10."""
     if (size, device) not in _bands:
         band, weights = torch.zeros(size + TAPS - 1, size), gaussian()
         for j in range(size):
@@ -81,7 +81,7 @@ def _band(size: int, device: torch.device) -> torch.Tensor:
 
 @dataclass(frozen=True)
 class SsimImages:
-    """Images with everything that SSIM needs of each alone, scaled so that a pair costs few passes over memory."""
+    """Images with all that SSIM needs of each image, scaled so that a pair takes few passes over memory."""
 
     pixels: torch.Tensor  # (n, 3, H, W): √2 times p, centred, or float32 would lose the variance of smooth skin
     mean: torch.Tensor  # (n, 3, H - 10, W - 10): its blur
@@ -91,7 +91,7 @@ class SsimImages:
 
     @classmethod
     def of(cls, images: NDArray[np.uint8], device: str = "cpu") -> SsimImages:
-        """Of (n, H, W, 3) uint8; raises AnalysisError for images smaller than a window."""
+        """The input of `ssim` for images (n, H, W, 3) uint8. Raises AnalysisError if they are smaller than a window."""
         check_size(images)
         pixels = to_tensor(images, device).float() * ROOT2
         centre = pixels.mean((2, 3), keepdim=True).round()
@@ -117,11 +117,11 @@ def check_size(images: NDArray[np.uint8]) -> None:
 
 
 def ssim(a: SsimImages, b: SsimImages) -> torch.Tensor:
-    """(n,) SSIM of a[i] with b[i]; a single image on one side is compared with all of the other.
+    """The SSIM of a[i] with b[i], (n,); a single image on one side is compared with all of the other.
 
-    (2 μa μb + C1)(2 σab + C2) / ((μa² + μb² + C1)(σa² + σb² + C2)), equation 13 of the paper.
+    (2 μa μb + C1)(2 σab + C2) / ((μa² + μb² + C1)(σa² + σb² + C2)), equation 13 of Wang et al. 2004.
 
-    Of two flat images only the luminance counts: (2 · 100 · 150 + C1) / (100² + 150² + C1).
+    For two flat images only the luminance matters: (2 · 100 · 150 + C1) / (100² + 150² + C1).
 
     >>> flat = [SsimImages.of(np.full((1, 16, 16, 3), level, np.uint8)) for level in (100, 150)]
     >>> round(ssim(*flat).item(), 5), round((2 * 100 * 150 + C1) / (100**2 + 150**2 + C1), 5)
@@ -135,7 +135,7 @@ def ssim(a: SsimImages, b: SsimImages) -> torch.Tensor:
 
 
 def one_to_all(query: SsimImages, targets: SsimImages) -> torch.Tensor:
-    """(n,) SSIM of one image with each of n, eight at a time so that the work stays in the processor's cache.
+    """The SSIM of one image with each of n, (n,), computed eight at a time to stay in the processor's cache.
 
     >>> images = np.stack([np.full((16, 16, 3), level, np.uint8) for level in (100, 150)])
     >>> [round(value, 5) for value in one_to_all(SsimImages.of(images[:1]), SsimImages.of(images)).tolist()]
@@ -158,7 +158,7 @@ class Windows:
 
     @classmethod
     def of(cls, images: NDArray[np.uint8], device: str = "cpu", *, second: bool = False) -> Windows:
-        """Of (n, H, W, 3) uint8, for the first or the second side of `coarse`."""
+        """The windows of images (n, H, W, 3) uint8, for the first or the second argument of `coarse`."""
         pixels = to_tensor(images, device).float() - CENTRE
         height, width = pixels.shape[2] - TAPS + 1, pixels.shape[3] - TAPS + 1
         steps = [max(1, side // WINDOWS) for side in (height, width)]
@@ -178,7 +178,7 @@ class Windows:
 
 
 def coarse(a: Windows, b: Windows) -> torch.Tensor:
-    """(n, m) mean SSIM over the grid of windows: an estimate of SSIM at a hundredth of its cost. `b` is the second.
+    """The mean SSIM over the grid of windows, (n, m): an estimate of SSIM at a hundredth of its cost.
 
     >>> a, b = (np.full((1, 16, 16, 3), level, np.uint8) for level in (100, 150))
     >>> round(coarse(Windows.of(a), Windows.of(b, second=True)).item(), 4)  # as in `ssim`
@@ -196,7 +196,7 @@ def coarse(a: Windows, b: Windows) -> torch.Tensor:
 
 
 def squared_errors(a: NDArray[np.uint8], b: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(n, m) mean squared errors of (n, H, W, 3) and (m, H, W, 3) uint8, by one matrix product.
+    """The mean squared errors between images (n, H, W, 3) and (m, H, W, 3) uint8, (n, m), by one matrix product.
 
     >>> black, grey = np.zeros((1, 2, 2, 3), np.uint8), np.full((1, 2, 2, 3), 3, np.uint8)
     >>> squared_errors(black, grey)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Reference:
-    """A fixed real set, with all that does not depend on what it is compared with computed once."""
+    """A fixed sample of real images, with the kernel mean and moments computed once."""
 
     features: Features
     moments: list[Moments]
@@ -62,10 +62,10 @@ def training_scorer(
     weights: Path | None = None,
     device: str = "cpu",
 ) -> Scorer:
-    """The scorer of `train`, with the extractor that `auto` stands for.
+    """The scorer of `train`, with the extractor that `auto` selects.
 
-    At most 2,000 of the training images (N, H, W, 3), drawn by `seed`, are the reference: KID is unbiased, so more
-    would only narrow it.
+    The reference is at most 2,000 of the training images (N, H, W, 3), drawn by `seed`: KID is unbiased, so more would
+    only reduce its variance.
     """
     from analysis.images import extractors
 

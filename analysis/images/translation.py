@@ -1,8 +1,8 @@
-"""Distance of translated images to real ones of the other domain: eczema added or removed, targeted or cyclic.
+"""Distances of translated images to real ones of the other domain: eczema added or removed, with or without masks.
 
-The test images of one domain, translated, against the real test images of the other. Most of an image stays what it
-was, so a distance says little alone (the paper found that FID 'applies poorly' here): beside it stands that of the same
-images untouched. Phantoms know the same skin without its lesion; there the removal is held against that truth.
+The test images of one domain are translated and compared with the real test images of the other. Most of an image stays
+as it was, so a distance alone says little (the paper found that FID 'applies poorly' here), and that of the untouched
+images is given as well. For phantoms, removal is also compared with the same skin drawn without its lesion.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ IMAGES = 500  # translated in each direction at most
 
 @dataclass(frozen=True)
 class Direction:
-    """One way in which a run translates, between the image sets of its two domains."""
+    """One direction in which a run translates between the image sets of its two domains."""
 
     name: str  # as `publish` calls the stimulus set
-    domain: str  # what it makes
-    source: EvaluatedRun  # the run beside the images that it translates
-    target: EvaluatedRun  # and beside those that they should look like
-    donors: ImageSet | None  # lends masks; None where the images' own say where, or none is needed
+    domain: str  # the domain of the result
+    source: EvaluatedRun  # the run with the images to translate
+    target: EvaluatedRun  # the run with the images of the domain of the result
+    donors: ImageSet | None  # the image set whose masks are used; None if the images have masks or need none
 
     @property
     def size(self) -> tuple[int, int]:
@@ -63,7 +63,7 @@ class Direction:
 
 
 def directions(context: Context) -> list[Direction]:
-    """Each way of each translation run whose generator and image sets are as they were."""
+    """Each direction of each translation run with a generator and unchanged image sets."""
     found = []
     for one in inventory.runs(context):
         run, experiment = one.run, one.run.experiment
@@ -88,9 +88,9 @@ def directions(context: Context) -> list[Direction]:
 
 
 def published_from(context: Context, name: str, origin: Mapping[str, Any]) -> dict[str, Any]:
-    """`made_from` of a stimulus set, with `run` the folder that holds its very generator now, None where none does.
+    """`made_from` of a stimulus set, with `run` the folder that holds this generator now, or None.
 
-    `direction` is the way in which a run that translates was used; `pair` the name of the pair of image sets.
+    `direction` is the direction of a translation run; `pair` the name of the pair of image sets.
     """
     if "generator_sha256" not in origin:
         return {**origin, "pair": name if "generated" in origin else None}
@@ -112,7 +112,7 @@ def published_from(context: Context, name: str, origin: Mapping[str, Any]) -> di
 
 @dataclass(frozen=True)
 class Translated:
-    """Features of translated images, and of the same images untouched."""
+    """Features of translated images, and of the same images before translation."""
 
     made: Features
     untouched: Features
@@ -121,7 +121,7 @@ class Translated:
 
 
 def translated_features(direction: Direction, context: Context) -> Translated:
-    """Features of the translated images; where the source knows the same skin without its lesion, the truth, too."""
+    """Features of the translated images; for phantoms also PSNR and SSIM against the same skin without its lesion."""
     from glimpse.psnr_ssim import TruthScore
 
     source, rows = direction.source, direction.rows(context.seed)

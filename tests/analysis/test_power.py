@@ -99,7 +99,7 @@ def test_the_assumptions_stand_beside_the_number(capsys: pytest.CaptureFixture[s
 
 def test_too_few_participants_are_not_said_to_be_too_few_images(capsys: pytest.CaptureFixture[str]) -> None:
     assert power.main(["--simulations", "10", "--participants", "4"]) == 0
-    assert "try more participants; where they no longer help, use more images" in capsys.readouterr().out
+    assert "try more participants; if they no longer help, use more images" in capsys.readouterr().out
 
 
 def test_the_luckiest_simulation_does_not_set_the_size() -> None:

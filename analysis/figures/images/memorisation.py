@@ -12,7 +12,7 @@ from analysis.figures.style import GENERATED, GREY, MANY, REAL, columns_for, new
 
 
 def memorisation(ratios: Mapping[str, tuple[NDArray[np.float64], NDArray[np.float64], float]]) -> Figure:
-    """Share of images below each NN1/NN2 ratio, per run: held-out real images, generated images, the threshold."""
+    """The share of images below each ratio of distances, by run: held-out real images, generated images, threshold."""
     columns = columns_for(len(ratios), 3)
     lines = -(-len(ratios) // columns)
     with styled():

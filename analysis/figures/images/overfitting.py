@@ -38,7 +38,7 @@ def overfitting(curves: Mapping[str, pd.DataFrame]) -> Figure:
 
 
 def _panels(curves: Mapping[str, pd.DataFrame]) -> Figure:
-    """A panel for each run, the others thin and grey behind it."""
+    """One panel per run, with all others thin and grey behind it."""
     columns = columns_for(len(curves), 4)
     lines = -(-len(curves) // columns)
     with styled():

@@ -12,9 +12,9 @@ from analysis.figures.style import GENERATED, GREY, REAL, new_figure, styled
 
 
 def distances(frame: pd.DataFrame, kernel_distance: str) -> Figure:
-    """The kernel distance of each run with its interval, over that of real images from as many real ones.
+    """The kernel distance of each run with its interval, over the range between equal numbers of real images.
 
-    Columns: run, kid, low, high, real_low, real_high, untouched (of the images that were translated, else NaN).
+    Columns: run, kid, low, high, real_low, real_high, untouched (KID of the untranslated images, NaN for other runs).
     """
     with styled():
         figure, ax = new_figure(6.0, 0.9 + 0.36 * len(frame))
@@ -27,7 +27,7 @@ def distances(frame: pd.DataFrame, kernel_distance: str) -> Figure:
 
 
 def draw_distances(ax: Any, frame: pd.DataFrame) -> None:
-    """A row for each of the frame, from above; rows without numbers stay empty."""
+    """Draw one row per row of the frame, from the top; rows without numbers are empty."""
     for y, row in enumerate(frame.to_dict("records")):
         ax.fill_betweenx(
             [y - 0.32, y + 0.32], row["real_low"], row["real_high"], color=REAL, alpha=0.3, linewidth=0,

@@ -16,13 +16,15 @@ from analysis.figures.style import GREY, MANY, MARKERS, PALETTE, columns_for, ne
 def truncation(
     curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[str, Any]], names: Mapping[str, str]
 ) -> Figure:
-    """Score and diversity against the truncation threshold (Table 3), a line of panels for each run, or the run that is
-    furthest from its images would flatten all others; no threshold at all is the point on the right.
+    """Distances and diversity against the truncation threshold (Table 3).
 
-    Each frame: threshold (NaN for none), frechet, kid, coverage, with one row per threshold; what takes more images
-    than there are is missing. `real`, by the same names: `real_kid`, `real_kid_low`,
-    `real_kid_high` and so on, of real images against real ones; missing where they are too few. `names`: of the two
-    distances, `kid` and `frechet`, on these features.
+    Each run has a line of panels: with common axes, the run furthest from its images would flatten all others. The
+    point on the right is without truncation.
+
+    Each frame: threshold (NaN for none), frechet, kid, coverage, with one row per threshold; columns that need more
+    images than there are may be missing. `real`, by the same names: `real_kid`, `real_kid_low`, `real_kid_high` and so
+    on, of real images against real ones; missing if there are too few. `names`: those of the two distances, `kid` and
+    `frechet`, on these features.
     """
     labels_of = {**names, "coverage": "coverage"}
     panels = [(c, label) for c, label in labels_of.items() if any(c in frame for frame in curves.values())]
@@ -59,7 +61,7 @@ def truncation(
 
 
 def _panels(curves: Mapping[str, pd.DataFrame], real: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """The Fréchet distance alone, a panel for each run."""
+    """Only the Fréchet distance, one panel per run."""
     columns = columns_for(len(curves), 4)
     lines = -(-len(curves) // columns)
     with styled():

@@ -11,7 +11,7 @@ from analysis.figures.style import GREY, MARKERS, PALETTE, new_figure, styled
 
 
 def utility(frame: pd.DataFrame, task: str) -> Figure:
-    """Balanced accuracy and AUC on held-out real images over the share of real training images used.
+    """Balanced accuracy and AUC on held-out real images against the share of real training images used.
 
     Columns: training (real, generated, both), share, measure, mean, low, high.
     """

@@ -1,1 +1,1 @@
-"""Were training images copied? The search by registration, the kinds of copies, the verdict: functions of images."""
+"""The test for copies of training images: search by registration, kinds of copies, verdict."""

@@ -1,4 +1,4 @@
-"""The whole test for copies, on arrays: training, held-out and generated images in, verdict and evidence out."""
+"""The whole test for copies on arrays: from training, held-out and generated images to the verdict."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from analysis.images.distances import FloatArray
 from analysis.images.features import Images
 from glimpse.images import evenly
 
-HELD_OUT = 600  # images at most, half of them test images where there are as many
-PAIRS = 5_000_000  # of generated or held-out and training images, at most: more take minutes
-FEWEST = 200  # images of either kind, however many training images there are
-PLANTED = 16  # training images that are copied in each way
+HELD_OUT = 600  # images at most, half of them test images if there are so many
+PAIRS = 5_000_000  # of generated or held-out images with training images, at most; more take minutes
+FEWEST = 200  # images of either kind to compare, however many training images there are
+PLANTED = 16  # number of training images copied in each way
 
 
 @dataclass(frozen=True)
 class Planted:
-    """Copies of training images, tested like generated images; they depend on nothing that was generated."""
+    """Copies of training images, tested like generated images; they do not depend on the generator."""
 
     ratio: FloatArray  # (kinds, n)
     source: NDArray[np.bool_]  # (kinds, n) whether the source, or another photo of its group, is the nearest
 
     def recognised(self, threshold: float) -> dict[str, float]:
-        """Share of the copies of each kind with a ratio below the threshold."""
+        """The share of copies of each kind with a ratio below the threshold."""
         return {kind: float((ratios < threshold).mean()) for kind, ratios in zip(KINDS, self.ratio, strict=True)}
 
     @property
     def named(self) -> dict[str, float]:
-        """Share of the copies of each kind whose source is the nearest."""
+        """The share of copies of each kind whose source is the nearest training image."""
         return {kind: float(found.mean()) for kind, found in zip(KINDS, self.source, strict=True)}
 
 
 def plant(train: Images, groups: NDArray[Any], count: int = PLANTED, progress: bool = False) -> Planted:
-    """So many training images, copied in each way, among the training images of `groups` (N,)."""
+    """Copy `count` training images in each way, and test the copies; `groups` (N,) are those of the training images."""
     known, copied = greys(train), evenly(np.arange(len(train)), count)
     originals = np.asarray(train[copied])
     asked = torch.cat([greys(change(originals)) for change in KINDS.values()])
@@ -52,7 +52,7 @@ def plant(train: Images, groups: NDArray[Any], count: int = PLANTED, progress: b
 
 @dataclass(frozen=True)
 class Assessment:
-    """The verdict on generated images and what it rests on."""
+    """The verdict on generated images, and the ratios behind it."""
 
     verdict: CopyTest
     generated: Ratios  # of the first `len` generated images
@@ -62,7 +62,7 @@ class Assessment:
 
 
 def tested(count: int, train: int) -> int:
-    """The number of generated or held-out images that are compared with so many training images.
+    """The number of generated or held-out images to compare with this number of training images.
 
     >>> tested(1000, 5000), tested(1000, 10_000), tested(1000, 51_023)
     (1000, 500, 200)
@@ -74,10 +74,10 @@ def assess(
     train: Images, groups: NDArray[Any], test: Images, test_groups: NDArray[Any], generated: Images,
     progress: bool = False,
 ) -> Assessment:  # fmt: skip
-    """Whether generated images (m, H, W, 3) copy training images of `groups` (N,), calibrated on held-out images.
+    """Test whether generated images (m, H, W, 3) copy training images of `groups` (N,), calibrated on held-out images.
 
-    Held-out images are made as soft and as pale as the generated ones. Raises AnalysisError for fewer than three groups
-    of training images.
+    The sharpness and contrast of held-out images are reduced to those of the generated ones. Raises AnalysisError for
+    fewer than three groups of training images.
     """
     known = greys(train)
     asked = greys(generated[: tested(len(generated), len(train))])

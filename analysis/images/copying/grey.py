@@ -1,4 +1,4 @@
-"""Grey images at one size, as the test for copies compares them: shrunk, blurred, and without their low frequencies."""
+"""Prepare grey images for the test for copies: shrink, blur, remove low frequencies."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from analysis.images.features import Images, batches
 
-WORK = 64  # pixels of a side of the grey images, of which everything is sampled
+WORK = 64  # side of the grey images in pixels; all else is sampled from them
 
 
 def greys(images: Images) -> torch.Tensor:
@@ -51,7 +51,7 @@ def blurred(grey: torch.Tensor, sigma: float) -> torch.Tensor:
 
 @functools.lru_cache(64)
 def _gaussian(side: int, sigma: float) -> torch.Tensor:
-    """(side, side): blurs a column of pixels, by a product that takes a fifth of a convolution's time."""
+    """A matrix (side, side) that blurs a column of pixels: a product takes a fifth of a convolution's time."""
     reach = min(math.ceil(2.5 * sigma), side - 1)
     taps = torch.exp(-0.5 * (torch.arange(-reach, reach + 1.0) / sigma) ** 2)
     at = torch.arange(side)[:, None] + torch.arange(-reach, reach + 1)
@@ -60,7 +60,7 @@ def _gaussian(side: int, sigma: float) -> torch.Tensor:
 
 
 def detail(grey: torch.Tensor, low: float, seen: torch.Tensor | None = None) -> torch.Tensor:
-    """The grey images (n, c, H, W) less their means under a Gaussian of `low` pixels, among the pixels `seen` alone.
+    """The grey images (n, c, H, W) minus their means under a Gaussian of `low` pixels, over the pixels `seen` only.
 
     >>> float(detail(torch.full((1, 1, 8, 8), 3.0), 1.0).abs().max().round(decimals=4))  # a flat image has none
     0.0

@@ -1,6 +1,7 @@
-"""Copies as a generator might disguise them, and real images made as soft and as pale as generated ones.
+"""Transformations of images for the test for copies: disguised copies, and reduced sharpness and contrast.
 
-The former are planted to try the test; the latter calibrate it, because soft images resemble each other more.
+Disguised copies of training images show which kinds the test recognises. Held-out images with the sharpness and
+contrast of generated ones calibrate it, because blurred images resemble each other more.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ BLURS = 0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0  # pixels of 64
 
 
 def rounded(values: NDArray[np.floating]) -> Pictures:
-    """To the nearest of 0 to 255.
+    """Values rounded to the nearest level from 0 to 255.
 
     >>> rounded(np.array([-3.0, 1.6, 300.0])).tolist()
     [0, 2, 255]
@@ -29,7 +30,7 @@ def rounded(values: NDArray[np.floating]) -> Pictures:
 
 
 def paler(images: Pictures, contrast: float = 0.6) -> Pictures:
-    """(n, H, W, 3) with this share of the contrast about the mean colour of each image.
+    """Images (n, H, W, 3) with this share of their contrast about the mean colour of each.
 
     >>> paler(np.array([[[[0] * 3, [200] * 3]]], np.uint8), contrast=0.5)[0, 0, :, 0].tolist()
     [50, 150]
@@ -39,7 +40,7 @@ def paler(images: Pictures, contrast: float = 0.6) -> Pictures:
 
 
 def enlarged(images: Pictures, side: float) -> Pictures:
-    """The middle of each image, of this share of its sides, enlarged to the old size.
+    """The centre of each image, of this share of its sides, enlarged to the original size.
 
     >>> np.unique(enlarged(np.full((1, 4, 4, 3), 7, np.uint8), 0.5)).tolist()
     [7]
@@ -51,7 +52,7 @@ def enlarged(images: Pictures, side: float) -> Pictures:
 
 
 def rotated(images: Pictures) -> Pictures:
-    """Turned by 20 degrees about the middle; the corners become black.
+    """Images rotated by 20 degrees about their centre; the corners become black.
 
     >>> turned = rotated(np.full((1, 9, 9, 3), 200, np.uint8))[0, :, :, 0]
     >>> turned[0, 0].item(), turned[4, 4].item()
@@ -61,7 +62,7 @@ def rotated(images: Pictures) -> Pictures:
 
 
 def moved(images: Pictures) -> Pictures:
-    """By a sixteenth of the sides to the right and down; what leaves the image comes in opposite.
+    """Images shifted right and down by a sixteenth of their sides, wrapping around at the edges.
 
     >>> moved(np.arange(3, dtype=np.uint8).reshape(1, 1, 3, 1)).ravel().tolist()
     [2, 0, 1]
@@ -71,7 +72,7 @@ def moved(images: Pictures) -> Pictures:
 
 
 def out_of_focus(images: Pictures) -> Pictures:
-    """Blurred by 1.5 pixels of 64.
+    """Images blurred by 1.5 pixels of 64.
 
     >>> np.unique(out_of_focus(np.full((1, 8, 8, 3), 7, np.uint8))).tolist()
     [7]
@@ -81,7 +82,7 @@ def out_of_focus(images: Pictures) -> Pictures:
 
 
 def quarter_turned(images: Pictures) -> Pictures:
-    """By 90 degrees, or 180 where the images are not square.
+    """Images rotated by 90 degrees, or by 180 if they are not square.
 
     >>> quarter_turned(np.array([[[[1], [2]]]], np.uint8)).ravel().tolist()  # 1 x 2 pixels: by 180 degrees
     [2, 1]
@@ -90,7 +91,7 @@ def quarter_turned(images: Pictures) -> Pictures:
 
 
 def noisy(images: Pictures) -> Pictures:
-    """With noise of 10 grey levels.
+    """Images with Gaussian noise of SD 10 grey levels.
 
     >>> float(noisy(np.full((1, 64, 64, 3), 128, np.uint8)).std().round())
     10.0
@@ -99,7 +100,7 @@ def noisy(images: Pictures) -> Pictures:
 
 
 def spliced(images: Pictures) -> Pictures:
-    """The left half of each beside the right half of another.
+    """The left half of each image joined to the right half of another.
 
     >>> spliced(np.array([[[[1], [2]]], [[[3], [4]]]], np.uint8)).reshape(2, 2).tolist()
     [[1, 4], [3, 2]]
@@ -127,7 +128,7 @@ KINDS: dict[str, Callable[[Pictures], Pictures]] = {
 
 
 def sharpness(grey: torch.Tensor) -> NDArray[np.float64]:
-    """(n,) log of the share of the finest detail in the contrast of grey images (n, 1, H, W).
+    """The log share of the finest detail in the contrast, (n,), of grey images (n, 1, H, W).
 
     >>> sharpness(torch.full((1, 1, 8, 8), 3.0)).tolist()  # of a flat image: nothing fine, no contrast
     [0.0]
@@ -137,10 +138,10 @@ def sharpness(grey: torch.Tensor) -> NDArray[np.float64]:
 
 
 def as_soft(real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
-    """The grey real images (n, 1, 64, 64) with the contrast and the sharpness of the generated ones.
+    """The grey real images (n, 1, 64, 64), with contrast and sharpness reduced to those of the generated ones.
 
-    Quantiles are matched: the softest real image becomes as soft as the softest generated one. None becomes sharper or
-    gets more contrast.
+    Quantiles are matched: the softest real image becomes as soft as the softest generated one. No image gains sharpness
+    or contrast.
 
     >>> real = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 1, 64, 64))).float()
     >>> bool(as_soft(real, real).equal(real)), float(as_soft(real, real / 2).std() / real.std()) < 0.51
@@ -161,7 +162,7 @@ def as_soft(real: torch.Tensor, generated: torch.Tensor) -> torch.Tensor:
 
 
 def _at_same_ranks(values: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """For each value the quantile of the others at its own rank.
+    """The quantile of `others` at the rank of each value.
 
     >>> _at_same_ranks(np.array([5.0, 1.0, 3.0]), np.array([10.0, 30.0])).tolist()
     [30.0, 10.0, 20.0]

@@ -1,9 +1,9 @@
-"""Finding the training image that an image may be a copy of, although it was mirrored, turned, moved or cropped.
+"""Find the training image that an image may be a copy of, even if mirrored, turned, shifted or cropped.
 
-Grey images without their low frequencies are compared by correlation, which no change of brightness or contrast
-touches. A coarse search compares each image with some hundred views of every training image (mirrored, turned, shifted,
-enlarged); the best candidates are then registered exactly: an affine map is fitted by Gauss-Newton steps, as Lucas &
-Kanade 1981 do, with a gain and an offset.
+Grey images without their low frequencies are compared by correlation, which does not depend on brightness and contrast.
+A coarse search compares each image with some hundred views of every training image (mirrored, turned, shifted,
+enlarged). The best candidates are then registered: an affine map, a gain and an offset are fitted by Gauss-Newton steps
+(Lucas & Kanade 1981).
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from analysis.images.copying.views import orientations, poses, views
 from analysis.section import AnalysisError
 from glimpse.progress import progress as progress_bar
 
-COARSE, FINE = 16, 40  # pixels of a side of the frame in which images are compared
-RADIUS = 0.92  # of the disc that is compared, in halves of the side: a turned image has lost its corners
+COARSE, FINE = 16, 40  # side of the frame in which images are compared, in pixels
+RADIUS = 0.92  # of the disc that is compared, in halves of the side: a rotated image has lost its corners
 BLOCK = 512  # images registered at a time
-WAVES = 6, 10  # a Gaussian of this part of the side is the low frequency that is taken off, coarse and fine
-CANDIDATES = 2, 3  # the best of all, and the best of other groups than the very best's
+WAVES = 6, 10  # the side over the SD of the Gaussian whose means are subtracted, coarse and fine
+CANDIDATES = 2, 3  # the best of all, and the best of groups other than that of the very best
 STEPS = 5
 PAIRS_AT_ONCE = 20_000_000
 
 
 @dataclass(frozen=True)
 class Ratios:
-    """Per query: the ratio of the two distances, the distance to the nearest, and which training image that is."""
+    """For each query the ratio of the two distances, the smaller distance, and the index of the nearest image."""
 
     ratio: NDArray[np.float64]  # (n,)
     distance: NDArray[np.float64]  # (n,) root of 1 - the correlation after registration
@@ -41,15 +41,15 @@ class Ratios:
 
 @dataclass(frozen=True)
 class Registered:
-    """Candidates of each query, their correlation and the map from the query's frame to the training image's."""
+    """Candidates for each query, their correlations, and the maps from the query's frame to the training images'."""
 
     rows: torch.Tensor  # (n, k)
-    correlation: torch.Tensor  # (n, k); -inf for one that was no candidate
+    correlation: torch.Tensor  # (n, k); -inf for training images that were not candidates
     maps: torch.Tensor  # (n, k, 2, 3) from (x, y, 1), both in -1 to 1
 
 
 def _places(side: int) -> torch.Tensor:
-    """(p, 3): x, y, 1 of the pixels within the disc, and (side * side,) which these are."""
+    """x, y, 1 of the pixels within the disc, (p, 3), and a mask of these pixels, (side * side,)."""
     centres = (torch.arange(side) + 0.5) / side * 2 - 1
     y, x = torch.meshgrid(centres, centres, indexing="ij")
     return torch.stack([x, y, torch.ones_like(x)], -1).reshape(-1, 3)
@@ -61,15 +61,16 @@ def _disc(side: int) -> torch.Tensor:
 
 
 def _sampled(images: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
-    """(n, c, H, W) at (n or 1, p, 2): (n, c, p)."""
+    """Images (n, c, H, W) sampled at positions (n or 1, p, 2): (n, c, p)."""
     grid = at[:, None].expand(len(images), -1, -1, -1)
     return F.grid_sample(images, grid, align_corners=False, padding_mode="border")[:, :, 0]
 
 
 def coarse_matches(asked: torch.Tensor, train: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """(n, N) the highest correlation of grey images with any view of grey training images, and which view it is.
+    """The highest correlation of each grey image with any view of each training image, (n, N), and that view's index.
 
-    The few asked are mirrored and turned, the many training images only shifted, tilted and enlarged.
+    To save time, the few queries are mirrored and turned by quarters, the many training images only shifted, tilted and
+    enlarged.
     """
     inside = _disc(COARSE)
     places = _places(COARSE)[inside]
@@ -83,7 +84,7 @@ def coarse_matches(asked: torch.Tensor, train: torch.Tensor) -> tuple[torch.Tens
         at = places @ torch.tensor(pose).T
         valid = (at.abs() <= 1).all(1)
         waves = _without_waves(places[valid])
-        overlap = valid.float().mean().sqrt()  # the smaller the overlap, the easier to agree by chance
+        overlap = valid.float().mean().sqrt()  # penalises small overlaps, which agree more easily by chance
         turned = (_unit(query[:, :, valid] @ waves) * overlap).flatten(0, 1)
         for start in range(0, len(train), BLOCK):
             rows = slice(start, start + BLOCK)
@@ -96,14 +97,14 @@ def coarse_matches(asked: torch.Tensor, train: torch.Tensor) -> tuple[torch.Tens
 
 
 def _turned(small: torch.Tensor, orientation: torch.Tensor) -> torch.Tensor:
-    """(n, side * side): the pixels of images (n, 1, side, side) where the orientation takes them."""
+    """The pixels of images (n, 1, side, side) in another orientation, (n, side * side)."""
     side = small.shape[-1]
     x, y = ((_places(side)[:, :2] @ orientation + 1) / 2 * side - 0.5).round().long().unbind(1)
     return small.flatten(1)[:, y * side + x]
 
 
 def _without_waves(places: torch.Tensor) -> torch.Tensor:
-    """(p, p): takes off the means under a Gaussian among the pixels at these places, by a product from the right."""
+    """A matrix (p, p) that subtracts, from the right, the means under a Gaussian among the pixels at these places."""
     weights = torch.exp(-0.5 * (torch.cdist(places, places) * WAVES[0] / 2) ** 2)
     return torch.eye(len(places)) - (weights / weights.sum(1, keepdim=True)).T
 
@@ -113,9 +114,9 @@ def _unit(rows: torch.Tensor) -> torch.Tensor:
 
 
 def registered(query: torch.Tensor, target: torch.Tensor, maps: torch.Tensor, scale: float) -> tuple[Any, Any]:
-    """Pairs of grey images (n, 1, 64, 64), maps (n, 2, 3) to begin with: the best correlation (n,) and its map.
+    """The best correlation, (n,), of pairs of grey images (n, 1, 64, 64), and its map; `maps` (n, 2, 3) are the start.
 
-    A map is kept where it shows at least half the disc, enlarges at most 2.5 times and hardly distorts.
+    A map is accepted if it shows at least half of the disc, enlarges at most 2.5 times and hardly distorts.
     """
     inside, side = _disc(FINE), min(WORK, round(FINE / scale))
     places, small, raw = _places(FINE)[inside], resized(query, FINE), resized(target, side)
@@ -148,7 +149,7 @@ def registered(query: torch.Tensor, target: torch.Tensor, maps: torch.Tensor, sc
 
 
 def agreement(query: torch.Tensor, target: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
-    """(n,) correlation of the detail of images (n, 1, 40, 40) with that of others through the maps, where both are.
+    """The correlation of detail, (n,), of images (n, 1, 40, 40) and others seen through the maps, where they overlap.
 
     >>> noise = torch.randn(1, 1, FINE, FINE, generator=torch.Generator().manual_seed(0))
     >>> same = torch.tensor([[[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]]])  # the map to the same place
@@ -175,7 +176,7 @@ def _plausible(maps: torch.Tensor) -> torch.Tensor:
 
 
 def _with_slopes(picture: torch.Tensor) -> torch.Tensor:
-    """(n, 1, s, s) to (n, 3, s, s): itself and its derivatives by x and y, in halves of the side."""
+    """Images (n, 1, s, s) with their derivatives by x and y, in halves of the side, as channels: (n, 3, s, s)."""
     per_pixel = picture.shape[-1] / 4
     across = F.pad((picture[..., 2:] - picture[..., :-2]) * per_pixel, (1, 1, 0, 0))
     down = F.pad((picture[..., 2:, :] - picture[..., :-2, :]) * per_pixel, (0, 0, 1, 1))
@@ -187,10 +188,10 @@ def search(
     asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None = None,
     candidates: tuple[int, int] = CANDIDATES, progress: bool = False,
 ) -> Registered:  # fmt: skip
-    """The registered candidates of grey images among grey training images of `groups` (N,).
+    """The registered candidates for grey images among grey training images of `groups` (N,).
 
-    `own` (n,): each query's own group, which is then no candidate. `candidates`: the number of best ones of all, and of
-    those of other groups than the very best's.
+    `own` (n,): each query's own group, which is excluded. `candidates`: the number of best ones of all, and of groups
+    other than that of the very best.
     """
     size = max(1, min(512, PAIRS_AT_ONCE // max(1, len(train))))
     parts = []
@@ -232,7 +233,7 @@ def nearest_ratios(
 ) -> Ratios:  # fmt: skip
     """The distance to the nearest training image over that to the nearest of another group, both after registration.
 
-    Raises AnalysisError where too few groups are left.
+    Raises AnalysisError if too few groups are left.
 
     >>> train = torch.randn(3, 1, WORK, WORK, generator=torch.Generator().manual_seed(0))
     >>> found = nearest_ratios(train[1:2].flip(3), train, np.arange(3))  # a mirrored training image

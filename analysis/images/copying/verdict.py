@@ -1,4 +1,4 @@
-"""The test for copies of training images: the verdict on ratios of distances, and C_T beside it."""
+"""The verdict of the test for copies, on ratios of distances; and the statistic C_T."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ QUANTILE = 0.01
 
 
 def descriptors(images: Images) -> NDArray[np.float32]:
-    """(n, H, W, 3) uint8 to (n, 768): 16 x 16 pixels without their mean colour, for the cells of C_T.
+    """(n, H, W, 3) uint8 to (n, 768): 16 x 16 pixels minus the mean colour, for the cells of C_T.
 
-    Images smaller than that are taken as they are.
+    Smaller images are not resized.
 
     >>> stripes = np.tile(np.array([0, 0, 90], np.uint8)[:, None], (2, 24, 8, 3))  # two columns of three: 0 and 60
     >>> found = descriptors(stripes)
@@ -41,19 +41,19 @@ def descriptors(images: Images) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class CopyTest:
-    """The share of generated images nearer to one training image than held-out real images ever are."""
+    """The share of generated images that are unusually near to one training image, compared with held-out images."""
 
     threshold: float  # the 1 % quantile of the held-out ratios
     share: float
     low: float  # 95 % Clopper-Pearson
     high: float
     p: float  # Fisher's exact test: distinct training images against held-out groups
-    resolution: float  # the smallest share of copies that this many images would reveal four times in five
+    resolution: float  # the smallest share of copies that the test detects with a probability of 80 %
     groups: int  # held-out groups ...
-    expected: int  # ... and how many of them lie below the threshold, by its definition
-    distinct: int  # generated images below it, those with one nearest training image counted once ...
-    compared: int  # ... of so many generated images, counted likewise
-    hub: int = 0  # of the images below the threshold, those with the most frequent nearest training image
+    expected: int  # ... and the number of them below the threshold, by its definition
+    distinct: int  # generated images below it, those with the same nearest training image counted once ...
+    compared: int  # ... out of so many generated images, counted in the same way
+    hub: int = 0  # the number of images below the threshold with the most frequent nearest training image
 
     @property
     def alarm(self) -> bool:
@@ -66,9 +66,9 @@ def judge(
     """Compare the ratios (n,) of held-out real images, of `groups` groups, with those (m,) of generated ones.
 
     `nearest` (m,): the nearest training image of each. Images below the threshold that share it count as one: a
-    training image may be the nearest of everything without being copied, and one new image may be drawn many times.
+    training image may be the nearest of all without being copied, and one new image may be drawn many times.
 
-    Raises AnalysisError where there are none, or they are not finite.
+    Raises AnalysisError if there are no ratios, or they are not finite.
 
     >>> found = judge(np.linspace(0.5, 1, 101), np.array([0.1, 0.2, 0.3] + [0.9] * 97), groups=100)
     >>> found.threshold, found.share, found.alarm  # 3 of 100 against 1 of 100 groups
@@ -77,13 +77,13 @@ def judge(
     for ratios, whose in ((held_out, "held-out real"), (generated, "generated")):
         if not len(ratios) or not np.isfinite(ratios).all():
             raise AnalysisError(
-                f"The distance ratios of the {whose} images are missing or not finite: the images or their descriptors "
-                "are broken; make them again."
+                f"The distance ratios of the {whose} images are missing or not finite: the images may "
+                "be damaged; make them again."
             )
     threshold = float(np.quantile(held_out, QUANTILE))
     count, n = int((generated < threshold).sum()), len(generated)
     interval = stats.binomtest(count, n).proportion_ci(0.95, "exact")
-    expected = int(np.ceil(QUANTILE * groups))  # at least one: a quantile is no better known than the groups allow
+    expected = int(np.ceil(QUANTILE * groups))  # at least one, because the groups limit how well the quantile is known
     critical = next(k for k in range(n + 2) if k > n or _fisher(k, n, expected, groups) < 0.05)
     shares = np.linspace(0, 1, 1001)
     power = stats.binom.sf(critical - 1, n, QUANTILE + (1 - QUANTILE) * shares)
@@ -108,10 +108,10 @@ def data_copying(
     train: FloatArray, test: FloatArray, test_distance: FloatArray, generated: FloatArray, distance: FloatArray,
     seed: int,
 ) -> tuple[float, pd.DataFrame]:  # fmt: skip
-    """C_T of Meehan, Chaudhuri & Dasgupta 2020 and its cells: far below zero means nearer to training than test is.
+    """C_T of Meehan, Chaudhuri & Dasgupta 2020, and its cells; far below zero, generated images are nearer than test.
 
-    Descriptors (n, d) choose the cell (k-means on the training images), distances to the nearest training image (n,)
-    are compared in each by the Mann-Whitney U, as z; the mean is weighted by the test images of the cell.
+    Descriptors (n, d) determine the cells (k-means on the training images). In each cell the distances to the nearest
+    training image, (n,), are compared by Mann-Whitney's U, as z; the mean is weighted by the cell's test images.
 
     >>> near, far = np.arange(4.0), np.arange(4.0) + 10  # U = 0 of 16 pairs: z = -8 / sqrt(16 * 9 / 12)
     >>> points = np.arange(4.0)[:, None]

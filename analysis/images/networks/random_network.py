@@ -1,6 +1,6 @@
-"""Random features: convolutional networks that were never trained, for when no weights are available.
+"""Random features: untrained convolutional networks, used if no weights are available.
 
-Such features carry no signal with PyTorch's default initialisation; here they are He-initialised, with batch norm
+With PyTorch's default initialisation such features carry no signal; these networks are He-initialised, with batch norm
 calibrated on the images at hand.
 """
 
@@ -18,15 +18,15 @@ from torch import nn
 SEEDS = (0, 1, 2)  # a network each
 WIDTHS = (16, 32, 64, 128, 256)
 SIDE = 128
-COMPONENTS = 16  # of each network; with 32 and 64 a distance of other classes from its noise is smaller
+COMPONENTS = 16  # of each network; with 32 and 64 the distances between classes exceed their noise by less
 
 
 class RandomNetwork(nn.Module):
     """A random convolutional network whose batch norm is calibrated on the images at hand.
 
-    The mean of each map at each of five scales, then the leading principal components of these over the calibration
-    images, whitened: otherwise brightness, which moves every map, dominates. Half of the first filters have zero mean,
-    so that fine grain and its absence show beside brightness.
+    Features are the means of all maps at five scales, reduced to their leading principal components over the
+    calibration images and whitened; otherwise brightness, which affects every map, would dominate. Half of the first
+    filters have zero mean, so that features depend on fine grain as well as on brightness.
     """
 
     mean: torch.Tensor
@@ -76,7 +76,7 @@ class RandomNetwork(nn.Module):
 
 
 def calibrated(calibration: NDArray[np.uint8], device: str) -> tuple[list[RandomNetwork], int, str]:
-    """One network for each seed, calibrated on (n, H, W, 3) uint8; the side of its input; a hash that identifies it."""
+    """The networks, one per seed, calibrated on images (n, H, W, 3) uint8; the side of their input; their hash."""
     side = min(SIDE, max(calibration.shape[1:3]))
     components = min(COMPONENTS, max(2, len(calibration) // 4))
     networks = [RandomNetwork(seed, components).to(device) for seed in SEEDS]
