@@ -75,7 +75,11 @@ def resized_mask(mask: Pixels, height: int, width: int) -> Pixels:
 
 
 def as_picture(mask: Pixels) -> Pixels:
-    """A mask (H, W) in {0, 1} in black and white, (H, W, 3)."""
+    """A mask (H, W) in {0, 1} in black and white, (H, W, 3).
+
+    >>> as_picture(np.array([[0, 1]], np.uint8)).tolist()
+    [[[0, 0, 0], [255, 255, 255]]]
+    """
     return np.repeat(mask[..., None] * np.uint8(255), 3, 2)
 
 

@@ -106,7 +106,11 @@ def endings(names: Iterable[str]) -> Counter[str]:
 
 
 def by_ending(names: Iterable[str]) -> str:
-    """'12 .heic, 3 .dng', the most frequent first."""
+    """The endings of these file names with their counts, the most frequent first.
+
+    >>> by_ending(["a.HEIC", "b.heic", "c.dng", "d"])
+    '2 .heic, 1 .dng, 1 without ending'
+    """
     return ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in endings(names).most_common())
 
 

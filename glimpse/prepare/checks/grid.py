@@ -52,6 +52,10 @@ def features(pixels: NDArray[np.uint8], period: int = BLOCK) -> NDArray[np.float
     """(24,): steps by their place in the grid, on each axis, and the strengths of their four periods wherever it lies.
 
     Relative to the mean step of each axis; the image is at least 16 pixels per side.
+
+    >>> ramp = np.repeat(np.arange(16, dtype=np.uint8)[:, None] + np.arange(16, dtype=np.uint8), 3).reshape(16, 16, 3)
+    >>> bool(np.abs(features(ramp)).max() < 1e-9)  # all steps are equal
+    True
     """
     steps = steps_by_phase(grey_middle(pixels), period)
     if steps is None or not (means := steps.mean(axis=1, keepdims=True)).all():

@@ -78,6 +78,9 @@ def steps_by_phase(grey: NDArray[np.float64], period: int = BLOCK) -> NDArray[np
     """(2, 8): the mean step from a row to the next (and a column to the next) at each place of an 8-pixel grid.
 
     Relative to the mean of all steps; None for images without any step or smaller than two blocks.
+
+    >>> steps_by_phase(np.repeat([[0.0], [8.0]], 8, axis=0).repeat(16, axis=1))[0]  # a step between rows 7 and 8 alone
+    array([ 0.,  0.,  0.,  0.,  0.,  0.,  0., 16.])
     """
     if min(grey.shape) < 2 * BLOCK:
         return None
@@ -95,6 +98,9 @@ def block_energy(steps: Sequence[NDArray[np.float64]]) -> float:
     Near 1 without blocks, larger after JPEG compression. The grid may start anywhere, but at the same place in all
     images. The comparison is with the largest step, not the mean, since an image enlarged by 2 has four large steps in
     eight pixels, and no blocks.
+
+    >>> block_energy([np.array([[1, 1, 1, 1, 1, 1, 1, 3.0]] * 2)])
+    3.0
     """
     ordered = np.sort(np.mean(steps, axis=0), axis=1)  # (2, 8)
     return float((ordered[:, -1] / np.maximum(ordered[:, -2], 0.01)).mean())
@@ -104,6 +110,10 @@ def fine_detail(grey: NDArray[np.float64]) -> float | None:
     """The power per frequency between 0.7 and 1 of the highest frequency, in thousandths of that between 0.2 and 0.4.
 
     An image enlarged by 1.5 or more has almost none. None for images without contrast or under 16 pixels.
+
+    >>> noise = np.random.default_rng(0).normal(size=(256, 256))  # has equal power at all frequencies
+    >>> round(fine_detail(noise), -2), fine_detail(np.ones((16, 16)))
+    (1000.0, None)
     """
     if min(grey.shape) < 16:
         return None
