@@ -2,7 +2,7 @@
 
 Each person enters at a random moment of the first minute and goes at a person's pace: 500 ms fixation, the exposure,
 then 0.5-1.5 s to answer; every image is fetched, a page ahead as browsers do. The server is `study_app serve` in
-processes of its own: waitress on SQLite, or gunicorn's workers on a private PostgreSQL cluster, both with fsync.
+separate processes: waitress on SQLite, or gunicorn's workers on a private PostgreSQL cluster, both with fsync.
 
     python -m benchmarks.survey_load [--database sqlite|postgresql] [--participants 200]
 """

@@ -3,7 +3,7 @@
     python -m benchmarks.scale.report [--answers 100000]
 
 Simulated answers to four sets (10 + 10 trials, 100 images per class, positions, times and exposures) are written as a
-Windows-1252 CSV and reported by the command itself, in a process of its own and with nothing cached.
+Windows-1252 CSV and reported by the command itself, in a separate process and with nothing cached.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ AGREE_SECONDS = 2  # torchrun kills a process that is still running 30 s after C
 
 
 def seconds_left(training: Training) -> float:
-    """Seconds until the end of the run, from timed steps of its own networks, which are then restored.
+    """Seconds until the end of the run, from timed steps of its networks, which are then restored.
 
     Raises TrainingError, naming a batch that fits, if the memory of the device is too small.
     """
@@ -93,7 +93,7 @@ def fitting(work: Callable[[], Result]) -> Result | None:
         return work()
     except (torch.OutOfMemoryError, MemoryError):
         pass
-    except RuntimeError as error:  # the CPU's allocator has no exception of its own
+    except RuntimeError as error:  # the CPU's allocator has no exception type
         if not any(words in str(error) for words in ("DefaultCPUAllocator", "Storage size calculation overflowed")):
             raise
     return None

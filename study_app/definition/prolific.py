@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from jwt import PyJWK
 
 DAY_S = 24 * 3600  # after which the keys are read again, as Prolific asks
-AGAIN_S = 60  # after which an unknown key is looked for again: anybody can name one in a token
+AGAIN_S = 60  # after which an unknown key is looked up again: any token can name one
 WAIT_S = 5.0  # for the keys
 logger = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def proven(token: str, prolific: Prolific, given: dict[str, str]) -> dict[str, s
     """The parameters that Prolific signed in this token, such as PROLIFIC_PID; None if it proves nothing here.
 
     It proves nothing if its signature is wrong, it has expired, or was made for another domain or by another workspace
-    (anybody may have Prolific sign any ID for a study of their own), or if one of the parameters `given` in the address
+    (any researcher can have Prolific sign any ID for their study), or if one of the parameters `given` in the address
     differs from the signed one.
     """
     try:

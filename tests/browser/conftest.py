@@ -56,7 +56,7 @@ def page(browser: Browser) -> Iterator[Page]:
 
 
 class Server:
-    """`study_app serve` as a process of its own, which can be killed and started again on the same port."""
+    """`study_app serve` as a separate process, which can be killed and started again on the same port."""
 
     def __init__(self, workspace: Workspace) -> None:
         with socket.socket() as probe:
