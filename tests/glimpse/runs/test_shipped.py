@@ -28,19 +28,25 @@ def phantoms(workspace: Workspace, seed: int = 0) -> None:
     write_json(manifest, {**read_json(manifest), "made_from": {"phantom": {**PHANTOM, "seed": seed}}})
 
 
+@pytest.fixture(scope="module")
+def trained_once(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
+    """A workspace with a run of `df`, and beside it the run packed to ship."""
+    made = Workspace.at(tmp_path_factory.mktemp("ship") / "workspace")
+    phantoms(made)
+    trained(made, "df", images=64, lr=1e-2)
+    copy_to_ship(made, ["df"], made.root.parent / "shipped")
+    return made
+
+
 @pytest.fixture
-def packed(workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A run of `df`, packed to ship."""
-    phantoms(workspace)
-    run = trained(workspace, "df", images=64, lr=1e-2)
-    copy_to_ship(workspace, ["df"], tmp_path / "shipped")
-    monkeypatch.setattr(shipped, "SHIPPED", tmp_path / "shipped")
-    monkeypatch.setenv("GLIMPSE_WORKSPACE", str(tmp_path / "elsewhere"))
-    return run
+def packed(trained_once: Workspace, workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A run of `df`, packed to ship and to be installed in the empty workspace of this test."""
+    monkeypatch.setattr(shipped, "SHIPPED", trained_once.root.parent / "shipped")
+    return trained_once.existing("runs", "df")
 
 
 def test_a_shipped_generator_becomes_a_finished_run_that_draws_the_same_images(
-    packed: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    packed: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     here = Workspace.at()
     phantoms(here)
@@ -48,7 +54,7 @@ def test_a_shipped_generator_becomes_a_finished_run_that_draws_the_same_images(
     assert "Next: gan_core publish df" in capsys.readouterr().out
     ours, theirs = (next(generate(run, 8)) for run in (here.existing("runs", "df"), packed))
     assert np.abs(ours.astype(int) - theirs).max() <= 2  # half precision
-    assert (tmp_path / "shipped/df/generator.safetensors").stat().st_size < 0.7 * (
+    assert (shipped.SHIPPED / "df/generator.safetensors").stat().st_size < 0.7 * (
         packed / "generator.safetensors"
     ).stat().st_size
     assert main(["runs"]) == 0
