@@ -19,10 +19,10 @@ setup: .venv/installed
 	$(PYTHON) -c 'import sys; sys.exit("Glimpse needs Python 3.11 or newer; this is " + sys.version.split()[0] + ". Name another with: make PYTHON=python3.12") if sys.version_info < (3, 11) else None'
 	$(PYTHON) -m venv .venv
 	@if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null; then \
-	  echo "No NVIDIA GPU here: taking PyTorch's build for CPUs, 0.2 GB to download (with CUDA 2.7 GB)."; \
+	  echo "No NVIDIA GPU found: installing PyTorch's build for CPUs, a download of 0.2 GB (with CUDA 2.7 GB)."; \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt uv && \
 	  $(BIN)/uv pip install -q --python $(BIN)/python --torch-backend cpu --no-deps -c constraints.txt torch || \
-	  echo "It cannot be reached from here: pip now takes PyTorch from where it takes everything else."; \
+	  echo "That build could not be installed: pip now installs PyTorch from its usual index."; \
 	fi
 	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,postgres,test,dev]'
 	touch $@
@@ -41,16 +41,16 @@ lint: .venv/installed
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Each process begins with its own stretch of files, whose fixtures it makes once, and helps another when it is done.
-# The browser's tests mostly wait, so four share two cores; those of single frames come last and alone.
-# slipcover counts the lines that the first part reaches, apart from the processes that tests start; on two files it added
-# 3 % of processor time, where coverage.py added 48 % (Python 3.11).
+# Each process starts with its own range of files, whose fixtures it makes once, and takes over tests of others at the end.
+# Browser tests mostly wait, so four run on two cores; those that time single frames come last and alone. slipcover counts
+# the lines that the first part reaches, without processes that tests start; on two files it added 3 % of processor time,
+# where coverage.py added 48 % (Python 3.11).
 TIMING := tests/browser/test_timing.py
 test: lint
 	$(BIN)/python -m slipcover -m pytest -n 2 --dist worksteal -m "not slow and not browser"
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m "browser and not slow" --ignore $(TIMING)
 	$(BIN)/python -m pytest -m "browser and not slow" $(TIMING)
 
-# Alone on the machine, or the times mean little. BENCH holds options: BENCH='--measured "make test" "9 min 30 s"'
+# Run it on an idle machine, or the times mean little. BENCH holds options: BENCH='--measured "make test" "9 min 30 s"'
 bench: .venv/installed
 	$(BIN)/python -m benchmarks $(BENCH)

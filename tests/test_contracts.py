@@ -32,7 +32,7 @@ TRIALS = 20
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Thirty little dermoscopic photos, two of each lesion, with HAM10000's own labels beside them."""
+    """32 small drawn photos, two of each lesion, with a table of labels in HAM10000's format."""
     folder = tmp_path_factory.mktemp("photos")
     rng = np.random.default_rng(0)
     yy, xx = np.mgrid[:45, :60]

@@ -14,7 +14,7 @@ PHRASES = [
     for pattern in (
         r"\banew\b",
         r"\bwhoever\b",
-        r"\bcannot be had\b",
+        r"cannot[ _]be[ _]had\b",
         r"\bmade good\b",
         r"\bis no [a-z]+:",
         r"\bnot one [a-z]+ (is|of)\b",

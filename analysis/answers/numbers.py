@@ -93,7 +93,7 @@ def _decimal_marks(bare: list[str], texts: list[str], column: str, first: Callab
         if mark in role and role[mark][0] != is_decimal:
             raise AnalysisError(
                 f"{first(text)}: '{text}' and '{role[mark][1]}' in the column {column} are in different number "
-                "formats; write all of its numbers alike."
+                "formats; write all of its numbers in one format."
             )
         role.setdefault(mark, (is_decimal, text))
 

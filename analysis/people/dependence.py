@@ -209,7 +209,7 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
         influence[rows] = away[rows] * (right[rows] - steep * len(classes) * away[rows]) / squares
     variance, df, _ = estimate.two_way(influence, mine)
     if variance <= 0:
-        return inference.Estimate(value, note="all answers alike: no interval")
+        return inference.Estimate(value, note="all answers are the same: no interval")
     half = float(stats.t.ppf(0.975, df) * np.sqrt(variance))
     return inference.Estimate(value, float(np.sqrt(variance)), df, (value - half, value + half))
 

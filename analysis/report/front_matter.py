@@ -201,8 +201,8 @@ def _limits(context: Context, answers: Responses | None) -> list[str]:
         one_class = trials.groupby("set")["truth"].nunique() == 1
         if one_class.any():
             said.append(
-                f"Images of one class only were shown in {listed(sorted(one_class.index[one_class]))}: right answers "
-                "may be a habit there, and say nothing about whether people can tell."
+                f"Only images of one class were shown ({listed(sorted(one_class.index[one_class]))}): right answers "
+                "may come from a preference for one answer, and say nothing about whether people can tell."
             )
         if not one_class.all():
             said.append(

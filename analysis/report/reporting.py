@@ -184,7 +184,7 @@ def _checklist(
         ("Images", f"{_images(answers)}. Origin and selection: " + (
             f"stimulus sets {listed(sorted(answers.set_versions))} (hashes under Provenance)." if answers.set_versions
             else FILL_IN)),
-        ("Trials", f"{answers.counts['trials']} scored{_per_person(answers)}."),
+        ("Trials", f"{answers.counts['trials']:,} scored{_per_person(answers)}."),
         ("Exposure", _exposure(answers)),
         ("Order, sides, practice, instructions", FILL_IN),
         ("Attention checks", attention or f"None recorded. {FILL_IN}"),

@@ -43,7 +43,7 @@ def alpha(values: Any, unit: Any, seed: int = 0) -> Estimate:
     rng = np.random.default_rng(seed)
     low, high = bootstrap.interval(len(counts), lambda drawn: _alpha(drawn @ terms), RESAMPLES, rng)
     if low == high:
-        return Estimate(float(value), method=METHOD, note="all images agree alike: no interval for new images")
+        return Estimate(float(value), method=METHOD, note="all images agree equally: no interval for new images")
     return Estimate(float(value), ci95=(low, high), method=METHOD)
 
 

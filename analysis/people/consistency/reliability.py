@@ -57,7 +57,7 @@ def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Es
     products = np.stack([a, b, a * a, b * b, a * b]).transpose(2, 0, 1).reshape(a.shape[1], -1)
     value = _corrected(products.mean(axis=0)[None], len(a))[0]
     if not np.isfinite(value):
-        return Estimate(None, method=METHOD, note="all scores are alike")
+        return Estimate(None, method=METHOD, note="all scores are the same")
     units = a.shape[1]
     ends = bootstrap.interval(units, lambda drawn: _corrected(drawn / units @ products, len(a)), RESAMPLES, rng)
     return Estimate(round(float(value), 12), ci95=ends, method=METHOD)
@@ -128,8 +128,8 @@ def intraclass(values: Any, unit: Any, across: Any, stratum: Any = None) -> Intr
 
     kind = 3 if complete else 1
     if between <= 0:
-        alike = Estimate(None, method="ICC", note="all scores are alike")
-        return Intraclass(alike, alike, answers, model)
+        none = Estimate(None, method="ICC", note="all scores are the same")
+        return Intraclass(none, none, answers, model)
     return Intraclass(estimate(answers - 1, f"ICC({kind},1)"), estimate(0.0, f"ICC({kind},k)"), answers, model)
 
 

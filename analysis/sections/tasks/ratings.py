@@ -128,7 +128,7 @@ def said(name: str, one: Mapping[str, Any]) -> list[str]:
         side = "too sure" if low > 0 else "not sure enough" if high < 0 else "about as sure as they should be"
         gap = signed(100 * over["value"], ".1f")
         words = f"{name}: if the confidence means chances of being right from 50 to 100 %, people are {side} "
-        words += f"(claimed less right: {gap} points, {interval(over, 100)})"
+        words += f"(claimed minus right: {gap} percentage points, {interval(over, 100)})"
         sorted_out = type_2["ci95"] is not None and type_2["ci95"][0] > 0.5
         found.append(words + f"; surer answers are {'' if sorted_out else 'not demonstrably '}right more often.")
     return found

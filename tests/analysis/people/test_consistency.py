@@ -53,7 +53,7 @@ def test_krippendorffs_examples() -> None:
 
 @pytest.mark.parametrize(("values", "unit", "note"), [
     ([1, 0, 1], [0, 1, 2], "judged twice"), ([1, 1, 1, 1], [0, 0, 1, 1], "the same"),
-    ([1, 0], [0, 0], "fewer than 8 images"), ([*[0, 1] * 5, *[0, 1] * 5], [*range(10)] * 2, "all images agree alike"),
+    ([1, 0], [0, 0], "fewer than 8 images"), ([*[0, 1] * 5, *[0, 1] * 5], [*range(10)] * 2, "all images agree equally"),
 ])  # fmt: skip
 def test_agreement_is_missing_with_a_reason(values: list[int], unit: list[int], note: str) -> None:
     assert note in alpha(values, unit).note

@@ -364,7 +364,7 @@ def test_the_same_answers_give_the_same_numbers_and_figures(
         (["a,i1,real,real", "a,i2,generated,real", "b,i1,real,real", "b,i2,generated,real"], "d_prime"),  # one answer
     ],
 )
-def test_what_cannot_be_had_is_null_with_its_reason(tmp_path: Path, rows: list[str], missing: str) -> None:
+def test_missing_numbers_are_null_with_a_reason(tmp_path: Path, rows: list[str], missing: str) -> None:
     (tmp_path / "few.csv").write_text("\n".join(["participant,image,truth,answer", *rows]))
     scores = written("--responses", tmp_path / "few.csv", "--out", tmp_path / "out")
     one = scores["survey"]["all"]
@@ -553,7 +553,7 @@ def test_of_one_class_the_page_says_that_right_answers_may_be_a_habit(tmp_path: 
     (tmp_path / "few.csv").write_text("participant,image,truth,answer\na,i1,real,real\na,i2,real,generated\n")
     answers = read_csv(tmp_path / "few.csv")
     page = front_matter.page(Context(Workspace(tmp_path), responses=answers.trials), answers, [], [], {})
-    assert any(limit.startswith("Images of one class only were shown in all: right") for limit in page.limits)
+    assert any(limit.startswith("Only images of one class were shown (all): right") for limit in page.limits)
     assert not any(limit.startswith("F1 rewards") for limit in page.limits)
 
 
