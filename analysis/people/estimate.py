@@ -19,7 +19,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.numbers import NOISE
-from analysis.people.trials import Trials, renumbered
+from analysis.people.trials import Trials
 from glimpse.observers import Floats
 
 METHOD = "two-way clustered (participants + images - trials), t interval"
@@ -195,11 +195,10 @@ def parts_of(
     (4.0, 0.0)
     """
     strata = trials.is_generated if strata is None else strata
-    groups = len(np.unique(strata))
-    (person, _), (image, _) = renumbered(trials.participant), renumbered(trials.image)
-    people = _sums(influence, person) if participant_influence is None else participant_influence
-    images = _sums(influence, image)
-    pairs = _sums(influence, renumbered(person * len(images) + image)[0])
+    groups = int((np.bincount(strata) > 0).sum())
+    people = _sums(influence, trials.people[0]) if participant_influence is None else participant_influence
+    images = _sums(influence, trials.images[0])
+    pairs = _sums(influence, trials.pairs[0])
     return Parts(
         _clustered(people, 1), _clustered(images, groups), _clustered(pairs, groups),
         len(people) - 1, len(images) - groups, len(pairs) - groups, participant_influence is None,
@@ -216,9 +215,11 @@ def _clustered(sums: Floats, groups: int) -> float:
     return float(sums @ sums * len(sums) / max(len(sums) - groups, 1))
 
 
-def _fewest_images(image: Any, strata: Any) -> int:
+def _fewest_images(trials: Trials, strata: Any) -> int:
     """The number of different images in the stratum that has the fewest."""
-    return min(renumbered(image[strata == stratum])[1] for stratum in np.unique(strata))
+    image, images = trials.images
+    shown = np.bincount(strata * images + image, minlength=images * (int(strata.max()) + 1)).reshape(-1, images) > 0
+    return int(min(count for count in shown.sum(axis=1) if count))
 
 
 def estimate(
@@ -241,10 +242,10 @@ def estimate(
     """
     if not np.isfinite(value):
         return Estimate(None, note="undefined for these answers")
-    people, images = renumbered(trials.participant)[1], renumbered(trials.image)[1]
+    people, images = trials.people[1], trials.images[1]
     if people < 2:
         return Estimate(float(value), note="one participant: no interval for new participants")
-    if _fewest_images(trials.image, trials.is_generated if strata is None else strata) < 2:
+    if _fewest_images(trials, trials.is_generated if strata is None else strata) < 2:
         return Estimate(float(value), note="one image of a class: no interval for new images")
     parts = parts or parts_of(influence, trials, strata, participant_influence)
     if between is not None:

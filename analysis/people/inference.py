@@ -148,7 +148,7 @@ def _mean_of_z(trials: Trials, score: Any, weights: tuple[float, float]) -> Esti
 
 def _people(trials: Trials) -> tuple[observers.Counts, Any]:
     """Each participant's counts, and each trial's index into them, (n,)."""
-    return trials.counts(), renumbered(trials.participant)[0]
+    return trials.counts(), trials.people[0]
 
 
 def _mean_of(scores: Floats, slope: Floats, trials: Trials, who: Any) -> Estimate:

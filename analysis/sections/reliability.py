@@ -84,8 +84,7 @@ def scores_of(trials: Trials, seed: int) -> dict[str, Any]:
 
 def _first_judgements(trials: Trials) -> Trials:
     """The first answer of each participant to each image: repeated answers would make scores look reliable."""
-    pair = np.unique(trials.participant, return_inverse=True)[1] * (int(trials.image.max()) + 1) + trials.image
-    return trials.where(np.sort(np.unique(pair, return_index=True)[1]))
+    return trials.where(np.sort(np.unique(trials.pairs[0], return_index=True)[1]))
 
 
 def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, several: bool) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from analysis.people.estimate import Estimate
+from analysis.people.trials import codes_of
 from glimpse import bootstrap
 from glimpse.observers import Floats
 
@@ -25,8 +26,7 @@ def alpha(values: Any, unit: Any, seed: int = 0) -> Estimate:
     >>> alpha([1, 1, 2, 2, 1, 2], ["a", "a", "b", "b", "c", "c"]).value  # 1 - 5 * 2 / 18
     0.4444444444444444
     """
-    _, code = np.unique(np.asarray(values), return_inverse=True)
-    _, unit = np.unique(np.asarray(unit), return_inverse=True)
+    code, unit = codes_of(values), codes_of(unit)
     counts = np.zeros((int(unit.max(initial=-1)) + 1, int(code.max(initial=-1)) + 1))
     np.add.at(counts, (unit, code), 1)
     counts = counts[counts.sum(axis=1) > 1]

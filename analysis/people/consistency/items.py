@@ -31,15 +31,13 @@ def ability(trials: Trials) -> Floats:
     array([nan,  0.,  0., nan,  0.,  0.])
     """
     away = trials.correct.astype(float)
-    person = np.unique(trials.participant, return_inverse=True)[1]
+    person, people = trials.people
     means = np.full((2, len(trials)), np.nan)
     for truth in (False, True):
         rows = trials.is_generated == truth
         if rows.any():
             away[rows] -= away[rows].mean()
-            total, count = (
-                np.bincount(person[rows], w, minlength=person.max() + 1)[person] for w in (away[rows], None)
-            )
+            total, count = (np.bincount(person[rows], w, minlength=people)[person] for w in (away[rows], None))
             with np.errstate(invalid="ignore", divide="ignore"):
                 means[int(truth)] = np.where(count > rows, (total - rows * away) / (count - rows), np.nan)
     return np.asarray(means.mean(axis=0), np.float64)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.people.estimate import Estimate
+from analysis.people.trials import codes_of
 from glimpse import bootstrap
 from glimpse.observers import Floats, Integers
 
@@ -33,8 +34,8 @@ def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Es
     >>> split_half([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1], unit).value
     1.0
     """
-    values, unit = np.asarray(values, float), np.unique(unit, return_inverse=True)[1]
-    stratum = np.zeros(len(unit), int) if stratum is None else np.unique(stratum, return_inverse=True)[1]
+    values, unit = np.asarray(values, float), codes_of(unit)
+    stratum = np.zeros(len(unit), int) if stratum is None else codes_of(stratum)
     kinds = int(stratum.max(initial=0)) + 1
     seen = np.bincount(unit * kinds + stratum, minlength=kinds * (int(unit.max(initial=-1)) + 1)).reshape(-1, kinds)
     kept = np.asarray((seen >= 2).all(axis=1))
@@ -43,14 +44,14 @@ def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Es
         return Estimate(None, method=METHOD, note=f"fewer than {FEWEST} with two answers each")
     values, cell = values[rows], ((np.cumsum(kept) - 1)[unit] * kinds + stratum)[rows]
     rng, cells = np.random.default_rng(seed), int(kept.sum()) * kinds
-    first = np.searchsorted(np.sort(cell), np.arange(cells))
+    of = np.sort(cell)
+    place = np.arange(len(of)) - np.searchsorted(of, np.arange(cells))[of]  # of an answer among those of its cell
     code = cell.astype(np.uint16) if cells < 2**16 else cell  # NumPy sorts uint16 ten times as fast
     halves = []
     for _ in range(int(np.clip(MOST_WORK // len(values), 10, SPLITS))):
         order = rng.permutation(len(values))
         order = order[np.argsort(code[order], kind="stable")]
-        of = cell[order]
-        key = 2 * of + (np.arange(len(of)) - first[of] + rng.integers(2, size=cells)[of]) % 2
+        key = 2 * of + (place + rng.integers(2, size=cells)[of]) % 2
         means = np.bincount(key, values[order], 2 * cells) / np.bincount(key, minlength=2 * cells)
         halves.append(means.reshape(-1, kinds, 2).mean(axis=1))
     a, b = np.moveaxis(np.array(halves), 2, 0)  # (splits, units)
@@ -98,12 +99,12 @@ def intraclass(values: Any, unit: Any, across: Any, stratum: Any = None) -> Intr
     >>> found.model, found.answers
     ('two-way', 4.0)
     """
-    values, unit = np.asarray(values, float), np.unique(unit, return_inverse=True)[1]
-    across = np.unique(across, return_inverse=True)[1]
+    values, unit = np.asarray(values, float), codes_of(unit)
+    across = codes_of(across)
     units, others, n = int(unit.max(initial=-1)) + 1, int(across.max(initial=-1)) + 1, len(values)
     complete = n == units * others and len(np.unique(unit * others + across)) == n
     model = "two-way" if complete else "one-way"
-    stratum = np.zeros(n, int) if stratum is None else np.unique(stratum, return_inverse=True)[1]
+    stratum = np.zeros(n, int) if stratum is None else codes_of(stratum)
     columns = across if complete else stratum
     size = np.bincount(unit, minlength=units)
     answers = (n - float((size**2).sum()) / n) / (units - 1) if units > 1 else float(n)

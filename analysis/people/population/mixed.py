@@ -109,7 +109,7 @@ def _why_not_fitted(trials: Trials) -> str:
     generated = trials.is_generated
     if generated.all() or not generated.any():
         return f"no {'real' if generated.all() else 'generated'} image was shown"
-    if len(np.unique(trials.participant)) < 2:
+    if trials.people[1] < 2:
         return "one participant: no population can be estimated"
     shares = np.bincount(trials.participant, trials.said_generated) / np.maximum(np.bincount(trials.participant), 1)
     if np.isin(shares, (0.0, 1.0)).all():
@@ -125,7 +125,7 @@ def _why_not_fitted(trials: Trials) -> str:
 
 def _people_agree(trials: Trials) -> bool:
     """Whether each image that several people judged got one answer, some images 'real' and some 'generated'."""
-    _, image = np.unique(trials.image, return_inverse=True)
+    image = trials.images[0]
     answers, said = np.bincount(image), np.bincount(image, trials.said_generated)
     share = (said / answers)[answers > 1]
     return bool(len(share) and share.min() == 0 and share.max() == 1 and np.isin(share, (0, 1)).all())

@@ -37,7 +37,7 @@ def share_right(pairs: Pairs) -> Estimate:
     0.75
     """
     right = float(pairs.right.mean())
-    influence, one = (pairs.right - right) / len(pairs.right), np.zeros(len(pairs.right))
+    influence, one = (pairs.right - right) / len(pairs.right), np.zeros(len(pairs.right), int)
     generated, real = (parts_of(influence, pairs._beside(images), one) for images in (pairs.generated, pairs.real))
     parts = replace(
         generated, images=generated.trials + generated.images_add + real.images_add,
