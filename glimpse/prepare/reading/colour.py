@@ -1,4 +1,5 @@
-"""Conversion of colours to sRGB: embedded profiles, Adobe RGB that only EXIF marks, and the gamma of a PNG."""
+"""Conversion of colours to sRGB: embedded profiles, Adobe RGB that only EXIF marks, the gamma of a PNG, and code
+points of PNG, HEIC and AVIF."""
 
 from __future__ import annotations
 
@@ -90,26 +91,65 @@ def from_gamma(levels: NDArray[np.uint8], gamma: float) -> NDArray[np.uint8]:
     return table[levels]
 
 
+# Primaries in XYZ, adapted to D50, by their numbers in ITU-T H.273; Adobe RGB (1998) has none there.
+Primaries = tuple[tuple[float, float, float], tuple[float, float, float], tuple[float, float, float]]
+BT_709, BT_2020, DISPLAY_P3, LINEAR, HDR = 1, 9, 12, 8, (16, 18)
+PRIMARIES: dict[int, tuple[str, Primaries]] = {
+    BT_709: ("linear BT.709", ((0.43604, 0.22248, 0.01392), (0.38511, 0.71691, 0.09707), (0.14305, 0.06061, 0.71391))),
+    BT_2020: ("BT.2020", ((0.67348, 0.27904, -0.00193), (0.16567, 0.67534, 0.02998), (0.12505, 0.04561, 0.79685))),
+    DISPLAY_P3: ("Display P3", ((0.51512, 0.24119, -0.00105), (0.29198, 0.69224, 0.04188), (0.1571, 0.06657, 0.78407))),
+}
+ADOBE_RGB: Primaries = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
+
+
+def coded_profile(data: bytes) -> bytes | None:
+    """An ICC profile of the colours that a PNG names in its chunk cICP, or a HEIC or AVIF file in its box nclx.
+
+    Both give numbers of ITU-T H.273 in place of a profile. None for sRGB's and for unknown numbers. Raises ValueError
+    for high dynamic range, which 8 bits of sRGB do not hold.
+    """
+    if data.startswith(b"\x89PNG"):
+        at = data.find(b"cICP", 0, max(data.find(b"IDAT"), 0))
+        codes = tuple(data[at + 4 : at + 6]) if at > 0 else ()
+    else:
+        at = data.find(b"colrnclx") if data[4:8] == b"ftyp" else -1
+        codes = struct.unpack_from(">HH", data, at + 8) if 0 < at < len(data) - 12 else ()
+    if len(codes) < 2:
+        return None
+    primaries, transfer = codes
+    if transfer in HDR:
+        raise ValueError("its colours are of high dynamic range (PQ or HLG); export it in sRGB")
+    if primaries not in PRIMARIES or (primaries == BT_709 and transfer != LINEAR):
+        return None
+    return _matrix_profile(*PRIMARIES[primaries], (256,) if transfer == LINEAR else _srgb_curve())
+
+
+@cache
+def _srgb_curve() -> tuple[int, ...]:
+    encoded = np.arange(1024) / 1023
+    linear = np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
+    return tuple((linear * 65535).round().astype(int).tolist())
+
+
 @cache
 def _adobe_rgb() -> ImageCms.ImageCmsProfile:
-    """Adobe RGB (1998): its primaries, adapted to D50, and a gamma of 563/256."""
-    primaries = {
-        b"r": (0.60974, 0.31111, 0.01947), b"g": (0.20528, 0.62567, 0.06087), b"b": (0.14919, 0.06322, 0.74457)
-    }  # fmt: skip
-    return ImageCms.ImageCmsProfile(io.BytesIO(_matrix_profile(primaries, 563)))
+    """Adobe RGB (1998): its primaries, and a gamma of 563/256."""
+    return ImageCms.ImageCmsProfile(io.BytesIO(_matrix_profile("Adobe RGB", ADOBE_RGB, (563,))))
 
 
-def _matrix_profile(primaries: dict[bytes, tuple[float, float, float]], gamma_256ths: int) -> bytes:
-    """An ICC profile, version 2, of three primaries (XYZ for D50) and one gamma."""
+def _matrix_profile(name: str, primaries: Primaries, curve: tuple[int, ...]) -> bytes:
+    """An ICC profile, version 2, of red, green and blue in XYZ for D50 and one curve: a gamma in 256ths, or a table."""
 
     def fixed(*values: float) -> bytes:
         return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
 
     white = fixed(0.9642, 1, 0.8249)
-    curve = b"curv" + struct.pack(">IIHH", 0, 1, gamma_256ths, 0)
-    tags = {b"desc": b"desc" + struct.pack(">II", 0, 10) + b"Adobe RGB\0" + bytes(78), b"wtpt": b"XYZ \0\0\0\0" + white}
-    for letter, xyz in primaries.items():
-        tags |= {letter + b"XYZ": b"XYZ \0\0\0\0" + fixed(*xyz), letter + b"TRC": curve}
+    values = b"curv" + struct.pack(f">II{len(curve)}H", 0, len(curve), *curve)
+    values += bytes(-len(values) % 4)
+    description = b"desc" + struct.pack(">II", 0, len(name) + 1) + name.encode().ljust(84, b"\0")
+    tags = {b"desc": description, b"wtpt": b"XYZ \0\0\0\0" + white}
+    for letter, xyz in zip((b"r", b"g", b"b"), primaries, strict=True):
+        tags |= {letter + b"XYZ": b"XYZ \0\0\0\0" + fixed(*xyz), letter + b"TRC": values}
     table, body = struct.pack(">I", len(tags)), b""
     for tag, data in tags.items():
         table += tag + struct.pack(">II", 132 + 12 * len(tags) + len(body), len(data))

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps
 
 from glimpse.imageset import ImageSetError
+from glimpse.prepare.reading.colour import coded_profile
 from glimpse.prepare.reading.sources import BrokenPhotoError
 
 TIFF_BITS, TIFF_PHOTOMETRIC = 258, 262  # tags: BitsPerSample, PhotometricInterpretation
@@ -34,6 +35,8 @@ def open_image(data: bytes, name: str, page: int | None = None) -> Iterator[Imag
             if is_heif(data):
                 _know_heif()
             with Image.open(io.BytesIO(data)) as image:
+                if "icc_profile" not in image.info and (profile := coded_profile(data)):
+                    image.info["icc_profile"] = profile
                 if page is not None and page > 1:
                     _turn_to(image, page, name)
                 yield image

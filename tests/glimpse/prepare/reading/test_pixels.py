@@ -300,6 +300,49 @@ def test_adobe_rgb_is_known_by_its_exif_alone() -> None:
     assert np.abs(photo - expected).mean() > 3
 
 
+def in_display_p3(photo: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """sRGB pixels in Display P3, by the published matrix (CSS Color 4); both have one curve."""
+    linear = np.where(photo <= 10.31475, photo / 3294.6, ((photo / 255 + 0.055) / 1.055) ** 2.4)
+    p3 = linear @ np.array([[0.82246, 0.17754, 0], [0.03319, 0.96681, 0], [0.01708, 0.0724, 0.91052]]).T
+    return (255 * np.where(p3 <= 0.0031308, 12.92 * p3, 1.055 * p3 ** (1 / 2.4) - 0.055)).round().astype(np.uint8)
+
+
+def coded(photo: NDArray[np.uint8], kind: str, primaries: int, transfer: int) -> bytes:
+    """A PNG or HEIC file that names its colours by numbers of ITU-T H.273, without a profile."""
+    buffer = io.BytesIO()
+    if kind == "HEIC":
+        pillow_heif.from_pillow(Image.fromarray(photo)).save(
+            buffer, quality=-1, chroma=444, color_primaries=primaries, transfer_characteristics=transfer,
+            matrix_coefficients=6, full_range_flag=1,
+        )  # fmt: skip
+        return buffer.getvalue()
+    data, chunk = encoded(Image.fromarray(photo)), b"cICP" + bytes([primaries, transfer, 0, 1])
+    return data[:33] + struct.pack(">I", 4) + chunk + struct.pack(">I", zlib.crc32(chunk)) + data[33:]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "HEIC"])
+def test_display_p3_is_known_by_its_numbers_alone(kind: str) -> None:
+    photo, p3 = skin_photo(0), in_display_p3(skin_photo(0))
+    assert np.abs(photo.astype(int) - p3).mean() > 3
+    assert np.abs(decode_photo(coded(p3, kind, 12, 13), "a").astype(int) - photo).mean() < 1
+    assert np.abs(decode_photo(coded(photo, kind, 1, 13), "a").astype(int) - photo).mean() < 1
+
+
+@pytest.mark.parametrize(("primaries", "transfer"), [(1, 1), (2, 2), (22, 13)])  # BT.709, unspecified, not one of ours
+def test_other_numbers_of_colours_change_nothing(primaries: int, transfer: int) -> None:
+    data = coded(skin_photo(0), "PNG", primaries, transfer)
+    np.testing.assert_array_equal(decode_photo(data, "a.png"), skin_photo(0))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "HEIC"])
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_high_dynamic_range_is_refused_by_name(kind: str, transfer: int) -> None:
+    with pytest.raises(
+        BrokenPhotoError, match=r"a cannot be read \(its colours are of high dynamic range .*; export it"
+    ):
+        decode_photo(coded(skin_photo(0), kind, 9, transfer), "a")
+
+
 @pytest.mark.parametrize(("gamma", "changes"), [(1.0, True), (0.45455, False), (1 / 1.8, True)])
 def test_the_gamma_of_a_png_is_applied(gamma: float, changes: bool) -> None:
     data = encoded(Image.fromarray(GREY_AS_RGB))
