@@ -33,6 +33,7 @@ PACKAGES = (
 FEW_IMAGES = 30  # of a class; with fewer, the interval for new images depends mostly on the images
 MOST_FEW = 8  # classes with few images that are named
 
+LEFT = "Left out"  # how notes on omitted rows begin
 LEFT_OUT = {  # counts of omitted rows, in words
     "blank_rows": ("blank row", "blank rows"),
     "doubled_rows": ("row that repeats another in every column", "rows that repeat others in every column"),
@@ -161,7 +162,8 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
     ]
     if kept:
         said.append(f"Kept: {listed(kept)}.")
-    said += [" ".join(answers.notes)] if answers.notes else []
+    notes = " ".join(note for note in answers.notes if not note.startswith(LEFT))
+    said += [notes] if notes else []
     exposure = trials["exposure_ms_actual"].dropna()
     if len(exposure):
         planned = (trials["exposure_ms_actual"] - trials["exposure_ms_planned"]).dropna()
@@ -175,8 +177,10 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
 
 
 def _left_out(answers: Responses) -> str:
+    """A sentence on what the rules left out, and what the reading of the file did, which its notes tell."""
     gone = [counted(answers.counts[k], *words) for k, words in LEFT_OUT.items() if answers.counts.get(k)]
-    return f"Left out: {listed(gone)}." if gone else "Nothing was left out."
+    gone += [note.removeprefix(LEFT).strip(": .") for note in answers.notes if note.startswith(LEFT)]
+    return f"{LEFT}: {listed(gone)}." if gone else "Nothing was left out."
 
 
 # ------------------------------------------------------------------------------------------------ limits

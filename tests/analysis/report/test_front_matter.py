@@ -1,0 +1,22 @@
+"""The page's methods: what was left out is said once, whether a rule or the reading of the file did it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.answers.form import Form
+from analysis.answers.read import read_csv
+from analysis.report import front_matter
+from analysis.section import Context
+from glimpse.workspace import Workspace
+
+
+def test_the_page_says_once_what_reading_left_out(tmp_path: Path) -> None:
+    header = "participant,image,truth,answer,participant._is_bot\n"
+    rows = ["a,i1.png,real,real,0", "a,i2.png,generated,real,0", "b,i1.png,real,real,1", ",,,,"]
+    (tmp_path / "few.csv").write_text(header + "\n".join(rows))
+    answers = read_csv(tmp_path / "few.csv", form=Form(layout="otree"))
+    page = front_matter.page(Context(Workspace(tmp_path), responses=answers.trials), answers, [], [], {})
+    said = " ".join(page.methods)
+    assert "Left out: 1 blank row and 1 row of previews, tests, spam or bots." in said
+    assert (said.count("eft out"), "Nothing was left out" in said) == (1, False)
