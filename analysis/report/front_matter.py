@@ -12,7 +12,7 @@ from analysis import inventory
 from analysis.answers.responses import RULES, RULES_IF, Responses
 from analysis.images import BLIND
 from analysis.numbers import LEVEL, counted, listed, number, p_value, percent
-from analysis.report import reporting
+from analysis.report import manuscript
 from analysis.report.page import Page
 from analysis.section import Context, Section
 from glimpse import DISTRIBUTION
@@ -80,8 +80,8 @@ def page(
         rules=() if answers is None else (*RULES, *(rule for key, rule in RULES_IF.items() if answers.counts.get(key))),
         limits=_limits(context, answers),
         citation=CITATION,
-        bibtex=reporting.BIBTEX.format(version=made_by),
-        texts=None if answers is None else reporting.texts(context, answers, scores, _left_out(answers), made_by),
+        bibtex=manuscript.BIBTEX.format(version=made_by),
+        texts=None if answers is None else manuscript.texts(context, answers, scores, _left_out(answers), made_by),
         provenance=_provenance(context, answers, options),
         left_out=left_out,
     )

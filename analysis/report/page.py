@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from analysis.cache import drawing_key, drawn_by
 from analysis.figures.style import INK, styled
 from analysis.numbers import is_number, number, p_value, settled
-from analysis.report.reporting import Texts
+from analysis.report.manuscript import Texts
 from analysis.section import Section
 
 Keep = Callable[[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]], dict[str, Any]]

@@ -11,7 +11,7 @@ import pytest
 from analysis import power, preregistration
 from analysis.preregistration import CHANGED, UNCHANGED, UNKNOWN
 from analysis.report import __main__ as report
-from analysis.report.reporting import BIBTEX, RIS, Texts
+from analysis.report.manuscript import BIBTEX, RIS, Texts
 from glimpse.files import sha256_bytes
 
 STUDY = """slug = "skin"

@@ -15,7 +15,7 @@ from analysis.answers.read import read_csv
 from analysis.answers.responses import Responses
 from analysis.people.population.simulation import Truth
 from analysis.report import __main__ as report
-from analysis.report import reporting
+from analysis.report import manuscript
 from analysis.section import Context, OptionError, Section
 from analysis.sections import participants, reliability, survey
 from benchmarks.people.groups import Case, simulate
@@ -63,7 +63,7 @@ def test_the_checklist_names_tables_that_the_report_has(
 ) -> None:
     """A question whose groups are compared is in the table of groups, and in no table of questions."""
     here = replace(context(answers, tmp_path, group="Training"), asked=asked)
-    rows = dict(reporting.texts(here, answers, {}, "", "1").checklist)
+    rows = dict(manuscript.texts(here, answers, {}, "", "1").checklist)
     assert rows["Who they were"] == f"Asked: {' and '.join(asked)}; the counts are in the table of {tables}."
 
 

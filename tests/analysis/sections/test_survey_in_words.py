@@ -16,7 +16,7 @@ from analysis.people.estimate import Estimate
 from analysis.people.population import mixed
 from analysis.people.scores import over_sets, participants_of, scores_of
 from analysis.people.trials import Trials
-from analysis.report import reporting
+from analysis.report import manuscript
 from analysis.section import Context
 from analysis.sections import survey, survey_in_words
 from glimpse.workspace import Workspace
@@ -56,7 +56,7 @@ def test_no_sentence_contradicts_the_numbers_beside_it(surveys: int, monkeypatch
         sentence = survey_in_words.conclusion("all", one)["sentence"]
         code = one["equivalence"]["verdict"]
         seen.add(code)
-        result, mean = reporting.result(one), one["balanced_accuracy"]["mean"]
+        result, mean = manuscript.result(one), one["balanced_accuracy"]["mean"]
         assert ("but reversed" in result) == (code == "detectable" and mean < 0.5), result
         untested = code == "undecided" and one["equivalence"]["p_chance"] is None and mean is not None
         assert ("no test is possible" in result) == untested, result
@@ -103,7 +103,7 @@ def test_an_end_that_would_round_onto_its_limit_gets_more_decimals() -> None:
     head, sentence = survey_in_words._decision(one)
     assert head == "People can tell"
     assert "50.004\u202f% to 52.000\u202f%" in sentence
-    assert "50.004\u202f% to 52.000\u202f%" in reporting.result(one)
+    assert "50.004\u202f% to 52.000\u202f%" in manuscript.result(one)
     assert "p = 0.0496" in sentence
 
 
@@ -133,7 +133,7 @@ def test_a_faultless_survey_says_why_it_has_no_p_value() -> None:
     found = survey_in_words.conclusion("all", one)
     assert found["verdict"] == "People can tell"
     assert found["sentence"].endswith("one answer (every answer was right: no p-values).")
-    assert "apart (every answer was right: no p-values)" in reporting.result(one)
+    assert "apart (every answer was right: no p-values)" in manuscript.result(one)
 
 
 def test_texts_on_one_class_of_images_give_the_share_of_right_answers_and_no_test(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_texts_on_one_class_of_images_give_the_share_of_right_answers_and_no_tes
     section = survey.compute(context)
     assert section is not None
     assert "alanced accuracy" not in " ".join(section.methods)
-    texts = reporting.texts(context, answers, {"survey": section.scores}, "Nothing was left out.", "1")
+    texts = manuscript.texts(context, answers, {"survey": section.scores}, "Nothing was left out.", "1")
     one = section.scores["all"]
     assert "3 participants judged 4 generated images in 12 scored trials" in texts.methods
     low, high = (f"{100 * end:.1f}\u202f%" for end in one["accuracy"]["ci95"])
@@ -162,9 +162,11 @@ def test_texts_on_one_class_of_images_give_the_share_of_right_answers_and_no_tes
 def test_an_undecided_result_names_the_test_of_each_p() -> None:
     tests = {"verdict": "undecided", "p": 0.218, "p_chance": 0.131, "bound": 0.05, "ci90": [0.43, 0.503], "note": ""}
     one = {"balanced_accuracy": {"mean": 0.467, "ci95": [0.422, 0.511]}, "d_prime": {"population": None}}
-    said = reporting.result(one | {"equivalence": tests})
+    said = manuscript.result(one | {"equivalence": tests})
     assert said.endswith(": neither test decided, p = 0.131 against 50\u202f% and p = 0.218 of equivalence.")
-    untested = reporting.result(one | {"equivalence": tests | {"p": None, "p_chance": None, "note": "one participant"}})
+    untested = manuscript.result(
+        one | {"equivalence": tests | {"p": None, "p_chance": None, "note": "one participant"}}
+    )
     assert untested.endswith(": no test is possible (one participant).")
 
 
@@ -185,9 +187,9 @@ def test_a_verdict_that_does_not_hold_over_all_sets_says_so() -> None:
     assert "Over all 9 sets together this is not significant" in survey_in_words._over_sets(sets["0"]["equivalence"])[0]
     balanced = {"mean": 0.6, "ci95": (0.52, 0.68)}
     one = {"balanced_accuracy": balanced, "d_prime": {"population": None}, "equivalence": tests | {"bound": 0.05}}
-    assert "not over all" not in reporting.result(one)
+    assert "not over all" not in manuscript.result(one)
     one["equivalence"] |= {"sets": 9, "p_over_sets": 0.09}
-    assert reporting.result(one).endswith("apart, p = 0.010 (not over all 9 sets together: Bonferroni, p = 0.090).")
+    assert manuscript.result(one).endswith("apart, p = 0.010 (not over all 9 sets together: Bonferroni, p = 0.090).")
 
 
 def test_an_exclusion_that_leaves_a_fifth_of_the_trials_does_not_contradict_a_verdict() -> None:

@@ -12,7 +12,7 @@ import pytest
 from analysis.answers.form import Form
 from analysis.answers.read import read_csv
 from analysis.answers.responses import Responses
-from analysis.report import reporting
+from analysis.report import manuscript
 from analysis.section import AnalysisError, Context, Section
 from analysis.sections.tasks.ratings import compute
 from benchmarks.people.ratings import CASES
@@ -86,8 +86,8 @@ def test_the_methods_paragraph_says_that_images_were_rated(tmp_path: Path) -> No
     frame["answer"] = np.where(frame["rating"] > 3, "generated", "real")
     said = answers(tmp_path, frame.drop(columns="rating"), Form())
     context = Context(Workspace(tmp_path))
-    assert ", saying of each image, with a rating, whether it " in reporting.texts(context, rated, {}, "", "1").methods
-    assert ", saying of each image whether it " in reporting.texts(context, said, {}, "", "1").methods
+    assert ", saying of each image, with a rating, whether it " in manuscript.texts(context, rated, {}, "", "1").methods
+    assert ", saying of each image whether it " in manuscript.texts(context, said, {}, "", "1").methods
 
 
 def test_the_middle_of_the_scale_is_rated_though_it_is_no_answer(tmp_path: Path) -> None:
