@@ -40,51 +40,115 @@ NAMES = (
 
 def arranged(table: Table, form: Form) -> Table:
     """The table with our column names; rows without an image, a truth and an answer are dropped and counted."""
-    frame = table.frame.rename(columns={c: str(c).strip().lower() for c in table.frame.columns})
-    frame = frame.loc[:, ~frame.columns.duplicated()]
-    notes = list(table.notes)
-    log = next((name for name, own in EVENT_LOGS.items() if own <= set(frame)), None)
+    table = table.with_frame(_in_lower_case(table.frame))
+    log = next((name for name, own in EVENT_LOGS.items() if own <= set(table.frame)), None)
     if form.layout is None and log is not None:
         form = replace(form, layout=log)
-        notes.append(f"Read with --layout {log}, as its columns are those of that program.")
-    if form.layout == "wide" or (form.layout == "qualtrics" and not table.titles):
-        titles = questions(frame)
-        if titles:
-            notes.append(f"{table.place(frame.index[0])} explains the columns and is left out.")
-            table, frame = replace(table, titles=titles), frame.iloc[1:]
-    if form.layout in ("qualtrics", "otree") or table.titles:
-        gone = not_of_participants(frame)
-        frame = frame[~gone]
-        notes += [f"Left out {counted(int(gone.sum()), 'row')} of previews, tests, spam or bots."] if gone.any() else []
+        table = table.noting(f"Read with --layout {log}, as its columns are those of that program.")
+    chosen, truths = _chosen(form.map), _truths(form)
+    table = _without_preliminaries(table, form)
     if form.layout == "otree":
-        frame = rounds(frame, _chosen(form.map).get("image"))
-    truths = None
-    if form.layout == "wide" and form.truth is None:
-        raise AnalysisError("--layout wide needs --truth FILE.csv, a table of the images that its columns name.")
-    if form.truth is not None:
-        if not form.truth.is_file():
-            raise AnalysisError(f"--truth: there is no file {form.truth}: check the path.")
-        truths = read_tables([form.truth])
-        names = truths.frame.rename(columns={c: str(c).strip().lower() for c in truths.frame.columns})
-        truths = truths.with_frame(names)
-    chosen = _chosen(form.map)
+        table = table.with_frame(rounds(table.frame, chosen.get("image")))
+    _check_chosen(chosen, table, truths)
+    table, found = _with_our_columns(table, form, chosen)
+    table = table.with_frame(_with_participants(table, form))
+    dropped = listed = 0
+    if form.layout is not None:
+        frame, dropped = routine(table.frame, form.layout)
+        frame, listed = last_of_lists(frame, form.layout)
+        if "image" in frame:
+            frame["image"] = pictures(by_value(frame["image"], _image_name))
+        table = table.with_frame(frame)
+    if truths is not None:
+        frame, left_out = with_truth(table, truths.with_frame(_renamed(truths.frame, chosen)), layout=form.layout)
+        table = table.with_frame(frame).noting(left_out)
+    elif "truth" not in table.frame and "image" in table.frame:
+        table = table.with_frame(_truth_from_folders(table.frame, form))
+    others = [f"{name} from {column}" for name, column in found.items() if column not in (name, "stimulus")]
+    if others and form.layout is None:
+        table = table.noting(f"Read under other names: {listed_words(others)}.")
+    if explained := _explanations(table, form):
+        table = _without_explanation(table, explained[0])
+    table, empty = _without_empty(table, form)
+    if listed:
+        table = table.noting(
+            f"{counted(listed, 'row')} with several keys or clicks: the last one counts, with its time."
+        )
+    if dropped := dropped + empty:
+        table = table.noting(
+            f"Left out: {counted(dropped, 'row')} without a judgement of an image (instructions, fixation, ...)."
+        )
+    return table
+
+
+def _in_lower_case(frame: pd.DataFrame) -> pd.DataFrame:
+    """The frame with plain names of columns; of columns with the same name the first."""
+    frame = frame.rename(columns={c: str(c).strip().lower() for c in frame.columns})
+    return frame.loc[:, ~frame.columns.duplicated()]
+
+
+def _truths(form: Form) -> Table | None:
+    """The table of `--truth`. Raises AnalysisError if it is missing."""
+    if form.truth is None:
+        if form.layout == "wide":
+            raise AnalysisError("--layout wide needs --truth FILE.csv, a table of the images that its columns name.")
+        return None
+    if not form.truth.is_file():
+        raise AnalysisError(f"--truth: there is no file {form.truth}: check the path.")
+    truths = read_tables([form.truth])
+    return truths.with_frame(_in_lower_case(truths.frame))
+
+
+def _without_preliminaries(table: Table, form: Form) -> Table:
+    """The table without a first row of questions, previews, tests, spam and bots."""
+    if form.layout == "wide" or (form.layout == "qualtrics" and not table.titles):
+        titles = questions(table.frame)
+        if titles:
+            table = _without_explanation(replace(table, titles=titles), table.frame.index[0])
+    if form.layout in ("qualtrics", "otree") or table.titles:
+        gone = not_of_participants(table.frame)
+        table = table.with_frame(table.frame[~gone])
+        if gone.any():
+            table = table.noting(f"Left out {counted(int(gone.sum()), 'row')} of previews, tests, spam or bots.")
+    return table
+
+
+def _without_explanation(table: Table, label: Any) -> Table:
+    return table.with_frame(table.frame.drop(index=label)).noting(
+        f"{table.place(label)} explains the columns and is left out."
+    )
+
+
+def _check_chosen(chosen: dict[str, str], table: Table, truths: Table | None) -> None:
+    """Raises AnalysisError if --map names a column that neither table has."""
+    there = [*table.frame.columns, *(() if truths is None else truths.frame.columns)]
     for name, column in chosen.items():
-        if column not in frame and (truths is None or column not in truths.frame):
-            there = [*frame.columns, *(() if truths is None else truths.frame.columns)]
+        if column not in there:
             raise AnalysisError(
                 f"--map {name}={column}: {table.name} has no column {column}; {did_you_mean(column, there)}"
             )
-    frame = _renamed(frame, chosen)
-    dropped = listed = 0
+
+
+def _with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple[Table, dict[str, str]]:
+    """The table with the columns of --map and of the layout under our names, and those of the layout.
+
+    Raises AnalysisError if two different columns have the name of one that is needed.
+    """
+    table = table.with_frame(_renamed(table.frame, chosen))
     ratings = [option.partition(":")[0].strip().lower() for option in (form.rating, form.confidence) if option]
-    found = known_columns(table.with_frame(frame), form.layout, chosen, rating=ratings[0] if form.rating else None)
-    ours = set(NAMES) - ({"correct"} if "answer" in {*frame, *found} else set())
+    found = known_columns(table, form.layout, chosen, rating=ratings[0] if form.rating else None)
+    ours = set(NAMES) - ({"correct"} if "answer" in {*table.frame, *found} else set())
     used = {*chosen.values(), *found.values(), *ratings, *(ours - set(chosen) - set(found))}
     if doubled := sorted(used & set(table.twice)):
         raise AnalysisError(
             f"{table.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of them."
         )
-    frame = _renamed(frame, found)
+    return table.with_frame(_renamed(table.frame, found)), found
+
+
+def _with_participants(table: Table, form: Form) -> pd.DataFrame:
+    """The answers with the participants that the files or the rows stand for, if no column names them."""
+    frame = table.frame
     if form.layout is not None:
         frame = _one_file_each(frame, table, unnamed=form.layout not in ("wide", "qualtrics"))
     if form.layout == "wide" and "participant" not in frame:  # not the time stamp: two people may answer at once
@@ -93,38 +157,22 @@ def arranged(table: Table, form: Form) -> Table:
         frame = frame.assign(participant=table.files[0].rpartition(".")[0])
     if "participant" not in frame and "file" in frame and len(table.files) > 1:
         frame = frame.rename(columns={"file": "participant"})
-    if form.layout is not None:
-        frame, dropped = routine(frame, form.layout)
-        frame, listed = last_of_lists(frame, form.layout)
-    if "image" in frame and form.layout is not None:
-        frame["image"] = pictures(by_value(frame["image"], _image_name))
-    if truths is not None:
-        truths = truths.with_frame(_renamed(truths.frame, chosen))
-        frame, left_out = with_truth(table.with_frame(frame), truths, layout=form.layout)
-        notes += [left_out] if left_out else []
-    elif "truth" not in frame and "image" in frame:
-        frame = _truth_from_folders(frame, form)
-    others = [f"{name} from {column}" for name, column in found.items() if column not in (name, "stimulus")]
-    if others and form.layout is None:
-        notes.append(f"Read under other names: {listed_words(others)}.")
-    if explained := _explanations(table.with_frame(frame), form):
-        notes.append(f"{table.place(explained[0])} explains the columns and is left out.")
-        frame = frame.drop(index=explained)
-    given = [c for c in ("image", "truth", "answer") if c in frame]
-    if given and len(frame):
-        empty = pd.concat([frame[c].isna() for c in given], axis=1)
-        needed = [c for c in ("image", "truth") if c in given]
-        gone = empty[needed].any(axis=1) if form.layout and needed else empty.all(axis=1)
-        dropped += int(gone.sum()) if form.layout else 0
-        blank = 0 if form.layout else int(gone.sum())
-        table, frame = replace(table, blank=table.blank + blank), frame[~gone]
-    if listed:
-        notes.append(f"{counted(listed, 'row')} with several keys or clicks: the last one counts, with its time.")
-    if dropped:
-        notes.append(
-            f"Left out: {counted(dropped, 'row')} without a judgement of an image (instructions, fixation, ...)."
-        )
-    return replace(table, frame=frame, notes=notes)
+    return frame
+
+
+def _without_empty(table: Table, form: Form) -> tuple[Table, int]:
+    """The table without rows that lack an image, a truth and an answer, and how many of them a layout leaves out.
+
+    With a layout those that lack an image or a truth go; without one the empty rows count as blank.
+    """
+    given = [c for c in ("image", "truth", "answer") if c in table.frame]
+    if not given or table.frame.empty:
+        return table, 0
+    empty = pd.concat([table.frame[c].isna() for c in given], axis=1)
+    needed = [c for c in ("image", "truth") if c in given]
+    gone = empty[needed].any(axis=1) if form.layout and needed else empty.all(axis=1)
+    table, count = table.with_frame(table.frame[~gone]), int(gone.sum())
+    return (table, count) if form.layout else (replace(table, blank=table.blank + count), 0)
 
 
 def _explanations(table: Table, form: Form) -> list[Any]:

@@ -49,6 +49,10 @@ class Table:
     def with_frame(self, frame: pd.DataFrame) -> Table:
         return replace(self, frame=frame)
 
+    def noting(self, sentence: str) -> Table:
+        """The table with one more note, unless the sentence is empty."""
+        return replace(self, notes=[*self.notes, sentence]) if sentence else self
+
 
 def passed_over(given: Sequence[Path]) -> list[str]:
     """A sentence on files of the given folders that may hold answers, but in a format that is not read."""
