@@ -59,7 +59,8 @@ def box_row(scores: Sequence[float], chance: Sequence[float], label: str) -> Mar
         y = ROW / 2 + 8 * (((i * 0.618034) % 1) - 0.5)  # spread evenly by the golden ratio, the same at each refresh
         parts.append(f'<circle class="dot" cx="{_x(score)}" cy="{y:.1f}" r="2"/>')
     parts.append(_line(middle, middle, 9, ROW - 9, "median"))
-    said = f"median F1 {middle:.2f}, quartiles {low:.2f} to {high:.2f}, chance {np.median(chance):.2f}"
+    said = f"median F1 {middle:.2f}, quartiles {low:.2f} to {high:.2f}"
+    said += f", chance {np.median(chance):.2f}" if chance else ""
     return Markup('<svg class="box" height="{}" role="img" aria-label="{}: {}"><title>{}: {}</title>{}</svg>').format(
         ROW, label, said, label, said, Markup("".join(parts))
     )

@@ -57,3 +57,4 @@ def test_a_best_tick_is_flagged_only_if_the_discriminator_was_saturated_at_it() 
         "other extractors cannot be compared"
     )
     assert not chosen_when_saturated([line(1, 0.99, 0.01)])
+    assert not chosen_when_saturated([line(1, 0.9, 0.0, score="kid", kid=1.0)]), "only above 0.9"
