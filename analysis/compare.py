@@ -222,7 +222,14 @@ def _share(value: float | None) -> str:
 
 
 def _p(value: float | None) -> str:
-    return "-" if value is None else "< 0.001" if value < 0.001 else f"{value:.3f}"
+    """A p-value as in the report: one below 5 % is never shown as 0.050.
+
+    >>> _p(0.0496), _p(0.0004), _p(None)
+    ('0.0496', '< 0.001', '-')
+    """
+    from analysis.numbers import p_value
+
+    return "-" if value is None else p_value(value, equals="")
 
 
 if __name__ == "__main__":
