@@ -1,7 +1,8 @@
 """Sections of the report and their context. A section computes; `figures` draws; `report` writes.
 
-The module of a section (overfitting, memorisation, ...) offers `compute(context) -> Section | None`, with None where
-the workspace holds nothing for it. Its title, captions and methods stand in NAME.md below report/templates/sections.
+The module of a section (overfitting, memorisation, ...) has a function `compute(context) -> Section | None`, which
+returns None if the workspace holds nothing for it. Title, captions and methods are in NAME.md below
+report/templates/sections.
 """
 
 from __future__ import annotations
@@ -140,7 +141,7 @@ class Template:
 
 @functools.cache
 def template(section: str) -> Template:
-    """The words in SECTION.md below report/templates/sections: `# Title`, then texts (Jinja) under `## name`."""
+    """The texts of SECTION.md below report/templates/sections: `# Title`, then texts (Jinja) under `## name`."""
     (path,) = (Path(__file__).parent / "report" / "templates" / "sections").rglob(f"{section}.md")
     title, *texts = re.split(r"^## ", path.read_text("utf-8"), flags=re.MULTILINE)
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True)

@@ -167,6 +167,12 @@ class Limit:
         self._lock = threading.Lock()  # in each process: two of them at the same instant may take one place
 
     def allows(self, key: str, at: float | None = None) -> bool:
+        """Whether the key may have an event now, or at this moment (s), which is then counted.
+
+        >>> limit = Limit(1)
+        >>> [limit.allows("a", at) for at in (0, 59.9, 60)]
+        [True, False, True]
+        """
         moment = time.monotonic() if at is None else at
         with self._lock:
             row = self._expire[hash(key) % len(self._expire)]

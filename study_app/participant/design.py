@@ -167,6 +167,13 @@ def implausible_flags(
     """Flags of a trial that contradicts what the server saw: `not-fetched`, `not-begun`, `too-fast`.
 
     `too-fast`: the answer came sooner than the fixation and the exposure, or the response time that it states, allow.
+
+    >>> answered = Answered(1, "real", 2000.0, 1500.0, dropped_frames=0, focus_lost=False)
+    >>> for elapsed_ms in (0.0, 2399.0, 2400.0):  # of 500 + 2000 ms, as two clocks measure them
+    ...     implausible_flags(Observed(True, 1, elapsed_ms), answered, planned_ms=2000.0, fixation_ms=500.0)
+    {'too-fast'}
+    {'too-fast'}
+    set()
     """
     flags = set()
     if not observed.fetched:

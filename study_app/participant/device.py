@@ -56,14 +56,23 @@ def _number(text: str) -> float | None:
 
 
 def kind(device: Mapping[str, Any]) -> str:
-    """desktop, tablet or phone."""
+    """desktop, tablet or phone.
+
+    >>> kind({"touch": 1.0, "screen": 600.0}), kind({"touch": 1.0, "screen": 599.0})
+    ('tablet', 'phone')
+    """
     if not device.get("touch"):
         return "desktop"
     return "phone" if device.get("screen", 0) < PHONE_PX else "tablet"
 
 
 def unsuitable(study: StudyFile, device: Mapping[str, Any] | None) -> str:
-    """The reason why the study cannot be taken on this device: unmeasured, device, window or frames; "" for none."""
+    """The reason why the study cannot be taken on this device: unmeasured, device, window or frames; "" for none.
+
+    >>> screen = {"touch": 0.0, "width": 1280, "height": 800, "frame_ms": 17.0}  # 2 % more than 60 frames a second take
+    >>> unsuitable(StudyFile(slug="a", sets=(), min_frame_rate=60), screen)
+    ''
+    """
     if device is None or not study.needs_device:
         return ""
     if not all(name in device for name in ("touch", "width", "height", "frame_ms")):
