@@ -121,7 +121,7 @@ def write_picture(found: Compared, path: Path) -> None:
 
 def in_words(found: Compared) -> list[str]:
     """The lines to print: a table with a row per generator, the differences, and the limits of the numbers."""
-    from analysis.numbers import counted
+    from glimpse.command_line import counted
     from glimpse.images import size_in_words
 
     facts, rows = found.facts, found.rows

@@ -97,8 +97,8 @@ def compare(context: Context, wanted: Wanted) -> Compared:
     """Every measure of each generated side. Raises GlimpseError for images that cannot be opened or compared."""
     real, pairs = opened(context, wanted)
     extractor = pairs[0].extractor(context)
-    against = len(pairs[0].pooled(pairs[0].against))
-    pool = sum(len(pairs[0].pooled(split)) for split in ("train", "test"))
+    against = len(pairs[0].rows_used(pairs[0].against))
+    pool = sum(len(pairs[0].rows_used(split)) for split in ("train", "test"))
     at_most = quality.number_compared(against, min(pair.scored for pair in pairs), pool)
     if at_most < 2:
         raise AnalysisError(

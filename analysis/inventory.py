@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from analysis.section import Context, in_order
+from analysis.section import Context, in_paper_order
 from gan_core.training.run import Run
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.imageset import ImageSet
@@ -160,7 +160,7 @@ def folders(context: Context, kind: str) -> list[Path]:
                 f"{kind}/{path.name} is left out: it is a link to {path.readlink()}, which does not exist. Connect the "
                 "disk that holds it, or delete the link."
             )
-    for name in in_order(context.workspace.names(kind)):
+    for name in in_paper_order(context.workspace.names(kind)):
         if NAME.fullmatch(name):
             found.append(context.workspace.root / kind / name)
         else:

@@ -80,15 +80,6 @@ def p_value(value: float | None, equals: str = "= ") -> str:
     return "< 0.001" if value < 0.001 else f"{equals}{value:.{telling_digits([value], [0.05], 3)}f}"
 
 
-def counted(count: int, noun: str, plural: str = "") -> str:
-    """A number with its noun.
-
-    >>> counted(1, "row"), counted(2, "row"), counted(1200, "penny", "pence")
-    ('1 row', '2 rows', '1,200 pence')
-    """
-    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
-
-
 def listed(words: Sequence[str]) -> str:
     """'a, b and c'."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

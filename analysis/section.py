@@ -195,10 +195,10 @@ def results(
         yield one, found
 
 
-def in_order(names: Iterable[str]) -> list[str]:
+def in_paper_order(names: Iterable[str]) -> list[str]:
     """Each name once: those of the paper in the order of its figures, then all others alphabetically.
 
-    >>> in_order(["mel", "df", "ours", "healthy", "df"])
+    >>> in_paper_order(["mel", "df", "ours", "healthy", "df"])
     ['healthy', 'df', 'mel', 'ours']
     """
     paper = list(PAPER_FIGURE)
@@ -206,13 +206,13 @@ def in_order(names: Iterable[str]) -> list[str]:
 
 
 def places_by_set(frame: pd.DataFrame) -> dict[str, NDArray[np.int64]]:
-    """The positions of each set's rows, found in one pass; sets are sorted by `in_order`.
+    """The positions of each set's rows, found in one pass; sets are sorted by `in_paper_order`.
 
     >>> places_by_set(pd.DataFrame({"set": ["mel", "df", "mel"]}))
     {'df': array([1]), 'mel': array([0, 2])}
     """
     places = frame.groupby("set", sort=False).indices
-    return {name: np.asarray(places[name]) for name in in_order(map(str, places))}
+    return {name: np.asarray(places[name]) for name in in_paper_order(map(str, places))}
 
 
 def noted(found: dict[Any, Any], reason: str) -> dict[Any, Any]:

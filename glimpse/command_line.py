@@ -269,12 +269,13 @@ def seed(text: str) -> int:
     return value
 
 
-def counted(count: int, noun: str) -> str:
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """A number with its noun.
+
+    >>> counted(1, "row"), counted(1200, "row"), counted(2, "penny", "pence")
+    ('1 row', '1,200 rows', '2 pence')
     """
-    >>> counted(1, "image"), counted(1200, "image")
-    ('1 image', '1,200 images')
-    """
-    return f"{count:,} {noun}{'s' * (count != 1)}"
+    return f"{count:,} {noun if count == 1 else plural or f'{noun}s'}"
 
 
 def in_range(option: str, value: int, least: int, most: int | None = None) -> int:

@@ -25,7 +25,7 @@ def existing(
     `made_from` holds the entries of the manifest to compare; a dotted key looks inside one (`"made_from.phantom"`).
     Tuples equal lists, as in JSON. A folder that is damaged or was made from other inputs is
 
-    - made again without `refusal` (cached features; image sets of `prepare`);
+    - made again without `refusal` (folders of images that `compare` or `publish` read before; image sets of `prepare`);
     - kept with `refusal`, which is raised for other inputs, while a damaged folder raises its own error (image sets and
       stimulus sets that other results may refer to). `overwrite` makes the folder again.
     """

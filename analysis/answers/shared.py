@@ -8,7 +8,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.numbers import counted, listed
+from analysis.numbers import listed
+from glimpse.command_line import counted
 
 SAME = ["participant", "image", "answer", "position", "response_time_ms", "exposure_ms_actual", "answered_at"]
 

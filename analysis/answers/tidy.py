@@ -26,9 +26,8 @@ from analysis.answers.people import asked, attributes
 from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.answers.shared import share_real_images
 from analysis.answers.tables.table import Table
-from analysis.numbers import counted
 from analysis.section import AnalysisError
-from glimpse.command_line import did_you_mean
+from glimpse.command_line import counted, did_you_mean
 
 NEEDED = ("participant", "image", "truth", "answer")
 MODES = ("fixed", "staircase", "unlimited", "pair")  # how exposures are chosen; `pair`: which of two images is real

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.cache import computed_by, key_of
+from analysis.cache import key_of
 from analysis.section import AnalysisError, Context, OptionError
 from gan_core.device import pick_device
 from glimpse.files import GlimpseError, atomic_file, read_json, sha256_bytes, sha256_file, sha256_json, write_json
@@ -142,8 +142,8 @@ def extract(
             mapped.flush()
             del mapped
             description = {
-                "format": computed_by()["code"], "extractor": extractor.name, "extractor_key": extractor.key,
-                "source": source, "shape": [count, width], "sha256": sha256_file(temporary),
+                "extractor": extractor.name, "extractor_key": extractor.key, "source": source,
+                "shape": [count, width], "sha256": sha256_file(temporary),
             }  # fmt: skip
         write_json(path.with_suffix(".json"), description)
     return _split(np.load(path, mmap_mode="r"), extractor)
@@ -165,16 +165,16 @@ def _fill(values: NDArray[np.float32], extractor: Extractor, images: Iterable[ND
 
 
 def _cached(path: Path, shape: tuple[int, int]) -> NDArray[np.float32] | None:
-    """The cached array; None if there is none, or if it is damaged or of an older schema."""
+    """The cached array; None if there is none, or if it is damaged."""
     try:
         described = read_json(path.with_suffix(".json"))
-        if described["format"] != computed_by()["code"] or described["sha256"] != sha256_file(path):
+        if described["sha256"] != sha256_file(path):
             raise ValueError
         values = np.load(path, mmap_mode="r", allow_pickle=False)
         return values if values.shape == shape and values.dtype == np.float32 else None
     except (OSError, ValueError, KeyError, GlimpseError):
         if path.exists():
-            print(f"{path.name} is damaged or of another version: computed again.", file=sys.stderr)
+            print(f"{path.name} is damaged: computed again.", file=sys.stderr)
         return None
 
 

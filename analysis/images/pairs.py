@@ -59,7 +59,7 @@ class ResizedImages:
         return np.stack([shrink(image, self.height, self.width) for image in chosen])
 
 
-def pooled(real: ImageSet, split: str, most: int, seed: int) -> NDArray[np.intp]:
+def rows_used(real: ImageSet, split: str, most: int, seed: int) -> NDArray[np.intp]:
     """The rows of a split whose features are computed: all, or `most` drawn by the seed."""
     return np.sort(np.random.default_rng(seed).permutation(real.where(split))[:most])
 
@@ -144,9 +144,9 @@ class Pair(ABC):
     def rows(self, split: str) -> NDArray[np.intp]:
         return self.real.where(split)
 
-    def pooled(self, split: str) -> NDArray[np.intp]:
+    def rows_used(self, split: str) -> NDArray[np.intp]:
         """The rows of a split of which features are taken: all, or `most` drawn by the seed."""
-        return pooled(self.real, split, self.most, self.seed)
+        return rows_used(self.real, split, self.most, self.seed)
 
     def groups(self, rows: NDArray[np.intp]) -> NDArray[np.str_]:
         return self.real.groups[rows]
@@ -157,7 +157,7 @@ class Pair(ABC):
 
     def real_features(self, extractor: Extractor, rows: NDArray[np.intp], context: Context) -> Features:
         """Features of the real images at these rows, from the pair's pool if it holds them all."""
-        pool = np.sort(np.concatenate([self.pooled("train"), self.pooled("test")]))
+        pool = np.sort(np.concatenate([self.rows_used("train"), self.rows_used("test")]))
         wanted = pool if np.isin(rows, pool).all() else rows
         found = features_of_real(extractor, self.real, wanted, self.size, context)
         return found if wanted is rows else found.take(np.searchsorted(pool, rows))

@@ -53,7 +53,7 @@ class EvaluatedRun(Pair):
     @property
     def scored(self) -> int:
         """As many generated images as there are real ones of a split, but FEW to GENERATED."""
-        return min(max(FEW, *(len(self.pooled(split)) for split in ("train", "test"))), GENERATED)
+        return min(max(FEW, *(len(self.rows_used(split)) for split in ("train", "test"))), GENERATED)
 
     @property
     def most(self) -> int:

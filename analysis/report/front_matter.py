@@ -11,11 +11,12 @@ from typing import Any
 from analysis import inventory
 from analysis.answers.responses import RULES, RULES_IF, Responses
 from analysis.images import BLIND
-from analysis.numbers import LEVEL, counted, listed, number, p_value, percent
+from analysis.numbers import LEVEL, listed, number, p_value, percent
 from analysis.report import manuscript
 from analysis.report.page import Page
 from analysis.section import Context, Section
 from glimpse import DISTRIBUTION
+from glimpse.command_line import counted
 from glimpse.files import sha256_file
 
 PACKAGES = (

@@ -8,8 +8,9 @@ from typing import Any
 
 from analysis import preregistration
 from analysis.answers.responses import Responses
-from analysis.numbers import LEVEL, counted, decimal, listed, p_value, percent, telling_digits
+from analysis.numbers import LEVEL, decimal, listed, p_value, percent, telling_digits
 from analysis.section import Context
+from glimpse.command_line import counted
 
 FILL_IN = "[to be filled in]"
 VERDICTS = {

@@ -111,7 +111,7 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
     environment = Environment(
         loader=PackageLoader("analysis.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters |= {"css_string": css_string, "prose": prose}
+    environment.filters |= {"css_string": css_string, "with_code": with_code}
     html = environment.get_template("report.html").render(
         page=page, sections=written, open_sentences=OPEN_SENTENCES, open_verdicts=OPEN_CARDS
     )  # fmt: skip
@@ -121,7 +121,7 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
     (folder / "index.html").write_text(html, "utf-8")
 
 
-def prose(text: str) -> Markup:
+def with_code(text: str) -> Markup:
     """`text` as HTML, with text between backticks as code."""
     return Markup(re.sub(r"`([^`]+)`", r"<code>\1</code>", str(escape(text))))
 

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.answers import people as known
 from analysis.figures import participants as draw
 from analysis.figures.style import MANY, labels
-from analysis.numbers import LEVEL, counted, decimal, p_value, percent, signed
+from analysis.numbers import LEVEL, decimal, p_value, percent, signed
 from analysis.people import significance
 from analysis.people.between import groups as between
 from analysis.people.between import questions
@@ -22,6 +22,7 @@ from analysis.people.population import mixed
 from analysis.people.trials import Trials
 from analysis.section import Context, OptionError, Section, noted, places_by_set
 from analysis.sections.survey import judgements
+from glimpse.command_line import counted
 from glimpse.observers import Floats
 
 MOST_NAMED = 6  # pairs or answers in a sentence; the tables have all

@@ -23,11 +23,11 @@ from analysis import CALIBRATION, inventory
 from analysis.figures import trends as figures
 from analysis.images.distances import NEIGHBOURS, euclidean, radius
 from analysis.images.features import extractor_key
-from analysis.images.pairs import GENERATED, POOLED, ResizedImages, features_of_real, pooled
+from analysis.images.pairs import GENERATED, POOLED, ResizedImages, features_of_real, rows_used
 from analysis.images.translation import published_from
 from analysis.numbers import LEVEL, decimal
 from analysis.people import significance
-from analysis.section import AnalysisError, Context, OptionError, Section, in_order, noted
+from analysis.section import AnalysisError, Context, OptionError, Section, in_paper_order, noted
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.images import evenly, read
 from glimpse.imageset import ImageSet
@@ -192,7 +192,7 @@ def correlate(by_image: pd.DataFrame) -> pd.DataFrame:
     `p_holm` is corrected over all rows, because the report tests all of them.
     """
     rows = []
-    for name, truth in product(in_order(by_image["set"]), sorted(set(by_image["truth"]))):
+    for name, truth in product(in_paper_order(by_image["set"]), sorted(set(by_image["truth"]))):
         images = by_image[(by_image["set"] == name) & (by_image["truth"] == truth)]
         for measure in MEASURES:
             if measure in images and images[measure].notna().any():
@@ -262,7 +262,7 @@ def _measure(context: Context, stimuli: StimulusSet, real: ImageSet, run: Path |
     generated = np.array([s.truth == "generated" for s in scored])
     shown = {s.origin.get("image_id") for s in scored if s.truth == "real"}
     size = stimuli.height, stimuli.width
-    train, test = (pooled(real, split, most_real(stimuli.made_from), context.seed) for split in ("train", "test"))
+    train, test = (rows_used(real, split, most_real(stimuli.made_from), context.seed) for split in ("train", "test"))
     rows = train[~real.index["image_id"].iloc[train].isin(shown).to_numpy()]
     if len(rows) <= NEIGHBOURS:
         raise AnalysisError("too few training images besides those shown")

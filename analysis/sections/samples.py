@@ -14,7 +14,7 @@ from PIL import Image
 
 from analysis import inventory
 from analysis.figures import pictures
-from analysis.section import PAPER_FIGURE, Context, Section, in_order
+from analysis.section import PAPER_FIGURE, Context, Section, in_paper_order
 from gan_core.experiments import experiment_named
 from glimpse.files import sha256_file
 
@@ -27,7 +27,7 @@ def compute(context: Context) -> Section | None:
     """Each stimulus set, generated images above real ones, and the last picture of each translation run."""
     section = Section("samples")
     sets = inventory.stimulus_sets(context)
-    for name in in_order(sets):
+    for name in in_paper_order(sets):
         stimuli = sets[name]
         generated, real = ([s.file for s in stimuli.of(truth)[: 2 * TILES]] for truth in ("generated", "real"))
         if not generated or not real:
@@ -40,7 +40,7 @@ def compute(context: Context) -> Section | None:
         if "unfinished" in stimuli.made_from:
             section.scores[name]["unfinished"] = stimuli.made_from["unfinished"]
     translated = translations(context)
-    order = in_order(experiment for _, experiment, _, _ in translated)
+    order = in_paper_order(experiment for _, experiment, _, _ in translated)
     for name, experiment, images, picture in sorted(translated, key=lambda one: order.index(one[1])):
         section.figure(
             f"translations-{name}", partial(_draw_picture, picture), "translations", run=name, images=images,

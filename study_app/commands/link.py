@@ -41,7 +41,9 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         if args.external_id is None:
             key = security.secret_key(workspace.root / "secret.key")
             for code in crowd.new_codes(args.count):
-                print(crowd.personal_link(args.url, study.slug, crowd.signed(code, crowd.link_key(study.slug, key))))
+                print(
+                    crowd.personal_link(args.url, study.slug, crowd.signed_code(code, crowd.link_key(study.slug, key)))
+                )
             return
         external, person = models.ExternalIdentity, models.Participant
         mine = (external.study_id == study.id, external.person == args.external_id.strip())

@@ -155,13 +155,13 @@ def link_key(slug: str, secret_key: str | bytes | None = None) -> bytes:
     return derived(f"personal link {slug}", secret_key)
 
 
-def signed(code: str, key: bytes) -> str:
+def signed_code(code: str, key: bytes) -> str:
     """The code with its signature by `key`, another 12 characters: only this server can make personal links."""
     return f"{code}-{_grouped(hmac.digest(key, code.encode(), 'sha256'))}"
 
 
 def is_signed(code: str, key: bytes) -> bool:
-    return hmac.compare_digest(signed(code[:14], key).encode(), code.encode())
+    return hmac.compare_digest(signed_code(code[:14], key).encode(), code.encode())
 
 
 def personal_link(base: str, slug: str, code: str) -> str:

@@ -35,7 +35,7 @@ def recruiting(slug: str) -> Any:
                 abort(422, f"Ask for 1 to {MOST_LINKS} links at once.")
             record(session, "make links", study, str(count))
             for code in crowd.new_codes(count):
-                link = crowd.personal_link(base, slug, crowd.signed(code, crowd.link_key(slug)))
+                link = crowd.personal_link(base, slug, crowd.signed_code(code, crowd.link_key(slug)))
                 made.append(
                     (code, link, Markup(segno.make(link, error="m").svg_inline(scale=3, border=2, omitsize=True)))
                 )

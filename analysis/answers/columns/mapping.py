@@ -26,10 +26,9 @@ from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, plain
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, read_tables
-from analysis.numbers import counted
 from analysis.numbers import listed as listed_words
 from analysis.section import AnalysisError
-from glimpse.command_line import did_you_mean
+from glimpse.command_line import counted, did_you_mean
 
 NAMES = (
     "participant", "image", "truth", "answer", "set", "source", "response_time_ms", "response_time_s", "position",

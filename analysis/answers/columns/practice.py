@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.answers.judgements import by_value
-from analysis.numbers import counted
+from glimpse.command_line import counted
 
 WORDS = ("practice", "practise", "training", "warmup", "warm-up")  # values of columns such as block, task or phase
 LOOP = re.compile(r"(?:practi[cs]e|training|warm-?up)\w*\.this(?:rep|trial)?n")  # PsychoPy's counters, else empty

@@ -12,8 +12,9 @@ import pandas as pd
 from analysis.answers.columns.layouts import PICTURE_FILE, USUAL
 from analysis.answers.judgements import by_value
 from analysis.answers.tables.table import Table
-from analysis.numbers import counted, listed
+from analysis.numbers import listed
 from analysis.section import AnalysisError
+from glimpse.command_line import counted
 
 FOLDERS = re.compile(r"[/\\]")
 

@@ -13,9 +13,8 @@ from typing import Any
 import pandas as pd
 
 from analysis.answers.tables.text_file import REMEDY, column_name, read_file
-from analysis.numbers import counted
 from analysis.section import AnalysisError
-from glimpse.command_line import did_you_mean
+from glimpse.command_line import counted, did_you_mean
 from glimpse.files import sha256_file, sha256_json
 
 ENDINGS = (".csv", ".tsv", ".txt")

@@ -19,8 +19,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.answers.tables.json_file import read_records
-from analysis.numbers import counted
 from analysis.section import AnalysisError
+from glimpse.command_line import counted
 
 SEPARATORS = ",;\t|"
 REMEDY = "export the answers as CSV, or open it in a spreadsheet and save it as CSV in UTF-8"

@@ -108,7 +108,7 @@ def small_pixels(images: Images) -> NDArray[np.float32]:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ScoredSet:
     """The scored stimuli of a set."""
 
     stimuli: StimulusSet
@@ -146,7 +146,7 @@ class Shown:
 def compute(context: Context) -> Section | None:
     """The observer on every stimulus set, on pixels and (where torch is installed) on features."""
     section = Section("machine_observer")
-    sets = [Shown(stimuli) for stimuli in inventory.stimulus_sets(context).values()]
+    sets = [ScoredSet(stimuli) for stimuli in inventory.stimulus_sets(context).values()]
     section.sentences += [f"{one.name}: too few images for a machine observer." for one in sets if one.few]
     rows, per_image, easiest = [], [], []
     key = extractor_key(context) if find_spec("torch") else None
@@ -186,7 +186,7 @@ def _sentence(name: str, best: str, found: Mapping[str, Any], tried: int) -> str
     )
 
 
-def _observe(one: Shown, context: Context) -> dict[str, Any]:
+def _observe(one: ScoredSet, context: Context) -> dict[str, Any]:
     images, generated, groups = one.pixels(), one.generated, one.groups
     inputs = {"pixels": small_pixels(images)}
     with suppress(ImportError):  # without torch only pixels are used
@@ -214,7 +214,7 @@ def observe(
 def of_pair(pair: Pair, context: Context, at_most: int = BIASED_BELOW) -> dict[str, Any]:
     """The accuracy of each observer on a pair's real and generated images, at most so many of each."""
     extractor = pair.extractor(context)
-    rows = pair.pooled(pair.against)
+    rows = pair.rows_used(pair.against)
     rows = rows[np.sort(one_of_each(pair.groups(rows), np.random.default_rng(context.seed))[:at_most])]
     count = min(pair.scored, at_most)
     both = pair.real_features(extractor, rows, context), pair.generated_features(extractor, context, count)

@@ -154,7 +154,7 @@ def _kid_gap(run: Pair, context: Context) -> dict[str, float | None]:
 
     The difference is above zero if training images are imitated too closely. KID is unbiased for any number of images.
     """
-    train, test = run.pooled("train"), run.pooled("test")
+    train, test = run.rows_used("train"), run.rows_used("test")
     n = min(len(test), len(train), GENERATED)
     if n < 2:
         return {"train": None, "test": None, "gap": None}

@@ -220,7 +220,7 @@ def _of_direction(direction: Direction, context: Context) -> dict[str, Any]:
 
 def real_images(pair: Pair, context: Context) -> tuple[Features, NDArray[Any], Features, NDArray[Any]]:
     """Features and groups of the real images to compare with, then of all real images."""
-    test, train = pair.pooled("test"), pair.pooled("train")
+    test, train = pair.rows_used("test"), pair.rows_used("train")
     rows = np.concatenate([test, train])
     pool, groups = pair.real_features(pair.extractor(context), rows, context), pair.groups(rows)
     side = np.flatnonzero((np.arange(len(rows)) < len(test)) == (pair.against == "test"))

@@ -154,7 +154,7 @@ def _tasks(found: list[EvaluatedRun]) -> list[Task]:
 
 
 def _of_task(task: Task, context: Context) -> dict[str, Any]:
-    trains = [run.pooled("train") for run in task.runs]
+    trains = [run.rows_used("train") for run in task.runs]
     few = [evenly(run.real_images(rows), 256) for run, rows in zip(task.runs, trains, strict=True)]
     extractor = extractor_for(context, np.concatenate(few))
 
@@ -162,6 +162,6 @@ def _of_task(task: Task, context: Context) -> dict[str, Any]:
         return checked(run.real_features(extractor, rows, context).values)
 
     real, real_groups = zip(*[(on(t, r), r.groups(t)) for r, t in zip(task.runs, trains, strict=True)], strict=True)
-    test, test_groups = zip(*[(on(t, r), r.groups(t)) for r in task.runs for t in [r.pooled("test")]], strict=True)
+    test, test_groups = zip(*[(on(t, r), r.groups(t)) for r in task.runs for t in [r.rows_used("test")]], strict=True)
     made = tuple(checked(run.generated_features(extractor, context, run.scored).values) for run in task.runs)
     return {"curves": learning_curves(real, real_groups, made, test, test_groups, context.seed)}

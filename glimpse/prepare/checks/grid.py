@@ -24,7 +24,7 @@ from glimpse.prepare.option_types import OFF_GRID
 from glimpse.stimuli import Source
 
 DETECTED = 0.55  # the interval lies above: 0 to 3 % of halves of one set did (n = 20 to 200), 4 to 7 % above 0.5
-Features = list[NDArray[np.float64]]  # of an image, by the grid and by each control
+Steps = list[NDArray[np.float64]]  # of an image, by the grid and by each control
 FEWEST = 20  # images of each class to cross-validate with
 CONTROLS = (7, 9, 11)  # pixels: no factor in common with the periods of JPEG and of upsampling
 FOLDS, RESAMPLES = 5, 1000
@@ -112,7 +112,7 @@ class GridAucs:
     control: GridAuc  # the one with the highest AUC
 
     @classmethod
-    def of(cls, found: list[Features], generated: NDArray[np.bool_], groups: NDArray[Any], seed: int) -> Self:
+    def of(cls, found: list[Steps], generated: NDArray[np.bool_], groups: NDArray[Any], seed: int) -> Self:
         grid, *controls = (measure(np.array(some), generated, groups, seed) for some in zip(*found, strict=True))
         return cls(grid, max(controls, key=lambda control: control.high))
 
@@ -124,7 +124,7 @@ class GridAucs:
         return f"{self.grid}, by grids of 7, 9 and 11, which no JPEG has, at most AUC {self.control.auc:.2f}"
 
 
-def _by_all(pixels: NDArray[np.uint8]) -> Features:
+def _by_all(pixels: NDArray[np.uint8]) -> Steps:
     return [features(pixels, period) for period in (BLOCK, *CONTROLS)]
 
 

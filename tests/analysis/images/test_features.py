@@ -390,7 +390,7 @@ def test_a_cache_that_is_older_or_damaged_is_computed_again(
     array, description = next(tmp_path.glob("*.npy")), next(tmp_path.glob("*.json"))
     data = bytearray(array.read_bytes())
     if damage == "older schema":
-        description.write_text(json.dumps({**json.loads(description.read_text()), "format": 0}))
+        description.write_text(json.dumps({**json.loads(description.read_text()), "schema": 0}))
     elif damage == "flipped byte":
         data[-7] ^= 64
         array.write_bytes(data)

@@ -84,8 +84,13 @@ def test_codes_are_unmistakable_and_never_repeat() -> None:
     codes = crowd.new_codes(500)
     assert len(set(codes)) == 500
     assert not set("".join(codes)) & set("01iloILO")
-    assert crowd.is_signed(crowd.signed(codes[0], b"key"), b"key")
-    for forged in (codes[0], crowd.signed(codes[0], b"other key"), codes[1] + crowd.signed(codes[0], b"key")[14:], ""):
+    assert crowd.is_signed(crowd.signed_code(codes[0], b"key"), b"key")
+    for forged in (
+        codes[0],
+        crowd.signed_code(codes[0], b"other key"),
+        codes[1] + crowd.signed_code(codes[0], b"key")[14:],
+        "",
+    ):
         assert not crowd.is_signed(forged, b"key")
     assert crowd.personal_link("https://x.org/", "pilot", "ab-cd") == "https://x.org/study/pilot/?id=ab-cd"
 
@@ -167,7 +172,7 @@ def test_only_signed_links_enter_by_invitation(workspace: Workspace, client: Fla
     with app.app_context():
         keys = {slug: crowd.link_key(slug) for slug in ("few", "pilot")}
     code = crowd.new_codes(1)[0]
-    good, other_study = crowd.signed(code, keys["few"]), crowd.signed(code, keys["pilot"])
+    good, other_study = crowd.signed_code(code, keys["few"]), crowd.signed_code(code, keys["pilot"])
     for query in ("", "?id=foo", f"?id={code}", f"?id={other_study}", "?PROLIFIC_PID=a"):
         refused = client.get(f"/study/few/{query}")
         assert (refused.status_code, "Questions? Write to we@example.org." in refused.text) == (403, True)

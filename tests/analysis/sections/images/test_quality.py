@@ -221,7 +221,7 @@ def test_no_more_images_are_drawn_than_there_are_real_ones_to_compare(
     real: Any = SimpleNamespace(where=rows.__getitem__)
     run = runs.EvaluatedRun(real, "cpu", 0, cast(Any, None), Path(), "")
     assert run.scored == drawn
-    assert [len(run.pooled(split)) for split in rows] == [min(n, 1000) for n in (train, test)]
+    assert [len(run.rows_used(split)) for split in rows] == [min(n, 1000) for n in (train, test)]
 
 
 def test_a_gain_by_truncation_within_what_real_images_differ_is_not_called_one() -> None:
