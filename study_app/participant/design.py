@@ -62,6 +62,10 @@ def draw_evenly(shown: Sequence[int], conditions: Sequence[int], count: int, rng
     """`draw_images` from each condition: as many of each, or one more from some that are chosen at random.
 
     `conditions[i]` is the condition of image i.
+
+    >>> drawn = draw_evenly([0] * 6, [0, 0, 0, 1, 1, 1], 5, np.random.default_rng(0))
+    >>> len(drawn), sorted([sum(i < 3 for i in drawn), sum(i >= 3 for i in drawn)])
+    (5, [2, 3])
     """
     names = sorted(set(conditions))
     more = set(rng.permutation(len(names))[: count % len(names)].tolist()) if names else set()
