@@ -54,7 +54,7 @@ def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], le
         f"{counted(people, 'participant')} judged {_images(answers)} in "
         f"{counted(answers.counts['trials'], 'scored trial')}{_per_person(answers)}, saying of each image"
         f"{', with a rating,' if answers.trials['rating'].notna().any() else ''} whether it was real or generated.",
-        _exposure(answers), left_out, *_measured(context, answers),
+        _exposure(answers), left_out, *_measured(context, answers, survey),
         *_optional(context, scores),
     ]  # fmt: skip
     for name, one in survey.items():
@@ -70,8 +70,8 @@ def _one_class(answers: Responses) -> bool:
     return bool(answers.trials.groupby("set")["truth"].nunique().max() == 1)
 
 
-def _measured(context: Context, answers: Responses) -> list[str]:
-    """Sentences that define accuracy, its intervals and its tests."""
+def _measured(context: Context, answers: Responses, survey: Mapping[str, Any]) -> list[str]:
+    """Sentences that define accuracy, its intervals and its tests, as far as any set has a test or a d'."""
     intervals = (
         "intervals are for new participants and new images, from a two-way clustered variance (participants + images - "
         "trials; Cameron, Gelbach & Miller, 2011)."
@@ -79,16 +79,22 @@ def _measured(context: Context, answers: Responses) -> list[str]:
     if _one_class(answers):
         return [
             f"Accuracy is the mean of the participants' shares of right answers; {intervals}",
-            "With images of one class only a habit of answering may be right: accuracy was not tested against chance.",
+            "With one class of images a preference may be right by chance: accuracy was not tested.",
         ]
     low, high = percent(0.5 - context.bound), percent(0.5 + context.bound)
-    return [
+    said = [
         "Accuracy is balanced accuracy, the mean of the shares of right answers to real and to generated images, each "
-        f"participant weighted equally; {intervals}",
-        "Accuracy was tested against 50 % with a two-sided test at 5 %, and for equivalence to 50 % with two one-sided "
-        f"tests at 5 % against {low} and {high}.",
-        "d' is that of a probit model with participants and images crossed.",
+        f"participant weighted equally; {intervals}"
     ]
+    tests = [one["equivalence"] for one in survey.values()]
+    if not tests or any(test["p"] is not None or test["verdict"] != "undecided" for test in tests):
+        said.append(
+            "Accuracy was tested against 50 % with a two-sided test at 5 %, and for equivalence to 50 % with two "
+            f"one-sided tests at 5 % against {low} and {high}."
+        )
+    if any(one["d_prime"]["population"] is not None for one in survey.values()):
+        said.append("d' is that of a probit model with participants and images crossed.")
+    return said
 
 
 def _images(answers: Responses) -> str:

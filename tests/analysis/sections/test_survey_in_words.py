@@ -136,6 +136,21 @@ def test_a_faultless_survey_says_why_it_has_no_p_value() -> None:
     assert "apart (every answer was right: no p-values)" in manuscript.result(one)
 
 
+def test_the_methods_paragraph_names_no_test_and_no_d_prime_that_no_set_has(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    for people in (1, 8):
+        images = [(f"{kind}{i}", kind) for kind in ("real", "generated") for i in range(8)]
+        rows = [f"{p},{i},{k},{rng.choice(['real', 'generated'])}" for p in range(people) for i, k in images]
+        (tmp_path / "a.csv").write_text("\n".join(["participant,image,truth,answer", *rows]))
+        answers = read_csv(tmp_path / "a.csv")
+        context = Context(Workspace(tmp_path), responses=answers.trials)
+        section = survey.compute(context)
+        assert section is not None
+        methods = manuscript.texts(context, answers, {"survey": section.scores}, "Nothing was left out.", "1").methods
+        assert ("was tested against 50 %" in methods) == (people > 1)
+        assert ("d' is that of a probit model" in methods) == (people > 1)
+
+
 def test_texts_on_one_class_of_images_give_the_share_of_right_answers_and_no_test(tmp_path: Path) -> None:
     """Three people and four generated images, nine of twelve answers right: nothing says whether people can tell."""
     rows = [f"{p},{i},generated,{'real' if i == p else 'generated'}\n" for p in range(3) for i in range(4)]
