@@ -58,11 +58,11 @@ def group_in(name: str, pattern: str, option: str = "--group-pattern", none: str
     try:
         match = re.search(pattern, path)
     except re.error as error:
-        raise ImageSetError(f"{option} {pattern!r} is not a regular expression: {error}.") from None
+        raise ImageSetError(f"{option} '{pattern}' is not a regular expression: {error}.") from None
     groups = (match.groups() or (match[0],)) if match else ()
     found = next((group for group in groups if group), None)
     if not found:
-        raise ImageSetError(f"{option} {pattern!r} finds {none} in {name}.")
+        raise ImageSetError(f"{option} '{pattern}' finds {none} in {name}.")
     return str(found)
 
 

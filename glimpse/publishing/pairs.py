@@ -76,9 +76,10 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     warnings += grid_warning(name, uncompressed, options.off_grid, options.jpeg_quality, options.seed)
     for images in generated:
         if repeats := len(images) - len(set(digests(images))):
+            again = "repeats" if repeats == 1 else "repeat"
             warnings.append(
-                f"{images.name}: {repeats:,} of the {len(images):,} generated images repeat another one exactly. They "
-                "are kept, as the generator made them; if files were copied by mistake, remove them."
+                f"{images.name}: {repeats:,} of the {len(images):,} generated images {again} another one exactly. "
+                "Repeats are kept, as the generator made them; if files were copied by mistake, remove them."
             )
     warnings += [sentence for images in (real, *generated) for sentence in left_unread(images)]
     if copies:

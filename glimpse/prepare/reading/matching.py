@@ -106,7 +106,7 @@ def _keys(photos: Iterable[str], pattern: str) -> dict[str, str]:
     for stem in photos:
         other = keys.setdefault(_key(stem, pattern) or stem, stem)
         if other != stem:
-            raise ImageSetError(f"--mask-pattern {pattern!r} finds the same in {other} and {stem}: make it longer.")
+            raise ImageSetError(f"--mask-pattern '{pattern}' finds the same in {other} and {stem}: make it longer.")
     return keys
 
 
@@ -115,7 +115,7 @@ def _key(stem: str, pattern: str) -> str | None:
     try:
         match = re.search(pattern, stem)
     except re.error as error:
-        raise ImageSetError(f"--mask-pattern {pattern!r} is not a regular expression: {error}.") from None
+        raise ImageSetError(f"--mask-pattern '{pattern}' is not a regular expression: {error}.") from None
     return next((group for group in (match.groups() or (match[0],)) if group), None) if match else None
 
 

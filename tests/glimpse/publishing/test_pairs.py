@@ -105,7 +105,7 @@ def test_repeats_and_unread_files_among_the_generated_are_reported(
     (tmp_path / "fake" / "0.jxl").write_bytes(b"\xff\x0a")
     assert publish(real, generated) == 0
     said = capsys.readouterr().err
-    assert "fake: 1 of the 7 generated images repeat another one exactly" in said
+    assert "fake: 1 of the 7 generated images repeats another one exactly" in said
     assert "fake: not read, though they look like images or archives: 1 .jxl" in said
 
 
