@@ -64,7 +64,8 @@ def forget_now(database: Database) -> float:
         log.error("Retention: %s", error)
         return DAY_S
     except Exception as error:  # any failure (a busy database, a full disk): the daily thread must go on
-        said = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = getattr(error, "orig", None) or error  # SQLAlchemy writes more around what the database says
+        said = next(iter(str(reason).splitlines()), type(reason).__name__)
         log.error("Retention: nothing was erased (%s); trying again in ten minutes.", said)
         return RETRY_S
     return DAY_S

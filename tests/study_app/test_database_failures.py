@@ -16,8 +16,9 @@ from flask import Flask
 from sqlalchemy import event, exc, text
 
 from glimpse.workspace import Workspace
-from study_app import cli, models
+from study_app import cli, models, retention
 from study_app.database import BusyError, Database
+from study_app.participant import withdrawal
 from tests.study_app.participant.test_survey import ANSWER, enter
 
 
@@ -184,3 +185,16 @@ def test_a_clock_set_back_changes_no_answer_and_loses_no_one(
     page = client.get(f"/admin/study/{study}/participants")
     assert page.status_code == 200
     assert "<td>-" not in page.text  # no negative minutes
+
+
+def test_a_failed_erasure_logs_what_the_database_says_and_not_what_is_written_around_it(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def failing(*_: object) -> int:
+        error = exc.OperationalError("UPDATE retention", {}, Exception("lock timeout\nCONTEXT: a tuple"))
+        error.add_detail("(raised as a result of Query-invoked autoflush)")
+        raise error
+
+    monkeypatch.setattr(withdrawal, "forget_expired", failing)
+    assert retention.forget_now(Database(workspace.database_url)) == retention.RETRY_S
+    assert caplog.messages == ["Retention: nothing was erased (lock timeout); trying again in ten minutes."]
