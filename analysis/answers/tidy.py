@@ -45,25 +45,9 @@ def tidy(
     Raises AnalysisError, naming column and line, if the table cannot be scored.
     """
     form, name = form or Form(), table.name
-    raw = table.frame.rename(columns={c: str(c).strip().lower() for c in table.frame.columns})
-    raw = raw.loc[:, ~raw.columns.duplicated()]
-    if "image" not in raw and "stimulus" in raw:
-        raw = raw.rename(columns={"stimulus": "image"})
-    missing = [c for c in NEEDED if c not in raw and not (c == "answer" and (form.rating or "correct" in raw))]
-    if raw.empty and not missing:
-        raise AnalysisError(f"{name} holds no answers, only column names: add a row for each judgement.")
-    if missing:
-        raise AnalysisError(
-            f"{name} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)} (it has: "
-            f"{', '.join(map(str, raw.columns))}); needed are participant, image (or stimulus), truth and answer. "
-            f"Name another column with --map {missing[0]}=COLUMN, or the program that wrote the file with --layout."
-        )
+    raw = _with_needed(table, form)
     counts = {"rows": table.rows, "blank_rows": table.blank}
-    wanted: dict[str, list[str]] = {}
-    for condition in where:
-        wanted.setdefault(condition.partition("=")[0].strip().lower(), []).append(condition)
-    for conditions in wanted.values():  # of several values for a column, a row may have any
-        raw = raw[np.logical_or.reduce([_matches(raw, condition, name) for condition in conditions])]
+    raw, filters = _filtered(raw, where, name)
     counts["filtered_out"] = len(table.frame) - len(raw)
     doubled = raw.duplicated() if any(c in raw and raw[c].notna().all() for c in MOMENTS) else None
     counts["doubled_rows"] = 0 if doubled is None else int(doubled.sum())
@@ -73,22 +57,8 @@ def tidy(
     trials = _columns(table.with_frame(raw), form, notes)
     people = trials["participant"]
     notes += [found] if (found := practice(raw, people)) else []
-    catch, simulated = _yes(raw, "catch"), trials["simulated"]
-    if "catch_trials" in raw and "catch_correct" in raw:
-        trials["failed_catch"] = _count(raw, "catch_correct") < _count(raw, "catch_trials")
-    else:
-        failed = people[catch & trials["answer"].notna() & (trials["truth"] != trials["answer"])].unique()
-        trials["failed_catch"] = people.isin(failed)
-
-    left_out = {
-        "simulated_participants": simulated & (not include_simulated),
-        "excluded_participants": _yes(raw, "excluded"),
-        "screened_out_participants": _text(raw, "state", "") == "screened-out",
-        "catch_trials": catch,
-        "replaced_trials": _yes(raw, "replaced"),
-        "unsure_answers": (trials["answer"] == "unsure") & (form.unsure == "out"),
-        "missing_answers": trials["answer"].isna(),
-    }
+    trials["failed_catch"] = _failed_catch(raw, trials)
+    left_out = _left_out(raw, trials, form, include_simulated=include_simulated)
     keep = pd.Series(True, index=trials.index)
     unanswered: dict[str, int] = {}
     for reason, rows in left_out.items():
@@ -107,10 +77,8 @@ def tidy(
     rated = left_out["unsure_answers"] & trials["rating"].notna() & ~np.logical_or.reduce(others)
     taken = (keep | rated).to_numpy(bool)
     trials = trials[taken].assign(scored=keep.to_numpy(bool)[taken]).reset_index(drop=True)
-    right = bool((trials["answer"] == trials["truth"]).all()) and len(trials) >= SURELY
-    notes += (
-        [f"All {len(trials)} answers are right: check that answer is what people said, not the key."] if right else []
-    )
+    if len(trials) >= SURELY and (trials["answer"] == trials["truth"]).all():
+        notes.append(f"All {len(trials)} answers are right: check that answer is what people said, not the key.")
     doubts = int((trials["answer"] == "unsure").sum()) if form.unsure == "half" else 0
     if doubts:
         trials["answer"] = split_doubts(trials["answer"], trials["truth"], trials["participant"])
@@ -124,26 +92,78 @@ def tidy(
     scored = trials.pop("scored").to_numpy(bool)
     unsure, trials = trials[~scored].reset_index(drop=True), trials[scored].reset_index(drop=True)
     backwards = trials["response_time_ms"] < 0
-    counts["negative_response_times"] = int(backwards.sum())
     trials.loc[backwards, "response_time_ms"] = np.nan
+    counts["negative_response_times"] = int(backwards.sum())
     counts["flagged_trials"] = int((trials["flags"] != "").sum())
     if "state" in raw:
         counts["unfinished_participants"] = int(trials.loc[~trials["finished"], "participant"].nunique())
     counts["repeated_judgements"] = int(trials.duplicated(["set", "participant", "image"]).sum())
     counts["trials"] = int(trials["trial"].nunique())
-    versions: dict[str, list[str]] = {}
-    filters = tuple(map(" or ".join, wanted.values()))
-    if "set_sha256" in raw:
-        names = _text(raw, "set", "all")
-        if "source" in raw:  # which names the sets of a within design
-            names = names.where(names != "all", _text(raw, "source", "all"))
-        known = pd.DataFrame({"set": names, "sha256": raw["set_sha256"].astype(str)})[keep.to_numpy()]
-        versions = {str(k): sorted(set(v)) for k, v in known.drop_duplicates().groupby("set")["sha256"]}
     known_of = attributes(raw[taken], people[taken])
     return Responses(
-        trials, name, table.sha256, counts, filters, unanswered, versions, tuple(notes), known_of, asked(raw, known_of),
-        unsure,
+        trials, name, table.sha256, counts, filters, unanswered, _versions(raw[keep.to_numpy()]), tuple(notes), known_of,
+        asked(raw, known_of), unsure,
     )  # fmt: skip
+
+
+def _with_needed(table: Table, form: Form) -> pd.DataFrame:
+    """The rows under plain names of columns. Raises AnalysisError if a needed column is missing, or every row."""
+    raw = table.frame.rename(columns={c: str(c).strip().lower() for c in table.frame.columns})
+    raw = raw.loc[:, ~raw.columns.duplicated()]
+    if "image" not in raw and "stimulus" in raw:
+        raw = raw.rename(columns={"stimulus": "image"})
+    missing = [c for c in NEEDED if c not in raw and not (c == "answer" and (form.rating or "correct" in raw))]
+    if missing:
+        raise AnalysisError(
+            f"{table.name} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)} (it has: "
+            f"{', '.join(map(str, raw.columns))}); needed are participant, image (or stimulus), truth and answer. "
+            f"Name another column with --map {missing[0]}=COLUMN, or the program that wrote the file with --layout."
+        )
+    if raw.empty:
+        raise AnalysisError(f"{table.name} holds no answers, only column names: add a row for each judgement.")
+    return raw
+
+
+def _filtered(raw: pd.DataFrame, where: Sequence[str], name: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows that fulfil the conditions, any of those on one column, and the conditions in words."""
+    wanted: dict[str, list[str]] = {}
+    for condition in where:
+        wanted.setdefault(condition.partition("=")[0].strip().lower(), []).append(condition)
+    for conditions in wanted.values():
+        raw = raw[np.logical_or.reduce([_matches(raw, condition, name) for condition in conditions])]
+    return raw, tuple(map(" or ".join, wanted.values()))
+
+
+def _failed_catch(raw: pd.DataFrame, trials: pd.DataFrame) -> Any:
+    """Whether the participant of each row failed an attention trial, by the counts of an export or by the answers."""
+    if "catch_trials" in raw and "catch_correct" in raw:
+        return _count(raw, "catch_correct") < _count(raw, "catch_trials")
+    wrong = _yes(raw, "catch") & trials["answer"].notna() & (trials["truth"] != trials["answer"])
+    return trials["participant"].isin(trials["participant"][wrong].unique())
+
+
+def _left_out(raw: pd.DataFrame, trials: pd.DataFrame, form: Form, *, include_simulated: bool) -> dict[str, Any]:
+    """The rows that are not scored, by reason; a row counts for the first reason that holds."""
+    return {
+        "simulated_participants": trials["simulated"] & (not include_simulated),
+        "excluded_participants": _yes(raw, "excluded"),
+        "screened_out_participants": _text(raw, "state", "") == "screened-out",
+        "catch_trials": _yes(raw, "catch"),
+        "replaced_trials": _yes(raw, "replaced"),
+        "unsure_answers": (trials["answer"] == "unsure") & (form.unsure == "out"),
+        "missing_answers": trials["answer"].isna(),
+    }
+
+
+def _versions(raw: pd.DataFrame) -> dict[str, list[str]]:
+    """The hashes of each stimulus set that was shown, where an export tells them."""
+    if "set_sha256" not in raw:
+        return {}
+    names = _text(raw, "set", "all")
+    if "source" in raw:  # which names the sets of a within design
+        names = names.where(names != "all", _text(raw, "source", "all"))
+    known = pd.DataFrame({"set": names, "sha256": raw["set_sha256"].astype(str)}).drop_duplicates()
+    return {str(k): sorted(set(v)) for k, v in known.groupby("set")["sha256"]}
 
 
 # ------------------------------------------------------------------------------------------------ columns
