@@ -101,8 +101,8 @@ def tidy(
     counts["trials"] = int(trials["trial"].nunique())
     known_of = attributes(raw[taken], people[taken])
     return Responses(
-        trials, name, table.sha256, counts, filters, unanswered, _versions(raw[keep.to_numpy()]), tuple(notes), known_of,
-        asked(raw, known_of), unsure,
+        trials, name, table.sha256, counts, filters, unanswered, _versions(raw[keep.to_numpy()]), tuple(notes),
+        known_of, asked(raw, known_of), unsure,
     )  # fmt: skip
 
 

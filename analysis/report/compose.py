@@ -52,60 +52,29 @@ OURS = {"index.html", "scores.json", "figures", "tables", "texts"}  # what a rep
 
 def write_report(args: argparse.Namespace) -> int:
     """Read, compute, write. Raises GlimpseError for invalid input."""
-    unknown = [name for name in args.skip if name not in SECTIONS]
-    if unknown:
-        raise AnalysisError(f"--skip {unknown[0]}: unknown section; choose from: {', '.join(SECTIONS)}.")
-    if args.extractor not in ("auto", *EXTRACTORS):
-        with suppress(ImportError):  # without torch the sections that need it are left out, with a sentence
-            from analysis.images.extractors import check_extractor
-
-            check_extractor(args.extractor)
-    if not 0 < args.bound < 0.5:
-        raise AnalysisError(f"--bound {args.bound}: must be between 0 and 0.5, e.g. 0.05.")
-    if args.device == "cuda":
-        with suppress(ImportError):  # without torch the sections that need it are left out, with a sentence
-            pick_device(args.device)
-    workspace = Workspace.at(args.workspace)
+    _check_options(args)
     named = bool(args.workspace or os.environ.get("GLIMPSE_WORKSPACE"))
+    workspace = Workspace.at(args.workspace)
     if args.workspace and not workspace.root.is_dir() and args.responses is None:
         raise AnalysisError(f"There is no workspace at {workspace.root}: check --workspace.")
     out = args.out or workspace.report
-    if args.responses is not None and not named:
-        workspace = Workspace(out)  # which holds nothing: the report covers these answers alone
+    alone = args.responses is not None and not named  # the report covers these answers and no workspace
     _refuse_to_replace(out, asked=args.out is not None)
-
-    simulated, notes, unread = args.include_simulated, list[str](), list[str]()
-    no_answers = NOTHING
-    answers: Responses | None
-    if args.responses is not None:
-        answers = answers_of.read_csv(args.responses, args.where, Form.of(args), include_simulated=simulated)
-        notes += answers.notes
-    else:
-        answers = None
-        try:
-            answers = answers_of.read_database(workspace, args.where, include_simulated=simulated)
-        except (OnlySimulatedError, UnreadableError) as error:  # the other sections are still written
-            if isinstance(error, UnreadableError) and os.environ.get("DATABASE_URL"):
-                raise
-            unread.append(str(error))
-            no_answers = ONLY_SIMULATED if isinstance(error, OnlySimulatedError) else UNREADABLE
-        if answers is None and args.where:
-            raise AnalysisError("--where: the survey's database holds no answers yet, so there is nothing to filter.")
+    answers, no_answers, unread = _answers(args, workspace)
     context = Context(
-        workspace=workspace, seed=args.seed, responses=None if answers is None else answers.trials,
+        workspace=Workspace(out) if alone else workspace, seed=args.seed,
+        responses=None if answers is None else answers.trials,
         extractor=args.extractor, weights=args.weights, device=args.device, positive=args.positive, bound=args.bound,
         people=None if answers is None else answers.people, asked=() if answers is None else answers.asked,
         group=args.group or "", covariates=tuple(args.covariate),
         preregistration=args.preregistration, filters=() if answers is None else answers.filters,
         unanswered={} if answers is None else answers.unanswered, unsure=None if answers is None else answers.unsure,
-        cache=None if args.responses is None or named else out / "cache", said=unread,
+        cache=out / "cache" if alone else None, said=unread,
     )  # fmt: skip
     wanted = [name for name in SECTIONS if name not in args.skip]
     if "participants" in wanted:
         participants.check(context)  # before anything is computed
-    if args.responses is not None and not named:
-        wanted = [name for name in wanted if name in ANSWERS]
-    sections, absent = compute(context, wanted, no_answers)
+    sections, absent = compute(context, [name for name in wanted if name in ANSWERS or not alone], no_answers)
     if not sections:
         raise AnalysisError(_nothing(context))
     made = {section.name for section in sections}
@@ -116,6 +85,51 @@ def write_report(args: argparse.Namespace) -> int:
         context.notice(f"No installed font has every letter of {', '.join(boxed)}: PNG and PDF figures show boxes.")
     page = front_matter.page(context, answers, sections, left_out, vars(args))
     name_distances(context, sections)
+    _write(out, page, sections, absent, context)
+    for note in [*page.warnings, *(answers.notes if args.responses is not None and answers else ()), *context.notices]:
+        print(note)
+    for verdict in page.verdicts:
+        print(f"{verdict['set']}: {verdict['sentence']}")
+    print(f"The report is written: {out / 'index.html'} (open it in a browser); every number: {out / 'scores.json'}.")
+    return 0
+
+
+def _check_options(args: argparse.Namespace) -> None:
+    """Raises GlimpseError for options that cannot be used; without torch, those of sections that need it are not."""
+    unknown = [name for name in args.skip if name not in SECTIONS]
+    if unknown:
+        raise AnalysisError(f"--skip {unknown[0]}: unknown section; choose from: {', '.join(SECTIONS)}.")
+    with suppress(ImportError):
+        if args.extractor not in ("auto", *EXTRACTORS):
+            from analysis.images.extractors import check_extractor
+
+            check_extractor(args.extractor)
+        if args.device == "cuda":
+            pick_device(args.device)
+    if not 0 < args.bound < 0.5:
+        raise AnalysisError(f"--bound {args.bound}: must be between 0 and 0.5, e.g. 0.05.")
+
+
+def _answers(args: argparse.Namespace, workspace: Workspace) -> tuple[Responses | None, str, list[str]]:
+    """The answers; without any the reason why not, and a sentence on those that cannot be used."""
+    simulated = args.include_simulated
+    if args.responses is not None:
+        return answers_of.read_csv(args.responses, args.where, Form.of(args), include_simulated=simulated), NOTHING, []
+    try:
+        answers = answers_of.read_database(workspace, args.where, include_simulated=simulated)
+    except (OnlySimulatedError, UnreadableError) as error:  # the other sections are still written
+        if args.where or (isinstance(error, UnreadableError) and os.environ.get("DATABASE_URL")):
+            raise
+        return None, ONLY_SIMULATED if isinstance(error, OnlySimulatedError) else UNREADABLE, [str(error)]
+    if answers is None and args.where:
+        raise AnalysisError("--where: the survey's database holds no answers yet, so there is nothing to filter.")
+    return answers, NOTHING, []
+
+
+def _write(
+    out: Path, page: front_matter.Page, sections: Sequence[Section], absent: dict[str, str], context: Context
+) -> None:
+    """Put the report folder in place, with what else the old one holds."""
     with atomic_folder(out) as building:
         total = sum(len(section.figures) for section in sections)
         with progress(title="drawing", unit="figures", total=total) as bar:
@@ -127,12 +141,6 @@ def write_report(args: argparse.Namespace) -> int:
         for kept in out.iterdir() if out.is_dir() else ():
             if kept.name not in OURS:  # the cache, and any other file beside the report
                 os.rename(kept, building / kept.name)
-    for note in [*page.warnings, *notes, *context.notices]:
-        print(note)
-    for verdict in page.verdicts:
-        print(f"{verdict['set']}: {verdict['sentence']}")
-    print(f"The report is written: {out / 'index.html'} (open it in a browser); every number: {out / 'scores.json'}.")
-    return 0
 
 
 def compute(context: Context, wanted: Sequence[str], no_answers: str = NOTHING) -> tuple[list[Section], dict[str, str]]:
