@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, abort, render_template, request
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session, undefer
 from werkzeug.wrappers import Response
 
@@ -125,6 +125,8 @@ def forget_expired(database: Database, at: datetime, *, clock_is_right: bool = F
     last moment stored in the database.
     """
     with database.write() as session:  # kept even if the clock has jumped: later requests store its wrong times
+        if session.get_bind().dialect.name == "postgresql":  # SQLite has one writer at a time
+            session.execute(text("LOCK TABLE retention IN EXCLUSIVE MODE"))
         row = session.get(models.Retention, 1)
         if row is None:
             moments = (models.Participant.last_seen_at, models.StudyVersion.loaded_at)

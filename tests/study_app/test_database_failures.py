@@ -198,3 +198,23 @@ def test_a_failed_erasure_logs_what_the_database_says_and_not_what_is_written_ar
     monkeypatch.setattr(withdrawal, "forget_expired", failing)
     assert retention.forget_now(Database(workspace.database_url)) == retention.RETRY_S
     assert caplog.messages == ["Retention: nothing was erased (lock timeout); trying again in ten minutes."]
+
+
+def test_processes_that_check_retention_for_the_first_time_at_once_all_do(
+    workspace: Workspace, study: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    together, waits = threading.Barrier(6), list[float]()
+
+    def check() -> None:
+        database = Database(workspace.database_url)
+        together.wait()
+        waits.append(retention.forget_now(database))
+        database.engine.dispose()
+
+    threads = [threading.Thread(target=check) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert waits == [retention.DAY_S] * 6
+    assert caplog.messages == []
