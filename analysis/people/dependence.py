@@ -69,7 +69,8 @@ def sensitivity(rows: pd.DataFrame, answers: Trials, bound: float) -> pd.DataFra
 
     >>> times = {"exposure_ms_actual": 2000.0, "exposure_ms_planned": 2000.0, "response_time_ms": [2100.0, 2500.0]}
     >>> kept = {"focus_lost": False, "flags": "", "failed_catch": False, "finished": True}
-    >>> rows = pd.DataFrame({**times, **kept, "participant": ["ann", "ann"], "said_generated": [1, 0]})
+    >>> judged = {"participant": ["ann", "ann"], "said_generated": [1, 0], "is_generated": [1, 0]}
+    >>> rows = pd.DataFrame({**times, **kept, **judged})
     >>> answers = Trials.from_labels([1, 0], [1, 0], ["ann", "ann"], ["a.png", "b.png"])
     >>> sensitivity(rows, answers, bound=0.05)[["left out", "trials"]].to_numpy().tolist()
     [['none', 2], ['answered within 200 ms', 1]]
