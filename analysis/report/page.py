@@ -150,7 +150,9 @@ def _drawn(draw: Callable[[], Figure]) -> dict[str, NDArray[np.uint8]]:
     with styled(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", r"Glyph \d+ .* missing from font")  # the report says so, once
         figure = draw()
-        figure.draw_without_rendering()
+        layout = figure.get_layout_engine()
+        if layout is not None:
+            layout.execute(figure)
         files = {}
         with mpl.rc_context({"figure.constrained_layout.use": False}):
             figure.set_layout_engine(None)  # laid out once; with "none" each format would be drawn twice

@@ -18,18 +18,19 @@ import pandas as pd
 import pytest
 from markupsafe import escape
 from matplotlib.collections import LineCollection
+from matplotlib.figure import Figure
 from sklearn.metrics import f1_score
 
 from analysis.answers.read import read_csv
 from analysis.answers.responses import Responses
 from analysis.cache import drawing_key
-from analysis.figures.style import labels, lacking
+from analysis.figures.style import labels, lacking, new_figure
 from analysis.figures.trends import image_rates, trends
 from analysis.numbers import decimal, number, settled, strict_json
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.report import __main__ as report
 from analysis.report import compose, front_matter
-from analysis.report.page import FORMATS, Page, inline, write
+from analysis.report.page import FORMATS, Page, _drawn, inline, write
 from analysis.section import Context, Section
 from analysis.sections import SECTIONS, summary, survey, survey_in_words
 from docs.dictionary import undocumented
@@ -289,6 +290,18 @@ def test_nine_sets_have_a_panel_each() -> None:
     assert [ax.get_title(loc="left") for ax in shown] == 2 * list("abcdefghi")
     assert {tuple(round(float(end), 9) for end in ax.get_ylim()) for ax in shown} == {(0.45, 0.71)}  # 5 % above 0.7
     assert not shown[0].get_shared_y_axes().joined(shown[0], shown[1])  # which take half as long again
+
+
+def test_a_figure_is_drawn_once_for_each_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    draws: list[Figure] = []
+    draw = Figure.draw
+
+    def counted(figure: Figure, renderer: Any) -> None:
+        draws.append(figure)
+        draw(figure, renderer)
+
+    monkeypatch.setattr(Figure, "draw", counted)
+    assert len(_drawn(lambda: new_figure()[0])) == len(draws)
 
 
 def test_labels_of_many_panels_do_not_overlap() -> None:
