@@ -56,7 +56,7 @@ def live(slug: str) -> Any:
     """The part of the page that is refreshed."""
     with app_database().read() as session:
         study = study_of(session, slug)
-        return render_template("admin/_live.html", study=study, group=group(), **_live(session, study))
+        return render_template("admin/parts/live.html", study=study, group=group(), **_live(session, study))
 
 
 def _live(session: Session, study: models.Study) -> dict[str, Any]:

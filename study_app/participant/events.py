@@ -1,4 +1,4 @@
-"""The raw events of the page during a trial, as static/events.js sends them with the answer. Pure."""
+"""The raw events of the page during a trial, as static/trial/events.js sends them with the answer. Pure."""
 
 from __future__ import annotations
 
