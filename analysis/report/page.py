@@ -72,7 +72,7 @@ class Page:
 def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[[str], None], keep: Keep) -> None:
     """Write index.html, figures/ and tables/ of the report into an empty folder; `tick` is called after each figure.
 
-    `keep` is `Context.cached`, which makes that an unchanged figure is not drawn again.
+    `keep` is `Context.cached`, so that unchanged figures are not drawn again.
     """
     (folder / "figures").mkdir()
     (folder / "tables").mkdir()

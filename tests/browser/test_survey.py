@@ -99,6 +99,23 @@ def test_an_end_of_the_exposure_that_the_page_did_not_see_is_stored_as_unverifie
         assert row["early_presses"] == 0
 
 
+def test_an_exposure_whose_onset_the_page_saw_at_its_end_is_stored_and_flagged(page: Page, serve: Serve) -> None:
+    """The page's thread is kept busy from before the onset until about the end."""
+    server = serve("exposure_ms = [50, 50]\nfixation_ms = 200\npractice = 0\n[trials]\ncount = 12\n")
+    enter(page, server.url)
+    page.evaluate("""() => { let trial = 0; new MutationObserver(() => {
+      if (document.body.dataset.phase !== "fixation") return;
+      const until = performance.now() + 220 + 3 * trial++;
+      setTimeout(() => { while (performance.now() < until); }, 150);
+    }).observe(document.body, { attributes: true, attributeFilter: ["data-phase"] }); }""")
+    page.click("#begin")
+    assert answer_all(page) == 12
+    for row in rows(server):
+        wrong = abs(row["exposure_ms_actual"] - 50) > 25
+        assert row["exposure_uncertain_ms"] > 12 or not wrong
+        assert "exposure-unverified" in row["flags"].split() or not wrong
+
+
 def test_a_window_resized_in_an_exposure_is_flagged_and_the_images_size_stored(page: Page, serve: Serve) -> None:
     server = serve("exposure_ms = [900, 900]\nfixation_ms = 200\npractice = 0\n[trials]\ncount = 2\n")
     enter(page, server.url)

@@ -35,10 +35,13 @@ def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.D
         )
     images = images[images["image"].notna()].astype({"image": str})
     images["image"] = images["image"].str.strip()
-    doubled = images["image"].duplicated() & ~images.duplicated(["image", "truth"])
-    if doubled.any():
-        label = images.index[doubled][0]
-        raise AnalysisError(f"{truths.place(label)}: '{images.loc[label, 'image']}' has two truths; keep one.")
+    for column in ("truth", "source"):
+        if column in images and (twice := images["image"].duplicated() & ~images.duplicated(["image", column])).any():
+            label = images.index[twice][0]
+            raise AnalysisError(
+                f"{truths.place(label)}: '{images.loc[label, 'image']}' has two {column}s; keep one, or write the "
+                "folders of images whose files have one name."
+            )
     images = images.drop_duplicates("image").set_index("image")
     if "image" not in frame:
         frame, sentence = _long(table, list(images.index), truths.name)

@@ -136,6 +136,7 @@ def read_tables(files: Sequence[Path]) -> Table:
     titles: dict[str, str] = {}
     twice: dict[str, str] = {}
     code_pages = []
+    spelt: dict[str, str] = {}  # by the plain name of a column, as the first file spells it
     names = dict(zip(hashes.values(), _names_of(list(hashes.values())), strict=True))
     for digest, path in list(hashes.items()):
         try:
@@ -146,7 +147,8 @@ def read_tables(files: Sequence[Path]) -> Table:
             notes.append(f"{path.name} is left out: {error}")
             del hashes[digest]
             continue
-        frame = one.frame
+        own = {c: spelt.setdefault(str(c).strip().lower(), str(c)) for c in one.frame.columns}
+        frame = one.frame.rename(columns={c: first for c, first in own.items() if first not in one.frame})
         if len(hashes) > 1 and "participant" not in map(column_name, frame.columns):
             frame["file"] = names[path].with_suffix("").as_posix()
         starts.append(end)
@@ -154,6 +156,7 @@ def read_tables(files: Sequence[Path]) -> Table:
         end += one.lines
         rows, blank = rows + len(frame), blank + one.blank
         notes += one.notes
+        twice |= {c.strip().lower(): path.name for c, title in one.titles.items() if titles.get(c, title) != title}
         titles |= one.titles
         twice |= one.twice
         code_pages += [] if one.unicode else [path.name]

@@ -61,7 +61,8 @@ def differences(
         found.append(
             f"JPEG blocks: the steps across 8-pixel boundaries are {blocks[0]:.2f} times the largest elsewhere in the "
             f"real images, {blocks[1]:.2f} times in the generated ones. Start from files that were never compressed, "
-            f"or publish both with --off-grid, which hides the blocks, or with --jpeg-quality {quality} or less."
+            f"or publish both with --off-grid, which hides the blocks"
+            + ("." if compressed else f", or with --jpeg-quality {quality} or less.")
         )
     if "width" in one and "width" in other:
         found += _of_sizes((one["width"], one["height"]), (other["width"], other["height"]), real, fit)

@@ -44,7 +44,7 @@ def open_image(data: bytes, name: str, page: int | None = None) -> Iterator[Imag
             raise
         except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
             reason = (
-                "not an image of a kind that is read" if isinstance(error, Image.UnidentifiedImageError) else str(error)
+                "not an image in a supported format" if isinstance(error, Image.UnidentifiedImageError) else str(error)
             )
             raise BrokenPhotoError(name, reason) from None
 

@@ -130,7 +130,7 @@ export async function present(screen, trial) {
   steps.cancel();
   const confirmed = seen.confirm(offset, 5);
   return {
-    onset: onset.at, exposure: offset.at - onset.at,
+    onset: onset.at, exposure: Math.max(0, offset.at - onset.at), // a late onset may be seen after a punctual end
     uncertain: confirmed.then(async () => Math.max(onset.late, offset.late, late, await seen.displayed())),
     end: steps.scheduled ? due.end : offset.at + mask, dropped, lost, resized, full, size, frame,
   };

@@ -361,6 +361,28 @@ def test_qualtrics_columns_are_found_by_their_question(tmp_path: Path) -> None:
         read_csv(written(tmp_path, lines), form=form)
 
 
+def test_a_column_that_asks_about_another_image_in_another_file_is_refused(tmp_path: Path) -> None:
+    files = []
+    for name, first, second in (("a.csv", "x1.png", "x2.png"), ("b.csv", "x2.png", "x1.png")):
+        ids = ['"{""ImportId"":""_recordId""}"', '"{""ImportId"":""QID1""}"', '"{""ImportId"":""QID2""}"']
+        asked = f"Response ID,Is {first} real?,Is {second} real?"
+        lines = ["ResponseId,Q1,Q2", asked, ",".join(ids), f"R_{name},Real,Generated"]
+        files.append(written(tmp_path, lines, name))
+    images = written(tmp_path, ["image,truth", "x1.png,real", "x2.png,generated"], "images.csv")
+    form = Form(layout="qualtrics", truth=images)
+    assert judgements(files[0], form) == [("R_a.csv", "real", "real"), ("R_a.csv", "generated", "generated")]
+    with pytest.raises(AnalysisError, match=r"b.csv: two columns are called q1 and differ"):
+        read_csv(files, form=form)
+
+
+def test_columns_of_several_files_may_be_spelt_differently(tmp_path: Path) -> None:
+    files = [written(tmp_path, [HEADER, *ROWS[:2]], "a.csv")]
+    files.append(written(tmp_path, ["Participant, IMAGE ,Truth,Answer", *ROWS[2:]], "b.csv"))
+    answers = read_csv(files)
+    assert answers.trials["participant"].tolist() == ["a", "a", "b", "b"]
+    assert answers.counts["blank_rows"] == 0
+
+
 def test_rows_of_a_wide_table_without_ids_are_participants_even_if_sent_in_the_same_second(tmp_path: Path) -> None:
     rows = ["Timestamp,Q1,Q2", "12/5/2025 13:39:58,Real,Generated", "12/5/2025 13:39:58,Real,Real"]
     images = written(tmp_path, ["image,truth", "Q1,real", "Q2,generated"], "images.csv")
@@ -606,6 +628,11 @@ def test_real_rows_copied_into_each_set_count_once(tmp_path: Path) -> None:
         ("participant,image,answer a,i1,real", "name,truth i1,real", "lacks the column image .* --map image=COLUMN"),
         ("participant,image,answer a,i1,real", "image,kind i1,real", "lacks the column truth .* --map truth=COLUMN"),
         ("participant,image,answer a,i1,real", "image,truth i1,real i1,fake", "line 3: 'i1' has two truths; keep one"),
+        (
+            "participant,image,answer a,i,real",
+            "image,truth,source i,fake,x i,fake,y",
+            "'i' has two sources; keep one, or",
+        ),
         ("participant,image,answer a,,real", "image,truth i1,real", "the column image is empty; fill it in"),
         (
             "participant,age a,31",
