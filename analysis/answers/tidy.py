@@ -107,9 +107,8 @@ def tidy(
 
 
 def _with_needed(table: Table, form: Form) -> pd.DataFrame:
-    """The rows under plain names of columns. Raises AnalysisError if a needed column is missing, or every row."""
-    raw = table.frame.rename(columns={c: str(c).strip().lower() for c in table.frame.columns})
-    raw = raw.loc[:, ~raw.columns.duplicated()]
+    """The rows, with images in the column `image`. Raises AnalysisError if a needed column is missing, or every row."""
+    raw = table.frame
     if "image" not in raw and "stimulus" in raw:
         raw = raw.rename(columns={"stimulus": "image"})
     missing = [c for c in NEEDED if c not in raw and not (c == "answer" and (form.rating or "correct" in raw))]

@@ -39,7 +39,6 @@ NAMES = (
 
 def arranged(table: Table, form: Form) -> Table:
     """The table with our column names; rows without an image, a truth and an answer are dropped and counted."""
-    table = table.with_frame(_in_lower_case(table.frame))
     log = next((name for name, own in EVENT_LOGS.items() if own <= set(table.frame)), None)
     if form.layout is None and log is not None:
         form = replace(form, layout=log)
@@ -80,12 +79,6 @@ def arranged(table: Table, form: Form) -> Table:
     return table
 
 
-def _in_lower_case(frame: pd.DataFrame) -> pd.DataFrame:
-    """The frame with plain names of columns; of columns with the same name the first."""
-    frame = frame.rename(columns={c: str(c).strip().lower() for c in frame.columns})
-    return frame.loc[:, ~frame.columns.duplicated()]
-
-
 def _truths(form: Form) -> Table | None:
     """The table of `--truth`. Raises AnalysisError if it is missing."""
     if form.truth is None:
@@ -94,8 +87,7 @@ def _truths(form: Form) -> Table | None:
         return None
     if not form.truth.is_file():
         raise AnalysisError(f"--truth: there is no file {form.truth}: check the path.")
-    truths = read_tables([form.truth])
-    return truths.with_frame(_in_lower_case(truths.frame))
+    return read_tables([form.truth])
 
 
 def _without_preliminaries(table: Table, form: Form) -> Table:

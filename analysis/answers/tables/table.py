@@ -119,7 +119,7 @@ def _names_of(paths: Sequence[Path]) -> list[Path]:
 
 
 def read_tables(files: Sequence[Path]) -> Table:
-    """All files as one table.
+    """All files as one table, with the names of columns in lower case.
 
     Of files with the same bytes one is read, and of several files those that cannot be read are left out, with a note.
     Raises AnalysisError if none can be read.
@@ -136,7 +136,6 @@ def read_tables(files: Sequence[Path]) -> Table:
     titles: dict[str, str] = {}
     twice: dict[str, str] = {}
     code_pages = []
-    spelt: dict[str, str] = {}  # by the plain name of a column, as the first file spells it
     names = dict(zip(hashes.values(), _names_of(list(hashes.values())), strict=True))
     for digest, path in list(hashes.items()):
         try:
@@ -147,8 +146,8 @@ def read_tables(files: Sequence[Path]) -> Table:
             notes.append(f"{path.name} is left out: {error}")
             del hashes[digest]
             continue
-        own = {c: spelt.setdefault(str(c).strip().lower(), str(c)) for c in one.frame.columns}
-        frame = one.frame.rename(columns={c: first for c, first in own.items() if first not in one.frame})
+        frame = one.frame.rename(columns=lambda c: str(c).strip().lower())  # files may spell a name differently
+        frame = frame.loc[:, ~frame.columns.duplicated()]
         if len(hashes) > 1 and "participant" not in map(column_name, frame.columns):
             frame["file"] = names[path].with_suffix("").as_posix()
         starts.append(end)
