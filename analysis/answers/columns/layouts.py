@@ -1,21 +1,18 @@
 """The exports of other programs: the names of our columns in them, and the rows that are not judgements.
 
-Names are in lower case, as the table's are; the first one that a table has is taken, and of several that a pattern
-matches the one with most values. Tests cover jsPsych (button, keyboard), PsychoPy and Pavlovia (trial-by-trial CSV,
-one file per participant), Qualtrics (CSV with three header rows), Gorilla's Task Builders (one row per event),
-OpenSesame, lab.js (one row per component), formr, oTree (a row per participant, or per round) and Testable.
+Names are in lower case, as the table's are; `names` chooses among them. Tests cover jsPsych (button, keyboard),
+PsychoPy and Pavlovia (trial-by-trial CSV, one file per participant), Qualtrics (CSV with three header rows), Gorilla's
+Task Builders (one row per event), OpenSesame, lab.js (one row per component), formr, oTree (a row per participant, or
+per round) and Testable.
 """
 
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 
 import pandas as pd
 
-from analysis.answers.numbers import MISSING, read_numbers
-from analysis.answers.tables.table import Table
-from analysis.section import AnalysisError
+from analysis.answers.numbers import MISSING
 
 PERSON = (
     "participant",
@@ -34,12 +31,6 @@ CORRECT = ("correct_response", "correctresponse", "corrans", "correctans", "corr
 TRUTH = ("truth", "ground_truth", "true_class", *CORRECT)
 NOT_GIVEN = {"gorilla": ("answer",)}  # columns with our names and another meaning: here the correct answer
 PICTURE_FILE = r"\.(?:png|jpe?g|gif|webp|bmp|svg|tiff?|avif|heic)(?:\?.*)?$"
-
-USUAL = {  # names that are recognised without --layout, because they have a single meaning
-    "participant": PERSON, "image": PICTURE, "truth": ("truth", "ground_truth", "true_class"),
-    "answer": ("answer", "response"),
-}  # fmt: skip
-TIME = re.compile(r"(?:rt|(?:response|reaction)[_ ]?time)[_ ]?(?:\(?(ms|msec|s|sec)\)?)?")  # with or without its unit
 
 LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
     "jspsych": {
@@ -63,8 +54,8 @@ LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
         "answer": ("response",), "response_time_ms": ("reaction time",), "position": ("trial number",),
     },
     "opensesame": {
-        "participant": PERSON, "image": PICTURE, "truth": TRUTH, "answer": ("answer", "response"),
-        "response_time_ms": ("response_time",), "position": ("count_trial_sequence",),
+        "participant": PERSON, "image": PICTURE, "truth": TRUTH, "answer": ("answer", "response*"),
+        "response_time_ms": ("response_time*",), "position": ("count_trial_sequence",),
     },
     "labjs": {
         "participant": (*PERSON, "observation"), "image": PICTURE, "truth": TRUTH, "answer": ("answer", "response"),
@@ -94,71 +85,6 @@ ONE_FILE_EACH = ("psychopy", "testable")  # a file is a participant
 EVENT_LOGS = {  # exports with several rows for each answer, known by columns that they alone have
     "gorilla": {"event index", "participant private id"}, "labjs": {"sender_type", "sender_id"},
 }  # fmt: skip
-
-
-def known_columns(table: Table, layout: str | None, chosen: dict[str, str], *, rating: str | None) -> dict[str, str]:
-    """The table's column for each of ours.
-
-    With a layout, it is the first of the layout's names that the table has. If several columns match, it is the one
-    with most values beside an image; a response time is taken from the component that gives the answer (`resp.keys`,
-    `resp.rt`). Without a layout, columns with a usual name are taken; no answer if a rating or `correct` gives it.
-    """
-    frame = table.frame
-    found: dict[str, str] = {}
-    if layout is not None:
-        known = LAYOUTS[layout]
-    else:
-        if not {"response_time_ms", "response_time_s"} & {*frame, *chosen}:
-            found = _time_column(table)
-        said = rating is not None or "correct" in {*frame, *chosen}
-        known = {k: v for k, v in USUAL.items() if k not in frame and not (said and k == "answer")}
-    for name, patterns in known.items():
-        ours = name in frame and name not in (*patterns, *NOT_GIVEN.get(layout or "", ()))
-        if name in chosen or ours:
-            continue
-        for pattern in patterns:
-            matches = [c for c in frame.columns if _fits(c, pattern) and (name, c) != ("answer", rating)]
-            if matches:
-                shown, component = found.get("image", "image"), found.get("answer", ".").rpartition(".")[0]
-                judged = frame[frame[shown].notna()] if shown in frame else frame
-                found[name] = max(
-                    matches, key=lambda c: (c.rpartition(".")[0] == component != "", judged[c].notna().sum())
-                )
-                break
-    return found
-
-
-def _fits(column: str, pattern: str) -> bool:
-    return fnmatchcase(column, pattern) or fnmatchcase(column.replace(" ", "_"), pattern)
-
-
-def _time_column(table: Table) -> dict[str, str]:
-    """The column of response times under our name for it, with the unit from its name or, failing that, its median."""
-    columns = [(str(column), match) for column in table.frame if (match := TIME.fullmatch(str(column)))]
-    if not columns:
-        return {}
-    if len(columns) > 1:
-        raise AnalysisError(
-            f"{table.name}: the columns {' and '.join(column for column, _ in columns)} may all be response times; "
-            "choose one with --map response_time_ms=COLUMN or --map response_time_s=COLUMN."
-        )
-    column, unit = columns[0][0], columns[0][1][1]
-    names, refused = [], False
-    for name in ("response_time_ms", "response_time_s"):
-        if unit and unit[0] == name.rpartition("_")[2][0]:
-            return {name: column}
-        try:
-            numbers = read_numbers(table.frame[column], name, table.place)[0]
-        except AnalysisError:
-            refused = True
-            continue
-        names += [name] if numbers.notna().any() else []
-    if len(names) == 1 or not (names or refused):  # without any number, a note counts what is there
-        return {(names or ["response_time_ms"])[0]: column}
-    raise AnalysisError(
-        f"{table.name}: the times in the column {column} may be in ms or in s; give --map response_time_ms={column} or "
-        f"--map response_time_s={column}."
-    )
 
 
 def routine(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:

@@ -13,7 +13,6 @@ import pandas as pd
 from analysis.answers.columns.layouts import (
     EVENT_LOGS,
     ONE_FILE_EACH,
-    known_columns,
     last_of_lists,
     not_of_participants,
     pictures,
@@ -21,12 +20,12 @@ from analysis.answers.columns.layouts import (
     rounds,
     routine,
 )
+from analysis.answers.columns.names import renamed, with_our_columns
 from analysis.answers.columns.truths import FOLDERS, with_truth
 from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, plain
 from analysis.answers.numbers import MISSING
-from analysis.answers.tables.table import Table, read_tables
-from analysis.numbers import listed as listed_words
+from analysis.answers.tables.table import FILE, Table, read_tables
 from analysis.section import AnalysisError
 from glimpse.command_line import counted, did_you_mean
 
@@ -48,7 +47,7 @@ def arranged(table: Table, form: Form) -> Table:
     if form.layout == "otree":
         table = table.with_frame(rounds(table.frame, chosen.get("image")))
     _check_chosen(chosen, table, truths)
-    table, found = _with_our_columns(table, form, chosen)
+    table, sentences = _with_our_columns(table, form, chosen)
     table = table.with_frame(_with_participants(table, form))
     dropped = listed = 0
     if form.layout is not None:
@@ -58,13 +57,10 @@ def arranged(table: Table, form: Form) -> Table:
             frame["image"] = pictures(by_value(frame["image"], _image_name))
         table = table.with_frame(frame)
     if truths is not None:
-        frame, left_out = with_truth(table, truths.with_frame(_renamed(truths.frame, chosen)), layout=form.layout)
+        frame, left_out = with_truth(table, truths.with_frame(renamed(truths.frame, chosen)), layout=form.layout)
         table = table.with_frame(frame).noting(left_out)
     elif "truth" not in table.frame and "image" in table.frame:
         table = table.with_frame(_truth_from_folders(table.frame, form))
-    others = [f"{name} from {column}" for name, column in found.items() if column not in (name, "stimulus")]
-    if others and form.layout is None:
-        table = table.noting(f"Read under other names: {listed_words(others)}.")
     if explained := _explanations(table, form):
         table = _without_explanation(table, explained[0])
     table, empty = _without_empty(table, form)
@@ -76,7 +72,7 @@ def arranged(table: Table, form: Form) -> Table:
         table = table.noting(
             f"Left out: {counted(dropped, 'row')} without a judgement of an image (instructions, fixation, ...)."
         )
-    return table
+    return replace(table, notes=[*table.notes, *sentences])
 
 
 def _truths(form: Form) -> Table | None:
@@ -120,21 +116,19 @@ def _check_chosen(chosen: dict[str, str], table: Table, truths: Table | None) ->
             )
 
 
-def _with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple[Table, dict[str, str]]:
-    """The table with the columns of --map and of the layout under our names, and those of the layout.
+def _with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple[Table, list[str]]:
+    """The table with the columns of --map and of the layout under our names, and sentences on those of the layout.
 
     Raises AnalysisError if two different columns have the name of one that is needed.
     """
-    table = table.with_frame(_renamed(table.frame, chosen))
-    ratings = [option.partition(":")[0].strip().lower() for option in (form.rating, form.confidence) if option]
-    found = known_columns(table, form.layout, chosen, rating=ratings[0] if form.rating else None)
-    ours = set(NAMES) - ({"correct"} if "answer" in {*table.frame, *found} else set())
-    used = {*chosen.values(), *found.values(), *ratings, *(ours - set(chosen) - set(found))}
-    if doubled := sorted(used & set(table.twice)):
+    named, used, sentences = with_our_columns(table, form, chosen)
+    ratings = {option.partition(":")[0].strip().lower() for option in (form.rating, form.confidence) if option}
+    ours = set(NAMES) - ({"correct"} if "answer" in named.frame else set())
+    if doubled := sorted((used | ratings | (ours - set(chosen))) & set(table.twice)):
         raise AnalysisError(
             f"{table.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of them."
         )
-    return table.with_frame(_renamed(table.frame, found)), found
+    return named, sentences
 
 
 def _with_participants(table: Table, form: Form) -> pd.DataFrame:
@@ -146,8 +140,8 @@ def _with_participants(table: Table, form: Form) -> pd.DataFrame:
         frame = frame.assign(participant=np.arange(1, len(frame) + 1).astype(str))
     if "participant" not in frame and len(table.files) == 1 and form.layout in ONE_FILE_EACH:
         frame = frame.assign(participant=table.files[0].rpartition(".")[0])
-    if "participant" not in frame and "file" in frame and len(table.files) > 1:
-        frame = frame.rename(columns={"file": "participant"})
+    if "participant" not in frame and FILE in frame and len(table.files) > 1:
+        frame = frame.rename(columns={FILE: "participant"})
     return frame
 
 
@@ -188,12 +182,6 @@ def _chosen(given: Sequence[str]) -> dict[str, str]:
             raise AnalysisError(f"--map {option}: {name} is not a column of answers; {did_you_mean(name, NAMES)}")
         chosen[name] = column
     return chosen
-
-
-def _renamed(frame: pd.DataFrame, chosen: dict[str, str]) -> pd.DataFrame:
-    """The frame with columns under new names, replacing columns of these names; one column may serve for two names."""
-    taken = {name: frame[column] for name, column in chosen.items() if column in frame and name != column}
-    return frame.drop(columns=[name for name in taken if name in frame]).assign(**taken) if taken else frame
 
 
 def _one_file_each(frame: pd.DataFrame, table: Table, *, unnamed: bool) -> pd.DataFrame:

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.answers.columns.layouts import PICTURE_FILE, USUAL
+from analysis.answers.columns.layouts import PICTURE_FILE
+from analysis.answers.columns.names import USUAL
 from analysis.answers.judgements import by_value
 from analysis.answers.tables.table import Table
 from analysis.numbers import listed

@@ -19,6 +19,7 @@ from glimpse.files import sha256_file, sha256_json
 
 ENDINGS = (".csv", ".tsv", ".txt")
 JSON = (".json", ".jsonl")
+FILE = "(file)"  # the column that says where rows without a column `participant` are from
 UNREAD = (*JSON, ".xlsx", ".xls", ".ods", ".zip", ".gz", ".sav", ".rds", ".parquet")
 
 
@@ -31,6 +32,7 @@ class Table:
     sha256: str
     files: tuple[str, ...] = ()
     starts: tuple[int, ...] = ()  # lines in the files before
+    columns: tuple[frozenset[str], ...] = ()  # of each file
     rows: int = 0  # as read
     blank: int = 0  # rows without any value, dropped
     notes: list[str] = field(default_factory=list)  # sentences on what was done with the rows
@@ -149,7 +151,7 @@ def read_tables(files: Sequence[Path]) -> Table:
         frame = one.frame.rename(columns=lambda c: str(c).strip().lower())  # files may spell a name differently
         frame = frame.loc[:, ~frame.columns.duplicated()]
         if len(hashes) > 1 and "participant" not in map(column_name, frame.columns):
-            frame["file"] = names[path].with_suffix("").as_posix()
+            frame[FILE] = names[path].with_suffix("").as_posix()
         starts.append(end)
         frame.index = frame.index + end
         end += one.lines
@@ -164,7 +166,15 @@ def read_tables(files: Sequence[Path]) -> Table:
     if len(kept) == 1:
         table, name, digest = frames[0], kept[0].name, next(iter(hashes))
     else:
-        table, name = pd.concat(frames), f"{len(kept)} files ({kept[0].name} ... {kept[-1].name})"
+        table, name = pd.concat(frames), several([path.name for path in kept])
         digest = sha256_json(sorted(hashes))
     places = tuple(names[path].as_posix() for path in kept)
-    return Table(table, name, digest, places, tuple(starts), rows, blank, notes, titles, twice, tuple(code_pages))
+    columns = tuple(frozenset(frame.columns) for frame in frames)
+    return Table(
+        table, name, digest, places, tuple(starts), columns, rows, blank, notes, titles, twice, tuple(code_pages)
+    )
+
+
+def several(files: Sequence[str]) -> str:
+    """The file, or the number of files with the first and the last."""
+    return files[0] if len(files) == 1 else f"{len(files)} files ({files[0]} ... {files[-1]})"

@@ -851,7 +851,8 @@ def test_images_and_answers_without_a_counterpart_are_told(tmp_path: Path) -> No
     long = written(tmp_path, ["subject,stimulus,response", "p,a.png,real", "p,d.png,real"])
     answers = read_csv(long, form=Form(layout="jspsych", truth=images))
     note = "Left out 1 row naming no image of images.csv, or several, the first on answers.csv, line 3: 'd.png'."
-    assert (answers.trials["image"].tolist(), answers.notes) == (["a.png"], (note,))
+    names = "Read under other names: participant from subject and answer from response."
+    assert (answers.trials["image"].tolist(), answers.notes) == (["a.png"], (note, names))
     both = written(tmp_path, ["Is a.png or b.png real?", "Real"], "both.csv")
     with pytest.raises(AnalysisError, match=r"names the images a.png and b.png; name the column of each in images.csv"):
         read_csv(both, form=Form(layout="wide", truth=images))

@@ -1,0 +1,201 @@
+"""Find our columns among those of a survey, by usual names or those of a layout, in each file by what it has."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from fnmatch import fnmatchcase
+
+import numpy as np
+import pandas as pd
+
+from analysis.answers.columns.layouts import LAYOUTS, NOT_GIVEN, PERSON, PICTURE
+from analysis.answers.form import Form
+from analysis.answers.judgements import by_value, meanings, plain
+from analysis.answers.numbers import MISSING, read_numbers
+from analysis.answers.tables.table import FILE, Table, several
+from analysis.numbers import listed
+from analysis.section import AnalysisError
+
+USUAL = {  # names that are recognised without --layout, because they have a single meaning
+    "participant": PERSON, "image": PICTURE, "truth": ("truth", "ground_truth", "true_class"),
+    "answer": ("answer", "response"),
+}  # fmt: skip
+TIME = re.compile(r"(?:rt|(?:response|reaction)[_ ]?time)[_ ]?(?:\(?(ms|msec|s|sec)\)?)?")  # with or without its unit
+ONE_PERSON_A_ROW = ("wide", "qualtrics")
+
+
+def with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple[Table, set[str], list[str]]:
+    """The table with columns under our names; the names of these in the files; and sentences on them.
+
+    Files with other columns are read on their own: one may say `subject`, the next `participant`. `chosen`, of --map,
+    holds for the files that have the column.
+    """
+    parts, places, used = [], [], set(chosen.values())
+    taken: dict[tuple[str, str], list[str]] = {}
+    rivals: dict[str, dict[str, None]] = {}
+    before: dict[str, str] = {}
+    nameless: list[str] = []
+    kinds = list(_kinds(table))
+    for files, rows, part in kinds:
+        here = {name: column for name, column in chosen.items() if column in part.frame or column not in table.frame}
+        part = part.with_frame(renamed(part.frame, here))
+        found, others = _known_columns(part, form, here, before)
+        if len(kinds) > 1 and form.layout != "wide" and "image" not in {*part.frame, *found}:
+            found = {name: column for name, column in found.items() if name == "participant"}  # a questionnaire
+        before = found | before
+        frame = renamed(part.frame, found)
+        unnamed = FILE in frame and "image" in frame and "participant" not in frame
+        if len(kinds) > 1 and unnamed and form.layout not in ONE_PERSON_A_ROW:
+            frame, nameless = frame.rename(columns={FILE: "participant"}), [*nameless, *files]
+        parts.append(frame)
+        places.append(rows)
+        used |= set(found.values())
+        for name, column in found.items():
+            taken.setdefault((name, column), []).extend(files)
+            rivals.setdefault(name, {}).update(dict.fromkeys(others.get(name, [])))
+    if len(parts) > 1:
+        frame = pd.concat(parts)
+        table = table.with_frame(frame.iloc[np.argsort(np.concatenate(places))])
+        if 0 < len(nameless) < len(table.files):
+            table = table.noting(f"Without a column of participants, each file is one: {several(nameless)}.")
+    else:
+        table = table.with_frame(parts[0])
+    return table, used, _sentences(taken, rivals, len(table.files))
+
+
+def _sentences(taken: dict[tuple[str, str], list[str]], rivals: dict[str, dict[str, None]], n: int) -> list[str]:
+    """On the columns that were read under other names, and on those that might have been."""
+    notes = []
+    if others := [
+        f"{name} from {column}" + (f" in {several(files)}" if len(files) < n else "")
+        for (name, column), files in taken.items()
+        if column not in (name, "stimulus")
+    ]:
+        notes = [f"Read under other names: {listed(others)}."]
+    for name, more in rivals.items():
+        own = [column for of, column in taken if of == name]
+        if also := [column for column in more if column not in own]:
+            notes.append(
+                f"{name} is read from {listed(own)}, but {listed(also)} may be meant: --map {name}=COLUMN chooses."
+            )
+    return notes
+
+
+def _kinds(table: Table) -> Iterator[tuple[list[str], np.ndarray, Table]]:
+    """The files with the same columns, their rows, and these as a table; those with most rows first."""
+    file = np.searchsorted(table.starts, table.frame.index, side="right") - 1
+    groups: dict[frozenset[str], list[int]] = {}
+    for k, columns in enumerate(table.columns):
+        groups.setdefault(columns, []).append(k)
+    if len(groups) < 2:
+        yield list(table.files), np.arange(len(table.frame)), table
+        return
+    rows = {columns: np.flatnonzero(np.isin(file, of)) for columns, of in groups.items()}
+    for columns, of in sorted(groups.items(), key=lambda group: -len(rows[group[0]])):
+        frame = table.frame.iloc[rows[columns]]
+        frame = frame[[c for c in frame if c in columns or frame[c].notna().any()]]
+        files = [table.files[k] for k in of]
+        yield files, rows[columns], replace(table.with_frame(frame), name=several(files))
+
+
+def _known_columns(
+    table: Table, form: Form, chosen: dict[str, str], before: dict[str, str]
+) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """The table's column for each of ours; and others that the same pattern of the layout matches as well.
+
+    With a layout, it is the first of the layout's names that the table has. If several columns match, it is the one of
+    other files (`before`), else the one of the component that gives the answer (`resp.keys`, `resp.rt`), for the answer
+    the one whose words are known, else the one with most values beside an image. Without a layout, columns with a usual
+    name are taken; no answer if a rating or `correct` gives it.
+    """
+    frame, words = table.frame, meanings(form.words)["answer"]
+    ratings = [option.partition(":")[0].strip().lower() for option in (form.rating, form.confidence) if option]
+    found: dict[str, str] = {}
+    rivals: dict[str, list[str]] = {}
+    if form.layout is not None:
+        known = LAYOUTS[form.layout]
+    else:
+        if not {"response_time_ms", "response_time_s"} & {*frame, *chosen}:
+            found = _time_column(table)
+        said = form.rating is not None or "correct" in {*frame, *chosen}
+        known = {k: v for k, v in USUAL.items() if k not in frame and not (said and k == "answer")}
+    for name, patterns in known.items():
+        ours = name in frame and name not in (*patterns, *NOT_GIVEN.get(form.layout or "", ()))
+        if name in chosen or ours:
+            continue
+        for pattern in patterns:
+            matches = [c for c in frame.columns if _fits(c, pattern)]
+            if name == "answer":
+                matches = [c for c in matches if c not in ratings and not c.startswith("response_time")]
+            if not matches:
+                continue
+            shown, answer = found.get("image", "image"), found.get("answer", chosen.get("answer", ""))
+            judged = frame.loc[frame[shown].notna(), matches] if shown in frame else frame[matches]
+            rank = {c: _beside(c, answer) or (name == "answer" and _in_words(judged[c], words)) for c in matches}
+            best = max(matches, key=lambda c: (c == before.get(name), rank[c], judged[c].notna().sum()))
+            found[name] = best
+            rivals[name] = [
+                c
+                for c in matches
+                if rank[c] == rank[best] and judged[c].notna().any() and not judged[c].equals(judged[best])
+            ]
+            break
+    return found, rivals
+
+
+def _fits(column: str, pattern: str) -> bool:
+    return fnmatchcase(column, pattern) or fnmatchcase(column.replace(" ", "_"), pattern)
+
+
+def _beside(column: str, answer: str) -> bool:
+    """Whether a column is of the component that gives the answer.
+
+    >>> _beside("resp.rt", "resp.keys"), _beside("response_time_sure", "response_sure"), _beside("a.rt", "")
+    (True, True, False)
+    """
+    component = answer.rpartition(".")[0]
+    return column.rpartition(".")[0] == component != "" or column == answer.replace("response", "response_time", 1)
+
+
+def _in_words(values: pd.Series, words: dict[str, str]) -> bool:
+    """Whether most of the answers in a column are words that are known."""
+    said = by_value(values, plain).dropna()
+    said = said[~said.isin(MISSING)]
+    return bool(len(said) and said.isin(words).mean() > 0.5)
+
+
+def _time_column(table: Table) -> dict[str, str]:
+    """The column of response times under our name for it, with the unit from its name or, failing that, its median."""
+    columns = [(str(column), match) for column in table.frame if (match := TIME.fullmatch(str(column)))]
+    if not columns:
+        return {}
+    if len(columns) > 1:
+        raise AnalysisError(
+            f"{table.name}: the columns {' and '.join(column for column, _ in columns)} may all be response times; "
+            "choose one with --map response_time_ms=COLUMN or --map response_time_s=COLUMN."
+        )
+    column, unit = columns[0][0], columns[0][1][1]
+    names, refused = [], False
+    for name in ("response_time_ms", "response_time_s"):
+        if unit and unit[0] == name.rpartition("_")[2][0]:
+            return {name: column}
+        try:
+            numbers = read_numbers(table.frame[column], name, table.place)[0]
+        except AnalysisError:
+            refused = True
+            continue
+        names += [name] if numbers.notna().any() else []
+    if len(names) == 1 or not (names or refused):  # without any number, a note counts what is there
+        return {(names or ["response_time_ms"])[0]: column}
+    raise AnalysisError(
+        f"{table.name}: the times in the column {column} may be in ms or in s; give --map response_time_ms={column} or "
+        f"--map response_time_s={column}."
+    )
+
+
+def renamed(frame: pd.DataFrame, chosen: dict[str, str]) -> pd.DataFrame:
+    """The frame with columns under new names, replacing columns of these names; one column may serve for two names."""
+    taken = {name: frame[column] for name, column in chosen.items() if column in frame and name != column}
+    return frame.drop(columns=[name for name in taken if name in frame]).assign(**taken) if taken else frame
