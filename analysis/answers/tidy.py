@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.answers.checks import refuse_right_answers, verdicts
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
 from analysis.answers.judgements import (
@@ -113,6 +114,11 @@ def _with_needed(table: Table, form: Form) -> pd.DataFrame:
         raw = raw.rename(columns={"stimulus": "image"})
     missing = [c for c in NEEDED if c not in raw and not (c == "answer" and (form.rating or "correct" in raw))]
     if missing:
+        if missing == ["truth"] and "correct" in raw:
+            raise AnalysisError(
+                f"{table.name} lacks the column truth: if correct is the right answer of each image, write --map "
+                "truth=correct, else name the column of the truth with --map truth=COLUMN or its table with --truth."
+            )
         raise AnalysisError(
             f"{table.name} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)} (it has: "
             f"{', '.join(map(str, raw.columns))}); needed are participant, image (or stimulus), truth and answer. "
@@ -177,6 +183,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     beside = form.rating is None or form.rating.partition(":")[0].strip().lower() != "answer"
     answer = read_words(table, "answer", words["answer"]) if "answer" in raw and beside else None
     if answer is None and form.rating is None:
+        refuse_right_answers(table, trials["truth"], words["truth"])
         answer = read_correctness(table, trials["truth"])
         notes.append("The answers were derived from the truth and the column correct.")
     if form.rating is not None:
@@ -189,6 +196,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         trials["rating"], trials["confidence"], said = read_own_ratings(raw, answer)
         notes += [said] if said else []
     trials["answer"] = answer
+    notes += [found] if (found := verdicts(table, trials["truth"], answer)) else []
     pairs = raw["task"] == "pair" if {"task", "second_stimulus"} <= set(raw) else pd.Series(False, index=raw.index)
     trials["set"] = _text(raw, "set", "all")
     if "source" in raw:
