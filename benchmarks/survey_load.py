@@ -9,6 +9,7 @@ separate processes: waitress on SQLite, or gunicorn's workers on a private Postg
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import os
@@ -25,7 +26,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from sqlalchemy import text
 
-from glimpse.command_line import program
+from glimpse.command_line import Help
 from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
@@ -127,7 +128,7 @@ def check(workspace: Workspace, people: int, acknowledged: list[tuple[str, int]]
 
 
 def main() -> int:
-    parser = program("python -m benchmarks.survey_load", __doc__ or "", workspace=False)
+    parser = argparse.ArgumentParser("python -m benchmarks.survey_load", description=__doc__, formatter_class=Help)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="database to load")
     parser.add_argument("--participants", type=int, default=200, metavar="N", help="concurrent participants")
     args = parser.parse_args()

@@ -166,14 +166,14 @@ class Limit:
         self._expire = np.frombuffer(mmap.mmap(-1, 8 * shape[0] * shape[1])).reshape(shape)
         self._lock = threading.Lock()  # in each process: two of them at the same instant may take one place
 
-    def allows(self, key: str, at: float | None = None) -> bool:
-        """Whether the key may have an event now, or at this moment (s), which is then counted.
+    def allows(self, key: str) -> bool:
+        """Whether the key may have an event now, which is then counted.
 
         >>> limit = Limit(1)
-        >>> [limit.allows("a", at) for at in (0, 59.9, 60)]
-        [True, False, True]
+        >>> limit.allows("a"), limit.allows("a"), limit.allows("b")
+        (True, False, True)
         """
-        moment = time.monotonic() if at is None else at
+        moment = time.monotonic()
         with self._lock:
             row = self._expire[hash(key) % len(self._expire)]
             seen = row.copy()  # another process may write into the row at any moment

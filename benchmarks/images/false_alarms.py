@@ -8,10 +8,12 @@ so a test at 5 % should raise an alarm in 5 % of the runs.
 
 from __future__ import annotations
 
+import argparse
+
 import numpy as np
 
 from analysis.images.kid import Units, permutation_p
-from glimpse.command_line import program
+from glimpse.command_line import Help
 
 CASES = {
     "20 photos of 10 patches": [10] * 20,
@@ -36,7 +38,9 @@ def alarms(sizes: list[int], runs: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = program("python -m benchmarks.images.false_alarms", __doc__ or "", workspace=False)
+    parser = argparse.ArgumentParser(
+        "python -m benchmarks.images.false_alarms", description=__doc__, formatter_class=Help
+    )
     parser.add_argument("--runs", type=int, default=400, metavar="N", help="simulated data sets per case")
     args = parser.parse_args()
     print(f"{'':<36}{'by group':>10}{'by image':>10}")
