@@ -53,16 +53,17 @@ def euclidean(
     return found
 
 
-def radius(values: FloatArray, k: int = NEIGHBOURS, groups: NDArray[Any] | None = None) -> NDArray[np.float64]:
-    """The distance, (n,), of each row of (n, d) to its k-th nearest row, in other groups if `groups` (n,) are given.
+def radius(values: FloatArray, groups: NDArray[Any] | None = None) -> NDArray[np.float64]:
+    """The distance, (n,), of each row of (n, d) to its third nearest row, in other groups if `groups` (n,) are given.
 
-    Infinite if there are fewer than k such rows.
+    Infinite if there are fewer than three such rows.
 
-    >>> radius(np.array([[0.0], [1.0], [3.0], [6.0]]), k=2)
-    array([3., 2., 3., 5.])
+    >>> radius(np.array([[0.0], [1.0], [3.0], [6.0]]))
+    array([6., 5., 3., 6.])
     """
     within = euclidean(values, values, groups, groups)
     np.fill_diagonal(within, np.inf)
+    k = NEIGHBOURS
     return np.partition(within, k - 1, axis=1)[:, k - 1] if len(values) > k else np.full(len(values), np.inf)
 
 
@@ -157,33 +158,33 @@ def precision_recall(
     generated: FloatArray,
     groups: NDArray[Any] | None = None,
     generated_groups: NDArray[Any] | None = None,
-    k: int = NEIGHBOURS,
 ) -> dict[str, float]:
     """Precision and recall (Kynkäänniemi et al. 2019, k = 3), density and coverage (Naeem et al. 2020).
 
     Images of one group are never neighbours, within or between the sides: windows of one photo overlap, and the radius
-    would be that of the overlap. Raises AnalysisError if an image has fewer than k others of its side outside its own
-    group.
+    would be that of the overlap. Raises AnalysisError if an image has fewer than three others of its side outside
+    its own group.
 
-    >>> real, generated = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([[1.0], [1.5], [2.0], [9.0]])
-    >>> found = precision_recall(real, generated, k=1)
+    >>> real, generated = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([[5.0], [5.5], [6.0], [12.0]])
+    >>> found = precision_recall(real, generated)
     >>> {name: round(value, 6) for name, value in found.items()}
-    {'precision': 0.75, 'recall': 0.75, 'density': 2.0, 'coverage': 1.0}
+    {'precision': 0.75, 'recall': 1.0, 'density': 0.25, 'coverage': 0.25}
     """
     real, generated = (values.astype(np.float64) for values in checked_pair(real, generated))
-    real_radius, generated_radius = radius(real, k, groups), radius(generated, k, generated_groups)
+    real_radius, generated_radius = radius(real, groups), radius(generated, generated_groups)
     for values, names, found in ((real, groups, real_radius), (generated, generated_groups, generated_radius)):
         if not np.isfinite(found).all():
+            known = len(values) if names is None else len(set(names.tolist()))
             raise AnalysisError(
-                f"Precision and recall with k = {k} need at least {k} other images outside the group of each: "
-                f"{len(values)} images of {len(values if names is None else set(names.tolist()))} groups are too few."
+                f"Precision and recall with k = {NEIGHBOURS} need at least {NEIGHBOURS} other images outside the group "
+                f"of each: {len(values)} images of {known} groups are too few."
             )
     between = euclidean(real, generated, groups, generated_groups)  # (real, generated)
     inside_real = between <= real_radius[:, None]
     return {
         "precision": float(inside_real.any(axis=0).mean()),
         "recall": float((between <= generated_radius[None, :]).any(axis=1).mean()),
-        "density": float(inside_real.sum(axis=0).mean() / k),
+        "density": float(inside_real.sum(axis=0).mean() / NEIGHBOURS),
         "coverage": float(inside_real.any(axis=1).mean()),
     }
 

@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from analysis.images.distances import FloatArray, checked_pair
 
+DRAWS = 999  # of half-samples for an interval ...
+COMPARED_DRAWS = 9999  # ... and for the p-value of a difference
 INTERVAL_FROM = 8  # groups per side; halves of fewer groups say too little about their variation
 BLOCK = 2048  # rows of a kernel matrix held at a time
 
@@ -176,7 +178,7 @@ def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 99
     return float((1 + np.sum(statistics >= observed - rounding)) / (1 + permutations))
 
 
-def subsampling_interval(units: Units, rng: np.random.Generator, draws: int = 999) -> tuple[float, float] | None:
+def subsampling_interval(units: Units, rng: np.random.Generator) -> tuple[float, float] | None:
     """95 % interval of the KID from half-samples of groups (Politis & Romano 1994); None with under 8 groups per side.
 
     A half drawn without replacement varies around the whole as the whole varies around the truth, so deviations need no
@@ -192,12 +194,12 @@ def subsampling_interval(units: Units, rng: np.random.Generator, draws: int = 99
     if min(units.groups) < INTERVAL_FROM:
         return None
     whole = units.kid(units.observed()[None])[0]
-    low, high = np.quantile(_deviations(units, _halves(n, draws, rng), rng), [0.025, 0.975])
+    low, high = np.quantile(_deviations(units, _halves(n, DRAWS, rng), rng), [0.025, 0.975])
     return float(whole - high), float(whole - low)
 
 
 def difference_in_kid(
-    one: Units, other: Units, rng: np.random.Generator, draws: int = 9999
+    one: Units, other: Units, rng: np.random.Generator
 ) -> tuple[float, tuple[float, float] | None, float | None]:
     """The KID of `one` minus that of `other` (two generators with the same first sample), its interval and p-value.
 
@@ -206,17 +208,17 @@ def difference_in_kid(
 
     >>> zeros, ones, rng = np.zeros((8, 1)), np.ones((8, 1)), np.random.default_rng(0)
     >>> far, same = Units.of(zeros, ones, None, None), Units.of(zeros, zeros, None, None)
-    >>> difference_in_kid(far, same, rng, draws=99)  # 7 (see `kid`) and 0, whatever halves are drawn
-    (7.0, (7.0, 7.0), 0.01)
+    >>> difference_in_kid(far, same, rng)  # 7 (see `kid`) and 0, whatever halves are drawn
+    (7.0, (7.0, 7.0), 0.0001)
     """
     wholes = [float(units.kid(units.observed()[None])[0]) for units in (one, other)]
     difference = wholes[0] - wholes[1]
     if min(*one.groups, *other.groups) < INTERVAL_FROM:
         return difference, None, None
-    first = _halves(one.groups[0], draws, rng)
+    first = _halves(one.groups[0], COMPARED_DRAWS, rng)
     deviations = _deviations(one, first, rng) - _deviations(other, first, rng)
     low, high = np.quantile(deviations, [0.025, 0.975])
-    p = (1 + np.sum(np.abs(deviations) >= abs(difference))) / (1 + draws)
+    p = (1 + np.sum(np.abs(deviations) >= abs(difference))) / (1 + COMPARED_DRAWS)
     return difference, (difference - float(high), difference - float(low)), float(p)
 
 

@@ -51,7 +51,7 @@ def equivalence(estimate: Estimate, bound: float = 0.05) -> tuple[float, float]:
     return float(max(above, below)), float(2 * law.sf(abs(estimate.distance(0.5))))
 
 
-def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: float = LEVEL) -> Verdict:
+def verdict(estimate: Estimate, participants: int, bound: float = 0.05) -> Verdict:
     """The verdict on a (balanced) accuracy.
 
     If both tests reject, the accuracy differs from chance but lies within the bounds: that is 'cannot tell'.
@@ -62,21 +62,21 @@ def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: f
     'detectable'
     """
     if estimate.value is None or not estimate.testable:
-        return _without_test(estimate, participants, bound, level)
+        return _without_test(estimate, participants, bound)
     p_equivalence, p_chance = equivalence(estimate, bound)
-    if p_equivalence < level:
-        trace = ", though not quite chance either" if p_chance < level else ""
+    if p_equivalence < LEVEL:
+        trace = ", though not quite chance either" if p_chance < LEVEL else ""
         return Verdict(bound, p_equivalence, p_chance, "cannot tell", f"cannot tell within ±{bound:g}{trace}")
-    if p_chance < level:
+    if p_chance < LEVEL:
         side = "" if estimate.value > 0.5 else ", but reversed: generated images are taken for real"
         return Verdict(bound, p_equivalence, p_chance, "detectable", f"detectable{side}")
-    more = participants_needed(estimate, participants, bound, level)
+    more = participants_needed(estimate, participants, bound)
     parts = _parts_of(estimate, participants)
 
     def known(images_at: float) -> bool:
         """Whether a number of participants suffices with V(images) at this end of its confidence interval."""
         within = replace(estimate, parts=parts.with_images_at(images_at))
-        return participants_needed(within, participants, bound, level) is not None
+        return participants_needed(within, participants, bound) is not None
 
     enough = participants >= FEWEST_PARTICIPANTS and parts.df_images >= FEWEST_IMAGES
     if more is not None and enough and known(0.9):
@@ -86,7 +86,7 @@ def verdict(estimate: Estimate, participants: int, bound: float = 0.05, level: f
     return Verdict(bound, p_equivalence, p_chance, "undecided", f"undecided: {note}", note=note)
 
 
-def _without_test(estimate: Estimate, participants: int, bound: float, level: float) -> Verdict:
+def _without_test(estimate: Estimate, participants: int, bound: float) -> Verdict:
     """The verdict if there is no standard error: the answers do not vary, or are too few."""
     if estimate.value not in (0.0, 1.0) or estimate.ci95 is None:
         note = estimate.note or "the answers vary too little for a test"
@@ -95,12 +95,12 @@ def _without_test(estimate: Estimate, participants: int, bound: float, level: fl
     if estimate.ci95[0] > 0.5 or estimate.ci95[1] < 0.5:
         note = f"{side.removesuffix(', reversed')}: no p-values"
         return Verdict(bound, None, None, "detectable", f"detectable: {side}", note=note)
-    enough = next(n for n in range(2, 99) if n > stats.t.ppf(1 - level / 2, n - 1) ** 2)  # Wilson's limit is 0.5
+    enough = next(n for n in range(2, 99) if n > stats.t.ppf(1 - LEVEL / 2, n - 1) ** 2)  # Wilson's limit is 0.5
     note = f"{side}, but fewer than {enough} people or images say too little about new ones"
     return Verdict(bound, None, None, "undecided", f"undecided: {note}", max(enough - participants, 0) or None, note)
 
 
-def participants_needed(estimate: Estimate, participants: int, bound: float = 0.05, level: float = LEVEL) -> int | None:
+def participants_needed(estimate: Estimate, participants: int, bound: float = 0.05) -> int | None:
     """The number of further participants after whom there is a verdict with a probability of 80 %.
 
     They judge the same images, as many each, so the part of the variance that is due to images stays. The estimate is
@@ -114,7 +114,7 @@ def participants_needed(estimate: Estimate, participants: int, bound: float = 0.
     parts = _parts_of(estimate, participants)
     steps = np.geomspace(participants + 1, MOST_PARTICIPANTS, 800).astype(int)
     people = np.unique(np.concatenate([np.arange(participants + 1, participants + 50), steps]))
-    reached = np.flatnonzero(_decided(estimate.value, parts, people / participants, bound, level) >= POWER)
+    reached = np.flatnonzero(_decided(estimate.value, parts, people / participants, bound) >= POWER)
     return int(people[reached[0]]) - participants if len(reached) else None
 
 
@@ -128,11 +128,11 @@ def _parts_of(estimate: Estimate, participants: int) -> Parts:
     )
 
 
-def _decided(value: float, parts: Parts, ratio: Floats, bound: float, level: float) -> Floats:
+def _decided(value: float, parts: Parts, ratio: Floats, bound: float) -> Floats:
     """The probability that one of the two tests rejects with `ratio`, (n,), times as many participants."""
     more = parts.with_people(ratio)
     se = np.sqrt(more.variance)
-    far, near = stats.t.ppf(1 - level / 2, more.df) * se, bound - stats.t.ppf(1 - level, more.df) * se
+    far, near = stats.t.ppf(1 - LEVEL / 2, more.df) * se, bound - stats.t.ppf(1 - LEVEL, more.df) * se
     left_to_chance = np.maximum(parts.variance - parts.images_add, 0.0) * (1 - 1 / ratio)
     moves = np.maximum(np.sqrt(np.maximum(left_to_chance, more.variance)), 1e-12)
     away, near = value - 0.5, np.maximum(near, 0.0)

@@ -1,25 +1,19 @@
-"""Early stopping with a controlled error, in two ways that both allow for the clustering of answers.
+"""Early stopping with a controlled error, which allows for the clustering of answers.
 
 `monitor` may be used after every participant: a confidence sequence by betting (Waudby-Smith & Ramdas 2024, JRSS B
 86:1-27). Each participant contributes one number in [0, 1], however many answers they gave, so clustering by
 participant is accounted for. Nothing is assumed about the distribution of these numbers, and the error over all looks
 together is at most the level. The result holds for new participants and the images at hand. For new images as well, use
-the verdict of `analysis.people.equivalence` at a planned look, since the number of images does not grow with the
+the verdict of `analysis.people.equivalence` at the planned end, since the number of images does not grow with the
 participants.
-
-`look_levels` is for a few planned looks with that two-way verdict. It spends the level over the looks as O'Brien and
-Fleming do (Lan & DeMets 1983). Each look gets its share by Bonferroni, which holds for any dependence between looks:
-shared images break the independent increments that sharper boundaries require.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from analysis.numbers import LEVEL
 from analysis.people.equivalence import Code
@@ -92,19 +86,3 @@ def _capital(x: Floats, means: Floats) -> Floats:
     down = np.minimum(stake, 0.5 / np.maximum(1 - means, 1e-9))
     gain, loss = np.cumsum(np.log1p(up * away), axis=0), np.cumsum(np.log1p(-down * away), axis=0)
     return np.asarray(np.logaddexp(gain, loss) - np.log(2))
-
-
-def look_levels(fractions: Sequence[float]) -> list[float]:
-    """The level of each planned look, given the share of all participants it follows.
-
-    Their sum is 5 %. Use each as the `level` of `equivalence.verdict` at that look. Raises ValueError if the
-    fractions do not ascend from above 0 to 1.
-
-    >>> [round(level, 4) for level in look_levels([0.5, 1])]
-    [0.0056, 0.0444]
-    """
-    t = np.asarray(fractions, float)
-    if len(t) == 0 or np.any(np.diff(t, prepend=0.0) <= 0) or t[-1] != 1:
-        raise ValueError("fractions must ascend from above 0 to 1")
-    spent = 2 * stats.norm.sf(stats.norm.ppf(1 - LEVEL / 2) / np.sqrt(t))
-    return [float(s) for s in np.diff(spent, prepend=0.0)]

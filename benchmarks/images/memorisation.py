@@ -36,7 +36,7 @@ def collapsed(images: Pictures) -> Pictures:
 HONEST = {
     "honest": lambda images: images,
     "honest, blurred": out_of_focus,
-    "honest, 60 % contrast": paler,
+    "honest, 60 % contrast": lambda images: paler(images, 0.6),
     "honest, 40 % contrast": lambda images: paler(images, 0.4),
     "honest, collapsed": collapsed,
 }

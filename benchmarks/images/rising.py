@@ -29,7 +29,6 @@ from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
 Pixels = NDArray[np.uint8]
-DRAWS = 999
 
 
 def snapshots(folders: Sequence[Path]) -> dict[tuple[str, str, int], dict[float, Path]]:
@@ -48,15 +47,15 @@ def steps(real: Pixels, groups: NDArray[np.str_], shown: dict[float, Pixels], na
     Columns: seconds, extractor, kid, fall (a share of the last KID; below zero where it rose), p.
     """
     extractor = extractors.load(name, calibration=train)
-    x = extract(extractor, batches(real), len(real), progress=False).values
+    x = extract(extractor, batches(real), len(real)).values
     rows: list[dict[str, object]] = []
     before: Units | None = None
     for seconds, images in shown.items():
-        y = extract(extractor, batches(images), len(images), progress=False).values
+        y = extract(extractor, batches(images), len(images)).values
         units = Units.of(x, y, groups, None)
         value, fall, p = float(units.kid(units.observed()[None])[0]), np.nan, None
         if before is not None:
-            difference, _, p = difference_in_kid(before, units, np.random.default_rng(0), DRAWS)
+            difference, _, p = difference_in_kid(before, units, np.random.default_rng(0))
             fall = difference / (value + difference)
         rows.append(
             {"seconds": seconds, "extractor": name, "kid": value, "fall": fall, "p": np.nan if p is None else p}

@@ -20,13 +20,14 @@ from scipy import stats
 from analysis.people import dependence, equivalence, inference, sequential, significance, thresholds
 from analysis.people import image_rates as images
 from analysis.people.population import mixed
-from analysis.people.population.simulation import Design, Truth, simulate, staircases
+from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.scores import times as response_times
 from analysis.people.trials import Trials
 from analysis.section import AnalysisError
 from analysis.sections import people_and_metrics
+from benchmarks.people.staircases import staircases
 from glimpse import observers
-from glimpse.command_line import program, run_command
+from glimpse.command_line import Help, run_command, seed
 from glimpse.observers import Floats
 
 BOUND = 0.05
@@ -251,20 +252,20 @@ def claims_command(
     name: str, doc: str | None, default: int, rows: Callable[[int, int], Iterable[str]], argv: Sequence[str] | None
 ) -> int:
     """The command of a benchmark whose `rows(simulations, seed)` are a table of claims."""
-    parser = program(f"python -m benchmarks.people.{name}", doc or "", workspace=False)
+    parser = argparse.ArgumentParser(f"python -m benchmarks.people.{name}", description=doc, formatter_class=Help)
     parser.add_argument("--simulations", type=int, default=default, metavar="N", help="simulated surveys per case")
-    parser.add_seed("the simulations")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of the simulations")
     args = parser.parse_args(argv)
     return run_command(lambda: print_claims(args.simulations, rows(args.simulations, args.seed)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = program("python -m benchmarks.people.coverage", __doc__ or "", workspace=False)
+    parser = argparse.ArgumentParser("python -m benchmarks.people.coverage", description=__doc__, formatter_class=Help)
     parser.add_argument("--simulations", type=int, default=2_000, metavar="N", help="simulated surveys per case")
     parser.add_argument("--case", type=int, choices=range(len(CASES)), help="only this case")
     parser.add_argument("--model", action="store_true", help="instead: the population's d' and criterion")
     parser.add_argument("--others", action="store_true", help="instead: differences, slopes, single images, thresholds")
-    parser.add_seed("the simulations")
+    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of the simulations")
     args = parser.parse_args(argv)
     return run_command(lambda: print_claims(args.simulations, rows_of(args)))
 

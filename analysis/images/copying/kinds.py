@@ -7,6 +7,7 @@ contrast of generated ones calibrate it, because blurred images resemble each ot
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
@@ -29,7 +30,7 @@ def rounded(values: NDArray[np.floating]) -> Pictures:
     return np.clip(np.round(values), 0, 255).astype(np.uint8)
 
 
-def paler(images: Pictures, contrast: float = 0.6) -> Pictures:
+def paler(images: Pictures, contrast: float) -> Pictures:
     """Images (n, H, W, 3) with this share of their contrast about the mean colour of each.
 
     >>> paler(np.array([[[[0] * 3, [200] * 3]]], np.uint8), contrast=0.5)[0, 0, :, 0].tolist()
@@ -121,7 +122,7 @@ KINDS: dict[str, Callable[[Pictures], Pictures]] = {
     "blurred": out_of_focus,
     "noisy": noisy,
     "brighter": lambda images: rounded(images + 20.0),
-    "of 60 % contrast": paler,
+    "of 60 % contrast": partial(paler, contrast=0.6),
     "blended with another image": lambda images: rounded((images + np.roll(images, 1, 0).astype(np.float32)) / 2),
     "spliced with another image": spliced,
 }

@@ -12,13 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from scipy import optimize, stats
 
-from analysis.people.trials import Bools, Trials
-from glimpse.observers import Floats, Integers
+from analysis.people.trials import Trials
+from glimpse.observers import Integers
 
 
 @dataclass(frozen=True)
@@ -117,32 +116,10 @@ def simulate_sets(truths: Sequence[Truth], design: Design, rng: np.random.Genera
         is_generated = image >= real
         d_prime = truth.d_prime + truth.sd_d_prime * able[participant]
         criterion = truth.criterion + truth.sd_criterion * biased[participant]
-        said = rng.random(len(image)) < _normal_cdf(d_prime * (is_generated - 0.5) - criterion + sway[image])
+        said = rng.random(len(image)) < stats.norm.cdf(d_prime * (is_generated - 0.5) - criterion + sway[image])
         found.append(Trials(said, is_generated, participant, first + image))
         first += real + generated
     return found
-
-
-def staircases(
-    true_ms: Floats, rng: np.random.Generator, trials: int = 150, width: Any = 0.25, lapse: Any = 0.02,
-    down: float = 10, up: float = 30,
-) -> tuple[Floats, Bools, Integers]:  # fmt: skip
-    """People with known 75 % thresholds, (P,), under a weighted rule: exposures in ms, right or not, people.
-
-    >>> exposure, right, person = staircases(np.array([250.0]), np.random.default_rng(0), trials=2)
-    >>> exposure.tolist() == [500.0, 490.0 if right[0] else 530.0], person.tolist()
-    (True, [0, 0])
-    """
-    now = np.full(len(true_ms), 500.0)
-    at_target = stats.norm.ppf((0.75 - 0.5) / (0.5 - lapse))
-    exposures, answers = [], []
-    for _ in range(trials):
-        chance = 0.5 + (0.5 - lapse) * _normal_cdf(np.log10(now / true_ms) / width + at_target)
-        right = rng.random(len(now)) < chance
-        exposures.append(now)
-        answers.append(right)
-        now = np.clip(now + np.where(right, -down, up), 50, 1000)
-    return np.concatenate(exposures), np.concatenate(answers), np.tile(np.arange(len(true_ms)), trials)
 
 
 def _draw(people: int, images: int, trials: int, rng: np.random.Generator) -> Integers:
@@ -150,7 +127,3 @@ def _draw(people: int, images: int, trials: int, rng: np.random.Generator) -> In
     if trials == images:
         return np.tile(np.arange(images), (people, 1))
     return np.argpartition(rng.random((people, images)), trials, axis=1)[:, :trials]
-
-
-def _normal_cdf(x: Floats) -> Floats:
-    return np.asarray(stats.norm.cdf(x), np.float64)

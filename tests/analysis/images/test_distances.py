@@ -145,7 +145,7 @@ def test_the_interval_of_the_kid_holds_the_truth_as_often_as_it_says(photos: int
         rng = np.random.default_rng(seed)
         x, groups = windows(rng.normal(size=(photos, 8)), 20, seed)
         y = normal(len(x), 8, seed + 1000, shift, 1.118)
-        interval = subsampling_interval(Units.of(x, y, groups, None), rng, 199)
+        interval = subsampling_interval(Units.of(x, y, groups, None), rng)
         assert interval is not None
         held += interval[0] <= truth <= interval[1]
     assert held >= 180  # 95 % of 200 is 190, less three standard errors
@@ -155,7 +155,7 @@ def test_halves_of_an_odd_number_of_groups_vary_as_the_whole_does() -> None:
     """Of b of n groups the mean varies (n - b) / b times as much around the whole as the whole around the truth."""
     x, groups = windows(10 + normal(9, 1, 0), 30, 1, spread=0.01)
     units = Units.of(x, normal(500, 1, 2, scale=0.01), groups, None)
-    interval = subsampling_interval(units, np.random.default_rng(0), 4000)
+    interval = subsampling_interval(units, np.random.default_rng(0))
     assert interval is not None
     whole = Units.kid(units, units.observed()[None])[0]
     leave_one = np.array([

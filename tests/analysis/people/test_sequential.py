@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from analysis.people import equivalence, inference, scores, sequential
+from analysis.people import scores, sequential
 from analysis.people.population.simulation import Design, Truth, simulate
 from glimpse import observers
 
@@ -85,33 +85,6 @@ def test_people_stand_in_the_order_in_which_they_finished_not_in_that_of_text() 
 def test_nothing_is_decided_by_nobody() -> None:
     nobody = sequential.monitor(np.empty(0))
     assert (nobody.code, nobody.decided_at, nobody.p) == ("undecided", None, 1.0)
-
-
-@pytest.mark.parametrize("truth", [Truth(sd_image=0.8), Truth(sd_image=0.8).with_accuracy(0.55)])
-def test_planned_looks_keep_the_error_for_new_images_too(truth: Truth) -> None:
-    """Four looks at the same growing survey: false 'detectable' at chance, false 'cannot tell' on the bound."""
-    rng, people = np.random.default_rng(4), (60, 120, 180, 240)
-    levels = sequential.look_levels([n / people[-1] for n in people])
-    wrong = "detectable" if truth.d_prime == 0 else "cannot tell"
-    stopped = 0
-    for _ in range(REPEATS):
-        answers = simulate(truth, Design(people[-1], 100, 10), rng)
-        for n, level in zip(people, levels, strict=True):
-            so_far = answers.where(answers.participant < n)
-            code = equivalence.verdict(inference.balanced_accuracy(so_far), n, level=level).code
-            if code != "undecided":
-                stopped += code == wrong
-                break
-    assert stopped / REPEATS <= LIMIT
-
-
-def test_the_level_is_spent_late_and_spent_whole() -> None:
-    levels = sequential.look_levels([0.25, 0.5, 0.75, 1])
-    assert sum(levels) == pytest.approx(0.05)
-    assert levels == sorted(levels)
-    assert levels[0] < 0.0001
-    with pytest.raises(ValueError, match="ascend"):
-        sequential.look_levels([0.5, 0.5, 1])
 
 
 @pytest.mark.parametrize("mean", [0.5, 0.7, 0.9])
