@@ -110,11 +110,11 @@ def compare(context: Context, wanted: Wanted) -> Compared:
         "quality": lambda pair: quality.of_pair(pair, context, at_most),
         "memorisation": partial(memorisation.of_pair, context=context),
         "machine_observer": lambda pair: machine_observer.of_pair(pair, context, at_most),
-        "neighbours": lambda pair: neighbours.of_pair(pair, context.progress, checked=False),
+        "neighbours": lambda pair: neighbours.of_pair(pair, checked=False),
         "copies": lambda pair: {"exact": sum(digest in hashes for digest in digests(pair.made))},
     }
     rows = []
-    with progress(title="comparing", unit="parts", total=len(parts) * len(pairs), shown=context.progress) as bar:
+    with progress(title="comparing", unit="parts", total=len(parts) * len(pairs)) as bar:
         for pair in pairs:
             row: dict[str, Any] = {"name": pair.name, "images": len(pair.made), "sha256": pair.made_sha256}
             for name, part in parts.items():

@@ -59,7 +59,6 @@ class Context:
     extractor: str = "auto"  # see analysis.images.extractors.chosen
     weights: Path | None = None
     device: str = "auto"
-    progress: bool = True
     positive: Literal["generated", "real"] = "generated"  # the class that F1 is of
     bound: float = 0.05  # 'cannot tell' means an accuracy within 0.5 plus or minus this
     unanswered: Mapping[str, int] = field(default_factory=dict)  # trials without an answer, by set
@@ -183,7 +182,7 @@ def results(
     A subject that cannot be computed is left out, with a notice that names it.
     `extractor`: key of the extractor used (analysis.images.features.extractor_key); None if none is.
     """
-    for one in progress(subjects, title=section.name.replace("_", " "), unit="sets", shown=context.progress):
+    for one in progress(subjects, title=section.name.replace("_", " "), unit="sets"):
         inputs = {**one.inputs, "seed": context.seed, "extractor": extractor}
         try:
             found = context.cached(section.name, inputs, functools.partial(compute, one))

@@ -29,7 +29,7 @@ from analysis.images import extractors
 from analysis.images.features import batches, extract, pixels_sha256
 from analysis.images.networks import inception as inception_weights
 from analysis.images.training_score import Reference
-from glimpse.command_line import program
+from glimpse.command_line import Help
 from tests.analysis.pictures import textures
 
 TOOLS = ("Glimpse", "torch-fidelity", "torch-fidelity, named set")
@@ -65,13 +65,11 @@ class Pictures(torch.utils.data.Dataset[torch.Tensor]):
 
 def glimpse(folder: Path, real: Any) -> Callable[[Any], dict[str, float]]:
     extractor = extractors.load("inception", weights=folder / "weights.pth")
-    features = extract(
-        extractor, batches(real), len(real), source=pixels_sha256(real), folder=folder / "features", progress=False
-    )
+    features = extract(extractor, batches(real), len(real), source=pixels_sha256(real), folder=folder / "features")
     reference = Reference.of(features)
 
     def evaluate(images: Any) -> dict[str, float]:
-        return reference.distances(extract(extractor, batches(images), len(images), progress=False))
+        return reference.distances(extract(extractor, batches(images), len(images)))
 
     return evaluate
 
@@ -111,7 +109,7 @@ def one(tool: str, folder: Path, real_count: int, count: int, rounds: int) -> No
 
 
 def main() -> None:
-    parser = program("python -m benchmarks.distances", __doc__ or "", workspace=False)
+    parser = argparse.ArgumentParser("python -m benchmarks.distances", description=__doc__, formatter_class=Help)
     parser.add_argument("--real", type=int, default=96, metavar="N", help="real images")
     parser.add_argument("--generated", type=int, default=32, metavar="N", help="generated images")
     parser.add_argument("--rounds", type=int, default=2, metavar="N", help="evaluations of each kind")

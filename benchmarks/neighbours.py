@@ -69,14 +69,14 @@ def at_full_size(workspace: Workspace, name: str, count: int, most: int | None, 
     targets = ResizedImages(images.images, evenly(others, most or len(others)), images.height, images.width)
     queries = images.images[evenly(asked, count)]
     begin = time.perf_counter()
-    nearest(queries, targets, k=3, progress=True)
+    nearest(queries, targets, k=3)
     seconds = time.perf_counter() - begin
     pairs = len(queries) * len(targets)
     print(f"{len(queries):,} queries among {len(targets):,} images of {images.width} x {images.height}: "
           f"{seconds:,.0f} s ({1000 * seconds / pairs:.4f} ms a pair, {torch.get_num_threads()} threads)")  # fmt: skip
     few = evenly(queries, checked)
     begin = time.perf_counter()
-    exact = nearest(few, targets, k=3, shortlist=None, progress=True)
+    exact = nearest(few, targets, k=3, shortlist=None)
     print(f"{len(few)} of them compared with every image: {time.perf_counter() - begin:,.0f} s; the shortlist kept "
           f"{shortlist_recall(nearest(few, targets, k=3), exact):.3f} of their 3 nearest, "
           f"{shortlist_recall(nearest(few, targets, k=1), first(exact)):.3f} of their nearest")  # fmt: skip

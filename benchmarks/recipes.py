@@ -123,7 +123,7 @@ class HeldOut:
 
 
 def features_of(extractor: Extractor, images: Pixels) -> NDArray[np.float32]:
-    return extract(extractor, batches(images), len(images), progress=False).values
+    return extract(extractor, batches(images), len(images)).values
 
 
 def samples(training: Training, seed: int) -> Pixels:

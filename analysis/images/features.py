@@ -113,13 +113,13 @@ def extract(
     *,
     source: str | None = None,
     folder: Path | None = None,
-    label: str = "features",
-    progress: bool = True,
+    label: str = "",
 ) -> Features:
     """Features of `count` images that come in batches (b, H, W, 3) of any size; the extractor resizes them.
 
     `source` identifies the images (a hash of their pixels, or of a generator with its seed and count): with it and a
-    `folder`, features in the cache are read without using `images`.
+    `folder`, features in the cache are read without using `images`. `label`: title of the progress bar, which is shown
+    only with one.
     Raises AnalysisError if the images are not (b, H, W, 3) uint8, or their number is not `count`.
     """
     width = extractor.dims + extractor.classes
@@ -130,7 +130,7 @@ def extract(
         found = _cached(path, (count, width))
         if found is not None:
             return _split(found, extractor)
-    bar = progress_bar(title=label, unit="images", total=count, shown=progress)
+    bar = progress_bar(title=label, unit="images", total=count, shown=bool(label))
     with bar:
         if path is None:
             values = np.empty((count, width), np.float32)

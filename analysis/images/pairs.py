@@ -71,7 +71,7 @@ def features_of_real(
     return features.extract(
         extractor, features.batches(ResizedImages(real.images, rows, *size)), len(rows),
         source=sha256_json([real.sha256, size, rows.tolist()]), folder=context.workspace.features,
-        label=f"features of {real.name}", progress=context.progress,
+        label=f"features of {real.name}",
     )  # fmt: skip
 
 
@@ -206,7 +206,7 @@ class SetPair(Pair):
         rows = self._order[: max(count, self.scored)]
         found = features.extract(
             extractor, self.generated(len(rows)), len(rows), source=sha256_json([self.made.sha256, rows.tolist()]),
-            folder=context.workspace.features, label=f"features of {self.name}", progress=context.progress,
+            folder=context.workspace.features, label=f"features of {self.name}",
         )  # fmt: skip
         return found if len(rows) <= count else found.take(np.arange(count))
 

@@ -73,7 +73,7 @@ class EvaluatedRun(Pair):
         total = count if drawn else max(count, self.scored)  # a shorter draw is the beginning of the longer one
         found = features.extract(
             extractor, self.generated(total, truncation), total, source=source,
-            folder=context.workspace.features, label=f"features of images by {self.name}", progress=context.progress,
+            folder=context.workspace.features, label=f"features of images by {self.name}",
         )  # fmt: skip
         return found if total == count else found.take(np.arange(count))
 

@@ -50,7 +50,7 @@ class Scorer:
     reference: Reference
 
     def __call__(self, images: NDArray[np.uint8]) -> dict[str, float]:
-        found = self.reference.distances(extract(self.extractor, batches(images), len(images), progress=False))
+        found = self.reference.distances(extract(self.extractor, batches(images), len(images)))
         return {as_field(self.extractor.kid): found["kid"], as_field(self.extractor.distance): found["frechet"]}
 
 

@@ -129,7 +129,7 @@ def translated_features(direction: Direction, context: Context) -> Translated:
     extractor = direction.target.extractor(context)
     found = features.extract(
         extractor, features.batches(made), len(made), source=pixels_sha256(made), folder=context.workspace.features,
-        label=f"features of images by {direction.name}", progress=context.progress,
+        label=f"features of images by {direction.name}",
     )  # fmt: skip
     truth: dict[str, float | None] = {}
     real = source.real

@@ -272,7 +272,7 @@ def _measure(context: Context, stimuli: StimulusSet, real: ImageSet, run: Path |
     x = features_of_real(extractor, real, pool, size, context).take(np.searchsorted(pool, rows)).values.astype(float)
     y = extract(
         extractor, batches(pixels), len(pixels), source=pixels_sha256(pixels), folder=context.workspace.features,
-        progress=context.progress, label=stimuli.name,
+        label=stimuli.name,
     ).values.astype(float)  # fmt: skip
     frame = pd.DataFrame({"image": [s.id for s in scored], "nearest_training": nearest_distance(x, y)})
     frame["realism"] = np.where(generated, realism(x, y), np.nan)

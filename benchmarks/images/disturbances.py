@@ -127,12 +127,12 @@ def _rows(
 ) -> Iterator[dict[str, object]]:  # fmt: skip
     for name in names:
         extractor = extractors.load(name, calibration=real, weights=weights)
-        x = extract(extractor, batches(real), len(real), progress=False)
-        untouched = extract(extractor, batches(held_out), len(held_out), progress=False)
+        x = extract(extractor, batches(real), len(real))
+        untouched = extract(extractor, batches(held_out), len(held_out))
         for kind, disturb in kinds.items():
             for level in LEVELS:
                 images = disturb(held_out, level) if level else held_out
-                y = extract(extractor, batches(images), len(images), progress=False) if level else untouched
+                y = extract(extractor, batches(images), len(images)) if level else untouched
                 values = {
                     "Fréchet distance": frechet_distance(x, y), "KID": kid(x.values, y.values),
                     "1 − coverage": 1 - precision_recall(x.values, y.values)["coverage"],

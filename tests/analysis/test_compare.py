@@ -186,7 +186,7 @@ def test_the_report_has_the_same_numbers_for_a_published_pair(
     root = tmp_path / "workspace"
     publish = ["publish", "--real", "real", "--generated", "grainy", "--name", "theirs", "--count", "20"]
     assert gan_core([*publish, "--workspace", str(root)]) == 0
-    context = Context(Workspace(root), extractor="tests.analysis.test_compare:colours", progress=False, device="cpu")
+    context = Context(Workspace(root), extractor="tests.analysis.test_compare:colours", device="cpu")
     capsys.readouterr()
     found = compared(capsys, "real", "grainy")["generated"][0]
     section = quality.compute(context)
@@ -209,7 +209,7 @@ def test_generators_that_differ_are_told_apart_and_equal_ones_are_not() -> None:
     for _ in range(60):
         real, one, other = (rng.normal(size=(40, 4)) for _ in range(3))
         units = [Units.of(real, made + 0.3, None, None) for made in (one, other)]  # equally wrong, not alike
-        _, interval, p = difference_in_kid(*units, rng, draws=299)
+        _, interval, p = difference_in_kid(*units, rng)
         assert interval
         assert p
         alarms += p < 0.05

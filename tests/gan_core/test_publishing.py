@@ -172,7 +172,7 @@ def test_all_publishes_every_finished_run(workspace: Workspace, capsys: pytest.C
     assert "the run 'mel' is unfinished (4 of 4 images)" in capsys.readouterr().err
     assert published(workspace, "mel").made_from["unfinished"] == "4 of 4 images"
     assert "unfinished" not in published(workspace, "df").made_from
-    context = Context(workspace, progress=False)
+    context = Context(workspace)
     section = samples.compute(context)
     assert section is not None
     assert [name for name, found in section.scores.items() if "unfinished" in found] == ["mel"]

@@ -40,12 +40,12 @@ class Planted:
         return {kind: float(found.mean()) for kind, found in zip(KINDS, self.source, strict=True)}
 
 
-def plant(train: Images, groups: NDArray[Any], count: int = PLANTED, progress: bool = False) -> Planted:
+def plant(train: Images, groups: NDArray[Any], count: int = PLANTED) -> Planted:
     """Copy `count` training images in each way, and test the copies; `groups` (N,) are those of the training images."""
     known, copied = greys(train), evenly(np.arange(len(train)), count)
     originals = np.asarray(train[copied])
     asked = torch.cat([greys(change(originals)) for change in KINDS.values()])
-    found = nearest_ratios(asked, known, groups, progress=progress)
+    found = nearest_ratios(asked, known, groups)
     nearest = groups[found.nearest].reshape(len(KINDS), -1)
     return Planted(found.ratio.reshape(nearest.shape), nearest == groups[copied])
 
@@ -71,9 +71,8 @@ def tested(count: int, train: int) -> int:
 
 
 def assess(
-    train: Images, groups: NDArray[Any], test: Images, test_groups: NDArray[Any], generated: Images,
-    progress: bool = False,
-) -> Assessment:  # fmt: skip
+    train: Images, groups: NDArray[Any], test: Images, test_groups: NDArray[Any], generated: Images
+) -> Assessment:
     """Test whether generated images (m, H, W, 3) copy training images of `groups` (N,), calibrated on held-out images.
 
     The sharpness and contrast of held-out images are reduced to those of the generated ones. Raises AnalysisError for
@@ -85,9 +84,9 @@ def assess(
     of_test = evenly(np.arange(len(test)), max(room // 2, room - len(train)))
     of_train = evenly(np.arange(len(train)), room - min(len(of_test), room))
     new = as_soft(torch.cat([greys(test[of_test]) if len(of_test) else known[:0], known[of_train]]), asked)
-    found = nearest_ratios(asked, known, groups, progress=progress)
-    held_test = nearest_ratios(new[: len(of_test)], known, groups, progress=progress)
-    held_train = nearest_ratios(new[len(of_test) :], known, groups, groups[of_train], progress=progress)
+    found = nearest_ratios(asked, known, groups)
+    held_test = nearest_ratios(new[: len(of_test)], known, groups)
+    held_train = nearest_ratios(new[len(of_test) :], known, groups, groups[of_train])
     held_out = np.concatenate([held_test.ratio, held_train.ratio])
     held_groups = len(set(test_groups[of_test].tolist()) | set(groups[of_train].tolist()))
     verdict = judge(held_out, found.ratio, held_groups, found.nearest)

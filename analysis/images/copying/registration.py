@@ -186,7 +186,7 @@ def _with_slopes(picture: torch.Tensor) -> torch.Tensor:
 @torch.inference_mode()
 def search(
     asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None = None,
-    candidates: tuple[int, int] = CANDIDATES, progress: bool = False,
+    candidates: tuple[int, int] = CANDIDATES,
 ) -> Registered:  # fmt: skip
     """The registered candidates for grey images among grey training images of `groups` (N,).
 
@@ -195,7 +195,7 @@ def search(
     """
     size = max(1, min(512, PAIRS_AT_ONCE // max(1, len(train))))
     parts = []
-    with progress_bar(title="looking for copies", unit="images", total=len(asked), shown=progress) as bar:
+    with progress_bar(title="looking for copies", unit="images", total=len(asked)) as bar:
         for start in range(0, len(asked), size):
             rows = slice(start, start + size)
             parts.append(_searched(asked[rows], train, groups, None if own is None else own[rows], candidates))
@@ -228,9 +228,8 @@ def _searched(
 
 
 def nearest_ratios(
-    asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None = None,
-    progress: bool = False,
-) -> Ratios:  # fmt: skip
+    asked: torch.Tensor, train: torch.Tensor, groups: NDArray[Any], own: NDArray[Any] | None = None
+) -> Ratios:
     """The distance to the nearest training image over that to the nearest of another group, both after registration.
 
     Raises AnalysisError if too few groups are left.
@@ -244,7 +243,7 @@ def nearest_ratios(
         raise AnalysisError("The memorisation test needs training images of at least three photos, people or lesions.")
     if not len(asked):
         return Ratios(np.empty(0), np.empty(0), np.empty(0, np.intp))
-    found = search(asked, train, groups, own, progress=progress)
+    found = search(asked, train, groups, own)
     rows, distance = found.rows.numpy(), (1 - found.correlation.double()).clamp(1e-6, 2).sqrt().numpy()
     best = distance.argmin(1)
     line = np.arange(len(rows))

@@ -193,7 +193,7 @@ def _observe(one: ScoredSet, context: Context) -> dict[str, Any]:
         extractor = features.extractor_for(context, images[~generated])
         found = features.extract(
             extractor, features.batches(images), len(images), source=features.pixels_sha256(images),
-            folder=context.workspace.features, label=one.name, progress=context.progress,
+            folder=context.workspace.features, label=one.name,
         )  # fmt: skip
         inputs[f"{extractor.name} features"] = found.values
     return observe(inputs, generated, groups, context.seed)

@@ -122,11 +122,9 @@ def of_pair(run: Pair, context: Context) -> dict[str, Any]:
     train_rows, test_rows = run.rows("train"), run.rows("test")
     train, test, images = run.real_images(train_rows), run.real_images(test_rows), run.generated_images(GENERATED)
     groups = run.groups(train_rows)
-    found = assess(train, groups, test, run.groups(test_rows), images, progress=context.progress)
+    found = assess(train, groups, test, run.groups(test_rows), images)
     real = {"images": run.inputs["images"], "index": run.inputs["index"], "size": run.inputs["size"], "each": PLANTED}
-    planted = Planted(
-        **context.cached("planted", real, lambda: vars(plant(train, groups, PLANTED, progress=context.progress)))
-    )
+    planted = Planted(**context.cached("planted", real, lambda: vars(plant(train, groups, PLANTED))))
     images = images[: len(found.generated.ratio)]
     often = np.bincount(found.generated.nearest)
     hub = int(often.argmax())

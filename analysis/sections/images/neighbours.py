@@ -49,7 +49,6 @@ def nearest(
     *,
     shortlist: int | None = SHORTLIST,
     device: str = "cpu",
-    progress: bool = False,
 ) -> Neighbours:
     """The k nearest of `targets` (n, H, W, 3) for each of `queries` (q, H, W, 3); memory does not grow with n.
 
@@ -69,12 +68,12 @@ def nearest(
     if not 1 <= k <= len(targets):
         raise AnalysisError(f"There are {len(targets)} images to choose {k} nearest from.")
     if by == "mse":
-        return _by_mse(queries, targets, k, progress)
+        return _by_mse(queries, targets, k)
     if by == "registered":
-        return _registered(queries, targets, k, progress)
+        return _registered(queries, targets, k)
     if shortlist is None or shortlist >= len(targets):
-        return _exhaustive(queries, targets, k, device, progress)
-    candidates = _candidates(queries, targets, max(k, shortlist), device, progress)
+        return _exhaustive(queries, targets, k, device)
+    candidates = _candidates(queries, targets, max(k, shortlist), device)
     return _among(queries, targets, candidates, k, device)
 
 
@@ -84,9 +83,7 @@ def shortlist_recall(found: Neighbours, exact: Neighbours) -> float:
     return float(np.mean(kept))
 
 
-def _candidates(
-    queries: NDArray[np.uint8], targets: Images, count: int, device: str, progress: bool
-) -> NDArray[np.intp]:
+def _candidates(queries: NDArray[np.uint8], targets: Images, count: int, device: str) -> NDArray[np.intp]:
     """The best candidates by SSIM on a grid of windows, (q, count), best first."""
     from analysis.images.ssim import Windows, check_size, chunks, coarse
 
@@ -97,16 +94,16 @@ def _candidates(
         windows = Windows.of(images, device, second=True)
         return np.concatenate([coarse(part, windows).cpu().numpy() for part in asked])
 
-    return _best_of_stream(scores, targets, len(queries), count, progress)[0]
+    return _best_of_stream(scores, targets, len(queries), count)[0]
 
 
-def _by_mse(queries: NDArray[np.uint8], targets: Images, k: int, progress: bool) -> Neighbours:
+def _by_mse(queries: NDArray[np.uint8], targets: Images, k: int) -> Neighbours:
     from analysis.images.ssim import squared_errors
 
     def scores(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         return -squared_errors(queries, images).astype(np.float32)
 
-    candidates, _ = _best_of_stream(scores, targets, len(queries), min(len(targets), k + 4), progress)
+    candidates, _ = _best_of_stream(scores, targets, len(queries), min(len(targets), k + 4))
     indices = np.empty((len(queries), k), np.intp)
     values = np.empty((len(queries), k))
     for i, rows in enumerate(candidates):  # again in float64: the matrix product rounds where images are nearly equal
@@ -116,25 +113,25 @@ def _by_mse(queries: NDArray[np.uint8], targets: Images, k: int, progress: bool)
     return Neighbours(indices, values)
 
 
-def _registered(queries: NDArray[np.uint8], targets: Images, k: int, progress: bool) -> Neighbours:
+def _registered(queries: NDArray[np.uint8], targets: Images, k: int) -> Neighbours:
     from analysis.images.copying.grey import greys
     from analysis.images.copying.registration import search
 
     every = np.arange(len(targets))
-    found = search(greys(queries), greys(targets), every, candidates=(max(k, CANDIDATES), 0), progress=progress)
+    found = search(greys(queries), greys(targets), every, candidates=(max(k, CANDIDATES), 0))
     best = found.correlation.topk(k, 1)
     return Neighbours(found.rows.gather(1, best.indices).numpy().astype(np.intp), best.values.double().numpy())
 
 
 def _best_of_stream(
-    scores: Any, targets: Images, queries: int, count: int, progress: bool
+    scores: Any, targets: Images, queries: int, count: int
 ) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
     """The positions and values of the `count` highest scores over chunks of targets, (q, count), highest first."""
     from analysis.images.ssim import chunks
 
     best = np.full((queries, count), -np.inf, np.float32)
     rows = np.zeros((queries, count), np.intp)
-    bar = progress_bar(title="comparing", unit="images", total=len(targets), shown=progress)
+    bar = progress_bar(title="comparing", unit="images", total=len(targets))
     with bar:
         for chunk in chunks(len(targets)):
             found = scores(np.asarray(targets[chunk]))
@@ -162,7 +159,7 @@ def _among(
     return Neighbours(indices, values)
 
 
-def _exhaustive(queries: NDArray[np.uint8], targets: Images, k: int, device: str, progress: bool) -> Neighbours:
+def _exhaustive(queries: NDArray[np.uint8], targets: Images, k: int, device: str) -> Neighbours:
     import torch
 
     from analysis.images.ssim import SsimImages, chunks, ssim
@@ -174,7 +171,7 @@ def _exhaustive(queries: NDArray[np.uint8], targets: Images, k: int, device: str
         values = [[ssim(query, block) for query in asked] for block in blocks]  # a block stays in the cache for all
         return np.concatenate([torch.stack(of_block).cpu().numpy() for of_block in values], axis=1)
 
-    rows, values = _best_of_stream(scores, targets, len(queries), k, progress)
+    rows, values = _best_of_stream(scores, targets, len(queries), k)
     return Neighbours(rows, values.astype(np.float64))
 
 
@@ -187,7 +184,7 @@ def compute(context: Context) -> Section | None:
     section = Section("neighbours")
     rows = []
     subjects: list[Pair] = [*found, *published_pairs(context)]
-    for run, result in results(section, context, subjects, partial(of_pair, progress=context.progress), None):
+    for run, result in results(section, context, subjects, of_pair, None):
         ids = run.real.index["image_id"].to_numpy(dtype=str)
         training = len(run.rows("train"))
         for by, measure in MEASURES.items():
@@ -215,14 +212,14 @@ def compute(context: Context) -> Section | None:
     return section
 
 
-def of_pair(run: Pair, progress: bool, checked: bool = True) -> dict[str, Any]:
+def of_pair(run: Pair, checked: bool = True) -> dict[str, Any]:
     """Generated images, rows and scores of the nearest training images; with `checked` also the shortlist's recall."""
     queries, train = np.asarray(run.generated_images(QUERIES)[:]), run.rows("train")
     targets = run.real_images(train)
     result: dict[str, Any] = {"queries": queries}
     k = min(NEIGHBOURS, len(train))
     for by in MEASURES:
-        neighbours = nearest(queries, targets, k, by, device=run.device, progress=progress)
+        neighbours = nearest(queries, targets, k, by, device=run.device)
         result[f"{by}_rows"], result[f"{by}_scores"] = train[neighbours.indices], neighbours.scores
     if not checked:
         return result

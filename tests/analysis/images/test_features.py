@@ -33,9 +33,7 @@ def random_extractor(seed: int = 0, **options: Any) -> extractors.Extractor:
 def extracted(
     extractor: extractors.Extractor, images: NDArray[np.uint8], folder: Path | None = None, source: str | None = None
 ) -> features.Features:
-    return features.extract(
-        extractor, features.batches(images), len(images), source=source, folder=folder, progress=False
-    )
+    return features.extract(extractor, features.batches(images), len(images), source=source, folder=folder)
 
 
 # ------------------------------------------------------------------------------------------------ the oracle
@@ -355,7 +353,7 @@ def test_features_are_computed_once_for_the_same_weights_and_images(tmp_path: Pa
         raise AssertionError("the images were read again")
         yield
 
-    again = features.extract(extractor, unread(), 70, source="images a", folder=tmp_path, progress=False)
+    again = features.extract(extractor, unread(), 70, source="images a", folder=tmp_path)
     np.testing.assert_array_equal(first.values, again.values)
 
 
@@ -365,7 +363,7 @@ def test_images_stream_in_bounded_memory(tmp_path: Path) -> None:
     for count in (2, 12):
         tracemalloc.start()
         stream = (drawn + np.uint8(i) for i in range(count))
-        features.extract(extractor, stream, 64 * count, source=f"{count}", folder=tmp_path, progress=False)
+        features.extract(extractor, stream, 64 * count, source=f"{count}", folder=tmp_path)
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] < 1.2 * peaks[0]
@@ -407,13 +405,13 @@ def test_a_cache_that_is_older_or_damaged_is_computed_again(
 def test_a_source_that_ends_early_leaves_nothing_behind(tmp_path: Path) -> None:
     images = textures(10, seed=0)
     with pytest.raises(AnalysisError, match="20 images were expected and 10 came"):
-        features.extract(random_extractor(), [images], 20, source="a", folder=tmp_path, progress=False)
+        features.extract(random_extractor(), [images], 20, source="a", folder=tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_more_images_than_promised_are_refused() -> None:
     with pytest.raises(AnalysisError, match="8 images were expected and more came"):
-        features.extract(random_extractor(), [textures(10, seed=0)], 8, progress=False)
+        features.extract(random_extractor(), [textures(10, seed=0)], 8)
 
 
 @pytest.mark.parametrize(
@@ -424,7 +422,7 @@ def test_more_images_than_promised_are_refused() -> None:
 def test_what_is_no_colour_image_is_refused_wherever_images_are_taken(images: NDArray[Any]) -> None:
     good = textures(5, seed=0)
     with pytest.raises(AnalysisError, match=r"must be \(n, H, W, 3\) of type uint8"):
-        features.extract(random_extractor(), [images], len(images), progress=False)
+        features.extract(random_extractor(), [images], len(images))
     for queries, targets in ((images, good), (good, images)):
         with pytest.raises(AnalysisError, match=r"must be \(n, H, W, 3\) of type uint8"):
             neighbours.nearest(queries, targets)

@@ -33,7 +33,7 @@ def responses(d_primes: tuple[float, ...], people: int = 30, *, shared: bool = T
 
 
 def context(frame: pd.DataFrame, tmp_path: Path) -> Context:
-    return Context(Workspace(tmp_path), responses=frame, progress=False)
+    return Context(Workspace(tmp_path), responses=frame)
 
 
 def test_the_sentences_say_who_fools_more_people_and_by_how_much(tmp_path: Path) -> None:

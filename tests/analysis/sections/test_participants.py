@@ -43,7 +43,7 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Responses:
 
 def context(answers: Responses, tmp_path: Path, **options: Any) -> Context:
     return Context(
-        Workspace(tmp_path), responses=answers.trials, people=answers.people, asked=answers.asked, progress=False,
+        Workspace(tmp_path), responses=answers.trials, people=answers.people, asked=answers.asked,
         **options,
     )  # fmt: skip
 
@@ -162,7 +162,7 @@ def test_reliability_agreement_and_images_are_in_words_and_numbers(answers: Resp
 
 def test_one_participant_has_no_reliability_but_the_section_stands(answers: Responses, tmp_path: Path) -> None:
     alone = answers.trials[answers.trials["participant"] == "p00"]
-    found = reliability.compute(Context(Workspace(tmp_path), responses=alone, progress=False))
+    found = reliability.compute(Context(Workspace(tmp_path), responses=alone))
     assert found is not None
     of = found.scores["all"]["reliability"]["participants"]
     assert of["icc_mean"]["value"] is None

@@ -262,7 +262,7 @@ def test_captions_and_tables_of_one_class_promise_no_second(tmp_path: Path) -> N
              "answer": rng.choice(["real", "generated"])} for p in range(8) for i in range(12)]  # fmt: skip
     pd.DataFrame(rows).to_csv(tmp_path / "answers.csv", index=False)
     found = read_csv(tmp_path / "answers.csv")
-    section = survey.compute(Context(Workspace(tmp_path), responses=found.trials, progress=False))
+    section = survey.compute(Context(Workspace(tmp_path), responses=found.trials))
     assert section is not None
     assert section.captions["dependence"].startswith("Accuracy by position in the sequence")
     assert "curves coincide" not in section.captions["image-rates"]

@@ -19,7 +19,7 @@ def test_two_generators_beside_one_set_of_real_images_are_both_tested(workspace:
         write_set(workspace, name, seed, 0.8)
     for name in ("one", "two"):
         assert gan_core(["publish", "--real", "df", "--generated", name, "--name", name, "--count", "20"]) == 0
-    found = memorisation.compute(Context(workspace, extractor="random", progress=False, device="cpu"))
+    found = memorisation.compute(Context(workspace, extractor="random", device="cpu"))
     assert found is not None
     assert set(found.scores) == {"one", "two"}
 

@@ -76,7 +76,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Context]:
     with pytest.MonkeyPatch.context() as patch:
         for module in (quality, memorisation, runs):
             patch.setattr(module, "GENERATED", 60)
-        yield Context(workspace, extractor="random", progress=False, device="cpu")
+        yield Context(workspace, extractor="random", device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -102,7 +102,7 @@ def translating(tmp_path_factory: pytest.TempPathFactory) -> Context:
     arguments = [word for setting in settings for word in ("--set", setting)]
     names = ["add-eczema", "remove-eczema", "cycle-eczema"]
     assert gan_core(["train", *names, "--preset", "demo", "--workspace", str(root), *arguments]) == 0
-    return Context(workspace, extractor="random", progress=False, device="cpu")
+    return Context(workspace, extractor="random", device="cpu")
 
 
 def test_translations_stand_beside_the_same_images_untouched_and_the_truth(translating: Context) -> None:
@@ -131,7 +131,7 @@ def test_a_perfect_translation_is_the_truth_and_not_told_from_real(
         yield from (real.images if real.truth is None else real.truth)[rows]
 
     monkeypatch.setattr(translation.Direction, "translated", perfect)
-    other = Context(translating.workspace, seed=1, extractor="random", progress=False, device="cpu")
+    other = Context(translating.workspace, seed=1, extractor="random", device="cpu")
     part = quality.compute(other)
     assert part is not None
     removed = part.scores["remove-eczema"]
@@ -258,7 +258,7 @@ def test_a_set_too_small_to_compare_with_itself_is_left_out_by_name(trained: Con
     shutil.copytree(trained.workspace.root, copy.root)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(runs, "FEWEST", 61)
-        part = quality.compute(Context(copy, extractor="random", progress=False, device="cpu"))
+        part = quality.compute(Context(copy, extractor="random", device="cpu"))
     assert part is not None
     assert part.scores == {}
     assert "The run 'df' is left out: its image set 'df' holds 60 images" in part.sentences[0]
@@ -278,7 +278,7 @@ def test_a_copy_of_a_run_replaces_nothing_and_a_damaged_one_stops_nothing(traine
     generator.write_bytes(damaged)
     image = next((copy.root / "stimuli/df").glob("*.png"))
     image.write_bytes(image.read_bytes()[:-1])
-    context = Context(copy, extractor="random", progress=False, device="cpu")
+    context = Context(copy, extractor="random", device="cpu")
     part = quality.compute(context)
     assert before is not None
     assert part is not None
@@ -309,7 +309,7 @@ def test_a_run_finds_its_image_set_under_another_name(trained: Context, tmp_path
     moved = Workspace.at(tmp_path / "moved")
     shutil.copytree(trained.workspace.root, moved.root)
     (moved.root / "images/df").rename(moved.root / "images/skin")
-    found, left_out = runs.evaluated_runs(Context(moved, progress=False, device="cpu"))
+    found, left_out = runs.evaluated_runs(Context(moved, device="cpu"))
     assert "df" in [run.name for run in found]
     assert not left_out
 
@@ -375,7 +375,7 @@ import importlib, sys
 from pathlib import Path
 from analysis.section import Context
 from glimpse.workspace import Workspace
-context = Context(Workspace.at(Path(sys.argv[1])), extractor="random", progress=False, device="auto")
+context = Context(Workspace.at(Path(sys.argv[1])), extractor="random", device="auto")
 for name in sys.argv[2:]:
     importlib.import_module(name).compute(context)
 sys.exit("torch was loaded" if "torch" in sys.modules else 0)
@@ -400,7 +400,7 @@ def test_an_extractor_that_gives_no_numbers_is_told_in_a_sentence(
     monkeypatch.setattr(extractors, "load", lambda *_, **__: broken)
     monkeypatch.setattr(features, "_loaded", {})
     with pytest.raises(AnalysisError, match="are not finite"):
-        module.compute(Context(trained.workspace, extractor="inception", cache=tmp_path, progress=False, device="cpu"))
+        module.compute(Context(trained.workspace, extractor="inception", cache=tmp_path, device="cpu"))
 
 
 def test_utility_compares_the_three_ways_of_training(trained: Context) -> None:
@@ -421,7 +421,7 @@ def test_a_run_whose_image_set_was_made_again_is_left_out_with_a_sentence(traine
     copy = Workspace.at(tmp_path / "copy")
     shutil.copytree(trained.workspace.root, copy.root)
     write_set(copy, "df", 7, 0.8)
-    part = quality.compute(Context(copy, extractor="random", progress=False, device="cpu"))
+    part = quality.compute(Context(copy, extractor="random", device="cpu"))
     assert part is not None
     assert set(part.scores) == {"mel"}
     assert any("'df' is left out" in sentence for sentence in part.sentences)
