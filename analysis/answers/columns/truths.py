@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -48,7 +47,7 @@ def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.D
         frame, sentence = _long(table, list(images.index), truths.name)
     elif frame["image"].isna().all():
         raise AnalysisError(f"{table.name}: the column image is empty; fill it in.")
-    matched = by_value(frame["image"], partial(_match, _by_ends(list(images.index))))
+    matched = _matched(frame["image"], list(images.index))
     unknown = (matched.isna() & frame["image"].notna()).to_numpy(bool)
     if unknown.any():
         place, image = table.place(frame.index[unknown][0]), frame["image"][unknown].iloc[0]
@@ -83,9 +82,32 @@ def _by_ends(images: Sequence[str]) -> dict[str, set[str]]:
     return found
 
 
-def _match(known: dict[str, set[str]], value: Any) -> str | None:
-    """The image whose name shares the longest end with the value; None if there is none, or more than one."""
-    return next((min(known[end]) if len(known[end]) == 1 else None for end in _ends(value) if end in known), None)
+def _matched(names: pd.Series, images: list[str]) -> Any:
+    """The image of each name in the answers: the one that shares the longest end; missing if none does, or several.
+
+    A name that shares no folder, only that of the file, is this image unless folders speak against it. If answers and
+    images have a folder in common, their folders tell images apart: `ganB/2.png` is not `real/2.png` beside answers to
+    `real/1.png`. If not, they are paths on two machines, and say nothing, unless names from two folders would be one
+    image: of `real/2.png` and `ganB/2.png` neither is `2.png`.
+    """
+    known = _by_ends(images)
+    ends = {name: next((end for end in _ends(name) if end in known), "") for name in names.dropna().unique()}
+    in_common = {_folder(name) for name in ends} & {_folder(image) for image in images} - {""}
+    found = {name: min(known[end]) for name, end in ends.items() if end and len(known[end]) == 1}
+    elsewhere: dict[str, set[str]] = {}  # the folders of names that share that of the file alone
+    for name, image in found.items():
+        if "/" not in ends[name] and (folder := _folder(name)):
+            elsewhere.setdefault(image, set()).add(folder)
+    for name, image in found.copy().items():
+        folders, own = elsewhere.get(image, set()), _folder(image)
+        if _folder(name) in folders - {own} and (len(folders) > 1 or (own and in_common)):
+            del found[name]
+    return by_value(names, found.get)
+
+
+def _folder(name: Any) -> str:
+    """The folder of a file, in small letters; "" if the name gives none."""
+    return next((part.casefold() for part in FOLDERS.split(str(name).strip())[-2::-1] if part.strip(".")), "")
 
 
 def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, str]:
