@@ -33,6 +33,12 @@ class FoundRun:
     run: Run
     generator_sha256: str | None  # None before the first generator is saved
 
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The hashes of its configuration and of its log, which is all that is read without its generator."""
+        files = [self.folder / name for name in ("config.json", "log.jsonl")]
+        return {path.name: sha256_file(path) if path.is_file() else None for path in files}
+
 
 def runs(context: Context) -> list[FoundRun]:
     """The runs of the workspace; notices name those that are left out, renamed or identical."""

@@ -18,8 +18,8 @@ import pandas as pd
 from analysis import inventory
 from analysis.figures.images import overfitting as draw
 from analysis.numbers import signed
-from analysis.section import AnalysisError, Context, Section
-from glimpse.files import GlimpseError, read_json
+from analysis.section import AnalysisError, Context, Section, results
+from glimpse.files import read_json
 from glimpse.runs.confidence import chosen_when_saturated, confidence
 from glimpse.runs.log import read_log
 
@@ -90,47 +90,12 @@ def compute(context: Context) -> Section | None:
     section = Section("overfitting")
     curves: dict[str, pd.DataFrame] = {}
     rows: list[dict[str, Any]] = []
-    notes: list[str] = []
-    for one in inventory.runs(context):
-        name, run = one.name, one.run
-        try:
-            lines = whole_log(one.folder)
-        except GlimpseError as error:
-            context.notice(inventory.left_out(f"{section.title}: '{name}'", error))
-            continue
-        if not lines:
-            continue
-        if (found := confidence(lines)) and found.state != "in balance":
-            notes.append(f"{name}: {found.sentence(asdict(run.settings))}")
-        if chosen_when_saturated(lines):
-            notes.append(
-                f"{name}: the generator with the best score comes from a tick with an overconfident discriminator."
-            )
-        domains = [run.experiment.target] if run.experiment.scheme != "cyclic" else list(run.experiment.domains)
-        for domain in domains:
-            facts = run.image_sets[domain]
-            label = name if len(domains) == 1 else f"{name} ({domain})"
-            if not facts["test"]:
-                notes.append(f"{label}: no held-out images, so overfitting cannot be seen (`--test-share` above 0).")
-                continue
-            size = min(run.settings.batch, int(facts["test"]))
-            curve = gaps(
-                lines, int(facts["train"]), int(facts["test"]), size * run.settings.observe_batches,
-                f"_{domain}" if len(domains) > 1 else "",
-            )  # fmt: skip
-            if curve.empty:
-                continue
-            gap, low, high = end_gap(curve)
-            curves[label] = curve
-            rows.append(
-                {"run": label, "discriminator": found.state if found else None,
-                 "d_features": run.settings.d_features, "training_images": int(facts["train"]),
-                 "test_images": int(facts["test"]), "gap": gap, "low": low, "high": high,
-                 "logit_gap": float(curve["logit_gap"].iloc[-1])}
-            )  # fmt: skip
-    section.sentences += notes
+    for _, result in results(section, context, inventory.runs(context), _of_run, None):
+        section.sentences += result["notes"]
+        rows += result["rows"]
+        curves |= {row["run"]: result[f"curve of {row['run']}"] for row in result["rows"]}
     if not rows:
-        return section if notes else None
+        return section if section.sentences else None
     table = pd.DataFrame(rows)
     worst = max(rows, key=lambda row: row["gap"])
     section.sentences.insert(0, _sentence(worst, len(table)))
@@ -144,6 +109,41 @@ def compute(context: Context) -> Section | None:
         section.table("overfitting-grid", grid(table))
     section.explain()
     return section
+
+
+def _of_run(one: inventory.FoundRun) -> dict[str, Any]:
+    """Notes, and each curve with a row of its end gap: a cyclic run has one for each domain."""
+    name, run = one.name, one.run
+    lines = whole_log(one.folder)
+    notes: list[str] = []
+    rows: list[dict[str, Any]] = []
+    curves: dict[str, pd.DataFrame] = {}
+    if (found := confidence(lines)) and found.state != "in balance":
+        notes.append(f"{name}: {found.sentence(asdict(run.settings))}")
+    if chosen_when_saturated(lines):
+        notes.append(
+            f"{name}: the generator with the best score comes from a tick with an overconfident discriminator."
+        )
+    domains = [run.experiment.target] if run.experiment.scheme != "cyclic" else list(run.experiment.domains)
+    for domain in domains if lines else ():
+        facts = run.image_sets[domain]
+        label = name if len(domains) == 1 else f"{name} ({domain})"
+        if not facts["test"]:
+            notes.append(f"{label}: no held-out images, so overfitting cannot be seen (`--test-share` above 0).")
+            continue
+        train, test = int(facts["train"]), int(facts["test"])
+        shown = min(run.settings.batch, test) * run.settings.observe_batches
+        curve = gaps(lines, train, test, shown, f"_{domain}" if len(domains) > 1 else "")
+        if curve.empty:
+            continue
+        gap, low, high = end_gap(curve)
+        curves[f"curve of {label}"] = curve
+        rows.append(
+            {"run": label, "discriminator": found.state if found else None, "d_features": run.settings.d_features,
+             "training_images": train, "test_images": test, "gap": gap, "low": low, "high": high,
+             "logit_gap": float(curve["logit_gap"].iloc[-1])}
+        )  # fmt: skip
+    return {"notes": notes, "rows": rows, **curves}
 
 
 def _sentence(worst: Mapping[str, Any], runs: int) -> str:

@@ -327,6 +327,19 @@ def test_overfitting_is_read_from_the_logs(trained: Context) -> None:
     assert part.scores["df"]["training_images"] == 40
 
 
+def test_a_run_whose_log_lost_its_end_is_left_out_of_overfitting_by_name(trained: Context, tmp_path: Path) -> None:
+    copy = Workspace.at(tmp_path / "copy")
+    shutil.copytree(trained.workspace.root, copy.root)
+    before = drawn(overfitting.compute(Context(copy)))
+    log = copy.root / "runs" / "df" / "log.jsonl"
+    log.write_text("")
+    context = Context(copy)
+    part = drawn(overfitting.compute(context))
+    assert (set(before.scores), set(part.scores)) == ({"df", "mel"}, {"mel"})
+    (told,) = context.notices
+    assert told.startswith("'df' is left out of 'Overfitting of the discriminator': its log.jsonl ends at 0 of the ")
+
+
 def test_the_machine_observer_sees_untrained_generators(trained: Context) -> None:
     part = drawn(machine_observer.compute(trained))
     for found in part.scores["df"]["observers"].values():
