@@ -29,7 +29,7 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 def program(prog: str, description: str, epilog: str = "") -> Parser:
     """The parser of a program."""
     parser = Parser(prog=prog, description=description, epilog=epilog)
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
+    parser.version.help = "print the version and exit"
     parser.set_defaults(workspace=None)  # subcommands set it only if it is given after them
     return parser
 
@@ -85,7 +85,7 @@ class Help(argparse.HelpFormatter):
 class Parser(argparse.ArgumentParser):
     """argparse with `--workspace`, `Help`, completion, and errors that suggest the nearest word.
 
-    Parsers of subcommands are of the same class, so each of them takes `--workspace` too.
+    Parsers of subcommands are of the same class, so each of them takes `--workspace` and `--version` too.
     """
 
     def __init__(self, *args: Any, **about: Any) -> None:
@@ -95,6 +95,7 @@ class Parser(argparse.ArgumentParser):
             "--workspace", metavar="DIR", default=argparse.SUPPRESS,
             help="folder of all data (default: $GLIMPSE_WORKSPACE, else ./workspace)",
         )  # fmt: skip
+        self.version = self.add_argument("--version", action=_Version, nargs=0, help=argparse.SUPPRESS)
 
     def add_argument(self, *flags: Any, names: str | Sequence[str] = (), **about: Any) -> argparse.Action:
         """Add an argument as argparse does. `names` completes its value: `images`, `runs`, `stimuli`, or a list."""

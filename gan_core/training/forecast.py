@@ -99,8 +99,9 @@ def fitting(work: Callable[[], Result]) -> Result | None:
     return None
 
 
-def longer_than_an_hour(seconds: float, run: Run, device: torch.device) -> str | None:
-    """A warning for runs that would take over an hour on a CPU."""
+def to_go(seconds: float, run: Run, device: torch.device) -> str:
+    """The time left in words, with the remedy if it is over an hour on a CPU."""
+    words = f"about {duration(seconds)} to go"
     if device.type == "cuda" or seconds <= 3600 or run.preset == "demo":
-        return None
-    return f"That is {duration(seconds)} on this CPU; `--preset demo` takes minutes, a GPU hours."
+        return words
+    return f"{words} on this CPU; `--preset demo` takes minutes, a GPU hours"

@@ -11,7 +11,7 @@ import torch
 
 from gan_core.experiments import TrainingError
 from gan_core.training.checkpoint import CHECKPOINT
-from gan_core.training.forecast import fitting, longer_than_an_hour, seconds_left
+from gan_core.training.forecast import fitting, seconds_left, to_go
 from gan_core.training.loop import Training
 from gan_core.training.observe import Pixels, Scorer, scorer_for
 from gan_core.training.ranks import Ranks
@@ -76,9 +76,7 @@ class Session:
         seconds = seconds_left(training)
         for note in training.engine.notes:
             self._say(f"{name}: {note}")
-        self._say(f"{name}: about {duration(seconds)} to go")
-        if warning := longer_than_an_hour(seconds, run, device):
-            self._say(warning)
+        self._say(f"{name}: {to_go(seconds, run, device)}")
         if self.ranks.first:
             # Before the folder is made: if making the scorer fails, nothing is left behind.
             training.scorer = scorer_for(run, training.domains, self.make_scorer)

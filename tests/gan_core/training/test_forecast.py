@@ -9,7 +9,7 @@ import torch
 
 from gan_core.cli import main
 from gan_core.experiments import TrainingError
-from gan_core.training.forecast import longer_than_an_hour, seconds_left
+from gan_core.training.forecast import seconds_left, to_go
 from gan_core.training.loop import Training
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_set, tensors_of, tiny_options, tiny_training
@@ -62,12 +62,11 @@ def test_too_little_memory_names_the_batch_that_would_fit(
 def test_a_day_of_training_on_a_cpu_gets_a_hint_at_the_demo(workspace: Workspace) -> None:
     make_set(workspace, "df")
     run = tiny_training(workspace, "df").run
-    told = longer_than_an_hour(86400 * 2, run, torch.device("cpu"))
-    assert told is not None
-    assert "2.0 days" in told
-    assert "--preset demo" in told
-    assert longer_than_an_hour(3000, run, torch.device("cpu")) is None
-    assert longer_than_an_hour(86400, run, torch.device("cuda")) is None
+    cpu, cuda = torch.device("cpu"), torch.device("cuda")
+    told = "about 2.0 days to go on this CPU; `--preset demo` takes minutes, a GPU hours"
+    assert to_go(86400 * 2, run, cpu) == told
+    assert to_go(3000, run, cpu) == "about 50 min to go"
+    assert to_go(86400, run, cuda) == "about 24.0 h to go"
 
 
 @pytest.mark.parametrize(("measured", "seconds"), [(8.0, 16.0), (4.0, 4.0)])
