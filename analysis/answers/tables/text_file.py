@@ -19,6 +19,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.answers.tables.json_file import read_records
+from analysis.answers.tables.widths import longer_row, open_quote, shifted_row
 from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
@@ -77,19 +78,23 @@ def read_file(path: Path) -> TextFile:
             warnings.simplefilter("error", pd.errors.ParserWarning)
             list(islice(file, skipped))  # not `skiprows`: where lines end in \r, pandas skips one too many
             # macOS writes a letter and its accent as two characters; people type one.
-            text = io.StringIO(unicodedata.normalize("NFC", file.read()), newline="")
-            frame = pd.read_csv(text, sep=separator, dtype=str, skipinitialspace=True, keep_default_na=False,
-                                na_values=[""], index_col=False, skip_blank_lines=False)  # fmt: skip
-    except pd.errors.ParserWarning:
-        raise AnalysisError(
-            f"{path}, line {skipped + 1} names fewer columns than the rows have: name every column there."
-        ) from None
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeError, ValueError, csv.Error) as error:
-        reason = " ".join(str(error).split())
-        raise AnalysisError(f"{path} cannot be read as a table ({reason}): save it again as CSV in UTF-8.") from None
+            text = unicodedata.normalize("NFC", file.read())
+            frame = pd.read_csv(io.StringIO(text, newline=""), sep=separator, dtype=str, skipinitialspace=True,
+                                keep_default_na=False, na_values=[""], index_col=False,
+                                skip_blank_lines=False)  # fmt: skip
+    except UnicodeError:
+        raise AnalysisError(f"{path} is damaged, or not in {encoding}: save it again as CSV in UTF-8.") from None
+    except (pd.errors.ParserWarning, pd.errors.ParserError, ValueError) as error:
+        raise AnalysisError(_unreadable(path, text, separator, skipped, "inside string" in str(error))) from None
     top = skipped + 2 + sum(str(column).count("\n") for column in frame.columns)
     within = None if frame.empty or breaks == top + len(frame) - 2 else np.cumsum(np.r_[0, _breaks_of(frame)[:-1]])
     frame.index = pd.RangeIndex(top, top + len(frame)) if within is None else top + np.arange(len(frame)) + within
+    one_line_each = within is None and top == skipped + 2
+    if one_line_each and separator == "," and (row := shifted_row(text, separator)) is not None:
+        raise AnalysisError(
+            f"{path}, line {skipped + row + 1} has more values than line {skipped + 1} has names of columns, as with "
+            "decimal commas without quotes: put values with a comma in quotes, or name every column."
+        )
     lines = top + len(frame) + (0 if within is None else int(within[-1]) + _breaks_of(frame.iloc[-1:])[0])
     titles: dict[str, str] = {}
     imports = frame.iloc[1:2].astype(str).apply(lambda c: c.str.contains("ImportId", regex=False)).any(axis=None)
@@ -102,6 +107,23 @@ def read_file(path: Path) -> TextFile:
         notes.append(f"{path.name}: left out {counted(int(again.sum()), 'line')} repeating the column names.")
     frame = frame[~blank & ~again]
     return TextFile(frame, int(blank.sum()), lines, notes, titles, twice, encoding.startswith("utf"))
+
+
+def _unreadable(path: Path, text: str, separator: str, skipped: int, quoted: bool) -> str:
+    """The reason why a file cannot be read as a table, with the remedy."""
+    try:
+        if quoted:
+            at = skipped + open_quote(text, separator) + 1
+            return f"{path}, line {at} holds a quotation mark that is never closed: close or delete it."
+        if found := longer_row(text, separator):
+            at, values, names = found
+            return (
+                f"{path}, line {skipped + at + 1} has {values} values, but line {skipped + 1} names "
+                f"{counted(names, 'column')}: name every column, and put values that hold a '{separator}' in quotes."
+            )
+    except csv.Error:
+        pass
+    return f"{path} cannot be read as a table: save it again as CSV in UTF-8."
 
 
 def _json_file(path: Path) -> TextFile:

@@ -173,10 +173,11 @@ def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
         ([HEADER, *ROWS], ["passed"], "write COLUMN=VALUE"),
         ([HEADER, *ROWS], ["pasticipant=a"], "did you mean 'participant'"),
         ([HEADER, *ROWS], ["participant=c"], "is one of: a, b"),
-        ([HEADER, "a,i1,real,real,x,y"], [], "line 1 names fewer columns than the rows have"),
+        ([HEADER, "a,i1,real,real,x,y"], [], "line 2 has 6 values, but line 1 names 4 columns: name every column"),
         (["\0\0a,b"], [], "is not a text file"),
         ([HEADER, *ROWS, "\0\0\0"], [], "line 6 holds zero bytes"),
-        ([HEADER, "a,i1,real,real,x,y", "a,i1,real,real,x,y,z"], [], "cannot be read as a table"),
+        ([HEADER, *ROWS, "a,i1,real,real,odd, I think"], [], "line 6 has 6 values, but line 1 names 4 columns"),
+        ([HEADER, *ROWS, 'a,"i1,real,real', ROWS[0]], [], "line 6 holds a quotation mark that is never closed"),
         ([HEADER + ",simulated", "a,i1,real,real,1"], [], "--include-simulated"),
     ],
 )
@@ -186,6 +187,43 @@ def test_what_is_no_table_of_answers_is_refused_in_a_sentence(
     with pytest.raises(AnalysisError, match=sentence) as error:
         read_csv(written(tmp_path, lines), where)
     assert "\n" not in str(error.value)
+
+
+TIMED = HEADER + ",response_time_s"
+CUT = ["a,i2,generated,real,1,234", "a,i1,real,real,2"]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [TIMED + ",", *CUT],
+        [TIMED + ",", *(f"{row}," for row in CUT)],
+        [TIMED + ",age,", "a,i2,generated,real,1,234,31", "a,i1,real,real,2,31"],
+        [TIMED + ",comment", *(f"{row}," for row in CUT)],  # of which 234 would be the comment
+        [TIMED + ",comment,", *(f"{row},," for row in CUT)],
+        [HEADER + ",comment,response_time_s,,", "a,i2,generated,real,odd, I think, 2,", "a,i1,real,real,,2,,"],
+    ],
+)
+def test_a_row_whose_values_have_moved_to_other_columns_is_refused(tmp_path: Path, lines: list[str]) -> None:
+    with pytest.raises(
+        AnalysisError, match=r"line 2 has more values than line 1 has names of columns, as with decimal"
+    ):
+        read_csv(written(tmp_path, lines))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        [TIMED + ",", "a,i1,real,real,2,", "a,i2,generated,real,1.234,"],
+        [TIMED, "a,i1,real,real,2,", "a,i2,generated,real,1.234,"],
+        [TIMED + ",age", "a,i1,real,real,2,31,", "a,i2,generated,real,1.234,31,"],
+        [TIMED + ",", "a,i1,real,real,2,late", "a,i2,generated,real,1.234"],
+        [TIMED + ",,,", "a,i1,real,real,2,,,", 'a,i2,generated,real,"1,234",,,'],
+        ["," + TIMED, "0,a,i1,real,real,2", "1,a,i2,generated,real,1.234"],
+    ],
+)
+def test_a_separator_at_the_end_of_lines_does_no_harm(tmp_path: Path, lines: list[str]) -> None:
+    assert read_csv(written(tmp_path, lines)).trials["response_time_ms"].tolist() == [2000, 1234]
 
 
 # ------------------------------------------------------------------------------------------------ the database
