@@ -123,15 +123,22 @@ def stimulus_sets(context: Context) -> dict[str, StimulusSet]:
 
 
 def shown_sets(context: Context) -> dict[str, StimulusSet]:
-    """The stimulus sets by the names of their folders and of the conditions that they are split into."""
+    """The stimulus sets by the conditions in which people judge them.
+
+    A set of several generators is one for each, and whole as well if answers name it without a generator.
+    """
     return context.once("shown sets", lambda: _shown_sets(context))
 
 
 def _shown_sets(context: Context) -> dict[str, StimulusSet]:
-    found = dict(stimulus_sets(context))
+    sets = stimulus_sets(context)
+    found = {name: one for whole in sets.values() for name, one in whole.conditions().items()}
     if context.responses is not None and "stimulus_set" in context.responses:
         names = context.responses[["set", "stimulus_set"]].drop_duplicates()
-        found |= {c: found[of] for c, of in names.itertuples(index=False) if of in found and c not in found}
+        for condition, of in names.itertuples(index=False):
+            whole = sets.get(of) or sets.get(condition)
+            if whole and condition not in found:
+                found[condition] = whole
     return found
 
 

@@ -110,10 +110,16 @@ class Section:
         return template(self.name).title
 
     def figure(self, name: str, draw: Callable[[], Figure], text: str = "", **facts: Any) -> None:
-        """Add a figure; its caption is the template's text `text` (default: `name`), filled in with `facts`."""
+        """Add a figure; its caption is the template's text `text` (default: `name`), filled in with `facts`.
+
+        Characters of a set's or generator's name that do not suit a file or an anchor become '-'.
+        """
+        text, name = text or name, re.sub(r"[^\w.-]+", "-", name)
+        while name in self.figures:
+            name += "-"
         self.figures[name] = draw
-        self.series[name] = text or name
-        self.captions[name] = self._rendered(text or name, facts)[0]
+        self.series[name] = text
+        self.captions[name] = self._rendered(text, facts)[0]
 
     def table(self, name: str, frame: pd.DataFrame, **facts: Any) -> None:
         """Add a table unless it is empty; its caption is the template's text `name`, or that of the figure `name`."""

@@ -11,7 +11,7 @@ import secrets
 import struct
 import zlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,28 @@ class StimulusSet:
 
     def of(self, truth: str, *, practice: bool = False) -> list[Stimulus]:
         return [s for s in self.stimuli if s.truth == truth and s.practice == practice]
+
+    def conditions(self) -> dict[str, StimulusSet]:
+        """The set by its name; a set of several generators as one for each, with all real images, by condition."""
+        made_by = {s.id: str(s.origin.get("image_set", "")) for s in self.stimuli if s.truth == "generated"}
+        generators = sorted(set(made_by.values()))
+        if len(generators) < 2:
+            return {self.name: self}
+        found = {}
+        for generator in generators:
+            shown = tuple(s for s in self.stimuli if made_by.get(s.id, generator) == generator)
+            name = condition_name(self.name, generator)
+            found[name] = replace(self, name=name, stimuli=shown)
+        return found
+
+
+def condition_name(stimulus_set: str, generator: str) -> str:
+    """The name of the condition that one of several generators of a stimulus set makes, beside the set's real images.
+
+    >>> condition_name("foreign", "stylegan")
+    'foreign stylegan'
+    """
+    return f"{stimulus_set} {generator}".strip()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.numbers import listed
 from glimpse.command_line import counted
+from glimpse.stimuli import condition_name
 
 SAME = ["participant", "image", "answer", "position", "response_time_ms", "exposure_ms_actual", "answered_at"]
 
@@ -55,7 +56,7 @@ def _by_source(trials: pd.DataFrame, source: pd.Series, real: np.ndarray) -> pd.
     generators = sorted(set(source[~real]))
     if not generators or (len(generators) == 1 and name != "all"):
         return trials
-    label = {g: g if name == "all" and g else f"{name} {g}".strip() for g in generators}
+    label = {g: g if name == "all" and g else condition_name(name, g) for g in generators}
     generated = trials[~real].assign(set=source[~real].map(label))
     return _with_pool(generated, trials[real], [label[g] for g in generators])
 

@@ -24,6 +24,7 @@ from gan_core.device import pick_device
 from glimpse.files import sha256_json
 from glimpse.images import evenly, shrink
 from glimpse.imageset import ImageSet
+from glimpse.stimuli import condition_name
 
 if TYPE_CHECKING:
     from analysis.images.extractors import Extractor
@@ -238,6 +239,6 @@ def _published_pairs(context: Context) -> list[SetPair]:
         if len(real) < FEWEST:
             continue
         for facts, images in zip(generators, made, strict=True):
-            label = name if len(made) == 1 else f"{name}: {facts['image_set']}"
+            label = name if len(made) == 1 else condition_name(name, str(facts["image_set"]))
             found.append(SetPair(real, context.device, context.seed, label, images))
     return found

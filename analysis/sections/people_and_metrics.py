@@ -239,7 +239,7 @@ def _measured(context: Context, name: str, origin: Mapping[str, Any]) -> pd.Data
     run = None if origin.get("run") is None else context.workspace.root / "runs" / str(origin["run"])
     checkpoint = None if run is None else run / "checkpoint.pt"
     inputs = {
-        "stimuli": stimuli.sha256, "images": real.manifest["files"],
+        "stimuli": [stimuli.sha256, *(s.id for s in stimuli.stimuli)], "images": real.manifest["files"],
         "checkpoint": sha256_file(checkpoint) if checkpoint is not None and checkpoint.is_file() else None,
         "seed": context.seed, "extractor": extractor_key(context),
     }  # fmt: skip

@@ -55,6 +55,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     """
     words = [pair.real, *pair.generated]
     real, *generated = open_alike(workspace, words, pair.size, pair.fit, pair.skip_broken, at_most=LARGEST)
+    generated = _told_apart(pair.generated, generated)
     rng, name = np.random.default_rng(options.seed), options.name or _name(generated)
     hashes = digests(real)
     copies = [found for images in generated for found in _copies(real, hashes, images)]
@@ -96,6 +97,22 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
         "warnings": warnings,
     }  # fmt: skip
     return publish_set(workspace, name, options, made_from, (_shown(rows), _shown(drawn)), warnings)
+
+
+def _told_apart(words: Sequence[str], generated: Sequence[ImageSet]) -> list[ImageSet]:
+    """The generators, those that share a folder's name under the path that was given: answers are kept by name.
+
+    Raises StimulusError if two of them hold the same images.
+    """
+    first: dict[str, str] = {}
+    for word, images in zip(words, generated, strict=True):
+        if (other := first.setdefault(images.sha256, word)) is not word:
+            raise StimulusError(f"{word} holds the same images as {other}: name each generator once.")
+    names = [images.name for images in generated]
+    return [
+        replace(images, name=word) if names.count(images.name) > 1 else images
+        for word, images in zip(words, generated, strict=True)
+    ]
 
 
 def _in_turn(generators: list[Rows]) -> Rows:

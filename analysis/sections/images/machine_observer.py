@@ -119,7 +119,7 @@ class ScoredSet:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        return {"stimuli": self.stimuli.sha256}
+        return {"stimuli": self.stimuli.sha256, "scored": [s.id for s in self.scored]}
 
     @property
     def scored(self) -> list[Stimulus]:
@@ -144,9 +144,9 @@ class ScoredSet:
 
 
 def compute(context: Context) -> Section | None:
-    """The observer on every stimulus set, on pixels and (where torch is installed) on features."""
+    """The observer on every stimulus set, or each generator of one, on pixels and (with torch) on features."""
     section = Section("machine_observer")
-    sets = [ScoredSet(stimuli) for stimuli in inventory.stimulus_sets(context).values()]
+    sets = [ScoredSet(one) for one in {one.name: one for one in inventory.shown_sets(context).values()}.values()]
     section.sentences += [f"{one.name}: too few images for a machine observer." for one in sets if one.few]
     rows, per_image, easiest = [], [], []
     key = extractor_key(context) if find_spec("torch") else None

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from scipy import stats
 
+from analysis.numbers import as_field
 from analysis.people import dependence, image_rates, significance
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
+from analysis.report.__main__ import main as report
 from analysis.section import template
 from analysis.sections import people_and_metrics, survey_in_words
 from analysis.sections.people_and_metrics import nearest_distance, rank_correlation, realism, set_table, with_machine
+from gan_core.cli import main as gan_core
+from glimpse.workspace import Workspace
+from study_app.cli import main as study_app
+from tests.analysis.pictures import textures
 
 
 def test_a_rank_correlation_is_scipys_and_its_interval_holds_the_truth_as_often_as_it_says() -> None:
@@ -69,6 +80,45 @@ def test_each_answered_set_stands_beside_the_metrics_of_the_run_behind_it() -> N
     row = set_table(survey, {"cycle-add": {"run": "cycle"}}, parts).iloc[0]
     assert (row["accuracy"], row["kid"], row["frechet"]) == (0.6, 0.1, 7.0)
     assert "memorised_share" not in row, "another run's number is not this run's"
+
+
+def test_each_of_several_published_generators_has_answers_and_metrics_in_one_row(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    words = []
+    for seed, (name, count, grain) in enumerate((("real", 40, 0.8), ("like it", 14, 0.8), ("unlike", 14, 2.0))):
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(textures(count, seed=seed, grain=grain, size=32)):
+            Image.fromarray(image).save(tmp_path / name / f"{i:02}.png")
+        words += ["--generated" if seed else "--real", str(tmp_path / name)]
+    assert gan_core(["publish", *words, "--name", "foreign", "--count", "20"]) == 0
+    assert study_app(["load", "foreign"]) == 0
+    assert study_app(["simulate", "--participants", "8", "--seed", "1"]) == 0
+    assert report(["--include-simulated", "--extractor", "random"]) == 0
+    scores = json.loads((workspace.report / "scores.json").read_text())
+    kid = as_field("random-feature KID")
+    conditions = ["foreign like it", "foreign unlike"]
+    assert [row["set"] for row in scores["joined"]["sets"]] == conditions
+    for row in scores["joined"]["sets"]:
+        name = row["set"]
+        assert row["accuracy"] == scores["survey"][name]["accuracy"]["mean"]
+        assert row[kid] == scores["quality"][name][kid] == scores["summary"][name][kid]
+        observers = scores["machine_observer"][name]["observers"].values()
+        assert row["machine_accuracy"] == max(one["accuracy"] for one in observers)
+        assert scores["machine_observer"][name]["images"] == 20 + 10, "all real images, those of one generator"
+    assert list(scores["summary"]) == list(scores["machine_observer"]) == list(scores["quality"]) == conditions
+    measured = pd.read_csv(workspace.report / "tables" / "images-and-metrics.csv")
+    assert measured.groupby(["set", "truth"])["image"].nunique().to_dict() == {
+        (name, truth): count for name in conditions for truth, count in (("generated", 10), ("real", 20))
+    }
+    assert (workspace.report / "figures" / "neighbours-foreign-like-it.svg").is_file()
+    page = (workspace.report / "index.html").read_text()
+    _, _, table = page.partition("People and metrics side by side, set by set")
+    for row in scores["joined"]["sets"]:
+        line = re.search(rf"<tr>\s*<t[dh][^>]*>{row['set']}</t[dh]>(.*?)</tr>", table, re.DOTALL)
+        assert line
+        assert f"{row['accuracy']:.3f}" in line[1]
+        assert f"{abs(row[kid]):.3f}" in line[1]
 
 
 def test_the_caption_says_in_which_direction_each_measure_agrees_with_people() -> None:

@@ -73,6 +73,17 @@ def test_several_generators_share_the_class_evenly(tmp_path: Path, workspace: Wo
     assert sorted(sources) == ["one"] * 4 + ["other"] * 3
 
 
+def test_generators_in_folders_of_one_name_are_told_apart_by_their_paths(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = lay(tmp_path / "real")
+    one, other = lay(tmp_path / "one" / "samples", 4, 20), lay(tmp_path / "other" / "samples", 4, 40)
+    assert publish(real, one, other) == 0
+    assert list(published(workspace).conditions()) == [f"pair {one}", f"pair {other}"]
+    assert publish(real, one, f"{one}/") == 2
+    assert f"{one}/ holds the same images as {one}: name each generator once" in capsys.readouterr().err
+
+
 def test_too_few_images_name_the_largest_count(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
