@@ -38,8 +38,8 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
     key = next((column for column in IDS if column in people), None)
     if key is None:
         raise AnalysisError(
-            f"{known.name} has no column of participants' IDs (it has: {', '.join(people.columns)}): name that column "
-            "participant_id."
+            f"{known.says('has')} no column of participants' IDs (it has: {', '.join(people.columns)}): name that "
+            "column participant_id."
         )
     people = people[people[key].notna()].replace(dict.fromkeys(WITHDRAWN, None))
     people.index = pd.Index(people.pop(key).str.strip(), name=None)
@@ -59,8 +59,8 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
     added = people[[c for c in people if c not in answers and people[c].notna().any()]].reindex(ids)
     persons = answers["participant"][found.to_numpy()].nunique()
     sentence = (
-        f"{known.name} describes {persons} of {answers['participant'].nunique()} participants (matched by {column}): "
-        f"{', '.join(added.columns)}."
+        f"{known.says('describes')} {persons} of {answers['participant'].nunique()} participants (matched by "
+        f"{column}): {', '.join(added.columns)}."
     )
     frame = pd.concat([answers, added.set_axis(answers.index)], axis=1)
     return replace(table, frame=frame, notes=[*table.notes, *known.notes, sentence])

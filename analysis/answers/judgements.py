@@ -211,7 +211,7 @@ def read_scale(table: Table, option: str, name: str) -> RatingScale:
     assert parts is not None
     column = parts[1].lower()
     if column not in table.frame:
-        raise AnalysisError(f"{name} {option}: {table.name} has no column {column}; write COLUMN or COLUMN:1..5.")
+        raise AnalysisError(f"{name} {option}: {table.says('has')} no column {column}; write COLUMN or COLUMN:1..5.")
     values, unread = read_numbers(
         by_value(table.frame[column], lambda v: _without_label(plain(v))), column, table.place
     )

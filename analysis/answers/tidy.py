@@ -71,9 +71,10 @@ def tidy(
     if not keep.any():
         if counts["simulated_participants"]:
             raise OnlySimulatedError(
-                f"{name} holds answers of simulated participants only: add --include-simulated to see their report."
+                f"{table.says('holds')} answers of simulated participants only: add --include-simulated to see their "
+                "report."
             )
-        raise AnalysisError(f"{name} has no scorable trial: check that the column answer is filled in.")
+        raise AnalysisError(f"{table.says('has')} no scorable trial: check that the column answer is filled in.")
     others = [rows for reason, rows in left_out.items() if reason != "unsure_answers"]
     rated = left_out["unsure_answers"] & trials["rating"].notna() & ~np.logical_or.reduce(others)
     taken = (keep | rated).to_numpy(bool)
@@ -116,16 +117,16 @@ def _with_needed(table: Table, form: Form) -> pd.DataFrame:
     if missing:
         if missing == ["truth"] and "correct" in raw:
             raise AnalysisError(
-                f"{table.name} lacks the column truth: if correct is the right answer of each image, write --map "
+                f"{table.says('lacks')} the column truth: if correct is the right answer of each image, write --map "
                 "truth=correct, else name the column of the truth with --map truth=COLUMN or its table with --truth."
             )
         raise AnalysisError(
-            f"{table.name} lacks the column{'s' * (len(missing) > 1)} {' and '.join(missing)} (it has: "
+            f"{table.says('lacks')} the column{'s' * (len(missing) > 1)} {' and '.join(missing)} (it has: "
             f"{', '.join(map(str, raw.columns))}); needed are participant, image (or stimulus), truth and answer. "
             f"Name another column with --map {missing[0]}=COLUMN, or the program that wrote the file with --layout."
         )
     if raw.empty:
-        raise AnalysisError(f"{table.name} holds no answers, only column names: add a row for each judgement.")
+        raise AnalysisError(f"{table.says('holds')} no answers, only column names: add a row for each judgement.")
     return raw
 
 
@@ -274,7 +275,7 @@ def _matches(raw: pd.DataFrame, condition: str, name: str) -> Any:
         column = "image"
     if column not in raw:
         raise AnalysisError(
-            f"--where {condition}: {name} has no column {column}; {did_you_mean(column, list(raw.columns))}"
+            f"--where {condition}: no column {column} in {name}; {did_you_mean(column, list(raw.columns))}"
         )
     values = by_value(raw[column], lambda v: str(v).strip().casefold()).fillna("")
     if value in ("true", "false"):  # databases without a boolean type say 1 and 0

@@ -112,7 +112,7 @@ def _check_chosen(chosen: dict[str, str], table: Table, truths: Table | None) ->
     for name, column in chosen.items():
         if column not in there:
             raise AnalysisError(
-                f"--map {name}={column}: {table.name} has no column {column}; {did_you_mean(column, there)}"
+                f"--map {name}={column}: {table.says('has')} no column {column}; {did_you_mean(column, there)}"
             )
 
 
@@ -192,7 +192,7 @@ def _one_file_each(frame: pd.DataFrame, table: Table, *, unnamed: bool) -> pd.Da
     """
     if "participant" not in frame:
         return frame
-    file = pd.Series(np.searchsorted(table.starts, frame.index, side="right") - 1, index=frame.index)
+    file = pd.Series(table.file_of(frame.index), index=frame.index)
     named = frame["participant"].groupby(file)
     only = named.transform("first").where(named.transform("nunique") == 1)
     found = frame["participant"].fillna(only)

@@ -85,7 +85,7 @@ def _sentences(taken: dict[tuple[str, str], list[str]], rivals: dict[str, dict[s
 
 def _kinds(table: Table) -> Iterator[tuple[list[str], np.ndarray, Table]]:
     """The files with the same columns, their rows, and these as a table; those with most rows first."""
-    file = np.searchsorted(table.starts, table.frame.index, side="right") - 1
+    file = table.file_of(table.frame.index)
     groups: dict[frozenset[str], list[int]] = {}
     for k, columns in enumerate(table.columns):
         groups.setdefault(columns, []).append(k)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.answers.columns.layouts import PICTURE_FILE
@@ -113,7 +114,8 @@ def _folder(name: Any) -> str:
 def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, str]:
     """One row per answer, from one row per participant with one column per image; and a sentence on lacking columns.
 
-    The column's name (or its question, in Qualtrics) is or contains the name of the image.
+    The column's name (or its question, in Qualtrics) is or contains the name of the image. A file without the column of
+    an image did not show it.
     """
     frame = table.frame
     asked = {str(c).strip().lower(): text.strip().lower() for c, text in table.titles.items()}
@@ -141,11 +143,13 @@ def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, s
         )
     if not columns:
         raise AnalysisError(
-            f"{table.name} has neither a column image nor columns (or questions) named after the images of {truths}."
+            f"{table.says('has')} neither a column image nor columns (or questions) named after the images of {truths}."
         )
     rest = frame.drop(columns=list(columns))
     lacking = [image for image in images if image not in columns.values()]
-    long = pd.concat([rest.assign(image=image, answer=frame[column]) for column, image in columns.items()])
+    file = table.file_of(frame.index)
+    shown = {c: np.isin(file, [k for k, own in enumerate(table.columns) if c in own]) for c in columns}
+    long = pd.concat([rest[shown[c]].assign(image=i, answer=frame.loc[shown[c], c]) for c, i in columns.items()])
     return (
         long,
         f"No column for {counted(len(lacking), 'image')} of {truths}: {listed(lacking[:4])}." if lacking else "",

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.answers.tables.text_file import REMEDY, column_name, read_file
 from analysis.section import AnalysisError
@@ -46,6 +48,14 @@ class Table:
             return f"{self.name}, row {int(label) + 1}"
         k = bisect_right(self.starts, int(label)) - 1
         return f"{self.files[k]}, line {int(label) - self.starts[k]}"
+
+    def says(self, verb: str) -> str:
+        """The name and a verb, such as `lacks`, in the plural for several files."""
+        return f"{self.name} {verb if len(self.files) < 2 else 'have' if verb == 'has' else verb.removesuffix('s')}"
+
+    def file_of(self, labels: Any) -> NDArray[np.int64]:
+        """The index of the file of each row, by the labels of the rows."""
+        return np.searchsorted(self.starts, labels, side="right") - 1
 
     def with_frame(self, frame: pd.DataFrame) -> Table:
         return replace(self, frame=frame)

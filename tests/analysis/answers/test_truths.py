@@ -59,3 +59,31 @@ def test_the_file_of_that_name_in_another_folder_is_another_image(
 ) -> None:
     with pytest.raises(AnalysisError, match=rf"the image '{unknown}' is not in images.csv, or fits several there"):
         images_of(tmp_path, names, known)
+
+
+def test_an_image_that_a_list_does_not_show_is_no_missing_answer(tmp_path: Path) -> None:
+    """Two wide lists, each with images of its own: an empty cell is an answer not given, a lacking column is not."""
+    (tmp_path / "a.csv").write_text("subject,1.png,2.png\np1,real,generated\np2,real,\n")
+    (tmp_path / "b.csv").write_text("subject,2.png,3.png\np3,real,generated\n")
+    (tmp_path / "images.csv").write_text("image,truth\n1.png,real\n2.png,generated\n3.png,real\n")
+    answers = read_csv(
+        [tmp_path / "a.csv", tmp_path / "b.csv"], form=Form(layout="wide", truth=tmp_path / "images.csv")
+    )
+    trials = answers.trials.sort_values(["participant", "image"])
+    assert trials[["participant", "image", "answer"]].to_numpy().tolist() == [
+        ["p1", "1.png", "real"],
+        ["p1", "2.png", "generated"],
+        ["p2", "1.png", "real"],
+        ["p3", "2.png", "real"],
+        ["p3", "3.png", "generated"],
+    ]
+    assert answers.counts["missing_answers"] == 1
+
+
+def test_several_files_lack_a_column_that_one_file_lacks(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text(f"participant,image,answer\n{name},1.png,real\n")
+    with pytest.raises(AnalysisError, match=r"^2 files \(a.csv ... b.csv\) lack the column truth"):
+        read_csv([tmp_path])
+    with pytest.raises(AnalysisError, match=r"^a.csv lacks the column truth"):
+        read_csv([tmp_path / "a.csv"])
