@@ -32,7 +32,7 @@ while True:
 
 @contextmanager
 def restarted(workspace: Path, log: Path, *options: str) -> Iterator[Callable[[], int]]:
-    """Runs `study_app serve` with these options; yields a function that tells the process of now."""
+    """Runs `study_app serve` with these options; yields a function that returns the current process."""
     command = [sys.executable, "-c", RESTARTER, *options, "--workspace", str(workspace)]
     with log.open("ab") as file:
         parent = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=file, text=True)

@@ -23,6 +23,7 @@ PHRASES = [
         r"\bin the place of\b",
         r"\bdo not ponder\b",
         r"\bshow nobody\b",
+        r"\breplaces? \S+ by\b",
     )
 ]
 

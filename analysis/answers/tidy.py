@@ -27,6 +27,7 @@ from analysis.answers.people import asked, attributes
 from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.answers.shared import share_real_images
 from analysis.answers.tables.table import Table
+from analysis.numbers import listed
 from analysis.section import AnalysisError
 from glimpse.command_line import counted, did_you_mean
 
@@ -121,7 +122,7 @@ def _with_needed(table: Table, form: Form) -> pd.DataFrame:
                 "truth=correct, else name the column of the truth with --map truth=COLUMN or its table with --truth."
             )
         raise AnalysisError(
-            f"{table.says('lacks')} the column{'s' * (len(missing) > 1)} {' and '.join(missing)} (it has: "
+            f"{table.says('lacks')} the column{'s' * (len(missing) > 1)} {listed(missing)} (it has: "
             f"{', '.join(map(str, raw.columns))}); needed are participant, image (or stimulus), truth and answer. "
             f"Name another column with --map {missing[0]}=COLUMN, or the program that wrote the file with --layout."
         )

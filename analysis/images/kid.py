@@ -110,9 +110,9 @@ class Units:
 
     @property
     def testable(self) -> bool:
-        """Whether there are enough arrangements for the most extreme one and its mirror image to have p < 0.05.
+        """Whether there are more than 40 arrangements, so that the most extreme one and its mirror image have p < 0.05.
 
-        Without shared groups this takes four groups per side: with two p is never so small, with three too often.
+        Without shared groups this takes four groups per side: two never reach such a p, and three reach it too often.
         """
         both = len(self.shared)
         n, m = (groups - both for groups in self.groups)

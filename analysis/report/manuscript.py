@@ -101,7 +101,7 @@ def _images(answers: Responses) -> str:
     shown = answers.trials.drop_duplicates(["image", "truth"])["truth"].value_counts()
     sets, kinds = answers.trials["set"].nunique(), [kind for kind in ("real", "generated") if kind in shown]
     beside = f" of {sets} sets" if sets > 1 else ""
-    numbers = " and ".join(f"{shown[kind]} {kind}" for kind in kinds)
+    numbers = listed([f"{shown[kind]} {kind}" for kind in kinds])
     return f"{numbers} image{'' if shown[kinds[-1]] == 1 else 's'}{beside}"
 
 

@@ -116,7 +116,7 @@ class SharedBatchNorm(nn.BatchNorm2d):
 
 
 def share_batch_norm(network: nn.Module) -> None:
-    """Replace every batch norm of a network by a `SharedBatchNorm` with the same weights and statistics."""
+    """Replace every batch norm of a network with a `SharedBatchNorm` with the same weights and statistics."""
     for name, child in network.named_children():
         if isinstance(child, nn.BatchNorm2d):
             shared = SharedBatchNorm(child.num_features, child.eps, child.momentum)

@@ -105,7 +105,7 @@ def _build(
     has_truth = pairs[0].truth is not None
     healthy_folder, eczema_folder = (workspace.new("images", name) for name in names)
     counts: Counter[str] = Counter()
-    barren: list[str] = []
+    no_window: list[str] = []
     remarks: set[tuple[str, str]] = set()
     traits: list[Traits] = []
     with atomic_folder(healthy_folder) as a, atomic_folder(eczema_folder) as b:
@@ -119,14 +119,14 @@ def _build(
                 _cut(photo, size, healthy, eczema, names)
                 _count(photo, counts)
                 if not len(photo.windows.healthy) + len(photo.windows.eczema):
-                    barren.append(photo.pair.photo.name)
+                    no_window.append(photo.pair.photo.name)
         inverted = sum(key == "inverted" for key, _ in remarks) > 0.8 * counts["photos"]
         if not healthy.count + eczema.count:
             raise ImageSetError(_no_window(counts, size, inverted))
         for key, name in remarks:
             if key != "inverted" or inverted:  # a lesion may well reach the rim of some photos
                 findings.remark([key], name)
-        findings.note("no_window", barren, "Without a window that fits either set")
+        findings.note("no_window", no_window, "No window fits either set")
         made = [name for name, writer in zip(names, (healthy, eczema), strict=True) if writer.count]
         for name in set(names) - set(made):
             there = name in workspace.names("images")

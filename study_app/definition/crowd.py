@@ -151,7 +151,7 @@ def _grouped(drawn: Sequence[int]) -> str:
 
 
 def link_key(slug: str, secret_key: str | bytes | None = None) -> bytes:
-    """The key that signs the study's personal links; without `secret_key` by the application's."""
+    """The key that signs the study's personal links, derived from `secret_key` or else from the application's."""
     return derived(f"personal link {slug}", secret_key)
 
 

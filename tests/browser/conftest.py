@@ -107,7 +107,7 @@ def serve(workspace: Workspace) -> Iterator[Callable[[str], Server]]:
 
 
 def follow(page: Page, selector: str) -> None:
-    """Click an element that leads to another page, and wait for that page: a click alone returns on the old one."""
+    """Click an element that leads to another page, and wait for that page: a click alone does not wait."""
     with page.expect_navigation():
         page.click(selector)
 

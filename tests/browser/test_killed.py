@@ -1,5 +1,5 @@
-"""The server is killed with SIGKILL twenty times in the middle of a study, and replies break off half way: no answer is
-lost or doubled, and the page goes on."""
+"""The server is killed with SIGKILL twenty times during a study, and replies break off half way: no answer is lost or
+stored twice, and the page continues."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def test_every_group_comes_once_before_any_comes_twice(groups: list[int], seed: 
 
 
 def test_tiles_that_change_nothing_give_the_image_back() -> None:
-    """Also where the image is smaller than a tile, and where its sides are no multiples of half a tile."""
+    """Also where the image is smaller than a tile, and where its sides are not multiples of half a tile."""
     for size in ((32, 32), (70, 101), (33, 32), (20, 50), (7, 5)):
         image = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
         blended = by_tiles(image, 32, 32, lambda tiles: tiles.astype(np.float32))

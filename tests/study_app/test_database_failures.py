@@ -1,5 +1,5 @@
-"""A database that is locked, full or read-only, and a clock set back: a page that says so, a line in the log, and the
-survey goes on by itself."""
+"""A database that is locked, full or read-only, and a clock set back: a page and the log say so, and the survey
+recovers by itself."""
 
 from __future__ import annotations
 

@@ -94,7 +94,7 @@ def test_no_one_is_refused_because_two_processes_count_at_the_same_instant(kind:
 def test_forwarded_addresses_are_believed_as_far_as_proxies_are_trusted(
     make_app: Any, study: str, proxies: int, entered: list[int]
 ) -> None:
-    """Two people behind one proxy; what they forge themselves, left of what the proxy adds, is not believed."""
+    """Two people behind one proxy: entries that they forge, left of the one that the proxy adds, are ignored."""
     client = make_app(TRUSTED_PROXIES=proxies, ENTER_PER_MINUTE=1).test_client()
     statuses = [
         client.post(

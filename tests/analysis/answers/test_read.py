@@ -162,7 +162,7 @@ def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
     ("lines", "where", "sentence"),
     [
         (["participant,image,answer", "a,i,real"], [], "lacks the column truth"),
-        (["x"], [], "lacks the columns participant and image and truth and answer"),
+        (["x"], [], "lacks the columns participant, image, truth and answer"),
         ([HEADER], [], "holds no answers"),
         ([], [], "is empty"),
         ([HEADER, "a,i1,real,real", "a,i2,fake,real"], [], "line 3: truth says 'fake'"),

@@ -1,4 +1,4 @@
-"""The truth of a second table is that of the image that was shown, wherever its file lay."""
+"""A second table gives the truth of the image that was shown, in whichever folder its file was."""
 
 from __future__ import annotations
 

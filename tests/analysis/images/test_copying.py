@@ -1,4 +1,4 @@
-"""Claims about the test for copies: finds planted copies of every kind, keeps quiet where nothing was copied."""
+"""Claims about the test for copies: finds planted copies of every kind, is silent where nothing was copied."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def test_there_is_no_interval_from_few_groups() -> None:
 
 
 def test_recall_does_not_take_overlapping_windows_for_neighbours_on_either_side() -> None:
-    """Ten all but equal windows a photo: among themselves their radii are nothing, and nothing is recalled."""
+    """Ten nearly equal windows per photo: among themselves their radii are almost zero, so nothing is recalled."""
     (real, photos), (other, theirs) = (windows(normal(40, 8, seed), 10, seed, spread=0.01) for seed in (0, 1))
     found = precision_recall(real, other, photos, theirs + 40)
     assert found["recall"] > 0.4

@@ -41,7 +41,7 @@ def extracted(
 
 @pytest.fixture(scope="module")
 def inception_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A file of weights of Inception's shape that this test made: He-initialised, so that its features are alive."""
+    """A file of weights of Inception's shape that this test made: He-initialised, so that its features vary."""
     inception.import_torch_fidelity()
     from torch_fidelity import feature_extractor_inceptionv3 as network_code
 

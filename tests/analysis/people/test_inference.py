@@ -20,7 +20,7 @@ from glimpse import observers
 
 
 def own_images(seed: int, people: int = 40, accuracy: float = 0.5) -> Trials:
-    """Everybody answers images that nobody else sees: then the images add nothing to what the participants say."""
+    """Everybody answers images that nobody else sees, so the images add nothing to the participants' variance."""
     rng = np.random.default_rng(seed)
     generated = np.tile(np.arange(20) < 10, people)
     able = np.repeat(np.clip(rng.normal(accuracy, 0.2, people), 0, 1), 20)
@@ -315,7 +315,7 @@ def test_a_number_of_further_participants_is_named_only_if_it_is_known_how_much_
 
 
 def test_images_that_seem_alike_by_luck_name_no_number() -> None:
-    """Ten images per class: half of the surveys with the number named then were decided, of 80 % promised."""
+    """Ten images per class: only half of the surveys were decided at the number named, where 80 % were promised."""
     for df_images, known in ((18, False), (29, False), (30, True), (38, True)):
         parts = Parts(0.03**2, 0.003**2, 0.003**2, 19, df_images, 398)  # so alike that a number suffices for both
         found = equivalence.verdict(Estimate(0.51, float(np.sqrt(parts.variance)), 20.0, parts=parts), 20)

@@ -62,7 +62,7 @@ def test_the_rates_of_a_population_in_closed_form() -> None:
 
 
 def test_participants_alone_on_ten_images_call_detectable_sets_equivalent() -> None:
-    """The trap of the usual survey, and that the two-way estimator is out of it."""
+    """The trap of the usual survey, and that the two-way estimator avoids it."""
     found = study(CASES[6], 150)
     assert found["equivalent, participants alone"].mean() > 0.15
     assert found["equivalent"].mean() < 0.08

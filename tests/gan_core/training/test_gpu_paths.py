@@ -188,7 +188,7 @@ def test_images_that_exceed_the_memory_of_the_device_are_named(
 def test_a_step_leaves_no_tensor_on_the_cpu_and_never_waits_for_the_device(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch, experiment: str, preset: str
 ) -> None:
-    """On the device `meta`, which stands for a GPU: its tensors have no values to wait for, and mix with no others."""
+    """On the device `meta`, in place of a GPU: its tensors have no values to wait for, and mix only with their own."""
     meta, adam = torch.device("meta"), torch.optim.Adam
 
     def without_generator(draws: Draws, seed: int, device: torch.device, ranks: Ranks) -> None:

@@ -118,7 +118,7 @@ for kill in (True, True, True, True, True, False):
 
 
 def test_a_run_killed_at_any_moment_resumes_to_the_same_end(workspace: Workspace) -> None:
-    """SIGKILL, five times at random moments, each after a line or two of the log; another run is left alone."""
+    """SIGKILL, five times at random moments, each after a line or two of the log; a second run is not interrupted."""
     make_set(workspace, "df")
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     done = subprocess.run([sys.executable, "-c", KILLED], env=environment, capture_output=True, text=True)

@@ -1,4 +1,4 @@
-"""Small photos for the tests of `prepare`: noise in skin colours, masks, and how to lay them down as files."""
+"""Small photos for the tests of `prepare`: noise in skin colours, masks, and functions that write them to files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from PIL import Image
 
 
 def skin_photo(seed: int, height: int = 48, width: int = 64) -> NDArray[np.uint8]:
-    """(height, width, 3): smooth random skin, each seed another."""
+    """(height, width, 3): smooth random skin, different for each seed."""
     rng = np.random.default_rng(seed)
     coarse = rng.normal((196, 150, 128), 14, (7, 9, 3))
     image = Image.fromarray(coarse.clip(60, 235).astype(np.uint8)).resize((width, height), Image.Resampling.BICUBIC)

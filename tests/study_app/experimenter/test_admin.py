@@ -166,9 +166,7 @@ def test_people_and_simulated_participants_are_shown_apart(admin: FlaskClient) -
     assert re.search(r'Finished</span><span class="number">4<', page)
     assert page.count('class="quartiles"') == 2
     assert page.count('class="dot"') == 4
-    assert (
-        "Simulated participants: none of this comes from people." in admin.get("/admin/study/pilot/?simulated=1").text
-    )
+    assert "Simulated participants: no person gave these answers." in admin.get("/admin/study/pilot/?simulated=1").text
 
 
 def test_one_participant_is_shown_trial_by_trial(admin: FlaskClient) -> None:

@@ -1,4 +1,4 @@
-"""A pilot: its answers are kept apart, use no place, do not count as showing an image, and can be deleted."""
+"""A pilot: its answers are kept separate, use no quota, do not count as showing an image, and can be deleted."""
 
 from __future__ import annotations
 
