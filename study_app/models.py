@@ -37,13 +37,13 @@ PARTICIPANT_STATES = (
     "working", "finished", "returned", "timed-out", "rejected", "screened-out", "over-quota", "no-consent", "withdrawn",
 )  # fmt: skip
 FREED = ("returned", "timed-out")  # until they come back, unless they had finished
-# Their images are not counted as shown (`Stimulus.shown`).
+# Their images are not counted as shown (`LoadedStimulus.shown`).
 GAVE_BACK = (*FREED, "rejected", "screened-out", "over-quota")
 TRIAL_KINDS = ("scored", "spare", "catch")
 GROUPS = ("people", "pilot", "simulated")  # counted and shown apart; only people are scored and use places
 
 
-class StimulusSet(Base):
+class LoadedSet(Base):
     """A stimulus set as loaded; a set published again has another SHA-256 and gets its own row."""
 
     __tablename__ = "stimulus_set"
@@ -54,10 +54,10 @@ class StimulusSet(Base):
     height: Mapped[int]
     width: Mapped[int]
     loaded_at: Mapped[datetime] = mapped_column(default=now)
-    stimuli: Mapped[list[Stimulus]] = relationship(back_populates="set", order_by="Stimulus.id")
+    stimuli: Mapped[list[LoadedStimulus]] = relationship(back_populates="set", order_by="LoadedStimulus.id")
 
 
-class Stimulus(Base):
+class LoadedStimulus(Base):
     __tablename__ = "stimulus"
     id: Mapped[int] = mapped_column(primary_key=True)
     set_id: Mapped[int] = mapped_column(ForeignKey("stimulus_set.id"), index=True)
@@ -70,7 +70,7 @@ class Stimulus(Base):
     shown_simulated: Mapped[int] = mapped_column(
         default=0, server_default="0"
     )  # the same for simulated and pilot participants
-    set: Mapped[StimulusSet] = relationship(back_populates="stimuli")
+    set: Mapped[LoadedSet] = relationship(back_populates="stimuli")
     __table_args__ = (UniqueConstraint("set_id", "public_id"),)
 
 
@@ -120,7 +120,7 @@ class StudySet(Base):
     set_id: Mapped[int] = mapped_column(ForeignKey("stimulus_set.id"), primary_key=True)
     place: Mapped[int]
     quota: Mapped[int | None]
-    set: Mapped[StimulusSet] = relationship()
+    set: Mapped[LoadedSet] = relationship()
 
 
 class Participant(Base):
@@ -152,7 +152,7 @@ class Participant(Base):
     comment: Mapped[str | None] = mapped_column(Text)
     study: Mapped[Study] = relationship()
     version: Mapped[StudyVersion] = relationship()
-    set: Mapped[StimulusSet | None] = relationship()
+    set: Mapped[LoadedSet | None] = relationship()
     external: Mapped[ExternalIdentity | None] = relationship(back_populates="participant")
     trials: Mapped[list[Trial]] = relationship(back_populates="participant", order_by="Trial.position")
 
@@ -234,8 +234,8 @@ class Trial(Base):
     answered_at: Mapped[datetime | None]
     events: Mapped[list[Any] | None] = mapped_column(JSON(none_as_null=True), deferred=True)  # of the page, raw
     participant: Mapped[Participant] = relationship(back_populates="trials")
-    stimulus: Mapped[Stimulus] = relationship(foreign_keys=stimulus_id)
-    second: Mapped[Stimulus | None] = relationship(foreign_keys=second_id)
+    stimulus: Mapped[LoadedStimulus] = relationship(foreign_keys=stimulus_id)
+    second: Mapped[LoadedStimulus | None] = relationship(foreign_keys=second_id)
     __table_args__ = (UniqueConstraint("participant_id", "position"), one_of("kind", TRIAL_KINDS))
 
 

@@ -35,7 +35,7 @@ def fill(database: Database, people: int) -> None:
     with database.write() as session:
         study = session.scalars(select(models.Study)).one()
         version, images = study.current, {}
-        for stimulus in session.scalars(select(models.Stimulus).filter_by(kind="scored")):
+        for stimulus in session.scalars(select(models.LoadedStimulus).filter_by(kind="scored")):
             images.setdefault(stimulus.set_id, []).append((stimulus.id, stimulus.truth))
         participants: list[dict[str, Any]] = []
         trials: list[dict[str, Any]] = []

@@ -17,9 +17,9 @@ from glimpse.workspace import Workspace
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
-    from glimpse.stimuli import StimulusSet as PublishedSet
+    from glimpse.stimuli import StimulusSet
     from study_app.definition.study import StudyFile
-    from study_app.models import StimulusSet, Study
+    from study_app.models import LoadedSet, Study
 
 
 def add_commands(commands: Commands) -> None:
@@ -81,7 +81,7 @@ def _requested(args: argparse.Namespace, workspace: Workspace) -> tuple[StudyFil
     raise SurveyError("Say what to load: names of stimulus sets, one study file (STUDY.toml), or --all.")
 
 
-def published_sets(workspace: Workspace, study: StudyFile) -> list[PublishedSet]:
+def published_sets(workspace: Workspace, study: StudyFile) -> list[StimulusSet]:
     """The study's stimulus sets. Raises SurveyError for one with too few images for a participant."""
     from glimpse.stimuli import StimulusSet
 
@@ -93,7 +93,7 @@ def published_sets(workspace: Workspace, study: StudyFile) -> list[PublishedSet]
     return published
 
 
-def _check_shared(published: list[PublishedSet], study: StudyFile) -> None:
+def _check_shared(published: list[StimulusSet], study: StudyFile) -> None:
     """Raise SurveyError unless the sets of a within design share enough real images, in one size."""
     from study_app.database import SurveyError
 
@@ -121,7 +121,7 @@ def _needed(study: StudyFile) -> dict[str, int]:
     return {"real": real + plan.spare, "generated": generated + plan.spare}
 
 
-def _check_enough(one: PublishedSet, study: StudyFile) -> None:
+def _check_enough(one: StimulusSet, study: StudyFile) -> None:
     """Raise SurveyError unless the set has enough images of each class, and for practice, for one participant."""
     from study_app.database import SurveyError
 
@@ -143,7 +143,7 @@ def _check_enough(one: PublishedSet, study: StudyFile) -> None:
 
 
 def store_with_sets(
-    session: Session, study: StudyFile, source: bytes, published: list[PublishedSet], *, amend: bool
+    session: Session, study: StudyFile, source: bytes, published: list[StimulusSet], *, amend: bool
 ) -> str:  # fmt: skip
     """Store the study with its sets and their images (`store_study`)."""
     rows = [store_set(session, one) for one in published]
@@ -153,21 +153,21 @@ def store_with_sets(
     return store_study(session, replace(study, sets=sets), source, rows, amend=amend)
 
 
-def store_set(session: Session, one: PublishedSet) -> StimulusSet:
+def store_set(session: Session, one: StimulusSet) -> LoadedSet:
     """The row of a published set, stored with its images unless a set with this hash exists already."""
     from sqlalchemy import select
 
     from study_app import models
 
-    row = session.scalar(select(models.StimulusSet).where(models.StimulusSet.sha256 == one.sha256))
+    row = session.scalar(select(models.LoadedSet).where(models.LoadedSet.sha256 == one.sha256))
     if row is not None:
         return row
-    row = models.StimulusSet(
+    row = models.LoadedSet(
         name=one.name, sha256=one.sha256, label=one.label, height=one.height, width=one.width
     )  # fmt: skip
     session.add(row)
     for stimulus in one.stimuli:  # the manifest is sorted by random IDs: row order reveals nothing
-        image = models.Stimulus(
+        image = models.LoadedStimulus(
             set=row, public_id=stimulus.id, truth=stimulus.truth, kind="practice" if stimulus.practice else "scored",
             sha256=stimulus.sha256, origin=stimulus.origin,
         )  # fmt: skip
@@ -179,7 +179,7 @@ def store_set(session: Session, one: PublishedSet) -> StimulusSet:
     return row
 
 
-def store_attention_images(session: Session, row: StimulusSet, count: int) -> None:
+def store_attention_images(session: Session, row: LoadedSet, count: int) -> None:
     """Add images for attention trials to the set until it has `count`."""
     import secrets
 
@@ -191,12 +191,12 @@ def store_attention_images(session: Session, row: StimulusSet, count: int) -> No
     from study_app import models
     from study_app.participant.attention import attention_image
 
-    there = session.scalar(select(func.count(models.Stimulus.id)).filter_by(set_id=row.id, kind="catch")) or 0
+    there = session.scalar(select(func.count(models.LoadedStimulus.id)).filter_by(set_id=row.id, kind="catch")) or 0
     for number in range(there, count):
         png = encode_png(
             attention_image(row.height, row.width, np.random.default_rng([int(row.sha256[:15], 16), number]))
         )
-        image = models.Stimulus(
+        image = models.LoadedStimulus(
             set=row, public_id=secrets.token_hex(12), truth="generated", kind="catch", sha256=sha256_bytes(png),
             origin={"catch": number},
         )  # fmt: skip
@@ -207,7 +207,7 @@ def store_attention_images(session: Session, row: StimulusSet, count: int) -> No
 
 
 def store_study(
-    session: Session, study: StudyFile, source: bytes, sets: list[StimulusSet], *, amend: bool
+    session: Session, study: StudyFile, source: bytes, sets: list[LoadedSet], *, amend: bool
 ) -> str:  # fmt: skip
     """Open the study, or a new version of it; returns a sentence that says which. `source`: its file's bytes.
 

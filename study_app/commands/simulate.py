@@ -112,15 +112,15 @@ def truths(workspace: Workspace) -> dict[str, str]:
 
     from glimpse.files import read_json
     from study_app.database import Database
-    from study_app.models import Stimulus
+    from study_app.models import LoadedStimulus
 
     found: dict[str, str] = {}
     for name in workspace.names("stimuli"):
         manifest = read_json(workspace.existing("stimuli", name) / "manifest.json")
         found |= {image["sha256"]: image["truth"] for image in manifest["stimuli"]}
     with Database(workspace.database_url).read() as session:
-        kind = case((Stimulus.kind == "catch", "catch"), else_=Stimulus.truth)
-        found |= dict(session.execute(select(Stimulus.sha256, kind)).all())
+        kind = case((LoadedStimulus.kind == "catch", "catch"), else_=LoadedStimulus.truth)
+        found |= dict(session.execute(select(LoadedStimulus.sha256, kind)).all())
     return found
 
 

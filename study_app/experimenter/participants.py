@@ -89,7 +89,7 @@ def participant(public_id: str) -> Any:
     with app_database().read() as session:
         person = _participant(session, public_id)
         rows = session.execute(
-            select(models.Trial, models.Stimulus)
+            select(models.Trial, models.LoadedStimulus)
             .join(models.Trial.stimulus)
             .where(models.Trial.participant_id == person.id)
             .order_by(models.Trial.position)

@@ -249,7 +249,7 @@ def timing(people: Sequence[Sums]) -> Timing:
 
 def image_status(session: Session, tally: Tally) -> list[ImageStatus]:
     """Every image with at least LEAST_JUDGEMENTS counted answers, the most surely misjudged first."""
-    stimulus, stimulus_set = models.Stimulus, models.StimulusSet
+    stimulus, stimulus_set = models.LoadedStimulus, models.LoadedSet
     judged = {key: counts for key, counts in tally.images.items() if counts[0] >= LEAST_JUDGEMENTS}
     sets = {sha256 for sha256, _ in judged}
     found = []

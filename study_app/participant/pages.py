@@ -218,7 +218,7 @@ def comment(token: str) -> Any:
 
 def _debrief(session: Session, person: models.Participant, file: StudyFile) -> str:
     counted = session.execute(
-        select(models.Trial.answer, models.Stimulus.truth)
+        select(models.Trial.answer, models.LoadedStimulus.truth)
         .join(models.Trial.stimulus)
         .where(models.Trial.participant_id == person.id, models.Trial.kind != "catch", models.Trial.answer != "missed")
     ).all()
@@ -233,7 +233,7 @@ def _debrief(session: Session, person: models.Participant, file: StudyFile) -> s
 def _made(session: Session, person: models.Participant) -> str:
     """The origin of all generated images that the participant saw: `drawn` by networks of runs, or `altered` by them
     from photographs; "" if they are of both kinds, or of unknown origin."""
-    trial, stimulus = models.Trial, models.Stimulus
+    trial, stimulus = models.Trial, models.LoadedStimulus
     seen = or_(trial.stimulus_id == stimulus.id, trial.second_id == stimulus.id)
     generated = (stimulus.truth == "generated", stimulus.kind == "scored")
     origins = session.scalars(

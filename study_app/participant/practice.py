@@ -21,9 +21,9 @@ blueprint = Blueprint("practice", __name__, url_prefix="/p/<token>/practice")
 def images_of(session: Session, person: models.Participant, file: StudyFile) -> list[tuple[int, ...]]:
     """The practice images of a participant, alone or in pairs: always the same ones, in random order."""
     rows = session.execute(
-        select(models.Stimulus.truth, models.Stimulus.id)
-        .where(models.Stimulus.set_id == person.set_id, models.Stimulus.kind == "practice")
-        .order_by(models.Stimulus.id)
+        select(models.LoadedStimulus.truth, models.LoadedStimulus.id)
+        .where(models.LoadedStimulus.set_id == person.set_id, models.LoadedStimulus.kind == "practice")
+        .order_by(models.LoadedStimulus.id)
     ).all()
     rng = security.derived_stream(f"practice images {person.public_id}")
     shuffled = [rows[i] for i in rng.permutation(len(rows))]
@@ -70,7 +70,7 @@ def truth(token: str, number: int) -> Any:
         images = images_of(session, person, file)
         if not file.feedback or not 1 <= number <= len(images):
             abort(404)
-        query = select(models.Stimulus.truth).where(models.Stimulus.id == images[number - 1][0])
+        query = select(models.LoadedStimulus.truth).where(models.LoadedStimulus.id == images[number - 1][0])
         return jsonify(truth=session.scalar(query))
 
 

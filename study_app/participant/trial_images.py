@@ -23,7 +23,7 @@ def draw_trials(session: Session, person: models.Participant, study: StudyFile) 
     give_back_left(session, person)
     shown = times_shown(session, person, scored)
     real, generated = ([i for i, (truth, _) in scored.items() if truth == one] for one in ("real", "generated"))
-    stimulus = models.Stimulus
+    stimulus = models.LoadedStimulus
     catch = select(stimulus.truth, stimulus.id).where(stimulus.set_id == person.set_id, stimulus.kind == "catch")
     catches: list[tuple[str, int]] = [(truth, i) for truth, i in session.execute(catch.order_by(stimulus.id))]
     planned = design.plan(
@@ -70,7 +70,7 @@ def images_for(session: Session, person: models.Participant, study: StudyFile) -
     every set, by their SHA-256.
     """
     sets = [entry.set_id for entry in person.version.sets] if study.within else [person.set_id]
-    stimulus = models.Stimulus
+    stimulus = models.LoadedStimulus
     query = select(stimulus.id, stimulus.truth, stimulus.set_id, stimulus.sha256)
     query = query.where(stimulus.set_id.in_(sets), stimulus.kind == "scored").order_by(stimulus.id)
     rows = session.execute(query).all()
@@ -85,21 +85,21 @@ def images_for(session: Session, person: models.Participant, study: StudyFile) -
 
 def times_shown(session: Session, person: models.Participant, images: Iterable[int]) -> dict[int, int]:
     """Number of times each of these images was allotted to people, or to simulated and pilot participants."""
-    stimulus = models.Stimulus
+    stimulus = models.LoadedStimulus
     count = stimulus.shown if person.group == "people" else stimulus.shown_simulated
     return dict(session.execute(select(stimulus.id, count).where(stimulus.id.in_(list(images)))).all())
 
 
 def count_shown(session: Session, person: models.Participant, by: int, *which: ColumnElement[bool]) -> None:
     """Add `by` (1 or -1) to the counts of the images in the participant's trials, or in those that match `which`."""
-    trial, stimulus = models.Trial, models.Stimulus
+    trial, stimulus = models.Trial, models.LoadedStimulus
     mine = union_all(*(
         select(column).where(trial.participant_id == person.id, column.is_not(None), *which)
         for column in (trial.stimulus_id, trial.second_id)
     ))  # fmt: skip
     # Serialised: two transactions that each update many rows could deadlock.
     sets = select(stimulus.set_id).where(stimulus.id.in_(mine))
-    kept = select(models.StimulusSet.id).where(models.StimulusSet.id.in_(sets)).order_by(models.StimulusSet.id)
+    kept = select(models.LoadedSet.id).where(models.LoadedSet.id.in_(sets)).order_by(models.LoadedSet.id)
     session.execute(kept.with_for_update(key_share=True))
     column = "shown" if person.group == "people" else "shown_simulated"
     session.execute(

@@ -194,7 +194,7 @@ def _next_exposure(session: Session, person: models.Participant, trial: models.T
     if trial.kind == "catch":
         return float(file.exposure_ms[1])
     answers = session.execute(
-        select(models.Trial.answer == models.Stimulus.truth)
+        select(models.Trial.answer == models.LoadedStimulus.truth)
         .join(models.Trial.stimulus)
         .where(models.Trial.participant_id == person.id, models.Trial.answer != "missed", models.Trial.kind == "scored")
         .order_by(models.Trial.position)

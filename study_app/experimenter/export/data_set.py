@@ -234,10 +234,12 @@ def _images(session: Session, study: Study) -> dict[str, bytes]:
     """The images of the study's sets by set and ID, as the participants saw them."""
     from sqlalchemy import or_, select
 
-    from study_app.models import Participant, Stimulus, StimulusImage, StimulusSet, Trial
+    from study_app.models import LoadedSet, LoadedStimulus, Participant, StimulusImage, Trial
 
-    seen = or_(Trial.stimulus_id == Stimulus.id, Trial.second_id == Stimulus.id)
-    shown = select(Stimulus.id).join(Trial, seen).join(Participant).where(Participant.study_id == study.id)
-    query = select(StimulusSet.name, Stimulus.public_id, StimulusImage.png).join(Stimulus.set)
-    query = query.join(StimulusImage, StimulusImage.stimulus_id == Stimulus.id).where(Stimulus.id.in_(shown))
+    seen = or_(Trial.stimulus_id == LoadedStimulus.id, Trial.second_id == LoadedStimulus.id)
+    shown = select(LoadedStimulus.id).join(Trial, seen).join(Participant).where(Participant.study_id == study.id)
+    query = select(LoadedSet.name, LoadedStimulus.public_id, StimulusImage.png).join(LoadedStimulus.set)
+    query = query.join(StimulusImage, StimulusImage.stimulus_id == LoadedStimulus.id).where(
+        LoadedStimulus.id.in_(shown)
+    )
     return {f"materials/stimuli/{name}/{identity}.png": png for name, identity, png in session.execute(query)}

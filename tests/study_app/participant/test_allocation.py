@@ -47,7 +47,7 @@ def test_a_spare_trial_shows_an_unseen_image_of_the_same_class_and_counts_it(
         wrong = next(trial.position for trial in trials if trial.stimulus.truth == "real")
         catch = next(trial.position for trial in trials if trial.kind == "catch")
         unseen: set[int] = set()
-        for image in session.scalars(select(models.Stimulus).filter_by(kind="scored", truth="real")):
+        for image in session.scalars(select(models.LoadedStimulus).filter_by(kind="scored", truth="real")):
             image.shown = 1 if image.id in seen else 100  # the unseen ones were shown most often
             unseen |= {image.id} - seen
     for position, planned_ms in planned.items():

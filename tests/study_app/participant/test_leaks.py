@@ -128,8 +128,8 @@ def collect(client: FlaskClient, app: Flask, slug: str) -> tuple[list[dict[str, 
             trial = next_response.get_json()["next"]
     with app.extensions["glimpse"].read() as session:
         truths = session.execute(
-            select(models.Stimulus.truth)
-            .join(models.Trial, models.Trial.stimulus_id == models.Stimulus.id)
+            select(models.LoadedStimulus.truth)
+            .join(models.Trial, models.Trial.stimulus_id == models.LoadedStimulus.id)
             .join(models.Participant)
             .where(models.Participant.token.in_(tokens))
             .order_by(models.Participant.id, models.Trial.position)
@@ -207,8 +207,8 @@ def test_a_header_that_depends_on_the_truth_is_found(survey: tuple[Flask, str]) 
             nonce = request.path.rsplit("/", 1)[1]
             with app.extensions["glimpse"].read() as session:
                 truth = session.scalar(
-                    select(models.Stimulus.truth)
-                    .join(models.Trial, models.Trial.stimulus_id == models.Stimulus.id)
+                    select(models.LoadedStimulus.truth)
+                    .join(models.Trial, models.Trial.stimulus_id == models.LoadedStimulus.id)
                     .where(models.Trial.nonce == nonce)
                 )
             response.headers["X-Cache"] = "hit" if truth == "real" else "miss"
@@ -221,7 +221,7 @@ def test_one_byte_of_size_that_depends_on_the_truth_is_found(survey: tuple[Flask
     app, slug = survey
     with app.extensions["glimpse"].write() as session:
         for image in session.scalars(
-            select(models.StimulusImage).join(models.Stimulus).where(models.Stimulus.truth == "generated")
+            select(models.StimulusImage).join(models.LoadedStimulus).where(models.LoadedStimulus.truth == "generated")
         ):
             image.png += b"\0"
     assert p_value(*collect(app.test_client(), app, slug)) <= 0.01
@@ -250,8 +250,8 @@ def test_no_page_or_answer_before_the_end_holds_a_truth(survey: tuple[Flask, str
     with app.extensions["glimpse"].read() as session:
         mine = session.scalar(select(models.Participant.withdrawal_token))
         secrets = [
-            *session.scalars(select(models.Stimulus.public_id)),
-            *session.scalars(select(models.Stimulus.sha256)),
+            *session.scalars(select(models.LoadedStimulus.public_id)),
+            *session.scalars(select(models.LoadedStimulus.sha256)),
         ]
     texts = []
     for i in range(1, 20):
@@ -319,10 +319,10 @@ def test_the_exposures_seed_reveals_no_truth(
         assert len(truths) == TRIALS  # the exposures' seed was found
         with app.extensions["glimpse"].write() as session:
             kept = session.scalars(
-                select(models.Stimulus.truth).select_from(models.Trial).join(models.Trial.stimulus).join(models.Participant)
+                select(models.LoadedStimulus.truth).select_from(models.Trial).join(models.Trial.stimulus).join(models.Participant)
                 .where(models.Participant.token == token).order_by(models.Trial.position)
             ).all()  # fmt: skip
-            session.execute(update(models.Stimulus).values(shown=0))  # as the attacker assumes
+            session.execute(update(models.LoadedStimulus).values(shown=0))  # as the attacker assumes
         right += sum(computed == {truth} for computed, truth in zip(truths, kept, strict=True))
     assert right == 4 * TRIALS if shared else 20 <= right <= 60
 

@@ -122,7 +122,9 @@ def test_the_debrief_says_how_the_images_were_made_unless_the_study_does(
 ) -> None:
     load(workspace, "told", toml + 'sets = [{ name = "alpha" }]\n[trials]\ncount = 2\n')
     with app.extensions["glimpse"].write() as session:
-        session.execute(update(models.Stimulus).where(models.Stimulus.truth == "generated").values(origin=origin))
+        session.execute(
+            update(models.LoadedStimulus).where(models.LoadedStimulus.truth == "generated").values(origin=origin)
+        )
     home = client.post("/study/told/enter", data={"consent": "yes"}).headers["Location"]
     for trial in (1, 2):
         client.post(f"{home}answer", json={**ANSWER, "trial": trial})
