@@ -112,7 +112,7 @@ def chosen_column(people: pd.DataFrame | None, option: str, name: str) -> Any:
     return people[column]
 
 
-def groups(values: Any, option: str) -> list[str]:
+def group_names(values: Any, option: str) -> list[str]:
     """The names of the groups, in order. Raises OptionError if there are too few or too many."""
     names = sorted(values.dropna().unique())
     number = numbers(values)

@@ -73,7 +73,7 @@ class Units:
         """The units of (n, d) and (m, d) features, given the group of each row; None makes each row a group.
 
         >>> units = Units.of(np.zeros((2, 1)), np.ones((2, 1)), np.array(["a", "b"]), np.array(["b", "c"]))
-        >>> units.groups, units.shared.tolist(), float(units.sums[1, 2])  # pairs within group b are left out
+        >>> units.group_counts, units.shared.tolist(), float(units.sums[1, 2])  # pairs within group b are left out
         ((2, 2), [1], 0.0)
         """
         x, y = checked_pair(x, y)
@@ -100,7 +100,7 @@ class Units:
         return cls(sums, sizes.astype(np.float64), first, partner)
 
     @property
-    def groups(self) -> tuple[int, int]:
+    def group_counts(self) -> tuple[int, int]:
         return self.first, len(self.sizes) - self.first
 
     @property
@@ -115,8 +115,8 @@ class Units:
         Without shared groups this takes four groups per side: two never reach such a p, and three reach it too often.
         """
         both = len(self.shared)
-        n, m = (groups - both for groups in self.groups)
-        return min(self.groups) >= 4 and 2**both * math.comb(n + m, n) > 40
+        n, m = (count - both for count in self.group_counts)
+        return min(self.group_counts) >= 4 and 2**both * math.comb(n + m, n) > 40
 
     def observed(self) -> NDArray[np.bool_]:
         """Whether each unit belongs to the first sample, (U,)."""
@@ -146,7 +146,7 @@ def kid_of_rows(x: FloatArray, y: FloatArray, groups_x: NDArray[Any] | None = No
     (7.0, None)
     """
     units = Units.of(x, y, groups_x, None)
-    return float(units.kid(units.observed()[None])[0]) if min(units.groups) > 1 else None
+    return float(units.kid(units.observed()[None])[0]) if min(units.group_counts) > 1 else None
 
 
 def permutation_p(units: Units, rng: np.random.Generator, permutations: int = 999) -> float:
@@ -190,8 +190,8 @@ def subsampling_interval(units: Units, rng: np.random.Generator) -> tuple[float,
     >>> subsampling_interval(units, np.random.default_rng(0))
     (7.0, 7.0)
     """
-    n, _ = units.groups
-    if min(units.groups) < INTERVAL_FROM:
+    n, _ = units.group_counts
+    if min(units.group_counts) < INTERVAL_FROM:
         return None
     whole = units.kid(units.observed()[None])[0]
     low, high = np.quantile(_deviations(units, _halves(n, DRAWS, rng), rng), [0.025, 0.975])
@@ -213,9 +213,9 @@ def difference_in_kid(
     """
     wholes = [float(units.kid(units.observed()[None])[0]) for units in (one, other)]
     difference = wholes[0] - wholes[1]
-    if min(*one.groups, *other.groups) < INTERVAL_FROM:
+    if min(*one.group_counts, *other.group_counts) < INTERVAL_FROM:
         return difference, None, None
-    first = _halves(one.groups[0], COMPARED_DRAWS, rng)
+    first = _halves(one.group_counts[0], COMPARED_DRAWS, rng)
     deviations = _deviations(one, first, rng) - _deviations(other, first, rng)
     low, high = np.quantile(deviations, [0.025, 0.975])
     p = (1 + np.sum(np.abs(deviations) >= abs(difference))) / (1 + COMPARED_DRAWS)
@@ -224,7 +224,7 @@ def difference_in_kid(
 
 def _deviations(units: Units, first: NDArray[np.bool_], rng: np.random.Generator) -> FloatArray:
     """The KID of these halves (draws, n) of the first sample and halves of the second, minus the whole's: (draws,)."""
-    n, m = units.groups
+    n, m = units.group_counts
     second = _halves(m, len(first), rng)
     second[:, units.partner[units.shared] - n] = first[:, units.shared]
     neither = np.zeros((len(first), n + m), bool)

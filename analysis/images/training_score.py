@@ -39,7 +39,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Scorer:
+class TrainingScorer:
     """Scores generated images (M, H, W, 3) uint8 against the training images.
 
     The result holds the kernel and the Fréchet distance, named after the extractor: `kid` and `fid` on the published
@@ -61,7 +61,7 @@ def training_scorer(
     features_dir: Path | None,
     weights: Path | None = None,
     device: str = "cpu",
-) -> Scorer:
+) -> TrainingScorer:
     """The scorer of `train`, with the extractor that `auto` selects.
 
     The reference is at most 2,000 of the training images (N, H, W, 3), drawn by `seed`: KID is unbiased, so more would
@@ -78,4 +78,4 @@ def training_scorer(
         extractor, batches(reference_images), len(rows), source=pixels_sha256(reference_images), folder=features_dir,
         label="features of the training images",
     )  # fmt: skip
-    return Scorer(extractor, Reference.of(features))
+    return TrainingScorer(extractor, Reference.of(features))

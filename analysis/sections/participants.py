@@ -71,7 +71,7 @@ def check(context: Context) -> None:
         if name:
             values = known.chosen_column(context.people, option, name)
             if option == "--group" or known.numbers(values) is None:
-                known.groups(values, f"{option} {name}")
+                known.group_names(values, f"{option} {name}")
 
 
 # ------------------------------------------------------------------------------------------------ groups
@@ -79,7 +79,7 @@ def check(context: Context) -> None:
 
 def _add_groups(section: Section, context: Context, sets: Mapping[str, Trials], people: pd.DataFrame) -> None:
     values = known.chosen_column(people, "--group", context.group)
-    names = known.groups(values, f"--group {context.group}")
+    names = known.group_names(values, f"--group {context.group}")
     group = np.array([names.index(v) if isinstance(v, str) else -1 for v in values])
     x, left_out = _covariates(people, context.covariates)
     lacking = int((group < 0).sum())
@@ -138,7 +138,7 @@ def _covariates(people: pd.DataFrame, names: Sequence[str]) -> tuple[Floats | No
             columns.append(number - np.nanmean(number))
             continue
         given = values.notna().to_numpy()
-        for level in known.groups(values, f"--covariate {name}")[1:]:
+        for level in known.group_names(values, f"--covariate {name}")[1:]:
             columns.append(np.where(given, (values == level).to_numpy(float), np.nan))
     if not columns:
         return None, np.zeros(len(people), bool)

@@ -27,7 +27,7 @@ STAGES = ((1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80)
           (1, 3, 1, 6, 320))  # fmt: skip
 EPSILON = 1e-3  # of batch norm, as in the TensorFlow model
 
-State = Mapping[str, torch.Tensor]
+StateDict = Mapping[str, torch.Tensor]
 
 
 def weights_file() -> Path | None:
@@ -69,7 +69,7 @@ class EfficientNetLite0(nn.Module):
     `state` is the file's; batch norm is folded into the convolutions.
     """
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: StateDict) -> None:
         super().__init__()
         self.stem = _layer(state, "_conv_stem", "_bn0", stride=2)
         self.blocks = nn.ModuleList()
@@ -93,7 +93,7 @@ class Block(nn.Module):
     """An inverted residual block: expand, filter each map, project; add the input if the shapes agree."""
 
     def __init__(
-        self, state: State, name: str, width: int, wider: int, kernel: int, stride: int, expansion: int
+        self, state: StateDict, name: str, width: int, wider: int, kernel: int, stride: int, expansion: int
     ) -> None:
         super().__init__()
         self.adds = stride == 1 and width == wider
@@ -108,8 +108,9 @@ class Block(nn.Module):
 
 
 def _layer(
-    state: State, conv: str, norm: str, kernel: int | None = None, stride: int = 1, groups: int = 1, active: bool = True
-) -> nn.Sequential:
+    state: StateDict, conv: str, norm: str, kernel: int | None = None, stride: int = 1, groups: int = 1,
+    active: bool = True,
+) -> nn.Sequential:  # fmt: skip
     """Padding, convolution with its batch norm folded in, ReLU6 unless it is a projection."""
     weight = state[f"{conv}.weight"]
     size = weight.shape[2]

@@ -95,8 +95,8 @@ def compare(
     x, x_groups, y = real.take(rows), groups[rows], generated.take(np.arange(n))
     y_groups = None if generated_groups is None else generated_groups[:n]
     units = Units.of(x.values, y.values, x_groups, y_groups)
-    result: dict[str, Any] = {"n": n, "real_groups": units.groups[0], "biased": n < BIASED_BELOW}
-    fewest = min(units.groups)
+    result: dict[str, Any] = {"n": n, "real_groups": units.group_counts[0], "biased": n < BIASED_BELOW}
+    fewest = min(units.group_counts)
     result["kid"] = float(units.kid(units.observed()[None])[0]) if fewest > 1 else None
     result["kid_p"] = permutation_p(units, rng, permutations) if units.testable else None
     interval = subsampling_interval(units, rng)
@@ -110,7 +110,7 @@ def compare(
     reasons += [] if units.testable else [f"no p-value, as {fewest} groups per side are too few"]
     reasons += [] if interval else [f"no interval, as {fewest} groups per side are fewer than {INTERVAL_FROM}"]
     note = {"note": "; ".join(reasons)} if reasons else {}
-    return {**result, **real_against_real(pool, pool_groups, n, units.groups, rng, draws), **note}
+    return {**result, **real_against_real(pool, pool_groups, n, units.group_counts, rng, draws), **note}
 
 
 def real_against_real(
@@ -128,10 +128,10 @@ def real_against_real(
             continue
         a, b = pool.take(first), pool.take(second)
         both = Units.of(a.values, b.values, groups[first], groups[second])
-        if min(both.groups) < 2:
+        if min(both.group_counts) < 2:
             continue
         found = {"kid": float(both.kid(both.observed()[None])[0]), "frechet": frechet_distance(a, b)}
-        if min(both.groups) > NEIGHBOURS:
+        if min(both.group_counts) > NEIGHBOURS:
             found |= precision_recall(a.values, b.values, groups[first], groups[second])
         among.append(found)
     result = {}
