@@ -31,7 +31,11 @@ Forward = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Extractor:
-    """A loaded network: `forward` takes images (B, H, W, 3) uint8 of any size and gives (B, dims + classes) float32."""
+    """A loaded network: `forward` takes images (B, H, W, 3) uint8 of any size and gives (B, dims + classes) float32.
+
+    >>> Extractor("mean", "", 1, lambda images: images.mean((1, 2, 3), np.float32)[:, None], side=None).names
+    {'kid': 'KID (mean)', 'frechet': 'Fréchet distance (mean)'}
+    """
 
     name: str
     key: str  # SHA-256 of all that its numbers depend on: weights, layers, input size, source code

@@ -43,7 +43,11 @@ class Images(Protocol):
 
 @dataclass(frozen=True)
 class Features:
-    """Features of n images, with logits if the extractor has classes."""
+    """Features of n images, with logits if the extractor has classes.
+
+    >>> Features(np.array([[1.0], [2.0], [3.0]])).take(np.array([2, 0])).values.tolist()
+    [[3.0], [1.0]]
+    """
 
     values: NDArray[np.float32]  # (n, d)
     logits: NDArray[np.float32] | None = None  # (n, classes): for the Inception score
@@ -121,6 +125,11 @@ def extract(
     `folder`, features in the cache are read without using `images`. `label`: title of the progress bar, which is shown
     only with one.
     Raises AnalysisError if the images are not (b, H, W, 3) uint8, or their number is not `count`.
+
+    >>> from analysis.images.extractors import Extractor
+    >>> brightness = Extractor("mean", "", 1, lambda images: images.mean((1, 2, 3), np.float32)[:, None], side=None)
+    >>> extract(brightness, [np.full((2, 8, 8, 3), 7, np.uint8)], count=2).values.tolist()
+    [[7.0], [7.0]]
     """
     width = extractor.dims + extractor.classes
     path = None

@@ -126,6 +126,11 @@ class Units:
         """The unbiased KID, (B,), between two selections of units, (B, U) each; by default the second is the rest.
 
         The selections are disjoint, and neither holds a unit together with its partner.
+
+        >>> units = Units.of(np.zeros((2, 1)), np.ones((2, 1)), None, None)
+        >>> swapped = np.array([True, False, True, False])
+        >>> units.kid(np.array([units.observed(), swapped]))  # 1 + 8 - 2; 1 + 1 - (1 + 8 + 1 + 1) / 2
+        array([ 7. , -3.5])
         """
         a = first.astype(np.float64)
         b = 1 - a if second is None else second.astype(np.float64)

@@ -61,7 +61,7 @@ class ResizedImages:
 
 
 def rows_used(real: ImageSet, split: str, most: int, seed: int) -> NDArray[np.intp]:
-    """The rows of a split whose features are computed: all, or `most` drawn by the seed."""
+    """The rows of a split whose features are computed: all, or `most` drawn by the seed, in their order."""
     return np.sort(np.random.default_rng(seed).permutation(real.where(split))[:most])
 
 

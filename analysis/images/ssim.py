@@ -91,7 +91,12 @@ class SsimImages:
 
     @classmethod
     def of(cls, images: NDArray[np.uint8], device: str = "cpu") -> SsimImages:
-        """The input of `ssim` for images (n, H, W, 3) uint8. Raises AnalysisError if they are smaller than a window."""
+        """The input of `ssim` for images (n, H, W, 3) uint8. Raises AnalysisError if they are smaller than a window.
+
+        >>> images = SsimImages.of(np.zeros((2, 11, 11, 3), np.uint8))
+        >>> len(images), len(images.take(slice(1)))
+        (2, 1)
+        """
         check_size(images)
         pixels = to_tensor(images, device).float() * ROOT2
         centre = pixels.mean((2, 3), keepdim=True).round()

@@ -29,7 +29,12 @@ ROOM = 2.0  # a t interval this much wider must fit between 0 and 1; otherwise a
 
 @dataclass(frozen=True)
 class Parts:
-    """V(participants), V(images) and V(trials) of a score, and the degrees of freedom of each."""
+    """V(participants), V(images) and V(trials) of a score, and the degrees of freedom of each.
+
+    >>> parts = Parts(people=4.0, images=2.0, trials=1.0, df_people=9, df_images=9, df_trials=90)
+    >>> float(parts.variance), float(parts.images_add), round(float(parts.df), 2)  # 4 + 2 - 1
+    (5.0, 1.0, 11.31)
+    """
 
     people: float
     images: float

@@ -78,7 +78,18 @@ def quartiles(values: Any, what: str = "undefined for every participant") -> dic
 def scores_of(
     answers: Trials, people: pd.DataFrame, positive: observers.Positive, bound: float, seed: int
 ) -> dict[str, Any]:
-    """The scores of one set as JSON values. A missing number is None, with its reason in `note`."""
+    """The scores of one set as JSON values. A missing number is None, with its reason in `note`.
+
+    `people`: the rows of `participants_of`; `bound`: of the equivalence test; `seed`: of the draws.
+
+    >>> said, truth = np.array([True, False, True, False] * 3), np.array([True, False] * 6)
+    >>> answers = Trials(said, truth, np.repeat([0, 1, 2], 4), np.tile(np.arange(4), 3))
+    >>> rows = pd.DataFrame({"set": "df", "participant": answers.participant, "response_time_ms": 1000.0})
+    >>> people = participants_of(rows, answers.counts(), "generated")
+    >>> found = scores_of(answers, people, "generated", bound=0.05, seed=0)  # three people, always right
+    >>> found["accuracy"]["mean"], found["f1"]["median"], found["image_counts"], found["response_time_s"]["median"]
+    (1.0, 1.0, {'real': 2, 'generated': 2}, 1.0)
+    """
     chance = people["f1_chance"].to_numpy(float)
     balanced, found = inference.balanced_accuracy(answers), inference.accuracy(answers)
     hit, false_alarm = inference.rate(answers, 1, 0), inference.false_alarm_rate(answers)

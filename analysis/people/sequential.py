@@ -45,8 +45,8 @@ def monitor(scores: Any, bound: float = 0.05) -> Monitored:
     'detectable' as soon as the sequence excludes chance, 'cannot tell' as soon as it lies within chance ± bound.
 
     >>> found = monitor([1.0] * 10)  # always right: the capital 1.5**n / 2 reaches 20 at n = 10
-    >>> found.code, found.decided_at
-    ('detectable', 10)
+    >>> found.code, found.decided_at, round(found.p, 4)
+    ('detectable', 10, 0.0347)
     >>> monitor([0.5, 0.6, 0.4]).code
     'undecided'
     """

@@ -25,7 +25,12 @@ PLANTED = 16  # number of training images copied in each way
 
 @dataclass(frozen=True)
 class Planted:
-    """Copies of training images, tested like generated images; they do not depend on the generator."""
+    """Copies of training images, tested like generated images; they do not depend on the generator.
+
+    >>> planted = Planted(np.tile([0.1, 0.9], (len(KINDS), 1)), np.ones((len(KINDS), 2), bool))
+    >>> planted.recognised(threshold=0.5)["exact"], planted.named["mirrored"]
+    (0.5, 1.0)
+    """
 
     ratio: FloatArray  # (kinds, n)
     source: NDArray[np.bool_]  # (kinds, n) whether the source, or another photo of its group, is the nearest
@@ -41,7 +46,12 @@ class Planted:
 
 
 def plant(train: Images, groups: NDArray[Any], count: int = PLANTED) -> Planted:
-    """Copy `count` training images in each way, and test the copies; `groups` (N,) are those of the training images."""
+    """Copy `count` training images in each way, and test the copies; `groups` (N,) are those of the training images.
+
+    >>> train = np.random.default_rng(0).integers(0, 256, (3, 64, 64, 3), np.uint8)
+    >>> plant(train, np.arange(3), count=1).named["mirrored"]
+    1.0
+    """
     known, copied = greys(train), evenly(np.arange(len(train)), count)
     originals = np.asarray(train[copied])
     asked = torch.cat([greys(change(originals)) for change in KINDS.values()])
@@ -77,6 +87,11 @@ def assess(
 
     The sharpness and contrast of held-out images are reduced to those of the generated ones. Raises AnalysisError for
     fewer than three groups of training images.
+
+    >>> train, test = np.random.default_rng(0).integers(0, 256, (2, 4, 64, 64, 3), np.uint8)
+    >>> found = assess(train, np.arange(4), test, np.arange(4, 8), train[2:])  # copies of the last two
+    >>> found.generated.nearest.tolist(), found.verdict.share, found.of_test.tolist()
+    ([2, 3], 1.0, [0, 1, 2, 3])
     """
     known = greys(train)
     asked = greys(generated[: tested(len(generated), len(train))])

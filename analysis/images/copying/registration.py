@@ -71,6 +71,11 @@ def coarse_matches(asked: torch.Tensor, train: torch.Tensor) -> tuple[torch.Tens
 
     To save time, the few queries are mirrored and turned by quarters, the many training images only shifted, tilted and
     enlarged.
+
+    >>> train = torch.randn(3, 1, WORK, WORK, generator=torch.Generator().manual_seed(0))
+    >>> best, _ = coarse_matches(train[1:2].flip(3), train)  # a mirrored training image
+    >>> best.argmax(1).tolist(), round(best[0, 1].item(), 4)
+    ([1], 1.0)
     """
     inside = _disc(COARSE)
     places = _places(COARSE)[inside]
@@ -117,6 +122,11 @@ def registered(query: torch.Tensor, target: torch.Tensor, maps: torch.Tensor, sc
     """The best correlation, (n,), of pairs of grey images (n, 1, 64, 64), and its map; `maps` (n, 2, 3) are the start.
 
     A map is accepted if it shows at least half of the disc, enlarges at most 2.5 times and hardly distorts.
+
+    >>> image = torch.randn(1, 1, WORK, WORK, generator=torch.Generator().manual_seed(0))
+    >>> found, _ = registered(image, image, torch.eye(2, 3)[None], scale=1.0)
+    >>> round(found.item(), 4)
+    1.0
     """
     inside, side = _disc(FINE), min(WORK, round(FINE / scale))
     places, small, raw = _places(FINE)[inside], resized(query, FINE), resized(target, side)
@@ -192,6 +202,11 @@ def search(
 
     `own` (n,): each query's own group, which is excluded. `candidates`: the number of best ones of all, and of groups
     other than that of the very best.
+
+    >>> train = torch.randn(3, 1, WORK, WORK, generator=torch.Generator().manual_seed(0))
+    >>> found = search(train[1:2].flip(3), train, np.arange(3))
+    >>> found.rows[0, 0].item(), round(found.correlation[0, 0].item(), 4), found.maps[0, 0].round(decimals=4).tolist()
+    (1, 1.0, [[-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
     """
     size = max(1, min(512, PAIRS_AT_ONCE // max(1, len(train))))
     parts = []

@@ -22,7 +22,12 @@ from glimpse.observers import Integers
 
 @dataclass(frozen=True)
 class Truth:
-    """The population of participants and images."""
+    """The population of participants and images.
+
+    >>> truth = Truth(d_prime=2.0, sd_d_prime=0.0, sd_criterion=0.0, sd_image=0.0)
+    >>> round(truth.hit_rate, 4), round(truth.false_alarm_rate, 4), truth.guessing().accuracy  # Phi(1), Phi(-1)
+    (0.8413, 0.1587, 0.5)
+    """
 
     d_prime: float = 0.0
     criterion: float = 0.0
@@ -80,7 +85,11 @@ class Design:
 
     @property
     def by_class(self) -> tuple[tuple[int, int], tuple[int, int]]:
-        """Images and trials of real, then of generated images."""
+        """Images and trials of real, then of generated images.
+
+        >>> Design(images=100, trials=10, real_images=50).by_class
+        ((50, 10), (100, 10))
+        """
         real = self.images if self.real_images is None else self.real_images
         return (real, self.trials if self.real_trials is None else self.real_trials), (self.images, self.trials)
 

@@ -29,7 +29,12 @@ MOST_CELLS = 60_000  # participants x images of the sample that is fitted
 
 @dataclass(frozen=True)
 class Spreads:
-    """The posterior mode of the spreads, with the covariance matrix of their logarithms."""
+    """The posterior mode of the spreads, with the covariance matrix of their logarithms.
+
+    >>> spreads = Spreads(criterion=0.0, half_d_prime=0.6, real=0.3, generated=0.4, covariance=np.eye(4))
+    >>> spreads.d_prime, round(spreads.images, 4), round(spreads.scale(generated=True), 4)
+    (1.2, 0.3536, 1.2329)
+    """
 
     criterion: float
     half_d_prime: float
