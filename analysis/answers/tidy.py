@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.checks import refuse_right_answers, verdicts
+from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
 from analysis.answers.judgements import (
@@ -188,6 +189,10 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         refuse_right_answers(table, trials["truth"], words["truth"])
         answer = read_correctness(table, trials["truth"])
         notes.append("The answers were derived from the truth and the column correct.")
+    elif answer is not None and form.rating is None and (rows := with_correct_alone(table)).any():
+        part = table.with_frame(raw[rows].dropna(axis=1, how="all"))
+        answer[rows] = read_correctness(part, trials["truth"][rows]).to_numpy()
+        notes.append("Where a file has no answers, they were derived from the truth and the column correct.")
     if form.rating is not None:
         trials["rating"], answer, trials["confidence"], said = read_rating(table, form.rating, answer)
         notes.append(said)

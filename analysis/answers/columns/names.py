@@ -9,6 +9,7 @@ from fnmatch import fnmatchcase
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.answers.columns.layouts import LAYOUTS, NOT_GIVEN, PERSON, PICTURE
 from analysis.answers.form import Form
@@ -37,6 +38,7 @@ def with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple[
     rivals: dict[str, dict[str, None]] = {}
     before: dict[str, str] = {}
     nameless: list[str] = []
+    columns: dict[str, frozenset[str]] = {}
     kinds = list(_kinds(table))
     for files, rows, part in kinds:
         here = {name: column for name, column in chosen.items() if column in part.frame or column not in table.frame}
@@ -50,6 +52,7 @@ def with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple[
         if len(kinds) > 1 and unnamed and form.layout not in ONE_PERSON_A_ROW:
             frame, nameless = frame.rename(columns={FILE: "participant"}), [*nameless, *files]
         parts.append(frame)
+        columns |= dict.fromkeys(files, frozenset(map(str, frame)))
         places.append(rows)
         used |= set(found.values())
         for name, column in found.items():
@@ -62,7 +65,15 @@ def with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple[
             table = table.noting(f"Without a column of participants, each file is one: {several(nameless)}.")
     else:
         table = table.with_frame(parts[0])
+    table = replace(table, columns=tuple(columns[file] for file in table.files))
     return table, used, _sentences(taken, rivals, len(table.files))
+
+
+def with_correct_alone(table: Table) -> NDArray[np.bool_]:
+    """The rows of files that have a column `correct`, filled in, and none of answers."""
+    files = [k for k, own in enumerate(table.columns) if "correct" in own and "answer" not in own]
+    rows: NDArray[np.bool_] = np.isin(table.file_of(table.frame.index), files)
+    return rows & table.frame["correct"].notna().to_numpy() if files else rows
 
 
 def _sentences(taken: dict[tuple[str, str], list[str]], rivals: dict[str, dict[str, None]], n: int) -> list[str]:

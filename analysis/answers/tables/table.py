@@ -34,7 +34,7 @@ class Table:
     sha256: str
     files: tuple[str, ...] = ()
     starts: tuple[int, ...] = ()  # lines in the files before
-    columns: tuple[frozenset[str], ...] = ()  # of each file
+    columns: tuple[frozenset[str], ...] = ()  # of each file; under our names, once they are found
     rows: int = 0  # as read
     blank: int = 0  # rows without any value, dropped
     notes: list[str] = field(default_factory=list)  # sentences on what was done with the rows

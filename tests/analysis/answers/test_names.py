@@ -136,3 +136,13 @@ def test_opensesame_has_the_last_response_and_that_of_each_item(tmp_path: Path) 
     one_item = [row.replace(",j,", ",f,") for row in rows]
     answers = read_csv(written(tmp_path, [header, *one_item]), form=Form(layout="opensesame", words=["real=f"]))
     assert not [note for note in answers.notes if "answer is read from" in note]
+
+
+def test_a_file_that_says_only_who_was_right_has_answers_beside_files_that_say_them(tmp_path: Path) -> None:
+    """The other file's empty column of keys does not make its 0 a missing answer."""
+    written(tmp_path, [f"{HEADER},key_resp.keys", "a,1.png,real,real,f", "a,2.png,generated,real,f"], "a.csv")
+    written(tmp_path, ["participant,image,truth,correct", "b,1.png,real,1", "b,2.png,generated,0"], "b.csv")
+    answers = read_csv(tmp_path)
+    assert answers.trials[["participant", "answer"]].to_numpy().tolist() == [["a", "real"]] * 2 + [["b", "real"]] * 2
+    assert answers.counts["missing_answers"] == 0
+    assert answers.notes == ("Where a file has no answers, they were derived from the truth and the column correct.",)
