@@ -15,6 +15,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,26 @@ def scratch_folder(path: Path) -> Iterator[Path]:
         shutil.rmtree(temporary, ignore_errors=True)
 
 
+_written: ContextVar[list[Path] | None] = ContextVar("written", default=None)  # the folders of `all_or_none`
+
+
+@contextlib.contextmanager
+def all_or_none() -> Iterator[None]:
+    """Undo every `atomic_folder` of the block if the block fails: new folders are deleted, replaced ones restored."""
+    written: list[Path] = []
+    token = _written.set(written)
+    try:
+        yield
+    except BaseException:
+        for path in reversed(written):
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+    finally:
+        _written.reset(token)
+        for path in written:
+            _settle(path)
+
+
 @contextlib.contextmanager
 def atomic_folder(path: Path) -> Iterator[Path]:
     """Yield an empty folder beside `path`; on success it replaces `path` in one step, else it is removed."""
@@ -124,12 +145,15 @@ def atomic_folder(path: Path) -> Iterator[Path]:
             return
         for file in temporary.rglob("*"):
             flush(file)
-        if not path.exists():
-            os.rename(temporary, path)
-        elif not _exchange(temporary, path):
+        if path.exists() and _exchange(temporary, path):
+            os.rename(temporary, _aside(path))
+        else:
             stand_aside(path)
             os.rename(temporary, path)
+        if (written := _written.get()) is None:
             _settle(path)
+        else:
+            written.append(path)
         flush(path.parent)
 
 

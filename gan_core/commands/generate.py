@@ -190,7 +190,7 @@ def _lender(workspace: Workspace, name: str | None, run: Run, domain: str) -> An
 def publish_runs(args: argparse.Namespace, workspace: Workspace, options: Publication) -> Iterator[Published]:
     from gan_core.publishing import publish
 
-    names = list(args.runs)
+    names = list(dict.fromkeys(args.runs))
     if args.all:
         every = workspace.names("runs")
         included = [n for n in every if args.unfinished or Run.is_finished(workspace.existing("runs", n))]

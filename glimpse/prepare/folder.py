@@ -16,9 +16,9 @@ from glimpse.files import cores, sha256_json
 from glimpse.images import size_in_words
 from glimpse.imageset import ImageSetError
 from glimpse.prepare import split
-from glimpse.prepare.checks.findings import Findings, counted_list
+from glimpse.prepare.checks.findings import counted_list
 from glimpse.prepare.class_folders import Paths, merged, refuse_divided, unwrapped, without_sides
-from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
+from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_sets
 from glimpse.prepare.reading import matching, pixels, sources, tables
 from glimpse.prepare.reading.sources import BrokenPhotoError, SourceFile
 from glimpse.workspace import NAME, Workspace
@@ -68,25 +68,26 @@ def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepare
         of_class = {label: {key: inner[key] for key in some} for label, some in classes.items()}
         notes += merged(of_class, grouped=bool(options.group_pattern or options.metadata))
     names = [options.name] if options.name else _names(classes, options)
-    return [
-        _prepare_class(workspace, name, label, some, groups, size, sides, options, notes if number == 0 else [])
-        for number, (name, (label, some)) in enumerate(zip(names, classes.items(), strict=True))
+    several = [
+        _class_set(name, label, some, groups, size, sides, options)
+        for name, (label, some) in zip(names, classes.items(), strict=True)
     ]
+    several[0].findings.sentences.extend(notes)
+    return photos_to_sets(workspace, several, options)
 
 
-def _prepare_class(
-    workspace: Workspace, name: str, label: str, photos: dict[str, SourceFile], groups: Mapping[str, str],
-    size: tuple[int, int], sides: Mapping[str, str], options: FolderOptions, notes: Sequence[str],
-) -> Prepared:  # fmt: skip
+def _class_set(
+    name: str, label: str, photos: dict[str, SourceFile], groups: Mapping[str, str], size: tuple[int, int],
+    sides: Mapping[str, str], options: FolderOptions,
+) -> PhotoSet:  # fmt: skip
     label, recorded = options.label or label, options.recorded()
     if sides:  # a class may have photos on one side only
         recorded["test"] = "folders" if "test" in {sides[path] for path in photos} else 0
-    wanted = PhotoSet(
+    return PhotoSet(
         source="folder", name=name, label=label, photos=photos, groups=groups, size=size, fit=options.fit,
         options={**recorded, "size": size, "label": label}, sides=sides,
         made_from={"groups": sha256_json({file.name: groups[path] for path, file in photos.items()})},
     )  # fmt: skip
-    return photos_to_set(workspace, wanted, options, Findings(sentences=list(notes)), lambda kept, _: kept)
 
 
 def _classes(

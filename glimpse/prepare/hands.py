@@ -56,9 +56,9 @@ def prepare_hands(workspace: Workspace, options: HandsOptions) -> Prepared:
     wanted = PhotoSet(
         source="hands", name=options.name, label="hands", photos=photos, groups=persons, size=options.size, fit="crop",
         options=options.recorded(),
-        made_from={"people": sha256_json({file.name: persons[path] for path, file in photos.items()})},
+        made_from={"people": sha256_json({file.name: persons[path] for path, file in photos.items()})}, select=select,
     )  # fmt: skip
-    return photos_to_set(workspace, wanted, options, Findings(), select)
+    return photos_to_set(workspace, wanted, options)
 
 
 def _persons(photos: Mapping[str, SourceFile], options: HandsOptions) -> dict[str, str]:

@@ -16,7 +16,7 @@ from glimpse.files import sha256_json
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.checks.findings import Findings
 from glimpse.prepare.folder import name_from
-from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
+from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_sets
 from glimpse.prepare.reading import matching, sources
 from glimpse.prepare.reading.diagnoses import WORDS, Diagnoses, class_named, read_diagnoses
 from glimpse.prepare.reading.sources import SourceFile
@@ -58,15 +58,15 @@ def prepare_isic(workspace: Workspace, options: IsicOptions) -> list[Prepared]:
         _refuse_unknown(label, photos, diagnoses)
     unnamed = sorted(photo.name for photo in found if diagnoses.of(photo.stem) is None)
     undiagnosed = sorted(photo.name for stem, photo in photos.items() if not diagnoses.of(stem))
-    prepared = []
+    several = []
     for number, label in enumerate(labels):
         findings = Findings()
         findings.note("not_in_table", unnamed, "In no table of diagnoses")
         findings.note("undiagnosed", undiagnosed, "Without a diagnosis in the table, so in no set")
         if number:  # once is enough on the screen
             findings.sentences.clear()
-        prepared.append(_prepare_label(workspace, label, photos, copies, diagnoses, options, findings))
-    return prepared
+        several.append(_label_set(label, photos, copies, diagnoses, options, findings))
+    return photos_to_sets(workspace, several, options)
 
 
 def _refuse_unknown(label: str, photos: dict[str, SourceFile], diagnoses: Diagnoses) -> None:
@@ -85,11 +85,11 @@ def _refuse_unknown(label: str, photos: dict[str, SourceFile], diagnoses: Diagno
     )
 
 
-def _prepare_label(
-    workspace: Workspace, label: str, photos: dict[str, SourceFile], copies: list[tuple[SourceFile, SourceFile]],
+def _label_set(
+    label: str, photos: dict[str, SourceFile], copies: list[tuple[SourceFile, SourceFile]],
     diagnoses: Diagnoses, options: IsicOptions, findings: Findings,
-) -> Prepared:  # fmt: skip
-    """The image set of one label; `copies` are the files left out of `photos`, each with the equal file that stays."""
+) -> PhotoSet:  # fmt: skip
+    """The photos of one label; `copies` are the files left out of `photos`, each with the equal file that stays."""
     labelled = {stem: photos[stem] for stem in sorted(photos) if label in (diagnoses.of(stem) or ())}
     findings.lookalikes.duplicates += [
         (copy.name, kept.name) if copy.name != kept.name else (copy.where, kept.where)
@@ -114,13 +114,13 @@ def _prepare_label(
             )
         return kept
 
-    wanted = PhotoSet(
+    return PhotoSet(
         source="isic", name=_set_name(label, options), label=label, photos=labelled, groups=groups,
         size=(options.size, options.size), fit="crop" if options.crop_square else "stretch",
         options={**options.recorded(), "label": label},
         made_from={"lesions": sha256_json(groups)}, counts={"photos": len(photos), "missing": len(missing)},
+        findings=findings, select=select,
     )  # fmt: skip
-    return photos_to_set(workspace, wanted, options, findings, select)
 
 
 def _set_name(label: str, options: IsicOptions) -> str:

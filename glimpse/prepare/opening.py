@@ -15,7 +15,6 @@ from glimpse import reuse
 from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.images import size_in_words
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
-from glimpse.prepare.checks.findings import Findings
 from glimpse.prepare.folder import folder_name, much_smaller, set_name, sizes_of
 from glimpse.prepare.pipeline import PhotoOptions, PhotoSet, photos_to_set
 from glimpse.prepare.reading import matching, pixels, sources
@@ -102,7 +101,7 @@ def _of_folder(
         photos=found.photos, groups={path: path for path in found.photos}, size=size, fit=fit, keep_copies=True,
         options={**options.recorded(), "size": size, "fit": fit}, made_from=_read_by(),
     )  # fmt: skip
-    prepared = photos_to_set(_kept(workspace), wanted, options, Findings(), lambda photos, _: photos)
+    prepared = photos_to_set(_kept(workspace), wanted, options)
     return replace(prepared.images, name=name)
 
 

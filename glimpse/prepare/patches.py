@@ -26,7 +26,7 @@ from glimpse.prepare.pairs import Cuttable, PatchOptions, PhotoPair, match_pairs
 from glimpse.prepare.pipeline import Prepared, Recipe
 from glimpse.prepare.reading import sources, tables
 from glimpse.prepare.skin.windows import cut
-from glimpse.prepare.split import groups_for_testing, named_groups
+from glimpse.prepare.split import drop_copies, groups_for_testing, named_groups, without_broken
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
@@ -56,7 +56,7 @@ def prepare_patches(workspace: Workspace, options: PatchOptions) -> list[Prepare
             f"Without {options.group_column}, so each is its own group",
         )
         groups |= found
-    kept = pipeline.drop_copies({p.stem: p.photo for p in pairs}, digests["photo"], findings)
+    kept = drop_copies({p.stem: p.photo for p in pairs}, digests["photo"], findings)
     groups = {stem: group for stem, group in groups.items() if stem in kept}
     recorded = options.recorded()
     if isinstance(options.test, Path):
@@ -74,7 +74,7 @@ def prepare_patches(workspace: Workspace, options: PatchOptions) -> list[Prepare
     findings.unread([*options.photos, *options.lesion_masks, *options.skin_masks, *options.truth], workspace)
     left = {p.stem: p for p in pairs if p.stem in kept}
     if options.skip_broken:
-        left = pipeline.without_broken(left, lambda pair: read_pair(pair, options), findings, threads)
+        left = without_broken(left, lambda pair: read_pair(pair, options), findings, threads)
     if not isinstance(options.test, Path):
         testing = groups_for_testing([groups[stem] for stem in left], options.test, seed, "photos")
     pairs = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, fields
 from functools import partial
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from glimpse import reuse
-from glimpse.files import GlimpseError, atomic_folder, cores
+from glimpse.files import GlimpseError, all_or_none, atomic_folder, cores
 from glimpse.images import evenly
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare.checks.duplicates import Fingerprint, fingerprint
@@ -24,12 +24,12 @@ from glimpse.prepare.checks.traits import MEASURED, Traits, summary, traits_of
 from glimpse.prepare.preview import write_preview
 from glimpse.prepare.reading import pixels
 from glimpse.prepare.reading.depth import Window
-from glimpse.prepare.reading.sources import Item, SourceFile, UnfitFileError, hash_files, hash_of_all, in_order
-from glimpse.prepare.split import groups_for_testing
+from glimpse.prepare.reading.sources import SourceFile, hash_files, hash_of_all, in_order
+from glimpse.prepare.split import drop_copies, groups_for_testing, without_broken
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
-VERSION = 4  # to be raised whenever the same photos and options give different images
+VERSION = 5  # to be raised whenever the same photos and options give different images
 RECORDED = {"recorded": True}  # metadata of an option that determines the images: it is recorded in the manifest
 
 
@@ -101,6 +101,14 @@ class PhotoSet:
     counts: Mapping[str, int] = field(default_factory=dict)  # for the manifest
     sides: Mapping[str, str] = field(default_factory=dict)  # image_id → "train" or "test", where that is settled
     keep_copies: bool = False  # of generated images: repeats are a property of the generator
+    findings: Findings = field(default_factory=Findings)
+    select: Callable[[dict[str, SourceFile], Findings], dict[str, SourceFile]] = lambda photos, _: photos
+
+    def testing(self, keys: Iterable[str], options: PhotoOptions) -> frozenset[str]:
+        """The groups of the test side. Raises ImageSetError when a side would be empty."""
+        if self.sides:
+            return frozenset(self.groups[key] for key in keys if self.sides[key] == "test")
+        return groups_for_testing([self.groups[key] for key in keys], options.test, options.seed, "photos")
 
 
 @dataclass(frozen=True)
@@ -128,53 +136,33 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def drop_copies(
-    photos: Mapping[str, SourceFile], digests: Mapping[str, str], findings: Findings
-) -> dict[str, SourceFile]:
-    """Drop files whose bytes equal those of an earlier file, so that the split does not count them."""
-    first: dict[str, SourceFile] = {}
-    for photo in photos.values():
-        if (other := first.setdefault(digests[photo.name], photo)) is not photo:
-            findings.lookalikes.duplicates.append((photo.name, other.name))
-    return {stem: photo for stem, photo in photos.items() if first[digests[photo.name]] is photo}
-
-
-def without_broken(
-    photos: Mapping[str, Item], read: Callable[[Item], object], findings: Findings, threads: int
-) -> dict[str, Item]:
-    """The photos that `read` can read, for `--skip-broken`: the split must count only these, so each is read twice.
-
-    Raises ImageSetError when none is left.
+def photos_to_sets(workspace: Workspace, several: Sequence[PhotoSet], options: PhotoOptions) -> list[Prepared]:
+    """`photos_to_set` for each, all or none. Raises ImageSetError that names the set; if one has too few photos for its
+    split, before any is read.
     """
-
-    def trouble(key: str) -> UnfitFileError | None:
-        try:
-            read(photos[key])
-        except UnfitFileError as error:
-            return error
-        return None
-
-    kept = {}
-    tried = progress(in_order(trouble, photos, threads), title="reading", unit="photos", total=len(photos))
-    for key, error in zip(photos, tried, strict=True):
-        if error:
-            findings.unfit(error)
-        else:
-            kept[key] = photos[key]
-    if not kept:
-        raise ImageSetError(f"None of the {len(photos)} photos can be used: {findings.reasons()}.")
-    return kept
+    wanted = several[0]
+    try:
+        for wanted in several:
+            wanted.testing(wanted.photos, options)
+        prepared = []
+        with all_or_none():
+            for wanted in several:
+                prepared.append(photos_to_set(workspace, wanted, options))
+        return prepared
+    except ImageSetError as error:
+        if len(several) == 1:
+            raise
+        sentence = f"{wanted.name}: {error} None of the {len(several)} image sets was made or changed."
+        raise ImageSetError(sentence) from error
 
 
-def photos_to_set(
-    workspace: Workspace, wanted: PhotoSet, options: PhotoOptions, findings: Findings,
-    select: Callable[[dict[str, SourceFile], Findings], dict[str, SourceFile]],
-) -> Prepared:  # fmt: skip
+def photos_to_set(workspace: Workspace, wanted: PhotoSet, options: PhotoOptions) -> Prepared:
     """Make an image set, unless the same recipe made it before: one image of each photo, split by group.
 
-    `select` sees the photos that are left without copies and broken ones; it returns those to use and notes what the
-    user should know about them. Raises ImageSetError.
+    `wanted.select` sees the photos that are left without copies and broken ones; it returns those to use and notes what
+    the user should know about them. Raises ImageSetError.
     """
+    findings = wanted.findings
     digests = hash_files(list(wanted.photos.values()), options.threads)
     made_from = {"photos": hash_of_all(digests), **wanted.made_from, **options.made_from}
     recipe = Recipe(wanted.source, dict(wanted.options), made_from, options.licence)
@@ -186,11 +174,8 @@ def photos_to_set(
         photos = without_broken(photos, lambda file: _image(file, wanted, options), findings, options.threads)
     if not wanted.keep_copies:
         photos = drop_copies(photos, digests, findings)
-    photos = select(photos, findings)
-    if wanted.sides:
-        testing = frozenset(wanted.groups[key] for key in photos if wanted.sides[key] == "test")
-    else:
-        testing = groups_for_testing([wanted.groups[key] for key in photos], options.test, options.seed, "photos")
+    photos = wanted.select(photos, findings)
+    testing = wanted.testing(photos, options)
     width, height = wanted.size
     folder = workspace.new("images", wanted.name)
     with atomic_folder(folder) as temporary, ImageSetWriter(temporary, height, width) as writer:
@@ -247,8 +232,8 @@ def made_before(workspace: Workspace, name: str, entries: Mapping[str, Any], ove
     Raises ImageSetError if it has others, unless `overwrite`: runs that were trained on it would lose it.
     """
     refusal = ImageSetError(
-        f"The image set '{name}' exists and was made from other photos or with other options: give this one another "
-        "name, or replace it with --overwrite."
+        f"The image set '{name}' exists and was made from other photos, with other options or by an earlier version: "
+        "give this one another name, or replace it with --overwrite."
     )
     return reuse.existing(workspace.new("images", name), entries, _undamaged, refusal=None if overwrite else refusal)
 

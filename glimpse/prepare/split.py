@@ -1,17 +1,22 @@
-"""Training and test: whole groups (a photo, a person, a lesion) go to one side, so that nothing leaks."""
+"""Training and test: whole groups (a photo, a person, a lesion) go to one side, so that nothing leaks.
+
+Only photos that can be used, each once, are counted.
+"""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 import numpy as np
 
 from glimpse.imageset import ImageSetError
+from glimpse.prepare.checks.findings import Findings
 from glimpse.prepare.reading.matching import stem_in
-from glimpse.prepare.reading.sources import composed
+from glimpse.prepare.reading.sources import Item, SourceFile, UnfitFileError, composed, in_order
+from glimpse.progress import progress
 
 
 def groups_for_testing(
@@ -47,6 +52,44 @@ def groups_for_testing(
     elif len(chosen) == len(sizes):
         chosen.remove(smallest)
     return frozenset(chosen)
+
+
+def drop_copies(
+    photos: Mapping[str, SourceFile], digests: Mapping[str, str], findings: Findings
+) -> dict[str, SourceFile]:
+    """Drop files whose bytes equal those of an earlier file, so that the split does not count them."""
+    first: dict[str, SourceFile] = {}
+    for photo in photos.values():
+        if (other := first.setdefault(digests[photo.name], photo)) is not photo:
+            findings.lookalikes.duplicates.append((photo.name, other.name))
+    return {stem: photo for stem, photo in photos.items() if first[digests[photo.name]] is photo}
+
+
+def without_broken(
+    photos: Mapping[str, Item], read: Callable[[Item], object], findings: Findings, threads: int
+) -> dict[str, Item]:
+    """The photos that `read` can read, for `--skip-broken`: the split must count only these, so each is read twice.
+
+    Raises ImageSetError when none is left.
+    """
+
+    def trouble(key: str) -> UnfitFileError | None:
+        try:
+            read(photos[key])
+        except UnfitFileError as error:
+            return error
+        return None
+
+    kept = {}
+    tried = progress(in_order(trouble, photos, threads), title="reading", unit="photos", total=len(photos))
+    for key, error in zip(photos, tried, strict=True):
+        if error:
+            findings.unfit(error)
+        else:
+            kept[key] = photos[key]
+    if not kept:
+        raise ImageSetError(f"None of the {len(photos)} photos can be used: {findings.reasons()}.")
+    return kept
 
 
 def group_in(name: str, pattern: str, option: str = "--group-pattern", none: str = "nothing") -> str:

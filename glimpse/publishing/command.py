@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from glimpse.command_line import Commands, Parser, in_range, pasteable
-from glimpse.files import GlimpseError
+from glimpse.files import GlimpseError, all_or_none
 from glimpse.prepare.commands import add_fit
 from glimpse.prepare.option_types import OFF_GRID, factor, side_or_height_and_width
 from glimpse.workspace import Workspace
@@ -88,8 +88,15 @@ def publish_command(args: argparse.Namespace, workspace: Workspace, publish_runs
             allow_copies=args.allow_copies,
         )  # fmt: skip
         results = iter([publish_pair(workspace, pair, options)])
+    made: list[Published] = []
+    try:
+        with all_or_none():
+            for result in results:
+                made.append(result)
+    except GlimpseError as error:
+        raise GlimpseError(f"{error} Nothing was published.") if made else error from None
     published = []
-    for result in results:
+    for result in made:
         verb = "published" if result.new else "already published"
         print(
             f"{result.stimuli.name}: {verb} {len(result.stimuli.of('real'))} real and "

@@ -179,6 +179,26 @@ def test_all_publishes_every_finished_run(workspace: Workspace, capsys: pytest.C
     assert "The stimulus set 'mel' was published from an unfinished run (4 of 4 images)." in context.notices
 
 
+def test_several_runs_are_published_together_or_not_at_all(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, train in (("df", 18), ("mel", 6)):
+        make_set(workspace, name, train=train, test=6)
+        trained(workspace, name, images=4)
+    assert main(["publish", "df", "--count", "4"]) == 0
+    before = published(workspace, "df").sha256
+    capsys.readouterr()
+    assert main(["publish", "df", "mel", "--count", "12", "--overwrite"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert "mel: 12 of each class" in shown.err
+    assert "use --count 10. Nothing was published." in shown.err
+    assert published(workspace, "df").sha256 == before
+    assert [path.name for path in (workspace.root / "stimuli").iterdir()] == ["df"]
+    assert main(["publish", "df", "mel", "--count", "10", "--overwrite"]) == 0
+    assert sorted(path.name for path in (workspace.root / "stimuli").iterdir()) == ["df", "mel"]
+
+
 def test_an_image_set_that_was_replaced_is_noticed(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     make_set(workspace, "df")
     trained(workspace, "df", images=4)

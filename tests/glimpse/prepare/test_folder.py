@@ -15,6 +15,7 @@ from glimpse.prepare import opening
 from glimpse.prepare.folder import FolderOptions, prepare_folder
 from glimpse.prepare.opening import open_alike
 from glimpse.prepare.pipeline import Prepared
+from glimpse.prepare.reading import pixels
 from glimpse.workspace import Workspace
 from tests.glimpse.prepare.photos import save, skin_photo
 
@@ -58,6 +59,33 @@ def test_a_folder_of_class_folders_makes_one_set_a_class_of_one_size(tmp_path: P
     assert set(sets["basal-cell"].index["label"]) == {"Basal cell"}
     (one,) = prepare(workspace, tmp_path / "all", name="together", label="skin")
     assert (len(one.images), set(one.images.index["label"])) == (10, {"skin"})
+
+
+def test_classes_make_all_their_sets_or_none_and_the_class_at_fault_is_named(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, name in enumerate(("a", "b", "c")):
+        lay(tmp_path / "all" / name, first=10 * number)
+    before = [one.images.sha256 for one in prepare(workspace, tmp_path / "all")]
+    (workspace.root / "images" / "b").rename(workspace.root / "images" / "kept-elsewhere")
+    broken = tmp_path / "all" / "c" / "024.jpg"
+    Image.fromarray(skin_photo(24, 24, 32)).save(broken)
+    broken.with_suffix(".png").unlink()
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:-40])  # its header can be read
+    with pytest.raises(ImageSetError, match=r"^c: .*024\.jpg cannot be read .* None of the 3 image sets was made"):
+        prepare(workspace, tmp_path / "all", size=(16, 12))
+    assert workspace.names("images") == ["a", "c", "kept-elsewhere"]
+    there = [ImageSet.load(workspace.existing("images", name)) for name in ("a", "kept-elsewhere", "c")]
+    assert [one.sha256 for one in there] == before
+    assert not list((workspace.root / "images").glob(".*")), "nothing stands aside"
+    broken.write_bytes(whole)
+    assert [one.images.width for one in prepare(workspace, tmp_path / "all", size=(16, 12))] == [16, 16, 16]
+    assert not list((workspace.root / "images").glob(".*"))
+    lay(tmp_path / "all" / "d", count=1, first=50)
+    monkeypatch.setattr(pixels, "read_photo", None)  # nothing is decoded before the split is known to be possible
+    with pytest.raises(ImageSetError, match=r"^d: Putting 0\.2 .* of 1 photos"):
+        prepare(workspace, tmp_path / "all")
 
 
 def test_classes_whose_sets_would_have_one_name_are_refused(tmp_path: Path, workspace: Workspace) -> None:
