@@ -129,7 +129,7 @@ def _known_columns(
         known = LAYOUTS[form.layout]
     else:
         if not {"response_time_ms", "response_time_s"} & {*frame, *chosen}:
-            found = _time_column(table)
+            found = _time_column(table, before)
         said = form.rating is not None or "correct" in {*frame, *chosen}
         known = {k: v for k, v in USUAL.items() if k not in frame and not (said and k == "answer")}
     for name, patterns in known.items():
@@ -177,8 +177,11 @@ def _in_words(values: pd.Series, words: dict[str, str]) -> bool:
     return bool(len(said) and said.isin(words).mean() > 0.5)
 
 
-def _time_column(table: Table) -> dict[str, str]:
-    """The column of response times under our name for it, with the unit from its name or, failing that, its median."""
+def _time_column(table: Table, before: dict[str, str]) -> dict[str, str]:
+    """The column of response times under our name for it, with the unit from its name or, failing that, its median.
+
+    Where its few values fit both, the unit is that of the same column in other files.
+    """
     columns = [(str(column), match) for column in table.frame if (match := TIME.fullmatch(str(column)))]
     if not columns:
         return {}
@@ -200,6 +203,8 @@ def _time_column(table: Table) -> dict[str, str]:
         names += [name] if numbers.notna().any() else []
     if len(names) == 1 or not (names or refused):  # without any number, a note counts what is there
         return {(names or ["response_time_ms"])[0]: column}
+    if elsewhere := [name for name, other in before.items() if other == column]:
+        return {elsewhere[0]: column}
     raise AnalysisError(
         f"{table.name}: the times in the column {column} may be in ms or in s; give --map response_time_ms={column} or "
         f"--map response_time_s={column}."

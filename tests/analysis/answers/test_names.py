@@ -58,6 +58,9 @@ def test_times_of_two_units_are_joined(tmp_path: Path) -> None:
     a = written(tmp_path, [f"{HEADER},rt_ms", "a,1.png,real,real,812"], "a.csv")
     b = written(tmp_path, [f"{HEADER},reaction_time_s", "b,1.png,real,real,1.25"], "b.csv")
     assert read_csv([a, b]).trials["response_time_ms"].tolist() == [812, 1250]
+    a = written(tmp_path, [f"{HEADER},rt", "a,1.png,real,real,812", "a,2.png,real,real,900"], "a.csv")
+    b = written(tmp_path, [f"{HEADER},rt,date", "b,1.png,real,real,50,x"], "b.csv")  # alone of either unit
+    assert read_csv([b, a]).trials["response_time_ms"].tolist() == [50, 812, 900]
 
 
 def test_a_file_without_participants_is_one_beside_files_that_name_them(tmp_path: Path) -> None:
