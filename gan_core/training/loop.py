@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import signal
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager, nullcontext
+from collections.abc import Mapping
+from contextlib import closing, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -26,7 +24,8 @@ from gan_core.training.run import Run
 from gan_core.training.schemes import SCHEMES
 from glimpse.command_line import pasteable
 from glimpse.images import sheet
-from glimpse.runs.record import Record
+from glimpse.runs.interrupts import Interrupts
+from glimpse.runs.record import Record, peak_memory_mb
 from glimpse.workspace import Workspace
 
 STATISTICS_BATCHES = 16  # from which batch statistics are estimated, for use
@@ -46,7 +45,7 @@ class Training:
         self.log_bytes = 0
         self.best: dict[str, Any] = {}
         self.kept = 0  # images at the last checkpoint
-        self.stop = self.asked_to_stop = False
+        self.stop = False
         self.agree_every = 1  # steps after which several processes agree whether to stop
 
     def new_engine(self, batch: int | None = None) -> Engine:
@@ -82,12 +81,13 @@ class Training:
 
             board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=engine.images or None)
             record = Record(self.folder, self.run.name, engine.images, settings.images, self.log_bytes, board)
-        began, ticks = time.perf_counter(), engine.images // settings.tick_images
-        with closing(Saver()) as saver, closing(record) if record else nullcontext(), self._interruptible():
-            while engine.images < settings.images and not self.stop:
+        began, ticks, alone = time.perf_counter(), engine.images // settings.tick_images, self.ranks.world == 1
+        with closing(Saver()) as saver, closing(record) if record else nullcontext(), Interrupts() as interrupts:
+            # The first Ctrl-C finishes the step and saves. Several processes agree on it every few steps.
+            while engine.images < settings.images and not (self.stop or (alone and interrupts.asked)):
                 engine.step()
-                if self.ranks.world > 1 and engine.steps % self.agree_every == 0:
-                    asked = torch.tensor(float(self.asked_to_stop), device=self.device)
+                if not alone and engine.steps % self.agree_every == 0:
+                    asked = torch.tensor(float(interrupts.asked), device=self.device)
                     self.stop = bool(self.ranks.sum(asked).item())
                 if record:
                     record.advance(settings.batch)
@@ -96,7 +96,7 @@ class Training:
                     ticks = engine.images // settings.tick_images
                     self._tick(record, saver, began, scored=done or ticks % settings.score_ticks == 0)
                     began = time.perf_counter()
-            if self.stop and engine.images < settings.images:
+            if engine.images < settings.images:
                 self.seconds += time.perf_counter() - began
                 files = [LAST] if self.best else [LAST, BEST]
                 self._save(saver, files, self.usable_generators(), wait=True)
@@ -118,9 +118,10 @@ class Training:
         usable = self.usable_generators()
         if record is None:
             return
+        on_gpu = torch.cuda.max_memory_allocated() / 2**20 if self.device.type == "cuda" else None
         line: dict[str, Any] = {
             "images": engine.images, "seconds": round(self.seconds, 3), "images_per_second": round(rate, 3),
-            **means, **observed, "peak_memory_mb": self._peak_memory_mb(),
+            **means, **observed, "peak_memory_mb": round(on_gpu, 1) if on_gpu else peak_memory_mb(),
         }  # fmt: skip
         files, improved = [LAST], False
         if self.scorer and scored:
@@ -162,37 +163,6 @@ class Training:
                 for name, generator in (engine.averaged or engine.generators).items()
             }
         )
-
-    def _peak_memory_mb(self) -> float | None:
-        if self.device.type == "cuda":
-            return round(torch.cuda.max_memory_allocated() / 2**20, 1)
-        try:
-            import resource
-        except ModuleNotFoundError:  # Windows has none
-            return None
-        scale = 1 if sys.platform == "darwin" else 1024
-        return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20, 1)
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """The first Ctrl-C (or SIGTERM) finishes the step and saves; the second stops at once."""
-
-        def on_signal(number: int, frame: object) -> None:
-            if self.asked_to_stop:
-                raise KeyboardInterrupt
-            self.asked_to_stop = True
-            self.stop = self.ranks.world == 1  # several processes agree every few steps
-
-        try:
-            before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError:  # signals are delivered to the main thread only
-            yield
-            return
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _not_finite(self) -> str:
         """Replay from the last checkpoint with every tensor checked; a sentence that names the first bad one."""

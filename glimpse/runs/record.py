@@ -20,6 +20,16 @@ from glimpse.progress import duration, progress
 REPORTED = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated")  # in the output, with the scores
 
 
+def peak_memory_mb() -> float | None:
+    """The most memory (MiB) that this process has held; None on Windows, which does not say."""
+    try:
+        import resource
+    except ModuleNotFoundError:
+        return None
+    scale = 1 if sys.platform == "darwin" else 1024
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20, 1)
+
+
 class Record:
     """Writes the log of one run from `images` on; lines logged after the last checkpoint are dropped.
 
