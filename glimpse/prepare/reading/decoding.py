@@ -130,6 +130,12 @@ def white_is_zero(image: Image.Image) -> bool:
     return image.mode.startswith(("I", "F")) and getattr(image, "tag_v2", {}).get(TIFF_PHOTOMETRIC) == 0
 
 
+def grey_values(image: Image.Image, negative: bool) -> tuple[NDArray[Any], float]:
+    """Values (H, W) of 16 or 32 bits, from black to white, and the value of white; `negative` as `white_is_zero`."""
+    values, white = np.array(image), 65535.0 if image.mode.startswith("I") else 1.0
+    return (white - values).astype(values.dtype) if negative else values, white
+
+
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation that the pixels still need, 1 to 8. Pillow and libheif turn TIFF and HEIC on loading."""
     value = image.getexif().get(ExifTags.Base.Orientation, 1)

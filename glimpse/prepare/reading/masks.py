@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from glimpse.prepare.reading.decoding import open_image, upright
+from glimpse.prepare.reading.decoding import deep_colour, deep_values, grey_values, open_image, upright, white_is_zero
 from glimpse.prepare.reading.sources import UnfitFileError
 
 
@@ -30,21 +30,29 @@ def decode_mask(data: bytes, name: str, how: MaskReading | None = None) -> NDArr
     """
     how = how or MaskReading()
     with open_image(data, name) as image:
-        inside = _inside(upright(image), name, how.threshold)
+        negative = white_is_zero(image)
+        deep = deep_values(data, name) if image.mode == "RGB" and deep_colour(image, data) else None
+        inside = _inside(upright(image), name, how.threshold, negative, deep)
     return ~inside if how.invert else inside
 
 
-def _inside(mask: Image.Image, name: str, threshold: float | None) -> NDArray[np.bool_]:
+def _inside(
+    mask: Image.Image, name: str, threshold: float | None, negative: bool, deep: NDArray[np.uint16] | None
+) -> NDArray[np.bool_]:
+    """The inside of a mask; of one with 16 bits per channel, `deep` holds the values (H, W, 3)."""
     if mask.mode == "1":
         return np.asarray(mask).view(np.uint8) > 0  # Pillow's own bool array has bytes of 255 in it
     if mask.mode == "P" or "A" in mask.mode:
         mask = _flat(mask)
-    if mask.mode in ("RGB", "L"):
+    grey: NDArray[Any]
+    if deep is not None:
+        grey, values = deep, _two_colours(deep)
+    elif mask.mode in ("RGB", "L"):
         colours = mask.getcolors(2)
         values = None if colours is None else [colour for _, colour in colours]
         grey = np.array(mask)
     else:  # 16 and 32 bits
-        grey = np.array(mask)
+        grey, _ = grey_values(mask, negative)
         values = list(np.unique(grey)) if grey.ndim == 2 else None
     if values is None or len(values) > 2:
         if threshold is None:
@@ -58,6 +66,15 @@ def _inside(mask: Image.Image, name: str, threshold: float | None) -> NDArray[np
         return np.zeros(grey.shape[:2], bool)
     equal = grey == np.asarray(brightest, grey.dtype)
     return equal if grey.ndim == 2 else equal.all(axis=2)
+
+
+def _two_colours(deep: NDArray[np.uint16]) -> list[Any] | None:
+    """The colours of an image (H, W, 3) that has at most two; None for others."""
+    first = deep[0, 0]
+    rest = deep[(deep != first).any(axis=2)]
+    if not (rest == rest[:1]).all():
+        return None
+    return [tuple(colour.tolist()) for colour in (first, *rest[:1])]
 
 
 def _flat(mask: Image.Image) -> Image.Image:

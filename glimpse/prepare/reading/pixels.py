@@ -17,6 +17,7 @@ from glimpse.prepare.reading.colour import ToSrgb, foreign_profile, png_gamma
 from glimpse.prepare.reading.decoding import (
     deep_colour,
     deep_values,
+    grey_values,
     open_image,
     orientation,
     pages,
@@ -101,14 +102,12 @@ def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
 def _of_grey(image: Image.Image, name: str, window: depth.Window | None, negative: bool) -> tuple[Image.Image, bool]:
     """Grey values of 16 or 32 bits as an image of 8, and whether they use little of their range; a window is one of the
     values as stored, also of a negative's."""
-    values = np.array(image)
-    top = 65535.0 if image.mode.startswith("I") else 1.0
+    values, top = grey_values(image, negative)
     beyond = window is None and values.size and (values.min() < 0 or values.max() > top)
     if beyond or not (values.dtype.kind in "iu" or np.isfinite(values).all()):
         raise BrokenPhotoError(name, f"its values go beyond 0 to {top:g}; give their range with --window")
-    if negative:
-        values = (top - values).astype(values.dtype)
-        window = (top - window[1], top - window[0]) if isinstance(window, tuple) else window
+    if negative and isinstance(window, tuple):
+        window = top - window[1], top - window[0]
     levels, small = depth.to_levels(values, window, (0, top))
     shown = Image.fromarray(levels)
     if profile := image.info.get("icc_profile"):

@@ -453,6 +453,23 @@ def test_of_two_colours_the_brighter_is_not_the_redder(
         np.testing.assert_array_equal(mask, lesion)
 
 
+@pytest.mark.parametrize("white", [1, 255, 65535])
+@pytest.mark.parametrize("photometric", ["minisblack", "miniswhite", "rgb"])
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.float32])
+def test_a_mask_in_a_tiff_is_as_bright_as_a_photo_in_it(kind: type, photometric: str, white: int) -> None:
+    """Values are stored from 0 to `white`; those of miniswhite are shown from white to black."""
+    if (kind == np.uint8 and white > 255) or (kind == np.float32 and photometric == "rgb"):
+        return  # no such file
+    lesion = disc() if photometric != "miniswhite" else ~disc()
+    values = (lesion * white).astype(kind)
+    buffer = io.BytesIO()
+    tifffile.imwrite(buffer, np.dstack([values] * 3) if photometric == "rgb" else values, photometric=photometric)
+    np.testing.assert_array_equal(decode_mask(buffer.getvalue(), "m.tif"), disc())
+    if white == np.iinfo(kind).max if kind != np.float32 else white == 1:
+        shown = read_photo(buffer.getvalue(), "m.tif").pixels[..., 0]
+        np.testing.assert_array_equal(shown, disc() * np.uint8(255))
+
+
 @pytest.mark.parametrize(("value", "inside"), [(0, False), (1, True), (255, True)])
 def test_a_mask_of_one_colour_is_empty_if_that_is_black(value: int, inside: bool) -> None:
     mask = decode_mask(encoded(Image.fromarray(np.full((4, 5), value, np.uint8))), "m.png")
