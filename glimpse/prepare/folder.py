@@ -85,7 +85,7 @@ def _class_set(
         recorded["test"] = "folders" if "test" in {sides[path] for path in photos} else 0
     return PhotoSet(
         source="folder", name=name, label=label, photos=photos, groups=groups, size=size, fit=options.fit,
-        options={**recorded, "size": size, "label": label}, sides=sides,
+        options={**recorded, "label": label}, sides=sides,
         made_from={"groups": sha256_json({file.name: groups[path] for path, file in photos.items()})},
     )  # fmt: skip
 

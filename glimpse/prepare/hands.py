@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from glimpse.files import sha256_json
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.checks.findings import Findings
-from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_set
+from glimpse.prepare.pipeline import PhotoOptions, PhotoSet, Prepared, photos_to_set
 from glimpse.prepare.reading import matching, sources, tables
 from glimpse.prepare.reading.sources import SourceFile, composed
 from glimpse.prepare.split import group_in
@@ -27,7 +27,7 @@ class HandsOptions(PhotoOptions):
     """Options of `prepare hands`."""
 
     name: str = "hands"
-    size: tuple[int, int] = field(default=(640, 480), metadata=RECORDED)  # width, height
+    size: tuple[int, int] = (640, 480)  # width, height
     people: Path | None = None  # CSV table of photos and persons
     person_column: str = "person"  # of that table
     person_pattern: str | None = None  # regular expression that finds the person in the path

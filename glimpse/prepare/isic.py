@@ -33,7 +33,7 @@ class IsicOptions(PhotoOptions):
     label: Sequence[str]  # as the tables write them, or one of diagnoses.WORDS; one image set each
     labels_csv: Path | None = None  # the table that holds the labels, instead of all that lie beside the photos
     name: str | None = None  # of the image set; with several labels, its prefix; by default the label
-    size: int = field(default=256, metadata=RECORDED)  # side of an image
+    size: int = 256  # side of an image
     crop_square: bool = field(default=False, metadata=RECORDED)  # else the whole photo is squeezed, as in the paper
     drop_hairy: float = field(default=0.0, metadata=RECORDED)  # share of a label's photos to leave out
 

@@ -99,7 +99,7 @@ def _of_folder(
     wanted = PhotoSet(
         source="folder", name=_key(set_name(found.place), str(found.place.resolve()), size, fit), label=name,
         photos=found.photos, groups={path: path for path in found.photos}, size=size, fit=fit, keep_copies=True,
-        options={**options.recorded(), "size": size, "fit": fit}, made_from=_read_by(),
+        options={**options.recorded(), "fit": fit}, made_from=_read_by(),
     )  # fmt: skip
     prepared = photos_to_set(_kept(workspace), wanted, options)
     return replace(prepared.images, name=name)

@@ -165,7 +165,9 @@ def photos_to_set(workspace: Workspace, wanted: PhotoSet, options: PhotoOptions)
     findings = wanted.findings
     digests = hash_files(list(wanted.photos.values()), options.threads)
     made_from = {"photos": hash_of_all(digests), **wanted.made_from, **options.made_from}
-    recipe = Recipe(wanted.source, dict(wanted.options), made_from, options.licence)
+    width, height = wanted.size
+    recorded = {**wanted.options, "size": f"{height}x{width}"}  # as --size takes it
+    recipe = Recipe(wanted.source, recorded, made_from, options.licence)
     if there := already_there(workspace, wanted.name, recipe, options.overwrite):
         return there
     findings.unread(options.source, workspace)
@@ -176,7 +178,6 @@ def photos_to_set(workspace: Workspace, wanted: PhotoSet, options: PhotoOptions)
         photos = drop_copies(photos, digests, findings)
     photos = wanted.select(photos, findings)
     testing = wanted.testing(photos, options)
-    width, height = wanted.size
     folder = workspace.new("images", wanted.name)
     with atomic_folder(folder) as temporary, ImageSetWriter(temporary, height, width) as writer:
         traits: list[Traits] = []

@@ -35,6 +35,7 @@ def test_a_folder_of_images_makes_a_set_of_its_name_and_size(tmp_path: Path, wor
     assert (one.images.name, one.images.images.shape) == ("my-photos", (5, 24, 32, 3))
     assert np.array_equal(one.images.images[2], skin_photo(2, 24, 32))
     assert one.images.manifest["counts"]["test"] == 1
+    assert one.images.manifest["options"]["size"] == "24x32", "height x width, as in --size and in every message"
     assert "may leak" in one.notes[0]
     assert not prepare(workspace, tmp_path / "My photos")[0].made
 
