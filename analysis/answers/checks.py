@@ -12,8 +12,11 @@ from analysis.answers.judgements import KINDS, PRESSED, RIGHT, WRONG, by_value, 
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table
 from analysis.section import AnalysisError
+from glimpse.command_line import counted
 
 VERDICT = re.compile(r"(?:.*\.|(?:answer|response|resp|trial)_)?(?:(?:is|was)_?)?(?:correct|corr|accuracy|acc)")
+AGAIN, SEPARATING = 0.1, 6  # share of repeated judgements that are named; most values of a column that tells them apart
+MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows that agree in these too are copies
 REVERSED, FEWEST = 0.9, 4  # share of rows, of at least so many, that agree if the answers are turned round
 
 
@@ -72,3 +75,35 @@ def _names_the_truth(values: pd.Series, truth: pd.Series) -> bool:
     """Whether all real images have one of the values, and all generated ones another."""
     pairs = pd.DataFrame({"value": values, "truth": truth.reindex(values.index)}).drop_duplicates()
     return len(pairs) == 2 and pairs["value"].nunique() == pairs["truth"].nunique() == 2
+
+
+def repeats(table: Table, trials: pd.DataFrame) -> str:
+    """A sentence on people who judged the same images again, with what may be meant; "" if few did.
+
+    Two files may number different people alike, and a column may hold two questions about each image.
+    """
+    raw = table.frame
+    key = trials.loc[trials["answer"].notna(), ["set", "participant", "image"]]
+    if "source" in trials:
+        key["source"] = trials["source"]
+    again = key.duplicated(keep=False)
+    if not table.files or again.mean() < AGAIN:
+        return ""
+    rows, people = key[again], counted(int(key.loc[again, "participant"].nunique()), "participant")
+    several = rows.assign(file=table.file_of(rows.index)).groupby(list(key.columns))["file"].nunique() > 1
+    if several.all():
+        return (
+            f"The same names of {people} are in several files, with answers to the same images: each name counts as "
+            "one person; if the files name different people alike, write the name of the file or site before theirs."
+        )
+    answers = f"{counted(len(rows), 'answer')} of {people} are repeated judgements of an image"
+    for column in map(str, raw.columns):
+        values = raw.loc[rows.index, column]
+        if column in (*key, *MOMENTS, "truth", "answer") or not 2 <= values.nunique() <= SEPARATING:
+            continue
+        if not rows.assign(value=values).duplicated().any():
+            return (
+                f"{answers}, once for each value of the column {column}; if it holds different questions, keep one: "
+                f'--where "{column}={values.dropna().iloc[0]}".'
+            )
+    return f"{answers}, and all are scored; if they answer different questions, keep the rows of one."

@@ -22,6 +22,20 @@ OURS = {  # columns of our own views and export that are not properties of a per
     "why", "why_x", "why_y",
 }  # fmt: skip
 
+STATES = {  # of participants of our own survey; a column `state` with others says something else
+    "working", "finished", "returned", "timed-out", "rejected", "screened-out", "over-quota", "no-consent", "withdrawn",
+}  # fmt: skip
+
+
+def states(raw: pd.DataFrame) -> Any:
+    """How far the participant of each row came; 'finished' if a column `state` with values of ours does not say.
+
+    >>> [list(states(pd.DataFrame({"state": column}))) for column in (["working", None], ["CA", "NY"])]
+    [['working', 'finished'], ['finished', 'finished']]
+    """
+    given = raw["state"].dropna().astype(str).str.strip() if "state" in raw else pd.Series(dtype=str)
+    return (given if given.isin(STATES).all() else given.iloc[:0]).reindex(raw.index, fill_value="finished")
+
 
 def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:
     """One row per participant, in the order of their names, with the columns that do not vary within participants.

@@ -8,24 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answers.checks import refuse_right_answers, verdicts
+from analysis.answers.checks import MOMENTS, refuse_right_answers, repeats, verdicts
 from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
-from analysis.answers.judgements import (
-    TASKS,
-    by_value,
-    meanings,
-    read_confidence,
-    read_correctness,
-    read_own_ratings,
-    read_rating,
-    read_words,
-    split_doubts,
-)
+from analysis.answers.judgements import by_value, meanings, read_correctness, read_words, split_doubts
 from analysis.answers.numbers import MISSING, read_numbers
-from analysis.answers.people import asked, attributes
+from analysis.answers.people import asked, attributes, states
 from analysis.answers.responses import OnlySimulatedError, Responses
+from analysis.answers.scales import has_own_ratings, read_confidence, read_own_ratings, read_rating
 from analysis.answers.shared import share_real_images
 from analysis.answers.tables.table import Table
 from analysis.numbers import listed
@@ -35,7 +26,6 @@ from glimpse.command_line import counted, did_you_mean
 NEEDED = ("participant", "image", "truth", "answer")
 MODES = ("fixed", "staircase", "unlimited", "pair")  # how exposures are chosen; `pair`: which of two images is real
 NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_ms")
-MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows that agree in these too are copies
 SURELY = 50  # answers that are all right are more likely the key than people's
 TRUE = ("true", "1", "yes", "t", "y", "1.0")
 
@@ -59,7 +49,7 @@ def tidy(
     notes = list(table.notes)
     trials = _columns(table.with_frame(raw), form, notes)
     people = trials["participant"]
-    notes += [found] if (found := practice(raw, people)) else []
+    notes += filter(None, (practice(raw, people), repeats(table.with_frame(raw), trials)))
     trials["failed_catch"] = _failed_catch(raw, trials)
     left_out = _left_out(raw, trials, form, include_simulated=include_simulated)
     keep = pd.Series(True, index=trials.index)
@@ -155,7 +145,7 @@ def _left_out(raw: pd.DataFrame, trials: pd.DataFrame, form: Form, *, include_si
     return {
         "simulated_participants": trials["simulated"] & (not include_simulated),
         "excluded_participants": _yes(raw, "excluded"),
-        "screened_out_participants": _text(raw, "state", "") == "screened-out",
+        "screened_out_participants": states(raw) == "screened-out",
         "catch_trials": _yes(raw, "catch"),
         "replaced_trials": _yes(raw, "replaced"),
         "unsure_answers": (trials["answer"] == "unsure") & (form.unsure == "out"),
@@ -194,12 +184,12 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         answer[rows] = read_correctness(part, trials["truth"][rows]).to_numpy()
         notes.append("Where a file has no answers, they were derived from the truth and the column correct.")
     if form.rating is not None:
-        trials["rating"], answer, trials["confidence"], said = read_rating(table, form.rating, answer)
+        trials["rating"], answer, trials["confidence"], said = read_rating(table, form.rating, answer, words["answer"])
         notes.append(said)
     elif form.confidence is not None:
         trials["rating"], trials["confidence"], said = read_confidence(table, form.confidence, answer)
         notes.append(said)
-    elif {"task", "rating", "confidence"} <= set(raw) and raw["task"].isin(TASKS).all():
+    elif has_own_ratings(raw):
         trials["rating"], trials["confidence"], said = read_own_ratings(raw, answer)
         notes += [said] if said else []
     trials["answer"] = answer
@@ -226,7 +216,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     trials["response_time_ms"] = trials["response_time_ms"].fillna(seconds * 1000)
     trials["focus_lost"], trials["simulated"] = _yes(raw, "focus_lost"), _yes(raw, "simulated")
     trials["why"] = _text(raw, "why", "")
-    trials["finished"] = _text(raw, "state", "finished") == "finished"
+    trials["finished"] = states(raw) == "finished"
     trials["answered_at"] = _text(raw, "answered_at", "")
     trials.loc[trials["answered_at"].str.lower().isin(MISSING), "answered_at"] = ""
     mode = _text(raw, "mode", "fixed")

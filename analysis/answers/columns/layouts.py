@@ -130,8 +130,11 @@ def rounds(frame: pd.DataFrame, image: str | None) -> pd.DataFrame:
     rest = frame.drop(columns=[column for columns in fields.values() for column in columns.values()])
     return pd.concat(
         [
-            rest.assign(**{field: frame[column] for field, column in columns.items()}, **{"subsession.round_number": n})
-            for (_, n), columns in fields.items()
+            rest.assign(
+                **{field: frame[column] for field, column in columns.items()},
+                **{"subsession.round_number": n, "app": app},
+            )
+            for (app, n), columns in fields.items()
         ]
     )
 

@@ -10,10 +10,10 @@ import pandas as pd
 from analysis.answers.judgements import by_value
 from glimpse.command_line import counted
 
-WORDS = ("practice", "practise", "training", "warmup", "warm-up")  # values of columns such as block, task or phase
+WORDS = re.compile(r"(?:practi[cs]e|training|warm-?up)(?![a-z]).*")  # values of columns such as block, task or phase
 LOOP = re.compile(r"(?:practi[cs]e|training|warm-?up)\w*\.this(?:rep|trial)?n")  # PsychoPy's counters, else empty
 YES = ("1", "1.0", "true", "yes")
-MOST_NAMED = 4
+MOST_NAMED, MOST_MARKED = 4, 5  # values of the column for other rows, and for practice
 
 
 def practice(frame: pd.DataFrame, participant: Any) -> str:
@@ -23,10 +23,16 @@ def practice(frame: pd.DataFrame, participant: Any) -> str:
     """
     for column in map(str, frame.columns):
         loop, named = LOOP.fullmatch(column), column in ("practice", "is_practice", "ispractice")
-        if not loop and frame[column].nunique() > MOST_NAMED + len(WORDS):
+        if not loop and frame[column].nunique() > MOST_NAMED + MOST_MARKED:
             continue
         words = by_value(frame[column], lambda value: str(value).strip().casefold())
-        marked = words.notna() if loop else words.isin(YES) if named else words.isin(WORDS)
+        marked = (
+            words.notna()
+            if loop
+            else words.isin(YES)
+            if named
+            else words.str.fullmatch(WORDS).fillna(False).astype(bool)
+        )
         others = list(words[~marked].dropna().unique()) or [""]
         if not marked.any() or len(others) > MOST_NAMED or (marked.groupby(participant).nunique() == 1).all():
             continue

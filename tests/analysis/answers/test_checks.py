@@ -74,3 +74,128 @@ def test_the_right_answer_in_the_column_correct_is_not_a_verdict(tmp_path: Path,
     verdicts = rows(lambda k, t, a: f"{int(t == a)},{code[a]}")
     trials = read(tmp_path, ["participant,image,truth,said,correct,response", *verdicts]).trials
     assert (trials["truth"] == trials["answer"]).sum() == 16
+
+
+# ------------------------------------------------------------------------------------------------ repeated judgements
+
+FOUR = [("a.png", "real"), ("b.png", "generated"), ("c.png", "real"), ("d.png", "generated")]
+
+
+def judgements(people: int, *last: str) -> list[str]:
+    """Rows of people who are right about four images, except about `d.png`."""
+    return [
+        ",".join((f"p{p}", image, truth, "real" if image == "d.png" else truth, *last))
+        for p in range(people)
+        for image, truth in FOUR
+    ]
+
+
+def test_two_questions_about_each_image_are_told_with_the_column_that_separates_them(tmp_path: Path) -> None:
+    lines = [f"{HEADER},question", *judgements(3, "origin"), *judgements(3, "quality")]
+    found = read(tmp_path, lines)
+    assert found.notes == (
+        "24 answers of 3 participants are repeated judgements of an image, once for each value of the column question; "
+        'if it holds different questions, keep one: --where "question=origin".',
+    )
+    kept = read(tmp_path, lines, ["question=origin"])
+    assert (len(kept.trials), kept.notes) == (12, ())
+
+
+def test_repeated_judgements_without_such_a_column_are_told(tmp_path: Path) -> None:
+    found = read(tmp_path, [HEADER, *judgements(3), *judgements(3)])
+    assert found.notes == (
+        "24 answers of 3 participants are repeated judgements of an image, and all are scored; if they answer "
+        "different questions, keep the rows of one.",
+    )
+
+
+def test_a_few_repeated_judgements_are_only_counted(tmp_path: Path) -> None:
+    found = read(tmp_path, [HEADER, *judgements(9), *judgements(1)[:1]])
+    assert (found.notes, found.counts["repeated_judgements"]) == ((), 1)
+
+
+def test_two_files_that_name_people_alike_are_told(tmp_path: Path) -> None:
+    for site, order in (("basel", 1), ("zug", -1)):
+        (tmp_path / f"{site}.csv").write_text("\n".join([HEADER, *judgements(3)[::order]]))
+    found = read_csv([tmp_path / "basel.csv", tmp_path / "zug.csv"])
+    assert found.notes == (
+        "The same names of 3 participants are in several files, with answers to the same images: each name counts as "
+        "one person; if the files name different people alike, write the name of the file or site before theirs.",
+    )
+
+
+def test_two_blocks_of_one_person_in_two_files_are_no_matter(tmp_path: Path) -> None:
+    lines = judgements(3)
+    for block in (0, 1):
+        (tmp_path / f"{block}.csv").write_text("\n".join([HEADER, *lines[block::2]]))
+    assert read_csv([tmp_path / "0.csv", tmp_path / "1.csv"]).notes == ()
+
+
+# ------------------------------------------------------------------------------------------------ scales
+
+ENDS = [
+    ("a.png", "real", "1 (definitely {})"), ("b.png", "generated", "4 (definitely {})"), ("c.png", "real", "3"),
+    ("d.png", "generated", "2"),
+]  # fmt: skip
+
+
+def rated(low: str, high: str) -> list[str]:
+    cells = {"1 (definitely {})": f"1 (definitely {low})", "4 (definitely {})": f"4 (definitely {high})"}
+    return [f"p{p},{image},{truth},{cells.get(cell, cell)}" for p in range(3) for image, truth, cell in ENDS]
+
+
+def test_labels_that_reverse_the_scale_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    lines = ["participant,image,truth,score", *rated("fake", "real")]
+    with pytest.raises(AnalysisError) as error:
+        read(tmp_path, lines, form=Form(rating="score"))
+    assert str(error.value) == (
+        "f.csv, line 2: '1 (definitely fake)' is at the end of the scale that counts as real: reverse it, with "
+        "--rating score:4..1."
+    )
+    found = read(tmp_path, lines, form=Form(rating="score:4..1"))
+    assert list(found.trials["answer"][:3]) == ["generated", "real", "real"]
+
+
+def test_words_of_the_option_are_known_in_labels(tmp_path: Path) -> None:
+    lines = ["participant,image,truth,score", *rated("KI", "echt")]
+    assert list(read(tmp_path, lines, form=Form(rating="score")).trials["answer"][:2]) == ["real", "generated"]
+    with pytest.raises(AnalysisError, match=r"--rating score:4\.\.1"):
+        read(tmp_path, lines, form=Form(rating="score", words=["generated=KI"]))
+
+
+@pytest.mark.parametrize(("low", "high"), [("real", "fake"), ("not fake", "not real"), ("sure", "unsure")])
+def test_labels_that_agree_or_say_nothing_pass(tmp_path: Path, low: str, high: str) -> None:
+    found = read(tmp_path, ["participant,image,truth,score", *rated(low, high)], form=Form(rating="score"))
+    assert list(found.trials["answer"][:3]) == ["real", "generated", "generated"]
+
+
+# ------------------------------------------------------------------------------------------------ our names
+
+
+def test_a_column_state_of_another_kind_says_nothing_of_how_far_people_came(tmp_path: Path) -> None:
+    lines = [f"{HEADER},state", *judgements(2, "CA"), *(row.replace("p", "q", 1) for row in judgements(2, "NY"))]
+    assert read(tmp_path, lines).counts["unfinished_participants"] == 0
+    lines = [f"{HEADER},state", *judgements(2, "working")]
+    assert read(tmp_path, lines).counts["unfinished_participants"] == 2
+
+
+@pytest.mark.parametrize(
+    ("rating", "confidence", "ours"), [("5", "3", True), ("55", "3", False), ("5", "80", False), ("2.5", "3", False)]
+)
+def test_ratings_on_other_scales_are_not_those_of_our_survey(
+    tmp_path: Path, rating: str, confidence: str, ours: bool
+) -> None:
+    lines = [f"{HEADER},task,rating,confidence", *judgements(2, "rating", rating, confidence)]
+    assert read(tmp_path, lines).trials["rating"].notna().all() == ours
+
+
+@pytest.mark.parametrize("app", ["practice", "practice_glance", "Training1"])
+def test_a_practice_app_of_otree_is_told(tmp_path: Path, app: str) -> None:
+    fields = [
+        f"{name}.{n}.player.{f}" for name in (app, "glance") for n in (1, 2) for f in ("image", "truth", "answer")
+    ]
+    judged = "a.png,real,real,b.png,generated,real,c.png,real,real,d.png,generated,generated"
+    lines = [",".join(["participant.code", *fields]), *(f"c{p},{judged}" for p in range(3))]
+    found = read(tmp_path, lines, form=Form(layout="otree"))
+    assert found.notes[-1] == ('In the column app, 6 rows may be practice; --where "app=glance" leaves out practice.')
+    assert len(read(tmp_path, lines, ["app=glance"], Form(layout="otree")).trials) == 6
