@@ -7,7 +7,6 @@ row that says so. Times of `make` targets are measured by hand and given: `--mea
 
 from __future__ import annotations
 
-import argparse
 import datetime
 import json
 import os
@@ -21,7 +20,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from glimpse import DISTRIBUTION
-from glimpse.command_line import Help
+from glimpse.command_line import program
 from glimpse.files import atomic_file
 
 ROOT = Path(__file__).parents[1]
@@ -120,7 +119,7 @@ def _load() -> str:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m benchmarks", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks", __doc__ or "", workspace=False)
     names = [one.name for one in BENCHMARKS]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME", help=", ".join(names))
     parser.add_argument("--tiny", action="store_true", help="smallest sizes, to try the commands: not a measurement")

@@ -25,7 +25,7 @@ from typing import Any
 from PIL import Image
 
 from benchmarks.distances import make_weights
-from glimpse.command_line import Help
+from glimpse.command_line import program
 from tests.analysis.pictures import textures
 
 TORCH_FIDELITY = """
@@ -102,7 +102,7 @@ def commands(folder: Path, generated: str, count: int, peers: str | None) -> dic
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.compare", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.compare", __doc__ or "", workspace=False)
     parser.add_argument("--real", type=int, default=600, metavar="N", help="real images")
     parser.add_argument("--generated", type=int, default=100, metavar="N", help="generated images of each comparison")
     parser.add_argument("--peers", metavar="PYTHON", help="a Python with clean-fid (default: this one, if it has it)")

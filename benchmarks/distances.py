@@ -29,7 +29,7 @@ from analysis.images import extractors
 from analysis.images.features import batches, extract, pixels_sha256
 from analysis.images.networks import inception as inception_weights
 from analysis.images.training_score import Reference
-from glimpse.command_line import Help
+from glimpse.command_line import program
 from tests.analysis.pictures import textures
 
 TOOLS = ("Glimpse", "torch-fidelity", "torch-fidelity, named set")
@@ -109,7 +109,7 @@ def one(tool: str, folder: Path, real_count: int, count: int, rounds: int) -> No
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.distances", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.distances", __doc__ or "", workspace=False)
     parser.add_argument("--real", type=int, default=96, metavar="N", help="real images")
     parser.add_argument("--generated", type=int, default=32, metavar="N", help="generated images")
     parser.add_argument("--rounds", type=int, default=2, metavar="N", help="evaluations of each kind")

@@ -18,7 +18,6 @@ a photo of 10 megapixels: processor time, and memory beside the photo. The claim
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
 import shutil
@@ -32,7 +31,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw
 
-from glimpse.command_line import Help
+from glimpse.command_line import program
 from glimpse.files import cores
 from glimpse.images import shrink
 from glimpse.prepare.patches import PatchOptions, prepare_patches
@@ -141,7 +140,7 @@ def compare_shrinking(repeats: int = 9) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.patches", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.patches", __doc__ or "", workspace=False)
     parser.add_argument("--photos", type=int, default=48, metavar="N", help="photos to cut")
     parser.add_argument("--threads", type=int, metavar="N", help="of prepare (default: one a processor)")
     parser.add_argument("--repeats", type=int, default=3, metavar="N", help="in turn; the median counts")

@@ -9,7 +9,6 @@ separate processes: waitress on SQLite, or gunicorn's workers on a private Postg
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import os
@@ -26,7 +25,7 @@ from urllib.parse import urlsplit
 import numpy as np
 from sqlalchemy import text
 
-from glimpse.command_line import Help
+from glimpse.command_line import program
 from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
@@ -128,7 +127,7 @@ def check(workspace: Workspace, people: int, acknowledged: list[tuple[str, int]]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser("python -m benchmarks.survey_load", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.survey_load", __doc__ or "", workspace=False)
     parser.add_argument("--database", choices=("sqlite", "postgresql"), default="sqlite", help="database to load")
     parser.add_argument("--participants", type=int, default=200, metavar="N", help="concurrent participants")
     args = parser.parse_args()

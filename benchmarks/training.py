@@ -14,7 +14,6 @@ of their rates are compared. Where there is no CUDA device its rows say so and s
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import statistics
@@ -38,7 +37,7 @@ from gan_core.training.ranks import Ranks
 from gan_core.training.request import Request, describe_run, into_memory, open_domains
 from gan_core.training.run import Run
 from gan_core.training.schemes import SCHEMES, build_discriminators, build_generators
-from glimpse.command_line import Help
+from glimpse.command_line import program
 from glimpse.files import atomic_folder
 from glimpse.imageset import ImageSetWriter
 from glimpse.workspace import Workspace
@@ -200,7 +199,7 @@ def measure(workspace: Workspace, name: str, preset: str, device: torch.device, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.training", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.training", __doc__ or "", workspace=False)
     parser.add_argument("--device", choices=("cpu", "cuda"), action="append", help="default: both")
     parser.add_argument("--preset", choices=("demo", "paper"), help="default: demo on a CPU, paper on CUDA")
     parser.add_argument("--experiments", nargs="+", default=list(EXPERIMENTS), choices=list(EXPERIMENTS))

@@ -26,11 +26,12 @@ MAX_SEED = 2**32 - 1  # what NumPy, torch and scikit-learn all take
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
-def program(prog: str, description: str, epilog: str = "") -> Parser:
-    """The parser of a program."""
-    parser = Parser(prog=prog, description=description, epilog=epilog)
+def program(prog: str, description: str, epilog: str = "", *, workspace: bool = True) -> Parser:
+    """The parser of a program; `workspace=False` leaves out `--workspace`, for benchmarks that read none."""
+    parser = Parser(prog=prog, description=description, epilog=epilog, workspace=workspace)
     parser.version.help = "print the version and exit"
-    parser.set_defaults(workspace=None)  # subcommands set it only if it is given after them
+    if workspace:
+        parser.set_defaults(workspace=None)  # subcommands set it only if it is given after them
     return parser
 
 
@@ -88,13 +89,14 @@ class Parser(argparse.ArgumentParser):
     Parsers of subcommands are of the same class, so each of them takes `--workspace` and `--version` too.
     """
 
-    def __init__(self, *args: Any, **about: Any) -> None:
+    def __init__(self, *args: Any, workspace: bool = True, **about: Any) -> None:
         super().__init__(*args, **{"formatter_class": Help, **about})
         self.alone: dict[str, str] = {}  # option of two values: the word that may stand for both
-        self.add_argument(
-            "--workspace", metavar="DIR", default=argparse.SUPPRESS,
-            help="folder of all data (default: $GLIMPSE_WORKSPACE, else ./workspace)",
-        )  # fmt: skip
+        if workspace:
+            self.add_argument(
+                "--workspace", metavar="DIR", default=argparse.SUPPRESS,
+                help="folder of all data (default: $GLIMPSE_WORKSPACE, else ./workspace)",
+            )  # fmt: skip
         self.version = self.add_argument("--version", action=_Version, nargs=0, help=argparse.SUPPRESS)
 
     def add_argument(self, *flags: Any, names: str | Sequence[str] = (), **about: Any) -> argparse.Action:

@@ -8,14 +8,12 @@ import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
 
-from gan_core.training.loop import Training
 from glimpse import EXTRAS, files, how_to_install
+from glimpse.runs.record import peak_memory_mb
 from glimpse.stimuli import Source, write_stimulus_set
 
 ROOT = Path(__file__).parents[1]
@@ -115,5 +113,4 @@ def test_windows_flushes_files_through_a_writable_handle_and_no_folders(
 
 def test_training_without_the_module_resource_logs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
-    training: Any = SimpleNamespace(device=SimpleNamespace(type="cpu"))
-    assert Training._peak_memory_mb(training) is None
+    assert peak_memory_mb() is None

@@ -83,14 +83,13 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
     Two files may number different people alike, and a column may hold two questions about each image.
     """
     raw = table.frame
-    key = trials.loc[trials["answer"].notna(), ["set", "participant", "image"]]
-    if "source" in trials:
-        key["source"] = trials["source"]
+    names = [c for c in ("set", "source", "participant", "image", "second", "truth") if c in trials]
+    key = trials.loc[trials["answer"].notna(), names]
     again = key.duplicated(keep=False)
     if not table.files or again.mean() < AGAIN:
         return ""
     rows, people = key[again], counted(int(key.loc[again, "participant"].nunique()), "participant")
-    several = rows.assign(file=table.file_of(rows.index)).groupby(list(key.columns))["file"].nunique() > 1
+    several = rows.assign(file=table.file_of(rows.index)).groupby(names, dropna=False)["file"].nunique() > 1
     if several.all():
         return (
             f"The same names of {people} are in several files, with answers to the same images: each name counts as "
@@ -99,7 +98,7 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
     answers = f"{counted(len(rows), 'answer')} of {people} are repeated judgements of an image"
     for column in map(str, raw.columns):
         values = raw.loc[rows.index, column]
-        if column in (*key, *MOMENTS, "truth", "answer") or not 2 <= values.nunique() <= SEPARATING:
+        if column in (*key, *MOMENTS, "answer") or not 2 <= values.nunique() <= SEPARATING:
             continue
         if not rows.assign(value=values).duplicated().any():
             return (

@@ -28,7 +28,7 @@ STATES = {  # of participants of our own survey; a column `state` with others sa
 
 
 def states(raw: pd.DataFrame) -> Any:
-    """How far the participant of each row came; 'finished' if a column `state` with values of ours does not say.
+    """The state of each row's participant; 'finished' unless a column `state` with our values says otherwise.
 
     >>> [list(states(pd.DataFrame({"state": column}))) for column in (["working", None], ["CA", "NY"])]
     [['working', 'finished'], ['finished', 'finished']]

@@ -116,7 +116,7 @@ LABELLED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s+|\s*[-–—=:.()]+\s*)[^\W\
 
 
 def _side_of(label: str, words: Mapping[str, str]) -> str | None:
-    """What the label of a scale's point says, 'real' or 'generated'; None if it says neither, both, or denies one.
+    """The side that the label of a scale's point names, 'real' or 'generated'; None if neither, both, or a denial.
 
     >>> [_side_of(label, {}) for label in ("1 (definitely fake)", "7 = real", "not real", "real or fake", "4")]
     ['generated', 'real', None, None, None]

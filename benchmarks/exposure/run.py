@@ -11,7 +11,6 @@ loops of 60 ms at random times on the page's own thread. Network: every request 
 
 from __future__ import annotations
 
-import argparse
 import base64
 import contextlib
 import functools
@@ -35,7 +34,7 @@ import numpy as np
 from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
-from glimpse.command_line import Help, seed
+from glimpse.command_line import program
 from glimpse.stimuli import Source, encode_png, write_stimulus_set
 
 HERE = Path(__file__).parent
@@ -208,12 +207,12 @@ def exposures_in(frames: list[dict[str, Any]]) -> list[float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python benchmarks/exposure/run.py", description=__doc__, formatter_class=Help)
+    parser = program("python benchmarks/exposure/run.py", __doc__ or "", workspace=False)
     parser.add_argument("--exposures", type=int, default=30, help="of each page under each condition")
     parser.add_argument("--only", choices=CONDITIONS, help="one condition")
     parser.add_argument("--page", choices=("glimpse", "jspsych"), help="one page")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser (default: %(default)s)")
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of all random numbers")
+    parser.add_seed("all random numbers")
     parser.add_argument("--json", type=Path, help="also write every number here")
     args = parser.parse_args()
     results: dict[str, Any] = {}

@@ -10,7 +10,6 @@ processes per core.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import math
@@ -32,7 +31,7 @@ from playwright.sync_api import Error, sync_playwright
 
 from benchmarks.exposure.firefox import Firefox
 from benchmarks.exposure.run import our_server
-from glimpse.command_line import Help, seed
+from glimpse.command_line import program
 
 WIDTH, HEIGHT = 800, 760
 LONGEST_GAP_MS = 8.0  # between two samples; where it is longer, the sampler itself was late
@@ -217,11 +216,11 @@ def report(browser: str, condition: str, spells: list[Any], trials: list[dict[st
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser("python -m benchmarks.exposure.screen", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.exposure.screen", __doc__ or "", workspace=False)
     parser.add_argument("--exposures", type=int, default=40, help="in each browser under each condition")
     parser.add_argument("--only", choices=CONDITIONS, help="one condition")
     parser.add_argument("--browser", choices=BROWSERS, help="one browser")
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of all random numbers")
+    parser.add_seed("all random numbers")
     parser.add_argument("--json", type=Path, help="also write every number here")
     args = parser.parse_args()
     results = {}

@@ -8,12 +8,10 @@ so a test at 5 % should raise an alarm in 5 % of the runs.
 
 from __future__ import annotations
 
-import argparse
-
 import numpy as np
 
 from analysis.images.kid import Units, permutation_p
-from glimpse.command_line import Help
+from glimpse.command_line import program
 
 CASES = {
     "20 photos of 10 patches": [10] * 20,
@@ -38,9 +36,7 @@ def alarms(sizes: list[int], runs: int) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        "python -m benchmarks.images.false_alarms", description=__doc__, formatter_class=Help
-    )
+    parser = program("python -m benchmarks.images.false_alarms", __doc__ or "", workspace=False)
     parser.add_argument("--runs", type=int, default=400, metavar="N", help="simulated data sets per case")
     args = parser.parse_args()
     print(f"{'':<36}{'by group':>10}{'by image':>10}")

@@ -9,7 +9,6 @@ other); every set that is in both is compared. Prints a table; the figure shows 
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 from skimage.color import rgb2lab
 
 from analysis.figures.style import GENERATED, REAL, new_figure, styled
-from glimpse.command_line import Help
+from glimpse.command_line import program
 from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
@@ -85,7 +84,7 @@ def some(folder: Path, most: int = 300) -> NDArray[np.uint8]:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser("python -m benchmarks.images.phantoms", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.images.phantoms", __doc__ or "", workspace=False)
     parser.add_argument("--real", type=Path, required=True, metavar="DIR", help="workspace of real photos")
     parser.add_argument("--phantom", type=Path, required=True, metavar="DIR", help="workspace of drawn photos")
     parser.add_argument("--figure", type=Path, metavar="FILE", help="write the curves there")

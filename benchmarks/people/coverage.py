@@ -27,7 +27,7 @@ from analysis.section import AnalysisError
 from analysis.sections import people_and_metrics
 from benchmarks.people.staircases import staircases
 from glimpse import observers
-from glimpse.command_line import Help, run_command, seed
+from glimpse.command_line import program, run_command
 from glimpse.observers import Floats
 
 BOUND = 0.05
@@ -252,20 +252,20 @@ def claims_command(
     name: str, doc: str | None, default: int, rows: Callable[[int, int], Iterable[str]], argv: Sequence[str] | None
 ) -> int:
     """The command of a benchmark whose `rows(simulations, seed)` are a table of claims."""
-    parser = argparse.ArgumentParser(f"python -m benchmarks.people.{name}", description=doc, formatter_class=Help)
+    parser = program(f"python -m benchmarks.people.{name}", doc or "", workspace=False)
     parser.add_argument("--simulations", type=int, default=default, metavar="N", help="simulated surveys per case")
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of the simulations")
+    parser.add_seed("the simulations")
     args = parser.parse_args(argv)
     return run_command(lambda: print_claims(args.simulations, rows(args.simulations, args.seed)))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m benchmarks.people.coverage", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.people.coverage", __doc__ or "", workspace=False)
     parser.add_argument("--simulations", type=int, default=2_000, metavar="N", help="simulated surveys per case")
     parser.add_argument("--case", type=int, choices=range(len(CASES)), help="only this case")
     parser.add_argument("--model", action="store_true", help="instead: the population's d' and criterion")
     parser.add_argument("--others", action="store_true", help="instead: differences, slopes, single images, thresholds")
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of the simulations")
+    parser.add_seed("the simulations")
     args = parser.parse_args(argv)
     return run_command(lambda: print_claims(args.simulations, rows_of(args)))
 

@@ -28,7 +28,7 @@ from analysis.people.population import mixed
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials
 from analysis.section import AnalysisError
-from glimpse.command_line import Help, run_command
+from glimpse.command_line import program, run_command
 
 Fit = tuple[float, float, float]  # d', its standard error, half the width of its 95 % interval
 
@@ -55,7 +55,7 @@ def gpboost_alone(answers: Trials) -> Fit:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m benchmarks.people.mixed", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.people.mixed", __doc__ or "", workspace=False)
     parser.add_argument("answers", nargs="?", metavar="FILE.csv", type=Path, help="fit these answers instead")
     parser.add_argument("--surveys", type=int, default=12, metavar="N", help="simulated surveys")
     parser.add_argument("--participants", type=int, default=100, metavar="N", help="participants per survey")

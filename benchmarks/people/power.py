@@ -18,7 +18,7 @@ from analysis.people import equivalence, inference, significance
 from analysis.people.population.simulation import Design, Truth
 from analysis.people.trials import Trials
 from analysis.planning import MILD, PUBLISHED, STRONG, Plan, always, claim, needed, power_table
-from glimpse.command_line import Help, run_command, seed
+from glimpse.command_line import program, run_command
 
 TARGET = 0.8
 
@@ -112,9 +112,9 @@ def check(regime: Regime, simulations: int, seed: int = 0) -> tuple[int | None, 
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("python -m benchmarks.people.power", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.people.power", __doc__ or "", workspace=False)
     parser.add_argument("--simulations", type=int, default=400, metavar="N", help="simulated surveys for each size")
-    parser.add_argument("--seed", type=seed, default=0, metavar="S", help="seed of the simulations")
+    parser.add_seed("the simulations")
     args = parser.parse_args(argv)
     return run_command(lambda: run(args))
 

@@ -8,7 +8,6 @@ Windows-1252 CSV and reported by the command itself, in a separate process and w
 
 from __future__ import annotations
 
-import argparse
 import resource
 import subprocess
 import sys
@@ -20,7 +19,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.people.population.simulation import Design, Truth, simulate
-from glimpse.command_line import Help
+from glimpse.command_line import program
 
 SETS = {"healthy": 0.1, "eczema": 0.3, "df": 1.0, "mel": 1.6}  # and their d'
 TRIALS = 10  # of each class and person
@@ -51,7 +50,7 @@ def write(path: Path, answers: int, rng: np.random.Generator) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser("python -m benchmarks.scale.report", description=__doc__, formatter_class=Help)
+    parser = program("python -m benchmarks.scale.report", __doc__ or "", workspace=False)
     parser.add_argument("--answers", type=int, default=100_000, metavar="N", help="answers in the report")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
