@@ -15,7 +15,8 @@ from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
 VERDICT = re.compile(r"(?:.*\.|(?:answer|response|resp|trial)_)?(?:(?:is|was)_?)?(?:correct|corr|accuracy|acc)")
-AGAIN, SEPARATING = 0.1, 6  # share of repeated judgements that are named; most values of a column that tells them apart
+AGAIN, AGAIN_ELSEWHERE = 0.5, 0.1  # share of judgements from which repeated ones are named, within and across files
+SEPARATING = 6  # most values of a column that tells repeated judgements apart
 MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows that agree in these too are copies
 REVERSED, FEWEST = 0.9, 4  # share of rows, of at least so many, that agree if the answers are turned round
 
@@ -86,7 +87,7 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
     names = [c for c in ("set", "source", "participant", "image", "second", "truth") if c in trials]
     key = trials.loc[trials["answer"].notna(), names]
     again = key.duplicated(keep=False)
-    if not table.files or again.mean() < AGAIN:
+    if not table.files or again.mean() < AGAIN_ELSEWHERE:
         return ""
     rows, people = key[again], counted(int(key.loc[again, "participant"].nunique()), "participant")
     several = rows.assign(file=table.file_of(rows.index)).groupby(names, dropna=False)["file"].nunique() > 1
@@ -95,6 +96,8 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
             f"The same names of {people} are in several files, with answers to the same images: each name counts as "
             "one person; if the files name different people alike, write the name of the file or site before theirs."
         )
+    if again.mean() < AGAIN:  # images drawn with replacement
+        return ""
     answers = f"{counted(len(rows), 'answer')} of {people} are repeated judgements of an image"
     for column in map(str, raw.columns):
         values = raw.loc[rows.index, column]

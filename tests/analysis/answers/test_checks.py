@@ -110,8 +110,8 @@ def test_repeated_judgements_without_such_a_column_are_told(tmp_path: Path) -> N
 
 
 def test_a_few_repeated_judgements_are_only_counted(tmp_path: Path) -> None:
-    found = read(tmp_path, [HEADER, *judgements(9), *judgements(1)[:1]])
-    assert (found.notes, found.counts["repeated_judgements"]) == ((), 1)
+    found = read(tmp_path, [HEADER, *judgements(9), *judgements(2)])
+    assert (found.notes, found.counts["repeated_judgements"]) == ((), 8)
 
 
 def test_two_files_that_name_people_alike_are_told(tmp_path: Path) -> None:
