@@ -30,11 +30,12 @@ def verdicts(table: Table, truth: Any, answer: Any) -> str:
     judged = answer.isin(KINDS[:2]).to_numpy(bool)
     found: list[tuple[float, str, pd.Series, int]] = []
     for column in filter(VERDICT.fullmatch, map(str, table.frame.columns)):
-        said = by_value(table.frame[column], plain)[judged]
-        said = said[~said.isna() & ~said.isin(MISSING)]
-        if said.empty or not said.isin([*RIGHT, *WRONG]).all() or _names_the_truth(said, truth):
+        said = by_value(table.frame[column], plain)
+        given = judged & (said.notna() & ~said.isin(MISSING)).to_numpy(bool)  # labels of rows may occur twice
+        said = said[given]
+        if said.empty or not said.isin([*RIGHT, *WRONG]).all() or _names_the_truth(said, truth[given]):
             continue
-        against = said.isin(RIGHT) != (answer == truth)[judged][said.index]
+        against = said.isin(RIGHT) != (answer == truth)[given]
         found.append((float(against.mean()), column, against.index[against].to_series(), len(said)))
     share, column, rows, n = min(found, key=lambda one: one[0], default=(0.0, "", pd.Series(), 0))
     if not share:
@@ -59,7 +60,8 @@ def refuse_right_answers(table: Table, truth: Any, words: dict[str, str]) -> Non
     generated images. `words`: the known words for the truth.
     """
     right = by_value(table.frame["correct"], plain)
-    right = right[~right.isna() & ~right.isin(MISSING)]
+    given = (right.notna() & ~right.isin(MISSING)).to_numpy(bool)
+    right, truth = right[given], truth[given]
     for column in (c for c in table.frame if any(fnmatchcase(str(c), pattern) for pattern in PRESSED)):
         said = set(by_value(table.frame[column], plain).dropna()) - MISSING
         worded = right.isin([*words]).all() or (set(right) <= said and not right.isin([*RIGHT, *WRONG]).all())
@@ -74,7 +76,7 @@ def refuse_right_answers(table: Table, truth: Any, words: dict[str, str]) -> Non
 
 def _names_the_truth(values: pd.Series, truth: pd.Series) -> bool:
     """Whether all real images have one of the values, and all generated ones another."""
-    pairs = pd.DataFrame({"value": values, "truth": truth.reindex(values.index)}).drop_duplicates()
+    pairs = pd.DataFrame({"value": values.to_numpy(), "truth": truth.to_numpy()}).drop_duplicates()
     return len(pairs) == 2 and pairs["value"].nunique() == pairs["truth"].nunique() == 2
 
 
@@ -85,11 +87,13 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
     """
     raw = table.frame
     names = [c for c in ("set", "source", "participant", "image", "second", "truth") if c in trials]
-    key = trials.loc[trials["answer"].notna(), names]
+    judged = trials["answer"].notna().to_numpy(bool)
+    key = trials.loc[judged, names]
     again = key.duplicated(keep=False)
     if not table.files or again.mean() < AGAIN_ELSEWHERE:
         return ""
-    rows, people = key[again], counted(int(key.loc[again, "participant"].nunique()), "participant")
+    rows, raw = key[again], raw[judged][again.to_numpy()]
+    people = counted(int(rows["participant"].nunique()), "participant")
     several = rows.assign(file=table.file_of(rows.index)).groupby(names, dropna=False)["file"].nunique() > 1
     if several.all():
         return (
@@ -100,10 +104,10 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
         return ""
     answers = f"{counted(len(rows), 'answer')} of {people} are repeated judgements of an image"
     for column in map(str, raw.columns):
-        values = raw.loc[rows.index, column]
+        values = raw[column]
         if column in (*key, *MOMENTS, "answer") or not 2 <= values.nunique() <= SEPARATING:
             continue
-        if not rows.assign(value=values).duplicated().any():
+        if not rows.assign(value=values.to_numpy()).duplicated().any():
             return (
                 f"{answers}, once for each value of the column {column}; if it holds different questions, keep one: "
                 f'--where "{column}={values.dropna().iloc[0]}".'

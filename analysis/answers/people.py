@@ -28,13 +28,14 @@ STATES = {  # of participants of our own survey; a column `state` with others sa
 
 
 def states(raw: pd.DataFrame) -> Any:
-    """The state of each row's participant; 'finished' unless a column `state` with our values says otherwise.
+    """The state of each row's participant; 'finished' unless a column `state` with any of our values says otherwise.
 
-    >>> [list(states(pd.DataFrame({"state": column}))) for column in (["working", None], ["CA", "NY"])]
-    [['working', 'finished'], ['finished', 'finished']]
+    >>> [list(states(pd.DataFrame({"state": column}))) for column in (["finished", "left", None], ["CA", "NY"])]
+    [['finished', 'left', 'finished'], ['finished', 'finished']]
     """
-    given = raw["state"].dropna().astype(str).str.strip() if "state" in raw else pd.Series(dtype=str)
-    return (given if given.isin(STATES).all() else given.iloc[:0]).reindex(raw.index, fill_value="finished")
+    if "state" not in raw or not raw["state"].astype(str).str.strip().isin(STATES).any():
+        return pd.Series("finished", index=raw.index)
+    return raw["state"].astype(str).str.strip().where(raw["state"].notna(), "finished")
 
 
 def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:

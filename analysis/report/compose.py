@@ -86,7 +86,8 @@ def write_report(args: argparse.Namespace) -> int:
     page = front_matter.page(context, answers, sections, left_out, vars(args))
     name_distances(context, sections)
     _write(out, page, sections, absent, context)
-    for note in [*page.warnings, *(answers.notes if args.responses is not None and answers else ()), *context.notices]:
+    read = front_matter.on_screen(answers) if args.responses is not None and answers else []
+    for note in [*page.warnings, *read, *context.notices]:
         print(note)
     for verdict in page.verdicts:
         print(f"{verdict['set']}: {verdict['sentence']}")

@@ -177,6 +177,12 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
     return said
 
 
+def on_screen(answers: Responses) -> list[str]:
+    """Sentences on the rows that are left out, if any, and on how the others were read."""
+    gone = _left_out(answers)
+    return [gone] * gone.startswith(LEFT) + [note for note in answers.notes if not note.startswith(LEFT)]
+
+
 def _left_out(answers: Responses) -> str:
     """A sentence on what the rules left out, and what the reading of the file did, which its notes tell."""
     gone = [counted(answers.counts[k], *words) for k, words in LEFT_OUT.items() if answers.counts.get(k)]

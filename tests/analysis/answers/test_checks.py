@@ -199,3 +199,19 @@ def test_a_practice_app_of_otree_is_told(tmp_path: Path, app: str) -> None:
     found = read(tmp_path, lines, form=Form(layout="otree"))
     assert found.notes[-1] == ('In the column app, 6 rows may be practice; --where "app=glance" leaves out practice.')
     assert len(read(tmp_path, lines, ["app=glance"], Form(layout="otree")).trials) == 6
+
+
+def test_rounds_of_otree_are_checked_as_rows_are(tmp_path: Path) -> None:
+    fields = [f"glance.{n}.player.{f}" for n in (1, 2, 3, 4) for f in ("image", "truth", "answer", "is_correct")]
+    judged = "a.png,real,real,{},b.png,generated,real,0,a.png,real,real,1,b.png,generated,generated,1"
+    lines = [",".join(["participant.code", "state", *fields])]
+    lines += [f"c{p},{state},{judged.format(p)}" for p, state in enumerate(("finished", "working"))]
+    found = read(tmp_path, lines, form=Form(layout="otree"))
+    assert found.notes[1:] == (
+        "In 1 of 8 rows the column player.is_correct contradicts truth and answer, first on f.csv, line 2: check "
+        "--words, and which column is the answer.",
+        "8 answers of 2 participants are repeated judgements of an image, once for each value of the column "
+        "subsession.round_number; if it holds different questions, keep one: "
+        '--where "subsession.round_number=1".',
+    )
+    assert found.counts["unfinished_participants"] == 1

@@ -20,3 +20,17 @@ def test_the_page_says_once_what_reading_left_out(tmp_path: Path) -> None:
     said = " ".join(page.methods)
     assert "Left out: 1 blank row and 1 row of previews, tests, spam or bots." in said
     assert (said.count("eft out"), "Nothing was left out" in said) == (1, False)
+
+
+def test_the_screen_names_everything_that_is_left_out_in_one_sentence(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    said = ("real", "unsure", "", "generated")
+    rows = [f"p{p},i{k},{('real', 'generated')[k % 2]},{answer}" for p in range(3) for k, answer in enumerate(said)]
+    path.write_text("\n".join(["participant,image,truth,answer", *rows]))
+    answers = read_csv(path, ["image=i0", "image=i1", "image=i2"])
+    assert front_matter.on_screen(answers) == [
+        "Left out: 3 rows excluded by --where, 3 answers 'unsure' and 3 trials without an answer."
+    ]
+    whole = tmp_path / "whole.csv"
+    whole.write_text("participant,image,truth,answer\na,x,real,real\na,y,generated,real\n")
+    assert front_matter.on_screen(read_csv(whole)) == []
