@@ -45,11 +45,13 @@ lint: .venv/installed
 # Browser tests mostly wait, so four run on two cores; those that time single frames come last and alone. slipcover counts
 # the lines that the first part reaches, without processes that tests start; on two files it added 3 % of processor time,
 # where coverage.py added 48 % (Python 3.11).
+# PyTorch's compiler cannot trace lines that still hold slipcover's probes, so its tests run with the last part.
 TIMING := tests/browser/test_timing.py
+COMPILER := tests/gan_core/training/test_gpu_paths.py
 test: lint
-	$(BIN)/python -m slipcover -m pytest -n 2 --dist worksteal -m "not slow and not browser"
+	$(BIN)/python -m slipcover -m pytest -n 2 --dist worksteal -m "not slow and not browser" --ignore $(COMPILER)
 	$(BIN)/python -m pytest -n 4 --dist worksteal -m "browser and not slow" --ignore $(TIMING)
-	$(BIN)/python -m pytest -m "browser and not slow" $(TIMING)
+	$(BIN)/python -m pytest -m "not slow" $(COMPILER) $(TIMING)
 
 # Run it on an idle machine, or the times mean little. BENCH holds options: BENCH='--measured "make test" "9 min 30 s"'
 bench: .venv/installed
