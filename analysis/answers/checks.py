@@ -33,7 +33,9 @@ def verdicts(table: Table, truth: Any, answer: Any) -> str:
         said = by_value(table.frame[column], plain)
         given = judged & (said.notna() & ~said.isin(MISSING)).to_numpy(bool)  # labels of rows may occur twice
         said = said[given]
-        if said.empty or not said.isin([*RIGHT, *WRONG]).all() or _names_the_truth(said, truth[given]):
+        if not said.isin(RIGHT).any():  # PsychoPy writes 0 in all rows if no right answer was set
+            continue
+        if not said.isin([*RIGHT, *WRONG]).all() or _names_the_truth(said, truth[given]):
             continue
         against = said.isin(RIGHT) != (answer == truth)[given]
         found.append((float(against.mean()), column, against.index[against].to_series(), len(said)))

@@ -215,3 +215,8 @@ def test_rounds_of_otree_are_checked_as_rows_are(tmp_path: Path) -> None:
         '--where "subsession.round_number=1".',
     )
     assert found.counts["unfinished_participants"] == 1
+
+
+def test_a_column_that_calls_nobody_right_was_never_filled_in(tmp_path: Path) -> None:
+    lines = [f"{HEADER},key_resp.corr", *rows(lambda k, truth, answer: 0)]
+    assert read(tmp_path, lines).notes == ()
