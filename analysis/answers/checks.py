@@ -6,17 +6,20 @@ import re
 from fnmatch import fnmatchcase
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.answers.judgements import KINDS, PRESSED, RIGHT, WRONG, by_value, plain
 from analysis.answers.numbers import MISSING
-from analysis.answers.tables.table import Table
+from analysis.answers.tables.table import Table, several
 from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
 VERDICT = re.compile(r"(?:.*\.|(?:answer|response|resp|trial)_)?(?:(?:is|was)_?)?(?:correct|corr|accuracy|acc)")
 AGAIN, AGAIN_ELSEWHERE = 0.5, 0.1  # share of judgements from which repeated ones are named, within and across files
 SEPARATING = 6  # most values of a column that tells repeated judgements apart
+JUDGEMENT = ("set", "source", "participant", "image", "second", "truth")  # who judged what
 MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows that agree in these too are copies
 REVERSED, FEWEST = 0.9, 4  # share of rows, of at least so many, that agree if the answers are turned round
 
@@ -51,7 +54,7 @@ def verdicts(table: Table, truth: Any, answer: Any) -> str:
         )
     return (
         f"In {len(rows)} of {n} rows the column {column} contradicts truth and answer, first on {first}: check "
-        "--words, and which column is the answer."
+        f"--words, and which column is the answer; {column} may also be about something else."
     )
 
 
@@ -64,11 +67,17 @@ def refuse_right_answers(table: Table, truth: Any, words: dict[str, str]) -> Non
     right = by_value(table.frame["correct"], plain)
     given = (right.notna() & ~right.isin(MISSING)).to_numpy(bool)
     right, truth = right[given], truth[given]
-    for column in (c for c in table.frame if any(fnmatchcase(str(c), pattern) for pattern in PRESSED)):
-        said = set(by_value(table.frame[column], plain).dropna()) - MISSING
-        worded = right.isin([*words]).all() or (set(right) <= said and not right.isin([*RIGHT, *WRONG]).all())
+    if right.empty:
+        return
+    verdict = right.isin([*RIGHT, *WRONG]).all()
+    columns = [str(c) for c in table.frame if c not in ("correct", "participant", "image", "truth")]
+    pressed = [c for c in columns if any(fnmatchcase(c, pattern) for pattern in PRESSED)]
+    for column in sorted(columns, key=lambda c: c not in pressed):
+        values = by_value(table.frame[column], plain)[given]
+        said = set(values.dropna()) - MISSING
+        same = not verdict and set(right) <= said and not _names_the_truth(values, truth)
         coded = len(said) > 1 and said <= set(right) and _names_the_truth(right, truth)
-        if len(right) and (worded or coded):
+        if same or (column in pressed and (coded or right.isin([*words]).all())):
             raise AnalysisError(
                 f"{table.place(right.index[0])}: correct says '{right.iloc[0]}', the right answer rather than whether "
                 f"people gave it: write --map answer={column}, with --words for its codes"
@@ -82,13 +91,56 @@ def _names_the_truth(values: pd.Series, truth: pd.Series) -> bool:
     return len(pairs) == 2 and pairs["value"].nunique() == pairs["truth"].nunique() == 2
 
 
+def codes_of_truth(table: Table, truth: pd.Series) -> str:
+    """A sentence on a column `correct` that has one value for all real images and another for all generated ones; "".
+
+    It may then say what an image is, and not whether people were right.
+    """
+    right = by_value(table.frame["correct"], plain)
+    given = (right.notna() & ~right.isin(MISSING)).to_numpy(bool)
+    if given.sum() < FEWEST or not _names_the_truth(right[given], truth[given]):
+        return ""
+    of = dict(zip(truth[given], right[given], strict=True))
+    return (
+        f"The column correct says {of['real']} for every real and {of['generated']} for every generated image: if it "
+        "says what the image is, not whether people were right, name the column of answers with --map answer=COLUMN."
+    )
+
+
+def held_by_others(table: Table, trials: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
+    """The rows of files whose answers all stand in other files, too, and a sentence on them; "" if there are none.
+
+    So it is with the file of one participant beside one that joins them all.
+    """
+    gone = np.zeros(len(trials), bool)
+    if len(table.files) < 2:
+        return gone, ""
+    same = [c for c in (*JUDGEMENT, "answer", "rating", "confidence", *MOMENTS) if c in trials]
+    judged = (trials["answer"].notna() | trials["rating"].notna()).to_numpy(bool)
+    alike = judged.copy()
+    alike[judged] = trials[judged].duplicated(same, keep=False)
+    file = table.file_of(trials.index)
+    places = pd.DataFrame({"file": file[alike], "answer": trials[alike].groupby(same, dropna=False).ngroup()})
+    answers, copied = (np.bincount(file[rows], minlength=len(table.files)) for rows in (judged, alike))
+    files = [k for k in np.argsort(answers, kind="stable") if copied[k] == answers[k] > 0]
+    for k in files:
+        own = places["file"] == k
+        if places.loc[own, "answer"].isin(places.loc[~own, "answer"]).all():
+            places, gone = places[~own], gone | (file == k)
+    if not gone.any():
+        return gone, ""
+    n = int((gone & judged).sum())
+    names = [table.files[k] for k in np.unique(file[gone])]
+    return gone, f"Left out: {counted(n, 'answer')} of {several(names)}, as other files hold the same."
+
+
 def repeats(table: Table, trials: pd.DataFrame) -> str:
     """A sentence on people who judged the same images again, with what may be meant; "" if few did.
 
     Two files may number different people alike, and a column may hold two questions about each image.
     """
     raw = table.frame
-    names = [c for c in ("set", "source", "participant", "image", "second", "truth") if c in trials]
+    names = [c for c in JUDGEMENT if c in trials]
     judged = trials["answer"].notna().to_numpy(bool)
     key = trials.loc[judged, names]
     again = key.duplicated(keep=False)

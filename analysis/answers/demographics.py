@@ -38,7 +38,7 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
     key = next((column for column in IDS if column in people), None)
     if key is None:
         raise AnalysisError(
-            f"{known.says('has')} no column of participants' IDs (it has: {', '.join(people.columns)}): name that "
+            f"{known.says('has')} no column of participants' IDs (it has: {known.lists()}): name that "
             "column participant_id."
         )
     people = people[people[key].notna()].replace(dict.fromkeys(WITHDRAWN, None))

@@ -15,11 +15,22 @@ from analysis.section import OptionError
 from glimpse.command_line import did_you_mean
 
 MOST_LEVELS = 8  # of a question or a group; a numeric column with more values is a quantity
-OURS = {  # columns of our own views and export that are not properties of a person
-    *NAMES, "stimulus", "rating", "confidence", "study", "mode", "set_sha256", "simulated", "kind",
-    "replaced", "implausible", "excluded", "excluded_for", "consent_version", "entered_at", "last_seen_at",
+SCORED = {
+    *NAMES,
+    "stimulus",
+    "rating",
+    "confidence",
+    "mode",
+    "simulated",
+    "replaced",
+    "excluded",
+    "why",
+    "why_x",
+    "why_y",
+}
+OURS = {  # columns of our own views and export, which have `set_sha256`, that are not properties of a person either
+    "set_sha256", "study", "kind", "implausible", "excluded_for", "consent_version", "entered_at", "last_seen_at",
     "finished_at", "trials", "answered", "catch_trials", "catch_correct", "questionnaire", "device", "comment", "trial",
-    "why", "why_x", "why_y",
 }  # fmt: skip
 
 STATES = {  # of participants of our own survey; a column `state` with others says something else
@@ -50,7 +61,7 @@ def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:
     codes, names = pd.factorize(participant, sort=True)
     found: dict[str, Any] = {}
     for column in raw.columns:
-        if column in OURS:
+        if column in SCORED or (column in OURS and "set_sha256" in raw):
             continue
         value, distinct = pd.factorize(raw[column].astype(object))
         texts = [_text(v) for v in distinct]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from analysis.answers.checks import MOMENTS, refuse_right_answers, repeats, verdicts
+from analysis.answers.checks import MOMENTS, codes_of_truth, held_by_others, refuse_right_answers, repeats, verdicts
 from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
@@ -48,6 +48,9 @@ def tidy(
 
     notes = list(table.notes)
     trials = _columns(table.with_frame(raw), form, notes)
+    again, held = held_by_others(table.with_frame(raw), trials)
+    raw, trials = raw[~again], trials[~again]
+    notes += [held] if held else []
     people = trials["participant"]
     notes += filter(None, (practice(raw, people), repeats(table.with_frame(raw), trials)))
     trials["failed_catch"] = _failed_catch(raw, trials)
@@ -70,6 +73,7 @@ def tidy(
     others = [rows for reason, rows in left_out.items() if reason != "unsure_answers"]
     rated = left_out["unsure_answers"] & trials["rating"].notna() & ~np.logical_or.reduce(others)
     taken = (keep | rated).to_numpy(bool)
+    labels = trials.index[taken]
     trials = trials[taken].assign(scored=keep.to_numpy(bool)[taken]).reset_index(drop=True)
     if len(trials) >= SURELY and (trials["answer"] == trials["truth"]).all():
         notes.append(f"All {len(trials)} answers are right: check that answer is what people said, not the key.")
@@ -80,7 +84,8 @@ def tidy(
     trials, shared = share_real_images(trials)
     notes += [shared] if shared else []
 
-    counts["names_of_two_images"] = _tell_apart(trials)
+    counts["names_of_two_images"], of_two = _tell_apart(trials, lambda trial: table.place(labels[trial]))
+    notes += [of_two] if of_two else []
     trials["is_generated"] = (trials["truth"] == "generated").to_numpy(bool)
     trials["said_generated"] = (trials["answer"] == "generated").to_numpy(bool)
     scored = trials.pop("scored").to_numpy(bool)
@@ -114,7 +119,7 @@ def _with_needed(table: Table, form: Form) -> pd.DataFrame:
             )
         raise AnalysisError(
             f"{table.says('lacks')} the column{'s' * (len(missing) > 1)} {listed(missing)} (it has: "
-            f"{', '.join(map(str, raw.columns))}); needed are participant, image (or stimulus), truth and answer. "
+            f"{table.lists()}); needed are participant, image (or stimulus), truth and answer. "
             f"Name another column with --map {missing[0]}=COLUMN, or the program that wrote the file with --layout."
         )
     if raw.empty:
@@ -179,6 +184,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         refuse_right_answers(table, trials["truth"], words["truth"])
         answer = read_correctness(table, trials["truth"])
         notes.append("The answers were derived from the truth and the column correct.")
+        notes += [coded] if (coded := codes_of_truth(table, trials["truth"])) else []
     elif answer is not None and form.rating is None and (rows := with_correct_alone(table)).any():
         part = table.with_frame(raw[rows].dropna(axis=1, how="all"))
         answer[rows] = read_correctness(part, trials["truth"][rows]).to_numpy()
@@ -229,14 +235,25 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     return trials
 
 
-def _tell_apart(trials: pd.DataFrame) -> int:
-    """Rename real and generated images of one set that share a name, in place; return the number of such names."""
-    kinds = trials[["set", "image", "truth"]].drop_duplicates()
-    twice = kinds.loc[kinds.duplicated(["set", "image"]), ["set", "image"]]
-    if len(twice):
-        rows = pd.MultiIndex.from_frame(trials[["set", "image"]]).isin(pd.MultiIndex.from_frame(twice))
-        trials.loc[rows, "image"] += " (" + trials.loc[rows, "truth"] + ")"
-    return len(twice)
+def _tell_apart(trials: pd.DataFrame, place: Callable[[int], str]) -> tuple[int, str]:
+    """Rename real and generated images of one set that share a name, in place; the number of such names, a sentence.
+
+    `place` gives the file and line of a trial. There is no sentence if most names are so, as in numbered files.
+    """
+    kinds = trials[["set", "image", "truth", "trial"]].drop_duplicates(["set", "image", "truth"])
+    twice = kinds[kinds.duplicated(["set", "image"])]
+    if twice.empty:
+        return 0, ""
+    first = twice.sort_values("trial").iloc[0]
+    rows = pd.MultiIndex.from_frame(trials[["set", "image"]]).isin(pd.MultiIndex.from_frame(twice[["set", "image"]]))
+    trials.loc[rows, "image"] += " (" + trials.loc[rows, "truth"] + ")"
+    if 2 * len(twice) > kinds["image"].nunique():
+        return len(twice), ""
+    others = f", as are {counted(len(twice) - 1, 'other name')}" if len(twice) > 1 else ""
+    return len(twice), (
+        f"The image '{first['image']}' is {first['truth']} on {place(first['trial'])} and not elsewhere{others}: each "
+        "name counts as a real and a generated image; if it is one image, correct its truth."
+    )
 
 
 def _text(raw: pd.DataFrame, column: str, default: str | None) -> Any:

@@ -150,10 +150,6 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         for key, words in {
             "flagged_trials": ("flagged trial", "flagged trials"),
             "unfinished_participants": ("participant who stopped early", "participants who stopped early"),
-            "names_of_two_images": (
-                "ID shared by a real and a generated image",
-                "IDs shared by a real and a generated image",
-            ),
             "repeated_judgements": (
                 "repeated judgement of an image by a person",
                 "repeated judgements of an image by a person",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.D
     lacking = [c for c in ("image", "truth") if c not in images]
     if lacking:
         raise AnalysisError(
-            f"--truth: {truths.name} lacks the column {lacking[0]} (it has: {', '.join(map(str, images.columns))}); "
+            f"--truth: {truths.name} lacks the column {lacking[0]} (it has: {truths.lists()}); "
             f"name it with --map {lacking[0]}=COLUMN."
         )
     images = images[images["image"].notna()].astype({"image": str})
@@ -48,17 +48,17 @@ def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.D
         frame, sentence = _long(table, list(images.index), truths.name)
     elif frame["image"].isna().all():
         raise AnalysisError(f"{table.name}: the column image is empty; fill it in.")
-    matched = _matched(frame["image"], list(images.index))
+    found, reasons = _matches(list(frame["image"].dropna().unique()), list(images.index), truths.name)
+    matched = by_value(frame["image"], found.get)
     unknown = (matched.isna() & frame["image"].notna()).to_numpy(bool)
     if unknown.any():
         place, image = table.place(frame.index[unknown][0]), frame["image"][unknown].iloc[0]
         rows = counted(int(unknown.sum()), "row")
         if layout is None or unknown.sum() == frame["image"].notna().sum():
             raise AnalysisError(
-                f"{place}: the image '{image}' is not in {truths.name}, or fits several there ({rows}); add it with "
-                "its whole name."
+                f"{place}: the image '{image}' {reasons[image]} ({rows} like it); add it with its whole name."
             )
-        sentence = f"Left out {rows} naming no image of {truths.name}, or several, the first on {place}: '{image}'."
+        sentence = f"Left out {rows} of other images ({place}: '{image}' {reasons[image]})."
         frame, matched = frame[~unknown], matched[~unknown]
     extra = {c: by_value(matched, images[c].get) for c in images.columns if c == "truth" or c not in frame}
     return frame.drop(columns=[c for c in extra if c in frame]).assign(image=matched, **extra), sentence
@@ -75,35 +75,49 @@ def _ends(image: Any) -> list[str]:
     return list(dict.fromkeys(end for name in names for end in (name, re.sub(PICTURE_FILE, "", name, flags=re.I))))
 
 
-def _by_ends(images: Sequence[str]) -> dict[str, set[str]]:
-    found: dict[str, set[str]] = {}
+def _by_ends(images: Sequence[str], case: Callable[[str], str] = str) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
     for image in images:
-        for end in _ends(image):
-            found.setdefault(end, set()).add(image)
+        for end in dict.fromkeys(map(case, _ends(image))):
+            found.setdefault(end, []).append(image)
     return found
 
 
-def _matched(names: pd.Series, images: list[str]) -> Any:
-    """The image of each name in the answers: the one that shares the longest end; missing if none does, or several.
+def _matches(names: list[Any], images: list[str], table: str) -> tuple[dict[Any, str], dict[Any, str]]:
+    """The image of each name in the answers: the one that shares the longest end; and for names without one, why.
 
-    A name that shares no folder, only that of the file, is this image unless folders speak against it. If answers and
-    images have a folder in common, their folders tell images apart: `ganB/2.png` is not `real/2.png` beside answers to
-    `real/1.png`. If not, they are paths on two machines, and say nothing, unless names from two folders would be one
-    image: of `real/2.png` and `ganB/2.png` neither is `2.png`.
+    Case counts only where names differ in nothing else. A name that shares no folder, only that of the file, is
+    this image unless folders speak against it. If answers and images have a folder in common, their folders tell images
+    apart: `ganB/2.png` is not `real/2.png` beside answers to `real/1.png`. If not, they are paths on two machines, and
+    say nothing, unless names from two folders would be one image: of `real/2.png` and `ganB/2.png` neither is `2.png`.
     """
-    known = _by_ends(images)
-    ends = {name: next((end for end in _ends(name) if end in known), "") for name in names.dropna().unique()}
-    in_common = {_folder(name) for name in ends} & {_folder(image) for image in images} - {""}
-    found = {name: min(known[end]) for name, end in ends.items() if end and len(known[end]) == 1}
-    elsewhere: dict[str, set[str]] = {}  # the folders of names that share that of the file alone
-    for name, image in found.items():
-        if "/" not in ends[name] and (folder := _folder(name)):
-            elsewhere.setdefault(image, set()).add(folder)
-    for name, image in found.copy().items():
-        folders, own = elsewhere.get(image, set()), _folder(image)
-        if _folder(name) in folders - {own} and (len(folders) > 1 or (own and in_common)):
-            del found[name]
-    return by_value(names, found.get)
+    known, small = _by_ends(images), _by_ends(images, str.casefold)
+    shared = {  # by each name and an image
+        name: next(
+            ((end, fit) for end in _ends(name) if (fit := known.get(end) or small.get(end.casefold()))), ("", [])
+        )
+        for name in names
+    }
+    in_common = {_folder(name) for name in names} & {_folder(image) for image in images} - {""}
+    elsewhere: dict[str, dict[str, str]] = {}  # the folders of names that share that of the file alone, with the names
+    for name, (end, fit) in shared.items():
+        if len(fit) == 1 and "/" not in end and (folder := _folder(name)):
+            elsewhere.setdefault(fit[0], {}).setdefault(folder, name)
+    found, reasons = {}, {}
+    for name, (_, fit) in shared.items():
+        if len(fit) != 1:
+            several = f"may be '{fit[0]}' or '{fit[1]}' of {table}" if fit else ""
+            reasons[name] = several or f"is not in {table}"
+            continue
+        folder, own, folders = _folder(name), _folder(fit[0]), elsewhere.get(fit[0], {})
+        if folder in folders.keys() - {own} and len(folders) > 1:
+            other = next(one for of, one in folders.items() if of != folder)
+            reasons[name] = f"and '{other}' would both be '{fit[0]}' of {table}"
+        elif folder in folders.keys() - {own} and own and in_common:
+            reasons[name] = f"is not in {table}, which has '{fit[0]}'"
+        else:
+            found[name] = fit[0]
+    return found, reasons
 
 
 def _folder(name: Any) -> str:

@@ -16,18 +16,25 @@ BETWEEN = re.compile(r"[\s,\[\]]*")
 def read_records(path: Path) -> pd.DataFrame:
     """One row per object of a list, of several lists, or of JSON lines; the index labels are the lines they start in.
 
-    Raises ValueError if the file holds anything else.
+    Raises ValueError if the file holds anything else, or is cut off within a list.
     """
     text, decoder = path.read_text(encoding="utf-8-sig"), json.JSONDecoder()
-    rows, lines, at, line = [], [], 0, 1
-    while (start := BETWEEN.match(text, at).end()) < len(text):  # type: ignore[union-attr]  # it matches anywhere
-        line += text.count("\n", at, start)
+    rows, lines, at, line, lists = [], [], 0, 1, 0
+    while True:
+        between = BETWEEN.match(text, at)[0]  # type: ignore[index]  # it matches anywhere
+        start = at + len(between)
+        lists += between.count("[") - between.count("]")  # open ones
+        line += between.count("\n")
+        if start == len(text):
+            break
         record, at = decoder.raw_decode(text, start)
         if not isinstance(record, dict):
             raise ValueError("a value that is not an object")
         rows.append({str(name): _text(value) for name, value in record.items()})
         lines.append(line)
         line += text.count("\n", start, at)
+    if lists:
+        raise ValueError(f"its list has no {'end' if lists > 0 else 'beginning'}, so records may be lost")
     return pd.DataFrame(rows, index=pd.Index(lines, dtype=np.int64), dtype=object)
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import glob
 import os
+import re
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,7 @@ class Table:
     files: tuple[str, ...] = ()
     starts: tuple[int, ...] = ()  # lines in the files before
     columns: tuple[frozenset[str], ...] = ()  # of each file; under our names, once they are found
+    header: tuple[str, ...] = ()  # the names of all columns, as read
     rows: int = 0  # as read
     blank: int = 0  # rows without any value, dropped
     notes: list[str] = field(default_factory=list)  # sentences on what was done with the rows
@@ -48,6 +50,10 @@ class Table:
             return f"{self.name}, row {int(label) + 1}"
         k = bisect_right(self.starts, int(label)) - 1
         return f"{self.files[k]}, line {int(label) - self.starts[k]}"
+
+    def lists(self) -> str:
+        """The names of the columns in the files, for errors."""
+        return ", ".join(self.header or map(str, self.frame.columns))
 
     def says(self, verb: str) -> str:
         """The name and a verb, such as `lacks`, in the plural for several files."""
@@ -147,7 +153,7 @@ def read_tables(files: Sequence[Path]) -> Table:
     frames, starts, blank, rows, end = [], [], 0, 0, 0
     titles: dict[str, str] = {}
     twice: dict[str, str] = {}
-    code_pages = []
+    code_pages, said = [], {}
     names = dict(zip(hashes.values(), _names_of(list(hashes.values())), strict=True))
     for digest, path in list(hashes.items()):
         try:
@@ -166,7 +172,7 @@ def read_tables(files: Sequence[Path]) -> Table:
         frame.index = frame.index + end
         end += one.lines
         rows, blank = rows + len(frame), blank + one.blank
-        notes += one.notes
+        said[path.name] = one.notes
         twice |= {c.strip().lower(): path.name for c, title in one.titles.items() if titles.get(c, title) != title}
         titles |= one.titles
         twice |= one.twice
@@ -180,9 +186,35 @@ def read_tables(files: Sequence[Path]) -> Table:
         digest = sha256_json(sorted(hashes))
     places = tuple(names[path].as_posix() for path in kept)
     columns = tuple(frozenset(frame.columns) for frame in frames)
+    header = tuple(column for column in table.columns if column != FILE)
+    notes += _once(said)
     return Table(
-        table, name, digest, places, tuple(starts), columns, rows, blank, notes, titles, twice, tuple(code_pages)
+        table,
+        name,
+        digest,
+        places,
+        tuple(starts),
+        columns,
+        header,
+        rows,
+        blank,
+        notes,
+        titles,
+        twice,
+        tuple(code_pages),
     )
+
+
+def _once(said: Mapping[str, Sequence[str]]) -> list[str]:
+    """The sentences on each file; those that differ only in what they quote once, with the number of files."""
+    alike: dict[str, list[str]] = {}
+    for file, sentences in said.items():
+        for sentence in sentences:
+            alike.setdefault(re.sub("'.*'", "", sentence), []).append(f"{file}: {sentence}")
+    return [
+        first if not others else first.replace(":", f" and {counted(len(others), 'more file')}:", 1)
+        for first, *others in alike.values()
+    ]
 
 
 def several(files: Sequence[str]) -> str:

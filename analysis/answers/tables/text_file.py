@@ -62,7 +62,7 @@ def read_file(path: Path) -> TextFile:
         separator, skipped = says[1], skipped + 1  # a line by which Excel finds the separator
     if above := _lines_above(head[skipped:]):
         title, at = head[skipped].strip(" ,;\t|\r")[:40], skipped + above + 1
-        notes = [f"{path.name}: the column names are in line {at}; '{title}' above is left out."]
+        notes = [f"the column names are in line {at}; '{title}' above is left out."]
         skipped += above
     header = head[skipped] if skipped < len(head) else ""
     if not header.strip():
@@ -104,7 +104,7 @@ def read_file(path: Path) -> TextFile:
     twice = dict.fromkeys(_different_of_one_name(frame, header, separator), f"{path.name}, line {skipped + 1}")
     blank, again = frame.isna().all(axis=1), _names_again(frame)
     if again.any():
-        notes.append(f"{path.name}: left out {counted(int(again.sum()), 'line')} repeating the column names.")
+        notes.append(f"left out {counted(int(again.sum()), 'line')} repeating the column names.")
     frame = frame[~blank & ~again]
     return TextFile(frame, int(blank.sum()), lines, notes, titles, twice, encoding.startswith("utf"))
 

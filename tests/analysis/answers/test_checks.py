@@ -40,13 +40,39 @@ def test_a_column_of_right_and_wrong_is_compared_with_truth_and_answer(tmp_path:
     header = f"{HEADER},{column}"
     note = (
         f"In 12 of 24 rows the column {column.lower()} contradicts truth and answer, first on f.csv, line 3: check "
-        "--words, and which column is the answer."
+        f"--words, and which column is the answer; {column.lower()} may also be about something else."
     )
     half = read(tmp_path, [header, *rows(lambda k, t, a: int((t == a) == (k % 2 == 0)))])
     assert (half.notes, len(half.trials)) == ((note,), 24)
     assert not read(tmp_path, [header, *rows(lambda k, t, a: str(t == a).lower())]).notes
     with pytest.raises(AnalysisError, match=rf"^f.csv, line 2: the column {column.lower()} .* in 24 of 24 rows, so"):
         read(tmp_path, [header, *rows(lambda k, t, a: "no" if t == a else "yes")])
+
+
+def test_the_key_that_was_pressed_is_found_by_the_codes_of_the_right_answer(tmp_path: Path) -> None:
+    code = {"real": "f", "generated": "j"}
+    lines = [",".join([*row.split(",")[:3], code[row.split(",")[2]], code[row.split(",")[3]], row.split(",")[4]])
+             for row in rows(lambda k, t, a: code[t])]  # fmt: skip
+    with pytest.raises(AnalysisError) as refused:
+        read(tmp_path, ["participant,image,truth,side,key,correct", *lines])
+    assert str(refused.value) == (
+        "f.csv, line 2: correct says 'f', the right answer rather than whether people gave it: write --map answer=key, "
+        "with --words for its codes."
+    )
+
+
+def test_a_column_correct_that_says_what_an_image_is_is_told(tmp_path: Path) -> None:
+    def lines(correct: Callable[[int], int]) -> list[str]:
+        return ["participant,image,truth,correct", *(f"p{k % 4 // 2},i{k},{('real', 'generated')[k % 2]},{correct(k)}"
+                                                      for k in range(24))]  # fmt: skip
+
+    derived = "The answers were derived from the truth and the column correct."
+    assert read(tmp_path, lines(lambda k: k % 2)).notes == (
+        derived,
+        "The column correct says 0 for every real and 1 for every generated image: if it says what the image is, not "
+        "whether people were right, name the column of answers with --map answer=COLUMN.",
+    )
+    assert read(tmp_path, lines(lambda k: int(k % 3 > 0))).notes == (derived,)
 
 
 def test_times_out_and_columns_that_are_no_verdict_contradict_nothing(tmp_path: Path) -> None:
@@ -115,8 +141,8 @@ def test_a_few_repeated_judgements_are_only_counted(tmp_path: Path) -> None:
 
 
 def test_two_files_that_name_people_alike_are_told(tmp_path: Path) -> None:
-    for site, order in (("basel", 1), ("zug", -1)):
-        (tmp_path / f"{site}.csv").write_text("\n".join([HEADER, *judgements(3)[::order]]))
+    (tmp_path / "basel.csv").write_text("\n".join([HEADER, *judgements(3)]))
+    (tmp_path / "zug.csv").write_text("\n".join([HEADER, *judgements(3)[1:], "p0,a.png,real,generated"]))
     found = read_csv([tmp_path / "basel.csv", tmp_path / "zug.csv"])
     assert found.notes == (
         "The same names of 3 participants are in several files, with answers to the same images: each name counts as "
@@ -209,7 +235,7 @@ def test_rounds_of_otree_are_checked_as_rows_are(tmp_path: Path) -> None:
     found = read(tmp_path, lines, form=Form(layout="otree"))
     assert found.notes[1:] == (
         "In 1 of 8 rows the column player.is_correct contradicts truth and answer, first on f.csv, line 2: check "
-        "--words, and which column is the answer.",
+        "--words, and which column is the answer; player.is_correct may also be about something else.",
         "8 answers of 2 participants are repeated judgements of an image, once for each value of the column "
         "subsession.round_number; if it holds different questions, keep one: "
         '--where "subsession.round_number=1".',
@@ -220,3 +246,34 @@ def test_rounds_of_otree_are_checked_as_rows_are(tmp_path: Path) -> None:
 def test_a_column_that_calls_nobody_right_was_never_filled_in(tmp_path: Path) -> None:
     lines = [f"{HEADER},key_resp.corr", *rows(lambda k, truth, answer: 0)]
     assert read(tmp_path, lines).notes == ()
+
+
+# ------------------------------------------------------------------------------------------------ files in other files
+
+
+def test_a_file_whose_answers_are_all_in_another_is_read_once(tmp_path: Path) -> None:
+    """The file of one participant beside one that joins them all; the answers of another person are kept."""
+    lines = rows(lambda k, t, a: 300 + k, 40)  # of p0 and p1
+    (tmp_path / "all.csv").write_text("\n".join([f"{HEADER},rt_ms", *lines]))
+    one = [line for line in lines if line.startswith("p1")]
+    (tmp_path / "p1.csv").write_text("\n".join([f"{HEADER},rt_ms,browser", *(f"{line},Firefox" for line in one)]))
+    answers = read_csv(tmp_path)
+    assert len(answers.trials) == 40
+    assert answers.notes[-1] == "Left out: 20 answers of p1.csv, as other files hold the same."
+    (tmp_path / "p1.csv").write_text("\n".join([f"{HEADER},rt_ms,browser", *(f"{line}9,Firefox" for line in one)]))
+    assert len(read_csv(tmp_path).trials) == 60, "other response times are other judgements"
+
+
+def test_of_two_files_with_the_same_answers_one_is_read(tmp_path: Path) -> None:
+    lines = rows(lambda k, t, a: 300 + k)
+    (tmp_path / "a.csv").write_text("\n".join([f"{HEADER},rt_ms", *lines]))
+    (tmp_path / "b.csv").write_text("\r\n".join([f"{HEADER},rt_ms", *reversed(lines)]))
+    answers = read_csv(tmp_path)
+    assert (len(answers.trials), answers.counts["doubled_rows"]) == (24, 24)
+    for path in tmp_path.iterdir():
+        path.write_text("\n".join(line.rpartition(",")[0] for line in path.read_text().splitlines()))
+    answers = read_csv(tmp_path)
+    assert (len(answers.trials), answers.notes) == (
+        24,
+        ("Left out: 24 answers of a.csv, as other files hold the same.",),
+    )

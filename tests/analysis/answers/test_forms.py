@@ -216,7 +216,9 @@ def test_images_are_found_by_the_longest_end_of_their_names(tmp_path: Path) -> N
     trials = read_csv(path, form=Form(truth=images)).trials
     assert trials["image"].tolist() == ["real/1.png", "fake/1.png", "2"]
     assert trials["truth"].tolist() == ["real", "generated", "real"]
-    with pytest.raises(AnalysisError, match=r"line 2: the image '1.png' is not in images.csv, or fits several there"):
+    with pytest.raises(
+        AnalysisError, match=r"line 2: the image '1.png' may be 'real/1.png' or 'fake/1.png' of images.csv"
+    ):
         read_csv(written(tmp_path, ["participant,image,answer", "a,1.png,real"]), form=Form(truth=images))
 
 
@@ -850,7 +852,7 @@ def test_images_and_answers_without_a_counterpart_are_told(tmp_path: Path) -> No
     )
     long = written(tmp_path, ["subject,stimulus,response", "p,a.png,real", "p,d.png,real"])
     answers = read_csv(long, form=Form(layout="jspsych", truth=images))
-    note = "Left out 1 row naming no image of images.csv, or several, the first on answers.csv, line 3: 'd.png'."
+    note = "Left out 1 row of other images (answers.csv, line 3: 'd.png' is not in images.csv)."
     names = "Read under other names: participant from subject and answer from response."
     assert (answers.trials["image"].tolist(), answers.notes) == (["a.png"], (note, names))
     both = written(tmp_path, ["Is a.png or b.png real?", "Real"], "both.csv")
@@ -902,6 +904,23 @@ def test_json_of_jspsych_is_read(tmp_path: Path, given: str) -> None:
         read_csv(tmp_path / given, form=Form(layout="jspsych"))
     one_line = written(tmp_path, ["".join(JSON_TRIALS)], "line.json")
     assert read_csv(one_line, ["subject=b"], form).trials["image"].tolist() == ["g1.png"]
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('[{"rt": 1}, ', "its list has no end, so records may be lost"),
+        ('[{"rt": 1}]\n[{"rt": 2},\n{"rt": 3}', "its list has no end, so records may be lost"),
+        ('{"rt": 1}, {"rt": 2}]', "its list has no beginning, so records may be lost"),
+    ],
+)
+def test_a_json_file_that_is_cut_off_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    path = written(tmp_path, [text], "data.json")
+    with pytest.raises(AnalysisError) as refused:
+        read_csv(path)
+    assert str(refused.value) == (
+        f"{path} is JSON, but no list of objects, one for each trial ({reason}): export the answers as CSV."
+    )
 
 
 @pytest.mark.parametrize("text", ["[1, 2]", '[{"rt": 1}] trailing', '{"rt": 1', '["rt"]'])

@@ -143,6 +143,10 @@ def test_a_name_of_a_real_and_of_a_generated_image_is_two_images(tmp_path: Path)
     )
     assert answers.trials["image"].tolist() == ["1 (real)", "1 (generated)", "1 (real)", "2"]
     assert answers.counts["names_of_two_images"] == 1
+    assert answers.notes == (
+        "The image '1' is generated on answers.csv, line 3 and not elsewhere: each name counts as a real and a "
+        "generated image; if it is one image, correct its truth.",
+    )
     assert answers.counts["repeated_judgements"] == 0
 
 
@@ -334,3 +338,26 @@ def test_a_database_that_is_not_there_is_named(workspace: Workspace, monkeypatch
     monkeypatch.setenv("DATABASE_URL", f"sqlite:///{workspace.root / 'elsewhere.db'}")
     with pytest.raises(AnalysisError, match=r"elsewhere\.db"):
         read_database(workspace)
+
+
+def test_a_note_on_many_files_is_given_once(tmp_path: Path) -> None:
+    for k in range(3):
+        lines = [f"Study of person {k};;;", "participant;image;truth;answer", f"p{k};a;real;real", f"p{k};b;real;real"]
+        (tmp_path / f"{k}.csv").write_text("\n".join(lines))
+    assert read_csv(tmp_path).notes == (
+        "0.csv and 2 more files: the column names are in line 2; 'Study of person 0' above is left out.",
+    )
+
+
+def test_an_error_lists_the_columns_under_the_names_of_the_file(tmp_path: Path) -> None:
+    path = written(tmp_path, ["Subject,Pic,said", "a,i1,real"])
+    with pytest.raises(AnalysisError, match=r"lacks the columns truth and answer \(it has: subject, pic, said\);"):
+        read_csv(path, form=Form(map=["image=pic"]))
+
+
+def test_columns_such_as_device_are_properties_of_people_in_tables_of_others(tmp_path: Path) -> None:
+    lines = [f"{HEADER},device,kind", *(f"p{k % 4},i{k},real,real,{'phone' if k % 2 else 'pc'},x" for k in range(12))]
+    people = read_csv(written(tmp_path, lines)).people
+    assert people["device"].to_dict() == {"p0": "pc", "p1": "phone", "p2": "pc", "p3": "phone"}
+    own = [f"{lines[0]},set_sha256", *(f"{line},abc" for line in lines[1:])]
+    assert "device" not in read_csv(written(tmp_path, own)).people

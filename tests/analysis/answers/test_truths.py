@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -45,20 +46,47 @@ def test_paths_of_another_machine_do_not_matter(
 
 
 @pytest.mark.parametrize(
-    ("names", "known", "unknown"),
+    ("names", "known", "reason"),
     [
-        (["real/1.png", "ganB/2.png"], ["real/2.png", "real/1.png"], "ganB/2.png"),
-        (["/srv/real/1.png", "/srv/ganB/2.png"], ["real/1.png", "ganA/2.png"], "/srv/ganB/2.png"),
-        (["ganA/1.png"], ["real/1.png", "ganA/2.png"], "ganA/1.png"),
-        (["real/2.png", "ganB/2.png"], ["2.png", "3.png"], "real/2.png"),
-        (["a/2.png", "b/2.png"], ["real/2.png", "ganA/1.png"], "a/2.png"),
+        (
+            ["real/1.png", "ganB/2.png"],
+            ["real/2.png", "real/1.png"],
+            "line 3: the image 'ganB/2.png' is not in images.csv, which has 'real/2.png' (1 row",
+        ),
+        (
+            ["/srv/real/1.png", "/srv/ganB/2.png"],
+            ["real/1.png", "ganA/2.png"],
+            "line 3: the image '/srv/ganB/2.png' is not in images.csv, which has 'ganA/2.png' (1 row",
+        ),
+        (
+            ["ganA/1.png"],
+            ["real/1.png", "ganA/2.png"],
+            "line 2: the image 'ganA/1.png' is not in images.csv, which has 'real/1.png' (1 row",
+        ),
+        (
+            ["real/2.png", "ganB/2.png"],
+            ["2.png", "3.png"],
+            "line 2: the image 'real/2.png' and 'ganB/2.png' would both be '2.png' of images.csv (2 rows",
+        ),
+        (
+            ["a/2.png", "b/2.png"],
+            ["real/2.png", "ganA/1.png"],
+            "line 2: the image 'a/2.png' and 'b/2.png' would both be 'real/2.png' of images.csv (2 rows",
+        ),
+        (["7.png"], ["real/1.png"], "line 2: the image '7.png' is not in images.csv (1 row"),
+        (["g.PNG"], ["g.png", "G.png"], "line 2: the image 'g.PNG' may be 'g.png' or 'G.png' of images.csv (1 row"),
     ],
 )
 def test_the_file_of_that_name_in_another_folder_is_another_image(
-    tmp_path: Path, names: list[str], known: list[str], unknown: str
+    tmp_path: Path, names: list[str], known: list[str], reason: str
 ) -> None:
-    with pytest.raises(AnalysisError, match=rf"the image '{unknown}' is not in images.csv, or fits several there"):
+    with pytest.raises(AnalysisError, match=re.escape(reason)):
         images_of(tmp_path, names, known)
+
+
+def test_the_case_of_a_name_matters_only_if_several_images_differ_in_it(tmp_path: Path) -> None:
+    assert images_of(tmp_path, ["G3.PNG", "Real/R1.jpg"], ["g3.png", "real/r1.jpg"]) == ["g3.png", "real/r1.jpg"]
+    assert images_of(tmp_path, ["a.png", "A.png"], ["A.png", "a.png"]) == ["a.png", "A.png"]
 
 
 def test_an_image_that_a_list_does_not_show_is_no_missing_answer(tmp_path: Path) -> None:
