@@ -31,7 +31,7 @@ from glimpse.files import GlimpseError, sha256_file
 from glimpse.images import one_of_each, sheet
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.differences import differences, digests
-from glimpse.prepare.opening import OPENED, open_alike
+from glimpse.prepare.opening import OPENED, named_before_folders, notes_on, open_alike
 from glimpse.prepare.reading.pixels import Fit
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
@@ -131,7 +131,10 @@ def compare(context: Context, wanted: Wanted) -> Compared:
         "kernel_distance": extractor.kid, "seed": context.seed,
     }  # fmt: skip
     named = [replace(pair.made, name=pair.name) for pair in pairs]  # as in the table
-    warnings = [sentence for made in named for sentence in differences(real, made, wanted.fit)]
+    warnings = named_before_folders(context.workspace, [wanted.real], ["images"])
+    warnings += named_before_folders(context.workspace, wanted.generated, ["runs", "images"])
+    warnings += [sentence for made in named for sentence in differences(real, made, wanted.fit)]
+    warnings += [sentence for images in (real, *named) for sentence in notes_on(images)]
     return Compared(rows, _differences(context, pairs, at_most), warnings, pairs, facts, extractor.names)
 
 

@@ -15,12 +15,13 @@ from glimpse import reuse
 from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.images import size_in_words
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
+from glimpse.prepare.checks.findings import REMARKS, UNFIT, counted_list
 from glimpse.prepare.folder import folder_name, much_smaller, set_name, sizes_of
 from glimpse.prepare.pipeline import PhotoOptions, PhotoSet, photos_to_set
 from glimpse.prepare.reading import matching, pixels, sources
 from glimpse.prepare.reading.sources import SourceFile
 from glimpse.progress import progress
-from glimpse.workspace import Workspace
+from glimpse.workspace import KINDS, Workspace
 
 OPENED = ".opened"  # hidden, so that it is neither listed as image sets nor searched for photos
 
@@ -69,13 +70,34 @@ def open_alike(
     ]
 
 
-def left_unread(images: ImageSet) -> list[str]:
-    """A sentence on the files of an opened folder that were not read, by ending; none for an image set."""
-    counts = images.manifest.get("not_read", {}) if images.folder.parent.parent.name == OPENED else {}
-    if not counts:
+def notes_on(images: ImageSet) -> list[str]:
+    """Sentences on the files of an opened folder that were not read, were skipped, or are shown otherwise than may be
+    meant (nearly black, one page of several); none for an image set, whose own command said so."""
+    if images.folder.parent.parent.name != OPENED:
         return []
-    shown = ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in counts.items())
-    return [f"{images.name}: not read, though they look like images or archives: {shown}."]
+    manifest, notes = images.manifest, []
+    if counts := manifest.get("not_read", {}):
+        shown = ", ".join(f"{count:,} {ending or 'without ending'}" for ending, count in counts.items())
+        notes.append(f"{images.name}: not read, though they look like images or archives: {shown}.")
+    for kind, reason in UNFIT.items():
+        if kind != "broken" and (names := manifest.get("left_out", {}).get(kind)):
+            notes.append(counted_list(f"{images.name}: skipped, because {reason}", names, rest=""))
+    for key, names in manifest.get("remarks", {}).items():
+        remark = f"{images.name}: {REMARKS[key][0].lower()}{REMARKS[key][1:]}"
+        option = " `gan_core prepare folder` has this option: name its image set here." if "--" in remark else ""
+        notes.append(counted_list(remark, names, rest="") + option)
+    return notes
+
+
+def named_before_folders(workspace: Workspace, words: Sequence[str], kinds: Sequence[str] = ("images",)) -> list[str]:
+    """A sentence on each word that names an image set (or run) and another folder as well, which is not read."""
+    return [
+        f"{word}: this is the {KINDS[kind][0]} of that name; write ./{word} for the folder."
+        for word in words
+        if Path(word).is_dir()
+        for kind in kinds
+        if word in workspace.names(kind) and not Path(word).samefile(workspace.existing(kind, word))
+    ]
 
 
 def _found(workspace: Workspace, word: str, skip_broken: bool) -> ImageSet | _Folder:

@@ -18,7 +18,7 @@ from glimpse.prepare.checks.differences import differences, digests, near_copies
 from glimpse.prepare.checks.findings import counted_list
 from glimpse.prepare.checks.grid import grid_warning
 from glimpse.prepare.folder import LARGEST, name_from
-from glimpse.prepare.opening import left_unread, open_alike
+from glimpse.prepare.opening import named_before_folders, notes_on, open_alike
 from glimpse.prepare.reading.pixels import Fit
 from glimpse.publishing.rules import (
     PRACTICE,
@@ -84,7 +84,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
                 f"{images.name}: {repeats:,} of the {len(images):,} generated images {again} another one exactly. "
                 "Repeats are kept, as the generator made them; if files were copied by mistake, remove them."
             )
-    warnings += [sentence for images in (real, *generated) for sentence in left_unread(images)]
+    warnings += [sentence for images in (real, *generated) for sentence in notes_on(images)]
     if copies:
         warnings.append(counted_list("generated images that are exact copies of real ones", copies, rest=""))
     warnings += _near_copies(real, orders, len(drawn))
@@ -95,6 +95,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
         "off_grid": options.off_grid, "jpeg_quality": options.jpeg_quality, "count": options.count,
         "warnings": warnings,
     }  # fmt: skip
+    warnings = [*named_before_folders(workspace, words), *warnings]  # not kept: from elsewhere the set is the same
     return publish_set(workspace, name, options, made_from, (_shown(rows), _shown(drawn)), warnings)
 
 

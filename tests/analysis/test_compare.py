@@ -150,6 +150,35 @@ def test_a_run_is_compared_by_images_of_fresh_latents_and_a_set_of_its_name_is_t
     assert workspace.names("images") == ["df"], "what was drawn is hidden among what was opened"
 
 
+def test_files_of_a_folder_that_were_not_read_and_a_name_that_means_two_things_are_told(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    workspace = Workspace(tmp_path / "ws")
+    make_set(workspace, "like", train=8, test=4, size=(32, 32))
+    write_folder(tmp_path / "like", textures(8, seed=4, size=32))
+    write_folder(tmp_path / "made", textures(8, seed=5, size=32))
+    (tmp_path / "made" / "broken.png").write_bytes(b"no image")
+    (tmp_path / "made" / "x.dng").write_bytes(b"II*\0")
+    words = ["like", "made", "--skip-broken", "--workspace", str(workspace.root)]
+    assert compared(capsys, *words)["warnings"][0] == (
+        "like: this is the image set of that name; write ./like for the folder."
+    )
+    assert main([*words, "--extractor", "tests.analysis.test_compare:colours"]) == 0
+    assert "warning: made: not read, though they look like images or archives: 1 .png, 1 .dng." in (
+        capsys.readouterr().err.splitlines()
+    )
+
+
+def test_any_name_of_a_folder_can_stand_in_the_picture(
+    folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    odd = tmp_path / "$x^{$ 5 $"  # a formula to matplotlib, and a wrong one
+    write_folder(odd, textures(8, seed=6, size=32))
+    compared(capsys, "real", str(odd), "--out", str(tmp_path / "nearest.png"))
+    assert (tmp_path / "nearest.png").stat().st_size > 10_000
+
+
 def test_half_of_the_real_images_meet_the_generated_ones_where_none_is_held_out(
     capsys: pytest.CaptureFixture[str],
 ) -> None:

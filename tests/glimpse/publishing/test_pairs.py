@@ -252,3 +252,46 @@ def test_warnings_name_a_folder_as_its_owner_wrote_it(
     assert main([*publish_args, "--workspace", str(workspace.root)]) == 0
     assert "Real Hände and genA differ in original size" in " ".join(capsys.readouterr().err.split())
     assert workspace.names("stimuli") == ["gena"]
+
+
+def test_what_opening_a_folder_left_out_or_may_show_wrongly_is_told(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real, generated = lay(tmp_path / "real"), lay(tmp_path / "fake", first=20)
+    folder = tmp_path / "fake"
+    Image.fromarray(skin_photo(5, 8, 8)).save(folder / "icon.png")
+    twelve_bits = np.asarray(Image.fromarray(skin_photo(6, 32, 32)).convert("L")).astype(np.uint16) * 16
+    Image.fromarray(twelve_bits).save(folder / "twelve.png")
+    pages = [Image.fromarray(skin_photo(i, 32, 32)) for i in (50, 51)]
+    pages[0].save(folder / "stack.tif", save_all=True, append_images=pages[1:])
+    expected = [
+        "fake: skipped, because they are smaller than the images of the set (1): icon.png.",
+        "fake: nearly black, since their values fill less than an eighth of the range (--window LOW HIGH or --window "
+        "auto spreads them) (1): twelve.png. `gan_core prepare folder` has this option: name its image set here.",
+        "fake: only the first page of several is used (--page N takes another) (1): stack.tif. `gan_core prepare "
+        "folder` has this option: name its image set here.",
+    ]
+    for _ in range(2):  # the second time the folder's images are cached
+        assert publish(real, generated, more=("--size", "32", "--skip-broken")) == 0
+        said = [line.removeprefix("warning: ") for line in capsys.readouterr().err.splitlines()]
+        assert [line for line in said if line.startswith("fake: ")] == expected
+
+
+def test_a_name_of_a_set_and_of_a_folder_is_said_to_mean_the_set(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_set(workspace, "df", train=6, test=4, size=(32, 32))
+    generated = lay(tmp_path / "fake", first=20)
+    lay(tmp_path / "df", first=40)
+    monkeypatch.chdir(tmp_path)
+    assert publish("df", generated) == 0
+    warning = "warning: df: this is the image set of that name; write ./df for the folder."
+    assert warning in capsys.readouterr().err.splitlines()
+    monkeypatch.chdir(workspace.root / "images")  # the folder is the set
+    assert publish("df", generated) == 0
+    shown = capsys.readouterr()
+    assert "already published" in shown.out
+    assert warning not in shown.err.splitlines()
+    monkeypatch.chdir(tmp_path)
+    assert publish("./df", generated, more=("--overwrite",)) == 0
+    assert warning not in capsys.readouterr().err.splitlines()
