@@ -28,6 +28,7 @@ import numpy as np
 import pandas as pd
 import torch
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 from numpy.typing import NDArray
 
 from analysis.figures.pictures import WIDTH
@@ -241,6 +242,10 @@ def draw(rows: pd.DataFrame) -> Figure:
             ax.set_title(experiment)
             ax.set_xscale("log")
             ax.set_yscale("log")
+            for axis in (ax.xaxis, ax.yaxis):
+                axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+                axis.set_major_formatter("{x:g}")
+                axis.set_minor_formatter(NullFormatter())
             ax.set_xlabel("processor time in min")
         axes[0, 0].set_ylabel("KID against held-out images")
         handles, labels = axes[0, 0].get_legend_handles_labels()

@@ -49,6 +49,7 @@ RC: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "glimpse",  # the same figure gives the same bytes
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # a name with two dollar signs is no formula
 }
 
 
@@ -61,11 +62,10 @@ def columns_for(count: int, few: int, many: int = 6) -> int:
 
 
 def labels(names: Iterable[str]) -> dict[str, str]:
-    """Each name as a figure shows it: without TeX formulas, shortened to fit, and all different."""
+    """Each name as a figure shows it: shortened to fit, and all different."""
     found: dict[str, str] = {}
     for name in dict.fromkeys(names):
         text = name if len(name) <= LONGEST else f"{name[: LONGEST - 10]}…{name[-9:]}"
-        text = text.replace("$", r"\$")
         found[name] = f"{text} ({len(found) + 1})" if text in found.values() else text
     return found
 

@@ -44,4 +44,5 @@ def draw_distances(ax: Any, frame: pd.DataFrame) -> None:
     if float(np.nanmax(shown, initial=0)) > 20 * edge:
         linear = 10 ** np.ceil(np.log10(edge))  # a power of ten, or labels meet around zero
         ax.set_xscale("symlog", linthresh=linear)
+        ax.xaxis.set_major_formatter("{x:g}")
         ax.set_xlim(min(-1.2 * linear, 1.5 * float(np.nanmin(shown))), 1.5 * float(np.nanmax(shown)))

@@ -44,7 +44,7 @@ def compute(context: Context) -> Section | None:
                     }
                 )
             )  # fmt: skip
-            curves[str(name).replace("$", r"\$")] = (found, pd.DataFrame({"exposure_ms": shown, "correct": right}))
+            curves[str(name)] = (found, pd.DataFrame({"exposure_ms": shown, "correct": right}))
         free = frame[frame["mode"] == "unlimited"]
         if len(free):
             one["error_rate"] = error_rate(Trials.from_table(free)).scores("value")

@@ -204,10 +204,10 @@ def test_the_same_picture_twice_in_a_figure_and_figures_whose_names_begin_alike_
 def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_and_told_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Warnings are errors in these tests. Two names of 300 letters that differ in the middle stay two."""
+    """Warnings are errors in these tests. '$x^{$' is no formula. Two long names that differ in the middle stay two."""
     monkeypatch.setattr("analysis.report.page.FORMATS", FORMATS)  # each has warnings of its own
     odd, long = "\U00012000\U00012001", "a" * 150
-    path = answers(tmp_path / "a.csv", dict.fromkeys((odd, f"{long}x{long}", f"{long}y{long}"), Truth()))
+    path = answers(tmp_path / "a.csv", dict.fromkeys((odd, "$x^{$", f"{long}x{long}", f"{long}y{long}"), Truth()))
     written("--responses", path, "--out", tmp_path / "out")
     assert capsys.readouterr().out.count("No installed font has every letter of") == 1
     assert len(set(labels([f"{long}x{long}", f"{long}y{long}", "df"]).values())) == 3
