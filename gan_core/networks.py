@@ -108,7 +108,6 @@ class Translator(nn.Module):
 
     def __init__(self, channels: int, features: int, upsampling: str = "deconvolution") -> None:
         super().__init__()
-        self.channels = channels
         half, quarter = features // 2, features // 4
         self.stem = nn.Sequential(nn.Conv2d(channels, quarter, 3, 1, 1, bias=False), nn.BatchNorm2d(quarter), _act())
         self.down1 = nn.Sequential(nn.Conv2d(quarter, half, 4, 2, 1, bias=False), nn.BatchNorm2d(half), _act())

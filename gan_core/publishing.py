@@ -23,30 +23,16 @@ from glimpse.files import sha256_file
 from glimpse.images import shrink
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.grid import grid_warning
-from glimpse.publishing.rules import (
-    PRACTICE,
-    Publication,
-    Published,
-    Shown,
-    as_shown,
-    from_jpeg,
-    in_order_of_use,
-    last_steps,
-    origin,
-    publish_set,
-)
+from glimpse.publishing import rules
+from glimpse.publishing.rules import Publication, Published, Shown
 from glimpse.runs.log import read_log
 from glimpse.workspace import Workspace
 
 
 def publish(
-    workspace: Workspace,
-    name: str,
-    options: Publication,
-    truncation: float | None = None,
-    device: str = "cpu",
+    workspace: Workspace, name: str, options: Publication, truncation: float | None = None, device: str = "cpu",
     unfinished: bool = False,
-) -> list[Published]:
+) -> list[Published]:  # fmt: skip
     """Publish a run: one stimulus set, or two (NAME-add, NAME-remove) for a cyclic run.
 
     Raises StimulusError, naming the largest count that works, if a class has too few images, and TrainingError for an
@@ -72,7 +58,7 @@ def largest_count(workspace: Workspace, name: str) -> int:
     run = Run.of(workspace.existing("runs", name))
     sizes = [run.image_sets[target]["train"] + run.image_sets[target]["test"] for target in run.experiment.makes]
     sources = filter(None, map(run.experiment.source_of, run.experiment.makes))
-    return min(sizes + [run.image_sets[source]["test"] for source in sources]) - PRACTICE
+    return min(sizes + [run.image_sets[source]["test"] for source in sources]) - rules.PRACTICE
 
 
 def pasteable_for(workspace: Workspace, names: Sequence[str]) -> str:
@@ -95,9 +81,9 @@ class _RunImages:
 
     def publish(self, name: str, target: str, options: Publication) -> Published:
         """One stimulus set: images of `target`, generated from latents or translated."""
-        wanted, rng = options.count + PRACTICE, np.random.default_rng(options.seed)
+        wanted, rng = options.count + rules.PRACTICE, np.random.default_rng(options.seed)
         weights, real = generator_file(self.folder), self.images(target)
-        rows = in_order_of_use(real, rng)
+        rows = rules.in_order_of_use(real, rng)
         most, what = len(rows), f"real images in '{real.name}'"
         made_from: dict[str, Any] = {
             "run": self.run.name, "generator_sha256": sha256_file(weights), **asdict(self.draw),
@@ -107,7 +93,7 @@ class _RunImages:
         draw = partial(self.drawn, wanted)
         if (source := self.run.experiment.source_of(target)) is not None:
             inputs = self.images(source)
-            input_rows = in_order_of_use(inputs, rng, ("test",))
+            input_rows = rules.in_order_of_use(inputs, rng, ("test",))
             if len(input_rows) < most:
                 most, what = len(input_rows), f"test images in '{inputs.name}' to translate"
             made_from |= {"source_image_set": inputs.name, "source_images_sha256": inputs.sha256}
@@ -116,16 +102,16 @@ class _RunImages:
         size = self.run.height, self.run.width
 
         def classes() -> tuple[Shown, Shown]:
-            return ((shrink(real.images[row], *size), origin(real, row)) for row in rows[:wanted]), draw()
+            return ((shrink(real.images[row], *size), rules.origin(real, row)) for row in rows[:wanted]), draw()
 
-        warnings = from_jpeg(name, real, options)
+        warnings = rules.from_jpeg(name, real, options)
         if self.so_far:
             warnings.append(f"{name}: the run '{self.run.name}' is unfinished ({self.so_far}); the report will say so.")
-        found = publish_set(self.workspace, name, options, made_from, classes(), warnings)
+        found = rules.publish_set(self.workspace, name, options, made_from, classes(), warnings)
         uncompressed = (
-            as_shown(found.stimuli)
+            rules.as_shown(found.stimuli)
             if options.jpeg_quality is None
-            else last_steps(classes(), replace(options, jpeg_quality=None))
+            else rules.last_steps(classes(), replace(options, jpeg_quality=None))
         )
         tells = grid_warning(name, uncompressed, options.off_grid, options.jpeg_quality, options.seed)
         return replace(found, warnings=[*warnings, *tells])
@@ -151,4 +137,4 @@ class _RunImages:
         lender = self.images(domain) if (domain := self.run.experiment.lender(target)) else None
         rng = np.random.default_rng(self.draw.seed + 1)
         for row, (_, _, after) in zip(rows, translate_rows(translator, inputs, rows, lender, rng), strict=True):
-            yield after, {"run": self.run.name, **origin(inputs, row)}
+            yield after, {"run": self.run.name, **rules.origin(inputs, row)}

@@ -1,7 +1,4 @@
-"""Images from a trained generator: seeds, exact truncation, any count in bounded memory, latent interpolation.
-
-A `generator.safetensors` is enough; given the folder of a run, the one inside is used.
-"""
+"""Images from a trained generator: seeds, exact truncation, any count in bounded memory, latent interpolation."""
 
 from __future__ import annotations
 
@@ -133,9 +130,6 @@ def _arc(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
     cosine = torch.dot(a, b) / (a.norm() * b.norm())
     angle = torch.acos(cosine.clamp(-1, 1)).clamp(min=1e-4)
     return (torch.sin((1 - share) * angle) * a + torch.sin(share * angle) * b) / torch.sin(angle)
-
-
-# ------------------------------------------------------------------------------------------ results of `sample`
 
 
 def sample_set(

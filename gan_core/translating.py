@@ -98,9 +98,6 @@ def _changed(translator: LoadedTranslator, tiles: Pixels) -> NDArray[np.float32]
     return after.permute(0, 2, 3, 1).cpu().numpy()
 
 
-# ------------------------------------------------------------------------------------------ image sets
-
-
 def translate_rows(
     translator: LoadedTranslator, images: ImageSet, rows: NDArray[np.intp], lender: ImageSet | None,
     rng: np.random.Generator,
@@ -124,9 +121,6 @@ def translate_rows(
         return before, mask, translate(translator, before, mask)
 
     return map(triple, rows, masks)  # lazy, after the errors above
-
-
-# ------------------------------------------------------------------------------------------ results
 
 
 @dataclass(frozen=True)
@@ -189,9 +183,6 @@ def translate_set(
         result = {key: score.result() for key, score in scores.items()}
         writer.finish(folder.name, source="translate", made_from=made_from, scores=result)
     return TranslationResult(folder, len(rows), True, result)
-
-
-# ------------------------------------------------------------------------------------------ photos
 
 
 def translate_photos(

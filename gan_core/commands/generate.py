@@ -31,9 +31,7 @@ def add_commands(commands: Commands) -> None:
     sample.add_seed("the latents")
     sample.add_argument("--overwrite", action="store_true", help="replace a set of the same name")
     sample.add_argument("--name", metavar="SET", help="name of the image set (default: RUN-samples)")
-    sample.add_argument(
-        "--png", type=Path, metavar="FOLDER", help="write the images as PNG files, too, for other programs"
-    )
+    sample.add_argument("--png", type=Path, metavar="FOLDER", help="also write PNG files, for other programs")
     sample.add_argument(
         "--interpolate", type=Path, metavar="FILE", help="draw a walk instead, as an animation (.gif) or a grid (.png)"
     )
@@ -68,16 +66,12 @@ def add_runs(publish: Parser) -> None:
     """The options of `gan_core publish` for runs; `publish_runs` publishes them."""
     publish.add_argument("runs", nargs="*", metavar="RUN", names="runs", help="runs to publish")
     publish.add_argument("--all", action="store_true", help="publish every finished run")
-    publish.add_argument(
-        "--unfinished", action="store_true", help="publish unfinished runs too; the set and the report say so"
-    )
+    publish.add_argument("--unfinished", action="store_true", help="also publish unfinished runs; the report says so")
     _drawing(publish)
 
 
 def _drawing(command: Parser) -> None:
-    command.add_argument(
-        "--truncation", type=float, metavar="T", help="draw every component of the latents from |z| < T (default: off)"
-    )
+    command.add_argument("--truncation", type=float, metavar="T", help="draw latents from |z| < T (default: off)")
     command.add_device()
 
 
@@ -118,8 +112,6 @@ def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
         sample = pasteable(workspace, "gan_core", "sample", args.of)
         raise TrainingError(f"The run '{of}' is unconditional: use `{sample}`.")
     domain = args.to or experiment.target
-    if domain not in experiment.makes:
-        raise TrainingError(f"The run '{of}' makes {' or '.join(experiment.makes)}, not '{domain}'.")
     name = args.name or f"{of}-translated" + (f"-{domain}" if args.to else "")
     if args.count is not None:
         in_range("--count", args.count, 1)

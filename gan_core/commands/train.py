@@ -44,9 +44,7 @@ def add_command(commands: Commands, make_scorer: Callable[..., Any]) -> None:
     )  # fmt: skip
     train.add_argument("--to", metavar="SET", names="images", help="image set that --from is translated to")
     train.add_argument("--preset", choices=list(PRESETS), help="see the presets below (default: paper)")
-    train.add_argument(
-        "--resolution", type=int, metavar="N", help="height in pixels to shrink to (default: the image set's)"
-    )
+    train.add_argument("--resolution", type=int, metavar="N", help="height in pixels to shrink to (default: the set's)")
     train.add_argument(
         "--set", action="append", default=[], metavar="NAME=VALUE", dest="settings",
         help="change one of the settings below; repeatable",
@@ -56,12 +54,8 @@ def add_command(commands: Commands, make_scorer: Callable[..., Any]) -> None:
         help="train on this image set (default: the one named after the experiment); for translation name the domain, "
         "as in --images healthy=SET; repeatable",
     )  # fmt: skip
-    train.add_argument(
-        "--name", metavar="RUN", help="name of the run (default: the experiment's, the set's, or FROM-to-TO)"
-    )
-    train.add_argument(
-        "--resume", action="store_true", help="resume runs with their own settings; --set may change images and lr"
-    )
+    train.add_argument("--name", metavar="RUN", help="name of the run (default: EXPERIMENT, SET or FROM-to-TO)")
+    train.add_argument("--resume", action="store_true", help="resume runs as they are; --set may change images and lr")
     train.add_argument("--overwrite", action="store_true", help="train again from the start, replacing the run")
     train.add_argument(
         "--shipped", action="store_true",

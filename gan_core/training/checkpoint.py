@@ -6,7 +6,6 @@ A background thread writes copies of the state to a temporary name and renames i
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -55,11 +54,8 @@ class Saver:
 
 
 def _write(path: Path, state: dict[str, Any], generators: dict[str, Tensor], run: Run, facts: dict[str, Any]) -> None:
-    first, *others = facts.pop("files")
-    save_generators(path.parent / first, generators, run, **facts)
-    for other in others:
-        with atomic_file(path.parent / other) as temporary:
-            shutil.copyfile(path.parent / first, temporary)
+    for name in facts.pop("files"):
+        save_generators(path.parent / name, generators, run, **facts)
     with atomic_file(path) as temporary:
         torch.save(state, temporary)
 

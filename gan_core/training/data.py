@@ -33,14 +33,13 @@ def to_pixels(images: Tensor) -> NDArray[np.uint8]:
 class Domain:
     """One image set in memory: its training and test images (n, H, W, 3) uint8, and their masks (n, H, W)."""
 
-    name: str
     train: Tensor
     test: Tensor
     train_masks: Tensor | None
     test_masks: Tensor | None
 
     @classmethod
-    def load(cls, name: str, images: ImageSet, height: int, width: int, device: torch.device) -> Domain:
+    def load(cls, images: ImageSet, height: int, width: int, device: torch.device) -> Domain:
         def resident(array: NDArray[np.uint8], side: str) -> Tensor:
             rows = images.where(side)
             resized = np.empty((len(rows), height, width, *array.shape[3:]), np.uint8)
@@ -50,7 +49,7 @@ class Domain:
 
         sides = ("train", "test")
         masks = [None if images.masks is None else resident(images.masks, side) for side in sides]
-        return cls(name, *(resident(images.images, side) for side in sides), *masks)
+        return cls(*(resident(images.images, side) for side in sides), *masks)
 
 
 def seeded_subset(count: int, wanted: int, seed: int) -> Tensor:

@@ -20,7 +20,7 @@ from gan_core.device import computes_bf16
 from gan_core.losses import discriminator_loss, generator_loss, gradient_penalty
 from gan_core.training.data import Draws
 from gan_core.training.ranks import share_batch_norm
-from gan_core.training.schemes import Scheme
+from gan_core.training.schemes import ByDomain, Scheme
 
 GATHERED = ("loss_d", "loss_g", "loss_pairing", "grad_norm_d", "grad_norm_g", "loss_r1")
 Check = Callable[[str, Tensor], None]  # given a tensor's name and value
@@ -128,9 +128,7 @@ class Engine:
             self._average()
         self.sums += torch.stack([loss_d, loss_g, pairing, norm_d, norm_g, loss_r1]).double()
 
-    def _teach_discriminators(
-        self, reals: dict[str, Tensor], generated: dict[str, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _teach_discriminators(self, reals: ByDomain, generated: ByDomain) -> tuple[Tensor, Tensor, Tensor]:
         s = self.settings
         self.discriminators.requires_grad_(True)
         self.d_optimiser.zero_grad(set_to_none=True)
@@ -154,9 +152,7 @@ class Engine:
         norm = self._apply(self.d_optimiser, self.d_parameters, "discriminators")
         return loss.detach(), loss_r1.detach(), norm
 
-    def _teach_generators(
-        self, inputs: dict[str, Tensor], generated: dict[str, Tensor]
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _teach_generators(self, inputs: ByDomain, generated: ByDomain) -> tuple[Tensor, Tensor, Tensor]:
         self.discriminators.requires_grad_(False)
         self.g_optimiser.zero_grad(set_to_none=True)
         losses = []

@@ -1,7 +1,4 @@
-"""Before a run starts: its configuration from a request, checked against image sets and against an existing run.
-
-`describe_run` makes the configuration, `state_of` compares it with the run of the same name.
-"""
+"""Before a run starts: its configuration from a request, checked against image sets and against an existing run."""
 
 from __future__ import annotations
 
@@ -127,7 +124,7 @@ def open_domains(workspace: Workspace, experiment: str, request: Request) -> dic
 
 
 def into_memory(run: Run, image_sets: Mapping[str, ImageSet], device: torch.device) -> dict[str, Domain]:
-    return {domain: Domain.load(domain, images, run.height, run.width, device) for domain, images in image_sets.items()}
+    return {domain: Domain.load(images, run.height, run.width, device) for domain, images in image_sets.items()}
 
 
 def resumed(folder: Path, name: str, request: Request) -> Request:
