@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.answers.columns.layouts import PICTURE_FILE
 from analysis.answers.judgements import KINDS, PRESSED, RIGHT, WRONG, by_value, plain
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, several
@@ -167,3 +168,42 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
                 f'--where "{column}={values.dropna().iloc[0]}".'
             )
     return f"{answers}, and all are scored; if they answer different questions, keep the rows of one."
+
+
+def spellings(trials: pd.DataFrame) -> list[str]:
+    """Sentences on participants, and on images, that are probably one under several spellings; [] if none are.
+
+    Participants are if they differ in case alone, or as 7 and 7.0. Images of one set and truth are if they differ in
+    case or ending, or as paths of two machines, and everybody judged them under one spelling.
+    """
+    people = pd.Series(trials["participant"].unique())
+    notes = [_alike(people, people.map(plain), "participant")]
+    images = trials[["set", "image", "truth"]].drop_duplicates()
+    images["key"] = images["set"] + "\n" + images["truth"] + "\n" + images["image"].map(_file)
+    images = images[images["key"].duplicated(keep=False)]
+    if len(images):
+        judged = trials.merge(images, on=["set", "image", "truth"])[["participant", "key", "image"]].drop_duplicates()
+        both = judged.loc[judged.duplicated(["participant", "key"]), "key"]
+        images = images[~images["key"].isin(both)]
+        notes.append(_alike(images["image"], images["key"], "image"))
+    return [note for note in notes if note]
+
+
+def _alike(names: pd.Series, keys: pd.Series, kind: str) -> str:
+    several = names[keys.duplicated(keep=False).to_numpy(bool)]
+    if several.empty:
+        return ""
+    first, second = several[(keys[several.index] == keys[several.index[0]]).to_numpy(bool)].iloc[:2]
+    n = int(keys[several.index].nunique())
+    others = f", and likewise {counted(n - 1, 'other name')}" if n > 1 else ""
+    return f"'{first}' and '{second}' count as two {kind}s{others}: if they are one {kind}, spell it in one way."
+
+
+def _file(image: str) -> str:
+    """The name of an image without ending, in small letters; of a whole path or address, that of the file.
+
+    >>> _file("C:/study/Real/1.PNG"), _file("http://lab.org/1.png"), _file("ganA/1.png")
+    ('1', '1', 'gana/1')
+    """
+    whole = re.match(r"[/\\]|[a-z]:[/\\]|[a-z]+://", image, re.I)
+    return re.sub(PICTURE_FILE, "", re.split(r"[/\\]", image)[-1] if whole else image, flags=re.I).casefold()

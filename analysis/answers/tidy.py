@@ -8,7 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answers.checks import MOMENTS, codes_of_truth, held_by_others, refuse_right_answers, repeats, verdicts
+from analysis.answers.checks import (
+    MOMENTS,
+    codes_of_truth,
+    held_by_others,
+    refuse_right_answers,
+    repeats,
+    spellings,
+    verdicts,
+)
 from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
@@ -85,7 +93,7 @@ def tidy(
     notes += [shared] if shared else []
 
     counts["names_of_two_images"], of_two = _tell_apart(trials, lambda trial: table.place(labels[trial]))
-    notes += [of_two] if of_two else []
+    notes += [*([of_two] if of_two else []), *spellings(trials)]
     trials["is_generated"] = (trials["truth"] == "generated").to_numpy(bool)
     trials["said_generated"] = (trials["answer"] == "generated").to_numpy(bool)
     scored = trials.pop("scored").to_numpy(bool)

@@ -277,3 +277,44 @@ def test_of_two_files_with_the_same_answers_one_is_read(tmp_path: Path) -> None:
         24,
         ("Left out: 24 answers of a.csv, as other files hold the same.",),
     )
+
+
+# ------------------------------------------------------------------------------------------------ spellings
+
+
+def judged_by_two(one: Callable[[str], str], other: Callable[[str], str]) -> list[str]:
+    """Two participants who judge the same four images, each with names of their own making."""
+    return [HEADER, *(f"{p},{spell(image)},{truth},{truth}" for p, spell in (("p0", one), ("p1", other))
+                      for image, truth in FOUR)]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("other", "second"),
+    [
+        (str.upper, "A.PNG"),
+        (lambda name: name.removesuffix(".png"), "a"),
+        (lambda name: f"C:\\study\\{name}", "C:\\study\\a.png"),
+        (lambda name: f"https://lab.org/img/{name}", "https://lab.org/img/a.png"),
+    ],
+)
+def test_images_under_two_spellings_are_told(tmp_path: Path, other: Callable[[str], str], second: str) -> None:
+    answers = read(tmp_path, judged_by_two(str, other))
+    assert answers.notes == (
+        f"'a.png' and '{second}' count as two images, and likewise 3 other names: if they are one image, spell it in "
+        "one way.",
+    )
+    assert answers.trials["image"].nunique() == 8
+
+
+def test_images_that_one_person_judged_or_that_lie_in_two_folders_are_two(tmp_path: Path) -> None:
+    lines = judged_by_two(str, str.upper)
+    assert not read(tmp_path, [*lines, *(line.replace("p1", "p0") for line in lines[5:])]).notes
+    assert not read(tmp_path, judged_by_two("ganA/{}".format, "ganB/{}".format)).notes
+
+
+@pytest.mark.parametrize(("one", "other"), [("P0", "p0"), ("7", "7.0")])
+def test_participants_under_two_spellings_are_told(tmp_path: Path, one: str, other: str) -> None:
+    lines = [HEADER, *(f"{one if k % 2 else other},i{k},real,real" for k in range(8)), "p9,i1,real,generated"]
+    assert read(tmp_path, lines).notes == (
+        f"'{other}' and '{one}' count as two participants: if they are one participant, spell it in one way.",
+    )
