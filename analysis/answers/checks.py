@@ -14,6 +14,7 @@ from analysis.answers.columns.layouts import PICTURE_FILE
 from analysis.answers.judgements import KINDS, PRESSED, RIGHT, WRONG, by_value, plain
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, several
+from analysis.numbers import listed
 from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
@@ -90,6 +91,20 @@ def _names_the_truth(values: pd.Series, truth: pd.Series) -> bool:
     """Whether all real images have one of the values, and all generated ones another."""
     pairs = pd.DataFrame({"value": values.to_numpy(), "truth": truth.to_numpy()}).drop_duplicates()
     return len(pairs) == 2 and pairs["value"].nunique() == pairs["truth"].nunique() == 2
+
+
+def generators_in_truth(table: Table, words: dict[str, str]) -> str:
+    """A sentence on a column `truth` that names several generators, which then count as one; "" if it does not."""
+    if "source" in table.frame:
+        return ""
+    named = [str(v).strip() for v in table.frame["truth"].dropna().unique() if words.get(plain(v)) == "generated"]
+    named = list({plain(name): name for name in reversed(named)}.values())[::-1]
+    if len(named) < 2:
+        return ""
+    return (
+        f"truth names generated images in {len(named)} ways ({listed(named[:4])}), which count as one: if they are "
+        "generators, --map source=truth compares them."
+    )
 
 
 def codes_of_truth(table: Table, truth: pd.Series) -> str:

@@ -88,9 +88,10 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
         others = ", ".join([*list(dict.fromkeys(there))[:4], *(["..."] if there.nunique() > 4 else [])])
         near = get_close_matches(plain(there.iloc[0]), words, n=1, cutoff=0.7)
         known = f"did you mean {near[0]}?" if near else f"only {' and '.join(KINDS[:2])} are known."
+        kinds = ("real", "generated") if column == "truth" else (*KINDS, NO_ANSWER)
         raise AnalysisError(
             f"{table.place(there.index[0])}: {column} says '{there.iloc[0]}'; {known} Say what other words mean "
-            f"with --words real=WORD --words generated=WORD (here: {others})."
+            f"with {' '.join(f'--words {kind}=WORD' for kind in kinds)} (here: {others})."
         )
     return found
 

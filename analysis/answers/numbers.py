@@ -50,7 +50,7 @@ def read_numbers(values: pd.Series, column: str, place: Callable[[Any], str]) ->
     found = np.where(np.isfinite(found), found, np.nan)
     numbers = pd.Series(np.append(found, np.nan)[codes], index=values.index)
     _check_unit(numbers, column, place)
-    said = _few_in_another_unit(numbers, column, place)
+    said = [*_implausible(numbers, column), *_few_in_another_unit(numbers, column, place)]
     bad = np.array([np.isnan(n) and t.lower() not in MISSING for n, t in zip(found, texts, strict=True)] + [False])
     unread = bad[codes]
     if unread.any():
@@ -161,6 +161,16 @@ def _check_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) ->
             f"{source}: the median of {column} is {middle:.6g} {unit}, which looks like {other}: name the column "
             f"{name}, or give --map {name}=COLUMN."
         )
+
+
+def _implausible(numbers: pd.Series, column: str) -> list[str]:
+    """A sentence on a column whose median is hardly in its unit, as of times in microseconds or of exposures in s."""
+    low, high = PLAUSIBLE.get(column, (0.0, np.inf))
+    middle = float(numbers[numbers > 0].median())
+    if np.isnan(middle) or low <= middle <= high:
+        return []
+    unit = "s" if column.endswith("_s") else "ms"
+    return [f"The median of {column} is {middle:,.10g} {unit}: if it was measured in another unit, convert it to {unit}."]
 
 
 def _few_in_another_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) -> list[str]:

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis.answers.checks import (
     MOMENTS,
     codes_of_truth,
+    generators_in_truth,
     held_by_others,
     refuse_right_answers,
     repeats,
@@ -207,7 +208,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         trials["rating"], trials["confidence"], said = read_own_ratings(raw, answer)
         notes += [said] if said else []
     trials["answer"] = answer
-    notes += [found] if (found := verdicts(table, trials["truth"], answer)) else []
+    notes += filter(None, (verdicts(table, trials["truth"], answer), generators_in_truth(table, words["truth"])))
     pairs = raw["task"] == "pair" if {"task", "second_stimulus"} <= set(raw) else pd.Series(False, index=raw.index)
     trials["set"] = _text(raw, "set", "all")
     if "source" in raw:

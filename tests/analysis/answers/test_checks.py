@@ -248,6 +248,21 @@ def test_a_column_that_calls_nobody_right_was_never_filled_in(tmp_path: Path) ->
     assert read(tmp_path, lines).notes == ()
 
 
+# ------------------------------------------------------------------------------------------------ several generators
+
+
+def test_generators_named_by_the_truth_are_told_to_count_as_one(tmp_path: Path) -> None:
+    lines = [f"p{k % 2},i{k},{('Photo', 'DDPM', 'StyleGAN')[k % 3]},{('real', 'generated')[k % 2]}" for k in range(12)]
+    words = ["truth.real=Photo", "truth.generated=DDPM,StyleGAN"]
+    assert read(tmp_path, [HEADER, *lines], form=Form(words=words)).notes == (
+        "truth names generated images in 2 ways (DDPM and StyleGAN), which count as one: if they are generators, --map "
+        "source=truth compares them.",
+    )
+    found = read(tmp_path, [HEADER, *lines], form=Form(words=words, map=["source=truth"]))
+    assert sorted(found.trials["set"].unique()) == ["DDPM", "StyleGAN"]
+    assert not read(tmp_path, [HEADER, *lines[::3], "p,j1,ddpm,real", "p,j2,DDPM,real"], form=Form(words=words)).notes
+
+
 # ------------------------------------------------------------------------------------------------ files in other files
 
 

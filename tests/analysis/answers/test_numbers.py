@@ -87,6 +87,22 @@ def test_milliseconds_in_a_column_of_seconds_are_refused(tmp_path: Path) -> None
         times(tmp_path, "response_time_s", ["3064.1"])
 
 
+@pytest.mark.parametrize(
+    ("column", "value", "median"),
+    [
+        ("response_time_ms", "1_498_000", "1,498,000 ms"),  # microseconds
+        ("exposure_ms_planned", "2.5", "2.5 ms"),  # seconds
+        ("response_time_s", "0.002", "0.002 s"),
+    ],
+)
+def test_a_column_that_is_hardly_in_its_unit_is_told(tmp_path: Path, column: str, value: str, median: str) -> None:
+    lines = [f"{HEADER},{column}", f"p,i1,real,real,{value}", f"p,i2,real,real,{value}"]
+    unit = median[-2:].strip()
+    assert read_csv(written(tmp_path, lines)).notes == (
+        f"The median of {column} is {median}: if it was measured in another unit, convert it to {unit}.",
+    )
+
+
 def test_values_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
     answers = read_csv(written(tmp_path, [HEADER + ",response_time_s", "a,i1,real,real,soon", "b,i1,real,real,2.5"]))
     assert "1 value of response_time_s is not a number" in answers.notes[0]
