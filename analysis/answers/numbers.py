@@ -170,7 +170,7 @@ def _implausible(numbers: pd.Series, column: str) -> list[str]:
     if np.isnan(middle) or low <= middle <= high:
         return []
     unit = "s" if column.endswith("_s") else "ms"
-    return [f"The median of {column} is {middle:,.10g} {unit}: if it was measured in another unit, convert it to {unit}."]
+    return [f"The median of {column} is {middle:,.10g} {unit}: if it has another unit, convert it to {unit}."]
 
 
 def _few_in_another_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) -> list[str]:

@@ -221,7 +221,11 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     for column in ("truth", "participant", "image"):
         gone = trials[column].isna().to_numpy(bool)
         if gone.any():
-            raise AnalysisError(f"{table.place(raw.index[gone][0])}: the column {column} is empty; fill it in.")
+            tables = [
+                f for f, own in zip(table.files, table.columns, strict=True) if "truth" in own and "answer" not in own
+            ]
+            remedy = f"give {tables[0]} as --truth" if column == "truth" and tables else "fill it in"
+            raise AnalysisError(f"{table.place(raw.index[gone][0])}: the column {column} is empty; {remedy}.")
     for column in (*NUMBERS, "why_x", "why_y", "response_time_s"):
         trials[column] = np.nan
         if column in raw:

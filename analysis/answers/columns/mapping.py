@@ -25,7 +25,7 @@ from analysis.answers.columns.truths import FOLDERS, with_truth
 from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, plain
 from analysis.answers.numbers import MISSING
-from analysis.answers.tables.table import FILE, Table, read_tables
+from analysis.answers.tables.table import FILE, Table, read_tables, several
 from analysis.section import AnalysisError
 from glimpse.command_line import counted, did_you_mean
 
@@ -42,7 +42,7 @@ def arranged(table: Table, form: Form) -> Table:
     if form.layout is None and log is not None:
         form = replace(form, layout=log)
         table = table.noting(f"Read with --layout {log}, as its columns are those of that program.")
-    chosen, truths = _chosen(form.map), _truths(form)
+    chosen, truths, read = _chosen(form.map), _truths(form), table.file_of(table.frame.index)
     table = _without_preliminaries(table, form)
     if form.layout == "otree":
         table = table.with_frame(rounds(table.frame, chosen.get("image")))
@@ -72,6 +72,9 @@ def arranged(table: Table, form: Form) -> Table:
         table = table.noting(
             f"Left out: {counted(dropped, 'row')} without a judgement of an image (instructions, fixation, ...)."
         )
+    unused = np.setdiff1d(read, table.file_of(table.frame.index))
+    if table.files and len(unused):
+        table = table.noting(f"Without judgements of images: {several([table.files[k] for k in unused])}.")
     return replace(table, notes=[*table.notes, *sentences])
 
 

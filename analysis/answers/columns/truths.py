@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.answers.columns.layouts import PICTURE_FILE
 from analysis.answers.columns.names import USUAL
-from analysis.answers.judgements import by_value
+from analysis.answers.judgements import by_value, plain
 from analysis.answers.tables.table import Table
 from analysis.numbers import listed
 from analysis.section import AnalysisError
@@ -61,7 +61,21 @@ def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.D
         sentence = f"Left out {rows} of other images ({place}: '{image}' {reasons[image]})."
         frame, matched = frame[~unknown], matched[~unknown]
     extra = {c: by_value(matched, images[c].get) for c in images.columns if c == "truth" or c not in frame}
+    if "truth" in frame:
+        sentence = " ".join(filter(None, (sentence, _contradicted(table, frame["truth"], extra["truth"], truths.name))))
     return frame.drop(columns=[c for c in extra if c in frame]).assign(image=matched, **extra), sentence
+
+
+def _contradicted(table: Table, own: pd.Series, truth: pd.Series, name: str) -> str:
+    """A sentence on rows whose own truth, in the words of the table of images, is another than there; "" if none is."""
+    own, truth = by_value(own, plain), by_value(truth, plain)
+    other = (own.notna() & (own != truth)).to_numpy(bool) & own.isin(truth.unique()).to_numpy(bool)
+    if not other.any():
+        return ""
+    return (
+        f"In {int(other.sum())} of {len(own)} rows, first on {table.place(own.index[other][0])}, the answers have "
+        f"another truth than {name}, which counts."
+    )
 
 
 def _ends(image: Any) -> list[str]:

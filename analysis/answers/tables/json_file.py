@@ -35,6 +35,8 @@ def read_records(path: Path) -> pd.DataFrame:
         line += text.count("\n", start, at)
     if lists:
         raise ValueError(f"its list has no {'end' if lists > 0 else 'beginning'}, so records may be lost")
+    if len(rows) == 1 and any(isinstance(value, dict | list) and len(value) > 1 for value in record.values()):
+        raise ValueError("a single object that holds others")
     return pd.DataFrame(rows, index=pd.Index(lines, dtype=np.int64), dtype=object)
 
 

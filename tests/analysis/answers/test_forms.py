@@ -923,7 +923,17 @@ def test_a_json_file_that_is_cut_off_is_refused(tmp_path: Path, text: str, reaso
     )
 
 
-@pytest.mark.parametrize("text", ["[1, 2]", '[{"rt": 1}] trailing', '{"rt": 1', '["rt"]'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1, 2]",
+        '{"trials": [{"rt": 1}, {"rt": 2}]}',
+        '{"-N1": {"rt": 1, "image": "a"}}',
+        '[{"rt": 1}] trailing',
+        '{"rt": 1',
+        '["rt"]',
+    ],
+)
 def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(AnalysisError, match=r"data.json is JSON, but no list of objects, .* export the answers as CSV"):
         read_csv(written(tmp_path, [text], "data.json"))

@@ -99,7 +99,7 @@ def test_a_column_that_is_hardly_in_its_unit_is_told(tmp_path: Path, column: str
     lines = [f"{HEADER},{column}", f"p,i1,real,real,{value}", f"p,i2,real,real,{value}"]
     unit = median[-2:].strip()
     assert read_csv(written(tmp_path, lines)).notes == (
-        f"The median of {column} is {median}: if it was measured in another unit, convert it to {unit}.",
+        f"The median of {column} is {median}: if it has another unit, convert it to {unit}.",
     )
 
 

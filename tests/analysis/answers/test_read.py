@@ -361,3 +361,12 @@ def test_columns_such_as_device_are_properties_of_people_in_tables_of_others(tmp
     assert people["device"].to_dict() == {"p0": "pc", "p1": "phone", "p2": "pc", "p3": "phone"}
     own = [f"{lines[0]},set_sha256", *(f"{line},abc" for line in lines[1:])]
     assert "device" not in read_csv(written(tmp_path, own)).people
+
+
+def test_a_file_without_a_judgement_is_named(tmp_path: Path) -> None:
+    """A file without column names would else be a person lost without a word."""
+    (tmp_path / "a.csv").write_text(f"{HEADER}\na,i1,real,real\na,i2,generated,real\n")
+    (tmp_path / "b.csv").write_text("b,i1,real,real\nb,i2,generated,real\n")
+    answers = read_csv(tmp_path)
+    assert answers.trials["participant"].unique().tolist() == ["a"]
+    assert answers.notes == ("Without judgements of images: b.csv.",)

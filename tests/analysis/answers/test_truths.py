@@ -115,3 +115,23 @@ def test_several_files_lack_a_column_that_one_file_lacks(tmp_path: Path) -> None
         read_csv([tmp_path])
     with pytest.raises(AnalysisError, match=r"^a.csv lacks the column truth"):
         read_csv([tmp_path / "a.csv"])
+
+
+def test_another_truth_in_the_answers_is_told_and_that_of_the_table_counts(tmp_path: Path) -> None:
+    (tmp_path / "images.csv").write_text("image,truth\n1.png,real\n2.png,generated\n3.png,generated\n")
+    (tmp_path / "a.csv").write_text(
+        "participant,image,truth,answer\np,1.png,real,real\np,2.png,Real,real\np,3.png,,generated\n"
+    )
+    answers = read_csv(tmp_path / "a.csv", form=Form(truth=tmp_path / "images.csv"))
+    assert answers.trials["truth"].tolist() == ["real", "generated", "generated"]
+    assert answers.notes == (
+        "In 1 of 3 rows, first on a.csv, line 3, the answers have another truth than images.csv, which counts.",
+    )
+
+
+def test_a_table_of_images_in_the_folder_is_named(tmp_path: Path) -> None:
+    (tmp_path / "images.csv").write_text("image,truth\n1.png,real\n2.png,generated\n")
+    (tmp_path / "a.csv").write_text("participant,image,answer\np,1.png,real\np,2.png,real\n")
+    with pytest.raises(AnalysisError, match=r"^a.csv, line 2: the column truth is empty; give images.csv as --truth.$"):
+        read_csv(tmp_path)
+    assert len(read_csv(tmp_path, form=Form(truth=tmp_path / "images.csv")).trials) == 2
