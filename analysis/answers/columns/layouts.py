@@ -142,7 +142,8 @@ def rounds(frame: pd.DataFrame, image: str | None) -> pd.DataFrame:
 def questions(frame: pd.DataFrame) -> dict[str, str]:
     """The questions of a wide table's columns, if its first row holds them, as SoSci Survey and older Qualtrics write.
 
-    Each of its words is found once in its column, none is a number, and one without a digit stands above numbers.
+    Each of its words is found once in its column, none is a number, and one without a digit stands above numbers; or
+    all are the same word (SurveyMonkey's `Response`), beside columns that only the other rows fill.
     """
     if len(frame) < 2:
         return {}
@@ -151,6 +152,8 @@ def questions(frame: pd.DataFrame) -> dict[str, str]:
     if 2 * len(words) < frame.shape[1] or any(re.fullmatch(r"[\d.,:/ -]+", word) for word in words):
         return {}
     alone = all((rest[column] != text).all() for column, text in first.items())
+    if alone and len(set(words)) == 1 and rest[frame.columns.difference(first.index)].notna().all(axis=0).any():
+        return {column: column for column in map(str, frame.columns)}
     bare = [c for c, text in first.items() if not re.search(r"\d", str(text)) and rest[c].notna().any()]
     numeric = any(rest[c].dropna().str.fullmatch(r"\s*-?\d+\s*").all() for c in bare)
     return {str(column): str(text) for column, text in first.items()} if alone and numeric else {}

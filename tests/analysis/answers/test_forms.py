@@ -793,6 +793,23 @@ def test_questions_in_the_second_row_of_a_wide_table_name_the_images(tmp_path: P
     assert answers.notes == ("answers.csv, line 2 explains the columns and is left out.",)
 
 
+def test_a_second_row_of_one_word_holds_no_answers(tmp_path: Path) -> None:
+    """SurveyMonkey: questions, then `Response` below each; a person of one word is kept."""
+    images = written(tmp_path, ["image,truth", "a.png,real", "b.png,generated"], "images.csv")
+    form = Form(layout="wide", truth=images, map=["participant=respondent id"])
+    lines = [
+        "Respondent ID,Is a.png real?,Is b.png real?",
+        ",Response,Response",
+        "1,real,real",
+        "2,generated,generated",
+    ]
+    answers = read_csv(written(tmp_path, lines), form=form)
+    assert answers.trials["participant"].tolist() == ["1", "2", "1", "2"]
+    assert answers.notes == ("answers.csv, line 2 explains the columns and is left out.",)
+    anonymous = ["Is a.png real?,Is b.png real?", "real,real", "generated,generated"]
+    assert len(read_csv(written(tmp_path, anonymous), form=Form(layout="wide", truth=images)).trials) == 4
+
+
 def test_the_first_of_few_participants_is_no_row_of_questions(tmp_path: Path) -> None:
     """The ends of a scale alone have labels."""
     lines = ["ID,Rate [r1.png],Rate [g1.png]", "a,1 - real,5 - fake", "b,2,4", "c,2,1"]
