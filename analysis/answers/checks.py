@@ -66,9 +66,8 @@ def refuse_right_answers(table: Table, truth: Any, words: dict[str, str]) -> Non
     Its values are then words for real and generated, or the codes of the answers, and others for real than for
     generated images. `words`: the known words for the truth.
     """
-    right = by_value(table.frame["correct"], plain)
-    given = (right.notna() & ~right.isin(MISSING)).to_numpy(bool)
-    right, truth = right[given], truth[given]
+    right, given = _given(table.frame["correct"])
+    truth = truth[given]
     if right.empty:
         return
     verdict = right.isin([*RIGHT, *WRONG]).all()
@@ -85,6 +84,13 @@ def refuse_right_answers(table: Table, truth: Any, words: dict[str, str]) -> Non
                 f"people gave it: write --map answer={column}, with --words for its codes"
                 f"{'' if 'truth' in table.frame else ', and --map truth=correct'}."
             )
+
+
+def _given(values: pd.Series) -> tuple[pd.Series, NDArray[np.bool_]]:
+    """The words in a column, without missing ones, and the rows that have one."""
+    words = by_value(values, plain)
+    given = (words.notna() & ~words.isin(MISSING)).to_numpy(bool)
+    return words[given], given
 
 
 def _names_the_truth(values: pd.Series, truth: pd.Series) -> bool:
@@ -112,11 +118,10 @@ def codes_of_truth(table: Table, truth: pd.Series) -> str:
 
     It may then say what an image is, and not whether people were right.
     """
-    right = by_value(table.frame["correct"], plain)
-    given = (right.notna() & ~right.isin(MISSING)).to_numpy(bool)
-    if given.sum() < FEWEST or not _names_the_truth(right[given], truth[given]):
+    right, given = _given(table.frame["correct"])
+    if len(right) < FEWEST or not _names_the_truth(right, truth[given]):
         return ""
-    of = dict(zip(truth[given], right[given], strict=True))
+    of = dict(zip(truth[given], right, strict=True))
     return (
         f"The column correct says {of['real']} for every real and {of['generated']} for every generated image: if it "
         "says what the image is, not whether people were right, name the column of answers with --map answer=COLUMN."
@@ -205,11 +210,12 @@ def spellings(trials: pd.DataFrame) -> list[str]:
 
 
 def _alike(names: pd.Series, keys: pd.Series, kind: str) -> str:
-    several = names[keys.duplicated(keep=False).to_numpy(bool)]
-    if several.empty:
+    alike = keys.duplicated(keep=False)
+    if not alike.any():
         return ""
-    first, second = several[(keys[several.index] == keys[several.index[0]]).to_numpy(bool)].iloc[:2]
-    n = int(keys[several.index].nunique())
+    names, keys = names[alike], keys[alike]
+    first, second = names[keys == keys.iloc[0]].iloc[:2]
+    n = keys.nunique()
     others = f", and likewise {counted(n - 1, 'other name')}" if n > 1 else ""
     return f"'{first}' and '{second}' count as two {kind}s{others}: if they are one {kind}, spell it in one way."
 

@@ -15,19 +15,9 @@ from analysis.section import OptionError
 from glimpse.command_line import did_you_mean
 
 MOST_LEVELS = 8  # of a question or a group; a numeric column with more values is a quantity
-SCORED = {
-    *NAMES,
-    "stimulus",
-    "rating",
-    "confidence",
-    "mode",
-    "simulated",
-    "replaced",
-    "excluded",
-    "why",
-    "why_x",
-    "why_y",
-}
+SCORED = {  # columns that answers are made of
+    *NAMES, "stimulus", "rating", "confidence", "mode", "simulated", "replaced", "excluded", "why", "why_x", "why_y",
+}  # fmt: skip
 OURS = {  # columns of our own views and export, which have `set_sha256`, that are not properties of a person either
     "set_sha256", "study", "kind", "implausible", "excluded_for", "consent_version", "entered_at", "last_seen_at",
     "finished_at", "trials", "answered", "catch_trials", "catch_correct", "questionnaire", "device", "comment", "trial",

@@ -189,20 +189,9 @@ def read_tables(files: Sequence[Path]) -> Table:
     header = tuple(column for column in table.columns if column != FILE)
     notes += _once(said)
     return Table(
-        table,
-        name,
-        digest,
-        places,
-        tuple(starts),
-        columns,
-        header,
-        rows,
-        blank,
-        notes,
-        titles,
-        twice,
+        table, name, digest, places, tuple(starts), columns, header, rows, blank, notes, titles, twice,
         tuple(code_pages),
-    )
+    )  # fmt: skip
 
 
 def _once(said: Mapping[str, Sequence[str]]) -> list[str]:
