@@ -57,7 +57,7 @@ def decimal(value: float | None) -> str:
     return "–" if value is None else signed(value + 0.0, "z.2f")
 
 
-def interval(found: Mapping[str, Any], times: float = 1, unit: str = "") -> str:
+def interval(found: Mapping[str, Any], times: float = 1, unit: str = "", limit: float = 0.0) -> str:
     """The 95 % interval of a number of scores.json, or the reason why it has none.
 
     >>> interval({"ci95": [-0.012, 0.5]}), interval({"ci95": None, "note": "one participant"})
@@ -65,8 +65,18 @@ def interval(found: Mapping[str, Any], times: float = 1, unit: str = "") -> str:
     """
     if found["ci95"] is None:
         return str(found.get("note", "no interval"))
-    low, high = (signed(times * end, ".1f" if times > 1 else ".2f") for end in found["ci95"])
-    return f"95 % interval {low} to {high}{unit}"
+    low, high = (times * end for end in found["ci95"])
+    return f"95 % interval {ends(low, high, 1 if times > 1 else 2, times * limit)}{unit}"
+
+
+def ends(low: float, high: float, digits: int, limit: float = 0.0) -> str:
+    """The ends of an interval, with enough decimals to show on which side of a tested value they lie.
+
+    >>> ends(-1.25, 0.5, digits=1), ends(0.04, 5.0, digits=1), ends(0.81, 0.996, digits=2, limit=1.0)
+    ('−1.2 to 0.5', '0.04 to 5.00', '0.810 to 0.996')
+    """
+    shown = telling_digits([low, high], [limit], digits)
+    return f"{signed(low, f'.{shown}f')} to {signed(high, f'.{shown}f')}"
 
 
 def p_value(value: float | None, equals: str = "= ") -> str:

@@ -19,6 +19,7 @@ TOO_FAST_MS = 200.0  # after an answer became possible; human reactions take lon
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
 SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # at most so many positions, with so many trials each, are drawn one by one
 QUANTILES = 5
+MOST_SHARE = 0.99  # of what determines a slope, in one participant or one image of a class, for an interval
 SLOPE_METHOD = (
     "balanced accuracy: mean of both classes' least-squares slopes within participants, "
     f"{estimate.METHOD}; p_holm over all trends of the report"
@@ -187,10 +188,13 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
     cell, _ = renumbered(mine.participant * 2 + mine.is_generated)
     count = np.bincount(cell)
     away = x - (np.bincount(cell, x) / count)[cell]
-    right = mine.correct - (np.bincount(cell, mine.correct) / count)[cell]
+    # Whose answers they are cancels in a sum over the participant's trials, but not in one over an image's: the
+    # participant's own mean would take with it part of what the image is like.
+    shown = np.maximum(np.bincount(mine.is_generated, minlength=2), 1)
+    right = mine.correct - (np.bincount(mine.is_generated, mine.correct, minlength=2) / shown)[mine.is_generated * 1]
     classes = np.unique(mine.is_generated)
     said = mine.said_generated - (np.bincount(cell, mine.said_generated) / count)[cell]
-    value, influence = 0.0, np.zeros(len(x))
+    value, influence, leverage = 0.0, np.zeros(len(x)), np.zeros(len(x))
     if outcome and said @ said > 1e-9 * len(x):
         away = away - said * (said @ away) / (said @ said)
         right = right - said * (said @ right) / (said @ said)
@@ -199,7 +203,7 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
         if squares < 1e-9 * len(x) or len(np.unique(mine.participant)) < 2:
             return inference.Estimate(None, note="does not vary within participants and answers")
         value = float(away @ right) / squares
-        influence = away * (right - value * away) / squares
+        influence, leverage = away * (right - value * away) / squares, away**2 / squares
     for truth in classes:
         rows = mine.is_generated == truth
         squares = float(away[rows] @ away[rows]) * len(classes)
@@ -208,7 +212,12 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
         steep = float(away[rows] @ right[rows]) / squares
         value += steep
         influence[rows] = away[rows] * (right[rows] - steep * len(classes) * away[rows]) / squares
-    variance, df, _ = estimate.two_way(influence, mine)
+        leverage[rows] = away[rows] ** 2 * len(classes) / squares
+    person, image = (float(np.bincount(codes, leverage).max()) for codes in (mine.people[0], mine.images[0]))
+    if max(person / leverage.sum(), image) > MOST_SHARE:
+        return inference.Estimate(value, note="varies in one participant or one image of a class alone: no interval")
+    parts = estimate.parts_of_slope(influence, leverage, mine)
+    variance, df = float(parts.variance), min(float(parts.df), float(len(x)))
     if variance <= 0:
         return inference.Estimate(value, note="all answers are the same: no interval")
     half = float(stats.t.ppf(0.975, df) * np.sqrt(variance))

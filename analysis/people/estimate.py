@@ -210,6 +210,35 @@ def parts_of(
     )  # fmt: skip
 
 
+def parts_of_slope(influence: Floats, leverage: Floats, trials: Trials) -> Parts:
+    """The same for a slope, which some participants or images may determine more than others.
+
+    `leverage`: (n,), each trial's share of the sum of squares of the fit it belongs to, so that it adds up to the
+    number of fits; answers were centred in each fit. A cluster with the share h pulls the fit towards itself, for which
+    1 / (1 - h) corrects, and unequal shares leave fewer degrees of freedom (Bell & McCaffrey 2002; Carter, Schnepel &
+    Steigerwald 2017).
+
+    >>> trials = Trials.from_labels([1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 1, 1], [0, 1, 2, 3])
+    >>> influence = np.array([0.5, 0.5, -0.5, -0.5])
+    >>> parts = parts_of_slope(influence, np.full(4, 0.25), trials)
+    >>> parts.people, parts.df_people  # with equal shares those of `parts_of`
+    (4.0, 1.0)
+    >>> parts.images, parts.df_images  # 4 * 0.5^2 / (3/4) * 4/3, and 4 - 1 for the mean - 1 for the slope
+    (1.7777777777777777, 2.0)
+    >>> round(parts_of_slope(influence, np.array([0.4, 0.4, 0.1, 0.1]), trials).df_people, 2)  # 1 / (0.8^2 + 0.2^2) - 1
+    0.47
+    """
+    fits, found = float(leverage.sum()), []
+    for (codes, clusters), slopes, means in (
+        (trials.people, 1.0, 0.0), (trials.images, fits, fits), (trials.pairs, fits, fits)
+    ):  # fmt: skip
+        sums, share = _sums(influence, codes), _sums(leverage, codes) * slopes / fits
+        variance = float((sums**2 / (1 - share)).sum()) * clusters / max(clusters - means, 1.0)
+        found.append((variance, float(slopes**2 / (share @ share)) - slopes - means))
+    (people, df_people), (images, df_images), (pairs, df_pairs) = found
+    return Parts(people, images, pairs, df_people, df_images, df_pairs, crossed=False)
+
+
 def _sums(values: Floats, codes: Any) -> Floats:
     """The sum of `values` in each cluster."""
     return np.bincount(codes, values).astype(np.float64)

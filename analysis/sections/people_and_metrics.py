@@ -25,7 +25,7 @@ from analysis.images.distances import NEIGHBOURS, euclidean, radius
 from analysis.images.features import extractor_key
 from analysis.images.pairs import GENERATED, POOLED, ResizedImages, features_of_real, rows_used
 from analysis.images.translation import published_from
-from analysis.numbers import LEVEL, decimal
+from analysis.numbers import LEVEL, decimal, ends
 from analysis.people import significance
 from analysis.section import AnalysisError, Context, OptionError, Section, in_paper_order, noted
 from glimpse.files import GlimpseError, read_json, sha256_file
@@ -123,13 +123,13 @@ def in_words(correlations: pd.DataFrame) -> list[str]:
     rows = correlations[(correlations["truth"] == "generated") & (correlations["p_holm"].astype(float) < LEVEL)]
     found = [
         f"{MEASURES[row['measure']].partition(' (')[0]} in {row['set']} (ρ = {decimal(row['rho'])}, 95 % interval "
-        f"{decimal(row['low'])} to {decimal(row['high'])})"
+        f"{ends(row['low'], row['high'], digits=2)})"
         for row in rows.to_dict("records")
     ]
     if found:
         corrected = f"Holm-corrected over {len(correlations)} correlations, 5 %"
         return [f"How often a generated image was called generated correlates with: {'; '.join(found)}; {corrected}."]
-    return ["No measure of the generated images correlates with how often people called them generated."]
+    return ["No measure of the generated images measurably correlates with how often people called them generated."]
 
 
 def _noted(row: dict[Any, Any]) -> dict[Any, Any]:

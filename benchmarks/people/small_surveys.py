@@ -64,6 +64,7 @@ PILOTS = (
     Survey("pilot of 8 people, 20 images per class, 60 % right", 8, Truth().with_accuracy(0.6), (20, 20), (20, 20)),
     Survey("pilot of 20 people, 2 images per class, 60 % right", 20, Truth().with_accuracy(0.6), (2, 2), (2, 2)),
 )
+OWN_EXPOSURE = "15 real and 5 generated trials, each of 15 images per class has an exposure of its own"
 MOST = 600  # participants of a pilot that goes on
 
 
@@ -102,9 +103,10 @@ def held(survey: Survey, simulations: int, seed: int = 0) -> dict[str, Floats]:
 
 
 def trend_alarms(simulations: int, seed: int = 0) -> dict[tuple[str, str], Floats]:
-    """Whether a trend with the time to answer is found although ability does not depend on it.
+    """Whether a trend with the time to answer, or with the exposure, is found although ability does not depend on it.
 
-    Either generated images take longer, or the answer 'real' does, with 15 + 5 or 10 + 10 images per person.
+    Either generated images take longer, or the answer 'real' does, with 15 + 5 or 10 + 10 images per person; or each of
+    15 + 15 images has an exposure of its own, so that the trend is between images.
     """
     rng = np.random.default_rng([seed, 2])
     held: dict[tuple[str, str], list[bool]] = {}
@@ -117,6 +119,12 @@ def trend_alarms(simulations: int, seed: int = 0) -> dict[tuple[str, str], Float
                 case = f"{trials[0]} real and {trials[1]} generated trials, {name} take longer"
                 p = dependence.slope_p(dependence.slope(time, answers, outcome=True))
                 held.setdefault((case, "false alarm: trend with time"), []).append(p < 0.05)
+    survey = Survey("", 40, Truth(d_prime=0.8, criterion=0.4), (15, 15), (15, 5))
+    for _ in range(simulations):
+        answers = answers_of(survey, rng)
+        exposure = rng.normal(2, 0.3, sum(survey.images))[answers.image] + rng.normal(0, 0.1, len(answers))
+        p = dependence.slope_p(dependence.slope(exposure, answers))
+        held.setdefault((OWN_EXPOSURE, "false alarm: trend with exposure"), []).append(p < 0.05)
     return {key: np.array(values, float) for key, values in held.items()}
 
 

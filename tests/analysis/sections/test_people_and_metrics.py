@@ -192,6 +192,26 @@ def test_able_people_who_are_slow_do_not_make_slowness_look_able() -> None:
     assert found.ci95[0] <= 0 <= found.ci95[1]
 
 
+def test_a_quantity_that_belongs_to_few_images_raises_no_more_false_alarms_than_it_says() -> None:
+    """15 images per class, each with an exposure of its own: with the images as equal clusters it was one in ten."""
+    rng, alarms = np.random.default_rng(0), 0
+    for _ in range(300):
+        t = simulate(Truth(1.0, sd_image=0.64), Design(40, images=15, trials=10), rng)
+        exposure = rng.normal(2, 0.3, 30)[t.image] + rng.normal(0, 0.1, len(t))
+        alarms += dependence.slope_p(dependence.slope(exposure, t)) < 0.05
+    assert alarms <= stats.binom.ppf(0.99, 300, 0.05)
+
+
+def test_a_slope_that_one_image_of_a_class_determines_has_no_interval() -> None:
+    generated, image = np.tile([True, True, True, False, False, False], 4), np.tile([0, 1, 2, 3, 3, 3], 4)
+    said = np.tile([True, False, True, True, False, False], 4)
+    t = Trials.from_labels(said, generated, np.repeat(np.arange(4), 6), image)
+    found = dependence.slope(np.tile([0.0, 1, 2, 0, 1, 2], 4), t)
+    assert found.value == pytest.approx(0.25)  # of no slope and one of 1/2
+    assert found.ci95 is None
+    assert found.note == "varies in one participant or one image of a class alone: no interval"
+
+
 def test_every_exclusion_leaves_out_what_it_names_and_nothing_else() -> None:
     frame = pd.DataFrame(
         {
@@ -256,4 +276,4 @@ def test_only_measures_whose_corrected_test_passes_are_said_to_go_with_answers()
     (said,) = people_and_metrics.in_words(pd.DataFrame(rows, columns=columns))
     assert "correlates with: realism score in df (ρ = −0.40, 95 % interval −0.60 to −0.20); Holm" in said
     (said,) = people_and_metrics.in_words(pd.DataFrame([(*rows[0][:4], None, None, None, None)], columns=columns))
-    assert said.startswith("No measure")
+    assert said.startswith("No measure of the generated images measurably correlates with")
