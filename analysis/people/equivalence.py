@@ -20,7 +20,7 @@ FEWEST_IMAGES = 30
 # images per class) 47 to 72 % were decided after the number that they named, of surveys of 8 people 88 %.
 FEWEST_PARTICIPANTS = 8
 POWER = 0.8  # probability of a decision after the number of participants named
-NOT_DECIDED = "more participants alone will not decide it, more images are needed"
+NOT_DECIDED = "more participants alone are unlikely to decide it, more images are needed"
 NOT_KNOWN = "these answers do not say how many more participants would decide it"
 Code = Literal["detectable", "cannot tell", "undecided"]
 

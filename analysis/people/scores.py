@@ -234,7 +234,7 @@ def _equivalence(balanced: inference.Estimate, people: int, bound: float) -> dic
     }  # fmt: skip
     if verdict.code == "undecided":
         found["more_participants"] = verdict.more_participants
-    return noted(found, verdict.note or balanced.note or "more participants alone will not decide it")
+    return noted(found, verdict.note or balanced.note or "more participants alone are unlikely to decide it")
 
 
 def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:

@@ -139,7 +139,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         return [f"{made}; versions and hashes are under Provenance."]
     trials, counts = answers.trials, answers.counts
     said = [
-        f"{counted(counts['rows'], 'row')} of {answers.source} were read"
+        f"{counted(counts['rows'], 'row')} of {answers.source} {'was' if counts['rows'] == 1 else 'were'} read"
         + (f", filtered by {' and '.join(answers.filters)}" if answers.filters else "")
         + f"; {counted(counts['trials'], 'scored trial')} remained, of "
         f"{counted(trials['participant'].nunique(), 'participant')} and {counted(trials['image'].nunique(), 'image')}."
@@ -219,9 +219,9 @@ def _limits(context: Context, answers: Responses | None) -> list[str]:
         repeated = answers.counts.get("repeated_judgements", 0)
         if repeated:
             said.append(
-                f"{counted(repeated, 'answer')} repeat a person's judgement of an image. The intervals count a "
-                "person and an image once; F1, d' and p-values of single participants treat each answer as a new one. "
-                "If rows were duplicated by mistake, remove them."
+                f"{counted(repeated, 'answer')} repeat{'s' * (repeated == 1)} a person's judgement of an image. The "
+                "intervals count a person and an image once; F1, d' and p-values of single participants treat each "
+                "answer as a new one. If rows were duplicated by mistake, remove them."
             )
         if trials["exposure_ms_actual"].isna().all():
             said.append("The answers do not say how long the images were shown, so no claim about a glimpse follows.")

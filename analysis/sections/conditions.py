@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.figures import conditions as draw
 from analysis.figures.style import labels
-from analysis.numbers import LEVEL, decimal, listed, p_value, percent, signed
+from analysis.numbers import LEVEL, decimal, ends, listed, p_value, percent
 from analysis.people import conditions as paired
 from analysis.people import estimate
 from analysis.people.conditions import MEASURES, Conditions
@@ -158,8 +158,7 @@ def _pair(measure: str, pair: Any) -> str:
     if gap < 0:
         first, second, gap, low, high = second, first, -gap, -high, -low
     if measure == "d_prime":
-        size, ends = decimal(gap), f"{decimal(low)} to {decimal(high)}"
+        size, between = decimal(gap), ends(low, high, digits=2)
     else:
-        size = f"{100 * gap:.1f} percentage points"
-        ends = f"{signed(100 * low, '.1f')} to {signed(100 * high, '.1f')}"
-    return f"{first} above {second} by {size} ({ends}; p {p_value(pair.p_holm)})"
+        size, between = f"{100 * gap:.1f} percentage points", ends(100 * low, 100 * high, digits=1)
+    return f"{first} above {second} by {size} ({between}; p {p_value(pair.p_holm)})"

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.answers import people as known
 from analysis.figures import participants as draw
 from analysis.figures.style import MANY, labels
-from analysis.numbers import LEVEL, decimal, p_value, percent, signed
+from analysis.numbers import LEVEL, decimal, ends, p_value, percent, signed
 from analysis.people import significance
 from analysis.people.between import groups as between
 from analysis.people.between import questions
@@ -182,9 +182,9 @@ def _gap(row: Mapping[str, Any], measure: str, several: bool) -> str:
     if value < 0:
         first, second, value, low, high = second, first, -value, -high, -low
     if measure == "d_prime":
-        size = f"{decimal(value)} ({decimal(low)} to {decimal(high)}"
+        size = f"{decimal(value)} ({ends(low, high, digits=2)}"
     else:
-        size = f"{100 * value:.1f} percentage points ({signed(100 * low, '.1f')} to {signed(100 * high, '.1f')}"
+        size = f"{100 * value:.1f} percentage points ({ends(100 * low, 100 * high, digits=1)}"
     where = f" in {row['set']}" if several else ""
     return f"{first} above {second}{where} by {size}; p {p_value(row[f'{measure}_p_holm'])})"
 

@@ -94,7 +94,7 @@ def sentences(name: str, found: Mapping[str, Any], table: pd.DataFrame, *, sever
     each = {kind: one["icc_mean"] for kind, one in found["reliability"].items() if one["icc_mean"]["value"] is not None}
     if each:
         words = "; ".join(f"{KINDS[kind]} {_value(_floored(one), 'value')}" for kind, one in each.items())
-        poor = [KINDS[kind] for kind, one in each.items() if one["value"] < LOW]
+        poor = [KINDS[kind] for kind, one in each.items() if round(one["value"], 2) < LOW]  # as it is printed
         warning = f" Below {LOW}, single {listed(poor)} should not be ranked." if poor else ""
         said.append(f"{where}reliability of scores, 1 being perfect (ICC of means): {words}.{warning}")
     agreed = found["agreement"].get("all", {"alpha": None})

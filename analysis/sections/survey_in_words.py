@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.numbers import LEVEL, decimal, p_value, percent, telling_digits
+from analysis.numbers import LEVEL, decimal, ends, p_value, percent, telling_digits
 from analysis.people.dependence import TRENDS
 
 # Mean F1 in section 4.1.3 of Furger et al. 2020, in the order of Figure 10.
@@ -189,7 +189,7 @@ def _slope(row: Mapping[Any, Any], what: str) -> str:
     low, high = sorted(100 * abs(row[end]) for end in ("low", "high"))
     way = "rises" if row["change"] > 0 else "falls"
     points = f"{100 * abs(row['change']):.1f} percentage points"
-    return f"{what} {way} by {points} with {per} (95 % interval {low:.1f} to {high:.1f})"
+    return f"{what} {way} by {points} with {per} (95 % interval {ends(low, high, digits=1)})"
 
 
 def _looked(name: str, looks: Mapping[str, Any]) -> str:

@@ -121,7 +121,7 @@ def said(name: str, one: Mapping[str, Any]) -> list[str]:
     if slope["ci95"] is not None and not slope["ci95"][0] <= 1 <= slope["ci95"][1]:
         varied = "more" if slope["ci95"][1] < 1 else "less"
         words = f"{name}: evidence from generated images varies {varied} than from real ones (slope of the zROC "
-        found.append(f"{words}{decimal(slope['value'])}, {interval(slope)}).")
+        found.append(f"{words}{decimal(slope['value'])}, {interval(slope, limit=1)}).")
     over, type_2 = confidence["overconfidence"], confidence["type_2_auc"]
     if over["ci95"] is not None and type_2["mean"] is not None and len(confidence["levels"]) > 1:
         low, high = over["ci95"]

@@ -171,3 +171,13 @@ def test_agreement_that_chance_may_give_is_not_called_agreement() -> None:
     assert said(-0.07, 0.19).endswith("0.06 (−0.07 to 0.19), which chance may give.")
     assert said(0.01, 0.19).endswith("0.06 (0.01 to 0.19).")
     assert said(-0.05, -0.01).endswith("0.06 (−0.05 to −0.01), less than chance gives.")
+
+
+def test_a_reliability_that_is_printed_as_0_70_is_not_called_below_0_7() -> None:
+    def said(value: float) -> str:
+        means = {"real": {"icc_mean": {"value": value, "ci95": [0.33, 0.9]}}}
+        found = {"reliability": means, "agreement": {}}
+        return sentences("df", found, pd.DataFrame(), several=False)[0]
+
+    assert said(0.698).endswith("real images 0.70 (0.33 to 0.90).")
+    assert said(0.694).endswith("real images 0.69 (0.33 to 0.90). Below 0.7, single real images should not be ranked.")

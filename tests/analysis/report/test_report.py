@@ -558,6 +558,7 @@ def test_the_page_states_no_rule_that_had_no_use_and_warns_of_repeated_rows(tmp_
     page = front_matter.page(Context(Workspace(tmp_path), responses=answers.trials), answers, [], [], {})
     assert not any("excluded" in rule or "Attention" in rule or "stopped early" in rule for rule in page.rules)
     assert any(limit.startswith("2 answers repeat a person's judgement") for limit in page.limits)
+    assert page.methods[0].startswith("4 rows of few.csv were read; 4 scored trials remained, of 1 participant")
     assert not any("The study is that of" in line for line in page.citation)
     assert any(limit.startswith("F1 rewards a habit") for limit in page.limits)
 
