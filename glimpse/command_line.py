@@ -189,8 +189,7 @@ def next_step(workspace: Workspace) -> str:
         return pasteable(workspace, "study_app", "load", "--all")
     if workspace.names("runs"):
         return pasteable(workspace, "gan_core", "publish", "--all")
-    sets = workspace.names("images")
-    if not sets:
+    if not (sets := workspace.names("images")):
         return pasteable(workspace, "gan_core", "prepare", "phantom")
     return pasteable(workspace, "gan_core", "train", *([] if PAPERS & set(sets) else sets))
 

@@ -177,4 +177,4 @@ def test_the_whole_way_from_photos_to_the_report(workspace: Workspace, photos: P
     assert scores["survey"]["df"]["accuracy"]["mean"] == pytest.approx(0.5)
     page = (workspace.report / "index.html").read_text()
     assert "<svg" in page
-    assert not re.search(r"""(src|href)=["']https?://""", page), "the report must ask nothing of anybody"
+    assert not re.search(r"""(src|href)=["']https?://""", page), "the report must load nothing from other hosts"

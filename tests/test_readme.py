@@ -74,7 +74,7 @@ def test_the_paths_one_after_another_in_one_folder(
     tiny: bool,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("GLIMPSE_WORKSPACE")  # ./workspace, as for somebody who types these lines
+    monkeypatch.delenv("GLIMPSE_WORKSPACE")  # ./workspace, as for a reader who types these lines
     settings = [part for name, value in {**TINY, "score_images": 0}.items() for part in ("--set", f"{name}={value}")]
     quick = {
         "train": settings, "publish": FEW, "--include-simulated": SKIPPED, "analysis.power": ("--simulations", "20"),

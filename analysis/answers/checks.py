@@ -129,7 +129,7 @@ def codes_of_truth(table: Table, truth: pd.Series) -> str:
 
 
 def held_by_others(table: Table, trials: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
-    """The rows of files whose answers all stand in other files, too, and a sentence on them; "" if there are none.
+    """The rows of files whose answers are all in other files as well, and a sentence on them; "" if there are none.
 
     So it is with the file of one participant beside one that joins them all.
     """
@@ -158,7 +158,7 @@ def held_by_others(table: Table, trials: pd.DataFrame) -> tuple[NDArray[np.bool_
 def repeats(table: Table, trials: pd.DataFrame) -> str:
     """A sentence on people who judged the same images again, with what may be meant; "" if few did.
 
-    Two files may number different people alike, and a column may hold two questions about each image.
+    Two files may use the same numbers for different people, and a column may hold two questions about each image.
     """
     raw = table.frame
     names = [c for c in JUDGEMENT if c in trials]
@@ -173,7 +173,7 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
     if several.all():
         return (
             f"The same names of {people} are in several files, with answers to the same images: each name counts as "
-            "one person; if the files name different people alike, write the name of the file or site before theirs."
+            "one person; if different people have the same name, write the name of the file or site before theirs."
         )
     if again.mean() < AGAIN:  # images drawn with replacement
         return ""

@@ -99,7 +99,7 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
 def read_correctness(table: Table, truth: Any) -> Any:
     """The answers that follow from the truth and a column `correct` (1 and 0, or words).
 
-    A 0 is no answer where the columns of keys and clicks are empty: many programs write it when time is up. Raises
+    A 0 is not an answer if the columns of keys and clicks are empty: many programs write it when time is up. Raises
     AnalysisError for any other value.
     """
     right = by_value(table.frame["correct"], plain)

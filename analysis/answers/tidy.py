@@ -251,7 +251,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
 def _tell_apart(trials: pd.DataFrame, place: Callable[[int], str]) -> tuple[int, str]:
     """Rename real and generated images of one set that share a name, in place; the number of such names, a sentence.
 
-    `place` gives the file and line of a trial. There is no sentence if most names are so, as in numbered files.
+    `place` gives the file and line of a trial. There is no sentence if that holds for most names, as in numbered files.
     """
     kinds = trials[["set", "image", "truth", "trial"]].drop_duplicates(["set", "image", "truth"])
     twice = kinds[kinds.duplicated(["set", "image"])]

@@ -49,7 +49,7 @@ RC: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "glimpse",  # the same figure gives the same bytes
     "pdf.fonttype": 42,
-    "text.parse_math": False,  # a name with two dollar signs is no formula
+    "text.parse_math": False,  # a name with two dollar signs is not a formula
 }
 
 

@@ -150,7 +150,7 @@ def test_a_run_is_compared_by_images_of_fresh_latents_and_a_set_of_its_name_is_t
     assert workspace.names("images") == ["df"], "what was drawn is hidden among what was opened"
 
 
-def test_files_of_a_folder_that_were_not_read_and_a_name_that_means_two_things_are_told(
+def test_files_of_a_folder_that_were_not_read_and_a_name_that_means_two_things_are_reported(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -170,7 +170,7 @@ def test_files_of_a_folder_that_were_not_read_and_a_name_that_means_two_things_a
     )
 
 
-def test_any_name_of_a_folder_can_stand_in_the_picture(
+def test_any_name_of_a_folder_can_be_written_in_the_picture(
     folders: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     odd = tmp_path / "$x^{$ 5 $"  # a formula to matplotlib, and a wrong one

@@ -89,7 +89,7 @@ def test_a_difference_between_two_sets_is_planned_for(capsys: pytest.CaptureFixt
     assert "find a difference of 0.2 with 80% power" in said
 
 
-def test_the_assumptions_stand_beside_the_number(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_assumptions_are_given_beside_the_number(capsys: pytest.CaptureFixture[str]) -> None:
     assert power.main(["--simulations", "10", "--participants", "40", "--accuracy", "0.7"]) == 0
     said = capsys.readouterr().out
     assert "At most 40 participants find 'detectable' with 80% power." in said

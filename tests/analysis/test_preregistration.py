@@ -99,7 +99,7 @@ def test_a_survey_that_kept_to_it_is_unchanged_in_every_part(registered: Path) -
     ("written before the first answer", {"first_answer": "2020-01-01T00:00:00Z"}, CHANGED),
     ("written before the first answer", {"first_answer": ""}, UNKNOWN),
 ])  # fmt: skip
-def test_what_was_changed_is_said(registered: Path, part: str, change: dict[str, Any], found: str) -> None:
+def test_each_change_of_the_plan_is_reported(registered: Path, part: str, change: dict[str, Any], found: str) -> None:
     parts = status(registered, **change)
     assert parts.pop(part) == found
     assert set(parts.values()) == {UNCHANGED}
@@ -111,7 +111,7 @@ def test_an_edited_text_is_noticed(registered: Path, tmp_path: Path) -> None:
     assert status(edited)["text"] == CHANGED
 
 
-def test_edited_facts_are_noticed_and_a_version_with_other_words_is_no_edit(
+def test_edited_facts_are_noticed_and_a_version_with_other_words_is_not_an_edit(
     registered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edited = tmp_path / "edited.md"

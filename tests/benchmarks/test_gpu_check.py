@@ -51,7 +51,7 @@ def test_the_check_kills_a_run_and_resumes_it(monkeypatch: pytest.MonkeyPatch) -
     assert killed["resumed"] is True
 
 
-def test_what_the_time_does_not_reach_is_listed(workspace: Workspace, tmp_path: Path) -> None:
+def test_checks_that_the_time_does_not_reach_are_listed(workspace: Workspace, tmp_path: Path) -> None:
     assert gpu_check.main(["--device", "cpu", "--tiny", "--minutes", "0", "--out", str(tmp_path)]) == 0
     assert (
         "Not reached: training df (no image set), training mel (no image set), hands, "

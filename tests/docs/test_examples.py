@@ -1,4 +1,4 @@
-"""The code of docs/examples.md and docs/extending.md works as it stands there."""
+"""The code of docs/examples.md and docs/extending.md works as printed."""
 
 from __future__ import annotations
 

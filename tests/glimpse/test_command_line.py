@@ -108,7 +108,7 @@ def test_a_misspelt_word_is_answered_with_the_nearest_right_one(capsys: pytest.C
         assert message.count("\n") == 1
 
 
-def test_usage_and_defaults_are_printed_alike_by_every_python() -> None:
+def test_every_python_prints_the_same_usage_and_defaults() -> None:
     parser = program("glimpse x", "A\nsentence.", "rows:\n  a   " + "word " * 20)
     parser.add_argument("file", nargs="*", metavar="FILE", help="files")
     parser.add_argument("-n", "--count", type=int, default=3, metavar="N", help="how many")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from glimpse import images
 from glimpse.files import GlimpseError
-from glimpse.images import _hill, by_tiles, evenly, in_rows, one_of_each, sheet, shrink, shrink_mask
+from glimpse.images import _hill, by_tiles, evenly, in_rows, one_of_each, resized_mask, sheet, shrink, shrink_mask
 
 SIZES = st.tuples(
     st.integers(1, 12), st.integers(1, 12), st.integers(0, 30), st.integers(0, 30), st.integers(0, 2**32 - 1)
@@ -72,6 +72,11 @@ def test_a_mask_is_inside_where_half_of_the_area_is() -> None:
     assert shrink_mask(np.kron(mask, np.ones((2, 2), np.uint8)), 3, 3).tolist() == mask.tolist()
     assert shrink_mask(np.array([[1, 0], [0, 1]], np.uint8), 1, 1).tolist() == [[1]]  # exactly half
     assert shrink_mask(np.array([[1, 0, 0], [0, 1, 0]], np.uint8), 1, 1).tolist() == [[0]]
+
+
+def test_a_mask_that_is_taller_but_narrower_than_an_image_takes_the_nearest_pixels() -> None:
+    mask = np.array([[1], [1], [0], [0]], np.uint8)  # the middles of two rows lie at 1 and 3
+    assert resized_mask(mask, 2, 2).tolist() == [[1, 1], [0, 0]]
 
 
 def test_an_image_is_never_enlarged() -> None:

@@ -31,7 +31,7 @@ def write(folder: Path, images: NDArray[np.uint8], **arrays: NDArray[np.uint8]) 
     return ImageSet.load(folder)
 
 
-def test_what_is_written_is_read_back(tmp_path: Path) -> None:
+def test_an_image_set_is_read_back_as_it_was_written(tmp_path: Path) -> None:
     images, truth = pixels(5, 6, 4, 3), pixels(5, 6, 4, 3)[::-1]
     masks = images[..., 0] % 2
     loaded = write(tmp_path / "set", images, masks=masks, truth=truth)

@@ -16,7 +16,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_sixteen_columns_of_bar_are_left_at_80_columns_whatever_stands_behind_it() -> None:
+def test_sixteen_columns_of_bar_are_left_at_80_columns_whatever_follows_it() -> None:
     line = tqdm.format_meter(
         300_000, 600_000, 72_000, ncols=80, prefix="a-name-of-20-letters", unit="images", unit_scale=True,
         bar_format=FORMAT, postfix="loss_g=1.23, loss_d=0.98, d_real_train=0.71",

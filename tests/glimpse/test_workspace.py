@@ -214,7 +214,7 @@ def _raise(error: BaseException) -> int:
         (KeyboardInterrupt(), 130, "Stopped"),
     ],
 )
-def test_what_goes_wrong_becomes_one_sentence_and_an_exit_code(
+def test_an_error_becomes_one_sentence_and_an_exit_code(
     error: BaseException, code: int, sentence: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run_command(lambda: _raise(error), workspace=Workspace(Path("W"))) == code

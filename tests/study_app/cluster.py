@@ -37,7 +37,7 @@ class Cluster:
         self.psql, self.socket, self.user, self.made = psql, socket, user, 0
 
     def new_database(self, like: str = "") -> str:
-        """Empty, or a copy of the database with the URL `like`, to which nobody may be connected."""
+        """An empty database, or a copy of the one with the URL `like`, which must have no connections."""
         self.made += 1
         name = f"glimpse{self.made}"
         self.run(f"CREATE DATABASE {name} TEMPLATE {self._name(like) if like else 'template0'}")

@@ -75,7 +75,7 @@ def goes_on(app: Flask, base: str, caplog: pytest.LogCaptureFixture) -> None:
         assert session.execute(text("SELECT COUNT(*) FROM responses")).scalar() == 1
 
 
-def test_a_locked_database_is_said_and_waited_for(
+def test_a_locked_database_is_reported_and_waited_for(
     workspace: Workspace, kind: str, study: str, make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture
 ) -> None:
     app = make_app(WAIT_MS=200)
@@ -93,7 +93,7 @@ def test_a_locked_database_is_said_and_waited_for(
         ("attempt to write a readonly database", "is read-only"),
     ],
 )
-def test_a_full_disk_and_a_read_only_database_are_said_and_waited_for(
+def test_a_full_disk_and_a_read_only_database_are_reported_and_waited_for(
     workspace: Workspace, study: str, make_app: Callable[..., Flask], caplog: pytest.LogCaptureFixture,
     reason: str, said: str,
 ) -> None:  # fmt: skip

@@ -52,7 +52,7 @@ def test_translations_fill_in_what_the_sentence_fills_in(language: str) -> None:
 
 
 def test_no_french_line_can_begin_with_a_mark() -> None:
-    """Before ; : ? ! and inside guillemets stands a narrow space that does not break."""
+    """A narrow no-break space precedes ; : ? ! and pads guillemets."""
     texts = [text for message in catalog("fr") for text in ([message.string] if message.id else [])]
     flat = [part for text in texts for part in (text if isinstance(text, tuple) else (text,))]
     assert [text for text in flat if re.search(r"[^\u202f][;:?!»]|«[^\u202f]", text)] == []

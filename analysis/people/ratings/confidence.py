@@ -54,7 +54,7 @@ def type_2_area(confidence: Any, trials: Trials) -> Estimate:
     """
     sorted_by = replace(trials, is_generated=trials.correct)
     found = mrmc.mean_area(mrmc.Rated(sorted_by, roc.areas(confidence, sorted_by)))
-    return found if found.value is not None else replace(found, note="nobody gave right and wrong answers")
+    return found if found.value is not None else replace(found, note="no participant gave both right and wrong answers")
 
 
 def calibration(confidence: Any, trials: Trials) -> pd.DataFrame:

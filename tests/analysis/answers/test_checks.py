@@ -1,4 +1,4 @@
-"""Columns that contradict each other: told in a note that names the remedy, or refused."""
+"""Columns that contradict each other are refused, or reported in a note that names the remedy."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_key_that_was_pressed_is_found_by_the_codes_of_the_right_answer(tmp_
     )
 
 
-def test_a_column_correct_that_says_what_an_image_is_is_told(tmp_path: Path) -> None:
+def test_a_column_correct_that_says_what_an_image_is_is_reported(tmp_path: Path) -> None:
     def lines(correct: Callable[[int], int]) -> list[str]:
         return ["participant,image,truth,correct", *(f"p{k % 4 // 2},i{k},{('real', 'generated')[k % 2]},{correct(k)}"
                                                       for k in range(24))]  # fmt: skip
@@ -75,7 +75,7 @@ def test_a_column_correct_that_says_what_an_image_is_is_told(tmp_path: Path) -> 
     assert read(tmp_path, lines(lambda k: int(k % 3 > 0))).notes == (derived,)
 
 
-def test_times_out_and_columns_that_are_no_verdict_contradict_nothing(tmp_path: Path) -> None:
+def test_timeouts_and_columns_that_are_not_a_verdict_contradict_nothing(tmp_path: Path) -> None:
     """Programs write 0 where time is up; a share, and the code of the right answer, are not right or wrong."""
     header = f"{HEADER},correct"
     late = [f"p0,late{k},real,,0" for k in range(8)]
@@ -116,7 +116,7 @@ def judgements(people: int, *last: str) -> list[str]:
     ]
 
 
-def test_two_questions_about_each_image_are_told_with_the_column_that_separates_them(tmp_path: Path) -> None:
+def test_two_questions_about_each_image_are_reported_with_the_column_that_separates_them(tmp_path: Path) -> None:
     lines = [f"{HEADER},question", *judgements(3, "origin"), *judgements(3, "quality")]
     found = read(tmp_path, lines)
     assert found.notes == (
@@ -127,7 +127,7 @@ def test_two_questions_about_each_image_are_told_with_the_column_that_separates_
     assert (len(kept.trials), kept.notes) == (12, ())
 
 
-def test_repeated_judgements_without_such_a_column_are_told(tmp_path: Path) -> None:
+def test_repeated_judgements_without_such_a_column_are_reported(tmp_path: Path) -> None:
     found = read(tmp_path, [HEADER, *judgements(3), *judgements(3)])
     assert found.notes == (
         "24 answers of 3 participants are repeated judgements of an image, and all are scored; if they answer "
@@ -140,17 +140,17 @@ def test_a_few_repeated_judgements_are_only_counted(tmp_path: Path) -> None:
     assert (found.notes, found.counts["repeated_judgements"]) == ((), 8)
 
 
-def test_two_files_that_name_people_alike_are_told(tmp_path: Path) -> None:
+def test_two_files_with_the_same_names_for_people_are_reported(tmp_path: Path) -> None:
     (tmp_path / "basel.csv").write_text("\n".join([HEADER, *judgements(3)]))
     (tmp_path / "zug.csv").write_text("\n".join([HEADER, *judgements(3)[1:], "p0,a.png,real,generated"]))
     found = read_csv([tmp_path / "basel.csv", tmp_path / "zug.csv"])
     assert found.notes == (
         "The same names of 3 participants are in several files, with answers to the same images: each name counts as "
-        "one person; if the files name different people alike, write the name of the file or site before theirs.",
+        "one person; if different people have the same name, write the name of the file or site before theirs.",
     )
 
 
-def test_two_blocks_of_one_person_in_two_files_are_no_matter(tmp_path: Path) -> None:
+def test_two_blocks_of_one_person_in_two_files_are_accepted(tmp_path: Path) -> None:
     lines = judgements(3)
     for block in (0, 1):
         (tmp_path / f"{block}.csv").write_text("\n".join([HEADER, *lines[block::2]]))
@@ -216,7 +216,7 @@ def test_ratings_on_other_scales_are_not_those_of_our_survey(
 
 
 @pytest.mark.parametrize("app", ["practice", "practice_glance", "Training1"])
-def test_a_practice_app_of_otree_is_told(tmp_path: Path, app: str) -> None:
+def test_a_practice_app_of_otree_is_reported(tmp_path: Path, app: str) -> None:
     fields = [
         f"{name}.{n}.player.{f}" for name in (app, "glance") for n in (1, 2) for f in ("image", "truth", "answer")
     ]
@@ -243,7 +243,7 @@ def test_rounds_of_otree_are_checked_as_rows_are(tmp_path: Path) -> None:
     assert found.counts["unfinished_participants"] == 1
 
 
-def test_a_column_that_calls_nobody_right_was_never_filled_in(tmp_path: Path) -> None:
+def test_a_column_that_calls_no_answer_right_was_never_filled_in(tmp_path: Path) -> None:
     lines = [f"{HEADER},key_resp.corr", *rows(lambda k, truth, answer: 0)]
     assert read(tmp_path, lines).notes == ()
 
@@ -312,7 +312,7 @@ def judged_by_two(one: Callable[[str], str], other: Callable[[str], str]) -> lis
         (lambda name: f"https://lab.org/img/{name}", "https://lab.org/img/a.png"),
     ],
 )
-def test_images_under_two_spellings_are_told(tmp_path: Path, other: Callable[[str], str], second: str) -> None:
+def test_images_under_two_spellings_are_reported(tmp_path: Path, other: Callable[[str], str], second: str) -> None:
     answers = read(tmp_path, judged_by_two(str, other))
     assert answers.notes == (
         f"'a.png' and '{second}' count as two images, and likewise 3 other names: if they are one image, spell it in "
@@ -328,7 +328,7 @@ def test_images_that_one_person_judged_or_that_lie_in_two_folders_are_two(tmp_pa
 
 
 @pytest.mark.parametrize(("one", "other"), [("P0", "p0"), ("7", "7.0")])
-def test_participants_under_two_spellings_are_told(tmp_path: Path, one: str, other: str) -> None:
+def test_participants_under_two_spellings_are_reported(tmp_path: Path, one: str, other: str) -> None:
     lines = [HEADER, *(f"{one if k % 2 else other},i{k},real,real" for k in range(8)), "p9,i1,real,generated"]
     assert read(tmp_path, lines).notes == (
         f"'{other}' and '{one}' count as two participants: if they are one participant, spell it in one way.",

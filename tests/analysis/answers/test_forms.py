@@ -415,7 +415,7 @@ def test_psychopys_lists_of_times_count_by_their_last_entry(tmp_path: Path) -> N
     assert answers.counts["missing_answers"] == 1
 
 
-def test_workbooks_beside_the_tables_of_a_folder_are_told(tmp_path: Path) -> None:
+def test_workbooks_beside_the_tables_of_a_folder_are_reported(tmp_path: Path) -> None:
     written(tmp_path, [HEADER, *ROWS])
     (tmp_path / "more.xlsx").write_bytes(b"PK\x03\x04")
     answers = read_csv(tmp_path)
@@ -447,7 +447,7 @@ def test_prolifics_demographics_describe_the_participants(tmp_path: Path) -> Non
         read_csv(stranger, form=Form(people=people))
 
 
-def test_a_running_number_of_rows_identifies_nobody(tmp_path: Path) -> None:
+def test_a_running_number_of_rows_identifies_no_participant(tmp_path: Path) -> None:
     """It holds more of the people's IDs than the participants' numbers do."""
     people = written(tmp_path, ["id,sex", "1,f", "2,m", "3,f", "4,f"], "people.csv")
     numbered = [f"{'12'[row[0] == 'b']}{row[1:]},{i}" for i, row in enumerate(ROWS, 1)]
@@ -532,7 +532,7 @@ def test_formr_has_a_row_an_item(tmp_path: Path) -> None:
     assert found == [("XyZ", "real", "real"), ("XyZ", "generated", "real")]
 
 
-def test_a_fixation_cross_is_no_image(tmp_path: Path) -> None:
+def test_a_fixation_cross_is_not_an_image(tmp_path: Path) -> None:
     header = "rt,stimulus,response,trial_type,trial_index,truth,subject"
     lines = [header, "null,+,null,html-keyboard-response,0,real,s", "640,i1.png,real,image-button-response,1,real,s"]
     answers = read_csv(written(tmp_path, lines), form=Form(layout="jspsych"))
@@ -650,7 +650,7 @@ def test_a_table_of_images_that_does_not_fit_is_refused(tmp_path: Path, lines: s
         read_csv(written(tmp_path, lines.split()), form=Form(truth=images))
 
 
-def test_a_rating_that_says_how_sure_people_were_is_no_rating_of_the_image(tmp_path: Path) -> None:
+def test_a_rating_that_says_how_sure_people_were_is_not_a_rating_of_the_image(tmp_path: Path) -> None:
     """Sure and right of a real image: 5 would be read as 'surely generated'."""
     lines = [HEADER + ",sure", *(f"p,i{k},real,real,{5 - k % 2}" for k in range(6)), "p,i7,generated,generated,1"]
     with pytest.raises(AnalysisError, match=r"agree with the column answer in 0 of 7 rows.* --confidence sure:1..5"):
@@ -676,7 +676,7 @@ def test_of_several_components_the_answer_and_its_time_are_those_beside_an_image
     ("columns", "pressed"),
     [("response,correct", "null"), ("key_resp.keys,correct", "None"), ("practice.keys,key_resp.keys,correct", ",")],
 )
-def test_wrong_without_a_key_is_no_answer(tmp_path: Path, columns: str, pressed: str) -> None:
+def test_wrong_without_a_key_is_not_an_answer(tmp_path: Path, columns: str, pressed: str) -> None:
     """Programs write 0 for 'correct' when time is up; a 1 and a 0 with a key are answers."""
     keys = columns.count(",") * "f,"
     rows = [f"p,i1,real,{keys}1", f"p,i2,real,{keys}0", f"p,i3,real,{pressed},0", f"p,i4,generated,{keys}0"]
@@ -762,14 +762,16 @@ def test_rows_of_a_loop_are_those_that_another_loop_leaves_empty(tmp_path: Path)
         ("gorilla", "response", "zone type,image,truth,response,participant private id"),
     ],
 )
-def test_the_rating_of_a_layout_is_no_answer_in_words(tmp_path: Path, layout: str, rating: str, columns: str) -> None:
+def test_the_rating_of_a_layout_is_not_an_answer_in_words(
+    tmp_path: Path, layout: str, rating: str, columns: str
+) -> None:
     kind = "response_slider" if layout == "gorilla" else "image-slider-response"
     rows = [f"{kind},{k}.png,{truth},{value},p" for k, (truth, value) in enumerate((("real", 20), ("generated", 90)))]
     answers = read_csv(written(tmp_path, [columns, *rows]), form=Form(layout=layout, rating=f"{rating}:0..100"))
     assert answers.trials[["answer", "rating"]].to_numpy().tolist() == [["real", 20], ["generated", 90]]
 
 
-def test_a_file_that_names_nobody_is_a_participant(tmp_path: Path) -> None:
+def test_a_file_without_names_is_a_participant(tmp_path: Path) -> None:
     header = "image,truth,key_resp.keys,participant"
     for name, person, key in (("a", "", "real"), ("b", "", "generated"), ("c", "7", "real")):
         written(tmp_path, [header, f"1.png,real,{key},{person}"], f"{name}.csv")
@@ -810,7 +812,7 @@ def test_a_second_row_of_one_word_holds_no_answers(tmp_path: Path) -> None:
     assert len(read_csv(written(tmp_path, anonymous), form=Form(layout="wide", truth=images)).trials) == 4
 
 
-def test_the_first_of_few_participants_is_no_row_of_questions(tmp_path: Path) -> None:
+def test_the_first_of_few_participants_is_not_a_row_of_questions(tmp_path: Path) -> None:
     """The ends of a scale alone have labels."""
     lines = ["ID,Rate [r1.png],Rate [g1.png]", "a,1 - real,5 - fake", "b,2,4", "c,2,1"]
     images = written(tmp_path, ["image,truth", "r1.png,real", "g1.png,generated"], "images.csv")
@@ -861,7 +863,7 @@ def test_testable_has_two_lines_on_the_participant_above_the_trials(tmp_path: Pa
     assert answers.counts["missing_answers"] == 1
 
 
-def test_images_and_answers_without_a_counterpart_are_told(tmp_path: Path) -> None:
+def test_images_and_answers_without_a_counterpart_are_reported(tmp_path: Path) -> None:
     images = written(tmp_path, ["filename,ground_truth", "a.png,real", "b.png,generated", "c.png,real"], "images.csv")
     wide = written(tmp_path, ["Is a.png real?,Is b.png real?", "Real,Real"], "wide.csv")
     assert read_csv(wide, form=Form(layout="wide", truth=images)).notes == (
@@ -889,7 +891,7 @@ def test_usual_names_may_have_spaces(tmp_path: Path) -> None:
     assert read_csv(path).trials["participant"].tolist() == ["a", "a", "b", "b"]
 
 
-def test_the_tables_of_images_and_people_may_lie_beside_the_answers(tmp_path: Path) -> None:
+def test_the_tables_of_images_and_people_can_be_beside_the_answers(tmp_path: Path) -> None:
     written(tmp_path, ["participant,image,answer", "a,i1,real", "b,i1,generated"])
     images = written(tmp_path, ["image,truth", "i1,real"], "images.csv")
     people = written(tmp_path, ["participant,age", "a,31", "b,40"], "people.csv")
@@ -956,7 +958,7 @@ def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
         read_csv(written(tmp_path, [text], "data.json"))
 
 
-def test_json_beside_tables_is_told_and_not_read(tmp_path: Path) -> None:
+def test_json_beside_tables_is_reported_and_not_read(tmp_path: Path) -> None:
     written(tmp_path, [HEADER, *ROWS])
     written(tmp_path, ['{"name": "my study"}'], "dataset_description.json")
     answers = read_csv(tmp_path)
@@ -971,8 +973,10 @@ def test_json_beside_tables_is_told_and_not_read(tmp_path: Path) -> None:
         ("practice_trials.thisN", "0", "", 'practice_trials.thisn="'),
     ],
 )
-def test_practice_among_the_judgements_is_told(tmp_path: Path, column: str, trial: str, rest: str, where: str) -> None:
-    """Practice is scored unless it is filtered out: nobody but the survey's author knows what a column means."""
+def test_practice_among_the_judgements_is_reported(
+    tmp_path: Path, column: str, trial: str, rest: str, where: str
+) -> None:
+    """Practice is scored unless it is filtered out: only the survey's author knows what a column means."""
     lines = [f"{HEADER},{column}", *(f"{row},{trial if row[2:4] == 'i1' else rest}" for row in ROWS)]
     path = written(tmp_path, lines)
     (note,) = read_csv(path).notes
@@ -981,6 +985,6 @@ def test_practice_among_the_judgements_is_told(tmp_path: Path, column: str, tria
     assert (answers.trials["image"].tolist(), answers.notes) == (["i2", "i2"], ())
 
 
-def test_a_word_for_practice_that_tells_of_people_is_no_practice(tmp_path: Path) -> None:
+def test_a_word_for_practice_that_describes_people_is_not_practice(tmp_path: Path) -> None:
     lines = [HEADER + ",experience", *(f"{row},{'training' if row[0] == 'a' else 'expert'}" for row in ROWS)]
     assert not read_csv(written(tmp_path, lines)).notes

@@ -1,4 +1,4 @@
-"""Columns of one meaning are found in each file by its own names, and a choice among several is told."""
+"""Columns of one meaning are found in each file by its own names, and a choice among several is reported."""
 
 from __future__ import annotations
 

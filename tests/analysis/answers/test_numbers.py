@@ -1,4 +1,4 @@
-"""The number format of a column is found, or the column refused; what is no number, or in another unit, is named."""
+"""The number format of a column is found, or the column refused; values in another unit or none are named."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def test_an_ambiguous_number_is_refused_with_its_line_and_value(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("value", ["2,405", "2.405"])
-def test_a_group_of_thousands_beside_whole_numbers_below_a_thousand_is_no_decimal(tmp_path: Path, value: str) -> None:
+def test_a_group_of_thousands_beside_whole_numbers_below_a_thousand_is_not_a_decimal(
+    tmp_path: Path, value: str
+) -> None:
     with pytest.raises(AnalysisError, match=rf"answers.csv, line 3: '{value}' .* may be 2.405 or 2405"):
         times(tmp_path, "response_time_s", ["729", value, "3" + value[1:], "2"])
 
@@ -95,7 +97,7 @@ def test_milliseconds_in_a_column_of_seconds_are_refused(tmp_path: Path) -> None
         ("response_time_s", "0.002", "0.002 s"),
     ],
 )
-def test_a_column_that_is_hardly_in_its_unit_is_told(tmp_path: Path, column: str, value: str, median: str) -> None:
+def test_a_column_that_is_hardly_in_its_unit_is_reported(tmp_path: Path, column: str, value: str, median: str) -> None:
     lines = [f"{HEADER},{column}", f"p,i1,real,real,{value}", f"p,i2,real,real,{value}"]
     unit = median[-2:].strip()
     assert read_csv(written(tmp_path, lines)).notes == (
@@ -103,7 +105,7 @@ def test_a_column_that_is_hardly_in_its_unit_is_told(tmp_path: Path, column: str
     )
 
 
-def test_values_that_are_no_numbers_are_counted(tmp_path: Path) -> None:
+def test_values_that_are_not_numbers_are_counted(tmp_path: Path) -> None:
     answers = read_csv(written(tmp_path, [HEADER + ",response_time_s", "a,i1,real,real,soon", "b,i1,real,real,2.5"]))
     assert "1 value of response_time_s is not a number" in answers.notes[0]
     assert "line 2: 'soon'" in answers.notes[0]

@@ -1,4 +1,4 @@
-"""Anybody's answers are read as they are, or refused in one sentence that says where they are wrong."""
+"""Answers of any survey are read as they are, or refused in one sentence that says where they are wrong."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_the_four_columns_suffice_and_the_set_is_then_called_all(tmp_path: Path)
     "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp1252", "latin-1"]
 )
 @pytest.mark.parametrize("separator", [",", ";", "\t"])
-def test_odd_encodings_and_separators_are_read_alike(tmp_path: Path, encoding: str, separator: str) -> None:
+def test_odd_encodings_and_separators_are_read_in_the_same_way(tmp_path: Path, encoding: str, separator: str) -> None:
     lines = [line.replace(",", separator) for line in [HEADER, "Zoë,Hände,Real ,GENERATED", "Zoë,Füße,generated,real"]]
     trials = read_csv(written(tmp_path, lines, encoding)).trials
     assert trials["participant"].tolist() == ["Zoë", "Zoë"]
@@ -185,7 +185,7 @@ def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
         ([HEADER + ",simulated", "a,i1,real,real,1"], [], "--include-simulated"),
     ],
 )
-def test_what_is_no_table_of_answers_is_refused_in_a_sentence(
+def test_a_file_without_a_table_of_answers_is_refused_in_a_sentence(
     tmp_path: Path, lines: list[str], where: list[str], sentence: str
 ) -> None:
     with pytest.raises(AnalysisError, match=sentence) as error:
@@ -285,7 +285,7 @@ def test_the_views_of_the_survey_are_read_and_nothing_is_written(workspace: Work
     assert (workspace.root / "study.db").read_bytes() == before
 
 
-def test_postgresql_is_read_alike(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_postgresql_is_read_in_the_same_way(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
     skip_without_postgresql()
     with private_cluster() as cluster:
         monkeypatch.setenv("DATABASE_URL", cluster.new_database())

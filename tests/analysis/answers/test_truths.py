@@ -89,7 +89,7 @@ def test_the_case_of_a_name_matters_only_if_several_images_differ_in_it(tmp_path
     assert images_of(tmp_path, ["a.png", "A.png"], ["A.png", "a.png"]) == ["a.png", "A.png"]
 
 
-def test_an_image_that_a_list_does_not_show_is_no_missing_answer(tmp_path: Path) -> None:
+def test_an_image_that_a_list_does_not_show_is_not_a_missing_answer(tmp_path: Path) -> None:
     """Two wide lists, each with images of its own: an empty cell is an answer not given, a lacking column is not."""
     (tmp_path / "a.csv").write_text("subject,1.png,2.png\np1,real,generated\np2,real,\n")
     (tmp_path / "b.csv").write_text("subject,2.png,3.png\np3,real,generated\n")

@@ -65,7 +65,7 @@ def test_held_out_images_become_as_soft_and_pale_as_generated_ones_and_never_sha
     torch.testing.assert_close(as_soft(soft, real), soft.round())
 
 
-def test_a_hub_that_is_the_nearest_of_everything_is_no_evidence_but_many_copied_images_are() -> None:
+def test_a_hub_that_is_the_nearest_of_everything_is_not_evidence_but_many_copied_images_are() -> None:
     held_out, generated = np.linspace(0.5, 1, 200), np.concatenate([np.full(40, 0.1), np.ones(360)])
     hub, many = np.zeros(400, np.intp), np.arange(400) % 20
     assert not judge(held_out, generated, 200, hub).alarm
@@ -117,7 +117,7 @@ def test_the_verdict_says_how_few_copies_so_few_groups_can_reveal() -> None:
     assert many.resolution < 0.02
 
 
-def test_ratios_that_are_no_numbers_are_not_called_innocent() -> None:
+def test_ratios_that_are_not_numbers_get_no_verdict() -> None:
     fine = np.linspace(0, 1, 50)
     for held_out, generated in ((fine, np.full(50, np.nan)), (np.full(50, np.nan), fine), (fine, fine[:0])):
         with pytest.raises(AnalysisError, match="missing or not finite"):

@@ -63,7 +63,7 @@ def test_the_inception_score_counts_the_classes_that_are_told_apart() -> None:
 
 
 @pytest.mark.parametrize("broken", [np.full((5, 3), np.nan, np.float32), np.zeros((1, 3), np.float32)])
-def test_features_that_are_no_distribution_are_refused(broken: np.ndarray) -> None:
+def test_features_that_are_not_a_distribution_are_refused(broken: np.ndarray) -> None:
     for distance in (lambda: frechet(Moments.of(broken), Moments.of(broken)), lambda: kid(broken, broken)):
         with pytest.raises(AnalysisError, match=r"not finite|at least two"):
             distance()
@@ -180,8 +180,8 @@ def test_recall_does_not_take_overlapping_windows_for_neighbours_on_either_side(
     assert precision_recall(real, other, photos)["recall"] < 0.1
 
 
-def test_a_photo_of_both_sides_is_no_neighbour_of_itself() -> None:
-    """Else whatever resembles its own photo, as every translation does, would be called precise."""
+def test_a_photo_of_both_sides_is_not_a_neighbour_of_itself() -> None:
+    """Otherwise any image that resembles its own photo, as every translation does, would count as precise."""
     (real, photos) = windows(normal(40, 8, 0) * 100, 10, 0, spread=0.01)
     assert precision_recall(real, real + 0.001, photos, photos)["density"] == pytest.approx(1, abs=0.15)
     assert precision_recall(real, real + 0.001, photos)["density"] > 3

@@ -183,7 +183,7 @@ def test_a_file_that_holds_no_named_tensors_is_refused(held: Any, tmp_path: Path
         extractors.load("inception", weights=path)
 
 
-def test_a_date_in_the_name_of_a_file_of_weights_is_no_hash(inception_weights: Path, tmp_path: Path) -> None:
+def test_a_date_in_the_name_of_a_file_of_weights_is_not_a_hash(inception_weights: Path, tmp_path: Path) -> None:
     dated = tmp_path / "inception-20241101.pth"
     dated.write_bytes(inception_weights.read_bytes())
     assert extractors.load("inception", weights=dated).name == "inception"
@@ -419,7 +419,7 @@ def test_more_images_than_promised_are_refused() -> None:
     [textures(3, seed=0) / 255, textures(3, seed=0)[..., 0], textures(3, seed=0)[..., :1], textures(3, seed=0)[:0]],
     ids=["fractions", "grey", "one channel", "none"],
 )
-def test_what_is_no_colour_image_is_refused_wherever_images_are_taken(images: NDArray[Any]) -> None:
+def test_anything_but_a_colour_image_is_refused_wherever_images_are_taken(images: NDArray[Any]) -> None:
     good = textures(5, seed=0)
     with pytest.raises(AnalysisError, match=r"must be \(n, H, W, 3\) of type uint8"):
         features.extract(random_extractor(), [images], len(images))
@@ -439,7 +439,7 @@ def test_features_of_two_extractors_are_not_compared() -> None:
 
 
 @pytest.mark.parametrize(("rows", "message"), [(1, "at least two"), (4, "not finite")])
-def test_features_that_are_no_distribution_are_refused(rows: int, message: str) -> None:
+def test_features_that_are_not_a_distribution_are_refused(rows: int, message: str) -> None:
     values = np.zeros((rows, 3), np.float32)
     values[-1] = np.inf
     with pytest.raises(AnalysisError, match=message):

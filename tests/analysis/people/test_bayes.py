@@ -37,7 +37,7 @@ def test_it_is_symmetric_falls_with_the_distance_and_needs_a_standard_error() ->
 
 
 def test_a_standard_error_of_rounding_noise_is_computed() -> None:
-    """Everybody alike: 1e-17 asked for more memory than there is."""
+    """Equal answers of all people leave 1e-17, for which the grid once needed more memory than there is."""
     within, outside = (bayes_factor(Estimate(value, se=1e-17, df=19.0)) for value in (0.5, 0.9))
     assert within is not None
     assert outside is not None

@@ -123,7 +123,7 @@ def test_a_telling_image_among_dull_ones_comes_first_and_luck_is_pooled_away() -
     rng = np.random.default_rng(3)
     trials = simulate(Truth(1.0, sd_d_prime=0.0, sd_criterion=0.0), Design(60, 20, 20), rng)
     spread = items(trials)
-    assert spread["pooled"].std() < 0.3 * spread["discrimination"].std()  # nobody is abler than others
+    assert spread["pooled"].std() < 0.3 * spread["discrimination"].std()  # no participant is abler than another
     able = np.arange(60) < 30
     said = np.where(
         trials.image == 25, able[trials.participant],
@@ -135,7 +135,7 @@ def test_a_telling_image_among_dull_ones_comes_first_and_luck_is_pooled_away() -
     assert table.loc[0, "right_low"] < 0.5 < table.loc[0, "right_high"]
 
 
-def test_a_habit_is_no_ability_where_there_are_more_real_images() -> None:
+def test_a_habit_is_not_an_ability_where_there_are_more_real_images() -> None:
     for seed in range(5):
         trials = simulate(Truth(0.0, sd_d_prime=0.0, sd_criterion=1.0), Design(60, 15, 5), np.random.default_rng(seed))
         table = items(trials)

@@ -20,7 +20,7 @@ from glimpse import observers
 
 
 def own_images(seed: int, people: int = 40, accuracy: float = 0.5) -> Trials:
-    """Everybody answers images that nobody else sees, so the images add nothing to the participants' variance."""
+    """Each person judges images that no one else sees, so the images add nothing to the participants' variance."""
     rng = np.random.default_rng(seed)
     generated = np.tile(np.arange(20) < 10, people)
     able = np.repeat(np.clip(rng.normal(accuracy, 0.2, people), 0, 1), 20)
@@ -174,7 +174,7 @@ def test_pairs_are_corrected_over_all_pairs() -> None:
     assert p <= corrected < 0.01
 
 
-def test_asking_the_same_people_about_the_same_images_again_makes_nobody_surer() -> None:
+def test_asking_the_same_people_about_the_same_images_again_makes_no_result_surer() -> None:
     answers = simulate(Truth(0.5), Design(40, 60, 10), np.random.default_rng(11))
     once, thrice = inference.accuracy(answers), inference.accuracy(join([answers] * 3))
     assert once.se is not None
@@ -223,7 +223,7 @@ def test_all_right_from_a_few_people_says_how_many_it_takes_and_from_enough_is_d
 
 
 def table(correct: list[list[int]]) -> Trials:
-    """Everybody sees the same generated images: rows are participants, columns images, 1 is a right answer."""
+    """All participants see the same generated images: rows are participants, columns images, 1 is a right answer."""
     people, images = np.shape(correct)
     person, image = np.divmod(np.arange(people * images), images)
     return Trials(np.ravel(correct).astype(bool), np.ones(people * images, bool), person, image)

@@ -67,7 +67,7 @@ def test_it_stops_early_where_the_answer_is_plain() -> None:
     assert chance.decided_at < 400
 
 
-def test_people_stand_in_the_order_in_which_they_finished_not_in_that_of_text() -> None:
+def test_people_are_in_the_order_in_which_they_finished_not_sorted_as_text() -> None:
     """'8:00' comes before '15:19'; three who are right then three who are wrong is not what the text's order says."""
     people = pd.DataFrame({"participant": list("abcdef"), "balanced_accuracy": [1.0, 1, 1, 0, 0, 0]})
     rows = people.assign(answered_at=["8:00", "8:10", "9:00", "10:00", "15:19", "23:00"])
@@ -82,7 +82,7 @@ def test_people_stand_in_the_order_in_which_they_finished_not_in_that_of_text() 
     assert "ISO 8601" in unknown["note"]
 
 
-def test_nothing_is_decided_by_nobody() -> None:
+def test_nothing_is_decided_without_participants() -> None:
     nobody = sequential.monitor(np.empty(0))
     assert (nobody.code, nobody.decided_at, nobody.p) == ("undecided", None, 1.0)
 

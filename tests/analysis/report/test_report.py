@@ -40,7 +40,7 @@ from tests.analysis.sections.images.test_quality import write_set
 
 
 def answers(path: Path, sets: dict[str, Truth], people: int = 12, images: int = 20, **columns: Any) -> Path:
-    """Simulated answers to each set, written as anybody's CSV."""
+    """Simulated answers to each set, as a CSV file of another survey."""
     rng = np.random.default_rng(0)
     frames = []
     for name, truth in sets.items():
@@ -65,7 +65,7 @@ def written(*words: str | Path) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def four_sets(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any], Path]:
-    """A report of four sets that bear the paper's names: where it is, its scores, and the answers behind it."""
+    """A report of four sets with the paper's names: where it is, its scores, and the answers behind it."""
     folder = tmp_path_factory.mktemp("four")
     truths = {"mel": Truth(d_prime=3.0), "df": Truth(d_prime=1.0), "healthy": Truth(), "eczema": Truth()}
     path = answers(folder / "answers.csv", truths)
@@ -201,10 +201,10 @@ def test_the_same_picture_twice_in_a_figure_and_figures_whose_names_begin_alike_
     assert len(ids) == len(set(ids)) == 2
 
 
-def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_and_told_once(
+def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_and_reported_once(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Warnings are errors in these tests. '$x^{$' is no formula. Two long names that differ in the middle stay two."""
+    """Warnings are errors here. '$x^{$' is not a formula. Long names that differ in the middle stay different."""
     monkeypatch.setattr("analysis.report.page.FORMATS", FORMATS)  # each has warnings of its own
     odd, long = "\U00012000\U00012001", "a" * 150
     path = answers(tmp_path / "a.csv", dict.fromkeys((odd, "$x^{$", f"{long}x{long}", f"{long}y{long}"), Truth()))
@@ -225,7 +225,7 @@ def test_an_unchanged_figure_is_not_drawn_again() -> None:
         drawing_key(lambda: None)
 
 
-def test_rounding_is_no_number() -> None:
+def test_rounding_is_not_a_number() -> None:
     assert (number(-5.6e-17), number(-0.25), decimal(-0.0)) == ("0", "−0.250", "0.00")
 
 
@@ -256,7 +256,7 @@ def test_one_unreadable_file_of_several_is_left_out_with_a_sentence(tmp_path: Pa
         read_csv(tmp_path / "b.csv")
 
 
-def test_a_note_on_how_answers_were_read_is_no_part_that_the_report_lacks(tmp_path: Path) -> None:
+def test_a_note_on_how_answers_were_read_is_not_a_missing_part_of_the_report(tmp_path: Path) -> None:
     file = answers(tmp_path / "a.csv", {"df": Truth()}, people=3)
     (tmp_path / "copy.csv").write_bytes(file.read_bytes())
     written("--responses", file, tmp_path / "copy.csv", "--out", tmp_path / "out")
@@ -407,9 +407,7 @@ def test_the_checklist_counts_who_stopped_early_where_the_answers_say_it(tmp_pat
     assert "2, of whom 1 stopped early" in (tmp_path / "out" / "texts" / "checklist.md").read_text("utf-8")
 
 
-def test_a_workspace_without_answers_or_anything_else_says_what_to_do(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_empty_workspace_says_what_to_do(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main([]) == 2
     assert "nothing to report yet" in capsys.readouterr().err
 

@@ -24,7 +24,7 @@ from glimpse.workspace import Workspace
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> Responses:
-    """15 experts of d' 3 and 25 lay people of d' 0.5 as anybody's CSV; one lay person does not say what they are."""
+    """Answers of 15 experts with d' 3 and 25 lay people with d' 0.5, as a CSV file; one lay person states no group."""
     trials, group, age = simulate(
         Case("", (15, 25), (3.0, 0.5), images=12, trials=10, sd_image=0.3), np.random.default_rng(0)
     )
@@ -160,7 +160,7 @@ def test_reliability_agreement_and_images_are_in_words_and_numbers(answers: Resp
     assert list(found.tables["reliability"]["of"]) == ["participants", "real images", "generated images"]
 
 
-def test_one_participant_has_no_reliability_but_the_section_stands(answers: Responses, tmp_path: Path) -> None:
+def test_one_participant_has_no_reliability_but_the_section_is_written(answers: Responses, tmp_path: Path) -> None:
     alone = answers.trials[answers.trials["participant"] == "p00"]
     found = reliability.compute(Context(Workspace(tmp_path), responses=alone))
     assert found is not None

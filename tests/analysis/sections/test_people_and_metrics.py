@@ -74,7 +74,7 @@ def test_the_nearest_image_is_the_nearest() -> None:
     )
 
 
-def test_each_answered_set_stands_beside_the_metrics_of_the_run_behind_it() -> None:
+def test_each_answered_set_is_shown_beside_the_metrics_of_its_run() -> None:
     survey = {"cycle-add": {"accuracy": {"mean": 0.6}, "d_prime": {"population": 0.5}, "f1": {"mean": 0.55}}}
     parts = {"quality": {"cycle": {"kid": 0.1, "frechet": 7.0}}, "memorisation": {"other": {"share": 0.5}}}
     row = set_table(survey, {"cycle-add": {"run": "cycle"}}, parts).iloc[0]

@@ -59,6 +59,15 @@ def test_too_little_memory_names_the_batch_that_would_fit(
         seconds_left(training)
 
 
+def test_the_time_left_is_that_of_the_images_to_come(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of 30 images in batches of 4 two steps are done: 22 images are left, six steps of 2 s."""
+    make_set(workspace, "df")
+    training = tiny_training(workspace, "df", batch=4, images=30)
+    training.engine.steps = 2
+    monkeypatch.setattr("gan_core.training.forecast._measure", lambda _: 2.0)
+    assert seconds_left(training) == 12.0
+
+
 def test_a_day_of_training_on_a_cpu_gets_a_hint_at_the_demo(workspace: Workspace) -> None:
     make_set(workspace, "df")
     run = tiny_training(workspace, "df").run

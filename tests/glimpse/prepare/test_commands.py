@@ -42,7 +42,7 @@ def test_patches_from_the_command_line(
     "arguments",
     [["SRC", "--label", "DF", "MEL"], ["--label", "DF", "MEL", "SRC"], ["--label", "df", "mel", "--", "SRC"]],
 )
-def test_the_folder_may_stand_before_or_behind_the_labels(
+def test_the_folder_can_come_before_or_after_the_labels(
     tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, arguments: list[str]
 ) -> None:
     ham10000(tmp_path)
@@ -125,7 +125,7 @@ def test_an_impossible_option_is_refused(
 @pytest.mark.parametrize(
     "words", [["--window", "auto", "SRC"], ["SRC", "--window=auto"], ["--window", "0", "4095", "SRC"]]
 )
-def test_a_window_may_stand_before_or_behind_the_folder(tmp_path: Path, workspace: Workspace, words: list[str]) -> None:
+def test_a_window_can_come_before_or_after_the_folder(tmp_path: Path, workspace: Workspace, words: list[str]) -> None:
     values = np.linspace(0, 4095, 48 * 64).reshape(48, 64).astype(np.uint16)
     for i in range(3):
         save(tmp_path / "photos" / f"a{i}.png", np.roll(values, 5 * i, 0))

@@ -128,7 +128,7 @@ def test_the_same_photos_and_options_give_the_same_bytes(tmp_path: Path, workspa
         assert (folders[0] / name).read_bytes() == (folders[1] / name).read_bytes()
 
 
-def test_exact_duplicates_are_dropped_and_look_alikes_told(tmp_path: Path, workspace: Workspace) -> None:
+def test_exact_duplicates_are_dropped_and_look_alikes_reported(tmp_path: Path, workspace: Workspace) -> None:
     source = ham10000(tmp_path)
     photos = source / "HAM10000_images"
     (photos / "ISIC_0000007.jpg").write_bytes((photos / "ISIC_0000006.jpg").read_bytes())
@@ -250,7 +250,7 @@ def labelled(workspace: Workspace, source: Path, label: str, **options: Any) -> 
 
 @pytest.mark.parametrize("blank", ["0", "", "nan"])
 def test_a_row_that_marks_no_class_has_no_diagnosis(tmp_path: Path, workspace: Workspace, blank: str) -> None:
-    """It was a melanoma once, the first of the columns."""
+    """Such a photo was once labelled melanoma, the first of the columns."""
     names = [f"ISIC_{i:07}" for i in range(5)]
     rows = [[1, *"000000", "0"], [0, "1", *"00000", "0"], [blank] * 8, [*[blank] * 7, "1"], [1, 1, *"00000", "0"]]
     write_csv(

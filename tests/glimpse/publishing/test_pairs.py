@@ -254,7 +254,7 @@ def test_warnings_name_a_folder_as_its_owner_wrote_it(
     assert workspace.names("stimuli") == ["gena"]
 
 
-def test_what_opening_a_folder_left_out_or_may_show_wrongly_is_told(
+def test_what_opening_a_folder_left_out_or_may_show_wrongly_is_reported(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real, generated = lay(tmp_path / "real"), lay(tmp_path / "fake", first=20)

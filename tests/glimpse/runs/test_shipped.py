@@ -108,7 +108,7 @@ def test_on_other_images_a_shipped_generator_is_refused(
         (["df", "--preset", "demo"], "--shipped trains nothing"),
     ],
 )
-def test_what_cannot_be_installed_is_said(
+def test_a_generator_that_cannot_be_installed_is_refused_in_a_sentence(
     packed: Path, words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     phantoms(Workspace.at())

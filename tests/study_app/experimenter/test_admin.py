@@ -90,7 +90,7 @@ def test_passwords_cannot_be_tried_for_long(client: FlaskClient) -> None:
 
 
 def test_wrong_passwords_of_others_do_not_lock_the_owner_out(admin: FlaskClient, app: Flask) -> None:
-    """Not even from the same address, as behind a proxy: the owner's browser has logged in before."""
+    """Also from the same address, as behind a proxy, because the owner's browser has logged in before."""
     admin.post("/admin/logout", data={"token": token(admin, "/admin/")})
     others = app.test_client()
     for _ in range(40):  # forms without their token count for nothing

@@ -110,7 +110,7 @@ def test_missing_more_attention_trials_than_the_study_file_allows_excludes(
         person = session.execute(text("SELECT * FROM participants")).one()
         assert (person.trials, person.catch_trials, person.catch_correct) == (4, 2, 2 - wrong)
         assert person.excluded == excluded
-        assert session.execute(text("SELECT COUNT(*) FROM responses")).scalar() == 4  # attention trials are no data
+        assert session.execute(text("SELECT COUNT(*) FROM responses")).scalar() == 4  # attention trials are not data
     assert cli.main(["status"]) == 0
     assert ("1 excluded by attention trials" in capsys.readouterr().out) == bool(excluded)
 

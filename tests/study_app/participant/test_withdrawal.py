@@ -190,7 +190,7 @@ def test_the_images_of_people_who_gave_up_are_released_once_and_counted_again_if
     with Database(workspace.database_url).write() as session:  # they finished, and then gave the task back
         assert free_places(session, session.scalars(select(models.Study)).one(), {"b": "returned"}) == 1
     assert shown() == 0
-    client.post(f"{other}comment", data={"comment": "still here"})  # is no return to the study
+    client.post(f"{other}comment", data={"comment": "still here"})  # does not count as a return to the study
     client.post(f"/withdraw/{person.withdrawal_token}")
     assert shown() == 0
 

@@ -93,7 +93,7 @@ def test_near_the_ceiling_and_with_few_people_no_estimate_runs_away() -> None:
         assert np.mean(held) >= 0.75
 
 
-def test_people_count_alike_however_many_answers_they_give() -> None:
+def test_people_count_equally_however_many_answers_they_give() -> None:
     """Answers doubled for half of the participants would move a d' of pooled answers."""
     answers = simulate(Truth(1.0, sd_d_prime=1.0), Design(20), np.random.default_rng(8))
     able = np.isin(answers.participant, np.argsort(observers.accuracy(answers.counts()))[10:])

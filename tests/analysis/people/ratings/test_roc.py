@@ -106,7 +106,7 @@ def test_two_rates_determine_the_binormal_curve_exactly() -> None:
     assert found.low[at] < found.curve[at] < found.high[at]
 
 
-def test_participants_count_alike_however_many_images_they_rated() -> None:
+def test_participants_count_equally_however_many_images_they_rated() -> None:
     few, many = crossed(1, 4), crossed(1, 40)
     trials = Trials(
         *(np.concatenate([getattr(few, c), getattr(many, c)]) for c in ("said_generated", "is_generated")),

@@ -105,7 +105,7 @@ def translating(tmp_path_factory: pytest.TempPathFactory) -> Context:
     return Context(workspace, extractor="random", device="cpu")
 
 
-def test_translations_stand_beside_the_same_images_untouched_and_the_truth(translating: Context) -> None:
+def test_translations_are_shown_beside_the_same_images_untouched_and_the_truth(translating: Context) -> None:
     part = drawn(quality.compute(translating))
     assert set(part.scores) == {"add-eczema", "remove-eczema", "cycle-eczema-add", "cycle-eczema-remove"}
     for found in part.scores.values():
@@ -158,7 +158,7 @@ def drawn(part: Section | None) -> Section:
     return part
 
 
-def test_quality_stands_beside_real_against_real_and_says_biased(trained: Context) -> None:
+def test_quality_is_given_beside_real_against_real_and_says_biased(trained: Context) -> None:
     part = drawn(quality.compute(trained))
     for name in ("df", "mel"):
         found = part.scores[name]
@@ -404,7 +404,7 @@ def test_an_unchanged_second_report_draws_no_image_and_loads_no_torch(trained: C
 
 
 @pytest.mark.parametrize("module", [machine_observer, utility, quality])
-def test_an_extractor_that_gives_no_numbers_is_told_in_a_sentence(
+def test_an_extractor_that_gives_no_numbers_is_reported_in_a_sentence(
     module: ModuleType, trained: Context, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     broken = extractors.Extractor(
@@ -473,7 +473,7 @@ def test_real_against_real_shares_no_group() -> None:
         assert len(first) == 20
 
 
-def test_real_against_real_has_as_many_groups_as_what_it_stands_beside() -> None:
+def test_real_against_real_has_as_many_groups_as_the_comparison_beside_it() -> None:
     groups = np.arange(20).repeat(10)
     for count, held in ((50, 5), (80, 8)):  # five photos, or as many as it takes for 80 images
         first, second = quality.two_samples(groups, count, np.random.default_rng(0), (5, 200))

@@ -90,7 +90,7 @@ def test_the_methods_paragraph_says_that_images_were_rated(tmp_path: Path) -> No
     assert ", saying of each image whether it " in manuscript.texts(context, said, {}, "", "1").methods
 
 
-def test_the_middle_of_the_scale_is_rated_though_it_is_no_answer(tmp_path: Path) -> None:
+def test_the_middle_of_the_scale_is_rated_though_it_is_not_an_answer(tmp_path: Path) -> None:
     frame = survey().assign(rating=lambda f: np.minimum(f["rating"], 5))
     found = answers(tmp_path, frame, Form(rating="rating:1..5"))
     middle = int((frame["rating"] == 3).sum())

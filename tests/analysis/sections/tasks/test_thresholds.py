@@ -53,7 +53,7 @@ def group_of(values: list[float], above: int = 0, below: int = 0) -> Thresholds:
 
 
 def test_beyond_is_judged_by_what_each_person_saw_not_by_a_fixed_time() -> None:
-    """Everybody's longest exposure is 400 ms; three of six cannot tell even then."""
+    """The longest exposure of all six is 400 ms; three cannot tell even then."""
     exposure, right = np.tile([100.0, 200, 300, 400], 30), np.repeat([[True], [False]] * 15, 4)
     found = thresholds(exposure, right, np.zeros(120))
     assert found.above.all()
@@ -63,7 +63,7 @@ def test_beyond_is_judged_by_what_each_person_saw_not_by_a_fixed_time() -> None:
     assert "of 6 thresholds 3 are longer than any exposure" in half.note
 
 
-def test_a_middle_between_a_number_and_beyond_is_no_number() -> None:
+def test_a_middle_between_a_number_and_beyond_is_not_a_number() -> None:
     straddling = median_threshold(group_of([20.0] * 5 + [300.0] * 5, below=5))
     assert straddling.value is None
     assert "of 10 thresholds 5 are shorter than any exposure" in straddling.note

@@ -60,7 +60,7 @@ def test_copies_look_alike(copy: object) -> None:
         photo = skin_photo(seed, 150, 200)
         copied = np.asarray(copy(Image.fromarray(photo)))  # type: ignore[operator]
         assert alike(photo, copied)
-        assert alike(copied, photo)  # whichever stands in training
+        assert alike(copied, photo)  # whichever of the two is in training
 
 
 def test_different_photos_do_not() -> None:
@@ -107,7 +107,7 @@ def hands(seed: int) -> NDArray[np.uint8]:
 
 
 def test_hands_laid_out_alike_are_not_alike() -> None:
-    """Two of these 120 pairs may be alike by chance in thumbnails of 64 pixels; all 14 whose outlines fit were told."""
+    """Two of these 120 pairs may look alike by chance at 64 pixels; all 14 whose outlines fit were once reported."""
     photos = [hands(seed) for seed in range(20, 36)]
     assert sum(alike(a, b) for i, a in enumerate(photos) for b in photos[:i]) <= 2
     assert all(alike(photo, photo[::-1, 5:195][3:147]) for photo in photos)

@@ -116,7 +116,7 @@ def sources(real: Photos, generated: Photos) -> list[Source]:
 
 
 def test_the_last_compression_of_noisy_and_smooth_images_is_not_blamed_on_their_history() -> None:
-    """Noise beside smoothness makes the blocks of the last compression deeper on one side: that is no old grid."""
+    """Noise in one class makes the blocks of the last compression deeper there, which is not an older grid."""
     rng = np.random.default_rng(0)
 
     def field(noise: float) -> NDArray[np.uint8]:

@@ -28,7 +28,7 @@ def test_a_mask_is_known_by_its_photos_name(mask: str) -> None:
     assert {stem: m.name for stem, m in match_masks(photos, files(mask)).items()} == {"P1": mask}
 
 
-def test_photos_and_masks_may_lie_in_one_folder() -> None:
+def test_photos_and_masks_can_be_in_one_folder() -> None:
     together = files("P1.jpg", "P1_mask.png", "P2.jpg", "P2_mask.png", "left_hand.jpg", "left_hand_lesion.png")
     photos = without_masks(by_stem(together), together)
     assert sorted(photos) == ["P1", "P2", "left_hand"]
@@ -47,7 +47,7 @@ def test_a_mask_of_exactly_the_photos_name_goes_first() -> None:
     assert match_masks(by_stem(files("photos/pat0.jpg")), masks)["pat0"].name == "masks/pat0.png"
 
 
-def test_each_role_takes_the_mask_that_bears_its_word() -> None:
+def test_each_role_takes_the_mask_with_its_word() -> None:
     photos = by_stem(files("I0.jpg", "I1.jpg"))
     masks = files("I0_lesion.png", "I0_skin_mask.png", "I0_mask.png", "I1_Hand.png")
     taken = [{s: m.name for s, m in match_masks(photos, masks, role).items()} for role in ("lesion", "skin", "truth")]

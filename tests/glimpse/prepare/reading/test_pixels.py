@@ -108,7 +108,7 @@ def test_grey_with_alpha_of_16_bits_is_read_whole_and_takes_a_window() -> None:
     ("window", "levels", "remarks"),
     [(None, [16, 8, 0], {"small_range"}), ((61440, 65535), [255, 127, 0], set()), ("auto", [255, 127, 0], set())],
 )
-def test_a_tiff_whose_white_is_zero_is_no_negative(
+def test_a_tiff_whose_white_is_zero_is_not_a_negative(
     window: depth.Window | None, levels: list[int], remarks: set[str]
 ) -> None:
     """X-ray films are stored so. A window is one of the stored values, as in DICOM's MONOCHROME1."""
@@ -141,7 +141,7 @@ def test_a_palette_is_looked_up() -> None:
     np.testing.assert_array_equal(decode_photo(data, "a.png"), photo)
 
 
-def test_what_is_transparent_becomes_white() -> None:
+def test_transparent_pixels_become_white() -> None:
     rgba = np.dstack([skin_photo(0), disc() * np.uint8(255)])
     decoded = decode_photo(encoded(Image.fromarray(rgba)), "a.png")
     np.testing.assert_array_equal(decoded[disc()], skin_photo(0)[disc()])

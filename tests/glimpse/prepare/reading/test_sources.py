@@ -193,7 +193,7 @@ def test_a_zip_that_states_too_small_a_size_is_not_unpacked_beyond_it(tmp_path: 
     tracemalloc.stop()
 
 
-def test_what_is_hidden_is_not_looked_into(tmp_path: Path) -> None:
+def test_hidden_files_and_folders_are_not_searched(tmp_path: Path) -> None:
     for name in ("a.png", ".trash/b.png", ".trash/old.zip", "._part.zip", "@eaDir/a.png/SYNOPHOTO_THUMB_M.jpg"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"no zip")

@@ -1,0 +1,35 @@
+"""Trends within participants, in exact values; their coverage is tested by simulation elsewhere."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from analysis.people import dependence
+from analysis.people.trials import Trials
+
+GENERATED = np.tile([1, 1, 0, 0], 2)
+PARTICIPANT = np.repeat([0, 1], 4)
+X = np.tile([0.0, 1.0], 4)
+
+
+def answers(right: np.ndarray) -> Trials:
+    said = np.where(GENERATED == 1, right, 1 - right)
+    return Trials.from_labels(said, GENERATED, PARTICIPANT, np.tile(range(4), 2))
+
+
+def test_a_slope_that_explains_every_answer_has_no_error() -> None:
+    """Right exactly where x is 1, in both classes: the slope is 1, and no residual is left."""
+    found = dependence.slope(X, answers(X))
+    assert (found.value, found.se) == (1.0, None)
+    assert found.note == "all answers are the same: no interval"
+
+
+def test_the_error_of_a_slope_is_that_of_the_residuals_of_its_class() -> None:
+    """One participant is right where x is 1, the other always: within each class the slope is 1/2.
+
+    The residuals are ±1/4 and the influences (1/2)(1/4) / 2 = 1/16, positive in all four trials of the one and negative
+    in those of the other: sums ±1/4, and V = 2 / (2 - 1) * (1/16 + 1/16) = 1/4 on one degree of freedom.
+    """
+    found = dependence.slope(X, answers(np.where(PARTICIPANT == 0, X, 1.0)))
+    assert (found.value, found.se, found.df) == (pytest.approx(0.5), pytest.approx(0.5), 1.0)
