@@ -28,8 +28,8 @@ def test_a_slope_that_explains_every_answer_has_no_error() -> None:
 def test_the_error_of_a_slope_is_that_of_the_residuals_of_its_class() -> None:
     """One participant is right where x is 1, the other always: within each class the slope is 1/2.
 
-    The residuals are ±1/4 and the influences (1/2)(1/4) / 2 = 1/16, positive in all four trials of the one and negative
-    in those of the other: sums ±1/4, and V = 2 / (2 - 1) * (1/16 + 1/16) = 1/4 on one degree of freedom.
+    An answer moves the slope by half of its x from the middle, times its residual. That sums to 1/4 for the one
+    participant and -1/4 for the other, so V = 2 / (2 - 1) * (1/16 + 1/16) = 1/4 on one degree of freedom.
     """
     found = dependence.slope(X, answers(np.where(PARTICIPANT == 0, X, 1.0)))
     assert (found.value, found.se, found.df) == (pytest.approx(0.5), pytest.approx(0.5), 1.0)

@@ -15,7 +15,7 @@ import torch
 
 from gan_core.experiments import TrainingError
 from gan_core.training.checkpoint import CHECKPOINT, load_checkpoint
-from gan_core.training.engine import Engine
+from gan_core.training.engine import Engine, copied
 from gan_core.training.run import Run
 from glimpse.command_line import pasteable
 from glimpse.workspace import Workspace
@@ -145,6 +145,21 @@ def tiny_run_again(workspace: Workspace, run: Run, **changed: Any) -> Any:
     training = training_of(workspace, run, images_of(workspace, run), fresh=False)
     training.resume()
     return training
+
+
+def test_a_resumed_run_takes_its_steps_at_the_new_learning_rate(workspace: Workspace) -> None:
+    """Of two runs from one state, the one at three times the rate moves every weight three times as far."""
+    make_set(workspace, "df")
+    first = tiny_training(workspace, "df", lr=1e-4).engine
+    first.step()
+    moved = []
+    for name, lr in (("slow", 1e-4), ("fast", 3e-4)):
+        engine = tiny_training(workspace, "df", name, lr=lr).engine
+        engine.load(copied(first.state()))
+        before = engine.d_parameters[0].detach().clone()
+        engine.step()
+        moved.append(engine.d_parameters[0].detach() - before)
+    assert torch.allclose(moved[1], 3 * moved[0], rtol=1e-3, atol=1e-9)
 
 
 # ------------------------------------------------------------------------------------------ not finite
