@@ -18,49 +18,41 @@ from glimpse import bootstrap
 from glimpse.observers import Floats, Integers
 
 SPLITS, RESAMPLES, FEWEST = 100, 400, 4  # random halves; bootstrap resamples of units; units for a correlation
-MOST_WORK = 3_000_000  # answers times splits
+MOST_WORK = 3_000_000  # units, by stratum, times splits
 METHOD = "mean correlation of random halves, Spearman-Brown, percentile bootstrap over units"
 
 
-def split_half(values: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Estimate:
-    """The split-half reliability of the units' mean `values`, (n,), with a 95 % interval for new units.
+def split_half(right: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Estimate:
+    """The split-half reliability of the units' shares of `right` answers, (n,), with a 95 % interval for new units.
 
     Each unit's answers are split at random into halves within each `stratum` (its score is the mean over strata), many
-    times. The mean correlation r of the halves is the reliability of scores from half of the answers, 2 r / (1 + |r|)
-    that of scores from all of them (Spearman 1910, Brown 1910; for r below 0, where their formula is unbounded, its
-    mirror image: Krus & Helmstadter 1993). Units without two answers in each stratum are left out.
+    times: of the right ones among k of n, a hypergeometric number falls into the first half. The mean correlation r of
+    the halves is the reliability of scores from half of the answers, 2 r / (1 + |r|) that of scores from all of them
+    (Spearman 1910, Brown 1910; for r below 0, where their formula is unbounded, its mirror image: Krus & Helmstadter
+    1993). Units without two answers in each stratum are left out.
 
     >>> unit = np.repeat(np.arange(4), 4)
     >>> split_half([0, 0, 0, 0, 1, 1, 1, 1, 0, 0, 0, 0, 1, 1, 1, 1], unit).value
     1.0
     """
-    values, unit = np.asarray(values, float), codes_of(unit)
+    right, unit = np.asarray(right, bool), codes_of(unit)
     stratum = np.zeros(len(unit), int) if stratum is None else codes_of(stratum)
-    kinds = int(stratum.max(initial=0)) + 1
-    seen = np.bincount(unit * kinds + stratum, minlength=kinds * (int(unit.max(initial=-1)) + 1)).reshape(-1, kinds)
-    kept = np.asarray((seen >= 2).all(axis=1))
-    rows = kept[unit]
-    if kept.sum() < FEWEST:
+    kinds, units = int(stratum.max(initial=0)) + 1, int(unit.max(initial=-1)) + 1
+    cell = unit * kinds + stratum
+    seen, hits = (np.bincount(c, minlength=kinds * units).reshape(units, kinds) for c in (cell, cell[right]))
+    kept = (seen >= 2).all(axis=1)
+    seen, hits, units = seen[kept], hits[kept], int(kept.sum())
+    if units < FEWEST:
         return Estimate(None, method=METHOD, note=f"fewer than {FEWEST} with two answers each")
-    values, cell = values[rows], ((np.cumsum(kept) - 1)[unit] * kinds + stratum)[rows]
-    rng, cells = np.random.default_rng(seed), int(kept.sum()) * kinds
-    of = np.sort(cell)
-    place = np.arange(len(of)) - np.searchsorted(of, np.arange(cells))[of]  # of an answer among those of its cell
-    code = cell.astype(np.uint16) if cells < 2**16 else cell  # NumPy sorts uint16 ten times as fast
-    halves = []
-    for _ in range(int(np.clip(MOST_WORK // len(values), 10, SPLITS))):
-        order = rng.permutation(len(values))
-        order = order[np.argsort(code[order], kind="stable")]
-        key = 2 * of + (place + rng.integers(2, size=cells)[of]) % 2
-        means = np.bincount(key, values[order], 2 * cells) / np.bincount(key, minlength=2 * cells)
-        halves.append(means.reshape(-1, kinds, 2).mean(axis=1))
-    a, b = np.moveaxis(np.array(halves), 2, 0)  # (splits, units)
-    products = np.stack([a, b, a * a, b * b, a * b]).transpose(2, 0, 1).reshape(a.shape[1], -1)
-    value = _corrected(products.mean(axis=0)[None], len(a))[0]
+    rng, splits = np.random.default_rng(seed), int(np.clip(MOST_WORK // seen.size, 10, SPLITS))
+    first = seen // 2 + rng.integers(2, size=(splits, *seen.shape)) * (seen % 2)
+    of_first = rng.hypergeometric(hits, seen - hits, first)
+    a, b = ((k / n).mean(axis=2) for k, n in ((of_first, first), (hits - of_first, seen - first)))  # (splits, units)
+    products = np.stack([a, b, a * a, b * b, a * b]).transpose(2, 0, 1).reshape(units, -1)
+    value = _corrected(products.mean(axis=0)[None], splits)[0]
     if not np.isfinite(value):
         return Estimate(None, method=METHOD, note="all scores are the same")
-    units = a.shape[1]
-    ends = bootstrap.interval(units, lambda drawn: _corrected(drawn / units @ products, len(a)), RESAMPLES, rng)
+    ends = bootstrap.interval(units, lambda drawn: _corrected(drawn / units @ products, splits), RESAMPLES, rng)
     return Estimate(round(float(value), 12), ci95=ends, method=METHOD)
 
 
@@ -70,7 +62,7 @@ def _corrected(means: Floats, splits: int) -> Floats:
     with np.errstate(invalid="ignore", divide="ignore"):
         spread = np.sqrt(np.maximum(aa - a * a, 0) * np.maximum(bb - b * b, 0))
         r = np.where(spread > 1e-12, (ab - a * b) / np.where(spread > 1e-12, spread, 1), np.nan)
-        mean = np.nansum(r, axis=1) / np.isfinite(r).sum(axis=1)
+        mean = np.nansum(np.clip(r, -1, 1), axis=1) / np.isfinite(r).sum(axis=1)
         return np.asarray(2 * mean / (1 + abs(mean)), np.float64)
 
 

@@ -62,8 +62,7 @@ def test_agreement_is_missing_with_a_reason(values: list[int], unit: list[int], 
 def test_the_split_half_of_parallel_halves_is_the_spearman_brown_of_their_correlation() -> None:
     """Two answers per unit: each random half is one of them, and the mean correlation is that of both orders."""
     rng = np.random.default_rng(0)
-    truth = rng.normal(size=400)
-    both = truth[:, None] + rng.normal(size=(400, 2))
+    both = rng.random((400, 2)) < rng.beta(0.5, 0.5, 400)[:, None]  # their correlation is 1 / (0.5 + 0.5 + 1)
     found = split_half(both.ravel(), np.repeat(np.arange(400), 2))
     r = intraclass(both.ravel(), np.repeat(np.arange(400), 2), np.arange(800)).single.value
     assert r is not None
@@ -75,8 +74,8 @@ def test_the_split_half_of_parallel_halves_is_the_spearman_brown_of_their_correl
 def test_a_negative_split_half_stays_above_minus_one() -> None:
     """Spearman and Brown's formula gives 2 (-0.9) / (1 - 0.9) = -18 for halves that contradict each other."""
     rng = np.random.default_rng(3)
-    truth = rng.normal(size=200)
-    against = np.stack([truth, -truth], axis=1) + 0.2 * rng.normal(size=(200, 2))
+    one = rng.random(200) < 0.5
+    against = np.stack([one, one ^ (rng.random(200) < 0.97)], axis=1)
     found = split_half(against.ravel(), np.repeat(np.arange(200), 2))
     r = intraclass(against.ravel(), np.repeat(np.arange(200), 2), np.arange(400)).single.value
     assert r is not None
