@@ -5,7 +5,8 @@ real and to generated images. A contrast c b = sum_p w_p y_p weights the partici
 on it and the two-way variance of `estimate` applies. Its participants' part is HC2 (MacKinnon & White 1985), sum over p
 of (w_p r_p)^2 / (1 - h_p) with residuals r and leverages h, and has Satterthwaite's degrees of freedom over the groups
 of participants, so that for two groups it is that of Welch's t-test. A group of n has n - 1 of them, and each further
-column of x costs all groups together one.
+column of x costs all groups together one. The slope of a quantity, in one group, has those of Bell & McCaffrey 2002:
+few, if few participants with unusual values determine it.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ class Regression:
     residual: Floats  # (P,) of the scores
     leverage: Floats  # (P,)
     group: Integers  # (P,)
+    design: Floats  # (P, k)
     trials: Trials  # of these participants
     part: Floats  # (n,) each answer's part of its participant's residual
 
@@ -48,9 +50,32 @@ class Regression:
         person = np.searchsorted(self.participants, self.trials.participant)
         used = np.isin(self.group, involved)[person]
         between = welch(each * self.residual / np.sqrt(self.leverage_left), self.group, len(self.coefficients))
+        if between is not None and len(involved) == 1:
+            between = between[0], min(between[1], self._bell_mccaffrey(each))
         if between is None:
             return Estimate(value, note="too few participants beside the covariates: no interval")
         return estimate(value, (each[person] * self.part)[used], self.trials.where(used), between=between)
+
+    def _bell_mccaffrey(self, each: Floats) -> float:
+        """Degrees of freedom of the HC2 variance of sum_p each_p y_p: tr(D M)^2 / tr(D M D M) for M = 1 - H.
+
+        D is diagonal, each_p^2 / (1 - h_p).
+
+        >>> trials = Trials.from_labels([1, 0] * 3 + [0, 0], [1, 0] * 4, [0, 0, 1, 1, 2, 2, 3, 3], range(8))
+        >>> even, odd = (np.column_stack([np.ones(4), x]) for x in ([-1, 1, -1, 1], [0, 0, 0, 9]))
+        >>> each = np.array([0.0, 1.0])
+        >>> for x in (even, odd):  # two and two participants; the fourth is fitted exactly and tells nothing
+        ...     fit = regress(trials.correct, trials, x, np.zeros(4, int))
+        ...     round(fit._bell_mccaffrey(each @ fit.weights), 3)
+        2.0
+        2.0
+        """
+        left = np.where(self.leverage < 1 - 1e-9, 1 - self.leverage, np.inf)
+        root = np.abs(each) / np.sqrt(left)
+        scaled, projected = root[:, None] * self.design, self.weights * root
+        diagonal = root**4 * (1 - 2 * self.leverage)
+        doubt = float(diagonal[np.isfinite(left)].sum() + np.trace(scaled.T @ scaled @ projected @ projected.T))
+        return float((root**2 * (1 - self.leverage)).sum() ** 2 / doubt) if doubt > 0 else 0.0
 
     @property
     def columns(self) -> int:
@@ -109,4 +134,4 @@ def regress(values: NDArray[np.generic], trials: Trials, x: Floats, group: Integ
     scores = (means[0] + means[1]) / 2
     leverage = np.einsum("pk,kp->p", design, projection)
     left = scores - (fitted[0] + fitted[1]) / 2
-    return Regression(projection @ scores, participants, projection, left, leverage, group[there], mine, part)
+    return Regression(projection @ scores, participants, projection, left, leverage, group[there], design, mine, part)

@@ -113,6 +113,17 @@ def test_the_pooled_effects_are_the_posterior_means_by_brute_force() -> None:
     assert pooling.shrunken(x, s)[0] == pytest.approx(expected, abs=1e-3)
 
 
+def test_the_slope_of_a_quantity_that_few_people_determine_has_few_degrees_of_freedom() -> None:
+    """Bell & McCaffrey by brute force; with the 18 of 20 participants, lognormal years gave 9.5 % false alarms."""
+    trials, years = own_images(20, np.random.default_rng(3)), np.exp(1.2 * np.random.default_rng(2).normal(size=20))
+    x, each = np.column_stack([np.ones(20), years]), np.array([0.0, 1.0])
+    weights, hat = each @ np.linalg.pinv(x), x @ np.linalg.pinv(x)
+    d, m = np.diag(weights**2 / (1 - np.diag(hat))), np.eye(20) - hat
+    found = regress(trials.correct, trials, x, np.zeros(20, int)).contrast(each)
+    assert found.df == pytest.approx(np.trace(d @ m) ** 2 / np.trace(d @ m @ d @ m))
+    assert found.df < 8
+
+
 def test_an_answer_is_compared_with_the_others_and_a_quantity_has_a_slope() -> None:
     trials = own_images(12, np.random.default_rng(6))
     each, trained = scores(trials), np.array(["yes", "no", None] * 4, object)
