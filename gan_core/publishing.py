@@ -5,7 +5,7 @@ Generated images come from consecutive latents of a seed, translated ones from t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -32,8 +32,8 @@ from glimpse.workspace import Workspace
 def publish(
     workspace: Workspace, name: str, options: Publication, truncation: float | None = None, device: str = "cpu",
     unfinished: bool = False,
-) -> list[Published]:  # fmt: skip
-    """Publish a run: one stimulus set, or two (NAME-add, NAME-remove) for a cyclic run.
+) -> Iterator[Published]:  # fmt: skip
+    """Publish a run, set by set: one stimulus set, or two (NAME-add, NAME-remove) for a cyclic run.
 
     Raises StimulusError, naming the largest count that works, if a class has too few images, and TrainingError for an
     unfinished run unless `unfinished` allows it.
@@ -50,7 +50,8 @@ def publish(
         )
     images = _RunImages(workspace, folder, run, Draw(options.seed, truncation), device, so_far)
     sets = run.experiment.published_as(options.name or name)
-    return [images.publish(name, target, options) for name, target in sets.items()]
+    for published_as, target in sets.items():
+        yield images.publish(published_as, target, options)
 
 
 def largest_count(workspace: Workspace, name: str) -> int:

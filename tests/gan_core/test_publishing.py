@@ -199,6 +199,27 @@ def test_several_runs_are_published_together_or_not_at_all(
     assert sorted(path.name for path in (workspace.root / "stimuli").iterdir()) == ["df", "mel"]
 
 
+def test_both_sets_of_a_cyclic_run_are_published_or_neither(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "healthy", train=24)
+    make_set(workspace, "eczema", test=6, lesion=True)
+    trained(workspace, "cycle-eczema", images=4)
+    assert main(["publish", "cycle-eczema", "--count", "3"]) == 0
+    names = ["cycle-eczema-add", "cycle-eczema-remove"]
+    before = [published(workspace, name).sha256 for name in names]
+    capsys.readouterr()
+    assert main(["publish", "cycle-eczema", "--count", "6", "--overwrite"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out == ""
+    assert shown.err == (
+        "error: cycle-eczema-remove: 6 of each class and 2 for practice are more than the 6 test images in 'eczema' to "
+        "translate: use --count 4. Nothing was published.\n"
+    )
+    assert [published(workspace, name).sha256 for name in names] == before
+    assert sorted(path.name for path in (workspace.root / "stimuli").iterdir()) == names
+
+
 def test_an_image_set_that_was_replaced_is_noticed(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     make_set(workspace, "df")
     trained(workspace, "df", images=4)

@@ -159,7 +159,7 @@ def test_a_generator_that_diverged_makes_no_images(workspace: Workspace, tmp_pat
     image = np.zeros((32, 32, 3), np.uint8)
     for name, use in (
         ("df", lambda: next(generate(run, 4))), ("df", lambda: next(generate(run, 4, Draw(truncation=0.5)))),
-        ("df", lambda: interpolate(run, 2, 2)), ("df", lambda: publish(workspace, "df", Publication(4))),
+        ("df", lambda: interpolate(run, 2, 2)), ("df", lambda: list(publish(workspace, "df", Publication(4)))),
         ("remove-eczema", lambda: translate(load_translator(translating), image, image[..., 0])),
     ):  # fmt: skip
         with pytest.raises(TrainingError, match=f"generator of the run '{name}' makes values that are not finite"):
