@@ -128,16 +128,22 @@ class ImageSet:
         if the folder is not empty; with `overwrite`, only if it holds other files.
         """
         names = [f"{image_id}.png" for image_id in self.index["image_id"]]
-        there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-        if there and not overwrite:
-            raise ImageSetError(
-                f"--png {folder} is not empty: name another folder, or replace its files with --overwrite."
-            )
+        there = refuse_full(folder, overwrite)
         if others := sorted(there - set(names)):
             raise ImageSetError(f"--png {folder} holds other files, like {others[0]}: name another folder.")
         with atomic_folder(folder) as building:
             for name, image in zip(names, self.images, strict=True):
                 Image.fromarray(image).save(building / name)
+
+
+def refuse_full(folder: Path, overwrite: bool) -> set[str]:
+    """The names of the files in the folder of `--png`. Raises ImageSetError if there are any, unless `overwrite`."""
+    if folder.exists() and not folder.is_dir():
+        raise ImageSetError(f"--png {folder} is a file: name a folder.")
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    if there and not overwrite:
+        raise ImageSetError(f"--png {folder} is not empty: name another folder, or replace its files with --overwrite.")
+    return there
 
 
 def has_masks(folder: Path) -> bool:

@@ -12,7 +12,7 @@ from gan_core.device import fast_device
 from gan_core.experiments import EXPERIMENTS, Draw, TrainingError
 from gan_core.training.run import Run
 from glimpse.command_line import Commands, Parser, in_range, pasteable
-from glimpse.files import GlimpseError
+from glimpse.files import GlimpseError, all_or_none
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def _drawing(command: Parser) -> None:
 def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
     from gan_core.publishing import pasteable_for
     from gan_core.sampling import sample_set, write_interpolation
+    from glimpse.imageset import refuse_full
 
     weights, of, run = _trained(workspace, args.of)
     if run.experiment.source is not None:
@@ -91,10 +92,14 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
         return 0
     folder = workspace.new("images", args.name or f"{of}-samples")
     count = in_range("--count", args.count, 1)
-    images, new = sample_set(folder, weights, count, draw, device, args.overwrite)
+    if args.png:
+        refuse_full(args.png, args.overwrite)  # before anything is drawn
+    with all_or_none():
+        images, new = sample_set(folder, weights, count, draw, device, args.overwrite)
+        if args.png:
+            images.write_pngs(args.png, args.overwrite)
     print(f"{images.name}: {'drew' if new else 'already there:'} {len(images):,} images of '{of}': {images.folder}")
     if args.png:
-        images.write_pngs(args.png, args.overwrite)
         print(f"Wrote {len(images):,} PNG files: {args.png}")
     following = f" Next: {pasteable_for(workspace, [of])}" if of == args.of else ""
     print(f"Look at {shlex.quote(str(images.folder / 'preview.png'))}.{following}")

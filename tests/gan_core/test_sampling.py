@@ -219,6 +219,9 @@ def test_samples_are_written_as_png_files_for_others(
     (tmp_path / "out" / "thesis.txt").write_text("")
     assert main([*command, "--overwrite"]) == 2
     assert (tmp_path / "out" / "thesis.txt").exists()
+    for more in ((), ("--overwrite",)):  # before anything is drawn, or undone
+        assert main(["sample", "df", "--count", "2", "--name", "two", "--png", str(tmp_path / "out"), *more]) == 2
+    assert workspace.names("images") == ["df", "three"]
 
 
 def test_a_walk_is_a_gif_or_a_grid(workspace: Workspace, tmp_path: Path) -> None:
