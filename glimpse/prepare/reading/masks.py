@@ -12,6 +12,8 @@ from PIL import Image
 from glimpse.prepare.reading.decoding import deep_colour, deep_values, grey_values, open_image, upright, white_is_zero
 from glimpse.prepare.reading.sources import UnfitFileError
 
+SHADES = 256  # of a mask; one with more, or with a shade for every fourth pixel, is a lesion cut out of its photo
+
 
 @dataclass(frozen=True)
 class MaskReading:
@@ -23,7 +25,7 @@ class MaskReading:
 
 def decode_mask(data: bytes, name: str, how: MaskReading | None = None) -> NDArray[np.bool_]:
     """(H, W) bool, True inside: the brighter of its two colours; a mask of one colour is empty if that is black.
-    Transparent pixels count as black; if all colours are black, the opaque pixels are inside.
+    Transparent pixels count as black; if all colours are black, or those of a photo, the opaque pixels are inside.
 
     Raises UnfitFileError for more than two values without a threshold: a JPEG, or an anti-aliased edge, has no sharp
     outline to go by.
@@ -78,12 +80,14 @@ def _two_colours(deep: NDArray[np.uint16]) -> list[Any] | None:
 
 
 def _flat(mask: Image.Image) -> Image.Image:
-    """A mask with transparency over black; only its alpha channel if that is black everywhere."""
+    """A mask with transparency over black; only its alpha channel if that leaves nothing but black, or a photo."""
     coloured = mask.convert("RGBA")
     flat = Image.alpha_composite(Image.new("RGBA", mask.size, "black"), coloured).convert("RGB")
     alpha = coloured.getchannel("A")
     low, high = alpha.getextrema()
-    return alpha if low != high and flat.getbbox() is None else flat  # no box: nothing but black
+    drawn = mask.size[0] * mask.size[1] - alpha.histogram()[0]
+    black, photo = flat.getbbox() is None, flat.getcolors(max(2, min(SHADES, drawn // 4))) is None
+    return alpha if low != high and (black or photo) else flat
 
 
 def _grey_levels(mask: Image.Image, grey: NDArray[Any]) -> NDArray[Any]:

@@ -483,6 +483,12 @@ def test_a_mask_may_be_drawn_in_its_alpha_channel_alone(ink: tuple[int, int, int
     np.testing.assert_array_equal(decode_mask(encoded(Image.fromarray(drawn)), "m.png"), disc())
 
 
+@pytest.mark.parametrize("how", [MaskReading(), MaskReading(threshold=128)])
+def test_of_a_lesion_that_is_cut_out_of_its_photo_the_opaque_pixels_are_inside(how: MaskReading) -> None:
+    cut_out = np.dstack([skin_photo(1, *disc().shape), disc() * np.uint8(255)])
+    np.testing.assert_array_equal(decode_mask(encoded(Image.fromarray(cut_out)), "m.png", how), disc())
+
+
 @pytest.mark.parametrize(("kind", "options"), [("JPEG", {"quality": 50}), ("PNG", {})])
 def test_a_threshold_reads_masks_with_soft_edges(kind: str, options: dict[str, object]) -> None:
     mask = disc(96, 128, 40, 48, 18)
