@@ -26,7 +26,7 @@ from analysis.sections.images import machine_observer, memorisation, neighbours,
 from gan_core.device import pick_device
 from gan_core.experiments import Draw
 from gan_core.training.run import Run
-from glimpse.command_line import pasteable
+from glimpse.command_line import counted, pasteable
 from glimpse.files import GlimpseError, sha256_file
 from glimpse.images import one_of_each, sheet
 from glimpse.imageset import ImageSet
@@ -147,7 +147,9 @@ def opened(context: Context, wanted: Wanted) -> tuple[ImageSet, list[SetPair]]:
     words = [_named(context, word, real=i == 0) for i, word in enumerate((wanted.real, *wanted.generated))]
     real, *made = open_alike(context.workspace, words, wanted.size, wanted.fit, wanted.skip_broken)
     if len(real) < FEWEST:
-        raise AnalysisError(f"{wanted.real} holds {len(real)} images: a comparison needs {FEWEST} real ones.")
+        raise AnalysisError(
+            f"{wanted.real} holds {counted(len(real), 'image')}: a comparison needs {FEWEST} real ones."
+        )
     same = [word for word, images in zip(wanted.generated, made, strict=True) if images.sha256 == real.sha256]
     if same:
         raise AnalysisError(f"{same[0]} holds the same images as {wanted.real}: name two different sides.")

@@ -192,7 +192,12 @@ def _own_function(name: str) -> tuple[Callable[..., Any], str]:
     try:
         module = import_module(module_name)
     except Exception as error:  # whatever the module's own code raises
-        raise OptionError(f"--extractor {name}: the module {module_name} cannot be imported ({error}).") from None
+        hint = (
+            f" Give the module, not the file: {module_name[:-3]}:{function_name}."
+            if module_name.endswith(".py")
+            else ""
+        )
+        raise OptionError(f"--extractor {name}: the module {module_name} cannot be imported ({error}).{hint}") from None
     function = getattr(module, function_name, None)
     if not callable(function):
         raise OptionError(f"--extractor {name}: the module {module_name} has no function {function_name}.")

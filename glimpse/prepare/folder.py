@@ -6,6 +6,7 @@ files, a zip, or a folder with one subfolder a class.
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -47,6 +48,12 @@ def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepare
     """
     if options.group_pattern and options.metadata:
         raise ImageSetError("--group-pattern and --metadata both name the groups: give one of them.")
+    if len(options.source) > 1 and not options.name:
+        first = ", ".join(map(str, options.source[:3])) + (", ..." if len(options.source) > 3 else "")
+        raise ImageSetError(
+            f"The {len(options.source):,} places {first} would make one image set: name it with --name, or prepare "
+            "each on its own."
+        )
     found = sources.find_photos(options.source, workspace)
     photos = matching.by_stem(found, "path")
     inner: Paths = {path: PurePosixPath(path) for path in photos}
@@ -67,7 +74,8 @@ def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepare
     if options.name is None:
         of_class = {label: {key: inner[key] for key in some} for label, some in classes.items()}
         notes += merged(of_class, grouped=bool(options.group_pattern or options.metadata))
-    names = [options.name] if options.name else _names(classes, options)
+        notes += _merged_zips(classes)
+    names = [options.name] if options.name else names_from(list(classes), "folders", folder_name(options.source[0]))
     several = [
         _class_set(name, label, some, groups, size, sides, options)
         for name, (label, some) in zip(names, classes.items(), strict=True)
@@ -101,20 +109,11 @@ def _classes(
     return dict(sorted(classes.items())) or {folder_name(options.source[0]): dict(photos)}
 
 
-def _names(classes: Mapping[str, object], options: FolderOptions) -> list[str]:
-    """The name of each class's set. Raises ImageSetError if two classes would make sets of the same name."""
-    if len(classes) == 1:
-        return [name_from(next(iter(classes)))]
-    names: dict[str, str] = {}
-    for number, label in enumerate(classes, 1):
-        try:
-            name = name_from(label)
-        except ImageSetError:  # a name without Latin letters: the set is numbered, and the index keeps the name
-            name = name_from(f"{folder_name(options.source[0])} class {number}")
-        if other := names.get(name):
-            raise ImageSetError(f"The folders {other} and {label} would both make the set '{name}': rename one.")
-        names[name] = label
-    return list(names)
+def _merged_zips(classes: Mapping[str, Mapping[str, SourceFile]]) -> list[str]:
+    """A note if the photos of a class lie in several zips of the folder."""
+    of_class = [sorted({file.place.name for file in photos.values() if file.zipped}) for photos in classes.values()]
+    shown = "; ".join(", ".join(zips[:3]) + (", ..." if len(zips) > 3 else "") for zips in of_class if len(zips) > 1)
+    return [f"Several zips make one set ({shown}): if they are classes, prepare each on its own."] if shown else []
 
 
 def _groups(photos: Mapping[str, SourceFile], options: FolderOptions) -> dict[str, str]:
@@ -123,9 +122,9 @@ def _groups(photos: Mapping[str, SourceFile], options: FolderOptions) -> dict[st
         return {path: split.group_in(file.name, options.group_pattern) for path, file in photos.items()}
     if options.metadata is None:
         return {path: path for path in photos}
-    stems = {file.stem for file in photos.values()}
-    found = tables.column_by_photo(options.metadata, options.group_column, stems)
-    return {path: found.get(file.stem, path) for path, file in photos.items()}
+    paths = {path: file.full_path for path, file in photos.items()}  # class folders may hold photos of the same name
+    found = tables.column_by_photo(options.metadata, options.group_column, paths.values())
+    return {path: found.get(full, path) for path, full in paths.items()}
 
 
 def _notes(
@@ -197,24 +196,47 @@ def much_smaller(sizes: Sequence[tuple[int, int]]) -> int:
     return few if few <= len(sides) / 10 else 0
 
 
-def set_name(place: Path) -> str:
-    """The name of the image set of a folder or zip: the folder's name, in the characters that a name may have."""
-    return name_from(folder_name(place))
-
-
 def folder_name(place: Path) -> str:
     """The name of a folder, or of a zip without its ending, unchanged."""
-    return place.resolve().stem if place.is_file() else place.resolve().name
+    place = Path(os.path.abspath(place))  # not resolved: a link's own name
+    return place.stem if place.is_file() else place.name
+
+
+def names_from(labels: Sequence[str], kind: str, place: str, start: str = "") -> list[str]:
+    """The name of the set of each label, behind a common `start`; `kind` and `place` are what labels are and come from.
+
+    Raises ImageSetError if two labels would make sets of the same name.
+
+    >>> names_from(["Nävi", "痣"], "labels", "my photos"), names_from(["SCC", "痣"], "labels", "my photos", "x")
+    (['navi', 'my-photos-class-2'], ['x-scc', 'x-class-2'])
+    """
+    if len(labels) == 1:
+        return [start or name_from(labels[0])]
+    names: dict[str, str] = {}
+    for number, label in enumerate(labels, 1):
+        try:
+            name = name_from(label)
+        except ImageSetError:  # a name without Latin letters: the set is numbered, and the index keeps the name
+            name = f"class-{number}" if start else name_from(f"{place} class {number}")
+        name = f"{start}-{name}" if start else name
+        if other := names.get(name):
+            raise ImageSetError(f"The {kind} {other} and {label} would both make the set '{name}': rename one.")
+        names[name] = label
+    return list(names)
+
+
+def latin(text: str) -> str:
+    """Text in the letters that names of the workspace may have; "" if it has none of them.
+
+    >>> latin("Basal cell carcinoma"), latin("Nävus (2)"), latin("黑色")
+    ('basal-cell-carcinoma', 'navus-2', '')
+    """
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")[:64]
 
 
 def name_from(text: str) -> str:
-    """A name for a folder of the workspace.
-
-    >>> name_from("Basal cell carcinoma"), name_from("Nävus (2)")
-    ('basal-cell-carcinoma', 'navus-2')
-    """
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    name = re.sub(r"[^a-z0-9_]+", "-", plain).strip("-_")[:64]
-    if not NAME.fullmatch(name):
-        raise ImageSetError(f"'{text}' cannot be turned into a name for an image set: choose one with --name.")
+    """A name for a folder of the workspace. Raises ImageSetError for a text without Latin letters and digits."""
+    if not NAME.fullmatch(name := latin(text)):
+        raise ImageSetError(f"'{text}' cannot be turned into a name: choose one with --name.")
     return name

@@ -15,7 +15,7 @@ from glimpse.command_line import did_you_mean
 from glimpse.files import sha256_json
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.checks.findings import Findings
-from glimpse.prepare.folder import name_from
+from glimpse.prepare.folder import folder_name, names_from
 from glimpse.prepare.pipeline import RECORDED, PhotoOptions, PhotoSet, Prepared, photos_to_sets
 from glimpse.prepare.reading import matching, sources
 from glimpse.prepare.reading.diagnoses import WORDS, Diagnoses, class_named, read_diagnoses
@@ -59,13 +59,14 @@ def prepare_isic(workspace: Workspace, options: IsicOptions) -> list[Prepared]:
     unnamed = sorted(photo.name for photo in found if diagnoses.of(photo.stem) is None)
     undiagnosed = sorted(photo.name for stem, photo in photos.items() if not diagnoses.of(stem))
     several = []
-    for number, label in enumerate(labels):
+    names = names_from(labels, "labels", folder_name(options.source[0]), options.name or "")
+    for number, (name, label) in enumerate(zip(names, labels, strict=True)):
         findings = Findings()
         findings.note("not_in_table", unnamed, "In no table of diagnoses")
         findings.note("undiagnosed", undiagnosed, "Without a diagnosis in the table, so in no set")
         if number:  # once is enough on the screen
             findings.sentences.clear()
-        several.append(_label_set(label, photos, copies, diagnoses, options, findings))
+        several.append(_label_set(name, label, photos, copies, diagnoses, options, findings))
     return photos_to_sets(workspace, several, options)
 
 
@@ -86,7 +87,7 @@ def _refuse_unknown(label: str, photos: dict[str, SourceFile], diagnoses: Diagno
 
 
 def _label_set(
-    label: str, photos: dict[str, SourceFile], copies: list[tuple[SourceFile, SourceFile]],
+    name: str, label: str, photos: dict[str, SourceFile], copies: list[tuple[SourceFile, SourceFile]],
     diagnoses: Diagnoses, options: IsicOptions, findings: Findings,
 ) -> PhotoSet:  # fmt: skip
     """The photos of one label; `copies` are the files left out of `photos`, each with the equal file that stays."""
@@ -115,18 +116,12 @@ def _label_set(
         return kept
 
     return PhotoSet(
-        source="isic", name=_set_name(label, options), label=label, photos=labelled, groups=groups,
+        source="isic", name=name, label=label, photos=labelled, groups=groups,
         size=(options.size, options.size), fit="crop" if options.crop_square else "stretch",
         options={**options.recorded(), "label": label},
         made_from={"lesions": sha256_json(groups)}, counts={"photos": len(photos), "missing": len(missing)},
         findings=findings, select=select,
     )  # fmt: skip
-
-
-def _set_name(label: str, options: IsicOptions) -> str:
-    if options.name is None:
-        return name_from(label)
-    return options.name if len(options.label) == 1 else f"{options.name}-{name_from(label)}"
 
 
 def _without_hairy(

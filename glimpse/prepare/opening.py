@@ -16,7 +16,7 @@ from glimpse.files import atomic_folder, cores, sha256_json
 from glimpse.images import size_in_words
 from glimpse.imageset import ImageSet, ImageSetError, ImageSetWriter
 from glimpse.prepare.checks.findings import REMARKS, UNFIT, counted_list
-from glimpse.prepare.folder import folder_name, much_smaller, set_name, sizes_of
+from glimpse.prepare.folder import folder_name, latin, much_smaller, sizes_of
 from glimpse.prepare.pipeline import PhotoOptions, PhotoSet, photos_to_set
 from glimpse.prepare.reading import matching, pixels, sources
 from glimpse.prepare.reading.sources import SourceFile
@@ -119,7 +119,7 @@ def _of_folder(
     options = PhotoOptions(source=[found.place], test=0, skip_broken=skip_broken, overwrite=True)
     name = folder_name(found.place)  # as the user wrote it, in every message
     wanted = PhotoSet(
-        source="folder", name=_key(set_name(found.place), str(found.place.resolve()), size, fit), label=name,
+        source="folder", name=_key(name, str(found.place.resolve()), size, fit), label=name,
         photos=found.photos, groups={path: path for path in found.photos}, size=size, fit=fit, keep_copies=True,
         options={**options.recorded(), "fit": fit}, made_from=_read_by(),
     )  # fmt: skip
@@ -161,4 +161,4 @@ def _kept(workspace: Workspace) -> Workspace:
 
 def _key(name: str, origin: str, size: tuple[int, int], fit: pixels.Fit) -> str:
     """The name of the folder of an opened set: one for each origin, size and fit."""
-    return f"{name[:50]}-{sha256_json([origin, size, fit])[:12]}"
+    return f"{latin(name)[:50] or 'folder'}-{sha256_json([origin, size, fit])[:12]}"

@@ -195,7 +195,7 @@ def test_half_of_the_real_images_meet_the_generated_ones_where_none_is_held_out(
         (("real", "like", "like/"), "like is given twice"),
         (("real", "real"), "real holds the same images as real"),
         (("real", "few"), "a comparison needs 4 real and 2 generated images"),
-        (("few", "like"), "few holds 1 images: a comparison needs 4 real ones"),
+        (("few", "like"), "few holds 1 image: a comparison needs 4 real ones"),
         (("real", "like", "--out", "nearest.txt"), "--out nearest.txt: name a file that ends in"),
         (("real", "like", "--extractor", "vgg"), "There is no feature extractor 'vgg'"),
         (("real", "like", "--workspace", "elsewhere"), "There is no workspace at elsewhere"),

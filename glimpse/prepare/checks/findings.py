@@ -116,5 +116,5 @@ def by_ending(names: Iterable[str]) -> str:
 
 def counted_list(what: str, names: Sequence[str], rest: str = ", all in manifest.json") -> str:
     """'what (7): a, b, c, d, e and 2 more, all in manifest.json.'"""
-    more = f" and {len(names) - 5} more{rest}" if len(names) > 5 else ""
-    return f"{what} ({len(names)}): {', '.join(names[:5])}{more}."
+    more = f" and {len(names) - 5:,} more{rest}" if len(names) > 5 else ""
+    return f"{what} ({len(names):,}): {', '.join(names[:5])}{more}."

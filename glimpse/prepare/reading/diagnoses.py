@@ -144,7 +144,8 @@ def read_diagnoses(files: Sequence[SourceFile], labels_csv: Path | None = None) 
     if labels_csv is None:
         _read_json(files, diagnoses)
     if not diagnoses.labels:
-        raise ImageSetError(_no_table([SourceFile(labels_csv.name, labels_csv)] if labels_csv else found))
+        spreadsheets = [f for f in files if f.suffix in tables.SPREADSHEETS]
+        raise ImageSetError(_no_table([SourceFile(labels_csv.name, labels_csv)] if labels_csv else found, spreadsheets))
     return diagnoses
 
 
@@ -223,12 +224,12 @@ def _stem(name: str) -> str:
     return path.stem if path.suffix.lower() in PHOTO_SUFFIXES else path.name
 
 
-def _no_table(found: Sequence[SourceFile]) -> str:
+def _no_table(found: Sequence[SourceFile], spreadsheets: Sequence[SourceFile]) -> str:
     sentence = (
         "No table of diagnoses found: put HAM10000_metadata.csv or ISIC2018_Task3_Training_GroundTruth.csv beside the "
         "photos, or name a table with the columns image_id and dx with --labels-csv."
     )
     if not found:
-        return sentence
+        return sentence + (f" {spreadsheets[0].name} is a spreadsheet: save it as CSV." if spreadsheets else "")
     columns = ", ".join(tables.columns_of(found[0])[:12])
     return f"{sentence} {found[0].name} has the columns {columns}: it needs one of images and one of diagnoses."

@@ -136,5 +136,5 @@ def _rank(suffix: str, role: Role) -> int | None:
 
 def stem_in(stems: Container[str], name: str) -> str:
     """The stem of a photo that a list names with or without folder and extension; stems may contain dots."""
-    last = PurePosixPath(name).name
-    return last if last in stems else PurePosixPath(name).stem
+    path = PurePosixPath(name.replace("\\", "/"))
+    return path.name if path.name in stems else path.stem

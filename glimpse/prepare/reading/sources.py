@@ -22,12 +22,18 @@ PHOTO_SUFFIXES = frozenset({
     ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".tif", ".tiff", ".bmp", ".webp", ".gif", ".jp2", ".j2k", ".avif",
     ".heic", ".heif", ".hif", ".dcm", ".dicom", ".pgm", ".ppm",
 })  # fmt: skip
-# Not read, but may hold photos: raw files, formats of microscopes and scanners, arrays, archives, films.
-ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".xz", ".7z", ".rar"})
+# Not read, but may hold photos: raw files, other image formats, formats of microscopes and scanners, arrays, archives,
+# films.
+ARCHIVES = frozenset({".zip", ".tar", ".gz", ".tgz", ".bz2", ".tbz2", ".xz", ".txz", ".zst", ".7z", ".rar"})
 OTHER_SUFFIXES = ARCHIVES | frozenset({
-    ".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf", ".raw", ".psd", ".svg", ".jxl", ".jxr", ".exr",
-    ".hdr", ".tga", ".ico", ".jpx", ".jpf", ".j2c", ".svs", ".ndpi", ".czi", ".lif", ".nd2", ".mrxs", ".nii", ".mha",
-    ".mhd", ".nrrd", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".tfrecord", ".parquet", ".mp4", ".mov", ".avi", ".mkv",
+    ".dng", ".cr2", ".cr3", ".crw", ".nef", ".nrw", ".arw", ".sr2", ".orf", ".rw2", ".raf", ".pef", ".srw", ".raw",
+    ".psd", ".psb", ".xcf", ".kra", ".svg", ".eps", ".jxl", ".jxr", ".exr", ".hdr", ".tga", ".pcx", ".sgi", ".rgb",
+    ".dds", ".qoi", ".pbm", ".pnm", ".pam", ".pfm", ".xbm", ".xpm", ".ras", ".fits", ".fit", ".fts", ".dib", ".apng",
+    ".avifs", ".heics", ".mpo", ".jps", ".pns", ".ico", ".icns", ".cur", ".wmf", ".emf", ".jpx", ".jpf", ".jpm",
+    ".j2c", ".jpc", ".jls", ".svs", ".ndpi", ".czi", ".lif", ".lsm", ".nd2", ".oib", ".oif", ".vsi", ".scn", ".bif",
+    ".mrxs", ".ims", ".nii", ".mha", ".mhd", ".nrrd", ".mgz", ".npy", ".npz", ".mat", ".h5", ".hdf5", ".tfrecord",
+    ".tfrecords", ".lmdb", ".mdb", ".parquet", ".arrow", ".feather", ".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm",
+    ".wmv", ".mpg", ".mpeg",
 })  # fmt: skip
 MAGIC = (
     b"\xff\xd8\xff", b"\x89PNG", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+", b"GIF8", b"BM", b"\0\0\0\x0cjP  ", b"8BPS",
@@ -72,6 +78,12 @@ class SourceFile:
     @property
     def path(self) -> str:
         return composed(PurePosixPath(self.name).with_suffix("").as_posix())
+
+    @property
+    def full_path(self) -> str:
+        """Its path from the root, without ending."""
+        path = PurePosixPath(Path(os.path.abspath(self.place)).as_posix(), self.name if self.zipped else "")
+        return composed(path.with_suffix("").as_posix())
 
     @property
     def where(self) -> str:

@@ -6,22 +6,32 @@ import codecs
 import csv
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import takewhile
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.reading.matching import stem_in
 from glimpse.prepare.reading.sources import SourceFile, composed
 
 TABLE_SUFFIXES = frozenset({".csv", ".tab", ".tsv"})
+SPREADSHEETS = frozenset({".xlsx", ".xlsm", ".xls", ".ods", ".numbers"})
+ZIP, OLE = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"  # first bytes of spreadsheets
 
 
 def columns_of(file: SourceFile) -> list[str]:
     """The header of a table, or its beginning; the other lines, gigabytes perhaps, are left unread."""
-    lines = _lines(_decoded(file.read(1 << 16), "replace") or "")
+    lines = _lines(_decoded(_content(file, 1 << 16), "replace") or "")
     header = next(iter(lines), "")
     return [column.strip() for column in next(csv.reader([header], delimiter=_delimiter(header)), [])]
+
+
+def _content(file: SourceFile, most: int = -1) -> bytes:
+    """The bytes of a table. Raises ImageSetError for a spreadsheet, whatever its ending."""
+    data = file.read(most)
+    if data.startswith((ZIP, OLE)):
+        raise ImageSetError(f"{file.name} is a spreadsheet: save it as CSV in UTF-8, and name that file.")
+    return data
 
 
 def _delimiter(header: str) -> str:
@@ -30,7 +40,7 @@ def _delimiter(header: str) -> str:
 
 def read_table(file: SourceFile, columns: Sequence[str] | None = None) -> list[dict[str, str]]:
     """The rows of a CSV (or tab-separated) file with a header, or with these columns where it has none."""
-    lines = _lines(as_text(file.read(), file.name))
+    lines = _lines(as_text(_content(file), file.name))
     try:
         rows = list(csv.DictReader(lines, columns, delimiter=_delimiter(lines[0] if lines else "")))
     except csv.Error as error:
@@ -81,8 +91,12 @@ def _decoded(data: bytes, errors: str = "strict") -> str | None:
     return None if errors == "strict" else data.decode("utf-8", errors)
 
 
-def column_by_photo(path: Path, column: str, stems: Iterable[str]) -> dict[str, str]:
-    """The value of `column` for each photo; the column that names the photos is the one most of them are found in."""
+def column_by_photo(path: Path, column: str, photos: Iterable[str]) -> dict[str, str]:
+    """The value of `column` for each photo, by its name or path without ending.
+
+    The column that names the photos is the one most of them are found in. A row belongs to the photos of its name, of
+    several to those whose folders agree with the row's; where several rows name a photo, to the one that agrees most.
+    """
     if not path.is_file():
         raise ImageSetError(f"{path} does not exist: give a CSV file with the photos' names and a column '{column}'.")
     table = SourceFile(path.name, path)
@@ -90,14 +104,37 @@ def column_by_photo(path: Path, column: str, stems: Iterable[str]) -> dict[str, 
     columns = list(rows[0]) if rows else []
     if column not in columns:
         raise ImageSetError(f"{table.name} has no column '{column}' (it has: {', '.join(columns) or 'no rows'}).")
-    wanted = set(stems)
-    keyed = [[stem_in(wanted, row.get(name, "")) for row in rows] for name in columns if name != column]
-    best = max(keyed, key=lambda found: len(wanted & set(found)), default=[])
-    if not wanted & set(best):
+    by_name: dict[str, list[str]] = {}
+    for photo in photos:
+        by_name.setdefault(PurePosixPath(photo).name, []).append(photo)
+    meant = [[_meant(row.get(name, ""), by_name) for row in rows] for name in columns if name != column]
+    best = max(meant, key=lambda found: len({photo for some, _ in found for photo in some}), default=[])
+    if not any(some for some, _ in best):
         raise ImageSetError(f"No column of {table.name} names the photos: one must hold their file names.")
-    values: dict[str, str] = {}
-    for stem, row in zip(best, rows, strict=True):
-        value = row.get(column)
-        if stem in wanted and value and values.setdefault(stem, value) != value:
-            raise ImageSetError(f"{table.name} gives {stem} two of '{column}', {values[stem]} and {value}: keep one.")
-    return values
+    values: dict[str, tuple[int, str]] = {}
+    for (some, folders), row in zip(best, rows, strict=True):
+        value = row.get(column, "")
+        for photo in some if value else ():
+            there, other = values.get(photo, (-1, ""))
+            if there == folders and other != value:
+                name = PurePosixPath(photo).name
+                raise ImageSetError(f"{table.name} gives {name} two of '{column}', {other} and {value}: keep one.")
+            if there < folders:
+                values[photo] = folders, value
+    return {photo: value for photo, (_, value) in values.items()}
+
+
+def _meant(cell: str, by_name: Mapping[str, Sequence[str]]) -> tuple[list[str], int]:
+    """The photos that a cell names, and in how many folders, from the last on, they agree with it."""
+    folders = PurePosixPath(cell.replace("\\", "/")).parts[-2::-1]
+    agreeing = {
+        photo: sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(folders, _folders(photo), strict=False)))
+        for photo in by_name.get(stem_in(by_name, cell), ())
+    }
+    most = max(agreeing.values(), default=0)
+    return [photo for photo, count in agreeing.items() if count == most], most
+
+
+def _folders(photo: str) -> Sequence[str]:
+    """The folders of a path, the last one first."""
+    return PurePosixPath(photo).parts[-2::-1]

@@ -319,6 +319,8 @@ def test_a_function_whose_features_depend_in_number_on_the_images_is_refused(
 def test_a_module_that_does_not_exist_is_named() -> None:
     with pytest.raises(AnalysisError, match="the module no_such_module cannot be imported"):
         extractors.load("no_such_module:features")
+    with pytest.raises(AnalysisError, match=r"\)\. Give the module, not the file: mine:features\.$"):
+        extractors.load("mine.py:features")
 
 
 # ------------------------------------------------------------------------------------------------ random features

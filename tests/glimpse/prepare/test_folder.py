@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -94,6 +95,60 @@ def test_classes_whose_sets_would_have_one_name_are_refused(tmp_path: Path, work
     lay(tmp_path / "all" / "A-b", 2, first=5)
     with pytest.raises(ImageSetError, match="both make the set 'a-b': rename one"):
         prepare(workspace, tmp_path / "all")
+
+
+def test_several_places_make_one_set_only_under_a_name_that_is_given(tmp_path: Path, workspace: Workspace) -> None:
+    real, fake = lay(tmp_path / "real"), lay(tmp_path / "fake", first=10)
+    with pytest.raises(ImageSetError) as error:
+        prepare(workspace, real, fake)
+    assert str(error.value) == (
+        f"The 2 places {real}, {fake} would make one image set: name it with --name, or prepare each on its own."
+    )
+    (one,) = prepare(workspace, real, fake, name="all")
+    assert (one.images.name, len(one.images)) == ("all", 10)
+
+
+def test_several_zips_that_make_one_set_are_named(tmp_path: Path, workspace: Workspace) -> None:
+    (tmp_path / "all").mkdir()
+    for number, name in enumerate(("naevi", "scc")):
+        folder = lay(tmp_path / name, first=10 * number)
+        with zipfile.ZipFile(tmp_path / "all" / f"{name}.zip", "w") as archive:
+            for path in folder.iterdir():
+                archive.write(path, path.name)
+    (one,) = prepare(workspace, tmp_path / "all")
+    note = "Several zips make one set (naevi.zip, scc.zip): if they are classes, prepare each on its own."
+    assert note in one.notes
+    assert not any("zips" in note for note in prepare(workspace, tmp_path / "all" / "scc.zip")[0].notes)
+
+
+def test_a_folder_goes_by_the_name_of_its_link(tmp_path: Path, workspace: Workspace) -> None:
+    lay(tmp_path / "2024-05-01" / "photos")
+    (tmp_path / "psoriasis").symlink_to(tmp_path / "2024-05-01" / "photos")
+    (one,) = prepare(workspace, tmp_path / "psoriasis")
+    assert (one.images.name, set(one.images.index["label"])) == ("psoriasis", {"psoriasis"})
+
+
+def test_a_folder_without_a_latin_letter_in_its_name_is_opened(tmp_path: Path, workspace: Workspace) -> None:
+    lay(tmp_path / "痣")
+    (one,) = open_alike(workspace, [str(tmp_path / "痣")])
+    assert (one.name, len(one)) == ("痣", 5)
+
+
+def test_photos_of_one_name_in_several_folders_have_the_groups_of_their_paths(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    for number, name in enumerate(("naevi", "scc")):
+        lay(tmp_path / "all" / name, 4, first=0)
+        save(tmp_path / "all" / name / "003.png", skin_photo(20 + number, 24, 32))
+    table = tmp_path / "groups.csv"
+    table.write_text(
+        "file,group\n" + "".join(f"{c}\\{i:03}.png,{c}-{i // 2}\n" for c in ("naevi", "scc") for i in range(4))
+    )
+    for place in (tmp_path / "all", tmp_path / "all" / "scc"):
+        scc = prepare(workspace, place, metadata=table)[-1].images
+        assert dict(zip(scc.index["source"].str[-7:], scc.index["group"], strict=True)) == {
+            "000.png": "scc-0", "001.png": "scc-0", "002.png": "scc-1", "003.png": "scc-1",
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize(

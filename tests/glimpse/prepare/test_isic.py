@@ -292,6 +292,19 @@ def test_several_sets_of_one_label_live_side_by_side(tmp_path: Path, workspace: 
     assert prepare(workspace, [ours], ["DF"], size=16, overwrite=False)[0].made is False
 
 
+def test_labels_without_latin_letters_are_numbered_behind_the_name(tmp_path: Path, workspace: Workspace) -> None:
+    source = photos(tmp_path, *"ABCD")
+    write_csv(tmp_path / "a.csv", ["image_id", "dx"], [["A", "痣"], ["B", "痣"], ["C", "Nävus"], ["D", "Navus"]])
+    with pytest.raises(ImageSetError, match=r"^'痣' cannot be turned into a name: choose one with --name\.$"):
+        prepare(workspace, [source], ["痣"], size=16, test=0)
+    sets = prepare(workspace, [source], ["Nävus", "痣"], size=16, test=0, name="skin")
+    assert {one.images.name: list(one.images.index["image_id"]) for one in sets} == {
+        "skin-navus": ["C"], "skin-class-2": ["A", "B"],
+    }  # fmt: skip
+    with pytest.raises(ImageSetError, match=r"^The labels NÄVUS and NAVUS would both make the set 'navus': rename one"):
+        prepare(workspace, [source], ["Nävus", "Navus"], size=16, test=0)
+
+
 # ------------------------------------------------------------------------------------------------ hair
 
 

@@ -144,6 +144,7 @@ def test_what_looks_like_an_image_or_an_archive_but_is_not_read_is_listed(tmp_pa
         "table.xlsx",
         "labels.csv",
         "IMG_2.dng",
+        "e.PCX",
         "more.tar.gz",
     ):
         (tmp_path / name).write_bytes(b"PK\x03\x04")
@@ -153,7 +154,7 @@ def test_what_looks_like_an_image_or_an_archive_but_is_not_read_is_listed(tmp_pa
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
         archive.writestr("inner.zip", b"")
     assert [file.name for file in unread_files([tmp_path], ELSEWHERE)] == [
-        "IM-0001", "IMG_2.dng", "inner.zip", "more.tar.gz", "no_ending"
+        "IM-0001", "IMG_2.dng", "e.PCX", "inner.zip", "more.tar.gz", "no_ending"
     ]  # fmt: skip
 
 

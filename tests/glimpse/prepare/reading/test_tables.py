@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from glimpse.imageset import ImageSetError
+from glimpse.prepare.reading.diagnoses import read_diagnoses
+from glimpse.prepare.reading.sources import SourceFile
 from glimpse.prepare.reading.tables import column_by_photo
 from glimpse.prepare.split import named_groups
 
@@ -43,6 +45,12 @@ def test_dots_in_a_photos_name_do_not_begin_an_ending(tmp_path: Path) -> None:
         ("lesion_id", ["Q1"], b"", r"No column of table\.csv names the photos"),
         ("lesion_id", ["P1"], b"P1.jpg,L2\n", r"table\.csv gives P1 two of 'lesion_id', L1 and L2: keep one"),
         ("lesion_id", ["P1"], b"P2," + 200_000 * b"x", r"table\.csv cannot be read as a table \(field larger"),
+        (
+            "lesion_id",
+            ["a/P1", "b/P1"],
+            b"a/P1,L2\na\\P1.jpg,L3\n",
+            r"gives P1 two of 'lesion_id', L2 and L3: keep one",
+        ),
         ("lesion_id", ["P1"], b"P2,\x81\n", r"table\.csv is not text in UTF-8, UTF-16 or Windows-1252"),
     ],
 )
@@ -52,3 +60,26 @@ def test_a_table_that_does_not_fit_is_named(
     (tmp_path / "table.csv").write_bytes(b"photo,lesion_id\nP1,L1\n" + more)
     with pytest.raises(ImageSetError, match=sentence):
         column_by_photo(tmp_path / "table.csv", column, stems)
+
+
+def test_a_row_belongs_to_the_photo_whose_folders_agree_with_it(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("photo,group\nx/a/1.jpg,A\nb\\1.jpg,B\n2.jpg,C\nc/3.jpg,D\nd/3.jpg,E\n")
+    photos = ["/data/a/1", "/data/b/1", "/data/a/2", "/data/b/2", "/data/c/3"]
+    assert column_by_photo(tmp_path / "table.csv", "group", photos) == {
+        "/data/a/1": "A", "/data/b/1": "B", "/data/a/2": "C", "/data/b/2": "C", "/data/c/3": "D",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("content", [b"PK\x03\x04\x14\0", b"\xd0\xcf\x11\xe0\xa1\xb1"])
+def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "table.xlsx").write_bytes(content + bytes(100))
+    sentence = r"^table\.xlsx is a spreadsheet: save it as CSV in UTF-8, and name that file\.$"
+    with pytest.raises(ImageSetError, match=sentence):
+        column_by_photo(tmp_path / "table.xlsx", "group", ["P1"])
+    table = SourceFile("table.xlsx", tmp_path / "table.xlsx")
+    with pytest.raises(ImageSetError, match=sentence):
+        read_diagnoses([table], table.place)
+    with pytest.raises(
+        ImageSetError, match=r"^No table of diagnoses found: .* table\.xlsx is a spreadsheet: save it as CSV\."
+    ):
+        read_diagnoses([table])
