@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis import EXTRACTORS
-from analysis.images import BLIND
+from analysis.images import BLIND, better
 from glimpse.command_line import Parser, aligned, program, run_command
 from glimpse.files import GlimpseError, atomic_file
 from glimpse.prepare.commands import add_fit
@@ -168,13 +168,13 @@ def _header(facts: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     quality, copies, machine = row["quality"], row["memorisation"].get("verdict"), row["machine_observer"]
-    accuracy = [one["accuracy"] for key, one in machine.items() if key != "note"]
+    observers = {key: one for key, one in machine.items() if key != "note"}
     return (
         str(row["rank"]), row["name"], f"{row['images']:,}", _number(quality.get("kid")),
         _interval(quality.get("kid_low"), quality.get("kid_high")), _p(quality.get("kid_p")),
         _number(quality.get("frechet"), 4), *(_share(quality.get(key)) for key in MANIFOLD),
         f"{copies['share']:.1%}" if copies else "-", _p(copies["p"]) if copies else "-",
-        f"{max(accuracy):.0%}" if accuracy else "-",
+        f"{observers[better(observers)]['accuracy']:.0%}" if observers else "-",
     )  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from scipy import stats
 
 from analysis import CALIBRATION, inventory
 from analysis.figures import trends as figures
+from analysis.images import better
 from analysis.images.distances import NEIGHBOURS, euclidean, radius
 from analysis.images.features import extractor_key
 from analysis.images.pairs import GENERATED, POOLED, ResizedImages, features_of_real, rows_used
@@ -147,7 +148,7 @@ def set_table(
         row: dict[str, Any] = {"set": name, "run": origin.get("run")}
         row |= {"accuracy": one["accuracy"]["mean"], "d_prime": one["d_prime"]["population"], "f1": one["f1"]["mean"]}
         machines = parts.get("machine_observer", {}).get(name, {}).get("observers", {})
-        row["machine_accuracy"] = max((one["accuracy"] for one in machines.values()), default=None)
+        row["machine_accuracy"] = machines[better(machines)]["accuracy"] if machines else None
         for label, part, path in COLUMNS:
             row[label] = _number_at(
                 parts.get(part, {}), (origin.get("pair"), origin.get("direction"), origin.get("run")), path

@@ -11,6 +11,7 @@ import pandas as pd
 from analysis import inventory
 from analysis.figures import summary as draw
 from analysis.figures.style import labels
+from analysis.images import better
 from analysis.images.translation import published_from
 from analysis.section import Context, Section, noted
 
@@ -65,7 +66,7 @@ def _row(name: str, run: str | None, people: Any, machine: Any, quality: Any) ->
             "mean": balanced["mean"], "ci95": balanced["ci95"], "ci90": people["equivalence"].get("ci90"),
             "verdict": people["equivalence"]["verdict"],
         },
-        "machine": max(machine["observers"].values(), key=lambda one: one["auc"]) if machine else None,
+        "machine": machine["observers"][better(machine["observers"])] if machine else None,
         "kid": quality["kid"] if quality else None,
         "low": quality.get("kid_low") if quality else None, "high": quality.get("kid_high") if quality else None,
         "real_low": quality.get("real_kid_low") if quality else None,

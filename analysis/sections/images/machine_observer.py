@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from analysis import inventory
 from analysis.figures import pictures
 from analysis.figures.images import machine_observer as draw
-from analysis.images import features
+from analysis.images import better, features
 from analysis.images.distances import BIASED_BELOW, FloatArray
 from analysis.images.features import Images, extractor_key
 from analysis.images.pairs import Pair
@@ -156,7 +156,7 @@ def compute(context: Context) -> Section | None:
         name, shown = one.name, one.scored
         section.scores[name] = {"observers": observers, "images": len(shown), "sha256": one.stimuli.sha256}
         rows += [{"set": name, "observer": observer, **found} for observer, found in observers.items()]
-        best = max(observers, key=lambda observer: observers[observer]["auc"])
+        best = better(observers)
         found = observers[best]
         section.sentences.append(_sentence(name, best, found, len(observers)))
         frame = pd.DataFrame({"set": name, "stimulus": [s.id for s in shown], "truth": [s.truth for s in shown]})
