@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import hashlib
 import shutil
 from collections.abc import Callable, Iterator
@@ -80,31 +82,55 @@ def _database(
 
 
 @pytest.fixture(scope="session")
-def pilots(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """Of each kind of database, a folder with the study `pilot` as loaded: made once, copied for each test."""
-    return {kind: tmp_path_factory.mktemp(kind) / "workspace" for kind in ("sqlite", "postgresql")}
+def templates(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the workspaces that `copy_of` copies."""
+    return tmp_path_factory.mktemp("templates")
 
 
 @pytest.fixture
-def study(
-    kind: str, request: pytest.FixtureRequest, workspace: Workspace, pilots: dict[str, Path],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[str]:  # fmt: skip
-    """The slug of an open study of two sets, six real and six generated images per person, in each kind of database."""
-    template, note = Workspace.at(pilots[kind]), pilots[kind] / "database"
-    if not note.exists():
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setenv("GLIMPSE_WORKSPACE", str(template.root))
-            if kind == "postgresql":
-                patch.setenv("DATABASE_URL", request.getfixturevalue("postgres").new_database())
-            for name in ("alpha", "beta"):
-                publish(template, name)
-            secret_key(template.root / "secret.key")  # one for all copies: so the password's hash is the same, too
-            load(template, "pilot", 'sets = [{ name = "alpha" }, { name = "beta" }]\n[trials]\ncount = 12\n')
-            note.write_text(template.database_url)
-    shutil.copytree(template.root, workspace.root)
-    for _ in _database(kind, request, workspace, monkeypatch, like=note.read_text()):
-        yield "pilot"
+def copy_of(
+    kind: str, request: pytest.FixtureRequest, workspace: Workspace, templates: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Callable[[Workspace], None]], None]]:
+    """Fills the test's workspace and database as `make` does, which runs once for each kind of database."""
+    with contextlib.ExitStack() as databases:
+
+        def copy(make: Callable[[Workspace], None]) -> None:
+            template = Workspace.at(templates / f"{make.__name__}-{kind}")
+            note = template.root / "database"
+            if not note.exists():
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setenv("GLIMPSE_WORKSPACE", str(template.root))
+                    if kind == "postgresql":
+                        patch.setenv("DATABASE_URL", request.getfixturevalue("postgres").new_database())
+                    make(template)
+                    note.write_text(template.database_url)
+                gc.collect()  # closes the connections: PostgreSQL copies no database in use
+            shutil.copytree(template.root, workspace.root)
+            made = contextlib.contextmanager(_database)(kind, request, workspace, monkeypatch, like=note.read_text())
+            databases.enter_context(made)
+
+        yield copy
+
+
+def pilot(workspace: Workspace) -> None:
+    """The study `pilot` of two sets, six real and six generated images per person."""
+    for name in ("alpha", "beta"):
+        publish(workspace, name)
+    secret_key(workspace.root / "secret.key")  # one for all copies: so the password's hash is the same, too
+    load(workspace, "pilot", 'sets = [{ name = "alpha" }, { name = "beta" }]\n[trials]\ncount = 12\n')
+
+
+def answered_pilot(workspace: Workspace) -> None:
+    """The study `pilot` with three simulated participants."""
+    pilot(workspace)
+    assert cli.main(["simulate", "--participants", "3"]) == 0
+
+
+@pytest.fixture
+def study(copy_of: Callable[[Callable[[Workspace], None]], None]) -> str:
+    """The slug of `pilot`, open and without answers, in each kind of database."""
+    copy_of(pilot)
+    return "pilot"
 
 
 def load(workspace: Workspace, slug: str, toml: str) -> str:

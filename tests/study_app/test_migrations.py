@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from glimpse.workspace import SURVEY_SCHEMA, Workspace
 from study_app import cli, database, models
 from study_app.models import Base
+from tests.study_app.conftest import answered_pilot
 
 ALEMBIC_INI = Path(__file__).parents[2] / "alembic.ini"
 TABLES = sorted(Base.metadata.tables)
@@ -26,9 +28,9 @@ def contents(url: str) -> dict[str, list[dict[str, Any]]]:
 
 
 @pytest.fixture
-def filled(workspace: Workspace, study: str) -> str:
+def filled(workspace: Workspace, copy_of: Callable[..., None]) -> str:
     """The URL of a database that holds finished participants."""
-    assert cli.main(["simulate", "--participants", "2"]) == 0
+    copy_of(answered_pilot)
     return workspace.database_url
 
 
@@ -50,7 +52,7 @@ def test_down_and_up_again_takes_every_row_back(filled: str) -> None:
     from alembic import command
 
     before = contents(filled)
-    assert len(before["trial"]) == 24
+    assert len(before["trial"]) == 36
     with database.Database(filled).read() as session:
         rows = {table: session.execute(select(table)).all() for table in Base.metadata.sorted_tables}
     command.downgrade(database.alembic_config(filled), "base")
@@ -62,8 +64,8 @@ def test_down_and_up_again_takes_every_row_back(filled: str) -> None:
                 session.execute(insert(table), [dict(row._mapping) for row in found])
     assert contents(filled) == before
     with database.Database(filled).read() as session:
-        assert session.execute(text("SELECT COUNT(*) FROM responses")).scalar() == 24
-        assert session.execute(text("SELECT excluded FROM participants")).scalars().all() == [0, 0]
+        assert session.execute(text("SELECT COUNT(*) FROM responses")).scalar() == 36
+        assert session.execute(text("SELECT excluded FROM participants")).scalars().all() == [0, 0, 0]
 
 
 def test_a_state_mode_or_kind_that_does_not_exist_is_refused(filled: str) -> None:

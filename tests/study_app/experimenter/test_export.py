@@ -6,10 +6,12 @@ import csv
 import json
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from flask import Flask
 from flask.testing import FlaskClient
 
 from glimpse.files import sha256_bytes, sha256_json
@@ -17,15 +19,19 @@ from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.database import Database
 from study_app.experimenter.export import data_set
-from tests.study_app.conftest import load, publish
+from tests.study_app.conftest import answered_pilot, load, publish
 
 FILE_NAME = re.compile(r"([a-z]+-[a-zA-Z0-9]+)(_[a-z]+-[a-zA-Z0-9]+)*_data\.csv")  # of the Psych-DS schema
 
 
-@pytest.fixture
-def answered(workspace: Workspace, study: str) -> Path:
-    assert cli.main(["simulate", "--participants", "3"]) == 0
+def exported_pilot(workspace: Workspace) -> None:
+    answered_pilot(workspace)
     assert cli.main(["export", "--include-simulated"]) == 0
+
+
+@pytest.fixture
+def answered(workspace: Workspace, copy_of: Callable[..., None]) -> Path:
+    copy_of(exported_pilot)
     return workspace.root / "export" / "pilot"
 
 
@@ -125,9 +131,9 @@ def test_the_same_answers_give_the_same_bytes(answered: Path, workspace: Workspa
 
 
 def test_simulated_participants_and_external_ids_are_there_only_if_asked_for(
-    answered: Path, workspace: Workspace, client: object, tmp_path: Path
+    answered: Path, workspace: Workspace, make_app: Callable[..., Flask], tmp_path: Path
 ) -> None:
-    client.post("/study/pilot/enter?PROLIFIC_PID=secret-id", data={"consent": "yes"})  # type: ignore[attr-defined]
+    make_app().test_client().post("/study/pilot/enter?PROLIFIC_PID=secret-id", data={"consent": "yes"})
     for options, simulated, secret in (
         ([], 0, False),
         (["--include-simulated"], 3, False),
