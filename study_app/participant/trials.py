@@ -86,20 +86,19 @@ def image(token: str, nonce: str) -> Any:
         trials = _trials(session, person)
         index = _current(trials)
         servable = [] if index is None else trials[index : index + 2]
-        sent = {one.nonce: (one.stimulus_id, one.fetched_at) for one in servable}
+        trial = models.Trial
+        sent = {one.nonce: (one.id, one.stimulus_id, one.fetched_at, trial.fetched_at) for one in servable}
         for one in servable:
             if one.second_id is not None and one.second_nonce is not None:
-                sent[one.second_nonce] = (one.second_id, one.second_fetched_at)
+                sent[one.second_nonce] = (one.id, one.second_id, one.second_fetched_at, trial.second_fetched_at)
         if nonce not in sent:
             abort(404)
-        stimulus_id, fetched_at = sent[nonce]
+        trial_id, stimulus_id, fetched_at, column = sent[nonce]
         png = png_of(session, stimulus_id)
     if fetched_at is None:
-        trial = models.Trial
+        first = update(trial).where(trial.id == trial_id, column.is_(None)).values({column: models.now()})
         with app_database().write(durable=False) as session:
-            for named, column in ((trial.nonce, trial.fetched_at), (trial.second_nonce, trial.second_fetched_at)):
-                first = update(trial).where(named == nonce, column.is_(None))
-                session.execute(first.values({column: models.now()}))
+            session.execute(first)
     return png
 
 
