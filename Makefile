@@ -5,7 +5,7 @@ BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 WORKSPACE ?= $(if $(FRESH),workspace-fresh,workspace)
 export GLIMPSE_WORKSPACE := $(WORKSPACE)
 
-.PHONY: study test bench setup lint help
+.PHONY: study test bench setup lint types layers help
 
 help:
 	@echo "make study   prepare, publish and serve the survey at http://127.0.0.1:5000"
@@ -38,19 +38,23 @@ study: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(MAKE) --no-print-directory -j 2 types layers
+
+types:
 	$(BIN)/mypy
+
+layers:
 	$(BIN)/lint-imports
 
 # Each process starts with its own range of files, whose fixtures it makes once, and takes over tests of others at the end.
-# Browser tests mostly wait, so four run on two cores; those that time single frames come last and alone. slipcover counts
+# Three run on two cores, as browser tests mostly wait; those that time single frames come last and alone. slipcover counts
 # the lines that the first part reaches, without processes that tests start; on two files it added 3 % of processor time,
 # where coverage.py added 48 % (Python 3.11).
 # PyTorch's compiler cannot trace lines that still hold slipcover's probes, so its tests run with the last part.
 TIMING := tests/browser/test_timing.py
 COMPILER := tests/gan_core/training/test_gpu_paths.py
 test: lint
-	$(BIN)/python -m slipcover -m pytest -n 2 --dist worksteal -m "not slow and not browser" --ignore $(COMPILER)
-	$(BIN)/python -m pytest -n 4 --dist worksteal -m "browser and not slow" --ignore $(TIMING)
+	$(BIN)/python -m slipcover -m pytest -n 3 --dist worksteal -m "not slow" --ignore $(TIMING) --ignore $(COMPILER)
 	$(BIN)/python -m pytest -m "not slow" $(TIMING) $(COMPILER)
 
 # Run it on an idle machine, or the times mean little. BENCH holds options: BENCH='--measured "make test" "9 min 30 s"'
