@@ -11,7 +11,7 @@ the first level that a permutation test detects.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ from glimpse.imageset import ImageSet
 from glimpse.workspace import Workspace
 
 Images = NDArray[np.uint8]
+Disturbance = Callable[[Images, int], Images]  # of images, at a level
 LEVELS = (0, 1, 2, 3)
 IMAGES = 200
 
@@ -97,7 +98,9 @@ def cropped(images: Images, level: int) -> Images:
     return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in middle])
 
 
-def contaminated(other: Images) -> Callable[[Images, int], Images]:
+def contaminated(other: Images) -> Disturbance:
+    """A quarter, a half or three quarters replaced by images of `other`."""
+
     def replace(images: Images, level: int) -> Images:
         count = min(len(other), len(images) * level // 4)
         return np.concatenate([images[: len(images) - count], other[:count]])
@@ -105,26 +108,23 @@ def contaminated(other: Images) -> Callable[[Images, int], Images]:
     return replace
 
 
-def curves(
-    real: Images, held_out: Images, other: Images, names: tuple[str, ...] = ("random",), weights: Path | None = None,
-    generated: bool = False,
-) -> pd.DataFrame:  # fmt: skip
-    """All distances between `real` and the disturbed `held_out`: disturbance, level, extractor, distance, value.
+DISTURBANCES: dict[str, Disturbance] = {
+    "blur": blurred, "noise": noisy, "JPEG": compressed, "swirl": swirled, "erased": erased, "shuffled": shuffled,
+    "crop": cropped,
+}  # fmt: skip
 
-    `other`: images of another class; with `generated`, images of a generator, which are then the only disturbance.
-    """
-    kinds: dict[str, Callable[[Images, int], Images]] = {
-        "blur": blurred, "noise": noisy, "JPEG": compressed, "swirl": swirled, "erased": erased, "shuffled": shuffled,
-        "crop": cropped, "another class": contaminated(other),
-    }  # fmt: skip
-    kinds = {"generated": contaminated(other)} if generated else kinds
+
+def curves(
+    real: Images, held_out: Images, kinds: Mapping[str, Disturbance], names: Sequence[str] = ("random",),
+    weights: Path | None = None,
+) -> pd.DataFrame:  # fmt: skip
+    """All distances between `real` and the disturbed `held_out`: disturbance, level, extractor, distance, value."""
     return pd.DataFrame(_rows(real, held_out, kinds, names, weights))
 
 
 def _rows(
-    real: Images, held_out: Images, kinds: dict[str, Callable[[Images, int], Images]], names: tuple[str, ...],
-    weights: Path | None,
-) -> Iterator[dict[str, object]]:  # fmt: skip
+    real: Images, held_out: Images, kinds: Mapping[str, Disturbance], names: Sequence[str], weights: Path | None
+) -> Iterator[dict[str, object]]:
     for name in names:
         extractor = extractors.load(name, calibration=real, weights=weights)
         x = extract(extractor, batches(real), len(real))
@@ -203,8 +203,9 @@ def main() -> None:
     )
     rows = np.random.default_rng(0).permutation(np.unique(images.groups, return_index=True)[1])
     halves = [np.asarray(images.images[np.sort(half)]) for half in (rows[0::2][:IMAGES], rows[1::2][:IMAGES])]
-    mixed = evenly(other.images, IMAGES), tuple(args.extractors), args.weights, bool(args.generated)
-    frame = curves(*halves, *mixed)
+    replaced = contaminated(evenly(other.images, IMAGES))
+    kinds = {"generated": replaced} if args.generated else {**DISTURBANCES, "another class": replaced}
+    frame = curves(*halves, kinds, args.extractors, args.weights)
     if args.out:
         draw(frame).savefig(args.out, metadata={"Date": None} if args.out.suffix == ".svg" else None)
     print(f"{images.folder}: {len(halves[0])} against {len(halves[1])} images, one of each group")

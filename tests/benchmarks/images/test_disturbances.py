@@ -13,7 +13,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
 
-from benchmarks.images.disturbances import cropped, curves, draw, erased, shuffled, swirled, table
+from benchmarks.images.disturbances import (
+    DISTURBANCES,
+    contaminated,
+    cropped,
+    curves,
+    draw,
+    erased,
+    shuffled,
+    swirled,
+    table,
+)
 from tests.analysis.pictures import textures
 
 
@@ -32,8 +42,10 @@ def assert_rising(frame: pd.DataFrame, kinds: tuple[str, ...]) -> None:
 
 def test_distances_rise_with_every_disturbance_that_drawn_textures_have() -> None:
     """A swirl leaves a texture as it was; real skin below has lesions that it turns into something else."""
-    frame = curves(textures(120, seed=0), textures(120, seed=1), textures(120, seed=2, grain=1.6))
-    assert_rising(frame, ("blur", "noise", "another class"))
+    kinds = {kind: DISTURBANCES[kind] for kind in ("blur", "noise")}
+    kinds["another class"] = contaminated(textures(120, seed=2, grain=1.6))
+    frame = curves(textures(120, seed=0), textures(120, seed=1), kinds)
+    assert_rising(frame, tuple(kinds))
     assert isinstance(draw(frame), Figure)
     found = table(frame).loc["random"]
     assert found.loc[["blur", "noise"], "rises"].all()
@@ -41,8 +53,8 @@ def test_distances_rise_with_every_disturbance_that_drawn_textures_have() -> Non
 
 
 def test_generators_of_falling_quality_are_ordered_alone() -> None:
-    frame = curves(textures(40, seed=0), textures(40, seed=1), textures(40, seed=2, grain=1.6), generated=True)
-    assert set(frame["disturbance"]) == {"generated"}
+    of_a_generator = contaminated(textures(40, seed=2, grain=1.6))
+    frame = curves(textures(40, seed=0), textures(40, seed=1), {"generated": of_a_generator})
     assert_rising(frame, ("generated",))
 
 
@@ -60,8 +72,10 @@ def test_distances_rise_with_every_disturbance_of_real_skin(real_data: Path) -> 
 
         of = {dx: sorted({row["lesion_id"] for row in rows if row["dx"] == dx}) for dx in ("mel", "bkl")}
         mel = np.random.default_rng(0).permutation(of["mel"]).tolist()
-        frame = curves(read(mel[:150]), read(mel[150:300]), read(of["bkl"][:120]))
-    assert_rising(frame, ("blur", "noise", "swirl", "another class"))
+        kinds = {kind: DISTURBANCES[kind] for kind in ("blur", "noise", "swirl")}
+        kinds["another class"] = contaminated(read(of["bkl"][:120]))
+        frame = curves(read(mel[:150]), read(mel[150:300]), kinds)
+    assert_rising(frame, tuple(kinds))
 
 
 def test_a_swirl_turns_the_middle_and_keeps_the_corner() -> None:
