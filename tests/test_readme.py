@@ -15,6 +15,7 @@ import analysis.power
 import analysis.report.__main__
 import gan_core.cli
 import study_app.cli
+from analysis.report.page import FORMATS
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import TINY
 from tests.study_app.commands.test_serve import free_port, served
@@ -75,9 +76,12 @@ def test_the_paths_one_after_another_in_one_folder(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GLIMPSE_WORKSPACE")  # ./workspace, as for a reader who types these lines
+    if tiny:
+        monkeypatch.setattr("analysis.report.page.FORMATS", {"svg": FORMATS["svg"]})
     settings = [part for name, value in {**TINY, "score_images": 0}.items() for part in ("--set", f"{name}={value}")]
     quick = {
-        "train": settings, "publish": FEW, "--include-simulated": SKIPPED, "analysis.power": ("--simulations", "20"),
+        "train": settings, "publish": FEW, "simulate": ("--participants", "4"), "--include-simulated": SKIPPED,
+        "analysis.power": ("--simulations", "20"),
     } if tiny else {}  # fmt: skip
     for folder in ("photos", "real", "generated"):
         photos(tmp_path / folder, 102, ".jpg")
@@ -95,7 +99,8 @@ def test_the_paths_one_after_another_in_one_folder(
     mine, two, answers = said.values()
     assert "come from JPEG files" not in mine.err
     assert "warning" not in two.err.lower()
-    assert "20 of the 20 participants in this report are simulated" in two.out
+    people = 4 if tiny else 20
+    assert f"{people} of the {people} participants in this report are simulated" in two.out
     assert "participants in this report" not in answers.out
     assert workspace.names("stimuli") == ["mine", "photos"]
     assert (workspace.root / "report" / "index.html").is_file()

@@ -17,6 +17,7 @@ from glimpse.workspace import Workspace
 from study_app import cli, models
 from study_app.definition.study import StudyFile
 from study_app.experimenter.funnel import funnel
+from tests.study_app.conftest import load
 
 PAGES = ("", "study/pilot/", "study/pilot/live", "study/pilot/comments",
          "study/pilot/log", "study/pilot/images", "study/pilot/participants",
@@ -181,9 +182,11 @@ def test_one_participant_is_shown_trial_by_trial(admin: FlaskClient) -> None:
     assert admin.get("/admin/participant/nobody").status_code == 404
 
 
-def test_the_most_convincing_images_lead(admin: FlaskClient) -> None:
-    assert cli.main(["simulate", "--participants", "24", "--sensitivity", "1"]) == 0
-    page = admin.get("/admin/study/pilot/images?simulated=1").text
+def test_the_most_convincing_images_lead(admin: FlaskClient, workspace: Workspace) -> None:
+    load(workspace, "one", 'sets = [{ name = "alpha" }]\n[trials]\ncount = 12\n')
+    people = 2 * LEAST_JUDGEMENTS  # each judges half of the images of either class
+    assert cli.main(["simulate", "one", "--participants", str(people), "--sensitivity", "1"]) == 0
+    page = admin.get("/admin/study/one/images?simulated=1").text
     shares = [int(share) for share in re.findall(r"<b>(\d+) %</b>", page)]
     assert len(shares) > 20
     assert min(int(n) for n in re.findall(r"<small>of (\d+) ·", page)) >= LEAST_JUDGEMENTS
