@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -87,6 +89,25 @@ def test_every_package_of_an_extra_has_its_sentence() -> None:
         declared = {wanted.partition(">")[0].partition("[")[0] for wanted in extras[extra]} - {"glimpse-study"}
         found = {names[package][0].lower().replace("_", "-") for package in packages}
         assert found == declared
+
+
+def test_the_lowest_versions_are_tested_with_all_that_those_tests_import() -> None:
+    lowest = (ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8").partition("\n  lowest:")[2]
+    extras = re.findall(r"--extra (\w+)", lowest)
+    named = re.findall(r"-r lowest.txt (.*)", lowest)[0].split()
+    project = PROJECT["project"]
+    wanted = project["dependencies"] + [line for extra in extras for line in project["optional-dependencies"][extra]]
+    there = {re.split(r"[>\[]", line)[0] for line in [*wanted, *named]}
+    distributions = metadata.packages_distributions()
+    for word in re.findall(r"tests/\S+", lowest):
+        for path in [p for found in ROOT.glob(word) for p in (found.rglob("*.py") if found.is_dir() else [found])]:
+            nodes = list(ast.walk(ast.parse(path.read_text("utf-8"))))
+            names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
+            names |= {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+            for package in {name.partition(".")[0] for name in names} - sys.stdlib_module_names:
+                if package in distributions and not (ROOT / package).is_dir():
+                    found = {name.lower().replace("_", "-") for name in distributions[package]}
+                    assert found & there, f"{path.relative_to(ROOT)} imports {package}"
 
 
 def test_each_package_is_typed_for_its_users() -> None:
