@@ -202,7 +202,7 @@ def _nothing(context: Context) -> str:
     sets = [name for name in workspace.names("images") if inventory.image_set(context, name)]
     said = " ".join(context.notices)
     if not sets:
-        there = "holds no answers, runs or image sets that can be used. Make them with `make study`"
+        there = "holds no answers, runs or image sets that can be used. Start with `gan_core prepare phantom`"
     else:
         there = (
             f"holds the image sets {', '.join(sets)}, but no trained run, stimulus set or answers that can be used. "

@@ -409,7 +409,10 @@ def test_the_checklist_counts_who_stopped_early_where_the_answers_say_it(tmp_pat
 
 def test_an_empty_workspace_says_what_to_do(workspace: Workspace, capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main([]) == 2
-    assert "nothing to report yet" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith(
+        f"error: There is nothing to report yet: {workspace.root} holds no answers, runs or image sets "
+        "that can be used. Start with `gan_core prepare phantom`, or give answers with --responses FILE.csv.\n"
+    )
 
 
 @pytest.mark.parametrize(
