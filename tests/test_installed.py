@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path
 
@@ -108,6 +109,20 @@ def test_the_lowest_versions_are_tested_with_all_that_those_tests_import() -> No
                 if package in distributions and not (ROOT / package).is_dir():
                     found = {name.lower().replace("_", "-") for name in distributions[package]}
                     assert found & there, f"{path.relative_to(ROOT)} imports {package}"
+
+
+def test_a_source_distribution_holds_every_file_of_the_checkout() -> None:
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("not a checkout of git")
+    manifest = [line.split() for line in (ROOT / "MANIFEST.in").read_text("utf-8").splitlines()]
+    folders = {word for first, *words in manifest if first == "graft" for word in words}
+    folders |= {name.rstrip("*") for name in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
+    files = {word for first, *words in manifest if first == "include" for word in words}
+    files |= {"pyproject.toml", "LICENSE", "MANIFEST.in"}  # setuptools adds these itself
+    for name in listed.stdout.splitlines():
+        top, _, below = name.partition("/")
+        assert top in folders if below else any(fnmatch(name, pattern) for pattern in files), name
 
 
 def test_each_package_is_typed_for_its_users() -> None:
