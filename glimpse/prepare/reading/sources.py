@@ -106,7 +106,8 @@ class SourceFile:
             with _archive(self.place).open(self.name) if self.zipped else open(self.place, "rb") as file:
                 return file.read(most)
         except (OSError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            raise BrokenPhotoError(self.name, str(error), self.where) from None
+            reason = getattr(error, "strerror", None) or str(error)
+            raise BrokenPhotoError(self.name, reason, self.where) from None
 
     def _limit(self) -> int:
         """The size in bytes. Raises BrokenPhotoError before a zip bomb, or a file too large to be a photo, fills the
@@ -183,7 +184,7 @@ def photos_among(files: Iterable[SourceFile], places: Sequence[Path], workspace:
 def _not_ours(files: Iterable[SourceFile], workspace: Workspace) -> list[SourceFile]:
     """The files outside of the workspace's image sets, runs and stimulus sets."""
     ours = {(workspace.root / kind / name).resolve() for kind in KINDS for name in workspace.names(kind)}
-    return [f for f in files if not ours & set(f.place.resolve().parents)]
+    return [f for f in files if not ours & set(Path(os.path.realpath(f.place)).parents)]
 
 
 def unread_files(places: Iterable[Path], workspace: Workspace) -> list[SourceFile]:
@@ -204,12 +205,13 @@ def _looks_like_an_image(file: SourceFile) -> bool:
 
 
 def _all_files(folder: Path) -> Iterator[Path]:
-    """The files below a folder and the folders it links to, each folder once: links may form a cycle."""
+    """The files below a folder and the folders it links to, each folder once: links may go round or nowhere."""
     seen: set[str] = set()
     for at, folders, files in os.walk(folder, onerror=_unreadable, followlinks=True):
         folders[:] = sorted(f for f in folders if not _hidden(f) and os.path.realpath(os.path.join(at, f)) not in seen)
         seen |= {os.path.realpath(at), *(os.path.realpath(os.path.join(at, f)) for f in folders)}
-        yield from (path for name in files if not _hidden(name) and (path := Path(at, name)).is_file())
+        visible = (Path(at, name) for name in files if not _hidden(name))
+        yield from (path for path in visible if path.is_file() or not path.exists())  # a dead link cannot be read
 
 
 def _unreadable(error: OSError) -> NoReturn:

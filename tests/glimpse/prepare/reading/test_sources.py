@@ -61,6 +61,19 @@ def test_links_to_folders_are_followed_and_may_go_round(tmp_path: Path) -> None:
     assert [f.name for f in find_files([tmp_path / "photos"])] == ["link/a.png"]
 
 
+def test_a_link_that_leads_nowhere_is_a_photo_that_cannot_be_read(tmp_path: Path) -> None:
+    for name, target in (("dead.jpg", "/nowhere/at/all.jpg"), ("loop.jpg", "loop.jpg")):
+        (tmp_path / name).symlink_to(target)
+    dead, loop = find_photos([tmp_path], ELSEWHERE)
+    assert (dead.name, loop.name) == ("dead.jpg", "loop.jpg")
+    with pytest.raises(BrokenPhotoError) as error:
+        dead.read()
+    assert str(error.value) == (
+        f"{tmp_path / 'dead.jpg'} cannot be read (No such file or directory): repair or remove it, or give "
+        "--skip-broken."
+    )
+
+
 def test_files_that_glimpse_made_are_not_photos(tmp_path: Path) -> None:
     workspace = Workspace.at(tmp_path / "workspace")
     for folder in ("images", "images/healthy", "stimuli/healthy"):
