@@ -142,6 +142,14 @@ def orientation(image: Image.Image) -> int:
     return value if value in range(1, 9) else 1
 
 
+def turned_by(image: Image.Image, data: bytes) -> int:
+    """The EXIF orientation, 1 to 8, that makes the pixels as stored upright. A HEIC is turned by its container (boxes
+    irot and imir), which an EXIF orientation repeats; without these boxes it is shown as stored, whatever EXIF says."""
+    if (noted := image.info.get("original_orientation")) is None:
+        return orientation(image)
+    return int(noted) if b"irot" in data or b"imir" in data else 1
+
+
 def upright(image: Image.Image) -> Image.Image:
     """The image as its EXIF orientation says."""
     image.load()  # before its orientation is read: loading a TIFF turns it
@@ -156,7 +164,7 @@ def upright(image: Image.Image) -> Image.Image:
 def orientation_of(data: bytes, name: str) -> int:
     """The EXIF orientation of a file, 1 to 8. Raises BrokenPhotoError."""
     with open_image(data, name) as image:
-        return int(image.info.get("original_orientation") or orientation(image))
+        return turned_by(image, data)
 
 
 def turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:

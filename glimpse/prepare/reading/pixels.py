@@ -21,6 +21,7 @@ from glimpse.prepare.reading.decoding import (
     open_image,
     orientation,
     pages,
+    turned_by,
     upright,
     white_is_zero,
 )
@@ -67,7 +68,7 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
         if (plain := _plain_jpeg(data, image)) is not None:
             return Photo(plain)
         remarks = {"stack"} if how.page is None and pages(image) > 1 else set()
-        turned = image.info.get("original_orientation") or orientation(image)  # libheif notes it, Pillow knows
+        turned = turned_by(image, data)
         negative = white_is_zero(image)
         shown, small = upright(image), False
         if deep_colour(image, data):

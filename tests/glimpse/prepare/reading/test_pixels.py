@@ -18,6 +18,7 @@ from PIL import Image, ImageCms
 
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.reading import depth
+from glimpse.prepare.reading.decoding import orientation_of
 from glimpse.prepare.reading.masks import MaskReading, decode_mask
 from glimpse.prepare.reading.pixels import Reading, crop_to_ratio, decode_photo, read_photo, shrink_photo
 from glimpse.prepare.reading.sources import BrokenPhotoError, UnfitFileError
@@ -264,6 +265,17 @@ def test_the_photo_stands_upright_in_every_format(kind: str, orientation: int) -
     assert photo.pixels.shape == upright.shape
     assert np.abs(photo.pixels.astype(int) - upright).mean() < 8
     assert photo.orientation == orientation
+
+
+def test_a_heic_that_only_exif_calls_turned_is_not_turned_and_not_said_to_be() -> None:
+    pillow_heif.register_heif_opener()
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    data = encoded(Image.fromarray(skin_photo(0)), "HEIF", exif=exif, quality=-1, chroma=444)
+    assert b"irot" not in data, "pillow-heif writes no rotation of the container for this argument"
+    photo = read_photo(data, "a.heic")
+    assert np.abs(photo.pixels.astype(int) - skin_photo(0)).mean() < 1
+    assert photo.orientation == 1 == orientation_of(data, "a.heic")
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
