@@ -256,9 +256,12 @@ def finish(
     wants_test = recipe.options.get("test") not in (0, 0.0)
     for side in ("train", "test") if wants_test else ("train",):
         if not splits[side]:
+            remedy = "choose another share for testing or another --seed, or give more photos"
+            if recipe.options.get("test") == "folders":
+                remedy = "put photos of it into the folder for training, or leave it out"
             raise ImageSetError(
-                f"The image set '{name}' would have no image on its {side} side ({writer.count} in all): "
-                f"choose another share for testing or another --seed, or give more photos.{hint}"
+                f"The image set '{name}' would have no image on its {side} side ({writer.count} in all): {remedy}."
+                f"{hint}"
             )
     entries = {
         **recipe.entries(),

@@ -179,6 +179,19 @@ def test_folders_called_train_and_test_split_the_photos(
     assert "split the photos" in " ".join(made[0].notes)
 
 
+def test_a_class_without_photos_for_training_is_named_with_the_folder_to_fill(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    for number, folder in enumerate(("train/a", "test/a", "test/b")):
+        lay(tmp_path / "all" / folder, 2, 16, 16, first=2 * number)
+    with pytest.raises(ImageSetError) as error:
+        prepare(workspace, tmp_path / "all")
+    assert str(error.value) == (
+        "b: The image set 'b' would have no image on its train side (2 in all): put photos of it into the folder for "
+        "training, or leave it out. None of the 2 image sets was made or changed."
+    )
+
+
 def test_what_contradicts_folders_called_train_and_test_is_refused(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
