@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -154,9 +155,8 @@ def _read(table: SourceFile, into: Diagnoses, labels: bool, named: bool = False)
     columns = tables.columns_of(table)
     headless = len(columns) == 2 and columns[0].startswith("ISIC_")  # ISIC 2016
     columns = ["image_id", "dx"] if headless else columns
-    ours = {re.sub(r"[\s-]+", "_", name.lower()): name for name in columns}
-    image = next((ours[name] for name in IMAGE_COLUMNS + ALSO_IMAGES * named if name in ours), None)
-    single = [ours[name] for name in DIAGNOSIS_COLUMNS + ALSO_DIAGNOSES * named if name in ours]
+    ours = _by_our_names(columns)
+    image, single = _image_and_diagnoses(columns, named)
     groups = {name: ours[name] for name in GROUP_COLUMNS if name in ours}
     classes = [] if single else [name for name in columns if labels_of(name) & WORDS.keys() and name != image]
     if image is None or not (single or len(classes) > 1 or groups):
@@ -173,6 +173,17 @@ def _read(table: SourceFile, into: Diagnoses, labels: bool, named: bool = False)
             words = [row.get(column, "") for column in single] if single else [_marked(row, classes, name, table)]
             found = frozenset().union(*map(labels_of, words))
             _add(into, name, found, table)
+
+
+def _by_our_names(columns: Sequence[str]) -> dict[str, str]:
+    return {re.sub(r"[\s-]+", "_", name.lower()): name for name in columns}
+
+
+def _image_and_diagnoses(columns: Sequence[str], named: bool) -> tuple[str | None, list[str]]:
+    """The columns of images and of diagnoses in words; `named` allows those that only a named table may have."""
+    ours = _by_our_names(columns)
+    image = next((ours[name] for name in IMAGE_COLUMNS + ALSO_IMAGES * named if name in ours), None)
+    return image, [ours[name] for name in DIAGNOSIS_COLUMNS + ALSO_DIAGNOSES * named if name in ours]
 
 
 def _read_json(files: Sequence[SourceFile], into: Diagnoses) -> None:
@@ -231,5 +242,18 @@ def _no_table(found: Sequence[SourceFile], spreadsheets: Sequence[SourceFile]) -
     )
     if not found:
         return sentence + (f" {spreadsheets[0].name} is a spreadsheet: save it as CSV." if spreadsheets else "")
-    columns = ", ".join(tables.columns_of(found[0])[:12])
-    return f"{sentence} {found[0].name} has the columns {columns}: it needs one of images and one of diagnoses."
+    for table in found:
+        columns = tables.columns_of(table)
+        if all(_image_and_diagnoses(columns, named=True)):
+            if all(_image_and_diagnoses(columns, named=False)):
+                return f"{table.name} has no rows: fill it, or name another table with --labels-csv."
+            unpacked = "unpack it and name it" if table.zipped else "name it"
+            path = table.name if table.zipped else shlex.quote(str(table.place))
+            return (
+                f"No table of diagnoses found, but {table.name} may be one, with the columns "
+                f"{', '.join(columns[:12])}: {unpacked} with --labels-csv {path}."
+            )
+    columns = tables.columns_of(found[0])[:12]
+    return (
+        f"{sentence} {found[0].name} has the columns {', '.join(columns)}: it needs one of images and one of diagnoses."
+    )

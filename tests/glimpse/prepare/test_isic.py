@@ -282,6 +282,23 @@ def test_a_table_that_is_not_one_of_diagnoses_is_named_with_its_columns(tmp_path
         prepare(workspace, [source], ["MEL"])
 
 
+def test_a_table_that_would_do_under_its_name_is_advised_and_an_empty_one_is_named(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    source = photos(tmp_path / "photos", "A", "B")
+    write_csv(source / "list.csv", ["picture", "what"], [["A", "mel"]])
+    write_csv(source / "metadata.csv", ["file_name", "label"], [["A.jpg", "psoriasis"]])
+    with pytest.raises(ImageSetError) as error:
+        prepare(workspace, [source], ["psoriasis"])
+    assert str(error.value) == (
+        "No table of diagnoses found, but metadata.csv may be one, with the columns file_name, label: name it with "
+        f"--labels-csv {source / 'metadata.csv'}."
+    )
+    write_csv(source / "metadata.csv", ["image_id", "dx"], [])
+    with pytest.raises(ImageSetError, match=r"^metadata\.csv has no rows: fill it, or name another table"):
+        prepare(workspace, [source], ["psoriasis"])
+
+
 def test_several_sets_of_one_label_live_side_by_side(tmp_path: Path, workspace: Workspace) -> None:
     ours = ham10000(tmp_path / "ours")
     prepare(workspace, [ours], ["DF", "MEL"], size=16)
