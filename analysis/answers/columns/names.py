@@ -116,10 +116,10 @@ def _known_columns(
 ) -> tuple[dict[str, str], dict[str, list[str]]]:
     """The table's column for each of ours; and others that the same pattern of the layout matches as well.
 
-    With a layout, it is the first of the layout's names that the table has. If several columns match, it is the one of
-    other files (`before`), else the one of the component that gives the answer (`resp.keys`, `resp.rt`), for the answer
-    the one whose words are known, else the one with most values beside an image. Without a layout, columns with a usual
-    name are taken; no answer if a rating or `correct` gives it.
+    With a layout, it is the first of the layout's names that the table has with values beside an image. If several
+    columns match, it is the one of other files (`before`), else the one of the component that gives the answer or the
+    rating (`resp.keys`, `resp.rt`), for the answer the one whose words are known, else the one with most values beside
+    an image. Without a layout, columns with a usual name are taken; no answer if a rating or `correct` gives it.
     """
     frame, words = table.frame, meanings(form.words)["answer"]
     ratings = [option.partition(":")[0].strip().lower() for option in (form.rating, form.confidence) if option]
@@ -143,16 +143,22 @@ def _known_columns(
             if not matches:
                 continue
             shown, answer = found.get("image", "image"), found.get("answer", chosen.get("answer", ""))
-            judged = frame.loc[frame[shown].notna(), matches] if shown in frame else frame[matches]
+            answer = ratings[0] if form.rating else answer
+            everywhere = name == "participant" or shown not in frame  # one row may name the participant of all
+            judged = frame[matches] if everywhere else frame.loc[frame[shown].notna(), matches]
             rank = {c: _beside(c, answer) or (name == "answer" and _in_words(judged[c], words)) for c in matches}
             best = max(matches, key=lambda c: (c == before.get(name), rank[c], judged[c].notna().sum()))
+            empty = not judged[best].notna().any()
+            if empty and (name in found or (name == "answer" and form.rating)):
+                continue
             found[name] = best
             rivals[name] = [
                 c
                 for c in matches
                 if rank[c] == rank[best] and judged[c].notna().any() and not judged[c].equals(judged[best])
             ]
-            break
+            if not empty:
+                break
     return found, rivals
 
 
