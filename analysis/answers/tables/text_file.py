@@ -24,6 +24,7 @@ from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
 SEPARATORS = ",;\t|"
+INVISIBLE = dict.fromkeys(map(ord, "\u200b\u200e\u200f\u2060\ufeff"))  # of no width; direction; byte order
 REMEDY = "export the answers as CSV, or open it in a spreadsheet and save it as CSV in UTF-8"
 OTHER_FORMATS = {  # by their first bytes
     b"PK\x03\x04": "a workbook or an archive",
@@ -79,6 +80,7 @@ def read_file(path: Path) -> TextFile:
             list(islice(file, skipped))  # not `skiprows`: where lines end in \r, pandas skips one too many
             # macOS writes a letter and its accent as two characters; people type one.
             text = unicodedata.normalize("NFC", file.read())
+            text = text if text.isascii() else text.translate(INVISIBLE)  # also where files were joined
             frame = pd.read_csv(io.StringIO(text, newline=""), sep=separator, dtype=str, skipinitialspace=True,
                                 keep_default_na=False, na_values=[""], index_col=False,
                                 skip_blank_lines=False)  # fmt: skip
@@ -100,9 +102,15 @@ def read_file(path: Path) -> TextFile:
     imports = frame.iloc[1:2].astype(str).apply(lambda c: c.str.contains("ImportId", regex=False)).any(axis=None)
     if imports:  # Qualtrics: names, questions, then the IDs of import
         titles = {str(c): str(text) for c, text in frame.iloc[0].items() if pd.notna(text)}
-        frame = frame.iloc[2:]
+        rows = frame.fillna("").agg(tuple, axis=1)
+        frame = frame[~rows.isin(list(rows[:2]))]  # also of joined exports
     twice = dict.fromkeys(_different_of_one_name(frame, header, separator), f"{path.name}, line {skipped + 1}")
     blank, again = frame.isna().all(axis=1), _names_again(frame)
+    if (other := _other_names(frame[~again])) is not None:
+        raise AnalysisError(
+            f"{path}, line {other} names columns again, in another order or number than line {skipped + 1}: save the "
+            "rows from there on as a file of their own."
+        )
     if again.any():
         notes.append(f"left out {counted(int(again.sum()), 'line')} repeating the column names.")
     frame = frame[~blank & ~again]
@@ -185,6 +193,16 @@ def _names_again(frame: pd.DataFrame) -> NDArray[np.bool_]:
         return np.zeros(len(frame), bool)
     alike = frame.loc[frame[names[0]].str.strip() == names[0].strip(), names]
     return frame.index.isin(alike.index[(alike == names).all(axis=1)])
+
+
+def _other_names(frame: pd.DataFrame) -> Any:
+    """The label of the first row that mostly holds names of columns, as where files of different columns are joined."""
+    names, first = {column_name(column) for column in frame.columns}, frame.iloc[:, 0]
+    likely = frame[first.isin([cell for cell in first.dropna().unique() if column_name(cell) in names])]
+    named = likely.apply(lambda cells: cells.str.strip().str.lower().isin(names)).sum(axis=1)
+    filled = likely.notna().sum(axis=1)
+    found = likely.index[(named > 2) & (2 * named > filled) & (likely.nunique(axis=1) == filled)]
+    return found[0] if len(found) else None
 
 
 def _different_of_one_name(frame: pd.DataFrame, header: str, separator: str) -> set[str]:

@@ -162,6 +162,23 @@ def test_column_names_among_the_rows_are_left_out_and_counted(tmp_path: Path) ->
         read_csv(written(tmp_path, [HEADER, *ROWS[:2], HEADER, "c,i1,what,real"]))
 
 
+@pytest.mark.parametrize("layout", [None, "jspsych"])
+@pytest.mark.parametrize("again", ["answer,participant,image,truth", "Participant,image,answer,rt,truth"])
+def test_joined_files_of_other_columns_are_refused(tmp_path: Path, layout: str | None, again: str) -> None:
+    """With a layout, the rows of the second would else be left out as no judgements."""
+    path = written(tmp_path, [HEADER + ",rt", *(f"{row},900" for row in ROWS), again, "real,c,i1,real"])
+    with pytest.raises(AnalysisError, match=r"line 6 names columns again, in another order or number than line 1"):
+        read_csv(path, form=Form(layout=layout))
+
+
+def test_characters_that_nobody_sees_do_no_harm(tmp_path: Path) -> None:
+    """A byte-order mark within joined files, spaces of no width, and marks of the direction of writing."""
+    rows = [ROWS[0] + "\u200b", *ROWS[1:2], "\ufeff" + HEADER, *ROWS[2:3], ROWS[3].replace(",i", ",\u200fi")]
+    answers = read_csv(written(tmp_path, [HEADER.replace("truth", "\u2060truth"), *rows]))
+    assert answers.trials["answer"].tolist() == [row.split(",")[3] for row in ROWS]
+    assert answers.notes == ("answers.csv: left out 1 line repeating the column names.",)
+
+
 def test_a_row_that_explains_the_columns_is_left_out_and_said(tmp_path: Path) -> None:
     labels = "Participant's number,Picture shown,What it was,Answer given"
     answers = read_csv(written(tmp_path, [HEADER, labels, *ROWS]))
@@ -345,6 +362,16 @@ def test_qualtrics_with_a_column_for_each_image(tmp_path: Path) -> None:
         ("R_2", "Q1", "generated"),
     ]
     assert answers.counts["missing_answers"] == 1
+
+
+def test_joined_exports_of_qualtrics_have_their_three_rows_twice(tmp_path: Path) -> None:
+    head = ["ResponseId,Q1,Q2", "Response ID,Is i1 real?,Is i2 real?"]
+    head += [",".join(f'"{{""ImportId"":""{name}""}}"' for name in ("_recordId", "QID1", "QID2"))]
+    images = written(tmp_path, ["image,truth", "i1,real", "i2,generated"], "images.csv")
+    path = written(tmp_path, [*head, "R_1,real,generated", *head, "R_2,real,real"])
+    answers = read_csv(path, form=Form(layout="qualtrics", truth=images))
+    assert sorted(answers.trials["answer"]) == ["generated", "real", "real", "real"]
+    assert answers.notes[0] == "answers.csv: left out 1 line repeating the column names."
 
 
 def test_qualtrics_columns_are_found_by_their_question(tmp_path: Path) -> None:
@@ -746,6 +773,22 @@ def test_answers_that_are_all_right_are_questioned(tmp_path: Path) -> None:
     assert read_csv(written(tmp_path, [HEADER, *rows])).notes == (note,)
     assert not read_csv(written(tmp_path, [HEADER, *rows[:-1]])).notes
     assert not read_csv(written(tmp_path, [HEADER, *rows, "p,i1,real,generated"])).notes
+
+
+@pytest.mark.parametrize(
+    ("columns", "cells", "form"),
+    [
+        ("mouse.clicked_name,mouse.time", "['no_btn'],[0.8]", Form(layout="psychopy", words=["generated=no_btn"])),
+        ("slider.response,slider.rt", "5,0.8", Form(layout="psychopy", rating="slider.response:1..5")),
+    ],
+)
+def test_the_key_of_the_instructions_is_no_answer_by_click_or_slider(
+    tmp_path: Path, columns: str, cells: str, form: Form
+) -> None:
+    lines = [f"participant,instr.keys,instr.rt,image,truth,{columns}", "p,space,3.2,,,,", f"p,,,i1,generated,{cells}"]
+    answers = read_csv(written(tmp_path, lines), form=form)
+    assert answers.trials[["answer", "response_time_ms"]].to_numpy().tolist() == [["generated", 800]]
+    assert "instr." not in " ".join(answers.notes)
 
 
 def test_rows_of_a_loop_are_those_that_another_loop_leaves_empty(tmp_path: Path) -> None:
