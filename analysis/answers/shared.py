@@ -1,9 +1,11 @@
-"""Real images that several sets share: one condition for each generator, with the same real images.
+"""Images of several sets: real ones that conditions share, and names that a real and a generated image share.
 
 Copies of an answer have the same number in `trial`, so that it is counted once however many conditions it belongs to.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -109,3 +111,24 @@ def _copies(trials: pd.DataFrame, real: np.ndarray) -> tuple[pd.DataFrame, str]:
     changed[real] = first
     trials = trials.assign(trial=changed)
     return trials, _sentence(trials.loc[rows.index[several]])
+
+
+def tell_apart(trials: pd.DataFrame, place: Callable[[int], str]) -> tuple[int, str]:
+    """Rename real and generated images of one set that share a name, in place; the number of such names, a sentence.
+
+    `place` gives the file and line of a trial. There is no sentence if that holds for most names, as in numbered files.
+    """
+    kinds = trials[["set", "image", "truth", "trial"]].drop_duplicates(["set", "image", "truth"])
+    twice = kinds[kinds.duplicated(["set", "image"])]
+    if twice.empty:
+        return 0, ""
+    first = twice.sort_values("trial").iloc[0]
+    rows = pd.MultiIndex.from_frame(trials[["set", "image"]]).isin(pd.MultiIndex.from_frame(twice[["set", "image"]]))
+    trials.loc[rows, "image"] += " (" + trials.loc[rows, "truth"] + ")"
+    if 2 * len(twice) > kinds["image"].nunique():
+        return len(twice), ""
+    others = f", as are {counted(len(twice) - 1, 'other name')}" if len(twice) > 1 else ""
+    return len(twice), (
+        f"The image '{first['image']}' is {first['truth']} on {place(first['trial'])} and not elsewhere{others}: each "
+        "name counts as a real and a generated image; if it is one image, correct its truth."
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -26,7 +26,7 @@ from analysis.answers.numbers import MISSING, read_numbers
 from analysis.answers.people import asked, attributes, states
 from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.answers.scales import has_own_ratings, read_confidence, read_own_ratings, read_rating
-from analysis.answers.shared import share_real_images
+from analysis.answers.shared import share_real_images, tell_apart
 from analysis.answers.tables.table import Table
 from analysis.numbers import listed
 from analysis.section import AnalysisError
@@ -93,7 +93,7 @@ def tidy(
     trials, shared = share_real_images(trials)
     notes += [shared] if shared else []
 
-    counts["names_of_two_images"], of_two = _tell_apart(trials, lambda trial: table.place(labels[trial]))
+    counts["names_of_two_images"], of_two = tell_apart(trials, lambda trial: table.place(labels[trial]))
     notes += [*([of_two] if of_two else []), *spellings(trials)]
     trials["is_generated"] = (trials["truth"] == "generated").to_numpy(bool)
     trials["said_generated"] = (trials["answer"] == "generated").to_numpy(bool)
@@ -246,27 +246,6 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         trials["second"] = _text(raw, "second_stimulus", "")
     trials["flags"] = by_value(raw["flags"], _flag_words).fillna("") if "flags" in raw else ""
     return trials
-
-
-def _tell_apart(trials: pd.DataFrame, place: Callable[[int], str]) -> tuple[int, str]:
-    """Rename real and generated images of one set that share a name, in place; the number of such names, a sentence.
-
-    `place` gives the file and line of a trial. There is no sentence if that holds for most names, as in numbered files.
-    """
-    kinds = trials[["set", "image", "truth", "trial"]].drop_duplicates(["set", "image", "truth"])
-    twice = kinds[kinds.duplicated(["set", "image"])]
-    if twice.empty:
-        return 0, ""
-    first = twice.sort_values("trial").iloc[0]
-    rows = pd.MultiIndex.from_frame(trials[["set", "image"]]).isin(pd.MultiIndex.from_frame(twice[["set", "image"]]))
-    trials.loc[rows, "image"] += " (" + trials.loc[rows, "truth"] + ")"
-    if 2 * len(twice) > kinds["image"].nunique():
-        return len(twice), ""
-    others = f", as are {counted(len(twice) - 1, 'other name')}" if len(twice) > 1 else ""
-    return len(twice), (
-        f"The image '{first['image']}' is {first['truth']} on {place(first['trial'])} and not elsewhere{others}: each "
-        "name counts as a real and a generated image; if it is one image, correct its truth."
-    )
 
 
 def _text(raw: pd.DataFrame, column: str, default: str | None) -> Any:
