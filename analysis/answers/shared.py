@@ -96,21 +96,25 @@ def _sentence(shared: pd.DataFrame) -> str:
 
 
 def _copies(trials: pd.DataFrame, real: np.ndarray) -> tuple[pd.DataFrame, str]:
-    """The trials with one number for each answer to a real image that a file repeats, unchanged, in several sets."""
+    """The trials with one number for each answer to a real image that a file repeats, unchanged, in several sets.
+
+    An answer that is missing in one of the sets where the participant judged the image is not a copy: names such as
+    1, 2, 3 may begin again in each set.
+    """
     rows = trials[real]
     pairs = rows.drop_duplicates(["set", "participant", "image"]).groupby(["participant", "image"], sort=False).ngroup()
     if len(pairs) == pairs.nunique():  # no participant judged a real image in two sets
         return trials, ""
     first = rows.groupby(SAME, sort=False, dropna=False)["trial"].transform("min")
     within = rows.groupby([*SAME, "set"], sort=False, dropna=False).cumcount()
-    several = rows.groupby(["participant", "image"], sort=False)["set"].transform("nunique") > 1
-    alike = rows.groupby(SAME, sort=False, dropna=False)["set"].transform("nunique") > 1
-    if not (alike | ~several).all() or within.any():
+    judged_in = rows.groupby(["participant", "image"], sort=False)["set"].transform("nunique")
+    same_in = rows.groupby(SAME, sort=False, dropna=False)["set"].transform("nunique")
+    if (same_in < judged_in).any() or within.any():
         return trials, ""
     changed = trials["trial"].to_numpy().copy()
     changed[real] = first
     trials = trials.assign(trial=changed)
-    return trials, _sentence(trials.loc[rows.index[several]])
+    return trials, _sentence(trials.loc[rows.index[judged_in > 1]])
 
 
 def tell_apart(trials: pd.DataFrame, place: Callable[[int], str]) -> tuple[int, str]:

@@ -643,6 +643,16 @@ def test_real_images_beside_one_generator_are_its_own(tmp_path: Path) -> None:
     assert answers.notes == ("Real images of sets without generated ones are part of ganA.",)
 
 
+def test_answers_that_contradict_each_other_in_several_sets_are_no_copies(tmp_path: Path) -> None:
+    """Image 1 is another one in each of four sets: ann says 'real' in two and 'generated' in two of them."""
+    lines = [HEADER + ",set"]
+    for name, said in zip(("df", "mel", "nv", "scc"), ("real", "generated") * 2, strict=True):
+        lines += [f"ann,1,real,{said},{name}", f"ann,2,generated,real,{name}"]
+    answers = read_csv(written(tmp_path, lines))
+    assert (answers.trials["trial"].nunique(), answers.counts["trials"]) == (8, 8)
+    assert not any("share" in note for note in answers.notes)
+
+
 def test_real_rows_copied_into_each_set_count_once(tmp_path: Path) -> None:
     lines = [HEADER + ",set"]
     for name in ("ganA", "ganB"):
