@@ -193,11 +193,11 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
 def spellings(trials: pd.DataFrame) -> list[str]:
     """Sentences on participants, and on images, that are probably one under several spellings; [] if none are.
 
-    Participants are if they differ in case alone, or as 7 and 7.0. Images of one set and truth are if they differ in
-    case or ending, or as paths of two machines, and everybody judged them under one spelling.
+    Participants are if they differ in case alone, or as 7, 7.0 and 007. Images of one set and truth are if they differ
+    in case or ending, or as paths of two machines, and everybody judged them under one spelling.
     """
     people = pd.Series(trials["participant"].unique())
-    notes = [_alike(people, people.map(plain), "participant")]
+    notes = [_alike(people, people.map(_number_or_word), "participant")]
     images = trials[["set", "image", "truth"]].drop_duplicates()
     images["key"] = images["set"] + "\n" + images["truth"] + "\n" + images["image"].map(_file)
     images = images[images["key"].duplicated(keep=False)]
@@ -207,6 +207,37 @@ def spellings(trials: pd.DataFrame) -> list[str]:
         images = images[~images["key"].isin(both)]
         notes.append(_alike(images["image"], images["key"], "image"))
     return [note for note in notes if note]
+
+
+def _number_or_word(name: str) -> str:
+    """A name in small letters; of a whole number its digits without zeros in front."""
+    word = plain(name)
+    return word.lstrip("0") or "0" if word.isdecimal() else word
+
+
+def rounded(trials: pd.DataFrame) -> str:
+    """A sentence on participants whose names are long numbers that a spreadsheet has rounded; "" if there are none."""
+    names = pd.Series(trials["participant"].unique())
+    found = names[names.str.fullmatch(r"\d([.,]\d+)?[eE]\+\d+")]
+    if found.empty:
+        return ""
+    return (
+        f"'{found.iloc[0]}' is how spreadsheets round long numbers, so several participants may share this name: take "
+        "the names from the original file, as text."
+    )
+
+
+def sources_of_people(trials: pd.DataFrame) -> str:
+    """A sentence on a column `source` that says one thing of each participant, and several of the same images; ""."""
+    if "source" not in trials or (trials["source"] == "").any() or trials["source"].nunique() < 2:
+        return ""
+    generated = trials[trials["truth"] == "generated"].groupby(["set", "image"])["source"].nunique()
+    if generated.empty or generated.min() < 2 or trials.groupby("participant")["source"].nunique().max() > 1:
+        return ""
+    return (
+        f"The column source has one value for each participant ({listed(sorted(trials['source'].unique())[:4])}) and "
+        "several for each generated image: it counts as the generator; if it is not, rename it."
+    )
 
 
 def _alike(names: pd.Series, keys: pd.Series, kind: str) -> str:

@@ -25,6 +25,7 @@ PLAUSIBLE = {  # medians that a column can have, in its unit; any other column c
 }
 WHOLE = ("position", "dropped_frames")  # columns of whole numbers, where a separator groups thousands
 UNITS = {"ms": r"(?i)(?<=\d)\s*ms(ec)?\.?$", "s": r"(?i)(?<=\d)\s*s(ec)?\.?$"}  # after a number, by the column's unit
+MINUS = "\N{MINUS SIGN}"  # of typesetters and web pages
 SPACES = re.compile(r"[\s'’_]+")  # group thousands in French and Swiss numbers
 GROUPED = {",": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+"), ".": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")}
 DECIMAL_POINT = re.compile(r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+|\.\d+)$", re.MULTILINE)
@@ -41,7 +42,8 @@ def read_numbers(values: pd.Series, column: str, place: Callable[[Any], str]) ->
         found = pd.to_numeric(pd.Series(distinct), errors="coerce").to_numpy(float)
         texts = [str(v) for v in distinct]
     else:
-        texts = [re.sub(UNITS.get(column.rpartition("_")[2], "$^"), "", str(v).strip()) for v in distinct]
+        unit = UNITS.get(column.rpartition("_")[2], "$^")
+        texts = [re.sub(unit, "", str(v).strip().replace(MINUS, "-")) for v in distinct]
 
         def first(text: str) -> str:
             return place(values.index[int(np.argmax(codes == texts.index(text)))])

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.judgements import KINDS, by_value, plain
-from analysis.answers.numbers import read_numbers
+from analysis.answers.numbers import MINUS, read_numbers
 from analysis.answers.tables.table import Table
 from analysis.section import AnalysisError
 
@@ -133,7 +133,7 @@ def _without_label(value: Any) -> Any:
     >>> [_without_label(value) for value in ("1 (surely real)", "5 - fake", "fake (5)", "3,5", "75 %", "skipped")]
     ['1', '5', '5', '3,5', '75', 'skipped']
     """
-    text = str(value).strip()
+    text = str(value).strip().replace(MINUS, "-")
     found = LABELLED.fullmatch(text)
     return text.removesuffix("%").strip() if found is None else found[1] or found[2]
 

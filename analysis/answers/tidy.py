@@ -15,13 +15,15 @@ from analysis.answers.checks import (
     held_by_others,
     refuse_right_answers,
     repeats,
+    rounded,
+    sources_of_people,
     spellings,
     verdicts,
 )
 from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
-from analysis.answers.judgements import by_value, meanings, read_correctness, read_words, split_doubts
+from analysis.answers.judgements import WRONG, by_value, meanings, plain, read_correctness, read_words, split_doubts
 from analysis.answers.numbers import MISSING, read_numbers
 from analysis.answers.people import asked, attributes, states
 from analysis.answers.responses import OnlySimulatedError, Responses
@@ -90,6 +92,7 @@ def tidy(
     if doubts:
         trials["answer"] = split_doubts(trials["answer"], trials["truth"], trials["participant"])
         notes.append(f"{counted(doubts, 'answer')} 'unsure' counted as half right: every second one as 'real'.")
+    notes += filter(None, (rounded(trials), sources_of_people(trials)))
     trials, shared = share_real_images(trials)
     notes += [shared] if shared else []
 
@@ -266,7 +269,9 @@ def _yes(raw: pd.DataFrame, column: str) -> Any:
 
 
 def _flag_words(value: Any) -> str:
-    """Flags as sorted words separated by spaces, from "a b", "a,b" or a JSON list; "" for none."""
+    """Flags as sorted words separated by spaces, from "a b", "a,b" or a JSON list; "" for none, 0, no and the like."""
+    if plain(value) in {*MISSING, *WRONG}:
+        return ""
     return " ".join(sorted(str(value).replace(",", " ").translate(str.maketrans("", "", "[]{}\"'")).split()))
 
 

@@ -1,4 +1,7 @@
-"""Practice among the judgements: found by what surveys usually call it, and told, since only its author knows it."""
+"""Practice and attention trials among the judgements: found by what surveys usually call them, and told.
+
+Only the author of a survey knows whether they count.
+"""
 
 from __future__ import annotations
 
@@ -10,34 +13,42 @@ import pandas as pd
 from analysis.answers.judgements import by_value
 from glimpse.command_line import counted
 
-WORDS = re.compile(r"(?:practi[cs]e|training|warm-?up)(?![a-z]).*")  # values of columns such as block, task or phase
+KINDS = {  # words for them in columns such as block, task or phase, and in the name of a column of yes and no
+    "practice": r"practi[cs]e|training|warm[ _-]?up|übung|entra[iî]nement",
+    "attention trials": r"attention|catch",
+}
+PART = r"(?:[ _-]?(?:block|checks?|phase|questions?|round|tests?|trials?|s))*"
 LOOP = re.compile(r"(?:practi[cs]e|training|warm-?up)\w*\.this(?:rep|trial)?n")  # PsychoPy's counters, else empty
-YES = ("1", "1.0", "true", "yes")
+YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
 MOST_NAMED, MOST_MARKED = 4, 5  # values of the column for other rows, and for practice
 
 
 def practice(frame: pd.DataFrame, participant: Any) -> str:
-    """A sentence on rows that a column marks as practice, with the option that leaves them out; "" if there are none.
+    """A sentence for each kind of rows that a column marks, with the option that leaves them out; "" without any.
 
     A column that says the same of all rows of each participant is about people, and is passed over.
     """
+    return " ".join(filter(None, (_marked(frame, participant, kind, words) for kind, words in KINDS.items())))
+
+
+def _marked(frame: pd.DataFrame, participant: Any, kind: str, words: str) -> str:
+    name = re.compile(rf"(?:is[ _]?)?(?:{words}){PART}")
+    value = re.compile(rf"(?:{words}){PART}(?![^\W\d_]).*")
     for column in map(str, frame.columns):
-        loop, named = LOOP.fullmatch(column), column in ("practice", "is_practice", "ispractice")
-        if not loop and frame[column].nunique() > MOST_NAMED + MOST_MARKED:
+        loop, named = kind == "practice" and LOOP.fullmatch(column), name.fullmatch(column)
+        if column == "catch" or (not loop and frame[column].nunique() > MOST_NAMED + MOST_MARKED):
             continue
-        words = by_value(frame[column], lambda value: str(value).strip().casefold())
+        said = by_value(frame[column], lambda value: str(value).strip().casefold())
         marked = (
-            words.notna()
+            said.notna()
             if loop
-            else words.isin(YES)
-            if named
-            else words.str.fullmatch(WORDS).fillna(False).astype(bool)
+            else said.isin(YES)
+            if named and said.dropna().isin([*YES, *NO]).all()
+            else said.str.fullmatch(value).fillna(False).astype(bool)
         )
-        others = list(words[~marked].dropna().unique()) or [""]
+        others = list(said[~marked].fillna("").unique())
         if not marked.any() or len(others) > MOST_NAMED or (marked.groupby(participant).nunique() == 1).all():
             continue
         kept = " ".join(f'--where "{column}={other}"' for other in others)
-        return (
-            f"In the column {column}, {counted(int(marked.sum()), 'row')} may be practice; {kept} leaves out practice."
-        )
+        return f"In the column {column}, {counted(int(marked.sum()), 'row')} may be {kind}; {kept} leaves out {kind}."
     return ""

@@ -327,9 +327,37 @@ def test_images_that_one_person_judged_or_that_lie_in_two_folders_are_two(tmp_pa
     assert not read(tmp_path, judged_by_two("ganA/{}".format, "ganB/{}".format)).notes
 
 
-@pytest.mark.parametrize(("one", "other"), [("P0", "p0"), ("7", "7.0")])
-def test_participants_under_two_spellings_are_reported(tmp_path: Path, one: str, other: str) -> None:
+@pytest.mark.parametrize(("one", "other"), [("P0", "p0"), ("7", "7.0"), ("7", "007")])
+def test_participants_under_two_spellings_are_told(tmp_path: Path, one: str, other: str) -> None:
     lines = [HEADER, *(f"{one if k % 2 else other},i{k},real,real" for k in range(8)), "p9,i1,real,generated"]
     assert read(tmp_path, lines).notes == (
         f"'{other}' and '{one}' count as two participants: if they are one participant, spell it in one way.",
     )
+
+
+@pytest.mark.parametrize("name", ["1.7E+12", "1,7E+12", "6e+23"])
+def test_a_participant_whose_number_a_spreadsheet_has_rounded_may_be_several(tmp_path: Path, name: str) -> None:
+    lines = [HEADER.replace(",", ";"), *(f"{name};i{k};real;real" for k in range(3)), "1e10;i1;real;generated"]
+    assert read(tmp_path, lines).notes == (
+        f"'{name}' is how spreadsheets round long numbers, so several participants may share this name: take the names "
+        "from the original file, as text.",
+    )
+
+
+def test_a_source_of_people_is_told_to_count_as_the_generator(tmp_path: Path) -> None:
+    rows = [f"p{p},i{k},{'real' if k % 2 else 'generated'},real" for p in range(4) for k in range(4)]
+    people = [HEADER + ",source", *(f"{row},{'MTurk' if int(row[1]) % 2 else 'Prolific'}" for row in rows)]
+    assert read(tmp_path, people).notes[0] == (
+        "The column source has one value for each participant (MTurk and Prolific) and several for each generated "
+        "image: it counts as the generator; if it is not, rename it."
+    )
+    between = [
+        HEADER + ",source",
+        *(f"{row},{'b' if k >= 8 else 'a'}".replace(",i", f",{k >= 8}") for k, row in enumerate(rows)),
+    ]
+    assert not any("column source" in note for note in read(tmp_path, between).notes)
+
+
+def test_flags_that_say_none_are_none(tmp_path: Path) -> None:
+    lines = [HEADER + ",flags", "p,i1,real,real,none", "p,i2,real,real,0", "p,i3,generated,real,slow"]
+    assert read(tmp_path, lines).counts["flagged_trials"] == 1

@@ -273,6 +273,13 @@ def test_a_rating_gives_the_answer_by_its_middle(tmp_path: Path) -> None:
     assert turned.trials["rating"].tolist() == [5, 4, 2, 1]
 
 
+def test_a_minus_may_be_that_of_typesetters(tmp_path: Path) -> None:
+    """Read as missing, the ratings of 'real' would be lost, and the rest be another scale."""
+    lines = ["participant,image,truth,likert", *(f"p,i{k},real,{r}" for k, r in enumerate(("−2", "-1", "1", "2")))]
+    answers = read_csv(written(tmp_path, lines), form=Form(rating="likert"))
+    assert answers.trials["rating"].tolist() == [-2, -1, 1, 2]
+
+
 def test_right_and_wrong_beside_the_truth_give_the_answer(tmp_path: Path) -> None:
     rows = ["p,i1,real,1", "p,i2,real,0.0", "p,i3,generated,TRUE", "p,i4,generated,wrong", "p,i5,real,"]
     path = written(tmp_path, ["participant,image,truth,key_resp.corr", *rows])
@@ -1019,25 +1026,37 @@ def test_json_beside_tables_is_reported_and_not_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("column", "trial", "rest", "where"),
+    ("column", "trial", "rest", "kind"),
     [
-        ("block", "Practice", "main", 'block=main"'),
-        ("practice", "yes", "no", 'practice=no"'),
-        ("practice_trials.thisN", "0", "", 'practice_trials.thisn="'),
+        ("block", "Practice", "main", "practice"),
+        ("blockcode", "PracticeBlock", "testblock", "practice"),
+        ("block", "Übung 1", "haupt", "practice"),
+        ("practice", "yes", "no", "practice"),
+        ("is_training", "True", "false", "practice"),
+        ("practice_trials.thisN", "0", "", "practice"),
+        ("attention_check", "1", "0", "attention trials"),
+        ("trial type", "Attention Check", "test", "attention trials"),
+        ("is_catch", "TRUE", "false", "attention trials"),
     ],
 )
-def test_practice_among_the_judgements_is_reported(
-    tmp_path: Path, column: str, trial: str, rest: str, where: str
+def test_practice_and_attention_trials_among_the_judgements_are_told(
+    tmp_path: Path, column: str, trial: str, rest: str, kind: str
 ) -> None:
-    """Practice is scored unless it is filtered out: only the survey's author knows what a column means."""
+    """They are scored unless filtered out: nobody but the survey's author knows what a column means."""
+    where = f'{column.lower()}={rest}"'
     lines = [f"{HEADER},{column}", *(f"{row},{trial if row[2:4] == 'i1' else rest}" for row in ROWS)]
     path = written(tmp_path, lines)
     (note,) = read_csv(path).notes
-    assert note == f'In the column {column.lower()}, 2 rows may be practice; --where "{where} leaves out practice.'
+    assert note == f'In the column {column.lower()}, 2 rows may be {kind}; --where "{where} leaves out {kind}.'
     answers = read_csv(path, [where.strip('"')])
     assert (answers.trials["image"].tolist(), answers.notes) == (["i2", "i2"], ())
 
 
-def test_a_word_for_practice_that_describes_people_is_not_practice(tmp_path: Path) -> None:
+def test_ratings_of_attention_mark_no_attention_trials(tmp_path: Path) -> None:
+    lines = [HEADER + ",attention", *(f"{row},{k}" for k, row in enumerate(ROWS, 1))]
+    assert not read_csv(written(tmp_path, lines)).notes
+
+
+def test_a_word_for_practice_that_tells_of_people_is_no_practice(tmp_path: Path) -> None:
     lines = [HEADER + ",experience", *(f"{row},{'training' if row[0] == 'a' else 'expert'}" for row in ROWS)]
     assert not read_csv(written(tmp_path, lines)).notes
