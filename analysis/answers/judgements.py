@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import unicodedata
@@ -26,7 +27,10 @@ PRESSED = ("response", "button_pressed", "key_press", "*.keys", "*.clicked_name"
 def meanings(given: Sequence[str]) -> dict[str, dict[str, str]]:
     """The meaning of each word, for `truth` and for `answer`. `given`: the values of --words, NAME=WORD,WORD.
 
-    `missing` names codes of answers that were not given, such as -9.
+    `missing` names codes of answers that were not given, such as -9. A word with a comma stands in quotes.
+
+    >>> meanings(['real="Yes, it is real",photo'])["truth"]
+    {'real': 'real', 'generated': 'generated', 'yes, it is real': 'real', 'photo': 'real'}
     """
     found = {column: {kind: kind for kind in KINDS} for column in ("truth", "answer")}
     del found["truth"]["unsure"]
@@ -44,7 +48,7 @@ def meanings(given: Sequence[str]) -> dict[str, dict[str, str]]:
                 f"--words {option}: write real=WORD,..., generated=WORD,..., unsure=WORD,... or {NO_ANSWER}=WORD,... "
                 "(with truth. or answer. in front for one column), as in --words generated=fake,1."
             )
-        for word in words.split(","):
+        for word in next(csv.reader([words], skipinitialspace=True), []):
             for one in [column] if dot else ["truth", "answer"] if both else ["answer"]:
                 before = found[one].setdefault(plain(word), kind)
                 if before != kind:
@@ -54,7 +58,7 @@ def meanings(given: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def plain(value: Any) -> str:
     """A word without case, spaces or brackets: ' F', "['f']", '{"Q0":"F"}' and 'f' are the same word; 1.0 is 1."""
-    text = unicodedata.normalize("NFC", str(value)).strip()
+    text = unicodedata.normalize("NFC", str(value)).strip().replace("’", "'")
     if text[:1] in ("[", "{"):
         try:
             parsed = json.loads(text.replace("'", '"'))
@@ -88,27 +92,30 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
         others = ", ".join([*list(dict.fromkeys(there))[:4], *(["..."] if there.nunique() > 4 else [])])
         near = get_close_matches(plain(there.iloc[0]), words, n=1, cutoff=0.7)
         known = f"did you mean {near[0]}?" if near else f"only {' and '.join(KINDS[:2])} are known."
+        comma = ", a word with a comma in quotes" if there.str.contains(",").any() else ""
         kinds = ("real", "generated") if column == "truth" else (*KINDS, NO_ANSWER)
         raise AnalysisError(
             f"{table.place(there.index[0])}: {column} says '{there.iloc[0]}'; {known} Say what other words mean "
-            f"with {' '.join(f'--words {kind}=WORD' for kind in kinds)} (here: {others})."
+            f"with {' '.join(f'--words {kind}=WORD' for kind in kinds)}{comma} (here: {others})."
         )
     return found
 
 
-def read_correctness(table: Table, truth: Any) -> Any:
+def read_correctness(table: Table, truth: Any, words: dict[str, str]) -> Any:
     """The answers that follow from the truth and a column `correct` (1 and 0, or words).
 
-    A 0 is not an answer if the columns of keys and clicks are empty: many programs write it when time is up. Raises
-    AnalysisError for any other value.
+    `words` may call a code missing. A 0 is no answer where the columns of keys and clicks are empty: many programs
+    write it when time is up. Raises AnalysisError for any other value.
     """
     right = by_value(table.frame["correct"], plain)
-    known = right.isna() | right.isin([*RIGHT, *WRONG, *MISSING])
+    missing = MISSING.union(word for word, kind in words.items() if kind == NO_ANSWER)
+    right = right.mask(right.isin(missing), None)
+    known = right.isna() | right.isin([*RIGHT, *WRONG])
     if not known.all():
         label = table.frame.index[(~known).to_numpy(bool)][0]
         raise AnalysisError(
             f"{table.place(label)}: correct says '{table.frame.loc[label, 'correct']}'; write 1 for a right answer and "
-            "0 for a wrong one."
+            "0 for a wrong one, and give codes for no answer with --words missing=WORD."
         )
     pressed = [c for c in table.frame if any(fnmatchcase(str(c), pattern) for pattern in PRESSED)]
     said = np.logical_or.reduce([~by_value(table.frame[c], plain).isin([None, *MISSING, "[]"]) for c in pressed])

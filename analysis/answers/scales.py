@@ -10,14 +10,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answers.judgements import KINDS, by_value, plain
+from analysis.answers.judgements import KINDS, NO_ANSWER, by_value, plain
 from analysis.answers.numbers import MINUS, read_numbers
 from analysis.answers.tables.table import Table
 from analysis.section import AnalysisError
 
-LABELS = {  # words in the labels of a scale's points, beside those of --words
-    **dict.fromkeys(("real", "genuine", "authentic", "photo", "photograph"), "real"),
-    **dict.fromkeys(("generated", "fake", "artificial", "synthetic", "ai", "computer", "deepfake"), "generated"),
+LABELS = {  # words in the labels of a scale's points, in English, German and French, beside those of --words
+    **dict.fromkeys((
+        "real", "genuine", "authentic", "photo", "photograph", "echt", "vrai", "vraie", "réel", "réelle",
+    ), "real"),
+    **dict.fromkeys((
+        "generated", "fake", "artificial", "synthetic", "ai", "computer", "deepfake", "künstlich", "generiert",
+        "gefälscht", "ki", "faux", "fausse", "artificiel", "artificielle", "généré", "générée", "ia",
+    ), "generated"),
+}  # fmt: skip
+SURE = {  # and in those of a scale of how sure people were
+    **dict.fromkeys(("sure", "certain", "confident", "sicher", "sûr", "sûre"), True),
+    **dict.fromkeys(("guess", "guessed", "guessing", "unsure", "uncertain", "unsicher", "geraten", "deviné"), False),
 }
 DENIED = re.compile(r"\b(?:not|no|non|never|isn't|nicht|kein|pas)\b|\bun(?=real)")
 AGREEMENT = 0.75  # share of ratings that agree with the answer beside them; with fewer they measure something else
@@ -30,7 +39,7 @@ def read_rating(table: Table, option: str, answer: Any, words: Mapping[str, str]
     of the scale is the answer 'generated', and its confidence is its distance from the middle, 0 to 1. Raises
     AnalysisError if labels of the scale (with `words`, those of --words) say the reverse.
     """
-    scale = read_scale(table, option, "--rating")
+    scale = read_scale(table, option, "--rating", words)
     low, high, rating = scale.low, scale.high, scale.values
     middle = (low + high) / 2
     labels = by_value(table.frame[scale.column], lambda label: _side_of(str(label), words))
@@ -61,12 +70,20 @@ def read_rating(table: Table, option: str, answer: Any, words: Mapping[str, str]
     return rating, answers, confidence, " ".join(filter(None, [sentence, scale.unread]))
 
 
-def read_confidence(table: Table, option: str, answer: Any) -> tuple[Any, Any, str]:
+def read_confidence(table: Table, option: str, answer: Any, words: Mapping[str, str]) -> tuple[Any, Any, str]:
     """Ratings, and confidences from 0 to 1, from answers and a column of how sure people were; and a sentence.
 
-    In order of the ratings: a sure 'real', an unsure 'real', an unsure 'generated', a sure 'generated'.
+    In order of the ratings: a sure 'real', an unsure 'real', an unsure 'generated', a sure 'generated'. Raises
+    AnalysisError if the label of the sure end says that people guessed.
     """
-    scale = read_scale(table, option, "--confidence")
+    scale = read_scale(table, option, "--confidence", words)
+    guessed = by_value(table.frame[scale.column], lambda label: _is_sure(str(label)) is False or None).notna()
+    if (against := (guessed & (scale.values == max(scale.low, scale.high))).to_numpy(bool)).any():
+        first = table.frame.index[against][0]
+        raise AnalysisError(
+            f"{table.place(first)}: '{table.frame.loc[first, scale.column]}' is at the end of the scale that counts as "
+            f"sure: reverse it, with --confidence {scale.column}:{scale.high:g}..{scale.low:g}."
+        )
     confidence = (scale.values - min(scale.low, scale.high)) / abs(scale.high - scale.low)
     side = answer.map({"generated": 1.0, "real": -1.0, "unsure": 0.0}).astype(float)
     sentence = (
@@ -127,6 +144,17 @@ def _side_of(label: str, words: Mapping[str, str]) -> str | None:
     return said.pop() if len(said) == 1 and not DENIED.search(text) else None
 
 
+def _is_sure(label: str) -> bool | None:
+    """Whether the label of a scale's point says that people were sure; None if it says neither.
+
+    >>> [_is_sure(label) for label in ("4 (very sure)", "1 = not at all sure", "just guessing (1)", "3")]
+    [True, False, False, None]
+    """
+    text = label.casefold()
+    said = {SURE[word] for word in re.findall(r"[^\W\d_]+", text) if word in SURE}
+    return said.pop() != bool(DENIED.search(text)) if len(said) == 1 else None
+
+
 def _without_label(value: Any) -> Any:
     """The number of a scale point that is written with its label.
 
@@ -138,17 +166,21 @@ def _without_label(value: Any) -> Any:
     return text.removesuffix("%").strip() if found is None else found[1] or found[2]
 
 
-def read_scale(table: Table, option: str, name: str) -> RatingScale:
-    """The ratings in the column of `option`, COLUMN[:LOW..HIGH]. Raises AnalysisError if their scale is ambiguous."""
+def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -> RatingScale:
+    """The ratings in the column of `option`, COLUMN[:LOW..HIGH], without the codes that `words` calls missing.
+
+    Raises AnalysisError if their scale is ambiguous.
+    """
     number = r"-?\d+(?:\.\d+)?"
     parts = re.fullmatch(rf"(.+?)(?::({number})\.\.({number}))?", option.strip())
     assert parts is not None
     column = parts[1].lower()
     if column not in table.frame:
         raise AnalysisError(f"{name} {option}: {table.says('has')} no column {column}; write COLUMN or COLUMN:1..5.")
-    values, unread = read_numbers(
-        by_value(table.frame[column], lambda v: _without_label(plain(v))), column, table.place
+    given = by_value(
+        table.frame[column], lambda v: None if words.get(plain(v)) == NO_ANSWER else _without_label(plain(v))
     )
+    values, unread = read_numbers(given, column, table.place)
     levels = np.sort(values.dropna().unique())
     if len(levels) == 0:
         words = table.frame[column].dropna()
@@ -163,10 +195,12 @@ def read_scale(table: Table, option: str, name: str) -> RatingScale:
         gaps, stated = np.diff(levels), "the range in the data"
         lopsided = low < 0 and not np.isclose(low, -high)
         beyond_all = len(levels) > 3 and gaps[-1] > 1 and bool((gaps[:-1] == 1).all())  # as in 1, 2, 3, 4, 5, 9
-        if lopsided or beyond_all or low == high or (len(levels) > 2 and gaps.max() > (high - low) / 2):
+        apart = len(levels) > 2 and gaps.max() > (high - low) / 2
+        if lopsided or beyond_all or low == high or apart:
+            last = levels[-2] if beyond_all or (apart and gaps.argmax() == len(gaps) - 1) else high
             raise AnalysisError(
                 f"{table.name}: the ratings in {column} run from {low:g} to {high:g}, which may include a code for 'no "
-                f"answer': state the scale, as in {name} {column}:1..{levels[-2] if beyond_all else high:g}."
+                f"answer': state the scale, as in {name} {column}:1..{last:g}."
             )
     else:
         low, high, stated = float(parts[2]), float(parts[3]), "as stated"

@@ -194,18 +194,18 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     answer = read_words(table, "answer", words["answer"]) if "answer" in raw and beside else None
     if answer is None and form.rating is None:
         refuse_right_answers(table, trials["truth"], words["truth"])
-        answer = read_correctness(table, trials["truth"])
+        answer = read_correctness(table, trials["truth"], words["answer"])
         notes.append("The answers were derived from the truth and the column correct.")
         notes += [coded] if (coded := codes_of_truth(table, trials["truth"])) else []
     elif answer is not None and form.rating is None and (rows := with_correct_alone(table)).any():
         part = table.with_frame(raw[rows].dropna(axis=1, how="all"))
-        answer[rows] = read_correctness(part, trials["truth"][rows]).to_numpy()
+        answer[rows] = read_correctness(part, trials["truth"][rows], words["answer"]).to_numpy()
         notes.append("Where a file has no answers, they were derived from the truth and the column correct.")
     if form.rating is not None:
         trials["rating"], answer, trials["confidence"], said = read_rating(table, form.rating, answer, words["answer"])
         notes.append(said)
     elif form.confidence is not None:
-        trials["rating"], trials["confidence"], said = read_confidence(table, form.confidence, answer)
+        trials["rating"], trials["confidence"], said = read_confidence(table, form.confidence, answer, words["answer"])
         notes.append(said)
     elif has_own_ratings(raw):
         trials["rating"], trials["confidence"], said = read_own_ratings(raw, answer)

@@ -183,10 +183,10 @@ def test_labels_that_reverse_the_scale_are_refused_with_the_remedy(tmp_path: Pat
 
 
 def test_words_of_the_option_are_known_in_labels(tmp_path: Path) -> None:
-    lines = ["participant,image,truth,score", *rated("KI", "echt")]
+    lines = ["participant,image,truth,score", *rated("falso", "vero")]
     assert list(read(tmp_path, lines, form=Form(rating="score")).trials["answer"][:2]) == ["real", "generated"]
     with pytest.raises(AnalysisError, match=r"--rating score:4\.\.1"):
-        read(tmp_path, lines, form=Form(rating="score", words=["generated=KI"]))
+        read(tmp_path, lines, form=Form(rating="score", words=["generated=falso"]))
 
 
 @pytest.mark.parametrize(("low", "high"), [("real", "fake"), ("not fake", "not real"), ("sure", "unsure")])

@@ -286,8 +286,11 @@ def test_right_and_wrong_beside_the_truth_give_the_answer(tmp_path: Path) -> Non
     answers = read_csv(path, form=Form(map=["correct=key_resp.corr"]))
     assert answers.trials["answer"].tolist() == ["real", "generated", "generated", "real"]
     assert answers.counts["missing_answers"] == 1
-    with pytest.raises(AnalysisError, match="line 2: correct says '2'; write 1"):
-        read_csv(written(tmp_path, ["participant,image,truth,correct", "p,i1,real,2"]))
+    path = written(tmp_path, ["participant,image,truth,correct", "p,i1,real,2", "p,i2,real,1"])
+    with pytest.raises(AnalysisError, match=r"line 2: correct says '2'; write 1 .* with --words missing=WORD"):
+        read_csv(path)
+    answers = read_csv(path, form=Form(words=["missing=2"]))
+    assert (answers.trials["answer"].tolist(), answers.counts["missing_answers"]) == (["real"], 1)
 
 
 def test_points_of_a_scale_with_labels_are_their_numbers(tmp_path: Path) -> None:
@@ -307,6 +310,38 @@ def test_percentages_are_ratings_and_words_are_refused(tmp_path: Path) -> None:
     assert confidence.tolist() == [1, 0]
     with pytest.raises(AnalysisError, match=r"is a number \(answers.csv, line 2: 'very'\); write the points"):
         read_csv(written(tmp_path, [header, "p,i1,real,real,very"]), form=Form(confidence="sure"))
+
+
+def test_confidence_whose_labels_run_the_other_way_is_refused_with_the_remedy(tmp_path: Path) -> None:
+    labels = ["4 (just guessing)", "3", "2", "1 (very sure)"]
+    lines = ["participant,image,truth,answer,sure", *(f"p,i{k},real,real,{label}" for k, label in enumerate(labels))]
+    path = written(tmp_path, lines)
+    with pytest.raises(AnalysisError, match=r"line 2: '4 \(just guessing\)' is at the end .* --confidence sure:4..1"):
+        read_csv(path, form=Form(confidence="sure"))
+    confidence = read_csv(path, form=Form(confidence="sure:4..1")).trials["confidence"]
+    assert confidence.tolist() == pytest.approx([0, 1 / 3, 2 / 3, 1])
+    mild = [line.replace("4 (just guessing)", "4 (very sure)").replace("1 (very", "1 (slightly") for line in lines]
+    assert len(read_csv(written(tmp_path, mild), form=Form(confidence="sure")).trials) == 4
+
+
+@pytest.mark.parametrize("form", [Form(rating="likert", words=["missing=99"]), Form(rating="likert:1..5")])
+def test_codes_of_ratings_may_be_missing(tmp_path: Path, form: Form) -> None:
+    lines = ["participant,image,truth,likert", *(f"p,i{k},real,{r}" for k, r in enumerate((1, 2, 4, 5, 99)))]
+    path = written(tmp_path, lines)
+    with pytest.raises(AnalysisError, match=r"run from 1 to 99, .* as in --rating likert:1..5\.$"):
+        read_csv(path, form=Form(rating="likert"))
+    assert read_csv(path, form=form).trials["rating"].tolist() == [1, 2, 4, 5]
+
+
+def test_words_may_hold_commas_and_either_apostrophe(tmp_path: Path) -> None:
+    rows = ['a,i1,real,"Yes, real"', 'a,i2,generated,"No, it’s AI"', "a,i3,generated,I don’t know"]
+    path = written(tmp_path, [HEADER, *rows])
+    with pytest.raises(AnalysisError, match=r"--words missing=WORD, a word with a comma in quotes \(here: Yes, real, "):
+        read_csv(path)
+    words = ['real="Yes, real"', 'generated=fake,"No, it\'s AI"', "unsure=I don't know"]
+    answers = read_csv(path, form=Form(words=words))
+    assert answers.trials["answer"].tolist() == ["real", "generated"]
+    assert answers.counts["unsure_answers"] == 1
 
 
 def test_unsure_is_left_out_or_half_right(tmp_path: Path) -> None:
