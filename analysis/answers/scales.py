@@ -183,8 +183,8 @@ def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -
     values, unread = read_numbers(given, column, table.place)
     levels = np.sort(values.dropna().unique())
     if len(levels) == 0:
-        words = table.frame[column].dropna()
-        first = f" ({table.place(words.index[0])}: '{words.iloc[0]}')" if len(words) else ""
+        said = table.frame[column].dropna()
+        first = f" ({table.place(said.index[0])}: '{said.iloc[0]}')" if len(said) else ""
         raise AnalysisError(
             f"{name} {option}: no value of the column {column} in {table.name} is a number{first}; write the points of "
             "the scale as numbers, or with their number, as in '1 (surely real)'."

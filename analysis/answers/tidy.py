@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -124,6 +125,11 @@ def _with_needed(table: Table, form: Form) -> pd.DataFrame:
         raw = raw.rename(columns={"stimulus": "image"})
     missing = [c for c in NEEDED if c not in raw and not (c == "answer" and (form.rating or "correct" in raw))]
     if missing:
+        if len(table.header) == 1 and re.search(r"\w\W+\w", table.header[0]):
+            raise AnalysisError(
+                f"{table.says('has')} a single column, '{table.header[0][:60]}': separate the columns with commas, "
+                "semicolons or tabs, and put quotes around single values only."
+            )
         if missing == ["truth"] and "correct" in raw:
             raise AnalysisError(
                 f"{table.says('lacks')} the column truth: if correct is the right answer of each image, write --map "

@@ -56,14 +56,15 @@ def arranged(table: Table, form: Form) -> Table:
         if "image" in frame:
             frame["image"] = pictures(by_value(frame["image"], _image_name))
         table = table.with_frame(frame)
+    if "truth" not in table.frame and "image" in table.frame:
+        table = table.with_frame(_truth_from_folders(table.frame, form))
     if truths is not None:
         frame, left_out = with_truth(table, truths.with_frame(renamed(truths.frame, chosen)), layout=form.layout)
         table = table.with_frame(frame).noting(left_out)
-    elif "truth" not in table.frame and "image" in table.frame:
-        table = table.with_frame(_truth_from_folders(table.frame, form))
     if explained := _explanations(table, form):
         table = _without_explanation(table, explained[0])
-    table, empty = _without_empty(table, form)
+    judged, (table, empty) = table, _without_empty(table, form)
+    _check_answers_beside_images(judged, table)
     if listed:
         table = table.noting(
             f"{counted(listed, 'row')} with several keys or clicks: the last one counts, with its time."
@@ -161,6 +162,20 @@ def _without_empty(table: Table, form: Form) -> tuple[Table, int]:
     gone = empty[needed].any(axis=1) if form.layout and needed else empty.all(axis=1)
     table, count = table.with_frame(table.frame[~gone]), int(gone.sum())
     return (table, count) if form.layout else (replace(table, blank=table.blank + count), 0)
+
+
+def _check_answers_beside_images(before: Table, table: Table) -> None:
+    """Raises AnalysisError if all answers stand in rows without an image, as in jsPsych where a question follows it."""
+    if not {"image", "answer"} <= set(before.frame) or table.frame.empty:
+        return
+    given = by_value(before.frame["answer"], lambda value: None if plain(value) in MISSING else value).notna()
+    answered = before.frame[given & before.frame["image"].isna()]
+    if len(answered) and not given[before.frame["image"].notna()].any():
+        raise AnalysisError(
+            f"{table.says('has')} answers only in rows that name no image, first on {table.place(answered.index[0])}: "
+            "write the image into these rows (in jsPsych, with data: {image: ...}), or name its column with --map "
+            "image=COLUMN."
+        )
 
 
 def _explanations(table: Table, form: Form) -> list[Any]:

@@ -23,7 +23,9 @@ USUAL = {  # names that are recognised without --layout, because they have a sin
     "participant": PERSON, "image": PICTURE, "truth": ("truth", "ground_truth", "true_class"),
     "answer": ("answer", "response"),
 }  # fmt: skip
-TIME = re.compile(r"(?:rt|(?:response|reaction)[_ ]?time)[_ ]?(?:\(?(ms|msec|s|sec)\)?)?")  # with or without its unit
+TIME = re.compile(
+    r"(?:rt|(?:response|reaction)[_ .-]?time)[_ .-]?(?:\(?(ms|msec|s|sec)\)?)?"
+)  # with or without its unit
 ONE_PERSON_A_ROW = ("wide", "qualtrics")
 
 
@@ -137,7 +139,7 @@ def _known_columns(
         if name in chosen or ours:
             continue
         for pattern in patterns:
-            matches = [c for c in frame.columns if _fits(c, pattern)]
+            matches = [c for c in frame.columns if fits(c, pattern)]
             if name == "answer":
                 matches = [c for c in matches if c not in ratings and not c.startswith("response_time")]
             if not matches:
@@ -162,8 +164,13 @@ def _known_columns(
     return found, rivals
 
 
-def _fits(column: str, pattern: str) -> bool:
-    return fnmatchcase(column, pattern) or fnmatchcase(column.replace(" ", "_"), pattern)
+def fits(column: str, pattern: str) -> bool:
+    """Whether a column has a name; spaces and the like between words do not matter.
+
+    >>> [fits(column, "participant_id") for column in ("participant_id", "participant.id", "participantid", "id")]
+    [True, True, True, False]
+    """
+    return fnmatchcase(column, pattern) or re.sub(r"[ _.-]", "", column) == pattern.replace("_", "")
 
 
 def _beside(column: str, answer: str) -> bool:

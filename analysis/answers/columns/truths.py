@@ -10,13 +10,14 @@ import numpy as np
 import pandas as pd
 
 from analysis.answers.columns.layouts import PICTURE_FILE
-from analysis.answers.columns.names import USUAL
+from analysis.answers.columns.names import USUAL, fits
 from analysis.answers.judgements import by_value, plain
 from analysis.answers.tables.table import Table
 from analysis.numbers import listed
 from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
+TIMING = re.compile(r"(?:first click|last click|page submit|click count)$")  # Qualtrics' times of a page
 FOLDERS = re.compile(r"[/\\]")
 
 
@@ -26,8 +27,9 @@ def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.D
     The sentence tells of answers and images without a counterpart. Without a layout, answers without one are refused.
     """
     frame, images, sentence = table.frame, truths.frame, ""
-    usual = ((c, next((name for name in USUAL[c] if name in images), c)) for c in ("image", "truth") if c not in images)
-    images = images.rename(columns={name: c for c, name in usual})
+    for column in {"image", "truth"} - set(images):
+        usual = next((c for name in USUAL[column] for c in map(str, images) if fits(c, name)), column)
+        images = images.rename(columns={usual: column})
     lacking = [c for c in ("image", "truth") if c not in images]
     if lacking:
         raise AnalysisError(
@@ -49,15 +51,16 @@ def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.D
     elif frame["image"].isna().all():
         raise AnalysisError(f"{table.name}: the column image is empty; fill it in.")
     found, reasons = _matches(list(frame["image"].dropna().unique()), list(images.index), truths.name)
-    matched = by_value(frame["image"], found.get)
+    blank = set(images.index[images["truth"].isna()])
+    reasons |= {name: f"has no truth in {truths.name}" for name, image in found.items() if image in blank}
+    matched = by_value(frame["image"], {name: image for name, image in found.items() if image not in blank}.get)
     unknown = (matched.isna() & frame["image"].notna()).to_numpy(bool)
     if unknown.any():
         place, image = table.place(frame.index[unknown][0]), frame["image"][unknown].iloc[0]
         rows = counted(int(unknown.sum()), "row")
         if layout is None or unknown.sum() == frame["image"].notna().sum():
-            raise AnalysisError(
-                f"{place}: the image '{image}' {reasons[image]} ({rows} like it); add it with its whole name."
-            )
+            remedy = "add it" if image in found else "add it with its whole name"
+            raise AnalysisError(f"{place}: the image '{image}' {reasons[image]} ({rows} like it); {remedy}.")
         sentence = f"Left out {rows} of other images ({place}: '{image}' {reasons[image]})."
         frame, matched = frame[~unknown], matched[~unknown]
     extra = {c: by_value(matched, images[c].get) for c in images.columns if c == "truth" or c not in frame}
@@ -83,8 +86,12 @@ def _ends(image: Any) -> list[str]:
 
     >>> _ends("img/real/1.png")
     ['img/real/1.png', 'img/real/1', 'real/1.png', 'real/1', '1.png', '1']
+    >>> _ends("7.0")  # as columns of numbers are saved that have a gap
+    ['7.0', '7']
     """
     parts = FOLDERS.split(str(image).strip())
+    if re.fullmatch(r"\d+\.0", parts[0]) and len(parts) == 1:
+        return [parts[0], parts[0][:-2]]
     names = ["/".join(parts[i:]) for i in range(len(parts))]
     return list(dict.fromkeys(end for name in names for end in (name, re.sub(PICTURE_FILE, "", name, flags=re.I))))
 
@@ -153,7 +160,8 @@ def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, s
         named = [c for c in frame.columns if c == image.lower()]
         for end in (end for end in _ends(image) if len(ends[end]) == 1):  # a question may leave out folder and ending
             whole = re.compile(rf"(?<![\w.-]){re.escape(end.lower())}(?![\w-])")
-            named = named or [c for c in frame.columns if whole.search(asked.get(c, c))]
+            named = named or [c for c in frame.columns if c == end.lower()]
+            named = named or [c for c in frame.columns if whole.search(asked.get(c, c)) and not TIMING.search(c)]
         if len(named) > 1:
             raise AnalysisError(
                 f"{table.name}: the questions of the columns {' and '.join(named[:2])} both name the image {image}; "

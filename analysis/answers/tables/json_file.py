@@ -13,12 +13,12 @@ import pandas as pd
 BETWEEN = re.compile(r"[\s,\[\]]*")
 
 
-def read_records(path: Path) -> pd.DataFrame:
+def read_records(path: Path, encoding: str) -> pd.DataFrame:
     """One row per object of a list, of several lists, or of JSON lines; the index labels are the lines they start in.
 
     Raises ValueError if the file holds anything else, or is cut off within a list.
     """
-    text, decoder = path.read_text(encoding="utf-8-sig"), json.JSONDecoder()
+    text, decoder = path.read_text(encoding=encoding), json.JSONDecoder()
     rows, lines, at, line, lists = [], [], 0, 1, 0
     while True:
         between = BETWEEN.match(text, at)[0]  # type: ignore[index]  # it matches anywhere

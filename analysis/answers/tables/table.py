@@ -22,6 +22,7 @@ from glimpse.files import sha256_file, sha256_json
 
 ENDINGS = (".csv", ".tsv", ".txt")
 JSON = (".json", ".jsonl")
+MOST_LISTED = 60  # columns in an error
 FILE = "(file)"  # the column that says where rows without a column `participant` are from
 UNREAD = (*JSON, ".xlsx", ".xls", ".ods", ".zip", ".gz", ".sav", ".rds", ".parquet")
 
@@ -52,8 +53,11 @@ class Table:
         return f"{self.files[k]}, line {int(label) - self.starts[k]}"
 
     def lists(self) -> str:
-        """The names of the columns in the files, for errors."""
-        return ", ".join(self.header or map(str, self.frame.columns))
+        """The names of the columns in the files, for errors; of very many the first."""
+        names = list(self.header or map(str, self.frame.columns))
+        return ", ".join(names[:MOST_LISTED]) + (
+            f", and {len(names) - MOST_LISTED} more" if names[MOST_LISTED:] else ""
+        )
 
     def says(self, verb: str) -> str:
         """The name and a verb, such as `lacks`, in the plural for several files."""

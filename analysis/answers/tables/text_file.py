@@ -54,7 +54,7 @@ def read_file(path: Path) -> TextFile:
     for first, kind in OTHER_FORMATS.items():
         if start.startswith(first):
             raise AnalysisError(f"{path} is {kind}, not CSV: {REMEDY}.")
-    if start.removeprefix(codecs.BOM_UTF8).startswith((b"[", b"{")):
+    if re.match(rb"(?:\xef\xbb\xbf|\xff\xfe|\xfe\xff)?\0?[\[{]", start):
         return _json_file(path)
     encoding, head = _encoding(path)
     skipped = next((i for i, line in enumerate(head) if line.strip(" ,;\t|\r")), len(head))
@@ -136,7 +136,7 @@ def _unreadable(path: Path, text: str, separator: str, skipped: int, quoted: boo
 
 def _json_file(path: Path) -> TextFile:
     try:
-        frame = read_records(path)
+        frame = read_records(path, encoding if (encoding := _encoding(path)[0]).startswith("utf-16") else "utf-8-sig")
     except ValueError as error:  # also of its encoding
         raise AnalysisError(
             f"{path} is JSON, but no list of objects, one for each trial ({error}): export the answers as CSV."

@@ -328,7 +328,7 @@ def test_images_that_one_person_judged_or_that_lie_in_two_folders_are_two(tmp_pa
 
 
 @pytest.mark.parametrize(("one", "other"), [("P0", "p0"), ("7", "7.0"), ("7", "007")])
-def test_participants_under_two_spellings_are_told(tmp_path: Path, one: str, other: str) -> None:
+def test_participants_under_two_spellings_are_reported(tmp_path: Path, one: str, other: str) -> None:
     lines = [HEADER, *(f"{one if k % 2 else other},i{k},real,real" for k in range(8)), "p9,i1,real,generated"]
     assert read(tmp_path, lines).notes == (
         f"'{other}' and '{one}' count as two participants: if they are one participant, spell it in one way.",

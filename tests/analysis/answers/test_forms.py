@@ -239,6 +239,13 @@ def test_images_are_found_by_the_longest_end_of_their_names(tmp_path: Path) -> N
         read_csv(written(tmp_path, ["participant,image,answer", "a,1.png,real"]), form=Form(truth=images))
 
 
+def test_of_columns_that_name_an_image_the_answer_is_that_of_its_name_alone_and_no_time(tmp_path: Path) -> None:
+    images = written(tmp_path, ["image,truth", "a.png,real", "b.png,generated"], "images.csv")
+    names = ["participant", "a", "a confidence", "Is b.png real?", "Timing b.png - First Click", "b.png - Page Submit"]
+    path = written(tmp_path, [",".join(names), "p,real,4,real,1.2,3.4"])
+    assert judgements(path, Form(truth=images, layout="wide")) == [("p", "real", "real"), ("p", "generated", "real")]
+
+
 def test_a_wide_table_names_its_images_in_questions_with_or_without_ending(tmp_path: Path) -> None:
     images = written(tmp_path, ["image,truth", "real_1.png,real", "fake_1.png,generated"], "images.csv")
     path = written(tmp_path, ["Your ID,Is it real? [real_1.png],Is fake_1 real?", "a,real,real", "b,real,generated"])
@@ -258,6 +265,26 @@ def test_the_truth_comes_from_a_second_table(tmp_path: Path) -> None:
     assert trials["set"].tolist() == ["x", "x"]
     with pytest.raises(AnalysisError, match=r"answers.csv, line 2: the image 'i9' is not in images.csv"):
         read_csv(written(tmp_path, ["participant,image,answer", "a,i9,real", "a,i2,real"]), form=Form(truth=images))
+
+
+def test_answers_beside_no_image_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    """As of jsPsych, where the question is a trial after the one that shows the image."""
+    lines = [
+        "subject_id,stimulus,response,trial_type,truth",
+        "p,img/1.png,null,image-keyboard-response,real",
+        "p,<p>Real?</p>,real,html-button-response,real",
+    ]
+    with pytest.raises(
+        AnalysisError, match=r"has answers only in rows that name no image, first on answers.csv, line 3: "
+    ):
+        read_csv(written(tmp_path, lines), form=Form(layout="jspsych"))
+
+
+@pytest.mark.parametrize("line", ["{} {} {} {}", '"{},{},{},{}"', "{}\u060c{}\u060c{}\u060c{}"])
+def test_a_table_of_a_single_column_is_named_as_one(tmp_path: Path, line: str) -> None:
+    path = written(tmp_path, [line.format(*row.split(",")) for row in (HEADER, *ROWS)])
+    with pytest.raises(AnalysisError, match=r"has a single column, 'participant.*answer': separate the columns with"):
+        read_csv(path)
 
 
 def test_a_rating_gives_the_answer_by_its_middle(tmp_path: Path) -> None:
@@ -981,6 +1008,16 @@ def test_points_of_a_scale_may_be_wrapped(tmp_path: Path) -> None:
     assert read_csv(path, form=Form(rating="response")).trials["rating"].tolist() == [0, 1, 3, 4]
 
 
+@pytest.mark.parametrize("mark", ["-", ".", "_", ""])
+def test_usual_names_may_be_separated_in_any_way(tmp_path: Path, mark: str) -> None:
+    header = ",".join(
+        name.replace(" ", mark) for name in ("Subject ID", "Image File", "Ground Truth", "answer", "RT ms")
+    )
+    trials = read_csv(written(tmp_path, [header, *(f"{row},900" for row in ROWS)])).trials
+    assert trials[["participant", "image", "truth", "answer"]].agg(",".join, axis=1).tolist() == ROWS
+    assert trials["response_time_ms"].tolist() == [900] * 4
+
+
 def test_usual_names_may_have_spaces(tmp_path: Path) -> None:
     path = written(tmp_path, [HEADER.replace("participant", "Participant ID"), *ROWS])
     assert read_csv(path).trials["participant"].tolist() == ["a", "a", "b", "b"]
@@ -1053,6 +1090,20 @@ def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
         read_csv(written(tmp_path, [text], "data.json"))
 
 
+def test_json_in_utf_16_is_read(tmp_path: Path) -> None:
+    """As PowerShell writes it."""
+    path = tmp_path / "data.json"
+    for encoding in ("utf-16", "utf-16-le", "utf-16-be", "utf-8-sig"):
+        path.write_bytes('[{"participant": "Zoë", "image": "a", "truth": "real", "answer": "real"}]'.encode(encoding))
+        assert read_csv(path).trials["participant"].tolist() == ["Zoë"]
+
+
+def test_of_very_many_columns_the_first_are_listed(tmp_path: Path) -> None:
+    path = written(tmp_path, [",".join(f"q{k}" for k in range(70)), ",".join(["1"] * 70)])
+    with pytest.raises(AnalysisError, match=r"q58, q59, and 10 more\); needed are"):
+        read_csv(path)
+
+
 def test_json_beside_tables_is_reported_and_not_read(tmp_path: Path) -> None:
     written(tmp_path, [HEADER, *ROWS])
     written(tmp_path, ['{"name": "my study"}'], "dataset_description.json")
@@ -1074,10 +1125,10 @@ def test_json_beside_tables_is_reported_and_not_read(tmp_path: Path) -> None:
         ("is_catch", "TRUE", "false", "attention trials"),
     ],
 )
-def test_practice_and_attention_trials_among_the_judgements_are_told(
+def test_practice_and_attention_trials_among_the_judgements_are_reported(
     tmp_path: Path, column: str, trial: str, rest: str, kind: str
 ) -> None:
-    """They are scored unless filtered out: nobody but the survey's author knows what a column means."""
+    """They are scored unless filtered out: only the survey's author knows what a column means."""
     where = f'{column.lower()}={rest}"'
     lines = [f"{HEADER},{column}", *(f"{row},{trial if row[2:4] == 'i1' else rest}" for row in ROWS)]
     path = written(tmp_path, lines)
@@ -1092,6 +1143,6 @@ def test_ratings_of_attention_mark_no_attention_trials(tmp_path: Path) -> None:
     assert not read_csv(written(tmp_path, lines)).notes
 
 
-def test_a_word_for_practice_that_tells_of_people_is_no_practice(tmp_path: Path) -> None:
+def test_a_word_for_practice_that_describes_people_is_not_practice(tmp_path: Path) -> None:
     lines = [HEADER + ",experience", *(f"{row},{'training' if row[0] == 'a' else 'expert'}" for row in ROWS)]
     assert not read_csv(written(tmp_path, lines)).notes

@@ -135,3 +135,30 @@ def test_a_table_of_images_in_the_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match=r"^a.csv, line 2: the column truth is empty; give images.csv as --truth.$"):
         read_csv(tmp_path)
     assert len(read_csv(tmp_path, form=Form(truth=tmp_path / "images.csv")).trials) == 2
+
+
+def test_folders_that_say_another_truth_than_the_table_are_told(tmp_path: Path) -> None:
+    (tmp_path / "images.csv").write_text("image,truth\n1.png,real\n2.png,real\n3.png,generated\n")
+    (tmp_path / "a.csv").write_text(
+        "participant,image,answer\np,real/1.png,real\np,generated/2.png,real\np,generated/3.png,real\n"
+    )
+    answers = read_csv(tmp_path / "a.csv", form=Form(truth=tmp_path / "images.csv"))
+    assert answers.trials["truth"].tolist() == ["real", "real", "generated"]
+    assert answers.notes == (
+        "In 1 of 3 rows, first on a.csv, line 3, the answers have another truth than images.csv, which counts.",
+    )
+
+
+def test_an_image_without_a_truth_in_the_table_is_named(tmp_path: Path) -> None:
+    (tmp_path / "images.csv").write_text("image,truth\n1.png,\n2.png,generated\n")
+    (tmp_path / "a.csv").write_text("participant,image,answer\np,1.png,real\np,2.png,real\n")
+    with pytest.raises(AnalysisError) as refused:
+        read_csv(tmp_path / "a.csv", form=Form(truth=tmp_path / "images.csv"))
+    assert str(refused.value) == (
+        "a.csv, line 2: the image '1.png' has no truth in images.csv (1 row like it); add it."
+    )
+
+
+def test_numbers_that_a_gap_made_fractions_are_the_images_of_the_table(tmp_path: Path) -> None:
+    assert images_of(tmp_path, ["1.0", "2.0"], ["1", "2"]) == ["1", "2"]
+    assert images_of(tmp_path, ["1", "2"], ["1.0", "2.0"]) == ["1.0", "2.0"]
