@@ -44,10 +44,12 @@ class Confidence:
         return ADVICE[self.state].format(wider=2 * width, narrower=max(1, width // 2), slower=settings["lr"] / 2)
 
     def sentence(self, settings: Mapping[str, Any]) -> str:
-        ticks = "" if self.between_ticks is None else f", between ticks ±{self.between_ticks:.2f}"
-        numbers = f"D(real) - D(generated) {self.separation:.2f}{ticks}, accuracy {self.accuracy:.2f}"
-        advice = self.advice(settings)
-        return f"the discriminator is {self.state} ({numbers})" + (f": {advice}." if advice else ".")
+        ticks = "" if self.between_ticks is None else f" (between ticks ±{self.between_ticks:.2f})"
+        apart, accuracy = f"D(real) - D(generated) {self.separation:.2f}{ticks}", f"accuracy {self.accuracy:.2f}"
+        if advice := self.advice(settings):
+            return f"the discriminator is {self.state} ({apart}, {accuracy}): {advice}."
+        limits = f"{AT_CHANCE} (chance) and {SATURATED} (saturated)"
+        return f"the discriminator is in balance: {apart} lies between {limits}; {accuracy}."
 
 
 def separation(line: Mapping[str, Any]) -> float:
