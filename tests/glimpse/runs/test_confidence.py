@@ -40,8 +40,8 @@ def test_only_the_last_quarter_is_judged_and_the_numbers_are_exact() -> None:
     assert found.between_ticks == pytest.approx(0.1)  # with n - 1
     assert found.accuracy == pytest.approx(0.9)
     assert found.sentence(SETTINGS) == (
-        "the discriminator is in balance: D(real) - D(generated) 0.40 (between ticks ±0.10) lies between 0.05 (chance) and "
-        "0.9 (saturated); accuracy 0.90."
+        "the discriminator is in balance: D(real) - D(generated) 0.40 (between ticks ±0.10) lies between 0.05 (chance) "
+        "and 0.9 (saturated); accuracy 0.90."
     )
     two = confidence(lines[-2:])
     assert two is not None
