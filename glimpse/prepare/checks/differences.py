@@ -22,10 +22,11 @@ from glimpse.progress import progress
 
 # Differences of at least this size are reported. Two halves of one set stay below all of them; JPEG of quality 90 and
 # an enlargement by 1.5 are found (measured in docs/data.md).
-KIND_SHARE = 0.1  # of the files have another format, bit depth or profile
+KIND_SHARE = 0.1  # of the files have another format, bit depth or profile, or of the images no colour
 SHRUNK_RATIO, ASPECT_RATIO = 1.1, 1.02
 BLOCK_ENERGY = 0.05
 DETAIL_RATIO = 3.0
+GREY_WITHIN = 8  # levels by which the channels of a grey image may differ, as after JPEG
 
 NAMES = {"format": "file format", "bits": "bits per channel", "profile": "colour profile"}
 REMEDIES = {
@@ -66,6 +67,12 @@ def differences(
         )
     if "width" in one and "width" in other:
         found += _of_sizes((one["width"], one["height"]), (other["width"], other["height"]), real, fit)
+    grey = [_grey_share(images) for images in (real, generated)]
+    if abs(grey[0] - grey[1]) >= KIND_SHARE:
+        found.append(
+            f"colour: {grey[0]:.0%} of the real images and {grey[1]:.0%} of the generated ones are grey. Use images in "
+            "colour, or grey ones, on both sides."
+        )
     details = [_median_detail(images) for images in (real, generated)]
     if min(details) > 0 and max(details) >= DETAIL_RATIO * min(details):
         softer, times = (
@@ -89,6 +96,12 @@ def _properties(images: ImageSet) -> dict[str, Any]:
 def _median_detail(images: ImageSet) -> float:
     found = [d for image in evenly(images.images, MEASURED) if (d := fine_detail(grey_middle(image))) is not None]
     return float(np.median(found)) if found else 0.0
+
+
+def _grey_share(images: ImageSet) -> float:
+    """The share of the measured images whose channels are equal."""
+    some = evenly(images.images, MEASURED)
+    return float(np.mean([int(np.ptp(image.astype(np.int16), axis=2).max()) <= GREY_WITHIN for image in some]))
 
 
 def _of_sizes(one: tuple[int, int], other: tuple[int, int], at: ImageSet, fit: str) -> Iterator[str]:

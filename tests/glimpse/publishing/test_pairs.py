@@ -185,6 +185,31 @@ def test_jpeg_history_inside_png_and_an_enlargement_are_found_on_the_pixels(
     assert "the generated images have" in capsys.readouterr().err
 
 
+def test_grey_images_beside_ones_in_colour_are_told(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever their files say: grey as RGB through JPEG, too; eight grey ones of eight, then two."""
+    real = lay(tmp_path / "real", size=(64, 64), suffix=".jpg", quality=90)
+    generated = lay(tmp_path / "fake", first=20, size=(64, 64), suffix=".jpg", quality=90)
+    for n, told in ((8, "100%"), (2, "25%")):
+        for path in sorted((tmp_path / "fake").iterdir())[:n]:
+            grey = Image.fromarray(skin_photo(int(path.stem), 64, 64)).convert("L").convert("RGB")
+            grey.save(path, quality=90)
+        for path in sorted((tmp_path / "fake").iterdir())[n:]:
+            Image.fromarray(skin_photo(int(path.stem), 64, 64)).save(path, quality=90)
+        assert publish(real, generated, more=("--overwrite",)) == 0
+        sentence = (
+            f"real and fake differ in colour: 0% of the real images and {told} of the generated ones are grey. Use"
+        )
+        assert sentence in capsys.readouterr().err
+    for path in (tmp_path / "real").iterdir():
+        Image.open(path).convert("L").save(path)
+    for path in (tmp_path / "fake").iterdir():
+        Image.open(path).convert("L").save(path)
+    assert publish(real, generated, more=("--overwrite",)) == 0
+    assert "in colour" not in capsys.readouterr().err
+
+
 def test_the_last_compression_is_the_same_for_both(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
