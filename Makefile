@@ -4,6 +4,7 @@ PYTHON ?= python3
 BIN := .venv/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 WORKSPACE ?= $(if $(FRESH),workspace-fresh,workspace)
 export GLIMPSE_WORKSPACE := $(WORKSPACE)
+unexport PYTHONDONTWRITEBYTECODE  # else each of the tests' hundreds of processes compiles the packages again
 
 .PHONY: study test bench setup lint types layers help
 

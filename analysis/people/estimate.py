@@ -214,9 +214,8 @@ def parts_of_slope(influence: Floats, leverage: Floats, trials: Trials) -> Parts
     """The same for a slope, which some participants or images may determine more than others.
 
     `leverage`: (n,), each trial's share of the sum of squares of the fit it belongs to, so that it adds up to the
-    number of fits; answers were centred in each fit. A cluster with the share h pulls the fit towards itself, for which
-    1 / (1 - h) corrects, and unequal shares leave fewer degrees of freedom (Bell & McCaffrey 2002; Carter, Schnepel &
-    Steigerwald 2017).
+    number of fits; answers were centred in each. A cluster with the share h pulls its fit towards itself, which
+    1 / (1 - h) corrects; unequal shares leave fewer degrees of freedom (Bell & McCaffrey 2002; Carter et al. 2017).
 
     >>> trials = Trials.from_labels([1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 1, 1], [0, 1, 2, 3])
     >>> influence = np.array([0.5, 0.5, -0.5, -0.5])

@@ -188,7 +188,7 @@ def test_jpeg_history_inside_png_and_an_enlargement_are_found_on_the_pixels(
 def test_grey_images_beside_ones_in_colour_are_told(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever their files say: grey as RGB through JPEG, too; eight grey ones of eight, then two."""
+    """Grey pixels count, in RGB and after JPEG too; here in eight files of eight, then in two."""
     real = lay(tmp_path / "real", size=(64, 64), suffix=".jpg", quality=90)
     generated = lay(tmp_path / "fake", first=20, size=(64, 64), suffix=".jpg", quality=90)
     for n, told in ((8, "100%"), (2, "25%")):
