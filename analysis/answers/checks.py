@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.answers.columns.layouts import PICTURE_FILE
+from analysis.answers.columns.layouts import PERSON, PICTURE_FILE
+from analysis.answers.columns.names import fits
 from analysis.answers.judgements import KINDS, PRESSED, RIGHT, WRONG, by_value, plain
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, several
@@ -113,6 +114,19 @@ def generators_in_truth(table: Table, words: dict[str, str]) -> str:
     )
 
 
+def times_out(table: Table, trials: pd.DataFrame) -> str:
+    """A sentence on wrong answers without a time beside others with one, as where time was up; "" if none are."""
+    time, right = trials["response_time_ms"].isna(), trials["answer"] == trials["truth"]
+    gone = ~right & trials["answer"].notna() & time
+    if not gone.any() or (right & time).any() or gone.sum() == (~right & trials["answer"].notna()).sum():
+        return ""
+    n, first = counted(int(gone.sum()), "wrong answer"), table.place(trials.index[gone][0])
+    return (
+        f"{n} (the first on {first}), and no right one, without a response time: if time was up, empty their cells in "
+        "the column correct."
+    )
+
+
 def codes_of_truth(table: Table, truth: pd.Series) -> str:
     """A sentence on a column `correct` that has one value for all real images and another for all generated ones; "".
 
@@ -178,6 +192,9 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
     if again.mean() < AGAIN:  # images drawn with replacement
         return ""
     answers = f"{counted(len(rows), 'answer')} of {people} are repeated judgements of an image"
+    for column in (c for c in map(str, raw.columns) if any(fits(c, name) for name in PERSON)):
+        if raw[column].notna().all() and not rows.assign(value=raw[column].to_numpy()).duplicated().any():
+            return f'{answers}, once for each value of {column}: if it names people, --map "participant={column}".'
     for column in map(str, raw.columns):
         values = raw[column]
         if column in (*key, *MOMENTS, "answer") or not 2 <= values.nunique() <= SEPARATING:
@@ -191,10 +208,10 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
 
 
 def spellings(trials: pd.DataFrame) -> list[str]:
-    """Sentences on participants, and on images, that are probably one under several spellings; [] if none are.
+    """Sentences on participants, images and sets that are probably one under several spellings; [] if none are.
 
-    Participants are if they differ in case alone, or as 7, 7.0 and 007. Images of one set and truth are if they differ
-    in case or ending, or as paths of two machines, and everybody judged them under one spelling.
+    Sets are if they differ in case alone, participants if they do, or as 7, 7.0 and 007. Images of one set and truth
+    are if they differ in case or ending, or as paths of two machines, and everybody judged them under one spelling.
     """
     people = pd.Series(trials["participant"].unique())
     notes = [_alike(people, people.map(_number_or_word), "participant")]
@@ -206,6 +223,8 @@ def spellings(trials: pd.DataFrame) -> list[str]:
         both = judged.loc[judged.duplicated(["participant", "key"]), "key"]
         images = images[~images["key"].isin(both)]
         notes.append(_alike(images["image"], images["key"], "image"))
+    sets = pd.Series(trials["set"].unique())
+    notes.append(_alike(sets, sets.map(plain), "set"))
     return [note for note in notes if note]
 
 

@@ -20,7 +20,8 @@ from analysis.section import AnalysisError
 
 KINDS = ("real", "generated", "unsure")
 NO_ANSWER = "missing"
-RIGHT, WRONG = ("1", "true", "yes", "t", "y", "correct", "right"), ("0", "false", "no", "f", "n", "incorrect", "wrong")
+RIGHT = ("1", "true", "yes", "t", "y", "correct", "right", "wahr", "ja", "vrai", "oui")  # Excel translates TRUE
+WRONG = ("0", "false", "no", "f", "n", "incorrect", "wrong", "falsch", "nein", "faux", "non")
 PRESSED = ("response", "button_pressed", "key_press", "*.keys", "*.clicked_name", "*.response")  # what people did
 
 
@@ -92,11 +93,13 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
         others = ", ".join([*list(dict.fromkeys(there))[:4], *(["..."] if there.nunique() > 4 else [])])
         near = get_close_matches(plain(there.iloc[0]), words, n=1, cutoff=0.7)
         known = f"did you mean {near[0]}?" if near else f"only {' and '.join(KINDS[:2])} are known."
-        comma = ", a word with a comma in quotes" if there.str.contains(",").any() else ""
+        more = ", a word with a comma in quotes" if there.str.contains(",").any() else ""
+        if column == "answer" and there.nunique() > 2 and there.str.fullmatch(r"[+-]?\d+(?:[.,]\d+)?").all():
+            more += ", or, if these are ratings, write --rating COLUMN"
         kinds = ("real", "generated") if column == "truth" else (*KINDS, NO_ANSWER)
         raise AnalysisError(
             f"{table.place(there.index[0])}: {column} says '{there.iloc[0]}'; {known} Say what other words mean "
-            f"with {' '.join(f'--words {kind}=WORD' for kind in kinds)}{comma} (here: {others})."
+            f"with {' '.join(f'--words {kind}=WORD' for kind in kinds)}{more} (here: {others})."
         )
     return found
 

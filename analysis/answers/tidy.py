@@ -19,12 +19,22 @@ from analysis.answers.checks import (
     rounded,
     sources_of_people,
     spellings,
+    times_out,
     verdicts,
 )
 from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
-from analysis.answers.judgements import WRONG, by_value, meanings, plain, read_correctness, read_words, split_doubts
+from analysis.answers.judgements import (
+    RIGHT,
+    WRONG,
+    by_value,
+    meanings,
+    plain,
+    read_correctness,
+    read_words,
+    split_doubts,
+)
 from analysis.answers.numbers import MISSING, read_numbers
 from analysis.answers.people import asked, attributes, states
 from analysis.answers.responses import OnlySimulatedError, Responses
@@ -39,7 +49,6 @@ NEEDED = ("participant", "image", "truth", "answer")
 MODES = ("fixed", "staircase", "unlimited", "pair")  # how exposures are chosen; `pair`: which of two images is real
 NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_ms")
 SURELY = 50  # answers that are all right are more likely the key than people's
-TRUE = ("true", "1", "yes", "t", "y", "1.0")
 
 
 def tidy(
@@ -60,6 +69,8 @@ def tidy(
 
     notes = list(table.notes)
     trials = _columns(table.with_frame(raw), form, notes)
+    if "answer" not in raw and form.rating is None:
+        notes += filter(None, [times_out(table.with_frame(raw), trials)])
     again, held = held_by_others(table.with_frame(raw), trials)
     raw, trials = raw[~again], trials[~again]
     notes += [held] if held else []
@@ -271,7 +282,7 @@ def _count(raw: pd.DataFrame, column: str) -> Any:
 def _yes(raw: pd.DataFrame, column: str) -> Any:
     if column not in raw:
         return pd.Series(False, index=raw.index)
-    return by_value(raw[column], lambda v: str(v).strip().lower() in TRUE).fillna(False).astype(bool)
+    return by_value(raw[column], lambda v: plain(v) in RIGHT).fillna(False).astype(bool)
 
 
 def _flag_words(value: Any) -> str:

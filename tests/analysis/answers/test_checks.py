@@ -361,3 +361,38 @@ def test_a_source_of_people_is_told_to_count_as_the_generator(tmp_path: Path) ->
 def test_flags_that_say_none_are_none(tmp_path: Path) -> None:
     lines = [HEADER + ",flags", "p,i1,real,real,none", "p,i2,real,real,0", "p,i3,generated,real,slow"]
     assert read(tmp_path, lines).counts["flagged_trials"] == 1
+
+
+def test_sets_that_differ_in_case_alone_are_reported(tmp_path: Path) -> None:
+    lines = [HEADER + ",source", "p,i1,real,real,", "p,i2,generated,real,StyleGAN", "p,i3,generated,real,stylegan"]
+    assert (
+        "'StyleGAN' and 'stylegan' count as two sets: if they are one set, spell it in one way."
+        in read(tmp_path, lines).notes
+    )
+
+
+def test_another_column_of_people_is_advised_where_one_name_stands_for_all(tmp_path: Path) -> None:
+    rows = [f"study1,i{k},real,real,s{p}" for p in range(9) for k in range(3)]
+    assert read(tmp_path, [HEADER + ",Subject ID", *rows]).notes == (
+        "27 answers of 1 participant are repeated judgements of an image, once for each value of subject id: if it "
+        'names people, --map "participant=subject id".',
+    )
+
+
+def test_wrong_answers_without_a_time_may_be_times_out(tmp_path: Path) -> None:
+    """Many programs write 0 when time is up; but others drop the times of all wrong answers."""
+    lines = ["participant,image,truth,correct,rt", "p,i1,real,1,900", "p,i2,real,0,900", "p,i3,real,0,"]
+    assert read(tmp_path, lines).notes[-1] == (
+        "1 wrong answer (the first on f.csv, line 4), and no right one, without a response time: if time was up, empty "
+        "their cells in the column correct."
+    )
+    for other in (["p,i4,real,1,"], []):
+        several = [*lines, *other] if other else [*lines[:2], *lines[3:]]
+        assert "time was up" not in " ".join(read(tmp_path, several).notes)
+
+
+@pytest.mark.parametrize(("right", "wrong"), [("WAHR", "FALSCH"), ("VRAI", "FAUX")])
+def test_right_and_wrong_may_be_in_the_language_of_the_spreadsheet(tmp_path: Path, right: str, wrong: str) -> None:
+    lines = ["participant,image,truth,correct,catch", f"p,i1,real,{right},{wrong}", f"p,i2,real,{wrong},{wrong}"]
+    answers = read(tmp_path, [*lines, f"p,i3,real,{wrong},{right}"])
+    assert (answers.trials["answer"].tolist(), answers.counts["catch_trials"]) == (["real", "generated"], 1)

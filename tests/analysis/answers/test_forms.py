@@ -296,6 +296,10 @@ def test_a_rating_gives_the_answer_by_its_middle(tmp_path: Path) -> None:
     assert answers.trials["answer"].tolist() == ["real", "real", "generated", "generated"]
     assert answers.trials["rating"].tolist() == [1, 2, 4, 5]
     assert (answers.counts["unsure_answers"], answers.counts["missing_answers"]) == (1, 1)
+    with pytest.raises(
+        AnalysisError, match=r"WORD, or, if these are ratings, write --rating COLUMN \(here: 1, 2, 3, 4, ...\)"
+    ):
+        read_csv(path, form=Form(map=["answer=likert"]))
     turned = read_csv(path, form=Form(rating="likert:5..1"))
     assert turned.trials["rating"].tolist() == [5, 4, 2, 1]
 
