@@ -42,7 +42,7 @@ def read_numbers(values: pd.Series, column: str, place: Callable[[Any], str]) ->
         found = pd.to_numeric(pd.Series(distinct), errors="coerce").to_numpy(float)
         texts = [str(v) for v in distinct]
     else:
-        unit = UNITS.get(column.rpartition("_")[2], "$^")
+        unit = next((UNITS[word] for word in column.split("_") if word in UNITS), "$^")
         texts = [re.sub(unit, "", str(v).strip().replace(MINUS, "-")) for v in distinct]
 
         def first(text: str) -> str:

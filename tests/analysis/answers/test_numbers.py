@@ -84,6 +84,12 @@ def test_a_unit_behind_a_number_is_that_of_its_column(tmp_path: Path) -> None:
     assert np.isnan(times(tmp_path, "response_time_s", ["1.1", "950 ms"])[1]), "another unit is no number of this one"
 
 
+def test_a_unit_within_the_name_of_a_column_is_its_own(tmp_path: Path) -> None:
+    lines = [HEADER + ",exposure_ms_planned", "p,i1,real,real,100 ms", "p,i2,real,real,1000ms"]
+    answers = read_csv(written(tmp_path, lines))
+    assert (answers.trials["exposure_ms_planned"].tolist(), answers.notes) == ([100, 1000], ())
+
+
 def test_milliseconds_in_a_column_of_seconds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match=r"response_time_s is 3064.1 s, which looks like ms"):
         times(tmp_path, "response_time_s", ["3064.1"])
