@@ -145,7 +145,8 @@ def codes_of_truth(table: Table, truth: pd.Series) -> str:
 def held_by_others(table: Table, trials: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
     """The rows of files whose answers are all in other files as well, and a sentence on them; "" if there are none.
 
-    So it is with the file of one participant beside one that joins them all.
+    So it is with the file of one participant beside one that joins them all. Several files together may hold them by
+    chance, if all name their participant `1`.
     """
     gone = np.zeros(len(trials), bool)
     if len(table.files) < 2:
@@ -160,7 +161,8 @@ def held_by_others(table: Table, trials: pd.DataFrame) -> tuple[NDArray[np.bool_
     files = [k for k in np.argsort(answers, kind="stable") if copied[k] == answers[k] > 0]
     for k in files:
         own = places["file"] == k
-        if places.loc[own, "answer"].isin(places.loc[~own, "answer"]).all():
+        held = places[~own & places["answer"].isin(places.loc[own, "answer"])].groupby("file")["answer"].nunique()
+        if (held == places.loc[own, "answer"].nunique()).any():
             places, gone = places[~own], gone | (file == k)
     if not gone.any():
         return gone, ""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.answers.cells import count, flag_words, text, yes
 from analysis.answers.checks import (
     MOMENTS,
     codes_of_truth,
@@ -25,16 +26,7 @@ from analysis.answers.checks import (
 from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
-from analysis.answers.judgements import (
-    RIGHT,
-    WRONG,
-    by_value,
-    meanings,
-    plain,
-    read_correctness,
-    read_words,
-    split_doubts,
-)
+from analysis.answers.judgements import by_value, meanings, read_correctness, read_words, split_doubts
 from analysis.answers.numbers import MISSING, read_numbers
 from analysis.answers.people import asked, attributes, states
 from analysis.answers.responses import OnlySimulatedError, Responses
@@ -169,8 +161,8 @@ def _filtered(raw: pd.DataFrame, where: Sequence[str], name: str) -> tuple[pd.Da
 def _failed_catch(raw: pd.DataFrame, trials: pd.DataFrame) -> Any:
     """Whether the participant of each row failed an attention trial, by the counts of an export or by the answers."""
     if "catch_trials" in raw and "catch_correct" in raw:
-        return _count(raw, "catch_correct") < _count(raw, "catch_trials")
-    wrong = _yes(raw, "catch") & trials["answer"].notna() & (trials["truth"] != trials["answer"])
+        return count(raw, "catch_correct") < count(raw, "catch_trials")
+    wrong = yes(raw, "catch") & trials["answer"].notna() & (trials["truth"] != trials["answer"])
     return trials["participant"].isin(trials["participant"][wrong].unique())
 
 
@@ -178,10 +170,10 @@ def _left_out(raw: pd.DataFrame, trials: pd.DataFrame, form: Form, *, include_si
     """The rows that are not scored, by reason; a row counts for the first reason that holds."""
     return {
         "simulated_participants": trials["simulated"] & (not include_simulated),
-        "excluded_participants": _yes(raw, "excluded"),
+        "excluded_participants": yes(raw, "excluded"),
         "screened_out_participants": states(raw) == "screened-out",
-        "catch_trials": _yes(raw, "catch"),
-        "replaced_trials": _yes(raw, "replaced"),
+        "catch_trials": yes(raw, "catch"),
+        "replaced_trials": yes(raw, "replaced"),
         "unsure_answers": (trials["answer"] == "unsure") & (form.unsure == "out"),
         "missing_answers": trials["answer"].isna(),
     }
@@ -191,9 +183,9 @@ def _versions(raw: pd.DataFrame) -> dict[str, list[str]]:
     """The hashes of each stimulus set that was shown, where an export tells them."""
     if "set_sha256" not in raw:
         return {}
-    names = _text(raw, "set", "all")
+    names = text(raw, "set", "all")
     if "source" in raw:  # which names the sets of a within design
-        names = names.where(names != "all", _text(raw, "source", "all"))
+        names = names.where(names != "all", text(raw, "source", "all"))
     known = pd.DataFrame({"set": names, "sha256": raw["set_sha256"].astype(str)}).drop_duplicates()
     return {str(k): sorted(set(v)) for k, v in known.groupby("set")["sha256"]}
 
@@ -230,14 +222,14 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     trials["answer"] = answer
     notes += filter(None, (verdicts(table, trials["truth"], answer), generators_in_truth(table, words["truth"])))
     pairs = raw["task"] == "pair" if {"task", "second_stimulus"} <= set(raw) else pd.Series(False, index=raw.index)
-    trials["set"] = _text(raw, "set", "all")
+    trials["set"] = text(raw, "set", "all")
     if "source" in raw:
-        trials["source"] = _text(raw, "source", "")
+        trials["source"] = text(raw, "source", "")
         within = pairs & (trials["set"] == "all")  # a pair belongs to one set, even if sets share its real image
         trials["set"] = trials["set"].mask(within, trials["source"])
         trials["source"] = trials["source"].mask(pairs, "")
     for column in ("participant", "image"):
-        trials[column] = _text(raw, column, None)
+        trials[column] = text(raw, column, None)
     for column in ("truth", "participant", "image"):
         gone = trials[column].isna().to_numpy(bool)
         if gone.any():
@@ -253,43 +245,19 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
             notes += [unread] if unread else []
     seconds = trials.pop("response_time_s")
     trials["response_time_ms"] = trials["response_time_ms"].fillna(seconds * 1000)
-    trials["focus_lost"], trials["simulated"] = _yes(raw, "focus_lost"), _yes(raw, "simulated")
-    trials["why"] = _text(raw, "why", "")
+    trials["focus_lost"], trials["simulated"] = yes(raw, "focus_lost"), yes(raw, "simulated")
+    trials["why"] = text(raw, "why", "")
     trials["finished"] = states(raw) == "finished"
-    trials["answered_at"] = _text(raw, "answered_at", "")
+    trials["answered_at"] = text(raw, "answered_at", "")
     trials.loc[trials["answered_at"].str.lower().isin(MISSING), "answered_at"] = ""
-    mode = _text(raw, "mode", "fixed")
+    mode = text(raw, "mode", "fixed")
     trials["mode"] = mode.where(mode.isin(MODES), "fixed")  # a column of that name may mean something else
     if pairs.any():
         trials.loc[pairs, "mode"] = "pair"
         trials.loc[pairs, ["rating", "confidence"]] = np.nan  # ratings are of a single image
-        trials["second"] = _text(raw, "second_stimulus", "")
-    trials["flags"] = by_value(raw["flags"], _flag_words).fillna("") if "flags" in raw else ""
+        trials["second"] = text(raw, "second_stimulus", "")
+    trials["flags"] = by_value(raw["flags"], flag_words).fillna("") if "flags" in raw else ""
     return trials
-
-
-def _text(raw: pd.DataFrame, column: str, default: str | None) -> Any:
-    """The column, stripped; `default` where it is missing or empty. 'NA' and 'None' are kept as names."""
-    if column not in raw:
-        return pd.Series(default, index=raw.index, dtype=object)
-    return by_value(raw[column], lambda v: str(v).strip() or None).fillna(np.nan if default is None else default)
-
-
-def _count(raw: pd.DataFrame, column: str) -> Any:
-    return pd.to_numeric(raw[column].astype(object), errors="coerce")
-
-
-def _yes(raw: pd.DataFrame, column: str) -> Any:
-    if column not in raw:
-        return pd.Series(False, index=raw.index)
-    return by_value(raw[column], lambda v: plain(v) in RIGHT).fillna(False).astype(bool)
-
-
-def _flag_words(value: Any) -> str:
-    """Flags as sorted words separated by spaces, from "a b", "a,b" or a JSON list; "" for none, 0, no and the like."""
-    if plain(value) in {*MISSING, *WRONG}:
-        return ""
-    return " ".join(sorted(str(value).replace(",", " ").translate(str.maketrans("", "", "[]{}\"'")).split()))
 
 
 def _matches(raw: pd.DataFrame, condition: str, name: str) -> Any:
