@@ -89,8 +89,9 @@ class OtherDomain:
         experiment, (height, width) = training.run.experiment, (training.run.height, training.run.width)
         self.directions = []
         for domain in experiment.makes:
-            source, target = (training.domains[d] for d in (_other(experiment.domains, domain), domain))
-            images, like = image_sets[source.name], image_sets[target.name]
+            other = _other(experiment.domains, domain)
+            source, target = training.domains[other], training.domains[domain]
+            images, like = image_sets[other], image_sets[domain]
             some, others = (evenly(np.arange(len(d.test)), MOST) for d in (source, target))
             lesions = None if source.test_masks is None else source.test_masks.numpy()[some]
             truth = None

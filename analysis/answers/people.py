@@ -18,7 +18,8 @@ MOST_LEVELS = 8  # of a question or a group; a numeric column with more values i
 SCORED = {  # columns that answers are made of
     *NAMES, "stimulus", "rating", "confidence", "mode", "simulated", "replaced", "excluded", "why", "why_x", "why_y",
 }  # fmt: skip
-OURS = {  # columns of our own views and export, which have `set_sha256`, that are not properties of a person either
+MARKS = {"set_sha256", "questionnaire"}  # columns that our own views and export alone have
+OURS = {  # columns of theirs that are not properties of a person either
     "set_sha256", "study", "kind", "implausible", "excluded_for", "consent_version", "entered_at", "last_seen_at",
     "finished_at", "trials", "answered", "catch_trials", "catch_correct", "questionnaire", "device", "comment", "trial",
 }  # fmt: skip
@@ -51,7 +52,7 @@ def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:
     codes, names = pd.factorize(participant, sort=True)
     found: dict[str, Any] = {}
     for column in raw.columns:
-        if column in SCORED or (column in OURS and "set_sha256" in raw):
+        if column in SCORED or (column in OURS and MARKS & set(raw)):
             continue
         value, distinct = pd.factorize(raw[column].astype(object))
         texts = [_text(v) for v in distinct]
