@@ -280,13 +280,13 @@ def test_a_file_whose_answers_are_all_in_another_is_read_once(tmp_path: Path) ->
 
 
 def test_files_whose_answers_stand_in_several_others_are_kept(tmp_path: Path) -> None:
-    """Three people whose files all say participant 1: each answer of one is that of another, but no file is another."""
-    for file, said in (("a", "rrg"), ("b", "rgr"), ("c", "grr")):
+    """Four people whose files all say participant 1: each answer of one is that of another, but no file is another."""
+    for file, said in (("a", "rrg"), ("b", "rgr"), ("c", "grr"), ("d", "ggg")):
         answers = [{"r": "real", "g": "generated"}[letter] for letter in said]
         lines = [f"1,i{k},{('real', 'generated')[k % 2]},{answer}" for k, answer in enumerate(answers)]
         (tmp_path / f"{file}.csv").write_text("\n".join([HEADER, *lines]))
     answers = read_csv(tmp_path)
-    assert len(answers.trials) == 9
+    assert len(answers.trials) == 12
     assert answers.notes[0].startswith("The same names of 1 participant are in several files, with answers to the same")
 
 
