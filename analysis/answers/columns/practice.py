@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.answers.judgements import by_value
+from analysis.answers.judgements import RIGHT, WRONG, by_value, plain
 from glimpse.command_line import counted
 
 KINDS = {  # words for them in columns such as block, task or phase, and in the name of a column of yes and no
@@ -19,7 +19,6 @@ KINDS = {  # words for them in columns such as block, task or phase, and in the 
 }
 PART = r"(?:[ _-]?(?:block|checks?|phase|questions?|round|tests?|trials?|s))*"
 LOOP = re.compile(r"(?:practi[cs]e|training|warm-?up)\w*\.this(?:rep|trial)?n")  # PsychoPy's counters, else empty
-YES, NO = ("1", "1.0", "true", "yes"), ("0", "0.0", "false", "no", "")
 MOST_NAMED, MOST_MARKED = 4, 5  # values of the column for other rows, and for practice
 
 
@@ -39,11 +38,12 @@ def _marked(frame: pd.DataFrame, participant: Any, kind: str, words: str) -> str
         if column == "catch" or (not loop and frame[column].nunique() > MOST_NAMED + MOST_MARKED):
             continue
         said = by_value(frame[column], lambda value: str(value).strip().casefold())
+        meaning = by_value(said, plain)
         marked = (
             said.notna()
             if loop
-            else said.isin(YES)
-            if named and said.dropna().isin([*YES, *NO]).all()
+            else meaning.isin(RIGHT)
+            if named and meaning.dropna().isin([*RIGHT, *WRONG, ""]).all()
             else said.str.fullmatch(value).fillna(False).astype(bool)
         )
         others = list(said[~marked].fillna("").unique())

@@ -1123,6 +1123,7 @@ def test_json_beside_tables_is_reported_and_not_read(tmp_path: Path) -> None:
         ("block", "Übung 1", "haupt", "practice"),
         ("practice", "yes", "no", "practice"),
         ("is_training", "True", "false", "practice"),
+        ("is_training", "WAHR", "falsch", "practice"),
         ("practice_trials.thisN", "0", "", "practice"),
         ("attention_check", "1", "0", "attention trials"),
         ("trial type", "Attention Check", "test", "attention trials"),
