@@ -115,6 +115,7 @@ class SsimImages:
 
 
 def check_size(images: NDArray[np.uint8]) -> None:
+    """Raises AnalysisError if images (n, H, W, 3) are smaller than SSIM's window of 11 pixels."""
     if min(images.shape[1:3]) < TAPS:
         raise AnalysisError(
             f"The images are {size_in_words(*images.shape[1:3])} pixels; SSIM needs at least {TAPS}x{TAPS}."

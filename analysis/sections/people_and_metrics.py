@@ -52,6 +52,10 @@ def rank_correlation(x: Any, y: Any) -> dict[str, Any]:
     """Spearman's rho with its 95 % interval (Fisher z; standard error of Bonett & Wright 2000).
 
     Pairs with a NaN are left out. Values are None, with a note, if fewer than five are left or one side is constant.
+
+    >>> found = rank_correlation([1, 2, 3, 4, 5, np.nan], [1, 2, 3, 5, 4, 6])
+    >>> found["n"], round(found["rho"], 3)  # 1 - 6 * (1 + 1) / (5 * 24)
+    (5, 0.9)
     """
     x, y = np.asarray(x, float), np.asarray(y, float)
     both = np.isfinite(x) & np.isfinite(y)
@@ -74,6 +78,10 @@ def realism(real: Floats, generated: Floats) -> Floats:
 
     Kynkäänniemi et al. 2019, eq. 2. `real` (m, d), `generated` (n, d) features. As in the paper, the half of the real
     images with the larger radii is not used: real images are rare there.
+
+    >>> real = np.arange(8.0)[:, None]  # the third nearest is 2 away, but 3 at both ends, which are not used
+    >>> realism(real, np.array([[2.5], [7.0]])).tolist()
+    [4.0, 2.0]
     """
     radii = radius(real)
     dense = radii <= np.median(radii)
@@ -82,7 +90,11 @@ def realism(real: Floats, generated: Floats) -> Floats:
 
 
 def nearest_distance(reference: Floats, images: Floats) -> Floats:
-    """Distance of each of `images` (n, d) to the nearest of `reference` (m, d)."""
+    """Distance of each of `images` (n, d) to the nearest of `reference` (m, d).
+
+    >>> nearest_distance(np.array([[0.0], [4.0]]), np.array([[1.0], [9.0]])).tolist()
+    [1.0, 5.0]
+    """
     return np.asarray(euclidean(images, reference).min(axis=1))
 
 

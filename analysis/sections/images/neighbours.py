@@ -56,6 +56,12 @@ def nearest(
     `by="mse"`: exact; `by="registered"`: each target in the position in which it agrees best with the query, the best
     of a coarse pass. Raises AnalysisError when the images are not uint8 in colour, differ in size, or are fewer than k,
     and for another `by`.
+
+    >>> targets = np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), np.uint8)
+    >>> mirrored = targets[2:, :, ::-1]
+    >>> found = nearest(mirrored, targets, by="registered")
+    >>> found.indices.tolist(), nearest(targets[:2], targets, by="mse").scores.tolist()
+    ([[2]], [[0.0], [0.0]])
     """
     if by not in MEASURES:
         raise AnalysisError(f"There is no measure '{by}' of images: choose from {', '.join(MEASURES)}.")
@@ -78,7 +84,12 @@ def nearest(
 
 
 def shortlist_recall(found: Neighbours, exact: Neighbours) -> float:
-    """The share of the true k nearest that the shortlist kept."""
+    """The share of the true k nearest that the shortlist kept.
+
+    >>> none = np.zeros((1, 2))
+    >>> shortlist_recall(Neighbours(np.array([[4, 7]]), none), Neighbours(np.array([[7, 9]]), none))
+    0.5
+    """
     kept = [len(set(a) & set(b)) / len(b) for a, b in zip(found.indices, exact.indices, strict=True)]
     return float(np.mean(kept))
 

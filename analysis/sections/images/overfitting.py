@@ -45,6 +45,12 @@ def gaps(lines: Sequence[dict[str, Any]], train: int, test: int, observed: int, 
     `lines`: of log.jsonl; `train`, `test`: numbers of images; `observed`: number shown at a tick, of which at most as
     many as there are images count as independent. `suffix`: `_DOMAIN` for a run with two discriminators.
     Returns progress, images, gap, low, high, logit_gap; empty if nothing was held out, or nothing shown yet.
+
+    >>> line = {"images": 600, "d_real_train": 0.75, "d_real_test": 0.5, "d_real_train_sd": 0.3, "d_real_test_sd": 0.4}
+    >>> line |= {"d_real_train_logit": 1.5, "d_real_test_logit": 0}
+    >>> curve = gaps([line], train=100, test=100, observed=25)  # standard error: 0.5 / 5
+    >>> curve.round(3).to_dict("records")
+    [{'progress': 1.0, 'images': 600, 'gap': 0.25, 'low': 0.054, 'high': 0.446, 'logit_gap': 1.5}]
     """
     rows = []
     total = max((line["images"] for line in lines), default=0)
@@ -70,6 +76,9 @@ def end_gap(curve: pd.DataFrame) -> tuple[float, float, float]:
     """The gap over the last tenth of the training: mean, low, high.
 
     The ticks show the same images to nearly the same network, so the interval is that of one tick, not of their mean.
+
+    >>> end_gap(pd.DataFrame({"progress": [0.5, 1.0], "gap": [0.0, 0.25], "low": [-0.1, 0.125], "high": [0.1, 0.5]}))
+    (0.25, 0.125, 0.5)
     """
     last = curve[curve["progress"] >= 1 - END]
     return float(last["gap"].mean()), float(last["low"].mean()), float(last["high"].mean())
@@ -79,6 +88,10 @@ def grid(runs: pd.DataFrame) -> pd.DataFrame:
     """End gaps with a row for each discriminator width and a column for each number of training images.
 
     `runs`: run, d_features, training_images, gap; several runs of one cell are averaged.
+
+    >>> runs = pd.DataFrame({"d_features": [8, 8, 8], "training_images": [100, 100, 900], "gap": [0.25, 0.75, 0.125]})
+    >>> grid(runs).to_dict("records")
+    [{'discriminator features': 8, '100 images': 0.5, '900 images': 0.125}]
     """
     table = runs.pivot_table(index="d_features", columns="training_images", values="gap", aggfunc="mean")
     table.columns = [f"{int(n):,} images" for n in table.columns]

@@ -41,7 +41,13 @@ TRANSLATION = ("run", "n", *(
 def two_samples(
     groups: NDArray[Any], count: int, rng: np.random.Generator, most: tuple[int, int]
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Two samples of at most `count` images that share no group, from `most` groups per side if these hold so many."""
+    """Two samples of at most `count` images that share no group, from `most` groups per side if these hold so many.
+
+    >>> groups = np.array(["a", "a", "b", "c", "d"])
+    >>> first, second = two_samples(groups, 2, np.random.default_rng(0), most=(2, 2))
+    >>> len(first), len(second), set(groups[first]) & set(groups[second])
+    (2, 2, set())
+    """
     names, sizes = np.unique(groups, return_counts=True)
     sides: tuple[list[Any], list[Any]] = [], []
     held = [0, 0]
@@ -83,6 +89,12 @@ def compare(
     generated image is its own group unless `generated_groups` names the photos that they were translated from.
     Returns JSON values; a missing one is None, with the reason in `note`.
     Raises AnalysisError for fewer than two images per side.
+
+    >>> rng = np.random.default_rng(0)
+    >>> real, generated = (Features(rng.normal(mean, 1, (40, 8))) for mean in (0, 1))
+    >>> found = compare(real, np.arange(40), generated, real, np.arange(40), permutations=99, draws=9)
+    >>> found["n"], found["kid_p"], found["kid_low"] > 0, found["kid"] > found["real_kid_high"]
+    (20, 0.01, True, True)
     """
     rng = np.random.default_rng(seed)
     n = number_compared(len(real), len(generated), len(pool), at_most)
@@ -120,6 +132,11 @@ def real_against_real(
 
     Each side has as many groups as in the comparison that this is a reference for (`most`), or as many more as hold n
     images. Empty if there are no two such samples.
+
+    >>> pool = Features(np.random.default_rng(0).normal(0, 1, (40, 8)))
+    >>> found = real_against_real(pool, np.arange(40), 20, (20, 20), np.random.default_rng(0))
+    >>> found["real_kid_low"] < 0 < found["real_kid_high"]  # unbiased
+    True
     """
     among: list[dict[str, float]] = []
     for _ in range(draws if n <= 500 else draws // 4):
