@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -22,15 +21,20 @@ from study_app import cli
 from tests.study_app.conftest import publish
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HEADLESS = shutil.which("chromium-headless-shell") or CHROMIUM  # the same pages for half of the processor time
+# Servers are forked from one process that has imported what they need, which takes two seconds of processor time.
+PROCESSES = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else None)
+if hasattr(PROCESSES, "set_forkserver_preload"):
+    PROCESSES.set_forkserver_preload(["study_app.participant.pages", "study_app.experimenter.admin", "waitress"])
 QUICK = "exposure_ms = [50, 80]\nfixation_ms = 100\n"  # for what is not about timing
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    if CHROMIUM is None and os.environ.get("GLIMPSE_REQUIRE_BROWSER") != "1":
+    if HEADLESS is None and os.environ.get("GLIMPSE_REQUIRE_BROWSER") != "1":
         pytest.skip("no browser here: install Debian's package chromium to run the browser tests")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=HEADLESS, args=["--no-sandbox"])
         new_context = browser.new_context
 
         def patient(**options: Any) -> BrowserContext:
@@ -55,6 +59,15 @@ def page(browser: Browser) -> Iterator[Page]:
     assert wrong == []
 
 
+def run(root: Path, port: int, log: Path) -> None:
+    """`study_app serve` in a process of its own."""
+    with open(log, "ab") as file:
+        os.dup2(file.fileno(), 1)
+        os.dup2(file.fileno(), 2)
+    os.environ["GLIMPSE_WORKSPACE"] = str(root)
+    cli.main(["serve", "--port", str(port)])
+
+
 class Server:
     """`study_app serve` as a separate process, which can be killed and started again on the same port."""
 
@@ -68,10 +81,8 @@ class Server:
         self.start()
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "study_app.cli", "serve", "--port", str(self.port)]
-        environment = {**os.environ, "GLIMPSE_WORKSPACE": str(self.workspace.root)}
-        with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        self.process = PROCESSES.Process(target=run, args=(self.workspace.root, self.port, self.log), daemon=True)
+        self.process.start()
 
     def wait(self) -> None:
         for _ in range(1200):  # a minute: the machine may be busy with other things
@@ -83,7 +94,7 @@ class Server:
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.join()
 
 
 @pytest.fixture
