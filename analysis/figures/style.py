@@ -8,6 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 import seaborn as sns
+from fontTools import subset
 from matplotlib.figure import Figure
 from matplotlib.font_manager import fontManager, get_font
 
@@ -52,6 +53,8 @@ RC: dict[str, Any] = {
     "text.parse_math": False,  # a name with two dollar signs is not a formula
 }
 
+# Fonts in a PDF keep their outlines alone: to subset their layout tables, which no PDF reads, took a third of a figure.
+subset.Options._drop_tables_default.extend(("GDEF", "GPOS", "GSUB"))
 
 MANY = 8  # the number of colours; with more sets or runs each gets a small panel
 

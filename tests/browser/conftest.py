@@ -23,7 +23,9 @@ from tests.study_app.conftest import publish
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 HEADLESS = shutil.which("chromium-headless-shell") or CHROMIUM  # the same pages for half of the processor time
 # Servers are forked from one process that has imported what they need, which takes two seconds of processor time.
-PROCESSES = multiprocessing.get_context("forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else None)
+PROCESSES = multiprocessing.get_context(
+    "forkserver" if "forkserver" in multiprocessing.get_all_start_methods() else None
+)
 if hasattr(PROCESSES, "set_forkserver_preload"):
     PROCESSES.set_forkserver_preload(["study_app.participant.pages", "study_app.experimenter.admin", "waitress"])
 QUICK = "exposure_ms = [50, 80]\nfixation_ms = 100\n"  # for what is not about timing

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import zlib
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any, cast
 import numpy as np
 import pandas as pd
 import pytest
+from fontTools.ttLib import TTFont
 from markupsafe import escape
 from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
@@ -352,6 +355,21 @@ def test_every_figure_and_table_is_a_file_too(four_sets: tuple[Path, dict[str, A
     people = pd.read_csv(out / "tables" / "participants.csv")
     assert len(people) == 48
     assert {"f1", "f1_chance", "d_prime", "criterion", "balanced_accuracy"} <= set(people.columns)
+
+
+def test_a_pdf_embeds_the_outlines_of_its_letters_and_nothing_else(
+    four_sets: tuple[Path, dict[str, Any], Path],
+) -> None:
+    pdf = (four_sets[0] / "figures" / "figure-10.pdf").read_bytes()
+    streams = [
+        zlib.decompress(part) for part in re.findall(rb"/FlateDecode.*?stream\n(.*?)\nendstream", pdf, re.DOTALL)
+    ]
+    fonts = [TTFont(io.BytesIO(stream)) for stream in streams if stream.startswith(b"\0\1\0\0")]  # TrueType
+    assert fonts
+    assert b"/Type3" not in pdf, "which some journals do not take"
+    for font in fonts:
+        assert "glyf" in font
+        assert not {"GDEF", "GPOS", "GSUB"} & set(font.keys())
 
 
 def test_the_same_answers_give_the_same_numbers_and_figures(
