@@ -136,6 +136,14 @@ def test_a_file_that_is_not_what_its_name_promises_is_refused(tmp_path: Path) ->
         extractors.load("inception", weights=path)
 
 
+def test_weights_are_looked_for_under_torch_fidelitys_name_without_importing_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert inception._url().rpartition("/")[2] == inception.PUBLISHED
+    monkeypatch.setattr(inception, "import_torch_fidelity", None)
+    assert inception.official_weights().name == inception.PUBLISHED
+
+
 def test_a_kept_download_that_is_not_the_published_file_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
