@@ -136,7 +136,7 @@ def test_a_file_that_is_not_what_its_name_promises_is_refused(tmp_path: Path) ->
         extractors.load("inception", weights=path)
 
 
-def test_weights_are_looked_for_under_torch_fidelitys_name_without_importing_it(
+def test_weights_are_looked_for_under_their_published_name_without_torch_fidelity(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert inception._url().rpartition("/")[2] == inception.PUBLISHED
