@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, inspect, make_url, text
 from sqlalchemy.orm import Session
 
 from glimpse import how_to_install
@@ -216,17 +216,17 @@ def alembic_config(url: str) -> Any:
 def current(url: str) -> str | None:
     """The database's schema revision; None for an empty database or a missing file, which is not created.
 
+    Reads Alembic's table without importing Alembic, which takes as long as the rest of a short command.
     Raises SurveyError when it cannot be reached.
     """
-    from alembic.runtime.migration import MigrationContext
-
     file = parse_url(url)
     if file.get_backend_name() == "sqlite" and file.database and not Path(file.database).exists():
         return None
     engine = make_engine(url)
     try:
         with engine.connect() as connection:
-            return MigrationContext.configure(connection).get_current_revision()
+            known = inspect(connection).has_table("alembic_version")
+            return connection.scalar(text("SELECT version_num FROM alembic_version")) if known else None
     except exc.DBAPIError as error:
         raise described(error, url) or error from None
     finally:
@@ -235,11 +235,13 @@ def current(url: str) -> str | None:
 
 def current_if_known(url: str) -> str | None:
     """`current` of a database that this version can migrate. Raises SurveyError for a newer schema."""
+    found = current(url)
+    if found in (None, SURVEY_SCHEMA):
+        return found
     from alembic.script import ScriptDirectory
 
-    found = current(url)
-    scripts = ScriptDirectory.from_config(alembic_config(url)).walk_revisions()  # read one by one, where needed
-    if found not in (None, SURVEY_SCHEMA) and found not in {script.revision for script in scripts}:
+    scripts = ScriptDirectory.from_config(alembic_config(url)).walk_revisions()
+    if found not in {script.revision for script in scripts}:
         raise SurveyError(
             f"The database {_shown(url)} has schema {found}, newer than this version of Glimpse knows "
             f"(up to {SURVEY_SCHEMA}): use the newer version, or another database."
@@ -252,10 +254,10 @@ def upgrade(url: str) -> tuple[str | None, str]:
 
     Raises SurveyError for a newer schema, or a database that cannot be opened or written.
     """
-    from alembic import command
-
     before = current_if_known(url)
     if before != SURVEY_SCHEMA:
+        from alembic import command
+
         try:
             command.upgrade(alembic_config(url), SURVEY_SCHEMA)
         except exc.DBAPIError as error:

@@ -167,7 +167,7 @@ def test_the_whole_way_from_photos_to_the_report(workspace: Workspace, photos: P
     assert len(rows) == 2 * TRIALS
     assert {row[1] for row in rows} == {"df"}
 
-    command("analysis.report")
+    command("analysis.report", "--skip", "memorisation")  # a third of its time, with tests of its own
     scores = json.loads((workspace.report / "scores.json").read_text())
     assert scores["schema"] == 1
     assert list(undocumented(scores)) == [], "docs/dictionary.py tells every key"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,9 @@ def test_the_schema_that_the_analysis_reads_is_the_newest() -> None:
     assert script.get_current_head() == SURVEY_SCHEMA, "a migration was added: check that analysis reads its views"
 
 
-def test_a_database_of_this_version_is_opened_without_reading_the_migrations(
-    filled: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(database, "MIGRATIONS", tmp_path)
+def test_a_database_of_this_version_is_opened_without_alembic(filled: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "alembic", None)
+    monkeypatch.setitem(sys.modules, "alembic.script", None)
     assert database.upgrade(filled) == (SURVEY_SCHEMA, SURVEY_SCHEMA)
 
 

@@ -155,6 +155,8 @@ def test_the_ranges_in_statistics_are_those_of_the_table() -> None:
 def test_intervals_contain_the_true_value_and_the_bound_is_rarely_called_equivalent(
     case: Case, model: bool, simulations: int
 ) -> None:
+    if model:  # a tenth of a second for each survey
+        simulations = min(simulations, 400)
     found = study(case, simulations, model=model, alternatives=False)
     for claim, values in claims(found, "covers").items():
         check_coverage(case.name, claim, interval99(values))
