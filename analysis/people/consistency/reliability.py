@@ -84,46 +84,69 @@ def intraclass(values: Any, unit: Any, across: Any, stratum: Any = None) -> Intr
 
     `across`, (n,): the factor within a unit (images for a participant, participants for an image). In a complete
     design, with one answer for each unit and level, it is a second factor, and ICC(3, k) is Cronbach's alpha; otherwise
-    it counts as noise. Differences between `stratum` means are removed. Intervals by the F distribution (Shrout &
-    Fleiss 1979; with unequal numbers of answers by their mean n0, Donner & Wells 1986).
+    it counts as noise. With several `stratum`, (n,), a unit's score is the mean of its means in each, as in
+    `split_half`, and noise is what varies within unit and stratum: in a complete design this is the stratified alpha
+    (Rajaratnam, Cronbach & Gleser 1965), and a preference for one answer is neither ability nor noise. Intervals by the
+    F distribution (Shrout & Fleiss 1979; with unequal numbers of answers by their mean n0, Donner & Wells 1986), over
+    strata with Satterthwaite's degrees of freedom. Units without an answer in each stratum are left out.
 
     >>> found = intraclass([9, 2, 5, 8, 6, 1, 3, 2], np.repeat([0, 1], 4), np.tile([0, 1, 2, 3], 2))
     >>> found.model, found.answers
     ('two-way', 4.0)
     """
-    values, unit = np.asarray(values, float), codes_of(unit)
-    across = codes_of(across)
-    units, others, n = int(unit.max(initial=-1)) + 1, int(across.max(initial=-1)) + 1, len(values)
-    complete = n == units * others and len(np.unique(unit * others + across)) == n
+    unit = codes_of(unit)
+    stratum = np.zeros(len(unit), int) if stratum is None else codes_of(stratum)
+    kinds = int(stratum.max(initial=0)) + 1
+    seen = np.bincount(unit * kinds + stratum, minlength=kinds * (int(unit.max(initial=-1)) + 1)).reshape(-1, kinds)
+    kept = (seen > 0).all(axis=1)
+    rows, seen = kept[unit], seen[kept]
+    values, unit, stratum = np.asarray(values, float)[rows], codes_of(unit[rows]), stratum[rows]
+    level = codes_of(codes_of(across)[rows] * kinds + stratum)
+    units, levels, n = len(seen), int(level.max(initial=-1)) + 1, len(values)
+    complete = n == units * levels and len(np.unique(unit * levels + level)) == n
     model = "two-way" if complete else "one-way"
-    stratum = np.zeros(n, int) if stratum is None else codes_of(stratum)
-    columns = across if complete else stratum
-    size = np.bincount(unit, minlength=units)
-    answers = (n - float((size**2).sum()) / n) / (units - 1) if units > 1 else float(n)
-    within_df = n - units - int(columns.max(initial=0))
-    note = "" if units > 1 and within_df > 0 else "too few answers for a variance between and within"
-    if not note:
-        away = values - _means(values, columns)[columns]
-        mean = _means(away, unit)
-        between = float(size @ mean**2) / (units - 1)
-        within = float(((away - mean[unit]) ** 2).sum()) / within_df
-        if within <= 0:
-            note = "the answers of a unit do not vary"
-    if note:
-        nothing = Estimate(None, method=f"ICC, {model}", note=note)
-        return Intraclass(nothing, nothing, answers, model)
-    f, quantile = between / within, stats.f.ppf
-    ends = f / quantile(0.975, units - 1, within_df), f * quantile(0.975, within_df, units - 1)
+    columns = level if complete else stratum
+    answers = _mean_size(seen.sum(axis=1))
+    df = np.array([(stratum == s).sum() - units - len(np.unique(columns[stratum == s])) + 1 for s in range(kinds)])
+    if units < 2 or df.min() <= 0:
+        return _no_intraclass("too few answers for a variance between and within", answers, model)
+    away = values - _means(values, columns)[columns]
+    cell = unit * kinds + stratum
+    means = _means(away, cell)
+    within = np.bincount(stratum, (away - means[cell]) ** 2) / df
+    if within.sum() <= 0:
+        return _no_intraclass("the answers of a unit do not vary", answers, model)
+    score, noise = means.reshape(-1, kinds).mean(axis=1), (within / seen).sum(axis=1) / kinds**2
+    f = float((score**2 / noise).sum()) / (units - 1)
+    if f <= 0:
+        return _no_intraclass("all scores are the same", answers, model)
+    parts = within * (1 / seen).sum(axis=0)
+    within_df = float(parts.sum() ** 2 / (parts**2 / df).sum())
+    size = _mean_size(kinds**2 / (1 / seen).sum(axis=1))  # of one stratum: answers
+    ends = f / stats.f.ppf(0.975, units - 1, within_df), f * stats.f.ppf(0.975, within_df, units - 1)
 
     def estimate(k: float, name: str) -> Estimate:
         low, value, high = ((e - 1) / (e + k) if k else 1 - 1 / e for e in (ends[0], f, ends[1]))
+        name += " within classes" if kinds > 1 else ""
         return Estimate(float(value), ci95=(float(low), float(high)), method=f"{name}, {model} ANOVA, F interval")
 
     kind = 3 if complete else 1
-    if between <= 0:
-        none = Estimate(None, method="ICC", note="all scores are the same")
-        return Intraclass(none, none, answers, model)
-    return Intraclass(estimate(answers - 1, f"ICC({kind},1)"), estimate(0.0, f"ICC({kind},k)"), answers, model)
+    return Intraclass(estimate(size - 1, f"ICC({kind},1)"), estimate(0.0, f"ICC({kind},k)"), answers, model)
+
+
+def _no_intraclass(note: str, answers: float, model: str) -> Intraclass:
+    nothing = Estimate(None, method=f"ICC, {model}", note=note)
+    return Intraclass(nothing, nothing, answers, model)
+
+
+def _mean_size(sizes: Any) -> float:
+    """n0 of units with these numbers of answers, (units,): the plain mean if all have as many.
+
+    >>> _mean_size(np.array([4, 4])), _mean_size(np.array([2, 4]))
+    (4.0, 2.6666666666666665)
+    """
+    total = float(sizes.sum())
+    return (total - float((sizes**2).sum()) / total) / (len(sizes) - 1) if len(sizes) > 1 else total
 
 
 def _means(values: Floats, code: Integers | NDArray[np.int_]) -> Floats:

@@ -40,6 +40,35 @@ def test_icc_of_a_complete_design_is_cronbachs_alpha() -> None:
     assert intraclass(SHROUT.ravel(), TARGET, JUDGE).mean.value == pytest.approx(alpha_of)
 
 
+def test_the_icc_of_balanced_accuracy_is_the_stratified_alpha() -> None:
+    """Rajaratnam, Cronbach & Gleser 1965: 1 - sum over classes of s^2 (1 - alpha) / s^2 of the score."""
+    rng = np.random.default_rng(0)
+    classes = [rng.random((12, images)) < 0.6 + 0.2 * rng.standard_normal((12, 1)) for images in (9, 3)]
+    means = np.stack([one.mean(axis=1) for one in classes])
+    alphas = [
+        one.shape[1] / (one.shape[1] - 1) * (1 - one.var(axis=0, ddof=1).sum() / one.sum(axis=1).var(ddof=1))
+        for one in classes
+    ]
+    noise = sum(mean.var(ddof=1) * (1 - a) for mean, a in zip(means, alphas, strict=True))
+    stratum = np.tile([0] * 9 + [1] * 3, 12)
+    found = intraclass(np.hstack(classes).ravel(), np.repeat(np.arange(12), 12), np.tile(np.arange(12), 12), stratum)
+    assert found.mean.value == pytest.approx(1 - noise / means.sum(axis=0).var(ddof=1))
+    assert found.mean.method == "ICC(3,k) within classes, two-way ANOVA, F interval"
+    assert found.single.value == pytest.approx(1 / (1 + 9 * (1 / found.mean.value - 1)))  # 4 / (1/9 + 1/3) answers
+    assert found.answers == 12
+
+
+@pytest.mark.parametrize(("real", "generated"), [(45, 15), (30, 30), (5, 45)])
+def test_a_habit_is_not_reliable_ability(real: int, generated: int) -> None:
+    """People who cannot tell, and prefer one answer to very different degrees: balanced accuracy is noise."""
+    rng = np.random.default_rng(0)
+    said = rng.random((400, real + generated)) < rng.beta(1, 1, 400)[:, None]
+    truth = np.arange(real + generated) >= real
+    unit, image = np.repeat(np.arange(400), len(truth)), np.tile(np.arange(len(truth)), 400)
+    found = intraclass((said == truth).ravel(), unit, image, truth[image])
+    assert found.mean.value == pytest.approx(0, abs=0.25)  # of right answers: 0.85, -0.86, 0.93
+
+
 def test_krippendorffs_examples() -> None:
     given = KRIPPENDORFF > 0
     unit = np.broadcast_to(np.arange(12), KRIPPENDORFF.shape)
@@ -104,6 +133,8 @@ def test_answers_without_variance_have_a_reason_instead_of_a_number() -> None:
     unit = np.repeat(np.arange(10), 4)
     assert split_half(everything_right, unit).note
     assert intraclass(everything_right, unit, np.arange(40)).mean.note
+    one_image_of_each_class = intraclass([1, 0, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 0, 1]).mean
+    assert one_image_of_each_class.note == "too few answers for a variance between and within"
     assert split_half(np.arange(6.0), np.arange(6)).note == "fewer than 4 with two answers each"
 
 
