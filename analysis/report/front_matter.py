@@ -212,9 +212,12 @@ def _limits(context: Context, answers: Responses | None) -> list[str]:
                 "may come from a preference for one answer, and say nothing about whether people can tell."
             )
         if not one_class.all():
+            share = (trials["truth"] == context.positive).groupby(trials["set"]).mean()[~one_class]
+            ends = dict.fromkeys(number(float(f1)) for f1 in (2 * share / (1 + share)).agg(["min", "max"]))
             said.append(
-                f"F1 rewards a habit: with as many real as generated images, always answering '{context.positive}' "
-                "gives 0.667. Read it beside its chance level, and read d' or balanced accuracy to compare sets."
+                f"F1 rewards a habit: with these numbers of answers to real and generated images, always answering "
+                f"'{context.positive}' gives {' to '.join(ends)}. Read it beside its chance level, and read d' or "
+                "balanced accuracy to compare sets."
             )
         repeated = answers.counts.get("repeated_judgements", 0)
         if repeated:

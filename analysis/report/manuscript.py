@@ -78,23 +78,50 @@ def _measured(context: Context, answers: Responses, survey: Mapping[str, Any]) -
     )
     if _one_class(answers):
         return [
-            f"Accuracy is the mean of the participants' shares of right answers; {intervals}",
+            "Accuracy is the mean of the participants' shares of right answers"
+            f"{'; ' + intervals if _has_intervals(survey) else '.'}",
             "With one class of images a preference may be right by chance: accuracy was not tested.",
         ]
     low, high = percent(0.5 - context.bound), percent(0.5 + context.bound)
     said = [
         "Accuracy is balanced accuracy, the mean of the shares of right answers to real and to generated images, each "
-        f"participant weighted equally; {intervals}"
+        f"participant weighted equally{'; ' + intervals if _has_intervals(survey) else '.'}"
     ]
-    tests = [one["equivalence"] for one in survey.values()]
-    if not tests or any(test["p"] is not None or test["verdict"] != "undecided" for test in tests):
+    if not _untested(survey):
         said.append(
             "Accuracy was tested against 50 % with a two-sided test at 5 %, and for equivalence to 50 % with two "
             f"one-sided tests at 5 % against {low} and {high}."
         )
     if any(one["d_prime"]["population"] is not None for one in survey.values()):
-        said.append("d' is that of a probit model with participants and images crossed.")
+        said.append(
+            "d' is that of a probit model with participants and images crossed, in which answers given without looking "
+            "count as inability."
+        )
     return said
+
+
+def _untested(survey: Mapping[str, Any]) -> str:
+    """Why no set could be tested; "" if one was."""
+    tests = [one["equivalence"] for one in survey.values()]
+    if not tests or any(test["p"] is not None or test["verdict"] != "undecided" for test in tests):
+        return ""
+    return "; ".join(dict.fromkeys(test["note"] for test in tests))
+
+
+def _has_intervals(survey: Mapping[str, Any]) -> bool:
+    return not survey or any(one["accuracy"]["ci95"] for one in survey.values())
+
+
+def _multiplicity(context: Context, scores: Mapping[str, Any]) -> str:
+    """The corrections that this report made."""
+    sets, asked = list(scores.get("survey", {}).values()), {*context.asked} - {context.group.strip().lower()}
+    families = {
+        "pairs": any(one["compared_with"] for one in sets) or scores.get("conditions"),
+        "trends": sum(len(one["trends"]) for one in sets) > 1, "groups": context.group, "questions": asked,
+    }  # fmt: skip
+    made = [f"Bonferroni over {len(sets)} sets"] * (len(sets) > 1 and not _untested(scores["survey"]))
+    made += [f"Holm over {listed([name for name, some in families.items() if some])}"] * any(families.values())
+    return f"{'; '.join(made)}." if made else "One verdict, without correction." if sets else FILL_IN
 
 
 def _images(answers: Responses) -> str:
@@ -177,10 +204,12 @@ def _checklist(
     tables = listed(
         [f"table of {of}" for of, some in (("groups", group in asked), ("questions", {*asked} - {group})) if some]
     )
-    untested = "None: images of one class only." if _one_class(answers) else ""
+    one_class, why_not = _one_class(answers), _untested(survey)
+    untested = "None: images of one class only." if one_class else f"None: {why_not}." if why_not else ""
     within = f"0.5 ± {context.bound:g}"
     return [
-        ("Hypothesis", untested or f"Balanced accuracy within {within} ('cannot tell'), or different from 0.5."),
+        ("Hypothesis", untested if one_class else
+                       f"Balanced accuracy within {within} ('cannot tell'), or different from 0.5."),
         ("Preregistration", f"SHA-256 {registered['sha256']}. {preregistration.sentence(registered['parts'])}"
                             if registered else f"None given to this report. {FILL_IN}"),
         ("Participants", f"{trials['participant'].nunique()}, of whom "
@@ -196,12 +225,12 @@ def _checklist(
         ("Order, sides, practice, instructions", FILL_IN),
         ("Attention checks", attention or f"None recorded. {FILL_IN}"),
         ("Exclusions and missing answers", left_out),
-        ("Outcome", "Accuracy, of one class of images." if untested else
+        ("Outcome", "Accuracy, of one class of images." if one_class else
                     "Balanced accuracy (primary); d', criterion, F1, hit and false-alarm rate beside it."),
-        ("Intervals", "For new participants and new images, two-way clustered."),
+        ("Intervals", "For new participants and new images, two-way clustered." if _has_intervals(survey) else
+                      f"None: {why_not}."),
         ("Tests", untested or f"Two-sided at 5 % against chance; two one-sided tests at 5 % against {within}."),
-        ("Multiplicity", f"Bonferroni over {len(survey)} sets; Holm over pairs, trends, groups and questions."
-                         if len(survey) > 1 else "One set; Holm over trends, groups and questions."),
+        ("Multiplicity", untested or _multiplicity(context, scores)),
         *[(f"Result{', ' + name if len(survey) > 1 else ''}", f"Right about {result(one)}")
           for name, one in survey.items()],
         *[(f"Reliability{', ' + name if len(survey) > 1 else ''}", _reliability(one))

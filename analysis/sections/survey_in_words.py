@@ -130,11 +130,33 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
             )
             + f" (balanced accuracy, {len(pairs)} pair{'s' * (len(pairs) > 1)}, Holm-corrected, 5 %)."
         )
+    said += _d_primes(scores)
     said += _exclusions(tables["exclusions"])
     said += _trends(scores, tables["trends"])
     looks = [_looked(name, one["sequential"]) for name, one in scores.items() if one["sequential"]["verdict"]]
     if looks:
         said.append(f"With continuous monitoring: {'; '.join(looks)} (always-valid, for these images).")
+    return said
+
+
+def _d_primes(scores: Mapping[str, Any]) -> list[str]:
+    """Sentences on what d' counts, and on the sets that have none, or none with an interval."""
+    found = {name: one["d_prime"] for name, one in scores.items() if one["balanced_accuracy"]["mean"] is not None}
+    said = []
+    if any(d_prime["population"] is not None for d_prime in found.values()):
+        said.append(
+            "Lapses (answers given without looking) lower d′, which counts them as inability: with 20 % of them a d′ "
+            "of 1.5 is estimated as 1.1 to 1.2."
+        )
+    reasons: dict[str, list[str]] = {}
+    for name, d_prime in found.items():
+        if d_prime["ci95"] is None:
+            without = "no d′" if d_prime["population"] is None else "a d′ without an interval"
+            reasons.setdefault(f"{without}: {d_prime['note']}", []).append(name)
+    for reason, names in reasons.items():
+        further = f" and {len(names) - MOST_PAIRS} further sets" if len(names) > MOST_PAIRS else ""
+        who = f"{', '.join(names[:MOST_PAIRS])}{further} {'have' if len(names) > 1 else 'has'}"
+        said.append(f"{who if len(scores) > 1 else 'This survey has'} {reason}.")
     return said
 
 

@@ -44,7 +44,7 @@ def _marked(frame: pd.DataFrame, participant: Any, kind: str, words: str) -> str
             if loop
             else meaning.isin(RIGHT)
             if named and meaning.dropna().isin([*RIGHT, *WRONG, ""]).all()
-            else said.str.fullmatch(value).fillna(False).astype(bool)
+            else by_value(said, lambda text: value.fullmatch(text) is not None).fillna(False).astype(bool)
         )
         others = list(said[~marked].fillna("").unique())
         if not marked.any() or len(others) > MOST_NAMED or (marked.groupby(participant).nunique() == 1).all():

@@ -593,7 +593,19 @@ def test_the_page_states_no_rule_that_had_no_use_and_warns_of_repeated_rows(tmp_
     assert any(limit.startswith("2 answers repeat a person's judgement") for limit in page.limits)
     assert page.methods[0].startswith("4 rows of few.csv were read; 4 scored trials remained, of 1 participant")
     assert not any("The study is that of" in line for line in page.citation)
-    assert any(limit.startswith("F1 rewards a habit") for limit in page.limits)
+    (habit,) = (limit for limit in page.limits if limit.startswith("F1 rewards a habit"))
+    assert "always answering 'generated' gives 0.667." in habit
+
+
+def test_the_f1_of_a_habit_is_that_of_the_classes_of_each_set(tmp_path: Path) -> None:
+    """F1 of always answering 'generated' is 2 s / (1 + s) with a share s of generated images: 1/2, and 9/10."""
+    rows = [f"a,{s}{k}{i},{k},real,{s}" for s, real in (("x", 5), ("y", 1)) for k, n in
+            (("real", real), ("generated", 10 - real)) for i in range(n)]  # fmt: skip
+    (tmp_path / "few.csv").write_text("\n".join(["participant,image,truth,answer,set", *rows]))
+    answers = read_csv(tmp_path / "few.csv")
+    page = front_matter.page(Context(Workspace(tmp_path), responses=answers.trials), answers, [], [], {})
+    (habit,) = (limit for limit in page.limits if limit.startswith("F1 rewards a habit"))
+    assert "always answering 'generated' gives 0.667 to 0.947." in habit
 
 
 def test_of_one_class_the_page_says_that_right_answers_may_be_a_habit(tmp_path: Path) -> None:

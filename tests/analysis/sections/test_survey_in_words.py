@@ -174,6 +174,59 @@ def test_texts_on_one_class_of_images_give_the_share_of_right_answers_and_no_tes
     assert items["Result"].startswith(f"R{said}")
 
 
+def texts_of(rows: list[str], tmp_path: Path) -> tuple[manuscript.Texts, list[str]]:
+    """The texts for a paper, and the survey section's sentences, on rows of participant, image, truth and answer."""
+    (tmp_path / "a.csv").write_text("\n".join(["participant,image,truth,answer", *rows]))
+    answers = read_csv(tmp_path / "a.csv")
+    context = Context(Workspace(tmp_path), responses=answers.trials)
+    section = survey.compute(context)
+    assert section is not None
+    texts = manuscript.texts(context, answers, {"survey": section.scores}, "Nothing was left out.", "1")
+    return texts, section.sentences
+
+
+def test_the_checklist_names_no_test_interval_or_correction_that_was_not_made(tmp_path: Path) -> None:
+    """One image of each class: nothing holds for new images. Eleven of 20 people are right about each."""
+    said = [(("generated", "real")[p % 3 > 0], ("generated", "real")[p % 2]) for p in range(20)]
+    rows = [f"{p},{k},{k},{each}" for p, two in enumerate(said) for k, each in zip(("real", "generated"), two)]  # noqa: B905
+    texts, sentences = texts_of(rows, tmp_path)
+    items = dict(texts.checklist)
+    reason = "one image of a class: no interval for new images"
+    assert [items[name] for name in ("Intervals", "Tests", "Multiplicity")] == [f"None: {reason}."] * 3
+    assert "each participant weighted equally. d' is" in texts.methods
+    assert f"This survey has a d′ without an interval: {reason}." in sentences
+
+
+def test_the_checklist_of_a_survey_with_one_verdict_names_no_correction(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    kinds = [(f"{kind}{i}", kind) for kind in ("real", "generated") for i in range(8)]
+    rows = [f"{p},{i},{k},{rng.choice(['real', 'generated'])}" for p in range(8) for i, k in kinds]
+    texts, sentences = texts_of(rows, tmp_path)
+    items = dict(texts.checklist)
+    assert items["Multiplicity"] == "One verdict, without correction."
+    assert items["Tests"].startswith("Two-sided at 5 % against chance")
+    assert items["Intervals"] == "For new participants and new images, two-way clustered."
+    assert "in which answers given without looking count as inability." in texts.methods
+    assert sentences[0] == (
+        "Lapses (answers given without looking) lower d′, which counts them as inability: with 20 % of them a d′ of "
+        "1.5 is estimated as 1.1 to 1.2."
+    )
+
+
+def test_a_missing_d_prime_has_its_reason_beside_it() -> None:
+    none = {"population": None, "ci95": None, "note": "one participant: no population can be estimated"}
+    known = {"population": 1.0, "ci95": [0.8, 1.2]}
+    sets = {name: {"balanced_accuracy": {"mean": 0.5}, "d_prime": found} for name, found in (
+        ("a", none), ("b", none), ("c", known),
+    )}  # fmt: skip
+    lapses, missing = survey_in_words._d_primes(sets)
+    assert lapses.startswith("Lapses")
+    assert missing == "a, b have no d′: one participant: no population can be estimated."
+    assert survey_in_words._d_primes({"a": sets["a"]}) == [
+        "This survey has no d′: one participant: no population can be estimated."
+    ]
+
+
 def test_an_undecided_result_names_the_test_of_each_p() -> None:
     tests = {"verdict": "undecided", "p": 0.218, "p_chance": 0.131, "bound": 0.05, "ci90": [0.43, 0.503], "note": ""}
     one = {"balanced_accuracy": {"mean": 0.467, "ci95": [0.422, 0.511]}, "d_prime": {"population": None}}
