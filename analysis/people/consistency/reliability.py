@@ -98,7 +98,7 @@ def intraclass(values: Any, unit: Any, across: Any, stratum: Any = None) -> Intr
     stratum = np.zeros(len(unit), int) if stratum is None else codes_of(stratum)
     kinds = int(stratum.max(initial=0)) + 1
     seen = np.bincount(unit * kinds + stratum, minlength=kinds * (int(unit.max(initial=-1)) + 1)).reshape(-1, kinds)
-    kept = (seen > 0).all(axis=1)
+    kept = np.asarray((seen > 0).all(axis=1))
     rows, seen = kept[unit], seen[kept]
     values, unit, stratum = np.asarray(values, float)[rows], codes_of(unit[rows]), stratum[rows]
     level = codes_of(codes_of(across)[rows] * kinds + stratum)
