@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from PIL import Image
@@ -58,6 +59,7 @@ def test_generators_of_falling_quality_are_ordered_alone() -> None:
     assert_rising(frame, ("generated",))
 
 
+@pytest.mark.slow  # docs/metrics.md has its table
 def test_distances_rise_with_every_disturbance_of_real_skin(real_data: Path) -> None:
     """Melanomas of HAM10000 against others of it, contaminated by benign keratoses; sides of different lesions."""
     with open(real_data / "ham10000" / "HAM10000_metadata.csv", encoding="utf-8") as file:
