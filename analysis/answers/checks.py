@@ -20,6 +20,7 @@ from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
 VERDICT = re.compile(r"(?:.*\.|(?:answer|response|resp|trial)_)?(?:(?:is|was)_?)?(?:correct|corr|accuracy|acc)")
+KEY = re.compile(r"(?:(?:answer|correct|right)[ _-]*)?(?:key|answers?|solutions?|truth)|correct")
 AGAIN, AGAIN_ELSEWHERE = 0.5, 0.1  # share of judgements from which repeated ones are named, within and across files
 SEPARATING = 6  # most values of a column that tells repeated judgements apart
 JUDGEMENT = ("set", "source", "participant", "image", "second", "truth")  # who judged what
@@ -169,6 +170,20 @@ def held_by_others(table: Table, trials: pd.DataFrame) -> tuple[NDArray[np.bool_
     n = int((gone & judged).sum())
     names = [table.files[k] for k in np.unique(file[gone])]
     return gone, f"Left out: {counted(n, 'answer')} of {several(names)}, as other files hold the same."
+
+
+def answer_key(trials: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
+    """The rows of a 'participant' who is the key of the answers, and a sentence on them; "" if there are none.
+
+    It has such a name and is right about every image, as the first row of many tables with a column for each image.
+    """
+    named = trials["participant"].map(lambda name: KEY.fullmatch(plain(name)) is not None)
+    right = (trials["answer"] == trials["truth"]).groupby(trials["participant"]).transform("all")
+    gone = (named & right).to_numpy(bool)
+    if not gone.any() or gone.all():
+        return np.zeros(len(trials), bool), ""
+    name, n = trials["participant"][gone].iloc[0], counted(int(gone.sum()), "answer")
+    return gone, f"Left out: {n} of '{name}', all of them right: that is the key, not a person."
 
 
 def repeats(table: Table, trials: pd.DataFrame) -> str:

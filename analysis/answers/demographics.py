@@ -13,6 +13,7 @@ from analysis.answers.judgements import by_value
 from analysis.answers.tables.table import Table, read_tables
 from analysis.answers.tables.text_file import header
 from analysis.section import AnalysisError
+from glimpse.command_line import counted
 
 IDS = ("participant id", "participantid", "prolific id", "prolific_id", *PERSON, "id")
 WITHDRAWN = ("DATA_EXPIRED", "CONSENT_REVOKED")  # Prolific's words for a value that it may no longer disclose
@@ -43,7 +44,7 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
         )
     people = people[people[key].notna()].replace(dict.fromkeys(WITHDRAWN, None))
     people.index = pd.Index(people.pop(key).str.strip(), name=None)
-    people = people[~people.index.duplicated()]
+    people, repeated = people[~people.index.duplicated()], people[people.index.duplicated(keep=False)]
     answers = table.frame
     column = max(_identifying(answers), key=lambda c: _held(answers, c, people.index))
     if 2 * _held(answers, "participant", people.index) >= answers["participant"].nunique():
@@ -62,6 +63,13 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
         f"{known.says('describes')} {persons} of {answers['participant'].nunique()} participants (matched by "
         f"{column}): {', '.join(added.columns)}."
     )
+    differing = repeated[list(added)][repeated.index.isin(ids)].groupby(level=0).nunique() > 1
+    if differing.to_numpy().any():
+        who = differing.index[differing.any(axis=1)]
+        sentence += (
+            f" It has rows of {counted(len(who), 'participant')} that differ, of which the first counts: check "
+            f"{who[0]} ({', '.join(differing.columns[differing.loc[who[0]]])})."
+        )
     frame = pd.concat([answers, added.set_axis(answers.index)], axis=1)
     return replace(table, frame=frame, notes=[*table.notes, *known.notes, sentence])
 

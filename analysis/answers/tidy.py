@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answers.cells import count, flag_words, text, yes
 from analysis.answers.checks import (
     MOMENTS,
+    answer_key,
     codes_of_truth,
     generators_in_truth,
     held_by_others,
@@ -23,6 +23,7 @@ from analysis.answers.checks import (
     times_out,
     verdicts,
 )
+from analysis.answers.columns.cells import count, flag_words, text, yes
 from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
@@ -63,9 +64,9 @@ def tidy(
     trials = _columns(table.with_frame(raw), form, notes)
     if "answer" not in raw and form.rating is None:
         notes += filter(None, [times_out(table.with_frame(raw), trials)])
-    again, held = held_by_others(table.with_frame(raw), trials)
-    raw, trials = raw[~again], trials[~again]
-    notes += [held] if held else []
+    (again, held), (key, not_people) = held_by_others(table.with_frame(raw), trials), answer_key(trials)
+    raw, trials = raw[~(again | key)], trials[~(again | key)]
+    notes += filter(None, (held, not_people))
     people = trials["participant"]
     notes += filter(None, (practice(raw, people), repeats(table.with_frame(raw), trials)))
     trials["failed_catch"] = _failed_catch(raw, trials)

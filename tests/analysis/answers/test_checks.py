@@ -263,6 +263,25 @@ def test_generators_named_by_the_truth_are_told_to_count_as_one(tmp_path: Path) 
     assert not read(tmp_path, [HEADER, *lines[::3], "p,j1,ddpm,real", "p,j2,DDPM,real"], form=Form(words=words)).notes
 
 
+def test_the_key_in_a_row_of_its_own_is_not_a_person(tmp_path: Path) -> None:
+    """Which would be the only one who is always right; a person of that name who errs is kept."""
+    truth = tmp_path / "truth.csv"
+    truth.write_text("image,truth\na,real\nb,generated\nc,generated\n")
+    wide = [
+        "participant,a,b,c",
+        "Answer key,real,generated,generated",
+        "p,real,real,generated",
+        "q,generated,generated,generated",
+    ]
+    form = Form(layout="wide", truth=truth)
+    found = read(tmp_path, wide, form=form)
+    assert found.trials["participant"].unique().tolist() == ["p", "q"]
+    assert found.notes[-1] == "Left out: 3 answers of 'Answer key', all of them right: that is the key, not a person."
+    wide[1] = "Key,real,real,generated"
+    assert len(read(tmp_path, wide, form=form).trials) == 9
+    assert len(read(tmp_path, [wide[0], "key,real,generated,generated"], form=form).trials) == 3, "the only person"
+
+
 # ------------------------------------------------------------------------------------------------ files in other files
 
 

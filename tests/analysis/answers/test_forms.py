@@ -547,6 +547,15 @@ def test_prolifics_demographics_describe_the_participants(tmp_path: Path) -> Non
         read_csv(stranger, form=Form(people=people))
 
 
+def test_rows_of_one_participant_that_differ_are_told(tmp_path: Path) -> None:
+    people = ["id,sex,age", "a,f,30", "b,m,40", "a,f,31", "b,m,40", "c,f,20", "c,m,20"]  # c answered nothing
+    found = read_csv(written(tmp_path, [HEADER, *ROWS]), form=Form(people=written(tmp_path, people, "people.csv")))
+    assert found.people.loc["a", "age"] == "30"
+    assert found.notes[0].endswith(
+        "sex, age. It has rows of 1 participant that differ, of which the first counts: check a (age)."
+    )
+
+
 def test_a_running_number_of_rows_identifies_no_participant(tmp_path: Path) -> None:
     """It holds more of the people's IDs than the participants' numbers do."""
     people = written(tmp_path, ["id,sex", "1,f", "2,m", "3,f", "4,f"], "people.csv")
