@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pandas as pd
@@ -88,12 +89,21 @@ def _ends(image: Any) -> list[str]:
     ['img/real/1.png', 'img/real/1', 'real/1.png', 'real/1', '1.png', '1']
     >>> _ends("7.0")  # as columns of numbers are saved that have a gap
     ['7.0', '7']
+    >>> _ends("https://example.org/a%201.png?v=2")
+    ['/a 1.png', '/a 1', 'a 1.png', 'a 1']
     """
-    parts = FOLDERS.split(str(image).strip())
+    parts = _parts(image)
     if re.fullmatch(r"\d+\.0", parts[0]) and len(parts) == 1:
         return [parts[0], parts[0][:-2]]
     names = ["/".join(parts[i:]) for i in range(len(parts))]
     return list(dict.fromkeys(end for name in names for end in (name, re.sub(PICTURE_FILE, "", name, flags=re.I))))
+
+
+def _parts(image: Any) -> list[str]:
+    """The folders and the file of an image's path, of an address without its host and its escapes."""
+    text = str(image).strip()
+    path = unquote(urlsplit(text).path) if re.match(r"https?://", text, re.I) else ""
+    return FOLDERS.split(path if re.search(PICTURE_FILE, path, re.I) else text)
 
 
 def _by_ends(images: Sequence[str], case: Callable[[str], str] = str) -> dict[str, list[str]]:
@@ -143,7 +153,7 @@ def _matches(names: list[Any], images: list[str], table: str) -> tuple[dict[Any,
 
 def _folder(name: Any) -> str:
     """The folder of a file, in small letters; "" if the name gives none."""
-    return next((part.casefold() for part in FOLDERS.split(str(name).strip())[-2::-1] if part.strip(".")), "")
+    return next((part.casefold() for part in _parts(name)[-2::-1] if part.strip(".")), "")
 
 
 def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, str]:

@@ -264,7 +264,7 @@ def test_generators_named_by_the_truth_are_told_to_count_as_one(tmp_path: Path) 
 
 
 def test_the_key_in_a_row_of_its_own_is_not_a_person(tmp_path: Path) -> None:
-    """Which would be the only one who is always right; a person of that name who errs is kept."""
+    """A person of that name who errs is kept."""
     truth = tmp_path / "truth.csv"
     truth.write_text("image,truth\na,real\nb,generated\nc,generated\n")
     wide = [

@@ -1091,7 +1091,7 @@ def test_a_json_file_that_is_cut_off_is_refused(tmp_path: Path, text: str, reaso
     "text",
     [
         "[1, 2]",
-        '{"trials": [{"rt": 1}, {"rt": 2}]}',
+        '{"trials": [{"rt": 1}, {"rt": 2}], "pages": [{"rt": 3}, {"rt": 4}]}',
         '{"-N1": {"rt": 1, "image": "a"}}',
         '[{"rt": 1}] trailing',
         '{"rt": 1',
@@ -1101,6 +1101,23 @@ def test_a_json_file_that_is_cut_off_is_refused(tmp_path: Path, text: str, reaso
 def test_other_json_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(AnalysisError, match=r"data.json is JSON, but no list of objects, .* export the answers as CSV"):
         read_csv(written(tmp_path, [text], "data.json"))
+
+
+def test_an_object_around_the_list_of_trials_describes_them_all(tmp_path: Path) -> None:
+    """Each row has the object's other values, and its own line."""
+    lines = [
+        '{"participant": "P7", "note": "trials", "trials": [',
+        '  {"image": "a", "truth": "real", "answer": "real"},',
+    ]
+    lines += ['  {"image": "b", "truth": "generated", "answer": "odd"}', "]}"]
+    path = written(tmp_path, lines, "data.json")
+    with pytest.raises(AnalysisError, match=r"^.*data.json, line 3: answer says 'odd'"):
+        read_csv(path)
+    found = read_csv(written(tmp_path, [line.replace("odd", "real") for line in lines], "data.json")).trials
+    assert found[["participant", "image", "said_generated"]].to_numpy().tolist() == [
+        ["P7", "a", False],
+        ["P7", "b", False],
+    ]
 
 
 def test_json_in_utf_16_is_read(tmp_path: Path) -> None:

@@ -26,6 +26,11 @@ def images_of(folder: Path, names: list[str], known: list[str]) -> list[str]:
     [
         (["/srv/exp/img/1.png", "/srv/exp/img/2.png"], ["1.png", "2.png"], ["1.png", "2.png"]),
         (["https://host/img/1.png", "C:\\study\\img\\2.png"], ["1.png", "2.png"], ["1.png", "2.png"]),
+        (
+            ["https://host/a%201.png?v=3", "http://host/see.php?of=img/2.png"],
+            ["a 1.png", "2.png"],
+            ["a 1.png", "2.png"],
+        ),
         (["/a/img/2.png", "D:\\b\\img\\2.png"], ["1.png", "2.png"], ["2.png"] * 2),  # two machines
         (["1.png", "2.png"], ["real/1.png", "ganA/2.png"], ["real/1.png", "ganA/2.png"]),
         (["/home/a/img/1.png", "/home/a/img/2"], ["D:/img/1.png", "D:/img/2.png"], ["D:/img/1.png", "D:/img/2.png"]),
