@@ -24,8 +24,8 @@ from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from analysis.cache import drawing_key, drawn_by
-from analysis.figures.style import INK, styled
+from analysis.cache import drawing_key, drawn_by, helped
+from analysis.figures.style import INK, MANY, styled
 from analysis.numbers import is_number, number, p_value, settled
 from analysis.report.manuscript import Texts
 from analysis.section import Section
@@ -78,32 +78,34 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
     (folder / "tables").mkdir()
     written = []
     count = 0
-    for section in sections:
-        figures: list[dict[str, Any]] = []
-        of_series: Counter[str] = Counter()
-        for name, draw in section.figures.items():
-            count += 1
-            svg = write_figure(draw, folder / "figures", name, section.captions.get(name, section.title), keep)
-            series = section.series.get(name, name)
-            of_series[series] += 1
-            figures.append(
-                {"name": name, "number": count, "svg": Markup(svg), "caption": section.captions.get(name, ""),
-                 "folded": of_series[series] > OPEN_FIGURES}
-            )  # fmt: skip
-            tick(name)
-        numbers = {figure["name"]: figure["number"] for figure in figures}
-        tables = [  # a table with the name of a figure holds its numbers
-            _table(
-                folder / "tables",
-                name,
-                frame,
-                f"Figure {numbers[name]} in numbers" if name in numbers else section.captions.get(name, ""),
-            )
-            for name, frame in section.tables.items()
-        ]
-        for table in tables[OPEN_TABLES:]:
-            table["open"] = False
-        written.append({"section": section, "figures": figures, "tables": tables})
+    tasks = [partial(_kept, draw, keep) for section in sections for draw in section.figures.values()]
+    with helped(tasks, worthwhile=len(page.verdicts) > MANY):
+        for section in sections:
+            figures: list[dict[str, Any]] = []
+            of_series: Counter[str] = Counter()
+            for name, draw in section.figures.items():
+                count += 1
+                svg = write_figure(draw, folder / "figures", name, section.captions.get(name, section.title), keep)
+                series = section.series.get(name, name)
+                of_series[series] += 1
+                figures.append(
+                    {"name": name, "number": count, "svg": Markup(svg), "caption": section.captions.get(name, ""),
+                     "folded": of_series[series] > OPEN_FIGURES}
+                )  # fmt: skip
+                tick(name)
+            numbers = {figure["name"]: figure["number"] for figure in figures}
+            tables = [  # a table with the name of a figure holds its numbers
+                _table(
+                    folder / "tables",
+                    name,
+                    frame,
+                    f"Figure {numbers[name]} in numbers" if name in numbers else section.captions.get(name, ""),
+                )
+                for name, frame in section.tables.items()
+            ]
+            for table in tables[OPEN_TABLES:]:
+                table["open"] = False
+            written.append({"section": section, "figures": figures, "tables": tables})
     if page.texts is not None:
         (folder / "texts").mkdir()
         for name, text in page.texts.files().items():
@@ -136,13 +138,16 @@ def css_string(text: str) -> Markup:
 
 def write_figure(draw: Callable[[], Figure], folder: Path, name: str, label: str, keep: Keep) -> str:
     """Save a figure as SVG, PNG and PDF, from the cache if it is unchanged, and return the SVG for the page."""
-    try:
-        drawn = keep("figure", {"draw": drawing_key(draw), **drawn_by()}, partial(_drawn, draw))
-    except TypeError:  # without a key it is drawn every time
-        drawn = _drawn(draw)
-    for kind, content in drawn.items():
+    for kind, content in _kept(draw, keep).items():
         (folder / f"{name}.{kind}").write_bytes(content.tobytes())
-    return inline(drawn["svg"].tobytes().decode(), name, label)
+    return inline((folder / f"{name}.svg").read_text("utf-8"), name, label)
+
+
+def _kept(draw: Callable[[], Figure], keep: Keep) -> dict[str, NDArray[np.uint8]]:
+    try:
+        return keep("figure", {"draw": drawing_key(draw), **drawn_by()}, partial(_drawn, draw))
+    except TypeError:  # without a key it is drawn every time
+        return _drawn(draw)
 
 
 def _drawn(draw: Callable[[], Figure]) -> dict[str, NDArray[np.uint8]]:

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import inventory
+from analysis.cache import helped
 from analysis.figures import reliability as draw
 from analysis.figures.pictures import from_file
 from analysis.figures.style import MANY, labels
@@ -19,7 +20,7 @@ from analysis.people.consistency.agreement import alpha
 from analysis.people.consistency.reliability import intraclass, split_half
 from analysis.people.trials import Trials
 from analysis.section import Context, Section, places_by_set
-from analysis.sections.survey import GALLERY_PIXELS, judgements
+from analysis.sections.survey import GALLERY_PIXELS, MANY_ANSWERS, judgements
 
 SHOWN = 6  # images with a curve
 LOW = 0.7  # a reliability below it is usually called poor (Nunnally 1978)
@@ -35,24 +36,30 @@ def compute(context: Context) -> Section | None:
     section = Section("reliability", {})
     tables = {}
     by_set = places_by_set(frame)
-    for name, places in by_set.items():
-        trials = coded.where(places)
-        found = context.cached("reliability", {"answers": trials.sha256, "seed": context.seed}, partial(
-            scores_of, trials, context.seed
-        ))  # fmt: skip
-        table = items.items(trials)
-        if len(table):
-            table["image"] = images[table["image"].to_numpy()]
-            table["truth"] = np.where(table["truth"], "generated", "real")
-        tables[name] = table
-        section.scores[name] = {**found, "items": [{**row, "method": items.METHOD} for row in table.to_dict("records")]}
-        section.sentences += sentences(name, found, table, several=len(by_set) > 1)
+    sets = {name: coded.where(places) for name, places in by_set.items()}
+    tasks = {name: partial(_cached_scores, trials, context) for name, trials in sets.items()}
+    with helped(list(tasks.values()), worthwhile=len(frame) >= MANY_ANSWERS):
+        for name, trials in sets.items():
+            found, table = tasks[name](), items.items(trials)
+            if len(table):
+                table["image"] = images[table["image"].to_numpy()]
+                table["truth"] = np.where(table["truth"], "generated", "real")
+            tables[name] = table
+            section.scores[name] = {
+                **found, "items": [{**row, "method": items.METHOD} for row in table.to_dict("records")]
+            }  # fmt: skip
+            section.sentences += sentences(name, found, table, several=len(by_set) > 1)
     section.table("reliability", _reliability_table(section.scores))
     section.table("agreement", _agreement_table(section.scores))
     _add_items(section, context, tables)
     both = frame.groupby("set")["truth"].nunique().max() > 1
     section.explain(fewest=items.FEWEST, items=any(len(table) for table in tables.values()), both=both)
     return section
+
+
+def _cached_scores(trials: Trials, context: Context) -> dict[str, Any]:
+    inputs = {"answers": trials.sha256, "seed": context.seed}
+    return context.cached("reliability", inputs, partial(scores_of, trials, context.seed))
 
 
 def scores_of(trials: Trials, seed: int) -> dict[str, Any]:

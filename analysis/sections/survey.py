@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis import inventory
+from analysis.cache import helped
 from analysis.figures import pictures
 from analysis.figures import survey as draw
 from analysis.figures import trends as draw_trends
@@ -27,6 +28,7 @@ from glimpse import observers
 from glimpse.files import sha256_json
 
 GALLERY, GALLERY_PIXELS = 6, 160  # images of each class and set in the gallery, and their size
+MANY_ANSWERS = 50_000  # for which other processes help
 BALANCED_METHOD = f"balanced accuracy, {estimate.METHOD} or Wilson's; tests as under equivalence"
 PAIR_METHOD = f"difference in balanced accuracy, {estimate.METHOD}; p_holm over all pairs"
 
@@ -46,26 +48,25 @@ def compute(context: Context) -> Section | None:
     if (frame := judgements(context)) is None:
         return None
     sets = _by_set(frame, context.positive)
-    pairs = comparisons(
-        significance.compare_sets({n: one.answers for n, one in sets.items()}, conditions.unrelated(frame))
-    )
-    exclusions = {n: dependence.sensitivity(one.rows, one.answers, context.bound) for n, one in sets.items()}
-    trends = dependence.corrected({n: dependence.slopes(one.rows, one.answers) for n, one in sets.items()})
-    compared = records(pairs, PAIR_METHOD)
-    scores = {}
-    for name, one in sets.items():
-        found = {
-            **_cached_scores(name, one, context),
-            "missing_answers": context.unanswered.get(name, 0),
-            "sequential": sequential_of(one.rows, one.people, context.bound),
-        }
-        scores[name] = {
-            **found,
-            "exclusions": records(exclusions[name], BALANCED_METHOD),
-            "trends": records(trends[name], dependence.SLOPE_METHOD),
-            "compared_with": [pair for pair in compared if name in (pair["first"], pair["second"])],
-            "images": records(told(one.image_rates), image_rates.METHOD),
-        }
+    tasks = {name: partial(_cached_scores, name, one, context) for name, one in sets.items()}
+    with helped(list(tasks.values()), worthwhile=len(frame) >= MANY_ANSWERS):
+        pairs = comparisons(
+            significance.compare_sets({n: one.answers for n, one in sets.items()}, conditions.unrelated(frame))
+        )
+        exclusions = {n: dependence.sensitivity(one.rows, one.answers, context.bound) for n, one in sets.items()}
+        trends = dependence.corrected({n: dependence.slopes(one.rows, one.answers) for n, one in sets.items()})
+        compared = records(pairs, PAIR_METHOD)
+        scores = {}
+        for name, one in sets.items():
+            scores[name] = {
+                **tasks[name](),
+                "missing_answers": context.unanswered.get(name, 0),
+                "sequential": sequential_of(one.rows, one.people, context.bound),
+                "exclusions": records(exclusions[name], BALANCED_METHOD),
+                "trends": records(trends[name], dependence.SLOPE_METHOD),
+                "compared_with": [pair for pair in compared if name in (pair["first"], pair["second"])],
+                "images": records(told(one.image_rates), image_rates.METHOD),
+            }
     over_sets(scores)
     for name, found in scores.items():
         found["verdict"] = in_words.conclusion(name, found)

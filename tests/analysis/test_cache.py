@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import importlib
+import json
+import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +18,11 @@ import pandas as pd
 import pytest
 
 from analysis import cache
+from analysis.answers.read import read_csv
 from analysis.images.features import extractor_key
-from analysis.section import Context
-from analysis.sections import SECTIONS
+from analysis.numbers import strict_json
+from analysis.section import AnalysisError, Context
+from analysis.sections import SECTIONS, reliability, survey
 from glimpse.reuse import code_sha256
 from glimpse.workspace import Workspace
 
@@ -86,6 +92,7 @@ KEYS = """
 import sys
 from pathlib import Path
 from analysis import cache
+from analysis.answers.read import read_csv
 from analysis.images.features import extractor_key
 from analysis.section import Context
 root, *formulas = sys.argv[1:]
@@ -166,3 +173,59 @@ def test_another_source_of_the_users_own_extractor_is_another_extractor(
         weights.write_bytes(content)
         found.add(extractor_key(Context(Workspace.at(tmp_path), weights=weights)))
     assert len(found) == 4
+
+
+# ------------------------------------------------------------------------------------------------ helpers
+
+two_cores = pytest.mark.skipif(
+    sys.platform != "linux" or len(os.sched_getaffinity(0)) < 2, reason="helpers need Linux and a second core"
+)
+
+
+def process_of(folder: Path, number: int) -> dict[str, Any]:
+    return cache.cached(folder, "process", {"number": number}, lambda: {"id": os.getpid()})
+
+
+@two_cores
+def test_helpers_fill_the_cache_from_the_last_task_on(tmp_path: Path) -> None:
+    tasks = [functools.partial(process_of, tmp_path, number) for number in range(6)]
+    last = tmp_path / f"process-{cache.key_of('process', {'number': 5})}.npz"
+    first = tasks[0]()
+    with cache.helped(tasks):
+        until = time.monotonic() + 60
+        while not last.is_file() and time.monotonic() < until:
+            time.sleep(0.01)
+        assert tasks[5]()["id"] != os.getpid()
+        assert tasks[0]() == first
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@two_cores
+def test_an_error_of_a_helper_is_left_to_the_block_and_one_of_the_block_ends_the_helpers(tmp_path: Path) -> None:
+    def fails() -> None:
+        raise AnalysisError("not in a helper")
+
+    with cache.helped([functools.partial(process_of, tmp_path, 0), fails]):
+        assert process_of(tmp_path, 0)["id"] == os.getpid()
+    with pytest.raises(AnalysisError, match="of the block"), cache.helped([fails, functools.partial(time.sleep, 60)]):
+        raise AnalysisError("of the block")
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@two_cores
+def test_a_survey_has_the_same_scores_with_helpers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    kinds = [(f"{kind}{i}", kind) for kind in ("real", "generated") for i in range(6)]
+    rows = [f"{p},{i},{k},{rng.choice(['real', 'generated'])},{s}" for s in "abcd" for p in range(6) for i, k in kinds]
+    (tmp_path / "answers.csv").write_text("\n".join(["participant,image,truth,answer,set", *rows]))
+    answers = read_csv(tmp_path / "answers.csv").trials
+    found = []
+    for folder, least in (("alone", 10**9), ("helped", 1)):
+        for module in (survey, reliability):
+            monkeypatch.setattr(module, "MANY_ANSWERS", least)
+        context = Context(Workspace(tmp_path), responses=answers, cache=tmp_path / folder)
+        sections = survey.compute(context), reliability.compute(context)
+        found.append(json.dumps([strict_json(one.scores) for one in sections if one], sort_keys=True))
+    assert found[0] == found[1]
