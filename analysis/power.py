@@ -266,7 +266,8 @@ def _preregister(
     (real_images, real_trials), (images, trials) = plan.design.by_class
     facts = {
         "schema": preregistration.SCHEMA, "written": preregistration.now(), "claim": plan.claim, "bound": plan.bound,
-        "difference": plan.difference, "accuracy": truth.accuracy, "participants": number[0], "power": number[1],
+        "difference": plan.difference, "accuracy": round(truth.accuracy, 12), "participants": number[0],
+        "power": number[1],
         "images": {"real": real_images, "generated": images}, "trials": {"real": real_trials, "generated": trials},
         "spreads": {"d_prime": truth.sd_d_prime, "criterion": truth.sd_criterion, "images": truth.sd_image,
                     "source": source},

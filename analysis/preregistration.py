@@ -212,7 +212,7 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
     filters = " and ".join(here["filters"]) or "none further"
     add("exclusions", "those of the study file" if study else "none", filters, not here["filters"])
     for name, n in here["participants"].items():
-        add(f"participants{where(name)}", facts["participants"], n, n == facts["participants"])
+        add(f"participants (stopping rule){where(name)}", facts["participants"], n, n == facts["participants"])
     for what in ("images", "trials"):
         wanted = (facts[what]["real"], facts[what]["generated"])
         for name, (real, generated) in here[what].items():

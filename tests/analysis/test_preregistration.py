@@ -56,6 +56,7 @@ def test_a_number_between_two_simulated_sizes_is_registered_with_its_power(tmp_p
     file = tmp_path / "plan.md"
     assert power.main([*sizes, "--preregister", str(file)]) == 0
     facts, _ = preregistration.read(file)
+    assert facts["accuracy"] == 0.6  # 0.6000000000000001 as computed from d'
     assert facts["participants"] == 19  # simulated: 6, 10, 18, 20 and 40
     assert abs(facts["power"] - 0.8) < 0.1
 
@@ -91,7 +92,8 @@ def test_a_survey_that_kept_to_it_is_unchanged_in_every_part(registered: Path) -
 
 @pytest.mark.parametrize(("part", "change", "found"), [
     ("bound", {"bound": 0.05}, CHANGED), ("class of F1", {"positive": "real"}, CHANGED),
-    ("exclusions", {"filters": ("age=30",)}, CHANGED), ("participants", {"participants": {"df": 9}}, CHANGED),
+    ("exclusions", {"filters": ("age=30",)}, CHANGED),
+    ("participants (stopping rule)", {"participants": {"df": 9}}, CHANGED),
     ("images", {"images": {"df": (21, 20)}}, CHANGED), ("images", {"images": {"df": (20, 10)}}, CHANGED),
     ("trials", {"trials": {"df": (6, 7)}}, CHANGED),
     ("study file (SHA-256)", {"study_sha256": ["0" * 64]}, CHANGED),
@@ -146,7 +148,7 @@ def test_the_report_shows_it_and_its_texts_quote_the_reports_own_numbers(registe
     assert report.main([str(word) for word in words]) == 0
     scores = json.loads((out / "scores.json").read_text())
     parts = {row["part"]: row["status"] for row in scores["preregistration"]["parts"]}
-    assert (parts["bound"], parts["participants"], parts["written before the first answer"]) == (
+    assert (parts["bound"], parts["participants (stopping rule)"], parts["written before the first answer"]) == (
         UNCHANGED, UNCHANGED, UNKNOWN,
     )  # fmt: skip
     page, methods = (out / "index.html").read_text("utf-8"), (out / "texts" / "methods.md").read_text("utf-8")

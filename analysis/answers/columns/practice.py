@@ -6,6 +6,7 @@ Only the author of a survey knows whether they count.
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
@@ -27,15 +28,16 @@ def practice(frame: pd.DataFrame, participant: Any) -> str:
 
     A column that says the same of all rows of each participant is about people, and is passed over.
     """
-    return " ".join(filter(None, (_marked(frame, participant, kind, words) for kind, words in KINDS.items())))
+    few = {str(column) for column in frame if frame[column].nunique() <= MOST_NAMED + MOST_MARKED}
+    return " ".join(filter(None, (_marked(frame, few, participant, kind, words) for kind, words in KINDS.items())))
 
 
-def _marked(frame: pd.DataFrame, participant: Any, kind: str, words: str) -> str:
+def _marked(frame: pd.DataFrame, few: Collection[str], participant: Any, kind: str, words: str) -> str:
     name = re.compile(rf"(?:is[ _]?)?(?:{words}){PART}")
     value = re.compile(rf"(?:{words}){PART}(?![^\W\d_]).*")
     for column in map(str, frame.columns):
         loop, named = kind == "practice" and LOOP.fullmatch(column), name.fullmatch(column)
-        if column == "catch" or (not loop and frame[column].nunique() > MOST_NAMED + MOST_MARKED):
+        if column == "catch" or (not loop and column not in few):
             continue
         said = by_value(frame[column], lambda value: str(value).strip().casefold())
         meaning = by_value(said, plain)
