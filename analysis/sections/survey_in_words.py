@@ -148,6 +148,16 @@ def _d_primes(scores: Mapping[str, Any]) -> list[str]:
             "Lapses (answers given without looking) lower d′, which counts them as inability: with 20 % of them a d′ "
             "of 1.5 is estimated as 1.1 to 1.2."
         )
+    apart = [
+        name for name, d_prime in found.items()
+        if scores[name]["equivalence"]["verdict"] == "detectable" and d_prime["ci95"]
+        and d_prime["ci95"][0] <= 0 <= d_prime["ci95"][1]
+    ]  # fmt: skip
+    if apart:
+        said.append(
+            f"The interval of d′ holds 0 where the verdict is 'detectable' ({', '.join(apart)}): the verdict is on "
+            "balanced accuracy; the interval of d′ includes the uncertainty of how much people and images differ."
+        )
     reasons: dict[str, list[str]] = {}
     for name, d_prime in found.items():
         if d_prime["ci95"] is None:

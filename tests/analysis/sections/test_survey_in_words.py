@@ -216,15 +216,25 @@ def test_the_checklist_of_a_survey_with_one_verdict_names_no_correction(tmp_path
 def test_a_missing_d_prime_has_its_reason_beside_it() -> None:
     none = {"population": None, "ci95": None, "note": "one participant: no population can be estimated"}
     known = {"population": 1.0, "ci95": [0.8, 1.2]}
-    sets = {name: {"balanced_accuracy": {"mean": 0.5}, "d_prime": found} for name, found in (
-        ("a", none), ("b", none), ("c", known),
-    )}  # fmt: skip
+    sets = {name: {"balanced_accuracy": {"mean": 0.5}, "d_prime": found, "equivalence": {"verdict": "detectable"}}
+            for name, found in (("a", none), ("b", none), ("c", known))}  # fmt: skip
     lapses, missing = survey_in_words._d_primes(sets)
     assert lapses.startswith("Lapses")
     assert missing == "a, b have no d′: one participant: no population can be estimated."
     assert survey_in_words._d_primes({"a": sets["a"]}) == [
         "This survey has no d′: one participant: no population can be estimated."
     ]
+
+
+def test_an_interval_of_d_prime_that_holds_0_beside_people_who_can_tell_is_explained() -> None:
+    """p = 0.047 for balanced accuracy; d' has the uncertainty of the spreads besides."""
+    d_prime = {"population": 0.73, "ci95": [-0.03, 1.5]}
+    one = {"balanced_accuracy": {"mean": 0.615}, "d_prime": d_prime, "equivalence": {"verdict": "detectable"}}
+    assert survey_in_words._d_primes({"b": one})[1] == (
+        "The interval of d′ holds 0 where the verdict is 'detectable' (b): the verdict is on balanced accuracy; the "
+        "interval of d′ includes the uncertainty of how much people and images differ."
+    )
+    assert len(survey_in_words._d_primes({"b": one | {"equivalence": {"verdict": "undecided"}}})) == 1
 
 
 def test_an_undecided_result_names_the_test_of_each_p() -> None:
