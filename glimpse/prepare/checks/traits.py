@@ -17,7 +17,7 @@ from PIL import Image, ImageCms
 
 from glimpse.prepare.reading.colour import foreign_profile
 from glimpse.prepare.reading.decoding import deep_colour, open_image
-from glimpse.prepare.reading.dicom import is_dicom
+from glimpse.prepare.reading.sources import is_dicom
 
 MEASURED = 200  # images of a set whose pixels are measured
 SIDE = 512  # pixels: the part in the middle of an image that is measured

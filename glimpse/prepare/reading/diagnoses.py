@@ -161,6 +161,11 @@ def _read(table: SourceFile, into: Diagnoses, labels: bool, named: bool = False)
     classes = [] if single else [name for name in columns if labels_of(name) & WORDS.keys() and name != image]
     if image is None or not (single or len(classes) > 1 or groups):
         return  # another table, like the pixels that Kaggle adds to HAM10000
+    for name in columns:
+        if name not in ours.values() and (other := ours[_our_name(name)]) in {image, *single, *groups.values()}:
+            raise ImageSetError(
+                f"{table.name} has the columns '{name}' and '{other}' of one name: remove or rename one."
+            )
     labels = labels and bool(single or len(classes) > 1)
     if labels:
         into.tables.append(table.name)
@@ -176,7 +181,11 @@ def _read(table: SourceFile, into: Diagnoses, labels: bool, named: bool = False)
 
 
 def _by_our_names(columns: Sequence[str]) -> dict[str, str]:
-    return {re.sub(r"[\s-]+", "_", name.lower()): name for name in columns}
+    return {_our_name(name): name for name in columns}
+
+
+def _our_name(name: str) -> str:
+    return re.sub(r"[\s-]+", "_", name.lower())
 
 
 def _image_and_diagnoses(columns: Sequence[str], named: bool) -> tuple[str | None, list[str]]:

@@ -14,11 +14,11 @@ from glimpse.prepare.reading import depth
 from glimpse.prepare.reading.sources import BrokenPhotoError
 
 NO_PIXELS = "it holds no pixels"
+NEEDED = (
+    "Rows", "Columns", "BitsAllocated", "BitsStored", "SamplesPerPixel", "PixelRepresentation",
+    "PhotometricInterpretation",
+)  # fmt: skip
 DECODERS = "`pip install 'pylibjpeg[all]'` adds decoders of every compression, or save it uncompressed"
-
-
-def is_dicom(data: bytes) -> bool:
-    return data[128:132] == b"DICM"
 
 
 def decode_dicom(data: bytes, name: str, window: depth.Window | None) -> tuple[NDArray[np.uint8], bool]:
@@ -32,7 +32,7 @@ def decode_dicom(data: bytes, name: str, window: depth.Window | None) -> tuple[N
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # pydicom's warnings of values that are not quite as the standard has them
         try:
-            dataset = pydicom.dcmread(io.BytesIO(data))
+            dataset = _dataset(data)
             _check(dataset, name)
             values = dataset.pixel_array  # YBR becomes RGB here
             if dataset.PhotometricInterpretation == "PALETTE COLOR":
@@ -57,19 +57,30 @@ def decode_dicom(data: bytes, name: str, window: depth.Window | None) -> tuple[N
 
 def size_of_dicom(data: bytes, name: str) -> tuple[int, int]:
     """Width and height, by the header. Raises BrokenPhotoError."""
-    import pydicom
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
-            if "Rows" not in dataset:
+            dataset = _dataset(data, stop_before_pixels=True)
+            if "Rows" not in dataset or "Columns" not in dataset:
                 raise BrokenPhotoError(name, NO_PIXELS)
             return int(dataset.Columns), int(dataset.Rows)
         except BrokenPhotoError:
             raise
         except Exception as error:
             raise BrokenPhotoError(name, _first_line(error)) from None
+
+
+def _dataset(data: bytes, **how: Any) -> Any:
+    """The elements of a file; one without a header is taken for uncompressed, as pydicom reads its elements."""
+    import pydicom
+
+    dataset = pydicom.dcmread(io.BytesIO(data), force=True, **how)
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        implicit, _ = dataset.original_encoding
+        dataset.file_meta.TransferSyntaxUID = (
+            pydicom.uid.ImplicitVRLittleEndian if implicit else pydicom.uid.ExplicitVRLittleEndian
+        )
+    return dataset
 
 
 def _check(dataset: Any, name: str) -> None:
@@ -80,7 +91,11 @@ def _check(dataset: Any, name: str) -> None:
         raise BrokenPhotoError(name, f"it has {frames} frames, and only files with one are read")
     if "PixelData" not in dataset:
         raise BrokenPhotoError(name, NO_PIXELS)
+    if missing := [field for field in NEEDED if field not in dataset]:
+        raise BrokenPhotoError(name, f"it lacks what describes its pixels: {', '.join(missing)}")
     syntax = dataset.file_meta.TransferSyntaxUID
+    if dataset["PixelData"].is_undefined_length and not syntax.is_compressed:
+        raise BrokenPhotoError(name, "its pixels are compressed, and no header says how; export it again with a header")
     if syntax.is_compressed and not pydicom.pixels.get_decoder(syntax).is_available:
         raise BrokenPhotoError(name, f"no decoder of {syntax.name} is installed; {DECODERS}")
     if int(dataset.Rows) * int(dataset.Columns) > 2 * (Image.MAX_IMAGE_PIXELS or 2**27):  # Pillow's own limit

@@ -25,8 +25,8 @@ from glimpse.prepare.reading.decoding import (
     upright,
     white_is_zero,
 )
-from glimpse.prepare.reading.dicom import decode_dicom, is_dicom, size_of_dicom
-from glimpse.prepare.reading.sources import BrokenPhotoError, UnfitFileError
+from glimpse.prepare.reading.dicom import decode_dicom, size_of_dicom
+from glimpse.prepare.reading.sources import BrokenPhotoError, UnfitFileError, is_dicom
 
 ROWS = 256  # of a strip
 Fit = Literal["crop", "pad", "stretch"]  # how an image gets another ratio

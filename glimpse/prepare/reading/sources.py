@@ -201,7 +201,16 @@ def _looks_like_an_image(file: SourceFile) -> bool:
     except BrokenPhotoError:
         return False
     riff = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    return head.startswith(MAGIC) or riff or head[4:8] == b"ftyp" or head[128:132] == b"DICM"
+    return head.startswith(MAGIC) or riff or head[4:8] == b"ftyp" or is_dicom(head)
+
+
+def is_dicom(data: bytes) -> bool:
+    """Whether this is DICOM: by its magic bytes, or by its first element where the preamble is left out."""
+    group, element, vr = data[:2], int.from_bytes(data[2:4], "little"), data[4:6]
+    explicit = group in (b"\2\0", b"\x08\0") and vr.isalpha() and vr.isupper()
+    length = int.from_bytes(data[4:8], "little")
+    implicit = group == b"\x08\0" and 0 < length <= 1024 and length % 2 == 0
+    return data[128:132] == b"DICM" or (element <= 0x18 and (explicit or implicit))
 
 
 def _all_files(folder: Path) -> Iterator[Path]:

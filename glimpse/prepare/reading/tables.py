@@ -39,13 +39,27 @@ def _delimiter(header: str) -> str:
 
 
 def read_table(file: SourceFile, columns: Sequence[str] | None = None) -> list[dict[str, str]]:
-    """The rows of a CSV (or tab-separated) file with a header, or with these columns where it has none."""
+    """The rows of a CSV (or tab-separated) file with a header, or with these columns where it has none.
+
+    Raises ImageSetError for two columns of one name with different values.
+    """
     lines = _lines(as_text(_content(file), file.name))
     try:
-        rows = list(csv.DictReader(lines, columns, delimiter=_delimiter(lines[0] if lines else "")))
+        rows = [row for row in csv.reader(lines, delimiter=_delimiter(lines[0] if lines else "")) if row]
     except csv.Error as error:
         raise ImageSetError(f"{file.name} cannot be read as a table ({error}): save it as CSV in UTF-8.") from None
-    return [{(k or "").strip(): (v or "").strip() for k, v in row.items() if isinstance(v, str)} for row in rows]
+    header = [name.strip() for name in (columns or (rows.pop(0) if rows else []))]
+    found = []
+    for row in rows:
+        named: dict[str, str] = {}
+        for name, cell in zip(header, map(str.strip, row), strict=False):
+            if named.setdefault(name, cell) != cell and name:
+                raise ImageSetError(
+                    f"{file.name} has two columns '{name}', which differ ('{named[name]}' and '{cell}' in one row): "
+                    "remove or rename one."
+                )
+        found.append(named)
+    return found
 
 
 def row_of_json(file: SourceFile) -> dict[str, str]:

@@ -21,7 +21,8 @@ from pydicom.encaps import encapsulate
 from pydicom.uid import ExplicitVRLittleEndian, JPEGLSLossless, SecondaryCaptureImageStorage
 
 from glimpse.prepare.reading.pixels import Reading, read_photo, size_of
-from glimpse.prepare.reading.sources import BrokenPhotoError
+from glimpse.prepare.reading.sources import BrokenPhotoError, unread_files
+from glimpse.workspace import Workspace
 
 VALUES = np.tile(np.array([0, 1000, 2000, 4000], np.uint16), (6, 1))
 
@@ -130,6 +131,46 @@ def test_a_report_without_pixels_is_named() -> None:
     for read in (read_photo, size_of):
         with pytest.raises(BrokenPhotoError, match=r"a\.dcm cannot be read \(it holds no pixels\)"):
             read(report.getvalue(), "a.dcm")
+
+
+def headless(data: bytes, *, implicit: bool = False, without: tuple[str, ...] = ()) -> bytes:
+    """The elements of a file alone, as older programs write them."""
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = "ISO_IR 100"
+    dataset.update(pydicom.dcmread(io.BytesIO(data)))
+    for name in without:
+        delattr(dataset, name)
+    buffer = io.BytesIO()
+    dataset.save_as(buffer, implicit_vr=implicit, little_endian=True, enforce_file_format=False)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize("implicit", [False, True])
+def test_a_file_without_preamble_is_read_as_with_it(tmp_path: Path, implicit: bool) -> None:
+    data = dicom(VALUES, **WINDOW)
+    bare = headless(data, implicit=implicit)
+    assert b"DICM" not in bare
+    for same in (bare, data[132:]):  # the second starts with the meta elements
+        np.testing.assert_array_equal(read_photo(same, "a").pixels, read_photo(data, "a").pixels)
+        assert size_of(same, "a.dcm") == (4, 6)
+    (tmp_path / "IM_0001").write_bytes(bare)
+    (tmp_path / "notes.bin").write_bytes(np.arange(8, 400, dtype=np.uint32).tobytes())
+    assert [one.name for one in unread_files([tmp_path], Workspace(tmp_path / "w"))] == ["IM_0001"]
+
+
+def test_a_file_that_lacks_what_describes_its_pixels_is_refused_in_a_sentence() -> None:
+    data = dicom(VALUES)
+    with pytest.raises(BrokenPhotoError, match=r"^a\.dcm cannot be read \(it lacks what describes its pixels: BitsSto"):
+        read_photo(headless(data, without=("BitsStored",)), "a.dcm")
+    file = pydicom.dcmread(io.BytesIO(data))
+    file.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])
+    file["PixelData"].is_undefined_length = True
+    file["PixelData"].VR = "OB"
+    file.file_meta.TransferSyntaxUID = JPEGLSLossless
+    buffer = io.BytesIO()
+    file.save_as(buffer)
+    with pytest.raises(BrokenPhotoError, match=r"pixels are compressed, and no header says how; export it again with"):
+        read_photo(headless(buffer.getvalue()), "a.dcm")
 
 
 def test_errors_name_nothing_of_the_patient() -> None:

@@ -83,3 +83,37 @@ def test_a_spreadsheet_is_to_be_saved_as_csv(tmp_path: Path, content: bytes) -> 
         ImageSetError, match=r"^No table of diagnoses found: .* table\.xlsx is a spreadsheet: save it as CSV\."
     ):
         read_diagnoses([table])
+
+
+def test_two_columns_of_one_name_are_refused_unless_they_are_equal(tmp_path: Path) -> None:
+    path = tmp_path / "table.csv"
+    path.write_text("photo,group,note,group,,\nP1,A,x,A,,\nP2,B,y,B,1,2\n")
+    assert column_by_photo(path, "group", ["P1", "P2"]) == {"P1": "A", "P2": "B"}
+    path.write_text("photo,group,note,group\nP1,A,x,A\nP2,B,y,C\n")
+    sentence = r"^table\.csv has two columns 'group', which differ \('B' and 'C' in one row\): remove or rename one\.$"
+    with pytest.raises(ImageSetError, match=sentence):
+        column_by_photo(path, "group", ["P1", "P2"])
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ("image_id,dx,dx\nP1,mel,nv\n", r"^t\.csv has two columns 'dx', which differ \('mel' and 'nv' in one row\)"),
+        ("image,MEL,NV,MEL\nP1,1,0,0\n", r"^t\.csv has two columns 'MEL', which differ \('1' and '0' in one row\)"),
+        ("image_id,dx,DX\nP1,mel,nv\n", r"^t\.csv has the columns 'dx' and 'DX' of one name: remove or rename one"),
+        ("image_id,dx,lesion id,Lesion_ID\nP1,mel,1,2\n", r"'lesion id' and 'Lesion_ID' of one name"),
+    ],
+)
+@pytest.mark.parametrize("named", [False, True])
+def test_two_columns_of_one_name_in_a_table_of_diagnoses_are_refused(
+    tmp_path: Path, lines: str, sentence: str, named: bool
+) -> None:
+    (tmp_path / "t.csv").write_text(lines)
+    table = SourceFile("t.csv", tmp_path / "t.csv")
+    with pytest.raises(ImageSetError, match=sentence):
+        read_diagnoses([table], table.place if named else None)
+
+
+def test_an_unnamed_first_column_may_name_the_photos(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(",group,\nP1,A,\nP2,B,\n")
+    assert column_by_photo(tmp_path / "t.csv", "group", ["P1", "P2"]) == {"P1": "A", "P2": "B"}
