@@ -66,6 +66,7 @@ class LoadedStimulus(Base):
     kind: Mapped[str] = mapped_column(String(8))  # scored | practice | catch
     sha256: Mapped[str] = mapped_column(String(64))
     origin: Mapped[dict[str, Any]]
+    condition: Mapped[str] = mapped_column(Text, default="", server_default="")  # of a generated image in the report
     shown: Mapped[int] = mapped_column(default=0, server_default="0")  # participants who have seen it or are about to
     shown_simulated: Mapped[int] = mapped_column(
         default=0, server_default="0"

@@ -86,14 +86,18 @@ def published_sets(workspace: Workspace, study: StudyFile) -> list[StimulusSet]:
     from glimpse.stimuli import StimulusSet
 
     published = [StimulusSet.load(workspace.existing("stimuli", entry.name)) for entry in study.sets]
+    conditions = [part for one in published for part in one.conditions().values()] if study.within else published
+    needed = _needed(study, len(conditions))
+    for one in conditions:
+        _check_enough(one, needed)
     for one in published:
-        _check_enough(one, study)
+        _check_practice(one, study)
     if study.within:
-        _check_shared(published, study)
+        _check_shared(published, needed["real"])
     return published
 
 
-def _check_shared(published: list[StimulusSet], study: StudyFile) -> None:
+def _check_shared(published: list[StimulusSet], needed: int) -> None:
     """Raise SurveyError unless the sets of a within design share enough real images, in one size."""
     from study_app.database import SurveyError
 
@@ -101,7 +105,6 @@ def _check_shared(published: list[StimulusSet], study: StudyFile) -> None:
     if len({(one.height, one.width) for one in published}) > 1:
         raise SurveyError(f"The images of the stimulus sets {names} differ in size: a within design needs one size.")
     shared = set.intersection(*({image.sha256 for image in one.of("real")} for one in published))
-    needed = _needed(study)["real"]
     if len(shared) < needed:
         raise SurveyError(
             f"The stimulus sets {names} share {len(shared)} real images, but a participant of this within design needs "
@@ -109,29 +112,36 @@ def _check_shared(published: list[StimulusSet], study: StudyFile) -> None:
         )
 
 
-def _needed(study: StudyFile) -> dict[str, int]:
-    """The number of images of each class that one set must have for a participant of this study."""
+def _needed(study: StudyFile, conditions: int) -> dict[str, int]:
+    """The number of images of each class that one set must have for a participant of this study; in a within design,
+    which has so many conditions, each generator."""
     plan = study.trials
     real = round(plan.count * plan.real_share)
     generated = plan.count - real
     if study.pairs:
         real, generated = plan.total, plan.count
     if study.within:
-        generated = -(-generated // len(study.sets))
+        generated = -(-generated // conditions)
     return {"real": real + plan.spare, "generated": generated + plan.spare}
 
 
-def _check_enough(one: StimulusSet, study: StudyFile) -> None:
-    """Raise SurveyError unless the set has enough images of each class, and for practice, for one participant."""
+def _check_enough(one: StimulusSet, needed: dict[str, int]) -> None:
+    """Raise SurveyError unless the set, or the part of it that is a condition, has so many images of each class."""
     from study_app.database import SurveyError
 
-    for truth, needed in _needed(study).items():
-        if len(one.of(truth)) < needed:
+    for truth, count in needed.items():
+        if len(one.of(truth)) < count:
             raise SurveyError(
                 f"The stimulus set '{one.name}' has {len(one.of(truth))} {truth} images, but a participant of this "
-                f"study needs {needed}: publish more (`gan_core publish --count`), or lower `trials.count` in the "
+                f"study needs {count}: publish more (`gan_core publish --count`), or lower `trials.count` in the "
                 "study file."
             )
+
+
+def _check_practice(one: StimulusSet, study: StudyFile) -> None:
+    """Raise SurveyError unless the set has enough images for practice."""
+    from study_app.database import SurveyError
+
     practised = [len(one.of(truth, practice=True)) for truth in ("real", "generated")]
     practice = min(practised) if study.pairs else sum(practised)
     if practice < study.practice:
@@ -166,10 +176,11 @@ def store_set(session: Session, one: StimulusSet) -> LoadedSet:
         name=one.name, sha256=one.sha256, label=one.label, height=one.height, width=one.width
     )  # fmt: skip
     session.add(row)
+    conditions = {s.id: name for name, part in one.conditions().items() for s in part.stimuli if s.truth == "generated"}
     for stimulus in one.stimuli:  # the manifest is sorted by random IDs: row order reveals nothing
         image = models.LoadedStimulus(
             set=row, public_id=stimulus.id, truth=stimulus.truth, kind="practice" if stimulus.practice else "scored",
-            sha256=stimulus.sha256, origin=stimulus.origin,
+            sha256=stimulus.sha256, origin=stimulus.origin, condition=conditions.get(stimulus.id, ""),
         )  # fmt: skip
         session.add(image)
         session.flush()

@@ -125,12 +125,14 @@ def study_status(session: Session, study: models.Study, tally: Tally, at: dateti
     file = StudyFile.from_dict(version.definition)
     labels = {entry.name: say(entry.label, "en") for entry in file.sets}
     states = _states(session, study, tally.group, at)
+    conditions = _conditions(session, _all_sets(study)) if file.within else {}
     home = version.sets[0].set_id if file.within else None  # the set of all participants of a within design
     sets = [
         _set_status(
             entry.set.name, labels.get(entry.set.name) or entry.set.label,
             entry.quota if tally.group == "people" else None, states.get(home or entry.set_id, {}),
             [code for code, set_id in tally.sets.items() if set_id == (home or entry.set_id)], tally, file,
+            conditions.get(entry.set_id, []),
         )
         for entry in _all_sets(study)
     ]  # fmt: skip
@@ -150,6 +152,16 @@ def _all_sets(study: models.Study) -> list[models.StudySet]:
         for entry in version.sets:
             found.setdefault(entry.set_id, entry)
     return list(found.values())
+
+
+def _conditions(session: Session, entries: list[models.StudySet]) -> dict[int, list[str]]:
+    """The conditions of each set: one, or one for each of its generators."""
+    image = models.LoadedStimulus
+    query = select(image.set_id, image.condition).where(image.set_id.in_([entry.set_id for entry in entries]))
+    found: dict[int, list[str]] = {}
+    for set_id, condition in session.execute(query.where(image.condition != "").distinct()):
+        found.setdefault(set_id, []).append(condition)
+    return found
 
 
 def _pilots(session: Session, study: models.Study) -> int:
@@ -175,10 +187,10 @@ def _states(session: Session, study: models.Study, group: str, at: datetime) -> 
 
 def _set_status(
     name: str, label: str, quota: int | None, states: dict[str, int], people: list[str], tally: Tally,
-    file: StudyFile,
+    file: StudyFile, conditions: list[str],
 ) -> SetStatus:  # fmt: skip
     kept = [tally.people[code] for code in people if code not in tally.excluded]
-    kept = [one.of(name) for one in kept] if file.within else kept
+    kept = [one.of(conditions) for one in kept] if file.within else kept
     answers = [(one.hits, one.misses, one.false_alarms, one.correct_rejections) for one in kept]
     counts = observers.Counts(*np.array(answers, np.int64).reshape(-1, 4).T)
     f1, chance = observers.f1(counts), observers.f1_chance(counts)

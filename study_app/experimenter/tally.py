@@ -8,7 +8,7 @@ scored. The dashboard stays fast with tens of thousands of participants.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -41,10 +41,10 @@ class Sums:
     missed: int = 0  # trials without an answer before the deadline
     conditions: dict[str, tuple[int, ...]] = field(default_factory=dict)  # the first four by `source`
 
-    def of(self, condition: str) -> Sums:
-        """The sums for one condition of a within design: for its images, and for those that all conditions share."""
-        own, shared = (self.conditions.get(name, (0, 0, 0, 0)) for name in (condition, ""))
-        hits, misses, false_alarms, correct_rejections = np.add(own, shared).tolist()
+    def of(self, conditions: Collection[str]) -> Sums:
+        """The sums for some conditions of a within design: for their images and for those that all share."""
+        cells = [self.conditions.get(name, (0, 0, 0, 0)) for name in (*conditions, "")]
+        hits, misses, false_alarms, correct_rejections = np.sum(cells, axis=0).tolist()
         return replace(self, hits=hits, misses=misses, false_alarms=false_alarms, correct_rejections=correct_rejections)
 
 

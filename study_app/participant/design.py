@@ -58,12 +58,12 @@ def draw_images(shown: Sequence[int], count: int, rng: Generator) -> list[int]:
     return [int(i) for i in order[:count]]
 
 
-def draw_evenly(shown: Sequence[int], conditions: Sequence[int], count: int, rng: Generator) -> list[int]:
+def draw_evenly(shown: Sequence[int], conditions: Sequence[str], count: int, rng: Generator) -> list[int]:
     """`draw_images` from each condition: as many of each, or one more from some that are chosen at random.
 
     `conditions[i]` is the condition of image i.
 
-    >>> drawn = draw_evenly([0] * 6, [0, 0, 0, 1, 1, 1], 5, np.random.default_rng(0))
+    >>> drawn = draw_evenly([0] * 6, ["a"] * 3 + ["b"] * 3, 5, np.random.default_rng(0))
     >>> len(drawn), sorted([sum(i < 3 for i in drawn), sum(i >= 3 for i in drawn)])
     (5, [2, 3])
     """
@@ -85,7 +85,7 @@ def exposures(count: int, low_ms: int, high_ms: int, rng: Generator) -> list[int
 def plan(
     *, count: int, real_share: float, shown_real: Sequence[int], shown_generated: Sequence[int],
     exposure_ms: tuple[int, int] | None, rng: Generator, times_rng: Generator,
-    catch: int = 0, catch_truths: Sequence[str] = (), conditions: Sequence[int] = (),
+    catch: int = 0, catch_truths: Sequence[str] = (), conditions: Sequence[str] = (),
     pairs: bool = False,
 ) -> list[PlannedTrial]:  # fmt: skip
     """The trials of one participant in random order.
@@ -99,7 +99,7 @@ def plan(
     """
     real = 0 if pairs else round(count * real_share)
     drawn = [("scored", "real", i) for i in draw_images(shown_real, real, rng)]
-    generated = draw_evenly(shown_generated, conditions or [0] * len(shown_generated), count - real, rng)
+    generated = draw_evenly(shown_generated, conditions or [""] * len(shown_generated), count - real, rng)
     drawn += [("scored", "generated", i) for i in generated]
     drawn += [("catch", catch_truths[i], i) for i in draw_images([0] * len(catch_truths), catch, rng)]
     times: Sequence[float | None] = (

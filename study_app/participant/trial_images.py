@@ -63,21 +63,21 @@ def _trial(person: models.Participant, position: int, images: list[int], **value
     )  # fmt: skip
 
 
-def images_for(session: Session, person: models.Participant, study: StudyFile) -> dict[int, tuple[str, int]]:
-    """The images that a participant may be asked about: the truth and the set of each, by its ID.
+def images_for(session: Session, person: models.Participant, study: StudyFile) -> dict[int, tuple[str, str]]:
+    """The images that a participant may be asked about: the truth and the condition of each, by its ID.
 
-    In a within design they are the generated ones of all sets, and those real ones of the person's own set that are in
-    every set, by their SHA-256.
+    In a within design they are the generated ones of all sets, a condition for each generator, and those real ones of
+    the person's own set that are in every set, by their SHA-256. Otherwise the person's set is one condition.
     """
     sets = [entry.set_id for entry in person.version.sets] if study.within else [person.set_id]
     stimulus = models.LoadedStimulus
-    query = select(stimulus.id, stimulus.truth, stimulus.set_id, stimulus.sha256)
+    query = select(stimulus.id, stimulus.truth, stimulus.set_id, stimulus.sha256, stimulus.condition)
     query = query.where(stimulus.set_id.in_(sets), stimulus.kind == "scored").order_by(stimulus.id)
     rows = session.execute(query).all()
     real = {one: {row.sha256 for row in rows if row.truth == "real" and row.set_id == one} for one in sets}
     shared = set.intersection(*real.values())
     return {
-        row.id: (row.truth, row.set_id)
+        row.id: (row.truth, row.condition if study.within else "")
         for row in rows
         if row.truth == "generated" or (row.set_id == person.set_id and row.sha256 in shared)
     }
@@ -152,7 +152,7 @@ def draw_spares(
 ) -> list[models.Trial]:
     """New trials at the end that replace those with a wrong exposure, up to the study's number of spare trials.
 
-    Each shows an image of the same class and set that this participant has not seen; the replaced trial is kept.
+    Each shows an image of the same class and condition that this participant has not seen; the replaced trial is kept.
     """
     left = study.trials.spare - sum(trial.kind == "spare" for trial in trials)
     replaced = {trial.replaces for trial in trials}

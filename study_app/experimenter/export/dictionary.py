@@ -62,7 +62,8 @@ RESPONSES = tuple(
          "The visual angle of that width at the study's `viewing_distance_cm`."),
         ("source", "string", "", "stimulus set",
          "Image set of the image, which names the generator of a generated one. Empty for images of a run. In a within "
-         "design, the stimulus set of a generated image; empty for the real images, which all sets share."),
+         "design, the condition of a generated image: its stimulus set, with the generator's name behind it if the set "
+         "has several; empty for the real images, which all sets share."),
         ("task", "string", "", "study",
          "What was asked: yes-no (real or generated), rating (six steps), or pair (which one is real)."),
         ("rating", "integer", "", "participant",

@@ -21,8 +21,8 @@ SELECT p.public_id AS participant,
        {frame_ms} AS frame_ms, {uncertain_ms} AS exposure_uncertain_ms,
        {image_width} AS image_width, {image_height} AS image_height, {pixel_ratio} AS pixel_ratio,
        {image_mm} AS image_mm, {image_degrees} AS image_degrees,
-       CASE WHEN {design} <> 'within' THEN COALESCE({image_set}, '') WHEN i.truth = 'generated' THEN s.name
-         ELSE COALESCE(s2.name, '') END AS source,
+       CASE WHEN {design} <> 'within' THEN COALESCE({image_set}, '') ELSE COALESCE(NULLIF(i.condition, ''), i2.condition, '') END
+         AS source,
        {task} AS task, t.rating AS rating, t.confidence AS confidence,
        i2.public_id AS second_stimulus, t.second_exposure_ms AS second_exposure_ms,
        t.why AS why, t.why_x AS why_x, t.why_y AS why_y
@@ -33,5 +33,4 @@ JOIN study_version v ON v.id = p.version_id
 JOIN stimulus i ON i.id = t.stimulus_id
 JOIN stimulus_set s ON s.id = i.set_id
 LEFT JOIN stimulus i2 ON i2.id = t.second_id
-LEFT JOIN stimulus_set s2 ON s2.id = i2.set_id
 WHERE t.answer IS NOT NULL AND t.kind {which} 'catch'

@@ -17,7 +17,7 @@ MOMENT = sa.String(24)
 # One row per answered trial; the attention trials (kind 'catch') are in `attention_trials`. Booleans are 0 and 1
 # in every database. A trial whose deadline was missed has no `answer`, but the flag `missed`. `replaced`: a spare trial
 # was answered instead of this one, whose exposure went wrong. In a within design `set` is `all`: generated images are
-# of the condition that `source` names, and real ones of every condition.
+# of the condition that `source` names, a stimulus set or one of its generators, and real ones of every condition.
 # In the task `pair`, `stimulus`, `truth` and `answer` are of the left or first image; `second_stimulus` is the other.
 # `implausible`: the trial contradicts what the server saw itself.
 RESPONSES = Path(__file__).with_name("0001_responses.sql").read_text("utf-8")
@@ -66,6 +66,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(8), nullable=False),
         sa.Column("sha256", sa.String(64), nullable=False),
         sa.Column("origin", sa.JSON(), nullable=False),
+        sa.Column("condition", sa.Text(), nullable=False, server_default=""),
         sa.Column("shown", sa.Integer(), nullable=False, server_default="0"),
         sa.Column("shown_simulated", sa.Integer(), nullable=False, server_default="0"),
         sa.ForeignKeyConstraint(["set_id"], ["stimulus_set.id"], name="fk_stimulus_set_id"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from pathlib import Path
 
 import numpy as np
@@ -120,6 +121,58 @@ def test_each_of_several_published_generators_has_answers_and_metrics_in_one_row
         (name, truth): count for name in conditions for truth, count in (("generated", 10), ("real", 20))
     }
     assert (workspace.report / "figures" / "neighbours-foreign-like-it.svg").is_file()
+    page = (workspace.report / "index.html").read_text()
+    _, _, table = page.partition("People and metrics side by side, set by set")
+    for row in scores["joined"]["sets"]:
+        line = re.search(rf"<tr>\s*<t[dh][^>]*>{row['set']}</t[dh]>(.*?)</tr>", table, re.DOTALL)
+        assert line
+        assert f"{row['accuracy']:.3f}" in line[1]
+        assert f"{abs(row[kid]):.3f}" in line[1]
+
+
+def test_generators_of_a_within_design_meet_their_metrics_however_they_are_spread_over_sets(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("analysis.report.page.FORMATS", {"svg": FORMATS["svg"]})
+    unread = set(SECTIONS) - {"summary", "joined", "survey", "conditions", "quality", "machine_observer"}
+    for seed, (name, count) in enumerate((("real", 40), ("a", 14), ("b", 14), ("c", 26))):
+        (tmp_path / name).mkdir()
+        for i, image in enumerate(textures(count, seed=seed, grain=0.8 + seed / 2, size=32)):
+            Image.fromarray(image).save(tmp_path / name / f"{i:02}.png")
+    for name, generated in (("two", ["a", "b"]), ("one", ["c"])):
+        words = [word for one in generated for word in ("--generated", str(tmp_path / one))]
+        assert gan_core(["publish", "--real", str(tmp_path / "real"), *words, "--name", name, "--count", "20"]) == 0
+    path = tmp_path / "study.toml"
+    path.write_text(
+        'slug = "s"\ndesign = "within"\nsets = [{ name = "two" }, { name = "one" }]\n[trials]\ncount = 24\n'
+    )
+    assert study_app(["load", str(path)]) == 0
+    assert study_app(["simulate", "--participants", "8", "--seed", "1"]) == 0
+    connection = sqlite3.connect(workspace.root / "study.db")
+    rows = connection.execute("SELECT participant, source, COUNT(*) FROM responses GROUP BY participant, source")
+    conditions = ["one", "two a", "two b"]
+    shares: dict[str, dict[str, int]] = {}
+    for participant, source, count in rows:
+        shares.setdefault(participant, {})[source] = count
+    assert list(shares.values()) == [{"": 12, **dict.fromkeys(conditions, 4)}] * 8
+    cells = "SELECT AVG(answer = truth) FROM responses WHERE source IN ('', 'two a', 'two b') GROUP BY participant"
+    right = [share for (share,) in connection.execute(cells)]
+    connection.close()
+    capsys.readouterr()
+    assert study_app(["status", "--simulated", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)[0]["sets"]
+    assert [one["name"] for one in status] == ["two", "one"]
+    assert status[0]["accuracy"]["mean"] == pytest.approx(np.mean(right)), "of both generators and the real images"
+    assert report(["--include-simulated", "--extractor", "random", *(f"--skip={section}" for section in unread)]) == 0
+    scores = json.loads((workspace.report / "scores.json").read_text())
+    kid = as_field("random-feature KID")
+    assert sorted(row["set"] for row in scores["joined"]["sets"]) == conditions
+    for row in scores["joined"]["sets"]:
+        name = row["set"]
+        assert row["accuracy"] == scores["survey"][name]["accuracy"]["mean"]
+        assert row[kid] == scores["quality"][name][kid]
+        found = scores["machine_observer"][name]["observers"]
+        assert row["machine_accuracy"] == found[better(found)]["accuracy"]
     page = (workspace.report / "index.html").read_text()
     _, _, table = page.partition("People and metrics side by side, set by set")
     for row in scores["joined"]["sets"]:
