@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms
 
 SRGB_GAMMA = 1 / 2.2  # as PNG writes it; a gAMA chunk within 0.02 of it is taken for sRGB
+SRGB_XY = ((0.3127, 0.329), (0.64, 0.33), (0.3, 0.6), (0.15, 0.06))  # white, red, green, blue
+D50 = (0.9642, 1, 0.8249)
+BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 UNCALIBRATED = 0xFFFF  # EXIF's ColorSpace for "not sRGB"
 
 
@@ -83,6 +86,27 @@ def png_gamma(image: Image.Image) -> float | None:
     return None if abs(gamma - SRGB_GAMMA) < 0.02 else float(gamma)
 
 
+def png_profile(image: Image.Image) -> bytes | None:
+    """An ICC profile of the primaries in a PNG's cHRM entry, beside a gAMA entry; None for sRGB's, or without either.
+
+    Nothing else must say what the colours are: a profile or an sRGB chunk takes precedence.
+    """
+    found, gamma = image.info.get("chromaticity"), image.info.get("gamma")
+    if image.format != "PNG" or image.mode not in ("RGB", "RGBA", "P") or not (found and gamma) or "srgb" in image.info:
+        return None
+    xy = np.reshape(found, (4, 2))  # of white, red, green and blue
+    if np.abs(xy - SRGB_XY).max() < 0.005 or (xy[:, 1] <= 0).any():
+        return None
+    xyz = np.stack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(1)) / xy[:, 1]])
+    if abs(np.linalg.det(xyz[:, 1:])) < 1e-3:  # primaries on one line
+        return None
+    cones = BRADFORD @ xyz[:, 1:] * np.linalg.solve(xyz[:, 1:], xyz[:, 0])
+    adapted = np.linalg.solve(BRADFORD, cones * (BRADFORD @ D50 / (BRADFORD @ xyz[:, 0]))[:, None])
+    red, green, blue = ((float(x), float(y), float(z)) for x, y, z in adapted.T)
+    curve = _srgb_curve() if abs(gamma - SRGB_GAMMA) < 0.02 else (round(256 / gamma),)
+    return _matrix_profile("primaries of a PNG", (red, green, blue), curve)
+
+
 def from_gamma(levels: NDArray[np.uint8], gamma: float) -> NDArray[np.uint8]:
     """8-bit levels that were encoded with a PNG's gamma, in sRGB's curve (PNG, third edition, 11.3.2.2)."""
     linear = (np.arange(256) / 255) ** (1 / gamma)
@@ -143,7 +167,7 @@ def _matrix_profile(name: str, primaries: Primaries, curve: tuple[int, ...]) -> 
     def fixed(*values: float) -> bytes:
         return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
 
-    white = fixed(0.9642, 1, 0.8249)
+    white = fixed(*D50)
     values = b"curv" + struct.pack(f">II{len(curve)}H", 0, len(curve), *curve)
     values += bytes(-len(values) % 4)
     description = b"desc" + struct.pack(">II", 0, len(name) + 1) + name.encode().ljust(84, b"\0")

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageFile, ImageOps
 
 from glimpse.imageset import ImageSetError
-from glimpse.prepare.reading.colour import coded_profile
+from glimpse.prepare.reading.colour import coded_profile, png_profile
 from glimpse.prepare.reading.sources import BrokenPhotoError
 
-TIFF_BITS, TIFF_PHOTOMETRIC = 258, 262  # tags: BitsPerSample, PhotometricInterpretation
+TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_SIGN = 258, 262, 339  # tags: BitsPerSample, PhotometricInterpretation, SampleFormat
 DEEP = re.compile("(RGB[AX]?|[RGBA]);16[LBN]")  # raw modes of 16 bits per channel, of whole pixels or of planes
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # of an ISO media file, at byte 8
 
@@ -35,7 +35,7 @@ def open_image(data: bytes, name: str, page: int | None = None) -> Iterator[Imag
             if is_heif(data):
                 _know_heif()
             with Image.open(io.BytesIO(data)) as image:
-                if "icc_profile" not in image.info and (profile := coded_profile(data)):
+                if "icc_profile" not in image.info and (profile := coded_profile(data) or png_profile(image)):
                     image.info["icc_profile"] = profile
                 if page is not None and page > 1:
                     _turn_to(image, page, name)
@@ -43,10 +43,14 @@ def open_image(data: bytes, name: str, page: int | None = None) -> Iterator[Imag
         except ImageSetError:
             raise
         except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
-            reason = (
-                "not an image in a supported format" if isinstance(error, Image.UnidentifiedImageError) else str(error)
-            )
+            reason = _unknown(data) if isinstance(error, Image.UnidentifiedImageError) else str(error)
             raise BrokenPhotoError(name, reason) from None
+
+
+def _unknown(data: bytes) -> str:
+    if data.startswith((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")):
+        return "its kind of TIFF is not supported; save it with 8 or 16 bits a channel"
+    return "not an image in a supported format"
 
 
 def is_heif(data: bytes) -> bool:
@@ -133,6 +137,12 @@ def white_is_zero(image: Image.Image) -> bool:
 def grey_values(image: Image.Image, negative: bool) -> tuple[NDArray[Any], float]:
     """Values (H, W) of 16 or 32 bits, from black to white, and the value of white; `negative` as `white_is_zero`."""
     values, white = np.array(image), 65535.0 if image.mode.startswith("I") else 1.0
+    if (
+        image.format == "TIFF"
+        and values.dtype == np.int32
+        and getattr(image, "tag_v2", {}).get(TIFF_SIGN, (1,))[0] == 1
+    ):
+        values = values.view(np.uint32)  # Pillow has no unsigned 32 bits
     return (white - values).astype(values.dtype) if negative else values, white
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 from glimpse.prepare.reading import depth
 from glimpse.prepare.reading.sources import BrokenPhotoError
 
+OPTIONAL = ("RescaleSlope", "RescaleIntercept", "WindowCenter", "WindowWidth")  # empty in some files: as if left out
 NO_PIXELS = "it holds no pixels"
 NEEDED = (
     "Rows", "Columns", "BitsAllocated", "BitsStored", "SamplesPerPixel", "PixelRepresentation",
@@ -71,10 +72,13 @@ def size_of_dicom(data: bytes, name: str) -> tuple[int, int]:
 
 
 def _dataset(data: bytes, **how: Any) -> Any:
-    """The elements of a file; one without a header is taken for uncompressed, as pydicom reads its elements."""
+    """The elements of a file, without empty ones; one without a header is taken for uncompressed."""
     import pydicom
 
     dataset = pydicom.dcmread(io.BytesIO(data), force=True, **how)
+    for field in (*NEEDED, *OPTIONAL):
+        if field in dataset and dataset[field].is_empty:
+            del dataset[field]
     if "TransferSyntaxUID" not in dataset.file_meta:
         implicit, _ = dataset.original_encoding
         dataset.file_meta.TransferSyntaxUID = (
@@ -128,7 +132,7 @@ def _grey(dataset: Any, values: NDArray[Any], window: depth.Window | None) -> tu
     if "VOILUTSequence" in dataset:
         top = 2 ** int(dataset.VOILUTSequence[0].LUTDescriptor[2]) - 1
         return depth.to_levels(apply_voi(shown, dataset), None, (0, top))[0], False
-    if "WindowCenter" in dataset and "WindowWidth" in dataset:
+    if "WindowCenter" in dataset and "WindowWidth" in dataset and _first(dataset.WindowWidth) > 0:
         return _windowed(dataset, shown.astype(np.float64)), False
     return depth.to_levels(shown, None, (low, high))
 

@@ -91,6 +91,15 @@ def test_signed_values_and_8_bits_and_colours() -> None:
     assert read_photo(dicom(VALUES // 20, bits=12), "a").remarks == {"small_range"}
 
 
+@pytest.mark.parametrize("empty", [("WindowCenter", "WindowWidth"), ("RescaleSlope", "RescaleIntercept")])
+def test_empty_elements_are_as_if_left_out(empty: tuple[str, ...]) -> None:
+    assert levels(dicom(VALUES, **dict.fromkeys(empty))) == levels(dicom(VALUES))
+
+
+def test_a_window_without_width_is_none() -> None:
+    assert levels(dicom(VALUES, WindowCenter=2000, WindowWidth=0)) == levels(dicom(VALUES))
+
+
 def test_only_files_with_one_frame_are_read() -> None:
     data = dicom(np.tile(VALUES, (2, 1)), NumberOfFrames=2, Rows=6)
     with pytest.raises(BrokenPhotoError, match=r"a\.dcm cannot be read \(it has 2 frames, and only files with one"):

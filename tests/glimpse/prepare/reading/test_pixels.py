@@ -366,7 +366,60 @@ def test_the_gamma_of_a_png_is_applied(gamma: float, changes: bool) -> None:
     assert np.abs(decoded - (expected if changes else GREY_AS_RGB)).max() <= 1
 
 
+def chunk(kind: bytes, *values: float) -> bytes:
+    """A PNG chunk of numbers in units of 1/100000."""
+    body = kind + struct.pack(f">{len(values)}I", *(round(value * 100_000) for value in values))
+    return struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
+
+
+P3, SRGB = (0.68, 0.32, 0.265, 0.69, 0.15, 0.06), (0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # red, green, blue
+
+
+@pytest.mark.parametrize(
+    ("primaries", "gamma", "more", "changes"),
+    [
+        (P3, 0.45455, b"", True),
+        (P3, None, b"", False),  # primaries without a curve mean nothing
+        (P3, 0.45455, b"\0\0\0\1sRGB\0\xae\xce\x1c\xe9", False),
+        (SRGB, 0.45455, b"", False),
+        ((0.3, 0.3, 0.3, 0.3, 0.3, 0.3), 0.45455, b"", False),  # damaged: no colours
+        ((0.64, 0, 0.3, 0, 0.15, 0), 0.45455, b"", False),
+    ],
+)
+def test_the_primaries_of_a_png_are_those_of_its_colours(
+    primaries: tuple[float, ...], gamma: float | None, more: bytes, changes: bool
+) -> None:
+    photo = skin_photo(3, 12, 16)
+    data = encoded(Image.fromarray(photo))
+    chunks = chunk(b"cHRM", 0.3127, 0.329, *primaries) + (chunk(b"gAMA", gamma) if gamma else b"") + more
+    decoded = decode_photo(data[:33] + chunks + data[33:], "a.png").astype(int)
+    expected = decode_photo(coded(photo, "PNG", 12, 13), "a.png") if changes else photo
+    assert np.abs(decoded - expected).max() <= 1
+    assert changes == (np.abs(decoded - photo).max() > 3)
+
+
 # ------------------------------------------------------------------------------------------------ more than 8 bits
+
+
+@pytest.mark.parametrize(("kind", "channels"), [(np.float64, 1), (np.float32, 3), (np.uint32, 3)])
+def test_a_tiff_of_values_that_are_not_read_gets_its_remedy(kind: type, channels: int) -> None:
+    buffer = io.BytesIO()
+    photometric = "rgb" if channels == 3 else "minisblack"
+    tifffile.imwrite(buffer, np.zeros((16, 16, channels), kind).squeeze(), photometric=photometric)
+    sentence = (
+        r"^a\.tif cannot be read \(its kind of TIFF is not supported; save it with 8 or 16 bits a channel\): repair"
+    )
+    with pytest.raises(BrokenPhotoError, match=sentence):
+        read_photo(buffer.getvalue(), "a.tif")
+
+
+def test_unsigned_values_of_32_bits_take_a_window_over_their_whole_range() -> None:
+    values, buffer = np.repeat(np.array([0, 2**30, 2**31, 2**32 - 1], np.uint32), 64).reshape(16, 16), io.BytesIO()
+    tifffile.imwrite(buffer, values)
+    with pytest.raises(BrokenPhotoError, match="its values go beyond 0 to 65535; give their range with --window"):
+        read_photo(buffer.getvalue(), "a.tif")
+    photo = read_photo(buffer.getvalue(), "a.tif", Reading(window=(0, 2**32 - 1)))
+    assert photo.pixels[::4, 0, 0].tolist() == [0, 64, 128, 255]
 
 
 @pytest.mark.parametrize(
