@@ -46,7 +46,7 @@ def differences(
     not compared. `compressed` and `off_grid` say that both go through --jpeg-quality and --off-grid.
     """
     one, other = _properties(real), _properties(generated)
-    quality = min([q for side in (one, other) if (q := side.get("jpeg_quality"))], default=90)
+    quality = min(90, *(side.get("jpeg_quality") or _quality(side["block_energy"]) for side in (one, other)))
     blocks = [side["block_energy"] for side in (one, other)]
     blocky = not off_grid and None not in blocks and abs(blocks[0] - blocks[1]) >= BLOCK_ENERGY
     found = [
@@ -91,6 +91,15 @@ def _properties(images: ImageSet) -> dict[str, Any]:
         return dict(images.manifest["traits"])
     steps = [s for image in evenly(images.images, MEASURED) if (s := steps_by_phase(grey_middle(image))) is not None]
     return {"block_energy": block_energy(steps) if steps else None}
+
+
+def _quality(energy: float | None) -> int:
+    """The JPEG quality, in steps of 5, that leaves blocks as deep as this, where no file states one (docs/data.md).
+
+    >>> _quality(1.0), _quality(1.15), _quality(1.64)
+    (95, 90, 55)
+    """
+    return 5 * int(np.interp(energy or 1, (1.05, 1.15, 1.43, 1.72), (95, 90, 75, 50)) / 5)
 
 
 def _median_detail(images: ImageSet) -> float:

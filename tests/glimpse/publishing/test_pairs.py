@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -180,6 +181,9 @@ def test_jpeg_history_inside_png_and_an_enlargement_are_found_on_the_pixels(
     assert publish(real, str(tmp_path / "png")) == 0
     told = capsys.readouterr().err
     assert "real and png differ in JPEG blocks" in told
+    advised = re.search(r"or with --jpeg-quality (\d+) or less", told)
+    assert advised
+    assert int(advised[1]) <= 55, "no file states the quality of 50, but the blocks do"
     assert "file format" not in told
     assert publish(real, str(tmp_path / "large"), more=("--overwrite",)) == 0
     assert "the generated images have" in capsys.readouterr().err
