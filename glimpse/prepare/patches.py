@@ -76,7 +76,7 @@ def prepare_patches(workspace: Workspace, options: PatchOptions) -> list[Prepare
     if options.skip_broken:
         left = without_broken(left, lambda pair: read_pair(pair, options), findings, threads)
     if not isinstance(options.test, Path):
-        testing = groups_for_testing([groups[stem] for stem in left], options.test, seed, "photos")
+        testing = groups_for_testing([groups[stem] for stem in left], options.test, seed)
     pairs = [
         replace(pair, group=groups[stem], split="test" if groups[stem] in testing else "train")
         for stem, pair in left.items()

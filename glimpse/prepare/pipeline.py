@@ -108,7 +108,7 @@ class PhotoSet:
         """The groups of the test side. Raises ImageSetError when a side would be empty."""
         if self.sides:
             return frozenset(self.groups[key] for key in keys if self.sides[key] == "test")
-        return groups_for_testing([self.groups[key] for key in keys], options.test, options.seed, "photos")
+        return groups_for_testing([self.groups[key] for key in keys], options.test, options.seed)
 
 
 @dataclass(frozen=True)

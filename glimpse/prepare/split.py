@@ -19,9 +19,7 @@ from glimpse.prepare.reading.sources import Item, SourceFile, UnfitFileError, co
 from glimpse.progress import progress
 
 
-def groups_for_testing(
-    groups: Sequence[str], share_or_count: float | int, seed: int, what: str = "photos"
-) -> frozenset[str]:
+def groups_for_testing(groups: Sequence[str], share_or_count: float | int, seed: int) -> frozenset[str]:
     """The groups of the test side, chosen so that their photos come close to a share (< 1) or a count.
 
     `groups`: the group of each photo. Groups are visited in a random order that depends only on the seed and their
@@ -35,7 +33,7 @@ def groups_for_testing(
     if len(sizes) < 2 or not 0 < wanted < len(groups):
         raise ImageSetError(
             f"Putting {share_or_count:g}{'' if isinstance(share_or_count, int) else ' (a share)'} of {len(groups)} "
-            f"{what} in {len(sizes)} group{'s' * (len(sizes) != 1)} aside for testing would leave one side empty: "
+            f"photos in {len(sizes)} group{'s' * (len(sizes) != 1)} aside for testing would leave one side empty: "
             "choose another number, or 0 (as in --test-share 0) to keep all for training."
         )
     names = np.array(sorted(sizes), dtype=object)
