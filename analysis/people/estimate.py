@@ -173,27 +173,19 @@ def without_noise(value: float) -> float:
 # ------------------------------------------------------------------------------------------------ two-way variance
 
 
-def two_way(influence: Floats, trials: Trials) -> tuple[float, float, float]:
-    """Variance of the sum of `influence`, (n,), its degrees of freedom, and the participants' part of the variance.
+def parts_of(
+    influence: Floats, trials: Trials, strata: Any = None, participant_influence: Floats | None = None
+) -> Parts:  # fmt: skip
+    """The variance of the sum of `influence`, (n,), by its sources; the arguments are as for `estimate`.
 
     V(images) - V(trials) estimates what the images add and V(participants) - V(trials) what the participants add. A
     negative one counts as zero. The degrees of freedom are Satterthwaite's for V(participants) + (V(images) -
     V(trials)). If no image is seen twice, they are those of a t-test on participants.
 
     >>> trials = Trials.from_labels([1, 1, 1, 0], [1, 1, 1, 1], ["ann", "ann", "bob", "bob"], ["a", "b", "c", "d"])
-    >>> variance, df, _ = two_way(np.array([0.0625, 0.0625, 0.0625, -0.1875]), trials)  # (answer - 3/4) / 4
-    >>> variance, df  # two people: 2 / 1 times 0.125**2 + 0.125**2
+    >>> parts = parts_of(np.array([0.0625, 0.0625, 0.0625, -0.1875]), trials)  # (answer - 3/4) / 4
+    >>> float(parts.variance), float(parts.df)  # two people: 2 / 1 times 0.125**2 + 0.125**2
     (0.0625, 1.0)
-    """
-    parts = parts_of(influence, trials)
-    return float(parts.variance), min(float(parts.df), float(len(influence))), parts.people
-
-
-def parts_of(
-    influence: Floats, trials: Trials, strata: Any = None, participant_influence: Floats | None = None
-) -> Parts:  # fmt: skip
-    """The variance of the sum of `influence`, (n,), by its sources; the arguments are as for `two_way`.
-
     >>> trials = Trials.from_labels([1, 1, 0, 0], [1, 1, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1])
     >>> parts = parts_of(np.array([0.5, 0.5, -0.5, -0.5]), trials)  # people differ, images do not
     >>> parts.people, parts.images
@@ -262,11 +254,11 @@ def estimate(
 ) -> Estimate:  # fmt: skip
     """`value` with its interval; with `share`, an interval within [0, 1].
 
-    `influence`: (n,), of each trial on the value; its variance is that of `two_way`. `strata`: (n,) codes of the groups
-    of images that were centred separately (default: real and generated). `participant_influence`: (P,), for a score
-    that depends on a participant's answers other than through their sum: V(participants) - V(trials) is then not
-    formed, as the two are not sums of the same terms. `between`: V(participants) and its degrees of freedom, if
-    participants were centred in groups of their own. `parts`: the variance by its sources, where it is known.
+    `influence`: (n,), of each trial on the value; its variance is that of `parts_of`. `strata`: (n,) codes of the
+    groups of images that were centred separately (default: real and generated). `participant_influence`: (P,), for a
+    score that depends on a participant's answers other than through their sum: V(participants) - V(trials) is then not
+    formed, as the two are not sums of the same terms. `between`: V(participants) and its degrees of freedom, if each
+    group of participants was centred separately. `parts`: the variance by its sources, where it is known.
 
     >>> trials = Trials.from_labels([1, 1, 1, 0], [1, 1, 1, 1], ["ann", "ann", "bob", "bob"], ["a", "b", "c", "d"])
     >>> found = estimate(0.75, np.array([0.0625, 0.0625, 0.0625, -0.1875]), trials)

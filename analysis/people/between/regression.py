@@ -95,6 +95,9 @@ def welch(terms: Floats, group: Integers, columns: int) -> tuple[float, float] |
 
     >>> welch(np.array([1.0, -1.0, 2.0, -2.0]), np.array([0, 0, 1, 1]), columns=2)  # 10**2 / (2**2 / 1 + 8**2 / 1)
     (10.0, 1.4705882352941178)
+    >>> further = welch(np.array([1.0, -1.0, 0.0, 2.0, -2.0, 0.0]), np.repeat([0, 1], 3), columns=3)
+    >>> further  # a covariate takes half a degree of freedom from each: 10**2 / (2**2 / 1.5 + 8**2 / 1.5)
+    (10.0, 2.2058823529411766)
     """
     _, code, size = np.unique(group, return_inverse=True, return_counts=True)
     further = columns - len(size)

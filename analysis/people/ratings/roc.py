@@ -10,7 +10,7 @@ ratings of all participants, weighted equally; its zROC is a straight line
 
     z(H) = a + b z(F),  slope b = sd(real) / sd(generated),  d_a = a sqrt(2 / (1 + b^2)),  area = Phi(d_a / sqrt 2)
 
-(Macmillan & Creelman 2005, ch. 3). Intervals by `estimate.two_way` from each rating's influence on the fit.
+(Macmillan & Creelman 2005, ch. 3). Intervals by `estimate.parts_of` from each rating's influence on the fit.
 """
 
 from __future__ import annotations

@@ -56,6 +56,14 @@ def test_the_icc_of_balanced_accuracy_is_the_stratified_alpha() -> None:
     assert found.mean.method == "ICC(3,k) within classes, two-way ANOVA, F interval"
     assert found.single.value == pytest.approx(1 / (1 + 9 * (1 / found.mean.value - 1)))  # 4 / (1/9 + 1/3) answers
     assert found.answers == 12
+    (a, df_a), (b, df_b) = (
+        (away.var() * away.size / (11 * (k - 1)) / k, 11 * (k - 1))  # the class's noise in the score, Satterthwaite
+        for one in classes
+        for k, away in [(one.shape[1], one - one.mean(axis=0) - one.mean(axis=1, keepdims=True))]
+    )
+    df, f = (a + b) ** 2 / (a**2 / df_a + b**2 / df_b), 1 / (1 - found.mean.value)
+    ends = 1 - stats.f.ppf(0.975, 11, df) / f, 1 - 1 / (f * stats.f.ppf(0.975, df, 11))
+    assert found.mean.ci95 == pytest.approx(ends)
 
 
 @pytest.mark.parametrize(("real", "generated"), [(45, 15), (30, 30), (5, 45)])

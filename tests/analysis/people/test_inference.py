@@ -12,7 +12,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from analysis.people import equivalence, inference, significance
-from analysis.people.estimate import Parts, two_way
+from analysis.people import estimate as estimates
+from analysis.people.estimate import Parts
 from analysis.people.inference import Estimate
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials, join
@@ -286,9 +287,9 @@ def test_the_degrees_of_freedom_are_never_more_than_the_answers() -> None:
     effect = np.array([1, 1, -1, -1]) / 4
     checkerboard = np.array([[(-1.0) ** (i + j) for j in range(4)] for i in range(4)])
     influence = (checkerboard + effect[None, :] + 0.1 * effect[:, None]).ravel()
-    variance, df, _ = two_way(influence, table([[1] * 4] * 4))
-    assert variance == pytest.approx(16 / 3)
-    assert df == 16
+    found = estimates.estimate(0.5, influence, table([[1] * 4] * 4))
+    assert found.se == pytest.approx((16 / 3) ** 0.5)
+    assert found.df == 16
 
 
 def test_the_variance_of_a_difference_centres_both_classes_of_both_sets() -> None:
