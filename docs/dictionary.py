@@ -153,7 +153,7 @@ SCORES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         "resolution": "smallest share of copies that the sample can show", "groups": "held-out groups",
         "expected": "of these, below the threshold",
         "distinct": "generated images below it, by distinct nearest training image",
-        "compared": "generated images, counted likewise",
+        "compared": "generated images, counted in the same way",
         "hub": "images that share a nearest one", "hub_image": "which", "hub_share": "their share",
         "recognised": "share of planted copies found", "kid": "to training and test images",
         "c_t": "Meehan et al. 2020",

@@ -110,7 +110,7 @@ def scatter(by_image: pd.DataFrame, measures: Mapping[str, str]) -> Figure:
         figure, axes = new_figure(max(3.6, 2.05 * len(shown)), 2.7, ncols=len(shown), squeeze=False, sharey=True)
         for ax, (measure, label) in zip(axes[0], shown.items(), strict=True):
             for i, (name, images) in enumerate(rows.groupby("set", sort=False)):
-                other = i >= MANY  # without a colour of their own: together, in grey
+                other = i >= MANY  # more sets than colours: the rest share grey
                 ax.scatter(
                     images[measure], images["rate"], s=13, alpha=0.65, linewidths=0,
                     color=GREY if other else PALETTE[i], marker="." if other else MARKERS[i], zorder=0 if other else 2,

@@ -17,7 +17,7 @@ from analysis.people.trials import Bools, Trials, renumbered
 
 TOO_FAST_MS = 200.0  # after an answer became possible; human reactions take longer
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
-SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # at most so many positions, with so many trials each, are drawn one by one
+SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # positions, and trials of each, up to which each position is drawn
 QUANTILES = 5
 MOST_SHARE = 0.99  # of what determines a slope, in one participant or one image of a class, for an interval
 SLOPE_METHOD = (

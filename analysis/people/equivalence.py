@@ -14,7 +14,7 @@ from glimpse.observers import Floats
 
 MOST_PARTICIPANTS = 1_000_000
 # Degrees of freedom of V(images) below which no number of participants is named. With 18, numbers were named in surveys
-# whose images happened to look alike, and only half of these surveys were decided after so many participants.
+# whose images happened to look alike, and only half of these surveys were decided after that number.
 FEWEST_IMAGES = 30
 # Participants below which no number of further ones is named: of simulated surveys of 2 to 5 people (58 % right, 100
 # images per class) 47 to 72 % were decided after the number that they named, of surveys of 8 people 88 %.
@@ -34,7 +34,7 @@ class Verdict:
     p_chance: float | None
     code: Code
     words: str
-    more_participants: int | None = None  # about so many more decide with a probability of 80 %
+    more_participants: int | None = None  # with about this many more, the survey is decided with 80 % probability
     note: str = ""
 
 

@@ -3,7 +3,7 @@
 `monitor` may be used after every participant: a confidence sequence by betting (Waudby-Smith & Ramdas 2024, JRSS B
 86:1-27). Each participant contributes one number in [0, 1], however many answers they gave, so clustering by
 participant is accounted for. Nothing is assumed about the distribution of these numbers, and the error over all looks
-together is at most the level. The result holds for new participants and the images at hand. For new images as well, use
+together is at most the level. The result holds for new participants and the images shown. For new images as well, use
 the verdict of `analysis.people.equivalence` at the planned end, since the number of images does not grow with the
 participants.
 """

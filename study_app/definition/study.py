@@ -60,7 +60,7 @@ class TrialPlan:
     catch_wrong: int = 0  # participants with more of them wrong are excluded: fixed before the study starts
     implausible: int | None = None  # participants with more implausible trials are excluded; none: no such rule
     spare: int = 0  # at most this many trials with a wrong exposure are replaced at the end
-    block: int = 0  # a pause after every so many trials; 0: none
+    block: int = 0  # trials between two pauses; 0: no pauses
 
     @property
     def total(self) -> int:

@@ -134,7 +134,7 @@ def _refuse_idle(table: TomlTable, study: StudyFile) -> None:
         ("sides", study.sides != SIDES[0] and study.pairs, 'with `task = "pair"`, where each pair has its own'),
         ("design", study.within and len(study.sets) == 1, "with a single set"),
         ("trials.spare", trials.spare and study.mode != "fixed", f'with `mode = "{study.mode}"`'),
-        ("trials.catch_wrong", trials.catch_wrong > trials.catch, "above `trials.catch`: nobody can miss so many"),
+        ("trials.catch_wrong", trials.catch_wrong > trials.catch, "above `trials.catch`, the number shown"),
         (
             "completion.failed_attention_code", study.completion.failed_attention_code and not trials.catch,
             "without attention trials (`trials.catch`)",

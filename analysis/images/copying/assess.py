@@ -17,7 +17,7 @@ from analysis.images.distances import FloatArray
 from analysis.images.features import Images
 from glimpse.images import evenly
 
-HELD_OUT = 600  # images at most, half of them test images if there are so many
+HELD_OUT = 600  # images at most, half of them test images if there are enough
 PAIRS = 5_000_000  # of generated or held-out images with training images, at most; more take minutes
 FEWEST = 200  # images of either kind to compare, however many training images there are
 PLANTED = 16  # number of training images copied in each way

@@ -52,7 +52,7 @@ class CopyTest:
     groups: int  # held-out groups ...
     expected: int  # ... and the number of them below the threshold, by its definition
     distinct: int  # generated images below it, those with the same nearest training image counted once ...
-    compared: int  # ... out of so many generated images, counted in the same way
+    compared: int  # generated images that `distinct` is out of, counted in the same way
     hub: int = 0  # the number of images below the threshold with the most frequent nearest training image
 
     @property

@@ -1,7 +1,7 @@
 """Random features: untrained convolutional networks, used if no weights are available.
 
 With PyTorch's default initialisation such features carry no signal; these networks are He-initialised, with batch norm
-calibrated on the images at hand.
+calibrated on the training images.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ COMPONENTS = 16  # of each network; with 32 and 64 the distances between classes
 
 
 class RandomNetwork(nn.Module):
-    """A random convolutional network whose batch norm is calibrated on the images at hand.
+    """A random convolutional network whose batch norm is calibrated on the training images.
 
     Features are the means of all maps at five scales, reduced to their leading principal components over the
     calibration images and whitened; otherwise brightness, which affects every map, would dominate. Half of the first

@@ -20,7 +20,7 @@ from analysis.people.estimate import METHOD, Estimate
 from analysis.people.trials import Trials
 from glimpse.observers import Floats
 
-FEWEST = 3  # an answer is compared if so many participants gave it, and so many gave another one
+FEWEST = 3  # participants who gave an answer, and who gave another one, for the answer to be compared
 METHODS = (
     f"least squares between participants, {METHOD}; p_holm over all answers of the report; pooled: {pooling.METHOD}"
 )

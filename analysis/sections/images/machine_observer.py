@@ -224,7 +224,7 @@ def observe(
 
 
 def of_pair(pair: Pair, context: Context, at_most: int = BIASED_BELOW) -> dict[str, Any]:
-    """The accuracy of each observer on a pair's real and generated images, at most so many of each."""
+    """The accuracy of each observer on at most `at_most` real and generated images of a pair."""
     extractor = pair.extractor(context)
     rows = pair.rows_used(pair.against)
     rows = rows[np.sort(one_of_each(pair.groups(rows), np.random.default_rng(context.seed))[:at_most])]

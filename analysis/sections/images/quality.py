@@ -212,7 +212,7 @@ def _of(one: Pair | Direction, context: Context) -> dict[str, Any]:
 
 
 def of_pair(pair: Pair, context: Context, at_most: int = BIASED_BELOW) -> dict[str, Any]:
-    """All distances of the generated images of a pair to its real ones, at most so many of each: see `compare`."""
+    """All distances of the generated images of a pair to its real ones, at most `at_most` of each: see `compare`."""
     real, groups, pool, pool_groups = real_images(pair, context)
     count = min(pair.scored, max(GENERATED, len(real)))
     generated = pair.generated_features(pair.extractor(context), context, count)
