@@ -185,7 +185,8 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
     """One row for each preregistered part: what was registered, what the report has, and whether it is unchanged.
 
     `here`: bound, positive, filters, first_answer (ISO, "" if unknown), study_sha256 (all that were answered), and by
-    set `participants`, `images` and `trials` (real, generated).
+    set `participants` (scored), `finished` (with those whom the study's rule excludes, as the stopping rule counts),
+    `images` and `trials` (real, generated).
     """
     study, rows = facts["study"], []
 
@@ -211,7 +212,7 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
     add("class of F1", facts["positive"], here["positive"], facts["positive"] == here["positive"])
     filters = " and ".join(here["filters"]) or "none further"
     add("exclusions", "those of the study file" if study else "none", filters, not here["filters"])
-    for name, n in here["participants"].items():
+    for name, n in here["finished"].items():
         add(f"participants (stopping rule){where(name)}", facts["participants"], n, n == facts["participants"])
     for what in ("images", "trials"):
         wanted = (facts[what]["real"], facts[what]["generated"])

@@ -62,6 +62,7 @@ class Context:
     positive: Literal["generated", "real"] = "generated"  # the class that F1 is of
     bound: float = 0.05  # 'cannot tell' means an accuracy within 0.5 plus or minus this
     unanswered: Mapping[str, int] = field(default_factory=dict)  # trials without an answer, by set
+    excluded: Mapping[str, int] = field(default_factory=dict)  # participants, by the study's own rule, by set
     cache: Path | None = None  # where results are kept (default: report/cache of the workspace)
     said: list[str] = field(default_factory=list)  # see `notices`
     left_out: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (subject, reason): titles of sections

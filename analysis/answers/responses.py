@@ -58,6 +58,7 @@ class Responses:
     people: pd.DataFrame = field(default_factory=pd.DataFrame)  # one row per participant, see `people.attributes` ...
     asked: tuple[str, ...] = ()  # ... and its columns that are questions to them
     unsure: pd.DataFrame | None = None  # trials rated in the middle of the scale, not in `trials`; the same columns
+    excluded: dict[str, int] = field(default_factory=dict)  # participants, by the study's own rule, by set
 
     @property
     def simulated(self) -> int:

@@ -73,11 +73,14 @@ def tidy(
     left_out = _left_out(raw, trials, form, include_simulated=include_simulated)
     keep = pd.Series(True, index=trials.index)
     unanswered: dict[str, int] = {}
+    excluded: dict[str, int] = {}
     for reason, rows in left_out.items():
         gone = keep & rows
         counts[reason] = int(people[gone].nunique() if reason.endswith("participants") else gone.sum())
         if reason == "missing_answers":
             unanswered = {str(k): int(n) for k, n in trials.loc[gone, "set"].value_counts().items()}
+        if reason == "excluded_participants":
+            excluded = {str(k): int(n) for k, n in people[gone].groupby(trials["set"]).nunique().items()}
         keep &= ~rows
     if not keep.any():
         if counts["simulated_participants"]:
@@ -118,7 +121,7 @@ def tidy(
     known_of = attributes(raw[taken], people[taken])
     return Responses(
         trials, name, table.sha256, counts, filters, unanswered, _versions(raw[keep.to_numpy()]), tuple(notes),
-        known_of, asked(raw, known_of), unsure,
+        known_of, asked(raw, known_of), unsure, excluded,
     )  # fmt: skip
 
 

@@ -47,10 +47,12 @@ def found_here(context: Context) -> dict[str, Any]:
     images = frame.groupby(["set", "truth"])["image"].nunique()
     each = frame.groupby(["set", "participant", "truth"]).size().groupby(["set", "truth"]).median()
     sets = sorted(frame["set"].unique())
+    finished = frame[frame["finished"]].groupby("set")["participant"].nunique()
     return {
         "bound": context.bound, "positive": context.positive, "filters": context.filters,
         "first_answer": first_answer(answered), "study_sha256": hashes,
         "participants": {name: int(frame.loc[frame["set"] == name, "participant"].nunique()) for name in sets},
+        "finished": {name: int(finished.get(name, 0)) + context.excluded.get(name, 0) for name in sets},
         "images": {name: tuple(int(images.get((name, truth), 0)) for truth in classes) for name in sets},
         "trials": {name: tuple(float(each.get((name, truth), 0)) for truth in classes) for name in sets},
     }  # fmt: skip

@@ -6,13 +6,18 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from analysis import power, preregistration
+from analysis.answers.read import read_csv
 from analysis.preregistration import CHANGED, UNCHANGED, UNKNOWN
 from analysis.report import __main__ as report
 from analysis.report.manuscript import BIBTEX, RIS, Texts
+from analysis.section import Context
+from analysis.sections.preregistration import found_here
 from glimpse.files import sha256_bytes
+from glimpse.workspace import Workspace
 
 STUDY = """slug = "skin"
 exposure_ms = [1500, 2500]
@@ -65,8 +70,8 @@ def here(**changes: Any) -> dict[str, Any]:
     """A survey that kept to the plan, but for the changes."""
     return {
         "bound": 0.1, "positive": "generated", "filters": (), "first_answer": "9999-01-01T00:00:00.000Z",
-        "study_sha256": [sha256_bytes(STUDY.encode())], "participants": {"df": 8}, "images": {"df": (20, 19)},
-        "trials": {"df": (6, 6)},
+        "study_sha256": [sha256_bytes(STUDY.encode())], "participants": {"df": 8}, "finished": {"df": 8},
+        "images": {"df": (20, 19)}, "trials": {"df": (6, 6)},
     } | changes  # fmt: skip
 
 
@@ -93,7 +98,7 @@ def test_a_survey_that_kept_to_it_is_unchanged_in_every_part(registered: Path) -
 @pytest.mark.parametrize(("part", "change", "found"), [
     ("bound", {"bound": 0.05}, CHANGED), ("class of F1", {"positive": "real"}, CHANGED),
     ("exclusions", {"filters": ("age=30",)}, CHANGED),
-    ("participants (stopping rule)", {"participants": {"df": 9}}, CHANGED),
+    ("participants (stopping rule)", {"finished": {"df": 9}}, CHANGED),
     ("images", {"images": {"df": (21, 20)}}, CHANGED), ("images", {"images": {"df": (20, 10)}}, CHANGED),
     ("trials", {"trials": {"df": (6, 7)}}, CHANGED),
     ("study file (SHA-256)", {"study_sha256": ["0" * 64]}, CHANGED),
@@ -132,11 +137,24 @@ def test_a_hypothesis_that_these_answers_cannot_test_is_not_unchanged(registered
         return row["in_this_report"], row["status"]
 
     sets = {
-        name: {"a": each, "b": each} for name, each in (("participants", 8), ("images", (20, 19)), ("trials", (6, 6)))
+        name: {"a": each, "b": each}
+        for name, each in (("participants", 8), ("finished", 8), ("images", (20, 19)), ("trials", (6, 6)))
     }
     assert hypothesis("different") == ("not tested", CHANGED), "there is one set"
     assert hypothesis("different", **sets) == ("tested", UNCHANGED)
     assert hypothesis("detectable", trials={"df": (6, 0)}) == ("not tested", CHANGED), "there are no generated images"
+
+
+def test_the_stopping_rule_counts_who_finished_also_those_whom_the_studys_rule_excludes(tmp_path: Path) -> None:
+    """With two excluded as registered and one who stopped early, the report counted 'scored' for 'finished'."""
+    rows = [{"participant": f"p{p}", "image": f"{truth}{i}", "truth": truth, "answer": "real" if (p + i) % 3 else truth,
+             "set": "df", "excluded": p in (6, 7), "state": "working" if p == 8 else "finished"}
+            for p in range(10) for i in range(4) for truth in ("real", "generated")]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
+    answers = read_csv(tmp_path / "a.csv")
+    assert answers.excluded == {"df": 2}
+    found = found_here(Context(Workspace(tmp_path), responses=answers.trials, excluded=answers.excluded))
+    assert (found["participants"], found["finished"]) == ({"df": 8}, {"df": 9})  # p8 is scored, p6 and p7 finished
 
 
 def test_the_report_shows_it_and_its_texts_quote_the_reports_own_numbers(registered: Path, tmp_path: Path) -> None:
