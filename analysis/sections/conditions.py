@@ -128,7 +128,7 @@ def _ranking(found: Conditions) -> list[str]:
 
 
 def _differences(found: Conditions) -> str:
-    count = len(found.pairs["fooling_rate"])
+    count = max(sum(pair.p is not None for pair in pairs) for pairs in found.pairs.values())
     corrected = f"Holm-corrected over {count} pairs, 5 %" if count > 1 else "tested at 5 %"
     said = []
     for measure, pairs in found.pairs.items():

@@ -117,19 +117,8 @@ def _over_sets(tests: Mapping[str, Any]) -> list[str]:
 def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[str]:
     """Sentences on what the tables show, for the top of the section."""
     said = []
-    pairs = tables["comparisons"]
-    if len(pairs):
-        clearly = pairs[pd.to_numeric(pairs["p_holm"]) < LEVEL]
-        apart = [f"{p['first']} and {p['second']}" for p in clearly.to_dict("records")]
-        further = f" and {len(apart) - MOST_PAIRS} further pairs" if len(apart) > MOST_PAIRS else ""
-        said.append(
-            (
-                f"People can tell some sets better than others: {'; '.join(apart[:MOST_PAIRS])}{further} differ"
-                if apart
-                else "No two sets measurably differ"
-            )
-            + f" (balanced accuracy, {len(pairs)} pair{'s' * (len(pairs) > 1)}, Holm-corrected, 5 %)."
-        )
+    if len(tables["comparisons"]):
+        said.append(_pairs(tables["comparisons"]))
     said += _d_primes(scores)
     said += _exclusions(tables["exclusions"])
     said += _trends(scores, tables["trends"])
@@ -137,6 +126,21 @@ def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> 
     if looks:
         said.append(f"With continuous monitoring: {'; '.join(looks)} (always-valid, for these images).")
     return said
+
+
+def _pairs(pairs: pd.DataFrame) -> str:
+    """A sentence on the pairs of sets that differ, of those that could be tested."""
+    tested = pairs[pairs["p_holm"].notna()]
+    if not len(tested):
+        reasons = pairs["note"].dropna() if "note" in pairs else pairs["first"].head(0)
+        return f"No test can compare the sets{f' ({reasons.iloc[0]})' if len(reasons) else ''}."
+    clearly = tested[pd.to_numeric(tested["p_holm"]) < LEVEL]
+    apart = [f"{p['first']} and {p['second']}" for p in clearly.to_dict("records")]
+    further = f" and {len(apart) - MOST_PAIRS} further pairs" if len(apart) > MOST_PAIRS else ""
+    better = f"People can tell some sets better than others: {'; '.join(apart[:MOST_PAIRS])}{further} differ"
+    untested = f"; {len(pairs) - len(tested)} could not be tested" if len(tested) < len(pairs) else ""
+    how = f"{len(tested)} pairs, Holm-corrected, 5 %" if len(tested) > 1 else "1 pair, tested at 5 %"
+    return f"{better if apart else 'No two sets measurably differ'} (balanced accuracy, {how}{untested})."
 
 
 def _d_primes(scores: Mapping[str, Any]) -> list[str]:

@@ -313,9 +313,21 @@ def test_pairs_that_differ_are_named_up_to_ten_however_small_p_is() -> None:
     tables = {"comparisons": pairs, "exclusions": pd.DataFrame(), "trends": pd.DataFrame()}
     said = survey_in_words.sentences({}, tables)[0]
     assert "s0 and s1; s1 and s2" in said
-    assert "s9 and s10 and 2 further pairs differ (balanced accuracy, 13 pairs, Holm-corrected" in said
-    alike = survey_in_words.sentences({}, tables | {"comparisons": pairs.tail(1)})[0]
-    assert alike == "No two sets measurably differ (balanced accuracy, 1 pair, Holm-corrected, 5 %)."
+    assert (
+        "s9 and s10 and 2 further pairs differ (balanced accuracy, 12 pairs, Holm-corrected, 5 %; 1 could not" in said
+    )
+    alike = survey_in_words.sentences({}, tables | {"comparisons": pairs.head(1).assign(p_holm=0.5)})[0]
+    assert alike == "No two sets measurably differ (balanced accuracy, 1 pair, tested at 5 %)."
+
+
+def test_pairs_without_a_test_are_not_said_to_be_alike(tmp_path: Path) -> None:
+    """With one image of each class and set the report said 'No two sets measurably differ (3 pairs)' without a test."""
+    rows = [{"participant": p, "set": s, "image": f"{s}{t}", "truth": t, "answer": "real" if p > 3 + k else "generated"}
+            for p in range(9) for k, s in enumerate("abc") for t in ("real", "generated")]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "answers.csv", index=False)
+    section = survey.compute(Context(Workspace(tmp_path), responses=read_csv(tmp_path / "answers.csv").trials))
+    assert section is not None
+    assert section.sentences[0] == "No test can compare the sets (one image of a class: no interval for new images)."
 
 
 def test_captions_and_tables_of_one_class_promise_no_second(tmp_path: Path) -> None:
