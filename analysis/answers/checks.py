@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.answers.columns.layouts import PERSON, PICTURE_FILE
+from analysis.answers.columns.layouts import KEY, PERSON, PICTURE_FILE
 from analysis.answers.columns.names import fits
 from analysis.answers.judgements import KINDS, PRESSED, RIGHT, WRONG, by_value, plain
 from analysis.answers.numbers import MISSING
@@ -20,7 +20,6 @@ from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
 VERDICT = re.compile(r"(?:.*\.|(?:answer|response|resp|trial)_)?(?:(?:is|was)_?)?(?:correct|corr|accuracy|acc)")
-KEY = re.compile(r"(?:(?:answer|correct|right)[ _-]*)?(?:key|answers?|solutions?|truth)|correct")
 AGAIN, AGAIN_ELSEWHERE = 0.5, 0.1  # share of judgements from which repeated ones are named, within and across files
 SEPARATING = 6  # most values of a column that tells repeated judgements apart
 JUDGEMENT = ("set", "source", "participant", "image", "second", "truth")  # who judged what
@@ -184,6 +183,26 @@ def answer_key(trials: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
         return np.zeros(len(trials), bool), ""
     name, n = trials["participant"][gone].iloc[0], counted(int(gone.sum()), "answer")
     return gone, f"Left out: {n} of '{name}', all of them right: that is the key, not a person."
+
+
+def refuse_shifted_codes(table: Table, column: str, words: dict[str, str]) -> None:
+    """Raises AnalysisError if some files use the codes 0 and 1 where others use 1 and 2, or the like.
+
+    The code that both use has two meanings then, whatever `words` say.
+    """
+    codes = by_value(table.frame[column], plain)
+    codes = codes[codes.isin([word for word, kind in words.items() if kind in KINDS[:2] and word.isdecimal()])]
+    by_file = codes.astype(object).groupby(table.file_of(codes.index)).agg(lambda own: frozenset(map(int, own)))
+    files = {own: table.files[k] for k, own in reversed([*by_file.items()])} if table.files else {}
+    low, *_, high = sorted(files, key=sorted) if len(files) > 1 else (frozenset(), frozenset())
+    first = min(low, default=0)
+    if low != {first, first + 1} or high != {first + 1, first + 2} or max(map(len, files)) > 2:
+        return
+    raise AnalysisError(
+        f"The {column} is coded {first} and {first + 1} in {files[low]} but {first + 1} and {first + 2} in "
+        f"{files[high]}, so {first + 1} has two meanings: report on files of one code at a time, with their own "
+        "--words, or write the same codes into all."
+    )
 
 
 def repeats(table: Table, trials: pd.DataFrame) -> str:

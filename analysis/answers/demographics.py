@@ -42,6 +42,7 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
             f"{known.says('has')} no column of participants' IDs (it has: {known.lists()}): name that "
             "column participant_id."
         )
+    known.refuse_doubled(list(map(str, people)))
     people = people[people[key].notna()].replace(dict.fromkeys(WITHDRAWN, None))
     people.index = pd.Index(people.pop(key).str.strip(), name=None)
     people, repeated = people[~people.index.duplicated()], people[people.index.duplicated(keep=False)]

@@ -129,6 +129,7 @@ class RatingScale:
     unread: str
 
 
+CODES = (8, 9, 77, 88, 98, 99, 777, 888, 998, 999)  # that questionnaires use for no answer
 LABELLED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s+|\s*[-–—=:.()]+\s*)[^\W\d].*|[^\W\d].*\(([+-]?\d+(?:[.,]\d+)?)\)")
 
 
@@ -195,9 +196,11 @@ def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -
         gaps, stated = np.diff(levels), "the range in the data"
         lopsided = low < 0 and not np.isclose(low, -high)
         beyond_all = len(levels) > 3 and gaps[-1] > 1 and bool((gaps[:-1] == 1).all())  # as in 1, 2, 3, 4, 5, 9
+        coded = len(levels) > 2 and high in CODES and 4 * levels[-2] <= 3 * high and gaps[-1] > gaps[:-1].max()
         apart = len(levels) > 2 and gaps.max() > (high - low) / 2
-        if lopsided or beyond_all or low == high or apart:
-            last = levels[-2] if beyond_all or (apart and gaps.argmax() == len(gaps) - 1) else high
+        if lopsided or beyond_all or low == high or apart or coded:
+            last = levels[-2] if beyond_all or coded else levels[gaps.argmax()] if apart else high
+            last = last if last > 1 else high
             raise AnalysisError(
                 f"{table.name}: the ratings in {column} run from {low:g} to {high:g}, which may include a code for 'no "
                 f"answer': state the scale, as in {name} {column}:1..{last:g}."

@@ -16,6 +16,7 @@ from analysis.answers.checks import (
     generators_in_truth,
     held_by_others,
     refuse_right_answers,
+    refuse_shifted_codes,
     repeats,
     rounded,
     sources_of_people,
@@ -199,6 +200,9 @@ def _versions(raw: pd.DataFrame) -> dict[str, list[str]]:
 
 def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     raw, words = table.frame, meanings(form.words)
+    for column in ("truth", "answer"):
+        if column in raw:
+            refuse_shifted_codes(table, column, words[column])
     trials = pd.DataFrame({"truth": read_words(table, "truth", words["truth"])})
     trials["rating"] = trials["confidence"] = np.nan
     if form.rating and form.confidence:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.answers.columns.layouts import (
     EVENT_LOGS,
+    KEY,
     ONE_FILE_EACH,
     last_of_lists,
     not_of_participants,
@@ -59,6 +60,7 @@ def arranged(table: Table, form: Form) -> Table:
     if "truth" not in table.frame and "image" in table.frame:
         table = table.with_frame(_truth_from_folders(table.frame, form))
     if truths is not None:
+        truths.refuse_doubled(set(chosen.values()))
         frame, left_out = with_truth(table, truths.with_frame(renamed(truths.frame, chosen)), layout=form.layout)
         table = table.with_frame(frame).noting(left_out)
     if explained := _explanations(table, form):
@@ -128,10 +130,7 @@ def _with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple
     named, used, sentences = with_our_columns(table, form, chosen)
     ratings = {option.partition(":")[0].strip().lower() for option in (form.rating, form.confidence) if option}
     ours = set(NAMES) - ({"correct"} if "answer" in named.frame else set())
-    if doubled := sorted((used | ratings | (ours - set(chosen))) & set(table.twice)):
-        raise AnalysisError(
-            f"{table.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of them."
-        )
+    table.refuse_doubled(used | ratings | (ours - set(chosen)))
     return named, sentences
 
 
@@ -141,7 +140,10 @@ def _with_participants(table: Table, form: Form) -> pd.DataFrame:
     if form.layout is not None:
         frame = _one_file_each(frame, table, unnamed=form.layout not in ("wide", "qualtrics"))
     if form.layout == "wide" and "participant" not in frame:  # not the time stamp: two people may answer at once
-        frame = frame.assign(participant=np.arange(1, len(frame) + 1).astype(str))
+        first = by_value(frame.bfill(axis=1).iloc[:, 0], str)  # the cell that may name the key of the answers
+        key = by_value(first, lambda name: KEY.fullmatch(plain(name)) is not None).fillna(False).astype(bool)
+        numbers = pd.Series(np.arange(1, len(frame) + 1).astype(str), index=frame.index)
+        frame = frame.assign(participant=numbers.mask(key, first) if key.sum() == 1 else numbers)
     if "participant" not in frame and len(table.files) == 1 and form.layout in ONE_FILE_EACH:
         frame = frame.assign(participant=table.files[0].rpartition(".")[0])
     if "participant" not in frame and FILE in frame and len(table.files) > 1:

@@ -28,8 +28,10 @@ def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.D
     The sentence tells of answers and images without a counterpart. Without a layout, answers without one are refused.
     """
     frame, images, sentence = table.frame, truths.frame, ""
+    truths.refuse_doubled(("image", "truth", "set", "source"))
     for column in {"image", "truth"} - set(images):
         usual = next((c for name in USUAL[column] for c in map(str, images) if fits(c, name)), column)
+        truths.refuse_doubled([usual])
         images = images.rename(columns={usual: column})
     lacking = [c for c in ("image", "truth") if c not in images]
     if lacking:
@@ -87,6 +89,8 @@ def _ends(image: Any) -> list[str]:
 
     >>> _ends("img/real/1.png")
     ['img/real/1.png', 'img/real/1', 'real/1.png', 'real/1', '1.png', '1']
+    >>> _ends("scan%201.png")  # as in a page
+    ['scan%201.png', 'scan 1.png', 'scan%201', 'scan 1']
     >>> _ends("7.0")  # as columns of numbers are saved that have a gap
     ['7.0', '7']
     >>> _ends("https://example.org/a%201.png?v=2")
@@ -96,7 +100,8 @@ def _ends(image: Any) -> list[str]:
     if re.fullmatch(r"\d+\.0", parts[0]) and len(parts) == 1:
         return [parts[0], parts[0][:-2]]
     names = ["/".join(parts[i:]) for i in range(len(parts))]
-    return list(dict.fromkeys(end for name in names for end in (name, re.sub(PICTURE_FILE, "", name, flags=re.I))))
+    ends = (end for name in names for end in (name, re.sub(PICTURE_FILE, "", name, flags=re.I)))
+    return list(dict.fromkeys(form for end in ends for form in (end, unquote(end))))
 
 
 def _parts(image: Any) -> list[str]:
@@ -183,10 +188,7 @@ def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, s
                 f"{truths} instead."
             )
         columns |= dict.fromkeys(named, image)
-    if doubled := sorted(set(columns) & set(table.twice)):
-        raise AnalysisError(
-            f"{table.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of them."
-        )
+    table.refuse_doubled(columns)
     if not columns:
         raise AnalysisError(
             f"{table.says('has')} neither a column image nor columns (or questions) named after the images of {truths}."

@@ -6,7 +6,7 @@ import glob
 import os
 import re
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -66,6 +66,14 @@ class Table:
     def file_of(self, labels: Any) -> NDArray[np.int64]:
         """The index of the file of each row, by the labels of the rows."""
         return np.searchsorted(self.starts, labels, side="right") - 1
+
+    def refuse_doubled(self, names: Collection[str]) -> None:
+        """Raises AnalysisError if two different columns have one of the names."""
+        if doubled := sorted({*names} & {*self.twice}):
+            raise AnalysisError(
+                f"{self.twice[doubled[0]]}: two columns are called {doubled[0]} and differ: rename or remove one of "
+                "them."
+            )
 
     def with_frame(self, frame: pd.DataFrame) -> Table:
         return replace(self, frame=frame)

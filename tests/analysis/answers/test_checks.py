@@ -426,3 +426,68 @@ def test_right_and_wrong_may_be_in_the_language_of_the_spreadsheet(tmp_path: Pat
     lines = ["participant,image,truth,correct,catch", f"p,i1,real,{right},{wrong}", f"p,i2,real,{wrong},{wrong}"]
     answers = read(tmp_path, [*lines, f"p,i3,real,{wrong},{right}"])
     assert (answers.trials["answer"].tolist(), answers.counts["catch_trials"]) == (["real", "generated"], 1)
+
+
+# ------------------------------------------------------------------------------------------------ codes
+
+
+def test_files_whose_codes_are_shifted_against_each_other_are_refused(tmp_path: Path) -> None:
+    for name, low in (("a", 1), ("b", 0)):
+        lines = [f"{name},i{k},{('real', 'generated')[k % 2]},{low + k % 2}" for k in range(4)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([HEADER, *lines]), encoding="utf-8")
+    for words in (["answer.real=1", "answer.generated=2,0"], ["answer.real=0,1", "answer.generated=2"]):
+        with pytest.raises(AnalysisError) as refused:
+            read_csv(tmp_path, form=Form(words=words))
+        assert str(refused.value) == (
+            "The answer is coded 0 and 1 in b.csv but 1 and 2 in a.csv, so 1 has two meanings: report on files of one "
+            "code at a time, with their own --words, or write the same codes into all."
+        )
+    with (tmp_path / "b.csv").open("a", encoding="utf-8") as file:
+        file.write("\nb,i4,real,2")
+    assert len(read_csv(tmp_path, form=Form(words=words)).trials) == 9, "three codes of one question"
+
+
+@pytest.mark.parametrize("name", ["KEY", "Answer key:"])
+def test_the_key_in_a_wide_table_is_no_participant(tmp_path: Path, name: str) -> None:
+    """Its rows are numbered where no column is known to name participants."""
+    truth = tmp_path / "truth.csv"
+    truth.write_text("image,truth\ni1,real\ni2,generated\n", encoding="utf-8")
+    lines = ["id,i1,i2", "7,real,real", f"{name},real,generated", "9,generated,real"]
+    found = read(tmp_path, lines, form=Form(truth=truth, layout="wide"))
+    said = f"Left out: 2 answers of '{name}', all of them right: that is the key, not a person."
+    assert (found.trials["participant"].tolist(), found.notes) == (["1", "3", "1", "3"], (said,))
+
+
+@pytest.mark.parametrize(("codes", "high", "last"), [
+    ((1, 2, 4, 5, 9), 9, 5), ((1, 2, 3, 98, 99), 99, 3), ((1, 40, 60, 999), 999, 60), ((1, 3, 5, 7, 77), 77, 7),
+])  # fmt: skip
+def test_a_code_for_no_answer_does_not_widen_a_scale(
+    tmp_path: Path, codes: Sequence[int], high: int, last: int
+) -> None:
+    lines = ["participant,image,truth,likert", *(f"p,i{k},real,{code}" for k, code in enumerate(codes))]
+    with pytest.raises(AnalysisError) as refused:
+        read(tmp_path, lines, form=Form(rating="likert"))
+    assert str(refused.value) == (
+        f"f.csv: the ratings in likert run from 1 to {high}, which may include a code for 'no answer': state the "
+        f"scale, as in --rating likert:1..{last}."
+    )
+
+
+# ------------------------------------------------------------------------------------------------ twice in a table
+
+
+@pytest.mark.parametrize(("option", "head", "doubled"), [
+    ("people", "participant,sex,Sex", "sex"), ("people", "participant,ID,id", "id"),
+    ("truth", "image,truth,Truth", "truth"), ("truth", "image,ground_truth,ground_truth", "ground_truth"),
+])  # fmt: skip
+def test_two_columns_of_one_name_in_a_second_table_are_refused(
+    tmp_path: Path, option: str, head: str, doubled: str
+) -> None:
+    table = tmp_path / "table.csv"
+    first = "p" if option == "people" else "i"
+    table.write_text("\n".join([head, *(f"{first}{k},real,generated" for k in range(24))]), encoding="utf-8")
+    with pytest.raises(AnalysisError) as refused:
+        read(tmp_path, [f"{HEADER},x", *rows(lambda k, t, a: k)], form=Form(**{option: table}))  # type: ignore[arg-type]
+    assert str(refused.value) == (
+        f"table.csv, line 1: two columns are called {doubled} and differ: rename or remove one of them."
+    )

@@ -167,3 +167,12 @@ def test_an_image_without_a_truth_in_the_table_is_named(tmp_path: Path) -> None:
 def test_numbers_that_a_gap_made_fractions_are_the_images_of_the_table(tmp_path: Path) -> None:
     assert images_of(tmp_path, ["1.0", "2.0"], ["1", "2"]) == ["1", "2"]
     assert images_of(tmp_path, ["1", "2"], ["1.0", "2.0"]) == ["1.0", "2.0"]
+
+
+def test_images_named_with_the_escapes_of_a_page_are_found(tmp_path: Path) -> None:
+    """A browser writes a space as %20."""
+    (tmp_path / "truth.csv").write_text("image,truth\nscan 1.png,real\nscan 2.png,generated\n", encoding="utf-8")
+    path = tmp_path / "answers.csv"
+    path.write_text("participant,image,answer\np,img/scan%201.png,real\np,img/scan%202.png,real\n", encoding="utf-8")
+    found = read_csv(path, form=Form(truth=tmp_path / "truth.csv")).trials
+    assert found[["image", "truth"]].to_numpy().tolist() == [["scan 1.png", "real"], ["scan 2.png", "generated"]]
