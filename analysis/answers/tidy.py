@@ -81,7 +81,7 @@ def tidy(
         if reason == "missing_answers":
             unanswered = {str(k): int(n) for k, n in trials.loc[gone, "set"].value_counts().items()}
         if reason == "excluded_participants":
-            excluded = {str(k): int(n) for k, n in people[gone].groupby(trials["set"]).nunique().items()}
+            excluded = {str(k): int(n) for k, n in trials[gone].groupby("set")["participant"].nunique().items()}
         keep &= ~rows
     if not keep.any():
         if counts["simulated_participants"]:
