@@ -68,6 +68,13 @@ def uncertain(model: MixedModel, accuracy: float | None = None) -> DrawTruth:
 
     With `accuracy`, d' is set to give it. Power averaged over these draws is the assurance of the plan (O'Hagan et al.
     2005).
+
+    >>> from analysis.people.population.mixed import fit
+    >>> rng = np.random.default_rng(0)
+    >>> draw = uncertain(fit(simulate(Truth(1.0, sd_image=0.5), Design(20, images=20, trials=10), rng)), accuracy=0.6)
+    >>> first, second = draw(rng), draw(rng)
+    >>> round(first.accuracy, 6), round(second.accuracy, 6), first.sd_image == second.sd_image
+    (0.6, 0.6, False)
     """
     spreads, centre = model.spreads, model.truth()
     assert spreads is not None
@@ -115,6 +122,10 @@ def power_table(
     """One row per number of participants: the share of each verdict, with a 95 % Wilson interval for the claim.
 
     With `target`, the number at which the curve reaches it is simulated four times as often and added to the table.
+
+    >>> plan = Plan(always(Truth(3.0)), Design(images=20, trials=10), claim="detectable")
+    >>> power_table(plan, [20], simulations=2)[["participants", "detectable", "high"]].to_dict("records")
+    [{'participants': 20, 'detectable': 1.0, 'high': 1.0}]
     """
 
     def row(n: int, simulations: int) -> dict[str, float]:

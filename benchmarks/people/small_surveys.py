@@ -64,7 +64,7 @@ PILOTS = (
     Survey("pilot of 8 people, 20 images per class, 60 % right", 8, Truth().with_accuracy(0.6), (20, 20), (20, 20)),
     Survey("pilot of 20 people, 2 images per class, 60 % right", 20, Truth().with_accuracy(0.6), (2, 2), (2, 2)),
 )
-OWN_EXPOSURE = "15 real and 5 generated trials, each of 15 images per class has an exposure of its own"
+OWN_EXPOSURE = "15 real and 5 generated trials, each of 15 images per class has its own exposure"
 MOST = 600  # participants of a pilot that goes on
 
 
@@ -106,7 +106,7 @@ def trend_alarms(simulations: int, seed: int = 0) -> dict[tuple[str, str], Float
     """Whether a trend with the time to answer, or with the exposure, is found although ability does not depend on it.
 
     Either generated images take longer, or the answer 'real' does, with 15 + 5 or 10 + 10 images per person; or each of
-    15 + 15 images has an exposure of its own, so that the trend is between images.
+    15 + 15 images has its own exposure, so that the trend is between images.
     """
     rng = np.random.default_rng([seed, 2])
     held: dict[tuple[str, str], list[bool]] = {}

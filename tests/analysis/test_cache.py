@@ -118,7 +118,7 @@ def test_a_changed_formula_changes_the_key_of_every_section(tmp_path: Path) -> N
     sections = [module.replace(".", "/") + ".py" for module in SECTIONS.values()]
     computing = [
         path.relative_to(ROOT).as_posix()
-        for folder in ("analysis/images", "analysis/people") for path in sorted((ROOT / folder).glob("*.py"))
+        for folder in ("analysis/images", "analysis/people") for path in sorted((ROOT / folder).rglob("*.py"))
     ]  # fmt: skip
     elsewhere = ["glimpse/observers.py", "glimpse/images.py", "gan_core/sampling.py"]
     formulas = [*sections, *computing, *elsewhere, "glimpse/prepare/checks/differences.py"]

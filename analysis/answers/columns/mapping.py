@@ -207,8 +207,8 @@ def _chosen(given: Sequence[str]) -> dict[str, str]:
 def _one_file_each(frame: pd.DataFrame, table: Table, *, unnamed: bool) -> pd.DataFrame:
     """The answers of programs that write one file per participant: one named in a single row has all rows of the file.
 
-    If several files all say 0, as OpenSesame writes in a browser, each file is a participant; so is a file that names
-    nobody, if `unnamed`.
+    If several files all say 0, as OpenSesame writes in a browser, each file is a participant; so is a file without a
+    name, if `unnamed`.
     """
     if "participant" not in frame:
         return frame

@@ -37,7 +37,7 @@ def with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple[
     """
     parts, places, used = [], [], set(chosen.values())
     taken: dict[tuple[str, str], list[str]] = {}
-    rivals: dict[str, dict[str, None]] = {}
+    alternatives: dict[str, dict[str, None]] = {}
     before: dict[str, str] = {}
     nameless: list[str] = []
     columns: dict[str, frozenset[str]] = {}
@@ -59,7 +59,7 @@ def with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple[
         used |= set(found.values())
         for name, column in found.items():
             taken.setdefault((name, column), []).extend(files)
-            rivals.setdefault(name, {}).update(dict.fromkeys(others.get(name, [])))
+            alternatives.setdefault(name, {}).update(dict.fromkeys(others.get(name, [])))
     if len(parts) > 1:
         frame = pd.concat(parts)
         table = table.with_frame(frame.iloc[np.argsort(np.concatenate(places))])
@@ -68,7 +68,7 @@ def with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple[
     else:
         table = table.with_frame(parts[0])
     table = replace(table, columns=tuple(columns[file] for file in table.files))
-    return table, used, _sentences(taken, rivals, len(table.files))
+    return table, used, _sentences(taken, alternatives, len(table.files))
 
 
 def with_correct_alone(table: Table) -> NDArray[np.bool_]:
@@ -78,7 +78,7 @@ def with_correct_alone(table: Table) -> NDArray[np.bool_]:
     return rows & table.frame["correct"].notna().to_numpy() if files else rows
 
 
-def _sentences(taken: dict[tuple[str, str], list[str]], rivals: dict[str, dict[str, None]], n: int) -> list[str]:
+def _sentences(taken: dict[tuple[str, str], list[str]], alternatives: dict[str, dict[str, None]], n: int) -> list[str]:
     """On the columns that were read under other names, and on those that might have been."""
     notes = []
     if others := [
@@ -87,7 +87,7 @@ def _sentences(taken: dict[tuple[str, str], list[str]], rivals: dict[str, dict[s
         if column not in (name, "stimulus")
     ]:
         notes = [f"Read under other names: {listed(others)}."]
-    for name, more in rivals.items():
+    for name, more in alternatives.items():
         own = [column for of, column in taken if of == name]
         if also := [column for column in more if column not in own]:
             notes.append(
@@ -126,7 +126,7 @@ def _known_columns(
     frame, words = table.frame, meanings(form.words)["answer"]
     ratings = [option.partition(":")[0].strip().lower() for option in (form.rating, form.confidence) if option]
     found: dict[str, str] = {}
-    rivals: dict[str, list[str]] = {}
+    alternatives: dict[str, list[str]] = {}
     if form.layout is not None:
         known = LAYOUTS[form.layout]
     else:
@@ -154,14 +154,14 @@ def _known_columns(
             if empty and (name in found or (name == "answer" and form.rating)):
                 continue
             found[name] = best
-            rivals[name] = [
+            alternatives[name] = [
                 c
                 for c in matches
                 if rank[c] == rank[best] and judged[c].notna().any() and not judged[c].equals(judged[best])
             ]
             if not empty:
                 break
-    return found, rivals
+    return found, alternatives
 
 
 def fits(column: str, pattern: str) -> bool:
