@@ -20,7 +20,7 @@ from study_app import cli
 from study_app.database import Database
 from study_app.experimenter.charts import tukey_box
 from study_app.experimenter.status import Accuracy, ImageStatus, Timing, mean_accuracy, timing
-from study_app.experimenter.tally import Sums
+from study_app.experimenter.tally import Sums, Tally
 from tests.study_app.conftest import load, publish
 from tests.study_app.experimenter.test_admin import log_in
 
@@ -84,6 +84,10 @@ def test_everyone_is_judged_by_the_attention_rule_of_the_version_they_agreed_to(
     found = status(capsys)
     assert (found["excluded"], len(found["f1"])) == (3, 2)
     assert sum(image["answers"] for image in found["images"]) == 0  # too few judgements by people who count
+    tally = Tally(1, "people")
+    with Database(workspace.database_url).read() as session:
+        tally.update(session)
+    assert sum(answers for answers, _ in tally.images.values()) == 2 * 4, "of those who are not excluded"
 
 
 def test_a_trial_replaced_by_a_spare_one_counts_for_the_timing_alone(

@@ -33,6 +33,18 @@ def test_a_place_is_held_for_30_minutes_and_for_5_before_the_first_answer(
     assert client.post("/study/small/enter", data={"consent": "yes"}).status_code == status
 
 
+def test_the_smallest_quota_of_a_within_design_is_that_of_the_study(
+    workspace: Workspace, database_url: str, make_app: Callable[..., Flask]
+) -> None:
+    for name in ("alpha", "beta"):
+        publish(workspace, name, pool="photos")
+    sets = '[{ name = "alpha", quota = 3 }, { name = "beta", quota = 1 }]'
+    load(workspace, "both", f'design = "within"\nsets = {sets}\n[trials]\ncount = 4\n')
+    client = make_app().test_client()
+    entered = [client.post("/study/both/enter", data={"consent": "yes"}).status_code for _ in range(2)]
+    assert entered == [303, 403]
+
+
 def test_a_spare_trial_shows_an_unseen_image_of_the_same_class_and_counts_it(
     workspace: Workspace, database_url: str, make_app: Callable[..., Flask]
 ) -> None:
