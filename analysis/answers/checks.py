@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -185,24 +186,44 @@ def answer_key(trials: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
     return gone, f"Left out: {n} of '{name}', all of them right: that is the key, not a person."
 
 
-def refuse_shifted_codes(table: Table, column: str, words: dict[str, str]) -> None:
+def refuse_shifted_codes(table: Table, words: Mapping[str, dict[str, str]]) -> None:
     """Raises AnalysisError if some files use the codes 0 and 1 where others use 1 and 2, or the like.
 
-    The code that both use has two meanings then, whatever `words` say.
+    The code that both use has two meanings then, whatever `words` say of each column; so it has if the codes of the
+    truth and of the answer are shifted, and `words` give it one meaning in both.
     """
-    codes = by_value(table.frame[column], plain)
-    codes = codes[codes.isin([word for word, kind in words.items() if kind in KINDS[:2] and word.isdecimal()])]
-    by_file = codes.astype(object).groupby(table.file_of(codes.index)).agg(lambda own: frozenset(map(int, own)))
-    files = {own: table.files[k] for k, own in reversed([*by_file.items()])} if table.files else {}
-    low, *_, high = sorted(files, key=sorted) if len(files) > 1 else (frozenset(), frozenset())
+    whole: dict[str, Any] = {}
+    for column in (column for column in ("truth", "answer") if column in table.frame):
+        codes = by_value(table.frame[column], plain)
+        known = [word for word, kind in words[column].items() if kind in KINDS[:2] and word.isdecimal()]
+        codes = codes[codes.isin(known)].astype(object)
+        by_file = codes.groupby(table.file_of(codes.index)).agg(lambda own: frozenset(map(int, own)))
+        files = {own: table.files[k] for k, own in reversed([*by_file.items()])} if table.files else {}
+        whole[column] = frozenset(map(int, codes.unique()))
+        if first := _shifted(files):
+            low, *_, high = sorted(files, key=sorted)
+            raise AnalysisError(
+                f"The {column} is coded {first[0]} and {first[1]} in {files[low]} but {first[1]} and {first[2]} in "
+                f"{files[high]}, so {first[1]} has two meanings: report on files of one code at a time, with their own "
+                "--words, or write the same codes into all."
+            )
+    first = _shifted(whole.values())
+    if first and len({words[column][str(first[1])] for column in whole}) == 1:
+        low, high = sorted(whole, key=lambda column: min(whole[column]))
+        raise AnalysisError(
+            f"{table.name}: the {low} is coded {first[0]} and {first[1]} but the {high} {first[1]} and {first[2]}, so "
+            f"{first[1]} has two meanings: give the words of each column, as in --words {low}.real={first[0]} --words "
+            f"{high}.real={first[1]}."
+        )
+
+
+def _shifted(sets: Collection[frozenset[int]]) -> tuple[int, int, int] | None:
+    """The three codes of sets that hold the first two or the last two of them; None for other sets."""
+    low, *_, high = sorted(set(sets), key=sorted) if len(set(sets)) > 1 else (frozenset(), frozenset())
     first = min(low, default=0)
-    if low != {first, first + 1} or high != {first + 1, first + 2} or max(map(len, files)) > 2:
-        return
-    raise AnalysisError(
-        f"The {column} is coded {first} and {first + 1} in {files[low]} but {first + 1} and {first + 2} in "
-        f"{files[high]}, so {first + 1} has two meanings: report on files of one code at a time, with their own "
-        "--words, or write the same codes into all."
-    )
+    if low != {first, first + 1} or high != {first + 1, first + 2} or max(map(len, sets)) > 2:
+        return None
+    return first, first + 1, first + 2
 
 
 def repeats(table: Table, trials: pd.DataFrame) -> str:

@@ -200,9 +200,7 @@ def _versions(raw: pd.DataFrame) -> dict[str, list[str]]:
 
 def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     raw, words = table.frame, meanings(form.words)
-    for column in ("truth", "answer"):
-        if column in raw:
-            refuse_shifted_codes(table, column, words[column])
+    refuse_shifted_codes(table, words)
     trials = pd.DataFrame({"truth": read_words(table, "truth", words["truth"])})
     trials["rating"] = trials["confidence"] = np.nan
     if form.rating and form.confidence:

@@ -447,6 +447,19 @@ def test_files_whose_codes_are_shifted_against_each_other_are_refused(tmp_path: 
     assert len(read_csv(tmp_path, form=Form(words=words)).trials) == 9, "three codes of one question"
 
 
+def test_codes_of_the_answer_that_are_shifted_against_those_of_the_truth_are_refused(tmp_path: Path) -> None:
+    lines = [HEADER, *(f"p,i{k},{k % 2},{1 + k // 2 % 2}" for k in range(8))]
+    with pytest.raises(AnalysisError) as refused:
+        read(tmp_path, lines, form=Form(words=["real=0,1", "generated=2"]))
+    assert str(refused.value).endswith(
+        ": the truth is coded 0 and 1 but the answer 1 and 2, so 1 has two meanings: give the words of each column, as "
+        "in --words truth.real=0 --words answer.real=1."
+    )
+    words = ["truth.real=0", "truth.generated=1", "answer.real=1", "answer.generated=2"]
+    trials = read(tmp_path, lines, form=Form(words=words)).trials
+    assert (trials["is_generated"].sum(), trials["said_generated"].sum()) == (4, 4)
+
+
 @pytest.mark.parametrize("name", ["KEY", "Answer key:"])
 def test_the_key_in_a_wide_table_is_no_participant(tmp_path: Path, name: str) -> None:
     """Its rows are numbered where no column is known to name participants."""
