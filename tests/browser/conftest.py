@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
 from glimpse.workspace import Workspace
 from study_app import cli
@@ -32,21 +32,30 @@ QUICK = "exposure_ms = [50, 80]\nfixation_ms = 100\n"  # for what is not about t
 
 
 @pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     if HEADLESS is None and os.environ.get("GLIMPSE_REQUIRE_BROWSER") != "1":
         pytest.skip("no browser here: install Debian's package chromium to run the browser tests")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=HEADLESS, args=["--no-sandbox"])
-        new_context = browser.new_context
+        yield playwright
 
-        def patient(**options: Any) -> BrowserContext:
-            context = new_context(**options)
-            context.set_default_timeout(120_000)  # ms: the machine may be busy with other things
-            return context
 
-        browser.new_context = patient  # type: ignore[method-assign]
-        yield browser
-        browser.close()
+@pytest.fixture(scope="session")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    yield from launched(playwright, HEADLESS)
+
+
+def launched(playwright: Playwright, program: str | None) -> Iterator[Browser]:
+    browser = playwright.chromium.launch(executable_path=program, args=["--no-sandbox"])
+    new_context = browser.new_context
+
+    def patient(**options: Any) -> BrowserContext:
+        context = new_context(**options)
+        context.set_default_timeout(120_000)  # ms: the machine may be busy with other things
+        return context
+
+    browser.new_context = patient  # type: ignore[method-assign]
+    yield browser
+    browser.close()
 
 
 @pytest.fixture

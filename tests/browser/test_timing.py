@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page, Playwright
 
 from benchmarks.exposure.run import ANSWER, FRAME_MS, exposures_in, trace
-from tests.browser.conftest import Server, answer_all, enter
+from tests.browser.conftest import CHROMIUM, Server, answer_all, enter, launched
 from tests.browser.test_survey import rows
 
 pytestmark = pytest.mark.browser
 STUDY = "exposure_ms = [250, 500]\nfixation_ms = 200\npractice = 0\n[trials]\ncount = 12\n"
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """Chromium itself, as participants have it."""
+    yield from launched(playwright, CHROMIUM)
 
 
 @pytest.fixture
