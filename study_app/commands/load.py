@@ -113,8 +113,8 @@ def _check_shared(published: list[StimulusSet], needed: int) -> None:
 
 
 def _needed(study: StudyFile, conditions: int) -> dict[str, int]:
-    """The number of images of each class that one set must have for a participant of this study; in a within design,
-    which has so many conditions, each generator."""
+    """The number of images of each class that a set needs for a participant of this study; in a within design, that
+    each of the `conditions` needs."""
     plan = study.trials
     real = round(plan.count * plan.real_share)
     generated = plan.count - real
@@ -126,7 +126,7 @@ def _needed(study: StudyFile, conditions: int) -> dict[str, int]:
 
 
 def _check_enough(one: StimulusSet, needed: dict[str, int]) -> None:
-    """Raise SurveyError unless the set, or the part of it that is a condition, has so many images of each class."""
+    """Raise SurveyError unless the set, or its part that is a condition, has the `needed` images of each class."""
     from study_app.database import SurveyError
 
     for truth, count in needed.items():

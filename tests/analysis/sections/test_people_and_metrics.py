@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -85,6 +86,17 @@ def test_each_answered_set_is_shown_beside_the_metrics_of_its_run() -> None:
     assert "memorised_share" not in row, "another run's number is not this run's"
 
 
+def assert_on_the_page(workspace: Workspace, rows: list[dict[str, Any]], kid: str) -> None:
+    """Each row's accuracy and kernel distance stand in its line of the table."""
+    page = (workspace.report / "index.html").read_text()
+    _, _, table = page.partition("People and metrics side by side, set by set")
+    for row in rows:
+        line = re.search(rf"<tr>\s*<t[dh][^>]*>{row['set']}</t[dh]>(.*?)</tr>", table, re.DOTALL)
+        assert line
+        assert f"{row['accuracy']:.3f}" in line[1]
+        assert f"{abs(row[kid]):.3f}" in line[1]
+
+
 def test_each_of_several_published_generators_has_answers_and_metrics_in_one_row(
     tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -121,13 +133,7 @@ def test_each_of_several_published_generators_has_answers_and_metrics_in_one_row
         (name, truth): count for name in conditions for truth, count in (("generated", 10), ("real", 20))
     }
     assert (workspace.report / "figures" / "neighbours-foreign-like-it.svg").is_file()
-    page = (workspace.report / "index.html").read_text()
-    _, _, table = page.partition("People and metrics side by side, set by set")
-    for row in scores["joined"]["sets"]:
-        line = re.search(rf"<tr>\s*<t[dh][^>]*>{row['set']}</t[dh]>(.*?)</tr>", table, re.DOTALL)
-        assert line
-        assert f"{row['accuracy']:.3f}" in line[1]
-        assert f"{abs(row[kid]):.3f}" in line[1]
+    assert_on_the_page(workspace, scores["joined"]["sets"], kid)
 
 
 def test_generators_of_a_within_design_meet_their_metrics_however_they_are_spread_over_sets(
@@ -173,13 +179,7 @@ def test_generators_of_a_within_design_meet_their_metrics_however_they_are_sprea
         assert row[kid] == scores["quality"][name][kid]
         found = scores["machine_observer"][name]["observers"]
         assert row["machine_accuracy"] == found[better(found)]["accuracy"]
-    page = (workspace.report / "index.html").read_text()
-    _, _, table = page.partition("People and metrics side by side, set by set")
-    for row in scores["joined"]["sets"]:
-        line = re.search(rf"<tr>\s*<t[dh][^>]*>{row['set']}</t[dh]>(.*?)</tr>", table, re.DOTALL)
-        assert line
-        assert f"{row['accuracy']:.3f}" in line[1]
-        assert f"{abs(row[kid]):.3f}" in line[1]
+    assert_on_the_page(workspace, scores["joined"]["sets"], kid)
 
 
 def test_the_caption_says_in_which_direction_each_measure_agrees_with_people() -> None:
