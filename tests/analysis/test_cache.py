@@ -218,8 +218,14 @@ def test_an_error_of_a_helper_is_left_to_the_block_and_one_of_the_block_ends_the
 def test_a_helper_that_is_stuck_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "PATIENCE_S", 0.1)
     begun = time.monotonic()
-    with cache.helped([functools.partial(process_of, tmp_path, 0), functools.partial(time.sleep, 600)]):
-        pass
+
+    def stuck() -> None:
+        (tmp_path / "stuck").touch()
+        time.sleep(600)
+
+    with cache.helped([functools.partial(process_of, tmp_path, 0), stuck]):
+        while not (tmp_path / "stuck").exists():
+            time.sleep(0.01)
     assert time.monotonic() - begun < 60
     with pytest.raises(ChildProcessError):
         os.waitpid(-1, os.WNOHANG)

@@ -94,7 +94,7 @@ def _ends(image: Any) -> list[str]:
     >>> _ends("7.0")  # as columns of numbers are saved that have a gap
     ['7.0', '7']
     >>> _ends("https://example.org/a%201.png?v=2")
-    ['/a 1.png', '/a 1', 'a 1.png', 'a 1']
+    ['/a%201.png', '/a 1.png', '/a%201', '/a 1', 'a%201.png', 'a 1.png', 'a%201', 'a 1']
     """
     parts = _parts(image)
     if re.fullmatch(r"\d+\.0", parts[0]) and len(parts) == 1:
@@ -105,9 +105,9 @@ def _ends(image: Any) -> list[str]:
 
 
 def _parts(image: Any) -> list[str]:
-    """The folders and the file of an image's path, of an address without its host and its escapes."""
+    """The folders and the file of an image's path, of an address without its host and its query."""
     text = str(image).strip()
-    path = unquote(urlsplit(text).path) if re.match(r"https?://", text, re.I) else ""
+    path = urlsplit(text).path if re.match(r"https?://", text, re.I) else ""
     return FOLDERS.split(path if re.search(PICTURE_FILE, path, re.I) else text)
 
 
@@ -158,7 +158,7 @@ def _matches(names: list[Any], images: list[str], table: str) -> tuple[dict[Any,
 
 def _folder(name: Any) -> str:
     """The folder of a file, in small letters; "" if the name gives none."""
-    return next((part.casefold() for part in _parts(name)[-2::-1] if part.strip(".")), "")
+    return next((unquote(part).casefold() for part in _parts(name)[-2::-1] if part.strip(".")), "")
 
 
 def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, str]:
