@@ -180,7 +180,7 @@ def pasteable(workspace: Workspace, *words: str | Path) -> str:
     return shlex.join(map(str, words)) + workspace.option
 
 
-PAPERS = frozenset({"hands", "healthy", "eczema", "df", "mel"})  # image sets of the paper's experiments
+PAPER_SETS = frozenset({"hands", "healthy", "eczema", "df", "mel"})  # image sets of the paper's experiments
 
 
 def next_step(workspace: Workspace) -> str:
@@ -191,7 +191,12 @@ def next_step(workspace: Workspace) -> str:
         return pasteable(workspace, "gan_core", "publish", "--all")
     if not (sets := workspace.names("images")):
         return pasteable(workspace, "gan_core", "prepare", "phantom")
-    return pasteable(workspace, "gan_core", "train", *([] if PAPERS & set(sets) else sets))
+    return train_command(workspace, sets)
+
+
+def train_command(workspace: Workspace, sets: Sequence[str]) -> str:
+    """The command that trains on these image sets; it needs no names if some are of the paper's experiments."""
+    return pasteable(workspace, "gan_core", "train", *([] if PAPER_SETS & set(sets) else sets))
 
 
 def aligned(rows: Sequence[Sequence[str]], left: Container[int] = (0,)) -> list[str]:

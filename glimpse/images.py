@@ -113,7 +113,7 @@ def _area_sums(image: NDArray[np.uint8], height: int, width: int) -> NDArray[np.
 
 
 def _overlap(cells: NDArray[Any], pixels: NDArray[Any], length: int, count: int) -> NDArray[Any]:
-    """The overlap of these of `count` cells with these of `length` source pixels, in integers; all cells sum alike."""
+    """The overlap of some of `count` cells with some of `length` source pixels, in integers; every cell has one sum."""
     common = gcd(length, count)
     pixel, cell = count // common, length // common  # the widths of a source pixel and of a cell in common units
     ends = np.minimum((cells + 1) * cell, (pixels + 1) * pixel)

@@ -25,7 +25,7 @@ from glimpse.files import GlimpseError
 from glimpse.workspace import SURVEY_SCHEMA, Workspace
 
 BUSY_MS = 30_000  # how long a command waits for another writer before it reports an error
-SERVED_MS = 5_000  # how long a request to the survey does: then its page says so, or its script tries again
+SERVED_MS = 5_000  # how long a request to the survey waits before its page says so, or its script tries again
 QUEUE_S = 1.0  # how long a request waits for a place among the writers
 MIGRATIONS = Path(__file__).with_name("migrations")
 

@@ -28,6 +28,7 @@ from analysis.section import AnalysisError, Context, OptionError, Section
 from analysis.sections import LAST, SECTIONS, participants
 from gan_core.device import pick_device
 from glimpse import how_to_install
+from glimpse.command_line import pasteable, train_command
 from glimpse.files import GlimpseError, atomic_folder, read_json, write_json
 from glimpse.progress import duration, progress
 from glimpse.workspace import Workspace
@@ -203,11 +204,12 @@ def _nothing(context: Context) -> str:
     sets = [name for name in workspace.names("images") if inventory.image_set(context, name)]
     said = " ".join(context.notices)
     if not sets:
-        there = "holds no answers, runs or image sets that can be used. Start with `gan_core prepare phantom`"
+        start = pasteable(workspace, "gan_core", "prepare", "phantom")
+        there = f"holds no answers, runs or image sets that can be used. Start with `{start}`"
     else:
         there = (
             f"holds the image sets {', '.join(sets)}, but no trained run, stimulus set or answers that can be used. "
-            "Train a generator with `gan_core train`"
+            f"Train a generator with `{train_command(workspace, sets)}`"
         )
     return f"There is nothing to report yet: {workspace.root} {there}, or give answers with --responses FILE.csv." + (
         f" {said}" if said else ""

@@ -65,7 +65,7 @@ def compute(context: Context) -> Section | None:
                 "exclusions": records(exclusions[name], BALANCED_METHOD),
                 "trends": records(trends[name], dependence.SLOPE_METHOD),
                 "compared_with": [pair for pair in compared if name in (pair["first"], pair["second"])],
-                "images": records(told(one.image_rates), image_rates.METHOD),
+                "images": records(worth_showing(one.image_rates), image_rates.METHOD),
             }
     over_sets(scores)
     for name, found in scores.items():
@@ -126,7 +126,7 @@ def _cached_scores(name: str, one: Set, context: Context) -> dict[str, Any]:
     return context.cached("survey", inputs, compute)
 
 
-def told(images: pd.DataFrame) -> pd.DataFrame:
+def worth_showing(images: pd.DataFrame) -> pd.DataFrame:
     """The images with rates worth showing: with one answer each, all images of a class would have one of two rates."""
     return images[images["seen"] > 1] if (images["seen"] == 1).mean() > 0.5 else images
 
@@ -232,7 +232,8 @@ def add_figures(section: Section, context: Context, sets: Mapping[str, Set]) -> 
     space = [one for one in space if np.isfinite(one[1] + one[2]).any()]
     if space:
         section.figure("answers", partial(draw.answer_space, space, context.seed))
-    by_image = [(shown[name], told(one.image_rates)) for name, one in sets.items() if len(told(one.image_rates))]
+    rates_of = {shown[name]: worth_showing(one.image_rates) for name, one in sets.items()}
+    by_image = [(name, images) for name, images in rates_of.items() if len(images)]
     if by_image:
         both = any(one.image_rates["truth"].nunique() > 1 for one in sets.values())
         section.figure("image-rates", partial(draw_trends.image_rates, by_image), both=both)

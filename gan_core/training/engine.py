@@ -33,7 +33,7 @@ class Engine:
         self.scheme, self.settings, self.device = scheme, scheme.run.settings, scheme.device
         s = self.settings
         cuda, several = self.device.type == "cuda", scheme.ranks.world > 1
-        self.notes: list[str] = []  # sentences: where this machine keeps the run from its settings
+        self.notes: list[str] = []  # sentences on settings that this machine cannot follow
         self.generators, self.discriminators = scheme.generators, scheme.discriminators
         for networks in (self.generators, self.discriminators):
             if several:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import PAPERS, Commands, Parser, counted, pasteable
+from glimpse.command_line import PAPER_SETS, Commands, Parser, counted, pasteable
 from glimpse.files import GlimpseError
 from glimpse.prepare.option_types import (
     count_share_or_list,
@@ -270,7 +270,7 @@ def print_prepared(prepared: Iterable[Prepared], args: argparse.Namespace, works
         said.update(one.notes)
     previews = " and ".join(shlex.quote(str(one.images.folder / "preview.png")) for one in sets)
     names = [one.images.name for one in sets]
-    chosen = [] if PAPERS.issuperset(names) else names
+    chosen = [] if PAPER_SETS.issuperset(names) else names
     print(f"Look at {previews}. Next: {pasteable(workspace, 'gan_core', 'train', *chosen)}")
 
 

@@ -84,7 +84,7 @@ class Observer:
         return float(rng.normal(mean)) - self.bias
 
     def response_time(self, rng: np.random.Generator) -> float:
-        """ms after the image is gone: log-normal round the median, a quarter of it at the least."""
+        """ms after the image is gone: log-normal around the median, at least a quarter of it."""
         return float(max(self.response_ms / 4, self.response_ms * np.exp(rng.normal(0, 0.35))))
 
 

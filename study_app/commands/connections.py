@@ -42,7 +42,7 @@ class Channel(HTTPChannel):
             self.since = None
         return done
 
-    def readable(self) -> Any:  # asked in every round of the server's loop, once a second at the least
+    def readable(self) -> Any:  # asked in every round of the server's loop, at least once a second
         if self.since is not None and not self.requests:
             in_body = self.request is not None and self.request.headers_finished
             if time.time() - self.since > (BODY_S if in_body else HEADER_S):

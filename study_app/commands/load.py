@@ -146,8 +146,8 @@ def _check_practice(one: StimulusSet, study: StudyFile) -> None:
     practice = min(practised) if study.pairs else sum(practised)
     if practice < study.practice:
         raise SurveyError(
-            f"The stimulus set '{one.name}' has {practice} {'pairs' if study.pairs else 'images'} for practice, this "
-            f"study asks for {study.practice}: "
+            f"The stimulus set '{one.name}' has {practice} {'pairs' if study.pairs else 'images'} for practice, but "
+            f"this study asks for {study.practice}: "
             "lower `practice` in the study file."
         )
 

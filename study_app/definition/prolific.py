@@ -37,7 +37,7 @@ def proven(token: str, prolific: Prolific, given: dict[str, str]) -> dict[str, s
     try:
         import jwt
     except ImportError:  # the study was loaded elsewhere
-        logger.error(f"Prolific's links are refused, PyJWT is not installed here: {how_to_install('prolific')}.")
+        logger.error(f"Links from Prolific are refused, because PyJWT is not installed: {how_to_install('prolific')}.")
         return None
 
     try:
@@ -68,9 +68,9 @@ def _for_here(claims: dict[str, object], prolific: Prolific, given: dict[str, st
     if prolific.domain.lower() not in domains:
         logger.warning("A link from Prolific was refused: it is for %s, not %s.", audience, prolific.domain)
     elif signed.get("workspace_id") != prolific.workspace:
-        logger.warning("A link from Prolific was refused: it is of another workspace than %s.", prolific.workspace)
+        logger.warning("A link from Prolific was refused: it is from a workspace other than %s.", prolific.workspace)
     elif not signed.get("PROLIFIC_PID") or any(signed.get(k, v) != v for k, v in given.items()):
-        logger.warning("A link from Prolific was refused: its parameters are not the signed ones.")
+        logger.warning("A link from Prolific was refused: its parameters differ from the signed ones.")
     else:
         return signed
     return None

@@ -21,7 +21,7 @@ def compute(context: Context) -> Section | None:
     if frame.empty:
         return None
     scores = {name: scores_of(frame.iloc[places]) for name, places in places_by_set(frame).items()}
-    section = Section("pairs", scores, [said(name, one) for name, one in scores.items()])
+    section = Section("pairs", scores, [sentence(name, one) for name, one in scores.items()])
     section.table("pairs", _table(scores))
     section.explain(method=two.METHOD, d_prime=two.METHOD_D_PRIME)
     return section
@@ -49,7 +49,7 @@ def scores_of(rows: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def said(name: str, one: Mapping[str, Any]) -> str:
+def sentence(name: str, one: Mapping[str, Any]) -> str:
     """The sentence on one set."""
     right, d_prime = one["right"], one["d_prime"]
     words = f"{name}: of a real and a generated image people name the real one in {percent(right['share'])} of pairs"

@@ -39,7 +39,7 @@ def compute(context: Context) -> Section | None:
     scores: dict[str, Any] = {name: scores_of(one) for name, one in sets.items()}
     for name, one in scores.items():
         one["compared_with"] = [_pair(pair) for pair in pairs if name in (pair.first, pair.second)]
-    section = Section("ratings", scores, [sentence for name, one in scores.items() for sentence in said(name, one)])
+    section = Section("ratings", scores, [words for name, one in scores.items() for words in sentences(name, one)])
     _add_figures(section, sets)
     section.table("areas", _areas_table(scores))
     section.table("confidence", _confidence_table(scores))
@@ -110,7 +110,7 @@ def _pair(pair: mrmc.Difference) -> dict[str, Any]:
     return noted(found, pair.difference.note)
 
 
-def said(name: str, one: Mapping[str, Any]) -> list[str]:
+def sentences(name: str, one: Mapping[str, Any]) -> list[str]:
     """The sentences on one set."""
     area, slope, confidence = one["auc"], one["zroc_slope"], one["confidence"]
     if area["mean"] is None:

@@ -51,7 +51,7 @@ def compute(context: Context) -> Section | None:
             "answers": len(rows), "with_words": int((rows["why"] != "").sum()),
             "with_a_point": int(points["points"].sum()), "words": words.head(MOST_WORDS).to_dict("records"),
         }  # fmt: skip
-        section.sentences += said(str(name), len(rows), section.scores[str(name)], words)
+        section.sentences += sentences(str(name), len(rows), section.scores[str(name)], words)
         shown = [row for row in points.to_dict("records") if row["points"] >= FEWEST_POINTS and row["image"] in files]
         if shown:
             drawn = partial(_draw, rows, shown[:MOST_IMAGES], files)
@@ -116,7 +116,7 @@ def pointed(rows: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(found, columns=columns).sort_values(["points", "image"], ascending=[False, True])
 
 
-def said(name: str, answers: int, scores: dict[str, Any], words: pd.DataFrame) -> Iterator[str]:
+def sentences(name: str, answers: int, scores: dict[str, Any], words: pd.DataFrame) -> Iterator[str]:
     """The sentences on one set."""
     if scores["with_words"]:
         often = [f"'{one.word}' ({one.participants} participants)" for one in words.head(3).itertuples()]

@@ -74,7 +74,7 @@ RESPONSES = tuple(
          "Exposure of a second image that came after the first, as observed; exposure_ms_actual is of the first."),
         ("why", "string", "", "participant", "What decided the answer, in words."),
         ("why_x", "number", "pixels", "participant",
-         "Where in the image that is, from its left edge; of a pair, in the image taken for generated."),
+         "Position of what decided it, from the left edge of the image; of a pair, in the image taken for generated."),
         ("why_y", "number", "pixels", "participant", "The same from its top edge."),
         ("confidence", "integer", "", "participant", "How sure of the answer the person was: from 1, guessed, to 4."),
     )
@@ -86,7 +86,7 @@ PARTICIPANTS = tuple(
         ("participant", "string", "", "server", "Random code of the participant; not a credential."),
         ("study", "string", "", "study", "Short name of the study."),
         ("study_sha256", "string", "", "study",
-         "SHA-256 of the study file that the participant came under: materials/study-HASH.toml."),
+         "SHA-256 of the study file in force when the participant entered: materials/study-HASH.toml."),
         ("mode", "string", "", "study", "How exposures are chosen: fixed (drawn beforehand), staircase, unlimited."),
         ("set", "string", "", "study", "Name of the participant's stimulus set; of a within design: all."),
         ("set_sha256", "string", "", "stimulus set",

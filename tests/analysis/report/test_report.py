@@ -433,6 +433,19 @@ def test_an_empty_workspace_says_what_to_do(workspace: Workspace, capsys: pytest
     )
 
 
+def test_the_commands_named_where_nothing_is_to_report_are_for_this_workspace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    elsewhere = Workspace(tmp_path / "my work")
+    elsewhere.root.mkdir()
+    assert report.main(["--workspace", str(elsewhere.root)]) == 2
+    assert f"Start with `gan_core prepare phantom --workspace '{elsewhere.root}'`, or" in capsys.readouterr().err
+    write_set(elsewhere, "naevi", seed=0, grain=4.0)
+    assert report.main(["--workspace", str(elsewhere.root)]) == 2
+    expected = f"Train a generator with `gan_core train naevi --workspace '{elsewhere.root}'`, or"
+    assert expected in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("option", "words"),
     [

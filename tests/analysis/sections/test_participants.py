@@ -117,8 +117,8 @@ def test_answers_to_questions_come_with_a_warning_on_their_number(section: Secti
 
 def test_images_judged_once_are_listed_in_the_table_alone() -> None:
     seen = pd.DataFrame({"image": ["a", "b", "c"], "seen": [1, 1, 2]})
-    assert survey.told(seen)["image"].tolist() == ["c"]
-    assert survey.told(seen.assign(seen=[1, 3, 2]))["image"].tolist() == ["a", "b", "c"]
+    assert survey.worth_showing(seen)["image"].tolist() == ["c"]
+    assert survey.worth_showing(seen.assign(seen=[1, 3, 2]))["image"].tolist() == ["a", "b", "c"]
 
 
 def test_who_is_in_no_group_is_counted(answers: Responses, tmp_path: Path) -> None:

@@ -194,7 +194,7 @@ def test_a_study_with_participants_is_not_changed_silently(
         (["load", "gamma"], "There is no stimulus set 'gamma'"),
         (["load", "nothing.toml"], "There is no study file nothing.toml"),
         (["load", "few"], "has 3 real images, but a participant of this study needs 10"),
-        (["load", "untrained"], "has 0 images for practice, this study asks for 2: lower `practice`"),
+        (["load", "untrained"], "has 0 images for practice, but this study asks for 2: lower `practice`"),
         (["load", "--all", "few"], "Say what to load"),
         (["serve", "--port", "99999"], "Cannot listen on 127.0.0.1:99999"),
         (["db", "upgrade", "--workspace", "/proc/nowhere"], "/proc/nowhere"),
