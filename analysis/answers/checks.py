@@ -177,7 +177,9 @@ def answer_key(trials: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
 
     It has such a name and is right about every image, as the first row of many tables with a column for each image.
     """
-    named = trials["participant"].map(lambda name: KEY.fullmatch(plain(name)) is not None)
+    named = by_value(trials["participant"], lambda name: KEY.fullmatch(plain(name)) is not None)
+    if not named.any():
+        return np.zeros(len(trials), bool), ""
     right = (trials["answer"] == trials["truth"]).groupby(trials["participant"]).transform("all")
     gone = (named & right).to_numpy(bool)
     if not gone.any() or gone.all():

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.answers.checks import (
     MOMENTS,
@@ -57,9 +58,9 @@ def tidy(
     counts = {"rows": table.rows, "blank_rows": table.blank}
     raw, filters = _filtered(raw, where, name)
     counts["filtered_out"] = len(table.frame) - len(raw)
-    doubled = raw.duplicated() if any(c in raw and raw[c].notna().all() for c in MOMENTS) else None
-    counts["doubled_rows"] = 0 if doubled is None else int(doubled.sum())
-    raw = raw if doubled is None else raw[~doubled]
+    doubled = _doubled(raw)
+    counts["doubled_rows"] = int(doubled.sum())
+    raw = raw[~doubled]
 
     notes = list(table.notes)
     trials = _columns(table.with_frame(raw), form, notes)
@@ -161,6 +162,16 @@ def _filtered(raw: pd.DataFrame, where: Sequence[str], name: str) -> tuple[pd.Da
     for conditions in wanted.values():
         raw = raw[np.logical_or.reduce([_matches(raw, condition, name) for condition in conditions])]
     return raw, tuple(map(" or ".join, wanted.values()))
+
+
+def _doubled(raw: pd.DataFrame) -> NDArray[np.bool_]:
+    """The rows that repeat an earlier one, where a column tells the moments of a participant's answers apart."""
+    moments = [c for c in MOMENTS if c in raw and raw[c].notna().all()]
+    found = np.zeros(len(raw), bool)
+    if moments:
+        again = raw.duplicated(["participant", "image", *moments], keep=False).to_numpy(bool)  # far fewer columns
+        found[again] = raw[again].duplicated()
+    return found
 
 
 def _failed_catch(raw: pd.DataFrame, trials: pd.DataFrame) -> Any:

@@ -32,7 +32,7 @@ def compute(context: Context) -> Section | None:
     if (frame := judgements(context)) is None:
         return None
     coded = Trials.from_table(frame)
-    images = np.unique(frame["image"])
+    images = np.sort(frame["image"].unique())
     section = Section("reliability", {})
     tables = {}
     by_set = places_by_set(frame)

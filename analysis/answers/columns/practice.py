@@ -6,7 +6,7 @@ Only the author of a survey knows whether they count.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -28,29 +28,42 @@ def practice(frame: pd.DataFrame, participant: Any) -> str:
 
     A column that says the same of all rows of each participant is about people, and is passed over.
     """
-    few = {str(column) for column in frame if frame[column].nunique() <= MOST_NAMED + MOST_MARKED}
+    few = {str(column): values for column in frame if (values := _few(frame[column])) is not None}
     return " ".join(filter(None, (_marked(frame, few, participant, kind, words) for kind, words in KINDS.items())))
 
 
-def _marked(frame: pd.DataFrame, few: Collection[str], participant: Any, kind: str, words: str) -> str:
+def _few(values: pd.Series) -> list[Any] | None:
+    """The different values of a column; None if there are more than a column that marks rows has."""
+    most = MOST_NAMED + MOST_MARKED
+    if values.iloc[: 100 * most].nunique() > most or len(found := values.dropna().unique()) > most:
+        return None
+    return list(found)
+
+
+def _marked(frame: pd.DataFrame, few: Mapping[str, list[Any]], participant: Any, kind: str, words: str) -> str:
     name = re.compile(rf"(?:is[ _]?)?(?:{words}){PART}")
     value = re.compile(rf"(?:{words}){PART}(?![^\W\d_]).*")
     for column in map(str, frame.columns):
         loop, named = kind == "practice" and LOOP.fullmatch(column), name.fullmatch(column)
         if column == "catch" or (not loop and column not in few):
             continue
-        said = by_value(frame[column], lambda value: str(value).strip().casefold())
-        meaning = by_value(said, plain)
-        marked = (
-            said.notna()
-            if loop
-            else meaning.isin(RIGHT)
-            if named and meaning.dropna().isin([*RIGHT, *WRONG, ""]).all()
-            else by_value(said, lambda text: value.fullmatch(text) is not None).fillna(False).astype(bool)
-        )
+        meaning = {one: plain(_folded(one)) for one in few.get(column, ())}
+        if loop:
+            marked = frame[column].notna()
+        elif named and {*meaning.values()} <= {*RIGHT, *WRONG, ""}:
+            marked = frame[column].isin([one for one, word in meaning.items() if word in RIGHT])
+        else:
+            marked = frame[column].isin([one for one in meaning if value.fullmatch(_folded(one))])
+        if not marked.any():
+            continue
+        said = by_value(frame[column], _folded)
         others = list(said[~marked].fillna("").unique())
-        if not marked.any() or len(others) > MOST_NAMED or (marked.groupby(participant).nunique() == 1).all():
+        if len(others) > MOST_NAMED or (marked.groupby(participant).nunique() == 1).all():
             continue
         kept = " ".join(f'--where "{column}={other}"' for other in others)
         return f"In the column {column}, {counted(int(marked.sum()), 'row')} may be {kind}; {kept} leaves out {kind}."
     return ""
+
+
+def _folded(value: Any) -> str:
+    return str(value).strip().casefold()
