@@ -26,7 +26,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from glimpse.files import atomic_file, sha256_bytes, sha256_file, sha256_json
+from glimpse.files import atomic_file, cores, sha256_bytes, sha256_file, sha256_json
 from glimpse.reuse import code_sha256
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -127,7 +127,7 @@ def helped(tasks: Sequence[Callable[[], object]], *, worthwhile: bool = True) ->
     Nothing depends on a helper but the time that it takes: what it does not finish, the block computes, and a helper
     that is stuck is killed. Only on Linux, where a process is copied within milliseconds.
     """
-    helpers = len(os.sched_getaffinity(0)) - 1 if worthwhile and sys.platform == "linux" else 0
+    helpers = cores() - 1 if worthwhile and sys.platform == "linux" else 0
     if not helpers or len(tasks) < 2:
         yield
         return

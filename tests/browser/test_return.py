@@ -13,7 +13,7 @@ from tests.browser.conftest import Server, enter
 pytestmark = pytest.mark.browser
 
 
-def test_an_id_leads_on_in_the_browser_that_began_and_in_no_other(
+def test_an_id_continues_in_the_browser_that_began_and_in_no_other(
     browser: Browser, page: Page, serve: Callable[..., Server]
 ) -> None:
     server = serve("[trials]\ncount = 2\n")
@@ -36,7 +36,7 @@ def test_an_id_leads_on_in_the_browser_that_began_and_in_no_other(
     other.context.close()
 
 
-def test_a_personal_link_leads_on_in_any_browser(
+def test_a_personal_link_continues_in_any_browser(
     browser: Browser, page: Page, serve: Callable[..., Server], capsys: pytest.CaptureFixture[str]
 ) -> None:
     server = serve("[trials]\ncount = 2\n")

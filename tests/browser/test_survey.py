@@ -216,7 +216,7 @@ def test_reload_back_and_a_second_window_continue_at_the_same_trial(page: Page, 
     assert "shown-again" not in stored[0]["flags"]
 
 
-def test_the_first_page_leads_a_returning_person_on_and_a_double_click_enters_once(page: Page, serve: Serve) -> None:
+def test_the_first_page_takes_a_returning_person_on_and_a_double_click_enters_once(page: Page, serve: Serve) -> None:
     server = serve(QUICK + "[trials]\ncount = 4\n")
     page.goto(server.url)
     page.check("#consent")

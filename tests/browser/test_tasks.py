@@ -85,7 +85,7 @@ def test_of_a_pair_the_first_or_the_second_is_real(page: Page, serve: Callable[.
             assert abs(exposure - row["exposure_ms_planned"]) < 100 or "exposure" in row["flags"]
 
 
-def test_the_place_that_gave_it_away_is_pointed_at_by_the_arrows(page: Page, serve: Callable[..., Server]) -> None:
+def test_arrow_keys_mark_the_place_that_decided_the_answer(page: Page, serve: Callable[..., Server]) -> None:
     server = serve()
     url = study(server, "point", f'why = "click"\ntask = "pair"\npair = "in-sequence"\n{SETS}')
     arrows = ["ArrowRight"] * 6 + ["ArrowUp"] * 12 + ["Enter"]

@@ -26,7 +26,7 @@ def test_the_papers_translations_are_rows_of_the_same_mechanism(row: str, words:
     assert experiment_named(translation_name(*words)) == experiment_named(row) == EXPERIMENTS[row]
 
 
-def test_another_set_has_the_recipe_of_the_lesions_and_no_flips(workspace: Workspace) -> None:
+def test_any_other_set_has_the_recipe_of_the_lesions_without_flips(workspace: Workspace) -> None:
     ours, lesions = settings_for("naevi", "paper", None, experiment_named("naevi")), settings_for("df", "paper")
     assert ours == lesions
     assert not settings_for("naevi", "modern", None, experiment_named("naevi")).flips

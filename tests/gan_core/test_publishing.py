@@ -71,7 +71,7 @@ def test_too_few_images_are_refused_with_the_largest_count_that_works(
     assert main(["publish", "df", "--count", "22"]) == 0
 
 
-def test_publishing_again_changes_nothing_and_other_options_need_a_word(
+def test_publishing_again_changes_nothing_and_other_options_need_overwrite(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     make_set(workspace, "df")

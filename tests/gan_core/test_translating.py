@@ -185,7 +185,7 @@ def test_a_photo_named_sheet_keeps_its_result_and_count_takes_the_first(workspac
         assert result.size == (40, 40)
 
 
-def test_an_image_set_goes_before_a_folder_of_its_name(
+def test_an_image_set_takes_precedence_over_a_folder_of_its_name(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_domains(workspace)

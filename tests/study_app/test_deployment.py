@@ -29,7 +29,7 @@ def test_the_health_check_reads_the_database_and_says_nothing_of_the_study(
 
 
 @pytest.mark.parametrize(("scheme", "lasts"), [("http", None), ("https", "max-age=31536000")])
-def test_browsers_that_came_by_https_are_told_to_stay_with_it(
+def test_browsers_that_came_by_https_are_told_to_keep_using_it(
     study: str, make_app: Callable[..., Flask], scheme: str, lasts: str | None
 ) -> None:
     client = make_app(TRUSTED_PROXIES=1).test_client()

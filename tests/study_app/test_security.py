@@ -164,7 +164,7 @@ def test_a_body_beyond_the_limit_is_refused(client: FlaskClient, study: str) -> 
     assert client.post(f"{base}/comment", data={"comment": "x" * 100_000}).status_code == 413
 
 
-def test_no_page_of_another_site_enters_its_visitors(client: FlaskClient, study: str) -> None:
+def test_a_form_on_another_site_cannot_enter_its_visitors_into_a_study(client: FlaskClient, study: str) -> None:
     form = {"consent": "yes", "token": "a" * 24}
     statuses = [
         client.post(f"/study/{study}/enter", data=form, headers={"Sec-Fetch-Site": site}).status_code

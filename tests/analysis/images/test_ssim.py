@@ -9,7 +9,7 @@ from analysis.images.ssim import TAPS, SsimImages, Windows, coarse, one_to_all
 from tests.analysis.pictures import textures
 
 
-def test_of_images_of_a_single_window_the_coarse_pass_is_exact() -> None:
+def test_the_coarse_pass_is_exact_for_images_of_a_single_window() -> None:
     queries, targets = textures(2, seed=0, size=TAPS), textures(3, seed=1, size=TAPS, grain=1.6)
     targets[2] = 255 - queries[0]  # a negative covariance
     exact = [one_to_all(SsimImages.of(query[None]), SsimImages.of(targets)).numpy() for query in queries]

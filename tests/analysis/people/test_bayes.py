@@ -22,7 +22,7 @@ def test_with_many_degrees_of_freedom_it_is_that_of_two_normal_laws(value: float
     assert bayes_factor(Estimate(value, se, df=1e9), bound) == pytest.approx(expected, rel=1e-3)
 
 
-def test_answers_that_say_nothing_leave_the_odds_as_they_were() -> None:
+def test_uninformative_answers_leave_the_odds_unchanged() -> None:
     assert bayes_factor(Estimate(0.5, se=50.0, df=30.0)) == pytest.approx(1, abs=1e-3)
 
 

@@ -269,7 +269,7 @@ def test_a_note_on_how_answers_were_read_is_not_a_missing_part_of_the_report(tmp
     assert "copy.csv" not in lacking.partition("How to cite")[0]
 
 
-def test_image_sets_without_runs_are_not_called_nothing(
+def test_image_sets_without_runs_are_named_where_there_is_nothing_to_report(
     workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     write_set(workspace, "df", 0, 0.8)
@@ -452,7 +452,7 @@ def test_the_commands_named_where_nothing_is_to_report_are_for_this_workspace(
         (["--seed", "-1"], "-1 is not a valid seed"), (["--seed", "9" * 23], "is not a valid seed"),
     ],
 )  # fmt: skip
-def test_an_option_that_cannot_be_is_refused_at_once(
+def test_an_impossible_option_is_refused_at_once(
     option: list[str], words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as stopped:
@@ -466,7 +466,7 @@ def test_an_unknown_extractor_is_refused_with_the_names_of_the_known(capsys: pyt
     assert "imagenet" in capsys.readouterr().err
 
 
-def test_what_an_extractor_needs_is_missed_before_anything_is_computed(
+def test_what_an_extractor_lacks_is_reported_before_anything_is_computed(
     workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("analysis.images.networks.efficientnet.weights_file", lambda: None)
@@ -480,7 +480,7 @@ def test_what_an_extractor_needs_is_missed_before_anything_is_computed(
     assert "The extractor random takes no weights" in capsys.readouterr().err
 
 
-def test_a_gpu_that_is_not_there_is_missed_before_anything_is_computed(
+def test_a_missing_gpu_is_reported_before_anything_is_computed(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
@@ -621,7 +621,7 @@ def test_the_f1_of_a_habit_is_that_of_the_classes_of_each_set(tmp_path: Path) ->
     assert "always answering 'generated' gives 0.667 to 0.947." in habit
 
 
-def test_of_one_class_the_page_says_that_right_answers_may_be_a_habit(tmp_path: Path) -> None:
+def test_with_images_of_one_class_the_page_says_that_right_answers_may_be_a_habit(tmp_path: Path) -> None:
     (tmp_path / "few.csv").write_text("participant,image,truth,answer\na,i1,real,real\na,i2,real,generated\n")
     answers = read_csv(tmp_path / "few.csv")
     page = front_matter.page(Context(Workspace(tmp_path), responses=answers.trials), answers, [], [], {})

@@ -52,7 +52,7 @@ def test_the_sentences_say_who_fools_more_people_and_by_how_much(tmp_path: Path)
     assert section.figures["conditions"]() is not None
 
 
-def test_conditions_that_do_not_differ_are_said_not_to(tmp_path: Path) -> None:
+def test_a_sentence_says_that_conditions_do_not_differ(tmp_path: Path) -> None:
     section = conditions.compute(context(responses((1.0, 1.0), people=12), tmp_path))
     assert section is not None
     assert section.sentences[1].endswith(

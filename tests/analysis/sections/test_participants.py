@@ -121,7 +121,7 @@ def test_images_judged_once_are_listed_in_the_table_alone() -> None:
     assert survey.worth_showing(seen.assign(seen=[1, 3, 2]))["image"].tolist() == ["a", "b", "c"]
 
 
-def test_who_is_in_no_group_is_counted(answers: Responses, tmp_path: Path) -> None:
+def test_participants_without_a_group_are_counted(answers: Responses, tmp_path: Path) -> None:
     found = context(answers, tmp_path, group="training")
     participants.compute(found)
     assert found.notices == ["1 participant without an answer in 'training' is in no group."]
@@ -138,7 +138,7 @@ def test_staircases_alone_are_not_compared_by_group_and_the_report_says_so(answe
     ({"group": "age"}, "A quantity is a --covariate"), ({"covariates": ("age",)}, "with --group"),
     ({"group": "answer"}, "one value per participant"), ({"group": "training", "covariates": ("ag",)}, "'age'"),
 ])  # fmt: skip
-def test_a_column_that_makes_no_groups_is_refused(
+def test_a_column_without_groups_is_refused(
     answers: Responses, tmp_path: Path, options: dict[str, Any], said: str
 ) -> None:
     with pytest.raises(OptionError, match=r".") as error:
@@ -173,7 +173,7 @@ def test_one_participant_has_no_reliability_but_the_section_is_written(answers: 
 @pytest.mark.parametrize(
     "option", [["--group", "nothing"], ["--group", "email"], ["--covariate", "no", "--group", "no"]]
 )
-def test_a_column_of_no_use_is_refused_before_anything_is_written(
+def test_an_unusable_column_is_refused_before_anything_is_written(
     answers: Responses, tmp_path: Path, option: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
     rows = answers.trials[["participant", "image", "truth", "answer"]].assign(email="x" + answers.trials["participant"])

@@ -13,7 +13,7 @@ from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures
 
 
-def test_a_generator_that_improves_falls_and_one_that_does_not_change_is_not_said_to() -> None:
+def test_the_kid_of_a_generator_that_improves_falls_and_of_one_that_does_not_change_stays() -> None:
     """Noise that becomes less; then the same images again."""
     real, groups, made = textures(24, seed=0), np.arange(24).astype(str), textures(24, seed=1)
     noise = np.random.default_rng(0).normal(0, 1, made.shape)

@@ -143,7 +143,7 @@ def test_the_half_life_of_the_average_grows_with_the_run_up_to_its_setting(
 
 
 @pytest.mark.parametrize(("shown", "share"), [(0, 0.0), (500, 0.5), (1000, 1.0), (4000, 1.0)])
-def test_diffaugment_reaches_all_images_by_and_by(workspace: Workspace, shown: int, share: float) -> None:
+def test_diffaugment_reaches_more_images_as_training_goes_on(workspace: Workspace, shown: int, share: float) -> None:
     make_set(workspace, "df")
     engine = tiny_training(workspace, "df", diffaugment=1000).engine
     engine.steps = shown // engine.settings.batch

@@ -189,7 +189,7 @@ def test_jpeg_history_inside_png_and_an_enlargement_are_found_on_the_pixels(
     assert "the generated images have" in capsys.readouterr().err
 
 
-def test_grey_images_beside_ones_in_colour_are_told(
+def test_grey_images_beside_ones_in_colour_are_reported(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Grey pixels count, in RGB and after JPEG too; here in eight files of eight, then in two."""
@@ -306,7 +306,7 @@ def test_what_opening_a_folder_left_out_or_may_show_wrongly_is_reported(
         assert [line for line in said if line.startswith("fake: ")] == expected
 
 
-def test_a_name_of_a_set_and_of_a_folder_is_said_to_mean_the_set(
+def test_a_name_of_a_set_and_of_a_folder_means_the_set_with_a_warning(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_set(workspace, "df", train=6, test=4, size=(32, 32))

@@ -80,7 +80,7 @@ def test_a_text_that_is_neither_export_nor_list_is_refused_with_the_reason(text:
         crowd.freed_places(text)
 
 
-def test_codes_are_unmistakable_and_never_repeat() -> None:
+def test_codes_have_no_confusable_characters_and_never_repeat() -> None:
     codes = crowd.new_codes(500)
     assert len(set(codes)) == 500
     assert not set("".join(codes)) & set("01iloILO")

@@ -150,7 +150,7 @@ def test_the_login_leads_only_to_the_dashboard(client: FlaskClient) -> None:
 # ------------------------------------------------------------------------------------------------ what it shows
 
 
-def test_it_counts_who_came_and_how_far_they_got(admin: FlaskClient) -> None:
+def test_it_counts_participants_and_how_far_they_got(admin: FlaskClient) -> None:
     for _ in range(3):
         admin.post("/study/pilot/enter", data={"consent": "yes"})
     admin.post("/study/pilot/enter", data={"consent": "no"})

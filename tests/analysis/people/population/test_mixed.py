@@ -77,7 +77,7 @@ def test_what_cannot_be_fitted_says_why(change: str, reason: str) -> None:
     assert model.truth() is None
 
 
-def test_near_the_ceiling_and_with_few_people_no_estimate_runs_away() -> None:
+def test_near_the_ceiling_and_with_few_people_every_estimate_stays_finite() -> None:
     """Unpenalised, Laplace fits gave 13 for eight readers at a d' of 2, and a mean of 94 at 98 % right."""
     for truth, design, mean in (
         (Truth(2.0), Design(8), 2.0),

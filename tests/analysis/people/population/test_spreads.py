@@ -100,7 +100,7 @@ def test_the_mode_and_the_curvature_of_a_quadratic_are_exact() -> None:
     assert inverse == pytest.approx(np.linalg.inv(matrix))
 
 
-def test_answers_that_tell_nothing_leave_the_prior() -> None:
+def test_uninformative_answers_leave_the_prior() -> None:
     """Two participants with an answer to each class: the spreads are about the prior's, and as uncertain."""
     answers = Trials.from_labels([1, 0, 0, 1], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 2, 3])
     found = spreads.fit_spreads(answers)

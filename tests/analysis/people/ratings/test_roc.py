@@ -127,7 +127,7 @@ def test_participants_count_equally_however_many_images_they_rated() -> None:
      (np.ones(24), "fewer than two points")],
     ids=["two levels", "faultless", "one level"],
 )  # fmt: skip
-def test_ratings_that_do_not_determine_a_curve_are_said_to(rating: Floats, reason: str) -> None:
+def test_ratings_that_do_not_determine_a_curve_get_a_note(rating: Floats, reason: str) -> None:
     found = roc.curve(rating, TRIALS)
     assert (found.slope.value, found.d_a.value, found.area.value, len(found.curve)) == (None, None, None, 0)
     assert reason in found.d_a.note

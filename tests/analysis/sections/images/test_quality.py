@@ -122,7 +122,7 @@ def test_translations_are_shown_beside_the_same_images_untouched_and_the_truth(t
     assert "psnr_outside_untouched" in removed["note"]  # nothing but the mask's inside differs from the truth
 
 
-def test_a_perfect_translation_is_the_truth_and_not_told_from_real(
+def test_a_perfect_translation_equals_the_truth_and_is_indistinguishable_from_real(
     translating: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def perfect(direction: translation.Direction, rows: NDArray[np.intp], _: int) -> Iterator[NDArray[np.uint8]]:
@@ -340,7 +340,7 @@ def test_a_run_whose_log_lost_its_end_is_left_out_of_overfitting_by_name(trained
     assert told.startswith("'df' is left out of 'Overfitting of the discriminator': its log.jsonl ends at 0 of the ")
 
 
-def test_the_machine_observer_sees_untrained_generators(trained: Context) -> None:
+def test_the_machine_observer_detects_untrained_generators(trained: Context) -> None:
     part = drawn(machine_observer.compute(trained))
     for found in part.scores["df"]["observers"].values():
         assert found["accuracy"] > 0.9
@@ -457,7 +457,7 @@ def test_equal_distributions_are_not_told_apart_and_others_are() -> None:
         assert found["biased"]
 
 
-def test_real_against_real_makes_do_with_draws_of_few_groups() -> None:
+def test_real_against_real_is_given_although_some_draws_hold_too_few_groups() -> None:
     """One photo gave a quarter of the images: a side that holds it has too few groups for precision and recall."""
     pool, groups = Features(sample(130, 0)), np.repeat(np.arange(11), [30, *[10] * 10])
     found = quality.compare(pool.take(np.arange(30, 130)), groups[30:], Features(sample(60, 1)), pool, groups)

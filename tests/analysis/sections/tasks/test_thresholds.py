@@ -36,7 +36,7 @@ def test_thresholds_are_recovered_and_their_intervals_hold_the_truth() -> None:
     assert curve[-1] > 0.9
 
 
-def test_who_cannot_tell_at_any_exposure_has_no_threshold_in_ms() -> None:
+def test_a_participant_who_cannot_tell_at_any_exposure_has_no_threshold_in_ms() -> None:
     rng = np.random.default_rng(2)
     found = thresholds(*staircases(np.full(20, 1e6), rng))
     assert found.above.mean() > 0.8
@@ -52,7 +52,7 @@ def group_of(values: list[float], above: int = 0, below: int = 0) -> Thresholds:
     return Thresholds(ms, ms, ms, place >= len(ms) - above, place < below, np.zeros((len(ms), 1)))
 
 
-def test_beyond_is_judged_by_what_each_person_saw_not_by_a_fixed_time() -> None:
+def test_a_threshold_lies_beyond_the_exposures_that_each_person_saw_not_beyond_a_fixed_time() -> None:
     """The longest exposure of all six is 400 ms; three cannot tell even then."""
     exposure, right = np.tile([100.0, 200, 300, 400], 30), np.repeat([[True], [False]] * 15, 4)
     found = thresholds(exposure, right, np.zeros(120))
@@ -63,7 +63,7 @@ def test_beyond_is_judged_by_what_each_person_saw_not_by_a_fixed_time() -> None:
     assert "of 6 thresholds 3 are longer than any exposure" in half.note
 
 
-def test_a_middle_between_a_number_and_beyond_is_not_a_number() -> None:
+def test_a_median_between_a_number_and_a_threshold_beyond_the_exposures_is_missing() -> None:
     straddling = median_threshold(group_of([20.0] * 5 + [300.0] * 5, below=5))
     assert straddling.value is None
     assert "of 10 thresholds 5 are shorter than any exposure" in straddling.note
@@ -73,7 +73,7 @@ def test_a_middle_between_a_number_and_beyond_is_not_a_number() -> None:
     assert median_threshold(group_of([20.0] + [300.0] * 8 + [900.0], above=1, below=1)).value == 300
 
 
-def test_the_group_is_told_by_its_median_with_an_interval_for_new_participants() -> None:
+def test_the_group_is_described_by_its_median_with_an_interval_for_new_participants() -> None:
     rng, surveys, people = np.random.default_rng(3), 100, 25
     everybody = thresholds(*staircases(10 ** rng.normal(np.log10(250), 0.15, surveys * people), rng))
     held = 0
