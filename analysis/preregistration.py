@@ -203,8 +203,8 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
         facts["written"] <= first if first else None)  # fmt: skip
     if study:
         found = here["study_sha256"]
-        told = ", ".join(sha[:12] for sha in found) or "not recorded"
-        add("study file (SHA-256)", study["sha256"][:12], told, found == [study["sha256"]] if found else None)
+        hashes = ", ".join(sha[:12] for sha in found) or "not recorded"
+        add("study file (SHA-256)", study["sha256"][:12], hashes, found == [study["sha256"]] if found else None)
     testable = [name for name, each in here["trials"].items() if all(each)]  # with images of both classes
     tested = len(testable) > (facts["claim"] == "different")
     add("hypothesis", facts["claim"], "tested" if tested else "not tested", tested)

@@ -51,8 +51,8 @@ def main() -> None:
         found = []
         for share in SHARES:
             copies = {i: fingerprint(copied(images.images[int(i)], share, rng)) for i in marks}
-            told = sum(bool(pairs({i: mark}, {f"copy {i}": copies[i]})) for i, mark in marks.items())
-            found.append(f"{share:.0%} {told / len(marks):.0%}")
+            reported = sum(bool(pairs({i: mark}, {f"copy {i}": copies[i]})) for i, mark in marks.items())
+            found.append(f"{share:.0%} {reported / len(marks):.0%}")
         alarms = 0
         for _ in range(HALVES):
             order = rng.permutation(len(marks)).astype(str).tolist()

@@ -176,7 +176,7 @@ only the published Inception's are called `kid` and `fid`.
 
 def page() -> str:
     """The whole page."""
-    parts = [INTRODUCTION, *(_table(title, *told) for title, told in TABLES.items()), SCORES_INTRODUCTION]
+    parts = [INTRODUCTION, *(_table(title, *facts) for title, facts in TABLES.items()), SCORES_INTRODUCTION]
     for name, (by, keys) in SCORES.items():
         rows = "\n".join(f"| `{key}` | {meaning or '(as above)'} |" for key, meaning in keys.items())
         parts.append(f"### {name}\n\nBy {by}.\n" if by else f"### {name}\n")
@@ -201,10 +201,10 @@ def undocumented(scores: Mapping[str, Any]) -> Iterator[str]:
         by, keys = SCORES[name]
         entries = [scores[name]] if not by else (scores[name] or {}).values()
         for entry in entries if keys else ():
-            yield from (f"{name}.{key}" for key in entry or () if not _told(key, keys))
+            yield from (f"{name}.{key}" for key in entry or () if not _described(key, keys))
 
 
-def _told(key: str, keys: Mapping[str, str]) -> bool:
+def _described(key: str, keys: Mapping[str, str]) -> bool:
     """Whether a key is among `keys`, with distances by their full names, or common to all sections."""
     if key == "note" or key.startswith("real_"):
         return True

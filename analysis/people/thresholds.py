@@ -63,14 +63,14 @@ def thresholds(exposure_ms: Any, correct: Any, participant: Any) -> Thresholds:
     chance = _psi(np.log10(levels))  # (levels, grid)
     shape = (len(LOG_THRESHOLDS), len(WIDTHS), len(LAPSES))
     log_prior = np.log(np.broadcast_to(LAPSE_PRIOR, shape)).ravel()
-    told = _psi(np.log10(CURVE_MS))
+    curve = _psi(np.log10(CURVE_MS))
     marginal, curves = np.empty((len(people), shape[0])), np.empty((len(people), len(CURVE_MS)))
     for part in np.array_split(np.arange(len(people)), -(-len(people) // 256) or 1):  # bounded memory
         log_posterior = right[part] @ np.log(chance) + (shown - right)[part] @ np.log1p(-chance) + log_prior
         posterior = np.exp(log_posterior - log_posterior.max(axis=1, keepdims=True))
         posterior /= posterior.sum(axis=1, keepdims=True)
         marginal[part] = posterior.reshape(len(part), *shape).sum(axis=(2, 3))
-        curves[part] = posterior @ told.T
+        curves[part] = posterior @ curve.T
     low, median, high = (10 ** _quantile(marginal, q) for q in (0.025, 0.5, 0.975))
     longest, shortest = np.full(len(people), -np.inf), np.full(len(people), np.inf)
     np.maximum.at(longest, who, exposure)

@@ -94,12 +94,12 @@ def of_generators(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
     for name, found in scores.get("quality", {}).items():
         copies = scores.get("memorisation", {}).get(name)
         kid = found["kernel_distance"]
-        told = found["kid_p"] is not None and found["kid_p"] < LEVEL
+        detected = found["kid_p"] is not None and found["kid_p"] < LEVEL
         held_out = "test images" if found["against"] == "test" else "training images"
         if found["kid_p"] is None:
             sentence = f"Too few groups of {held_out} for a test."
         else:
-            verb = "differ" if told else "do not measurably differ"
+            verb = "differ" if detected else "do not measurably differ"
             sentence = f"The images {verb} from {found['n']} {held_out} ({kid}, p {p_value(found['kid_p'])})."
         if found["extractor"] == "random":
             sentence += f" {BLIND[0].upper()}{BLIND[1:]}."
@@ -113,8 +113,8 @@ def of_generators(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
         if copies:
             often = "more than expected by chance" if copies["alarm"] else "within chance"
             facts.append(("near one training image", f"{percent(copies['share'])}, {often}"))
-        head = "Measurably different" if told else "Undecided"
-        kind = "detectable" if told else "undecided"
+        head = "Measurably different" if detected else "Undecided"
+        kind = "detectable" if detected else "undecided"
         cards.append({"set": name, "verdict": head, "kind": kind, "sentence": sentence, "facts": facts})
     return cards
 

@@ -166,19 +166,19 @@ def _agreement_table(scores: Mapping[str, Any]) -> pd.DataFrame:
 
 def _add_items(section: Section, context: Context, tables: Mapping[str, pd.DataFrame]) -> None:
     """The curves of the images that separate participants best, with their pictures where there are files."""
-    told = {name: table for name, table in tables.items() if len(table)}
-    if not told:
+    filled = {name: table for name, table in tables.items() if len(table)}
+    if not filled:
         return
-    shown = labels(told)
-    for number, (name, table) in enumerate(list(told.items())[:MANY], 1):
+    shown = labels(filled)
+    for number, (name, table) in enumerate(list(filled.items())[:MANY], 1):
         best = table.head(SHOWN)
         pictures = [_picture(context, name, image) for image in best["image"]]
         section.figure(
             f"item-curves-{number}", partial(draw.item_curves, best, pictures), "item-curves",
-            set=shown[name], several=len(told) > 1,
+            set=shown[name], several=len(filled) > 1,
         )  # fmt: skip
     section.table(
-        "items", pd.concat([t.assign(set=n)[["set", *t.columns]] for n, t in told.items()], ignore_index=True)
+        "items", pd.concat([t.assign(set=n)[["set", *t.columns]] for n, t in filled.items()], ignore_index=True)
     )
 
 

@@ -173,10 +173,10 @@ def _measures(name: str, one: Mapping[str, Any]) -> pd.DataFrame:
 
 def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
     """The numbers that a paper would print: three tables with a row per set, and one with a row per measure."""
-    told, tests, detection = [], [], []
+    scored, tests, detection = [], [], []
     for name, one in scores.items():
         low, high = one["balanced_accuracy"]["ci95"] or (None, None)
-        told.append(
+        scored.append(
             {
                 "set": name, "verdict": one["equivalence"]["verdict"], "participants": one["participants"],
                 "trials": one["trials"], "balanced_accuracy": one["balanced_accuracy"]["mean"], "low": low,
@@ -205,7 +205,7 @@ def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
             }
         )  # fmt: skip
     tables = {
-        "scores": pd.DataFrame(told), "tests": pd.DataFrame(tests).astype({"after": "Int64"}),
+        "scores": pd.DataFrame(scored), "tests": pd.DataFrame(tests).astype({"after": "Int64"}),
         "f1-and-d-prime": pd.DataFrame(detection),
         "measures": pd.concat([_measures(name, one) for name, one in scores.items()], ignore_index=True),
     }  # fmt: skip

@@ -56,8 +56,8 @@ def descriptions(
         "results/README.md": "# Results\n\nThe command in `analysis/README.md` computes them from `data/`. Another "
         "export replaces this whole folder, so keep them elsewhere.\n",
     }  # fmt: skip
-    told = {name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in files.items()}
-    return {name: content.encode() for name, content in {**told, **texts}.items()}
+    as_json = {name: json.dumps(content, indent=1, ensure_ascii=False) + "\n" for name, content in files.items()}
+    return {name: content.encode() for name, content in {**as_json, **texts}.items()}
 
 
 def _variable(column: Column) -> dict[str, str]:
