@@ -56,7 +56,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     """
     words = [pair.real, *pair.generated]
     real, *generated = open_alike(workspace, words, pair.size, pair.fit, pair.skip_broken, at_most=LARGEST)
-    generated = _told_apart(pair.generated, generated)
+    generated = _with_distinct_names(pair.generated, generated)
     rng, name = np.random.default_rng(options.seed), options.name or _name(generated)
     hashes = digests(real)
     copies = [found for images in generated for found in _copies(real, hashes, images)]
@@ -99,7 +99,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     return publish_set(workspace, name, options, made_from, (_shown(rows), _shown(drawn)), warnings)
 
 
-def _told_apart(words: Sequence[str], generated: Sequence[ImageSet]) -> list[ImageSet]:
+def _with_distinct_names(words: Sequence[str], generated: Sequence[ImageSet]) -> list[ImageSet]:
     """The generators, those that share a folder's name under the path that was given: answers are kept by name.
 
     Raises StimulusError if two of them hold the same images.

@@ -39,8 +39,8 @@ def install(workspace: Workspace, names: Sequence[str], overwrite: bool = False)
             if recipe_of(images) != config["phantom"]:
                 raise GlimpseError(
                     f"The shipped generator of '{name}' was trained on phantoms, but the image set '{images.name}' "
-                    "holds other images: train it without --shipped, or use "
-                    f"`{pasteable(workspace, 'gan_core', 'prepare')} phantom` in another workspace."
+                    "holds other images: train it without --shipped, or use another workspace, in which "
+                    "`gan_core prepare phantom --workspace DIR` draws the phantoms."
                 )
         folder = workspace.new("runs", name)
         if (folder / FILES[0]).is_file() and not overwrite:

@@ -88,8 +88,8 @@ def preview_app(workspace: Workspace, study: StudyFile, source: bytes, folder: P
     def preview_page(page: str) -> Any:
         i18n.offer(study)
         if page in ENDS:
-            way = back(page, study, request.args.to_dict())
-            return render_template("closed.html", study=study, why=page, person=models.Participant(), **way)
+            code_and_url = back(page, study, request.args.to_dict())
+            return render_template("closed.html", study=study, why=page, person=models.Participant(), **code_and_url)
         if page not in STAGES:
             abort(404)
         with app_database().write() as session:

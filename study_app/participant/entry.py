@@ -96,8 +96,8 @@ def _proof(file: StudyFile, form: str) -> str:
 
 def _is_unproven(file: StudyFile) -> bool:
     """Whether the study verifies Prolific's IDs, and the address has an ID or token of Prolific without proof."""
-    said = crowd.prolific_parameters() | {file.prolific.parameter}
-    return bool(file.prolific.domain and request.args.keys() & said) and not _who(file)[1]
+    names = crowd.prolific_parameters() | {file.prolific.parameter}
+    return bool(file.prolific.domain and request.args.keys() & names) and not _who(file)[1]
 
 
 def _is_simulated(slug: str) -> bool:
@@ -183,9 +183,9 @@ def _device_page(file: StudyFile) -> str | None:
     address = url_for("entry.study", slug=file.slug, _external=True) + ("?" + urlencode(others) if others else "")
     if not request.args.keys() & set(device.MEASURES):
         why = ""  # not checked yet
-    way = back("unsuitable", file, dict(others) | _parameters(file)) if why else {}
+    code_and_url = back("unsuitable", file, dict(others) | _parameters(file)) if why else {}
     return render_template(
-        "device.html", study=file, unsuitable=why, device=measures, kept=others, address=address, **way
+        "device.html", study=file, unsuitable=why, device=measures, kept=others, address=address, **code_and_url
     )
 
 
@@ -236,8 +236,8 @@ def _shown_id(file: StudyFile) -> str:
 
 
 def _refused(file: StudyFile, why: str) -> tuple[str, int]:
-    way = back(why, file, _parameters(file))
-    return render_template("closed.html", study=file, why=why, who=_shown_id(file), **way), 403
+    code_and_url = back(why, file, _parameters(file))
+    return render_template("closed.html", study=file, why=why, who=_shown_id(file), **code_and_url), 403
 
 
 @blueprint.post("/study/<slug>/enter")

@@ -39,8 +39,8 @@ def closed(person: models.Participant, file: StudyFile, known: dict[str, str] | 
 
     `known`: the platform's parameters, for a person of whom nothing is stored.
     """
-    way = _return_address(person, file, known)
-    return render_template("closed.html", study=file, person=person, why=person.state, **way)
+    code_and_url = _return_address(person, file, known)
+    return render_template("closed.html", study=file, person=person, why=person.state, **code_and_url)
 
 
 def _known(person: models.Participant) -> dict[str, str]:

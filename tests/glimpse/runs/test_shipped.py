@@ -96,7 +96,10 @@ def test_on_other_images_a_shipped_generator_is_refused(
     else:
         phantoms(here, seed)
     assert main(["train", "df", "--shipped"]) == 2
-    assert "the image set 'df' holds other images" in capsys.readouterr().err
+    assert capsys.readouterr().err.endswith(
+        "but the image set 'df' holds other images: train it without --shipped, or use another workspace, in which "
+        "`gan_core prepare phantom --workspace DIR` draws the phantoms.\n"
+    )
     assert here.names("runs") == []
 
 
