@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from analysis.images.distances import Moments, frechet, inception_score, precision_recall
-from analysis.images.kid import Units, kid, permutation_p, subsampling_interval
+from analysis.images.kid import Units, _halves, kid, permutation_p, subsampling_interval
 from analysis.images.training_score import training_scorer
 from analysis.section import AnalysisError
 from tests.analysis.pictures import textures
@@ -165,6 +165,14 @@ def test_halves_of_an_odd_number_of_groups_vary_as_the_whole_does() -> None:
     error = np.sqrt(8 / 9 * ((leave_one - leave_one.mean()) ** 2).sum())
     assert interval[0] < whole < interval[1]
     assert (interval[1] - interval[0]) / (2 * 1.96 * error) == pytest.approx(1, abs=0.12)
+
+
+@pytest.mark.parametrize("size", [3, 9, 11])
+def test_halves_are_rounded_up_as_often_as_makes_the_factor_of_the_variance_one(size: int) -> None:
+    """With b of n groups it is (n - b) / b. Rounding up every second time would make it 1.025 for 9 groups."""
+    held = _halves(size, 200_000, np.random.default_rng(0)).sum(axis=1)
+    assert set(held.tolist()) == {size // 2, size // 2 + 1}
+    assert ((size - held) / held).mean() == pytest.approx(1, abs=0.006)
 
 
 def test_there_is_no_interval_from_few_groups() -> None:
