@@ -25,7 +25,7 @@ from glimpse.prepare.option_types import side_or_height_and_width
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
-    from analysis.comparison import Compared
+    from analysis.comparison import ComparisonResult
 
 PICTURES = (".png", ".pdf", ".svg")
 
@@ -75,8 +75,8 @@ def run(args: argparse.Namespace) -> int:
         workspace, seed=args.seed, extractor=args.extractor, weights=args.weights, device=args.device,
         cache=workspace.root / "compared",
     )  # fmt: skip
-    wanted = comparison.Wanted(args.real, args.generated, args.size, args.fit, args.skip_broken)
-    found = comparison.compare(context, wanted)
+    sides = comparison.Sides(args.real, args.generated, args.size, args.fit, args.skip_broken)
+    found = comparison.compare(context, sides)
     if args.out:
         write_picture(found, args.out)
     if args.json:
@@ -103,7 +103,7 @@ def workspace_or_cache(named: str | None) -> Workspace:
     return Workspace(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "glimpse")
 
 
-def write_picture(found: Compared, path: Path) -> None:
+def write_picture(found: ComparisonResult, path: Path) -> None:
     figure = found.picture()
     with atomic_file(path) as temporary:
         figure.savefig(
@@ -119,7 +119,7 @@ def write_picture(found: Compared, path: Path) -> None:
 # ------------------------------------------------------------------------------------------------ in words
 
 
-def in_words(found: Compared) -> list[str]:
+def in_words(found: ComparisonResult) -> list[str]:
     """The lines to print: a table with a row per generator, the differences, and the limits of the numbers."""
     from glimpse.command_line import counted
     from glimpse.images import size_in_words
@@ -195,7 +195,7 @@ def _difference_cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     return f"{row['first']} - {row['second']}", _number(row["kid"]), between, f"p {_p(row['p_holm'])}"
 
 
-def _verdict(found: Compared) -> str:
+def _verdict(found: ComparisonResult) -> str:
     """A sentence on the generators that are not distinguishable from the best."""
     from analysis.numbers import LEVEL
 

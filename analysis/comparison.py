@@ -38,7 +38,7 @@ from glimpse.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Wanted:
+class Sides:
     """The images to compare, each the name of an image set, folder or run, and the size (width, height)."""
 
     real: str
@@ -49,7 +49,7 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Compared:
+class ComparisonResult:
     """The result of a comparison: rows in order of rank, differences in KID, sentences on the images."""
 
     rows: list[dict[str, Any]]
@@ -93,9 +93,9 @@ class Compared:
         return {**self.facts, **numbers, "warnings": self.warnings}
 
 
-def compare(context: Context, wanted: Wanted) -> Compared:
+def compare(context: Context, sides: Sides) -> ComparisonResult:
     """Every measure of each generated side. Raises GlimpseError for images that cannot be opened or compared."""
-    real, pairs = opened(context, wanted)
+    real, pairs = opened(context, sides)
     extractor = pairs[0].extractor(context)
     against = len(pairs[0].rows_used(pairs[0].against))
     pool = sum(len(pairs[0].rows_used(split)) for split in ("train", "test"))
@@ -131,28 +131,26 @@ def compare(context: Context, wanted: Wanted) -> Compared:
         "kernel_distance": extractor.kid, "seed": context.seed,
     }  # fmt: skip
     named = [replace(pair.made, name=pair.name) for pair in pairs]  # as in the table
-    warnings = named_before_folders(context.workspace, [wanted.real], ["images"])
-    warnings += named_before_folders(context.workspace, wanted.generated, ["runs", "images"])
-    warnings += [sentence for made in named for sentence in differences(real, made, wanted.fit)]
+    warnings = named_before_folders(context.workspace, [sides.real], ["images"])
+    warnings += named_before_folders(context.workspace, sides.generated, ["runs", "images"])
+    warnings += [sentence for made in named for sentence in differences(real, made, sides.fit)]
     warnings += [sentence for images in (real, *named) for sentence in notes_on(images)]
-    return Compared(rows, _differences(context, pairs, at_most), warnings, pairs, facts, extractor.names)
+    return ComparisonResult(rows, _differences(context, pairs, at_most), warnings, pairs, facts, extractor.names)
 
 
-def opened(context: Context, wanted: Wanted) -> tuple[ImageSet, list[SetPair]]:
+def opened(context: Context, sides: Sides) -> tuple[ImageSet, list[SetPair]]:
     """The pairs of the real images with each generated side, all at one size."""
-    labels = [word.rstrip("/") for word in wanted.generated]
+    labels = [word.rstrip("/") for word in sides.generated]
     twice = next((label for label in labels if labels.count(label) > 1), None)
     if twice is not None:
         raise AnalysisError(f"{twice} is given twice: name each generator once.")
-    words = [_named(context, word, real=i == 0) for i, word in enumerate((wanted.real, *wanted.generated))]
-    real, *made = open_alike(context.workspace, words, wanted.size, wanted.fit, wanted.skip_broken)
+    words = [_named(context, word, real=i == 0) for i, word in enumerate((sides.real, *sides.generated))]
+    real, *made = open_alike(context.workspace, words, sides.size, sides.fit, sides.skip_broken)
     if len(real) < FEWEST:
-        raise AnalysisError(
-            f"{wanted.real} holds {counted(len(real), 'image')}: a comparison needs {FEWEST} real ones."
-        )
-    same = [word for word, images in zip(wanted.generated, made, strict=True) if images.sha256 == real.sha256]
+        raise AnalysisError(f"{sides.real} holds {counted(len(real), 'image')}: a comparison needs {FEWEST} real ones.")
+    same = [word for word, images in zip(sides.generated, made, strict=True) if images.sha256 == real.sha256]
     if same:
-        raise AnalysisError(f"{same[0]} holds the same images as {wanted.real}: name two different sides.")
+        raise AnalysisError(f"{same[0]} holds the same images as {sides.real}: name two different sides.")
     pairs = [
         SetPair(real, context.device, context.seed, label, images) for label, images in zip(labels, made, strict=True)
     ]

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from analysis.compare import in_words, main, workspace_or_cache
-from analysis.comparison import Wanted, compare
+from analysis.comparison import Sides, compare
 from analysis.images import translation
 from analysis.images.copying import assess
 from analysis.images.kid import Units, difference_in_kid
@@ -127,7 +127,7 @@ def test_the_table_names_the_order_and_what_is_not_distinguishable(capsys: pytes
 
 def test_the_table_says_what_random_features_do_not_see(capsys: pytest.CaptureFixture[str]) -> None:
     context = Context(workspace_or_cache(None), extractor="tests.analysis.test_compare:colours", device="cpu")
-    found = compare(context, Wanted("real", ["like"]))
+    found = compare(context, Sides("real", ["like"]))
     assert not any("not layout" in line for line in in_words(found))
     found = replace(found, facts={**found.facts, "extractor": "random"})
     assert "Random features see grain and colour, not layout." in in_words(found)
