@@ -139,6 +139,26 @@ def test_the_participants_asked_for_do_decide_it() -> None:
     assert 0.6 < decided / 80 < 0.97
 
 
+def test_more_participants_shrink_their_own_variance_and_the_noise_and_add_degrees_of_freedom() -> None:
+    """20 participants for 10: df 19 for 9; of V(images) the part that images add stays."""
+    more = Parts(4.0, 3.0, 1.0, df_people=9, df_images=18, df_trials=198).with_people(2.0)
+    assert (more.people, more.images, more.trials) == (2.0, 2.5, 0.5)
+    assert (more.df_people, more.df_images, more.df_trials) == (19.0, 18, 396.0)
+
+
+def test_the_probability_of_a_decision_is_that_of_the_estimate_where_it_may_move() -> None:
+    """50 people become 250: V = .8 + 1.2 - .2 of 1e-4. Of today's noise, 4e-4, a fifth is still there then."""
+    parts = Parts(people=4e-4, images=2e-4, trials=1e-4, df_people=49, df_images=99, df_trials=999)
+    variance = 1.8e-4
+    df = variance**2 / (0.8e-4**2 / 249 + 1.2e-4**2 / 99 - 0.2e-4**2 / 4995)
+    far = stats.t.ppf(0.975, df) * np.sqrt(variance)
+    near = 0.03 - stats.t.ppf(0.95, df) * np.sqrt(variance)
+    then = stats.norm(0.52, np.sqrt(3.2e-4))
+    undecided = then.cdf(0.5 + far) - then.cdf(0.5 + near) + then.cdf(0.5 - near) - then.cdf(0.5 - far)
+    found = equivalence._decided(0.52, parts, np.array([5.0]), bound=0.03)
+    assert found == pytest.approx([1 - undecided], rel=1e-9)
+
+
 def test_sets_answered_by_the_same_people_are_compared_within_people() -> None:
     """Able people are able on both sets, so their difference is surer than that of two separate groups."""
     truth, rng = Truth(sd_d_prime=2.0, sd_image=0.1), np.random.default_rng(6)
