@@ -9,7 +9,7 @@ from scipy import stats
 
 from analysis.people.between import pooling, questions
 from analysis.people.between.groups import compare
-from analysis.people.between.regression import regress
+from analysis.people.between.regression import regress, welch
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials, join
 from benchmarks.people import groups as simulated
@@ -33,10 +33,10 @@ def test_with_an_image_of_its_own_a_trial_two_groups_are_compared_by_welchs_t_te
     trials, group = own_images(15, np.random.default_rng(0)), np.repeat([0, 1], [5, 10])
     (pair,) = compare(trials, group, ["expert", "lay"]).pairs["balanced_accuracy"]
     each = scores(trials)
-    welch = stats.ttest_ind(each[:5], each[5:], equal_var=False)
+    expected = stats.ttest_ind(each[:5], each[5:], equal_var=False)
     assert pair.difference.value == pytest.approx(each[:5].mean() - each[5:].mean())
-    assert pair.difference.df == pytest.approx(welch.df)
-    assert pair.p == pytest.approx(welch.pvalue)
+    assert pair.difference.df == pytest.approx(expected.df)
+    assert pair.p == pytest.approx(expected.pvalue)
 
 
 def test_a_covariate_gives_the_least_squares_of_statsmodels_with_hc2_errors() -> None:
@@ -50,6 +50,12 @@ def test_a_covariate_gives_the_least_squares_of_statsmodels_with_hc2_errors() ->
         one = found.contrast(np.eye(3)[k])
         assert one.parts is not None
         assert np.sqrt(one.parts.people) == pytest.approx(fit.bse[k])
+
+
+def test_a_covariate_takes_its_degree_of_freedom_from_the_groups_by_their_sizes() -> None:
+    """One covariate, groups of 2 and 4: df 2 - 1 - 2/6 and 4 - 1 - 4/6; then 6**2 / (2**2 / (2/3) + 4**2 / (7/3))."""
+    terms, group = np.array([1.0, -1.0, 1.0, -1.0, 1.0, -1.0]), np.array([0, 0, 1, 1, 1, 1])
+    assert welch(terms, group, columns=3) == pytest.approx((6.0, 2.8))
 
 
 def test_a_single_person_in_a_group_has_no_interval_and_spoils_no_other_pair() -> None:
