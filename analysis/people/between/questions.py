@@ -20,7 +20,7 @@ from analysis.people.estimate import METHOD, Estimate
 from analysis.people.trials import Trials
 from glimpse.observers import Floats
 
-FEWEST = 3  # participants who gave an answer, and who gave another one, for the answer to be compared
+FEWEST = 3  # participants of the set who gave an answer, and who gave another one, for the answer to be compared
 METHODS = (
     f"least squares between participants, {METHOD}; p_holm over all answers of the report; pooled: {pooling.METHOD}"
 )
@@ -48,8 +48,9 @@ def effects(trials: Trials, asked: Mapping[str, NDArray[np.object_] | Floats]) -
     """
     found: list[tuple[str, str, int, Estimate]] = []
     for question, values in asked.items():
+        here = np.isin(np.arange(len(values)), trials.participant)
         if values.dtype != object:
-            given = np.isfinite(values.astype(float))
+            given = np.isfinite(values.astype(float)) & here
             if given.sum() > FEWEST and np.std(values[given].astype(float)) > 0:
                 number = values.astype(float)
                 scaled = (number - np.nanmean(number)) / np.nanstd(number)
@@ -57,7 +58,7 @@ def effects(trials: Trials, asked: Mapping[str, NDArray[np.object_] | Floats]) -
                 fit = regress(trials.correct, trials, x, np.zeros(len(number), np.int64))
                 found.append((question, "", len(fit.participants), fit.contrast(np.array([0.0, 1.0]))))
             continue
-        given = np.array([value is not None for value in values])
+        given = np.array([value is not None for value in values]) & here
         names, size = np.unique(values[given].astype(str), return_counts=True)
         large = names[(size >= FEWEST) & (given.sum() - size >= FEWEST)]
         if len(names) == 2:

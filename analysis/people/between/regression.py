@@ -44,17 +44,35 @@ class Regression:
         (0.5, 'one participant of a group: no interval for new participants')
         """
         each, value = weights @ self.weights, float(weights @ self.coefficients)
+        if note := self._undetermined(weights):
+            return Estimate(None, note=note)
         involved = np.unique(self.group[np.abs(each) > 1e-12])
         if min((int((self.group == g).sum()) for g in involved), default=0) < 2:
             return Estimate(value, note="one participant of a group: no interval for new participants")
         person = np.searchsorted(self.participants, self.trials.participant)
         used = np.isin(self.group, involved)[person]
-        between = welch(each * self.residual / np.sqrt(self.leverage_left), self.group, len(self.coefficients))
+        rank = round(float(self.leverage.sum()))
+        between = welch(each * self.residual / np.sqrt(self.leverage_left), self.group, rank)
         if between is not None and len(involved) == 1:
             between = between[0], min(between[1], self._bell_mccaffrey(each))
         if between is None:
             return Estimate(value, note="too few participants beside the covariates: no interval")
         return estimate(value, (each[person] * self.part)[used], self.trials.where(used), between=between)
+
+    def _undetermined(self, weights: Floats) -> str:
+        """The reason why these answers do not determine `weights` times the coefficients; "" if they do.
+
+        >>> trials = Trials.from_labels([1, 0] * 2, [1, 0] * 2, [0, 0, 1, 1], range(4))
+        >>> x = np.column_stack([np.eye(2), [0.0, 9.0]])  # a covariate that says who is in which group
+        >>> fit = regress(trials.correct, trials, x, np.array([0, 1]))
+        >>> fit.contrast(np.array([1.0, -1.0, 0.0])).note
+        'the covariates tell the groups apart completely: no difference at equal values'
+        """
+        if np.allclose(weights @ self.weights @ self.design, weights, atol=1e-6):
+            return ""
+        if (weights != 0)[~self.design.any(axis=0)].any():
+            return "a group has no participant to compare"
+        return "the covariates tell the groups apart completely: no difference at equal values"
 
     def _bell_mccaffrey(self, each: Floats) -> float:
         """Degrees of freedom of the HC2 variance of sum_p each_p y_p: tr(D M)^2 / tr(D M D M) for M = 1 - H.
@@ -91,7 +109,7 @@ class Regression:
 def welch(terms: Floats, group: Integers, columns: int) -> tuple[float, float] | None:
     """The sum of the squared terms, (P,), and its degrees of freedom; None if there are none.
 
-    `columns`: the number of columns in the regression, one for each group and any further ones.
+    `columns`: the rank of the regression, one for each group and any further columns.
 
     >>> welch(np.array([1.0, -1.0, 2.0, -2.0]), np.array([0, 0, 1, 1]), columns=2)  # 10**2 / (2**2 / 1 + 8**2 / 1)
     (10.0, 1.4705882352941178)
@@ -131,7 +149,7 @@ def regress(values: NDArray[np.generic], trials: Trials, x: Floats, group: Integ
     cell = kind * len(participants) + person
     seen = np.maximum(np.bincount(cell, minlength=2 * len(participants)), 1)
     means = (np.bincount(cell, scored, 2 * len(participants)) / seen).reshape(2, -1)
-    projection = np.linalg.pinv(design)
+    projection = np.linalg.pinv(design, rcond=1e-12)  # a column that follows from the others adds nothing
     fitted = (design @ (projection @ means.T)).T
     part = (scored - fitted.ravel()[cell]) / 2 / seen[cell]
     scores = (means[0] + means[1]) / 2
