@@ -271,7 +271,7 @@ def _preregister(
         "images": {"real": real_images, "generated": images}, "trials": {"real": real_trials, "generated": trials},
         "spreads": {"d_prime": truth.sd_d_prime, "criterion": truth.sd_criterion, "images": truth.sd_image,
                     "source": source},
-        "positive": args.positive, "study": study,
+        "positive": args.positive, "unsure": args.unsure, "study": study,
     }  # fmt: skip
     with atomic_file(args.preregister) as temporary:
         temporary.write_text(preregistration.text(facts), "utf-8")

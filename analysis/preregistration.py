@@ -16,6 +16,7 @@ from typing import Any
 
 from analysis.numbers import percent
 from analysis.section import AnalysisError
+from glimpse.command_line import counted
 from glimpse.files import sha256_bytes
 
 SCHEMA = 1
@@ -114,7 +115,7 @@ deviations are
 
 ## Exclusions
 
-{_exclusions(study)}
+{_exclusions(study, facts["unsure"])}
 
 ## Stopping rule
 
@@ -140,7 +141,7 @@ def _gap(facts: Mapping[str, Any]) -> str:
     return f", that of the other set is {percent(facts['difference'])} higher" if facts["difference"] else ""
 
 
-def _exclusions(study: Mapping[str, Any] | None) -> str:
+def _exclusions(study: Mapping[str, Any] | None, unsure: str) -> str:
     said = []
     if study and study.get("catch"):
         said.append(
@@ -149,9 +150,17 @@ def _exclusions(study: Mapping[str, Any] | None) -> str:
         )
     if study and "implausible" in study:
         said.append(f"Participants with more than {study['implausible']} implausible trials are not scored.")
+    if study:
+        said.append(
+            "Participants are not scored either if more than half of the images that they answered were never fetched, "
+            "if a question of the study screens them out, if they return the study after finishing, or if they took "
+            "part in its pilot."
+        )
     if study and study.get("spare"):
         said.append(f"Up to {study['spare']} trials with a wrong exposure are replaced by spare ones.")
-    said.append("Trials without an answer are left out and counted. There are no other exclusions.")
+    doubts = "left out and counted" if unsure == "out" else "counted as half right and half wrong"
+    said.append(f"Trials without an answer are left out and counted. Answers 'unsure' are {doubts}.")
+    said.append("Simulated participants are not scored. There are no other exclusions.")
     return "\n".join(said)
 
 
@@ -184,9 +193,9 @@ def read(path: Path) -> tuple[dict[str, Any], bool]:
 def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, Any]) -> list[dict[str, str]]:
     """One row for each preregistered part: what was registered, what the report has, and whether it is unchanged.
 
-    `here`: bound, positive, filters, first_answer (ISO, "" if unknown), study_sha256 (all that were answered), and by
-    set `participants` (scored), `finished` (with those whom the study's rule excludes, as the stopping rule counts),
-    `images` and `trials` (real, generated).
+    `here`: bound, positive, first_answer (ISO, "" if unknown), study_sha256 (all that were answered), what `exclusions`
+    needs, and by set `participants` (scored), `finished` (with those whom the study's rule excludes, as the stopping
+    rule counts), `images` and `trials` (real, generated).
     """
     study, rows = facts["study"], []
 
@@ -210,8 +219,9 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
     add("hypothesis", facts["claim"], "tested" if tested else "not tested", tested)
     add("bound", f"{facts['bound']:g}", f"{here['bound']:g}", facts["bound"] == here["bound"])
     add("class of F1", facts["positive"], here["positive"], facts["positive"] == here["positive"])
-    filters = " and ".join(here["filters"]) or "none further"
-    add("exclusions", "those of the study file" if study else "none", filters, not here["filters"])
+    rules = "those of the study file" if study else "none"
+    halved = ", 'unsure' counts half" if facts.get("unsure") == "half" else ""
+    add("exclusions", rules + halved, *exclusions(facts, here))
     for name, n in here["finished"].items():
         add(f"participants (stopping rule){where(name)}", facts["participants"], n, n == facts["participants"])
     for what in ("images", "trials"):
@@ -225,6 +235,48 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
             registered, found = (f"{r:g} real + {g:g} generated" for r, g in (wanted, (real, generated)))
             add(f"{what}{where(name)}", registered, found, same)
     return rows
+
+
+def exclusions(facts: Mapping[str, Any], here: Mapping[str, Any]) -> tuple[str, bool | None]:
+    """The exclusions that are not registered, in words, and whether there are none; None if it is not known.
+
+    `here`: filters, simulated (participants scored), counts (of rows left out), excluded_for (participants by reason),
+    study_sha256.
+
+    >>> nothing = {"filters": (), "simulated": 0, "counts": {}, "excluded_for": {}, "study_sha256": []}
+    >>> exclusions({"study": None}, nothing)
+    ('none further', True)
+    >>> exclusions({"study": None}, {**nothing, "filters": ("age=30",), "excluded_for": {"": 2}})
+    ('only age=30; 2 participants are excluded by another rule', False)
+    >>> exclusions({"study": {"catch": 2, "sha256": "a"}}, nothing)  # these answers may be of another study file
+    ('none further, but not by which study file', None)
+    """
+    study, counts, further = facts["study"] or {}, here["counts"], [f"only {rule}" for rule in here["filters"]]
+    if here["simulated"]:
+        further.append(f"{counted(here['simulated'], 'simulated participant')} scored")
+    halved, left_out = (counts.get(reason, 0) for reason in ("halved_answers", "unsure_answers"))
+    if halved and facts.get("unsure", "out") == "out":
+        further.append(f"{counted(halved, 'answer')} 'unsure' counted as half right")
+    if left_out and facts.get("unsure") == "half":
+        further.append(f"{counted(left_out, 'answer')} 'unsure' left out")
+    registered = {
+        "attention": bool(study.get("catch")),
+        **dict.fromkeys(("implausible", "returned", "pilot"), bool(study)),
+    }
+    for reason, people in here["excluded_for"].items():
+        if not registered.get(reason, bool(study) and not reason):
+            rule = f"as '{reason}'" if reason else "by another rule"
+            further.append(f"{counted(people, 'participant')} {'are' if people > 1 else 'is'} excluded {rule}")
+    if counts.get("screened_out_participants", 0) and not study:
+        further.append(f"{counted(counts['screened_out_participants'], 'participant')} screened out")
+    if counts.get("replaced_trials", 0) and not study.get("spare"):
+        further.append(f"{counted(counts['replaced_trials'], 'trial')} replaced")
+    if further:
+        return "; ".join(further), False
+    ruled = "catch" in study or "implausible" in study or here["excluded_for"]
+    if study and ruled and here["study_sha256"] != [study["sha256"]]:
+        return "none further, but not by which study file", None
+    return "none further", True
 
 
 def may_be_drawn(images: int, seen: int, people: int, trials: float) -> bool:

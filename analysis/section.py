@@ -63,6 +63,8 @@ class Context:
     bound: float = 0.05  # 'cannot tell' means an accuracy within 0.5 plus or minus this
     unanswered: Mapping[str, int] = field(default_factory=dict)  # trials without an answer, by set
     excluded: Mapping[str, int] = field(default_factory=dict)  # participants, by the study's own rule, by set
+    excluded_for: Mapping[str, int] = field(default_factory=dict)  # the same by reason; "" if unknown
+    counts: Mapping[str, int] = field(default_factory=dict)  # rows left out of the answers, by reason
     cache: Path | None = None  # where results are kept (default: report/cache of the workspace)
     said: list[str] = field(default_factory=list)  # see `notices`
     left_out: dict[tuple[str, str], list[str]] = field(default_factory=dict)  # (subject, reason): titles of sections

@@ -59,6 +59,7 @@ class Responses:
     asked: tuple[str, ...] = ()  # ... and its columns that are questions to them
     unsure: pd.DataFrame | None = None  # trials rated in the middle of the scale, not in `trials`; the same columns
     excluded: dict[str, int] = field(default_factory=dict)  # participants, by the study's own rule, by set
+    excluded_for: dict[str, int] = field(default_factory=dict)  # the same by reason, as in the export; "" if unknown
 
     @property
     def simulated(self) -> int:

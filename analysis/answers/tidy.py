@@ -76,6 +76,7 @@ def tidy(
     keep = pd.Series(True, index=trials.index)
     unanswered: dict[str, int] = {}
     excluded: dict[str, int] = {}
+    excluded_for: dict[str, int] = {}
     for reason, rows in left_out.items():
         gone = keep & rows
         counts[reason] = int(people[gone].nunique() if reason.endswith("participants") else gone.sum())
@@ -83,6 +84,8 @@ def tidy(
             unanswered = {str(k): int(n) for k, n in trials.loc[gone, "set"].value_counts().items()}
         if reason == "excluded_participants":
             excluded = {str(k): int(n) for k, n in trials[gone].groupby("set")["participant"].nunique().items()}
+            why = text(raw, "excluded_for", "")[gone]
+            excluded_for = {str(k): int(n) for k, n in people[gone].groupby(why).nunique().items()}
         keep &= ~rows
     if not keep.any():
         if counts["simulated_participants"]:
@@ -98,7 +101,7 @@ def tidy(
     trials = trials[taken].assign(scored=keep.to_numpy(bool)[taken]).reset_index(drop=True)
     if len(trials) >= SURELY and (trials["answer"] == trials["truth"]).all():
         notes.append(f"All {len(trials)} answers are right: check that answer is what people said, not the key.")
-    doubts = int((trials["answer"] == "unsure").sum()) if form.unsure == "half" else 0
+    doubts = counts["halved_answers"] = int((trials["answer"] == "unsure").sum()) if form.unsure == "half" else 0
     if doubts:
         trials["answer"] = split_doubts(trials["answer"], trials["truth"], trials["participant"])
         notes.append(f"{counted(doubts, 'answer')} 'unsure' counted as half right: every second one as 'real'.")
@@ -123,7 +126,7 @@ def tidy(
     known_of = attributes(raw[taken], people[taken])
     return Responses(
         trials, name, table.sha256, counts, filters, unanswered, _versions(raw[keep.to_numpy()]), tuple(notes),
-        known_of, asked(raw, known_of), unsure, excluded,
+        known_of, asked(raw, known_of), unsure, excluded, excluded_for,
     )  # fmt: skip
 
 

@@ -71,6 +71,7 @@ def write_report(args: argparse.Namespace) -> int:
         preregistration=args.preregistration, filters=() if answers is None else answers.filters,
         unanswered={} if answers is None else answers.unanswered, unsure=None if answers is None else answers.unsure,
         excluded={} if answers is None else answers.excluded,
+        excluded_for={} if answers is None else answers.excluded_for, counts={} if answers is None else answers.counts,
         cache=out / "cache" if alone else None, said=unread,
     )  # fmt: skip
     wanted = [name for name in SECTIONS if name not in args.skip]

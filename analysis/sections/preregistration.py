@@ -50,6 +50,8 @@ def found_here(context: Context) -> dict[str, Any]:
     finished = frame[frame["finished"]].groupby("set")["participant"].nunique()
     return {
         "bound": context.bound, "positive": context.positive, "filters": context.filters,
+        "simulated": int(frame.loc[frame["simulated"], "participant"].nunique()), "counts": context.counts,
+        "excluded_for": context.excluded_for,
         "first_answer": first_answer(answered), "study_sha256": hashes,
         "participants": {name: int(frame.loc[frame["set"] == name, "participant"].nunique()) for name in sets},
         "finished": {name: int(finished.get(name, 0)) + context.excluded.get(name, 0) for name in sets},

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from analysis import power, preregistration
+from analysis.answers.form import Form
 from analysis.answers.read import read_csv
 from analysis.preregistration import CHANGED, UNCHANGED, UNKNOWN
 from analysis.report import __main__ as report
@@ -69,7 +70,8 @@ def test_a_number_between_two_simulated_sizes_is_registered_with_its_power(tmp_p
 def here(**changes: Any) -> dict[str, Any]:
     """A survey that kept to the plan, but for the changes."""
     return {
-        "bound": 0.1, "positive": "generated", "filters": (), "first_answer": "9999-01-01T00:00:00.000Z",
+        "bound": 0.1, "positive": "generated", "first_answer": "9999-01-01T00:00:00.000Z",
+        "filters": (), "simulated": 0, "counts": {}, "excluded_for": {},
         "study_sha256": [sha256_bytes(STUDY.encode())], "participants": {"df": 8}, "finished": {"df": 8},
         "images": {"df": (20, 19)}, "trials": {"df": (6, 6)},
     } | changes  # fmt: skip
@@ -101,8 +103,6 @@ def test_a_survey_that_kept_to_it_is_unchanged_in_every_part(registered: Path) -
     ("participants (stopping rule)", {"finished": {"df": 9}}, CHANGED),
     ("images", {"images": {"df": (21, 20)}}, CHANGED), ("images", {"images": {"df": (20, 10)}}, CHANGED),
     ("trials", {"trials": {"df": (6, 7)}}, CHANGED),
-    ("study file (SHA-256)", {"study_sha256": ["0" * 64]}, CHANGED),
-    ("study file (SHA-256)", {"study_sha256": []}, UNKNOWN),
     ("written before the first answer", {"first_answer": "2020-01-01T00:00:00Z"}, CHANGED),
     ("written before the first answer", {"first_answer": ""}, UNKNOWN),
 ])  # fmt: skip
@@ -110,6 +110,62 @@ def test_each_change_of_the_plan_is_reported(registered: Path, part: str, change
     parts = status(registered, **change)
     assert parts.pop(part) == found
     assert set(parts.values()) == {UNCHANGED}
+
+
+@pytest.mark.parametrize(("hashes", "found"), [(["0" * 64], CHANGED), ([], UNKNOWN)])
+def test_with_another_study_file_the_exclusions_by_its_rules_are_not_known(
+    registered: Path, hashes: list[str], found: str
+) -> None:
+    parts = status(registered, study_sha256=hashes)
+    assert (parts.pop("study file (SHA-256)"), parts.pop("exclusions")) == (found, UNKNOWN)
+    assert set(parts.values()) == {UNCHANGED}
+
+
+@pytest.mark.parametrize(("change", "said"), [
+    ({"filters": ("age=30", "sex=f or sex=m")}, "only age=30; only sex=f or sex=m"),
+    ({"simulated": 3}, "3 simulated participants scored"),
+    ({"counts": {"halved_answers": 1}}, "1 answer 'unsure' counted as half right"),
+    ({"excluded_for": {"attention": 4, "implausible": 1, "returned": 1, "pilot": 9}}, "none further"),
+    ({"excluded_for": {"attention": 4, "rejected": 1}}, "1 participant is excluded as 'rejected'"),
+    ({"counts": {"replaced_trials": 2}}, "2 trials replaced"),  # the study file has no spare ones
+    ({"counts": {"screened_out_participants": 2, "unsure_answers": 5, "missing_answers": 7}}, "none further"),
+])  # fmt: skip
+def test_exclusions_other_than_the_registered_ones_are_changes_however_they_are_made(
+    registered: Path, change: dict[str, Any], said: str
+) -> None:
+    """Only --where was compared: 'unsure' as half right, simulated and rejected participants were 'unchanged'."""
+    rows = preregistration.unchanged_parts(*preregistration.read(registered), here(**change))
+    (row,) = [row for row in rows if row["part"] == "exclusions"]
+    assert (row["in_this_report"], row["status"]) == (said, UNCHANGED if said == "none further" else CHANGED)
+
+
+def test_a_plan_says_what_becomes_of_answers_unsure_and_the_report_compares_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [{"participant": f"p{p}", "image": f"{truth}{i}", "truth": truth, "excluded": p == 7,
+             "answer": "unsure" if i == 5 else "real" if (p + i) % 5 else "generated"}
+            for p in range(8) for i in range(6) for truth in ("real", "generated")]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
+    found = {}
+    for planned in ("out", "half"):
+        file = tmp_path / f"{planned}.md"
+        assert power.main([*PLAN, "--unsure", planned, "--preregister", str(file)]) == 0
+        for done in ("out", "half"):
+            answers = read_csv(tmp_path / "a.csv", form=Form(unsure=done))
+            context = Context(
+                Workspace(tmp_path), responses=answers.trials, counts=answers.counts, excluded_for=answers.excluded_for
+            )
+            parts = preregistration.unchanged_parts(*preregistration.read(file), found_here(context))
+            found[planned, done] = next(row for row in parts if row["part"] == "exclusions")
+    excluded = "1 participant is excluded by another rule"
+    assert {key: row["in_this_report"] for key, row in found.items()} == {
+        ("out", "out"): excluded, ("half", "half"): excluded,
+        ("out", "half"): f"14 answers 'unsure' counted as half right; {excluded}",
+        ("half", "out"): f"14 answers 'unsure' left out; {excluded}",
+    }  # fmt: skip
+    assert found["half", "out"]["preregistered"] == "none, 'unsure' counts half"
+    text = (tmp_path / "half.md").read_text("utf-8")
+    assert "Answers 'unsure' are counted as half right and half wrong." in text
 
 
 def test_an_edited_text_is_noticed(registered: Path, tmp_path: Path) -> None:
