@@ -49,14 +49,21 @@ def study_facts(path: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise AnalysisError(f"--study {path}: it cannot be read as a study file ({error}).") from None
     trials = study.get("trials", {})
+    task, mode, within = study.get("task", "yes-no"), study.get("mode", "fixed"), study.get("design") == "within"
+    if task == "pair" or mode == "staircase":
+        key = 'task = "pair"' if task == "pair" else 'mode = "staircase"'
+        raise AnalysisError(f"--study {path}: the plan is for single images, all shown alike; it is not for `{key}`.")
     count, share = int(trials.get("count", 20)), float(trials.get("real_share", 0.5))
+    real, sets = round(count * share), [str(entry.get("name")) for entry in study.get("sets", [])]
     rules = ("catch", "catch_wrong", "implausible", "spare")
     return {
         "sha256": sha256_bytes(source),
-        "mode": study.get("mode", "fixed"),
+        "mode": mode,
+        "task": task,
+        "within": within,
         "exposure_ms": study.get("exposure_ms", [2000, 3000]),
-        "sets": [str(entry.get("name")) for entry in study.get("sets", [])],
-        "trials": {"real": round(count * share), "generated": count - round(count * share)},
+        "sets": sets,
+        "trials": {"real": real, "generated": round((count - real) / (len(sets) if within and sets else 1))},
         **{rule: trials[rule] for rule in rules if rule in trials},
     }
 
@@ -79,10 +86,15 @@ def _body(facts: Mapping[str, Any]) -> str:
     bound, study = facts["bound"], facts["study"]
     claim = CLAIMS[facts["claim"]].format(low=percent(0.5 - bound), high=percent(0.5 + bound))
     trials, images = facts["trials"], facts["images"]
+    says = "says of each whether it is real or generated"
+    if study and study["task"] == "rating":
+        says = "rates each from definitely real to definitely generated, with 'real' below the middle"
+    within = bool(study and study["within"])
+    shared = " per set, the real ones shared by all sets," if within else ""
     design = [
-        f"Each participant judges {trials['real']} real and {trials['generated']} generated images one at a time and "
-        f"says of each whether it is real or generated. They are drawn from {images['real']} real and "
-        f"{images['generated']} generated images per set, none of them chosen by hand."
+        f"Each participant judges {trials['real']} real and {trials['generated']} generated images{shared} one at a "
+        f"time and {says}. They are drawn from {images['real']} real and {images['generated']} generated images per "
+        "set, none of them chosen by hand."
     ]
     if study:
         shown = "for as long as the participant wants" if study["mode"] == "unlimited" else (
@@ -91,7 +103,8 @@ def _body(facts: Mapping[str, Any]) -> str:
         sets = f" The stimulus sets are {', '.join(study['sets'])}." if study["sets"] else ""
         design.append(f"Each image is shown {shown} (mode '{study['mode']}').{sets}")
         design.append(f"The study file has the SHA-256 `{study['sha256']}`; it fixes everything else.")
-    number = f"{facts['participants']} participants {'who answer both sets' if facts['difference'] else 'per set'}"
+    who = "who answer all sets" if within else "who answer both sets" if facts["difference"] else "per set"
+    number = f"{facts['participants']} participants {who}"
     return f"""# Preregistration
 
 Written on {facts["written"][:10]}. Register this file unchanged, for instance at osf.io, before the first participant

@@ -168,6 +168,23 @@ def test_a_plan_says_what_becomes_of_answers_unsure_and_the_report_compares_it(
     assert "Answers 'unsure' are counted as half right and half wrong." in text
 
 
+def test_the_plan_of_a_within_design_is_by_set(tmp_path: Path) -> None:
+    """12 trials of two conditions that share their real images are 6 + 3 of each; the report found 6 + 6 'changed'."""
+    study = STUDY.replace("exposure_ms = [1500, 2500]", 'design = "within"\ntask = "rating"')
+    (tmp_path / "study.toml").write_text(f'{study}[[sets]]\nname = "mel"\n')
+    words = [*PLAN, "--trials", "3", "--real-trials", "6", "--study", str(tmp_path / "study.toml")]
+    assert power.main([*words, "--preregister", str(tmp_path / "plan.md")]) == 0
+    text = (tmp_path / "plan.md").read_text("utf-8")
+    for said in (
+        "judges 6 real and 3 generated images per set, the real ones shared by all sets, one at a time and rates each",
+        "Data collection ends when 8 participants who answer all sets have finished",
+    ):
+        assert said in text
+    kept = {"df": (6, 3), "mel": (6, 3)}
+    rows = preregistration.unchanged_parts(*preregistration.read(tmp_path / "plan.md"), here(trials=kept))
+    assert [row["status"] for row in rows if row["part"].startswith("trials")] == [UNCHANGED, UNCHANGED]
+
+
 def test_an_edited_text_is_noticed(registered: Path, tmp_path: Path) -> None:
     edited = tmp_path / "edited.md"
     edited.write_text(registered.read_text("utf-8").replace("8 participants per set have finished", "we like"), "utf-8")
@@ -266,6 +283,8 @@ def test_another_file_is_refused_in_one_sentence(
 @pytest.mark.parametrize(("options", "said"), [
     (("--study", "study.toml"), "--preregister FILE.md"),
     (("--study", "study.toml", "--preregister", "plan.md", "--trials", "5"), "shows 6 real and 6 generated"),
+    (("--study", "pairs.toml", "--preregister", "plan.md"), 'it is not for `task = "pair"`'),
+    (("--study", "stairs.toml", "--preregister", "plan.md"), 'it is not for `mode = "staircase"`'),
     (("--preregister", "plan.md", "--target", "0.999", "--accuracy", "0.5", "--participants", "4", "8"), "no size of"),
 ])  # fmt: skip
 def test_a_plan_without_a_file_or_a_number_is_refused(
@@ -273,6 +292,8 @@ def test_a_plan_without_a_file_or_a_number_is_refused(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("study.toml").write_text(STUDY)
+    Path("pairs.toml").write_text(f'task = "pair"\n{STUDY}')
+    Path("stairs.toml").write_text(f'mode = "staircase"\n{STUDY}')
     assert power.main([*PLAN, *options]) == 2
     assert said in capsys.readouterr().err
     assert not Path("plan.md").exists()
