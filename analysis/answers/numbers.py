@@ -8,7 +8,7 @@ Otherwise the column is refused with a line and a value.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ PLAUSIBLE = {  # medians that a column can have, in its unit; any other column c
     "exposure_ms_planned": (5.0, 100_000.0),
     "exposure_ms_actual": (5.0, 100_000.0),
 }
+TIMES = ("response_time_ms", "response_time_s")
+APART = 200  # the least ratio between neighbouring medians of s and of ms
+FEWEST = 3  # times of a group that has a median
 WHOLE = ("position", "dropped_frames")  # columns of whole numbers, where a separator groups thousands
 UNITS = {"ms": r"(?i)(?<=\d)\s*ms(ec)?\.?$", "s": r"(?i)(?<=\d)\s*s(ec)?\.?$"}  # after a number, by the column's unit
 MINUS = "\N{MINUS SIGN}"  # of typesetters and web pages
@@ -31,11 +34,14 @@ GROUPED = {",": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+"), ".": re.compile(r"[+-
 DECIMAL_POINT = re.compile(r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+|\.\d+)$", re.MULTILINE)
 
 
-def read_numbers(values: pd.Series, column: str, place: Callable[[Any], str]) -> tuple[pd.Series, str]:
+def read_numbers(
+    values: pd.Series, column: str, place: Callable[[Any], str], groups: Sequence[Any] = ()
+) -> tuple[pd.Series, str]:
     """The column as floats (NaN for anything else), and a sentence on values that could not be read ("" if none).
 
-    The sentence also names single times that may be in another unit. `place` gives the file and line of an index label.
-    Raises AnalysisError if the number format is ambiguous, or if the numbers cannot be in the column's unit.
+    The sentence also names single times that may be in another unit. `place` gives the file and line of an index label,
+    `groups` the names of each value's file, participant, ... that has one unit. Raises AnalysisError if the number
+    format is ambiguous, if the numbers cannot be in the column's unit, or if groups have two units.
     """
     codes, distinct = pd.factorize(values)
     if pd.api.types.is_numeric_dtype(values.dtype) or all(isinstance(v, int | float) for v in distinct[:1000]):
@@ -51,6 +57,8 @@ def read_numbers(values: pd.Series, column: str, place: Callable[[Any], str]) ->
         found = _parsed(texts, column, first)
     found = np.where(np.isfinite(found), found, np.nan)
     numbers = pd.Series(np.append(found, np.nan)[codes], index=values.index)
+    for names in groups if column in TIMES else ():
+        _refuse_two_units(numbers, column, names)
     _check_unit(numbers, column, place)
     said = [*_implausible(numbers, column), *_few_in_another_unit(numbers, column, place)]
     bad = np.array([np.isnan(n) and t.lower() not in MISSING for n, t in zip(found, texts, strict=True)] + [False])
@@ -147,6 +155,22 @@ def _is_decimal(
     return as_decimal
 
 
+def _refuse_two_units(numbers: pd.Series, column: str, names: Any) -> None:
+    """Raise AnalysisError if the medians of groups, such as files, are of two kinds, as if in s and in ms."""
+    times = numbers.where(numbers > 0).groupby(names, observed=True).agg(["median", "count"])
+    medians = times.loc[times["count"] >= FEWEST, "median"].sort_values()
+    ratios = medians.to_numpy()[1:] / medians.to_numpy()[:-1]
+    if len(ratios) == 0 or ratios.max() < APART:
+        return
+    at = int(ratios.argmax())
+    low, high = medians.index[at], medians.index[at + 1]
+    raise AnalysisError(
+        f"The median of {column} is {medians[low]:.6g} in {low} but {medians[high]:.6g} in {high}: if one is in s and "
+        "the other in ms, write both in one unit, or name the column of each file by its unit "
+        f"({' or '.join(reversed(TIMES))})."
+    )
+
+
 def _check_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) -> None:
     """Raise AnalysisError for milliseconds in a column of seconds, or the reverse."""
     if column not in PLAUSIBLE:
@@ -177,7 +201,7 @@ def _implausible(numbers: pd.Series, column: str) -> list[str]:
 
 def _few_in_another_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) -> list[str]:
     """A sentence on single times that are too long for s, or too short for ms, and may be in the other unit."""
-    if not column.startswith("response_time_"):
+    if column not in TIMES:
         return []
     low, high = PLAUSIBLE[column]
     in_s = column.endswith("_s")

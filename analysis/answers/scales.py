@@ -129,6 +129,8 @@ class RatingScale:
     unread: str
 
 
+MOST_POINTS = 11  # of a scale; a slider, whose very ends hardly anybody takes, has more
+TIMES_WIDER = 10  # a scale of which several people would not use a small part only
 CODES = (8, 9, 77, 88, 98, 99, 777, 888, 998, 999)  # that questionnaires use for no answer
 LABELLED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s+|\s*[-–—=:.()]+\s*)[^\W\d].*|[^\W\d].*\(([+-]?\d+(?:[.,]\d+)?)\)")
 
@@ -167,6 +169,33 @@ def _without_label(value: Any) -> Any:
     return text.removesuffix("%").strip() if found is None else found[1] or found[2]
 
 
+def _refuse_two_scales(table: Table, values: pd.Series, column: str, name: str) -> None:
+    """Raises AnalysisError if files use two scales: one from 0 or less, one from 1 (0..4, 1..5); or 1..5 and 0..100.
+
+    A file whose people did not use an end of the scale is within the range of another.
+    """
+    rated = pd.DataFrame({"rating": values.to_numpy(), "participant": table.frame["participant"].to_numpy()})
+    by_file = rated.dropna().groupby(table.file_of(values.index)[values.notna()])
+    ranges = by_file["rating"].agg(["min", "max"])[by_file["rating"].nunique() > 2]
+    if len(ranges) < 2:
+        return
+    low, high, few = ranges["min"].min(), ranges["max"].max(), values.nunique() <= MOST_POINTS
+    one = ranges["max"].where(ranges["min"] == low).idxmax()
+    other = ranges["min"].where(ranges["max"] == high).idxmin()
+    (start, end), (from_, to) = ranges.loc[[one, other]].to_numpy()
+    shifted = end < high and low < from_ <= 1 and ((low == 0 and few) or low == -end)
+    narrow = ranges["max"][(ranges["max"] <= high / TIMES_WIDER) & (by_file["participant"].nunique() > 1)]
+    if not shifted and len(narrow) and low >= 0 and not (few and high in CODES):
+        one, (start, end) = narrow.index[0], ranges.loc[narrow.index[0]]
+    elif not shifted:
+        return
+    raise AnalysisError(
+        f"The ratings in {column} run from {start:g} to {end:g} in {table.files[one]} but from {from_:g} to {to:g} in "
+        f"{table.files[other]}: if that is one scale, state it with {name} {column}:{low:g}..{high:g}, else report on "
+        "each file separately."
+    )
+
+
 def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -> RatingScale:
     """The ratings in the column of `option`, COLUMN[:LOW..HIGH], without the codes that `words` calls missing.
 
@@ -192,6 +221,7 @@ def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -
         )
     outside = 0
     if parts[2] is None:
+        _refuse_two_scales(table, values, column, name)
         low, high = float(levels[0]), float(levels[-1])
         gaps, stated = np.diff(levels), "the range in the data"
         lopsided = low < 0 and not np.isclose(low, -high)

@@ -258,10 +258,13 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
             ]
             remedy = f"give {tables[0]} as --truth" if column == "truth" and tables else "fill it in"
             raise AnalysisError(f"{table.place(raw.index[gone][0])}: the column {column} is empty; {remedy}.")
+    files = [pd.Categorical.from_codes(table.file_of(raw.index), table.files)] if len(table.files) > 1 else []
     for column in (*NUMBERS, "why_x", "why_y", "response_time_s"):
         trials[column] = np.nan
         if column in raw:
-            trials[column], unread = read_numbers(raw[column], column, table.place)
+            trials[column], unread = read_numbers(
+                raw[column], column, table.place, [*files, trials["participant"].to_numpy()]
+            )
             notes += [unread] if unread else []
     seconds = trials.pop("response_time_s")
     trials["response_time_ms"] = trials["response_time_ms"].fillna(seconds * 1000)

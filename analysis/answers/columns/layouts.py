@@ -30,9 +30,11 @@ PICTURE = ("image", "stimulus", "picture", "img", "image_file", "imagefile", "fi
 CORRECT = ("correct_response", "correctresponse", "corrans", "correctans", "correct_answer")
 TRUTH = ("truth", "ground_truth", "true_class", *CORRECT)
 NOT_GIVEN = {"gorilla": ("answer",)}  # columns with our names and another meaning: here the correct answer
-KEY = re.compile(
-    r"(?:(?:answer|correct|right)[ _-]*)?(?:key|answers?|solutions?|truth):?|correct:?"
-)  # a row of right answers among people's
+KEY = re.compile(  # a row of right answers among people's, in English, German and French
+    r"(?:(?:(?:answer|correct|right)[ _-]*)?(?:key|answers?|solutions?|truth)|correct"
+    r"|(?:muster)?(?:lösung|loesung)(?:en|sschlüssel)?|(?:antwort)?schlüssel|richtige? antwort(?:en)?|wahrheit"
+    r"|cl(?:é|e|ef)(?: de(?:s réponses| correction))?|corrig[ée](?:[ -]type)?|bonnes? réponses?|vérité):?"
+)
 PICTURE_FILE = r"\.(?:png|jpe?g|gif|webp|bmp|svg|tiff?|avif|heic)(?:\?.*)?$"
 
 LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {

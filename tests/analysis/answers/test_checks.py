@@ -504,3 +504,11 @@ def test_two_columns_of_one_name_in_a_second_table_are_refused(
     assert str(refused.value) == (
         f"table.csv, line 1: two columns are called {doubled} and differ: rename or remove one of them."
     )
+
+
+@pytest.mark.parametrize("name", ["Lösung", "LÖSUNGEN", "Schlüssel", "clé", "Corrigé", "solution", "Musterlösung:"])
+def test_a_row_of_right_answers_is_no_person_in_german_and_french(tmp_path: Path, name: str) -> None:
+    keys = [f"{name},i{k},{truth},{truth}" for k, truth in enumerate(("real", "generated"))]
+    answers = read(tmp_path, [HEADER, *keys, "p,i0,real,generated", "p,i1,generated,generated"])
+    assert answers.trials["answer"].eq(answers.trials["truth"]).tolist() == [False, True]
+    assert answers.notes == (f"Left out: 2 answers of '{name}', all of them right: that is the key, not a person.",)
