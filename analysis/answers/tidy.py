@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,6 +25,7 @@ from analysis.answers.checks import (
     verdicts,
 )
 from analysis.answers.columns.cells import count, flag_words, text, yes
+from analysis.answers.columns.lacking import NEEDED, why_lacking
 from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
@@ -36,11 +36,9 @@ from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.answers.scales import has_own_ratings, read_confidence, read_own_ratings, read_rating
 from analysis.answers.shared import share_real_images, tell_apart
 from analysis.answers.tables.table import Table
-from analysis.numbers import listed
 from analysis.section import AnalysisError
 from glimpse.command_line import counted, did_you_mean
 
-NEEDED = ("participant", "image", "truth", "answer")
 MODES = ("fixed", "staircase", "unlimited", "pair")  # how exposures are chosen; `pair`: which of two images is real
 NUMBERS = ("position", "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "response_time_ms")
 SURELY = 50  # answers that are all right are more likely the key than people's
@@ -137,21 +135,7 @@ def _with_needed(table: Table, form: Form) -> pd.DataFrame:
         raw = raw.rename(columns={"stimulus": "image"})
     missing = [c for c in NEEDED if c not in raw and not (c == "answer" and (form.rating or "correct" in raw))]
     if missing:
-        if len(table.header) == 1 and re.search(r"\w\W+\w", table.header[0]):
-            raise AnalysisError(
-                f"{table.says('has')} a single column, '{table.header[0][:60]}': separate the columns with commas, "
-                "semicolons or tabs, and put quotes around single values only."
-            )
-        if missing == ["truth"] and "correct" in raw:
-            raise AnalysisError(
-                f"{table.says('lacks')} the column truth: if correct is the right answer of each image, write --map "
-                "truth=correct, else name the column of the truth with --map truth=COLUMN or its table with --truth."
-            )
-        raise AnalysisError(
-            f"{table.says('lacks')} the column{'s' * (len(missing) > 1)} {listed(missing)} (it has: "
-            f"{table.lists()}); needed are participant, image (or stimulus), truth and answer. "
-            f"Name another column with --map {missing[0]}=COLUMN, or the program that wrote the file with --layout."
-        )
+        raise AnalysisError(why_lacking(table, missing, meanings(form.words)["answer"]))
     if raw.empty:
         raise AnalysisError(f"{table.says('holds')} no answers, only column names: add a row for each judgement.")
     return raw

@@ -25,8 +25,17 @@ PERSON = (
     "workerid",
     "worker_id",
     "user_id",
+    "record_id",
+    "respondent_id",
+    *("participant_code", "participant_number", "person_id", "person", "respondent", "user", "worker"),
+    *("rater_id", "rater", "reader_id", "reader", "observer_id", "observer", "annotator_id", "annotator"),
+    *("subj_id", "subj", "vp", "vpn", "versuchsperson", "teilnehmer", "proband", "jatosworkerid"),
 )
-PICTURE = ("image", "stimulus", "picture", "img", "image_file", "imagefile", "filename")
+PICTURE = (
+    "image", "stimulus", "picture", "img", "image_file", "imagefile", "filename", "image_id", "image_name", "image_url",
+    "image_path", "img_id", "stimulus_id", "stimulus_name", "stimulus_file", "picture_id", "picture_name", "photo",
+    "stim", "stimulusitem1", "input.image_url", "input.image", "bild", "bilddatei",
+)  # fmt: skip
 CORRECT = ("correct_response", "correctresponse", "corrans", "correctans", "correct_answer")
 TRUTH = ("truth", "ground_truth", "true_class", *CORRECT)
 NOT_GIVEN = {"gorilla": ("answer",)}  # columns with our names and another meaning: here the correct answer
@@ -34,6 +43,10 @@ KEY = re.compile(  # a row of right answers among people's, in English, German a
     r"(?:(?:(?:answer|correct|right)[ _-]*)?(?:key|answers?|solutions?|truth)|correct"
     r"|(?:muster)?(?:lösung|loesung)(?:en|sschlüssel)?|(?:antwort)?schlüssel|richtige? antwort(?:en)?|wahrheit"
     r"|cl(?:é|e|ef)(?: de(?:s réponses| correction))?|corrig[ée](?:[ -]type)?|bonnes? réponses?|vérité):?"
+)
+TOTALS = re.compile(  # a row of sums or means below people's
+    r"(?:grand )?totals?(?: général)?|sum|summe|gesamt(?:summe|ergebnis)?|somme|mean|average|mittelwert|durchschnitt"
+    r"|moyenne"
 )
 PICTURE_FILE = r"\.(?:png|jpe?g|gif|webp|bmp|svg|tiff?|avif|heic)(?:\?.*)?$"
 

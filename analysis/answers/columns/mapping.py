@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from analysis.answers.columns.layouts import (
     EVENT_LOGS,
     KEY,
     ONE_FILE_EACH,
+    TOTALS,
     last_of_lists,
     not_of_participants,
     pictures,
@@ -63,6 +65,7 @@ def arranged(table: Table, form: Form) -> Table:
         truths.refuse_doubled(set(chosen.values()))
         frame, left_out = with_truth(table, truths.with_frame(renamed(truths.frame, chosen)), layout=form.layout)
         table = table.with_frame(frame).noting(left_out)
+    table = _without_totals(table)
     if explained := _explanations(table, form):
         table = _without_explanation(table, explained[0])
     judged, (table, empty) = table, _without_empty(table, form)
@@ -164,6 +167,27 @@ def _without_empty(table: Table, form: Form) -> tuple[Table, int]:
     gone = empty[needed].any(axis=1) if form.layout and needed else empty.all(axis=1)
     table, count = table.with_frame(table.frame[~gone]), int(gone.sum())
     return (table, count) if form.layout else (replace(table, blank=table.blank + count), 0)
+
+
+def _without_totals(table: Table) -> Table:
+    """The table without rows of sums and means: such a participant, or such a word beside a missing name."""
+    frame = table.frame
+    if not {"participant", "image"} <= {*frame}:
+        return table
+
+    def named(values: pd.Series) -> NDArray[np.bool_]:
+        found = by_value(values, lambda value: TOTALS.fullmatch(plain(value)) is not None).fillna(False)
+        return found.to_numpy(bool)
+
+    gone, lacking = named(frame["participant"]), frame[["participant", "image"]].isna().any(axis=1).to_numpy(bool)
+    if lacking.any():
+        gone[lacking] |= np.logical_or.reduce([named(frame.loc[lacking, column]) for column in frame])
+    if not gone.any() or gone.all():
+        return table
+    first = table.place(frame.index[gone][0])
+    return table.with_frame(frame[~gone]).noting(
+        f"Left out: {counted(frame.index[gone].nunique(), 'row')} of sums or means, the first on {first}."
+    )
 
 
 def _check_answers_beside_images(before: Table, table: Table) -> None:

@@ -20,12 +20,18 @@ from analysis.numbers import listed
 from analysis.section import AnalysisError
 
 USUAL = {  # names that are recognised without --layout, because they have a single meaning
-    "participant": PERSON, "image": PICTURE, "truth": ("truth", "ground_truth", "true_class"),
-    "answer": ("answer", "response"),
+    "participant": PERSON, "image": PICTURE,
+    "truth": ("truth", "ground_truth", "true_class", "true_label", "actual_class", "actual_label", "image_truth"),
+    "answer": (
+        "answer", "response", "judgement", "judgment", "user_answer", "user_response", "participant_answer",
+        "participant_response", "subject_response", "given_answer", "decision", "choice", "answer.choice",
+        "answer.answer", "answer.response", "antwort", "urteil", "réponse", "reponse",
+    ),
 }  # fmt: skip
-TIME = re.compile(
-    r"(?:rt|(?:response|reaction)[_ .-]?time)[_ .-]?(?:\(?(ms|msec|s|sec)\)?)?"
-)  # with or without its unit
+TIME = re.compile(  # with or without its unit
+    r"(?:rt|(?:response|reaction|answer|decision)[_ .-]?time|(?:response[_ .-]?)?latency|reaktionszeit|antwortzeit"
+    r"|temps[_ .-]de[_ .-]r(?:é|e)(?:action|ponse))[_ .-]?(?:[(\[]?(ms|msec|s|sec)[)\]]?)?"
+)
 ONE_PERSON_A_ROW = ("wide", "qualtrics")
 
 

@@ -25,6 +25,7 @@ from glimpse.command_line import counted
 
 SEPARATORS = ",;\t|"
 INVISIBLE = "\u200b\u200e\u200f\u2060\ufeff"  # of no width; direction; byte order
+R_NAMES = "if R wrote the numbers of the rows, write the file with row.names = FALSE, else "
 REMEDY = "export the answers as CSV, or open it in a spreadsheet and save it as CSV in UTF-8"
 OTHER_FORMATS = {  # by their first bytes
     b"PK\x03\x04": "a workbook or an archive",
@@ -126,9 +127,11 @@ def _unreadable(path: Path, text: str, separator: str, skipped: int, quoted: boo
             return f"{path}, line {at} holds a quotation mark that is never closed: close or delete it."
         if found := longer_row(text, separator):
             at, values, names = found
+            names_of_rows = values == names + 1 and text.splitlines()[at].startswith(('"1"', "1" + separator))
             return (
                 f"{path}, line {skipped + at + 1} has {values} values, but line {skipped + 1} names "
-                f"{counted(names, 'column')}: name every column, and put values that hold a '{separator}' in quotes."
+                f"{counted(names, 'column')}: {R_NAMES if names_of_rows else ''}name every column, and put values that "
+                f"hold a '{separator}' in quotes."
             )
     except csv.Error:
         pass

@@ -1,0 +1,141 @@
+"""Why a table lacks columns that are needed: one sentence that says what the file is and what to do."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from analysis.answers.columns.layouts import PICTURE_FILE
+from analysis.answers.columns.names import TIME
+from analysis.answers.judgements import plain
+from analysis.answers.tables.table import Table
+from analysis.numbers import listed
+
+NEEDED = ("participant", "image", "truth", "answer")
+LIKELY = {  # parts of names, those that say most first
+    "participant": (
+        "participant", "subject", "person", "worker", "respondent", "proband", "teilnehm", "rater", "reader",
+        "observer", "user", "record", "session", "token", "mail", "code", "name", "id",
+    ),
+    "image": ("image", "img", "pic", "bild", "stim", "photo", "foto", "file", "datei", "url", "item"),
+    "truth": (
+        "truth", "true", "actual", "wahr", "class", "categor", "kind", "type", "label", "origin", "condition",
+        "correct", "source", "is_fake", "is_real", "is_generated",
+    ),
+    "answer": (
+        "answer", "respon", "antwort", "répon", "judg", "decision", "choice", "chose", "guess", "said", "pick",
+        "select", "vote", "rating", "key",
+    ),
+}  # fmt: skip
+
+
+def why_lacking(table: Table, missing: Sequence[str], words: Mapping[str, str]) -> str:
+    """The sentence on a table without the columns `missing`; `words`: the known words for answers."""
+    return (
+        _in_one_column(table)
+        or _without_names(table, words)
+        or _transposed(table, words)
+        or _nested(table, missing)
+        or _right_answers(table, missing)
+        or _other_names(table, missing)
+    )
+
+
+def _in_one_column(table: Table) -> str:
+    if len(table.header) != 1 or not re.search(r"\w\W+\w", table.header[0]):
+        return ""
+    return (
+        f"{table.says('has')} a single column, '{table.header[0][:60]}': separate the columns with commas, semicolons "
+        "or tabs, and put quotes around single values only."
+    )
+
+
+def _without_names(table: Table, words: Mapping[str, str]) -> str:
+    """On a file whose first line holds an answer: what it says is said below it in the same column, too."""
+    if {*NEEDED} & {*table.header} or table.frame.empty:
+        return ""
+    names = {column: re.sub(r"\.\d+$", "", column) for column in table.header}
+    first = {column: str(table.frame[column].iloc[0]).strip() for column in names if column in table.frame}
+    said = any(plain(name) in words and plain(first.get(column)) in words for column, name in names.items())
+    shown = [c for c in names if all(re.search(PICTURE_FILE, one, re.I) for one in (c, first.get(c, "")))]
+    if not said and len(shown) != 1:
+        return ""
+    return (
+        f"The first line of {table.name} holds an answer ({', '.join([*names.values()][:4])}), not the names of its "
+        "columns: write them above it, such as participant,image,truth,answer."
+    )
+
+
+def _transposed(table: Table, words: Mapping[str, str]) -> str:
+    """On a table with a row for each column, image or participant."""
+    if table.frame.empty:
+        return ""
+    down = {table.header[0], *map(plain, table.frame.iloc[:, 0].dropna())} & {*NEEDED, "stimulus"}
+    if len(down) > 2:
+        return (
+            f"{table.says('has')} the names of its columns ({listed(sorted(down))}) in the first column: transpose it, "
+            "so that each answer is a row."
+        )
+    judged = [
+        str(column)
+        for column, values in table.frame.items()
+        if column not in NEEDED and len(said := values.dropna().map(plain)) and said.isin([*words]).mean() > 0.5
+    ]
+    if len(judged) < 3 or "answer" in table.header:
+        return ""
+    names = f"({listed(judged[:3])}{', ...' if judged[3:] else ''})"
+    if "image" not in table.frame:
+        return (
+            f"{table.says('has')} a row for each participant and a column for each image {names}: read it with "
+            "--layout wide and --truth, a table of these images with their truth."
+        )
+    return (
+        f"{table.says('has')} a row for each image and a column for each participant {names}: write a row for each "
+        "answer, or transpose it and use --layout wide."
+    )
+
+
+def _nested(table: Table, missing: Sequence[str]) -> str:
+    keys = "|".join([*missing, "stimulus", "response"])
+    for column, values in table.frame.items():
+        given = values.dropna().astype(str)
+        if len(given) and given.str.match(rf"\s*\[?\s*\{{.*\"(?:{keys})\"\s*:").all():
+            return (
+                f"{table.place(given.index[0])}: {column} holds objects within an object: write one object, or a row "
+                "of a CSV, for each answer, with its participant."
+            )
+    return ""
+
+
+def _right_answers(table: Table, missing: Sequence[str]) -> str:
+    if [*missing] != ["truth"] or "correct" not in table.frame:
+        return ""
+    return (
+        f"{table.says('lacks')} the column truth: if correct is the right answer of each image, write --map "
+        "truth=correct, else name the column of the truth with --map truth=COLUMN or its table with --truth."
+    )
+
+
+def _other_names(table: Table, missing: Sequence[str]) -> str:
+    free = [str(column) for column in table.header if column not in NEEDED and not TIME.fullmatch(str(column))]
+    likely = {}
+    for name in missing:
+        found = (c for part in LIKELY[name] for c in free if _says(c, part) and c not in likely.values())
+        if (column := next(found, None)) is not None:
+            likely[name] = column
+    options = [f"--map {name}={column}" for name, column in (likely or {missing[0]: "COLUMN"}).items()]
+    options = [option if " " not in option[6:] else f'--map "{option[6:]}"' for option in options]
+    return (
+        f"{table.says('lacks')} the column{'s' * (len(missing) > 1)} {listed([*missing])} (it has: {table.lists()}); "
+        "needed are participant, image (or stimulus), truth and answer. Name another column with "
+        f"{' '.join(options)}, or the program that wrote the file with --layout."
+    )
+
+
+def _says(column: str, part: str) -> bool:
+    """Whether a column's name has a part; one of two letters is a word of its own.
+
+    >>> [_says(column, "id") for column in ("id", "case id", "video", "x_id")]
+    [True, True, False, True]
+    """
+    return part in column if len(part) > 2 else re.search(rf"(?<![^\W_]){part}(?![^\W_])", column) is not None

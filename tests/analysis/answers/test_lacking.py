@@ -1,0 +1,132 @@
+"""A table that lacks columns is refused in one sentence that says what it is, and usual names are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from analysis.answers.form import Form
+from analysis.answers.read import read_csv
+from analysis.section import AnalysisError
+
+WORDS = ("real", "generated")
+
+
+def written(folder: Path, lines: list[str], name: str = "f.csv") -> Path:
+    path = folder / name
+    path.write_text("\n".join(lines), encoding="utf-8")
+    return path
+
+
+def answers(n: int = 6) -> list[str]:
+    """Rows of participant, image, truth and answer; half of the answers are right."""
+    return [f"p{k % 2},i{k}.png,{WORDS[k % 2]},{WORDS[k // 3]}" for k in range(n)]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "record_id,image,truth,answer",
+        "Respondent ID,Image URL,Ground Truth,response",
+        "Reader,image_id,true_label,decision",
+        "vp,Bild,truth,Antwort",
+        "WorkerId,Input.image_url,truth,Answer.choice",
+    ],
+)
+def test_usual_names_of_columns_need_no_option(tmp_path: Path, header: str) -> None:
+    trials = read_csv(written(tmp_path, [header, *answers()])).trials
+    assert trials[["participant", "image"]].iloc[1].tolist() == ["p1", "i1.png"]
+    assert (trials["answer"] == trials["truth"]).tolist() == [True, False, True, True, False, True]
+
+
+@pytest.mark.parametrize("name", ["latency", "Response Latency (ms)", "Reaktionszeit", "RT [ms]", "temps de réponse"])
+def test_usual_names_of_times_need_no_option(tmp_path: Path, name: str) -> None:
+    lines = [f"participant,image,truth,answer,{name}", *(f"{row},{800 + k}" for k, row in enumerate(answers()))]
+    assert read_csv(written(tmp_path, lines)).trials["response_time_ms"].tolist() == [800, 801, 802, 803, 804, 805]
+
+
+@pytest.mark.parametrize(
+    ("header", "remedy"),
+    [
+        ("ID,pic,Type,Pick", "--map participant=id --map image=pic --map truth=type --map answer=pick"),
+        ("Case Code,file,is_fake,my vote",
+         '--map "participant=case code" --map image=file --map truth=is_fake --map "answer=my vote"'),
+    ],
+)  # fmt: skip
+def test_the_remedy_names_the_likely_columns(tmp_path: Path, header: str, remedy: str) -> None:
+    with pytest.raises(AnalysisError) as error:
+        read_csv(written(tmp_path, [header, *answers()]))
+    assert str(error.value) == (
+        "f.csv lacks the columns participant, image, truth and answer (it has: "
+        f"{header.lower().replace(',', ', ')}); needed are participant, image (or stimulus), truth and answer. Name "
+        f"another column with {remedy}, or the program that wrote the file with --layout."
+    )
+    assert len(read_csv(tmp_path / "f.csv", form=Form(map=[o.strip('" ') for o in remedy.split("--map ")[1:]])).trials)
+
+
+BY_IMAGE = [f"i{k},{WORDS[k % 2]},real,generated,real" for k in range(4)]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            answers(),
+            "The first line of f.csv holds an answer (p0, i0.png, real, real), not the names of its columns: write "
+            "them above it, such as participant,image,truth,answer.",
+        ),
+        (
+            ["image,truth,P1,P2,P3", *BY_IMAGE],
+            "f.csv has a row for each image and a column for each participant (p1, p2 and p3): write a row for each "
+            "answer, or transpose it and use --layout wide.",
+        ),
+        (
+            ["participant,i1,i2,i3", "p1,real,real,generated", "p2,generated,real,real", "right,1,2,1"],
+            "f.csv has a row for each participant and a column for each image (i1, i2 and i3): read it with --layout "
+            "wide and --truth, a table of these images with their truth.",
+        ),
+        (
+            ["participant,p1,p1,p2", "image,i1,i2,i1", "truth,real,generated,real", "answer,real,real,real"],
+            "f.csv has the names of its columns (answer, image, participant and truth) in the first column: transpose "
+            "it, so that each answer is a row.",
+        ),
+        (
+            ['[{"participant": "p1",', ' "trials": [{"image": "i1", "truth": "real", "answer": "real"}]},',
+             '{"participant": "p2", "trials": [{"image": "i1", "truth": "real", "answer": "real"}]}]'],
+            "f.csv, line 1: trials holds objects within an object: write one object, or a row of a CSV, for each "
+            "answer, with its participant.",
+        ),
+    ],
+)  # fmt: skip
+def test_a_table_of_another_form_is_refused_by_what_it_is(tmp_path: Path, lines: list[str], reason: str) -> None:
+    with pytest.raises(AnalysisError) as error:
+        read_csv(written(tmp_path, lines))
+    assert str(error.value) == reason
+
+
+def test_numbers_of_rows_that_r_writes_are_named(tmp_path: Path) -> None:
+    rows = [f'"{k}",{row}' for k, row in enumerate(answers(), 1)]
+    path = written(tmp_path, ["participant,image,truth,answer", *rows])
+    with pytest.raises(AnalysisError) as error:
+        read_csv(path)
+    assert str(error.value) == (
+        f"{path}, line 2 has 5 values, but line 1 names 4 columns: if R wrote the numbers of the rows, write the file "
+        "with row.names = FALSE, else name every column, and put values that hold a ',' in quotes."
+    )
+    assert len(read_csv(written(tmp_path, ['"",participant,image,truth,answer', *rows])).trials) == 6
+
+
+@pytest.mark.parametrize("row", ["Total,,,3", ",,Summe,3", "Gesamtergebnis,6,3,3", "Mean,2.5,,0.5"])
+def test_rows_of_sums_and_means_are_left_out(tmp_path: Path, row: str) -> None:
+    found = read_csv(written(tmp_path, ["participant,image,truth,answer", *answers(), row]))
+    assert (len(found.trials), found.trials["participant"].nunique()) == (6, 2)
+    assert found.notes == ("Left out: 1 row of sums or means, the first on f.csv, line 8.",)
+
+
+def test_a_row_of_means_below_ratings_of_each_image_is_left_out(tmp_path: Path) -> None:
+    lines = ["participant,i1,i2,i3", "p1,1,5,2", "p2,2,4,1", "Mittelwert,1.5,4.5,1.5"]
+    truth = written(tmp_path, ["image,truth", "i1,real", "i2,generated", "i3,real"], "truth.csv")
+    found = read_csv(written(tmp_path, lines), form=Form(layout="wide", truth=truth, rating="answer:1..5"))
+    assert (len(found.trials), found.trials["said_generated"].sum()) == (6, 2)
+    assert found.notes[0] == "Left out: 1 row of sums or means, the first on f.csv, line 4."
