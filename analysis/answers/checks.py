@@ -21,6 +21,7 @@ from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
 VERDICT = re.compile(r"(?:.*\.|(?:answer|response|resp|trial)_)?(?:(?:is|was)_?)?(?:correct|corr|accuracy|acc)")
+GENERATOR = re.compile(r"(?:image[ _]?)?(?:generator|model|method|gan|algorithm|architecture)(?:[ _]?name)?")
 AGAIN, AGAIN_ELSEWHERE = 0.5, 0.1  # share of judgements from which repeated ones are named, within and across files
 SEPARATING = 6  # most values of a column that tells repeated judgements apart
 JUDGEMENT = ("set", "source", "participant", "image", "second", "truth")  # who judged what
@@ -113,6 +114,22 @@ def generators_in_truth(table: Table, words: dict[str, str]) -> str:
         f"truth names generated images in {len(named)} ways ({listed(named[:4])}), which count as one: if they are "
         "generators, --map source=truth compares them."
     )
+
+
+def generators_beside(table: Table, trials: pd.DataFrame) -> str:
+    """A sentence on a column that names the generator of each generated image, and is not `source`; "" without one."""
+    generated = (trials["truth"] == "generated").to_numpy(bool)
+    for column in filter(GENERATOR.fullmatch, map(str, table.frame.columns if "source" not in table.frame else [])):
+        columns = {"set": trials["set"], "image": table.frame["image"], "name": table.frame[column]}
+        made = pd.DataFrame({name: values.to_numpy()[generated] for name, values in columns.items()})
+        made = made.dropna().drop_duplicates()
+        if not made["image"].duplicated().any() and made.groupby("set")["name"].nunique().max() > 1:
+            names = list(map(str, made["name"].unique()))
+            return (
+                f"The column {column} has {len(names)} values for generated images ({listed(names[:4])}), which count "
+                f"as one generator: if they are several, --map source={column} compares them."
+            )
+    return ""
 
 
 def times_out(table: Table, trials: pd.DataFrame) -> str:

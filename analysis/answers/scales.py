@@ -174,8 +174,10 @@ def _refuse_two_scales(table: Table, values: pd.Series, column: str, name: str) 
 
     A file whose people did not use an end of the scale is within the range of another.
     """
+    if len(table.files) < 2:
+        return
     rated = pd.DataFrame({"rating": values.to_numpy(), "participant": table.frame["participant"].to_numpy()})
-    by_file = rated.dropna().groupby(table.file_of(values.index)[values.notna()])
+    by_file = rated.dropna().groupby(table.file_names(values.index[values.notna()]))
     ranges = by_file["rating"].agg(["min", "max"])[by_file["rating"].nunique() > 2]
     if len(ranges) < 2:
         return
@@ -190,9 +192,8 @@ def _refuse_two_scales(table: Table, values: pd.Series, column: str, name: str) 
     elif not shifted:
         return
     raise AnalysisError(
-        f"The ratings in {column} run from {start:g} to {end:g} in {table.files[one]} but from {from_:g} to {to:g} in "
-        f"{table.files[other]}: if that is one scale, state it with {name} {column}:{low:g}..{high:g}, else report on "
-        "each file separately."
+        f"The ratings in {column} run from {start:g} to {end:g} in {one} but from {from_:g} to {to:g} in {other}: if "
+        f"that is one scale, state it with {name} {column}:{low:g}..{high:g}, else report on each file separately."
     )
 
 

@@ -13,6 +13,7 @@ from analysis.answers.checks import (
     MOMENTS,
     answer_key,
     codes_of_truth,
+    generators_beside,
     generators_in_truth,
     held_by_others,
     refuse_right_answers,
@@ -227,6 +228,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     notes += filter(None, (verdicts(table, trials["truth"], answer), generators_in_truth(table, words["truth"])))
     pairs = raw["task"] == "pair" if {"task", "second_stimulus"} <= set(raw) else pd.Series(False, index=raw.index)
     trials["set"] = text(raw, "set", "all")
+    notes += [generators] if (generators := generators_beside(table, trials)) else []
     if "source" in raw:
         trials["source"] = text(raw, "source", "")
         within = pairs & (trials["set"] == "all")  # a pair belongs to one set, even if sets share its real image
@@ -242,7 +244,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
             ]
             remedy = f"give {tables[0]} as --truth" if column == "truth" and tables else "fill it in"
             raise AnalysisError(f"{table.place(raw.index[gone][0])}: the column {column} is empty; {remedy}.")
-    files = [pd.Categorical.from_codes(table.file_of(raw.index), table.files)] if len(table.files) > 1 else []
+    files = [table.file_names(raw.index)] if len(table.files) > 1 else []
     for column in (*NUMBERS, "why_x", "why_y", "response_time_s"):
         trials[column] = np.nan
         if column in raw:

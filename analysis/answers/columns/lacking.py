@@ -19,11 +19,11 @@ LIKELY = {  # parts of names, those that say most first
     ),
     "image": ("image", "img", "pic", "bild", "stim", "photo", "foto", "file", "datei", "url", "item"),
     "truth": (
-        "truth", "true", "actual", "wahr", "class", "categor", "kind", "type", "label", "origin", "condition",
+        "truth", "true", "actual", "cresp", "wahr", "class", "categor", "kind", "type", "label", "origin", "condition",
         "correct", "source", "is_fake", "is_real", "is_generated",
     ),
     "answer": (
-        "answer", "respon", "antwort", "répon", "judg", "decision", "choice", "chose", "guess", "said", "pick",
+        "answer", "resp", "antwort", "répon", "judg", "decision", "choice", "chose", "guess", "said", "pick",
         "select", "vote", "rating", "key",
     ),
 }  # fmt: skip
@@ -42,8 +42,8 @@ def why_lacking(table: Table, missing: Sequence[str], words: Mapping[str, str]) 
 
 
 def _in_one_column(table: Table) -> str:
-    if len(table.header) != 1 or not re.search(r"\w\W+\w", table.header[0]):
-        return ""
+    if len(table.header) > max(1, len(table.files)) or not all(re.search(r"\w\W+\w", one) for one in table.header):
+        return ""  # several files without names of columns have a different one each
     return (
         f"{table.says('has')} a single column, '{table.header[0][:60]}': separate the columns with commas, semicolons "
         "or tabs, and put quotes around single values only."
@@ -81,10 +81,11 @@ def _transposed(table: Table, words: Mapping[str, str]) -> str:
         for column, values in table.frame.items()
         if column not in NEEDED and len(said := values.dropna().map(plain)) and said.isin([*words]).mean() > 0.5
     ]
-    if len(judged) < 3 or "answer" in table.header:
+    by_image = "image" in table.frame
+    if len(judged) < 3 or "answer" in table.header or (by_image and "participant" in table.header):
         return ""
     names = f"({listed(judged[:3])}{', ...' if judged[3:] else ''})"
-    if "image" not in table.frame:
+    if not by_image:
         return (
             f"{table.says('has')} a row for each participant and a column for each image {names}: read it with "
             "--layout wide and --truth, a table of these images with their truth."
@@ -117,11 +118,9 @@ def _right_answers(table: Table, missing: Sequence[str]) -> str:
 
 
 def _other_names(table: Table, missing: Sequence[str]) -> str:
-    free = [str(column) for column in table.header if column not in NEEDED and not TIME.fullmatch(str(column))]
-    likely = {}
+    likely: dict[str, str] = {}
     for name in missing:
-        found = (c for part in LIKELY[name] for c in free if _says(c, part) and c not in likely.values())
-        if (column := next(found, None)) is not None:
+        if column := likely_column(name, [c for c in table.header if c not in likely.values()]):
             likely[name] = column
     options = [f"--map {name}={column}" for name, column in (likely or {missing[0]: "COLUMN"}).items()]
     options = [option if " " not in option[6:] else f'--map "{option[6:]}"' for option in options]
@@ -130,6 +129,12 @@ def _other_names(table: Table, missing: Sequence[str]) -> str:
         "needed are participant, image (or stimulus), truth and answer. Name another column with "
         f"{' '.join(options)}, or the program that wrote the file with --layout."
     )
+
+
+def likely_column(name: str, columns: Sequence[str]) -> str | None:
+    """The column that most likely holds what we call `name`; None if no name says so."""
+    free = [c for c in columns if c not in NEEDED and not TIME.fullmatch(c)]
+    return next((c for part in LIKELY[name] for c in free if _says(c, part)), None)
 
 
 def _says(column: str, part: str) -> bool:

@@ -181,7 +181,7 @@ def _without_totals(table: Table) -> Table:
 
     gone, lacking = named(frame["participant"]), frame[["participant", "image"]].isna().any(axis=1).to_numpy(bool)
     if lacking.any():
-        gone[lacking] |= np.logical_or.reduce([named(frame.loc[lacking, column]) for column in frame])
+        gone[lacking] |= np.logical_or.reduce([named(values) for _, values in frame[lacking].items()])
     if not gone.any() or gone.all():
         return table
     first = table.place(frame.index[gone][0])

@@ -138,7 +138,7 @@ def _known_columns(
     else:
         if not {"response_time_ms", "response_time_s"} & {*frame, *chosen}:
             found = _time_column(table, before)
-        said = form.rating is not None or "correct" in {*frame, *chosen}
+        said = form.rating is not None or "correct" in chosen or ("correct" in frame and frame["correct"].notna().any())
         known = {k: v for k, v in USUAL.items() if k not in frame and not (said and k == "answer")}
     for name, patterns in known.items():
         ours = name in frame and name not in (*patterns, *NOT_GIVEN.get(form.layout or "", ()))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from itertools import pairwise
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pandas as pd
 
+from analysis.answers.columns.lacking import likely_column
 from analysis.answers.columns.layouts import PICTURE_FILE
 from analysis.answers.columns.names import USUAL, fits
 from analysis.answers.judgements import by_value, plain
@@ -19,6 +21,7 @@ from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
 TIMING = re.compile(r"(?:first click|last click|page submit|click count)$")  # Qualtrics' times of a page
+SPLIT = 0.1  # share of answers beside the column of their question
 FOLDERS = re.compile(r"[/\\]")
 
 
@@ -35,18 +38,20 @@ def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.D
         images = images.rename(columns={usual: column})
     lacking = [c for c in ("image", "truth") if c not in images]
     if lacking:
+        likely = likely_column(lacking[0], truths.header) or "COLUMN"
         raise AnalysisError(
             f"--truth: {truths.name} lacks the column {lacking[0]} (it has: {truths.lists()}); "
-            f"name it with --map {lacking[0]}=COLUMN."
+            f"name it with --map {lacking[0]}={likely}."
         )
     images = images[images["image"].notna()].astype({"image": str})
     images["image"] = images["image"].str.strip()
-    for column in ("truth", "source"):
+    for column in ("truth", "source", *(["set"] if "set" not in frame else [])):
         if column in images and (twice := images["image"].duplicated() & ~images.duplicated(["image", column])).any():
             label = images.index[twice][0]
             raise AnalysisError(
-                f"{truths.place(label)}: '{images.loc[label, 'image']}' has two {column}s; keep one, or write the "
-                "folders of images whose files have one name."
+                f"{truths.place(label)}: '{images.loc[label, 'image']}' has two {column}s; keep one"
+                f"{', or none if all sets share it' if column == 'set' else ''}, or write the folders of images whose "
+                "files have one name."
             )
     images = images.drop_duplicates("image").set_index("image")
     if "image" not in frame:
@@ -127,11 +132,11 @@ def _matches(names: list[Any], images: list[str], table: str) -> tuple[dict[Any,
     apart: `ganB/2.png` is not `real/2.png` beside answers to `real/1.png`. If not, they are paths on two machines, and
     say nothing, unless names from two folders would be one image: of `real/2.png` and `ganB/2.png` neither is `2.png`.
     """
-    known, small = _by_ends(images), _by_ends(images, str.casefold)
+    known, small, own_names = _by_ends(images), _by_ends(images, str.casefold), set(images)
     shared = {  # by each name and an image
-        name: next(
-            ((end, fit) for end in _ends(name) if (fit := known.get(end) or small.get(end.casefold()))), ("", [])
-        )
+        name: (str(name), [str(name)])
+        if str(name) in own_names
+        else next(((end, fit) for end in _ends(name) if (fit := known.get(end) or small.get(end.casefold()))), ("", []))
         for name in names
     }
     in_common = {_folder(name) for name in names} & {_folder(image) for image in images} - {""}
@@ -159,6 +164,23 @@ def _matches(names: list[Any], images: list[str], table: str) -> tuple[dict[Any,
 def _folder(name: Any) -> str:
     """The folder of a file, in small letters; "" if the name gives none."""
     return next((unquote(part).casefold() for part in _parts(name)[-2::-1] if part.strip(".")), "")
+
+
+def _refuse_split_answers(table: Table, columns: Collection[str]) -> None:
+    """Raises AnalysisError if a column without a name holds the answers that the one of an image before it lacks.
+
+    So it is where a survey writes a column for each choice and the question above the first one alone.
+    """
+    order = list(map(str, table.frame.columns))
+    for column, after in pairwise(order):
+        if column in columns and after.startswith("unnamed: "):
+            lacking = table.frame[column].isna()
+            if SPLIT * len(lacking) < (lacking & table.frame[after].notna()).sum():
+                said = table.frame.loc[lacking, after].dropna().iloc[0]
+                raise AnalysisError(
+                    f"{table.name}: the column after {column} has no name and holds other answers ('{said}'): export "
+                    "one column for each question, not for each choice."
+                )
 
 
 def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, str]:
@@ -189,6 +211,7 @@ def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, s
             )
         columns |= dict.fromkeys(named, image)
     table.refuse_doubled(columns)
+    _refuse_split_answers(table, columns)
     if not columns:
         raise AnalysisError(
             f"{table.says('has')} neither a column image nor columns (or questions) named after the images of {truths}."

@@ -67,6 +67,10 @@ class Table:
         """The index of the file of each row, by the labels of the rows."""
         return np.searchsorted(self.starts, labels, side="right") - 1
 
+    def file_names(self, labels: Any) -> NDArray[np.object_]:
+        """The name of the file of each row, by the labels of the rows; there are files."""
+        return np.array(self.files, dtype=object)[self.file_of(labels)]
+
     def refuse_doubled(self, names: Collection[str]) -> None:
         """Raises AnalysisError if two different columns have one of the names."""
         if doubled := sorted({*names} & {*self.twice}):

@@ -747,7 +747,7 @@ def test_real_rows_copied_into_each_set_count_once(tmp_path: Path) -> None:
     ("lines", "truths", "sentence"),
     [
         ("participant,image,answer a,i1,real", "name,truth i1,real", "lacks the column image .* --map image=COLUMN"),
-        ("participant,image,answer a,i1,real", "image,kind i1,real", "lacks the column truth .* --map truth=COLUMN"),
+        ("participant,image,answer a,i1,real", "image,kind i1,real", "lacks the column truth .* --map truth=kind"),
         ("participant,image,answer a,i1,real", "image,truth i1,real i1,fake", "line 3: 'i1' has two truths; keep one"),
         (
             "participant,image,answer a,i,real",

@@ -130,3 +130,60 @@ def test_a_row_of_means_below_ratings_of_each_image_is_left_out(tmp_path: Path) 
     found = read_csv(written(tmp_path, lines), form=Form(layout="wide", truth=truth, rating="answer:1..5"))
     assert (len(found.trials), found.trials["said_generated"].sum()) == (6, 2)
     assert found.notes[0] == "Left out: 1 row of sums or means, the first on f.csv, line 4."
+
+
+def test_the_remedy_for_a_table_of_images_names_its_likely_column(tmp_path: Path) -> None:
+    path = written(tmp_path, ["participant,image,answer", "p,i1,real"])
+    truth = written(tmp_path, ["image,is_fake", "i1,0"], "truth.csv")
+    with pytest.raises(AnalysisError, match=r"lacks the column truth \(it has: image, is_fake\); .* truth=is_fake\.$"):
+        read_csv(path, form=Form(truth=truth))
+
+
+def test_files_of_single_columns_are_named_as_such(tmp_path: Path) -> None:
+    for name in ("a", "b", "c"):
+        written(tmp_path, [f"main i{name} real 812 1", f"main i{name}2 generated 900 2"], f"{name}.txt")
+    with pytest.raises(AnalysisError, match=r"^3 files \(a.txt ... c.txt\) have a single column, 'main ia real 812 1'"):
+        read_csv(tmp_path)
+
+
+def test_an_empty_column_of_right_and_wrong_hides_no_answers(tmp_path: Path) -> None:
+    path = written(tmp_path, ["participant,image,truth,response,correct", "p,i1,real,real,", "p,i2,generated,real,"])
+    assert read_csv(path).trials["answer"].tolist() == ["real", "real"]
+
+
+def test_a_column_for_each_choice_is_refused(tmp_path: Path) -> None:
+    lines = ["id,i1,,i2,", "1,Real,,,Fake", "2,,Fake,Real,", "3,Real,,,Fake"]
+    truth = written(tmp_path, ["image,truth", "i1,real", "i2,generated"], "truth.csv")
+    form = Form(layout="wide", truth=truth, words=["generated=fake"])
+    with pytest.raises(AnalysisError) as error:
+        read_csv(written(tmp_path, lines), form=form)
+    assert str(error.value) == (
+        "f.csv: the column after i1 has no name and holds other answers ('Fake'): export one column for each question, "
+        "not for each choice."
+    )
+
+
+def test_a_column_of_generators_beside_the_truth_is_named(tmp_path: Path) -> None:
+    rows = [f"{row},{model}" for row, model in zip(answers(), ["", "A", "", "B", "", "A"], strict=True)]
+    found = read_csv(written(tmp_path, ["participant,image,truth,answer,Model", *rows]))
+    assert found.notes == (
+        "The column model has 2 values for generated images (A and B), which count as one generator: if they are "
+        "several, --map source=model compares them.",
+    )
+    sets = read_csv(tmp_path / "f.csv", form=Form(map=["source=model"])).trials["set"]
+    assert sorted(set(sets)) == ["A", "B"]
+    of_people = [f"{row},{row[:2]}" for row in answers()]
+    assert not read_csv(written(tmp_path, ["participant,image,truth,answer,model", *of_people, *of_people])).notes[1:]
+
+
+def test_the_whole_name_of_an_image_comes_first_and_two_sets_of_one_are_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, ["participant,image,answer", "p,1,real", "p,1.0,real", "p,2,real"])
+    truth = written(tmp_path, ["image,truth", "1,real", "1.0,generated", "2,real"], "truth.csv")
+    assert read_csv(path, form=Form(truth=truth)).trials["truth"].tolist() == ["real", "generated", "real"]
+    written(tmp_path, ["image,truth,set", "1,real,A", "1.0,generated,A", "2,real,A", "2,real,B"], "truth.csv")
+    with pytest.raises(AnalysisError) as error:
+        read_csv(path, form=Form(truth=truth))
+    assert str(error.value) == (
+        "truth.csv, line 5: '2' has two sets; keep one, or none if all sets share it, or write the folders of images "
+        "whose files have one name."
+    )
