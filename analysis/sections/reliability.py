@@ -19,7 +19,7 @@ from analysis.people.consistency import items
 from analysis.people.consistency.agreement import alpha
 from analysis.people.consistency.reliability import intraclass, split_half
 from analysis.people.trials import Trials
-from analysis.section import Context, Section, places_by_set
+from analysis.section import Context, Section, noted, places_by_set
 from analysis.sections.survey import GALLERY_PIXELS, MANY_ANSWERS, judgements
 
 SHOWN = 6  # images with a curve
@@ -46,7 +46,10 @@ def compute(context: Context) -> Section | None:
                 table["truth"] = np.where(table["truth"], "generated", "real")
             tables[name] = table
             section.scores[name] = {
-                **found, "items": [{**row, "method": items.METHOD} for row in table.to_dict("records")]
+                **found, "items": [
+                    noted({**row, "method": items.METHOD}, "no participant of that third of ability judged this image")
+                    for row in table.to_dict("records")
+                ]
             }  # fmt: skip
             section.sentences += sentences(name, found, table, several=len(by_set) > 1)
     section.table("reliability", _reliability_table(section.scores))

@@ -160,6 +160,17 @@ def test_reliability_agreement_and_images_are_in_words_and_numbers(answers: Resp
     assert list(found.tables["reliability"]["of"]) == ["participants", "real images", "generated images"]
 
 
+def test_an_image_that_a_third_of_ability_did_not_judge_has_a_note(answers: Responses, tmp_path: Path) -> None:
+    lay = answers.people["training"] != "expert"
+    unseen = answers.trials["image"].eq("0") & answers.trials["participant"].isin(answers.people.index[lay])
+    found = reliability.compute(Context(Workspace(tmp_path), responses=answers.trials[~unseen]))
+    assert found is not None
+    notes = {one["image"]: (one["right_low"] is None or np.isnan(one["right_low"]), one.get("note"))
+             for one in found.scores["all"]["items"]}  # fmt: skip
+    assert notes.pop("0") == (True, "no participant of that third of ability judged this image")
+    assert set(notes.values()) == {(False, None)}
+
+
 def test_one_participant_has_no_reliability_but_the_section_is_written(answers: Responses, tmp_path: Path) -> None:
     alone = answers.trials[answers.trials["participant"] == "p00"]
     found = reliability.compute(Context(Workspace(tmp_path), responses=alone))
