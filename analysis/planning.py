@@ -43,7 +43,7 @@ class Plan:
         if self.difference is None:
             accuracy = inference.balanced_accuracy(simulate(truth, self.design, rng))
             return equivalence.verdict(accuracy, self.design.participants, self.bound).code
-        other = truth.with_accuracy(min(truth.accuracy + self.difference, 0.995))
+        other = truth.with_accuracy(min(max(truth.accuracy + self.difference, 0.005), 0.995))
         one, two = simulate_sets([truth, other], self.design, rng)
         (pair,) = significance.compare_sets({"one": one, "two": two})
         return "different" if pair.p is not None and pair.p < 0.05 else "undecided"

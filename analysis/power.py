@@ -83,10 +83,16 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     from analysis import planning
     from analysis.people.population.simulation import Design
+    from analysis.section import AnalysisError
 
     _check(args)
     study = _study(args)
     truth, pilot, source = _truth(args)
+    if args.difference is not None and not 0.01 <= (other := round(truth.accuracy + args.difference, 12)) <= 0.99:
+        raise AnalysisError(
+            f"--difference {args.difference}: the other set's accuracy would be {other:.3g}, from "
+            f"{truth.accuracy:.3g}; it must be from 0.01 to 0.99."
+        )
     design = Design(100, args.images, args.trials, args.real_images, args.real_trials)
     wanted = planning.claim(truth, args.bound) if args.difference is None else "different"
     draw = planning.uncertain(pilot, args.accuracy) if pilot else planning.always(truth)
@@ -156,6 +162,8 @@ def _assumptions(plan: Plan, truth: Truth, enough: int, args: argparse.Namespace
         "Assumed: a true accuracy as above, d' and criterion normal over people, images normal within each class, "
         "every participant sees a new random sample of the images, all answers are kept, and there are no lapses."
     )
+    if plan.difference is not None:
+        said += " The sets share no images, and each person is as far above or below the average in both."
     if args.pilot:
         return said
     shares = []

@@ -151,7 +151,9 @@ Groups and covariates, answers to questions, single images, trends, times, and a
 
 
 def _gap(facts: Mapping[str, Any]) -> str:
-    return f", that of the other set is {percent(facts['difference'])} higher" if facts["difference"] else ""
+    return (
+        f", that of the other set is {percent(facts['accuracy'] + facts['difference'])}" if facts["difference"] else ""
+    )
 
 
 def _exclusions(study: Mapping[str, Any] | None, unsure: str) -> str:

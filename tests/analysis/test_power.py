@@ -87,6 +87,7 @@ def test_a_difference_between_two_sets_is_planned_for(capsys: pytest.CaptureFixt
     said = capsys.readouterr().out
     assert "participants  different  undecided" in said
     assert "find a difference of 0.2 with 80% power" in said
+    assert "The sets share no images, and each person is as far above or below the average in both." in said
 
 
 def test_the_assumptions_are_given_beside_the_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -113,6 +114,11 @@ def test_the_luckiest_simulation_does_not_set_the_size() -> None:
         (["--real-trials", "20", "--images", "10", "--trials", "5"], "a class has only 10 images"),
         (["--difference", "0.7"], "--difference 0.7"),
         (["--accuracy", "1.2"], "--accuracy 1.2"),
+        (
+            ["--accuracy", "0.3", "--difference", "-0.4"],
+            "the other set's accuracy would be -0.1, from 0.3; it must be from",
+        ),
+        (["--accuracy", "0.95", "--difference", "0.1"], "the other set's accuracy would be 1.05, from 0.95"),
         (["--trials", "20", "--images", "10"], "a class has only 10 images"),
         (["--participants", "1"], "at least 2"),
         (["--pilot"], "holds no answers yet"),

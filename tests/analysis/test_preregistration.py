@@ -168,6 +168,13 @@ def test_a_plan_says_what_becomes_of_answers_unsure_and_the_report_compares_it(
     assert "Answers 'unsure' are counted as half right and half wrong." in text
 
 
+def test_a_planned_difference_names_both_accuracies(tmp_path: Path) -> None:
+    """A set of 70 % right beside one of 80 % was registered as '-10.0 % higher'."""
+    assert power.main([*PLAN, "--difference", "-0.1", "--preregister", str(tmp_path / "plan.md")]) == 0
+    text = (tmp_path / "plan.md").read_text("utf-8")
+    assert "if the true accuracy is 80.0\N{NARROW NO-BREAK SPACE}%, that of the other set is 70.0" in text
+
+
 def test_the_plan_of_a_within_design_is_by_set(tmp_path: Path) -> None:
     """12 trials of two conditions that share their real images are 6 + 3 of each; the report found 6 + 6 'changed'."""
     study = STUDY.replace("exposure_ms = [1500, 2500]", 'design = "within"\ntask = "rating"')
