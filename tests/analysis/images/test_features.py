@@ -346,6 +346,16 @@ def test_random_features_are_the_same_for_the_same_seeds_and_calibration(monkeyp
     assert random_extractor().key != key
 
 
+def test_random_features_are_whitened_on_the_calibration_images() -> None:
+    images = textures(40, seed=9)
+    (network, *_), side, _ = random_network.calibrated(images, "cpu")
+    with torch.no_grad():
+        found = network(random_network.prepared(torch.from_numpy(np.moveaxis(images, 3, 1).copy()), side))
+    whitened = np.sinh(found.double().numpy())
+    np.testing.assert_allclose(whitened.mean(axis=0), 0, atol=1e-3)
+    np.testing.assert_allclose(np.cov(whitened.T), np.eye(10), atol=1e-3)
+
+
 def test_random_features_take_images_of_any_size() -> None:
     found = extracted(random_extractor(), textures(3, seed=0, size=50))
     assert found.values.shape == (3, 48)

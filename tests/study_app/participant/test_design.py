@@ -128,6 +128,8 @@ def test_images_shown_equally_often_are_drawn_at_random() -> None:
         (2500.0, 2500 + 0.8 * FRAME, {"frame-off"}),
         (2500.0, 2500 + 1.9 * FRAME, {"frame-off"}),
         (2500.0, 2500 + 2.1 * FRAME, {"frame-off", "exposure-wrong"}),
+        (2506.0, 2500 - 0.7 * FRAME, set()),  # 150.4 frames: 150 are planned
+        (2510.0, 151.7 * FRAME, set()),  # 150.6 frames: 151
         (5.0, FRAME, set()),  # at least one frame is shown
         (None, 60_001.0, {"implausible-time"}),
     ],
