@@ -24,6 +24,9 @@ PHRASES = [
         r"\bdo not ponder\b",
         r"\bshow nobody\b",
         r"\breplaces? \S+ by\b",
+        r"\bat the least\b",
+        r"\bby[ _]and[ _]by\b",
+        r"^What `",
     )
 ]
 
