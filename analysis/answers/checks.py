@@ -12,15 +12,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.answers.columns.layouts import KEY, PERSON, PICTURE_FILE
-from analysis.answers.columns.names import fits
-from analysis.answers.judgements import KINDS, PRESSED, RIGHT, WRONG, by_value, plain
+from analysis.answers.columns.names import USUAL, fits
+from analysis.answers.judgements import KINDS, PRESSED, RIGHT, VERDICT, WRONG, by_value, plain
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import Table, several
 from analysis.numbers import listed
 from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
-VERDICT = re.compile(r"(?:.*\.|(?:answer|response|resp|trial)_)?(?:(?:is|was)_?)?(?:correct|corr|accuracy|acc)")
 GENERATOR = re.compile(r"(?:image[ _]?)?(?:generator|model|method|gan|algorithm|architecture)(?:[ _]?name)?")
 AGAIN, AGAIN_ELSEWHERE = 0.5, 0.1  # share of judgements from which repeated ones are named, within and across files
 SEPARATING = 6  # most values of a column that tells repeated judgements apart
@@ -130,6 +129,43 @@ def generators_beside(table: Table, trials: pd.DataFrame) -> str:
                 f"as one generator: if they are several, --map source={column} compares them."
             )
     return ""
+
+
+def answers_beside(table: Table, truth: pd.Series, answer: pd.Series, words: Mapping[str, str]) -> str:
+    """A sentence on a column beside `answer` that may be the answers: "" without any.
+
+    It has a usual name and a word where `answer` has none, or says several things of images of which all answers are
+    right. Raises AnalysisError if it then says known words.
+    """
+    judged = answer.isin(KINDS[:2]).to_numpy(bool)
+    all_right = judged.sum() >= FEWEST and bool((answer == truth)[judged].all())
+    names = (*USUAL["answer"], *PRESSED, "key", "keypress")
+    for column in (c for c in map(str, table.frame) if c != "answer" and any(fits(c, name) for name in names)):
+        said, given = _given(table.frame[column])
+        meant = said.map(words)
+        known = bool(meant.notna().all())
+        if all_right and said.nunique() in (2, 3) and _both_of_one(said[judged[given]], answer[judged & given]):
+            first = table.place(table.frame.index[judged & given][0])
+            sentence = f"All {judged.sum()} answers are right, and the column {column} says something else"
+            if known:
+                raise AnalysisError(
+                    f"{sentence} (first row: {first}): answer is probably the key, so write --map answer={column}."
+                )
+            return f"{sentence}: if it is what people said, and answer the key, write --map answer={column}."
+        alone = given & answer.isna().to_numpy(bool)
+        alone[given] &= meant.isin(KINDS).to_numpy(bool)
+        if known and alone.any():
+            return (
+                f"{counted(int(alone.sum()), 'row')} without an answer have one in the column {column}, the first on "
+                f"{table.place(table.frame.index[alone][0])}: if it is the answer there, write both into one column."
+            )
+    return ""
+
+
+def _both_of_one(said: pd.Series, answer: pd.Series) -> bool:
+    """Whether one of the words stands beside both answers."""
+    pairs = pd.DataFrame({"said": said.to_numpy(), "answer": answer.to_numpy()}).drop_duplicates()
+    return bool(pairs["said"].duplicated().any())
 
 
 def times_out(table: Table, trials: pd.DataFrame) -> str:

@@ -22,6 +22,9 @@ KINDS = ("real", "generated", "unsure")
 NO_ANSWER = "missing"
 RIGHT = ("1", "true", "yes", "t", "y", "correct", "right", "wahr", "ja", "vrai", "oui")  # Excel translates TRUE
 WRONG = ("0", "false", "no", "f", "n", "incorrect", "wrong", "falsch", "nein", "faux", "non")
+VERDICT = re.compile(  # a column that says who was right
+    r"(?:.*\.|(?:answer|response|resp|trial)_)?(?:(?:is|was)_?)?(?:correct|corr|accuracy|acc)"
+)
 PRESSED = ("response", "button_pressed", "key_press", "*.keys", "*.clicked_name", "*.response")  # what people did
 
 

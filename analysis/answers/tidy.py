@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from analysis.answers.checks import (
     MOMENTS,
     answer_key,
+    answers_beside,
     codes_of_truth,
     generators_beside,
     generators_in_truth,
@@ -225,6 +226,8 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         trials["rating"], trials["confidence"], said = read_own_ratings(raw, answer)
         notes += [said] if said else []
     trials["answer"] = answer
+    if answer is not None and "answer" in raw and form.rating is None:
+        notes += filter(None, [answers_beside(table, trials["truth"], answer, words["answer"])])
     notes += filter(None, (verdicts(table, trials["truth"], answer), generators_in_truth(table, words["truth"])))
     pairs = raw["task"] == "pair" if {"task", "second_stimulus"} <= set(raw) else pd.Series(False, index=raw.index)
     trials["set"] = text(raw, "set", "all")

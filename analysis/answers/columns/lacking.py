@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.answers.columns.layouts import PICTURE_FILE
 from analysis.answers.columns.names import TIME
-from analysis.answers.judgements import plain
+from analysis.answers.judgements import VERDICT, plain
 from analysis.answers.tables.table import Table
 from analysis.numbers import listed
 
@@ -122,6 +122,8 @@ def _other_names(table: Table, missing: Sequence[str]) -> str:
     for name in missing:
         if column := likely_column(name, [c for c in table.header if c not in likely.values()]):
             likely[name] = column
+    if [*missing] == ["answer"] and not likely and (verdict := next(filter(VERDICT.fullmatch, table.header), None)):
+        likely["correct"] = verdict
     options = [f"--map {name}={column}" for name, column in (likely or {missing[0]: "COLUMN"}).items()]
     options = [option if " " not in option[6:] else f'--map "{option[6:]}"' for option in options]
     return (

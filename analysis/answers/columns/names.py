@@ -202,6 +202,7 @@ def _time_column(table: Table, before: dict[str, str]) -> dict[str, str]:
     Where its few values fit both, the unit is that of the same column in other files.
     """
     columns = [(str(column), match) for column in table.frame if (match := TIME.fullmatch(str(column)))]
+    columns = [one for one in columns if "latency" not in one[0]] or columns  # which may be that of a network
     if not columns:
         return {}
     if len(columns) > 1:

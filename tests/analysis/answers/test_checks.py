@@ -13,6 +13,7 @@ from analysis.answers.responses import Responses
 from analysis.section import AnalysisError
 
 HEADER = "participant,image,truth,answer"
+WORD = ("real", "generated")
 OTHER = {"real": "generated", "generated": "real"}
 
 
@@ -100,6 +101,49 @@ def test_the_right_answer_in_the_column_correct_is_not_a_verdict(tmp_path: Path,
     verdicts = rows(lambda k, t, a: f"{int(t == a)},{code[a]}")
     trials = read(tmp_path, ["participant,image,truth,said,correct,response", *verdicts]).trials
     assert (trials["truth"] == trials["answer"]).sum() == 16
+
+
+def test_a_key_in_the_column_answer_is_refused_where_another_holds_the_answers(tmp_path: Path) -> None:
+    header = "participant,image,truth,answer,response"
+    lines = [header, *(f"p{k % 2},i{k},{WORD[k % 2]},{WORD[k % 2]},{WORD[k // 3 % 2]}" for k in range(12))]
+    with pytest.raises(AnalysisError) as error:
+        read(tmp_path, lines)
+    assert str(error.value) == (
+        "All 12 answers are right, and the column response says something else (first row: f.csv, line 2): answer is "
+        "probably the key, so write --map answer=response."
+    )
+    found = read(tmp_path, lines, form=Form(map=["answer=response"]))
+    assert (found.trials["answer"] == found.trials["truth"]).sum() == 8
+    keys = [line.replace(",real", ",f").replace(",generated", ",j") for line in lines[1:]]
+    coded = [f"{line.rpartition(',')[0]},{key.rpartition(',')[2]}" for line, key in zip(lines[1:], keys, strict=True)]
+    assert read(tmp_path, [header, *coded]).notes == (
+        "All 12 answers are right, and the column response says something else: if it is what people said, and answer "
+        "the key, write --map answer=response.",
+    )
+
+
+def test_a_key_or_reason_beside_right_answers_is_not_taken_for_the_answer(tmp_path: Path) -> None:
+    header = "participant,image,truth,answer,response"
+    for said in ({"real": "f", "generated": "j"}, {"real": "", "generated": "j"}):
+        lines = [f"p{k % 2},i{k},{WORD[k % 2]},{WORD[k % 2]},{said[WORD[k % 2]]}" for k in range(12)]
+        assert not read(tmp_path, [header, *lines]).notes
+    reasons = [f"p{k % 2},i{k},{WORD[k % 2]},{WORD[k % 2]},reason {k // 2}" for k in range(12)]
+    assert not read(tmp_path, [header, *reasons]).notes
+
+
+def test_answers_in_another_column_where_answer_is_empty_are_named(tmp_path: Path) -> None:
+    lines = [f"p{k % 2},i{k},{WORD[k % 2]},{'real,' if k < 8 else ',real'}" for k in range(12)]
+    found = read(tmp_path, ["participant,image,truth,answer,response", *lines])
+    assert (found.counts["missing_answers"], found.notes) == (
+        4,
+        (
+            "4 rows without an answer have one in the column response, the first on f.csv, line 10: if it is the "
+            "answer there, write both into one column.",
+        ),
+    )
+    late = [f"p{k % 2},i{k},{WORD[k % 2]},{'real' if k < 8 else '-9'}" for k in range(12)]
+    form = Form(words=["missing=-9"])
+    assert len(read(tmp_path, ["participant,image,truth,response", *late], form=form).notes) == 1  # other names
 
 
 # ------------------------------------------------------------------------------------------------ repeated judgements

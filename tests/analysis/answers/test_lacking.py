@@ -187,3 +187,16 @@ def test_the_whole_name_of_an_image_comes_first_and_two_sets_of_one_are_refused(
         "truth.csv, line 5: '2' has two sets; keep one, or none if all sets share it, or write the folders of images "
         "whose files have one name."
     )
+
+
+def test_a_column_of_right_and_wrong_is_the_remedy_where_no_answer_is_found(tmp_path: Path) -> None:
+    path = written(tmp_path, ["participant,image,truth,accuracy", "p,i1,real,1", "p,i2,generated,0"])
+    with pytest.raises(AnalysisError, match=r"lacks the column answer .* --map correct=accuracy, or"):
+        read_csv(path)
+    assert read_csv(path, form=Form(map=["correct=accuracy"])).trials["answer"].tolist() == ["real", "real"]
+
+
+def test_latency_gives_the_time_only_where_nothing_else_does(tmp_path: Path) -> None:
+    rows = [f"{row},{800 + k},21" for k, row in enumerate(answers())]
+    trials = read_csv(written(tmp_path, ["participant,image,truth,answer,rt,latency", *rows])).trials
+    assert trials["response_time_ms"].tolist() == [800, 801, 802, 803, 804, 805]
