@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.answers.columns.layouts import PERSON
 from analysis.answers.judgements import by_value
 from analysis.answers.tables.table import Table, read_tables
-from analysis.answers.tables.text_file import header
+from analysis.answers.tables.text_file import column_name, header
 from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
@@ -35,7 +35,7 @@ def with_demographics(table: Table, files: Sequence[Path]) -> Table:
     if not files or "participant" not in table.frame:
         return table
     known = read_tables(files)
-    people = known.frame.rename(columns=lambda column: str(column).strip().lower())
+    people = known.frame.rename(columns=column_name)
     key = next((column for column in IDS if column in people), None)
     if key is None:
         raise AnalysisError(

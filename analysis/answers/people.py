@@ -11,6 +11,7 @@ import pandas as pd
 
 from analysis.answers.columns.mapping import NAMES
 from analysis.answers.numbers import MISSING
+from analysis.answers.tables.text_file import column_name
 from analysis.section import OptionError
 from glimpse.command_line import did_you_mean
 
@@ -121,7 +122,7 @@ def numbers(values: Any) -> Any:
 def chosen_column(people: pd.DataFrame | None, option: str, name: str) -> Any:
     """The column `name` that an option asks for. Raises OptionError if there is none."""
     columns: Sequence[str] = [] if people is None else list(people.columns)
-    column = name.strip().lower()
+    column = column_name(name)
     if column not in columns:
         there = did_you_mean(column, columns) if columns else "no column has."
         raise OptionError(f"{option} {name}: no column of this name has one value per participant; {there}")

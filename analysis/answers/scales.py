@@ -13,6 +13,7 @@ import pandas as pd
 from analysis.answers.judgements import KINDS, NO_ANSWER, by_value, plain
 from analysis.answers.numbers import MINUS, read_numbers
 from analysis.answers.tables.table import Table
+from analysis.answers.tables.text_file import column_name
 from analysis.section import AnalysisError
 
 LABELS = {  # words in the labels of a scale's points, in English, German and French, beside those of --words
@@ -205,7 +206,7 @@ def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -
     number = r"-?\d+(?:\.\d+)?"
     parts = re.fullmatch(rf"(.+?)(?::({number})\.\.({number}))?", option.strip())
     assert parts is not None
-    column = parts[1].lower()
+    column = column_name(parts[1])
     if column not in table.frame:
         raise AnalysisError(f"{name} {option}: {table.says('has')} no column {column}; write COLUMN or COLUMN:1..5.")
     given = by_value(

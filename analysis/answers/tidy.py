@@ -38,6 +38,7 @@ from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.answers.scales import has_own_ratings, read_confidence, read_own_ratings, read_rating
 from analysis.answers.shared import share_real_images, tell_apart
 from analysis.answers.tables.table import Table
+from analysis.answers.tables.text_file import column_name
 from analysis.section import AnalysisError
 from glimpse.command_line import counted, did_you_mean
 
@@ -147,7 +148,7 @@ def _filtered(raw: pd.DataFrame, where: Sequence[str], name: str) -> tuple[pd.Da
     """The rows that fulfil the conditions, any of those on one column, and the conditions in words."""
     wanted: dict[str, list[str]] = {}
     for condition in where:
-        wanted.setdefault(condition.partition("=")[0].strip().lower(), []).append(condition)
+        wanted.setdefault(column_name(condition.partition("=")[0]), []).append(condition)
     for conditions in wanted.values():
         raw = raw[np.logical_or.reduce([_matches(raw, condition, name) for condition in conditions])]
     return raw, tuple(map(" or ".join, wanted.values()))
@@ -205,7 +206,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
     trials["rating"] = trials["confidence"] = np.nan
     if form.rating and form.confidence:
         raise AnalysisError("Give --rating or --confidence, not both: a rating already says how sure people were.")
-    beside = form.rating is None or form.rating.partition(":")[0].strip().lower() != "answer"
+    beside = form.rating is None or column_name(form.rating.partition(":")[0]) != "answer"
     answer = read_words(table, "answer", words["answer"]) if "answer" in raw and beside else None
     if answer is None and form.rating is None:
         refuse_right_answers(table, trials["truth"], words["truth"])
@@ -226,7 +227,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         trials["rating"], trials["confidence"], said = read_own_ratings(raw, answer)
         notes += [said] if said else []
     trials["answer"] = answer
-    if answer is not None and "answer" in raw and form.rating is None:
+    if answer is not None and "answer" in raw and form.rating is None and form.layout is None:
         notes += filter(None, [answers_beside(table, trials["truth"], answer, words["answer"])])
     notes += filter(None, (verdicts(table, trials["truth"], answer), generators_in_truth(table, words["truth"])))
     pairs = raw["task"] == "pair" if {"task", "second_stimulus"} <= set(raw) else pd.Series(False, index=raw.index)
@@ -275,7 +276,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
 def _matches(raw: pd.DataFrame, condition: str, name: str) -> Any:
     """Whether `COLUMN=VALUE` keeps each row; the case of the value does not matter."""
     column, equals, value = (word.strip() for word in condition.partition("="))
-    column, value = column.lower(), value.casefold()
+    column, value = column_name(column), value.casefold()
     if not equals:
         raise AnalysisError(f"--where {condition}: write COLUMN=VALUE, as in --where passed_attention_check=True.")
     if column == "stimulus" and column not in raw:

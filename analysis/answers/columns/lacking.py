@@ -12,6 +12,11 @@ from analysis.answers.tables.table import Table
 from analysis.numbers import listed
 
 NEEDED = ("participant", "image", "truth", "answer")
+RESULT = re.compile(  # a column of a table of what people reached
+    r"(?:(?:num|n|number|total|count|mean|percent|pct|share)[ _-]*(?:of[ _-]*)?)(?:correct|right|hits|errors)"
+    r"|(?:correct|error|hit|err|acc)[ _-]*(?:rate|rt|count|pct|percent)|hits|misses|false[ _-]?(?:alarms|positives)"
+    r"|accuracy|d[ _-]?prime"
+)
 LIKELY = {  # parts of names, those that say most first
     "participant": (
         "participant", "subject", "person", "worker", "respondent", "proband", "teilnehm", "rater", "reader",
@@ -36,6 +41,7 @@ def why_lacking(table: Table, missing: Sequence[str], words: Mapping[str, str]) 
         or _without_names(table, words)
         or _transposed(table, words)
         or _nested(table, missing)
+        or _summarised(table, missing)
         or _right_answers(table, missing)
         or _other_names(table, missing)
     )
@@ -108,6 +114,16 @@ def _nested(table: Table, missing: Sequence[str]) -> str:
     return ""
 
 
+def _summarised(table: Table, missing: Sequence[str]) -> str:
+    found = next(filter(RESULT.fullmatch, table.header), None)
+    if not {"image", "answer"} <= {*missing} or found is None:
+        return ""
+    return (
+        f"{table.says('holds')} results ({found}), not answers: give the file that they were computed from, with a row "
+        "for each answer."
+    )
+
+
 def _right_answers(table: Table, missing: Sequence[str]) -> str:
     if [*missing] != ["truth"] or "correct" not in table.frame:
         return ""
@@ -135,7 +151,7 @@ def _other_names(table: Table, missing: Sequence[str]) -> str:
 
 def likely_column(name: str, columns: Sequence[str]) -> str | None:
     """The column that most likely holds what we call `name`; None if no name says so."""
-    free = [c for c in columns if c not in NEEDED and not TIME.fullmatch(c)]
+    free = [c for c in columns if c not in NEEDED and not TIME.fullmatch(c) and not c.startswith("unnamed: ")]
     return next((c for part in LIKELY[name] for c in free if _says(c, part)), None)
 
 

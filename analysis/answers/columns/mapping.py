@@ -29,6 +29,7 @@ from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, plain
 from analysis.answers.numbers import MISSING
 from analysis.answers.tables.table import FILE, Table, read_tables, several
+from analysis.answers.tables.text_file import column_name
 from analysis.section import AnalysisError
 from glimpse.command_line import counted, did_you_mean
 
@@ -131,7 +132,7 @@ def _with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple
     Raises AnalysisError if two different columns have the name of one that is needed.
     """
     named, used, sentences = with_our_columns(table, form, chosen)
-    ratings = {option.partition(":")[0].strip().lower() for option in (form.rating, form.confidence) if option}
+    ratings = {column_name(option.partition(":")[0]) for option in (form.rating, form.confidence) if option}
     ours = set(NAMES) - ({"correct"} if "answer" in named.frame else set())
     table.refuse_doubled(used | ratings | (ours - set(chosen)))
     return named, sentences
@@ -218,7 +219,7 @@ def _explanations(table: Table, form: Form) -> list[Any]:
 def _chosen(given: Sequence[str]) -> dict[str, str]:
     chosen = {}
     for option in given:
-        name, equals, column = (word.strip().lower() for word in option.partition("="))
+        name, equals, column = map(column_name, option.partition("="))
         if not equals or not column:
             raise AnalysisError(f"--map {option}: write NAME=COLUMN, as in --map participant=subject_id.")
         name = "image" if name == "stimulus" else name

@@ -16,6 +16,7 @@ from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, plain
 from analysis.answers.numbers import MISSING, read_numbers
 from analysis.answers.tables.table import FILE, Table, several
+from analysis.answers.tables.text_file import column_name
 from analysis.numbers import listed
 from analysis.section import AnalysisError
 
@@ -130,7 +131,7 @@ def _known_columns(
     an image. Without a layout, columns with a usual name are taken; no answer if a rating or `correct` gives it.
     """
     frame, words = table.frame, meanings(form.words)["answer"]
-    ratings = [option.partition(":")[0].strip().lower() for option in (form.rating, form.confidence) if option]
+    ratings = [column_name(option.partition(":")[0]) for option in (form.rating, form.confidence) if option]
     found: dict[str, str] = {}
     alternatives: dict[str, list[str]] = {}
     if form.layout is not None:

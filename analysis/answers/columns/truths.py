@@ -16,6 +16,7 @@ from analysis.answers.columns.layouts import PICTURE_FILE
 from analysis.answers.columns.names import USUAL, fits
 from analysis.answers.judgements import by_value, plain
 from analysis.answers.tables.table import Table
+from analysis.answers.tables.text_file import column_name
 from analysis.numbers import listed
 from analysis.section import AnalysisError
 from glimpse.command_line import counted
@@ -190,7 +191,7 @@ def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, s
     an image did not show it.
     """
     frame = table.frame
-    asked = {str(c).strip().lower(): text.strip().lower() for c, text in table.titles.items()}
+    asked = {column_name(c): text.strip().lower() for c, text in table.titles.items()}
     columns: dict[str, str] = {}
     ends = _by_ends(images)
     for image in images:

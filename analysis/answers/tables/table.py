@@ -180,7 +180,7 @@ def read_tables(files: Sequence[Path]) -> Table:
             notes.append(f"{path.name} is left out: {error}")
             del hashes[digest]
             continue
-        frame = one.frame.rename(columns=lambda c: str(c).strip().lower())  # files may spell a name differently
+        frame = one.frame.rename(columns=column_name)  # files may spell a name differently
         frame = frame.loc[:, ~frame.columns.duplicated()]
         if len(hashes) > 1 and "participant" not in map(column_name, frame.columns):
             frame[FILE] = names[path].with_suffix("").as_posix()
@@ -189,7 +189,7 @@ def read_tables(files: Sequence[Path]) -> Table:
         end += one.lines
         rows, blank = rows + len(frame), blank + one.blank
         said[path.name] = one.notes
-        twice |= {c.strip().lower(): path.name for c, title in one.titles.items() if titles.get(c, title) != title}
+        twice |= {column_name(c): path.name for c, title in one.titles.items() if titles.get(c, title) != title}
         titles |= one.titles
         twice |= one.twice
         code_pages += [] if one.unicode else [path.name]

@@ -31,6 +31,9 @@ OTHER_FORMATS = {  # by their first bytes
     b"PK\x03\x04": "a workbook or an archive",
     b"\xd0\xcf\x11\xe0": "a workbook of old Excel",
     b"\x1f\x8b": "a compressed file",
+    b"%PDF": "a PDF",
+    b"{\\rt": "rich text",
+    **dict.fromkeys((b"<htm", b"<HTM", b"<!DO", b"<!do", b"<tab"), "a web page"),
 }
 
 
@@ -46,7 +49,12 @@ class TextFile:
 
 
 def column_name(column: Any) -> str:
-    return str(column).strip().lower()
+    """The name of a column in lower case, its words apart by one space.
+
+    >>> column_name(" Image\\nfile")
+    'image file'
+    """
+    return " ".join(str(column).split()).lower()
 
 
 def read_file(path: Path) -> TextFile:

@@ -97,6 +97,11 @@ BY_IMAGE = [f"i{k},{WORDS[k % 2]},real,generated,real" for k in range(4)]
             "f.csv, line 1: trials holds objects within an object: write one object, or a row of a CSV, for each "
             "answer, with its participant.",
         ),
+        (
+            ["id,model,num_correct,err_rt", "p1,ACGAN,171,0.145"],
+            "f.csv holds results (num_correct), not answers: give the file that they were computed from, with a row "
+            "for each answer.",
+        ),
     ],
 )  # fmt: skip
 def test_a_table_of_another_form_is_refused_by_what_it_is(tmp_path: Path, lines: list[str], reason: str) -> None:
@@ -200,3 +205,21 @@ def test_latency_gives_the_time_only_where_nothing_else_does(tmp_path: Path) -> 
     rows = [f"{row},{800 + k},21" for k, row in enumerate(answers())]
     trials = read_csv(written(tmp_path, ["participant,image,truth,answer,rt,latency", *rows])).trials
     assert trials["response_time_ms"].tolist() == [800, 801, 802, 803, 804, 805]
+
+
+def test_a_name_over_two_lines_is_one_name(tmp_path: Path) -> None:
+    path = written(tmp_path, ['participant,"Which\nfile",truth,answer', *answers()])
+    with pytest.raises(AnalysisError, match=r'it has: participant, which file, truth.* --map "image=which file"'):
+        read_csv(path)
+    trials = read_csv(path, ["which  file=i0.png"], Form(map=["image=Which file"])).trials
+    assert trials["image"].tolist() == ["i0.png"]
+
+
+@pytest.mark.parametrize(
+    ("start", "kind"),
+    [(b"%PDF-1.4", "a PDF"), (b"{\\rtf1", "rich text"), (b"<html>", "a web page"), (b"<!DOCTYPE html>", "a web page")],
+)
+def test_other_formats_are_named(tmp_path: Path, start: bytes, kind: str) -> None:
+    (tmp_path / "f.csv").write_bytes(start)
+    with pytest.raises(AnalysisError, match=f"f.csv is {kind}, not CSV: export the answers as CSV"):
+        read_csv(tmp_path / "f.csv")
