@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.images.copying.grey import greys
+from analysis.images.copying.grey import blurred, greys
 from analysis.images.copying.kinds import KINDS, as_soft, out_of_focus, paler, sharpness
-from analysis.images.copying.registration import Ratios, nearest_ratios, search
+from analysis.images.copying.registration import WORK, Ratios, _plausible, nearest_ratios, registered, search
 from analysis.images.copying.verdict import data_copying, descriptors, judge
 from analysis.section import AnalysisError
 from tests.analysis.pictures import textures
@@ -35,6 +35,28 @@ def test_copies_of_each_kind_are_nearer_than_any_new_image_and_name_their_source
     found = against_training(KINDS[kind](TRAIN[:10]))
     assert (found.ratio < honest.ratio.min()).mean() >= 0.9
     assert (found.nearest == np.arange(10)).mean() >= 0.9
+
+
+@pytest.mark.parametrize(("shift", "start", "found"), [(0.5, 0.45, 0.5), (1.1, 0.95, 0.95)])
+def test_a_map_that_shows_less_than_half_of_the_disc_is_not_taken(shift: float, start: float, found: float) -> None:
+    """`shift` is in halves of the side: at 1.1 fewer than half of the pixels have a counterpart, so the start stays."""
+    wide = blurred(torch.randn(1, 1, WORK, 2 * WORK, generator=torch.Generator().manual_seed(0)), 3.0) * 100
+    target, query = (wide[..., left : left + WORK].contiguous() for left in (0, round(shift * WORK / 2)))
+    _, maps = registered(query, target, torch.tensor([[[1.0, 0.0, start], [0.0, 1.0, 0.0]]]), scale=1.0)
+    assert maps[0, 0, 2].item() == pytest.approx(found, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("sides", "plausible"),
+    [((1.0, 1.0), True), ((0.41, 0.41), True), ((0.39, 0.39), False), ((1.29, 1.29), True), ((1.31, 1.31), False),
+     ((1.12, 0.9), True), ((1.13, 0.9), False)],
+)  # fmt: skip
+def test_a_map_enlarges_at_most_two_and_a_half_times_and_hardly_distorts(
+    sides: tuple[float, float], plausible: bool
+) -> None:
+    turn = torch.tensor([[0.6, -0.8], [0.8, 0.6]])
+    stretched = turn @ torch.diag(torch.tensor(sides)) @ turn.T
+    assert _plausible(torch.cat([stretched, torch.zeros(2, 1)], dim=1)[None]).tolist() == [plausible]
 
 
 def test_the_map_of_a_registered_copy_is_that_by_which_it_was_made() -> None:
