@@ -108,6 +108,14 @@ def test_the_luckiest_simulation_does_not_set_the_size() -> None:
     assert planning.needed(table, "cannot tell", 0.8) == 162  # 0.77 at 100 and 150, 0.9 at 200
 
 
+def test_a_size_simulated_four_times_as_often_counts_four_times() -> None:
+    """0.73 at 50 and 100, 0.9 at 150; with equal weights 0.775 at 50, above the target."""
+    table = pd.DataFrame({"participants": [50, 100, 150], "cannot_tell": [0.85, 0.7, 0.9]})
+    assert planning.needed(table, "cannot tell", 0.75) == 50
+    table["simulations"] = [400, 1600, 400]
+    assert planning.needed(table, "cannot tell", 0.75) == 106  # 100 + 50 * 0.02 / 0.17
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
