@@ -48,6 +48,12 @@ def test_only_the_last_quarter_is_judged_and_the_numbers_are_exact() -> None:
     assert two.between_ticks is None, "two ticks do not say how steady it is"
 
 
+def test_the_last_quarter_ends_at_the_last_evaluated_tick() -> None:
+    found = confidence([line(50, 0.9, 0.1), line(60, 0.8, 0.5), line(80, 0.9, 0.5), {"images": 110}])
+    assert found is not None
+    assert found.separation == pytest.approx(0.35)  # from image 60 on: 0.3 and 0.4
+
+
 def test_a_log_without_an_evaluated_tick_has_no_state() -> None:
     assert confidence([]) is None
     assert confidence([{"images": 5, "d_real_train": None, "d_generated": None}]) is None

@@ -121,6 +121,15 @@ def test_images_shown_equally_often_are_drawn_at_random() -> None:
     assert min(drawn.values()) > 150
 
 
+def test_each_condition_has_the_additional_image_equally_often() -> None:
+    """Four images of three conditions: one of them gives two, in a third of the draws each."""
+    rng = np.random.default_rng(0)
+    drawn = [design.draw_evenly([0] * 6, list("aabbcc"), 4, rng) for _ in range(600)]
+    twice = Counter(max(range(3), key=lambda k, one=one: sum(i // 2 == k for i in one)) for one in drawn)
+    assert twice.keys() == {0, 1, 2}
+    assert min(twice.values()) > 150
+
+
 @pytest.mark.parametrize(
     ("planned_ms", "exposure_ms", "flags"),
     [
