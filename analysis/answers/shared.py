@@ -105,14 +105,13 @@ def _copies(trials: pd.DataFrame, real: np.ndarray) -> tuple[pd.DataFrame, str]:
     pairs = rows.drop_duplicates(["set", "participant", "image"]).groupby(["participant", "image"], sort=False).ngroup()
     if len(pairs) == pairs.nunique():  # no participant judged a real image in two sets
         return trials, ""
-    first = rows.groupby(SAME, sort=False, dropna=False)["trial"].transform("min")
-    within = rows.groupby([*SAME, "set"], sort=False, dropna=False).cumcount()
+    again = rows.groupby([*SAME, "set"], sort=False, dropna=False).cumcount()  # the same answer, given once more
+    same = rows.assign(again=again).groupby([*SAME, "again"], sort=False, dropna=False)
     judged_in = rows.groupby(["participant", "image"], sort=False)["set"].transform("nunique")
-    same_in = rows.groupby(SAME, sort=False, dropna=False)["set"].transform("nunique")
-    if (same_in < judged_in).any() or within.any():
+    if (same["set"].transform("nunique") < judged_in).any():
         return trials, ""
     changed = trials["trial"].to_numpy().copy()
-    changed[real] = first
+    changed[real] = same["trial"].transform("min")
     trials = trials.assign(trial=changed)
     return trials, _sentence(trials.loc[rows.index[judged_in > 1]])
 

@@ -741,6 +741,12 @@ def test_real_rows_copied_into_each_set_count_once(tmp_path: Path) -> None:
         lines += [f"a,r1,real,real,{name}", f"b,r1,real,generated,{name}", f"a,{name},generated,real,{name}"]
     answers = read_csv(written(tmp_path, lines))
     assert (len(answers.trials), answers.counts["trials"]) == (6, 4)
+    again = [line for name in ("ganA", "ganB") for line in [f"a,r1,real,real,{name}", f"b,r1,real,real,{name}"]]
+    judged_twice = read_csv(written(tmp_path, [*lines, *again]))  # a: the same answer again; b: another one
+    assert (len(judged_twice.trials), judged_twice.counts["trials"]) == (10, 6)
+    assert any("answers to real images (4) belong" in note for note in judged_twice.notes)
+    once = read_csv(written(tmp_path, [*lines, *again[:1]]))  # a's second answer is in one set alone
+    assert once.counts["trials"] == len(once.trials) == 7
 
 
 @pytest.mark.parametrize(
