@@ -90,6 +90,20 @@ def p_value(value: float | None, equals: str = "= ") -> str:
     return "< 0.001" if value < 0.001 else f"{equals}{value:.{telling_digits([value], [0.05], 3)}f}"
 
 
+def corrected_over(p_values: Iterable[float | None], noun: str) -> str:
+    """The level of the tests that were made, the number that Holm's correction is over, and of those not possible.
+
+    >>> corrected_over([0.1, None, 0.2, float("nan")], "pair")
+    'Holm-corrected over 2 pairs, 5 %; 2 could not be tested'
+    >>> corrected_over([0.1], "pair")
+    'tested at 5 %'
+    """
+    all_values = list(p_values)
+    made = sum(p is not None and p == p for p in all_values)
+    how = f"Holm-corrected over {made} {noun}s, 5 %" if made > 1 else "tested at 5 %"
+    return how + (f"; {len(all_values) - made} could not be tested" if made < len(all_values) else "")
+
+
 def listed(words: Sequence[str]) -> str:
     """'a, b and c'."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)

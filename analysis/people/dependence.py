@@ -224,14 +224,14 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
     return inference.Estimate(value, float(np.sqrt(variance)), df, (value - half, value + half))
 
 
-def slope_p(found: inference.Estimate) -> float:
-    """Two-sided p-value of 'does not change'; 1 without a standard error.
+def slope_p(found: inference.Estimate) -> float | None:
+    """Two-sided p-value of 'does not change'; None without a standard error.
 
     >>> round(slope_p(inference.Estimate(0.196, se=0.1, df=1e9)), 4), slope_p(inference.Estimate(0.2))
-    (0.05, 1.0)
+    (0.05, None)
     """
     if found.value is None or not found.se or found.df is None:
-        return 1.0
+        return None
     return float(2 * stats.t.sf(abs(found.value) / found.se, found.df))
 
 
@@ -263,7 +263,7 @@ def slopes(rows: pd.DataFrame, answers: Trials) -> pd.DataFrame:
                     "p": slope_p(found),
                 }
             )
-    return pd.DataFrame(lines).fillna({"low": np.nan, "high": np.nan}) if lines else pd.DataFrame()
+    return pd.DataFrame(lines).fillna({"low": np.nan, "high": np.nan, "p": np.nan}) if lines else pd.DataFrame()
 
 
 def corrected(trends: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
@@ -273,8 +273,12 @@ def corrected(trends: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
     >>> [table["p_holm"].tolist() for table in found.values()]
     [[0.02], [0.04]]
     """
-    holm = iter(holm_corrected([p for table in trends.values() if len(table) for p in table["p"]]))
-    return {n: t.assign(p_holm=[next(holm) for _ in range(len(t))]) if len(t) else t for n, t in trends.items()}
+    tested = [p for table in trends.values() if len(table) for p in table["p"] if p == p]
+    holm = iter(holm_corrected(tested))
+    return {
+        n: t.assign(p_holm=[next(holm) if p == p else np.nan for p in t["p"]]) if len(t) else t
+        for n, t in trends.items()
+    }
 
 
 def stacked(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:

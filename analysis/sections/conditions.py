@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.figures import conditions as draw
 from analysis.figures.style import labels
-from analysis.numbers import LEVEL, decimal, ends, listed, p_value, percent
+from analysis.numbers import LEVEL, corrected_over, decimal, ends, listed, p_value, percent
 from analysis.people import conditions as paired
 from analysis.people import estimate
 from analysis.people.conditions import MEASURES, Conditions
@@ -128,8 +128,15 @@ def _ranking(found: Conditions) -> list[str]:
 
 
 def _differences(found: Conditions) -> str:
-    count = max(sum(pair.p is not None for pair in pairs) for pairs in found.pairs.values())
-    corrected = f"Holm-corrected over {count} pairs, 5 %" if count > 1 else "tested at 5 %"
+    made = {m: corrected_over([pair.p for pair in pairs], "pair") for m, pairs in found.pairs.items()}
+    tested = {m: how for m, how in made.items() if any(pair.p is not None for pair in found.pairs[m])}
+    corrected = "; ".join(dict.fromkeys(tested.values()))
+    if len(set(tested.values())) > 1:
+        corrected = "; ".join(f"{MEASURES[m]}: {how}" for m, how in tested.items())
+    beside = "".join(
+        f" In {MEASURES[m]} they cannot be compared: {found.pairs[m][0].difference.note}."
+        for m in made if m not in tested
+    )  # fmt: skip
     said = []
     for measure, pairs in found.pairs.items():
         clear = sorted((p for p in pairs if (p.p_holm if p.p_holm is not None else 1) < LEVEL), key=lambda p: p.p or 0)
@@ -139,12 +146,12 @@ def _differences(found: Conditions) -> str:
             said.append(f"{MEASURES[measure]} {each}{beyond}")
     within = "Compared within participants, beside the same real images"
     if said:
-        return f"{within}, these differ (95 % intervals; {corrected}): in {'; in '.join(said)}."
-    if all(pair.p is None for pairs in found.pairs.values() for pair in pairs):
+        return f"{within}, these differ (95 % intervals; {corrected}): in {'; in '.join(said)}.{beside}"
+    if not tested:
         return f"{within}: too few answers for an interval ({found.pairs['fooling_rate'][0].difference.note})."
-    measures = listed(list(MEASURES.values())).replace(" and ", " or ")
+    measures = listed([MEASURES[m] for m in tested]).replace(" and ", " or ")
     none = f"no two of the {len(found.names)} conditions" if len(found.names) > 2 else "the two conditions do not"
-    return f"{within}, {none} measurably differ in {measures} ({corrected})."
+    return f"{within}, {none} measurably differ in {measures} ({corrected}).{beside}"
 
 
 def _share(value: float) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from analysis.answers import people as known
 from analysis.figures import participants as draw
 from analysis.figures.style import MANY, labels
-from analysis.numbers import LEVEL, decimal, ends, p_value, percent, signed
+from analysis.numbers import LEVEL, corrected_over, decimal, ends, p_value, percent, signed
 from analysis.people import significance
 from analysis.people.between import groups as between
 from analysis.people.between import questions
@@ -159,11 +159,10 @@ def group_sentences(
             f"{counted(row['participants'], 'participant')}" for row in rows
         )  # fmt: skip
         said.append(f"{f'{name}: b' if several else 'B'}alanced accuracy by `{group}`: {words}.")
-    count = len(pairs)
-    corrected = f"Holm-corrected over {count} pairs, 5 %" if count > 1 else "tested at 5 %"
     for measure in [m for m in MEASURES if f"{m}_p" in pairs[0]]:
         what = MEASURES[measure] + (f" (at equal {', '.join(covariates)})" if measure == "adjusted" else "")
         tested = [row for row in pairs if row[f"{measure}_p"] is not None]
+        corrected = corrected_over([row[f"{measure}_p"] for row in pairs], "pair")
         clear = sorted((row for row in tested if row[f"{measure}_p_holm"] < LEVEL), key=lambda row: row[f"{measure}_p"])
         beyond = f" and {len(clear) - MOST_NAMED} more pairs" if len(clear) > MOST_NAMED else ""
         if clear:

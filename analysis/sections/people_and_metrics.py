@@ -26,7 +26,7 @@ from analysis.images.distances import NEIGHBOURS, euclidean, radius
 from analysis.images.features import extractor_key
 from analysis.images.pairs import GENERATED, POOLED, ResizedImages, features_of_real, rows_used
 from analysis.images.translation import published_from
-from analysis.numbers import LEVEL, decimal, ends
+from analysis.numbers import LEVEL, corrected_over, decimal, ends
 from analysis.people import significance
 from analysis.section import AnalysisError, Context, OptionError, Section, in_paper_order, noted
 from glimpse.files import GlimpseError, read_json, sha256_file
@@ -140,8 +140,10 @@ def in_words(correlations: pd.DataFrame) -> list[str]:
         for row in rows.to_dict("records")
     ]
     if found:
-        corrected = f"Holm-corrected over {len(correlations)} correlations, 5 %"
+        corrected = corrected_over(correlations["p_holm"], "correlation")
         return [f"How often a generated image was called generated correlates with: {'; '.join(found)}; {corrected}."]
+    if correlations.loc[correlations["truth"] == "generated", "p_holm"].isna().all():
+        return ["No correlation of a measure with how often generated images were called generated can be tested."]
     return ["No measure of the generated images measurably correlates with how often people called them generated."]
 
 

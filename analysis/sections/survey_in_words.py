@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.numbers import LEVEL, decimal, ends, p_value, percent, telling_digits
+from analysis.numbers import LEVEL, corrected_over, decimal, ends, p_value, percent, telling_digits
 from analysis.people.dependence import TRENDS
 
 # Mean F1 in section 4.1.3 of Furger et al. 2020, in the order of Figure 10.
@@ -207,7 +207,7 @@ def _trends(scores: Mapping[str, Any], slopes: pd.DataFrame) -> list[str]:
     if not len(tested):
         return []
     halves = {name for name, one in scores.items() if one["balanced_accuracy"]["mean"] is None}  # one class was shown
-    corrected = f"; Holm-corrected over {len(slopes)} trends, 5 %" if len(slopes) > 1 else ""
+    corrected = f"; {corrected_over(slopes['p_holm'], 'trend')}" if len(slopes) > 1 else ""
     clear = [
         (f"in {row['set']} " if len(scores) > 1 else "") + _slope(row, "accuracy" if row["set"] in halves else MEASURE)
         for row in tested.to_dict("records")

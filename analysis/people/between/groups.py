@@ -112,8 +112,8 @@ def d_prime(trials: Trials, group: Integers, weights: Mapping[int, float], fitte
             said = trials.said_generated[rows]
             if not len(said) or said.all() or not said.any():
                 kind = "generated" if truth else "real"
-                why = "the same answer" if len(said) else "none"
-                return Estimate(None, note=f"every {kind} image got {why} from a group: d' cannot be measured")
+                why = f"every {kind} image got the same answer from" if len(said) else f"no {kind} image was shown to"
+                return Estimate(None, note=f"{why} a group: d' cannot be measured")
             z, moves = mixed.z_of(trials.where(rows), truth)
             sums[truth] += sign * weight * z
             influence[rows] = sign * weight * fitted.scale(truth) * moves

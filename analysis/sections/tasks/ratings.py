@@ -125,7 +125,13 @@ def sentences(name: str, one: Mapping[str, Any]) -> list[str]:
     over, type_2 = confidence["overconfidence"], confidence["type_2_auc"]
     if over["ci95"] is not None and type_2["mean"] is not None and len(confidence["levels"]) > 1:
         low, high = over["ci95"]
-        side = "too sure" if low > 0 else "not sure enough" if high < 0 else "about as sure as they should be"
+        side = (
+            "too sure"
+            if low > 0
+            else "not sure enough"
+            if high < 0
+            else "neither clearly too sure nor clearly not sure enough"
+        )
         gap = signed(100 * over["value"], ".1f")
         words = f"{name}: if the confidence means chances of being right from 50 to 100 %, people are {side} "
         words += f"(claimed minus right: {gap} percentage points, {interval(over, 100)})"

@@ -60,6 +60,18 @@ def test_a_sentence_says_that_conditions_do_not_differ(tmp_path: Path) -> None:
     )
 
 
+def test_a_measure_that_cannot_be_compared_is_not_said_to_be_alike() -> None:
+    frame = responses((1.0, 1.0), people=12)
+    frame.loc[(frame["set"] == "A") & frame["is_generated"], "said_generated"] = True
+    coded = Trials.from_table(frame)
+    found = compare({n: coded.where((frame["set"] == n).to_numpy()) for n in "AB"})
+    said = conditions.sentences(found)[-1]
+    note = found.pairs["d_prime"][0].difference.note
+    assert note
+    assert said.endswith(f". In d′ they cannot be compared: {note}.")
+    assert "tested at 5 %)" in said
+
+
 def test_sets_that_share_no_answers_are_compared_in_the_survey_alone(tmp_path: Path) -> None:
     apart, together = responses((1.0, 1.0), shared=False), responses((1.0, 1.0))
     assert conditions.compute(context(apart, tmp_path)) is None

@@ -146,6 +146,20 @@ def test_a_column_without_groups_is_refused(
     assert said in str(error.value)
 
 
+def test_a_comparison_of_groups_names_the_pairs_that_were_tested(answers: Responses, tmp_path: Path) -> None:
+    """With a single person in the third group it said 'Holm-corrected over 3 pairs' of one pair's own p."""
+    people = answers.people.copy()
+    people.loc["p39", "training"] = "nurse"
+    found = participants.compute(replace(context(answers, tmp_path, group="training"), people=people))
+    assert found is not None
+    pairs = found.scores["all"]["pairs"]
+    assert [pair["balanced_accuracy_p"] == pair["balanced_accuracy_p_holm"] for pair in pairs] == [True] * 3
+    assert [pair["balanced_accuracy_p"] is None for pair in pairs] == [False, True, True]
+    for measure in ("balanced accuracy", "d′"):
+        assert any(said.startswith(f"In {measure} these groups differ (tested at 5 %; 2 could not be tested): expert "
+                                   "above lay") for said in found.sentences)  # fmt: skip
+
+
 def test_reliability_agreement_and_images_are_in_words_and_numbers(answers: Responses, tmp_path: Path) -> None:
     found = reliability.compute(context(answers, tmp_path))
     assert found is not None

@@ -302,6 +302,11 @@ def test_a_sentence_on_trends_names_what_was_tested_of_what() -> None:
     )
     assert survey_in_words._trends(both, slopes) == [f"Within participants balanced accuracy {tail}"]
     assert survey_in_words._trends(one_class, slopes) == [f"Within participants accuracy {tail}"]
+    slopes.loc[1, ["low", "high", "p_holm"]] = np.nan
+    assert survey_in_words._trends(both, slopes) == [
+        "Within participants balanced accuracy does not measurably change with the position in the sequence; tested at "
+        "5 %; 1 could not be tested."
+    ]
     clear = survey_in_words._trends(one_class, slopes.head(1).assign(p_holm=0.01))
     assert clear[0].startswith("Within participants accuracy falls by 7.0 percentage points with every 10 trials (95 %")
     assert survey_in_words._trends(both, slopes.assign(low=float("nan"), high=float("nan"))) == []
