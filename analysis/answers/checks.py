@@ -292,7 +292,7 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
     key = trials.loc[judged, names]
     again = key.duplicated(keep=False)
     if not table.files or again.mean() < AGAIN_ELSEWHERE:
-        return ""
+        return "" if again.any() else _numbered_again(table, key["participant"])
     rows, raw = key[again], raw[judged][again.to_numpy()]
     people = counted(int(rows["participant"].nunique()), "participant")
     several = rows.assign(file=table.file_of(rows.index)).groupby(names, dropna=False)["file"].nunique() > 1
@@ -317,6 +317,20 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
                 f'--where "{column}={values.dropna().iloc[0]}".'
             )
     return f"{answers}, and all are scored; if they answer different questions, keep the rows of one."
+
+
+def _numbered_again(table: Table, people: pd.Series) -> str:
+    """A sentence on participants who are numbers, most of them in several files; "" if they are not."""
+    if len(table.files) < 2 or not people.str.fullmatch(r"\d+").all():
+        return ""
+    pairs = pd.DataFrame({"participant": people.to_numpy(), "file": table.file_of(people.index)}).drop_duplicates()
+    shared = pairs["participant"].value_counts() > 1
+    if shared.mean() <= AGAIN or pairs["file"].nunique() < 2:
+        return ""
+    return (
+        f"The same numbers of {counted(int(shared.sum()), 'participant')} are in several files: each number counts as "
+        "one person; if the files are of different people, write the name of the file or site before theirs."
+    )
 
 
 def spellings(trials: pd.DataFrame) -> list[str]:

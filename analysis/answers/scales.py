@@ -131,6 +131,7 @@ class RatingScale:
 
 
 MOST_POINTS = 11  # of a scale; a slider, whose very ends hardly anybody takes, has more
+MANY = 4  # people, and ratings of each, who would hardly all avoid the end of a scale
 TIMES_WIDER = 10  # a scale of which several people would not use a small part only
 CODES = (8, 9, 77, 88, 98, 99, 777, 888, 998, 999)  # that questionnaires use for no answer
 LABELLED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s+|\s*[-–—=:.()]+\s*)[^\W\d].*|[^\W\d].*\(([+-]?\d+(?:[.,]\d+)?)\)")
@@ -170,18 +171,18 @@ def _without_label(value: Any) -> Any:
     return text.removesuffix("%").strip() if found is None else found[1] or found[2]
 
 
-def _refuse_two_scales(table: Table, values: pd.Series, column: str, name: str) -> None:
-    """Raises AnalysisError if files use two scales: one from 0 or less, one from 1 (0..4, 1..5); or 1..5 and 0..100.
+def _two_scales(table: Table, values: pd.Series, column: str, name: str) -> str:
+    """A sentence on files of which none of several people takes an end of the scale, as with 1..5 beside 1..7; or "".
 
-    A file whose people did not use an end of the scale is within the range of another.
+    Raises AnalysisError if files use two scales: one from 0 or less, one from 1 (0..4, 1..5); or 1..5 and 0..100.
     """
     if len(table.files) < 2:
-        return
+        return ""
     rated = pd.DataFrame({"rating": values.to_numpy(), "participant": table.frame["participant"].to_numpy()})
     by_file = rated.dropna().groupby(table.file_names(values.index[values.notna()]))
     ranges = by_file["rating"].agg(["min", "max"])[by_file["rating"].nunique() > 2]
     if len(ranges) < 2:
-        return
+        return ""
     low, high, few = ranges["min"].min(), ranges["max"].max(), values.nunique() <= MOST_POINTS
     one = ranges["max"].where(ranges["min"] == low).idxmax()
     other = ranges["min"].where(ranges["max"] == high).idxmin()
@@ -191,7 +192,13 @@ def _refuse_two_scales(table: Table, values: pd.Series, column: str, name: str) 
     if not shifted and len(narrow) and low >= 0 and not (few and high in CODES):
         one, (start, end) = narrow.index[0], ranges.loc[narrow.index[0]]
     elif not shifted:
-        return
+        ends = ranges["max"][(by_file["participant"].nunique() >= MANY) & (by_file.size() >= MANY * MANY) & few]
+        if ends.nunique() < 2:
+            return ""
+        return (
+            f"The ratings in {column} end at {ends.min():g} in {ends.idxmin()} but at {ends.max():g} in "
+            f"{ends.idxmax()}: if these are two scales, report on each file separately."
+        )
     raise AnalysisError(
         f"The ratings in {column} run from {start:g} to {end:g} in {one} but from {from_:g} to {to:g} in {other}: if "
         f"that is one scale, state it with {name} {column}:{low:g}..{high:g}, else report on each file separately."
@@ -223,7 +230,7 @@ def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -
         )
     outside = 0
     if parts[2] is None:
-        _refuse_two_scales(table, values, column, name)
+        unread = " ".join(filter(None, [unread, _two_scales(table, values, column, name)]))
         low, high = float(levels[0]), float(levels[-1])
         gaps, stated = np.diff(levels), "the range in the data"
         lopsided = low < 0 and not np.isclose(low, -high)

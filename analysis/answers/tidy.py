@@ -138,7 +138,7 @@ def _with_needed(table: Table, form: Form) -> pd.DataFrame:
         raw = raw.rename(columns={"stimulus": "image"})
     missing = [c for c in NEEDED if c not in raw and not (c == "answer" and (form.rating or "correct" in raw))]
     if missing:
-        raise AnalysisError(why_lacking(table, missing, meanings(form.words)["answer"]))
+        raise AnalysisError(why_lacking(table, missing, meanings(form.words)["answer"], form.layout))
     if raw.empty:
         raise AnalysisError(f"{table.says('holds')} no answers, only column names: add a row for each judgement.")
     return raw

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from analysis.answers.columns.layouts import PICTURE_FILE
+from analysis.answers.columns.layouts import CORRECT, PICTURE_FILE, SIGNS
 from analysis.answers.columns.names import TIME
 from analysis.answers.judgements import VERDICT, plain
 from analysis.answers.tables.table import Table
@@ -24,7 +24,8 @@ LIKELY = {  # parts of names, those that say most first
     ),
     "image": ("image", "img", "pic", "bild", "stim", "photo", "foto", "file", "datei", "url", "item"),
     "truth": (
-        "truth", "true", "actual", "cresp", "wahr", "class", "categor", "kind", "type", "label", "origin", "condition",
+        "truth", "true", "actual", "cresp", "correct_", "correctr", "corrans", "wahr", "class", "categor", "kind",
+        "type", "label", "origin", "condition",
         "correct", "source", "is_fake", "is_real", "is_generated",
     ),
     "answer": (
@@ -34,10 +35,11 @@ LIKELY = {  # parts of names, those that say most first
 }  # fmt: skip
 
 
-def why_lacking(table: Table, missing: Sequence[str], words: Mapping[str, str]) -> str:
+def why_lacking(table: Table, missing: Sequence[str], words: Mapping[str, str], layout: str | None) -> str:
     """The sentence on a table without the columns `missing`; `words`: the known words for answers."""
     return (
         _in_one_column(table)
+        or (_of_a_program(table, missing) if layout is None else "")
         or _without_names(table, words)
         or _transposed(table, words)
         or _nested(table, missing)
@@ -53,6 +55,16 @@ def _in_one_column(table: Table) -> str:
     return (
         f"{table.says('has')} a single column, '{table.header[0][:60]}': separate the columns with commas, semicolons "
         "or tabs, and put quotes around single values only."
+    )
+
+
+def _of_a_program(table: Table, missing: Sequence[str]) -> str:
+    layout = next((name for name, own in SIGNS if own <= {*table.header}), None)
+    if layout is None:
+        return ""
+    return (
+        f"{table.says('lacks')} the column{'s' * (len(missing) > 1)} {listed([*missing])}; others are those of "
+        f"{layout}: read it with --layout {layout}."
     )
 
 
@@ -125,7 +137,7 @@ def _summarised(table: Table, missing: Sequence[str]) -> str:
 
 
 def _right_answers(table: Table, missing: Sequence[str]) -> str:
-    if [*missing] != ["truth"] or "correct" not in table.frame:
+    if [*missing] != ["truth"] or "correct" not in table.frame or {*CORRECT} & {*table.header}:
         return ""
     return (
         f"{table.says('lacks')} the column truth: if correct is the right answer of each image, write --map "

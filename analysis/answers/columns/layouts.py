@@ -103,6 +103,11 @@ ONE_FILE_EACH = ("psychopy", "testable")  # a file is a participant
 EVENT_LOGS = {  # exports with several rows for each answer, known by columns that they alone have
     "gorilla": {"event index", "participant private id"}, "labjs": {"sender_type", "sender_id"},
 }  # fmt: skip
+SIGNS = (  # columns that exports of a program have and hardly any other table
+    ("otree", {"participant.code"}), ("jspsych", {"trial_type", "trial_index"}), ("psychopy", {"expname", "date"}),
+    ("opensesame", {"opensesame_version"}), ("opensesame", {"count_trial_sequence"}),
+    ("testable", {"rowno", "trialno"}), ("formr", {"session", "item_name"}), ("qualtrics", {"responseid", "progress"}),
+)  # fmt: skip
 
 
 def routine(frame: pd.DataFrame, layout: str) -> tuple[pd.DataFrame, int]:

@@ -223,3 +223,25 @@ def test_other_formats_are_named(tmp_path: Path, start: bytes, kind: str) -> Non
     (tmp_path / "f.csv").write_bytes(start)
     with pytest.raises(AnalysisError, match=f"f.csv is {kind}, not CSV: export the answers as CSV"):
         read_csv(tmp_path / "f.csv")
+
+
+@pytest.mark.parametrize(
+    ("header", "layout"),
+    [
+        ("subject_nr,count_trial_sequence,image,correct_response,response,correct", "opensesame"),
+        ("rt,stimulus,response,trial_type,trial_index,subject", "jspsych"),
+        ("image,corrAns,key_resp.keys,expName,date,participant", "psychopy"),
+    ],
+)
+def test_the_layout_of_a_program_is_named(tmp_path: Path, header: str, layout: str) -> None:
+    path = written(tmp_path, [header, ",".join("1" * len(header.split(",")))])
+    with pytest.raises(
+        AnalysisError, match=rf"f.csv lacks the column.*; others are .* read it with --layout {layout}\.$"
+    ):
+        read_csv(path)
+
+
+def test_the_right_answer_is_the_truth_in_the_remedy_and_not_who_was_right(tmp_path: Path) -> None:
+    path = written(tmp_path, ["participant,image,correct,correct_response,response", "p,i1,1,f,f"])
+    with pytest.raises(AnalysisError, match=r"lacks the column truth .* --map truth=correct_response, or"):
+        read_csv(path)

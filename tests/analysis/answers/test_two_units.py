@@ -58,6 +58,30 @@ def test_files_whose_people_do_not_use_an_end_of_the_scale_are_read(
     assert answers.trials["said_generated"].sum() == sum(point > middle for point in first + second)
 
 
+def test_files_whose_people_all_avoid_an_end_are_read_and_named(tmp_path: Path) -> None:
+    for name, high in (("a", 5), ("b", 7)):
+        lines = [f"{name}{k % 4},i{k},{('real', 'generated')[k % 2]},{1 + k % high}" for k in range(40)]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["participant,image,truth,sure", *lines]), encoding="utf-8")
+    assert read_csv(tmp_path, form=Form(rating="sure")).notes == (
+        "Ratings in sure from 1 (real) to 7 (generated; the range in the data) count as answers, divided at the "
+        "middle, 4. The ratings in sure end at 5 in a.csv but at 7 in b.csv: if these are two scales, report "
+        "on each file separately.",
+    )
+
+
+def test_participants_with_the_same_numbers_in_several_files_are_named(tmp_path: Path) -> None:
+    for name, first in (("bern", ""), ("basel", ""), ("bern", "s"), ("basel", "s")):
+        lines = [f"{first}{k % 4 + 1},{name}{k},{('real', 'generated')[k % 2]},real" for k in range(8)]
+        (tmp_path / f"{name}.csv").write_text("\n".join([TIMED[:-1], *lines]), encoding="utf-8")
+        notes = read_csv(tmp_path).notes
+        if name == "basel":
+            assert notes == (() if first else (NUMBERED,))
+
+
+NUMBERED = (
+    "The same numbers of 4 participants are in several files: each number counts as one person; if the files are of "
+    "different people, write the name of the file or site before theirs."
+)
 TIMED = "participant,image,truth,answer,"
 
 
