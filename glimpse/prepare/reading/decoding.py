@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import re
+import struct
 import warnings
 from collections.abc import Iterator
 from functools import cache
@@ -20,6 +21,7 @@ from glimpse.prepare.reading.sources import BrokenPhotoError
 
 TIFF_BITS, TIFF_PHOTOMETRIC, TIFF_SIGN = 258, 262, 339  # tags: BitsPerSample, PhotometricInterpretation, SampleFormat
 DEEP = re.compile("(RGB[AX]?|[RGBA]);16[LBN]")  # raw modes of 16 bits per channel, of whole pixels or of planes
+EXIF_ENTRIES = {"exif", "Raw profile type exif"}  # Pillow's names for EXIF data in a PNG
 HEIF_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")  # of an ISO media file, at byte 8
 
 
@@ -37,6 +39,8 @@ def open_image(data: bytes, name: str, page: int | None = None) -> Iterator[Imag
             with Image.open(io.BytesIO(data)) as image:
                 if "icc_profile" not in image.info and (profile := coded_profile(data) or png_profile(image)):
                     image.info["icc_profile"] = profile
+                if image.format == "PNG" and not EXIF_ENTRIES & image.info.keys() and not _more_behind_pixels(data):
+                    image.info["exif"] = b""  # otherwise Pillow decodes all pixels to look for EXIF data behind them
                 if page is not None and page > 1:
                     _turn_to(image, page, name)
                 yield image
@@ -45,6 +49,19 @@ def open_image(data: bytes, name: str, page: int | None = None) -> Iterator[Imag
         except (OSError, SyntaxError, ValueError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
             reason = _unknown(data) if isinstance(error, Image.UnidentifiedImageError) else str(error)
             raise BrokenPhotoError(name, reason) from None
+
+
+def _more_behind_pixels(data: bytes) -> bool:
+    """Whether a PNG may state its orientation behind its pixels: it has EXIF data or XMP there, or is cut off."""
+    at, pixels = 8, False
+    while at + 12 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        text = data.startswith((b"Raw profile type exif\0", b"XML:com.adobe.xmp\0"), at + 8)
+        if kind == b"IEND" or (pixels and (kind == b"eXIf" or text)):
+            return bool(kind != b"IEND")
+        pixels |= kind == b"IDAT"
+        at += length + 12
+    return True
 
 
 def _unknown(data: bytes) -> str:

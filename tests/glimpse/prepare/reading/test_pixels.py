@@ -15,12 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
+from PIL.PngImagePlugin import PngImageFile
 
 from glimpse.imageset import ImageSetError
+from glimpse.prepare.checks.traits import traits_of
 from glimpse.prepare.reading import depth
 from glimpse.prepare.reading.decoding import orientation_of
 from glimpse.prepare.reading.masks import MaskReading, decode_mask
-from glimpse.prepare.reading.pixels import Reading, crop_to_ratio, decode_photo, read_photo, shrink_photo
+from glimpse.prepare.reading.pixels import Reading, crop_to_ratio, decode_photo, read_photo, shrink_photo, size_of
 from glimpse.prepare.reading.sources import BrokenPhotoError, UnfitFileError
 from tests.glimpse.prepare.photos import disc, skin_photo
 
@@ -265,6 +267,46 @@ def test_the_photo_stands_upright_in_every_format(kind: str, orientation: int) -
     assert photo.pixels.shape == upright.shape
     assert np.abs(photo.pixels.astype(int) - upright).mean() < 8
     assert photo.orientation == orientation
+
+
+def png_with(data: bytes, chunk: bytes, content: bytes, behind: bytes) -> bytes:
+    """A PNG with one more chunk, before its first chunk of this kind."""
+    at = data.index(behind) - 4
+    crc = struct.pack(">I", zlib.crc32(chunk + content))
+    return data[:at] + struct.pack(">I", len(content)) + chunk + content + crc + data[at:]
+
+
+TURNED_BY_6 = Image.Exif()
+TURNED_BY_6[0x0112] = 6
+XMP = b'<x:xmpmeta><rdf:Description tiff:Orientation="6"/></x:xmpmeta>'
+STATED = {
+    "eXIf": (b"eXIf", TURNED_BY_6.tobytes().removeprefix(b"Exif\0\0")),
+    "a profile in text": (b"tEXt", b"Raw profile type exif\0\nexif\n26\n" + TURNED_BY_6.tobytes().hex().encode()),
+    "XMP": (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + XMP),
+}
+
+
+@pytest.mark.parametrize("before", [b"IDAT", b"IEND"])
+@pytest.mark.parametrize("kind", STATED)
+def test_a_png_states_its_orientation_before_its_pixels_or_behind_them(kind: str, before: bytes) -> None:
+    upright = skin_photo(0)
+    plain = encoded(Image.fromarray(stored(upright, 6)))
+    photo = read_photo(png_with(plain, *STATED[kind], before), "a.png")
+    assert (photo.orientation, read_photo(plain, "a.png").orientation) == (6, 1)
+    np.testing.assert_array_equal(photo.pixels, upright)
+
+
+def test_the_pixels_of_a_png_are_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow decodes all of them to look for EXIF data: sizes, traits and masks took a decoding more each."""
+    data = png_with(encoded(Image.fromarray(skin_photo(0))), b"tEXt", b"date:create\0today", b"IEND")
+    decoded: list[object] = []
+    load_end = PngImageFile.load_end
+    monkeypatch.setattr(PngImageFile, "load_end", lambda image: (decoded.append(image), load_end(image))[1])
+    assert (size_of(data, "a.png"), orientation_of(data, "a.png")) == (skin_photo(0).shape[1::-1], 1)
+    traits_of(data, "a.png", skin_photo(0), measure=True)
+    assert not decoded
+    read_photo(data, "a.png")
+    assert len(decoded) == 1
 
 
 def test_a_heic_that_only_exif_calls_turned_is_not_turned_and_not_said_to_be() -> None:
