@@ -213,12 +213,18 @@ def held_by_others(table: Table, trials: pd.DataFrame) -> tuple[NDArray[np.bool_
     places = pd.DataFrame({"file": file[alike], "answer": trials[alike].groupby(same, dropna=False).ngroup()})
     answers, copied = (np.bincount(file[rows], minlength=len(table.files)) for rows in (judged, alike))
     files = [k for k in np.argsort(answers, kind="stable") if copied[k] == answers[k] > 0]
+    of_file = {k: set(some) for k, some in places.groupby("file")["answer"]}
+    holders = {answer: set(some) for answer, some in places.groupby("answer")["file"]}
+    left_out = []
     for k in files:
-        own = places["file"] == k
-        held = places[~own & places["answer"].isin(places.loc[own, "answer"])].groupby("file")["answer"].nunique()
-        if (held == places.loc[own, "answer"].nunique()).any():
-            places, gone = places[~own], gone | (file == k)
-    if not gone.any():
+        own = of_file[k]
+        with_the_rarest = min((holders[answer] for answer in own), key=len)
+        if any(other != k and own <= of_file[other] for other in with_the_rarest):
+            left_out.append(k)
+            for answer in own:
+                holders[answer].remove(k)
+    gone = np.isin(file, left_out)
+    if not left_out:
         return gone, ""
     n = int((gone & judged).sum())
     names = [table.files[k] for k in np.unique(file[gone])]

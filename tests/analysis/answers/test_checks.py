@@ -353,6 +353,19 @@ def test_files_whose_answers_stand_in_several_others_are_kept(tmp_path: Path) ->
     assert answers.notes[0].startswith("The same names of 1 participant are in several files, with answers to the same")
 
 
+def test_of_many_files_the_largest_is_read_that_holds_all_others(tmp_path: Path) -> None:
+    """Thirty alike, and one of more answers; a file with one answer of its own is kept whole."""
+    lines = rows(lambda k, t, a: 300 + k, 12)
+    for k in range(30):
+        visits = [f"{line},visit {k}" for line in lines[k % 3 :]]
+        (tmp_path / f"{k:02}.csv").write_text("\n".join([f"{HEADER},rt_ms,visit", *visits]))
+    (tmp_path / "all.csv").write_text("\n".join([f"{HEADER},rt_ms", *rows(lambda k, t, a: 300 + k, 16)]))
+    (tmp_path / "own.csv").write_text("\n".join([f"{HEADER},rt_ms", *lines[:3], "p7,i99,generated,real,77"]))
+    answers = read_csv(tmp_path)
+    assert len(answers.trials) == 16 + 1
+    assert answers.notes[-1] == "Left out: 330 answers of 30 files (00.csv ... 29.csv), as other files hold the same."
+
+
 def test_of_two_files_with_the_same_answers_one_is_read(tmp_path: Path) -> None:
     lines = rows(lambda k, t, a: 300 + k)
     (tmp_path / "a.csv").write_text("\n".join([f"{HEADER},rt_ms", *lines]))
