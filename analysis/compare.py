@@ -99,7 +99,11 @@ def workspace_or_cache(named: str | None) -> Workspace:
     if workspace.root.is_dir():
         return workspace
     if named or os.environ.get("GLIMPSE_WORKSPACE"):
-        raise GlimpseError(f"There is no workspace at {workspace.root}: check --workspace, or leave it out.")
+        origin = Workspace.origin(named)
+        remedy = "unset it" if origin.startswith("$") else "leave it out"
+        raise GlimpseError(
+            f"There is no workspace at {workspace.root}: correct {origin}, or {remedy}, since none is needed."
+        )
     return Workspace(Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "glimpse")
 
 

@@ -33,6 +33,11 @@ class Workspace:
     def at(cls, folder: str | os.PathLike[str] | None = None) -> Workspace:
         return cls(Path(folder or os.environ.get("GLIMPSE_WORKSPACE") or "workspace"))
 
+    @staticmethod
+    def origin(folder: str | os.PathLike[str] | None) -> str:
+        """The option or the variable that names a folder of `at`, for sentences."""
+        return "$GLIMPSE_WORKSPACE" if not folder and os.environ.get("GLIMPSE_WORKSPACE") else "--workspace"
+
     @classmethod
     def around(cls, folder: Path) -> Workspace:
         """The workspace of the folder of an image set, a run or a stimulus set."""

@@ -198,7 +198,10 @@ def test_half_of_the_real_images_meet_the_generated_ones_where_none_is_held_out(
         (("few", "like"), "few holds 1 image: a comparison needs 4 real ones"),
         (("real", "like", "--out", "nearest.txt"), "--out nearest.txt: name a file that ends in"),
         (("real", "like", "--extractor", "vgg"), "There is no feature extractor 'vgg'"),
-        (("real", "like", "--workspace", "elsewhere"), "There is no workspace at elsewhere"),
+        (
+            ("real", "like", "--workspace", "elsewhere"),
+            "There is no workspace at elsewhere: correct --workspace, or leave it out, since none is needed.",
+        ),
         (("real", "like", "--weights", "none.pth"), "none.pth"),
     ],
 )
@@ -209,6 +212,16 @@ def test_bad_input_is_one_sentence(words: tuple[str, ...], sentence: str, capsys
     assert sentence in err
     assert err.startswith("error: ")
     assert err.count("\n") == 1
+
+
+def test_a_workspace_of_the_environment_that_does_not_exist_is_named_as_such(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLIMPSE_WORKSPACE", "elsewhere")
+    assert main(["real", "like", "--extractor", "tests.analysis.test_compare:colours"]) == 2
+    assert capsys.readouterr().err == (
+        "error: There is no workspace at elsewhere: correct $GLIMPSE_WORKSPACE, or unset it, since none is needed.\n"
+    )
 
 
 @pytest.mark.parametrize(
