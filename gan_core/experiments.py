@@ -168,6 +168,16 @@ def batch_for(height: int, width: int, images: int) -> int:
     return next((batch for batch in (64, 32, 16, 8, 4) if batch <= min(images, math.sqrt(2) * wanted)), 2)
 
 
+def score_images_for(images: int) -> int:
+    """The generated images by which an image set of any size is scored: the paper's 5,000, ten times the training
+    images where these are fewer, at least 256. More would not make the scores of few real images more exact.
+
+    >>> [score_images_for(images) for images in (9, 115, 1113)]
+    [256, 1150, 5000]
+    """
+    return min(Settings.score_images, max(256, 10 * images))
+
+
 @dataclass(frozen=True)
 class Preset:
     """Changes to the settings: for all experiments, then by training scheme, then for single experiments."""

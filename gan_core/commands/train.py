@@ -130,8 +130,10 @@ def _translation(workspace: Workspace, args: argparse.Namespace) -> str | None:
 
     if args.source is None and args.to is None:
         return None
-    if not (args.source and args.to) or args.source == args.to or args.experiments or args.images:
+    if not (args.source and args.to) or args.experiments or args.images:
         raise TrainingError("--from and --to name two image sets, without an experiment or --images beside them.")
+    if args.source == args.to:
+        raise TrainingError(f"--from and --to both name '{args.to}': a translation needs two image sets.")
     folders = {name: workspace.existing("images", name) for name in (args.source, args.to)}
     masked = [name for name, folder in folders.items() if has_masks(folder)]
     return translation_name(args.source, args.to, masked[0] if masked else None)

@@ -81,29 +81,43 @@ class Training:
 
             board = SummaryWriter(str(self.folder / "tensorboard"), purge_step=engine.images or None)
             record = Record(self.folder, self.run.name, engine.images, settings.images, self.log_bytes, board)
-        began, ticks, alone = time.perf_counter(), engine.images // settings.tick_images, self.ranks.world == 1
+        began, alone = time.perf_counter(), self.ranks.world == 1
         with closing(Saver()) as saver, closing(record) if record else nullcontext(), Interrupts() as interrupts:
-            # The first Ctrl-C finishes the step and saves. Several processes agree on it every few steps.
-            while engine.images < settings.images and not (self.stop or (alone and interrupts.asked)):
-                engine.step()
-                if not alone and engine.steps % self.agree_every == 0:
-                    asked = torch.tensor(float(interrupts.asked), device=self.device)
-                    self.stop = bool(self.ranks.sum(asked).item())
-                if record:
-                    record.advance(settings.batch)
-                done = engine.images >= settings.images
-                if done or engine.images // settings.tick_images > ticks:
-                    ticks = engine.images // settings.tick_images
-                    self._tick(record, saver, began, scored=done or ticks % settings.score_ticks == 0)
+            # The first Ctrl-C finishes the step, or ends the scoring, and saves. Several processes agree on it
+            # every few steps.
+            while not (self.done or self.stop or (alone and interrupts.asked)):
+                if not self._tick_due():  # it is due from the start where scoring was interrupted
+                    engine.step()
+                    if not alone and engine.steps % self.agree_every == 0:
+                        asked = torch.tensor(float(interrupts.asked), device=self.device)
+                        self.stop = bool(self.ranks.sum(asked).item())
+                    if record:
+                        record.advance(settings.batch)
+                if self._tick_due():
+                    self._tick(record, saver, began, interrupts)
                     began = time.perf_counter()
-            if engine.images < settings.images:
+            if not self.done:
                 self.seconds += time.perf_counter() - began
                 files = [LAST] if self.best else [LAST, BEST]
                 self._save(saver, files, self.usable_generators(), wait=True)
-        return engine.images >= settings.images
+        return self.done
 
-    def _tick(self, record: Record | None, saver: Saver, began: float, scored: bool) -> None:
-        """Collect the sums from the device, evaluate the networks, log and save."""
+    @property
+    def done(self) -> bool:
+        """Whether all images were shown and the last tick is logged."""
+        return self.engine.images >= self.run.settings.images and not self._tick_due()
+
+    def _tick_due(self) -> bool:
+        engine, settings = self.engine, self.run.settings
+        logged = engine.images - engine.tick_steps * settings.batch  # images at the last tick
+        final = engine.images >= settings.images
+        return engine.tick_steps > 0 and (
+            final or engine.images // settings.tick_images > logged // settings.tick_images
+        )
+
+    def _tick(self, record: Record | None, saver: Saver, began: float, interrupts: Interrupts) -> None:
+        """Collect the sums from the device, evaluate the networks, log and save; if a signal ends the scoring, the tick
+        stays due, so that a resumed run repeats it."""
         settings, engine = self.run.settings, self.engine
         means = engine.gathered()  # waits for the device, so that the clock is right
         self.seconds += time.perf_counter() - began
@@ -112,20 +126,31 @@ class Training:
             self.ranks.wait()  # for the first rank's saver: all replay from the same checkpoint
             raise TrainingError(self._not_finite())
         rate = engine.tick_steps * settings.batch / max(self.seconds - self.logged_seconds, 1e-9)
-        self.logged_seconds = self.seconds
-        engine.new_tick()
         observed = observe(engine)
         usable = self.usable_generators()
+        scores: dict[str, Any] = {}
+        final = engine.images >= settings.images
+        scored = final or engine.images // settings.tick_images % settings.score_ticks == 0
+        if record and (scorer := self.scorer) and scored:
+
+            def work() -> dict[str, Any]:
+                return score(scorer, self.run, usable[self.run.experiment.target], self.device)
+
+            found = interrupts.unless_asked(work) if self.ranks.world == 1 else work()
+            if found is None:
+                return
+            scores = found
+        self.logged_seconds = self.seconds
+        engine.new_tick()
         if record is None:
             return
         on_gpu = torch.cuda.max_memory_allocated() / 2**20 if self.device.type == "cuda" else None
         line: dict[str, Any] = {
             "images": engine.images, "seconds": round(self.seconds, 3), "images_per_second": round(rate, 3),
-            **means, **observed, "peak_memory_mb": round(on_gpu, 1) if on_gpu else peak_memory_mb(),
+            **means, **observed, "peak_memory_mb": round(on_gpu, 1) if on_gpu else peak_memory_mb(), **scores,
         }  # fmt: skip
         files, improved = [LAST], False
-        if self.scorer and scored:
-            line |= (scores := score(self.scorer, self.run, usable[self.run.experiment.target], self.device))
+        if scores:
             name = scores["score"]  # its name includes the features: scores on other features cannot be compared
             if scores[name] < self.best.get(name, math.inf):
                 self.best = {"score": name, name: scores[name], "images": engine.images}
@@ -134,7 +159,6 @@ class Training:
             files.append(BEST)
         record.tick(line, sheet([list(row) for row in engine.scheme.rows(usable)], margin=2))
         self.log_bytes = record.bytes
-        final = engine.images >= settings.images
         if final or improved or not saver.busy:  # a disk that is slower than the ticks does not delay training
             self._save(saver, files, usable, wait=final)
 

@@ -17,12 +17,13 @@ from gan_core.experiments import (
     batch_for,
     experiment_named,
     grid_and_stages,
+    score_images_for,
     settings_for,
 )
 from gan_core.training.checkpoint import BEST, CHECKPOINT
 from gan_core.training.data import Domain
 from gan_core.training.run import CHANGEABLE, Run
-from glimpse.command_line import pasteable
+from glimpse.command_line import counted, pasteable
 from glimpse.files import read_json
 from glimpse.images import size_in_words
 from glimpse.imageset import ImageSet, has_masks
@@ -95,23 +96,31 @@ def describe_run(
             f"{experiment} cannot be trained on {names}. {error}" + (f" Or give --resolution {near}." if near else "")
         ) from None
     if experiment not in EXPERIMENTS and facts.source is None:
-        batch = batch_for(height, width, len(image_sets[facts.target].where("train")))
-        facts = replace(facts, more={**facts.more, "batch": batch})
+        shown = len(image_sets[facts.target].where("train"))
+        own = {"batch": batch_for(height, width, shown), "score_images": score_images_for(shown)}
+        facts = replace(facts, more={**facts.more, **own})
     settings = settings_for(experiment, preset, request.chosen, facts)
     if facts.masked and image_sets[facts.masked].masks is None:
         raise TrainingError(
             f"{experiment} needs masks of the {facts.masked}, but the image set '{image_sets[facts.masked].name}' has "
             "no masks: prepare it from photos with lesion masks (`gan_core prepare patches --help`)."
         )
+    least = 2 * world  # images of a batch: two for each process
     for images in image_sets.values():
         if (count := len(images.where("train"))) < settings.batch:
-            raise TrainingError(
-                f"{experiment}: the image set '{images.name}' has {count} training images, fewer than a batch of "
-                f"{settings.batch}: try --set batch={max(2, count // 2)}."
-            )
-    if settings.batch % world or settings.batch // world < 2:
+            has = f"{experiment}: the image set '{images.name}' has {counted(count, 'training image')}"
+            if count < least:
+                raise TrainingError(
+                    f"{has}, but training needs at least {least}: prepare it from more photos, or with fewer for "
+                    "testing."
+                )
+            batch = max(least, count // 2 // world * world)
+            raise TrainingError(f"{has}, fewer than a batch of {settings.batch}: try --set batch={batch}.")
+    if settings.batch % world or settings.batch < least:
+        fewest = min(len(images.where("train")) for images in image_sets.values())
+        batch = max(least, min(8 * least, fewest // world * world))
         raise TrainingError(
-            f"A batch of {settings.batch} cannot be shared by {world} processes: choose --set batch={2 * world * 8}."
+            f"A batch of {settings.batch} cannot be shared by {world} processes: choose --set batch={batch}."
         )
     if settings.epochs:
         settings = replace(settings, images=settings.epochs * len(image_sets[facts.target].where("train")))

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, Self
+from typing import Any, Self, TypeVar
+
+Result = TypeVar("Result")
 
 
 class Interrupts:
@@ -12,6 +15,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.asked = False
+        self._ends = False  # whether the first signal ends what is done now
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Self:
@@ -23,7 +27,19 @@ class Interrupts:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _on_signal(self, number: int, frame: object) -> None:
+    def unless_asked(self, work: Callable[[], Result]) -> Result | None:
+        """The result of some work that may be lost; None if a signal came before or during it, which ends it."""
         if self.asked:
+            return None
+        self._ends = True
+        try:
+            return work()
+        except KeyboardInterrupt:
+            return None
+        finally:
+            self._ends = False
+
+    def _on_signal(self, number: int, frame: object) -> None:
+        at_once, self.asked = self.asked or self._ends, True
+        if at_once:
             raise KeyboardInterrupt
-        self.asked = True

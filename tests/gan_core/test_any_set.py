@@ -29,10 +29,12 @@ def test_the_papers_translations_are_rows_of_the_same_mechanism(row: str, words:
 def test_any_other_set_has_the_recipe_of_the_lesions_without_flips(workspace: Workspace) -> None:
     ours, lesions = settings_for("naevi", "paper", None, experiment_named("naevi")), settings_for("df", "paper")
     assert ours == lesions
+    assert ours.score_images == 5_000
     assert not settings_for("naevi", "modern", None, experiment_named("naevi")).flips
     images = make_set(workspace, "naevi", train=20)
     run = describe_run("naevi", "naevi", {"naevi": images}, Request())
     assert run.settings.batch == 16, "64 at this size, but there are 20 training images"
+    assert run.settings.score_images == 256, "5,000 would take minutes, and be compared with 20 images"
     assert describe_run("naevi", "naevi", {"naevi": images}, Request(chosen={"batch": 4})).settings.batch == 4
 
 
@@ -88,16 +90,28 @@ def test_without_masks_the_translation_is_cyclic_and_masks_of_the_source_come_fi
     [
         (["nevi"], "neither an experiment nor an image set: did you mean 'naevi'?"),
         (["--from", "naevi"], "--from and --to name two image sets"),
-        (["--from", "naevi", "--to", "naevi"], "--from and --to name two image sets"),
+        (
+            ["--from", "naevi", "--to", "naevi"],
+            "--from and --to both name 'naevi': a translation needs two image sets.",
+        ),
+        (
+            ["one"],
+            "one: the image set 'one' has 1 training image, but training needs at least 2: prepare it from more "
+            "photos, or with fewer for testing.",
+        ),
+        (
+            ["naevi", "--set", "batch=5"],
+            "the image set 'naevi' has 4 training images, fewer than a batch of 5: try --set batch=2.",
+        ),
         (["df", "--from", "naevi", "--to", "type"], "--from and --to name two image sets"),
         (["--from", "naevi", "--to", "nothing"], "There is no image set 'nothing'"),
         (["type"], "PyTorch cannot save a generator named 'type'"),
     ],
 )
-def test_wrong_names_get_one_sentence(
+def test_wrong_names_and_sets_that_are_too_small_get_one_sentence(
     workspace: Workspace, capsys: pytest.CaptureFixture[str], words: list[str], sentence: str
 ) -> None:
-    for name in ("naevi", "type"):
-        make_set(workspace, name, train=4, test=2)
+    for name, count in (("naevi", 4), ("type", 4), ("one", 1)):
+        make_set(workspace, name, train=count, test=2)
     assert main(["train", "--device", "cpu", *words]) == 2
     assert sentence in capsys.readouterr().err

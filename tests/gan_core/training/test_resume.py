@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -77,6 +78,35 @@ def test_two_halves_are_one_whole_bit_for_bit(workspace: Workspace, experiment: 
     other.resume()
     assert other.go()
     assert_equal_runs(whole.folder, half.folder)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_a_signal_ends_the_scoring_and_the_tick_is_repeated_bit_for_bit(workspace: Workspace, at: int) -> None:
+    """At 16 and 32 images, and at the end, after which no step follows that could lead to another tick."""
+    make_set(workspace, "df")
+
+    def scorer(stop_at: int = 0) -> Any:
+        calls: list[int] = []
+
+        def score(generated: Any) -> dict[str, float]:
+            calls.append(1)
+            if len(calls) == stop_at:
+                signal.raise_signal(signal.SIGTERM)
+                pytest.fail("the scoring goes on")
+            return {"kid": float(generated.mean())}
+
+        return lambda real: score
+
+    whole = tiny_training(workspace, "df", name="run-a", scorer=scorer(), images=40, tick_images=16)
+    assert whole.go()
+    half = tiny_training(workspace, "df", name="run-b", scorer=scorer(stop_at=at), images=40, tick_images=16)
+    assert half.go() is False
+    assert half.engine.images == (16, 32, 40)[at - 1]
+    other = training_of(workspace, half.run, images_of(workspace, half.run), scorer(), fresh=False)
+    other.resume()
+    assert other.go()
+    assert_equal_runs(whole.folder, half.folder)
+    assert [line["images"] for line in log_but_times(half.folder)] == [16, 32, 40]
 
 
 def images_of(workspace: Workspace, run: Run) -> Any:

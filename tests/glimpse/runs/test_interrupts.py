@@ -19,3 +19,13 @@ def test_the_first_signal_asks_and_the_second_stops(number: signal.Signals) -> N
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(number)
     assert signal.getsignal(number) is before
+
+
+def test_the_first_signal_ends_work_that_may_be_lost() -> None:
+    with Interrupts() as interrupts:
+        assert interrupts.unless_asked(lambda: 7) == 7
+        assert interrupts.unless_asked(lambda: [signal.raise_signal(signal.SIGTERM), pytest.fail("it goes on")]) is None
+        assert interrupts.asked
+        assert interrupts.unless_asked(lambda: pytest.fail("it begins")) is None
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGTERM)
