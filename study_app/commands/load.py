@@ -48,6 +48,12 @@ def load(args: argparse.Namespace, workspace: Workspace) -> None:
         said = store_with_sets(session, study, source, published, amend=args.amend)
     for row in published:
         print(f"{row.name}: {len(row.of('real'))} real and {len(row.of('generated'))} generated images.")
+        if study.pairs and not study.within and (generators := len(row.conditions())) > 1:
+            print(
+                f"{row.name}: in pairs, the report joins its {generators} generators into one condition. To compare "
+                "them, publish one set for each, with the same real images, --count and --seed, and set design = "
+                '"within".'
+            )
     print(f"{said} Next: {pasteable(workspace, 'study_app', 'serve')}")
 
 

@@ -12,6 +12,7 @@ import pytest
 from flask import Flask
 
 from glimpse.files import sha256_bytes
+from glimpse.stimuli import Source, write_stimulus_set
 from glimpse.workspace import Workspace
 from study_app import cli
 from study_app.commands import bots
@@ -295,6 +296,27 @@ def test_both_images_of_a_pair_must_have_been_fetched_and_both_exposures_are_sto
     assert ["not-fetched" in row["flags"] for row in rows] == [True, False]
     assert [row["second_exposure_ms"] for row in rows] == [2500.0] * 2
     assert {"frame-off", "exposure-wrong"} & set(" ".join(row["flags"] for row in rows).split())
+
+
+@pytest.mark.parametrize(("task", "noted"), [(PAIR, True), ("", False)])
+def test_load_says_that_pairs_join_several_generators_of_a_set(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], task: str, noted: bool
+) -> None:
+    rng = np.random.default_rng(0)
+    sources = [
+        Source(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8), truth, {"image_set": name}, practice=i >= 12)
+        for i in range(14)
+        for truth, name in (("real", "photos"), ("generated", ("gan", "diffusion")[i % 2]))
+    ]
+    write_stimulus_set(
+        workspace.root / "stimuli" / "both", label="Both", sources=iter(sources), made_from={"hashes": {}}
+    )
+    load(workspace, "several", f'{task}sets = [{{ name = "both" }}]\n[trials]\ncount = 4\n')
+    note = (
+        "both: in pairs, the report joins its 2 generators into one condition. To compare them, publish one set for "
+        'each, with the same real images, --count and --seed, and set design = "within".\n'
+    )
+    assert (note in capsys.readouterr().out) is noted
 
 
 def test_a_spare_pair_replaces_a_pair_with_a_wrong_exposure(
