@@ -1,4 +1,4 @@
-"""Checks of columns against each other: what they contradict is refused, or told in a sentence with the remedy."""
+"""Checks of columns against each other: a contradiction is refused, or named in a sentence with the remedy."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ AGAIN, AGAIN_ELSEWHERE = 0.5, 0.1  # share of judgements from which repeated one
 SEPARATING = 6  # most values of a column that tells repeated judgements apart
 JUDGEMENT = ("set", "source", "participant", "image", "second", "truth")  # who judged what
 MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows that agree in these too are copies
-REVERSED, FEWEST = 0.9, 4  # share of rows, of at least so many, that agree if the answers are turned round
+REVERSED, FEWEST = 0.9, 4  # share of rows, of at least so many, that agree if the answers are reversed
 
 
 def verdicts(table: Table, truth: Any, answer: Any) -> str:
@@ -228,7 +228,7 @@ def held_by_others(table: Table, trials: pd.DataFrame) -> tuple[NDArray[np.bool_
         return gone, ""
     n = int((gone & judged).sum())
     names = [table.files[k] for k in np.unique(file[gone])]
-    return gone, f"Left out: {counted(n, 'answer')} of {several(names)}, as other files hold the same."
+    return gone, f"Left out: {counted(n, 'answer')} of {several(names)}, which other files hold too."
 
 
 def answer_key(trials: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
@@ -361,7 +361,7 @@ def spellings(trials: pd.DataFrame) -> list[str]:
 
 
 def _number_or_word(name: str) -> str:
-    """A name in small letters; of a whole number its digits without zeros in front."""
+    """A name in lower case; of a whole number its digits without zeros in front."""
     word = plain(name)
     return word.lstrip("0") or "0" if word.isdecimal() else word
 
@@ -403,7 +403,7 @@ def _alike(names: pd.Series, keys: pd.Series, kind: str) -> str:
 
 
 def _file(image: str) -> str:
-    """The name of an image without ending, in small letters; of a whole path or address, that of the file.
+    """The name of an image without ending, in lower case; of a whole path or address, that of the file.
 
     >>> _file("C:/study/Real/1.PNG"), _file("http://lab.org/1.png"), _file("ganA/1.png")
     ('1', '1', 'gana/1')

@@ -118,13 +118,13 @@ def trend_alarms(simulations: int, seed: int = 0) -> dict[tuple[str, str], Float
                 time = rng.normal(0, 0.5, len(answers)) + 0.5 * slow
                 case = f"{trials[0]} real and {trials[1]} generated trials, {name} take longer"
                 p = dependence.slope_p(dependence.slope(time, answers, outcome=True))
-                held.setdefault((case, "false alarm: trend with time"), []).append(p < 0.05)
+                held.setdefault((case, "false alarm: trend with time"), []).append((p or 1) < 0.05)
     survey = Survey("", 40, Truth(d_prime=0.8, criterion=0.4), (15, 15), (15, 5))
     for _ in range(simulations):
         answers = answers_of(survey, rng)
         exposure = rng.normal(2, 0.3, sum(survey.images))[answers.image] + rng.normal(0, 0.1, len(answers))
         p = dependence.slope_p(dependence.slope(exposure, answers))
-        held.setdefault((OWN_EXPOSURE, "false alarm: trend with exposure"), []).append(p < 0.05)
+        held.setdefault((OWN_EXPOSURE, "false alarm: trend with exposure"), []).append((p or 1) < 0.05)
     return {key: np.array(values, float) for key, values in held.items()}
 
 

@@ -75,6 +75,6 @@ def _persons(photos: Mapping[str, SourceFile], options: HandsOptions) -> dict[st
 def person_of(name: str, pattern: str | None = None) -> str:
     """The person in the path of a photo. Raises ImageSetError for a bad pattern, or one that finds nothing."""
     if pattern is not None:
-        return group_in(name, pattern, "--person-pattern", "nobody")
+        return group_in(name, pattern, "--person-pattern", "no person")
     path = composed(PurePosixPath(name).with_suffix("").as_posix())
     return SIDE.sub("", path) or path

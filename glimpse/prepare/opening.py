@@ -71,8 +71,8 @@ def open_alike(
 
 
 def notes_on(images: ImageSet) -> list[str]:
-    """Sentences on the files of an opened folder that were not read, were skipped, or are shown otherwise than may be
-    meant (nearly black, one page of several); none for an image set, whose own command said so."""
+    """Sentences on the files of an opened folder that were not read or were skipped, are nearly black, or have pages
+    that are not shown; none for an image set, whose own command said so."""
     if images.folder.parent.parent.name != OPENED:
         return []
     manifest, notes = images.manifest, []

@@ -1,4 +1,4 @@
-"""Practice and attention trials among the judgements: found by what surveys usually call them, and told.
+"""Find practice and attention trials among the judgements, by what surveys usually call them, for a note.
 
 Only the author of a survey knows whether they count.
 """

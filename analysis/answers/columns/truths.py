@@ -163,7 +163,7 @@ def _matches(names: list[Any], images: list[str], table: str) -> tuple[dict[Any,
 
 
 def _folder(name: Any) -> str:
-    """The folder of a file, in small letters; "" if the name gives none."""
+    """The folder of a file, in lower case; "" if the name gives none."""
     return next((unquote(part).casefold() for part in _parts(name)[-2::-1] if part.strip(".")), "")
 
 

@@ -224,7 +224,7 @@ def _add(into: Diagnoses, name: str, found: frozenset[str], table: SourceFile) -
 
 def _marked(row: Mapping[str, str], classes: Sequence[str], name: str, table: SourceFile) -> str:
     """The class with the highest value in a row of a one-hot table; none where all are zero or blank, or two tie."""
-    values = {of: _number(row.get(of, ""), f"{table.name} says of {name} under {of}") for of in classes}
+    values = {of: _number(row.get(of, ""), f"{table.name}: {name} has under {of}") for of in classes}
     highest = max(values.values())
     marked = [name for name, value in values.items() if value == highest]
     return marked[0] if highest > 0 and len(marked) == 1 else ""

@@ -96,7 +96,7 @@ def _check(dataset: Any, name: str) -> None:
     if "PixelData" not in dataset:
         raise BrokenPhotoError(name, NO_PIXELS)
     if missing := [field for field in NEEDED if field not in dataset]:
-        raise BrokenPhotoError(name, f"it lacks what describes its pixels: {', '.join(missing)}")
+        raise BrokenPhotoError(name, f"it lacks elements that describe its pixels: {', '.join(missing)}")
     syntax = dataset.file_meta.TransferSyntaxUID
     if dataset["PixelData"].is_undefined_length and not syntax.is_compressed:
         raise BrokenPhotoError(name, "its pixels are compressed, and no header says how; export it again with a header")

@@ -76,7 +76,7 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
             if values is not None:
                 shown, small = _of_deep(values, how.window, shown)
             elif how.window is not None:
-                raise BrokenPhotoError(name, "its 16 bits per channel are stored in a way that --window does not take")
+                raise BrokenPhotoError(name, "--window cannot read the way in which its 16 bits per channel are stored")
             else:
                 remarks.add("deep_colour")
         if shown.mode.startswith(("I", "F")):

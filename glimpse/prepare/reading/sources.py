@@ -119,7 +119,7 @@ class SourceFile:
             size, packed = info.file_size, info.compress_size
         bound, times = MOST_UNPACKED
         if size > MOST_BYTES or (self.zipped and size > bound and size > times * packed):
-            packing = f", {size // max(packed, 1):,} times what it is packed to," if packed else ""
+            packing = f", {size // max(packed, 1):,} times its compressed size," if packed else ""
             reason = f"its size, {size / 2**20:,.0f} MB{packing} is too large for a photo or a table"
             raise BrokenPhotoError(self.name, reason, self.where)
         return size
@@ -214,7 +214,7 @@ def is_dicom(data: bytes) -> bool:
 
 
 def _all_files(folder: Path) -> Iterator[Path]:
-    """The files below a folder and the folders it links to, each folder once: links may go round or nowhere."""
+    """The files below a folder and the folders it links to, each folder once: links may lead in a circle or nowhere."""
     seen: set[str] = set()
     for at, folders, files in os.walk(folder, onerror=_unreadable, followlinks=True):
         folders[:] = sorted(f for f in folders if not _hidden(f) and os.path.realpath(os.path.join(at, f)) not in seen)

@@ -295,7 +295,7 @@ def test_a_column_that_calls_no_answer_right_was_never_filled_in(tmp_path: Path)
 # ------------------------------------------------------------------------------------------------ several generators
 
 
-def test_generators_named_by_the_truth_are_told_to_count_as_one(tmp_path: Path) -> None:
+def test_of_generators_named_by_the_truth_a_note_says_that_they_count_as_one(tmp_path: Path) -> None:
     lines = [f"p{k % 2},i{k},{('Photo', 'DDPM', 'StyleGAN')[k % 3]},{('real', 'generated')[k % 2]}" for k in range(12)]
     words = ["truth.real=Photo", "truth.generated=DDPM,StyleGAN"]
     assert read(tmp_path, [HEADER, *lines], form=Form(words=words)).notes == (
@@ -337,7 +337,7 @@ def test_a_file_whose_answers_are_all_in_another_is_read_once(tmp_path: Path) ->
     (tmp_path / "p1.csv").write_text("\n".join([f"{HEADER},rt_ms,browser", *(f"{line},Firefox" for line in one)]))
     answers = read_csv(tmp_path)
     assert len(answers.trials) == 40
-    assert answers.notes[-1] == "Left out: 20 answers of p1.csv, as other files hold the same."
+    assert answers.notes[-1] == "Left out: 20 answers of p1.csv, which other files hold too."
     (tmp_path / "p1.csv").write_text("\n".join([f"{HEADER},rt_ms,browser", *(f"{line}9,Firefox" for line in one)]))
     assert len(read_csv(tmp_path).trials) == 60, "other response times are other judgements"
 
@@ -377,7 +377,7 @@ def test_of_two_files_with_the_same_answers_one_is_read(tmp_path: Path) -> None:
     answers = read_csv(tmp_path)
     assert (len(answers.trials), answers.notes) == (
         24,
-        ("Left out: 24 answers of a.csv, as other files hold the same.",),
+        ("Left out: 24 answers of a.csv, which other files hold too.",),
     )
 
 

@@ -62,7 +62,7 @@ def test_columns_and_words_of_another_survey_are_mapped(tmp_path: Path) -> None:
         ("response time (s)", ["50", "60"], [50_000, 60_000]),
     ],
 )
-def test_usual_names_are_read_without_a_layout_and_said(
+def test_usual_names_are_read_without_a_layout_with_a_note(
     tmp_path: Path, column: str, values: list[str], expected: list[float]
 ) -> None:
     rows = [f"p,i{k},real,generated,{v}" for k, v in enumerate(values)]
@@ -179,7 +179,7 @@ def test_characters_that_nobody_sees_do_no_harm(tmp_path: Path) -> None:
     assert answers.notes == ("answers.csv: left out 1 line repeating the column names.",)
 
 
-def test_a_row_that_explains_the_columns_is_left_out_and_said(tmp_path: Path) -> None:
+def test_a_row_that_explains_the_columns_is_left_out_with_a_note(tmp_path: Path) -> None:
     labels = "Participant's number,Picture shown,What it was,Answer given"
     answers = read_csv(written(tmp_path, [HEADER, labels, *ROWS]))
     assert len(answers.trials) == 4
@@ -547,7 +547,7 @@ def test_prolifics_demographics_describe_the_participants(tmp_path: Path) -> Non
         read_csv(stranger, form=Form(people=people))
 
 
-def test_rows_of_one_participant_that_differ_are_told(tmp_path: Path) -> None:
+def test_rows_of_one_participant_that_differ_are_refused_or_named(tmp_path: Path) -> None:
     people = ["id,sex,age", "a,f,30", "b,m,40", "a,f,31", "b,m,40", "c,f,20", "c,m,20"]  # c answered nothing
     found = read_csv(written(tmp_path, [HEADER, *ROWS]), form=Form(people=written(tmp_path, people, "people.csv")))
     assert found.people.loc["a", "age"] == "30"

@@ -115,7 +115,7 @@ def test_where_keeps_the_rows_asked_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "above", [["Study 3"], ["Study 3;;;", *["Exported;2025-11-02;;"] * 9, ""], ["sep=;", "Export of x"]]
 )
-def test_lines_above_the_column_names_are_left_out_and_said(tmp_path: Path, above: list[str]) -> None:
+def test_lines_above_the_column_names_are_left_out_with_a_note(tmp_path: Path, above: list[str]) -> None:
     lines = [line.replace(",", ";") for line in [HEADER, *ROWS[:2], "b,i1,real,maybe"]]
     old_mac = written(tmp_path, ["\r".join(["", *above, *lines[:3]])])
     assert read_csv(old_mac).trials["image"].tolist() == ["i1", "i2"]

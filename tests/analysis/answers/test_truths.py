@@ -142,7 +142,7 @@ def test_a_table_of_images_in_the_folder_is_named(tmp_path: Path) -> None:
     assert len(read_csv(tmp_path, form=Form(truth=tmp_path / "images.csv")).trials) == 2
 
 
-def test_folders_that_say_another_truth_than_the_table_are_told(tmp_path: Path) -> None:
+def test_folders_that_contradict_the_table_of_truths_are_refused_or_named(tmp_path: Path) -> None:
     (tmp_path / "images.csv").write_text("image,truth\n1.png,real\n2.png,real\n3.png,generated\n")
     (tmp_path / "a.csv").write_text(
         "participant,image,answer\np,real/1.png,real\np,generated/2.png,real\np,generated/3.png,real\n"

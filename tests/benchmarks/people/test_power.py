@@ -20,7 +20,7 @@ FEWER = Regime("detectable", Truth().with_accuracy(0.7), Design(images=30), (3, 
 def test_the_planned_size_has_the_promised_power(regime: Regime, simulations: int) -> None:
     size, share, error = power.check(regime, simulations)
     assert size is not None
-    assert share >= power.TARGET - 2 * error
+    assert share >= power.TARGET - 3 * error  # of ten regimes one falls short by 2 errors in a fifth of all runs
     fewer = power.found(regime, size - 1, 4 * simulations, np.random.default_rng(1))
     assert fewer <= power.TARGET + 3 * error, "no participants are wasted"
 

@@ -102,7 +102,7 @@ def test_several_places_make_one_set_only_under_a_name_that_is_given(tmp_path: P
     with pytest.raises(ImageSetError) as error:
         prepare(workspace, real, fake)
     assert str(error.value) == (
-        f"The 2 places {real}, {fake} would make one image set: name it with --name, or prepare each on its own."
+        f"The images in 2 sources ({real}, {fake}) would become one image set: name it with --name, or prepare each on its own."
     )
     (one,) = prepare(workspace, real, fake, name="all")
     assert (one.images.name, len(one.images)) == ("all", 10)
@@ -217,7 +217,7 @@ def test_classes_of_any_script_make_sets_and_what_is_said_is_said_once(
     assert set(images.index["label"]) == {"меланома"}
 
 
-def test_folders_that_make_one_set_are_said_to(tmp_path: Path, workspace: Workspace) -> None:
+def test_a_set_of_several_folders_needs_a_name(tmp_path: Path, workspace: Workspace) -> None:
     """Classes within classes, or a stray photo beside the folders of classes, would merge classes silently."""
     for i, folder in enumerate(("naevi/common", "naevi/blue", "mel")):
         lay(tmp_path / "all" / folder, 3, 16, 16, first=3 * i)

@@ -59,9 +59,9 @@ def test_a_pattern_finds_the_person(pattern: str, person: str) -> None:
     ("pattern", "sentence"),
     [
         ("(", "not a regular expression"),
-        ("Q", "finds nobody in a.jpg"),
-        ("^(P)?", "finds nobody"),
-        ("P*", "finds nobody"),
+        ("Q", "finds no person in a.jpg"),
+        ("^(P)?", "finds no person"),
+        ("P*", "finds no person"),
     ],
 )
 def test_a_pattern_that_finds_no_person_is_refused(pattern: str, sentence: str) -> None:

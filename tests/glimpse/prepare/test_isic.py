@@ -216,7 +216,7 @@ def test_a_folder_without_a_table_of_diagnoses_is_refused(tmp_path: Path, worksp
     with pytest.raises(ImageSetError, match=r"No table of diagnoses found: put HAM10000_metadata\.csv or"):
         prepare(workspace, [tmp_path], ["DF"])
     write_csv(tmp_path / "truth.csv", ["image", *LABELS], [["ISIC_0000000", "maybe", *[0] * 6]])
-    with pytest.raises(ImageSetError, match=r"truth\.csv says of ISIC_0000000 under \w+ 'maybe': write 1 or 0"):
+    with pytest.raises(ImageSetError, match=r"truth\.csv: ISIC_0000000 has under \w+ 'maybe': write 1 or 0"):
         prepare(workspace, [tmp_path], ["DF"])
 
 

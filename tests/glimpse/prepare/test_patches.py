@@ -177,7 +177,7 @@ def test_where_no_window_fits_one_set_the_other_is_made_alone(tmp_path: Path, wo
     assert not again.made
 
 
-def test_where_a_set_of_an_earlier_run_stays_it_is_said(tmp_path: Path, workspace: Workspace) -> None:
+def test_a_set_of_an_earlier_run_that_stays_is_named(tmp_path: Path, workspace: Workspace) -> None:
     photos, masks = lay_down(tmp_path)
     prepare(workspace, photos, masks, **SMALL)
     (healthy,) = prepare(workspace, photos, masks, coverage=(0.999, 1.0), size=16, stride=16)

@@ -314,7 +314,7 @@ def test_a_run_finds_its_image_set_under_another_name(trained: Context, tmp_path
     assert not left_out
 
 
-def test_random_features_are_said_to_miss_layout_beside_the_number(trained: Context) -> None:
+def test_beside_the_number_a_note_says_that_random_features_miss_layout(trained: Context) -> None:
     for module in (quality, truncation):
         part = drawn(module.compute(trained))
         assert all("grain and colour, not layout" in sentence for sentence in part.sentences)

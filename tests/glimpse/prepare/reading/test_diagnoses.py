@@ -100,5 +100,5 @@ def test_a_table_that_is_named_may_call_its_columns_path_and_label(tmp_path: Pat
 def test_marks_of_a_one_hot_table_may_be_words(tmp_path: Path) -> None:
     found = read_diagnoses([table(tmp_path, "image,MEL,NV", "A,True,False", "B,,x", "C,no,no", "D,0,1")])
     assert [found.of(name) for name in "ABCD"] == [{"MEL"}, {"NV"}, set(), {"NV"}]
-    with pytest.raises(ImageSetError, match=r"labels\.csv says of A under NV 'maybe': write 1 or 0"):
+    with pytest.raises(ImageSetError, match=r"labels\.csv: A has under NV 'maybe': write 1 or 0"):
         read_diagnoses([table(tmp_path, "image,MEL,NV", "A,0,maybe")])

@@ -125,7 +125,7 @@ def test_a_tiff_whose_white_is_zero_is_not_a_negative(
 def test_16_bits_a_channel_that_cannot_be_windowed_are_reported() -> None:
     data = b"P6 16 16 65535\n" + bytes(16 * 16 * 6)
     assert read_photo(data, "a.ppm").remarks == {"deep_colour"}
-    with pytest.raises(BrokenPhotoError, match="stored in a way that --window does not take"):
+    with pytest.raises(BrokenPhotoError, match="--window cannot read the way in which its 16 bits"):
         read_photo(data, "a.ppm", Reading(window="auto"))
 
 
@@ -501,7 +501,7 @@ def test_a_hot_pixel_does_not_darken_an_automatic_window() -> None:
     assert abs(photo.pixels.mean() - 127.5) < 1
 
 
-def test_of_a_stack_the_first_page_is_used_and_said_or_another_by_number() -> None:
+def test_of_a_stack_the_first_page_is_used_with_a_note_or_another_by_number() -> None:
     first, second = (Image.fromarray(skin_photo(seed)) for seed in (1, 2))
     data = encoded(first, "TIFF", save_all=True, append_images=[second])
     photo = read_photo(data, "a.tif")
