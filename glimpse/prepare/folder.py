@@ -51,8 +51,8 @@ def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepare
     if len(options.source) > 1 and not options.name:
         first = ", ".join(map(str, options.source[:3])) + (", ..." if len(options.source) > 3 else "")
         raise ImageSetError(
-            f"The images in {len(options.source):,} sources ({first}) would become one image set: name it with --name, or prepare "
-            "each on its own."
+            f"The images in {len(options.source):,} sources ({first}) would become one image set: name "
+            "it with --name, or prepare each on its own."
         )
     found = sources.find_photos(options.source, workspace)
     photos = matching.by_stem(found, "path")

@@ -102,7 +102,8 @@ def test_several_places_make_one_set_only_under_a_name_that_is_given(tmp_path: P
     with pytest.raises(ImageSetError) as error:
         prepare(workspace, real, fake)
     assert str(error.value) == (
-        f"The images in 2 sources ({real}, {fake}) would become one image set: name it with --name, or prepare each on its own."
+        f"The images in 2 sources ({real}, {fake}) would become one image set: name it with --name, or "
+        "prepare each on its own."
     )
     (one,) = prepare(workspace, real, fake, name="all")
     assert (one.images.name, len(one.images)) == ("all", 10)

@@ -169,7 +169,7 @@ def test_a_file_without_preamble_is_read_as_with_it(tmp_path: Path, implicit: bo
 
 def test_a_file_that_lacks_what_describes_its_pixels_is_refused_in_a_sentence() -> None:
     data = dicom(VALUES)
-    with pytest.raises(BrokenPhotoError, match=r"^a\.dcm cannot be read \(it lacks elements that describe its pixels: BitsSto"):
+    with pytest.raises(BrokenPhotoError, match=r"^a\.dcm cannot be read \(it lacks elements that .* pixels: BitsSto"):
         read_photo(headless(data, without=("BitsStored",)), "a.dcm")
     file = pydicom.dcmread(io.BytesIO(data))
     file.PixelData = encapsulate([b"\xff\xd8\xff\xd9"])
