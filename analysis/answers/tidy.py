@@ -9,22 +9,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.answers.checks import (
-    MOMENTS,
+from analysis.answers.checks.contradictions import (
     answer_key,
     answers_beside,
     codes_of_truth,
     generators_beside,
     generators_in_truth,
-    held_by_others,
     refuse_right_answers,
     refuse_shifted_codes,
+    times_out,
+    verdicts,
+)
+from analysis.answers.checks.identities import (
+    MOMENTS,
+    held_by_others,
     repeats,
     rounded,
     sources_of_people,
     spellings,
-    times_out,
-    verdicts,
 )
 from analysis.answers.columns.cells import count, flag_words, text, yes
 from analysis.answers.columns.lacking import NEEDED, why_lacking

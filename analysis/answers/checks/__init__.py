@@ -1,0 +1,1 @@
+"""Checks of a table of answers: of its columns against each other, and of who judged what."""
