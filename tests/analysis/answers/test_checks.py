@@ -363,7 +363,7 @@ def test_of_many_files_the_largest_is_read_that_holds_all_others(tmp_path: Path)
     (tmp_path / "own.csv").write_text("\n".join([f"{HEADER},rt_ms", *lines[:3], "p7,i99,generated,real,77"]))
     answers = read_csv(tmp_path)
     assert len(answers.trials) == 16 + 1
-    assert answers.notes[-1] == "Left out: 330 answers of 30 files (00.csv ... 29.csv), as other files hold the same."
+    assert answers.notes[-1] == "Left out: 330 answers of 30 files (00.csv ... 29.csv), which other files hold too."
 
 
 def test_of_two_files_with_the_same_answers_one_is_read(tmp_path: Path) -> None:
