@@ -144,8 +144,14 @@ class Parser(argparse.ArgumentParser):
             raise argparse.ArgumentError(action, f"'{value}' is unknown: {remedy}")
 
     def error(self, message: str) -> NoReturn:
+        message = re.sub(r"invalid (\w+) value: ('.*')$", _not_a_number, message, flags=re.DOTALL)
         stop = "" if message.endswith(("?", ".")) else "."
         self.exit(2, f"error: {message}{stop} See `{self.prog} --help`.\n")
+
+
+def _not_a_number(found: re.Match[str]) -> str:
+    """A reason in place of argparse's 'invalid positive value', which names the function that reads the value."""
+    return f"{found[2]} is not a {'whole ' if found[1] in ('int', 'positive', 'seed') else ''}number"
 
 
 def _twice(option: str, word: str, args: Sequence[str]) -> list[str]:

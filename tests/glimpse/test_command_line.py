@@ -108,6 +108,22 @@ def test_a_misspelt_word_is_answered_with_the_nearest_right_one(capsys: pytest.C
         assert message.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("module", "words", "reason"),
+    [
+        ("analysis.power", "--accuracy high", "argument --accuracy: 'high' is not a number."),
+        ("study_app.cli", "serve --port http", "argument --port: 'http' is not a whole number."),
+        ("gan_core.cli", "prepare phantom --seed 1.5", "argument --seed: '1.5' is not a whole number."),
+        ("gan_core.cli", "prepare patches --mask-threshold soft", "argument --mask-threshold: 'soft' is not a number."),
+    ],
+)
+def test_a_value_that_is_no_number_is_called_so(
+    module: str, words: str, reason: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """argparse says 'invalid level value', by the name of a function."""
+    assert reason in refused(importlib.import_module(module).build_parser(), words.split(), capsys)
+
+
 def test_every_python_prints_the_same_usage_and_defaults() -> None:
     parser = program("glimpse x", "A\nsentence.", "rows:\n  a   " + "word " * 20)
     parser.add_argument("file", nargs="*", metavar="FILE", help="files")
