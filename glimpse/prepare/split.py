@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 import numpy as np
 
+from glimpse.command_line import counted
 from glimpse.imageset import ImageSetError
 from glimpse.prepare.checks.findings import Findings
 from glimpse.prepare.reading.matching import stem_in
@@ -32,9 +33,9 @@ def groups_for_testing(groups: Sequence[str], share_or_count: float | int, seed:
         return frozenset()
     if len(sizes) < 2 or not 0 < wanted < len(groups):
         raise ImageSetError(
-            f"Putting {share_or_count:g}{'' if isinstance(share_or_count, int) else ' (a share)'} of {len(groups)} "
-            f"photos in {len(sizes)} group{'s' * (len(sizes) != 1)} aside for testing would leave one side empty: "
-            "choose another number, or 0 (as in --test-share 0) to keep all for training."
+            f"Putting {share_or_count:g}{'' if isinstance(share_or_count, int) else ' (a share)'} of "
+            f"{counted(len(groups), 'photo')} in {counted(len(sizes), 'group')} aside for testing would leave "
+            "one side empty: choose another number, or 0 (as in --test-share 0) to keep all for training."
         )
     names = np.array(sorted(sizes), dtype=object)
     order = np.random.default_rng(seed).permutation(len(names))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from analysis.people import dependence
@@ -33,3 +34,11 @@ def test_the_error_of_a_slope_is_that_of_the_residuals_of_its_class() -> None:
     """
     found = dependence.slope(X, answers(np.where(PARTICIPANT == 0, X, 1.0)))
     assert (found.value, found.se, found.df) == (pytest.approx(0.5), pytest.approx(0.5), 1.0)
+
+
+def test_holms_correction_counts_the_trends_that_were_tested() -> None:
+    """Of three trends in two sets one has no p-value: the smaller p of the others is doubled, not tripled."""
+    trends = {"a": pd.DataFrame({"p": [0.01, np.nan]}), "b": pd.DataFrame({"p": [0.04]}), "c": pd.DataFrame()}
+    found = dependence.corrected(trends)
+    assert found["a"]["p_holm"].fillna(-1).tolist() == [0.02, -1]
+    assert (found["b"]["p_holm"].tolist(), len(found["c"])) == ([0.04], 0)

@@ -356,7 +356,7 @@ def test_the_hairiest_share_is_set_aside_and_listed(tmp_path: Path, workspace: W
     (df,) = prepare(workspace, [source], ["DF"], size=32, drop_hairy=0.25)
     assert df.images.manifest["left_out"]["hairy"] == [f"HAM10000_images/ISIC_000000{i}.jpg" for i in (2, 5)]
     assert len(df.images) == 7
-    with pytest.raises(ImageSetError, match="1 photos in 1 group aside for testing would leave one side empty"):
+    with pytest.raises(ImageSetError, match="1 photo in 1 group aside for testing would leave one side empty"):
         prepare(workspace, [source], ["DF"], size=32, drop_hairy=0.99)
 
 
