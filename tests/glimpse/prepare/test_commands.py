@@ -103,7 +103,7 @@ def test_what_cannot_be_done_is_one_sentence_and_exit_code_2(
             ["hands", ".", "--window", "9", "3"],
             "--window takes a lower and a higher value, as in --window 0 4095, or auto",
         ),
-        (["hands", ".", "--window", "dark", "9"], "argument --window: invalid"),
+        (["hands", ".", "--window", "dark", "9"], "argument --window: 'dark' is not a number"),
         (
             ["patches", "--photos", ".", "--lesion-masks", ".", "--mask-threshold", "256"],
             "256 is neither a level from 1",

@@ -86,7 +86,7 @@ def test_classes_make_all_their_sets_or_none_and_the_class_at_fault_is_named(
     assert not list((workspace.root / "images").glob(".*"))
     lay(tmp_path / "all" / "d", count=1, first=50)
     monkeypatch.setattr(pixels, "read_photo", None)  # nothing is decoded before the split is known to be possible
-    with pytest.raises(ImageSetError, match=r"^d: Putting 0\.2 .* of 1 photos"):
+    with pytest.raises(ImageSetError, match=r"^d: Putting 0\.2 .* of 1 photo in 1 group"):
         prepare(workspace, tmp_path / "all")
 
 
