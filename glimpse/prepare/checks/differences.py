@@ -16,7 +16,16 @@ from glimpse.files import cores, sha256_bytes
 from glimpse.images import evenly, size_in_words
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.duplicates import Lookalikes, fingerprint
-from glimpse.prepare.checks.traits import KINDS, MEASURED, block_energy, fine_detail, grey_middle, steps_by_phase
+from glimpse.prepare.checks.traits import (
+    KINDS,
+    MEASURED,
+    block_energy,
+    fine_detail,
+    grey_middle,
+    power_by_ring,
+    repeated_lines,
+    steps_by_phase,
+)
 from glimpse.prepare.reading.sources import in_order
 from glimpse.progress import progress
 
@@ -26,6 +35,7 @@ KIND_SHARE = 0.1  # of the files have another format, bit depth or profile, or o
 SHRUNK_RATIO, ASPECT_RATIO = 1.1, 1.02
 BLOCK_ENERGY = 0.05
 DETAIL_RATIO = 3.0
+REPEATED = 0.1  # of the rows and columns
 GREY_WITHIN = 8  # levels by which the channels of a grey image may differ, as after JPEG
 
 NAMES = {"format": "file format", "bits": "bits per channel", "profile": "colour profile"}
@@ -73,15 +83,7 @@ def differences(
             f"colour: {grey[0]:.0%} of the real images and {grey[1]:.0%} of the generated ones are grey. Use images in "
             "colour, or grey ones, on both sides."
         )
-    details = [_median_detail(images) for images in (real, generated)]
-    if min(details) > 0 and max(details) >= DETAIL_RATIO * min(details):
-        softer, times = (
-            ("real", details[1] / details[0]) if details[0] < details[1] else ("generated", details[0] / details[1])
-        )
-        found.append(
-            f"fine detail: the {softer} images have {times:.1f} times less power at the highest frequencies, as after "
-            "an enlargement. Use the files from before the enlargement, or a smaller --size."
-        )
+    found += _of_detail(real, generated, blocks if blocky else None)
     return [f"{real.name} and {generated.name} differ in {sentence}" for sentence in found]
 
 
@@ -102,9 +104,33 @@ def _quality(energy: float | None) -> int:
     return 5 * int(np.interp(energy or 1, (1.05, 1.15, 1.43, 1.72), (95, 90, 75, 50)) / 5)
 
 
-def _median_detail(images: ImageSet) -> float:
-    found = [d for image in evenly(images.images, MEASURED) if (d := fine_detail(grey_middle(image))) is not None]
-    return float(np.median(found)) if found else 0.0
+def _of_detail(real: ImageSet, generated: ImageSet, blocks: list[float] | None) -> Iterator[str]:
+    """Repeated pixels, else power at the highest frequencies, unless it is that of JPEG `blocks` (real, generated)."""
+    some = [evenly(images.images, MEASURED) for images in (real, generated)]
+    repeated = [float(np.median([repeated_lines(image) for image in images])) for images in some]
+    if abs(repeated[0] - repeated[1]) >= REPEATED:
+        yield (
+            f"repeated pixels: {repeated[0]:.0%} of the rows and columns of the real images equal the one before, "
+            f"{repeated[1]:.0%} of those of the generated ones, as after an enlargement without smoothing. Use the "
+            "files from before it, or a smaller --size."
+        )
+        return
+    power = [[p for image in images if (p := power_by_ring(grey_middle(image))) is not None] for images in some]
+    details = fine_detail(*(np.median(side, axis=0) for side in power)) if all(power) else None
+    if details is None or max(details) < DETAIL_RATIO * min(details):
+        return
+    times = max(details) / min(details)
+    if details[0] > details[1] and not (blocks and blocks[0] > blocks[1]):
+        yield (
+            f"fine detail: the generated images have {times:.1f} times less power at the highest frequencies, as after "
+            "an enlargement, blurring or strong compression. Use the files from before it, or a smaller --size."
+        )
+    if details[0] < details[1] and not (blocks and blocks[0] < blocks[1]):
+        yield (
+            f"fine detail: the generated images have {times:.1f} times more power at the highest frequencies: they "
+            "have noise or a pattern that the real ones lack, or the real ones were enlarged, blurred or strongly "
+            "compressed. Use the real files from before that, or a smaller --size."
+        )
 
 
 def _grey_share(images: ImageSet) -> float:

@@ -22,6 +22,7 @@ from glimpse.prepare.reading.sources import is_dicom
 MEASURED = 200  # images of a set whose pixels are measured
 SIDE = 512  # pixels: the part in the middle of an image that is measured
 BLOCK = 8  # pixels: JPEG's blocks
+ROUNDING = 1 / 12  # squared levels: the power of rounding to whole ones
 KINDS = ("format", "bits", "profile")
 
 
@@ -106,23 +107,53 @@ def block_energy(steps: Sequence[NDArray[np.float64]]) -> float:
     return float((ordered[:, -1] / np.maximum(ordered[:, -2], 0.01)).mean())
 
 
-def fine_detail(grey: NDArray[np.float64]) -> float | None:
-    """The power per frequency between 0.7 and 1 of the highest frequency, in thousandths of that between 0.2 and 0.4.
+def power_by_ring(grey: NDArray[np.float64]) -> NDArray[np.float64] | None:
+    """(n,): the power per frequency in n rings of equal width, from the lowest to the highest frequency of an image.
 
-    An image enlarged by 1.5 or more has almost none. None for images without contrast or under 16 pixels.
+    In squared grey levels, so that independent noise has its variance in each ring. None for images without contrast
+    or under 16 pixels; n is half the shorter side.
 
-    >>> noise = np.random.default_rng(0).normal(size=(256, 256))  # has equal power at all frequencies
-    >>> round(fine_detail(noise), -2), fine_detail(np.ones((16, 16)))
-    (1000.0, None)
+    >>> noise = np.random.default_rng(0).normal(0, 3, size=(256, 256))
+    >>> round(float(power_by_ring(noise)[64:].mean())), power_by_ring(np.ones((16, 16)))
+    (9, None)
     """
-    if min(grey.shape) < 16:
+    if min(grey.shape) < 16 or not np.ptp(grey):
         return None
     window = np.outer(*(np.hanning(length) for length in grey.shape))
-    power = np.abs(np.fft.rfft2((grey - grey.mean()) * window)) ** 2
+    power = np.abs(np.fft.rfft2((grey - grey.mean()) * window)) ** 2 / (window**2).sum()
+    rings = min(grey.shape) // 2
     rows, columns = np.fft.fftfreq(grey.shape[0]) * 2, np.fft.rfftfreq(grey.shape[1]) * 2
-    radius = np.hypot(rows[:, None], columns[None])
-    low = power[(radius >= 0.2) & (radius < 0.4)].mean()
-    return float(1000 * power[(radius >= 0.7) & (radius < 1)].mean() / low) if low > 0 else None
+    ring = (np.hypot(rows[:, None], columns[None]) * rings).astype(int).clip(max=rings)  # the corners lie beyond
+    return np.asarray((np.bincount(ring.ravel(), power.ravel()) / np.bincount(ring.ravel()))[:rings])
+
+
+def fine_detail(*sides: NDArray[np.float64]) -> list[float] | None:
+    """The power of each side at the highest frequencies, in thousandths of that at lower ones, from `power_by_ring`.
+
+    The highest are 0.7 to 1, the lower 0.2 to 0.4 of the highest frequency up to which one of the sides has power that
+    rounding to whole levels does not explain: beyond it smooth images differ by their rounding alone. An image enlarged
+    by 1.5 or more has almost no power at the highest frequencies of a sharp one. None for images smoother than that.
+
+    >>> fine_detail(np.full(100, 4), np.where(np.arange(100) < 50, 4, 0.0625))  # as after an enlargement by 2
+    [1000.0, 15.625]
+    """
+    unseen = np.flatnonzero(np.max(sides, axis=0) <= 3 * ROUNDING)
+    highest = unseen[0] if unseen.size else len(sides[0])
+    if highest < 8:
+        return None
+    at = (np.arange(len(sides[0])) + 0.5) / highest
+    top, lower = (at > 0.7) & (at < 1), (at > 0.2) & (at < 0.4)
+    return [float(1000 * side[top].mean() / side[lower].mean()) for side in sides]
+
+
+def repeated_lines(photo: NDArray[np.uint8]) -> float:
+    """The share of the rows and columns of (H, W, 3) that equal the one before: 0.5 after each pixel was doubled.
+
+    >>> repeated_lines(np.arange(48).reshape(4, 4, 3).repeat(2, axis=0).repeat(2, axis=1).astype(np.uint8)).__round__(2)
+    0.57
+    """
+    same = [~np.diff(photo, axis=axis).any(axis=(1 - axis, 2)) for axis in (0, 1)]
+    return float(np.concatenate(same).mean())
 
 
 def summary(traits: Sequence[Traits]) -> dict[str, Any]:

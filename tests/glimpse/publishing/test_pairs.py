@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
-from PIL import Image
+from numpy.typing import NDArray
+from PIL import Image, ImageFilter
 
 from gan_core.cli import main
+from glimpse.prepare.checks.traits import fine_detail, grey_middle, power_by_ring
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import Workspace
 from tests.gan_core.tiny import make_set
@@ -186,7 +192,99 @@ def test_jpeg_history_inside_png_and_an_enlargement_are_found_on_the_pixels(
     assert int(advised[1]) <= 55, "no file states the quality of 50, but the blocks do"
     assert "file format" not in told
     assert publish(real, str(tmp_path / "large"), more=("--overwrite",)) == 0
-    assert "the generated images have" in capsys.readouterr().err
+    assert "fine detail: the generated images have" in capsys.readouterr().err
+
+
+def drawn(number: int, side: int = 128) -> Image.Image:
+    """Smooth shapes: above 0.7 of the highest frequency there is only the rounding to whole levels."""
+    noise = np.random.default_rng(number).normal(140, 30, (side, side, 3)).clip(0, 255).astype(np.uint8)
+    return Image.fromarray(noise).filter(ImageFilter.GaussianBlur(1.2))
+
+
+def enlarged(number: int, how: Image.Resampling = Image.Resampling.BICUBIC, by: float = 2) -> Image.Image:
+    return drawn(number, round(128 / by)).resize((128, 128), how)
+
+
+def noisy(number: int) -> Image.Image:
+    levels = drawn(number) + np.random.default_rng(number + 1).normal(0, 3, (128, 128, 3))
+    return Image.fromarray(levels.clip(0, 255).round().astype(np.uint8))
+
+
+def compressed(number: int) -> Image.Image:
+    buffer = io.BytesIO()
+    drawn(number).save(buffer, "jpeg", quality=40)
+    return Image.open(buffer)
+
+
+LESS, MORE = (
+    "fine detail: the generated images have T times less",
+    "fine detail: the generated images have T times more",
+)
+
+
+@pytest.mark.parametrize(
+    ("real", "generated", "sentences"),
+    [
+        (drawn, drawn, []),
+        (drawn, enlarged, [LESS]),
+        (enlarged, drawn, [MORE]),
+        (drawn, partial(enlarged, how=Image.Resampling.BILINEAR, by=1.5), [LESS]),
+        (drawn, noisy, [MORE]),
+        (drawn, compressed, ["JPEG blocks"]),  # whose steps have power at all frequencies
+        (compressed, drawn, ["JPEG blocks"]),
+        (
+            drawn,
+            partial(enlarged, how=Image.Resampling.NEAREST),
+            ["repeated pixels: 0% R the real 50% R the generated"],
+        ),
+        (
+            partial(enlarged, how=Image.Resampling.NEAREST),
+            drawn,
+            ["repeated pixels: 50% R the real 0% R the generated"],
+        ),
+    ],
+)
+def test_smooth_images_are_said_to_be_enlarged_only_where_they_are(
+    tmp_path: Path,
+    workspace: Workspace,
+    real: Callable[[int], Image.Image],
+    generated: Callable[[int], Image.Image],
+    sentences: list[str],
+) -> None:
+    for name, make, first in (("real", real, 0), ("fake", generated, 100)):
+        (tmp_path / name).mkdir()
+        for i in range(first, first + 8):
+            make(i).save(tmp_path / name / f"{i}.png")
+    assert publish(str(tmp_path / "real"), str(tmp_path / "fake")) == 0
+    warnings = published(workspace).made_from["warnings"]
+    found = [re.sub(r"[\d.]+ times", "T times", w.removeprefix("real and fake differ in ")) for w in warnings]
+    repeated = re.compile(
+        r"repeated pixels: (\d+%) of the rows .* of the real images .*, (\d+%) of those of the generated"
+    )
+    found = [repeated.sub(r"repeated pixels: \1 R the real \2 R the generated", sentence) for sentence in found]
+    assert len(found) == len(sentences), found
+    assert all(one.startswith(start) for one, start in zip(found, sentences, strict=True)), found
+
+
+def test_fine_detail_of_real_photos_is_that_of_the_table(real_data: Path) -> None:
+    """The row of docs/data.md: 100 photos of HAM10000, halved by area, and enlarged again."""
+    with ZipFile(real_data / "ham10000" / "HAM10000_images_200x150.zip") as photos:
+        names = sorted(name for name in photos.namelist() if name.endswith(".jpg"))[::20][:100]
+        halves = [Image.open(io.BytesIO(photos.read(name))).convert("RGB").reduce(2) for name in names]
+
+    def power(images: list[Image.Image]) -> NDArray[np.float64]:
+        rings = [power_by_ring(grey_middle(np.asarray(image))) for image in images]
+        return np.asarray(np.median([ring for ring in rings if ring is not None], axis=0))
+
+    def again(by: float) -> list[Image.Image]:
+        grown = [image.resize((round(100 * by), round(75 * by)), Image.Resampling.BICUBIC) for image in halves]
+        return [image.crop((0, 0, 100, 75)) for image in grown]
+
+    details = fine_detail(
+        power(halves[::2]), power(halves[1::2]), power(again(1.25)), power(again(1.5)), power(again(2))
+    )
+    assert details is not None
+    assert [round(d) for d in details] == [33, 42, 15, 9, 3]
 
 
 def test_grey_images_beside_ones_in_colour_are_reported(

@@ -9,7 +9,15 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from glimpse.prepare.checks.traits import block_energy, fine_detail, grey_middle, steps_by_phase, summary, traits_of
+from glimpse.prepare.checks.traits import (
+    block_energy,
+    fine_detail,
+    grey_middle,
+    power_by_ring,
+    steps_by_phase,
+    summary,
+    traits_of,
+)
 from tests.glimpse.prepare.photos import skin_photo
 
 
@@ -48,12 +56,35 @@ def test_jpeg_history_is_seen_on_the_pixels_and_rises_with_compression() -> None
 
 
 def test_an_enlarged_image_has_no_blocks_but_next_to_no_fine_detail() -> None:
-    photos = [skin_photo(i, 64, 64) for i in range(6)]
-    enlarged = [np.asarray(Image.fromarray(p).resize((128, 128), Image.Resampling.BICUBIC)) for p in photos]
+    photos = [skin_photo(i, 128, 128) for i in range(6)]
+    enlarged = [np.asarray(Image.fromarray(p).resize((256, 256), Image.Resampling.BICUBIC))[:128, :128] for p in photos]
     assert energy(enlarged) < 1.05
-    sharp, soft = (np.median([fine_detail(grey_middle(p)) for p in some]) for some in (photos, enlarged))
-    assert sharp > 10 * soft
-    assert fine_detail(np.ones((64, 64))) is None
+    sides = [np.median([power_by_ring(grey_middle(p)) for p in some], axis=0) for some in (photos, enlarged)]
+    details = fine_detail(*sides)
+    assert details is not None
+    assert details[0] > 10 * details[1]
+
+
+def test_the_highest_frequencies_are_those_that_rounding_does_not_explain() -> None:
+    rings = np.full(100, 1 / 12)  # the power of rounding
+    sharp, soft = rings.copy(), rings.copy()
+    sharp[:40], soft[:20] = 100.0, 100.0
+    sharp[90] = 5.0  # beyond the gap
+    # 0.7 to 1 of 40 rings are those from 28 on; 0.2 to 0.4 those from 8 to 15, which both have
+    assert fine_detail(sharp, soft) == pytest.approx([1000.0, 1000 / 12 / 100])
+    assert fine_detail(rings, rings) is None
+    eight = np.append(np.ones(8), rings)
+    assert fine_detail(eight, eight) == [1000.0, 1000.0], "eight rings are the fewest"
+    assert fine_detail(eight[1:], eight[1:]) is None
+
+
+def test_the_power_of_a_wave_is_in_its_ring() -> None:
+    wave = 8 * np.cos(np.pi * 0.5 * np.arange(64)) + np.zeros((64, 1))  # half of the highest frequency: ring 16 of 32
+    power = power_by_ring(wave)
+    assert power is not None
+    assert len(power) == 32
+    assert power.argmax() == 16
+    assert power[15:18].sum() > 0.999 * power.sum()  # the window's neighbours
 
 
 def test_format_quality_bits_and_profile_are_read_from_the_header() -> None:
