@@ -127,8 +127,8 @@ def helped(tasks: Sequence[Callable[[], object]], *, worthwhile: bool = True) ->
     Nothing depends on a helper but the time that it takes: what it does not finish, the block computes, and a helper
     that is stuck is killed. Only on Linux, where a process is copied within milliseconds.
     """
-    helpers = cores() - 1 if worthwhile and sys.platform == "linux" else 0
-    if not helpers or len(tasks) < 2:
+    helpers = cores() - 1
+    if sys.platform != "linux" or not worthwhile or not helpers or len(tasks) < 2:
         yield
         return
     processes, backwards, children = multiprocessing.get_context("fork"), tasks[::-1], []

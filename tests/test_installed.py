@@ -149,4 +149,5 @@ def test_windows_flushes_files_through_a_writable_handle_and_no_folders(
 
 def test_training_without_the_module_resource_logs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
+    monkeypatch.setattr(sys, "platform", "win32")
     assert peak_memory_mb() is None

@@ -22,10 +22,10 @@ REPORTED = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated")  #
 
 def peak_memory_mb() -> float | None:
     """The most memory (MiB) that this process has held; None on Windows, which does not say."""
-    try:
-        import resource
-    except ModuleNotFoundError:
+    if sys.platform == "win32":
         return None
+    import resource
+
     scale = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20, 1)
 
