@@ -306,6 +306,6 @@ def did_you_mean(word: str, words: Sequence[str]) -> str:
     """ "did you mean 'X'?" for the closest of `words`, or "choose from: " and all of them."""
     import difflib
 
-    by_case = {each.casefold(): each for each in words}
-    close = difflib.get_close_matches(word.casefold(), by_case, n=1)
+    by_case = {each.casefold().lstrip("-"): each for each in words}  # all options have dashes alike
+    close = difflib.get_close_matches(word.casefold().lstrip("-"), by_case, n=1)
     return f"did you mean '{by_case[close[0]]}'?" if close else f"choose from: {', '.join(words)}."

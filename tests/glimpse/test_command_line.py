@@ -95,6 +95,7 @@ def test_a_misspelt_word_is_answered_with_the_nearest_right_one(capsys: pytest.C
 
     for words, sentence in (
         (["trian"], "error: argument COMMAND: 'trian' is unknown: did you mean 'train'? See `gan_core --help`.\n"),
+        (["prepare", "phantom", "--count", "4"], "error: unknown argument '--count': choose from: --help, --workspace"),
         (["train", "--preest", "demo"], "error: unknown argument '--preest': did you mean '--preset'? "),
         (["train", "--preset=modrn"], "error: argument --preset: 'modrn' is unknown: did you mean 'modern'? "),
         (
