@@ -123,17 +123,17 @@ def cached(
 def helped(tasks: Sequence[Callable[[], object]], *, worthwhile: bool = True) -> Iterator[None]:
     """Within the block, other processes fill the cache with `tasks`, from the last to the first.
 
-    The block goes through the same tasks from the first on, and so finds about half of them cached (with two cores).
+    The block goes through the same tasks from the first on, after others, and finds about half of its work cached.
     Nothing depends on a helper but the time that it takes: what it does not finish, the block computes, and a helper
     that is stuck is killed. Only on Linux, where a process is copied within milliseconds.
     """
-    helpers = cores() - 1
-    if sys.platform != "linux" or not worthwhile or not helpers or len(tasks) < 2:
+    helpers = 0 if multiprocessing.parent_process() else cores() - 1  # a helper has none
+    if sys.platform != "linux" or not worthwhile or not helpers or not tasks:
         yield
         return
     processes, backwards, children = multiprocessing.get_context("fork"), tasks[::-1], []
     done, patience_s = processes.Event(), 0
-    for first in range(min(helpers, len(tasks) - 1)):
+    for first in range(min(helpers, len(tasks))):
         children.append(processes.Process(target=_help, args=(backwards[first::helpers], done), daemon=True))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which the child does not use

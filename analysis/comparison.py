@@ -31,10 +31,10 @@ from glimpse.files import GlimpseError, sha256_file
 from glimpse.images import one_of_each, sheet
 from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.differences import differences, digests
-from glimpse.prepare.opening import OPENED, named_before_folders, notes_on, open_alike
+from glimpse.prepare.opening import named_before_folders, notes_on, open_alike
 from glimpse.prepare.reading.pixels import Fit
 from glimpse.progress import progress
-from glimpse.workspace import Workspace
+from glimpse.workspace import OPENED, Workspace
 
 
 @dataclass(frozen=True)

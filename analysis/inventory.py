@@ -16,10 +16,9 @@ from analysis.section import Context, in_paper_order
 from gan_core.training.run import Run
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.imageset import ImageSet
-from glimpse.prepare.opening import OPENED
 from glimpse.runs.seal import verify_seal
 from glimpse.stimuli import StimulusSet
-from glimpse.workspace import KINDS, NAME, Workspace
+from glimpse.workspace import KINDS, NAME, OPENED, Workspace
 
 DAMAGE = (GlimpseError, OSError, ValueError, KeyError, TypeError, AttributeError)  # that a broken file may cause
 

@@ -192,5 +192,7 @@ def settled(frame: pd.DataFrame) -> pd.DataFrame:
     done = frame.copy(deep=False)
     for name in frame:
         if str(frame[name].dtype) in ("float64", "object") and not TINY & set(str(name).split("_")):
-            done[name] = frame[name].map(lambda v: 0.0 if _rounding(v, "") else v)
+            floats = str(frame[name].dtype) == "float64"
+            small = frame[name].abs() < NOISE if floats else frame[name].map(lambda v: _rounding(v, ""))
+            done[name] = frame[name].mask(small.astype(bool), 0.0)
     return done

@@ -13,6 +13,8 @@ from glimpse.files import WorkspaceError
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
+OPENED = ".opened"  # the workspace within, of folders that were read; hidden: neither listed nor searched for photos
+
 SURVEY_SCHEMA = "0001"  # the newest revision of study.db: the survey migrates to it, the analysis reads up to it
 
 # For each kind of folder: the noun for sentences, the file that marks it as finished, and the command that makes one.

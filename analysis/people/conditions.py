@@ -64,7 +64,7 @@ def families(sets: Sequence[str], trial: Sequence[object], is_generated: Sequenc
     """
     frame = pd.DataFrame({"set": sets, "trial": trial})[~np.asarray(is_generated, bool)]
     found: list[set[str]] = []
-    shared = frame[frame.duplicated("trial", keep=False)]
+    shared = frame[frame["trial"].duplicated(keep=False)]
     for together in shared.groupby("trial")["set"].agg(frozenset).drop_duplicates():
         met = [family for family in found if family & together]
         found = [family for family in found if family not in met] + [set(together).union(*met)]

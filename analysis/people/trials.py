@@ -89,12 +89,9 @@ class Trials:
 
     @cached_property
     def pairs(self) -> tuple[Integers, int]:
-        """The same of pairs of a participant and an image, in the order in which they first occur."""
-        from pandas import factorize  # a hash table: several times as fast as sorting so many different codes
-
+        """The same of pairs of a participant and an image."""
         (person, _), (image, images) = self.people, self.images
-        codes, kinds = factorize(person * images + image)
-        return np.asarray(codes, np.int64), len(kinds)
+        return renumbered(person * images + image)
 
     @property
     def correct(self) -> Bools:

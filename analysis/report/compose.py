@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from analysis.answers import read as answers_of
 from analysis.answers.database import UnreadableError
 from analysis.answers.form import Form
 from analysis.answers.responses import OnlySimulatedError, Responses
+from analysis.cache import helped
 from analysis.figures.style import lacking
 from analysis.numbers import all_renamed, renamed, strict_json
 from analysis.report import front_matter
 from analysis.report import page as pages
 from analysis.section import AnalysisError, Context, OptionError, Section
 from analysis.sections import LAST, SECTIONS, participants
+from analysis.sections.survey import MANY_ANSWERS
 from gan_core.device import pick_device
 from glimpse import how_to_install
 from glimpse.command_line import pasteable, train_command
@@ -154,14 +157,17 @@ def compute(context: Context, wanted: Sequence[str], no_answers: str = NOTHING) 
     """The sections in the page's order, and the reason for each absent one: `no_answers` if answers are missing."""
     sections: list[Section] = []
     absent: dict[str, str] = {}
-    with progress(sorted(wanted, key=LAST.__contains__), title="computing", unit="sections") as bar:
+    later = [name for name in wanted if name in ANSWERS and name not in ("survey", *LAST)]  # than the survey
+    many = context.responses is not None and len(context.responses) >= MANY_ANSWERS
+    with (
+        helped([partial(_section, name, context) for name in later], worthwhile=many),
+        progress(sorted(wanted, key=LAST.__contains__), title="computing", unit="sections") as bar,
+    ):
         for name in bar:
             bar.set_postfix_str(name)
             started = time.monotonic()
             try:
-                module = importlib.import_module(SECTIONS[name])
-                given: tuple[Any, ...] = ({p.name: p for p in sections},) if name in LAST else ()
-                section = module.compute(context, *given)
+                section = _section(name, context, *([{p.name: p for p in sections}] if name in LAST else []))
             except ImportError as error:
                 absent[name] = f"needs {error.name}, which is not installed ({how_to_install('train')})"
                 continue
@@ -181,6 +187,11 @@ def compute(context: Context, wanted: Sequence[str], no_answers: str = NOTHING) 
                 took = time.monotonic() - started
                 bar.write(f"{name}: {duration(took) if section else absent[name]}", file=sys.stderr)
     return sorted(sections, key=lambda section: list(SECTIONS).index(section.name)), absent
+
+
+def _section(name: str, context: Context, *given: Any) -> Section | None:
+    section: Section | None = importlib.import_module(SECTIONS[name]).compute(context, *given)
+    return section
 
 
 def name_distances(context: Context, sections: Sequence[Section]) -> None:

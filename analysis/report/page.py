@@ -25,7 +25,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.cache import drawing_key, drawn_by, helped
-from analysis.figures.style import INK, MANY, styled
+from analysis.figures.style import INK, styled
 from analysis.numbers import is_number, number, p_value, settled
 from analysis.report.manuscript import Texts
 from analysis.section import Section
@@ -79,7 +79,7 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
     written = []
     count = 0
     tasks = [partial(_kept, draw, keep) for section in sections for draw in section.figures.values()]
-    with helped(tasks, worthwhile=len(page.verdicts) > MANY):
+    with helped(tasks[1:], worthwhile=len(tasks) >= 4):
         for section in sections:
             figures: list[dict[str, Any]] = []
             of_series: Counter[str] = Counter()

@@ -29,7 +29,7 @@ METHOD_RANKING = f"{paired.DRAWS:,} draws of the rates, multivariate t; ranks by
 
 def families(frame: pd.DataFrame) -> list[tuple[str, ...]]:
     """The sets with images of both classes that share answers to real images."""
-    if "trial" not in frame:
+    if "trial" not in frame or not frame["trial"].duplicated().any():
         return []
     generated = frame.groupby("set")["is_generated"].any()
     frame = frame[frame["set"].map(generated)]

@@ -38,7 +38,7 @@ def compute(context: Context) -> Section | None:
     by_set = places_by_set(frame)
     sets = {name: coded.where(places) for name, places in by_set.items()}
     tasks = {name: partial(_cached_scores, trials, context) for name, trials in sets.items()}
-    with helped(list(tasks.values()), worthwhile=len(frame) >= MANY_ANSWERS):
+    with helped(list(tasks.values())[1:], worthwhile=len(frame) >= MANY_ANSWERS):
         for name, trials in sets.items():
             found, table = tasks[name](), items.items(trials)
             if len(table):

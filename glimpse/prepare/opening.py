@@ -21,9 +21,7 @@ from glimpse.prepare.pipeline import PhotoOptions, PhotoSet, photos_to_set
 from glimpse.prepare.reading import matching, pixels, sources
 from glimpse.prepare.reading.sources import SourceFile
 from glimpse.progress import progress
-from glimpse.workspace import KINDS, Workspace
-
-OPENED = ".opened"  # hidden, so that it is neither listed as image sets nor searched for photos
+from glimpse.workspace import KINDS, OPENED, Workspace
 
 
 @dataclass(frozen=True)

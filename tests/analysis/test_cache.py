@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import importlib
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -21,6 +22,7 @@ from analysis import cache
 from analysis.answers.read import read_csv
 from analysis.images.features import extractor_key
 from analysis.numbers import strict_json
+from analysis.report import compose
 from analysis.section import AnalysisError, Context
 from analysis.sections import SECTIONS, reliability, survey
 from glimpse.reuse import code_sha256
@@ -240,9 +242,25 @@ def test_a_survey_has_the_same_scores_with_helpers(tmp_path: Path, monkeypatch: 
     answers = read_csv(tmp_path / "answers.csv").trials
     found = []
     for folder, least in (("alone", 10**9), ("helped", 1)):
-        for module in (survey, reliability):
+        for module in (survey, reliability, compose):
             monkeypatch.setattr(module, "MANY_ANSWERS", least)
         context = Context(Workspace(tmp_path), responses=answers, cache=tmp_path / folder)
-        sections = survey.compute(context), reliability.compute(context)
-        found.append(json.dumps([strict_json(one.scores) for one in sections if one], sort_keys=True))
+        sections, _ = compose.compute(context, ["survey", "reliability"])
+        found.append(json.dumps([strict_json(one.scores) for one in sections], sort_keys=True))
     assert found[0] == found[1]
+    with pytest.raises(ChildProcessError):
+        os.waitpid(-1, os.WNOHANG)
+
+
+@two_cores
+def test_a_helper_has_no_helpers(tmp_path: Path) -> None:
+    def nested() -> None:
+        with cache.helped([functools.partial(process_of, tmp_path, 1)]):
+            (tmp_path / "within").write_text(str(len(multiprocessing.active_children())))
+        (tmp_path / "done").touch()
+
+    with cache.helped([nested]):
+        until = time.monotonic() + 60
+        while not (tmp_path / "done").exists() and time.monotonic() < until:
+            time.sleep(0.01)
+    assert (tmp_path / "within").read_text() == "0"
