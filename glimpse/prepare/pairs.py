@@ -96,9 +96,16 @@ def match_pairs(options: PatchOptions, workspace: Workspace, findings: Findings)
         findings.note(f"without_{role}", missing, f"Left out, because they have no partner in {where[0]}")
     complete = [stem for stem in sorted(of_photo) if all(stem in partners for partners in matched.values())]
     if not complete:
+        first = [next((file.name for file in some), "none") for some in (of_photo.values(), masks["lesion"])]
+        shared = (
+            f"--mask-pattern '{options.mask_pattern}' must find the same part in the names of both."
+            if options.mask_pattern
+            else "a mask has its photo's name, with or without an ending like _segmentation or _mask, or "
+            "--mask-pattern says what both names share."
+        )
         raise ImageSetError(
-            f"None of the {len(of_photo)} photos in {options.photos[0]} has all its masks: a mask has its photo's "
-            "name, with or without an ending like _segmentation or _mask, or --mask-pattern says what both names share."
+            f"None of the {len(of_photo)} photos in {options.photos[0]} has all its masks (the first photo is "
+            f"{first[0]}, the first lesion mask {first[1]}): {shared}"
         )
     return [
         PhotoPair(
@@ -156,11 +163,14 @@ def _same_size(file: SourceFile, array: NDArray[Any], pair: PhotoPair, photo: pi
     height, width = photo.pixels.shape[:2]
     if array.shape[:2] == (height, width):
         return
-    hint = ""
+    kind, hint = "other_size", ""
     if photo.orientation in (5, 6, 7, 8) and array.shape[:2] == (width, height):
-        hint = " It fits the photo as the camera stored it, before EXIF turns it: give --unturned-masks."
+        kind, hint = (
+            "unturned",
+            " It fits the photo as the camera stored it, before EXIF turns it: give --unturned-masks.",
+        )
     raise UnfitFileError(
-        file.name, "other_size",
+        file.name, kind,
         f"{file.where} is {array.shape[0]}x{array.shape[1]}, but its photo {pair.photo.name} is {height}x{width} "
         f"(height x width): it must have the photo's full size, upright.{hint}",
     )  # fmt: skip

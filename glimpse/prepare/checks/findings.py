@@ -17,6 +17,7 @@ UNFIT = {
     "broken": "they cannot be read",
     "soft": "the mask has more than two values (--mask-threshold reads it)",
     "other_size": "photo and mask differ in size",
+    "unturned": "the mask fits the photo before EXIF turns it (--unturned-masks reads it)",
     "too_small": "they are smaller than the images of the set",
 }
 # What the user should know about photos that are used.

@@ -278,7 +278,18 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
         ("", {"test": 6}, r"leave one side empty"),
         ("one side", {"test": 1}, r"'eczema' would have no image on its test side"),
         ("", {"metadata": Path("nowhere.csv")}, r"nowhere\.csv does not exist: give a CSV file"),
-        ("no partner", {}, r"None of the 6 photos in .* has all its masks"),
+        (
+            "no partner",
+            {},
+            r"None of the 6 photos in .* has all its masks \(the first photo is P0\.png, the first "
+            r"lesion mask Q1\.png\): a mask has its photo's name, .* or --mask-pattern says what both names share\.$",
+        ),
+        (
+            "no partner",
+            {"mask_pattern": r"(\d+)_"},
+            r"lesion mask Q1\.png\): --mask-pattern '\(\\d\+\)_' must find the "
+            r"same part in the names of both\.$",
+        ),
     ],
 )
 def test_errors_are_sentences_and_existing_sets_stay(
@@ -433,6 +444,11 @@ def test_masks_drawn_on_unturned_photos_are_reported_and_turned_on_request(
     if orientation == 6:
         with pytest.raises(ImageSetError, match=r"is 48x64, but its photo .* is 64x48 \(.* give --unturned-masks"):
             prepare(workspace, photos, masks, **SMALL)
+        reason = (
+            r"the mask fits the photo before EXIF turns it \(--unturned-masks reads it\) \(4, first P0_segm.*\.png\)\.$"
+        )
+        with pytest.raises(ImageSetError, match=reason):
+            prepare(workspace, photos, masks, skip_broken=True, **SMALL)
     else:
         assert "Turned by their EXIF orientation, unlike their masks" in " ".join(
             prepare(workspace, photos, masks, **SMALL)[-1].notes
