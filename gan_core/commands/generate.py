@@ -169,7 +169,9 @@ def _trained(workspace: Workspace, word: str) -> tuple[Path, str, Run]:
 
 def _folder(workspace: Workspace, word: str | None) -> Path | None:
     """The folder or zip that a word names, or None; an image set of the same name takes precedence."""
-    return Path(word) if word and word not in workspace.names("images") and Path(word).exists() else None
+    from glimpse.prepare.reading.sources import is_there
+
+    return Path(word) if word and word not in workspace.names("images") and is_there(Path(word)) else None
 
 
 def _lender(workspace: Workspace, name: str | None, run: Run, domain: str) -> Any:

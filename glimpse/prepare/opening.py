@@ -104,7 +104,7 @@ def _found(workspace: Workspace, word: str, skip_broken: bool) -> ImageSet | _Fo
         return ImageSet.load(workspace.existing("images", word))
     if all((Path(word) / file).is_file() for file in ("manifest.json", "images.npy")):
         return ImageSet.load(Path(word))
-    if not Path(word).exists():
+    if not sources.is_there(Path(word)):
         neither = f"neither an image set of {workspace.root} (there are: {', '.join(names)}) nor" if names else "not"
         raise ImageSetError(f"{word} is {neither} a folder of images: check the name.")
     photos = matching.by_stem(sources.find_photos([Path(word)], workspace), "path")

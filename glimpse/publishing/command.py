@@ -29,7 +29,10 @@ def add_command(commands: Commands, add_runs: Callable[[Parser], None], publish_
         "remaining differences that are not content.",
     )  # fmt: skip
     add_runs(publish)
-    publish.add_argument("--real", metavar="SET|FOLDER", names="images", help="real images, in place of a run")
+    publish.add_argument(
+        "--real", metavar="SET|FOLDER", names="images",
+        help="real images, in place of a run; here and elsewhere a pattern can stand for a folder: 'images/*_real.png'",
+    )  # fmt: skip
     publish.add_argument(
         "--generated", action="append", default=[], metavar="SET|FOLDER", names="images",
         help="generated images, in place of a run; repeatable: several generators share the class evenly",

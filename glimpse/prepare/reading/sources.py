@@ -8,8 +8,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from glob import iglob
 from itertools import islice
 from pathlib import Path, PurePosixPath
 from typing import NoReturn, TypeVar
@@ -138,8 +139,13 @@ def composed(text: str) -> str:
     return unicodedata.normalize("NFC", text)
 
 
+def is_there(place: Path) -> bool:
+    """Whether a place can be read: a folder, a file, or a pattern such as results/*_fake.png that names files."""
+    return place.exists() or any(iglob(str(place), recursive=True))
+
+
 def find_files(places: Iterable[Path]) -> list[SourceFile]:
-    """Every visible file in these folders, zips, and folders of zips, by name."""
+    """Every visible file in these folders, zips, folders of zips, and places that a pattern names, by name."""
     files: list[SourceFile] = []
     for place in places:
         if place.is_dir():
@@ -150,6 +156,14 @@ def find_files(places: Iterable[Path]) -> list[SourceFile]:
             files += _in_zip(place)
         elif place.is_file():
             files.append(SourceFile(place.name, place))
+        elif is_there(place):
+            base = next(folder for folder in place.parents if folder.is_dir())
+            for path in map(Path, iglob(str(place), recursive=True)):
+                within = (path if path.is_dir() else path.parent).relative_to(base)
+                files += [
+                    file if file.zipped else replace(file, name=(within / file.name).as_posix())
+                    for file in find_files([path])
+                ]
         else:
             raise ImageSetError(f"{place} does not exist: give a folder of photos or a zip.")
     return sorted((f for f in files if not _hidden(f.name)), key=lambda f: (f.name, str(f.place)))

@@ -91,6 +91,21 @@ def test_generators_in_folders_of_one_name_are_told_apart_by_their_paths(
     assert f"{one}/ holds the same images as {one}: name each generator once" in capsys.readouterr().err
 
 
+def test_patterns_take_both_sides_from_one_folder(
+    tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As pytorch-CycleGAN-and-pix2pix writes its results."""
+    for first, kind in enumerate(("real_A", "fake_B", "real_B")):
+        lay(tmp_path / "images", first=20 * first, suffix=f"_{kind}.png")
+    real, generated = (str(tmp_path / "images" / f"*_{kind}.png") for kind in ("real_B", "fake_B"))
+    assert publish(real, generated) == 0
+    for stimulus in published(workspace).stimuli:
+        number = int(stimulus.origin["image_id"][:3])
+        assert number // 20 == (2 if stimulus.truth == "real" else 1)
+    assert publish(real, generated.replace("B", "C")) == 2
+    assert "*_fake_C.png is not a folder of images: check the name." in capsys.readouterr().err
+
+
 def test_too_few_images_name_the_largest_count(
     tmp_path: Path, workspace: Workspace, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -61,6 +61,24 @@ def test_links_to_folders_are_followed_and_may_go_round(tmp_path: Path) -> None:
     assert [f.name for f in find_files([tmp_path / "photos"])] == ["link/a.png"]
 
 
+def test_a_pattern_stands_for_the_files_and_folders_that_it_matches(tmp_path: Path) -> None:
+    for name in ("a/real/1.png", "a/fake/1.png", "b/fake/1.png", "b/fake/x[1].png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"an image")
+    with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
+        archive.write(tmp_path / "a/real/1.png", "inside/1.png")
+
+    def found(pattern: str) -> list[str]:
+        return [file.name for file in find_files([tmp_path / pattern])]
+
+    assert found("*/fake") == found("*/fake/*.png") == ["a/fake/1.png", "b/fake/1.png", "b/fake/x[1].png"]
+    assert found("**/1.png") == ["a/fake/1.png", "a/real/1.png", "b/fake/1.png"]
+    assert found("*.zip") == ["inside/1.png"]
+    assert found("b/fake/x[1].png") == ["x[1].png"], "a file of that name"
+    with pytest.raises(ImageSetError, match=r"\*/none does not exist: give a folder of photos or a zip\.$"):
+        find_files([tmp_path / "*/none"])
+
+
 def test_a_link_that_leads_nowhere_is_a_photo_that_cannot_be_read(tmp_path: Path) -> None:
     for name, target in (("dead.jpg", "/nowhere/at/all.jpg"), ("loop.jpg", "loop.jpg")):
         (tmp_path / name).symlink_to(target)
