@@ -121,6 +121,35 @@ def test_an_exposure_whose_onset_the_page_saw_at_its_end_is_stored_and_flagged(p
         assert "exposure-unverified" in row["flags"].split() or not wrong
 
 
+def test_the_browser_reports_when_the_frames_of_a_trial_reached_the_display(page: Page, serve: Serve) -> None:
+    server = serve(QUICK + "practice = 0\n[trials]\ncount = 2\n")
+    enter(page, server.url)
+    reported = page.evaluate_handle("""() => { const names = []; new PerformanceObserver((list) => {
+      names.push(...list.getEntries().map((entry) => entry.identifier));
+    }).observe({ type: "element" }); return names; }""")
+    page.click("#begin")
+    assert answer_all(page) == 2
+    names = reported.json_value()
+    assert len(names) >= 2 * 7  # the image comes, it goes, and five more frames
+    assert sorted(names) == sorted(f"frame {i}" for i in range(len(names)))
+
+
+def test_a_browser_that_reports_no_frame_is_asked_in_the_first_trial_alone(page: Page, serve: Serve) -> None:
+    server = serve(QUICK + "practice = 0\n[trials]\ncount = 2\n")
+    page.add_init_script("PerformanceObserver.prototype.observe = () => {}")
+    enter(page, server.url)
+    page.evaluate("""() => { window.asked = 0; new MutationObserver((list) => {
+      for (const { addedNodes } of list) window.asked += addedNodes.length;
+    }).observe(document.getElementById("display"), { childList: true }); }""")
+    page.click("#begin")
+    with answering(page):
+        page.keyboard.press("f")
+    first = page.evaluate("window.asked")
+    assert first >= 7
+    answer_all(page)
+    assert page.evaluate("window.asked") == first
+
+
 def test_a_window_resized_in_an_exposure_is_flagged_and_the_images_size_stored(page: Page, serve: Serve) -> None:
     server = serve("exposure_ms = [900, 900]\nfixation_ms = 200\npractice = 0\n[trials]\ncount = 2\n")
     enter(page, server.url)
