@@ -2,13 +2,14 @@
 
 '3,328' may be 3.328 or 3328. Values such as '1,25' or '1.234,5' in the same column decide. If there are none, the
 plausible range decides (a response takes 3 s, never 3 ms; beside '729', which is too long in s, it takes 3328 ms).
-Otherwise the column is refused with a line and a value.
+Otherwise the column is refused with a line and a value. A duration may also have its own unit ('2300 ms', '2.3 s') or
+be clock text ('0:02.3').
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,14 +21,27 @@ MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "undefined"
 PLAUSIBLE = {  # medians that a column can have, in its unit; any other column can have any median
     "response_time_s": (0.05, 100.0),
     "response_time_ms": (20.0, 100_000.0),
+    "response_time_us": (2e5, 1e8),
+    "response_time_ns": (2e8, 1e11),
     "exposure_ms_planned": (5.0, 100_000.0),
     "exposure_ms_actual": (5.0, 100_000.0),
 }
-TIMES = ("response_time_ms", "response_time_s")
+TIMES = ("response_time_ms", "response_time_s", "response_time_us", "response_time_ns")
 APART = 200  # the least ratio between neighbouring medians of s and of ms
 FEWEST = 3  # times of a group that has a median
 WHOLE = ("position", "dropped_frames")  # columns of whole numbers, where a separator groups thousands
-UNITS = {"ms": r"(?i)(?<=\d)\s*ms(ec)?\.?$", "s": r"(?i)(?<=\d)\s*s(ec)?\.?$"}  # after a number, by the column's unit
+NANOSECONDS = {"min": 60e9, "s": 1e9, "ms": 1e6, "us": 1e3, "ns": 1.0}
+WITH_UNIT = re.compile(  # the name of each group is the unit
+    r"(?i)([+-]?[\d.,'’\s]*\d)\s*(?:(?P<ms>ms|msec|millise[ck](?:ond|unde)?[esn]*)|(?P<s>s|se[ck](?:ond|unde)?[esn]*)"
+    r"|(?P<us>[uµμ]s|mi[ck]rose[ck](?:ond|unde)?[esn]*)|(?P<ns>ns|nanose[ck](?:ond|unde)?[esn]*)|(?P<min>min(?:ute)?[sn]?))\.?"
+)
+CLOCK = re.compile(  # a duration, also as a time on the first day of a spreadsheet's or a computer's calendar
+    r"(?i)(?:[\d./-]*(?:1899|1900|1904|1970)[\d./-]*[ T]|(\d+) days?,? \+?)?"
+    r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)(?:\s*([ap])\.?m\.?)?Z?"
+)
+DATED = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4})[T ,]+\d{1,2}:\d\d.*")
+DAYTIME = 1000.0  # s; clock text with a larger median is the time of day
+STAMPS = (946_684_800.0, 4_102_444_800.0)  # seconds since 1970 of the years 2000 and 2100
 MINUS = "\N{MINUS SIGN}"  # of typesetters and web pages
 SPACES = re.compile(r"[\s'’_]+")  # group thousands in French and Swiss numbers
 GROUPED = {",": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+"), ".": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")}
@@ -44,23 +58,35 @@ def read_numbers(
     format is ambiguous, if the numbers cannot be in the column's unit, or if groups have two units.
     """
     codes, distinct = pd.factorize(values)
+    durations: dict[int, float] = {}  # of values that have their own unit
     if pd.api.types.is_numeric_dtype(values.dtype) or all(isinstance(v, int | float) for v in distinct[:1000]):
         found = pd.to_numeric(pd.Series(distinct), errors="coerce").to_numpy(float)
         texts = [str(v) for v in distinct]
     else:
-        unit = next((UNITS[word] for word in column.split("_") if word in UNITS), "$^")
-        texts = [re.sub(unit, "", str(v).strip().replace(MINUS, "-")) for v in distinct]
+        texts = [str(v).strip().replace(MINUS, "-") for v in distinct]
 
         def first(text: str) -> str:
-            return place(values.index[int(np.argmax(codes == texts.index(text)))])
+            at = next((i for i, one in enumerate(texts) if one == text), None)
+            at = next(i for i, one in enumerate(texts) if one.startswith(text)) if at is None else at
+            return place(values.index[int(np.argmax(codes == at))])
 
-        found = _parsed(texts, column, first)
+        durations = _durations(texts, column, first)
+        found = _parsed(["" if i in durations else text for i, text in enumerate(texts)], column, first)
+        found = np.array([durations.get(i, number) for i, number in enumerate(found)])
+    if column in TIMES and (
+        example := _point_in_time(found, texts, durations, 1e-9 * NANOSECONDS[column.rpartition("_")[2]])
+    ):
+        left_out = f"{column} holds points in time, such as '{example}', not response times, and is left out."
+        return pd.Series(np.nan, index=values.index), left_out
     found = np.where(np.isfinite(found), found, np.nan)
     numbers = pd.Series(np.append(found, np.nan)[codes], index=values.index)
     for names in groups if column in TIMES else ():
         _refuse_two_units(numbers, column, names)
-    _check_unit(numbers, column, place)
-    said = [*_implausible(numbers, column), *_few_in_another_unit(numbers, column, place)]
+    with_unit = np.zeros(len(found) + 1, bool)
+    with_unit[list(durations)] = True
+    bare = numbers.mask(with_unit[codes])
+    _check_unit(bare, column, place)
+    said = [*_implausible(bare, column), *_few_in_another_unit(bare, column, place)]
     bad = np.array([np.isnan(n) and t.lower() not in MISSING for n, t in zip(found, texts, strict=True)] + [False])
     unread = bad[codes]
     if unread.any():
@@ -70,6 +96,41 @@ def read_numbers(
             f"missing, the first on {place(values.index[at])}: '{texts[codes[at]]}'."
         )
     return numbers, " ".join(said)
+
+
+def _durations(texts: list[str], column: str, first: Callable[[str], str]) -> dict[int, float]:
+    """The durations, in the column's unit, of the texts that are clock text or have a unit, by their index."""
+    unit = next((word for word in column.split("_") if word in NANOSECONDS), "")
+    if not unit:
+        return {}
+    found: dict[int, float] = {}
+    measured: dict[str, dict[int, str]] = {}
+    for i, text in enumerate(texts):
+        if ":" in text and (clock := CLOCK.fullmatch(text)):
+            days, hours, minutes, half = (clock[k] or "0" for k in (1, 2, 3, 5))
+            at = int(hours) % 12 + 12 * (half in "pP") if half != "0" else int(hours)
+            seconds = float(clock[4].replace(",", "."))
+            found[i] = (86_400 * int(days) + 3600 * at + 60 * int(minutes) + seconds) * (1e9 / NANOSECONDS[unit])
+        elif not text[-1:].isdigit() and (with_unit := WITH_UNIT.fullmatch(text)) and with_unit.lastgroup:
+            measured.setdefault(with_unit.lastgroup, {})[i] = with_unit[1]
+    for own, numbers in measured.items():
+        name = "_".join(own if word == unit else word for word in column.split("_"))
+        parsed = _parsed([*numbers.values()], name, first)
+        found |= dict(zip(numbers, parsed * (NANOSECONDS[own] / NANOSECONDS[unit]), strict=True))
+    return found
+
+
+def _point_in_time(numbers: Any, texts: list[str], durations: Mapping[int, float], unit: float) -> str:
+    """The first value, if they are dates, times of day or counted from 1970; "" if not. `unit`: of durations, in s."""
+    given = [i for i, text in enumerate(texts) if text.lower() not in MISSING]
+    positive = numbers[numbers > 0]
+    low, high = np.quantile(positive, (0.05, 0.95)) if len(positive) else (0.0, 0.0)
+    stamps = high < 1.2 * low and any(STAMPS[0] * f <= low and high <= STAMPS[1] * f for f in (1, 1e3, 1e6, 1e9))
+    dated = [i for i in given if i not in durations and DATED.fullmatch(texts[i])]
+    clock = {i: value for i, value in durations.items() if ":" in texts[i]}
+    late = bool(clock) and float(np.median([*clock.values()])) * unit > DAYTIME
+    found = given if stamps else dated if 2 * len(dated) > len(given) else [*clock] if late else []
+    return texts[found[0]] if found else ""
 
 
 def _parsed(texts: list[str], column: str, first: Callable[[str], str]) -> Any:
@@ -167,7 +228,7 @@ def _refuse_two_units(numbers: pd.Series, column: str, names: Any) -> None:
     raise AnalysisError(
         f"The median of {column} is {medians[low]:.6g} in {low} but {medians[high]:.6g} in {high}: if one is in s and "
         "the other in ms, write both in one unit, or name the column of each file by its unit "
-        f"({' or '.join(reversed(TIMES))})."
+        f"({TIMES[1]} or {TIMES[0]})."
     )
 
 
@@ -180,6 +241,9 @@ def _check_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) ->
         return
     (low, high), middle = PLAUSIBLE[column], float(positive.median())
     unit, other = ("s", "ms") if column.endswith("_s") else ("ms", "s")
+    if unit == "s":  # the first unit in which it is a response time
+        names = {one: f"response_time_{one}" for one in ("ms", "us", "ns")}
+        other = next((one for one, name in names.items() if middle <= PLAUSIBLE[name][1]), other)
     if (unit == "s" and middle > high) or (unit == "ms" and middle < low and column == "response_time_ms"):
         name = column.removesuffix(f"_{unit}") + f"_{other}"
         source = place(positive.index[0]).rpartition(", line")[0] or place(positive.index[0])
@@ -195,13 +259,13 @@ def _implausible(numbers: pd.Series, column: str) -> list[str]:
     middle = float(numbers[numbers > 0].median())
     if np.isnan(middle) or low <= middle <= high:
         return []
-    unit = "s" if column.endswith("_s") else "ms"
+    unit = column.rpartition("_")[2] if column in TIMES else "ms"
     return [f"The median of {column} is {middle:,.10g} {unit}: if it has another unit, convert it to {unit}."]
 
 
 def _few_in_another_unit(numbers: pd.Series, column: str, place: Callable[[Any], str]) -> list[str]:
     """A sentence on single times that are too long for s, or too short for ms, and may be in the other unit."""
-    if column not in TIMES:
+    if column not in TIMES[:2]:
         return []
     low, high = PLAUSIBLE[column]
     in_s = column.endswith("_s")

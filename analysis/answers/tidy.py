@@ -34,7 +34,7 @@ from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, read_correctness, read_words, split_doubts
-from analysis.answers.numbers import MISSING, read_numbers
+from analysis.answers.numbers import MISSING, TIMES, read_numbers
 from analysis.answers.people import asked, attributes, states
 from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.answers.scales import has_own_ratings, read_confidence, read_own_ratings, read_rating
@@ -251,15 +251,15 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
             remedy = f"give {tables[0]} as --truth" if column == "truth" and tables else "fill it in"
             raise AnalysisError(f"{table.place(raw.index[gone][0])}: the column {column} is empty; {remedy}.")
     files = [table.file_names(raw.index)] if len(table.files) > 1 else []
-    for column in (*NUMBERS, "why_x", "why_y", "response_time_s"):
+    for column in (*NUMBERS, "why_x", "why_y", *TIMES[1:]):
         trials[column] = np.nan
         if column in raw:
             trials[column], unread = read_numbers(
                 raw[column], column, table.place, [*files, trials["participant"].to_numpy()]
             )
             notes += [unread] if unread else []
-    seconds = trials.pop("response_time_s")
-    trials["response_time_ms"] = trials["response_time_ms"].fillna(seconds * 1000)
+    for column, ms in zip(TIMES[1:], (1e3, 1e-3, 1e-6), strict=True):
+        trials["response_time_ms"] = trials["response_time_ms"].fillna(trials.pop(column) * ms)
     trials["focus_lost"], trials["simulated"] = yes(raw, "focus_lost"), yes(raw, "simulated")
     trials["why"] = text(raw, "why", "")
     trials["finished"] = states(raw) == "finished"

@@ -27,16 +27,15 @@ from analysis.answers.columns.names import renamed, with_our_columns
 from analysis.answers.columns.truths import FOLDERS, with_truth
 from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, plain
-from analysis.answers.numbers import MISSING
+from analysis.answers.numbers import MISSING, TIMES
 from analysis.answers.tables.table import FILE, Table, read_tables, several
 from analysis.answers.tables.text_file import column_name
 from analysis.section import AnalysisError
 from glimpse.command_line import counted, did_you_mean
 
 NAMES = (
-    "participant", "image", "truth", "answer", "set", "source", "response_time_ms", "response_time_s", "position",
-    "exposure_ms_planned", "exposure_ms_actual", "dropped_frames", "focus_lost", "answered_at", "catch", "flags",
-    "state", "correct",
+    "participant", "image", "truth", "answer", "set", "source", *TIMES, "position", "exposure_ms_planned",
+    "exposure_ms_actual", "dropped_frames", "focus_lost", "answered_at", "catch", "flags", "state", "correct",
 )  # fmt: skip
 
 

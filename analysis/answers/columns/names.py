@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from fnmatch import fnmatchcase
 
@@ -14,7 +15,7 @@ from numpy.typing import NDArray
 from analysis.answers.columns.layouts import LAYOUTS, NOT_GIVEN, PERSON, PICTURE
 from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, plain
-from analysis.answers.numbers import MISSING, read_numbers
+from analysis.answers.numbers import MISSING, PLAUSIBLE, TIMES, read_numbers
 from analysis.answers.tables.table import FILE, Table, several
 from analysis.answers.tables.text_file import column_name
 from analysis.numbers import listed
@@ -31,8 +32,11 @@ USUAL = {  # names that are recognised without --layout, because they have a sin
 }  # fmt: skip
 TIME = re.compile(  # with or without its unit
     r"(?:rt|(?:response|reaction|answer|decision)[_ .-]?time|(?:response[_ .-]?)?latency|reaktionszeit|antwortzeit"
-    r"|temps[_ .-]de[_ .-]r(?:é|e)(?:action|ponse))[_ .-]?(?:[(\[]?(ms|msec|s|sec)[)\]]?)?"
+    r"|temps[_ .-]de[_ .-]r(?:é|e)(?:action|ponse)|tempo[_ .-]di[_ .-](?:reazione|risposta)"
+    r"|tiempo[_ .-]de[_ .-](?:reacci(?:ó|o)n|respuesta))"
+    r"[_ .-]?(?:[(\[]?(ms|msec|s|sec|[uµμ]s|[uµμ]sec|ns|nsec)[)\]]?)?"
 )
+LONGEST = 1e6  # ms that a median may reach, rather than be in µs
 ONE_PERSON_A_ROW = ("wide", "qualtrics")
 
 
@@ -137,7 +141,7 @@ def _known_columns(
     if form.layout is not None:
         known = LAYOUTS[form.layout]
     else:
-        if not {"response_time_ms", "response_time_s"} & {*frame, *chosen}:
+        if not {*TIMES} & {*frame, *chosen}:
             found = _time_column(table, before)
         said = form.rating is not None or "correct" in chosen or ("correct" in frame and frame["correct"].notna().any())
         known = {k: v for k, v in USUAL.items() if k not in frame and not (said and k == "answer")}
@@ -212,23 +216,27 @@ def _time_column(table: Table, before: dict[str, str]) -> dict[str, str]:
             "choose one with --map response_time_ms=COLUMN or --map response_time_s=COLUMN."
         )
     column, unit = columns[0][0], columns[0][1][1]
-    names, refused = [], False
-    for name in ("response_time_ms", "response_time_s"):
-        if unit and unit[0] == name.rpartition("_")[2][0]:
-            return {name: column}
-        try:
-            numbers = read_numbers(table.frame[column], name, table.place)[0]
-        except AnalysisError:
-            refused = True
-            continue
-        names += [name] if numbers.notna().any() else []
-    if len(names) == 1 or not (names or refused):  # without any number, a note counts what is there
-        return {(names or ["response_time_ms"])[0]: column}
+    if unit:
+        return {f"response_time_{'u' if unit[0] in 'µμ' else unit[0]}{'s' * (unit[0] != 's')}": column}
+    read: dict[str, pd.Series] = {}
+    for name in TIMES[:2]:
+        with suppress(AnalysisError):
+            read[name] = read_numbers(table.frame[column], name, table.place)[0]
+    ms, s = (read.get(name) for name in TIMES[:2])
+    if ms is not None and s is not None and np.allclose(ms, 1000 * s, equal_nan=True):  # its values say their units
+        return {TIMES[0]: column}
+    names = [name for name, numbers in read.items() if numbers.notna().any()]
+    if ms is not None and names == [TIMES[0]] and (middle := float(ms[ms > 0].median())) > PLAUSIBLE[TIMES[2]][0]:
+        shorter = [name for name in TIMES[2:] if middle <= PLAUSIBLE[name][1]][:1]
+        names = shorter if middle > LONGEST and shorter else [*names, *shorter]
+    if len(names) == 1:
+        return {names[0]: column}
     if elsewhere := [name for name, other in before.items() if other == column]:
         return {elsewhere[0]: column}
+    first, second = (name.rpartition("_")[2] for name in (names if len(names) > 1 else TIMES[:2]))
     raise AnalysisError(
-        f"{table.name}: the times in the column {column} may be in ms or in s; give --map response_time_ms={column} or "
-        f"--map response_time_s={column}."
+        f"{table.name}: the times in the column {column} may be in {first} or in {second}; give --map "
+        f"response_time_{first}={column} or --map response_time_{second}={column}."
     )
 
 

@@ -81,7 +81,71 @@ def test_single_times_that_may_be_in_another_unit_are_named(
 def test_a_unit_behind_a_number_is_that_of_its_column(tmp_path: Path) -> None:
     assert times(tmp_path, "response_time_ms", ["950 ms", "1.200ms", "1.300,5 msec"]) == [950, 1200, 1300.5]
     assert times(tmp_path, "response_time_s", ["0.95 s", "1.2sec"]) == [950, 1200]
-    assert np.isnan(times(tmp_path, "response_time_s", ["1.1", "950 ms"])[1]), "another unit is no number of this one"
+    assert times(tmp_path, "response_time_s", ["1.1", "950 ms"]) == pytest.approx([1100, 950]), (
+        "a value's own unit counts"
+    )
+
+
+@pytest.mark.parametrize("column", ["rt", "response_time_s", "response_time_ms", "response_time_us"])
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["00:00:02.345", "00:00:01.500"],
+        ["0:02.345", "0:01,5"],
+        ["2.345 s", "1500 ms"],
+        ["2,345 s", "1,5 seconds"],
+        ["2345 ms", "1,500 ms"],
+        ["2345000 µs", "1.5 Sekunden"],
+        ["1900-01-01 00:00:02.345", "1900-01-01 00:00:01.5"],
+        ["12:00:02.345 AM", "12:00:01.5 AM"],
+        ["0 days 00:00:02.345000", "0 days 00:00:01.500000"],
+    ],
+)
+def test_durations_in_clock_text_or_with_a_unit_are_read(tmp_path: Path, column: str, values: list[str]) -> None:
+    assert times(tmp_path, column, values) == pytest.approx([2345, 1500])
+    notes = read_csv(tmp_path / "answers.csv").notes
+    assert notes == ((f"Read under other names: response_time_ms from {column}.",) if column == "rt" else ())
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["1762077000", "1762077004", "1762077009"],
+        ["1762077000123", "1762077004123", "1762077009123"],
+        ["1762077000123456", "1762077004123456", "1762077009123456"],
+        ["1.762077e18", "1.762077004e18", "1.762077009e18"],
+        ["14:32:10", "14:32:14", "14:32:19"],
+        ["2025-11-02 14:32:10", "2025-11-02 14:32:14", "NA"],
+        ["02.11.2025 14:32", "02.11.2025 14:33", "02.11.2025 14:33"],
+    ],
+)
+@pytest.mark.parametrize("column", ["rt", "response_time", "response_time_s", "response_time_ms"])
+def test_points_in_time_are_not_response_times(tmp_path: Path, column: str, values: list[str]) -> None:
+    assert np.isnan(times(tmp_path, column, values)).all()
+    name = column if column[-2:] in ("_s", "ms") else "response_time_ms"
+    assert read_csv(tmp_path / "answers.csv").notes[-1] == (
+        f"{name} holds points in time, such as '{values[0]}', not response times, and is left out."
+    )
+
+
+@pytest.mark.parametrize(
+    ("column", "values"),
+    [
+        ("rt", ["2345000", "1500000"]),  # µs, as in ms it would be more than half an hour
+        ("rt", ["2345000000", "1500000000"]),
+        ("rt (µs)", ["2345000", "1500000"]),
+        ("response_time_us", ["2345000", "1500000"]),
+        ("rt_ns", ["2345000000", "1500000000"]),
+    ],
+)
+def test_shorter_units_are_read(tmp_path: Path, column: str, values: list[str]) -> None:
+    assert times(tmp_path, column, values) == pytest.approx([2345, 1500])
+
+
+def test_times_that_may_be_in_ms_or_in_shorter_units_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(AnalysisError, match="the times in the column rt may be in ms or in us; give --map "):
+        times(tmp_path, "rt", ["300000", "400000"])
+    assert times(tmp_path, "rt", ["120000", "150000"]) == [120_000, 150_000], "0.1 s is too short, 2 minutes are not"
 
 
 def test_a_unit_within_the_name_of_a_column_is_its_own(tmp_path: Path) -> None:
@@ -93,6 +157,8 @@ def test_a_unit_within_the_name_of_a_column_is_its_own(tmp_path: Path) -> None:
 def test_milliseconds_in_a_column_of_seconds_are_refused(tmp_path: Path) -> None:
     with pytest.raises(AnalysisError, match=r"response_time_s is 3064.1 s, which looks like ms"):
         times(tmp_path, "response_time_s", ["3064.1"])
+    with pytest.raises(AnalysisError, match=r"response_time_s is 3.0641e\+06 s, which looks like us"):
+        times(tmp_path, "response_time_s", ["3064100"])
 
 
 @pytest.mark.parametrize(
