@@ -20,8 +20,14 @@ from analysis.section import AnalysisError
 
 KINDS = ("real", "generated", "unsure")
 NO_ANSWER = "missing"
-RIGHT = ("1", "true", "yes", "t", "y", "correct", "right", "wahr", "ja", "vrai", "oui")  # Excel translates TRUE
-WRONG = ("0", "false", "no", "f", "n", "incorrect", "wrong", "falsch", "nein", "faux", "non")
+RIGHT = (  # Excel translates TRUE
+    *("1", "true", "yes", "t", "y", "correct", "right", "wahr", "ja", "vrai", "oui"),
+    *("vero", "sì", "corretto", "verdadero", "sí", "si", "correcto"),
+)
+WRONG = (
+    *("0", "false", "no", "f", "n", "incorrect", "wrong", "falsch", "nein", "faux", "non"),
+    *("falso", "sbagliato", "errato", "incorrecto"),
+)
 VERDICT = re.compile(  # a column that says who was right
     r"(?:.*\.|(?:answer|response|resp|trial)_)?(?:(?:is|was)_?)?(?:correct|corr|accuracy|acc)"
 )

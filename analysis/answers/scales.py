@@ -16,18 +16,26 @@ from analysis.answers.tables.table import Table
 from analysis.answers.tables.text_file import column_name
 from analysis.section import AnalysisError
 
-LABELS = {  # words in the labels of a scale's points, in English, German and French, beside those of --words
+LABELS = {  # words in the labels of a scale's points, in five languages, beside those of --words
     **dict.fromkeys((
         "real", "genuine", "authentic", "photo", "photograph", "echt", "vrai", "vraie", "réel", "réelle",
+        "vero", "vera", "reale", "autentico", "autentica", "verdadero", "verdadera", "auténtico", "auténtica",
     ), "real"),
     **dict.fromkeys((
         "generated", "fake", "artificial", "synthetic", "ai", "computer", "deepfake", "künstlich", "generiert",
-        "gefälscht", "ki", "faux", "fausse", "artificiel", "artificielle", "généré", "générée", "ia",
+        "gefälscht", "ki", "faux", "fausse", "artificiel", "artificielle", "généré", "générée", "ia", "generato",
+        "generata", "generado", "generada", "falso", "falsa", "artificiale", "artificial", "sintetico", "sintetica",
+        "sintético", "sintética",
     ), "generated"),
 }  # fmt: skip
 SURE = {  # and in those of a scale of how sure people were
-    **dict.fromkeys(("sure", "certain", "confident", "sicher", "sûr", "sûre"), True),
-    **dict.fromkeys(("guess", "guessed", "guessing", "unsure", "uncertain", "unsicher", "geraten", "deviné"), False),
+    **dict.fromkeys(
+        ("sure", "certain", "confident", "sicher", "sûr", "sûre", "sicuro", "sicura", "seguro", "segura"), True
+    ),
+    **dict.fromkeys(
+        ("guess", "guessed", "guessing", "unsure", "uncertain", "unsicher", "geraten", "deviné", "incerto", "incierto"),
+        False,
+    ),
 }
 DENIED = re.compile(r"\b(?:not|no|non|never|isn't|nicht|kein|pas)\b|\bun(?=real)")
 AGREEMENT = 0.75  # share of ratings that agree with the answer beside them; with fewer they measure something else
@@ -171,18 +179,19 @@ def _without_label(value: Any) -> Any:
     return text.removesuffix("%").strip() if found is None else found[1] or found[2]
 
 
-def _two_scales(table: Table, values: pd.Series, column: str, name: str) -> str:
-    """A sentence on files of which none of several people takes an end of the scale, as with 1..5 beside 1..7; or "".
+def _refuse_two_scales(table: Table, values: pd.Series, column: str, name: str) -> None:
+    """Raises AnalysisError if files use two scales.
 
-    Raises AnalysisError if files use two scales: one from 0 or less, one from 1 (0..4, 1..5); or 1..5 and 0..100.
+    One starts at 0 or less, one at 1 (0..4, 1..5); one is many times wider (1..5, 0..100); or none of several people
+    takes the end of the other (1..5, 1..7).
     """
     if len(table.files) < 2:
-        return ""
+        return
     rated = pd.DataFrame({"rating": values.to_numpy(), "participant": table.frame["participant"].to_numpy()})
     by_file = rated.dropna().groupby(table.file_names(values.index[values.notna()]))
     ranges = by_file["rating"].agg(["min", "max"])[by_file["rating"].nunique() > 2]
     if len(ranges) < 2:
-        return ""
+        return
     low, high, few = ranges["min"].min(), ranges["max"].max(), values.nunique() <= MOST_POINTS
     one = ranges["max"].where(ranges["min"] == low).idxmax()
     other = ranges["min"].where(ranges["max"] == high).idxmin()
@@ -194,11 +203,9 @@ def _two_scales(table: Table, values: pd.Series, column: str, name: str) -> str:
     elif not shifted:
         ends = ranges["max"][(by_file["participant"].nunique() >= MANY) & (by_file.size() >= MANY * MANY) & few]
         if ends.nunique() < 2:
-            return ""
-        return (
-            f"The ratings in {column} end at {ends.min():g} in {ends.idxmin()} but at {ends.max():g} in "
-            f"{ends.idxmax()}: if these are two scales, report on each file separately."
-        )
+            return
+        one, other = ends.idxmin(), ends.idxmax()
+        (start, end), (from_, to) = ranges.loc[[one, other]].to_numpy()
     raise AnalysisError(
         f"The ratings in {column} run from {start:g} to {end:g} in {one} but from {from_:g} to {to:g} in {other}: if "
         f"that is one scale, state it with {name} {column}:{low:g}..{high:g}, else report on each file separately."
@@ -230,7 +237,7 @@ def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -
         )
     outside = 0
     if parts[2] is None:
-        unread = " ".join(filter(None, [unread, _two_scales(table, values, column, name)]))
+        _refuse_two_scales(table, values, column, name)
         low, high = float(levels[0]), float(levels[-1])
         gaps, stated = np.diff(levels), "the range in the data"
         lopsided = low < 0 and not np.isclose(low, -high)

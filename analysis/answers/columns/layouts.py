@@ -30,23 +30,27 @@ PERSON = (
     *("participant_code", "participant_number", "person_id", "person", "respondent", "user", "worker"),
     *("rater_id", "rater", "reader_id", "reader", "observer_id", "observer", "annotator_id", "annotator"),
     *("subj_id", "subj", "vp", "vpn", "versuchsperson", "teilnehmer", "proband", "jatosworkerid"),
+    *("partecipante", "soggetto", "participante", "sujeto"),
 )
 PICTURE = (
     "image", "stimulus", "picture", "img", "image_file", "imagefile", "filename", "image_id", "image_name", "image_url",
     "image_path", "img_id", "stimulus_id", "stimulus_name", "stimulus_file", "picture_id", "picture_name", "photo",
     "stim", "stimulusitem1", "input.image_url", "input.image", "bild", "bilddatei",
+    "immagine", "imagen",
 )  # fmt: skip
 CORRECT = ("correct_response", "correctresponse", "corrans", "correctans", "correct_answer")
 TRUTH = ("truth", "ground_truth", "true_class", *CORRECT)
 NOT_GIVEN = {"gorilla": ("answer",)}  # columns with our names and another meaning: here the correct answer
-KEY = re.compile(  # a row of right answers among people's, in English, German and French
+KEY = re.compile(  # a row of right answers among people's, in English, German, French, Italian and Spanish
     r"(?:(?:(?:answer|correct|right)[ _-]*)?(?:key|answers?|solutions?|truth)|correct"
     r"|(?:muster)?(?:lösung|loesung)(?:en|sschlüssel)?|(?:antwort)?schlüssel|richtige? antwort(?:en)?|wahrheit"
-    r"|cl(?:é|e|ef)(?: de(?:s réponses| correction))?|corrig[ée](?:[ -]type)?|bonnes? réponses?|vérité):?"
+    r"|cl(?:é|e|ef)(?: de(?:s réponses| correction))?|corrig[ée](?:[ -]type)?|bonnes? réponses?|vérité"
+    r"|chiave(?: (?:di correzione|delle risposte))?|soluzion[ei]|rispost[ea] (?:corrett|esatt)[ea]|verit(?:à|a)"
+    r"|clave(?: de (?:respuestas|corrección))?|soluci(?:ón|on|ones)|respuestas? correctas?|verdad):?"
 )
 TOTALS = re.compile(  # a row of sums or means below people's
-    r"(?:grand )?totals?(?: général)?|sum|summe|gesamt(?:summe|ergebnis)?|somme|mean|average|mittelwert|durchschnitt"
-    r"|moyenne"
+    r"(?:grand )?totals?(?: (?:général|general))?|sum|summe|gesamt(?:summe|ergebnis)?|somme|mean|average|mittelwert"
+    r"|durchschnitt|moyenne|totale(?: complessivo)?|somma|suma|media|promedio"
 )
 PICTURE_FILE = r"\.(?:png|jpe?g|gif|webp|bmp|svg|tiff?|avif|heic)(?:\?.*)?$"
 

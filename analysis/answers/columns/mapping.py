@@ -23,10 +23,10 @@ from analysis.answers.columns.layouts import (
     rounds,
     routine,
 )
-from analysis.answers.columns.names import renamed, with_our_columns
+from analysis.answers.columns.names import ONE_PERSON_A_ROW, renamed, with_our_columns
 from analysis.answers.columns.truths import FOLDERS, with_truth
 from analysis.answers.form import Form
-from analysis.answers.judgements import by_value, meanings, plain
+from analysis.answers.judgements import RIGHT, WRONG, by_value, meanings, plain
 from analysis.answers.numbers import MISSING, TIMES
 from analysis.answers.tables.table import FILE, Table, read_tables, several
 from analysis.answers.tables.text_file import column_name
@@ -65,7 +65,7 @@ def arranged(table: Table, form: Form) -> Table:
         truths.refuse_doubled(set(chosen.values()))
         frame, left_out = with_truth(table, truths.with_frame(renamed(truths.frame, chosen)), layout=form.layout)
         table = table.with_frame(frame).noting(left_out)
-    table = _without_totals(table)
+    table = _without_totals(table, form)
     if explained := _explanations(table, form):
         table = _without_explanation(table, explained[0])
     judged, (table, empty) = table, _without_empty(table, form)
@@ -169,8 +169,11 @@ def _without_empty(table: Table, form: Form) -> tuple[Table, int]:
     return (table, count) if form.layout else (replace(table, blank=table.blank + count), 0)
 
 
-def _without_totals(table: Table) -> Table:
-    """The table without rows of sums and means: such a participant, or such a word beside a missing name."""
+def _without_totals(table: Table, form: Form) -> Table:
+    """The table without rows of sums and means: such a participant, or such a word beside a missing name.
+
+    A participant of that name is a person if truth and answer are words, unless a file ends with the only such row.
+    """
     frame = table.frame
     if not {"participant", "image"} <= {*frame}:
         return table
@@ -179,7 +182,11 @@ def _without_totals(table: Table) -> Table:
         found = by_value(values, lambda value: TOTALS.fullmatch(plain(value)) is not None).fillna(False)
         return found.to_numpy(bool)
 
-    gone, lacking = named(frame["participant"]), frame[["participant", "image"]].isna().any(axis=1).to_numpy(bool)
+    gone = named(frame["participant"])
+    if gone.any():
+        last = frame.index.to_series().groupby(table.file_of(frame.index)).transform("max") == frame.index
+        gone[gone] = ~_judged(table.with_frame(frame[gone]), form, last.to_numpy(bool)[gone])
+    lacking = frame[["participant", "image"]].isna().any(axis=1).to_numpy(bool)
     if lacking.any():
         gone[lacking] |= np.logical_or.reduce([named(values) for _, values in frame[lacking].items()])
     if not gone.any() or gone.all():
@@ -188,6 +195,20 @@ def _without_totals(table: Table) -> Table:
     return table.with_frame(frame[~gone]).noting(
         f"Left out: {counted(frame.index[gone].nunique(), 'row')} of sums or means, the first on {first}."
     )
+
+
+def _judged(table: Table, form: Form, last: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether each row is of a person: truth and answer are words, and it is not the last of its file and only one."""
+    frame, words = table.frame, meanings(form.words)
+    known = {"truth": {*words["truth"]}, "answer": {*words["answer"], *MISSING}, "correct": {*RIGHT, *WRONG, *MISSING}}
+    judged = np.ones(len(frame), bool)
+    for column in ({"truth"} if form.rating else {*known}) & {*frame}:
+        said = by_value(frame[column], plain)
+        judged &= (said.isin(known[column]) | (said.isna() & (column != "truth"))).to_numpy(bool)
+    names = [table.file_of(frame.index), frame["participant"].to_numpy()]
+    of_each = pd.Series(frame.index).groupby(names)
+    count = of_each.transform("nunique" if form.layout in ONE_PERSON_A_ROW else "size")
+    return judged & ~((count == 1).to_numpy(bool) & (last | (form.rating is not None)))
 
 
 def _check_answers_beside_images(before: Table, table: Table) -> None:

@@ -27,7 +27,7 @@ USUAL = {  # names that are recognised without --layout, because they have a sin
     "answer": (
         "answer", "response", "judgement", "judgment", "user_answer", "user_response", "participant_answer",
         "participant_response", "subject_response", "given_answer", "decision", "choice", "answer.choice",
-        "answer.answer", "answer.response", "antwort", "urteil", "réponse", "reponse",
+        "answer.answer", "answer.response", "antwort", "urteil", "réponse", "reponse", "risposta", "respuesta",
     ),
 }  # fmt: skip
 TIME = re.compile(  # with or without its unit

@@ -15,7 +15,7 @@ from analysis.answers.judgements import RIGHT, WRONG, by_value, plain
 from glimpse.command_line import counted
 
 KINDS = {  # words for them in columns such as block, task or phase, and in the name of a column of yes and no
-    "practice": r"practi[cs]e|training|warm[ _-]?up|übung|entra[iî]nement",
+    "practice": r"practi[cs]e|training|warm[ _-]?up|übung|entra[iî]nement|prova|pr[aá][ct]t?ica|entrenamiento",
     "attention trials": r"attention|catch",
 }
 PART = r"(?:[ _-]?(?:block|checks?|phase|questions?|round|tests?|trials?|s))*"

@@ -70,9 +70,12 @@ def read_file(path: Path) -> TextFile:
     separator, notes = "", []
     if skipped < len(head) and (says := re.fullmatch(r'"?sep=(.)"?[,;\t|]*', head[skipped].strip(" \r"))):
         separator, skipped = says[1], skipped + 1  # a line by which Excel finds the separator
+    if comments := _comments(head[skipped:]):
+        notes = [f"left out {counted(comments, 'line')} of comments above the column names."]
+        skipped += comments
     if above := _lines_above(head[skipped:]):
         title, at = head[skipped].strip(" ,;\t|\r")[:40], skipped + above + 1
-        notes = [f"the column names are in line {at}; '{title}' above is left out."]
+        notes.append(f"the column names are in line {at}; '{title}' above is left out.")
         skipped += above
     header = head[skipped] if skipped < len(head) else ""
     if not header.strip():
@@ -94,6 +97,10 @@ def read_file(path: Path) -> TextFile:
             frame = pd.read_csv(io.StringIO(text, newline=""), sep=separator, dtype=str, skipinitialspace=True,
                                 keep_default_na=False, na_values=[""], index_col=False,
                                 skip_blank_lines=False)  # fmt: skip
+            frame = _as_shown(frame)
+            commented = header.startswith("#") and re.search(r"[^\W\d_]", header.split(separator)[0])
+            if commented:  # as numpy.savetxt writes the column names
+                frame = frame.rename(columns={frame.columns[0]: frame.columns[0].lstrip("# ")})
     except UnicodeError:
         raise AnalysisError(f"{path} is damaged, or not in {encoding}: save it again as CSV in UTF-8.") from None
     except (pd.errors.ParserWarning, pd.errors.ParserError, ValueError) as error:
@@ -115,7 +122,7 @@ def read_file(path: Path) -> TextFile:
         rows = frame.fillna("").agg(tuple, axis=1)
         frame = frame[~rows.isin(list(rows[:2]))]  # also of joined exports
     twice = dict.fromkeys(_different_of_one_name(frame, header, separator), f"{path.name}, line {skipped + 1}")
-    blank, again = frame.isna().all(axis=1), _names_again(frame)
+    blank, again = frame.isna().all(axis=1) | _comments_below(frame), _names_again(frame)
     if (other := _other_names(frame[~again])) is not None:
         raise AnalysisError(
             f"{path}, line {other} names columns again, in another order or number than line {skipped + 1}: save the "
@@ -186,6 +193,42 @@ def _lines_above(head: Sequence[str]) -> int:
         if line.strip(" ,;\t|\r") and not any(_are_names(one, longer) for one in head[i + 1 :]):
             return i
     return 0
+
+
+def _comments(head: Sequence[str]) -> int:
+    """The number of lines above the column names that begin with #, which the names themselves may.
+
+    They do if the line below has as many cells, of which one occurs again in its column.
+
+    >>> _comments(["# exported", "# by me", "participant,image", "a,i1", "a,i2"]), _comments(["# participant,image"])
+    (2, 0)
+    >>> _comments(["# exported", "# participant,image", "a,i1", "a,i2"]), _comments(["participant,image", "# a,i1"])
+    (1, 0)
+    """
+    n = next((i for i, line in enumerate(head) if not line.startswith("#") and line.strip(" ,;\t|\r")), 0)
+    if not n:
+        return 0
+    mark = max(SEPARATORS, key=_outside_quotes(head[n]).count)
+    above, first, *rows = (
+        [cell.strip() for cell in line.split(mark)] for line in [*head[n - 1 : n + 1], *head[n + 1 :]]
+    )
+    again = len(above) == len(first) > 1 and any(a == b != "" for row in rows for a, b in zip(first, row, strict=False))
+    return n - again
+
+
+def _comments_below(frame: pd.DataFrame) -> Any:
+    """The rows that hold nothing but a text that begins with #."""
+    if frame.shape[1] < 2:
+        return False
+    return frame.iloc[:, 0].str.startswith("#").fillna(False).astype(bool) & frame.iloc[:, 1:].isna().all(axis=1)
+
+
+def _as_shown(frame: pd.DataFrame) -> pd.DataFrame:
+    """The table with the text of cells that are formulas of a text, ="007" or ='real', as spreadsheets write them."""
+    formula = r"""^=(["'])(.*)\1$"""
+    for column in (c for c in frame if frame[c].str.startswith("=").any()):
+        frame[column] = frame[column].str.replace(formula, r"\2", regex=True)
+    return frame.rename(columns=lambda name: re.sub(formula, r"\2", name))
 
 
 def _are_names(line: str, fewest: int) -> bool:

@@ -227,10 +227,10 @@ def test_labels_that_reverse_the_scale_are_refused_with_the_remedy(tmp_path: Pat
 
 
 def test_words_of_the_option_are_known_in_labels(tmp_path: Path) -> None:
-    lines = ["participant,image,truth,score", *rated("falso", "vero")]
+    lines = ["participant,image,truth,score", *rated("nep", "foto")]  # Dutch
     assert list(read(tmp_path, lines, form=Form(rating="score")).trials["answer"][:2]) == ["real", "generated"]
     with pytest.raises(AnalysisError, match=r"--rating score:4\.\.1"):
-        read(tmp_path, lines, form=Form(rating="score", words=["generated=falso"]))
+        read(tmp_path, lines, form=Form(rating="score", words=["generated=nep"]))
 
 
 @pytest.mark.parametrize(("low", "high"), [("real", "fake"), ("not fake", "not real"), ("sure", "unsure")])
@@ -563,7 +563,13 @@ def test_two_columns_of_one_name_in_a_second_table_are_refused(
     )
 
 
-@pytest.mark.parametrize("name", ["Lösung", "LÖSUNGEN", "Schlüssel", "clé", "Corrigé", "solution", "Musterlösung:"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("Lösung", "LÖSUNGEN", "Schlüssel", "clé", "Corrigé", "solution", "Musterlösung:"),
+        *("Chiave", "soluzioni", "Risposte corrette", "Clave", "Solución", "respuestas correctas", "Verdad"),
+    ],
+)
 def test_a_row_of_right_answers_is_no_person_in_german_and_french(tmp_path: Path, name: str) -> None:
     keys = [f"{name},i{k},{truth},{truth}" for k, truth in enumerate(("real", "generated"))]
     answers = read(tmp_path, [HEADER, *keys, "p,i0,real,generated", "p,i1,generated,generated"])

@@ -129,6 +129,23 @@ def test_rows_of_sums_and_means_are_left_out(tmp_path: Path, row: str) -> None:
     assert found.notes == ("Left out: 1 row of sums or means, the first on f.csv, line 8.",)
 
 
+@pytest.mark.parametrize(
+    ("rows", "left"),
+    [
+        (["Sum,i1,real,real", "Sum,i2,generated,real", "p9,i1,real,real"], 9),  # a person of that name
+        (["p9,i1,real,real", "Sum,i1,real,real", "Sum,i2,generated,real"], 9),
+        (["Total,4,2,2", "p9,i1,real,real", "Total,1,1,1"], 7),
+        (["Sum,i1,real,real", "Sum,12,6,3"], 7),
+        (["p9,i1,real,real", "Totale,i1,real,real"], 7),  # alone and last
+        (["Totale,i1,real,real", "p9,i1,real,real"], 8),
+    ],
+)
+def test_a_participant_called_sum_who_judged_images_stays(tmp_path: Path, rows: list[str], left: int) -> None:
+    found = read_csv(written(tmp_path, ["participant,image,truth,answer", *answers(), *rows]))
+    assert len(found.trials) == left
+    assert any("of sums or means" in note for note in found.notes) == (left < 6 + len(rows))
+
+
 def test_a_row_of_means_below_ratings_of_each_image_is_left_out(tmp_path: Path) -> None:
     lines = ["participant,i1,i2,i3", "p1,1,5,2", "p2,2,4,1", "Mittelwert,1.5,4.5,1.5"]
     truth = written(tmp_path, ["image,truth", "i1,real", "i2,generated", "i3,real"], "truth.csv")

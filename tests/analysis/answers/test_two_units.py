@@ -58,15 +58,17 @@ def test_files_whose_people_do_not_use_an_end_of_the_scale_are_read(
     assert answers.trials["said_generated"].sum() == sum(point > middle for point in first + second)
 
 
-def test_files_whose_people_all_avoid_an_end_are_read_and_named(tmp_path: Path) -> None:
+def test_files_whose_people_all_avoid_an_end_are_refused_unless_the_scale_is_stated(tmp_path: Path) -> None:
     for name, high in (("a", 5), ("b", 7)):
         lines = [f"{name}{k % 4},i{k},{('real', 'generated')[k % 2]},{1 + k % high}" for k in range(40)]
         (tmp_path / f"{name}.csv").write_text("\n".join(["participant,image,truth,sure", *lines]), encoding="utf-8")
-    assert read_csv(tmp_path, form=Form(rating="sure")).notes == (
-        "Ratings in sure from 1 (real) to 7 (generated; the range in the data) count as answers, divided at the "
-        "middle, 4. The ratings in sure end at 5 in a.csv but at 7 in b.csv: if these are two scales, report "
-        "on each file separately.",
+    with pytest.raises(AnalysisError) as error:
+        read_csv(tmp_path, form=Form(rating="sure"))
+    assert str(error.value) == (
+        "The ratings in sure run from 1 to 5 in a.csv but from 1 to 7 in b.csv: if that is one scale, state it with "
+        "--rating sure:1..7, else report on each file separately."
     )
+    assert read_csv(tmp_path, form=Form(rating="sure:1..7")).trials["said_generated"].sum() == 8 + 16
 
 
 def test_participants_with_the_same_numbers_in_several_files_are_named(tmp_path: Path) -> None:
