@@ -29,7 +29,7 @@ from analysis.answers.checks.identities import (
     spellings,
 )
 from analysis.answers.columns.cells import count, flag_words, text, yes
-from analysis.answers.columns.lacking import NEEDED, why_lacking
+from analysis.answers.columns.lacking import NEEDED, program_of, why_lacking
 from analysis.answers.columns.names import with_correct_alone
 from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
@@ -249,6 +249,8 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
                 f for f, own in zip(table.files, table.columns, strict=True) if "truth" in own and "answer" not in own
             ]
             remedy = f"give {tables[0]} as --truth" if column == "truth" and tables else "fill it in"
+            if form.layout is None and (program := program_of(table)):
+                remedy += f", or read the file with --layout {program}"
             raise AnalysisError(f"{table.place(raw.index[gone][0])}: the column {column} is empty; {remedy}.")
     files = [table.file_names(raw.index)] if len(table.files) > 1 else []
     for column in (*NUMBERS, "why_x", "why_y", *TIMES[1:]):

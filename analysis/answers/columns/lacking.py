@@ -59,13 +59,18 @@ def _in_one_column(table: Table) -> str:
 
 
 def _of_a_program(table: Table, missing: Sequence[str]) -> str:
-    layout = next((name for name, own in SIGNS if own <= {*table.header}), None)
+    layout = program_of(table)
     if layout is None:
         return ""
     return (
         f"{table.says('lacks')} the column{'s' * (len(missing) > 1)} {listed([*missing])}; others are those of "
         f"{layout}: read it with --layout {layout}."
     )
+
+
+def program_of(table: Table) -> str | None:
+    """The layout of the program whose columns the table has."""
+    return next((name for name, own in SIGNS if own <= {*table.header}), None)
 
 
 def _without_names(table: Table, words: Mapping[str, str]) -> str:

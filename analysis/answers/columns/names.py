@@ -144,7 +144,8 @@ def _known_columns(
         if not {*TIMES} & {*frame, *chosen}:
             found = _time_column(table, before)
         said = form.rating is not None or "correct" in chosen or ("correct" in frame and frame["correct"].notna().any())
-        known = {k: v for k, v in USUAL.items() if k not in frame and not (said and k == "answer")}
+        lacking = {name for name in USUAL if name not in frame or frame[name].isna().all()}
+        known = {k: v for k, v in USUAL.items() if k in lacking and not (said and k == "answer")}
     for name, patterns in known.items():
         ours = name in frame and name not in (*patterns, *NOT_GIVEN.get(form.layout or "", ()))
         if name in chosen or ours:
@@ -157,7 +158,7 @@ def _known_columns(
                 continue
             shown, answer = found.get("image", "image"), found.get("answer", chosen.get("answer", ""))
             answer = ratings[0] if form.rating else answer
-            everywhere = name == "participant" or shown not in frame  # one row may name the participant of all
+            everywhere = name in ("participant", "image") or shown not in frame  # a row may name the participant of all
             judged = frame[matches] if everywhere else frame.loc[frame[shown].notna(), matches]
             rank = {c: _beside(c, answer) or (name == "answer" and _in_words(judged[c], words)) for c in matches}
             best = max(matches, key=lambda c: (c == before.get(name), rank[c], judged[c].notna().sum()))

@@ -1076,6 +1076,25 @@ def test_json_of_jspsych_is_read(tmp_path: Path, given: str) -> None:
     assert read_csv(one_line, ["subject=b"], form).trials["image"].tolist() == ["g1.png"]
 
 
+def test_an_empty_column_of_images_does_not_hide_that_of_stimuli(tmp_path: Path) -> None:
+    lines = [
+        "trial_type,trial_index,subject,image,stimulus,truth,response,rt",
+        "html-keyboard-response,0,a,,<p>+</p>,,,",
+    ]
+    lines += [
+        "image-keyboard-response,1,a,,img/1.png,real,f,812",
+        "image-keyboard-response,2,a,,img/2.png,generated,f,700",
+    ]
+    path, words = written(tmp_path, lines), ["real=f", "generated=j"]
+    answers = read_csv(path, form=Form(layout="jspsych", words=words))
+    assert answers.trials[["image", "answer"]].to_numpy().tolist() == [["img/1.png", "real"], ["img/2.png", "real"]]
+    with pytest.raises(AnalysisError) as refused:
+        read_csv(path, form=Form(words=words))
+    assert str(refused.value) == (
+        "answers.csv, line 2: the column truth is empty; fill it in, or read the file with --layout jspsych."
+    )
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
