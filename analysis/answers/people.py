@@ -136,9 +136,9 @@ def group_names(values: Any, option: str) -> list[str]:
     number = numbers(values)
     if number is not None:
         names = sorted(names, key=float)
-    if not 2 <= len(names) <= MOST_LEVELS:
-        count = f"{len(names)} different value{'s' * (len(names) != 1)}"
-        raise OptionError(
-            f"{option}: it has {count}; groups are 2 to {MOST_LEVELS} values. A quantity is a --covariate."
-        )
+    if len(names) < 2:
+        raise OptionError(f"{option}: all participants who can be scored have the same value; leave it out.")
+    if len(names) > MOST_LEVELS:
+        more = "A quantity is a --covariate." if option.startswith("--group") else "Numbers may have any values."
+        raise OptionError(f"{option}: it has {len(names)} different values; groups are 2 to {MOST_LEVELS}. {more}")
     return names

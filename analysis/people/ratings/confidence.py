@@ -67,7 +67,7 @@ def calibration(confidence: Any, trials: Trials) -> pd.DataFrame:
     values = np.asarray(confidence, float)
     levels = np.unique(values)
     if len(levels) > MOST_LEVELS:
-        levels = np.unique(np.quantile(values, np.arange(MOST_LEVELS) / MOST_LEVELS))
+        levels = np.unique(np.quantile(values, np.arange(MOST_LEVELS) / MOST_LEVELS, method="higher"))
     level = np.searchsorted(levels, values, side="right") - 1
     rows = []
     for i in range(len(levels)):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,20 @@ def test_a_column_without_groups_is_refused(
     with pytest.raises(OptionError, match=r".") as error:
         participants.compute(context(answers, tmp_path, **options))
     assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("option", "values", "said"),
+    [
+        ("--group g", ["a"] * 9, "all participants who can be scored have the same value; leave it out."),
+        ("--covariate g", ["3"] * 9, "all participants who can be scored have the same value; leave it out."),
+        ("--group g", list("123456789"), "it has 9 different values; groups are 2 to 8. A quantity is a --covariate."),
+        ("--covariate g", list("abcdefghi"), "it has 9 different values; groups are 2 to 8. Numbers may have any"),
+    ],
+)
+def test_groups_differ_and_are_few(option: str, values: list[str], said: str) -> None:
+    with pytest.raises(OptionError, match=f"^{option}: {re.escape(said)}"):
+        known.group_names(pd.Series(values), option)
 
 
 def test_a_comparison_of_groups_names_the_pairs_that_were_tested(answers: Responses, tmp_path: Path) -> None:

@@ -147,6 +147,17 @@ def test_people_who_are_right_as_often_as_they_claim_are_calibrated() -> None:
     assert len(sure.calibration(rng.random(len(trials)), found)) == sure.MOST_LEVELS
 
 
+def test_joined_levels_of_confidence_all_have_answers() -> None:
+    """Quantiles between two values made a level that nobody had given, with the mean of nothing."""
+    trials = Trials.from_labels([1] * 12, [1, 0] * 6, range(12), range(12))
+    table = sure.calibration(np.arange(12) ** 2.0, trials)
+    assert table["answers"].tolist() == [2, 1, 1, 1, 1, 1, 1, 1, 1, 2]
+    assert table["claimed"].notna().all()
+    few = sure.calibration([*range(11), 100], trials)
+    assert (few["answers"] > 0).all()
+    assert few["answers"].sum() == 12
+
+
 # ------------------------------------------------------------------------------------------------ coverage
 
 
