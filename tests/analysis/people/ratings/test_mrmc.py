@@ -148,14 +148,12 @@ def test_people_who_are_right_as_often_as_they_claim_are_calibrated() -> None:
 
 
 def test_joined_levels_of_confidence_all_have_answers() -> None:
-    """Quantiles between two values made a level that nobody had given, with the mean of nothing."""
-    trials = Trials.from_labels([1] * 12, [1, 0] * 6, range(12), range(12))
-    table = sure.calibration(np.arange(12) ** 2.0, trials)
-    assert table["answers"].tolist() == [2, 1, 1, 1, 1, 1, 1, 1, 1, 2]
+    """An interpolated quantile of equal values may lie above them by rounding: a level that nobody had given."""
+    given = [32, 21, 59, 23, 41, 23, 28, 62, 11, 39, 26, 42, 47, 20, 42, 42, 28, 7, 38, 3]
+    trials = Trials.from_labels([1] * 20, [1, 0] * 10, range(20), range(20))
+    table = sure.calibration(np.array(given) / 63, trials)
+    assert table["answers"].tolist() == [2, 2, 1, 3, 2, 2, 2, 4, 2]
     assert table["claimed"].notna().all()
-    few = sure.calibration([*range(11), 100], trials)
-    assert (few["answers"] > 0).all()
-    assert few["answers"].sum() == 12
 
 
 # ------------------------------------------------------------------------------------------------ coverage
