@@ -247,9 +247,10 @@ def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -
         if lopsided or beyond_all or low == high or apart or coded:
             last = levels[-2] if beyond_all or coded else levels[gaps.argmax()] if apart else high
             last = last if last > 1 else high
+            both = "" if (low, high) in ((1, last), (high, high)) else f", or {low:g}..{high:g} if all are ratings"
             raise AnalysisError(
                 f"{table.name}: the ratings in {column} run from {low:g} to {high:g}, which may include a code for 'no "
-                f"answer': state the scale, as in {name} {column}:1..{last:g}."
+                f"answer': state the scale, as in {name} {column}:1..{last:g}{both}."
             )
     else:
         low, high, stated = float(parts[2]), float(parts[3]), "as stated"

@@ -539,7 +539,7 @@ def test_a_code_for_no_answer_does_not_widen_a_scale(
         read(tmp_path, lines, form=Form(rating="likert"))
     assert str(refused.value) == (
         f"f.csv: the ratings in likert run from 1 to {high}, which may include a code for 'no answer': state the "
-        f"scale, as in --rating likert:1..{last}."
+        f"scale, as in --rating likert:1..{last}, or 1..{high} if all are ratings."
     )
 
 

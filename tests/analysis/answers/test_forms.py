@@ -359,7 +359,9 @@ def test_confidence_whose_labels_run_the_other_way_is_refused_with_the_remedy(tm
 def test_codes_of_ratings_may_be_missing(tmp_path: Path, form: Form) -> None:
     lines = ["participant,image,truth,likert", *(f"p,i{k},real,{r}" for k, r in enumerate((1, 2, 4, 5, 99)))]
     path = written(tmp_path, lines)
-    with pytest.raises(AnalysisError, match=r"run from 1 to 99, .* as in --rating likert:1..5\.$"):
+    with pytest.raises(
+        AnalysisError, match=r"run from 1 to 99, .* as in --rating likert:1..5, or 1..99 if all are ratings\.$"
+    ):
         read_csv(path, form=Form(rating="likert"))
     assert read_csv(path, form=form).trials["rating"].tolist() == [1, 2, 4, 5]
 
