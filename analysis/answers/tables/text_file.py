@@ -97,7 +97,7 @@ def read_file(path: Path) -> TextFile:
             frame = pd.read_csv(io.StringIO(text, newline=""), sep=separator, dtype=str, skipinitialspace=True,
                                 keep_default_na=False, na_values=[""], index_col=False,
                                 skip_blank_lines=False)  # fmt: skip
-            frame = _as_shown(frame)
+            frame = _as_shown(frame) if "=" in text else frame
             commented = header.startswith("#") and re.search(r"[^\W\d_]", header.split(separator)[0])
             if commented:  # as numpy.savetxt writes the column names
                 frame = frame.rename(columns={frame.columns[0]: frame.columns[0].lstrip("# ")})
@@ -122,7 +122,9 @@ def read_file(path: Path) -> TextFile:
         rows = frame.fillna("").agg(tuple, axis=1)
         frame = frame[~rows.isin(list(rows[:2]))]  # also of joined exports
     twice = dict.fromkeys(_different_of_one_name(frame, header, separator), f"{path.name}, line {skipped + 1}")
-    blank, again = frame.isna().all(axis=1) | _comments_below(frame), _names_again(frame)
+    blank, again = frame.isna().all(axis=1), _names_again(frame)
+    if "#" in text:
+        blank |= _comments_below(frame)
     if (other := _other_names(frame[~again])) is not None:
         raise AnalysisError(
             f"{path}, line {other} names columns again, in another order or number than line {skipped + 1}: save the "
