@@ -31,10 +31,10 @@ def share_real_images(trials: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         found = [_by_source(trials[rows], blocks[rows], real[rows]) for rows in _groups(trials["set"])]
         joined = pd.concat(found, ignore_index=True)
         return joined, _sentence(_in_several_sets(joined))
-    only_real = set(trials["set"]) - set(trials.loc[~real, "set"])
-    only_generated = set(trials["set"]) - set(trials.loc[real, "set"])
+    sets, with_generated, with_real = (set(t["set"].unique()) for t in (trials, trials[~real], trials[real]))
+    only_real, only_generated = sets - with_generated, sets - with_real
     pools = only_real if only_generated else only_real & {"all"}
-    others = sorted(set(trials["set"]) - pools)
+    others = sorted(sets - pools)
     if pools and len(others) and (len(others) > 1 or only_generated):
         pool = trials[trials["set"].isin(pools)]
         joined = _with_pool(trials[~trials["set"].isin(pools)], pool, others)
