@@ -6,7 +6,7 @@ WORKSPACE ?= $(if $(FRESH),workspace-fresh,workspace)
 export GLIMPSE_WORKSPACE := $(WORKSPACE)
 unexport PYTHONDONTWRITEBYTECODE  # else each of the tests' hundreds of processes compiles the packages again
 
-.PHONY: study test bench setup lint types layers help
+.PHONY: study test bench setup lint types layers compiler help
 
 help:
 	@echo "make study   prepare, publish and serve the survey at http://127.0.0.1:5000"
@@ -48,15 +48,19 @@ layers:
 	$(BIN)/lint-imports
 
 # Each process starts with its own range of files, whose fixtures it makes once, and takes over tests of others at the end.
-# Three run on two cores, as browser tests mostly wait; those that time single frames come last and alone. slipcover counts
-# the lines that the first part reaches, without processes that tests start; on two files it added 3 % of processor time,
+# Four run on two cores, as browser tests mostly wait; those that time single frames come last and alone. slipcover counts
+# the lines that the main part reaches, without processes that tests start; on two files it added 3 % of processor time,
 # where coverage.py added 48 % (Python 3.11).
-# PyTorch's compiler cannot trace lines that still hold slipcover's probes, so its tests run with the last part.
+# PyTorch's compiler cannot trace lines that still hold slipcover's probes, so its tests run apart, beside the type checks.
 TIMING := tests/browser/test_timing.py
 COMPILER := tests/gan_core/training/test_gpu_paths.py
-test: lint
-	$(BIN)/python -m slipcover -m pytest -n 3 --dist worksteal -m "not slow" --ignore $(TIMING) --ignore $(COMPILER)
-	$(BIN)/python -m pytest -m "not slow" $(TIMING) $(COMPILER)
+test: .venv/installed
+	$(MAKE) --no-print-directory -j 2 lint compiler
+	$(BIN)/python -m slipcover -m pytest -n 4 --dist worksteal -m "not slow" --ignore $(TIMING) --ignore $(COMPILER)
+	$(BIN)/python -m pytest -m "not slow" $(TIMING)
+
+compiler:
+	$(BIN)/python -m pytest -m "not slow" $(COMPILER)
 
 # Run it on an idle machine, or the times mean little. BENCH holds options: BENCH='--measured "make test" "9 min 30 s"'
 bench: .venv/installed

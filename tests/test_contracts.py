@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import os
 import re
 import signal
 import socket
@@ -15,8 +15,8 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +24,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from analysis.images import runs
+from analysis.report.__main__ import main as report
+from analysis.report.page import FORMATS
+from analysis.sections.images import quality
 from docs.dictionary import undocumented
+from gan_core.cli import main as gan_core
 from glimpse.workspace import Workspace
+from study_app.cli import main as study_app
 
 TRIALS = 20
 
@@ -50,15 +56,12 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def command(*words: str | Path, code: int = 0, **environment: str) -> str:
-    """Run a command as a user types it; returns what it printed on both streams."""
-    program = [sys.executable, "-m", *map(str, words)]
-    result = subprocess.run(
-        program, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1", **environment}
-    )
-    assert result.returncode == code, f"{' '.join(program)}\n{result.stdout}\n{result.stderr}"
-    assert "Traceback" not in result.stderr
-    return result.stdout + result.stderr
+def command(main: Callable[[list[str]], int], *words: str | Path, code: int = 0) -> str:
+    """Run a command as its program does; returns what it printed on both streams."""
+    said = io.StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        assert main([*map(str, words)]) == code, said.getvalue()
+    return said.getvalue()
 
 
 def free_port() -> int:
@@ -124,13 +127,18 @@ def take_part(address: str, always: str) -> None:
     assert json.loads(get(place + "next")) == {"done": True}
 
 
-def test_the_whole_way_from_photos_to_the_report(workspace: Workspace, photos: Path) -> None:
-    command("gan_core.cli", "prepare", "isic", photos, "--label", "DF", "--size", "32")
+def test_the_whole_way_from_photos_to_the_report(
+    workspace: Workspace, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("analysis.report.page.FORMATS", {"svg": FORMATS["svg"]})  # tests/analysis/report has them all
+    for module in (quality, runs):
+        monkeypatch.setattr(module, "GENERATED", 24)
+    command(gan_core, "prepare", "isic", photos, "--label", "DF", "--size", "32")
     assert workspace.names("images") == ["df"]
 
     tiny = ["images=48", "batch=8", "tick_images=24", "g_features=16", "d_features=8", "score_images=16"]
     settings = [word for setting in tiny for word in ("--set", setting)]
-    command("gan_core.cli", "train", "df", "--preset", "demo", "--device", "cpu", *settings)
+    command(gan_core, "train", "df", "--preset", "demo", "--device", "cpu", *settings)
     run = workspace.existing("runs", "df")
     assert {"config.json", "log.jsonl", "checkpoint.pt", "generator.safetensors"} <= {p.name for p in run.iterdir()}
     ticks = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
@@ -140,9 +148,9 @@ def test_the_whole_way_from_photos_to_the_report(workspace: Workspace, photos: P
     assert ticks[-1]["images"] >= 48
     assert list((run / "samples").glob("*.png"))
 
-    said = command("gan_core.cli", "publish", "df", code=2)
+    said = command(gan_core, "publish", "df", code=2)
     assert re.search(r"--count \d+", said), "a set that is too small must be told the largest count that works"
-    command("gan_core.cli", "publish", "df", "--count", "10")
+    command(gan_core, "publish", "df", "--count", "10")
     manifest = json.loads((workspace.existing("stimuli", "df") / "manifest.json").read_text())
     scored = [s["truth"] for s in manifest["stimuli"] if not s["practice"]]
     assert (scored.count("real"), scored.count("generated")) == (10, 10)
@@ -150,7 +158,7 @@ def test_the_whole_way_from_photos_to_the_report(workspace: Workspace, photos: P
     sizes = {path.stat().st_size for path in workspace.existing("stimuli", "df").glob("*.png")}
     assert len(sizes) == 1, "the length of a file must not tell the truth"
 
-    command("study_app.cli", "load", "df")
+    command(study_app, "load", "df")
     with serving() as address:
         take_part(address, always="generated")
         take_part(address, always="real")
@@ -167,7 +175,7 @@ def test_the_whole_way_from_photos_to_the_report(workspace: Workspace, photos: P
     assert len(rows) == 2 * TRIALS
     assert {row[1] for row in rows} == {"df"}
 
-    command("analysis.report", "--skip", "memorisation")  # a third of its time, with tests of its own
+    command(report, "--skip", "memorisation")  # a third of its time, with tests of its own
     scores = json.loads((workspace.report / "scores.json").read_text())
     assert scores["schema"] == 1
     assert list(undocumented(scores)) == [], "docs/dictionary.py tells every key"

@@ -1,5 +1,5 @@
-"""The server is killed with SIGKILL twenty times during a study, and replies break off half way: no answer is lost or
-stored twice, and the page continues."""
+"""The server is killed with SIGKILL again and again during a study, and replies break off half way: no answer is lost
+or stored twice, and the page continues."""
 
 from __future__ import annotations
 
@@ -91,10 +91,11 @@ def test_a_reply_that_breaks_off_half_way_is_asked_for_again(page: Page, serve: 
     assert [row["position"] for row in rows(server)] == [1, 2, 3, 4]
 
 
-def test_no_acknowledged_answer_is_lost_when_the_server_is_killed_twenty_times(
-    page: Page, serve: Callable[..., Server]
+@pytest.mark.parametrize(("kills", "trials"), [(5, 20), pytest.param(20, 60, marks=pytest.mark.slow)])
+def test_no_acknowledged_answer_is_lost_however_often_the_server_is_killed(
+    page: Page, serve: Callable[..., Server], kills: int, trials: int
 ) -> None:
-    server = serve(QUICK + "practice = 0\n[trials]\ncount = 60\n", count=30)
+    server = serve(QUICK + f"practice = 0\n[trials]\ncount = {trials}\n", count=30)
     chance = random.Random(1)
     killed: list[int] = []
     served: set[int] = set()  # the processes that have answered something: one that only starts is not worth a kill
@@ -104,7 +105,7 @@ def test_no_acknowledged_answer_is_lost_when_the_server_is_killed_twenty_times(
         server.wait()
 
         def kill(*_: object) -> None:
-            if len(killed) < 20 and latest() not in killed and latest() in served:
+            if len(killed) < kills and latest() not in killed and latest() in served:
                 killed.append(latest())
                 os.kill(killed[-1], signal.SIGKILL)
 
@@ -129,10 +130,10 @@ def test_no_acknowledged_answer_is_lost_when_the_server_is_killed_twenty_times(
             page.wait_for_timeout(chance.randrange(100, 400))
             kill()  # at any other time
         assert page.evaluate("document.body.dataset.phase") == "done", page.inner_text("#prompt")
-    assert len(killed) == 20
+    assert len(killed) == kills
     stored = rows(server)
-    assert [row["position"] for row in stored] == list(range(1, 61))
-    assert len(acknowledged) >= 50  # the rest was stored, but its 200 never arrived, or arrived unseen
+    assert [row["position"] for row in stored] == list(range(1, trials + 1))
+    assert len(acknowledged) >= trials - kills / 2  # the rest was stored, but its 200 never arrived, or arrived unseen
     for row in stored:
         if body := acknowledged.get(int(str(row["position"]))):
             assert (row["answer"], row["exposure_ms_actual"], row["response_time_ms"]) == (

@@ -48,7 +48,12 @@ def inspect(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("device", "language"),
-    [("desktop", "en"), ("phone", "de"), ("side", "fr"), ("zoomed", "de")],
+    [
+        ("desktop", "en"),
+        ("zoomed", "de"),
+        pytest.param("phone", "de", marks=pytest.mark.slow),
+        pytest.param("side", "fr", marks=pytest.mark.slow),
+    ],
 )
 def test_axe_finds_nothing_on_any_page(
     browser: Browser, serve: Callable[..., Server], device: str, language: str

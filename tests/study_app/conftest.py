@@ -54,6 +54,21 @@ def postgres() -> Iterator[Cluster]:
         yield cluster
 
 
+# Tests of pages: what they ask of the database, tests of both databases ask, too. With PostgreSQL they are marked slow.
+OF_PAGES = {
+    "test_admin.py", "test_crowd.py", "test_device.py", "test_implausible.py", "test_modes.py", "test_simulate.py",
+    "test_tasks.py", "test_withdrawal.py",
+}  # fmt: skip
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by marker
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        given = getattr(item, "callspec", None)
+        if given and given.params.get("kind") == "postgresql" and item.path.name in OF_PAGES:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def kind(request: pytest.FixtureRequest) -> str:
     """The two databases, one after the other."""
