@@ -37,6 +37,10 @@ SURE = {  # and in those of a scale of how sure people were
         False,
     ),
 }
+REALNESS = dict.fromkeys((  # words in the name of a column whose high ratings mean real, beside those
+    "realness", "realism", "realistic", "photorealism", "authenticity", "genuineness", "naturalness", "echtheit",
+    "realismus", "réalisme", "authenticité", "realismo", "autenticità", "autenticidad",
+), "real")  # fmt: skip
 DENIED = re.compile(r"\b(?:not|no|non|never|isn't|nicht|kein|pas)\b|\bun(?=real)")
 AGREEMENT = 0.75  # share of ratings that agree with the answer beside them; with fewer they measure something else
 
@@ -50,7 +54,14 @@ def read_rating(table: Table, option: str, answer: Any, words: Mapping[str, str]
     """
     scale = read_scale(table, option, "--rating", words)
     low, high, rating = scale.low, scale.high, scale.values
-    middle = (low + high) / 2
+    middle, turned = (low + high) / 2, f"--rating {scale.column}:{max(low, high):g}..{min(low, high):g}"
+    says_real = low < high and _side_of(scale.column.replace("_", " "), {**words, **REALNESS}) == "real"
+    if says_real and not scale.is_stated:
+        raise AnalysisError(
+            f"{table.name}: {scale.column} may be higher for real images, as it says, but ratings run from definitely "
+            f"real to definitely generated: state its scale, with {turned} if its high end means real, else with "
+            f"--rating {scale.column}:{low:g}..{high:g}."
+        )
     labels = by_value(table.frame[scale.column], lambda label: _side_of(str(label), words))
     against = labels.isin(KINDS[:2]) & (rating != middle) & (labels.eq("generated") != (rating > middle))
     if (against & rating.notna()).any():
@@ -75,8 +86,9 @@ def read_rating(table: Table, option: str, answer: Any, words: Mapping[str, str]
         f"Ratings in {scale.column} from {low:g} (real) to {high:g} (generated; {scale.stated}) count as answers, "
         f"divided at the middle, {middle:g}{scale.left_out}."
     )
+    doubt = f"If {scale.column} is higher for real images, as it says, {turned}." if says_real else ""
     confidence = (rating - middle).abs() / abs(high - middle)
-    return rating, answers, confidence, " ".join(filter(None, [sentence, scale.unread]))
+    return rating, answers, confidence, " ".join(filter(None, [sentence, doubt, scale.unread]))
 
 
 def read_confidence(table: Table, option: str, answer: Any, words: Mapping[str, str]) -> tuple[Any, Any, str]:
@@ -133,9 +145,13 @@ class RatingScale:
     values: Any  # NaN where missing or off the scale
     low: float
     high: float
-    stated: str
+    is_stated: bool
     left_out: str
     unread: str
+
+    @property
+    def stated(self) -> str:
+        return "as stated" if self.is_stated else "the range in the data"
 
 
 MOST_POINTS = 11  # of a scale; a slider, whose very ends hardly anybody takes, has more
@@ -239,7 +255,7 @@ def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -
     if parts[2] is None:
         _refuse_two_scales(table, values, column, name)
         low, high = float(levels[0]), float(levels[-1])
-        gaps, stated = np.diff(levels), "the range in the data"
+        gaps = np.diff(levels)
         lopsided = low < 0 and not np.isclose(low, -high)
         beyond_all = len(levels) > 3 and gaps[-1] > 1 and bool((gaps[:-1] == 1).all())  # as in 1, 2, 3, 4, 5, 9
         coded = len(levels) > 2 and high in CODES and 4 * levels[-2] <= 3 * high and gaps[-1] > gaps[:-1].max()
@@ -253,11 +269,11 @@ def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -
                 f"answer': state the scale, as in {name} {column}:1..{last:g}{both}."
             )
     else:
-        low, high, stated = float(parts[2]), float(parts[3]), "as stated"
+        low, high = float(parts[2]), float(parts[3])
         if low == high:
             raise AnalysisError(f"{name} {option}: a scale needs two different ends; write COLUMN:1..5.")
         beyond = (values < min(low, high)) | (values > max(low, high))
         outside, values = int(beyond.sum()), values.mask(beyond)
     values = values if low < high else low + high - values
     left_out = f"; {outside} ratings off the scale are treated as missing" if outside else ""
-    return RatingScale(column, values, low, high, stated, left_out, unread)
+    return RatingScale(column, values, low, high, parts[2] is not None, left_out, unread)

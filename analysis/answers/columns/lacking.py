@@ -69,8 +69,9 @@ def _of_a_program(table: Table, missing: Sequence[str]) -> str:
 
 
 def program_of(table: Table) -> str | None:
-    """The layout of the program whose columns the table has."""
-    return next((name for name, own in SIGNS if own <= {*table.header}), None)
+    """The layout of the program whose columns, or lines below their names, the table has."""
+    found = next((name for name, own in SIGNS if own <= {*table.header}), None)
+    return "qualtrics" if found is None and table.titles else found
 
 
 def _without_names(table: Table, words: Mapping[str, str]) -> str:

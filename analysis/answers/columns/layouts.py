@@ -48,9 +48,10 @@ KEY = re.compile(  # a row of right answers among people's, in English, German, 
     r"|chiave(?: (?:di correzione|delle risposte))?|soluzion[ei]|rispost[ea] (?:corrett|esatt)[ea]|verit(?:à|a)"
     r"|clave(?: de (?:respuestas|corrección))?|soluci(?:ón|on|ones)|respuestas? correctas?|verdad):?"
 )
-TOTALS = re.compile(  # a row of sums or means below people's
+TOTALS = re.compile(  # a row of sums, counts or means below people's
     r"(?:grand )?totals?(?: (?:général|general))?|sum|summe|gesamt(?:summe|ergebnis)?|somme|mean|average|mittelwert"
-    r"|durchschnitt|moyenne|totale(?: complessivo)?|somma|suma|media|promedio"
+    r"|durchschnitt|moyenne|totale(?: complessivo)?|somma|suma|media|promedio|count|anzahl|median|sd"
+    r"|st(?:an)?d\.?[ _-]?(?:dev(?:iation)?)?\.?|standardabweichung"
 )
 PICTURE_FILE = r"\.(?:png|jpe?g|gif|webp|bmp|svg|tiff?|avif|heic)(?:\?.*)?$"
 

@@ -37,6 +37,8 @@ def with_truth(table: Table, truths: Table, *, layout: str | None) -> tuple[pd.D
         usual = next((c for name in USUAL[column] for c in map(str, images) if fits(c, name)), column)
         truths.refuse_doubled([usual])
         images = images.rename(columns={usual: column})
+    if len(images) == 1 and "image" not in images and all(re.search(PICTURE_FILE, c) for c in map(str, images)):
+        images = images.iloc[0].rename("truth").rename_axis("image").reset_index()  # as in {"1.png": "real", ...}
     lacking = [c for c in ("image", "truth") if c not in images]
     if lacking:
         likely = likely_column(lacking[0], truths.header) or "COLUMN"

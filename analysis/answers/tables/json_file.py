@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+JUDGED = {"image", "stimulus", "truth", "answer", "response"}
 BETWEEN = re.compile(r"[\s,\[\]]*")
 
 
@@ -17,15 +18,16 @@ def read_records(path: Path, encoding: str) -> pd.DataFrame:
     """One row per object of a list, of several lists, or of JSON lines; the index labels are the lines they start in.
 
     A single object with one list of objects, such as {"participant": ..., "trials": [...]}, gives that list, and each
-    row the object's other values. An object of columns, in any form that pandas writes, gives its rows, which have the
-    line that it starts in. Raises ValueError if the file holds anything else, or is cut off within a list.
+    row the object's other values; so do several whose lists hold the judgements. An object of columns, in any form that
+    pandas writes, gives its rows, which have the line that it starts in. Raises ValueError if the file holds anything
+    else, or is cut off within a list.
     """
     return _records(path.read_text(encoding=encoding))
 
 
 def _records(text: str) -> pd.DataFrame:
     decoder = json.JSONDecoder()
-    rows, lines, at, line, lists = [], [], 0, 1, 0
+    records, rows, lines, at, line, lists = [], [], [], 0, 1, 0
     while True:
         between = BETWEEN.match(text, at)[0]  # type: ignore[index]  # it matches anywhere
         start = at + len(between)
@@ -37,6 +39,7 @@ def _records(text: str) -> pd.DataFrame:
         if not isinstance(record, dict):
             raise ValueError("a value that is not an object")
         record.pop("schema", None) if {*record} == {"schema", "data"} else None  # of pandas' `table`
+        records.append(record)
         rows.append({str(name): _text(value) for name, value in record.items()})
         lines.append(line)
         line += text.count("\n", start, at)
@@ -57,7 +60,26 @@ def _records(text: str) -> pd.DataFrame:
         before, list_ = re.sub(r"[^\n]", " ", text[:begin]), text[begin : decoder.raw_decode(text, begin)[1]]
         inner = _records(before + list_)  # the lines stay those of the file
         return inner.assign(**{name: value for name, value in rows[0].items() if name not in (*inner, held[0])})
+    nested = {str(name) for record in records for name, value in record.items() if _judgements(value)}
+    if len(nested) == 1 and not JUDGED & {name for row in rows for name in row}:
+        return _unnested(records, lines, nested.pop())
     return _table(rows, lines)
+
+
+def _judgements(value: Any) -> bool:
+    """Whether a value is a list of objects, some of which say what was judged, and how."""
+    listed = isinstance(value, list) and all(isinstance(one, dict) for one in value)
+    return listed and any(len(JUDGED & {*one}) > 1 for one in value)
+
+
+def _unnested(records: list[dict[str, Any]], lines: list[int], name: str) -> pd.DataFrame:
+    """A row for each object in the lists `name`, with the other values of the object around it, and its line."""
+    rows, places = [], []
+    for record, line in zip(records, lines, strict=True):
+        for one in record.pop(name, None) or []:
+            rows.append({str(key): _text(value) for key, value in {**record, **one}.items()})
+            places.append(line)
+    return _table(rows, places)
 
 
 def _table(rows: list[dict[str, Any]], lines: list[int]) -> pd.DataFrame:

@@ -226,6 +226,31 @@ def test_labels_that_reverse_the_scale_are_refused_with_the_remedy(tmp_path: Pat
     assert list(found.trials["answer"][:3]) == ["generated", "real", "real"]
 
 
+@pytest.mark.parametrize("name", ["realness", "how_real", "Authenticity", "photo-realism"])
+def test_a_rating_whose_name_says_real_needs_its_scale(tmp_path: Path, name: str) -> None:
+    lines = [f"participant,image,truth,{name}", "p,i1,real,4", "p,i2,generated,1", "q,i1,real,3", "q,i2,generated,2"]
+    with pytest.raises(AnalysisError) as error:
+        read(tmp_path, lines, form=Form(rating=name))
+    name = name.lower()
+    assert str(error.value) == (
+        f"f.csv: {name} may be higher for real images, as it says, but ratings run from definitely real to definitely "
+        f"generated: state its scale, with --rating {name}:4..1 if its high end means real, else with --rating "
+        f"{name}:1..4."
+    )
+    assert (
+        read(tmp_path, lines, form=Form(rating=f"{name}:4..1")).trials["answer"].tolist() == ["real", "generated"] * 2
+    )
+    stated = read(tmp_path, lines, form=Form(rating=f"{name}:1..4"))
+    assert stated.trials["answer"].tolist() == ["generated", "real"] * 2
+    assert stated.notes[0].endswith(f" If {name} is higher for real images, as it says, --rating {name}:4..1.")
+
+
+@pytest.mark.parametrize("name", ["fakeness", "real_or_fake", "not_real", "reality_check", "rating"])
+def test_a_rating_whose_name_does_not_say_real_has_the_usual_scale(tmp_path: Path, name: str) -> None:
+    lines = [f"participant,image,truth,{name}", "p,i1,real,4", "p,i2,generated,1", "q,i1,real,3", "q,i2,generated,2"]
+    assert read(tmp_path, lines, form=Form(rating=name)).trials["answer"].tolist() == ["generated", "real"] * 2
+
+
 def test_words_of_the_option_are_known_in_labels(tmp_path: Path) -> None:
     lines = ["participant,image,truth,score", *rated("nep", "foto")]  # Dutch
     assert list(read(tmp_path, lines, form=Form(rating="score")).trials["answer"][:2]) == ["real", "generated"]

@@ -92,9 +92,9 @@ BY_IMAGE = [f"i{k},{WORDS[k % 2]},real,generated,real" for k in range(4)]
             "it, so that each answer is a row.",
         ),
         (
-            ['[{"participant": "p1",', ' "trials": [{"image": "i1", "truth": "real", "answer": "real"}]},',
-             '{"participant": "p2", "trials": [{"image": "i1", "truth": "real", "answer": "real"}]}]'],
-            "f.csv, line 1: trials holds objects within an object: write one object, or a row of a CSV, for each "
+            ['[{"participant": "p1",', ' "trial": {"image": "i1", "truth": "real", "answer": "real"}},',
+             '{"participant": "p2", "trial": {"image": "i1", "truth": "real", "answer": "real"}}]'],
+            "f.csv, line 1: trial holds objects within an object: write one object, or a row of a CSV, for each "
             "answer, with its participant.",
         ),
         (
@@ -122,7 +122,9 @@ def test_numbers_of_rows_that_r_writes_are_named(tmp_path: Path) -> None:
     assert len(read_csv(written(tmp_path, ['"",participant,image,truth,answer', *rows])).trials) == 6
 
 
-@pytest.mark.parametrize("row", ["Total,,,3", ",,Summe,3", "Gesamtergebnis,6,3,3", "Mean,2.5,,0.5"])
+@pytest.mark.parametrize(
+    "row", ["Total,,,3", ",,Summe,3", "Gesamtergebnis,6,3,3", "Mean,2.5,,0.5", "Count,6,,6", "Std. Dev.,2,,1"]
+)
 def test_rows_of_sums_and_means_are_left_out(tmp_path: Path, row: str) -> None:
     found = read_csv(written(tmp_path, ["participant,image,truth,answer", *answers(), row]))
     assert (len(found.trials), found.trials["participant"].nunique()) == (6, 2)

@@ -92,3 +92,32 @@ def test_italian_and_spanish_columns_and_words_are_read(tmp_path: Path) -> None:
     lines = ["participante,imagen,truth,nota", "a,i1,real,1 (generada)", "a,i2,generated,5 (auténtica)"]
     with pytest.raises(AnalysisError, match=r"'1 \(generada\)' is at the end of the scale that counts as real"):
         read_csv(written(tmp_path, "\n".join(lines)), form=Form(rating="nota:1..5"))
+
+
+TRIALS = [
+    {"participant": "a", "age": 31, "trials": ROWS[["image", "truth", "answer", "rt"]][:2].to_dict("records")},
+    {"participant": "b", "age": 40, "trials": ROWS[["image", "truth", "answer", "rt"]][2:].to_dict("records")},
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "line"), [(json.dumps(TRIALS, indent=1), 20), ("\n".join(map(json.dumps, TRIALS)), 2)]
+)
+def test_json_with_a_list_of_judgements_for_each_participant_is_read(tmp_path: Path, text: str, line: int) -> None:
+    path = written(tmp_path, text, "answers.json")
+    assert scored(path) == ROWS.to_numpy().tolist()
+    assert read_csv(path).people["age"].tolist() == ["31", "40"]
+    with pytest.raises(AnalysisError, match=rf"answers.json, line {line}: answer says 'x'"):
+        read_csv(written(tmp_path, text.replace('"answer": "generated"', '"answer": "x"'), "answers.json"))
+
+
+def test_lists_beside_a_judgement_are_not_judgements(tmp_path: Path) -> None:
+    """Such as the positions of a mouse."""
+    rows = [{**row, "mouse": [{"x": 1, "y": 2}, {"x": 3, "y": 4}]} for row in ROWS.to_dict("records")]
+    assert scored(written(tmp_path, json.dumps(rows), "answers.json")) == ROWS.to_numpy().tolist()
+
+
+def test_the_truth_may_be_json_of_each_image(tmp_path: Path) -> None:
+    path = written(tmp_path, ROWS.drop(columns="truth").replace({"i1": "I1.png", "i2": "I2.png"}).to_csv(index=False))
+    truth = written(tmp_path, '{"I1.png": "real", "I2.png": "generated"}', "truth.json")
+    assert [row[2] for row in scored(path, Form(truth=truth))] == ROWS["truth"].tolist()
