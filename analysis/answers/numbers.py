@@ -39,9 +39,11 @@ CLOCK = re.compile(  # a duration, also as a time on the first day of a spreadsh
     r"(?i)(?:[\d./-]*(?:1899|1900|1904|1970)[\d./-]*[ T]|(\d+) days?,? \+?)?"
     r"(?:(\d+):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)(?:\s*([ap])\.?m\.?)?Z?"
 )
+ISO = re.compile(r"P(?:(\d+)D)?T(?:(\d+)H)?(?:(\d+)M)?(\d+(?:[.,]\d+)?)S()")  # PT2.3S; the same groups as CLOCK
 DATED = re.compile(r"(?:\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4})[T ,]+\d{1,2}:\d\d.*")
 DAYTIME = 1000.0  # s; clock text with a larger median is the time of day
 STAMPS = (946_684_800.0, 4_102_444_800.0)  # seconds since 1970 of the years 2000 and 2100
+SERIALS = (36_526.0, 73_050.0)  # the same in days, as spreadsheets count them
 MINUS = "\N{MINUS SIGN}"  # of typesetters and web pages
 SPACES = re.compile(r"[\s'’_]+")  # group thousands in French and Swiss numbers
 GROUPED = {",": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+"), ".": re.compile(r"[+-]?[1-9]\d{0,2}(\.\d{3})+")}
@@ -106,7 +108,7 @@ def _durations(texts: list[str], column: str, first: Callable[[str], str]) -> di
     found: dict[int, float] = {}
     measured: dict[str, dict[int, str]] = {}
     for i, text in enumerate(texts):
-        if ":" in text and (clock := CLOCK.fullmatch(text)):
+        if clock := CLOCK.fullmatch(text) if ":" in text else ISO.fullmatch(text):
             days, hours, minutes, half = (clock[k] or "0" for k in (1, 2, 3, 5))
             at = int(hours) % 12 + 12 * (half in "pP") if half != "0" else int(hours)
             seconds = float(clock[4].replace(",", "."))
@@ -126,6 +128,7 @@ def _point_in_time(numbers: Any, texts: list[str], durations: Mapping[int, float
     positive = numbers[numbers > 0]
     low, high = np.quantile(positive, (0.05, 0.95)) if len(positive) else (0.0, 0.0)
     stamps = high < 1.2 * low and any(STAMPS[0] * f <= low and high <= STAMPS[1] * f for f in (1, 1e3, 1e6, 1e9))
+    stamps |= high < 1.02 * low and SERIALS[0] <= low and high <= SERIALS[1] and bool((positive % 1 != 0).any())
     dated = [i for i in given if i not in durations and DATED.fullmatch(texts[i])]
     clock = {i: value for i, value in durations.items() if ":" in texts[i]}
     late = bool(clock) and float(np.median([*clock.values()])) * unit > DAYTIME

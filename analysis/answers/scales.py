@@ -55,14 +55,14 @@ def read_rating(table: Table, option: str, answer: Any, words: Mapping[str, str]
     scale = read_scale(table, option, "--rating", words)
     low, high, rating = scale.low, scale.high, scale.values
     middle, turned = (low + high) / 2, f"--rating {scale.column}:{max(low, high):g}..{min(low, high):g}"
-    says_real = low < high and _side_of(scale.column.replace("_", " "), {**words, **REALNESS}) == "real"
+    says_real = low < high and side_of(scale.column.replace("_", " "), {**words, **REALNESS}) == "real"
     if says_real and not scale.is_stated:
         raise AnalysisError(
             f"{table.name}: {scale.column} may be higher for real images, as it says, but ratings run from definitely "
             f"real to definitely generated: state its scale, with {turned} if its high end means real, else with "
             f"--rating {scale.column}:{low:g}..{high:g}."
         )
-    labels = by_value(table.frame[scale.column], lambda label: _side_of(str(label), words))
+    labels = by_value(table.frame[scale.column], lambda label: side_of(str(label), words))
     against = labels.isin(KINDS[:2]) & (rating != middle) & (labels.eq("generated") != (rating > middle))
     if (against & rating.notna()).any():
         first = rating.index[against & rating.notna()][0]
@@ -161,10 +161,10 @@ CODES = (8, 9, 77, 88, 98, 99, 777, 888, 998, 999)  # that questionnaires use fo
 LABELLED = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s+|\s*[-–—=:.()]+\s*)[^\W\d].*|[^\W\d].*\(([+-]?\d+(?:[.,]\d+)?)\)")
 
 
-def _side_of(label: str, words: Mapping[str, str]) -> str | None:
+def side_of(label: str, words: Mapping[str, str]) -> str | None:
     """The side that the label of a scale's point names, 'real' or 'generated'; None if neither, both, or a denial.
 
-    >>> [_side_of(label, {}) for label in ("1 (definitely fake)", "7 = real", "not real", "real or fake", "4")]
+    >>> [side_of(label, {}) for label in ("1 (definitely fake)", "7 = real", "not real", "real or fake", "4")]
     ['generated', 'real', None, None, None]
     """
     text = label.casefold()

@@ -18,6 +18,7 @@ from analysis.answers.checks.contradictions import (
     refuse_right_answers,
     refuse_shifted_codes,
     times_out,
+    times_since_start,
     verdicts,
 )
 from analysis.answers.checks.identities import (
@@ -67,6 +68,7 @@ def tidy(
 
     notes = list(table.notes)
     trials = _columns(table.with_frame(raw), form, notes)
+    notes += filter(None, [times_since_start(trials)])
     if "answer" not in raw and form.rating is None:
         notes += filter(None, [times_out(table.with_frame(raw), trials)])
     (again, held), (key, not_people) = held_by_others(table.with_frame(raw), trials), answer_key(trials)

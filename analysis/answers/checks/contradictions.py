@@ -21,6 +21,7 @@ from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
 GENERATOR = re.compile(r"(?:image[ _]?)?(?:generator|model|method|gan|algorithm|architecture)(?:[ _]?name)?")
+INCREASING = 8  # times in a row that hardly increase by chance
 REVERSED, FEWEST = 0.9, 4  # share of rows, of at least so many, that agree if the answers are reversed
 
 
@@ -174,6 +175,21 @@ def times_out(table: Table, trials: pd.DataFrame) -> str:
     return (
         f"{n} (the first on {first}), and no right one, without a response time: if time was up, empty their cells in "
         "the column correct."
+    )
+
+
+def times_since_start(trials: pd.DataFrame) -> str:
+    """A sentence on response times of which each of a participant is longer than the one before; "" if they are not."""
+    timed = trials.loc[trials["response_time_ms"].notna(), ["participant", "response_time_ms"]]
+    one = timed.loc[timed["participant"] == timed["participant"].iloc[0], "response_time_ms"] if len(timed) else []
+    if len(one) < INCREASING or not (np.diff(one) > 0).all():  # one tells where there are many
+        return ""
+    longer = timed.groupby("participant")["response_time_ms"].diff().dropna() > 0
+    if timed["participant"].value_counts().min() < INCREASING or not longer.all():
+        return ""
+    return (
+        "The response times of each participant increase from row to row: if they count from the start of the survey, "
+        "take the differences, or leave them out; if the rows are sorted by them, they are right."
     )
 
 

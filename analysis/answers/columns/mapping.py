@@ -26,8 +26,9 @@ from analysis.answers.columns.layouts import (
 from analysis.answers.columns.names import ONE_PERSON_A_ROW, renamed, with_our_columns
 from analysis.answers.columns.truths import FOLDERS, with_truth
 from analysis.answers.form import Form
-from analysis.answers.judgements import RIGHT, WRONG, by_value, meanings, plain
+from analysis.answers.judgements import KINDS, RIGHT, WRONG, by_value, meanings, plain
 from analysis.answers.numbers import MISSING, TIMES
+from analysis.answers.scales import side_of
 from analysis.answers.tables.table import FILE, Table, read_tables, several
 from analysis.answers.tables.text_file import column_name
 from analysis.section import AnalysisError
@@ -51,7 +52,7 @@ def arranged(table: Table, form: Form) -> Table:
         table = table.with_frame(rounds(table.frame, chosen.get("image")))
     _check_chosen(chosen, table, truths)
     table, sentences = _with_our_columns(table, form, chosen)
-    table = table.with_frame(_with_participants(table, form))
+    table = table.with_frame(_with_participants(table, form)).noting(_codes_against_names(table, form, chosen))
     dropped = listed = 0
     if form.layout is not None:
         frame, dropped = routine(table.frame, form.layout)
@@ -135,6 +136,21 @@ def _with_our_columns(table: Table, form: Form, chosen: dict[str, str]) -> tuple
     ours = set(NAMES) - ({"correct"} if "answer" in named.frame else set())
     table.refuse_doubled(used | ratings | (ours - set(chosen)))
     return named, sentences
+
+
+def _codes_against_names(table: Table, form: Form, chosen: dict[str, str]) -> str:
+    """A sentence on a column such as `is_fake` whose 1, true or yes means real by --words, or the reverse; else ""."""
+    for name in ("truth", "answer"):
+        column, words = chosen.get(name, ""), meanings(form.words)[name]
+        side = side_of(re.sub("_|(?<=^is)(?!_)", " ", column), {})
+        said = {*by_value(table.frame[name], plain).dropna()} - MISSING if side and name in table.frame else set()
+        yes = sorted(said & {*RIGHT})
+        if said and said <= {*RIGHT, *WRONG} and any(words.get(word) in {*KINDS[:2]} - {side} for word in yes):
+            return (
+                f"--words says that {yes[0]} in {column} means {words[yes[0]]}, where its name says {side}: if it "
+                f"does, write --words {name}.{side}={yes[0]}, and the like for other codes."
+            )
+    return ""
 
 
 def _with_participants(table: Table, form: Form) -> pd.DataFrame:

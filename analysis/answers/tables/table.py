@@ -158,14 +158,17 @@ def read_tables(files: Sequence[Path]) -> Table:
     Of files with the same bytes one is read, and of several files those that cannot be read are left out, with a note.
     Raises AnalysisError if none can be read.
     """
-    hashes: dict[str, Path] = {}
-    notes = []
+    copies: dict[str, list[Path]] = {}
     for path in files:
-        digest = sha256_file(path)
-        if digest in hashes:
-            notes.append(f"{path.name} has the same content as {hashes[digest].name} and is read once.")
-        else:
-            hashes[digest] = path
+        copies.setdefault(sha256_file(path), []).append(path)
+    hashes = {digest: alike[0] for digest, alike in copies.items()}
+    named = dict(zip(files, _names_of(files), strict=True))
+    notes = [
+        f"{several([named[path].as_posix() for path in others])} {'have' if others[1:] else 'has'} the same content as "
+        f"{named[first].as_posix()} and {'are' if others[1:] else 'is'} read once."
+        for first, *others in copies.values()
+        if others
+    ]
     frames, starts, blank, rows, end = [], [], 0, 0, 0
     titles: dict[str, str] = {}
     twice: dict[str, str] = {}

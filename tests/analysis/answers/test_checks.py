@@ -600,3 +600,49 @@ def test_a_row_of_right_answers_is_no_person_in_german_and_french(tmp_path: Path
     answers = read(tmp_path, [HEADER, *keys, "p,i0,real,generated", "p,i1,generated,generated"])
     assert answers.trials["answer"].eq(answers.trials["truth"]).tolist() == [False, True]
     assert answers.notes == (f"Left out: 2 answers of '{name}', all of them right: that is the key, not a person.",)
+
+
+@pytest.mark.parametrize(
+    ("truth", "answer", "words", "notes"),
+    [
+        ("is_real", "said_fake", ["real=1", "generated=0"], (
+            "--words says that 1 in said_fake means real, where its name says generated: if it does, write --words "
+            "answer.generated=1, and the like for other codes.",
+        )),
+        ("isFake", "is_fake_answer", ["real=1", "generated=0"], (
+            "--words says that 1 in isfake means real, where its name says generated: if it does, write --words "
+            "truth.generated=1, and the like for other codes.",
+        )),
+        ("is_fake", "said_fake", ["real=0", "generated=1"], ()),
+        ("real_or_fake", "code", ["real=0", "generated=1"], ()),
+        ("is_real", "said_fake", ["truth.real=1", "truth.generated=0", "answer.real=0", "answer.generated=1"], ()),
+    ],
+)  # fmt: skip
+def test_codes_that_mean_the_reverse_of_their_columns_name_are_named(
+    tmp_path: Path, truth: str, answer: str, words: list[str], notes: tuple[str, ...]
+) -> None:
+    lines = [f"participant,image,{truth},{answer}", "p,i1,1,1", "p,i2,0,1", "q,i1,1,0", "q,i2,0,1"]
+    assert read(tmp_path, lines, form=Form(map=[f"truth={truth}", f"answer={answer}"], words=words)).notes == notes
+
+
+@pytest.mark.parametrize(("last", "n"), [(9000, 1), (7999, 0)])
+def test_times_that_only_increase_may_count_from_the_start(tmp_path: Path, last: int, n: int) -> None:
+    times = [*range(1000, 8001, 1000), last]
+    lines = [f"{who},i{k},real,real,{time}" for k, time in enumerate(times) for who in "pq"]
+    notes = read(tmp_path, ["participant,image,truth,answer,response_time_ms", *lines]).notes
+    assert notes == n * (
+        "The response times of each participant increase from row to row: if they count from the start of the survey, "
+        "take the differences, or leave them out; if the rows are sorted by them, they are right.",
+    )
+
+
+def test_files_of_one_content_are_named_once_by_their_folders(tmp_path: Path) -> None:
+    for k in range(4):
+        (tmp_path / f"s{k}").mkdir()
+        (tmp_path / f"s{k}" / "consent.txt").write_text("agreed\nyes\n", encoding="utf-8")
+        lines = ["participant,image,truth,answer", f"p{k},i1,real,real"]
+        (tmp_path / f"s{k}" / "task.txt").write_text("\n".join(lines), encoding="utf-8")
+    assert read_csv(tmp_path).notes == (
+        "3 files (s1/consent.txt ... s3/consent.txt) have the same content as s0/consent.txt and are read once.",
+        "Without judgements of images: s0/consent.txt.",
+    )
