@@ -18,11 +18,12 @@ from glimpse.command_line import counted
 AGAIN, AGAIN_ELSEWHERE = 0.5, 0.1  # share of judgements from which repeated ones are named, within and across files
 SEPARATING = 6  # most values of a column that tells repeated judgements apart
 JUDGEMENT = ("set", "source", "participant", "image", "second", "truth")  # who judged what
+UNIQUE = re.compile(r"[^@\s]+@[^@\s]+|(?=.{8}).*[a-z]\d+[a-z].*", re.I)  # an address, or an ID as platforms give
 MOMENTS = ("position", "response_time_ms", "response_time_s", "answered_at")  # rows that agree in these too are copies
 
 
 def held_by_others(table: Table, trials: pd.DataFrame) -> tuple[NDArray[np.bool_], str]:
-    """The rows of files whose answers are all in other files as well, and a sentence on them; "" if there are none.
+    """The rows of files, or people, whose answers are all in other files too, and sentences on them; "" if none are.
 
     So it is with the file of one participant beside one that joins them all. Several files together may hold them by
     chance, if all name their participant `1`.
@@ -49,11 +50,34 @@ def held_by_others(table: Table, trials: pd.DataFrame) -> tuple[NDArray[np.bool_
             for answer in own:
                 holders[answer].remove(k)
     gone = np.isin(file, left_out)
-    if not left_out:
-        return gone, ""
-    n = int((gone & judged).sum())
-    names = [table.files[k] for k in np.unique(file[gone])]
-    return gone, f"Left out: {counted(n, 'answer')} of {several(names)}, which other files hold too."
+    said = []
+    if left_out:
+        names = [table.files[k] for k in np.unique(file[gone])]
+        n = counted(int((gone & judged).sum()), "answer")
+        said = [f"Left out: {n} of {several(names)}, which other files hold too."]
+    rows = np.flatnonzero(judged & ~gone)
+    again = rows[_entered_again(table.frame.iloc[rows], file[rows])]
+    if len(again):
+        people = counted(trials["participant"].iloc[again].nunique(), "participant")
+        said.append(f"Left out: {counted(len(again), 'answer')} of {people}, which other files hold too.")
+        gone[again] = True
+    return gone, " ".join(said)
+
+
+def _entered_again(raw: pd.DataFrame, file: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """The rows of people with unique names that are all in another file, too, as in overlapping exports."""
+    gone = np.zeros(len(raw), bool)
+    names = raw["participant"].astype(str).to_numpy()
+    files = pd.Series(file).groupby(names).nunique()
+    shared = np.flatnonzero(np.isin(names, [name for name in files.index[files > 1] if UNIQUE.fullmatch(name)]))
+    if not len(shared):
+        return gone
+    row = pd.util.hash_pandas_object(raw.iloc[shared].astype(str), index=False).to_numpy()
+    for _, at in pd.Series(np.arange(len(shared))).groupby(names[shared]):
+        parts = sorted((part.to_numpy() for _, part in at.groupby(file[shared[at]])), key=len)
+        for k, part in enumerate(parts):
+            gone[shared[part]] = any({*row[part]} <= {*row[other]} for other in parts[k + 1 :])
+    return gone
 
 
 def repeats(table: Table, trials: pd.DataFrame) -> str:
@@ -72,9 +96,13 @@ def repeats(table: Table, trials: pd.DataFrame) -> str:
     people = counted(int(rows["participant"].nunique()), "participant")
     several = rows.assign(file=table.file_of(rows.index)).groupby(names, dropna=False)["file"].nunique() > 1
     if several.all():
+        said = rows.assign(answer=trials.loc[judged, "answer"][again])
+        copies = (said.groupby(names, dropna=False)["answer"].nunique() == 1).all()
+        what, remedy = ("the same answers", "remove copies of rows, and ") if copies else ("answers", "")
         return (
-            f"The same names of {people} are in several files, with answers to the same images: each name counts as "
-            "one person; if different people have the same name, write the name of the file or site before theirs."
+            f"The same names of {people} are in several files, with {what} to the same images: each name counts as "
+            f"one person; {remedy}if different people have the same name, write the name of the file or site before "
+            "theirs."
         )
     if again.mean() < AGAIN:  # images drawn with replacement
         return ""

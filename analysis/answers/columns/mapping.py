@@ -38,6 +38,7 @@ NAMES = (
     "participant", "image", "truth", "answer", "set", "source", *TIMES, "position", "exposure_ms_planned",
     "exposure_ms_actual", "dropped_frames", "focus_lost", "answered_at", "catch", "flags", "state", "correct",
 )  # fmt: skip
+NUMBER = re.compile(r"[+-]?\d[\d.,]*\s*%?")
 
 
 def arranged(table: Table, form: Form) -> Table:
@@ -214,13 +215,17 @@ def _without_totals(table: Table, form: Form) -> Table:
 
 
 def _judged(table: Table, form: Form, last: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Whether each row is of a person: truth and answer are words, and it is not the last of its file and only one."""
+    """Whether each row is of a person: truth and answer are words, and it is not the last of its file and only one.
+
+    A word may be misspelt; numbers that are no known words are sums.
+    """
     frame, words = table.frame, meanings(form.words)
     known = {"truth": {*words["truth"]}, "answer": {*words["answer"], *MISSING}, "correct": {*RIGHT, *WRONG, *MISSING}}
     judged = np.ones(len(frame), bool)
     for column in ({"truth"} if form.rating else {*known}) & {*frame}:
         said = by_value(frame[column], plain)
-        judged &= (said.isin(known[column]) | (said.isna() & (column != "truth"))).to_numpy(bool)
+        word = said.notna() & ~by_value(said, lambda text: NUMBER.fullmatch(text)).notna()
+        judged &= (said.isin(known[column]) | word | (said.isna() & (column != "truth"))).to_numpy(bool)
     names = [table.file_of(frame.index), frame["participant"].to_numpy()]
     of_each = pd.Series(frame.index).groupby(names)
     count = of_each.transform("nunique" if form.layout in ONE_PERSON_A_ROW else "size")

@@ -97,7 +97,7 @@ def read_file(path: Path) -> TextFile:
             frame = pd.read_csv(io.StringIO(text, newline=""), sep=separator, dtype=str, skipinitialspace=True,
                                 keep_default_na=False, na_values=[""], index_col=False,
                                 skip_blank_lines=False)  # fmt: skip
-            frame = _as_shown(frame) if "=" in text else frame
+            frame = _as_shown(frame) if "=" in text or "'" in text else frame
             commented = header.startswith("#") and re.search(r"[^\W\d_]", header.split(separator)[0])
             if commented:  # as numpy.savetxt writes the column names
                 frame = frame.rename(columns={frame.columns[0]: frame.columns[0].lstrip("# ")})
@@ -226,9 +226,9 @@ def _comments_below(frame: pd.DataFrame) -> Any:
 
 
 def _as_shown(frame: pd.DataFrame) -> pd.DataFrame:
-    """The table with the text of cells that are formulas of a text, ="007" or ='real', as spreadsheets write them."""
-    formula = r"""^=(["'])(.*)\1$"""
-    for column in (c for c in frame if frame[c].str.startswith("=").any()):
+    """The table with the text of cells that are formulas of a text, ="007", or in single quotes."""
+    formula = r"""^(?:=(?=["'])|(?='))(["'])([^"']*)\1$"""
+    for column in (c for c in frame if frame[c].str.startswith(("=", "'")).any()):
         frame[column] = frame[column].str.replace(formula, r"\2", regex=True)
     return frame.rename(columns=lambda name: re.sub(formula, r"\2", name))
 

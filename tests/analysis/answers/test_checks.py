@@ -646,3 +646,31 @@ def test_files_of_one_content_are_named_once_by_their_folders(tmp_path: Path) ->
         "3 files (s1/consent.txt ... s3/consent.txt) have the same content as s0/consent.txt and are read once.",
         "Without judgements of images: s0/consent.txt.",
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "columns", "left"),
+    [
+        ("R_3kL9qZ1", ("10:31", "10:31"), 6),
+        ("a@lab.org", ("10:31", "10:31"), 6),
+        ("R_3kL9qZ1", ("10:31", "11:07"), 8),  # judged again
+        ("P02", ("10:31", "10:31"), 8),  # may be two people
+    ],
+)
+def test_people_in_two_overlapping_exports_count_once(
+    tmp_path: Path, name: str, columns: tuple[str, str], left: int
+) -> None:
+    for file, own, when in (("a", "p1", columns[0]), ("b", "p3", columns[1])):
+        lines = ["participant,image,truth,answer,entered"]
+        lines += [f"{who},i{k},{WORD[k]},real,{when}" for who in (own, name) for k in range(2)]
+        (tmp_path / f"{file}.csv").write_text("\n".join(lines), encoding="utf-8")
+    found = read_csv(tmp_path)
+    assert len(found.trials) == left
+    sentence = "Left out: 2 answers of 1 participant, which other files hold too."
+    assert (sentence in found.notes) == (left == 6)
+    if name == "P02":
+        assert found.notes == (
+            "The same names of 1 participant are in several files, with the same answers to the same images: each name "
+            "counts as one person; remove copies of rows, and if different people have the same name, write the name "
+            "of the file or site before theirs.",
+        )

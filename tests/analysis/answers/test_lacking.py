@@ -148,6 +148,12 @@ def test_a_participant_called_sum_who_judged_images_stays(tmp_path: Path, rows: 
     assert any("of sums or means" in note for note in found.notes) == (left < 6 + len(rows))
 
 
+def test_a_misspelt_word_is_no_sum(tmp_path: Path) -> None:
+    rows = [*answers(), "Sum,i1,real,real", "Sum,i2,generated,reall"]
+    with pytest.raises(AnalysisError, match="line 9: answer says 'reall'; did you mean real"):
+        read_csv(written(tmp_path, ["participant,image,truth,answer", *rows]))
+
+
 def test_a_row_of_means_below_ratings_of_each_image_is_left_out(tmp_path: Path) -> None:
     lines = ["participant,i1,i2,i3", "p1,1,5,2", "p2,2,4,1", "Mittelwert,1.5,4.5,1.5"]
     truth = written(tmp_path, ["image,truth", "i1,real", "i2,generated", "i3,real"], "truth.csv")

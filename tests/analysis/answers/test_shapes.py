@@ -73,7 +73,7 @@ def test_column_names_may_begin_with_the_mark_of_a_comment(tmp_path: Path) -> No
     assert scored(written(tmp_path, numbered)) == ROWS.to_numpy().tolist()[:2]
 
 
-@pytest.mark.parametrize("quoted", ['="{}"', "='{}'"])
+@pytest.mark.parametrize("quoted", ['="{}"', "='{}'", "'{}'"])
 def test_formulas_of_a_text_are_that_text(tmp_path: Path, quoted: str) -> None:
     lines = [["participant", "image", "truth", "answer"], ["007", "i1", "real", "generated"]]
     path = written(tmp_path, "\n".join(",".join(map(quoted.format, line)) for line in lines))
