@@ -200,7 +200,7 @@ def _lines_above(head: Sequence[str]) -> int:
 def _comments(head: Sequence[str]) -> int:
     """The number of lines above the column names that begin with #, which the names themselves may.
 
-    They do if the line below has as many cells, of which one occurs again in its column.
+    They do if the line below has as many cells, and one occurs again in its column, or they are no names.
 
     >>> _comments(["# exported", "# by me", "participant,image", "a,i1", "a,i2"]), _comments(["# participant,image"])
     (2, 0)
@@ -211,10 +211,9 @@ def _comments(head: Sequence[str]) -> int:
     if not n:
         return 0
     mark = max(SEPARATORS, key=_outside_quotes(head[n]).count)
-    above, first, *rows = (
-        [cell.strip() for cell in line.split(mark)] for line in [*head[n - 1 : n + 1], *head[n + 1 :]]
-    )
-    again = len(above) == len(first) > 1 and any(a == b != "" for row in rows for a, b in zip(first, row, strict=False))
+    above, first, *rows = csv.reader(head[n - 1 :], delimiter=mark, skipinitialspace=True)
+    again = any(a == b != "" for row in rows for a, b in zip(first, row, strict=False))
+    again = len(above) == len(first) > 1 and (again or above[0] == "#" or not _are_names(head[n], 2))
     return n - again
 
 

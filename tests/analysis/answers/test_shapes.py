@@ -73,6 +73,17 @@ def test_column_names_may_begin_with_the_mark_of_a_comment(tmp_path: Path) -> No
     assert scored(written(tmp_path, numbered)) == ROWS.to_numpy().tolist()[:2]
 
 
+def test_a_form_whose_first_column_is_called_so_is_no_comment(tmp_path: Path) -> None:
+    """As Typeform writes it, with questions that hold a comma."""
+    lines = ['#,"Look at i1: real, or fake?","And i2, please?",Network ID', "8f1,real,fake,n1", "a2c,fake,fake,n2"]
+    truth = written(tmp_path, "image,truth\ni1,real\ni2,generated", "truth.csv")
+    form = Form(layout="wide", truth=truth, words=["generated=fake"], map=["participant=#"])
+    for n in (2, 3):
+        found = scored(written(tmp_path, "\n".join(lines[:n])), form)
+        expected = [["8f1", "i1", "real", "real"], ["a2c", "i1", "real", "generated"]][: n - 1]
+        assert [row[:4] for row in found if row[1] == "i1"] == expected
+
+
 @pytest.mark.parametrize("quoted", ['="{}"', "='{}'", "'{}'"])
 def test_formulas_of_a_text_are_that_text(tmp_path: Path, quoted: str) -> None:
     lines = [["participant", "image", "truth", "answer"], ["007", "i1", "real", "generated"]]
