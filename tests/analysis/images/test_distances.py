@@ -70,9 +70,9 @@ def test_features_that_are_not_a_distribution_are_refused(broken: np.ndarray) ->
 
 
 def test_the_training_scorer_prefers_the_same_texture(tmp_path) -> None:  # type: ignore[no-untyped-def]
-    train = textures(80, seed=0)
+    train = textures(40, seed=0)
     scorer = training_scorer(train, seed=0, features_dir=tmp_path)
-    same, blurred = scorer(textures(60, seed=1)), scorer(textures(60, seed=2, grain=1.6))
+    same, blurred = scorer(textures(30, seed=1)), scorer(textures(30, seed=2, grain=1.6))
     assert scorer.extractor.name == "imagenet"
     assert set(same) == {"imagenet_feature_kid", "imagenet_feature_frechet_distance"}
     assert same["imagenet_feature_kid"] < 0.1 * blurred["imagenet_feature_kid"]

@@ -210,7 +210,7 @@ def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_a
     """Warnings are errors here. '$x^{$' is not a formula. Long names that differ in the middle stay different."""
     monkeypatch.setattr("analysis.report.page.FORMATS", FORMATS)  # each has warnings of its own
     odd, long = "\U00012000\U00012001", "a" * 150
-    path = answers(tmp_path / "a.csv", dict.fromkeys((odd, "$x^{$", f"{long}x{long}", f"{long}y{long}"), Truth()))
+    path = answers(tmp_path / "a.csv", dict.fromkeys((odd, "$x^{$", f"{long}x{long}", f"{long}y{long}"), Truth()), 4, 12)
     written("--responses", path, "--out", tmp_path / "out")
     assert capsys.readouterr().out.count("No installed font has every letter of") == 1
     assert len(set(labels([f"{long}x{long}", f"{long}y{long}", "df"]).values())) == 3

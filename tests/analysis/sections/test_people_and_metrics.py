@@ -110,7 +110,7 @@ def test_each_of_several_published_generators_has_answers_and_metrics_in_one_row
         words += ["--generated" if seed else "--real", str(tmp_path / name)]
     assert gan_core(["publish", *words, "--name", "foreign", "--count", "20"]) == 0
     assert study_app(["load", "foreign"]) == 0
-    assert study_app(["simulate", "--participants", "8", "--seed", "1"]) == 0
+    assert study_app(["simulate", "--participants", "4", "--seed", "1"]) == 0
     assert report(["--include-simulated", "--extractor", "random", *(f"--skip={section}" for section in unread)]) == 0
     scores = json.loads((workspace.report / "scores.json").read_text())
     kid = as_field("random-feature KID")
@@ -153,14 +153,14 @@ def test_generators_of_a_within_design_meet_their_metrics_however_they_are_sprea
         'slug = "s"\ndesign = "within"\nsets = [{ name = "two" }, { name = "one" }]\n[trials]\ncount = 24\n'
     )
     assert study_app(["load", str(path)]) == 0
-    assert study_app(["simulate", "--participants", "8", "--seed", "1"]) == 0
+    assert study_app(["simulate", "--participants", "4", "--seed", "1"]) == 0
     connection = sqlite3.connect(workspace.root / "study.db")
     rows = connection.execute("SELECT participant, source, COUNT(*) FROM responses GROUP BY participant, source")
     conditions = ["one", "two a", "two b"]
     shares: dict[str, dict[str, int]] = {}
     for participant, source, count in rows:
         shares.setdefault(participant, {})[source] = count
-    assert list(shares.values()) == [{"": 12, **dict.fromkeys(conditions, 4)}] * 8
+    assert list(shares.values()) == [{"": 12, **dict.fromkeys(conditions, 4)}] * 4
     cells = "SELECT AVG(answer = truth) FROM responses WHERE source IN ('', 'two a', 'two b') GROUP BY participant"
     right = [share for (share,) in connection.execute(cells)]
     connection.close()
@@ -295,7 +295,7 @@ def test_every_exclusion_leaves_out_what_it_names_and_nothing_else() -> None:
     assert not one_class["people who gave one answer throughout"].any(), "to images of one class it may be ability"
 
 
-@pytest.mark.parametrize("reports", [12, pytest.param(150, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("reports", [6, pytest.param(150, marks=pytest.mark.slow)])
 def test_where_nothing_has_an_effect_one_report_in_twenty_says_that_something_has(reports: int) -> None:
     """Nine sets, two trends each; the intervals, one by one, would let two reports in three say something false."""
     rng, sets, people = np.random.default_rng(3), 9, 30

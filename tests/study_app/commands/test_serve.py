@@ -112,7 +112,7 @@ def test_sigterm_under_load_loses_no_answer_that_was_acknowledged(workspace: Wor
     assert len(acknowledged) <= answers(workspace) <= len(acknowledged) + len(threads)
 
 
-@pytest.mark.parametrize("kept", [False, True])
+@pytest.mark.parametrize("kept", [pytest.param(False, marks=pytest.mark.slow), True])
 def test_sigterm_answers_also_the_requests_that_wait_for_a_thread(
     workspace: Workspace, kind: str, study: str, kept: bool
 ) -> None:
