@@ -210,7 +210,8 @@ def test_names_that_no_font_has_or_no_figure_holds_are_drawn_without_a_warning_a
     """Warnings are errors here. '$x^{$' is not a formula. Long names that differ in the middle stay different."""
     monkeypatch.setattr("analysis.report.page.FORMATS", FORMATS)  # each has warnings of its own
     odd, long = "\U00012000\U00012001", "a" * 150
-    path = answers(tmp_path / "a.csv", dict.fromkeys((odd, "$x^{$", f"{long}x{long}", f"{long}y{long}"), Truth()), 4, 12)
+    names = (odd, "$x^{$", f"{long}x{long}", f"{long}y{long}")
+    path = answers(tmp_path / "a.csv", dict.fromkeys(names, Truth()), people=4, images=12)
     written("--responses", path, "--out", tmp_path / "out")
     assert capsys.readouterr().out.count("No installed font has every letter of") == 1
     assert len(set(labels([f"{long}x{long}", f"{long}y{long}", "df"]).values())) == 3
@@ -583,7 +584,8 @@ def test_answers_alone_are_reported_without_torch(tmp_path: Path) -> None:
         "        if name.split('.')[0] in ('torch', 'torchvision', 'torch_fidelity', 'safetensors'):\n"
         "            raise ModuleNotFoundError(name=name)\n"
         "sys.meta_path.insert(0, Without())\n"
-        "from analysis.report import __main__ as report\n"
+        "from analysis.report import __main__ as report, page\n"
+        "page.FORMATS = {'svg': page.FORMATS['svg']}\n"
         f"sys.exit(report.main(['--responses', {str(path)!r}, '--out', {str(tmp_path / 'out')!r}]))"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)

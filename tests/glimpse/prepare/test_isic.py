@@ -363,7 +363,7 @@ def test_the_hairiest_share_is_set_aside_and_listed(tmp_path: Path, workspace: W
 # ------------------------------------------------------------------------------------------------ real photos
 
 
-@pytest.mark.parametrize(("label", "count"), [("DF", 115), ("MEL", 1113)])
+@pytest.mark.parametrize(("label", "count"), [("DF", 115), pytest.param("MEL", 1113, marks=pytest.mark.slow)])
 def test_the_papers_counts_of_real_lesions(real_data: Path, workspace: Workspace, label: str, count: int) -> None:
     (prepared,) = prepare(workspace, [real_data / "ham10000"], [label], size=64)
     assert len(prepared.images) == count
