@@ -51,13 +51,14 @@ DECIMAL_POINT = re.compile(r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+|\.
 
 
 def read_numbers(
-    values: pd.Series, column: str, place: Callable[[Any], str], groups: Sequence[Any] = ()
+    values: pd.Series, column: str, place: Callable[[Any], str], groups: Sequence[Any] = (), files: Any = None
 ) -> tuple[pd.Series, str]:
     """The column as floats (NaN for anything else), and a sentence on values that could not be read ("" if none).
 
     The sentence also names single times that may be in another unit. `place` gives the file and line of an index label,
-    `groups` the names of each value's file, participant, ... that has one unit. Raises AnalysisError if the number
-    format is ambiguous, if the numbers cannot be in the column's unit, or if groups have two units.
+    `groups` the names of each value's file, participant, ... that has one unit, `files` those of its file, which has
+    one number format if all together have several. Raises AnalysisError if the number format is ambiguous, if the
+    numbers cannot be in the column's unit, or if groups have two units.
     """
     codes, distinct = pd.factorize(values)
     durations: dict[int, float] = {}  # of values that have their own unit
@@ -72,9 +73,14 @@ def read_numbers(
             at = next(i for i, one in enumerate(texts) if one.startswith(text)) if at is None else at
             return place(values.index[int(np.argmax(codes == at))])
 
-        durations = _durations(texts, column, first)
-        found = _parsed(["" if i in durations else text for i, text in enumerate(texts)], column, first)
-        found = np.array([durations.get(i, number) for i, number in enumerate(found)])
+        try:
+            found, durations = _in_blocks(texts, [np.arange(len(texts))], column, first)
+        except AnalysisError:
+            if files is None:
+                raise
+            codes, distinct, blocks = _by_file(codes, distinct, files)
+            texts = [str(v).strip().replace(MINUS, "-") for v in distinct]
+            found, durations = _in_blocks(texts, blocks, column, first)
     if column in TIMES and (
         example := _point_in_time(found, texts, durations, 1e-9 * NANOSECONDS[column.rpartition("_")[2]])
     ):
@@ -100,10 +106,36 @@ def read_numbers(
     return numbers, " ".join(said)
 
 
+def _by_file(codes: Any, distinct: Any, files: Any) -> tuple[Any, Any, list[Any]]:
+    """The codes and distinct values, told apart by file, and the indices of each file's values."""
+    file, names = pd.factorize(np.asarray(files))
+    given = codes >= 0
+    pairs, kinds = pd.factorize(codes[given] * len(names) + file[given])
+    codes = codes.copy()
+    codes[given] = pairs
+    blocks = pd.Series(np.arange(len(kinds))).groupby(kinds % len(names)).indices
+    return codes, distinct[kinds // len(names)], [*blocks.values()]
+
+
+def _in_blocks(
+    texts: list[str], blocks: list[Any], column: str, first: Callable[[str], str]
+) -> tuple[Any, dict[int, float]]:
+    """The numbers of the texts, each block of which has one format, and those of texts with a unit by their index."""
+    found = np.full(len(texts), np.nan)
+    durations: dict[int, float] = {}
+    for block in blocks:
+        own = [texts[i] for i in block]
+        measured = _durations(own, column, first)
+        found[block] = _parsed(["" if i in measured else text for i, text in enumerate(own)], column, first)
+        durations |= {int(block[i]): value for i, value in measured.items()}
+    found[list(durations)] = list(durations.values())
+    return found, durations
+
+
 def _durations(texts: list[str], column: str, first: Callable[[str], str]) -> dict[int, float]:
     """The durations, in the column's unit, of the texts that are clock text or have a unit, by their index."""
     unit = next((word for word in column.split("_") if word in NANOSECONDS), "")
-    if not unit:
+    if not unit or not re.search(r"[^\W\d_]|:", "\n".join(texts)):
         return {}
     found: dict[int, float] = {}
     measured: dict[str, dict[int, str]] = {}

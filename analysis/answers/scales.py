@@ -242,7 +242,8 @@ def read_scale(table: Table, option: str, name: str, words: Mapping[str, str]) -
     given = by_value(
         table.frame[column], lambda v: None if words.get(plain(v)) == NO_ANSWER else _without_label(plain(v))
     )
-    values, unread = read_numbers(given, column, table.place)
+    files = table.file_names(given.index) if len(table.files) > 1 else None
+    values, unread = read_numbers(given, column, table.place, files=files)
     levels = np.sort(values.dropna().unique())
     if len(levels) == 0:
         said = table.frame[column].dropna()

@@ -259,7 +259,7 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         trials[column] = np.nan
         if column in raw:
             trials[column], unread = read_numbers(
-                raw[column], column, table.place, [*files, trials["participant"].to_numpy()]
+                raw[column], column, table.place, [*files, trials["participant"].to_numpy()], *files
             )
             notes += [unread] if unread else []
     for column, ms in zip(TIMES[1:], (1e3, 1e-3, 1e-6), strict=True):

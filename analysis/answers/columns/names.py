@@ -220,9 +220,10 @@ def _time_column(table: Table, before: dict[str, str]) -> dict[str, str]:
     if unit:
         return {f"response_time_{'u' if unit[0] in 'µμ' else unit[0]}{'s' * (unit[0] != 's')}": column}
     read: dict[str, pd.Series] = {}
+    files = table.file_names(table.frame.index) if len(table.files) > 1 else None
     for name in TIMES[:2]:
         with suppress(AnalysisError):
-            read[name] = read_numbers(table.frame[column], name, table.place)[0]
+            read[name] = read_numbers(table.frame[column], name, table.place, files=files)[0]
     ms, s = (read.get(name) for name in TIMES[:2])
     if ms is not None and s is not None and np.allclose(ms, 1000 * s, equal_nan=True):  # its values say their units
         return {TIMES[0]: column}

@@ -22,6 +22,9 @@ from analysis.section import AnalysisError
 from glimpse.command_line import counted
 
 TIMING = re.compile(r"(?:first click|last click|page submit|click count)$")  # Qualtrics' times of a page
+BESIDE = re.compile(  # of the name of an image, in that of the column of its answers
+    r"^(?:answer|response|resp|choice|judge?ment|rating)_|_(?:answer|response|resp|choice|judge?ment|rating)$"
+)
 SPLIT = 0.1  # share of answers beside the column of their question
 FOLDERS = re.compile(r"[/\\]")
 
@@ -200,7 +203,7 @@ def _long(table: Table, images: list[str], truths: str) -> tuple[pd.DataFrame, s
         named = [c for c in frame.columns if c == image.lower()]
         for end in (end for end in _ends(image) if len(ends[end]) == 1):  # a question may leave out folder and ending
             whole = re.compile(rf"(?<![\w.-]){re.escape(end.lower())}(?![\w-])")
-            named = named or [c for c in frame.columns if c == end.lower()]
+            named = named or [c for c in frame.columns if end.lower() in (c, BESIDE.sub("", c))]
             named = named or [c for c in frame.columns if whole.search(asked.get(c, c)) and not TIMING.search(c)]
         if len(named) > 1:
             raise AnalysisError(

@@ -183,3 +183,28 @@ def test_values_that_are_not_numbers_are_counted(tmp_path: Path) -> None:
     answers = read_csv(written(tmp_path, [HEADER + ",response_time_s", "a,i1,real,real,soon", "b,i1,real,real,2.5"]))
     assert "1 value of response_time_s is not a number" in answers.notes[0]
     assert "line 2: 'soon'" in answers.notes[0]
+
+
+@pytest.mark.parametrize(
+    ("column", "first", "second", "expected"),
+    [
+        ("response_time_s", ["1.25", "0.8"], ["2,195", "1,204"], [1250, 800, 2195, 1204]),
+        ("response_time_ms", ["812.5", "900.25"], ["1.234,5", "812,5"], [812.5, 900.25, 1234.5, 812.5]),
+        ("rt", ["1,25", "0,8"], ["2,195", "1,204"], [1250, 800, 2195, 1204]),
+        ("rt (s)", ["1.25", "0.8"], ["2,195", "1,204"], [1250, 800, 2195, 1204]),
+    ],
+)
+def test_each_file_has_its_number_format(
+    tmp_path: Path, column: str, first: list[str], second: list[str], expected: list[float]
+) -> None:
+    for name, values in (("a", first), ("b", second)):
+        lines = [f"{name};i{k};real;real;{value}" for k, value in enumerate(values)]
+        written(tmp_path, [f"participant;image;truth;answer;{column}", *lines], f"{name}.csv")
+    assert read_csv(tmp_path).trials["response_time_ms"].tolist() == pytest.approx(expected)
+
+
+def test_a_file_that_does_not_tell_its_number_format_has_that_of_the_others(tmp_path: Path) -> None:
+    lines = ["participant;image;truth;answer;exposure_ms_actual", "a;i1;real;real;20,125"]
+    written(tmp_path, lines, "a.csv")
+    written(tmp_path, [lines[0], "b;i1;real;real;19,5"], "b.csv")
+    assert read_csv(tmp_path).trials["exposure_ms_actual"].tolist() == [20.125, 19.5]

@@ -113,6 +113,17 @@ def test_an_image_that_a_list_does_not_show_is_not_a_missing_answer(tmp_path: Pa
     assert answers.counts["missing_answers"] == 1
 
 
+@pytest.mark.parametrize("column", ["{}_answer", "answer_{}", "{}_resp", "rating_{}", "{}_choice"])
+def test_columns_may_say_that_they_are_answers_to_an_image(tmp_path: Path, column: str) -> None:
+    names = [column.format(image) for image in ("a", "b", "a_answer_2")]
+    (tmp_path / "a.csv").write_text(f"participant,{','.join(names)},a_rt\np1,real,generated,real,812\n")
+    (tmp_path / "images.csv").write_text("image,truth\na.png,real\nb.png,real\na_answer_2.png,generated\n")
+    found = read_csv(tmp_path / "a.csv", form=Form(layout="wide", truth=tmp_path / "images.csv")).trials
+    assert dict(zip(found["image"], found["answer"], strict=True)) == {
+        "a.png": "real", "b.png": "generated", "a_answer_2.png": "real",
+    }  # fmt: skip
+
+
 def test_several_files_lack_a_column_that_one_file_lacks(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / f"{name}.csv").write_text(f"participant,image,answer\n{name},1.png,real\n")
