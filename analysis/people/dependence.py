@@ -196,6 +196,8 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
     said = mine.said_generated - (np.bincount(cell, mine.said_generated) / count)[cell]
     value, influence, leverage = 0.0, np.zeros(len(x)), np.zeros(len(x))
     if outcome and said @ said > 1e-9 * len(x):
+        if len(classes) < 2:  # the regression on the answer leaves nothing of being right
+            return inference.Estimate(None, note="with images of one class the answer alone says what is right")
         away = away - said * (said @ away) / (said @ said)
         right = right - said * (said @ right) / (said @ said)
         classes = np.array([])

@@ -41,7 +41,9 @@ def conclusion(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         ("right answers", _accuracy(one["accuracy"])),
     ]
     head, said = _decision(one)
-    sentence = " ".join([said, *_weighting(one["balanced_accuracy"]), *_over_sets(one["equivalence"])])
+    over_sets = _over_sets(one["equivalence"])
+    head += ", if this set is tested alone" if over_sets else ""
+    sentence = " ".join([said, *_weighting(one["balanced_accuracy"]), *over_sets])
     return {
         "verdict": head, "kind": KINDS[one["equivalence"]["verdict"]], "sentence": sentence, "facts": facts,
         "set": name,

@@ -42,3 +42,13 @@ def test_holms_correction_counts_the_trends_that_were_tested() -> None:
     found = dependence.corrected(trends)
     assert found["a"]["p_holm"].fillna(-1).tolist() == [0.02, -1]
     assert (found["b"]["p_holm"].tolist(), len(found["c"])) == ([0.04], 0)
+
+
+def test_with_one_class_the_time_of_an_answer_is_no_trend_in_accuracy() -> None:
+    """The answer, which the slope adjusts for, then says what is right: the slope was 0 ± 9e107, 'does not change'."""
+    said, who = np.tile([1, 0, 1, 1, 0, 1], 4), np.repeat(np.arange(4), 6)
+    taken = np.random.default_rng(0).normal(size=24)
+    answers = Trials.from_labels(said, np.ones(24), who, np.arange(24))
+    found = dependence.slope(taken, answers, outcome=True)
+    assert (found.value, found.note) == (None, "with images of one class the answer alone says what is right")
+    assert dependence.slope(taken, answers).value is not None  # a position does not depend on the answer

@@ -270,6 +270,17 @@ def test_a_verdict_that_does_not_hold_over_all_sets_says_so() -> None:
     assert manuscript.result(one).endswith("apart, p = 0.010 (not over all 9 sets together: Bonferroni, p = 0.090).")
 
 
+def test_a_heading_does_not_claim_over_many_sets_what_holds_of_one_alone() -> None:
+    """12 people, right on 6 to 9 of 10 images of each class."""
+    generated = np.tile(np.arange(20) < 10, 12)
+    right = np.concatenate([np.arange(20) % 10 < 6 + who % 4 for who in range(12)])
+    one = scores(Trials(generated == right, generated, np.repeat(np.arange(12), 20), np.arange(240)))
+    one["equivalence"] |= {"sets": 9, "p_over_sets": 0.049}
+    assert survey_in_words.conclusion("a", one)["verdict"] == "People can tell"
+    one["equivalence"]["p_over_sets"] = 0.05
+    assert survey_in_words.conclusion("a", one)["verdict"] == "People can tell, if this set is tested alone"
+
+
 def test_an_exclusion_that_leaves_a_fifth_of_the_trials_does_not_contradict_a_verdict() -> None:
     rows = [("none", 1000, "cannot tell"), ("focus lost", 900, "undecided"), ("any flag", 200, "undecided")]
     tried = pd.DataFrame(rows, columns=["left out", "trials", "verdict"]).assign(set="df", p_equivalence=0.5)
