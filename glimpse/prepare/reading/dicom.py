@@ -35,7 +35,7 @@ def decode_dicom(data: bytes, name: str, window: depth.Window | None) -> tuple[N
         try:
             dataset = _dataset(data)
             _check(dataset, name)
-            values = dataset.pixel_array  # YBR becomes RGB here
+            values = _values(dataset)
             if dataset.PhotometricInterpretation == "PALETTE COLOR":
                 values = pydicom.pixels.apply_color_lut(values, dataset)
             if values.ndim == 3:
@@ -104,6 +104,17 @@ def _check(dataset: Any, name: str) -> None:
         raise BrokenPhotoError(name, f"no decoder of {syntax.name} is installed; {DECODERS}")
     if int(dataset.Rows) * int(dataset.Columns) > 2 * (Image.MAX_IMAGE_PIXELS or 2**27):  # Pillow's own limit
         raise BrokenPhotoError(name, f"{dataset.Rows}x{dataset.Columns} pixels are too many")
+
+
+def _values(dataset: Any) -> NDArray[Any]:
+    """The stored values, YBR as RGB. Without compression they may lie in the upper bits, as HighBit says."""
+    stored, end = int(dataset.BitsStored), int(dataset.get("HighBit") or 0) + 1
+    if dataset.file_meta.TransferSyntaxUID.is_compressed or not stored < end <= int(dataset.BitsAllocated):
+        return np.asarray(dataset.pixel_array)
+    dataset.BitsStored = end  # pydicom takes the lowest bits, whatever HighBit says
+    values = np.asarray(dataset.pixel_array) >> (end - stored)
+    dataset.BitsStored = stored
+    return values
 
 
 def _lacks_plugins(dataset: Any) -> bool:

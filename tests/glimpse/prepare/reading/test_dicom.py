@@ -91,6 +91,13 @@ def test_signed_values_and_8_bits_and_colours() -> None:
     assert read_photo(dicom(VALUES // 20, bits=12), "a").remarks == {"small_range"}
 
 
+def test_values_in_the_upper_bits_are_those_of_the_lower() -> None:
+    assert levels(dicom(VALUES << 4, HighBit=15, **WINDOW)) == levels(dicom(VALUES, **WINDOW)) == [0, 0, 128, 255]
+    assert levels(dicom(VALUES << 4 | 3, HighBit=15)) == [0, 62, 125, 249], "the bits below hold something else"
+    signed = (VALUES.astype(np.int16) - 2000).astype(np.int16)
+    assert levels(dicom(signed << 4, HighBit=15)) == [3, 65, 128, 252]
+
+
 @pytest.mark.parametrize("empty", [("WindowCenter", "WindowWidth"), ("RescaleSlope", "RescaleIntercept")])
 def test_empty_elements_are_as_if_left_out(empty: tuple[str, ...]) -> None:
     assert levels(dicom(VALUES, **dict.fromkeys(empty))) == levels(dicom(VALUES))
