@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -24,6 +25,8 @@ from glimpse.prepare.reading.sources import SourceFile, UnfitFileError
 from glimpse.prepare.skin import background
 from glimpse.prepare.skin.windows import PatchWindows, find_windows
 from glimpse.workspace import Workspace
+
+PATTERNS = (r"(\d+)", "^([^_]+)", "([^_]+)$")  # proposed for --mask-pattern: a number, the first or last word
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,12 @@ def match_pairs(options: PatchOptions, workspace: Workspace, findings: Findings)
     complete = [stem for stem in sorted(of_photo) if all(stem in partners for partners in matched.values())]
     if not complete:
         first = [next((file.name for file in some), "none") for some in (of_photo.values(), masks["lesion"])]
+        example = _pattern(found, masks["lesion"])
         shared = (
-            f"--mask-pattern '{options.mask_pattern}' must find the same part in the names of both."
+            f"--mask-pattern '{options.mask_pattern}' must find the same part in the names of both{example}."
             if options.mask_pattern
             else "a mask has its photo's name, with or without an ending like _segmentation or _mask, or "
-            "--mask-pattern says what both names share."
+            f"--mask-pattern says what both names share{example}."
         )
         raise ImageSetError(
             f"None of the {len(of_photo)} photos in {options.photos[0]} has all its masks (the first photo is "
@@ -115,6 +119,16 @@ def match_pairs(options: PatchOptions, workspace: Workspace, findings: Findings)
         )
         for stem in complete
     ]  # fmt: skip
+
+
+def _pattern(photos: Mapping[str, SourceFile], masks: Sequence[SourceFile]) -> str:
+    """The --mask-pattern among PATTERNS that matches most of these photos, in words; "" if none matches any."""
+    matched: dict[str, int] = {}
+    for pattern in PATTERNS:
+        with contextlib.suppress(ImageSetError):  # two photos or two masks would be the same
+            matched[pattern] = len(matching.match_masks(photos, masks, "lesion", pattern))
+    best = max(matched, key=lambda pattern: matched[pattern], default="")
+    return f" (perhaps --mask-pattern '{best}', which finds masks of {matched[best]})" if matched.get(best) else ""
 
 
 def read_pair(pair: PhotoPair, options: PatchOptions) -> Cuttable:

@@ -282,13 +282,14 @@ def test_memory_does_not_grow_with_the_number_of_photos(tmp_path: Path) -> None:
             "no partner",
             {},
             r"None of the 6 photos in .* has all its masks \(the first photo is P0\.png, the first "
-            r"lesion mask Q1\.png\): a mask has its photo's name, .* or --mask-pattern says what both names share\.$",
+            r"lesion mask Q1\.png\): a mask has its photo's name, .* or --mask-pattern says what both names share "
+            r"\(perhaps --mask-pattern '\(\\d\+\)', which finds masks of 1\)\.$",
         ),
         (
             "no partner",
             {"mask_pattern": r"(\d+)_"},
             r"lesion mask Q1\.png\): --mask-pattern '\(\\d\+\)_' must find the "
-            r"same part in the names of both\.$",
+            r"same part in the names of both \(perhaps --mask-pattern '\(\\d\+\)', which finds masks of 1\)\.$",
         ),
     ],
 )
@@ -466,7 +467,7 @@ def test_a_pattern_names_the_masks(tmp_path: Path, workspace: Workspace) -> None
         (photos / f"P{i}.png").rename(photos / f"2{i}_training.png")
         Image.open(masks / f"P{i}_segmentation.png").save(masks / f"2{i}_manual1.gif")
         (masks / f"P{i}_segmentation.png").unlink()
-    with pytest.raises(ImageSetError, match=r"None of the 4 photos .* or --mask-pattern says"):
+    with pytest.raises(ImageSetError, match=r"None of the 4 photos .*'\(\\d\+\)', which finds masks of 4\)"):
         prepare(workspace, photos, masks, **SMALL)
     _, eczema = prepare(workspace, photos, masks, mask_pattern=r"^(\d+)_", **SMALL)
     np.testing.assert_array_equal(lesions_in(eczema), eczema.images.masks == 1)
