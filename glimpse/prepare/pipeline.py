@@ -29,7 +29,7 @@ from glimpse.prepare.split import drop_copies, groups_for_testing, without_broke
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
-VERSION = 5  # to be raised whenever the same photos and options give different images
+VERSION = 6  # to be raised whenever the same photos and options give different images
 RECORDED = {"recorded": True}  # metadata of an option that determines the images: it is recorded in the manifest
 
 

@@ -107,11 +107,15 @@ def png_profile(image: Image.Image) -> bytes | None:
     return _matrix_profile("primaries of a PNG", (red, green, blue), curve)
 
 
+def in_srgb_curve(shares: NDArray[Any], gamma: float) -> NDArray[Any]:
+    """Values from 0 to 1 that were encoded with a PNG's gamma, in sRGB's curve (PNG, third edition, 11.3.2.2)."""
+    linear = shares ** (1 / gamma)
+    return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
+
+
 def from_gamma(levels: NDArray[np.uint8], gamma: float) -> NDArray[np.uint8]:
-    """8-bit levels that were encoded with a PNG's gamma, in sRGB's curve (PNG, third edition, 11.3.2.2)."""
-    linear = (np.arange(256) / 255) ** (1 / gamma)
-    encoded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
-    table: NDArray[np.uint8] = (encoded * 255 + 0.5).astype(np.uint8)
+    """8-bit levels that were encoded with a PNG's gamma, in sRGB's curve."""
+    table: NDArray[np.uint8] = (in_srgb_curve(np.arange(256) / 255, gamma) * 255 + 0.5).astype(np.uint8)
     return table[levels]
 
 

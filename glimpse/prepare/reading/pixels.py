@@ -70,18 +70,20 @@ def read_photo(data: bytes, name: str, how: Reading | None = None) -> Photo:
         remarks = {"stack"} if how.page is None and pages(image) > 1 else set()
         turned = turned_by(image, data)
         negative = white_is_zero(image)
-        shown, small = upright(image), False
+        shown, small, gamma = upright(image), False, png_gamma(image)
         if deep_colour(image, data):
             values = deep_values(data, name, how.page)
             if values is not None:
-                shown, small = _of_deep(values, how.window, shown)
+                shown, small = _of_deep(values, how.window, shown, gamma)
+                gamma = None
             elif how.window is not None:
                 raise BrokenPhotoError(name, "--window cannot read the way in which its 16 bits per channel are stored")
             else:
                 remarks.add("deep_colour")
         if shown.mode.startswith(("I", "F")):
-            shown, small = _of_grey(shown, name, how.window, negative)
-        levels = _in_srgb(shown, png_gamma(image))
+            shown, small = _of_grey(shown, name, how.window, negative, gamma)
+            gamma = None
+        levels = _in_srgb(shown, gamma)
         if small:
             remarks.add("small_range")
         return Photo(levels, turned, frozenset(remarks))
@@ -100,7 +102,9 @@ def _plain_jpeg(data: bytes, image: Image.Image) -> NDArray[np.uint8] | None:
         return None
 
 
-def _of_grey(image: Image.Image, name: str, window: depth.Window | None, negative: bool) -> tuple[Image.Image, bool]:
+def _of_grey(
+    image: Image.Image, name: str, window: depth.Window | None, negative: bool, gamma: float | None
+) -> tuple[Image.Image, bool]:
     """Grey values of 16 or 32 bits as an image of 8, and whether they use little of their range; a window is one of the
     values as stored, also of a negative's."""
     values, top = grey_values(image, negative)
@@ -109,16 +113,18 @@ def _of_grey(image: Image.Image, name: str, window: depth.Window | None, negativ
         raise BrokenPhotoError(name, f"its values go beyond 0 to {top:g}; give their range with --window")
     if negative and isinstance(window, tuple):
         window = top - window[1], top - window[0]
-    levels, small = depth.to_levels(values, window, (0, top))
+    levels, small = depth.to_levels(values, window, (0, top), gamma)
     shown = Image.fromarray(levels)
     if profile := image.info.get("icc_profile"):
         shown.info["icc_profile"] = profile
     return shown, small
 
 
-def _of_deep(values: NDArray[np.uint16], window: depth.Window | None, like: Image.Image) -> tuple[Image.Image, bool]:
+def _of_deep(
+    values: NDArray[np.uint16], window: depth.Window | None, like: Image.Image, gamma: float | None
+) -> tuple[Image.Image, bool]:
     """Colours of 16 bits as an image of 8, with the profile of `like`, and whether they use little of their range."""
-    levels, small = depth.to_levels(values[..., :3], window, (0, 65535))
+    levels, small = depth.to_levels(values[..., :3], window, (0, 65535), gamma)
     shown = Image.fromarray(levels)
     if like.mode == "RGBA":
         shown.putalpha(Image.fromarray((values[..., 3] >> 8).astype(np.uint8)))

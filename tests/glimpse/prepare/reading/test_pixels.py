@@ -408,6 +408,15 @@ def test_the_gamma_of_a_png_is_applied(gamma: float, changes: bool) -> None:
     assert np.abs(decoded - (expected if changes else GREY_AS_RGB)).max() <= 1
 
 
+@pytest.mark.parametrize("colour", [False, True])
+def test_the_gamma_of_a_png_is_applied_to_all_16_bits(colour: bool) -> None:
+    """In 8 bits, linear light has a single step from 0 to 13 of sRGB."""
+    values = np.tile(np.array([0, 20, 128, 256, 1000, 65535], np.uint16), (2, 1))
+    data = deep_png(np.repeat(values[..., None], 3, 2)) if colour else encoded(Image.fromarray(values))
+    decoded = decode_photo(data[:33] + chunk(b"gAMA", 1) + data[33:], "a.png")
+    np.testing.assert_array_equal(decoded[0], [[level] * 3 for level in (0, 1, 6, 13, 33, 255)])
+
+
 def chunk(kind: bytes, *values: float) -> bytes:
     """A PNG chunk of numbers in units of 1/100000."""
     body = kind + struct.pack(f">{len(values)}I", *(round(value * 100_000) for value in values))
