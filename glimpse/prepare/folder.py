@@ -66,6 +66,8 @@ def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepare
             "--test-share, or put all photos into one folder."
         )
     classes = {options.name: photos} if options.name else _classes(photos, unwrapped(inner), options)
+    for some in classes.values() if len(options.source) == 1 else ():
+        matching.refuse_mixed(options.source[0], some.values())
     groups = _groups(photos, options)
     refuse_divided(groups, sides)
     sizes = sizes_of(list(photos.values()), options.threads, options.skip_broken)
@@ -81,7 +83,7 @@ def prepare_folder(workspace: Workspace, options: FolderOptions) -> list[Prepare
         for name, (label, some) in zip(names, classes.items(), strict=True)
     ]
     several[0].findings.sentences.extend(notes)
-    return photos_to_sets(workspace, several, options)
+    return photos_to_sets(workspace, several, options, f"--name NAME makes one set of all {len(several)} folders.")
 
 
 def _class_set(

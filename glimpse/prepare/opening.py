@@ -108,6 +108,7 @@ def _found(workspace: Workspace, word: str, skip_broken: bool) -> ImageSet | _Fo
         neither = f"neither an image set of {workspace.root} (there are: {', '.join(names)}) nor" if names else "not"
         raise ImageSetError(f"{word} is {neither} a folder of images: check the name.")
     photos = matching.by_stem(sources.find_photos([Path(word)], workspace), "path")
+    matching.refuse_mixed(Path(word), photos.values())
     return _Folder(Path(word), photos, sizes_of(list(photos.values()), cores(), skip_broken))
 
 

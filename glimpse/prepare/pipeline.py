@@ -136,15 +136,17 @@ class Prepared:
     notes: tuple[str, ...] = ()
 
 
-def photos_to_sets(workspace: Workspace, several: Sequence[PhotoSet], options: PhotoOptions) -> list[Prepared]:
+def photos_to_sets(
+    workspace: Workspace, several: Sequence[PhotoSet], options: PhotoOptions, if_few: str = ""
+) -> list[Prepared]:
     """`photos_to_set` for each, all or none. Raises ImageSetError that names the set; if one has too few photos for its
-    split, before any is read.
+    split, before any is read, and with the remedy `if_few`.
     """
-    wanted = several[0]
+    wanted, remedy = several[0], if_few
     try:
         for wanted in several:
             wanted.testing(wanted.photos, options)
-        prepared = []
+        prepared, remedy = [], ""
         with all_or_none():
             for wanted in several:
                 prepared.append(photos_to_set(workspace, wanted, options))
@@ -153,7 +155,7 @@ def photos_to_sets(workspace: Workspace, several: Sequence[PhotoSet], options: P
         if len(several) == 1:
             raise
         sentence = f"{wanted.name}: {error} None of the {len(several)} image sets was made or changed."
-        raise ImageSetError(sentence) from error
+        raise ImageSetError(f"{sentence} {remedy}".strip()) from error
 
 
 def photos_to_set(workspace: Workspace, wanted: PhotoSet, options: PhotoOptions) -> Prepared:

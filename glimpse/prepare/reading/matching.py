@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Container, Iterable, Mapping, Sequence
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from glimpse.imageset import ImageSetError
@@ -16,6 +17,7 @@ Role = Literal["lesion", "skin", "truth"]
 ROLE_WORDS: dict[Role, str] = {"lesion": "lesions?|eczema", "skin": "skin|hands?"}
 MASK_WORDS = "|".join(["segmentations?|seg|masks?|gt|label|groundtruth|ground_truth", *ROLE_WORDS.values()])
 Matched = tuple[SourceFile, SourceFile | None]  # a photo and its mask
+KIND = re.compile(r"(?:^|[_-])((?:real|fake|rec|idt)(?:_[AB])?)$")
 LAST_WORD = re.compile(rf"[ _.-](?:{MASK_WORDS})$", re.IGNORECASE)
 
 
@@ -40,6 +42,18 @@ def by_stem(
             )
         copies.append((file, other))
     return found
+
+
+def refuse_mixed(place: Path, photos: Iterable[SourceFile]) -> None:
+    """Raise ImageSetError if the names of all photos of a folder say that they are of several kinds: pix2pix and
+    CycleGAN write real and generated images side by side."""
+    kinds = Counter(match[1] if (match := KIND.search(photo.stem)) else "" for photo in photos)
+    if len(kinds) < 2 or "" in kinds or not place.exists():
+        return
+    shown = ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
+    example = f"'{place}/**/*{'fake_B' if 'fake_B' in kinds else min(kinds)}*'"
+    remedy = f"name one by a pattern, as in {example}" if place.is_dir() else "unpack it and name one by a pattern"
+    raise ImageSetError(f"{place} holds images of several kinds, by their names ({shown}): {remedy}.")
 
 
 def match_masks(

@@ -51,6 +51,32 @@ def test_icons_among_the_photos_are_reported_and_do_not_shrink_a_pair(tmp_path: 
     assert len(open_alike(workspace, [str(folder)], (32, 24), skip_broken=True)[0]) == 12
 
 
+def test_real_and_generated_images_side_by_side_are_no_set_but_classes_are(
+    tmp_path: Path, workspace: Workspace
+) -> None:
+    for i in range(12):
+        save(tmp_path / "mixed" / f"{i}_{'real' if i % 3 else 'fake'}.png", skin_photo(i, 24, 24))
+        save(tmp_path / "apart" / f"{'ab'[i % 2]}" / f"{i}_{'real' if i % 2 else 'fake'}.png", skin_photo(i, 24, 24))
+    with pytest.raises(
+        ImageSetError, match=r"mixed holds .* \(4 fake, 8 real\): name one by a pattern, as .*\*fake\*'"
+    ):
+        prepare(workspace, tmp_path / "mixed")
+    (one,) = prepare(workspace, tmp_path / "mixed" / "*_fake.png", name="fake")
+    assert [len(one.images), *(len(each.images) for each in prepare(workspace, tmp_path / "apart"))] == [4, 6, 6]
+
+
+def test_a_folder_for_each_photo_is_too_few_for_a_class(tmp_path: Path, workspace: Workspace) -> None:
+    for i in range(6):
+        lay(tmp_path / "people" / f"p{i}", 1, first=i)
+    with pytest.raises(
+        ImageSetError,
+        match=r"^p0: Putting .* of 1 photo .* None of the 6 image sets was made or changed\. --name NAME makes one set "
+        r"of all 6 folders\.$",
+    ):
+        prepare(workspace, tmp_path / "people")
+    assert len(prepare(workspace, tmp_path / "people", name="people")[0].images) == 6
+
+
 def test_a_folder_of_class_folders_makes_one_set_a_class_of_one_size(tmp_path: Path, workspace: Workspace) -> None:
     lay(tmp_path / "all" / "Basal cell", 4, 32, 32)
     lay(tmp_path / "all" / "naevi", 6, 40, 48, first=10)

@@ -102,6 +102,11 @@ def test_patterns_take_both_sides_from_one_folder(
     for stimulus in published(workspace).stimuli:
         number = int(stimulus.origin["image_id"][:3])
         assert number // 20 == (2 if stimulus.truth == "real" else 1)
+    assert publish(real, str(tmp_path / "images")) == 2
+    assert (
+        f"{tmp_path}/images holds images of several kinds, by their names (8 fake_B, 8 real_A, 8 real_B): name one by "
+        f"a pattern, as in '{tmp_path}/images/**/*fake_B*'."
+    ) in capsys.readouterr().err
     assert publish(real, generated.replace("B", "C")) == 2
     assert "*_fake_C.png is not a folder of images: check the name." in capsys.readouterr().err
 
