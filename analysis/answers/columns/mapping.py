@@ -217,18 +217,21 @@ def _without_totals(table: Table, form: Form) -> Table:
 def _judged(table: Table, form: Form, last: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Whether each row is of a person: truth and answer are words, and it is not the last of its file and only one.
 
-    A word may be misspelt; numbers that are no known words are sums.
+    A word may be misspelt; numbers that are no known words are sums, and in a row for each person all numbers are.
     """
     frame, words = table.frame, meanings(form.words)
-    known = {"truth": {*words["truth"]}, "answer": {*words["answer"], *MISSING}, "correct": {*RIGHT, *WRONG, *MISSING}}
-    judged = np.ones(len(frame), bool)
+    known = {"truth": {*words["truth"]}, "answer": {*words["answer"]}, "correct": {*RIGHT, *WRONG}}
+    judged, in_a_row = np.ones(len(frame), bool), form.layout in ONE_PERSON_A_ROW
     for column in ({"truth"} if form.rating else {*known}) & {*frame}:
         said = by_value(frame[column], plain)
-        word = said.notna() & ~by_value(said, lambda text: NUMBER.fullmatch(text)).notna()
-        judged &= (said.isin(known[column]) | word | (said.isna() & (column != "truth"))).to_numpy(bool)
+        code = said.isin(known[column]) & (column == "truth" or not in_a_row)
+        word = by_value(said, NUMBER.fullmatch).isna() & (said.notna() | (column != "truth"))
+        judged &= (code | word).to_numpy(bool)
     names = [table.file_of(frame.index), frame["participant"].to_numpy()]
     of_each = pd.Series(frame.index).groupby(names)
-    count = of_each.transform("nunique" if form.layout in ONE_PERSON_A_ROW else "size")
+    if in_a_row:
+        judged = pd.Series(judged).groupby(names).transform("all").to_numpy(bool)
+    count = of_each.transform("nunique" if in_a_row else "size")
     return judged & ~((count == 1).to_numpy(bool) & (last | (form.rating is not None)))
 
 

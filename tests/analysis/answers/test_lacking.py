@@ -148,6 +148,18 @@ def test_a_participant_called_sum_who_judged_images_stays(tmp_path: Path, rows: 
     assert any("of sums or means" in note for note in found.notes) == (left < 6 + len(rows))
 
 
+@pytest.mark.parametrize("sums", [["Total,1,0,2", "Mean,0.5,0,1"], ["Total,1,0,1", "Mean,1,0,1"]])
+def test_sums_of_codes_in_columns_of_images_are_left_out(tmp_path: Path, sums: list[str]) -> None:
+    truth = written(tmp_path, ["image,truth", "i1,real", "i2,generated", "i3,real"], "truth.csv")
+    form = Form(layout="wide", truth=truth, words=["answer.real=1", "answer.generated=0"])
+    found = read_csv(written(tmp_path, ["participant,i1,i2,i3", "p1,1,0,1", "p2,0,0,1", *sums]), form=form)
+    assert found.trials["participant"].tolist() == ["p1", "p2"] * 3
+    form = Form(layout="wide", truth=truth)
+    words = ["Sum,real,real,generated", "p2,real,generated,"]
+    found = read_csv(written(tmp_path, ["participant,i1,i2,i3", *words]), form=form)
+    assert sorted(found.trials["participant"]) == ["Sum"] * 3 + ["p2"] * 2
+
+
 def test_a_misspelt_word_is_no_sum(tmp_path: Path) -> None:
     rows = [*answers(), "Sum,i1,real,real", "Sum,i2,generated,reall"]
     with pytest.raises(AnalysisError, match="line 9: answer says 'reall'; did you mean real"):
