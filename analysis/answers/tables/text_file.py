@@ -73,7 +73,7 @@ def read_file(path: Path) -> TextFile:
     if comments := _comments(head[skipped:]):
         notes = [f"left out {counted(comments, 'line')} of comments above the column names."]
         skipped += comments
-    if above := _lines_above(head[skipped:]):
+    if above := _lines_above(head[skipped : skipped + 20]):
         title, at = head[skipped].strip(" ,;\t|\r")[:40], skipped + above + 1
         notes.append(f"the column names are in line {at}; '{title}' above is left out.")
         skipped += above
@@ -208,10 +208,10 @@ def _comments(head: Sequence[str]) -> int:
     (1, 0)
     """
     n = next((i for i, line in enumerate(head) if not line.startswith("#") and line.strip(" ,;\t|\r")), 0)
-    if not n:
-        return 0
+    if not n or (head[n - 1].count('"') % 2 and re.match(r"#[,;\t|]", head[n - 1])):  # a name with a line break
+        return max(n - 1, 0)
     mark = max(SEPARATORS, key=_outside_quotes(head[n]).count)
-    above, first, *rows = csv.reader(head[n - 1 :], delimiter=mark, skipinitialspace=True)
+    above, first, *rows = (next(csv.reader([line], delimiter=mark), []) for line in head[n - 1 :])
     again = any(a == b != "" for row in rows for a, b in zip(first, row, strict=False))
     again = len(above) == len(first) > 1 and (again or above[0] == "#" or not _are_names(head[n], 2))
     return n - again
@@ -315,4 +315,4 @@ def _encoding(path: Path) -> tuple[str, list[str]]:
                 # Windows-1252 leaves five bytes undefined; Latin-1 decodes every byte.
                 rest = start + block
                 encoding = "latin-1" if set(rest) & {0x81, 0x8D, 0x8F, 0x90, 0x9D} else "cp1252"
-    return encoding, re.split(r"\r\n?|\n", start.decode(encoding, errors="replace"), maxsplit=20)[:20]
+    return encoding, re.split(r"\r\n?|\n", start.decode(encoding, errors="replace"), maxsplit=200)[:200]

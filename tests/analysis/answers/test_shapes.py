@@ -50,7 +50,7 @@ def test_json_columns_of_different_lengths_are_refused(tmp_path: Path) -> None:
 COMMENTS = ["# exported 2025-11-02, study 3, v2", "# participant, image, truth, answer: see the manual, rt in ms", "#"]
 
 
-@pytest.mark.parametrize("above", [COMMENTS, [COMMENTS[0]], [COMMENTS[2], "", COMMENTS[1]]])
+@pytest.mark.parametrize("above", [COMMENTS, [COMMENTS[0]], [COMMENTS[2], "", COMMENTS[1]], COMMENTS * 30])
 @pytest.mark.parametrize("below", [[], ["# end of file"]])
 def test_comments_above_the_names_of_columns_are_left_out(tmp_path: Path, above: list[str], below: list[str]) -> None:
     lines = ROWS.to_csv(index=False).splitlines()
@@ -79,6 +79,7 @@ def test_a_form_whose_first_column_is_called_so_is_no_comment(tmp_path: Path) ->
     truth = written(tmp_path, "image,truth\ni1,real\ni2,generated", "truth.csv")
     form = Form(layout="wide", truth=truth, words=["generated=fake"], map=["participant=#"])
     for n in (2, 3):
+        lines[0] = lines[0].replace(" fake?", " fake?\n(Look twice)") if n == 3 else lines[0]
         found = scored(written(tmp_path, "\n".join(lines[:n])), form)
         expected = [["8f1", "i1", "real", "real"], ["a2c", "i1", "real", "generated"]][: n - 1]
         assert [row[:4] for row in found if row[1] == "i1"] == expected
