@@ -210,7 +210,7 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
 
     `here`: bound, positive, first_answer (ISO, "" if unknown), study_sha256 (all that were answered), what `exclusions`
     needs, and by set `participants` (scored), `finished` (with those whom the study's rule excludes, as the stopping
-    rule counts), `images` and `trials` (real, generated).
+    rule counts), `images` and `trials` (real, generated); `tested`: the sets whose verdict could be tested.
     """
     study, rows = facts["study"], []
 
@@ -229,8 +229,7 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
         found = here["study_sha256"]
         hashes = ", ".join(sha[:12] for sha in found) or "not recorded"
         add("study file (SHA-256)", study["sha256"][:12], hashes, found == [study["sha256"]] if found else None)
-    testable = [name for name, each in here["trials"].items() if all(each)]  # with images of both classes
-    tested = len(testable) > (facts["claim"] == "different")
+    tested = len(here["tested"]) > (facts["claim"] == "different")
     add("hypothesis", facts["claim"], "tested" if tested else "not tested", tested)
     add("bound", f"{facts['bound']:g}", f"{here['bound']:g}", facts["bound"] == here["bound"])
     add("class of F1", facts["positive"], here["positive"], facts["positive"] == here["positive"])

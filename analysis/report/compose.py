@@ -108,6 +108,8 @@ def _check_options(args: argparse.Namespace, alone: bool) -> None:
     unknown = [name for name in args.skip if name not in SECTIONS]
     if unknown:
         raise AnalysisError(f"--skip {unknown[0]}: unknown section; choose from: {', '.join(SECTIONS)}.")
+    if args.preregistration and "survey" in args.skip:
+        raise AnalysisError("--skip survey: it tests the hypothesis of --preregistration; leave out one of the two.")
     with suppress(ImportError):
         known, asked = args.extractor in ("auto", *EXTRACTORS), (args.extractor, args.weights)
         if not known or (not alone and asked not in (("auto", None), ("random", None))):

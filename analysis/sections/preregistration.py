@@ -7,7 +7,10 @@ from typing import Any
 import pandas as pd
 
 from analysis import preregistration
+from analysis.people import inference
+from analysis.people.equivalence import verdict
 from analysis.people.scores import times_of
+from analysis.people.trials import Trials
 from analysis.section import Context, OptionError, Section
 from analysis.sections.survey import one_mode
 from glimpse.files import sha256_file
@@ -47,6 +50,7 @@ def found_here(context: Context) -> dict[str, Any]:
     images = frame.groupby(["set", "truth"])["image"].nunique()
     each = frame.groupby(["set", "participant", "truth"]).size().groupby(["set", "truth"]).median()
     sets = sorted(frame["set"].unique())
+    scored = {name: Trials.from_table(frame[frame["set"] == name]) for name in sets}
     finished = frame[frame["finished"]].groupby("set")["participant"].nunique()
     return {
         "bound": context.bound, "positive": context.positive, "filters": context.filters,
@@ -57,7 +61,20 @@ def found_here(context: Context) -> dict[str, Any]:
         "finished": {name: int(finished.get(name, 0)) + context.excluded.get(name, 0) for name in sets},
         "images": {name: tuple(int(images.get((name, truth), 0)) for truth in classes) for name in sets},
         "trials": {name: tuple(float(each.get((name, truth), 0)) for truth in classes) for name in sets},
+        "tested": [name for name in sets if is_tested(scored[name], context.bound)],
     }  # fmt: skip
+
+
+def is_tested(answers: Trials, bound: float) -> bool:
+    """Whether the report can test the verdict of a set: one participant, class or image of a class leaves no test.
+
+    >>> people, images = [0, 0, 0, 0, 1, 1, 1, 1], [0, 1, 2, 3] * 2
+    >>> answers = Trials.from_labels([0, 1, 1, 1, 0, 0, 1, 0], [0, 0, 1, 1] * 2, people, images)
+    >>> is_tested(answers, 0.05), is_tested(answers.where(answers.participant == 0), 0.05)
+    (True, False)
+    """
+    found = verdict(inference.balanced_accuracy(answers), answers.people[1], bound)
+    return found.p_chance is not None or found.code != "undecided"
 
 
 def first_answer(answered: pd.Series) -> str:

@@ -73,7 +73,7 @@ def here(**changes: Any) -> dict[str, Any]:
         "bound": 0.1, "positive": "generated", "first_answer": "9999-01-01T00:00:00.000Z",
         "filters": (), "simulated": 0, "counts": {}, "excluded_for": {},
         "study_sha256": [sha256_bytes(STUDY.encode())], "participants": {"df": 8}, "finished": {"df": 8},
-        "images": {"df": (20, 19)}, "trials": {"df": (6, 6)},
+        "images": {"df": (20, 19)}, "trials": {"df": (6, 6)}, "tested": ["df"],
     } | changes  # fmt: skip
 
 
@@ -216,13 +216,41 @@ def test_a_hypothesis_that_these_answers_cannot_test_is_not_unchanged(registered
         (row,) = [row for row in rows if row["part"] == "hypothesis"]
         return row["in_this_report"], row["status"]
 
-    sets = {
+    sets: dict[str, Any] = {
         name: {"a": each, "b": each}
         for name, each in (("participants", 8), ("finished", 8), ("images", (20, 19)), ("trials", (6, 6)))
     }
+    sets["tested"] = ["a", "b"]
     assert hypothesis("different") == ("not tested", CHANGED), "there is one set"
     assert hypothesis("different", **sets) == ("tested", UNCHANGED)
-    assert hypothesis("detectable", trials={"df": (6, 0)}) == ("not tested", CHANGED), "there are no generated images"
+    assert hypothesis("detectable", tested=[]) == ("not tested", CHANGED)
+
+
+@pytest.mark.parametrize(("people", "classes", "images", "tested"), [
+    (8, ("real", "generated"), 6, ["all"]), (1, ("real", "generated"), 6, []), (8, ("real",), 6, []),
+    (8, ("real", "generated"), 1, []),
+])  # fmt: skip
+def test_one_participant_class_or_image_tests_no_hypothesis(
+    tmp_path: Path, people: int, classes: tuple[str, ...], images: int, tested: list[str]
+) -> None:
+    """The report of one participant said 'no test is possible', and the hypothesis was 'tested, unchanged'."""
+    rows = [f"p{p},{kind}{i},{kind},{'real' if (p + i) % 3 else 'generated'}\n"
+            for p in range(people) for i in range(images) for kind in classes]  # fmt: skip
+    (tmp_path / "a.csv").write_text("participant,image,truth,answer\n" + "".join(rows))
+    answers = read_csv(tmp_path / "a.csv")
+    assert found_here(Context(Workspace(tmp_path), responses=answers.trials))["tested"] == tested
+
+
+def test_a_report_without_its_tests_is_not_compared_with_a_plan(
+    registered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("participant,image,truth,answer\np,a,real,real\np,b,generated,real\n")
+    words = ["--responses", tmp_path / "a.csv", "--preregistration", registered, "--skip", "survey"]
+    assert report.main([str(word) for word in words]) == 2
+    assert (
+        "--skip survey: it tests the hypothesis of --preregistration; leave out one of the two."
+        in capsys.readouterr().err
+    )
 
 
 def test_the_stopping_rule_counts_who_finished_also_those_whom_the_studys_rule_excludes(tmp_path: Path) -> None:
