@@ -208,9 +208,10 @@ def read(path: Path) -> tuple[dict[str, Any], bool]:
 def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, Any]) -> list[dict[str, str]]:
     """One row for each preregistered part: what was registered, what the report has, and whether it is unchanged.
 
-    `here`: bound, positive, first_answer (ISO, "" if unknown), study_sha256 (all that were answered), what `exclusions`
-    needs, and by set `participants` (scored), `finished` (with those whom the study's rule excludes, as the stopping
-    rule counts), `images` and `trials` (real, generated); `tested`: the sets whose verdict could be tested.
+    `here`: bound, positive, rating (of --rating), first_answer (ISO, "" if unknown), study_sha256 (all that were
+    answered), what `exclusions` needs, `tested` (the sets whose verdict could be tested), and by set `participants`
+    (scored), `finished` (with those whom the study's rule excludes, as the stopping rule counts), `images` and `trials`
+    (real, generated).
     """
     study, rows = facts["study"], []
 
@@ -233,6 +234,9 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
     add("hypothesis", facts["claim"], "tested" if tested else "not tested", tested)
     add("bound", f"{facts['bound']:g}", f"{here['bound']:g}", facts["bound"] == here["bound"])
     add("class of F1", facts["positive"], here["positive"], facts["positive"] == here["positive"])
+    if not study or study["task"] != "rating":
+        rated = f"ratings in {here['rating'].rpartition(':')[0] or here['rating']}, divided at the middle"
+        add("answers", "real or generated", rated if here["rating"] else "real or generated", not here["rating"])
     rules = "those of the study file" if study else "none"
     halved = ", 'unsure' counts half" if facts.get("unsure") == "half" else ""
     add("exclusions", rules + halved, *exclusions(facts, here))

@@ -56,6 +56,7 @@ class Context:
     covariates: Sequence[str] = ()  # those that the comparison adjusts for
     preregistration: Path | None = None  # the file that analysis.power wrote
     filters: Sequence[str] = ()  # of --where
+    rating: str = ""  # of --rating: the column whose ratings count as answers
     extractor: str = "auto"  # see analysis.images.extractors.chosen
     weights: Path | None = None
     device: str = "auto"

@@ -72,6 +72,7 @@ def write_report(args: argparse.Namespace) -> int:
         people=None if answers is None else answers.people, asked=() if answers is None else answers.asked,
         group=args.group or "", covariates=tuple(args.covariate),
         preregistration=args.preregistration, filters=() if answers is None else answers.filters,
+        rating=args.rating or "",
         unanswered={} if answers is None else answers.unanswered, unsure=None if answers is None else answers.unsure,
         excluded={} if answers is None else answers.excluded,
         excluded_for={} if answers is None else answers.excluded_for, counts={} if answers is None else answers.counts,

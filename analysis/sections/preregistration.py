@@ -53,7 +53,7 @@ def found_here(context: Context) -> dict[str, Any]:
     scored = {name: Trials.from_table(frame[frame["set"] == name]) for name in sets}
     finished = frame[frame["finished"]].groupby("set")["participant"].nunique()
     return {
-        "bound": context.bound, "positive": context.positive, "filters": context.filters,
+        "bound": context.bound, "positive": context.positive, "filters": context.filters, "rating": context.rating,
         "simulated": int(frame.loc[frame["simulated"], "participant"].nunique()), "counts": context.counts,
         "excluded_for": context.excluded_for,
         "first_answer": first_answer(answered), "study_sha256": hashes,

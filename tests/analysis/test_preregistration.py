@@ -71,7 +71,7 @@ def here(**changes: Any) -> dict[str, Any]:
     """A survey that kept to the plan, but for the changes."""
     return {
         "bound": 0.1, "positive": "generated", "first_answer": "9999-01-01T00:00:00.000Z",
-        "filters": (), "simulated": 0, "counts": {}, "excluded_for": {},
+        "filters": (), "rating": "", "simulated": 0, "counts": {}, "excluded_for": {},
         "study_sha256": [sha256_bytes(STUDY.encode())], "participants": {"df": 8}, "finished": {"df": 8},
         "images": {"df": (20, 19)}, "trials": {"df": (6, 6)}, "tested": ["df"],
     } | changes  # fmt: skip
@@ -99,7 +99,7 @@ def test_a_survey_that_kept_to_it_is_unchanged_in_every_part(registered: Path) -
 
 @pytest.mark.parametrize(("part", "change", "found"), [
     ("bound", {"bound": 0.05}, CHANGED), ("class of F1", {"positive": "real"}, CHANGED),
-    ("exclusions", {"filters": ("age=30",)}, CHANGED),
+    ("exclusions", {"filters": ("age=30",)}, CHANGED), ("answers", {"rating": "rated:1..6"}, CHANGED),
     ("participants (stopping rule)", {"finished": {"df": 9}}, CHANGED),
     ("images", {"images": {"df": (21, 20)}}, CHANGED), ("images", {"images": {"df": (20, 10)}}, CHANGED),
     ("trials", {"trials": {"df": (6, 7)}}, CHANGED),
@@ -110,6 +110,19 @@ def test_each_change_of_the_plan_is_reported(registered: Path, part: str, change
     parts = status(registered, **change)
     assert parts.pop(part) == found
     assert set(parts.values()) == {UNCHANGED}
+
+
+def test_ratings_are_not_the_answers_of_a_plan_in_which_people_say_real_or_generated(registered: Path) -> None:
+    facts, intact = preregistration.read(registered)
+    for rating, found in (("rated:1..6", "rated"), ("rated", "rated")):
+        (row,) = [row for row in preregistration.unchanged_parts(facts, intact, here(rating=rating))
+                  if row["part"] == "answers"]  # fmt: skip
+        assert (row["preregistered"], row["in_this_report"]) == (
+            "real or generated", f"ratings in {found}, divided at the middle",
+        )  # fmt: skip
+    rated = {**facts, "study": {**facts["study"], "task": "rating"}}
+    parts = preregistration.unchanged_parts(rated, intact, here(rating="rated:1..6"))
+    assert "answers" not in {row["part"] for row in parts}
 
 
 @pytest.mark.parametrize(("hashes", "found"), [(["0" * 64], CHANGED), ([], UNKNOWN)])
