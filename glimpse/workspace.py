@@ -81,6 +81,11 @@ class Workspace:
 
     def existing(self, kind: str, name: str) -> Path:
         """The folder of `name`, which must exist. Raises WorkspaceError with the names that exist and the command."""
+        if kind == "images" and not NAME.fullmatch(name) and Path(name).exists():
+            raise WorkspaceError(
+                f"{name} is not the name of an image set: make one of these files with "
+                f"`gan_core prepare folder {shlex.quote(name)}{self.option}`, and give its name."
+            )
         folder = self.new(kind, name)
         noun, marker, command = KINDS[kind]
         if not (folder / marker).is_file():

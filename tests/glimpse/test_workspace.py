@@ -65,6 +65,15 @@ def test_what_is_not_there_is_named_with_what_is_and_how_to_make_it(workspace: W
     assert workspace.existing("images", "mel").name == "mel"
 
 
+def test_a_folder_where_an_image_set_is_named_is_to_be_prepared_first(
+    tmp_path: Path, workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GLIMPSE_WORKSPACE", str(workspace.root))
+    (tmp_path / "my photos").mkdir()
+    with pytest.raises(WorkspaceError, match=r"with `gan_core prepare folder '.*/my photos'`, and give its name\.$"):
+        workspace.existing("images", f"{tmp_path}/my photos")
+
+
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "scores.json"
     write_json(target, {"value": "old"})
