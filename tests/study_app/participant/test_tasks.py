@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from flask import Flask
+from scipy import stats
 
 from glimpse.files import sha256_bytes
 from glimpse.stimuli import Source, write_stimulus_set
@@ -356,6 +357,7 @@ def test_the_report_gives_the_share_of_pairs_that_are_told_apart_and_its_d_prime
         low, high = one["d_prime"]["ci95"]
         assert low < 1 < high
         assert 0.65 < one["right"]["share"] < 0.85  # z(0.76) sqrt(2) = 1
+        assert one["d_prime"]["value"] == pytest.approx(np.sqrt(2) * stats.norm.ppf(one["right"]["share"]))
     assert cli.main(["status", "--simulated"]) == 0
     assert "right [quartiles]" in capsys.readouterr().out
     tally = Tally(1, "simulated")
