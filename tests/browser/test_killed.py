@@ -91,9 +91,9 @@ def test_a_reply_that_breaks_off_half_way_is_asked_for_again(page: Page, serve: 
     assert [row["position"] for row in rows(server)] == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize(("kills", "trials"), [(5, 20), pytest.param(20, 60, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(("kills", "trials", "least"), [(5, 20, 15), pytest.param(20, 60, 50, marks=pytest.mark.slow)])
 def test_no_acknowledged_answer_is_lost_however_often_the_server_is_killed(
-    page: Page, serve: Callable[..., Server], kills: int, trials: int
+    page: Page, serve: Callable[..., Server], kills: int, trials: int, least: int
 ) -> None:
     server = serve(QUICK + f"practice = 0\n[trials]\ncount = {trials}\n", count=30)
     chance = random.Random(1)
@@ -133,7 +133,7 @@ def test_no_acknowledged_answer_is_lost_however_often_the_server_is_killed(
     assert len(killed) == kills
     stored = rows(server)
     assert [row["position"] for row in stored] == list(range(1, trials + 1))
-    assert len(acknowledged) >= trials - kills / 2  # the rest was stored, but its 200 never arrived, or arrived unseen
+    assert len(acknowledged) >= least  # the rest was stored, but its 200 never arrived, or arrived unseen
     for row in stored:
         if body := acknowledged.get(int(str(row["position"]))):
             assert (row["answer"], row["exposure_ms_actual"], row["response_time_ms"]) == (

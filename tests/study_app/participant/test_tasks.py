@@ -344,7 +344,7 @@ def test_the_report_gives_the_share_of_pairs_that_are_told_apart_and_its_d_prime
     for name in ("alpha", "beta"):
         publish(workspace, name, count=20, pool="photos")
     load(workspace, "tasks", f"confidence = true\n{toml}[trials]\ncount = 20\n")
-    assert cli.main(["simulate", "--participants", "6", "--sensitivity", "1", "--spread", "0", "--lapses", "0"]) == 0
+    assert cli.main(["simulate", "--participants", "10", "--sensitivity", "1", "--spread", "0", "--lapses", "0"]) == 0
     answers = read_database(workspace, include_simulated=True)
     assert answers is not None
     context = Context(workspace, responses=answers.trials)
@@ -352,7 +352,7 @@ def test_the_report_gives_the_share_of_pairs_that_are_told_apart_and_its_d_prime
     section = pairs.compute(context)
     assert section is not None
     assert set(section.scores) == ({"alpha", "beta"} if "within" in toml else {"alpha"})
-    assert sum(one["pairs"] for one in section.scores.values()) == 120
+    assert sum(one["pairs"] for one in section.scores.values()) == 200
     for one in section.scores.values():
         low, high = one["d_prime"]["ci95"]
         assert low < 1 < high
@@ -364,7 +364,7 @@ def test_the_report_gives_the_share_of_pairs_that_are_told_apart_and_its_d_prime
     with Database(workspace.database_url).read() as session:
         tally.update(session)
     answers_of_images, said_generated = zip(*tally.images.values(), strict=True)
-    assert (sum(answers_of_images), sum(said_generated)) == (240, 120)  # of each pair one is taken for generated
+    assert (sum(answers_of_images), sum(said_generated)) == (400, 200)  # of each pair one is taken for generated
     assert cli.main(["export", "--include-simulated"]) == 0
     exported = read_csv(workspace.root / "export" / "tasks" / "data", include_simulated=True)
     again = pairs.compute(Context(workspace, responses=exported.trials))
