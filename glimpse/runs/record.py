@@ -72,7 +72,7 @@ class Record:
         if self.bar.disable:
             rate = line["images_per_second"]
             taken = (time.perf_counter() - self.began) / max(1, images - self.before)  # with evaluation and saving
-            left = duration((self.total - images) * taken)
+            left = duration(max(self.total - images, 0) * taken)  # the last batch may go beyond
             scores = "  ".join(f"{key} {value}" for key, value in now.items())
             print(
                 f"{self.name}: {images:,} of {self.total:,} images, {rate:.0f}/s, {left} left  {scores}",

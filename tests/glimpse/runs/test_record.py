@@ -39,3 +39,11 @@ def test_the_bar_stays_visible_at_80_columns(name: str, tmp_path: Path, monkeypa
     assert "score 78" in shown
     assert len(shown) <= 80
     assert len(shown.split("|")[1]) >= 16
+
+
+def test_the_last_batch_may_go_beyond_the_images_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = Record(tmp_path, "df", 0, 100, 0, Mock())
+    record.bar.disable = True  # as where stderr is no terminal
+    record.tick({"images": 128, "images_per_second": 10.0}, np.zeros((2, 2, 3), np.uint8))
+    assert "df: 128 of 100 images, 10/s, 0 s left" in capsys.readouterr().err
+    record.close()
