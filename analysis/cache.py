@@ -25,6 +25,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
+from threadpoolctl import threadpool_limits
 
 from glimpse.files import atomic_file, cores, sha256_bytes, sha256_file, sha256_json
 from glimpse.reuse import code_sha256
@@ -139,7 +140,8 @@ def helped(tasks: Sequence[Callable[[], object]], *, worthwhile: bool = True) ->
             warnings.simplefilter("ignore", DeprecationWarning)  # of threads, which the child does not use
             children[-1].start()
     try:
-        yield
+        with threadpool_limits(1, "blas"):  # every core has its process
+            yield
         patience_s = PATIENCE_S
     finally:
         done.set()
@@ -155,10 +157,11 @@ def _help(tasks: Sequence[Callable[[], object]], done: Event) -> None:
     for stream in (1, 2):
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
     parent = multiprocessing.parent_process()
-    for task in tasks:
-        if done.is_set() or parent is None or not parent.is_alive():
-            return
-        task()
+    with threadpool_limits(1, "blas"):
+        for task in tasks:
+            if done.is_set() or parent is None or not parent.is_alive():
+                return
+            task()
 
 
 def pack(file: io.BufferedWriter, result: Mapping[str, Any]) -> None:
