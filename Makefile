@@ -39,7 +39,7 @@ study: .venv/installed
 lint: .venv/installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(MAKE) --no-print-directory -j 2 types layers
+	$(MAKE) --no-print-directory types layers
 
 types:
 	$(BIN)/mypy
