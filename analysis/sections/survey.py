@@ -49,7 +49,7 @@ def compute(context: Context) -> Section | None:
         return None
     sets = _by_set(frame, context.positive)
     tasks = {name: partial(_cached_scores, name, one, context) for name, one in sets.items()}
-    with helped(list(tasks.values())[1:], worthwhile=len(frame) >= MANY_ANSWERS):
+    with helped(list(tasks.values()), worthwhile=len(frame) >= MANY_ANSWERS):
         pairs = comparisons(
             significance.compare_sets({n: one.answers for n, one in sets.items()}, conditions.unrelated(frame))
         )

@@ -204,6 +204,24 @@ def test_helpers_fill_the_cache_from_the_last_task_on(tmp_path: Path) -> None:
 
 
 @two_cores
+def test_what_a_helper_has_begun_is_not_computed_twice(tmp_path: Path) -> None:
+    def slow() -> dict[str, Any]:
+        (tmp_path / str(os.getpid())).touch()
+        time.sleep(0.3)
+        return {"id": os.getpid()}
+
+    def task() -> dict[str, Any]:
+        return cache.cached(tmp_path, "slow", {}, slow)
+
+    with cache.helped([task]):
+        while not list(tmp_path.iterdir()):
+            time.sleep(0.001)
+        assert task()["id"] != os.getpid()
+    assert len([path for path in tmp_path.iterdir() if path.name.isdecimal()]) == 1
+    assert not cache.BEGUN.any()
+
+
+@two_cores
 def test_an_error_of_a_helper_is_left_to_the_block_and_one_of_the_block_ends_the_helpers(tmp_path: Path) -> None:
     def fails() -> None:
         raise AnalysisError("not in a helper")
