@@ -193,12 +193,33 @@ def parts_of(
     """
     strata = trials.is_generated if strata is None else strata
     groups = int((np.bincount(strata) > 0).sum())
-    people = _sums(influence, trials.people[0]) if participant_influence is None else participant_influence
-    images = _sums(influence, trials.images[0])
-    pairs = _sums(influence, trials.pairs[0])
+    people, images, pairs = sums_of(influence, trials)
+    crossed = participant_influence is None
+    return parts_of_sums(
+        people if participant_influence is None else participant_influence, images, pairs, groups, crossed
+    )
+
+
+def sums_of(influence: Floats, trials: Trials) -> tuple[Floats, Floats, Floats]:
+    """The sums of `influence`, (n,), over the trials of each participant, of each image and of each pair of them.
+
+    >>> trials = Trials.from_labels([1, 1, 1], [1, 1, 1], ["ann", "ann", "bob"], ["a", "b", "b"])
+    >>> [each.tolist() for each in sums_of(np.array([1.0, 2.0, 4.0]), trials)]
+    [[3.0, 4.0], [1.0, 6.0], [1.0, 2.0, 4.0]]
+    """
+    people, images, pairs = (_sums(influence, codes) for codes, _ in (trials.people, trials.images, trials.pairs))
+    return people, images, pairs
+
+
+def parts_of_sums(people: Floats, images: Floats, pairs: Floats, groups: int, crossed: bool = True) -> Parts:
+    """The variance by its sources, from the sums of `sums_of`; the images were centred in `groups` groups.
+
+    >>> parts_of_sums(np.array([1.0, -1.0]), np.array([2.0, -2.0]), np.array([1.0, 1.0, -1.0, -1.0]), groups=1)
+    Parts(people=4.0, images=16.0, trials=5.333333333333333, df_people=1, df_images=1, df_trials=3, crossed=True)
+    """
     return Parts(
         _clustered(people, 1), _clustered(images, groups), _clustered(pairs, groups),
-        len(people) - 1, len(images) - groups, len(pairs) - groups, participant_influence is None,
+        len(people) - 1, len(images) - groups, len(pairs) - groups, crossed,
     )  # fmt: skip
 
 
@@ -240,8 +261,12 @@ def _clustered(sums: Floats, groups: int) -> float:
     return float(sums @ sums * len(sums) / max(len(sums) - groups, 1))
 
 
-def _fewest_images(trials: Trials, strata: Any) -> int:
-    """The number of different images in the stratum that has the fewest."""
+def fewest_images(trials: Trials, strata: Any) -> int:
+    """The number of different images in the stratum that has the fewest.
+
+    >>> fewest_images(Trials.from_labels([1, 1, 1], [1, 1, 0], [0, 0, 0], ["a", "b", "c"]), np.array([1, 1, 0]))
+    1
+    """
     image, images = trials.images
     shown = np.bincount(strata * images + image, minlength=images * (int(strata.max()) + 1)).reshape(-1, images) > 0
     return int(min(count for count in shown.sum(axis=1) if count))
@@ -270,12 +295,27 @@ def estimate(
     people, images = trials.people[1], trials.images[1]
     if people < 2:
         return Estimate(float(value), note="one participant: no interval for new participants")
-    if _fewest_images(trials, trials.is_generated if strata is None else strata) < 2:
+    if fewest_images(trials, trials.is_generated if strata is None else strata) < 2:
         return Estimate(float(value), note="one image of a class: no interval for new images")
     parts = parts or parts_of(influence, trials, strata, participant_influence)
     if between is not None:
         parts = replace(parts, people=between[0], df_people=between[1])
-    variance, df = float(parts.variance), min(float(parts.df), float(len(influence)))
+    return with_interval(value, parts, len(influence), float(min(people, images)) if share else None, method)
+
+
+def with_interval(
+    value: float, parts: Parts, trials: int, answers: float | None = None, method: str = METHOD
+) -> Estimate:  # fmt: skip
+    """`value` with the interval that the parts of its variance give; within [0, 1] if it is a share.
+
+    `answers`: of a share, the number of independent answers if its variance is 0.
+
+    >>> parts = Parts(people=0.01, images=0.0, trials=0.0, df_people=9, df_images=9, df_trials=99)
+    >>> found = with_interval(0.5, parts, 100)
+    >>> found.se, found.df, [round(end, 2) for end in found.ci95]  # 0.5 -+ t(9, 0.975) * 0.1
+    (0.1, 9.0, [0.27, 0.73])
+    """
+    variance, df, share = float(parts.variance), min(float(parts.df), float(trials)), answers is not None
     if variance <= (NOISE * value) ** 2:
         variance = 0.0
     if variance <= 0 and not share:
@@ -286,7 +326,7 @@ def estimate(
         # Wilson's interval for the number of independent answers that would have this variance: it stays within [0, 1]
         # and has a width even if all answers are right. These count as one answer per participant (or per image, if
         # there are fewer images).
-        size = value * (1 - value) / variance if variance > 0 else float(min(people, images))
+        size = value * (1 - value) / variance if variance > 0 else answers
         method = METHOD_SHARE
     found = Estimate(float(value), se, df, None, parts.people, method, size=size, parts=parts)
     return replace(found, ci95=found.interval())

@@ -8,8 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from analysis.people.estimate import fewest_images, parts_of_sums, sums_of, with_interval
 from analysis.people.inference import Estimate, estimate, mean_of_people
 from analysis.people.trials import Trials, join
+from glimpse.observers import Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -36,11 +38,57 @@ def compare_sets(sets: Mapping[str, Trials], apart: Callable[[str, str], bool] |
     """
     names = [n for n, t in sets.items() if t.is_generated.any() and not t.is_generated.all()]
     pairs = [(a, b) for i, a in enumerate(names) for b in names[i + 1 :] if apart is None or apart(a, b)]
-    return corrected([_difference(a, b, sets[a], sets[b]) for a, b in pairs])
+    alone = {name: _alone(sets[name]) for name in dict.fromkeys(name for pair in pairs for name in pair)}
+    found = []
+    for a, b in pairs:
+        if alone[a].shares_none(alone[b]):
+            found.append(compared(a, b, _difference_of_separate(alone[a], alone[b])))
+        else:
+            found.append(compared(a, b, difference(sets[a], sets[b], generated=0.5, real=-0.5)))
+    return corrected(found)
 
 
-def _difference(first: str, second: str, one: Trials, other: Trials) -> Comparison:
-    return compared(first, second, difference(one, other, generated=0.5, real=-0.5))
+@dataclass(frozen=True)
+class _Alone:
+    """What the balanced accuracy of one set brings into its difference from a set of other people and images."""
+
+    terms: tuple[float, float]  # of real and of generated images
+    trials: int
+    fewest: int  # images of the class that has fewer
+    people: Integers  # codes, ascending
+    images: Integers
+    sums: tuple[Floats, Floats, Floats]  # of the influence: see `sums_of`
+
+    def shares_none(self, other: _Alone) -> bool:
+        """Whether the sets share neither a participant nor an image."""
+        return not (np.isin(self.people, other.people).any() or np.isin(self.images, other.images).any())
+
+
+def _alone(trials: Trials) -> _Alone:
+    influence, terms = np.zeros(len(trials)), []
+    for weight, rows in ((-0.5, ~trials.is_generated), (0.5, trials.is_generated)):
+        mean, moves = mean_of_people(trials.said_generated[rows], trials.participant[rows])
+        terms.append(weight * mean)
+        influence[rows] = weight * moves
+    people, images = np.unique(trials.participant), np.unique(trials.image)
+    fewest = fewest_images(trials, trials.is_generated)
+    return _Alone((terms[0], terms[1]), len(trials), fewest, people, images, sums_of(influence, trials))
+
+
+def _difference_of_separate(one: _Alone, other: _Alone) -> Estimate:
+    """What `difference` finds for sets without a common participant or image, in far less time for each pair of many.
+
+    The influences of `other` have the opposite sign in the difference, which its variance does not show.
+    """
+    value = one.terms[0] + one.terms[1] - other.terms[0] - other.terms[1]
+    if min(one.fewest, other.fewest) < 2:
+        return Estimate(float(value), note="one image of a class: no interval for new images")
+    by_person = [one, other] if one.people[0] < other.people[0] else [other, one]  # in the order of their codes
+    by_image = [one, other] if one.images[0] < other.images[0] else [other, one]
+    people, images, pairs = (
+        np.concatenate([each.sums[i] for each in order]) for i, order in enumerate((by_person, by_image, by_person))
+    )
+    return with_interval(value, parts_of_sums(people, images, pairs, groups=4), one.trials + other.trials)
 
 
 def difference(one: Trials, other: Trials, *, generated: float, real: float, z: bool = False) -> Estimate:

@@ -174,6 +174,28 @@ def test_sets_answered_by_the_same_people_are_compared_within_people() -> None:
     assert within.difference.se < 0.7 * between.difference.se
 
 
+@pytest.mark.parametrize(("first", "second"), [(0, 2_000), (2_000, 0), (0, 1)])
+def test_sets_of_other_people_and_images_differ_as_their_joint_answers_say(first: int, second: int) -> None:
+    sets = {}
+    for name, d_prime, start in (("a", 0.3, first), ("b", 1.2, second)):
+        answers = simulate(Truth(d_prime), Design(20, 15, 8), np.random.default_rng(start))
+        sets[name] = replace(answers, participant=start + 2 * answers.participant, image=start + 2 * answers.image)
+    (pair,) = significance.compare_sets(sets)
+    joint = significance.difference(sets["a"], sets["b"], generated=0.5, real=-0.5)
+    if abs(first - second) == 1:  # interleaved codes are summed in another order
+        assert pair.difference.se == pytest.approx(joint.se, rel=1e-12)
+    else:
+        assert pair.difference == joint
+
+
+def test_a_set_with_one_image_of_a_class_has_no_interval_of_its_difference() -> None:
+    one = Trials.from_labels([1, 0, 1, 1], [1, 0, 1, 0], [0, 0, 1, 1], [0, 1, 0, 1])
+    other = replace(one, participant=one.participant + 2, image=one.image + 2)
+    (pair,) = significance.compare_sets({"a": one, "b": other})
+    assert pair.difference == Estimate(0.0, note="one image of a class: no interval for new images")
+    assert pair.difference == significance.difference(one, other, generated=0.5, real=-0.5)
+
+
 def test_holm_is_that_of_statsmodels() -> None:
     p = [0.04, 0.001, 0.02, 0.9, 0.02]
     assert significance.holm(p) == pytest.approx(multipletests(p, method="holm")[1])
