@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.answers.numbers import MISSING
+from analysis.answers.numbers import MISSING, coded
 from analysis.answers.tables.table import Table
 from analysis.section import AnalysisError
 
@@ -82,7 +82,7 @@ def plain(value: Any) -> str:
 
 def by_value(values: Any, change: Callable[[Any], Any]) -> Any:
     """`change(value)` for each value, called once for each distinct one (10^6 rows hold few); missing stays missing."""
-    codes, distinct = pd.factorize(values)
+    codes, distinct = coded(values)
     changed = np.array([*(change(v) for v in distinct), None], dtype=object)
     return pd.Series(changed[codes], index=values.index, dtype=object)
 

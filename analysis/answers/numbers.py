@@ -50,6 +50,16 @@ GROUPED = {",": re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+"), ".": re.compile(r"[+-
 DECIMAL_POINT = re.compile(r"^[+-]?(\d*\.(\d{1,2}|\d{4,})|0+\.\d+|\d{4,}\.\d+|\.\d+)$", re.MULTILINE)
 
 
+def coded(values: Any) -> tuple[Any, Any]:
+    """The code of each value, -1 where it is missing, and the distinct values in the order of their codes.
+
+    >>> [found.tolist() for found in coded(pd.Series(["b", None, "a", "b"], dtype="str"))]
+    [[0, -1, 1, 0], ['b', 'a']]
+    """
+    # texts as objects, in half the time
+    return pd.factorize(values.to_numpy() if isinstance(values.dtype, pd.StringDtype) else values)
+
+
 def read_numbers(
     values: pd.Series, column: str, place: Callable[[Any], str], groups: Sequence[Any] = (), files: Any = None
 ) -> tuple[pd.Series, str]:
@@ -60,7 +70,7 @@ def read_numbers(
     one number format if all together have several. Raises AnalysisError if the number format is ambiguous, if the
     numbers cannot be in the column's unit, or if groups have two units.
     """
-    codes, distinct = pd.factorize(values)
+    codes, distinct = coded(values)
     durations: dict[int, float] = {}  # of values that have their own unit
     if pd.api.types.is_numeric_dtype(values.dtype) or all(isinstance(v, int | float) for v in distinct[:1000]):
         found = pd.to_numeric(pd.Series(distinct), errors="coerce").to_numpy(float)

@@ -31,7 +31,9 @@ def share_real_images(trials: pd.DataFrame) -> tuple[pd.DataFrame, str]:
         found = [_by_source(trials[rows], blocks[rows], real[rows]) for rows in _groups(trials["set"])]
         joined = pd.concat(found, ignore_index=True)
         return joined, _sentence(_in_several_sets(joined))
-    sets, with_generated, with_real = (set(t["set"].unique()) for t in (trials, trials[~real], trials[real]))
+    sets, with_generated, with_real = (
+        set(s.unique()) for s in (trials["set"], trials["set"][~real], trials["set"][real])
+    )
     only_real, only_generated = sets - with_generated, sets - with_real
     pools = only_real if only_generated else only_real & {"all"}
     others = sorted(sets - pools)

@@ -94,9 +94,9 @@ def read_file(path: Path) -> TextFile:
             text = unicodedata.normalize("NFC", file.read())
             for mark in INVISIBLE:  # also where files were joined; `translate` is far slower
                 text = text.replace(mark, "")
-            frame = pd.read_csv(io.StringIO(text, newline=""), sep=separator, dtype=str, skipinitialspace=True,
+            frame = pd.read_csv(io.BytesIO(text.encode()), sep=separator, dtype=str, skipinitialspace=True,
                                 keep_default_na=False, na_values=[""], index_col=False,
-                                skip_blank_lines=False)  # fmt: skip
+                                skip_blank_lines=False, low_memory=False)  # fmt: skip  # equal texts are one object
             frame = _as_shown(frame) if "=" in text or "'" in text else frame
             commented = header.startswith("#") and re.search(r"[^\W\d_]", header.split(separator)[0])
             if commented:  # as numpy.savetxt writes the column names
@@ -122,7 +122,8 @@ def read_file(path: Path) -> TextFile:
         rows = frame.fillna("").agg(tuple, axis=1)
         frame = frame[~rows.isin(list(rows[:2]))]  # also of joined exports
     twice = dict.fromkeys(_different_of_one_name(frame, header, separator), f"{path.name}, line {skipped + 1}")
-    blank, again = frame.isna().all(axis=1), _names_again(frame)
+    blank, again = frame.iloc[:, 0].isna(), _names_again(frame)
+    blank[blank] = frame[blank].isna().all(axis=1)
     if "#" in text:
         blank |= _comments_below(frame)
     if (other := _other_names(frame[~again])) is not None:
@@ -247,7 +248,9 @@ def _names_again(frame: pd.DataFrame) -> NDArray[np.bool_]:
     names = [column for column in frame.columns if not column.startswith("Unnamed: ")]
     if not names:
         return np.zeros(len(frame), bool)
-    alike = frame.loc[frame[names[0]].str.strip() == names[0].strip(), names]
+    first = frame[names[0]]
+    spelt = [text for text in first.dropna().unique() if text.strip() == names[0].strip()]
+    alike = frame.loc[first.isin(spelt), names]
     return frame.index.isin(alike.index[(alike == names).all(axis=1)])
 
 

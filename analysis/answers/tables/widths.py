@@ -8,6 +8,8 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
+import numpy as np
+
 WHOLE = re.compile(r"\s*-?\d+\s*")
 
 
@@ -23,11 +25,14 @@ def shifted_row(text: str, separator: str) -> int | None:
     >>> shifted_row("image,rt,age\\na,1,5,\\nb,2,\\n", ","), shifted_row("image,rt,age\\na,2,31,\\nb,3,31,\\n", ",")
     (1, None)
     """
-    lines = io.StringIO(text, newline="")
-    names = _values(lines.readline(), separator)
+    names = _values(re.match(r"[^\r\n]*", text)[0], separator)  # type: ignore[index]
     wide = len(names)
     named = max((i for i, name in enumerate(names, 1) if name.strip()), default=0)
+    if _most_separators(text, separator) < named:
+        return None
     as_wide, first, first_empty = named < wide, None, None
+    lines = io.StringIO(text, newline="")
+    lines.readline()
     for i, line in enumerate(lines, 1):
         separators = line.count(separator)
         as_wide |= separators == wide - 1
@@ -44,6 +49,18 @@ def shifted_row(text: str, separator: str) -> int | None:
         if len(values) > wide and pair and first_empty is None:
             first_empty = i
     return first if first is not None or not as_wide else first_empty
+
+
+def _most_separators(text: str, separator: str) -> int:
+    """The number of separators in the line that has most, counted in all lines at once.
+
+    >>> _most_separators("a,b\\nc\\nd,e,f", ",")
+    2
+    """
+    letters = np.frombuffer(text.encode(), np.uint8)
+    starts = np.flatnonzero((letters == ord("\n")) | (letters == ord("\r"))) + 1
+    marks = (letters == ord(separator)).view(np.uint8)
+    return int(np.add.reduceat(marks, np.append(0, starts[starts < len(letters)]), dtype=np.int32).max(initial=0))
 
 
 def longer_row(text: str, separator: str) -> tuple[int, int, int] | None:
