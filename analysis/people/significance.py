@@ -50,7 +50,7 @@ def compare_sets(sets: Mapping[str, Trials], apart: Callable[[str, str], bool] |
 
 @dataclass(frozen=True)
 class _Alone:
-    """What the balanced accuracy of one set brings into its difference from a set of other people and images."""
+    """The part of one set in the difference in balanced accuracy from a set of other people and images."""
 
     terms: tuple[float, float]  # of real and of generated images
     trials: int
@@ -76,7 +76,7 @@ def _alone(trials: Trials) -> _Alone:
 
 
 def _difference_of_separate(one: _Alone, other: _Alone) -> Estimate:
-    """What `difference` finds for sets without a common participant or image, in far less time for each pair of many.
+    """The result of `difference` for sets without a common participant or image, in far less time for many pairs.
 
     The influences of `other` have the opposite sign in the difference, which its variance does not show.
     """
