@@ -37,9 +37,9 @@ def shrunken(said: NDArray[Any], seen: NDArray[Any]) -> tuple[NDArray[Any], NDAr
     mean, share = (grid.ravel() for grid in np.meshgrid(means, RELATIVE_SDS, indexing="ij"))
     size = 1 / share**2 - 1  # a + b of the beta whose SD is that share of sqrt(mean (1 - mean))
     a, b = mean * size, (1 - mean) * size
-    log_likelihood = np.zeros(len(mean))
+    log_likelihood, none_seen = np.zeros(len(mean)), special.betaln(a, b)
     for one, of, times in zip(k, n, number, strict=True):
-        log_likelihood += times * (special.betaln(one + a, of - one + b) - special.betaln(a, b))
+        log_likelihood += times * (special.betaln(one + a, of - one + b) - none_seen)
     weight = share * np.exp(log_likelihood - log_likelihood.max())
     weight /= weight.sum()
     centre, variance = np.empty(len(k)), np.empty(len(k))

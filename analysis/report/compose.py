@@ -10,7 +10,7 @@ import importlib
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -90,9 +90,8 @@ def write_report(args: argparse.Namespace) -> int:
     boxed = [] if answers is None else [name for name in sorted(set(answers.trials["set"])) if lacking(name)]
     if boxed:
         context.notice(f"No installed font has every letter of {', '.join(boxed)}: PNG and PDF figures show boxes.")
-    page = front_matter.page(context, answers, sections, left_out, vars(args))
-    name_distances(context, sections)
-    _write(out, page, sections, absent, context)
+    front = partial(front_matter.page, context, answers, sections, left_out, vars(args))
+    page = _write(out, front, sections, absent, context)
     read = front_matter.on_screen(answers) if args.responses is not None and answers else []
     for note in [*page.warnings, *read, *context.notices]:
         print(note)
@@ -140,12 +139,21 @@ def _answers(args: argparse.Namespace, workspace: Workspace) -> tuple[Responses 
 
 
 def _write(
-    out: Path, page: front_matter.Page, sections: Sequence[Section], absent: dict[str, str], context: Context
-) -> None:
+    out: Path,
+    front: Callable[[], front_matter.Page],
+    sections: Sequence[Section],
+    absent: dict[str, str],
+    context: Context,
+) -> front_matter.Page:
     """Put the report folder in place, with what else the old one holds."""
     with atomic_folder(out) as building:
         total = sum(len(section.figures) for section in sections)
-        with progress(title="drawing", unit="figures", total=total) as bar:
+        with (
+            pages.drawn_ahead(sections, context.cached),
+            progress(title="drawing", unit="figures", total=total) as bar,
+        ):
+            page = front()
+            name_distances(context, sections)
             pages.write(building, page, sections, lambda name: bar.update(), context.cached)
         scores: dict[str, Any] = dict.fromkeys(SECTIONS) | {section.name: section.scores for section in sections}
         reasons = {why: ", ".join(n for n in absent if absent[n] == why) for why in absent.values()}
@@ -154,6 +162,7 @@ def _write(
         for kept in out.iterdir() if out.is_dir() else ():
             if kept.name not in OURS:  # the cache, and any other file beside the report
                 os.rename(kept, building / kept.name)
+    return page
 
 
 def compute(context: Context, wanted: Sequence[str], no_answers: str = NOTHING) -> tuple[list[Section], dict[str, str]]:

@@ -11,6 +11,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -69,6 +70,12 @@ class Page:
     left_out: Sequence[str]  # sentences on absent sections
 
 
+def drawn_ahead(sections: Sequence[Section], keep: Keep) -> AbstractContextManager[None]:
+    """A context in which other processes draw the figures that `write` will need, from the last to the first."""
+    tasks = [partial(_kept, draw, keep) for section in sections for draw in section.figures.values()]
+    return helped(tasks, worthwhile=len(tasks) >= 4)
+
+
 def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[[str], None], keep: Keep) -> None:
     """Write index.html, figures/ and tables/ of the report into an empty folder; `tick` is called after each figure.
 
@@ -78,34 +85,32 @@ def write(folder: Path, page: Page, sections: Sequence[Section], tick: Callable[
     (folder / "tables").mkdir()
     written = []
     count = 0
-    tasks = [partial(_kept, draw, keep) for section in sections for draw in section.figures.values()]
-    with helped(tasks[1:], worthwhile=len(tasks) >= 4):
-        for section in sections:
-            figures: list[dict[str, Any]] = []
-            of_series: Counter[str] = Counter()
-            for name, draw in section.figures.items():
-                count += 1
-                svg = write_figure(draw, folder / "figures", name, section.captions.get(name, section.title), keep)
-                series = section.series.get(name, name)
-                of_series[series] += 1
-                figures.append(
-                    {"name": name, "number": count, "svg": Markup(svg), "caption": section.captions.get(name, ""),
-                     "folded": of_series[series] > OPEN_FIGURES}
-                )  # fmt: skip
-                tick(name)
-            numbers = {figure["name"]: figure["number"] for figure in figures}
-            tables = [  # a table with the name of a figure holds its numbers
-                _table(
-                    folder / "tables",
-                    name,
-                    frame,
-                    f"Figure {numbers[name]} in numbers" if name in numbers else section.captions.get(name, ""),
-                )
-                for name, frame in section.tables.items()
-            ]
-            for table in tables[OPEN_TABLES:]:
-                table["open"] = False
-            written.append({"section": section, "figures": figures, "tables": tables})
+    for section in sections:
+        figures: list[dict[str, Any]] = []
+        of_series: Counter[str] = Counter()
+        for name, draw in section.figures.items():
+            count += 1
+            svg = write_figure(draw, folder / "figures", name, section.captions.get(name, section.title), keep)
+            series = section.series.get(name, name)
+            of_series[series] += 1
+            figures.append(
+                {"name": name, "number": count, "svg": Markup(svg), "caption": section.captions.get(name, ""),
+                 "folded": of_series[series] > OPEN_FIGURES}
+            )  # fmt: skip
+            tick(name)
+        numbers = {figure["name"]: figure["number"] for figure in figures}
+        tables = [  # a table with the name of a figure holds its numbers
+            _table(
+                folder / "tables",
+                name,
+                frame,
+                f"Figure {numbers[name]} in numbers" if name in numbers else section.captions.get(name, ""),
+            )
+            for name, frame in section.tables.items()
+        ]
+        for table in tables[OPEN_TABLES:]:
+            table["open"] = False
+        written.append({"section": section, "figures": figures, "tables": tables})
     if page.texts is not None:
         (folder / "texts").mkdir()
         for name, text in page.texts.files().items():

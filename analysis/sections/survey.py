@@ -20,7 +20,7 @@ from analysis.figures.style import labels
 from analysis.people import dependence, estimate, image_rates, significance
 from analysis.people.dependence import stacked
 from analysis.people.scores import MEASURES, over_sets, participants_of, scores_of, sequential_of
-from analysis.people.trials import Trials
+from analysis.people.trials import Trials, codes_of
 from analysis.section import Context, Section, places_by_set, records
 from analysis.sections import conditions
 from analysis.sections import survey_in_words as in_words
@@ -93,8 +93,9 @@ def compute(context: Context) -> Section | None:
 
 
 def _by_set(frame: pd.DataFrame, positive: observers.Positive) -> dict[str, Set]:
-    frame = frame.sort_values(["set", "participant", "position"], kind="stable").reset_index(drop=True)
     coded = Trials.from_table(frame)
+    order = np.lexsort((frame["position"], coded.participant, codes_of(frame["set"])))
+    frame, coded = frame.iloc[order].reset_index(drop=True), coded.where(order)
     sets = {}
     for name, places in places_by_set(frame).items():
         rows, answers = frame.iloc[places], coded.where(places)

@@ -22,8 +22,8 @@ from analysis import cache
 from analysis.answers.read import read_csv
 from analysis.images.features import extractor_key
 from analysis.numbers import strict_json
-from analysis.report import compose
-from analysis.section import AnalysisError, Context
+from analysis.report import compose, page
+from analysis.section import AnalysisError, Context, Section
 from analysis.sections import SECTIONS, reliability, survey
 from glimpse.reuse import code_sha256
 from glimpse.workspace import Workspace
@@ -219,6 +219,19 @@ def test_what_a_helper_has_begun_is_not_computed_twice(tmp_path: Path) -> None:
         assert task()["id"] != os.getpid()
     assert len([path for path in tmp_path.iterdir() if path.name.isdecimal()]) == 1
     assert not cache.BEGUN.any()
+
+
+@two_cores
+def test_figures_are_drawn_ahead_of_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(page, "_drawn", lambda draw: {"process": np.array([os.getpid()])})
+    draws: list[Any] = [functools.partial(process_of, tmp_path, number) for number in range(4)]
+    section = Section("survey", figures={str(number): draw for number, draw in enumerate(draws)})
+    keep = functools.partial(cache.cached, tmp_path)
+    with page.drawn_ahead([section], keep):
+        until = time.monotonic() + 60
+        while len(list(tmp_path.glob("figure-*.npz"))) < 4 and time.monotonic() < until:
+            time.sleep(0.01)
+        assert all(page._kept(draw, keep)["process"] != os.getpid() for draw in draws)
 
 
 @two_cores
