@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -11,6 +12,13 @@ from glimpse.workspace import Workspace
 
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as every command sets it, before torch is loaded
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is: on small arrays more threads take twice the time
+
+gc.disable()  # until all tests are imported: a million objects that stay, which each full collection would visit
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture
