@@ -31,7 +31,7 @@ from tests.analysis.pictures import textures
 TORCH_FIDELITY = """
 import sys, warnings
 import torch
-from analysis.images.networks.inception import import_torch_fidelity
+from benchmarks.distances import import_torch_fidelity
 warnings.simplefilter("ignore")
 torch.set_num_threads(1)
 folder, real, generated, named, count = sys.argv[1:]
@@ -45,13 +45,11 @@ import_torch_fidelity().calculate_metrics(
 CLEAN_FID = """
 import sys
 import torch
-from analysis.images.networks.inception import import_torch_fidelity
-import_torch_fidelity()
-from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
+from analysis.images.networks.inception import network_code
 from cleanfid import fid
 torch.set_num_threads(1)
 folder, real, generated = sys.argv[1:]
-network = FeatureExtractorInceptionV3(
+network = network_code().FeatureExtractorInceptionV3(
     "inception-v3-compat", ["2048"], feature_extractor_weights_path=f"{folder}/weights.pth"
 ).eval()
 def features(images):

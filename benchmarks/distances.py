@@ -19,15 +19,18 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import torch
 
 from analysis.images import extractors
 from analysis.images.features import batches, extract, pixels_sha256
-from analysis.images.networks import inception as inception_weights
+from analysis.images.networks import inception
 from analysis.images.training_score import Reference
 from glimpse.command_line import program
 from tests.analysis.pictures import textures
@@ -35,17 +38,37 @@ from tests.analysis.pictures import textures
 TOOLS = ("Glimpse", "torch-fidelity", "torch-fidelity, named set")
 
 
+_declared: list[Any] = []  # keeps the operator declarations below alive
+
+
+def import_torch_fidelity() -> ModuleType:
+    """Import the whole of torch-fidelity, even with a CPU-only torch.
+
+    It imports torchvision, which then fails with "operator torchvision::nms does not exist", because its compiled part
+    belongs to the CUDA build (pytorch/vision#9085). Declaring the missing operators is enough, as nothing here calls
+    them; that is done only after the import has failed.
+    """
+    for operator in ("nms", "qnms", None):
+        try:
+            import_module("torchvision")
+
+            break
+        except RuntimeError as error:
+            if operator is None or f"torchvision::{operator} " not in str(error):
+                raise
+            library = torch.library.Library("torchvision", "FRAGMENT")
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            _declared.append(library)
+    return import_module("torch_fidelity")
+
+
 def make_weights(path: Path) -> None:
     """He-initialised weights of Inception's shape."""
-    inception_weights.import_torch_fidelity()
-    from torch_fidelity import feature_extractor_inceptionv3 as inception
-
-    kind = inception.FeatureExtractorInceptionV3
-    download, load = inception.load_state_dict_from_url, kind.load_state_dict
-    inception.load_state_dict_from_url, kind.load_state_dict = (lambda *_, **__: {}), (lambda *_: None)
-    torch.manual_seed(0)
-    network = kind("inception-v3-compat", ["2048"])
-    inception.load_state_dict_from_url, kind.load_state_dict = download, load
+    code = inception.network_code()
+    kind = code.FeatureExtractorInceptionV3
+    with patch.object(code, "load_state_dict_from_url"), patch.object(kind, "load_state_dict"):
+        torch.manual_seed(0)
+        network = kind(inception.NETWORK, ["2048"])
     for module in network.modules():
         if isinstance(module, torch.nn.Conv2d):
             torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
@@ -75,7 +98,7 @@ def glimpse(folder: Path, real: Any) -> Callable[[Any], dict[str, float]]:
 
 
 def torch_fidelity(folder: Path, real: Any, named: bool) -> Callable[[Any], dict[str, float]]:
-    library = inception_weights.import_torch_fidelity()
+    library = import_torch_fidelity()
 
     def evaluate(images: Any) -> dict[str, float]:
         with warnings.catch_warnings():

@@ -207,12 +207,15 @@ def extractor_key(context: Context) -> str:
     It covers the requested name, the content of `--weights`, the weights that torch has downloaded, and for
     `module:function` the module's source.
     """
-    weights = context.weights
+    return context.once("extractor key", lambda: _extractor_key(context.extractor, context.weights))
+
+
+def _extractor_key(extractor: str, weights: Path | None) -> str:
     given = sha256_file(weights) if weights is not None and weights.is_file() else str(weights)
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
     folder = Path(os.environ.get("TORCH_HOME") or cache).expanduser() / "hub" / "checkpoints"
     files = sorted((path.name, path.stat().st_size) for path in folder.glob("*") if path.is_file())
-    return sha256_json([context.extractor, given, files, _own_source(context.extractor)])
+    return sha256_json([extractor, given, files, _own_source(extractor)])
 
 
 def _own_source(extractor: str) -> str | None:

@@ -21,6 +21,7 @@ from analysis.images.kid import Units, kernel_mean, kid
 from analysis.images.networks import efficientnet, inception, random_network
 from analysis.section import AnalysisError, Context
 from analysis.sections.images import neighbours
+from benchmarks.distances import Pictures, import_torch_fidelity, make_weights
 from glimpse.files import sha256_file
 from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures
@@ -42,38 +43,16 @@ def extracted(
 @pytest.fixture(scope="module")
 def inception_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file of weights of Inception's shape that this test made: He-initialised, so that its features vary."""
-    inception.import_torch_fidelity()
-    from torch_fidelity import feature_extractor_inceptionv3 as network_code
-
     path = tmp_path_factory.mktemp("weights") / "made-by-a-test.pth"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(network_code, "load_state_dict_from_url", lambda *_, **__: {})
-        patch.setattr(network_code.FeatureExtractorInceptionV3, "load_state_dict", lambda *_: None)
-        torch.manual_seed(0)
-        network = network_code.FeatureExtractorInceptionV3("inception-v3-compat", ["2048"])
-    for module in network.modules():
-        if isinstance(module, torch.nn.Conv2d):
-            torch.nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-    torch.save(network.state_dict(), path)
+    make_weights(path)
     return path
-
-
-class Pictures(torch.utils.data.Dataset[torch.Tensor]):
-    def __init__(self, images: NDArray[np.uint8]) -> None:
-        self.images = torch.from_numpy(images).permute(0, 3, 1, 2)
-
-    def __len__(self) -> int:
-        return len(self.images)
-
-    def __getitem__(self, index: int) -> torch.Tensor:
-        return self.images[index]
 
 
 def calculate_metrics(
     one: NDArray[np.uint8], other: NDArray[np.uint8], weights: Path | None, network: str = "inception-v3-compat",
     **options: Any,
 ) -> Any:  # fmt: skip
-    torch_fidelity = inception.import_torch_fidelity()
+    torch_fidelity = import_torch_fidelity()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch_fidelity.calculate_metrics(
@@ -87,10 +66,8 @@ def test_distances_agree_with_torch_fidelity_on_the_same_weights(
     inception_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On Inception's first 64 features: torch-fidelity's matrix root is exact only with more images than features."""
-    inception.import_torch_fidelity()
-    from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
-
-    monkeypatch.setattr(FeatureExtractorInceptionV3, "INPUT_IMAGE_SIZE", 75)  # not 299, for both
+    network = inception.network_code().FeatureExtractorInceptionV3
+    monkeypatch.setattr(network, "INPUT_IMAGE_SIZE", 75)  # not 299, for both
     one, other = textures(70, seed=0), textures(70, seed=1, grain=2.0)
     layers = {f"feature_layer_{metric}": "64" for metric in ("fid", "kid", "prc")}
     expected = calculate_metrics(one, other, inception_weights, fid=True, kid=True, prc=True, **layers)
@@ -119,6 +96,25 @@ def test_the_features_and_logits_are_those_of_torch_fidelity(inception_weights: 
     assert inception_score(x.logits) == pytest.approx(expected["inception_score_mean"], rel=1e-6)
 
 
+def test_the_network_is_loaded_where_torchvision_cannot_be_imported(
+    inception_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in sys.modules if name.split(".")[0] == "torch_fidelity"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torchvision", None)
+    assert extractors.load("inception", weights=inception_weights).dims == 2048
+    assert "torch_fidelity" not in sys.modules  # the whole package can still be imported
+
+
+def test_a_file_of_weights_is_read_again_only_if_it_changes(inception_weights: Path, tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    path.write_bytes(inception_weights.read_bytes())
+    kept = inception.checked_weights(path)
+    assert inception.checked_weights(path) == kept
+    torch.save({"a": torch.zeros(2)}, path)
+    assert inception.checked_weights(path) == (path, sha256_file(path), False) != kept
+
+
 # ------------------------------------------------------------------------------------------------ weights
 
 
@@ -139,8 +135,8 @@ def test_a_file_that_is_not_what_its_name_promises_is_refused(tmp_path: Path) ->
 def test_weights_are_looked_for_under_their_published_name_without_torch_fidelity(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert inception._url().rpartition("/")[2] == inception.PUBLISHED
-    monkeypatch.setattr(inception, "import_torch_fidelity", None)
+    assert inception.network_code().URL_INCEPTION_V3.rpartition("/")[2] == inception.PUBLISHED
+    monkeypatch.setattr(inception, "network_code", None)
     assert inception.official_weights().name == inception.PUBLISHED
 
 
