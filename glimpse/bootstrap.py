@@ -20,6 +20,23 @@ def interval(
     >>> interval(3, lambda drawn: drawn @ np.ones(3) / 3, 100, np.random.default_rng(0))  # the mean of ones is one
     (1.0, 1.0)
     """
-    values = statistic(rng.multinomial(units, np.full(units, 1 / units), times))
+    return ends(statistic(drawn(units, times, rng)))
+
+
+def drawn(units: int, times: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """How often each of `units` units is drawn in each of `times` resamples with replacement, (times, units).
+
+    >>> drawn(3, 2, np.random.default_rng(0)).sum(axis=1)
+    array([3, 3])
+    """
+    return rng.multinomial(units, np.full(units, 1 / units), times)
+
+
+def ends(values: NDArray[Any]) -> tuple[float, float]:
+    """The 2.5 and 97.5 % quantiles of those values, (times,), that are finite.
+
+    >>> ends(np.array([0.0, 40.0, np.nan]))
+    (1.0, 39.0)
+    """
     low, high = np.quantile(values[np.isfinite(values)], [0.025, 0.975])
     return float(low), float(high)

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from analysis.numbers import NOISE
 from analysis.people.trials import Trials
@@ -143,7 +143,7 @@ class Estimate:
         """
         if self.value is None or self.se is None or self.df is None:
             return None
-        t = float(stats.t.ppf((1 + level) / 2, self.df))
+        t = float(special.stdtrit(self.df, (1 + level) / 2))  # stats.t.ppf, without its checks
         if self.size is None:
             return self.value - t * self.se, self.value + t * self.se
         centre = (self.value + t**2 / (2 * self.size)) / (1 + t**2 / self.size)
@@ -321,7 +321,7 @@ def with_interval(
     if variance <= 0 and not share:
         return Estimate(float(value), note="the answers do not vary: no interval")
     se, size = float(np.sqrt(variance)), None
-    reach = ROOM * float(stats.t.ppf(0.975, df)) * se
+    reach = ROOM * float(special.stdtrit(df, 0.975)) * se
     if share and not (variance > 0 and reach <= value <= 1 - reach):
         # Wilson's interval for the number of independent answers that would have this variance: it stays within [0, 1]
         # and has a width even if all answers are right. These count as one answer per participant (or per image, if

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from analysis.people.estimate import fewest_images, parts_of_sums, sums_of, with_interval
 from analysis.people.inference import Estimate, estimate, mean_of_people
@@ -134,7 +134,7 @@ def compared(first: str, second: str, found: Estimate) -> Comparison:
     """
     if found.value is None or found.se is None or found.df is None:
         return Comparison(first, second, found, None)
-    return Comparison(first, second, found, float(2 * stats.t.sf(abs(found.value) / found.se, found.df)))
+    return Comparison(first, second, found, float(2 * special.stdtr(found.df, -abs(found.value) / found.se)))
 
 
 def corrected(found: list[Comparison]) -> list[Comparison]:
@@ -155,6 +155,6 @@ def holm(p_values: list[float]) -> list[float]:
     >>> holm([0.04, 0.01])
     [0.04, 0.02]
     """
-    from statsmodels.stats.multitest import multipletests
-
-    return [float(p) for p in multipletests(p_values, method="holm")[1]] if len(p_values) > 1 else p_values
+    order, each = np.argsort(p_values), np.array(p_values, float)
+    each[order] = np.minimum(np.maximum.accumulate(each[order] * np.arange(len(each), 0, -1)), 1)
+    return [float(p) for p in each]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import ctypes
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -65,8 +66,13 @@ def run(args: argparse.Namespace) -> int:
     # before torch is loaded: threads that wait for each other sleep, or on a busy machine each occupies a core
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     _keep_freed_memory()
+    first = "analysis.report.compose" not in sys.modules
+    gc.disable()  # while a million objects are imported that stay, which each full collection would visit
     from analysis.report.compose import write_report
 
+    if first:
+        gc.freeze()
+    gc.enable()
     return write_report(args)
 
 

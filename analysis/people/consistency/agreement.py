@@ -6,9 +6,11 @@ Krippendorff's Alpha-Reliability). 1 is perfect agreement, 0 what chance gives, 
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from analysis.people.estimate import Estimate
 from analysis.people.trials import codes_of
@@ -40,11 +42,16 @@ def alpha(values: Any, unit: Any, seed: int = 0) -> Estimate:
     if len(counts) < FEWEST:
         note = f"fewer than {FEWEST} images were judged twice: no interval for new images"
         return Estimate(float(value), method=METHOD, note=note)
-    rng = np.random.default_rng(seed)
-    low, high = bootstrap.interval(len(counts), lambda drawn: _alpha(drawn @ terms), RESAMPLES, rng)
+    low, high = bootstrap.ends(_alpha(_drawn(len(counts), seed) @ terms))
     if low == high:
         return Estimate(float(value), method=METHOD, note="all images agree equally: no interval for new images")
     return Estimate(float(value), ci95=(low, high), method=METHOD)
+
+
+@functools.lru_cache(maxsize=2)
+def _drawn(images: int, seed: int) -> NDArray[np.int64]:
+    """The resamples of `images` images, which many sets share."""
+    return bootstrap.drawn(images, RESAMPLES, np.random.default_rng(seed))
 
 
 def _alpha(sums: Floats) -> Floats:
