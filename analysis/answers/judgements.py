@@ -68,7 +68,10 @@ def meanings(given: Sequence[str]) -> dict[str, dict[str, str]]:
 
 def plain(value: Any) -> str:
     """A word without case, spaces or brackets: ' F', "['f']", '{"Q0":"F"}' and 'f' are the same word; 1.0 is 1."""
-    text = unicodedata.normalize("NFC", str(value)).strip().replace("’", "'")
+    text = str(value)
+    if text.isascii() and text.isalnum():  # as most names are
+        return text.lower()
+    text = unicodedata.normalize("NFC", text).strip().replace("’", "'")
     if text[:1] in ("[", "{"):
         try:
             parsed = json.loads(text.replace("'", '"'))
@@ -77,7 +80,7 @@ def plain(value: Any) -> str:
         except (ValueError, TypeError):
             pass
     text = text.casefold()
-    return text[:-2] if re.fullmatch(r"-?\d+\.0", text) else text
+    return text[:-2] if text.endswith(".0") and re.fullmatch(r"-?\d+\.0", text) else text
 
 
 def by_value(values: Any, change: Callable[[Any], Any]) -> Any:

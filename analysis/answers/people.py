@@ -41,6 +41,15 @@ def states(raw: pd.DataFrame) -> Any:
     return raw["state"].astype(str).str.strip().where(raw["state"].notna(), "finished")
 
 
+def in_state(raw: pd.DataFrame, state: str) -> Any:
+    """Whether each row's participant is in this state, by `states`.
+
+    >>> [list(in_state(pd.DataFrame({"image": ["a", "b"]}), state)) for state in ("finished", "screened-out")]
+    [[True, True], [False, False]]
+    """
+    return states(raw) == state if "state" in raw else pd.Series(state == "finished", index=raw.index)
+
+
 def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:
     """One row per participant, in the order of their names, with the columns that do not vary within participants.
 

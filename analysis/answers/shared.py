@@ -103,6 +103,8 @@ def _copies(trials: pd.DataFrame, real: np.ndarray) -> tuple[pd.DataFrame, str]:
     An answer that is missing in one of the sets where the participant judged the image is not a copy: names such as
     1, 2, 3 may begin again in each set.
     """
+    if not trials.loc[real, ["set", "participant"]].drop_duplicates()["participant"].duplicated().any():
+        return trials, ""
     rows = trials[real]
     pairs = rows.drop_duplicates(["set", "participant", "image"]).groupby(["participant", "image"], sort=False).ngroup()
     if len(pairs) == pairs.nunique():  # no participant judged a real image in two sets

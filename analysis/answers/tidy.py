@@ -36,7 +36,7 @@ from analysis.answers.columns.practice import practice
 from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, read_correctness, read_words, split_doubts
 from analysis.answers.numbers import MISSING, TIMES, read_numbers
-from analysis.answers.people import asked, attributes, states
+from analysis.answers.people import asked, attributes, in_state
 from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.answers.scales import has_own_ratings, read_confidence, read_own_ratings, read_rating
 from analysis.answers.shared import share_real_images, tell_apart
@@ -181,7 +181,7 @@ def _left_out(raw: pd.DataFrame, trials: pd.DataFrame, form: Form, *, include_si
     return {
         "simulated_participants": trials["simulated"] & (not include_simulated),
         "excluded_participants": yes(raw, "excluded"),
-        "screened_out_participants": states(raw) == "screened-out",
+        "screened_out_participants": in_state(raw, "screened-out"),
         "catch_trials": yes(raw, "catch"),
         "replaced_trials": yes(raw, "replaced"),
         "unsure_answers": (trials["answer"] == "unsure") & (form.unsure == "out"),
@@ -266,11 +266,14 @@ def _columns(table: Table, form: Form, notes: list[str]) -> pd.DataFrame:
         trials["response_time_ms"] = trials["response_time_ms"].fillna(trials.pop(column) * ms)
     trials["focus_lost"], trials["simulated"] = yes(raw, "focus_lost"), yes(raw, "simulated")
     trials["why"] = text(raw, "why", "")
-    trials["finished"] = states(raw) == "finished"
+    trials["finished"] = in_state(raw, "finished")
     trials["answered_at"] = text(raw, "answered_at", "")
-    trials.loc[trials["answered_at"].str.lower().isin(MISSING), "answered_at"] = ""
+    if "answered_at" in raw:
+        trials.loc[trials["answered_at"].str.lower().isin(MISSING), "answered_at"] = ""
     mode = text(raw, "mode", "fixed")
-    trials["mode"] = mode.where(mode.isin(MODES), "fixed")  # a column of that name may mean something else
+    if "mode" in raw:  # it may mean something else
+        mode = mode.where(mode.isin(MODES), "fixed")
+    trials["mode"] = mode
     if pairs.any():
         trials.loc[pairs, "mode"] = "pair"
         trials.loc[pairs, ["rating", "confidence"]] = np.nan  # ratings are of a single image

@@ -99,11 +99,13 @@ class Trials:
         return self.said_generated == self.is_generated
 
     def where(self, mask: Any) -> Trials:
-        """Only the trials where `mask`, (n,) bool, is true, or those at its positions.
+        """Only the trials where `mask`, (n,) bool, is true, or those at its positions; itself if all are meant.
 
         >>> Trials.from_labels([1, 0], [1, 1], ["ann", "bob"], ["a.png", "a.png"]).where([False, True]).correct
         array([False])
         """
+        if isinstance(mask, np.ndarray) and mask.dtype == np.bool_ and mask.all():
+            return self  # with what it has counted
         return Trials(self.said_generated[mask], self.is_generated[mask], self.participant[mask], self.image[mask])
 
     @property
