@@ -24,7 +24,7 @@ def interval(
 
 
 def drawn(units: int, times: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """How often each of `units` units is drawn in each of `times` resamples with replacement, (times, units).
+    """The number of times that each of `units` units is drawn in each of `times` resamples, (times, units).
 
     >>> drawn(3, 2, np.random.default_rng(0)).sum(axis=1)
     array([3, 3])
