@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import pandas as pd
 
@@ -60,6 +61,21 @@ class Responses:
     unsure: pd.DataFrame | None = None  # trials rated in the middle of the scale, not in `trials`; the same columns
     excluded: dict[str, int] = field(default_factory=dict)  # participants, by the study's own rule, by set
     excluded_for: dict[str, int] = field(default_factory=dict)  # the same by reason, as in the export; "" if unknown
+
+    @cached_property
+    def participants(self) -> int:
+        """Number of participants in the trials."""
+        return int(self.trials["participant"].nunique())
+
+    @cached_property
+    def trials_each(self) -> pd.Series:
+        """The number of trials of each participant; one whose answer belongs to several sets counts once."""
+        return self.trials.drop_duplicates("trial").groupby("participant").size()
+
+    @cached_property
+    def shown(self) -> pd.DataFrame:
+        """The images of each set: set, image, truth."""
+        return self.trials[["set", "image", "truth"]].drop_duplicates()
 
     @property
     def simulated(self) -> int:

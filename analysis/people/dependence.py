@@ -155,15 +155,14 @@ def accuracy_along(x: Any, answers: Trials) -> pd.DataFrame:
         bins = np.searchsorted(values, x)
     points = []
     score = inference.balanced_accuracy if len(np.unique(answers.is_generated)) > 1 else inference.accuracy
-    for b in np.unique(bins[known]):
-        here = known & (bins == b)
+    order = np.flatnonzero(known)
+    order = order[np.argsort(bins[order], kind="stable")]
+    for here in np.split(order, np.flatnonzero(np.diff(bins[order])) + 1) if len(order) else []:
         found = score(answers.where(here))
         if found.value is None:
             continue
         low, high = found.ci95 or (found.value, found.value)
-        points.append(
-            {"x": float(x[here].mean()), "accuracy": found.value, "low": low, "high": high, "n": int(here.sum())}
-        )
+        points.append({"x": float(x[here].mean()), "accuracy": found.value, "low": low, "high": high, "n": len(here)})
     return pd.DataFrame(points)
 
 

@@ -65,7 +65,7 @@ def page(
     warnings = []
     if answers is not None and answers.simulated:
         warnings.append(
-            f"Not people's answers: {answers.simulated} of the {answers.trials['participant'].nunique()} participants "
+            f"Not people's answers: {answers.simulated} of the {answers.participants} participants "
             "in this report are simulated."
         )
     survey, made_by = scores.get("survey", {}), _version(DISTRIBUTION) or "unknown"
@@ -122,7 +122,7 @@ def of_generators(scores: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _subtitle(answers: Responses | None) -> str:
     if answers is None:
         return "No answers yet: this report covers the images alone."
-    people, sets = answers.trials["participant"].nunique(), answers.trials["set"].nunique()
+    people, sets = answers.participants, answers.shown["set"].nunique()
     judged = counted(answers.counts["trials"], "answer")
     return f"{counted(people, 'participant')}, {judged}, {counted(sets, 'set')} of images."
 
@@ -142,7 +142,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         f"{counted(counts['rows'], 'row')} of {answers.source} {'was' if counts['rows'] == 1 else 'were'} read"
         + (f", filtered by {' and '.join(answers.filters)}" if answers.filters else "")
         + f"; {counted(counts['trials'], 'scored trial')} remained, of "
-        f"{counted(trials['participant'].nunique(), 'participant')} and {counted(trials['image'].nunique(), 'image')}."
+        f"{counted(answers.participants, 'participant')} and {counted(answers.shown['image'].nunique(), 'image')}."
     ]
     said.append(_left_out(answers))
     kept = [
@@ -194,9 +194,9 @@ def _limits(context: Context, answers: Responses | None) -> list[str]:
     if answers is not None:
         trials = answers.trials
         if answers.simulated:
-            who = "All" if answers.simulated == trials["participant"].nunique() else "Some"
+            who = "All" if answers.simulated == answers.participants else "Some"
             said.append(f"{who} participants are simulated: nothing here may be quoted as a result about people.")
-        images = trials.drop_duplicates(["set", "image"]).groupby(["set", "truth"]).size()
+        images = answers.shown.drop_duplicates(["set", "image"]).groupby(["set", "truth"]).size()
         table = images.reset_index(name="n").to_dict("records")
         few = [f"{row['set']}: {row['n']} {row['truth']}" for row in table if row["n"] < FEW_IMAGES]
         if few:
@@ -205,7 +205,7 @@ def _limits(context: Context, answers: Responses | None) -> list[str]:
                 f"Few images ({'; '.join(few[:MOST_FEW])}{more}): their number limits what can be said about other "
                 "images from the same sources, however many people answer."
             )
-        one_class = trials.groupby("set")["truth"].nunique() == 1
+        one_class = answers.shown.groupby("set")["truth"].nunique() == 1
         if one_class.any():
             said.append(
                 f"Only images of one class were shown ({listed(sorted(one_class.index[one_class]))}): right answers "

@@ -49,7 +49,7 @@ def texts(context: Context, answers: Responses, scores: Mapping[str, Any], left_
 
 
 def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], left_out: str, version: str) -> list[str]:
-    people, survey = answers.trials["participant"].nunique(), scores.get("survey", {})
+    people, survey = answers.participants, scores.get("survey", {})
     said = [
         f"{counted(people, 'participant')} judged {_images(answers)} in "
         f"{counted(answers.counts['trials'], 'scored trial')}{_per_person(answers)}, saying of each image"
@@ -67,7 +67,7 @@ def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], le
 
 def _one_class(answers: Responses) -> bool:
     """Whether no set has images of both classes, so that nothing can be tested."""
-    return bool(answers.trials.groupby("set")["truth"].nunique().max() == 1)
+    return bool(answers.shown.groupby("set")["truth"].nunique().max() == 1)
 
 
 def _measured(context: Context, answers: Responses, survey: Mapping[str, Any]) -> list[str]:
@@ -125,15 +125,15 @@ def _multiplicity(context: Context, scores: Mapping[str, Any]) -> str:
 
 
 def _images(answers: Responses) -> str:
-    shown = answers.trials.drop_duplicates(["image", "truth"])["truth"].value_counts()
-    sets, kinds = answers.trials["set"].nunique(), [kind for kind in ("real", "generated") if kind in shown]
+    shown = answers.shown.drop_duplicates(["image", "truth"])["truth"].value_counts()
+    sets, kinds = answers.shown["set"].nunique(), [kind for kind in ("real", "generated") if kind in shown]
     beside = f" of {sets} sets" if sets > 1 else ""
     numbers = listed([f"{shown[kind]} {kind}" for kind in kinds])
     return f"{numbers} image{'' if shown[kinds[-1]] == 1 else 's'}{beside}"
 
 
 def _per_person(answers: Responses) -> str:
-    each = answers.trials.drop_duplicates("trial").groupby("participant").size()
+    each = answers.trials_each
     if each.min() == each.max():
         return f" ({each.min()} each)"
     return f" ({each.min()} to {each.max()} each, median {each.median():g})"
@@ -212,7 +212,7 @@ def _checklist(
                        f"Balanced accuracy within {within} ('cannot tell'), or different from 0.5."),
         ("Preregistration", f"SHA-256 {registered['sha256']}. {preregistration.sentence(registered['parts'])}"
                             if registered else f"None given to this report. {FILL_IN}"),
-        ("Participants", f"{trials['participant'].nunique()}, of whom "
+        ("Participants", f"{answers.participants}, of whom "
                          f"{answers.counts.get('unfinished_participants', FILL_IN)} stopped early."),
         ("Recruitment, payment, ethics, consent", FILL_IN),
         ("Who they were", f"Asked: {listed(asked)}; the counts are in the {tables}." if asked else FILL_IN),

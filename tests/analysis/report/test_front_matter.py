@@ -34,3 +34,14 @@ def test_the_screen_names_everything_that_is_left_out_in_one_sentence(tmp_path: 
     whole = tmp_path / "whole.csv"
     whole.write_text("participant,image,truth,answer\na,x,real,real\na,y,generated,real\n")
     assert front_matter.on_screen(read_csv(whole)) == []
+
+
+def test_an_answer_that_belongs_to_two_sets_is_one_trial_of_its_participant(tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    rows = ["ann,a,,real,real", "ann,b,vae,generated,real", "ann,c,gan,generated,real", "bob,a,,real,real"]
+    path.write_text("\n".join(["participant,image,source,truth,answer", *rows]))
+    answers = read_csv(path)
+    assert (answers.participants, answers.trials_each.to_dict()) == (2, {"ann": 3, "bob": 1})
+    assert sorted(answers.shown.itertuples(index=False, name=None)) == [
+        ("gan", "a", "real"), ("gan", "c", "generated"), ("vae", "a", "real"), ("vae", "b", "generated"),
+    ]  # fmt: skip

@@ -12,8 +12,7 @@ import zlib
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -170,8 +169,8 @@ def test_a_trace_within_the_bounds_is_mentioned_on_the_page() -> None:
 def test_many_sets_of_few_images_are_named_up_to_eight() -> None:
     trials = [(f"set {i}", f"{truth} {i}", truth) for i in range(20) for truth in ("real", "generated")]
     frame = pd.DataFrame(trials, columns=["set", "image", "truth"]).assign(participant="a", exposure_ms_actual=9.0)
-    given = SimpleNamespace(trials=frame, simulated=0, counts={}, set_versions={})
-    said = front_matter._limits(Context(Workspace(Path("nowhere"))), cast(Responses, given))[0]
+    given = Responses(frame.assign(simulated=False), "answers.csv", sha256="")
+    said = front_matter._limits(Context(Workspace(Path("nowhere"))), given)[0]
     assert said.startswith("Few images (set 0: 1 generated; set 0: 1 real; ")
     assert said.count("set ") == 8
     assert "; and 32 more): their number limits what can be said" in said
