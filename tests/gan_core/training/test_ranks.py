@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 import torch
 from torch import nn
 
@@ -19,6 +20,7 @@ from tests.gan_core.tiny import TINY, make_set, tensors_of, tiny_training
 # Over 20 steps batch norm and Adam amplify rounding, so those are compared without batch norm, and its gradients apart.
 TWO_RANKS = """
 import os, sys
+from gan_core.cli import main
 from glimpse.workspace import Workspace
 from tests.gan_core.training.test_ranks import train_without_batch_norm
 
@@ -26,6 +28,8 @@ os.environ |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": sys
 child = os.fork()
 os.environ["RANK"] = os.environ["LOCAL_RANK"] = "1" if child == 0 else "0"
 train_without_batch_norm(Workspace.at(), sys.argv[1])
+assert main(sys.argv[3:]) == 0
+sys.stdout.flush()
 assert child == 0 or os.waitpid(child, 0)[1] == 0
 """
 
@@ -73,15 +77,30 @@ def remove_batch_norm(network: nn.Module) -> None:
             remove_batch_norm(child)
 
 
+def train_words() -> list[str]:
+    """The command that trains 16 images with batches of 8, which processes share."""
+    settings = {**TINY, "batch": 8, "images": 16}
+    return ["train", "df", "--device", "cpu", *(w for k, v in settings.items() for w in ("--set", f"{k}={v}"))]
+
+
+def assert_trained_once(workspace: Workspace, said: str) -> None:
+    assert said.count("trained 16 images") == 1, "one process speaks"
+    assert (workspace.root / "runs/df/generator.safetensors").is_file()
+
+
 def test_two_ranks_with_half_the_batch_train_as_one_with_the_whole(workspace: Workspace, tmp_path: Path) -> None:
+    """The two then run the command, with the environment that torchrun gives them."""
     make_set(workspace, "df")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-c", TWO_RANKS, str(tmp_path / "rank"), str(port)]
-    workers = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    train_without_batch_norm(workspace, str(tmp_path / "rank"))
-    assert workers.wait(timeout=120) == 0
+    command = [sys.executable, "-c", TWO_RANKS, str(tmp_path / "rank"), str(port), *train_words()]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as workers:
+        train_without_batch_norm(workspace, str(tmp_path / "rank"))
+        said, _ = workers.communicate(timeout=120)
+    assert workers.returncode == 0
+    assert_trained_once(workspace, said)
     alone, first, second = (torch.load(tmp_path / f"rank-{name}.pt") for name in ("0-1", "0-2", "1-2"))
     assert first.keys() == alone.keys()
     for name, tensor in first.items():
@@ -94,16 +113,13 @@ def test_two_ranks_with_half_the_batch_train_as_one_with_the_whole(workspace: Wo
     assert moved > 100 * 2e-5, "they learned something"
 
 
+@pytest.mark.slow  # three processes import PyTorch; the test above runs the command without torchrun
 def test_torchrun_trains_with_two_processes(workspace: Workspace) -> None:
     make_set(workspace, "df")
-    settings = [
-        part for name, value in {**TINY, "batch": 8, "images": 16}.items() for part in ("--set", f"{name}={value}")
-    ]
     command = [
         sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "gan_core",
-        "train", "df", "--device", "cpu", *settings,
+        *train_words(),
     ]  # fmt: skip
     done = subprocess.run(command, env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.count("trained 16 images") == 1, "one process speaks"
-    assert (workspace.root / "runs/df/generator.safetensors").is_file()
+    assert_trained_once(workspace, done.stdout)
