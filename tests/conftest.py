@@ -16,6 +16,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before NumPy is: on small array
 gc.disable()  # until all tests are imported: a million objects that stay, which each full collection would visit
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that take or wait longest come first, and short ones last, which keep all processes busy to the end."""
+    items.sort(key=lambda item: not ({"browser", "test_contracts.py", "test_readme.py"} & {*item.path.parts[-2:]}))
+
+
 def pytest_collection_finish() -> None:
     gc.freeze()
     gc.enable()

@@ -56,16 +56,21 @@ def postgres() -> Iterator[Cluster]:
 
 # Tests of pages: what they ask of the database, tests of both databases ask, too. With PostgreSQL they are marked slow.
 OF_PAGES = {
-    "test_admin.py", "test_crowd.py", "test_device.py", "test_implausible.py", "test_modes.py", "test_simulate.py",
-    "test_tasks.py", "test_withdrawal.py",
+    "test_admin.py", "test_crowd.py", "test_device.py", "test_export.py", "test_implausible.py", "test_modes.py",
+    "test_simulate.py", "test_survey.py", "test_tasks.py", "test_withdrawal.py",
 }  # fmt: skip
+OF_BOTH = {  # of these files, the tests that go through all tables
+    "test_a_participant_goes_through_all_trials_and_each_answer_is_stored_once",
+    "test_file_names_columns_and_description_agree",
+}
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses by marker
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         given = getattr(item, "callspec", None)
-        if given and given.params.get("kind") == "postgresql" and item.path.name in OF_PAGES:
+        of_pages = item.path.name in OF_PAGES and getattr(item, "originalname", "") not in OF_BOTH
+        if given and given.params.get("kind") == "postgresql" and of_pages:
             item.add_marker(pytest.mark.slow)
 
 
