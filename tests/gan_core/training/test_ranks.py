@@ -28,7 +28,8 @@ os.environ |= {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": sys
 child = os.fork()
 os.environ["RANK"] = os.environ["LOCAL_RANK"] = "1" if child == 0 else "0"
 train_without_batch_norm(Workspace.at(), sys.argv[1])
-assert main(sys.argv[3:]) == 0
+os.environ["MASTER_PORT"] = sys.argv[3]  # another: one of the two may still have the first open
+assert main(sys.argv[4:]) == 0
 sys.stdout.flush()
 assert child == 0 or os.waitpid(child, 0)[1] == 0
 """
@@ -91,14 +92,19 @@ def assert_trained_once(workspace: Workspace, said: str) -> None:
 def test_two_ranks_with_half_the_batch_train_as_one_with_the_whole(workspace: Workspace, tmp_path: Path) -> None:
     """The two then run the command, with the environment that torchrun gives them."""
     make_set(workspace, "df")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-c", TWO_RANKS, str(tmp_path / "rank"), str(port), *train_words()]
+    with socket.socket() as first_probe, socket.socket() as second_probe:
+        ports = []
+        for probe in (first_probe, second_probe):
+            probe.bind(("127.0.0.1", 0))
+            ports.append(str(probe.getsockname()[1]))
+    command = [sys.executable, "-c", TWO_RANKS, str(tmp_path / "rank"), *ports, *train_words()]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as workers:
-        train_without_batch_norm(workspace, str(tmp_path / "rank"))
-        said, _ = workers.communicate(timeout=120)
+        try:
+            train_without_batch_norm(workspace, str(tmp_path / "rank"))
+            said, _ = workers.communicate(timeout=120)
+        finally:
+            workers.kill()
     assert workers.returncode == 0
     assert_trained_once(workspace, said)
     alone, first, second = (torch.load(tmp_path / f"rank-{name}.pt") for name in ("0-1", "0-2", "1-2"))
