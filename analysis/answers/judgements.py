@@ -106,7 +106,7 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
         near = get_close_matches(plain(there.iloc[0]), words, n=1, cutoff=0.7)
         known = f"did you mean {near[0]}?" if near else f"only {' and '.join(KINDS[:2])} are known."
         more = ", a word with a comma in quotes" if there.str.contains(",").any() else ""
-        if column == "answer" and there.nunique() > 2 and there.str.fullmatch(r"[+-]?\d+(?:[.,]\d+)?").all():
+        if column == "answer" and are_ratings(there):
             more += ", or, if these are ratings, write --rating COLUMN"
         kinds = ("real", "generated") if column == "truth" else (*KINDS, NO_ANSWER)
         raise AnalysisError(
@@ -114,6 +114,12 @@ def read_words(table: Table, column: str, words: dict[str, str]) -> Any:
             f"with {' '.join(f'--words {kind}=WORD' for kind in kinds)}{more} (here: {others})."
         )
     return found
+
+
+def are_ratings(values: pd.Series) -> bool:
+    """Whether answers are numbers of more than two values."""
+    texts = values.astype(str).str.strip()
+    return texts.nunique() > 2 and bool(texts.str.fullmatch(r"[+-]?\d+(?:[.,]\d+)?").all())
 
 
 def read_correctness(table: Table, truth: Any, words: dict[str, str]) -> Any:

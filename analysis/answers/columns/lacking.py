@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from analysis.answers.columns.layouts import CORRECT, PICTURE_FILE, SIGNS
 from analysis.answers.columns.names import TIME
-from analysis.answers.judgements import VERDICT, plain
+from analysis.answers.judgements import VERDICT, are_ratings, plain
 from analysis.answers.tables.table import Table
 from analysis.numbers import listed
 
@@ -22,17 +22,18 @@ LIKELY = {  # parts of names, those that say most first
         "participant", "subject", "person", "worker", "respondent", "proband", "teilnehm", "rater", "reader",
         "observer", "user", "record", "session", "token", "mail", "code", "name", "id",
     ),
-    "image": ("image", "img", "pic", "bild", "stim", "photo", "foto", "file", "datei", "url", "item"),
+    "image": ("image", "img", "pic", "bild", "stim", "photo", "foto", "file", "datei", "url", "path", "item"),
     "truth": (
         "truth", "true", "actual", "cresp", "correct_", "correctr", "corrans", "wahr", "class", "categor", "kind",
         "type", "label", "origin", "condition",
-        "correct", "source", "is_fake", "is_real", "is_generated",
+        "correct", "source", "is_fake", "is_real", "is_generated", "synthetic",
     ),
     "answer": (
         "answer", "resp", "antwort", "répon", "judg", "decision", "choice", "chose", "guess", "said", "pick",
-        "select", "vote", "rating", "key",
+        "select", "vote", "rating", "likert", "slider", "key",
     ),
 }  # fmt: skip
+OF_AN_ANSWER = re.compile(r"(?<![^\W_])(?:times?|rt|duration|latency|onset|order)(?![^\W_])")  # and not the answer
 
 
 def why_lacking(table: Table, missing: Sequence[str], words: Mapping[str, str], layout: str | None) -> str:
@@ -158,8 +159,11 @@ def _other_names(table: Table, missing: Sequence[str]) -> str:
             likely[name] = column
     if [*missing] == ["answer"] and not likely and (verdict := next(filter(VERDICT.fullmatch, table.header), None)):
         likely["correct"] = verdict
-    options = [f"--map {name}={column}" for name, column in (likely or {missing[0]: "COLUMN"}).items()]
-    options = [option if " " not in option[6:] else f'--map "{option[6:]}"' for option in options]
+    options = [
+        ("--rating", column) if name == "answer" and column in table.frame and are_ratings(table.frame[column].dropna())
+        else ("--map", f"{name}={column}") for name, column in (likely or {missing[0]: "COLUMN"}).items()
+    ]  # fmt: skip
+    options = [f'{option} "{value}"' if " " in value else f"{option} {value}" for option, value in options]
     return (
         f"{table.says('lacks')} the column{'s' * (len(missing) > 1)} {listed([*missing])} (it has: {table.lists()}); "
         "needed are participant, image (or stimulus), truth and answer. Name another column with "
@@ -170,6 +174,7 @@ def _other_names(table: Table, missing: Sequence[str]) -> str:
 def likely_column(name: str, columns: Sequence[str]) -> str | None:
     """The column that most likely holds what we call `name`; None if no name says so."""
     free = [c for c in columns if c not in NEEDED and not TIME.fullmatch(c) and not c.startswith("unnamed: ")]
+    free = [c for c in free if name != "answer" or not OF_AN_ANSWER.search(c)]
     return next((c for part in LIKELY[name] for c in free if _says(c, part)), None)
 
 

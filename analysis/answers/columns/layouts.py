@@ -100,7 +100,7 @@ LAYOUTS: dict[str, dict[str, tuple[str, ...]]] = {
         "participant": (*PERSON, "subjectid"), "image": ("image", "stim1", "stim"), "truth": TRUTH,
         "answer": ("answer", "response"), "response_time_ms": ("rt", "responsetime"), "position": ("trialno", "rowno"),
     },
-    "wide": {"participant": PERSON},
+    "wide": {"participant": (*PERSON, "id")},
 }  # fmt: skip
 
 

@@ -31,8 +31,8 @@ USUAL = {  # names that are recognised without --layout, because they have a sin
     ),
 }  # fmt: skip
 TIME = re.compile(  # with or without its unit
-    r"(?:rt|(?:response|reaction|answer|decision)[_ .-]?time|(?:response[_ .-]?)?latency|reaktionszeit|antwortzeit"
-    r"|temps[_ .-]de[_ .-]r(?:é|e)(?:action|ponse)|tempo[_ .-]di[_ .-](?:reazione|risposta)"
+    r"(?:rt|(?:resp(?:onse)?|react(?:ion)?|answer|decision)[_ .-]?time|(?:response[_ .-]?)?latency"
+    r"|reaktionszeit|antwortzeit|temps[_ .-]de[_ .-]r(?:é|e)(?:action|ponse)|tempo[_ .-]di[_ .-](?:reazione|risposta)"
     r"|tiempo[_ .-]de[_ .-](?:reacci(?:ó|o)n|respuesta))"
     r"[_ .-]?(?:[(\[]?(ms|msec|s|sec|[uµμ]s|[uµμ]sec|ns|nsec)[)\]]?)?"
 )

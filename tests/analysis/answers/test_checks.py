@@ -547,7 +547,7 @@ def test_the_key_in_a_wide_table_is_no_participant(tmp_path: Path, name: str) ->
     """Its rows are numbered where no column is known to name participants."""
     truth = tmp_path / "truth.csv"
     truth.write_text("image,truth\ni1,real\ni2,generated\n", encoding="utf-8")
-    lines = ["id,i1,i2", "7,real,real", f"{name},real,generated", "9,generated,real"]
+    lines = ["nr,i1,i2", "7,real,real", f"{name},real,generated", "9,generated,real"]
     found = read(tmp_path, lines, form=Form(truth=truth, layout="wide"))
     said = f"Left out: 2 answers of '{name}', all of them right: that is the key, not a person."
     assert (found.trials["participant"].tolist(), found.notes) == (["1", "3", "1", "3"], (said,))

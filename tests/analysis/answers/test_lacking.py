@@ -40,7 +40,9 @@ def test_usual_names_of_columns_need_no_option(tmp_path: Path, header: str) -> N
     assert (trials["answer"] == trials["truth"]).tolist() == [True, False, True, True, False, True]
 
 
-@pytest.mark.parametrize("name", ["latency", "Response Latency (ms)", "Reaktionszeit", "RT [ms]", "temps de réponse"])
+@pytest.mark.parametrize(
+    "name", ["latency", "Response Latency (ms)", "Reaktionszeit", "resp_time", "RT [ms]", "temps de réponse"]
+)
 def test_usual_names_of_times_need_no_option(tmp_path: Path, name: str) -> None:
     lines = [f"participant,image,truth,answer,{name}", *(f"{row},{800 + k}" for k, row in enumerate(answers()))]
     assert read_csv(written(tmp_path, lines)).trials["response_time_ms"].tolist() == [800, 801, 802, 803, 804, 805]
@@ -63,6 +65,25 @@ def test_the_remedy_names_the_likely_columns(tmp_path: Path, header: str, remedy
         f"another column with {remedy}, or the program that wrote the file with --layout."
     )
     assert len(read_csv(tmp_path / "f.csv", form=Form(map=[o.strip('" ') for o in remedy.split("--map ")[1:]])).trials)
+
+
+@pytest.mark.parametrize(
+    ("name", "values", "remedy"),
+    [
+        ("likert", (1, 5, 2), "--rating likert"),
+        ("My Slider", (0, 100, 51), '--rating "my slider"'),
+        ("slider", ("real", "fake", "fake"), "--map answer=slider"),
+        ("shown", (1, 5, 2), "--map answer=COLUMN"),
+    ],
+)  # fmt: skip
+def test_the_remedy_for_ratings_is_rating_and_no_time_is_an_answer(
+    tmp_path: Path, name: str, values: tuple[object, ...], remedy: str
+) -> None:
+    rows = (f"p{k % 2},i{k}.png,{WORDS[k % 2]},{values[k % 3]},800,{k}" for k in range(6))
+    path = written(tmp_path, [f"participant,image,truth,{name},resp_time,response_order", *rows])
+    with pytest.raises(AnalysisError, match="lacks the column answer") as error:
+        read_csv(path)
+    assert str(error.value).endswith(f"with {remedy}, or the program that wrote the file with --layout.")
 
 
 BY_IMAGE = [f"i{k},{WORDS[k % 2]},real,generated,real" for k in range(4)]
@@ -179,6 +200,24 @@ def test_the_remedy_for_a_table_of_images_names_its_likely_column(tmp_path: Path
     truth = written(tmp_path, ["image,is_fake", "i1,0"], "truth.csv")
     with pytest.raises(AnalysisError, match=r"lacks the column truth \(it has: image, is_fake\); .* truth=is_fake\.$"):
         read_csv(path, form=Form(truth=truth))
+
+
+@pytest.mark.parametrize(
+    ("header", "remedy"), [("path,truth", "--map image=path"), ("image,synthetic", "--map truth=synthetic")]
+)
+def test_the_remedy_for_a_table_of_images_knows_paths_and_synthetic(tmp_path: Path, header: str, remedy: str) -> None:
+    path = written(tmp_path, ["participant,image,answer", "p,i1,real"])
+    truth = written(tmp_path, [header, "i1,1"], "truth.csv")
+    with pytest.raises(AnalysisError, match="lacks the column") as error:
+        read_csv(path, form=Form(truth=truth))
+    assert str(error.value).endswith(f"; name it with {remedy}.")
+
+
+def test_a_wide_table_takes_its_participants_from_id(tmp_path: Path) -> None:
+    path = written(tmp_path, ["id,i0.png,i1.png", "A7,real,real", "B9,real,generated"])
+    truth = written(tmp_path, ["image,truth", "i0.png,real", "i1.png,generated"], "truth.csv")
+    trials = read_csv(path, form=Form(layout="wide", truth=truth)).trials
+    assert sorted(set(trials["participant"])) == ["A7", "B9"]
 
 
 def test_files_of_single_columns_are_named_as_such(tmp_path: Path) -> None:
