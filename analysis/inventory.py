@@ -132,7 +132,7 @@ def shown_sets(context: Context) -> dict[str, StimulusSet]:
 def _shown_sets(context: Context) -> dict[str, StimulusSet]:
     sets = stimulus_sets(context)
     found = {name: one for whole in sets.values() for name, one in whole.conditions().items()}
-    if context.responses is not None and "stimulus_set" in context.responses:
+    if sets and context.responses is not None and "stimulus_set" in context.responses:
         names = context.responses[["set", "stimulus_set"]].drop_duplicates()
         for condition, of in names.itertuples(index=False):
             whole = sets.get(of) or sets.get(condition)

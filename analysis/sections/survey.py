@@ -105,8 +105,15 @@ def _by_set(frame: pd.DataFrame, positive: observers.Positive) -> dict[str, Set]
 
 
 def one_mode(responses: pd.DataFrame) -> pd.DataFrame:
-    """The trials of the timed study; of a set shown only without a time limit, those. Staircases are `thresholds`."""
+    """The trials of the timed study; of a set shown only without a time limit, those. Staircases are `thresholds`.
+
+    >>> shown = pd.DataFrame({"mode": ["fixed", "unlimited", "unlimited", "staircase"], "set": ["a", "a", "b", "b"]})
+    >>> one_mode(shown).index.tolist(), one_mode(shown[:1]).index.tolist()
+    ([0, 2], [0])
+    """
     timed = responses["mode"] == "fixed"
+    if timed.all():
+        return responses
     free = (responses["mode"] == "unlimited") & ~responses["set"].isin(responses.loc[timed, "set"].unique())
     return responses[timed | free]
 
