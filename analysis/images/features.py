@@ -207,7 +207,9 @@ def extractor_key(context: Context) -> str:
     It covers the requested name, the content of `--weights`, the weights that torch has downloaded, and for
     `module:function` the module's source.
     """
-    return context.once("extractor key", lambda: _extractor_key(context.extractor, context.weights))
+    return context.once(
+        f"key of {context.extractor} {context.weights}", lambda: _extractor_key(context.extractor, context.weights)
+    )
 
 
 def _extractor_key(extractor: str, weights: Path | None) -> str:

@@ -161,14 +161,13 @@ def test_another_source_of_the_users_own_extractor_is_another_extractor(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.syspath_prepend(tmp_path)
-    context = Context(Workspace.at(tmp_path), extractor="mine_for_the_cache:features")
     found = set()
     for source in (
         "def features(images): return images.mean((1, 2))",
         "def features(images): return images.max((1, 2))",
     ):
         (tmp_path / "mine_for_the_cache.py").write_text(source)
-        found.add(extractor_key(context))
+        found.add(extractor_key(Context(Workspace.at(tmp_path), extractor="mine_for_the_cache:features")))
     assert len(found) == 2
     weights = tmp_path / "weights.pt"
     for content in (b"one", b"two"):
