@@ -46,6 +46,8 @@ CLEAN_FID = """
 import sys
 import torch
 from analysis.images.networks.inception import network_code
+from benchmarks.distances import import_torch_fidelity
+import_torch_fidelity()  # imports torchvision, as clean-fid does
 from cleanfid import fid
 torch.set_num_threads(1)
 folder, real, generated = sys.argv[1:]
