@@ -159,11 +159,11 @@ def _other_names(table: Table, missing: Sequence[str]) -> str:
             likely[name] = column
     if [*missing] == ["answer"] and not likely and (verdict := next(filter(VERDICT.fullmatch, table.header), None)):
         likely["correct"] = verdict
-    options = [
+    named = [
         ("--rating", column) if name == "answer" and column in table.frame and are_ratings(table.frame[column].dropna())
         else ("--map", f"{name}={column}") for name, column in (likely or {missing[0]: "COLUMN"}).items()
     ]  # fmt: skip
-    options = [f'{option} "{value}"' if " " in value else f"{option} {value}" for option, value in options]
+    options = [f'{option} "{value}"' if " " in value else f"{option} {value}" for option, value in named]
     return (
         f"{table.says('lacks')} the column{'s' * (len(missing) > 1)} {listed([*missing])} (it has: {table.lists()}); "
         "needed are participant, image (or stimulus), truth and answer. Name another column with "
