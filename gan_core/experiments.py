@@ -273,9 +273,10 @@ def grid_and_stages(height: int, width: int) -> tuple[int, int, int]:
     while rows % 2 == 0 and columns % 2 == 0 and min(rows, columns) // 2 >= 8:
         rows, columns, stages = rows // 2, columns // 2, stages + 1
     if stages < 2:
+        halved = "can be halved only once: then" if stages else "cannot be halved:"
         raise TrainingError(
-            f"Images of {height}x{width} pixels (height x width) can be halved only {stages} time(s) before a side "
-            "is odd or below 8 pixels, but two halvings are needed: prepare them at a size that divides by 4, at least "
-            "32 pixels, such as 64, 128 or 256."
+            f"Images of {height}x{width} pixels (height x width) {halved} a side is odd or would fall below 8 pixels, "
+            "but two halvings are needed. Prepare them at a size that divides by 4, at least 32 pixels, such as 64, "
+            "128 or 256."
         )
     return rows, columns, stages

@@ -32,10 +32,21 @@ def test_table_1_follows_from_the_rule(size: tuple[int, int], expected: tuple[in
     assert grid_and_stages(*size) == expected
 
 
-@pytest.mark.parametrize("size", [(16, 16), (30, 64), (31, 31), (34, 34), (28, 28)])
-def test_a_size_with_fewer_than_two_stages_is_refused_with_its_remedy(size: tuple[int, int]) -> None:
-    with pytest.raises(TrainingError, match=rf"{size[0]}x{size[1]} pixels.*divides by 4"):
+@pytest.mark.parametrize(
+    ("size", "halved"),
+    [
+        ((16, 16), "can be halved only once: then"), ((30, 64), "can be halved only once: then"),
+        ((34, 34), "can be halved only once: then"), ((31, 31), "cannot be halved:"), ((14, 14), "cannot be halved:"),
+    ],
+)  # fmt: skip
+def test_a_size_with_fewer_than_two_stages_is_refused_with_its_remedy(size: tuple[int, int], halved: str) -> None:
+    with pytest.raises(TrainingError) as error:
         grid_and_stages(*size)
+    assert str(error.value) == (
+        f"Images of {size[0]}x{size[1]} pixels (height x width) {halved} a side is odd or would fall below 8 pixels, "
+        "but two halvings are needed. Prepare them at a size that divides by 4, at least 32 pixels, such as 64, 128 or "
+        "256."
+    )
 
 
 def test_table_2_is_the_paper_preset() -> None:
