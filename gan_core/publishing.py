@@ -25,7 +25,7 @@ from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.grid import grid_warning
 from glimpse.publishing import rules
 from glimpse.publishing.rules import Publication, Published, Shown
-from glimpse.runs.log import read_log
+from glimpse.runs.log import so_far
 from glimpse.workspace import Workspace
 
 
@@ -39,16 +39,15 @@ def publish(
     unfinished run unless `unfinished` allows it.
     """
     folder = workspace.existing("runs", name)
-    run, so_far = Run.of(folder), None
+    run, reached = Run.of(folder), None
     if not Run.is_finished(folder):
-        lines = read_log(folder / "log.jsonl")
-        so_far = f"{lines[-1]['images'] if lines else 0:,} of {run.settings.images:,} images"
-    if so_far and not unfinished:
+        reached = f"{so_far(folder)[0]:,} of {run.settings.images:,} images"
+    if reached and not unfinished:
         raise TrainingError(
-            f"The run '{name}' is unfinished ({so_far}): publish it as it is with --unfinished, or finish it with "
+            f"The run '{name}' is unfinished ({reached}): publish it as it is with --unfinished, or finish it with "
             f"`{pasteable(workspace, 'gan_core', 'train', name, '--resume')}`."
         )
-    images = _RunImages(workspace, folder, run, Draw(options.seed, truncation), device, so_far)
+    images = _RunImages(workspace, folder, run, Draw(options.seed, truncation), device, reached)
     sets = run.experiment.published_as(options.name or name)
     for published_as, target in sets.items():
         yield images.publish(published_as, target, options)

@@ -95,13 +95,16 @@ class Session:
             kept = f"The checkpoint at image {training.kept:,} is kept. {resume}"
             self._say(f"{name}: stopped at once. {kept if training.kept else 'Nothing was saved.'}")
             return False
+        so_far = {"images": training.engine.images, "seconds": round(training.seconds, 1)}
+        config = read_json(folder / "config.json")
         if not finished:
+            if self.ranks.first:
+                run.write(folder, subsets=config["subsets"], made_with=config["made_with"], stopped=so_far)
             self._say(f"{name}: stopped at image {training.engine.images:,}, all saved. {resume}")
             return False
         if not self.ranks.first:
             return True
-        facts = {"images": training.engine.images, "seconds": round(training.seconds, 1), "best": training.best}
-        config, lines = read_json(folder / "config.json"), read_log(folder / "log.jsonl")
+        lines, facts = read_log(folder / "log.jsonl"), {**so_far, "best": training.best}
         run.write(folder, subsets=config["subsets"], made_with=config["made_with"], finished=facts)
         self._say(f"{name}: trained {training.engine.images:,} images in {duration(training.seconds)}: {folder}")
         if found := confidence(lines):

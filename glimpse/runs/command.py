@@ -10,7 +10,7 @@ from typing import Any
 from glimpse.command_line import Commands, aligned, next_step
 from glimpse.files import read_json
 from glimpse.runs.confidence import best_scored, chosen_when_saturated, confidence
-from glimpse.runs.log import read_log
+from glimpse.runs.log import read_log, so_far
 from glimpse.workspace import Workspace
 
 
@@ -48,13 +48,13 @@ def runs_command(args: argparse.Namespace, workspace: Workspace) -> int:
 def _facts_of(folder: Path) -> dict[str, Any]:
 
     config, lines = read_json(folder / "config.json"), read_log(folder / "log.jsonl")
-    last = lines[-1] if lines else {"images": 0, "seconds": 0.0}
+    images, seconds = so_far(folder)
     found, best = confidence(lines), best_scored(lines) or {"score": None}
     score = {} if best["score"] is None else {best["score"]: best[best["score"]]}
     return {
         "run": folder.name, "experiment": config["experiment"], "preset": config["preset"], "height": config["height"],
-        "width": config["width"], "images": last["images"], "images_wanted": config["settings"]["images"],
-        "seconds": last["seconds"], "score": best["score"], **score,
+        "width": config["width"], "images": images, "images_wanted": config["settings"]["images"],
+        "seconds": seconds, "score": best["score"], **score,
         "discriminator": found.state if found else None, "saturated_at_best": chosen_when_saturated(lines),
         "finished": bool(config.get("finished")),
     }  # fmt: skip

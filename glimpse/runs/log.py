@@ -6,7 +6,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from glimpse.files import WorkspaceError
+from glimpse.files import WorkspaceError, read_json
+
+
+def so_far(folder: Path) -> tuple[int, float]:
+    """The images that a run has been shown, and its seconds: at the last tick, or where it was stopped after that."""
+    ticks = read_log(folder / "log.jsonl")[-1:]
+    stopped = read_json(folder / "config.json").get("stopped")
+    return max((found["images"], found["seconds"]) for found in [*ticks, stopped or {"images": 0, "seconds": 0.0}])
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:

@@ -13,13 +13,15 @@ from typing import Any
 import pytest
 import torch
 
+from gan_core.cli import main
 from gan_core.experiments import EXPERIMENTS
 from gan_core.training.checkpoint import load_discriminator, load_generators
 from gan_core.training.data import seeded_subset
+from gan_core.training.engine import Engine
 from gan_core.training.loop import Training
 from gan_core.training.run import Run
 from glimpse.workspace import Workspace
-from tests.gan_core.tiny import make_domains, make_set, tensors_of, tiny_training, trained
+from tests.gan_core.tiny import make_domains, make_set, tensors_of, tiny_options, tiny_training, trained
 
 LOGGED = {
     "images", "seconds", "images_per_second", "loss_g", "loss_d", "loss_r1", "loss_pairing", "grad_norm_g",
@@ -308,6 +310,29 @@ def test_a_stopped_translation_keeps_the_generator_of_its_last_step(workspace: W
     assert training.go() is False
     for name in ("generator", "generator-last"):
         assert load_generators(training.folder / f"{name}.safetensors")[1]["images"] == 12
+
+
+def test_a_run_stopped_between_two_ticks_says_how_far_it_came(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "df")
+    step, log = Engine.step, workspace.root / "runs/df/log.jsonl"
+
+    def step_and_ask(engine: Engine) -> None:
+        step(engine)
+        if engine.steps == 3 and log.is_file() and log.stat().st_size:  # not while the time is estimated
+            os.kill(os.getpid(), signal.SIGINT)
+
+    monkeypatch.setattr(Engine, "step", step_and_ask)
+    assert main(["train", "df", "--device", "cpu", *tiny_options(images=400, tick_images=8)]) == 130
+    assert "df: stopped at image 12, all saved" in capsys.readouterr().out
+    assert log_of(log.parent)[-1]["images"] == 8
+    assert main(["runs", "--json"]) == 0
+    (found,) = json.loads(capsys.readouterr().out)
+    assert (found["images"], found["finished"]) == (12, False)
+    assert found["seconds"] > 0
+    assert main(["publish", "df", "--count", "4"]) == 2
+    assert "'df' is unfinished (12 of 400 images)" in capsys.readouterr().err
 
 
 @pytest.mark.slow  # the compiler alone takes a quarter of a minute
