@@ -14,7 +14,7 @@ USER 1000
 WORKDIR /workspace
 VOLUME /workspace
 EXPOSE 5000
-HEALTHCHECK --interval=30s --timeout=5s --start-period=60s --start-interval=1s \
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s \
   CMD ["python", "-c", "import urllib.request as web; web.urlopen('http://127.0.0.1:5000/healthz', timeout=4)"]
 ENTRYPOINT ["study_app"]
 CMD ["serve", "--host", "0.0.0.0"]

@@ -56,10 +56,17 @@ def make_engine(url: str) -> Engine:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
             with suppress(OSError):  # exists; or SQLite reports the reason
                 os.close(os.open(parsed.database, os.O_CREAT | os.O_EXCL, 0o600))  # for the owner alone, as its log
-        engine = create_engine(parsed, pool_size=16, max_overflow=32, pool_pre_ping=parsed.drivername != "sqlite")
+        engine = create_engine(
+            parsed,
+            pool_size=16,
+            max_overflow=32,
+            pool_pre_ping=parsed.drivername != "sqlite",
+            connect_args={"client_encoding": "utf8"} if parsed.get_backend_name() == "postgresql" else {},
+        )
     except (exc.ArgumentError, exc.NoSuchModuleError, ModuleNotFoundError, ValueError) as error:
         raise _unusable(error) from None
     if engine.dialect.name == "postgresql":
+        event.listen(engine, "connect", _check_postgresql)
         event.listen(engine, "begin", _begin_postgresql)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
@@ -80,6 +87,16 @@ def _begin_sqlite(connection: Connection) -> None:
     if writes := options.get("glimpse_write"):
         connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if writes == 'soon' else 'FULL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _check_postgresql(connection: Any, _: Any) -> None:
+    """Raises SurveyError for a database in another encoding than UTF-8, which loses or refuses what people write."""
+    name, encoding = connection.info.dbname, connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        raise SurveyError(
+            f"The database {name} stores text as {encoding}: make one in UTF-8 with "
+            f"`createdb --encoding=UTF8 --template=template0 NAME`, and name it in DATABASE_URL."
+        )
 
 
 def _begin_postgresql(connection: Connection) -> None:

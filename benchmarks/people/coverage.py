@@ -278,7 +278,8 @@ def rows_of(args: argparse.Namespace) -> Iterator[str]:
     cases = (*CASES, *EXTREMES) if args.model else CASES
     for case in cases if args.case is None else [cases[args.case]]:
         for key, values in study(case, args.simulations, args.seed, args.model, alternatives=not args.model).items():
-            yield row(case.name, key, values)
+            if not key.startswith("missing") or values.any():
+                yield row(case.name, key, values)
 
 
 if __name__ == "__main__":

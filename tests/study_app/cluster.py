@@ -36,11 +36,11 @@ class Cluster:
     def __init__(self, psql: Path, socket: Path, user: str) -> None:
         self.psql, self.socket, self.user, self.made = psql, socket, user, 0
 
-    def new_database(self, like: str = "") -> str:
+    def new_database(self, like: str = "", encoding: str = "UTF8") -> str:
         """An empty database, or a copy of the one with the URL `like`, which must have no connections."""
         self.made += 1
-        name = f"glimpse{self.made}"
-        self.run(f"CREATE DATABASE {name} TEMPLATE {self._name(like) if like else 'template0'}")
+        name, template = f"glimpse{self.made}", self._name(like) if like else "template0"
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template} ENCODING '{encoding}'")
         return f"postgresql://{self.user}@/{name}?host={quote(str(self.socket), safe='')}"
 
     def drop(self, url: str) -> None:

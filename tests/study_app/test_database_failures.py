@@ -19,6 +19,7 @@ from glimpse.workspace import Workspace
 from study_app import cli, models, retention
 from study_app.database import BusyError, Database
 from study_app.participant import withdrawal
+from tests.study_app.cluster import Cluster
 from tests.study_app.participant.test_survey import ANSWER, enter
 
 
@@ -112,6 +113,17 @@ def test_a_server_out_of_reach_is_one_sentence_with_the_remedy(
     assert cli.main(["status"]) == 2
     said = capsys.readouterr().err
     assert (said.count("\n"), "cannot be reached (" in said, "start its server" in said) == (1, True, True)
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_a_database_in_another_encoding_than_utf_8_is_refused(
+    postgres: Cluster, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], encoding: str
+) -> None:
+    """PostgreSQL makes them where no language is set; they return bytes, or refuse what people write."""
+    monkeypatch.setenv("DATABASE_URL", postgres.new_database(encoding=encoding))
+    assert cli.main(["status"]) == 2
+    said = capsys.readouterr().err
+    assert (said.count("\n"), f"stores text as {encoding}" in said, "--encoding=UTF8" in said) == (1, True, True)
 
 
 @pytest.mark.parametrize("kind", ["sqlite"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -87,7 +88,11 @@ def test_the_server_says_what_it_lacks(
     monkeypatch.setenv("GLIMPSE_ADMIN_PASSWORD", "x")
     assert len(said().splitlines()) == 1
     (workspace.root / "study.db").unlink()
-    assert "No study is loaded yet" in said()
+    last = said()
+    assert "No study is loaded yet" in last
+    assert "Copy sets" not in last
+    shutil.rmtree(workspace.root / "stimuli")
+    assert f"Copy sets that were published elsewhere to {workspace.root.resolve() / 'stimuli'}, or make some." in said()
 
 
 @pytest.mark.parametrize(
