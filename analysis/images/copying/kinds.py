@@ -41,15 +41,18 @@ def paler(images: Pictures, contrast: float) -> Pictures:
 
 
 def enlarged(images: Pictures, side: float) -> Pictures:
-    """The centre of each image, of this share of its sides, enlarged to the original size.
+    """A part of each image, of this share of its sides and anywhere in it, enlarged to the original size.
 
     >>> np.unique(enlarged(np.full((1, 4, 4, 3), 7, np.uint8), 0.5)).tolist()
     [7]
     """
     height, width = images.shape[1:3]
-    y, x = round(height * (1 - side) / 2), round(width * (1 - side) / 2)
-    middle = [Image.fromarray(image[y : height - y, x : width - x]) for image in images]
-    return np.stack([np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)) for image in middle])
+    corners = np.random.default_rng(0).uniform(0, 1 - side, (len(images), 2)) * (width, height)
+    boxes = [(x, y, x + side * width, y + side * height) for x, y in corners.tolist()]
+    return np.stack([
+        np.asarray(Image.fromarray(image).resize((width, height), Image.Resampling.BICUBIC, box))
+        for image, box in zip(images, boxes, strict=True)
+    ])  # fmt: skip
 
 
 def rotated(images: Pictures) -> Pictures:

@@ -1,9 +1,9 @@
 """Find the training image that an image may be a copy of, even if mirrored, turned, shifted or cropped.
 
 Grey images without their low frequencies are compared by correlation, which does not depend on brightness and contrast.
-A coarse search compares each image with some hundred views of every training image (mirrored, turned, shifted,
-enlarged). The best candidates are then registered: an affine map, a gain and an offset are fitted by Gauss-Newton steps
-(Lucas & Kanade 1981).
+A coarse search compares each image with 2,320 views of every training image (mirrored, turned, shifted, or a part of it
+enlarged). The best candidates are then registered: an affine map, a gain and an offset are fitted by Gauss-Newton
+steps (Lucas & Kanade 1981).
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from analysis.images.copying.views import orientations, poses, views
 from analysis.section import AnalysisError
 from glimpse.progress import progress as progress_bar
 
-COARSE, FINE = 16, 40  # side of the frame in which images are compared, in pixels
+COARSE, FINE = 12, 40  # side of the frame in which images are compared, in pixels
 RADIUS = 0.92  # of the disc that is compared, in halves of the side: a rotated image has lost its corners
 BLOCK = 512  # images registered at a time
 WAVES = 6, 10  # the side over the SD of the Gaussian whose means are subtracted, coarse and fine
-CANDIDATES = 2, 3  # the best of all, and the best of groups other than that of the very best
+CANDIDATES = 4, 3  # the best of all, and the best of groups other than that of the very best
 STEPS = 5
 PAIRS_AT_ONCE = 20_000_000
 
@@ -90,14 +90,14 @@ def coarse_matches(asked: torch.Tensor, train: torch.Tensor) -> tuple[torch.Tens
         valid = (at.abs() <= 1).all(1)
         waves = _without_waves(places[valid])
         overlap = valid.float().mean().sqrt()  # penalises small overlaps, which agree more easily by chance
-        turned = (_unit(query[:, :, valid] @ waves) * overlap).flatten(0, 1)
+        turned = _unit(query[:, :, valid] @ waves) * overlap
         for start in range(0, len(train), BLOCK):
             rows = slice(start, start + BLOCK)
             seen = _unit(_sampled(pictures[scale][rows], at[None, valid])[:, 0] @ waves)
-            found, orientation = (turned @ seen.T).view(8, len(asked), -1).max(0)
-            better = found > best[:, rows]
-            best[:, rows] = torch.where(better, found, best[:, rows])
-            which[:, rows] = torch.where(better, (8 * number + orientation).short(), which[:, rows])
+            for view, one in enumerate(turned, start=8 * number):
+                found = one @ seen.T
+                which[:, rows].masked_fill_(found > best[:, rows], view)
+                best[:, rows] = torch.maximum(found, best[:, rows])
     return best, which
 
 

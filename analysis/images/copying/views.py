@@ -10,7 +10,7 @@ import torch
 SHIFTS = 2  # steps of a sixteenth of the side
 QUARTERS = 0, 90, 180, 270  # degrees
 TURNS = -30, -15, 15, 30, 45  # further degrees
-WINDOWS = 0.85, 0.7, 0.5  # sides of the crops, at the corners, the edges and in the middle
+WINDOWS = {0.85: 4, 0.7: 6, 0.6: 8, 0.5: 12}  # sides of the crops, and the number of places along each axis
 
 
 def affine(degrees: float, scale: float, mirror: bool, x: float, y: float) -> list[list[float]]:
@@ -27,16 +27,15 @@ def affine(degrees: float, scale: float, mirror: bool, x: float, y: float) -> li
 def poses() -> list[tuple[float, list[list[float]]]]:
     """The scale and map of each upright view of a training image that the coarse search compares.
 
-    >>> len(poses())  # 25 shifts, 5 turns, 9 crops of 3 sizes
-    57
+    >>> len(poses())  # 25 shifts, 5 turns, 260 crops
+    290
     """
-    steps, thirds = range(-SHIFTS, SHIFTS + 1), (-1, 0, 1)
+    steps = range(-SHIFTS, SHIFTS + 1)
     found = [(1.0, affine(0, 1, False, x / 8, y / 8)) for x, y in product(steps, steps)]
     found += [(1.0, affine(more, 1, False, 0, 0)) for more in TURNS]
-    found += [
-        (side, affine(0, side, False, x * (1 - side), y * (1 - side)))
-        for side in WINDOWS for x, y in product(thirds, thirds)
-    ]  # fmt: skip
+    for side, places in WINDOWS.items():
+        across = [(2 * i / (places - 1) - 1) * (1 - side) for i in range(places)]
+        found += [(side, affine(0, side, False, x, y)) for x, y in product(across, across)]
     return found
 
 
@@ -53,7 +52,7 @@ def views() -> tuple[torch.Tensor, torch.Tensor]:
     """The scales (v,) and maps (v, 2, 3) of all views: each pose in each of the orientations.
 
     >>> views()[1].shape
-    torch.Size([456, 2, 3])
+    torch.Size([2320, 2, 3])
     """
     scales, maps = zip(*poses(), strict=True)
     upright = torch.tensor(maps)[:, None].expand(-1, 8, -1, -1)
