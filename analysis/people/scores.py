@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis.numbers import LEVEL
 from analysis.people import bayes, equivalence, inference, sequential
 from analysis.people.estimate import without_noise
 from analysis.people.population import mixed
@@ -247,21 +248,22 @@ def ci90(estimate: inference.Estimate) -> tuple[float, float] | None:
 
 
 def over_sets(scores: Mapping[str, Any]) -> None:
-    """Add to each set's tests the p-value of its verdict over all sets together (Bonferroni); None if undecided.
+    """Add to each set's tests the p-value of its verdict over all sets together (Bonferroni), and the verdict with it.
 
-    Each set makes one claim, and one of the two null hypotheses behind the claims is false, so the number of sets is
-    the number of claims to correct for.
+    The p-value is None if the verdict is undecided. Each set makes one claim, and one of the two null hypotheses behind
+    the claims is false, so the number of sets is the number of claims to correct for.
 
     >>> tests = {"p": 0.6, "p_chance": 0.03, "verdict": "detectable"}
     >>> scores = {"df": {"equivalence": tests}, "mel": {"equivalence": {**tests, "verdict": "undecided"}}}
     >>> over_sets(scores)
-    >>> [one["equivalence"]["p_over_sets"] for one in scores.values()]
-    [0.06, None]
+    >>> [(one["equivalence"]["p_over_sets"], one["equivalence"]["verdict_over_sets"]) for one in scores.values()]
+    [(0.06, 'undecided'), (None, 'undecided')]
     """
     for one in scores.values():
         tests = one["equivalence"]
         p = {"cannot tell": tests["p"], "detectable": tests["p_chance"]}.get(tests["verdict"])
         tests["sets"] = len(scores)
-        tests["p_over_sets"] = None if p is None else min(1.0, p * len(scores))
+        tests["p_over_sets"] = over = None if p is None else min(1.0, p * len(scores))
+        tests["verdict_over_sets"] = tests["verdict"] if over is None or over < LEVEL else "undecided"
         if p is None:
             tests.setdefault("note", "undecided: no claim to correct for")

@@ -64,7 +64,7 @@ def _row(name: str, run: str | None, people: Any, machine: Any, quality: Any) ->
         "name": name, "run": run,
         "people": None if balanced["mean"] is None or balanced["ci95"] is None else {
             "mean": balanced["mean"], "ci95": balanced["ci95"], "ci90": people["equivalence"].get("ci90"),
-            "verdict": people["equivalence"]["verdict"],
+            "verdict": people["equivalence"]["verdict_over_sets"],
         },
         "machine": machine["observers"][better(machine["observers"])] if machine else None,
         "kid": quality["kid"] if quality else None,

@@ -186,7 +186,7 @@ def summary(scores: Mapping[str, Any]) -> dict[str, pd.DataFrame]:
         low, high = one["balanced_accuracy"]["ci95"] or (None, None)
         scored.append(
             {
-                "set": name, "verdict": one["equivalence"]["verdict"], "participants": one["participants"],
+                "set": name, "verdict": one["equivalence"]["verdict_over_sets"], "participants": one["participants"],
                 "trials": one["trials"], "balanced_accuracy": one["balanced_accuracy"]["mean"], "low": low,
                 "high": high, "accuracy": one["accuracy"]["mean"],
                 "accuracy_by_habit": one["accuracy"]["chance"]["habit"],

@@ -32,8 +32,8 @@ def conclusion(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     """
     f1, counts = one["f1"], one["image_counts"]
     facts = [
-        ("participants", str(one["participants"])),
-        ("real + generated", f"{counts['real']} + {counts['generated']} images"),
+        ("participants", f"{one['participants']:,}"),
+        ("real + generated", f"{counts['real']:,} + {counts['generated']:,} images"),
         ("d′", _with_interval(one["d_prime"]["population"], one["d_prime"]["ci95"])),
         ("F1, mean (chance)", f"{decimal(f1['mean'])} ({decimal(f1['chance_mean'])})"),
         ("F1, quartiles", " / ".join(decimal(f1[q]) for q in ("q1", "median", "q3"))),
@@ -42,10 +42,10 @@ def conclusion(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
     ]
     head, said = _decision(one)
     over_sets = _over_sets(one["equivalence"])
-    head += ", if this set is tested alone" if over_sets else ""
+    head = f"Undecided over all {one['equivalence']['sets']} sets" if over_sets else head
     sentence = " ".join([said, *_weighting(one["balanced_accuracy"]), *over_sets])
     return {
-        "verdict": head, "kind": KINDS[one["equivalence"]["verdict"]], "sentence": sentence, "facts": facts,
+        "verdict": head, "kind": KINDS[one["equivalence"]["verdict_over_sets"]], "sentence": sentence, "facts": facts,
         "set": name,
     }  # fmt: skip
 
@@ -109,11 +109,11 @@ def _weighting(balanced: Mapping[str, Any]) -> list[str]:
 
 
 def _over_sets(tests: Mapping[str, Any]) -> list[str]:
-    """A sentence if a verdict would not hold with all sets of the report tested at 5 % together."""
-    if tests.get("p_over_sets") is None or tests["p_over_sets"] < LEVEL:
+    """A sentence if a verdict does not hold with all sets of the report tested at 5 % together."""
+    if tests["verdict_over_sets"] == tests["verdict"]:
         return []
     p = p_value(tests["p_over_sets"])
-    return [f"Over all {tests['sets']} sets together this is not significant (Bonferroni, p {p})."]
+    return [f"Tested alone this is significant, but not over all {tests['sets']} sets together (Bonferroni, p {p})."]
 
 
 def sentences(scores: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> list[str]:

@@ -153,7 +153,7 @@ def test_the_page_is_self_contained_and_opens_with_the_verdicts(four_sets: tuple
 
 
 def test_a_trace_within_the_bounds_is_mentioned_on_the_page() -> None:
-    tests = {"verdict": "cannot tell", "bound": 0.05, "p": 1e-9, "ci90": None}
+    tests = {"verdict": "cannot tell", "verdict_over_sets": "cannot tell", "bound": 0.05, "p": 1e-9, "ci90": None}
     one: dict[str, Any] = {
         "balanced_accuracy": {"mean": 0.548, "ci95": None, "weighted": {"by_answer": 0.548, "by_image": 0.548}},
         "accuracy": {"mean": 0.548, "chance": {"one_answer": 0.5, "habit": 0.5}}, "participants": 9,
@@ -316,7 +316,7 @@ def test_labels_of_many_panels_do_not_overlap() -> None:
 
 
 def test_a_set_and_a_run_of_one_name_that_are_not_of_one_generator_keep_their_own_numbers(tmp_path: Path) -> None:
-    survey = {"balanced_accuracy": {"mean": 0.6, "ci95": [0.5, 0.7]}, "equivalence": {"verdict": "undecided"}}
+    survey = {"balanced_accuracy": {"mean": 0.6, "ci95": [0.5, 0.7]}, "equivalence": {"verdict_over_sets": "undecided"}}
     sections = {
         "survey": Section("survey", {"df": survey}),
         "quality": Section("quality", {"df": {"kid": 0.4, "kernel_distance": "KID"}}),

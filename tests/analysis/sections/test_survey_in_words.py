@@ -18,7 +18,7 @@ from analysis.people.scores import over_sets, participants_of, scores_of
 from analysis.people.trials import Trials
 from analysis.report import manuscript
 from analysis.section import Context
-from analysis.sections import survey, survey_in_words
+from analysis.sections import summary, survey, survey_in_words
 from glimpse.workspace import Workspace
 
 BOUND = 0.05
@@ -262,7 +262,8 @@ def test_a_verdict_that_does_not_hold_over_all_sets_says_so() -> None:
     sets = {str(i): {"equivalence": dict(tests)} for i in range(9)}
     over_sets(sets)
     assert sets["0"]["equivalence"]["p_over_sets"] == pytest.approx(0.09)
-    assert "Over all 9 sets together this is not significant" in survey_in_words._over_sets(sets["0"]["equivalence"])[0]
+    (said,) = survey_in_words._over_sets(sets["0"]["equivalence"])
+    assert said == "Tested alone this is significant, but not over all 9 sets together (Bonferroni, p = 0.090)."
     balanced = {"mean": 0.6, "ci95": (0.52, 0.68)}
     one = {"balanced_accuracy": balanced, "d_prime": {"population": None}, "equivalence": tests | {"bound": 0.05}}
     assert "not over all" not in manuscript.result(one)
@@ -275,10 +276,13 @@ def test_a_heading_does_not_claim_over_many_sets_what_holds_of_one_alone() -> No
     generated = np.tile(np.arange(20) < 10, 12)
     right = np.concatenate([np.arange(20) % 10 < 6 + who % 4 for who in range(12)])
     one = scores(Trials(generated == right, generated, np.repeat(np.arange(12), 20), np.arange(240)))
-    one["equivalence"] |= {"sets": 9, "p_over_sets": 0.049}
-    assert survey_in_words.conclusion("a", one)["verdict"] == "People can tell"
-    one["equivalence"]["p_over_sets"] = 0.05
-    assert survey_in_words.conclusion("a", one)["verdict"] == "People can tell, if this set is tested alone"
+    verdicts = {0.0054: ("People can tell", "detectable"), 0.0056: ("Undecided over all 9 sets", "undecided")}
+    for p, (head, kind) in verdicts.items():
+        sets = {str(i): one | {"equivalence": one["equivalence"] | {"p_chance": p}} for i in range(9)}
+        over_sets(sets)
+        card = survey_in_words.conclusion("a", sets["0"])
+        assert (card["verdict"], card["kind"]) == (head, kind)
+        assert summary._row("a", None, sets["0"], None, None)["people"]["verdict"] == kind
 
 
 def test_an_exclusion_that_leaves_a_fifth_of_the_trials_does_not_contradict_a_verdict() -> None:
