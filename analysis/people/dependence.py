@@ -19,6 +19,7 @@ TOO_FAST_MS = 200.0  # after an answer became possible; human reactions take lon
 EXPOSURE_OFF_MS = 50.0  # three frames at 60 Hz
 SINGLE_POSITIONS, SINGLE_TRIALS = 24, 50  # positions, and trials of each, up to which each position is drawn
 QUANTILES = 5
+LEAST_DF = 1 - 1e-9  # degrees of freedom of a slope with an interval: that of two participants who share it equally
 MOST_SHARE = 0.99  # of what determines a slope, in one participant or one image of a class, for an interval
 SLOPE_METHOD = (
     "balanced accuracy: mean of both classes' least-squares slopes within participants, "
@@ -221,6 +222,8 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
     variance, df = float(parts.variance), min(float(parts.df), float(len(x)))
     if variance <= 0:
         return inference.Estimate(value, note="all answers are the same: no interval")
+    if df < LEAST_DF:
+        return inference.Estimate(value, note="rests on too few participants or images: no interval")
     half = float(stats.t.ppf(0.975, df) * np.sqrt(variance))
     return inference.Estimate(value, float(np.sqrt(variance)), df, (value - half, value + half))
 

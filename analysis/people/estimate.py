@@ -5,7 +5,8 @@ that answer. The variance of the score is the variance of the summed influences,
 
     V = V(participants) + V(images) - V(trials)             (Cameron, Gelbach & Miller 2011, eq. 2.11)
 
-each with its small-sample factor G / (G - S) for G clusters centred in S separate groups. Several answers of one
+each with its small-sample factor G / (G - 1) for G clusters. Each class of images has its own factor and degrees of
+freedom, since a class of few images decides how sure a score can be, however many the other has. Several answers of one
 participant to one image count as one trial. Trial noise is part of all three terms, so it counts once; the plain
 two-way bootstrap counts it three times (Owen 2007). `docs/coverage.md` shows how often these intervals hold the truth.
 """
@@ -20,7 +21,7 @@ from scipy import special, stats
 
 from analysis.numbers import NOISE
 from analysis.people.trials import Trials
-from glimpse.observers import Floats
+from glimpse.observers import Floats, Integers
 
 METHOD = "two-way clustered (participants + images - trials), t interval"
 METHOD_SHARE = "two-way clustered (participants + images - trials), Wilson interval with t"
@@ -191,36 +192,50 @@ def parts_of(
     >>> parts.people, parts.images
     (4.0, 0.0)
     """
-    strata = trials.is_generated if strata is None else strata
-    groups = int((np.bincount(strata) > 0).sum())
-    people, images, pairs = sums_of(influence, trials)
-    crossed = participant_influence is None
-    return parts_of_sums(
-        people if participant_influence is None else participant_influence, images, pairs, groups, crossed
-    )
+    sums = sums_of(influence, trials, trials.is_generated if strata is None else strata)
+    if participant_influence is not None:
+        sums = replace(sums, people=participant_influence)
+    return parts_of_sums(sums, crossed=participant_influence is None)
 
 
-def sums_of(influence: Floats, trials: Trials) -> tuple[Floats, Floats, Floats]:
-    """The sums of `influence`, (n,), over the trials of each participant, of each image and of each pair of them.
+@dataclass(frozen=True)
+class Sums:
+    """The sums of an influence over the trials of each participant, each image and each pair of them, and the stratum
+    of each image and pair."""
 
-    >>> trials = Trials.from_labels([1, 1, 1], [1, 1, 1], ["ann", "ann", "bob"], ["a", "b", "b"])
-    >>> [each.tolist() for each in sums_of(np.array([1.0, 2.0, 4.0]), trials)]
-    [[3.0, 4.0], [1.0, 6.0], [1.0, 2.0, 4.0]]
+    people: Floats
+    images: Floats
+    pairs: Floats
+    image_strata: Integers
+    pair_strata: Integers
+
+
+def sums_of(influence: Floats, trials: Trials, strata: Any) -> Sums:
+    """The sums of `influence`, (n,), for trials in `strata`, (n,) codes.
+
+    >>> trials = Trials.from_labels([1, 1, 1], [1, 1, 0], ["ann", "ann", "bob"], ["a", "b", "c"])
+    >>> found = sums_of(np.array([1.0, 2.0, 4.0]), trials, trials.is_generated)
+    >>> found.people.tolist(), found.images.tolist(), found.image_strata.tolist()
+    ([3.0, 4.0], [1.0, 2.0, 4.0], [1, 1, 0])
     """
-    people, images, pairs = (_sums(influence, codes) for codes, _ in (trials.people, trials.images, trials.pairs))
-    return people, images, pairs
+    (people, _), (images, n), (pairs, m) = trials.people, trials.images, trials.pairs
+    of_images, of_pairs = np.zeros(n, np.int64), np.zeros(m, np.int64)
+    of_images[images], of_pairs[pairs] = strata, strata
+    return Sums(_sums(influence, people), _sums(influence, images), _sums(influence, pairs), of_images, of_pairs)
 
 
-def parts_of_sums(people: Floats, images: Floats, pairs: Floats, groups: int, crossed: bool = True) -> Parts:
-    """The variance by its sources, from the sums of `sums_of`; the images were centred in `groups` groups.
+def parts_of_sums(sums: Sums, crossed: bool = True) -> Parts:
+    """The variance by its sources, from the sums of `sums_of`.
 
-    >>> parts_of_sums(np.array([1.0, -1.0]), np.array([2.0, -2.0]), np.array([1.0, 1.0, -1.0, -1.0]), groups=1)
-    Parts(people=4.0, images=16.0, trials=5.333333333333333, df_people=1, df_images=1, df_trials=3, crossed=True)
+    >>> one = np.zeros(2, np.int64)
+    >>> found = parts_of_sums(Sums(np.array([1.0, -1.0]), np.array([2.0, -2.0]), np.array([2.0, -2.0]), one, one))
+    >>> float(found.people), float(found.images), float(found.df_images)  # 2 / 1 times the sum of squares
+    (4.0, 16.0, 1.0)
     """
-    return Parts(
-        _clustered(people, 1), _clustered(images, groups), _clustered(pairs, groups),
-        len(people) - 1, len(images) - groups, len(pairs) - groups, crossed,
-    )  # fmt: skip
+    images, df_images = clustered(sums.images, sums.image_strata)
+    pairs, df_pairs = clustered(sums.pairs, sums.pair_strata)
+    people, df_people = clustered(sums.people, np.zeros(len(sums.people), np.int64))
+    return Parts(people, images, pairs, df_people, df_images, df_pairs, crossed)
 
 
 def parts_of_slope(influence: Floats, leverage: Floats, trials: Trials) -> Parts:
@@ -256,9 +271,20 @@ def _sums(values: Floats, codes: Any) -> Floats:
     return np.bincount(codes, values).astype(np.float64)
 
 
-def _clustered(sums: Floats, groups: int) -> float:
-    """The variance of the total of independent cluster `sums`, (G,), that were centred in `groups` groups."""
-    return float(sums @ sums * len(sums) / max(len(sums) - groups, 1))
+def clustered(sums: Floats, strata: Integers) -> tuple[float, float]:
+    """The variance of the total of independent cluster `sums`, (G,), that were centred in each of the `strata`, (G,).
+
+    Its degrees of freedom are Satterthwaite's, from those of the strata.
+
+    >>> clustered(np.array([1.0, -1.0, 0.5, -0.5]), np.array([0, 0, 1, 1]))  # 2 * 2 + 2 * 0.5; 5^2 / (4^2 + 1^2)
+    (5.0, 1.4705882352941178)
+    """
+    clusters = np.bincount(strata)
+    free = np.maximum(clusters - 1, 1)
+    each = np.bincount(strata, sums**2) * clusters / free
+    total = float(each.sum())
+    doubt = float((each**2 / free).sum())
+    return total, total**2 / doubt if doubt > 0 else float((clusters[clusters > 0] - 1).sum())
 
 
 def fewest_images(trials: Trials, strata: Any) -> int:

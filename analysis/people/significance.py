@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special, stats
 
-from analysis.people.estimate import fewest_images, parts_of_sums, sums_of, with_interval
+from analysis.people.estimate import Sums, fewest_images, parts_of_sums, sums_of, with_interval
 from analysis.people.inference import Estimate, estimate, mean_of_people
 from analysis.people.trials import Trials, join
-from glimpse.observers import Floats, Integers
+from glimpse.observers import Integers
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class _Alone:
     fewest: int  # images of the class that has fewer
     people: Integers  # codes, ascending
     images: Integers
-    sums: tuple[Floats, Floats, Floats]  # of the influence: see `sums_of`
+    sums: Sums  # of the influence
 
     def shares_none(self, other: _Alone) -> bool:
         """Whether the sets share neither a participant nor an image."""
@@ -72,7 +72,8 @@ def _alone(trials: Trials) -> _Alone:
         influence[rows] = weight * moves
     people, images = np.unique(trials.participant), np.unique(trials.image)
     fewest = fewest_images(trials, trials.is_generated)
-    return _Alone((terms[0], terms[1]), len(trials), fewest, people, images, sums_of(influence, trials))
+    sums = sums_of(influence, trials, trials.is_generated)
+    return _Alone((terms[0], terms[1]), len(trials), fewest, people, images, sums)
 
 
 def _difference_of_separate(one: _Alone, other: _Alone) -> Estimate:
@@ -83,12 +84,15 @@ def _difference_of_separate(one: _Alone, other: _Alone) -> Estimate:
     value = one.terms[0] + one.terms[1] - other.terms[0] - other.terms[1]
     if min(one.fewest, other.fewest) < 2:
         return Estimate(float(value), note="one image of a class: no interval for new images")
-    by_person = [one, other] if one.people[0] < other.people[0] else [other, one]  # in the order of their codes
-    by_image = [one, other] if one.images[0] < other.images[0] else [other, one]
-    people, images, pairs = (
-        np.concatenate([each.sums[i] for each in order]) for i, order in enumerate((by_person, by_image, by_person))
+    a, b = one.sums, other.sums
+    both = Sums(
+        people=np.concatenate([a.people, b.people]),
+        images=np.concatenate([a.images, b.images]),
+        pairs=np.concatenate([a.pairs, b.pairs]),
+        image_strata=np.concatenate([a.image_strata, b.image_strata + 2]),
+        pair_strata=np.concatenate([a.pair_strata, b.pair_strata + 2]),
     )
-    return with_interval(value, parts_of_sums(people, images, pairs, groups=4), one.trials + other.trials)
+    return with_interval(value, parts_of_sums(both), one.trials + other.trials)
 
 
 def difference(one: Trials, other: Trials, *, generated: float, real: float, z: bool = False) -> Estimate:

@@ -29,7 +29,8 @@ class Case:
     d_primes: tuple[float, ...]
     people: int = 60
     images: int = 60  # real ones, and of each generator
-    trials: int = 8  # of each of these and participant
+    trials: int = 8  # of each of these and participant, if there are as many images
+    last: int | None = None  # images of the last generator, if other than `images`
     sd_d_prime: float = 0.6
     sd_criterion: float = 0.3
     sd_image: float = 0.64
@@ -61,6 +62,8 @@ CASES = (
     Case("two generators alike", (1.0, 1.0)),
     Case("two generators alike, 12 people", (1.0, 1.0), people=12, trials=20),
     Case("two generators alike, 10 images each", (1.0, 1.0), images=10),
+    Case("two generators alike, 60 and 5 images", (1.0, 1.0), last=5),
+    Case("two generators alike, 20 and 4 images, all judged", (1.0, 1.0), images=20, trials=20, last=4),
     Case("d' = 1.5 and 0.5", (1.5, 0.5)),
     Case("d' = 3 and 2", (3.0, 2.0)),
     Case("three generators, d' = 1, 1 and 0.4", (1.0, 1.0, 0.4)),
@@ -75,9 +78,10 @@ def simulate(case: Case, rng: np.random.Generator) -> dict[str, Trials]:
     taste = rng.normal(0, case.sd_taste, (kinds, people)) if case.sd_taste else np.zeros((kinds, people))
     answers = []
     for kind in range(kinds):
-        sway = rng.normal(0, case.sd_image, case.images)
-        image = np.argsort(rng.random((people, case.images)), axis=1)[:, : case.trials].ravel()
-        person = np.repeat(np.arange(people), case.trials)
+        images = case.last if case.last and kind == kinds - 1 else case.images
+        sway = rng.normal(0, case.sd_image, images)
+        image = np.argsort(rng.random((people, images)), axis=1)[:, : case.trials].ravel()
+        person = np.repeat(np.arange(people), min(case.trials, images))
         own = biased + (able + taste[kind] if kind else -able)
         evidence = case.means[kind] + own[person] + sway[image]
         said = rng.normal(size=len(image)) < evidence

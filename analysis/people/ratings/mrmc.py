@@ -8,7 +8,8 @@ where MS is the variance of the areas and Cov2 the mean covariance of two partic
 the same images, by the jackknife over images. If participants judge different images, only images that two of them
 share covary, and Cov2 is the mean over all pairs. The differences between two sets are analysed in the same way. If
 everybody judges everything, the results are those of OR-DBM MRMC, RJafroc and MRMCaov, to all digits
-(docs/statistics.md).
+(docs/statistics.md). Hillis' degrees of freedom count participants alone; where a class has so few images that they
+leave fewer, V^2 / (Cov2^2 / df(images)), these count.
 
 Near the ceiling that t interval leaves [0, 1], and covers the truth too rarely. If a t interval of twice its width
 would not fit, the interval is therefore taken on the logit scale. If all areas are 0 or 1, it is Wilson's for as many
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from analysis.people.estimate import ROOM, Estimate
+from analysis.people.estimate import ROOM, Estimate, clustered
 from analysis.people.ratings.roc import Areas
 from analysis.people.significance import holm
 from analysis.people.trials import Trials
@@ -64,7 +65,8 @@ def mean_area(rated: Rated) -> Estimate:
     0.875
     """
     found = rated.areas
-    return within_0_and_1(_mean(found.area, _moves_of(rated, found.participant), rated.trials), rated.trials)
+    strata = rated.trials.is_generated
+    return within_0_and_1(_mean(found.area, _moves_of(rated, found.participant), rated.trials, strata), rated.trials)
 
 
 def obuchowski_rockette(value: float, mean_square: float, cov2: float, people: int) -> Estimate:
@@ -85,8 +87,11 @@ def obuchowski_rockette(value: float, mean_square: float, cov2: float, people: i
     return replace(found, ci95=found.interval())
 
 
-def _mean(values: Floats, moves: Floats, trials: Trials) -> Estimate:
-    """The mean of `values`, (J,), which the trials of participant j move by `moves`, (n,), each."""
+def _mean(values: Floats, moves: Floats, trials: Trials, strata: Any) -> Estimate:
+    """The mean of `values`, (J,), which the trials of participant j move by `moves`, (n,), each.
+
+    `strata`: (n,) codes of the classes of images, of each set.
+    """
     people = len(values)
     if people == 0:
         return Estimate(None, method=METHOD, note="no participant rated images of both classes")
@@ -95,7 +100,16 @@ def _mean(values: Floats, moves: Floats, trials: Trials) -> Estimate:
         return Estimate(value, method=METHOD, note="one participant: no interval for new participants")
     if min(len(np.unique(trials.image[trials.is_generated == truth])) for truth in (False, True)) < 2:
         return Estimate(value, method=METHOD, note="one image of a class: no interval for new images")
-    return obuchowski_rockette(value, float(values.var(ddof=1)), covariance(moves, trials, people), people)
+    cov2 = covariance(moves, trials, people)
+    found = obuchowski_rockette(value, float(values.var(ddof=1)), cov2, people)
+    if found.se is None or found.df is None or cov2 <= 0:
+        return found
+    images, image = np.unique(trials.image, return_inverse=True)
+    of_image = np.zeros(len(images), np.int64)
+    of_image[image] = strata
+    _, df_images = clustered(np.bincount(image, moves).astype(np.float64), of_image)
+    found = replace(found, df=min(found.df, df_images * (found.se**2 / cov2) ** 2))
+    return replace(found, ci95=found.interval())
 
 
 def within_0_and_1(found: Estimate, trials: Trials) -> Estimate:
@@ -166,7 +180,8 @@ def _difference(first: str, second: str, one: Rated, other: Rated) -> Difference
     joined = [np.concatenate([getattr(one.trials, c), getattr(other.trials, c)]) for c in columns]
     trials = Trials(*joined)
     moves = np.concatenate([_moves_of(one, both), -_moves_of(other, both)])
-    found = _mean(one.areas.area[a] - other.areas.area[b], moves, trials)
+    strata = trials.is_generated + 2 * (np.arange(len(trials)) >= len(one.trials))
+    found = _mean(one.areas.area[a] - other.areas.area[b], moves, trials, strata)
     if found.se is None or found.df is None or found.value is None:
         return Difference(first, second, len(both), found, None)
     return Difference(first, second, len(both), found, float(2 * stats.t.sf(abs(found.value) / found.se, found.df)))
