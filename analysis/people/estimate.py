@@ -152,6 +152,14 @@ class Estimate:
         half = t / (1 + t**2 / self.size) * float(np.sqrt(spread))
         return centre - half, centre + half
 
+    def within(self, low: float, high: float) -> Estimate:
+        """The estimate with its interval cut to the values that are possible.
+
+        >>> Estimate(0.75, ci95=(0.5, 1.25)).within(-1, 1).ci95
+        (0.5, 1)
+        """
+        return replace(self, ci95=(max(self.ci95[0], low), min(self.ci95[1], high))) if self.ci95 else self
+
     def complement(self) -> Estimate:
         """The estimate of 1 - value, such as the error rate from the accuracy.
 

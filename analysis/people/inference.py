@@ -108,8 +108,7 @@ def mean_f1(trials: Trials, positive: observers.Positive = "generated") -> Estim
         )  # fmt: skip
     with np.errstate(invalid="ignore", divide="ignore"):
         slope = sign * (2 * is_positive - scores[who]) / (shown + said)[who]
-    found = _mean_of(scores, slope, trials, who)
-    return replace(found, ci95=(max(found.ci95[0], 0.0), min(found.ci95[1], 1.0))) if found.ci95 else found
+    return _mean_of(scores, slope, trials, who).within(0.0, 1.0)
 
 
 def mean_d_prime(trials: Trials) -> Estimate:

@@ -92,7 +92,7 @@ def _difference_of_separate(one: _Alone, other: _Alone) -> Estimate:
         image_strata=np.concatenate([a.image_strata, b.image_strata + 2]),
         pair_strata=np.concatenate([a.pair_strata, b.pair_strata + 2]),
     )
-    return with_interval(value, parts_of_sums(both), one.trials + other.trials)
+    return with_interval(value, parts_of_sums(both), one.trials + other.trials).within(-1.0, 1.0)
 
 
 def difference(one: Trials, other: Trials, *, generated: float, real: float, z: bool = False) -> Estimate:
@@ -119,7 +119,8 @@ def difference(one: Trials, other: Trials, *, generated: float, real: float, z: 
             density = float(stats.norm.pdf(stats.norm.ppf(mean))) if z else 1.0
             value += weight * (float(stats.norm.ppf(mean)) if z else mean)
             influence[rows] = weight * moves / density if density else np.nan
-    return estimate(value, influence[used], both.where(used), strata=stratum[used])
+    found = estimate(value, influence[used], both.where(used), strata=stratum[used])
+    return found if z else found.within(-1.0, 1.0)
 
 
 def _same(one: Trials, other: Trials) -> bool:

@@ -68,8 +68,8 @@ def compare(
             weights[i], weights[j] = 1, -1
             padded = None if adjusted is None else np.append(weights, np.zeros(adjusted.columns - len(weights)))
             found = {
-                "balanced_accuracy": plain.contrast(weights),
-                "adjusted": None if adjusted is None or padded is None else adjusted.contrast(padded),
+                "balanced_accuracy": plain.contrast(weights).within(-1.0, 1.0),
+                "adjusted": None if adjusted is None or padded is None else adjusted.contrast(padded).within(-1.0, 1.0),
                 "d_prime": d_prime(trials, group, dict(zip(present, weights, strict=True)), fitted),
             }  # fmt: skip
             for measure, one in found.items():
