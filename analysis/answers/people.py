@@ -65,7 +65,7 @@ def attributes(raw: pd.DataFrame, participant: Any) -> pd.DataFrame:
         if column in SCORED or (column in OURS and MARKS & set(raw)):
             continue
         value, distinct = pd.factorize(raw[column].astype(object))
-        texts = [_text(v) for v in distinct]
+        texts = _texts(distinct)
         given = np.array([text is not None for text in texts] + [False])[value]
         of = np.full(len(names), -1)
         of[codes[given]] = value[given]
@@ -86,9 +86,12 @@ def asked(raw: pd.DataFrame, people: pd.DataFrame) -> tuple[str, ...]:
     return tuple(str(c) for c in people if (c in questions if questions else _shared(people[c])))
 
 
-def _text(value: Any) -> str | None:
-    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
-    return None if text.lower() in MISSING else text
+def _texts(values: Any) -> list[str | None]:
+    """The values as texts, None where missing: 'none' is missing among numbers, but an answer among words."""
+    texts = [str(int(v) if isinstance(v, float) and v.is_integer() else v).strip() for v in values]
+    given = pd.to_numeric(pd.Series([t for t in texts if t.lower() not in MISSING], dtype=object), errors="coerce")
+    missing = MISSING if len(given) and given.notna().all() else MISSING - {"none"}
+    return [None if text.lower() in missing else text for text in texts]
 
 
 def _questions(raw: pd.DataFrame) -> set[str]:
@@ -146,7 +149,7 @@ def group_names(values: Any, option: str) -> list[str]:
     if number is not None:
         names = sorted(names, key=float)
     if len(names) < 2:
-        raise OptionError(f"{option}: all participants who can be scored have the same value; leave it out.")
+        raise OptionError(f"{option}: participants who can be scored have fewer than two values; leave it out.")
     if len(names) > MOST_LEVELS:
         more = "A quantity is a --covariate." if option.startswith("--group") else "Numbers may have any values."
         raise OptionError(f"{option}: it has {len(names)} different values; groups are 2 to {MOST_LEVELS}. {more}")

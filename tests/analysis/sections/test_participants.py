@@ -68,6 +68,20 @@ def test_the_checklist_names_tables_that_the_report_has(
     assert rows["Who they were"] == f"Asked: {' and '.join(asked)}; the counts are in the table of {tables}."
 
 
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        (["none", "some", "None", "NA"], ["none", "some", "None", None]),
+        (["none", "keine", "nil", "no"], ["none", "keine", "nil", "no"]),
+        (["none", "2", "3.5", "4"], [None, "2", "3.5", "4"]),
+    ],
+)
+def test_none_is_an_answer_among_words_and_missing_among_numbers(given: list[str], kept: list[str | None]) -> None:
+    rows = pd.DataFrame({"participant": list("abcd"), "training": given})
+    found = known.attributes(rows, rows["participant"])["training"]
+    assert [None if pd.isna(value) else value for value in found] == kept
+
+
 def test_only_the_questionnaire_of_our_own_survey_is_asked() -> None:
     rows = pd.DataFrame(
         {"participant": ["a", "b", "c"], "language": ["de", "de", "fr"], "vision": ["good", "bad", None]}
@@ -150,8 +164,12 @@ def test_a_column_without_groups_is_refused(
 @pytest.mark.parametrize(
     ("option", "values", "said"),
     [
-        ("--group g", ["a"] * 9, "all participants who can be scored have the same value; leave it out."),
-        ("--covariate g", ["3"] * 9, "all participants who can be scored have the same value; leave it out."),
+        ("--group g", ["a"] * 9, "participants who can be scored have fewer than two values; leave it out."),
+        (
+            "--covariate g",
+            ["3"] * 9,
+            "participants who can be scored have fewer than two values; leave it out.",
+        ),
         ("--group g", list("123456789"), "it has 9 different values; groups are 2 to 8. A quantity is a --covariate."),
         ("--covariate g", list("abcdefghi"), "it has 9 different values; groups are 2 to 8. Numbers may have any"),
     ],
