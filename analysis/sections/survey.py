@@ -47,7 +47,7 @@ def compute(context: Context) -> Section | None:
     """None without answers. Sets that are named after the paper's come first, in its order."""
     if (frame := judgements(context)) is None:
         return None
-    sets = _by_set(frame, context.positive)
+    sets = _by_set(frame.assign(one_answer=dependence.gave_one_answer(frame)), context.positive)
     tasks = {name: partial(_cached_scores, name, one, context) for name, one in sets.items()}
     with helped(list(tasks.values()), worthwhile=len(frame) >= MANY_ANSWERS):
         pairs = comparisons(

@@ -113,7 +113,7 @@ def _why_not_fitted(trials: Trials) -> str:
         return "one participant: no population can be estimated"
     shares = np.bincount(trials.participant, trials.said_generated) / np.maximum(np.bincount(trials.participant), 1)
     if np.isin(shares, (0.0, 1.0)).all():
-        return "each participant gave one answer throughout: a habit, which says nothing about d'"
+        return "no participant gave both answers, so that preferences and d' cannot be told apart"
     for truth, name in ((True, "generated"), (False, "real")):
         share = trials.said_generated[generated == truth].mean()
         if share in (0.0, 1.0):

@@ -52,3 +52,25 @@ def test_with_one_class_the_time_of_an_answer_is_no_trend_in_accuracy() -> None:
     found = dependence.slope(taken, answers, outcome=True)
     assert (found.value, found.note) == (None, "with images of one class the answer alone says what is right")
     assert dependence.slope(taken, answers).value is not None  # a position does not depend on the answer
+
+
+def test_one_answer_throughout_is_a_habit_over_all_sets_and_from_four_images_of_each_class() -> None:
+    """Eight real images are shared by A, whose images are always caught, and B, whose images always fool."""
+
+    def judged(name: str, truth: list[int], said: list[int], first: int = 0) -> pd.DataFrame:
+        trial = range(first, first + len(said))
+        return pd.DataFrame({"participant": name, "trial": trial, "is_generated": truth, "said_generated": said})
+
+    able = judged("able", [0] * 8 + [1] * 8 + [0] * 8 + [1] * 8, [0] * 8 + [1] * 8 + [0] * 16)
+    able["trial"] = [*range(8), *range(8, 16), *range(8), *range(16, 24)]  # the real images belong to A and to B
+    frames = [
+        able,
+        judged("habit", [0, 1] * 4, [1] * 8, 30),
+        judged("copies", [0, 1] * 3, [1] * 6, 40).loc[[0, 1, 2, 3, 4, 5, 0, 2]],  # three of each class, two repeated
+        judged("few", [0] * 20 + [1] * 3, [0] * 23, 50),
+        judged("one class", [1] * 20, [1] * 20, 80),
+    ]
+    found = pd.concat(frames, ignore_index=True)
+    found = found.assign(habit=dependence.gave_one_answer(found))
+    assert set(found.loc[found["habit"], "participant"]) == {"habit"}
+    assert found.loc[found["participant"] == "habit", "habit"].all()

@@ -56,7 +56,7 @@ def test_thousands_of_participants_keep_all_their_answers_and_take_seconds() -> 
         ("generated", "no real image"),
         ("always", "every generated image got the same answer"),
         ("agreed", "people agree on every generated image"),
-        ("throughout", "each participant gave one answer throughout"),
+        ("throughout", "no participant gave both answers"),
     ],
 )
 def test_what_cannot_be_fitted_says_why(change: str, reason: str) -> None:
