@@ -5,7 +5,7 @@ Copies of an answer have the same number in `trial`, so that it is counted once 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -87,13 +87,17 @@ def _in_several_sets(trials: pd.DataFrame) -> pd.DataFrame:
     return real[real.groupby(["stimulus_set", "image"])["set"].transform("nunique") > 1]
 
 
-def _sentence(shared: pd.DataFrame) -> str:
+def _sentence(shared: pd.DataFrame, image: Sequence[str] = ("stimulus_set", "image")) -> str:
+    """What conditions share; `image`: the columns that say which image it is."""
     if shared.empty:
         return ""
-    conditions, images = shared["set"].nunique(), counted(shared["image"].nunique(), "real image")
+    conditions, each = shared["set"].nunique(), shared.groupby([*image])["set"].nunique()
+    few, most = each.min(), each.max()
+    part = "" if few == conditions else f", each image in {few if few == most else f'{few} to {most}'} of them"
     return (
-        f"{conditions} conditions share {images}: answers to real images ({shared['trial'].nunique():,}) belong to "
-        "every condition that their participant judged, and are counted once."
+        f"{conditions} conditions share {counted(len(each), 'real image')}{part}: answers to real images "
+        f"({shared['trial'].nunique():,}) belong to every {'such ' if part else ''}condition that their participant "
+        "judged, and are counted once."
     )
 
 
@@ -117,7 +121,7 @@ def _copies(trials: pd.DataFrame, real: np.ndarray) -> tuple[pd.DataFrame, str]:
     changed = trials["trial"].to_numpy().copy()
     changed[real] = same["trial"].transform("min")
     trials = trials.assign(trial=changed)
-    return trials, _sentence(trials.loc[rows.index[judged_in > 1]])
+    return trials, _sentence(trials.loc[rows.index[judged_in > 1]], ["image"])
 
 
 def tell_apart(trials: pd.DataFrame, place: Callable[[int], str]) -> tuple[int, str]:

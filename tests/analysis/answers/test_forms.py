@@ -702,6 +702,19 @@ def test_a_set_of_one_generator_keeps_its_name_and_one_of_two_is_split(tmp_path:
     }  # fmt: skip
 
 
+def test_conditions_of_several_sets_share_the_images_of_their_own_set_alone(tmp_path: Path) -> None:
+    """Two sets of two generators, whose real images have the same names."""
+    lines = [HEADER + ",set,source"]
+    for who in ("a", "b"):
+        for name in ("skin", "hand"):
+            lines += [f"{who},r{k},real,real,{name}," for k in (1, 2)]
+            lines += [f"{who},g{name}{of},generated,real,{name},{of}" for of in ("A", "B")]
+    assert read_csv(written(tmp_path, lines)).notes[0] == (
+        "4 conditions share 4 real images, each image in 2 of them: answers to real images (8) belong to every such "
+        "condition that their participant judged, and are counted once."
+    )
+
+
 def test_a_set_of_real_images_is_shared_by_the_sets_that_have_none(tmp_path: Path) -> None:
     """Also beside a set with real images of its own, which shares only those without a set."""
     lines = [HEADER + ",set", "a,r1,real,real,both", "a,g1,generated,real,ganA", "a,g3,generated,real,ganC"]
@@ -709,7 +722,7 @@ def test_a_set_of_real_images_is_shared_by_the_sets_that_have_none(tmp_path: Pat
     answers = read_csv(written(tmp_path, lines))
     found = answers.trials[answers.trials["truth"] == "real"].groupby("set")["image"].apply(sorted).to_dict()
     assert found == {"ganA": ["r1", "r3"], "ganB": ["r2", "r3"], "ganC": ["r1", "r3"]}
-    assert answers.notes[0].startswith("3 conditions share 2 real images: answers to real images (2) belong")
+    assert answers.notes[0].startswith("3 conditions share 2 real images, each image in 2 to 3 of them: answers to")
 
 
 def test_a_generated_image_without_a_set_does_not_keep_the_real_ones_to_itself(tmp_path: Path) -> None:
