@@ -100,7 +100,7 @@ def test_the_paths_one_after_another_in_one_folder(
     assert "come from JPEG files" not in mine.err
     assert "warning" not in two.err.lower()
     people = 4 if tiny else 20
-    assert f"{people} of the {people} participants in this report are simulated" in two.out
+    assert f"{people} of the {people} participants are simulated" in two.out
     assert "participants in this report" not in answers.out
     assert workspace.names("stimuli") == ["mine", "photos"]
     assert (workspace.root / "report" / "index.html").is_file()

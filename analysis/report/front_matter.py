@@ -62,12 +62,6 @@ def page(
 ) -> Page:
     """The text and facts of the page, without its sections."""
     scores = {section.name: section.scores for section in sections}
-    warnings = []
-    if answers is not None and answers.simulated:
-        warnings.append(
-            f"Not people's answers: {answers.simulated} of the {answers.participants} participants "
-            "in this report are simulated."
-        )
     survey, made_by = scores.get("survey", {}), _version(DISTRIBUTION) or "unknown"
     return Page(
         title="Can people tell which images are real?" if answers is not None else "How good are the generated images?",
@@ -75,7 +69,7 @@ def page(
         verdicts=[{"set": name, **one["verdict"]} for name, one in survey.items() if "verdict" in one]
         or of_generators(scores),
         asked=bool(survey),
-        warnings=warnings,
+        warnings=[warning] if answers is not None and (warning := manuscript.simulated(answers)) else [],
         notices=context.notices,
         methods=_methods(context, answers),
         rules=() if answers is None else (*RULES, *(rule for key, rule in RULES_IF.items() if answers.counts.get(key))),

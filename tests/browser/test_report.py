@@ -63,7 +63,7 @@ def test_a_column_is_sorted_by_its_numbers_and_back(written: Path, page: Page) -
 def test_simulated_people_are_named_above_everything_else(written: Path, page: Page) -> None:
     page.goto(written.as_uri())
     banner = page.locator(".banner")
-    assert "24 of the 24 participants in this report are simulated" in banner.inner_text()
+    assert "24 of the 24 participants are simulated" in banner.inner_text()
     top, title = banner.bounding_box(), page.locator("h1").bounding_box()
     assert top is not None
     assert title is not None

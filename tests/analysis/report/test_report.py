@@ -540,13 +540,13 @@ def test_simulated_participants_count_only_when_asked_and_then_every_page_says_s
     scores = written("--responses", path, "--out", tmp_path / "people")
     assert scores["survey"]["df"]["participants"] == 4
     assert 'class="banner"' not in (tmp_path / "people" / "index.html").read_text()
-    assert "in this report are simulated" not in capsys.readouterr().out
+    assert "participants are simulated" not in capsys.readouterr().out
     scores = written("--responses", path, "--include-simulated", "--out", tmp_path / "all")
     assert scores["survey"]["df"]["participants"] == 6
     assert scores["provenance"]["simulated_participants"] == 2
     page = (tmp_path / "all" / "index.html").read_text()
-    assert "2 of the 6 participants in this report are simulated" in page
-    assert "2 of the 6 participants in this report are simulated" in capsys.readouterr().out
+    assert "2 of the 6 participants are simulated" in page
+    assert "2 of the 6 participants are simulated" in capsys.readouterr().out
     assert '@page { @top-center { content: "Not people' in page, "each printed page says so, too"
 
 
