@@ -22,10 +22,10 @@ RULES_IF = {  # stated only if the count is not 0
     "replaced_trials": "A trial with a wrong exposure that was replaced by a spare trial is not scored.",
     "flagged_trials": "Other flagged trials (exposure off, focus lost, ...) are scored as answered; the table of "
     "exclusions shows the verdict without them.",
-    "unfinished_participants": "Participants who stopped early are scored on the trials that they answered.",
+    "unfinished_participants_scored": "Participants who stopped early are scored on the trials that they answered.",
     "screened_out_participants": "Participants who were screened out are not scored.",
     "excluded_participants": "Participants excluded by the study's own rule are not scored.",
-    "simulated_participants": "Simulated participants are not scored.",
+    "simulated_participants_left_out": "Simulated participants are not scored.",
     "negative_response_times": "A negative response time is treated as missing; the answer is kept.",
 }
 

@@ -84,7 +84,7 @@ def tidy(
     excluded_for: dict[str, int] = {}
     for reason, rows in left_out.items():
         gone = keep & rows
-        counts[reason] = int(people[gone].nunique() if reason.endswith("participants") else gone.sum())
+        counts[reason] = int(people[gone].nunique() if "participants" in reason else gone.sum())
         if reason == "missing_answers":
             unanswered = {str(k): int(n) for k, n in trials.loc[gone, "set"].value_counts().items()}
         if reason == "excluded_participants":
@@ -93,7 +93,7 @@ def tidy(
             excluded_for = {str(k): int(n) for k, n in people[gone].groupby(why).nunique().items()}
         keep &= ~rows
     if not keep.any():
-        if counts["simulated_participants"]:
+        if counts["simulated_participants_left_out"]:
             raise OnlySimulatedError(
                 f"{table.says('holds')} answers of simulated participants only: add --include-simulated to see their "
                 "report."
@@ -125,7 +125,7 @@ def tidy(
     counts["negative_response_times"] = int(backwards.sum())
     counts["flagged_trials"] = int((trials["flags"] != "").sum())
     if "state" in raw:
-        counts["unfinished_participants"] = int(trials.loc[~trials["finished"], "participant"].nunique())
+        counts["unfinished_participants_scored"] = int(trials.loc[~trials["finished"], "participant"].nunique())
     counts["repeated_judgements"] = int(trials.duplicated(["set", "participant", "image"]).sum())
     counts["trials"] = int(trials["trial"].nunique())
     known_of = attributes(raw[taken], people[taken])
@@ -179,7 +179,7 @@ def _failed_catch(raw: pd.DataFrame, trials: pd.DataFrame) -> Any:
 def _left_out(raw: pd.DataFrame, trials: pd.DataFrame, form: Form, *, include_simulated: bool) -> dict[str, Any]:
     """The rows that are not scored, by reason; a row counts for the first reason that holds."""
     return {
-        "simulated_participants": trials["simulated"] & (not include_simulated),
+        "simulated_participants_left_out": trials["simulated"] & (not include_simulated),
         "excluded_participants": yes(raw, "excluded"),
         "screened_out_participants": in_state(raw, "screened-out"),
         "catch_trials": yes(raw, "catch"),

@@ -39,7 +39,7 @@ LEFT_OUT = {  # counts of omitted rows, in words
     "blank_rows": ("blank row", "blank rows"),
     "doubled_rows": ("row that repeats another in every column", "rows that repeat others in every column"),
     "filtered_out": ("row excluded by --where", "rows excluded by --where"),
-    "simulated_participants": ("simulated participant", "simulated participants"),
+    "simulated_participants_left_out": ("simulated participant", "simulated participants"),
     "excluded_participants": (
         "participant excluded by the study's own rule",
         "participants excluded by the study's own rule",
@@ -143,7 +143,7 @@ def _methods(context: Context, answers: Responses | None) -> list[str]:
         counted(counts.get(key, 0), *words)
         for key, words in {
             "flagged_trials": ("flagged trial", "flagged trials"),
-            "unfinished_participants": ("participant who stopped early", "participants who stopped early"),
+            "unfinished_participants_scored": ("participant who stopped early", "participants who stopped early"),
             "repeated_judgements": (
                 "repeated judgement of an image by a person",
                 "repeated judgements of an image by a person",

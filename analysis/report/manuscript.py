@@ -228,7 +228,7 @@ def _checklist(
         ("Preregistration", f"SHA-256 {registered['sha256']}. {preregistration.sentence(registered['parts'])}"
                             if registered else f"None given to this report. {FILL_IN}"),
         ("Participants", f"{answers.participants}, of whom "
-                         f"{answers.counts.get('unfinished_participants', FILL_IN)} stopped early. "
+                         f"{answers.counts.get('unfinished_participants_scored', FILL_IN)} stopped early. "
                          f"{simulated(answers)}".strip()),
         ("Recruitment, payment, ethics, consent", FILL_IN),
         ("Who they were", f"Asked: {listed(asked)}; the counts are in the {tables}." if asked else FILL_IN),

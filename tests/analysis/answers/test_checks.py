@@ -269,9 +269,9 @@ def test_labels_that_agree_or_say_nothing_pass(tmp_path: Path, low: str, high: s
 
 def test_a_column_state_of_another_kind_says_nothing_of_how_far_people_came(tmp_path: Path) -> None:
     lines = [f"{HEADER},state", *judgements(2, "CA"), *(row.replace("p", "q", 1) for row in judgements(2, "NY"))]
-    assert read(tmp_path, lines).counts["unfinished_participants"] == 0
+    assert read(tmp_path, lines).counts["unfinished_participants_scored"] == 0
     lines = [f"{HEADER},state", *judgements(2, "working")]
-    assert read(tmp_path, lines).counts["unfinished_participants"] == 2
+    assert read(tmp_path, lines).counts["unfinished_participants_scored"] == 2
 
 
 @pytest.mark.parametrize(
@@ -309,7 +309,7 @@ def test_rounds_of_otree_are_checked_as_rows_are(tmp_path: Path) -> None:
         "subsession.round_number; if it holds different questions, keep one: "
         '--where "subsession.round_number=1".',
     )
-    assert found.counts["unfinished_participants"] == 1
+    assert found.counts["unfinished_participants_scored"] == 1
 
 
 def test_a_column_that_calls_no_answer_right_was_never_filled_in(tmp_path: Path) -> None:

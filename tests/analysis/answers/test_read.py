@@ -73,7 +73,7 @@ def test_our_own_export_is_read_with_its_names_and_milliseconds(tmp_path: Path) 
     assert answers.trials["response_time_ms"].tolist() == [650.5, 800]
     assert answers.trials["failed_catch"].all()
     assert answers.counts["replaced_trials"] == 1
-    assert answers.counts["simulated_participants"] == 1
+    assert answers.counts["simulated_participants_left_out"] == 1
     assert answers.counts["screened_out_participants"] == 1
     assert answers.set_versions == {"df": ["ab"]}
     everybody = read_csv(tmp_path / name, include_simulated=True)

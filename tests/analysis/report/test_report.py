@@ -544,6 +544,7 @@ def test_simulated_participants_count_only_when_asked_and_then_every_page_says_s
     scores = written("--responses", path, "--include-simulated", "--out", tmp_path / "all")
     assert scores["survey"]["df"]["participants"] == 6
     assert scores["provenance"]["simulated_participants"] == 2
+    assert scores["provenance"]["answers"]["simulated_participants_left_out"] == 0
     page = (tmp_path / "all" / "index.html").read_text()
     assert "2 of the 6 participants are simulated" in page
     assert "2 of the 6 participants are simulated" in capsys.readouterr().out
