@@ -78,7 +78,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     out = f" ({answers.count(0)} screened out by their answers)" if 0 in answers else ""
     print(
         f"{counted(len(answers), 'simulated participant')}{out} gave {counted(sum(answers), 'answer')} in the study "
-        f"'{slug}'. Next: {pasteable(workspace, 'study_app', 'status', '--simulated')}\n"
+        f"'{slug}'. Next: {pasteable(workspace, 'study_app', 'status', '--include-simulated')}\n"
         f"Or: {pasteable(workspace, 'python', '-m', 'analysis.report', '--include-simulated')}"
     )
 

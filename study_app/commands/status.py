@@ -23,18 +23,19 @@ def add_commands(commands: Commands) -> None:
     )  # fmt: skip
     parser.add_argument("study", nargs="?", metavar="STUDY", help="the study's slug (default: all studies)")
     parser.add_argument(
-        "--pilot", dest="group", action="store_const", const="pilot", default="people",
-        help="show pilot participants instead of people",
+        "--include-pilot", dest="groups", action="append_const", const="pilot", default=["people"],
+        help="show pilot participants, too, apart from people",
     )  # fmt: skip
     parser.add_argument(
-        "--simulated", dest="group", action="store_const", const="simulated",
-        help="show simulated participants instead of people",
+        "--include-simulated", dest="groups", action="append_const", const="simulated",
+        help="show simulated participants, too, apart from people",
     )  # fmt: skip
     parser.add_json()
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace, workspace: Workspace) -> None:
+    import itertools
     import json
     from dataclasses import asdict
 
@@ -53,10 +54,10 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         else:
             studies = list(session.scalars(select(models.Study).order_by(models.Study.id)))
         found = []
-        for study in studies:
-            tally = Tally(study.id, args.group)
+        for study, group in itertools.product(studies, args.groups):
+            tally = Tally(study.id, group)
             found.append((study_status(session, study, tally, models.now()), image_status(session, tally)))
-        logs = [log_of(session, study) for study in studies] if args.json else []
+        logs = [log_of(session, study) for study in studies for _ in args.groups] if args.json else []
     if args.json:
         values = [
             {**asdict(one), "images": [asdict(image) for image in images], "log": log}

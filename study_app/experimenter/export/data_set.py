@@ -67,6 +67,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         out = Path(args.out) if args.out else workspace.root / "export" / study.slug
         _refuse_foreign(out)
         files = export(session, study, include, extras=args.extras)
+        left_out = {group: _answers(session, study, group) for group in asked if group not in include}
     with database.write() as session:
         record(session, "export", study, ", ".join([*include, *args.extras]))
     with atomic_folder(out) as folder:
@@ -79,10 +80,16 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
                 (folder / name).chmod(0o600)
     rows = {name: content.count(b"\n") - 1 for name, content in files.items() if name.endswith("_data.csv")}
     answers = next((path for path in rows if "_description-responses_" in path), "")
+    found = f"{out}: {counted(len(rows), 'table')}, {counted(rows[answers], 'answer')}"
+    for group, kept in left_out.items():
+        if kept:
+            found += f"; left out: {counted(kept, 'answer')} of {group} participants (--include-{group} exports them)"
+    if not rows[answers]:
+        print(f"{found}.")
+        return
     following: list[str | Path] = ["python", "-m", "analysis.report", "--responses", out / answers]
     following += ["--include-simulated"] if args.include_simulated else []
-    found = f"{counted(len(rows), 'table')}, {counted(rows[answers], 'answer')}"
-    print(f"{out}: {found}. Next: {pasteable(workspace, *following)}")
+    print(f"{found}. Next: {pasteable(workspace, *following)}")
 
 
 def _refuse_foreign(out: Path) -> None:
@@ -176,6 +183,10 @@ def _view(
     groups = {"people": "simulated = 0 AND pilot = 0", "pilot": "pilot = 1", "simulated": "simulated = 1"}
     condition = f"study = :slug AND ({' OR '.join(groups[group] for group in sorted(include))})"
     return session.execute(text(f"SELECT {names} FROM {view} WHERE {condition} ORDER BY {order}"), {"slug": slug})
+
+
+def _answers(session: Session, study: Study, group: str) -> int:
+    return sum(1 for _ in _view(session, "responses", RESPONSES[:1], study.slug, [group], "participant"))
 
 
 def _external_ids(session: Session, study: Study, include: Collection[str]) -> list[tuple[str, ...]]:

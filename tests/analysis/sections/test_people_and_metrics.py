@@ -165,8 +165,8 @@ def test_generators_of_a_within_design_meet_their_metrics_however_they_are_sprea
     right = [share for (share,) in connection.execute(cells)]
     connection.close()
     capsys.readouterr()
-    assert study_app(["status", "--simulated", "--json"]) == 0
-    status = json.loads(capsys.readouterr().out)[0]["sets"]
+    assert study_app(["status", "--include-simulated", "--json"]) == 0
+    status = json.loads(capsys.readouterr().out)[1]["sets"]
     assert [one["name"] for one in status] == ["two", "one"]
     assert status[0]["accuracy"]["mean"] == pytest.approx(np.mean(right)), "of both generators and the real images"
     assert report(["--include-simulated", "--extractor", "random", *(f"--skip={section}" for section in unread)]) == 0

@@ -30,7 +30,7 @@ def test_every_next_line_can_be_pasted(
     line = following(*line[1:])
     assert line == ["study_app", "serve", "--workspace", "my photos"]
     simulated = following("simulate", "--participants", "1", "--workspace", "my photos")
-    assert simulated == ["study_app", "status", "--simulated", "--workspace", "my photos"]
+    assert simulated == ["study_app", "status", "--include-simulated", "--workspace", "my photos"]
     assert main(simulated[1:]) == 0
     program, *words = following("export", "--include-simulated", "--workspace", "my photos")
     assert (program, words[:3]) == ("python", ["-m", "analysis.report", "--responses"])

@@ -147,6 +147,29 @@ def test_simulated_participants_and_external_ids_are_there_only_if_asked_for(
         assert ("secret-id" in text) == secret
 
 
+def test_an_export_without_answers_names_those_left_out_and_no_report(
+    answered: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert cli.main(["export"]) == 0
+    said = "left out: 36 answers of simulated participants (--include-simulated exports them)."
+    assert capsys.readouterr().out == f"{answered}: 2 tables, 0 answers; {said}\n"
+    assert cli.main(["export", "--include-simulated"]) == 0
+    found = capsys.readouterr().out
+    assert "left out" not in found
+    assert "36 answers. Next: python -m analysis.report" in found
+
+
+def test_status_and_export_include_the_same_groups_by_the_same_names(
+    answered: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    capsys.readouterr()
+    assert cli.main(["status", "--include-pilot", "--include-simulated", "--json"]) == 0
+    found = {one["group"]: sum(each["started"] for each in one["sets"]) for one in json.loads(capsys.readouterr().out)}
+    assert found == {"people": 0, "pilot": 0, "simulated": 3}
+    assert cli.main(["export", "--include-pilot", "--include-simulated"]) == 0
+
+
 def test_the_analysis_reads_it_back(answered: Path) -> None:
     from analysis.answers.read import read_csv
 

@@ -160,7 +160,7 @@ def test_missed_deadlines_are_counted_and_scored_nowhere(
     publish(workspace, "alpha")
     load(workspace, "hurried", f"answer_ms = 900\n{SETS}[trials]\ncount = 12\ncatch = 2\n")
     assert cli.main(["simulate", "--participants", "4", "--lapses", "0"]) == 0
-    assert cli.main(["status", "--simulated", "--json"]) == 0
+    assert cli.main(["status", "--include-simulated", "--json"]) == 0
     answers = read_database(workspace, include_simulated=True)
     assert answers is not None
     missed = answers.counts["missing_answers"]
@@ -358,7 +358,7 @@ def test_the_report_gives_the_share_of_pairs_that_are_told_apart_and_its_d_prime
         assert low < 1 < high
         assert 0.65 < one["right"]["share"] < 0.85  # z(0.76) sqrt(2) = 1
         assert one["d_prime"]["value"] == pytest.approx(np.sqrt(2) * stats.norm.ppf(one["right"]["share"]))
-    assert cli.main(["status", "--simulated"]) == 0
+    assert cli.main(["status", "--include-simulated"]) == 0
     assert "right [quartiles]" in capsys.readouterr().out
     tally = Tally(1, "simulated")
     with Database(workspace.database_url).read() as session:
