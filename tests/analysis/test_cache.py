@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +175,12 @@ def test_another_source_of_the_users_own_extractor_is_another_extractor(
         weights.write_bytes(content)
         found.add(extractor_key(Context(Workspace.at(tmp_path), weights=weights)))
     assert len(found) == 4
+
+
+def test_a_context_with_another_extractor_has_another_key(tmp_path: Path) -> None:
+    """Sections take one for the machine observer; the key is found once for each, not once for both."""
+    context = Context(Workspace.at(tmp_path), extractor="random")
+    assert extractor_key(context) != extractor_key(replace(context, extractor="imagenet"))
 
 
 # ------------------------------------------------------------------------------------------------ helpers
