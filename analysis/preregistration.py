@@ -10,11 +10,12 @@ import datetime
 import json
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from analysis.numbers import percent
+from analysis.people.dependence import EXPOSURE_OFF_MS
 from analysis.section import AnalysisError
 from glimpse.command_line import counted
 from glimpse.files import sha256_bytes
@@ -33,6 +34,73 @@ TESTS = {
     "detectable": "a two-sided test against 50 % at 5 % (the 95 % interval leaves 50 % out)",
     "different": "a two-sided test of the difference at 5 %, Holm-corrected over all pairs of sets",
 }
+Must = tuple[str, Callable[[Any], bool]]  # what a fact must be, in words and as a check
+NEARLY_ALL = 0.95  # of those who finished, who judge the registered number of images if it is unchanged
+
+
+# ------------------------------------------------------------------------------------------------ the facts
+
+
+def _one_of(words: Collection[str]) -> Must:
+    return f"one of {', '.join(words)}", lambda v: isinstance(v, str) and v in words
+
+
+def _whole(least: int) -> Must:
+    return f"a whole number from {least} to 1,000,000,000", lambda v: type(v) is int and least <= v <= 10**9
+
+
+def _number(low: float, high: float) -> Must:
+    return f"a number from {low:g} to {high:g}", lambda v: type(v) in (int, float) and low <= v <= high
+
+
+def _or_none(must: Must) -> Must:
+    return must[0], lambda v: v is None or must[1](v)
+
+
+def _is_written(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", value) is not None
+
+
+# None is a fact that is missing.
+FACTS: Mapping[str, Must] = {
+    "written": ("a time in UTC such as 2026-11-29T10:00:00Z", _is_written),
+    "claim": _one_of(CLAIMS),
+    "bound": ("a number above 0 and below 0.5", lambda v: type(v) is float and 0 < v < 0.5),
+    "difference": _or_none(_number(-0.5, 0.5)),
+    "accuracy": _number(0, 1),
+    "participants": _whole(1),
+    "power": _number(0, 1),
+    **{f"{what}.{truth}": _whole(1) for what in ("images", "trials") for truth in ("real", "generated")},
+    **{f"spreads.{of}": _number(0, 1000) for of in ("d_prime", "criterion", "images")},
+    "positive": _one_of(("generated", "real")),
+    "unsure": _or_none(_one_of(("out", "half"))),
+    "study": ("null or the facts of a study file", lambda v: v is None or isinstance(v, dict)),
+}
+STUDY_FACTS: Mapping[str, Must] = {
+    "sha256": ("a SHA-256", lambda v: isinstance(v, str) and re.fullmatch("[0-9a-f]{64}", v) is not None),
+    "mode": _one_of(("fixed", "unlimited")),
+    "task": _one_of(("yes-no", "rating")),
+    "within": _or_none(("true or false", lambda v: isinstance(v, bool))),
+    "exposure_ms": (
+        "two whole numbers [shortest, longest] from 10 to 60000",
+        lambda v: isinstance(v, list) and len(v) == 2 and [type(n) for n in v] == [int, int]
+        and 10 <= v[0] <= v[1] <= 60_000,
+    ),
+    "sets": ("a list of names", lambda v: isinstance(v, list) and all(isinstance(name, str) for name in v)),
+    **{f"trials.{truth}": _whole(1) for truth in ("real", "generated")},
+    **{rule: _or_none(_whole(0)) for rule in ("catch", "catch_wrong", "implausible", "spare")},
+}  # fmt: skip
+
+
+def _refuse_bad(facts: Any, must: Mapping[str, Must], where: str, remedy: str) -> None:
+    """Raise AnalysisError for the first fact that is missing or not what it must be; `where` begins its name."""
+    for path, (words, good) in must.items():
+        value = facts
+        for key in path.split("."):
+            value = value.get(key) if isinstance(value, dict) else None
+        if not good(value):
+            found = "is missing, but" if value is None else f"is {json.dumps(value, default=str)[:40]}, but"
+            raise AnalysisError(f"{where}{path}` {found} must be {words}; {remedy}.")
 
 
 # ------------------------------------------------------------------------------------------------ writing
@@ -46,17 +114,20 @@ def study_facts(path: Path) -> dict[str, Any]:
     try:
         source = path.read_bytes()
         study = tomllib.loads(source.decode("utf-8-sig"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise AnalysisError(f"--study {path}: it cannot be read as a study file ({error}).") from None
-    trials = study.get("trials", {})
     task, mode, within = study.get("task", "yes-no"), study.get("mode", "fixed"), study.get("design") == "within"
     if task == "pair" or mode == "staircase":
         key = 'task = "pair"' if task == "pair" else 'mode = "staircase"'
         raise AnalysisError(f"--study {path}: the plan is for single images, all shown alike; it is not for `{key}`.")
-    count, share = int(trials.get("count", 20)), float(trials.get("real_share", 0.5))
-    real, sets = round(count * share), [str(entry.get("name")) for entry in study.get("sets", [])]
+    try:
+        trials = study.get("trials", {})
+        count, share = int(trials.get("count", 20)), float(trials.get("real_share", 0.5))
+        real, sets = round(count * share), [entry.get("name") for entry in study.get("sets", [])]
+    except (ArithmeticError, AttributeError, TypeError, ValueError):
+        raise AnalysisError(f"--study {path}: `trials` or `sets` cannot be read; correct the study file.") from None
     rules = ("catch", "catch_wrong", "implausible", "spare")
-    return {
+    facts = {
         "sha256": sha256_bytes(source),
         "mode": mode,
         "task": task,
@@ -66,6 +137,8 @@ def study_facts(path: Path) -> dict[str, Any]:
         "trials": {"real": real, "generated": round((count - real) / (len(sets) if within and sets else 1))},
         **{rule: trials[rule] for rule in rules if rule in trials},
     }
+    _refuse_bad(facts, STUDY_FACTS, f"--study {path}: `", "correct the study file")
+    return facts
 
 
 def text(facts: Mapping[str, Any]) -> str:
@@ -98,7 +171,7 @@ def _body(facts: Mapping[str, Any]) -> str:
     ]
     if study:
         shown = "for as long as the participant wants" if study["mode"] == "unlimited" else (
-            f"for {study['exposure_ms'][0]} to {study['exposure_ms'][1]} ms"
+            f"for {_span(*study['exposure_ms'])} ms"
         )  # fmt: skip
         sets = f" The stimulus sets are {', '.join(study['sets'])}." if study["sets"] else ""
         design.append(f"Each image is shown {shown} (mode '{study['mode']}').{sets}")
@@ -150,6 +223,10 @@ Groups and covariates, answers to questions, single images, trends, times, and a
 """
 
 
+def _span(low: float, high: float) -> str:
+    return f"{low:.0f}" if round(low) == round(high) else f"{low:.0f} to {high:.0f}"
+
+
 def _gap(facts: Mapping[str, Any]) -> str:
     return (
         f", that of the other set is {percent(facts['accuracy'] + facts['difference'])}" if facts["difference"] else ""
@@ -183,9 +260,9 @@ def _exclusions(study: Mapping[str, Any] | None, unsure: str) -> str:
 
 
 def read(path: Path) -> tuple[dict[str, Any], bool]:
-    """The facts of a preregistration, and whether its text is unchanged.
+    """The facts of a preregistration, and whether text and facts are unchanged.
 
-    Raises AnalysisError if the file is not a preregistration.
+    Raises AnalysisError if the file is not a preregistration, or a fact is missing or not valid.
     """
     try:
         found = path.read_text("utf-8")
@@ -197,21 +274,29 @@ def read(path: Path) -> tuple[dict[str, Any], bool]:
         facts = json.loads(block[1] if block else "")
         if facts["schema"] != SCHEMA:
             raise AnalysisError(f"--preregistration {path}: schema {facts['schema']} is not known to this version.")
-        return facts, facts.pop("text_sha256") == _sha256(content[: block.start()] if block else "", facts)
-    except (ValueError, KeyError, TypeError, AttributeError):
+        intact = facts.pop("text_sha256") == _sha256(content[: block.start()] if block else "", facts)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise AnalysisError(
             f"--preregistration {path}: it does not end with the facts that `python -m analysis.power --preregister` "
             "writes; give that file, unchanged."
         ) from None
+    where, remedy = f"--preregistration {path}: `", "give the file that `python -m analysis.power` wrote, unchanged"
+    _refuse_bad(facts, FACTS, where, remedy)
+    if facts["study"] is not None:
+        _refuse_bad(facts["study"], STUDY_FACTS, f"{where}study.", remedy)
+    return facts, intact
 
 
 def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, Any]) -> list[dict[str, str]]:
     """One row for each preregistered part: what was registered, what the report has, and whether it is unchanged.
 
+    Of a file that is not `intact` nothing is known: the facts, too, may have been edited.
+
     `here`: bound, positive, rating (of --rating), first_answer (ISO, "" if unknown), study_sha256 (all that were
-    answered), what `exclusions` needs, `tested` (the sets whose verdict could be tested), and by set `participants`
-    (scored), `finished` (with those whom the study's rule excludes, as the stopping rule counts), `images` and `trials`
-    (real, generated).
+    answered), what `exclusions` and `exposure` need, `sets` (stimulus set and set of the answers), `tested` (the sets
+    whose verdict could be tested), and by set `participants` (scored), `finished` (with those whom the study's rule
+    excludes, as the stopping rule counts), `images` and `trials` (real, generated: median), and `each` (the trials of
+    everyone who finished).
     """
     study, rows = facts["study"], []
 
@@ -219,10 +304,10 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
         return f", {name}" if len(here["participants"]) > 1 else ""
 
     def add(part: str, registered: Any, found: Any, same: bool | None) -> None:
-        status = UNKNOWN if same is None else UNCHANGED if same else CHANGED
+        status = UNKNOWN if same is None or not (intact or part == "text") else UNCHANGED if same else CHANGED
         rows.append({"part": part, "preregistered": str(registered), "in_this_report": str(found), "status": status})
 
-    add("text", "as written", "as written" if intact else "edited since", intact)
+    add("text", "as written", "as written" if intact else "text or facts edited since", intact)
     first = here["first_answer"]
     add("written before the first answer", facts["written"][:16], first[:16] or "not recorded",
         facts["written"] <= first if first else None)  # fmt: skip
@@ -237,22 +322,91 @@ def unchanged_parts(facts: Mapping[str, Any], intact: bool, here: Mapping[str, A
     if not study or study["task"] != "rating":
         rated = f"ratings in {here['rating'].rpartition(':')[0] or here['rating']}, divided at the middle"
         add("answers", "real or generated", rated if here["rating"] else "real or generated", not here["rating"])
+    if study:
+        limit = "no time limit" if study["mode"] == "unlimited" else f"{_span(*study['exposure_ms'])} ms"
+        add("exposure", limit, *exposure(study, here))
+    if study and study["sets"]:
+        sets = sorted(study["sets"])
+        names = sorted({_set_of(shown, condition, sets) for shown, condition in here["sets"]})
+        recorded = names == sets or names not in ([], ["all"])
+        add("sets", ", ".join(sets), ", ".join(names) if recorded else "not recorded",
+            names == sets if recorded else None)  # fmt: skip
     rules = "those of the study file" if study else "none"
     halved = ", 'unsure' counts half" if facts.get("unsure") == "half" else ""
     add("exclusions", rules + halved, *exclusions(facts, here))
     for name, n in here["finished"].items():
         add(f"participants (stopping rule){where(name)}", facts["participants"], n, n == facts["participants"])
-    for what in ("images", "trials"):
-        wanted = (facts[what]["real"], facts[what]["generated"])
-        for name, (real, generated) in here[what].items():
-            same = (real, generated) == wanted
-            if what == "images":
-                people, each = here["participants"][name], here["trials"][name]
-                classes = zip(wanted, (real, generated), each, strict=True)
-                same = all(may_be_drawn(of, seen, people, trials) for of, seen, trials in classes)
-            registered, found = (f"{r:g} real + {g:g} generated" for r, g in (wanted, (real, generated)))
-            add(f"{what}{where(name)}", registered, found, same)
+    images, trials = ((facts[what]["real"], facts[what]["generated"]) for what in ("images", "trials"))
+    for name, seen in here["images"].items():
+        classes = zip(images, seen, here["trials"][name], strict=True)
+        same = all(may_be_drawn(of, n, here["participants"][name], judged) for of, n, judged in classes)
+        add(f"images{where(name)}", _both(images), _both(seen), same)
+    left_out = sum(here["counts"].get(reason, 0) for reason in ("missing_answers", "unsure_answers"))
+    for name, each in here["each"].items():
+        add(f"trials{where(name)}", _both(trials), *trials_of_each(each, trials, left_out))
     return rows
+
+
+def _both(numbers: Sequence[Any]) -> str:
+    real, generated = numbers
+    return f"{real} real + {generated} generated"
+
+
+def _set_of(stimulus_set: str, condition: str, sets: Sequence[str]) -> str:
+    """The set of the study that answers belong to; of a within design, conditions are named 'SET GENERATOR'.
+
+    >>> _set_of("all", "df", ["df"]), _set_of("all", "df gan", ["df"]), _set_of("df", "gan", ["df"])
+    ('df', 'df', 'df')
+    """
+    given = (stimulus_set, condition, condition.partition(" ")[0])
+    return next((name for name in given if name in sets), condition)
+
+
+def exposure(study: Mapping[str, Any], here: Mapping[str, Any]) -> tuple[str, bool | None]:
+    """The exposures in words, and whether they are the registered ones; None if it is not known.
+
+    Those planned lie in the registered range, those measured (5 % to 95 %) at most 50 ms outside, and either cover at
+    least half of it. `here`: `modes` and, of the exposures in ms, `planned` (least, greatest) and `measured` (5 %,
+    95 %), None where they are not recorded.
+
+    >>> study = {"mode": "fixed", "exposure_ms": [500, 700]}
+    >>> exposure(study, {"modes": ["fixed"], "planned": (500, 700), "measured": (492.0, 717.0)})
+    ('500 to 700 ms planned, 492 to 717 ms measured', True)
+    >>> exposure(study, {"modes": ["fixed"], "planned": None, "measured": (610.0, 620.0)})
+    ('610 to 620 ms measured', False)
+    """
+    if "unlimited" in here["modes"]:
+        return "no time limit", here["modes"] == [study["mode"]]
+    found = {how: here[how] for how in ("planned", "measured") if here[how] is not None}
+    words = ", ".join(f"{_span(*ends)} ms {how}" for how, ends in found.items()) or "not recorded"
+    if study["mode"] == "unlimited":  # whose answers have measured times but no planned ones
+        return words, False if "planned" in found else None
+    (low, high), off = study["exposure_ms"], {"planned": 0.5, "measured": EXPOSURE_OFF_MS}
+    kept = [
+        low - off[how] <= least and greatest <= high + off[how] and greatest - least >= (high - low) / 2
+        for how, (least, greatest) in found.items()
+    ]
+    return words, all(kept) if kept else None
+
+
+def trials_of_each(each: Sequence[tuple[int, int]], wanted: tuple[int, int], left_out: int) -> tuple[str, bool | None]:
+    """The trials (real, generated) of everyone who finished, in words, and whether the number is the registered one.
+
+    It is if at least 95 % judged exactly that many. Someone with fewer does not count against it if answers that are
+    missing or 'unsure', `left_out` as registered, make up for all that lack. None without anyone who finished.
+
+    >>> trials_of_each([(10, 10)] * 19 + [(10, 3)], (10, 10), 0)
+    ('10 real + 3 to 10 generated', True)
+    >>> trials_of_each([(10, 10)] * 8 + [(10, 9)] * 12, (10, 10), 0), trials_of_each([(10, 9)], (10, 10), left_out=1)
+    (('10 real + 9 to 10 generated', False), ('10 real + 9 generated', True))
+    """
+    if not each:
+        return "not known: nobody finished", None
+    away = [[found - planned for found, planned in zip(one, wanted, strict=True)] for one in each]
+    short = sum(-min(gap, 0) for one in away for gap in one)
+    off = sum(max(one) > 0 or (min(one) < 0 and short > left_out) for one in away)
+    found = _both([_span(min(of), max(of)) for of in zip(*each, strict=True)])
+    return found, off <= (1 - NEARLY_ALL) * len(each) + 1e-9
 
 
 def exclusions(facts: Mapping[str, Any], here: Mapping[str, Any]) -> tuple[str, bool | None]:
@@ -327,5 +481,7 @@ def sentence(rows: Sequence[Mapping[str, str]]) -> str:
         )  # fmt: skip
         said.append(f"Changed: {differ}.")
     if by[UNKNOWN]:
-        said.append(f"Not known from these answers: {', '.join(by[UNKNOWN])}.")
+        edited = "text" in [row["part"] for row in rows if row["status"] == CHANGED]
+        why = ", because the file was edited after it was written" if edited else " from these answers"
+        said.append(f"Not known{why}: {', '.join(by[UNKNOWN])}.")
     return " ".join(said)

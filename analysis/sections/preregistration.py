@@ -52,6 +52,9 @@ def found_here(context: Context) -> dict[str, Any]:
     sets = sorted(frame["set"].unique())
     scored = {name: Trials.from_table(frame[frame["set"] == name]) for name in sets}
     finished = frame[frame["finished"]].groupby("set")["participant"].nunique()
+    shown = frame[frame["finished"]].groupby(["set", "participant", "truth"]).size().unstack("truth", fill_value=0)
+    shown = shown.reindex(columns=classes, fill_value=0)
+    planned, measured = (frame[f"exposure_ms_{kind}"].dropna() for kind in ("planned", "actual"))
     return {
         "bound": context.bound, "positive": context.positive, "filters": context.filters, "rating": context.rating,
         "simulated": int(frame.loc[frame["simulated"], "participant"].nunique()), "counts": context.counts,
@@ -61,6 +64,12 @@ def found_here(context: Context) -> dict[str, Any]:
         "finished": {name: int(finished.get(name, 0)) + context.excluded.get(name, 0) for name in sets},
         "images": {name: tuple(int(images.get((name, truth), 0)) for truth in classes) for name in sets},
         "trials": {name: tuple(float(each.get((name, truth), 0)) for truth in classes) for name in sets},
+        "each": {name: [(int(r), int(g)) for r, g in shown[shown.index.get_level_values("set") == name].to_numpy()]
+                 for name in sets},
+        "sets": sorted(set(zip(frame["stimulus_set"], frame["set"], strict=True))),
+        "modes": sorted(frame["mode"].unique()),
+        "planned": (float(planned.min()), float(planned.max())) if len(planned) else None,
+        "measured": (float(measured.quantile(0.05)), float(measured.quantile(0.95))) if len(measured) else None,
         "tested": [name for name in sets if is_tested(scored[name], context.bound)],
     }  # fmt: skip
 

@@ -73,7 +73,8 @@ def here(**changes: Any) -> dict[str, Any]:
         "bound": 0.1, "positive": "generated", "first_answer": "9999-01-01T00:00:00.000Z",
         "filters": (), "rating": "", "simulated": 0, "counts": {}, "excluded_for": {},
         "study_sha256": [sha256_bytes(STUDY.encode())], "participants": {"df": 8}, "finished": {"df": 8},
-        "images": {"df": (20, 19)}, "trials": {"df": (6, 6)}, "tested": ["df"],
+        "images": {"df": (20, 19)}, "trials": {"df": (6, 6)}, "each": {"df": [(6, 6)] * 8}, "tested": ["df"],
+        "sets": [("df", "df")], "modes": ["fixed"], "planned": (1503.0, 2496.0), "measured": (1540.0, 2470.0),
     } | changes  # fmt: skip
 
 
@@ -102,7 +103,14 @@ def test_a_survey_that_kept_to_it_is_unchanged_in_every_part(registered: Path) -
     ("exclusions", {"filters": ("age=30",)}, CHANGED), ("answers", {"rating": "rated:1..6"}, CHANGED),
     ("participants (stopping rule)", {"finished": {"df": 9}}, CHANGED),
     ("images", {"images": {"df": (21, 20)}}, CHANGED), ("images", {"images": {"df": (20, 10)}}, CHANGED),
-    ("trials", {"trials": {"df": (6, 7)}}, CHANGED),
+    ("trials", {"each": {"df": [(6, 7)] * 8}}, CHANGED), ("trials", {"each": {"df": []}}, UNKNOWN),
+    ("trials", {"each": {"df": [(6, 6)] * 5 + [(2, 2)] * 2 + [(40, 40)] * 2}}, CHANGED),  # whose median is 6 + 6
+    ("exposure", {"planned": (3000.0, 3000.0), "measured": None}, CHANGED),
+    ("exposure", {"planned": (2000.0, 2000.0)}, CHANGED), ("exposure", {"measured": (2950.0, 3050.0)}, CHANGED),
+    ("exposure", {"modes": ["unlimited"], "planned": None, "measured": None}, CHANGED),
+    ("exposure", {"planned": None, "measured": None}, UNKNOWN),
+    ("sets", {"sets": [("df", "df"), ("mel", "mel")]}, CHANGED), ("sets", {"sets": [("mel", "mel")]}, CHANGED),
+    ("sets", {"sets": [("all", "all")]}, UNKNOWN),
     ("written before the first answer", {"first_answer": "2020-01-01T00:00:00Z"}, CHANGED),
     ("written before the first answer", {"first_answer": ""}, UNKNOWN),
 ])  # fmt: skip
@@ -200,15 +208,85 @@ def test_the_plan_of_a_within_design_is_by_set(tmp_path: Path) -> None:
         "Data collection ends when 8 participants who answer all sets have finished",
     ):
         assert said in text
-    kept = {"df": (6, 3), "mel": (6, 3)}
-    rows = preregistration.unchanged_parts(*preregistration.read(tmp_path / "plan.md"), here(trials=kept))
+    kept = {name: [(6, 3)] * 8 for name in ("df", "mel")}
+    rows = preregistration.unchanged_parts(*preregistration.read(tmp_path / "plan.md"), here(each=kept))
     assert [row["status"] for row in rows if row["part"].startswith("trials")] == [UNCHANGED, UNCHANGED]
 
 
-def test_an_edited_text_is_noticed(registered: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("old", "new", "change"), [
+    ("8 participants per set have finished", "we like", {}), ('"bound": 0.1', '"bound": 0.2', {"bound": 0.2}),
+])  # fmt: skip
+def test_of_an_edited_file_nothing_is_called_unchanged(
+    registered: Path, tmp_path: Path, old: str, new: str, change: dict[str, Any]
+) -> None:
+    """With another bound in the facts and the same as an option, 'bound' was 'preregistered and unchanged'."""
     edited = tmp_path / "edited.md"
-    edited.write_text(registered.read_text("utf-8").replace("8 participants per set have finished", "we like"), "utf-8")
-    assert status(edited)["text"] == CHANGED
+    edited.write_text(registered.read_text("utf-8").replace(old, new), "utf-8")
+    parts = status(edited, **change)
+    assert parts.pop("text") == CHANGED
+    assert set(parts.values()) == {UNKNOWN}
+    rows = preregistration.unchanged_parts(*preregistration.read(edited), here(**change))
+    said = preregistration.sentence(rows)
+    assert "Preregistered and unchanged: nothing." in said
+    assert "Not known, because the file was edited after it was written: written before the first answer, " in said
+
+
+def test_answers_left_out_as_registered_do_not_change_the_number_of_trials(registered: Path) -> None:
+    some_missing = {"each": {"df": [(6, 6)] * 5 + [(6, 5)] * 3}}
+    assert status(registered, **some_missing)["trials"] == CHANGED
+    assert status(registered, **some_missing, counts={"missing_answers": 3})["trials"] == UNCHANGED
+    assert status(registered, **some_missing, counts={"missing_answers": 2})["trials"] == CHANGED
+
+
+def test_exposures_and_sets_that_the_answers_contradict_are_changes(registered: Path, tmp_path: Path) -> None:
+    """Other sets and exposures than those registered were in no row."""
+    rows = [{"participant": f"p{p}", "image": f"{truth}{i}", "truth": truth, "answer": "real" if (p + i) % 3 else truth,
+             "set": "mel", "exposure_ms_planned": 3000, "exposure_ms_actual": 3000 + 3 * i, "state": "finished"}
+            for p in range(8) for i in range(6 if p else 2) for truth in ("real", "generated")]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
+    found = found_here(Context(Workspace(tmp_path), responses=read_csv(tmp_path / "a.csv").trials))
+    parts = preregistration.unchanged_parts(*preregistration.read(registered), found)
+    by = {row["part"]: (row["preregistered"], row["in_this_report"], row["status"]) for row in parts}
+    assert by["exposure"] == ("1500 to 2500 ms", "3000 ms planned, 3000 to 3015 ms measured", CHANGED)
+    assert by["sets"] == ("df", "mel", CHANGED)
+    assert by["trials"] == ("6 real + 6 generated", "2 to 6 real + 2 to 6 generated", CHANGED)
+
+
+def test_a_study_without_a_time_limit_is_compared_by_its_mode(registered: Path) -> None:
+    facts, intact = preregistration.read(registered)
+    free = {**facts, "study": {**facts["study"], "mode": "unlimited"}}
+    unlimited = {"modes": ["unlimited"], "planned": None, "measured": (900.0, 9000.0)}
+    for change, found in (({}, CHANGED), (unlimited, UNCHANGED), (unlimited | {"modes": ["fixed"]}, UNKNOWN)):
+        parts = preregistration.unchanged_parts(free, intact, here(**change))
+        assert [row["status"] for row in parts if row["part"] == "exposure"] == [found]
+
+
+@pytest.mark.parametrize(("path", "value", "said"), [
+    ("bound", None, "`bound` is missing, but must be a number above 0 and below 0.5"),
+    ("bound", "0.05", '`bound` is "0.05", but must be'), ("claim", "foo", '`claim` is "foo", but must be one of'),
+    ("claim", [], "`claim` is [], but must be one of"), ("trials", None, "`trials.real` is missing"),
+    ("images", "a", "`images.real` is missing"), ("images", {"real": 0, "generated": 0}, "`images.real` is 0"),
+    ("participants", True, "`participants` is true"), ("participants", 10**30, "a whole number from 1 to"),
+    ("written", 5, "`written` is 5"), ("study", {"x": 1}, "`study.sha256` is missing"), ("study", [], "`study` is []"),
+    ("power", float("nan"), "`power` is NaN"),
+    ("study.exposure_ms", [500], "`study.exposure_ms` is [500]"), ("study.sets", [1], "`study.sets` is [1]"),
+    ("study.spare", "2", '`study.spare` is "2"'), ("study.mode", "fast", '`study.mode` is "fast"'),
+])  # fmt: skip
+def test_a_fact_that_is_missing_or_not_valid_is_named_in_one_sentence(
+    registered: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], path: str, value: Any, said: str
+) -> None:
+    """Each was a traceback, or went into the report."""
+    body, block = registered.read_text("utf-8").split("```json\n")
+    facts = json.loads(block.removesuffix("\n```\n"))
+    *above, key = path.split(".")
+    (facts[above[0]] if above else facts)[key] = value
+    (tmp_path / "plan.md").write_text(f"{body}```json\n{json.dumps(facts, indent=1)}\n```\n", "utf-8")
+    (tmp_path / "a.csv").write_text("participant,image,truth,answer\na,x,real,real\n")
+    words = ["--responses", tmp_path / "a.csv", "--preregistration", tmp_path / "plan.md", "--out", tmp_path / "out"]
+    assert report.main([str(word) for word in words]) == 2
+    (error,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("error")]
+    assert said in error
+    assert "give the file that `python -m analysis.power` wrote, unchanged." in error
 
 
 def test_edited_facts_are_noticed_and_a_version_with_other_words_is_not_an_edit(
@@ -231,8 +309,9 @@ def test_a_hypothesis_that_these_answers_cannot_test_is_not_unchanged(registered
 
     sets: dict[str, Any] = {
         name: {"a": each, "b": each}
-        for name, each in (("participants", 8), ("finished", 8), ("images", (20, 19)), ("trials", (6, 6)))
-    }
+        for name, each in (("participants", 8), ("finished", 8), ("images", (20, 19)), ("trials", (6, 6)),
+                           ("each", [(6, 6)] * 8))
+    }  # fmt: skip
     sets["tested"] = ["a", "b"]
     assert hypothesis("different") == ("not tested", CHANGED), "there is one set"
     assert hypothesis("different", **sets) == ("tested", UNCHANGED)
@@ -333,6 +412,9 @@ def test_another_file_is_refused_in_one_sentence(
     (("--study", "study.toml", "--preregister", "plan.md", "--trials", "5"), "shows 6 real and 6 generated"),
     (("--study", "pairs.toml", "--preregister", "plan.md"), 'it is not for `task = "pair"`'),
     (("--study", "stairs.toml", "--preregister", "plan.md"), 'it is not for `mode = "staircase"`'),
+    (("--study", "mode.toml", "--preregister", "plan.md"), '`mode` is "fast", but must be one of fixed, unlimited'),
+    (("--study", "trials.toml", "--preregister", "plan.md"), "`trials` or `sets` cannot be read; correct the study"),
+    (("--study", "exposure.toml", "--preregister", "plan.md"), "`exposure_ms` is 500, but must be two whole numbers"),
     (("--preregister", "plan.md", "--target", "0.999", "--accuracy", "0.5", "--participants", "4", "8"), "no size of"),
 ])  # fmt: skip
 def test_a_plan_without_a_file_or_a_number_is_refused(
@@ -342,6 +424,9 @@ def test_a_plan_without_a_file_or_a_number_is_refused(
     Path("study.toml").write_text(STUDY)
     Path("pairs.toml").write_text(f'task = "pair"\n{STUDY}')
     Path("stairs.toml").write_text(f'mode = "staircase"\n{STUDY}')
+    Path("mode.toml").write_text(f'mode = "fast"\n{STUDY}')
+    Path("trials.toml").write_text(STUDY.replace("count = 12", 'count = "twelve"'))
+    Path("exposure.toml").write_text(STUDY.replace("[1500, 2500]", "500"))
     assert power.main([*PLAN, *options]) == 2
     assert said in capsys.readouterr().err
     assert not Path("plan.md").exists()
