@@ -28,6 +28,7 @@ from analysis.report import front_matter
 from analysis.report import page as pages
 from analysis.section import AnalysisError, Context, OptionError, Section
 from analysis.sections import LAST, SECTIONS, participants
+from analysis.sections.preregistration import name_exploratory
 from analysis.sections.survey import MANY_ANSWERS
 from gan_core.device import pick_device
 from glimpse import how_to_install
@@ -82,6 +83,8 @@ def write_report(args: argparse.Namespace) -> int:
     if "participants" in wanted:
         participants.check(context)  # before anything is computed
     sections, absent = compute(context, [name for name in wanted if name in ANSWERS or not alone], no_answers)
+    if args.preregistration:
+        name_exploratory(sections, context.group)
     if not sections:
         raise AnalysisError(_nothing(context))
     made = {section.name for section in sections}

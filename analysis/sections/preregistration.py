@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from analysis import preregistration
+from analysis.numbers import listed
 from analysis.people import inference
 from analysis.people.equivalence import verdict
 from analysis.people.scores import times_of
@@ -14,6 +16,12 @@ from analysis.people.trials import Trials
 from analysis.section import Context, OptionError, Section
 from analysis.sections.survey import one_mode
 from glimpse.files import sha256_file
+
+EXPLORATORY = {  # what the sections of answers print that no plan registers, by table or figure
+    "questions": "answers to questions", "images": "single images", "dependence": "trends",
+    "exclusions": "the verdict after further exclusions", "comparisons": "differences between sets",
+}  # fmt: skip
+BEYOND = ("joined", "conditions", "reliability", "ratings", "pairs", "reasons", "thresholds")  # sections without a test
 
 
 def compute(context: Context) -> Section | None:
@@ -27,16 +35,33 @@ def compute(context: Context) -> Section | None:
     except preregistration.AnalysisError as error:
         raise OptionError(str(error)) from None
     rows = preregistration.unchanged_parts(facts, intact, found_here(context))
-    exploratory = [f"the groups of '{context.group}'"] if context.group else []
-    exploratory += ["answers to questions"] if context.asked else []
-    beside = f" Not preregistered, so exploratory: {' and '.join(exploratory)}." if exploratory else ""
     section = Section("preregistration", {
         "file": context.preregistration.name, "sha256": sha256_file(context.preregistration), "study": facts["study"],
         "parts": rows,
-    }, [preregistration.sentence(rows) + beside])  # fmt: skip
+    }, [preregistration.sentence(rows)])  # fmt: skip
     section.table("preregistered", pd.DataFrame(rows))
     section.explain()
     return section
+
+
+def name_exploratory(sections: Sequence[Section], group: str) -> None:
+    """Add to the section a sentence on what the others print of the answers that was not preregistered."""
+    made = {section.name: section for section in sections}
+    if "preregistration" not in made:
+        return
+    parts = {row["part"]: row["preregistered"] for row in made["preregistration"].scores["parts"]}
+    compares = parts["hypothesis"] == "different"
+    shown = {name for of in ("survey", "participants") if of in made for name in (*made[of].tables, *made[of].figures)}
+    names = {"groups": f"the groups of '{group}'", **EXPLORATORY}
+    said = [words for name, words in names.items() if name in shown and not (compares and name == "comparisons")]
+    scores = made["survey"].scores.values() if "survey" in made else ()
+    if any(one["response_time_s"]["mean"] is not None for one in scores):
+        said.append("response times")
+    beyond = [f"'{made[name].title}'" for name in BEYOND if name in made and (name != "conditions" or not compares)]
+    if beyond:
+        said.append(f"the section{'s' if len(beyond) > 1 else ''} {listed(beyond)}")
+    if said:
+        made["preregistration"].sentences.append(f"Not preregistered, so exploratory: {listed(said)}.")
 
 
 def found_here(context: Context) -> dict[str, Any]:

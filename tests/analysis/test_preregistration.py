@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 from typing import Any
@@ -371,6 +372,8 @@ def test_the_report_shows_it_and_its_texts_quote_the_reports_own_numbers(registe
     )  # fmt: skip
     page, methods = (out / "index.html").read_text("utf-8"), (out / "texts" / "methods.md").read_text("utf-8")
     assert "Preregistered and unchanged: text, hypothesis, bound" in page
+    said = "Not preregistered, so exploratory: single images and the section 'Reliability and single images'."
+    assert said in html.unescape(page)
     assert "8 participants judged 6 real and 6 generated images in 96 scored trials (12 each)" in methods
     accuracy = scores["survey"]["all"]["balanced_accuracy"]["mean"]
     assert f"right about {100 * accuracy:.1f}" in methods
@@ -378,6 +381,28 @@ def test_the_report_shows_it_and_its_texts_quote_the_reports_own_numbers(registe
     bib, ris = ((out / "texts" / f"references.{kind}").read_text("utf-8") for kind in ("bib", "ris"))
     assert bib.count("@") == ris.count("TY  - ") == ris.count("ER  - \n") == 2
     assert "doi         = {10.5281/zenodo.3873159}" in bib
+
+
+def test_what_the_report_prints_beyond_the_plan_is_named_as_exploratory(registered: Path, tmp_path: Path) -> None:
+    """Groups and questions were named alone, though the registered text names single images, trends and times, too."""
+    rows = [{"participant": f"p{p}", "image": f"{name}{truth}{i}", "truth": truth, "set": name, "position": 2 * i + at,
+             "answer": truth if (p + i) % 3 else "real", "response_time_s": 1 + 0.1 * ((p * 7 + i) % 9),
+             "experience": ("little", "much")[p % 2]}
+            for p in range(12) for i in range(6) for name in ("df", "mel")
+            for at, truth in enumerate(("real", "generated"))]  # fmt: skip
+    pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
+    words = ["--responses", tmp_path / "a.csv", "--preregistration", registered, "--group", "experience"]
+    printed = {}
+    for left_out in ("reliability", "participants"):
+        out = tmp_path / left_out
+        assert report.main([str(word) for word in (*words, "--skip", left_out, "--out", out)]) == 0
+        page = html.unescape((out / "index.html").read_text("utf-8"))
+        printed[left_out] = page.partition("so exploratory: ")[2].partition(".")[0]
+    beside = "single images, trends, differences between sets"
+    assert printed == {
+        "reliability": f"the groups of 'experience', {beside} and response times",
+        "participants": f"{beside}, response times and the section 'Reliability and single images'",
+    }
 
 
 def test_reference_managers_read_the_citations() -> None:
