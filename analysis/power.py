@@ -12,13 +12,13 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.answers.form import Form, add_form_options
-from glimpse.command_line import Parser, aligned, in_range, program, run_command
+from glimpse.command_line import Parser, aligned, counted, in_range, program, run_command
 from glimpse.files import atomic_file
 from glimpse.workspace import Workspace
 
@@ -40,7 +40,8 @@ def build_parser() -> Parser:
     add = parser.add_argument
     add("--accuracy", type=float, metavar="A", help="the true accuracy to plan for (default: 0.5, or the pilot's)")
     add("--difference", type=float, metavar="D",
-        help="plan for finding a difference of D between the accuracies of two sets, both answered by all")  # fmt: skip
+        help="plan for finding a difference of D between the accuracies of two sets without shared images, both "
+        "answered by all")  # fmt: skip
     add("--bound", type=float, default=0.05, metavar="D", help="'cannot tell' means an accuracy within 0.5 ± D")
     add("--images", type=int, default=100, metavar="N", help="images of each class in the stimulus set")
     add("--trials", type=int, default=10, metavar="N", help="images of each class that a participant sees")
@@ -110,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
             )
         )
     else:
-        _print(table, truth, source, plan, enough, args)
+        _print(table, truth, source, plan, enough, study, args)
     if args.preregister:
         number = args.participants[0] if enough is None and len(args.participants) == 1 else enough
         reached = None if number is None else (number, planning.reached(table, plan.claim, number))
@@ -123,8 +124,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(
-    table: pd.DataFrame, truth: Truth, source: str, plan: Plan, enough: int | None, args: argparse.Namespace
-) -> None:
+    table: pd.DataFrame, truth: Truth, source: str, plan: Plan, enough: int | None, study: Mapping[str, Any] | None,
+    args: argparse.Namespace,
+) -> None:  # fmt: skip
     from analysis.planning import REFINEMENT
 
     (real_images, real_trials), (images, trials) = plan.design.by_class
@@ -149,21 +151,22 @@ def _print(
         return
     about = "At most" if enough == min(args.participants) else "About"
     print(f"\n{about} {enough} participants find {said} with {args.target:.0%} {kind}.")
-    print(_assumptions(plan, truth, enough, args))
+    print(_assumptions(plan, truth, enough, study, args))
 
 
-def _assumptions(plan: Plan, truth: Truth, enough: int, args: argparse.Namespace) -> str:
-    """A sentence on the assumptions, and the power of the number found if people and images vary less or more."""
+def _assumptions(
+    plan: Plan, truth: Truth, enough: int, study: Mapping[str, Any] | None, args: argparse.Namespace
+) -> str:
+    """The assumptions, and the power of the number found if people and images vary less or more."""
     import numpy as np
 
-    from analysis import planning
+    from analysis import planning, preregistration
 
     said = (
         "Assumed: a true accuracy as above, d' and criterion normal over people, images normal within each class, "
         "every participant sees a new random sample of the images, all answers are kept, and there are no lapses."
     )
-    if plan.difference is not None:
-        said += " The sets share no images, and each person is as far above or below the average in both."
+    said += f" {preregistration.simulated(plan.difference, study)}"
     if args.pilot:
         return said
     shares = []
@@ -197,10 +200,34 @@ def _check(args: argparse.Namespace) -> None:
     for name in ("images", "trials", "real_images", "real_trials", "simulations"):
         if getattr(args, name) is not None:
             in_range(f"--{name.replace('_', '-')}", getattr(args, name), 1)
-    for images, trials in Design(0, args.images, args.trials, args.real_images, args.real_trials).by_class:
+    design = Design(0, args.images, args.trials, args.real_images, args.real_trials)
+    for truth, (images, trials) in zip(("real", "generated"), design.by_class, strict=True):
         if trials > images:
-            raise AnalysisError(f"--trials {trials}: a class has only {images} images; raise --images.")
+            many, few = (
+                f"--real-{name}" if truth == "real" and getattr(args, f"real_{name}") is not None else f"--{name}"
+                for name in ("images", "trials")
+            )
+            there = f"there {'is' if images == 1 else 'are'} only {counted(images, f'{truth} image')}"
+            raise AnalysisError(f"{few} {trials}: {there} to draw from; raise {many} or lower {few}.")
     in_range("--participants", min(args.participants), 2)
+    _refuse_idle(args)
+
+
+def _refuse_idle(args: argparse.Namespace) -> None:
+    """Raise AnalysisError for an option that has no effect without another: its user expects one."""
+    from analysis.section import AnalysisError
+
+    form = [entry.name for entry in fields(Form) if entry.name != "unsure"]
+    file, plan = args.pilot not in (None, "workspace"), args.preregister is not None
+    for names, used, what in (
+        (("set", "where"), args.pilot is not None, "a pilot; add --pilot FILE.csv"),
+        (form, file, "the file of a pilot; name it with --pilot FILE.csv"),
+        (("unsure",), file or plan, "the file of a pilot or a preregistration; add --pilot FILE.csv or --preregister"),
+        (("study", "positive"), plan, "a preregistration; name the file to write with --preregister FILE.md"),
+    ):
+        for name in names:
+            if not used and getattr(args, name) not in (None, [], "out", "generated"):
+                raise AnalysisError(f"--{name}: used only for {what}.")
 
 
 def _truth(args: argparse.Namespace) -> tuple[Truth, MixedModel | None, str]:
@@ -243,12 +270,13 @@ def _study(args: argparse.Namespace) -> dict[str, Any] | None:
 
     if args.study is None:
         return None
-    if args.preregister is None:
-        raise AnalysisError(
-            "--study: used only for a preregistration; name the file to write with --preregister FILE.md."
-        )
     study = preregistration.study_facts(args.study)
     (_, real), (_, generated) = Design(0, args.images, args.trials, args.real_images, args.real_trials).by_class
+    if args.difference is not None and (not study["within"] or len(study["sets"]) < 2):
+        raise AnalysisError(
+            f'--study {args.study}: --difference plans for two sets that all people answer; set `design = "within"` '
+            "with two sets, or leave out --difference."
+        )
     shown = study["trials"]
     if (shown["real"], shown["generated"]) != (real, generated):
         raise AnalysisError(
@@ -264,6 +292,7 @@ def _preregister(
 ) -> None:  # fmt: skip
     """Write the preregistration of a number of participants with its power. Raises AnalysisError without a number."""
     from analysis import preregistration
+    from analysis.numbers import percent
     from analysis.section import AnalysisError
 
     if number is None:
@@ -283,6 +312,9 @@ def _preregister(
     }  # fmt: skip
     with atomic_file(args.preregister) as temporary:
         temporary.write_text(preregistration.text(facts), "utf-8")
+    if doubt := preregistration.doubt(number[1]):
+        found = f"{number[0]} participants find '{plan.claim}' with a probability of {percent(number[1], 0)}"
+        print(f"Warning: {found}. {doubt}", file=sys.stderr)
     if not args.json:
         print(f"Written: {args.preregister}. Register it unchanged before the first participant answers.")
 

@@ -34,6 +34,7 @@ TESTS = {
     "detectable": "a two-sided test against 50 % at 5 % (the 95 % interval leaves 50 % out)",
     "different": "a two-sided test of the difference at 5 %, Holm-corrected over all pairs of sets",
 }
+LIKELY, HARDLY = 0.5, 0.2  # below this power a plan is more likely to fail than not; below that it can hardly succeed
 Must = tuple[str, Callable[[Any], bool]]  # what a fact must be, in words and as a check
 NEARLY_ALL = 0.95  # of those who finished, who judge the registered number of images if it is unchanged
 
@@ -193,11 +194,12 @@ answers. `python -m analysis.report --preregistration FILE.md` says which parts 
 
 ## Sample size
 
-{number}. By simulation of the whole survey this number finds '{facts["claim"]}' with a probability of
+{number}. By simulation this number finds '{facts["claim"]}' with a probability of
 {percent(facts["power"], 0)} if the true accuracy is {percent(facts["accuracy"])}{_gap(facts)} and the standard
 deviations are
 {facts["spreads"]["d_prime"]:.2f} of d', {facts["spreads"]["criterion"]:.2f} of the criterion and
 {facts["spreads"]["images"]:.2f} of the images ({facts["spreads"]["source"]}).
+{" ".join(filter(None, [simulated(facts["difference"], study), doubt(facts["power"])]))}
 
 ## Exclusions
 
@@ -221,6 +223,39 @@ Groups and covariates, answers to questions, single images, trends, times, and a
 ## Facts
 
 """
+
+
+def simulated(difference: float | None, study: Mapping[str, Any] | None) -> str:
+    """Sentences on what the simulation of the power leaves out, the same in the output and in the preregistration.
+
+    >>> simulated(None, None)
+    'The simulation is of one set.'
+    """
+    sets = len(study["sets"]) if study else 0
+    if difference is None:
+        said = "The simulation is of one set."
+    else:
+        said = (
+            "The simulation is of two sets without shared images, and each person is as far above or below the average "
+            "in both."
+        )
+        share = "Where sets share" if study is None else "As the sets of the study share"
+        said += f" {share} their real images, the power is larger than that."
+    if sets > (1 if difference is None else 2):
+        said += f" The simulated test is not corrected for the {sets} sets of the study; corrected, it has less power."
+    return said
+
+
+def doubt(power: float) -> str:
+    """A sentence on a plan whose power is too small; "" for one that is likely to succeed.
+
+    >>> doubt(0.1), doubt(0.8)
+    ('This plan can hardly succeed: take more participants, images or trials.', '')
+    """
+    if power >= LIKELY:
+        return ""
+    fate = "can hardly succeed" if power < HARDLY else "is more likely to fail than to succeed"
+    return f"This plan {fate}: take more participants, images or trials."
 
 
 def _span(low: float, high: float) -> str:
@@ -365,7 +400,7 @@ def _set_of(stimulus_set: str, condition: str, sets: Sequence[str]) -> str:
 def exposure(study: Mapping[str, Any], here: Mapping[str, Any]) -> tuple[str, bool | None]:
     """The exposures in words, and whether they are the registered ones; None if it is not known.
 
-    Those planned lie in the registered range, those measured (5 % to 95 %) at most 50 ms outside, and either cover at
+    Those planned lie in the registered range, those measured (5 % to 95 %) at most 50 ms outside, and each cover at
     least half of it. `here`: `modes` and, of the exposures in ms, `planned` (least, greatest) and `measured` (5 %,
     95 %), None where they are not recorded.
 

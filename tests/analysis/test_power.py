@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from analysis import planning, power
+from analysis.people import significance
 from analysis.people.population import mixed
 from analysis.people.population.simulation import Design, Truth, simulate
 
@@ -87,7 +88,29 @@ def test_a_difference_between_two_sets_is_planned_for(capsys: pytest.CaptureFixt
     said = capsys.readouterr().out
     assert "participants  different  undecided" in said
     assert "find a difference of 0.2 with 80% power" in said
-    assert "The sets share no images, and each person is as far above or below the average in both." in said
+    assert "two sets without shared images, and each person is as far above or below the average in both." in said
+    assert "Where sets share their real images, the power is larger than that." in said
+
+
+def test_shared_real_images_give_more_power_for_a_difference() -> None:
+    """The plan says that the power of two sets is larger where they share their real images."""
+    truth = planning.PUBLISHED.with_accuracy(0.6)
+    plan = planning.Plan(planning.always(truth), Design(images=100), "different", difference=0.08)
+    apart = planning.power(plan, 30, 80, np.random.default_rng(0))["different"]
+    rng, found = np.random.default_rng(1), 0
+    for _ in range(80):
+        # one survey with 200 generated images, of which every other one belongs to the second set, is more often right
+        # in it by as much as gives the same difference in balanced accuracy
+        answers = simulate(truth, Design(30, images=200, trials=20, real_images=100, real_trials=10), rng)
+        second = answers.is_generated & (answers.image % 2 == 1)
+        missed = second & ~answers.said_generated
+        rate = 2 * 0.08 / (1 - truth.hit_rate)
+        said = answers.said_generated | (missed & (rng.random(len(answers)) < rate))
+        both = replace(answers, said_generated=said)
+        one, two = both.where(~second), both.where(second | ~answers.is_generated)
+        (pair,) = significance.compare_sets({"one": one, "two": two})
+        found += pair.p is not None and pair.p < 0.05
+    assert found / 80 > apart + 0.15
 
 
 def test_the_assumptions_are_given_beside_the_number(capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,7 +142,17 @@ def test_a_size_simulated_four_times_as_often_counts_four_times() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (["--real-trials", "20", "--images", "10", "--trials", "5"], "a class has only 10 images"),
+        (
+            ["--real-trials", "20", "--images", "10", "--trials", "5"],
+            "--real-trials 20: there are only 10 real images to draw from; raise --images or lower --real-trials.",
+        ),
+        (["--real-images", "1"], "there is only 1 real image to draw from; raise --real-images or lower --trials."),
+        (["--set", "foo"], "--set: used only for a pilot; add --pilot FILE.csv."),
+        (["--where", "a=b"], "--where: used only for a pilot; add --pilot FILE.csv."),
+        (["--map", "truth=kind"], "--map: used only for the file of a pilot; name it with --pilot FILE.csv."),
+        (["--pilot", "--rating", "score"], "--rating: used only for the file of a pilot; name it with"),
+        (["--unsure", "half"], "--unsure: used only for the file of a pilot or a preregistration; add"),
+        (["--positive", "real"], "--positive: used only for a preregistration; name the file to write with"),
         (["--difference", "0.7"], "--difference 0.7"),
         (["--accuracy", "1.2"], "--accuracy 1.2"),
         (
@@ -127,7 +160,14 @@ def test_a_size_simulated_four_times_as_often_counts_four_times() -> None:
             "the other set's accuracy would be -0.1, from 0.3; it must be from",
         ),
         (["--accuracy", "0.95", "--difference", "0.1"], "the other set's accuracy would be 1.05, from 0.95"),
-        (["--trials", "20", "--images", "10"], "a class has only 10 images"),
+        (
+            ["--trials", "20", "--images", "10"],
+            "--trials 20: there are only 10 real images to draw from; raise --images",
+        ),
+        (
+            ["--trials", "20", "--images", "10", "--real-images", "40"],
+            "only 10 generated images to draw from; raise --im",
+        ),
         (["--participants", "1"], "at least 2"),
         (["--pilot"], "holds no answers yet"),
     ],

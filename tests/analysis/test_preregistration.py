@@ -207,11 +207,47 @@ def test_the_plan_of_a_within_design_is_by_set(tmp_path: Path) -> None:
     for said in (
         "judges 6 real and 3 generated images per set, the real ones shared by all sets, one at a time and rates each",
         "Data collection ends when 8 participants who answer all sets have finished",
+        "The simulation is of one set. The simulated test is not corrected for the 2 sets of the study; corrected, it",
     ):
         assert said in text
     kept = {name: [(6, 3)] * 8 for name in ("df", "mel")}
     rows = preregistration.unchanged_parts(*preregistration.read(tmp_path / "plan.md"), here(each=kept))
     assert [row["status"] for row in rows if row["part"].startswith("trials")] == [UNCHANGED, UNCHANGED]
+
+
+def test_the_plan_of_a_difference_says_what_the_command_prints_of_its_simulation(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The command said that the sets share no images, the file that they share the real ones."""
+    study = STUDY.replace("exposure_ms = [1500, 2500]", 'design = "within"')
+    (tmp_path / "study.toml").write_text(f'{study}[[sets]]\nname = "mel"\n')
+    words = [*PLAN, "--trials", "3", "--real-trials", "6", "--accuracy", "0.6", "--difference", "0.3"]
+    words += ["--study", str(tmp_path / "study.toml"), "--preregister", str(tmp_path / "plan.md")]
+    assert power.main(words) == 0
+    said = (
+        "The simulation is of two sets without shared images, and each person is as far above or below the average in "
+        "both. As the sets of the study share their real images, the power is larger than that."
+    )
+    assert said in capsys.readouterr().out
+    text = (tmp_path / "plan.md").read_text("utf-8")
+    assert said in text
+    assert "simulation of the whole survey" not in text
+
+
+@pytest.mark.parametrize(("people", "said"), [("4", "This plan can hardly succeed"), ("400", "")])
+def test_a_plan_with_little_power_is_registered_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], people: str, said: str
+) -> None:
+    """4 participants were registered with a probability of 0 % without a word."""
+    words = ["--simulations", "10", "--participants", people, "--images", "300", "--json"]
+    assert power.main([*words, "--preregister", str(tmp_path / "plan.md")]) == 0
+    warned = [line for line in capsys.readouterr().err.splitlines() if line.startswith("Warning")]
+    text = (tmp_path / "plan.md").read_text("utf-8")
+    assert len(warned) == ("This plan" in text) == bool(said)
+    if said:
+        assert warned[0].startswith(f"Warning: {people} participants find 'cannot tell' with a probability of 0")
+        assert said in warned[0]
+        assert said in text
 
 
 @pytest.mark.parametrize(("old", "new", "change"), [
@@ -437,6 +473,7 @@ def test_another_file_is_refused_in_one_sentence(
     (("--study", "study.toml", "--preregister", "plan.md", "--trials", "5"), "shows 6 real and 6 generated"),
     (("--study", "pairs.toml", "--preregister", "plan.md"), 'it is not for `task = "pair"`'),
     (("--study", "stairs.toml", "--preregister", "plan.md"), 'it is not for `mode = "staircase"`'),
+    (("--study", "study.toml", "--preregister", "plan.md", "--difference", "0.1"), "two sets that all people answer"),
     (("--study", "mode.toml", "--preregister", "plan.md"), '`mode` is "fast", but must be one of fixed, unlimited'),
     (("--study", "trials.toml", "--preregister", "plan.md"), "`trials` or `sets` cannot be read; correct the study"),
     (("--study", "exposure.toml", "--preregister", "plan.md"), "`exposure_ms` is 500, but must be two whole numbers"),
