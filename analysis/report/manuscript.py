@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -115,14 +115,32 @@ def _has_intervals(survey: Mapping[str, Any]) -> bool:
 
 def _multiplicity(context: Context, scores: Mapping[str, Any]) -> str:
     """The corrections that this report made."""
-    sets, asked = list(scores.get("survey", {}).values()), {*context.asked} - {context.group.strip().lower()}
+    sets = list(scores.get("survey", {}).values())
     families = {
-        "pairs": any(one["compared_with"] for one in sets) or scores.get("conditions"),
-        "trends": sum(len(one["trends"]) for one in sets) > 1, "groups": context.group, "questions": asked,
+        "pairs": _tested(sets, "compared_with") | _tested_in(scores, "conditions", "pairs"),
+        "trends": sum(len(one["trends"]) for one in sets) > 1 and _tested(sets, "trends"),
+        "groups": _tested_in(scores, "participants", "pairs"),
+        "questions": _tested_in(scores, "participants", "questions"),
     }  # fmt: skip
-    made = [f"Bonferroni over {len(sets)} sets"] * (len(sets) > 1 and not _untested(scores["survey"]))
+    made = [f"Bonferroni over {len(sets)} sets"] * (len(sets) > 1 and any(_has_p(one) for one in sets))
     made += [f"Holm over {listed([name for name, some in families.items() if some])}"] * any(families.values())
-    return f"{'; '.join(made)}." if made else "One verdict, without correction." if sets else FILL_IN
+    if made:
+        return f"{'; '.join(made)}."
+    return "One verdict, without correction." if len(sets) == 1 else "No p-value to correct." if sets else FILL_IN
+
+
+def _has_p(one: Mapping[str, Any]) -> bool:
+    return one["equivalence"]["p"] is not None or one["equivalence"]["p_chance"] is not None
+
+
+def _tested(found: Iterable[Mapping[str, Any]], table: str) -> set[str]:
+    """The corrected p-values, such as adjusted_p_holm, that any row of the tables has."""
+    rows = (row for one in found for row in one.get(table, ()))
+    return {key for row in rows for key, value in row.items() if key.endswith("p_holm") and value is not None}
+
+
+def _tested_in(scores: Mapping[str, Any], section: str, table: str) -> set[str]:
+    return _tested((scores.get(section) or {}).values(), table)
 
 
 def _images(answers: Responses) -> str:
@@ -170,11 +188,16 @@ def _exposure(answers: Responses) -> str:
 def _optional(context: Context, scores: Mapping[str, Any]) -> list[str]:
     said = []
     if scores.get("conditions"):
-        said.append("Generators judged by the same people were compared in pairs, with Holm's correction.")
+        made = "were compared in pairs, with Holm's correction" if _tested_in(scores, "conditions", "pairs") else (
+            "could not be compared")  # fmt: skip
+        said.append(f"Generators judged by the same people {made}.")
     if context.group:
-        adjusted = f", adjusted for {listed(list(context.covariates))}," if context.covariates else ""
-        said.append(f"Groups ({context.group}) were compared{adjusted} with Holm's correction over all pairs.")
-    if scores.get("ratings"):
+        tested, equal = _tested_in(scores, "participants", "pairs"), listed(list(context.covariates))
+        adjusted = f", adjusted for {equal}," if "adjusted_p_holm" in tested else ""
+        made = f"were compared{adjusted} with Holm's correction over all pairs" if tested else "could not be compared"
+        neither = f"; they could not be adjusted for {equal}" if equal and tested and not adjusted else ""
+        said.append(f"Groups ({context.group}) {made}{neither}.")
+    if any(one["auc"]["ci95"] for one in (scores.get("ratings") or {}).values()):
         said.append("Areas under the ROC curve are those of multi-reader multi-case analysis (Obuchowski-Rockette).")
     if scores.get("preregistration"):
         said.append(preregistration.sentence(scores["preregistration"]["parts"]))

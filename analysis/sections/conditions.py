@@ -24,6 +24,7 @@ METHOD = (
     f"paired within participants, {estimate.METHOD}; d' by a {mixed.METHOD}, condition as a fixed effect; "
     "p_holm over the pairs of the measure"
 )
+METHOD_RATES = f"fooling rate, {estimate.METHOD} or Wilson's"
 METHOD_RANKING = f"{paired.DRAWS:,} draws of the rates, multivariate t; ranks by Holm-corrected pairs"
 
 
@@ -50,10 +51,11 @@ def compute(context: Context) -> Section | None:
     if not together:
         return None
     coded, by_set = Trials.from_table(frame), places_by_set(frame)
-    section, pairs, ranking = Section("conditions", {}), [], []
+    section, pairs, ranking, compared = Section("conditions", {}), [], [], []
     for number, family in enumerate(together, 1):
         sets = {name: coded.where(by_set[name]) for name in family}
         found = paired.compare(sets, context.seed)
+        compared.append(found)
         ranking.append(ranking_table(found))
         pairs.append(pairs_table(found))
         section.sentences += sentences(found)
@@ -62,11 +64,14 @@ def compute(context: Context) -> Section | None:
         section.figure(name, partial(draw.conditions, found, shown), "figure", conditions=len(family))
         section.scores[", ".join(family)] = {
             "n": int(coded.where(frame["set"].isin(family).to_numpy()).counts().trials.size),
-            "ranking": records(ranking[-1], METHOD_RANKING), "pairs": records(pairs[-1], METHOD),
+            "ranking": records(ranking[-1], METHOD_RANKING if found.ranking else METHOD_RATES),
+            "pairs": records(pairs[-1], METHOD),
         }  # fmt: skip
-    section.table("ranking", pd.concat(ranking, ignore_index=True))
+    ranked = any(found.ranking for found in compared)
+    tested = {m for found in compared for m, made in found.pairs.items() for pair in made if pair.p is not None}
+    section.table("ranking", pd.concat(ranking, ignore_index=True), ranked=ranked)
     section.table("paired", pd.concat(pairs, ignore_index=True))
-    section.explain(draws=paired.DRAWS)
+    section.explain(draws=paired.DRAWS, ranked=ranked, tested=len(tested) > 0, d_prime="d_prime" in tested)
     return section
 
 

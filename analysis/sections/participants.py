@@ -53,10 +53,13 @@ def compute(context: Context) -> Section | None:
     section.scores = {name: found for name, found in section.scores.items() if found}
     if not section.scores:
         return None
+    columns = {name: set(table) for name, table in section.tables.items()}  # empty columns are left out
+    compared = columns.get("group-pairs", set())
     section.explain(
-        group=context.group,
-        covariates=", ".join(context.covariates),
-        asked=len(section.tables.get("questions", ())) > 0,
+        group=context.group if "groups" in columns else "",
+        covariates=", ".join(context.covariates) if "adjusted" in compared else "",
+        tested=any(f"{measure}_p" in compared for measure in MEASURES),
+        asked="p" in columns.get("questions", set()),
     )
     return section
 
@@ -121,8 +124,9 @@ def _add_groups(section: Section, context: Context, sets: Mapping[str, Trials], 
             }  # fmt: skip
     shown = labels(sets)
     section.sentences += group_sentences(context.group, context.covariates, each, pairs)
-    adjusted = "adjusted" if context.covariates else "balanced_accuracy"
-    section.figure("groups", partial(draw.groups, each, pairs, adjusted, shown), adjusted=bool(context.covariates),
+    adjusted = any(row.get("adjusted") is not None for row in pairs)
+    measure = "adjusted" if adjusted else "balanced_accuracy"
+    section.figure("groups", partial(draw.groups, each, pairs, measure, shown), adjusted=adjusted,
                    several=len(sets) > 1)  # fmt: skip
     section.table("groups", _table(each))
     section.table("group-pairs", _table(pairs))

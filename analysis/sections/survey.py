@@ -84,7 +84,8 @@ def compute(context: Context) -> Section | None:
         section.table(name, table)
     section.sentences += in_words.sentences(scores, tables)
     section.explain(
-        positive=context.positive, bound=context.bound, rates=image_rates.METHOD, pairs=len(pairs) > 0,
+        positive=context.positive, bound=context.bound, rates=image_rates.METHOD,
+        pairs=len(pairs) > 0 and bool(pairs["p"].notna().any()),
         sets=len(scores), both=any(one["balanced_accuracy"]["mean"] is not None for one in scores.values()),
         timed=any(one["response_time_s"]["mean"] is not None for one in scores.values()),
         sequential=any(one["sequential"]["verdict"] for one in scores.values()), trends=len(tables["trends"]) > 0,

@@ -49,7 +49,9 @@ def compute(context: Context) -> Section | None:
     section.table(
         "rated-participants", pd.concat([_participants(n, one) for n, one in sets.items()], ignore_index=True)
     )
-    section.explain(pairs=len(pairs) > 0, unsure=context.unsure is not None and len(context.unsure) > 0)
+    section.explain(
+        pairs=any(pair.p is not None for pair in pairs), unsure=context.unsure is not None and len(context.unsure) > 0
+    )
     return section
 
 

@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.answers.read import read_csv
 from analysis.people.conditions import compare
 from analysis.people.trials import Trials
+from analysis.report import manuscript
 from analysis.section import Context
 from analysis.sections import conditions, survey
 from benchmarks.people.conditions import Case, simulate
@@ -86,3 +88,23 @@ def test_one_participant_is_too_few() -> None:
     alone = {n: coded.where(((frame["set"] == n) & (frame["participant"] == "0")).to_numpy()) for n in "AB"}
     (said,) = conditions.sentences(compare(alone))
     assert said.endswith("too few answers for an interval (one participant: no interval for new participants).")
+
+
+def test_texts_name_no_comparison_and_no_ranking_that_was_not_possible(tmp_path: Path) -> None:
+    """Images of one generator are always caught, those of the other never: nothing has an interval."""
+    lines = ["participant,image,truth,answer,source"]
+    for who in range(12):
+        lines += [f"{who},r{k},real,real," for k in range(8)]
+        lines += [f"{who},a{k},generated,generated,A" for k in range(8)]
+        lines += [f"{who},b{k},generated,real,B" for k in range(8)]
+    (tmp_path / "answers.csv").write_text("\n".join(lines))
+    answers = read_csv(tmp_path / "answers.csv")
+    here = Context(Workspace(tmp_path), responses=answers.trials)
+    sections = survey.compute(here), conditions.compute(here)
+    assert sections[0] is not None
+    assert sections[1] is not None
+    texts = manuscript.texts(here, answers, {one.name: one.scores for one in sections if one}, "", "1")
+    assert "Generators judged by the same people could not be compared." in texts.methods
+    assert dict(texts.checklist)["Multiplicity"] == "No p-value to correct."
+    said = " ".join([*sections[1].methods, sections[1].captions["ranking"]])
+    assert not any(word in said for word in ("Holm", "Resamples", "resamples", "probit"))

@@ -193,6 +193,38 @@ def test_a_comparison_of_groups_names_the_pairs_that_were_tested(answers: Respon
                                    "above lay") for said in found.sentences)  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("covariate", "made", "said"),
+    [
+        ("age", True, "Groups (training) were compared, adjusted for age, with Holm's correction over all pairs."),
+        ("twin", False, "Groups (training) were compared with Holm's correction over all pairs; they could not be "
+                        "adjusted for twin."),
+    ],
+)  # fmt: skip
+def test_the_methods_name_an_adjustment_only_where_one_was_possible(
+    answers: Responses, tmp_path: Path, covariate: str, made: bool, said: str
+) -> None:
+    """The covariate twin tells the groups apart completely."""
+    people = answers.people.assign(twin=answers.people["training"].map({"expert": "1", "lay": "2"}))
+    here = context(answers, tmp_path, group="training", covariates=(covariate,))
+    found = participants.compute(replace(here, people=people))
+    assert found is not None
+    assert said in manuscript.texts(here, answers, {"participants": found.scores}, "", "1").methods
+    assert any("linear regression on group" in text for text in found.methods) == made
+    assert ("at equal values of the covariates" in found.captions["groups"]) == made
+
+
+def test_texts_name_no_comparison_of_groups_that_was_not_possible(answers: Responses, tmp_path: Path) -> None:
+    people = answers.people.assign(training=None)
+    people.loc[["p00", "p20"], "training"] = ["expert", "lay"]
+    here = context(answers, tmp_path, group="training")
+    found = participants.compute(replace(here, people=people, asked=()))
+    assert found is not None
+    texts = manuscript.texts(here, answers, {"participants": found.scores}, "", "1")
+    assert "Groups (training) could not be compared." in texts.methods
+    assert not any("Holm" in text for text in found.methods)
+
+
 def test_reliability_agreement_and_images_are_in_words_and_numbers(answers: Responses, tmp_path: Path) -> None:
     found = reliability.compute(context(answers, tmp_path))
     assert found is not None
