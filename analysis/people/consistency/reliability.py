@@ -44,6 +44,8 @@ def split_half(right: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Est
     seen, hits, units = seen[kept], hits[kept], int(kept.sum())
     if units < FEWEST:
         return Estimate(None, method=METHOD, note=f"fewer than {FEWEST} with two answers each")
+    if np.ptp((hits / seen).mean(axis=1)) < 1e-9:  # the halves of one score are opposites: r is -1 whatever the answers
+        return Estimate(None, method=METHOD, note="all scores are the same")
     rng, splits = np.random.default_rng(seed), int(np.clip(MOST_WORK // seen.size, 10, SPLITS))
     first = seen // 2 + rng.integers(2, size=(splits, *seen.shape)) * (seen % 2)
     of_first = rng.hypergeometric(hits, seen - hits, first)
@@ -53,6 +55,8 @@ def split_half(right: Any, unit: Any, stratum: Any = None, seed: int = 0) -> Est
     if not np.isfinite(value):
         return Estimate(None, method=METHOD, note="all scores are the same")
     ends = bootstrap.interval(units, lambda drawn: _corrected(drawn / units @ products, splits), RESAMPLES, rng)
+    if ends is not None and ends[1] - ends[0] < 1e-9:
+        return Estimate(round(float(value), 12), method=METHOD, note="the answers of a unit do not vary: no interval")
     return Estimate(round(float(value), 12), ci95=ends, method=METHOD)
 
 

@@ -143,6 +143,10 @@ def test_answers_without_variance_have_a_reason_instead_of_a_number() -> None:
     assert intraclass(everything_right, unit, np.arange(40)).mean.note
     one_image_of_each_class = intraclass([1, 0, 1, 1], [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 0, 1]).mean
     assert one_image_of_each_class.note == "too few answers for a variance between and within"
+    alike = np.tile([1, 1, 1, 0], 10)  # equal scores: a half has what the other lacks, whatever the answers
+    assert split_half(alike, unit).note == "all scores are the same"
+    never_vary = split_half(np.repeat(np.arange(10) % 2, 4), unit)
+    assert (never_vary.value, never_vary.ci95) == (1.0, None)
     assert split_half(np.arange(6.0), np.arange(6)).note == "fewer than 4 with two answers each"
 
 
