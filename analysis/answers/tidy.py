@@ -17,6 +17,7 @@ from analysis.answers.checks.contradictions import (
     generators_in_truth,
     refuse_right_answers,
     refuse_shifted_codes,
+    reversed_answers,
     times_out,
     times_since_start,
     verdicts,
@@ -106,6 +107,7 @@ def tidy(
     trials = trials[taken].assign(scored=keep.to_numpy(bool)[taken]).reset_index(drop=True)
     if len(trials) >= SURELY and (trials["answer"] == trials["truth"]).all():
         notes.append(f"All {len(trials)} answers are right: check that answer is what people said, not the key.")
+    notes += filter(None, [reversed_answers(trials)] if len(trials) >= SURELY else [])
     doubts = counts["halved_answers"] = int((trials["answer"] == "unsure").sum()) if form.unsure == "half" else 0
     if doubts:
         trials["answer"] = split_doubts(trials["answer"], trials["truth"], trials["participant"])

@@ -25,6 +25,25 @@ INCREASING = 8  # times in a row that hardly increase by chance
 REVERSED, FEWEST = 0.9, 4  # share of rows, of at least so many, that agree if the answers are reversed
 
 
+def reversed_answers(trials: pd.DataFrame) -> str:
+    """A sentence if nearly all answers to both classes, and of nearly every participant, are wrong; else "".
+
+    >>> said = pd.DataFrame({"participant": list("aabb"), "truth": ["real", "generated"] * 2})
+    >>> reversed_answers(said.assign(answer=["generated", "real"] * 2))
+    '4 of 4 answers are wrong: check that the words for real and generated are not reversed (--words).'
+    >>> reversed_answers(said.assign(answer=["generated", "generated"] * 2))  # real images can fool
+    ''
+    """
+    wrong = trials["answer"].isin(KINDS[:2]) & (trials["answer"] != trials["truth"])
+    classes, people = (wrong.groupby(trials[by]).mean() for by in ("truth", "participant"))
+    if len(classes) < 2 or classes.min() < REVERSED or (people >= REVERSED).mean() < REVERSED:
+        return ""
+    return (
+        f"{wrong.sum():,} of {len(wrong):,} answers are wrong: check that the words for real and generated are not "
+        "reversed (--words)."
+    )
+
+
 def verdicts(table: Table, truth: Any, answer: Any) -> str:
     """A sentence on a column that says who was right and contradicts truth and answer in some rows; "" if none does.
 

@@ -888,6 +888,18 @@ def test_answers_that_are_all_right_are_questioned(tmp_path: Path) -> None:
     assert not read_csv(written(tmp_path, [HEADER, *rows, "p,i1,real,generated"])).notes
 
 
+def test_answers_that_are_nearly_all_wrong_are_questioned(tmp_path: Path) -> None:
+    other = {"real": "generated", "generated": "real"}
+    rows = [f"{p},i{k}{kind},{kind},{other[kind]}" for p in "abc" for k in range(10) for kind in other]
+    rows[0] = "a,i0real,real,real"
+    note = "59 of 60 answers are wrong: check that the words for real and generated are not reversed (--words)."
+    assert read_csv(written(tmp_path, [HEADER, *rows])).notes == (note,)
+    able = [f"d,i{k}{kind},{kind},{kind}" for k in range(2) for kind in other]  # wrong: 59 of 64, but not of everybody
+    assert not read_csv(written(tmp_path, [HEADER, *rows, *able])).notes
+    fooled = [row.replace(",real,generated", ",real,real") for row in rows]  # generated images alone
+    assert not read_csv(written(tmp_path, [HEADER, *fooled])).notes
+
+
 @pytest.mark.parametrize(
     ("columns", "cells", "form"),
     [
