@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from scipy import stats
 
 from analysis.numbers import LEVEL
 from analysis.people import bayes, equivalence, inference, sequential
-from analysis.people.estimate import without_noise
+from analysis.people.estimate import Estimate, without_noise
 from analysis.people.population import mixed
 from analysis.people.trials import Trials
 from analysis.section import noted
@@ -151,6 +152,7 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
         ("d_prime", model.d_prime, inference.mean_d_prime(answers)),
         ("criterion", model.criterion, inference.mean_criterion(answers)),
     ):
+        population, own = (_with_enough_people(found, answers.people[1]) for found in (population, own))
         found[name] = {
             "n": answers.counts().trials.size, "mean": own.scores()["value"], "mean_ci95": own.ci95,
             "mean_method": own.method,
@@ -164,11 +166,20 @@ def _sensitivity_and_criterion(answers: Trials, seed: int) -> dict[str, Any]:
     return found
 
 
+def _with_enough_people(found: Estimate, people: int) -> Estimate:
+    """The estimate, without its interval for two participants: d' has no bounds, and t with 1 df reaches 12.7 SE."""
+    if people != 2 or found.ci95 is None:
+        return found
+    return replace(found, ci95=None, note="two participants say too little about new ones")
+
+
 def times(medians: pd.Series) -> dict[str, Any]:
     """Quartiles and mean of the participants' median response times; the interval is for new participants.
 
     >>> [round(end, 1) for end in times(pd.Series([900.0, 1000.0, 1100.0]))["ci95"]]  # ± 4.3027 · 100 / √3
     [751.6, 1248.4]
+    >>> [round(end, 2) for end in times(pd.Series([6.0, 8.0]))["ci95"]]  # 7 exp(± 1.815), not −5.7 to 19.7
+    [1.14, 42.99]
     """
     known = medians.dropna()
     found = {**quartiles(known, "no response times were given"), "mean": None, "ci95": None}
@@ -176,9 +187,12 @@ def times(medians: pd.Series) -> dict[str, Any]:
         found["mean"] = float(known.mean())
     if len(known) < 2:
         return {"note": "one participant: no interval for new participants", **found}
-    half = float(stats.t.ppf(0.975, len(known) - 1) * known.std() / np.sqrt(len(known)))
-    interval = [found["mean"] - half, found["mean"] + half]
-    return {**found, "ci95": interval, "method": "participants' medians, t interval over participants"}
+    mean, half = found["mean"], float(stats.t.ppf(0.975, len(known) - 1) * known.std() / np.sqrt(len(known)))
+    method = "participants' medians, t interval over participants"
+    if 0 < mean < half:
+        ends = [mean * float(np.exp(sign * half / mean)) for sign in (-1, 1)]
+        return {**found, "ci95": ends, "method": f"{method} on the log scale"}
+    return {**found, "ci95": [mean - half, mean + half], "method": method}
 
 
 def sequential_of(rows: pd.DataFrame, people: pd.DataFrame, bound: float) -> dict[str, Any]:

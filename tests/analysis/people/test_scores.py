@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.people import scores
 from analysis.people.inference import Estimate
+from analysis.people.population.simulation import Design, Truth, simulate
 
 
 def test_the_mean_response_time_has_students_interval_over_participants() -> None:
@@ -15,6 +17,24 @@ def test_the_mean_response_time_has_students_interval_over_participants() -> Non
     half = 3.182446 * 1.290994 / 2
     assert (found["n"], found["mean"]) == (4, 2.5)
     assert found["ci95"] == pytest.approx([2.5 - half, 2.5 + half], abs=1e-5)
+
+
+def test_the_interval_of_a_mean_response_time_stays_above_0() -> None:
+    """Medians of 6 and 8 s: the mean's SE is 1, t with one degree of freedom 12.7062; 7 -+ 12.7 would begin below 0."""
+    found = scores.times(pd.Series([6.0, 8.0]))
+    assert found["ci95"] == pytest.approx([7 / np.exp(12.7062 / 7), 7 * np.exp(12.7062 / 7)], rel=1e-5)
+    assert found["method"].endswith("on the log scale")
+
+
+@pytest.mark.parametrize("people", [2, 3])
+def test_two_participants_have_a_d_prime_without_an_interval(people: int) -> None:
+    """t with one degree of freedom gave a d' of 3.77 from -10.66 to 18.20."""
+    answers = simulate(Truth(1.0), Design(people, images=30, trials=30), np.random.default_rng(0))
+    found = scores._sensitivity_and_criterion(answers, 0)
+    for name in ("d_prime", "criterion"):
+        assert found[name]["population"] is not None
+        assert (found[name]["ci95"] is None) == (found[name]["mean_ci95"] is None) == (people == 2)
+        assert ("two participants say too little about new ones" in found[name].get("note", "")) == (people == 2)
 
 
 def test_the_interval_of_the_equivalence_test_holds_90_percent() -> None:
