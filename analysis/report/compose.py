@@ -39,6 +39,7 @@ from glimpse.workspace import Workspace
 
 NOTHING, SKIPPED = "no data", "skipped as requested"  # why a section may be absent
 ONLY_SIMULATED, UNREADABLE = "all answers are simulated", "the answers cannot be read"  # ... one of answers
+LEAST_BOUND = 0.001  # of accuracy; half a million answers cannot decide whether it is within less
 DISTANCES = ("quality", "truncation", "memorisation", *LAST)  # sections with numbers on an extractor's features
 ANSWERS = (
     "summary",
@@ -121,8 +122,8 @@ def _check_options(args: argparse.Namespace, alone: bool) -> None:
             check_extractor(args.extractor, args.weights)
         if args.device == "cuda":
             pick_device(args.device)
-    if not 0 < args.bound < 0.5:
-        raise AnalysisError(f"--bound {args.bound}: must be between 0 and 0.5, e.g. 0.05.")
+    if not LEAST_BOUND <= args.bound < 0.5:
+        raise AnalysisError(f"--bound {args.bound:g}: must be at least {LEAST_BOUND} and below 0.5, e.g. 0.05.")
 
 
 def _answers(args: argparse.Namespace, workspace: Workspace) -> tuple[Responses | None, str, list[str]]:

@@ -27,13 +27,14 @@ from numpy.typing import NDArray
 
 from analysis.cache import drawing_key, drawn_by, helped
 from analysis.figures.style import INK, styled
-from analysis.numbers import is_number, number, p_value, settled
+from analysis.numbers import NOISE, is_number, number, p_value, settled
 from analysis.report.manuscript import Texts
 from analysis.section import Section
 
 Keep = Callable[[str, Mapping[str, Any], Callable[[], Mapping[str, Any]]], dict[str, Any]]
 SHOWN_ROWS = 200  # of a table in the page; the CSV file has all
 P_VALUE = re.compile(r"(^|_)p(_(holm|equivalence|chance|permutation|over_sets))?$")  # names of columns of p-values
+SHARE = re.compile(r"(^|_)(rate|accuracy|share)(_|$)")  # names of columns of shares
 OPEN_CARDS = 6  # verdicts; the others are folded, and the summary figure below shows all
 OPEN_ROWS = 12  # a longer table is folded
 OPEN_TABLES = 2  # of a section; the others are folded
@@ -203,13 +204,14 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
     frame = frame.reset_index(drop=True)
     settled(frame).to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
     shown = frame.head(SHOWN_ROWS)
+    measures = pd.Series([None if c in ("low", "high") else str(c) for c in shown], dtype=object).ffill()
     cells = [
         [
             {
-                "text": p_value(v, "") if P_VALUE.search(str(c)) and is_number(v) else number(v),
+                "text": _text(v, str(c), str(of)),
                 "sort": v if is_number(v) else None, "short": len(str(v)) < 48,
             }
-            for c, v in zip(shown.columns, row, strict=True)
+            for c, of, v in zip(shown.columns, measures, row, strict=True)
         ]
         for row in shown.itertuples(index=False, name=None)
     ]  # fmt: skip
@@ -218,6 +220,17 @@ def _table(folder: Path, name: str, frame: pd.DataFrame, caption: str) -> dict[s
         "name": name, "caption": caption, "heads": heads, "rows": cells, "total": len(frame),
         "open": len(frame) <= OPEN_ROWS,
     }  # fmt: skip
+
+
+def _text(value: Any, column: str, measure: str) -> str:
+    """A cell of a column, which may be an end of the interval of `measure`.
+
+    >>> [_text(2e-7, "low", measure) for measure in ("rate", "kid")], _text(0.0496, "p_holm", "p_holm")
+    (['< 0.001', '2e−07'], '0.0496')
+    """
+    if is_number(value) and P_VALUE.search(column):
+        return p_value(value, "")
+    return "< 0.001" if is_number(value) and SHARE.search(measure) and NOISE < value < 0.001 else number(value)
 
 
 def head(column: str) -> str:

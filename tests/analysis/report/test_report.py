@@ -461,6 +461,11 @@ def test_an_impossible_option_is_refused_at_once(
     assert words in capsys.readouterr().err
 
 
+def test_a_bound_that_no_survey_can_decide_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert report.main(["--bound", "1e-9"]) == 2
+    assert capsys.readouterr().err == "error: --bound 1e-09: must be at least 0.001 and below 0.5, e.g. 0.05.\n"
+
+
 def test_an_unknown_extractor_is_refused_with_the_names_of_the_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert report.main(["--extractor", "bogus"]) == 2
     assert "imagenet" in capsys.readouterr().err
