@@ -88,7 +88,7 @@ def _in_several_sets(trials: pd.DataFrame) -> pd.DataFrame:
 
 
 def _sentence(shared: pd.DataFrame, image: Sequence[str] = ("stimulus_set", "image")) -> str:
-    """What conditions share; `image`: the columns that say which image it is."""
+    """The sentence on answers that conditions share; `image`: the columns that tell images apart."""
     if shared.empty:
         return ""
     conditions, each = shared["set"].nunique(), shared.groupby([*image])["set"].nunique()
