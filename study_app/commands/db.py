@@ -16,16 +16,16 @@ def add_commands(commands: Commands) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, run, words in (
-        ("upgrade", upgrade, "create the database, or migrate it to the schema of this version"),
+        ("upgrade", upgrade, "migrate the database to the schema of this version; in PostgreSQL, create it"),
         ("current", current, "print the revision of the database's schema"),
     ):
-        actions.add_parser(name, help=words, description=f"{words.capitalize()}.").set_defaults(run=run)
+        actions.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.").set_defaults(run=run)
 
 
 def upgrade(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app import database
 
-    before, after = database.upgrade(workspace.database_url)
+    before, after = database.migrate(workspace)
     if before == after:
         print(f"The database is already at schema {after}.")
     else:

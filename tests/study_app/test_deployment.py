@@ -98,7 +98,7 @@ def test_the_server_says_what_it_lacks(
 @pytest.mark.parametrize(
     "command",
     ["status", "export", "serve", "simulate", "preview pilot", "backup", "forget p1", "link --count 1", "reject x.csv",
-     "user list"],
+     "user list", "db upgrade"],
 )  # fmt: skip
 def test_a_folder_without_a_workspace_is_left_as_it_is(
     command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ from analysis.answers.form import Form
 from analysis.answers.read import read_csv, read_database
 from analysis.section import AnalysisError
 from glimpse.workspace import Workspace
+from study_app.database import upgrade
 from tests.study_app.cluster import private_cluster, skip_without_postgresql
 
 HEADER = "participant,image,truth,answer"
@@ -234,9 +233,8 @@ def test_a_separator_at_the_end_of_lines_does_no_harm(tmp_path: Path, lines: lis
 
 
 def survey_database(url: str) -> None:
-    """The survey's own migrations, run as a command, and one finished participant with two answers."""
-    environment = {**os.environ, "DATABASE_URL": url}
-    subprocess.run([sys.executable, "-m", "study_app.cli", "db", "upgrade"], check=True, env=environment)
+    """The survey's own migrations, and one finished participant with two answers."""
+    upgrade(url)
     engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
     moment = "2026-01-31T09:30:00.000Z"
     statements = [

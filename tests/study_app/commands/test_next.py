@@ -23,6 +23,8 @@ def test_every_next_line_can_be_pasted(
         assert main(list(words)) == 0
         return shlex.split(capsys.readouterr().out.partition("Next: ")[2].splitlines()[0])
 
+    workspace.root.mkdir()
+    (workspace.root / "study.db").touch()  # a survey without a study
     assert following("db", "upgrade", "--workspace", "my photos")[1:3] == ["prepare", "phantom"], "nothing to load yet"
     publish(workspace, "df")
     line = following("status", "--workspace", "my photos")
