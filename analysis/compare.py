@@ -65,6 +65,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def run(args: argparse.Namespace) -> int:
     if args.out and args.out.suffix.lower() not in PICTURES:
         raise GlimpseError(f"--out {args.out}: name a file that ends in {', '.join(PICTURES[:-1])} or {PICTURES[-1]}.")
+    import torch  # noqa: F401  # else pandas, which a smaller extra installs too, would be named as missing
+
     from analysis import comparison
     from analysis.images.extractors import check_extractor
     from analysis.section import Context

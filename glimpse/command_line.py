@@ -14,10 +14,11 @@ import shlex
 import sys
 import textwrap
 from collections.abc import Callable, Container, Iterable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, TypeAlias
 
-from glimpse import DISTRIBUTION, missing_package
+from glimpse import DISTRIBUTION, EXTRAS, missing_package
 from glimpse.files import GlimpseError
 from glimpse.workspace import Workspace
 
@@ -189,10 +190,26 @@ def pasteable(workspace: Workspace, *words: str | Path) -> str:
 PAPER_SETS = frozenset({"hands", "healthy", "eczema", "df", "mel"})  # image sets of the paper's experiments
 
 
-def next_step(workspace: Workspace) -> str:
-    """The command for the first step from photos to a survey that this workspace has not taken yet."""
+def can_publish() -> bool:
+    """Whether stimulus sets can be made here, and not on a survey host, which has the base installation alone."""
+    return all(map(find_spec, EXTRAS["report"]))
+
+
+def next_step(workspace: Workspace, quote: str = "") -> str:
+    """The command, between quotes, for the first step from photos to a survey that this workspace has not taken yet.
+
+    On a survey host, words say before it where the stimulus sets must be copied.
+    """
+    load = f"{quote}{pasteable(workspace, 'study_app', 'load', '--all')}{quote}"
     if workspace.names("stimuli"):
-        return pasteable(workspace, "study_app", "load", "--all")
+        return load
+    if not can_publish():
+        return f"copy sets that were published elsewhere to {workspace.root.resolve() / 'stimuli'}, then {load}"
+    return f"{quote}{_making(workspace)}{quote}"
+
+
+def _making(workspace: Workspace) -> str:
+    """The command for the next step to a stimulus set."""
     if workspace.names("runs"):
         return pasteable(workspace, "gan_core", "publish", "--all")
     if not (sets := workspace.names("images")):

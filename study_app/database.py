@@ -211,7 +211,7 @@ def no_survey(workspace: Workspace) -> str:
     """The error for a workspace without a database, most often the wrong folder."""
     return (
         f"There is no survey in the workspace {workspace.root.resolve()}: name its workspace with --workspace DIR, or "
-        f"start one with `{next_step(workspace)}`."
+        f"start one: {next_step(workspace, '`')}."
     )
 
 

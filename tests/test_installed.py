@@ -29,13 +29,18 @@ from importlib import import_module
 blocked = set(sys.argv[1].split(","))
 
 
-class Absent:
+class Present:
+    def __init__(self, finder):
+        self.finder = finder
+
+    def __getattr__(self, name):
+        return getattr(self.finder, name)
+
     def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in blocked:
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+        return None if name.partition(".")[0] in blocked else self.finder.find_spec(name, path, target)
 
 
-sys.meta_path.insert(0, Absent())
+sys.meta_path[:] = map(Present, sys.meta_path)
 for line in sys.argv[2:]:
     module, *words = line.split()
     print(module, words, import_module(module).main(words), flush=True)
@@ -66,12 +71,24 @@ def test_a_survey_host_needs_no_package_of_an_extra(tmp_path: Path) -> None:
     assert [line[-1] for line in done.stdout.splitlines() if line.startswith(study)] == ["0"] * len(lines), done.stdout
 
 
+def test_the_next_step_on_a_survey_host_is_not_one_that_asks_for_another_install(tmp_path: Path) -> None:
+    (tmp_path / "study.db").touch()
+    copied = f"copy sets that were published elsewhere to {tmp_path.resolve() / 'stimuli'}, then "
+    done = bare(tmp_path, "study_app.cli load --all", "study_app.cli status", "study_app.cli export")
+    assert f"There is no study yet. Next: {copied}" in done.stdout
+    assert f"There is no stimulus set in {tmp_path / 'stimuli'}; next: {copied}`study_app load" in done.stderr
+    assert "gan_core" not in done.stdout + done.stderr
+    empty = bare(tmp_path / "typo", "study_app.cli status", "study_app.cli backup")
+    assert empty.stderr.count("or start one: copy sets that were published elsewhere to ") == 2, empty.stderr
+    assert "gan_core" not in empty.stderr
+
+
 @pytest.mark.parametrize(
     ("line", "extra"),
     [
         ("analysis.report.__main__", "report"),
         ("analysis.power", "report"),
-        ("analysis.compare a b", "report"),
+        ("analysis.compare a b", "train"),
         ("gan_core.cli prepare phantom", "report"),
         ("gan_core.cli train df", "train"),
     ],

@@ -69,7 +69,7 @@ def _requested(args: argparse.Namespace, workspace: Workspace) -> tuple[StudyFil
         names = workspace.names("stimuli")
         if not names:
             raise SurveyError(
-                f"There is no stimulus set in {workspace.root / 'stimuli'}: the next step is `{next_step(workspace)}`."
+                f"There is no stimulus set in {workspace.root / 'stimuli'}; next: {next_step(workspace, '`')}."
             )
         study = default_study(names, slug="glimpse")
         return study, source_of(study)

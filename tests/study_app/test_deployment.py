@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 
+from glimpse import command_line
 from glimpse.workspace import Workspace
 from study_app import cli, retention
 from study_app.commands import serve
@@ -93,6 +94,9 @@ def test_the_server_says_what_it_lacks(
     assert "Copy sets" not in last
     shutil.rmtree(workspace.root / "stimuli")
     assert f"Copy sets that were published elsewhere to {workspace.root.resolve() / 'stimuli'}, or make some." in said()
+    monkeypatch.setattr(command_line, "find_spec", lambda package: None)  # a survey host, which can make none
+    copied = f"Next: copy sets that were published elsewhere to {workspace.root.resolve() / 'stimuli'}, then study_app"
+    assert f"load one while this server runs. {copied} load --all" in said()
 
 
 @pytest.mark.parametrize(
