@@ -22,9 +22,8 @@ from glimpse.stimuli import Source, write_stimulus_set
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
 
-BARE = """
+ABSENT = """
 import sys
-from importlib import import_module
 
 blocked = set(sys.argv[1].split(","))
 
@@ -41,6 +40,11 @@ class Present:
 
 
 sys.meta_path[:] = map(Present, sys.meta_path)
+"""  # of the modules named in the first argument
+BARE = f"""
+{ABSENT}
+from importlib import import_module
+
 for line in sys.argv[2:]:
     module, *words = line.split()
     print(module, words, import_module(module).main(words), flush=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 import sys
 import tomllib
 from pathlib import Path
@@ -15,9 +17,11 @@ from analysis.images import extractors
 from analysis.report import compose
 from analysis.section import Context
 from gan_core import experiments
+from glimpse import EXTRAS
 from glimpse.workspace import Workspace
 from study_app import texts
 from study_app.definition.study_toml import parse_study
+from tests.test_installed import ABSENT
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -55,6 +59,16 @@ def test_an_example_says_what_it_promises(
 
 def test_every_example_is_run() -> None:
     assert (DOCS / "examples.md").read_text("utf-8").count("```python") == len(SAID)
+
+
+def test_an_example_that_does_not_name_the_extra_train_runs_without_it(tmp_path: Path) -> None:
+    sections = {s.partition("\n")[0]: s for s in (DOCS / "examples.md").read_text("utf-8").split("\n## ")[1:]}
+    code = [block("examples.md", heading) for heading, section in sections.items() if "`[train]`" not in section]
+    assert len(code) == 3
+    command = [sys.executable, "-c", "\n".join([ABSENT, *code]), ",".join(EXTRAS["train"])]
+    path = {**os.environ, "PYTHONPATH": str(DOCS.parent)}
+    done = subprocess.run(command, cwd=tmp_path, env=path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_experiment_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
