@@ -25,7 +25,7 @@ setup: .venv/installed
 	  $(BIN)/uv pip install -q --python $(BIN)/python --torch-backend cpu --no-deps -c constraints.txt torch || \
 	  echo "That build could not be installed: pip now installs PyTorch from its usual index."; \
 	fi
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,postgres,test,dev]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,postgres,test,dev,docs]'
 	touch $@
 
 study: .venv/installed

@@ -56,9 +56,8 @@ def test_every_file_and_module_that_a_page_names_exists(page: Path) -> None:
             assert exists(word), f"{page.name} names {word}"
 
 
-@pytest.mark.slow
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
-    pytest.importorskip("mkdocs", reason="pip install -c constraints.txt 'glimpse-study[docs]'")
+    pytest.importorskip("mkdocs", reason="make setup")
     subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)], cwd=ROOT, check=True
     )
