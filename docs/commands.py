@@ -46,7 +46,7 @@ def page() -> str:
 
 
 def _sections(parser: argparse.ArgumentParser, level: int) -> Iterator[str]:
-    yield f"{'#' * level} {parser.prog}\n\n```text\n{parser.format_help().rstrip()}\n```\n"
+    yield f"{'#' * level} {parser.prog.removeprefix('python -m ')}\n\n```text\n{parser.format_help().rstrip()}\n```\n"
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             for child in action.choices.values():

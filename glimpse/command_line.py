@@ -28,8 +28,17 @@ Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 
 
 def program(prog: str, description: str, epilog: str = "", *, workspace: bool = True) -> Parser:
-    """The parser of a program; `workspace=False` leaves out `--workspace`, for benchmarks that read none."""
-    parser = Parser(prog=prog, description=description, epilog=epilog, workspace=workspace)
+    """The parser of a program; `workspace=False` leaves out `--workspace`, for benchmarks that read none.
+
+    Called by its installed script (glimpse-report), it is named so: `prog` may then find another package `analysis`.
+    """
+    called = Path(sys.argv[0]).stem
+    parser = Parser(
+        prog=called if called.startswith("glimpse-") else prog,
+        description=description,
+        epilog=epilog,
+        workspace=workspace,
+    )
     parser.version.help = "print the version and exit"
     if workspace:
         parser.set_defaults(workspace=None)  # subcommands set it only if it is given after them

@@ -33,6 +33,19 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
         assert re.match(r"[a-z]+:", target) or (page.parent / target).exists(), target
 
 
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings by GitHub's rule, which keeps each hyphen; the site's build checks its own."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_anchor_is_one_on_github_too(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^):#\s]*)#([^)]+)\)", page.read_text("utf-8")):
+        assert anchor in anchors(page.parent / target if target else page), f"{target}#{anchor}"
+
+
 def exists(name: str) -> bool:
     """Whether a dotted name is a module, or something that a module holds."""
     parts = name.split(".")

@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
@@ -123,6 +124,24 @@ def test_a_value_that_is_no_number_is_called_so(
 ) -> None:
     """argparse says 'invalid level value', by the name of a function."""
     assert reason in refused(importlib.import_module(module).build_parser(), words.split(), capsys)
+
+
+@pytest.mark.parametrize("script", ["glimpse-report", "glimpse-power", "glimpse-compare"])
+def test_an_installed_script_is_named_as_it_was_called(
+    script: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Beside a user's own package `analysis`, the form `python -m analysis.report` does not work."""
+    (entry,) = entry_points(group="console_scripts", name=script)
+    module, called = importlib.import_module(entry.module), Path("/opt/bin") / script
+    for written, named in (
+        (called, script),
+        (called.with_suffix(".exe"), script),
+        (Path("x.py"), "python -m analysis."),
+    ):
+        monkeypatch.setattr(sys, "argv", [str(written)])
+        assert module.build_parser().format_usage().startswith(f"usage: {named}")
+    monkeypatch.setattr(sys, "argv", [str(called)])
+    assert f"See `{script} --help`.\n" in refused(module.build_parser(), ["--sede", "x"], capsys)
 
 
 def test_every_python_prints_the_same_usage_and_defaults() -> None:
