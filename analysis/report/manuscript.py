@@ -224,11 +224,12 @@ def result(one: Mapping[str, Any]) -> str:
     found = VERDICTS.get(tests["verdict"], untested)
     if tests["verdict"] == "detectable" and balanced["mean"] < 0.5:
         found += ", but reversed"
-    over, together = tests.get("p_over_sets"), ""
+    over = tests.get("p_over_sets")
     if over is not None and over >= LEVEL:
-        together = f" (not over all {tests['sets']} sets together: Bonferroni, p {p_value(over)})"
+        found = f"undecided over all {tests['sets']} sets"
+        tested = f", p {p_value(p)} alone and p {p_value(over)} with Bonferroni's correction"
     right = f"{percent(balanced['mean'])} of the images, real and generated ones weighted equally"
-    return f"{right}{interval}: {found}{tested}{together}{of}."
+    return f"{right}{interval}: {found}{tested}{of}."
 
 
 def _checklist(
