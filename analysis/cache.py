@@ -129,7 +129,7 @@ def cached(
 def _begun(result: np.uint64) -> Iterator[None]:
     """Wait while a helper, or the process that it helps, computes this result; within the block this process does."""
     until = time.monotonic() + PATIENCE_S
-    while np.isin(result, BEGUN) and time.monotonic() < until:
+    while (result == BEGUN).any() and time.monotonic() < until:
         time.sleep(0.005)
     place = os.getpid() % len(BEGUN)
     before, BEGUN[place] = BEGUN[place], result

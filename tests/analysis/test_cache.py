@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -225,6 +226,29 @@ def test_what_a_helper_has_begun_is_not_computed_twice(tmp_path: Path) -> None:
         assert task()["id"] != os.getpid()
     assert len([path for path in tmp_path.iterdir() if path.name.isdecimal()]) == 1
     assert not cache.BEGUN.any()
+
+
+def test_what_helpers_begin_and_end_meanwhile_stops_no_report(monkeypatch: pytest.MonkeyPatch) -> None:
+    """np.isin looks twice at the memory that they share: an IndexError if a helper began a result in between."""
+    monkeypatch.setattr(cache, "BEGUN", np.zeros(512, np.uint64))
+    interval, ended = sys.getswitchinterval(), threading.Event()
+
+    def helper() -> None:
+        while not ended.is_set():
+            cache.BEGUN[3] = np.uint64(2**63 + 7)
+            cache.BEGUN[3] = 0
+
+    other = threading.Thread(target=helper)
+    sys.setswitchinterval(1e-6)
+    other.start()
+    try:
+        for _ in range(20_000):
+            with cache._begun(np.uint64(5)):
+                pass
+    finally:
+        ended.set()
+        other.join()
+        sys.setswitchinterval(interval)
 
 
 @two_cores
