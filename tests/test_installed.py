@@ -152,6 +152,19 @@ def test_each_package_is_typed_for_its_users() -> None:
         assert "py.typed" in PROJECT["tool"]["setuptools"]["package-data"][package]
 
 
+def test_what_needs_a_module_that_windows_lacks_is_listed() -> None:
+    """Tests must be collected there; the benchmarks that cannot even be imported are those of `make bench`."""
+    found = {
+        path.relative_to(ROOT).parts[0]
+        for folder in [*PROJECT["tool"]["mypy"]["packages"], "benchmarks", "tests"]
+        for path in (ROOT / folder).rglob("*.py")
+        if re.search(r"^(?:import|from) (?:resource|fcntl|pwd|termios)\b", path.read_text("utf-8"), re.MULTILINE)
+    }
+    assert found <= {"benchmarks"}
+    lacking = (ROOT / "docs" / "installing.md").read_text("utf-8").partition("On Windows,")[2]
+    assert "`make bench`" in lacking
+
+
 def test_windows_flushes_files_through_a_writable_handle_and_no_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,5 +183,4 @@ def test_windows_flushes_files_through_a_writable_handle_and_no_folders(
 
 def test_training_without_the_module_resource_logs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "resource", None)
-    monkeypatch.setattr(sys, "platform", "win32")
     assert peak_memory_mb() is None

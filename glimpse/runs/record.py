@@ -21,11 +21,11 @@ REPORTED = ("loss_g", "loss_d", "d_real_train", "d_real_test", "d_generated")  #
 
 
 def peak_memory_mb() -> float | None:
-    """The most memory (MiB) that this process has held; None on Windows, which does not say."""
-    if sys.platform == "win32":
+    """The most memory (MiB) that this process has held; None where Python lacks the module `resource` (Windows)."""
+    try:
+        import resource
+    except ImportError:
         return None
-    import resource
-
     scale = 1 if sys.platform == "darwin" else 1024
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale / 2**20, 1)
 

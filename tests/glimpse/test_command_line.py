@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import os
-import resource
 import shlex
 import subprocess
 import sys
@@ -54,6 +53,7 @@ def test_every_option_of_every_command_is_explained() -> None:
 @pytest.mark.parametrize("module", PROGRAMS)
 def test_help_loads_nothing_heavy_and_takes_under_half_a_second(module: str) -> None:
     script = f"import sys, {module} as m\nm.build_parser().format_help()\nprint(*sys.modules)"
+    resource = pytest.importorskip("resource")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     output = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shutil
 import subprocess
 import tempfile
@@ -61,6 +60,8 @@ def private_cluster(*, durable: bool = False) -> Iterator[Cluster]:
     found = binaries()
     if found is None:
         raise FileNotFoundError("PostgreSQL is not installed (Debian: apt install postgresql)")
+    import pwd  # which Windows lacks
+
     as_user = "postgres" if "postgres" in {entry.pw_name for entry in pwd.getpwall()} else "nobody"
     runuser = shutil.which("runuser") or "/usr/sbin/runuser"  # Debian's `su` leaves /usr/sbin out of root's PATH
     drop = [runuser, "-u", as_user, "--"] if os.geteuid() == 0 else []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -131,6 +130,7 @@ def test_a_damaged_zip_is_named(tmp_path: Path, content: bytes) -> None:
 
 
 def test_a_folder_of_more_zips_than_files_may_be_open_is_read(tmp_path: Path) -> None:
+    resource = pytest.importorskip("resource")  # which Windows lacks
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     for i in range(200):
         with zipfile.ZipFile(tmp_path / f"person_{i:03}.zip", "w") as archive:
