@@ -177,7 +177,7 @@ def _twice(option: str, word: str, args: Sequence[str]) -> list[str]:
 
 class _Version(argparse.Action):
     def __call__(self, parser: argparse.ArgumentParser, *_: Any, **__: Any) -> None:
-        print(f"glimpse {version()}")
+        print(f"{DISTRIBUTION} {version()}")
         parser.exit()
 
 

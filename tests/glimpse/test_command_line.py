@@ -66,14 +66,14 @@ def test_the_version_is_that_of_the_package(module: str, capsys: pytest.CaptureF
     with pytest.raises(SystemExit) as stop:
         importlib.import_module(module).main(["--version"])
     assert stop.value.code == 0
-    assert capsys.readouterr().out == f"glimpse {version()}\n"
+    assert capsys.readouterr().out == f"glimpse-study {version()}\n"
 
 
 def test_a_subcommand_tells_the_version_too(capsys: pytest.CaptureFixture[str]) -> None:
     for parser in every_parser():
         with pytest.raises(SystemExit) as stop:
             parser.parse_args(["--version"])
-        assert (stop.value.code, capsys.readouterr().out) == (0, f"glimpse {version()}\n"), parser.prog
+        assert (stop.value.code, capsys.readouterr().out) == (0, f"glimpse-study {version()}\n"), parser.prog
 
 
 @pytest.mark.parametrize(
