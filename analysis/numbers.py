@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 LEVEL = 0.05  # of every test, for all tests of its kind together
+LEAST_BOUND = 0.001  # of accuracy; half a million answers cannot decide whether it is within less
 NOISE = 1e-12  # a difference below it between numbers of size 1 is a rounding error
 TINY = {"p", "bayes"}  # words in the names of numbers that may be smaller
 

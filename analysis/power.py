@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.answers.form import Form, add_form_options
+from analysis.numbers import LEAST_BOUND
 from glimpse.command_line import Parser, aligned, counted, in_range, program, run_command
 from glimpse.files import atomic_file
 from glimpse.workspace import Workspace
@@ -190,7 +191,7 @@ def _check(args: argparse.Namespace) -> None:
 
     for name, value, ends, good in (
         ("--accuracy", args.accuracy, "from 0.01 to 0.99", args.accuracy is None or 0.01 <= args.accuracy <= 0.99),
-        ("--bound", args.bound, "above 0 and below 0.5", 0 < args.bound < 0.5),
+        ("--bound", args.bound, f"at least {LEAST_BOUND} and below 0.5", LEAST_BOUND <= args.bound < 0.5),
         ("--target", args.target, "above 0 and below 1", 0 < args.target < 1),
         ("--difference", args.difference, "between -0.5 and 0.5, but not 0",
          args.difference is None or 0 < abs(args.difference) < 0.5),

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.numbers import percent
+from analysis.numbers import LEAST_BOUND, percent
 from analysis.people.dependence import EXPOSURE_OFF_MS
 from analysis.section import AnalysisError
 from glimpse.command_line import counted
@@ -66,7 +66,10 @@ def _is_written(value: Any) -> bool:
 FACTS: Mapping[str, Must] = {
     "written": ("a time in UTC such as 2026-11-29T10:00:00Z", _is_written),
     "claim": _one_of(CLAIMS),
-    "bound": ("a number above 0 and below 0.5", lambda v: type(v) is float and 0 < v < 0.5),
+    "bound": (
+        f"a number of at least {LEAST_BOUND} and below 0.5",
+        lambda v: type(v) is float and LEAST_BOUND <= v < 0.5,
+    ),
     "difference": _or_none(_number(-0.5, 0.5)),
     "accuracy": _number(0, 1),
     "participants": _whole(1),

@@ -23,7 +23,7 @@ from analysis.answers.form import Form
 from analysis.answers.responses import OnlySimulatedError, Responses
 from analysis.cache import helped
 from analysis.figures.style import lacking
-from analysis.numbers import all_renamed, renamed, strict_json
+from analysis.numbers import LEAST_BOUND, all_renamed, renamed, strict_json
 from analysis.report import front_matter
 from analysis.report import page as pages
 from analysis.section import AnalysisError, Context, OptionError, Section
@@ -39,7 +39,6 @@ from glimpse.workspace import Workspace
 
 NOTHING, SKIPPED = "no data", "skipped as requested"  # why a section may be absent
 ONLY_SIMULATED, UNREADABLE = "all answers are simulated", "the answers cannot be read"  # ... one of answers
-LEAST_BOUND = 0.001  # of accuracy; half a million answers cannot decide whether it is within less
 DISTANCES = ("quality", "truncation", "memorisation", *LAST)  # sections with numbers on an extractor's features
 ANSWERS = (
     "summary",

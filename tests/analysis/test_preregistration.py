@@ -299,7 +299,7 @@ def test_a_study_without_a_time_limit_is_compared_by_its_mode(registered: Path) 
 
 
 @pytest.mark.parametrize(("path", "value", "said"), [
-    ("bound", None, "`bound` is missing, but must be a number above 0 and below 0.5"),
+    ("bound", None, "`bound` is missing, but must be a number of at least 0.001 and below 0.5"),
     ("bound", "0.05", '`bound` is "0.05", but must be'), ("claim", "foo", '`claim` is "foo", but must be one of'),
     ("claim", [], "`claim` is [], but must be one of"), ("trials", None, "`trials.real` is missing"),
     ("images", "a", "`images.real` is missing"), ("images", {"real": 0, "generated": 0}, "`images.real` is 0"),
