@@ -195,16 +195,11 @@ class Database:
 
 def open_database(workspace: Workspace) -> Database:
     """The workspace's database, migrated to this version's schema. Raises SurveyError for a missing SQLite file."""
-    migrate(workspace)
-    return Database(workspace.database_url)
-
-
-def migrate(workspace: Workspace) -> tuple[str | None, str]:
-    """`upgrade` for a workspace that has a database. Raises SurveyError for a missing SQLite file."""
     file = parse_url(workspace.database_url)
     if file.get_backend_name() == "sqlite" and not Path(file.database or "").exists():
         raise SurveyError(no_survey(workspace))
-    return upgrade(workspace.database_url)
+    upgrade(workspace.database_url)
+    return Database(workspace.database_url)
 
 
 def no_survey(workspace: Workspace) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from glimpse.command_line import Commands, next_step
 from glimpse.workspace import Workspace
@@ -16,7 +17,7 @@ def add_commands(commands: Commands) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     for name, run, words in (
-        ("upgrade", upgrade, "migrate the database to the schema of this version; in PostgreSQL, create it"),
+        ("upgrade", upgrade, "create the database, or migrate it to the schema of this version"),
         ("current", current, "print the revision of the database's schema"),
     ):
         actions.add_parser(name, help=words, description=f"{words[0].upper()}{words[1:]}.").set_defaults(run=run)
@@ -25,7 +26,10 @@ def add_commands(commands: Commands) -> None:
 def upgrade(args: argparse.Namespace, workspace: Workspace) -> None:
     from study_app import database
 
-    before, after = database.migrate(workspace)
+    url = database.parse_url(workspace.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").parent.is_dir():
+        raise database.SurveyError(database.no_survey(workspace))  # most often a wrong folder
+    before, after = database.upgrade(workspace.database_url)
     if before == after:
         print(f"The database is already at schema {after}.")
     else:
