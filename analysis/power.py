@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.answers.form import Form, add_form_options
-from analysis.numbers import LEAST_BOUND
 from glimpse.command_line import Parser, aligned, counted, in_range, program, run_command
 from glimpse.files import atomic_file
 from glimpse.workspace import Workspace
@@ -186,6 +185,7 @@ def _assumptions(
 
 
 def _check(args: argparse.Namespace) -> None:
+    from analysis.numbers import LEAST_BOUND
     from analysis.people.population.simulation import Design
     from analysis.section import AnalysisError
 

@@ -320,6 +320,7 @@ def test_a_run_stopped_between_two_ticks_says_how_far_it_came(
 
     def step_and_ask(engine: Engine) -> None:
         step(engine)
+        time.sleep(0.05)  # `seconds` has one decimal
         if engine.steps == 3 and log.is_file() and log.stat().st_size:  # not while the time is estimated
             os.kill(os.getpid(), signal.SIGINT)
 
