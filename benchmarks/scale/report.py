@@ -1,9 +1,9 @@
 """Time to write a report of many answers, all resampling included: target 30 s for 100,000.
 
-    python -m benchmarks.scale.report [--answers 100000]
+    python -m benchmarks.scale.report [--answers 100000] [--sets 4]
 
-Simulated answers to four sets (10 + 10 trials, 100 images per class, positions, times and exposures) are written as a
-Windows-1252 CSV and reported by the command itself, in a separate process and with nothing cached.
+Simulated answers to several sets (10 + 10 trials, 100 images per class, positions, times and exposures) are written as
+a Windows-1252 CSV and reported by the command itself, in a separate process and with nothing cached.
 """
 
 from __future__ import annotations
@@ -21,15 +21,16 @@ import pandas as pd
 from analysis.people.population.simulation import Design, Truth, simulate
 from glimpse.command_line import program
 
-SETS = {"healthy": 0.1, "eczema": 0.3, "df": 1.0, "mel": 1.6}  # and their d'
+LEAST, MOST = 0.1, 1.6  # d' of the first and the last set
 TRIALS = 10  # of each class and person
 
 
-def write(path: Path, answers: int, rng: np.random.Generator) -> None:
+def write(path: Path, answers: int, sets: int, rng: np.random.Generator) -> None:
     """Write simulated answers as a CSV file of another survey program."""
     words, frames = np.array(["real", "generated"]), []
-    for name, d_prime in SETS.items():
-        t = simulate(Truth(d_prime), Design(answers // (len(SETS) * 2 * TRIALS), trials=TRIALS), rng)
+    for number, d_prime in enumerate(np.linspace(LEAST, MOST, sets)):
+        name = f"set{number}"
+        t = simulate(Truth(float(d_prime)), Design(answers // (sets * 2 * TRIALS), trials=TRIALS), rng)
         planned = rng.uniform(2_000, 3_000, len(t)).round()
         frames.append(
             pd.DataFrame(
@@ -52,10 +53,11 @@ def write(path: Path, answers: int, rng: np.random.Generator) -> None:
 def main() -> int:
     parser = program("python -m benchmarks.scale.report", __doc__ or "", workspace=False)
     parser.add_argument("--answers", type=int, default=100_000, metavar="N", help="answers in the report")
+    parser.add_argument("--sets", type=int, default=4, metavar="N", help="sets of images (default: 4)")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "answers.csv"
-        write(path, args.answers, np.random.default_rng(0))
+        write(path, args.answers, args.sets, np.random.default_rng(0))
         started = time.perf_counter()
         command = [
             sys.executable,
@@ -70,8 +72,8 @@ def main() -> int:
         wall = time.perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"{args.answers:,} answers: {wall:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of processor time, "
-        f"{used.ru_maxrss / 1e6:.2f} GB of memory"
+        f"{args.answers:,} answers, sets: {args.sets}; {wall:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of processor "
+        f"time, {used.ru_maxrss / 1e6:.2f} GB of memory"
     )
     return 0
 
