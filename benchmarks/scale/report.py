@@ -72,8 +72,8 @@ def main() -> int:
         wall = time.perf_counter() - started
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     print(
-        f"{args.answers:,} answers, sets: {args.sets}; {wall:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of processor "
-        f"time, {used.ru_maxrss / 1e6:.2f} GB of memory"
+        f"{args.answers:,} answers, sets: {args.sets}; {wall:.1f} s, {used.ru_utime + used.ru_stime:.1f} s of "
+        f"processor time, {used.ru_maxrss / 1e6:.2f} GB of memory"
     )
     return 0
 
