@@ -140,7 +140,7 @@ def export(
          **({"url": _source_path(one.sha256)} if one.source is not None else {})}
         for one in study.versions
     ]  # fmt: skip
-    description = descriptions(study, say(file.title, file.languages[0]), columns, sources)
+    description = descriptions(study, say(file.title, file.languages[0]), columns, sources, file.contact)
     log = {"materials/log.csv": _log(session, study)} if "log" in extras else {}
     images = _images(session, study) if "stimuli" in extras else {}
     return {**description, **files, **_materials(session, study), **log, **images}

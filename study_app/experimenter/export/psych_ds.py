@@ -25,9 +25,12 @@ ABOUT = "Participants saw real and generated images for a moment each and said w
 
 
 def descriptions(
-    study: Study, title: str, tables: Mapping[str, Sequence[Column]], sources: Sequence[Any]
+    study: Study, title: str, tables: Mapping[str, Sequence[Column]], sources: Sequence[Any], contact: str = ""
 ) -> dict[str, bytes]:
-    """The descriptions of the tables, whose columns are given by their paths; `sources`: what the study is based on."""
+    """The descriptions of the tables, whose columns are given by their paths; `sources`: what the study is based on.
+
+    The study's `contact` is named as the creator.
+    """
     columns = {column.name: column for given in tables.values() for column in given}
     software = {"@type": "SoftwareApplication", "name": "Glimpse", "softwareVersion": version()}
     files: dict[str, Any] = {
@@ -35,6 +38,7 @@ def descriptions(
             "@context": "https://schema.org/", "@type": "Dataset", "name": title, "identifier": study.slug,
             "description": f"{ABOUT} One row per scored trial in description-responses, one row per participant in "
             "description-participants.",
+            **({"creator": [{"@type": "Person", "name": contact}]} if contact else {}),
             "schemaVersion": "Psych-DS 1.0.0", "isBasedOn": [*sources, software],
             "variableMeasured": [_variable(column) for column in columns.values()],
         },
@@ -47,8 +51,8 @@ def descriptions(
     texts = {
         "README.md": f"# {title}\n\n{ABOUT}\n\n- `data/`: the answers; `documentation/columns.md` describes them\n"
         "- `materials/`: the study files, the consent texts and, on request, the images\n- `analysis/`, `results/`: "
-        f"how to compute the results\n\nExported by Glimpse {version()}. Before you publish it, add `creator` and "
-        f"`license` to `{DESCRIPTION}`.\n",
+        f"how to compute the results\n\nExported by Glimpse {version()}. Before you publish it, "
+        f"{'check' if contact else 'add'} `creator` and add `license` in `{DESCRIPTION}`.\n",
         "CHANGES.md": "# Changes\n\nVersions of the study file, the first one first; `study_sha256` in the table of "
         f"participants refers to them.\n\n{versions}",
         "documentation/columns.md": _dictionary(tables),

@@ -16,9 +16,10 @@ from flask.testing import FlaskClient
 
 from glimpse.files import sha256_bytes, sha256_json
 from glimpse.workspace import Workspace
-from study_app import cli
+from study_app import cli, models
 from study_app.database import Database
-from study_app.experimenter.export import data_set
+from study_app.experimenter.export import data_set, psych_ds
+from study_app.experimenter.export.dictionary import RESPONSES
 from tests.study_app.conftest import answered_pilot, load, publish
 
 FILE_NAME = re.compile(r"([a-z]+-[a-zA-Z0-9]+)(_[a-z]+-[a-zA-Z0-9]+)*_data\.csv")  # of the Psych-DS schema
@@ -270,3 +271,13 @@ def test_the_study_file_and_the_text_agreed_to_are_in_the_export_by_their_hashes
     consent = json.loads((answered / "materials" / "consents.json").read_text())[person["consent_version"]]
     assert sha256_json(consent) == person["consent_version"]
     assert consent["agreed"].startswith("I am at least 18 years old")
+
+
+@pytest.mark.parametrize("contact", ["", "study@example.org"])
+def test_the_contact_of_the_study_is_the_creator_of_its_data(contact: str) -> None:
+    study = models.Study(slug="pilot", versions=[])
+    files = psych_ds.descriptions(study, "A study", {"data/a.csv": RESPONSES}, [], contact)
+    creator = json.loads(files["dataset_description.json"]).get("creator")
+    assert creator == ([{"@type": "Person", "name": contact}] if contact else None)
+    asked = b"check `creator` and add `license`" if contact else b"add `creator` and add `license`"
+    assert asked in files["README.md"]
