@@ -18,8 +18,9 @@ WIDTH = 100
 
 MODULES = {
     "Answers of people": (
-        "analysis.people.trials", "analysis.people.inference", "analysis.people.estimate",
-        "analysis.people.equivalence", "analysis.people.sequential", "analysis.people.population.mixed",
+        "analysis.people.trials", "analysis.people.inference", "analysis.people.estimation.estimate",
+        "analysis.people.estimation.variance", "analysis.people.equivalence", "analysis.people.sequential",
+        "analysis.people.population.mixed",
         "analysis.people.population.simulation", "analysis.planning", "glimpse.observers",
     ),
     "Images": (

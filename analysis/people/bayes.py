@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from analysis.people.estimate import Estimate
+from analysis.people.estimation.estimate import Estimate
 
 PRIOR_SD = 0.1
 PRIOR = f"balanced accuracy normal about 0.5 with an SD of {PRIOR_SD:g}"

@@ -22,7 +22,7 @@ import pandas as pd
 
 from analysis.numbers import LEVEL
 from analysis.people import inference, significance
-from analysis.people.estimate import Estimate
+from analysis.people.estimation.estimate import Estimate
 from analysis.people.population import spreads
 from analysis.people.population.mixed import with_added_variance
 from analysis.people.significance import Comparison

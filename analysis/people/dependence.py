@@ -10,8 +10,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from analysis.people import estimate, inference
+from analysis.people import inference
 from analysis.people.equivalence import verdict as verdict_of
+from analysis.people.estimation import estimate
+from analysis.people.estimation.variance import parts_of_slope
 from analysis.people.significance import holm as holm_corrected
 from analysis.people.trials import Bools, Trials, renumbered
 
@@ -228,7 +230,7 @@ def slope(x: Any, answers: Trials, *, outcome: bool = False) -> inference.Estima
     person, image = (float(np.bincount(codes, leverage).max()) for codes in (mine.people[0], mine.images[0]))
     if max(person / leverage.sum(), image) > MOST_SHARE:
         return inference.Estimate(value, note="varies in one participant or one image of a class alone: no interval")
-    parts = estimate.parts_of_slope(influence, leverage, mine)
+    parts = parts_of_slope(influence, leverage, mine)
     variance, df = float(parts.variance), min(float(parts.df), float(len(x)))
     if variance <= 0:
         return inference.Estimate(value, note="all answers are the same: no interval")

@@ -9,7 +9,8 @@ import numpy as np
 from scipy import stats
 
 from analysis.numbers import LEVEL
-from analysis.people.estimate import Estimate, Parts
+from analysis.people.estimation.estimate import Estimate
+from analysis.people.estimation.variance import Parts
 from glimpse.observers import Floats
 
 MOST_PARTICIPANTS = 1_000_000

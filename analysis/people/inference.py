@@ -1,6 +1,6 @@
 """Scores of a set of answers, each the mean over its participants, with intervals for new participants and new images.
 
-`analysis.people.estimate` explains the intervals.
+`analysis.people.estimation` explains the intervals.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from analysis.people.estimate import Estimate, estimate
+from analysis.people.estimation.estimate import Estimate, estimate
 from analysis.people.trials import Trials, renumbered
 from glimpse import observers
 from glimpse.observers import Floats

@@ -13,7 +13,7 @@ from scipy import stats
 
 from analysis.numbers import LEVEL
 from analysis.people import bayes, equivalence, inference, sequential
-from analysis.people.estimate import Estimate, without_noise
+from analysis.people.estimation.estimate import Estimate, without_noise
 from analysis.people.population import mixed
 from analysis.people.trials import Trials
 from analysis.section import noted

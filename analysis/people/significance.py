@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import special, stats
 
-from analysis.people.estimate import Sums, fewest_images, parts_of_sums, sums_of, with_interval
+from analysis.people.estimation.estimate import fewest_images, with_interval
+from analysis.people.estimation.variance import Sums, parts_of_sums, sums_of
 from analysis.people.inference import Estimate, estimate, mean_of_people
 from analysis.people.trials import Trials, join
 from glimpse.observers import Integers

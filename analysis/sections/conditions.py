@@ -13,8 +13,8 @@ from analysis.figures import conditions as draw
 from analysis.figures.style import labels
 from analysis.numbers import LEVEL, corrected_over, decimal, ends, listed, p_value, percent
 from analysis.people import conditions as paired
-from analysis.people import estimate
 from analysis.people.conditions import MEASURES, Conditions
+from analysis.people.estimation import estimate
 from analysis.people.population import mixed
 from analysis.people.trials import Trials
 from analysis.section import Context, Section, places_by_set, records

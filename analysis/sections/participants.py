@@ -17,7 +17,7 @@ from analysis.people import significance
 from analysis.people.between import groups as between
 from analysis.people.between import questions
 from analysis.people.between.groups import MEASURES
-from analysis.people.estimate import METHOD, Estimate
+from analysis.people.estimation.estimate import METHOD, Estimate
 from analysis.people.population import mixed
 from analysis.people.trials import Trials
 from analysis.section import Context, OptionError, Section, noted, places_by_set

@@ -17,8 +17,9 @@ from analysis.figures import pictures
 from analysis.figures import survey as draw
 from analysis.figures import trends as draw_trends
 from analysis.figures.style import labels
-from analysis.people import dependence, estimate, image_rates, significance
+from analysis.people import dependence, image_rates, significance
 from analysis.people.dependence import stacked
+from analysis.people.estimation import estimate
 from analysis.people.scores import MEASURES, over_sets, participants_of, scores_of, sequential_of
 from analysis.people.trials import Trials, codes_of
 from analysis.section import Context, Section, places_by_set, records

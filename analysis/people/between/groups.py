@@ -18,7 +18,7 @@ import numpy as np
 
 from analysis.people import inference, significance
 from analysis.people.between.regression import regress, welch
-from analysis.people.estimate import Estimate, estimate
+from analysis.people.estimation.estimate import Estimate, estimate
 from analysis.people.population import mixed, spreads
 from analysis.people.significance import Comparison
 from analysis.people.trials import Trials

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from analysis.people import significance
 from analysis.people.between import pooling
 from analysis.people.between.regression import regress
-from analysis.people.estimate import METHOD, Estimate
+from analysis.people.estimation.estimate import METHOD, Estimate
 from analysis.people.trials import Trials
 from glimpse.observers import Floats
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.people.estimate import Estimate, estimate
+from analysis.people.estimation.estimate import Estimate, estimate
 from analysis.people.trials import Trials
 from glimpse.observers import Floats, Integers
 

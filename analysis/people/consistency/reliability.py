@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.people.estimate import Estimate
+from analysis.people.estimation.estimate import Estimate
 from analysis.people.trials import codes_of
 from glimpse import bootstrap
 from glimpse.observers import Floats, Integers

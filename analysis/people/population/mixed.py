@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from analysis.people.estimate import Estimate, estimate
+from analysis.people.estimation.estimate import Estimate, estimate
 from analysis.people.inference import mean_of_people
 from analysis.people.population import spreads
 from analysis.people.population.simulation import Truth

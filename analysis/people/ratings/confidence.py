@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.people import inference
-from analysis.people.estimate import Estimate, estimate
+from analysis.people.estimation.estimate import Estimate, estimate
 from analysis.people.ratings import mrmc, roc
 from analysis.people.trials import Trials
 from glimpse.observers import Floats

@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 from scipy import special, stats
 
-from analysis.people.estimate import ROOM, Estimate, clustered
+from analysis.people.estimation.estimate import ROOM, Estimate
+from analysis.people.estimation.variance import clustered
 from analysis.people.ratings.roc import Areas
 from analysis.people.significance import holm
 from analysis.people.trials import Trials

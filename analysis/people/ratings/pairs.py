@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from analysis.people.estimate import Estimate, estimate, parts_of
+from analysis.people.estimation.estimate import Estimate, estimate
+from analysis.people.estimation.variance import parts_of
 from analysis.people.trials import Bools, Trials
 from glimpse.observers import Integers
 

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from scipy import optimize, stats
 
-from analysis.people.estimate import METHOD, Estimate, estimate
+from analysis.people.estimation.estimate import METHOD, Estimate, estimate
 from analysis.people.trials import Trials
 from glimpse.observers import Floats, Integers
 

@@ -6,7 +6,7 @@ import pytest
 from scipy import stats
 
 from analysis.people.bayes import PRIOR_SD, bayes_factor
-from analysis.people.estimate import Estimate
+from analysis.people.estimation.estimate import Estimate
 
 
 @pytest.mark.parametrize(

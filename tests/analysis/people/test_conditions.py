@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from analysis.people import conditions, inference, significance
-from analysis.people.estimate import Estimate
+from analysis.people.estimation.estimate import Estimate
 from analysis.people.population import spreads
 from analysis.people.significance import Comparison
 from analysis.people.trials import Trials, join

@@ -12,8 +12,8 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 from analysis.people import equivalence, inference, significance
-from analysis.people import estimate as estimates
-from analysis.people.estimate import Parts, clustered
+from analysis.people.estimation import estimate as estimates
+from analysis.people.estimation.variance import Parts, clustered
 from analysis.people.inference import Estimate
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials, join

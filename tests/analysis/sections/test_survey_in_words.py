@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from analysis.answers.read import read_csv
-from analysis.people.estimate import Estimate
+from analysis.people.estimation.estimate import Estimate
 from analysis.people.population import mixed
 from analysis.people.scores import over_sets, participants_of, scores_of
 from analysis.people.trials import Trials

@@ -24,7 +24,7 @@ import pandas as pd
 import pytest
 
 from analysis.people import conditions
-from analysis.people.estimate import Estimate
+from analysis.people.estimation.estimate import Estimate
 from analysis.people.population import mixed
 from analysis.people.population.simulation import Design, Truth, simulate
 from analysis.people.trials import Trials

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.people.estimate import Estimate
+from analysis.people.estimation.estimate import Estimate
 from analysis.people.ratings.pairs import Pairs, d_prime, share_right
 
 

@@ -1,0 +1,1 @@
+"""Estimates for new participants and new images: the variance of a score by its sources, and its interval."""
