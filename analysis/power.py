@@ -160,13 +160,14 @@ def _assumptions(
     """The assumptions, and the power of the number found if people and images vary less or more."""
     import numpy as np
 
-    from analysis import planning, preregistration
+    from analysis import planning
+    from analysis.preregistration.text import simulated
 
     said = (
         "Assumed: a true accuracy as above, d' and criterion normal over people, images normal within each class, "
         "every participant sees a new random sample of the images, all answers are kept, and there are no lapses."
     )
-    said += f" {preregistration.simulated(plan.difference, study)}"
+    said += f" {simulated(plan.difference, study)}"
     if args.pilot:
         return said
     shares = []
@@ -265,13 +266,13 @@ def _truth(args: argparse.Namespace) -> tuple[Truth, MixedModel | None, str]:
 
 def _study(args: argparse.Namespace) -> dict[str, Any] | None:
     """The facts of --study. Raises AnalysisError if its trials differ from the plan."""
-    from analysis import preregistration
     from analysis.people.population.simulation import Design
+    from analysis.preregistration.facts import study_facts
     from analysis.section import AnalysisError
 
     if args.study is None:
         return None
-    study = preregistration.study_facts(args.study)
+    study = study_facts(args.study)
     (_, real), (_, generated) = Design(0, args.images, args.trials, args.real_images, args.real_trials).by_class
     if args.difference is not None and (not study["within"] or len(study["sets"]) < 2):
         raise AnalysisError(
@@ -292,8 +293,9 @@ def _preregister(
     number: tuple[int, float] | None,
 ) -> None:  # fmt: skip
     """Write the preregistration of a number of participants with its power. Raises AnalysisError without a number."""
-    from analysis import preregistration
     from analysis.numbers import percent
+    from analysis.preregistration.facts import SCHEMA, now
+    from analysis.preregistration.text import doubt, markdown
     from analysis.section import AnalysisError
 
     if number is None:
@@ -303,7 +305,7 @@ def _preregister(
         )
     (real_images, real_trials), (images, trials) = plan.design.by_class
     facts = {
-        "schema": preregistration.SCHEMA, "written": preregistration.now(), "claim": plan.claim, "bound": plan.bound,
+        "schema": SCHEMA, "written": now(), "claim": plan.claim, "bound": plan.bound,
         "difference": plan.difference, "accuracy": round(truth.accuracy, 12), "participants": number[0],
         "power": number[1],
         "images": {"real": real_images, "generated": images}, "trials": {"real": real_trials, "generated": trials},
@@ -312,10 +314,10 @@ def _preregister(
         "positive": args.positive, "unsure": args.unsure, "study": study,
     }  # fmt: skip
     with atomic_file(args.preregister) as temporary:
-        temporary.write_text(preregistration.text(facts), "utf-8")
-    if doubt := preregistration.doubt(number[1]):
+        temporary.write_text(markdown(facts), "utf-8")
+    if unlikely := doubt(number[1]):
         found = f"{number[0]} participants find '{plan.claim}' with a probability of {percent(number[1], 0)}"
-        print(f"Warning: {found}. {doubt}", file=sys.stderr)
+        print(f"Warning: {found}. {unlikely}", file=sys.stderr)
     if not args.json:
         print(f"Written: {args.preregister}. Register it unchanged before the first participant answers.")
 

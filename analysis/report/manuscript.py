@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from analysis import inventory, preregistration
+from analysis import inventory
 from analysis.answers.responses import Responses
 from analysis.numbers import LEVEL, decimal, listed, p_value, percent, telling_digits
+from analysis.preregistration.kept import sentence
 from analysis.section import Context
 from glimpse.command_line import counted
 
@@ -63,7 +64,7 @@ def _methods(context: Context, answers: Responses, scores: Mapping[str, Any], le
         found = f"In {name} {who}" if len(survey) > 1 else who[0].upper() + who[1:]
         said.append(f"{found} right about {result(one)}")
     said.append(f"All statistics were computed by Glimpse {version} with seed {context.seed}.")
-    return [sentence for sentence in said if sentence]
+    return [one for one in said if one]
 
 
 def _one_class(answers: Responses) -> bool:
@@ -200,7 +201,7 @@ def _optional(context: Context, scores: Mapping[str, Any]) -> list[str]:
     if any(one["auc"]["ci95"] for one in (scores.get("ratings") or {}).values()):
         said.append("Areas under the ROC curve are those of multi-reader multi-case analysis (Obuchowski-Rockette).")
     if scores.get("preregistration"):
-        said.append(preregistration.sentence(scores["preregistration"]["parts"]))
+        said.append(sentence(scores["preregistration"]["parts"]))
     return said
 
 
@@ -249,7 +250,7 @@ def _checklist(
     return [
         ("Hypothesis", untested if one_class else
                        f"Balanced accuracy within {within} ('cannot tell'), or different from 0.5."),
-        ("Preregistration", f"SHA-256 {registered['sha256']}. {preregistration.sentence(registered['parts'])}"
+        ("Preregistration", f"SHA-256 {registered['sha256']}. {sentence(registered['parts'])}"
                             if registered else f"None given to this report. {FILL_IN}"),
         ("Participants", f"{answers.participants}, of whom "
                          f"{answers.counts.get('unfinished_participants_scored', FILL_IN)} stopped early. "

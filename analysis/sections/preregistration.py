@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
-from analysis import preregistration
 from analysis.numbers import listed
 from analysis.people import inference
 from analysis.people.equivalence import verdict
 from analysis.people.scores import times_of
 from analysis.people.trials import Trials
-from analysis.section import Context, OptionError, Section
+from analysis.preregistration.kept import sentence, unchanged_parts
+from analysis.preregistration.text import read
+from analysis.section import AnalysisError, Context, OptionError, Section
 from analysis.sections.survey import one_mode
 from glimpse.files import sha256_file
 
@@ -31,14 +32,14 @@ def compute(context: Context) -> Section | None:
     if context.responses is None:
         raise OptionError("--preregistration: there are no answers yet, so nothing of it can be checked.")
     try:
-        facts, intact = preregistration.read(context.preregistration)
-    except preregistration.AnalysisError as error:
+        facts, intact = read(context.preregistration)
+    except AnalysisError as error:
         raise OptionError(str(error)) from None
-    rows = preregistration.unchanged_parts(facts, intact, found_here(context))
+    rows = unchanged_parts(facts, intact, found_here(context))
     section = Section("preregistration", {
         "file": context.preregistration.name, "sha256": sha256_file(context.preregistration), "study": facts["study"],
         "parts": rows,
-    }, [preregistration.sentence(rows)])  # fmt: skip
+    }, [sentence(rows)])  # fmt: skip
     section.table("preregistered", pd.DataFrame(rows))
     section.explain()
     return section

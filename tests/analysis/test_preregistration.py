@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from analysis import power, preregistration
+from analysis import power
 from analysis.answers.form import Form
 from analysis.answers.read import read_csv
-from analysis.preregistration import CHANGED, UNCHANGED, UNKNOWN
+from analysis.preregistration.kept import CHANGED, UNCHANGED, UNKNOWN, sentence, unchanged_parts
+from analysis.preregistration.text import TESTS, read
 from analysis.report import __main__ as report
 from analysis.report.manuscript import BIBTEX, RIS, Texts
 from analysis.section import Context
@@ -62,7 +63,7 @@ def test_a_number_between_two_simulated_sizes_is_registered_with_its_power(tmp_p
     )
     file = tmp_path / "plan.md"
     assert power.main([*sizes, "--preregister", str(file)]) == 0
-    facts, _ = preregistration.read(file)
+    facts, _ = read(file)
     assert facts["accuracy"] == 0.6  # 0.6000000000000001 as computed from d'
     assert facts["participants"] == 19  # simulated: 6, 10, 18, 20 and 40
     assert abs(facts["power"] - 0.8) < 0.1
@@ -80,7 +81,7 @@ def here(**changes: Any) -> dict[str, Any]:
 
 
 def status(file: Path, **changes: Any) -> dict[str, str]:
-    rows = preregistration.unchanged_parts(*preregistration.read(file), here(**changes))
+    rows = unchanged_parts(*read(file), here(**changes))
     return {row["part"]: row["status"] for row in rows}
 
 
@@ -122,15 +123,15 @@ def test_each_change_of_the_plan_is_reported(registered: Path, part: str, change
 
 
 def test_ratings_are_not_the_answers_of_a_plan_in_which_people_say_real_or_generated(registered: Path) -> None:
-    facts, intact = preregistration.read(registered)
+    facts, intact = read(registered)
     for rating, found in (("rated:1..6", "rated"), ("rated", "rated")):
-        (row,) = [row for row in preregistration.unchanged_parts(facts, intact, here(rating=rating))
+        (row,) = [row for row in unchanged_parts(facts, intact, here(rating=rating))
                   if row["part"] == "answers"]  # fmt: skip
         assert (row["preregistered"], row["in_this_report"]) == (
             "real or generated", f"ratings in {found}, divided at the middle",
         )  # fmt: skip
     rated = {**facts, "study": {**facts["study"], "task": "rating"}}
-    parts = preregistration.unchanged_parts(rated, intact, here(rating="rated:1..6"))
+    parts = unchanged_parts(rated, intact, here(rating="rated:1..6"))
     assert "answers" not in {row["part"] for row in parts}
 
 
@@ -156,7 +157,7 @@ def test_exclusions_other_than_the_registered_ones_are_changes_however_they_are_
     registered: Path, change: dict[str, Any], said: str
 ) -> None:
     """Only --where was compared: 'unsure' as half right, simulated and rejected participants were 'unchanged'."""
-    rows = preregistration.unchanged_parts(*preregistration.read(registered), here(**change))
+    rows = unchanged_parts(*read(registered), here(**change))
     (row,) = [row for row in rows if row["part"] == "exclusions"]
     assert (row["in_this_report"], row["status"]) == (said, UNCHANGED if said == "none further" else CHANGED)
 
@@ -177,7 +178,7 @@ def test_a_plan_says_what_becomes_of_answers_unsure_and_the_report_compares_it(
             context = Context(
                 Workspace(tmp_path), responses=answers.trials, counts=answers.counts, excluded_for=answers.excluded_for
             )
-            parts = preregistration.unchanged_parts(*preregistration.read(file), found_here(context))
+            parts = unchanged_parts(*read(file), found_here(context))
             found[planned, done] = next(row for row in parts if row["part"] == "exclusions")
     excluded = "1 participant is excluded by another rule"
     assert {key: row["in_this_report"] for key, row in found.items()} == {
@@ -211,7 +212,7 @@ def test_the_plan_of_a_within_design_is_by_set(tmp_path: Path) -> None:
     ):
         assert said in text
     kept = {name: [(6, 3)] * 8 for name in ("df", "mel")}
-    rows = preregistration.unchanged_parts(*preregistration.read(tmp_path / "plan.md"), here(each=kept))
+    rows = unchanged_parts(*read(tmp_path / "plan.md"), here(each=kept))
     assert [row["status"] for row in rows if row["part"].startswith("trials")] == [UNCHANGED, UNCHANGED]
 
 
@@ -262,8 +263,8 @@ def test_of_an_edited_file_nothing_is_called_unchanged(
     parts = status(edited, **change)
     assert parts.pop("text") == CHANGED
     assert set(parts.values()) == {UNKNOWN}
-    rows = preregistration.unchanged_parts(*preregistration.read(edited), here(**change))
-    said = preregistration.sentence(rows)
+    rows = unchanged_parts(*read(edited), here(**change))
+    said = sentence(rows)
     assert "Preregistered and unchanged: nothing." in said
     assert "Not known, because the file was edited after it was written: written before the first answer, " in said
 
@@ -282,7 +283,7 @@ def test_exposures_and_sets_that_the_answers_contradict_are_changes(registered: 
             for p in range(8) for i in range(6 if p else 2) for truth in ("real", "generated")]  # fmt: skip
     pd.DataFrame(rows).to_csv(tmp_path / "a.csv", index=False)
     found = found_here(Context(Workspace(tmp_path), responses=read_csv(tmp_path / "a.csv").trials))
-    parts = preregistration.unchanged_parts(*preregistration.read(registered), found)
+    parts = unchanged_parts(*read(registered), found)
     by = {row["part"]: (row["preregistered"], row["in_this_report"], row["status"]) for row in parts}
     assert by["exposure"] == ("1500 to 2500 ms", "3000 ms planned, 3000 to 3015 ms measured", CHANGED)
     assert by["sets"] == ("df", "mel", CHANGED)
@@ -290,11 +291,11 @@ def test_exposures_and_sets_that_the_answers_contradict_are_changes(registered: 
 
 
 def test_a_study_without_a_time_limit_is_compared_by_its_mode(registered: Path) -> None:
-    facts, intact = preregistration.read(registered)
+    facts, intact = read(registered)
     free = {**facts, "study": {**facts["study"], "mode": "unlimited"}}
     unlimited = {"modes": ["unlimited"], "planned": None, "measured": (900.0, 9000.0)}
     for change, found in (({}, CHANGED), (unlimited, UNCHANGED), (unlimited | {"modes": ["fixed"]}, UNKNOWN)):
-        parts = preregistration.unchanged_parts(free, intact, here(**change))
+        parts = unchanged_parts(free, intact, here(**change))
         assert [row["status"] for row in parts if row["part"] == "exposure"] == [found]
 
 
@@ -332,15 +333,15 @@ def test_edited_facts_are_noticed_and_a_version_with_other_words_is_not_an_edit(
     edited = tmp_path / "edited.md"
     edited.write_text(registered.read_text("utf-8").replace('"participants": 8', '"participants": 9'), "utf-8")
     assert status(edited)["text"] == CHANGED
-    monkeypatch.setattr(preregistration, "TESTS", dict.fromkeys(preregistration.TESTS, "a test in other words"))
+    monkeypatch.setattr("analysis.preregistration.text.TESTS", dict.fromkeys(TESTS, "a test in other words"))
     assert status(registered)["text"] == UNCHANGED
 
 
 def test_a_hypothesis_that_these_answers_cannot_test_is_not_unchanged(registered: Path) -> None:
-    facts, intact = preregistration.read(registered)
+    facts, intact = read(registered)
 
     def hypothesis(claim: str, **changes: Any) -> tuple[str, str]:
-        rows = preregistration.unchanged_parts({**facts, "claim": claim}, intact, here(**changes))
+        rows = unchanged_parts({**facts, "claim": claim}, intact, here(**changes))
         (row,) = [row for row in rows if row["part"] == "hypothesis"]
         return row["in_this_report"], row["status"]
 
