@@ -199,11 +199,6 @@ def pasteable(workspace: Workspace, *words: str | Path) -> str:
 PAPER_SETS = frozenset({"hands", "healthy", "eczema", "df", "mel"})  # image sets of the paper's experiments
 
 
-def can_publish() -> bool:
-    """Whether stimulus sets can be made here, and not on a survey host, which has the base installation alone."""
-    return all(map(find_spec, EXTRAS["report"]))
-
-
 def next_step(workspace: Workspace, quote: str = "") -> str:
     """The command, between quotes, for the first step from photos to a survey that this workspace has not taken yet.
 
@@ -212,7 +207,7 @@ def next_step(workspace: Workspace, quote: str = "") -> str:
     load = f"{quote}{pasteable(workspace, 'study_app', 'load', '--all')}{quote}"
     if workspace.names("stimuli"):
         return load
-    if not can_publish():
+    if not all(map(find_spec, EXTRAS["report"])):  # the base installation alone, which makes no sets
         return f"copy sets that were published elsewhere to {workspace.root.resolve() / 'stimuli'}, then {load}"
     return f"{quote}{_making(workspace)}{quote}"
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis import inventory
 from analysis.answers.responses import Responses
-from analysis.numbers import LEVEL, decimal, listed, p_value, percent, telling_digits
+from analysis.numbers import decimal, listed, p_value, percent, telling_digits
 from analysis.preregistration.kept import sentence
 from analysis.section import Context
 from glimpse.command_line import counted
@@ -225,10 +225,9 @@ def result(one: Mapping[str, Any]) -> str:
     found = VERDICTS.get(tests["verdict"], untested)
     if tests["verdict"] == "detectable" and balanced["mean"] < 0.5:
         found += ", but reversed"
-    over = tests.get("p_over_sets")
-    if over is not None and over >= LEVEL:
+    if tests["verdict_over_sets"] != tests["verdict"]:
         found = f"undecided over all {tests['sets']} sets"
-        tested = f", p {p_value(p)} alone and p {p_value(over)} with Bonferroni's correction"
+        tested = f", p {p_value(p)} alone and p {p_value(tests['p_over_sets'])} with Bonferroni's correction"
     right = f"{percent(balanced['mean'])} of the images, real and generated ones weighted equally"
     return f"{right}{interval}: {found}{tested}{of}."
 

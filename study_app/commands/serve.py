@@ -15,7 +15,7 @@ import socket
 import time
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, can_publish, in_range, next_step, pasteable
+from glimpse.command_line import Commands, in_range, next_step, pasteable
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -99,10 +99,7 @@ def _missing(app: Flask, workspace: Workspace) -> list[str]:
     with app.extensions["glimpse"].read() as session:
         studies = session.execute(select(Study.slug, Study.state)).all()
     if not studies:
-        sets, first = workspace.root.resolve() / "stimuli", ""
-        if not workspace.names("stimuli") and can_publish():
-            first = f" Copy sets that were published elsewhere to {sets}, or make some."
-        lines.append(f"No study is loaded yet: load one while this server runs.{first} Next: {next_step(workspace)}")
+        lines.append(f"No study is loaded yet: load one while this server runs. Next: {next_step(workspace)}")
     elif all(state not in ADMITTING for _, state in studies):
         states = ", ".join(f"{slug} is {state}" for slug, state in studies)
         lines.append(f"Nobody can enter ({states}): open a study on the dashboard.")

@@ -93,6 +93,7 @@ def test_an_end_that_would_round_onto_its_limit_gets_more_decimals() -> None:
         "balanced_accuracy": {"mean": 0.51, "ci95": (0.50004, 0.52), "weighted": {"by_answer": 0.51, "by_image": 0.51}},
         "equivalence": {
             "verdict": "detectable",
+            "verdict_over_sets": "detectable",
             "bound": 0.005,
             "p": 0.9,
             "p_chance": 0.0496,
@@ -239,6 +240,7 @@ def test_an_interval_of_d_prime_that_holds_0_beside_people_who_can_tell_is_expla
 
 def test_an_undecided_result_names_the_test_of_each_p() -> None:
     tests = {"verdict": "undecided", "p": 0.218, "p_chance": 0.131, "bound": 0.05, "ci90": [0.43, 0.503], "note": ""}
+    tests["verdict_over_sets"] = "undecided"
     one = {"balanced_accuracy": {"mean": 0.467, "ci95": [0.422, 0.511]}, "d_prime": {"population": None}}
     said = manuscript.result(one | {"equivalence": tests})
     assert said.endswith(": neither test decided, p = 0.131 against 50\u202f% and p = 0.218 of equivalence.")
@@ -266,8 +268,9 @@ def test_a_verdict_that_does_not_hold_over_all_sets_says_so() -> None:
     assert said == "Tested alone this is significant, but not over all 9 sets together (Bonferroni, p = 0.090)."
     balanced = {"mean": 0.6, "ci95": (0.52, 0.68)}
     one = {"balanced_accuracy": balanced, "d_prime": {"population": None}, "equivalence": tests | {"bound": 0.05}}
+    over_sets({"alone": one})
     assert manuscript.result(one).endswith("they told the images apart, p = 0.010.")
-    one["equivalence"] |= {"sets": 9, "p_over_sets": 0.09}
+    over_sets({str(i): one for i in range(9)})
     said = "undecided over all 9 sets, p = 0.010 alone and p = 0.090 with Bonferroni's correction."
     assert manuscript.result(one).endswith(said)
 
