@@ -5,12 +5,14 @@ from __future__ import annotations
 import ast
 import os
 import re
+import runpy
 import subprocess
 import sys
 import tomllib
 from fnmatch import fnmatch
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,6 +104,42 @@ def test_a_command_without_its_extra_says_what_to_install(tmp_path: Path, line: 
     assert done.stdout.endswith(" 2\n"), done.stderr
     assert done.stderr.startswith("error: This needs ")
     assert done.stderr.endswith(f", which is not installed: {how_to_install(extra)}.\n")
+
+
+def described(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """The arguments that setup.py gives."""
+    found: dict[str, Any] = {}
+    monkeypatch.setattr("setuptools.setup", found.update)
+    runpy.run_path(str(ROOT / "setup.py"))
+    return found
+
+
+def test_a_package_that_is_published_links_to_its_repository(monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "https://example.org/who/glimpse"
+    monkeypatch.setenv("GLIMPSE_REPOSITORY", address + "/")
+    package = described(monkeypatch)
+    tag = f"v{PROJECT['project']['version']}"
+    assert package["project_urls"]["Source"] == address
+    assert package["project_urls"]["Changes"] == f"{address}/blob/{tag}/CHANGELOG.md"
+    links = re.findall(r"(!?)\[[^\]]*\]\(([^)]+)\)", package["long_description"])
+    assert len([picture for picture, _ in links if picture]) == 3
+    for picture, link in links:
+        before, _, path = link.partition(f"/{tag}/")
+        assert before == f"{address}/{'raw' if picture else 'blob'}"
+        assert (ROOT / path).is_file()
+
+
+def test_a_package_that_is_not_published_names_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GLIMPSE_REPOSITORY", raising=False)
+    package = described(monkeypatch)
+    assert list(package["project_urls"]) == ["Paper"]
+    assert package["long_description"] == (ROOT / "README.md").read_text("utf-8")
+
+
+def test_the_image_of_the_survey_host_is_built_from_all_that_setup_reads() -> None:
+    copied = {line[1:] for line in (ROOT / ".dockerignore").read_text("utf-8").splitlines() if line[0] == "!"}
+    packages = PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]
+    assert copied >= {"pyproject.toml", "setup.py", "README.md", "LICENSE", *(name.strip("*") for name in packages)}
 
 
 def test_every_package_of_an_extra_has_its_sentence() -> None:
