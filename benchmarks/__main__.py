@@ -88,7 +88,7 @@ def run(benchmark: Benchmark, tiny: bool) -> tuple[str, str]:
 
 def page(results: Sequence[tuple[Benchmark, str, str]], measured: Sequence[Sequence[str]], tiny: bool) -> str:
     """docs/benchmarks.md."""
-    system = f"{platform.system()} {platform.release()}, Python {platform.python_version()}"
+    system = f"{platform.system()} {platform.release().partition('-')[0]}, Python {platform.python_version()}"
     peers = {
         peer: f"{peer} {installed(peer) or '(not installed: not measured)'}" for one in BENCHMARKS for peer in one.peers
     }

@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from contextlib import nullcontext
+from contextlib import nullcontext, redirect_stdout
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -145,13 +145,14 @@ def main() -> int:
         if cluster is not None:
             os.environ["DATABASE_URL"] = cluster.new_database()
         workspace = Workspace.at(Path(folder) / "workspace")
-        for name in SETS:
-            publish(workspace, name, count=100, size=128)
         study = workspace.root / "load.toml"
-        study.write_text('slug = "load"\n' + "".join(f'[[sets]]\nname = "{name}"\n' for name in SETS))
         os.environ["GLIMPSE_WORKSPACE"] = str(workspace.root)
-        if cli.main(["load", str(study)]):
-            return 1
+        with redirect_stdout(sys.stderr):
+            for name in SETS:
+                publish(workspace, name, count=100, size=128)
+            study.write_text('slug = "load"\n' + "".join(f'[[sets]]\nname = "{name}"\n' for name in SETS))
+            if cli.main(["load", str(study)]):
+                return 1
         with served(workspace, port, *(["--workers", "4"] if postgres else [])):
             began = time.perf_counter()
             asyncio.run(crowd(port, args.participants, timed, acknowledged))

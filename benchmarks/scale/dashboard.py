@@ -9,9 +9,11 @@ part of /admin/ as a browser does every five seconds.
 from __future__ import annotations
 
 import re
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -77,10 +79,11 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         workspace = Workspace.at(Path(folder) / "workspace")
-        for name in SETS:
-            publish(workspace, name, count=100, size=64)
         database = Database(workspace.database_url)
-        load(workspace, "large", "".join(f'[[sets]]\nname = "{name}"\n' for name in SETS))
+        with redirect_stdout(sys.stderr):
+            for name in SETS:
+                publish(workspace, name, count=100, size=64)
+            load(workspace, "large", "".join(f'[[sets]]\nname = "{name}"\n' for name in SETS))
         fill(database, args.participants)
         client = create_app({"WORKSPACE": workspace, "ADMIN_PASSWORD": "x", "ENTER_PER_MINUTE": 10**6}).test_client()
         token = re.search(r'name="token" value="([^"]+)"', client.get("/admin/login").text)
