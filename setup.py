@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import re
-import tomllib
 from pathlib import Path
 
 from setuptools import setup
@@ -31,6 +30,8 @@ def absolute(markdown: str, repository: str, tag: str) -> str:
 repository = os.environ.get("GLIMPSE_REPOSITORY", "").rstrip("/")
 readme = (ROOT / "README.md").read_text("utf-8")
 if repository:
+    import tomllib  # not at the top: pip reads this file before it refuses an older Python, which lacks the module
+
     tag = "v" + tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]["version"]
     readme = absolute(readme, repository, tag)
     URLS |= {

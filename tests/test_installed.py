@@ -131,6 +131,7 @@ def test_a_package_that_is_published_links_to_its_repository(monkeypatch: pytest
 
 def test_a_package_that_is_not_published_names_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("GLIMPSE_REPOSITORY", raising=False)
+    monkeypatch.setitem(sys.modules, "tomllib", None)  # as on an older Python, which pip refuses only after setup.py
     package = described(monkeypatch)
     assert list(package["project_urls"]) == ["Paper"]
     assert package["long_description"] == (ROOT / "README.md").read_text("utf-8")
