@@ -179,7 +179,7 @@ def test_a_source_distribution_holds_every_file_of_the_checkout() -> None:
     folders = {word for first, *words in manifest if first == "graft" for word in words}
     folders |= {name.rstrip("*") for name in PROJECT["tool"]["setuptools"]["packages"]["find"]["include"]}
     files = {word for first, *words in manifest if first == "include" for word in words}
-    files |= {"pyproject.toml", "LICENSE", "MANIFEST.in"}  # setuptools adds these itself
+    files |= {"pyproject.toml", "setup.py", "LICENSE", "MANIFEST.in"}  # setuptools adds these itself
     for name in listed.stdout.splitlines():
         top, _, below = name.partition("/")
         assert top in folders if below else any(fnmatch(name, pattern) for pattern in files), name
