@@ -240,16 +240,22 @@ def _truth(args: argparse.Namespace) -> tuple[Truth, MixedModel | None, str]:
         assumed = PUBLISHED.with_accuracy(0.5 if args.accuracy is None else args.accuracy)
         return assumed, None, "as in Stein et al. 2023"
     from analysis.answers.read import read_csv, read_database
+    from analysis.answers.responses import NobodyScoredError
     from analysis.people.population import mixed
     from analysis.people.trials import Trials
     from analysis.section import AnalysisError
 
-    if args.pilot == "workspace":
-        answers = read_database(Workspace.at(args.workspace), args.where)
-        if answers is None:
-            raise AnalysisError("--pilot: the workspace holds no answers yet; name a file, or leave --pilot out.")
-    else:
-        answers = read_csv(Path(args.pilot), args.where, Form.of(args))
+    try:
+        if args.pilot == "workspace":
+            answers = read_database(Workspace.at(args.workspace), args.where, include_pilot=True)
+        else:
+            answers = read_csv(Path(args.pilot), args.where, Form.of(args), include_pilot=True)
+    except NobodyScoredError as error:
+        raise AnalysisError(
+            f"--pilot: {error.reason}, so that the answers say nothing about how people vary: leave --pilot out."
+        ) from None
+    if answers is None:
+        raise AnalysisError("--pilot: the workspace holds no answers yet; name a file, or leave --pilot out.")
     frame = answers.trials
     sets = sorted(frame["set"].unique())
     if (len(sets) > 1) if args.set is None else (args.set not in sets):

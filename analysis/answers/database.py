@@ -32,7 +32,7 @@ class UnreadableError(AnalysisError):
 
 
 def read_database(
-    workspace: Workspace, where: Sequence[str] = (), *, include_simulated: bool = False
+    workspace: Workspace, where: Sequence[str] = (), *, include_simulated: bool = False, include_pilot: bool = False
 ) -> Responses | None:
     """The answers in `$DATABASE_URL`, or in study.db if that is not set; None if there are none yet."""
     file = workspace.root / "study.db"
@@ -58,7 +58,7 @@ def read_database(
     raw = with_people(raw, people)
     name = "the database of DATABASE_URL" if os.environ.get("DATABASE_URL") else "study.db"
     table = Table(raw, name, _hash(raw), rows=len(raw))
-    return tidy(table, where, include_simulated=include_simulated)
+    return tidy(table, where, include_simulated=include_simulated, include_pilot=include_pilot)
 
 
 def _remedy(reason: str, workspace: Workspace) -> str:

@@ -24,6 +24,7 @@ def read_csv(
     form: Form | None = None,
     *,
     include_simulated: bool = False,
+    include_pilot: bool = False,
 ) -> Responses:
     """The answers in files, folders or patterns: comma, semicolon or tab; UTF-8, UTF-16, UTF-32 or Windows-1252.
 
@@ -43,7 +44,7 @@ def read_csv(
     table = replace(table, notes=[*passed_over(places), *table.notes])
     try:
         table = with_demographics(arranged(table, form), people)
-        found = tidy(table, where, form, include_simulated=include_simulated)
+        found = tidy(table, where, form, include_simulated=include_simulated, include_pilot=include_pilot)
     except AnalysisError as error:
         if type(error) is not AnalysisError or not table.code_pages or str(error).isascii():
             raise

@@ -30,8 +30,12 @@ RULES_IF = {  # stated only if the count is not 0
 }
 
 
-class OnlySimulatedError(AnalysisError):
-    """All answers are of simulated participants, and `--include-simulated` was not given."""
+class NobodyScoredError(AnalysisError):
+    """All participants are left out; `reason` says as what, for a report without their answers."""
+
+    def __init__(self, sentence: str, reason: str) -> None:
+        super().__init__(sentence)
+        self.reason = reason
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from analysis.answers.form import Form
 from analysis.answers.judgements import by_value, meanings, read_correctness, read_words, split_doubts
 from analysis.answers.numbers import MISSING, TIMES, read_numbers
 from analysis.answers.people import asked, attributes, in_state
-from analysis.answers.responses import OnlySimulatedError, Responses
+from analysis.answers.responses import NobodyScoredError, Responses
 from analysis.answers.scales import has_own_ratings, read_confidence, read_own_ratings, read_rating
 from analysis.answers.shared import share_real_images, tell_apart
 from analysis.answers.tables.table import Table
@@ -52,10 +52,12 @@ SURELY = 50  # answers that are all right are more likely the key than people's
 
 
 def tidy(
-    table: Table, where: Sequence[str] = (), form: Form | None = None, *, include_simulated: bool = False
-) -> Responses:
+    table: Table, where: Sequence[str] = (), form: Form | None = None, *, include_simulated: bool = False,
+    include_pilot: bool = False,
+) -> Responses:  # fmt: skip
     """The scored trials of a table whose columns have our names, filtered by `where` (COLUMN=VALUE).
 
+    `include_pilot` scores participants whom our survey excludes only because its study was a pilot.
     Raises AnalysisError, naming column and line, if the table cannot be scored.
     """
     form, name = form or Form(), table.name
@@ -78,7 +80,7 @@ def tidy(
     people = trials["participant"]
     notes += filter(None, (practice(raw, people), repeats(table.with_frame(raw), trials)))
     trials["failed_catch"] = _failed_catch(raw, trials)
-    left_out = _left_out(raw, trials, form, include_simulated=include_simulated)
+    left_out = _left_out(raw, trials, form, include_simulated=include_simulated, include_pilot=include_pilot)
     keep = pd.Series(True, index=trials.index)
     unanswered: dict[str, int] = {}
     excluded: dict[str, int] = {}
@@ -94,12 +96,7 @@ def tidy(
             excluded_for = {str(k): int(n) for k, n in people[gone].groupby(why).nunique().items()}
         keep &= ~rows
     if not keep.any():
-        if counts["simulated_participants_left_out"]:
-            raise OnlySimulatedError(
-                f"{table.says('holds')} answers of simulated participants only: add --include-simulated to see their "
-                "report."
-            )
-        raise AnalysisError(f"{table.says('has')} no scorable trial: check that the column answer is filled in.")
+        raise _nobody_scored(table, counts, excluded_for)
     others = [rows for reason, rows in left_out.items() if reason != "unsure_answers"]
     rated = left_out["unsure_answers"] & trials["rating"].notna() & ~np.logical_or.reduce(others)
     taken = (keep | rated).to_numpy(bool)
@@ -178,17 +175,37 @@ def _failed_catch(raw: pd.DataFrame, trials: pd.DataFrame) -> Any:
     return trials["participant"].isin(trials["participant"][wrong].unique())
 
 
-def _left_out(raw: pd.DataFrame, trials: pd.DataFrame, form: Form, *, include_simulated: bool) -> dict[str, Any]:
+def _left_out(
+    raw: pd.DataFrame, trials: pd.DataFrame, form: Form, *, include_simulated: bool, include_pilot: bool
+) -> dict[str, Any]:
     """The rows that are not scored, by reason; a row counts for the first reason that holds."""
     return {
         "simulated_participants_left_out": trials["simulated"] & (not include_simulated),
-        "excluded_participants": yes(raw, "excluded"),
+        "excluded_participants": yes(raw, "excluded") & ~((text(raw, "excluded_for", "") == "pilot") & include_pilot),
         "screened_out_participants": in_state(raw, "screened-out"),
         "catch_trials": yes(raw, "catch"),
         "replaced_trials": yes(raw, "replaced"),
         "unsure_answers": (trials["answer"] == "unsure") & (form.unsure == "out"),
         "missing_answers": trials["answer"].isna(),
     }
+
+
+def _nobody_scored(table: Table, counts: dict[str, int], excluded_for: dict[str, int]) -> AnalysisError:
+    """The error for a table of which no trial is scored."""
+    kinds = {
+        "excluded_participants": "excluded", "screened_out_participants": "screened-out",
+        "simulated_participants_left_out": "simulated",
+    }  # fmt: skip
+    there = [kind for reason, kind in kinds.items() if counts[reason]]
+    if not there:
+        return AnalysisError(f"{table.says('has')} no scorable trial: check that the column answer is filled in.")
+    rules = ", ".join(f"{rule} {people}" for rule, people in excluded_for.items() if rule)
+    excluded = f" (excluded for: {rules})" if rules else ""
+    remedy = ": add --include-simulated to see their report" if "simulated" in there else "; they are never scored"
+    return NobodyScoredError(
+        f"{table.says('holds')} answers of {' and '.join(there)} participants only{excluded}{remedy}.",
+        f"all participants are {' or '.join(there)}",
+    )
 
 
 def _versions(raw: pd.DataFrame) -> dict[str, list[str]]:

@@ -20,7 +20,7 @@ from analysis import EXTRACTORS, inventory
 from analysis.answers import read as answers_of
 from analysis.answers.database import UnreadableError
 from analysis.answers.form import Form
-from analysis.answers.responses import OnlySimulatedError, Responses
+from analysis.answers.responses import NobodyScoredError, Responses
 from analysis.cache import helped
 from analysis.figures.style import lacking
 from analysis.numbers import LEAST_BOUND, all_renamed, renamed, strict_json
@@ -38,7 +38,7 @@ from glimpse.progress import duration, progress
 from glimpse.workspace import Workspace
 
 NOTHING, SKIPPED = "no data", "skipped as requested"  # why a section may be absent
-ONLY_SIMULATED, UNREADABLE = "all answers are simulated", "the answers cannot be read"  # ... one of answers
+UNREADABLE = "the answers cannot be read"  # ... one of answers
 DISTANCES = ("quality", "truncation", "memorisation", *LAST)  # sections with numbers on an extractor's features
 ANSWERS = (
     "summary",
@@ -132,10 +132,10 @@ def _answers(args: argparse.Namespace, workspace: Workspace) -> tuple[Responses 
         return answers_of.read_csv(args.responses, args.where, Form.of(args), include_simulated=simulated), NOTHING, []
     try:
         answers = answers_of.read_database(workspace, args.where, include_simulated=simulated)
-    except (OnlySimulatedError, UnreadableError) as error:  # the other sections are still written
+    except (NobodyScoredError, UnreadableError) as error:  # the other sections are still written
         if args.where or (isinstance(error, UnreadableError) and os.environ.get("DATABASE_URL")):
             raise
-        return None, ONLY_SIMULATED if isinstance(error, OnlySimulatedError) else UNREADABLE, [str(error)]
+        return None, error.reason if isinstance(error, NobodyScoredError) else UNREADABLE, [str(error)]
     if answers is None and args.where:
         raise AnalysisError("--where: the survey's database holds no answers yet, so there is nothing to filter.")
     return answers, NOTHING, []

@@ -68,6 +68,22 @@ def test_a_pilot_gives_the_spreads_and_the_accuracy(tmp_path: Path, capsys: pyte
     assert "True accuracy 0.500" in capsys.readouterr().out
 
 
+def test_participants_of_a_studys_pilot_are_planned_from_and_simulated_ones_are_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    people, images = np.repeat(np.arange(12), 40), np.tile(np.arange(40), 12)
+    truth = np.array(["real", "generated"])[images % 2]
+    said = np.where(np.random.default_rng(0).random(480) < 0.7, truth, truth[::-1])
+    frame = pd.DataFrame({"participant": people, "image": images, "truth": truth, "answer": said})
+    frame = frame.assign(excluded=1, excluded_for=np.where(people < 11, "pilot", "implausible"), simulated=0)
+    frame.to_csv(tmp_path / "answers.csv", index=False)
+    assert power.main([*QUICK, "--pilot", str(tmp_path / "answers.csv")]) == 0
+    assert "from 11 participants of the pilot" in capsys.readouterr().out
+    frame.assign(excluded=0, simulated=1).to_csv(tmp_path / "answers.csv", index=False)
+    assert power.main([*QUICK, "--pilot", str(tmp_path / "answers.csv")]) == 2
+    assert "--pilot: all participants are simulated, so that the answers say nothing" in capsys.readouterr().err
+
+
 def test_assurance_averages_over_what_a_small_pilot_leaves_open() -> None:
     """Draws of the population scatter as widely as the pilot's standard errors, about its estimates."""
     model = mixed.fit(simulate(Truth(1.0, 0.1), Design(20), np.random.default_rng(2)))

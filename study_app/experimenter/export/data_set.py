@@ -67,7 +67,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
         out = Path(args.out) if args.out else workspace.root / "export" / study.slug
         _refuse_foreign(out)
         files = export(session, study, include, extras=args.extras)
-        left_out = {group: _answers(session, study, group) for group in asked if group not in include}
+        answers_of = {group: _answers(session, study, group) for group in asked}
     with database.write() as session:
         record(session, "export", study, ", ".join([*include, *args.extras]))
     with atomic_folder(out) as folder:
@@ -81,14 +81,16 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     rows = {name: content.count(b"\n") - 1 for name, content in files.items() if name.endswith("_data.csv")}
     answers = next((path for path in rows if "_description-responses_" in path), "")
     found = f"{out}: {counted(len(rows), 'table')}, {counted(rows[answers], 'answer')}"
-    for group, kept in left_out.items():
-        if kept:
+    for group, kept in answers_of.items():
+        if kept and group not in include:
             found += f"; left out: {counted(kept, 'answer')} of {group} participants (--include-{group} exports them)"
     if not rows[answers]:
         print(f"{found}.")
         return
     following: list[str | Path] = ["python", "-m", "analysis.report", "--responses", out / answers]
     following += ["--include-simulated"] if args.include_simulated else []
+    if rows[answers] == answers_of["pilot"]:  # which no report scores
+        following = ["python", "-m", "analysis.power", "--pilot", out / answers]
     print(f"{found}. Next: {pasteable(workspace, *following)}")
 
 

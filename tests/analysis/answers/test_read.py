@@ -181,7 +181,17 @@ def test_a_decimal_comma_is_a_decimal_point(tmp_path: Path) -> None:
         ([HEADER, *ROWS, "\0\0\0"], [], "line 6 holds zero bytes"),
         ([HEADER, *ROWS, "a,i1,real,real,odd, I think"], [], "line 6 has 6 values, but line 1 names 4 columns"),
         ([HEADER, *ROWS, 'a,"i1,real,real', ROWS[0]], [], "line 6 holds a quotation mark that is never closed"),
-        ([HEADER + ",simulated", "a,i1,real,real,1"], [], "--include-simulated"),
+        ([HEADER + ",simulated", "a,i1,real,real,1"], [], "answers of simulated participants only: add --include-s"),
+        (
+            [HEADER + ",excluded,excluded_for", "a,i1,real,real,1,pilot", "b,i1,real,real,1,attention"],
+            [],
+            r"excluded participants only \(excluded for: attention 1, pilot 1\); they are never scored",
+        ),
+        (
+            [HEADER + ",excluded,simulated", "a,i1,real,real,1,0", "b,i1,real,real,0,1"],
+            [],
+            "answers of excluded and simulated participants only: add --include-simulated",
+        ),
     ],
 )
 def test_a_file_without_a_table_of_answers_is_refused_in_a_sentence(

@@ -556,17 +556,22 @@ def test_simulated_participants_count_only_when_asked_and_then_every_page_says_s
     assert '@page { @top-center { content: "Not people' in page, "each printed page says so, too"
 
 
-def test_simulated_answers_alone_are_not_called_no_data(
-    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    rows = "participant,image,truth,answer,simulated\nbot,a,real,real,1\nbot,b,generated,real,1\n"
+@pytest.mark.parametrize(
+    ("column", "kind", "remedy"),
+    [("simulated", "simulated", ": add --include-simulated"), ("excluded", "excluded", "; they are never scored")],
+)
+def test_answers_that_are_all_left_out_are_not_called_no_data(
+    workspace: Workspace, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch,
+    column: str, kind: str, remedy: str,
+) -> None:  # fmt: skip
+    rows = f"participant,image,truth,answer,{column}\nbot,a,real,real,1\nbot,b,generated,real,1\n"
     (tmp_path / "answers.csv").write_text(rows)
     monkeypatch.setattr(compose.answers_of, "read_database", lambda *_, **__: read_csv(tmp_path / "answers.csv"))
     assert report.main([]) == 2
     said = capsys.readouterr().err
-    assert "survey: all answers are simulated" in said
+    assert f"survey: all participants are {kind}" in said
     assert "survey: no data" not in said
-    assert "holds answers of simulated participants only: add --include-simulated" in said
+    assert f"holds answers of {kind} participants only{remedy}" in said
 
 
 # ------------------------------------------------------------------------------------------------ parts

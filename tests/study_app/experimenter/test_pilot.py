@@ -58,6 +58,7 @@ def test_a_pilot_is_kept_apart_and_deleted(
         assert cli.main(["export", *options]) == 0
         found = tables(workspace.root / "export" / "pilot")
         assert len(found["study-pilot_description-participants_data.csv"]) == count
+    assert "12 answers. Next: python -m analysis.power --pilot " in capsys.readouterr().out  # no report scores them
 
     assert post(admin, "study/pilot/delete-pilot", confirm="another") == 422
     assert cli.main(["forget", "--pilot", "pilot"]) == 2
