@@ -89,6 +89,7 @@ def describe(study: StudyStatus, images: Sequence[ImageStatus] = ()) -> str:
             lines.append(f"  {words} (of {LEAST_JUDGEMENTS} judgements or more): {', '.join(shown)}")
     extra = {
         "in the pilot": study.pilot,
+        "simulated": study.simulated,
         "said no": study.no_consent,
         "screened out": sum(one.screened_out for one in study.counted),
         "withdrawn": sum(one.withdrawn for one in study.counted),

@@ -74,6 +74,7 @@ class StudyStatus:
     mode: str
     group: str  # whose counts these are: people, pilot, simulated
     pilot: int  # participants who entered while the study was a pilot
+    simulated: int  # simulated participants
     versions: int
     no_consent: int
     funnel: list[Step]
@@ -138,7 +139,8 @@ def study_status(session: Session, study: models.Study, tally: Tally, at: dateti
     ]  # fmt: skip
     return StudyStatus(
         slug=study.slug, title=say(file.title, "en"), state=study.state, mode=version.mode,
-        group=tally.group, pilot=_pilots(session, study), versions=len(study.versions),
+        group=tally.group, pilot=_entered(session, study, "pilot"),
+        simulated=_entered(session, study, "simulated"), versions=len(study.versions),
         funnel=funnel(session, study, file, tally.group),
         no_consent=sum(counts.get("no-consent", 0) for counts in states.values()), sets=sets,
         within=file.within, pairs=file.pairs,
@@ -164,8 +166,8 @@ def _conditions(session: Session, entries: list[models.StudySet]) -> dict[int, l
     return found
 
 
-def _pilots(session: Session, study: models.Study) -> int:
-    mine = (models.Participant.study_id == study.id, *models.in_group("pilot"))
+def _entered(session: Session, study: models.Study, group: str) -> int:
+    mine = (models.Participant.study_id == study.id, *models.in_group(group))
     return session.scalar(select(func.count()).where(*mine)) or 0
 
 

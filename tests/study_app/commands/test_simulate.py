@@ -29,8 +29,13 @@ def http_of(client: FlaskClient) -> Any:
     return http
 
 
-def test_they_answer_everything_and_are_marked(workspace: Workspace, study: str) -> None:
+def test_they_answer_everything_and_are_marked(
+    workspace: Workspace, study: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert cli.main(["simulate", "--participants", "5", "--seed", "3"]) == 0
+    capsys.readouterr()
+    assert cli.main(["status"]) == 0
+    assert "\n  5 simulated" in capsys.readouterr().out, "its table counts people only"
     with Database(workspace.database_url).read() as session:
         rows = session.execute(text("SELECT participant, simulated, answer, exposure_ms_actual FROM responses")).all()
     assert len(rows) == 5 * 12
