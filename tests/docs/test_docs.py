@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -71,9 +72,12 @@ def test_every_file_and_module_that_a_page_names_exists(page: Path) -> None:
 
 def test_the_site_builds_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     pytest.importorskip("mkdocs", reason="make setup")
-    subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)], cwd=ROOT, check=True
-    )
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+    published = {**os.environ, "GLIMPSE_REPOSITORY": "https://github.com/who/glimpse"}
+    subprocess.run(command, cwd=ROOT, env=published, check=True)
     assert {page.stem for page in PAGES[1:]} <= {page.name for page in tmp_path.iterdir()}
     for page in tmp_path.rglob("*.html"):
-        assert not LOADED.findall(page.read_text("utf-8")), page
+        text = page.read_text("utf-8")
+        assert not LOADED.findall(text), page
+        assert "https://github.com/who/glimpse" in text, "a link"
+        assert 'data-md-component="source"' not in text, "the theme's script would ask GitHub about it"
