@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -555,3 +556,9 @@ def test_generated_images_help_where_real_ones_are_few_and_they_are_good() -> No
     auc = curves[curves["measure"] == "AUC"].set_index(["training", "share"])["mean"]
     assert auc["both", 0.1] > auc["real", 0.1] + 0.05
     assert isinstance(curves, pd.DataFrame)
+
+
+def test_the_words_of_the_report_take_the_names_of_distances_from_the_features() -> None:
+    """On other features than the published Inception's none is called KID or FID alone."""
+    for path in (Path(runs.__file__).parents[1] / "report" / "templates").rglob("*.md"):
+        assert not re.search(r"\b[KF]ID\b", path.read_text("utf-8")), path.name
