@@ -16,6 +16,7 @@ from analysis.section import Context, in_paper_order
 from gan_core.training.run import Run
 from glimpse.files import GlimpseError, read_json, sha256_file
 from glimpse.imageset import ImageSet
+from glimpse.runs.log import unfinished_at
 from glimpse.runs.seal import verify_seal
 from glimpse.stimuli import StimulusSet
 from glimpse.workspace import KINDS, NAME, OPENED, Workspace
@@ -65,6 +66,9 @@ def _runs(context: Context) -> list[FoundRun]:
         same = [other.name for other in found if sha256 and other.generator_sha256 == sha256]
         if same:
             context.notice(f"The runs '{same[0]}' and '{folder.name}' have the same generator: one result, not two.")
+        with suppress(*DAMAGE):
+            if at := unfinished_at(folder):
+                context.notice(f"The run '{folder.name}' is unfinished ({at}).")
         found.append(FoundRun(folder.name, folder, run, sha256))
     return found
 

@@ -25,7 +25,7 @@ from glimpse.imageset import ImageSet
 from glimpse.prepare.checks.grid import grid_warning
 from glimpse.publishing import rules
 from glimpse.publishing.rules import Publication, Published, Shown
-from glimpse.runs.log import so_far
+from glimpse.runs.log import unfinished_at
 from glimpse.workspace import Workspace
 
 
@@ -39,9 +39,7 @@ def publish(
     unfinished run unless `unfinished` allows it.
     """
     folder = workspace.existing("runs", name)
-    run, reached = Run.of(folder), None
-    if not Run.is_finished(folder):
-        reached = f"{so_far(folder)[0]:,} of {run.settings.images:,} images"
+    run, reached = Run.of(folder), unfinished_at(folder)
     if reached and not unfinished:
         raise TrainingError(
             f"The run '{name}' is unfinished ({reached}): publish it as it is with --unfinished, or finish it with "

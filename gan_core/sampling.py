@@ -133,14 +133,17 @@ def _arc(a: Tensor, b: Tensor, share: Tensor) -> Tensor:
 
 
 def sample_set(
-    folder: Path, weights: Path, count: int, draw: Draw, device: str = "cpu", overwrite: bool = False
-) -> tuple[ImageSet, bool]:
+    folder: Path, weights: Path, count: int, draw: Draw, device: str = "cpu", overwrite: bool = False,
+    unfinished: str | None = None,
+) -> tuple[ImageSet, bool]:  # fmt: skip
     """`count` images as an image set in `folder`; returns it and whether it is new.
 
-    Raises GlimpseError if a different image set is there, unless `overwrite`.
+    `unfinished`: how far an unfinished run has come, for the set's manifest. Raises GlimpseError if a different image
+    set is there, unless `overwrite`.
     """
     _, run = load_generator(weights)
     made_from = {"run": run.name, "generator_sha256": sha256_file(weights), "count": count, **asdict(draw)}
+    made_from |= {"unfinished": unfinished} if unfinished else {}
     if (existing := ImageSet.existing(folder, made_from, overwrite)) is not None:
         return existing, False
     batches = generate(weights, count, draw, device)  # refuses a translator before anything is written

@@ -132,6 +132,7 @@ class Translation:
     lender: ImageSet | None = None  # lends masks; without one, images have their own
     seed: int = 0  # of lent masks
     device: str = "cpu"
+    unfinished: str | None = None  # of an unfinished run: its images so far
 
     def load(self) -> LoadedTranslator:
         return load_translator(self.weights, self.domain, self.device)
@@ -159,7 +160,7 @@ def translate_set(
         "run": translator.run.name, "generator_sha256": sha256_file(translation.weights), "domain": domain,
         "image_set": images.name, "images_sha256": images.sha256, "masks_from": lender.name if lender else None,
         "count": len(rows), "seed": translation.seed,
-    }  # fmt: skip
+    } | ({"unfinished": translation.unfinished} if translation.unfinished else {})  # fmt: skip
     if (existing := ImageSet.existing(folder, made_from, overwrite)) is not None:
         return TranslationResult(folder, len(existing), False, existing.manifest["scores"])
     # The truth is the same skin without its lesion: it holds for removal only.

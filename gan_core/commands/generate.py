@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from gan_core.experiments import EXPERIMENTS, Draw, TrainingError
 from gan_core.training.run import Run
 from glimpse.command_line import Commands, Parser, in_range, pasteable
 from glimpse.files import GlimpseError, all_or_none
+from glimpse.runs.log import unfinished_at
 from glimpse.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -66,7 +68,10 @@ def add_runs(publish: Parser) -> None:
     """The options of `gan_core publish` for runs; `publish_runs` publishes them."""
     publish.add_argument("runs", nargs="*", metavar="RUN", names="runs", help="runs to publish")
     publish.add_argument("--all", action="store_true", help="publish every finished run")
-    publish.add_argument("--unfinished", action="store_true", help="also publish unfinished runs; the report says so")
+    publish.add_argument(
+        "--unfinished", action="store_true",
+        help="also publish unfinished runs, and images drawn from them; the report says so",
+    )  # fmt: skip
     _drawing(publish)
 
 
@@ -80,7 +85,7 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
     from gan_core.sampling import sample_set, write_interpolation
     from glimpse.imageset import refuse_full
 
-    weights, of, run = _trained(workspace, args.of)
+    weights, of, run, unfinished = _trained(workspace, args.of)
     if run.experiment.source is not None:
         translate = pasteable(workspace, "gan_core", "translate", args.of)
         raise TrainingError(f"The run '{of}' translates images: use `{translate}`.")
@@ -95,7 +100,7 @@ def sample_command(args: argparse.Namespace, workspace: Workspace) -> int:
     if args.png:
         refuse_full(args.png, args.overwrite)  # before anything is drawn
     with all_or_none():
-        images, new = sample_set(folder, weights, count, draw, device, args.overwrite)
+        images, new = sample_set(folder, weights, count, draw, device, args.overwrite, unfinished)
         if args.png:
             images.write_pngs(args.png, args.overwrite)
     print(f"{images.name}: {'drew' if new else 'already there:'} {len(images):,} images of '{of}': {images.folder}")
@@ -111,7 +116,7 @@ def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
     from glimpse.prepare.reading.matching import with_masks
     from glimpse.prepare.reading.sources import find_photos
 
-    weights, of, run = _trained(workspace, args.of)
+    weights, of, run, unfinished = _trained(workspace, args.of)
     experiment = run.experiment
     if experiment.source is None:
         sample = pasteable(workspace, "gan_core", "sample", args.of)
@@ -127,7 +132,7 @@ def translate_command(args: argparse.Namespace, workspace: Workspace) -> int:
             "its own masks or borrows another set's: --mask-from SET."
         )
     lender = None if masks else _lender(workspace, args.masks, run, domain)
-    translation = Translation(weights, domain, lender, args.seed, fast_device(args.device))
+    translation = Translation(weights, domain, lender, args.seed, fast_device(args.device), unfinished)
     if photos:
         folder = workspace.new("translated", name)
         files = find_photos([masks], workspace) if masks else []
@@ -156,15 +161,19 @@ def _rows_to_translate(workspace: Workspace, name: str | None, run: Run, domain:
     return images, test if name is None and len(test) else np.arange(len(images))
 
 
-def _trained(workspace: Workspace, word: str) -> tuple[Path, str, Run]:
-    """The generator file for a run's name or a path, the name for its results, and its run."""
+def _trained(workspace: Workspace, word: str) -> tuple[Path, str, Run, str | None]:
+    """The generator file for a run's name or a path, the name for its results, its run, and how far an unfinished run
+    has come, with a warning."""
     from gan_core.sampling import generator_file, load_generator
 
     alone = word.endswith(".safetensors")
     weights = Path(word) if alone else generator_file(workspace.existing("runs", word))
     _, run = load_generator(weights)
     named = run.experiment_name if run.experiment_name in EXPERIMENTS else run.name
-    return weights, named if alone else word, run
+    unfinished = None if alone else unfinished_at(workspace.existing("runs", word))
+    if unfinished:
+        print(f"warning: the run '{word}' is unfinished ({unfinished}).", file=sys.stderr)
+    return weights, named if alone else word, run, unfinished
 
 
 def _folder(workspace: Workspace, word: str | None) -> Path | None:

@@ -83,12 +83,10 @@ def publish_command(args: argparse.Namespace, workspace: Workspace, publish_runs
         )
     elif args.truncation is not None:
         raise GlimpseError("--truncation is for images drawn from a run: leave it out.")
-    elif args.unfinished:
-        raise GlimpseError("--unfinished is for runs: leave it out.")
     else:
         pair = PublishedPair(
             real=args.real, generated=args.generated, size=args.size, fit=args.fit, skip_broken=args.skip_broken,
-            allow_copies=args.allow_copies,
+            allow_copies=args.allow_copies, unfinished=args.unfinished,
         )  # fmt: skip
         results = iter([publish_pair(workspace, pair, options)])
     made: list[Published] = []

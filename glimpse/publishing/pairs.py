@@ -47,17 +47,25 @@ class PublishedPair:
     fit: Fit = "crop"
     skip_broken: bool = False
     allow_copies: bool = False
+    unfinished: bool = False  # images drawn from unfinished runs, too
 
 
 def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication) -> Published:
     """One stimulus set; several generators share its generated class evenly.
 
-    Raises StimulusError, naming the largest count that works, if a class has too few images, and for exact copies.
+    Raises StimulusError, naming the largest count that works, if a class has too few images, for exact copies, and for
+    images of unfinished runs unless `pair.unfinished` allows them.
     """
     words = [pair.real, *pair.generated]
     real, *generated = open_alike(workspace, words, pair.size, pair.fit, pair.skip_broken, at_most=LARGEST)
     generated = _with_distinct_names(pair.generated, generated)
     rng, name = np.random.default_rng(options.seed), options.name or _name(generated)
+    so_far = {one.name: at for one in generated if (at := one.manifest.get("made_from", {}).get("unfinished"))}
+    for made, at in so_far.items():
+        if not pair.unfinished:
+            raise StimulusError(
+                f"The images '{made}' come from an unfinished run ({at}): publish them as they are with --unfinished."
+            )
     hashes = digests(real)
     copies = [found for images in generated for found in _copies(real, hashes, images)]
     if copies and not pair.allow_copies:
@@ -88,13 +96,16 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     if copies:
         warnings.append(counted_list("generated images that are exact copies of real ones", copies, rest=""))
     warnings += _near_copies(real, orders, len(drawn))
+    warnings += [
+        f"{name}: '{made}' comes from an unfinished run ({at}); the report will say so." for made, at in so_far.items()
+    ]
     made_from: dict[str, Any] = {
         "image_set": real.name, "images_sha256": real.sha256,
         "generated": [{"image_set": one.name, "images_sha256": one.sha256} for one in generated],
         "size": f"{real.height}x{real.width}", "fit": pair.fit, "seed": options.seed,
         "off_grid": options.off_grid, "jpeg_quality": options.jpeg_quality, "count": options.count,
         "warnings": warnings,
-    }  # fmt: skip
+    } | ({"unfinished": ", ".join(so_far.values())} if so_far else {})  # fmt: skip
     warnings = [*named_before_folders(workspace, words), *warnings]  # not kept: from elsewhere the set is the same
     return publish_set(workspace, name, options, made_from, (_shown(rows), _shown(drawn)), warnings)
 

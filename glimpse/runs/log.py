@@ -16,6 +16,14 @@ def so_far(folder: Path) -> tuple[int, float]:
     return max((found["images"], found["seconds"]) for found in [*ticks, stopped or {"images": 0, "seconds": 0.0}])
 
 
+def unfinished_at(folder: Path) -> str | None:
+    """The images of an unfinished run so far, such as "204 of 2,000 images"; None for a finished run."""
+    config = read_json(folder / "config.json")
+    if config.get("finished"):
+        return None
+    return f"{so_far(folder)[0]:,} of {config['settings']['images']:,} images"
+
+
 def read_log(path: Path) -> list[dict[str, Any]]:
     """The lines of a log.jsonl, without a last line that is incomplete: it is being written, or its writer was killed.
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from analysis import inventory
 from analysis.section import Context
 from analysis.sections import samples
 from gan_core.cli import main
@@ -177,6 +178,33 @@ def test_all_publishes_every_finished_run(workspace: Workspace, capsys: pytest.C
     assert section is not None
     assert [name for name, found in section.scores.items() if "unfinished" in found] == ["mel"]
     assert "The stimulus set 'mel' was published from an unfinished run (4 of 4 images)." in context.notices
+    assert [run.name for run in inventory.runs(context)] == ["df", "mel"]
+    assert [notice for notice in context.notices if notice.startswith("The run ")] == [
+        "The run 'mel' is unfinished (4 of 4 images)."
+    ]
+
+
+def test_images_drawn_from_an_unfinished_run_are_published_as_such_only(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_set(workspace, "df")
+    begun = trained(workspace, "df", images=4)
+    config = json.loads((begun / "config.json").read_text())
+    assert main(["sample", "df", "--count", "8", "--name", "all"]) == 0
+    del config["finished"]
+    (begun / "config.json").write_text(json.dumps(config))
+    assert main(["sample", "df", "--count", "8", "--name", "some"]) == 0
+    assert "the run 'df' is unfinished (4 of 4 images)" in capsys.readouterr().err
+    pair = ["publish", "--real", "df", "--count", "4", "--size", "16", "--generated"]
+    assert main([*pair, "all"]) == 0
+    assert "unfinished" not in published(workspace, "all").made_from
+    assert main([*pair, "some"]) == 2
+    assert "'some' come from an unfinished run (4 of 4 images): publish them as they are with --unfinished." in (
+        capsys.readouterr().err
+    )
+    assert main([*pair, "some", "--unfinished"]) == 0
+    assert "'some' comes from an unfinished run (4 of 4 images); the report will say so" in capsys.readouterr().err
+    assert published(workspace, "some").made_from["unfinished"] == "4 of 4 images"
 
 
 def test_several_runs_are_published_together_or_not_at_all(
