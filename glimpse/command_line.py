@@ -196,6 +196,15 @@ def pasteable(workspace: Workspace, *words: str | Path) -> str:
     return shlex.join(map(str, words)) + workspace.option
 
 
+def analysis_command(name: str) -> list[str]:
+    """The words that run `report` or `power`, where the working directory has another `analysis` as well."""
+    ours = Path(__file__).parents[1] / "analysis" / "__init__.py"
+    theirs = [path for path in (Path("analysis.py"), Path("analysis/__init__.py")) if path.is_file()]
+    if any(not path.samefile(ours) for path in theirs):
+        return [f"glimpse-{name}"]
+    return ["python", "-m", f"analysis.{name}"]
+
+
 PAPER_SETS = frozenset({"hands", "healthy", "eczema", "df", "mel"})  # image sets of the paper's experiments
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, counted, in_range, pasteable
+from glimpse.command_line import Commands, analysis_command, counted, in_range, pasteable
 from glimpse.progress import progress
 from glimpse.workspace import Workspace
 
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     print(
         f"{counted(len(answers), 'simulated participant')}{out} gave {counted(sum(answers), 'answer')} in the study "
         f"'{slug}'. Next: {pasteable(workspace, 'study_app', 'status', '--include-simulated')}\n"
-        f"Or: {pasteable(workspace, 'python', '-m', 'analysis.report', '--include-simulated')}"
+        f"Or: {pasteable(workspace, *analysis_command('report'), '--include-simulated')}"
     )
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from glimpse.command_line import Parser, pasteable, program, version
+from glimpse.command_line import Parser, analysis_command, pasteable, program, version
 from glimpse.workspace import Workspace
 
 PROGRAMS = ("gan_core.cli", "study_app.cli", "analysis.report.__main__", "analysis.power")
@@ -142,6 +142,19 @@ def test_an_installed_script_is_named_as_it_was_called(
         assert module.build_parser().format_usage().startswith(f"usage: {named}")
     monkeypatch.setattr(sys, "argv", [str(called)])
     assert f"See `{script} --help`.\n" in refused(module.build_parser(), ["--sede", "x"], capsys)
+
+
+def test_the_next_step_beside_another_package_analysis_is_the_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert analysis_command("report") == ["python", "-m", "analysis.report"]
+    (tmp_path / "analysis").mkdir()
+    assert analysis_command("report")[0] == "python", "a folder that is no package hides nothing"
+    (tmp_path / "analysis" / "__init__.py").touch()
+    assert analysis_command("report") == ["glimpse-report"]
+    monkeypatch.chdir(Path(__file__).parents[2])
+    assert analysis_command("power")[0] == "python", "in a checkout, it is ours"
 
 
 def test_every_python_prints_the_same_usage_and_defaults() -> None:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from glimpse.command_line import Commands, counted, pasteable
+from glimpse.command_line import Commands, analysis_command, counted, pasteable
 from glimpse.workspace import Workspace
 from study_app.experimenter.export.dictionary import EVENTS, EXTERNAL_IDS, PARTICIPANTS, RESPONSES, Column
 from study_app.experimenter.export.psych_ds import DESCRIPTION, descriptions
@@ -87,10 +87,10 @@ def run(args: argparse.Namespace, workspace: Workspace) -> None:
     if not rows[answers]:
         print(f"{found}.")
         return
-    following: list[str | Path] = ["python", "-m", "analysis.report", "--responses", out / answers]
+    following: list[str | Path] = [*analysis_command("report"), "--responses", out / answers]
     following += ["--include-simulated"] if args.include_simulated else []
     if rows[answers] == answers_of["pilot"]:  # which no report scores
-        following = ["python", "-m", "analysis.power", "--pilot", out / answers]
+        following = [*analysis_command("power"), "--pilot", out / answers]
     print(f"{found}. Next: {pasteable(workspace, *following)}")
 
 
