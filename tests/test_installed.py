@@ -156,6 +156,7 @@ def test_the_lowest_versions_are_tested_with_all_that_those_tests_import() -> No
     lowest = (ROOT / ".github" / "workflows" / "test.yml").read_text("utf-8").partition("\n  lowest:")[2]
     extras = re.findall(r"--extra (\w+)", lowest)
     named = re.findall(r"-r lowest.txt (.*)", lowest)[0].split()
+    assert named[:2] == ["-e", "."], "tests read the metadata of the installation: its scripts and its version"
     project = PROJECT["project"]
     wanted = project["dependencies"] + [line for extra in extras for line in project["optional-dependencies"][extra]]
     there = {re.split(r"[>\[]", line)[0] for line in [*wanted, *named]}
