@@ -34,6 +34,7 @@ from glimpse.prepare.checks.differences import differences, digests
 from glimpse.prepare.opening import named_before_folders, notes_on, open_alike
 from glimpse.prepare.reading.pixels import Fit
 from glimpse.progress import progress
+from glimpse.runs.log import unfinished_at
 from glimpse.workspace import OPENED, Workspace
 
 
@@ -133,6 +134,11 @@ def compare(context: Context, sides: Sides) -> ComparisonResult:
     named = [replace(pair.made, name=pair.name) for pair in pairs]  # as in the table
     warnings = named_before_folders(context.workspace, [sides.real], ["images"])
     warnings += named_before_folders(context.workspace, sides.generated, ["runs", "images"])
+    warnings += [
+        f"{made.name}: its images come from an unfinished run ({at})."
+        for made in named
+        if (at := made.manifest.get("made_from", {}).get("unfinished"))
+    ]
     warnings += [sentence for made in named for sentence in differences(real, made, sides.fit)]
     warnings += [sentence for images in (real, *named) for sentence in notes_on(images)]
     return ComparisonResult(rows, _differences(context, pairs, at_most), warnings, pairs, facts, extractor.names)
@@ -174,7 +180,8 @@ def _named(context: Context, word: str, *, real: bool) -> str | ImageSet:
     weights, draw = generator_file(folder), Draw(FRESH + context.seed)
     key = key_of("drawn", {"generator": sha256_file(weights), "count": GENERATED, "seed": draw.seed})[:12]
     kept = Workspace(workspace.root / OPENED).new("images", f"{word[:50]}-{key}")
-    return sample_set(kept, weights, GENERATED, draw, pick_device(context.device))[0]
+    at = unfinished_at(folder)
+    return sample_set(kept, weights, GENERATED, draw, pick_device(context.device), overwrite=True, unfinished=at)[0]
 
 
 def _part(

@@ -23,6 +23,7 @@ from analysis.section import Context
 from analysis.sections import people_and_metrics
 from analysis.sections.images import memorisation, neighbours, quality
 from gan_core.cli import main as gan_core
+from glimpse.files import read_json, write_json
 from glimpse.workspace import Workspace
 from tests.analysis.pictures import textures
 from tests.gan_core.tiny import make_set, trained
@@ -138,7 +139,7 @@ def test_a_run_is_compared_by_images_of_fresh_latents_and_a_set_of_its_name_is_t
 ) -> None:
     workspace = Workspace(tmp_path / "my study")
     real = make_set(workspace, "df", train=16, test=16, per_group=1)
-    trained(workspace, "df", images=8)
+    run = trained(workspace, "df", images=8)
     monkeypatch.setattr("analysis.comparison.GENERATED", 24)
     monkeypatch.setattr("analysis.comparison.differences", lambda real, made, _: [f"{real.name} and {made.name}"])
     found = compared(capsys, "df", "df", "like", "--workspace", str(workspace.root))
@@ -148,6 +149,11 @@ def test_a_run_is_compared_by_images_of_fresh_latents_and_a_set_of_its_name_is_t
     assert rows["df"]["quality"][KID] > 0
     assert sorted(found["warnings"]) == ["df and df", "df and like"], "the sides have the table's names"
     assert workspace.names("images") == ["df"], "what was drawn is hidden among what was opened"
+    config = read_json(run / "config.json")
+    del config["finished"]
+    write_json(run / "config.json", config)
+    found = compared(capsys, "df", "df", "like", "--workspace", str(workspace.root))
+    assert "df: its images come from an unfinished run (8 of 8 images)." in found["warnings"]
 
 
 def test_files_of_a_folder_that_were_not_read_and_a_name_that_means_two_things_are_reported(
