@@ -23,6 +23,7 @@ from gan_core.training.ranks import share_batch_norm
 from gan_core.training.schemes import ByDomain, Scheme
 
 GATHERED = ("loss_d", "loss_g", "loss_pairing", "grad_norm_d", "grad_norm_g", "loss_r1")
+AUGMENTED_AT = 0.6  # mean sign of the logits of real images at which DiffAugment reaches neither more nor fewer
 Check = Callable[[str, Tensor], None]  # given a tensor's name and value
 
 
@@ -56,6 +57,7 @@ class Engine:
             self.compile()
         self.steps = 0
         self.tick_steps = 0
+        self.augmented = torch.zeros((), device=self.device)  # share of images that DiffAugment reaches
         self.sums = torch.zeros(len(GATHERED), dtype=torch.float64, device=self.device)
         self.check: Check | None = None  # set for the replay after a value that is not finite
 
@@ -111,7 +113,7 @@ class Engine:
             images = flip(images, draws.uniform(whole, 3))
         if self.settings.diffaugment:
             uniform = draws.uniform(whole, 5)
-            chosen = uniform[:, 4] < self.images / self.settings.diffaugment
+            chosen = uniform[:, 4] < self.augmented
             images = torch.where(chosen[:, None, None, None], translate_and_cut(images, uniform[:, :4]), images)
         return images
 
@@ -133,7 +135,7 @@ class Engine:
         self.discriminators.requires_grad_(True)
         self.d_optimiser.zero_grad(set_to_none=True)
         penalise = s.r1 > 0 and self.steps % s.r1_every == 0
-        losses, penalties = [], [torch.zeros((), device=self.device)]
+        losses, signs, penalties = [], [], [torch.zeros((), device=self.device)]
         for name, discriminator in self.discriminators.items():
             draws = self.scheme.draws
             real, fake = self.augment(reals[name], draws), self.augment(generated[name].detach(), draws)
@@ -141,6 +143,7 @@ class Engine:
                 on_real, on_fake = discriminator(real), discriminator(fake)
             self._checked("the discriminator's logits of", ((name, on_real), (name, on_fake)))
             losses.append(discriminator_loss(on_real, on_fake))
+            signs.append(on_real.detach().sign().mean())
             if penalise:
                 # Its double backward cannot be compiled (torch 2.13): `forward` bypasses the compiler.
                 real = real.detach().requires_grad_(True)
@@ -150,7 +153,16 @@ class Engine:
         self._checked("the loss of", (("the discriminator", loss), ("the gradient penalty", loss_r1)))
         (loss + loss_r1).backward()
         norm = self._apply(self.d_optimiser, self.d_parameters, "discriminators")
+        if s.diffaugment:
+            self._adapt(torch.stack(signs).mean())
         return loss.detach(), loss_r1.detach(), norm
+
+    def _adapt(self, sign: Tensor) -> None:
+        """Let DiffAugment reach more images where the discriminator is too sure of real ones (mean sign of their
+        logits), fewer otherwise: the rule of StyleGAN2-ADA (Karras et al. 2020, section 3)."""
+        mean = self.scheme.ranks.sum(sign) / self.scheme.ranks.world
+        step = self.settings.batch / self.settings.diffaugment
+        self.augmented = (self.augmented + step * torch.sign(mean - AUGMENTED_AT)).clamp(0, 1)
 
     def _teach_generators(self, inputs: ByDomain, generated: ByDomain) -> tuple[Tensor, Tensor, Tensor]:
         self.discriminators.requires_grad_(False)
@@ -207,6 +219,7 @@ class Engine:
         """Everything that the next step depends on, and the sums of this tick; tensors are not copied."""
         return {
             "steps": self.steps, "tick_steps": self.tick_steps, "sums": self.sums, "scheme": self.scheme.state(),
+            "augmented": self.augmented,
             "generators": self.generators.state_dict(), "discriminators": self.discriminators.state_dict(),
             "averaged": self.averaged.state_dict() if self.averaged is not None else None,
             "g_optimiser": self.g_optimiser.state_dict(), "d_optimiser": self.d_optimiser.state_dict(),
@@ -229,6 +242,7 @@ class Engine:
         self.new_tick()
         self.tick_steps = state["tick_steps"]
         self.sums.copy_(state["sums"])
+        self.augmented = state["augmented"].to(self.device)
 
 
 def copied(value: Any) -> Any:

@@ -147,7 +147,8 @@ class Training:
         on_gpu = torch.cuda.max_memory_allocated() / 2**20 if self.device.type == "cuda" else None
         line: dict[str, Any] = {
             "images": engine.images, "seconds": round(self.seconds, 3), "images_per_second": round(rate, 3),
-            **means, **observed, "peak_memory_mb": round(on_gpu, 1) if on_gpu else peak_memory_mb(), **scores,
+            **means, **observed, "augmented": round(engine.augmented.item(), 4),
+            "peak_memory_mb": round(on_gpu, 1) if on_gpu else peak_memory_mb(), **scores,
         }  # fmt: skip
         files, improved = [LAST], False
         if scores:

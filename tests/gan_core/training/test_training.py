@@ -26,7 +26,7 @@ from tests.gan_core.tiny import make_domains, make_set, tensors_of, tiny_options
 LOGGED = {
     "images", "seconds", "images_per_second", "loss_g", "loss_d", "loss_r1", "loss_pairing", "grad_norm_g",
     "grad_norm_d", "d_real_train", "d_real_test", "d_generated", "d_real_train_sd", "d_real_test_logit",
-    "d_generated_logit_sd", "d_accuracy", "peak_memory_mb",
+    "d_generated_logit_sd", "d_accuracy", "augmented", "peak_memory_mb",
 }  # fmt: skip
 
 
@@ -144,14 +144,43 @@ def test_the_half_life_of_the_average_grows_with_the_run_up_to_its_setting(
         assert old.median().item() == pytest.approx(decay, rel=1e-3), "what remains of the old weights"
 
 
-@pytest.mark.parametrize(("shown", "share"), [(0, 0.0), (500, 0.5), (1000, 1.0), (4000, 1.0)])
-def test_diffaugment_reaches_more_images_as_training_goes_on(workspace: Workspace, shown: int, share: float) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_diffaugment_reaches_a_share_of_the_images(workspace: Workspace, share: float) -> None:
     make_set(workspace, "df")
     engine = tiny_training(workspace, "df", diffaugment=1000).engine
-    engine.steps = shown // engine.settings.batch
+    engine.augmented.fill_(share)
     images = torch.ones(400, 3, 32, 32)  # every image has a cutout, so that every augmented one differs
     changed = (engine.augment(images, engine.scheme.draws) != images).flatten(1).any(1)
     assert changed.float().mean().item() == pytest.approx(share, abs=0.08 * (0 < share < 1))
+
+
+@pytest.mark.parametrize(
+    ("logit", "start", "end"),
+    [(1.0, 0.25, 0.25 + 4 / 1000), (-1.0, 0.25, 0.25 - 4 / 1000), (1.0, 0.998, 1.0), (-1.0, 0.002, 0.0)],
+)
+def test_diffaugment_reaches_more_images_where_the_discriminator_is_sure_of_real_ones(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch, logit: float, start: float, end: float
+) -> None:
+    make_set(workspace, "df")
+    engine = tiny_training(workspace, "df", diffaugment=1000, batch=4).engine
+    engine.augmented.fill_(start)
+    discriminator = engine.discriminators["df"]
+    forward = discriminator.forward
+    monkeypatch.setattr(discriminator, "forward", lambda images: 0 * forward(images) + logit)
+    engine.step()
+    assert engine.augmented.item() == pytest.approx(end, abs=1e-6)
+
+
+def test_diffaugment_holds_where_four_of_five_real_images_count_as_real(workspace: Workspace) -> None:
+    """The mean sign of the logits is 0.6 there, as in StyleGAN2-ADA."""
+    make_set(workspace, "df")
+    engine = tiny_training(workspace, "df", diffaugment=1000, batch=4).engine
+    found = []
+    for real in (7, 8, 9):
+        engine.augmented.fill_(0.5)
+        engine._adapt(torch.tensor([1.0] * real + [-1.0] * (10 - real), dtype=torch.float64).mean())
+        found.append(round(engine.augmented.item(), 6))
+    assert found == [0.496, 0.5, 0.504]
 
 
 def test_adding_eczema_gives_one_mask_to_many_patches(workspace: Workspace) -> None:
