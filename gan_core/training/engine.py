@@ -242,7 +242,7 @@ class Engine:
         self.new_tick()
         self.tick_steps = state["tick_steps"]
         self.sums.copy_(state["sums"])
-        self.augmented = state["augmented"].to(self.device)
+        self.augmented = state.get("augmented", self.augmented).to(self.device)  # older checkpoints have none
 
 
 def copied(value: Any) -> Any:
