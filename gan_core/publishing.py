@@ -40,6 +40,7 @@ def publish(
     """
     folder = workspace.existing("runs", name)
     run, reached = Run.of(folder), unfinished_at(folder)
+    generator_file(folder)  # without one, --unfinished is no remedy
     if reached and not unfinished:
         raise TrainingError(
             f"The run '{name}' is unfinished ({reached}): publish it as it is with --unfinished, or finish it with "
@@ -62,8 +63,9 @@ def largest_count(workspace: Workspace, name: str) -> int:
 def pasteable_for(workspace: Workspace, names: Sequence[str]) -> str:
     """The command that publishes these runs, with as many images as all of them have."""
     most = min(largest_count(workspace, name) for name in names)
-    count = ["--count", str(most)] if 0 < most < Publication.count else []
-    return pasteable(workspace, "gan_core", "publish", *names, *count)
+    options = ["--count", str(most)] if 0 < most < Publication.count else []
+    options += ["--unfinished"] if any(unfinished_at(workspace.existing("runs", name)) for name in names) else []
+    return pasteable(workspace, "gan_core", "publish", *names, *options)
 
 
 @dataclass(frozen=True)

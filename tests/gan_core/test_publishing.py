@@ -169,6 +169,8 @@ def test_all_publishes_every_finished_run(workspace: Workspace, capsys: pytest.C
     assert main(["publish", "mel", "--count", "4"]) == 2
     assert "'mel' is unfinished (4 of 4 images)" in (refused := capsys.readouterr().err)
     assert "publish it as it is with --unfinished" in refused
+    assert main(["sample", "mel", "--count", "2"]) == 0
+    assert "Next: gan_core publish mel --count 22 --unfinished\n" in capsys.readouterr().out
     assert main(["publish", "--all", "--count", "4", "--unfinished"]) == 0
     assert "the run 'mel' is unfinished (4 of 4 images)" in capsys.readouterr().err
     assert published(workspace, "mel").made_from["unfinished"] == "4 of 4 images"
@@ -182,6 +184,11 @@ def test_all_publishes_every_finished_run(workspace: Workspace, capsys: pytest.C
     assert [notice for notice in context.notices if notice.startswith("The run ")] == [
         "The run 'mel' is unfinished (4 of 4 images)."
     ]
+
+    (begun / "generator.safetensors").unlink()
+    assert main(["publish", "mel", "--count", "4"]) == 2
+    assert "has no generator yet: resume it with `gan_core train mel --resume`" in (said := capsys.readouterr().err)
+    assert "--unfinished" not in said
 
 
 def test_images_drawn_from_an_unfinished_run_are_published_as_such_only(
