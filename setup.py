@@ -1,8 +1,9 @@
-"""The links of the package, which pyproject.toml cannot know: whoever publishes it states its address.
+"""Adds links to the package when it is built for others; the rest of its description is in pyproject.toml.
 
     GLIMPSE_REPOSITORY=https://github.com/OWNER/NAME python -m build
 
-The package index then links to it and shows the README with its pictures, whose links are relative in the repository.
+The package's page then links to that repository and shows the README with its pictures. Without the address it names
+none, since the project does not know where it is published.
 """
 
 from __future__ import annotations

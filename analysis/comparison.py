@@ -135,9 +135,7 @@ def compare(context: Context, sides: Sides) -> ComparisonResult:
     warnings = named_before_folders(context.workspace, [sides.real], ["images"])
     warnings += named_before_folders(context.workspace, sides.generated, ["runs", "images"])
     warnings += [
-        f"{made.name}: its images come from an unfinished run ({at})."
-        for made in named
-        if (at := made.manifest.get("made_from", {}).get("unfinished"))
+        f"{made.name}: its images come from an unfinished run ({at})." for made in named if (at := made.unfinished)
     ]
     warnings += [sentence for made in named for sentence in differences(real, made, sides.fit)]
     warnings += [sentence for images in (real, *named) for sentence in notes_on(images)]

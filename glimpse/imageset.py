@@ -95,6 +95,11 @@ class ImageSet:
         return str(self.manifest["files"]["images.npy"])
 
     @property
+    def unfinished(self) -> str | None:
+        """The images that the unfinished run had seen which drew these, "204 of 2,000 images"; None of any others."""
+        return self.manifest.get("made_from", {}).get("unfinished")
+
+    @property
     def groups(self) -> NDArray[np.str_]:
         return self.index["group"].to_numpy(dtype=str)
 

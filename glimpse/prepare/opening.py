@@ -136,7 +136,7 @@ def _of_set(workspace: Workspace, images: ImageSet, size: tuple[int, int], fit: 
         "image_set": images.name, "images_sha256": images.sha256, "index": images.manifest["files"]["index.csv"],
         "size": f"{height}x{width}", "fit": fit, **_read_by(),
     }  # fmt: skip
-    made_from |= {key: value for key, value in images.manifest.get("made_from", {}).items() if key == "unfinished"}
+    made_from |= {"unfinished": images.unfinished} if images.unfinished else {}
     if (there := reuse.existing(folder, {"made_from": made_from}, ImageSet.load)) is None:
         rows = images.index.astype(object).where(images.index.notna(), None).to_dict("records")
         with atomic_folder(folder) as building, ImageSetWriter(building, height, width) as writer:

@@ -60,7 +60,7 @@ def publish_pair(workspace: Workspace, pair: PublishedPair, options: Publication
     real, *generated = open_alike(workspace, words, pair.size, pair.fit, pair.skip_broken, at_most=LARGEST)
     generated = _with_distinct_names(pair.generated, generated)
     rng, name = np.random.default_rng(options.seed), options.name or _name(generated)
-    so_far = {one.name: at for one in generated if (at := one.manifest.get("made_from", {}).get("unfinished"))}
+    so_far = {one.name: at for one in generated if (at := one.unfinished)}
     for made, at in so_far.items():
         if not pair.unfinished:
             raise StimulusError(
