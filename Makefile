@@ -25,7 +25,8 @@ setup: .venv/installed
 	  $(BIN)/uv pip install -q --python $(BIN)/python --torch-backend cpu --no-deps -c constraints.txt torch || \
 	  echo "That build could not be installed: pip now installs PyTorch from its usual index."; \
 	fi
-	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt -e '.[train,postgres,test,dev,docs]'
+	$(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt --config-settings editable_mode=compat \
+	  -e '.[train,postgres,test,dev,docs]' # compat: else a folder `analysis` where one works would hide ours
 	touch $@
 
 study: .venv/installed

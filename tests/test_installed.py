@@ -143,6 +143,14 @@ def test_the_image_of_the_survey_host_is_built_from_all_that_setup_reads() -> No
     assert copied >= {"pyproject.toml", "setup.py", "README.md", "LICENSE", *(name.strip("*") for name in packages)}
 
 
+@pytest.mark.parametrize("module", ["report", "power", "compare"])
+def test_a_folder_named_analysis_where_one_works_does_not_hide_ours(tmp_path: Path, module: str) -> None:
+    (tmp_path / "analysis").mkdir()
+    command = [sys.executable, "-m", f"analysis.{module}", "--version"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.stdout.startswith("glimpse-study "), done.stderr
+
+
 def test_every_package_of_an_extra_has_its_sentence() -> None:
     extras = PROJECT["project"]["optional-dependencies"]
     names = metadata.packages_distributions()
